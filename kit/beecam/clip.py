@@ -1,0 +1,303 @@
+"""Clips: what came out of shots, and ordered collections of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from beecam import media
+from beecam.errors import LibraryError, MediaError
+from beecam.shot import Shot
+from beecam.sweep import Axis
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from beecam.library import Library
+    from beecam.models.base import Frames, Model
+
+
+class Clip:
+    """What came out of a shot: frames on disk, facts measured on them, a rating.
+
+    What never changes (shot, facts) is read once; stars, rejection and tags are read from the
+    library each time, because another notebook may have changed them.
+
+    >>> clip = run.clips[3]
+    >>> clip.stars = 4
+    >>> clip.frames().shape
+    (17, 64, 64, 3)
+    """
+
+    def __init__(self, library: Library, key: str) -> None:
+        self.library = library
+        self.key = key
+
+    @cached_property
+    def _row(self) -> dict[str, Any]:
+        return self.library.row(self.key)
+
+    @property
+    def shot(self) -> Shot:
+        """Everything that determined it."""
+        shot: Shot = self._row["shot"]
+        return shot
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was measured when it was made: size, fps, seconds, batch, digest of its frames."""
+        return dict(self._row["facts"])
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Keys of the clips that it was made from."""
+        return tuple(self._row["parents"])
+
+    @property
+    def created(self) -> float:
+        """When, in seconds since 1970."""
+        return float(self._row["created"])
+
+    @property
+    def stars(self) -> int:
+        """0 to 5; setting it writes to the library."""
+        return int(self.library.row(self.key)["stars"])
+
+    @stars.setter
+    def stars(self, value: int) -> None:
+        self.library.rate(self.key, stars=value)
+
+    @property
+    def rejected(self) -> bool:
+        """Whether it was put aside; setting it writes to the library."""
+        return bool(self.library.row(self.key)["rejected"])
+
+    @rejected.setter
+    def rejected(self, value: bool) -> None:
+        self.library.rate(self.key, rejected=value)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Words of yours; setting them writes to the library."""
+        return tuple(self.library.row(self.key)["tags"])
+
+    @tags.setter
+    def tags(self, value: Iterable[str]) -> None:
+        self.library.tag(self.key, value)
+
+    @property
+    def mp4(self) -> Path:
+        """The H.264 file, with the shot inside."""
+        return self.library.mp4(self.key)
+
+    @property
+    def sheet(self) -> bytes:
+        """One JPEG with the frames side by side; `facts["sheet"]` has its layout.
+
+        Raises:
+            MediaError: The file is missing.
+        """
+        path = self.library.sheet(self.key)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise MediaError(self._lost(path)) from error
+
+    def frames(self) -> Frames:
+        """Read the frames: frames x height x width x 3, RGB, uint8, as the mp4 keeps them.
+
+        Raises:
+            MediaError: The file is missing or damaged.
+        """
+        if not self.mp4.exists():
+            raise MediaError(self._lost(self.mp4))
+        return media.read_mp4(self.mp4)
+
+    def remake(self, model: Model) -> Frames:
+        """Make it again with the recorded number of clips a call, which gives the same bits.
+
+        Returns:
+            The frames as the model makes them, before the mp4: frames x height x width x 3.
+
+        Raises:
+            LibraryError: The model is not the one that made it.
+        """
+        if model.resolve(self.shot.replace(model=None, revision=None)).key != self.key:
+            raise LibraryError(
+                f"clip {self.key[:8]} was made by {self.shot.model} {self.shot.revision}; "
+                f"this is {model.name} {model.revision}, which would make another one."
+            )
+        return model.generate([self.shot], pad_to=int(self.facts.get("batch", 1)))[0]
+
+    def _lost(self, path: Path) -> str:
+        return (
+            f"the media file {path} of clip {self.key[:8]} is missing; run its sweep again, "
+            "which makes only what is missing."
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Clip) and (self.key, self.library.folder) == (
+            other.key,
+            other.library.folder,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        return f"Clip {self.key[:8]}: {self.shot.prompt!r}, seed {self.shot.seed}"
+
+    def _repr_html_(self) -> str:
+        from beecam.display import clip_html
+
+        return clip_html(self)
+
+
+class ClipSet(Sequence[Clip]):
+    """An ordered collection of clips, with their coordinates when they come from a sweep.
+
+    >>> run.clips.filter(lambda clip: clip.stars >= 4).to_frame()
+
+    Attributes:
+        library: Where the clips are.
+        axes: The axes of the sweep they come from; empty for a library's own list.
+    """
+
+    def __init__(
+        self, library: Library, keys: Sequence[str], *, axes: Sequence[Axis] = (),
+        coords: Sequence[Mapping[str, int]] = (), title: str = "",
+    ) -> None:  # fmt: skip
+        self.library = library
+        self.keys = tuple(keys)
+        self.axes = tuple(axes)
+        self.title = title
+        self._coords = tuple(coords)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+    @overload
+    def __getitem__(self, index: slice) -> ClipSet: ...
+    def __getitem__(self, index: int | slice) -> Clip | ClipSet:
+        """Return one clip, or a slice as another set."""
+        if isinstance(index, slice):
+            return self._pick(range(len(self))[index])
+        return Clip(self.library, self.keys[index])
+
+    def __iter__(self) -> Iterator[Clip]:
+        return (Clip(self.library, key) for key in self.keys)
+
+    def __repr__(self) -> str:
+        axes = " x ".join(f"{a.name}({len(a)})" for a in self.axes)
+        return f"ClipSet: {len(self):,} clips" + (f", {axes}" if axes else "")
+
+    def coords(self, index: int) -> dict[str, int]:
+        """Return the position on each axis of the clip at `index`."""
+        return dict(self._coords[index]) if self._coords else {}
+
+    def values(self, index: int) -> dict[str, Any]:
+        """Return the value on each axis of the clip at `index`."""
+        place = self.coords(index)
+        return {a.name: a.values[place[a.name]] for a in self.axes if a.name in place}
+
+    def filter(self, keep: Callable[[Clip], bool]) -> ClipSet:
+        """Keep the clips for which `keep(clip)` is true."""
+        return self._pick([i for i, clip in enumerate(self) if keep(clip)])
+
+    def sort(self, by: Callable[[Clip], Any], *, reverse: bool = False) -> ClipSet:
+        """Order by `by(clip)`; equal ones stay in their order."""
+        ranks = [by(clip) for clip in self]
+        return self._pick(sorted(range(len(self)), key=ranks.__getitem__, reverse=reverse))
+
+    def where(self, **values: Any) -> ClipSet:
+        """Keep the clips at these values of their axes: `clips.where(insect="bee")`."""
+        return self._pick([
+            i for i in range(len(self))
+            if all(self.values(i).get(n) == v for n, v in values.items())
+        ])  # fmt: skip
+
+    @property
+    def starred(self) -> ClipSet:
+        """The clips with a star or more."""
+        return self.filter(lambda clip: clip.stars > 0)
+
+    def pivot(self, rows: str, columns: str) -> pd.DataFrame:
+        """Return a pandas frame of clips: a row for each value of one axis, a column of another.
+
+        Where several clips share a place, the first one is taken.
+        """
+        import pandas as pd
+
+        labels = {a.name: a.labels for a in self.axes}
+        if missing := [n for n in (rows, columns) if n not in labels]:
+            raise LibraryError(f"no axis {missing[0]!r}; the axes are {', '.join(labels)}.")
+        places: list[list[Clip | None]] = [[None] * len(labels[columns]) for _ in labels[rows]]
+        for i in reversed(range(len(self))):
+            place = self.coords(i)
+            places[place[rows]][place[columns]] = self[i]
+        return pd.DataFrame(places, index=labels[rows], columns=labels[columns], dtype=object)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a pandas frame: a row a clip, with axes, prompt, seed, rating and facts."""
+        import pandas as pd
+
+        rows = []
+        for i, clip in enumerate(self):
+            row = self.library.row(clip.key)
+            shot: Shot = row["shot"]
+            facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
+            rows.append({
+                **self.values(i), "prompt": shot.prompt, "seed": shot.seed, "stars": row["stars"],
+                "rejected": row["rejected"], "tags": row["tags"], **facts, "key": clip.key,
+            })  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def show(self, columns: int = 4, width: int = 160) -> None:
+        """Show the clips as playing videos through mediapy, where there are no widgets.
+
+        Args:
+            columns: Videos in a row.
+            width: Of each video on the page, in pixels.
+        """
+        from beecam.display import show_videos
+
+        show_videos(self, columns=columns, width=width)
+
+    def contact_sheet(self, columns: int = 4, frames: int = 4) -> Figure:
+        """Draw some frames of each clip with matplotlib.
+
+        Args:
+            columns: Clips in a row.
+            frames: Frames shown of each clip, evenly chosen.
+        """
+        from beecam.display import contact_figure
+
+        return contact_figure(self, columns=columns, frames=frames)
+
+    def export_html(self, path: str | Path, title: str | None = None) -> Path:
+        """Write one offline page with all clips that plays without a network.
+
+        Returns:
+            The page's path.
+        """
+        from beecam.export.gallery import write_gallery
+
+        return write_gallery(self, Path(path), title or self.title or "beecam")
+
+    def _pick(self, places: Iterable[int]) -> ClipSet:
+        first, second = itertools.tee(places)
+        return ClipSet(
+            self.library, [self.keys[i] for i in first], axes=self.axes,
+            coords=[self._coords[i] for i in second] if self._coords else (), title=self.title,
+        )  # fmt: skip
+
+    def _ipython_display_(self) -> None:
+        from beecam.display import show_clips
+
+        show_clips(self)

@@ -1,0 +1,88 @@
+"""What can go wrong, in words that name what to change."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class BeecamError(Exception):
+    """Base of every error that beecam raises on purpose."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to change before a sweep can run.
+
+    Attributes:
+        argument: The argument's name, as the caller wrote it.
+        message: A sentence with the value that was given, what is allowed and the nearest choice.
+    """
+
+    argument: str
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class CheckError(BeecamError, ValueError):
+    """Every problem of a sweep or a shot at once, found before any compute.
+
+    Attributes:
+        problems: The problems, in the order in which they were found.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        lines = [str(problem) for problem in self.problems]
+        if len(lines) == 1:
+            super().__init__(lines[0])
+        else:
+            super().__init__(f"{len(lines)} problems:\n" + "\n".join(f"  - {x}" for x in lines))
+
+
+class ModelError(BeecamError):
+    """A model could not be loaded, or made something that is no clip."""
+
+
+class OutOfMemoryError(ModelError):
+    """The accelerator or the machine ran out of memory in one call of the pipeline."""
+
+
+class MediaError(BeecamError):
+    """A media file is missing, damaged or holds no clip of beecam."""
+
+
+class LibraryError(BeecamError):
+    """A library's folder cannot be used as one."""
+
+
+class Stopped(BeecamError):  # noqa: N818  (not a failure: somebody asked for it)
+    """A generation was stopped on request; raised through the pipeline to leave it at once."""
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that looks most like `word`, or None when none does."""
+    found = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def did_you_mean(word: str, choices: Iterable[str], form: str = "{}") -> str:
+    """Return " Did you mean X?" for the nearest choice, or an empty string."""
+    found = nearest(word, choices)
+    return f" Did you mean {form.format(found)}?" if found else ""
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """Return a repr that fits into a message."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def listing(words: Sequence[str], conjunction: str = "and") -> str:
+    """Join words as prose does: "a", "a and b", "a, b and c"."""
+    if len(words) <= 1:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"

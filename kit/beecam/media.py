@@ -1,0 +1,188 @@
+"""Frames to and from files: H.264 mp4 with the shot inside, and JPEG sheets for grids.
+
+Nothing outside this module knows a codec.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from beecam.errors import MediaError
+
+if TYPE_CHECKING:
+    from beecam.models.base import Frames
+
+SHEET_FRAMES = 24
+SHEET_WIDTH = 160
+_SIGNATURE = "beecam"
+# 12 is visually lossless; clips are small and the mp4 is what is kept of the pixels.
+_CRF = "12"
+_BT709 = 1
+
+
+def write_mp4(path: Path, frames: Frames, fps: float, settings: Mapping[str, Any]) -> None:
+    """Write a clip as H.264 yuv420p, which every browser plays, with `settings` inside.
+
+    Args:
+        path: Where to; the file is synced to the disk before this returns.
+        frames: frames x height x width x 3, RGB, uint8. Odd sizes are padded by one pixel.
+        fps: Frames a second.
+        settings: JSON data, kept as the file's comment; `read_settings` gives it back.
+    """
+    import av
+
+    even = _even(frames)
+    with path.open("wb") as file:
+        with av.open(
+            file, "w", format="mp4", options={"movflags": "faststart+use_metadata_tags"}
+        ) as out:
+            comment = json.dumps({_SIGNATURE: settings}, ensure_ascii=True)
+            out.metadata["comment"] = comment
+            stream = out.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+            stream.height, stream.width = even.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            stream.options = {"crf": _CRF, "preset": "veryfast", "threads": "1"}
+            context = stream.codec_context
+            context.colorspace = context.color_primaries = context.color_trc = _BT709
+            for array in even:
+                frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+                out.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=_BT709)))
+            out.mux(stream.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_mp4(path: Path) -> Frames:
+    """Read a clip's frames: frames x height x width x 3, RGB, uint8.
+
+    Raises:
+        MediaError: The file is missing or damaged.
+    """
+    import av
+
+    try:
+        with av.open(str(path)) as file:
+            decoded = [
+                frame.reformat(format="rgb24", src_colorspace=_BT709).to_ndarray()
+                for frame in file.decode(video=0)
+            ]
+            settings = _settings(file.metadata)
+    except (OSError, av.FFmpegError, IndexError) as error:
+        raise MediaError(_unreadable(path, error)) from error
+    if not decoded:
+        raise MediaError(f"{path} holds no frames: it is damaged.")
+    frames = np.stack(decoded)
+    facts = (settings or {}).get("facts", {})
+    height, width = facts.get("height", frames.shape[1]), facts.get("width", frames.shape[2])
+    return frames[:, :height, :width]
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read back what `write_mp4` kept in the file.
+
+    Raises:
+        MediaError: The file is missing, damaged, or no clip of beecam.
+    """
+    import av
+
+    try:
+        with av.open(str(path)) as file:
+            settings = _settings(file.metadata)
+            complete = next(file.decode(video=0), None) is not None
+    except (OSError, av.FFmpegError, IndexError) as error:
+        raise MediaError(_unreadable(path, error)) from error
+    if not complete:
+        raise MediaError(f"{path} holds no frames: it is damaged.")
+    if settings is None:
+        raise MediaError(f"{path} is a video, but carries no shot of beecam.")
+    return settings
+
+
+def sheet_layout(frames: Frames) -> dict[str, int]:
+    """Say how `write_sheet` lays these frames out: frames, width and height of each, in pixels."""
+    count, height, width = frames.shape[:3]
+    scale = min(1.0, SHEET_WIDTH / width)
+    # JPEG codes blocks of 16 pixels: whole blocks keep a frame's colours out of its neighbour.
+    wide = max(16, round(width * scale / 16) * 16)
+    return {
+        "frames": min(count, SHEET_FRAMES),
+        "width": wide,
+        "height": max(1, round(height * wide / width)),
+    }
+
+
+def sheet_bytes(frames: Frames, quality: int = 85) -> bytes:
+    """Return one JPEG with the clip's frames side by side, evenly chosen, at most 24."""
+    from PIL import Image
+
+    layout = sheet_layout(frames)
+    size = (layout["width"], layout["height"])
+    sheet = Image.new("RGB", (size[0] * layout["frames"], size[1]))
+    for place, index in enumerate(chosen_frames(len(frames))):
+        frame = Image.fromarray(np.ascontiguousarray(frames[index]))
+        if frame.size != size:
+            frame = frame.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+        sheet.paste(frame, (place * size[0], 0))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def write_sheet(path: Path, frames: Frames) -> None:
+    """Write the clip's sheet, synced to the disk."""
+    with path.open("wb") as file:
+        file.write(sheet_bytes(frames))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def chosen_frames(count: int, limit: int = SHEET_FRAMES) -> list[int]:
+    """Return which frames of `count` a sheet shows: the first, the last, evenly between."""
+    if count <= limit:
+        return list(range(count))
+    return [math.floor(i * (count - 1) / (limit - 1) + 0.5) for i in range(limit)]
+
+
+def frames_from_sheet(data: bytes, layout: Mapping[str, int]) -> list[Frames]:
+    """Cut a sheet into its frames, each height x width x 3."""
+    from PIL import Image
+
+    sheet = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    width = layout["width"]
+    return [sheet[:, i * width : (i + 1) * width] for i in range(layout["frames"])]
+
+
+def subsheet(data: bytes, layout: Mapping[str, int], places: Sequence[int], quality: int) -> bytes:
+    """Return a smaller sheet with some of the frames, for pages that must stay small."""
+    frames = frames_from_sheet(data, layout)
+    return sheet_bytes(np.stack([frames[i] for i in places]), quality)
+
+
+def _settings(metadata: Mapping[str, str]) -> dict[str, Any] | None:
+    try:
+        found = json.loads(metadata.get("comment", ""))[_SIGNATURE]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _even(frames: Frames) -> Frames:
+    height, width = frames.shape[1:3]
+    if height % 2 == 0 and width % 2 == 0:
+        return frames
+    return np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return f"{path} is missing."
+    return f"{path} can't be read as a video: it is damaged ({type(error).__name__})."

@@ -1,0 +1,1 @@
+"""Models: load one, wrap one, and the one that ships inside."""

@@ -1,0 +1,81 @@
+"""What a model is to the rest of the kit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from beecam.errors import Problem
+from beecam.shot import Shot
+
+Frames = npt.NDArray[np.uint8]
+"""One clip: frames x height x width x 3, RGB."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One finished denoising step of one call.
+
+    Attributes:
+        step: Steps done, from 1.
+        steps: Steps in all.
+        preview: Makes the predicted result of every shot in the call, each frames x height x
+            width x 3 and smaller than the clip; None when the model can't predict cheaply. It is
+            only worth its time when somebody looks.
+    """
+
+    step: int
+    steps: int
+    preview: Callable[[], list[Frames]] | None
+
+
+OnStep = Callable[[Step], None]
+
+
+class Model(Protocol):
+    """A loaded video pipeline that turns shots into frames."""
+
+    name: str
+    licence: str | None
+
+    @property
+    def revision(self) -> str:
+        """A digest of weights and configuration."""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Arguments that a shot may carry beyond its own fields, with the pipeline's defaults."""
+
+    def check(self, shot: Shot) -> Iterable[Problem]:
+        """Yield what this model can't do with the shot."""
+
+    def resolve(self, shot: Shot) -> Shot:
+        """Fill what the shot leaves to the model's defaults."""
+
+    def batch_key(self, shot: Shot) -> Hashable:
+        """Shots with equal keys can go into one call."""
+
+    def batch_size(self, shot: Shot) -> int:
+        """How many shots like this one call takes at best."""
+
+    def limit_batch(self, shot: Shot, size: int) -> None:
+        """Remember that no more than `size` shots like this fit into memory."""
+
+    def generate(
+        self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0
+    ) -> list[Frames]:
+        """Make the clips of shots with one batch key, in one call of the pipeline.
+
+        Args:
+            shots: Resolved shots.
+            on_step: Called after each step; it may raise `Stopped` to leave at once.
+            pad_to: Fill the call up to this many shots, which fixes every clip's last bits.
+
+        Raises:
+            OutOfMemoryError: The call did not fit.
+            Stopped: `on_step` asked for it; the model stays usable.
+        """

@@ -1,0 +1,73 @@
+"""Ways to get a model: the one that ships inside, or any pipeline that is loaded already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from beecam.errors import ModelError, did_you_mean, listing
+from beecam.models.adapter import DiffusersModel
+from beecam.models.families import FAMILIES, family_of
+
+POLLEN = Path(__file__).parent / "pollen" / "weights"
+
+
+def load(name: str = "pollen") -> DiffusersModel:
+    """Load a model.
+
+    >>> model = bc.load()
+
+    Args:
+        name: "pollen", the small model that ships inside. For any other, load its diffusers
+            pipeline and use `bc.wrap(pipe)`.
+
+    Raises:
+        ModelError: There is no such model.
+    """
+    if name != "pollen":
+        raise ModelError(
+            f"load({name!r}): only 'pollen' ships inside.{did_you_mean(name, ['pollen'])} For "
+            "another model, load its diffusers pipeline and pass it to bc.wrap(pipe)."
+        )
+    from diffusers import LTXPipeline
+
+    pipe = LTXPipeline.from_pretrained(POLLEN, local_files_only=True)
+    return DiffusersModel(
+        pipe, FAMILIES[0], name="pollen", licence="Apache-2.0", folder=POLLEN,
+        defaults=_pollen_defaults(),
+    )  # fmt: skip
+
+
+def _pollen_defaults() -> dict[str, Any]:
+    return {
+        "width": 64, "height": 64, "num_frames": 17, "fps": 8.0, "num_inference_steps": 20,
+        "guidance_scale": 3.0,
+    }  # fmt: skip
+
+
+def wrap(pipe: Any, *, name: str | None = None, batch_size: int | None = None) -> DiffusersModel:
+    """Make a model of a loaded diffusers text-to-video pipeline.
+
+    >>> pipe = WanPipeline.from_pretrained("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", dtype="auto")
+    >>> model = bc.wrap(pipe.to("cuda"))
+
+    Args:
+        pipe: An LTX or Wan text-to-video pipeline, on the device where it shall run.
+        name: How clips name it; by default the name it was loaded by.
+        batch_size: How many clips one call makes at most; by default a cautious guess.
+
+    Raises:
+        ModelError: The pipeline is of a family that is not known.
+    """
+    family = family_of(type(pipe).__name__)
+    if family is None:
+        known = [name for family in FAMILIES for name in family.classes]
+        raise ModelError(
+            f"wrap({type(pipe).__name__}): text-to-video pipelines of the classes "
+            f"{listing(known)} can be wrapped.{did_you_mean(type(pipe).__name__, known)}"
+        )
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ModelError(f"batch_size={batch_size!r}: a whole number of 1 or more.")
+    source = str(getattr(pipe.config, "_name_or_path", "") or "")
+    plain = name or (source if "/" in source and not Path(source).is_absolute() else "")
+    return DiffusersModel(pipe, family, name=plain or type(pipe).__name__, batch_size=batch_size)

@@ -1,0 +1,234 @@
+"""A shot: everything that determines a clip's pixels, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+from beecam.errors import BeecamError, Problem, shorten
+
+MAX_SEED = 2**63 - 1
+MAX_PROMPT = 4_000
+KEY_DIGITS = 32
+
+_INTEGERS = ("width", "height", "num_frames", "num_inference_steps")
+_FLOATS = ("fps", "guidance_scale")
+_TEXTS = ("prompt", "negative_prompt", "scheduler", "model", "revision")
+# fps reaches some pipelines as frame_rate; the rest of these decide pixels in all of them.
+RESOLVED_BY_MODEL = (*_INTEGERS, *_FLOATS, "negative_prompt", "scheduler", "model", "revision")
+
+Noise = tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """Everything that determines a clip's pixels.
+
+    A field that is None is the model's own default until `model.resolve(shot)` fills it in; only
+    a resolved shot has a key.
+
+    >>> bc.shot("a bee over a meadow", seed=7).seed
+    7
+
+    Attributes:
+        prompt: What to show.
+        negative_prompt: What to keep away from.
+        noise: Weighted seeds. One seed with weight 1 is the plain case; several are a variation,
+            mixed as sum(w*n)/sqrt(sum(w**2)) so that the mix is Gaussian noise again.
+        width: Pixels.
+        height: Pixels.
+        num_frames: Frames in the clip.
+        fps: Frames a second at which it plays.
+        num_inference_steps: Denoising steps.
+        guidance_scale: Classifier-free guidance; 1 is off.
+        scheduler: A diffusers scheduler class by name.
+        model: The model's name.
+        revision: A digest of the model's weights and configuration.
+        extra: Further arguments of the pipeline, by their names there.
+    """
+
+    prompt: str
+    negative_prompt: str | None = None
+    noise: Noise = ((0, 1.0),)
+    width: int | None = None
+    height: int | None = None
+    num_frames: int | None = None
+    fps: float | None = None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    scheduler: str | None = None
+    model: str | None = None
+    revision: str | None = None
+    extra: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Bring equal values to one form, so that equal shots have equal keys."""
+        pairs = self.extra.items() if isinstance(self.extra, Mapping) else self.extra
+        extra = tuple(sorted((str(k), _plain(v)) for k, v in pairs))
+        object.__setattr__(self, "extra", extra)
+        object.__setattr__(self, "noise", _normal_noise(self.noise))
+        for name in _INTEGERS:
+            object.__setattr__(self, name, _whole(getattr(self, name)))
+        for name in _FLOATS:
+            object.__setattr__(self, name, _real(getattr(self, name)))
+
+    @property
+    def seed(self) -> int:
+        """The seed, or the heaviest of a variation's seeds."""
+        return max(self.noise, key=lambda pair: abs(pair[1]))[0]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The extra pipeline arguments as a dict."""
+        return dict(self.extra)
+
+    @property
+    def resolved(self) -> bool:
+        """Whether nothing is left to the model's defaults."""
+        return all(getattr(self, name) is not None for name in RESOLVED_BY_MODEL)
+
+    @cached_property
+    def key(self) -> str:
+        """A digest of all fields: 32 hexadecimal digits.
+
+        Raises:
+            BeecamError: The shot leaves something to the model's defaults.
+        """
+        if not self.resolved:
+            missing = [name for name in RESOLVED_BY_MODEL if getattr(self, name) is None]
+            raise BeecamError(
+                f"a shot has a key once a model has resolved it; {', '.join(missing)} "
+                "still open. Use model.resolve(shot)."
+            )
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data without what is unset, so that new fields keep old keys."""
+        data: dict[str, Any] = {}
+        for name in (field.name for field in fields(self)):
+            value = getattr(self, name)
+            if value is None or (name == "extra" and not value):
+                continue
+            data[name] = value
+        data["noise"] = [[seed, weight] for seed, weight in self.noise]
+        if self.extra:
+            data["extra"] = dict(self.extra)
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Shot:
+        """Rebuild a shot from `to_dict()`.
+
+        Raises:
+            BeecamError: The data is not a shot's.
+        """
+        known = {field.name for field in fields(cls)}
+        try:
+            arguments = {name: value for name, value in data.items() if name in known}
+            if unknown := set(data) - known:
+                raise BeecamError(f"this shot has fields of a newer beecam: {sorted(unknown)}")
+            noise = tuple((seed, weight) for seed, weight in arguments.pop("noise"))
+            return cls(noise=noise, **arguments)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BeecamError(f"this is not a shot: {shorten(data)}") from error
+
+    def replace(self, **changes: Any) -> Shot:
+        """Return a copy with other values; `seed=` stands for one plain seed."""
+        if "seed" in changes:
+            changes["noise"] = ((changes.pop("seed"), 1.0),)
+        return replace(self, **changes)
+
+    def code(self) -> str:
+        """Return the `bc.shot(...)` call that makes this shot again with the same model."""
+        parts = [repr(self.prompt)]
+        plain = len(self.noise) == 1 and self.noise[0][1] == 1.0
+        parts.append(f"seed={self.seed}" if plain else f"noise={self.noise!r}")
+        for name in ("negative_prompt", *_INTEGERS, *_FLOATS, "scheduler"):
+            value = getattr(self, name)
+            if value not in (None, ""):
+                parts.append(f"{name}={value!r}")
+        parts += [f"{name}={value!r}" for name, value in dict(self.extra).items()]
+        return f"bc.shot({', '.join(parts)})"
+
+
+def check_values(shot: Shot) -> Iterator[Problem]:
+    """Yield what is wrong with a shot whatever the model: types, ranges, text."""
+    for name in _TEXTS:
+        value = getattr(shot, name)
+        if value is not None and not isinstance(value, str):
+            yield Problem(name, f"{name}={shorten(value)}: a text is needed.")
+    if isinstance(shot.prompt, str):
+        yield from _check_prompt("prompt", shot.prompt)
+    if isinstance(shot.negative_prompt, str):
+        yield from _check_prompt("negative_prompt", shot.negative_prompt)
+    for name in _INTEGERS:
+        value = getattr(shot, name)
+        if value is not None and (not isinstance(value, int) or value < 1):
+            yield Problem(name, f"{name}={shorten(value)}: a whole number of 1 or more is needed.")
+    for name in _FLOATS:
+        value = getattr(shot, name)
+        if value is not None and not (isinstance(value, float) and math.isfinite(value)):
+            yield Problem(name, f"{name}={shorten(value)}: a finite number is needed.")
+        elif name == "fps" and value is not None and not 0 < value <= 240:  # noqa: PLR2004
+            yield Problem(name, f"fps={value:g}: between 0 and 240 frames a second.")
+    yield from _check_noise(shot.noise)
+
+
+def _check_prompt(name: str, text: str) -> Iterator[Problem]:
+    if len(text) > MAX_PROMPT:
+        yield Problem(
+            name, f"{name} has {len(text):,} characters; at most {MAX_PROMPT:,} are allowed."
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        yield Problem(
+            name,
+            f"{name} has half of a surrogate pair at character {error.start}; "
+            "it can't be stored as text.",
+        )
+
+
+def _check_noise(noise: Noise) -> Iterator[Problem]:
+    if not noise:
+        yield Problem("noise", "noise=(): at least one seed with its weight is needed.")
+    for seed, weight in noise:
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+            hint = ""
+            if isinstance(seed, int):
+                near = 0 if seed < 0 else MAX_SEED
+                hint = f" The nearest is {near}."
+            yield Problem(
+                "seed", f"seed={shorten(seed)}: a whole number from 0 to {MAX_SEED}.{hint}"
+            )
+        if not (isinstance(weight, float) and math.isfinite(weight) and weight != 0):
+            yield Problem("noise", f"noise weight {shorten(weight)}: a finite number other than 0.")
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalars and lists to plain Python, so that the key doesn't depend on the spelling."""
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(v) for v in value)
+    return value
+
+
+def _whole(value: Any) -> Any:
+    value = _plain(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _real(value: Any) -> Any:
+    value = _plain(value)
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _normal_noise(noise: Any) -> Noise:
+    return tuple((_whole(seed), _real(weight)) for seed, weight in noise)
