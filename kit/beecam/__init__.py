@@ -35,6 +35,7 @@ _PUBLIC = {
     "sample": ("beecam.sweep", "sample"),
     "shot": ("beecam.sweep", "shot"),
     "sweep": ("beecam.sweep", "sweep"),
+    "vary": ("beecam.follow.vary", "vary"),
     "wrap": ("beecam.models.load", "wrap"),
     "zip": ("beecam.sweep", "zip"),
 }
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from beecam.errors import LibraryError as LibraryError
     from beecam.errors import MediaError as MediaError
     from beecam.errors import ModelError as ModelError
+    from beecam.follow.vary import vary as vary
     from beecam.library import Library as Library
     from beecam.library import open_library as library  # noqa: F401
     from beecam.models.load import load as load

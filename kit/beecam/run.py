@@ -115,9 +115,8 @@ _starting = threading.Lock()
 
 
 def run(
-    sweep: Sweep | Shot, model: Model, *, library: Library | None = None, exact: bool = False,
-    parents: Sequence[str] = (),
-) -> Run:  # fmt: skip
+    sweep: Sweep | Shot, model: Model, *, library: Library | None = None, exact: bool = False
+) -> Run:
     """Make a sweep in the background and return at once.
 
     Clips that the library has are not made again. The same call while a run is going, as when a
@@ -132,7 +131,6 @@ def run(
         library: Where clips are kept; by default `bc.library()`.
         exact: Fill up every call to one size, so that each clip has the very bits that it has
             alone. Without it one clip may differ by rounding from the same clip in a sweep.
-        parents: Keys of the clips that these are made from.
 
     Raises:
         CheckError: With everything that is wrong, before any compute.
@@ -151,7 +149,7 @@ def run(
         found = _active.get(key)
         if found is not None and not found.finished:
             return found
-        started = Run(sweep, model, library, shots, exact=exact, parents=parents, key=key)
+        started = Run(sweep, model, library, shots, exact=exact, key=key)
         _active[key] = started
         started._start()  # noqa: SLF001
         return started
@@ -172,7 +170,7 @@ class Run:
 
     def __init__(
         self, sweep: Sweep, model: Model, library: Library, shots: Sequence[Shot], *,
-        exact: bool, parents: Sequence[str], key: str,
+        exact: bool, key: str,
     ) -> None:  # fmt: skip
         self.sweep = sweep
         self.model = model
@@ -180,7 +178,6 @@ class Run:
         self.key = key
         self._shots = tuple(shots)
         self._exact = exact
-        self._parents = tuple(parents)
         self._news = threading.Condition()
         self._cells = [CellState(i, shot.key) for i, shot in enumerate(shots)]
         self._versions = [0] * len(shots)
@@ -464,7 +461,7 @@ class Run:
         facts = _facts(made, self.model, exact=self._exact)
         while True:
             try:
-                self.library.add(shot, made.frames, facts, self._parents)
+                self.library.add(shot, made.frames, facts, self._parents_of(shot))
                 break
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -479,6 +476,9 @@ class Run:
                         raise
         with self._news:
             self._set(made.index, status=Status.DONE, preview=None, seconds=made.seconds)
+
+    def _parents_of(self, shot: Shot) -> tuple[str, ...]:
+        return tuple(key for key in self.sweep.parents if key != shot.key)
 
     # --- state ---------------------------------------------------------------------------------
 

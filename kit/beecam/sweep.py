@@ -9,7 +9,7 @@ import json
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -210,6 +210,7 @@ class Sweep:
         layout_problems: What is wrong with how it was called.
         kept: The places of the layout that `where` kept, or None for all.
         shots: Shots that are made already, one for each place, instead of the template.
+        parents: Keys of the clips that it follows.
     """
 
     templates: tuple[prompts.Template, ...]
@@ -219,6 +220,7 @@ class Sweep:
     layout_problems: tuple[Problem, ...] = ()
     kept: tuple[int, ...] | None = field(default=None, repr=False)
     shots: tuple[Shot, ...] | None = field(default=None, repr=False)
+    parents: tuple[str, ...] = ()
 
     @property
     def template(self) -> str:
@@ -293,10 +295,7 @@ class Sweep:
             for cell, place in builtins.zip(self.cells, places, strict=True)
             if all(cell.values[n] in v for n, v in wanted.items()) and (keep is None or keep(cell))
         )
-        return Sweep(
-            templates=self.templates, groups=self.groups, constants=self.constants,
-            sample=None, layout_problems=self.layout_problems, kept=kept, shots=self.shots,
-        )  # fmt: skip
+        return replace(self, sample=None, kept=kept)
 
     def check(self, model: Model) -> None:
         """Find every problem with this model at once, before any compute.

@@ -109,8 +109,9 @@ class DiffusersModel:
                 f"scheduler={full.scheduler!r}: {self.name} can use "
                 f"{', '.join(sorted(set(names)))}.{did_you_mean(str(full.scheduler), names)}"
             ))  # fmt: skip
-        for name in ("model", "revision"):
-            wanted, here = getattr(shot, name), getattr(self, name)
+        for name, wanted, here in (
+            ("model", shot.model, self.name), ("revision", shot.revision, self.revision),
+        ):  # fmt: skip
             if wanted not in (None, here):
                 yield Problem(name, f"{name}={wanted!r}: this is {here}; load the other one.")
 

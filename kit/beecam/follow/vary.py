@@ -1,0 +1,76 @@
+"""Vary: shots whose noise is near that of a clip, and so whose pixels are, too."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import replace
+
+from beecam.clip import Clip
+from beecam.errors import CheckError, Problem, shorten
+from beecam.shot import Noise, Shot
+from beecam.sweep import Axis, Sweep, of_shots
+
+_MOST = 10_000
+
+
+def vary(clip: Clip | Shot, n: int = 8, strength: float = 0.35, *, seed: int = 0) -> Sweep:
+    """Lay out variations of a clip: its noise mixed with some of a new seed.
+
+    The first cell is the clip as it is, to compare with. A variation's noise is a recipe of seeds
+    and weights, so that it can be varied again and made again at any time. Weights are 1 -
+    `strength` for the clip's own noise and `strength` for the new one; the mix is scaled back to
+    unit variance, without which clips near one half turn blurred.
+
+    >>> bc.run(bc.vary(clip, 8, strength=0.3), model)
+
+    Args:
+        clip: A clip or its resolved shot.
+        n: How many variations.
+        strength: Over 0, where nothing changes, up to 1, which is a new seed.
+        seed: For other variations of the same strength.
+
+    Raises:
+        CheckError: An argument is out of its range.
+    """
+    problems = []
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MOST:
+        problems.append(Problem("n", f"n={shorten(n)}: a whole number from 1 to {_MOST:,}."))
+    if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not (
+        0 < strength <= 1
+    ):  # fmt: skip
+        problems.append(Problem(
+            "strength", f"strength={shorten(strength)}: over 0, up to 1; 0.35 is the default."
+        ))  # fmt: skip
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        problems.append(Problem("seed", f"seed={shorten(seed)}: a whole number."))
+    if problems:
+        raise CheckError(problems)
+    shot = clip.shot if isinstance(clip, Clip) else clip
+    shots = [shot]
+    for i in range(n):
+        noise = mix(shot.noise, _new_seed(shot, seed, i), float(strength))
+        shots.append(shot.replace(noise=noise))
+    axis = Axis("variation", tuple(range(n + 1)), ("as it is", *(str(i + 1) for i in range(n))))
+    made = of_shots(shots, axis)
+    return replace(made, parents=(clip.key,)) if isinstance(clip, Clip) else made
+
+
+def mix(noise: Noise, seed: int, strength: float) -> Noise:
+    """Return the recipe of `noise` with a share of a new seed's noise in it.
+
+    Args:
+        noise: Seeds with their weights.
+        seed: The new one.
+        strength: Its share, over 0 and up to 1.
+    """
+    if strength == 1:
+        return ((seed, 1.0),)
+    length = math.sqrt(math.fsum(weight**2 for _, weight in noise))
+    kept = [(old, (1 - strength) * weight / length) for old, weight in noise]
+    return (*kept, (seed, strength))
+
+
+def _new_seed(shot: Shot, seed: int, index: int) -> int:
+    text = f"{shot.key} {seed} {index}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

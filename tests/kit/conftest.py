@@ -1,0 +1,132 @@
+"""Real pipelines with random weights, small enough that every test can make clips."""
+
+import numpy as np
+import pytest
+
+from beecam.library import open_library
+from beecam.models.load import wrap
+
+WORDS = "a an over the bee moth ladybug meadow dunes sea at noon night seen from drone".split()
+
+
+@pytest.fixture
+def library(tmp_path):
+    opened = open_library(tmp_path / "library")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def words():
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {word: i for i, word in enumerate(["<pad>", "</s>", "<unk>", *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
+        model_max_length=32,
+    )  # fmt: skip
+
+
+def _encoder(vocabulary):
+    from transformers import T5Config, T5EncoderModel, UMT5Config, UMT5EncoderModel
+
+    sizes = {"vocab_size": vocabulary, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1,
+             "num_heads": 2}  # fmt: skip
+    return T5EncoderModel(T5Config(**sizes)), UMT5EncoderModel(UMT5Config(**sizes))
+
+
+@pytest.fixture(scope="session")
+def ltx_pipe(words):
+    import torch
+    from diffusers import (
+        AutoencoderKLLTXVideo,
+        FlowMatchEulerDiscreteScheduler,
+        LTXPipeline,
+        LTXVideoTransformer3DModel,
+    )
+
+    torch.manual_seed(0)
+    vae = AutoencoderKLLTXVideo(
+        in_channels=3, out_channels=3, latent_channels=8, block_out_channels=(8, 8, 8, 8),
+        decoder_block_out_channels=(8, 8, 8, 8), layers_per_block=(1, 1, 1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1, 1, 1),
+        spatio_temporal_scaling=(True, True, False, False),
+        decoder_spatio_temporal_scaling=(True, True, False, False),
+        decoder_inject_noise=(False,) * 5, upsample_residual=(False,) * 4,
+        upsample_factor=(1,) * 4, timestep_conditioning=False, patch_size=1, patch_size_t=1,
+        encoder_causal=True, decoder_causal=False,
+    )  # fmt: skip
+    vae.use_framewise_encoding = vae.use_framewise_decoding = False
+    transformer = LTXVideoTransformer3DModel(
+        in_channels=8, out_channels=8, patch_size=1, patch_size_t=1, num_attention_heads=2,
+        attention_head_dim=8, cross_attention_dim=16, num_layers=1, caption_channels=16,
+    )  # fmt: skip
+    encoder, _ = _encoder(len(words))
+    return LTXPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(), vae=vae.eval(), text_encoder=encoder.eval(),
+        tokenizer=words, transformer=transformer.eval(),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def wan_pipe(words):
+    import torch
+    from diffusers import (
+        AutoencoderKLWan,
+        FlowMatchEulerDiscreteScheduler,
+        WanPipeline,
+        WanTransformer3DModel,
+    )
+
+    torch.manual_seed(0)
+    vae = AutoencoderKLWan(
+        base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1,
+        temperal_downsample=[False, True, True],
+    )  # fmt: skip
+    transformer = WanTransformer3DModel(
+        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=16,
+        out_channels=16, text_dim=16, freq_dim=16, ffn_dim=32, num_layers=1,
+        cross_attn_norm=True, qk_norm="rms_norm_across_heads", rope_max_seq_len=32,
+    )  # fmt: skip
+    _, encoder = _encoder(len(words))
+    return WanPipeline(
+        tokenizer=words, text_encoder=encoder.eval(), transformer=transformer.eval(),
+        vae=vae.eval(), scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )  # fmt: skip
+
+
+def _small(model, **defaults):
+    """A model's defaults are set where it is made; these are for tests."""
+    model._defaults.update(defaults)
+    return model
+
+
+@pytest.fixture
+def ltx(ltx_pipe):
+    return _small(
+        wrap(ltx_pipe, name="tiny-ltx"), width=32, height=32, num_frames=9,
+        num_inference_steps=4, fps=8.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def wan(wan_pipe):
+    return _small(
+        wrap(wan_pipe, name="tiny-wan"), width=32, height=32, num_frames=9, num_inference_steps=4
+    )
+
+
+@pytest.fixture
+def moving():
+    """A clip with motion, colour and odd length: frames x height x width x 3."""
+    t, y, x = np.mgrid[0:9, 0:48, 0:64]
+    red = (x * 4 + t * 20) % 256
+    green = (y * 5) % 256
+    blue = np.where((x - 8 * t) ** 2 + (y - 24) ** 2 < 60, 255, 40)
+    return np.stack([red, green, blue], -1).astype(np.uint8)
