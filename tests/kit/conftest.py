@@ -6,7 +6,7 @@ import pytest
 from beecam.library import open_library
 from beecam.models.load import wrap
 
-WORDS = "a an over the bee moth ladybug meadow dunes sea at noon night seen from drone".split()
+WORDS = ("a an over the bee moth ladybug meadow dunes sea at noon night seen from drone").split()  # noqa: SIM905
 
 
 @pytest.fixture
