@@ -65,7 +65,7 @@ def layout_problems(sweep: Sweep) -> Iterator[Problem]:
         n = sweep.sample.n
         if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= total:
             yield Problem("sample", f"sample({shorten(n)}): from 1 to {total:,} cells are there.")
-    elif total > MAX_CELLS and sweep.kept is None:
+    elif total > MAX_CELLS and sweep.kept is None and all(len(a) <= MAX_CELLS for a in sweep.axes):
         yield Problem("axes", (
             f"{total:,} cells; at most {MAX_CELLS:,} can be laid out. "
             "Draw some of them with bc.sample(n)."

@@ -139,7 +139,7 @@ def run(
         from beecam.sweep import of_shots
 
         sweep = of_shots([sweep])
-    library = library or open_library()
+    library = open_library() if library is None else library
     getattr(model, "refresh", lambda: None)()
     sweep.check(model)
     shots = [model.resolve(cell.shot) for cell in sweep.cells]

@@ -312,7 +312,7 @@ class Sweep:
         from beecam.library import open_library
 
         self.check(model)
-        library = library or open_library()
+        library = open_library() if library is None else library
         shots = [model.resolve(cell.shot) for cell in self.cells]
         have = library.known({shot.key for shot in shots})
         missing = [shot for shot in shots if shot.key not in have]

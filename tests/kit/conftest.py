@@ -17,18 +17,18 @@ def library(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def words():
+def tokenizer():
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     vocabulary = {word: i for i, word in enumerate(["<pad>", "</s>", "<unk>", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", 1)]
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
+        tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
         model_max_length=32,
     )  # fmt: skip
 
@@ -42,7 +42,7 @@ def _encoder(vocabulary):
 
 
 @pytest.fixture(scope="session")
-def ltx_pipe(words):
+def ltx_pipe(tokenizer):
     import torch
     from diffusers import (
         AutoencoderKLLTXVideo,
@@ -67,15 +67,15 @@ def ltx_pipe(words):
         in_channels=8, out_channels=8, patch_size=1, patch_size_t=1, num_attention_heads=2,
         attention_head_dim=8, cross_attention_dim=16, num_layers=1, caption_channels=16,
     )  # fmt: skip
-    encoder, _ = _encoder(len(words))
+    encoder, _ = _encoder(len(tokenizer))
     return LTXPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(), vae=vae.eval(), text_encoder=encoder.eval(),
-        tokenizer=words, transformer=transformer.eval(),
+        tokenizer=tokenizer, transformer=transformer.eval(),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
-def wan_pipe(words):
+def wan_pipe(tokenizer):
     import torch
     from diffusers import (
         AutoencoderKLWan,
@@ -94,9 +94,9 @@ def wan_pipe(words):
         out_channels=16, text_dim=16, freq_dim=16, ffn_dim=32, num_layers=1,
         cross_attn_norm=True, qk_norm="rms_norm_across_heads", rope_max_seq_len=32,
     )  # fmt: skip
-    _, encoder = _encoder(len(words))
+    _, encoder = _encoder(len(tokenizer))
     return WanPipeline(
-        tokenizer=words, text_encoder=encoder.eval(), transformer=transformer.eval(),
+        tokenizer=tokenizer, text_encoder=encoder.eval(), transformer=transformer.eval(),
         vae=vae.eval(), scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
     )  # fmt: skip
 

@@ -1,0 +1,114 @@
+"""Files: what goes in comes out, and what is damaged is said."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from beecam import media
+from beecam.errors import MediaError
+
+
+def psnr(a, b):
+    error = np.mean((a.astype(float) - b.astype(float)) ** 2)
+    return 10 * np.log10(255**2 / max(error, 1e-9))
+
+
+def test_frames_come_back_from_an_mp4_as_they_look(tmp_path, moving):
+    media.write_mp4(tmp_path / "a.mp4", moving, 8, {})
+    back = media.read_mp4(tmp_path / "a.mp4")
+    assert back.shape == moving.shape
+    assert psnr(back, moving) > 27  # 4:2:0 halves the colour of this hard pattern
+
+
+def test_colours_keep_their_hue(tmp_path):
+    for colour in ([255, 0, 0], [0, 200, 0], [20, 40, 220], [128, 128, 128]):
+        flat = np.tile(np.array(colour, np.uint8), (5, 32, 32, 1))
+        media.write_mp4(tmp_path / "a.mp4", flat, 8, {})
+        assert np.abs(media.read_mp4(tmp_path / "a.mp4").astype(int) - flat).max() <= 4
+
+
+def test_the_file_is_what_browsers_play(tmp_path, moving):
+    import av
+
+    media.write_mp4(tmp_path / "a.mp4", moving, 12.5, {})
+    with av.open(str(tmp_path / "a.mp4")) as file:
+        stream = file.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+        assert float(stream.average_rate) == 12.5
+        assert stream.frames == len(moving)
+    data = (tmp_path / "a.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")  # plays before it is loaded in full
+
+
+json_data = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.text(max_size=8), json_data))
+@settings(max_examples=25, deadline=None)
+def test_settings_come_back_whatever_they_hold(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("m") / "a.mp4"
+    media.write_mp4(path, np.zeros((2, 16, 16, 3), np.uint8), 8, data)
+    assert media.read_settings(path) == data
+
+
+def test_odd_sizes_and_one_frame_work(tmp_path):
+    odd = np.full((1, 17, 31, 3), 90, np.uint8)
+    media.write_mp4(tmp_path / "a.mp4", odd, 8, {"facts": {"height": 17, "width": 31}})
+    assert media.read_mp4(tmp_path / "a.mp4").shape == odd.shape
+
+
+def test_a_sheet_has_the_frames_side_by_side(tmp_path, moving):
+    layout = media.sheet_layout(moving)
+    image = Image.open(io.BytesIO(media.sheet_bytes(moving)))
+    assert image.size == (layout["width"] * layout["frames"], layout["height"])
+    assert layout["frames"] == 9
+    cut = media.frames_from_sheet(media.sheet_bytes(moving), layout)
+    for i in (0, 4, 8):
+        assert psnr(np.asarray(cut[i]), moving[i]) > 24
+
+
+@pytest.mark.parametrize("shape", [(81, 480, 832, 3), (121, 96, 64, 3), (1, 32, 32, 3)])
+def test_a_sheet_stays_small_whatever_the_clip(shape):
+    frames = np.zeros(shape, np.uint8)
+    layout = media.sheet_layout(frames)
+    assert layout["frames"] <= 24
+    assert layout["width"] <= 160
+    assert layout["width"] % 16 == 0
+    ratio = layout["height"] / layout["width"]
+    assert ratio == pytest.approx(shape[1] / shape[2], rel=0.1)
+
+
+def test_a_damaged_mp4_is_named(tmp_path, moving):
+    path = tmp_path / "a.mp4"
+    media.write_mp4(path, moving, 8, {})
+    whole = path.read_bytes()
+    for damaged in (b"", b"no video", whole[:200], whole[: len(whole) // 2]):
+        path.write_bytes(damaged)
+        with pytest.raises(MediaError, match=r"a\.mp4"):
+            media.read_mp4(path)
+        with pytest.raises(MediaError, match=r"a\.mp4"):
+            media.read_settings(path)
+    with pytest.raises(MediaError, match=r"b\.mp4"):
+        media.read_mp4(tmp_path / "b.mp4")
+
+
+def test_a_foreign_video_is_no_clip(tmp_path):
+    import av
+
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=8)
+        stream.width = stream.height = 32
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))))
+        out.mux(stream.encode())
+    with pytest.raises(MediaError, match="carries no shot"):
+        media.read_settings(path)

@@ -1,0 +1,189 @@
+"""Sweeps: how axes become cells, and everything that can be wrong with them."""
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import beecam as bc
+from beecam.errors import CheckError
+from beecam.sweep import of_shots
+
+lengths = st.lists(st.integers(1, 5), min_size=1, max_size=4)
+
+
+def axes(sizes):
+    return {f"axis{i}": [f"v{i}{j}" for j in range(n)] for i, n in enumerate(sizes)}
+
+
+def template(names):
+    return " ".join(f"{{{name}}}" for name in names)
+
+
+@given(lengths)
+def test_a_product_has_every_combination_once_the_last_axis_fastest(sizes):
+    named = axes(sizes)
+    sweep = bc.sweep(template(named), **named)
+    expected = [dict(zip(named, c, strict=True)) for c in itertools.product(*named.values())]
+    assert [cell.values for cell in sweep.cells] == expected
+    assert [cell.shot.prompt for cell in sweep.cells] == [" ".join(e.values()) for e in expected]
+    assert [cell.index for cell in sweep.cells] == list(range(math.prod(sizes)))
+    assert sweep.shape == tuple(sizes)
+
+
+@given(st.integers(1, 6), st.integers(1, 4))
+def test_zip_pairs_and_multiplies_with_the_rest(n, seeds):
+    sweep = bc.sweep(
+        "{a} {b}", bc.zip(a=[f"a{i}" for i in range(n)], b=[f"b{i}" for i in range(n)]),
+        seed=range(seeds),
+    )  # fmt: skip
+    assert len(sweep) == n * seeds
+    assert {cell.shot.prompt for cell in sweep.cells} == {f"a{i} b{i}" for i in range(n)}
+
+
+@given(lengths, st.data())
+def test_a_sample_has_no_repeats_keeps_the_order_and_is_the_same_each_time(sizes, data):
+    total = math.prod(sizes)
+    n = data.draw(st.integers(1, total))
+    named = axes(sizes)
+    sweep = bc.sweep(template(named), bc.sample(n, seed=3), **named)
+    prompts = [cell.shot.prompt for cell in sweep.cells]
+    everything = [cell.shot.prompt for cell in bc.sweep(template(named), **named).cells]
+    assert len(set(prompts)) == n
+    assert prompts == sorted(prompts, key=everything.index)
+    again = bc.sweep(template(named), bc.sample(n, seed=3), **named)
+    assert again.key == sweep.key
+
+
+def test_where_keeps_some_by_value_and_by_function():
+    sweep = bc.sweep("a {insect}", insect=["bee", "moth", "fly"], seed=range(4))
+    few = sweep.where(insect=["bee", "fly"]).where(lambda cell: cell.values["seed"] % 2)
+    assert [(c.values["insect"], c.shot.seed) for c in few.cells] == [
+        ("bee", 1), ("bee", 3), ("fly", 1), ("fly", 3),
+    ]  # fmt: skip
+    assert few.cells[2].coords == {"insect": 2, "seed": 1}
+    assert len(sweep.where(insect="moth")) == 4
+    with pytest.raises(CheckError, match=r"where\(insekt=.*Did you mean insect"):
+        sweep.where(insekt="bee")
+
+
+def test_variants_written_in_place_are_an_axis():
+    sweep = bc.sweep("a {bee|moth} over {place}", place=["dunes", "sea"])
+    assert [cell.shot.prompt for cell in sweep.cells] == [
+        "a bee over dunes", "a bee over sea", "a moth over dunes", "a moth over sea",
+    ]  # fmt: skip
+    assert [axis.name for axis in sweep.axes] == ["bee|moth", "place"]
+
+
+def test_several_prompts_single_values_labels_and_notes():
+    sweep = bc.sweep(
+        ["a {insect}", "two of {insect}"],
+        bc.Axis("insect", ["bee", "moth"], labels=["B", "M"], notes=["has stripes", None]),
+        seed=7, guidance_scale={"low": 1.5, "high": 6},
+    )  # fmt: skip
+    assert len(sweep) == 8
+    assert [a.name for a in sweep.axes] == ["prompt", "insect", "guidance_scale"]
+    assert sweep.axes[1].labels == ("B", "M")
+    assert sweep.axes[2].labels == ("low", "high")
+    assert {c.shot.seed for c in sweep.cells} == {7}
+    assert {c.shot.guidance_scale for c in sweep.cells} == {1.5, 6.0}
+
+
+def test_any_argument_of_the_pipeline_can_be_an_axis(ltx):
+    sweep = bc.sweep("a bee", max_sequence_length=[8, 16], num_inference_steps=[2, 3])
+    sweep.check(ltx)
+    assert {c.shot.arguments["max_sequence_length"] for c in sweep.cells} == {8, 16}
+
+
+def test_to_frame_has_a_row_a_cell():
+    frame = bc.sweep("a {insect}", insect=["bee", "moth"], seed=[1, 5]).to_frame()
+    assert list(frame.columns) == ["insect", "seed", "prompt"]
+    assert frame.loc[3].to_dict() == {"insect": "moth", "seed": 5, "prompt": "a moth"}
+
+
+def test_shots_that_are_made_already_can_be_laid_out(ltx):
+    sweep = of_shots([bc.shot("a bee", seed=1), bc.shot("a moth {not a slot}", seed=2)])
+    sweep.check(ltx)
+    assert [c.shot.prompt for c in sweep.cells] == ["a bee", "a moth {not a slot}"]
+    assert [c.shot.seed for c in sweep.where(shot=2).cells] == [2]
+
+
+def said(ltx, *args, **kwargs):
+    with pytest.raises(CheckError) as error:
+        bc.sweep(*args, **kwargs).check(ltx)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "words"),
+    [
+        (["a bee"], {"guidence_scale": 3}, ["guidence_scale", "Did you mean guidance_scale?"]),
+        (["a {insect}"], {"insct": ["bee"]}, ["slot {insect} is not filled", "insct= to be it"]),
+        (["a {insect}"], {"insect": []}, ["axis 'insect' is empty", "at least one value"]),
+        (["a {a}", bc.Axis("a", ["x"])], {"a": ["y"]}, ["'a' is given 2 times"]),
+        (["a {a}"], {"a": ["x", "x"]}, ["'a' has the value 'x' twice"]),
+        (["a {insect"], {}, ["brace at character 2", "never closed"]),
+        (["a bee}"], {}, ["brace at character 5", "closes nothing"]),
+        (["a bee"], {"width": 50}, ["width=50", "multiples of 32", "nearest are 32 and 64"]),
+        (["a bee"], {"height": 16}, ["height=16", "nearest is 32"]),
+        (["a bee"], {"num_frames": 16}, ["num_frames=16", "8k+1", "nearest are 9 and 17"]),
+        (["a bee"], {"num_frames": [9, 12]}, ["num_frames=12", "9 and 17"]),
+        (["a bee"], {"seed": -1}, ["seed=-1", "nearest is 0"]),
+        (["a bee"], {"seed": [0, 2**70]}, ["seed=", "nearest is 9223372036854775807"]),
+        (["x" * 10_000], {}, ["10,000 characters", "4,000"]),
+        (["a bee"], {"scheduler": "Eulr"}, ["scheduler='Eulr'", "FlowMatchEulerDiscrete"]),
+        (["a bee"], {"max_sequence_length": "8"}, ["max_sequence_length='8'", "int is needed"]),
+        (["a bee"], {"other": [1, 2]}, ["other: no slot of the template and no argument"]),
+        (["a bee", bc.zip(seed=[1, 2], width=[32])], {}, ["seed has 2 and width has 1"]),
+        (["a bee", bc.sample(9)], {"seed": range(3)}, ["sample(9)", "1 to 3 cells"]),
+        (["a bee", ["bee"]], {}, ["['bee']", "after the prompt come"]),
+        ([[]], {}, ["prompt=[]"]),
+        (["a bee"], {"seed": range(200_000)}, ["axis 'seed' has over 100,000 values"]),
+        (["a {a}"], {"a": range(500), "seed": range(500)}, ["250,000 cells", "bc.sample(n)"]),
+        (["a bee"], {"seed": [1], "noise": [((1, 1.0),)]}, ["seed and noise"]),
+        (["a {a}"], {"a": ["b ", "b "[:2]]}, ["twice"]),
+        (["a bee"], {"revision": "abc"}, ["revision"]),
+        (["a bee"], {"prompt_embeds": 3}, ["prompt_embeds"]),
+    ],
+)
+def test_bad_input_is_named_before_any_compute(ltx, args, kwargs, words):
+    message = said(ltx, *args, **kwargs)
+    for word in words:
+        assert word in message
+
+
+def test_every_problem_is_named_at_once(ltx):
+    message = said(
+        ltx, "a {insect} over {place", insect=[], guidence_scale=[1], seed=[1, 1], width=33
+    )
+    for word in ("never closed", "'insect' is empty", "guidance_scale", "twice"):
+        assert word in message
+    assert "problems:" in message
+
+
+def test_two_cells_that_are_the_same_shot_are_named(ltx):
+    message = said(ltx, "a {a|b}", bc.Axis("seed", [1, 1.0]))
+    assert "twice" in message or "same shot" in message
+
+
+def test_a_sweep_with_problems_still_has_a_repr():
+    assert "insect" in repr(bc.sweep("a {insect}"))
+
+
+def test_no_clip_is_made_of_a_sweep_with_problems(ltx, library):
+    with pytest.raises(CheckError):
+        bc.run(bc.sweep("a bee", seed=[0, -1]), ltx, library=library)
+    assert len(library) == 0
+
+
+def test_estimate_counts_what_is_cached_and_measures_the_rest(ltx, library):
+    first = bc.sweep("a bee", seed=range(2))
+    assert first.estimate(ltx, library).seconds is None
+    bc.run(first, ltx, library=library).wait(60)
+    more = bc.sweep("a bee", seed=range(5)).estimate(ltx, library)
+    assert (more.cells, more.cached) == (5, 2)
+    each = sorted(clip.facts["seconds"] for clip in library.clips())
+    assert more.seconds == pytest.approx(3 * each[1], rel=0.5)
+    assert "2 in the library, 3 to make" in str(more)
