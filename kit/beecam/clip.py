@@ -118,7 +118,10 @@ class Clip:
         return media.read_mp4(self.mp4)
 
     def remake(self, model: Model) -> Frames:
-        """Make it again with the recorded number of clips a call, which gives the same bits.
+        """Make it again to the same bits: in a call as large as the recorded one, at its place.
+
+        Sums in a call are split between threads by its size, so that the last bits of a clip
+        depend on the size and sometimes on the place, never on the neighbours.
 
         Returns:
             The frames as the model makes them, before the mp4: frames x height x width x 3.
@@ -131,7 +134,9 @@ class Clip:
                 f"clip {self.key[:8]} was made by {self.shot.model} {self.shot.revision}; "
                 f"this is {model.name} {model.revision}, which would make another one."
             )
-        return model.generate([self.shot], pad_to=int(self.facts.get("batch", 1)))[0]
+        facts = self.facts
+        made = model.generate([self.shot] * int(facts.get("batch", 1)))
+        return made[int(facts.get("place", 0))]
 
     def _lost(self, path: Path) -> str:
         return (

@@ -39,7 +39,8 @@ class Plan:
         Args:
             model: Says which shots can share a call, and how many.
             shots: Cell index and resolved shot of each cell.
-            exact: Make every call as large as the model likes, the last one filled up.
+            exact: Make every call equally large, the last one filled up: the largest power of two
+                that the model likes, because in odd calls threads split sums by the clip's place.
         """
         self._model = model
         self._exact = exact
@@ -69,6 +70,8 @@ class Plan:
                 continue
             shot = next(iter(group.values()))
             limit = self._model.batch_size(shot)
+            if self._exact:
+                limit = 1 << (limit.bit_length() - 1)
             cells = tuple(list(group)[:limit])
             for index in cells:
                 del group[index]

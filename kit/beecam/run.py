@@ -379,9 +379,9 @@ class Run:
             self._fail(indices, error)
             return
         seconds = (time.perf_counter() - started - paused.seconds) / len(shots)
-        for index, made in zip(indices, frames, strict=True):
+        for place, (index, made) in enumerate(zip(indices, frames, strict=True)):
             if index not in self._dropped:
-                self._outbox.put(_Made(index, made, seconds, size))
+                self._outbox.put(_Made(index, made, seconds, size, place))
 
     def _still_needed(self, indices: Sequence[int]) -> list[int]:
         """Leave out what another run has made in the meantime, and what was cancelled."""
@@ -521,6 +521,7 @@ class _Made:
     frames: Frames
     seconds: float
     batch: int
+    place: int
 
 
 class _PauseClock:
@@ -546,7 +547,7 @@ def _facts(made: _Made, model: Model, *, exact: bool) -> dict[str, Any]:
     frames = made.frames
     facts: dict[str, Any] = {
         "frames": len(frames), "height": frames.shape[1], "width": frames.shape[2],
-        "seconds": round(made.seconds, 4), "batch": made.batch, "exact": exact,
+        "seconds": round(made.seconds, 4), "batch": made.batch, "place": made.place, "exact": exact,
         "sheet": media.sheet_layout(frames), "licence": model.licence,
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
         "beecam": __version__,

@@ -1,0 +1,183 @@
+"""Any pipeline as a model: the same pixels as the plain loop, less time, and plain messages."""
+
+import numpy as np
+import pytest
+import torch
+
+import beecam as bc
+from beecam.errors import ModelError, OutOfMemoryError, Stopped
+
+
+def shots(model, prompts=("a bee", "a moth over the sea", "night"), **arguments):
+    return [model.resolve(bc.shot(p, seed=i, **arguments)) for i, p in enumerate(prompts)]
+
+
+def plain_loop(pipe, shots, **more):
+    """What a user writes without the kit."""
+    out = []
+    for shot in shots:
+        frames = pipe(
+            prompt=shot.prompt, negative_prompt=shot.negative_prompt, width=shot.width,
+            height=shot.height, num_frames=shot.num_frames, guidance_scale=shot.guidance_scale,
+            num_inference_steps=shot.num_inference_steps, output_type="np",
+            generator=torch.Generator("cpu").manual_seed(shot.seed), **more,
+        ).frames[0]  # fmt: skip
+        out.append(np.round(np.asarray(frames) * 255).astype(np.uint8))
+    return out
+
+
+@pytest.fixture(params=["ltx", "wan"])
+def model(request):
+    return request.getfixturevalue(request.param)
+
+
+def difference(a, b):
+    return max(np.abs(x.astype(int) - y).max() for x, y in zip(a, b, strict=True))
+
+
+def test_a_call_for_many_gives_the_plain_loops_pixels(model):
+    some = shots(model, negative_prompt="dunes")
+    more = {"frame_rate": 8.0} if model.name == "tiny-ltx" else {}
+    assert difference(model.generate(some), plain_loop(model.pipe, some, **more)) <= 1
+
+
+def test_without_guidance_too(model):
+    some = shots(model, guidance_scale=1.0)
+    more = {"frame_rate": 8.0} if model.name == "tiny-ltx" else {}
+    assert difference(model.generate(some), plain_loop(model.pipe, some, **more)) <= 1
+
+
+def test_the_bits_depend_on_the_number_of_clips_and_never_on_the_neighbours(model):
+    a, b, c = shots(model)
+    both = model.generate([a, b])
+    other = model.generate([c, a])
+    assert np.array_equal(both[0], other[1])
+    alone = model.generate([a], pad_to=2)
+    assert len(alone) == 1
+    assert np.array_equal(alone[0], both[0])
+
+
+def test_a_weighted_noise_lies_between(model):
+    a = model.resolve(bc.shot("a bee", seed=1))
+    b = a.replace(seed=2)
+    near = a.replace(noise=((1, 0.95), (2, 0.05)))
+    one, two, mixed = model.generate([a, b, near])
+    far = np.abs(one.astype(int) - two).mean()
+    assert np.abs(mixed.astype(int) - one).mean() < far / 2
+    scaled = model.generate([a.replace(noise=((1, 1.9), (2, 0.1)))])[0]
+    assert difference([scaled], [mixed]) <= 1
+
+
+def test_steps_come_one_by_one_with_previews_after_the_first_clip(model):
+    some = shots(model)
+    model.generate(some[:1])
+    steps = []
+    model.generate(some, steps.append)
+    assert [(s.step, s.steps) for s in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    previews = []
+    model.generate(some, lambda step: previews.append(step.preview()))
+    assert len(previews[0]) == len(some)
+    assert previews[0][0].ndim == 4
+    assert previews[0][0].dtype == np.uint8
+
+
+def test_the_last_preview_looks_like_the_clip(model):
+    some = shots(model)
+    made = model.generate(some)
+    last = []
+    model.generate(some, lambda step: last.append(step.preview()))
+    small = last[-1][0].astype(float)
+    frames, high, wide = small.shape[:3]
+    clip = made[0][:: max(1, len(made[0]) // frames)][:frames].astype(float)
+    blocks = clip.reshape(frames, high, 32 // high, wide, 32 // wide, 3).mean((2, 4))
+    assert np.abs(blocks - small).mean() < 25
+
+
+def test_leaving_from_a_step_keeps_the_model_usable(model):
+    some = shots(model)
+    before = model.generate(some)
+
+    def leave(step):
+        raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        model.generate(some, leave)
+    assert difference(before, model.generate(some)) == 0
+
+
+def test_a_text_is_encoded_once(model, monkeypatch):
+    texts = []
+    original = type(model.pipe).encode_prompt
+
+    def counted(self, prompt, *args, **kwargs):
+        texts.append(prompt)
+        return original(self, prompt, *args, **kwargs)
+
+    monkeypatch.setattr(type(model.pipe), "encode_prompt", counted)
+    same = [model.resolve(bc.shot("the drone", seed=i)) for i in range(3)]
+    model.generate(same)
+    model.generate(same)
+    assert [t for t in texts if t is not None] == ["the drone"]
+
+
+def test_changed_weights_are_another_revision_and_forget_texts(ltx):
+    before = ltx.revision
+    weight = ltx.pipe.text_encoder.shared.weight
+    kept = weight.detach().clone()
+    with torch.no_grad():
+        weight += 1
+    try:
+        assert ltx.revision == before
+        ltx.refresh()
+        assert ltx.revision != before
+    finally:
+        with torch.no_grad():
+            weight.copy_(kept)
+    ltx.refresh()
+    assert ltx.revision == before
+
+
+def test_another_scheduler_is_used_for_one_call_only(wan):
+    usual = type(wan.pipe.scheduler).__name__
+    a = wan.resolve(bc.shot("a bee"))
+    before = wan.generate([a])
+    other = next(n for n in ("UniPCMultistepScheduler", "DPMSolverMultistepScheduler"))
+    wan._schedulers[other] = __import__("diffusers").UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+    )
+    made = wan.generate([a.replace(scheduler=other)])
+    assert type(wan.pipe.scheduler).__name__ == usual
+    assert difference(made, before) > 0
+    assert difference(wan.generate([a]), before) == 0
+
+
+def test_out_of_memory_is_told_apart(ltx, monkeypatch):
+    def full(*args, **kwargs):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ...")
+
+    monkeypatch.setattr(ltx.pipe.vae, "decode", full)
+    with pytest.raises(OutOfMemoryError, match="1 clips of 32x32x9"):
+        ltx.generate(shots(ltx)[:1])
+    monkeypatch.undo()
+    assert len(ltx.generate(shots(ltx)[:1])) == 1
+
+
+def test_shots_of_different_kinds_are_refused(ltx):
+    a = ltx.resolve(bc.shot("a bee"))
+    with pytest.raises(ModelError, match="same batch key"):
+        ltx.generate([a, a.replace(width=64)])
+
+
+def test_wrap_and_load_say_what_they_take(ltx_pipe):
+    with pytest.raises(ModelError, match=r"wrap\(str\).*LTXPipeline and WanPipeline"):
+        bc.wrap("Wan-AI/Wan2.1")
+    with pytest.raises(ModelError, match=r"only 'pollen' ships inside\. Did you mean pollen\?"):
+        bc.load("polen")
+    with pytest.raises(ModelError, match="batch_size=0"):
+        bc.wrap(ltx_pipe, batch_size=0)
+
+
+def test_the_model_says_what_it_is(ltx):
+    assert "32x32, 9 frames at 8 fps, 4 steps" in repr(ltx)
+    assert "max_sequence_length" in ltx.arguments
+    assert "prompt_embeds" not in ltx.arguments

@@ -1,0 +1,74 @@
+"""Plans: every cell once, together with those that can share a call."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beecam.plan import Plan
+from beecam.shot import Shot
+
+
+class Sizes:
+    """What a plan asks of a model."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def batch_key(self, shot):
+        return shot.width
+
+    def batch_size(self, shot):
+        return self.size
+
+
+def shots(widths):
+    return [(i, Shot(prompt=str(i), width=w)) for i, w in enumerate(widths)]
+
+
+def drain(plan):
+    out = []
+    while (batch := plan.next()) is not None:
+        out.append(batch)
+    return out
+
+
+@given(st.lists(st.sampled_from([32, 64, 96]), max_size=40), st.integers(1, 9), st.booleans())
+def test_every_cell_comes_once_and_calls_are_of_one_kind(widths, size, exact):
+    given = shots(widths)
+    batches = drain(Plan(Sizes(size), given, exact=exact))
+    assert sorted(i for b in batches for i in b.cells) == list(range(len(widths)))
+    for batch in batches:
+        assert len({widths[i] for i in batch.cells}) == 1
+        assert len(batch.cells) <= size
+        power = 1 << (size.bit_length() - 1)
+        assert batch.size == (power if exact else len(batch.cells))
+    first = [widths[b.cells[0]] for b in batches]
+    assert first == sorted(first, key=widths.index)
+
+
+@given(st.lists(st.sampled_from([32, 64]), min_size=1, max_size=20), st.data())
+def test_dropped_cells_never_come_and_those_put_back_come_first(widths, data):
+    given = shots(widths)
+    plan = Plan(Sizes(3), given)
+    dropped = data.draw(st.sets(st.integers(0, len(widths) - 1)))
+    for index in dropped:
+        assert plan.drop(index)
+        assert not plan.drop(index)
+    assert len(plan) == len(widths) - len(dropped)
+    batch = plan.next()
+    if batch is None:
+        assert len(dropped) == len(widths)
+        return
+    plan.put_back([given[i] for i in batch.cells])
+    assert plan.next() == batch
+    assert sorted(i for b in drain(plan) for i in b.cells) == sorted(
+        set(range(len(widths))) - dropped - set(batch.cells)
+    )
+
+
+def test_a_smaller_size_in_between_is_kept_to():
+    model = Sizes(4)
+    plan = Plan(model, shots([32] * 6))
+    batch = plan.next()
+    model.size = 2
+    plan.put_back([(i, Shot(prompt=str(i), width=32)) for i in batch.cells])
+    assert [b.cells for b in drain(plan)] == [(0, 1), (2, 3), (4, 5)]

@@ -1,0 +1,379 @@
+"""Runs: what was asked for gets made once, can be steered, and nothing finished is lost."""
+
+import errno
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import beecam as bc
+from beecam.errors import OutOfMemoryError
+from beecam.library import Library
+from beecam.run import FINISHED, Status
+
+MODULE = sys.modules[Status.__module__]  # `beecam.run` is the function
+
+
+def statuses(run):
+    return [cell.status for cell in run.changes().cells]
+
+
+def sweep(n=4, prompt="a {insect}"):
+    return bc.sweep(prompt, insect=["bee", "moth"], seed=range(n // 2))
+
+
+class Gate:
+    """Stands in a model's steps until it is opened, so that a test knows where a run is."""
+
+    def __init__(self, model, monkeypatch):
+        self.open = threading.Event()
+        self.reached = threading.Event()
+        original = model.generate
+
+        def generate(shots, on_step=None, *, pad_to=0):
+            def stand(step):
+                self.reached.set()
+                assert self.open.wait(30)
+                if on_step is not None:
+                    on_step(step)
+
+            return original(shots, stand, pad_to=pad_to)
+
+        monkeypatch.setattr(model, "generate", generate)
+
+
+@pytest.fixture
+def gate(ltx, monkeypatch):
+    return Gate(ltx, monkeypatch)
+
+
+def test_a_run_makes_every_clip_and_returns_at_once(ltx, library, gate):
+    run = bc.run(sweep(), ltx, library=library)
+    assert gate.reached.wait(30)
+    assert run.status == "running"
+    assert len(run.clips) == 0
+    gate.open.set()
+    run.wait(60)
+    assert statuses(run) == [Status.DONE] * 4
+    assert [run.clips.values(i) for i in (0, 3)] == [
+        {"insect": "bee", "seed": 0}, {"insect": "moth", "seed": 1},
+    ]  # fmt: skip
+    assert all(clip.facts["batch"] == 4 for clip in run.clips)
+    assert "4 done" in repr(run)
+
+
+def test_the_same_call_while_it_runs_is_the_same_run(ltx, library, gate):
+    run = bc.run(sweep(), ltx, library=library)
+    assert bc.run(sweep(), ltx, library=library) is run
+    assert bc.run(sweep(6), ltx, library=library) is not run
+    gate.open.set()
+    run.wait(60)
+
+
+def test_the_same_sweep_again_makes_nothing(ltx, library, monkeypatch):
+    bc.run(sweep(), ltx, library=library).wait(60)
+    monkeypatch.setattr(ltx, "generate", lambda *a, **k: pytest.fail("a clip was made twice"))
+    run = bc.run(sweep(), ltx, library=library)
+    assert run.finished
+    assert statuses(run) == [Status.CACHED] * 4
+
+
+def test_two_runs_with_cells_in_common_make_each_clip_once(ltx, library, monkeypatch):
+    made = []
+    original = ltx.generate
+
+    def generate(shots, *args, **kwargs):
+        made.extend(shot.key for shot in shots)
+        return original(shots, *args, **kwargs)
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    monkeypatch.setattr(ltx, "_batch_size", 1)
+    one = bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library).wait(60)
+    two = bc.run(bc.sweep("a bee", seed=range(6)), ltx, library=library).wait(60)
+    assert len(made) == len(set(made)) == 6
+    assert statuses(one) == [Status.DONE] * 4
+    assert statuses(two)[4:] == [Status.DONE] * 2
+
+
+def test_changes_tell_only_what_changed_and_never_lose_the_end(ltx, library):
+    run = bc.run(sweep(8), ltx, library=library)
+    version, seen = 0, {}
+    while True:
+        changes = run.changes(version, timeout=5)
+        assert changes.version >= version
+        version = changes.version
+        for cell in changes.cells:
+            earlier = seen.get(cell.index)
+            assert earlier not in FINISHED or earlier == cell.status
+            seen[cell.index] = cell.status
+        if changes.run.status == "done":
+            break
+    assert run.changes(version).cells == ()
+    assert set(seen.values()) == {Status.DONE}
+    assert changes.run.counts["done"] == 8
+    assert changes.run.seconds_left is None
+
+
+def test_previews_come_while_somebody_watches_and_only_then(ltx, library, monkeypatch):
+    bc.run(bc.sweep("night"), ltx, library=library).wait(60)  # the preview map is learnt here
+    monkeypatch.setattr(MODULE, "_PREVIEW_EVERY", 0.0)
+    gate = Gate(ltx, monkeypatch)
+    run = bc.run(sweep(), ltx, library=library)
+    assert gate.reached.wait(30)
+    run.changes()
+    gate.open.set()
+    previews, version = [], 0
+    while not run.finished:
+        changes = run.changes(version, timeout=1)
+        version = changes.version
+        previews += [c for c in changes.cells if c.preview]
+    assert previews
+    assert previews[0].preview[:2] == b"\xff\xd8"
+    assert 0 < previews[0].step <= previews[0].steps == 4
+    monkeypatch.setattr(MODULE, "_WATCHED_SECONDS", -1.0)
+    made = []
+    monkeypatch.setattr(ltx._preview, "frames", lambda *a: made.append(1))
+    bc.run(bc.sweep("the sea"), ltx, library=library).wait(60)
+    assert made == []
+
+
+def test_a_preview_that_fails_costs_no_clip(ltx, library, monkeypatch):
+    bc.run(bc.sweep("night"), ltx, library=library).wait(60)
+    monkeypatch.setattr(MODULE, "_PREVIEW_EVERY", 0.0)
+
+    def broken(*args):
+        raise ValueError("no preview today")
+
+    monkeypatch.setattr(ltx._preview, "frames", broken)
+    run = bc.run(sweep(), ltx, library=library)
+    run.changes()
+    assert len(run.wait(60).clips) == 4
+
+
+def test_pause_stops_between_steps_and_resume_goes_on_to_the_same_bits(ltx, library, monkeypatch):
+    gate = Gate(ltx, monkeypatch)
+    run = bc.run(sweep(), ltx, library=library)
+    assert gate.reached.wait(30)
+    run.pause()
+    assert run.status == "pausing"
+    gate.open.set()
+    deadline = time.monotonic() + 30
+    while run.status != "paused" and time.monotonic() < deadline:
+        run.changes(run.changes().version, timeout=0.2)
+    assert run.status == "paused"
+    version = run.changes().version
+    time.sleep(0.3)
+    assert run.changes(version).cells == ()
+    run.resume()
+    run.wait(60)
+    made = {c.key: c.facts["digest"] for c in run.clips}
+    monkeypatch.undo()
+    again = ltx.generate([c.shot for c in run.clips])
+    import hashlib
+
+    assert set(made.values()) == {hashlib.sha256(f.tobytes()).hexdigest() for f in again}
+
+
+def test_cancel_keeps_what_is_finished_and_leaves_the_model_usable(ltx, library, monkeypatch):
+    monkeypatch.setattr(ltx, "_batch_size", 1)
+    run = bc.run(sweep(40), ltx, library=library)
+    while run.changes().run.counts["done"] < 2:
+        run.changes(run.changes().version, timeout=1)
+    run.cancel()
+    assert run.finished
+    run._worker.join(30)
+    counts = run.changes().run.counts
+    assert counts["cancelled"] > 0
+    assert counts["done"] + counts["cancelled"] == 40
+    assert len(library) >= counts["done"] >= 2
+    again = bc.run(sweep(40), ltx, library=library)
+    assert again is not run
+    assert len(again.wait(100).clips) == 40
+
+
+def test_one_cell_can_be_cancelled_before_and_while_it_is_made(ltx, library, monkeypatch):
+    monkeypatch.setattr(ltx, "_batch_size", 2)
+    gate = Gate(ltx, monkeypatch)
+    run = bc.run(sweep(8), ltx, library=library)
+    assert gate.reached.wait(30)
+    run.cancel(0)  # being made
+    run.cancel(5)  # waiting
+    gate.open.set()
+    run.wait(60)
+    assert [i for i, s in enumerate(statuses(run)) if s == Status.CANCELLED] == [0, 5]
+    assert len(run.clips) == 6
+    assert len(library) == 6
+    run.cancel(5)
+    assert run.status == "done"
+
+
+def test_cancelling_every_cell_of_a_call_leaves_it_at_once(ltx, library, gate, monkeypatch):
+    decoded = []
+    original = ltx.pipe.vae.decode
+    monkeypatch.setattr(
+        ltx.pipe.vae, "decode", lambda *a, **k: decoded.append(1) or original(*a, **k)
+    )
+    run = bc.run(sweep(2), ltx, library=library)
+    assert gate.reached.wait(30)
+    run.cancel(0)
+    run.cancel(1)
+    gate.open.set()
+    run.wait(60)
+    assert decoded == []
+
+
+def test_a_failed_call_is_named_and_the_run_goes_on(ltx, library, monkeypatch):
+    monkeypatch.setattr(ltx, "_batch_size", 1)
+    original = ltx.generate
+
+    def generate(shots, *args, **kwargs):
+        if shots[0].seed == 1:
+            raise ValueError("<b>step 7 went wrong</b>")
+        return original(shots, *args, **kwargs)
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    run = bc.run(bc.sweep("a bee", seed=range(3)), ltx, library=library).wait(60)
+    assert statuses(run) == [Status.DONE, Status.FAILED, Status.DONE]
+    assert "ValueError: <b>step 7 went wrong</b>" in run.errors[1]
+    monkeypatch.undo()
+    again = bc.run(bc.sweep("a bee", seed=range(3)), ltx, library=library).wait(60)
+    assert again.changes().run.counts["done"] == 1
+
+
+def test_out_of_memory_halves_the_call_and_tries_again(ltx, library, monkeypatch):
+    sizes = []
+    original = ltx.generate
+
+    def generate(shots, *args, **kwargs):
+        sizes.append(len(shots))
+        if len(shots) > 2:
+            raise OutOfMemoryError("does not fit.")
+        return original(shots, *args, **kwargs)
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    run = bc.run(sweep(8), ltx, library=library).wait(60)
+    assert statuses(run) == [Status.DONE] * 8
+    assert sizes == [8, 4, 2, 2, 2, 2]
+    assert run.clips[0].facts["batch"] == 2
+
+
+def test_out_of_memory_for_one_clip_is_that_cells_error(ltx, library, monkeypatch):
+    def generate(*args, **kwargs):
+        raise OutOfMemoryError("1 clips of 32x32x9 don't fit.")
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    run = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60)
+    assert "don't fit" in run.errors[0]
+
+
+def test_exact_mode_gives_each_clip_the_bits_it_has_alone(ltx, library, tmp_path, monkeypatch):
+    monkeypatch.setattr(ltx, "_batch_size", 4)
+    run = bc.run(sweep(6), ltx, library=library, exact=True).wait(60)
+    assert {c.facts["batch"] for c in run.clips} == {4}
+    with Library(tmp_path / "other") as other:
+        for clip in run.clips:
+            plain = clip.shot.replace(model=None, revision=None)
+            alone = bc.run(plain, ltx, library=other, exact=True).wait(60).clips[0]
+            assert alone.facts["digest"] == clip.facts["digest"]
+
+
+def test_remake_gives_the_same_bits(ltx, library, monkeypatch):
+    import hashlib
+
+    monkeypatch.setattr(ltx, "_batch_size", 3)  # in an odd call the place decides last bits
+    for clip in bc.run(sweep(4), ltx, library=library).wait(60).clips:
+        made = clip.remake(ltx)
+        assert hashlib.sha256(made.tobytes()).hexdigest() == clip.facts["digest"]
+
+
+def test_remake_by_another_model_is_refused(ltx, wan, library):
+    clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).clips[0]
+    with pytest.raises(bc.LibraryError, match=r"was made by tiny-ltx .*this is tiny-wan"):
+        clip.remake(wan)
+
+
+def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, monkeypatch):
+    from beecam import media
+
+    full = threading.Event()
+    full.set()
+    original = media.write_mp4
+
+    def write(path, *args):
+        if full.is_set():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(path, *args)
+
+    monkeypatch.setattr(media, "write_mp4", write)
+    monkeypatch.setattr(ltx, "_batch_size", 1)
+    run = bc.run(sweep(), ltx, library=library)
+    deadline = time.monotonic() + 30
+    while run.status != "paused" and time.monotonic() < deadline:
+        run.changes(run.changes().version, timeout=0.2)
+    assert run.status == "paused"
+    assert "the disk is full" in run.changes().run.message
+    full.clear()
+    run.resume()
+    assert statuses(run.wait(60)) == [Status.DONE] * 4
+    assert len(library) == 4
+
+
+def test_a_clip_of_one_colour_is_marked(ltx, library, monkeypatch):
+    black = np.zeros((9, 32, 32, 3), np.uint8)
+    monkeypatch.setattr(ltx, "generate", lambda shots, *a, **k: [black for _ in shots])
+    clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).clips[0]
+    assert clip.facts["broken"] == "every pixel is the same"
+
+
+def test_waiting_can_time_out_and_be_interrupted(ltx, library, gate, monkeypatch):
+    run = bc.run(sweep(), ltx, library=library)
+    assert gate.reached.wait(30)
+    with pytest.raises(TimeoutError, match=r"not finished after 0\.1 s"):
+        run.wait(0.1)
+    assert run.status == "running"
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run._news, "wait_for", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run.wait()
+    monkeypatch.undo()
+    assert run.status == "cancelled"
+    gate.open.set()
+
+
+def test_vary_makes_neighbours_of_a_clip(ltx, library):
+    clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).clips[0]
+    close = bc.run(bc.vary(clip, 3, strength=0.1), ltx, library=library).wait(60)
+    assert statuses(close) == [Status.CACHED] + [Status.DONE] * 3
+    assert [axis.labels for axis in close.sweep.axes] == [("as it is", "1", "2", "3")]
+    assert close.clips[0] == clip
+    assert {c.parents for c in close.clips[1:]} == {(clip.key,)}
+    assert clip.parents == ()
+    far = bc.run(bc.vary(clip, 3, strength=1), ltx, library=library).wait(60)
+    base = clip.remake(ltx).astype(float)
+
+    def distance(run):
+        return np.mean([np.abs(c.remake(ltx) - base).mean() for c in run.clips[1:]])
+
+    assert distance(close) < distance(far) / 2
+    deeper = bc.vary(close.clips[1], 1, strength=0.5)
+    assert len(deeper.shots[1].noise) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"n": 0}, "n=0: a whole number from 1"),
+        ({"strength": 0}, "strength=0: over 0, up to 1"),
+        ({"strength": float("nan")}, "strength=nan"),
+        ({"seed": "x"}, "seed='x'"),
+    ],
+)
+def test_vary_names_what_is_out_of_range(arguments, words):
+    with pytest.raises(bc.CheckError) as error:
+        bc.vary(bc.shot("a bee"), **arguments)
+    assert words in str(error.value)
