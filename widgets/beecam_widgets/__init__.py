@@ -1,1 +1,18 @@
-"""What a notebook shows of beecam: the live grid of clips."""
+"""beecam_widgets: what a notebook shows of beecam, the live grid of clips.
+
+Importing it registers how runs and clip sets show themselves, so that a run as the last line of a
+cell is a live grid.
+
+>>> import beecam_widgets as bw
+>>> run                                          # a live grid
+>>> grid = bw.ClipGrid(run, rows="insect")       # the same, with a handle on it
+"""
+
+from __future__ import annotations
+
+from beecam_widgets.grid import ClipGrid
+from beecam_widgets.shown import register
+
+__all__ = ["ClipGrid"]
+
+register()

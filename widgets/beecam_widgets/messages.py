@@ -1,0 +1,167 @@
+"""What is said to the front end: one function a message, each below the limit of bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from beecam.errors import BeecamError
+from beecam.run import CellState, RunState
+from beecam_widgets.limits import MAX_BYTES
+from beecam_widgets.source import Source, clip_at, run_facts
+
+Message = tuple[dict[str, Any], list[bytes]]
+
+_LABEL = 300
+_SHORT_LABEL = 40
+_MANY_LABELS = 4_000
+_ERROR = 2_000
+_CELLS_A_MESSAGE = 5_000
+
+
+def head_message(source: Source, version: int) -> Message:
+    """Say what is shown: title, axes, and every cell's coordinates (cells x axes, int32)."""
+    coords = np.array(
+        [[source.coords(i)[a.name] for a in source.axes] for i in range(len(source))], np.int32
+    )
+    many = sum(len(axis) for axis in source.axes) > _MANY_LABELS
+    limit = _SHORT_LABEL if many else _LABEL
+    content = {
+        "kind": "cells", "version": version, "token": source.token, "total": len(source),
+        "title": source.title[:_ERROR], "live": source.run is not None,
+        "model": source.run.model.name if source.run else "", "aspect": _aspect(source),
+        "axes": [
+            {
+                "name": axis.name, "labels": [clip_text(x, limit) for x in axis.labels],
+                "notes": [] if many else [clip_text(n or "", limit) for n in axis.notes],
+            }
+            for axis in source.axes
+        ],
+    }  # fmt: skip
+    return content, [coords.tobytes()]
+
+
+def state_messages(
+    run: RunState, cells: Sequence[CellState], visible: frozenset[int]
+) -> Iterator[Message]:
+    """Say how a run and some of its cells stand, with the previews of the visible ones."""
+    facts = run_facts(run)
+    for start in range(0, max(1, len(cells)), _CELLS_A_MESSAGE):
+        part = cells[start : start + _CELLS_A_MESSAGE]
+        shown, pictures, room = [], [], MAX_BYTES
+        for cell in part:
+            if cell.preview and cell.index in visible and len(cell.preview) < room:
+                room -= len(cell.preview)
+                shown.append([cell.index, cell.preview_frames])
+                pictures.append(cell.preview)
+        yield {
+            "kind": "state", "run": facts, "previews": shown,
+            "cells": [
+                [c.index, str(c.status), c.step, c.steps, clip_text(c.error or "", _ERROR),
+                 c.seconds]
+                for c in part
+            ],
+        }, pictures  # fmt: skip
+
+
+def sheets_message(source: Source, indices: Iterable[int]) -> tuple[Message, list[int]]:
+    """Say what the clips in some cells look like: as many as fit into one message.
+
+    Returns:
+        The message, and the cells that are in it.
+    """
+    items: list[dict[str, Any]] = []
+    pictures: list[bytes] = []
+    room = MAX_BYTES
+    done: list[int] = []
+    for index in indices:
+        item, picture = _item(source, index)
+        if picture is not None and len(picture) > room and done:
+            break
+        done.append(index)
+        items.append(item)
+        if picture is not None:
+            item["sheet"]["at"] = len(pictures)
+            pictures.append(picture)
+            room -= len(picture)
+    return ({"kind": "sheets", "items": items}, pictures), done
+
+
+def detail_messages(source: Source, index: int) -> Iterator[Message]:
+    """Say all about one cell: shot, code and facts, then its mp4 in parts."""
+    shot = source.shot(index)
+    clip = clip_at(source, index)
+    facts: dict[str, Any] = {}
+    data, problem = b"", ""
+    if source.library.known([clip.key]):
+        try:
+            shot, facts = clip.shot, clip.facts
+            data = clip.mp4.read_bytes()
+        except (BeecamError, OSError) as error:
+            problem = f"The video can't be read: {error}"
+    parts = [data[i : i + MAX_BYTES] for i in range(0, len(data), MAX_BYTES)]
+    arguments = [
+        [f.name, _plain(getattr(shot, f.name))]
+        for f in dataclasses.fields(shot)
+        if f.name not in ("prompt", "extra", "noise") and getattr(shot, f.name) not in (None, "")
+    ]
+    recipe = [] if len(shot.noise) == 1 else [["noise", _plain(shot.noise)]]
+    yield {
+        "kind": "detail", "i": index, "key": clip.key, "prompt": shot.prompt,
+        "code": shot.code(), "parts": len(parts), "problem": problem,
+        "arguments": [["seed", str(shot.seed)], *recipe, *arguments,
+                      *([k, _plain(v)] for k, v in shot.arguments.items())],
+        "facts": [[k, _plain(v)] for k, v in facts.items() if k in _SHOWN_FACTS],
+    }, []  # fmt: skip
+    for number, part in enumerate(parts):
+        yield {"kind": "mp4", "i": index, "part": number, "parts": len(parts)}, [part]
+
+
+_SHOWN_FACTS = ("frames", "seconds", "batch", "licence", "broken")
+
+
+def clip_text(text: str, limit: int) -> str:
+    """Return a text, cut with an ellipsis when it is longer than `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _item(source: Source, index: int) -> tuple[dict[str, Any], bytes | None]:
+    clip = clip_at(source, index)
+    item: dict[str, Any] = {"i": index}
+    try:
+        row = clip.library.row(clip.key)
+        shot, facts = row["shot"], row["facts"]
+        item |= {
+            "prompt": clip_text(shot.prompt, _ERROR), "seed": str(shot.seed),
+            "stars": row["stars"], "rejected": row["rejected"],
+            "fps": shot.fps or 8, "frames": facts.get("frames", 1),
+            "broken": facts.get("broken", ""),
+        }  # fmt: skip
+        picture = clip.sheet
+        item["sheet"] = dict(facts["sheet"])
+    except (BeecamError, KeyError) as error:
+        item["problem"] = clip_text(str(error), _ERROR)
+        return item, None
+    if len(picture) > MAX_BYTES:
+        item["problem"] = "This clip's sheet is too large to be shown here; open it to play it."
+        del item["sheet"]
+        return item, None
+    return item, picture
+
+
+def _aspect(source: Source) -> float:
+    """Height over width of the first clip, for the shape of the cells."""
+    if not len(source):
+        return 1.0
+    try:
+        shot = source.shot(0)
+    except BeecamError:
+        return 1.0
+    return (shot.height or 1) / (shot.width or 1)
+
+
+def _plain(value: Any) -> str:
+    return clip_text(f"{value:g}" if isinstance(value, float) else str(value), _ERROR)

@@ -1,0 +1,312 @@
+"""The one thread that talks to the front end."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from beecam.errors import BeecamError
+from beecam_widgets import messages
+from beecam_widgets.limits import Client, Limiter
+from beecam_widgets.messages import Message
+from beecam_widgets.source import Source, clip_at
+
+_TICK = 0.1
+_MARKS_EVERY = 1.0
+
+Send = Callable[[dict[str, Any], list[bytes]], None]
+
+
+class Publisher:
+    """Answers the front ends of one grid and tells them what changes.
+
+    Whatever thread a message arrives on, it is only put into a queue: a single thread reads it,
+    touches run and library, and sends. It never waits for an answer, ends when nobody looks and
+    nothing runs, and starts again with the next message.
+    """
+
+    def __init__(self, source: Source, send: Send, finished: Callable[[], None]) -> None:
+        """Prepare; `start()` or the first message starts the thread.
+
+        Args:
+            source: What is shown.
+            send: Sends content and buffers to all front ends.
+            finished: Called once on the thread when the source's run has ended.
+        """
+        self.source = source
+        self._send = send
+        self._finished = finished
+        self._inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._outbox: deque[Message] = deque()
+        self._clients: dict[str, Client] = {}
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._told_end = source.run is None
+        self._version = 0
+        self._marks: dict[int, tuple[int, bool]] = {}
+        self._marks_read = 0.0
+        self._limiter = Limiter()
+        self._ids = itertools.count(1)
+
+    # --- from any thread -----------------------------------------------------------------------
+
+    def receive(self, content: dict[str, Any]) -> None:
+        """Take a message of a front end."""
+        self._inbox.put(content)
+        self.start()
+
+    def start(self) -> None:
+        """See to it that the thread runs."""
+        with self._lock:
+            if self._closed:
+                return
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="beecam-grid", daemon=True)
+                self._thread.start()
+        self._wake.set()
+
+    def show(self, source: Source) -> None:
+        """Show another source from now on."""
+        self._inbox.put({"kind": "show", "source": source})
+        self.start()
+
+    def close(self) -> None:
+        """End the thread; nothing is sent any more."""
+        with self._lock:
+            self._closed = True
+        self._wake.set()
+
+    # --- the thread ----------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait(_TICK)
+            self._wake.clear()
+            if self._closed:
+                return
+            try:
+                self._tick()
+            except Exception as error:  # noqa: BLE001  (a thread has nobody else to tell)
+                self._problem(f"The grid had a problem: {error}")
+                self._flush()
+            with self._lock:
+                if self._idle():
+                    self._thread = None
+                    return
+            # Requests come in bursts (a scroll): taking them together costs fewer messages.
+            time.sleep(_TICK / 4)
+
+    def _idle(self) -> bool:
+        return not self._clients and self._inbox.empty() and self._told_end and not self._outbox
+
+    def _tick(self) -> None:
+        self._take_all()
+        now = time.monotonic()
+        for name in [n for n, client in self._clients.items() if client.gone(now)]:
+            del self._clients[name]
+        self._tell_state()
+        self._tell_marks(now)
+        self._flush()
+        self._send_sheets(now)
+
+    def _take_all(self) -> None:
+        while True:
+            try:
+                content = self._inbox.get_nowait()
+            except Empty:
+                return
+            try:
+                self._take(content)
+            except BeecamError as error:
+                self._problem(str(error))
+            except (KeyError, TypeError, ValueError, IndexError) as error:
+                self._problem(f"The grid did not understand a message of its page: {error!r}")
+
+    def _take(self, content: dict[str, Any]) -> None:
+        kind = content.get("kind")
+        name = str(content.get("client", ""))
+        client = self._clients.get(name)
+        now = time.monotonic()
+        if client is not None:
+            client.seen = now
+        elif name and kind != "bye":
+            client = self._clients[name] = Client(now)
+        handler = getattr(self, f"_on_{kind}", None) if isinstance(kind, str) else None
+        if handler is None:
+            raise ValueError(kind)
+        handler(content, client)
+
+    def _on_hello(self, content: dict[str, Any], _: Client | None) -> None:
+        self._say_head(str(content["client"]))
+
+    def _on_see(self, content: dict[str, Any], client: Client | None) -> None:
+        if client is None:
+            return
+        client.awake = bool(content.get("awake", True))
+        client.visible = tuple(self._valid(content["visible"]))
+        client.wishes.clear()
+        client.wish(self._valid(content["want"]))
+
+    def _on_ack(self, content: dict[str, Any], client: Client | None) -> None:
+        if client is not None:
+            client.sent.pop(int(content["id"]), None)
+
+    def _on_ping(self, content: dict[str, Any], client: Client | None) -> None:
+        if client is not None:
+            client.awake = bool(content.get("awake", True))
+
+    def _on_bye(self, content: dict[str, Any], _: Client | None) -> None:
+        self._clients.pop(str(content.get("client", "")), None)
+
+    def _on_rate(self, content: dict[str, Any], _: Client | None) -> None:
+        changed = self._valid(content["cells"])
+        try:
+            for index in changed:
+                clip = clip_at(self.source, index)
+                if "stars" in content:
+                    clip.stars = content["stars"]
+                if "rejected" in content:
+                    clip.rejected = bool(content["rejected"])
+        finally:
+            # Also after an error, so that the front end takes back what it showed in advance.
+            self._say_marks(changed, always=True)
+
+    def _on_run(self, content: dict[str, Any], _: Client | None) -> None:
+        run, action = self.source.run, content["do"]
+        if run is None:
+            return
+        if action == "pause":
+            run.pause()
+        elif action == "stop":
+            run.cancel()
+        elif action == "drop":
+            run.cancel(*self._valid([content["cell"]]))
+        elif action == "run":
+            if run.finished:
+                self._again()
+            else:
+                run.resume()
+        else:
+            raise ValueError(action)
+
+    def _again(self) -> None:
+        """Make what is missing of a run that was stopped or that failed in places."""
+        import beecam
+        from beecam_widgets.source import RunSource
+
+        old = self.source.run
+        assert old is not None
+        new = beecam.run(
+            old.sweep, old.model, library=old.library, exact=old._exact  # noqa: SLF001
+        )  # fmt: skip
+        self._show(RunSource(new))
+
+    def _on_show(self, content: dict[str, Any], _: Client | None) -> None:
+        self._show(content["source"])
+
+    def _show(self, source: Source) -> None:
+        self.source = source
+        self._told_end = source.run is None
+        self._version = 0
+        self._marks.clear()
+        for client in self._clients.values():
+            client.wishes.clear()
+        self._say_head(None)
+
+    def _on_detail(self, content: dict[str, Any], client: Client | None) -> None:
+        indices = self._valid([content["cell"]])
+        if client is None or not indices:
+            return
+        for body, buffers in messages.detail_messages(self.source, indices[0]):
+            self._outbox.append((body | {"to": content["client"]}, buffers))
+
+    # --- what is said --------------------------------------------------------------------------
+
+    def _say_head(self, to: str | None) -> None:
+        """Say everything that a front end needs to begin with; to all of them for None."""
+        changes = self.source.changes(0)
+        seen = frozenset[int]()
+        for body, buffers in [
+            messages.head_message(self.source, 1),
+            *(messages.state_messages(changes.run, changes.cells, seen) if changes else ()),
+        ]:
+            self._outbox.append((body | {"to": to}, buffers))
+
+    def _tell_state(self) -> None:
+        run = self.source.run
+        if run is None or self._told_end:
+            return
+        # Asking for changes makes the run draw previews: only when somebody can see them.
+        looking = any(client.awake for client in self._clients.values())
+        if not (looking or run.finished) or self._outbox:
+            return
+        changes = self.source.changes(self._version)
+        if changes is not None and changes.version > self._version:
+            self._version = changes.version
+            seen = frozenset(i for c in self._clients.values() if c.awake for i in c.visible)
+            self._outbox.extend(messages.state_messages(changes.run, changes.cells, seen))
+            self._wish_for(cell.index for cell in changes.cells if cell.status == "done")
+        if run.finished and changes is not None and changes.run.status == run.status:
+            self._told_end = True
+            self._finished()
+
+    def _wish_for(self, indices: Iterable[int]) -> None:
+        """A clip that has just been made is sent to those who see its cell without being asked."""
+        made = list(indices)
+        for client in self._clients.values():
+            client.wish(index for index in made if index in client.visible)
+
+    def _tell_marks(self, now: float) -> None:
+        """Stars may change by code, or in another notebook: look at what is visible."""
+        if now - self._marks_read < _MARKS_EVERY:
+            return
+        self._marks_read = now
+        shown = {i for c in self._clients.values() if c.awake for i in c.visible}
+        self._say_marks([i for i in shown if i in self._marks])
+
+    def _say_marks(self, indices: Iterable[int], *, always: bool = False) -> None:
+        news = []
+        for index in indices:
+            try:
+                row = self.source.library.row(self.source.key(index))
+            except BeecamError:
+                continue
+            marks = (int(row["stars"]), bool(row["rejected"]))
+            if always or self._marks.get(index) != marks:
+                news.append([index, *marks])
+            self._marks[index] = marks
+        if news:
+            self._outbox.append(({"kind": "marks", "cells": news}, []))
+
+    def _problem(self, text: str) -> None:
+        self._outbox.append(({"kind": "problem", "text": messages.clip_text(text, 1_000)}, []))
+
+    def _flush(self) -> None:
+        while self._outbox and self._limiter.allow():
+            self._send(*self._outbox.popleft())
+
+    def _send_sheets(self, now: float) -> None:
+        for name, client in self._clients.items():
+            while client.wishes and client.ready(now) and not self._outbox:
+                if not self._limiter.allow():
+                    return
+                (body, buffers), done = messages.sheets_message(self.source, client.wishes)
+                for _ in done:
+                    client.wishes.popleft()
+                for item in body["items"]:
+                    if "stars" in item:
+                        self._marks[item["i"]] = (item["stars"], item["rejected"])
+                batch = next(self._ids)
+                client.sent[batch] = (now, frozenset(done))
+                self._send(body | {"to": name, "id": batch}, buffers)
+
+    def _valid(self, indices: Iterable[Any]) -> list[int]:
+        count = len(self.source)
+        return [i for i in indices if type(i) is int and 0 <= i < count]

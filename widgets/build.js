@@ -1,0 +1,19 @@
+// Bundles js/ into what the Python package ships: `npm run build` (or `node build.js FOLDER`).
+import { build } from "esbuild";
+import { fileURLToPath } from "node:url";
+import { dirname, join } from "node:path";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const outdir = process.argv[2] ?? join(here, "beecam_widgets", "static");
+await build({
+  absWorkingDir: here,
+  entryPoints: ["js/grid.js", "js/grid.css"],
+  outdir,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: ["es2022", "chrome111", "firefox113", "safari16.4"],
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "warning",
+});

@@ -1,0 +1,77 @@
+// The bar above the grid: what runs, how far it is, and the few controls that all cells share.
+
+import { button, dress, element } from "./dom.js";
+import { summary } from "./text.js";
+
+/** @typedef {import("./store.js").Store} Store */
+
+export class Bar {
+  /**
+   * @param {Store} store
+   * @param {{play: () => void, size: (size: number) => void, help: () => void}} acts
+   */
+  constructor(store, acts) {
+    this.store = store;
+    this.node = element("div", "bcm-bar");
+    this.node.setAttribute("role", "toolbar");
+    this.node.setAttribute("aria-label", "run and view");
+    this.go = button("play", "run", () => this.toggle());
+    this.stop = button("stop", "stop the run; finished clips stay", () => store.steer("stop"));
+    this.title = element("span", "bcm-title");
+    this.count = element("span", "bcm-count");
+    this.message = element("span", "bcm-message");
+    this.track = element("div", "bcm-track");
+    this.fill = element("div", "bcm-fill");
+    this.track.append(this.fill);
+    this.range = /** @type {HTMLInputElement} */ (element("input", "bcm-range"));
+    Object.assign(this.range, { type: "range", min: "48", max: "320", step: "8" });
+    this.range.setAttribute("aria-label", "size of the cells");
+    this.range.title = "size of the cells";
+    this.range.addEventListener("input", () => acts.size(Number(this.range.value)));
+    this.playing = button("pause", "stop all clips", acts.play);
+    this.playing.classList.add("bcm-quiet");
+    const help = button("help", "keys", acts.help);
+    help.classList.add("bcm-quiet");
+    help.textContent = "?";
+    const left = element("div", "bcm-group");
+    left.append(this.go, this.stop, this.count, this.message);
+    const right = element("div", "bcm-group bcm-right");
+    right.append(this.title, this.playing, this.range, help);
+    this.node.append(left, right, this.track);
+  }
+
+  toggle() {
+    const { run } = this.store;
+    this.store.steer(run?.status === "running" ? "pause" : "run");
+  }
+
+  refresh() {
+    const { store } = this;
+    const { run } = store;
+    this.title.textContent = store.title;
+    this.title.title = [store.title, store.model].filter(Boolean).join("\n");
+    this.title.dir = "auto";
+    this.count.textContent = store.ready ? summary(run, store.total) : "connecting to the kernel";
+    this.message.textContent = run?.message ?? "";
+    this.message.title = run?.message ?? "";
+    const missing = (run?.counts.failed ?? 0) + (run?.counts.cancelled ?? 0);
+    const over = run?.status === "done" || run?.status === "cancelled";
+    this.go.hidden = !run || (over && !missing);
+    this.stop.hidden = !run || over;
+    if (run?.status === "running") dress(this.go, "pause", "pause the run", "Pause");
+    else if (over) dress(this.go, "play", "make what is missing", "Run the rest");
+    else dress(this.go, "play", "go on with the run", "Run");
+    dress(this.stop, "stop", "stop the run; finished clips stay", "Stop");
+    const counts = run?.counts ?? {};
+    const finished = ["done", "cached", "failed", "cancelled"]
+      .reduce((sum, status) => sum + (counts[status] ?? 0), 0);
+    this.track.hidden = !run || over;
+    this.fill.style.transform = `scaleX(${run?.total ? finished / run.total : 0})`;
+  }
+
+  /** @param {boolean} playing @param {number} size */
+  show(playing, size) {
+    dress(this.playing, playing ? "pause" : "play", playing ? "stop all clips (space)" : "play all clips (space)");
+    if (document.activeElement !== this.range) this.range.value = String(size);
+  }
+}

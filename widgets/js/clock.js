@@ -1,0 +1,75 @@
+// One clock for all clips of a grid, so that they play in step.
+
+/**
+ * @typedef {(seconds: number) => void} Painter
+ */
+
+export class Clock {
+  /**
+   * @param {(callback: (now: number) => void) => number} request requestAnimationFrame
+   * @param {(handle: number) => void} cancel
+   */
+  constructor(request, cancel) {
+    this.request = request;
+    this.cancel = cancel;
+    this.playing = false;
+    this.asleep = false;
+    this.seconds = 0;
+    /** @type {number | null} */
+    this.last = null;
+    /** @type {number | null} */
+    this.handle = null;
+    /** @type {Set<Painter>} */
+    this.painters = new Set();
+    this.tick = this.tick.bind(this);
+  }
+
+  /** @param {boolean} playing */
+  play(playing) {
+    this.playing = playing;
+    this.wake();
+  }
+
+  /** Nothing is seen: stand still until it is. @param {boolean} asleep */
+  sleep(asleep) {
+    this.asleep = asleep;
+    if (!asleep) this.wake();
+  }
+
+  /** Paint in the next frame, playing or not. */
+  wake() {
+    if (this.handle === null && !this.asleep) this.handle = this.request(this.tick);
+  }
+
+  /** @param {number} now milliseconds */
+  tick(now) {
+    this.handle = null;
+    // A page that comes back from the background goes on where it was.
+    const passed = this.last === null ? 0 : Math.min(0.25, (now - this.last) / 1000);
+    this.last = this.playing ? now : null;
+    if (this.playing) this.seconds += passed;
+    for (const paint of this.painters) paint(this.seconds);
+    if (this.playing && !this.asleep) this.wake();
+    else this.last = null;
+  }
+
+  stop() {
+    if (this.handle !== null) this.cancel(this.handle);
+    this.handle = null;
+    this.painters.clear();
+    this.asleep = true;
+  }
+}
+
+/**
+ * Which frame of a sheet is shown.
+ * @param {{frames: number, count: number, fps: number}} sheet frames in the sheet; frames and
+ *   frames a second of the clip
+ * @param {number} seconds the clock
+ * @param {number | null} scrub 0 to 1 across the cell while it is scrubbed
+ */
+export function frameAt(sheet, seconds, scrub) {
+  const length = Math.max(1, sheet.count) / (sheet.fps || 8);
+  const share = scrub ?? (((seconds % length) + length) % length) / length;
+  return Math.max(0, Math.min(sheet.frames - 1, Math.floor(share * sheet.frames)));
+}

@@ -1,0 +1,129 @@
+// Small helpers for the page. Text from outside only ever becomes text.
+
+/**
+ * @param {string} tag
+ * @param {string} className
+ * @param {string} [text]
+ * @returns {HTMLElement}
+ */
+export function element(tag, className = "", text = undefined) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+/** Paths on a 16 x 16 field. @type {Record<string, string>} */
+const ICONS = {
+  play: "M4 2.5v11l9-5.5z",
+  pause: "M4 3h3v10H4zM9 3h3v10H9z",
+  stop: "M3.5 3.5h9v9h-9z",
+  close: "M3.3 4.4l1.1-1.1L8 6.9l3.6-3.6 1.1 1.1L9.1 8l3.6 3.6-1.1 1.1L8 9.1l-3.6 3.6-1.1-1.1L6.9 8z",
+  previous: "M10.5 2.5L5 8l5.5 5.5 1.1-1.1L7.2 8l4.4-4.4z",
+  next: "M5.5 2.5L11 8l-5.5 5.5-1.1-1.1L8.8 8 4.4 3.6z",
+  star: "M8 1.6l1.9 4.1 4.5.5-3.3 3 .9 4.4L8 11.4l-4 2.2.9-4.4-3.3-3 4.5-.5z",
+  reject: "M8 1.5a6.5 6.5 0 100 13 6.5 6.5 0 000-13zM3 8a5 5 0 017.9-4.1L3.9 10.9A5 5 0 013 8zm5 5a5 5 0 01-2.9-.9l7-7A5 5 0 018 13z",
+};
+
+/**
+ * @param {string} name
+ * @returns {SVGElement}
+ */
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  svg.setAttribute("class", "bcm-icon");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+/**
+ * @param {string} name of the icon
+ * @param {string} label what it does, for pointers and screen readers
+ * @param {() => void} act
+ * @param {string} [text] shown beside the icon
+ * @returns {HTMLButtonElement}
+ */
+export function button(name, label, act, text = "") {
+  const made = /** @type {HTMLButtonElement} */ (element("button", "bcm-button"));
+  made.type = "button";
+  dress(made, name, label, text);
+  made.addEventListener("click", (event) => {
+    event.stopPropagation();
+    act();
+  });
+  return made;
+}
+
+/**
+ * Give a button another icon and label; does nothing when it has them already.
+ * @param {HTMLButtonElement} made
+ * @param {string} name
+ * @param {string} label
+ * @param {string} [text]
+ */
+export function dress(made, name, label, text = "") {
+  const now = `${name}|${label}|${text}`;
+  if (made.dataset.dress === now) return;
+  made.dataset.dress = now;
+  made.replaceChildren(icon(name), ...(text ? [element("span", "", text)] : []));
+  made.setAttribute("aria-label", label);
+  made.title = label;
+}
+
+/**
+ * Five stars that can be pressed.
+ * @param {(stars: number) => void} act
+ */
+export function starRow(act) {
+  const row = element("div", "bcm-stars");
+  const all = [1, 2, 3, 4, 5].map((stars) => {
+    const star = button("star", `${stars} ${stars === 1 ? "star" : "stars"}`, () =>
+      act(Number(row.dataset.stars) === stars ? 0 : stars));
+    star.tabIndex = -1;
+    return star;
+  });
+  row.append(...all);
+  /** @param {number} stars */
+  const show = (stars) => {
+    row.dataset.stars = String(stars);
+    all.forEach((star, i) => star.classList.toggle("bcm-on", i < stars));
+  };
+  show(0);
+  return { row, show };
+}
+
+/**
+ * Copy a text. The clipboard is not there on plain-http hosts other than localhost.
+ * @param {string} text
+ * @param {HTMLElement} root something inside the widget
+ * @returns {Promise<boolean>}
+ */
+export async function copy(text, root) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = /** @type {HTMLTextAreaElement} */ (element("textarea", "bcm-hidden"));
+    area.value = text;
+    root.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+/** @param {HTMLElement} node whether it lies on something dark */
+export function onDark(node) {
+  for (let at = /** @type {HTMLElement | null} */ (node); at; at = at.parentElement) {
+    const found = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number);
+    if (found && (found.length < 4 || found[3] > 0.5)) {
+      return 0.299 * found[0] + 0.587 * found[1] + 0.114 * found[2] < 128;
+    }
+  }
+  return matchMedia("(prefers-color-scheme: dark)").matches;
+}

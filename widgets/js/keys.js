@@ -1,0 +1,79 @@
+// What a key means; what isn't ours is left alone.
+
+/**
+ * @typedef {{name: string, by?: number, down?: number, stars?: number, extend?: boolean}} Command
+ * @typedef {{key: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} Key
+ */
+
+/** @type {[string, string][]} */
+export const HELP = [
+  ["← ↑ → ↓", "move; with Shift select on the way"],
+  ["Enter or F", "large view of the clip"],
+  ["1 to 5", "stars"],
+  ["0", "no stars"],
+  ["X", "reject, or take it back"],
+  ["S", "select, or take it back"],
+  ["Space", "play or stop all"],
+  ["+ and −", "size of the cells"],
+  ["Home and End", "first and last of the row"],
+  ["Esc", "close; deselect; leave the grid"],
+  ["?", "this help"],
+];
+
+/** @type {Record<string, Command>} */
+const GRID = {
+  ArrowLeft: { name: "move", by: -1, down: 0 },
+  ArrowRight: { name: "move", by: 1, down: 0 },
+  ArrowUp: { name: "move", by: 0, down: -1 },
+  ArrowDown: { name: "move", by: 0, down: 1 },
+  PageUp: { name: "page", down: -1 },
+  PageDown: { name: "page", down: 1 },
+  Home: { name: "edge", by: -1 },
+  End: { name: "edge", by: 1 },
+  Enter: { name: "open" },
+  f: { name: "open" },
+  s: { name: "select" },
+  "+": { name: "size", by: 1 },
+  "=": { name: "size", by: 1 },
+  "-": { name: "size", by: -1 },
+};
+
+/** @type {Record<string, Command>} */
+const LARGE = {
+  ArrowLeft: { name: "step", by: -1 },
+  ArrowRight: { name: "step", by: 1 },
+  ArrowUp: { name: "step", by: -1 },
+  ArrowDown: { name: "step", by: 1 },
+  f: { name: "close" },
+};
+
+/** @type {Record<string, Command>} */
+const BOTH = {
+  " ": { name: "play" },
+  x: { name: "reject" },
+  "?": { name: "help" },
+  Escape: { name: "close" },
+};
+
+/**
+ * @param {Key} key
+ * @param {"grid" | "large"} mode
+ * @returns {Command | null} null: not ours
+ */
+export function commandFor(key, mode) {
+  // Shift+Enter runs the cell, and everything with Ctrl or Cmd is the notebook's.
+  if (notebooks(key)) return null;
+  const name = key.key.length === 1 ? key.key.toLowerCase() : key.key;
+  if (/^[0-5]$/.test(name)) return { name: "stars", stars: Number(name) };
+  const command = (mode === "grid" ? GRID : LARGE)[name] ?? BOTH[name];
+  if (!command) return null;
+  return command.name === "move" && key.shiftKey ? { ...command, extend: true } : command;
+}
+
+/**
+ * Whether a key belongs to the notebook and must reach it.
+ * @param {Key} key
+ */
+export function notebooks(key) {
+  return key.ctrlKey || key.metaKey || key.altKey || (key.shiftKey && key.key === "Enter");
+}

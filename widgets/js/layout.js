@@ -1,0 +1,221 @@
+// Where cells go: pure functions, no page.
+
+/**
+ * @typedef {{name: string, labels: string[], notes: string[]}} Axis
+ * @typedef {{key: number[], labels: string[], titles: string[]}} Header
+ * @typedef {{
+ *   flow: boolean, rows: Header[], columns: Header[], rowAxes: string[], columnAxes: string[],
+ *   at: (row: number, column: number) => number, place: (cell: number) => [number, number] | null,
+ * }} Table
+ * @typedef {{
+ *   width: number, height: number, gap: number, headWidth: number, headHeight: number,
+ *   rows: number, columns: number,
+ * }} Geometry
+ */
+
+/**
+ * Choose which axes are rows and which are columns.
+ *
+ * Nothing is ever hidden: an axis that was given to neither side goes to the rows. Axes that move
+ * together (bc.zip) stay on one side, or every row would have a single cell.
+ *
+ * @param {Axis[]} axes
+ * @param {Int32Array} coords cells x axes
+ * @param {string[]} rows
+ * @param {string[]} columns
+ * @returns {{flow: boolean, rows: number[], columns: number[]}} indices of axes
+ */
+export function chooseAxes(axes, coords, rows, columns) {
+  const place = (/** @type {string} */ name) => axes.findIndex((axis) => axis.name === name);
+  const chosenRows = rows.map(place).filter((a) => a >= 0);
+  const chosenColumns = columns.map(place).filter((a) => a >= 0 && !chosenRows.includes(a));
+  const bundles = bundle(axes, coords).filter(
+    (together) => !together.some((a) => chosenRows.includes(a) || chosenColumns.includes(a)),
+  );
+  const given = chosenRows.length + chosenColumns.length > 0;
+  if (!given && bundles.length <= 1) return { flow: true, rows: [], columns: [] };
+  if (!columns.length && bundles.length) chosenColumns.push(.../** @type {number[]} */ (bundles.pop()));
+  chosenRows.push(...bundles.flat());
+  return { flow: false, rows: chosenRows, columns: chosenColumns };
+}
+
+/**
+ * Axes that vary, those that always move together in one group.
+ * @param {Axis[]} axes
+ * @param {Int32Array} coords
+ * @returns {number[][]}
+ */
+function bundle(axes, coords) {
+  const count = axes.length;
+  /** @type {number[][]} */
+  const groups = [];
+  for (let a = 0; a < count; a++) {
+    if (axes[a].labels.length < 2) continue;
+    const same = groups.find(([b]) => {
+      if (axes[b].labels.length !== axes[a].labels.length) return false;
+      for (let i = 0; i < coords.length; i += count) if (coords[i + a] !== coords[i + b]) return false;
+      return true;
+    });
+    if (same) same.push(a);
+    else groups.push([a]);
+  }
+  return groups;
+}
+
+/**
+ * Lay the cells out as a table. Only places that occur become rows and columns, so that samples
+ * and zipped axes leave no empty lines. Where several cells share a place, more rows follow.
+ *
+ * @param {Axis[]} axes
+ * @param {Int32Array} coords cells x axes
+ * @param {number} total
+ * @param {{rows: number[], columns: number[]}} chosen
+ * @returns {Table}
+ */
+export function pivot(axes, coords, total, chosen) {
+  const key = (/** @type {number} */ cell, /** @type {number[]} */ side) =>
+    side.map((a) => coords[cell * axes.length + a]);
+  /** @type {Map<string, number>} */
+  const taken = new Map();
+  /** @type {[number[], number[]][]} */
+  const keys = [];
+  for (let cell = 0; cell < total; cell++) {
+    const row = key(cell, chosen.rows);
+    const column = key(cell, chosen.columns);
+    const spot = `${row}|${column}`;
+    const nth = taken.get(spot) ?? 0;
+    taken.set(spot, nth + 1);
+    keys.push([[...row, nth], column]);
+  }
+  const rows = distinct(keys.map(([row]) => row));
+  const columns = distinct(keys.map(([, column]) => column));
+  const places = new Map();
+  const spots = keys.map(([row, column], cell) => {
+    const spot = /** @type {[number, number]} */ ([
+      /** @type {number} */ (rows.order.get(String(row))),
+      /** @type {number} */ (columns.order.get(String(column))),
+    ]);
+    places.set(spot[0] * columns.keys.length + spot[1], cell);
+    return spot;
+  });
+  return {
+    flow: false,
+    rows: rows.keys.map((k) => header(axes, chosen.rows, k)),
+    columns: columns.keys.map((k) => header(axes, chosen.columns, k)),
+    rowAxes: chosen.rows.map((a) => axes[a].name),
+    columnAxes: chosen.columns.map((a) => axes[a].name),
+    at: (row, column) => places.get(row * columns.keys.length + column) ?? -1,
+    place: (cell) => spots[cell] ?? null,
+  };
+}
+
+/**
+ * Lay the cells out one after the other in lines of `columns`.
+ * @param {number} total
+ * @param {number} columns
+ * @returns {Table}
+ */
+export function flow(total, columns) {
+  const wide = Math.max(1, Math.min(columns, total || 1));
+  const empty = () => ({ key: [], labels: [], titles: [] });
+  return {
+    flow: true,
+    rows: Array.from({ length: Math.ceil(total / wide) }, empty),
+    columns: Array.from({ length: wide }, empty),
+    rowAxes: [],
+    columnAxes: [],
+    at: (row, column) => {
+      const cell = row * wide + column;
+      return column < wide && cell < total ? cell : -1;
+    },
+    place: (cell) => (cell >= 0 && cell < total ? [Math.floor(cell / wide), cell % wide] : null),
+  };
+}
+
+/**
+ * @param {number[][]} keys
+ */
+function distinct(keys) {
+  const unique = [...new Map(keys.map((k) => [String(k), k])).values()];
+  unique.sort((a, b) => {
+    for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i] - b[i];
+    return 0;
+  });
+  return { keys: unique, order: new Map(unique.map((k, i) => [String(k), i])) };
+}
+
+/**
+ * @param {Axis[]} axes
+ * @param {number[]} side
+ * @param {number[]} key
+ * @returns {Header}
+ */
+function header(axes, side, key) {
+  return {
+    key,
+    labels: side.map((a, i) => axes[a].labels[key[i]]),
+    titles: side.map((a, i) => {
+      const note = axes[a].notes[key[i]];
+      return `${axes[a].name}: ${axes[a].labels[key[i]]}${note ? `\n${note}` : ""}`;
+    }),
+  };
+}
+
+/**
+ * Which rows and columns are in a window, with some more around it.
+ * @param {Geometry} geometry
+ * @param {{left: number, top: number, width: number, height: number}} view
+ * @param {number} overscan rows and columns around what is seen
+ * @returns {{row0: number, row1: number, column0: number, column1: number}} ends are exclusive
+ */
+export function visible(geometry, view, overscan = 1) {
+  const { width, height, gap, headWidth, headHeight } = geometry;
+  const range = (
+    /** @type {number} */ from, /** @type {number} */ to, /** @type {number} */ step,
+    /** @type {number} */ count,
+  ) => [
+    Math.max(0, Math.min(count, Math.floor(from / step) - overscan)),
+    Math.max(0, Math.min(count, Math.ceil(to / step) + overscan)),
+  ];
+  const [row0, row1] = range(
+    view.top, view.top + Math.max(0, view.height - headHeight), height + gap, geometry.rows,
+  );
+  const [column0, column1] = range(
+    view.left, view.left + Math.max(0, view.width - headWidth), width + gap, geometry.columns,
+  );
+  return { row0, row1, column0, column1 };
+}
+
+/**
+ * Where to scroll so that a place is in view, moving as little as possible.
+ * @param {Geometry} geometry
+ * @param {{left: number, top: number, width: number, height: number}} view
+ * @param {number} row
+ * @param {number} column
+ * @returns {{left: number, top: number}}
+ */
+export function reveal(geometry, view, row, column) {
+  const nearest = (
+    /** @type {number} */ now, /** @type {number} */ room, /** @type {number} */ start,
+    /** @type {number} */ size,
+  ) => {
+    if (start < now || size > room) return start;
+    return start + size > now + room ? start + size - room : now;
+  };
+  const { width, height, gap, headWidth, headHeight } = geometry;
+  return {
+    left: nearest(view.left, view.width - headWidth, column * (width + gap), width + gap),
+    top: nearest(view.top, view.height - headHeight, row * (height + gap), height + gap),
+  };
+}
+
+/**
+ * The width of a cell that shows all columns, within what is good to look at.
+ * @param {number} room pixels for all columns
+ * @param {number} columns
+ * @param {number} gap
+ */
+export function fitting(room, columns, gap) {
+  const width = Math.floor(room / Math.max(1, columns)) - gap;
+  return Math.max(72, Math.min(176, width));
+}

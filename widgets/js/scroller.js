@@ -1,0 +1,330 @@
+// The scrolling table: headers that stay, and only as many cells on the page as are seen.
+
+import { element } from "./dom.js";
+import { chooseAxes, fitting, flow, pivot, reveal, visible } from "./layout.js";
+import { varying } from "./text.js";
+import { Tile } from "./tile.js";
+
+/** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("./layout.js").Table} Table */
+
+const GAP = 6;
+const CAPTION = 20;
+const LINE = 16;
+const LETTER = 6.4;
+
+let grids = 0;
+
+export class Scroller {
+  /**
+   * @param {Store} store
+   * @param {{rows: () => string[], columns: () => string[], size: () => number,
+   *   height: () => number, seen: (cells: number[]) => void}} options
+   */
+  constructor(store, options) {
+    this.store = store;
+    this.options = options;
+    this.id = `bcm${++grids}-${Math.random().toString(36).slice(2, 7)}`;
+    this.node = element("div", "bcm-scroll");
+    this.node.tabIndex = 0;
+    this.node.setAttribute("role", "grid");
+    this.node.setAttribute("aria-multiselectable", "true");
+    this.field = element("div", "bcm-field");
+    this.field.setAttribute("role", "presentation");
+    this.head = element("div", "bcm-head");
+    this.head.setAttribute("role", "row");
+    this.head.setAttribute("aria-rowindex", "1");
+    this.field.append(this.head);
+    this.node.append(this.field);
+    this.current = -1;
+    /** @type {Set<number>} */
+    this.selected = new Set();
+    /** @type {Map<number, Tile>} */
+    this.tiles = new Map();
+    /** @type {Map<number, HTMLElement>} */
+    this.lines = new Map();
+    /** @type {Tile[]} */
+    this.spare = [];
+    /** @type {Table} */
+    this.table = flow(0, 1);
+    this.geometry = { width: 120, height: 120, gap: GAP, headWidth: 0, headHeight: 0, rows: 0, columns: 0 };
+    /** @type {string[]} */
+    this.rowLabels = [];
+    this.window = "";
+    this.asleep = false;
+    this.pending = 0;
+    this.node.addEventListener("scroll", () => {
+      this.pending ||= requestAnimationFrame(() => {
+        this.pending = 0;
+        this.fill();
+      });
+    }, { passive: true });
+  }
+
+  /** Lay everything out anew: other cells, other axes, another size. */
+  layout() {
+    const { store, options } = this;
+    const chosen = chooseAxes(store.axes, store.coords, options.rows(), options.columns());
+    // Hidden by the notebook, or not attached yet: laid out again when there is room.
+    const room = this.node.clientWidth;
+    if (!room || !store.ready) return;
+    const label = chosen.flow ? CAPTION : 0;
+    const table = chosen.flow ? null : pivot(store.axes, store.coords, store.total, chosen);
+    const heads = table ? this.headSizes(table, room) : { headWidth: 0, headHeight: 0 };
+    const wide = room - heads.headWidth - 2;
+    const size = options.size() || (table
+      ? fitting(wide, table.columns.length, GAP)
+      : fitting(wide, Math.max(store.total, Math.floor(wide / 160)), GAP));
+    this.table = table ?? flow(store.total, Math.floor(wide / (size + GAP)));
+    const height = Math.round(size * Math.max(0.3, Math.min(2.5, store.aspect))) + label;
+    this.geometry = {
+      width: size, height, gap: GAP, ...heads,
+      rows: this.table.rows.length, columns: this.table.columns.length,
+    };
+    this.size = size;
+    this.resize();
+    this.drawHead();
+    this.clear();
+    this.fill();
+  }
+
+  /** @param {Table} table @param {number} room */
+  headSizes(table, room) {
+    const names = table.rowAxes.join(" · ").length + 2;
+    this.rowLabels = varyingRows(table.rows.map((r) => r.labels));
+    this.columnLabels = varyingRows(table.columns.map((c) => c.labels));
+    const longest = Math.max(names, ...this.rowLabels.flat().map((l) => l.length));
+    const headWidth = Math.min(room * 0.32, Math.max(64, Math.min(190, longest * LETTER + 20)));
+    const letters = Math.max(0, ...this.columnLabels.flat().map((l) => l.length));
+    const size = this.options.size() || fitting(room - headWidth, table.columns.length, GAP);
+    const lines = letters * LETTER > size ? 2 : 1;
+    // The corner names the axes of both sides, a line each.
+    const headHeight = Math.max(38, table.columnAxes.length * lines * LINE + 12);
+    return { headWidth: Math.round(headWidth), headHeight };
+  }
+
+  resize() {
+    const { geometry: g } = this;
+    this.field.style.width = `${g.headWidth + g.columns * (g.width + GAP)}px`;
+    const full = g.headHeight + g.rows * (g.height + GAP);
+    this.field.style.height = `${full}px`;
+    this.node.style.height = `${Math.min(this.options.height(), full + 14)}px`;
+    this.node.style.setProperty("--bcm-width", `${g.width}px`);
+    this.node.style.setProperty("--bcm-height", `${g.height}px`);
+    this.node.style.setProperty("--bcm-head-width", `${g.headWidth}px`);
+    this.node.style.setProperty("--bcm-head-height", `${g.headHeight}px`);
+    this.node.classList.toggle("bcm-flow", this.table.flow);
+    this.node.classList.toggle("bcm-small", g.width < 84);
+    this.node.setAttribute("aria-rowcount", String(g.rows + (this.table.flow ? 0 : 1)));
+    this.node.setAttribute("aria-colcount", String(g.columns + (this.table.flow ? 0 : 1)));
+  }
+
+  drawHead() {
+    this.head.hidden = this.table.flow;
+    const corner = element("div", "bcm-corner");
+    corner.setAttribute("role", "columnheader");
+    const across = element("span", "bcm-axis", this.table.columnAxes.join(" · ") + " →");
+    const down = element("span", "bcm-axis", this.table.rowAxes.join(" · ") + " ↓");
+    if (this.table.columnAxes.length) corner.append(across);
+    if (this.table.rowAxes.length) corner.append(down);
+    corner.title = corner.textContent ?? "";
+    this.head.replaceChildren(corner);
+  }
+
+  view() {
+    const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.node;
+    return { left: scrollLeft, top: scrollTop, width: clientWidth, height: clientHeight };
+  }
+
+  clear() {
+    for (const tile of this.tiles.values()) this.release(tile);
+    this.tiles.clear();
+    for (const line of this.lines.values()) line.remove();
+    this.lines.clear();
+    this.window = "";
+  }
+
+  /** @param {Tile} tile */
+  release(tile) {
+    tile.node.remove();
+    if (this.spare.length < 300) this.spare.push(tile);
+  }
+
+  /** Put on the page what is in the window, and take off what is not. */
+  fill() {
+    if (!this.store.ready || !this.node.clientWidth) return;
+    const range = visible(this.geometry, this.view());
+    const now = JSON.stringify(range);
+    if (now === this.window) return;
+    this.window = now;
+    /** @type {Set<number>} */
+    const wanted = new Set();
+    for (let row = range.row0; row < range.row1; row++) {
+      for (let column = range.column0; column < range.column1; column++) {
+        const cell = this.table.at(row, column);
+        if (cell >= 0) wanted.add(cell);
+      }
+    }
+    for (const [cell, tile] of this.tiles) {
+      if (wanted.has(cell)) continue;
+      this.tiles.delete(cell);
+      this.release(tile);
+    }
+    for (const [row, line] of this.lines) {
+      if (row >= range.row0 && row < range.row1) continue;
+      this.lines.delete(row);
+      line.remove();
+    }
+    for (let row = range.row0; row < range.row1; row++) this.fillRow(row, range.column0, range.column1);
+    this.fillHead(range.column0, range.column1);
+    this.see();
+  }
+
+  /** @param {number} row @param {number} from @param {number} to */
+  fillRow(row, from, to) {
+    let line = this.lines.get(row);
+    if (!line) {
+      line = this.makeRow(row);
+      this.lines.set(row, line);
+      this.field.append(line);
+    }
+    for (let column = from; column < to; column++) {
+      const cell = this.table.at(row, column);
+      if (cell < 0 || this.tiles.has(cell)) continue;
+      const tile = this.spare.pop() ?? new Tile(this.store);
+      tile.take(cell, this.labelOf(cell));
+      tile.node.id = `${this.id}-${cell}`;
+      tile.node.dataset.cell = String(cell);
+      tile.node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
+      tile.node.setAttribute("aria-colindex", String(column + (this.table.flow ? 1 : 2)));
+      this.mark(tile);
+      this.tiles.set(cell, tile);
+      line.append(tile.node);
+    }
+  }
+
+  /** @param {number} row */
+  makeRow(row) {
+    const line = element("div", "bcm-row");
+    line.setAttribute("role", "row");
+    line.setAttribute("aria-rowindex", String(row + (this.table.flow ? 1 : 2)));
+    line.style.top = `${this.geometry.headHeight + row * (this.geometry.height + GAP)}px`;
+    if (this.table.flow) return line;
+    const head = element("div", "bcm-rowhead");
+    head.setAttribute("role", "rowheader");
+    const { titles } = this.table.rows[row];
+    head.title = titles.join("\n");
+    labelLines(head, this.rowLabels[row], titles);
+    line.append(head);
+    return line;
+  }
+
+  /** @param {number} from @param {number} to */
+  fillHead(from, to) {
+    if (this.table.flow) return;
+    const corner = /** @type {HTMLElement} */ (this.head.firstElementChild);
+    const heads = [];
+    for (let column = from; column < to; column++) {
+      const head = element("div", "bcm-colhead");
+      head.setAttribute("role", "columnheader");
+      head.setAttribute("aria-colindex", String(column + 2));
+      head.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
+      const { titles } = this.table.columns[column];
+      head.title = titles.join("\n");
+      labelLines(head, (this.columnLabels ?? [])[column], titles);
+      heads.push(head);
+    }
+    this.head.replaceChildren(corner, ...heads);
+  }
+
+  /** Say which cells are in sight, nearest to the middle first. */
+  see() {
+    if (this.asleep) {
+      this.options.seen([]);
+      return;
+    }
+    const range = visible(this.geometry, this.view(), 0);
+    const middle = [(range.row0 + range.row1) / 2, (range.column0 + range.column1) / 2];
+    const far = (/** @type {number} */ cell) => {
+      const [row, column] = /** @type {[number, number]} */ (this.table.place(cell));
+      const inside = row >= range.row0 && row < range.row1
+        && column >= range.column0 && column < range.column1;
+      return (inside ? 0 : 1e6) + Math.abs(row - middle[0]) + Math.abs(column - middle[1]);
+    };
+    const cells = [...this.tiles.keys()].map((cell) => /** @type {const} */ ([cell, far(cell)]));
+    this.options.seen(cells.sort((a, b) => a[1] - b[1]).map(([cell]) => cell));
+  }
+
+  /**
+   * A cell's values in words.
+   * @param {number} cell
+   */
+  labelOf(cell) {
+    const { axes, coords } = this.store;
+    const words = axes.map((axis, a) => {
+      const label = axis.labels[coords[cell * axes.length + a]] ?? "";
+      return axis.labels.length > 1 ? (this.table.flow ? label : `${axis.name} ${label}`) : "";
+    });
+    return words.filter(Boolean).join(" · ");
+  }
+
+  /** @param {Tile} tile */
+  mark(tile) {
+    const selected = this.selected.has(tile.cell);
+    tile.node.classList.toggle("bcm-current", tile.cell === this.current);
+    tile.node.classList.toggle("bcm-selected", selected);
+    tile.node.setAttribute("aria-selected", String(selected));
+  }
+
+  /** Show which cell is current and which are selected. */
+  markAll() {
+    for (const tile of this.tiles.values()) this.mark(tile);
+    const there = this.tiles.has(this.current);
+    if (there) this.node.setAttribute("aria-activedescendant", `${this.id}-${this.current}`);
+    else this.node.removeAttribute("aria-activedescendant");
+  }
+
+  /** @param {number} cell scroll as little as needed so that it is seen */
+  reveal(cell) {
+    const place = this.table.place(cell);
+    if (!place) return;
+    const { left, top } = reveal(this.geometry, this.view(), ...place);
+    this.node.scrollLeft = left;
+    this.node.scrollTop = top;
+    this.fill();
+  }
+
+  /** @param {number} seconds the clock */
+  paint(seconds) {
+    for (const tile of this.tiles.values()) tile.paint(seconds);
+  }
+}
+
+/**
+ * @param {HTMLElement} head
+ * @param {string[] | undefined} labels
+ * @param {string[]} titles
+ */
+function labelLines(head, labels, titles) {
+  head.setAttribute("aria-label", titles.join(", ").replaceAll("\n", ", "));
+  (labels ?? []).forEach((label, i, all) => {
+    const line = element("span", i < all.length - 1 ? "bcm-outer" : "bcm-inner", label);
+    line.dir = "auto";
+    head.append(line);
+  });
+}
+
+/**
+ * Shorten the labels of each axis to the words in which they differ.
+ * @param {string[][]} rows labels of each header
+ * @returns {any[]}
+ */
+function varyingRows(rows) {
+  const depth = rows[0]?.length ?? 0;
+  const byAxis = Array.from({ length: depth }, (_, a) => {
+    const unique = [...new Set(rows.map((row) => row[a]))];
+    const short = varying(unique);
+    return new Map(unique.map((label, i) => [label, short[i]]));
+  });
+  return rows.map((row) => row.map((label, a) => byAxis[a].get(label)));
+}

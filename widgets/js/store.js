@@ -1,0 +1,375 @@
+// What is known of the cells, and the talk with Python. One store for all views of a grid.
+
+import { Lru } from "./lru.js";
+
+const DECODED_BYTES = 160e6;
+const ENCODED_BYTES = 64e6;
+const DECODERS = 3;
+const ASK_AGAIN = 4000;
+const PING = 5000;
+const MOST_WISHES = 400;
+
+/**
+ * @typedef {{frames: number, width: number, height: number, count: number, fps: number}} Sheet
+ * @typedef {{image: ImageBitmap, sheet: Sheet, preview: boolean}} Picture
+ * @typedef {{
+ *   status: string, step: number, steps: number, error: string, seconds: number | null,
+ * }} Cell
+ * @typedef {{
+ *   prompt?: string, seed?: string, stars: number, rejected: boolean, problem?: string,
+ *   broken?: string,
+ * }} Item
+ * @typedef {{status: string, counts: Record<string, number>, total: number,
+ *   seconds_left: number | null, message: string | null}} RunFacts
+ * @typedef {{
+ *   send: (content: object) => void,
+ *   decode?: (data: Blob) => Promise<ImageBitmap>,
+ *   now?: () => number,
+ * }} Wires
+ */
+
+/** Events: "cells" (all new), "cell" (detail: index), "run", "problem" (detail: text),
+ * "detail" (detail: message), "mp4" (detail: index). */
+export class Store extends EventTarget {
+  /** @param {Wires} wires */
+  constructor(wires) {
+    super();
+    this.wires = wires;
+    this.client = `v${Math.random().toString(36).slice(2)}`;
+    this.decode = wires.decode ?? ((data) => createImageBitmap(data));
+    /** @type {import("./layout.js").Axis[]} */
+    this.axes = [];
+    this.coords = new Int32Array(0);
+    this.total = 0;
+    this.title = "";
+    this.model = "";
+    this.token = "";
+    this.aspect = 1;
+    this.live = false;
+    this.ready = false;
+    /** @type {RunFacts | null} */
+    this.run = null;
+    /** @type {Map<number, Cell>} */
+    this.cells = new Map();
+    /** @type {Map<number, Item>} */
+    this.items = new Map();
+    /** @type {Map<number, Picture>} */
+    this.previews = new Map();
+    /** @type {Map<string, number[]>} visible cells of each view */
+    this.views = new Map();
+    /** @type {Set<number>} */
+    this.seen = new Set();
+    /** @type {Lru<Picture>} */
+    this.pictures = new Lru(DECODED_BYTES, (p) => p.image.close(), (i) => this.seen.has(i));
+    /** @type {Lru<{data: DataView, sheet: Sheet}>} */
+    this.encoded = new Lru(ENCODED_BYTES);
+    /** @type {Map<number, number>} when a cell's clip was asked for */
+    this.asked = new Map();
+    /** @type {number[]} */
+    this.toDecode = [];
+    this.decoding = 0;
+    /** @type {Map<number, {message: any, parts: (ArrayBuffer | DataView)[], have: number}>} */
+    this.details = new Map();
+    /** @type {ReturnType<typeof setTimeout> | null} */
+    this.asking = null;
+    this.closed = false;
+    this.timer = setInterval(() => this.beat(), PING);
+  }
+
+  /** @param {string} name @param {unknown} [detail] */
+  tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  /** @param {object} content */
+  say(content) {
+    if (!this.closed) this.wires.send({ ...content, client: this.client });
+  }
+
+  hello() {
+    this.say({ kind: "hello" });
+  }
+
+  /** Tell Python that somebody still looks; ask again for what never came. */
+  beat() {
+    if (!this.views.size) return;
+    if (!this.ready) this.hello();
+    else this.say({ kind: "ping", awake: this.awake() });
+    this.ask();
+  }
+
+  awake() {
+    return [...this.views.values()].some((cells) => cells.length > 0) && !document.hidden;
+  }
+
+  // --- what views ask for ---------------------------------------------------------------------
+
+  /**
+   * A view says which cells it shows, nearest first; none when it is out of sight.
+   * @param {string} view
+   * @param {number[]} cells
+   */
+  see(view, cells) {
+    this.views.set(view, cells);
+    this.seen = new Set([...this.views.values()].flat());
+    for (const cell of cells) {
+      if (!this.pictures.has(cell) && this.encoded.has(cell)) this.queueDecode(cell);
+    }
+    this.askSoon();
+  }
+
+  /** @param {string} view */
+  leave(view) {
+    this.views.delete(view);
+    this.seen = new Set([...this.views.values()].flat());
+    if (!this.views.size) this.say({ kind: "bye" });
+  }
+
+  askSoon() {
+    this.asking ??= setTimeout(() => {
+      this.asking = null;
+      this.ask();
+    }, 40);
+  }
+
+  ask() {
+    if (!this.ready || !this.views.size) return;
+    const now = performance.now();
+    const visible = [...this.seen].slice(0, MOST_WISHES);
+    const want = visible.filter((i) =>
+      this.made(i) && !this.encoded.has(i) && !this.pictures.has(i) && !this.items.get(i)?.problem
+      && now - (this.asked.get(i) ?? -Infinity) > ASK_AGAIN);
+    // What was scrolled away is not wanted any more: only what Python now has to send.
+    const waiting = visible.filter((i) => this.made(i) && this.asked.has(i) && !this.encoded.has(i)
+      && !want.includes(i) && !this.pictures.has(i) && !this.items.get(i)?.problem);
+    for (const i of [...this.asked.keys()]) if (!this.seen.has(i)) this.asked.delete(i);
+    for (const i of want) this.asked.set(i, now);
+    const awake = this.awake();
+    const now_said = JSON.stringify([visible, want, awake]);
+    if (now_said === this.said) return;
+    this.said = now_said;
+    this.say({ kind: "see", visible, want: [...want, ...waiting], awake });
+  }
+
+  /** @param {number} cell whether it has a clip */
+  made(cell) {
+    if (!this.live) return true;
+    const status = this.cells.get(cell)?.status;
+    return status === "done" || status === "cached";
+  }
+
+  /**
+   * The best picture there is of a cell.
+   * @param {number} cell
+   * @returns {Picture | undefined}
+   */
+  picture(cell) {
+    return this.pictures.get(cell) ?? this.previews.get(cell);
+  }
+
+  /**
+   * @param {number[]} cells
+   * @param {{stars?: number, rejected?: boolean}} marks
+   */
+  rate(cells, marks) {
+    const rated = cells.filter((i) => this.made(i));
+    for (const i of rated) {
+      // Shown at once; Python answers with what the library then says.
+      this.items.set(i, { stars: 0, rejected: false, ...this.items.get(i), ...marks });
+      this.tell("cell", i);
+    }
+    if (rated.length) this.say({ kind: "rate", cells: rated, ...marks });
+  }
+
+  /** @param {"run" | "pause" | "stop" | "drop"} action @param {number} [cell] */
+  steer(action, cell) {
+    this.say({ kind: "run", do: action, cell });
+  }
+
+  /** @param {number} cell */
+  detail(cell) {
+    this.details.delete(cell);
+    this.say({ kind: "detail", cell });
+  }
+
+  // --- what Python says -----------------------------------------------------------------------
+
+  /**
+   * @param {any} content
+   * @param {DataView[]} buffers
+   */
+  hear(content, buffers) {
+    if (this.closed || (content.to && content.to !== this.client)) return;
+    const handler = {
+      cells: this.onCells, state: this.onState, sheets: this.onSheets, marks: this.onMarks,
+      detail: this.onDetail, mp4: this.onMp4, problem: this.onProblem,
+    }[/** @type {string} */ (content.kind)];
+    handler?.call(this, content, buffers);
+  }
+
+  /** @param {any} content @param {DataView[]} buffers */
+  onCells(content, buffers) {
+    const same = content.token === this.token;
+    const data = buffers[0];
+    // Copied, because the view into the message need not be aligned.
+    this.coords = new Int32Array(
+      data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength),
+    );
+    const { axes, total, title, model, token, aspect, live } = content;
+    Object.assign(this, { axes, total, title, model, token, aspect, live });
+    this.cells.clear();
+    if (!live) this.run = null;
+    if (!same) this.forget();
+    this.asked.clear();
+    this.said = "";
+    this.ready = true;
+    this.tell("cells");
+    this.askSoon();
+  }
+
+  forget() {
+    this.items.clear();
+    this.pictures.clear();
+    this.encoded.clear();
+    for (const picture of this.previews.values()) picture.image.close();
+    this.previews.clear();
+  }
+
+  /** @param {any} content @param {DataView[]} buffers */
+  onState(content, buffers) {
+    this.run = content.run;
+    let news = false;
+    for (const [index, status, step, steps, error, seconds] of content.cells) {
+      this.cells.set(index, { status, step, steps, error, seconds });
+      if (status !== "running" && status !== "done") this.dropPreview(index);
+      if (this.seen.has(index)) {
+        this.tell("cell", index);
+        news ||= this.made(index);
+      }
+    }
+    content.previews.forEach((/** @type {[number, number]} */ [index, frames], /** @type {number} */ n) =>
+      this.showPreview(index, frames, buffers[n]));
+    this.tell("run");
+    if (news) this.askSoon();
+  }
+
+  /** @param {number} index @param {number} frames @param {DataView} data */
+  async showPreview(index, frames, data) {
+    try {
+      const image = await this.decode(blob(data));
+      if (this.cells.get(index)?.status !== "running" || this.pictures.has(index)) {
+        image.close();
+        return;
+      }
+      this.dropPreview(index);
+      const sheet = { frames, width: image.width / frames, height: image.height, count: frames, fps: 8 };
+      this.previews.set(index, { image, sheet, preview: true });
+      this.tell("cell", index);
+    } catch {
+      // A preview that can't be decoded is followed by another one.
+    }
+  }
+
+  /** @param {number} index */
+  dropPreview(index) {
+    this.previews.get(index)?.image.close();
+    this.previews.delete(index);
+  }
+
+  /** @param {any} content @param {DataView[]} buffers */
+  onSheets(content, buffers) {
+    this.say({ kind: "ack", id: content.id });
+    for (const { i, sheet, fps, frames, ...item } of content.items) {
+      this.items.set(i, { stars: 0, rejected: false, ...item });
+      this.asked.delete(i);
+      if (sheet) {
+        const { at, ...size } = sheet;
+        const data = buffers[at];
+        this.encoded.set(i, { data, sheet: { ...size, fps, count: frames } }, data.byteLength);
+        if (this.seen.has(i)) this.queueDecode(i);
+      }
+      this.tell("cell", i);
+    }
+  }
+
+  /** @param {number} index */
+  queueDecode(index) {
+    if (!this.toDecode.includes(index)) this.toDecode.push(index);
+    this.decodeNext();
+  }
+
+  async decodeNext() {
+    if (this.decoding >= DECODERS || this.closed) return;
+    const index = this.toDecode.shift();
+    if (index === undefined) return;
+    const found = this.encoded.get(index);
+    if (!found || !this.seen.has(index) || this.pictures.has(index)) {
+      this.decodeNext();
+      return;
+    }
+    this.decoding++;
+    try {
+      const image = await this.decode(blob(found.data));
+      if (this.closed) {
+        image.close();
+        return;
+      }
+      this.pictures.set(
+        index, { image, sheet: found.sheet, preview: false }, image.width * image.height * 4,
+      );
+      this.dropPreview(index);
+    } catch {
+      const item = this.items.get(index) ?? { stars: 0, rejected: false };
+      this.items.set(index, { ...item, problem: "This clip's sheet is damaged." });
+    } finally {
+      this.decoding--;
+      this.tell("cell", index);
+      this.decodeNext();
+    }
+  }
+
+  /** @param {any} content */
+  onMarks(content) {
+    for (const [index, stars, rejected] of content.cells) {
+      this.items.set(index, { ...this.items.get(index), stars, rejected });
+      this.tell("cell", index);
+    }
+  }
+
+  /** @param {any} content */
+  onDetail(content) {
+    this.details.clear();
+    this.details.set(content.i, { message: content, parts: [], have: 0 });
+    this.tell("detail", content);
+  }
+
+  /** @param {any} content @param {DataView[]} buffers */
+  onMp4(content, buffers) {
+    const detail = this.details.get(content.i);
+    if (!detail) return;
+    detail.parts[content.part] = buffers[0];
+    detail.have++;
+    if (detail.have === content.parts) {
+      this.tell("mp4", { i: content.i, data: new Blob(detail.parts, { type: "video/mp4" }) });
+      this.details.delete(content.i);
+    }
+  }
+
+  /** @param {any} content */
+  onProblem(content) {
+    this.tell("problem", content.text);
+  }
+
+  close() {
+    this.say({ kind: "bye" });
+    this.closed = true;
+    clearInterval(this.timer);
+    if (this.asking) clearTimeout(this.asking);
+    this.forget();
+  }
+}
+
+/** @param {DataView} data */
+function blob(data) {
+  return new Blob([/** @type {any} */ (data)], { type: "image/jpeg" });
+}

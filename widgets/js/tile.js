@@ -1,0 +1,118 @@
+// One cell on the page: its picture, or a sentence on why there is none.
+
+import { frameAt } from "./clock.js";
+import { element } from "./dom.js";
+
+/** @typedef {import("./store.js").Store} Store */
+
+/** @type {Record<string, string>} */
+const WORDS = {
+  queued: "waiting", running: "in the making", done: "done", cached: "from the library",
+  failed: "failed", cancelled: "left out",
+};
+
+export class Tile {
+  /** @param {Store} store */
+  constructor(store) {
+    this.store = store;
+    this.cell = -1;
+    this.label = "";
+    /** @type {number | null} */
+    this.scrub = null;
+    this.shown = -1;
+    /** @type {ImageBitmap | null} */
+    this.image = null;
+    this.node = element("div", "bcm-cell");
+    this.node.setAttribute("role", "gridcell");
+    this.face = element("div", "bcm-face");
+    this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-picture"));
+    this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    this.note = element("div", "bcm-note");
+    this.stars = element("div", "bcm-rated");
+    this.needle = element("div", "bcm-needle");
+    this.progress = element("div", "bcm-progress");
+    this.caption = element("div", "bcm-caption");
+    this.face.append(this.canvas, this.note, this.stars, this.needle, this.progress);
+    this.node.append(this.face, this.caption);
+  }
+
+  /**
+   * Show a cell from now on.
+   * @param {number} cell
+   * @param {string} label its values in words
+   */
+  take(cell, label) {
+    this.cell = cell;
+    this.label = label;
+    this.scrub = null;
+    this.forget();
+    this.refresh();
+  }
+
+  /** Paint again even if nothing changed: a canvas that was detached may have lost its picture. */
+  forget() {
+    this.image = null;
+    this.shown = -1;
+  }
+
+  /** Bring everything but the moving picture up to date. */
+  refresh() {
+    const { cell, store, node } = this;
+    const state = store.cells.get(cell);
+    const item = store.items.get(cell);
+    const picture = store.picture(cell);
+    const status = state?.status ?? (store.live ? "queued" : "done");
+    const problem = state?.status === "failed" ? state.error : item?.problem;
+    node.dataset.status = problem ? "failed" : status;
+    node.classList.toggle("bcm-waiting", !picture && !problem);
+    node.classList.toggle("bcm-rejected", Boolean(item?.rejected));
+    this.canvas.style.visibility = picture ? "" : "hidden";
+    setText(this.note, problem || (status === "cancelled" ? "left out" : ""));
+    this.note.title = problem || "";
+    setText(this.stars, "★".repeat(item?.stars ?? 0));
+    const steps = state?.steps ?? 0;
+    const share = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
+    this.progress.style.transform = `scaleX(${share})`;
+    this.progress.hidden = status !== "running";
+    setText(this.caption, this.label || item?.prompt || "");
+    this.caption.title = [this.label, item?.prompt, item?.seed && `seed ${item.seed}`]
+      .filter(Boolean).join("\n");
+    const marks = [WORDS[status] ?? status, item?.stars && `${item.stars} stars`,
+      item?.rejected && "rejected", item?.broken && "broken picture", problem];
+    const said = status === "running" && steps ? `, step ${state?.step} of ${steps}` : "";
+    node.setAttribute("aria-label",
+      `${this.label || item?.prompt || `cell ${cell + 1}`}: ${marks.filter(Boolean).join(", ")}${said}`);
+  }
+
+  /** @param {number} seconds the clock */
+  paint(seconds) {
+    const picture = this.store.picture(this.cell);
+    if (!picture) return;
+    const { image, sheet } = picture;
+    const frame = frameAt(sheet, seconds, this.scrub);
+    if (image === this.image && frame === this.shown) return;
+    if (this.canvas.width !== sheet.width || this.canvas.height !== sheet.height) {
+      this.canvas.width = sheet.width;
+      this.canvas.height = sheet.height;
+    }
+    this.context.drawImage(
+      image, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
+    );
+    this.image = image;
+    this.shown = frame;
+    this.canvas.dataset.frame = String(frame);
+  }
+
+  /** @param {number | null} share 0 to 1 from left to right */
+  scrubTo(share) {
+    this.scrub = share;
+    this.needle.style.left = share === null ? "" : `${share * 100}%`;
+    this.node.classList.toggle("bcm-scrubbed", share !== null);
+  }
+}
+
+/** @param {HTMLElement} node @param {string} text */
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = !text;
+}
