@@ -73,8 +73,9 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
         self._publisher = Publisher(source, self._say, self._on_finished)
         self._sheet_shown = False
         super().__init__(
-            rows=_names(source, "rows", rows), columns=_names(source, "columns", columns), size=size,
-            height=height, playing=playing, _sheet=f"beecam-static-{uuid.uuid4().hex[:12]}",
+            rows=_names(source, "rows", rows), columns=_names(source, "columns", columns),
+            size=size, height=height, playing=playing,
+            _sheet=f"beecam-static-{uuid.uuid4().hex[:12]}",
         )  # fmt: skip
         self.on_msg(self._hear)
 

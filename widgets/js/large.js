@@ -28,7 +28,7 @@ export class Large {
     this.stage.append(this.canvas, this.note);
     this.stars = starRow((stars) => acts.rate({ stars }));
     this.reject = button("reject", "reject (X)", () => acts.rate({ rejected: !this.item().rejected }));
-    this.place = element("span", "bcm-count");
+    this.place = element("span", "bcm-place");
     this.previous = button("previous", "previous clip (←)", () => acts.step(-1));
     this.next = button("next", "next clip (→)", () => acts.step(1));
     this.close_ = button("close", "close (Esc)", acts.close);

@@ -1,0 +1,205 @@
+"""JupyterLab and chromium for tests and measurements."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / "out" / "screenshots"
+TOKEN = "beecam"
+PREAMBLE = f"""\
+import sys
+sys.path.insert(0, {str(ROOT / "tests" / "widgets")!r})
+import beecam as bc
+import beecam_widgets as bw
+from drawn import DrawnModel
+"""
+
+
+def chromium():
+    """Where chromium is; without it the tests are skipped, but in CI they fail."""
+    named = os.environ.get("BEECAM_CHROMIUM")
+    found = named or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if found is None:
+        message = (
+            "no chromium found: `apt-get install chromium` on Debian, or set BEECAM_CHROMIUM to "
+            "the program's path."
+        )
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+@contextlib.contextmanager
+def launched():
+    """Run chromium."""
+    from playwright.sync_api import sync_playwright
+
+    program = chromium()
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@contextlib.contextmanager
+def served(folder):
+    """Run a JupyterLab server on a folder; gives its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = folder / "home"
+    environment = {
+        **os.environ, "BEECAM_LIBRARY": str(folder / "library"), "JUPYTER_CONFIG_DIR": str(settings),
+        "JUPYTERLAB_SETTINGS_DIR": str(settings / "user"), "HOME": str(folder),
+        "JUPYTERLAB_WORKSPACES_DIR": str(settings / "work"), "IPYTHONDIR": str(settings / "ipython"),
+        "JUPYTER_RUNTIME_DIR": str(settings / "run"), "JUPYTER_DATA_DIR": str(settings / "data"),
+    }  # fmt: skip
+    quiet = settings / "user" / "@jupyterlab" / "apputils-extension"
+    quiet.mkdir(parents=True)
+    (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    log = (folder / "lab.log").open("w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
+         f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={TOKEN}",
+         "--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True",
+         "--ServerApp.terminals_enabled=False"],
+        env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/api?token={TOKEN}", server)
+        yield address
+    finally:
+        server.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(10)
+        server.kill()
+        log.close()
+
+
+def _wait_for(address, server):
+    for _ in range(300):
+        if server.poll() is not None:
+            pytest.fail("JupyterLab ended at once")
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):
+            return
+        time.sleep(0.2)
+    pytest.fail("JupyterLab did not come up in a minute")
+
+
+class Notebook:
+    """A notebook in an open page of JupyterLab."""
+
+    def __init__(self, page, address, path):
+        self.page, self.address, self.path = page, address, path
+
+    def open(self):
+        self.page.goto(
+            f"{self.address}/lab/workspaces/{self.path.stem}/tree/{self.path.name}?token={TOKEN}"
+        )
+        self.page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+        # The indicator is busy while the kernel starts.
+        self.page.wait_for_function(
+            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
+            " === 'idle'", timeout=60_000,
+        )  # fmt: skip
+        return self
+
+    def run(self, index, wait=False):
+        """Run a cell; not waited for unless told, as it may be meant to be long."""
+        self.page.evaluate(
+            """async ([index, wait]) => {
+              const notebook = window.jupyterapp.shell.currentWidget.content;
+              notebook.activeCellIndex = index;
+              notebook.deselectAll();
+              const done = window.jupyterapp.commands.execute('notebook:run-cell');
+              if (wait) await done;
+            }""",
+            [index, wait],
+        )
+
+    def save(self):
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        return nbformat.read(self.path, 4)
+
+    def cells(self):
+        return self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.content.widgets.length"
+        )
+
+    def output(self, index):
+        """Text that a cell printed."""
+        return (
+            self.page.locator(".jp-Notebook .jp-Cell")
+            .nth(index)
+            .locator(".jp-OutputArea")
+            .inner_text()
+        )
+
+    def shot(self, name):
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}.png")
+
+
+@contextlib.contextmanager
+def notebooks(browser, address, folder):
+    """Open notebooks with given cells; the first one imports what all need."""
+    contexts = []
+
+    def make(name, *sources, size=(1280, 900), scheme="light", reduced=None):
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme,
+            reduced_motion=reduced,
+        )  # fmt: skip
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.problems = []
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        path = folder / f"{name}.ipynb"
+        cells = [nbformat.v4.new_code_cell(text) for text in (PREAMBLE, *sources)]
+        body = nbformat.v4.new_notebook(cells=cells)
+        body.metadata["kernelspec"] = {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
+        nbformat.write(body, path)
+        opened = Notebook(page, address, path).open()
+        opened.run(0, wait=True)
+        return opened
+
+    yield make
+    for context in contexts:
+        for page in context.pages:
+            assert not [p for p in page.problems if "bcm" in p or "blob:" in p], page.problems
+        context.close()
+    stop_kernels(address)
+
+
+def stop_kernels(address):
+    headers = {"Authorization": f"token {TOKEN}"}
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{address}/api/sessions", headers=headers)
+    ) as got:
+        sessions = json.load(got)
+    for session in sessions:
+        gone = urllib.request.Request(
+            f"{address}/api/sessions/{session['id']}", headers=headers, method="DELETE"
+        )
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(gone).close()

@@ -1,0 +1,374 @@
+"""The live grid in a real JupyterLab, used by hand: mouse, keys, reload, reopening."""
+
+import json
+
+import pytest
+from labpage import ROOT, stop_kernels
+from measure import LIBRARY_CODE
+
+pytestmark = pytest.mark.browser
+
+
+def started(name, *, seconds=0.0, batch=4, seeds=6, broken=None, place='["sea", "dunes"]'):
+    """The lines that start a run; each test has its own library."""
+    return f"""\
+model = DrawnModel({seconds}, batch={batch}, broken={broken!r})
+sweep = bc.sweep("a {{insect}} over {{place}}", insect=["bee", "moth"], place={place},
+                 seed=range({seeds}))
+library = bc.library({name!r})
+run = bc.run(sweep, model, library=library)
+run"""
+
+
+def wait_for(page, count):
+    """Wait until so many cells on the page show their clip."""
+    page.wait_for_function(
+        "count => document.querySelectorAll('.bcm-cell[data-status=done]:not(.bcm-waiting),"
+        ".bcm-cell[data-status=cached]:not(.bcm-waiting)').length >= count", arg=count,
+    )  # fmt: skip
+
+
+def frame(cell):
+    return int(cell.locator("canvas").get_attribute("data-frame"))
+
+
+def pixels(cell):
+    """How many different colours a cell's canvas shows: an empty one has a single one."""
+    return cell.locator("canvas").evaluate(
+        """canvas => {
+          const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+          return new Set(new Uint32Array(data.buffer)).size;
+        }"""
+    )
+
+
+def asked(notebook, index):
+    """Run a cell that prints JSON, and read it."""
+    notebook.run(index, wait=True)
+    notebook.page.wait_for_timeout(300)
+    return json.loads(notebook.output(index))
+
+
+def test_grid_fills_while_a_second_cell_runs(notebook):
+    busy = "import time\nfor _ in range(60): time.sleep(0.1)\nprint('slept')"
+    nb = notebook("fills", started("fills", seconds=0.3, batch=2), busy)
+    page = nb.page
+    nb.run(1)
+    page.locator(".bcm-cell").first.wait_for()
+    nb.run(2)
+    # A preview of the predicted clip, with its progress, before the clip is there.
+    page.locator(".bcm-cell[data-status=running]:not(.bcm-waiting)").first.wait_for()
+    nb.shot("running")
+    wait_for(page, 4)
+    assert page.locator(".bcm-count").inner_text().split()[0] != "0"
+    assert "left" in page.locator(".bcm-count").inner_text()
+    assert "slept" not in nb.output(2), "the cells must fill while the other cell is still running"
+    assert pixels(page.locator(".bcm-cell").first) > 10
+    assert page.locator(".bcm-cell").first.get_attribute("aria-label").startswith("insect bee")
+    nb.run(1)  # re-running re-attaches: the same run goes on, in one grid
+    wait_for(page, 24)
+    assert page.locator(".bcm-root").count() == 1
+    assert "24 of 24" in page.locator(".bcm-count").inner_text()
+    # The clip that is being scrubbed shows the frame under the pointer, the others play on.
+    first, second = page.locator(".bcm-cell").nth(0), page.locator(".bcm-cell").nth(1)
+    box = first.bounding_box()
+    page.mouse.move(box["x"] + 2, box["y"] + 20)
+    page.wait_for_timeout(100)
+    assert frame(first) == 0
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + 20)
+    page.wait_for_timeout(100)
+    assert frame(first) == 16
+    seen = {frame(second) for _ in range(8) if page.wait_for_timeout(150) is None}
+    assert len(seen) > 2
+    nb.shot("scrubbed")
+    # In step: clips of one length that aren't scrubbed show one frame.
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(100)
+    together = page.evaluate(
+        "() => [...document.querySelectorAll('.bcm-cell canvas')].map(c => c.dataset.frame)"
+    )
+    assert len(set(together)) == 1
+
+
+def test_keys_stay_in_the_grid_and_marks_reach_the_library(notebook):
+    ask = (
+        "import json\nc = run.clips\n"
+        "print(json.dumps([[x.stars for x in c], [x.rejected for x in c], "
+        "[x.key for x in grid.selection] == [c[0].key, c[1].key], grid.current.stars, grid.view]))"
+    )
+    show = started("keys", seeds=4) + "\ngrid = bw.ClipGrid(run, rows=['insect', 'place'])\ngrid"
+    nb = notebook("keys", show, ask)
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 16)
+    before = nb.cells()
+    page.locator(".bcm-scroll").focus()
+    for key in ("ArrowRight", "3", "ArrowDown", "x", "ArrowUp", "ArrowRight", "5", "0", "2"):
+        page.keyboard.press(key)
+    nb.shot("keyboard")
+    for key in ("b", "a", "d", "d", "m", "j", "k", "z", "v"):
+        page.keyboard.press(key)
+    assert nb.cells() == before, "a key leaked to the notebook"
+    page.keyboard.press("Space")
+    page.keyboard.press("Home")
+    page.keyboard.press("s")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("?")
+    assert page.locator(".bcm-help").is_visible()
+    nb.shot("help")
+    page.keyboard.press("Escape")
+    assert not page.locator(".bcm-help").is_visible()
+    page.wait_for_timeout(600)
+    stars, rejected, selected, current, view = asked(nb, 2)
+    assert [stars[1], stars[2]] == [3, 2]
+    assert [i for i, x in enumerate(rejected) if x] == [5]
+    assert selected
+    assert current == 3
+    assert view["playing"] is False
+    assert view["selected"] == [0, 1]
+    # The notebook's own keys pass through.
+    page.locator(".bcm-scroll").focus()
+    page.keyboard.press("Control+s")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    assert not page.evaluate("() => !!document.activeElement.closest('.bcm-root')")
+    assert nb.cells() == before
+
+
+def test_large_view(notebook):
+    show = started("large", batch=3, seeds=3, broken="ice", place='["sea", "ice"]')
+    nb = notebook("large", show, "import json\nprint(json.dumps([c.stars for c in run.clips]))")
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 6)
+    page.locator("[data-status=failed]").nth(4).wait_for()
+    error = page.locator("[data-status=failed] .bcm-note").first
+    assert "<b>ice</b>" in error.inner_text(), "an error is shown as text, whatever is in it"
+    assert page.locator(".bcm-root b").count() == 0
+    nb.shot("error-cell")
+    page.locator(".bcm-cell").nth(1).click()
+    page.locator("video.bcm-there").wait_for()
+    assert page.locator("video").evaluate("v => v.videoWidth") == 96
+    assert page.locator(".bcm-prompt").inner_text() == "a bee over sea"
+    assert "seed=1" in page.locator(".bcm-code").inner_text()
+    nb.shot("large")
+    page.keyboard.press("4")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "() => document.querySelector('.bcm-code')?.textContent.includes('seed=2')"
+    )
+    assert page.locator("video").count() == 1
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_text("Copy as code").click()
+    page.get_by_text("copied").wait_for()
+    code = page.evaluate("() => navigator.clipboard.readText()")
+    assert code.startswith("bc.shot('a bee over sea', seed=2")
+    page.keyboard.press("ArrowRight")
+    page.locator(".bcm-stagenote.bcm-bad").wait_for()
+    nb.shot("large-error")
+    page.keyboard.press("Escape")
+    assert not page.locator(".bcm-large").is_visible()
+    assert page.locator("video").count() == 0
+    assert page.evaluate("() => document.activeElement.classList.contains('bcm-scroll')")
+    page.wait_for_timeout(500)
+    assert asked(nb, 2) == [0, 4, 0, 0, 0, 0]
+    # By mouse: the marks over a cell don't open it.
+    page.locator(".bcm-cell").nth(2).hover()
+    page.locator(".bcm-hover button").nth(1).click()
+    assert not page.locator(".bcm-large").is_visible()
+    page.wait_for_timeout(500)
+    assert asked(nb, 2) == [0, 4, 2, 0, 0, 0]
+
+
+def test_pause_go_on_and_stop(notebook):
+    nb = notebook("pause", started("pause", seconds=0.25, batch=1))
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 1)
+    page.get_by_role("button", name="pause the run").click()
+    page.locator(".bcm-count", has_text="paused").wait_for()
+    count = page.locator(".bcm-count").inner_text()
+    nb.shot("paused")
+    page.wait_for_timeout(1500)
+    assert page.locator(".bcm-count").inner_text() == count
+    page.get_by_role("button", name="go on with the run").click()
+    page.wait_for_function(
+        "was => document.querySelector('.bcm-count').textContent !== was", arg=count
+    )
+    wait_for(page, 2)
+    queued = page.locator(".bcm-cell[data-status=queued]").last
+    queued.hover()
+    page.get_by_role("button", name="leave this clip out of the run").click()
+    page.locator(".bcm-cell[data-status=cancelled]").first.wait_for()
+    page.get_by_role("button", name="stop the run").click()
+    page.locator(".bcm-count", has_text="stopped").wait_for()
+    nb.shot("stopped")
+    assert page.locator(".bcm-cell[data-status=queued]").count() == 0
+    page.get_by_role("button", name="make what is missing").click()
+    page.get_by_role("button", name="pause the run").wait_for()
+    wait_for(page, 4)
+
+
+def test_reload_and_second_view(notebook):
+    nb = notebook("reload", started("reload", seconds=0.1), "run.clips")
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 8)
+    page.locator(".bcm-cell").nth(3).click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("5")
+    wait_for(page, 24)
+    nb.save()
+    nb.open()
+    wait_for(page, 24)
+    assert page.locator(".bcm-cell").nth(3).locator(".bcm-rated").inner_text() == "★★★★★"
+    assert "bcm-current" in page.locator(".bcm-cell").nth(3).get_attribute("class")
+    # The clips of the run as a set: a grid of its own, which needs no run.
+    nb.run(2)
+    page.locator(".bcm-root").nth(1).wait_for()
+    page.wait_for_function(
+        "() => document.querySelectorAll('.bcm-cell[data-status=done]:not(.bcm-waiting)').length >= 24"
+    )
+    assert page.locator(".beecam-static").count() == 2
+    assert page.locator(".beecam-static:visible").count() == 0, (
+        "the sheet is hidden beside the grid"
+    )
+
+
+def test_reopened_without_a_kernel_a_static_sheet_is_there(notebook, lab):
+    nb = notebook("reopen", started("reopen", seconds=0.05, seeds=3))
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 12)
+    page.wait_for_timeout(1500)
+    saved = nb.save()
+    assert len(json.dumps(saved)) < 1_000_000
+    stop_kernels(lab[0])
+    nb.open()
+    page.locator(".beecam-static img").nth(11).wait_for()
+    page.locator(".beecam-static").scroll_into_view_if_needed()
+    nb.shot("reopened")
+    assert page.locator(".beecam-static img").first.evaluate("i => i.naturalWidth") > 0
+    assert page.locator(".bcm-root").count() == 0
+
+
+def test_dark_theme(notebook):
+    nb = notebook("dark", started("dark", batch=4, seeds=4, broken="ice", place='["sea", "ice"]'))
+    page = nb.page
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
+    nb.run(1)
+    wait_for(page, 8)
+    page.locator(".bcm-root.bcm-dark").wait_for()
+    contrast = page.evaluate(
+        CONTRAST, [".bcm-inner", ".bcm-outer", ".bcm-count", ".bcm-title", ".bcm-note"]
+    )
+    assert all(value >= 4.5 for value in contrast.values()), contrast
+    page.locator(".bcm-scroll").focus()
+    page.keyboard.press("ArrowRight")
+    nb.shot("dark")
+    page.keyboard.press("Enter")
+    page.locator("video.bcm-there").wait_for()
+    nb.shot("dark-large")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
+    )
+    page.locator(".bcm-root:not(.bcm-dark)").wait_for()
+
+
+def test_many_clips_scroll_smoothly(notebook):
+    show = LIBRARY_CODE.format(name="many", count=600) + "\nbw.ClipGrid(clips, size=96)"
+    nb = notebook("many", show)
+    page = nb.page
+    nb.run(1)
+    wait_for_any(page, 20)
+    cells = page.locator(".bcm-cell").count()
+    assert cells < 250, "only what is seen is on the page"
+    nb.shot("many")
+    scroll = page.locator(".bcm-scroll")
+    scroll.evaluate("s => s.scrollTo(0, s.scrollHeight)")
+    page.wait_for_timeout(200)
+    assert page.locator(".bcm-cell").count() < 250
+    wait_for_any(page, 20)
+    # Headers stay in view.
+    top = scroll.bounding_box()
+    head = page.locator(".bcm-head").bounding_box()
+    assert abs(head["y"] - top["y"]) < 2
+    scroll.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("End")
+    page.wait_for_timeout(300)
+    nb.shot("many-scrolled")
+    current = page.locator(".bcm-cell.bcm-current").bounding_box()
+    assert top["x"] < current["x"] < top["x"] + top["width"]
+
+
+def test_hostile_and_long_prompts_one_clip_and_calm_pages(notebook):
+    prompts = [
+        "<img src=x onerror=alert(1)> a bee over a meadow in the very early morning light, seen from far",
+        "a moth \U0001f98b over a meadow in the very early morning light, seen from near",
+        "نحلة فوق مرج a bee over a meadow in the very early morning light, seen from above",
+    ]
+    show = (
+        "library = bc.library('odd')\n"
+        f"run = bc.run(bc.sweep({prompts!r}, seed=range(3)), DrawnModel(), library=library).wait()\n"
+        "one = bc.run(bc.shot('a bee'), DrawnModel(), library=library).wait()\nrun"
+    )
+    nb = notebook("odd", show, "one", size=(900, 900), reduced="reduce")
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 9)
+    assert page.locator(".bcm-root img").count() == 0
+    before = frame(page.locator(".bcm-cell").first)
+    page.wait_for_timeout(600)
+    assert frame(page.locator(".bcm-cell").first) == before, "calm pages don't move"
+    nb.shot("odd-prompts")
+    nb.run(2)
+    page.locator(".bcm-root").nth(1).wait_for()
+    wait_for(page, 10)
+    page.locator(".bcm-root").nth(1).scroll_into_view_if_needed()
+    nb.shot("one-clip")
+
+
+def test_pollen_end_to_end(notebook):
+    weights = ROOT / "kit" / "beecam" / "models" / "pollen" / "weights"
+    if not weights.exists():
+        pytest.skip("the embedded model has no weights yet")
+    show = (
+        "model = bc.load()\nrun = bc.run(bc.sweep('a {insect} over a meadow', "
+        "insect=['bee', 'ladybug'], seed=range(2)), model, library=bc.library('pollen'))\nrun"
+    )
+    nb = notebook("pollen", show)
+    nb.page.set_default_timeout(90_000)
+    nb.run(1)
+    wait_for(nb.page, 4)
+    assert pixels(nb.page.locator(".bcm-cell").first) > 50
+    nb.shot("pollen")
+
+
+def wait_for_any(page, count):
+    page.wait_for_function(
+        "count => document.querySelectorAll('.bcm-cell:not(.bcm-waiting)').length >= count",
+        arg=count,
+    )
+
+
+CONTRAST = """selectors => {
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const light = c => c.slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = node => {
+    for (let at = node; at; at = at.parentElement) {
+      const c = rgb(getComputedStyle(at).backgroundColor);
+      if (c.length < 4 || c[3] > 0.5) return c;
+    }
+    return [255, 255, 255];
+  };
+  return Object.fromEntries(selectors.map(s => {
+    const node = [...document.querySelectorAll('.bcm-root ' + s)].find(n => n.textContent && !n.hidden);
+    const [a, b] = [light(rgb(getComputedStyle(node).color)), light(behind(node))];
+    return [s, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+  }));
+}"""

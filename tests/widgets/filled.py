@@ -1,0 +1,43 @@
+"""A library with many clips in little time: every row and every sheet is real, the mp4 is one file."""
+
+import os
+
+from drawn import DrawnModel, draw
+
+import beecam as bc
+from beecam import library as library_module
+from beecam import media
+from beecam.clip import ClipSet
+
+
+def filled(name, count, *, width=160, height=96, num_frames=24, columns=25):
+    """Return a ClipSet of `count` clips on two axes, place and seed."""
+    library = bc.library(name)
+    model = DrawnModel(width=width, height=height, num_frames=num_frames)
+    rows = -(-count // columns)
+    sweep = bc.sweep(
+        "a bee over {place}", place=[f"place {i}" for i in range(rows)], seed=range(columns)
+    )
+    cells = sweep.cells[:count]
+    shots = [model.resolve(cell.shot) for cell in cells]
+    have = library.known(shot.key for shot in shots)
+    first = None
+    for shot in shots:
+        if shot.key in have:
+            continue
+        frames = draw(shot)
+        facts = {"frames": num_frames, "height": height, "width": width, "seconds": 1.0,
+                 "sheet": media.sheet_layout(frames)}  # fmt: skip
+        if first is None:
+            first = library.add(shot, frames, facts).mp4
+            continue
+        library.mp4(shot.key).parent.mkdir(exist_ok=True)
+        library.sheet(shot.key).write_bytes(media.sheet_bytes(frames))
+        os.link(first, library.mp4(shot.key))
+        with library._transaction() as db:
+            settings = {"shot": shot.to_dict(), "facts": facts, "created": 1.0}
+            library_module._insert(db, shot.key, settings)
+    return ClipSet(
+        library, [shot.key for shot in shots], axes=sweep.axes,
+        coords=[dict(cell.coords) for cell in cells], title=sweep.template,
+    )  # fmt: skip
