@@ -5,9 +5,9 @@ import os
 from drawn import DrawnModel, draw
 
 import beecam as bc
-from beecam import library as library_module
 from beecam import media
 from beecam.clip import ClipSet
+from beecam.library import _insert
 
 
 def filled(name, count, *, width=160, height=96, num_frames=24, columns=25):
@@ -36,7 +36,7 @@ def filled(name, count, *, width=160, height=96, num_frames=24, columns=25):
         os.link(first, library.mp4(shot.key))
         with library._transaction() as db:
             settings = {"shot": shot.to_dict(), "facts": facts, "created": 1.0}
-            library_module._insert(db, shot.key, settings)
+            _insert(db, shot.key, settings)
     return ClipSet(
         library, [shot.key for shot in shots], axes=sweep.axes,
         coords=[dict(cell.coords) for cell in cells], title=sweep.template,

@@ -114,13 +114,16 @@ def detail_messages(source: Source, index: int) -> Iterator[Message]:
         "code": shot.code(), "parts": len(parts), "problem": problem,
         "arguments": [["seed", str(shot.seed)], *recipe, *arguments,
                       *([k, _plain(v)] for k, v in shot.arguments.items())],
-        "facts": [[k, _plain(v)] for k, v in facts.items() if k in _SHOWN_FACTS],
+        "facts": [[name, _plain(facts[k])] for k, name in _SHOWN_FACTS.items() if k in facts],
     }, []  # fmt: skip
     for number, part in enumerate(parts):
         yield {"kind": "mp4", "i": index, "part": number, "parts": len(parts)}, [part]
 
 
-_SHOWN_FACTS = ("frames", "seconds", "batch", "licence", "broken")
+_SHOWN_FACTS = {
+    "seconds": "seconds to make", "batch": "clips in the call", "licence": "licence",
+    "broken": "broken",
+}  # fmt: skip
 
 
 def clip_text(text: str, limit: int) -> str:

@@ -117,13 +117,18 @@ export async function copy(text, root) {
   }
 }
 
-/** @param {HTMLElement} node whether it lies on something dark */
-export function onDark(node) {
+/**
+ * What lies behind a node, so that it can paint the same: hosts differ in where they put colours.
+ * @param {HTMLElement} node
+ * @returns {{color: string, dark: boolean}}
+ */
+export function ground(node) {
   for (let at = /** @type {HTMLElement | null} */ (node); at; at = at.parentElement) {
-    const found = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number);
+    const color = getComputedStyle(at).backgroundColor;
+    const found = color.match(/^rgba?\((.*)\)$/)?.[1].split(/[ ,/]+/).map(Number);
     if (found && (found.length < 4 || found[3] > 0.5)) {
-      return 0.299 * found[0] + 0.587 * found[1] + 0.114 * found[2] < 128;
+      return { color, dark: 0.299 * found[0] + 0.587 * found[1] + 0.114 * found[2] < 128 };
     }
   }
-  return matchMedia("(prefers-color-scheme: dark)").matches;
+  return { color: "Canvas", dark: matchMedia("(prefers-color-scheme: dark)").matches };
 }

@@ -15,6 +15,9 @@ export class Large {
     this.store = store;
     this.acts = acts;
     this.cell = -1;
+    this.shown = "";
+    /** Whether it was opened before its clip was made. */
+    this.waited = false;
     this.url = "";
     this.node = element("div", "bcm-large");
     this.node.hidden = true;
@@ -105,7 +108,7 @@ export class Large {
     prompt.dir = "auto";
     const table = element("dl", "bcm-facts");
     for (const [name, value] of [...detail.arguments, ...detail.facts]) {
-      table.append(element("dt", "", String(name).replaceAll("_", " ")), element("dd", "", value));
+      table.append(element("dt", "", name), element("dd", "", value));
     }
     const code = element("pre", "bcm-code", detail.code);
     code.tabIndex = 0;

@@ -219,3 +219,67 @@ export function fitting(room, columns, gap) {
   const width = Math.floor(room / Math.max(1, columns)) - gap;
   return Math.max(72, Math.min(176, width));
 }
+
+/**
+ * The cell that a step leads to, over the holes of a sparse sweep and the short last line of a flow.
+ * @param {Table} table
+ * @param {number} cell
+ * @param {number} down rows to go
+ * @param {number} right columns to go; beyond the edge is the edge
+ * @returns {number} the same cell when there is none
+ */
+export function neighbour(table, cell, down, right) {
+  const place = table.place(cell);
+  if (!place || (!down && !right)) return cell;
+  const [rows, columns] = [table.rows.length, table.columns.length];
+  const within = (/** @type {number} */ x, /** @type {number} */ n) => Math.max(0, Math.min(n - 1, x));
+  let row = within(place[0] + down, rows);
+  let column = within(place[1] + right, columns);
+  const clipped = row !== place[0] + down || column !== place[1] + right;
+  // Beyond the edge the way leads back, else on.
+  const way = clipped ? -1 : 1;
+  while (table.at(row, column) < 0) {
+    row += way * Math.sign(down);
+    column += way * Math.sign(right);
+    if (row !== within(row, rows) || column !== within(column, columns)) return cell;
+  }
+  return table.at(row, column);
+}
+
+/**
+ * The next cell as one reads, forwards or backwards.
+ * @param {Table} table
+ * @param {number} cell
+ * @param {number} by 1 or -1
+ * @returns {number} -1 at the end
+ */
+export function following(table, cell, by) {
+  const place = table.place(cell);
+  if (!place) return -1;
+  const columns = table.columns.length;
+  const count = table.rows.length * columns;
+  for (let at = place[0] * columns + place[1] + by; at >= 0 && at < count; at += by) {
+    const found = table.at(Math.floor(at / columns), at % columns);
+    if (found >= 0) return found;
+  }
+  return -1;
+}
+
+/**
+ * All cells in the rectangle between two.
+ * @param {Table} table
+ * @param {number} a
+ * @param {number} b
+ * @returns {number[]}
+ */
+export function rectangle(table, a, b) {
+  const [from, to] = [table.place(a), table.place(b)];
+  if (!from || !to) return [b];
+  const cells = [];
+  for (let row = Math.min(from[0], to[0]); row <= Math.max(from[0], to[0]); row++) {
+    for (let column = Math.min(from[1], to[1]); column <= Math.max(from[1], to[1]); column++) {
+      cells.push(table.at(row, column));
+    }
+  }
+  return cells.filter((cell) => cell >= 0);
+}

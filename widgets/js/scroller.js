@@ -48,8 +48,11 @@ export class Scroller {
     /** @type {Table} */
     this.table = flow(0, 1);
     this.geometry = { width: 120, height: 120, gap: GAP, headWidth: 0, headHeight: 0, rows: 0, columns: 0 };
-    /** @type {string[]} */
+    /** @type {string[][]} */
     this.rowLabels = [];
+    /** @type {string[][]} */
+    this.columnLabels = [];
+    this.size = 0;
     this.window = "";
     this.asleep = false;
     this.pending = 0;
@@ -231,28 +234,23 @@ export class Scroller {
       head.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
       const { titles } = this.table.columns[column];
       head.title = titles.join("\n");
-      labelLines(head, (this.columnLabels ?? [])[column], titles);
+      labelLines(head, this.columnLabels[column], titles);
       heads.push(head);
     }
     this.head.replaceChildren(corner, ...heads);
   }
 
-  /** Say which cells are in sight, nearest to the middle first. */
+  /** Say which cells are in sight, as one reads; what is just outside comes last. */
   see() {
-    if (this.asleep) {
-      this.options.seen([]);
-      return;
-    }
     const range = visible(this.geometry, this.view(), 0);
-    const middle = [(range.row0 + range.row1) / 2, (range.column0 + range.column1) / 2];
-    const far = (/** @type {number} */ cell) => {
+    const rank = (/** @type {number} */ cell) => {
       const [row, column] = /** @type {[number, number]} */ (this.table.place(cell));
       const inside = row >= range.row0 && row < range.row1
         && column >= range.column0 && column < range.column1;
-      return (inside ? 0 : 1e6) + Math.abs(row - middle[0]) + Math.abs(column - middle[1]);
+      return (inside ? 0 : 1e9) + row * this.geometry.columns + column;
     };
-    const cells = [...this.tiles.keys()].map((cell) => /** @type {const} */ ([cell, far(cell)]));
-    this.options.seen(cells.sort((a, b) => a[1] - b[1]).map(([cell]) => cell));
+    const cells = this.asleep ? [] : [...this.tiles.keys()].sort((a, b) => rank(a) - rank(b));
+    this.options.seen(cells);
   }
 
   /**
@@ -302,12 +300,12 @@ export class Scroller {
 
 /**
  * @param {HTMLElement} head
- * @param {string[] | undefined} labels
+ * @param {string[]} labels
  * @param {string[]} titles
  */
 function labelLines(head, labels, titles) {
   head.setAttribute("aria-label", titles.join(", ").replaceAll("\n", ", "));
-  (labels ?? []).forEach((label, i, all) => {
+  labels.forEach((label, i, all) => {
     const line = element("span", i < all.length - 1 ? "bcm-outer" : "bcm-inner", label);
     line.dir = "auto";
     head.append(line);
@@ -317,7 +315,7 @@ function labelLines(head, labels, titles) {
 /**
  * Shorten the labels of each axis to the words in which they differ.
  * @param {string[][]} rows labels of each header
- * @returns {any[]}
+ * @returns {string[][]}
  */
 function varyingRows(rows) {
   const depth = rows[0]?.length ?? 0;
@@ -326,5 +324,5 @@ function varyingRows(rows) {
     const short = varying(unique);
     return new Map(unique.map((label, i) => [label, short[i]]));
   });
-  return rows.map((row) => row.map((label, a) => byAxis[a].get(label)));
+  return rows.map((row) => row.map((label, a) => /** @type {string} */ (byAxis[a].get(label))));
 }

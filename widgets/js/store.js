@@ -68,10 +68,12 @@ export class Store extends EventTarget {
     /** @type {number[]} */
     this.toDecode = [];
     this.decoding = 0;
-    /** @type {Map<number, {message: any, parts: (ArrayBuffer | DataView)[], have: number}>} */
+    /** @type {Map<number, {message: any, parts: any[], have: number}>} */
     this.details = new Map();
     /** @type {ReturnType<typeof setTimeout> | null} */
     this.asking = null;
+    /** What was last said to be visible. */
+    this.said = "";
     this.closed = false;
     this.timer = setInterval(() => this.beat(), PING);
   }
@@ -145,9 +147,9 @@ export class Store extends EventTarget {
     for (const i of [...this.asked.keys()]) if (!this.seen.has(i)) this.asked.delete(i);
     for (const i of want) this.asked.set(i, now);
     const awake = this.awake();
-    const now_said = JSON.stringify([visible, want, awake]);
-    if (now_said === this.said) return;
-    this.said = now_said;
+    const sight = JSON.stringify([visible, awake]);
+    if (!want.length && sight === this.said) return;
+    this.said = sight;
     this.say({ kind: "see", visible, want: [...want, ...waiting], awake });
   }
 
@@ -212,8 +214,9 @@ export class Store extends EventTarget {
     const same = content.token === this.token;
     const data = buffers[0];
     // Copied, because the view into the message need not be aligned.
+    const start = data.byteOffset;
     this.coords = new Int32Array(
-      data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength),
+      /** @type {ArrayBuffer} */ (data.buffer.slice(start, start + data.byteLength)),
     );
     const { axes, total, title, model, token, aspect, live } = content;
     Object.assign(this, { axes, total, title, model, token, aspect, live });

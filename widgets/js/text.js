@@ -8,24 +8,28 @@
  * @returns {string[]}
  */
 export function varying(labels, limit = 48) {
-  const long = labels.some((label) => label.length > limit);
+  if (labels.length < 2 || labels.every((label) => label.length <= limit)) return labels;
   const words = labels.map((label) => label.split(/\s+/));
-  let front = 0;
-  let back = 0;
-  if (long && labels.length > 1) {
-    const least = Math.min(...words.map((w) => w.length)) - 1;
-    const shared = (/** @type {(w: string[]) => string} */ pick) => new Set(words.map(pick)).size === 1;
-    while (front < least && shared((w) => w[front])) front++;
-    while (back < least - front && shared((w) => w[w.length - 1 - back])) back++;
-    // A single shared word reads better than an ellipsis.
-    if (front < 2) front = 0;
-    if (back < 2) back = 0;
+  const sets = words.map((some) => new Set(some));
+  const shared = new Set(words[0].filter((word) => sets.every((set) => set.has(word))));
+  return words.map((some) => cut(withoutRuns(some, shared).join(" "), limit));
+}
+
+/**
+ * Put an ellipsis for three and more shared words in a row: fewer read better than an ellipsis.
+ * @param {string[]} words
+ * @param {Set<string>} shared
+ */
+function withoutRuns(words, shared) {
+  /** @type {string[]} */
+  const kept = [];
+  for (let i = 0; i < words.length; ) {
+    let end = i;
+    while (end < words.length && shared.has(words[end])) end++;
+    kept.push(...(end - i > 2 ? ["…"] : words.slice(i, Math.max(end, i + 1))));
+    i = Math.max(end, i + 1);
   }
-  return words.map((w, i) => {
-    if (!front && !back) return cut(labels[i], limit);
-    const middle = w.slice(front, w.length - back).join(" ");
-    return cut(`${front ? "… " : ""}${middle}${back ? " …" : ""}`, limit);
-  });
+  return kept;
 }
 
 /**

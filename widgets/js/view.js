@@ -2,9 +2,11 @@
 
 import { Bar } from "./bar.js";
 import { Clock } from "./clock.js";
-import { button, element, onDark, starRow } from "./dom.js";
-import { HELP, commandFor, notebooks } from "./keys.js";
+import { helpBox, hoverBar } from "./boxes.js";
+import { element, ground } from "./dom.js";
+import { commandFor, notebooks } from "./keys.js";
 import { Large } from "./large.js";
+import { following, neighbour, rectangle } from "./layout.js";
 import { Scroller } from "./scroller.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -23,6 +25,9 @@ export class View {
     this.model = model;
     this.name = `view${++views}`;
     this.ending = new AbortController();
+    this.hovered = -1;
+    this.wide = 0;
+    this.status = "";
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.playing = Boolean(model.get("playing")) && !this.calm;
     this.root = element("div", "bcm-root");
@@ -47,12 +52,13 @@ export class View {
     this.toast = element("div", "bcm-toast");
     this.toast.setAttribute("role", "alert");
     this.toast.hidden = true;
-    this.helpBox = this.makeHelp();
-    this.hover = this.makeHover();
+    this.helpBox = helpBox(() => this.help());
+    this.hover = hoverBar(store, () => this.hovered, (cells, marks) => this.rate(cells, marks));
     const hiding = element("style", "", hideStatic(model.get("_sheet")));
     const body = element("div", "bcm-body");
     body.append(this.scroller.node, this.large.node, this.helpBox, this.toast);
     this.root.append(hiding, this.bar.node, body, this.live);
+    this.host = host;
     host.append(this.root);
     this.clock = new Clock((f) => requestAnimationFrame(f), (h) => cancelAnimationFrame(h));
     this.clock.painters.add((seconds) => {
@@ -137,14 +143,16 @@ export class View {
   }
 
   theme() {
-    this.root.classList.toggle("bcm-dark", onDark(this.root));
+    const { color, dark } = ground(this.host);
+    this.root.style.setProperty("--bcm-paper", color);
+    this.root.classList.toggle("bcm-dark", dark);
   }
 
   relayout() {
     this.bar.refresh();
     this.scroller.layout();
     this.scroller.markAll();
-    this.bar.show(this.playing, this.scroller.size ?? 0);
+    this.bar.show(this.playing, this.scroller.size);
     this.clock.wake();
   }
 
@@ -185,7 +193,7 @@ export class View {
       close: () => this.back(),
       play: () => (this.large.open ? this.large.toggle() : this.play(!this.playing)),
       help: () => this.help(),
-      size: () => this.setSize((this.scroller.size ?? 120) + 16 * by),
+      size: () => this.setSize(this.scroller.size + 16 * by),
       select: () => this.select(at),
       stars: () => this.rate(this.chosen(at), { stars: command.stars ?? 0 }),
       reject: () => this.rate(this.chosen(at), { rejected: !this.store.items.get(at)?.rejected }),
@@ -207,24 +215,8 @@ export class View {
 
   /** @param {number} down @param {number} by @param {boolean} extend */
   move(down, by, extend) {
-    const { table, current, geometry, selected } = this.scroller;
-    const place = table.place(current);
-    if (!place) {
-      this.goTo(0);
-      return;
-    }
-    let [row, column] = place;
-    const limit = (/** @type {number} */ x, /** @type {number} */ n) => Math.max(0, Math.min(n - 1, x));
-    row = limit(row + down, geometry.rows);
-    column = limit(column + by, geometry.columns);
-    // A sparse sweep has holes, and the last line of a flow may be short: go on over them.
-    while (table.at(row, column) < 0) {
-      row += Math.sign(down);
-      column += by > 1 ? -1 : Math.sign(by);
-      if (!down && !by) return;
-      if (row !== limit(row, geometry.rows) || column !== limit(column, geometry.columns)) return;
-    }
-    const cell = table.at(row, column);
+    const { table, current, selected } = this.scroller;
+    const cell = table.place(current) ? neighbour(table, current, down, by) : 0;
     if (extend) this.selectThese([...selected, current, cell]);
     this.goTo(cell);
   }
@@ -253,8 +245,10 @@ export class View {
   }
 
   unhover() {
-    this.scroller.tiles.get(this.hovered ?? -1)?.scrubTo(null);
+    this.scroller.tiles.get(this.hovered)?.scrubTo(null);
     this.hovered = -1;
+    this.wide = 0;
+    this.status = "";
     this.hover.bar.remove();
     this.clock.wake();
   }
@@ -266,21 +260,11 @@ export class View {
     const cell = Number(/** @type {HTMLElement} */ (node).dataset.cell);
     const last = this.scroller.current;
     this.goTo(cell);
-    if (event.shiftKey && last >= 0) this.selectThese([...this.scroller.selected, ...this.between(last, cell)]);
+    if (event.shiftKey && last >= 0) {
+      this.selectThese([...this.scroller.selected, ...rectangle(this.scroller.table, last, cell)]);
+    }
     else if (event.ctrlKey || event.metaKey) this.select(cell);
     else this.openLarge(cell);
-  }
-
-  /** Cells in the rectangle between two. @param {number} a @param {number} b */
-  between(a, b) {
-    const { table } = this.scroller;
-    const [from, to] = [table.place(a), table.place(b)];
-    if (!from || !to) return [b];
-    const cells = [];
-    for (let r = Math.min(from[0], to[0]); r <= Math.max(from[0], to[0]); r++) {
-      for (let c = Math.min(from[1], to[1]); c <= Math.max(from[1], to[1]); c++) cells.push(table.at(r, c));
-    }
-    return cells.filter((cell) => cell >= 0);
   }
 
   /** @param {number} cell */
@@ -307,14 +291,14 @@ export class View {
     const words = marks.stars === undefined ? (marks.rejected ? "rejected" : "not rejected")
       : `${marks.stars} ${marks.stars === 1 ? "star" : "stars"}`;
     this.say(cells.length > 1 ? `${cells.length} clips: ${words}` : words);
-    if (this.hovered !== undefined) this.hover.refresh(this.hovered);
+    if (this.hovered >= 0) this.hover.refresh(this.hovered);
   }
 
   /** @param {boolean} playing @param {boolean} tell whether Python is told */
   play(playing, tell = true) {
     this.playing = playing;
     this.clock.play(playing);
-    this.bar.show(playing, this.scroller.size ?? 0);
+    this.bar.show(playing, this.scroller.size);
     if (tell) this.save("playing", playing);
   }
 
@@ -343,21 +327,12 @@ export class View {
     this.clock.wake();
   }
 
-  /** To the next or previous cell in reading order, over the holes. @param {number} by */
+  /** @param {number} by to the next or previous clip, as one reads */
   step(by) {
-    const { table, geometry } = this.scroller;
-    const place = table.place(this.large.cell);
-    if (!place) return;
-    let at = place[0] * geometry.columns + place[1] + by;
-    while (at >= 0 && at < geometry.rows * geometry.columns) {
-      const cell = table.at(Math.floor(at / geometry.columns), at % geometry.columns);
-      if (cell >= 0) {
-        this.goTo(cell);
-        this.large.show(cell);
-        return;
-      }
-      at += Math.sign(by);
-    }
+    const cell = following(this.scroller.table, this.large.cell, by);
+    if (cell < 0) return;
+    this.goTo(cell);
+    this.large.show(cell);
   }
 
   /** Esc: close what is open, then deselect, then leave. */
@@ -374,41 +349,6 @@ export class View {
 
   help() {
     this.helpBox.hidden = !this.helpBox.hidden;
-  }
-
-  makeHelp() {
-    const box = element("div", "bcm-help");
-    box.hidden = true;
-    box.setAttribute("role", "note");
-    const list = element("dl", "bcm-keys");
-    for (const [keys, what] of HELP) list.append(element("dt", "", keys), element("dd", "", what));
-    box.append(list, button("close", "close the help (Esc)", () => this.help()));
-    return box;
-  }
-
-  /** One set of marks for the cell under the pointer, instead of one for every cell. */
-  makeHover() {
-    const bar = element("div", "bcm-hover");
-    const cells = () => (this.hovered === undefined ? [] : [this.hovered]);
-    const stars = starRow((n) => this.rate(cells(), { stars: n }));
-    const reject = button("reject", "reject (X)", () =>
-      this.rate(cells(), { rejected: !this.store.items.get(cells()[0])?.rejected }));
-    const drop = button("close", "leave this clip out of the run", () => this.store.steer("drop", cells()[0]));
-    for (const b of [reject, drop]) b.tabIndex = -1;
-    bar.append(stars.row, reject, drop);
-    bar.addEventListener("click", (event) => event.stopPropagation());
-    return {
-      bar,
-      /** @param {number} cell */
-      refresh: (cell) => {
-        const item = this.store.items.get(cell);
-        const status = this.store.cells.get(cell)?.status ?? "";
-        stars.show(item?.stars ?? 0);
-        reject.classList.toggle("bcm-on", Boolean(item?.rejected));
-        stars.row.hidden = reject.hidden = !this.store.made(cell);
-        drop.hidden = status !== "queued" && status !== "running";
-      },
-    };
   }
 
   /** @param {import("./tile.js").Tile} tile */

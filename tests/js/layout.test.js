@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  chooseAxes, fitting, flow, following, neighbour, pivot, rectangle, reveal, visible,
+} from "../../widgets/js/layout.js";
+
+const axis = (name, count) => ({
+  name, labels: Array.from({ length: count }, (_, i) => `${name}${i}`), notes: [],
+});
+
+/** Coordinates of the full product, the last axis fastest. */
+function product(...counts) {
+  const total = counts.reduce((a, b) => a * b, 1);
+  const coords = new Int32Array(total * counts.length);
+  for (let cell = 0; cell < total; cell++) {
+    let rest = cell;
+    for (let a = counts.length - 1; a >= 0; a--) {
+      coords[cell * counts.length + a] = rest % counts[a];
+      rest = Math.floor(rest / counts[a]);
+    }
+  }
+  return coords;
+}
+
+test("the last axis goes across, all others down", () => {
+  const axes = [axis("insect", 2), axis("place", 3), axis("steps", 1), axis("seed", 4)];
+  const coords = product(2, 3, 1, 4);
+  const chosen = chooseAxes(axes, coords, [], []);
+  assert.deepEqual(chosen, { flow: false, rows: [0, 1], columns: [3] });
+  const table = pivot(axes, coords, 24, chosen);
+  assert.equal(table.rows.length, 6);
+  assert.equal(table.columns.length, 4);
+  assert.deepEqual(table.rows[4].labels, ["insect1", "place1"]);
+  assert.equal(table.at(4, 2), 18);
+  assert.deepEqual(table.place(18), [4, 2]);
+});
+
+test("no axis is ever hidden, whatever is asked for", () => {
+  const axes = [axis("insect", 2), axis("place", 3), axis("seed", 4)];
+  const coords = product(2, 3, 4);
+  for (const [rows, columns] of [[["seed"], ["insect"]], [["place"], []], [[], ["place"]], [["seed"], ["seed"]]]) {
+    const chosen = chooseAxes(axes, coords, rows, columns);
+    const table = pivot(axes, coords, 24, chosen);
+    assert.deepEqual([...chosen.rows, ...chosen.columns].sort(), [0, 1, 2], `${rows} by ${columns}`);
+    const places = new Set(Array.from({ length: 24 }, (_, cell) => String(table.place(cell))));
+    assert.equal(places.size, 24);
+  }
+});
+
+test("axes that move together stay on one side", () => {
+  const axes = [axis("insect", 3), axis("place", 3), axis("seed", 2)];
+  const coords = Int32Array.from([0, 0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 1, 2, 2, 0, 2, 2, 1]);
+  const chosen = chooseAxes(axes, coords, [], []);
+  assert.deepEqual(chosen, { flow: false, rows: [0, 1], columns: [2] });
+  assert.equal(pivot(axes, coords, 6, chosen).rows.length, 3);
+});
+
+test("one axis flows, unless it is asked for", () => {
+  const axes = [axis("seed", 5)];
+  const coords = product(5);
+  assert.equal(chooseAxes(axes, coords, [], []).flow, true);
+  assert.deepEqual(chooseAxes(axes, coords, ["seed"], []), { flow: false, rows: [0], columns: [] });
+  assert.equal(chooseAxes([], new Int32Array(0), [], []).flow, true);
+});
+
+test("a sparse sweep has no empty lines, and shared places get rows of their own", () => {
+  const axes = [axis("place", 9), axis("seed", 9)];
+  const coords = Int32Array.from([7, 1, 2, 8, 7, 1]);
+  const table = pivot(axes, coords, 3, { rows: [0], columns: [1] });
+  assert.deepEqual(table.rows.map((r) => r.labels[0]), ["place2", "place7", "place7"]);
+  assert.deepEqual(table.columns.map((c) => c.labels[0]), ["seed1", "seed8"]);
+  assert.equal(table.at(0, 1), 1);
+  assert.equal(table.at(0, 0), -1);
+  assert.deepEqual([table.at(1, 0), table.at(2, 0)], [0, 2]);
+});
+
+test("a flow wraps", () => {
+  const table = flow(7, 3);
+  assert.equal(table.rows.length, 3);
+  assert.equal(table.at(2, 0), 6);
+  assert.equal(table.at(2, 1), -1);
+  assert.deepEqual(table.place(5), [1, 2]);
+  assert.equal(table.place(7), null);
+  assert.equal(flow(0, 4).rows.length, 0);
+});
+
+const geometry = { width: 100, height: 50, gap: 10, headWidth: 80, headHeight: 30, rows: 1000, columns: 40 };
+
+test("only what is in the window is wanted", () => {
+  const range = visible(geometry, { left: 0, top: 0, width: 520, height: 330 }, 1);
+  assert.deepEqual(range, { row0: 0, row1: 6, column0: 0, column1: 5 });
+  const later = visible(geometry, { left: 1100, top: 6000, width: 520, height: 330 }, 0);
+  assert.deepEqual(later, { row0: 100, row1: 105, column0: 10, column1: 14 });
+  const end = visible(geometry, { left: 1e6, top: 1e6, width: 520, height: 330 });
+  assert.deepEqual([end.row1, end.column1], [1000, 40]);
+});
+
+test("a cell is revealed with as little scrolling as possible", () => {
+  const view = { left: 220, top: 600, width: 520, height: 330 };
+  assert.deepEqual(reveal(geometry, view, 11, 3), { left: 220, top: 600 });
+  assert.deepEqual(reveal(geometry, view, 2, 0), { left: 0, top: 120 });
+  assert.deepEqual(reveal(geometry, view, 20, 9), { left: 660, top: 960 });
+});
+
+test("cells fit, but never become specks or posters", () => {
+  assert.equal(fitting(1000, 8, 5), 120);
+  assert.equal(fitting(1000, 100, 5), 72);
+  assert.equal(fitting(1000, 1, 5), 176);
+});
+
+test("steps go over the holes, and stop at the edges", () => {
+  const table = flow(7, 3);
+  assert.equal(neighbour(table, 0, 0, 1), 1);
+  assert.equal(neighbour(table, 2, 0, 1), 2);
+  assert.equal(neighbour(table, 4, 1, 0), 4, "the last line is short");
+  assert.equal(neighbour(table, 6, 0, 1e6), 6);
+  assert.equal(neighbour(table, 3, 0, 1e6), 5);
+  assert.equal(neighbour(table, 0, 9, 0), 6);
+  assert.equal(neighbour(table, 1, 9, 0), 4, "a page down ends at the last clip of the column");
+  assert.equal(neighbour(table, -1, 0, 1), -1);
+  const axes = [axis("place", 3), axis("seed", 3)];
+  const sparse = pivot(axes, Int32Array.from([0, 0, 0, 2, 2, 1]), 3, { rows: [0], columns: [1] });
+  assert.equal(neighbour(sparse, 0, 0, 1), 1);
+  assert.equal(following(sparse, 0, 1), 1);
+  assert.equal(following(sparse, 1, 1), 2);
+  assert.equal(following(sparse, 2, 1), -1);
+  assert.equal(following(sparse, 2, -1), 1);
+  assert.deepEqual(rectangle(sparse, 0, 2), [0, 2]);
+  assert.deepEqual(rectangle(table, 5, 1), [1, 2, 4, 5]);
+});

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { Store } from "../../widgets/js/store.js";
+
+globalThis.document = { hidden: false };
+
+let said, store;
+const image = () => ({ width: 32, height: 8, closed: 0, close() { this.closed++; } });
+const bytes = (...values) => new DataView(Uint8Array.from(values).buffer);
+const soon = (ms = 60) => new Promise((done) => setTimeout(done, ms));
+const kinds = () => said.map((m) => m.kind);
+
+beforeEach(() => {
+  said = [];
+  store = new Store({ send: (m) => said.push(m), decode: async () => image() });
+});
+afterEach(() => store.close());
+
+function begin(total, { live = true, token = "t" } = {}) {
+  const coords = new Int32Array(total).map((_, i) => i);
+  // As it comes from the network: a view into a larger buffer, not aligned.
+  const packed = new Uint8Array(coords.byteLength + 3);
+  packed.set(new Uint8Array(coords.buffer), 3);
+  store.hear({
+    kind: "cells", axes: [{ name: "seed", labels: [], notes: [] }], total, title: "", model: "",
+    token, aspect: 1, live,
+  }, [new DataView(packed.buffer, 3)]);
+}
+const state = (cells, previews = [], buffers = []) => store.hear({
+  kind: "state", run: { status: "running", counts: {}, total: 9, seconds_left: null, message: null },
+  cells, previews,
+}, buffers);
+const sheet = (i, id = 1) => store.hear({
+  kind: "sheets", id, to: store.client,
+  items: [{ i, prompt: "a bee", seed: "1", stars: 2, rejected: false, fps: 8, frames: 17,
+    sheet: { frames: 4, width: 8, height: 8, at: 0 } }],
+}, [bytes(1, 2, 3)]);
+
+test("coordinates survive a buffer that isn't aligned", () => {
+  begin(5);
+  assert.deepEqual([...store.coords], [0, 1, 2, 3, 4]);
+});
+
+test("only visible cells that have a clip are asked for, once", async () => {
+  begin(9);
+  state([[0, "done", 4, 4, "", 1], [1, "running", 1, 4, "", null], [5, "cached", 0, 0, "", null]]);
+  store.see("a", [0, 1, 2]);
+  await soon();
+  const see = said.filter((m) => m.kind === "see");
+  assert.equal(see.length, 1);
+  assert.deepEqual(see[0].want, [0]);
+  assert.deepEqual(see[0].visible, [0, 1, 2]);
+  store.see("a", [0, 1, 2]);
+  await soon();
+  assert.equal(said.filter((m) => m.kind === "see").length, 1);
+});
+
+test("a sheet is acknowledged, decoded and let go with its cell", async () => {
+  begin(3);
+  state([[0, "done", 4, 4, "", 1]]);
+  store.see("a", [0]);
+  sheet(0, 7);
+  assert.deepEqual(said.find((m) => m.kind === "ack").id, 7);
+  await soon(10);
+  const picture = store.picture(0);
+  assert.equal(picture.sheet.frames, 4);
+  assert.equal(picture.sheet.count, 17);
+  assert.equal(store.items.get(0).stars, 2);
+  store.forget();
+  assert.equal(picture.image.closed, 1);
+});
+
+test("what was scrolled away is not decoded", async () => {
+  begin(3);
+  state([[0, "done", 4, 4, "", 1]]);
+  store.see("a", [0]);
+  store.see("a", [1]);
+  sheet(0);
+  await soon(10);
+  assert.equal(store.pictures.has(0), false);
+  assert.equal(store.encoded.has(0), true);
+  store.see("a", [0]);
+  await soon(10);
+  assert.equal(store.pictures.has(0), true);
+});
+
+test("messages for another page are left alone", () => {
+  begin(3);
+  store.hear({ kind: "marks", to: "somebody else", cells: [[0, 5, false]] }, []);
+  assert.equal(store.items.get(0), undefined);
+  store.hear({ kind: "marks", cells: [[0, 5, false]] }, []);
+  assert.equal(store.items.get(0).stars, 5);
+});
+
+test("previews make place for the clip, and go with a failure", async () => {
+  begin(3);
+  store.see("a", [0, 1]);
+  state([[0, "running", 1, 4, "", null], [1, "running", 1, 4, "", null]], [[0, 4], [1, 4]], [bytes(1), bytes(2)]);
+  await soon(10);
+  const preview = store.picture(0);
+  assert.equal(preview.preview, true);
+  state([[0, "done", 4, 4, "", 1], [1, "failed", 4, 4, "no paint", null]]);
+  assert.equal(store.picture(0), preview, "the preview stays until the clip is there");
+  assert.equal(store.picture(1), undefined);
+  sheet(0);
+  await soon(10);
+  assert.equal(store.picture(0).preview, false);
+  assert.equal(preview.image.closed, 1);
+});
+
+test("stars are shown at once and said", () => {
+  begin(3);
+  state([[0, "done", 4, 4, "", 1]]);
+  store.rate([0, 1], { stars: 4 });
+  assert.equal(store.items.get(0).stars, 4);
+  assert.deepEqual(said.filter((m) => m.kind === "rate"), [{ kind: "rate", cells: [0], stars: 4, client: store.client }]);
+});
+
+test("a run that is continued keeps its pictures, another one doesn't", async () => {
+  begin(3);
+  state([[0, "done", 4, 4, "", 1]]);
+  store.see("a", [0]);
+  sheet(0);
+  await soon(10);
+  begin(3);
+  assert.equal(store.pictures.has(0), true);
+  begin(3, { token: "other" });
+  assert.equal(store.pictures.has(0), false);
+});
+
+test("an mp4 in parts becomes one file", async () => {
+  begin(3);
+  let got;
+  store.addEventListener("mp4", (event) => { got = event.detail; });
+  store.hear({ kind: "detail", to: store.client, i: 2, parts: 2 }, []);
+  store.hear({ kind: "mp4", to: store.client, i: 2, part: 0, parts: 2 }, [bytes(1, 2)]);
+  assert.equal(got, undefined);
+  store.hear({ kind: "mp4", to: store.client, i: 2, part: 1, parts: 2 }, [bytes(3)]);
+  assert.deepEqual([...new Uint8Array(await got.data.arrayBuffer())], [1, 2, 3]);
+});
+
+test("a sheet that can't be decoded is a sentence", async () => {
+  store.decode = async () => { throw new Error("no JPEG"); };
+  begin(3);
+  state([[0, "done", 4, 4, "", 1]]);
+  store.see("a", [0]);
+  sheet(0);
+  await soon(10);
+  assert.match(store.items.get(0).problem, /damaged/);
+});
+
+test("leaving says so", () => {
+  begin(3);
+  store.see("a", [0]);
+  store.leave("a");
+  assert.ok(kinds().includes("bye"));
+});

@@ -1,0 +1,45 @@
+// The small boxes over the cells: marks under the pointer, and the help.
+
+import { button, element, starRow } from "./dom.js";
+import { HELP } from "./keys.js";
+
+/** @typedef {import("./store.js").Store} Store */
+
+/**
+ * One set of marks for the cell under the pointer, instead of one for every cell.
+ * @param {Store} store
+ * @param {() => number} hovered
+ * @param {(cells: number[], marks: {stars?: number, rejected?: boolean}) => void} rate
+ */
+export function hoverBar(store, hovered, rate) {
+  const bar = element("div", "bcm-hover");
+  const stars = starRow((n) => rate([hovered()], { stars: n }));
+  const reject = button("reject", "reject (X)", () =>
+    rate([hovered()], { rejected: !store.items.get(hovered())?.rejected }));
+  const drop = button("close", "leave this clip out of the run", () => store.steer("drop", hovered()));
+  for (const one of [reject, drop]) one.tabIndex = -1;
+  bar.append(stars.row, reject, drop);
+  // A press beside a star doesn't open the clip.
+  bar.addEventListener("click", (event) => event.stopPropagation());
+  /** @param {number} cell */
+  const refresh = (cell) => {
+    const item = store.items.get(cell);
+    const status = store.cells.get(cell)?.status ?? "";
+    stars.show(item?.stars ?? 0);
+    reject.classList.toggle("bcm-on", Boolean(item?.rejected));
+    stars.row.hidden = reject.hidden = !store.made(cell);
+    drop.hidden = !store.live || (status !== "queued" && status !== "running");
+  };
+  return { bar, refresh };
+}
+
+/** @param {() => void} close */
+export function helpBox(close) {
+  const box = element("div", "bcm-help");
+  box.hidden = true;
+  box.setAttribute("role", "note");
+  const list = element("dl", "bcm-keys");
+  for (const [keys, what] of HELP) list.append(element("dt", "", keys), element("dd", "", what));
+  box.append(list, button("close", "close the help (Esc)", close));
+  return box;
+}
