@@ -23,8 +23,7 @@ run"""
 def wait_for(page, count):
     """Wait until so many cells on the page show their clip."""
     page.wait_for_function(
-        "count => document.querySelectorAll('.bcm-cell[data-status=done]:not(.bcm-waiting),"
-        ".bcm-cell[data-status=cached]:not(.bcm-waiting)').length >= count", arg=count,
+        "count => document.querySelectorAll('[data-shows=clip]').length >= count", arg=count,
     )  # fmt: skip
 
 
@@ -226,9 +225,7 @@ def test_reload_and_second_view(notebook):
     # The clips of the run as a set: a grid of its own, which needs no run.
     nb.run(2)
     page.locator(".bcm-root").nth(1).wait_for()
-    page.wait_for_function(
-        "() => document.querySelectorAll('.bcm-cell[data-status=done]:not(.bcm-waiting)').length >= 24"
-    )
+    page.wait_for_function("() => document.querySelectorAll('[data-shows=clip]').length >= 48")
     assert page.locator(".beecam-static").count() == 2
     assert page.locator(".beecam-static:visible").count() == 0, (
         "the sheet is hidden beside the grid"
@@ -282,7 +279,7 @@ def test_many_clips_scroll_smoothly(notebook):
     nb = notebook("many", show)
     page = nb.page
     nb.run(1)
-    wait_for_any(page, 20)
+    wait_for(page, 20)
     cells = page.locator(".bcm-cell").count()
     assert cells < 250, "only what is seen is on the page"
     nb.shot("many")
@@ -290,7 +287,7 @@ def test_many_clips_scroll_smoothly(notebook):
     scroll.evaluate("s => s.scrollTo(0, s.scrollHeight)")
     page.wait_for_timeout(200)
     assert page.locator(".bcm-cell").count() < 250
-    wait_for_any(page, 20)
+    wait_for(page, 20)
     # Headers stay in view.
     top = scroll.bounding_box()
     head = page.locator(".bcm-head").bounding_box()
@@ -345,13 +342,6 @@ def test_pollen_end_to_end(notebook):
     wait_for(nb.page, 4)
     assert pixels(nb.page.locator(".bcm-cell").first) > 50
     nb.shot("pollen")
-
-
-def wait_for_any(page, count):
-    page.wait_for_function(
-        "count => document.querySelectorAll('.bcm-cell:not(.bcm-waiting)').length >= count",
-        arg=count,
-    )
 
 
 CONTRAST = """selectors => {

@@ -143,7 +143,8 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
 
     def close(self) -> None:
         """Take it off the page and end its thread; the clips stay in the library."""
-        self._publisher.close()
+        if publisher := getattr(self, "_publisher", None):  # none when making it has failed
+            publisher.close()
         super().close()
 
     # --- inside --------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class Publisher:
 
     def _work(self) -> None:
         while True:
-            self._wake.wait(_TICK)
+            self._wake.wait(_MARKS_EVERY if self._quiet() else _TICK)
             self._wake.clear()
             if self._closed:
                 return
@@ -102,6 +102,10 @@ class Publisher:
                     return
             # Requests come in bursts (a scroll): taking them together costs fewer messages.
             time.sleep(_TICK / 4)
+
+    def _quiet(self) -> bool:
+        busy = any(c.wishes or c.sent for c in self._clients.values())
+        return self._told_end and not self._outbox and not busy
 
     def _idle(self) -> bool:
         return not self._clients and self._inbox.empty() and self._told_end and not self._outbox
@@ -232,6 +236,9 @@ class Publisher:
     def _say_head(self, to: str | None) -> None:
         """Say everything that a front end needs to begin with; to all of them for None."""
         changes = self.source.changes(0)
+        if changes is not None and self._version == 0:
+            # Nobody was told anything before: what follows is only what is new from here on.
+            self._version = changes.version
         seen = frozenset[int]()
         for body, buffers in [
             messages.head_message(self.source, 1),
@@ -302,7 +309,8 @@ class Publisher:
                     client.wishes.popleft()
                 for item in body["items"]:
                     if "stars" in item:
-                        self._marks[item["i"]] = (item["stars"], item["rejected"])
+                        # What all pages were told stays, so that a change is told to all.
+                        self._marks.setdefault(item["i"], (item["stars"], item["rejected"]))
                 batch = next(self._ids)
                 client.sent[batch] = (now, frozenset(done))
                 self._send(body | {"to": name, "id": batch}, buffers)

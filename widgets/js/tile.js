@@ -51,6 +51,7 @@ export class Tile {
 
   /** Paint again even if nothing changed: a canvas that was detached may have lost its picture. */
   forget() {
+    delete this.node.dataset.shows;
     this.image = null;
     this.shown = -1;
   }
@@ -100,6 +101,7 @@ export class Tile {
     );
     this.image = image;
     this.shown = frame;
+    this.node.dataset.shows = picture.preview ? "preview" : "clip";
     this.canvas.dataset.frame = String(frame);
   }
 

@@ -1,0 +1,50 @@
+"""The committed bundle is what its sources give, byte for byte."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+WIDGETS = Path(__file__).parents[2] / "widgets"
+STATIC = WIDGETS / "beecam_widgets" / "static"
+
+
+@pytest.fixture(scope="module")
+def node():
+    if shutil.which("node") is None or not (WIDGETS / "node_modules").exists():
+        pytest.skip("needs Node.js 20 or newer, and `npm ci` in widgets/")
+    return shutil.which("node")
+
+
+def test_rebuilding_gives_the_same_bytes(node, tmp_path):
+    subprocess.run([node, "build.js", str(tmp_path)], cwd=WIDGETS, check=True)
+    for name in ("grid.js", "grid.css"):
+        assert (tmp_path / name).read_bytes() == (STATIC / name).read_bytes(), (
+            f"{name} is not what widgets/js gives: run `npm run build` in widgets/"
+        )
+
+
+def test_the_helpers_work_without_a_page(node):
+    tests = sorted(str(p) for p in (WIDGETS.parent / "tests" / "js").glob("*.test.js"))
+    done = subprocess.run([node, "--test", *tests], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_the_sources_have_the_types_they_claim(node):
+    done = subprocess.run(
+        [node, "node_modules/typescript/bin/tsc", "-p", "jsconfig.json"],
+        cwd=WIDGETS, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_bundle_is_small_and_needs_no_network():
+    text = (STATIC / "grid.js").read_text()
+    assert len(text) + len((STATIC / "grid.css").read_text()) < 150_000
+    for word in ("https:", "http:", "import(", "eval(", "innerHTML"):
+        assert word not in text.replace("http://www.w3.org/2000/svg", ""), word
+
+
+def test_the_lock_file_names_no_registry():
+    assert "http" not in (WIDGETS / "package-lock.json").read_text()

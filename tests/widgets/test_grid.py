@@ -1,0 +1,284 @@
+"""The Python side of the grid, with a recorded comm instead of a browser."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from drawn import DrawnModel
+from page import Page
+
+import beecam as bc
+from beecam.errors import BeecamError
+from beecam_widgets import limits
+
+
+def test_a_finished_run_says_all_and_sends_what_is_asked_for(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(), library=library).wait()
+    page = Page(show(run)).begin(visible=range(12), want=[3, 4])
+    page.wait_for(lambda: sorted(page.sheets()) == [3, 4])
+    head, (coords,) = page.heard("cells")[0]
+    assert [a["name"] for a in head["axes"]] == ["insect", "place", "seed"]
+    assert np.frombuffer(coords, np.int32).reshape(12, 3)[7].tolist() == [1, 0, 1]
+    assert head["aspect"] == 64 / 96
+    states = [cell for content, _ in page.heard("state") for cell in content["cells"]]
+    assert {cell[1] for cell in states} == {"done"}
+    content, buffers = page.heard("sheets")[0]
+    item = content["items"][0]
+    assert item["prompt"] == "a bee over ice"
+    assert buffers[item["sheet"]["at"]] == run.clips[3].sheet
+    page.say("see", visible=[5], want=[5], awake=True)
+    page.wait_for(lambda: 5 in page.sheets())
+
+
+def test_clips_that_are_made_while_watched_come_by_themselves(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(0.05), library=library)
+    page = Page(show(run)).begin(visible=range(12))
+    page.wait_for(lambda: sorted(page.sheets()) == list(range(12)))
+    assert run.finished
+    previews = [p for content, _ in page.heard("state") for p in content["previews"]]
+    assert previews, "somebody is watching, so that there are previews"
+    page.wait_for(lambda: page.heard("state")[-1][0]["run"]["status"] == "done")
+
+
+def test_nobody_watching_means_no_messages_and_no_previews(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(0.02), library=library)
+    grid = show(run)
+    run.wait()
+    time.sleep(0.3)
+    assert not [m for m in grid.comm.sent if m[1] == "comm_msg"]
+
+
+def test_messages_stay_small_and_few(show, library, monkeypatch):
+    monkeypatch.setattr(limits, "MAX_BYTES", 60_000)
+    monkeypatch.setattr("beecam_widgets.messages.MAX_BYTES", 60_000)
+    sweep = bc.sweep("a bee", seed=range(60))
+    run = bc.run(sweep, DrawnModel(0.001, batch=8), library=library)
+    grid = show(run)
+    page = Page(grid).begin(visible=range(60))
+    for i in range(40):
+        page.say("rate", cells=[i], stars=1)
+    page.wait_for(lambda: sorted(page.sheets()) == list(range(60)), 30)
+    times = [m[0] for m in grid.comm.sent if m[1] == "comm_msg"]
+    for i, start in enumerate(times):
+        assert sum(start <= t < start + 0.999 for t in times[i:]) <= limits.MAX_PER_SECOND
+    for _, _, _, buffers in grid.comm.sent:
+        assert sum(map(len, buffers)) <= 60_000
+
+
+def test_a_page_that_never_answers_slows_only_itself(show, library, monkeypatch):
+    monkeypatch.setattr("beecam_widgets.messages.MAX_BYTES", 30_000)
+    run = bc.run(bc.sweep("a bee", seed=range(12)), DrawnModel(), library=library).wait()
+    grid = show(run)
+    mute = Page(grid, "mute", answers=False).begin(visible=range(12), want=range(12))
+    page = Page(grid, "alive").begin(visible=range(12), want=range(12))
+    page.wait_for(lambda: sorted(page.sheets()) == list(range(12)))
+    assert len(mute.heard("sheets")) <= limits.MAX_UNACKNOWLEDGED
+    mute.wait_for(lambda: len(mute.heard("sheets")) > limits.MAX_UNACKNOWLEDGED)
+
+
+def test_a_late_page_knows_all(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(0.02), library=library)
+    grid = show(run)
+    Page(grid, "first").begin(visible=[0])
+    run.wait()
+    late = Page(grid, "late").begin(visible=[2], want=[2])
+    late.wait_for(lambda: 2 in late.sheets())
+    states = {c[0]: c[1] for content, _ in late.heard("state") for c in content["cells"]}
+    assert states == dict.fromkeys(range(12), "done")
+
+
+def test_marks_are_written_and_come_back_to_every_page(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(), library=library).wait()
+    grid = show(run)
+    page = Page(grid, "a").begin(visible=[0, 1], want=[0, 1])
+    other = Page(grid, "b").begin(visible=[0, 1], want=[0, 1])
+    page.wait_for(lambda: 1 in page.sheets())
+    page.say("rate", cells=[1], stars=4)
+    page.say("rate", cells=[0], rejected=True)
+    marks = lambda: {tuple(c) for content, _ in other.heard("marks") for c in content["cells"]}  # noqa: E731
+    other.wait_for(lambda: {(1, 4, False), (0, 0, True)} <= marks())
+    assert run.clips[1].stars == 4
+    run.clips[1].stars = 2  # by code: seen within two seconds
+    other.wait_for(lambda: (1, 2, False) in marks(), 3)
+    page.say("rate", cells=[1], stars=9)
+    page.wait_for(
+        lambda: "stars=9" in page.heard("problem")[-1][0]["text"] if page.heard("problem") else None
+    )
+    assert run.clips[1].stars == 2
+
+
+def test_pause_go_on_stop_and_make_the_rest(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(0.05, batch=1), library=library)
+    grid = show(run)
+    page = Page(grid).begin(visible=range(12))
+    page.say("run", do="pause")
+    page.wait_for(lambda: run.status == "paused")
+    page.say("run", do="drop", cell=11)
+    page.wait_for(lambda: run.changes().cells[11].status == "cancelled")
+    page.say("run", do="run")
+    page.wait_for(page.sheets)
+    page.say("run", do="stop")
+    page.wait_for(lambda: run.finished)
+    made = len(run.clips)
+    assert made < 12
+    page.say("run", do="run")
+    page.wait_for(lambda: grid.run is not run)
+    grid.run.wait()
+    assert len(grid.clips) == 12
+    page.wait_for(lambda: len(page.heard("cells")) == 2)
+    assert page.heard("cells")[0][0]["token"] == page.heard("cells")[1][0]["token"]
+
+
+def test_an_error_is_told_and_the_rest_goes_on(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(batch=3, broken="ice"), library=library).wait()
+    page = Page(show(run)).begin(visible=range(12), want=range(12))
+    cells = {c[0]: c for content, _ in page.heard("state") for c in content["cells"]}
+    assert cells[3][1] == "failed"
+    assert "<b>ice</b>" in cells[3][4]
+    page.wait_for(lambda: {0, 1, 2, 6, 7, 8} <= set(page.sheets()))
+
+
+def test_lost_media_is_a_sentence_not_a_hole(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(), library=library).wait()
+    clips = run.clips
+    library.sheet(clips[2].key).unlink()
+    library.mp4(clips[3].key).unlink()
+    page = Page(show(clips)).begin(visible=range(12), want=range(12))
+    page.wait_for(lambda: len(page.sheets()) == 12)
+    items = {i["i"]: i for content, _ in page.heard("sheets") for i in content["items"]}
+    assert "missing" in items[2]["problem"]
+    page.say("detail", cell=3)
+    page.wait_for(lambda: page.heard("detail"))
+    assert page.heard("detail")[0][0]["code"].startswith("bc.shot('a bee over ice'")
+
+
+def test_the_large_view_gets_the_whole_file_in_parts(show, library, monkeypatch):
+    monkeypatch.setattr("beecam_widgets.messages.MAX_BYTES", 1_000)
+    run = bc.run(bc.sweep("a bee", seed=range(2)), DrawnModel(), library=library).wait()
+    page = Page(show(run)).begin()
+    page.say("detail", cell=1)
+    page.wait_for(
+        lambda: page.heard("mp4") and len(page.heard("mp4")) == page.heard("mp4")[0][0]["parts"]
+    )
+    data = b"".join(buffers[0] for _, buffers in page.heard("mp4"))
+    assert data == run.clips[1].mp4.read_bytes()
+    detail = page.heard("detail")[0][0]
+    assert ["seed", "1"] in detail["arguments"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"kind": "nonsense"}, {"kind": ["see"]}, {"kind": "see"}, {"kind": "run", "do": "explode"},
+        {"kind": "rate", "cells": "all", "stars": 3}, {"kind": "rate", "cells": [99], "stars": 3},
+        {"kind": "detail", "cell": -4}, {"kind": "ack", "id": "x"},
+        {"kind": "see", "visible": [True, 2.5, None, "1"], "want": [10**9]},
+        {"kind": "__class__"}, {"kind": "show", "source": 3},
+    ],
+)  # fmt: skip
+def test_odd_messages_do_no_harm(show, sweep, library, content):
+    run = bc.run(sweep, DrawnModel(), library=library).wait()
+    page = Page(show(run)).begin()
+    page.say(**content)
+    page.say("see", visible=[1], want=[1], awake=True)
+    page.wait_for(lambda: 1 in page.sheets())
+    assert all(clip.stars == 0 for clip in run.clips)
+
+
+def test_what_was_done_by_hand_is_a_value(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(), library=library).wait()
+    grid = show(run, rows="seed")
+    assert grid.rows == ["seed"]
+    assert grid.current is None
+    assert len(grid.selection) == 0
+    grid.set_state({"_selected": [2, 0], "_current": 7, "size": 96})
+    assert [c.key for c in grid.selection] == [run.clips[0].key, run.clips[2].key]
+    assert grid.current == run.clips[7]
+    view = grid.view
+    assert view == {"rows": ["seed"], "columns": [], "size": 96, "playing": True, "current": 7,
+                    "selected": [2, 0]}  # fmt: skip
+    grid.selection = run.clips[:3]
+    grid.current = None
+    assert grid._selected == [0, 1, 2]
+    grid.view = view
+    assert grid.view == view
+    assert grid.selection.axes == sweep.axes
+
+
+def test_unknown_names_get_the_nearest(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(), library=library).wait()
+    with pytest.raises(BeecamError, match=r"rows='insekt'.*insect"):
+        show(run, rows="insekt")
+    grid = show(run)
+    with pytest.raises(BeecamError, match=r"columns='sead'.*seed"):
+        grid.columns = ["sead"]
+    with pytest.raises(BeecamError, match=r"'colums'.*columns"):
+        grid.view = {"colums": ["seed"]}
+    with pytest.raises(BeecamError, match="0 to 11"):
+        grid.current = 12
+    with pytest.raises(TypeError, match="Run or a ClipSet"):
+        show([1, 2])
+    with pytest.raises(TypeError):
+        show(run, row="seed")
+
+
+def test_closing_ends_the_thread_and_the_talk(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(0.05), library=library)
+    grid = show(run)
+    page = Page(grid).begin(visible=range(12))
+    said = grid.comm.sent
+    grid.close()
+    time.sleep(0.3)
+    before = len(said)
+    run.wait()
+    time.sleep(0.3)
+    assert len(said) == before
+    assert not page.grid._publisher._thread.is_alive()
+
+
+def test_the_thread_ends_when_nobody_looks_and_comes_back(show, sweep, library, monkeypatch):
+    run = bc.run(sweep, DrawnModel(), library=library).wait()
+    grid = show(run)
+    page = Page(grid).begin(visible=[0], want=[0])
+    page.wait_for(lambda: 0 in page.sheets())
+    thread = grid._publisher._thread
+    page.say("bye")
+    page.wait_for(lambda: not thread.is_alive())
+    page.begin(visible=[1], want=[1])
+    page.wait_for(lambda: 1 in page.sheets())
+    monkeypatch.setattr(limits, "CLIENT_SECONDS", 0.2)  # a page that was closed without a word
+    thread = grid._publisher._thread
+    page.wait_for(lambda: not thread.is_alive())
+
+
+def test_many_pages_and_marks_at_once_lose_nothing(show, library):
+    run = bc.run(bc.sweep("a bee", seed=range(24)), DrawnModel(0.01), library=library)
+    grid = show(run)
+    pages = [Page(grid, f"page{n}") for n in range(3)]
+
+    def use(page):
+        page.begin(visible=range(24))
+        page.wait_for(lambda: sorted(set(page.sheets())) == list(range(24)), 40)
+
+    threads = [threading.Thread(target=use, args=(page,)) for page in pages]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for page in pages:
+        last = {c[0]: c[1] for content, _ in page.heard("state") for c in content["cells"]}
+        assert last == dict.fromkeys(range(24), "done")
+
+
+def test_traits_stay_small(show, library):
+    prompts = [f"{'a bee over a very long meadow ' * 40}{i}" for i in range(60)]
+    run = bc.run(bc.sweep(prompts, seed=range(10)), DrawnModel(), library=library)
+    grid = show(run)
+    state = {k: v for k, v in grid.get_state().items() if k not in ("_esm", "_css")}
+    run.cancel()
+    assert len(str(state)) < 2_000
+    assert len(grid._esm) + len(grid._css) < 100_000
+    page = Page(grid).begin()
+    head, (coords,) = page.heard("cells")[0]
+    assert len(str(head)) + len(coords) < 100_000
