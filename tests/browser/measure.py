@@ -182,4 +182,5 @@ def _measure_latency(notebook):
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure_grid(int(sys.argv[1]) if len(sys.argv) > 1 else 2000), indent=1))
+    found = measure_grid(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")

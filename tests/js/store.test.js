@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
+import { reduced } from "../../widgets/js/sheets.js";
 import { Store } from "../../widgets/js/store.js";
 
 globalThis.document = { hidden: false };
@@ -154,4 +155,25 @@ test("leaving says so", () => {
   store.see("a", [0]);
   store.leave("a");
   assert.ok(kinds().includes("bye"));
+});
+
+test("sheets are decoded no larger than their cells need", () => {
+  const full = { frames: 24, width: 160, height: 96, count: 24, fps: 8 };
+  assert.deepEqual(reduced(full, 72), { ...full, width: 80, height: 48 });
+  assert.deepEqual(reduced(full, 90), full);
+  assert.deepEqual(reduced({ ...full, width: 48, height: 31 }, 10), { ...full, width: 12, height: 8 });
+});
+
+test("larger cells get a sharper picture", async () => {
+  const asked = [];
+  store.decode = async (data, size) => { asked.push(size); return image(); };
+  begin(1);
+  state([[0, "done", 4, 4, "", 1]]);
+  store.see("a", [0], 3);
+  sheet(0);
+  await soon(10);
+  store.see("a", [0], 3);
+  store.see("a", [0], 8);
+  await soon(10);
+  assert.deepEqual(asked, [[16, 4], [32, 8]]);
 });

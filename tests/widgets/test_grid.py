@@ -50,8 +50,8 @@ def test_nobody_watching_means_no_messages_and_no_previews(show, sweep, library)
 
 
 def test_messages_stay_small_and_few(show, library, monkeypatch):
-    monkeypatch.setattr(limits, "MAX_BYTES", 60_000)
     monkeypatch.setattr("beecam_widgets.messages.MAX_BYTES", 60_000)
+    monkeypatch.setattr("beecam_widgets.messages.SHEETS_BYTES", 60_000)
     sweep = bc.sweep("a bee", seed=range(60))
     run = bc.run(sweep, DrawnModel(0.001, batch=8), library=library)
     grid = show(run)
@@ -67,7 +67,7 @@ def test_messages_stay_small_and_few(show, library, monkeypatch):
 
 
 def test_a_page_that_never_answers_slows_only_itself(show, library, monkeypatch):
-    monkeypatch.setattr("beecam_widgets.messages.MAX_BYTES", 30_000)
+    monkeypatch.setattr("beecam_widgets.messages.SHEETS_BYTES", 30_000)
     run = bc.run(bc.sweep("a bee", seed=range(12)), DrawnModel(), library=library).wait()
     grid = show(run)
     mute = Page(grid, "mute", answers=False).begin(visible=range(12), want=range(12))

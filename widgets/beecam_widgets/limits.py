@@ -13,7 +13,9 @@ MAX_BYTES = 2_000_000
 MAX_PER_SECOND = 20
 # Batches under way to one front end. An acknowledgement that never comes (a closed page, a busy
 # kernel on a host without subshells) must not stop the grid for ever.
-MAX_UNACKNOWLEDGED = 2
+MAX_UNACKNOWLEDGED = 4
+# A batch of sheets is smaller than what a message may be: the first ones show while others come.
+SHEETS_BYTES = 800_000
 ACK_SECONDS = 3.0
 # A page that was closed says nothing; a living one pings every few seconds.
 CLIENT_SECONDS = 20.0

@@ -10,7 +10,7 @@ import numpy as np
 
 from beecam.errors import BeecamError
 from beecam.run import CellState, RunState
-from beecam_widgets.limits import MAX_BYTES
+from beecam_widgets.limits import MAX_BYTES, SHEETS_BYTES
 from beecam_widgets.source import Source, clip_at, run_facts
 
 Message = tuple[dict[str, Any], list[bytes]]
@@ -75,7 +75,7 @@ def sheets_message(source: Source, indices: Iterable[int]) -> tuple[Message, lis
     """
     items: list[dict[str, Any]] = []
     pictures: list[bytes] = []
-    room = MAX_BYTES
+    room = SHEETS_BYTES
     done: list[int] = []
     for index in indices:
         item, picture = _item(source, index)

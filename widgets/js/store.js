@@ -1,16 +1,17 @@
 // What is known of the cells, and the talk with Python. One store for all views of a grid.
 
 import { Lru } from "./lru.js";
+import { blob, decode, reduced } from "./sheets.js";
 
-const DECODED_BYTES = 160e6;
-const ENCODED_BYTES = 64e6;
-const DECODERS = 3;
+const DECODED_BYTES = 96e6;
+const ENCODED_BYTES = 48e6;
+const DECODERS = 2;
 const ASK_AGAIN = 4000;
 const PING = 5000;
 const MOST_WISHES = 400;
 
 /**
- * @typedef {{frames: number, width: number, height: number, count: number, fps: number}} Sheet
+ * @typedef {import("./sheets.js").Sheet} Sheet
  * @typedef {{image: ImageBitmap, sheet: Sheet, preview: boolean}} Picture
  * @typedef {{
  *   status: string, step: number, steps: number, error: string, seconds: number | null,
@@ -23,7 +24,7 @@ const MOST_WISHES = 400;
  *   seconds_left: number | null, message: string | null}} RunFacts
  * @typedef {{
  *   send: (content: object) => void,
- *   decode?: (data: Blob) => Promise<ImageBitmap>,
+ *   decode?: (data: Blob, size?: [number, number]) => Promise<ImageBitmap>,
  *   now?: () => number,
  * }} Wires
  */
@@ -36,7 +37,9 @@ export class Store extends EventTarget {
     super();
     this.wires = wires;
     this.client = `v${Math.random().toString(36).slice(2)}`;
-    this.decode = wires.decode ?? ((data) => createImageBitmap(data));
+    this.decode = wires.decode ?? decode;
+    /** Device pixels of the widest cell on the page: no sheet is kept much larger. */
+    this.pixels = 160;
     /** @type {import("./layout.js").Axis[]} */
     this.axes = [];
     this.coords = new Int32Array(0);
@@ -61,7 +64,7 @@ export class Store extends EventTarget {
     this.seen = new Set();
     /** @type {Lru<Picture>} */
     this.pictures = new Lru(DECODED_BYTES, (p) => p.image.close(), (i) => this.seen.has(i));
-    /** @type {Lru<{data: DataView, sheet: Sheet}>} */
+    /** @type {Lru<{data: Blob, sheet: Sheet}>} */
     this.encoded = new Lru(ENCODED_BYTES);
     /** @type {Map<number, number>} when a cell's clip was asked for */
     this.asked = new Map();
@@ -110,12 +113,16 @@ export class Store extends EventTarget {
    * A view says which cells it shows, nearest first; none when it is out of sight.
    * @param {string} view
    * @param {number[]} cells
+   * @param {number} pixels device pixels across a cell
    */
-  see(view, cells) {
+  see(view, cells, pixels = this.pixels) {
     this.views.set(view, cells);
     this.seen = new Set([...this.views.values()].flat());
+    this.pixels = pixels;
     for (const cell of cells) {
-      if (!this.pictures.has(cell) && this.encoded.has(cell)) this.queueDecode(cell);
+      const sheet = this.encoded.get(cell)?.sheet;
+      const now = this.pictures.get(cell)?.sheet.width ?? 0;
+      if (sheet && now < reduced(sheet, pixels).width) this.queueDecode(cell);
     }
     this.askSoon();
   }
@@ -287,8 +294,9 @@ export class Store extends EventTarget {
       this.asked.delete(i);
       if (sheet) {
         const { at, ...size } = sheet;
-        const data = buffers[at];
-        this.encoded.set(i, { data, sheet: { ...size, fps, count: frames } }, data.byteLength);
+        // A view would keep the whole message in memory; a blob keeps its own bytes, elsewhere.
+        const data = blob(buffers[at]);
+        this.encoded.set(i, { data, sheet: { ...size, fps, count: frames } }, data.size);
         if (this.seen.has(i)) this.queueDecode(i);
       }
       this.tell("cell", i);
@@ -306,19 +314,20 @@ export class Store extends EventTarget {
     const index = this.toDecode.shift();
     if (index === undefined) return;
     const found = this.encoded.get(index);
-    if (!found || !this.seen.has(index) || this.pictures.has(index)) {
+    if (!found || !this.seen.has(index)) {
       this.decodeNext();
       return;
     }
     this.decoding++;
     try {
-      const image = await this.decode(blob(found.data));
+      const sheet = reduced(found.sheet, this.pixels);
+      const image = await this.decode(found.data, [sheet.width * sheet.frames, sheet.height]);
       if (this.closed) {
         image.close();
         return;
       }
       this.pictures.set(
-        index, { image, sheet: found.sheet, preview: false }, image.width * image.height * 4,
+        index, { image, sheet, preview: false }, image.width * image.height * 4,
       );
       this.dropPreview(index);
     } catch {
@@ -370,9 +379,4 @@ export class Store extends EventTarget {
     if (this.asking) clearTimeout(this.asking);
     this.forget();
   }
-}
-
-/** @param {DataView} data */
-function blob(data) {
-  return new Blob([/** @type {any} */ (data)], { type: "image/jpeg" });
 }

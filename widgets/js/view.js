@@ -36,7 +36,7 @@ export class View {
     this.scroller = new Scroller(store, {
       rows: () => model.get("rows"), columns: () => model.get("columns"),
       size: () => model.get("size"), height: () => model.get("height"),
-      seen: (cells) => store.see(this.name, cells),
+      seen: (cells) => store.see(this.name, cells, this.scroller.size * devicePixelRatio),
     });
     this.scroller.current = model.get("_current");
     this.scroller.selected = new Set(model.get("_selected"));

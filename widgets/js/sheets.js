@@ -1,0 +1,37 @@
+// Sheets: JPEGs with a clip's frames side by side, and how large they are decoded.
+
+/**
+ * Frames in the sheet with their size in pixels; frames and frames a second of the clip itself.
+ * @typedef {{frames: number, width: number, height: number, count: number, fps: number}} Sheet
+ */
+
+/**
+ * The layout that a sheet is decoded to: halved as long as it stays as wide as a cell. A hundred
+ * small cells would otherwise hold hundreds of megabytes.
+ * @param {Sheet} sheet
+ * @param {number} pixels
+ * @returns {Sheet}
+ */
+export function reduced(sheet, pixels) {
+  let { width, height } = sheet;
+  while (width % 2 === 0 && width / 2 >= pixels) {
+    width /= 2;
+    height = Math.max(1, Math.round(height / 2));
+  }
+  return { ...sheet, width, height };
+}
+
+/**
+ * @param {Blob} data
+ * @param {[number, number]} [size]
+ */
+export function decode(data, size) {
+  if (!size) return createImageBitmap(data);
+  const [resizeWidth, resizeHeight] = size;
+  return createImageBitmap(data, { resizeWidth, resizeHeight, resizeQuality: "medium" });
+}
+
+/** @param {DataView} data */
+export function blob(data) {
+  return new Blob([/** @type {any} */ (data)], { type: "image/jpeg" });
+}
