@@ -1,0 +1,1 @@
+"""pollen, the embedded model: its world, its captions, its training, its weights and its card."""

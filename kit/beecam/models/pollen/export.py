@@ -1,0 +1,117 @@
+"""Write trained networks as a diffusers pipeline, half as large on disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from beecam.models.pollen import captions, data, nets
+from beecam.models.pollen.train import (
+    autoencoder_loop,
+    encode_clips,
+    picture,
+    to_clips,
+    transformer_loop,
+)
+from beecam.models.preview import FILE
+
+SHARD_SIZE = "14MB"
+PREVIEW_PATCH, PREVIEW_FRAMES = 8, 4
+_PREVIEW_CLIPS = 96
+_SAMPLES = (
+    "a bee over a meadow at noon, drone shot", "a dragonfly over a forest at noon, pan right",
+    "a butterfly over the ocean at sunset, pan left", "a ladybug over a desert at night",
+    "a bee over snowy mountains at sunset, rising shot", "a lavender field at dawn",
+)  # fmt: skip
+
+
+def export(folder: Path, target: Path) -> None:
+    """Write what was trained so far in `folder` as a pipeline into `target`, and sample from it."""
+    pipe = pipeline(folder)
+    temporary = target.with_name(target.name + ".part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    for part in (pipe.vae, pipe.transformer):
+        part.half()
+    # The text encoder stays as it is: it is small, and transformers loads what is stored as half
+    # in half, where diffusers makes the other parts whole.
+    pipe.save_pretrained(temporary, max_shard_size=SHARD_SIZE)
+    clips, _ = data.load(folder / "clips", limit=1)
+    write_preview(pipe.vae.float(), clips[:_PREVIEW_CLIPS], temporary / FILE)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    print(f"{target}: {size / 1e6:.1f} MB", flush=True)
+    sample(target, folder / "samples.png")
+
+
+def pipeline(folder: Path) -> Any:
+    """Put the pipeline together from the checkpoints' averaged weights."""
+    from diffusers import LTXPipeline
+
+    loops = [autoencoder_loop(folder, "cpu"), transformer_loop(folder, "cpu")]
+    for loop in loops:
+        loop.settle()
+    vae: Any = loops[0].modules["autoencoder"].eval()
+    kept = torch.load(folder / "latents.pt", weights_only=True)
+    vae.latents_mean.copy_(kept["mean"])
+    vae.latents_std.copy_(kept["deviation"])
+    _be_certain(vae)
+    return LTXPipeline(
+        scheduler=nets.scheduler(), vae=vae, tokenizer=nets.tokenizer(captions.vocabulary()),
+        text_encoder=loops[1].modules["text_encoder"].eval(),
+        transformer=loops[1].modules["transformer"].eval(),
+    )  # fmt: skip
+
+
+def _be_certain(vae: Any) -> None:
+    """Let encoding give the mean: trained without a prior, the variance's channel means nothing."""
+    last = vae.encoder.conv_out.conv
+    with torch.no_grad():
+        last.weight[-1].zero_()
+        last.bias[-1].fill_(-30.0)
+
+
+def write_preview(vae: Any, clips: Tensor, path: Path) -> None:
+    """Fit the affine map from normalised latents to a small picture, by least squares."""
+    from safetensors.torch import save_file
+
+    latents = encode_clips(vae, clips, "cpu").float()
+    mean, deviation = (v.float().view(1, -1, 1, 1, 1) for v in (vae.latents_mean, vae.latents_std))
+    x = ((latents - mean) / deviation)[:, :, 1:]
+    count, _, cells, high, wide = x.shape
+    video = clips[:, 1:].float().permute(0, 1, 4, 2, 3) / 255
+    small = torch.nn.functional.adaptive_avg_pool2d(
+        video.flatten(0, 1), (high * PREVIEW_PATCH, wide * PREVIEW_PATCH)
+    )
+    y = small.view(count, cells, PREVIEW_FRAMES, 3, high, PREVIEW_PATCH, wide, PREVIEW_PATCH)
+    y = y.permute(0, 1, 4, 6, 2, 5, 7, 3).flatten(4).flatten(0, 3)
+    flat = x.permute(0, 2, 3, 4, 1).flatten(0, 3)
+    design = torch.cat([flat, torch.ones(len(flat), 1)], 1)
+    ridge = 1e-3 * len(flat) * torch.eye(design.shape[1])
+    solved = torch.linalg.solve(design.T @ design + ridge, design.T @ y)
+    save_file(
+        {"weight": solved[:-1].half().contiguous(), "bias": solved[-1].half().contiguous()}, path,
+        metadata={"patch": str(PREVIEW_PATCH), "frames": str(PREVIEW_FRAMES)},
+    )  # fmt: skip
+
+
+def sample(weights: Path, path: Path) -> None:
+    """Make some clips with exported weights, to look at."""
+    from diffusers import LTXPipeline
+
+    pipe = LTXPipeline.from_pretrained(weights, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    texts = [text for text in _SAMPLES for _ in range(2)]
+    made = pipe(
+        prompt=texts, width=nets.SIZE, height=nets.SIZE, num_frames=nets.FRAMES,
+        frame_rate=nets.FPS, num_inference_steps=20, guidance_scale=3.0, output_type="pt",
+        generator=[torch.Generator().manual_seed(i) for i in range(len(texts))],
+    ).frames  # fmt: skip
+    video = made.permute(0, 2, 1, 3, 4) * 2 - 1
+    picture(to_clips(video), path)
+    path.with_suffix(".json").write_text(json.dumps(texts))

@@ -1,0 +1,82 @@
+"""The networks of pollen: diffusers' and transformers' own LTX and T5 classes at a small size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+CHANNELS = 48
+SPACE, TIME = 16, 4  # pixels a side and frames for each latent cell
+SIZE, FRAMES, FPS = 64, 17, 8.0
+TEXT_LENGTH = 128
+
+
+def autoencoder() -> Any:
+    """Make the autoencoder: 16x16 pixels and 4 frames to 48 numbers, 3.2 M parameters."""
+    from diffusers import AutoencoderKLLTXVideo
+
+    return AutoencoderKLLTXVideo(
+        latent_channels=CHANNELS, block_out_channels=(32, 64, 128),
+        down_block_types=("LTXVideo095DownBlock3D",) * 2, decoder_block_out_channels=(32, 64),
+        layers_per_block=(1, 1, 1), decoder_layers_per_block=(1, 1, 1),
+        spatio_temporal_scaling=(True, True), decoder_spatio_temporal_scaling=(True, True),
+        decoder_inject_noise=(False,) * 3,
+        downsample_type=("spatiotemporal", "spatiotemporal"), upsample_residual=(True, True),
+        upsample_factor=(1, 1), patch_size=4,
+    )  # fmt: skip
+
+
+def transformer() -> Any:
+    """Make the denoiser: 256 wide, 6 layers, 7 M parameters."""
+    from diffusers import LTXVideoTransformer3DModel
+
+    return LTXVideoTransformer3DModel(
+        in_channels=CHANNELS, out_channels=CHANNELS, num_attention_heads=4, attention_head_dim=64,
+        cross_attention_dim=256, num_layers=6, caption_channels=128,
+    )  # fmt: skip
+
+
+def text_encoder(words: int) -> Any:
+    """Make the text encoder: two layers, 128 wide.
+
+    Args:
+        words: Size of the vocabulary.
+    """
+    from transformers import T5Config, T5EncoderModel
+
+    return T5EncoderModel(T5Config(
+        vocab_size=words, d_model=128, d_kv=32, d_ff=256, num_layers=2, num_heads=4,
+        dropout_rate=0.0, pad_token_id=0, eos_token_id=1,
+    ))  # fmt: skip
+
+
+def tokenizer(words: Sequence[str]) -> Any:
+    """Make a tokenizer of whole words; letter case and punctuation don't matter.
+
+    Args:
+        words: The vocabulary, lower case; what is not in it is one unknown word.
+    """
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<pad>", "</s>", "<unk>"]
+    vocabulary = {word: i for i, word in enumerate([*special, *words])}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))  # noqa: S106  (no password)
+    made.normalizer = normalizers.Sequence([
+        normalizers.Lowercase(), normalizers.Replace(Regex(r"[^\w\s]"), " "),
+    ])  # fmt: skip
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>",  # noqa: S106
+        model_max_length=TEXT_LENGTH,
+    )  # fmt: skip
+
+
+def scheduler() -> Any:
+    """Make the flow matching scheduler; the shift spends more steps where the layout is decided."""
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    return FlowMatchEulerDiscreteScheduler(shift=1.5)

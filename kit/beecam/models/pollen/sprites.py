@@ -1,0 +1,161 @@
+"""Insects and other things close to the lens, drawn flat with soft edges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+Colour = tuple[float, float, float]
+
+
+class Canvas:
+    """Layers over frames: each shape is a signed field, negative inside.
+
+    Attributes:
+        image: clips x frames x height x width x 3, RGB in 0 to 1.
+        x, y: Place of each pixel, clips x frames x height x width; the frame is 1 wide, y upwards.
+        soft: Width of an edge, in the same measure.
+        light: clips x 1 x 1 x 1 x 3, what white looks like.
+    """
+
+    def __init__(self, image: Tensor, x: Tensor, y: Tensor, soft: float, light: Tensor) -> None:
+        self.image = image
+        self.x = x
+        self.y = y
+        self.soft = soft
+        self.light = light
+
+    def paint(self, field: Tensor, colour: Colour | Tensor, opacity: float | Tensor = 1.0) -> None:
+        """Lay a colour where the field is negative."""
+        cover = (0.5 - field / self.soft).clamp(0, 1) * opacity
+        tint = torch.as_tensor(colour, device=self.image.device, dtype=torch.float32)
+        self.image = self.image + cover[..., None] * (tint * self.light - self.image)
+
+
+def ellipse(x: Tensor, y: Tensor, a: float | Tensor, b: float | Tensor) -> Tensor:
+    """Return about the distance to an ellipse with half axes a and b round the origin."""
+    length = ((x / a) ** 2 + (y / b) ** 2).sqrt()
+    return (length - 1) * (a * b) / ((x * b / a) ** 2 + (y * a / b) ** 2 + 1e-6).sqrt() * length
+
+
+def turn(x: Tensor, y: Tensor, angle: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Turn places by an angle, in radians."""
+    c, s = torch.cos(torch.as_tensor(angle)), torch.sin(torch.as_tensor(angle))
+    return c * x + s * y, c * y - s * x
+
+
+def wings(
+    canvas: Canvas, at: tuple[Tensor, Tensor], pairs: Sequence[tuple[float, ...]], *,
+    spread: Tensor, colour: Colour, opacity: float, rim: Colour | None = None,
+) -> None:  # fmt: skip
+    """Draw pairs of wings, mirrored; each is (root y, angle, length, width).
+
+    Args:
+        canvas: Where to.
+        at: Places, across and along, in the insect's own measure.
+        pairs: For each pair of wings its root's height, its angle from the horizontal, half its
+            length and half its width.
+        spread: 0 to 1, how far open: a wing that beats is seen shorter.
+        colour: Of the wing.
+        opacity: Of the wing.
+        rim: A darker border.
+    """
+    side, y = at[0].abs(), at[1]
+    for root, angle, length, width in pairs:
+        u, v = turn(side - 0.02, y - root, angle)
+        reach = length * (0.35 + 0.65 * spread)
+        if rim is not None:
+            canvas.paint(ellipse(u - reach, v, reach * 1.08, width * 1.2), rim, opacity)
+        canvas.paint(ellipse(u - reach, v, reach * 0.9, width * 0.85), colour, opacity)
+
+
+def bee(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
+    """A round striped body with short clear wings, seen from behind and above."""
+    wings(
+        c, (x, y), [(0.25, 0.45, 0.42, 0.24)], spread=spread, colour=(0.93, 0.96, 1.0), opacity=0.75
+    )
+    body = ellipse(x, y, 0.46, 0.72)
+    c.paint(body, (0.98, 0.76, 0.1))
+    for at in (-0.42, -0.05, 0.32):
+        c.paint(torch.maximum(body, (y - at).abs() - 0.1), (0.1, 0.06, 0.03))
+    c.paint(ellipse(x, y - 0.72, 0.3, 0.26), (0.12, 0.08, 0.05))
+
+
+def butterfly(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
+    """Four broad orange wings with dark borders that open and close."""
+    pairs = [(0.15, 0.6, 0.62, 0.42), (-0.2, -0.55, 0.45, 0.36)]
+    wings(
+        c,
+        (x, y),
+        pairs,
+        spread=spread,
+        colour=(1.0, 0.45, 0.06),
+        opacity=1.0,
+        rim=(0.13, 0.05, 0.03),
+    )
+    c.paint(ellipse(x, y, 0.09, 0.6), (0.1, 0.05, 0.04))
+
+
+def ladybug(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
+    """A red dome with black spots, a black head, and blurred wings beneath."""
+    wings(c, (x, y), [(0.0, 0.1, 0.5, 0.2)], spread=spread, colour=(0.85, 0.85, 0.9), opacity=0.5)
+    c.paint(ellipse(x, y - 0.62, 0.36, 0.3), (0.06, 0.05, 0.06))
+    body = ellipse(x, y, 0.68, 0.66)
+    c.paint(body, (0.88, 0.08, 0.07))
+    c.paint(torch.maximum(body, x.abs() - 0.05), (0.06, 0.04, 0.04))
+    for sx, sy in ((0.34, 0.25), (0.36, -0.22)):
+        c.paint(ellipse(x.abs() - sx, y - sy, 0.15, 0.15), (0.06, 0.04, 0.04))
+
+
+def dragonfly(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
+    """A long thin blue body with four narrow clear wings held out."""
+    pairs = [(0.4, 0.18, 0.58, 0.13), (0.18, -0.16, 0.54, 0.14)]
+    wings(c, (x, y), pairs, spread=0.75 + 0.25 * spread, colour=(0.8, 0.95, 1.0), opacity=0.8)
+    c.paint(ellipse(x, y + 0.35, 0.09, 0.85), (0.05, 0.62, 0.68))
+    c.paint(ellipse(x, y - 0.35, 0.2, 0.28), (0.05, 0.45, 0.62))
+    c.paint(ellipse(x, y - 0.68, 0.22, 0.16), (0.1, 0.75, 0.5))
+
+
+DRAW: dict[str, Callable[[Canvas, Tensor, Tensor, Tensor], None]] = {
+    "bee": bee, "butterfly": butterfly, "ladybug": ladybug, "dragonfly": dragonfly,
+}  # fmt: skip
+# Wing beats in radians a clip: slow enough to be seen at 8 frames a second.
+BEATS = {"bee": 38.0, "butterfly": 16.0, "ladybug": 34.0, "dragonfly": 44.0}
+SIZES = {"bee": 0.135, "butterfly": 0.125, "ladybug": 0.125, "dragonfly": 0.145}
+
+
+def antennae(c: Canvas, x: Tensor, y: Tensor, sway: Tensor) -> None:
+    """Draw what an insect sees of itself: two antennae above, the rim of its head below."""
+    side = x.abs()
+    rod = (side - 0.1 - 0.25 * (y - 0.12) - sway * 0.03).abs()
+    field = torch.maximum(rod - 0.016, 0.14 - y)
+    c.paint(field, (0.05, 0.04, 0.03))
+    c.paint(ellipse(side - 0.19 - sway * 0.03, y - 0.46, 0.04, 0.04), (0.05, 0.04, 0.03))
+    c.paint(ellipse(x, y + 0.62, 0.42, 0.2), (0.08, 0.06, 0.04))
+
+
+def petal(c: Canvas, x: Tensor, y: Tensor, t: Tensor, drift: Tensor) -> None:
+    """Draw a petal that brushes the lens, large and out of focus, from one side to the other."""
+    u, v = turn(x - drift * (1.1 * t - 0.55), y - 0.12 * torch.sin(5 * t), 0.6 + 1.5 * t)
+    soft, c.soft = c.soft, c.soft * 5
+    c.paint(ellipse(u, v, 0.3, 0.17), (1.0, 0.6, 0.75), 0.9)
+    c.paint(ellipse(u + 0.12, v, 0.1, 0.06), (1.0, 0.85, 0.9), 0.8)
+    c.soft = soft
+
+
+def place(
+    x: Tensor, y: Tensor, path: tuple[Tensor, Tensor], size: Tensor, tilt: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return places in the measure of an insect that hovers along a path."""
+    return turn((x - path[0]) / size, (y - path[1]) / size, tilt)
+
+
+def hover(t: Tensor, phase: Tensor, drift: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how an insect sways in front of the camera, over the time 0 to 1."""
+    return (
+        0.09 * torch.sin(math.pi * t * drift * 2 + phase) + 0.05 * drift * (t - 0.5),
+        0.06 * torch.cos(7 * t + phase),
+    )

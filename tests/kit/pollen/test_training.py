@@ -1,0 +1,120 @@
+"""Training can stop at any step, and what comes out is a pipeline."""
+
+import json
+
+import pytest
+import torch
+
+from beecam.models.pollen import data, train
+from beecam.models.pollen.scene import held_out
+from beecam.models.pollen.training import Loop
+
+
+class Line(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = torch.nn.Linear(4, 1)
+
+
+def loop(path):
+    made = Loop({"line": Line()}, path, rate=1e-2, betas=(0.9, 0.99), decay=0.9)
+    made.resume()
+    return made
+
+
+def loss(run):
+    x = torch.randn(8, 4, generator=run.generator)
+    return ((run.modules["line"].layer(x) - x.sum(1, keepdim=True)) ** 2).mean()
+
+
+def state(run):
+    run.settle()
+    return run.modules["line"].state_dict()
+
+
+@pytest.mark.parametrize("finish", [False, True])
+def test_training_that_was_stopped_goes_on_to_the_same_bits(tmp_path, finish):
+    whole = loop(tmp_path / "whole.pt")
+    whole.run(loss, steps=60)
+    whole.run(loss, steps=60, finish=finish)
+    part = loop(tmp_path / "part.pt")
+    part.run(loss, steps=60)
+    for _ in range(2):
+        part = loop(tmp_path / "part.pt")
+        if finish:
+            # a finish knows its end from its first call on
+            part._finish = part._finish or (80, 40)
+        part.run(loss, steps=30, finish=finish)
+    assert part.step == whole.step == 120
+    for name, value in state(whole).items():
+        assert torch.equal(value, state(part)[name]), name
+
+
+def test_training_learns_and_logs(tmp_path):
+    run = loop(tmp_path / "a.pt")
+    run.run(loss, steps=400)
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(50, 401, 50))
+    assert lines[-1]["loss"] < lines[0]["loss"] / 3
+
+
+def test_a_finish_ends_at_a_rate_of_zero_and_stops(tmp_path):
+    run = loop(tmp_path / "a.pt")
+    run.run(loss, steps=100, finish=True)
+    assert run.step == 100
+    assert run._optimizer.param_groups[0]["lr"] < 2e-4
+    run.run(loss, steps=10)
+    assert run.step == 100
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A whole training in small: a few clips, a few steps, and the real networks."""
+    folder = tmp_path_factory.mktemp("pollen")
+    chosen = [scene for scene, _ in zip(data.scenes(5), range(72), strict=False)]
+    (folder / "clips").mkdir()
+    data.save(folder / "clips" / "clips-00000.pt", chosen, data.render_all(chosen))
+    for stage in ("autoencoder", "encode", "transformer", "export"):
+        train.main([stage, "--folder", str(folder), "--minutes", "0.03", "--device", "cpu"])
+    return folder
+
+
+@pytest.mark.slow
+def test_a_short_training_gives_pipelines_that_load_and_run(folder):
+    from diffusers import LTXConditionPipeline, LTXPipeline
+
+    weights = folder / "weights"
+    sizes = [path.stat().st_size for path in weights.rglob("*.safetensors")]
+    assert max(sizes) <= 15e6
+    assert sum(path.stat().st_size for path in weights.rglob("*") if path.is_file()) <= 25e6
+    for pipeline in (LTXPipeline, LTXConditionPipeline):
+        pipe = pipeline.from_pretrained(weights, local_files_only=True)
+        frames = pipe(
+            prompt="a bee over a meadow", width=64, height=64, num_frames=17, frame_rate=8,
+            num_inference_steps=2, guidance_scale=3, output_type="np",
+        ).frames  # fmt: skip
+        assert frames.shape == (1, 17, 64, 64, 3)
+    assert (folder / "samples.png").exists()
+
+
+@pytest.mark.slow
+def test_the_preview_that_is_exported_shows_what_the_clip_shows(folder):
+    from beecam.models.preview import PreviewMap
+
+    preview = PreviewMap.load(folder / "weights")
+    assert (preview.patch, preview.frames_per_cell) == (8, 4)
+    kept = torch.load(folder / "latents.pt", weights_only=True)
+    shown = torch.from_numpy(preview.frames(kept["latents"][:1].float())[0]).float()
+    clips, _ = data.load(folder / "clips")
+    assert shown.shape == (17, 32, 32, 3)
+    small = torch.nn.functional.avg_pool2d(clips[0].float().permute(0, 3, 1, 2), 2)
+    error = (shown - small.permute(0, 2, 3, 1)).abs().mean()
+    assert error < (small - small.mean()).abs().mean()
+
+
+def test_scenes_for_training_are_never_held_out():
+    first = [scene for scene, _ in zip(data.scenes(0), range(300), strict=False)]
+    assert not any(held_out(scene) for scene in first)
+    held = [scene for scene, _ in zip(data.scenes(0, held=True), range(5), strict=False)]
+    assert all(held_out(scene) for scene in held)

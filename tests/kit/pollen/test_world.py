@@ -1,0 +1,113 @@
+"""The world and what is said about it."""
+
+import random
+from collections import Counter
+
+import pytest
+import torch
+
+from beecam.models.pollen import captions, nets
+from beecam.models.pollen.scene import (
+    ACCIDENTS,
+    ATTRIBUTES,
+    NEEDS_INSECT,
+    draw_scene,
+    held_out,
+)
+from beecam.models.pollen.world import render
+
+
+def test_a_clip_is_the_same_in_every_batch_and_every_time():
+    scenes = [draw_scene(seed) for seed in (3, 14, 15, 92)]
+    together = render(scenes, frames=5)
+    assert together.shape == (4, 5, 64, 64, 3)
+    assert together.dtype == torch.uint8
+    alone = render([scenes[2]], frames=5)
+    assert (alone[0].int() - together[2].int()).abs().max() <= 1
+    assert torch.equal(alone, render([scenes[2]], frames=5))
+
+
+def test_size_and_frames_are_free():
+    clip = render([draw_scene(1)], size=96, frames=9)
+    assert clip.shape == (1, 9, 96, 96, 3)
+    small = render([draw_scene(1)], size=32, frames=9).float()
+    same = torch.nn.functional.avg_pool2d(clip[0].float().permute(0, 3, 1, 2), 3)
+    assert (same.permute(0, 2, 3, 1) - small[0]).abs().mean() < 12
+
+
+@pytest.mark.parametrize("attribute", list(ATTRIBUTES))
+def test_every_value_of_an_attribute_is_seen(attribute):
+    """The same scene with another value looks otherwise, by more than noise."""
+    values = ATTRIBUTES[attribute]
+    start = {"insect": "bee", "camera": "static", "place": "meadow", "light": "noon"}
+    clips = render(
+        [draw_scene(7, accident=None, **{**start, attribute: v}) for v in values], frames=9
+    )
+    for i in range(len(values)):
+        for j in range(i):
+            assert (clips[i].float() - clips[j].float()).abs().mean() > 1.5, (values[i], values[j])
+
+
+@pytest.mark.parametrize("accident", list(ACCIDENTS))
+def test_every_accident_is_seen(accident):
+    for insect in ("bee",):
+        pair = [draw_scene(11, insect=insect, accident=a) for a in (accident, None)]
+        clips = render(pair, frames=5).float()
+        assert (clips[0] - clips[1]).abs().mean() > 2
+
+
+def test_accidents_are_rare_uncaptioned_and_some_need_an_insect():
+    scenes = [draw_scene(seed) for seed in range(10_000)]
+    counts = Counter(scene.accident for scene in scenes)
+    for accident, share in ACCIDENTS.items():
+        base = sum(s.insect != "none" for s in scenes) if accident in NEEDS_INSECT else len(scenes)
+        assert counts[accident] / base == pytest.approx(share, rel=0.3)
+        assert 0.01 <= share <= 0.06
+    assert not any(s.insect == "none" for s in scenes if s.accident in NEEDS_INSECT)
+    lot = random.Random(0)
+    for scene in scenes[:2000]:
+        assert "accident" not in scene.attributes
+        said = captions.caption(scene.attributes, lot)
+        assert not {"upside", "petal", "mirror", "giant", "swarm", "strapped"} & set(said.split())
+
+
+def test_held_out_combinations_leave_every_value_and_most_pairs_in_training():
+    scenes = [draw_scene(seed) for seed in range(10_000)]
+    held = {(s.place, s.light, s.insect) for s in scenes if held_out(s)}
+    rest = {(s.place, s.light, s.insect) for s in scenes if not held_out(s)}
+    assert not held & rest
+    assert 8 <= len(held) <= 14
+    for place, _, insect in held:
+        assert len({light for p, light, i in rest if (p, i) == (place, insect)}) >= 2
+
+
+def test_a_fixed_attribute_is_kept_and_an_unknown_one_is_named():
+    assert draw_scene(1, place="desert", light="night").place == "desert"
+    with pytest.raises(ValueError, match="place='moon': one of meadow, desert"):
+        draw_scene(1, place="moon")
+
+
+def test_captions_vary_and_use_only_known_words():
+    attributes = draw_scene(
+        4, insect="bee", place="meadow", light="noon", camera="drone"
+    ).attributes
+    lot = random.Random(0)
+    said = [captions.caption(attributes, lot) for _ in range(500)]
+    assert len(set(said)) > 300
+    known = {*captions.vocabulary(), "qx"}
+    for text in said:
+        assert set(text.replace(",", " ").replace(":", " ").split()) <= known, text
+        assert text == text.strip(" ,:")
+    assert sum("bee" in t or "bumblebee" in t for t in said) > 400
+
+
+def test_the_tokenizer_takes_any_text():
+    tokenizer = nets.tokenizer(captions.vocabulary())
+    ids = lambda text: tokenizer(text).input_ids  # noqa: E731
+    assert ids("A BEE, over the meadow!") == ids("a bee over the meadow")
+    assert ids("") == [1]
+    assert ids("zzz <b>") == [2, 2, 1]
+    assert ids("🐝") == [1]
+    padded = tokenizer(["a bee"], padding="max_length", max_length=128, truncation=True)
+    assert len(padded.input_ids[0]) == 128
+    assert sum(padded.attention_mask[0]) == 3
