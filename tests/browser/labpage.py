@@ -141,6 +141,15 @@ class Notebook:
             "() => window.jupyterapp.shell.currentWidget.content.widgets.length"
         )
 
+    def state(self):
+        """What a key of the notebook's could change: its cells, their kinds, its mode."""
+        return self.page.evaluate(
+            """() => {
+              const notebook = window.jupyterapp.shell.currentWidget.content;
+              return [notebook.mode, ...notebook.widgets.map(cell => cell.model.type)];
+            }"""
+        )
+
     def output(self, index):
         """Text that a cell printed."""
         return (

@@ -79,6 +79,11 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
         )  # fmt: skip
         self.on_msg(self._hear)
 
+    def __repr__(self) -> str:
+        source = self._publisher.source
+        what = "run" if source.run else "set of clips"
+        return f"ClipGrid of a {what}: {len(source):,} cells"
+
     # --- what it shows -------------------------------------------------------------------------
 
     @property

@@ -77,3 +77,20 @@ export function commandFor(key, mode) {
 export function notebooks(key) {
   return key.ctrlKey || key.metaKey || key.altKey || (key.shiftKey && key.key === "Enter");
 }
+
+/**
+ * Keep Jupyter from acting on our keys, and let it act on its own. Its commands look for the mark
+ * on the element that has the focus and then on those around it, and would otherwise insert a cell
+ * for every `b`; but with the mark Shift+Enter would do nothing either. Must be called before the
+ * document hears of the key.
+ * @param {KeyboardEvent} event
+ * @param {HTMLElement} root
+ */
+export function guard(event, root) {
+  const target = event.composedPath()[0];
+  if (!(target instanceof HTMLElement) || !root.contains(target)) return;
+  for (const node of [target, root]) {
+    if (notebooks(event)) node.removeAttribute("data-lm-suppress-shortcuts");
+    else node.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
+}

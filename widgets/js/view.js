@@ -4,7 +4,7 @@ import { Bar } from "./bar.js";
 import { Clock } from "./clock.js";
 import { helpBox, hoverBar } from "./boxes.js";
 import { element, ground } from "./dom.js";
-import { commandFor, notebooks } from "./keys.js";
+import { commandFor, guard, notebooks } from "./keys.js";
 import { Large } from "./large.js";
 import { following, neighbour, rectangle } from "./layout.js";
 import { Scroller } from "./scroller.js";
@@ -31,8 +31,6 @@ export class View {
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.playing = Boolean(model.get("playing")) && !this.calm;
     this.root = element("div", "bcm-root");
-    // Without it, Jupyter runs its own command for every key that is pressed in here.
-    this.root.dataset.lmSuppressShortcuts = "true";
     this.scroller = new Scroller(store, {
       rows: () => model.get("rows"), columns: () => model.get("columns"),
       size: () => model.get("size"), height: () => model.get("height"),
@@ -104,6 +102,8 @@ export class View {
       model.on(`change:${name}`, act);
       signal.addEventListener("abort", () => model.off(`change:${name}`, act));
     }
+    // Before the document, where Jupyter listens.
+    window.addEventListener("keydown", (event) => guard(event, this.root), { capture: true, signal });
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     const cells = this.scroller.node;
     cells.addEventListener("pointermove", (event) => this.onPoint(event));
