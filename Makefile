@@ -3,17 +3,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-export BEECAM_LIBRARY ?= $(CURDIR)/out/library
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# What make does is kept apart from the library of the person who works here (~/beecam).
+demo test quick unit browser notebooks bench: export BEECAM_LIBRARY := $(CURDIR)/out/library
 
-.PHONY: help setup demo lab test quick bench lint types unit browser notebooks clean
+.PHONY: help setup demo lab test quick bench lint types unit js browser notebooks chromium clean
 
 help:
-	@echo "make demo   install, make real clips with the embedded model, open out/gallery.html"
+	@echo "make demo   install, make real clips with the embedded model, leave a gallery under out/"
 	@echo "make lab    open the first notebook in JupyterLab"
 	@echo "make test   everything: unit, property, browser, notebooks, lint, types"
 	@echo "make quick  unit tests, lint and types in under 90 s"
 	@echo "make bench  the promised figures, measured here"
+
+demo: $(STAMP)
+	@$(BIN)/python notebooks/execute.py notebooks/01_first_flight.ipynb --out out
+	@echo
+	@echo "24 clips that pollen made just now:  file://$(CURDIR)/out/first_flight.html"
+	@echo "the notebook as it ran:              $(CURDIR)/out/01_first_flight.ipynb"
+	@echo "Open the page in a browser. For the live grid:  make lab"
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab notebooks/01_first_flight.ipynb
 
 setup: $(STAMP)
 
@@ -37,8 +49,31 @@ types: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/pytest -m "not browser and not notebook and not slow"
 
-test: lint types
+js: $(STAMP)
+	@if command -v npm >/dev/null; then npm --prefix widgets ci --silent --no-audit --no-fund && npm --prefix widgets run --silent types && npm --prefix widgets test --silent; \
+	elif [ -n "$$CI" ]; then echo "the tests of the widgets' JavaScript need node 20 or newer"; exit 1; \
+	else echo "node is not installed: the tests of the widgets' JavaScript were skipped"; fi
+
+# The browser tests drive Debian's chromium; where it can't be installed they say so.
+chromium:
+	@if ! command -v chromium >/dev/null && [ -z "$$BEECAM_CHROMIUM" ]; then \
+		echo "installing chromium for the browser tests ..."; \
+		if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO="sudo -n"; fi; \
+		{ $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } >/dev/null 2>&1 \
+		|| { echo "chromium could not be installed here. Install it (Debian: apt-get install chromium), or set BEECAM_CHROMIUM to a browser's path."; [ -z "$$CI" ]; }; \
+	fi
+
+browser: $(STAMP) chromium
+	$(BIN)/pytest -m browser
+
+notebooks: $(STAMP)
+	$(BIN)/pytest -m notebook
+
+test: lint types js chromium
 	$(BIN)/pytest
+
+bench: $(STAMP) chromium
+	$(BIN)/python tests/bench/bench.py
 
 clean:
 	rm -rf out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

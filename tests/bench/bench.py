@@ -1,0 +1,276 @@
+"""The promised figures, measured here: `make bench` prints a table and writes out/bench.json.
+
+Speeds are ratios in one run or medians of several; the machine's own noise is not hidden.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+PROMPTS = [
+    "a bee over a meadow",
+    "a moth over the sea at night",
+    "dunes at dawn",
+    "a forest at noon",
+]
+
+
+@dataclass
+class Row:
+    """One promise: what was measured, and whether it holds."""
+
+    promise: str
+    target: str
+    measured: str
+    holds: bool | None
+    figures: dict
+
+
+def main():
+    """Measure everything that the command line names, or all."""
+    wanted = sys.argv[1:]
+    rows = []
+    for measure in (imports, first_clip, one_clip, against_the_loop, again, large_library, grid):
+        if wanted and measure.__name__ not in wanted:
+            continue
+        print(f"measuring {measure.__name__.replace('_', ' ')} ...", file=sys.stderr, flush=True)
+        rows += measure()
+    print(table(rows))
+    target = ROOT / "out" / "bench.json"
+    target.parent.mkdir(exist_ok=True)
+    facts = {"machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
+                        f"{platform.python_version()}", "date": time.strftime("%Y-%m-%d"),
+             "rows": [row.__dict__ for row in rows]}  # fmt: skip
+    target.write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def table(rows):
+    """Return the rows as a table of text."""
+    wide = max(len(row.promise) for row in rows)
+    short = max(len(row.target) for row in rows)
+    mark = {True: "holds", False: "MISSED", None: ""}
+    return "\n".join(
+        f"{row.promise:{wide}}  {row.target:{short}}  {mark[row.holds]:6}  {row.measured}"
+        for row in rows
+    )
+
+
+def _python(code):
+    """Run code in a fresh interpreter; return the last line that it prints, as JSON."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def imports():
+    """How long `import beecam` takes, and that it brings no torch."""
+    code = ("import time; t = time.perf_counter(); import beecam, sys, json; "
+            "print(json.dumps([time.perf_counter() - t, 'torch' in sys.modules]))")  # fmt: skip
+    found = [_python(code) for _ in range(7)]
+    seconds = statistics.median(f[0] for f in found)
+    holds = seconds < 0.3 and not any(f[1] for f in found)
+    return [Row("import beecam", "under 0.3 s, no torch", f"{seconds * 1000:.0f} ms", holds,
+                {"seconds": seconds})]  # fmt: skip
+
+
+def first_clip():
+    """From a new interpreter to a clip in the library."""
+    code = """
+import json, sys, tempfile, time
+start = time.perf_counter()
+import torch
+loaded = time.perf_counter()
+import beecam as bc
+with tempfile.TemporaryDirectory() as folder:
+    with bc.library(folder) as library:
+        clip = bc.run(bc.shot("a bee over a meadow"), bc.load(), library=library).wait().clips[0]
+        assert clip.frames().shape == (17, 64, 64, 3)
+        end = time.perf_counter()
+print(json.dumps([end - start, end - loaded]))
+"""
+    found = [_python(code) for _ in range(3)]
+    whole, rest = (statistics.median(f[i] for f in found) for i in (0, 1))
+    return [
+        Row("new interpreter to first clip", "under 10 s", f"{whole:.1f} s", whole < 10, {"seconds": whole}),
+        Row("load and first clip once torch is imported", "under 3 s", f"{rest:.1f} s", rest < 3,
+            {"seconds": rest}),
+    ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def _fresh_library():
+    import beecam as bc
+
+    with tempfile.TemporaryDirectory() as folder, bc.library(folder) as library:
+        yield library
+
+
+def one_clip():
+    """One clip against the time that it plays."""
+    import beecam as bc
+
+    model = bc.load()
+    times = []
+    with _fresh_library() as library:
+        bc.run(bc.shot("a warm-up"), model, library=library).wait()
+        for seed in range(5):
+            start = time.perf_counter()
+            clip = (
+                bc.run(bc.shot("a bee over dunes", seed=seed), model, library=library)
+                .wait()
+                .clips[0]
+            )
+            times.append(time.perf_counter() - start)
+    plays = clip.shot.num_frames / clip.shot.fps
+    each = statistics.median(times)
+    return [Row("one clip, alone", "less than it plays", f"{each:.2f} s for {plays:.2f} s", each < plays,
+                {"seconds": each, "plays": plays})]  # fmt: skip
+
+
+def against_the_loop():
+    """A sweep against the plain loop over the same pipeline, for the same pixels."""
+    import torch
+
+    import beecam as bc
+
+    model = bc.load()
+    pipe = model.pipe
+    pipe.set_progress_bar_config(disable=True)
+    sweep = bc.sweep(PROMPTS, seed=range(4))
+    shots = [model.resolve(cell.shot) for cell in sweep.cells]
+
+    def loop():
+        return [
+            pipe(
+                prompt=shot.prompt, width=64, height=64, num_frames=17, frame_rate=8,
+                num_inference_steps=20, guidance_scale=3.0, output_type="np",
+                generator=torch.Generator().manual_seed(shot.seed),
+            ).frames[0]
+            for shot in shots
+        ]  # fmt: skip
+
+    def swept():
+        with _fresh_library() as library:
+            start = time.perf_counter()
+            bc.run(sweep, model, library=library).wait()
+            return time.perf_counter() - start
+
+    loops, sweeps = [], []
+    for _ in range(3):
+        start = time.perf_counter()
+        plain = loop()
+        loops.append(time.perf_counter() - start)
+        sweeps.append(swept())
+    made = [frames for i in range(0, len(shots), 8) for frames in model.generate(shots[i : i + 8])]
+    far = max(
+        int(np.abs(np.round(p * 255).astype(int) - m).max())
+        for p, m in zip(plain, made, strict=True)
+    )
+    ratio = statistics.median(loops) / statistics.median(sweeps)
+    return [Row(f"sweep of {len(shots)} against the plain loop", "2x (issue 4), pixels within 1/255",
+                f"{ratio:.2f}x ({statistics.median(loops) / len(shots):.2f} to "
+                f"{statistics.median(sweeps) / len(shots):.2f} s a clip), pixels within {far}/255",
+                ratio >= 2 and far <= 1,
+                {"ratio": ratio, "loop": loops, "sweep": sweeps, "levels": far})]  # fmt: skip
+
+
+def again():
+    """The same sweep again: nothing is generated."""
+    import beecam as bc
+    from beecam import media
+
+    model = bc.load()
+    sweep = bc.sweep("a bee", seed=range(1000))
+    frames = np.zeros((1, 16, 16, 3), np.uint8)
+    facts = {"sheet": media.sheet_layout(frames), "width": 16, "height": 16}
+    with _fresh_library() as library:
+        for cell in sweep.cells:
+            library.add(model.resolve(cell.shot), frames, facts)
+        start = time.perf_counter()
+        run = bc.run(bc.sweep("a bee", seed=range(1000)), model, library=library)
+        seconds = time.perf_counter() - start
+        assert run.finished
+        assert run.changes().run.counts["cached"] == 1000
+    return [Row("the same sweep again, 1,000 cells", "under 1 s", f"{seconds:.2f} s", seconds < 1,
+                {"seconds": seconds})]  # fmt: skip
+
+
+def large_library():
+    """Open, filter and sort 100,000 rows."""
+    from beecam.library import Library, _insert
+    from beecam.shot import Shot
+
+    base = Shot(
+        prompt="", negative_prompt="", width=64, height=64, num_frames=17, fps=8.0,
+        num_inference_steps=20, guidance_scale=3.0, scheduler="Euler", model="pollen", revision="0",
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        with Library(Path(folder)) as library:
+            words = ("bee", "moth", "ladybug", "dragonfly", "butterfly")
+            with library._transaction() as db:
+                for i in range(100_000):
+                    shot = base.replace(prompt=f"a {words[i % 5]} over place {i % 997}", seed=i)
+                    settings = {"shot": shot.to_dict(), "facts": {"seconds": 1.0}, "created": i}
+                    _insert(db, shot.key, settings)
+            for clip in library.clips(limit=100_000)[::37]:
+                clip.stars = 1 + clip.shot.seed % 5
+        times = {name: [] for name in ("open", "filter", "sort")}
+        for _ in range(5):
+            start = time.perf_counter()
+            library = Library(Path(folder))
+            times["open"].append(time.perf_counter() - start)
+            start = time.perf_counter()
+            found = library.clips(prompt="moth", stars=4)
+            times["filter"].append(time.perf_counter() - start)
+            start = time.perf_counter()
+            library.clips(sort="-stars", limit=2000)
+            times["sort"].append(time.perf_counter() - start)
+            assert 0 < len(found) < 2000
+            library.close()
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    said = ", ".join(f"{name} {value * 1000:.0f} ms" for name, value in medians.items())
+    return [
+        Row(
+            "library of 100,000 clips",
+            "under 100 ms each",
+            said,
+            max(medians.values()) < 0.1,
+            medians,
+        )
+    ]
+
+
+def grid():
+    """A grid of 2,000 clips in a real JupyterLab."""
+    import importlib.util
+
+    for name in ("labpage", "measure"):
+        spec = importlib.util.spec_from_file_location(
+            name, ROOT / "tests" / "browser" / f"{name}.py"
+        )
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    found = sys.modules["measure"].measure_grid(2000)
+    late = found["finished_to_visible_ms"]
+    return [
+        Row("grid of 2,000 clips: first paint", "under 1 s", f"{found['first_paint_ms']:.0f} ms",
+            found["first_paint_ms"] < 1000, found),
+        Row("grid: visible cells in sync while playing", "12 fps or more", str(found["playing"]), None, {}),
+        Row("grid: a finished clip is on the screen", "", f"{late['median']:.0f} ms", None, late),
+        Row("grid: memory of the page after scrolling through all", "bounded",
+            str(found["page_mb"]), None, {}),
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
