@@ -13,15 +13,13 @@ import os
 import sqlite3
 import threading
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from filelock import FileLock, Timeout
-
 from beecam import media
 from beecam.errors import BeecamError, LibraryError, MediaError, did_you_mean, shorten
+from beecam.sessions import Session, remove, sync_folder, why_unusable
 from beecam.shot import Shot
 
 if TYPE_CHECKING:
@@ -91,18 +89,15 @@ class Library:
         self.closed = False
         self.healed: list[str] = []
         self._lock = threading.RLock()
-        self._session = uuid.uuid4().hex
         try:
             (folder / "media").mkdir(parents=True, exist_ok=True)
-            (folder / "sessions").mkdir(exist_ok=True)
-            self._alive = FileLock(folder / "sessions" / f"{self._session}.lock")
-            self._alive.acquire(timeout=5)
+            self._session = Session(folder / "sessions")
         except (FileExistsError, NotADirectoryError) as error:
             raise LibraryError(
                 f"library {str(folder)!r} is a file; name a folder, or move the file away."
             ) from error
-        except (OSError, Timeout) as error:
-            raise LibraryError(_unusable(folder, error)) from error
+        except OSError as error:
+            raise LibraryError(why_unusable(folder, error)) from error
         self._db = self._open_index()
         self._heal()
 
@@ -247,12 +242,12 @@ class Library:
             "parents": list(parents), "created": time.time(),
         }  # fmt: skip
         try:
-            self._write("INSERT INTO pending VALUES (?, ?)", (key, self._session))
+            self._write("INSERT INTO pending VALUES (?, ?)", (key, self._session.name))
             self._write_media(shot, frames, settings)
             with self._transaction() as db:
                 _insert(db, key, settings)
                 db.execute(
-                    "DELETE FROM pending WHERE key = ? AND session = ?", (key, self._session)
+                    "DELETE FROM pending WHERE key = ? AND session = ?", (key, self._session.name)
                 )
         except sqlite3.OperationalError as error:
             if "full" in str(error) or "I/O" in str(error):
@@ -290,8 +285,7 @@ class Library:
             if not self.closed:
                 self.closed = True
                 self._db.close()
-                self._alive.release()
-                _remove(Path(self._alive.lock_file))
+                self._session.end()
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -301,11 +295,11 @@ class Library:
             return self._connect(path)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
-                raise LibraryError(_unusable(self.folder, error)) from error
+                raise LibraryError(why_unusable(self.folder, error)) from error
             aside = path.with_name(f"{INDEX}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
             path.rename(aside)
             for suffix in ("-wal", "-shm"):
-                _remove(Path(f"{path}{suffix}"))
+                remove(Path(f"{path}{suffix}"))
             self.healed.append(f"the index was damaged; it is kept as {aside.name}.")
             return self._connect(path)
 
@@ -339,34 +333,17 @@ class Library:
         """Bring in what finished processes left half done."""
         if self._fresh and (count := self.rebuild()):
             self.healed.append(f"the index was rebuilt from {count} clips' own files.")
-        dead = [s for s in self._pending_sessions() if s != self._session and not self._lives(s)]
+        self._session.tidy()
+        pending = (row[0] for row in self._rows("SELECT DISTINCT session FROM pending"))
+        dead = [name for name in pending if not self._session.lives(name)]
         for session in dead:
             for (key,) in self._rows("SELECT key FROM pending WHERE session = ?", session):
                 if key not in self and self.mp4(key).exists():
                     self._adopt(self.mp4(key))
                 for left in self.mp4(key).parent.glob(f".{key}.*"):
-                    _remove(left)
+                    remove(left)
             self._write("DELETE FROM pending WHERE session = ?", (session,))
             self.healed.append("a run that was cut off has been tidied up.")
-
-    def _pending_sessions(self) -> list[str]:
-        for lock in (self.folder / "sessions").glob("*.lock"):
-            if lock.stem != self._session and not self._lives(lock.stem):
-                _remove(lock)
-        return [row[0] for row in self._rows("SELECT DISTINCT session FROM pending")]
-
-    def _lives(self, session: str) -> bool:
-        """A session holds its lock as long as its process lives."""
-        path = self.folder / "sessions" / f"{session}.lock"
-        if not path.exists():
-            return False
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        return False
 
     def _adopt(self, path: Path) -> bool:
         """Make a row from a file's own settings; a file that is no clip is left alone."""
@@ -386,17 +363,19 @@ class Library:
     def _write_media(self, shot: Shot, frames: Frames, settings: Mapping[str, Any]) -> None:
         video, sheet = self.mp4(shot.key), self.sheet(shot.key)
         video.parent.mkdir(exist_ok=True)
-        temporary = [p.with_name(f".{shot.key}.{self._session}{p.suffix}") for p in (video, sheet)]
+        temporary = [
+            p.with_name(f".{shot.key}.{self._session.name}{p.suffix}") for p in (video, sheet)
+        ]
         try:
             media.write_mp4(temporary[0], frames, shot.fps or 1, settings)
             media.write_sheet(temporary[1], frames)
             # The sheet first: a video in its place is a whole clip.
             temporary[1].replace(sheet)
             temporary[0].replace(video)
-            _sync_folder(video.parent)
+            sync_folder(video.parent)
         except BaseException:
             for path in temporary:
-                _remove(path)
+                remove(path)
             raise
 
     def _update(self, key: str, assignment: str, value: Any) -> None:
@@ -456,29 +435,3 @@ def _insert(db: sqlite3.Connection, key: str, settings: Mapping[str, Any]) -> No
             json.dumps(settings.get("parents", [])),
         ),
     )  # fmt: skip
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()
-
-
-def _unusable(folder: Path, error: BaseException) -> str:
-    if isinstance(error, PermissionError) or "readonly" in str(error):
-        why = "this user may not write there; change its permissions or name another folder"
-    elif isinstance(error, OSError) and error.errno == 30:  # noqa: PLR2004  (EROFS)
-        why = "the disk is read-only; name a folder on another one"
-    elif (isinstance(error, OSError) and error.errno == 28) or "full" in str(error):  # noqa: PLR2004
-        why = "the disk is full; free some space or name a folder on another one"
-    else:
-        why = f"{error}; name another folder"
-    return f"library {str(folder)!r} can't be used: {why}."

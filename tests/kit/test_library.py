@@ -258,7 +258,7 @@ def test_an_unknown_clip_is_named(library):
         library["abc"]
 
 
-@pytest.mark.parametrize("moment", ["write_sheet", "_sync_folder"])
+@pytest.mark.parametrize("moment", ["write_sheet", "sync_folder"])
 def test_what_a_killed_process_left_is_healed(folder, moment):
     code = f"""
 import os, sys
@@ -291,7 +291,7 @@ add(library, seed=2)
 
 def test_a_live_session_is_not_mistaken_for_a_dead_one(folder):
     one = Library(folder)
-    one._write("INSERT INTO pending VALUES (?, ?)", ("0" * 32, one._session))
+    one._write("INSERT INTO pending VALUES (?, ?)", ("0" * 32, one._session.name))
     two = Library(folder)
     assert two.healed == []
     assert one._rows("SELECT count(*) FROM pending") == [(1,)]
