@@ -190,6 +190,9 @@ def test_what_was_done_by_hand_is_a_value(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
     grid = show(run, rows="seed")
     assert grid.rows == ["seed"]
+    grid.columns = "insect"
+    assert grid.columns == ["insect"]
+    grid.columns = ()
     assert grid.current is None
     assert len(grid.selection) == 0
     grid.set_state({"_selected": [2, 0], "_current": 7, "size": 96})
@@ -250,6 +253,19 @@ def test_the_thread_ends_when_nobody_looks_and_comes_back(show, sweep, library, 
     monkeypatch.setattr(limits, "CLIENT_SECONDS", 0.2)  # a page that was closed without a word
     thread = grid._publisher._thread
     page.wait_for(lambda: not thread.is_alive())
+
+
+def test_a_page_that_slept_is_told_what_it_missed(show, sweep, library, monkeypatch):
+    monkeypatch.setattr(limits, "CLIENT_SECONDS", 0.3)
+    run = bc.run(sweep, DrawnModel(0.05, batch=1), library=library)
+    page = Page(show(run)).begin(visible=range(12))
+    run.wait()
+    time.sleep(0.6)
+    before = len(page.heard())
+    page.say("ping", awake=True)
+    news = lambda: page.heard()[before:]  # noqa: E731
+    page.wait_for(lambda: [m for m, _ in news() if m["kind"] == "state"])
+    assert {c[1] for m, _ in news() if m["kind"] == "state" for c in m["cells"]} == {"done"}
 
 
 def test_many_pages_and_marks_at_once_lose_nothing(show, library):

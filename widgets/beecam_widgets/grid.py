@@ -22,6 +22,14 @@ _SHEET_BYTES = 700_000
 _STATIC = resources.files("beecam_widgets") / "static"
 
 
+class _Names(t.List):  # type: ignore[misc]
+    """A list of names that may be given as a single name."""
+
+    def validate(self, obj: Any, value: Any) -> list[str]:
+        names: list[str] = super().validate(obj, [value] if isinstance(value, str) else value)
+        return names
+
+
 class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
     """A grid of clips that fills while they are made; every interaction is a readable value.
 
@@ -42,8 +50,8 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
     _esm = (_STATIC / "grid.js").read_text(encoding="utf-8")
     _css = (_STATIC / "grid.css").read_text(encoding="utf-8")
 
-    rows = t.List(t.Unicode()).tag(sync=True)
-    columns = t.List(t.Unicode()).tag(sync=True)
+    rows = _Names(t.Unicode()).tag(sync=True)
+    columns = _Names(t.Unicode()).tag(sync=True)
     size = t.Int(0, min=0, max=640).tag(sync=True)
     height = t.Int(560, min=120, max=4000).tag(sync=True)
     playing = t.Bool(default_value=True).tag(sync=True)

@@ -142,6 +142,9 @@ class Publisher:
             client.seen = now
         elif name and kind != "bye":
             client = self._clients[name] = Client(now)
+            if kind != "hello":
+                # A page that slept for so long that it was given up has missed what changed.
+                self._say_head(name)
         handler = getattr(self, f"_on_{kind}", None) if isinstance(kind, str) else None
         if handler is None:
             raise ValueError(kind)

@@ -261,7 +261,9 @@ export class Scroller {
     const { axes, coords } = this.store;
     const words = axes.map((axis, a) => {
       const label = axis.labels[coords[cell * axes.length + a]] ?? "";
-      return axis.labels.length > 1 ? (this.table.flow ? label : `${axis.name} ${label}`) : "";
+      // A number says little without its axis; a text in a flow has the line for itself.
+      const bare = this.table.flow && !/^[-\d., ]*$/.test(label);
+      return axis.labels.length > 1 ? (bare ? label : `${axis.name} ${label}`) : "";
     });
     return words.filter(Boolean).join(" · ");
   }

@@ -68,9 +68,9 @@ export class Tile {
     node.classList.toggle("bcm-waiting", !picture && !problem);
     node.classList.toggle("bcm-rejected", Boolean(item?.rejected));
     this.canvas.style.visibility = picture ? "" : "hidden";
-    setText(this.note, problem || (status === "cancelled" ? "left out" : ""));
-    this.note.title = problem || "";
-    setText(this.stars, "★".repeat(item?.stars ?? 0));
+    setText(this.note, problem || "");
+    this.face.title = problem || (status === "cancelled" ? WORDS.cancelled : "");
+    setText(this.stars, `${item?.rejected ? "✕ " : ""}${"★".repeat(item?.stars ?? 0)}`);
     const steps = state?.steps ?? 0;
     const share = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
     this.progress.style.transform = `scaleX(${share})`;

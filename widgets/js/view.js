@@ -73,8 +73,7 @@ export class View {
   // --- what comes from elsewhere --------------------------------------------------------------
 
   listen() {
-    const { store, model } = this;
-    const { signal } = this.ending;
+    const { store, model, ending: { signal } } = this;
     const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
       store.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
     on("cells", () => this.relayout());
@@ -104,6 +103,7 @@ export class View {
     }
     // Before the document, where Jupyter listens.
     window.addEventListener("keydown", (event) => guard(event, this.root), { capture: true, signal });
+    document.addEventListener("visibilitychange", () => store.askSoon(), { signal });
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     const cells = this.scroller.node;
     cells.addEventListener("pointermove", (event) => this.onPoint(event));
@@ -316,6 +316,7 @@ export class View {
     this.root.classList.add("bcm-opened");
     this.goTo(cell);
     this.large.show(cell);
+    this.root.scrollIntoView({ block: "nearest" });
     this.clock.wake();
   }
 
