@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from labpage import ROOT, stop_kernels
+from labpage import ROOT, TOKEN, stop_kernels
 from measure import LIBRARY_CODE
 
 pytestmark = pytest.mark.browser
@@ -119,7 +119,12 @@ def test_keys_stay_in_the_grid_and_marks_reach_the_library(notebook):
     for key in ("ArrowRight", "3", "ArrowDown", "x", "ArrowUp", "ArrowRight", "5", "0", "2"):
         page.keyboard.press(key)
     nb.shot("keyboard")
+    page.evaluate(
+        "() => { window.heard = [];"
+        " document.addEventListener('keydown', event => window.heard.push(event.key)); }"
+    )
     assert leaked(nb) == []
+    assert page.evaluate("() => window.heard") == [], "other hosts listen on the document"
     page.locator(".bcm-cell").nth(2).click()
     assert leaked(nb) == [], "from the large view"
     assert leaked(nb) == [], "after a click"
@@ -352,6 +357,32 @@ def test_hostile_and_long_prompts_one_clip_and_calm_pages(notebook):
     wait_for(page, 10)
     page.locator(".bcm-root").nth(1).scroll_into_view_if_needed()
     nb.shot("one-clip")
+
+
+def test_notebook_7(notebook):
+    """It hears keys before the page does, so that here only the mark on the focus helps."""
+    nb = notebook("seven", started("seven", seeds=3), "import time; time.sleep(4)", opened=False)
+    page = nb.page
+    page.goto(f"{nb.address}/notebooks/{nb.path.name}?token={TOKEN}")
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    cells.nth(2).wait_for()
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    cells.first.click()
+    for _ in range(3):
+        page.keyboard.press("Shift+Enter")
+    wait_for(page, 12)
+    assert page.locator(".beecam-static").count() == 1
+    assert page.locator(".beecam-static:visible").count() == 0
+    page.locator(".bcm-cell").nth(1).click()
+    page.keyboard.press("5")
+    page.keyboard.press("Escape")
+    before = cells.count()
+    for key in ("b", "a", "m"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(50)
+        assert cells.count() == before, f"{key} leaked to the notebook"
+    assert page.locator(".bcm-rated").nth(1).inner_text() == "★★★★★"
+    nb.shot("notebook-7")
 
 
 def test_pollen_end_to_end(notebook):

@@ -112,7 +112,8 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
 
     @selection.setter
     def selection(self, value: Iterable[Clip | int]) -> None:
-        self._selected = [self._index(one) for one in value]
+        places = self._places()
+        self._selected = [self._index(one, places) for one in value]
 
     @property
     def current(self) -> Clip | None:
@@ -122,7 +123,7 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
 
     @current.setter
     def current(self, value: Clip | int | None) -> None:
-        self._current = -1 if value is None else self._index(value)
+        self._current = -1 if value is None else self._index(value, self._places())
 
     @property
     def view(self) -> dict[str, Any]:
@@ -175,13 +176,16 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
         if isinstance(content, dict) and content.get("kind") != "show":
             self._publisher.receive(content)
 
-    def _index(self, value: Clip | int) -> int:
+    def _places(self) -> dict[str, int]:
+        source = self._publisher.source
+        return {source.key(i): i for i in reversed(range(len(source)))}
+
+    def _index(self, value: Clip | int, places: Mapping[str, int]) -> int:
         source = self._publisher.source
         if isinstance(value, Clip):
-            found = next((i for i in range(len(source)) if source.key(i) == value.key), None)
-            if found is None:
+            if value.key not in places:
                 raise BeecamError(f"clip {value.key[:8]} is not in this grid.")
-            return found
+            return places[value.key]
         if not 0 <= value < len(source):
             raise BeecamError(f"cell {value}: this grid has cells 0 to {len(source) - 1}.")
         return value

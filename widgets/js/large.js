@@ -39,7 +39,8 @@ export class Large {
     const marks = element("div", "bcm-group");
     marks.append(this.previous, this.next, this.place);
     const right = element("div", "bcm-group bcm-right");
-    right.append(this.stars.row, this.reject, this.close_);
+    this.drop = button("stop", "leave this clip out of the run", () => store.steer("drop", this.cell), "Leave out");
+    right.append(this.drop, this.stars.row, this.reject, this.close_);
     head.append(marks, right);
     this.side = element("div", "bcm-side");
     const body = element("div", "bcm-largebody");
@@ -88,6 +89,7 @@ export class Large {
     this.reject.setAttribute("aria-pressed", String(item.rejected));
     const made = this.store.made(this.cell);
     this.stars.row.hidden = this.reject.hidden = !made;
+    this.drop.hidden = state?.status !== "queued" && state?.status !== "running";
     const words = {
       queued: "This clip is waiting to be made.", running: "This clip is in the making.",
       cancelled: "This clip was left out.",

@@ -93,7 +93,8 @@ export class Scroller {
 
   /** @param {Table} table @param {number} room */
   headSizes(table, room) {
-    const names = table.rowAxes.join(" · ").length + 2;
+    const name = (/** @type {string[]} */ axes) => axes.join(" · ").length + 2;
+    const names = Math.max(name(table.rowAxes), Math.min(26, name(table.columnAxes)));
     this.rowLabels = varyingRows(table.rows.map((r) => r.labels));
     this.columnLabels = varyingRows(table.columns.map((c) => c.labels));
     const longest = Math.max(names, ...this.rowLabels.flat().map((l) => l.length));

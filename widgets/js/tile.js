@@ -70,7 +70,10 @@ export class Tile {
     this.canvas.style.visibility = picture ? "" : "hidden";
     setText(this.note, problem || "");
     this.face.title = problem || (status === "cancelled" ? WORDS.cancelled : "");
-    setText(this.stars, `${item?.rejected ? "✕ " : ""}${"★".repeat(item?.stars ?? 0)}`);
+    const stars = item?.stars ?? 0;
+    const rejected = item?.rejected ? "✕ " : "";
+    setText(this.stars, `${rejected}${"★".repeat(stars)}`);
+    this.stars.dataset.short = `${rejected}${stars ? `★${stars}` : ""}`;
     const steps = state?.steps ?? 0;
     const share = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
     this.progress.style.transform = `scaleX(${share})`;

@@ -76,7 +76,10 @@ export class View {
     const { store, model, ending: { signal } } = this;
     const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
       store.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
-    on("cells", () => this.relayout());
+    on("cells", () => {
+      if (this.large.cell >= store.total) this.closeLarge();
+      this.relayout();
+    });
     on("cell", (cell) => {
       this.scroller.tiles.get(cell)?.refresh();
       if (cell === this.large.cell) this.large.refresh();
