@@ -306,10 +306,11 @@ def test_dark_theme(notebook):
 
 
 def test_many_clips_scroll_smoothly(notebook):
-    show = LIBRARY_CODE.format(name="many", count=600) + "\nbw.ClipGrid(clips, size=96)"
-    nb = notebook("many", show)
+    show = LIBRARY_CODE.format(name="many", count=400)
+    nb = notebook("many", show, "bw.ClipGrid(clips, size=96)")
     page = nb.page
-    nb.run(1)
+    nb.run(1, wait=True)
+    nb.run(2)
     wait_for(page, 20)
     cells = page.locator(".bcm-cell").count()
     assert cells < 250, "only what is seen is on the page"

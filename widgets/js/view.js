@@ -250,8 +250,6 @@ export class View {
   unhover() {
     this.scroller.tiles.get(this.hovered)?.scrubTo(null);
     this.hovered = -1;
-    this.wide = 0;
-    this.status = "";
     this.hover.bar.remove();
     this.clock.wake();
   }
@@ -265,8 +263,7 @@ export class View {
     this.goTo(cell);
     if (event.shiftKey && last >= 0) {
       this.selectThese([...this.scroller.selected, ...rectangle(this.scroller.table, last, cell)]);
-    }
-    else if (event.ctrlKey || event.metaKey) this.select(cell);
+    } else if (event.ctrlKey || event.metaKey) this.select(cell);
     else this.openLarge(cell);
   }
 
