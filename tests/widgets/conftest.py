@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from drawn import DrawnModel
 from page import RecordingComm
 
 import beecam as bc
@@ -21,11 +22,19 @@ def library(tmp_path):
     opened.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sweep():
     return bc.sweep(
         "a {insect} over {place}", insect=["bee", "moth"], place=["sea", "ice"], seed=range(3)
     )
+
+
+@pytest.fixture(scope="session")
+def finished(sweep, tmp_path_factory):
+    """A run that has ended, for tests that change nothing of it."""
+    opened = open_library(tmp_path_factory.mktemp("finished") / "library")
+    yield bc.run(sweep, DrawnModel(), library=opened).wait()
+    opened.close()
 
 
 @pytest.fixture

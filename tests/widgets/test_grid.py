@@ -13,8 +13,8 @@ from beecam.errors import BeecamError
 from beecam_widgets import limits
 
 
-def test_a_finished_run_says_all_and_sends_what_is_asked_for(show, sweep, library):
-    run = bc.run(sweep, DrawnModel(), library=library).wait()
+def test_a_finished_run_says_all_and_sends_what_is_asked_for(show, finished):
+    run = finished
     page = Page(show(run)).begin(visible=range(12), want=[3, 4])
     page.wait_for(lambda: sorted(page.sheets()) == [3, 4])
     head, (coords,) = page.heard("cells")[0]
@@ -177,8 +177,8 @@ def test_the_large_view_gets_the_whole_file_in_parts(show, library, monkeypatch)
         {"kind": "__class__"}, {"kind": "show", "source": 3},
     ],
 )  # fmt: skip
-def test_odd_messages_do_no_harm(show, sweep, library, content):
-    run = bc.run(sweep, DrawnModel(), library=library).wait()
+def test_odd_messages_do_no_harm(show, finished, content):
+    run = finished
     page = Page(show(run)).begin()
     page.say(**content)
     page.say("see", visible=[1], want=[1], awake=True)
@@ -186,8 +186,8 @@ def test_odd_messages_do_no_harm(show, sweep, library, content):
     assert all(clip.stars == 0 for clip in run.clips)
 
 
-def test_what_was_done_by_hand_is_a_value(show, sweep, library):
-    run = bc.run(sweep, DrawnModel(), library=library).wait()
+def test_what_was_done_by_hand_is_a_value(show, finished):
+    run = finished
     grid = show(run, rows="seed")
     assert grid.rows == ["seed"]
     grid.columns = "insect"
@@ -206,11 +206,11 @@ def test_what_was_done_by_hand_is_a_value(show, sweep, library):
     assert grid._selected == [0, 1, 2]
     grid.view = view
     assert grid.view == view
-    assert grid.selection.axes == sweep.axes
+    assert grid.selection.axes == run.sweep.axes
 
 
-def test_unknown_names_get_the_nearest(show, sweep, library):
-    run = bc.run(sweep, DrawnModel(), library=library).wait()
+def test_unknown_names_get_the_nearest(show, finished):
+    run = finished
     with pytest.raises(BeecamError, match=r"rows='insekt'.*insect"):
         show(run, rows="insekt")
     grid = show(run)
@@ -240,8 +240,8 @@ def test_closing_ends_the_thread_and_the_talk(show, sweep, library):
     assert not page.grid._publisher._thread.is_alive()
 
 
-def test_the_thread_ends_when_nobody_looks_and_comes_back(show, sweep, library, monkeypatch):
-    run = bc.run(sweep, DrawnModel(), library=library).wait()
+def test_the_thread_ends_when_nobody_looks_and_comes_back(show, finished, monkeypatch):
+    run = finished
     grid = show(run)
     page = Page(grid).begin(visible=[0], want=[0])
     page.wait_for(lambda: 0 in page.sheets())
