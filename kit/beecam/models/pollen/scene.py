@@ -91,7 +91,7 @@ def _numbers(lot: random.Random) -> dict[str, float]:
         "phase": between(0, math.tau), "phase2": between(0, math.tau),
         "sun": between(-0.45, 0.45), "sun_height": between(0.0, 1.0),
         "clouds": between(0.0, 1.0), "hue": between(-1.0, 1.0), "relief": between(0.8, 1.25),
-        "size": between(0.88, 1.18), "left": between(-0.12, 0.12), "top": between(-0.1, 0.1),
+        "size": between(0.88, 1.18), "left": between(-0.1, 0.1), "top": between(-0.1, 0.06),
         "drift": lot.choice([-1.0, 1.0]) * between(0.4, 1.0), "beat": between(0.85, 1.15),
         "tilt": between(-0.35, 0.35), "furrow": between(-0.5, 0.5),
     }  # fmt: skip

@@ -112,9 +112,9 @@ def ladybug(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
 
 def dragonfly(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
     """A long thin blue body with four narrow clear wings held out."""
-    pairs = [(0.4, 0.18, 0.58, 0.13), (0.18, -0.16, 0.54, 0.14)]
+    pairs = [(0.4, 0.18, 0.58, 0.16), (0.14, -0.18, 0.54, 0.17)]
     wings(c, (x, y), pairs, spread=0.75 + 0.25 * spread, colour=(0.8, 0.95, 1.0), opacity=0.8)
-    c.paint(ellipse(x, y + 0.35, 0.09, 0.85), (0.05, 0.62, 0.68))
+    c.paint(ellipse(x, y + 0.35, 0.13, 0.85), (0.05, 0.62, 0.68))
     c.paint(ellipse(x, y - 0.35, 0.2, 0.28), (0.05, 0.45, 0.62))
     c.paint(ellipse(x, y - 0.68, 0.22, 0.16), (0.1, 0.75, 0.5))
 
@@ -124,7 +124,7 @@ DRAW: dict[str, Callable[[Canvas, Tensor, Tensor, Tensor], None]] = {
 }  # fmt: skip
 # Wing beats in radians a clip: slow enough to be seen at 8 frames a second.
 BEATS = {"bee": 38.0, "butterfly": 16.0, "ladybug": 34.0, "dragonfly": 44.0}
-SIZES = {"bee": 0.135, "butterfly": 0.125, "ladybug": 0.125, "dragonfly": 0.145}
+SIZES = {"bee": 0.2, "butterfly": 0.175, "ladybug": 0.18, "dragonfly": 0.2}
 
 
 def antennae(c: Canvas, x: Tensor, y: Tensor, sway: Tensor) -> None:

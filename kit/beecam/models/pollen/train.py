@@ -27,6 +27,7 @@ from beecam.models.pollen.training import Loop
 
 HELD_BACK = 64  # clips at the end that are only measured on
 _AE_BATCH, _AE_FRAMES = 4, 9
+_EDGES = 1.0
 _BATCH = 32
 _NO_CAPTION = 0.1
 _STAGES = ("render", "autoencoder", "encode", "transformer", "export", "all")
@@ -75,7 +76,7 @@ def autoencoder_loop(folder: Path, device: str, start: Path | None = None) -> Lo
 
 
 def autoencoder_loss(loop: Loop, clips: Tensor) -> Tensor:
-    """Return the squared error of some clips' reconstruction.
+    """Return the squared error of some clips' reconstruction, and of its slopes.
 
     Args:
         loop: The training.
@@ -91,7 +92,11 @@ def autoencoder_loss(loop: Loop, clips: Tensor) -> Tensor:
     model: Any = loop.modules["autoencoder"]
     with torch.autocast(loop.device, torch.bfloat16):
         y: Tensor = model.decode(model.encode(x).latent_dist.mean).sample
-    return ((y.float() - x) ** 2).mean()
+    error = y.float() - x
+    # What is left of the error after the first minutes is at edges, and with it the insects: the
+    # error's own slopes weigh fine detail more.
+    across, down = error.diff(dim=4), error.diff(dim=3)
+    return (error**2).mean() + _EDGES * ((across**2).mean() + (down**2).mean())
 
 
 def _autoencoder(chosen: argparse.Namespace) -> None:

@@ -71,7 +71,7 @@ def _insects(stage: Stage, kind: str, here: list[int], image: Tensor) -> Tensor:
     canvas = sprites.Canvas(image, part.x, part.y, 1.5 / stage.size, light)
     spread = 0.5 + 0.5 * torch.sin(sprites.BEATS[kind] * n("beat") * t + n("phase2"))
     giant, swarm = part.flag("accident", "giant"), part.flag("accident", "swarm")
-    size = sprites.SIZES[kind] * n("size") * (1 + 1.5 * giant) * (1 - 0.45 * swarm)
+    size = sprites.SIZES[kind] * n("size") * (1 + giant) * (1 - 0.45 * swarm)
     soft = canvas.soft
     for i in range(7 if bool(swarm.any()) else 1):
         shift = n("phase") + 1.9 * i
