@@ -214,3 +214,35 @@ def stop_kernels(address):
         )
         with contextlib.suppress(OSError):
             urllib.request.urlopen(gone).close()
+
+
+def started(name, *, seconds=0.0, batch=4, seeds=6, broken=None, place='["sea", "dunes"]'):
+    """The lines that start a run; each test has its own library."""
+    return f"""\
+model = DrawnModel({seconds}, batch={batch}, broken={broken!r})
+sweep = bc.sweep("a {{insect}} over {{place}}", insect=["bee", "moth"], place={place},
+                 seed=range({seeds}))
+library = bc.library({name!r})
+run = bc.run(sweep, model, library=library)
+run"""
+
+
+def wait_for(page, count):
+    """Wait until so many cells on the page show their clip."""
+    page.wait_for_function(
+        "count => document.querySelectorAll('[data-shows=clip]').length >= count", arg=count,
+    )  # fmt: skip
+
+
+def frame(cell):
+    return int(cell.locator("canvas").get_attribute("data-frame"))
+
+
+def pixels(cell):
+    """How many different colours a cell's canvas shows: an empty one has a single one."""
+    return cell.locator("canvas").evaluate(
+        """canvas => {
+          const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+          return new Set(new Uint32Array(data.buffer)).size;
+        }"""
+    )

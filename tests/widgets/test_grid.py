@@ -9,6 +9,7 @@ from drawn import DrawnModel
 from page import Page
 
 import beecam as bc
+from beecam.clip import ClipSet
 from beecam.errors import BeecamError
 from beecam_widgets import limits
 
@@ -298,3 +299,28 @@ def test_traits_stay_small(show, library):
     page = Page(grid).begin()
     head, (coords,) = page.heard("cells")[0]
     assert len(str(head)) + len(coords) < 100_000
+
+
+def test_thousands_of_failures_stay_in_small_messages():
+    from beecam.run import CellState, RunState
+    from beecam_widgets.messages import state_messages
+
+    run = RunState("running", {"failed": 5_000}, 5_000)
+    cells = [CellState(i, f"k{i}", "failed", error="no paint " * 500) for i in range(5_000)]
+    said = list(state_messages(run, cells, frozenset()))
+    assert [cell[0] for content, _ in said for cell in content["cells"]] == list(range(5_000))
+    assert max(len(str(content)) for content, _ in said) < limits.MAX_BYTES
+    assert len(list(state_messages(run, [], frozenset()))) == 1
+
+
+def test_a_sweep_of_a_hundred_thousand_is_still_a_small_head(library):
+    from beecam_widgets.messages import head_message
+    from beecam_widgets.source import ClipsSource
+
+    axis = bc.Axis("prompt", tuple(f"a bee {'over a meadow ' * 20}{i}" for i in range(50_000)))
+    clips = ClipSet(
+        library, [str(i) for i in range(50_000)], axes=[axis],
+        coords=[{"prompt": i} for i in range(50_000)],
+    )  # fmt: skip
+    content, buffers = head_message(ClipsSource(clips), 1)
+    assert len(str(content)) + len(buffers[0]) < limits.MAX_BYTES

@@ -16,19 +16,23 @@ from beecam_widgets.source import Source, clip_at, run_facts
 Message = tuple[dict[str, Any], list[bytes]]
 
 _LABEL = 300
-_SHORT_LABEL = 40
+_LABELS = 1_000_000
 _MANY_LABELS = 4_000
 _ERROR = 2_000
-_CELLS_A_MESSAGE = 5_000
+# Half a message for the states of cells, the other half for their previews.
+_HALF = MAX_BYTES // 2
+_STATE = 80
 
 
 def head_message(source: Source, version: int) -> Message:
     """Say what is shown: title, axes, and every cell's coordinates (cells x axes, int32)."""
     coords = np.array(
-        [[source.coords(i)[a.name] for a in source.axes] for i in range(len(source))], np.int32
+        [[source.coords(i).get(a.name, 0) for a in source.axes] for i in range(len(source))],
+        np.int32,
     )
-    many = sum(len(axis) for axis in source.axes) > _MANY_LABELS
-    limit = _SHORT_LABEL if many else _LABEL
+    labels = max(1, sum(len(axis) for axis in source.axes))
+    limit = min(_LABEL, max(8, _LABELS // labels))
+    noted = labels < _MANY_LABELS
     content = {
         "kind": "cells", "version": version, "token": source.token, "total": len(source),
         "title": source.title[:_ERROR], "live": source.run is not None,
@@ -36,7 +40,7 @@ def head_message(source: Source, version: int) -> Message:
         "axes": [
             {
                 "name": axis.name, "labels": [clip_text(x, limit) for x in axis.labels],
-                "notes": [] if many else [clip_text(n or "", limit) for n in axis.notes],
+                "notes": [clip_text(n or "", limit) for n in axis.notes if noted],
             }
             for axis in source.axes
         ],
@@ -49,9 +53,8 @@ def state_messages(
 ) -> Iterator[Message]:
     """Say how a run and some of its cells stand, with the previews of the visible ones."""
     facts = run_facts(run)
-    for start in range(0, max(1, len(cells)), _CELLS_A_MESSAGE):
-        part = cells[start : start + _CELLS_A_MESSAGE]
-        shown, pictures, room = [], [], MAX_BYTES
+    for part in _parts(cells):
+        shown, pictures, room = [], [], _HALF
         for cell in part:
             if cell.preview and cell.index in visible and len(cell.preview) < room:
                 room -= len(cell.preview)
@@ -65,6 +68,19 @@ def state_messages(
                 for c in part
             ],
         }, pictures  # fmt: skip
+
+
+def _parts(cells: Sequence[CellState]) -> Iterator[list[CellState]]:
+    """Cut cells into parts whose states, with the errors, stay below half a message."""
+    part: list[CellState] = []
+    size = 0
+    for cell in cells:
+        size += _STATE + min(_ERROR, len(cell.error or ""))
+        if size > _HALF and part:
+            yield part
+            part, size = [], _STATE
+        part.append(cell)
+    yield part
 
 
 def sheets_message(source: Source, indices: Iterable[int]) -> tuple[Message, list[int]]:

@@ -1,0 +1,106 @@
+"""How the grid looks: themes, many clips, one clip, odd prompts; the pictures are looked at."""
+
+import pytest
+from labpage import frame, started, wait_for
+from measure import LIBRARY_CODE
+
+pytestmark = pytest.mark.browser
+
+CONTRAST = """selectors => {
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const light = c => c.slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = node => {
+    for (let at = node; at; at = at.parentElement) {
+      const c = rgb(getComputedStyle(at).backgroundColor);
+      if (c.length < 4 || c[3] > 0.5) return c;
+    }
+    return [255, 255, 255];
+  };
+  return Object.fromEntries(selectors.map(s => {
+    const node = [...document.querySelectorAll('.bcm-root ' + s)].find(n => n.textContent && !n.hidden);
+    const [a, b] = [light(rgb(getComputedStyle(node).color)), light(behind(node))];
+    return [s, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+  }));
+}"""
+
+
+def test_dark_theme(notebook):
+    nb = notebook("dark", started("dark", batch=4, seeds=4, broken="ice", place='["sea", "ice"]'))
+    page = nb.page
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
+    nb.run(1)
+    wait_for(page, 8)
+    page.locator(".bcm-root.bcm-dark").wait_for()
+    contrast = page.evaluate(
+        CONTRAST, [".bcm-inner", ".bcm-outer", ".bcm-count", ".bcm-title", ".bcm-note"]
+    )
+    assert all(value >= 4.5 for value in contrast.values()), contrast
+    page.locator(".bcm-scroll").focus()
+    page.keyboard.press("ArrowRight")
+    nb.shot("dark")
+    page.keyboard.press("Enter")
+    page.locator("video.bcm-there").wait_for()
+    nb.shot("dark-large")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
+    )
+    page.locator(".bcm-root:not(.bcm-dark)").wait_for()
+
+
+def test_many_clips_scroll_smoothly(notebook):
+    show = LIBRARY_CODE.format(name="many", count=400)
+    nb = notebook("many", show, "bw.ClipGrid(clips, size=96)")
+    page = nb.page
+    nb.run(1, wait=True)
+    nb.run(2)
+    wait_for(page, 20)
+    cells = page.locator(".bcm-cell").count()
+    assert cells < 250, "only what is seen is on the page"
+    nb.shot("many")
+    scroll = page.locator(".bcm-scroll")
+    scroll.evaluate("s => s.scrollTo(0, s.scrollHeight)")
+    page.wait_for_timeout(200)
+    assert page.locator(".bcm-cell").count() < 250
+    wait_for(page, 20)
+    # Headers stay in view.
+    top = scroll.bounding_box()
+    head = page.locator(".bcm-head").bounding_box()
+    assert abs(head["y"] - top["y"]) < 2
+    scroll.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("End")
+    page.wait_for_timeout(300)
+    nb.shot("many-scrolled")
+    current = page.locator(".bcm-cell.bcm-current").bounding_box()
+    assert top["x"] < current["x"] < top["x"] + top["width"]
+
+
+def test_hostile_and_long_prompts_one_clip_and_calm_pages(notebook):
+    prompts = [
+        "<img src=x onerror=alert(1)> a bee over a meadow in the very early morning light, seen from far",
+        "a moth \U0001f98b over a meadow in the very early morning light, seen from near",
+        "نحلة فوق مرج a bee over a meadow in the very early morning light, seen from above",
+    ]
+    show = (
+        "library = bc.library('odd')\n"
+        f"run = bc.run(bc.sweep({prompts!r}, seed=range(3)), DrawnModel(), library=library).wait()\n"
+        "one = bc.run(bc.shot('a bee'), DrawnModel(), library=library).wait()\nrun"
+    )
+    nb = notebook("odd", show, "one", size=(900, 900), reduced="reduce")
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 9)
+    assert page.locator(".bcm-root img").count() == 0
+    before = frame(page.locator(".bcm-cell").first)
+    page.wait_for_timeout(600)
+    assert frame(page.locator(".bcm-cell").first) == before, "calm pages don't move"
+    nb.shot("odd-prompts")
+    nb.run(2)
+    page.locator(".bcm-root").nth(1).wait_for()
+    wait_for(page, 10)
+    page.locator(".bcm-root").nth(1).scroll_into_view_if_needed()
+    nb.shot("one-clip")
