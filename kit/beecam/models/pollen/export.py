@@ -13,7 +13,6 @@ from torch import Tensor
 from beecam.models.pollen import captions, data, nets
 from beecam.models.pollen.train import (
     autoencoder_loop,
-    encode_clips,
     picture,
     to_clips,
     transformer_loop,
@@ -41,7 +40,9 @@ def export(folder: Path, target: Path) -> None:
     # in half, where diffusers makes the other parts whole.
     pipe.save_pretrained(temporary, max_shard_size=SHARD_SIZE)
     clips, _ = data.load(folder / "clips", limit=1)
-    write_preview(pipe.vae.float(), clips[:_PREVIEW_CLIPS], temporary / FILE)
+    kept = torch.load(folder / "latents.pt", weights_only=True)
+    few = slice(0, _PREVIEW_CLIPS)
+    write_preview(kept["latents"][few].float(), clips[few], temporary / FILE)
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
@@ -76,13 +77,18 @@ def _be_certain(vae: Any) -> None:
         last.bias[-1].fill_(-30.0)
 
 
-def write_preview(vae: Any, clips: Tensor, path: Path) -> None:
-    """Fit the affine map from normalised latents to a small picture, by least squares."""
+def write_preview(latents: Tensor, clips: Tensor, path: Path) -> None:
+    """Fit the affine map from normalised latents to a small picture, by least squares.
+
+    Args:
+        latents: clips x channels x frames x height x width, normalised.
+        clips: What they stand for: clips x frames x height x width x 3, uint8.
+        path: The safetensors file.
+    """
     from safetensors.torch import save_file
 
-    latents = encode_clips(vae, clips, "cpu").float()
-    mean, deviation = (v.float().view(1, -1, 1, 1, 1) for v in (vae.latents_mean, vae.latents_std))
-    x = ((latents - mean) / deviation)[:, :, 1:]
+    # The first latent frame is one frame, all others are four.
+    x = latents[:, :, 1:]
     count, _, cells, high, wide = x.shape
     video = clips[:, 1:].float().permute(0, 1, 4, 2, 3) / 255
     small = torch.nn.functional.adaptive_avg_pool2d(

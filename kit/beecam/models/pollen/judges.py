@@ -50,22 +50,27 @@ class Judge(nn.Module):
         )  # fmt: skip
         self.head = nn.Linear(8 * wide, len(ATTRIBUTES[attribute]))
 
-    def features(self, clips: Tensor) -> Tensor:
-        """Return what the decision is made from: clips x numbers."""
-        seen = self.body(_shown(clips, self.view)).flatten(2)
-        return torch.cat([seen.mean(2), seen.amax(2)], 1)
-
-    def forward(self, clips: Tensor) -> Tensor:
+    def forward(self, seen: Tensor) -> Tensor:
         """Return a score for each value.
 
         Args:
-            clips: clips x frames x height x width x 3, uint8.
+            seen: What `shown` returns.
         """
-        scores: Tensor = self.head(self.features(clips))
+        found = self.body(seen).flatten(2)
+        scores: Tensor = self.head(torch.cat([found.mean(2), found.amax(2)], 1))
         return scores
 
 
-def _shown(clips: Tensor, view: _View) -> Tensor:
+def shown(clips: Tensor, view: _View) -> Tensor:
+    """Return the frames and pixels that a judge looks at.
+
+    Args:
+        clips: clips x frames x height x width x 3, uint8.
+        view: The judge's view.
+
+    Returns:
+        clips x 3 x frames x height x width, -1 to 1.
+    """
     places = torch.linspace(0, clips.shape[1] - 1, view.frames).round().long()
     video = clips[:, places].permute(0, 1, 4, 2, 3).float() / 127.5 - 1
     if view.pixels != clips.shape[2]:
@@ -99,12 +104,11 @@ def train_judge(attribute: str, clips: Tensor, scenes: Sequence[Scene], folder: 
         g = loop.generator
         which = usable[torch.randint(0, len(usable), (_BATCH,), generator=g)]
         flip = bool(torch.rand(1, generator=g) < 0.5)  # noqa: PLR2004
-        batch = clips[which].flip(3) if flip else clips[which]
-        # Generated clips are a little soft: a judge must not need the last bit of sharpness.
-        noise = torch.randn(batch.shape, generator=g) * 6 * torch.rand(1, generator=g)
-        blurred = (batch.float() + noise).clamp(0, 255)
+        seen = shown(clips[which].flip(3) if flip else clips[which], judge.view)
+        # Generated clips are a little soft and noisy: a judge must not need the last sharpness.
+        noise = torch.randn(seen.shape, generator=g) * 0.06 * torch.rand(1, generator=g)
         return F.cross_entropy(
-            loop.modules["judge"](blurred), (turned if flip else straight)[which]
+            loop.modules["judge"](seen + noise), (turned if flip else straight)[which]
         )
 
     loop = Loop({"judge": judge}, folder / f"judge-{attribute}.pt", rate=3e-3, betas=(0.9, 0.99),
@@ -118,7 +122,9 @@ def train_judge(attribute: str, clips: Tensor, scenes: Sequence[Scene], folder: 
 def judge_all(judge: Judge, clips: Tensor) -> Tensor:
     """Return the index of the value that a judge sees in each clip."""
     with torch.no_grad():
-        return torch.cat([judge(part).argmax(1) for part in torch.split(clips, 64)])
+        return torch.cat(
+            [judge(shown(part, judge.view)).argmax(1) for part in torch.split(clips, 64)]
+        )
 
 
 def save(judges: Mapping[str, Judge], path: Path = FILE) -> None:
