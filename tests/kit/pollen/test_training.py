@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from beecam.models.pollen import data, train
-from beecam.models.pollen.scene import held_out
+from beecam.models.pollen import codec, components, data, nets, train
+from beecam.models.pollen.scene import draw_scene, held_out
 from beecam.models.pollen.training import Loop
 
 
@@ -59,23 +59,26 @@ def test_training_learns_and_logs(tmp_path):
     assert lines[-1]["loss"] < lines[0]["loss"] / 3
 
 
-def test_a_finish_ends_at_a_rate_of_zero_and_stops(tmp_path):
+def test_a_finish_ends_at_a_rate_of_zero_and_training_goes_on_after_it(tmp_path):
     run = loop(tmp_path / "a.pt")
-    run.run(loss, steps=100, finish=True)
-    assert run.step == 100
+    run.run(loss, steps=200, finish=True)
+    assert run.step == 200
     assert run._optimizer.param_groups[0]["lr"] < 2e-4
+    run = loop(tmp_path / "a.pt")
     run.run(loss, steps=10)
-    assert run.step == 100
+    assert run.step == 210
+    assert run._optimizer.param_groups[0]["lr"] == 1e-2
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A whole training in small: a few clips, a few steps, and the real networks."""
     folder = tmp_path_factory.mktemp("pollen")
-    chosen = [scene for scene, _ in zip(data.scenes(5), range(72), strict=False)]
+    chosen = [scene for scene, _ in zip(data.scenes(5), range(12), strict=False)]
     (folder / "clips").mkdir()
-    data.save(folder / "clips" / "clips-00000.pt", chosen, data.render_all(chosen))
-    for stage in ("autoencoder", "encode", "transformer", "export"):
+    clips = data.render_all(chosen).repeat(6, 1, 1, 1, 1)
+    data.save(folder / "clips" / "clips-00000.pt", chosen * 6, clips)
+    for stage in ("components", "decoder", "encoder", "transformer", "export"):
         train.main([stage, "--folder", str(folder), "--minutes", "0.03", "--device", "cpu"])
     return folder
 
@@ -111,6 +114,47 @@ def test_the_preview_that_is_exported_shows_what_the_clip_shows(folder):
     small = torch.nn.functional.avg_pool2d(clips[0].float().permute(0, 3, 1, 2), 2)
     error = (shown - small.permute(0, 2, 3, 1)).abs().mean()
     assert error < (small - small.mean()).abs().mean()
+
+
+def test_components_show_clips_and_give_each_channel_the_same_spread(folder):
+    clips, _ = data.load(folder / "clips")
+    kept = components.Components.load(folder / components.FILE)
+    latents = kept.encode(clips)
+    assert latents.shape == (72, nets.CHANNELS, 5, 4, 4)
+    spread = latents.std((0, 2, 3, 4))
+    assert spread.min() > 0.7
+    assert spread.max() < 1.3
+    assert (kept.deviation.diff() <= 0).all()
+    near = codec.nearness(train.to_video(kept.decode(latents)), clips)
+    assert near > 24
+    alone = kept.encode(clips[3:4])
+    assert torch.allclose(alone[0], latents[3], atol=1e-3)
+    # the first frame is a latent frame of its own, and later ones don't change it
+    assert torch.allclose(kept.encode(clips[3:4, :1])[0, :, 0], latents[3, :, 0], atol=1e-3)
+
+
+def test_the_same_clips_give_the_same_components():
+    clips = data.render_all([draw_scene(seed) for seed in range(6)])
+    one, two = (components.fit([clips[:a], clips[a:]], 8) for a in (3, 5))
+    assert torch.equal(one.basis, two.basis)
+    assert torch.allclose(one.basis.T @ one.basis, torch.eye(8), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_exported_weights_in_the_same_latent_space(folder, tmp_path):
+    import shutil
+
+    shutil.copytree(folder / "clips", tmp_path / "clips")
+    start = folder / "weights"
+    train.main(["components", "--folder", str(tmp_path), "--from-weights", str(start)])
+    first, second = (train.latents_of(f).float() for f in (folder, tmp_path))
+    assert (first - second).abs().mean() < 0.02
+    again = train.transformer_loop(tmp_path, "cpu", start)
+    trained = train.transformer_loop(folder, "cpu")
+    trained.settle()
+    for name, module in trained.modules.items():
+        for key, value in module.state_dict().items():
+            assert torch.allclose(value, again.modules[name].state_dict()[key], atol=2e-3), key
 
 
 def test_scenes_for_training_are_never_held_out():

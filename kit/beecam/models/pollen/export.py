@@ -10,13 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from beecam.models.pollen import captions, data, nets
-from beecam.models.pollen.train import (
-    autoencoder_loop,
-    picture,
-    to_clips,
-    transformer_loop,
-)
+from beecam.models.pollen import captions, codec, data, nets
+from beecam.models.pollen.components import FILE as COMPONENTS
+from beecam.models.pollen.components import Components
+from beecam.models.pollen.train import latents_of, picture, to_clips, transformer_loop
 from beecam.models.preview import FILE
 
 SHARD_SIZE = "14MB"
@@ -40,9 +37,11 @@ def export(folder: Path, target: Path) -> None:
     # in half, where diffusers makes the other parts whole.
     pipe.save_pretrained(temporary, max_shard_size=SHARD_SIZE)
     clips, _ = data.load(folder / "clips", limit=1)
-    kept = torch.load(folder / "latents.pt", weights_only=True)
-    few = slice(0, _PREVIEW_CLIPS)
-    write_preview(kept["latents"][few].float(), clips[few], temporary / FILE)
+    # All clips come first, their mirror images after them.
+    clips = clips[:_PREVIEW_CLIPS]
+    write_preview(latents_of(folder)[: len(clips)].float(), clips, temporary / FILE)
+    # Without them no later training could go on in the same latent space.
+    Components.load(folder / COMPONENTS).save(temporary / COMPONENTS, torch.float16)
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
@@ -51,30 +50,28 @@ def export(folder: Path, target: Path) -> None:
 
 
 def pipeline(folder: Path) -> Any:
-    """Put the pipeline together from the checkpoints' averaged weights."""
+    """Put the pipeline together from the checkpoints' averaged weights.
+
+    Raises:
+        FileNotFoundError: A part was never trained.
+    """
     from diffusers import LTXPipeline
 
-    loops = [autoencoder_loop(folder, "cpu"), transformer_loop(folder, "cpu")]
-    for loop in loops:
-        loop.settle()
-    vae: Any = loops[0].modules["autoencoder"].eval()
-    kept = torch.load(folder / "latents.pt", weights_only=True)
-    vae.latents_mean.copy_(kept["mean"])
-    vae.latents_std.copy_(kept["deviation"])
-    _be_certain(vae)
+    for part in ("decoder", "encoder", "transformer"):
+        if not (folder / f"{part}.pt").exists():
+            raise FileNotFoundError(f"{folder / part}.pt is not there: run the stage `{part}`.")
+    vae = codec.autoencoder()
+    for half in ("decoder", "encoder"):
+        codec.half_loop(half, vae, folder, "cpu").settle()
+    codec.be_certain(vae)
+    loop = transformer_loop(folder, "cpu")
+    loop.settle()
     return LTXPipeline(
-        scheduler=nets.scheduler(), vae=vae, tokenizer=nets.tokenizer(captions.vocabulary()),
-        text_encoder=loops[1].modules["text_encoder"].eval(),
-        transformer=loops[1].modules["transformer"].eval(),
+        scheduler=nets.scheduler(), vae=vae.eval(),
+        tokenizer=nets.tokenizer(captions.vocabulary()),
+        text_encoder=loop.modules["text_encoder"].eval(),
+        transformer=loop.modules["transformer"].eval(),
     )  # fmt: skip
-
-
-def _be_certain(vae: Any) -> None:
-    """Let encoding give the mean: trained without a prior, the variance's channel means nothing."""
-    last = vae.encoder.conv_out.conv
-    with torch.no_grad():
-        last.weight[-1].zero_()
-        last.bias[-1].fill_(-30.0)
 
 
 def write_preview(latents: Tensor, clips: Tensor, path: Path) -> None:

@@ -2,12 +2,17 @@
 
 Stages, each of which can be stopped and goes on where it was:
     render       clips of the world, into FOLDER/clips
-    autoencoder  clips to latents and back
-    encode       all clips, and their mirror images, as latents
+    components   principal components of the clips' blocks, and all clips, and their mirror images,
+                 as latents
+    decoder      latents to clips
+    encoder      clips to latents
     transformer  denoiser and text encoder together, by flow matching (arXiv 2210.02747) with
                  caption dropout for classifier-free guidance (arXiv 2207.12598)
     export       FOLDER/weights: what `bc.load()` and diffusers' pipelines load
-    all          one after the other, the minutes shared between the two trainings
+    all          one after the other
+decoder, encoder and transformer need only render and components: they can train beside each other.
+To go on from weights that were exported, with the checkpoints lost: `--from-weights FOLDER` at
+components, decoder, encoder and transformer.
 """
 
 from __future__ import annotations
@@ -15,22 +20,27 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from beecam.models.pollen import captions, data, nets
+from beecam.models.pollen import captions, codec, data, nets
+from beecam.models.pollen.codec import to_clips, to_video
+from beecam.models.pollen.components import FILE as COMPONENTS
+from beecam.models.pollen.components import Components, fit
 from beecam.models.pollen.scene import Scene
 from beecam.models.pollen.training import Loop
 
-HELD_BACK = 64  # clips at the end that are only measured on
-_AE_BATCH, _AE_FRAMES = 4, 9
-_EDGES = 1.0
+__all__ = ["main", "mirrored", "picture", "to_clips", "to_video", "transformer_loop"]
+
+_FITTED = 400  # clips from which the components are found
 _BATCH = 32
 _NO_CAPTION = 0.1
-_STAGES = ("render", "autoencoder", "encode", "transformer", "export", "all")
+_STAGES = ("render", "components", "decoder", "encoder", "transformer", "export", "all")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -56,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
         STAGES[stage](chosen)
 
 
-# --- autoencoder -------------------------------------------------------------------------------
+# --- latents -----------------------------------------------------------------------------------
 
 
 def _render(chosen: argparse.Namespace) -> None:
@@ -64,71 +74,70 @@ def _render(chosen: argparse.Namespace) -> None:
     print(f"{shards} shards of {data.SHARD} clips", flush=True)
 
 
-def autoencoder_loop(folder: Path, device: str, start: Path | None = None) -> Loop:
-    """Make or resume the training of the autoencoder."""
-    model = nets.autoencoder()
-    if start is not None:
-        model = type(model).from_pretrained(start / "vae", torch_dtype=torch.float32)
-    loop = Loop({"autoencoder": model}, folder / "autoencoder.pt", rate=1.5e-3, betas=(0.9, 0.95),
-                decay=0.99, device=device)  # fmt: skip
-    loop.resume()
-    return loop
+def _components(chosen: argparse.Namespace) -> None:
+    clips, scenes = data.load(chosen.folder / "clips")
+    file = chosen.folder / COMPONENTS
+    if chosen.from_weights is not None:
+        # Only in the same latent space can what was trained be trained on.
+        Components.load(chosen.from_weights).save(file)
+    if not file.exists():
+        fit(torch.split(clips[:: max(1, len(clips) // _FITTED)], 50)).save(file)
+    components = Components.load(file)
+    # A mirrored clip is as good a clip, with its pan the other way round.
+    latents = torch.cat([components.encode(some).half() for some in (clips, clips.flip(3))])
+    truth = [scene.attributes for scene in scenes] + [mirrored(scene) for scene in scenes]
+    torch.save({"latents": latents}, chosen.folder / "latents.pt")
+    (chosen.folder / "latents.json").write_text(json.dumps(truth))
+    few = clips[-codec.HELD_BACK :]
+    near = codec.nearness(to_video(components.decode(components.encode(few))), few)
+    print(f"{len(latents)} clips of {tuple(latents.shape[1:])}; by components alone {near:.2f} dB",
+          flush=True)  # fmt: skip
 
 
-def autoencoder_loss(loop: Loop, clips: Tensor) -> Tensor:
-    """Return the squared error of some clips' reconstruction, and of its slopes.
+def mirrored(scene: Scene) -> dict[str, str]:
+    """Return the attributes of a scene seen in a mirror."""
+    swap = {"pan left": "pan right", "pan right": "pan left"}
+    return {**scene.attributes, "camera": swap.get(scene.camera, scene.camera)}
 
-    Args:
-        loop: The training.
-        clips: clips x frames x height x width x 3, uint8.
+
+def latents_of(folder: Path) -> Tensor:
+    """Return the latents of all clips and of their mirror images, float16.
+
+    Raises:
+        FileNotFoundError: There are none.
     """
-    g = loop.generator
-    batch = _AE_BATCH if loop.device == "cpu" else 16 * _AE_BATCH
-    which = torch.randint(0, len(clips), (batch,), generator=g)
-    first = int(torch.randint(0, clips.shape[1] - _AE_FRAMES + 1, (1,), generator=g))
-    x = to_video(clips[which, first : first + _AE_FRAMES]).to(loop.device)
-    if bool(torch.rand(1, generator=g) < 0.5):  # noqa: PLR2004
-        x = x.flip(4)
-    model: Any = loop.modules["autoencoder"]
-    with torch.autocast(loop.device, torch.bfloat16):
-        y: Tensor = model.decode(model.encode(x).latent_dist.mean).sample
-    error = y.float() - x
-    # What is left of the error after the first minutes is at edges, and with it the insects: the
-    # error's own slopes weigh fine detail more.
-    across, down = error.diff(dim=4), error.diff(dim=3)
-    return (error**2).mean() + _EDGES * ((across**2).mean() + (down**2).mean())
+    path = folder / "latents.pt"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there: run the stage `components` first.")
+    kept: Tensor = torch.load(path, weights_only=True)["latents"]
+    return kept
 
 
-def _autoencoder(chosen: argparse.Namespace) -> None:
+# --- decoder and encoder -----------------------------------------------------------------------
+
+
+def _half(half: str, chosen: argparse.Namespace) -> None:
     clips, _ = data.load(chosen.folder / "clips")
-    loop = autoencoder_loop(chosen.folder, chosen.device, chosen.from_weights)
-    seen = clips[:-HELD_BACK]
-    loop.run(lambda run: autoencoder_loss(run, seen), minutes=chosen.minutes, finish=chosen.finish)
-    _strip(loop, clips[-8:], chosen.folder / "autoencoder.png")
-
-
-def to_video(clips: Tensor) -> Tensor:
-    """uint8 clips x frames x height x width x 3 to clips x 3 x frames x height x width, -1 to 1."""
-    return clips.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
-
-
-def to_clips(video: Tensor) -> Tensor:
-    """Undo `to_video`."""
-    return ((video.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 4, 1).cpu()
-
-
-def _strip(loop: Loop, clips: Tensor, path: Path) -> None:
-    """Write clips above their reconstructions, and note how near they are."""
+    latents = latents_of(chosen.folder)
+    model = codec.autoencoder(chosen.from_weights)
+    loop = codec.half_loop(half, model, chosen.folder, chosen.device)
+    model.to(chosen.device)
+    loss = codec.HalfLoss(half, model, clips, latents)
+    loop.run(loss, minutes=chosen.minutes, finish=chosen.finish)
+    loop.settle()
+    few = clips[-codec.HELD_BACK :]
+    known = latents[len(clips) - len(few) : len(clips)].float()
     with torch.no_grad():
-        model: Any = loop.modules["autoencoder"]
-        x = to_video(clips).to(loop.device)
-        y = model.decode(model.encode(x).latent_dist.mean).sample
-    error = ((y.clamp(-1, 1) - x) ** 2).mean((1, 2, 3, 4))
-    psnr = float((-10 * torch.log10(error / 4)).mean())
-    loop.note(step=loop.step, psnr=psnr)
-    print(f"autoencoder: step {loop.step}, {psnr:.2f} dB", flush=True)
-    pairs = torch.stack([clips, to_clips(y)], 1).flatten(0, 1)
-    picture(pairs, path)
+        if half == "encoder":
+            found = model.encode(to_video(few).to(chosen.device)).latent_dist.mean.cpu()
+            shares = {"error": round(float(((found - known) ** 2).mean()), 4)}
+        else:
+            found = model.decode(known.to(chosen.device)).sample
+            shares = {"psnr": round(codec.nearness(found, few), 2)}
+            picture(torch.stack([few[:8], to_clips(found[:8])], 1).flatten(0, 1),
+                    chosen.folder / "decoder.png")  # fmt: skip
+    loop.note(step=loop.step, **shares)
+    print(f"{half}: step {loop.step}, {shares} on clips it has not seen", flush=True)
 
 
 def picture(clips: Tensor, path: Path, columns: int = 2) -> None:
@@ -145,41 +154,6 @@ def picture(clips: Tensor, path: Path, columns: int = 2) -> None:
     sheet = full.flatten(1, 2).permute(1, 0, 2, 3).flatten(1, 2)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(sheet.numpy()).save(path)
-
-
-# --- latents -----------------------------------------------------------------------------------
-
-
-def encode_clips(model: Any, clips: Tensor, device: str) -> Tensor:
-    """Encode clips: clips x channels x frames x height x width, as the autoencoder gives them."""
-    with torch.no_grad():
-        return torch.cat([
-            model.encode(to_video(clips[i : i + 16]).to(device)).latent_dist.mean.cpu()
-            for i in range(0, len(clips), 16)
-        ])  # fmt: skip
-
-
-def _encode(chosen: argparse.Namespace) -> None:
-    clips, scenes = data.load(chosen.folder / "clips")
-    loop = autoencoder_loop(chosen.folder, chosen.device)
-    loop.settle()
-    model = loop.modules["autoencoder"].eval()
-    # A mirrored clip is as good a clip, with its pan the other way round.
-    both = [encode_clips(model, some, chosen.device) for some in (clips, clips.flip(3))]
-    latents = torch.cat(both)
-    mean, deviation = latents.mean((0, 2, 3, 4)), latents.std((0, 2, 3, 4))
-    truth = [scene.attributes for scene in scenes] + [mirrored(scene) for scene in scenes]
-    normal = (latents - mean.view(1, -1, 1, 1, 1)) / deviation.view(1, -1, 1, 1, 1)
-    torch.save({"latents": normal.half(), "mean": mean, "deviation": deviation},
-               chosen.folder / "latents.pt")  # fmt: skip
-    (chosen.folder / "latents.json").write_text(json.dumps(truth))
-    print(f"{len(latents)} clips of {tuple(latents.shape[1:])}", flush=True)
-
-
-def mirrored(scene: Scene) -> dict[str, str]:
-    """Return the attributes of a scene seen in a mirror."""
-    swap = {"pan left": "pan right", "pan right": "pan left"}
-    return {**scene.attributes, "camera": swap.get(scene.camera, scene.camera)}
 
 
 # --- transformer -------------------------------------------------------------------------------
@@ -258,10 +232,10 @@ class FlowLoss:
 
 
 def _transformer(chosen: argparse.Namespace) -> None:
-    kept = torch.load(chosen.folder / "latents.pt", weights_only=True)
+    latents = latents_of(chosen.folder)
     truth = json.loads((chosen.folder / "latents.json").read_text())
     loop = transformer_loop(chosen.folder, chosen.device, chosen.from_weights)
-    loss = FlowLoss(kept["latents"], truth, _BATCH if chosen.device == "cpu" else 8 * _BATCH)
+    loss = FlowLoss(latents, truth, _BATCH if chosen.device == "cpu" else 8 * _BATCH)
     loop.run(loss, minutes=chosen.minutes, finish=chosen.finish)
     print(f"transformer: step {loop.step}", flush=True)
 
@@ -272,9 +246,9 @@ def _export(chosen: argparse.Namespace) -> None:
     export(chosen.folder, chosen.folder / "weights")
 
 
-STAGES = {
-    "render": _render, "autoencoder": _autoencoder, "encode": _encode,
-    "transformer": _transformer, "export": _export,
+STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
+    "render": _render, "components": _components, "decoder": partial(_half, "decoder"),
+    "encoder": partial(_half, "encoder"), "transformer": _transformer, "export": _export,
 }  # fmt: skip
 
 

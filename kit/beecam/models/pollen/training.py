@@ -87,10 +87,13 @@ class Loop:
             loss: Draws a batch from `loop.generator` and returns its loss.
             minutes: Stop after so many.
             steps: Stop after so many, whichever comes first.
-            finish: Let the learning rate fall to zero over this call.
+            finish: Let the learning rate fall to zero over this call. Of a finish that was
+                stopped the next call does the rest; after a whole one training goes on.
         """
         started = saved = time.monotonic()
         first = self.step
+        if self._finish and self.step >= sum(self._finish):
+            self._finish = None  # what was finished is trained on, at the full rate again
         while time.monotonic() - started < 60 * minutes and (
             steps is None or self.step - first < steps
         ):
