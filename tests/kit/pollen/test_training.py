@@ -162,3 +162,43 @@ def test_scenes_for_training_are_never_held_out():
     assert not any(held_out(scene) for scene in first)
     held = [scene for scene, _ in zip(data.scenes(0, held=True), range(5), strict=False)]
     assert all(held_out(scene) for scene in held)
+
+
+def flow_loop(path):
+    torch.manual_seed(1)
+    return train.transformer_loop(path, "cpu")
+
+
+def test_the_real_training_of_the_denoiser_goes_on_to_the_same_bits(tmp_path):
+    g = torch.Generator().manual_seed(0)
+    latents = torch.randn(6, nets.CHANNELS, 5, 4, 4, generator=g)
+    truth = [draw_scene(seed).attributes for seed in range(6)]
+    loss = train.FlowLoss(latents, truth, batch=2)
+    for name in ("whole", "part"):
+        (tmp_path / name).mkdir()
+        flow_loop(tmp_path / name).save()
+    whole = flow_loop(tmp_path / "whole")
+    whole.run(loss, steps=4)
+    for _ in range(2):
+        part = flow_loop(tmp_path / "part")
+        part.run(loss, steps=2)
+    assert part.step == whole.step == 4
+    for one, two in zip(whole.average, part.average, strict=True):
+        assert torch.equal(one, two)
+
+
+def test_training_places_cells_where_the_pipelines_do():
+    from diffusers import LTXConditionPipeline
+
+    ids = LTXConditionPipeline._prepare_video_ids(2, 5, 4, 4)
+    theirs = LTXConditionPipeline._scale_video_ids(ids, nets.SPACE, nets.TIME, 0).float()
+    theirs[:, 0] /= nets.FPS
+    loss = train.FlowLoss(torch.zeros(2, nets.CHANNELS, 5, 4, 4), [], batch=2)
+    g = torch.Generator().manual_seed(0)
+    ours = [loss._places(5, 4, 4, g, "cpu") for _ in range(40)]
+    coordinates = [o["video_coords"] for o in ours if "video_coords" in o]
+    assert 2 <= len(coordinates) <= 18
+    assert all(torch.equal(c, theirs) for c in coordinates)
+    # LTXPipeline: frames and pixels a cell
+    scales = {o["rope_interpolation_scale"] for o in ours if "rope_interpolation_scale" in o}
+    assert scales == {(4 / 8.0, 16, 16)}
