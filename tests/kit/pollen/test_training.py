@@ -79,7 +79,7 @@ def folder(tmp_path_factory):
     clips = data.render_all(chosen).repeat(6, 1, 1, 1, 1)
     data.save(folder / "clips" / "clips-00000.pt", chosen * 6, clips)
     for stage in ("components", "decoder", "encoder", "transformer", "export"):
-        train.main([stage, "--folder", str(folder), "--minutes", "0.03", "--device", "cpu"])
+        train.main([stage, "--folder", str(folder), "--minutes", "0.01", "--device", "cpu"])
     return folder
 
 
