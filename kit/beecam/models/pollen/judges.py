@@ -30,7 +30,7 @@ class _View:
 
 _VIEWS = {
     "place": _View(32, 3, 16, 900), "light": _View(16, 3, 12, 500),
-    "insect": _View(64, 5, 16, 1400), "camera": _View(32, 9, 16, 1400),
+    "insect": _View(64, 5, 16, 800), "camera": _View(32, 9, 16, 1000),
 }  # fmt: skip
 
 
