@@ -17,7 +17,6 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from traitlets.config import Config
 
 
 def main() -> int:
@@ -48,19 +47,17 @@ def execute(notebook: Any, folder: Path, timeout: int) -> None:
     """Run all cells in `folder`; a line a cell says what runs and for how long."""
     code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     show = _Progress(len(code))
-    settings = Config()
-    if os.name == "posix":
-        settings.KernelManager.transport = "ipc"  # nothing of it on a network
     client = NotebookClient(
-        notebook, config=settings, timeout=timeout, kernel_name="python3", store_widget_state=False,
+        notebook, timeout=timeout, kernel_name="python3", store_widget_state=False,
         resources={"metadata": {"path": str(folder)}},
         on_cell_start=lambda cell, cell_index: show.start(cell, code, cell_index),
         on_cell_executed=lambda **_: show.stop(),
     )  # fmt: skip
-    try:
-        client.execute()
-    finally:
-        show.stop()
+    with (folder / "kernel.log").open("w") as log:
+        try:
+            client.execute(stderr=log)
+        finally:
+            show.stop()
 
 
 class _Progress:

@@ -136,7 +136,7 @@ class Clip:
             )
         facts = self.facts
         made = model.generate([self.shot] * int(facts.get("batch", 1)))
-        return made[int(facts.get("place", 0))]
+        return made[int(facts.get("place_in_batch", 0))]
 
     def _lost(self, path: Path) -> str:
         return (
@@ -257,10 +257,14 @@ class ClipSet(Sequence[Clip]):
             row = self.library.row(clip.key)
             shot: Shot = row["shot"]
             facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
-            rows.append({
+            own = {
                 **self.values(i), "prompt": shot.prompt, "seed": shot.seed, "stars": row["stars"],
-                "rejected": row["rejected"], "tags": row["tags"], **facts, "key": clip.key,
-            })  # fmt: skip
+                "rejected": row["rejected"], "tags": row["tags"],
+            }  # fmt: skip
+            # An axis may be called like a fact: what the person named wins.
+            rows.append(
+                {**own, **{k: v for k, v in facts.items() if k not in own}, "key": clip.key}
+            )
         return pd.DataFrame(rows)
 
     def show(self, columns: int = 4, width: int = 160) -> None:

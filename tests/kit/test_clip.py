@@ -70,6 +70,10 @@ def test_to_frame_has_a_row_a_clip(clips):
     assert frame.loc[1, "tags"] == ("keep",)
     assert frame["seconds"].iloc[2] == pytest.approx(0.2)
     assert len(clips[:0].to_frame()) == 0
+    named = ClipSet(
+        clips.library, clips.keys[:1], axes=[Axis("width", ("wide",))], coords=[{"width": 0}]
+    )
+    assert named.to_frame().loc[0, "width"] == "wide", "an axis wins over a fact of its name"
 
 
 def test_pivot_has_axes_as_rows_and_columns(clips):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -80,6 +81,8 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
         source = source_of(shown)
         self._publisher = Publisher(source, self._say, self._on_finished)
         self._sheet_shown = False
+        self._sheet_lock = threading.Lock()
+        self._sheet_of: Run | None = None
         super().__init__(
             rows=_names(source, "rows", rows), columns=_names(source, "columns", columns),
             size=size, height=height, playing=playing,
@@ -202,6 +205,7 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
         self._sheet_shown = True
         if self.run is not None:
             self._publisher.start()
+            self._watch_cells()
 
     def _static_html(self) -> str:
         run = self.run
@@ -213,11 +217,32 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
         return f'<div class="beecam-static {self._sheet}">{body}</div>'
 
     def _on_finished(self) -> None:
-        if not self._sheet_shown:
-            return
+        with self._sheet_lock:
+            if not self._sheet_shown or self._sheet_of is self.run:
+                return
+            self._sheet_of = self.run
         from IPython.display import HTML, update_display
 
         update_display(HTML(self._static_html()), display_id=self._sheet)
+
+    def _watch_cells(self) -> None:
+        """Look at the end of each notebook cell, too.
+
+        A notebook that is executed without a front end may end right after `run.wait()`, before
+        the publisher has seen that the run is over.
+        """
+        from IPython import get_ipython
+
+        shell = get_ipython()
+        if shell is None:
+            return
+
+        def look(*_: object) -> None:
+            if self.run is None or self.run.finished:
+                shell.events.unregister("post_run_cell", look)
+                self._on_finished()
+
+        shell.events.register("post_run_cell", look)
 
 
 def _has(source: Source, name: str) -> bool:

@@ -1,0 +1,96 @@
+"""A run that is killed at any moment loses no finished clip and leaves no broken row."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from beecam.library import Library
+
+# Loads the model once; each line on stdin forks a process that runs the sweep and is killed. It
+# forks before any computation, when there are no other threads yet.
+ZYGOTE = """
+import os, sys
+import torch
+torch.set_num_threads(1)
+import beecam as bc
+from beecam.library import Library
+from pathlib import Path
+model = bc.load()
+print("ready", flush=True)
+for line in sys.stdin:
+    child = os.fork()
+    if child:
+        print("child", child, flush=True)
+        os.waitpid(child, 0)
+        print("gone", flush=True)
+        continue
+    sweep = bc.sweep("a bee over a meadow", seed=range(2000), num_inference_steps=1,
+                     guidance_scale=1.0, num_frames=9, width=32, height=32)
+    run = bc.run(sweep, model, library=Library(Path(sys.argv[1])))
+    version = 0
+    while not run.finished:
+        changes = run.changes(version, timeout=5)
+        version = changes.version
+        for cell in changes.cells:
+            if cell.status == "done":
+                print("done", cell.key, flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments(tmp_path):
+    lot = random.Random(20)
+    folder = tmp_path / "library"
+    process = subprocess.Popen(
+        [sys.executable, "-c", ZYGOTE, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, bufsize=1,
+    )  # fmt: skip
+    try:
+        assert process.stdout.readline() == "ready\n"
+        finished, seen = set(), set()
+        for attempt in range(20):
+            finished |= _run_and_kill(process, lot.uniform(0.05, 0.8))
+            _everything_is_whole(folder, finished, seen, attempt)
+    finally:
+        process.stdin.close()
+        process.wait(60)
+    assert len(finished) >= 20, "the kills came before anything was made: they prove nothing"
+
+
+def _run_and_kill(process, seconds):
+    """Let a child run until some time after its first clip; return what it said is finished."""
+    process.stdin.write("go\n")
+    child = int(process.stdout.readline().split()[1])
+    said = set()
+    first = process.stdout.readline().split()
+    if first and first[0] == "done":
+        said.add(first[1])
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    while (line := process.stdout.readline().split())[0] != "gone":
+        if len(line) == 2 and len(line[1]) == 32:  # the last line may be cut by the kill
+            said.add(line[1])
+    return said
+
+
+def _everything_is_whole(folder, finished, seen, attempt):
+    with Library(folder) as library:
+        clips = library.clips()
+        assert finished <= set(clips.keys), f"attempt {attempt} lost finished clips"
+        for clip in clips.filter(lambda clip: clip.key not in seen):
+            frames = clip.frames()
+            assert frames.shape == (9, 32, 32, 3)
+            assert clip.sheet[:2] == b"\xff\xd8"
+            assert np.ptp(frames) > 0
+        assert not list((folder / "media").rglob(".*")), "a half-written file was left"
+        seen.update(clips.keys)
+        files = {path.stem for path in (folder / "media").glob("??/*.mp4")}
+        assert files == set(clips.keys), "a file without a row was left"
+        assert library._rows("SELECT count(*) FROM pending") == [(0,)]
