@@ -547,7 +547,8 @@ def _facts(made: _Made, model: Model, *, exact: bool) -> dict[str, Any]:
     frames = made.frames
     facts: dict[str, Any] = {
         "frames": len(frames), "height": frames.shape[1], "width": frames.shape[2],
-        "seconds": round(made.seconds, 4), "batch": made.batch, "place_in_batch": made.place, "exact": exact,
+        "seconds": round(made.seconds, 4), "batch": made.batch,
+        "place_in_batch": made.place, "exact": exact,
         "sheet": media.sheet_layout(frames), "licence": model.licence,
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
         "beecam": __version__,
