@@ -67,9 +67,11 @@ def test_a_run_makes_every_clip_and_returns_at_once(ltx, library, gate):
 def test_the_same_call_while_it_runs_is_the_same_run(ltx, library, gate):
     run = bc.run(sweep(), ltx, library=library)
     assert bc.run(sweep(), ltx, library=library) is run
-    assert bc.run(sweep(6), ltx, library=library) is not run
+    other = bc.run(sweep(6), ltx, library=library)
+    assert other is not run
     gate.open.set()
     run.wait(60)
+    other.wait(60)
 
 
 def test_the_same_sweep_again_makes_nothing(ltx, library, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,9 @@ _PIXELS_A_CALL = 2_000_000
 _MOST_A_CALL = 8
 
 
+_LOCKS: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
+
+
 class DiffusersModel:
     """A diffusers text-to-video pipeline as a Model; made by `bc.load` or `bc.wrap`.
 
@@ -50,7 +54,8 @@ class DiffusersModel:
         self.pipe = pipe
         self.name = name
         self.licence = licence
-        self.lock = threading.RLock()
+        # One for each pipeline, however often it is wrapped: a call changes its scheduler.
+        self.lock = _LOCKS.setdefault(pipe, threading.RLock())
         self._family = family
         self._batch_size = batch_size
         self._limits: dict[Hashable, int] = {}
