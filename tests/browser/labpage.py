@@ -176,7 +176,8 @@ def notebooks(browser, address, folder):
         )  # fmt: skip
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        # Generous: a machine that does other things as well may need half a minute for a page.
+        page.set_default_timeout(60_000)
         page.problems = []
         page.on("pageerror", lambda error: page.problems.append(f"{error} {error.stack}"))
         path = folder / f"{name}.ipynb"

@@ -71,16 +71,23 @@ def test_a_finish_ends_at_a_rate_of_zero_and_training_goes_on_after_it(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A whole training in small: a few clips, a few steps, and the real networks."""
+def rendered(tmp_path_factory):
+    """A few clips and their latents."""
     folder = tmp_path_factory.mktemp("pollen")
     chosen = [scene for scene, _ in zip(data.scenes(5), range(12), strict=False)]
     (folder / "clips").mkdir()
     clips = data.render_all(chosen).repeat(6, 1, 1, 1, 1)
     data.save(folder / "clips" / "clips-00000.pt", chosen * 6, clips)
-    for stage in ("components", "decoder", "encoder", "transformer", "export"):
-        train.main([stage, "--folder", str(folder), "--minutes", "0.01", "--device", "cpu"])
+    train.main(["components", "--folder", str(folder), "--device", "cpu"])
     return folder
+
+
+@pytest.fixture(scope="module")
+def folder(rendered):
+    """A whole training in small: a few clips, a few steps, and the real networks."""
+    for stage in ("decoder", "encoder", "transformer", "export"):
+        train.main([stage, "--folder", str(rendered), "--minutes", "0.01", "--device", "cpu"])
+    return rendered
 
 
 @pytest.mark.slow
@@ -116,9 +123,9 @@ def test_the_preview_that_is_exported_shows_what_the_clip_shows(folder):
     assert error < (small - small.mean()).abs().mean()
 
 
-def test_components_show_clips_and_give_each_channel_the_same_spread(folder):
-    clips, _ = data.load(folder / "clips")
-    kept = components.Components.load(folder / components.FILE)
+def test_components_show_clips_and_give_each_channel_the_same_spread(rendered):
+    clips, _ = data.load(rendered / "clips")
+    kept = components.Components.load(rendered / components.FILE)
     latents = kept.encode(clips)
     assert latents.shape == (72, nets.CHANNELS, 5, 4, 4)
     spread = latents.std((0, 2, 3, 4))

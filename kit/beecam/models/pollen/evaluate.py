@@ -140,7 +140,7 @@ def make(pipe: Any, texts: Sequence[str], steps: int, first_seed: int = 0) -> Te
         video = pipe(
             prompt=part, width=nets.SIZE, height=nets.SIZE, num_frames=nets.FRAMES,
             frame_rate=nets.FPS, num_inference_steps=steps, guidance_scale=3.0,
-            output_type="pt", generator=lots, max_sequence_length=32,
+            output_type="pt", generator=lots,
         ).frames  # fmt: skip
         out.append(to_clips(video.permute(0, 2, 1, 3, 4) * 2 - 1))
     return torch.cat(out)

@@ -40,6 +40,7 @@ __all__ = ["main", "mirrored", "picture", "to_clips", "to_video", "transformer_l
 _FITTED = 400  # clips from which the components are found
 _BATCH = 32
 _NO_CAPTION = 0.1
+_UNIFORM = 0.2
 _STAGES = ("render", "components", "decoder", "encoder", "transformer", "export", "all")
 
 
@@ -191,7 +192,7 @@ class FlowLoss:
         frames, height, width = clean.shape[2:]
         tokens = clean.flatten(2).transpose(1, 2)
         noise = torch.randn(tokens.shape, generator=g).to(loop.device)
-        level = torch.sigmoid(torch.randn(self._batch, generator=g) + 0.3).to(loop.device)
+        level = _levels(self._batch, g).to(loop.device)
         mixed = (1 - level)[:, None, None] * tokens + level[:, None, None] * noise
         text = self._captions(which, g)
         with torch.autocast(loop.device, torch.bfloat16):
@@ -212,8 +213,8 @@ class FlowLoss:
             "" if lot.random() < _NO_CAPTION else captions.caption(self._truth[int(i)], lot)
             for i in which
         ]
-        # Padding to several lengths, so that the text encoder learns to look past any of them.
-        length = lot.choice((32, 32, 32, 48, nets.TEXT_LENGTH))
+        # The pipelines pad to TEXT_LENGTH unless told; the text encoder learns to look past less.
+        length = lot.choice((nets.TEXT_LENGTH, nets.TEXT_LENGTH, nets.TEXT_LENGTH, 48, 32))
         return self._tokenizer(
             texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
         )
@@ -229,6 +230,16 @@ class FlowLoss:
         seconds = (t * nets.TIME + 1 - nets.TIME).clamp(min=0) / nets.FPS
         places = torch.stack([seconds, y * nets.SPACE, x * nets.SPACE]).flatten(1).float()
         return {"video_coords": places[None].expand(self._batch, -1, -1).to(device)}
+
+
+def _levels(batch: int, g: torch.Generator) -> Tensor:
+    """Draw noise levels: logit-normal (arXiv 2403.03206), a fifth of them uniform.
+
+    Sampling begins at 1, where the logit-normal hardly ever is, and where the layout is decided.
+    """
+    usual = torch.sigmoid(torch.randn(batch, generator=g) + 0.3)
+    even = torch.rand(batch, generator=g)
+    return torch.where(torch.rand(batch, generator=g) < _UNIFORM, even, usual)
 
 
 def _transformer(chosen: argparse.Namespace) -> None:
