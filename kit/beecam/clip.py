@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -101,11 +100,16 @@ class Clip:
         Raises:
             MediaError: The file is missing.
         """
-        path = self.library.sheet(self.key)
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise MediaError(self._lost(path)) from error
+        return self._read(self.library.sheet(self.key))
+
+    @property
+    def video(self) -> bytes:
+        """The bytes of the H.264 file, with the shot inside.
+
+        Raises:
+            MediaError: The file is missing.
+        """
+        return self._read(self.mp4)
 
     def frames(self) -> Frames:
         """Read the frames: frames x height x width x 3, RGB, uint8, as the mp4 keeps them.
@@ -137,6 +141,12 @@ class Clip:
         facts = self.facts
         made = model.generate([self.shot] * int(facts.get("batch", 1)))
         return made[int(facts.get("place_in_batch", 0))]
+
+    def _read(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise MediaError(self._lost(path)) from error
 
     def _lost(self, path: Path) -> str:
         return (
@@ -300,10 +310,10 @@ class ClipSet(Sequence[Clip]):
         return write_gallery(self, Path(path), title or self.title or "beecam")
 
     def _pick(self, places: Iterable[int]) -> ClipSet:
-        first, second = itertools.tee(places)
+        chosen = list(places)
         return ClipSet(
-            self.library, [self.keys[i] for i in first], axes=self.axes,
-            coords=[self._coords[i] for i in second] if self._coords else (), title=self.title,
+            self.library, [self.keys[i] for i in chosen], axes=self.axes,
+            coords=[self._coords[i] for i in chosen] if self._coords else (), title=self.title,
         )  # fmt: skip
 
     def _ipython_display_(self) -> None:

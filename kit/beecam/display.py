@@ -84,9 +84,9 @@ def clip_html(clip: Clip) -> str:
     """Return one clip as a playing video with its prompt."""
     caption = html.escape(f"{clip.shot.prompt} · seed {clip.shot.seed}")
     try:
-        data = base64.b64encode(clip.mp4.read_bytes()).decode()
-    except OSError:
-        return f"<p>{html.escape(repr(clip))}: its media file is missing.</p>"
+        data = base64.b64encode(clip.video).decode()
+    except MediaError as error:
+        return f"<p>{html.escape(repr(clip))}: {html.escape(str(error))}</p>"
     width = max(clip.facts.get("width", 64), 240)
     return (
         f'<div style="{_CELL}"><video src="data:video/mp4;base64,{data}" width="{width}" '
@@ -106,9 +106,9 @@ def show_videos(clips: ClipSet, *, columns: int, width: int) -> None:
         shape = clip.facts
         height = round(width * shape.get("height", 1) / shape.get("width", 1))
         try:
-            data = clip.mp4.read_bytes()
-        except OSError:
-            cells.append(f"<td>{html.escape(clip._lost(clip.mp4))}</td>")  # noqa: SLF001
+            data = clip.video
+        except MediaError as error:
+            cells.append(f"<td>{html.escape(str(error))}</td>")
             continue
         video = mediapy.html_from_compressed_video(
             data, width, height, title=html.escape(_caption(clips, i)), loop=True, autoplay=True

@@ -3,17 +3,9 @@
 import numpy as np
 import pytest
 
-from beecam.library import open_library
 from beecam.models.load import wrap
 
 WORDS = ("a an over the bee moth ladybug meadow dunes sea at noon night seen from drone").split()  # noqa: SIM905
-
-
-@pytest.fixture
-def library(tmp_path):
-    opened = open_library(tmp_path / "library")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Runs: what was asked for gets made once, can be steered, and nothing finished is lost."""
 
 import errno
-import sys
 import threading
 import time
 
@@ -9,11 +8,11 @@ import numpy as np
 import pytest
 
 import beecam as bc
+from beecam import progress
+from beecam.engines import local
 from beecam.errors import OutOfMemoryError
 from beecam.library import Library
-from beecam.run import FINISHED, Status
-
-MODULE = sys.modules[Status.__module__]  # `beecam.run` is the function
+from beecam.progress import FINISHED, Status
 
 
 def statuses(run):
@@ -120,7 +119,7 @@ def test_changes_tell_only_what_changed_and_never_lose_the_end(ltx, library):
 
 def test_previews_come_while_somebody_watches_and_only_then(ltx, library, monkeypatch):
     bc.run(bc.sweep("night"), ltx, library=library).wait(60)  # the preview map is learnt here
-    monkeypatch.setattr(MODULE, "_PREVIEW_EVERY", 0.0)
+    monkeypatch.setattr(local, "_PREVIEW_EVERY", 0.0)
     gate = Gate(ltx, monkeypatch)
     run = bc.run(sweep(), ltx, library=library)
     assert gate.reached.wait(30)
@@ -134,7 +133,7 @@ def test_previews_come_while_somebody_watches_and_only_then(ltx, library, monkey
     assert previews
     assert previews[0].preview[:2] == b"\xff\xd8"
     assert 0 < previews[0].step <= previews[0].steps == 4
-    monkeypatch.setattr(MODULE, "_WATCHED_SECONDS", -1.0)
+    monkeypatch.setattr(progress, "_WATCHED_SECONDS", -1.0)
     made = []
     monkeypatch.setattr(ltx._preview, "frames", lambda *a: made.append(1))
     bc.run(bc.sweep("the sea"), ltx, library=library).wait(60)
@@ -143,7 +142,7 @@ def test_previews_come_while_somebody_watches_and_only_then(ltx, library, monkey
 
 def test_a_preview_that_fails_costs_no_clip(ltx, library, monkeypatch):
     bc.run(bc.sweep("night"), ltx, library=library).wait(60)
-    monkeypatch.setattr(MODULE, "_PREVIEW_EVERY", 0.0)
+    monkeypatch.setattr(local, "_PREVIEW_EVERY", 0.0)
 
     def broken(*args):
         raise ValueError("no preview today")
@@ -185,7 +184,7 @@ def test_cancel_keeps_what_is_finished_and_leaves_the_model_usable(ltx, library,
         run.changes(run.changes().version, timeout=1)
     run.cancel()
     assert run.finished
-    run._worker.join(30)
+    run._engine.join(30)
     counts = run.changes().run.counts
     assert counts["cancelled"] > 0
     assert counts["done"] + counts["cancelled"] == 40
@@ -339,7 +338,7 @@ def test_waiting_can_time_out_and_be_interrupted(ltx, library, gate, monkeypatch
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run._news, "wait_for", interrupt)
+    monkeypatch.setattr(run._progress.lock, "wait_for", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run.wait()
     monkeypatch.undo()

@@ -15,13 +15,6 @@ import beecam as bc
 from beecam.library import open_library
 
 
-@pytest.fixture
-def library(tmp_path):
-    opened = open_library(tmp_path / "library")
-    yield opened
-    opened.close()
-
-
 @pytest.fixture(scope="session")
 def sweep():
     return bc.sweep(

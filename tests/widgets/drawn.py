@@ -39,6 +39,9 @@ class DrawnModel:
         self.arguments = {}
         self.calls = 0
 
+    def refresh(self):
+        pass
+
     def check(self, shot):
         return []
 

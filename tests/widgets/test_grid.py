@@ -302,7 +302,7 @@ def test_traits_stay_small(show, library):
 
 
 def test_thousands_of_failures_stay_in_small_messages():
-    from beecam.run import CellState, RunState
+    from beecam.progress import CellState, RunState
     from beecam_widgets.messages import state_messages
 
     run = RunState("running", {"failed": 5_000}, 5_000)

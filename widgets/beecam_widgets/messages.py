@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from beecam.errors import BeecamError
-from beecam.run import CellState, RunState
+from beecam.progress import CellState, RunState
 from beecam_widgets.limits import MAX_BYTES, SHEETS_BYTES
 from beecam_widgets.source import Source, clip_at, run_facts
 
@@ -115,8 +115,8 @@ def detail_messages(source: Source, index: int) -> Iterator[Message]:
     if source.library.known([clip.key]):
         try:
             shot, facts = clip.shot, clip.facts
-            data = clip.mp4.read_bytes()
-        except (BeecamError, OSError) as error:
+            data = clip.video
+        except BeecamError as error:
             problem = f"The video can't be read: {error}"
     parts = [data[i : i + MAX_BYTES] for i in range(0, len(data), MAX_BYTES)]
     arguments = [

@@ -14,7 +14,7 @@ from beecam.errors import BeecamError
 from beecam_widgets import messages
 from beecam_widgets.limits import Client, Limiter
 from beecam_widgets.messages import Message
-from beecam_widgets.source import Source, clip_at
+from beecam_widgets.source import RunSource, Source, clip_at
 
 _TICK = 0.1
 _MARKS_EVERY = 1.0
@@ -197,23 +197,11 @@ class Publisher:
             run.cancel(*self._valid([content["cell"]]))
         elif action == "run":
             if run.finished:
-                self._again()
+                self._show(RunSource(run.again()))
             else:
                 run.resume()
         else:
             raise ValueError(action)
-
-    def _again(self) -> None:
-        """Make what is missing of a run that was stopped or that failed in places."""
-        import beecam
-        from beecam_widgets.source import RunSource
-
-        old = self.source.run
-        assert old is not None
-        new = beecam.run(
-            old.sweep, old.model, library=old.library, exact=old._exact  # noqa: SLF001
-        )  # fmt: skip
-        self._show(RunSource(new))
 
     def _on_show(self, content: dict[str, Any], _: Client | None) -> None:
         self._show(content["source"])

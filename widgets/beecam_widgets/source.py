@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from beecam.clip import Clip, ClipSet
 from beecam.library import Library
-from beecam.run import Changes, Run, RunState
+from beecam.progress import Changes, RunState
+from beecam.run import Run
 from beecam.shot import Shot
 from beecam.sweep import Axis
 

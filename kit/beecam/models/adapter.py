@@ -20,14 +20,12 @@ from beecam.models.fingerprint import fingerprint
 from beecam.models.preview import PreviewMap
 from beecam.shot import Shot
 
-# Arguments of a pipeline that the adapter itself fills in.
-_OURS = frozenset({
-    "self", "prompt", "negative_prompt", "height", "width", "num_frames", "frame_rate",
-    "num_inference_steps", "guidance_scale", "generator", "latents", "num_videos_per_prompt",
-    "prompt_embeds", "prompt_attention_mask", "negative_prompt_embeds",
-    "negative_prompt_attention_mask", "output_type", "return_dict", "callback_on_step_end",
-    "callback_on_step_end_tensor_inputs",
-})  # fmt: skip
+# Arguments of every pipeline that the adapter itself fills in; its family may name more.
+_OURS = (
+    "self", "prompt", "negative_prompt", "height", "width", "num_frames", "num_inference_steps",
+    "guidance_scale", "generator", "latents", "num_videos_per_prompt", "output_type",
+    "return_dict", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
+)  # fmt: skip
 _TEXTS_KEPT = 512
 # A first guess that suits small models on a CPU; large ones are better off alone.
 _PIXELS_A_CALL = 2_000_000
@@ -92,10 +90,11 @@ class DiffusersModel:
     @property
     def arguments(self) -> Mapping[str, Any]:
         """Further arguments that a shot may carry, with the pipeline's defaults."""
+        ours = {*_OURS, *self._family.encoded, self._family.fps_argument}
         return {
             name: parameter.default
             for name, parameter in self._signature.items()
-            if name not in _OURS and parameter.kind is not parameter.VAR_KEYWORD
+            if name not in ours and parameter.kind is not parameter.VAR_KEYWORD
         }
 
     def check(self, shot: Shot) -> Iterator[Problem]:

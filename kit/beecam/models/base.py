@@ -46,6 +46,9 @@ class Model(Protocol):
     def revision(self) -> str:
         """A digest of weights and configuration."""
 
+    def refresh(self) -> None:
+        """Look at the weights again, if they can change, so that `revision` names them."""
+
     @property
     def arguments(self) -> Mapping[str, Any]:
         """Arguments that a shot may carry beyond its own fields, with the pipeline's defaults."""

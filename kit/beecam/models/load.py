@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,30 +29,12 @@ def load(name: str = "pollen") -> DiffusersModel:
             f"load({name!r}): only 'pollen' ships inside.{did_you_mean(name, ['pollen'])} For "
             "another model, load its diffusers pipeline and pass it to bc.wrap(pipe)."
         )
-    from diffusers import LTXPipeline
+    from beecam.models.pollen.sampling import load_pipeline
 
-    with _quietly():
-        pipe = LTXPipeline.from_pretrained(POLLEN, local_files_only=True, low_cpu_mem_usage=False)
     return DiffusersModel(
-        pipe, FAMILIES[0], name="pollen", licence="Apache-2.0", folder=POLLEN,
+        load_pipeline(POLLEN), FAMILIES[0], name="pollen", licence="Apache-2.0", folder=POLLEN,
         defaults=_pollen_defaults(),
     )  # fmt: skip
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Load without progress bars: pollen is there before one could be read."""
-    import diffusers.utils.logging as of_diffusers
-    import transformers.utils.logging as of_transformers
-
-    both = [log for log in (of_diffusers, of_transformers) if log.is_progress_bar_enabled()]
-    for log in both:
-        log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for log in both:
-            log.enable_progress_bar()
 
 
 def _pollen_defaults() -> dict[str, Any]:

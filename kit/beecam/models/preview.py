@@ -6,6 +6,7 @@ noisy latents, it shows where a clip is going from the first steps on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,25 +72,43 @@ class PreviewMap:
         shown = video[:, each - 1 :].clamp(0, 1).mul(255).round().to(torch.uint8)
         return list(shown.cpu().numpy())
 
-    def fit(self, latents: Any, clips: list[Frames]) -> None:
-        """Fit one colour a latent cell by least squares on decoded clips.
+    def fit(self, latents: Any, clips: Sequence[Frames], patch: int = 1, frames: int = 1) -> None:
+        """Fit by least squares on decoded clips; latents that are not finite teach nothing.
 
         Args:
             latents: batch x channels x frames x height x width, what the clips were decoded from.
-            clips: For each one frames x height x width x 3, uint8.
+            clips: For each one frames x height x width x 3, uint8. With more than one frame a
+                latent cell, 1 + frames * (cells - 1) of them.
+            patch: Pixels a side to show for each latent cell.
+            frames: Frames to show for each latent cell.
         """
         import torch
 
-        cells, high, wide = latents.shape[2:]
-        target = torch.from_numpy(np.stack(clips)).permute(0, 4, 1, 2, 3).float() / 255
-        small = torch.nn.functional.adaptive_avg_pool3d(target, (cells, high, wide))
-        x = latents.float().cpu().permute(0, 2, 3, 4, 1).flatten(0, 3)
-        y = small.permute(0, 2, 3, 4, 1).flatten(0, 3)
-        if not torch.isfinite(x).all():
+        if not torch.isfinite(latents).all():
             return
-        ones = torch.ones(len(x), 1)
-        design = torch.cat([x, ones], 1)
+        target = torch.from_numpy(np.stack(clips)).permute(0, 4, 1, 2, 3).float() / 255
+        if frames > 1:
+            # The first latent frame is one frame, all others are as many as we show.
+            latents, target = latents[:, :, 1:], target[:, :, 1:]
+        batch, _, cells, high, wide = latents.shape
+        small = torch.nn.functional.adaptive_avg_pool3d(
+            target, (cells * frames, high * patch, wide * patch)
+        )
+        y = small.view(batch, 3, cells, frames, high, patch, wide, patch)
+        y = y.permute(0, 2, 4, 6, 3, 5, 7, 1).flatten(4).flatten(0, 3)
+        x = latents.float().cpu().permute(0, 2, 3, 4, 1).flatten(0, 3)
+        design = torch.cat([x, torch.ones(len(x), 1)], 1)
         ridge = _RIDGE * len(x) * torch.eye(design.shape[1])
         solved = torch.linalg.solve(design.T @ design + ridge, design.T @ y)
         self.weight, self.bias = solved[:-1], solved[-1]
-        self.patch = self.frames_per_cell = 1
+        self.patch, self.frames_per_cell = patch, frames
+
+    def save(self, folder: Path) -> None:
+        """Write the map beside a model's weights, in half precision; `load` reads it."""
+        from safetensors.torch import save_file
+
+        save_file(
+            {"weight": self.weight.half().contiguous(), "bias": self.bias.half().contiguous()},
+            folder / FILE,
+            metadata={"patch": str(self.patch), "frames": str(self.frames_per_cell)},
+        )  # fmt: skip

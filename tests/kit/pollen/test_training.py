@@ -132,7 +132,7 @@ def test_components_show_clips_and_give_each_channel_the_same_spread(rendered):
     assert spread.min() > 0.7
     assert spread.max() < 1.3
     assert (kept.deviation.diff() <= 0).all()
-    near = codec.nearness(train.to_video(kept.decode(latents)), clips)
+    near = codec.nearness(codec.to_video(kept.decode(latents)), clips)
     assert near > 24
     alone = kept.encode(clips[3:4])
     assert torch.allclose(alone[0], latents[3], atol=1e-3)

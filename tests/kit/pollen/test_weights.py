@@ -9,7 +9,7 @@ import torch
 
 import beecam as bc
 from beecam.models.load import POLLEN
-from beecam.models.pollen import captions, evaluate, judges
+from beecam.models.pollen import captions, evaluate, judges, sampling
 from beecam.models.pollen.scene import ATTRIBUTES, draw_scene
 
 CARD = Path(judges.__file__).parent / "CARD.md"
@@ -73,7 +73,7 @@ def test_place_and_light_of_most_clips_are_what_the_prompt_says(model):
             (p, t) for p in ATTRIBUTES["place"] for t in ("noon", "night")
         )
     ]
-    made = evaluate.make(model.pipe, [captions.plain(s.attributes) for s in scenes], 20)
+    made = sampling.make(model.pipe, [captions.plain(s.attributes) for s in scenes], 20)
     for name in ("place", "light"):
         right = judges.judge_all(each[name], made) == judges.truth(scenes, name)
         assert int(right.sum()) >= 9, name

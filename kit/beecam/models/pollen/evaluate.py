@@ -22,14 +22,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from beecam.models.pollen import captions, data, judges, nets
+from beecam.models.pollen import captions, codec, data, judges
+from beecam.models.pollen.sampling import load_pipeline, make, picture
 from beecam.models.pollen.scene import ATTRIBUTES, Scene
-from beecam.models.pollen.train import picture, to_clips, to_video
 
 SCORES = Path(__file__).parent / "scores.json"
 TARGETS = {"place": 0.80, "light": 0.85, "insect": 0.60, "camera": 0.60}
 JUDGE_TARGET = 0.97
-_TOGETHER = 12
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -100,7 +99,7 @@ def score(weights: Path, many: int, steps: int, folder: Path) -> dict[str, Any]:
     each = judges.load()
     rendered, scenes = unseen(max(200, many))
     trusted = judge_the_judges(each, len(rendered), rendered, scenes)
-    pipe = _pipeline(weights)
+    pipe = load_pipeline(weights)
     seen = list(itertools.islice(data.scenes(data.UNSEEN * 2), many - many // 4))
     held = list(itertools.islice(data.scenes(data.UNSEEN * 2, held=True), many // 4))
     asked = [*seen, *held]
@@ -123,29 +122,6 @@ def score(weights: Path, many: int, steps: int, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _pipeline(weights: Path) -> Any:
-    from diffusers import LTXPipeline
-
-    pipe = LTXPipeline.from_pretrained(weights, local_files_only=True)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def make(pipe: Any, texts: Sequence[str], steps: int, first_seed: int = 0) -> Tensor:
-    """Make a clip of each text: clips x frames x height x width x 3, uint8."""
-    out = []
-    for i in range(0, len(texts), _TOGETHER):
-        part = list(texts[i : i + _TOGETHER])
-        lots = [torch.Generator().manual_seed(first_seed + i + j) for j in range(len(part))]
-        video = pipe(
-            prompt=part, width=nets.SIZE, height=nets.SIZE, num_frames=nets.FRAMES,
-            frame_rate=nets.FPS, num_inference_steps=steps, guidance_scale=3.0,
-            output_type="pt", generator=lots,
-        ).frames  # fmt: skip
-        out.append(to_clips(video.permute(0, 2, 1, 3, 4) * 2 - 1))
-    return torch.cat(out)
-
-
 def _free_captions(
     pipe: Any, each: Mapping[str, judges.Judge], scenes: Sequence[Scene], steps: int
 ) -> dict[str, Any]:
@@ -165,12 +141,11 @@ def _free_captions(
 def psnr(vae: Any, clips: Tensor) -> float:
     """Return how near the autoencoder brings unseen clips back, in dB."""
     with torch.no_grad():
-        errors = []
-        for i in range(0, len(clips), 16):
-            x = to_video(clips[i : i + 16])
-            y = vae.decode(vae.encode(x).latent_dist.mean).sample.clamp(-1, 1)
-            errors.append(((y - x) ** 2).mean((1, 2, 3, 4)))
-    return round(float((-10 * torch.log10(torch.cat(errors) / 4)).mean()), 2)
+        back = [
+            vae.decode(vae.encode(codec.to_video(some)).latent_dist.mean).sample
+            for some in torch.split(clips, 16)
+        ]
+    return round(codec.nearness(torch.cat(back), clips), 2)
 
 
 def diversity(pipe: Any, steps: int, prompts: int = 4, seeds: int = 6) -> dict[str, float]:

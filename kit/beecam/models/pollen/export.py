@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from beecam.models.pollen import captions, codec, data, nets
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components
-from beecam.models.pollen.train import latents_of, picture, to_clips, transformer_loop
-from beecam.models.preview import FILE
+from beecam.models.pollen.sampling import load_pipeline, make, picture
+from beecam.models.pollen.train import latents_of, transformer_loop
+from beecam.models.preview import PreviewMap
 
 SHARD_SIZE = "14MB"
 PREVIEW_PATCH, PREVIEW_FRAMES = 8, 4
@@ -39,7 +39,11 @@ def export(folder: Path, target: Path) -> None:
     clips, _ = data.load(folder / "clips", limit=1)
     # All clips come first, their mirror images after them.
     clips = clips[:_PREVIEW_CLIPS]
-    write_preview(latents_of(folder)[: len(clips)].float(), clips, temporary / FILE)
+    preview = PreviewMap()
+    preview.fit(
+        latents_of(folder)[: len(clips)].float(), list(clips.numpy()), PREVIEW_PATCH, PREVIEW_FRAMES
+    )
+    preview.save(temporary)
     # Without them no later training could go on in the same latent space.
     Components.load(folder / COMPONENTS).save(temporary / COMPONENTS, torch.float16)
     shutil.rmtree(target, ignore_errors=True)
@@ -74,47 +78,8 @@ def pipeline(folder: Path) -> Any:
     )  # fmt: skip
 
 
-def write_preview(latents: Tensor, clips: Tensor, path: Path) -> None:
-    """Fit the affine map from normalised latents to a small picture, by least squares.
-
-    Args:
-        latents: clips x channels x frames x height x width, normalised.
-        clips: What they stand for: clips x frames x height x width x 3, uint8.
-        path: The safetensors file.
-    """
-    from safetensors.torch import save_file
-
-    # The first latent frame is one frame, all others are four.
-    x = latents[:, :, 1:]
-    count, _, cells, high, wide = x.shape
-    video = clips[:, 1:].float().permute(0, 1, 4, 2, 3) / 255
-    small = torch.nn.functional.adaptive_avg_pool2d(
-        video.flatten(0, 1), (high * PREVIEW_PATCH, wide * PREVIEW_PATCH)
-    )
-    y = small.view(count, cells, PREVIEW_FRAMES, 3, high, PREVIEW_PATCH, wide, PREVIEW_PATCH)
-    y = y.permute(0, 1, 4, 6, 2, 5, 7, 3).flatten(4).flatten(0, 3)
-    flat = x.permute(0, 2, 3, 4, 1).flatten(0, 3)
-    design = torch.cat([flat, torch.ones(len(flat), 1)], 1)
-    ridge = 1e-3 * len(flat) * torch.eye(design.shape[1])
-    solved = torch.linalg.solve(design.T @ design + ridge, design.T @ y)
-    save_file(
-        {"weight": solved[:-1].half().contiguous(), "bias": solved[-1].half().contiguous()}, path,
-        metadata={"patch": str(PREVIEW_PATCH), "frames": str(PREVIEW_FRAMES)},
-    )  # fmt: skip
-
-
 def sample(weights: Path, path: Path) -> None:
     """Make some clips with exported weights, to look at."""
-    from diffusers import LTXPipeline
-
-    pipe = LTXPipeline.from_pretrained(weights, local_files_only=True)
-    pipe.set_progress_bar_config(disable=True)
     texts = [text for text in _SAMPLES for _ in range(2)]
-    made = pipe(
-        prompt=texts, width=nets.SIZE, height=nets.SIZE, num_frames=nets.FRAMES,
-        frame_rate=nets.FPS, num_inference_steps=20, guidance_scale=3.0, output_type="pt",
-        generator=[torch.Generator().manual_seed(i) for i in range(len(texts))],
-    ).frames  # fmt: skip
-    video = made.permute(0, 2, 1, 3, 4) * 2 - 1
-    picture(to_clips(video), path)
+    picture(make(load_pipeline(weights), texts), path)
     path.with_suffix(".json").write_text(json.dumps(texts))

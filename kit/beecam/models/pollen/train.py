@@ -32,10 +32,9 @@ from beecam.models.pollen import captions, codec, data, nets
 from beecam.models.pollen.codec import to_clips, to_video
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components, fit
+from beecam.models.pollen.sampling import picture
 from beecam.models.pollen.scene import Scene
 from beecam.models.pollen.training import Loop
-
-__all__ = ["main", "mirrored", "picture", "to_clips", "to_video", "transformer_loop"]
 
 _FITTED = 400  # clips from which the components are found
 _BATCH = 32
@@ -139,22 +138,6 @@ def _half(half: str, chosen: argparse.Namespace) -> None:
                     chosen.folder / "decoder.png")  # fmt: skip
     loop.note(step=loop.step, **shares)
     print(f"{half}: step {loop.step}, {shares} on clips it has not seen", flush=True)
-
-
-def picture(clips: Tensor, path: Path, columns: int = 2) -> None:
-    """Write five frames of each clip side by side, to look at."""
-    from PIL import Image
-
-    places = torch.linspace(0, clips.shape[1] - 1, 5).round().long()
-    rows = clips[:, places].permute(0, 2, 1, 3, 4).flatten(2, 3)
-    blocks = rows.chunk(columns)
-    high = max(len(block) for block in blocks)
-    full = torch.zeros(columns, high, *rows.shape[1:], dtype=torch.uint8)
-    for i, block in enumerate(blocks):
-        full[i, : len(block)] = block
-    sheet = full.flatten(1, 2).permute(1, 0, 2, 3).flatten(1, 2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet.numpy()).save(path)
 
 
 # --- transformer -------------------------------------------------------------------------------

@@ -1,0 +1,289 @@
+"""A run's work in this process: one thread generates, another one writes."""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import hashlib
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from beecam import media
+from beecam.errors import BeecamError, OutOfMemoryError, Stopped
+from beecam.library import Library
+from beecam.models.base import Frames, Model, Step
+from beecam.plan import Batch, Plan
+from beecam.progress import Progress, Status
+from beecam.shot import Shot
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_PREVIEW_EVERY = 0.25
+
+
+class LocalEngine:
+    """Makes the clips that the library lacks, and says in `progress` how far it is."""
+
+    def __init__(
+        self, shots: Sequence[Shot], model: Model, library: Library, progress: Progress, *,
+        parents: Sequence[str] = (), exact: bool = False,
+    ) -> None:  # fmt: skip
+        """Prepare; `start()` begins.
+
+        Args:
+            shots: Resolved, one for each cell.
+            model: What makes the clips.
+            library: Where they go.
+            progress: Of the run.
+            parents: Keys of the clips that these are made from.
+            exact: Fill up every call to one size.
+        """
+        self._shots = tuple(shots)
+        self._model = model
+        self._library = library
+        self._progress = progress
+        self._parents = tuple(parents)
+        self._exact = exact
+        self._previewed = float("-inf")
+        self._plan = Plan(model, [], exact=exact)
+        self._outbox: SimpleQueue[_Made | None] = SimpleQueue()
+        self._writer = threading.Thread(target=self._write, name="beecam-write", daemon=True)
+
+    def start(self, owner: object) -> None:
+        """Look up what is there, and make the rest in the background.
+
+        Args:
+            owner: Kept alive until the work has ended: a run that nobody holds is still found
+                when its cell of the notebook is run again.
+        """
+        have = self._library.known(shot.key for shot in self._shots)
+        waiting = []
+        for index, shot in enumerate(self._shots):
+            if shot.key in have:
+                self._progress.set(index, status=Status.CACHED)
+            else:
+                waiting.append((index, shot))
+        self._plan = Plan(self._model, waiting, exact=self._exact)
+        if not waiting:
+            self._progress.finish()
+            return
+        _at_work.add(self)
+        self._writer.start()
+        threading.Thread(target=self._work, args=(owner,), name="beecam-run", daemon=True).start()
+
+    def drop(self, index: int) -> None:
+        """Leave a cell out that waits."""
+        with self._progress.lock:
+            self._plan.drop(index)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until everything that was made is written."""
+        if self._writer.ident is not None:
+            self._writer.join(timeout)
+
+    # --- the thread that generates -------------------------------------------------------------
+
+    def _work(self, _owner: object) -> None:
+        try:
+            while (batch := self._next()) is not None:
+                self._make(batch)
+        except Stopped:
+            pass
+        except Exception as error:  # noqa: BLE001  (a thread has nobody else to tell)
+            waiting = self._progress.cells(Status.QUEUED, Status.RUNNING)
+            self._fail([cell.index for cell in waiting], error)
+        finally:
+            self._outbox.put(None)
+            self._writer.join()
+            self._progress.finish()
+            _at_work.discard(self)
+
+    def _next(self) -> Batch | None:
+        self._progress.hold()
+        with self._progress.lock:
+            return self._plan.next()
+
+    def _make(self, batch: Batch) -> None:
+        indices = self._still_needed(batch.cells)
+        if not indices:
+            return
+        shots = [self._shots[i] for i in indices]
+        size = batch.size if self._exact else len(shots)
+        for index, shot in zip(indices, shots, strict=True):
+            self._progress.set(index, status=Status.RUNNING, steps=shot.num_inference_steps or 0)
+        started = time.perf_counter()
+        paused = _PauseClock()
+        try:
+            frames = self._model.generate(
+                shots, lambda step: self._on_step(step, indices, paused), pad_to=size
+            )
+        except Stopped:
+            # Either all clips of this call were cancelled, or the run was, as `_next` will find.
+            return
+        except OutOfMemoryError as error:
+            self._out_of_memory(indices, shots, size, error)
+            return
+        except Exception as error:  # noqa: BLE001  (whatever a pipeline raises, the run goes on)
+            self._fail(indices, error)
+            return
+        seconds = (time.perf_counter() - started - paused.seconds) / len(shots)
+        for place, (index, made) in enumerate(zip(indices, frames, strict=True)):
+            if not self._progress.dropped(index):
+                self._outbox.put(_Made(index, made, seconds, size, place))
+
+    def _still_needed(self, indices: Sequence[int]) -> list[int]:
+        """Leave out what another run has made in the meantime, and what was cancelled."""
+        have = self._library.known(self._shots[i].key for i in indices)
+        needed = []
+        for index in indices:
+            if self._shots[index].key in have:
+                self._progress.set(index, status=Status.CACHED)
+            elif not self._progress.dropped(index):
+                needed.append(index)
+        return needed
+
+    def _on_step(self, step: Step, indices: Sequence[int], paused: _PauseClock) -> None:
+        with paused:
+            self._progress.hold()
+        if all(map(self._progress.dropped, indices)):
+            raise Stopped("all clips of this call were cancelled.")
+        previews = self._previews(step)
+        for place, index in enumerate(indices):
+            new: dict[str, Any] = {"step": step.step, "steps": step.steps}
+            if previews:
+                new["preview"], new["preview_frames"] = previews[place]
+            self._progress.set(index, **new)
+
+    def _previews(self, step: Step) -> list[tuple[bytes, int]]:
+        early = time.monotonic() - self._previewed < _PREVIEW_EVERY
+        if step.preview is None or early or not self._progress.watched:
+            return []
+        try:
+            clips = step.preview()
+            made = [(media.sheet_bytes(f), media.sheet_layout(f)["frames"]) for f in clips]
+        except Exception as error:  # noqa: BLE001  (a preview is never worth a clip)
+            self._progress.say(f"previews are off: {error}")
+            made = []
+        self._previewed = time.monotonic()
+        return made
+
+    def _out_of_memory(
+        self, indices: Sequence[int], shots: Sequence[Shot], size: int, error: OutOfMemoryError
+    ) -> None:
+        if size == 1 or self._exact:
+            hint = " In exact mode the size is fixed: load the model with a smaller batch_size."
+            self._fail(indices, BeecamError(f"{error}{hint if size > 1 else ''}"))
+            return
+        self._model.limit_batch(shots[0], size // 2)
+        for index in indices:
+            self._progress.set(index, status=Status.QUEUED, step=0)
+        with self._progress.lock:
+            self._plan.put_back(list(zip(indices, shots, strict=True)))
+
+    def _fail(self, indices: Sequence[int], error: BaseException) -> None:
+        sentence = str(error) if isinstance(error, BeecamError) else _sentence(error)
+        for index in indices:
+            self._progress.set(index, status=Status.FAILED, error=sentence, preview=None)
+
+    # --- the thread that writes ----------------------------------------------------------------
+
+    def _write(self) -> None:
+        while (made := self._outbox.get()) is not None:
+            try:
+                self._keep(made)
+            except Exception as error:  # noqa: BLE001  (a thread has nobody else to tell)
+                self._fail([made.index], error)
+
+    def _keep(self, made: _Made) -> None:
+        """Store one clip; a full disk pauses the run until there is space, and loses nothing."""
+        shot = self._shots[made.index]
+        facts = _facts(made, self._model, exact=self._exact)
+        parents = [key for key in self._parents if key != shot.key]
+        while True:
+            try:
+                self._library.add(shot, made.frames, facts, parents)
+                break
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                self._progress.pause(
+                    f"the disk is full at {self._library.folder}: free some space, then press "
+                    "run. Clips that are made already are kept in memory."
+                )
+                try:
+                    self._progress.hold()
+                except Stopped:
+                    raise error from None
+        self._progress.set(made.index, status=Status.DONE, preview=None, seconds=made.seconds)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A clip on its way to the library."""
+
+    index: int
+    frames: Frames
+    seconds: float
+    batch: int
+    place: int
+
+
+class _PauseClock:
+    """Adds up how long a call stood still, which is no part of a clip's time."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._since = 0.0
+
+    def __enter__(self) -> None:
+        self._since = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.seconds += time.perf_counter() - self._since
+
+
+def _facts(made: _Made, model: Model, *, exact: bool) -> dict[str, Any]:
+    from beecam import __version__
+
+    frames = made.frames
+    facts: dict[str, Any] = {
+        "frames": len(frames), "height": frames.shape[1], "width": frames.shape[2],
+        "seconds": round(made.seconds, 4), "batch": made.batch,
+        "place_in_batch": made.place, "exact": exact,
+        "sheet": media.sheet_layout(frames), "licence": model.licence,
+        "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
+        "beecam": __version__,
+    }  # fmt: skip
+    if frames.max() == frames.min():
+        facts["broken"] = "every pixel is the same"
+    return facts
+
+
+def _sentence(error: BaseException) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1:] if error.__traceback__ else []
+    where = f" (in {last[0].name})" if last else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+_at_work: set[LocalEngine] = set()
+
+
+@atexit.register
+def _finish_writing() -> None:
+    """A script that ends cancels what runs, but what was made is written first."""
+    engines = list(_at_work)
+    for one in engines:
+        one._progress.cancel()  # noqa: SLF001
+    for one in engines:
+        one.join(timeout=60)
