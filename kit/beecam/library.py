@@ -2,6 +2,7 @@
 
 `library.sqlite` holds the index (WAL), `media/` the clips by key. Media is written under a
 temporary name, synced and renamed before its row is committed, so a row never points at nothing.
+`marks.jsonl` keeps a copy of stars and tags, for when the index is made anew from the media.
 Nothing outside this module knows SQL.
 """
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from beecam import media
 from beecam.errors import BeecamError, LibraryError, MediaError, did_you_mean, shorten
+from beecam.marks import Marks
 from beecam.sessions import Session, remove, sync_folder, why_unusable
 from beecam.shot import Shot
 
@@ -89,6 +91,7 @@ class Library:
         self.closed = False
         self.healed: list[str] = []
         self._lock = threading.RLock()
+        self._marks = Marks(folder / "marks.jsonl")
         try:
             (folder / "media").mkdir(parents=True, exist_ok=True)
             self._session = Session(folder / "sessions")
@@ -260,9 +263,9 @@ class Library:
         if stars is not None:
             if isinstance(stars, bool) or not isinstance(stars, int) or not 0 <= stars <= 5:  # noqa: PLR2004
                 raise LibraryError(f"stars={shorten(stars)}: a whole number from 0 to 5.")
-            self._update(key, "stars = ?", stars)
+            self._mark(key, stars=stars)
         if rejected is not None:
-            self._update(key, "rejected = ?", int(rejected))
+            self._mark(key, rejected=bool(rejected))
 
     def tag(self, key: str, tags: Iterable[str]) -> None:
         """Set a clip's tags."""
@@ -271,13 +274,21 @@ class Library:
         words = list(dict.fromkeys(tags))
         if bad := [word for word in words if not isinstance(word, str)]:
             raise LibraryError(f"tags: {shorten(bad[0])} is no text.")
-        self._update(key, "tags = ?", json.dumps(words))
+        self._mark(key, tags=words)
 
     def rebuild(self) -> int:
-        """Make rows for media that has none, from the settings inside; return how many."""
+        """Make rows for media that has none, from the settings inside; return how many.
+
+        Stars, rejections and tags come back, too.
+        """
         files = sorted((self.folder / "media").glob("??/*.mp4"))
         have = {row[0] for row in self._rows("SELECT key FROM clips")}
-        return sum(self._adopt(path) for path in files if path.stem not in have)
+        adopted = [path.stem for path in files if path.stem not in have and self._adopt(path)]
+        kept = self._marks.read() if adopted else {}
+        with self._transaction() as db:
+            for key in adopted:
+                _set_marks(db, key, kept.get(key, {}))
+        return len(adopted)
 
     def close(self) -> None:
         """Close the index; `bc.library()` opens it again."""
@@ -378,11 +389,11 @@ class Library:
                 remove(path)
             raise
 
-    def _update(self, key: str, assignment: str, value: Any) -> None:
-        with self._lock:
-            done = self._write(f"UPDATE clips SET {assignment} WHERE key = ?", (value, key))  # noqa: S608
-        if not done:
-            raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
+    def _mark(self, key: str, **marks: Any) -> None:
+        with self._transaction() as db:
+            if not _set_marks(db, key, marks):
+                raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
+            self._marks.add(key, **marks)
 
     def _write(self, sql: str, values: Sequence[Any]) -> int:
         with self._lock:
@@ -435,3 +446,13 @@ def _insert(db: sqlite3.Connection, key: str, settings: Mapping[str, Any]) -> No
             json.dumps(settings.get("parents", [])),
         ),
     )  # fmt: skip
+
+
+def _set_marks(db: sqlite3.Connection, key: str, marks: Mapping[str, Any]) -> bool:
+    """Set stars, rejected and tags as far as they are given; return whether there is the clip."""
+    done = 1
+    for name in ("stars", "rejected", "tags"):
+        if name in marks:
+            value = json.dumps(marks[name]) if name == "tags" else int(marks[name])
+            done = db.execute(f"UPDATE clips SET {name} = ? WHERE key = ?", (value, key)).rowcount  # noqa: S608
+    return bool(done)

@@ -166,6 +166,23 @@ def test_a_damaged_index_is_kept_aside_and_rebuilt(folder):
     assert list(folder.glob(f"{INDEX}.damaged-*"))
 
 
+def test_stars_and_tags_outlive_the_index(folder):
+    with open_library(folder) as library:
+        one, two, three = (add(library, "a bee", seed) for seed in range(3))
+        one.stars, one.tags, one.stars = 2, ["night", "<b>"], 5
+        two.rejected = True
+    with (folder / "marks.jsonl").open("ab") as file:
+        for line in ("{cut off", "7", '{"key": 3}', f'{{"key": "{three.key}", "stars": "x"}}'):
+            file.write(line.encode() + b"\n")
+    (folder / INDEX).write_bytes(b"this is no database" * 1000)
+    with open_library(folder) as again:
+        one, two, three = (again[clip.key] for clip in (one, two, three))
+        assert (one.stars, one.rejected, one.tags) == (5, False, ("night", "<b>"))
+        assert (two.stars, two.rejected, two.tags) == (0, True, ())
+        assert (three.stars, three.rejected, three.tags) == (0, False, ())
+        assert len(again.clips(stars=5)) == 1
+
+
 def test_a_file_in_place_of_the_folder_is_named(tmp_path):
     path = tmp_path / "taken"
     path.write_text("x")
