@@ -10,10 +10,10 @@ from beecam.clip import ClipSet
 from beecam.library import _insert
 
 
-def filled(name, count, *, width=160, height=96, num_frames=24, columns=25):
+def filled(name, count, *, width=160, height=96, num_frames=24, fps=16.0, columns=25):
     """Return a ClipSet of `count` clips on two axes, place and seed."""
     library = bc.library(name)
-    model = DrawnModel(width=width, height=height, num_frames=num_frames)
+    model = DrawnModel(width=width, height=height, num_frames=num_frames, fps=fps)
     rows = -(-count // columns)
     sweep = bc.sweep(
         "a bee over {place}", place=[f"place {i}" for i in range(rows)], seed=range(columns)
