@@ -29,6 +29,11 @@ _CRF = "12"
 _BT709 = 1
 
 
+def warm_up() -> None:
+    """Load the codec, which takes a quarter of a second, before the first clip waits for it."""
+    import av  # noqa: F401
+
+
 def write_mp4(path: Path, frames: Frames, fps: float, settings: Mapping[str, Any]) -> None:
     """Write a clip as H.264 yuv420p, which every browser plays, with `settings` inside.
 

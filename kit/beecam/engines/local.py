@@ -196,6 +196,7 @@ class LocalEngine:
     # --- the thread that writes ----------------------------------------------------------------
 
     def _write(self) -> None:
+        media.warm_up()
         while (made := self._outbox.get()) is not None:
             try:
                 self._keep(made)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -13,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from beecam.errors import ModelError, OutOfMemoryError, Problem, did_you_mean, shorten
+from beecam.errors import ModelError, OutOfMemoryError, Problem, Stopped, did_you_mean, shorten
 from beecam.models.base import Frames, OnStep, Step
 from beecam.models.families import Family
 from beecam.models.fingerprint import fingerprint
+from beecam.models.lane import Lane
 from beecam.models.preview import PreviewMap
 from beecam.shot import Shot
 
@@ -32,7 +32,7 @@ _PIXELS_A_CALL = 2_000_000
 _MOST_A_CALL = 8
 
 
-_LOCKS: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
+_lanes: weakref.WeakKeyDictionary[Any, Lane] = weakref.WeakKeyDictionary()
 
 
 class DiffusersModel:
@@ -47,13 +47,13 @@ class DiffusersModel:
     def __init__(
         self, pipe: Any, family: Family, *, name: str, licence: str | None = None,
         defaults: Mapping[str, Any] | None = None, folder: Path | None = None,
-        batch_size: int | None = None,
+        batch_size: int | None = None, lane: Lane | None = None,
     ) -> None:  # fmt: skip
         self.pipe = pipe
         self.name = name
         self.licence = licence
         # One for each pipeline, however often it is wrapped: a call changes its scheduler.
-        self.lock = _LOCKS.setdefault(pipe, threading.RLock())
+        self._lane = _lanes.setdefault(pipe, lane or Lane())
         self._family = family
         self._batch_size = batch_size
         self._limits: dict[Hashable, int] = {}
@@ -192,14 +192,23 @@ class DiffusersModel:
         self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0
     ) -> list[Frames]:
         """Make clips in one call of the pipeline; see `Model.generate`."""
-        import torch
-
         if len({self.batch_key(shot) for shot in shots}) != 1:
             raise ModelError("generate: all shots of one call need the same batch key.")
         padded = [*shots, *[shots[-1]] * max(0, pad_to - len(shots))]
-        with self.lock, torch.no_grad(), self._scheduler(shots[0]), _quiet(self.pipe):
+        watcher = _Watcher(self, shots, on_step)
+        try:
+            return self._lane.run(lambda: self._generate(shots, padded, watcher))
+        except KeyboardInterrupt:
+            watcher.stopped = True
+            raise
+
+    def _generate(
+        self, shots: Sequence[Shot], padded: Sequence[Shot], watcher: _Watcher
+    ) -> list[Frames]:
+        import torch
+
+        with torch.no_grad(), self._scheduler(shots[0]), _quiet(self.pipe):
             arguments = self._call_arguments(padded)
-            watcher = _Watcher(self, shots, on_step)
             try:
                 with watcher.watching():
                     output = self.pipe(**arguments, callback_on_step_end=watcher)
@@ -330,6 +339,7 @@ class _Watcher:
         self._model = model
         self._shots = shots
         self._on_step = on_step
+        self.stopped = False
         self._predicted: Callable[[], Any] | None = None
         self._last: Any = None
 
@@ -355,6 +365,8 @@ class _Watcher:
     def __call__(
         self, pipe: Any, index: int, _timestep: Any, state: dict[str, Any]
     ) -> dict[str, Any]:
+        if self.stopped:
+            raise Stopped("whoever asked for this does not wait for it any more.")
         self._last = state["latents"]
         if self._on_step is not None:
             preview = self._make_preview if self._model.can_preview and self._predicted else None

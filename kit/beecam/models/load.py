@@ -8,6 +8,7 @@ from typing import Any
 from beecam.errors import ModelError, did_you_mean, listing
 from beecam.models.adapter import DiffusersModel
 from beecam.models.families import FAMILIES, family_of
+from beecam.models.lane import Lane
 
 POLLEN = Path(__file__).parent / "pollen" / "weights"
 
@@ -31,10 +32,11 @@ def load(name: str = "pollen") -> DiffusersModel:
         )
     from beecam.models.pollen.sampling import load_pipeline
 
-    return DiffusersModel(
+    lane = Lane()
+    return lane.run(lambda: DiffusersModel(
         load_pipeline(POLLEN), FAMILIES[0], name="pollen", licence="Apache-2.0", folder=POLLEN,
-        defaults=_pollen_defaults(),
-    )  # fmt: skip
+        defaults=_pollen_defaults(), lane=lane,
+    ))  # fmt: skip
 
 
 def _pollen_defaults() -> dict[str, Any]:
