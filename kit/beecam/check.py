@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from beecam.errors import CheckError, Problem, did_you_mean, listing, shorten
-from beecam.shot import Shot, check_values
-from beecam.sweep import MAX_CELLS, SHOT_ARGUMENTS, Sweep
+from beecam.shot import SHOT_ARGUMENTS, Shot, check_values
+from beecam.sweep import MAX_CELLS, Sweep
 
 if TYPE_CHECKING:
     from beecam.models.base import Model
@@ -20,15 +20,14 @@ def check_sweep(sweep: Sweep, model: Model) -> None:
     problems = list(sweep.problems)
     allowed = (*SHOT_ARGUMENTS, *model.arguments)
     slots = [slot for template in sweep.templates for slot in template.slots]
-    for name in sorted(sweep.argument_names):
-        if name not in allowed:
-            hint = did_you_mean(name, slots, "the slot {{{}}}") or did_you_mean(name, allowed)
-            problems.append(Problem(
-                name,
-                f"{name}: no slot of the template and no argument of {model.name}.{hint}",
-            ))  # fmt: skip
+    unknown = [name for name in sorted(sweep.argument_names) if name not in allowed]
+    for name in unknown:
+        hint = did_you_mean(name, slots, "the slot {{{}}}") or did_you_mean(name, allowed)
+        problems.append(Problem(
+            name, f"{name}: no slot of the template and no argument of {model.name}.{hint}"
+        ))  # fmt: skip
     if not sweep.problems:
-        problems += _cell_problems(sweep, model)
+        problems += [p for p in _cell_problems(sweep, model) if p.argument not in unknown]
     if problems:
         raise CheckError(dict.fromkeys(problems))
 
@@ -56,7 +55,7 @@ def layout_problems(sweep: Sweep) -> Iterator[Problem]:
     yield from sweep.layout_problems
     for template in sweep.templates:
         yield from template.problems
-    if not sweep.templates:
+    if not sweep.templates and not sweep.layout_problems:
         yield Problem("prompt", "prompt=[]: at least one prompt is needed.")
     yield from _axis_problems(sweep)
     yield from _slot_problems(sweep)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from beecam import media
-from beecam.errors import LibraryError, MediaError
+from beecam.errors import LibraryError, MediaError, did_you_mean
 from beecam.shot import Shot
 from beecam.sweep import Axis
 
@@ -203,7 +203,10 @@ class ClipSet(Sequence[Clip]):
         """Return one clip, or a slice as another set."""
         if isinstance(index, slice):
             return self._pick(range(len(self))[index])
-        return Clip(self.library, self.keys[index])
+        try:
+            return Clip(self.library, self.keys[index])
+        except IndexError:
+            raise IndexError(f"clip {index}: there are {len(self)}, counted from 0.") from None
 
     def __iter__(self) -> Iterator[Clip]:
         return (Clip(self.library, key) for key in self.keys)
@@ -231,7 +234,12 @@ class ClipSet(Sequence[Clip]):
         return self._pick(sorted(range(len(self)), key=ranks.__getitem__, reverse=reverse))
 
     def where(self, **values: Any) -> ClipSet:
-        """Keep the clips at these values of their axes: `clips.where(insect="bee")`."""
+        """Keep the clips at these values of their axes: `clips.where(insect="bee")`.
+
+        Raises:
+            LibraryError: There is no such axis.
+        """
+        self._need_axes(values)
         return self._pick([
             i for i in range(len(self))
             if all(self.values(i).get(n) == v for n, v in values.items())
@@ -249,9 +257,8 @@ class ClipSet(Sequence[Clip]):
         """
         import pandas as pd
 
+        self._need_axes((rows, columns))
         labels = {a.name: a.labels for a in self.axes}
-        if missing := [n for n in (rows, columns) if n not in labels]:
-            raise LibraryError(f"no axis {missing[0]!r}; the axes are {', '.join(labels)}.")
         places: list[list[Clip | None]] = [[None] * len(labels[columns]) for _ in labels[rows]]
         for i in reversed(range(len(self))):
             place = self.coords(i)
@@ -308,6 +315,13 @@ class ClipSet(Sequence[Clip]):
         from beecam.export.gallery import write_gallery
 
         return write_gallery(self, Path(path), title or self.title or "beecam")
+
+    def _need_axes(self, names: Iterable[str]) -> None:
+        known = [axis.name for axis in self.axes]
+        for name in names:
+            if name not in known:
+                there = f"the axes are {', '.join(known)}" if known else "these clips have no axes"
+                raise LibraryError(f"no axis {name!r}: {there}.{did_you_mean(name, known)}")
 
     def _pick(self, places: Iterable[int]) -> ClipSet:
         chosen = list(places)

@@ -67,6 +67,8 @@ def open_library(folder: str | os.PathLike[str] | None = None) -> Library:
     Raises:
         LibraryError: The folder can't be a library; the message says what to change.
     """
+    if not isinstance(folder, (str, os.PathLike, type(None))):
+        raise LibraryError(f"library({shorten(folder)}): the path of a folder is needed.")
     path = Path(folder).expanduser() if folder is not None else default_folder()
     path = path.absolute()
     with _opening:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 from beecam.clip import ClipSet
 from beecam.engines.local import LocalEngine
+from beecam.errors import CheckError, Problem, shorten
 from beecam.library import Library, open_library
 from beecam.models.base import Model
 from beecam.progress import Changes, Progress, Status
 from beecam.shot import Shot
-from beecam.sweep import Sweep
+from beecam.sweep import Sweep, of_shots
 
 _active: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
 _starting = threading.Lock()
@@ -41,9 +42,8 @@ def run(
         CheckError: With everything that is wrong, before any compute.
     """
     if isinstance(sweep, Shot):
-        from beecam.sweep import of_shots
-
         sweep = of_shots([sweep])
+    _check_kinds(sweep, model)
     library = open_library() if library is None else library
     model.refresh()
     sweep.check(model)
@@ -57,6 +57,21 @@ def run(
         started = Run(sweep, model, library, shots, exact=exact, key=key)
         _active[key] = started
         return started
+
+
+def _check_kinds(sweep: object, model: object) -> None:
+    wrong = []
+    if not isinstance(sweep, Sweep):
+        wrong.append(Problem("sweep", (
+            f"sweep={shorten(sweep)}: a sweep or a shot is needed, as in "
+            'bc.run(bc.sweep("a bee", seed=range(4)), model).'
+        )))  # fmt: skip
+    if not hasattr(model, "generate"):
+        wrong.append(Problem("model", (
+            f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe)."
+        )))  # fmt: skip
+    if wrong:
+        raise CheckError(wrong)
 
 
 class Run:

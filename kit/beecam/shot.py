@@ -22,6 +22,12 @@ _TEXTS = ("prompt", "negative_prompt", "scheduler", "model", "revision")
 # fps reaches some pipelines as frame_rate; the rest of these decide pixels in all of them.
 RESOLVED_BY_MODEL = (*_INTEGERS, *_FLOATS, "negative_prompt", "scheduler", "model", "revision")
 
+# What a person may give for a shot or as an axis, apart from the prompt and the pipeline's own.
+SHOT_ARGUMENTS = (
+    "negative_prompt", "seed", "noise", "width", "height", "num_frames", "fps",
+    "num_inference_steps", "guidance_scale", "scheduler",
+)  # fmt: skip
+
 Noise = tuple[tuple[int, float], ...]
 
 

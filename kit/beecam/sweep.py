@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from beecam import prompts
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
-from beecam.shot import Shot, check_values
+from beecam.shot import SHOT_ARGUMENTS, Shot, check_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from beecam.models.base import Model
 
 MAX_CELLS = 100_000
-SHOT_ARGUMENTS = (
-    "negative_prompt", "seed", "noise", "width", "height", "num_frames", "fps",
-    "num_inference_steps", "guidance_scale", "scheduler",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -151,12 +147,12 @@ def sweep(prompt: str | Sequence[str], *layout: Axis | Zip | Sample, **axes: Any
     Returns:
         The sweep. What is wrong with it is said by `sweep.check(model)`, all at once.
     """
-    templates = [prompt] if isinstance(prompt, str) else list(prompt)
     groups: list[Zip] = []
     problems: list[Problem] = []
+    templates = [prompt] if isinstance(prompt, str) else _texts(prompt, problems)
     drawn: Sample | None = None
     constants: dict[str, Any] = {}
-    if not isinstance(prompt, str):
+    if not isinstance(prompt, str) and not problems:
         groups.append(Zip((Axis("prompt", tuple(templates)),)))
     for part in layout:
         if isinstance(part, Sample):
@@ -180,6 +176,16 @@ def sweep(prompt: str | Sequence[str], *layout: Axis | Zip | Sample, **axes: Any
         templates=parsed, groups=tuple(groups), constants=constants, sample=drawn,
         layout_problems=tuple(problems),
     )  # fmt: skip
+
+
+def _texts(prompt: Any, problems: list[Problem]) -> list[str]:
+    given = list(prompt) if isinstance(prompt, Iterable) else [prompt]
+    templates = [text for text in given if isinstance(text, str)]
+    if wrong := [text for text in given if not isinstance(text, str)]:
+        problems.append(Problem(
+            "prompt", f"prompt={shorten(wrong[0])}: a text, or a list of texts, is needed."
+        ))  # fmt: skip
+    return templates
 
 
 def shot(prompt: str, **arguments: Any) -> Shot:

@@ -61,6 +61,14 @@ def test_filter_sort_where_and_slices_keep_coordinates(clips):
     assert list(clips.starred) == [clips[4]]
 
 
+def test_an_axis_or_a_clip_that_is_not_there_is_named(clips):
+    for call in (lambda: clips.where(promt="bee"), lambda: clips.pivot("promt", "seed")):
+        with pytest.raises(LibraryError, match=r"no axis 'promt': .*Did you mean prompt\?"):
+            call()
+    with pytest.raises(IndexError, match=rf"clip 99: there are {len(clips)}, counted from 0"):
+        clips[99]
+
+
 def test_to_frame_has_a_row_a_clip(clips):
     clips[1].stars, clips[1].tags = 3, ["keep"]
     frame = clips.to_frame()
@@ -82,7 +90,7 @@ def test_pivot_has_axes_as_rows_and_columns(clips):
     assert list(table.columns) == ["0", "1", "2"]
     assert table.loc["a moth", "1"] == clips[4]
     assert table.loc["a moth", "2"] is None
-    with pytest.raises(LibraryError, match="no axis 'place'; the axes are prompt, seed"):
+    with pytest.raises(LibraryError, match="no axis 'place': the axes are prompt, seed"):
         clips.pivot("place", "seed")
 
 

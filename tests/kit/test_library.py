@@ -183,6 +183,11 @@ def test_stars_and_tags_outlive_the_index(folder):
         assert len(again.clips(stars=5)) == 1
 
 
+def test_a_folder_is_a_path():
+    with pytest.raises(LibraryError, match=r"library\(3\): the path of a folder is needed"):
+        open_library(3)
+
+
 def test_a_file_in_place_of_the_folder_is_named(tmp_path):
     path = tmp_path / "taken"
     path.write_text("x")

@@ -63,6 +63,28 @@ def test_a_run_makes_every_clip_and_returns_at_once(ltx, library, gate):
     assert "4 done" in repr(run)
 
 
+def test_what_is_no_sweep_or_no_model_is_named(ltx, library):
+    with pytest.raises(bc.CheckError, match=r"sweep='a bee': a sweep or a shot is needed"):
+        bc.run("a bee", ltx, library=library)
+    with pytest.raises(bc.CheckError, match=r"model='pollen': a loaded model is needed"):
+        bc.run(bc.sweep("a bee"), "pollen", library=library)
+    run = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60)
+    with pytest.raises(IndexError, match=r"cell 1: this run has cells 0 to 0"):
+        run.cancel(1)
+
+
+def test_again_makes_what_is_missing(ltx, library, gate):
+    run = bc.run(sweep(8), ltx, library=library, exact=True)
+    assert gate.reached.wait(30)
+    run.cancel()
+    gate.open.set()
+    again = run.again()
+    assert again is not run
+    assert again.exact
+    assert len(again.wait(60).clips) == 8
+    assert again.sweep is run.sweep
+
+
 def test_the_same_call_while_it_runs_is_the_same_run(ltx, library, gate):
     run = bc.run(sweep(), ltx, library=library)
     assert bc.run(sweep(), ltx, library=library) is run
@@ -368,6 +390,7 @@ def test_vary_makes_neighbours_of_a_clip(ltx, library):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ({"clip": 3}, "clip=3: a clip, as in run.clips[0]"),
         ({"n": 0}, "n=0: a whole number from 1"),
         ({"strength": 0}, "strength=0: over 0, up to 1"),
         ({"strength": float("nan")}, "strength=nan"),
@@ -376,5 +399,5 @@ def test_vary_makes_neighbours_of_a_clip(ltx, library):
 )
 def test_vary_names_what_is_out_of_range(arguments, words):
     with pytest.raises(bc.CheckError) as error:
-        bc.vary(bc.shot("a bee"), **arguments)
+        bc.vary(**{"clip": bc.shot("a bee"), **arguments})
     assert words in str(error.value)

@@ -146,12 +146,22 @@ def said(ltx, *args, **kwargs):
         (["a {a}"], {"a": ["b ", "b "[:2]]}, ["twice"]),
         (["a bee"], {"revision": "abc"}, ["revision"]),
         (["a bee"], {"prompt_embeds": 3}, ["prompt_embeds"]),
+        ([3], {}, ["prompt=3: a text, or a list of texts"]),
+        ([["a bee", None]], {}, ["prompt=None: a text, or a list of texts"]),
     ],
 )
 def test_bad_input_is_named_before_any_compute(ltx, args, kwargs, words):
     message = said(ltx, *args, **kwargs)
     for word in words:
         assert word in message
+
+
+def test_a_misspelt_argument_is_one_problem_with_the_nearest_spelling(ltx):
+    with pytest.raises(CheckError) as error:
+        bc.sweep("a bee", guidence_scale=[1, 2]).check(ltx)
+    assert len(error.value.problems) == 1
+    with pytest.raises(CheckError, match=r"sead: no argument of tiny-ltx\. Did you mean seed\?"):
+        of_shots([bc.shot("a bee", sead=3)]).check(ltx)
 
 
 def test_every_problem_is_named_at_once(ltx):

@@ -34,6 +34,10 @@ def vary(clip: Clip | Shot, n: int = 8, strength: float = 0.35, *, seed: int = 0
         CheckError: An argument is out of its range.
     """
     problems = []
+    if not isinstance(clip, (Clip, Shot)):
+        problems.append(Problem("clip", (
+            f"clip={shorten(clip)}: a clip, as in run.clips[0], or a shot is needed."
+        )))  # fmt: skip
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MOST:
         problems.append(Problem("n", f"n={shorten(n)}: a whole number from 1 to {_MOST:,}."))
     if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not (

@@ -18,7 +18,7 @@ from beecam.models.families import Family
 from beecam.models.fingerprint import fingerprint
 from beecam.models.lane import Lane
 from beecam.models.preview import PreviewMap
-from beecam.shot import Shot
+from beecam.shot import SHOT_ARGUMENTS, Shot
 
 # Arguments of every pipeline that the adapter itself fills in; its family may name more.
 _OURS = (
@@ -135,7 +135,7 @@ class DiffusersModel:
 
     def _check_extra(self, name: str, value: Any) -> Iterator[Problem]:
         if name not in self.arguments:
-            hint = did_you_mean(name, self.arguments)
+            hint = did_you_mean(name, (*SHOT_ARGUMENTS, *self.arguments))
             yield Problem(name, f"{name}: no argument of {self.name}.{hint}")
             return
         default = self.arguments[name]

@@ -1,0 +1,93 @@
+"""One thread for all tensor work of a model."""
+
+import gc
+import os
+import threading
+import time
+
+import pytest
+
+import beecam as bc
+from beecam.errors import Stopped
+from beecam.models.lane import Lane
+
+
+def test_everything_is_done_on_one_thread_in_order():
+    lane = Lane()
+    seen = [lane.run(threading.current_thread) for _ in range(3)]
+    assert len(set(seen)) == 1
+    assert seen[0] is not threading.current_thread()
+    done = []
+    threads = [
+        threading.Thread(target=lane.run, args=(lambda i=i: done.append(i),)) for i in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(done) == list(range(20))
+
+
+def test_what_is_raised_there_is_raised_here_and_the_lane_goes_on():
+    lane = Lane()
+    with pytest.raises(ZeroDivisionError):
+        lane.run(lambda: 1 / 0)
+    assert lane.run(lambda: lane.run(lambda: "from within")) == "from within"
+
+
+def test_the_thread_ends_with_the_lane():
+    lane = Lane()
+    thread = lane.run(threading.current_thread)
+    del lane
+    gc.collect()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_forks_child_has_a_thread_of_its_own():
+    lane = Lane()
+    lane.run(lambda: None)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, lane.run(lambda: b"made"))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(read, 4) == b"made"
+
+
+def test_every_model_of_a_pipeline_has_the_same_lane_and_calls_it_there(ltx_pipe):
+    one, two = bc.wrap(ltx_pipe, name="one"), bc.wrap(ltx_pipe, name="two")
+    threads = set()
+    for model in (one, two):
+        shot = model.resolve(
+            bc.shot("a bee", width=32, height=32, num_frames=9, num_inference_steps=1)
+        )
+        model.generate([shot], lambda step: threads.add(threading.current_thread()))
+    assert len(threads) == 1
+    assert threading.current_thread() not in threads
+
+
+def test_an_interrupt_of_a_call_stops_it_at_its_next_step(ltx, monkeypatch):
+    shot = ltx.resolve(bc.shot("a bee", num_inference_steps=200))
+    steps, ended = [], threading.Event()
+    original = ltx._lane.run
+
+    def interrupted(work):
+        def watched():
+            try:
+                work()
+            except Stopped:
+                ended.set()
+
+        threading.Thread(target=original, args=(watched,)).start()
+        while not steps:
+            time.sleep(0.001)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ltx._lane, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ltx.generate([shot], steps.append)
+    assert ended.wait(30)
+    assert len(steps) < 200
