@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class Plan:
         self._model = model
         self._exact = exact
         self._groups: OrderedDict[Hashable, dict[int, Shot]] = OrderedDict()
+        self._sizes: dict[Hashable, int] = {}
         for index, shot in shots:
             self._groups.setdefault(model.batch_key(shot), {})[index] = shot
 
@@ -59,6 +61,7 @@ class Plan:
         """Hand cells out again, before all others."""
         for index, shot in reversed(shots):
             key = self._model.batch_key(shot)
+            self._sizes.pop(key, None)
             self._groups[key] = {index: shot, **self._groups.get(key, {})}
             self._groups.move_to_end(key, last=False)
 
@@ -68,12 +71,21 @@ class Plan:
             if not group:
                 del self._groups[key]
                 continue
-            shot = next(iter(group.values()))
-            limit = self._model.batch_size(shot)
-            if self._exact:
-                limit = 1 << (limit.bit_length() - 1)
+            limit = self._size(key, group)
             cells = tuple(list(group)[:limit])
             for index in cells:
                 del group[index]
             return Batch(cells, limit if self._exact else len(cells))
         return None
+
+    def _size(self, key: Hashable, group: dict[int, Shot]) -> int:
+        """Return how many cells of a group go into one call: all calls are about equally large."""
+        if key not in self._sizes:
+            most = self._model.batch_size(next(iter(group.values())))
+            if self._exact:
+                self._sizes[key] = 1 << (most.bit_length() - 1)
+            else:
+                at_once = self._model.calls_at_once
+                calls = math.ceil(len(group) / (most * at_once)) * at_once
+                self._sizes[key] = math.ceil(len(group) / calls)
+        return self._sizes[key]

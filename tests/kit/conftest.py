@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from beecam.models.lane import Lanes
 from beecam.models.load import wrap
 
 WORDS = ("a an over the bee moth ladybug meadow dunes sea at noon night seen from drone").split()  # noqa: SIM905
@@ -96,6 +97,7 @@ def wan_pipe(tokenizer):
 def _small(model, **defaults):
     """A model's defaults are set where it is made; these are for tests."""
     model._defaults.update(defaults)
+    model._lanes = Lanes()  # one call after the other, however many cores there are
     return model
 
 

@@ -6,10 +6,11 @@ import threading
 import time
 
 import pytest
+import torch
 
 import beecam as bc
 from beecam.errors import Stopped
-from beecam.models.lane import Lane
+from beecam.models.lane import Lane, Lanes
 
 
 def test_everything_is_done_on_one_thread_in_order():
@@ -57,22 +58,55 @@ def test_a_forks_child_has_a_thread_of_its_own():
     assert os.read(read, 4) == b"made"
 
 
-def test_every_model_of_a_pipeline_has_the_same_lane_and_calls_it_there(ltx_pipe):
+def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pipe):
     one, two = bc.wrap(ltx_pipe, name="one"), bc.wrap(ltx_pipe, name="two")
-    threads = set()
-    for model in (one, two):
+    assert one._lanes is two._lanes
+    assert one.calls_at_once == len(os.sched_getaffinity(0))
+    seen = {}
+    for model in (one, two, one, two):
         shot = model.resolve(
             bc.shot("a bee", width=32, height=32, num_frames=9, num_inference_steps=1)
         )
-        model.generate([shot], lambda step: threads.add(threading.current_thread()))
-    assert len(threads) == 1
-    assert threading.current_thread() not in threads
+        model.generate(
+            [shot],
+            lambda step: seen.setdefault(threading.current_thread(), torch.get_num_threads()),
+        )
+    assert 1 <= len(seen) <= one.calls_at_once
+    assert threading.current_thread() not in seen
+    assert set(seen.values()) == {1}, "a small model on a CPU has a thread a call"
+
+
+def test_as_many_calls_at_once_as_there_are_lanes():
+    lanes = Lanes()
+    lanes.widen(3, threads=1)
+    together, most, lock = 0, [], threading.Lock()
+    meet = threading.Barrier(3)
+
+    def work():
+        nonlocal together
+        with lock:
+            together += 1
+            most.append(together)
+        meet.wait(10)
+        with lock:
+            together -= 1
+
+    threads = [threading.Thread(target=lanes.run, args=(work,)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert max(most) == 3
+    assert torch.get_num_threads() == before_all
+
+
+before_all = torch.get_num_threads()
 
 
 def test_an_interrupt_of_a_call_stops_it_at_its_next_step(ltx, monkeypatch):
     shot = ltx.resolve(bc.shot("a bee", num_inference_steps=200))
     steps, ended = [], threading.Event()
-    original = ltx._lane.run
+    original = ltx._lanes.run
 
     def interrupted(work):
         def watched():
@@ -86,7 +120,7 @@ def test_an_interrupt_of_a_call_stops_it_at_its_next_step(ltx, monkeypatch):
             time.sleep(0.001)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ltx._lane, "run", interrupted)
+    monkeypatch.setattr(ltx._lanes, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         ltx.generate([shot], steps.append)
     assert ended.wait(30)

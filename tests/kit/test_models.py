@@ -1,5 +1,7 @@
 """Any pipeline as a model: the same pixels as the plain loop, less time, and plain messages."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,52 @@ def test_a_call_for_many_gives_the_plain_loops_pixels(model):
     some = shots(model, negative_prompt="dunes")
     more = {"frame_rate": 8.0} if model.name == "tiny-ltx" else {}
     assert difference(model.generate(some), plain_loop(model.pipe, some, **more)) <= 1
+
+
+def test_padding_that_has_no_part_in_the_result_is_cut_off(ltx, monkeypatch):
+    seen = []
+    original = ltx.pipe.transformer.forward
+    monkeypatch.setattr(
+        ltx.pipe.transformer, "forward",
+        lambda *a, **k: seen.append(k["encoder_hidden_states"].shape[1]) or original(*a, **k),
+    )  # fmt: skip
+    a = ltx.resolve(bc.shot("a bee"))
+    long = ltx.resolve(bc.shot("a bee over the sea " * 9))
+    made = ltx.generate([a])
+    assert set(seen) == {32}
+    assert difference(made, plain_loop(ltx.pipe, [a], frame_rate=8.0)) <= 1
+    assert ltx.batch_key(a) != ltx.batch_key(long), "a clip's bits depend on its own text only"
+    seen.clear()
+    ltx.generate([long])
+    assert set(seen) == {64}
+
+
+def test_calls_at_the_same_time_do_not_disturb_each_other(ltx_pipe):
+    model = bc.wrap(ltx_pipe, name="many")
+    model._lanes.widen(3, threads=1)
+    small = {"width": 32, "height": 32, "num_frames": 9, "fps": 8.0}
+    kinds = [
+        [
+            model.resolve(bc.shot(p, seed=s, num_inference_steps=n, **small))
+            for p in ("a bee", "night")
+        ]
+        for s, n in ((0, 3), (1, 5), (2, 8))
+    ]
+    alone = [model.generate(kind) for kind in kinds]
+    made = [[] for _ in kinds]
+
+    def work(i):
+        for _ in range(5):
+            made[i].append(model.generate(kinds[i]))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for before, after in zip(alone, made, strict=True):
+        assert len(after) == 5
+        assert all(difference(before, one) == 0 for one in after)
 
 
 def test_without_guidance_too(model):

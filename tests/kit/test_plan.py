@@ -10,8 +10,9 @@ from beecam.shot import Shot
 class Sizes:
     """What a plan asks of a model."""
 
-    def __init__(self, size):
+    def __init__(self, size, calls_at_once=1):
         self.size = size
+        self.calls_at_once = calls_at_once
 
     def batch_key(self, shot):
         return shot.width
@@ -43,6 +44,20 @@ def test_every_cell_comes_once_and_calls_are_of_one_kind(widths, size, exact):
         assert batch.size == (power if exact else len(batch.cells))
     first = [widths[b.cells[0]] for b in batches]
     assert first == sorted(first, key=widths.index)
+
+
+@given(st.integers(1, 100), st.integers(1, 9), st.integers(1, 4))
+def test_calls_at_the_same_time_share_the_cells_evenly(cells, size, at_once):
+    batches = drain(Plan(Sizes(size, at_once), shots([32] * cells)))
+    sizes = [len(batch.cells) for batch in batches]
+    assert sum(sizes) == cells
+    assert max(sizes) <= size
+    assert len(set(sizes[:-1])) <= 1, "all but the last are equally large"
+    assert len(sizes) <= -(-cells // (size * at_once)) * at_once
+    if cells >= size * at_once:
+        assert len(sizes) >= at_once, "nobody stands idle"
+    elif cells >= at_once and cells % at_once == 0:
+        assert sizes == [cells // at_once] * at_once
 
 
 @given(st.lists(st.sampled_from([32, 64]), min_size=1, max_size=20), st.data())

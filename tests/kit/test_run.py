@@ -103,6 +103,32 @@ def test_the_same_sweep_again_makes_nothing(ltx, library, monkeypatch):
     assert statuses(run) == [Status.CACHED] * 4
 
 
+def test_calls_at_the_same_time_make_every_clip_once(ltx, library, monkeypatch):
+    ltx._lanes.widen(3, threads=1)
+    together, most, lock = [], [], threading.Lock()
+    original = ltx.generate
+
+    def generate(shots, *args, **kwargs):
+        with lock:
+            together.append(len(shots))
+            most.append(len(together))
+        time.sleep(0.05)
+        made = original(shots, *args, **kwargs)
+        with lock:
+            together.pop()
+        return made
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    monkeypatch.setattr(ltx, "_batch_size", 2)
+    run = bc.run(sweep(14), ltx, library=library).wait(60)
+    assert statuses(run) == [Status.DONE] * 14
+    assert max(most) == 3
+    assert sorted(clip.shot.seed for clip in run.clips) == sorted([*range(7)] * 2)
+    alone = {c.key: ltx.generate([c.shot] * c.facts["batch"])[0] for c in run.clips[:3]}
+    for clip in run.clips[:3]:
+        assert np.abs(alone[clip.key].astype(int) - clip.remake(ltx)).max() <= 1
+
+
 def test_two_runs_with_cells_in_common_make_each_clip_once(ltx, library, monkeypatch):
     made = []
     original = ltx.generate

@@ -31,6 +31,7 @@ class DrawnModel:
 
     licence = "Apache-2.0"
     revision = "1"
+    calls_at_once = 1
 
     def __init__(self, seconds=0.0, batch=2, broken=None, memory=64, **defaults):
         self.name = "drawn"

@@ -1,4 +1,4 @@
-"""A run's work in this process: one thread generates, another one writes."""
+"""A run's work in this process: some threads generate, another one writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from beecam.models.base import Frames, Model, Step
 from beecam.plan import Batch, Plan
 from beecam.progress import Progress, Status
 from beecam.shot import Shot
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _PREVIEW_EVERY = 0.25
 
@@ -52,7 +49,7 @@ class LocalEngine:
         self._progress = progress
         self._parents = tuple(parents)
         self._exact = exact
-        self._previewed = float("-inf")
+        self._started = self._busy = 0
         self._plan = Plan(model, [], exact=exact)
         self._outbox: SimpleQueue[_Made | None] = SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="beecam-write", daemon=True)
@@ -77,7 +74,12 @@ class LocalEngine:
             return
         _at_work.add(self)
         self._writer.start()
-        threading.Thread(target=self._work, args=(owner,), name="beecam-run", daemon=True).start()
+        self._started = self._busy = min(self._model.calls_at_once, len(waiting))
+        for _ in range(self._started):
+            worker = threading.Thread(
+                target=self._work, args=(owner,), name="beecam-run", daemon=True
+            )
+            worker.start()
 
     def drop(self, index: int) -> None:
         """Leave a cell out that waits."""
@@ -89,7 +91,7 @@ class LocalEngine:
         if self._writer.ident is not None:
             self._writer.join(timeout)
 
-    # --- the thread that generates -------------------------------------------------------------
+    # --- the threads that generate -------------------------------------------------------------
 
     def _work(self, _owner: object) -> None:
         try:
@@ -101,10 +103,14 @@ class LocalEngine:
             waiting = self._progress.cells(Status.QUEUED, Status.RUNNING)
             self._fail([cell.index for cell in waiting], error)
         finally:
-            self._outbox.put(None)
-            self._writer.join()
-            self._progress.finish()
-            _at_work.discard(self)
+            with self._progress.lock:
+                self._busy -= 1
+                last = self._busy == 0
+            if last:
+                self._outbox.put(None)
+                self._writer.join()
+                self._progress.finish()
+                _at_work.discard(self)
 
     def _next(self) -> Batch | None:
         self._progress.hold()
@@ -119,11 +125,11 @@ class LocalEngine:
         size = batch.size if self._exact else len(shots)
         for index, shot in zip(indices, shots, strict=True):
             self._progress.set(index, status=Status.RUNNING, steps=shot.num_inference_steps or 0)
+        call = _Call(tuple(indices))
         started = time.perf_counter()
-        paused = _PauseClock()
         try:
             frames = self._model.generate(
-                shots, lambda step: self._on_step(step, indices, paused), pad_to=size
+                shots, lambda step: self._on_step(step, call), pad_to=size
             )
         except Stopped:
             # Either all clips of this call were cancelled, or the run was, as `_next` will find.
@@ -134,7 +140,8 @@ class LocalEngine:
         except Exception as error:  # noqa: BLE001  (whatever a pipeline raises, the run goes on)
             self._fail(indices, error)
             return
-        seconds = (time.perf_counter() - started - paused.seconds) / len(shots)
+        # Calls at the same time share the machine: a clip's time is its share of it.
+        seconds = (time.perf_counter() - started - call.stood) / len(shots) / self._started
         for place, (index, made) in enumerate(zip(indices, frames, strict=True)):
             if not self._progress.dropped(index):
                 self._outbox.put(_Made(index, made, seconds, size, place))
@@ -150,20 +157,21 @@ class LocalEngine:
                 needed.append(index)
         return needed
 
-    def _on_step(self, step: Step, indices: Sequence[int], paused: _PauseClock) -> None:
-        with paused:
-            self._progress.hold()
-        if all(map(self._progress.dropped, indices)):
+    def _on_step(self, step: Step, call: _Call) -> None:
+        before = time.perf_counter()
+        self._progress.hold()
+        call.stood += time.perf_counter() - before
+        if all(map(self._progress.dropped, call.indices)):
             raise Stopped("all clips of this call were cancelled.")
-        previews = self._previews(step)
-        for place, index in enumerate(indices):
+        previews = self._previews(step, call)
+        for place, index in enumerate(call.indices):
             new: dict[str, Any] = {"step": step.step, "steps": step.steps}
             if previews:
                 new["preview"], new["preview_frames"] = previews[place]
             self._progress.set(index, **new)
 
-    def _previews(self, step: Step) -> list[tuple[bytes, int]]:
-        early = time.monotonic() - self._previewed < _PREVIEW_EVERY
+    def _previews(self, step: Step, call: _Call) -> list[tuple[bytes, int]]:
+        early = time.monotonic() - call.previewed < _PREVIEW_EVERY
         if step.preview is None or early or not self._progress.watched:
             return []
         try:
@@ -172,7 +180,7 @@ class LocalEngine:
         except Exception as error:  # noqa: BLE001  (a preview is never worth a clip)
             self._progress.say(f"previews are off: {error}")
             made = []
-        self._previewed = time.monotonic()
+        call.previewed = time.monotonic()
         return made
 
     def _out_of_memory(
@@ -237,21 +245,13 @@ class _Made:
     place: int
 
 
-class _PauseClock:
-    """Adds up how long a call stood still, which is no part of a clip's time."""
+@dataclass
+class _Call:
+    """What is remembered of a call while it runs: `stood` are the seconds that it was paused."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._since = 0.0
-
-    def __enter__(self) -> None:
-        self._since = time.perf_counter()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        self.seconds += time.perf_counter() - self._since
+    indices: tuple[int, ...]
+    stood: float = 0.0
+    previewed: float = float("-inf")
 
 
 def _facts(made: _Made, model: Model, *, exact: bool) -> dict[str, Any]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
+import copy
 import inspect
+import os
 import weakref
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from beecam.errors import ModelError, OutOfMemoryError, Problem, Stopped, did_you_mean, shorten
-from beecam.models.base import Frames, OnStep, Step
+from beecam.errors import ModelError, Problem, did_you_mean, shorten
+from beecam.models.base import Frames, OnStep
+from beecam.models.call import Watcher, frames_of, memory_told_apart, noise
 from beecam.models.families import Family
 from beecam.models.fingerprint import fingerprint
-from beecam.models.lane import Lane
+from beecam.models.lane import Lanes
 from beecam.models.preview import PreviewMap
+from beecam.models.products import PackedProducts, available
+from beecam.models.texts import Texts
 from beecam.shot import SHOT_ARGUMENTS, Shot
 
 # Arguments of every pipeline that the adapter itself fills in; its family may name more.
@@ -26,13 +27,16 @@ _OURS = (
     "guidance_scale", "generator", "latents", "num_videos_per_prompt", "output_type",
     "return_dict", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
 )  # fmt: skip
-_TEXTS_KEPT = 512
 # A first guess that suits small models on a CPU; large ones are better off alone.
 _PIXELS_A_CALL = 2_000_000
 _MOST_A_CALL = 8
+# More gains nothing where a call has a single thread, and clips would come later.
+_MOST_A_THREAD = 4
 
 
-_lanes: weakref.WeakKeyDictionary[Any, Lane] = weakref.WeakKeyDictionary()
+_SMALL = 100_000_000  # parameters
+
+_lanes: weakref.WeakKeyDictionary[Any, Lanes] = weakref.WeakKeyDictionary()
 
 
 class DiffusersModel:
@@ -47,21 +51,25 @@ class DiffusersModel:
     def __init__(
         self, pipe: Any, family: Family, *, name: str, licence: str | None = None,
         defaults: Mapping[str, Any] | None = None, folder: Path | None = None,
-        batch_size: int | None = None, lane: Lane | None = None,
+        batch_size: int | None = None, lanes: Lanes | None = None,
     ) -> None:  # fmt: skip
         self.pipe = pipe
         self.name = name
         self.licence = licence
-        # One for each pipeline, however often it is wrapped: a call changes its scheduler.
-        self._lane = _lanes.setdefault(pipe, lane or Lane())
+        # The same for each pipeline, however often it is wrapped: networks have state, too.
+        self._lanes = _lanes.setdefault(pipe, lanes or Lanes())
+        small = _is_small_on_cpu(pipe)
+        if small:
+            self._lanes.widen(_cores(), threads=1)
+        self._products = PackedProducts(pipe.transformer if small and available() else None)
         self._family = family
         self._batch_size = batch_size
         self._limits: dict[Hashable, int] = {}
         self._signature = inspect.signature(type(pipe).__call__).parameters
         self._defaults = {**family.defaults, **(defaults or {})}
-        self._texts: OrderedDict[tuple[str, str, Hashable], dict[str, Any]] = OrderedDict()
-        self._schedulers = {type(pipe.scheduler).__name__: pipe.scheduler}
+        self._texts = Texts(pipe, family, self.arguments)
         self._scheduler_name = type(pipe.scheduler).__name__
+        self._schedulers = {self._scheduler_name: pipe.scheduler}
         self._preview = PreviewMap.load(folder) if folder else PreviewMap()
         self._revision = fingerprint(pipe)
 
@@ -86,6 +94,8 @@ class DiffusersModel:
         if fresh != self._revision:
             self._revision = fresh
             self._texts.clear()
+            self._scheduler_name = type(self.pipe.scheduler).__name__
+            self._schedulers = {self._scheduler_name: self.pipe.scheduler}
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -170,16 +180,22 @@ class DiffusersModel:
 
     # --- how much at once ----------------------------------------------------------------------
 
+    @property
+    def calls_at_once(self) -> int:
+        """How many calls may run at the same time."""
+        return self._lanes.count
+
     def batch_key(self, shot: Shot) -> Hashable:
         """Shots with equal keys can go into one call: all but texts and noise is the same."""
         return (
             shot.width, shot.height, shot.num_frames, shot.fps, shot.num_inference_steps,
-            shot.guidance_scale, shot.scheduler, shot.extra,
+            shot.guidance_scale, shot.scheduler, shot.extra, self._texts.length(shot),
         )  # fmt: skip
 
     def batch_size(self, shot: Shot) -> int:
         """How many shots like this one call takes at best."""
-        good = self._batch_size or max(1, min(_MOST_A_CALL, _PIXELS_A_CALL // _pixels(shot)))
+        most = _MOST_A_CALL if self.calls_at_once == 1 else _MOST_A_THREAD
+        good = self._batch_size or max(1, min(most, _PIXELS_A_CALL // _pixels(shot)))
         return min(good, self._limits.get(self.batch_key(shot), good))
 
     def limit_batch(self, shot: Shot, size: int) -> None:
@@ -194,237 +210,74 @@ class DiffusersModel:
         """Make clips in one call of the pipeline; see `Model.generate`."""
         if len({self.batch_key(shot) for shot in shots}) != 1:
             raise ModelError("generate: all shots of one call need the same batch key.")
-        padded = [*shots, *[shots[-1]] * max(0, pad_to - len(shots))]
-        watcher = _Watcher(self, shots, on_step)
+        watcher = Watcher(on_step)
         try:
-            return self._lane.run(lambda: self._generate(shots, padded, watcher))
+            return self._lanes.run(lambda: self._call(shots, pad_to, watcher))
         except KeyboardInterrupt:
             watcher.stopped = True
             raise
 
-    def _generate(
-        self, shots: Sequence[Shot], padded: Sequence[Shot], watcher: _Watcher
-    ) -> list[Frames]:
+    def _call(self, shots: Sequence[Shot], pad_to: int, watcher: Watcher) -> list[Frames]:
         import torch
 
-        with torch.no_grad(), self._scheduler(shots[0]), _quiet(self.pipe):
-            arguments = self._call_arguments(padded)
+        padded = [*shots, *[shots[-1]] * max(0, pad_to - len(shots))]
+        # A copy that shares all networks: calls at the same time have each its own state, and
+        # nothing that is set here is seen by who owns the pipeline.
+        pipe = copy.copy(self.pipe)
+        pipe.scheduler = self._scheduler(shots[0])
+        pipe.set_progress_bar_config(disable=True)
+
+        def unpacked(latents: Any) -> Any:
+            shot = shots[0]
+            size = (shot.num_frames or 1, shot.height or 1, shot.width or 1)
+            return self._family.unpack(pipe, latents, *size)[: len(shots)]
+
+        predict = (lambda x: self._preview.frames(unpacked(x))) if self._preview.ready else None
+        watcher.watch(pipe.scheduler, predict)
+        with torch.no_grad(), self._products.used(), memory_told_apart(shots, len(padded)):
             try:
-                with watcher.watching():
-                    output = self.pipe(**arguments, callback_on_step_end=watcher)
-            except RuntimeError as error:
-                if _is_out_of_memory(error):
-                    _free_memory()
-                    raise OutOfMemoryError(
-                        f"{len(padded)} clips of {shots[0].width}x{shots[0].height}x"
-                        f"{shots[0].num_frames} don't fit into memory in one call."
-                    ) from error
-                raise
+                output = pipe(**self._arguments_for(pipe, padded), callback_on_step_end=watcher)
             finally:
-                self.pipe.maybe_free_model_hooks()
-            frames = _frames(output.frames, shots[0])[: len(shots)]
-            watcher.learn(frames)
+                pipe.maybe_free_model_hooks()
+        frames = frames_of(output.frames, shots[0])[: len(shots)]
+        if not self._preview.ready and watcher.latents is not None:
+            # None came with the model: one is learnt from what was just decoded.
+            self._preview.fit(unpacked(watcher.latents), frames)
         return frames
 
-    def _call_arguments(self, shots: Sequence[Shot]) -> dict[str, Any]:
+    def _arguments_for(self, pipe: Any, shots: Sequence[Shot]) -> dict[str, Any]:
         shot = shots[0]
         arguments: dict[str, Any] = {
             "height": shot.height, "width": shot.width, "num_frames": shot.num_frames,
             "num_inference_steps": shot.num_inference_steps,
             "guidance_scale": shot.guidance_scale, "output_type": "np",
-            **self._embeddings(shots), **self._noise(shots), **shot.arguments,
+            **self._texts.embeddings(shots), **noise(pipe, shots), **shot.arguments,
         }  # fmt: skip
         if self._family.fps_argument:
             arguments[self._family.fps_argument] = shot.fps
         return arguments
 
-    def _embeddings(self, shots: Sequence[Shot]) -> dict[str, Any]:
-        """Encode each distinct pair of texts once, alone, so that no neighbour changes a bit."""
-        import torch
-
-        guided = (shots[0].guidance_scale or 0) > 1
-        length = {
-            k: v for k, v in shots[0].arguments.items() if k == "max_sequence_length"
-        } or {
-            k: v for k, v in self.arguments.items() if k == "max_sequence_length"
-        }  # fmt: skip
-        encoded = []
-        for shot in shots:
-            key = (shot.prompt, shot.negative_prompt or "", (guided, *length.items()))
-            if key not in self._texts:
-                found = self.pipe.encode_prompt(
-                    prompt=shot.prompt, negative_prompt=shot.negative_prompt,
-                    do_classifier_free_guidance=guided, device=self.pipe._execution_device,  # noqa: SLF001
-                    **length,
-                )  # fmt: skip
-                self._texts[key] = dict(zip(self._family.encoded, found, strict=True))
-                if len(self._texts) > _TEXTS_KEPT:
-                    self._texts.popitem(last=False)
-            self._texts.move_to_end(key)
-            encoded.append(self._texts[key])
-        names = [
-            n for n in self._family.encoded if guided or n not in self._family.encoded_negative
-        ]
-        return {name: torch.cat([one[name] for one in encoded]) for name in names}
-
-    def _noise(self, shots: Sequence[Shot]) -> dict[str, Any]:
-        """Seeds as generators on the CPU, which give the same noise on every device."""
-        import torch
-
-        def generator(seed: int) -> torch.Generator:
-            return torch.Generator("cpu").manual_seed(seed)
-
-        generators = [generator(shot.seed) for shot in shots]
-        if all(len(shot.noise) == 1 and shot.noise[0][1] == 1.0 for shot in shots):
-            return {"generator": generators}
-        shot = shots[0]
-        mixed = []
-        for one in shots:
-            parts = [
-                weight * self.pipe.prepare_latents(
-                    1, self._latent_channels, shot.height, shot.width, shot.num_frames,
-                    torch.float32, self.pipe._execution_device, [generator(seed)],  # noqa: SLF001
-                )
-                for seed, weight in one.noise
-            ]  # fmt: skip
-            norm = sum(weight**2 for _, weight in one.noise) ** 0.5
-            mixed.append(torch.stack(parts).sum(0) / norm)
-        return {"latents": torch.cat(mixed), "generator": generators}
-
-    @property
-    def _latent_channels(self) -> int:
-        return int(self.pipe.transformer.config.in_channels)
-
-    @contextlib.contextmanager
-    def _scheduler(self, shot: Shot) -> Iterator[None]:
-        """Put the shot's scheduler in for one call."""
+    def _scheduler(self, shot: Shot) -> Any:
+        """Return the shot's scheduler, for one call."""
         import diffusers
 
-        before = self.pipe.scheduler
         name = shot.scheduler or self._scheduler_name
         if name not in self._schedulers:
-            self._schedulers[name] = getattr(diffusers, name).from_config(before.config)
-        self.pipe.scheduler = self._schedulers[name]
-        try:
-            yield
-        finally:
-            self.pipe.scheduler = before
-
-    @property
-    def can_preview(self) -> bool:
-        """Whether predicted latents can be shown yet."""
-        return self._preview.ready
-
-    def learn_preview(self, latents: Any, shots: Sequence[Shot], frames: list[Frames]) -> None:
-        """Fit the preview on decoded clips."""
-        self._preview.fit(self.unpack(latents, shots[0])[: len(shots)], frames)
-
-    def predict(self, latents: Any, shots: Sequence[Shot]) -> list[Frames]:
-        """Turn predicted latents into small frames, a clip for each shot."""
-        return self._preview.frames(self.unpack(latents, shots[0])[: len(shots)])
-
-    def unpack(self, latents: Any, shot: Shot) -> Any:
-        """Return latents as batch x channels x frames x height x width."""
-        full = self.resolve(shot)
-        size = (full.num_frames or 1, full.height or 1, full.width or 1)
-        return self._family.unpack(self.pipe, latents, *size)
-
-
-class _Watcher:
-    """Sees each step of one call: what the scheduler was given is enough to predict the result."""
-
-    def __init__(
-        self, model: DiffusersModel, shots: Sequence[Shot], on_step: OnStep | None
-    ) -> None:
-        self._model = model
-        self._shots = shots
-        self._on_step = on_step
-        self.stopped = False
-        self._predicted: Callable[[], Any] | None = None
-        self._last: Any = None
-
-    @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """Wrap the scheduler's step, which every family calls, for the time of one call."""
-        scheduler = self._model.pipe.scheduler
-        original = scheduler.step
-
-        def step(prediction: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(prediction, timestep, sample, *args, **kwargs)
-            # The step has moved the index on; the noise level it used is one back.
-            sigma = scheduler.sigmas[scheduler.step_index - 1]
-            self._predicted = lambda: sample - sigma.to(sample.device) * prediction
-            return result
-
-        scheduler.step = step
-        try:
-            yield
-        finally:
-            del scheduler.step
-
-    def __call__(
-        self, pipe: Any, index: int, _timestep: Any, state: dict[str, Any]
-    ) -> dict[str, Any]:
-        if self.stopped:
-            raise Stopped("whoever asked for this does not wait for it any more.")
-        self._last = state["latents"]
-        if self._on_step is not None:
-            preview = self._make_preview if self._model.can_preview and self._predicted else None
-            self._on_step(Step(index + 1, pipe.num_timesteps, preview))
-        return {}
-
-    def _make_preview(self) -> list[Frames]:
-        assert self._predicted is not None
-        return self._model.predict(self._predicted(), self._shots)
-
-    def learn(self, frames: list[Frames]) -> None:
-        """Fit the preview map on what was just decoded, where none came with the model."""
-        if not self._model.can_preview and self._last is not None:
-            self._model.learn_preview(self._last, self._shots, frames)
-
-
-def _frames(output: Any, shot: Shot) -> list[Frames]:
-    made = np.asarray(output)
-    if made.ndim != 5 or made.shape[-1] != 3:  # noqa: PLR2004  (batch x frames x height x width x 3)
-        raise ModelError(f"the pipeline returned frames of shape {made.shape}, which are no clips.")
-    if made.shape[1:4] != (shot.num_frames, shot.height, shot.width):
-        raise ModelError(
-            f"the pipeline made {made.shape[1]} frames of {made.shape[3]}x{made.shape[2]}, "
-            f"not {shot.num_frames} of {shot.width}x{shot.height}."
-        )
-    clean = np.nan_to_num(made, nan=0.0)
-    return list(np.round(clean * 255).clip(0, 255).astype(np.uint8))
-
-
-@contextlib.contextmanager
-def _quiet(pipe: Any) -> Iterator[None]:
-    """No progress bar of the pipeline's own: the run shows progress."""
-    before = getattr(pipe, "_progress_bar_config", None)
-    pipe.set_progress_bar_config(**{**(before or {}), "disable": True})
-    try:
-        yield
-    finally:
-        pipe.set_progress_bar_config(**(before or {}))
+            kind = getattr(diffusers, name)
+            self._schedulers[name] = kind.from_config(self.pipe.scheduler.config)
+        return copy.deepcopy(self._schedulers[name])
 
 
 def _pixels(shot: Shot) -> int:
     return (shot.width or 1) * (shot.height or 1) * (shot.num_frames or 1)
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    import torch
-
-    words = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or (
-        "out of memory" in words or "can't allocate memory" in words
-    )
+def _is_small_on_cpu(pipe: Any) -> bool:
+    """Whether a thread a clip is quicker than a clip with all threads."""
+    parameters = sum(p.numel() for p in pipe.transformer.parameters())
+    return str(pipe.device) == "cpu" and parameters < _SMALL
 
 
-def _free_memory() -> None:
-    import gc
-
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+def _cores() -> int:
+    here = getattr(os, "sched_getaffinity", None)
+    return len(here(0)) if here else os.cpu_count() or 1

@@ -59,6 +59,10 @@ class Model(Protocol):
     def resolve(self, shot: Shot) -> Shot:
         """Fill what the shot leaves to the model's defaults."""
 
+    @property
+    def calls_at_once(self) -> int:
+        """How many calls of `generate` are worth running at the same time."""
+
     def batch_key(self, shot: Shot) -> Hashable:
         """Shots with equal keys can go into one call."""
 

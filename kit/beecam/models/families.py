@@ -20,6 +20,7 @@ class Family:
         fps_argument: The pipeline's argument that takes the fps, if it has one.
         encoded: Names of the pipeline's arguments for what `encode_prompt` returns, in its order.
         encoded_negative: Which of them belong to the negative prompt.
+        masks_padding: Whether padded tokens of a text have no part in the result.
         unpack: Turns the denoiser's latents into batch x channels x frames x height x width.
         defaults: Arguments that differ from the pipeline's own defaults.
     """
@@ -33,6 +34,7 @@ class Family:
     encoded: tuple[str, ...]
     encoded_negative: tuple[str, ...]
     unpack: Callable[[Any, Any, int, int, int], Any]
+    masks_padding: bool
     defaults: Mapping[str, Any]
 
 
@@ -67,6 +69,7 @@ FAMILIES = (
         ),
         encoded_negative=("negative_prompt_embeds", "negative_prompt_attention_mask"),
         unpack=_unpack_ltx,
+        masks_padding=True,
         defaults={},
     ),
     Family(
@@ -79,6 +82,7 @@ FAMILIES = (
         encoded=("prompt_embeds", "negative_prompt_embeds"),
         encoded_negative=("negative_prompt_embeds",),
         unpack=_as_they_are,
+        masks_padding=False,
         defaults={},
     ),
 )

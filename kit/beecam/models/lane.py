@@ -1,9 +1,10 @@
-"""One thread for all tensor work of a model.
+"""Threads of their own for a model's tensor work: its lanes.
 
 OpenMP keeps a pool of threads for every thread that starts parallel work. With more of them than
 cores they wait for each other asleep instead of spinning, and the many small operations of a
 small model take twice as long: measured with pollen on 2 cores, 0.95 s a clip on a second thread
-against 0.48 s on the only one. So a model is loaded and called on one thread of its own.
+against 0.48 s on the only one. So a model is loaded and called on threads of its own; and a small
+model on a CPU has a lane for each core, each with a single thread, which needs no pool at all.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Lane:
     """A thread that does one thing after the other, for as long as somebody holds the lane."""
 
     def __init__(self) -> None:
+        """Prepare; the first work starts the thread."""
         self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._thread = threading.Thread()
         self._lock = threading.Lock()
@@ -44,6 +46,41 @@ class Lane:
         return done.result()
 
 
+class Lanes:
+    """The lanes of one pipeline: as many calls at once as there are.
+
+    Attributes:
+        count: How many.
+    """
+
+    def __init__(self) -> None:
+        """Begin with one lane, on which everything is done until `widen`."""
+        self.count = 1
+        self._threads: int | None = None
+        self._free: SimpleQueue[Lane] = SimpleQueue()
+        self._free.put(Lane())
+
+    def widen(self, count: int, threads: int) -> None:
+        """Have `count` lanes, or as many as there are, in each of which torch has `threads`."""
+        self._threads = threads
+        while self.count < count:
+            self._free.put(Lane())
+            self.count += 1
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do something on the next lane that is free."""
+        lane = self._free.get()
+        try:
+            return lane.run(lambda: self._prepared(work))
+        finally:
+            self._free.put(lane)
+
+    def _prepared(self, work: Callable[[], T]) -> T:
+        if self._threads is not None:
+            _use_threads(self._threads)
+        return work()
+
+
 def _serve(queue: SimpleQueue[_Work | None]) -> None:
     while (item := queue.get()) is not None:
         done, work = item
@@ -56,3 +93,17 @@ def _serve(queue: SimpleQueue[_Work | None]) -> None:
         # What was made must not live on here until the next call.
         del item, done, work
         result = None
+
+
+def _use_threads(threads: int) -> None:
+    """Let torch work with so many threads in this thread, and with as many as before in others."""
+    import torch
+
+    before = torch.get_num_threads()
+    if before == threads:
+        return
+    torch.set_num_threads(threads)
+    # The number is each thread's own once it has worked, but new ones begin with what was set last.
+    other = threading.Thread(target=torch.set_num_threads, args=(before,))
+    other.start()
+    other.join()

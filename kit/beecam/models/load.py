@@ -8,7 +8,7 @@ from typing import Any
 from beecam.errors import ModelError, did_you_mean, listing
 from beecam.models.adapter import DiffusersModel
 from beecam.models.families import FAMILIES, family_of
-from beecam.models.lane import Lane
+from beecam.models.lane import Lanes
 
 POLLEN = Path(__file__).parent / "pollen" / "weights"
 
@@ -32,10 +32,10 @@ def load(name: str = "pollen") -> DiffusersModel:
         )
     from beecam.models.pollen.sampling import load_pipeline
 
-    lane = Lane()
-    return lane.run(lambda: DiffusersModel(
+    lanes = Lanes()
+    return lanes.run(lambda: DiffusersModel(
         load_pipeline(POLLEN), FAMILIES[0], name="pollen", licence="Apache-2.0", folder=POLLEN,
-        defaults=_pollen_defaults(), lane=lane,
+        defaults=_pollen_defaults(), lanes=lanes,
     ))  # fmt: skip
 
 
