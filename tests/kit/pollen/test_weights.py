@@ -25,7 +25,6 @@ def test_loading_gives_pollen_with_a_licence_and_defaults(model):
     assert (shot.width, shot.height, shot.num_frames, shot.fps) == (64, 64, 17, 8.0)
     assert (shot.num_inference_steps, shot.guidance_scale) == (20, 3.0)
     assert model.licence == "Apache-2.0"
-    assert model.can_preview
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_one_another_clip(model):
