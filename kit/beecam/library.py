@@ -1,25 +1,23 @@
 """The library: the folder in which clips outlive the kernel.
 
-`library.sqlite` holds the index (WAL), `media/` the clips by key. Media is written under a
-temporary name, synced and renamed before its row is committed, so a row never points at nothing.
+`library.sqlite` holds the index, `media/` the clips by key. Media is written under a temporary
+name, synced and renamed before its row is committed, so a row never points at nothing.
 `marks.jsonl` keeps a copy of stars and tags, for when the index is made anew from the media.
-Nothing outside this module knows SQL.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from beecam import media
 from beecam.errors import BeecamError, LibraryError, MediaError, did_you_mean, shorten
+from beecam.index import SORTS, VERSION, Index
 from beecam.marks import Marks
 from beecam.sessions import Session, remove, sync_folder, why_unusable
 from beecam.shot import Shot
@@ -27,22 +25,6 @@ from beecam.shot import Shot
 if TYPE_CHECKING:
     from beecam.clip import Clip, ClipSet
     from beecam.models.base import Frames
-
-VERSION = 1
-INDEX = "library.sqlite"
-SORTS = ("created", "stars", "prompt", "model", "seed", "seconds")
-_SCHEMA = """
-CREATE TABLE clips (
-    key TEXT PRIMARY KEY, created REAL NOT NULL, model TEXT NOT NULL, timing TEXT NOT NULL,
-    prompt TEXT NOT NULL, seed INTEGER NOT NULL, seconds REAL, shot TEXT NOT NULL,
-    facts TEXT NOT NULL, parents TEXT NOT NULL DEFAULT '[]', stars INTEGER NOT NULL DEFAULT 0,
-    rejected INTEGER NOT NULL DEFAULT 0, tags TEXT NOT NULL DEFAULT '[]'
-);
-CREATE INDEX clips_created ON clips (created, key);
-CREATE INDEX clips_stars ON clips (stars, rejected, created, key);
-CREATE INDEX clips_timing ON clips (timing, created, seconds);
-CREATE TABLE pending (key TEXT, session TEXT);
-"""
 
 
 def default_folder() -> Path:
@@ -90,9 +72,7 @@ class Library:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.closed = False
         self.healed: list[str] = []
-        self._lock = threading.RLock()
         self._marks = Marks(folder / "marks.jsonl")
         try:
             (folder / "media").mkdir(parents=True, exist_ok=True)
@@ -103,7 +83,10 @@ class Library:
             ) from error
         except OSError as error:
             raise LibraryError(why_unusable(folder, error)) from error
-        self._db = self._open_index()
+        try:
+            self._index = Index(folder)
+        except sqlite3.OperationalError as error:
+            raise LibraryError(why_unusable(folder, error)) from error
         self._heal()
 
     def __enter__(self) -> Self:
@@ -112,24 +95,28 @@ class Library:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed; `bc.library()` opens it again."""
+        return self._index.closed
+
     # --- what is there -------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return int(self._rows("SELECT count(*) FROM clips")[0][0])
+        return len(self._index)
 
     def __contains__(self, key: str) -> bool:
-        return bool(self._rows("SELECT 1 FROM clips WHERE key = ?", key))
+        return key in self._index
 
     def __getitem__(self, key: str) -> Clip:
         """Return the clip with this key, or with the one key that begins so."""
         from beecam.clip import Clip
 
-        pattern = "".join(c for c in key if c.isalnum()) + "%"
-        found = self._rows("SELECT key FROM clips WHERE key LIKE ? LIMIT 2", pattern)
+        found = self._index.beginning(key)
         if len(found) != 1:
             many = "several clips" if found else "no clip"
             raise KeyError(f"{many} in {self.folder} with a key that begins with {key!r}")
-        return Clip(self, found[0][0])
+        return Clip(self, found[0])
 
     def __repr__(self) -> str:
         return f"Library {str(self.folder)!r}: {len(self):,} clips"
@@ -160,30 +147,15 @@ class Library:
                 f"sort={sort!r}: one of {', '.join(SORTS)}, with a leading - for descending."
                 f"{did_you_mean(column, SORTS)}"
             )
-        tests = {
-            "instr(lower(prompt), lower(?))": prompt, "model = ?": model, "stars >= ?": stars,
-            "rejected = ?": None if rejected is None else int(rejected),
-            "EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)": tag,
-        }  # fmt: skip
-        used = {sql: value for sql, value in tests.items() if value is not None}
-        where = f"WHERE {' AND '.join(used)}" if used else ""
-        order = f"{column} {'DESC' if sort.startswith('-') else 'ASC'}"
-        found = self._rows(
-            f"SELECT key FROM clips {where} ORDER BY {order}, key LIMIT ?",  # noqa: S608  (names are ours)
-            *used.values(),
-            -1 if limit is None else limit,
-        )
-        return ClipSet(self, [row[0] for row in found])
+        found = self._index.find(
+            prompt=prompt, model=model, stars=stars, rejected=rejected, tag=tag, sort=column,
+            descending=sort.startswith("-"), limit=limit,
+        )  # fmt: skip
+        return ClipSet(self, found)
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Return which of these keys have a clip whose files are there."""
-        wanted = list(dict.fromkeys(keys))
-        found: set[str] = set()
-        for start in range(0, len(wanted), 500):
-            part = wanted[start : start + 500]
-            marks = ",".join("?" * len(part))
-            rows = self._rows(f"SELECT key FROM clips WHERE key IN ({marks})", *part)  # noqa: S608
-            found.update(row[0] for row in rows)
+        found = self._index.known(keys)
         return {k for k in found if self.mp4(k).exists() and self.sheet(k).exists()}
 
     def row(self, key: str) -> dict[str, Any]:
@@ -192,18 +164,10 @@ class Library:
         Raises:
             LibraryError: There is no such clip.
         """
-        rows = self._rows(
-            "SELECT shot, facts, parents, created, stars, rejected, tags FROM clips WHERE key = ?",
-            key,
-        )
-        if not rows:
+        row = self._index.row(key)
+        if row is None:
             raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
-        shot, facts, parents, created, stars, rejected, tags = rows[0]
-        return {
-            "shot": Shot.from_dict(json.loads(shot)), "facts": json.loads(facts),
-            "parents": tuple(json.loads(parents)), "created": created, "stars": stars,
-            "rejected": bool(rejected), "tags": tuple(json.loads(tags)),
-        }  # fmt: skip
+        return row
 
     def mp4(self, key: str) -> Path:
         """Return where a clip's video is."""
@@ -215,12 +179,7 @@ class Library:
 
     def seconds_for(self, shot: Shot) -> float | None:
         """Return the measured seconds a clip for shots like this one, or None."""
-        rows = self._rows(
-            "SELECT seconds FROM clips WHERE timing = ? AND seconds IS NOT NULL "
-            "ORDER BY created DESC LIMIT 15",
-            timing_key(shot),
-        )
-        found = sorted(row[0] for row in rows)
+        found = sorted(self._index.seconds_for(shot))
         return found[len(found) // 2] if found else None
 
     # --- what changes it -----------------------------------------------------------------------
@@ -247,13 +206,11 @@ class Library:
             "parents": list(parents), "created": time.time(),
         }  # fmt: skip
         try:
-            self._write("INSERT INTO pending VALUES (?, ?)", (key, self._session.name))
+            self._index.begin(key, self._session.name)
             self._write_media(shot, frames, settings)
-            with self._transaction() as db:
-                _insert(db, key, settings)
-                db.execute(
-                    "DELETE FROM pending WHERE key = ? AND session = ?", (key, self._session.name)
-                )
+            with self._index.together():
+                self._index.add(key, settings)
+                self._index.end(self._session.name, key)
         except sqlite3.OperationalError as error:
             if "full" in str(error) or "I/O" in str(error):
                 raise OSError(28, f"no space left for {self.folder}") from error
@@ -284,78 +241,38 @@ class Library:
         Stars, rejections and tags come back, too.
         """
         files = sorted((self.folder / "media").glob("??/*.mp4"))
-        have = {row[0] for row in self._rows("SELECT key FROM clips")}
+        have = set(self._index.keys())
         adopted = [path.stem for path in files if path.stem not in have and self._adopt(path)]
         kept = self._marks.read() if adopted else {}
-        with self._transaction() as db:
+        with self._index.together():
             for key in adopted:
-                _set_marks(db, key, kept.get(key, {}))
+                self._index.mark(key, kept.get(key, {}))
         return len(adopted)
 
     def close(self) -> None:
         """Close the index; `bc.library()` opens it again."""
-        with self._lock:
-            if not self.closed:
-                self.closed = True
-                self._db.close()
-                self._session.end()
+        if not self.closed:
+            self._index.close()
+            self._session.end()
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _open_index(self) -> sqlite3.Connection:
-        path = self.folder / INDEX
-        try:
-            return self._connect(path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise LibraryError(why_unusable(self.folder, error)) from error
-            aside = path.with_name(f"{INDEX}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-            path.rename(aside)
-            for suffix in ("-wal", "-shm"):
-                remove(Path(f"{path}{suffix}"))
-            self.healed.append(f"the index was damaged; it is kept as {aside.name}.")
-            return self._connect(path)
-
-    def _connect(self, path: Path) -> sqlite3.Connection:
-        fresh = not path.exists()
-        db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        try:
-            # NORMAL may lose the last rows with the power, never with a killed process; their
-            # media is complete by then and the pending table brings them back.
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            with _exclusive(db):
-                version = db.execute("PRAGMA user_version").fetchone()[0]
-                if version > VERSION:
-                    raise LibraryError(  # noqa: TRY301
-                        f"library {str(self.folder)!r} was written by a newer beecam (format "
-                        f"{version}, this one reads up to {VERSION}): update beecam, or name "
-                        "another folder."
-                    )
-                if version == 0:
-                    for statement in _SCHEMA.split(";"):
-                        db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {VERSION}")
-        except BaseException:
-            db.close()
-            raise
-        self._fresh = fresh
-        return db
-
     def _heal(self) -> None:
         """Bring in what finished processes left half done."""
-        if self._fresh and (count := self.rebuild()):
+        if self._index.damaged:
+            self.healed.append(f"the index was damaged; it is kept as {self._index.damaged.name}.")
+        if self._index.fresh and (count := self.rebuild()):
             self.healed.append(f"the index was rebuilt from {count} clips' own files.")
         self._session.tidy()
-        pending = (row[0] for row in self._rows("SELECT DISTINCT session FROM pending"))
-        dead = [name for name in pending if not self._session.lives(name)]
-        for session in dead:
-            for (key,) in self._rows("SELECT key FROM pending WHERE session = ?", session):
+        for session, keys in self._index.unfinished().items():
+            if self._session.lives(session):
+                continue
+            for key in keys:
                 if key not in self and self.mp4(key).exists():
                     self._adopt(self.mp4(key))
                 for left in self.mp4(key).parent.glob(f".{key}.*"):
                     remove(left)
-            self._write("DELETE FROM pending WHERE session = ?", (session,))
+            self._index.end(session)
             self.healed.append("a run that was cut off has been tidied up.")
 
     def _adopt(self, path: Path) -> bool:
@@ -369,8 +286,7 @@ class Library:
         except (BeecamError, KeyError, OSError) as error:
             self.healed.append(f"{path.name} was left out: {error}")
             return False
-        with self._transaction() as db:
-            _insert(db, path.stem, settings)
+        self._index.add(path.stem, settings)
         return True
 
     def _write_media(self, shot: Shot, frames: Frames, settings: Mapping[str, Any]) -> None:
@@ -392,69 +308,6 @@ class Library:
             raise
 
     def _mark(self, key: str, **marks: Any) -> None:
-        with self._transaction() as db:
-            if not _set_marks(db, key, marks):
-                raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
-            self._marks.add(key, **marks)
-
-    def _write(self, sql: str, values: Sequence[Any]) -> int:
-        with self._lock:
-            return self._open_db().execute(sql, values).rowcount
-
-    def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._open_db().execute(sql, values).fetchall()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _exclusive(self._open_db()) as db:
-            yield db
-
-    def _open_db(self) -> sqlite3.Connection:
-        if self.closed:
-            raise LibraryError(f"library {str(self.folder)!r} is closed; bc.library() opens it.")
-        return self._db
-
-
-def timing_key(shot: Shot) -> str:
-    """Return what decides how long a shot takes, apart from the machine."""
-    return (
-        f"{shot.model}|{shot.width}x{shot.height}x{shot.num_frames}"
-        f"|{shot.num_inference_steps}|{(shot.guidance_scale or 0) > 1}"
-    )
-
-
-@contextlib.contextmanager
-def _exclusive(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield db
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
-
-
-def _insert(db: sqlite3.Connection, key: str, settings: Mapping[str, Any]) -> None:
-    shot = Shot.from_dict(settings["shot"])
-    facts = settings["facts"]
-    db.execute(
-        "INSERT INTO clips (key, created, model, timing, prompt, seed, seconds, shot, facts,"
-        " parents) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (key) DO UPDATE SET facts = excluded.facts, seconds = excluded.seconds",
-        (
-            key, settings["created"], shot.model, timing_key(shot), shot.prompt, shot.seed,
-            facts.get("seconds"), json.dumps(settings["shot"]), json.dumps(facts),
-            json.dumps(settings.get("parents", [])),
-        ),
-    )  # fmt: skip
-
-
-def _set_marks(db: sqlite3.Connection, key: str, marks: Mapping[str, Any]) -> bool:
-    """Set stars, rejected and tags as far as they are given; return whether there is the clip."""
-    done = 1
-    for name in ("stars", "rejected", "tags"):
-        if name in marks:
-            value = json.dumps(marks[name]) if name == "tags" else int(marks[name])
-            done = db.execute(f"UPDATE clips SET {name} = ? WHERE key = ?", (value, key)).rowcount  # noqa: S608
-    return bool(done)
+        if not self._index.mark(key, marks):
+            raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
+        self._marks.add(key, **marks)

@@ -224,7 +224,7 @@ def again():
 
 def large_library():
     """Open, filter and sort 100,000 rows."""
-    from beecam.library import Library, _insert
+    from beecam.library import Library
     from beecam.shot import Shot
 
     base = Shot(
@@ -234,11 +234,11 @@ def large_library():
     with tempfile.TemporaryDirectory() as folder:
         with Library(Path(folder)) as library:
             words = ("bee", "moth", "ladybug", "dragonfly", "butterfly")
-            with library._transaction() as db:
+            with library._index.together():
                 for i in range(100_000):
                     shot = base.replace(prompt=f"a {words[i % 5]} over place {i % 997}", seed=i)
                     settings = {"shot": shot.to_dict(), "facts": {"seconds": 1.0}, "created": i}
-                    _insert(db, shot.key, settings)
+                    library._index.add(shot.key, settings)
             for clip in library.clips(limit=100_000)[::37]:
                 clip.stars = 1 + clip.shot.seed // 5 % 5
         times = {name: [] for name in ("open", "filter", "sort")}

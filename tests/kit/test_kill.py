@@ -93,4 +93,4 @@ def _everything_is_whole(folder, finished, seen, attempt):
         seen.update(clips.keys)
         files = {path.stem for path in (folder / "media").glob("??/*.mp4")}
         assert files == set(clips.keys), "a file without a row was left"
-        assert library._rows("SELECT count(*) FROM pending") == [(0,)]
+        assert library._index.unfinished() == {}

@@ -16,7 +16,8 @@ import pytest
 import beecam as bc
 from beecam import media
 from beecam.errors import LibraryError, MediaError
-from beecam.library import INDEX, Library, open_library
+from beecam.index import NAME as INDEX
+from beecam.library import Library, open_library
 from beecam.shot import Shot
 
 
@@ -313,15 +314,15 @@ add(library, seed=2)
 
 def test_a_live_session_is_not_mistaken_for_a_dead_one(folder):
     one = Library(folder)
-    one._write("INSERT INTO pending VALUES (?, ?)", ("0" * 32, one._session.name))
+    one._index.begin("0" * 32, one._session.name)
     two = Library(folder)
     assert two.healed == []
-    assert one._rows("SELECT count(*) FROM pending") == [(1,)]
+    assert one._index.unfinished() == {one._session.name: ["0" * 32]}
     two.close()
     one.close()
     three = Library(folder)
     assert three.healed
-    assert three._rows("SELECT count(*) FROM pending") == [(0,)]
+    assert three._index.unfinished() == {}
     three.close()
 
 

@@ -7,7 +7,6 @@ from drawn import DrawnModel, draw
 import beecam as bc
 from beecam import media
 from beecam.clip import ClipSet
-from beecam.library import _insert
 
 
 def filled(name, count, *, width=160, height=96, num_frames=24, fps=16.0, columns=25):
@@ -34,9 +33,8 @@ def filled(name, count, *, width=160, height=96, num_frames=24, fps=16.0, column
         library.mp4(shot.key).parent.mkdir(exist_ok=True)
         library.sheet(shot.key).write_bytes(media.sheet_bytes(frames))
         os.link(first, library.mp4(shot.key))
-        with library._transaction() as db:
-            settings = {"shot": shot.to_dict(), "facts": facts, "created": 1.0}
-            _insert(db, shot.key, settings)
+        settings = {"shot": shot.to_dict(), "facts": facts, "created": 1.0}
+        library._index.add(shot.key, settings)
     return ClipSet(
         library, [shot.key for shot in shots], axes=sweep.axes,
         coords=[dict(cell.coords) for cell in cells], title=sweep.template,
