@@ -176,7 +176,7 @@ class Index:
         )  # fmt: skip
 
     def mark(self, key: str, marks: Mapping[str, Any]) -> bool:
-        """Set stars, rejected and tags as far as they are given; return whether there is the clip."""
+        """Set stars, rejected and tags as far as given; return whether there is the clip."""
         done = 1
         for name in _MARKS:
             if name in marks:
