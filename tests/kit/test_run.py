@@ -328,6 +328,19 @@ def test_exact_mode_gives_each_clip_the_bits_it_has_alone(ltx, library, tmp_path
             assert alone.facts["digest"] == clip.facts["digest"]
 
 
+def test_exact_mode_takes_only_exact_clips_from_the_library(ltx, library, monkeypatch):
+    monkeypatch.setattr(ltx, "_batch_size", 3)
+    loose = bc.run(sweep(6), ltx, library=library).wait(60)
+    loose.clips[0].stars = 4
+    monkeypatch.setattr(ltx, "_batch_size", 4)
+    run = bc.run(sweep(6), ltx, library=library, exact=True).wait(60)
+    assert statuses(run) == [Status.DONE] * 6
+    assert {(c.facts["batch"], c.facts["exact"]) for c in run.clips} == {(4, True)}
+    assert run.clips[0].stars == 4
+    for again in (True, False):
+        assert statuses(bc.run(sweep(6), ltx, library=library, exact=again)) == [Status.CACHED] * 6
+
+
 def test_remake_gives_the_same_bits(ltx, library, monkeypatch):
     import hashlib
 

@@ -61,7 +61,7 @@ class LocalEngine:
             owner: Kept alive until the work has ended: a run that nobody holds is still found
                 when its cell of the notebook is run again.
         """
-        have = self._library.known(shot.key for shot in self._shots)
+        have = self._there(self._shots)
         waiting = []
         for index, shot in enumerate(self._shots):
             if shot.key in have:
@@ -146,9 +146,17 @@ class LocalEngine:
             if not self._progress.dropped(index):
                 self._outbox.put(_Made(index, made, seconds, size, place))
 
+    def _there(self, shots: Sequence[Shot]) -> set[str]:
+        """Return the keys of the clips that need not be made."""
+        found = self._library.known(shot.key for shot in shots)
+        if self._exact:
+            # One that was made in a call of another size differs by rounding.
+            found = {key for key in found if self._library.row(key)["facts"].get("exact")}
+        return found
+
     def _still_needed(self, indices: Sequence[int]) -> list[int]:
         """Leave out what another run has made in the meantime, and what was cancelled."""
-        have = self._library.known(self._shots[i].key for i in indices)
+        have = self._there([self._shots[i] for i in indices])
         needed = []
         for index in indices:
             if self._shots[index].key in have:
