@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from beecam.library import Library
     from beecam.models.base import Frames, Model
+    from beecam.run import Run
 
 
 class Clip:
@@ -140,7 +141,7 @@ class Clip:
             )
         facts = self.facts
         made = model.generate([self.shot] * int(facts.get("batch", 1)))
-        return made[int(facts.get("place_in_batch", 0))]
+        return made[int(facts.get("place_in_batch", 0))].frames
 
     def _read(self, path: Path) -> bytes:
         try:
@@ -184,13 +185,14 @@ class ClipSet(Sequence[Clip]):
 
     def __init__(
         self, library: Library, keys: Sequence[str], *, axes: Sequence[Axis] = (),
-        coords: Sequence[Mapping[str, int]] = (), title: str = "",
+        coords: Sequence[Mapping[str, int]] = (), title: str = "", model: Model | None = None,
     ) -> None:  # fmt: skip
         self.library = library
         self.keys = tuple(keys)
         self.axes = tuple(axes)
         self.title = title
         self._coords = tuple(coords)
+        self._model = model
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -223,6 +225,35 @@ class ClipSet(Sequence[Clip]):
         """Return the value on each axis of the clip at `index`."""
         place = self.coords(index)
         return {a.name: a.values[place[a.name]] for a in self.axes if a.name in place}
+
+    def label(self, index: int) -> str:
+        """Return how the clip at `index` is called: its labels on the axes, or its number."""
+        place = self.coords(index)
+        words = [a.labels[place[a.name]] for a in self.axes if a.name in place]
+        return ", ".join(words) or str(index + 1)
+
+    def promote(self, model: Model | None = None, *, exact: bool = False) -> Run:
+        """Finish drafts: each goes on from where it stands, to the bits of a whole run.
+
+        >>> drafts = bc.run(sweep, model, draft=0.3)
+        >>> drafts.clips.starred.promote()
+
+        Args:
+            model: That which made them; by default that of the run they come from.
+            exact: As it was for the drafts.
+
+        Raises:
+            CheckError: There is nothing to finish, no model, or another one.
+        """
+        from beecam.run import promote
+
+        used = model or self._model
+        if used is None:
+            raise LibraryError(
+                "promote: these clips come from a library, which knows no loaded model: "
+                "promote(model)."
+            )
+        return promote(self, used, exact=exact)
 
     def filter(self, keep: Callable[[Clip], bool]) -> ClipSet:
         """Keep the clips for which `keep(clip)` is true."""
@@ -328,6 +359,7 @@ class ClipSet(Sequence[Clip]):
         return ClipSet(
             self.library, [self.keys[i] for i in chosen], axes=self.axes,
             coords=[self._coords[i] for i in chosen] if self._coords else (), title=self.title,
+            model=self._model,
         )  # fmt: skip
 
     def _ipython_display_(self) -> None:

@@ -170,7 +170,9 @@ class Index:
             " ON CONFLICT (key) DO UPDATE SET facts = excluded.facts, seconds = excluded.seconds",
             (
                 key, settings["created"], shot.model, _timing_key(shot), shot.prompt, shot.seed,
-                facts.get("seconds"), json.dumps(settings["shot"]), json.dumps(facts),
+                # The seconds of a part say nothing of the next clip.
+                None if "continued_from" in facts else facts.get("seconds"),
+                json.dumps(settings["shot"]), json.dumps(facts),
                 json.dumps(settings.get("parents", [])),
             ),
         )  # fmt: skip
@@ -249,7 +251,7 @@ def _timing_key(shot: Shot) -> str:
     """Return what decides how long a shot takes, apart from the machine."""
     return (
         f"{shot.model}|{shot.width}x{shot.height}x{shot.num_frames}"
-        f"|{shot.num_inference_steps}|{(shot.guidance_scale or 0) > 1}"
+        f"|{shot.draft_steps or shot.num_inference_steps}|{(shot.guidance_scale or 0) > 1}"
     )
 
 

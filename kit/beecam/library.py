@@ -21,6 +21,7 @@ from beecam.index import SORTS, VERSION, Index
 from beecam.marks import Marks
 from beecam.sessions import Session, remove, sync_folder, why_unusable
 from beecam.shot import Shot
+from beecam.standing import Standing
 
 if TYPE_CHECKING:
     from beecam.clip import Clip, ClipSet
@@ -68,6 +69,7 @@ class Library:
     Attributes:
         folder: Where it is.
         healed: Sentences on what opening had to mend; empty as a rule.
+        standing: How far clips are that are not finished.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -87,6 +89,7 @@ class Library:
             self._index = Index(folder)
         except sqlite3.OperationalError as error:
             raise LibraryError(why_unusable(folder, error)) from error
+        self.standing = Standing(folder / "states", self._session.name)
         self._heal()
 
     def __enter__(self) -> Self:
@@ -234,6 +237,13 @@ class Library:
         if bad := [word for word in words if not isinstance(word, str)]:
             raise LibraryError(f"tags: {shorten(bad[0])} is no text.")
         self._mark(key, tags=words)
+
+    def mark_like(self, key: str, other: str) -> None:
+        """Give a clip the stars and tags of another one, if that has any."""
+        row = self._index.row(other)
+        marks = {} if row is None else {n: row[n] for n in ("stars", "tags") if row[n]}
+        if marks:
+            self._mark(key, **marks)
 
     def rebuild(self) -> int:
         """Make rows for media that has none, from the settings inside; return how many.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from beecam.models.base import Model
 from beecam.shot import Shot
+from beecam.standing import Stand
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class Batch:
     Attributes:
         cells: Indices of the cells.
         size: How many clips the call makes; more than the cells in exact mode, where the last
-            call is filled up.
+            call is filled up, and where clips go on that began in a larger call.
+        step: After which step the clips go on; 0 for clips from the beginning.
     """
 
     cells: tuple[int, ...]
     size: int
+    step: int = 0
 
 
 class Plan:
@@ -33,8 +36,9 @@ class Plan:
     """
 
     def __init__(
-        self, model: Model, shots: Sequence[tuple[int, Shot]], *, exact: bool = False
-    ) -> None:
+        self, model: Model, shots: Sequence[tuple[int, Shot]], *, exact: bool = False,
+        begun: Mapping[int, Stand] | None = None,
+    ) -> None:  # fmt: skip
         """Plan.
 
         Args:
@@ -42,13 +46,18 @@ class Plan:
             shots: Cell index and resolved shot of each cell.
             exact: Make every call equally large, the last one filled up: the largest power of two
                 that the model likes, because in odd calls threads split sums by the clip's place.
+            begun: How far cells are that go on from within their steps.
         """
         self._model = model
         self._exact = exact
-        self._groups: OrderedDict[Hashable, dict[int, Shot]] = OrderedDict()
-        self._sizes: dict[Hashable, int] = {}
+        self._groups: OrderedDict[_Group, dict[int, Shot]] = OrderedDict()
+        self._sizes: dict[_Group, int] = {}
         for index, shot in shots:
-            self._groups.setdefault(model.batch_key(shot), {})[index] = shot
+            stand = (begun or {}).get(index)
+            # In exact mode only what began in a call of the right size has the right bits.
+            if stand and exact and stand.batch != self._whole(shot):
+                stand = None
+            self._groups.setdefault((model.batch_key(shot), stand), {})[index] = shot
 
     def __len__(self) -> int:
         return sum(len(group) for group in self._groups.values())
@@ -57,35 +66,51 @@ class Plan:
         """Take a cell out; return whether it was still there."""
         return any(group.pop(index, None) is not None for group in self._groups.values())
 
-    def put_back(self, shots: Sequence[tuple[int, Shot]]) -> None:
-        """Hand cells out again, before all others."""
+    def put_back(self, shots: Sequence[tuple[int, Shot]], stand: Stand | None = None) -> None:
+        """Hand cells out again, before all others.
+
+        Args:
+            shots: Cell index and shot of each.
+            stand: How far they are, if they have been begun.
+        """
         for index, shot in reversed(shots):
-            key = self._model.batch_key(shot)
-            self._sizes.pop(key, None)
-            self._groups[key] = {index: shot, **self._groups.get(key, {})}
-            self._groups.move_to_end(key, last=False)
+            group = (self._model.batch_key(shot), stand)
+            self._sizes.pop(group, None)
+            self._groups[group] = {index: shot, **self._groups.get(group, {})}
+            self._groups.move_to_end(group, last=False)
 
     def next(self) -> Batch | None:
         """Take the cells of the next call, or None when there are none left."""
-        for key, group in list(self._groups.items()):
-            if not group:
-                del self._groups[key]
+        for group, shots in list(self._groups.items()):
+            if not shots:
+                del self._groups[group]
                 continue
-            limit = self._size(key, group)
-            cells = tuple(list(group)[:limit])
+            _, stand = group
+            limit = stand.batch if stand else self._size(group, shots)
+            cells = tuple(list(shots)[:limit])
             for index in cells:
-                del group[index]
+                del shots[index]
+            if stand:
+                return Batch(cells, limit, stand.step)
             return Batch(cells, limit if self._exact else len(cells))
         return None
 
-    def _size(self, key: Hashable, group: dict[int, Shot]) -> int:
+    def _size(self, group: _Group, shots: dict[int, Shot]) -> int:
         """Return how many cells of a group go into one call: all calls are about equally large."""
-        if key not in self._sizes:
-            most = self._model.batch_size(next(iter(group.values())))
+        if group not in self._sizes:
+            first = next(iter(shots.values()))
             if self._exact:
-                self._sizes[key] = 1 << (most.bit_length() - 1)
+                self._sizes[group] = self._whole(first)
             else:
                 at_once = self._model.calls_at_once
-                calls = math.ceil(len(group) / (most * at_once)) * at_once
-                self._sizes[key] = math.ceil(len(group) / calls)
-        return self._sizes[key]
+                most = self._model.batch_size(first)
+                calls = math.ceil(len(shots) / (most * at_once)) * at_once
+                self._sizes[group] = math.ceil(len(shots) / calls)
+        return self._sizes[group]
+
+    def _whole(self, shot: Shot) -> int:
+        """Return how many clips each call makes in exact mode."""
+        return 1 << (self._model.batch_size(shot).bit_length() - 1)
+
+
+_Group = tuple[Hashable, Stand | None]

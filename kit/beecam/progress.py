@@ -121,6 +121,11 @@ class Progress:
         return self.status in ("done", "cancelled")
 
     @property
+    def pausing(self) -> bool:
+        """Whether the work is asked to stand still."""
+        return self.status in ("pausing", "paused")
+
+    @property
     def watched(self) -> bool:
         """Whether somebody has asked for changes just now."""
         return time.monotonic() - self._asked < _WATCHED_SECONDS

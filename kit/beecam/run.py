@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from beecam.clip import ClipSet
 from beecam.engines.local import LocalEngine
@@ -14,15 +15,16 @@ from beecam.library import Library, open_library
 from beecam.models.base import Model
 from beecam.progress import Changes, Progress, Status
 from beecam.shot import Shot
-from beecam.sweep import Sweep, of_shots
+from beecam.sweep import Axis, Sweep, of_shots
 
 _active: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
 _starting = threading.Lock()
 
 
 def run(
-    sweep: Sweep | Shot, model: Model, *, library: Library | None = None, exact: bool = False
-) -> Run:
+    sweep: Sweep | Shot, model: Model, *, library: Library | None = None, exact: bool = False,
+    draft: float | None = None,
+) -> Run:  # fmt: skip
     """Make a sweep in the background and return at once.
 
     Clips that the library has are not made again. The same call while a run is going, as when a
@@ -37,29 +39,98 @@ def run(
         library: Where clips are kept; by default `bc.library()`.
         exact: Fill up every call to one size, so that each clip has the very bits that it has
             alone. Without it one clip may differ by rounding from the same clip in a sweep.
+        draft: Do only this share of each clip's steps, over 0 and under 1, and show the result
+            that is predicted then. `run.clips.starred.promote()` finishes the ones worth it.
 
     Raises:
         CheckError: With everything that is wrong, before any compute.
     """
     if isinstance(sweep, Shot):
         sweep = of_shots([sweep])
-    _check_kinds(sweep, model)
+    _check_kinds(sweep, model, draft)
     library = open_library() if library is None else library
     model.refresh()
     sweep.check(model)
     shots = [model.resolve(cell.shot) for cell in sweep.cells]
-    text = "\n".join([sweep.key, str(exact), str(library.folder), *(shot.key for shot in shots)])
+    if draft is not None:
+        shots = [_drafted(shot, draft) for shot in shots]
+    return start(Asked(sweep, model, library, exact=exact, draft=draft), shots)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run was asked for.
+
+    Attributes:
+        sweep: What is made.
+        model: What makes it.
+        library: Where the clips go.
+        exact: Whether every call is filled up to one size.
+        draft: The share of each clip's steps that is done, or None for all.
+        drafts: Of shots that finish drafts, by key: the keys of these drafts.
+    """
+
+    sweep: Sweep
+    model: Model
+    library: Library
+    exact: bool = False
+    draft: float | None = None
+    drafts: Mapping[str, str] = field(default_factory=dict)
+
+
+def start(asked: Asked, shots: Sequence[Shot]) -> Run:
+    """Start a run, or return the one that is going and was asked for the same.
+
+    Args:
+        asked: What for.
+        shots: Resolved, one for each cell.
+    """
+    text = "\n".join([
+        asked.sweep.key, str(asked.exact), str(asked.library.folder), *(shot.key for shot in shots),
+    ])  # fmt: skip
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     with _starting:
         found = _active.get(key)
         if found is not None and not found.finished:
             return found
-        started = Run(sweep, model, library, shots, exact=exact, key=key)
+        started = Run(asked, shots, key=key)
         _active[key] = started
         return started
 
 
-def _check_kinds(sweep: object, model: object) -> None:
+def promote(clips: ClipSet, model: Model, *, exact: bool = False) -> Run:
+    """Finish drafts: each goes on from where it stands, to the bits of a whole run.
+
+    Args:
+        clips: Drafts; whole clips among them are there already.
+        model: That which made them.
+        exact: As in `run`, and as it was for the drafts.
+
+    Raises:
+        CheckError: There is nothing to finish, or the model is another one.
+    """
+    model.refresh()
+    if not len(clips):
+        raise CheckError([Problem("clips", (
+            "promote: there are no clips. Star the drafts that shall be finished, or promote "
+            "run.clips itself."
+        ))])  # fmt: skip
+    shots, labels = [], []
+    for index, clip in enumerate(clips):
+        shots.append(clip.shot.replace(draft_steps=None))
+        labels.append(clips.label(index))
+    sweep = of_shots(shots, Axis("draft", tuple(range(len(shots))), tuple(labels)))
+    sweep.check(model)
+    drafts = {shot.key: clip.key for shot, clip in zip(shots, clips, strict=True)}
+    return start(Asked(sweep, model, clips.library, exact=exact, drafts=drafts), shots)
+
+
+def _drafted(shot: Shot, share: float) -> Shot:
+    steps = shot.num_inference_steps or 1
+    return shot.replace(draft_steps=min(max(1, round(share * steps)), max(1, steps - 1)))
+
+
+def _check_kinds(sweep: object, model: object, draft: object) -> None:
     wrong = []
     if not isinstance(sweep, Sweep):
         wrong.append(Problem("sweep", (
@@ -69,6 +140,11 @@ def _check_kinds(sweep: object, model: object) -> None:
     if not hasattr(model, "generate"):
         wrong.append(Problem("model", (
             f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe)."
+        )))  # fmt: skip
+    if draft is not None and not (isinstance(draft, (int, float)) and 0 < draft < 1):
+        wrong.append(Problem("draft", (
+            f"draft={shorten(draft)}: a share of the steps is needed, over 0 and under 1; "
+            "draft=0.3 does the first 30 %."
         )))  # fmt: skip
     if wrong:
         raise CheckError(wrong)
@@ -85,22 +161,21 @@ class Run:
         model: What makes it.
         library: Where the clips go.
         exact: Whether every call is filled up to one size.
+        draft: The share of each clip's steps that is done, or None for all.
         key: A digest of sweep, model and library.
     """
 
-    def __init__(
-        self, sweep: Sweep, model: Model, library: Library, shots: Sequence[Shot], *,
-        exact: bool, key: str,
-    ) -> None:  # fmt: skip
-        self.sweep = sweep
-        self.model = model
-        self.library = library
-        self.exact = exact
+    def __init__(self, asked: Asked, shots: Sequence[Shot], *, key: str) -> None:
+        self._asked = asked
+        self.sweep, self.model, self.library = asked.sweep, asked.model, asked.library
+        self.exact, self.draft = asked.exact, asked.draft
         self.key = key
+        self._shots = tuple(shots)
         self._progress = Progress([shot.key for shot in shots])
         self._engine = LocalEngine(
-            shots, model, library, self._progress, parents=sweep.parents, exact=exact
-        )
+            shots, asked.model, asked.library, self._progress, parents=asked.sweep.parents,
+            exact=asked.exact, drafts=asked.drafts,
+        )  # fmt: skip
         self._engine.start(owner=self)
 
     def __repr__(self) -> str:
@@ -132,6 +207,7 @@ class Run:
         return ClipSet(
             self.library, [c.key for c in there], axes=self.sweep.axes,
             coords=[self.sweep.cells[c.index].coords for c in there], title=self.sweep.template,
+            model=self.model,
         )  # fmt: skip
 
     @property
@@ -165,7 +241,10 @@ class Run:
     # --- steering ------------------------------------------------------------------------------
 
     def pause(self) -> None:
-        """Stop at the next step, keeping what is under way in memory."""
+        """Stop at the next step; what is under way goes on from there, to the same bits.
+
+        The accelerator is free for others then, where the pipeline can go on from within a clip.
+        """
         self._progress.pause()
 
     def resume(self) -> None:
@@ -189,4 +268,5 @@ class Run:
 
     def again(self) -> Run:
         """Make what is missing of a run that was stopped, or that failed in places."""
-        return run(self.sweep, self.model, library=self.library, exact=self.exact)
+        self.model.refresh()
+        return start(self._asked, self._shots)

@@ -16,11 +16,12 @@ MAX_SEED = 2**63 - 1
 MAX_PROMPT = 4_000
 KEY_DIGITS = 32
 
-_INTEGERS = ("width", "height", "num_frames", "num_inference_steps")
+_SIZES = ("width", "height", "num_frames", "num_inference_steps")
+_INTEGERS = (*_SIZES, "draft_steps")
 _FLOATS = ("fps", "guidance_scale")
 _TEXTS = ("prompt", "negative_prompt", "scheduler", "model", "revision")
 # fps reaches some pipelines as frame_rate; the rest of these decide pixels in all of them.
-RESOLVED_BY_MODEL = (*_INTEGERS, *_FLOATS, "negative_prompt", "scheduler", "model", "revision")
+RESOLVED_BY_MODEL = (*_SIZES, *_FLOATS, "negative_prompt", "scheduler", "model", "revision")
 
 # What a person may give for a shot or as an axis, apart from the prompt and the pipeline's own.
 SHOT_ARGUMENTS = (
@@ -55,6 +56,7 @@ class Shot:
         scheduler: A diffusers scheduler class by name.
         model: The model's name.
         revision: A digest of the model's weights and configuration.
+        draft_steps: For a draft: after so many steps, the result that is predicted then is shown.
         extra: Further arguments of the pipeline, by their names there.
     """
 
@@ -70,6 +72,7 @@ class Shot:
     scheduler: str | None = None
     model: str | None = None
     revision: str | None = None
+    draft_steps: int | None = None
     extra: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:

@@ -102,11 +102,17 @@ def _small(model, **defaults):
 
 
 @pytest.fixture
-def ltx(ltx_pipe):
-    return _small(
+def wrap_ltx(ltx_pipe):
+    """Makes the model `ltx` anew, as another kernel would."""
+    return lambda: _small(
         wrap(ltx_pipe, name="tiny-ltx"), width=32, height=32, num_frames=9,
         num_inference_steps=4, fps=8.0,
     )  # fmt: skip
+
+
+@pytest.fixture
+def ltx(wrap_ltx):
+    return wrap_ltx()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import torch
 import beecam as bc
 from beecam.errors import Stopped
 from beecam.models.lane import Lane, Lanes
+from helpers import frames
 
 
 def test_everything_is_done_on_one_thread_in_order():
@@ -67,7 +68,8 @@ def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pip
         shot = model.resolve(
             bc.shot("a bee", width=32, height=32, num_frames=9, num_inference_steps=1)
         )
-        model.generate(
+        frames(
+            model,
             [shot],
             lambda step: seen.setdefault(threading.current_thread(), torch.get_num_threads()),
         )
@@ -122,6 +124,6 @@ def test_an_interrupt_of_a_call_stops_it_at_its_next_step(ltx, monkeypatch):
 
     monkeypatch.setattr(ltx._lanes, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        ltx.generate([shot], steps.append)
+        frames(ltx, [shot], steps.append)
     assert ended.wait(30)
     assert len(steps) < 200

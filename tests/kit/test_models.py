@@ -8,6 +8,7 @@ import torch
 
 import beecam as bc
 from beecam.errors import ModelError, OutOfMemoryError, Stopped
+from helpers import frames
 
 
 def shots(model, prompts=("a bee", "a moth over the sea", "night"), **arguments):
@@ -40,7 +41,7 @@ def difference(a, b):
 def test_a_call_for_many_gives_the_plain_loops_pixels(model):
     some = shots(model, negative_prompt="dunes")
     more = {"frame_rate": 8.0} if model.name == "tiny-ltx" else {}
-    assert difference(model.generate(some), plain_loop(model.pipe, some, **more)) <= 1
+    assert difference(frames(model, some), plain_loop(model.pipe, some, **more)) <= 1
 
 
 def test_padding_that_has_no_part_in_the_result_is_cut_off(ltx, monkeypatch):
@@ -52,12 +53,12 @@ def test_padding_that_has_no_part_in_the_result_is_cut_off(ltx, monkeypatch):
     )  # fmt: skip
     a = ltx.resolve(bc.shot("a bee"))
     long = ltx.resolve(bc.shot("a bee over the sea " * 9))
-    made = ltx.generate([a])
+    made = frames(ltx, [a])
     assert set(seen) == {32}
     assert difference(made, plain_loop(ltx.pipe, [a], frame_rate=8.0)) <= 1
     assert ltx.batch_key(a) != ltx.batch_key(long), "a clip's bits depend on its own text only"
     seen.clear()
-    ltx.generate([long])
+    frames(ltx, [long])
     assert set(seen) == {64}
 
 
@@ -72,12 +73,12 @@ def test_calls_at_the_same_time_do_not_disturb_each_other(ltx_pipe):
         ]
         for s, n in ((0, 3), (1, 5), (2, 8))
     ]
-    alone = [model.generate(kind) for kind in kinds]
+    alone = [frames(model, kind) for kind in kinds]
     made = [[] for _ in kinds]
 
     def work(i):
         for _ in range(5):
-            made[i].append(model.generate(kinds[i]))
+            made[i].append(frames(model, kinds[i]))
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
     for thread in threads:
@@ -92,15 +93,15 @@ def test_calls_at_the_same_time_do_not_disturb_each_other(ltx_pipe):
 def test_without_guidance_too(model):
     some = shots(model, guidance_scale=1.0)
     more = {"frame_rate": 8.0} if model.name == "tiny-ltx" else {}
-    assert difference(model.generate(some), plain_loop(model.pipe, some, **more)) <= 1
+    assert difference(frames(model, some), plain_loop(model.pipe, some, **more)) <= 1
 
 
 def test_the_bits_depend_on_the_number_of_clips_and_never_on_the_neighbours(model):
     a, b, c = shots(model)
-    both = model.generate([a, b])
-    other = model.generate([c, a])
+    both = frames(model, [a, b])
+    other = frames(model, [c, a])
     assert np.array_equal(both[0], other[1])
-    alone = model.generate([a], pad_to=2)
+    alone = frames(model, [a], pad_to=2)
     assert len(alone) == 1
     assert np.array_equal(alone[0], both[0])
 
@@ -109,21 +110,21 @@ def test_a_weighted_noise_lies_between(model):
     a = model.resolve(bc.shot("a bee", seed=1))
     b = a.replace(seed=2)
     near = a.replace(noise=((1, 0.95), (2, 0.05)))
-    one, two, mixed = model.generate([a, b, near])
+    one, two, mixed = frames(model, [a, b, near])
     far = np.abs(one.astype(int) - two).mean()
     assert np.abs(mixed.astype(int) - one).mean() < far / 2
-    scaled = model.generate([a.replace(noise=((1, 1.9), (2, 0.1)))])[0]
+    scaled = frames(model, [a.replace(noise=((1, 1.9), (2, 0.1)))])[0]
     assert difference([scaled], [mixed]) <= 1
 
 
 def test_steps_come_one_by_one_with_previews_after_the_first_clip(model):
     some = shots(model)
-    model.generate(some[:1])
+    frames(model, some[:1])
     steps = []
-    model.generate(some, steps.append)
+    frames(model, some, steps.append)
     assert [(s.step, s.steps) for s in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     previews = []
-    model.generate(some, lambda step: previews.append(step.preview()))
+    frames(model, some, lambda step: previews.append(step.preview()))
     assert len(previews[0]) == len(some)
     assert previews[0][0].ndim == 4
     assert previews[0][0].dtype == np.uint8
@@ -131,26 +132,26 @@ def test_steps_come_one_by_one_with_previews_after_the_first_clip(model):
 
 def test_the_last_preview_looks_like_the_clip(model):
     some = shots(model)
-    made = model.generate(some)
+    made = frames(model, some)
     last = []
-    model.generate(some, lambda step: last.append(step.preview()))
+    frames(model, some, lambda step: last.append(step.preview()))
     small = last[-1][0].astype(float)
-    frames, high, wide = small.shape[:3]
-    clip = made[0][:: max(1, len(made[0]) // frames)][:frames].astype(float)
-    blocks = clip.reshape(frames, high, 32 // high, wide, 32 // wide, 3).mean((2, 4))
+    many, high, wide = small.shape[:3]
+    clip = made[0][:: max(1, len(made[0]) // many)][:many].astype(float)
+    blocks = clip.reshape(many, high, 32 // high, wide, 32 // wide, 3).mean((2, 4))
     assert np.abs(blocks - small).mean() < 25
 
 
 def test_leaving_from_a_step_keeps_the_model_usable(model):
     some = shots(model)
-    before = model.generate(some)
+    before = frames(model, some)
 
     def leave(step):
         raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        model.generate(some, leave)
-    assert difference(before, model.generate(some)) == 0
+        frames(model, some, leave)
+    assert difference(before, frames(model, some)) == 0
 
 
 def test_a_text_is_encoded_once(model, monkeypatch):
@@ -163,9 +164,9 @@ def test_a_text_is_encoded_once(model, monkeypatch):
 
     monkeypatch.setattr(type(model.pipe), "encode_prompt", counted)
     same = [model.resolve(bc.shot("the drone", seed=i)) for i in range(3)]
-    model.generate(same)
-    model.generate(same)
-    assert [t for t in texts if t is not None] == ["the drone"]
+    frames(model, same)
+    frames(model, same)
+    assert [t for t in texts if t is not None] == [["the drone"]]
 
 
 def test_changed_weights_are_another_revision_and_forget_texts(ltx):
@@ -188,15 +189,15 @@ def test_changed_weights_are_another_revision_and_forget_texts(ltx):
 def test_another_scheduler_is_used_for_one_call_only(wan):
     usual = type(wan.pipe.scheduler).__name__
     a = wan.resolve(bc.shot("a bee"))
-    before = wan.generate([a])
+    before = frames(wan, [a])
     other = next(n for n in ("UniPCMultistepScheduler", "DPMSolverMultistepScheduler"))
     wan._schedulers[other] = __import__("diffusers").UniPCMultistepScheduler(
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
     )
-    made = wan.generate([a.replace(scheduler=other)])
+    made = frames(wan, [a.replace(scheduler=other)])
     assert type(wan.pipe.scheduler).__name__ == usual
     assert difference(made, before) > 0
-    assert difference(wan.generate([a]), before) == 0
+    assert difference(frames(wan, [a]), before) == 0
 
 
 def test_out_of_memory_is_told_apart(ltx, monkeypatch):
@@ -205,15 +206,15 @@ def test_out_of_memory_is_told_apart(ltx, monkeypatch):
 
     monkeypatch.setattr(ltx.pipe.vae, "decode", full)
     with pytest.raises(OutOfMemoryError, match="1 clips of 32x32x9"):
-        ltx.generate(shots(ltx)[:1])
+        frames(ltx, shots(ltx)[:1])
     monkeypatch.undo()
-    assert len(ltx.generate(shots(ltx)[:1])) == 1
+    assert len(frames(ltx, shots(ltx)[:1])) == 1
 
 
 def test_shots_of_different_kinds_are_refused(ltx):
     a = ltx.resolve(bc.shot("a bee"))
     with pytest.raises(ModelError, match="same batch key"):
-        ltx.generate([a, a.replace(width=64)])
+        frames(ltx, [a, a.replace(width=64)])
 
 
 def test_wrap_and_load_say_what_they_take(ltx_pipe):

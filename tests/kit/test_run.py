@@ -12,7 +12,9 @@ from beecam import progress
 from beecam.engines import local
 from beecam.errors import OutOfMemoryError
 from beecam.library import Library
+from beecam.models.base import Made
 from beecam.progress import FINISHED, Status
+from helpers import frames
 
 
 def statuses(run):
@@ -31,14 +33,14 @@ class Gate:
         self.reached = threading.Event()
         original = model.generate
 
-        def generate(shots, on_step=None, *, pad_to=0):
+        def generate(shots, on_step=None, **more):
             def stand(step):
                 self.reached.set()
                 assert self.open.wait(30)
                 if on_step is not None:
                     on_step(step)
 
-            return original(shots, stand, pad_to=pad_to)
+            return original(shots, stand, **more)
 
         monkeypatch.setattr(model, "generate", generate)
 
@@ -124,7 +126,7 @@ def test_calls_at_the_same_time_make_every_clip_once(ltx, library, monkeypatch):
     assert statuses(run) == [Status.DONE] * 14
     assert max(most) == 3
     assert sorted(clip.shot.seed for clip in run.clips) == sorted([*range(7)] * 2)
-    alone = {c.key: ltx.generate([c.shot] * c.facts["batch"])[0] for c in run.clips[:3]}
+    alone = {c.key: frames(ltx, [c.shot] * c.facts["batch"])[0] for c in run.clips[:3]}
     for clip in run.clips[:3]:
         assert np.abs(alone[clip.key].astype(int) - clip.remake(ltx)).max() <= 1
 
@@ -219,7 +221,7 @@ def test_pause_stops_between_steps_and_resume_goes_on_to_the_same_bits(ltx, libr
     run.wait(60)
     made = {c.key: c.facts["digest"] for c in run.clips}
     monkeypatch.undo()
-    again = ltx.generate([c.shot for c in run.clips])
+    again = frames(ltx, [c.shot for c in run.clips])
     import hashlib
 
     assert set(made.values()) == {hashlib.sha256(f.tobytes()).hexdigest() for f in again}
@@ -384,7 +386,7 @@ def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, monkey
 
 def test_a_clip_of_one_colour_is_marked(ltx, library, monkeypatch):
     black = np.zeros((9, 32, 32, 3), np.uint8)
-    monkeypatch.setattr(ltx, "generate", lambda shots, *a, **k: [black for _ in shots])
+    monkeypatch.setattr(ltx, "generate", lambda shots, *a, **k: [Made(black) for _ in shots])
     clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).clips[0]
     assert clip.facts["broken"] == "every pixel is the same"
 

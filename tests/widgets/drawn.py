@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from beecam.errors import OutOfMemoryError
-from beecam.models.base import Step
+from beecam.models.base import Made, Step
 
 DEFAULTS = {
     "width": 96, "height": 64, "num_frames": 17, "fps": 8.0, "num_inference_steps": 4,
@@ -59,7 +59,7 @@ class DrawnModel:
     def limit_batch(self, shot, size):
         self.batch = size
 
-    def generate(self, shots, on_step=None, *, pad_to=0):
+    def generate(self, shots, on_step=None, *, pad_to=0, starts=()):
         self.calls += 1
         if len(shots) > self.memory:
             raise OutOfMemoryError(f"{len(shots)} clips do not fit.")
@@ -71,7 +71,7 @@ class DrawnModel:
         for shot in shots:
             if self.broken and self.broken in shot.prompt:
                 raise ValueError(f"this painter has no colour for <b>{self.broken}</b>")
-        return [draw(shot) for shot in shots]
+        return [Made(draw(shot), place) for place, shot in enumerate(shots)]
 
 
 def _preview(shot, share):

@@ -19,8 +19,6 @@ _LABEL = 300
 _LABELS = 1_000_000
 _MANY_LABELS = 4_000
 _ERROR = 2_000
-# Half a message for the states of cells, the other half for their previews.
-_HALF = MAX_BYTES // 2
 _STATE = 80
 
 
@@ -54,7 +52,7 @@ def state_messages(
     """Say how a run and some of its cells stand, with the previews of the visible ones."""
     facts = run_facts(run)
     for part in _parts(cells):
-        shown, pictures, room = [], [], _HALF
+        shown, pictures, room = [], [], _half()
         for cell in part:
             if cell.preview and cell.index in visible and len(cell.preview) < room:
                 room -= len(cell.preview)
@@ -76,11 +74,16 @@ def _parts(cells: Sequence[CellState]) -> Iterator[list[CellState]]:
     size = 0
     for cell in cells:
         size += _STATE + min(_ERROR, len(cell.error or ""))
-        if size > _HALF and part:
+        if size > _half() and part:
             yield part
             part, size = [], _STATE
         part.append(cell)
     yield part
+
+
+def _half() -> int:
+    """Return the room for the states of cells; the other half is for their previews."""
+    return MAX_BYTES // 2
 
 
 def sheets_message(source: Source, indices: Iterable[int]) -> tuple[Message, list[int]]:

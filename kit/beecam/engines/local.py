@@ -8,22 +8,25 @@ import hashlib
 import threading
 import time
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
 from beecam import media
-from beecam.errors import BeecamError, OutOfMemoryError, Stopped
+from beecam.errors import BeecamError, ModelError, OutOfMemoryError, Stopped
 from beecam.library import Library
-from beecam.models.base import Frames, Model, Step
+from beecam.models.base import Made, Model, State, Step
 from beecam.plan import Batch, Plan
 from beecam.progress import Progress, Status
 from beecam.shot import Shot
+from beecam.standing import Stand
 
 _PREVIEW_EVERY = 0.25
+# A process that is killed loses at most so many seconds of a clip's steps.
+_CHECKPOINT_EVERY = 30.0
 
 
 class LocalEngine:
@@ -32,6 +35,7 @@ class LocalEngine:
     def __init__(
         self, shots: Sequence[Shot], model: Model, library: Library, progress: Progress, *,
         parents: Sequence[str] = (), exact: bool = False,
+        drafts: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         """Prepare; `start()` begins.
 
@@ -42,6 +46,8 @@ class LocalEngine:
             progress: Of the run.
             parents: Keys of the clips that these are made from.
             exact: Fill up every call to one size.
+            drafts: Of shots that finish drafts, by key: the keys of these drafts, whose stars and
+                tags the finished clips get.
         """
         self._shots = tuple(shots)
         self._model = model
@@ -49,6 +55,7 @@ class LocalEngine:
         self._progress = progress
         self._parents = tuple(parents)
         self._exact = exact
+        self._drafts = dict(drafts or {})
         self._started = self._busy = 0
         self._plan = Plan(model, [], exact=exact)
         self._outbox: SimpleQueue[_Made | None] = SimpleQueue()
@@ -68,7 +75,7 @@ class LocalEngine:
                 self._progress.set(index, status=Status.CACHED)
             else:
                 waiting.append((index, shot))
-        self._plan = Plan(self._model, waiting, exact=self._exact)
+        self._plan = Plan(self._model, waiting, exact=self._exact, begun=self._begun(dict(waiting)))
         if not waiting:
             self._progress.finish()
             return
@@ -119,20 +126,26 @@ class LocalEngine:
 
     def _make(self, batch: Batch) -> None:
         indices = self._still_needed(batch.cells)
+        starts = self._starts(indices, batch)
         if not indices:
             return
         shots = [self._shots[i] for i in indices]
-        size = batch.size if self._exact else len(shots)
+        size = batch.size if self._exact or batch.step else len(shots)
         for index, shot in zip(indices, shots, strict=True):
-            self._progress.set(index, status=Status.RUNNING, steps=shot.num_inference_steps or 0)
-        call = _Call(tuple(indices))
+            self._progress.set(
+                index, status=Status.RUNNING, step=batch.step,
+                steps=shot.draft_steps or shot.num_inference_steps or 0,
+            )  # fmt: skip
+        call = _Call(tuple(indices), size)
         started = time.perf_counter()
         try:
-            frames = self._model.generate(
-                shots, lambda step: self._on_step(step, call), pad_to=size
+            found = self._model.generate(
+                shots, lambda step: self._on_step(step, call), pad_to=size, starts=starts
             )
         except Stopped:
-            # Either all clips of this call were cancelled, or the run was, as `_next` will find.
+            # All clips of this call were cancelled, or the run was, or it makes a pause.
+            if call.kept is not None:
+                self._put_back(indices, call.kept)
             return
         except OutOfMemoryError as error:
             self._out_of_memory(indices, shots, size, error)
@@ -142,9 +155,56 @@ class LocalEngine:
             return
         # Calls at the same time share the machine: a clip's time is its share of it.
         seconds = (time.perf_counter() - started - call.stood) / len(shots) / self._started
-        for place, (index, made) in enumerate(zip(indices, frames, strict=True)):
+        for index, made in zip(indices, found, strict=True):
             if not self._progress.dropped(index):
-                self._outbox.put(_Made(index, made, seconds, size, place))
+                self._outbox.put(_Made(index, made, seconds, size, batch.step))
+
+    # --- clips that were begun -------------------------------------------------------------------
+
+    def _begun(self, shots: Mapping[int, Shot]) -> dict[int, Stand]:
+        """Return how far cells are that can go on from within their steps."""
+        keys = {index: _whole_key(shot) for index, shot in shots.items()}
+        found = self._library.standing.find(keys.values())
+        begun = {index: found[key] for index, key in keys.items() if key in found}
+        return {
+            index: stand
+            for index, stand in begun.items()
+            if stand.step < (shots[index].draft_steps or shots[index].num_inference_steps or 0)
+        }
+
+    def _starts(self, indices: list[int], batch: Batch) -> list[State]:
+        """Load where a call's clips go on; one that is lost is made from the beginning."""
+        if not batch.step:
+            return []
+        starts = []
+        for index in list(indices):
+            state = self._library.standing.load(_whole_key(self._shots[index]))
+            if state is None or (state.step, state.batch) != (batch.step, batch.size):
+                indices.remove(index)
+                with self._progress.lock:
+                    self._plan.put_back([(index, self._shots[index])])
+            else:
+                starts.append(state)
+        return starts
+
+    def _keep_states(self, step: Step, call: _Call) -> bool:
+        """Keep where a call's clips stand; return whether that was possible."""
+        if step.states is None or step.step >= step.steps:
+            return False
+        try:
+            for index, state in zip(call.indices, step.states(), strict=False):
+                self._library.standing.keep(_whole_key(self._shots[index]), state)
+        except (OSError, ModelError):
+            return False
+        call.checked = time.monotonic()
+        return True
+
+    def _put_back(self, indices: Sequence[int], stand: Stand) -> None:
+        kept = [i for i in indices if not self._progress.dropped(i)]
+        for index in kept:
+            self._progress.set(index, status=Status.QUEUED, step=stand.step)
+        with self._progress.lock:
+            self._plan.put_back([(i, self._shots[i]) for i in kept], stand)
 
     def _there(self, shots: Sequence[Shot]) -> set[str]:
         """Return the keys of the clips that need not be made."""
@@ -166,9 +226,9 @@ class LocalEngine:
         return needed
 
     def _on_step(self, step: Step, call: _Call) -> None:
-        before = time.perf_counter()
-        self._progress.hold()
-        call.stood += time.perf_counter() - before
+        self._stand_still(step, call)
+        if time.monotonic() - call.checked > _CHECKPOINT_EVERY:
+            self._keep_states(step, call)
         if all(map(self._progress.dropped, call.indices)):
             raise Stopped("all clips of this call were cancelled.")
         previews = self._previews(step, call)
@@ -177,6 +237,15 @@ class LocalEngine:
             if previews:
                 new["preview"], new["preview_frames"] = previews[place]
             self._progress.set(index, **new)
+
+    def _stand_still(self, step: Step, call: _Call) -> None:
+        """Make a pause if that is asked for: leave the call and its memory, where that can be."""
+        if self._progress.pausing and self._keep_states(step, call):
+            call.kept = Stand(step.step, call.size)
+            raise Stopped("a pause; the clips go on from here.")
+        before = time.perf_counter()
+        self._progress.hold()
+        call.stood += time.perf_counter() - before
 
     def _previews(self, step: Step, call: _Call) -> list[tuple[bytes, int]]:
         early = time.monotonic() - call.previewed < _PREVIEW_EVERY
@@ -223,10 +292,13 @@ class LocalEngine:
         """Store one clip; a full disk pauses the run until there is space, and loses nothing."""
         shot = self._shots[made.index]
         facts = _facts(made, self._model, exact=self._exact)
+        whole = _whole_key(shot)
         parents = [key for key in self._parents if key != shot.key]
         while True:
             try:
-                self._library.add(shot, made.frames, facts, parents)
+                if made.made.state is not None:
+                    self._library.standing.keep(whole, made.made.state)
+                self._library.add(shot, made.made.frames, facts, parents)
                 break
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -239,6 +311,10 @@ class LocalEngine:
                     self._progress.hold()
                 except Stopped:
                     raise error from None
+        if shot.key == whole:
+            self._library.standing.drop(whole)
+        if shot.key in self._drafts:
+            self._library.mark_like(shot.key, self._drafts[shot.key])
         self._progress.set(made.index, status=Status.DONE, preview=None, seconds=made.seconds)
 
 
@@ -247,33 +323,53 @@ class _Made:
     """A clip on its way to the library."""
 
     index: int
-    frames: Frames
+    made: Made
     seconds: float
     batch: int
-    place: int
+    step: int
 
 
 @dataclass
 class _Call:
-    """What is remembered of a call while it runs: `stood` are the seconds that it was paused."""
+    """What is remembered of a call while it runs.
+
+    Attributes:
+        indices: Its cells.
+        size: How many clips it makes.
+        stood: Seconds that it was paused.
+        previewed: When previews were made last.
+        checked: When its clips' states were kept last.
+        kept: How far its clips were when it was left for a pause.
+    """
 
     indices: tuple[int, ...]
+    size: int
     stood: float = 0.0
     previewed: float = float("-inf")
+    checked: float = field(default_factory=time.monotonic)
+    kept: Stand | None = None
+
+
+def _whole_key(shot: Shot) -> str:
+    """Return the key of what a shot is when no step is left out."""
+    return shot.key if shot.draft_steps is None else shot.replace(draft_steps=None).key
 
 
 def _facts(made: _Made, model: Model, *, exact: bool) -> dict[str, Any]:
     from beecam import __version__
 
-    frames = made.frames
+    frames = made.made.frames
     facts: dict[str, Any] = {
         "frames": len(frames), "height": frames.shape[1], "width": frames.shape[2],
         "seconds": round(made.seconds, 4), "batch": made.batch,
-        "place_in_batch": made.place, "exact": exact,
+        "place_in_batch": made.made.place, "exact": exact,
         "sheet": media.sheet_layout(frames), "licence": model.licence,
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
         "beecam": __version__,
     }  # fmt: skip
+    if made.step:
+        # The seconds are those of the rest.
+        facts["continued_from"] = made.step
     if frames.max() == frames.min():
         facts["broken"] = "every pixel is the same"
     return facts

@@ -6,16 +6,20 @@ import copy
 import inspect
 import os
 import weakref
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from beecam.errors import ModelError, Problem, did_you_mean, shorten
-from beecam.models.base import Frames, OnStep
-from beecam.models.call import Watcher, frames_of, memory_told_apart, noise
+from beecam.models.base import Frames, Made, OnStep, State
+from beecam.models.call import frames_of, memory_told_apart
+from beecam.models.denoising import Denoising
 from beecam.models.families import Family
 from beecam.models.fingerprint import fingerprint
 from beecam.models.lane import Lanes
+from beecam.models.layout import unpacked
+from beecam.models.noise import generators, mixing
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
 from beecam.models.texts import Texts
@@ -27,6 +31,8 @@ _OURS = (
     "guidance_scale", "generator", "latents", "num_videos_per_prompt", "output_type",
     "return_dict", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
 )  # fmt: skip
+# Words in the names of arguments for what the adapter has encoded.
+_ENCODED = ("_embeds", "_attention_mask", "_embeds_mask", "_cu_seqlens")
 # A first guess that suits small models on a CPU; large ones are better off alone.
 _PIXELS_A_CALL = 2_000_000
 _MOST_A_CALL = 8
@@ -67,7 +73,7 @@ class DiffusersModel:
         self._limits: dict[Hashable, int] = {}
         self._signature = inspect.signature(type(pipe).__call__).parameters
         self._defaults = {**family.defaults, **(defaults or {})}
-        self._texts = Texts(pipe, family, self.arguments)
+        self._texts = Texts(masks_padding=family.masks_padding)
         self._scheduler_name = type(pipe.scheduler).__name__
         self._schedulers = {self._scheduler_name: pipe.scheduler}
         self._preview = PreviewMap.load(folder) if folder else PreviewMap()
@@ -100,12 +106,13 @@ class DiffusersModel:
     @property
     def arguments(self) -> Mapping[str, Any]:
         """Further arguments that a shot may carry, with the pipeline's defaults."""
-        ours = {*_OURS, *self._family.encoded, self._family.fps_argument}
+        ours = {*_OURS, self._family.fps_argument}
         return {
             name: parameter.default
             for name, parameter in self._signature.items()
-            if name not in ours and parameter.kind is not parameter.VAR_KEYWORD
-        }
+            if name not in ours and not any(word in name for word in _ENCODED)
+            and parameter.kind is not parameter.VAR_KEYWORD
+        }  # fmt: skip
 
     def check(self, shot: Shot) -> Iterator[Problem]:
         """Yield what this model can't do with the shot."""
@@ -116,6 +123,13 @@ class DiffusersModel:
         yield from self._on_grid("num_frames", full.num_frames or 1, self._family.frame_step, 1)
         for name, value in dict(shot.extra).items():
             yield from self._check_extra(name, value)
+        steps = full.num_inference_steps or 1
+        if full.draft_steps is not None and not 1 <= full.draft_steps < steps:
+            near = min(max(full.draft_steps, 1), max(steps - 1, 1))
+            yield Problem("draft_steps", (
+                f"draft_steps={full.draft_steps}: fewer than the {steps} steps of the clip; "
+                f"nearest is {near}."
+            ))  # fmt: skip
         names = [type(s).__name__ for s in self._schedulers.values()]
         names += [cls.__name__ for cls in self.pipe.scheduler.compatibles]
         if full.scheduler not in names:
@@ -189,7 +203,8 @@ class DiffusersModel:
         """Shots with equal keys can go into one call: all but texts and noise is the same."""
         return (
             shot.width, shot.height, shot.num_frames, shot.fps, shot.num_inference_steps,
-            shot.guidance_scale, shot.scheduler, shot.extra, self._texts.length(shot),
+            shot.guidance_scale, shot.scheduler, shot.draft_steps, shot.extra,
+            self._texts.length(self.pipe, shot),
         )  # fmt: skip
 
     def batch_size(self, shot: Shot) -> int:
@@ -205,57 +220,76 @@ class DiffusersModel:
     # --- making clips --------------------------------------------------------------------------
 
     def generate(
-        self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0
-    ) -> list[Frames]:
+        self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0,
+        starts: Sequence[State] = (),
+    ) -> list[Made]:  # fmt: skip
         """Make clips in one call of the pipeline; see `Model.generate`."""
         if len({self.batch_key(shot) for shot in shots}) != 1:
             raise ModelError("generate: all shots of one call need the same batch key.")
-        watcher = Watcher(on_step)
+        places = _places(len(shots), starts)
+        # The rest of the call is filled up with the last shot again.
+        filling = [len(shots) - 1] * max(pad_to, *(place + 1 for place in places))
+        for i, place in enumerate(places):
+            filling[place] = i
+        padded = [shots[i] for i in filling]
+        drawn_from = generators(padded)
+        denoising = Denoising(
+            on_step and _only(on_step, places), generators=drawn_from, until=shots[0].draft_steps,
+            starts=[starts[i] for i in filling] if starts else (), continues=self._family.continues,
+        )  # fmt: skip
         try:
-            return self._lanes.run(lambda: self._call(shots, pad_to, watcher))
+            frames = self._lanes.run(lambda: self._call(padded, drawn_from, denoising))
         except KeyboardInterrupt:
-            watcher.stopped = True
+            denoising.stopped = True
             raise
+        states: Sequence[State | None] = denoising.states or [None] * len(padded)
+        return [Made(frames[place], place, states[place]) for place in places]
 
-    def _call(self, shots: Sequence[Shot], pad_to: int, watcher: Watcher) -> list[Frames]:
+    def _call(
+        self, shots: Sequence[Shot], drawn_from: Sequence[Any], denoising: Denoising
+    ) -> list[Frames]:
         import torch
 
-        padded = [*shots, *[shots[-1]] * max(0, pad_to - len(shots))]
         # A copy that shares all networks: calls at the same time have each its own state, and
-        # nothing that is set here is seen by who owns the pipeline.
+        # nothing that is set here is seen by who owns the pipeline. What is set goes past
+        # `setattr`, which would write it into the configuration.
         pipe = copy.copy(self.pipe)
-        pipe.scheduler = self._scheduler(shots[0])
-        pipe.set_progress_bar_config(disable=True)
+        own = vars(pipe)
+        own["scheduler"] = self._scheduler(shots[0])
+        own["encode_prompt"] = self._texts.remembering(pipe, shots)
+        own["prepare_latents"] = mixing(pipe.prepare_latents, shots, drawn_from)
 
-        def unpacked(latents: Any) -> Any:
-            shot = shots[0]
-            size = (shot.num_frames or 1, shot.height or 1, shot.width or 1)
-            return self._family.unpack(pipe, latents, *size)[: len(shots)]
+        def predict(latents: Any) -> list[Frames]:
+            return self._preview.frames(unpacked(pipe, latents, shots[0]))
 
-        predict = (lambda x: self._preview.frames(unpacked(x))) if self._preview.ready else None
-        watcher.watch(pipe.scheduler, predict)
-        with torch.no_grad(), self._products.used(), memory_told_apart(shots, len(padded)):
+        denoising.watch(pipe, predict if self._preview.ready else None)
+        arguments = {**self._arguments_for(shots, drawn_from), **denoising.arguments}
+        with torch.no_grad(), self._products.used(), memory_told_apart(shots, len(shots)):
             try:
-                output = pipe(**self._arguments_for(pipe, padded), callback_on_step_end=watcher)
+                output = pipe(**arguments)
             finally:
                 pipe.maybe_free_model_hooks()
-        frames = frames_of(output.frames, shots[0])[: len(shots)]
-        if not self._preview.ready and watcher.latents is not None:
+        frames = frames_of(output.frames, shots[0])
+        if not self._preview.ready and denoising.latents is not None:
             # None came with the model: one is learnt from what was just decoded.
-            self._preview.fit(unpacked(watcher.latents), frames)
+            latents = unpacked(pipe, denoising.latents, shots[0])
+            if latents is not None:
+                self._preview.fit(latents, frames)
         return frames
 
-    def _arguments_for(self, pipe: Any, shots: Sequence[Shot]) -> dict[str, Any]:
+    def _arguments_for(self, shots: Sequence[Shot], drawn_from: Sequence[Any]) -> dict[str, Any]:
         shot = shots[0]
         arguments: dict[str, Any] = {
+            "prompt": [one.prompt for one in shots],
+            "negative_prompt": [one.negative_prompt or "" for one in shots],
             "height": shot.height, "width": shot.width, "num_frames": shot.num_frames,
             "num_inference_steps": shot.num_inference_steps,
             "guidance_scale": shot.guidance_scale, "output_type": "np",
-            **self._texts.embeddings(shots), **noise(pipe, shots), **shot.arguments,
+            "generator": list(drawn_from),
         }  # fmt: skip
         if self._family.fps_argument:
             arguments[self._family.fps_argument] = shot.fps
-        return arguments
+        return {**arguments, **shot.arguments}
 
     def _scheduler(self, shot: Shot) -> Any:
         """Return the shot's scheduler, for one call."""
@@ -266,6 +300,34 @@ class DiffusersModel:
             kind = getattr(diffusers, name)
             self._schedulers[name] = kind.from_config(self.pipe.scheduler.config)
         return copy.deepcopy(self._schedulers[name])
+
+
+def _places(shots: int, starts: Sequence[State]) -> list[int]:
+    """Return each shot's place in its call.
+
+    What goes on does so at its own place where that is free, because in calls of an odd size the
+    last bits depend on it.
+    """
+    wanted = [state.place for state in starts]
+    return wanted if starts and len(set(wanted)) == shots else list(range(shots))
+
+
+def _only(on_step: OnStep, places: Sequence[int]) -> OnStep:
+    """Tell of the clips at some places of a call only, in this order."""
+
+    def picked(make: Callable[[], list[Any]] | None) -> Callable[[], list[Any]] | None:
+        if make is None:
+            return None
+
+        def some() -> list[Any]:
+            every = make()
+            return [every[place] for place in places]
+
+        return some
+
+    return lambda step: on_step(
+        replace(step, preview=picked(step.preview), states=picked(step.states))
+    )
 
 
 def _pixels(shot: Shot) -> int:

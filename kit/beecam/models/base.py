@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +17,40 @@ Frames = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
+class State:
+    """Where one clip's denoising stands: enough to go on from there to the very same bits.
+
+    Attributes:
+        step: Steps done.
+        batch: Clips in the call that it comes from; it goes on in a call as large.
+        place: Its place in that call.
+        arrays: Latents, and what the scheduler and the random numbers keep, by name.
+        notes: The rest of it; JSON data.
+    """
+
+    step: int
+    batch: int
+    place: int
+    arrays: Mapping[str, npt.NDArray[Any]] = field(repr=False)
+    notes: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a model made of a shot.
+
+    Attributes:
+        frames: The clip.
+        place: Its place in the call.
+        state: Where a draft's denoising stands, or None.
+    """
+
+    frames: Frames
+    place: int = 0
+    state: State | None = None
+
+
+@dataclass(frozen=True)
 class Step:
     """One finished denoising step of one call.
 
@@ -26,11 +60,14 @@ class Step:
         preview: Makes the predicted result of every shot in the call, each frames x height x
             width x 3 and smaller than the clip; None when the model can't predict cheaply. It is
             only worth its time when somebody looks.
+        states: Makes the state of every shot in the call; None when the model can't go on from
+            within a clip.
     """
 
     step: int
     steps: int
     preview: Callable[[], list[Frames]] | None
+    states: Callable[[], list[State]] | None = None
 
 
 OnStep = Callable[[Step], None]
@@ -73,14 +110,16 @@ class Model(Protocol):
         """Remember that no more than `size` shots like this fit into memory."""
 
     def generate(
-        self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0
-    ) -> list[Frames]:
+        self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0,
+        starts: Sequence[State] = (),
+    ) -> list[Made]:  # fmt: skip
         """Make the clips of shots with one batch key, in one call of the pipeline.
 
         Args:
             shots: Resolved shots.
             on_step: Called after each step; it may raise `Stopped` to leave at once.
             pad_to: Fill the call up to this many shots, which fixes every clip's last bits.
+            starts: For each shot the state to go on from, all after the same step; or none.
 
         Raises:
             OutOfMemoryError: The call did not fit.

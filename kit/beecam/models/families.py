@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -18,74 +18,31 @@ class Family:
         frame_step: Frame counts are a multiple of this, plus one.
         fps: Frames a second at which it was trained to play.
         fps_argument: The pipeline's argument that takes the fps, if it has one.
-        encoded: Names of the pipeline's arguments for what `encode_prompt` returns, in its order.
-        encoded_negative: Which of them belong to the negative prompt.
         masks_padding: Whether padded tokens of a text have no part in the result.
-        unpack: Turns the denoiser's latents into batch x channels x frames x height x width.
+        batches: Whether one call can make several clips.
+        continues: Whether a clip can go on from within its steps.
         defaults: Arguments that differ from the pipeline's own defaults.
     """
 
     name: str
     classes: tuple[str, ...]
-    size_step: int
-    frame_step: int
-    fps: float
-    fps_argument: str | None
-    encoded: tuple[str, ...]
-    encoded_negative: tuple[str, ...]
-    unpack: Callable[[Any, Any, int, int, int], Any]
-    masks_padding: bool
-    defaults: Mapping[str, Any]
-
-
-def _unpack_ltx(pipe: Any, latents: Any, num_frames: int, height: int, width: int) -> Any:
-    return pipe._unpack_latents(  # noqa: SLF001  (the pipeline has no public way)
-        latents,
-        (num_frames - 1) // pipe.vae_temporal_compression_ratio + 1,
-        height // pipe.vae_spatial_compression_ratio,
-        width // pipe.vae_spatial_compression_ratio,
-        pipe.transformer_spatial_patch_size,
-        pipe.transformer_temporal_patch_size,
-    )
-
-
-def _as_they_are(pipe: Any, latents: Any, num_frames: int, height: int, width: int) -> Any:  # noqa: ARG001
-    return latents
+    size_step: int = 16
+    frame_step: int = 4
+    fps: float = 16.0
+    fps_argument: str | None = None
+    masks_padding: bool = False
+    batches: bool = True
+    continues: bool = True
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 FAMILIES = (
     Family(
-        name="LTX",
-        classes=("LTXPipeline",),
-        size_step=32,
-        frame_step=8,
-        fps=25.0,
-        fps_argument="frame_rate",
-        encoded=(
-            "prompt_embeds",
-            "prompt_attention_mask",
-            "negative_prompt_embeds",
-            "negative_prompt_attention_mask",
-        ),
-        encoded_negative=("negative_prompt_embeds", "negative_prompt_attention_mask"),
-        unpack=_unpack_ltx,
-        masks_padding=True,
-        defaults={},
+        name="LTX", classes=("LTXPipeline",), size_step=32, frame_step=8, fps=25.0,
+        fps_argument="frame_rate", masks_padding=True,
     ),
-    Family(
-        name="Wan",
-        classes=("WanPipeline",),
-        size_step=16,
-        frame_step=4,
-        fps=16.0,
-        fps_argument=None,
-        encoded=("prompt_embeds", "negative_prompt_embeds"),
-        encoded_negative=("negative_prompt_embeds",),
-        unpack=_as_they_are,
-        masks_padding=False,
-        defaults={},
-    ),
-)
+    Family(name="Wan", classes=("WanPipeline",)),
+)  # fmt: skip
 
 
 def family_of(class_name: str) -> Family | None:

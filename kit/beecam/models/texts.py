@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import json
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from beecam.models.families import Family
 from beecam.shot import Shot
 
-_KEPT = 512
+_KEPT_BYTES = 256_000_000
 # Padding is cut off in these steps: few kinds of calls, and most of what there is to gain.
 _PADDING = 32
 
@@ -22,18 +24,15 @@ class Texts:
     and so it has no part in the result, most of it is cut off.
     """
 
-    def __init__(self, pipe: Any, family: Family, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, *, masks_padding: bool) -> None:
         """Begin with none.
 
         Args:
-            pipe: The pipeline.
-            family: Of the pipeline.
-            arguments: Defaults of the pipeline's further arguments.
+            masks_padding: Whether padded tokens have no part in the result.
         """
-        self._pipe = pipe
-        self._family = family
-        self._longest = arguments.get("max_sequence_length")
-        self._encoded: OrderedDict[Hashable, dict[str, Any]] = OrderedDict()
+        self._masks_padding = masks_padding
+        self._encoded: OrderedDict[str, Any] = OrderedDict()
+        self._bytes = 0
         self._lengths: dict[str, int] = {}
         self._lock = threading.RLock()
 
@@ -41,55 +40,115 @@ class Texts:
         """Forget all: the encoder has changed."""
         with self._lock:
             self._encoded.clear()
+            self._bytes = 0
             self._lengths.clear()
 
-    def length(self, shot: Shot) -> int | None:
+    def length(self, pipe: Any, shot: Shot) -> int | None:
         """Return how many tokens the denoiser is given, or None for all that there are.
 
         Only shots of equal length may go into one call: a clip's last bits depend on it.
         """
-        if not self._family.masks_padding:
+        if not self._masks_padding:
             return None
-        most = shot.arguments.get("max_sequence_length", self._longest)
-        texts = [shot.prompt, shot.negative_prompt or ""] if _guided(shot) else [shot.prompt]
-        tokens = max(map(self._tokens, texts))
+        usual = inspect.signature(type(pipe).__call__).parameters.get("max_sequence_length")
+        most = shot.arguments.get("max_sequence_length", usual and usual.default)
+        guided = (shot.guidance_scale or 0) > 1
+        texts = [shot.prompt, shot.negative_prompt or ""] if guided else [shot.prompt]
+        tokens = max(self._tokens(pipe, text) for text in texts)
         return min(-(-tokens // _PADDING) * _PADDING, most or tokens)
 
-    def embeddings(self, shots: Sequence[Shot]) -> dict[str, Any]:
-        """Return the pipeline's arguments for the texts of shots that go into one call."""
-        import torch
+    def remembering(self, pipe: Any, shots: Sequence[Shot]) -> Callable[..., Any]:
+        """Return the pipeline's `encode_prompt`, which looks up what was encoded before.
 
-        with self._lock:
-            encoded = [self._of(shot) for shot in shots]
-        names = [
-            name for name in self._family.encoded
-            if _guided(shots[0]) or name not in self._family.encoded_negative
-        ]  # fmt: skip
-        length = self.length(shots[0])
-        return {name: torch.cat([one[name] for one in encoded])[:, :length] for name in names}
+        Args:
+            pipe: The pipeline.
+            shots: Of one call.
+        """
+        original = pipe.encode_prompt
+        signature = inspect.signature(original)
+        length = self.length(pipe, shots[0])
 
-    def _of(self, shot: Shot) -> dict[str, Any]:
-        longest = shot.arguments.get("max_sequence_length", self._longest)
-        key = (shot.prompt, shot.negative_prompt or "", _guided(shot), longest)
+        @functools.wraps(original)
+        def encode_prompt(*args: Any, **kwargs: Any) -> Any:
+            given = dict(signature.bind(*args, **kwargs).arguments)
+            for name, parameter in signature.parameters.items():
+                if parameter.kind is parameter.VAR_KEYWORD:
+                    given.update(given.pop(name, {}))
+            texts = given.get("prompt")
+            many = 1 if isinstance(texts, str) else len(texts or ())
+            if many == 0 or not _is_plain(given):
+                return original(*args, **kwargs)
+            with self._lock:
+                each = [self._of(original, _alone(given, many, i)) for i in range(many)]
+            return _cut(_merged(each), length)
+
+        return encode_prompt
+
+    def _of(self, original: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+        key = json.dumps(given, sort_keys=True, default=str)
         if key not in self._encoded:
-            more = {} if longest is None else {"max_sequence_length": longest}
-            found = self._pipe.encode_prompt(
-                prompt=shot.prompt, negative_prompt=shot.negative_prompt,
-                do_classifier_free_guidance=_guided(shot),
-                device=self._pipe._execution_device, **more,  # noqa: SLF001
-            )  # fmt: skip
-            self._encoded[key] = dict(zip(self._family.encoded, found, strict=True))
-            if len(self._encoded) > _KEPT:
-                self._encoded.popitem(last=False)
+            self._encoded[key] = found = original(**given)
+            self._bytes += _size(found)
+            while self._bytes > _KEPT_BYTES and len(self._encoded) > 1:
+                self._bytes -= _size(self._encoded.popitem(last=False)[1])
         self._encoded.move_to_end(key)
         return self._encoded[key]
 
-    def _tokens(self, text: str) -> int:
+    def _tokens(self, pipe: Any, text: str) -> int:
         with self._lock:
             if text not in self._lengths:
-                self._lengths[text] = len(self._pipe.tokenizer(text).input_ids)
+                self._lengths[text] = len(pipe.tokenizer(text).input_ids)
             return self._lengths[text]
 
 
-def _guided(shot: Shot) -> bool:
-    return (shot.guidance_scale or 0) > 1
+def _is_plain(value: Any) -> bool:
+    """Return whether an argument can be written down; a picture beside the text can't."""
+    import torch
+
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    kinds = (str, int, float, bool, type(None), torch.device, torch.dtype)
+    return isinstance(value, kinds)
+
+
+def _alone(given: Mapping[str, Any], many: int, index: int) -> dict[str, Any]:
+    """Return the arguments for one of many texts."""
+
+    def one(value: Any) -> Any:
+        texts = isinstance(value, (list, tuple)) and len(value) == many
+        return [value[index]] if texts and all(isinstance(t, str) for t in value) else value
+
+    return {name: one(value) for name, value in given.items()}
+
+
+def _merged(each: Sequence[Any]) -> Any:
+    """Put what was encoded one by one behind each other."""
+    import torch
+
+    first = each[0]
+    if len(each) == 1:
+        return first
+    if isinstance(first, torch.Tensor):
+        return torch.cat(list(each)) if first.ndim else first
+    if isinstance(first, dict):
+        return {name: _merged([one[name] for one in each]) for name in first}
+    if isinstance(first, (list, tuple)):
+        return type(first)(_merged([one[i] for one in each]) for i in range(len(first)))
+    return first
+
+
+def _cut(found: Any, length: int | None) -> Any:
+    """Cut off what is padding in all of it."""
+    if length is None:
+        return found
+    return type(found)(part if part is None else part[:, :length] for part in found)
+
+
+def _size(found: Any) -> int:
+    if isinstance(found, dict):
+        return sum(map(_size, found.values()))
+    if isinstance(found, (list, tuple)):
+        return sum(map(_size, found))
+    return found.numel() * found.element_size() if hasattr(found, "numel") else 0

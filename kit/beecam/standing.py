@@ -1,0 +1,101 @@
+"""Clips that are not finished: where their denoising stands, a file for each in the library.
+
+What is here can be made again, so that a lost or damaged file costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from beecam.models.base import State
+from beecam.sessions import remove
+
+
+@dataclass(frozen=True)
+class Stand:
+    """How far a clip is.
+
+    Attributes:
+        step: Steps done.
+        batch: How many clips the call makes in which it can go on.
+    """
+
+    step: int
+    batch: int
+
+
+class Standing:
+    """The states of unfinished clips by the key of what they become."""
+
+    def __init__(self, folder: Path, session: str) -> None:
+        """Look into a folder, which is made when the first state is kept.
+
+        Args:
+            folder: Where they are.
+            session: Makes the names of unfinished files this process's own.
+        """
+        self._folder = folder
+        self._session = session
+
+    def find(self, keys: Iterable[str]) -> dict[str, Stand]:
+        """Return how far clips are, of those that have been begun."""
+        if not self._folder.exists():
+            return {}
+        there = {path.name.split("-")[0]: path for path in self._folder.glob("*.safetensors")}
+        return {key: _stand(there[key]) for key in keys if key in there}
+
+    def keep(self, key: str, state: State) -> None:
+        """Keep where a clip stands, in the place of what was kept of it before.
+
+        Raises:
+            OSError: The disk is full or broken; what was kept before is still there.
+        """
+        from safetensors.numpy import save_file
+
+        self._folder.mkdir(exist_ok=True)
+        before = list(self._folder.glob(f"{key}-*.safetensors"))
+        path = self._folder / f"{key}-{state.step}-{state.batch}.safetensors"
+        temporary = self._folder / f".{key}.{self._session}.part"
+        try:
+            notes = {"place": state.place, "notes": state.notes}
+            save_file(dict(state.arrays), temporary, metadata={"state": json.dumps(notes)})
+            temporary.replace(path)
+        except BaseException as error:
+            remove(temporary)
+            # Its own kind of error hides that of the system.
+            raise (error if not _is_full(error) else OSError(28, str(error))) from error
+        for old in before:
+            if old != path:
+                remove(old)
+
+    def load(self, key: str) -> State | None:
+        """Return where a clip stands, or None when that isn't known or can't be read."""
+        from safetensors import SafetensorError, safe_open
+
+        for path in self._folder.glob(f"{key}-*.safetensors"):
+            try:
+                with safe_open(path, "np") as file:
+                    arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                    kept = json.loads(file.metadata()["state"])
+                stand = _stand(path)
+                return State(stand.step, stand.batch, kept["place"], arrays, kept["notes"])
+            except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+                remove(path)
+        return None
+
+    def drop(self, key: str) -> None:
+        """Forget a clip that is finished."""
+        for path in self._folder.glob(f"{key}-*.safetensors"):
+            remove(path)
+
+
+def _stand(path: Path) -> Stand:
+    _, step, batch = path.stem.split("-")
+    return Stand(int(step), int(batch))
+
+
+def _is_full(error: BaseException) -> bool:
+    return "No space left" in str(error)

@@ -1,0 +1,219 @@
+"""Clips that go on from within their steps: to the very bits of a whole run."""
+
+import time
+
+import numpy as np
+import pytest
+
+import beecam as bc
+from beecam.errors import CheckError, LibraryError, ModelError, Stopped
+from beecam.library import open_library
+from beecam.progress import Status
+from helpers import frames
+
+STEPS = 6
+
+
+def shots(model, **more):
+    arguments = {"num_inference_steps": STEPS, **more}
+    return [
+        model.resolve(bc.shot(text, seed=i, **arguments))
+        for i, text in enumerate(("a bee", "a moth over the sea"))
+    ]
+
+
+def tiny(model):
+    """What a model without defaults of its own needs."""
+    return {"width": 32, "height": 32, "num_frames": 5} if "unipc" in model.name else {}
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.fixture(params=["ltx", "wan", "wan-unipc"])
+def model(request):
+    if request.param != "wan-unipc":
+        return request.getfixturevalue(request.param)
+    from diffusers import UniPCMultistepScheduler, WanPipeline
+
+    pipe = request.getfixturevalue("wan_pipe")
+    scheduler = UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+    )
+    return bc.wrap(WanPipeline(**{**pipe.components, "scheduler": scheduler}), name="wan-unipc")
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_a_draft_goes_on_to_the_bits_of_a_whole_run(model, after):
+    some = shots(model, **tiny(model))
+    whole = frames(model, some)
+    drafts = model.generate([shot.replace(draft_steps=after) for shot in some])
+    assert [made.state.step for made in drafts] == [after, after]
+    assert not same([made.frames for made in drafts], whole)
+    seen = []
+    finished = model.generate(
+        some, lambda step: seen.append(step.step), starts=[made.state for made in drafts]
+    )
+    assert same([made.frames for made in finished], whole)
+    assert seen == list(range(after + 1, STEPS + 1)), "no step is done twice"
+
+
+def test_one_of_several_drafts_goes_on_in_a_call_as_large(model):
+    some = shots(model, **tiny(model))
+    whole = frames(model, some)
+    drafts = model.generate([shot.replace(draft_steps=2) for shot in some])
+    second = model.generate(some[1:], starts=[drafts[1].state], pad_to=2)
+    assert np.array_equal(second[0].frames, whole[1])
+    assert second[0].place == 1
+
+
+def test_clips_that_stand_at_different_steps_are_refused(ltx):
+    some = shots(ltx)
+    starts = [
+        ltx.generate([shot.replace(draft_steps=k)])[0].state
+        for shot, k in zip(some, (1, 2), strict=True)
+    ]
+    with pytest.raises(ModelError, match="same step"):
+        ltx.generate(some, starts=starts)
+
+
+def test_a_call_can_be_left_and_gone_on_with_from_any_step(model):
+    some = shots(model, **tiny(model))
+    whole = frames(model, some)
+    kept = []
+
+    def leave(step):
+        if step.step == 4:
+            kept.extend(step.states())
+            raise Stopped("a pause")
+
+    with pytest.raises(Stopped):
+        model.generate(some, leave)
+    assert same(frames(model, some, starts=kept), whole)
+
+
+# --- runs ----------------------------------------------------------------------------------------
+
+
+def sweep(n=4):
+    return bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(n // 2),
+                    num_inference_steps=STEPS)  # fmt: skip
+
+
+def made(clips):
+    return {clip.shot.code(): clip.facts["digest"] for clip in clips}
+
+
+def test_drafts_are_clips_of_their_own_and_promoting_finishes_them(ltx, library, tmp_path):
+    other = open_library(tmp_path / "other")
+    whole = made(bc.run(sweep(), ltx, library=other, exact=True).wait().clips)
+    drafts = bc.run(sweep(), ltx, library=library, exact=True, draft=0.3).wait()
+    assert len(drafts.clips) == 4
+    assert {clip.shot.draft_steps for clip in drafts.clips} == {2}
+    assert made(drafts.clips) != whole
+    drafts.clips[1].stars = 4
+    drafts.clips[1].tags = ["odd"]
+    drafts.clips[3].stars = 1
+    steps = []
+    original = ltx.generate
+
+    def counted(shots, on_step, **more):
+        return original(shots, lambda step: steps.append(step.step) or on_step(step), **more)
+
+    ltx.generate = counted
+    try:
+        run = drafts.clips.starred.promote(exact=True).wait()
+    finally:
+        del ltx.generate
+    assert min(steps) == 3, "the steps of the draft are not done again"
+    assert [clip.shot.draft_steps for clip in run.clips] == [None, None]
+    assert made(run.clips).items() <= whole.items(), "the bits of the full run"
+    assert [clip.stars for clip in run.clips] == [4, 1]
+    assert run.clips[0].tags == ("odd",)
+    assert run.clips[0].facts["continued_from"] == 2
+    assert "bee" in run.clips.label(0)
+    # What is finished is not begun any more; the other drafts can still be finished.
+    rest = drafts.clips.promote(exact=True).wait()
+    assert made(rest.clips) == whole
+    assert not list((library.folder / "states").glob("*"))
+    assert bc.run(sweep(), ltx, library=library, exact=True).wait().status == "done"
+    other.close()
+
+
+def test_promoting_works_after_the_kernel_has_gone(ltx, wrap_ltx, library):
+    expected = made(bc.run(sweep(), ltx, library=library, exact=True).wait().clips)
+    folder = library.folder.with_name("tomorrow")
+    today = open_library(folder)
+    bc.run(sweep(), ltx, library=today, exact=True, draft=0.5).wait()
+    today.close()
+    again = wrap_ltx()
+    tomorrow = open_library(folder)
+    drafts = tomorrow.clips(sort="created")
+    with pytest.raises(LibraryError, match=r"promote\(model\)"):
+        drafts.promote()
+    run = drafts.promote(again, exact=True).wait()
+    assert made(run.clips) == expected
+    assert {clip.facts["continued_from"] for clip in run.clips} == {3}
+    tomorrow.close()
+
+
+def test_a_draft_whose_state_was_lost_is_made_from_the_beginning(ltx, library):
+    drafts = bc.run(sweep(), ltx, library=library, exact=True, draft=0.5).wait()
+    states = sorted((library.folder / "states").glob("*.safetensors"))
+    assert len(states) == 4
+    states[0].write_bytes(b"damaged")
+    states[1].unlink()
+    run = drafts.clips.promote(exact=True).wait()
+    assert len(run.clips) == 4
+    assert not run.errors
+    assert sum("continued_from" in clip.facts for clip in run.clips) == 2
+
+
+def test_without_exact_mode_a_promoted_clip_differs_by_rounding_at_most(wan, library, tmp_path):
+    other = open_library(tmp_path / "other")
+    whole = {c.shot.code(): c.frames() for c in bc.run(sweep(), wan, library=other).wait().clips}
+    drafts = bc.run(sweep(), wan, library=library, draft=0.5).wait()
+    for clip in drafts.clips[1:2].promote().wait().clips:
+        far = np.abs(clip.frames().astype(int) - whole[clip.shot.code()])
+        assert far.mean() < 4, "only the mp4's own loss, which rounding may tip"
+    other.close()
+
+
+@pytest.mark.parametrize("draft", [0, 1, -0.2, 1.5, "half", True])
+def test_a_draft_is_a_share_of_the_steps(ltx, library, draft):
+    with pytest.raises(CheckError, match=r"draft=.*over 0 and under 1"):
+        bc.run(sweep(), ltx, library=library, draft=draft)
+
+
+def test_promoting_nothing_or_with_another_model_says_so(ltx, wan, library):
+    drafts = bc.run(sweep(), ltx, library=library, draft=0.5).wait()
+    with pytest.raises(CheckError, match="no clips"):
+        drafts.clips.starred.promote()
+    with pytest.raises(CheckError, match="load the other one"):
+        drafts.clips.promote(wan)
+
+
+def test_a_pause_leaves_the_model_to_others_and_goes_on_to_the_same_bits(ltx, library, tmp_path):
+    other = open_library(tmp_path / "other")
+    whole = made(bc.run(sweep(8), ltx, library=other, exact=True).wait().clips)
+    run = bc.run(sweep(8), ltx, library=library, exact=True)
+    while not any(cell.step >= 2 for cell in run.changes().cells):
+        assert run.status == "running"
+    run.pause()
+    deadline = time.monotonic() + 30
+    while run.status != "paused":
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    begun = [c for c in run.changes().cells if c.status == Status.QUEUED and c.step]
+    states = list((library.folder / "states").glob("*.safetensors"))
+    assert len(states) == len(begun)
+    # Nobody holds a lane: another run of the same model is made meanwhile.
+    assert bc.run(bc.shot("a drone", num_inference_steps=2), ltx, library=other).wait(30).finished
+    run.resume()
+    run.wait(60)
+    assert made(run.clips) == whole
+    assert not list((library.folder / "states").glob("*.safetensors"))
+    if begun:
+        assert any("continued_from" in clip.facts for clip in run.clips)
+    other.close()
