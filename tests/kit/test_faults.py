@@ -1,7 +1,10 @@
 """What goes wrong around a run and a library: nothing finished is lost, hidden or damaged."""
 
+import gc
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 
@@ -12,7 +15,7 @@ import beecam as bc
 from beecam.errors import LibraryError, MediaError
 from beecam.library import Library, open_library
 from beecam.models.base import Made
-from beecam.progress import Status
+from beecam.progress import Progress, Status
 
 
 def sweep(n=8, steps=1, insects=("bee", "moth")):
@@ -348,3 +351,85 @@ def test_every_row_of_a_small_models_weights_counts(ltx):
 
 def test_made_says_what_is_broken():
     assert Made(np.zeros((1, 2, 2, 3), np.uint8)).broken is None
+
+
+def test_a_run_that_nobody_holds_is_found_again(ltx, library, monkeypatch):
+    reached, leave = threading.Event(), threading.Event()
+    original = ltx.generate
+
+    def generate(*args, **kwargs):
+        reached.set()
+        assert leave.wait(30)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    run = bc.run(sweep(4), ltx, library=library)
+    assert reached.wait(30)
+    engine = run._engine
+    del run
+    gc.collect()
+    again = bc.run(sweep(4), ltx, library=library)
+    assert again._engine is engine
+    leave.set()
+    again.wait(60)
+
+
+def test_a_script_that_ends_writes_what_was_made(tmp_path):
+    script = f"""
+import time
+import beecam as bc
+from beecam.library import Library
+add = Library.add
+def slow(self, *args):
+    time.sleep(0.3)
+    return add(self, *args)
+Library.add = slow
+model = bc.load()
+run = bc.run(bc.sweep("a bee", seed=range(400), num_inference_steps=1, guidance_scale=1.0,
+                      num_frames=9, width=32, height=32), model,
+             library=bc.library({str(tmp_path / "library")!r}))
+while len(run._progress._made) < 4:
+    time.sleep(0.01)
+print(len(run._progress._made), len(run.clips))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                          timeout=120, check=True)  # fmt: skip
+    made, written = map(int, done.stdout.split())
+    assert made > written
+    opened = Library(tmp_path / "library")
+    assert len(opened) >= made
+    assert opened.healed == []
+    opened.close()
+
+
+def test_a_negative_prompt_has_its_limits_too(ltx):
+    with pytest.raises(bc.CheckError, match="negative_prompt has 5,000 characters"):
+        bc.sweep("a bee", negative_prompt="x" * 5_000).check(ltx)
+
+
+def test_the_time_left_follows_from_what_was_measured():
+    progress = Progress(["a", "b", "c", "d"])
+    assert progress.changes(0, None).run.seconds_left is None
+    progress.set(0, status=Status.DONE, seconds=2.0)
+    progress.set(1, status=Status.RUNNING, step=5, steps=20)
+    assert progress.changes(0, None).run.seconds_left == pytest.approx(2.0 * (0.75 + 2))
+    progress.set(2, status=Status.CACHED)
+    progress.set(3, status=Status.DONE, seconds=4.0)
+    assert progress.changes(0, None).run.seconds_left == pytest.approx(4.0 * 0.75)
+
+
+def test_a_cell_that_was_cancelled_stays_so_unless_its_clip_was_made():
+    progress = Progress(["a", "b", "c"])
+    progress.made(2)
+    progress.cancel()
+    assert [cell.status for cell in progress.changes(0, None).cells] == [
+        Status.CANCELLED, Status.CANCELLED, Status.QUEUED,
+    ]  # fmt: skip
+    progress.set(0, status=Status.RUNNING, step=3)
+    assert progress[0].status == Status.CANCELLED
+    progress.set(2, status=Status.DONE)
+    assert progress[2].status == Status.DONE
+    assert not progress.finished
+    progress.finish()
+    assert progress.finished
+    assert progress.status == "cancelled"
