@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from beecam import media
-from beecam.errors import LibraryError, MediaError, did_you_mean
+from beecam import kinds, media
+from beecam.axes import Axis
+from beecam.errors import CheckError, LibraryError, MediaError, Problem, did_you_mean, shorten
 from beecam.shot import Shot
-from beecam.sweep import Axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +69,7 @@ class Clip:
 
     @stars.setter
     def stars(self, value: int) -> None:
+        kinds.need(kinds.whole("stars", value, 0, 5), LibraryError)
         self.library.rate(self.key, stars=value)
 
     @property
@@ -78,6 +79,7 @@ class Clip:
 
     @rejected.setter
     def rejected(self, value: bool) -> None:
+        kinds.need(kinds.flag("rejected", value), LibraryError)
         self.library.rate(self.key, rejected=value)
 
     @property
@@ -132,8 +134,10 @@ class Clip:
             The frames as the model makes them, before the mp4: frames x height x width x 3.
 
         Raises:
+            CheckError: What is given is no model.
             LibraryError: The model is not the one that made it.
         """
+        kinds.need(kinds.loaded(model))
         if model.resolve(self.shot.replace(model=None, revision=None)).key != self.key:
             raise LibraryError(
                 f"clip {self.key[:8]} was made by {self.shot.model} {self.shot.revision}; "
@@ -186,13 +190,26 @@ class ClipSet(Sequence[Clip]):
     def __init__(
         self, library: Library, keys: Sequence[str], *, axes: Sequence[Axis] = (),
         coords: Sequence[Mapping[str, int]] = (), title: str = "", model: Model | None = None,
+        awaited: int = 0,
     ) -> None:  # fmt: skip
+        """Collect clips.
+
+        Args:
+            library: Where they are.
+            keys: Theirs, in order.
+            axes: Of the sweep they come from.
+            coords: Of each clip, its position on each axis.
+            title: A heading.
+            model: That which made them, for finishing drafts.
+            awaited: How many there will be, where a run still makes them.
+        """
         self.library = library
         self.keys = tuple(keys)
         self.axes = tuple(axes)
         self.title = title
         self._coords = tuple(coords)
         self._model = model
+        self._awaited = awaited
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -202,13 +219,23 @@ class ClipSet(Sequence[Clip]):
     @overload
     def __getitem__(self, index: slice) -> ClipSet: ...
     def __getitem__(self, index: int | slice) -> Clip | ClipSet:
-        """Return one clip, or a slice as another set."""
+        """Return one clip, or a slice as another set.
+
+        Raises:
+            IndexError: There is no such clip, or the run has not made it yet.
+            CheckError: This is no number.
+        """
         if isinstance(index, slice):
             return self._pick(range(len(self))[index])
         try:
             return Clip(self.library, self.keys[index])
         except IndexError:
-            raise IndexError(f"clip {index}: there are {len(self)}, counted from 0.") from None
+            raise IndexError(self._why_not(index)) from None
+        except TypeError:
+            raise CheckError([Problem("index", (
+                f"clips[{shorten(index)}]: a clip's number or a slice is needed, as in clips[0] or "
+                'clips[:4]; clips.where(insect="bee") picks by axis, library[key] by key.'
+            ))]) from None  # fmt: skip
 
     def __iter__(self) -> Iterator[Clip]:
         return (Clip(self.library, key) for key in self.keys)
@@ -216,6 +243,14 @@ class ClipSet(Sequence[Clip]):
     def __repr__(self) -> str:
         axes = " x ".join(f"{a.name}({len(a)})" for a in self.axes)
         return f"ClipSet: {len(self):,} clips" + (f", {axes}" if axes else "")
+
+    def _why_not(self, index: int) -> str:
+        if len(self) < self._awaited and -self._awaited <= index < self._awaited:
+            return (
+                f"clip {index}: the run has made {len(self):,} of {self._awaited:,} clips so far; "
+                "run.wait() waits for all."
+            )
+        return f"clip {index}: there are {len(self)}, counted from 0."
 
     def coords(self, index: int) -> dict[str, int]:
         """Return the position on each axis of the clip at `index`."""
@@ -247,12 +282,13 @@ class ClipSet(Sequence[Clip]):
         """
         from beecam.run import promote
 
-        used = model or self._model
+        used = self._model if model is None else model
         if used is None:
             raise LibraryError(
                 "promote: these clips come from a library, which knows no loaded model: "
                 "promote(model)."
             )
+        kinds.need([*kinds.loaded(used), *kinds.flag("exact", exact)])
         return promote(self, used, exact=exact)
 
     def filter(self, keep: Callable[[Clip], bool]) -> ClipSet:
@@ -321,9 +357,13 @@ class ClipSet(Sequence[Clip]):
         Args:
             columns: Videos in a row.
             width: Of each video on the page, in pixels.
+
+        Raises:
+            CheckError: One of them is no whole number of 1 or more.
         """
         from beecam.display import show_videos
 
+        kinds.need([*kinds.whole("columns", columns, 1, 100), *kinds.whole("width", width, 1)])
         show_videos(self, columns=columns, width=width)
 
     def contact_sheet(self, columns: int = 4, frames: int = 4) -> Figure:
@@ -332,9 +372,13 @@ class ClipSet(Sequence[Clip]):
         Args:
             columns: Clips in a row.
             frames: Frames shown of each clip, evenly chosen.
+
+        Raises:
+            CheckError: One of them is no whole number of 1 or more.
         """
         from beecam.display import contact_figure
 
+        kinds.need([*kinds.whole("columns", columns, 1, 100), *kinds.whole("frames", frames, 1)])
         return contact_figure(self, columns=columns, frames=frames)
 
     def export_html(self, path: str | Path, title: str | None = None) -> Path:
@@ -342,9 +386,13 @@ class ClipSet(Sequence[Clip]):
 
         Returns:
             The page's path.
+
+        Raises:
+            CheckError: The path is that of a folder, or the title is no text.
         """
         from beecam.export.gallery import write_gallery
 
+        kinds.need([*kinds.page(path), *kinds.text("title", title, or_none=True)])
         return write_gallery(self, Path(path), title or self.title or "beecam")
 
     def _need_axes(self, names: Iterable[str]) -> None:

@@ -125,6 +125,8 @@ def contact_figure(clips: ClipSet, *, columns: int, frames: int) -> Figure:
 
     if not clips:
         raise BeecamError("there are no clips to draw.")
+    columns = min(columns, len(clips))
+    frames = min(frames, media.SHEET_FRAMES)
     rows = -(-len(clips) // columns)
     figure = Figure(figsize=(columns * frames * 0.9, rows * 1.25), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -142,7 +144,9 @@ def contact_figure(clips: ClipSet, *, columns: int, frames: int) -> Figure:
 
 def _strip(clip: Clip, frames: int) -> list[Any]:
     cut = media.frames_from_sheet(clip.sheet, clip.facts["sheet"])
-    return [cut[i] for i in media.chosen_frames(len(cut), frames)]
+    # One frame is that from the middle, which shows most.
+    chosen = media.chosen_frames(len(cut), frames) if frames > 1 else [len(cut) // 2]
+    return [cut[i] for i in chosen]
 
 
 def _sheet_cell(clip: Clip, caption: str, quality: int) -> str:

@@ -8,6 +8,8 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from beecam import kinds
+from beecam.axes import Axis
 from beecam.clip import ClipSet
 from beecam.engines.local import LocalEngine
 from beecam.errors import CheckError, Problem, shorten
@@ -15,7 +17,7 @@ from beecam.library import Library, open_library
 from beecam.models.base import Model
 from beecam.progress import Changes, Progress, Status
 from beecam.shot import Shot
-from beecam.sweep import Axis, Sweep, of_shots
+from beecam.sweep import Sweep, of_shots
 
 _active: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
 _starting = threading.Lock()
@@ -47,7 +49,7 @@ def run(
     """
     if isinstance(sweep, Shot):
         sweep = of_shots([sweep])
-    _check_kinds(sweep, model, draft)
+    _check_kinds(sweep, model, library, exact, draft)
     library = open_library() if library is None else library
     model.refresh()
     sweep.check(model)
@@ -130,24 +132,22 @@ def _drafted(shot: Shot, share: float) -> Shot:
     return shot.replace(draft_steps=min(max(1, round(share * steps)), max(1, steps - 1)))
 
 
-def _check_kinds(sweep: object, model: object, draft: object) -> None:
+def _check_kinds(
+    sweep: object, model: object, library: object, exact: object, draft: object
+) -> None:
     wrong = []
     if not isinstance(sweep, Sweep):
         wrong.append(Problem("sweep", (
             f"sweep={shorten(sweep)}: a sweep or a shot is needed, as in "
             'bc.run(bc.sweep("a bee", seed=range(4)), model).'
         )))  # fmt: skip
-    if not hasattr(model, "generate"):
-        wrong.append(Problem("model", (
-            f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe)."
-        )))  # fmt: skip
+    wrong += [*kinds.loaded(model), *kinds.opened(library), *kinds.flag("exact", exact)]
     if draft is not None and not (isinstance(draft, (int, float)) and 0 < draft < 1):
         wrong.append(Problem("draft", (
             f"draft={shorten(draft)}: a share of the steps is needed, over 0 and under 1; "
             "draft=0.3 does the first 30 %."
         )))  # fmt: skip
-    if wrong:
-        raise CheckError(wrong)
+    kinds.need(wrong)
 
 
 class Run:
@@ -207,7 +207,7 @@ class Run:
         return ClipSet(
             self.library, [c.key for c in there], axes=self.sweep.axes,
             coords=[self.sweep.cells[c.index].coords for c in there], title=self.sweep.template,
-            model=self.model,
+            model=self.model, awaited=0 if self.finished else len(self._shots),
         )  # fmt: skip
 
     @property

@@ -5,19 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from beecam.errors import BeecamError, Problem, shorten
+from beecam.errors import BeecamError, CheckError, Problem, shorten
+from beecam.kinds import whole
 
 MAX_SEED = 2**63 - 1
 MAX_PROMPT = 4_000
 KEY_DIGITS = 32
+BOTH_NOISES = "seed and noise both say which noise to use: keep one of them."
 
 _SIZES = ("width", "height", "num_frames", "num_inference_steps")
 _INTEGERS = (*_SIZES, "draft_steps")
+# No model of today comes near these; a slip of the finger would fill memory, or run for days.
+_MOST = {
+    "width": 16_384, "height": 16_384, "num_frames": 10_000, "num_inference_steps": 1_000,
+    "draft_steps": 1_000,
+}  # fmt: skip
 _FLOATS = ("fps", "guidance_scale")
 _TEXTS = ("prompt", "negative_prompt", "scheduler", "model", "revision")
 # fps reaches some pipelines as frame_rate; the rest of these decide pixels in all of them.
@@ -88,8 +95,15 @@ class Shot:
 
     @property
     def seed(self) -> int:
-        """The seed, or the heaviest of a variation's seeds."""
-        return max(self.noise, key=lambda pair: abs(pair[1]))[0]
+        """The seed, or the heaviest of a variation's seeds.
+
+        Raises:
+            CheckError: The noise is none.
+        """
+        try:
+            return max(self.noise, key=lambda pair: abs(pair[1]))[0]
+        except (TypeError, ValueError, LookupError):
+            raise CheckError(_check_noise(self.noise)) from None
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -178,8 +192,8 @@ def check_values(shot: Shot) -> Iterator[Problem]:
         yield from _check_prompt("negative_prompt", shot.negative_prompt)
     for name in _INTEGERS:
         value = getattr(shot, name)
-        if value is not None and (not isinstance(value, int) or value < 1):
-            yield Problem(name, f"{name}={shorten(value)}: a whole number of 1 or more is needed.")
+        if value is not None:
+            yield from whole(name, value, 1, _MOST[name], ends=name not in _SIZES[:3])
     for name in _FLOATS:
         value = getattr(shot, name)
         if value is not None and not (isinstance(value, float) and math.isfinite(value)):
@@ -187,6 +201,32 @@ def check_values(shot: Shot) -> Iterator[Problem]:
         elif name == "fps" and value is not None and not 0 < value <= 240:  # noqa: PLR2004
             yield Problem(name, f"fps={value:g}: between 0 and 240 frames a second.")
     yield from _check_noise(shot.noise)
+    yield from _check_extra(shot)
+
+
+def _check_extra(shot: Shot) -> Iterator[Problem]:
+    for name, value in dict(shot.extra).items():
+        if not _is_data(value):
+            yield Problem(name, (
+                f"{name}={shorten(value)}: a shot keeps texts, numbers, True, False, None and "
+                f"lists of them; {_kind(value)} can't be kept with a clip."
+            ))  # fmt: skip
+
+
+def _is_data(value: Any) -> bool:
+    """Return whether a value survives as JSON, and so can be part of a key."""
+    if isinstance(value, tuple):
+        return all(map(_is_data, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (str, int))
+
+
+def _kind(value: Any) -> str:
+    odd = next((v for v in value if not _is_data(v)), value) if isinstance(value, tuple) else value
+    if isinstance(odd, float):
+        return f"{odd}"
+    return f"what is of the kind {type(odd).__name__}"
 
 
 def _check_prompt(name: str, text: str) -> Iterator[Problem]:
@@ -204,26 +244,51 @@ def _check_prompt(name: str, text: str) -> Iterator[Problem]:
         )
 
 
-def _check_noise(noise: Noise) -> Iterator[Problem]:
-    if not noise:
+def _check_noise(noise: Any) -> Iterator[Problem]:
+    if noise == ():
         yield Problem("noise", "noise=(): at least one seed with its weight is needed.")
+    elif not is_recipe(noise, strictly=False):
+        plain = f" seed={noise} is one plain seed." if isinstance(noise, int) else ""
+        yield Problem("noise", (
+            f"noise={shorten(noise)}: pairs of a seed and its weight are needed, as in "
+            f"((3, 0.8), (9, 0.2)).{plain}"
+        ))  # fmt: skip
+        return
     for seed, weight in noise:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
-            hint = ""
-            if isinstance(seed, int):
-                near = 0 if seed < 0 else MAX_SEED
-                hint = f" The nearest is {near}."
-            yield Problem(
-                "seed", f"seed={shorten(seed)}: a whole number from 0 to {MAX_SEED}.{hint}"
-            )
+            yield Problem("seed", (
+                f"seed={shorten(seed)}: a whole number from 0 to {MAX_SEED}.{_near_seed(seed)}"
+            ))  # fmt: skip
         if not (isinstance(weight, float) and math.isfinite(weight) and weight != 0):
             yield Problem("noise", f"noise weight {shorten(weight)}: a finite number other than 0.")
 
 
+def _near_seed(seed: Any) -> str:
+    if isinstance(seed, str) and seed.isdecimal():
+        return f" Did you mean {seed} without quotes?"
+    if isinstance(seed, bool) or not isinstance(seed, (int, float)) or seed != seed:  # noqa: PLR0124
+        return ""
+    return f" The nearest is {int(min(max(seed, 0), MAX_SEED))}."
+
+
+def is_recipe(value: Any, *, strictly: bool = True) -> bool:
+    """Return whether a value has the form of a noise: pairs of a seed and a weight.
+
+    Args:
+        value: What is given; a list of recipes is none.
+        strictly: Whether both of a pair must be numbers.
+    """
+    return isinstance(value, (tuple, list)) and all(
+        isinstance(pair, (tuple, list)) and len(pair) == 2  # noqa: PLR2004
+        and (not strictly or all(isinstance(_plain(one), (int, float)) for one in pair))
+        for pair in value
+    ) and bool(value)  # fmt: skip
+
+
 def _plain(value: Any) -> Any:
     """Numpy scalars and lists to plain Python, so that the key doesn't depend on the spelling."""
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        value = value.item()
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, (list, tuple)):
         return tuple(_plain(v) for v in value)
     return value
@@ -239,5 +304,10 @@ def _real(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _normal_noise(noise: Any) -> Noise:
+def _normal_noise(noise: Any) -> Any:
+    """Bring a recipe to its form; what is none is left as it is, for `check_values` to name."""
+    if isinstance(noise, Iterable) and not isinstance(noise, (str, bytes)):
+        noise = tuple(_plain(noise))
+    if not is_recipe(noise, strictly=False):
+        return noise
     return tuple((_whole(seed), _real(weight)) for seed, weight in noise)

@@ -12,10 +12,10 @@ from PIL import Image
 
 import beecam as bc
 from beecam import display, media
+from beecam.axes import Axis
 from beecam.clip import ClipSet
 from beecam.errors import BeecamError, LibraryError
 from beecam.shot import Shot
-from beecam.sweep import Axis
 
 HOSTILE = "<img src=x onerror=alert(1)> </script><script>alert(2)</script> a 🐝 \u202enحلة"
 
