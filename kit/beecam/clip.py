@@ -192,17 +192,7 @@ class ClipSet(Sequence[Clip]):
         coords: Sequence[Mapping[str, int]] = (), title: str = "", model: Model | None = None,
         awaited: int = 0,
     ) -> None:  # fmt: skip
-        """Collect clips.
-
-        Args:
-            library: Where they are.
-            keys: Theirs, in order.
-            axes: Of the sweep they come from.
-            coords: Of each clip, its position on each axis.
-            title: A heading.
-            model: That which made them, for finishing drafts.
-            awaited: How many there will be, where a run still makes them.
-        """
+        """Collect clips; `awaited` is how many there will be, where a run still makes them."""
         self.library = library
         self.keys = tuple(keys)
         self.axes = tuple(axes)
@@ -219,12 +209,7 @@ class ClipSet(Sequence[Clip]):
     @overload
     def __getitem__(self, index: slice) -> ClipSet: ...
     def __getitem__(self, index: int | slice) -> Clip | ClipSet:
-        """Return one clip, or a slice as another set.
-
-        Raises:
-            IndexError: There is no such clip, or the run has not made it yet.
-            CheckError: This is no number.
-        """
+        """Return one clip, or a slice as another set."""
         if isinstance(index, slice):
             return self._pick(range(len(self))[index])
         try:
@@ -357,13 +342,9 @@ class ClipSet(Sequence[Clip]):
         Args:
             columns: Videos in a row.
             width: Of each video on the page, in pixels.
-
-        Raises:
-            CheckError: One of them is no whole number of 1 or more.
         """
         from beecam.display import show_videos
 
-        kinds.need([*kinds.whole("columns", columns, 1, 100), *kinds.whole("width", width, 1)])
         show_videos(self, columns=columns, width=width)
 
     def contact_sheet(self, columns: int = 4, frames: int = 4) -> Figure:
@@ -372,13 +353,9 @@ class ClipSet(Sequence[Clip]):
         Args:
             columns: Clips in a row.
             frames: Frames shown of each clip, evenly chosen.
-
-        Raises:
-            CheckError: One of them is no whole number of 1 or more.
         """
         from beecam.display import contact_figure
 
-        kinds.need([*kinds.whole("columns", columns, 1, 100), *kinds.whole("frames", frames, 1)])
         return contact_figure(self, columns=columns, frames=frames)
 
     def export_html(self, path: str | Path, title: str | None = None) -> Path:
@@ -392,8 +369,7 @@ class ClipSet(Sequence[Clip]):
         """
         from beecam.export.gallery import write_gallery
 
-        kinds.need([*kinds.page(path), *kinds.text("title", title, or_none=True)])
-        return write_gallery(self, Path(path), title or self.title or "beecam")
+        return write_gallery(self, path, title or self.title or "beecam")
 
     def _need_axes(self, names: Iterable[str]) -> None:
         known = [axis.name for axis in self.axes]

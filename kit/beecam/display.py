@@ -10,7 +10,7 @@ import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from beecam import media
+from beecam import kinds, media
 from beecam.errors import BeecamError, MediaError
 
 if TYPE_CHECKING:
@@ -96,7 +96,12 @@ def clip_html(clip: Clip) -> str:
 
 
 def show_videos(clips: ClipSet, *, columns: int, width: int) -> None:
-    """Show clips as playing videos in a table, through mediapy."""
+    """Show clips as playing videos in a table, through mediapy.
+
+    Raises:
+        CheckError: A number is out of its range.
+    """
+    kinds.need([*kinds.whole("columns", columns, 1, 100), *kinds.whole("width", width, 1, 4_096)])
     import mediapy
     from IPython.display import HTML, display
 
@@ -119,7 +124,13 @@ def show_videos(clips: ClipSet, *, columns: int, width: int) -> None:
 
 
 def contact_figure(clips: ClipSet, *, columns: int, frames: int) -> Figure:
-    """Draw some frames of each clip with matplotlib, a strip a clip."""
+    """Draw some frames of each clip with matplotlib, a strip a clip.
+
+    Raises:
+        CheckError: A number is out of its range.
+        BeecamError: There are no clips.
+    """
+    kinds.need([*kinds.whole("columns", columns, 1, 100), *kinds.whole("frames", frames, 1)])
     import numpy as np
     from matplotlib.figure import Figure
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from beecam import kinds
 from beecam.axes import Axis
+from beecam.check import check_sweep
 from beecam.clip import ClipSet
 from beecam.engines.local import LocalEngine
 from beecam.errors import CheckError, Problem, shorten
@@ -27,7 +28,10 @@ def run(
     sweep: Sweep | Shot, model: Model, *, library: Library | None = None, exact: bool = False,
     draft: float | None = None,
 ) -> Run:  # fmt: skip
-    """Make a sweep in the background and return at once.
+    """Make a sweep in the background.
+
+    It returns once everything is checked and looked up, which for most sweeps is at once; 100,000
+    cells take some seconds.
 
     Clips that the library has are not made again. The same call while a run is going, as when a
     notebook's cell is run twice, returns that run.
@@ -52,10 +56,9 @@ def run(
     _check_kinds(sweep, model, library, exact, draft)
     library = open_library() if library is None else library
     model.refresh()
-    sweep.check(model)
-    shots = [model.resolve(cell.shot) for cell in sweep.cells]
+    shots = check_sweep(sweep, model)
     if draft is not None:
-        shots = [_drafted(shot, draft) for shot in shots]
+        shots = tuple(_drafted(shot, draft) for shot in shots)
     return start(Asked(sweep, model, library, exact=exact, draft=draft), shots)
 
 
@@ -88,7 +91,8 @@ def start(asked: Asked, shots: Sequence[Shot]) -> Run:
         shots: Resolved, one for each cell.
     """
     text = "\n".join([
-        asked.sweep.key, str(asked.exact), str(asked.library.folder), *(shot.key for shot in shots),
+        asked.sweep.outline, str(asked.exact), str(asked.library.folder),
+        *(shot.key for shot in shots),
     ])  # fmt: skip
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     with _starting:

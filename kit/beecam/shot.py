@@ -36,6 +36,8 @@ SHOT_ARGUMENTS = (
     "num_inference_steps", "guidance_scale", "scheduler",
 )  # fmt: skip
 
+_PLAIN = (str, int, float, bool)
+
 Noise = tuple[tuple[int, float], ...]
 
 
@@ -84,14 +86,18 @@ class Shot:
 
     def __post_init__(self) -> None:
         """Bring equal values to one form, so that equal shots have equal keys."""
-        pairs = self.extra.items() if isinstance(self.extra, Mapping) else self.extra
-        extra = tuple(sorted((str(k), _plain(v)) for k, v in pairs))
-        object.__setattr__(self, "extra", extra)
-        object.__setattr__(self, "noise", _normal_noise(self.noise))
+        # Sweeps make shots by the hundred thousand: only what is not in its form is touched.
+        own = vars(self)
+        if own["extra"] != ():
+            pairs = self.extra.items() if isinstance(self.extra, Mapping) else self.extra
+            own["extra"] = tuple(sorted((str(k), _plain(v)) for k, v in pairs))
+        own["noise"] = _normal_noise(self.noise)
         for name in _INTEGERS:
-            object.__setattr__(self, name, _whole(getattr(self, name)))
+            if type(own[name]) is not int:
+                own[name] = _whole(own[name])
         for name in _FLOATS:
-            object.__setattr__(self, name, _real(getattr(self, name)))
+            if type(own[name]) is not float:
+                own[name] = _real(own[name])
 
     @property
     def seed(self) -> int:
@@ -134,7 +140,7 @@ class Shot:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data without what is unset, so that new fields keep old keys."""
         data: dict[str, Any] = {}
-        for name in (field.name for field in fields(self)):
+        for name in _NAMES:
             value = getattr(self, name)
             if value is None or (name == "extra" and not value):
                 continue
@@ -151,10 +157,9 @@ class Shot:
         Raises:
             BeecamError: The data is not a shot's.
         """
-        known = {field.name for field in fields(cls)}
         try:
-            arguments = {name: value for name, value in data.items() if name in known}
-            if unknown := set(data) - known:
+            arguments = {name: value for name, value in data.items() if name in _NAMES}
+            if unknown := set(data).difference(_NAMES):
                 raise BeecamError(f"this shot has fields of a newer beecam: {sorted(unknown)}")
             noise = tuple((seed, weight) for seed, weight in arguments.pop("noise"))
             return cls(noise=noise, **arguments)
@@ -178,6 +183,9 @@ class Shot:
                 parts.append(f"{name}={value!r}")
         parts += [f"{name}={value!r}" for name, value in dict(self.extra).items()]
         return f"bc.shot({', '.join(parts)})"
+
+
+_NAMES = tuple(field.name for field in fields(Shot))
 
 
 def check_values(shot: Shot) -> Iterator[Problem]:
@@ -287,6 +295,8 @@ def is_recipe(value: Any, *, strictly: bool = True) -> bool:
 
 def _plain(value: Any) -> Any:
     """Numpy scalars and lists to plain Python, so that the key doesn't depend on the spelling."""
+    if value is None or type(value) in _PLAIN:
+        return value
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
@@ -304,8 +314,17 @@ def _real(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _is_normal(pair: Any) -> bool:
+    return (
+        type(pair) is tuple and len(pair) == 2  # noqa: PLR2004
+        and type(pair[0]) is int and type(pair[1]) is float
+    )  # fmt: skip
+
+
 def _normal_noise(noise: Any) -> Any:
     """Bring a recipe to its form; what is none is left as it is, for `check_values` to name."""
+    if type(noise) is tuple and all(_is_normal(pair) for pair in noise):
+        return noise
     if isinstance(noise, Iterable) and not isinstance(noise, (str, bytes)):
         noise = tuple(_plain(noise))
     if not is_recipe(noise, strictly=False):

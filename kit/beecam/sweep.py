@@ -200,7 +200,7 @@ class Sweep:
         """The axes, the fastest moving one last."""
         return tuple(axis for group in self.groups for axis in group.axes)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Length of each group of axes."""
         return tuple(min((len(a) for a in group.axes), default=0) for group in self.groups)
@@ -229,6 +229,15 @@ class Sweep:
         data = [[c.shot.to_dict(), dict(c.coords)] for c in self.cells]
         text = json.dumps([self.template, data], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def outline(self) -> str:
+        """Template, labels and places: together with the shots' keys it tells sweeps apart.
+
+        Quick where `key` is not, which writes every shot down.
+        """
+        axes = [(axis.name, axis.labels) for axis in self.axes]
+        return repr((self.template, axes, self.shape, self._places))
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -290,12 +299,12 @@ class Sweep:
 
     def estimate(self, model: Model, library: Library | None = None) -> Estimate:
         """Say how many cells there are, how many are cached, and how long the others take."""
+        from beecam.check import check_sweep
         from beecam.library import open_library
 
         need([*loaded(model), *opened(library)])
-        self.check(model)
         library = open_library() if library is None else library
-        shots = [model.resolve(cell.shot) for cell in self.cells]
+        shots = check_sweep(self, model)
         have = library.known({shot.key for shot in shots})
         missing = [shot for shot in shots if shot.key not in have]
         each = [library.seconds_for(shot) for shot in missing]
@@ -322,13 +331,8 @@ class Sweep:
         return sorted(random.Random(drawn.seed).sample(range(total), drawn.n))  # noqa: S311
 
     def _cell(self, index: int, place: int) -> Cell:
-        coords: dict[str, int] = {}
-        rest = place
-        for group, length in reversed([*builtins.zip(self.groups, self.shape, strict=True)]):
-            rest, position = divmod(rest, length)
-            coords.update({axis.name: position for axis in group.axes})
-        coords = {axis.name: coords[axis.name] for axis in self.axes}
-        values = {axis.name: axis.values[coords[axis.name]] for axis in self.axes}
+        coords = {axis.name: place // step % length for axis, step, length in self._steps}
+        values = {axis.name: axis.values[coords[axis.name]] for axis, _, _ in self._steps}
         if self.shots is not None:
             return Cell(index, coords, values, self.shots[place])
         template = self.templates[coords.get("prompt", 0)]
@@ -337,6 +341,15 @@ class Sweep:
             name: value for name, value in arguments.items() if name in self.argument_names
         })  # fmt: skip
         return Cell(index, coords, values, made)
+
+    @cached_property
+    def _steps(self) -> tuple[tuple[Axis, int, int], ...]:
+        """Each axis with the number of places for one step along it, and its length."""
+        return tuple(
+            (axis, math.prod(self.shape[i + 1 :]), length)
+            for i, (group, length) in enumerate(builtins.zip(self.groups, self.shape, strict=True))
+            for axis in group.axes
+        )
 
     @cached_property
     def argument_names(self) -> frozenset[str]:

@@ -20,6 +20,7 @@ from beecam.models.fingerprint import fingerprint
 from beecam.models.lane import Lanes
 from beecam.models.layout import unpacked
 from beecam.models.noise import generators, mixing
+from beecam.models.options import fits, spelled
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
 from beecam.models.texts import Texts
@@ -106,7 +107,7 @@ class DiffusersModel:
     @property
     def arguments(self) -> Mapping[str, Any]:
         """Further arguments that a shot may carry, with the pipeline's defaults."""
-        ours = {*_OURS, self._family.fps_argument}
+        ours = {*_OURS, self._family.fps_argument, *self._family.refuses}
         return {
             name: parameter.default
             for name, parameter in self._signature.items()
@@ -163,6 +164,14 @@ class DiffusersModel:
             yield Problem(name, f"{name}: no argument of {self.name}.{hint}")
             return
         default = self.arguments[name]
+        annotation = self._signature[name].annotation
+        if default is None and annotation is not inspect.Parameter.empty:
+            if value is not None and not fits(annotation, value):
+                yield Problem(name, (
+                    f"{name}={shorten(value)}: {self.name} needs {spelled(annotation)} there."
+                    + (" A shot can't keep a dict." if "dict" in spelled(annotation) else "")
+                ))  # fmt: skip
+            return
         kinds: tuple[type, ...] = (type(default),) if default is not None else ()
         if kinds == (float,):
             kinds = (float, int)
