@@ -39,6 +39,9 @@ class Axis:
         if isinstance(given, Mapping):
             object.__setattr__(self, "labels", self.labels or tuple(given))
             given = given.values()
+        if isinstance(given, (set, frozenset)):
+            # Its own order is another one in each kernel.
+            given = sorted(given, key=repr)
         values = tuple(itertools.islice(given, MAX_CELLS + 1))
         object.__setattr__(self, "values", values)
         labels = tuple(str(x) for x in self.labels) or tuple(_label(v) for v in values)

@@ -83,7 +83,7 @@ def layout_problems(sweep: Sweep) -> Iterator[Problem]:
     yield from _slot_problems(sweep)
     yield from _value_problems(sweep)
     total = math.prod(sweep.shape)
-    if sweep.samples:
+    if sweep.samples and total:
         yield from _sample_problems(sweep.samples, total)
     elif total > MAX_CELLS and sweep.kept is None and all(len(a) <= MAX_CELLS for a in sweep.axes):
         yield Problem("axes", (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from beecam import kinds, media
-from beecam.axes import Axis
+from beecam.axes import Axis, positions
 from beecam.errors import CheckError, LibraryError, MediaError, Problem, did_you_mean, shorten
 from beecam.shot import Shot
 
@@ -210,9 +210,9 @@ class ClipSet(Sequence[Clip]):
     def __getitem__(self, index: slice) -> ClipSet: ...
     def __getitem__(self, index: int | slice) -> Clip | ClipSet:
         """Return one clip, or a slice as another set."""
-        if isinstance(index, slice):
-            return self._pick(range(len(self))[index])
         try:
+            if isinstance(index, slice):
+                return self._pick(range(len(self))[index])
             return Clip(self.library, self.keys[index])
         except IndexError:
             raise IndexError(self._why_not(index)) from None
@@ -229,7 +229,7 @@ class ClipSet(Sequence[Clip]):
         axes = " x ".join(f"{a.name}({len(a)})" for a in self.axes)
         return f"ClipSet: {len(self):,} clips" + (f", {axes}" if axes else "")
 
-    def _why_not(self, index: int) -> str:
+    def _why_not(self, index: Any) -> str:
         if len(self) < self._awaited and -self._awaited <= index < self._awaited:
             return (
                 f"clip {index}: the run has made {len(self):,} of {self._awaited:,} clips so far; "
@@ -278,24 +278,30 @@ class ClipSet(Sequence[Clip]):
 
     def filter(self, keep: Callable[[Clip], bool]) -> ClipSet:
         """Keep the clips for which `keep(clip)` is true."""
+        kinds.need(kinds.function("filter", keep, "clip", "lambda clip: clip.stars > 2"))
         return self._pick([i for i, clip in enumerate(self) if keep(clip)])
 
     def sort(self, by: Callable[[Clip], Any], *, reverse: bool = False) -> ClipSet:
         """Order by `by(clip)`; equal ones stay in their order."""
+        kinds.need(kinds.function("sort", by, "clip", "lambda clip: clip.stars"))
         ranks = [by(clip) for clip in self]
         return self._pick(sorted(range(len(self)), key=ranks.__getitem__, reverse=reverse))
 
     def where(self, **values: Any) -> ClipSet:
-        """Keep the clips at these values of their axes: `clips.where(insect="bee")`.
+        """Keep the clips at these values of their axes, or at one of a list of values each.
+
+        >>> clips.where(insect="bee", seed=[1, 2])
 
         Raises:
             LibraryError: There is no such axis.
+            CheckError: An axis has no such value.
         """
         self._need_axes(values)
+        wanted = {a.name: positions(a, values[a.name]) for a in self.axes if a.name in values}
         return self._pick([
-            i for i in range(len(self))
-            if all(self.values(i).get(n) == v for n, v in values.items())
-        ])  # fmt: skip
+            i for i, place in enumerate(self._coords)
+            if all(place.get(name) in at for name, at in wanted.items())
+        ] if wanted else range(len(self)))  # fmt: skip
 
     @property
     def starred(self) -> ClipSet:

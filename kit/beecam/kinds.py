@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import BeecamError, CheckError, Problem, sentences, shorten
+from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, sentences, shorten
 
 
 def need(problems: Iterable[Problem], error: type[BeecamError] = CheckError) -> None:
@@ -39,8 +39,8 @@ def whole(
 
 
 def flag(name: str, value: Any, *, or_none: bool = False) -> Iterator[Problem]:
-    """True or False is needed."""
-    if not (isinstance(value, bool) or (value is None and or_none)):
+    """True or False is needed; numpy's are as good."""
+    if not (type(value).__name__ in ("bool", "bool_") or (value is None and or_none)):
         yield Problem(name, f"{name}={shorten(value)}: True or False is needed.")
 
 
@@ -48,6 +48,24 @@ def text(name: str, value: Any, *, or_none: bool = False) -> Iterator[Problem]:
     """A text is needed."""
     if not (isinstance(value, str) or (value is None and or_none)):
         yield Problem(name, f"{name}={shorten(value)}: a text is needed.")
+
+
+def choice(name: str, value: Any, choices: Sequence[str], more: str = "") -> Iterator[Problem]:
+    """One of some texts is needed, of which each may have a leading "-"."""
+    word = value.removeprefix("-") if isinstance(value, str) else value
+    if word not in choices:
+        yield Problem(name, (
+            f"{name}={shorten(value)}: one of {', '.join(choices)}{more}."
+            f"{did_you_mean(word, choices)}"
+        ))  # fmt: skip
+
+
+def function(call: str, value: Any, of: str, example: str) -> Iterator[Problem]:
+    """A function is needed."""
+    if not callable(value):
+        yield Problem(call, (
+            f"{call}({shorten(value)}): a function of a {of} is needed, as in {call}({example})."
+        ))  # fmt: skip
 
 
 def loaded(model: Any) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from beecam import kinds, media
-from beecam.errors import BeecamError, LibraryError, MediaError, did_you_mean, shorten
+from beecam.errors import BeecamError, LibraryError, MediaError, shorten
 from beecam.index import SORTS, VERSION, Index
 from beecam.marks import Marks
 from beecam.sessions import Session, remove, sync_folder, why_unusable
@@ -158,16 +158,12 @@ class Library:
         problems = [p for n, v in texts.items() for p in kinds.text(n, v, or_none=True)]
         problems += kinds.whole("stars", stars, 0, 5, or_none=True)
         problems += kinds.flag("rejected", rejected, or_none=True)
-        problems += [*kinds.text("sort", sort), *kinds.whole("limit", limit, 0, or_none=True)]
+        problems += kinds.whole("limit", limit, 0, 10**9, or_none=True)
+        problems += kinds.choice("sort", sort, SORTS, "; a leading - is for descending")
         kinds.need(problems, LibraryError)
-        column = sort.removeprefix("-")
-        if column not in SORTS:
-            raise LibraryError(
-                f"sort={sort!r}: one of {', '.join(SORTS)}, with a leading - for descending."
-                f"{did_you_mean(column, SORTS)}"
-            )
         found = self._index.find(
-            prompt=prompt, model=model, stars=stars, rejected=rejected, tag=tag, sort=column,
+            prompt=prompt, model=model, stars=stars, rejected=rejected, tag=tag,
+            sort=sort.removeprefix("-"),
             descending=sort.startswith("-"), limit=limit,
         )  # fmt: skip
         return ClipSet(self, found)
@@ -244,7 +240,7 @@ class Library:
             self._mark(key, stars=stars)
         if rejected is not None:
             kinds.need(kinds.flag("rejected", rejected), LibraryError)
-            self._mark(key, rejected=rejected)
+            self._mark(key, rejected=bool(rejected))
 
     def tag(self, key: str, tags: Iterable[str]) -> None:
         """Set a clip's tags."""
@@ -252,10 +248,10 @@ class Library:
             raise LibraryError(f"tags={tags!r}: give a list of texts, as in [{tags!r}].")
         if not isinstance(tags, Iterable):
             raise LibraryError(f"tags={shorten(tags)}: give a list of texts; [] takes all away.")
-        words = list(dict.fromkeys(tags))
+        words = list(tags)
         if bad := [word for word in words if not isinstance(word, str)]:
             raise LibraryError(f"tags: {shorten(bad[0])} is no text.")
-        self._mark(key, tags=words)
+        self._mark(key, tags=list(dict.fromkeys(words)))
 
     def mark_like(self, key: str, other: str) -> None:
         """Give a clip the stars and tags of another one, if that has any."""

@@ -36,6 +36,7 @@ SHOT_ARGUMENTS = (
     "num_inference_steps", "guidance_scale", "scheduler",
 )  # fmt: skip
 
+_LARGE = 10**300  # what is larger may be no float
 _PLAIN = (str, int, float, bool)
 
 Noise = tuple[tuple[int, float], ...]
@@ -192,7 +193,7 @@ def check_values(shot: Shot) -> Iterator[Problem]:
     """Yield what is wrong with a shot whatever the model: types, ranges, text."""
     for name in _TEXTS:
         value = getattr(shot, name)
-        if value is not None and not isinstance(value, str):
+        if not isinstance(value, str) and (value is not None or name == "prompt"):
             yield Problem(name, f"{name}={shorten(value)}: a text is needed.")
     if isinstance(shot.prompt, str):
         yield from _check_prompt("prompt", shot.prompt)
@@ -286,6 +287,8 @@ def is_recipe(value: Any, *, strictly: bool = True) -> bool:
         value: What is given; a list of recipes is none.
         strictly: Whether both of a pair must be numbers.
     """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     return isinstance(value, (tuple, list)) and all(
         isinstance(pair, (tuple, list)) and len(pair) == 2  # noqa: PLR2004
         and (not strictly or all(isinstance(_plain(one), (int, float)) for one in pair))
@@ -311,7 +314,9 @@ def _whole(value: Any) -> Any:
 
 def _real(value: Any) -> Any:
     value = _plain(value)
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE:
+        return float(value)
+    return value
 
 
 def _is_normal(pair: Any) -> bool:

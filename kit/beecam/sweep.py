@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from beecam import prompts
 from beecam.axes import Axis, Sample, Zip, is_scalar, make_axis, positions
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
-from beecam.kinds import loaded, need, opened
+from beecam.kinds import function, loaded, need, opened
 from beecam.shot import BOTH_NOISES, SHOT_ARGUMENTS, Shot, check_values, is_recipe
 
 if TYPE_CHECKING:
@@ -274,11 +274,8 @@ class Sweep:
                 wanted[name] = positions(by_name[name], value)
             except CheckError as error:
                 problems += error.problems
-        if keep is not None and not callable(keep):
-            problems.append(Problem("keep", (
-                f"where({shorten(keep)}): a function of a cell is needed, as in "
-                'where(lambda cell: cell.values["seed"] > 2), or axes, as in where(seed=3).'
-            )))  # fmt: skip
+        if keep is not None:
+            problems += function("where", keep, "cell", 'lambda cell: cell.values["seed"] > 2')
         need(problems)
         kept = tuple(
             place

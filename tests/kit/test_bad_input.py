@@ -197,6 +197,7 @@ def test_one_recipe_is_the_same_for_all_cells_and_a_list_of_them_an_axis(ltx):
     one = bc.sweep("a bee", noise=recipe, guidance_scale=[2, 3])
     one.check(ltx)
     assert [c.shot.noise for c in one.cells] == [recipe] * 2
+    assert bc.sweep("a bee", noise=np.array([[4, 0.5]])).cells[0].shot.noise == ((4, 0.5),)
     two = bc.sweep("a bee", noise=[recipe, [[4, 1]]])
     two.check(ltx)
     assert [c.shot.noise for c in two.cells] == [recipe, ((4, 1.0),)]
@@ -236,12 +237,14 @@ def test_options_that_fit_pass(ltx):
         ({"width": 320_000}, "width=320000: a whole number from 1 to 16,384"),
         ({"num_frames": 10**6}, "num_frames=1000000: a whole number from 1 to 10,000"),
         ({"width": True}, "width=True: a whole number"),
+        ({"guidance_scale": 10**400}, "guidance_scale=1000"),
+        ({"prompt": None}, "prompt=None: a text"),
         ({"seed": "7"}, "Did you mean 7 without quotes?"),
         ({"seed": 2.5}, "The nearest is 2."),
     ],
 )
 def test_numbers_have_sane_limits(arguments, words):
-    assert words in said(lambda: bc.shot("a bee", **arguments))
+    assert words in said(lambda: bc.shot(**{"prompt": "a bee", **arguments}))
 
 
 def test_a_truth_value_has_no_nearest_seed():
@@ -299,6 +302,10 @@ def test_vary_needs_a_resolved_shot(ltx):
         (lambda c: c.contact_sheet(columns=0), "columns=0: a whole number from 1 to 100"),
         (lambda c: c.show(columns=0), "columns=0"),
         (lambda c: c.show(width=None), "width=None"),
+        (lambda c: c[:"x"], "a clip's number or a slice"),
+        (lambda c: c.filter(5), "filter(5): a function of a clip is needed, as in filter(lambda"),
+        (lambda c: c.sort(None), "sort(None): a function of a clip"),
+        (lambda c: c.where(prompt="a mothh"), "where(prompt='a mothh'): no such value"),
         (lambda c: c["x"], "clips['x']: a clip's number or a slice"),
         (lambda c: c.export_html(str(c.library.folder)), "is a folder: name a file in it"),
         (lambda c: c.export_html(5), "path=5: a file's path"),
@@ -339,19 +346,40 @@ def test_searches_name_all_that_is_wrong(library):
         lambda: library.clips(limit="x", sort=None, stars=9, rejected="no", tag=3, prompt=b"x"),
         LibraryError,
     )
-    for word in ("limit='x'", "sort=None", "stars=9", "rejected='no'", "tag=3", "prompt=b'x'"):
+    for word in (
+        "limit='x'",
+        "sort=None: one of created, stars",
+        "stars=9",
+        "rejected='no'",
+        "tag=3",
+        "prompt=b'x'",
+    ):
         assert word in message
+    assert "limit=118059" in said(lambda: library.clips(limit=2**70), LibraryError)
     assert "library[0]: a clip's key is needed" in said(lambda: library[0], LibraryError)
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("rejected", "no"), ("rejected", None), ("stars", None), ("tags", None)]
+    ("name", "value"),
+    [("rejected", "no"), ("rejected", None), ("stars", None), ("tags", None), ("tags", [["a"]])],
 )
 def test_marks_of_the_wrong_kind_change_nothing(clips, name, value):
     clip = clips[0]
     clip.stars, clip.tags = 3, ["keep"]
-    assert f"{name}={value!r}" in said(lambda: setattr(clip, name, value), LibraryError)
+    words = f"{name}={value!r}" if value != [["a"]] else "tags: ['a'] is no text"
+    assert words in said(lambda: setattr(clip, name, value), LibraryError)
     assert (clip.stars, clip.rejected, clip.tags) == (3, False, ("keep",))
+
+
+def test_a_truth_value_of_numpy_is_one(clips):
+    clips[0].rejected = np.bool_(True)
+    assert clips[0].rejected is True
+    assert clips.library.clips(rejected=np.bool_(True)).keys == clips.keys[:1]
+
+
+def test_clips_are_picked_by_several_values(clips):
+    assert [c.shot.seed for c in clips.where(prompt="a moth", seed=[0, 2])] == [0, 2]
+    assert len(clips.where()) == 6
 
 
 def test_prompts_are_found_whatever_the_case_in_any_alphabet(library):
