@@ -138,6 +138,7 @@ class Clip:
             LibraryError: The model is not the one that made it.
         """
         kinds.need(kinds.loaded(model))
+        model.refresh()
         if model.resolve(self.shot.replace(model=None, revision=None)).key != self.key:
             raise LibraryError(
                 f"clip {self.key[:8]} was made by {self.shot.model} {self.shot.revision}; "

@@ -19,26 +19,30 @@ VERSION = 1
 NAME = "library.sqlite"
 SORTS = ("created", "stars", "prompt", "model", "seed", "seconds")
 _SCHEMA = """
-CREATE TABLE clips (
+CREATE TABLE IF NOT EXISTS clips (
     key TEXT PRIMARY KEY, created REAL NOT NULL, model TEXT NOT NULL, timing TEXT NOT NULL,
     prompt TEXT NOT NULL, seed INTEGER NOT NULL, seconds REAL, shot TEXT NOT NULL,
     facts TEXT NOT NULL, parents TEXT NOT NULL DEFAULT '[]', stars INTEGER NOT NULL DEFAULT 0,
     rejected INTEGER NOT NULL DEFAULT 0, tags TEXT NOT NULL DEFAULT '[]'
 );
-CREATE INDEX clips_created ON clips (created, key);
-CREATE INDEX clips_stars ON clips (stars, rejected, created, key);
-CREATE INDEX clips_timing ON clips (timing, created, seconds);
-CREATE TABLE pending (key TEXT, session TEXT);
+CREATE INDEX IF NOT EXISTS clips_created ON clips (created, key);
+CREATE INDEX IF NOT EXISTS clips_stars ON clips (stars, rejected, created, key);
+CREATE INDEX IF NOT EXISTS clips_timing ON clips (timing, created, seconds);
+CREATE TABLE IF NOT EXISTS pending (key TEXT, session TEXT);
 """
+# Beside the index's name: a file that says that it was found to be damaged.
+_SUSPECT = "-suspect"
 _MARKS = ("stars", "rejected", "tags")
 _AT_ONCE = 500
+# Checking a larger one at every opening would take longer than opening it.
+_CHECKED_BYTES = 20_000_000
 
 
 class Index:
     """The rows of a library's clips; safe to use from several threads and kernels.
 
     Attributes:
-        fresh: Whether it was made just now.
+        fresh: Whether it is new, and what media is there isn't known yet: until `whole()`.
         damaged: Where a damaged one was put aside, or None.
         closed: Whether it can't be used any more.
     """
@@ -57,13 +61,10 @@ class Index:
         path = folder / NAME
         try:
             self._db = self._connect(path)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            self.damaged = path.with_name(f"{NAME}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-            path.rename(self.damaged)
-            for suffix in ("-wal", "-shm"):
-                remove(Path(f"{path}{suffix}"))
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
+                raise
+            self._put_aside(path)
             self._db = self._connect(path)
 
     def close(self) -> None:
@@ -209,8 +210,19 @@ class Index:
 
     # --- inside --------------------------------------------------------------------------------
 
+    def whole(self) -> None:
+        """Note that it knows all the media; before that, the next opening looks for it again."""
+        self._write(f"PRAGMA user_version = {VERSION}", ())
+        self.fresh = False
+
+    def _put_aside(self, path: Path) -> None:
+        self.damaged = path.with_name(f"{NAME}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        path.rename(self.damaged)
+        for suffix in ("-wal", "-shm", _SUSPECT):
+            remove(Path(f"{path}{suffix}"))
+
     def _connect(self, path: Path) -> sqlite3.Connection:
-        fresh = not path.exists()
+        suspect = Path(f"{path}{_SUSPECT}")
         db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         db.create_function("casefold", 1, str.casefold, deterministic=True)
         try:
@@ -229,20 +241,42 @@ class Index:
                 if version == 0:
                     for statement in _SCHEMA.split(";"):
                         db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {VERSION}")
+                for table in ("clips", "pending"):
+                    db.execute(f"SELECT 1 FROM {table} LIMIT 1")  # noqa: S608  (names are ours)
+            if suspect.exists() or path.stat().st_size < _CHECKED_BYTES:
+                found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if found != "ok":
+                    raise sqlite3.DatabaseError(found)  # noqa: TRY301
+                remove(suspect)
         except BaseException:
             db.close()
             raise
-        self.fresh = fresh
+        self.fresh = version == 0
         return db
 
     def _write(self, sql: str, values: Sequence[Any]) -> int:
-        with self._lock:
+        with self._lock, self._damage_told():
             return self._open().execute(sql, values).rowcount
 
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._lock, self._damage_told():
             return self._open().execute(sql, values).fetchall()
+
+    @contextlib.contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
+                raise
+            Path(f"{self._folder / NAME}{_SUSPECT}").touch()
+            raise LibraryError(
+                f"the index of library {str(self._folder)!r} is damaged ({error}); the clips are "
+                "not. Close the library (library.close()) and open it again, which makes the "
+                "index anew from them."
+            ) from error
 
     def _open(self) -> sqlite3.Connection:
         if self.closed:

@@ -7,15 +7,17 @@ name, synced and renamed before its row is committed, so a row never points at n
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from beecam import kinds, media
+from beecam.claims import Claims
 from beecam.errors import BeecamError, LibraryError, MediaError, shorten
 from beecam.index import SORTS, VERSION, Index
 from beecam.marks import Marks
@@ -26,6 +28,19 @@ from beecam.standing import Standing
 if TYPE_CHECKING:
     from beecam.clip import Clip, ClipSet
     from beecam.models.base import Frames
+
+
+# What a file that is no clip can raise, whatever is in its settings.
+_NO_CLIP = (
+    BeecamError, KeyError, TypeError, ValueError, AttributeError, OSError, sqlite3.IntegrityError,
+)  # fmt: skip
+
+
+class User(Protocol):
+    """What writes into a library in the background."""
+
+    def leave(self, *, at_once: bool = False) -> None:
+        """Come to an end, because the library will be closed."""
 
 
 def default_folder() -> Path:
@@ -72,6 +87,8 @@ class Library:
         folder: Where it is.
         healed: Sentences on what opening had to mend; empty as a rule.
         standing: How far clips are that are not finished.
+        claims: Which clips this process is making.
+        users: What writes into it in the background.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -92,13 +109,16 @@ class Library:
         except sqlite3.OperationalError as error:
             raise LibraryError(why_unusable(folder, error)) from error
         self.standing = Standing(folder / "states", self._session.name)
+        self.claims = Claims()
+        self.users: set[User] = set()
+        self._written = itertools.count()
         self._heal()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *error: object) -> None:
+        self.close(at_once=kind is not None)
 
     @property
     def closed(self) -> bool:
@@ -169,9 +189,9 @@ class Library:
         return ClipSet(self, found)
 
     def known(self, keys: Iterable[str]) -> set[str]:
-        """Return which of these keys have a clip whose files are there."""
+        """Return which of these keys have a clip whose files are there, and not cut off."""
         found = self._index.known(keys)
-        return {k for k in found if self.mp4(k).exists() and self.sheet(k).exists()}
+        return {k for k in found if media.is_whole(self.mp4(k)) and media.is_whole(self.sheet(k))}
 
     def row(self, key: str) -> dict[str, Any]:
         """Return what the index knows of a clip.
@@ -268,14 +288,21 @@ class Library:
         files = sorted((self.folder / "media").glob("??/*.mp4"))
         have = set(self._index.keys())
         adopted = [path.stem for path in files if path.stem not in have and self._adopt(path)]
-        kept = self._marks.read() if adopted else {}
-        with self._index.together():
-            for key in adopted:
-                self._index.mark(key, kept.get(key, {}))
+        if adopted or self._index.fresh:
+            # An opening that was cut off may have left rows without marks, too.
+            with self._index.together():
+                for key, marks in self._marks.read().items():
+                    self._index.mark(key, marks)
         return len(adopted)
 
-    def close(self) -> None:
-        """Close the index; `bc.library()` opens it again."""
+    def close(self, *, at_once: bool = False) -> None:
+        """Wait for the runs that write into it, and close it; `bc.library()` opens it again.
+
+        Args:
+            at_once: Cancel these runs. What they have made is written in any case.
+        """
+        for user in list(self.users):
+            user.leave(at_once=at_once)
         if not self.closed:
             self._index.close()
             self._session.end()
@@ -286,8 +313,10 @@ class Library:
         """Bring in what finished processes left half done."""
         if self._index.damaged:
             self.healed.append(f"the index was damaged; it is kept as {self._index.damaged.name}.")
-        if self._index.fresh and (count := self.rebuild()):
-            self.healed.append(f"the index was rebuilt from {count} clips' own files.")
+        if self._index.fresh:
+            if count := self.rebuild():
+                self.healed.append(f"the index was rebuilt from {count} clips' own files.")
+            self._index.whole()
         self._session.tidy()
         for session, keys in self._index.unfinished().items():
             if self._session.lives(session):
@@ -295,7 +324,7 @@ class Library:
             for key in keys:
                 if key not in self and self.mp4(key).exists():
                     self._adopt(self.mp4(key))
-                for left in self.mp4(key).parent.glob(f".{key}.*"):
+                for left in self.mp4(key).parent.glob(f".{key}.{session}*"):
                     remove(left)
             self._index.end(session)
             self.healed.append("a run that was cut off has been tidied up.")
@@ -308,18 +337,17 @@ class Library:
                 raise MediaError("the file's name is not its shot's key")
             if not self.sheet(path.stem).exists():
                 media.write_sheet(self.sheet(path.stem), media.read_mp4(path))
-        except (BeecamError, KeyError, OSError) as error:
+            self._index.add(path.stem, settings)
+        except _NO_CLIP as error:
             self.healed.append(f"{path.name} was left out: {error}")
             return False
-        self._index.add(path.stem, settings)
         return True
 
     def _write_media(self, shot: Shot, frames: Frames, settings: Mapping[str, Any]) -> None:
         video, sheet = self.mp4(shot.key), self.sheet(shot.key)
         video.parent.mkdir(exist_ok=True)
-        temporary = [
-            p.with_name(f".{shot.key}.{self._session.name}{p.suffix}") for p in (video, sheet)
-        ]
+        name = f".{shot.key}.{self._session.name}-{next(self._written)}"
+        temporary = [path.with_name(name + path.suffix) for path in (video, sheet)]
         try:
             media.write_mp4(temporary[0], frames, shot.fps or 1, settings)
             media.write_sheet(temporary[1], frames)

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -91,6 +91,36 @@ def read_mp4(path: Path) -> Frames:
     return frames[:, :height, :width]
 
 
+def is_whole(path: Path) -> bool:
+    """Return whether a file that beecam wrote is there to its end: mp4 or JPEG.
+
+    Looks at the outside only; what a bad disk changed within is found when it is read.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if path.suffix != ".mp4":
+                file.seek(max(0, size - 2))
+                return file.read() == b"\xff\xd9"
+            return _boxes(file, size)
+    except OSError:
+        return False
+
+
+def _boxes(file: BinaryIO, size: int) -> bool:
+    """Return whether an mp4's boxes fill the file, with the one that says what is in it."""
+    at, kinds = 0, set()
+    while at < size:
+        file.seek(at)
+        head = file.read(8)
+        length = int.from_bytes(head[:4], "big")
+        if len(head) < 8 or length < 8:  # noqa: PLR2004  (a box's own head; none of ours is huge)
+            return False
+        kinds.add(head[4:])
+        at += length
+    return at == size and b"moov" in kinds
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """Read back what `write_mp4` kept in the file.
 
@@ -158,10 +188,17 @@ def chosen_frames(count: int, limit: int = SHEET_FRAMES) -> list[int]:
 
 
 def frames_from_sheet(data: bytes, layout: Mapping[str, int]) -> list[Frames]:
-    """Cut a sheet into its frames, each height x width x 3."""
+    """Cut a sheet into its frames, each height x width x 3.
+
+    Raises:
+        MediaError: The sheet is damaged.
+    """
     from PIL import Image
 
-    sheet = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    try:
+        sheet = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise MediaError(f"a sheet can't be read: it is damaged ({error}).") from error
     width = layout["width"]
     return [sheet[:, i * width : (i + 1) * width] for i in range(layout["frames"])]
 
@@ -190,4 +227,7 @@ def _even(frames: Frames) -> Frames:
 def _unreadable(path: Path, error: Exception) -> str:
     if not path.exists():
         return f"{path} is missing."
-    return f"{path} can't be read as a video: it is damaged ({type(error).__name__})."
+    return (
+        f"{path} can't be read as a video: it is damaged ({type(error).__name__}). Delete it and "
+        "run its sweep again, which makes only what is missing."
+    )

@@ -94,7 +94,8 @@ class Changes:
 class Progress:
     """What is known of a run and what it may do; safe to use from any thread.
 
-    A cell that was cancelled stays so, whatever is reported of it later.
+    A cell that was cancelled stays so whatever is reported of it later, unless its clip was made
+    nevertheless.
 
     Attributes:
         lock: Held for changes that belong together.
@@ -112,13 +113,15 @@ class Progress:
         self._cells = [CellState(i, key) for i, key in enumerate(keys)]
         self._versions = [0] * len(self._cells)
         self._asked = float("-inf")
+        self._made: set[int] = set()
+        self._ended = False
 
     # --- watching ------------------------------------------------------------------------------
 
     @property
     def finished(self) -> bool:
         """Whether nothing will change any more."""
-        return self.status in ("done", "cancelled")
+        return self._ended
 
     @property
     def pausing(self) -> bool:
@@ -173,7 +176,8 @@ class Progress:
         with self.lock:
             if not self.finished:
                 for cell in self.cells(Status.QUEUED, Status.RUNNING):
-                    self.set(cell.index, status=Status.CANCELLED, preview=None)
+                    if cell.index not in self._made:
+                        self.set(cell.index, status=Status.CANCELLED, preview=None)
                 self._become("cancelled")
 
     def drop(self, index: int) -> None:
@@ -181,12 +185,13 @@ class Progress:
         with self.lock:
             if not 0 <= index < len(self._cells):
                 raise IndexError(f"cell {index}: this run has cells 0 to {len(self._cells) - 1}.")
-            if self._cells[index].status not in FINISHED:
+            if self._cells[index].status not in FINISHED and index not in self._made:
                 self.set(index, status=Status.CANCELLED, preview=None)
 
     def finish(self) -> None:
         """Say that all work has ended."""
         with self.lock:
+            self._ended = True
             self._become("cancelled" if self.status == "cancelled" else "done")
 
     # --- for those who do the work ---------------------------------------------------------------
@@ -194,10 +199,16 @@ class Progress:
     def set(self, index: int, **new: Any) -> None:
         """Change what is known of a cell."""
         with self.lock:
-            if self._cells[index].status != Status.CANCELLED:
+            made = new.get("status") in (Status.DONE, Status.CACHED)
+            if self._cells[index].status != Status.CANCELLED or made:
                 self._cells[index] = replace(self._cells[index], **new)
                 self._versions[index] = self.version + 1
                 self._changed()
+
+    def made(self, index: int) -> None:
+        """Note that a clip is made and only has to be written: nothing can cancel it any more."""
+        with self.lock:
+            self._made.add(index)
 
     def dropped(self, index: int) -> bool:
         """Return whether a cell was cancelled."""

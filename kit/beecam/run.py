@@ -97,7 +97,7 @@ def start(asked: Asked, shots: Sequence[Shot]) -> Run:
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     with _starting:
         found = _active.get(key)
-        if found is not None and not found.finished:
+        if found is not None and found.status not in ("cancelled", "done"):
             return found
         started = Run(asked, shots, key=key)
         _active[key] = started

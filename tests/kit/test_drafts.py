@@ -1,11 +1,13 @@
 """Clips that go on from within their steps: to the very bits of a whole run."""
 
+import threading
 import time
 
 import numpy as np
 import pytest
 
 import beecam as bc
+from beecam.engines import local
 from beecam.errors import CheckError, LibraryError, ModelError, Stopped
 from beecam.library import open_library
 from beecam.progress import Status
@@ -217,3 +219,46 @@ def test_a_pause_leaves_the_model_to_others_and_goes_on_to_the_same_bits(ltx, li
     if begun:
         assert any("continued_from" in clip.facts for clip in run.clips)
     other.close()
+
+
+def test_a_run_that_was_cut_off_goes_on_from_what_was_kept(
+    ltx, wrap_ltx, library, tmp_path, monkeypatch
+):
+    other = open_library(tmp_path / "other")
+    whole = made(bc.run(sweep(), ltx, library=other, exact=True).wait().clips)
+    other.close()
+    monkeypatch.setattr(local, "_CHECKPOINT_EVERY", -1.0)
+    original, reached, leave = ltx.generate, threading.Event(), threading.Event()
+
+    def generate(shots, on_step, **more):
+        def dies(step):
+            on_step(step)
+            if step.step == 4:
+                reached.set()
+                assert leave.wait(30)
+                raise Stopped("the process was killed")
+
+        return original(shots, dies, **more)
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    cut = bc.run(sweep(), ltx, library=library, exact=True)
+    assert reached.wait(30)
+    cut.cancel()
+    leave.set()
+    assert len(cut.wait(30).clips) == 0
+    run = bc.run(sweep(), wrap_ltx(), library=library, exact=True).wait(60)
+    assert made(run.clips) == whole
+    assert {clip.facts["continued_from"] for clip in run.clips} == {4}
+
+
+def test_states_of_a_call_of_another_size_are_not_used_in_exact_mode(ltx, library, tmp_path):
+    other = open_library(tmp_path / "other")
+    whole = made(bc.run(sweep(), ltx, library=other, exact=True).wait().clips)
+    other.close()
+    drafts = bc.run(sweep(2), ltx, library=library, draft=0.5).wait()
+    assert {clip.facts["batch"] for clip in drafts.clips} != {
+        clip.facts["batch"]
+        for clip in bc.run(sweep(), ltx, library=library, exact=True).wait().clips
+    }
+    run = bc.run(sweep(), ltx, library=library, exact=True).wait()
+    assert made(run.clips) == whole

@@ -233,7 +233,8 @@ def test_cancel_keeps_what_is_finished_and_leaves_the_model_usable(ltx, library,
     while run.changes().run.counts["done"] < 2:
         run.changes(run.changes().version, timeout=1)
     run.cancel()
-    assert run.finished
+    run.wait(60)
+    assert run.status == "cancelled"
     run._engine.join(30)
     counts = run.changes().run.counts
     assert counts["cancelled"] > 0

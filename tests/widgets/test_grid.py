@@ -210,6 +210,34 @@ def test_what_was_done_by_hand_is_a_value(show, finished):
     assert grid.selection.axes == run.sweep.axes
 
 
+def test_a_view_that_is_refused_changes_nothing(show, finished):
+    grid = show(finished, rows="seed")
+    before = grid.view
+    with pytest.raises(BeecamError, match="no such axis"):
+        grid.view = {"rows": ["zzz"], "size": 100}
+    with pytest.raises(BeecamError, match="rows or columns, not both"):
+        grid.view = {"rows": ["insect"], "columns": ["insect"]}
+    with pytest.raises(BeecamError, match="not both"):
+        grid.columns = "seed"
+    with pytest.raises(BeecamError, match="not both"):
+        show(finished, rows="seed", columns=["insect", "seed"])
+    assert grid.view == before
+    grid.view = {"rows": ["insect"], "columns": ["seed"]}
+    grid.view = {"rows": ["seed"], "columns": ["insect"]}
+    assert (grid.rows, grid.columns) == (["seed"], ["insect"])
+
+
+def test_what_it_shows_is_known_at_once(show, finished, library):
+    grid = show(finished, rows="seed")
+    other = bc.run(bc.sweep("a {place}", place=["dunes", "sea"]), DrawnModel(), library=library)
+    grid.show(other)
+    assert grid.run is other
+    assert grid.rows == []
+    grid.rows = "place"
+    other.wait(30)
+    assert len(grid.clips) == len(other.clips) == 2
+
+
 def test_unknown_names_get_the_nearest(show, finished):
     run = finished
     with pytest.raises(BeecamError, match=r"rows='insekt'.*insect"):

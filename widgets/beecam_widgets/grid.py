@@ -83,15 +83,17 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
         self._sheet_shown = False
         self._sheet_lock = threading.Lock()
         self._sheet_of: Run | None = None
+        down, across = _names(source, "rows", rows), _names(source, "columns", columns)
+        _check_apart(down, across)
         super().__init__(
-            rows=_names(source, "rows", rows), columns=_names(source, "columns", columns),
+            rows=down, columns=across,
             size=size, height=height, playing=playing,
             _sheet=f"beecam-static-{uuid.uuid4().hex[:12]}",
         )  # fmt: skip
         self.on_msg(self._hear)
 
     def __repr__(self) -> str:
-        source = self._publisher.source
+        source = self._publisher.shown
         what = "run" if source.run else "set of clips"
         return f"ClipGrid of a {what}: {len(source):,} cells"
 
@@ -100,18 +102,18 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
     @property
     def run(self) -> Run | None:
         """The run that it shows, or None for a set of clips."""
-        return self._publisher.source.run
+        return self._publisher.shown.run
 
     @property
     def clips(self) -> ClipSet:
         """The clips that are there by now, in order."""
-        source = self._publisher.source
+        source = self._publisher.shown
         return clips_of(source, range(len(source)))
 
     @property
     def selection(self) -> ClipSet:
         """The selected clips, in order; set it to clips, or to numbers of cells."""
-        return clips_of(self._publisher.source, sorted(self._selected))
+        return clips_of(self._publisher.shown, sorted(self._selected))
 
     @selection.setter
     def selection(self, value: Iterable[Clip | int]) -> None:
@@ -121,7 +123,7 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
     @property
     def current(self) -> Clip | None:
         """The clip under the cursor, or None; set it to a clip, or to the number of a cell."""
-        found = clips_of(self._publisher.source, [self._current])
+        found = clips_of(self._publisher.shown, [self._current])
         return found[0] if found else None
 
     @current.setter
@@ -145,6 +147,12 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
                     f"view: no part {key!r}.{did_you_mean(key, list(self.view))} "
                     f"The parts are {', '.join(self.view)}."
                 )
+        # All of it is looked at before any of it is set.
+        rows, columns = (
+            _names(self._publisher.shown, name, value.get(name, getattr(self, name)))
+            for name in ("rows", "columns")
+        )
+        _check_apart(rows, columns)
         with self.hold_trait_notifications():
             for key, part in value.items():
                 setattr(self, names.get(key, key), part)
@@ -152,11 +160,11 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
     def show(self, shown: Run | ClipSet) -> None:
         """Show another run or set from now on, in the same place."""
         source = source_of(shown)
-        for name in ("rows", "columns"):
-            setattr(self, name, [n for n in getattr(self, name) if _has(source, n)])
-        if source.token != self._publisher.source.token:
+        if source.token != self._publisher.shown.token:
             self._selected, self._current = [], -1
         self._publisher.show(source)
+        for name in ("rows", "columns"):
+            setattr(self, name, [n for n in getattr(self, name) if _has(source, n)])
 
     def close(self) -> None:
         """Take it off the page and end its thread; the clips stay in the library."""
@@ -168,7 +176,11 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
 
     @t.validate("rows", "columns")  # type: ignore[untyped-decorator]
     def _check_axes(self, proposal: Any) -> list[str]:
-        return _names(self._publisher.source, proposal["trait"].name, proposal["value"])
+        name, other = proposal["trait"].name, {"rows": "columns", "columns": "rows"}
+        names = _names(self._publisher.shown, name, proposal["value"])
+        if not self._cross_validation_lock:
+            _check_apart(names, getattr(self, other[name]))
+        return names
 
     def _say(self, content: dict[str, Any], buffers: list[bytes]) -> None:
         if self.comm is not None:
@@ -180,11 +192,11 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
             self._publisher.receive(content)
 
     def _places(self) -> dict[str, int]:
-        source = self._publisher.source
+        source = self._publisher.shown
         return {source.key(i): i for i in reversed(range(len(source)))}
 
     def _index(self, value: Clip | int, places: Mapping[str, int]) -> int:
-        source = self._publisher.source
+        source = self._publisher.shown
         if isinstance(value, Clip):
             if value.key not in places:
                 raise BeecamError(f"clip {value.key[:8]} is not in this grid.")
@@ -247,6 +259,11 @@ class ClipGrid(anywidget.AnyWidget):  # type: ignore[misc]
 
 def _has(source: Source, name: str) -> bool:
     return any(axis.name == name for axis in source.axes)
+
+
+def _check_apart(rows: Sequence[str], columns: Sequence[str]) -> None:
+    if both := [name for name in rows if name in columns]:
+        raise BeecamError(f"{both[0]!r} can make rows or columns, not both.")
 
 
 def _names(source: Source, argument: str, value: str | Sequence[str]) -> list[str]:

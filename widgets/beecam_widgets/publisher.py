@@ -28,6 +28,10 @@ class Publisher:
     Whatever thread a message arrives on, it is only put into a queue: a single thread reads it,
     touches run and library, and sends. It never waits for an answer, ends when nobody looks and
     nothing runs, and starts again with the next message.
+
+    Attributes:
+        source: What the thread tells of.
+        shown: What was asked for last; the thread comes to it.
     """
 
     def __init__(self, source: Source, send: Send, finished: Callable[[], None]) -> None:
@@ -38,7 +42,7 @@ class Publisher:
             send: Sends content and buffers to all front ends.
             finished: Called once on the thread when the source's run has ended.
         """
-        self.source = source
+        self.source = self.shown = source
         self._send = send
         self._finished = finished
         self._inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
@@ -74,6 +78,7 @@ class Publisher:
 
     def show(self, source: Source) -> None:
         """Show another source from now on."""
+        self.shown = source
         self._inbox.put({"kind": "show", "source": source})
         self.start()
 
@@ -196,8 +201,9 @@ class Publisher:
         elif action == "drop":
             run.cancel(*self._valid([content["cell"]]))
         elif action == "run":
-            if run.finished:
-                self._show(RunSource(run.again()))
+            if run.status in ("cancelled", "done"):
+                self.shown = RunSource(run.again())
+                self._show(self.shown)
             else:
                 run.resume()
         else:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import atexit
-import errno
-import hashlib
 import threading
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from queue import SimpleQueue
 from typing import Any
 
-import numpy as np
-
 from beecam import media
+from beecam.engines.writing import Finished, Writer, whole_key
 from beecam.errors import BeecamError, ModelError, OutOfMemoryError, Stopped
 from beecam.library import Library
-from beecam.models.base import Made, Model, State, Step
+from beecam.models.base import Model, State, Step
 from beecam.plan import Batch, Plan
 from beecam.progress import Progress, Status
 from beecam.shot import Shot
@@ -53,13 +48,14 @@ class LocalEngine:
         self._model = model
         self._library = library
         self._progress = progress
-        self._parents = tuple(parents)
         self._exact = exact
-        self._drafts = dict(drafts or {})
         self._started = self._busy = 0
         self._plan = Plan(model, [], exact=exact)
-        self._outbox: SimpleQueue[_Made | None] = SimpleQueue()
-        self._writer = threading.Thread(target=self._write, name="beecam-write", daemon=True)
+        self._elsewhere: set[int] = set()
+        self._writer = Writer(
+            self._shots, model, library, progress, parents=parents, exact=exact,
+            drafts=drafts or {},
+        )  # fmt: skip
 
     def start(self, owner: object) -> None:
         """Look up what is there, and make the rest in the background.
@@ -80,6 +76,7 @@ class LocalEngine:
             self._progress.finish()
             return
         _at_work.add(self)
+        self._library.users.add(self)
         self._writer.start()
         self._started = self._busy = min(self._model.calls_at_once, len(waiting))
         for _ in range(self._started):
@@ -93,10 +90,19 @@ class LocalEngine:
         with self._progress.lock:
             self._plan.drop(index)
 
+    def leave(self, *, at_once: bool = False) -> None:
+        """Come to an end, because the library will be closed; what is made is written first.
+
+        Args:
+            at_once: Cancel what isn't made; otherwise only a run that makes a pause is cancelled.
+        """
+        if at_once or self._progress.pausing:
+            self._progress.cancel()
+        self.join()
+
     def join(self, timeout: float | None = None) -> None:
         """Wait until everything that was made is written."""
-        if self._writer.ident is not None:
-            self._writer.join(timeout)
+        self._writer.join(timeout)
 
     # --- the threads that generate -------------------------------------------------------------
 
@@ -106,29 +112,60 @@ class LocalEngine:
                 self._make(batch)
         except Stopped:
             pass
-        except Exception as error:  # noqa: BLE001  (a thread has nobody else to tell)
+        except BaseException as error:  # noqa: BLE001  (a thread has nobody else to tell)
             waiting = self._progress.cells(Status.QUEUED, Status.RUNNING)
-            self._fail([cell.index for cell in waiting], error)
+            self._writer.fail([cell.index for cell in waiting], error)
         finally:
             with self._progress.lock:
                 self._busy -= 1
                 last = self._busy == 0
             if last:
-                self._outbox.put(None)
-                self._writer.join()
-                self._progress.finish()
+                self._writer.end()
+                self._library.users.discard(self)
                 _at_work.discard(self)
+                self._progress.finish()
 
     def _next(self) -> Batch | None:
-        self._progress.hold()
-        with self._progress.lock:
-            return self._plan.next()
+        """Take the next call, or None when nothing is left; a pause is made before a call only."""
+        while True:
+            with self._progress.lock:
+                if not len(self._plan) and not self._elsewhere:
+                    return None
+            self._progress.hold()
+            with self._progress.lock:
+                batch = self._plan.next()
+                keys = {self._shots[i].key: i for i in self._elsewhere}
+            if batch is not None:
+                return batch
+            # All that is left is being made by other runs, which may yet fail to.
+            free = self._library.claims.free(keys, timeout=0.2)
+            with self._progress.lock:
+                back = [keys[key] for key in free if keys[key] in self._elsewhere]
+                self._elsewhere.difference_update(back)
+                self._plan.put_back([(i, self._shots[i]) for i in back])
 
     def _make(self, batch: Batch) -> None:
         indices = self._still_needed(batch.cells)
+        keys = [self._shots[i].key for i in indices]
+        try:
+            made = self._made_of(batch, indices)
+        except BaseException:
+            self._library.claims.release(keys, self._writer)
+            raise
+        # A cell that somebody left out is left out; a run that was cancelled has made these.
+        if self._progress.status != "cancelled":
+            made = [one for one in made if not self._progress.dropped(one.index)]
+        for one in made:
+            self._writer.put(one)
+        # The writer releases what it has written.
+        handed = {self._shots[one.index].key for one in made}
+        self._library.claims.release([key for key in keys if key not in handed], self._writer)
+
+    def _made_of(self, batch: Batch, indices: list[int]) -> list[Finished]:
+        """Make the clips of one call, or say why there are none."""
         starts = self._starts(indices, batch)
         if not indices:
-            return
+            return []
         shots = [self._shots[i] for i in indices]
         size = batch.size if self._exact or batch.step else len(shots)
         for index, shot in zip(indices, shots, strict=True):
@@ -146,24 +183,25 @@ class LocalEngine:
             # All clips of this call were cancelled, or the run was, or it makes a pause.
             if call.kept is not None:
                 self._put_back(indices, call.kept)
-            return
+            return []
         except OutOfMemoryError as error:
             self._out_of_memory(indices, shots, size, error)
-            return
-        except Exception as error:  # noqa: BLE001  (whatever a pipeline raises, the run goes on)
-            self._fail(indices, error)
-            return
+            return []
+        except BaseException as error:  # noqa: BLE001  (whatever a pipeline raises, the run goes on)
+            self._writer.fail(indices, error)
+            return []
         # Calls at the same time share the machine: a clip's time is its share of it.
         seconds = (time.perf_counter() - started - call.stood) / len(shots) / self._started
-        for index, made in zip(indices, found, strict=True):
-            if not self._progress.dropped(index):
-                self._outbox.put(_Made(index, made, seconds, size, batch.step))
+        return [
+            Finished(index, made, seconds, size, batch.step)
+            for index, made in zip(indices, found, strict=True)
+        ]
 
     # --- clips that were begun -------------------------------------------------------------------
 
     def _begun(self, shots: Mapping[int, Shot]) -> dict[int, Stand]:
         """Return how far cells are that can go on from within their steps."""
-        keys = {index: _whole_key(shot) for index, shot in shots.items()}
+        keys = {index: whole_key(shot) for index, shot in shots.items()}
         found = self._library.standing.find(keys.values())
         begun = {index: found[key] for index, key in keys.items() if key in found}
         return {
@@ -178,7 +216,7 @@ class LocalEngine:
             return []
         starts = []
         for index in list(indices):
-            state = self._library.standing.load(_whole_key(self._shots[index]))
+            state = self._library.standing.load(whole_key(self._shots[index]))
             if state is None or (state.step, state.batch) != (batch.step, batch.size):
                 indices.remove(index)
                 with self._progress.lock:
@@ -193,7 +231,7 @@ class LocalEngine:
             return False
         try:
             for index, state in zip(call.indices, step.states(), strict=False):
-                self._library.standing.keep(_whole_key(self._shots[index]), state)
+                self._library.standing.keep(whole_key(self._shots[index]), state)
         except (OSError, ModelError):
             return False
         call.checked = time.monotonic()
@@ -215,14 +253,22 @@ class LocalEngine:
         return found
 
     def _still_needed(self, indices: Sequence[int]) -> list[int]:
-        """Leave out what another run has made in the meantime, and what was cancelled."""
+        """Claim what nobody has made or makes in the meantime, and wasn't cancelled."""
+        ours = self._library.claims.take((self._shots[i].key for i in indices), self._writer)
         have = self._there([self._shots[i] for i in indices])
         needed = []
         for index in indices:
-            if self._shots[index].key in have:
+            key = self._shots[index].key
+            if self._progress.dropped(index):
+                self._library.claims.release([key], self._writer)
+            elif key in have:
+                self._library.claims.release([key], self._writer)
                 self._progress.set(index, status=Status.CACHED)
-            elif not self._progress.dropped(index):
+            elif key in ours:
                 needed.append(index)
+            else:
+                with self._progress.lock:
+                    self._elsewhere.add(index)
         return needed
 
     def _on_step(self, step: Step, call: _Call) -> None:
@@ -265,68 +311,13 @@ class LocalEngine:
     ) -> None:
         if size == 1 or self._exact:
             hint = " In exact mode the size is fixed: load the model with a smaller batch_size."
-            self._fail(indices, BeecamError(f"{error}{hint if size > 1 else ''}"))
+            self._writer.fail(indices, BeecamError(f"{error}{hint if size > 1 else ''}"))
             return
         self._model.limit_batch(shots[0], size // 2)
         for index in indices:
             self._progress.set(index, status=Status.QUEUED, step=0)
         with self._progress.lock:
             self._plan.put_back(list(zip(indices, shots, strict=True)))
-
-    def _fail(self, indices: Sequence[int], error: BaseException) -> None:
-        sentence = str(error) if isinstance(error, BeecamError) else _sentence(error)
-        for index in indices:
-            self._progress.set(index, status=Status.FAILED, error=sentence, preview=None)
-
-    # --- the thread that writes ----------------------------------------------------------------
-
-    def _write(self) -> None:
-        media.warm_up()
-        while (made := self._outbox.get()) is not None:
-            try:
-                self._keep(made)
-            except Exception as error:  # noqa: BLE001  (a thread has nobody else to tell)
-                self._fail([made.index], error)
-
-    def _keep(self, made: _Made) -> None:
-        """Store one clip; a full disk pauses the run until there is space, and loses nothing."""
-        shot = self._shots[made.index]
-        facts = _facts(made, self._model, exact=self._exact)
-        whole = _whole_key(shot)
-        parents = [key for key in self._parents if key != shot.key]
-        while True:
-            try:
-                if made.made.state is not None:
-                    self._library.standing.keep(whole, made.made.state)
-                self._library.add(shot, made.made.frames, facts, parents)
-                break
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                self._progress.pause(
-                    f"the disk is full at {self._library.folder}: free some space, then press "
-                    "run. Clips that are made already are kept in memory."
-                )
-                try:
-                    self._progress.hold()
-                except Stopped:
-                    raise error from None
-        if shot.key == whole:
-            self._library.standing.drop(whole)
-        if shot.key in self._drafts:
-            self._library.mark_like(shot.key, self._drafts[shot.key])
-        self._progress.set(made.index, status=Status.DONE, preview=None, seconds=made.seconds)
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A clip on its way to the library."""
-
-    index: int
-    made: Made
-    seconds: float
-    batch: int
-    step: int
 
 
 @dataclass
@@ -348,37 +339,6 @@ class _Call:
     previewed: float = float("-inf")
     checked: float = field(default_factory=time.monotonic)
     kept: Stand | None = None
-
-
-def _whole_key(shot: Shot) -> str:
-    """Return the key of what a shot is when no step is left out."""
-    return shot.key if shot.draft_steps is None else shot.replace(draft_steps=None).key
-
-
-def _facts(made: _Made, model: Model, *, exact: bool) -> dict[str, Any]:
-    from beecam import __version__
-
-    frames = made.made.frames
-    facts: dict[str, Any] = {
-        "frames": len(frames), "height": frames.shape[1], "width": frames.shape[2],
-        "seconds": round(made.seconds, 4), "batch": made.batch,
-        "place_in_batch": made.made.place, "exact": exact,
-        "sheet": media.sheet_layout(frames), "licence": model.licence,
-        "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
-        "beecam": __version__,
-    }  # fmt: skip
-    if made.step:
-        # The seconds are those of the rest.
-        facts["continued_from"] = made.step
-    if frames.max() == frames.min():
-        facts["broken"] = "every pixel is the same"
-    return facts
-
-
-def _sentence(error: BaseException) -> str:
-    last = traceback.extract_tb(error.__traceback__)[-1:] if error.__traceback__ else []
-    where = f" (in {last[0].name})" if last else ""
-    return f"{type(error).__name__}: {error}{where}"
 
 
 _at_work: set[LocalEngine] = set()

@@ -23,6 +23,7 @@ from beecam.models.noise import generators, mixing
 from beecam.models.options import fits, spelled
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
+from beecam.models.schedulers import Schedulers
 from beecam.models.texts import Texts
 from beecam.shot import SHOT_ARGUMENTS, Shot
 
@@ -75,8 +76,7 @@ class DiffusersModel:
         self._signature = inspect.signature(type(pipe).__call__).parameters
         self._defaults = {**family.defaults, **(defaults or {})}
         self._texts = Texts(masks_padding=family.masks_padding)
-        self._scheduler_name = type(pipe.scheduler).__name__
-        self._schedulers = {self._scheduler_name: pipe.scheduler}
+        self._schedulers = Schedulers(pipe.scheduler)
         self._preview = PreviewMap.load(folder) if folder else PreviewMap()
         self._revision = fingerprint(pipe)
 
@@ -101,8 +101,7 @@ class DiffusersModel:
         if fresh != self._revision:
             self._revision = fresh
             self._texts.clear()
-            self._scheduler_name = type(self.pipe.scheduler).__name__
-            self._schedulers = {self._scheduler_name: self.pipe.scheduler}
+            self._schedulers = Schedulers(self.pipe.scheduler)
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -131,12 +130,12 @@ class DiffusersModel:
                 f"draft_steps={full.draft_steps}: fewer than the {steps} steps of the clip; "
                 f"nearest is {near}."
             ))  # fmt: skip
-        names = [type(s).__name__ for s in self._schedulers.values()]
-        names += [cls.__name__ for cls in self.pipe.scheduler.compatibles]
-        if full.scheduler not in names:
+        if full.scheduler != self._schedulers.usual and (
+            full.scheduler not in (names := self._schedulers.names)
+        ):
             yield Problem("scheduler", (
-                f"scheduler={full.scheduler!r}: {self.name} can use "
-                f"{', '.join(sorted(set(names)))}.{did_you_mean(str(full.scheduler), names)}"
+                f"scheduler={full.scheduler!r}: {self.name} can use {', '.join(names)}."
+                f"{did_you_mean(str(full.scheduler), names)}"
             ))  # fmt: skip
         for name, wanted, here in (
             ("model", shot.model, self.name), ("revision", shot.revision, self.revision),
@@ -192,7 +191,7 @@ class DiffusersModel:
             "fps": self._defaults.get("fps", self._family.fps),
             "num_inference_steps": self._default("num_inference_steps"),
             "guidance_scale": self._default("guidance_scale"), "negative_prompt": "",
-            "scheduler": self._scheduler_name, "model": self.name, "revision": self.revision,
+            "scheduler": self._schedulers.usual, "model": self.name, "revision": self.revision,
         }  # fmt: skip
         changes = {name: value for name, value in own.items() if getattr(shot, name) is None}
         return shot.replace(**changes) if changes else shot
@@ -247,16 +246,16 @@ class DiffusersModel:
             starts=[starts[i] for i in filling] if starts else (), continues=self._family.continues,
         )  # fmt: skip
         try:
-            frames = self._lanes.run(lambda: self._call(padded, drawn_from, denoising))
+            found = self._lanes.run(lambda: self._call(padded, drawn_from, denoising))
         except KeyboardInterrupt:
             denoising.stopped = True
             raise
         states: Sequence[State | None] = denoising.states or [None] * len(padded)
-        return [Made(frames[place], place, states[place]) for place in places]
+        return [Made(found[i][0], i, states[i], found[i][1]) for i in places]
 
     def _call(
         self, shots: Sequence[Shot], drawn_from: Sequence[Any], denoising: Denoising
-    ) -> list[Frames]:
+    ) -> list[tuple[Frames, str | None]]:
         import torch
 
         # A copy that shares all networks: calls at the same time have each its own state, and
@@ -264,7 +263,7 @@ class DiffusersModel:
         # `setattr`, which would write it into the configuration.
         pipe = copy.copy(self.pipe)
         own = vars(pipe)
-        own["scheduler"] = self._scheduler(shots[0])
+        own["scheduler"] = self._schedulers.fresh(shots[0].scheduler or self._schedulers.usual)
         own["encode_prompt"] = self._texts.remembering(pipe, shots)
         own["prepare_latents"] = mixing(pipe.prepare_latents, shots, drawn_from)
 
@@ -278,13 +277,13 @@ class DiffusersModel:
                 output = pipe(**arguments)
             finally:
                 pipe.maybe_free_model_hooks()
-        frames = frames_of(output.frames, shots[0])
+        found = frames_of(output.frames, shots[0])
         if not self._preview.ready and denoising.latents is not None:
             # None came with the model: one is learnt from what was just decoded.
             latents = unpacked(pipe, denoising.latents, shots[0])
             if latents is not None:
-                self._preview.fit(latents, frames)
-        return frames
+                self._preview.fit(latents, [frames for frames, _ in found])
+        return found
 
     def _arguments_for(self, shots: Sequence[Shot], drawn_from: Sequence[Any]) -> dict[str, Any]:
         shot = shots[0]
@@ -299,16 +298,6 @@ class DiffusersModel:
         if self._family.fps_argument:
             arguments[self._family.fps_argument] = shot.fps
         return {**arguments, **shot.arguments}
-
-    def _scheduler(self, shot: Shot) -> Any:
-        """Return the shot's scheduler, for one call."""
-        import diffusers
-
-        name = shot.scheduler or self._scheduler_name
-        if name not in self._schedulers:
-            kind = getattr(diffusers, name)
-            self._schedulers[name] = kind.from_config(self.pipe.scheduler.config)
-        return copy.deepcopy(self._schedulers[name])
 
 
 def _places(shots: int, starts: Sequence[State]) -> list[int]:

@@ -43,11 +43,13 @@ class Made:
         frames: The clip.
         place: Its place in the call.
         state: Where a draft's denoising stands, or None.
+        broken: What is wrong with the pixels, such as values that are no numbers, or None.
     """
 
     frames: Frames
     place: int = 0
     state: State | None = None
+    broken: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from beecam.models.base import Frames
 from beecam.shot import Shot
 
 
-def frames_of(output: Any, shot: Shot) -> list[Frames]:
-    """Return what a pipeline put out, clip by clip.
+def frames_of(output: Any, shot: Shot) -> list[tuple[Frames, str | None]]:
+    """Return what a pipeline put out, clip by clip, each with what is wrong with it or None.
 
     Raises:
         ModelError: It is no clips, or not of the size that was asked for.
@@ -27,8 +27,15 @@ def frames_of(output: Any, shot: Shot) -> list[Frames]:
             f"the pipeline made {made.shape[1]} frames of {made.shape[3]}x{made.shape[2]}, "
             f"not {shot.num_frames} of {shot.width}x{shot.height}."
         )
-    clean = np.nan_to_num(made, nan=0.0)
-    return list(np.round(clean * 255).clip(0, 255).astype(np.uint8))
+    return [_pixels(clip) for clip in made]
+
+
+def _pixels(clip: Any) -> tuple[Frames, str | None]:
+    finite = np.isfinite(clip)
+    share = 1 - float(finite.mean())
+    broken = f"{share:.1%} of its values are no numbers (NaN)" if share else None
+    clean = np.where(finite, clip, 0.0) if share else clip
+    return np.round(clean * 255).clip(0, 255).astype(np.uint8), broken
 
 
 @contextlib.contextmanager

@@ -1,0 +1,435 @@
+"""What goes wrong around a run and a library: nothing finished is lost, hidden or damaged."""
+
+import gc
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import beecam as bc
+from beecam.errors import LibraryError, MediaError
+from beecam.library import Library, open_library
+from beecam.models.base import Made
+from beecam.progress import Progress, Status
+
+
+def sweep(n=8, steps=1, insects=("bee", "moth")):
+    return bc.sweep("a {insect}", insect=list(insects), seed=range(n // 2),
+                    num_inference_steps=steps)  # fmt: skip
+
+
+def wait_for(what, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.001)
+
+
+def counted(model, monkeypatch):
+    """Count the clips that a model makes."""
+    many, original = [], model.generate
+
+    def generate(shots, *args, **kwargs):
+        many.extend(shot.key for shot in shots)
+        return original(shots, *args, **kwargs)
+
+    monkeypatch.setattr(model, "generate", generate)
+    return many
+
+
+def test_two_runs_at_the_same_time_make_what_they_share_once(ltx, library, monkeypatch):
+    ltx._lanes.widen(2, threads=1)
+    many = counted(ltx, monkeypatch)
+    runs = [bc.run(sweep(8, insects=some), ltx, library=library)
+            for some in (("bee", "moth"), ("bee", "drone"), ("moth", "bee", "drone"))]  # fmt: skip
+    for run in runs:
+        run.wait(60)
+        assert not run.errors
+        assert {cell.status for cell in run.changes().cells} <= {Status.DONE, Status.CACHED}
+    assert len(many) == len(set(many)) == 12
+    assert all(len(clip.frames()) == 9 for clip in library.clips())
+    assert not list((library.folder / "media").glob("*/.*"))
+
+
+def test_a_run_makes_what_another_one_was_to_make_and_did_not(ltx, library, monkeypatch):
+    reached, leave = threading.Event(), threading.Event()
+    original = ltx.generate
+
+    def fails(shots, *args, **kwargs):
+        reached.set()
+        assert leave.wait(30)
+        raise ValueError("no")
+
+    monkeypatch.setattr(ltx, "generate", fails)
+    first = bc.run(sweep(4), ltx, library=library)
+    assert reached.wait(30)
+    monkeypatch.setattr(ltx, "generate", original)
+    second = bc.run(sweep(4), ltx, library=library, exact=True)
+    assert not second.finished
+    leave.set()
+    assert len(first.wait(60).errors) == 4
+    assert len(second.wait(60).clips) == 4
+
+
+def test_what_is_made_when_a_run_is_cancelled_is_kept_and_shown(ltx, library, monkeypatch):
+    monkeypatch.setattr(ltx, "_batch_size", 8)
+    written, add = threading.Event(), library.add
+    monkeypatch.setattr(library, "add", lambda *a: written.wait(30) and add(*a))
+    run = bc.run(sweep(8), ltx, library=library)
+    wait_for(lambda: run._progress._made)
+    run.cancel()
+    assert not run.finished, "what is made is still to be written"
+    written.set()
+    run.wait(60)
+    assert len(run.clips) == len(library) == 8
+    assert {cell.status for cell in run.changes().cells} == {Status.DONE}
+
+
+def test_a_pause_with_nothing_left_to_make_does_not_hold_the_end_up(ltx, library, monkeypatch):
+    original = ltx.generate
+
+    def generate(shots, *args, **kwargs):
+        made = original(shots, *args, **kwargs)
+        run.pause()
+        return made
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    started = threading.Event()
+    monkeypatch.setattr(ltx, "resolve", ltx.resolve)
+    run = bc.run(bc.shot("a bee", num_inference_steps=1), ltx, library=library)
+    started.set()
+    assert len(run.wait(30).clips) == 1
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_a_pipeline_that_wants_to_leave_fails_its_cells(ltx, library, monkeypatch, error):
+    def generate(*_args, **_kwargs):
+        raise error("out")
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    run = bc.run(sweep(4), ltx, library=library).wait(30)
+    assert len(run.errors) == 4
+    assert error.__name__ in run.errors[0]
+
+
+def test_values_that_are_no_numbers_and_black_clips_are_marked(ltx, library, monkeypatch):
+    decode = type(ltx.pipe.vae).decode
+
+    def poisoned(self, *args, **kwargs):
+        (video,) = decode(self, *args, **kwargs)
+        video[0, :, :4] = float("nan")
+        video[1] = -1
+        video[1, 0, 0, 0, 0] = -1 + 2 / 255
+        return (video,)
+
+    monkeypatch.setattr(type(ltx.pipe.vae), "decode", poisoned)
+    run = bc.run(sweep(4), ltx, library=library).wait(60)
+    broken = [clip.facts.get("broken") for clip in run.clips]
+    assert "no numbers" in broken[0]
+    assert "black" in broken[1]
+    assert broken[2] is None
+    assert "broken" in run.clips.to_frame()
+
+
+def test_closing_a_library_waits_for_its_runs(ltx, tmp_path):
+    with open_library(tmp_path / "a") as opened:
+        run = bc.run(sweep(8), ltx, library=opened)
+    assert run.finished
+    assert not run.errors
+    with open_library(tmp_path / "a") as opened:
+        assert len(opened) == 8
+        paused = bc.run(sweep(20, steps=4), ltx, library=opened)
+        paused.pause()
+    assert paused.status == "cancelled"
+
+
+def test_a_folder_that_is_lost_for_a_while_costs_no_clip(ltx, library, monkeypatch):
+    add, lost = library.add, threading.Event()
+
+    def add_or_not(*args):
+        if not lost.is_set():
+            raise FileNotFoundError(2, "No such file or directory", str(library.folder))
+        return add(*args)
+
+    monkeypatch.setattr(library, "add", add_or_not)
+    run = bc.run(sweep(4), ltx, library=library)
+    wait_for(lambda: run.status == "paused")
+    assert "can't be written" in run.changes().run.message
+    lost.set()
+    run.resume()
+    assert len(run.wait(60).clips) == 4
+
+
+# --- the index and the media ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def whole(ltx, tmp_path):
+    """A closed library with eight clips, two of them starred."""
+    with open_library(tmp_path / "whole") as opened:
+        clips = bc.run(sweep(8), ltx, library=opened).wait(60).clips
+        clips[1].stars = 5
+        clips[6].stars = 2
+    return tmp_path / "whole"
+
+
+def starred(opened):
+    return sorted(clip.stars for clip in opened.clips(stars=1))
+
+
+def test_a_rebuild_that_was_cut_off_is_done_again_with_the_stars(whole, monkeypatch):
+    (whole / "library.sqlite").unlink()
+    adopt, many = Library._adopt, []
+
+    def dies(self, path):
+        many.append(path)
+        if len(many) > 4:
+            raise RuntimeError("killed")
+        return adopt(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "_adopt", dies)
+        with pytest.raises(RuntimeError):
+            Library(whole)
+    opened = Library(whole)
+    assert len(opened) == 8
+    assert starred(opened) == [2, 5]
+    assert "rebuilt" in opened.healed[0]
+    opened.close()
+    assert Library(whole).healed == []
+
+
+def test_an_empty_index_is_made_anew(whole):
+    (whole / "library.sqlite").write_bytes(b"")
+    opened = Library(whole)
+    assert len(opened) == 8
+    assert starred(opened) == [2, 5]
+    opened.close()
+
+
+@pytest.mark.parametrize("page", range(8))
+def test_an_index_damaged_anywhere_is_made_anew(whole, page):
+    path = whole / "library.sqlite"
+    data = bytearray(path.read_bytes())
+    if page * 4096 >= len(data):
+        pytest.skip("the index has fewer pages")
+    data[page * 4096 : (page + 1) * 4096] = np.random.default_rng(page).bytes(4096)
+    path.write_bytes(data)
+    opened = Library(whole)
+    assert len(opened) == 8
+    assert starred(opened) == [2, 5]
+    assert opened.healed
+    opened.close()
+
+
+def test_an_index_of_something_else_is_put_aside(whole):
+    path = whole / "library.sqlite"
+    path.unlink()
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE other (a)")
+        db.execute("PRAGMA user_version = 1")
+    opened = Library(whole)
+    assert len(opened) == 8
+    assert list(whole.glob("library.sqlite.damaged-*"))
+    opened.close()
+
+
+def test_damage_that_is_met_later_is_a_sentence_and_the_next_opening_mends_it(whole, monkeypatch):
+    monkeypatch.setattr("beecam.index._CHECKED_BYTES", 0)
+    opened = Library(whole)
+    path = whole / "library.sqlite"
+    opened._index._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\x07" * (len(data) - 4096)
+    path.write_bytes(data)
+    opened._index._db.execute("PRAGMA shrink_memory")
+    with pytest.raises(LibraryError, match=r"damaged .* open it again"):
+        opened.clips()[0].shot  # noqa: B018
+    opened.close()
+    again = Library(whole)
+    assert len(again) == 8
+    again.close()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".jpg"])
+@pytest.mark.parametrize("keep", [0, 0.5])
+def test_a_file_that_is_cut_off_is_made_again(ltx, whole, suffix, keep):
+    opened = Library(whole)
+    path = next((whole / "media").glob(f"*/*{suffix}"))
+    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+    run = bc.run(sweep(8), ltx, library=opened).wait(60)
+    counts = run.changes().run.counts
+    assert (counts["cached"], counts["done"]) == (7, 1)
+    assert all(len(clip.frames()) == 9 for clip in opened.clips())
+    opened.close()
+
+
+def test_a_damaged_sheet_costs_its_own_picture_only(whole):
+    opened = Library(whole)
+    path = next((whole / "media").glob("*/*.jpg"))
+    path.write_bytes(b"\xff\xd8 nothing \xff\xd9")
+    assert len(opened.clips().contact_sheet().axes) >= 8
+    opened.close()
+
+
+def test_a_damaged_video_says_what_to_do(whole):
+    opened = Library(whole)
+    clip = opened.clips()[0]
+    clip.mp4.write_bytes(b"no video")
+    with pytest.raises(MediaError, match="Delete it and run its sweep again"):
+        clip.frames()
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    "change", [{"facts": None}, {"facts": [1]}, {"created": None}, {"shot": 3}]
+)
+def test_a_foreign_file_among_the_media_blocks_nothing(whole, change, moving):
+    from beecam import media
+
+    path = next((whole / "media").glob("*/*.mp4"))
+    settings = {**media.read_settings(path), **change}
+    media.write_mp4(path, moving, 8, {k: v for k, v in settings.items() if v is not None})
+    (whole / "library.sqlite").unlink()
+    opened = Library(whole)
+    assert 7 <= len(opened) <= 8
+    opened.close()
+
+
+def test_healing_leaves_what_others_are_writing(whole):
+    live = Library(whole)
+    key = live.clips()[0].key
+    half = live.mp4(key).with_name(f".{key}.{live._session.name}-0.mp4")
+    dead = live.mp4(key).with_name(f".{key}.dead-0.mp4")
+    half.write_bytes(b"half")
+    dead.write_bytes(b"half")
+    live._index.begin(key, "dead")
+    other = Library(whole)
+    assert half.exists()
+    assert not dead.exists()
+    other.close()
+    live.close()
+    shutil.rmtree(whole)
+
+
+def test_a_clip_is_not_remade_by_weights_that_have_changed(ltx, library):
+    import torch
+
+    clip = bc.run(sweep(2), ltx, library=library).wait(60).clips[0]
+    weight = ltx.pipe.transformer.proj_out.weight
+    with torch.no_grad():
+        weight[0, 0] += 0.5
+    try:
+        with pytest.raises(LibraryError, match="would make another one"):
+            clip.remake(ltx)
+    finally:
+        with torch.no_grad():
+            weight[0, 0] -= 0.5
+
+
+def test_every_row_of_a_small_models_weights_counts(ltx):
+    import torch
+
+    weight = ltx.pipe.text_encoder.shared.weight
+    seen = set()
+    for row in range(len(weight)):
+        with torch.no_grad():
+            kept = weight[row].clone()
+            weight[row] += 1
+        ltx.refresh()
+        seen.add(ltx.revision)
+        with torch.no_grad():
+            weight[row].copy_(kept)
+    ltx.refresh()
+    assert len(seen | {ltx.revision}) == len(weight) + 1
+
+
+def test_made_says_what_is_broken():
+    assert Made(np.zeros((1, 2, 2, 3), np.uint8)).broken is None
+
+
+def test_a_run_that_nobody_holds_is_found_again(ltx, library, monkeypatch):
+    reached, leave = threading.Event(), threading.Event()
+    original = ltx.generate
+
+    def generate(*args, **kwargs):
+        reached.set()
+        assert leave.wait(30)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    run = bc.run(sweep(4), ltx, library=library)
+    assert reached.wait(30)
+    engine = run._engine
+    del run
+    gc.collect()
+    again = bc.run(sweep(4), ltx, library=library)
+    assert again._engine is engine
+    leave.set()
+    again.wait(60)
+
+
+def test_a_script_that_ends_writes_what_was_made(tmp_path):
+    script = f"""
+import time
+import beecam as bc
+from beecam.library import Library
+add = Library.add
+def slow(self, *args):
+    time.sleep(0.3)
+    return add(self, *args)
+Library.add = slow
+model = bc.load()
+run = bc.run(bc.sweep("a bee", seed=range(400), num_inference_steps=1, guidance_scale=1.0,
+                      num_frames=9, width=32, height=32), model,
+             library=bc.library({str(tmp_path / "library")!r}))
+while len(run._progress._made) < 4:
+    time.sleep(0.01)
+print(len(run._progress._made), len(run.clips))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                          timeout=120, check=True)  # fmt: skip
+    made, written = map(int, done.stdout.split())
+    assert made > written
+    opened = Library(tmp_path / "library")
+    assert len(opened) >= made
+    assert opened.healed == []
+    opened.close()
+
+
+def test_a_negative_prompt_has_its_limits_too(ltx):
+    with pytest.raises(bc.CheckError, match="negative_prompt has 5,000 characters"):
+        bc.sweep("a bee", negative_prompt="x" * 5_000).check(ltx)
+
+
+def test_the_time_left_follows_from_what_was_measured():
+    progress = Progress(["a", "b", "c", "d"])
+    assert progress.changes(0, None).run.seconds_left is None
+    progress.set(0, status=Status.DONE, seconds=2.0)
+    progress.set(1, status=Status.RUNNING, step=5, steps=20)
+    assert progress.changes(0, None).run.seconds_left == pytest.approx(2.0 * (0.75 + 2))
+    progress.set(2, status=Status.CACHED)
+    progress.set(3, status=Status.DONE, seconds=4.0)
+    assert progress.changes(0, None).run.seconds_left == pytest.approx(4.0 * 0.75)
+
+
+def test_a_cell_that_was_cancelled_stays_so_unless_its_clip_was_made():
+    progress = Progress(["a", "b", "c"])
+    progress.made(2)
+    progress.cancel()
+    assert [cell.status for cell in progress.changes(0, None).cells] == [
+        Status.CANCELLED, Status.CANCELLED, Status.QUEUED,
+    ]  # fmt: skip
+    progress.set(0, status=Status.RUNNING, step=3)
+    assert progress[0].status == Status.CANCELLED
+    progress.set(2, status=Status.DONE)
+    assert progress[2].status == Status.DONE
+    assert not progress.finished
+    progress.finish()
+    assert progress.finished
+    assert progress.status == "cancelled"
