@@ -1,10 +1,12 @@
 """What tests of several rooms call."""
 
 import numpy as np
+import pytest
 
 from beecam import media
 from beecam.axes import Axis
 from beecam.clip import ClipSet
+from beecam.errors import BeecamError, CheckError
 from beecam.shot import Shot
 
 
@@ -31,3 +33,11 @@ def fill(library, prompts=("a bee", "a moth"), seeds=3):
             coords.append({"prompt": i, "seed": seed})
     axes = [Axis("prompt", tuple(prompts)), Axis("seed", tuple(range(seeds)))]
     return ClipSet(library, keys, axes=axes, coords=coords, title="{prompt}")
+
+
+def said(call, kind=CheckError):
+    """What an error says; any other kind of error is a failure."""
+    with pytest.raises(BeecamError) as error:
+        call()
+    assert isinstance(error.value, kind)
+    return str(error.value)
