@@ -1,6 +1,43 @@
 """What tests of several rooms call."""
 
+import numpy as np
+import pytest
+
+from beecam import media
+from beecam.axes import Axis
+from beecam.clip import ClipSet
+from beecam.errors import BeecamError, CheckError
+from beecam.shot import Shot
+
 
 def frames(model, shots, on_step=None, **more):
     """Make clips in one call, and return only their frames."""
     return [made.frames for made in model.generate(shots, on_step, **more)]
+
+
+def fill(library, prompts=("a bee", "a moth"), seeds=3):
+    """Six clips of moving squares, with coordinates, made without a model."""
+    keys, coords = [], []
+    for i, prompt in enumerate(prompts):
+        for seed in range(seeds):
+            t, y, x = np.mgrid[0:9, 0:32, 0:48]
+            frames = np.stack([x * 5, y * 7, (t * 25 + seed * 9 + i * 60)], -1).astype(np.uint8)
+            shot = Shot(
+                prompt=prompt, noise=((seed, 1.0),), negative_prompt="", width=48, height=32,
+                num_frames=9, fps=8.0, num_inference_steps=4, guidance_scale=3.0,
+                scheduler="Euler", model="tiny", revision="0",
+            )  # fmt: skip
+            facts = {"frames": 9, "height": 32, "width": 48, "seconds": 0.1 * seed,
+                     "sheet": media.sheet_layout(frames)}  # fmt: skip
+            keys.append(library.add(shot, frames, facts).key)
+            coords.append({"prompt": i, "seed": seed})
+    axes = [Axis("prompt", tuple(prompts)), Axis("seed", tuple(range(seeds)))]
+    return ClipSet(library, keys, axes=axes, coords=coords, title="{prompt}")
+
+
+def said(call, kind=CheckError):
+    """What an error says; any other kind of error is a failure."""
+    with pytest.raises(BeecamError) as error:
+        call()
+    assert isinstance(error.value, kind)
+    return str(error.value)

@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 # Name -> module and name there. Loaded on first use: importing beecam must not import torch.
 _PUBLIC = {
-    "Axis": ("beecam.sweep", "Axis"),
+    "Axis": ("beecam.axes", "Axis"),
     "BeecamError": ("beecam.errors", "BeecamError"),
     "CheckError": ("beecam.errors", "CheckError"),
     "Clip": ("beecam.clip", "Clip"),
@@ -32,15 +32,18 @@ _PUBLIC = {
     "library": ("beecam.library", "open_library"),
     "load": ("beecam.models.load", "load"),
     "run": ("beecam.run", "run"),
-    "sample": ("beecam.sweep", "sample"),
+    "sample": ("beecam.axes", "sample"),
     "shot": ("beecam.sweep", "shot"),
     "sweep": ("beecam.sweep", "sweep"),
     "vary": ("beecam.follow.vary", "vary"),
     "wrap": ("beecam.models.load", "wrap"),
-    "zip": ("beecam.sweep", "zip"),
+    "zip": ("beecam.axes", "zip"),
 }
 
 if TYPE_CHECKING:
+    from beecam.axes import Axis as Axis
+    from beecam.axes import sample as sample
+    from beecam.axes import zip as zip  # noqa: A004
     from beecam.clip import Clip as Clip
     from beecam.clip import ClipSet as ClipSet
     from beecam.errors import BeecamError as BeecamError
@@ -56,12 +59,9 @@ if TYPE_CHECKING:
     from beecam.run import Run as Run
     from beecam.run import run as run
     from beecam.shot import Shot as Shot
-    from beecam.sweep import Axis as Axis
     from beecam.sweep import Sweep as Sweep
-    from beecam.sweep import sample as sample
     from beecam.sweep import shot as shot
     from beecam.sweep import sweep as sweep
-    from beecam.sweep import zip as zip  # noqa: A004
 
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605
 

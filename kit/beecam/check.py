@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import keyword
 import math
+import numbers
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from beecam.axes import MAX_CELLS, Sample
 from beecam.errors import CheckError, Problem, did_you_mean, listing, shorten
-from beecam.shot import SHOT_ARGUMENTS, Shot, check_values
-from beecam.sweep import MAX_CELLS, Sweep
+from beecam.kinds import loaded, need
+from beecam.shot import BOTH_NOISES, SHOT_ARGUMENTS, Shot, check_values
+from beecam.sweep import Sweep
 
 if TYPE_CHECKING:
     from beecam.models.base import Model
 
 
-def check_sweep(sweep: Sweep, model: Model) -> None:
-    """Raise one CheckError with all that is wrong with this sweep on this model."""
+def check_sweep(sweep: Sweep, model: Model) -> tuple[Shot, ...]:
+    """Raise one CheckError with all that is wrong with this sweep on this model.
+
+    Returns:
+        The cells' shots, resolved by the model.
+    """
+    need(loaded(model))
     problems = list(sweep.problems)
     allowed = (*SHOT_ARGUMENTS, *model.arguments)
     slots = [slot for template in sweep.templates for slot in template.slots]
@@ -26,21 +35,34 @@ def check_sweep(sweep: Sweep, model: Model) -> None:
         problems.append(Problem(
             name, f"{name}: no slot of the template and no argument of {model.name}.{hint}"
         ))  # fmt: skip
+    problems += [
+        Problem(slot, (
+            f"the slot {{{slot}}} is called like an argument of {model.name}, which it would not "
+            f"reach: call it {{{slot}_text}}, say."
+        ))
+        for slot in dict.fromkeys(slots) if slot in model.arguments
+    ]  # fmt: skip
+    shots: list[Shot] = []
     if not sweep.problems:
-        problems += [p for p in _cell_problems(sweep, model) if p.argument not in unknown]
+        found = _cell_problems(sweep, model, shots)
+        problems += [p for p in found if p.argument not in unknown]
     if problems:
         raise CheckError(dict.fromkeys(problems))
+    return tuple(shots)
 
 
-def _cell_problems(sweep: Sweep, model: Model) -> Iterator[Problem]:
+def _cell_problems(sweep: Sweep, model: Model, shots: list[Shot]) -> Iterator[Problem]:
+    """Yield what is wrong with cells; fill `shots` with those that are right, resolved."""
     seen: dict[Shot, int] = {}
     for cell in sweep.cells:
-        wrong = list(check_values(cell.shot))
-        yield from wrong or model.check(cell.shot)
-        try:
-            first = seen.setdefault(cell.shot, cell.index)
-        except TypeError:  # an unhashable extra argument: the model's check names it
+        if wrong := list(check_values(cell.shot)):
+            yield from wrong
+            # What is in it may not even be hashable.
             continue
+        full = model.resolve(cell.shot)
+        shots.append(full)
+        yield from model.check(full)
+        first = seen.setdefault(cell.shot, cell.index)
         if first != cell.index:
             yield Problem("cells", (
                 f"cells {first} and {cell.index} are the same shot, "
@@ -59,18 +81,36 @@ def layout_problems(sweep: Sweep) -> Iterator[Problem]:
         yield Problem("prompt", "prompt=[]: at least one prompt is needed.")
     yield from _axis_problems(sweep)
     yield from _slot_problems(sweep)
+    yield from _value_problems(sweep)
     total = math.prod(sweep.shape)
-    if sweep.sample is not None:
-        n = sweep.sample.n
-        if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= total:
-            yield Problem("sample", f"sample({shorten(n)}): from 1 to {total:,} cells are there.")
+    if sweep.samples and total:
+        yield from _sample_problems(sweep.samples, total)
     elif total > MAX_CELLS and sweep.kept is None and all(len(a) <= MAX_CELLS for a in sweep.axes):
         yield Problem("axes", (
             f"{total:,} cells; at most {MAX_CELLS:,} can be laid out. "
             "Draw some of them with bc.sample(n)."
         ))  # fmt: skip
     if sweep.kept == ():
-        yield Problem("where", "where(...) kept no cell of the sweep.")
+        yield Problem("where", (
+            "where(...) kept no cell of the sweep: each of its values is there, but no cell has "
+            "all of them, or none passed the function."
+        ))  # fmt: skip
+
+
+def _sample_problems(samples: tuple[Sample, ...], total: int) -> Iterator[Problem]:
+    if len(samples) > 1:
+        yield Problem("sample", f"bc.sample is given {len(samples)} times: keep one of them.")
+    for sample in samples:
+        n, seed = sample.n, sample.seed
+        if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= total:
+            near = f" The nearest is {min(max(n, 1), total):,}." if isinstance(n, int) else ""
+            yield Problem(
+                "sample", f"sample({shorten(n)}): from 1 to {total:,} cells are there.{near}"
+            )
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            yield Problem(
+                "sample", f"sample({shorten(n)}, seed={shorten(seed)}): a whole number is needed."
+            )
 
 
 def _axis_problems(sweep: Sweep) -> Iterator[Problem]:
@@ -88,10 +128,10 @@ def _axis_problems(sweep: Sweep) -> Iterator[Problem]:
             )
     counts = Counter([axis.name for axis in sweep.axes] + list(sweep.constants))
     for name, times in counts.items():
-        if times > 1:
+        if times > 1 and name != "prompt":  # of which more is said elsewhere
             yield Problem(name, f"{name!r} is given {times} times: keep one axis of that name.")
     if "seed" in counts and "noise" in counts:
-        yield Problem("noise", "seed and noise both say which noise to use: keep one of them.")
+        yield Problem("noise", BOTH_NOISES)
     for group in sweep.groups:
         lengths = {len(axis) for axis in group.axes}
         if len(lengths) > 1:
@@ -105,10 +145,36 @@ def _slot_problems(sweep: Sweep) -> Iterator[Problem]:
     for slot in dict.fromkeys(s for t in sweep.templates for s in t.slots):
         if slot not in filled:
             spare = [n for n in filled if n not in known]
+            # Python refuses class=[...].
+            how = f'bc.Axis("{slot}", [...])' if keyword.iskeyword(slot) else f"{slot}=[...]"
             yield Problem(slot, (
-                f"the slot {{{slot}}} is not filled: give {slot}=[...]."
+                f"the slot {{{slot}}} is not filled: give {how}."
                 f"{did_you_mean(slot, spare, form='{}= to be it')}"
             ))  # fmt: skip
+
+
+def _value_problems(sweep: Sweep) -> Iterator[Problem]:
+    """Yield what is no word for a slot: it would be put into the prompt as Python writes it."""
+    slots = dict.fromkeys(s for t in sweep.templates for s in t.slots)
+    given = {axis.name: axis.values for axis in sweep.axes}
+    given.update({name: (value,) for name, value in sweep.constants.items()})
+    for slot in slots:
+        for value in given.get(slot, ()):
+            if not _is_word(value):
+                near = f" Did you mean {_decoded(value)!r}?" if isinstance(value, bytes) else ""
+                yield Problem(slot, (
+                    f"{slot}={shorten(value)}: the slot {{{slot}}} takes texts and numbers.{near}"
+                ))  # fmt: skip
+
+
+def _is_word(value: object) -> bool:
+    if isinstance(value, numbers.Real):
+        return not math.isnan(value)
+    return isinstance(value, str)
+
+
+def _decoded(value: bytes) -> str:
+    return value.decode(errors="replace")
 
 
 def _first_repeated(values: tuple[object, ...]) -> tuple[object] | None:

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from beecam import media
-from beecam.errors import LibraryError, MediaError, did_you_mean
+from beecam import kinds, media
+from beecam.axes import Axis, positions
+from beecam.errors import CheckError, LibraryError, MediaError, Problem, did_you_mean, shorten
 from beecam.shot import Shot
-from beecam.sweep import Axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +69,7 @@ class Clip:
 
     @stars.setter
     def stars(self, value: int) -> None:
+        kinds.need(kinds.whole("stars", value, 0, 5), LibraryError)
         self.library.rate(self.key, stars=value)
 
     @property
@@ -78,6 +79,7 @@ class Clip:
 
     @rejected.setter
     def rejected(self, value: bool) -> None:
+        kinds.need(kinds.flag("rejected", value), LibraryError)
         self.library.rate(self.key, rejected=value)
 
     @property
@@ -132,8 +134,10 @@ class Clip:
             The frames as the model makes them, before the mp4: frames x height x width x 3.
 
         Raises:
+            CheckError: What is given is no model.
             LibraryError: The model is not the one that made it.
         """
+        kinds.need(kinds.loaded(model))
         model.refresh()
         if model.resolve(self.shot.replace(model=None, revision=None)).key != self.key:
             raise LibraryError(
@@ -187,13 +191,16 @@ class ClipSet(Sequence[Clip]):
     def __init__(
         self, library: Library, keys: Sequence[str], *, axes: Sequence[Axis] = (),
         coords: Sequence[Mapping[str, int]] = (), title: str = "", model: Model | None = None,
+        awaited: int = 0,
     ) -> None:  # fmt: skip
+        """Collect clips; `awaited` is how many there will be, where a run still makes them."""
         self.library = library
         self.keys = tuple(keys)
         self.axes = tuple(axes)
         self.title = title
         self._coords = tuple(coords)
         self._model = model
+        self._awaited = awaited
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -204,12 +211,17 @@ class ClipSet(Sequence[Clip]):
     def __getitem__(self, index: slice) -> ClipSet: ...
     def __getitem__(self, index: int | slice) -> Clip | ClipSet:
         """Return one clip, or a slice as another set."""
-        if isinstance(index, slice):
-            return self._pick(range(len(self))[index])
         try:
+            if isinstance(index, slice):
+                return self._pick(range(len(self))[index])
             return Clip(self.library, self.keys[index])
         except IndexError:
-            raise IndexError(f"clip {index}: there are {len(self)}, counted from 0.") from None
+            raise IndexError(self._why_not(index)) from None
+        except TypeError:
+            raise CheckError([Problem("index", (
+                f"clips[{shorten(index)}]: a clip's number or a slice is needed, as in clips[0] or "
+                'clips[:4]; clips.where(insect="bee") picks by axis, library[key] by key.'
+            ))]) from None  # fmt: skip
 
     def __iter__(self) -> Iterator[Clip]:
         return (Clip(self.library, key) for key in self.keys)
@@ -217,6 +229,14 @@ class ClipSet(Sequence[Clip]):
     def __repr__(self) -> str:
         axes = " x ".join(f"{a.name}({len(a)})" for a in self.axes)
         return f"ClipSet: {len(self):,} clips" + (f", {axes}" if axes else "")
+
+    def _why_not(self, index: Any) -> str:
+        if len(self) < self._awaited and -self._awaited <= index < self._awaited:
+            return (
+                f"clip {index}: the run has made {len(self):,} of {self._awaited:,} clips so far; "
+                "run.wait() waits for all."
+            )
+        return f"clip {index}: there are {len(self)}, counted from 0."
 
     def coords(self, index: int) -> dict[str, int]:
         """Return the position on each axis of the clip at `index`."""
@@ -248,34 +268,41 @@ class ClipSet(Sequence[Clip]):
         """
         from beecam.run import promote
 
-        used = model or self._model
+        used = self._model if model is None else model
         if used is None:
             raise LibraryError(
                 "promote: these clips come from a library, which knows no loaded model: "
                 "promote(model)."
             )
+        kinds.need([*kinds.loaded(used), *kinds.flag("exact", exact)])
         return promote(self, used, exact=exact)
 
     def filter(self, keep: Callable[[Clip], bool]) -> ClipSet:
         """Keep the clips for which `keep(clip)` is true."""
+        kinds.need(kinds.function("filter", keep, "clip", "lambda clip: clip.stars > 2"))
         return self._pick([i for i, clip in enumerate(self) if keep(clip)])
 
     def sort(self, by: Callable[[Clip], Any], *, reverse: bool = False) -> ClipSet:
         """Order by `by(clip)`; equal ones stay in their order."""
+        kinds.need(kinds.function("sort", by, "clip", "lambda clip: clip.stars"))
         ranks = [by(clip) for clip in self]
         return self._pick(sorted(range(len(self)), key=ranks.__getitem__, reverse=reverse))
 
     def where(self, **values: Any) -> ClipSet:
-        """Keep the clips at these values of their axes: `clips.where(insect="bee")`.
+        """Keep the clips at these values of their axes, or at one of a list of values each.
+
+        >>> clips.where(insect="bee", seed=[1, 2])
 
         Raises:
             LibraryError: There is no such axis.
+            CheckError: An axis has no such value.
         """
         self._need_axes(values)
+        wanted = {a.name: positions(a, values[a.name]) for a in self.axes if a.name in values}
         return self._pick([
-            i for i in range(len(self))
-            if all(self.values(i).get(n) == v for n, v in values.items())
-        ])  # fmt: skip
+            i for i, place in enumerate(self._coords)
+            if all(place.get(name) in at for name, at in wanted.items())
+        ] if wanted else range(len(self)))  # fmt: skip
 
     @property
     def starred(self) -> ClipSet:
@@ -343,10 +370,13 @@ class ClipSet(Sequence[Clip]):
 
         Returns:
             The page's path.
+
+        Raises:
+            CheckError: The path is that of a folder, or the title is no text.
         """
         from beecam.export.gallery import write_gallery
 
-        return write_gallery(self, Path(path), title or self.title or "beecam")
+        return write_gallery(self, path, title or self.title or "beecam")
 
     def _need_axes(self, names: Iterable[str]) -> None:
         known = [axis.name for axis in self.axes]

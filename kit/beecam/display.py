@@ -10,7 +10,7 @@ import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from beecam import media
+from beecam import kinds, media
 from beecam.errors import BeecamError, MediaError
 
 if TYPE_CHECKING:
@@ -96,7 +96,12 @@ def clip_html(clip: Clip) -> str:
 
 
 def show_videos(clips: ClipSet, *, columns: int, width: int) -> None:
-    """Show clips as playing videos in a table, through mediapy."""
+    """Show clips as playing videos in a table, through mediapy.
+
+    Raises:
+        CheckError: A number is out of its range.
+    """
+    kinds.need([*kinds.whole("columns", columns, 1, 100), *kinds.whole("width", width, 1, 4_096)])
     import mediapy
     from IPython.display import HTML, display
 
@@ -119,12 +124,20 @@ def show_videos(clips: ClipSet, *, columns: int, width: int) -> None:
 
 
 def contact_figure(clips: ClipSet, *, columns: int, frames: int) -> Figure:
-    """Draw some frames of each clip with matplotlib, a strip a clip."""
+    """Draw some frames of each clip with matplotlib, a strip a clip.
+
+    Raises:
+        CheckError: A number is out of its range.
+        BeecamError: There are no clips.
+    """
+    kinds.need([*kinds.whole("columns", columns, 1, 100), *kinds.whole("frames", frames, 1)])
     import numpy as np
     from matplotlib.figure import Figure
 
     if not clips:
         raise BeecamError("there are no clips to draw.")
+    columns = min(columns, len(clips))
+    frames = min(frames, media.SHEET_FRAMES)
     rows = -(-len(clips) // columns)
     figure = Figure(figsize=(columns * frames * 0.9, rows * 1.25), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -142,7 +155,9 @@ def contact_figure(clips: ClipSet, *, columns: int, frames: int) -> Figure:
 
 def _strip(clip: Clip, frames: int) -> list[Any]:
     cut = media.frames_from_sheet(clip.sheet, clip.facts["sheet"])
-    return [cut[i] for i in media.chosen_frames(len(cut), frames)]
+    # One frame is that from the middle, which shows most.
+    chosen = media.chosen_frames(len(cut), frames) if frames > 1 else [len(cut) // 2]
+    return [cut[i] for i in chosen]
 
 
 def _sheet_cell(clip: Clip, caption: str, quality: int) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+_SAID_OF_EACH = 10
 
 
 class BeecamError(Exception):
@@ -28,19 +31,17 @@ class Problem:
 
 
 class CheckError(BeecamError, ValueError):
-    """Every problem of a sweep or a shot at once, found before any compute.
+    """Every problem of a call at once, found before any compute.
+
+    Its text says the first few of each argument.
 
     Attributes:
-        problems: The problems, in the order in which they were found.
+        problems: All problems, in the order in which they were found.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
-        lines = [str(problem) for problem in self.problems]
-        if len(lines) == 1:
-            super().__init__(lines[0])
-        else:
-            super().__init__(f"{len(lines)} problems:\n" + "\n".join(f"  - {x}" for x in lines))
+        super().__init__(sentences(self.problems))
 
 
 class ModelError(BeecamError):
@@ -63,13 +64,32 @@ class Stopped(BeecamError):  # noqa: N818  (not a failure: somebody asked for it
     """A generation was stopped on request; raised through the pipeline to leave it at once."""
 
 
-def nearest(word: str, choices: Iterable[str]) -> str | None:
+def sentences(problems: Sequence[Problem]) -> str:
+    """Return what an error says of problems: all of them, or the first few of each argument."""
+    if len(problems) == 1:
+        return str(problems[0])
+    counts = Counter(problem.argument for problem in problems)
+    said: Counter[str] = Counter()
+    lines = []
+    for problem in problems:
+        name = problem.argument
+        said[name] += 1
+        if said[name] <= _SAID_OF_EACH:
+            lines.append(str(problem))
+        if said[name] == _SAID_OF_EACH < counts[name]:
+            lines.append(f"and {counts[name] - _SAID_OF_EACH:,} more of {name}.")
+    return f"{len(problems):,} problems:\n" + "\n".join(f"  - {line}" for line in lines)
+
+
+def nearest(word: object, choices: Iterable[str]) -> str | None:
     """Return the choice that looks most like `word`, or None when none does."""
+    if not isinstance(word, str):
+        return None
     found = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
     return found[0] if found else None
 
 
-def did_you_mean(word: str, choices: Iterable[str], form: str = "{}") -> str:
+def did_you_mean(word: object, choices: Iterable[str], form: str = "{}") -> str:
     """Return " Did you mean X?" for the nearest choice, or an empty string."""
     found = nearest(word, choices)
     return f" Did you mean {form.format(found)}?" if found else ""

@@ -109,8 +109,10 @@ class Index:
         tag: str | None, sort: str, descending: bool, limit: int | None,
     ) -> list[str]:  # fmt: skip
         """Return the keys of the clips that pass every test that is given; see `Library.clips`."""
+        # SQLite's own `lower`, which is quick, knows no letters but those of ASCII.
+        fold = "lower" if prompt is None or prompt.isascii() else "casefold"
         tests = {
-            "instr(lower(prompt), lower(?))": prompt, "model = ?": model, "stars >= ?": stars,
+            f"instr({fold}(prompt), {fold}(?))": prompt, "model = ?": model, "stars >= ?": stars,
             "rejected = ?": None if rejected is None else int(rejected),
             "EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)": tag,
         }  # fmt: skip
@@ -222,6 +224,7 @@ class Index:
     def _connect(self, path: Path) -> sqlite3.Connection:
         suspect = Path(f"{path}{_SUSPECT}")
         db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        db.create_function("casefold", 1, str.casefold, deterministic=True)
         try:
             # NORMAL may lose the last rows with the power, never with a killed process; their
             # media is complete by then and the pending table brings them back.

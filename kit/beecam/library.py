@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from beecam import media
+from beecam import kinds, media
 from beecam.claims import Claims
-from beecam.errors import BeecamError, LibraryError, MediaError, did_you_mean, shorten
+from beecam.errors import BeecamError, LibraryError, MediaError, shorten
 from beecam.index import SORTS, VERSION, Index
 from beecam.marks import Marks
 from beecam.sessions import Session, remove, sync_folder, why_unusable
@@ -65,15 +65,17 @@ def open_library(folder: str | os.PathLike[str] | None = None) -> Library:
     Raises:
         LibraryError: The folder can't be a library; the message says what to change.
     """
-    if not isinstance(folder, (str, os.PathLike, type(None))):
-        raise LibraryError(f"library({shorten(folder)}): the path of a folder is needed.")
-    path = Path(folder).expanduser() if folder is not None else default_folder()
-    path = path.absolute()
+    path = (default_folder() if folder is None else _path(folder)).absolute()
     with _opening:
         found = _opened.get(path)
         if found is None or found.closed:
             found = _opened[path] = Library(path)
         return found
+
+
+def _path(folder: str | os.PathLike[str]) -> Path:
+    kinds.need(kinds.folder(folder), LibraryError)
+    return Path(folder).expanduser()
 
 
 class Library:
@@ -89,8 +91,8 @@ class Library:
         users: What writes into it in the background.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = folder = _path(folder)
         self.healed: list[str] = []
         self._marks = Marks(folder / "marks.jsonl")
         try:
@@ -135,6 +137,11 @@ class Library:
         """Return the clip with this key, or with the one key that begins so."""
         from beecam.clip import Clip
 
+        if not isinstance(key, str):
+            raise LibraryError(
+                f"library[{shorten(key)}]: a clip's key is needed, or how it begins; "
+                "library.clips()[0] is the newest clip."
+            )
         found = self._index.beginning(key)
         if len(found) != 1:
             many = "several clips" if found else "no clip"
@@ -161,17 +168,22 @@ class Library:
             tag: One that the clip has.
             sort: created, stars, prompt, model, seed or seconds; a leading "-" for descending.
             limit: At most so many.
+
+        Raises:
+            LibraryError: With all that is wrong of what is given.
         """
         from beecam.clip import ClipSet
 
-        column = sort.removeprefix("-")
-        if column not in SORTS:
-            raise LibraryError(
-                f"sort={sort!r}: one of {', '.join(SORTS)}, with a leading - for descending."
-                f"{did_you_mean(column, SORTS)}"
-            )
+        texts = {"prompt": prompt, "model": model, "tag": tag}
+        problems = [p for n, v in texts.items() for p in kinds.text(n, v, or_none=True)]
+        problems += kinds.whole("stars", stars, 0, 5, or_none=True)
+        problems += kinds.flag("rejected", rejected, or_none=True)
+        problems += kinds.whole("limit", limit, 0, 10**9, or_none=True)
+        problems += kinds.choice("sort", sort, SORTS, "; a leading - is for descending")
+        kinds.need(problems, LibraryError)
         found = self._index.find(
-            prompt=prompt, model=model, stars=stars, rejected=rejected, tag=tag, sort=column,
+            prompt=prompt, model=model, stars=stars, rejected=rejected, tag=tag,
+            sort=sort.removeprefix("-"),
             descending=sort.startswith("-"), limit=limit,
         )  # fmt: skip
         return ClipSet(self, found)
@@ -247,16 +259,19 @@ class Library:
                 raise LibraryError(f"stars={shorten(stars)}: a whole number from 0 to 5.")
             self._mark(key, stars=stars)
         if rejected is not None:
+            kinds.need(kinds.flag("rejected", rejected), LibraryError)
             self._mark(key, rejected=bool(rejected))
 
     def tag(self, key: str, tags: Iterable[str]) -> None:
         """Set a clip's tags."""
         if isinstance(tags, str):
             raise LibraryError(f"tags={tags!r}: give a list of texts, as in [{tags!r}].")
-        words = list(dict.fromkeys(tags))
+        if not isinstance(tags, Iterable):
+            raise LibraryError(f"tags={shorten(tags)}: give a list of texts; [] takes all away.")
+        words = list(tags)
         if bad := [word for word in words if not isinstance(word, str)]:
             raise LibraryError(f"tags: {shorten(bad[0])} is no text.")
-        self._mark(key, tags=words)
+        self._mark(key, tags=list(dict.fromkeys(words)))
 
     def mark_like(self, key: str, other: str) -> None:
         """Give a clip the stars and tags of another one, if that has any."""

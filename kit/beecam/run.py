@@ -8,6 +8,9 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from beecam import kinds
+from beecam.axes import Axis
+from beecam.check import check_sweep
 from beecam.clip import ClipSet
 from beecam.engines.local import LocalEngine
 from beecam.errors import CheckError, Problem, shorten
@@ -15,7 +18,7 @@ from beecam.library import Library, open_library
 from beecam.models.base import Model
 from beecam.progress import Changes, Progress, Status
 from beecam.shot import Shot
-from beecam.sweep import Axis, Sweep, of_shots
+from beecam.sweep import Sweep, of_shots
 
 _active: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
 _starting = threading.Lock()
@@ -25,7 +28,10 @@ def run(
     sweep: Sweep | Shot, model: Model, *, library: Library | None = None, exact: bool = False,
     draft: float | None = None,
 ) -> Run:  # fmt: skip
-    """Make a sweep in the background and return at once.
+    """Make a sweep in the background.
+
+    It returns once everything is checked and looked up, which for most sweeps is at once; 100,000
+    cells take some seconds.
 
     Clips that the library has are not made again. The same call while a run is going, as when a
     notebook's cell is run twice, returns that run.
@@ -47,13 +53,12 @@ def run(
     """
     if isinstance(sweep, Shot):
         sweep = of_shots([sweep])
-    _check_kinds(sweep, model, draft)
+    _check_kinds(sweep, model, library, exact, draft)
     library = open_library() if library is None else library
     model.refresh()
-    sweep.check(model)
-    shots = [model.resolve(cell.shot) for cell in sweep.cells]
+    shots = check_sweep(sweep, model)
     if draft is not None:
-        shots = [_drafted(shot, draft) for shot in shots]
+        shots = tuple(_drafted(shot, draft) for shot in shots)
     return start(Asked(sweep, model, library, exact=exact, draft=draft), shots)
 
 
@@ -86,7 +91,8 @@ def start(asked: Asked, shots: Sequence[Shot]) -> Run:
         shots: Resolved, one for each cell.
     """
     text = "\n".join([
-        asked.sweep.key, str(asked.exact), str(asked.library.folder), *(shot.key for shot in shots),
+        asked.sweep.outline, str(asked.exact), str(asked.library.folder),
+        *(shot.key for shot in shots),
     ])  # fmt: skip
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     with _starting:
@@ -130,24 +136,22 @@ def _drafted(shot: Shot, share: float) -> Shot:
     return shot.replace(draft_steps=min(max(1, round(share * steps)), max(1, steps - 1)))
 
 
-def _check_kinds(sweep: object, model: object, draft: object) -> None:
+def _check_kinds(
+    sweep: object, model: object, library: object, exact: object, draft: object
+) -> None:
     wrong = []
     if not isinstance(sweep, Sweep):
         wrong.append(Problem("sweep", (
             f"sweep={shorten(sweep)}: a sweep or a shot is needed, as in "
             'bc.run(bc.sweep("a bee", seed=range(4)), model).'
         )))  # fmt: skip
-    if not hasattr(model, "generate"):
-        wrong.append(Problem("model", (
-            f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe)."
-        )))  # fmt: skip
+    wrong += [*kinds.loaded(model), *kinds.opened(library), *kinds.flag("exact", exact)]
     if draft is not None and not (isinstance(draft, (int, float)) and 0 < draft < 1):
         wrong.append(Problem("draft", (
             f"draft={shorten(draft)}: a share of the steps is needed, over 0 and under 1; "
             "draft=0.3 does the first 30 %."
         )))  # fmt: skip
-    if wrong:
-        raise CheckError(wrong)
+    kinds.need(wrong)
 
 
 class Run:
@@ -207,7 +211,7 @@ class Run:
         return ClipSet(
             self.library, [c.key for c in there], axes=self.sweep.axes,
             coords=[self.sweep.cells[c.index].coords for c in there], title=self.sweep.template,
-            model=self.model,
+            model=self.model, awaited=0 if self.finished else len(self._shots),
         )  # fmt: skip
 
     @property

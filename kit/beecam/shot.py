@@ -5,19 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from beecam.errors import BeecamError, Problem, shorten
+from beecam.errors import BeecamError, CheckError, Problem, shorten
+from beecam.kinds import whole
 
 MAX_SEED = 2**63 - 1
 MAX_PROMPT = 4_000
 KEY_DIGITS = 32
+BOTH_NOISES = "seed and noise both say which noise to use: keep one of them."
 
 _SIZES = ("width", "height", "num_frames", "num_inference_steps")
 _INTEGERS = (*_SIZES, "draft_steps")
+# No model of today comes near these; a slip of the finger would fill memory, or run for days.
+_MOST = {
+    "width": 16_384, "height": 16_384, "num_frames": 10_000, "num_inference_steps": 1_000,
+    "draft_steps": 1_000,
+}  # fmt: skip
 _FLOATS = ("fps", "guidance_scale")
 _TEXTS = ("prompt", "negative_prompt", "scheduler", "model", "revision")
 # fps reaches some pipelines as frame_rate; the rest of these decide pixels in all of them.
@@ -28,6 +35,9 @@ SHOT_ARGUMENTS = (
     "negative_prompt", "seed", "noise", "width", "height", "num_frames", "fps",
     "num_inference_steps", "guidance_scale", "scheduler",
 )  # fmt: skip
+
+_LARGE = 10**300  # what is larger may be no float
+_PLAIN = (str, int, float, bool)
 
 Noise = tuple[tuple[int, float], ...]
 
@@ -77,19 +87,30 @@ class Shot:
 
     def __post_init__(self) -> None:
         """Bring equal values to one form, so that equal shots have equal keys."""
-        pairs = self.extra.items() if isinstance(self.extra, Mapping) else self.extra
-        extra = tuple(sorted((str(k), _plain(v)) for k, v in pairs))
-        object.__setattr__(self, "extra", extra)
-        object.__setattr__(self, "noise", _normal_noise(self.noise))
+        # Sweeps make shots by the hundred thousand: only what is not in its form is touched.
+        own = vars(self)
+        if own["extra"] != ():
+            pairs = self.extra.items() if isinstance(self.extra, Mapping) else self.extra
+            own["extra"] = tuple(sorted((str(k), _plain(v)) for k, v in pairs))
+        own["noise"] = _normal_noise(self.noise)
         for name in _INTEGERS:
-            object.__setattr__(self, name, _whole(getattr(self, name)))
+            if type(own[name]) is not int:
+                own[name] = _whole(own[name])
         for name in _FLOATS:
-            object.__setattr__(self, name, _real(getattr(self, name)))
+            if type(own[name]) is not float:
+                own[name] = _real(own[name])
 
     @property
     def seed(self) -> int:
-        """The seed, or the heaviest of a variation's seeds."""
-        return max(self.noise, key=lambda pair: abs(pair[1]))[0]
+        """The seed, or the heaviest of a variation's seeds.
+
+        Raises:
+            CheckError: The noise is none.
+        """
+        try:
+            return max(self.noise, key=lambda pair: abs(pair[1]))[0]
+        except (TypeError, ValueError, LookupError):
+            raise CheckError(_check_noise(self.noise)) from None
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -120,7 +141,7 @@ class Shot:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data without what is unset, so that new fields keep old keys."""
         data: dict[str, Any] = {}
-        for name in (field.name for field in fields(self)):
+        for name in _NAMES:
             value = getattr(self, name)
             if value is None or (name == "extra" and not value):
                 continue
@@ -137,10 +158,9 @@ class Shot:
         Raises:
             BeecamError: The data is not a shot's.
         """
-        known = {field.name for field in fields(cls)}
         try:
-            arguments = {name: value for name, value in data.items() if name in known}
-            if unknown := set(data) - known:
+            arguments = {name: value for name, value in data.items() if name in _NAMES}
+            if unknown := set(data).difference(_NAMES):
                 raise BeecamError(f"this shot has fields of a newer beecam: {sorted(unknown)}")
             noise = tuple((seed, weight) for seed, weight in arguments.pop("noise"))
             return cls(noise=noise, **arguments)
@@ -166,11 +186,14 @@ class Shot:
         return f"bc.shot({', '.join(parts)})"
 
 
+_NAMES = tuple(field.name for field in fields(Shot))
+
+
 def check_values(shot: Shot) -> Iterator[Problem]:
     """Yield what is wrong with a shot whatever the model: types, ranges, text."""
     for name in _TEXTS:
         value = getattr(shot, name)
-        if value is not None and not isinstance(value, str):
+        if not isinstance(value, str) and (value is not None or name == "prompt"):
             yield Problem(name, f"{name}={shorten(value)}: a text is needed.")
     if isinstance(shot.prompt, str):
         yield from _check_prompt("prompt", shot.prompt)
@@ -178,8 +201,8 @@ def check_values(shot: Shot) -> Iterator[Problem]:
         yield from _check_prompt("negative_prompt", shot.negative_prompt)
     for name in _INTEGERS:
         value = getattr(shot, name)
-        if value is not None and (not isinstance(value, int) or value < 1):
-            yield Problem(name, f"{name}={shorten(value)}: a whole number of 1 or more is needed.")
+        if value is not None:
+            yield from whole(name, value, 1, _MOST[name], ends=name not in _SIZES[:3])
     for name in _FLOATS:
         value = getattr(shot, name)
         if value is not None and not (isinstance(value, float) and math.isfinite(value)):
@@ -187,6 +210,32 @@ def check_values(shot: Shot) -> Iterator[Problem]:
         elif name == "fps" and value is not None and not 0 < value <= 240:  # noqa: PLR2004
             yield Problem(name, f"fps={value:g}: between 0 and 240 frames a second.")
     yield from _check_noise(shot.noise)
+    yield from _check_extra(shot)
+
+
+def _check_extra(shot: Shot) -> Iterator[Problem]:
+    for name, value in dict(shot.extra).items():
+        if not _is_data(value):
+            yield Problem(name, (
+                f"{name}={shorten(value)}: a shot keeps texts, numbers, True, False, None and "
+                f"lists of them; {_kind(value)} can't be kept with a clip."
+            ))  # fmt: skip
+
+
+def _is_data(value: Any) -> bool:
+    """Return whether a value survives as JSON, and so can be part of a key."""
+    if isinstance(value, tuple):
+        return all(map(_is_data, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (str, int))
+
+
+def _kind(value: Any) -> str:
+    odd = next((v for v in value if not _is_data(v)), value) if isinstance(value, tuple) else value
+    if isinstance(odd, float):
+        return f"{odd}"
+    return f"what is of the kind {type(odd).__name__}"
 
 
 def _check_prompt(name: str, text: str) -> Iterator[Problem]:
@@ -204,26 +253,55 @@ def _check_prompt(name: str, text: str) -> Iterator[Problem]:
         )
 
 
-def _check_noise(noise: Noise) -> Iterator[Problem]:
-    if not noise:
+def _check_noise(noise: Any) -> Iterator[Problem]:
+    if noise == ():
         yield Problem("noise", "noise=(): at least one seed with its weight is needed.")
+    elif not is_recipe(noise, strictly=False):
+        plain = f" seed={noise} is one plain seed." if isinstance(noise, int) else ""
+        yield Problem("noise", (
+            f"noise={shorten(noise)}: pairs of a seed and its weight are needed, as in "
+            f"((3, 0.8), (9, 0.2)).{plain}"
+        ))  # fmt: skip
+        return
     for seed, weight in noise:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
-            hint = ""
-            if isinstance(seed, int):
-                near = 0 if seed < 0 else MAX_SEED
-                hint = f" The nearest is {near}."
-            yield Problem(
-                "seed", f"seed={shorten(seed)}: a whole number from 0 to {MAX_SEED}.{hint}"
-            )
+            yield Problem("seed", (
+                f"seed={shorten(seed)}: a whole number from 0 to {MAX_SEED}.{_near_seed(seed)}"
+            ))  # fmt: skip
         if not (isinstance(weight, float) and math.isfinite(weight) and weight != 0):
             yield Problem("noise", f"noise weight {shorten(weight)}: a finite number other than 0.")
 
 
+def _near_seed(seed: Any) -> str:
+    if isinstance(seed, str) and seed.isdecimal():
+        return f" Did you mean {seed} without quotes?"
+    if isinstance(seed, bool) or not isinstance(seed, (int, float)) or seed != seed:  # noqa: PLR0124
+        return ""
+    return f" The nearest is {int(min(max(seed, 0), MAX_SEED))}."
+
+
+def is_recipe(value: Any, *, strictly: bool = True) -> bool:
+    """Return whether a value has the form of a noise: pairs of a seed and a weight.
+
+    Args:
+        value: What is given; a list of recipes is none.
+        strictly: Whether both of a pair must be numbers.
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return isinstance(value, (tuple, list)) and all(
+        isinstance(pair, (tuple, list)) and len(pair) == 2  # noqa: PLR2004
+        and (not strictly or all(isinstance(_plain(one), (int, float)) for one in pair))
+        for pair in value
+    ) and bool(value)  # fmt: skip
+
+
 def _plain(value: Any) -> Any:
     """Numpy scalars and lists to plain Python, so that the key doesn't depend on the spelling."""
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        value = value.item()
+    if value is None or type(value) in _PLAIN:
+        return value
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, (list, tuple)):
         return tuple(_plain(v) for v in value)
     return value
@@ -236,8 +314,24 @@ def _whole(value: Any) -> Any:
 
 def _real(value: Any) -> Any:
     value = _plain(value)
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE:
+        return float(value)
+    return value
 
 
-def _normal_noise(noise: Any) -> Noise:
+def _is_normal(pair: Any) -> bool:
+    return (
+        type(pair) is tuple and len(pair) == 2  # noqa: PLR2004
+        and type(pair[0]) is int and type(pair[1]) is float
+    )  # fmt: skip
+
+
+def _normal_noise(noise: Any) -> Any:
+    """Bring a recipe to its form; what is none is left as it is, for `check_values` to name."""
+    if type(noise) is tuple and all(_is_normal(pair) for pair in noise):
+        return noise
+    if isinstance(noise, Iterable) and not isinstance(noise, (str, bytes)):
+        noise = tuple(_plain(noise))
+    if not is_recipe(noise, strictly=False):
+        return noise
     return tuple((_whole(seed), _real(weight)) for seed, weight in noise)

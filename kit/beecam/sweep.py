@@ -4,78 +4,25 @@ from __future__ import annotations
 
 import builtins
 import hashlib
-import itertools
 import json
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from beecam import prompts
+from beecam.axes import Axis, Sample, Zip, is_scalar, make_axis, positions
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
-from beecam.shot import SHOT_ARGUMENTS, Shot, check_values
+from beecam.kinds import function, loaded, need, opened
+from beecam.shot import BOTH_NOISES, SHOT_ARGUMENTS, Shot, check_values, is_recipe
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from beecam.library import Library
     from beecam.models.base import Model
-
-MAX_CELLS = 100_000
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A named list of values, each with a label and optionally a note for learners.
-
-    >>> bc.Axis("view", ["seen from a drone", "close up"], labels=["drone", "near"])
-
-    Attributes:
-        name: A slot of the template or an argument of the pipeline.
-        values: What goes into the prompt or the argument.
-        labels: What headers show; by default the values as text.
-        notes: A sentence for learners, or None, for each value.
-    """
-
-    name: str
-    values: tuple[Any, ...]
-    labels: tuple[str, ...] = ()
-    notes: tuple[str | None, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Fill labels and notes and hold the three to one length."""
-        values = tuple(itertools.islice(self.values, MAX_CELLS + 1))
-        object.__setattr__(self, "values", values)
-        labels = tuple(str(x) for x in self.labels) or tuple(_label(v) for v in values)
-        object.__setattr__(self, "labels", labels)
-        notes = tuple(self.notes) or (None,) * len(values)
-        object.__setattr__(self, "notes", notes)
-        for name, given in (("labels", labels), ("notes", notes)):
-            if len(given) != len(values):
-                raise CheckError([Problem(
-                    self.name,
-                    f"axis {self.name!r} has {len(values)} values but {len(given)} {name}.",
-                )])  # fmt: skip
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-
-@dataclass(frozen=True)
-class Zip:
-    """Axes that move together; made by `bc.zip`."""
-
-    axes: tuple[Axis, ...]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """How many cells to draw from a layout; made by `bc.sample`."""
-
-    n: int
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -115,77 +62,90 @@ class Estimate:
         return f"{self.cells} cells, {self.cached} in the library, {left} to make: {time}"
 
 
-def zip(*axes: Axis, **named: Any) -> Zip:  # noqa: A001  (bc.zip reads like what it is)
-    """Pair axes of equal length instead of multiplying them.
-
-    >>> bc.sweep("a {insect} over {place}", bc.zip(insect=["bee", "ladybug"],
-    ...                                            place=["a meadow", "dunes"]), seed=range(4))
-    """
-    return Zip((*axes, *(_axis(name, value) for name, value in named.items())))
-
-
-def sample(n: int, seed: int = 0) -> Sample:
-    """Draw `n` cells of a sweep, without repeats and the same ones each time.
-
-    >>> bc.sweep("a {insect}", bc.sample(20, seed=1), insect=insects, seed=range(100))
-    """
-    return Sample(n, seed)
-
-
-def sweep(prompt: str | Sequence[str], *layout: Axis | Zip | Sample, **axes: Any) -> Sweep:
+def sweep(
+    prompt: str | Sequence[str] | Mapping[str, str] | Axis | Zip, *layout: Axis | Zip | Sample,
+    **axes: Any,
+) -> Sweep:  # fmt: skip
     """Lay out a prompt template and axes as a sweep.
 
     >>> bc.sweep("a {insect} over {place}", insect=["bee", "moth"], place="dunes", seed=range(4))
+    >>> bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[3, 8]))
 
     Args:
-        prompt: A template with `{slots}` and `{in place|variants}`, or several: an axis "prompt".
+        prompt: A template with `{slots}` and `{in place|variants}`; or an axis "prompt" of them,
+            as a list, as `{label: template}`, as a bc.Axis, or paired with others in a bc.zip.
         layout: Axes with labels and notes, `bc.zip(...)`, or `bc.sample(...)`.
-        axes: A list (or range, or `{label: value}`) for an axis, a single value for all cells:
-            for a slot of the template, for the seed, or for any argument of the pipeline.
+        axes: A list (or range, `{label: value}` or bc.Axis) for an axis, a single value for all
+            cells: for a slot of the template, for the seed, or for any argument of the pipeline.
+            A slot that is called like an argument (`{seed}`) gives its value to both.
             Axes are multiplied in the order given, the last one moving fastest.
 
     Returns:
         The sweep. What is wrong with it is said by `sweep.check(model)`, all at once.
     """
-    groups: list[Zip] = []
     problems: list[Problem] = []
-    templates = [prompt] if isinstance(prompt, str) else _texts(prompt, problems)
-    drawn: Sample | None = None
+    groups, texts = _templates(prompt, problems)
+    samples = [part for part in layout if isinstance(part, Sample)]
     constants: dict[str, Any] = {}
-    if not isinstance(prompt, str) and not problems:
-        groups.append(Zip((Axis("prompt", tuple(templates)),)))
     for part in layout:
-        if isinstance(part, Sample):
-            drawn = part
-        elif isinstance(part, (Axis, Zip)):
+        if isinstance(part, (Axis, Zip)):
             groups.append(Zip((part,)) if isinstance(part, Axis) else part)
-        else:
+        elif not isinstance(part, Sample):
             problems.append(Problem("layout", (
                 f"{shorten(part)}: after the prompt come bc.Axis, bc.zip(...), bc.sample(...) "
                 "or named axes such as seed=range(4)."
             )))  # fmt: skip
     for name, value in axes.items():
-        if _is_scalar(value) and name != "noise":
+        if isinstance(value, (Zip, Sample)):
+            kind = type(value).__name__.lower()
+            problems.append(Problem(name, (
+                f"{name}=bc.{kind}(...): bc.{kind} has no name; it comes after the prompt, as in "
+                f"bc.sweep(prompt, bc.{kind}(...))."
+            )))  # fmt: skip
+        elif is_scalar(value) or (name == "noise" and is_recipe(value)):
             constants[name] = value
         else:
-            groups.append(Zip((_axis(name, value),)))
-    parsed = tuple(prompts.parse(text) for text in templates)
+            groups.append(Zip((make_axis(name, value),)))
+    named = [axis.name for group in groups for axis in group.axes]
+    if named.count("prompt") + isinstance(prompt, str) > 1:
+        problems.append(Problem("prompt", (
+            "prompt: it is given twice, in its own place and as an axis. Put the axis in its "
+            'place, as in bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[1, 2])).'
+        )))  # fmt: skip
+    parsed = tuple(prompts.parse(text) for text in texts)
     for variants in dict.fromkeys(v for t in parsed for v in t.variants):
         groups.insert(0, Zip((Axis(variants.name, variants.options),)))
     return Sweep(
-        templates=parsed, groups=tuple(groups), constants=constants, sample=drawn,
-        layout_problems=tuple(problems),
+        templates=parsed, groups=tuple(groups), constants=constants,
+        samples=tuple(samples), layout_problems=tuple(problems),
     )  # fmt: skip
 
 
-def _texts(prompt: Any, problems: list[Problem]) -> list[str]:
-    given = list(prompt) if isinstance(prompt, Iterable) else [prompt]
-    templates = [text for text in given if isinstance(text, str)]
-    if wrong := [text for text in given if not isinstance(text, str)]:
-        problems.append(Problem(
-            "prompt", f"prompt={shorten(wrong[0])}: a text, or a list of texts, is needed."
-        ))  # fmt: skip
-    return templates
+def _templates(prompt: Any, problems: list[Problem]) -> tuple[list[Zip], list[str]]:
+    """Return the group that has the axis "prompt", if there is one, and the templates' texts."""
+    if isinstance(prompt, str):
+        return [], [prompt]
+    if is_scalar(prompt) or isinstance(prompt, Sample):
+        problems.append(_no_text(prompt))
+        return [], []
+    group = prompt if isinstance(prompt, Zip) else Zip((
+        prompt if isinstance(prompt, Axis) else make_axis("prompt", prompt),
+    ))  # fmt: skip
+    found = [axis for axis in group.axes if axis.name == "prompt"]
+    if not found:
+        names = ", ".join(axis.name for axis in group.axes)
+        problems.append(Problem("prompt", (
+            f"prompt: in its place there are axes ({names}), of which none is called prompt. "
+            'Write the template first, as in bc.sweep("a {insect}", bc.Axis("insect", [...])).'
+        )))  # fmt: skip
+        return [group], []
+    values = found[0].values
+    problems += [_no_text(value) for value in values if not isinstance(value, str)]
+    return [group], [value for value in values if isinstance(value, str)]
+
+
+def _no_text(value: Any) -> Problem:
+    return Problem("prompt", f"prompt={shorten(value)}: a text, or a list of texts, is needed.")
 
 
 def shot(prompt: str, **arguments: Any) -> Shot:
@@ -197,8 +157,10 @@ def shot(prompt: str, **arguments: Any) -> Shot:
         CheckError: A value is of the wrong kind.
     """
     made = _shot(prompt, arguments)
-    if problems := list(check_values(made)):
-        raise CheckError(problems)
+    problems = list(check_values(made))
+    if arguments.get("seed") is not None and arguments.get("noise") is not None:
+        problems.append(Problem("noise", BOTH_NOISES))
+    need(problems)
     return made
 
 
@@ -212,7 +174,7 @@ class Sweep:
         templates: The parsed prompt templates.
         groups: The axes that are multiplied; axes in one group move together.
         constants: Arguments that all cells share.
-        sample: How many cells are drawn, if not all.
+        samples: How many cells are drawn, if not all; more than one is a problem.
         layout_problems: What is wrong with how it was called.
         kept: The places of the layout that `where` kept, or None for all.
         shots: Shots that are made already, one for each place, instead of the template.
@@ -222,7 +184,7 @@ class Sweep:
     templates: tuple[prompts.Template, ...]
     groups: tuple[Zip, ...]
     constants: Mapping[str, Any]
-    sample: Sample | None = None
+    samples: tuple[Sample, ...] = ()
     layout_problems: tuple[Problem, ...] = ()
     kept: tuple[int, ...] | None = field(default=None, repr=False)
     shots: tuple[Shot, ...] | None = field(default=None, repr=False)
@@ -238,7 +200,7 @@ class Sweep:
         """The axes, the fastest moving one last."""
         return tuple(axis for group in self.groups for axis in group.axes)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Length of each group of axes."""
         return tuple(min((len(a) for a in group.axes), default=0) for group in self.groups)
@@ -259,7 +221,7 @@ class Sweep:
         """
         if self.problems:
             raise CheckError(self.problems)
-        return tuple(self._cell(i, place) for i, place in enumerate(self._places()))
+        return tuple(self._cell(i, place) for i, place in enumerate(self._places))
 
     @cached_property
     def key(self) -> str:
@@ -267,6 +229,15 @@ class Sweep:
         data = [[c.shot.to_dict(), dict(c.coords)] for c in self.cells]
         text = json.dumps([self.template, data], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def outline(self) -> str:
+        """Template, labels and places: together with the shots' keys it tells sweeps apart.
+
+        Quick where `key` is not, which writes every shot down.
+        """
+        axes = [(axis.name, axis.labels) for axis in self.axes]
+        return repr((self.template, axes, self.shape, self._places))
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -285,23 +256,33 @@ class Sweep:
         Args:
             keep: Called with each cell.
             values: For an axis the value to keep, or a list of them.
+
+        Raises:
+            CheckError: There is no such axis, or it has no such value.
         """
-        names = [axis.name for axis in self.axes]
-        unknown = [name for name in values if name not in names]
-        if unknown:
-            raise CheckError(
-                Problem(n, f"where({n}=...): no such axis.{did_you_mean(n, names)} The axes are "
-                        f"{', '.join(names)}.")
-                for n in unknown
-            )  # fmt: skip
-        wanted = {n: [v] if _is_scalar(v) else list(v) for n, v in values.items()}
-        places = self._places()
+        by_name = {axis.name: axis for axis in self.axes}
+        problems: list[Problem] = []
+        wanted: dict[str, set[int]] = {}
+        for name, value in values.items():
+            if name not in by_name:
+                there = f"The axes are {', '.join(by_name)}." if by_name else "There are none."
+                problems.append(Problem(name, (
+                    f"where({name}=...): no such axis.{did_you_mean(name, by_name)} {there}"
+                )))  # fmt: skip
+                continue
+            try:
+                wanted[name] = positions(by_name[name], value)
+            except CheckError as error:
+                problems += error.problems
+        if keep is not None:
+            problems += function("where", keep, "cell", 'lambda cell: cell.values["seed"] > 2')
+        need(problems)
         kept = tuple(
             place
-            for cell, place in builtins.zip(self.cells, places, strict=True)
-            if all(cell.values[n] in v for n, v in wanted.items()) and (keep is None or keep(cell))
+            for cell, place in builtins.zip(self.cells, self._places, strict=True)
+            if all(cell.coords[n] in p for n, p in wanted.items()) and (keep is None or keep(cell))
         )
-        return replace(self, sample=None, kept=kept)
+        return replace(self, samples=(), kept=kept)
 
     def check(self, model: Model) -> None:
         """Find every problem with this model at once, before any compute.
@@ -315,11 +296,12 @@ class Sweep:
 
     def estimate(self, model: Model, library: Library | None = None) -> Estimate:
         """Say how many cells there are, how many are cached, and how long the others take."""
+        from beecam.check import check_sweep
         from beecam.library import open_library
 
-        self.check(model)
+        need([*loaded(model), *opened(library)])
         library = open_library() if library is None else library
-        shots = [model.resolve(cell.shot) for cell in self.cells]
+        shots = check_sweep(self, model)
         have = library.known({shot.key for shot in shots})
         missing = [shot for shot in shots if shot.key not in have]
         each = [library.seconds_for(shot) for shot in missing]
@@ -334,23 +316,20 @@ class Sweep:
         rows = [{**c.values, "prompt": c.shot.prompt, "seed": c.shot.seed} for c in self.cells]
         return pd.DataFrame(rows, index=pd.Index([c.index for c in self.cells], name="cell"))
 
+    @cached_property
     def _places(self) -> Sequence[int]:
         """Which places of the layout become cells, in order."""
         if self.kept is not None:
             return self.kept
         total = math.prod(self.shape)
-        if self.sample is None:
+        if not self.samples:
             return range(total)
-        return sorted(random.Random(self.sample.seed).sample(range(total), self.sample.n))  # noqa: S311
+        drawn = self.samples[0]
+        return sorted(random.Random(drawn.seed).sample(range(total), drawn.n))  # noqa: S311
 
     def _cell(self, index: int, place: int) -> Cell:
-        coords: dict[str, int] = {}
-        rest = place
-        for group, length in reversed([*builtins.zip(self.groups, self.shape, strict=True)]):
-            rest, position = divmod(rest, length)
-            coords.update({axis.name: position for axis in group.axes})
-        coords = {axis.name: coords[axis.name] for axis in self.axes}
-        values = {axis.name: axis.values[coords[axis.name]] for axis in self.axes}
+        coords = {axis.name: place // step % length for axis, step, length in self._steps}
+        values = {axis.name: axis.values[coords[axis.name]] for axis, _, _ in self._steps}
         if self.shots is not None:
             return Cell(index, coords, values, self.shots[place])
         template = self.templates[coords.get("prompt", 0)]
@@ -361,12 +340,21 @@ class Sweep:
         return Cell(index, coords, values, made)
 
     @cached_property
+    def _steps(self) -> tuple[tuple[Axis, int, int], ...]:
+        """Each axis with the number of places for one step along it, and its length."""
+        return tuple(
+            (axis, math.prod(self.shape[i + 1 :]), length)
+            for i, (group, length) in enumerate(builtins.zip(self.groups, self.shape, strict=True))
+            for axis in group.axes
+        )
+
+    @cached_property
     def argument_names(self) -> frozenset[str]:
-        """Names that are no slot of a template and so must be arguments of the pipeline."""
+        """Names that must be arguments of the pipeline: a shot's own, and those of no slot."""
         if self.shots is not None:
             return frozenset()
         names = {*self.constants, *(axis.name for axis in self.axes)}
-        slots = {slot for t in self.templates for slot in t.slots}
+        slots = {s for t in self.templates for s in t.slots if s not in SHOT_ARGUMENTS}
         variants = {v.name for t in self.templates for v in t.variants}
         return frozenset(names - slots - variants - {"prompt"})
 
@@ -377,24 +365,6 @@ def _shot(prompt: str, arguments: Mapping[str, Any]) -> Shot:
     seed = given.pop("seed", 0)
     own = {name: given.pop(name) for name in SHOT_ARGUMENTS if name in given}
     return Shot(prompt=prompt, noise=((seed, 1.0),) if noise is None else noise, extra=given, **own)
-
-
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, (str, bytes)) or not isinstance(value, Iterable)
-
-
-def _axis(name: str, value: Any) -> Axis:
-    if isinstance(value, Axis):
-        return Axis(name, value.values, value.labels, value.notes)
-    if isinstance(value, Mapping):
-        return Axis(name, tuple(value.values()), tuple(str(label) for label in value))
-    return Axis(name, tuple(itertools.islice(value, MAX_CELLS + 1)))
-
-
-def _label(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value)
 
 
 def of_shots(shots: Sequence[Shot], axis: Axis | None = None) -> Sweep:

@@ -4,40 +4,19 @@ import base64
 import io
 import re
 
-import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
 import beecam as bc
-from beecam import display, media
+from beecam import display
+from beecam.axes import Axis
 from beecam.clip import ClipSet
 from beecam.errors import BeecamError, LibraryError
-from beecam.shot import Shot
-from beecam.sweep import Axis
+from helpers import fill
 
 HOSTILE = "<img src=x onerror=alert(1)> </script><script>alert(2)</script> a 🐝 \u202enحلة"
-
-
-def fill(library, prompts=("a bee", "a moth"), seeds=3):
-    """Six clips of moving squares, with coordinates, made without a model."""
-    keys, coords = [], []
-    for i, prompt in enumerate(prompts):
-        for seed in range(seeds):
-            t, y, x = np.mgrid[0:9, 0:32, 0:48]
-            frames = np.stack([x * 5, y * 7, (t * 25 + seed * 9 + i * 60)], -1).astype(np.uint8)
-            shot = Shot(
-                prompt=prompt, noise=((seed, 1.0),), negative_prompt="", width=48, height=32,
-                num_frames=9, fps=8.0, num_inference_steps=4, guidance_scale=3.0,
-                scheduler="Euler", model="tiny", revision="0",
-            )  # fmt: skip
-            facts = {"frames": 9, "height": 32, "width": 48, "seconds": 0.1 * seed,
-                     "sheet": media.sheet_layout(frames)}  # fmt: skip
-            keys.append(library.add(shot, frames, facts).key)
-            coords.append({"prompt": i, "seed": seed})
-    axes = [Axis("prompt", tuple(prompts)), Axis("seed", tuple(range(seeds)))]
-    return ClipSet(library, keys, axes=axes, coords=coords, title="{prompt}")
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_the_nearest_seed_is_named():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"width": 0}, "width=0: a whole number of 1 or more"),
+        ({"width": 0}, "width=0: a whole number from 1 to 16,384"),
         ({"width": "64"}, "width='64'"),
         ({"num_frames": 2.5}, "num_frames=2.5"),
         ({"guidance_scale": float("nan")}, "guidance_scale=nan: a finite number"),

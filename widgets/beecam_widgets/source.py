@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from beecam.axes import Axis
 from beecam.clip import Clip, ClipSet
 from beecam.library import Library
 from beecam.progress import Changes, RunState
 from beecam.run import Run
 from beecam.shot import Shot
-from beecam.sweep import Axis
 
 
 class Source(Protocol):

@@ -11,13 +11,14 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from beecam import kinds
 from beecam.errors import MediaError
 
 if TYPE_CHECKING:
     from beecam.clip import Clip, ClipSet
 
 
-def write_gallery(clips: ClipSet, path: Path, title: str) -> Path:
+def write_gallery(clips: ClipSet, path: str | os.PathLike[str], title: str) -> Path:
     """Write the page.
 
     Prompts and tags are shown as text only, and a strict content policy allows nothing but the
@@ -30,7 +31,11 @@ def write_gallery(clips: ClipSet, path: Path, title: str) -> Path:
 
     Returns:
         The path.
+
+    Raises:
+        CheckError: The path is a folder's or can't be one, or the title is no text.
     """
+    kinds.need([*kinds.page(path), *kinds.text("title", title)])
     parts = resources.files("beecam.export")
     script = (parts / "gallery.js").read_text(encoding="utf-8")
     style = (parts / "gallery.css").read_text(encoding="utf-8")
@@ -51,7 +56,7 @@ Point at one to scrub it, press the space bar to stop and start.</p></header>
 <script type="application/json" id="data">{data}</script>
 <script>{script}</script></body></html>
 """
-    path = path.expanduser()
+    path = Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

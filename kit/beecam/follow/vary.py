@@ -6,10 +6,12 @@ import hashlib
 import math
 from dataclasses import replace
 
+from beecam import kinds
+from beecam.axes import Axis
 from beecam.clip import Clip
-from beecam.errors import CheckError, Problem, shorten
+from beecam.errors import Problem, shorten
 from beecam.shot import Noise, Shot
-from beecam.sweep import Axis, Sweep, of_shots
+from beecam.sweep import Sweep, of_shots
 
 _MOST = 10_000
 
@@ -33,13 +35,17 @@ def vary(clip: Clip | Shot, n: int = 8, strength: float = 0.35, *, seed: int = 0
     Raises:
         CheckError: An argument is out of its range.
     """
-    problems = []
+    problems: list[Problem] = []
     if not isinstance(clip, (Clip, Shot)):
         problems.append(Problem("clip", (
             f"clip={shorten(clip)}: a clip, as in run.clips[0], or a shot is needed."
         )))  # fmt: skip
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MOST:
-        problems.append(Problem("n", f"n={shorten(n)}: a whole number from 1 to {_MOST:,}."))
+    elif isinstance(clip, Shot) and not clip.resolved:
+        problems.append(Problem("clip", (
+            f"clip={clip.code()}: a shot has a noise to vary once a model has resolved it: "
+            "bc.vary(model.resolve(shot))."
+        )))  # fmt: skip
+    problems += kinds.whole("n", n, 1, _MOST)
     if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not (
         0 < strength <= 1
     ):  # fmt: skip
@@ -48,8 +54,7 @@ def vary(clip: Clip | Shot, n: int = 8, strength: float = 0.35, *, seed: int = 0
         ))  # fmt: skip
     if isinstance(seed, bool) or not isinstance(seed, int):
         problems.append(Problem("seed", f"seed={shorten(seed)}: a whole number."))
-    if problems:
-        raise CheckError(problems)
+    kinds.need(problems)
     shot = clip.shot if isinstance(clip, Clip) else clip
     shots = [shot]
     for i in range(n):

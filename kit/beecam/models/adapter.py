@@ -20,6 +20,7 @@ from beecam.models.fingerprint import fingerprint
 from beecam.models.lane import Lanes
 from beecam.models.layout import unpacked
 from beecam.models.noise import generators, mixing
+from beecam.models.options import fits, spelled
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
 from beecam.models.schedulers import Schedulers
@@ -105,7 +106,10 @@ class DiffusersModel:
     @property
     def arguments(self) -> Mapping[str, Any]:
         """Further arguments that a shot may carry, with the pipeline's defaults."""
-        ours = {*_OURS, self._anatomy.fps_argument, self._anatomy.frames_argument}
+        ours = {
+            *_OURS, self._anatomy.fps_argument, self._anatomy.frames_argument,
+            *self._family.refuses,
+        }  # fmt: skip
         return {
             name: parameter.default
             for name, parameter in self._anatomy.parameters.items()
@@ -162,6 +166,15 @@ class DiffusersModel:
             yield Problem(name, f"{name}: no argument of {self.name}.{hint}")
             return
         default = self.arguments[name]
+        parameter = self._anatomy.parameters[name]
+        annotation = parameter.annotation
+        if default is None and annotation is not parameter.empty:
+            if value is not None and not fits(annotation, value):
+                yield Problem(name, (
+                    f"{name}={shorten(value)}: {self.name} needs {spelled(annotation)} there."
+                    + (" A shot can't keep a dict." if "dict" in spelled(annotation) else "")
+                ))  # fmt: skip
+            return
         kinds: tuple[type, ...] = (type(default),) if default is not None else ()
         if kinds == (float,):
             kinds = (float, int)

@@ -22,6 +22,7 @@ class Family:
         masks_padding: Whether padded tokens of a text have no part in the result.
         batches: Whether one call can make several clips.
         continues: Whether a clip can go on from within its steps.
+        refuses: Arguments that its pipelines have and then can't take.
         defaults: Arguments that differ from the pipeline's own defaults.
     """
 
@@ -33,6 +34,7 @@ class Family:
     masks_padding: bool = False
     batches: bool = True
     continues: bool = True
+    refuses: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -40,6 +42,7 @@ FAMILIES = (
     Family(
         name="LTX", classes=("LTXPipeline",), size_step=32, frame_step=8, fps=25.0,
         masks_padding=True,
+        refuses=("timesteps",),  # it always gives its scheduler sigmas, too
     ),
     Family(name="Wan", classes=("WanPipeline",)),
     Family(name="CogVideoX", classes=("CogVideoXPipeline",), size_step=16, fps=8.0),

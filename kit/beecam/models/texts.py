@@ -50,8 +50,7 @@ class Texts:
         """
         if not self._masks_padding:
             return None
-        usual = inspect.signature(type(pipe).__call__).parameters.get("max_sequence_length")
-        most = shot.arguments.get("max_sequence_length", usual and usual.default)
+        most = shot.arguments.get("max_sequence_length", _usual_length(type(pipe).__call__))
         guided = (shot.guidance_scale or 0) > 1
         texts = [shot.prompt, shot.negative_prompt or ""] if guided else [shot.prompt]
         tokens = max(self._tokens(pipe, text) for text in texts)
@@ -99,6 +98,13 @@ class Texts:
             if text not in self._lengths:
                 self._lengths[text] = len(pipe.tokenizer(text).input_ids)
             return self._lengths[text]
+
+
+@functools.cache
+def _usual_length(call: Callable[..., Any]) -> int | None:
+    """Return the limit of tokens that a pipeline's call has by itself, if it has one."""
+    usual = inspect.signature(call).parameters.get("max_sequence_length")
+    return usual.default if usual else None
 
 
 def _is_plain(value: Any) -> bool:

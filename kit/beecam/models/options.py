@@ -1,0 +1,37 @@
+"""Whether a value can be what a pipeline's own annotation asks for, as far as that can be known."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Any
+
+_KINDS: dict[Any, tuple[type, ...]] = {
+    int: (int,), float: (float, int), str: (str,), bool: (bool,), type(None): (type(None),),
+}  # fmt: skip
+
+
+def fits(annotation: Any, value: Any) -> bool:
+    """Return whether a value that a shot can carry may be meant by an annotation.
+
+    Args:
+        annotation: Of a pipeline's argument; what says nothing allows everything.
+        value: A text, a number, a truth value, None, or a tuple of them.
+    """
+    if isinstance(annotation, str) or annotation is Any or annotation is types.NoneType:
+        return annotation is not types.NoneType or value is None
+    inner = typing.get_args(annotation)
+    origin = typing.get_origin(annotation) or annotation
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(one, value) for one in inner)
+    if origin in (list, tuple):
+        items = inner[0] if inner else Any
+        return isinstance(value, tuple) and all(fits(items, one) for one in value)
+    kinds = _KINDS.get(origin, ())
+    return isinstance(value, kinds) and isinstance(value, bool) == (bool in kinds)
+
+
+def spelled(annotation: Any) -> str:
+    """Return an annotation as a person reads it."""
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    return text.replace("typing.", "")

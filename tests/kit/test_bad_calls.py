@@ -1,0 +1,191 @@
+"""Calls with the wrong kind of thing: a message of the kit's own, and nothing is changed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import beecam as bc
+from beecam.errors import LibraryError, ModelError
+from helpers import fill, said
+
+
+@pytest.fixture
+def clips(library):
+    return fill(library)
+
+
+# --- what is called with the wrong kind of thing -----------------------------------------------------
+
+
+def test_a_run_names_every_wrong_kind_at_once(ltx):
+    message = said(lambda: bc.run("x", "pollen", library="bees", exact="no"))
+    for word in ("sweep='x'", "model='pollen'", "library='bees'", "library=bc.library('bees')",
+                 "exact='no': True or False"):  # fmt: skip
+        assert word in message
+
+
+def test_a_model_that_is_none_is_named(ltx, library, clips):
+    sweep = bc.sweep("a bee")
+    for call in (
+        lambda: sweep.check("pollen"), lambda: sweep.estimate(5), lambda: clips[0].remake(5),
+        lambda: clips.promote(5),
+    ):  # fmt: skip
+        assert "a loaded model is needed, from bc.load() or bc.wrap(pipe)" in said(call)
+    assert "library='x'" in said(lambda: sweep.estimate(ltx, "x"))
+    assert "load(5): only 'pollen' ships inside" in said(lambda: bc.load(5), ModelError)
+
+
+def test_vary_needs_a_resolved_shot(ltx):
+    message = said(lambda: bc.vary(bc.shot("a bee", seed=3), n=0))
+    assert "clip=bc.shot('a bee', seed=3)" in message
+    assert "bc.vary(model.resolve(shot))" in message
+    assert "n=0: a whole number from 1 to 10,000" in message
+    assert len(bc.vary(ltx.resolve(bc.shot("a bee")), 2)) == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda c: c.contact_sheet(frames=0), "frames=0: a whole number of 1 or more"),
+        (lambda c: c.contact_sheet(columns=0, frames="x"), "frames='x'"),
+        (lambda c: c.contact_sheet(columns=0), "columns=0: a whole number from 1 to 100"),
+        (lambda c: c.show(columns=0), "columns=0"),
+        (lambda c: c.show(width=None), "width=None"),
+        (lambda c: c[:"x"], "a clip's number or a slice"),
+        (lambda c: c.filter(5), "filter(5): a function of a clip is needed, as in filter(lambda"),
+        (lambda c: c.sort(None), "sort(None): a function of a clip"),
+        (lambda c: c.where(prompt="a mothh"), "where(prompt='a mothh'): no such value"),
+        (lambda c: c["x"], "clips['x']: a clip's number or a slice"),
+        (lambda c: c.export_html(str(c.library.folder)), "is a folder: name a file in it"),
+        (lambda c: c.export_html(5), "path=5: a file's path"),
+        (lambda c: c.export_html(c[0].mp4 / "page.html"), "a part of it is a file"),
+        (lambda c: c.export_html("page.html", title=3), "title=3: a text"),
+    ],
+)
+def test_clip_sets_name_what_they_can_not_do(clips, call, words):
+    assert words in said(lambda: call(clips))
+    assert not Path("page.html").exists()
+
+
+def test_a_contact_sheet_of_single_frames_and_of_more_than_there_are(clips):
+    for frames in (1, 10**6):
+        figure = clips.contact_sheet(columns=100, frames=frames)
+        assert len(figure.axes) == 6
+        assert figure.axes[0].get_images()
+
+
+# --- the library -----------------------------------------------------------------------------------
+
+
+def test_a_library_can_be_made_of_a_text(tmp_path):
+    with bc.Library(str(tmp_path / "x")) as library:
+        assert library.folder == tmp_path / "x"
+
+
+@pytest.mark.parametrize("make", [bc.library, bc.Library])
+@pytest.mark.parametrize(
+    ("folder", "words"), [("", "library(''): the path"), ("a\0b", "\\0"), (3, "library(3)")]
+)
+def test_folders_that_are_none_are_named(make, folder, words):
+    assert words in said(lambda: make(folder), LibraryError)
+
+
+def test_searches_name_all_that_is_wrong(library):
+    message = said(
+        lambda: library.clips(limit="x", sort=None, stars=9, rejected="no", tag=3, prompt=b"x"),
+        LibraryError,
+    )
+    for word in (
+        "limit='x'",
+        "sort=None: one of created, stars",
+        "stars=9",
+        "rejected='no'",
+        "tag=3",
+        "prompt=b'x'",
+    ):
+        assert word in message
+    assert "limit=118059" in said(lambda: library.clips(limit=2**70), LibraryError)
+    assert "library[0]: a clip's key is needed" in said(lambda: library[0], LibraryError)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("rejected", "no"), ("rejected", None), ("stars", None), ("tags", None), ("tags", [["a"]])],
+)
+def test_marks_of_the_wrong_kind_change_nothing(clips, name, value):
+    clip = clips[0]
+    clip.stars, clip.tags = 3, ["keep"]
+    words = f"{name}={value!r}" if value != [["a"]] else "tags: ['a'] is no text"
+    assert words in said(lambda: setattr(clip, name, value), LibraryError)
+    assert (clip.stars, clip.rejected, clip.tags) == (3, False, ("keep",))
+
+
+def test_a_truth_value_of_numpy_is_one(clips):
+    clips[0].rejected = np.bool_(True)
+    assert clips[0].rejected is True
+    assert clips.library.clips(rejected=np.bool_(True)).keys == clips.keys[:1]
+
+
+def test_clips_are_picked_by_several_values(clips):
+    assert [c.shot.seed for c in clips.where(prompt="a moth", seed=[0, 2])] == [0, 2]
+    assert len(clips.where()) == 6
+
+
+def test_prompts_are_found_whatever_the_case_in_any_alphabet(library):
+    fill(library, ["Über den Wolken", "ПЧЕЛА", "a Bee"], seeds=1)
+
+    def found(text):
+        return [clip.shot.prompt for clip in library.clips(prompt=text)]
+
+    assert found("über") == ["Über den Wolken"]
+    assert found("пчела") == ["ПЧЕЛА"]
+    assert found("BEE") == ["a Bee"]
+    assert found("WOLKEN") == ["Über den Wolken"]
+
+
+# --- runs ------------------------------------------------------------------------------------------
+
+
+def test_a_clip_that_is_not_made_yet_says_how_to_wait(ltx, library, monkeypatch):
+    import threading
+
+    gate = threading.Event()
+    original = ltx.generate
+
+    def generate(*args, **kwargs):
+        assert gate.wait(30)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    run = bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library)
+    with pytest.raises(
+        IndexError, match=r"clip 2: the run has made 0 of 4 clips so far; run\.wait"
+    ):
+        run.clips[2]
+    with pytest.raises(IndexError, match="clip 4: there are 0"):
+        run.clips[4]
+    gate.set()
+    run.wait(60)
+    with pytest.raises(IndexError, match="clip 4: there are 4"):
+        run.clips[4]
+
+
+def test_a_run_looks_at_each_cell_once(ltx, library, monkeypatch):
+    """100,000 cells are checked, resolved and hashed within seconds."""
+    counts = {"resolve": 0, "to_dict": 0}
+    resolve, to_dict = ltx.resolve, bc.Shot.to_dict
+
+    def counting(name, call):
+        def counted(*args):
+            counts[name] += 1
+            return call(*args)
+
+        return counted
+
+    bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library).wait(60)
+    monkeypatch.setattr(ltx, "resolve", counting("resolve", resolve))
+    monkeypatch.setattr(bc.Shot, "to_dict", counting("to_dict", to_dict))
+    bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library)
+    assert counts["to_dict"] == 4
+    assert counts["resolve"] <= 8  # the model's own check resolves what it is given, too

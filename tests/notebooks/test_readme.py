@@ -1,0 +1,49 @@
+"""The README's example works as it is pasted: as a script, and as one cell of a notebook."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def example():
+    return re.search(r"```python\n(import beecam as bc.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)  # fmt: skip
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch):
+    """Counts the clips that were made."""
+    monkeypatch.setenv("BEECAM_LIBRARY", str(tmp_path / "library"))
+    return lambda: len(list((tmp_path / "library" / "media").glob("??/*.mp4")))
+
+
+@pytest.mark.slow
+def test_the_example_is_a_script(example, clips, tmp_path):
+    script = tmp_path / "bees.py"
+    script.write_text(example)
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=280, env=os.environ
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Run of 24 cells" in done.stdout
+    assert clips() == 24 + 8
+
+
+@pytest.mark.notebook
+def test_the_example_is_a_cell_that_shows_both_runs(example, clips):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(example)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
+    NotebookClient(notebook, timeout=280).execute()
+    assert clips() == 24 + 8
+    shown = [out for out in notebook.cells[0].outputs if "data" in out]
+    views = [out for out in shown if "application/vnd.jupyter.widget-view+json" in out.data]
+    sheets = [out for out in shown if "beecam-sheet" in out.data.get("text/html", "")]
+    assert len(views) == len(sheets) == 2, [list(out.data) for out in shown]
