@@ -94,6 +94,87 @@ def wan_pipe(tokenizer):
     )  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def cog_pipe(tokenizer):
+    import torch
+    from diffusers import (
+        AutoencoderKLCogVideoX,
+        CogVideoXDDIMScheduler,
+        CogVideoXPipeline,
+        CogVideoXTransformer3DModel,
+    )
+
+    torch.manual_seed(0)
+    transformer = CogVideoXTransformer3DModel(
+        num_attention_heads=2, attention_head_dim=16, in_channels=4, out_channels=4,
+        time_embed_dim=4, text_embed_dim=16, num_layers=1, sample_width=4, sample_height=4,
+        sample_frames=9, patch_size=2, temporal_compression_ratio=4, max_text_seq_length=16,
+    )  # fmt: skip
+    vae = AutoencoderKLCogVideoX(
+        down_block_types=("CogVideoXDownBlock3D",) * 4, up_block_types=("CogVideoXUpBlock3D",) * 4,
+        block_out_channels=(8, 8, 8, 8), latent_channels=4, layers_per_block=1, norm_num_groups=2,
+        temporal_compression_ratio=4,
+    )  # fmt: skip
+    encoder, _ = _encoder(len(tokenizer))
+    return CogVideoXPipeline(
+        tokenizer=tokenizer, text_encoder=encoder.eval(), vae=vae.eval(),
+        transformer=transformer.eval(), scheduler=CogVideoXDDIMScheduler(),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def mochi_pipe(tokenizer):
+    import torch
+    from diffusers import (
+        AutoencoderKLMochi,
+        FlowMatchEulerDiscreteScheduler,
+        MochiPipeline,
+        MochiTransformer3DModel,
+    )
+
+    torch.manual_seed(0)
+    transformer = MochiTransformer3DModel(
+        patch_size=2, num_attention_heads=2, attention_head_dim=8, num_layers=2,
+        pooled_projection_dim=16, in_channels=12, qk_norm="rms_norm", text_embed_dim=16,
+        time_embed_dim=4, activation_fn="swiglu", max_sequence_length=16,
+    )  # fmt: skip
+    transformer.pos_frequencies.data.zero_()
+    vae = AutoencoderKLMochi(
+        latent_channels=12, out_channels=3, encoder_block_out_channels=(32,) * 4,
+        decoder_block_out_channels=(32,) * 4, layers_per_block=(1,) * 5,
+    )  # fmt: skip
+    encoder, _ = _encoder(len(tokenizer))
+    return MochiPipeline(
+        tokenizer=tokenizer, text_encoder=encoder.eval(), vae=vae.eval(),
+        transformer=transformer.eval(), scheduler=FlowMatchEulerDiscreteScheduler(),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def cog(cog_pipe):
+    return _small(
+        wrap(cog_pipe, name="tiny-cog"), num_inference_steps=4, max_sequence_length=16,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def mochi(mochi_pipe):
+    return _small(
+        wrap(mochi_pipe, name="tiny-mochi"), width=32, height=32, num_frames=7,
+        num_inference_steps=4,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def stranger(cog_pipe):
+    """A pipeline of a class that is in no table."""
+
+    class SomebodysPipeline(type(cog_pipe)):
+        pass
+
+    return _small(wrap(SomebodysPipeline(**cog_pipe.components)), num_inference_steps=4)
+
+
 def _small(model, **defaults):
     """A model's defaults are set where it is made; these are for tests."""
     model._defaults.update(defaults)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import os
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from beecam.errors import ModelError, Problem, did_you_mean, shorten
+from beecam.models.anatomy import Anatomy
 from beecam.models.base import Frames, Made, OnStep, State
 from beecam.models.call import frames_of, memory_told_apart
 from beecam.models.denoising import Denoising
@@ -66,14 +66,14 @@ class DiffusersModel:
         self.licence = licence
         # The same for each pipeline, however often it is wrapped: networks have state, too.
         self._lanes = _lanes.setdefault(pipe, lanes or Lanes())
-        small = _is_small_on_cpu(pipe)
+        self._anatomy = Anatomy(pipe)
+        small = _is_small_on_cpu(pipe, self._anatomy.denoiser)
         if small:
             self._lanes.widen(_cores(), threads=1)
-        self._products = PackedProducts(pipe.transformer if small and available() else None)
+        self._products = PackedProducts(self._anatomy.denoiser if small and available() else None)
         self._family = family
         self._batch_size = batch_size
         self._limits: dict[Hashable, int] = {}
-        self._signature = inspect.signature(type(pipe).__call__).parameters
         self._defaults = {**family.defaults, **(defaults or {})}
         self._texts = Texts(masks_padding=family.masks_padding)
         self._schedulers = Schedulers(pipe.scheduler)
@@ -106,10 +106,13 @@ class DiffusersModel:
     @property
     def arguments(self) -> Mapping[str, Any]:
         """Further arguments that a shot may carry, with the pipeline's defaults."""
-        ours = {*_OURS, self._family.fps_argument, *self._family.refuses}
+        ours = {
+            *_OURS, *self._family.refuses,
+            self._anatomy.fps_argument, self._anatomy.frames_argument,
+        }  # fmt: skip
         return {
             name: parameter.default
-            for name, parameter in self._signature.items()
+            for name, parameter in self._anatomy.parameters.items()
             if name not in ours and not any(word in name for word in _ENCODED)
             and parameter.kind is not parameter.VAR_KEYWORD
         }  # fmt: skip
@@ -163,8 +166,8 @@ class DiffusersModel:
             yield Problem(name, f"{name}: no argument of {self.name}.{hint}")
             return
         default = self.arguments[name]
-        annotation = self._signature[name].annotation
-        if default is None and annotation is not inspect.Parameter.empty:
+        annotation = self._anatomy.parameters[name].annotation
+        if default is None:
             if value is not None and not fits(annotation, value):
                 yield Problem(name, (
                     f"{name}={shorten(value)}: {self.name} needs {spelled(annotation)} there."
@@ -198,7 +201,7 @@ class DiffusersModel:
 
     def _default(self, name: str) -> Any:
         found = self._defaults.get(name)
-        return self._signature[name].default if found is None else found
+        return self._anatomy.default(name) if found is None else found
 
     # --- how much at once ----------------------------------------------------------------------
 
@@ -218,6 +221,8 @@ class DiffusersModel:
     def batch_size(self, shot: Shot) -> int:
         """How many shots like this one call takes at best."""
         most = _MOST_A_CALL if self.calls_at_once == 1 else _MOST_A_THREAD
+        if not self._family.batches:
+            return 1
         good = self._batch_size or max(1, min(most, _PIXELS_A_CALL // _pixels(shot)))
         return min(good, self._limits.get(self.batch_key(shot), good))
 
@@ -268,7 +273,7 @@ class DiffusersModel:
         own["prepare_latents"] = mixing(pipe.prepare_latents, shots, drawn_from)
 
         def predict(latents: Any) -> list[Frames]:
-            return self._preview.frames(unpacked(pipe, latents, shots[0]))
+            return self._preview.frames(unpacked(self._anatomy, latents, shots[0]))
 
         denoising.watch(pipe, predict if self._preview.ready else None)
         arguments = {**self._arguments_for(shots, drawn_from), **denoising.arguments}
@@ -280,24 +285,29 @@ class DiffusersModel:
         found = frames_of(output.frames, shots[0])
         if not self._preview.ready and denoising.latents is not None:
             # None came with the model: one is learnt from what was just decoded.
-            latents = unpacked(pipe, denoising.latents, shots[0])
+            latents = unpacked(self._anatomy, denoising.latents, shots[0])
             if latents is not None:
                 self._preview.fit(latents, [frames for frames, _ in found])
         return found
 
     def _arguments_for(self, shots: Sequence[Shot], drawn_from: Sequence[Any]) -> dict[str, Any]:
-        shot = shots[0]
+        shot, taken = shots[0], self._anatomy
+        texts = [one.prompt for one in shots]
         arguments: dict[str, Any] = {
-            "prompt": [one.prompt for one in shots],
-            "negative_prompt": [one.negative_prompt or "" for one in shots],
-            "height": shot.height, "width": shot.width, "num_frames": shot.num_frames,
+            "prompt": texts, "negative_prompt": [one.negative_prompt or "" for one in shots],
+            "height": shot.height, "width": shot.width,
+            taken.frames_argument or "": shot.num_frames,
             "num_inference_steps": shot.num_inference_steps,
             "guidance_scale": shot.guidance_scale, "output_type": "np",
-            "generator": list(drawn_from),
+            "generator": list(drawn_from), taken.fps_argument or "": shot.fps,
         }  # fmt: skip
-        if self._family.fps_argument:
-            arguments[self._family.fps_argument] = shot.fps
-        return {**arguments, **shot.arguments}
+        if not self._family.batches:
+            # Some of these can't take lists, not even of one.
+            arguments |= {
+                name: arguments[name][0] for name in ("prompt", "negative_prompt", "generator")
+            }
+        known = {name: v for name, v in arguments.items() if name in taken.parameters}
+        return {**known, **shot.arguments}
 
 
 def _places(shots: int, starts: Sequence[State]) -> list[int]:
@@ -332,9 +342,11 @@ def _pixels(shot: Shot) -> int:
     return (shot.width or 1) * (shot.height or 1) * (shot.num_frames or 1)
 
 
-def _is_small_on_cpu(pipe: Any) -> bool:
+def _is_small_on_cpu(pipe: Any, denoiser: Any) -> bool:
     """Whether a thread a clip is quicker than a clip with all threads."""
-    parameters = sum(p.numel() for p in pipe.transformer.parameters())
+    if denoiser is None:
+        return False
+    parameters = sum(p.numel() for p in denoiser.parameters())
     return str(pipe.device) == "cpu" and parameters < _SMALL
 
 

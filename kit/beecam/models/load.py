@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import ModelError, did_you_mean, listing
+from beecam.errors import ModelError, did_you_mean, listing, shorten
 from beecam.models.adapter import DiffusersModel
-from beecam.models.families import FAMILIES, family_of
+from beecam.models.anatomy import Anatomy
+from beecam.models.families import FAMILIES, family_of, unknown
 from beecam.models.lane import Lanes
 
 POLLEN = Path(__file__).parent / "pollen" / "weights"
@@ -53,20 +54,27 @@ def wrap(pipe: Any, *, name: str | None = None, batch_size: int | None = None) -
     >>> model = bc.wrap(pipe.to("cuda"))
 
     Args:
-        pipe: An LTX or Wan text-to-video pipeline, on the device where it shall run.
+        pipe: A text-to-video pipeline, on the device where it shall run. What isn't known of its
+            family is read off itself, and then one call makes one clip.
         name: How clips name it; by default the name it was loaded by.
         batch_size: How many clips one call makes at most; by default a cautious guess.
 
     Raises:
-        ModelError: The pipeline is of a family that is not known.
+        ModelError: It is no pipeline that makes video from text.
     """
-    family = family_of(type(pipe).__name__)
-    if family is None:
-        known = [name for family in FAMILIES for name in family.classes]
+    kind = type(pipe).__name__
+    if not hasattr(pipe, "components") or not callable(pipe):
         raise ModelError(
-            f"wrap({type(pipe).__name__}): text-to-video pipelines of the classes "
-            f"{listing(known)} can be wrapped.{did_you_mean(type(pipe).__name__, known)}"
+            f"wrap({shorten(pipe)}): a loaded diffusers pipeline is needed, as in "
+            "bc.wrap(WanPipeline.from_pretrained(...))."
         )
+    anatomy = Anatomy(pipe)
+    if anatomy.frames_argument is None:
+        raise ModelError(f"wrap({kind}): it makes pictures; a pipeline that makes video is needed.")
+    if anatomy.missing or "prompt" not in anatomy.parameters:
+        needs = listing(anatomy.missing) or "no prompt"
+        raise ModelError(f"wrap({kind}): it needs {needs}; only text to video is possible so far.")
+    family = family_of(kind) or unknown(kind, anatomy)
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
         raise ModelError(f"batch_size={batch_size!r}: a whole number of 1 or more.")
     source = str(getattr(pipe.config, "_name_or_path", "") or "")

@@ -1,0 +1,107 @@
+"""What can be read off a pipeline: how it is called, and the sizes that it is made for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+_FRAMES = ("num_frames", "frames", "video_length")
+_FPS = ("frame_rate", "fps")
+_SPATIAL = (
+    "vae_scale_factor_spatial", "vae_spatial_compression_ratio", "vae_spatial_scale_factor",
+    "vae_scale_factor",
+)  # fmt: skip
+_TEMPORAL = (
+    "vae_scale_factor_temporal", "vae_temporal_compression_ratio", "vae_temporal_scale_factor",
+)  # fmt: skip
+# What the largest part of the families was trained to play at.
+_USUAL_FPS = 16.0
+
+
+class Anatomy:
+    """What can be read off one pipeline.
+
+    Attributes:
+        parameters: Of its `__call__`, by name.
+        frames_argument: What it calls the number of frames; None for a model of pictures.
+        fps_argument: What it calls the frames a second, or None where it doesn't ask.
+        spatial: Pixels a side for each cell of latents.
+        temporal: Frames for each frame of latents.
+    """
+
+    def __init__(self, pipe: Any) -> None:
+        """Look at a loaded pipeline."""
+        self._pipe = pipe
+        self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(
+            type(pipe).__call__
+        ).parameters
+        self.frames_argument = next((n for n in _FRAMES if n in self.parameters), None)
+        self.fps_argument = next((n for n in _FPS if n in self.parameters), None)
+        self.spatial = _first(pipe, _SPATIAL) or 8
+        self.temporal = _first(pipe, _TEMPORAL) or 1
+
+    @property
+    def denoiser(self) -> Any:
+        """The network that is called at each step."""
+        return getattr(self._pipe, "transformer", None) or getattr(self._pipe, "unet", None)
+
+    @property
+    def channels(self) -> int | None:
+        """How many numbers each cell of latents has."""
+        config = getattr(self._pipe.vae, "config", {})
+        return next((config[n] for n in ("z_dim", "latent_channels") if config.get(n)), None)
+
+    @property
+    def size_step(self) -> int:
+        """Width and height should be multiples of this: a patch of latents."""
+        patch = self._config("patch_size")
+        side = patch[-1] if isinstance(patch, (list, tuple)) else patch or 1
+        return self.spatial * int(side)
+
+    @cached_property
+    def missing(self) -> list[str]:
+        """Arguments without a default that no text fills."""
+        return [
+            name
+            for name, parameter in self.parameters.items()
+            if parameter.default is parameter.empty
+            and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            and name not in ("self", "prompt", "negative_prompt")
+        ]
+
+    def default(self, name: str) -> Any:
+        """Return the default of one of the arguments that a shot names, or None.
+
+        Where the signature has none, the denoiser's own size stands for it, as in the pipelines
+        themselves.
+        """
+        argument = self.frames_argument if name == "num_frames" else name
+        found = self.parameters.get(argument or "")
+        if found is not None and found.default not in (None, inspect.Parameter.empty):
+            return found.default
+        if name == "fps":
+            argument = self.fps_argument
+            return self.parameters[argument].default if argument else _USUAL_FPS
+        if name in ("width", "height"):
+            return self._size(name)
+        if name == "num_frames":
+            latent = self._config("sample_frames") or self._config("num_frames")
+            return int(latent) if latent else self.temporal * 4 + 1
+        return 1.0 if name == "guidance_scale" else None
+
+    def _size(self, name: str) -> int:
+        said = getattr(self._pipe, f"default_{name}", None)
+        cells = self._config(f"sample_{name}") or self._config("sample_size")
+        if isinstance(cells, (list, tuple)):
+            cells = cells[-1] if name == "width" else cells[0]
+        return int(said or (cells or 32) * self.spatial)
+
+    def _config(self, name: str) -> Any:
+        return getattr(getattr(self.denoiser, "config", None), name, None)
+
+
+def _first(pipe: Any, names: tuple[str, ...]) -> int | None:
+    found = (getattr(pipe, name, None) for name in names)
+    return next((int(value) for value in found if value), None)
