@@ -213,7 +213,8 @@ def test_options_that_fit_pass(ltx):
     assert fits(float | list[float] | None, (0.1, 1))
     assert not fits(list[int], (0.5,))
     assert not fits(int | None, True)
-    assert fits(inspect.Parameter.empty.__name__, 3)
+    assert fits(inspect.Parameter.empty, 3)
+    assert fits(float | None, None)
 
 
 @pytest.mark.parametrize(

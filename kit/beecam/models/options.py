@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 import typing
 from typing import Any
@@ -18,8 +19,8 @@ def fits(annotation: Any, value: Any) -> bool:
         annotation: Of a pipeline's argument; what says nothing allows everything.
         value: A text, a number, a truth value, None, or a tuple of them.
     """
-    if isinstance(annotation, str) or annotation is Any or annotation is types.NoneType:
-        return annotation is not types.NoneType or value is None
+    if annotation is inspect.Parameter.empty or annotation is Any or isinstance(annotation, str):
+        return True
     inner = typing.get_args(annotation)
     origin = typing.get_origin(annotation) or annotation
     if origin in (typing.Union, types.UnionType):
