@@ -107,13 +107,8 @@ class DiffusersModel:
     def arguments(self) -> Mapping[str, Any]:
         """Further arguments that a shot may carry, with the pipeline's defaults."""
         ours = {
-<<<<<<< HEAD
-            *_OURS, self._anatomy.fps_argument, self._anatomy.frames_argument,
-            *self._family.refuses,
-=======
             *_OURS, *self._family.refuses,
             self._anatomy.fps_argument, self._anatomy.frames_argument,
->>>>>>> a10a5805c551842b06396fe856fabc463d6cc18a
         }  # fmt: skip
         return {
             name: parameter.default
@@ -171,14 +166,8 @@ class DiffusersModel:
             yield Problem(name, f"{name}: no argument of {self.name}.{hint}")
             return
         default = self.arguments[name]
-<<<<<<< HEAD
-        parameter = self._anatomy.parameters[name]
-        annotation = parameter.annotation
-        if default is None and annotation is not parameter.empty:
-=======
         annotation = self._anatomy.parameters[name].annotation
         if default is None:
->>>>>>> a10a5805c551842b06396fe856fabc463d6cc18a
             if value is not None and not fits(annotation, value):
                 yield Problem(name, (
                     f"{name}={shorten(value)}: {self.name} needs {spelled(annotation)} there."
