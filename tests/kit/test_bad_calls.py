@@ -33,7 +33,7 @@ def test_a_model_that_is_none_is_named(ltx, library, clips):
     ):  # fmt: skip
         assert "a loaded model is needed, from bc.load() or bc.wrap(pipe)" in said(call)
     assert "library='x'" in said(lambda: sweep.estimate(ltx, "x"))
-    assert "load(5): only 'pollen' ships inside" in said(lambda: bc.load(5), ModelError)
+    assert "load(5): a name, as in bc.load()" in said(lambda: bc.load(5), ModelError)
 
 
 def test_vary_needs_a_resolved_shot(ltx):

@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import ModelError, did_you_mean, listing, shorten
+from beecam.errors import ModelError, listing, shorten
 from beecam.models.adapter import DiffusersModel
 from beecam.models.anatomy import Anatomy
 from beecam.models.families import FAMILIES, family_of, unknown
 from beecam.models.lane import Lanes
+from beecam.models.opening import open_pipeline
 
 POLLEN = Path(__file__).parent / "pollen" / "weights"
 
 
-def load(name: str = "pollen") -> DiffusersModel:
-    """Load a model.
+def load(
+    name: str | os.PathLike[str] = "pollen", *, device: str | None = None,
+    dtype: str | None = None, offload: str | None = None, revision: str | None = None,
+    batch_size: int | None = None,
+) -> DiffusersModel:  # fmt: skip
+    """Load a model; what is chosen for this machine is printed in one line.
 
     >>> model = bc.load()
+    >>> model = bc.load("Wan-AI/Wan2.1-T2V-1.3B-Diffusers")
 
     Args:
-        name: "pollen", the small model that ships inside. For any other, load its diffusers
-            pipeline and use `bc.wrap(pipe)`.
+        name: "pollen", the small model that ships inside; a repository as "owner/name"; or a
+            folder with a pipeline. Only weights in safetensors are loaded.
+        device: Where it runs, as torch names it; by default the accelerator that is there, else
+            the CPU. pollen runs on the CPU.
+        dtype: "float32", "bfloat16" or "float16"; by default bfloat16 on an accelerator.
+        offload: "none", "model" or "sequential": what stays outside an accelerator's memory until
+            it is used; by default by the memory that is free.
+        revision: Of the repository: a branch, tag or commit.
+        batch_size: How many clips one call makes at most; by default a cautious guess.
 
     Raises:
-        ModelError: There is no such model.
+        ModelError: There is no such model, or it can't be had; the message says what to do.
     """
-    if name != "pollen":
-        raise ModelError(
-            f"load({name!r}): only 'pollen' ships inside.{did_you_mean(name, ['pollen'])} For "
-            "another model, load its diffusers pipeline and pass it to bc.wrap(pipe)."
-        )
+    if not isinstance(name, (str, os.PathLike)):
+        raise ModelError(f"load({shorten(name)}): a name, as in bc.load() or bc.load('pollen').")
+    source = os.fspath(name)
+    if source == "pollen":
+        return _pollen(device or "cpu", batch_size)
+    opened = open_pipeline(
+        source, device=device, dtype=dtype, offload=offload, revision=revision
+    )  # fmt: skip
+    model = wrap(opened.pipe, name=opened.name, batch_size=batch_size)
+    model.licence = opened.licence
+    print(opened.choices)  # noqa: T201  (what was chosen is said where it was asked for)
+    return model
+
+
+def _pollen(device: str, batch_size: int | None) -> DiffusersModel:
     from beecam.models.pollen.sampling import load_pipeline
 
     lanes = Lanes()
     return lanes.run(lambda: DiffusersModel(
-        load_pipeline(POLLEN), FAMILIES[0], name="pollen", licence="Apache-2.0", folder=POLLEN,
-        defaults=_pollen_defaults(), lanes=lanes,
+        load_pipeline(POLLEN).to(device), FAMILIES[0], name="pollen", licence="Apache-2.0",
+        folder=POLLEN, defaults=_pollen_defaults(), lanes=lanes, batch_size=batch_size,
     ))  # fmt: skip
 
 

@@ -1,0 +1,223 @@
+"""Pipelines from a repository on a hub or from a folder, with defaults for the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from beecam.errors import ModelError, did_you_mean, listing, shorten
+
+_INDEX = "model_index.json"
+_DTYPES = ("float32", "bfloat16", "float16")
+_OFFLOADS = ("none", "model", "sequential")
+# What the latents and one step need beside the weights, as a share of these.
+_ROOM = 1.3
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A loaded pipeline, and what is known of where it came from.
+
+    Attributes:
+        pipe: The pipeline.
+        name: How clips name it.
+        licence: Of the weights, or None.
+        choices: One sentence on what was chosen for this machine.
+    """
+
+    pipe: Any
+    name: str
+    licence: str | None
+    choices: str
+
+
+def open_pipeline(
+    source: str, *, device: str | None, dtype: str | None, offload: str | None,
+    revision: str | None,
+) -> Opened:  # fmt: skip
+    """Load a diffusers pipeline.
+
+    Args:
+        source: A repository as "owner/name", or a folder.
+        device: Where it runs; by default the accelerator that is there, else the CPU.
+        dtype: One of "float32", "bfloat16" and "float16"; by default bfloat16 on an accelerator.
+        offload: "none", "model" or "sequential"; by default by the memory that is free.
+        revision: Of the repository.
+
+    Raises:
+        ModelError: It can't be had; the message says why and what to do.
+    """
+    import torch
+
+    for name, value, allowed in (
+        ("dtype", dtype, _DTYPES), ("offload", offload, _OFFLOADS),
+    ):  # fmt: skip
+        if value is not None and value not in allowed:
+            raise ModelError(
+                f"{name}={shorten(value)}: one of {listing(allowed)}.{did_you_mean(value, allowed)}"
+            )
+    used = device or _best_device()
+    number = dtype or ("float32" if used == "cpu" else "bfloat16")
+    folder = Path(source).expanduser()
+    if folder.exists():
+        _check_folder(folder)
+    elif not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
+        raise ModelError(
+            f"load({source!r}): 'pollen' ships inside; else a repository such as "
+            "'Wan-AI/Wan2.1-T2V-1.3B-Diffusers' or a folder with a pipeline is needed."
+            f"{did_you_mean(source, ['pollen'])}"
+        )
+    pipe = _from_pretrained(source, folder, getattr(torch, number), revision)
+    how = offload or _best_offload(pipe, used)
+    _place(source, pipe, used, how)
+    choices = (
+        f"{type(pipe).__name__} from {source} on {used} in {number}, "
+        + ("all of it in memory" if how == "none" else f"{how} offload")
+        + " (device=, dtype= and offload= choose otherwise)"
+    )
+    local = folder if folder.exists() else _snapshot(source, revision)
+    return Opened(pipe, source if not folder.exists() else folder.name, _licence(local), choices)
+
+
+def _check_folder(folder: Path) -> None:
+    """Say what keeps a folder from being loaded, before anything is read."""
+    if folder.is_file():
+        raise ModelError(
+            f"load({str(folder)!r}): a single file says nothing of the rest of a pipeline. Load it "
+            "with its class, as in bc.wrap(LTXPipeline.from_single_file(path))."
+        )
+    index = folder / _INDEX
+    if not index.exists():
+        near = [path.parent.name for path in folder.glob(f"*/{_INDEX}")]
+        hint = f" There is one in {listing(near)} within it." if near else ""
+        raise ModelError(
+            f"load({str(folder)!r}): no folder of a pipeline, which has a {_INDEX}.{hint}"
+        )
+    try:
+        parts = json.loads(index.read_text())
+    except ValueError as error:
+        raise ModelError(f"load({str(folder)!r}): its {_INDEX} is damaged ({error}).") from error
+    for part in parts:
+        weights = folder / part
+        pickled = [*weights.glob("*.bin"), *weights.glob("*.pt"), *weights.glob("*.ckpt")]
+        if weights.is_dir() and pickled and not list(weights.glob("*.safetensors")):
+            raise ModelError(
+                f"load({str(folder)!r}): {part} has its weights as a pickle ({pickled[0].name}), "
+                "which can run any code. Only safetensors are loaded: convert it with "
+                "save_pretrained(folder, safe_serialization=True) where you trust it."
+            )
+
+
+def _from_pretrained(source: str, folder: Path, dtype: Any, revision: str | None) -> Any:
+    from diffusers import DiffusionPipeline
+
+    where = str(folder) if folder.exists() else source
+    with _said_plainly(source):
+        return DiffusionPipeline.from_pretrained(
+            where, dtype=dtype, revision=revision, use_safetensors=True
+        )
+
+
+@contextlib.contextmanager
+def _said_plainly(source: str) -> Iterator[None]:
+    """Turn what a hub or a folder raises into one sentence that says what to do."""
+    try:
+        yield
+    except (OSError, ValueError, AttributeError, ImportError) as error:
+        kinds = {type(one).__name__ for one in _causes(error)}
+        raise ModelError(f"load({source!r}): {_why(kinds, error)}") from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+_REASONS = {
+    "GatedRepoError": (
+        "its owner gives it only to those who have asked. Ask on its page, then log in with "
+        "`hf auth login`."
+    ),
+    "RevisionNotFoundError": "the repository has no such revision.",
+    "RepositoryNotFoundError": (
+        "there is no such repository, or it is private. Look at the spelling; for a private one "
+        "log in with `hf auth login`."
+    ),
+}
+_UNREACHED = ("OfflineModeIsEnabled", "ConnectError", "ConnectionError", "ConnectTimeout")
+
+
+def _why(kinds: set[str], error: BaseException) -> str:
+    for kind, reason in _REASONS.items():
+        if kind in kinds:
+            return reason
+    if kinds.intersection(_UNREACHED):
+        return (
+            "it isn't on this machine, and the hub can't be reached. Look at the network, or give "
+            "a folder that has it."
+        )
+    text = str(error).strip().splitlines()[0]
+    if "safetensors" in text:
+        return f"only safetensors are loaded, and it has none for some part: {text}"
+    return f"it can't be loaded as a pipeline: {text}"
+
+
+def _best_device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _best_offload(pipe: Any, device: str) -> str:
+    """Return how much has to stay outside an accelerator's memory."""
+    import torch
+
+    if not device.startswith("cuda"):
+        return "none"
+    free, _ = torch.cuda.mem_get_info()
+    sizes = [_bytes(part) for part in pipe.components.values() if hasattr(part, "parameters")]
+    if sum(sizes) * _ROOM < free:
+        return "none"
+    return "model" if max(sizes, default=0) * _ROOM < free else "sequential"
+
+
+def _bytes(part: Any) -> int:
+    return sum(p.numel() * p.element_size() for p in part.parameters())
+
+
+def _place(source: str, pipe: Any, device: str, offload: str) -> None:
+    if offload == "none":
+        pipe.to(device)
+        return
+    with _said_plainly(source):
+        if offload == "model":
+            pipe.enable_model_cpu_offload(device=device)
+        else:
+            pipe.enable_sequential_cpu_offload(device=device)
+
+
+def _snapshot(source: str, revision: str | None) -> Path | None:
+    """Return where a repository lies on this machine."""
+    from huggingface_hub import snapshot_download
+
+    with contextlib.suppress(OSError, ValueError):
+        return Path(snapshot_download(source, revision=revision, local_files_only=True))
+    return None
+
+
+def _licence(folder: Path | None) -> str | None:
+    """Return what a model's card says of its licence, in the front of its README."""
+    card = folder / "README.md" if folder else None
+    if card is None or not card.exists():
+        return None
+    front = card.read_text(errors="replace").split("---")[1:2]
+    found = re.search(r"^licen[cs]e(?:_name)?:\s*(\S+)", front[0], re.MULTILINE) if front else None
+    return found[1].strip("\"'") if found else None
