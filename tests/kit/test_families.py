@@ -41,10 +41,7 @@ def test_a_sweep_of_prompts_seeds_and_a_number(family, library):
     model, more = family
     sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=[3, 4],
                      guidance_scale=[2.0, 5.0], num_inference_steps=STEPS, **more)  # fmt: skip
-    seen = []
-    run = bc.run(sweep, model, library=library)
-    while not run.finished:
-        seen += [cell for cell in run.changes(timeout=1).cells if cell.preview]
+    run = bc.run(sweep, model, library=library).wait(120)
     assert not run.errors
     assert len(run.clips) == 8
     for clip in run.clips[::3]:
