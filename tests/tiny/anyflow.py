@@ -1,0 +1,2 @@
+MAKERS = {}
+SHAPES = {}
