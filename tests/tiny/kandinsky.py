@@ -1,2 +1,4 @@
+"""Kandinsky 5: text and image."""
+
 MAKERS = {}
 SHAPES = {}

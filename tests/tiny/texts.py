@@ -74,16 +74,23 @@ def _fitted(specials, single, instructions, length, **more):
     known = dict.fromkeys([*WORDS, *plain])
     once = sorted((word for word in known if plain.count(word) == 1), key=len)
     words = {word: word for word in known}
-    while True:
-        made = _tokenizer([w for w in words.values() if w], specials, single, **more)
-        missing = length - len(made(instructions)["input_ids"])
-        if not missing:
-            return made
-        if missing < 0 or not once:
-            message = f"the instructions can't be made {length} tokens long"
-            raise ValueError(message)
+
+    def missing():
+        nonlocal made
+        made = _tokenizer([word for word in words.values() if word], specials, single, **more)
+        return length - len(made(instructions)["input_ids"])
+
+    made = None
+    while (less := missing()) and once:
+        # Every letter that a word is short of is a token more.
         word = once.pop()
-        words[word] = word[: max(0, len(word) - missing)]
+        words[word] = word[: max(0, len(word) - less)]
+        if missing() < 0:  # it is the beginning of another word
+            words[word] = word
+    if less:
+        message = f"the instructions can't be made {length} tokens long"
+        raise ValueError(message)
+    return made
 
 
 LLAMA = ["<|begin_of_text|>", "<|pad|>", "<image>", "<|start_header_id|>", "<|end_header_id|>",
