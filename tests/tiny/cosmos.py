@@ -39,7 +39,8 @@ def _transformer(channels, out_channels):
         in_channels=channels, out_channels=out_channels, num_attention_heads=2,
         attention_head_dim=16, num_layers=1, mlp_ratio=2, text_embed_dim=SIZE, adaln_lora_dim=4,
         max_size=(4, 32, 32), patch_size=(1, 2, 2), rope_scale=(2.0, 1.0, 1.0),
-        concat_padding_mask=True, extra_pos_embed_type="learnable",
+        extra_pos_embed_type="learnable",
+        concat_padding_mask=False,  # the published weights have it; it wants torchvision
     )  # fmt: skip
 
 
@@ -70,9 +71,7 @@ def _cosmos(*, image=False):
 def _cosmos2():
     from diffusers import FlowMatchEulerDiscreteScheduler
 
-    scheduler = FlowMatchEulerDiscreteScheduler(
-        use_karras_sigmas=True, sigma_min=0.002, sigma_max=80.0, final_sigmas_type="sigma_min"
-    )
+    scheduler = FlowMatchEulerDiscreteScheduler(use_karras_sigmas=True)
     return {**_text(), "vae": wan.vae(), "scheduler": scheduler,
             "transformer": _transformer(17, 16)}  # fmt: skip
 

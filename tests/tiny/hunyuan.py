@@ -110,7 +110,10 @@ MAKERS = {
 }
 SHAPES = {
     "HunyuanVideoPipeline": _SHAPE,
-    "HunyuanVideoImageToVideoPipeline": {**_SHAPE, "image": picture(16, 16)},
+    # It leaves out the first 4 frames: 5 are left.
+    "HunyuanVideoImageToVideoPipeline": {
+        **_SHAPE, "image": picture(16, 16), "num_frames": 9,
+    },  # fmt: skip
     "HunyuanVideo15Pipeline": {**_SHAPE15, "height": 16, "width": 16},
     # Takes its size from the picture's shape and the transformer's `target_size`: 16 x 16.
     "HunyuanVideo15ImageToVideoPipeline": {**_SHAPE15, "image": picture(16, 16)},

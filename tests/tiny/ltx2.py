@@ -60,7 +60,7 @@ def _ltx2():
 
 
 _SHAPE = {
-    "height": 16, "width": 16, "num_frames": 5, "num_inference_steps": 2,
+    "height": 32, "width": 32, "num_frames": 5, "num_inference_steps": 2,
     "max_sequence_length": 16,
     # The block that guidance leaves out: the default is the 28th, and there is one.
     "spatio_temporal_guidance_blocks": [0],
@@ -70,5 +70,5 @@ _SHAPE = {
 MAKERS = dict.fromkeys(("LTX2Pipeline", "LTX2ImageToVideoPipeline"), _ltx2)
 SHAPES = {
     "LTX2Pipeline": _SHAPE,
-    "LTX2ImageToVideoPipeline": {**_SHAPE, "image": picture(16, 16)},
+    "LTX2ImageToVideoPipeline": {**_SHAPE, "image": picture()},
 }

@@ -122,6 +122,22 @@ def qwen_tokenizer(instructions, length):
     )  # fmt: skip
 
 
+def qwen_processor(tokenizer):
+    """Qwen2.5-VL's for words and pictures: the part for films can't be made without torchvision."""
+    from transformers import ProcessorMixin, Qwen2VLImageProcessorPil, Qwen2VLProcessor
+
+    class WithoutFilms(Qwen2VLProcessor):
+        def __init__(self, image_processor=None, tokenizer=None):
+            self.image_token, self.video_token = "<|image_pad|>", "<|video_pad|>"
+            ids = tokenizer.convert_tokens_to_ids
+            self.image_token_id, self.video_token_id = map(
+                ids, (self.image_token, self.video_token)
+            )
+            ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=CHAT)
+
+    return WithoutFilms(Qwen2VLImageProcessorPil(), tokenizer)
+
+
 def gemma_tokenizer():
     specials = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_image>", "<image_soft_token>",
                 "<end_of_image>"]  # fmt: skip
@@ -277,17 +293,17 @@ def clip_text(tokenizer):
     )  # fmt: skip
 
 
-def clip_vision(size=8):
-    """An encoder of images and the processor before it."""
+def clip_vision(size=8, side=16):
+    """An encoder of images of 4 x 4 patches and the processor before it."""
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     model = CLIPVisionModelWithProjection(
         CLIPVisionConfig(
             hidden_size=size, projection_dim=size, intermediate_size=16, num_hidden_layers=2,
-            num_attention_heads=2, image_size=16, patch_size=4,
+            num_attention_heads=2, image_size=side, patch_size=side // 4,
         )
     )  # fmt: skip
-    return model, clip_images(16)
+    return model, clip_images(side)
 
 
 def clip_images(size):
