@@ -28,6 +28,12 @@ _GROUPS = (wan, ltx, cogvideox, hunyuan, mochi, ltx2, skyreels, cosmos, kandinsk
 _MAKERS = {name: maker for group in _GROUPS for name, maker in group.MAKERS.items()}
 SHAPES = {name: shape for group in _GROUPS for name, shape in group.SHAPES.items()}
 NAMES: tuple[str, ...] = tuple(_MAKERS)
+# Called with words, diffusers 0.42 ends in a NameError where these lack the package.
+NEEDS = dict.fromkeys(
+    ("WanImageToVideoPipeline", "WanVideoToVideoPipeline", "WanVACEPipeline",
+     "SkyReelsV2Pipeline", "SkyReelsV2ImageToVideoPipeline",
+     "SkyReelsV2DiffusionForcingPipeline"), "ftfy",
+)  # fmt: skip
 
 
 def make(name):

@@ -20,7 +20,8 @@ def _allegro():
         up_block_types=("AllegroUpBlock3D",) * 4, block_out_channels=(8, 8, 8, 8),
         latent_channels=4, layers_per_block=1, norm_num_groups=2, temporal_compression_ratio=4,
     )  # fmt: skip
-    vae.enable_tiling()  # it has no other way to decode
+    vae.enable_tiling()  # it has no other way to decode; tiles are as small as the clips
+    vae.kernel, vae.stride = (8, 16, 16), (4, 8, 8)
     tokenizer = t5_tokenizer()
     return {
         "tokenizer": tokenizer, "text_encoder": t5(tokenizer), "vae": vae,
