@@ -43,10 +43,9 @@ def make(name):
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        components = _MAKERS[name]()
-    for part in components.values():
+        pipe = getattr(diffusers, name)(**_MAKERS[name]())
+    for part in pipe.components.values():
         if isinstance(part, torch.nn.Module):
             part.eval().requires_grad_(False)
-    pipe = getattr(diffusers, name)(**components)
     pipe.set_progress_bar_config(disable=True)
     return pipe

@@ -1,5 +1,6 @@
 """Measures what FACTS.md says: `PYTHONPATH=tests python -m tiny.facts`, with ftfy installed."""
 
+import functools
 import importlib.util
 import inspect
 from pathlib import Path
@@ -56,13 +57,14 @@ def watch(owner, name, seen):
     if method is None:
         return
 
+    @functools.wraps(method)
     def watched(*args, **kwargs):
         out = method(*args, **kwargs)
         given = [a for a in [*args, *kwargs.values()] if isinstance(a, torch.Tensor)]
         seen.setdefault(name, []).append((out, given))
         return out
 
-    owner.__dict__[name] = watched
+    setattr(owner, name, watched)
 
 
 def batch(pipe, name):
@@ -83,10 +85,8 @@ def latents(seen, pipe):
     samples = [tuple(g.shape) for _, given in seen["step"] for g in given if g.ndim >= 3][1::2]
     shape = samples[0] if samples else ()
     denoiser = getattr(pipe, "transformer", None) or pipe.unet
-    channels = getattr(denoiser.config, "out_channels", None) or denoiser.config.out_visual_dim
-    # Latte's and DDIM's models give twice the channels.
-    wanted = {channels, getattr(pipe.vae.config, "latent_channels", None),
-              getattr(pipe.vae.config, "z_dim", None)}  # fmt: skip
+    both = {**denoiser.config, **pipe.vae.config}
+    wanted = {both[key] for key in ("latent_channels", "z_dim") if both.get(key)}
     axes = [axis for axis, size in enumerate(shape) if axis and size in wanted]
     return shown(np.empty(shape)), f"axis {' or '.join(map(str, axes))}" if axes else "packed"
 
@@ -100,8 +100,14 @@ def row(name):
     two = batch(pipe, name)
     for method in ("encode_prompt", "prepare_latents"):
         watch(pipe, method, seen)
-    watch(pipe.scheduler, "step", seen)
-    out = call(pipe, name)
+    # On the class: LTX-2 steps its sound with a deep copy of the scheduler.
+    kind = type(pipe.scheduler)
+    step = kind.step
+    watch(kind, "step", seen)
+    try:
+        out = call(pipe, name)
+    finally:
+        kind.step = step
     steps = 2  # of the calls in SHAPES: films begin half way through 4
     names = ", ".join(getattr(pipe, "_callback_tensor_inputs", []))
     callback = names if "callback_on_step_end" in inspect.signature(pipe.__call__).parameters else "none"

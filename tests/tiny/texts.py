@@ -13,7 +13,7 @@ from pathlib import Path
 WORDS = (
     "a an over the bee moth ladybug meadow dunes sea at noon night seen from drone cat red square "
     "system user assistant"
-).split()
+).split()  # noqa: SIM905
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 SIZE = 16  # of every encoder's hidden states
 
