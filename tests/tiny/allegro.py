@@ -29,10 +29,10 @@ def _allegro():
     }  # fmt: skip
 
 
+_SHAPE = {
+    "height": 16, "width": 16, "num_frames": 8, "num_inference_steps": 2,
+    "max_sequence_length": 16,
+}  # fmt: skip
+
 MAKERS = {"AllegroPipeline": _allegro}
-SHAPES = {
-    "AllegroPipeline": {
-        "height": 16, "width": 16, "num_frames": 8, "num_inference_steps": 2,
-        "max_sequence_length": 16,
-    }  # fmt: skip
-}
+SHAPES = {"AllegroPipeline": _SHAPE}

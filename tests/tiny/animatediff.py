@@ -38,12 +38,14 @@ def _animatediff():
     }  # fmt: skip
 
 
+# As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
+_FILM = {
+    "height": 16, "width": 16, "video": film(4, 16, 16), "num_inference_steps": 4,
+    "strength": 0.5,
+}  # fmt: skip
+
 MAKERS = dict.fromkeys(("AnimateDiffPipeline", "AnimateDiffVideoToVideoPipeline"), _animatediff)
 SHAPES = {
     "AnimateDiffPipeline": {"height": 16, "width": 16, "num_frames": 4, "num_inference_steps": 2},
-    # As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
-    "AnimateDiffVideoToVideoPipeline": {
-        "height": 16, "width": 16, "video": film(4, 16, 16), "num_inference_steps": 4,
-        "strength": 0.5,
-    },  # fmt: skip
+    "AnimateDiffVideoToVideoPipeline": _FILM,
 }

@@ -16,10 +16,10 @@ def _anyflow():
     }  # fmt: skip
 
 
+_SHAPE = {
+    "height": 16, "width": 16, "num_frames": 5, "num_inference_steps": 2,
+    "max_sequence_length": 16,
+}  # fmt: skip
+
 MAKERS = {"AnyFlowPipeline": _anyflow}
-SHAPES = {
-    "AnyFlowPipeline": {
-        "height": 16, "width": 16, "num_frames": 5, "num_inference_steps": 2,
-        "max_sequence_length": 16,
-    }  # fmt: skip
-}
+SHAPES = {"AnyFlowPipeline": _SHAPE}

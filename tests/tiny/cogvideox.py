@@ -35,6 +35,12 @@ def _cog(in_channels=4, **more):
 _SHAPE = {"height": 32, "width": 32, "num_frames": 9, "num_inference_steps": 2,
           "max_sequence_length": 16}  # fmt: skip
 
+# As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
+_FILM = {
+    "height": 32, "width": 32, "video": film(9), "num_inference_steps": 4, "strength": 0.5,
+    "max_sequence_length": 16,
+}  # fmt: skip
+
 MAKERS = {
     "CogVideoXPipeline": _cog,
     # Noise and the picture; rotary and learned positions, as CogVideoX-5B-I2V has.
@@ -46,9 +52,5 @@ MAKERS = {
 SHAPES = {
     "CogVideoXPipeline": _SHAPE,
     "CogVideoXImageToVideoPipeline": {**_SHAPE, "image": picture()},
-    # As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
-    "CogVideoXVideoToVideoPipeline": {
-        "height": 32, "width": 32, "video": film(9), "num_inference_steps": 4, "strength": 0.5,
-        "max_sequence_length": 16,
-    },  # fmt: skip
+    "CogVideoXVideoToVideoPipeline": _FILM,
 }

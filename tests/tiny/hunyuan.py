@@ -39,6 +39,8 @@ def _hunyuan(*, image=False):
     from diffusers import HunyuanVideoTransformer3DModel
     from diffusers.pipelines.hunyuan_video import (
         pipeline_hunyuan_video as of_text,
+    )
+    from diffusers.pipelines.hunyuan_video import (
         pipeline_hunyuan_video_image2video as of_image,
     )
 
@@ -111,9 +113,7 @@ MAKERS = {
 SHAPES = {
     "HunyuanVideoPipeline": _SHAPE,
     # It leaves out the first 4 frames: 5 are left.
-    "HunyuanVideoImageToVideoPipeline": {
-        **_SHAPE, "image": picture(16, 16), "num_frames": 9,
-    },  # fmt: skip
+    "HunyuanVideoImageToVideoPipeline": {**_SHAPE, "image": picture(16, 16), "num_frames": 9},
     "HunyuanVideo15Pipeline": {**_SHAPE15, "height": 16, "width": 16},
     # Takes its size from the picture's shape and the transformer's `target_size`: 16 x 16.
     "HunyuanVideo15ImageToVideoPipeline": {**_SHAPE15, "image": picture(16, 16)},

@@ -21,6 +21,4 @@ def _latte():
 
 
 MAKERS = {"LattePipeline": _latte}
-SHAPES = {
-    "LattePipeline": {"height": 16, "width": 16, "video_length": 4, "num_inference_steps": 2}
-}
+SHAPES = {"LattePipeline": {"height": 16, "width": 16, "video_length": 4, "num_inference_steps": 2}}

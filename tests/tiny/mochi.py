@@ -26,10 +26,10 @@ def _mochi():
     }  # fmt: skip
 
 
+_SHAPE = {
+    "height": 16, "width": 16, "num_frames": 7, "num_inference_steps": 2,
+    "max_sequence_length": 16,
+}  # fmt: skip
+
 MAKERS = {"MochiPipeline": _mochi}
-SHAPES = {
-    "MochiPipeline": {
-        "height": 16, "width": 16, "num_frames": 7, "num_inference_steps": 2,
-        "max_sequence_length": 16,
-    }  # fmt: skip
-}
+SHAPES = {"MochiPipeline": _SHAPE}

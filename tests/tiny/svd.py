@@ -28,17 +28,19 @@ def _svd():
         prediction_type="v_prediction", sigma_max=700.0, sigma_min=0.002, steps_offset=1,
         timestep_spacing="leading", timestep_type="continuous", use_karras_sigmas=True,
     )  # fmt: skip
-    image_encoder, feature_extractor = clip_vision(32, 224)  # the pipeline brings every picture to 224
+    image_encoder, feature_extractor = clip_vision(
+        32, 224
+    )  # the pipeline brings every picture to 224
     return {
         "vae": vae, "image_encoder": image_encoder, "unet": unet, "scheduler": scheduler,
         "feature_extractor": feature_extractor,
     }  # fmt: skip
 
 
+_SHAPE = {
+    "image": picture(16, 16), "height": 16, "width": 16, "num_frames": 2,
+    "num_inference_steps": 2,
+}  # fmt: skip
+
 MAKERS = {"StableVideoDiffusionPipeline": _svd}
-SHAPES = {
-    "StableVideoDiffusionPipeline": {
-        "image": picture(16, 16), "height": 16, "width": 16, "num_frames": 2,
-        "num_inference_steps": 2,
-    }  # fmt: skip
-}
+SHAPES = {"StableVideoDiffusionPipeline": _SHAPE}

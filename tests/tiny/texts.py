@@ -10,10 +10,10 @@ import re
 import tempfile
 from pathlib import Path
 
-WORDS = (
+WORDS = (  # noqa: SIM905
     "a an over the bee moth ladybug meadow dunes sea at noon night seen from drone cat red square "
     "system user assistant"
-).split()  # noqa: SIM905
+).split()
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 SIZE = 16  # of every encoder's hidden states
 

@@ -72,6 +72,12 @@ def _wan_vace():
 _SHAPE = {"height": 16, "width": 16, "num_frames": 5, "num_inference_steps": 2,
           "max_sequence_length": 16}  # fmt: skip
 
+# As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
+_FILM = {
+    "height": 16, "width": 16, "video": film(5, 16, 16), "num_inference_steps": 4,
+    "strength": 0.5, "max_sequence_length": 16,
+}  # fmt: skip
+
 MAKERS = {
     "WanPipeline": _wan,
     "WanImageToVideoPipeline": _wan_image,
@@ -81,10 +87,6 @@ MAKERS = {
 SHAPES = {
     "WanPipeline": _SHAPE,
     "WanImageToVideoPipeline": {**_SHAPE, "image": picture(16, 16)},
-    # As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
-    "WanVideoToVideoPipeline": {
-        "height": 16, "width": 16, "video": film(5, 16, 16), "num_inference_steps": 4,
-        "strength": 0.5, "max_sequence_length": 16,
-    },  # fmt: skip
+    "WanVideoToVideoPipeline": _FILM,
     "WanVACEPipeline": {**_SHAPE, "video": film(5, 16, 16)},
 }
