@@ -1,0 +1,40 @@
+"""SkyReels-V2: text, image, and diffusion forcing."""
+
+from functools import partial
+
+from tiny.pictures import picture
+from tiny.texts import clip_vision
+from tiny.wan import BLOCKS, text, vae
+
+
+def _skyreels(**more):
+    from diffusers import SkyReelsV2Transformer3DModel, UniPCMultistepScheduler
+
+    return {
+        **text(), "transformer": SkyReelsV2Transformer3DModel(**{"in_channels": 16, **BLOCKS, **more}),
+        "vae": vae(), "scheduler": UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=8.0
+        ),
+    }  # fmt: skip
+
+
+def _skyreels_image():
+    made = _skyreels(in_channels=36, image_dim=8)
+    made["image_encoder"], made["image_processor"] = clip_vision()
+    return made
+
+
+_SHAPE = {"height": 16, "width": 16, "num_frames": 5, "num_inference_steps": 2,
+          "max_sequence_length": 16}  # fmt: skip
+
+MAKERS = {
+    "SkyReelsV2Pipeline": _skyreels,
+    "SkyReelsV2ImageToVideoPipeline": _skyreels_image,
+    # Told the rate of frames, as the published weights are.
+    "SkyReelsV2DiffusionForcingPipeline": partial(_skyreels, inject_sample_info=True),
+}
+SHAPES = {
+    "SkyReelsV2Pipeline": _SHAPE,
+    "SkyReelsV2ImageToVideoPipeline": {**_SHAPE, "image": picture(16, 16)},
+    "SkyReelsV2DiffusionForcingPipeline": _SHAPE,
+}

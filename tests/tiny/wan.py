@@ -1,0 +1,92 @@
+"""Wan 2.1: text, image, film, and VACE's control."""
+
+from functools import partial
+
+from tiny.pictures import film, picture
+from tiny.texts import SIZE, clip_vision, t5_tokenizer, umt5
+
+
+def vae():
+    from diffusers import AutoencoderKLWan
+
+    return AutoencoderKLWan(
+        base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1,
+        temperal_downsample=[False, True, True],
+    )  # fmt: skip
+
+
+BLOCKS = {
+    "patch_size": (1, 2, 2), "num_attention_heads": 2, "attention_head_dim": 12,
+    "out_channels": 16, "text_dim": SIZE, "freq_dim": 16, "ffn_dim": 32, "num_layers": 1,
+    "cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "rope_max_seq_len": 32,
+}  # fmt: skip
+
+
+def text(encoder=umt5):
+    tokenizer = t5_tokenizer()
+    return {"tokenizer": tokenizer, "text_encoder": encoder(tokenizer)}
+
+
+def _flow():
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    return FlowMatchEulerDiscreteScheduler(shift=3.0)
+
+
+def _unipc():
+    from diffusers import UniPCMultistepScheduler
+
+    return UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+    )
+
+
+def _wan(scheduler=_flow):
+    from diffusers import WanTransformer3DModel
+
+    return {**text(), "transformer": WanTransformer3DModel(in_channels=16, **BLOCKS),
+            "vae": vae(), "scheduler": scheduler()}  # fmt: skip
+
+
+def _wan_image():
+    from diffusers import WanTransformer3DModel
+
+    image_encoder, image_processor = clip_vision()
+    # What is denoised, 4 channels of mask and the picture's 16.
+    transformer = WanTransformer3DModel(in_channels=36, image_dim=8, **BLOCKS)
+    return {
+        **text(), "transformer": transformer, "vae": vae(), "scheduler": _unipc(),
+        "image_encoder": image_encoder, "image_processor": image_processor,
+    }  # fmt: skip
+
+
+def _wan_vace():
+    from diffusers import WanVACETransformer3DModel
+
+    transformer = WanVACETransformer3DModel(
+        in_channels=16, vace_layers=[0], vace_in_channels=96, **BLOCKS
+    )
+    return {**text(), "transformer": transformer, "vae": vae(), "scheduler": _unipc()}
+
+
+_SHAPE = {"height": 16, "width": 16, "num_frames": 5, "num_inference_steps": 2,
+          "max_sequence_length": 16}  # fmt: skip
+
+# As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
+_FILM = {
+    "height": 16, "width": 16, "video": film(5, 16, 16), "num_inference_steps": 4,
+    "strength": 0.5, "max_sequence_length": 16,
+}  # fmt: skip
+
+MAKERS = {
+    "WanPipeline": _wan,
+    "WanImageToVideoPipeline": _wan_image,
+    "WanVideoToVideoPipeline": partial(_wan, _unipc),
+    "WanVACEPipeline": _wan_vace,
+}
+SHAPES = {
+    "WanPipeline": _SHAPE,
+    "WanImageToVideoPipeline": {**_SHAPE, "image": picture(16, 16)},
+    "WanVideoToVideoPipeline": _FILM,
+    "WanVACEPipeline": {**_SHAPE, "video": film(5, 16, 16)},
+}
