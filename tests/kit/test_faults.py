@@ -374,6 +374,7 @@ def test_a_run_that_nobody_holds_is_found_again(ltx, library, monkeypatch):
     again.wait(60)
 
 
+@pytest.mark.slow
 def test_a_script_that_ends_writes_what_was_made(tmp_path):
     script = f"""
 import time

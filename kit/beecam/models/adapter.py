@@ -123,7 +123,9 @@ class DiffusersModel:
         step = self._family.size_step
         for name in ("width", "height"):
             yield from self._on_grid(name, getattr(full, name), step, 0)
-        yield from self._on_grid("num_frames", full.num_frames or 1, self._family.frame_step, 1)
+        yield from self._on_grid(
+            "num_frames", full.num_frames or 1, self._family.frame_step, self._family.frame_plus
+        )
         for name, value in dict(shot.extra).items():
             yield from self._check_extra(name, value)
         steps = full.num_inference_steps or 1
@@ -152,7 +154,7 @@ class DiffusersModel:
         low = (value - plus) // step * step + plus
         near = [n for n in (low, low + step) if n >= (step if not plus else 1)]
         form = f"{step}k+{plus}" if plus else f"multiples of {step}"
-        thing = "frames" if plus else "pixels"
+        thing = "frames" if name == "num_frames" else "pixels"
         nearest = " and ".join(str(n) for n in near) if near else str(step)
         yield Problem(
             name,
@@ -177,12 +179,14 @@ class DiffusersModel:
         kinds: tuple[type, ...] = (type(default),) if default is not None else ()
         if kinds == (float,):
             kinds = (float, int)
+        if kinds == (list,):
+            kinds = (tuple,)  # which is how a shot keeps one
         if kinds and (
             not isinstance(value, kinds) or isinstance(value, bool) != (kinds == (bool,))
         ):
             yield Problem(
                 name,
-                f"{name}={shorten(value)}: {kinds[0].__name__} is needed, "
+                f"{name}={shorten(value)}: {type(default).__name__} is needed, "
                 f"as in the default {default!r}.",
             )
 
@@ -307,7 +311,9 @@ class DiffusersModel:
                 name: arguments[name][0] for name in ("prompt", "negative_prompt", "generator")
             }
         known = {name: v for name, v in arguments.items() if name in taken.parameters}
-        return {**known, **shot.arguments}
+        # A shot keeps lists as tuples; pipelines tell them apart.
+        more = {n: list(v) if isinstance(v, tuple) else v for n, v in shot.arguments.items()}
+        return {**known, **more}
 
 
 def _places(shots: int, starts: Sequence[State]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from beecam.models.anatomy import Anatomy
@@ -16,49 +16,69 @@ class Family:
     Attributes:
         name: What people call it.
         classes: Its diffusers pipeline classes.
-        size_step: Width and height are multiples of this.
-        frame_step: Frame counts are a multiple of this, plus one.
-        fps: Frames a second at which it was trained to play.
+        size_step: Width and height are multiples of this; 0 to read it off the pipeline.
+        frame_step: Frame counts are a multiple of this, plus `frame_plus`; 0 to read it off.
+        frame_plus: See `frame_step`.
+        fps: Frames a second at which it was trained to play; 0 to read it off.
+        refuses: Arguments that its pipelines name but can't work with.
         masks_padding: Whether padded tokens of a text have no part in the result.
-        batches: Whether one call can make several clips.
+        batches: Whether one call can make several clips, none of which changes another.
         continues: Whether a clip can go on from within its steps.
-        refuses: Arguments that its pipelines have and then can't take.
         defaults: Arguments that differ from the pipeline's own defaults.
     """
 
     name: str
     classes: tuple[str, ...]
-    size_step: int = 16
-    frame_step: int = 4
-    fps: float = 16.0
+    size_step: int = 0
+    frame_step: int = 0
+    frame_plus: int = 1
+    fps: float = 0.0
+    refuses: tuple[str, ...] = ()
     masks_padding: bool = False
     batches: bool = True
     continues: bool = True
-    refuses: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
+# Where `batches` is False, two clips in one call were seen to fail or to change each other.
 FAMILIES = (
     Family(
-        name="LTX", classes=("LTXPipeline",), size_step=32, frame_step=8, fps=25.0,
-        masks_padding=True,
+        name="LTX", classes=("LTXPipeline",), size_step=32, frame_step=8, masks_padding=True,
         refuses=("timesteps",),  # it always gives its scheduler sigmas, too
     ),
-    Family(name="Wan", classes=("WanPipeline",)),
-    Family(name="CogVideoX", classes=("CogVideoXPipeline",), size_step=16, fps=8.0),
-    Family(name="Mochi", classes=("MochiPipeline",), size_step=16, frame_step=6, fps=30.0),
+    # Its second scheduler, of the sound, is a copy that no state is kept of.
+    Family(
+        name="LTX-2", classes=("LTX2Pipeline",), size_step=32, continues=False,
+        refuses=("timesteps",),
+    ),
+    Family(name="Wan", classes=("WanPipeline",), fps=16.0),
+    Family(name="CogVideoX", classes=("CogVideoXPipeline",), fps=8.0),
+    Family(name="Mochi", classes=("MochiPipeline",), fps=30.0),
+    Family(name="HunyuanVideo", classes=("HunyuanVideoPipeline",), fps=24.0),
+    Family(name="HunyuanVideo 1.5", classes=("HunyuanVideo15Pipeline",), fps=24.0, batches=False),
+    Family(name="SkyReels-V2", classes=("SkyReelsV2Pipeline",), fps=24.0),
+    Family(name="Cosmos", classes=("CosmosTextToWorldPipeline",), batches=False),
+    Family(name="Kandinsky 5", classes=("Kandinsky5T2VPipeline",), fps=24.0, batches=False),
+    # Its bits depend on a clip's place in the call, even in calls of two.
+    Family(name="SanaVideo", classes=("SanaVideoPipeline",), fps=16.0, batches=False),
+    Family(name="AnimateDiff", classes=("AnimateDiffPipeline",), fps=8.0),
+    Family(name="Latte", classes=("LattePipeline",), fps=8.0, batches=False),
+    Family(name="Allegro", classes=("AllegroPipeline",), fps=15.0, frame_plus=0, batches=False),
+    # Its latents have another order in its loop than before it.
+    Family(name="AnyFlow", classes=("AnyFlowPipeline",), fps=16.0, continues=False),
 )  # fmt: skip
 
 
-def family_of(class_name: str) -> Family | None:
-    """Return the family of a pipeline class, or None when it is in no row."""
-    return next((family for family in FAMILIES if class_name in family.classes), None)
+def family_of(class_name: str, anatomy: Anatomy) -> Family:
+    """Return the family of a pipeline class; cautious answers when it is in no row.
 
-
-def unknown(class_name: str, anatomy: Anatomy) -> Family:
-    """Return cautious answers for a pipeline that is in no row, read off itself."""
-    return Family(
-        name=class_name.removesuffix("Pipeline"), classes=(class_name,),
-        size_step=anatomy.size_step, frame_step=anatomy.temporal, fps=anatomy.default("fps"),
-        batches=False,
+    Args:
+        class_name: Of the pipeline.
+        anatomy: What the row leaves open is read off it.
+    """
+    unknown = Family(name=class_name.removesuffix("Pipeline"), classes=(), batches=False)
+    row = next((family for family in FAMILIES if class_name in family.classes), unknown)
+    return replace(
+        row, size_step=row.size_step or anatomy.size_step,
+        frame_step=row.frame_step or anatomy.temporal, fps=row.fps or anatomy.default("fps"),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from beecam.errors import ModelError, listing, shorten
 from beecam.models.adapter import DiffusersModel
 from beecam.models.anatomy import Anatomy
-from beecam.models.families import FAMILIES, family_of, unknown
+from beecam.models.families import family_of
 from beecam.models.lane import Lanes
 from beecam.models.opening import open_pipeline
 
@@ -58,10 +58,16 @@ def _pollen(device: str, batch_size: int | None) -> DiffusersModel:
     from beecam.models.pollen.sampling import load_pipeline
 
     lanes = Lanes()
-    return lanes.run(lambda: DiffusersModel(
-        load_pipeline(POLLEN).to(device), FAMILIES[0], name="pollen", licence="Apache-2.0",
-        folder=POLLEN, defaults=_pollen_defaults(), lanes=lanes, batch_size=batch_size,
-    ))  # fmt: skip
+
+    def make() -> DiffusersModel:
+        pipe = load_pipeline(POLLEN).to(device)
+        return DiffusersModel(
+            pipe, family_of(type(pipe).__name__, Anatomy(pipe)), name="pollen",
+            licence="Apache-2.0", folder=POLLEN, defaults=_pollen_defaults(), lanes=lanes,
+            batch_size=batch_size,
+        )  # fmt: skip
+
+    return lanes.run(make)
 
 
 def _pollen_defaults() -> dict[str, Any]:
@@ -98,7 +104,7 @@ def wrap(pipe: Any, *, name: str | None = None, batch_size: int | None = None) -
     if anatomy.missing or "prompt" not in anatomy.parameters:
         needs = listing(anatomy.missing) or "no prompt"
         raise ModelError(f"wrap({kind}): it needs {needs}; only text to video is possible so far.")
-    family = family_of(kind) or unknown(kind, anatomy)
+    family = family_of(kind, anatomy)
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
         raise ModelError(f"batch_size={batch_size!r}: a whole number of 1 or more.")
     source = str(getattr(pipe.config, "_name_or_path", "") or "")

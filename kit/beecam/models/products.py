@@ -84,4 +84,8 @@ def _packed(weight: Any, bias: Any) -> Callable[[Any], Any]:
     operators = torch.ops.mkldnn
     ready = operators._reorder_linear_weight(weight, None)  # noqa: SLF001
     bias = None if bias is None else bias.detach()
-    return lambda x: operators._linear_pointwise(x, ready, bias, "none", [], "")  # noqa: SLF001
+
+    def forward(input: Any) -> Any:  # noqa: A002  (some networks name it)
+        return operators._linear_pointwise(input, ready, bias, "none", [], "")  # noqa: SLF001
+
+    return forward
