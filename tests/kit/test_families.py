@@ -13,12 +13,15 @@ from helpers import frames
 from tiny import SHAPES, make
 
 STEPS = 4
-TEXT_TO_VIDEO = (
-    "LTXPipeline", "WanPipeline", "CogVideoXPipeline", "MochiPipeline", "HunyuanVideoPipeline",
-    "SkyReelsV2Pipeline", "SanaVideoPipeline", "AnimateDiffPipeline", "LattePipeline",
-    "AllegroPipeline", "AnyFlowPipeline", "CosmosTextToWorldPipeline", "Kandinsky5T2VPipeline",
-    "HunyuanVideo15Pipeline", "LTX2Pipeline",
-)  # fmt: skip
+QUICK = ("LTXPipeline", "WanPipeline", "CogVideoXPipeline", "MochiPipeline", "AnimateDiffPipeline")
+TEXT_TO_VIDEO = (*QUICK, *(
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in (
+        "HunyuanVideoPipeline", "SkyReelsV2Pipeline", "SanaVideoPipeline", "LattePipeline",
+        "AllegroPipeline", "AnyFlowPipeline", "CosmosTextToWorldPipeline", "LTX2Pipeline",
+        "Kandinsky5T2VPipeline", "HunyuanVideo15Pipeline",
+    )
+))  # fmt: skip
 _RENAMED = {"frames": "num_frames", "video_length": "num_frames", "frame_rate": "fps"}
 
 

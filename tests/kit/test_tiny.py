@@ -8,6 +8,7 @@ import torch
 
 import tiny
 
+pytestmark = pytest.mark.slow
 PROMPT = "a bee over the meadow"
 # It leaves out the first 4 of the frames it is asked for.
 FEWER = {"HunyuanVideoImageToVideoPipeline": 4}
