@@ -47,7 +47,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 unit: $(STAMP)
-	$(BIN)/pytest -m "not browser and not notebook and not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not notebook and not slow"
 
 js: $(STAMP)
 	@if command -v npm >/dev/null; then npm --prefix widgets ci --silent --no-audit --no-fund && npm --prefix widgets run --silent types && npm --prefix widgets test --silent; \

@@ -235,6 +235,27 @@ def wait_for(page, count):
     )  # fmt: skip
 
 
+def until(page, check, seconds=30):
+    """Wait until a check holds; gives the assertion that failed if it never does."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return check()
+        except AssertionError:
+            if time.monotonic() > end:
+                raise
+        page.wait_for_timeout(50)
+
+
+def same(actual, expected):
+    """As a check for `until`."""
+
+    def check():
+        assert actual() == expected
+
+    return check
+
+
 def frame(cell):
     return int(cell.locator("canvas").get_attribute("data-frame"))
 

@@ -3,7 +3,17 @@
 import json
 
 import pytest
-from labpage import ROOT, TOKEN, frame, pixels, started, stop_kernels, wait_for
+from labpage import (
+    ROOT,
+    TOKEN,
+    frame,
+    pixels,
+    same,
+    started,
+    stop_kernels,
+    until,
+    wait_for,
+)  # fmt: skip
 
 pytestmark = pytest.mark.browser
 
@@ -11,12 +21,22 @@ pytestmark = pytest.mark.browser
 def asked(notebook, index):
     """Run a cell that prints JSON, and read it."""
     notebook.run(index, wait=True)
-    notebook.page.wait_for_timeout(300)
-    return json.loads(notebook.output(index))
+    # What a cell prints is drawn a moment after the cell is done.
+    text = notebook.output(index)
+    assert text.strip()
+    return json.loads(text)
 
 
-def test_grid_fills_while_a_second_cell_runs(notebook):
-    busy = "import time\nfor _ in range(60): time.sleep(0.1)\nprint('slept')"
+def test_grid_fills_while_a_second_cell_runs(notebook, tmp_path):
+    # The second cell is busy until it is told, so that a slow machine changes nothing.
+    enough = tmp_path / "enough"
+    busy = (
+        "import os, time\n"
+        "for _ in range(1200):\n"
+        f"    if os.path.exists({str(enough)!r}): break\n"
+        "    time.sleep(0.1)\n"
+        "print('slept')"
+    )
     nb = notebook("fills", started("fills", seconds=0.3, batch=2), busy)
     page = nb.page
     nb.run(1)
@@ -29,6 +49,7 @@ def test_grid_fills_while_a_second_cell_runs(notebook):
     assert page.locator(".bcm-count").inner_text().split()[0] != "0"
     assert "left" in page.locator(".bcm-count").inner_text()
     assert "slept" not in nb.output(2), "the cells must fill while the other cell is still running"
+    enough.touch()
     assert pixels(page.locator(".bcm-cell").first) > 10
     assert page.locator(".bcm-cell").first.get_attribute("aria-label").startswith("insect bee")
     nb.run(1)  # re-running re-attaches: the same run goes on, in one grid
@@ -39,21 +60,32 @@ def test_grid_fills_while_a_second_cell_runs(notebook):
     first, second = page.locator(".bcm-cell").nth(0), page.locator(".bcm-cell").nth(1)
     box = first.bounding_box()
     page.mouse.move(box["x"] + 2, box["y"] + 20)
-    page.wait_for_timeout(100)
-    assert frame(first) == 0
+    until(page, same(lambda: frame(first), 0))
     page.mouse.move(box["x"] + box["width"] - 2, box["y"] + 20)
-    page.wait_for_timeout(100)
-    assert frame(first) == 16
-    seen = {frame(second) for _ in range(8) if page.wait_for_timeout(150) is None}
-    assert len(seen) > 2
+    until(page, same(lambda: frame(first), 16))
+    seen = set()
+
+    def moves():
+        seen.add(frame(second))
+        assert len(seen) > 2
+
+    until(page, moves)
     nb.shot("scrubbed")
     # In step: clips of one length that aren't scrubbed show one frame.
     page.mouse.move(5, 5)
-    page.wait_for_timeout(100)
-    together = page.evaluate(
-        "() => [...document.querySelectorAll('.bcm-cell canvas')].map(c => c.dataset.frame)"
-    )
-    assert len(set(together)) == 1
+    together = "() => [...document.querySelectorAll('.bcm-cell canvas')].map(c => c.dataset.frame)"
+    until(page, same(lambda: len(set(page.evaluate(together))), 1))
+
+
+def marked(found):
+    """What the keys of the test below left behind."""
+    stars, rejected, selected, current, view = found
+    assert [stars[1], stars[2]] == [3, 2]
+    assert [i for i, x in enumerate(rejected) if x] == [5]
+    assert selected
+    assert current == 3
+    assert view["playing"] is False
+    assert view["selected"] == [0, 1]
 
 
 def leaked(notebook):
@@ -107,14 +139,7 @@ def test_keys_stay_in_the_grid_and_marks_reach_the_library(notebook):
     nb.shot("help")
     page.keyboard.press("Escape")
     assert not page.locator(".bcm-help").is_visible()
-    page.wait_for_timeout(600)
-    stars, rejected, selected, current, view = asked(nb, 2)
-    assert [stars[1], stars[2]] == [3, 2]
-    assert [i for i, x in enumerate(rejected) if x] == [5]
-    assert selected
-    assert current == 3
-    assert view["playing"] is False
-    assert view["selected"] == [0, 1]
+    until(page, lambda: marked(asked(nb, 2)))
     # The notebook's own keys pass through: Shift+Enter runs the cell, which re-attaches.
     page.locator(".bcm-cell").nth(0).click()
     page.keyboard.press("Escape")
@@ -167,14 +192,12 @@ def test_large_view(notebook):
     assert not page.locator(".bcm-large").is_visible()
     assert page.locator("video").count() == 0
     assert page.evaluate("() => document.activeElement.classList.contains('bcm-scroll')")
-    page.wait_for_timeout(500)
-    assert asked(nb, 2) == [0, 4, 0, 0, 0, 0]
+    until(page, same(lambda: asked(nb, 2), [0, 4, 0, 0, 0, 0]))
     # By mouse: the marks over a cell don't open it.
     page.locator(".bcm-cell").nth(2).hover()
     page.locator(".bcm-hover button").nth(1).click()
     assert not page.locator(".bcm-large").is_visible()
-    page.wait_for_timeout(500)
-    assert asked(nb, 2) == [0, 4, 2, 0, 0, 0]
+    until(page, same(lambda: asked(nb, 2), [0, 4, 2, 0, 0, 0]))
 
 
 def test_pause_go_on_and_stop(notebook):

@@ -50,6 +50,7 @@ def test_nobody_watching_means_no_messages_and_no_previews(show, sweep, library)
     assert not [m for m in grid.comm.sent if m[1] == "comm_msg"]
 
 
+@pytest.mark.slow
 def test_messages_stay_small_and_few(show, library, monkeypatch):
     monkeypatch.setattr("beecam_widgets.messages.MAX_BYTES", 60_000)
     monkeypatch.setattr("beecam_widgets.messages.SHEETS_BYTES", 60_000)
@@ -67,6 +68,7 @@ def test_messages_stay_small_and_few(show, library, monkeypatch):
         assert sum(map(len, buffers)) <= 60_000
 
 
+@pytest.mark.slow
 def test_a_page_that_never_answers_slows_only_itself(show, library, monkeypatch):
     monkeypatch.setattr("beecam_widgets.messages.SHEETS_BYTES", 30_000)
     run = bc.run(bc.sweep("a bee", seed=range(12)), DrawnModel(), library=library).wait()
@@ -284,6 +286,7 @@ def test_the_thread_ends_when_nobody_looks_and_comes_back(show, finished, monkey
     page.wait_for(lambda: not thread.is_alive())
 
 
+@pytest.mark.slow
 def test_a_page_that_slept_is_told_what_it_missed(show, sweep, library, monkeypatch):
     monkeypatch.setattr(limits, "CLIENT_SECONDS", 0.3)
     run = bc.run(sweep, DrawnModel(0.05, batch=1), library=library)

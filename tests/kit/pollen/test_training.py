@@ -176,6 +176,7 @@ def flow_loop(path):
     return train.transformer_loop(path, "cpu")
 
 
+@pytest.mark.slow
 def test_the_real_training_of_the_denoiser_goes_on_to_the_same_bits(tmp_path):
     g = torch.Generator().manual_seed(0)
     latents = torch.randn(6, nets.CHANNELS, 5, 4, 4, generator=g)
