@@ -31,6 +31,7 @@ _PUBLIC = {
     "Sweep": ("beecam.sweep", "Sweep"),
     "library": ("beecam.library", "open_library"),
     "load": ("beecam.models.load", "load"),
+    "read": ("beecam.inputs", "read"),
     "run": ("beecam.run", "run"),
     "sample": ("beecam.axes", "sample"),
     "shot": ("beecam.sweep", "shot"),
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from beecam.errors import MediaError as MediaError
     from beecam.errors import ModelError as ModelError
     from beecam.follow.vary import vary as vary
+    from beecam.inputs import read as read
     from beecam.library import Library as Library
     from beecam.library import open_library as library  # noqa: F401
     from beecam.models.load import load as load

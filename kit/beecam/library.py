@@ -20,6 +20,7 @@ from beecam import kinds, media
 from beecam.claims import Claims
 from beecam.errors import BeecamError, LibraryError, MediaError, shorten
 from beecam.index import SORTS, VERSION, Index
+from beecam.inputs import Inputs
 from beecam.marks import Marks
 from beecam.sessions import Session, remove, sync_folder, why_unusable
 from beecam.shot import Shot
@@ -87,6 +88,7 @@ class Library:
         folder: Where it is.
         healed: Sentences on what opening had to mend; empty as a rule.
         standing: How far clips are that are not finished.
+        inputs: Pictures and films that models were given, by their digest.
         claims: Which clips this process is making.
         users: What writes into it in the background.
     """
@@ -109,6 +111,7 @@ class Library:
         except sqlite3.OperationalError as error:
             raise LibraryError(why_unusable(folder, error)) from error
         self.standing = Standing(folder / "states", self._session.name)
+        self.inputs = Inputs(folder / "inputs", self._session.name)
         self.claims = Claims()
         self.users: set[User] = set()
         self._written = itertools.count()
@@ -202,6 +205,7 @@ class Library:
         row = self._index.row(key)
         if row is None:
             raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
+        self.inputs.attach(row["shot"].conditions)
         return row
 
     def mp4(self, key: str) -> Path:
@@ -242,6 +246,7 @@ class Library:
         }  # fmt: skip
         try:
             self._index.begin(key, self._session.name)
+            self.inputs.keep(shot.conditions)
             self._write_media(shot, frames, settings)
             with self._index.together():
                 self._index.add(key, settings)

@@ -58,7 +58,9 @@ def run(
     model.refresh()
     shots = check_sweep(sweep, model)
     if draft is not None:
-        shots = tuple(_drafted(shot, draft) for shot in shots)
+        shots = tuple(_drafted(shot, model.steps(shot), draft) for shot in shots)
+        kinds_of_shots = {model.batch_key(shot): shot for shot in shots}
+        kinds.need(p for shot in kinds_of_shots.values() for p in model.check(shot))
     return start(Asked(sweep, model, library, exact=exact, draft=draft), shots)
 
 
@@ -131,8 +133,7 @@ def promote(clips: ClipSet, model: Model, *, exact: bool = False) -> Run:
     return start(Asked(sweep, model, clips.library, exact=exact, drafts=drafts), shots)
 
 
-def _drafted(shot: Shot, share: float) -> Shot:
-    steps = shot.num_inference_steps or 1
+def _drafted(shot: Shot, steps: int, share: float) -> Shot:
     return shot.replace(draft_steps=min(max(1, round(share * steps)), max(1, steps - 1)))
 
 

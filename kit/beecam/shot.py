@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from beecam.errors import BeecamError, CheckError, Problem, shorten
+from beecam.inputs import CONDITIONS, Condition, code_of
 from beecam.kinds import whole
 
 MAX_SEED = 2**63 - 1
@@ -33,7 +34,7 @@ RESOLVED_BY_MODEL = (*_SIZES, *_FLOATS, "negative_prompt", "scheduler", "model",
 # What a person may give for a shot or as an axis, apart from the prompt and the pipeline's own.
 SHOT_ARGUMENTS = (
     "negative_prompt", "seed", "noise", "width", "height", "num_frames", "fps",
-    "num_inference_steps", "guidance_scale", "scheduler",
+    "num_inference_steps", "guidance_scale", "scheduler", *CONDITIONS,
 )  # fmt: skip
 
 _LARGE = 10**300  # what is larger may be no float
@@ -66,6 +67,7 @@ class Shot:
         scheduler: A diffusers scheduler class by name.
         model: The model's name.
         revision: A digest of the model's weights and configuration.
+        conditions: Pictures and films that the model is given, by the digest of their pixels.
         draft_steps: For a draft: after so many steps, the result that is predicted then is shown.
         extra: Further arguments of the pipeline, by their names there.
     """
@@ -82,6 +84,7 @@ class Shot:
     scheduler: str | None = None
     model: str | None = None
     revision: str | None = None
+    conditions: tuple[Condition, ...] = ()
     draft_steps: int | None = None
     extra: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
@@ -143,12 +146,14 @@ class Shot:
         data: dict[str, Any] = {}
         for name in _NAMES:
             value = getattr(self, name)
-            if value is None or (name == "extra" and not value):
+            if value is None or (name in ("extra", "conditions") and not value):
                 continue
             data[name] = value
         data["noise"] = [[seed, weight] for seed, weight in self.noise]
         if self.extra:
             data["extra"] = dict(self.extra)
+        if self.conditions:
+            data["conditions"] = [condition.to_dict() for condition in self.conditions]
         return data
 
     @classmethod
@@ -163,7 +168,8 @@ class Shot:
             if unknown := set(data).difference(_NAMES):
                 raise BeecamError(f"this shot has fields of a newer beecam: {sorted(unknown)}")
             noise = tuple((seed, weight) for seed, weight in arguments.pop("noise"))
-            return cls(noise=noise, **arguments)
+            conditions = tuple(map(Condition.from_dict, arguments.pop("conditions", ())))
+            return cls(noise=noise, conditions=conditions, **arguments)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BeecamError(f"this is not a shot: {shorten(data)}") from error
 
@@ -183,6 +189,7 @@ class Shot:
             if value not in (None, ""):
                 parts.append(f"{name}={value!r}")
         parts += [f"{name}={value!r}" for name, value in dict(self.extra).items()]
+        parts += code_of(self.conditions)
         return f"bc.shot({', '.join(parts)})"
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from beecam import prompts
 from beecam.axes import Axis, Sample, Zip, is_scalar, make_axis, positions
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
+from beecam.inputs import CONDITIONS, conditions_of, is_input, normal
 from beecam.kinds import function, loaded, need, opened
 from beecam.shot import BOTH_NOISES, SHOT_ARGUMENTS, Shot, check_values, is_recipe
 
@@ -89,7 +90,8 @@ def sweep(
     constants: dict[str, Any] = {}
     for part in layout:
         if isinstance(part, (Axis, Zip)):
-            groups.append(Zip((part,)) if isinstance(part, Axis) else part)
+            group = Zip((part,)) if isinstance(part, Axis) else part
+            groups.append(Zip(tuple(_with_inputs(axis, problems) for axis in group.axes)))
         elif not isinstance(part, Sample):
             problems.append(Problem("layout", (
                 f"{shorten(part)}: after the prompt come bc.Axis, bc.zip(...), bc.sample(...) "
@@ -102,6 +104,8 @@ def sweep(
                 f"{name}=bc.{kind}(...): bc.{kind} has no name; it comes after the prompt, as in "
                 f"bc.sweep(prompt, bc.{kind}(...))."
             )))  # fmt: skip
+        elif name in CONDITIONS and value is not None:
+            _take_inputs(name, value, constants, groups, problems)
         elif is_scalar(value) or (name == "noise" and is_recipe(value)):
             constants[name] = value
         else:
@@ -142,6 +146,34 @@ def _templates(prompt: Any, problems: list[Problem]) -> tuple[list[Zip], list[st
     values = found[0].values
     problems += [_no_text(value) for value in values if not isinstance(value, str)]
     return [group], [value for value in values if isinstance(value, str)]
+
+
+def _take_inputs(
+    name: str, value: Any, constants: dict[str, Any], groups: list[Zip], problems: list[Problem]
+) -> None:
+    """Read pictures and films, once each, as one value for all cells or as an axis."""
+    if not is_input(value, name) and not is_scalar(value):
+        groups.append(Zip((_with_inputs(make_axis(name, value), problems),)))
+        return
+    try:
+        constants[name] = normal(name, value)
+    except CheckError as error:
+        problems += error.problems
+
+
+def _with_inputs(axis: Axis, problems: list[Problem]) -> Axis:
+    """Return an axis of pictures or films with all of them read; any other axis as it is."""
+    if axis.name not in CONDITIONS:
+        return axis
+    values = []
+    for value in axis.values:
+        try:
+            values.append(normal(axis.name, value))
+        except CheckError as error:
+            problems += error.problems
+            return Axis(axis.name, tuple(range(len(axis))), axis.labels, axis.notes)
+    named = axis.labels != tuple(map(str, axis.values))
+    return Axis(axis.name, tuple(values), axis.labels if named else (), axis.notes)
 
 
 def _no_text(value: Any) -> Problem:
@@ -363,8 +395,15 @@ def _shot(prompt: str, arguments: Mapping[str, Any]) -> Shot:
     given = dict(arguments)
     noise = given.pop("noise", None)
     seed = given.pop("seed", 0)
+    if inputs := {name: given.pop(name) for name in CONDITIONS if name in given}:
+        given_inputs = conditions_of(inputs)
+    else:
+        given_inputs = ()
     own = {name: given.pop(name) for name in SHOT_ARGUMENTS if name in given}
-    return Shot(prompt=prompt, noise=((seed, 1.0),) if noise is None else noise, extra=given, **own)
+    return Shot(
+        prompt=prompt, noise=((seed, 1.0),) if noise is None else noise, extra=given,
+        conditions=given_inputs, **own,
+    )  # fmt: skip
 
 
 def of_shots(shots: Sequence[Shot], axis: Axis | None = None) -> Sweep:

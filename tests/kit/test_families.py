@@ -5,12 +5,16 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
+from PIL import Image
 
 import beecam as bc
 from beecam.errors import ModelError, Stopped
+from beecam.inputs import CONDITIONS
 from beecam.models.lane import Lanes
 from helpers import frames
 from tiny import SHAPES, make
+from tiny.pictures import film, picture
 
 STEPS = 4
 QUICK = ("LTXPipeline", "WanPipeline", "CogVideoXPipeline", "MochiPipeline", "AnimateDiffPipeline")
@@ -22,18 +26,72 @@ TEXT_TO_VIDEO = (*QUICK, *(
         "Kandinsky5T2VPipeline", "HunyuanVideo15Pipeline",
     )
 ))  # fmt: skip
+# With the pictures or films that each is given; for some a class of its family is asked.
+GIVEN = {
+    "WanImageToVideoPipeline": {"image": picture(16, 16)},
+    "WanVideoToVideoPipeline": {"video": film(5, 16, 16), "strength": 0.8},
+    "WanVACEPipeline": {"keyframes": {0: picture(16, 16), -1: picture(16, 16, 4)}},
+    "LTXImageToVideoPipeline": {"image": picture(32, 32)},
+    "LTXConditionPipeline": {"image": picture(32, 32), "last_image": picture(32, 32, 9)},
+    "CogVideoXImageToVideoPipeline": {"image": picture(32, 32)},
+    "CogVideoXVideoToVideoPipeline": {"video": film(9, 32, 32), "strength": 0.8},
+    "HunyuanVideoImageToVideoPipeline": {"image": picture(16, 16)},
+    "HunyuanVideo15ImageToVideoPipeline": {"image": picture(16, 16)},
+    "LTX2ImageToVideoPipeline": {"image": picture(32, 32)},
+    "SkyReelsV2ImageToVideoPipeline": {"image": picture(16, 16)},
+    "SkyReelsV2DiffusionForcingPipeline": {},
+    "CosmosVideoToWorldPipeline": {"image": picture(32, 32)},
+    "Cosmos2VideoToWorldPipeline": {"image": picture(32, 32)},
+    "Kandinsky5I2VPipeline": {"image": picture(16, 16)},
+    "SanaImageToVideoPipeline": {"image": picture(32, 32)},
+    "AnimateDiffVideoToVideoPipeline": {"video": film(4, 16, 16), "strength": 0.8},
+    "StableVideoDiffusionPipeline": {"image": picture(16, 16)},
+}
+# What a user gives those that say it in other words.
+PLAIN = {
+    "LTXConditionPipeline": {"conditions": [
+        LTXVideoCondition(image=picture(32, 32), frame_index=0),
+        LTXVideoCondition(image=picture(32, 32, 9), frame_index=8),
+    ]},
+    "WanVACEPipeline": {
+        "video": [picture(16, 16), *[Image.new("RGB", (16, 16), (128, 128, 128))] * 3,
+                  picture(16, 16, 4)],
+        "mask": [Image.new("L", (16, 16), shade) for shade in (0, 255, 255, 255, 0)],
+    },
+}  # fmt: skip
+ALL = (*TEXT_TO_VIDEO, *(
+    name if name == "LTXImageToVideoPipeline" else pytest.param(name, marks=pytest.mark.slow)
+    for name in GIVEN
+))  # fmt: skip
+# Those to which guidance says nothing, or that have another word for it.
+UNGUIDED = (
+    "HunyuanVideoImageToVideoPipeline", "HunyuanVideo15Pipeline",
+    "HunyuanVideo15ImageToVideoPipeline", "StableVideoDiffusionPipeline",
+)  # fmt: skip
 _RENAMED = {"frames": "num_frames", "video_length": "num_frames", "frame_rate": "fps"}
 
 
-@pytest.fixture(scope="module", params=TEXT_TO_VIDEO)
+@pytest.fixture(scope="module", params=ALL)
 def family(request):
     """A model, and what a shot of it is given."""
     model = bc.wrap(make(request.param), name=request.param)
     model._lanes = Lanes()
     shape = {_RENAMED.get(name, name): value for name, value in SHAPES[request.param].items()}
+    shape = {name: v for name, v in shape.items() if name not in CONDITIONS}
     # A list would be an axis.
     shape = {name: [v] if isinstance(v, list) else v for name, v in shape.items()}
+    given = GIVEN.get(request.param, {})
+    shape |= {name: bc.read(v) if name in CONDITIONS and not isinstance(v, dict) else v
+              for name, v in given.items()}  # fmt: skip
     return model, {**shape, "num_inference_steps": STEPS}
+
+
+def taken(model):
+    return model._ways[0].anatomy.parameters
+
+
+def texts(model, *some):
+    return some if "prompt" in taken(model) else [""]
 
 
 def difference(one, other):
@@ -46,12 +104,14 @@ def digest(made):
 
 def plain(model, shot):
     """What a user writes without the kit."""
-    taken = model._anatomy
+    way = model._ways[0]
+    taken = way.anatomy
     given = {
         "prompt": shot.prompt, "negative_prompt": shot.negative_prompt, "width": shot.width,
-        "height": shot.height, taken.frames_argument: shot.num_frames,
+        "height": shot.height, taken.frames_argument: shot.num_frames + way.family.missing,
         taken.fps_argument: shot.fps, "num_inference_steps": shot.num_inference_steps,
         "guidance_scale": shot.guidance_scale, **shot.arguments,
+        **PLAIN.get(model.name, GIVEN.get(model.name, {})),
     }  # fmt: skip
     out = model.pipe(
         **{name: value for name, value in given.items() if name in taken.parameters},
@@ -62,9 +122,12 @@ def plain(model, shot):
 
 def test_a_sweep_of_prompts_seeds_and_a_number(family, library):
     model, more = family
-    numeric = "guidance_scale" if "guidance_scale" in model._anatomy.parameters else None
-    axis = {numeric: [2.0, 5.0]} if numeric else {"num_inference_steps": [3, 4]}
-    sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=[3, 4], **{**more, **axis})
+    numeric = "num_inference_steps" if model.name in UNGUIDED else "guidance_scale"
+    axis = {numeric: [2, 3]}
+    template, words = "a {insect}", {"insect": ["bee", "moth"]}
+    if "prompt" not in taken(model):
+        template, words = "", {"noise_aug_strength": [0.02, 0.2]}
+    sweep = bc.sweep(template, seed=[3, 4], **{**more, **axis, **words})
     run = bc.run(sweep, model, library=library).wait(120)
     assert not run.errors
     assert len(run.clips) == 8
@@ -79,7 +142,7 @@ def test_a_sweep_of_prompts_seeds_and_a_number(family, library):
 
 def test_previews_arrive_after_the_first_clip_and_leaving_is_harmless(family):
     model, more = family
-    shots = [model.resolve(bc.shot(text, **more)) for text in ("a bee", "a moth")]
+    shots = [model.resolve(bc.shot(text, **more)) for text in texts(model, "a bee", "a moth")]
     shots = shots[: model.batch_size(shots[0])]
     before = frames(model, shots)
     previews = []
@@ -101,20 +164,25 @@ def test_previews_arrive_after_the_first_clip_and_leaving_is_harmless(family):
 
 def test_in_exact_mode_a_clip_alone_is_that_clip_in_a_sweep(family, library, tmp_path):
     model, more = family
-    sweep = bc.sweep(["a bee", "a moth over the sea"], seed=[1, 2], **more)
+    prompts = list(texts(model, "a bee", "a moth over the sea"))
+    sweep = bc.sweep(prompts, seed=[1, 2], **more)
     together = bc.run(sweep, model, library=library, exact=True).wait().clips
     with bc.library(tmp_path / "alone") as other:
-        alone = bc.run(sweep.cells[3].shot, model, library=other, exact=True).wait().clips[0]
-        assert alone.facts["digest"] == together[3].facts["digest"]
+        alone = bc.run(sweep.cells[-1].shot, model, library=other, exact=True).wait().clips[0]
+        assert alone.facts["digest"] == together[-1].facts["digest"]
 
 
 def test_drafts_go_on_to_the_same_bits(family):
     model, more = family
-    shot = model.resolve(bc.shot("a bee", **more))
+    shot = model.resolve(bc.shot(texts(model, "a bee")[0], **more))
+    if not model._ways[0].family.predicts:
+        with pytest.raises(bc.CheckError, match="there are no drafts of it"):
+            bc.run(shot, model, draft=0.5)
+        return
     whole = frames(model, [shot])[0]
     (draft,) = model.generate([shot.replace(draft_steps=2)])
     assert not np.array_equal(draft.frames, whole)
-    if not model._family.continues:
+    if not model._ways[0].family.continues:
         assert draft.state is None
         return
     (finished,) = model.generate([shot], starts=[draft.state])
@@ -124,7 +192,7 @@ def test_drafts_go_on_to_the_same_bits(family):
 def test_what_the_pipeline_does_not_know_is_named(family):
     model, more = family
     with pytest.raises(bc.CheckError) as said:
-        bc.sweep("a bee", nonsense=1, **{**more, "width": [33]}).check(model)
+        bc.sweep(texts(model, "a bee")[0], nonsense=1, **{**more, "width": [33]}).check(model)
     assert "nonsense" in str(said.value)
     assert "width=33" in str(said.value)
 

@@ -1,4 +1,4 @@
-"""Any loaded diffusers text-to-video pipeline as a Model."""
+"""Any loaded diffusers video pipeline as a Model."""
 
 from __future__ import annotations
 
@@ -10,21 +10,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import ModelError, Problem, did_you_mean, shorten
-from beecam.models.anatomy import Anatomy
+from beecam.errors import ModelError, Problem, did_you_mean, listing, shorten
+from beecam.inputs import CONDITIONS
 from beecam.models.base import Frames, Made, OnStep, State
 from beecam.models.call import frames_of, memory_told_apart
 from beecam.models.denoising import Denoising
-from beecam.models.families import Family
 from beecam.models.fingerprint import fingerprint
+from beecam.models.given import (
+    arguments_for,
+    check_given,
+    counted,
+    film_length,
+    shared_by,
+    size_of_picture,
+)
 from beecam.models.lane import Lanes
-from beecam.models.layout import unpacked
+from beecam.models.layout import placed, unpacked
 from beecam.models.noise import generators, mixing
 from beecam.models.options import fits, spelled
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
 from beecam.models.schedulers import Schedulers
 from beecam.models.texts import Texts
+from beecam.models.ways import Way, ways_of
 from beecam.shot import SHOT_ARGUMENTS, Shot
 
 # Arguments of every pipeline that the adapter itself fills in; its family may name more.
@@ -48,7 +56,7 @@ _lanes: weakref.WeakKeyDictionary[Any, Lanes] = weakref.WeakKeyDictionary()
 
 
 class DiffusersModel:
-    """A diffusers text-to-video pipeline as a Model; made by `bc.load` or `bc.wrap`.
+    """A diffusers video pipeline as a Model; made by `bc.load` or `bc.wrap`.
 
     Attributes:
         pipe: The pipeline.
@@ -57,7 +65,7 @@ class DiffusersModel:
     """
 
     def __init__(
-        self, pipe: Any, family: Family, *, name: str, licence: str | None = None,
+        self, pipe: Any, *, name: str, licence: str | None = None,
         defaults: Mapping[str, Any] | None = None, folder: Path | None = None,
         batch_size: int | None = None, lanes: Lanes | None = None,
     ) -> None:  # fmt: skip
@@ -66,16 +74,16 @@ class DiffusersModel:
         self.licence = licence
         # The same for each pipeline, however often it is wrapped: networks have state, too.
         self._lanes = _lanes.setdefault(pipe, lanes or Lanes())
-        self._anatomy = Anatomy(pipe)
-        small = _is_small_on_cpu(pipe, self._anatomy.denoiser)
+        self._ways = ways_of(pipe)
+        own = self._ways[0]
+        small = _is_small_on_cpu(pipe, own.anatomy.denoiser)
         if small:
             self._lanes.widen(_cores(), threads=1)
-        self._products = PackedProducts(self._anatomy.denoiser if small and available() else None)
-        self._family = family
+        self._products = PackedProducts(own.anatomy.denoiser if small and available() else None)
         self._batch_size = batch_size
         self._limits: dict[Hashable, int] = {}
-        self._defaults = {**family.defaults, **(defaults or {})}
-        self._texts = Texts(masks_padding=family.masks_padding)
+        self._defaults = {**own.family.defaults, **(defaults or {})}
+        self._texts = Texts(masks_padding=own.family.masks_padding)
         self._schedulers = Schedulers(pipe.scheduler)
         self._preview = PreviewMap.load(folder) if folder else PreviewMap()
         self._revision = fingerprint(pipe)
@@ -83,7 +91,7 @@ class DiffusersModel:
     def __repr__(self) -> str:
         shot = self.resolve(Shot(prompt=""))
         return (
-            f"Model {self.name} ({self._family.name}): {shot.width}x{shot.height}, "
+            f"Model {self.name} ({self._ways[0].family.name}): {shot.width}x{shot.height}, "
             f"{shot.num_frames} frames at {shot.fps:g} fps, {shot.num_inference_steps} steps, "
             f"guidance {shot.guidance_scale:g}, on {self.pipe.device}"
         )
@@ -105,31 +113,44 @@ class DiffusersModel:
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        """Further arguments that a shot may carry, with the pipeline's defaults."""
-        ours = {
-            *_OURS, *self._family.refuses,
-            self._anatomy.fps_argument, self._anatomy.frames_argument,
-        }  # fmt: skip
-        return {
-            name: parameter.default
-            for name, parameter in self._anatomy.parameters.items()
-            if name not in ours and not any(word in name for word in _ENCODED)
-            and parameter.kind is not parameter.VAR_KEYWORD
-        }  # fmt: skip
+        """Further arguments that a shot may carry, with the pipelines' defaults."""
+        found: dict[str, Any] = {}
+        for way in reversed(self._ways):
+            found |= _arguments_of(way)
+        return found
+
+    @property
+    def tasks(self) -> list[str]:
+        """What it makes clips from, in words; one for each way."""
+        return [way.tasks for way in self._ways]
+
+    def way(self, shot: Shot) -> Way:
+        """Return how a shot is made; the pipeline's own way where none suits."""
+        suiting = (way for way in self._ways if way.suits(shot.conditions))
+        return next(suiting, self._ways[0])
 
     def check(self, shot: Shot) -> Iterator[Problem]:
         """Yield what this model can't do with the shot."""
-        full = self.resolve(shot)
-        step = self._family.size_step
+        full, way = self.resolve(shot), self.way(shot)
+        if not way.suits(shot.conditions):
+            yield from self._check_conditions(shot)
+            return
+        yield from check_given(way, full)
+        step = way.family.size_step
         for name in ("width", "height"):
             yield from self._on_grid(name, getattr(full, name), step, 0)
         yield from self._on_grid(
-            "num_frames", full.num_frames or 1, self._family.frame_step, self._family.frame_plus
+            "num_frames", full.num_frames or 1, way.family.frame_step, way.family.frame_plus
         )
         for name, value in dict(shot.extra).items():
-            yield from self._check_extra(name, value)
-        steps = full.num_inference_steps or 1
-        if full.draft_steps is not None and not 1 <= full.draft_steps < steps:
+            yield from self._check_extra(way, name, value)
+        steps = self.steps(full)
+        if full.draft_steps is not None and not way.family.predicts:
+            yield Problem("draft", (
+                f"draft: no step of {way.family.name} says what the clip will be, so that there "
+                "are no drafts of it."
+            ))  # fmt: skip
+        elif full.draft_steps is not None and not 1 <= full.draft_steps < steps:
             near = min(max(full.draft_steps, 1), max(steps - 1, 1))
             yield Problem("draft_steps", (
                 f"draft_steps={full.draft_steps}: fewer than the {steps} steps of the clip; "
@@ -162,13 +183,31 @@ class DiffusersModel:
             f"{'is' if len(near) == 1 else 'are'} {nearest}.",
         )
 
-    def _check_extra(self, name: str, value: Any) -> Iterator[Problem]:
-        if name not in self.arguments:
-            hint = did_you_mean(name, (*SHOT_ARGUMENTS, *self.arguments))
-            yield Problem(name, f"{name}: no argument of {self.name}.{hint}")
+    def _check_conditions(self, shot: Shot) -> Iterator[Problem]:
+        names = list(dict.fromkeys(condition.name for condition in shot.conditions))
+        tasks = listing(list(dict.fromkeys(self.tasks)))
+        kind = type(self.pipe).__name__
+        if not names:
+            first = next(name for name in CONDITIONS if name in self._ways[0].takes)
+            such = f"{first}={'bee.mp4' if first == 'video' else 'bee.png'!r}"
+            yield Problem(
+                first, f"{first}: {self.name} needs it, as in {such}; {kind} makes {tasks}."
+            )
             return
-        default = self.arguments[name]
-        annotation = self._anatomy.parameters[name].annotation
+        yield Problem(names[0], (
+            f"{listing([f'{name}=' for name in names])}: {self.name} can't be given "
+            f"{'that' if len(names) == 1 else 'these together'}; {kind} makes {tasks}."
+        ))  # fmt: skip
+
+    def _check_extra(self, way: Way, name: str, value: Any) -> Iterator[Problem]:
+        allowed = _arguments_of(way)
+        if name not in allowed:
+            hint = did_you_mean(name, (*SHOT_ARGUMENTS, *allowed))
+            how = type(way.pipe).__name__ if name in self.arguments else self.name
+            yield Problem(name, f"{name}: no argument of {how}.{hint}")
+            return
+        default = allowed[name]
+        annotation = way.anatomy.parameters[name].annotation
         if default is None:
             if value is not None and not fits(annotation, value):
                 yield Problem(name, (
@@ -192,20 +231,34 @@ class DiffusersModel:
 
     def resolve(self, shot: Shot) -> Shot:
         """Fill what the shot leaves to the model's defaults."""
+        way = self.way(shot)
+        width, height = size_of_picture(way, shot) or (None, None)
         own = {
-            "width": self._default("width"), "height": self._default("height"),
-            "num_frames": self._default("num_frames"),
-            "fps": self._defaults.get("fps", self._family.fps),
-            "num_inference_steps": self._default("num_inference_steps"),
-            "guidance_scale": self._default("guidance_scale"), "negative_prompt": "",
+            "width": width or self._default(way, "width"),
+            "height": height or self._default(way, "height"),
+            "num_frames": film_length(way, shot) or self._default(way, "num_frames"),
+            "fps": self._defaults.get("fps", way.family.fps),
+            "num_inference_steps": self._default(way, "num_inference_steps"),
+            "guidance_scale": self._default(way, "guidance_scale"), "negative_prompt": "",
             "scheduler": self._schedulers.usual, "model": self.name, "revision": self.revision,
         }  # fmt: skip
         changes = {name: value for name, value in own.items() if getattr(shot, name) is None}
-        return shot.replace(**changes) if changes else shot
+        full = shot.replace(**changes) if changes else shot
+        return counted(full) if shot.conditions else full
 
-    def _default(self, name: str) -> Any:
+    def steps(self, shot: Shot) -> int:
+        """Return how many steps a resolved shot takes: of a film that is redrawn, not all."""
+        steps, taken = shot.num_inference_steps or 1, self.way(shot).anatomy.parameters
+        film = any(condition.name == "video" for condition in shot.conditions)
+        name = "denoise_strength" if "denoise_strength" in taken else "strength"
+        if not film or name not in taken:
+            return steps
+        share = shot.arguments.get(name, taken[name].default)
+        return min(steps, int(steps * share)) if isinstance(share, (int, float)) else steps
+
+    def _default(self, way: Way, name: str) -> Any:
         found = self._defaults.get(name)
-        return self._anatomy.default(name) if found is None else found
+        return way.anatomy.default(name) if found is None else found
 
     # --- how much at once ----------------------------------------------------------------------
 
@@ -217,6 +270,7 @@ class DiffusersModel:
     def batch_key(self, shot: Shot) -> Hashable:
         """Shots with equal keys can go into one call: all but texts and noise is the same."""
         return (
+            shared_by(self.way(shot), shot),
             shot.width, shot.height, shot.num_frames, shot.fps, shot.num_inference_steps,
             shot.guidance_scale, shot.scheduler, shot.draft_steps, shot.extra,
             self._texts.length(self.pipe, shot),
@@ -225,7 +279,7 @@ class DiffusersModel:
     def batch_size(self, shot: Shot) -> int:
         """How many shots like this one call takes at best."""
         most = _MOST_A_CALL if self.calls_at_once == 1 else _MOST_A_THREAD
-        if not self._family.batches:
+        if not self.way(shot).family.batches:
             return 1
         good = self._batch_size or max(1, min(most, _PIXELS_A_CALL // _pixels(shot)))
         return min(good, self._limits.get(self.batch_key(shot), good))
@@ -252,7 +306,8 @@ class DiffusersModel:
         drawn_from = generators(padded)
         denoising = Denoising(
             on_step and _only(on_step, places), generators=drawn_from, until=shots[0].draft_steps,
-            starts=[starts[i] for i in filling] if starts else (), continues=self._family.continues,
+            starts=[starts[i] for i in filling] if starts else (),
+            continues=self.way(shots[0]).family.continues,
         )  # fmt: skip
         try:
             found = self._lanes.run(lambda: self._call(padded, drawn_from, denoising))
@@ -270,42 +325,49 @@ class DiffusersModel:
         # A copy that shares all networks: calls at the same time have each its own state, and
         # nothing that is set here is seen by who owns the pipeline. What is set goes past
         # `setattr`, which would write it into the configuration.
-        pipe = copy.copy(self.pipe)
+        way = self.way(shots[0])
+        pipe = copy.copy(way.pipe)
         own = vars(pipe)
         own["scheduler"] = self._schedulers.fresh(shots[0].scheduler or self._schedulers.usual)
-        own["encode_prompt"] = self._texts.remembering(pipe, shots)
+        if hasattr(pipe, "encode_prompt"):
+            own["encode_prompt"] = self._texts.remembering(pipe, shots)
         own["prepare_latents"] = mixing(pipe.prepare_latents, shots, drawn_from)
 
         def predict(latents: Any) -> list[Frames]:
-            return self._preview.frames(unpacked(self._anatomy, latents, shots[0]))
+            return self._preview.frames(unpacked(way, latents, shots[0]))
 
-        denoising.watch(pipe, predict if self._preview.ready else None)
-        arguments = {**self._arguments_for(shots, drawn_from), **denoising.arguments}
+        denoising.watch(
+            pipe, predict if self._preview.ready else None,
+            lambda latents, part: placed(way, latents, part, shots[0]),
+        )  # fmt: skip
+        arguments = {**self._arguments_for(way, shots, drawn_from), **denoising.arguments}
         with torch.no_grad(), self._products.used(), memory_told_apart(shots, len(shots)):
             try:
                 output = pipe(**arguments)
             finally:
-                pipe.maybe_free_model_hooks()
+                self.pipe.maybe_free_model_hooks()
         found = frames_of(output.frames, shots[0])
         if not self._preview.ready and denoising.latents is not None:
             # None came with the model: one is learnt from what was just decoded.
-            latents = unpacked(self._anatomy, denoising.latents, shots[0])
+            latents = unpacked(way, denoising.latents, shots[0])
             if latents is not None:
                 self._preview.fit(latents, [frames for frames, _ in found])
         return found
 
-    def _arguments_for(self, shots: Sequence[Shot], drawn_from: Sequence[Any]) -> dict[str, Any]:
-        shot, taken = shots[0], self._anatomy
+    def _arguments_for(
+        self, way: Way, shots: Sequence[Shot], drawn_from: Sequence[Any]
+    ) -> dict[str, Any]:
+        shot, taken = shots[0], way.anatomy
         texts = [one.prompt for one in shots]
         arguments: dict[str, Any] = {
             "prompt": texts, "negative_prompt": [one.negative_prompt or "" for one in shots],
             "height": shot.height, "width": shot.width,
-            taken.frames_argument or "": shot.num_frames,
+            taken.frames_argument or "": (shot.num_frames or 0) + way.family.missing,
             "num_inference_steps": shot.num_inference_steps,
             "guidance_scale": shot.guidance_scale, "output_type": "np",
             "generator": list(drawn_from), taken.fps_argument or "": shot.fps,
         }  # fmt: skip
-        if not self._family.batches:
+        if not way.family.batches:
             # Some of these can't take lists, not even of one.
             arguments |= {
                 name: arguments[name][0] for name in ("prompt", "negative_prompt", "generator")
@@ -313,7 +375,21 @@ class DiffusersModel:
         known = {name: v for name, v in arguments.items() if name in taken.parameters}
         # A shot keeps lists as tuples; pipelines tell them apart.
         more = {n: list(v) if isinstance(v, tuple) else v for n, v in shot.arguments.items()}
-        return {**known, **more}
+        return {**known, **more, **arguments_for(way, shots)}
+
+
+def _arguments_of(way: Way) -> dict[str, Any]:
+    """Return what a shot may give one pipeline beyond its own fields, with the defaults."""
+    taken = way.anatomy
+    ours = {
+        *_OURS, *CONDITIONS, *way.family.refuses, taken.fps_argument, taken.frames_argument,
+    }  # fmt: skip
+    return {
+        name: parameter.default
+        for name, parameter in taken.parameters.items()
+        if name not in ours and not any(word in name for word in _ENCODED)
+        and parameter.kind is not parameter.VAR_KEYWORD
+    }  # fmt: skip
 
 
 def _places(shots: int, starts: Sequence[State]) -> list[int]:

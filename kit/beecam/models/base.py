@@ -98,6 +98,9 @@ class Model(Protocol):
     def resolve(self, shot: Shot) -> Shot:
         """Fill what the shot leaves to the model's defaults."""
 
+    def steps(self, shot: Shot) -> int:
+        """Return how many denoising steps a resolved shot takes."""
+
     @property
     def calls_at_once(self) -> int:
         """How many calls of `generate` are worth running at the same time."""

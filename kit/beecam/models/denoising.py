@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 from beecam.errors import ModelError, Stopped
@@ -16,6 +16,7 @@ from beecam.models.base import Frames, OnStep, State, Step
 from beecam.models.states import join, split
 
 Predict = Callable[[Any], list[Frames]]
+Place = Callable[[Any, Any], Any]
 
 
 class Denoising:
@@ -50,6 +51,7 @@ class Denoising:
         self._until = until
         self._continues = continues
         self._predict: Predict | None = None
+        self._place: Place = lambda _latents, part: part
         self._pipe: Any = None
         self._calls_back = False
         self._before: dict[str, Any] = {}
@@ -63,14 +65,17 @@ class Denoising:
         """Stay one: pipelines that copy their scheduler are still watched by the same."""
         return self
 
-    def watch(self, pipe: Any, predict: Predict | None) -> None:
+    def watch(self, pipe: Any, predict: Predict | None, place: Place | None = None) -> None:
         """Follow one call.
 
         Args:
             pipe: A copy of a pipeline for this call only, with a scheduler for this call only.
             predict: Makes previews of predicted latents, or None.
+            place: Puts what a scheduler was given into the pipeline's latents, of which it may be
+                a part only: frames that are given aren't denoised.
         """
         self._pipe, self._predict = pipe, predict
+        self._place = place or self._place
         taken = inspect.signature(type(pipe).__call__).parameters
         self._calls_back = "callback_on_step_end" in taken
         pipe.scheduler.__class__ = _watched(type(pipe.scheduler))
@@ -92,11 +97,15 @@ class Denoising:
         if scheduler is not self._pipe.scheduler:
             return
         self._steps = len(scheduler.timesteps)
-        some = _some(self._first, self._until)
+        some = _some(self._first, self._until, self._walks)
         # The whole list stays in its place, because schedulers look up their steps in it, and
         # some count what is left: only walking along it is shorter.
         scheduler.timesteps = scheduler.timesteps.as_subclass(some)
         self._before = _attributes(scheduler)
+
+    def _walks(self, steps: int) -> None:
+        """Take notice of how many steps there are: of a film that is redrawn, some are left out."""
+        self._steps = steps
 
     def _preparing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -161,15 +170,17 @@ class Denoising:
         if not self._over:
             self.latents = latents
         if self._on_step is not None:
-            seen = self._predict is not None and self._predicted is not None
+            seen = self._predict is not None
             self._on_step(Step(
-                self._done, self._until or self._steps, self._preview if seen else None,
+                self._done, self._until or self._steps,
+                functools.partial(self._preview, latents) if seen else None,
                 (lambda: self._make_states(latents, self._done)) if self._continues else None,
             ))  # fmt: skip
         if self._calls_back and self._done == self._until:
             self._end(latents, self._done)
-            assert self._predicted is not None
-            shown = self._predicted()
+            shown = self._predicted() if self._predicted else None
+            if shown is not None:
+                shown = self._place(latents, shown)
             if shown is None:
                 raise ModelError(_NO_DRAFT)
             # What the pipeline put in the place of a step's result, such as given frames, stays.
@@ -191,10 +202,12 @@ class Denoising:
         wanted = self.ended(given)
         return {} if wanted is given else {"latents": wanted}
 
-    def _preview(self) -> list[Frames]:
+    def _preview(self, latents: Any) -> list[Frames]:
         assert self._predict is not None
-        assert self._predicted is not None
-        found = self._predicted()
+        # Where its schedulers' steps aren't seen, what is there by now has to do.
+        found = self._predicted() if self._predicted else latents
+        if found is not None and self._calls_back:
+            found = self._place(latents, found)
         if found is None:
             raise ModelError("this scheduler's predictions can't be shown.")
         return self._predict(found)
@@ -261,14 +274,36 @@ def _watched(kind: Any) -> type:
     return _kinds.setdefault(kind, type(kind.__name__, (kind,), named))
 
 
-def _some(first: int, until: int | None) -> type:
-    """Return a kind of tensor along which one walks from `first` to before `until` only."""
+def _some(first: int, until: int | None, told: Callable[[int], None]) -> type:
+    """Return a kind of tensor along which one walks from `first` to before `until` only.
+
+    Args:
+        first: Where the walk begins.
+        until: Where it ends, or None.
+        told: Called with the whole length before a walk.
+    """
     import torch
 
-    def walk(self: Any) -> Any:
-        return iter(self.as_subclass(torch.Tensor)[first:until])
+    class Timesteps(torch.Tensor):
+        @classmethod
+        def __torch_function__(
+            cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            # A part of it is walked along in the same way; what is calculated from it is plain.
+            with torch._C.DisableTorchFunctionSubclass():  # noqa: SLF001
+                found = func(*args, **(kwargs or {}))
+            kept = (torch.Tensor.__getitem__, torch.Tensor.to, torch.Tensor.clone)
+            same = func in kept and found.ndim == 1
+            return found.as_subclass(cls) if same else found
 
-    return type("Timesteps", (torch.Tensor,), {"__iter__": walk})
+        def __deepcopy__(self, memo: Any) -> Any:
+            return self.clone()
+
+        def __iter__(self) -> Iterator[Any]:
+            told(len(self))
+            return iter(self.as_subclass(torch.Tensor)[first:until])
+
+    return Timesteps
 
 
 def _attributes(scheduler: Any) -> dict[str, Any]:

@@ -57,15 +57,17 @@ class Lanes:
         """Begin with one lane, on which everything is done until `widen`."""
         self.count = 1
         self._threads: int | None = None
+        self._lock = threading.Lock()
         self._free: SimpleQueue[Lane] = SimpleQueue()
         self._free.put(Lane())
 
     def widen(self, count: int, threads: int) -> None:
         """Have `count` lanes, or as many as there are, in each of which torch has `threads`."""
         self._threads = threads
-        while self.count < count:
-            self._free.put(Lane())
-            self.count += 1
+        with self._lock:
+            while self.count < count:
+                self._free.put(Lane())
+                self.count += 1
 
     def run(self, work: Callable[[], T]) -> T:
         """Do something on the next lane that is free."""

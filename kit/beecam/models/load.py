@@ -8,10 +8,9 @@ from typing import Any
 
 from beecam.errors import ModelError, listing, shorten
 from beecam.models.adapter import DiffusersModel
-from beecam.models.anatomy import Anatomy
-from beecam.models.families import family_of
 from beecam.models.lane import Lanes
 from beecam.models.opening import open_pipeline
+from beecam.models.ways import way_of
 
 POLLEN = Path(__file__).parent / "pollen" / "weights"
 
@@ -62,9 +61,8 @@ def _pollen(device: str, batch_size: int | None) -> DiffusersModel:
     def make() -> DiffusersModel:
         pipe = load_pipeline(POLLEN).to(device)
         return DiffusersModel(
-            pipe, family_of(type(pipe).__name__, Anatomy(pipe)), name="pollen",
-            licence="Apache-2.0", folder=POLLEN, defaults=_pollen_defaults(), lanes=lanes,
-            batch_size=batch_size,
+            pipe, name="pollen", licence="Apache-2.0", folder=POLLEN, defaults=_pollen_defaults(),
+            lanes=lanes, batch_size=batch_size,
         )  # fmt: skip
 
     return lanes.run(make)
@@ -78,19 +76,20 @@ def _pollen_defaults() -> dict[str, Any]:
 
 
 def wrap(pipe: Any, *, name: str | None = None, batch_size: int | None = None) -> DiffusersModel:
-    """Make a model of a loaded diffusers text-to-video pipeline.
+    """Make a model of a loaded diffusers video pipeline.
 
     >>> pipe = WanPipeline.from_pretrained("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", dtype="auto")
     >>> model = bc.wrap(pipe.to("cuda"))
 
     Args:
-        pipe: A text-to-video pipeline, on the device where it shall run. What isn't known of its
-            family is read off itself, and then one call makes one clip.
+        pipe: A pipeline that makes video from text, pictures or video, on the device where it
+            shall run. What isn't known of its family is read off itself, and then one call makes
+            one clip.
         name: How clips name it; by default the name it was loaded by.
         batch_size: How many clips one call makes at most; by default a cautious guess.
 
     Raises:
-        ModelError: It is no pipeline that makes video from text.
+        ModelError: It is no pipeline that makes video.
     """
     kind = type(pipe).__name__
     if not hasattr(pipe, "components") or not callable(pipe):
@@ -98,15 +97,16 @@ def wrap(pipe: Any, *, name: str | None = None, batch_size: int | None = None) -
             f"wrap({shorten(pipe)}): a loaded diffusers pipeline is needed, as in "
             "bc.wrap(WanPipeline.from_pretrained(...))."
         )
-    anatomy = Anatomy(pipe)
-    if anatomy.frames_argument is None:
+    way = way_of(pipe)
+    if way.anatomy.frames_argument is None and "video" not in way.takes:
         raise ModelError(f"wrap({kind}): it makes pictures; a pipeline that makes video is needed.")
-    if anatomy.missing or "prompt" not in anatomy.parameters:
-        needs = listing(anatomy.missing) or "no prompt"
-        raise ModelError(f"wrap({kind}): it needs {needs}; only text to video is possible so far.")
-    family = family_of(kind, anatomy)
+    missing = [name for name in way.anatomy.missing if name not in way.takes]
+    if missing or not ("prompt" in way.anatomy.parameters or way.takes):
+        raise ModelError(
+            f"wrap({kind}): it needs {listing(missing) or 'no prompt'}, which can't be given yet."
+        )
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
         raise ModelError(f"batch_size={batch_size!r}: a whole number of 1 or more.")
     source = str(getattr(pipe.config, "_name_or_path", "") or "")
     plain = name or (source if "/" in source and not Path(source).is_absolute() else "")
-    return DiffusersModel(pipe, family, name=plain or type(pipe).__name__, batch_size=batch_size)
+    return DiffusersModel(pipe, name=plain or type(pipe).__name__, batch_size=batch_size)
