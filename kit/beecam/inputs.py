@@ -165,8 +165,8 @@ def normal(name: str, value: Any) -> Any:
     Raises:
         CheckError: With what is wrong.
     """
-    if value is None or isinstance(value, Input):
-        return value
+    if value is None:
+        return None
     try:
         if name == "keyframes":
             return _keyframes(value)
@@ -252,9 +252,9 @@ def _frames_of(source: Any) -> tuple[Frames, str]:
 
 def _pixels(source: Any) -> Frames:
     array = np.asarray(source.detach().cpu() if hasattr(source, "detach") else source)
-    array = array[None] if array.ndim == _IMAGE else array
     if array.shape[-1] != 3 or 0 in array.shape:  # noqa: PLR2004
         _refuse(f"an array of shape {array.shape}: the last dimension is the three colours.")
+    array = array[None] if array.ndim == _IMAGE else array
     if np.issubdtype(array.dtype, np.floating):
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
             _refuse("an array of fractions: they go from 0 to 1 in pictures.")

@@ -62,7 +62,7 @@ def test_a_forks_child_has_a_thread_of_its_own():
 def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pipe):
     one, two = bc.wrap(ltx_pipe, name="one"), bc.wrap(ltx_pipe, name="two")
     assert one._lanes is two._lanes
-    assert one.calls_at_once == len(os.sched_getaffinity(0))
+    assert one.calls_at_once >= len(os.sched_getaffinity(0))
     seen = {}
     for model in (one, two, one, two):
         shot = model.resolve(

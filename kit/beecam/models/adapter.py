@@ -30,7 +30,7 @@ from beecam.models.noise import generators, mixing
 from beecam.models.options import fits, spelled
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
-from beecam.models.schedulers import Schedulers
+from beecam.models.schedulers import Schedulers, unshifted
 from beecam.models.texts import Texts
 from beecam.models.ways import Way, ways_of
 from beecam.shot import SHOT_ARGUMENTS, Shot
@@ -156,8 +156,9 @@ class DiffusersModel:
                 f"draft_steps={full.draft_steps}: fewer than the {steps} steps of the clip; "
                 f"nearest is {near}."
             ))  # fmt: skip
-        if full.scheduler != self._schedulers.usual and (
-            full.scheduler not in (names := self._schedulers.names)
+        names = [self._schedulers.usual]
+        if full.scheduler not in names and (
+            way.family.own_timesteps or full.scheduler not in (names := self._schedulers.names)
         ):
             yield Problem("scheduler", (
                 f"scheduler={full.scheduler!r}: {self.name} can use {', '.join(names)}."
@@ -328,7 +329,12 @@ class DiffusersModel:
         way = self.way(shots[0])
         pipe = copy.copy(way.pipe)
         own = vars(pipe)
-        own["scheduler"] = self._schedulers.fresh(shots[0].scheduler or self._schedulers.usual)
+        scheduler = self._schedulers.fresh(shots[0].scheduler or self._schedulers.usual)
+        arguments = self._arguments_for(way, shots, drawn_from)
+        if way.family.own_timesteps:
+            scheduler, timesteps = unshifted(scheduler, shots[0].num_inference_steps or 1)
+            arguments["timesteps"] = timesteps
+        own["scheduler"] = scheduler
         if hasattr(pipe, "encode_prompt"):
             own["encode_prompt"] = self._texts.remembering(pipe, shots)
         own["prepare_latents"] = mixing(pipe.prepare_latents, shots, drawn_from)
@@ -340,7 +346,7 @@ class DiffusersModel:
             pipe, predict if self._preview.ready else None,
             lambda latents, part: placed(way, latents, part, shots[0]),
         )  # fmt: skip
-        arguments = {**self._arguments_for(way, shots, drawn_from), **denoising.arguments}
+        arguments |= denoising.arguments
         with torch.no_grad(), self._products.used(), memory_told_apart(shots, len(shots)):
             try:
                 output = pipe(**arguments)

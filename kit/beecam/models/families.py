@@ -27,6 +27,8 @@ class Family:
         missing: How many frames fewer than it is asked for a clip has.
         keyframes: Who makes what its pipeline calls keyframes: "ltx", "vace" or nobody.
         siblings: Classes that work with the same weights, for what this one can't be given.
+        own_timesteps: Whether its pipeline tells its scheduler the timesteps, which must not be
+            shifted once more; no other scheduler understands it.
         predicts: Whether its results can be told before its last step.
         continues: Whether a clip can go on from within its steps.
         defaults: Arguments that differ from the pipeline's own defaults.
@@ -45,6 +47,7 @@ class Family:
     missing: int = 0
     keyframes: str = ""
     siblings: tuple[str, ...] = ()
+    own_timesteps: bool = False
     predicts: bool = True
     continues: bool = True
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -73,6 +76,7 @@ FAMILIES = (
     Family(
         name="LTX", classes=("LTXConditionPipeline",), size_step=32, frame_step=8,
         masks_padding=True, siblings=_LTX, batches=False, continues=False, keyframes="ltx",
+        own_timesteps=True,
         refuses=("timesteps", "conditions", "frame_index"),
     ),
     # Its second scheduler, of the sound, is a copy that no state is kept of.

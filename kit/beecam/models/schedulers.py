@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
+import logging
 from functools import cached_property
 from typing import Any
 
@@ -76,6 +77,27 @@ class Schedulers:
         return "FlowMatch" in type(scheduler).__name__ or bool(
             scheduler.config.get("use_flow_sigmas")
         )
+
+
+def unshifted(scheduler: Any, steps: int) -> tuple[Any, list[float] | None]:
+    """Return a scheduler for a pipeline that gives it timesteps, and these, or None for its own.
+
+    The timesteps that a scheduler is given it shifts for its sigmas, but not for itself: with a
+    shift the two would say different things. So the shift goes into the timesteps here.
+    """
+    # Where there is no shift, what this warns of makes no difference.
+    logging.getLogger(type(scheduler).__module__).addFilter(_is_news)
+    shift = scheduler.config.get("shift") or 1.0
+    if shift == 1.0 or scheduler.config.get("use_dynamic_shifting"):
+        return scheduler, None
+    tried = copy.deepcopy(scheduler)
+    tried.set_timesteps(steps)
+    plain = type(scheduler).from_config(scheduler.config, shift=1.0)
+    return plain, [float(one) for one in tried.timesteps]
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return "`timesteps` were passed without" not in record.getMessage()
 
 
 def _taken(scheduler: Any) -> set[str]:

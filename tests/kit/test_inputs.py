@@ -1,0 +1,221 @@
+"""Pictures, films and keyframes: read, kept, and given to pollen and to tiny pipelines."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import beecam as bc
+from beecam import media
+from beecam.inputs import Input, digest_of
+from helpers import frames
+from tiny import make
+from tiny.pictures import film, picture
+
+
+def pixels(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def distance(one, other):
+    return np.abs(one.astype(int) - other.astype(int)).mean()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return bc.load()
+
+
+@pytest.fixture(scope="module")
+def clip(model, tmp_path_factory):
+    with bc.library(tmp_path_factory.mktemp("first")) as library:
+        yield bc.run(bc.shot("a bee over a meadow", seed=3), model, library=library).wait().clips[0]
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def test_the_same_pixels_are_the_same_input_however_they_are_given(tmp_path):
+    array = pixels(12, 20, 3)
+    Image.fromarray(array).save(tmp_path / "bee.png")
+    given = [
+        array, array / 255, torch.from_numpy(array), Image.fromarray(array),
+        tmp_path / "bee.png", str(tmp_path / "bee.png"),
+    ]  # fmt: skip
+    made = [bc.read(one) for one in given]
+    assert len({one.digest for one in made}) == 1
+    assert np.array_equal(made[0].frames, array[None])
+    assert str(made[-1]) == "bee"
+    assert bc.read(array, name="mine") == made[0]
+    assert bc.read(array[:, ::-1]) != made[0]
+    assert bc.read(array.reshape(20, 12, 3)) != made[0]
+
+
+def test_films_are_read_from_files_lists_arrays_and_clips(tmp_path, clip):
+    array = pixels(5, 16, 24, 3)
+    media.write_exact(tmp_path / "film.mkv", array)
+    given = [array, [Image.fromarray(one) for one in array], tmp_path / "film.mkv"]
+    assert {bc.read(one).digest for one in given} == {digest_of(array)}
+    assert bc.read(clip).count == clip.shot.num_frames
+    assert bc.read(clip.mp4).count == clip.shot.num_frames
+
+
+def test_a_picture_is_turned_as_its_camera_says(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held on its side
+    Image.fromarray(pixels(12, 20, 3)).save(tmp_path / "bee.png", exif=exif)
+    assert bc.read(tmp_path / "bee.png").frames.shape == (1, 20, 12, 3)
+
+
+def test_what_cannot_be_read_is_named_at_once(tmp_path):
+    (tmp_path / "notes.txt").write_text("bees")
+    picture().save(tmp_path / "meadow.png")
+    sweep = bc.sweep("a bee", image=str(tmp_path / "meadoow.png"), last_image=tmp_path / "notes.txt",
+                     video=[pixels(4, 4, 4)], mask="https://bees.org/a.png",
+                     keyframes={"first": picture()}, reference_images=np.full((4, 4, 3), 2.0))  # fmt: skip
+    text = "\n".join(str(problem) for problem in sweep.problems)
+    assert "meadow.png'" in text
+    assert "no picture and no film" in text
+    assert "an array of shape (4, 4, 4)" in text
+    assert "download it first" in text
+    assert "which frame is which picture" in text
+    assert "fractions: they go from 0 to 1" in text
+    with pytest.raises(bc.CheckError, match="it has 3 frames; one picture is needed"):
+        bc.shot("a bee", image=bc.read(film(3)))
+
+
+# --- in sweeps and libraries -------------------------------------------------------------------
+
+
+def test_an_axis_of_pictures_has_their_names_and_each_has_its_key(tmp_path, model):
+    for name, at in (("bee", 0), ("moth", 5)):
+        picture(at=at).save(tmp_path / f"{name}.png")
+    sweep = bc.sweep("a {insect}", insect=["bee"], seed=[1, 2],
+                     image=[tmp_path / "bee.png", tmp_path / "moth.png"])  # fmt: skip
+    axis = next(axis for axis in sweep.axes if axis.name == "image")
+    assert axis.labels == ("bee", "moth")
+    assert len(sweep) == 4
+    shots = [model.resolve(cell.shot) for cell in sweep.cells]
+    assert len({shot.key for shot in shots}) == 4
+    again = bc.shot("a bee", seed=1, image=picture(at=0))
+    assert model.resolve(again).key == shots[0].key
+    assert len(bc.sweep("a bee", image=film(3))) == 3, "a list of pictures is an axis"
+    assert len(bc.sweep("a bee", video=film(3))) == 1, "a film is one value"
+
+
+def test_a_library_keeps_inputs_and_remakes_from_them(tmp_path, model, clip):
+    given = clip.frames()[-1]
+    with bc.library(tmp_path / "kept") as library:
+        run = bc.run(bc.shot("a bee over a meadow", seed=5, image=given), model, library=library)
+        made = run.wait().clips[0]
+        assert not run.errors
+        key, digest = made.key, made.facts["digest"]
+        assert (library.folder / "inputs" / f"{digest_of(given[None])}.png").exists()
+    (library.folder / "library.sqlite").unlink()
+    with bc.library(tmp_path / "kept") as library:
+        made = library[key]
+        assert np.array_equal(made.shot.conditions[0].input.frames[0], given)
+        again = made.remake(model)
+        assert digest_of(again) == digest_of(frames(model, [made.shot])[0])
+        assert made.facts["digest"] == digest
+        code = made.shot.code()
+        assert "image=library.inputs[" in code
+        shot = eval(code, {"bc": bc, "library": library})
+        assert model.resolve(shot).key == key
+        file = next((library.folder / "inputs").iterdir())
+        file.unlink()
+        with pytest.raises(bc.MediaError, match="is missing in its library"):
+            library[key].remake(model)
+        Image.fromarray(given[::-1]).save(file)
+        with pytest.raises(bc.MediaError, match="is damaged"):
+            library[key].remake(model)
+
+
+def test_an_input_alone_says_where_its_pixels_are_to_be_found():
+    with pytest.raises(bc.MediaError, match="open the library of the clip"):
+        _ = Input("0" * 32).frames
+
+
+# --- what models make of them ------------------------------------------------------------------
+
+
+def test_the_first_frame_of_pollens_clip_is_the_picture(model, clip):
+    given = clip.frames()[0]
+    shot = model.resolve(bc.shot("a bee over a meadow", seed=9, image=given))
+    made = frames(model, [shot])[0]
+    other = frames(model, [model.resolve(bc.shot("a bee over a meadow", seed=9))])[0]
+    assert distance(made[0], given) < distance(other[0], given) / 2
+    assert model.tasks[0] == "text to video"
+    assert any("image" in task for task in model.tasks)
+
+
+def test_clips_of_one_call_have_each_their_own_picture(model, clip):
+    first, last = clip.frames()[0], np.full((64, 64, 3), 200, np.uint8)
+    shots = [model.resolve(bc.shot("a bee", seed=2, image=one)) for one in (first, last)]
+    assert model.batch_key(shots[0]) == model.batch_key(shots[1])
+    together = frames(model, shots)
+    alone = [frames(model, [shot])[0] for shot in shots]
+    for one, other in zip(together, alone, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1
+
+
+def test_keyframes_are_where_they_were_put(model, clip):
+    first, last = clip.frames()[0], clip.frames()[-1]
+    given = {0: first, -1: last}
+    shot = model.resolve(bc.shot("a bee over a meadow", seed=1, keyframes=given))
+    assert [one.frame for one in shot.conditions] == [0, 16]
+    same = model.resolve(bc.shot("a bee over a meadow", seed=1, keyframes={0: first, 16: last}))
+    assert same.key == shot.key
+    made = frames(model, [shot])[0]
+    other = frames(model, [model.resolve(bc.shot("a bee over a meadow", seed=1))])[0]
+    for place, wanted in ((0, first), (16, last)):
+        assert distance(made[place], wanted) < distance(other[place], wanted)
+    with pytest.raises(bc.CheckError, match="frame 17 is not in a clip of 17 frames"):
+        bc.sweep("a bee", keyframes={17: first}).check(model)
+    with pytest.raises(bc.CheckError, match=r"a film of 5 frames; LTX takes 8k\+1"):
+        bc.sweep("a bee", keyframes={0: clip.frames()[:5]}).check(model)
+    with pytest.raises(bc.CheckError, match="given twice"):
+        bc.sweep("a bee", image=first, keyframes={0: last}).check(model)
+
+
+def test_a_film_is_redrawn_as_far_as_is_asked(model, clip):
+    film = clip.frames()
+    shots = [
+        model.resolve(bc.shot("a moth over a desert", seed=4, video=film, denoise_strength=share))
+        for share in (0.2, 0.9)
+    ]
+    near, far = (frames(model, [shot])[0] for shot in shots)
+    assert distance(near, film) < distance(far, film) / 2
+    assert [model.steps(shot) for shot in shots] == [4, 18]
+
+
+def test_a_redrawn_film_is_as_long_as_the_film():
+    model = bc.wrap(make("CogVideoXPipeline"), name="cog")
+    resolved = model.resolve(bc.shot("a bee", video=film(11), width=32, height=32))
+    assert resolved.num_frames == 9, "of eleven frames, as many as the model can make"
+    with pytest.raises(bc.CheckError, match="it has 11 frames, and the clip shall have num_frames=13"):  # fmt: skip
+        bc.sweep("a bee", video=bc.read(film(11)), num_frames=13).check(model)
+
+
+def test_what_a_model_cannot_be_given_is_said_before_any_compute(model):
+    mochi = bc.wrap(make("MochiPipeline"), name="mochi")
+    with pytest.raises(bc.CheckError, match="mochi can't be given that; MochiPipeline makes text"):
+        bc.sweep("a bee", image=picture()).check(mochi)
+    with pytest.raises(bc.CheckError, match="pollen can't be given these together"):
+        bc.sweep("a bee", image=picture(), mask=picture()).check(model)
+    svd = bc.wrap(make("StableVideoDiffusionPipeline"), name="svd")
+    with pytest.raises(bc.CheckError) as said:
+        bc.sweep("a bee").check(svd)
+    assert "image: svd needs it, as in image='bee.png'" in str(said.value)
+    with pytest.raises(bc.CheckError, match="takes no text"):
+        bc.sweep("a bee", image=picture()).check(svd)
+
+
+def test_classes_that_share_weights_share_their_networks():
+    pipe = make("WanPipeline")
+    model = bc.wrap(pipe)
+    assert [type(way.pipe).__name__ for way in model._ways] == [
+        "WanPipeline", "WanVideoToVideoPipeline",
+    ]  # fmt: skip
+    assert all(way.pipe.transformer is pipe.transformer for way in model._ways)
+    assert len(bc.wrap(make("WanImageToVideoPipeline"))._ways) == 1, "other weights"
