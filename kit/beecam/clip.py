@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from beecam.library import Library
-    from beecam.models.base import Frames, Model
+    from beecam.models.base import Frames, Model, Sound
     from beecam.run import Run
 
 
@@ -113,6 +113,14 @@ class Clip:
             MediaError: The file is missing.
         """
         return self._read(self.mp4)
+
+    def sound(self) -> Sound | None:
+        """Read what is heard with it, as the mp4 keeps it; None for a silent clip.
+
+        Raises:
+            MediaError: The file is missing or damaged.
+        """
+        return media.read_sound(self.mp4)
 
     def frames(self) -> Frames:
         """Read the frames: frames x height x width x 3, RGB, uint8, as the mp4 keeps them.

@@ -28,7 +28,7 @@ from beecam.standing import Standing
 
 if TYPE_CHECKING:
     from beecam.clip import Clip, ClipSet
-    from beecam.models.base import Frames
+    from beecam.models.base import Frames, Sound
 
 
 # What a file that is no clip can raise, whatever is in its settings.
@@ -224,8 +224,9 @@ class Library:
     # --- what changes it -----------------------------------------------------------------------
 
     def add(
-        self, shot: Shot, frames: Frames, facts: Mapping[str, Any], parents: Sequence[str] = ()
-    ) -> Clip:
+        self, shot: Shot, frames: Frames, facts: Mapping[str, Any], parents: Sequence[str] = (),
+        sound: Sound | None = None,
+    ) -> Clip:  # fmt: skip
         """Keep a clip: files first, then its row.
 
         Args:
@@ -233,6 +234,7 @@ class Library:
             frames: frames x height x width x 3, RGB, uint8.
             facts: JSON data measured on it.
             parents: Keys of the clips it was made from.
+            sound: What is heard with it.
 
         Raises:
             OSError: The disk is full or broken; nothing was left behind.
@@ -247,7 +249,7 @@ class Library:
         try:
             self._index.begin(key, self._session.name)
             self.inputs.keep(shot.conditions)
-            self._write_media(shot, frames, settings)
+            self._write_media(shot, frames, settings, sound)
             with self._index.together():
                 self._index.add(key, settings)
                 self._index.end(self._session.name, key)
@@ -348,13 +350,15 @@ class Library:
             return False
         return True
 
-    def _write_media(self, shot: Shot, frames: Frames, settings: Mapping[str, Any]) -> None:
+    def _write_media(
+        self, shot: Shot, frames: Frames, settings: Mapping[str, Any], sound: Sound | None
+    ) -> None:
         video, sheet = self.mp4(shot.key), self.sheet(shot.key)
         video.parent.mkdir(exist_ok=True)
         name = f".{shot.key}.{self._session.name}-{next(self._written)}"
         temporary = [path.with_name(name + path.suffix) for path in (video, sheet)]
         try:
-            media.write_mp4(temporary[0], frames, shot.fps or 1, settings)
+            media.write_mp4(temporary[0], frames, shot.fps or 1, settings, sound)
             media.write_sheet(temporary[1], frames)
             # The sheet first: a video in its place is a whole clip.
             temporary[1].replace(sheet)

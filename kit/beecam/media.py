@@ -19,7 +19,7 @@ import numpy as np
 from beecam.errors import MediaError
 
 if TYPE_CHECKING:
-    from beecam.models.base import Frames
+    from beecam.models.base import Frames, Sound
 
 SHEET_FRAMES = 24
 SHEET_WIDTH = 160
@@ -27,6 +27,7 @@ _SIGNATURE = "beecam"
 # 12 is visually lossless; clips are small and the mp4 is what is kept of the pixels.
 _CRF = "12"
 _BT709 = 1
+_SOUND_BITS = 192_000  # a second
 
 
 def warm_up() -> None:
@@ -34,7 +35,10 @@ def warm_up() -> None:
     import av  # noqa: F401
 
 
-def write_mp4(path: Path, frames: Frames, fps: float, settings: Mapping[str, Any]) -> None:
+def write_mp4(
+    path: Path, frames: Frames, fps: float, settings: Mapping[str, Any],
+    sound: Sound | None = None,
+) -> None:  # fmt: skip
     """Write a clip as H.264 yuv420p, which every browser plays, with `settings` inside.
 
     Args:
@@ -42,6 +46,7 @@ def write_mp4(path: Path, frames: Frames, fps: float, settings: Mapping[str, Any
         frames: frames x height x width x 3, RGB, uint8. Odd sizes are padded by one pixel.
         fps: Frames a second.
         settings: JSON data, kept as the file's comment; `read_settings` gives it back.
+        sound: What is heard; cut where the pictures end.
     """
     import av
 
@@ -58,12 +63,50 @@ def write_mp4(path: Path, frames: Frames, fps: float, settings: Mapping[str, Any
             stream.options = {"crf": _CRF, "preset": "veryfast", "threads": "1"}
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = _BT709
+            heard = _sound_stream(out, sound) if sound else None
             for array in even:
                 frame = av.VideoFrame.from_ndarray(array, format="rgb24")
                 out.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=_BT709)))
             out.mux(stream.encode())
+            if sound and heard:
+                _encode(out, heard, sound, round(len(frames) / fps * sound.rate))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sound_stream(out: Any, sound: Sound) -> Any:
+    layout = "mono" if len(sound.samples) == 1 else "stereo"
+    return out.add_stream("aac", rate=sound.rate, layout=layout, bit_rate=_SOUND_BITS)
+
+
+def _encode(out: Any, stream: Any, sound: Sound, most: int) -> None:
+    import av
+
+    samples = np.ascontiguousarray(sound.samples[:2, :most], dtype=np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=stream.layout.name)
+    frame.sample_rate = sound.rate
+    out.mux(stream.encode(frame))
+    out.mux(stream.encode())
+
+
+def read_sound(path: Path) -> Sound | None:
+    """Read what is heard with a clip, or None for a silent one.
+
+    Raises:
+        MediaError: The file is missing or damaged.
+    """
+    import av
+
+    from beecam.models.base import Sound
+
+    try:
+        with av.open(str(path)) as file:
+            if not file.streams.audio:
+                return None
+            parts = [frame.to_ndarray() for frame in file.decode(audio=0)]
+            return Sound(np.concatenate(parts, 1), int(file.streams.audio[0].rate or 0))
+    except (OSError, av.FFmpegError, ValueError) as error:
+        raise MediaError(_unreadable(path, error)) from error
 
 
 def read_mp4(path: Path) -> Frames:

@@ -224,3 +224,20 @@ def test_a_model_of_pictures_is_refused():
         bc.wrap(Pictures(**known.components))
     with pytest.raises(ModelError, match="a loaded diffusers pipeline is needed"):
         bc.wrap("Wan-AI/Wan2.1-T2V-1.3B-Diffusers")
+
+
+@pytest.mark.slow
+def test_what_is_heard_is_kept_with_the_clip(library):
+    model = bc.wrap(make("LTX2Pipeline"), name="ltx2")
+    shape = {k: [v] if isinstance(v, list) else v for k, v in SHAPES["LTX2Pipeline"].items()}
+    run = bc.run(bc.sweep("a bee hums", seed=[1, 2], fps=24.0, **shape), model, library=library)
+    clips = run.wait().clips
+    assert not run.errors
+    rate = model.pipe.vocoder.config.output_sampling_rate
+    for clip in clips:
+        assert clip.facts["sound"] == {"rate": rate, "channels": 2}
+        assert clip.sound().rate == rate
+        assert len(clip.frames()) == clip.shot.num_frames
+    drawn = bc.wrap(make("LTXPipeline"))
+    shot = bc.shot("a bee", **SHAPES["LTXPipeline"])
+    assert bc.run(shot, drawn, library=library).wait().clips[0].sound() is None

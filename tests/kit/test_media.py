@@ -10,6 +10,7 @@ from PIL import Image
 
 from beecam import media
 from beecam.errors import MediaError
+from beecam.models.base import Sound
 
 
 def psnr(a, b):
@@ -112,3 +113,23 @@ def test_a_foreign_video_is_no_clip(tmp_path):
         out.mux(stream.encode())
     with pytest.raises(MediaError, match="carries no shot"):
         media.read_settings(path)
+
+
+def test_sound_is_kept_with_the_pictures_and_ends_with_them(tmp_path):
+    rate = 24_000
+    t = np.arange(rate * 3) / rate
+    heard = np.stack([np.sin(2 * np.pi * 440 * t), np.sin(2 * np.pi * 220 * t)]).astype(np.float32)
+    frames = np.zeros((17, 32, 32, 3), np.uint8)
+    path = tmp_path / "clip.mp4"
+    media.write_mp4(path, frames, 8, {"a": 1}, Sound(heard * 0.5, rate))
+    assert media.read_settings(path) == {"a": 1}
+    assert media.is_whole(path)
+    assert len(media.read_mp4(path)) == 17
+    sound = media.read_sound(path)
+    assert sound.rate == rate
+    assert abs(sound.samples.shape[1] / rate - 17 / 8) < 0.1, "as long as the pictures"
+    middle = sound.samples[:, rate // 2 : rate // 2 + rate]
+    loudest = np.abs(np.fft.rfft(middle)).argmax(1)
+    assert list(loudest) == [440, 220], "each side has its own tone"
+    media.write_mp4(path, frames, 8, {})
+    assert media.read_sound(path) is None

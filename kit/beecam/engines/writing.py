@@ -116,7 +116,7 @@ class Writer:
             try:
                 if made.made.state is not None:
                     self._library.standing.keep(whole_key(shot), made.made.state)
-                self._library.add(shot, made.made.frames, facts, parents)
+                self._library.add(shot, made.made.frames, facts, parents, made.made.sound)
             except OSError as error:
                 self._progress.pause(self._why_not_written(error))
                 try:
@@ -152,6 +152,8 @@ def _facts(made: Finished, model: Model, *, exact: bool) -> dict[str, Any]:
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
         "beecam": __version__,
     }  # fmt: skip
+    if sound := made.made.sound:
+        facts["sound"] = {"rate": sound.rate, "channels": len(sound.samples)}
     if made.step:
         # The seconds are those of the rest.
         facts["continued_from"] = made.step

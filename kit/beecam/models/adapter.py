@@ -12,8 +12,8 @@ from typing import Any
 
 from beecam.errors import ModelError, Problem, did_you_mean, listing, shorten
 from beecam.inputs import CONDITIONS
-from beecam.models.base import Frames, Made, OnStep, State
-from beecam.models.call import frames_of, memory_told_apart
+from beecam.models.base import Frames, Made, OnStep, Sound, State
+from beecam.models.call import frames_of, memory_told_apart, sounds_of
 from beecam.models.denoising import Denoising
 from beecam.models.fingerprint import fingerprint
 from beecam.models.given import (
@@ -316,11 +316,11 @@ class DiffusersModel:
             denoising.stopped = True
             raise
         states: Sequence[State | None] = denoising.states or [None] * len(padded)
-        return [Made(found[i][0], i, states[i], found[i][1]) for i in places]
+        return [Made(found[i][0], i, states[i], found[i][1], found[i][2]) for i in places]
 
     def _call(
         self, shots: Sequence[Shot], drawn_from: Sequence[Any], denoising: Denoising
-    ) -> list[tuple[Frames, str | None]]:
+    ) -> list[tuple[Frames, str | None, Sound | None]]:
         import torch
 
         # A copy that shares all networks: calls at the same time have each its own state, and
@@ -358,7 +358,8 @@ class DiffusersModel:
             latents = unpacked(way, denoising.latents, shots[0])
             if latents is not None:
                 self._preview.fit(latents, [frames for frames, _ in found])
-        return found
+        heard = sounds_of(output, way.pipe, len(shots))
+        return [(*one, sound) for one, sound in zip(found, heard, strict=True)]
 
     def _arguments_for(
         self, way: Way, shots: Sequence[Shot], drawn_from: Sequence[Any]

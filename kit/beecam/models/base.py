@@ -36,6 +36,19 @@ class State:
 
 
 @dataclass(frozen=True)
+class Sound:
+    """What is heard with a clip.
+
+    Attributes:
+        samples: channels x samples, from -1 to 1, float32.
+        rate: Samples a second.
+    """
+
+    samples: npt.NDArray[np.float32] = field(repr=False)
+    rate: int
+
+
+@dataclass(frozen=True)
 class Made:
     """What a model made of a shot.
 
@@ -44,12 +57,14 @@ class Made:
         place: Its place in the call.
         state: Where a draft's denoising stands, or None.
         broken: What is wrong with the pixels, such as values that are no numbers, or None.
+        sound: What is heard, of models that make sound.
     """
 
     frames: Frames
     place: int = 0
     state: State | None = None
     broken: str | None = None
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True)

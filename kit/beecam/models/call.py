@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from beecam.errors import ModelError, OutOfMemoryError
-from beecam.models.base import Frames
+from beecam.models.base import Frames, Sound
 from beecam.shot import Shot
+
+_RATE = "output_sampling_rate"
 
 
 def frames_of(output: Any, shot: Shot) -> list[tuple[Frames, str | None]]:
@@ -28,6 +30,17 @@ def frames_of(output: Any, shot: Shot) -> list[tuple[Frames, str | None]]:
             f"not {shot.num_frames} of {shot.width}x{shot.height}."
         )
     return [_pixels(clip) for clip in made]
+
+
+def sounds_of(output: Any, pipe: Any, many: int) -> list[Sound | None]:
+    """Return what is heard with each clip that a pipeline put out; None where it makes no sound."""
+    heard = getattr(output, "audio", None)
+    rate = getattr(getattr(getattr(pipe, "vocoder", None), "config", None), _RATE, None)
+    if heard is None or rate is None:
+        return [None] * many
+    samples = np.asarray(heard.detach().float().cpu() if hasattr(heard, "detach") else heard)
+    clean = np.nan_to_num(samples, posinf=0, neginf=0).clip(-1, 1).astype(np.float32)
+    return [Sound(one[None] if one.ndim == 1 else one, int(rate)) for one in clean]
 
 
 def _pixels(clip: Any) -> tuple[Frames, str | None]:
