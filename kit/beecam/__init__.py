@@ -31,6 +31,7 @@ _PUBLIC = {
     "Sweep": ("beecam.sweep", "Sweep"),
     "library": ("beecam.library", "open_library"),
     "load": ("beecam.models.load", "load"),
+    "lora": ("beecam.loras", "lora"),
     "read": ("beecam.inputs", "read"),
     "run": ("beecam.run", "run"),
     "sample": ("beecam.axes", "sample"),
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from beecam.inputs import read as read
     from beecam.library import Library as Library
     from beecam.library import open_library as library  # noqa: F401
+    from beecam.loras import lora as lora
     from beecam.models.load import load as load
     from beecam.models.load import wrap as wrap
     from beecam.run import Run as Run

@@ -13,6 +13,8 @@ from typing import Any
 from beecam.errors import BeecamError, CheckError, Problem, shorten
 from beecam.inputs import CONDITIONS, Condition, code_of
 from beecam.kinds import whole
+from beecam.loras import LORA_ARGUMENTS, Adapter
+from beecam.loras import code_of as code_of_loras
 
 MAX_SEED = 2**63 - 1
 MAX_PROMPT = 4_000
@@ -34,7 +36,7 @@ RESOLVED_BY_MODEL = (*_SIZES, *_FLOATS, "negative_prompt", "scheduler", "model",
 # What a person may give for a shot or as an axis, apart from the prompt and the pipeline's own.
 SHOT_ARGUMENTS = (
     "negative_prompt", "seed", "noise", "width", "height", "num_frames", "fps",
-    "num_inference_steps", "guidance_scale", "scheduler", *CONDITIONS,
+    "num_inference_steps", "guidance_scale", "scheduler", *LORA_ARGUMENTS, *CONDITIONS,
 )  # fmt: skip
 
 _LARGE = 10**300  # what is larger may be no float
@@ -68,6 +70,7 @@ class Shot:
         model: The model's name.
         revision: A digest of the model's weights and configuration.
         conditions: Pictures and films that the model is given, by the digest of their pixels.
+        adapters: LoRAs with their weights, by the digest of their files; none of them is ().
         draft_steps: For a draft: after so many steps, the result that is predicted then is shown.
         extra: Further arguments of the pipeline, by their names there.
     """
@@ -85,6 +88,7 @@ class Shot:
     model: str | None = None
     revision: str | None = None
     conditions: tuple[Condition, ...] = ()
+    adapters: tuple[Adapter, ...] | None = None
     draft_steps: int | None = None
     extra: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
@@ -146,7 +150,7 @@ class Shot:
         data: dict[str, Any] = {}
         for name in _NAMES:
             value = getattr(self, name)
-            if value is None or (name in ("extra", "conditions") and not value):
+            if value is None or (name in ("extra", "conditions", "adapters") and not value):
                 continue
             data[name] = value
         data["noise"] = [[seed, weight] for seed, weight in self.noise]
@@ -154,6 +158,8 @@ class Shot:
             data["extra"] = dict(self.extra)
         if self.conditions:
             data["conditions"] = [condition.to_dict() for condition in self.conditions]
+        if self.adapters:
+            data["adapters"] = [[one.digest, one.weight] for one in self.adapters]
         return data
 
     @classmethod
@@ -169,7 +175,8 @@ class Shot:
                 raise BeecamError(f"this shot has fields of a newer beecam: {sorted(unknown)}")
             noise = tuple((seed, weight) for seed, weight in arguments.pop("noise"))
             conditions = tuple(map(Condition.from_dict, arguments.pop("conditions", ())))
-            return cls(noise=noise, conditions=conditions, **arguments)
+            adapters = tuple(Adapter(str(d), float(w)) for d, w in arguments.pop("adapters", ()))
+            return cls(noise=noise, conditions=conditions, adapters=adapters, **arguments)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BeecamError(f"this is not a shot: {shorten(data)}") from error
 
@@ -190,6 +197,7 @@ class Shot:
                 parts.append(f"{name}={value!r}")
         parts += [f"{name}={value!r}" for name, value in dict(self.extra).items()]
         parts += code_of(self.conditions)
+        parts += code_of_loras(self.adapters or ())
         return f"bc.shot({', '.join(parts)})"
 
 

@@ -17,6 +17,8 @@ from beecam.axes import Axis, Sample, Zip, is_scalar, make_axis, positions
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
 from beecam.inputs import CONDITIONS, conditions_of, is_input, normal
 from beecam.kinds import function, loaded, need, opened
+from beecam.loras import LORA_ARGUMENTS, adapters_of, is_lora
+from beecam.loras import normal as normal_lora
 from beecam.shot import BOTH_NOISES, SHOT_ARGUMENTS, Shot, check_values, is_recipe
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
     from beecam.library import Library
     from beecam.models.base import Model
+
+
+# Arguments whose values are files, read when a sweep is laid out.
+_READ = (*CONDITIONS, "lora")
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def sweep(
     for part in layout:
         if isinstance(part, (Axis, Zip)):
             group = Zip((part,)) if isinstance(part, Axis) else part
-            groups.append(Zip(tuple(_with_inputs(axis, problems) for axis in group.axes)))
+            groups.append(Zip(tuple(_with_read(axis, problems) for axis in group.axes)))
         elif not isinstance(part, Sample):
             problems.append(Problem("layout", (
                 f"{shorten(part)}: after the prompt come bc.Axis, bc.zip(...), bc.sample(...) "
@@ -104,8 +110,8 @@ def sweep(
                 f"{name}=bc.{kind}(...): bc.{kind} has no name; it comes after the prompt, as in "
                 f"bc.sweep(prompt, bc.{kind}(...))."
             )))  # fmt: skip
-        elif name in CONDITIONS and value is not None:
-            _take_inputs(name, value, constants, groups, problems)
+        elif name in _READ and value is not None:
+            _take_read(name, value, constants, groups, problems)
         elif is_scalar(value) or (name == "noise" and is_recipe(value)):
             constants[name] = value
         else:
@@ -148,31 +154,36 @@ def _templates(prompt: Any, problems: list[Problem]) -> tuple[list[Zip], list[st
     return [group], [value for value in values if isinstance(value, str)]
 
 
-def _take_inputs(
+def _take_read(
     name: str, value: Any, constants: dict[str, Any], groups: list[Zip], problems: list[Problem]
 ) -> None:
-    """Read pictures and films, once each, as one value for all cells or as an axis."""
-    if not is_input(value, name) and not is_scalar(value):
-        groups.append(Zip((_with_inputs(make_axis(name, value), problems),)))
+    """Read pictures, films and LoRAs, once each, as one value for all cells or as an axis."""
+    single = is_lora(value) if name == "lora" else is_input(value, name)
+    if not single and not is_scalar(value):
+        groups.append(Zip((_with_read(make_axis(name, value), problems),)))
         return
     try:
-        constants[name] = normal(name, value)
+        constants[name] = _read(name, value)
     except CheckError as error:
         problems += error.problems
 
 
-def _with_inputs(axis: Axis, problems: list[Problem]) -> Axis:
-    """Return an axis of pictures or films with all of them read; any other axis as it is."""
-    if axis.name not in CONDITIONS:
+def _read(name: str, value: Any) -> Any:
+    return normal_lora(value) if name == "lora" else normal(name, value)
+
+
+def _with_read(axis: Axis, problems: list[Problem]) -> Axis:
+    """Return an axis of pictures, films or LoRAs with all of them read; any other as it is."""
+    if axis.name not in _READ:
         return axis
     values = []
     for value in axis.values:
         try:
-            values.append(normal(axis.name, value))
+            values.append(_read(axis.name, value))
         except CheckError as error:
             problems += error.problems
             return Axis(axis.name, tuple(range(len(axis))), axis.labels, axis.notes)
-    named = axis.labels != tuple(map(str, axis.values))
+    named = axis.labels != tuple(map(str, axis.values))  # by whoever made the axis
     return Axis(axis.name, tuple(values), axis.labels if named else (), axis.notes)
 
 
@@ -399,10 +410,11 @@ def _shot(prompt: str, arguments: Mapping[str, Any]) -> Shot:
         given_inputs = conditions_of(inputs)
     else:
         given_inputs = ()
+    adapters = adapters_of({n: given.pop(n) for n in LORA_ARGUMENTS if n in given})
     own = {name: given.pop(name) for name in SHOT_ARGUMENTS if name in given}
     return Shot(
         prompt=prompt, noise=((seed, 1.0),) if noise is None else noise, extra=given,
-        conditions=given_inputs, **own,
+        conditions=given_inputs, adapters=adapters, **own,
     )  # fmt: skip
 
 

@@ -110,7 +110,7 @@ class Writer:
 
     def _store(self, shot: Shot, made: Finished) -> None:
         """Write a clip; a full or lost disk pauses the run until it is back, and loses nothing."""
-        facts = _facts(made, self._model, exact=self._exact)
+        facts = _facts(shot, made, self._model, exact=self._exact)
         parents = [key for key in self._parents if key != shot.key]
         while True:
             try:
@@ -140,7 +140,7 @@ def whole_key(shot: Shot) -> str:
     return shot.key if shot.draft_steps is None else shot.replace(draft_steps=None).key
 
 
-def _facts(made: Finished, model: Model, *, exact: bool) -> dict[str, Any]:
+def _facts(shot: Shot, made: Finished, model: Model, *, exact: bool) -> dict[str, Any]:
     from beecam import __version__
 
     frames = made.made.frames
@@ -152,6 +152,8 @@ def _facts(made: Finished, model: Model, *, exact: bool) -> dict[str, Any]:
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
         "beecam": __version__,
     }  # fmt: skip
+    if shot.adapters:
+        facts["loras"] = {one.digest: one.name for one in shot.adapters}
     if sound := made.made.sound:
         facts["sound"] = {"rate": sound.rate, "channels": len(sound.samples)}
     if made.step:

@@ -10,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import ModelError, Problem, did_you_mean, listing, shorten
+from beecam.errors import CheckError, ModelError, Problem, did_you_mean, listing, shorten
 from beecam.inputs import CONDITIONS
+from beecam.loras import Adapter, lora
+from beecam.models.adapting import Adapting
 from beecam.models.base import Frames, Made, OnStep, Sound, State
 from beecam.models.call import frames_of, memory_told_apart, sounds_of
 from beecam.models.denoising import Denoising
@@ -52,6 +54,7 @@ _MOST_A_THREAD = 4
 
 _SMALL = 100_000_000  # parameters
 
+_adapting: weakref.WeakKeyDictionary[Any, Adapting] = weakref.WeakKeyDictionary()
 _lanes: weakref.WeakKeyDictionary[Any, Lanes] = weakref.WeakKeyDictionary()
 
 
@@ -83,6 +86,8 @@ class DiffusersModel:
         self._batch_size = batch_size
         self._limits: dict[Hashable, int] = {}
         self._defaults = {**own.family.defaults, **(defaults or {})}
+        self._adapting = _adapting.setdefault(pipe, Adapting(pipe))
+        self._adapters: tuple[Adapter, ...] = ()
         self._texts = Texts(masks_padding=own.family.masks_padding)
         self._schedulers = Schedulers(pipe.scheduler)
         self._preview = PreviewMap.load(folder) if folder else PreviewMap()
@@ -94,7 +99,36 @@ class DiffusersModel:
             f"Model {self.name} ({self._ways[0].family.name}): {shot.width}x{shot.height}, "
             f"{shot.num_frames} frames at {shot.fps:g} fps, {shot.num_inference_steps} steps, "
             f"guidance {shot.guidance_scale:g}, on {self.pipe.device}"
+            + "".join(f", with {adapter}" for adapter in self._adapters)
         )
+
+    def with_lora(
+        self, source: str | os.PathLike[str] | Adapter, weight: float = 1.0
+    ) -> DiffusersModel:
+        """Return this model with a LoRA in all clips that don't ask for others.
+
+        The weights are shared: both models can be used side by side. `lora=` in a sweep does the
+        same for single cells, and as an axis; `lora=()` is none.
+
+        >>> pencil = model.with_lora("pencil.safetensors", 0.8)
+
+        Args:
+            source: A file in safetensors, a folder that has one, or a repository.
+            weight: How strong it is; 1 is as it was trained.
+
+        Raises:
+            ModelError: It can't be had, or was made for another family.
+        """
+        try:
+            adapter = lora(source, weight)
+        except CheckError as error:
+            raise ModelError(f"with_lora: {error}") from error
+        if why := self._adapting.check((adapter,)):
+            raise ModelError(f"with_lora({str(source)!r}): {why}")
+        made = copy.copy(self)
+        others = (one for one in self._adapters if one.digest != adapter.digest)
+        made._adapters = tuple(sorted((*others, adapter), key=lambda one: one.digest))  # noqa: SLF001
+        return made
 
     # --- what it can do ------------------------------------------------------------------------
 
@@ -145,6 +179,10 @@ class DiffusersModel:
         for name, value in dict(shot.extra).items():
             yield from self._check_extra(way, name, value)
         steps = self.steps(full)
+        if why := self._adapting.check(full.adapters or ()):
+            yield Problem(
+                "lora", f"lora={listing([str(one) for one in full.adapters or ()])}: {why}"
+            )
         if full.draft_steps is not None and not way.family.predicts:
             yield Problem("draft", (
                 f"draft: no step of {way.family.name} says what the clip will be, so that there "
@@ -242,6 +280,7 @@ class DiffusersModel:
             "num_inference_steps": self._default(way, "num_inference_steps"),
             "guidance_scale": self._default(way, "guidance_scale"), "negative_prompt": "",
             "scheduler": self._schedulers.usual, "model": self.name, "revision": self.revision,
+            "adapters": self._adapters,
         }  # fmt: skip
         changes = {name: value for name, value in own.items() if getattr(shot, name) is None}
         full = shot.replace(**changes) if changes else shot
@@ -271,7 +310,7 @@ class DiffusersModel:
     def batch_key(self, shot: Shot) -> Hashable:
         """Shots with equal keys can go into one call: all but texts and noise is the same."""
         return (
-            shared_by(self.way(shot), shot),
+            shared_by(self.way(shot), shot), shot.adapters,
             shot.width, shot.height, shot.num_frames, shot.fps, shot.num_inference_steps,
             shot.guidance_scale, shot.scheduler, shot.draft_steps, shot.extra,
             self._texts.length(self.pipe, shot),
@@ -347,7 +386,10 @@ class DiffusersModel:
             lambda latents, part: placed(way, latents, part, shots[0]),
         )  # fmt: skip
         arguments |= denoising.arguments
-        with torch.no_grad(), self._products.used(), memory_told_apart(shots, len(shots)):
+        with (
+            torch.no_grad(), self._adapting.used(shots[0].adapters or ()),
+            self._products.used(), memory_told_apart(shots, len(shots)),
+        ):  # fmt: skip
             try:
                 output = pipe(**arguments)
             finally:

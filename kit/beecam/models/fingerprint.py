@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+from beecam.models.adapting import PREFIX
+
 _SAMPLES = 1024
 _WHOLE = 300_000  # numbers
 _DIGITS = 16
@@ -33,7 +35,7 @@ def fingerprint(pipe: Any) -> str:
         if not isinstance(part, torch.nn.Module):
             continue
         digest.update(json.dumps(_adapters(part), sort_keys=True).encode())
-        for key, tensor in sorted(part.state_dict().items()):
+        for key, tensor in sorted(_own_weights(part).items()):
             flat = tensor.detach().flatten()
             if flat.device.type == "meta":
                 # Moved away, as offloading does: its name and shape are all that is here.
@@ -46,15 +48,28 @@ def fingerprint(pipe: Any) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
+def _own_weights(part: Any) -> dict[str, Any]:
+    """Return a network's weights as they are named without the LoRAs that shots ask for."""
+    return {
+        key.replace(".base_layer.", "."): tensor
+        for key, tensor in part.state_dict().items()
+        if f".{PREFIX}" not in key
+    }
+
+
 def _adapters(part: Any) -> dict[str, Any]:
     """Return how strong a network's adapters are: that is no weight, and changes pixels."""
     found = {}
     for name, module in part.named_modules():
         scaling = getattr(module, "scaling", None)
-        if isinstance(scaling, dict):
+        if not isinstance(scaling, dict):
+            continue
+        scales = {str(k): str(v) for k, v in scaling.items() if not str(k).startswith(PREFIX)}
+        if scales:
+            active = getattr(module, "active_adapters", None) or []
             found[name] = {
-                "scaling": {str(k): str(v) for k, v in scaling.items()},
-                "active": str(getattr(module, "active_adapters", None)),
+                "scaling": scales,
+                "active": str([one for one in active if not str(one).startswith(PREFIX)]),
                 "merged": str(getattr(module, "merged", None)),
             }
     return found
