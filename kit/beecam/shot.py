@@ -36,7 +36,7 @@ RESOLVED_BY_MODEL = (*_SIZES, *_FLOATS, "negative_prompt", "scheduler", "model",
 # What a person may give for a shot or as an axis, apart from the prompt and the pipeline's own.
 SHOT_ARGUMENTS = (
     "negative_prompt", "seed", "noise", "width", "height", "num_frames", "fps",
-    "num_inference_steps", "guidance_scale", "scheduler", *LORA_ARGUMENTS, *CONDITIONS,
+    "num_inference_steps", "guidance_scale", "scheduler", "model", *LORA_ARGUMENTS, *CONDITIONS,
 )  # fmt: skip
 
 _LARGE = 10**300  # what is larger may be no float

@@ -14,7 +14,7 @@ from beecam.errors import CheckError, ModelError, Problem, did_you_mean, listing
 from beecam.inputs import CONDITIONS
 from beecam.loras import Adapter, lora
 from beecam.models.adapting import Adapting
-from beecam.models.base import Frames, Made, OnStep, Sound, State
+from beecam.models.base import Frames, Made, Model, OnStep, Sound, State
 from beecam.models.call import frames_of, memory_told_apart, sounds_of
 from beecam.models.denoising import Denoising
 from beecam.models.fingerprint import fingerprint
@@ -285,6 +285,15 @@ class DiffusersModel:
         changes = {name: value for name, value in own.items() if getattr(shot, name) is None}
         full = shot.replace(**changes) if changes else shot
         return counted(full) if shot.conditions else full
+
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """The LoRAs that clips have which don't ask for others."""
+        return self._adapters
+
+    def of(self, shot: Shot) -> Model:  # noqa: ARG002
+        """Return itself."""
+        return self
 
     def steps(self, shot: Shot) -> int:
         """Return how many steps a resolved shot takes: of a film that is redrawn, not all."""
