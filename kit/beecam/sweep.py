@@ -20,6 +20,7 @@ from beecam.kinds import function, loaded, need, opened
 from beecam.loras import LORA_ARGUMENTS, adapters_of, is_lora
 from beecam.loras import normal as normal_lora
 from beecam.shot import BOTH_NOISES, SHOT_ARGUMENTS, Shot, check_values, is_recipe
+from beecam.switch import SWITCH_ARGUMENTS, switch_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -420,10 +421,11 @@ def _shot(prompt: str, arguments: Mapping[str, Any]) -> Shot:
     else:
         given_inputs = ()
     adapters = adapters_of({n: given.pop(n) for n in LORA_ARGUMENTS if n in given})
+    switch = switch_of({n: given.pop(n) for n in SWITCH_ARGUMENTS if n in given})
     own = {name: given.pop(name) for name in SHOT_ARGUMENTS if name in given}
     return Shot(
         prompt=prompt, noise=((seed, 1.0),) if noise is None else noise, extra=given,
-        conditions=given_inputs, adapters=adapters, **own,
+        conditions=given_inputs, adapters=adapters, switch=switch, **own,
     )  # fmt: skip
 
 
