@@ -74,6 +74,7 @@ class Shot:
         revision: A digest of the model's weights and configuration.
         conditions: Pictures and films that the model is given, by the digest of their pixels.
         adapters: LoRAs with their weights, by the digest of their files; none of them is ().
+        speed: What is switched on that changes pixels to be faster.
         switch: Another prompt or guidance from some step on.
         draft_steps: For a draft: after so many steps, the result that is predicted then is shown.
         extra: Further arguments of the pipeline, by their names there.
@@ -94,6 +95,7 @@ class Shot:
     conditions: tuple[Condition, ...] = ()
     adapters: tuple[Adapter, ...] | None = None
     switch: Switch | None = None
+    speed: tuple[str, ...] | None = None
     draft_steps: int | None = None
     extra: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
@@ -184,6 +186,8 @@ class Shot:
             conditions = tuple(map(Condition.from_dict, arguments.pop("conditions", ())))
             adapters = tuple(Adapter(str(d), float(w)) for d, w in arguments.pop("adapters", ()))
             switch = Switch(**arguments.pop("switch")) if "switch" in arguments else None
+            if speed := arguments.pop("speed", None):
+                arguments["speed"] = tuple(map(str, speed))
             return cls(
                 noise=noise, conditions=conditions, adapters=adapters, switch=switch, **arguments
             )

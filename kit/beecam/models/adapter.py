@@ -32,6 +32,7 @@ from beecam.models.prefixes import Prefixes, second_part
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
 from beecam.models.schedulers import Schedulers, unshifted
+from beecam.models.speed import Speed, speed_of
 from beecam.models.texts import Texts
 from beecam.models.ways import Way, ways_of
 from beecam.shot import Shot
@@ -56,12 +57,13 @@ class DiffusersModel:
         pipe: The pipeline.
         name: How clips name it.
         licence: Of its weights, where known.
+        speed: What is switched on to make it faster.
     """
 
     def __init__(
         self, pipe: Any, *, name: str, licence: str | None = None,
         defaults: Mapping[str, Any] | None = None, folder: Path | None = None,
-        batch_size: int | None = None, lanes: Lanes | None = None,
+        batch_size: int | None = None, lanes: Lanes | None = None, speed: str | None = None,
     ) -> None:  # fmt: skip
         self.pipe = pipe
         self.name = name
@@ -77,11 +79,12 @@ class DiffusersModel:
         self._batch_size = batch_size
         self._limits: dict[Hashable, int] = {}
         self._defaults = {**own.family.defaults, **(defaults or {})}
-        self._adapting = _adapting.setdefault(pipe, Adapting(pipe))
+        self._adapting = _adapting.setdefault(pipe, Adapting(pipe, own.anatomy.denoiser))
         self._adapters: tuple[Adapter, ...] = ()
         self._prefixes = Prefixes()
         self._texts = Texts(masks_padding=own.family.masks_padding)
         self._schedulers = Schedulers(pipe.scheduler)
+        self.speed = self._speed_of(speed)
         self._preview = PreviewMap.load(folder) if folder else PreviewMap()
         self._revision = fingerprint(pipe)
 
@@ -121,6 +124,23 @@ class DiffusersModel:
         others = (one for one in self._adapters if one.digest != adapter.digest)
         made._adapters = tuple(sorted((*others, adapter), key=lambda one: one.digest))  # noqa: SLF001
         return made
+
+    def at_speed(self, name: str | None) -> DiffusersModel:
+        """Return this model at another speed; the weights are shared.
+
+        Args:
+            name: "exact", "balanced" or "fast"; see `bc.load`.
+
+        Raises:
+            ModelError: There is no such speed.
+        """
+        made = copy.copy(self)
+        made.speed = made._speed_of(name)  # noqa: SLF001
+        return made
+
+    def _speed_of(self, name: str | None) -> Speed:
+        names = self._schedulers.names if name == "fast" else []
+        return speed_of(name, self._ways[0], names)
 
     # --- what it can do ------------------------------------------------------------------------
 
@@ -162,6 +182,11 @@ class DiffusersModel:
             yield from unsuited(shot, self._ways, self.name)
             return
         yield from wrong_with(full, way, self.name, self.arguments)
+        if full.switch is not None and self.speed.cache:
+            yield Problem("switch_at", (
+                f"switch_at={full.switch.at:g}: not at speed={self.speed.name!r}, whose cache "
+                "can't go on from within a clip."
+            ))  # fmt: skip
         if why := self._adapting.check(full.adapters or ()):
             names = " + ".join(map(str, full.adapters or ()))
             yield Problem("lora", f"lora={names}: {why}")
@@ -175,6 +200,8 @@ class DiffusersModel:
             ))  # fmt: skip
         for name, wanted, here in (
             ("model", shot.model, self.name), ("revision", shot.revision, self.revision),
+            ("speed", shot.speed and " and ".join(shot.speed),
+             " and ".join(self.speed.of(way).words) or "exact"),
         ):  # fmt: skip
             if wanted not in (None, here):
                 yield Problem(name, f"{name}={wanted!r}: this is {here}; load the other one.")
@@ -188,10 +215,11 @@ class DiffusersModel:
             "height": height or self._default(way, "height"),
             "num_frames": film_length(way, shot) or self._default(way, "num_frames"),
             "fps": self._defaults.get("fps", way.family.fps),
-            "num_inference_steps": self._default(way, "num_inference_steps"),
+            "num_inference_steps": self._usual_steps(way),
             "guidance_scale": self._default(way, "guidance_scale"), "negative_prompt": "",
-            "scheduler": self._schedulers.usual, "model": self.name, "revision": self.revision,
-            "adapters": self._adapters,
+            "scheduler": self.speed.of(way).scheduler or self._schedulers.usual,
+            "model": self.name, "revision": self.revision,
+            "adapters": self._adapters, "speed": self.speed.of(way).words or None,
         }  # fmt: skip
         changes = {name: value for name, value in own.items() if getattr(shot, name) is None}
         full = shot.replace(**changes) if changes else shot
@@ -213,6 +241,10 @@ class DiffusersModel:
         """Return how many steps a resolved shot takes."""
         return self.way(shot).steps(shot)
 
+    def _usual_steps(self, way: Way) -> int:
+        usual = self._default(way, "num_inference_steps") or 1
+        return max(1, round(usual * self.speed.of(way).steps))
+
     def _default(self, way: Way, name: str) -> Any:
         found = self._defaults.get(name)
         return way.anatomy.default(name) if found is None else found
@@ -222,7 +254,7 @@ class DiffusersModel:
     @property
     def calls_at_once(self) -> int:
         """How many calls may run at the same time."""
-        return self._lanes.count
+        return 1 if self.speed.cache else self._lanes.count
 
     def batch_key(self, shot: Shot) -> Hashable:
         """Shots with equal keys can go into one call: all but texts and noise is the same."""
@@ -271,10 +303,14 @@ class DiffusersModel:
         denoising = Denoising(
             on_step and _only(on_step, places), generators=drawn_from, until=shots[0].draft_steps,
             starts=[starts[i] for i in filling] if starts else (),
-            continues=self.way(shots[0]).family.continues,
+            # What a cache remembers of the steps before is no part of a clip's state.
+            continues=self.way(shots[0]).family.continues and not self.speed.cache,
         )  # fmt: skip
         try:
-            found = self._lanes.run(lambda: self._call(padded, drawn_from, denoising))
+            found = self._lanes.run(
+                lambda: self._call(padded, drawn_from, denoising),
+                threads=_cores() if self.speed.cache else None,
+            )
         except KeyboardInterrupt:
             denoising.stopped = True
             raise
@@ -295,6 +331,9 @@ class DiffusersModel:
         way = self.way(shots[0])
         pipe = copy.copy(way.pipe)
         own = vars(pipe)
+        if hasattr(pipe, "vae"):
+            # Wan's keeps in itself how far it is while it decodes.
+            own["vae"] = copy.copy(pipe.vae)
         scheduler = self._schedulers.fresh(shots[0].scheduler or self._schedulers.usual)
         arguments = self._arguments_for(way, shots, drawn_from)
         if way.family.own_timesteps:
@@ -313,9 +352,11 @@ class DiffusersModel:
             lambda latents, part: placed(way, latents, part, shots[0]),
         )  # fmt: skip
         arguments |= denoising.arguments
+        # The products first: a cache stands in the place of some layers' products.
         with (
-            torch.no_grad(), self._adapting.used(shots[0].adapters or ()),
-            self._products.used(), memory_told_apart(shots, len(shots)),
+            torch.no_grad(), self._products.used(),
+            self._adapting.used(shots[0].adapters or (), self.speed.of(way)),
+            memory_told_apart(shots, len(shots)),
         ):  # fmt: skip
             try:
                 output = pipe(**arguments)

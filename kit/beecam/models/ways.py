@@ -42,6 +42,7 @@ class Way:
         takes: The conditions that it can be given.
         needs: Those that it can't do without.
         needs_any: Whether it makes nothing without any.
+        names_its_calls: Whether it tells its network with which texts it calls it, as caches need.
     """
 
     pipe: Any
@@ -50,6 +51,7 @@ class Way:
     takes: frozenset[str]
     needs: frozenset[str]
     needs_any: bool
+    names_its_calls: bool
 
     def suits(self, conditions: tuple[Condition, ...]) -> bool:
         """Return whether a shot with these conditions is made in this way."""
@@ -104,8 +106,15 @@ def way_of(pipe: Any) -> Way:
         needs.add("video")
     return Way(
         pipe, anatomy, family, frozenset(takes), frozenset(needs),
-        bool(needs or (takes and _FROM_INPUTS.search(kind))),
+        bool(needs or (takes and _FROM_INPUTS.search(kind))), _names_its_calls(pipe),
     )  # fmt: skip
+
+
+def _names_its_calls(pipe: Any) -> bool:
+    try:
+        return "cache_context" in inspect.getsource(type(pipe).__call__)
+    except (OSError, TypeError):
+        return False
 
 
 def ways_of(pipe: Any) -> list[Way]:
