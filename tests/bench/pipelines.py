@@ -11,14 +11,14 @@ from tiny.texts import SIZE
 # What each call is given beside prompt and seed; the rest is the pipeline's own default.
 SETTINGS = {"width": 64, "height": 64, "num_frames": 9, "num_inference_steps": 6,
             "max_sequence_length": 64}  # fmt: skip
-_HEADS = {"num_attention_heads": 4, "num_layers": 4}
+_HEADS = {"num_attention_heads": 8, "num_layers": 4}
 
 
 def _wan():
     from diffusers import WanTransformer3DModel
 
     return WanTransformer3DModel(
-        in_channels=16, **{**wan.BLOCKS, **_HEADS, "attention_head_dim": 32, "ffn_dim": 512}
+        in_channels=16, **{**wan.BLOCKS, **_HEADS, "attention_head_dim": 32, "ffn_dim": 1024}
     )
 
 
@@ -37,7 +37,7 @@ def _hunyuan():
     from diffusers import HunyuanVideoTransformer3DModel
 
     return HunyuanVideoTransformer3DModel(
-        in_channels=4, out_channels=4, num_attention_heads=4, attention_head_dim=32, num_layers=2,
+        in_channels=4, out_channels=4, num_attention_heads=8, attention_head_dim=32, num_layers=2,
         num_single_layers=2, num_refiner_layers=1, patch_size=2, patch_size_t=1,
         guidance_embeds=True, text_embed_dim=SIZE, pooled_projection_dim=SIZE,
         rope_axes_dim=(8, 12, 12),
