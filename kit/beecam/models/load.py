@@ -18,7 +18,8 @@ POLLEN = Path(__file__).parent / "pollen" / "weights"
 def load(
     name: str | os.PathLike[str] = "pollen", *, device: str | None = None,
     dtype: str | None = None, offload: str | None = None, revision: str | None = None,
-    batch_size: int | None = None, speed: str | None = None,
+    quantize: str | None = None, base: str | None = None, batch_size: int | None = None,
+    speed: str | None = None,
 ) -> DiffusersModel:  # fmt: skip
     """Load a model; what is chosen for this machine is printed in one line.
 
@@ -26,14 +27,18 @@ def load(
     >>> model = bc.load("Wan-AI/Wan2.1-T2V-1.3B-Diffusers")
 
     Args:
-        name: "pollen", the small model that ships inside; a repository as "owner/name"; or a
-            folder with a pipeline. Only weights in safetensors are loaded.
+        name: "pollen", the small model that ships inside; a repository as "owner/name"; a folder
+            with a pipeline; or a single file with its network. Only safetensors are loaded.
         device: Where it runs, as torch names it; by default the accelerator that is there, else
             the CPU. pollen runs on the CPU.
         dtype: "float32", "bfloat16" or "float16"; by default bfloat16 on an accelerator.
         offload: "none", "model" or "sequential": what stays outside an accelerator's memory until
             it is used; by default by the memory that is free.
         revision: Of the repository: a branch, tag or commit.
+        quantize: "none", the default, or "float8": the network's weights in half the memory, at
+            some loss; it computes in `dtype` all the same.
+        base: For a single file, the repository or folder that has the rest of its pipeline; by
+            default the one that its family is published in.
         batch_size: How many clips one call makes at most; by default a cautious guess.
         speed: "exact", the default: the pixels of the plain pipeline. "balanced": about twice as
             fast and hardly to be told apart; "fast": also half the steps, with a scheduler that
@@ -48,7 +53,8 @@ def load(
     if source == "pollen":
         return _pollen(device or "cpu", batch_size, speed)
     opened = open_pipeline(
-        source, device=device, dtype=dtype, offload=offload, revision=revision
+        source, device=device, dtype=dtype, offload=offload, revision=revision,
+        quantize=quantize, base=base,
     )  # fmt: skip
     model = wrap(opened.pipe, name=opened.name, batch_size=batch_size, speed=speed)
     model.licence = opened.licence
