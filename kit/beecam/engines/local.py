@@ -309,11 +309,15 @@ class LocalEngine:
     def _out_of_memory(
         self, indices: Sequence[int], shots: Sequence[Shot], size: int, error: OutOfMemoryError
     ) -> None:
-        if size == 1 or self._exact:
-            hint = " In exact mode the size is fixed: load the model with a smaller batch_size."
+        if size > 1:
+            self._model.limit_batch(shots[0], size // 2)
+        if size == 1 or (self._exact and self._model.exact_size(shots[0]) >= size):
+            hint = (
+                " In exact mode the size is fixed once clips were made with it: load the model "
+                "with a smaller batch_size."
+            )
             self._writer.fail(indices, BeecamError(f"{error}{hint if size > 1 else ''}"))
             return
-        self._model.limit_batch(shots[0], size // 2)
         for index in indices:
             self._progress.set(index, status=Status.QUEUED, step=0)
         with self._progress.lock:

@@ -124,7 +124,18 @@ class Model(Protocol):
         """Shots with equal keys can go into one call."""
 
     def batch_size(self, shot: Shot) -> int:
-        """How many shots like this one call takes at best."""
+        """How many shots like this one call takes at best, as far as is known."""
+
+    def trial_size(self, shot: Shot, waiting: int) -> int | None:
+        """How many shots like this the next call should take to learn from it, or None for any.
+
+        Args:
+            shot: A resolved one.
+            waiting: How many shots like it are still to be made.
+        """
+
+    def exact_size(self, shot: Shot) -> int:
+        """How many shots like this each call takes in exact mode: always the same power of two."""
 
     def limit_batch(self, shot: Shot, size: int) -> None:
         """Remember that no more than `size` shots like this fit into memory."""

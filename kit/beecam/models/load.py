@@ -34,7 +34,7 @@ def load(
         offload: "none", "model" or "sequential": what stays outside an accelerator's memory until
             it is used; by default by the memory that is free.
         revision: Of the repository: a branch, tag or commit.
-        batch_size: How many clips one call makes at most; by default a cautious guess.
+        batch_size: How many clips one call makes at most; by default it is measured.
 
     Raises:
         ModelError: There is no such model, or it can't be had; the message says what to do.
@@ -86,7 +86,7 @@ def wrap(pipe: Any, *, name: str | None = None, batch_size: int | None = None) -
             shall run. What isn't known of its family is read off itself, and then one call makes
             one clip.
         name: How clips name it; by default the name it was loaded by.
-        batch_size: How many clips one call makes at most; by default a cautious guess.
+        batch_size: How many clips one call makes at most; by default it is measured.
 
     Raises:
         ModelError: It is no pipeline that makes video.
