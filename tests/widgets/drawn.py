@@ -59,6 +59,12 @@ class DrawnModel:
     def batch_size(self, shot):
         return self.batch
 
+    def prepare(self, shots, hold):
+        pass
+
+    def release(self):
+        pass
+
     def trial_size(self, shot, waiting):
         return None
 

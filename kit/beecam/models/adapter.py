@@ -31,6 +31,7 @@ from beecam.models.layout import placed, unpacked
 from beecam.models.machine import Memory, cores, device_of, surroundings
 from beecam.models.noise import generators, mixing
 from beecam.models.options import fits, spelled
+from beecam.models.preparing import Preparing, encode_only
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
 from beecam.models.schedulers import Schedulers, unshifted
@@ -85,6 +86,8 @@ class DiffusersModel:
         self._adapting = _adapting.setdefault(pipe, Adapting(pipe))
         self._adapters: tuple[Adapter, ...] = ()
         self._texts = Texts(masks_padding=own.family.masks_padding)
+        self._preparing = Preparing(pipe)
+        self._texts.encoding = self._preparing.encoding
         self._schedulers = Schedulers(pipe.scheduler)
         self._preview = PreviewMap.load(folder) if folder else PreviewMap()
         self._revision = fingerprint(pipe)
@@ -335,6 +338,33 @@ class DiffusersModel:
         shape = f"{type(way.pipe).__name__}, {shape_of(shot, self._texts.length(self.pipe, shot))}"
         key = f"{self.revision}; {self._place}; {at_once} at once; {shape}"
         return Like(key, guess(shot, at_once), way.family.batches)
+
+    # --- before and after a run ----------------------------------------------------------------
+
+    def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
+        """Get ready for a run: encode its texts first where memory is short; see `Preparing`."""
+        self._preparing.begin(shots, self._encode, hold)
+
+    def release(self) -> None:
+        """Come back from a run: the pipeline is as its owner left it."""
+        self._preparing.end()
+
+    def _encode(self, shot: Shot) -> None:
+        import torch
+
+        way = self.way(shot)
+        pipe = copy.copy(way.pipe)
+        vars(pipe)["encode_prompt"] = self._texts.remembering(pipe, [shot])
+        arguments = self._arguments_for(way, [shot], generators([shot]))
+
+        def encode() -> None:
+            with torch.no_grad(), self._adapting.used(shot.adapters or ()):
+                try:
+                    encode_only(pipe, arguments)
+                finally:
+                    self.pipe.maybe_free_model_hooks()
+
+        self._lanes.run(encode)
 
     # --- making clips --------------------------------------------------------------------------
 

@@ -140,6 +140,20 @@ class Model(Protocol):
     def limit_batch(self, shot: Shot, size: int) -> None:
         """Remember that no more than `size` shots like this fit into memory."""
 
+    def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
+        """Get ready for a run; `release` follows, whatever happens.
+
+        Args:
+            shots: All that it will make, resolved.
+            hold: To be called now and then; it waits while the run makes a pause.
+
+        Raises:
+            Stopped: By `hold`.
+        """
+
+    def release(self) -> None:
+        """Come back from a run that `prepare` was called for."""
+
     def generate(
         self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0,
         starts: Sequence[State] = (),
