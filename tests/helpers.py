@@ -7,12 +7,18 @@ from beecam import media
 from beecam.axes import Axis
 from beecam.clip import ClipSet
 from beecam.errors import BeecamError, CheckError
+from beecam.models.sizes import Sizes
 from beecam.shot import Shot
 
 
 def frames(model, shots, on_step=None, **more):
     """Make clips in one call, and return only their frames."""
     return [made.frames for made in model.generate(shots, on_step, **more)]
+
+
+def use_size(model, size):
+    """Make calls of this size, as `batch_size=` does."""
+    model._sizes = Sizes(size)
 
 
 def fill(library, prompts=("a bee", "a moth"), seeds=3):

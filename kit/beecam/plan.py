@@ -44,14 +44,15 @@ class Plan:
         Args:
             model: Says which shots can share a call, and how many.
             shots: Cell index and resolved shot of each cell.
-            exact: Make every call equally large, the last one filled up: the largest power of two
-                that the model likes, because in odd calls threads split sums by the clip's place.
+            exact: Make every call equally large, the last one filled up: a power of two, because
+                in odd calls threads split sums by the clip's place.
             begun: How far cells are that go on from within their steps.
         """
         self._model = model
         self._exact = exact
         self._groups: OrderedDict[_Group, dict[int, Shot]] = OrderedDict()
-        self._sizes: dict[_Group, int] = {}
+        # For each group the size that the model liked, and how many cells a call takes by that.
+        self._sizes: dict[_Group, tuple[int, int]] = {}
         for index, shot in shots:
             stand = (begun or {}).get(index)
             # In exact mode only what began in a call of the right size has the right bits.
@@ -96,21 +97,26 @@ class Plan:
         return None
 
     def _size(self, group: _Group, shots: dict[int, Shot]) -> int:
-        """Return how many cells of a group go into one call: all calls are about equally large."""
-        if group not in self._sizes:
-            first = next(iter(shots.values()))
-            if self._exact:
-                self._sizes[group] = self._whole(first)
-            else:
-                at_once = self._model.calls_at_once
-                most = self._model.batch_size(first)
-                calls = math.ceil(len(shots) / (most * at_once)) * at_once
-                self._sizes[group] = math.ceil(len(shots) / calls)
-        return self._sizes[group]
+        """Return how many cells of a group go into the next call.
+
+        While the model still learns from its calls, what it asks for; then all calls are about
+        equally large.
+        """
+        first = next(iter(shots.values()))
+        if self._exact:
+            return self._whole(first)
+        if trial := self._model.trial_size(first, len(shots)):
+            return trial
+        most = self._model.batch_size(first)
+        if self._sizes.get(group, (0, 0))[0] != most:
+            at_once = self._model.calls_at_once
+            calls = math.ceil(len(shots) / (most * at_once)) * at_once
+            self._sizes[group] = (most, math.ceil(len(shots) / calls))
+        return self._sizes[group][1]
 
     def _whole(self, shot: Shot) -> int:
         """Return how many clips each call makes in exact mode."""
-        return 1 << (self._model.batch_size(shot).bit_length() - 1)
+        return self._model.exact_size(shot)
 
 
 _Group = tuple[Hashable, Stand | None]

@@ -184,7 +184,9 @@ class Shot:
                 raise BeecamError(f"this shot has fields of a newer beecam: {sorted(unknown)}")
             noise = tuple((seed, weight) for seed, weight in arguments.pop("noise"))
             conditions = tuple(map(Condition.from_dict, arguments.pop("conditions", ())))
-            adapters = tuple(Adapter(str(d), float(w)) for d, w in arguments.pop("adapters", ()))
+            named = tuple(Adapter(str(d), float(w)) for d, w in arguments.pop("adapters", ()))
+            # A model has spoken of them, if only by none.
+            adapters = named if named or "revision" in arguments else None
             switch = Switch(**arguments.pop("switch")) if "switch" in arguments else None
             if speed := arguments.pop("speed", None):
                 arguments["speed"] = tuple(map(str, speed))

@@ -256,9 +256,10 @@ def overhead():
     import beecam as bc
     from beecam.models.denoising import Denoising
     from beecam.models.lane import Lanes
+    from beecam.models.sizes import Sizes
 
     model = bc.load()
-    model._lanes, model._batch_size = Lanes(), 1
+    model._lanes, model._sizes = Lanes(), Sizes(1)
     within, calls = [0.0], [0.0]
 
     def timed(original, total):

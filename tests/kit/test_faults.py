@@ -16,6 +16,7 @@ from beecam.errors import LibraryError, MediaError
 from beecam.library import Library, open_library
 from beecam.models.base import Made
 from beecam.progress import Progress, Status
+from helpers import use_size
 
 
 def sweep(n=8, steps=1, insects=("bee", "moth")):
@@ -77,7 +78,7 @@ def test_a_run_makes_what_another_one_was_to_make_and_did_not(ltx, library, monk
 
 
 def test_what_is_made_when_a_run_is_cancelled_is_kept_and_shown(ltx, library, monkeypatch):
-    monkeypatch.setattr(ltx, "_batch_size", 8)
+    use_size(ltx, 8)
     written, add = threading.Event(), library.add
     monkeypatch.setattr(library, "add", lambda *a: written.wait(30) and add(*a))
     run = bc.run(sweep(8), ltx, library=library)

@@ -10,8 +10,9 @@ from beecam.shot import Shot
 class Sizes:
     """What a plan asks of a model."""
 
-    def __init__(self, size, calls_at_once=1):
+    def __init__(self, size, calls_at_once=1, trials=()):
         self.size = size
+        self.trials = list(trials)
         self.calls_at_once = calls_at_once
 
     def batch_key(self, shot):
@@ -19,6 +20,13 @@ class Sizes:
 
     def batch_size(self, shot):
         return self.size
+
+    def trial_size(self, shot, waiting):
+        wanted = self.trials[:1]
+        return self.trials.pop(0) if wanted and waiting >= 2 * wanted[0] else None
+
+    def exact_size(self, shot):
+        return 1 << (self.size.bit_length() - 1)
 
 
 def shots(widths):
@@ -87,3 +95,16 @@ def test_a_smaller_size_in_between_is_kept_to():
     model.size = 2
     plan.put_back([(i, Shot(prompt=str(i), width=32)) for i in batch.cells])
     assert [b.cells for b in drain(plan)] == [(0, 1), (2, 3), (4, 5)]
+
+
+def test_calls_are_as_a_model_that_learns_wants_them_and_then_equally_large():
+    model = Sizes(4, trials=(4, 8))
+    plan = Plan(model, shots([32] * 40))
+    assert [len(plan.next().cells) for _ in range(2)] == [4, 8]
+    assert [len(b.cells) for b in drain(plan)] == [4] * 7
+    model = Sizes(4, trials=(4,))
+    plan = Plan(model, shots([32] * 30))
+    plan.next()
+    assert [len(plan.next().cells) for _ in range(2)] == [4, 4]
+    model.size = 8
+    assert [len(b.cells) for b in drain(plan)] == [6, 6, 6]

@@ -14,7 +14,7 @@ from beecam.errors import OutOfMemoryError
 from beecam.library import Library
 from beecam.models.base import Made
 from beecam.progress import FINISHED, Status
-from helpers import frames
+from helpers import frames, use_size
 
 
 def statuses(run):
@@ -121,7 +121,7 @@ def test_calls_at_the_same_time_make_every_clip_once(ltx, library, monkeypatch):
         return made
 
     monkeypatch.setattr(ltx, "generate", generate)
-    monkeypatch.setattr(ltx, "_batch_size", 2)
+    use_size(ltx, 2)
     run = bc.run(sweep(14), ltx, library=library).wait(60)
     assert statuses(run) == [Status.DONE] * 14
     assert max(most) == 3
@@ -140,7 +140,7 @@ def test_two_runs_with_cells_in_common_make_each_clip_once(ltx, library, monkeyp
         return original(shots, *args, **kwargs)
 
     monkeypatch.setattr(ltx, "generate", generate)
-    monkeypatch.setattr(ltx, "_batch_size", 1)
+    use_size(ltx, 1)
     one = bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library).wait(60)
     two = bc.run(bc.sweep("a bee", seed=range(6)), ltx, library=library).wait(60)
     assert len(made) == len(set(made)) == 6
@@ -228,7 +228,7 @@ def test_pause_stops_between_steps_and_resume_goes_on_to_the_same_bits(ltx, libr
 
 
 def test_cancel_keeps_what_is_finished_and_leaves_the_model_usable(ltx, library, monkeypatch):
-    monkeypatch.setattr(ltx, "_batch_size", 1)
+    use_size(ltx, 1)
     run = bc.run(sweep(40), ltx, library=library)
     while run.changes().run.counts["done"] < 2:
         run.changes(run.changes().version, timeout=1)
@@ -246,7 +246,7 @@ def test_cancel_keeps_what_is_finished_and_leaves_the_model_usable(ltx, library,
 
 
 def test_one_cell_can_be_cancelled_before_and_while_it_is_made(ltx, library, monkeypatch):
-    monkeypatch.setattr(ltx, "_batch_size", 2)
+    use_size(ltx, 2)
     gate = Gate(ltx, monkeypatch)
     run = bc.run(sweep(8), ltx, library=library)
     assert gate.reached.wait(30)
@@ -277,7 +277,7 @@ def test_cancelling_every_cell_of_a_call_leaves_it_at_once(ltx, library, gate, m
 
 
 def test_a_failed_call_is_named_and_the_run_goes_on(ltx, library, monkeypatch):
-    monkeypatch.setattr(ltx, "_batch_size", 1)
+    use_size(ltx, 1)
     original = ltx.generate
 
     def generate(shots, *args, **kwargs):
@@ -321,7 +321,7 @@ def test_out_of_memory_for_one_clip_is_that_cells_error(ltx, library, monkeypatc
 
 
 def test_exact_mode_gives_each_clip_the_bits_it_has_alone(ltx, library, tmp_path, monkeypatch):
-    monkeypatch.setattr(ltx, "_batch_size", 4)
+    use_size(ltx, 4)
     run = bc.run(sweep(6), ltx, library=library, exact=True).wait(60)
     assert {c.facts["batch"] for c in run.clips} == {4}
     with Library(tmp_path / "other") as other:
@@ -332,10 +332,10 @@ def test_exact_mode_gives_each_clip_the_bits_it_has_alone(ltx, library, tmp_path
 
 
 def test_exact_mode_takes_only_exact_clips_from_the_library(ltx, library, monkeypatch):
-    monkeypatch.setattr(ltx, "_batch_size", 3)
+    use_size(ltx, 3)
     loose = bc.run(sweep(6), ltx, library=library).wait(60)
     loose.clips[0].stars = 4
-    monkeypatch.setattr(ltx, "_batch_size", 4)
+    use_size(ltx, 4)
     run = bc.run(sweep(6), ltx, library=library, exact=True).wait(60)
     assert statuses(run) == [Status.DONE] * 6
     assert {(c.facts["batch"], c.facts["exact"]) for c in run.clips} == {(4, True)}
@@ -347,7 +347,7 @@ def test_exact_mode_takes_only_exact_clips_from_the_library(ltx, library, monkey
 def test_remake_gives_the_same_bits(ltx, library, monkeypatch):
     import hashlib
 
-    monkeypatch.setattr(ltx, "_batch_size", 3)  # in an odd call the place decides last bits
+    use_size(ltx, 3)  # in an odd call the place decides last bits
     for clip in bc.run(sweep(4), ltx, library=library).wait(60).clips:
         made = clip.remake(ltx)
         assert hashlib.sha256(made.tobytes()).hexdigest() == clip.facts["digest"]
@@ -372,7 +372,7 @@ def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, monkey
         return original(path, *args)
 
     monkeypatch.setattr(media, "write_mp4", write)
-    monkeypatch.setattr(ltx, "_batch_size", 1)
+    use_size(ltx, 1)
     run = bc.run(sweep(), ltx, library=library)
     deadline = time.monotonic() + 30
     while run.status != "paused" and time.monotonic() < deadline:

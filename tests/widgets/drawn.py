@@ -62,6 +62,18 @@ class DrawnModel:
     def batch_size(self, shot):
         return self.batch
 
+    def prepare(self, shots, hold):
+        pass
+
+    def release(self):
+        pass
+
+    def trial_size(self, shot, waiting):
+        return None
+
+    def exact_size(self, shot):
+        return 1 << (self.batch.bit_length() - 1)
+
     def limit_batch(self, shot, size):
         self.batch = size
 

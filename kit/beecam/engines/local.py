@@ -52,6 +52,8 @@ class LocalEngine:
         self._started = self._busy = 0
         self._plan = Plan(model, [], exact=exact)
         self._elsewhere: set[int] = set()
+        self._waiting: list[Shot] | None = None
+        self._preparing = threading.Lock()
         self._writer = Writer(
             self._shots, model, library, progress, parents=parents, exact=exact,
             drafts=drafts or {},
@@ -75,6 +77,7 @@ class LocalEngine:
         if not waiting:
             self._progress.finish()
             return
+        self._waiting = [shot for _, shot in waiting]
         _at_work.add(self)
         self._library.users.add(self)
         self._writer.start()
@@ -108,6 +111,7 @@ class LocalEngine:
 
     def _work(self, _owner: object) -> None:
         try:
+            self._prepare()
             while (batch := self._next()) is not None:
                 self._make(batch)
         except Stopped:
@@ -120,10 +124,18 @@ class LocalEngine:
                 self._busy -= 1
                 last = self._busy == 0
             if last:
+                self._model.release()
                 self._writer.end()
                 self._library.users.discard(self)
                 _at_work.discard(self)
                 self._progress.finish()
+
+    def _prepare(self) -> None:
+        """Let the model get ready; the first thread does that, and the others wait for it."""
+        with self._preparing:
+            waiting, self._waiting = self._waiting, None
+            if waiting is not None:
+                self._model.prepare(waiting, self._progress.hold)
 
     def _next(self) -> Batch | None:
         """Take the next call, or None when nothing is left; a pause is made before a call only."""
@@ -309,11 +321,15 @@ class LocalEngine:
     def _out_of_memory(
         self, indices: Sequence[int], shots: Sequence[Shot], size: int, error: OutOfMemoryError
     ) -> None:
-        if size == 1 or self._exact:
-            hint = " In exact mode the size is fixed: load the model with a smaller batch_size."
+        if size > 1:
+            self._model.limit_batch(shots[0], size // 2)
+        if size == 1 or (self._exact and self._model.exact_size(shots[0]) >= size):
+            hint = (
+                " In exact mode the size is fixed once clips were made with it: load the model "
+                "with a smaller batch_size."
+            )
             self._writer.fail(indices, BeecamError(f"{error}{hint if size > 1 else ''}"))
             return
-        self._model.limit_batch(shots[0], size // 2)
         for index in indices:
             self._progress.set(index, status=Status.QUEUED, step=0)
         with self._progress.lock:

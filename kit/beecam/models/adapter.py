@@ -27,22 +27,19 @@ from beecam.models.given import (
 )
 from beecam.models.lane import Lanes
 from beecam.models.layout import placed, unpacked
+from beecam.models.machine import Memory, cores, device_of, surroundings
 from beecam.models.noise import generators, mixing
-from beecam.models.prefixes import Prefixes, second_part
+from beecam.models.prefixes import Prefixes, first_part, second_part
+from beecam.models.preparing import Preparing, encode_only
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
 from beecam.models.schedulers import Schedulers, unshifted
+from beecam.models.sizes import Like, Sizes, guess, shape_of
 from beecam.models.speed import Speed, speed_of
 from beecam.models.texts import Texts
+from beecam.models.timing import Timing
 from beecam.models.ways import Way, ways_of
 from beecam.shot import Shot
-
-# A first guess that suits small models on a CPU; large ones are better off alone.
-_PIXELS_A_CALL = 2_000_000
-_MOST_A_CALL = 8
-# More gains nothing where a call has a single thread, and clips would come later.
-_MOST_A_THREAD = 4
-
 
 _SMALL = 100_000_000  # parameters
 
@@ -74,15 +71,17 @@ class DiffusersModel:
         own = self._ways[0]
         small = _is_small_on_cpu(pipe, own.anatomy.denoiser)
         if small:
-            self._lanes.widen(_cores(), threads=1)
+            self._lanes.widen(cores(), threads=1)
         self._products = PackedProducts(own.anatomy.denoiser if small and available() else None)
-        self._batch_size = batch_size
-        self._limits: dict[Hashable, int] = {}
+        self._sizes = Sizes(batch_size)
+        self._place = surroundings(pipe)
         self._defaults = {**own.family.defaults, **(defaults or {})}
         self._adapting = _adapting.setdefault(pipe, Adapting(pipe, own.anatomy.denoiser))
         self._adapters: tuple[Adapter, ...] = ()
         self._prefixes = Prefixes()
         self._texts = Texts(masks_padding=own.family.masks_padding)
+        self._preparing = Preparing(pipe)
+        self._texts.encoding = self._preparing.encoding
         self._schedulers = Schedulers(pipe.scheduler)
         self.speed = self._speed_of(speed)
         self._preview = PreviewMap.load(folder) if folder else PreviewMap()
@@ -152,6 +151,7 @@ class DiffusersModel:
     def refresh(self) -> None:
         """Look at the weights again, so that a changed pipeline never answers for its old self."""
         fresh = fingerprint(self.pipe)
+        self._place = surroundings(self.pipe)
         if fresh != self._revision:
             self._revision = fresh
             self._texts.clear()
@@ -268,16 +268,57 @@ class DiffusersModel:
         )  # fmt: skip
 
     def batch_size(self, shot: Shot) -> int:
-        """How many shots like this one call takes at best."""
-        most = _MOST_A_CALL if self.calls_at_once == 1 else _MOST_A_THREAD
-        if not self.way(shot).family.batches:
-            return 1
-        good = self._batch_size or max(1, min(most, _PIXELS_A_CALL // _pixels(shot)))
-        return min(good, self._limits.get(self.batch_key(shot), good))
+        """How many shots like this one call takes at best, as far as is known."""
+        return self._sizes.best(self._kind(shot))
+
+    def trial_size(self, shot: Shot, waiting: int) -> int | None:
+        """How many shots like this the next call should take to learn from it; see `Sizes`."""
+        return self._sizes.trial(self._kind(shot), waiting, self.calls_at_once)
+
+    def exact_size(self, shot: Shot) -> int:
+        """How many shots like this each call takes in exact mode; see `Sizes`."""
+        return self._sizes.exact(self._kind(shot))
 
     def limit_batch(self, shot: Shot, size: int) -> None:
         """Remember that no more than `size` shots like this fit into memory."""
-        self._limits[self.batch_key(shot)] = size
+        self._sizes.limit(self._kind(shot), size)
+
+    def _kind(self, shot: Shot) -> Like:
+        """Return which calls take as long as this shot's."""
+        way, at_once, shot = self.way(shot), self.calls_at_once, second_part(shot)
+        shape = f"{type(way.pipe).__name__}, {shape_of(shot, self._texts.length(self.pipe, shot))}"
+        key = f"{self.revision}; {self._place}; {at_once} at once; {shape}"
+        return Like(key, guess(shot, at_once), way.family.batches)
+
+    # --- before and after a run ----------------------------------------------------------------
+
+    def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
+        """Get ready for a run: encode its texts first where memory is short; see `Preparing`."""
+        texts = [part for shot in shots for part in {first_part(shot), second_part(shot)}]
+        self._preparing.begin(texts, self._encode, hold)
+
+    def release(self) -> None:
+        """Come back from a run: the pipeline is as its owner left it."""
+        self._preparing.end()
+
+    def _encode(self, shot: Shot) -> None:
+        import torch
+
+        way = self.way(shot)
+        pipe = copy.copy(way.pipe)
+        if not hasattr(pipe, "encode_prompt"):
+            return
+        vars(pipe)["encode_prompt"] = self._texts.remembering(pipe, [shot])
+        arguments = self._arguments_for(way, [shot], generators([shot]))
+
+        def encode() -> None:
+            with torch.no_grad(), self._adapting.used(shot.adapters or (), Speed()):
+                try:
+                    encode_only(pipe, arguments)
+                finally:
+                    self.pipe.maybe_free_model_hooks()
+
+        self._lanes.run(encode)
 
     # --- making clips --------------------------------------------------------------------------
 
@@ -300,20 +341,25 @@ class DiffusersModel:
             filling[place] = i
         padded = [shots[i] for i in filling]
         drawn_from = generators(padded)
+        timing = Timing(self._lanes)
         denoising = Denoising(
-            on_step and _only(on_step, places), generators=drawn_from, until=shots[0].draft_steps,
+            on_step and timing.aside(_only(on_step, places)), generators=drawn_from,
+            until=shots[0].draft_steps,
             starts=[starts[i] for i in filling] if starts else (),
             # What a cache remembers of the steps before is no part of a clip's state.
             continues=self.way(shots[0]).family.continues and not self.speed.cache,
         )  # fmt: skip
         try:
-            found = self._lanes.run(
-                lambda: self._call(padded, drawn_from, denoising),
-                threads=_cores() if self.speed.cache else None,
-            )
+            with Memory(device_of(self.pipe)) as used:
+                found = self._lanes.run(
+                    lambda: self._call(padded, drawn_from, denoising, timing),
+                    threads=cores() if self.speed.cache else None,
+                )
         except KeyboardInterrupt:
             denoising.stopped = True
             raise
+        if not starts:
+            self._sizes.took(self._kind(shots[0]), len(padded), timing, used.share)
         states: Sequence[State | None] = denoising.states or [None] * len(padded)
         return [Made(found[i][0], i, states[i], found[i][1], found[i][2]) for i in places]
 
@@ -321,8 +367,9 @@ class DiffusersModel:
         self.generate([shot], on_step)
 
     def _call(
-        self, shots: Sequence[Shot], drawn_from: Sequence[Any], denoising: Denoising
-    ) -> list[tuple[Frames, str | None, Sound | None]]:
+        self, shots: Sequence[Shot], drawn_from: Sequence[Any], denoising: Denoising,
+        timing: Timing,
+    ) -> list[tuple[Frames, str | None, Sound | None]]:  # fmt: skip
         import torch
 
         # A copy that shares all networks: calls at the same time have each its own state, and
@@ -341,7 +388,7 @@ class DiffusersModel:
             arguments["timesteps"] = timesteps
         own["scheduler"] = scheduler
         if hasattr(pipe, "encode_prompt"):
-            own["encode_prompt"] = self._texts.remembering(pipe, shots)
+            own["encode_prompt"] = timing.aside(self._texts.remembering(pipe, shots))
         own["prepare_latents"] = mixing(pipe.prepare_latents, shots, drawn_from)
 
         def predict(latents: Any) -> list[Frames]:
@@ -359,7 +406,8 @@ class DiffusersModel:
             memory_told_apart(shots, len(shots)),
         ):  # fmt: skip
             try:
-                output = pipe(**arguments)
+                with timing:
+                    output = pipe(**arguments)
             finally:
                 self.pipe.maybe_free_model_hooks()
         found = frames_of(output.frames, shots[0])
@@ -423,18 +471,9 @@ def _only(on_step: OnStep, places: Sequence[int]) -> OnStep:
     )
 
 
-def _pixels(shot: Shot) -> int:
-    return (shot.width or 1) * (shot.height or 1) * (shot.num_frames or 1)
-
-
 def _is_small_on_cpu(pipe: Any, denoiser: Any) -> bool:
     """Whether a thread a clip is quicker than a clip with all threads."""
     if denoiser is None:
         return False
     parameters = sum(p.numel() for p in denoiser.parameters())
     return str(pipe.device) == "cpu" and parameters < _SMALL
-
-
-def _cores() -> int:
-    here = getattr(os, "sched_getaffinity", None)
-    return len(here(0)) if here else os.cpu_count() or 1

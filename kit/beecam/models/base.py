@@ -127,10 +127,35 @@ class Model(Protocol):
         """Shots with equal keys can go into one call."""
 
     def batch_size(self, shot: Shot) -> int:
-        """How many shots like this one call takes at best."""
+        """How many shots like this one call takes at best, as far as is known."""
+
+    def trial_size(self, shot: Shot, waiting: int) -> int | None:
+        """How many shots like this the next call should take to learn from it, or None for any.
+
+        Args:
+            shot: A resolved one.
+            waiting: How many shots like it are still to be made.
+        """
+
+    def exact_size(self, shot: Shot) -> int:
+        """How many shots like this each call takes in exact mode: always the same power of two."""
 
     def limit_batch(self, shot: Shot, size: int) -> None:
         """Remember that no more than `size` shots like this fit into memory."""
+
+    def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
+        """Get ready for a run; `release` follows, whatever happens.
+
+        Args:
+            shots: All that it will make, resolved.
+            hold: To be called now and then; it waits while the run makes a pause.
+
+        Raises:
+            Stopped: By `hold`.
+        """
+
+    def release(self) -> None:
+        """Come back from a run that `prepare` was called for."""
 
     def generate(
         self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0,

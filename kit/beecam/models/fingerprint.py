@@ -11,6 +11,10 @@ from beecam.models.adapting import PREFIX
 _SAMPLES = 1024
 _WHOLE = 300_000  # numbers
 _DIGITS = 16
+# Parts by how their names begin; whatever else a pipeline has may have to do with texts.
+_NOT_FOR_TEXTS = (
+    "transformer", "unet", "vae", "scheduler", "audio_vae", "vocoder", "motion_adapter",
+)  # fmt: skip
 
 
 def fingerprint(pipe: Any) -> str:
@@ -23,29 +27,60 @@ def fingerprint(pipe: Any) -> str:
     Args:
         pipe: A loaded diffusers pipeline.
     """
-    import torch
-
     digest = hashlib.sha256(type(pipe).__name__.encode())
     for name, part in sorted(pipe.components.items()):
-        config = getattr(part, "config", None)
-        if config is not None:
-            data = config.to_dict() if hasattr(config, "to_dict") else dict(config)
-            plain = {k: v for k, v in data.items() if not k.startswith("_") and "version" not in k}
-            digest.update(json.dumps([name, plain], sort_keys=True, default=str).encode())
-        if not isinstance(part, torch.nn.Module):
-            continue
-        digest.update(json.dumps(_adapters(part), sort_keys=True).encode())
-        for key, tensor in sorted(_own_weights(part).items()):
-            flat = tensor.detach().flatten()
-            if flat.device.type == "meta":
-                # Moved away, as offloading does: its name and shape are all that is here.
-                flat = flat[:0].new_empty(0, device="cpu")
-            if flat.numel() > _WHOLE:
-                flat = flat[:: flat.numel() // _SAMPLES][:_SAMPLES]
-            some = flat.to("cpu", torch.float32)
-            digest.update(f"{name}.{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(some.numpy().tobytes())
+        _take(digest, name, part)
     return digest.hexdigest()[:_DIGITS]
+
+
+def text_fingerprint(pipe: Any) -> str | None:
+    """Return 16 digits for all of a pipeline that can have a part in encoding a text.
+
+    Tokenizers count as well. None where weights can't be read, as in sequential offload: two
+    encoders of one shape can't be told apart then.
+
+    Args:
+        pipe: A loaded diffusers pipeline.
+    """
+    digest = hashlib.sha256(type(pipe).__name__.encode())
+    for name, part in sorted(pipe.components.items()):
+        if name.startswith(_NOT_FOR_TEXTS) or part is None:
+            continue
+        if any(p.device.type == "meta" for p in getattr(part, "parameters", list)()):
+            return None
+        _take(digest, name, part)
+        words = getattr(part, "tokenizer", part)
+        if hasattr(words, "get_vocab"):
+            fast = getattr(words, "backend_tokenizer", None)
+            known = fast.to_str() if fast is not None else sorted(words.get_vocab().items())
+            settings = sorted(vars(words).get("init_kwargs", {}).items())
+            more = (words.padding_side, words.model_max_length, settings)
+            digest.update(f"{name} {type(words).__name__} {known} {more}".encode())
+    return digest.hexdigest()[:_DIGITS]
+
+
+def _take(digest: Any, name: str, part: Any) -> None:
+    """Add one part of a pipeline to a digest."""
+    import torch
+
+    config = getattr(part, "config", None)
+    if config is not None:
+        data = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+        plain = {k: v for k, v in data.items() if not k.startswith("_") and "version" not in k}
+        digest.update(json.dumps([name, plain], sort_keys=True, default=str).encode())
+    if not isinstance(part, torch.nn.Module):
+        return
+    digest.update(json.dumps(_adapters(part), sort_keys=True).encode())
+    for key, tensor in sorted(_own_weights(part).items()):
+        flat = tensor.detach().flatten()
+        if flat.device.type == "meta":
+            # Moved away, as offloading does: its name and shape are all that is here.
+            flat = flat[:0].new_empty(0, device="cpu")
+        if flat.numel() > _WHOLE:
+            flat = flat[:: flat.numel() // _SAMPLES][:_SAMPLES]
+        some = flat.to("cpu", torch.float32)
+        digest.update(f"{name}.{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(some.numpy().tobytes())
 
 
 def _own_weights(part: Any) -> dict[str, Any]:

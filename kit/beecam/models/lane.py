@@ -10,6 +10,7 @@ model on a CPU has a lane for each core, each with a single thread, which needs 
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -58,6 +59,10 @@ class Lanes:
         self.count = 1
         self._threads: int | None = None
         self._lock = threading.Lock()
+        self._busy = 0
+        self._worked = 0.0
+        self._since = 0.0
+        self._meter = threading.Lock()
         self._free: SimpleQueue[Lane] = SimpleQueue()
         self._free.put(Lane())
 
@@ -82,10 +87,26 @@ class Lanes:
         finally:
             self._free.put(lane)
 
+    def work(self) -> float:
+        """Return how many seconds all lanes together have been at work."""
+        return self._count(0)
+
+    def _count(self, change: int) -> float:
+        with self._meter:
+            now = time.perf_counter()
+            self._worked += self._busy * (now - self._since)
+            self._since = now
+            self._busy += change
+            return self._worked
+
     def _prepared(self, work: Callable[[], T], threads: int | None) -> T:
         if self._threads is not None:
             _use_threads(threads or self._threads)
-        return work()
+        self._count(1)
+        try:
+            return work()
+        finally:
+            self._count(-1)
 
 
 def _serve(queue: SimpleQueue[_Work | None]) -> None:

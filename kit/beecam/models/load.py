@@ -39,7 +39,7 @@ def load(
             some loss; it computes in `dtype` all the same.
         base: For a single file, the repository or folder that has the rest of its pipeline; by
             default the one that its family is published in.
-        batch_size: How many clips one call makes at most; by default a cautious guess.
+        batch_size: How many clips one call makes at most; by default it is measured.
         speed: "exact", the default: the pixels of the plain pipeline. "balanced": about twice as
             fast and hardly to be told apart; "fast": also half the steps, with a scheduler that
             needs fewer. What is switched on is part of each clip's key.
@@ -97,7 +97,7 @@ def wrap(
             shall run. What isn't known of its family is read off itself, and then one call makes
             one clip.
         name: How clips name it; by default the name it was loaded by.
-        batch_size: How many clips one call makes at most; by default a cautious guess.
+        batch_size: How many clips one call makes at most; by default it is measured.
         speed: As in `bc.load`; the pipeline itself is as it was between calls.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -149,6 +149,24 @@ class Models:
     def batch_size(self, shot: Shot) -> int:
         """How many shots like this one call takes at best."""
         return self.of(shot).batch_size(shot)
+
+    def trial_size(self, shot: Shot, waiting: int) -> int | None:
+        """How many shots like this the next call should take to learn from it."""
+        return self.of(shot).trial_size(shot, waiting)
+
+    def exact_size(self, shot: Shot) -> int:
+        """How many shots like this each call takes in exact mode."""
+        return self.of(shot).exact_size(shot)
+
+    def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
+        """Get all ready for a run; see `Model.prepare`."""
+        for one in self.by_label.values():
+            one.prepare([shot for shot in shots if self.of(shot) is one], hold)
+
+    def release(self) -> None:
+        """Come back from a run."""
+        for one in self.by_label.values():
+            one.release()
 
     def limit_batch(self, shot: Shot, size: int) -> None:
         """Remember that no more than `size` shots like this fit into memory."""

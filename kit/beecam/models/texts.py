@@ -8,8 +8,10 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from beecam.models.shelf import Shelf, shelf_for
 from beecam.shot import Shot
 
 _KEPT_BYTES = 256_000_000
@@ -20,7 +22,8 @@ _PADDING = 32
 class Texts:
     """The encoded texts of one pipeline.
 
-    A text is encoded alone, so that no neighbour changes a bit. Where the denoiser masks padding,
+    A text is encoded alone, so that no neighbour changes a bit. What a large encoder made is kept
+    on disk, too, for other kernels. Where the denoiser masks padding,
     and so it has no part in the result, most of it is cut off.
     """
 
@@ -34,6 +37,9 @@ class Texts:
         self._encoded: OrderedDict[str, Any] = OrderedDict()
         self._bytes = 0
         self._lengths: dict[str, int] = {}
+        self._shelves: dict[type, Shelf | None] = {}
+        # What has to be around an encoder's work; see `Preparing`.
+        self.encoding: Callable[[], AbstractContextManager[None]] = nullcontext
         self._lock = threading.RLock()
 
     def clear(self) -> None:
@@ -42,6 +48,7 @@ class Texts:
             self._encoded.clear()
             self._bytes = 0
             self._lengths.clear()
+            self._shelves.clear()
 
     def length(self, pipe: Any, shot: Shot) -> int | None:
         """Return how many tokens the denoiser is given, or None for all that there are.
@@ -78,20 +85,38 @@ class Texts:
             if many == 0 or not _is_plain(given):
                 return original(*args, **kwargs)
             with self._lock:
-                each = [self._of(original, _alone(given, many, i)) for i in range(many)]
+                shelf = self._shelf(pipe) if not shots[0].adapters else None
+                about = [str(one) for one in shots[0].adapters or ()]
+                each = [self._of(original, _alone(given, many, i), about, shelf)
+                        for i in range(many)]  # fmt: skip
             return _cut(_merged(each), length)
 
         return encode_prompt
 
-    def _of(self, original: Callable[..., Any], given: Mapping[str, Any]) -> Any:
-        key = json.dumps(given, sort_keys=True, default=str)
+    def _of(
+        self, original: Callable[..., Any], given: Mapping[str, Any], about: list[str],
+        shelf: Shelf | None,
+    ) -> Any:  # fmt: skip
+        key = json.dumps([given, about], sort_keys=True, default=str)
         if key not in self._encoded:
-            self._encoded[key] = found = original(**given)
+            found = shelf.get(key) if shelf else None
+            if found is None:
+                with self.encoding():
+                    found = original(**given)
+                if shelf:
+                    found = shelf.put(key, found)
+            self._encoded[key] = found
             self._bytes += _size(found)
             while self._bytes > _KEPT_BYTES and len(self._encoded) > 1:
                 self._bytes -= _size(self._encoded.popitem(last=False)[1])
         self._encoded.move_to_end(key)
         return self._encoded[key]
+
+    def _shelf(self, pipe: Any) -> Shelf | None:
+        kind = type(pipe)
+        if kind not in self._shelves:
+            self._shelves[kind] = shelf_for(pipe)
+        return self._shelves[kind]
 
     def _tokens(self, pipe: Any, text: str) -> int:
         with self._lock:

@@ -1,0 +1,167 @@
+"""What a pipeline runs on: the device, its memory, and what else decides speed and last bits."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any, Self
+
+_LIBRARIES = ("torch", "diffusers", "transformers")
+
+
+def device_of(pipe: Any) -> Any:
+    """Return the torch device on which a pipeline computes, wherever its parts lie meanwhile."""
+    return getattr(pipe, "_execution_device", pipe.device)
+
+
+def device_name(device: Any) -> str:
+    """Return what a device is called by who made it."""
+    import torch
+
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return _processor() if device.type in ("cpu", "mps") else str(device.type)
+
+
+@functools.cache
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    here = getattr(os, "sched_getaffinity", None)
+    return len(here(0)) if here else os.cpu_count() or 1
+
+
+def memory(device: Any) -> tuple[int, int] | None:
+    """Return how many bytes of a device's memory are free, and how many it has; None if unknown.
+
+    What torch holds in reserve counts as free: the next call gets it.
+    """
+    import torch
+
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return free + held, total
+    if device.type == "mps":
+        total = torch.mps.recommended_max_memory()
+        return total - torch.mps.current_allocated_memory(), total
+    with contextlib.suppress(OSError, ValueError, IndexError, KeyError):
+        lines = Path("/proc/meminfo").read_text("utf-8").splitlines()
+        known = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+        return known["MemAvailable"], known["MemTotal"]
+    return None
+
+
+class Memory:
+    """What a call takes of a device's memory.
+
+    Attributes:
+        share: Of what was free before, at most; None where that can't be known.
+    """
+
+    def __init__(self, device: Any) -> None:
+        """Name the device."""
+        self.share: float | None = None
+        self._device = device
+        self._before = self._free = 0
+
+    def __enter__(self) -> Self:
+        import torch
+
+        if self._device.type == "cuda":
+            self._before = torch.cuda.memory_allocated(self._device)
+            self._free = (memory(self._device) or (0, 0))[0]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        import torch
+
+        if self._free:
+            # Of all calls so far: the counter is the user's, and is not set back.
+            most = torch.cuda.max_memory_allocated(self._device)
+            self.share = (most - self._before) / self._free
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide a clip's last bits."""
+    found = {}
+    for name in _LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def dtypes(pipe: Any) -> str:
+    """Return the number types of a pipeline's networks, each once: "bfloat16, float32"."""
+    kinds = {str(part.dtype) for part in networks(pipe).values() if hasattr(part, "dtype")}
+    return ", ".join(sorted(kind.removeprefix("torch.") for kind in kinds))
+
+
+def networks(pipe: Any) -> dict[str, Any]:
+    """Return a pipeline's networks by their names in it."""
+    import torch
+
+    return {n: p for n, p in pipe.components.items() if isinstance(p, torch.nn.Module)}
+
+
+def offload(pipe: Any) -> str:
+    """Return what stays outside an accelerator's memory: "none", "model" or "sequential"."""
+    for part in networks(pipe).values():
+        if "Align" in type(getattr(part, "_hf_hook", None)).__name__ or any(
+            "Align" in type(getattr(one, "_hf_hook", None)).__name__ for one in part.children()
+        ):
+            return "sequential"
+    return "model" if getattr(pipe, "_all_hooks", None) else "none"
+
+
+def speed_options(pipe: Any) -> list[str]:
+    """Return what is switched on that changes speed, memory or last bits, in plain words."""
+    import torch
+
+    found = []
+    if (how := offload(pipe)) != "none":
+        found.append(f"{how} offload")
+    vae = getattr(pipe, "vae", None)
+    found += [f"vae {n}" for n in ("slicing", "tiling") if getattr(vae, f"use_{n}", False)]
+    for name, part in networks(pipe).items():
+        # A network as a whole may be compiled in place, or be one that stands around it.
+        if type(part).__name__ == "OptimizedModule" or getattr(part, "_compiled_call_impl", None):
+            found.append(f"{name} compiled")
+        if getattr(part, "peft_config", None):
+            found.append(f"{name} with adapters")
+        if hasattr(part, "hf_quantizer") or getattr(part, "is_quantized", False):
+            found.append(f"{name} quantized")
+        if type(getattr(part, "_diffusers_hook", None)).__name__ == "HookRegistry" and getattr(
+            part, "_cache_config", None
+        ):
+            found.append(f"{name} cached")
+    if torch.backends.cuda.matmul.allow_tf32:
+        found.append("tf32 products")
+    if torch.backends.cudnn.benchmark:
+        found.append("cudnn benchmark")
+    return found
+
+
+def surroundings(pipe: Any) -> str:
+    """Return in a line what decides the speed and the last bits of a pipeline, beside itself."""
+    import torch
+
+    device = device_of(pipe)
+    parts = [
+        str(device.type), device_name(device), f"{cores()} cores",
+        f"{torch.get_num_threads()} threads",
+        dtypes(pipe), *(f"{name} {version}" for name, version in versions().items()),
+        *speed_options(pipe),
+    ]  # fmt: skip
+    return "; ".join(parts)
