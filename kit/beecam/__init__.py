@@ -29,6 +29,7 @@ _PUBLIC = {
     "Run": ("beecam.run", "Run"),
     "Shot": ("beecam.shot", "Shot"),
     "Sweep": ("beecam.sweep", "Sweep"),
+    "doctor": ("beecam.doctor", "doctor"),
     "library": ("beecam.library", "open_library"),
     "load": ("beecam.models.load", "load"),
     "lora": ("beecam.loras", "lora"),
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from beecam.axes import zip as zip  # noqa: A004
     from beecam.clip import Clip as Clip
     from beecam.clip import ClipSet as ClipSet
+    from beecam.doctor import doctor as doctor
     from beecam.errors import BeecamError as BeecamError
     from beecam.errors import CheckError as CheckError
     from beecam.errors import LibraryError as LibraryError

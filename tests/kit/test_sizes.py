@@ -77,13 +77,13 @@ def test_the_first_call_and_calls_that_had_the_machine_alone_do_not_count():
     machine = Machine(sizes, lambda size: 1.0)
     machine.call(4)
     machine.call(4, usual=False)
-    assert sizes.known(LIKE)[1] == {}
+    assert sizes.known(LIKE).seconds == {}
     machine.call(4)
-    assert sizes.known(LIKE)[1] == {4: pytest.approx(1.0)}
+    assert sizes.known(LIKE).seconds == {4: pytest.approx(1.0)}
     began_cold = Timing(Lanes())
     began_cold.began, began_cold.seconds, began_cold.usual = 1.5, 0.004, True
     sizes.took(LIKE, 4, began_cold, None)
-    assert sizes.known(LIKE)[1] == {4: pytest.approx(1.0)}, "two lanes warm up together"
+    assert sizes.known(LIKE).seconds == {4: pytest.approx(1.0)}, "two lanes warm up together"
 
 
 def test_a_trial_is_never_more_than_half_of_what_waits():
@@ -203,9 +203,10 @@ def test_processes_at_the_same_time_lose_nothing(cache):
 def test_a_run_settles_on_a_size_and_keeps_it(ltx, wrap_ltx, library, cache):
     shot = ltx.resolve(bc.shot("a bee"))
     run = bc.run(bc.sweep("a bee", seed=range(250)), ltx, library=library).wait(120)
-    settled, seconds, limit = ltx._sizes.known(ltx._kind(shot))
-    assert settled
-    assert limit is None
+    known = ltx.measured(shot)
+    seconds = known.seconds
+    assert known.settled
+    assert known.limit is None
     assert {8, 16} <= set(seconds)
     assert len(run.clips) == 250
     best = ltx.batch_size(shot)
@@ -220,7 +221,7 @@ def test_what_was_waited_for_is_not_measured(ltx, monkeypatch):
     shots = [ltx.resolve(bc.shot("a bee", seed=i)) for i in range(8)]
     ltx.generate(shots)
     ltx.generate(shots)
-    quick = ltx._sizes.known(ltx._kind(shots[0]))[1][8]
+    quick = ltx.measured(shots[0]).seconds[8]
     use_size(ltx, None)
     ltx.generate(shots)
     others = [shot.replace(prompt="a moth") for shot in shots]
@@ -232,7 +233,7 @@ def test_what_was_waited_for_is_not_measured(ltx, monkeypatch):
 
     monkeypatch.setattr(type(ltx.pipe), "encode_prompt", slow)
     ltx.generate(others, lambda step: time.sleep(0.5))
-    assert ltx._sizes.known(ltx._kind(shots[0]))[1][8] < quick + 0.2
+    assert ltx.measured(shots[0]).seconds[8] < quick + 0.2
 
 
 def test_lanes_measure_each_call_as_in_the_midst_of_a_run():

@@ -34,7 +34,7 @@ from beecam.models.preparing import Preparing, encode_only
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
 from beecam.models.schedulers import Schedulers, unshifted
-from beecam.models.sizes import Like, Sizes, guess, shape_of
+from beecam.models.sizes import Known, Like, Sizes, guess, shape_of
 from beecam.models.speed import Speed, speed_of
 from beecam.models.texts import Texts
 from beecam.models.timing import Timing
@@ -282,6 +282,10 @@ class DiffusersModel:
     def limit_batch(self, shot: Shot, size: int) -> None:
         """Remember that no more than `size` shots like this fit into memory."""
         self._sizes.limit(self._kind(shot), size)
+
+    def measured(self, shot: Shot) -> Known:
+        """Return what is known of calls for shots like this one."""
+        return self._sizes.known(self._kind(shot))
 
     def _kind(self, shot: Shot) -> Like:
         """Return which calls take as long as this shot's."""

@@ -104,6 +104,29 @@ class Like:
     batches: bool = True
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of calls of one kind, for people.
+
+    Attributes:
+        best: The best size that is known.
+        given: The size that the user wants, or None.
+        batches: Whether a call can make several clips.
+        settled: Whether the best size is measured.
+        seconds: The quickest measured seconds a clip of one call, by size.
+        limit: The largest size that memory allows, where that was found out.
+        exact: The size in exact mode, once it is fixed.
+    """
+
+    best: int
+    given: int | None
+    batches: bool
+    settled: bool
+    seconds: Mapping[int, float]
+    limit: int | None
+    exact: int | None
+
+
 @dataclass
 class _Kind:
     """What is known of calls of one kind.
@@ -238,12 +261,16 @@ class Sizes:
                 # What is fixed stays fixed; what failed before anything was made does not.
                 self._keep(like.key, limit=kind.limit, exact=None if kind.made else kind.exact)
 
-    def known(self, like: Like) -> tuple[bool, dict[int, float], int | None]:
-        """Return whether the best size is settled, seconds a clip by size, and memory's limit."""
+    def known(self, like: Like) -> Known:
+        """Return what is known of calls of one kind."""
         with self._lock:
             kind = self._kind(like)
             seconds = {size: min(each) for size, each in kind.seconds.items()}
-            return kind.settled, seconds, kind.limit if kind.limit < MOST else None
+            limit = kind.limit if kind.limit < MOST else None
+            return Known(
+                min(kind.best, kind.limit), self.given, like.batches,
+                kind.settled and self.given is None, seconds, limit, kind.exact,
+            )  # fmt: skip
 
     # --- inside --------------------------------------------------------------------------------
 

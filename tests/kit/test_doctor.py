@@ -1,0 +1,166 @@
+"""What the doctor says is what is so, and fits a terminal."""
+
+import importlib.util
+import platform
+
+import pytest
+import torch
+
+import beecam as bc
+from beecam import doctor as asked
+from beecam import health
+from beecam.doctor import Report, examine
+from beecam.errors import ModelError
+from beecam.models import machine, preparing
+from helpers import said, use_size
+from tiny import make
+
+
+@pytest.fixture(autouse=True)
+def nobodys_library(monkeypatch, tmp_path):
+    monkeypatch.setenv("BEECAM_LIBRARY", str(tmp_path / "usual"))
+    return tmp_path / "usual"
+
+
+@pytest.fixture(scope="module")
+def pollen():
+    return bc.load()
+
+
+def fits(report):
+    text = str(report)
+    assert max(map(len, text.splitlines())) <= 100
+    assert text.isprintable() or "\t" not in text
+    starts = {
+        line.index(value.split()[0])
+        for (name, value) in report.rows
+        for line in text.splitlines()
+        if line.startswith(f"{name}  ")
+    }
+    assert len(starts) == 1, "the values stand under each other"
+
+
+def test_it_prints_and_returns_nothing(pollen, capsys):
+    assert asked is bc.doctor
+    assert bc.doctor(pollen) is None
+    assert capsys.readouterr().out.strip() == str(examine(pollen)).strip()
+
+
+def test_what_it_says_of_pollen(pollen):
+    report = examine(pollen)
+    fits(report)
+    assert report["revision"] == pollen.revision
+    assert report["licence"] == "Apache-2.0"
+    assert report["device"].startswith("cpu, ")
+    assert report["numbers"] == "float32"
+    assert report["sizes"] == "width and height in multiples of 32 pixels; 64x64 by default"
+    assert report["frames"] == "8k+1 (9, 17, 25, ...); 17 at 8 fps by default"
+    assert "text to video" in report["tasks"]
+    assert report["batch size"].startswith(
+        f"{pollen.batch_size(pollen.resolve(bc.shot('')))} clips a call (a guess, not measured yet"
+    )
+    assert report["seconds a clip"] == "not measured yet"
+    assert f"torch {torch.__version__}" in report["results differ by"]
+    assert report.advice == ()
+    assert str(report).endswith("Nothing to change.")
+    # What it says is valid is valid.
+    bc.sweep("a bee", width=32 * 3, num_frames=25).check(pollen)
+
+
+def test_a_family_that_can_not_batch_says_why():
+    latte = bc.wrap(make("LattePipeline"), batch_size=3)
+    report = examine(latte)
+    fits(report)
+    assert report["batch size"].startswith("one clip a call, because two clips in a call of Latte")
+    assert report["licence"] == "not known; its card says"
+    assert any("batch_size=3 has no effect" in one for one in report.advice)
+
+
+def test_a_stranger_is_looked_at_with_care(stranger):
+    report = examine(stranger)
+    assert "SomebodysPipeline is in no table" in report["batch size"]
+    assert any("isn't tested" in one for one in report.advice)
+
+
+def test_what_was_measured_is_said(ltx, wrap_ltx, library, nobodys_library):
+    bc.run(bc.sweep("a bee", seed=range(48)), ltx, library=library).wait(60)
+    assert "the best of those measured so far" in examine(ltx)["batch size"]
+    while ltx.trial_size(shot := ltx.resolve(bc.shot("a bee")), 10_000) is not None:
+        size = ltx.trial_size(shot, 10_000)
+        ltx.generate([shot.replace(noise=((i, 1.0),)) for i in range(size)])
+    report = examine(ltx)
+    assert "(measured here)" in report["batch size"]
+    assert "measured here" in report["seconds a clip"]
+    assert "measured here" in examine(wrap_ltx())["seconds a clip"], "another kernel knows it, too"
+    assert "as clips of the library took" in examine(ltx, library)["seconds a clip"]
+    assert not nobodys_library.exists(), "looking makes no library"
+    ltx.limit_batch(ltx.resolve(bc.shot("a bee")), 2)
+    report = examine(ltx)
+    assert report["batch size"].startswith("2 clips a call")
+    assert any("More than 2 clips a call ran out of memory" in one for one in report.advice)
+
+
+def test_what_is_given_and_what_is_switched_on_is_said(ltx, monkeypatch):
+    use_size(ltx, 6)
+    monkeypatch.setattr(ltx.pipe.vae, "use_tiling", True)
+    report = examine(ltx)
+    assert report["batch size"].startswith("6 clips a call (as given by batch_size=)")
+    assert report["also switched on"] == "vae tiling"
+    assert any("batch_size=6 fixes the calls" in one for one in report.advice)
+
+
+def test_advice_is_for_what_is_so(ltx, monkeypatch):
+    assert examine(ltx).advice == ()
+    monkeypatch.setattr(machine, "memory", lambda device: (10**9, 80 * 10**9))
+    assert any("Only 1.0 GB of memory are free" in one for one in examine(ltx).advice)
+    monkeypatch.setattr(preparing, "is_short", lambda pipe: True)
+    assert any("text encoders leave the accelerator" in one for one in examine(ltx).advice)
+    monkeypatch.setattr(machine, "offload", lambda pipe: "model")
+    report = examine(ltx)
+    assert any('offload="none"' in one for one in report.advice)
+    assert "model offload" in report["also switched on"]
+    monkeypatch.setitem(examine.__globals__, "_SMALL", 0)
+    assert any("slow without an accelerator" in one for one in examine(ltx).advice)
+
+
+def test_the_machine(nobodys_library, cache):
+    report = examine()
+    fits(report)
+    assert report["python"] == platform.python_version()
+    assert report["torch"].startswith("2.")
+    assert "libx264" in report["video"]
+    assert str(nobodys_library) in report["library"]
+    assert "not made yet" in report["library"]
+    assert str(cache) in report["cache"]
+    assert not nobodys_library.exists()
+    with bc.library():
+        assert "0 clips" in examine()["library"]
+
+
+def test_what_is_missing_is_named(monkeypatch):
+    found = importlib.util.find_spec
+    missing = ("peft", "beecam_widgets")
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in missing else found(name)
+    )
+    monkeypatch.setattr(health, "_LITTLE_DISK", 1e18)
+    report = examine()
+    assert "peft is not installed; it is needed for LoRAs: pip install peft" in report.advice
+    assert report["widgets"] == "not installed"
+    assert any("BEECAM_LIBRARY names a folder on another disk" in one for one in report.advice)
+
+
+@pytest.mark.parametrize("given", ["pollen", 5, object])
+def test_what_is_no_model_is_named(given):
+    text = said(lambda: bc.doctor(given), ModelError)
+    assert text.startswith("doctor(")
+    assert "a loaded model is needed, from bc.load() or bc.wrap(pipe)" in text
+
+
+def test_long_values_are_wrapped_under_each_other():
+    report = Report("t", (("a", "word " * 50), ("long name", "x")), ("do " * 60,))
+    lines = str(report).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[2].startswith(" " * 11 + "word")
+    with pytest.raises(KeyError):
+        report["b"]
