@@ -94,6 +94,13 @@ def test_what_a_cache_cannot_go_on_from_is_said(pollen):
     assert "not at speed='balanced'" in text
 
 
+def test_speeds_of_one_model_beside_each_other(pollen, library):
+    speeds = {"exact": pollen, "quick": pollen.at_speed("balanced")}
+    run = bc.run(bc.sweep("a bee", seed=[1, 2], num_inference_steps=6), speeds, library=library)
+    assert not run.wait().errors
+    assert [clip.shot.speed for clip in run.clips] == [None, None, *[("taylorseer 2",)] * 2]
+
+
 def test_compare_measures_both(pollen):
     found = compare(pollen.at_speed("balanced"), shot(num_inference_steps=8), repeats=1)
     assert 30 < found.psnr < 99

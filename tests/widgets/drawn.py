@@ -53,6 +53,9 @@ class DrawnModel:
     def of(self, shot):
         return self
 
+    def makes(self, shot):
+        return (shot.model, shot.revision) == (self.name, self.revision)
+
     def steps(self, shot):
         return shot.num_inference_steps
 

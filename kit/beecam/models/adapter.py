@@ -237,6 +237,11 @@ class DiffusersModel:
         """Return itself."""
         return self
 
+    def makes(self, shot: Shot) -> bool:
+        """Return whether a resolved shot is this model's, at its speed."""
+        speed = self.speed.of(self.way(shot)).words or None
+        return (shot.model, shot.revision, shot.speed) == (self.name, self.revision, speed)
+
     def steps(self, shot: Shot) -> int:
         """Return how many steps a resolved shot takes."""
         return self.way(shot).steps(shot)

@@ -116,6 +116,9 @@ class Model(Protocol):
     def of(self, shot: Shot) -> Model:
         """Return the model that makes a shot: this one, unless it stands for several."""
 
+    def makes(self, shot: Shot) -> bool:
+        """Return whether a resolved shot is this model's, with the same weights and settings."""
+
     def steps(self, shot: Shot) -> int:
         """Return how many denoising steps a resolved shot takes."""
 

@@ -93,7 +93,7 @@ class Models:
         if shot.model in self.by_label and shot.revision is None:
             return self.by_label[shot.model or ""]
         for one in self.by_label.values():
-            if (one.name, one.revision) == (shot.model, shot.revision):
+            if one.makes(shot):
                 return one
         raise CheckError([Problem("model", (
             f"model={shorten(shot.model)}: one of {listing(list(self.by_label))}."
@@ -132,6 +132,10 @@ class Models:
             return self.of(shot).resolve(self._without_label(shot))
         except CheckError:
             return shot
+
+    def makes(self, shot: Shot) -> bool:
+        """Return whether a resolved shot is that of one of them."""
+        return any(one.makes(shot) for one in self.by_label.values())
 
     def steps(self, shot: Shot) -> int:
         """Return how many denoising steps a resolved shot takes."""
