@@ -34,6 +34,7 @@ from beecam.models.preparing import Preparing, encode_only
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
 from beecam.models.schedulers import Schedulers, unshifted
+from beecam.models.shadows import Shadows
 from beecam.models.sizes import Known, Like, Sizes, guess, shape_of
 from beecam.models.speed import Speed, speed_of
 from beecam.models.texts import Texts
@@ -76,9 +77,10 @@ class DiffusersModel:
         self._sizes = Sizes(batch_size)
         self._place = surroundings(pipe)
         self._defaults = {**own.family.defaults, **(defaults or {})}
-        self._adapting = _adapting.setdefault(pipe, Adapting(pipe, own.anatomy.denoiser))
+        self._adapting = _adapting.setdefault(pipe, Adapting(pipe))
         self._adapters: tuple[Adapter, ...] = ()
         self._prefixes = Prefixes()
+        self._shadows = Shadows(pipe, packed=small)
         self._texts = Texts(masks_padding=own.family.masks_padding)
         self._preparing = Preparing(pipe)
         self._texts.encoding = self._preparing.encoding
@@ -259,7 +261,7 @@ class DiffusersModel:
     @property
     def calls_at_once(self) -> int:
         """How many calls may run at the same time."""
-        return 1 if self.speed.cache else self._lanes.count
+        return self._lanes.count
 
     def batch_key(self, shot: Shot) -> Hashable:
         """Shots with equal keys can go into one call: all but texts and noise is the same."""
@@ -321,7 +323,7 @@ class DiffusersModel:
         arguments = self._arguments_for(way, [shot], generators([shot]))
 
         def encode() -> None:
-            with torch.no_grad(), self._adapting.used(shot.adapters or (), Speed()):
+            with torch.no_grad(), self._adapting.used(shot.adapters or ()):
                 try:
                     encode_only(pipe, arguments)
                 finally:
@@ -360,10 +362,7 @@ class DiffusersModel:
         )  # fmt: skip
         try:
             with Memory(device_of(self.pipe)) as used:
-                found = self._lanes.run(
-                    lambda: self._call(padded, drawn_from, denoising, timing),
-                    threads=cores() if self.speed.cache else None,
-                )
+                found = self._lanes.run(lambda: self._call(padded, drawn_from, denoising, timing))
         except KeyboardInterrupt:
             denoising.stopped = True
             raise
@@ -408,12 +407,13 @@ class DiffusersModel:
             lambda latents, part: placed(way, latents, part, shots[0]),
         )  # fmt: skip
         arguments |= denoising.arguments
-        # The products first: a cache stands in the place of some layers' products.
+        adapters, speed = shots[0].adapters or (), self.speed.of(way)
         with (
-            torch.no_grad(), self._products.used(),
-            self._adapting.used(shots[0].adapters or (), self.speed.of(way)),
+            torch.no_grad(), self._adapting.used(adapters), self._products.used(),
+            self._shadows.used(speed, (self.revision, adapters)) as networks,
             memory_told_apart(shots, len(shots)),
         ):  # fmt: skip
+            own.update(networks)
             try:
                 with timing:
                     output = pipe(**arguments)

@@ -74,16 +74,11 @@ class Lanes:
                 self._free.put(Lane())
                 self.count += 1
 
-    def run(self, work: Callable[[], T], threads: int | None = None) -> T:
-        """Do something on the next lane that is free.
-
-        Args:
-            work: What to do.
-            threads: Of torch, for work that has no other beside it; by default the lanes' own.
-        """
+    def run(self, work: Callable[[], T]) -> T:
+        """Do something on the next lane that is free."""
         lane = self._free.get()
         try:
-            return lane.run(lambda: self._prepared(work, threads))
+            return lane.run(lambda: self._prepared(work))
         finally:
             self._free.put(lane)
 
@@ -99,9 +94,9 @@ class Lanes:
             self._busy += change
             return self._worked
 
-    def _prepared(self, work: Callable[[], T], threads: int | None) -> T:
+    def _prepared(self, work: Callable[[], T]) -> T:
         if self._threads is not None:
-            _use_threads(threads or self._threads)
+            _use_threads(self._threads)
         self._count(1)
         try:
             return work()

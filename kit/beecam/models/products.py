@@ -38,6 +38,11 @@ class PackedProducts:
         self._users = 0
         self._lock = threading.Lock()
 
+    def use(self) -> None:
+        """Use packed weights for good, for a network that nobody else has."""
+        for layer in self._layers:
+            layer.__dict__["forward"] = self._forward(layer)
+
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
         """Use packed weights within; any number of threads may do so at once."""

@@ -107,7 +107,8 @@ def speed_of(name: str | None, way: Way, schedulers: list[str]) -> Speed:
 
 def _can_cache(denoiser: Any) -> bool:
     """Whether the cache knows the network's blocks: it is tried, and taken off again."""
-    if not hasattr(denoiser, "enable_cache"):
+    # What moves a network's weights about knows the modules that it was told of, and no others.
+    if not hasattr(denoiser, "enable_cache") or hasattr(denoiser, "_hf_hook"):
         return False
     try:
         denoiser.enable_cache(_cache(2))
@@ -134,39 +135,14 @@ def _cache(interval: int) -> Any:
     )
 
 
-class Switches:
-    """Switches a speed on for a network, and off again: its owner finds it as it was."""
-
-    def __init__(self, denoiser: Any) -> None:
-        """Begin with all off."""
-        self._denoiser = denoiser
-        self._compiled: dict[Any, Any] = {}
-
-    def on(self, speed: Speed) -> None:
-        """Switch on."""
-        if speed.cache:
-            self._denoiser.enable_cache(_cache(speed.cache))
-        if speed.attention:
-            self._denoiser.set_attention_backend(speed.attention)
-        if speed.compiled:
-            if not self._compiled:
-                self._denoiser.compile_repeated_blocks(fullgraph=True)
-                self._compiled = {
-                    part: part._compiled_call_impl  # noqa: SLF001
-                    for part in self._denoiser.modules()
-                    if part._compiled_call_impl is not None  # noqa: SLF001
-                }
-            for part, call in self._compiled.items():
-                part._compiled_call_impl = call  # noqa: SLF001
-
-    def off(self, speed: Speed) -> None:
-        """Switch off."""
-        if speed.cache:
-            self._denoiser.disable_cache()
-        if speed.attention:
-            self._denoiser.reset_attention_backend()
-        for part in self._compiled if speed.compiled else ():
-            part._compiled_call_impl = None  # noqa: SLF001
+def switch_on(network: Any, speed: Speed) -> None:
+    """Switch on, for good, what a network can do of a speed."""
+    if speed.cache:
+        network.enable_cache(_cache(speed.cache))
+    if speed.attention:
+        network.set_attention_backend(speed.attention)
+    if speed.compiled:
+        network.compile_repeated_blocks(fullgraph=True)
 
 
 @dataclass(frozen=True)
