@@ -186,7 +186,8 @@ def _differences(device: Any) -> str:
 def _speed(model: DiffusersModel) -> list[str]:
     from beecam.models import machine
 
-    found = machine.speed_options(model.pipe)
+    found = [str(model.speed)] if model.speed.name != "exact" else []
+    found += machine.speed_options(model.pipe)
     if model.calls_at_once > 1:
         found.append(f"{model.calls_at_once} calls at once, a thread each")
     return found

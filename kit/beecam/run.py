@@ -16,6 +16,7 @@ from beecam.engines.local import LocalEngine
 from beecam.errors import CheckError, Problem, shorten
 from beecam.library import Library, open_library
 from beecam.models.base import Model
+from beecam.models.several import spread, taken
 from beecam.progress import Changes, Progress, Status
 from beecam.shot import Shot
 from beecam.sweep import Sweep, of_shots
@@ -25,7 +26,8 @@ _starting = threading.Lock()
 
 
 def run(
-    sweep: Sweep | Shot, model: Model, *, library: Library | None = None, exact: bool = False,
+    sweep: Sweep | Shot, model: Model | Sequence[Model] | Mapping[str, Model], *,
+    library: Library | None = None, exact: bool = False,
     draft: float | None = None,
 ) -> Run:  # fmt: skip
     """Make a sweep in the background.
@@ -41,7 +43,8 @@ def run(
 
     Args:
         sweep: A sweep, or one shot.
-        model: From `bc.load()` or `bc.wrap(pipe)`.
+        model: From `bc.load()` or `bc.wrap(pipe)`. Several of them, as a list or as {label: model},
+            become an axis "model" before all others.
         library: Where clips are kept; by default `bc.library()`.
         exact: Fill up every call to one size, so that each clip has the very bits that it has
             alone. Without it one clip may differ by rounding from the same clip in a sweep.
@@ -53,15 +56,17 @@ def run(
     """
     if isinstance(sweep, Shot):
         sweep = of_shots([sweep])
-    _check_kinds(sweep, model, library, exact, draft)
+    used: Model = taken(model)
+    _check_kinds(sweep, used, library, exact, draft)
+    sweep = spread(sweep, used)
     library = open_library() if library is None else library
-    model.refresh()
-    shots = check_sweep(sweep, model)
+    used.refresh()
+    shots = check_sweep(sweep, used)
     if draft is not None:
-        shots = tuple(_drafted(shot, model.steps(shot), draft) for shot in shots)
-        kinds_of_shots = {model.batch_key(shot): shot for shot in shots}
-        kinds.need(p for shot in kinds_of_shots.values() for p in model.check(shot))
-    return start(Asked(sweep, model, library, exact=exact, draft=draft), shots)
+        shots = tuple(_drafted(shot, used.steps(shot), draft) for shot in shots)
+        kinds_of_shots = {used.batch_key(shot): shot for shot in shots}
+        kinds.need(p for shot in kinds_of_shots.values() for p in used.check(shot))
+    return start(Asked(sweep, used, library, exact=exact, draft=draft), shots)
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ def promote(clips: ClipSet, model: Model, *, exact: bool = False) -> Run:
         shots.append(clip.shot.replace(draft_steps=None))
         labels.append(clips.label(index))
     sweep = of_shots(shots, Axis("draft", tuple(range(len(shots))), tuple(labels)))
-    sweep.check(model)
+    check_sweep(sweep, model)
     drafts = {shot.key: clip.key for shot, clip in zip(shots, clips, strict=True)}
     return start(Asked(sweep, model, clips.library, exact=exact, drafts=drafts), shots)
 

@@ -15,6 +15,8 @@ from beecam.inputs import CONDITIONS, Condition, code_of
 from beecam.kinds import whole
 from beecam.loras import LORA_ARGUMENTS, Adapter
 from beecam.loras import code_of as code_of_loras
+from beecam.switch import SWITCH_ARGUMENTS, Switch
+from beecam.switch import code_of as code_of_switch
 
 MAX_SEED = 2**63 - 1
 MAX_PROMPT = 4_000
@@ -36,7 +38,8 @@ RESOLVED_BY_MODEL = (*_SIZES, *_FLOATS, "negative_prompt", "scheduler", "model",
 # What a person may give for a shot or as an axis, apart from the prompt and the pipeline's own.
 SHOT_ARGUMENTS = (
     "negative_prompt", "seed", "noise", "width", "height", "num_frames", "fps",
-    "num_inference_steps", "guidance_scale", "scheduler", *LORA_ARGUMENTS, *CONDITIONS,
+    "num_inference_steps", "guidance_scale", "scheduler", "model", *SWITCH_ARGUMENTS,
+    *LORA_ARGUMENTS, *CONDITIONS,
 )  # fmt: skip
 
 _LARGE = 10**300  # what is larger may be no float
@@ -71,6 +74,8 @@ class Shot:
         revision: A digest of the model's weights and configuration.
         conditions: Pictures and films that the model is given, by the digest of their pixels.
         adapters: LoRAs with their weights, by the digest of their files; none of them is ().
+        speed: What is switched on that changes pixels to be faster.
+        switch: Another prompt or guidance from some step on.
         draft_steps: For a draft: after so many steps, the result that is predicted then is shown.
         extra: Further arguments of the pipeline, by their names there.
     """
@@ -89,6 +94,8 @@ class Shot:
     revision: str | None = None
     conditions: tuple[Condition, ...] = ()
     adapters: tuple[Adapter, ...] | None = None
+    switch: Switch | None = None
+    speed: tuple[str, ...] | None = None
     draft_steps: int | None = None
     extra: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
@@ -158,6 +165,8 @@ class Shot:
             data["extra"] = dict(self.extra)
         if self.conditions:
             data["conditions"] = [condition.to_dict() for condition in self.conditions]
+        if self.switch:
+            data["switch"] = self.switch.to_dict()
         if self.adapters:
             data["adapters"] = [[one.digest, one.weight] for one in self.adapters]
         return data
@@ -176,7 +185,12 @@ class Shot:
             noise = tuple((seed, weight) for seed, weight in arguments.pop("noise"))
             conditions = tuple(map(Condition.from_dict, arguments.pop("conditions", ())))
             adapters = tuple(Adapter(str(d), float(w)) for d, w in arguments.pop("adapters", ()))
-            return cls(noise=noise, conditions=conditions, adapters=adapters, **arguments)
+            switch = Switch(**arguments.pop("switch")) if "switch" in arguments else None
+            if speed := arguments.pop("speed", None):
+                arguments["speed"] = tuple(map(str, speed))
+            return cls(
+                noise=noise, conditions=conditions, adapters=adapters, switch=switch, **arguments
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BeecamError(f"this is not a shot: {shorten(data)}") from error
 
@@ -198,6 +212,7 @@ class Shot:
         parts += [f"{name}={value!r}" for name, value in dict(self.extra).items()]
         parts += code_of(self.conditions)
         parts += code_of_loras(self.adapters or ())
+        parts += code_of_switch(self.switch)
         return f"bc.shot({', '.join(parts)})"
 
 
@@ -229,6 +244,7 @@ def check_values(shot: Shot) -> Iterator[Problem]:
 
 
 def _check_extra(shot: Shot) -> Iterator[Problem]:
+    yield from shot.switch.check(None) if shot.switch else ()
     for name, value in dict(shot.extra).items():
         if not _is_data(value):
             yield Problem(name, (

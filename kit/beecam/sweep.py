@@ -20,6 +20,7 @@ from beecam.kinds import function, loaded, need, opened
 from beecam.loras import LORA_ARGUMENTS, adapters_of, is_lora
 from beecam.loras import normal as normal_lora
 from beecam.shot import BOTH_NOISES, SHOT_ARGUMENTS, Shot, check_values, is_recipe
+from beecam.switch import SWITCH_ARGUMENTS, switch_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -327,6 +328,11 @@ class Sweep:
         )
         return replace(self, samples=(), kept=kept)
 
+    @property
+    def places(self) -> tuple[int, Sequence[int]]:
+        """How many places the layout has, and which of them are cells."""
+        return math.prod(self.shape), self._places
+
     def check(self, model: Model) -> None:
         """Find every problem with this model at once, before any compute.
 
@@ -334,17 +340,21 @@ class Sweep:
             CheckError: With all problems, each naming the argument and the nearest valid choice.
         """
         from beecam.check import check_sweep
+        from beecam.models.several import spread, taken
 
-        check_sweep(self, model)
+        model = taken(model)
+        check_sweep(spread(self, model), model)
 
     def estimate(self, model: Model, library: Library | None = None) -> Estimate:
         """Say how many cells there are, how many are cached, and how long the others take."""
         from beecam.check import check_sweep
         from beecam.library import open_library
+        from beecam.models.several import spread, taken
 
+        model = taken(model)
         need([*loaded(model), *opened(library)])
         library = open_library() if library is None else library
-        shots = check_sweep(self, model)
+        shots = check_sweep(spread(self, model), model)
         have = library.known({shot.key for shot in shots})
         missing = [shot for shot in shots if shot.key not in have]
         each = [library.seconds_for(shot) for shot in missing]
@@ -411,10 +421,11 @@ def _shot(prompt: str, arguments: Mapping[str, Any]) -> Shot:
     else:
         given_inputs = ()
     adapters = adapters_of({n: given.pop(n) for n in LORA_ARGUMENTS if n in given})
+    switch = switch_of({n: given.pop(n) for n in SWITCH_ARGUMENTS if n in given})
     own = {name: given.pop(name) for name in SHOT_ARGUMENTS if name in given}
     return Shot(
         prompt=prompt, noise=((seed, 1.0),) if noise is None else noise, extra=given,
-        conditions=given_inputs, adapters=adapters, **own,
+        conditions=given_inputs, adapters=adapters, switch=switch, **own,
     )  # fmt: skip
 
 

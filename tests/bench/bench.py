@@ -41,7 +41,8 @@ class Row:
 def main():
     """Measure everything that the command line names, or all; return how much went wrong."""
     all_of_them = (
-        imports, first_clip, one_clip, against_the_loop, overhead, again, large_library, grid,
+        imports, first_clip, one_clip, against_the_loop, other_families, overhead, again,
+        large_library, grid,
     )  # fmt: skip
     by_name = {measure.__name__: measure for measure in all_of_them}
     parser = argparse.ArgumentParser(description=__doc__)
@@ -236,6 +237,14 @@ def against_the_loop():
         Row(f"the same sweep again, {many} cells", "under 50 ms", f"{same * 1000:.0f} ms",
             same < 0.05, {"seconds": same}),
     ]  # fmt: skip
+
+
+def other_families():
+    """Sweeps of Wan, CogVideoX and HunyuanVideo, small and random, against the plain loop."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import families
+
+    return [Row(*families.row(name)) for name in families.FAMILIES]
 
 
 def overhead():

@@ -106,6 +106,7 @@ def test_what_is_given_and_what_is_switched_on_is_said(ltx, monkeypatch):
     report = examine(ltx)
     assert report["batch size"].startswith("6 clips a call (as given by batch_size=)")
     assert report["speed options"] == "vae tiling"
+    assert examine(ltx.at_speed("balanced"))["speed options"].startswith("balanced: ")
     assert any("batch_size=6 fixes the calls" in one for one in report.advice)
 
 

@@ -110,7 +110,7 @@ def test_an_interrupt_of_a_call_stops_it_at_its_next_step(ltx, monkeypatch):
     steps, ended = [], threading.Event()
     original = ltx._lanes.run
 
-    def interrupted(work):
+    def interrupted(work, threads=None):
         def watched():
             try:
                 work()

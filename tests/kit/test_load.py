@@ -96,7 +96,7 @@ def test_what_is_no_pipeline_says_what_is_missing(tmp_path, saved):
     with pytest.raises(ModelError, match="There is one in inner within it"):
         bc.load(tmp_path / "outer")
     (tmp_path / "weights.safetensors").write_bytes(b"")
-    with pytest.raises(ModelError, match="a single file"):
+    with pytest.raises(ModelError, match="which family's file this is"):
         bc.load(tmp_path / "weights.safetensors")
     index = tmp_path / "outer" / "inner" / "model_index.json"
     kept = index.read_text()
@@ -117,3 +117,55 @@ def test_pickled_weights_are_refused_before_they_are_read(tmp_path, saved):
         ModelError, match=r"transformer has its weights as a pickle.*Only safetensors"
     ):
         bc.load(folder)
+
+
+@pytest.fixture(scope="module")
+def single(saved, tmp_path_factory):
+    path = tmp_path_factory.mktemp("single") / "my-wan.safetensors"
+    shutil.copy(next((saved / "transformer").glob("*.safetensors")), path)
+    return path
+
+
+def test_a_single_file_is_loaded_with_the_rest_of_its_pipeline(single, saved, capsys):
+    model = bc.load(single, base=str(saved))
+    assert "my-wan.safetensors" in capsys.readouterr().out
+    assert model.name == "my-wan"
+    shot = bc.shot("a bee", **SMALL)
+    whole = bc.load(saved)
+    (one,), (two,) = (frames(m, [m.resolve(shot)]) for m in (model, whole))
+    assert (one == two).all()
+    assert model.revision == whole.revision, "the weights are the same"
+
+
+def test_a_single_file_that_does_not_fit_says_so(single, saved, tmp_path):
+    from safetensors.torch import save_file
+
+    with pytest.raises(ModelError, match=r"which family's file this is.*base="):
+        bc.load(single)  # too small for its shapes to tell
+    other = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(3)}, other)
+    with pytest.raises(ModelError, match="doesn't fit the transformer of"):
+        bc.load(other, base=str(saved))
+    pickled = tmp_path / "model.ckpt"
+    pickled.write_bytes(b"\x80\x04.")
+    with pytest.raises(ModelError, match="only safetensors are loaded"):
+        bc.load(pickled, base=str(saved))
+    with pytest.raises(ModelError, match="only a single file needs it"):
+        bc.load(saved, base=str(saved))
+    with pytest.raises(ModelError, match=r"can't be reached|no such repository|isn't on this"):
+        bc.load(single, base="nobody/nothing-at-all")
+
+
+def test_weights_can_be_stored_in_half_the_memory(saved, capsys):
+    model = bc.load(saved, quantize="float8")
+    assert "weights stored in float8" in capsys.readouterr().out
+    kinds = {p.dtype for p in model.pipe.transformer.parameters()}
+    assert torch.float8_e4m3fn in kinds
+    shot = bc.shot("a bee", **SMALL)
+    plain = bc.load(saved)
+    assert model.revision != plain.revision
+    (one,), (two,) = (frames(m, [m.resolve(shot)]) for m in (model, plain))
+    assert one.shape == two.shape
+    assert abs(one.astype(int) - two).mean() < 40
+    with pytest.raises(ModelError, match=r"quantize='int3': one of none and float8"):
+        bc.load(saved, quantize="int3")

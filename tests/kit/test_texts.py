@@ -238,6 +238,21 @@ def test_a_run_that_is_cancelled_leaves_the_pipeline_as_it_was(ltx, library, mov
     assert not ltx._preparing._homes
 
 
+def test_several_models_get_ready_and_come_back_together(ltx, wan, library, moves):
+    run = bc.run(bc.sweep(["a bee", "a moth"]), [ltx, wan], library=library).wait(60)
+    assert not run.errors
+    assert [one for one in moves.log if one != "step"].count("encode") == 4
+    for model in (ltx, wan):
+        assert not model._preparing._homes
+        assert model._preparing._users == 0
+
+
+def test_what_a_clip_switches_to_is_encoded_ahead(ltx, library, moves):
+    sweep = bc.sweep("a bee", switch_at=0.5, then_prompt="a moth")
+    assert not bc.run(sweep, ltx, library=library).wait(60).errors
+    assert "encode" not in moves.log[moves.log.index("away") :]
+
+
 @pytest.mark.parametrize(
     ("free", "total", "short"), [(90, 100, False), (20, 100, True), (90, 10**9, False)]
 )

@@ -50,6 +50,9 @@ class DrawnModel:
         given = {k: v for k, v in self.defaults.items() if getattr(shot, k) is None}
         return shot.replace(model=self.name, revision=self.revision, **given)
 
+    def of(self, shot):
+        return self
+
     def steps(self, shot):
         return shot.num_inference_steps
 

@@ -148,7 +148,7 @@ def _facts(shot: Shot, made: Finished, model: Model, *, exact: bool) -> dict[str
         "frames": len(frames), "height": frames.shape[1], "width": frames.shape[2],
         "seconds": round(made.seconds, 4), "batch": made.batch,
         "place_in_batch": made.made.place, "exact": exact,
-        "sheet": media.sheet_layout(frames), "licence": model.licence,
+        "sheet": media.sheet_layout(frames), "licence": model.of(shot).licence,
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
         "beecam": __version__,
     }  # fmt: skip

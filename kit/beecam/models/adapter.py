@@ -10,17 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import CheckError, ModelError, Problem, did_you_mean, listing, shorten
-from beecam.inputs import CONDITIONS
+from beecam.errors import CheckError, ModelError, Problem, did_you_mean
 from beecam.loras import Adapter, lora
 from beecam.models.adapting import Adapting
-from beecam.models.base import Frames, Made, OnStep, Sound, State
+from beecam.models.base import Frames, Made, Model, OnStep, Sound, State
 from beecam.models.call import frames_of, memory_told_apart, sounds_of
+from beecam.models.checking import unsuited, wrong_with
 from beecam.models.denoising import Denoising
 from beecam.models.fingerprint import fingerprint
 from beecam.models.given import (
     arguments_for,
-    check_given,
     counted,
     film_length,
     shared_by,
@@ -30,25 +29,18 @@ from beecam.models.lane import Lanes
 from beecam.models.layout import placed, unpacked
 from beecam.models.machine import Memory, cores, device_of, surroundings
 from beecam.models.noise import generators, mixing
-from beecam.models.options import fits, spelled
+from beecam.models.prefixes import Prefixes, second_part
 from beecam.models.preparing import Preparing, encode_only
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
 from beecam.models.schedulers import Schedulers, unshifted
 from beecam.models.sizes import Known, Like, Sizes, guess, shape_of
+from beecam.models.speed import Speed, speed_of
 from beecam.models.texts import Texts
 from beecam.models.timing import Timing
 from beecam.models.ways import Way, ways_of
-from beecam.shot import SHOT_ARGUMENTS, Shot
+from beecam.shot import Shot
 
-# Arguments of every pipeline that the adapter itself fills in; its family may name more.
-_OURS = (
-    "self", "prompt", "negative_prompt", "height", "width", "num_frames", "num_inference_steps",
-    "guidance_scale", "generator", "latents", "num_videos_per_prompt", "output_type",
-    "return_dict", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
-)  # fmt: skip
-# Words in the names of arguments for what the adapter has encoded.
-_ENCODED = ("_embeds", "_attention_mask", "_embeds_mask", "_cu_seqlens")
 _SMALL = 100_000_000  # parameters
 
 _adapting: weakref.WeakKeyDictionary[Any, Adapting] = weakref.WeakKeyDictionary()
@@ -62,12 +54,13 @@ class DiffusersModel:
         pipe: The pipeline.
         name: How clips name it.
         licence: Of its weights, where known.
+        speed: What is switched on to make it faster.
     """
 
     def __init__(
         self, pipe: Any, *, name: str, licence: str | None = None,
         defaults: Mapping[str, Any] | None = None, folder: Path | None = None,
-        batch_size: int | None = None, lanes: Lanes | None = None,
+        batch_size: int | None = None, lanes: Lanes | None = None, speed: str | None = None,
     ) -> None:  # fmt: skip
         self.pipe = pipe
         self.name = name
@@ -83,12 +76,14 @@ class DiffusersModel:
         self._sizes = Sizes(batch_size)
         self._place = surroundings(pipe)
         self._defaults = {**own.family.defaults, **(defaults or {})}
-        self._adapting = _adapting.setdefault(pipe, Adapting(pipe))
+        self._adapting = _adapting.setdefault(pipe, Adapting(pipe, own.anatomy.denoiser))
         self._adapters: tuple[Adapter, ...] = ()
+        self._prefixes = Prefixes()
         self._texts = Texts(masks_padding=own.family.masks_padding)
         self._preparing = Preparing(pipe)
         self._texts.encoding = self._preparing.encoding
         self._schedulers = Schedulers(pipe.scheduler)
+        self.speed = self._speed_of(speed)
         self._preview = PreviewMap.load(folder) if folder else PreviewMap()
         self._revision = fingerprint(pipe)
 
@@ -129,6 +124,23 @@ class DiffusersModel:
         made._adapters = tuple(sorted((*others, adapter), key=lambda one: one.digest))  # noqa: SLF001
         return made
 
+    def at_speed(self, name: str | None) -> DiffusersModel:
+        """Return this model at another speed; the weights are shared.
+
+        Args:
+            name: "exact", "balanced" or "fast"; see `bc.load`.
+
+        Raises:
+            ModelError: There is no such speed.
+        """
+        made = copy.copy(self)
+        made.speed = made._speed_of(name)  # noqa: SLF001
+        return made
+
+    def _speed_of(self, name: str | None) -> Speed:
+        names = self._schedulers.names if name == "fast" else []
+        return speed_of(name, self._ways[0], names)
+
     # --- what it can do ------------------------------------------------------------------------
 
     @property
@@ -150,7 +162,7 @@ class DiffusersModel:
         """Further arguments that a shot may carry, with the pipelines' defaults."""
         found: dict[str, Any] = {}
         for way in reversed(self._ways):
-            found |= _arguments_of(way)
+            found |= way.arguments
         return found
 
     @property
@@ -167,106 +179,32 @@ class DiffusersModel:
         """Yield what this model can't do with the shot."""
         full, way = self.resolve(shot), self.way(shot)
         if not way.suits(shot.conditions):
-            yield from self._check_conditions(shot)
+            yield from unsuited(shot, self._ways, self.name)
             return
-        yield from check_given(way, full)
-        step = way.family.size_step
-        for name in ("width", "height"):
-            yield from self._on_grid(name, getattr(full, name), step, 0)
-        yield from self._on_grid(
-            "num_frames", full.num_frames or 1, way.family.frame_step, way.family.frame_plus
-        )
-        for name, value in dict(shot.extra).items():
-            yield from self._check_extra(way, name, value)
-        steps = self.steps(full)
+        yield from wrong_with(full, way, self.name, self.arguments)
+        if full.switch is not None and self.speed.cache:
+            yield Problem("switch_at", (
+                f"switch_at={full.switch.at:g}: not at speed={self.speed.name!r}, whose cache "
+                "can't go on from within a clip."
+            ))  # fmt: skip
         if why := self._adapting.check(full.adapters or ()):
-            yield Problem(
-                "lora", f"lora={listing([str(one) for one in full.adapters or ()])}: {why}"
-            )
-        if full.draft_steps is not None and not way.family.predicts:
-            yield Problem("draft", (
-                f"draft: no step of {way.family.name} says what the clip will be, so that there "
-                "are no drafts of it."
-            ))  # fmt: skip
-        elif full.draft_steps is not None and not 1 <= full.draft_steps < steps:
-            near = min(max(full.draft_steps, 1), max(steps - 1, 1))
-            yield Problem("draft_steps", (
-                f"draft_steps={full.draft_steps}: fewer than the {steps} steps of the clip; "
-                f"nearest is {near}."
-            ))  # fmt: skip
-        names = [self._schedulers.usual]
-        if full.scheduler not in names and (
-            way.family.own_timesteps or full.scheduler not in (names := self._schedulers.names)
+            names = " + ".join(map(str, full.adapters or ()))
+            yield Problem("lora", f"lora={names}: {why}")
+        usable = [self._schedulers.usual]
+        if full.scheduler not in usable and (
+            way.family.own_timesteps or full.scheduler not in (usable := self._schedulers.names)
         ):
             yield Problem("scheduler", (
-                f"scheduler={full.scheduler!r}: {self.name} can use {', '.join(names)}."
-                f"{did_you_mean(str(full.scheduler), names)}"
+                f"scheduler={full.scheduler!r}: {self.name} can use {', '.join(usable)}."
+                f"{did_you_mean(str(full.scheduler), usable)}"
             ))  # fmt: skip
         for name, wanted, here in (
             ("model", shot.model, self.name), ("revision", shot.revision, self.revision),
+            ("speed", shot.speed and " and ".join(shot.speed),
+             " and ".join(self.speed.of(way).words) or "exact"),
         ):  # fmt: skip
             if wanted not in (None, here):
                 yield Problem(name, f"{name}={wanted!r}: this is {here}; load the other one.")
-
-    def _on_grid(self, name: str, value: int, step: int, plus: int) -> Iterator[Problem]:
-        if (value - plus) % step == 0 and value >= max(step, plus):
-            return
-        low = (value - plus) // step * step + plus
-        near = [n for n in (low, low + step) if n >= (step if not plus else 1)]
-        form = f"{step}k+{plus}" if plus else f"multiples of {step}"
-        thing = "frames" if name == "num_frames" else "pixels"
-        nearest = " and ".join(str(n) for n in near) if near else str(step)
-        yield Problem(
-            name,
-            f"{name}={value}: {self.name} makes {form} {thing}; nearest "
-            f"{'is' if len(near) == 1 else 'are'} {nearest}.",
-        )
-
-    def _check_conditions(self, shot: Shot) -> Iterator[Problem]:
-        names = list(dict.fromkeys(condition.name for condition in shot.conditions))
-        tasks = listing(list(dict.fromkeys(self.tasks)))
-        kind = type(self.pipe).__name__
-        if not names:
-            first = next(name for name in CONDITIONS if name in self._ways[0].takes)
-            such = f"{first}={'bee.mp4' if first == 'video' else 'bee.png'!r}"
-            yield Problem(
-                first, f"{first}: {self.name} needs it, as in {such}; {kind} makes {tasks}."
-            )
-            return
-        yield Problem(names[0], (
-            f"{listing([f'{name}=' for name in names])}: {self.name} can't be given "
-            f"{'that' if len(names) == 1 else 'these together'}; {kind} makes {tasks}."
-        ))  # fmt: skip
-
-    def _check_extra(self, way: Way, name: str, value: Any) -> Iterator[Problem]:
-        allowed = _arguments_of(way)
-        if name not in allowed:
-            hint = did_you_mean(name, (*SHOT_ARGUMENTS, *allowed))
-            how = type(way.pipe).__name__ if name in self.arguments else self.name
-            yield Problem(name, f"{name}: no argument of {how}.{hint}")
-            return
-        default = allowed[name]
-        annotation = way.anatomy.parameters[name].annotation
-        if default is None:
-            if value is not None and not fits(annotation, value):
-                yield Problem(name, (
-                    f"{name}={shorten(value)}: {self.name} needs {spelled(annotation)} there."
-                    + (" A shot can't keep a dict." if "dict" in spelled(annotation) else "")
-                ))  # fmt: skip
-            return
-        kinds: tuple[type, ...] = (type(default),) if default is not None else ()
-        if kinds == (float,):
-            kinds = (float, int)
-        if kinds == (list,):
-            kinds = (tuple,)  # which is how a shot keeps one
-        if kinds and (
-            not isinstance(value, kinds) or isinstance(value, bool) != (kinds == (bool,))
-        ):
-            yield Problem(
-                name,
-                f"{name}={shorten(value)}: {type(default).__name__} is needed, "
-                f"as in the default {default!r}.",
-            )
 
     def resolve(self, shot: Shot) -> Shot:
         """Fill what the shot leaves to the model's defaults."""
@@ -277,24 +215,35 @@ class DiffusersModel:
             "height": height or self._default(way, "height"),
             "num_frames": film_length(way, shot) or self._default(way, "num_frames"),
             "fps": self._defaults.get("fps", way.family.fps),
-            "num_inference_steps": self._default(way, "num_inference_steps"),
+            "num_inference_steps": self._usual_steps(way),
             "guidance_scale": self._default(way, "guidance_scale"), "negative_prompt": "",
-            "scheduler": self._schedulers.usual, "model": self.name, "revision": self.revision,
-            "adapters": self._adapters,
+            "scheduler": self.speed.of(way).scheduler or self._schedulers.usual,
+            "model": self.name, "revision": self.revision,
+            "adapters": self._adapters, "speed": self.speed.of(way).words or None,
         }  # fmt: skip
         changes = {name: value for name, value in own.items() if getattr(shot, name) is None}
         full = shot.replace(**changes) if changes else shot
+        if full.switch is not None and not list(full.switch.check(None)):
+            at = full.switch.step(full.num_inference_steps or 1)
+            full = full.replace(switch=replace(full.switch, at=at))
         return counted(full) if shot.conditions else full
 
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """The LoRAs that clips have which don't ask for others."""
+        return self._adapters
+
+    def of(self, shot: Shot) -> Model:  # noqa: ARG002
+        """Return itself."""
+        return self
+
     def steps(self, shot: Shot) -> int:
-        """Return how many steps a resolved shot takes: of a film that is redrawn, not all."""
-        steps, taken = shot.num_inference_steps or 1, self.way(shot).anatomy.parameters
-        film = any(condition.name == "video" for condition in shot.conditions)
-        name = "denoise_strength" if "denoise_strength" in taken else "strength"
-        if not film or name not in taken:
-            return steps
-        share = shot.arguments.get(name, taken[name].default)
-        return min(steps, int(steps * share)) if isinstance(share, (int, float)) else steps
+        """Return how many steps a resolved shot takes."""
+        return self.way(shot).steps(shot)
+
+    def _usual_steps(self, way: Way) -> int:
+        usual = self._default(way, "num_inference_steps") or 1
+        return max(1, round(usual * self.speed.of(way).steps))
 
     def _default(self, way: Way, name: str) -> Any:
         found = self._defaults.get(name)
@@ -305,11 +254,13 @@ class DiffusersModel:
     @property
     def calls_at_once(self) -> int:
         """How many calls may run at the same time."""
-        return self._lanes.count
+        return 1 if self.speed.cache else self._lanes.count
 
     def batch_key(self, shot: Shot) -> Hashable:
         """Shots with equal keys can go into one call: all but texts and noise is the same."""
+        at, shot = shot.switch and shot.switch.at, second_part(shot)
         return (
+            at,
             shared_by(self.way(shot), shot), shot.adapters,
             shot.width, shot.height, shot.num_frames, shot.fps, shot.num_inference_steps,
             shot.guidance_scale, shot.scheduler, shot.draft_steps, shot.extra,
@@ -347,7 +298,8 @@ class DiffusersModel:
 
     def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
         """Get ready for a run: encode its texts first where memory is short; see `Preparing`."""
-        self._preparing.begin(shots, self._encode, hold)
+        parts = [part for shot in shots for part in dict.fromkeys((shot, second_part(shot)))]
+        self._preparing.begin(parts, self._encode, hold)
 
     def release(self) -> None:
         """Come back from a run: the pipeline is as its owner left it."""
@@ -362,7 +314,7 @@ class DiffusersModel:
         arguments = self._arguments_for(way, [shot], generators([shot]))
 
         def encode() -> None:
-            with torch.no_grad(), self._adapting.used(shot.adapters or ()):
+            with torch.no_grad(), self._adapting.used(shot.adapters or (), self.speed.of(way)):
                 try:
                     encode_only(pipe, arguments)
                 finally:
@@ -380,6 +332,11 @@ class DiffusersModel:
         if len({self.batch_key(shot) for shot in shots}) != 1:
             raise ModelError("generate: all shots of one call need the same batch key.")
         places = _places(len(shots), starts)
+        if shots[0].switch is not None:
+            if not starts:
+                starts = self._prefixes.states(shots, self._make_one, on_step)
+                places = list(range(len(shots)))
+            shots = [second_part(shot) for shot in shots]
         # The rest of the call is filled up with the last shot again.
         filling = [len(shots) - 1] * max(pad_to, *(place + 1 for place in places))
         for i, place in enumerate(places):
@@ -391,11 +348,15 @@ class DiffusersModel:
             on_step and timing.aside(_only(on_step, places)), generators=drawn_from,
             until=shots[0].draft_steps,
             starts=[starts[i] for i in filling] if starts else (),
-            continues=self.way(shots[0]).family.continues,
+            # What a cache remembers of the steps before is no part of a clip's state.
+            continues=self.way(shots[0]).family.continues and not self.speed.cache,
         )  # fmt: skip
         try:
             with Memory(device_of(self.pipe)) as used:
-                found = self._lanes.run(lambda: self._call(padded, drawn_from, denoising, timing))
+                found = self._lanes.run(
+                    lambda: self._call(padded, drawn_from, denoising, timing),
+                    threads=cores() if self.speed.cache else None,
+                )
         except KeyboardInterrupt:
             denoising.stopped = True
             raise
@@ -403,6 +364,9 @@ class DiffusersModel:
             self._sizes.took(self._kind(shots[0]), len(padded), timing, used.share)
         states: Sequence[State | None] = denoising.states or [None] * len(padded)
         return [Made(found[i][0], i, states[i], found[i][1], found[i][2]) for i in places]
+
+    def _make_one(self, shot: Shot, on_step: OnStep) -> None:
+        self.generate([shot], on_step)
 
     def _call(
         self, shots: Sequence[Shot], drawn_from: Sequence[Any], denoising: Denoising,
@@ -416,6 +380,9 @@ class DiffusersModel:
         way = self.way(shots[0])
         pipe = copy.copy(way.pipe)
         own = vars(pipe)
+        if hasattr(pipe, "vae"):
+            # Wan's keeps in itself how far it is while it decodes.
+            own["vae"] = copy.copy(pipe.vae)
         scheduler = self._schedulers.fresh(shots[0].scheduler or self._schedulers.usual)
         arguments = self._arguments_for(way, shots, drawn_from)
         if way.family.own_timesteps:
@@ -434,9 +401,11 @@ class DiffusersModel:
             lambda latents, part: placed(way, latents, part, shots[0]),
         )  # fmt: skip
         arguments |= denoising.arguments
+        # The products first: a cache stands in the place of some layers' products.
         with (
-            torch.no_grad(), self._adapting.used(shots[0].adapters or ()),
-            self._products.used(), memory_told_apart(shots, len(shots)),
+            torch.no_grad(), self._products.used(),
+            self._adapting.used(shots[0].adapters or (), self.speed.of(way)),
+            memory_told_apart(shots, len(shots)),
         ):  # fmt: skip
             try:
                 with timing:
@@ -474,20 +443,6 @@ class DiffusersModel:
         # A shot keeps lists as tuples; pipelines tell them apart.
         more = {n: list(v) if isinstance(v, tuple) else v for n, v in shot.arguments.items()}
         return {**known, **more, **arguments_for(way, shots)}
-
-
-def _arguments_of(way: Way) -> dict[str, Any]:
-    """Return what a shot may give one pipeline beyond its own fields, with the defaults."""
-    taken = way.anatomy
-    ours = {
-        *_OURS, *CONDITIONS, *way.family.refuses, taken.fps_argument, taken.frames_argument,
-    }  # fmt: skip
-    return {
-        name: parameter.default
-        for name, parameter in taken.parameters.items()
-        if name not in ours and not any(word in name for word in _ENCODED)
-        and parameter.kind is not parameter.VAR_KEYWORD
-    }  # fmt: skip
 
 
 def _places(shots: int, starts: Sequence[State]) -> list[int]:

@@ -1,4 +1,4 @@
-"""LoRAs on a pipeline: loaded once, and switched between calls."""
+"""What is switched on a pipeline between calls: LoRAs, and what makes it faster."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from typing import Any
 
 from beecam.errors import ModelError
 from beecam.loras import Adapter
+from beecam.models.speed import Speed, Switches
 
 # What a pipeline calls those that are loaded here: its owner's have other names.
 PREFIX = "beecam_"
 
 
 class Adapting:
-    """The LoRAs of one pipeline; calls with different ones wait for each other."""
+    """The LoRAs and switches of one pipeline; calls with different ones wait for each other."""
 
-    def __init__(self, pipe: Any) -> None:
+    def __init__(self, pipe: Any, denoiser: Any) -> None:
         """Begin with none.
 
         Args:
             pipe: The pipeline; its networks are shared by all calls.
+            denoiser: The network that is called at each step.
         """
+        self._switches = Switches(denoiser)
+        self._speed = Speed()
         self._pipe = pipe
         self._loaded: dict[str, str] = {}
         self._active: tuple[Adapter, ...] = ()
@@ -49,23 +53,32 @@ class Adapting:
         return None
 
     @contextlib.contextmanager
-    def used(self, adapters: tuple[Adapter, ...]) -> Iterator[None]:
-        """Have these LoRAs switched on, and no others, while a call runs."""
+    def used(self, adapters: tuple[Adapter, ...], speed: Speed) -> Iterator[None]:
+        """Have these LoRAs and this speed switched on, and no others, while a call runs."""
         with self._free:
-            while self._users and self._active != adapters:
+            while self._users and not self._shares(adapters, speed):
                 self._free.wait()
             if self._active != adapters:
                 self._switch(adapters)
+            if not self._users:
+                self._switches.on(speed)
+                self._speed = speed
             self._users += 1
         try:
             yield
         finally:
             with self._free:
                 self._users -= 1
-                if not self._users and self._active:
+                if not self._users:
                     # Who owns the pipeline finds it as it was.
-                    self._switch(())
+                    self._switches.off(speed)
+                    if self._active:
+                        self._switch(())
                 self._free.notify_all()
+
+    def _shares(self, adapters: tuple[Adapter, ...], speed: Speed) -> bool:
+        """Return whether a call may run beside those that do: a cache is that of one call."""
+        return (self._active, self._speed) == (adapters, speed) and not speed.cache
 
     def _switch(self, adapters: tuple[Adapter, ...]) -> None:
         if not adapters:

@@ -113,6 +113,9 @@ class Model(Protocol):
     def resolve(self, shot: Shot) -> Shot:
         """Fill what the shot leaves to the model's defaults."""
 
+    def of(self, shot: Shot) -> Model:
+        """Return the model that makes a shot: this one, unless it stands for several."""
+
     def steps(self, shot: Shot) -> int:
         """Return how many denoising steps a resolved shot takes."""
 

@@ -74,11 +74,16 @@ class Lanes:
                 self._free.put(Lane())
                 self.count += 1
 
-    def run(self, work: Callable[[], T]) -> T:
-        """Do something on the next lane that is free."""
+    def run(self, work: Callable[[], T], threads: int | None = None) -> T:
+        """Do something on the next lane that is free.
+
+        Args:
+            work: What to do.
+            threads: Of torch, for work that has no other beside it; by default the lanes' own.
+        """
         lane = self._free.get()
         try:
-            return lane.run(lambda: self._prepared(work))
+            return lane.run(lambda: self._prepared(work, threads))
         finally:
             self._free.put(lane)
 
@@ -94,9 +99,9 @@ class Lanes:
             self._busy += change
             return self._worked
 
-    def _prepared(self, work: Callable[[], T]) -> T:
+    def _prepared(self, work: Callable[[], T], threads: int | None) -> T:
         if self._threads is not None:
-            _use_threads(self._threads)
+            _use_threads(threads or self._threads)
         self._count(1)
         try:
             return work()

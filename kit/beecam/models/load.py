@@ -18,7 +18,8 @@ POLLEN = Path(__file__).parent / "pollen" / "weights"
 def load(
     name: str | os.PathLike[str] = "pollen", *, device: str | None = None,
     dtype: str | None = None, offload: str | None = None, revision: str | None = None,
-    batch_size: int | None = None,
+    quantize: str | None = None, base: str | None = None, batch_size: int | None = None,
+    speed: str | None = None,
 ) -> DiffusersModel:  # fmt: skip
     """Load a model; what is chosen for this machine is printed in one line.
 
@@ -26,15 +27,22 @@ def load(
     >>> model = bc.load("Wan-AI/Wan2.1-T2V-1.3B-Diffusers")
 
     Args:
-        name: "pollen", the small model that ships inside; a repository as "owner/name"; or a
-            folder with a pipeline. Only weights in safetensors are loaded.
+        name: "pollen", the small model that ships inside; a repository as "owner/name"; a folder
+            with a pipeline; or a single file with its network. Only safetensors are loaded.
         device: Where it runs, as torch names it; by default the accelerator that is there, else
             the CPU. pollen runs on the CPU.
         dtype: "float32", "bfloat16" or "float16"; by default bfloat16 on an accelerator.
         offload: "none", "model" or "sequential": what stays outside an accelerator's memory until
             it is used; by default by the memory that is free.
         revision: Of the repository: a branch, tag or commit.
+        quantize: "none", the default, or "float8": the network's weights in half the memory, at
+            some loss; it computes in `dtype` all the same.
+        base: For a single file, the repository or folder that has the rest of its pipeline; by
+            default the one that its family is published in.
         batch_size: How many clips one call makes at most; by default it is measured.
+        speed: "exact", the default: the pixels of the plain pipeline. "balanced": about twice as
+            fast and hardly to be told apart; "fast": also half the steps, with a scheduler that
+            needs fewer. What is switched on is part of each clip's key.
 
     Raises:
         ModelError: There is no such model, or it can't be had; the message says what to do.
@@ -43,17 +51,18 @@ def load(
         raise ModelError(f"load({shorten(name)}): a name, as in bc.load() or bc.load('pollen').")
     source = os.fspath(name)
     if source == "pollen":
-        return _pollen(device or "cpu", batch_size)
+        return _pollen(device or "cpu", batch_size, speed)
     opened = open_pipeline(
-        source, device=device, dtype=dtype, offload=offload, revision=revision
+        source, device=device, dtype=dtype, offload=offload, revision=revision,
+        quantize=quantize, base=base,
     )  # fmt: skip
-    model = wrap(opened.pipe, name=opened.name, batch_size=batch_size)
+    model = wrap(opened.pipe, name=opened.name, batch_size=batch_size, speed=speed)
     model.licence = opened.licence
     print(opened.choices)  # noqa: T201  (what was chosen is said where it was asked for)
     return model
 
 
-def _pollen(device: str, batch_size: int | None) -> DiffusersModel:
+def _pollen(device: str, batch_size: int | None, speed: str | None) -> DiffusersModel:
     from beecam.models.pollen.sampling import load_pipeline
 
     lanes = Lanes()
@@ -62,7 +71,7 @@ def _pollen(device: str, batch_size: int | None) -> DiffusersModel:
         pipe = load_pipeline(POLLEN).to(device)
         return DiffusersModel(
             pipe, name="pollen", licence="Apache-2.0", folder=POLLEN, defaults=_pollen_defaults(),
-            lanes=lanes, batch_size=batch_size,
+            lanes=lanes, batch_size=batch_size, speed=speed,
         )  # fmt: skip
 
     return lanes.run(make)
@@ -75,7 +84,9 @@ def _pollen_defaults() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def wrap(pipe: Any, *, name: str | None = None, batch_size: int | None = None) -> DiffusersModel:
+def wrap(
+    pipe: Any, *, name: str | None = None, batch_size: int | None = None, speed: str | None = None
+) -> DiffusersModel:
     """Make a model of a loaded diffusers video pipeline.
 
     >>> pipe = WanPipeline.from_pretrained("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", dtype="auto")
@@ -87,6 +98,7 @@ def wrap(pipe: Any, *, name: str | None = None, batch_size: int | None = None) -
             one clip.
         name: How clips name it; by default the name it was loaded by.
         batch_size: How many clips one call makes at most; by default it is measured.
+        speed: As in `bc.load`; the pipeline itself is as it was between calls.
 
     Raises:
         ModelError: It is no pipeline that makes video.
@@ -109,4 +121,6 @@ def wrap(pipe: Any, *, name: str | None = None, batch_size: int | None = None) -
         raise ModelError(f"batch_size={batch_size!r}: a whole number of 1 or more.")
     source = str(getattr(pipe.config, "_name_or_path", "") or "")
     plain = name or (source if "/" in source and not Path(source).is_absolute() else "")
-    return DiffusersModel(pipe, name=plain or type(pipe).__name__, batch_size=batch_size)
+    return DiffusersModel(
+        pipe, name=plain or type(pipe).__name__, batch_size=batch_size, speed=speed
+    )

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from beecam.errors import ModelError, did_you_mean, listing, shorten
+from beecam.models.single import base_of, denoiser_in
 
 _INDEX = "model_index.json"
 _DTYPES = ("float32", "bfloat16", "float16")
 _OFFLOADS = ("none", "model", "sequential")
+_QUANTIZED = ("none", "float8")
 # What the latents and one step need beside the weights, as a share of these.
 _ROOM = 1.3
 
@@ -38,7 +40,7 @@ class Opened:
 
 def open_pipeline(
     source: str, *, device: str | None, dtype: str | None, offload: str | None,
-    revision: str | None,
+    revision: str | None, quantize: str | None = None, base: str | None = None,
 ) -> Opened:  # fmt: skip
     """Load a diffusers pipeline.
 
@@ -48,6 +50,8 @@ def open_pipeline(
         dtype: One of "float32", "bfloat16" and "float16"; by default bfloat16 on an accelerator.
         offload: "none", "model" or "sequential"; by default by the memory that is free.
         revision: Of the repository.
+        quantize: "none" or "float8".
+        base: For a single file, where the rest of its pipeline is.
 
     Raises:
         ModelError: It can't be had; the message says why and what to do.
@@ -56,6 +60,7 @@ def open_pipeline(
 
     for name, value, allowed in (
         ("dtype", dtype, _DTYPES), ("offload", offload, _OFFLOADS),
+        ("quantize", quantize, _QUANTIZED),
     ):  # fmt: skip
         if value is not None and value not in allowed:
             raise ModelError(
@@ -64,6 +69,12 @@ def open_pipeline(
     used = device or _best_device()
     number = dtype or ("float32" if used == "cpu" else "bfloat16")
     folder = Path(source).expanduser()
+    single = folder if folder.is_file() else None
+    if single is not None:
+        source = base or base_of(single)
+        folder = Path(source).expanduser()
+    elif base is not None:
+        raise ModelError(f"base={base!r}: only a single file needs it, and {source!r} is none.")
     if folder.exists():
         _check_folder(folder)
     elif not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
@@ -72,25 +83,33 @@ def open_pipeline(
             "'Wan-AI/Wan2.1-T2V-1.3B-Diffusers' or a folder with a pipeline is needed."
             f"{did_you_mean(source, ['pollen'])}"
         )
-    pipe = _from_pretrained(source, folder, getattr(torch, number), revision)
+    more = {} if single is None else denoiser_in(single, source, getattr(torch, number))
+    pipe = _from_pretrained(source, folder, getattr(torch, number), revision, more)
+    if quantize == "float8":
+        _store_in_8_bits(pipe, getattr(torch, number))
     how = offload or _best_offload(pipe, used)
     _place(source, pipe, used, how)
     choices = (
-        f"{type(pipe).__name__} from {source} on {used} in {number}, "
+        f"{type(pipe).__name__} from {single or source} on {used} in {number}, "
         + ("all of it in memory" if how == "none" else f"{how} offload")
-        + " (device=, dtype= and offload= choose otherwise)"
+        + (", weights stored in float8" if quantize == "float8" else ", weights as they are")
+        + " (device=, dtype=, offload= and quantize= choose otherwise)"
     )
     local = folder if folder.exists() else _snapshot(source, revision)
-    return Opened(pipe, source if not folder.exists() else folder.name, _licence(local), choices)
+    name = single.stem if single else source if not folder.exists() else folder.name
+    return Opened(pipe, name, _licence(local), choices)
+
+
+def _store_in_8_bits(pipe: Any, number: Any) -> None:
+    """Keep the network's weights in half the memory; each layer computes in `number` as ever."""
+    import torch
+
+    denoiser = getattr(pipe, "transformer", None) or pipe.unet
+    denoiser.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=number)
 
 
 def _check_folder(folder: Path) -> None:
     """Say what keeps a folder from being loaded, before anything is read."""
-    if folder.is_file():
-        raise ModelError(
-            f"load({str(folder)!r}): a single file says nothing of the rest of a pipeline. Load it "
-            "with its class, as in bc.wrap(LTXPipeline.from_single_file(path))."
-        )
     index = folder / _INDEX
     if not index.exists():
         near = [path.parent.name for path in folder.glob(f"*/{_INDEX}")]
@@ -113,18 +132,20 @@ def _check_folder(folder: Path) -> None:
             )
 
 
-def _from_pretrained(source: str, folder: Path, dtype: Any, revision: str | None) -> Any:
+def _from_pretrained(
+    source: str, folder: Path, dtype: Any, revision: str | None, parts: Mapping[str, Any]
+) -> Any:
     from diffusers import DiffusionPipeline
 
     where = str(folder) if folder.exists() else source
-    with _said_plainly(source):
+    with said_plainly(source):
         return DiffusionPipeline.from_pretrained(
-            where, dtype=dtype, revision=revision, use_safetensors=True
+            where, dtype=dtype, revision=revision, use_safetensors=True, **parts
         )
 
 
 @contextlib.contextmanager
-def _said_plainly(source: str) -> Iterator[None]:
+def said_plainly(source: str) -> Iterator[None]:
     """Turn what a hub or a folder raises into one sentence that says what to do."""
     try:
         yield
@@ -197,7 +218,7 @@ def _place(source: str, pipe: Any, device: str, offload: str) -> None:
     if offload == "none":
         pipe.to(device)
         return
-    with _said_plainly(source):
+    with said_plainly(source):
         if offload == "model":
             pipe.enable_model_cpu_offload(device=device)
         else:

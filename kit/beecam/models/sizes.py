@@ -51,7 +51,8 @@ def shape_of(shot: Shot, tokens: int | None) -> str:
     return (
         f"{shot.width}x{shot.height}x{shot.num_frames}, {steps} steps, {guided}, {shot.scheduler}, "
         f"{tokens or 'all'} tokens, {sorted(c.name for c in shot.conditions)}, "
-        f"{len(shot.adapters or ())} adapters, {sorted(shot.arguments.items())}"
+        f"{len(shot.adapters or ())} adapters, {shot.speed or 'exact'}, "
+        f"{sorted(shot.arguments.items())}"
     )
 
 

@@ -15,10 +15,20 @@ from beecam.errors import listing
 from beecam.inputs import CONDITIONS, Condition
 from beecam.models.anatomy import Anatomy
 from beecam.models.families import Family, family_of
+from beecam.shot import Shot
 
 # Classes of this kind make nothing of a text alone, whatever their signatures say.
 _FROM_INPUTS = re.compile("ImageToVideo|I2V|VideoToVideo|VideoToWorld|StableVideoDiffusion")
 _OPENINGS = ("image", "last_image", "keyframes")
+
+# Arguments of every pipeline that the adapter itself fills in; its family may name more.
+_OURS = (
+    "self", "prompt", "negative_prompt", "height", "width", "num_frames", "num_inference_steps",
+    "guidance_scale", "generator", "latents", "num_videos_per_prompt", "output_type",
+    "return_dict", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
+)  # fmt: skip
+# Words in the names of arguments for what the adapter has encoded.
+_ENCODED = ("_embeds", "_attention_mask", "_embeds_mask", "_cu_seqlens")
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class Way:
         takes: The conditions that it can be given.
         needs: Those that it can't do without.
         needs_any: Whether it makes nothing without any.
+        names_its_calls: Whether it tells its network with which texts it calls it, as caches need.
     """
 
     pipe: Any
@@ -40,6 +51,7 @@ class Way:
     takes: frozenset[str]
     needs: frozenset[str]
     needs_any: bool
+    names_its_calls: bool
 
     def suits(self, conditions: tuple[Condition, ...]) -> bool:
         """Return whether a shot with these conditions is made in this way."""
@@ -53,6 +65,30 @@ class Way:
             return "text to video"
         given = listing([name for name in CONDITIONS if name in self.takes])
         return f"video from {given}" if self.needs_any else f"video from text, or from {given}"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a shot may give it beyond its own fields, with the defaults."""
+        taken = self.anatomy
+        ours = {
+            *_OURS, *CONDITIONS, *self.family.refuses, taken.fps_argument, taken.frames_argument,
+        }  # fmt: skip
+        return {
+            name: parameter.default
+            for name, parameter in taken.parameters.items()
+            if name not in ours and not any(word in name for word in _ENCODED)
+            and parameter.kind is not parameter.VAR_KEYWORD
+        }  # fmt: skip
+
+    def steps(self, shot: Shot) -> int:
+        """Return how many steps a resolved shot takes: of a film that is redrawn, not all."""
+        steps, taken = shot.num_inference_steps or 1, self.anatomy.parameters
+        film = any(condition.name == "video" for condition in shot.conditions)
+        name = "denoise_strength" if "denoise_strength" in taken else "strength"
+        if not film or name not in taken:
+            return steps
+        share = shot.arguments.get(name, taken[name].default)
+        return min(steps, int(steps * share)) if isinstance(share, (int, float)) else steps
 
 
 def way_of(pipe: Any) -> Way:
@@ -70,8 +106,15 @@ def way_of(pipe: Any) -> Way:
         needs.add("video")
     return Way(
         pipe, anatomy, family, frozenset(takes), frozenset(needs),
-        bool(needs or (takes and _FROM_INPUTS.search(kind))),
+        bool(needs or (takes and _FROM_INPUTS.search(kind))), _names_its_calls(pipe),
     )  # fmt: skip
+
+
+def _names_its_calls(pipe: Any) -> bool:
+    try:
+        return "cache_context" in inspect.getsource(type(pipe).__call__)
+    except (OSError, TypeError):
+        return False
 
 
 def ways_of(pipe: Any) -> list[Way]:
