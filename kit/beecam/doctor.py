@@ -109,7 +109,9 @@ def _of_model(model: DiffusersModel, library: Library | None) -> Report:
         ("batch size", _batch(model, shot, known)),
         ("seconds a clip", _seconds(model, shot, known, library)),
         ("results differ by", _differences(device)),
-        ("speed options", ", ".join(_speed(model)) or "none"),
+        ("speed", str(model.speed)),
+        ("also switched on", ", ".join(_speed(model)) or "nothing"),
+        ("LoRAs", ", ".join(map(str, model.adapters)) or "none"),
     )
     return Report(f"{model.name} on this machine", rows, tuple(_advice(model, shot, known)))
 
@@ -186,8 +188,7 @@ def _differences(device: Any) -> str:
 def _speed(model: DiffusersModel) -> list[str]:
     from beecam.models import machine
 
-    found = [str(model.speed)] if model.speed.name != "exact" else []
-    found += machine.speed_options(model.pipe)
+    found = machine.speed_options(model.pipe)
     if model.calls_at_once > 1:
         found.append(f"{model.calls_at_once} calls at once, a thread each")
     return found

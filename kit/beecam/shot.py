@@ -106,6 +106,8 @@ class Shot:
         if own["extra"] != ():
             pairs = self.extra.items() if isinstance(self.extra, Mapping) else self.extra
             own["extra"] = tuple(sorted((str(k), _plain(v)) for k, v in pairs))
+        if own["adapters"] is None and own["revision"] is not None:
+            own["adapters"] = ()  # a model has resolved it, to none
         own["noise"] = _normal_noise(self.noise)
         for name in _INTEGERS:
             if type(own[name]) is not int:
@@ -189,7 +191,11 @@ class Shot:
             if speed := arguments.pop("speed", None):
                 arguments["speed"] = tuple(map(str, speed))
             return cls(
-                noise=noise, conditions=conditions, adapters=adapters, switch=switch, **arguments
+                noise=noise,
+                conditions=conditions,
+                adapters=adapters or None,
+                switch=switch,
+                **arguments,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BeecamError(f"this is not a shot: {shorten(data)}") from error

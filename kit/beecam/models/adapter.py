@@ -29,7 +29,7 @@ from beecam.models.lane import Lanes
 from beecam.models.layout import placed, unpacked
 from beecam.models.machine import Memory, cores, device_of, surroundings
 from beecam.models.noise import generators, mixing
-from beecam.models.prefixes import Prefixes, second_part
+from beecam.models.prefixes import Prefixes, first_part, second_part
 from beecam.models.preparing import Preparing, encode_only
 from beecam.models.preview import PreviewMap
 from beecam.models.products import PackedProducts, available
@@ -289,7 +289,7 @@ class DiffusersModel:
 
     def _kind(self, shot: Shot) -> Like:
         """Return which calls take as long as this shot's."""
-        way, at_once = self.way(shot), self.calls_at_once
+        way, at_once, shot = self.way(shot), self.calls_at_once, second_part(shot)
         shape = f"{type(way.pipe).__name__}, {shape_of(shot, self._texts.length(self.pipe, shot))}"
         key = f"{self.revision}; {self._place}; {at_once} at once; {shape}"
         return Like(key, guess(shot, at_once), way.family.batches)
@@ -298,8 +298,8 @@ class DiffusersModel:
 
     def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
         """Get ready for a run: encode its texts first where memory is short; see `Preparing`."""
-        parts = [part for shot in shots for part in dict.fromkeys((shot, second_part(shot)))]
-        self._preparing.begin(parts, self._encode, hold)
+        texts = [part for shot in shots for part in {first_part(shot), second_part(shot)}]
+        self._preparing.begin(texts, self._encode, hold)
 
     def release(self) -> None:
         """Come back from a run: the pipeline is as its owner left it."""
@@ -310,11 +310,13 @@ class DiffusersModel:
 
         way = self.way(shot)
         pipe = copy.copy(way.pipe)
+        if not hasattr(pipe, "encode_prompt"):
+            return
         vars(pipe)["encode_prompt"] = self._texts.remembering(pipe, [shot])
         arguments = self._arguments_for(way, [shot], generators([shot]))
 
         def encode() -> None:
-            with torch.no_grad(), self._adapting.used(shot.adapters or (), self.speed.of(way)):
+            with torch.no_grad(), self._adapting.used(shot.adapters or (), Speed()):
                 try:
                     encode_only(pipe, arguments)
                 finally:

@@ -147,7 +147,7 @@ class Models:
         return shot.model, shot.revision, self.of(shot).batch_key(shot)
 
     def batch_size(self, shot: Shot) -> int:
-        """How many shots like this one call takes at best, as far as is known."""
+        """How many shots like this one call takes at best."""
         return self.of(shot).batch_size(shot)
 
     def trial_size(self, shot: Shot, waiting: int) -> int | None:
@@ -158,14 +158,11 @@ class Models:
         """How many shots like this each call takes in exact mode."""
         return self.of(shot).exact_size(shot)
 
-    def limit_batch(self, shot: Shot, size: int) -> None:
-        """Remember that no more than `size` shots like this fit into memory."""
-        self.of(shot).limit_batch(shot, size)
-
     def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
-        """Get all of them ready for a run; `release` lets go of each, even after `Stopped`."""
+        """Get all ready for a run; see `Model.prepare`."""
         stopped: Stopped | None = None
         for one in self.by_label.values():
+            # `release` will let go of each, so that each is begun, stopped or not.
             own = [shot for shot in shots if self.of(shot) is one] if stopped is None else []
             try:
                 one.prepare(own, hold)
@@ -178,6 +175,10 @@ class Models:
         """Come back from a run."""
         for one in self.by_label.values():
             one.release()
+
+    def limit_batch(self, shot: Shot, size: int) -> None:
+        """Remember that no more than `size` shots like this fit into memory."""
+        self.of(shot).limit_batch(shot, size)
 
     def generate(
         self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0,
