@@ -7,8 +7,10 @@ import pytest
 import torch
 
 import beecam as bc
+from beecam.errors import Stopped
 from beecam.models import preparing, shelf
 from beecam.models.fingerprint import text_fingerprint
+from beecam.models.several import Models
 from beecam.models.shelf import Shelf, shelf_for
 from helpers import frames
 from tiny import make
@@ -223,8 +225,6 @@ def test_a_text_that_comes_later_brings_the_encoder_back_for_as_long_as_that_tak
 
 
 def test_a_run_that_is_cancelled_leaves_the_pipeline_as_it_was(ltx, library, moves, monkeypatch):
-    from beecam.errors import Stopped
-
     def stop():
         raise Stopped("the run was cancelled.")
 
@@ -236,6 +236,34 @@ def test_a_run_that_is_cancelled_leaves_the_pipeline_as_it_was(ltx, library, mov
     assert bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).errors
     assert not moves.away
     assert not ltx._preparing._homes
+
+
+def test_several_models_get_ready_and_come_back_together(ltx, wan, library, moves):
+    run = bc.run(bc.sweep(["a bee", "a moth"]), [ltx, wan], library=library).wait(60)
+    assert not run.errors
+    assert [one for one in moves.log if one != "step"].count("encode") == 4
+    for model in (ltx, wan):
+        assert not model._preparing._homes
+        assert model._preparing._users == 0
+
+
+def test_several_models_that_are_stopped_come_back_together(ltx, wan, moves):
+    def stop():
+        raise Stopped("the run was cancelled.")
+
+    both = Models({"one": ltx, "two": wan})
+    shots = [both.resolve(bc.shot("a bee").replace(model=name)) for name in ("one", "two")]
+    with pytest.raises(Stopped):
+        both.prepare(shots, stop)
+    both.release()
+    assert (ltx._preparing._users, wan._preparing._users) == (0, 0)
+    assert not moves.away
+
+
+def test_what_a_clip_switches_to_is_encoded_ahead(ltx, library, moves):
+    sweep = bc.sweep("a bee", switch_at=0.5, then_prompt="a moth")
+    assert not bc.run(sweep, ltx, library=library).wait(60).errors
+    assert "encode" not in moves.log[moves.log.index("away") :]
 
 
 @pytest.mark.parametrize(

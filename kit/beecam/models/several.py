@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from beecam.axes import Axis, Zip
-from beecam.errors import CheckError, Problem, did_you_mean, listing, shorten
+from beecam.errors import CheckError, Problem, Stopped, did_you_mean, listing, shorten
 from beecam.kinds import loaded, need
 from beecam.models.base import Made, Model, OnStep, State
 from beecam.shot import Shot
@@ -164,8 +164,16 @@ class Models:
 
     def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
         """Get all ready for a run; see `Model.prepare`."""
+        stopped: Stopped | None = None
         for one in self.by_label.values():
-            one.prepare([shot for shot in shots if self.of(shot) is one], hold)
+            # `release` will let go of each, so that each is begun, stopped or not.
+            own = [shot for shot in shots if self.of(shot) is one] if stopped is None else []
+            try:
+                one.prepare(own, hold)
+            except Stopped as error:
+                stopped = error
+        if stopped is not None:
+            raise stopped
 
     def release(self) -> None:
         """Come back from a run."""
