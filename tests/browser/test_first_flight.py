@@ -1,4 +1,4 @@
-"""The tutorial, as a reader runs it: all cells, in JupyterLab."""
+"""The notebooks, as a reader runs them: all cells, in JupyterLab."""
 
 import shutil
 
@@ -8,9 +8,10 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
-def test_first_flight_runs_top_to_bottom(notebook, lab):
-    nb = notebook("flight", opened=False, size=(1280, 1000))
-    shutil.copy(labpage.ROOT / "notebooks" / "01_first_flight.ipynb", nb.path)
+def run_all(notebook, name, stored, **more):
+    """Open one of the notebooks and run all its cells; gives its page and what it put out."""
+    nb = notebook(name, opened=False, **more)
+    shutil.copy(labpage.ROOT / "notebooks" / stored, nb.path)
     nb.open()
     page = nb.page
     page.set_default_timeout(240_000)
@@ -20,9 +21,14 @@ def test_first_flight_runs_top_to_bottom(notebook, lab):
             .filter(cell => cell.model.type === 'code')
             .every(cell => cell.model.executionState === 'idle' && cell.model.executionCount)"""
     )
-    kept = nb.save()
-    outputs = [out for cell in kept.cells for out in cell.get("outputs", [])]
+    outputs = [out for cell in nb.save().cells for out in cell.get("outputs", [])]
     assert [out for out in outputs if out.output_type == "error"] == []
+    return nb, outputs
+
+
+def test_first_flight_runs_top_to_bottom(notebook, lab):
+    nb, outputs = run_all(notebook, "flight", "01_first_flight.ipynb", size=(1280, 1000))
+    page = nb.page
     assert sum("beecam-sheet" in str(out.get("data", "")) for out in outputs) >= 3
     page.locator(".bcm-root").nth(0).scroll_into_view_if_needed()
     page.wait_for_timeout(1000)
@@ -32,3 +38,16 @@ def test_first_flight_runs_top_to_bottom(notebook, lab):
     nb.shot("first-flight-seeds")
     _, folder = lab
     assert (folder / "first_flight.html").stat().st_size > 50_000
+
+
+def test_your_own_model_runs_top_to_bottom(notebook):
+    nb, outputs = run_all(notebook, "own", "02_your_own_model.ipynb", size=(1280, 1000))
+    page = nb.page
+    text = "".join(str(out.get("text", "")) for out in outputs)
+    assert "What to change" in text or "Nothing to change" in text
+    assert "times as fast" in text
+    assert sum("beecam-sheet" in str(out.get("data", "")) for out in outputs) == 5
+    for place in range(5):
+        page.locator(".bcm-root").nth(place).scroll_into_view_if_needed()
+        page.wait_for_timeout(1000)
+        nb.shot(f"own-model-{place}")
