@@ -96,6 +96,7 @@ def test_a_model_with_a_lora_shares_the_weights(pollen, files):
     assert len(two.resolve(bc.shot("a bee")).adapters) == 2
 
 
+@pytest.mark.slow
 def test_calls_at_the_same_time_do_not_mix_their_loras(pollen, files, library):
     """Lanes share the networks, on which only one set can be switched on."""
     sweep = bc.sweep("a bee", seed=range(4), lora=[None, *files], num_inference_steps=4)

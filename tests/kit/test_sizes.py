@@ -215,6 +215,7 @@ def test_a_run_settles_on_a_size_and_keeps_it(ltx, wrap_ltx, library, cache):
     assert "a bee" not in (cache / "sizes.json").read_text()
 
 
+@pytest.mark.slow
 def test_what_was_waited_for_is_not_measured(ltx, monkeypatch):
     import time
 

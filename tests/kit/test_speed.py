@@ -56,6 +56,7 @@ def test_the_pipeline_is_as_it_was_between_calls(pollen):
     )
 
 
+@pytest.mark.slow
 def test_neighbours_change_nothing_and_two_models_of_one_pipeline_take_turns(pollen, library):
     quick = pollen.at_speed("balanced")
     sweep = bc.sweep("a bee over {place}", place=["a meadow", "dunes", "the sea"], seed=[1, 2],
