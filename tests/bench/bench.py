@@ -41,7 +41,7 @@ class Row:
 def main():
     """Measure everything that the command line names, or all; return how much went wrong."""
     all_of_them = (
-        imports, first_clip, one_clip, against_the_loop, other_families, overhead, again,
+        imports, first_clip, one_clip, against_the_loop, other_families, speeds, overhead, again,
         large_library, grid,
     )  # fmt: skip
     by_name = {measure.__name__: measure for measure in all_of_them}
@@ -245,6 +245,38 @@ def other_families():
     import families
 
     return [Row(*families.row(name)) for name in families.FAMILIES]
+
+
+def speeds():
+    """What `speed=` gives a sweep of pollen, and how far its clips are from the exact ones."""
+    import numpy as np
+
+    import beecam as bc
+    from beecam.models.speed import compare
+
+    sweep = bc.sweep("a {insect} over {place}", insect=["bee", "moth"],
+                     place=["a meadow", "a desert"], seed=range(4))  # fmt: skip
+    exact = bc.load()
+    times = {}
+    for name in ("exact", "balanced", "fast") * 3:
+        model = exact.at_speed(name)
+        with _fresh_library() as library:
+            bc.run(bc.shot("a warm-up"), model, library=library).wait()
+            start = time.perf_counter()
+            assert not bc.run(sweep, model, library=library).wait().errors
+            times.setdefault(name, []).append(time.perf_counter() - start)
+    each = {name: statistics.median(found) / len(sweep) for name, found in times.items()}
+    rows = []
+    for name in ("balanced", "fast"):
+        model = exact.at_speed(name)
+        alike = [compare(model, cell.shot, repeats=1).psnr for cell in sweep.cells[::4]]
+        rows.append(Row(
+            f'pollen at speed="{name}", against exact', "by choice: other pixels",
+            f"{each['exact'] / each[name]:.2f}x, {each[name]:.2f} s a clip, "
+            f"{np.median(alike):.0f} dB from the exact clip", None,
+            {"seconds": each, "psnr": alike},
+        ))  # fmt: skip
+    return rows
 
 
 def overhead():

@@ -133,4 +133,5 @@ test("times and counts read like sentences", () => {
   assert.equal(summary(run, 1200), "4 of 1,200 · 2 failed · about 30 s left");
   assert.equal(summary({ ...run, status: "cancelled" }, 1200), "4 of 1,200 · 2 failed · stopped");
   assert.equal(summary(null, 1), "1 clip");
+  assert.equal(summary(run, 1200, true), "4 of 1,200 drafts · 2 failed · about 30 s left");
 });

@@ -34,6 +34,7 @@ def head_message(source: Source, version: int) -> Message:
     content = {
         "kind": "cells", "version": version, "token": source.token, "total": len(source),
         "title": source.title[:_ERROR], "live": source.run is not None,
+        "drafts": source.run is not None and source.run.draft is not None,
         "model": source.run.model.name if source.run else "", "aspect": _aspect(source),
         "axes": [
             {

@@ -51,7 +51,7 @@ export class Bar {
     this.title.textContent = store.title;
     this.title.title = [store.title, store.model].filter(Boolean).join("\n");
     this.title.dir = "auto";
-    this.count.textContent = store.ready ? summary(run, store.total) : "connecting to the kernel";
+    this.count.textContent = store.ready ? summary(run, store.total, store.drafts) : "connecting to the kernel";
     this.message.textContent = run?.message ?? "";
     this.message.title = run?.message ?? "";
     const missing = (run?.counts.failed ?? 0) + (run?.counts.cancelled ?? 0);

@@ -49,6 +49,8 @@ export class Store extends EventTarget {
     this.token = "";
     this.aspect = 1;
     this.live = false;
+    /** Whether its clips are not finished. */
+    this.drafts = false;
     this.ready = false;
     /** @type {RunFacts | null} */
     this.run = null;
@@ -225,8 +227,8 @@ export class Store extends EventTarget {
     this.coords = new Int32Array(
       /** @type {ArrayBuffer} */ (data.buffer.slice(start, start + data.byteLength)),
     );
-    const { axes, total, title, model, token, aspect, live } = content;
-    Object.assign(this, { axes, total, title, model, token, aspect, live });
+    const { axes, total, title, model, token, aspect, live, drafts } = content;
+    Object.assign(this, { axes, total, title, model, token, aspect, live, drafts });
     this.cells.clear();
     if (!live) this.run = null;
     if (!same) this.forget();

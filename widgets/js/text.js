@@ -57,13 +57,15 @@ export function timeLeft(seconds) {
  * @param {{status: string, counts: Record<string, number>, total: number,
  *   seconds_left: number | null} | null} run
  * @param {number} total
+ * @param {boolean} [drafts] whether the clips are not finished
  * @returns {string}
  */
-export function summary(run, total) {
+export function summary(run, total, drafts = false) {
   if (!run) return `${total.toLocaleString("en")} ${total === 1 ? "clip" : "clips"}`;
   const count = (/** @type {string} */ status) => run.counts[status] ?? 0;
   const ready = count("done") + count("cached");
-  const parts = [`${ready.toLocaleString("en")} of ${run.total.toLocaleString("en")}`];
+  const what = drafts ? (run.total === 1 ? " draft" : " drafts") : "";
+  const parts = [`${ready.toLocaleString("en")} of ${run.total.toLocaleString("en")}${what}`];
   if (count("failed")) parts.push(`${count("failed")} failed`);
   if (run.status === "cancelled") parts.push("stopped");
   else if (count("cancelled")) parts.push(`${count("cancelled")} left out`);
