@@ -435,3 +435,18 @@ def test_a_cell_that_was_cancelled_stays_so_unless_its_clip_was_made():
     progress.finish()
     assert progress.finished
     assert progress.status == "cancelled"
+
+
+def test_an_exception_in_a_preview_costs_the_preview_only(ltx, library, monkeypatch):
+    def broken(latents):
+        raise ValueError("no colours left")
+
+    bc.run(bc.shot("a warm-up"), ltx, library=library).wait()  # which learns the previews
+    monkeypatch.setattr(ltx._preview, "frames", broken)
+    monkeypatch.setattr("beecam.progress.Progress.watched", True)
+    said = []
+    monkeypatch.setattr("beecam.progress.Progress.say", lambda self, text: said.append(text))
+    run = bc.run(bc.sweep("a bee", seed=[1, 2, 3]), ltx, library=library)
+    assert not run.wait().errors
+    assert len(run.clips) == 3
+    assert "previews are off: no colours left" in said

@@ -170,3 +170,29 @@ def test_weights_can_be_stored_in_half_the_memory(saved, capsys):
     assert abs(one.astype(int) - two).mean() < 40
     with pytest.raises(ModelError, match=r"quantize='int3': one of none and float8"):
         bc.load(saved, quantize="int3")
+
+
+def test_too_little_memory_says_what_needs_less(saved, monkeypatch):
+    from diffusers import WanPipeline
+
+    places = []
+
+    def full(self, device):
+        places.append(device)
+        if device != "cpu":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.")
+
+    monkeypatch.setattr(WanPipeline, "to", full)
+    with pytest.raises(ModelError, match=r"20 GiB.*offload=.model., quantize=.float8.") as said:
+        bc.load(saved, device="cuda:0", offload="none")
+    assert "Traceback" not in str(said.value)
+    assert places == ["cuda:0", "cpu"]
+
+
+def test_a_device_that_is_not_there_is_named(saved):
+    if torch.cuda.is_available():
+        pytest.skip("it is there")
+    with pytest.raises(ModelError, match="can't be brought to cuda"):
+        bc.load(saved, device="cuda")
+    with pytest.raises(ModelError, match="can't be brought to gpu"):
+        bc.load(saved, device="gpu")

@@ -215,14 +215,29 @@ def _bytes(part: Any) -> int:
 
 
 def _place(source: str, pipe: Any, device: str, offload: str) -> None:
-    if offload == "none":
-        pipe.to(device)
-        return
-    with said_plainly(source):
-        if offload == "model":
-            pipe.enable_model_cpu_offload(device=device)
-        else:
-            pipe.enable_sequential_cpu_offload(device=device)
+    try:
+        with said_plainly(source):
+            if offload == "none":
+                pipe.to(device)
+            elif offload == "model":
+                pipe.enable_model_cpu_offload(device=device)
+            else:
+                pipe.enable_sequential_cpu_offload(device=device)
+    # A torch without CUDA says so by an AssertionError.
+    except (RuntimeError, MemoryError, AssertionError) as error:
+        # What is there by now would be in the way of a second try.
+        with contextlib.suppress(RuntimeError):
+            pipe.to("cpu")
+        lighter = {"none": 'offload="model"', "model": 'offload="sequential"'}.get(offload)
+        ways = listing([way for way in (lighter, 'quantize="float8"', 'dtype="bfloat16"') if way])
+        raise ModelError(
+            f"load({source!r}): it can't be brought to {device} ({_first_line(error)}). Where it "
+            f"is too large for the memory there, try {ways}."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _snapshot(source: str, revision: str | None) -> Path | None:
