@@ -201,7 +201,7 @@ def _best_offload(pipe: Any, device: str) -> str:
     """Return how much has to stay outside an accelerator's memory."""
     import torch
 
-    if not device.startswith("cuda"):
+    if not device.startswith("cuda") or not torch.cuda.is_available():
         return "none"
     free, _ = torch.cuda.mem_get_info()
     sizes = [_bytes(part) for part in pipe.components.values() if hasattr(part, "parameters")]
