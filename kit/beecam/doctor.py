@@ -99,6 +99,7 @@ def _of_model(model: DiffusersModel, library: Library | None) -> Report:
     rows = (
         ("model", f"{model.name}, {type(pipe).__name__}"),
         ("revision", model.revision),
+        ("from", model.source or "a pipeline that was loaded elsewhere, or this package"),
         ("licence", model.licence or "not known; its card says"),
         ("device", f"{device}, {machine.device_name(device)}"),
         ("memory", health.memory_in_words(machine.memory(device))),

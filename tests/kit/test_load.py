@@ -37,6 +37,18 @@ def test_a_folder_is_loaded_and_makes_what_its_pipeline_makes(saved, wan_pipe, c
     assert bc.load(str(saved), batch_size=3).batch_size(model.resolve(shot)) == 3
 
 
+def test_a_repository_is_recorded_with_its_commit(saved, library, monkeypatch, tmp_path):
+    commit = tmp_path / "snapshots" / "0a1b2c3d4e5f"
+    shutil.copytree(saved, commit)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(commit))
+    pipeline = bc.load(saved).pipe
+    monkeypatch.setattr("diffusers.DiffusionPipeline.from_pretrained", lambda *_, **__: pipeline)
+    model = bc.load("bees/tiny-wan")
+    assert model.source == "bees/tiny-wan@0a1b2c3d4e5f"
+    clip = bc.run(bc.shot("a bee", **SMALL), model, library=library).wait().clips[0]
+    assert clip.facts["source"] == "bees/tiny-wan@0a1b2c3d4e5f"
+
+
 def test_a_number_type_can_be_chosen(saved):
     model = bc.load(saved, dtype="bfloat16", device="cpu")
     assert model.pipe.transformer.dtype == torch.bfloat16
@@ -46,6 +58,7 @@ def test_a_number_type_can_be_chosen(saved):
 def test_the_licence_is_kept_with_each_clip(saved, library):
     clip = bc.run(bc.shot("a bee", **SMALL), bc.load(saved), library=library).wait().clips[0]
     assert clip.facts["licence"] == "apache-2.0"
+    assert clip.facts["source"] == "tiny-wan"
 
 
 @pytest.mark.parametrize(("arguments", "said"), [

@@ -30,6 +30,7 @@ class DrawnModel:
     """
 
     licence = "Apache-2.0"
+    source = None
     revision = "1"
     calls_at_once = 1
 

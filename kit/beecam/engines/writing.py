@@ -152,6 +152,8 @@ def _facts(shot: Shot, made: Finished, model: Model, *, exact: bool) -> dict[str
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
         "beecam": __version__,
     }  # fmt: skip
+    if source := model.of(shot).source:
+        facts["source"] = source
     if shot.adapters:
         facts["loras"] = {one.digest: one.name for one in shot.adapters}
     if sound := made.made.sound:

@@ -55,6 +55,7 @@ class DiffusersModel:
         pipe: The pipeline.
         name: How clips name it.
         licence: Of its weights, where known.
+        source: Where they came from, a repository with its commit say, where known.
         speed: What is switched on to make it faster.
     """
 
@@ -66,6 +67,7 @@ class DiffusersModel:
         self.pipe = pipe
         self.name = name
         self.licence = licence
+        self.source: str | None = None
         # The same for each pipeline, however often it is wrapped: networks have state, too.
         self._lanes = _lanes.setdefault(pipe, lanes or Lanes())
         self._ways = ways_of(pipe)

@@ -95,6 +95,8 @@ class Model(Protocol):
 
     name: str
     licence: str | None
+    source: str | None
+    """Where the weights came from, a repository with its commit say, or None."""
 
     @property
     def revision(self) -> str:

@@ -57,7 +57,7 @@ def load(
         quantize=quantize, base=base,
     )  # fmt: skip
     model = wrap(opened.pipe, name=opened.name, batch_size=batch_size, speed=speed)
-    model.licence = opened.licence
+    model.licence, model.source = opened.licence, opened.origin
     print(opened.choices)  # noqa: T201  (what was chosen is said where it was asked for)
     return model
 

@@ -29,12 +29,14 @@ class Opened:
         pipe: The pipeline.
         name: How clips name it.
         licence: Of the weights, or None.
+        origin: The repository with its commit, or the folder's or file's name.
         choices: One sentence on what was chosen for this machine.
     """
 
     pipe: Any
     name: str
     licence: str | None
+    origin: str
     choices: str
 
 
@@ -97,7 +99,11 @@ def open_pipeline(
     )
     local = folder if folder.exists() else _snapshot(source, revision)
     name = single.stem if single else source if not folder.exists() else folder.name
-    return Opened(pipe, name, _licence(local), choices)
+    # A snapshot's folder is called like its commit; paths of a machine are nobody else's business.
+    origin = source if folder.exists() or local is None else f"{source}@{local.name}"
+    origin = Path(origin).name if folder.exists() else origin
+    whole = f"{single.name} with {origin}" if single else origin
+    return Opened(pipe, name, _licence(local), whole, choices)
 
 
 def _store_in_8_bits(pipe: Any, number: Any) -> None:

@@ -65,9 +65,11 @@ class Models:
         by_label: Each by what the axis calls it.
         name: All their names.
         licence: None: each clip has that of its own.
+        source: None, too.
     """
 
     licence: str | None = None
+    source: str | None = None
 
     def __init__(self, by_label: Mapping[str, Model]) -> None:
         """Put models together.
