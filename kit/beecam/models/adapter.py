@@ -14,12 +14,11 @@ from beecam.errors import CheckError, ModelError, Problem, did_you_mean
 from beecam.loras import Adapter, lora
 from beecam.models.adapting import Adapting
 from beecam.models.base import Frames, Made, Model, OnStep, Sound, State
-from beecam.models.call import frames_of, memory_told_apart, sounds_of
+from beecam.models.call import arguments_of, frames_of, memory_told_apart, sounds_of
 from beecam.models.checking import unsuited, wrong_with
 from beecam.models.denoising import Denoising
 from beecam.models.fingerprint import fingerprint
 from beecam.models.given import (
-    arguments_for,
     counted,
     film_length,
     shared_by,
@@ -29,6 +28,7 @@ from beecam.models.lane import Lanes
 from beecam.models.layout import placed, unpacked
 from beecam.models.machine import Memory, cores, device_of, surroundings
 from beecam.models.noise import generators, mixing
+from beecam.models.places import only, places_of
 from beecam.models.prefixes import Prefixes, first_part, second_part
 from beecam.models.preparing import Preparing, encode_only
 from beecam.models.preview import PreviewMap
@@ -322,7 +322,7 @@ class DiffusersModel:
         if not hasattr(pipe, "encode_prompt"):
             return
         vars(pipe)["encode_prompt"] = self._texts.remembering(pipe, [shot])
-        arguments = self._arguments_for(way, [shot], generators([shot]))
+        arguments = arguments_of(way, [shot], generators([shot]))
 
         def encode() -> None:
             with torch.no_grad(), self._adapting.used(shot.adapters or ()):
@@ -342,7 +342,7 @@ class DiffusersModel:
         """Make clips in one call of the pipeline; see `Model.generate`."""
         if len({self.batch_key(shot) for shot in shots}) != 1:
             raise ModelError("generate: all shots of one call need the same batch key.")
-        places = _places(len(shots), starts)
+        places = places_of(len(shots), starts)
         if shots[0].switch is not None:
             if not starts:
                 starts = self._prefixes.states(shots, self._make_one, on_step)
@@ -356,7 +356,7 @@ class DiffusersModel:
         drawn_from = generators(padded)
         timing = Timing(self._lanes)
         denoising = Denoising(
-            on_step and timing.aside(_only(on_step, places)), generators=drawn_from,
+            on_step and timing.aside(only(on_step, places)), generators=drawn_from,
             until=shots[0].draft_steps,
             starts=[starts[i] for i in filling] if starts else (),
             # What a cache remembers of the steps before is no part of a clip's state.
@@ -392,7 +392,7 @@ class DiffusersModel:
             # Wan's keeps in itself how far it is while it decodes.
             own["vae"] = copy.copy(pipe.vae)
         scheduler = self._schedulers.fresh(shots[0].scheduler or self._schedulers.usual)
-        arguments = self._arguments_for(way, shots, drawn_from)
+        arguments = arguments_of(way, shots, drawn_from)
         if way.family.own_timesteps:
             scheduler, timesteps = unshifted(scheduler, shots[0].num_inference_steps or 1)
             arguments["timesteps"] = timesteps
@@ -429,57 +429,6 @@ class DiffusersModel:
                 self._preview.fit(latents, [frames for frames, _ in found])
         heard = sounds_of(output, way.pipe, len(shots))
         return [(*one, sound) for one, sound in zip(found, heard, strict=True)]
-
-    def _arguments_for(
-        self, way: Way, shots: Sequence[Shot], drawn_from: Sequence[Any]
-    ) -> dict[str, Any]:
-        shot, taken = shots[0], way.anatomy
-        texts = [one.prompt for one in shots]
-        arguments: dict[str, Any] = {
-            "prompt": texts, "negative_prompt": [one.negative_prompt or "" for one in shots],
-            "height": shot.height, "width": shot.width,
-            taken.frames_argument or "": (shot.num_frames or 0) + way.family.missing,
-            "num_inference_steps": shot.num_inference_steps,
-            "guidance_scale": shot.guidance_scale, "output_type": "np",
-            "generator": list(drawn_from), taken.fps_argument or "": shot.fps,
-        }  # fmt: skip
-        if not way.family.batches:
-            # Some of these can't take lists, not even of one.
-            arguments |= {
-                name: arguments[name][0] for name in ("prompt", "negative_prompt", "generator")
-            }
-        known = {name: v for name, v in arguments.items() if name in taken.parameters}
-        # A shot keeps lists as tuples; pipelines tell them apart.
-        more = {n: list(v) if isinstance(v, tuple) else v for n, v in shot.arguments.items()}
-        return {**known, **more, **arguments_for(way, shots)}
-
-
-def _places(shots: int, starts: Sequence[State]) -> list[int]:
-    """Return each shot's place in its call.
-
-    What goes on does so at its own place where that is free, because in calls of an odd size the
-    last bits depend on it.
-    """
-    wanted = [state.place for state in starts]
-    return wanted if starts and len(set(wanted)) == shots else list(range(shots))
-
-
-def _only(on_step: OnStep, places: Sequence[int]) -> OnStep:
-    """Tell of the clips at some places of a call only, in this order."""
-
-    def picked(make: Callable[[], list[Any]] | None) -> Callable[[], list[Any]] | None:
-        if make is None:
-            return None
-
-        def some() -> list[Any]:
-            every = make()
-            return [every[place] for place in places]
-
-        return some
-
-    return lambda step: on_step(
-        replace(step, preview=picked(step.preview), states=picked(step.states))
-    )
 
 
 def _is_small_on_cpu(pipe: Any, denoiser: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What comes out of one call of a pipeline: clips, or too little memory for them."""
+"""What goes into one call of a pipeline, and what comes out: clips, or too little memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,40 @@ import numpy as np
 
 from beecam.errors import ModelError, OutOfMemoryError
 from beecam.models.base import Frames, Sound
+from beecam.models.given import pictures_for
+from beecam.models.ways import Way
 from beecam.shot import Shot
 
 _RATE = "output_sampling_rate"
+
+
+def arguments_of(way: Way, shots: Sequence[Shot], drawn_from: Sequence[Any]) -> dict[str, Any]:
+    """Return the arguments of one call.
+
+    Args:
+        way: How these shots are made.
+        shots: Resolved ones that can go into one call.
+        drawn_from: The generator of random numbers of each.
+    """
+    shot, taken = shots[0], way.anatomy
+    texts = [one.prompt for one in shots]
+    arguments: dict[str, Any] = {
+        "prompt": texts, "negative_prompt": [one.negative_prompt or "" for one in shots],
+        "height": shot.height, "width": shot.width,
+        taken.frames_argument or "": (shot.num_frames or 0) + way.family.missing,
+        "num_inference_steps": shot.num_inference_steps,
+        "guidance_scale": shot.guidance_scale, "output_type": "np",
+        "generator": list(drawn_from), taken.fps_argument or "": shot.fps,
+    }  # fmt: skip
+    if not way.family.batches:
+        # Some of these can't take lists, not even of one.
+        arguments |= {
+            name: arguments[name][0] for name in ("prompt", "negative_prompt", "generator")
+        }
+    known = {name: v for name, v in arguments.items() if name in taken.parameters}
+    # A shot keeps lists as tuples; pipelines tell them apart.
+    more = {n: list(v) if isinstance(v, tuple) else v for n, v in shot.arguments.items()}
+    return {**known, **more, **pictures_for(way, shots)}
 
 
 def frames_of(output: Any, shot: Shot) -> list[tuple[Frames, str | None]]:

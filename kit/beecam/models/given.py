@@ -13,7 +13,7 @@ from beecam.models.ways import Way
 from beecam.shot import Shot
 
 
-def arguments_for(way: Way, shots: Sequence[Shot]) -> dict[str, Any]:
+def pictures_for(way: Way, shots: Sequence[Shot]) -> dict[str, Any]:
     """Return the arguments of a call that are pictures and films.
 
     All are brought to the clip's size first: scaled until they fill it, and cut at the sides.
