@@ -312,6 +312,25 @@ class ClipSet(Sequence[Clip]):
             if all(place.get(name) in at for name, at in wanted.items())
         ] if wanted else range(len(self)))  # fmt: skip
 
+    def matching(self, query: str) -> ClipSet:
+        """Keep the clips that suit a query, a line as it is typed into the grid.
+
+        >>> clips.matching("bee stars>=3 -is:rejected seconds<2")
+
+        Args:
+            query: Words that prompt, labels or tags contain; `name:value`, `name>=3` for axes,
+                facts and arguments; `tag:` and `is:`; a leading "-" for not. See `beecam.query`.
+
+        Raises:
+            CheckError: A term of it makes no sense.
+        """
+        from beecam.query import parse
+        from beecam.rows import names_in, rows_of
+
+        rows = rows_of(self.library, self.keys, self.axes, self._coords)
+        wanted = parse(query, names_in(rows))
+        return self._pick(i for i, row in enumerate(rows) if row is not None and wanted.matches(row))
+
     @property
     def starred(self) -> ClipSet:
         """The clips with a star or more."""

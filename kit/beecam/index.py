@@ -141,6 +141,24 @@ class Index:
             "rejected": bool(rejected), "tags": tuple(json.loads(tags)),
         }  # fmt: skip
 
+    def table(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the rows of many clips by key: as `row`, but the shot as the data it is kept as."""
+        wanted = list(dict.fromkeys(keys))
+        found = {}
+        for start in range(0, len(wanted), _AT_ONCE):
+            part = wanted[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(part))
+            for key, shot, facts, created, stars, rejected, tags in self._rows(
+                "SELECT key, shot, facts, created, stars, rejected, tags FROM clips"
+                f" WHERE key IN ({marks})",  # noqa: S608
+                *part,
+            ):
+                found[key] = {
+                    "shot": json.loads(shot), "facts": json.loads(facts), "created": created,
+                    "stars": stars, "rejected": bool(rejected), "tags": tuple(json.loads(tags)),
+                }  # fmt: skip
+        return found
+
     def seconds_for(self, shot: Shot) -> list[float]:
         """Return how long the last clips of shots like this one took."""
         rows = self._rows(

@@ -208,6 +208,24 @@ class Library:
         self.inputs.attach(row["shot"].conditions)
         return row
 
+    def table(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return what the index knows of many clips, by key; those that it doesn't have left out.
+
+        As `row`, but quick for thousands: the shot comes as plain data, as `Shot.to_dict` gives it.
+        """
+        return self._index.table(keys)
+
+    def marked(self, since: int) -> tuple[int, dict[str, dict[str, Any]]]:
+        """Return which marks were set after a place in time, by any kernel.
+
+        >>> place, _ = library.marked(-1)              # from now on
+        >>> place, changed = library.marked(place)     # {key: {"stars": 4}}
+
+        Args:
+            since: What the last call returned; a negative number for now.
+        """
+        return self._marks.since(since)
+
     def mp4(self, key: str) -> Path:
         """Return where a clip's video is."""
         return self.folder / "media" / key[:2] / f"{key}.mp4"
