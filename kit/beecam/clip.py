@@ -290,8 +290,29 @@ class ClipSet(Sequence[Clip]):
         kinds.need(kinds.function("filter", keep, "clip", "lambda clip: clip.stars > 2"))
         return self._pick([i for i, clip in enumerate(self) if keep(clip)])
 
-    def sort(self, by: Callable[[Clip], Any], *, reverse: bool = False) -> ClipSet:
-        """Order by `by(clip)`; equal ones stay in their order."""
+    def sort(self, by: str | Callable[[Clip], Any], *, reverse: bool = False) -> ClipSet:
+        """Order by a value's name, or by `by(clip)`; equal ones stay in their order.
+
+        >>> clips.sort("-stars")
+        >>> clips.sort(lambda clip: len(clip.shot.prompt))
+
+        Args:
+            by: What a query can ask for (see `matching`), with a leading "-" for descending; or a
+                function of a clip.
+            reverse: The other way round.
+
+        Raises:
+            CheckError: There is no such name.
+        """
+        if isinstance(by, str):
+            from beecam.query import in_order
+            from beecam.rows import USUAL, names_in, rows_of
+
+            rows = rows_of(self.library, self.keys, self.axes, self._coords)
+            known = list(dict.fromkeys([*names_in(rows), *USUAL]))
+            kinds.need(kinds.choice("by", by, known, "; a leading - is for descending"))
+            turned = by.removeprefix("-") if by.startswith("-") else f"-{by}"
+            return self._pick(in_order(rows, turned if reverse else by))
         kinds.need(kinds.function("sort", by, "clip", "lambda clip: clip.stars"))
         ranks = [by(clip) for clip in self]
         return self._pick(sorted(range(len(self)), key=ranks.__getitem__, reverse=reverse))
@@ -325,11 +346,13 @@ class ClipSet(Sequence[Clip]):
             CheckError: A term of it makes no sense.
         """
         from beecam.query import parse
-        from beecam.rows import names_in, rows_of
+        from beecam.rows import USUAL, names_in, rows_of
 
         rows = rows_of(self.library, self.keys, self.axes, self._coords)
-        wanted = parse(query, names_in(rows))
-        return self._pick(i for i, row in enumerate(rows) if row is not None and wanted.matches(row))
+        wanted = parse(query, list(dict.fromkeys([*names_in(rows), *USUAL])))
+        return self._pick(
+            i for i, row in enumerate(rows) if row is not None and wanted.matches(row)
+        )
 
     @property
     def starred(self) -> ClipSet:

@@ -26,6 +26,8 @@ _TERM = re.compile(
     re.VERBOSE,
 )
 _VALUE = re.compile(r'"([^"]*)"|([^,"]+)')
+# As in js/query.js, not as float(): no "nan", no "1_0".
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 _ORDER: Mapping[str, Callable[[float, float], bool]] = {
     "<": lambda a, b: a < b, "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
@@ -99,8 +101,8 @@ def parse(text: str, names: Collection[str]) -> Query:
 
     Words and "several words" are looked for in prompt, labels and tags. `name:value` asks for a
     text that contains the value, or for a number that equals it; `=` and `!=` for the very value,
-    `<`, `<=`, `>`, `>=` for numbers; `a,b` for one of two. `tag:` names a tag, `is:` a state (one of
-    STATES). A leading "-" turns a term round. Upper and lower case are alike.
+    `<`, `<=`, `>`, `>=` for numbers; `a,b` for one of two. `tag:` names a tag, `is:` a state (one
+    of STATES). A leading "-" turns a term round. Upper and lower case are alike.
 
     Args:
         text: What was typed.
@@ -121,7 +123,9 @@ def parse(text: str, names: Collection[str]) -> Query:
             continue
         found = _TERM.match(text, at)
         if found is None:
-            problems.append(Problem("query", f'query: {text[at:]!r} has a quote without its other.'))
+            problems.append(
+                Problem("query", f"query: {text[at:]!r} has a quote without its other.")
+            )
             break
         at = found.end()
         problem, term = _term(found, folded)
@@ -130,6 +134,30 @@ def parse(text: str, names: Collection[str]) -> Query:
     if problems:
         raise CheckError(problems)
     return Query(tuple(terms))
+
+
+def in_order(rows: Sequence[Row | None], by: str) -> list[int]:
+    """Return the places of rows ordered by one of their values.
+
+    Numbers come before texts, and what has no value comes last, whichever way it goes; equal ones
+    stay in their order.
+
+    Args:
+        rows: None where there is no clip.
+        by: A name, with a leading "-" for descending; "" for the order as it is.
+    """
+    places = list(range(len(rows)))
+    if not by:
+        return places
+    name, falling = by.removeprefix("-"), by.startswith("-")
+    found = [None if row is None else row.values.get(name) for row in rows]
+    numbers = {i: n for i in places if (n := _number(found[i])) is not None}
+    texts = {i: str(found[i]).lower() for i in places if i not in numbers and found[i] is not None}
+    none = [i for i in places if i not in numbers and i not in texts]
+    groups = [
+        sorted(group, key=group.__getitem__, reverse=falling) for group in (numbers, texts)
+    ]  # fmt: skip
+    return [*(groups[1] + groups[0] if falling else groups[0] + groups[1]), *none]
 
 
 def _term(found: re.Match[str], names: Mapping[str, str]) -> tuple[list[Problem], list[Term]]:
@@ -151,7 +179,9 @@ def _wrong(
     known = (*names, "tag", "is")
     if name not in known:
         there = ", ".join(sorted({*names.values(), "tag", "is"}))
-        yield Problem(name, f"{term}: no {name!r} here.{did_you_mean(name, known)} There are {there}.")
+        yield Problem(
+            name, f"{term}: no {name!r} here.{did_you_mean(name, known)} There are {there}."
+        )
     elif not values:
         yield Problem(name, f"{term}: a value is missing after {sign!r}.")
     elif sign in _ORDER and (name in ("tag", "is") or any(_number(v) is None for v in values)):
@@ -181,7 +211,9 @@ def _number(value: Any) -> float | None:
         return float(value)
     if isinstance(value, str):
         # As JavaScript's regular expression in js/query.js, not as float(): no "nan", no "1_0".
-        if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", value.strip(), re.IGNORECASE):
+        if not re.fullmatch(
+            r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", value.strip(), re.IGNORECASE
+        ):
             return None
         value = float(value)
     if not isinstance(value, (int, float)):

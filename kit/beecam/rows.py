@@ -13,7 +13,12 @@ from beecam.query import Row
 _LEFT_OUT = frozenset({
     "digest", "beecam", "sheet", "place_in_batch", "exact", "noise", "revision", "draft_steps",
 })  # fmt: skip
-_PLAIN = (str, int, float, bool)
+_PLAIN = (str, int, float)
+# What can be asked of any clip, whether one of those at hand has it or not.
+USUAL = (
+    "prompt", "negative_prompt", "seed", "stars", "created", "seconds", "batch", "width", "height",
+    "num_frames", "fps", "num_inference_steps", "guidance_scale", "scheduler", "model", "broken",
+)  # fmt: skip
 
 
 def rows_of(
@@ -43,7 +48,10 @@ def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
     recipe = shot.get("noise") or [[None, 1.0]]
     # An axis may be called like a fact: what the person named wins.
     values = {
-        **{k: v for k, v in (shot | facts).items() if k not in _LEFT_OUT and isinstance(v, _PLAIN)},
+        **{
+            k: int(v) if isinstance(v, bool) else v
+            for k, v in (shot | facts).items() if k not in _LEFT_OUT and isinstance(v, _PLAIN)
+        },
         "seed": max(recipe, key=lambda pair: abs(pair[1]))[0], "stars": found["stars"],
         "created": found["created"], **labels,
     }  # fmt: skip

@@ -51,6 +51,7 @@ class Client:
         awake: Whether somebody can see it now.
         visible: Cells in its window, nearest first.
         wishes: Cells whose clips it wants, the next one first.
+        columns: Whether it wants what can be filtered and sorted by.
         sent: When each batch that it hasn't acknowledged was sent, and its cells.
     """
 
@@ -58,6 +59,7 @@ class Client:
     awake: bool = True
     visible: tuple[int, ...] = ()
     wishes: deque[int] = field(default_factory=deque)
+    columns: bool = False
     sent: dict[int, tuple[float, frozenset[int]]] = field(default_factory=dict)
 
     def gone(self, now: float) -> bool:

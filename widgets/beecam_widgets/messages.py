@@ -159,7 +159,7 @@ def _item(source: Source, index: int) -> tuple[dict[str, Any], bytes | None]:
         shot, facts = row["shot"], row["facts"]
         item |= {
             "prompt": clip_text(shot.prompt, _ERROR), "seed": str(shot.seed),
-            "stars": row["stars"], "rejected": row["rejected"],
+            "stars": row["stars"], "rejected": row["rejected"], "tags": list(row["tags"]),
             "fps": shot.fps or 8, "frames": facts.get("frames", 1),
             "broken": facts.get("broken", ""),
         }  # fmt: skip

@@ -6,18 +6,19 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from beecam.errors import BeecamError
 from beecam_widgets import messages
+from beecam_widgets.columns import columns_messages
 from beecam_widgets.limits import Client, Limiter
 from beecam_widgets.messages import Message
-from beecam_widgets.source import RunSource, Source, clip_at
+from beecam_widgets.source import RunSource, Source, clip_at, mark
 
 _TICK = 0.1
-_MARKS_EVERY = 1.0
+_MARKS_EVERY = 0.5
 
 Send = Callable[[dict[str, Any], list[bytes]], None]
 
@@ -54,7 +55,8 @@ class Publisher:
         self._closed = False
         self._told_end = source.run is None
         self._version = 0
-        self._marks: dict[int, tuple[int, bool]] = {}
+        self._marked = -1
+        self._by_key: dict[str, list[int]] = {}
         self._marks_read = 0.0
         self._limiter = Limiter()
         self._ids = itertools.count(1)
@@ -181,14 +183,15 @@ class Publisher:
         changed = self._valid(content["cells"])
         try:
             for index in changed:
-                clip = clip_at(self.source, index)
-                if "stars" in content:
-                    clip.stars = content["stars"]
-                if "rejected" in content:
-                    clip.rejected = bool(content["rejected"])
+                mark(clip_at(self.source, index), content)
         finally:
             # Also after an error, so that the front end takes back what it showed in advance.
-            self._say_marks(changed, always=True)
+            self._say_marks(changed)
+
+    def _on_columns(self, content: dict[str, Any], client: Client | None) -> None:
+        if client is not None:
+            client.columns = True
+            self._say_columns(range(len(self.source)), str(content["client"]))
 
     def _on_run(self, content: dict[str, Any], _: Client | None) -> None:
         run, action = self.source.run, content["do"]
@@ -216,9 +219,10 @@ class Publisher:
         self.source = source
         self._told_end = source.run is None
         self._version = 0
-        self._marks.clear()
+        self._by_key.clear()
         for client in self._clients.values():
             client.wishes.clear()
+            client.columns = False
         self._say_head(None)
 
     def _on_detail(self, content: dict[str, Any], client: Client | None) -> None:
@@ -232,6 +236,8 @@ class Publisher:
 
     def _say_head(self, to: str | None) -> None:
         """Say everything that a front end needs to begin with; to all of them for None."""
+        if not self._by_key:
+            self._follow_marks()
         changes = self.source.changes(0)
         if changes is not None and self._version == 0:
             # Nobody was told anything before: what follows is only what is new from here on.
@@ -256,7 +262,10 @@ class Publisher:
             self._version = changes.version
             seen = frozenset(i for c in self._clients.values() if c.awake for i in c.visible)
             self._outbox.extend(messages.state_messages(changes.run, changes.cells, seen))
-            self._wish_for(cell.index for cell in changes.cells if cell.status == "done")
+            made = [cell.index for cell in changes.cells if cell.status == "done"]
+            self._wish_for(made)
+            if any(client.columns for client in self._clients.values()):
+                self._say_columns(made, None)
         if run.finished and changes is not None and changes.run.status == run.status:
             self._told_end = True
             self._finished()
@@ -267,27 +276,32 @@ class Publisher:
         for client in self._clients.values():
             client.wish(index for index in made if index in client.visible)
 
+    def _follow_marks(self) -> None:
+        """Begin to look at what is marked by code, or in another notebook."""
+        self._marked, _ = self.source.library.marked(-1)
+        self._by_key.clear()
+        for index in range(len(self.source)):
+            self._by_key.setdefault(self.source.key(index), []).append(index)
+
     def _tell_marks(self, now: float) -> None:
-        """Stars may change by code, or in another notebook: look at what is visible."""
-        if now - self._marks_read < _MARKS_EVERY:
+        if now - self._marks_read < _MARKS_EVERY or not self._clients:
             return
         self._marks_read = now
-        shown = {i for c in self._clients.values() if c.awake for i in c.visible}
-        self._say_marks([i for i in shown if i in self._marks])
+        self._marked, changed = self.source.library.marked(self._marked)
+        self._say_marks([index for key in changed for index in self._by_key.get(key, ())])
 
-    def _say_marks(self, indices: Iterable[int], *, always: bool = False) -> None:
-        news = []
-        for index in indices:
-            try:
-                row = self.source.library.row(self.source.key(index))
-            except BeecamError:
-                continue
-            marks = (int(row["stars"]), bool(row["rejected"]))
-            if always or self._marks.get(index) != marks:
-                news.append([index, *marks])
-            self._marks[index] = marks
+    def _say_marks(self, indices: Sequence[int]) -> None:
+        table = self.source.library.table({self.source.key(i) for i in indices})
+        news = [
+            [i, row["stars"], row["rejected"], list(row["tags"])]
+            for i in indices if (row := table.get(self.source.key(i)))
+        ]  # fmt: skip
         if news:
             self._outbox.append(({"kind": "marks", "cells": news}, []))
+
+    def _say_columns(self, indices: Sequence[int], to: str | None) -> None:
+        for body, buffers in columns_messages(self.source, indices):
+            self._outbox.append((body | {"to": to}, buffers))
 
     def _problem(self, text: str) -> None:
         self._outbox.append(({"kind": "problem", "text": messages.clip_text(text, 1_000)}, []))
@@ -304,10 +318,6 @@ class Publisher:
                 (body, buffers), done = messages.sheets_message(self.source, client.wishes)
                 for _ in done:
                     client.wishes.popleft()
-                for item in body["items"]:
-                    if "stars" in item:
-                        # What all pages were told stays, so that a change is told to all.
-                        self._marks.setdefault(item["i"], (item["stars"], item["rejected"]))
                 batch = next(self._ids)
                 client.sent[batch] = (now, frozenset(done))
                 self._send(body | {"to": name, "id": batch}, buffers)

@@ -91,6 +91,37 @@ export function matches(terms, row) {
   return terms.every((term) => suits(term, row) !== term.negated);
 }
 
+/**
+ * Cells ordered by one of their values. Numbers come before texts, and what has no value comes
+ * last, whichever way it goes; equal ones stay in their order.
+ * @param {number[]} cells
+ * @param {string} by a name, with a leading "-" for descending; "" for the order as it is
+ * @param {(cell: number, name: string) => number | string | boolean | null | undefined} value
+ */
+export function inOrder(cells, by, value) {
+  if (!by) return cells;
+  const falling = by.startsWith("-");
+  const name = falling ? by.slice(1) : by;
+  /** @type {[number, number][]} */
+  const numbers = [];
+  /** @type {[number, string][]} */
+  const texts = [];
+  /** @type {number[]} */
+  const none = [];
+  for (const cell of cells) {
+    const found = value(cell, name);
+    const asNumber = found === null || found === undefined ? null : number(found);
+    if (asNumber !== null) numbers.push([cell, asNumber]);
+    else if (found === null || found === undefined) none.push(cell);
+    else texts.push([cell, String(found).toLowerCase()]);
+  }
+  const way = falling ? -1 : 1;
+  numbers.sort((a, b) => way * (a[1] - b[1]));
+  texts.sort((a, b) => (a[1] === b[1] ? 0 : way * (a[1] < b[1] ? -1 : 1)));
+  const groups = [numbers, texts].map((some) => some.map(([cell]) => cell));
+  return [...(falling ? groups.reverse() : groups).flat(), ...none];
+}
+
 /** @param {Term} term @param {Row} row */
 function suits({ name, sign, values }, row) {
   if (!name) return row.text.toLowerCase().includes(values[0]);
