@@ -6,7 +6,7 @@ import hashlib
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from beecam import kinds
 from beecam.axes import Axis
@@ -275,6 +275,20 @@ class Run:
         else:
             self._progress.drop(index)
             self._engine.drop(index)
+
+    def grown(self, sweep: Sweep) -> Run:
+        """Make another sweep in the same way: this one's with more cells, as `beecam.growing` does.
+
+        What this run has made, or is making, is not made again.
+
+        Raises:
+            CheckError: With everything that is wrong, before any compute.
+        """
+        self.model.refresh()
+        shots = check_sweep(sweep, self.model)
+        if self.draft is not None:
+            shots = tuple(_drafted(shot, self.model.steps(shot), self.draft) for shot in shots)
+        return start(replace(self._asked, sweep=sweep), shots)
 
     def again(self) -> Run:
         """Make what is missing of a run that was stopped, or that failed in places."""

@@ -333,6 +333,11 @@ class Sweep:
         """How many places the layout has, and which of them are cells."""
         return math.prod(self.shape), self._places
 
+    @property
+    def fills(self) -> bool:
+        """Whether empty places of its layout can be made; see `beecam.growing`."""
+        return self.shots is None
+
     def check(self, model: Model) -> None:
         """Find every problem with this model at once, before any compute.
 

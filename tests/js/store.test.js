@@ -66,7 +66,7 @@ test("a sheet is acknowledged, decoded and let go with its cell", async () => {
   const picture = store.picture(0);
   assert.equal(picture.sheet.frames, 4);
   assert.equal(picture.sheet.count, 17);
-  assert.equal(store.items.get(0).stars, 2);
+  assert.equal(store.mark(0).stars, 2);
   store.forget();
   assert.equal(picture.image.closed, 1);
 });
@@ -87,10 +87,10 @@ test("what was scrolled away is not decoded", async () => {
 
 test("messages for another page are left alone", () => {
   begin(3);
-  store.hear({ kind: "marks", to: "somebody else", cells: [[0, 5, false]] }, []);
-  assert.equal(store.items.get(0), undefined);
-  store.hear({ kind: "marks", cells: [[0, 5, false]] }, []);
-  assert.equal(store.items.get(0).stars, 5);
+  store.hear({ kind: "marks", to: "somebody else", cells: [[0, 5, false, ["a"]]] }, []);
+  assert.equal(store.mark(0).stars, 0);
+  store.hear({ kind: "marks", cells: [[0, 5, false, ["a"]]] }, []);
+  assert.equal(store.mark(0).stars, 5);
 });
 
 test("previews make place for the clip, and go with a failure", async () => {
@@ -113,7 +113,7 @@ test("stars are shown at once and said", () => {
   begin(3);
   state([[0, "done", 4, 4, "", 1]]);
   store.rate([0, 1], { stars: 4 });
-  assert.equal(store.items.get(0).stars, 4);
+  assert.equal(store.mark(0).stars, 4);
   assert.deepEqual(said.filter((m) => m.kind === "rate"), [{ kind: "rate", cells: [0], stars: 4, client: store.client }]);
 });
 

@@ -22,8 +22,14 @@ _ERROR = 2_000
 _STATE = 80
 
 
-def head_message(source: Source, version: int) -> Message:
-    """Say what is shown: title, axes, and every cell's coordinates (cells x axes, int32)."""
+def head_message(source: Source, version: int, keeps: str = "") -> Message:
+    """Say what is shown: title, axes, and every cell's coordinates (cells x axes, int32).
+
+    Args:
+        source: What is shown.
+        version: Of the message's form.
+        keeps: The token of a source with whose cells this one begins.
+    """
     coords = np.array(
         [[source.coords(i).get(a.name, 0) for a in source.axes] for i in range(len(source))],
         np.int32,
@@ -32,9 +38,11 @@ def head_message(source: Source, version: int) -> Message:
     limit = min(_LABEL, max(8, _LABELS // labels))
     noted = labels < _MANY_LABELS
     content = {
-        "kind": "cells", "version": version, "token": source.token, "total": len(source),
+        "kind": "cells", "version": version, "token": source.token, "keeps": keeps,
+        "total": len(source),
         "title": source.title[:_ERROR], "live": source.run is not None,
         "drafts": source.run is not None and source.run.draft is not None,
+        "fills": source.run is not None and source.run.sweep.fills,
         "model": source.run.model.name if source.run else "", "aspect": _aspect(source),
         "axes": [
             {
@@ -131,7 +139,7 @@ def detail_messages(source: Source, index: int) -> Iterator[Message]:
     recipe = [] if len(shot.noise) == 1 else [["noise", _plain(shot.noise)]]
     yield {
         "kind": "detail", "i": index, "key": clip.key, "prompt": shot.prompt,
-        "code": shot.code(), "parts": len(parts), "problem": problem,
+        "code": shot.code(), "fps": shot.fps or 8, "parts": len(parts), "problem": problem,
         "arguments": [["seed", str(shot.seed)], *recipe, *arguments,
                       *([k, _plain(v)] for k, v in shot.arguments.items())],
         "facts": [[name, _plain(facts[k])] for k, name in _SHOWN_FACTS.items() if k in facts],

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from beecam import growing
 from beecam.errors import BeecamError
 from beecam_widgets import messages
 from beecam_widgets.columns import columns_messages
@@ -35,17 +36,23 @@ class Publisher:
         shown: What was asked for last; the thread comes to it.
     """
 
-    def __init__(self, source: Source, send: Send, finished: Callable[[], None]) -> None:
+    def __init__(
+        self, source: Source, send: Send, finished: Callable[[], None],
+        grown: Callable[[Source], None],
+    ) -> None:  # fmt: skip
         """Prepare; `start()` or the first message starts the thread.
 
         Args:
             source: What is shown.
             send: Sends content and buffers to all front ends.
             finished: Called once on the thread when the source's run has ended.
+            grown: Called on the thread with a source that has more cells after those of this one,
+                and shall be shown instead.
         """
         self.source = self.shown = source
         self._send = send
         self._finished = finished
+        self._grown = grown
         self._inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._outbox: deque[Message] = deque()
         self._clients: dict[str, Client] = {}
@@ -55,6 +62,7 @@ class Publisher:
         self._closed = False
         self._told_end = source.run is None
         self._version = 0
+        self._keeps = ""
         self._marked = -1
         self._by_key: dict[str, list[int]] = {}
         self._marks_read = 0.0
@@ -78,10 +86,10 @@ class Publisher:
                 self._thread.start()
         self._wake.set()
 
-    def show(self, source: Source) -> None:
-        """Show another source from now on."""
+    def show(self, source: Source, *, grown: bool = False) -> None:
+        """Show another source from now on; `grown` says that it begins with this one's cells."""
         self.shown = source
-        self._inbox.put({"kind": "show", "source": source})
+        self._inbox.put({"kind": "show", "source": source, "grown": grown})
         self.start()
 
     def close(self) -> None:
@@ -212,10 +220,24 @@ class Publisher:
         else:
             raise ValueError(action)
 
-    def _on_show(self, content: dict[str, Any], _: Client | None) -> None:
-        self._show(content["source"])
+    def _on_fill(self, content: dict[str, Any], _: Client | None) -> None:
+        run = self.source.run
+        if run is not None:
+            names = [axis.name for axis in self.source.axes]
+            places = [dict(zip(names, place, strict=True)) for place in content["places"]]
+            self._grown(RunSource(run.grown(growing.at(run.sweep, places))))
 
-    def _show(self, source: Source) -> None:
+    def _on_again(self, content: dict[str, Any], _: Client | None) -> None:
+        run = self.source.run
+        if run is not None:
+            cells = self._valid(content["cells"])
+            self._grown(RunSource(run.grown(growing.again(run.sweep, cells))))
+
+    def _on_show(self, content: dict[str, Any], _: Client | None) -> None:
+        self._show(content["source"], grown=content["grown"])
+
+    def _show(self, source: Source, *, grown: bool = False) -> None:
+        self._keeps = self.source.token if grown else ""
         self.source = source
         self._told_end = source.run is None
         self._version = 0
@@ -244,7 +266,7 @@ class Publisher:
             self._version = changes.version
         seen = frozenset[int]()
         for body, buffers in [
-            messages.head_message(self.source, 1),
+            messages.head_message(self.source, 1, self._keeps),
             *(messages.state_messages(changes.run, changes.cells, seen) if changes else ()),
         ]:
             self._outbox.append((body | {"to": to}, buffers))

@@ -40,6 +40,15 @@ class Shared:
         with self._lock:
             self._followers.discard(follower)
 
+    def move_to(self, other: Shared) -> list[Any]:
+        """Hand values and surfaces over to another one; returns the surfaces."""
+        with self._lock:
+            followers = list(self._followers)
+            other._values = dict(self._values)
+            other._followers.update(followers)
+            self._followers.clear()
+        return followers
+
     def put(self, by: Follower, name: str, value: Any) -> None:
         """Set a value; the surface that did it is not told."""
         with self._lock:

@@ -71,7 +71,7 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         """
         source = source_of(shown)
         given = {name: value for name, value in traits.items() if value is not None}
-        self._publisher = Publisher(source, self._say, self._on_finished)
+        self._publisher = Publisher(source, self._say, self._on_finished, self._on_grown)
         self._sheet_shown = False
         self._sheet_lock = threading.Lock()
         self._sheet_of: Run | None = None
@@ -177,6 +177,17 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
                 self._shared.put(self, name, getattr(self, name))
             else:
                 self.follow(name, values[name])
+
+    def _on_grown(self, source: Source) -> None:
+        """Go on with a source that begins with these cells, and all that show them, too."""
+        shared = shared_by(source.token)
+        for follower in self._shared.move_to(shared):
+            follower.go_on(source, shared)
+
+    def go_on(self, source: Source, shared: Shared) -> None:
+        """Show a source that begins with the cells that are shown; called on any thread."""
+        self._shared = shared
+        self._publisher.show(source, grown=True)
 
     def follow(self, name: str, value: Any) -> None:
         """Take over what another surface has set; called on any thread."""

@@ -8,14 +8,19 @@
 /** @type {[string, string][]} */
 export const HELP = [
   ["← ↑ → ↓", "move; with Shift select on the way"],
-  ["Enter or F", "large view of the clip"],
-  ["1 to 5", "stars"],
-  ["0", "no stars"],
-  ["X", "reject, or take it back"],
-  ["S", "select, or take it back"],
-  ["Space", "play or stop all"],
-  ["+ and −", "size of the cells"],
   ["Home and End", "first and last of the row"],
+  ["Enter", "large view of the clip"],
+  ["1 to 5", "stars; 0 for none"],
+  ["X", "reject, or take it back"],
+  ["T", "tags"],
+  ["S", "select, or take it back"],
+  ["C", "compare what is selected"],
+  ["R", "make the clip once more with another seed"],
+  ["/", "find"],
+  ["Space", "play or stop all"],
+  [", and .", "a frame back, a frame on"],
+  ["+ and −", "size of the cells"],
+  ["F", "full screen"],
   ["Esc", "close; deselect; leave the grid"],
   ["?", "this help"],
 ];
@@ -31,8 +36,10 @@ const GRID = {
   Home: { name: "edge", by: -1 },
   End: { name: "edge", by: 1 },
   Enter: { name: "open" },
-  f: { name: "open" },
   s: { name: "select" },
+  c: { name: "compare" },
+  r: { name: "again" },
+  "/": { name: "find" },
   "+": { name: "size", by: 1 },
   "=": { name: "size", by: 1 },
   "-": { name: "size", by: -1 },
@@ -44,13 +51,17 @@ const LARGE = {
   ArrowRight: { name: "step", by: 1 },
   ArrowUp: { name: "step", by: -1 },
   ArrowDown: { name: "step", by: 1 },
-  f: { name: "close" },
+  Enter: { name: "close" },
 };
 
 /** @type {Record<string, Command>} */
 const BOTH = {
   " ": { name: "play" },
   x: { name: "reject" },
+  t: { name: "tag" },
+  f: { name: "full" },
+  ",": { name: "frame", by: -1 },
+  ".": { name: "frame", by: 1 },
   "?": { name: "help" },
   Escape: { name: "close" },
 };

@@ -16,6 +16,7 @@ export class Large {
     this.acts = acts;
     this.cell = -1;
     this.shown = "";
+    this.fps = 8;
     /** Whether it was opened before its clip was made. */
     this.waited = false;
     this.url = "";
@@ -30,7 +31,7 @@ export class Large {
     this.note = element("p", "bcm-stagenote");
     this.stage.append(this.canvas, this.note);
     this.stars = starRow((stars) => acts.rate({ stars }));
-    this.reject = button("reject", "reject (X)", () => acts.rate({ rejected: !this.item().rejected }));
+    this.reject = button("reject", "reject (X)", () => acts.rate({ rejected: !this.mark().rejected }));
     this.place = element("span", "bcm-place");
     this.previous = button("previous", "previous clip (←)", () => acts.step(-1));
     this.next = button("next", "next clip (→)", () => acts.step(1));
@@ -54,8 +55,8 @@ export class Large {
     return this.cell >= 0;
   }
 
-  item() {
-    return this.store.items.get(this.cell) ?? { stars: 0, rejected: false };
+  mark() {
+    return this.store.mark(this.cell);
   }
 
   /** @param {number} cell */
@@ -68,7 +69,7 @@ export class Large {
     this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.canvas.hidden = false;
     this.refresh();
-    this.store.detail(cell);
+    this.store.details.want(cell);
     this.node.focus({ preventScroll: true });
   }
 
@@ -81,12 +82,13 @@ export class Large {
   refresh() {
     if (!this.open) return;
     const state = this.store.cells.get(this.cell);
-    const item = this.item();
+    const mark = this.mark();
+    const problem = this.store.items.get(this.cell)?.problem ?? "";
     this.place.textContent = this.acts.label(this.cell);
-    this.stars.show(item.stars);
-    dress(this.reject, "reject", item.rejected ? "take the rejection back (X)" : "reject (X)");
-    this.reject.classList.toggle("bcm-on", item.rejected);
-    this.reject.setAttribute("aria-pressed", String(item.rejected));
+    this.stars.show(mark.stars);
+    dress(this.reject, "reject", mark.rejected ? "take the rejection back (X)" : "reject (X)");
+    this.reject.classList.toggle("bcm-on", mark.rejected);
+    this.reject.setAttribute("aria-pressed", String(mark.rejected));
     const made = this.store.made(this.cell);
     this.stars.row.hidden = this.reject.hidden = !made;
     this.drop.hidden = state?.status !== "queued" && state?.status !== "running";
@@ -95,17 +97,18 @@ export class Large {
       cancelled: "This clip was left out.",
     };
     const status = state?.status ?? "";
-    this.note.textContent = (status === "failed" ? state?.error : item.problem)
+    this.note.textContent = (status === "failed" ? state?.error : problem)
       || /** @type {any} */ (words)[status] || "";
-    this.note.classList.toggle("bcm-bad", status === "failed" || Boolean(item.problem));
+    this.note.classList.toggle("bcm-bad", status === "failed" || problem !== "");
     // Opened before it was made: the rest comes as soon as it is there.
-    if (made && this.waited) this.store.detail(this.cell);
+    if (made && this.waited) this.store.details.want(this.cell);
     this.waited = !made;
   }
 
   /** @param {any} detail */
   describe(detail) {
     if (detail.i !== this.cell) return;
+    this.fps = Number(detail.fps) || 8;
     const prompt = element("p", "bcm-prompt", detail.prompt);
     prompt.dir = "auto";
     const table = element("dl", "bcm-facts");
@@ -158,6 +161,19 @@ export class Large {
     if (!this.video) return;
     if (this.video.paused) this.video.play().catch(() => {});
     else this.video.pause();
+  }
+
+  /** @param {number} by frames, back or on */
+  frame(by) {
+    const { video } = this;
+    if (!video) return;
+    video.pause();
+    const fps = this.fps || 8;
+    const last = Math.max(0, Math.round(video.duration * fps) - 1);
+    const now = Math.floor(video.currentTime * fps + 1e-3) + by;
+    const frame = now < 0 ? last : now > last ? 0 : now;
+    // To the middle of a frame: its edge may fall on either side.
+    video.currentTime = (frame + 0.5) / fps;
   }
 
   /** A player that is only taken off the page keeps its decoder. */

@@ -29,10 +29,12 @@ export class Tile {
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.note = element("div", "bcm-note");
     this.stars = element("div", "bcm-rated");
+    this.tags = element("div", "bcm-tagged");
+    this.tags.dir = "auto";
     this.needle = element("div", "bcm-needle");
     this.progress = element("div", "bcm-progress");
     this.caption = element("div", "bcm-caption");
-    this.face.append(this.canvas, this.note, this.stars, this.needle, this.progress);
+    this.face.append(this.canvas, this.note, this.stars, this.tags, this.needle, this.progress);
     this.node.append(this.face, this.caption);
   }
 
@@ -61,17 +63,18 @@ export class Tile {
     const { cell, store, node } = this;
     const state = store.cells.get(cell);
     const item = store.items.get(cell);
+    const mark = store.mark(cell);
     const picture = store.picture(cell);
     const status = state?.status ?? (store.live ? "queued" : "done");
     const problem = state?.status === "failed" ? state.error : item?.problem;
     node.dataset.status = problem ? "failed" : status;
     node.classList.toggle("bcm-waiting", !picture && !problem);
-    node.classList.toggle("bcm-rejected", Boolean(item?.rejected));
+    node.classList.toggle("bcm-rejected", mark.rejected);
     this.canvas.style.visibility = picture ? "" : "hidden";
     setText(this.note, problem || "");
     this.face.title = problem || (status === "cancelled" ? WORDS.cancelled : "");
-    const stars = item?.stars ?? 0;
-    const rejected = item?.rejected ? "✕ " : "";
+    const { stars } = mark;
+    const rejected = mark.rejected ? "✕ " : "";
     setText(this.stars, `${rejected}${"★".repeat(stars)}`);
     this.stars.dataset.short = `${rejected}${stars ? `★${stars}` : ""}`;
     const steps = state?.steps ?? 0;
@@ -81,8 +84,10 @@ export class Tile {
     setText(this.caption, this.label || item?.prompt || "");
     this.caption.title = [this.label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
-    const marks = [WORDS[status] ?? status, item?.stars && `${item.stars} stars`,
-      item?.rejected && "rejected", item?.broken && "broken picture", problem];
+    setText(this.tags, mark.tags.join(" · "));
+    const marks = [WORDS[status] ?? status, stars && `${stars} ${stars === 1 ? "star" : "stars"}`,
+      mark.rejected && "rejected", mark.tags.length && `tagged ${mark.tags.join(", ")}`,
+      item?.broken && "broken picture", problem];
     const said = status === "running" && steps ? `, step ${state?.step} of ${steps}` : "";
     node.setAttribute("aria-label",
       `${this.label || item?.prompt || `cell ${cell + 1}`}: ${marks.filter(Boolean).join(", ")}${said}`);
