@@ -143,13 +143,14 @@ export class Arrangement {
       if (down.button) return;
       const ending = new AbortController();
       const { signal } = ending;
+      // At once: a quick hand is elsewhere before it has moved far enough.
+      chip.setPointerCapture(down.pointerId);
       let dragging = false;
       /** @type {Element | null} */
       let over = null;
       const move = (/** @type {PointerEvent} */ event) => {
         const [dx, dy] = [event.clientX - down.clientX, event.clientY - down.clientY];
         if (!dragging && Math.hypot(dx, dy) < FAR) return;
-        if (!dragging) chip.setPointerCapture(down.pointerId);
         dragging = true;
         chip.classList.add("bcm-dragged");
         chip.style.transform = `translate(${dx}px, ${dy}px)`;

@@ -13,7 +13,7 @@ export class Bar {
    * @param {Store} store
    * @param {{play: () => void, size: (size: number) => void, help: () => void,
    *   scrub: (share: number) => void, speed: (speed: number) => void, full: () => void,
-   *   fill: () => void, root: () => HTMLElement}} acts
+   *   root: () => HTMLElement}} acts
    */
   constructor(store, acts) {
     this.store = store;
@@ -40,20 +40,18 @@ export class Bar {
     this.scrub.setAttribute("aria-label", "place in all clips");
     this.scrub.title = "place in all clips";
     this.scrub.addEventListener("input", () => acts.scrub(Number(this.scrub.value)));
-    this.speed = button("down", "speed", () => openMenu(this.speed, SPEEDS.map((speed) => ({
+    this.speed = button("", "speed", () => openMenu(this.speed, SPEEDS.map((speed) => ({
       label: `${speed}×`, on: speed === this.shownSpeed, act: () => acts.speed(speed),
     })), acts.root()), "1×");
     this.speed.classList.add("bcm-quiet");
     this.speed.setAttribute("aria-haspopup", "menu");
     this.shownSpeed = 1;
-    this.more = button("plus", "make the clips at the empty places", acts.fill);
     this.full = button("full", "full screen (F)", acts.full);
     this.full.classList.add("bcm-quiet");
-    const help = button("help", "keys", acts.help);
+    const help = button("", "keys (?)", acts.help, "?");
     help.classList.add("bcm-quiet");
-    help.textContent = "?";
     const left = element("div", "bcm-group");
-    left.append(this.go, this.stop, this.more, this.count, this.message);
+    left.append(this.go, this.stop, this.count, this.message);
     const right = element("div", "bcm-group bcm-right");
     right.append(this.title, this.playing, this.scrub, this.speed, this.range, this.full, help);
     this.node.append(left, right, this.track);
@@ -93,17 +91,10 @@ export class Bar {
     if (document.activeElement !== this.scrub || !this.scrub.matches(":active")) this.scrub.value = String(share);
   }
 
-  /** @param {number} empty how many places of the table have no cell and could be made */
-  offer(empty) {
-    this.more.hidden = !empty;
-    const [words, label] = [`Make ${empty.toLocaleString("en")} more`, "make the clips at the empty places"];
-    if (empty) dress(this.more, "plus", label, words);
-  }
-
   /** @param {boolean} playing @param {number} size @param {number} speed */
   show(playing, size, speed) {
     this.shownSpeed = speed;
-    dress(this.speed, "down", `speed, ${speed}×`, `${speed}×`);
+    dress(this.speed, "", `speed, ${speed}×`, `${speed}×`);
     dress(this.playing, playing ? "pause" : "play", playing ? "stop all clips (space)" : "play all clips (space)");
     if (document.activeElement !== this.range) this.range.value = String(size);
   }

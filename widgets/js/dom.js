@@ -75,7 +75,7 @@ export function dress(made, name, label, text = "") {
   const now = `${name}|${label}|${text}`;
   if (made.dataset.dress === now) return;
   made.dataset.dress = now;
-  made.replaceChildren(icon(name), ...(text ? [element("span", "", text)] : []));
+  made.replaceChildren(...(name in ICONS ? [icon(name)] : []), ...(text ? [element("span", "", text)] : []));
   made.setAttribute("aria-label", label);
   made.title = label;
 }

@@ -36,7 +36,7 @@ export class Find {
     this.node.setAttribute("role", "search");
     this.input = /** @type {HTMLInputElement} */ (element("input", "bcm-query"));
     Object.assign(this.input, {
-      type: "search", placeholder: "find:  bee  stars>=3  tag:keep", spellcheck: false, autocomplete: "off",
+      type: "search", placeholder: "find:  bee  stars>=3", spellcheck: false, autocomplete: "off",
     });
     this.input.dir = "auto";
     this.input.setAttribute("aria-label", "find clips");

@@ -223,6 +223,21 @@ export function fitting(room, columns, gap) {
 }
 
 /**
+ * The width of cells in lines: the largest that shows all at once, within what is good to look at.
+ * @param {{width: number, height: number}} room
+ * @param {number} count
+ * @param {number} aspect height over width
+ * @param {number} more pixels around a cell
+ */
+export function filling(room, count, aspect, more) {
+  for (let size = 176; size > 104; size -= 8) {
+    const lines = Math.ceil(count / Math.max(1, Math.floor(room.width / (size + more))));
+    if (lines * (size * aspect + more) <= room.height) return size;
+  }
+  return 104;
+}
+
+/**
  * The cell that a step leads to, over the holes of a sparse sweep and the short last line of a flow.
  * @param {Table} table
  * @param {number} cell

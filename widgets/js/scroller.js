@@ -1,7 +1,7 @@
 // The scrolling table: headers that stay, and only as many cells on the page as are seen.
 
 import { element } from "./dom.js";
-import { chooseAxes, fitting, flow, pivot, reveal, visible } from "./layout.js";
+import { chooseAxes, filling, fitting, flow, pivot, reveal, visible } from "./layout.js";
 import { varying } from "./text.js";
 import { Tile } from "./tile.js";
 
@@ -84,7 +84,7 @@ export class Scroller {
     const wide = room - heads.headWidth - 2;
     const size = options.size() || (table
       ? fitting(wide, table.columns.length, GAP)
-      : fitting(wide, Math.max(cells.length, Math.floor(wide / 160)), GAP));
+      : filling({ width: wide, height: options.height() }, cells.length, store.aspect, GAP + CAPTION));
     this.table = table ?? flow(cells, Math.floor(wide / (size + GAP)));
     const height = Math.round(size * Math.max(0.3, Math.min(2.5, store.aspect))) + label;
     this.geometry = {

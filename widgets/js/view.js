@@ -5,7 +5,7 @@ import { Bar } from "./bar.js";
 import { helpBox, hoverBar } from "./boxes.js";
 import { choose } from "./choice.js";
 import { Clock } from "./clock.js";
-import { button, element } from "./dom.js";
+import { button, dress, element } from "./dom.js";
 import { Find } from "./find.js";
 import { Hands } from "./hands.js";
 import { guard } from "./keys.js";
@@ -59,8 +59,9 @@ export class View {
     this.bar = new Bar(store, {
       play: () => this.play(!this.playing), size: (size) => this.setSize(size), help: () => this.help(),
       scrub: (share) => this.scrub(share), speed: (speed) => this.save("speed", speed), root,
-      full: () => this.full(), fill: () => store.fill(this.scroller.allMissing()),
+      full: () => this.full(),
     });
+    this.more = button("plus", "make the clips at the empty places", () => store.fill(this.scroller.allMissing()));
     this.arrangement = new Arrangement(store, {
       now: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
       change: (places) => this.arrange(places), root, say: (text) => this.say(text),
@@ -100,7 +101,7 @@ export class View {
 
   assemble() {
     const tools = element("div", "bcm-tools");
-    tools.append(this.arrangement.node, this.find.node);
+    tools.append(this.arrangement.node, this.more, this.find.node);
     const body = element("div", "bcm-body");
     body.append(this.scroller.node, this.nothing, this.large.node, this.helpBox, this.tagBox.node, this.toast);
     const hiding = element("style", "", hideStatic(this.model.get("_sheet")));
@@ -193,7 +194,7 @@ export class View {
     this.scroller.layout();
     this.scroller.markAll();
     const { rows, columns } = this.scroller.geometry;
-    this.bar.offer(store.fills && !filter && rows * columns <= COUNTED ? this.scroller.allMissing().length : 0);
+    this.offer(store.fills && !filter && rows * columns <= COUNTED ? this.scroller.allMissing().length : 0);
     const empty = store.ready && store.total > 0 && !this.choice.length;
     this.nothing.hidden = !empty;
     this.scroller.node.classList.toggle("bcm-none", empty);
@@ -218,6 +219,13 @@ export class View {
       this.relayout();
       if (current >= 0 && next >= 0 && next !== current && !this.large.open) this.goTo(next);
     }, GATHER);
+  }
+
+  /** @param {number} empty how many places of the table have no cell */
+  offer(empty) {
+    this.more.hidden = !empty;
+    const label = "make the clips at the empty places";
+    if (empty) dress(this.more, "plus", label, `Make ${empty.toLocaleString("en")} more`);
   }
 
   showBar() {
