@@ -127,7 +127,7 @@ def test_keys_stay_in_the_grid_and_marks_reach_the_library(notebook):
     page.locator(".bcm-cell").nth(2).click()
     assert leaked(nb) == [], "from the large view"
     assert leaked(nb) == [], "after a click"
-    page.locator(".bcm-range").focus()
+    page.locator(".bcm-scrub").focus()
     assert leaked(nb) == [], "from the slider"
     page.locator(".bcm-scroll").focus()
     page.keyboard.press("Space")

@@ -71,7 +71,7 @@ test("keys mean what the help says", () => {
   assert.equal(commandFor(key("X"), "grid").name, "reject");
   assert.equal(commandFor(key(" "), "grid").name, "play");
   assert.equal(commandFor(key("Enter"), "grid").name, "open");
-  assert.equal(commandFor(key("Enter"), "large").name, "close");
+  assert.equal(commandFor(key("Enter"), "large"), null);
   assert.equal(commandFor(key("f"), "large").name, "full");
   assert.equal(commandFor(key("ArrowRight"), "large").name, "step");
   assert.equal(commandFor(key("ArrowRight", { shiftKey: true }), "grid").extend, true);

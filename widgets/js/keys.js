@@ -51,7 +51,6 @@ const LARGE = {
   ArrowRight: { name: "step", by: 1 },
   ArrowUp: { name: "step", by: -1 },
   ArrowDown: { name: "step", by: 1 },
-  Enter: { name: "close" },
 };
 
 /** @type {Record<string, Command>} */
