@@ -275,6 +275,10 @@ def sheet_layout(frames: Frames) -> dict[str, int]:
     }
 
 
+# JPEGs can be decoded at an eighth at least; smaller than a quarter nobody can see anything.
+_MOST_REDUCED = 4
+
+
 def sheet_bytes(frames: Frames, quality: int = 85) -> bytes:
     """Return one JPEG with the clip's frames side by side, evenly chosen, at most 24."""
     from PIL import Image
@@ -327,6 +331,46 @@ def subsheet(data: bytes, layout: Mapping[str, int], places: Sequence[int], qual
     """Return a smaller sheet with some of the frames, for pages that must stay small."""
     frames = frames_from_sheet(data, layout)
     return sheet_bytes(np.stack([frames[i] for i in places]), quality)
+
+
+def reduced_sheet(
+    data: bytes, layout: Mapping[str, int], width: int, quality: int = 85
+) -> tuple[bytes, dict[str, int]]:
+    """Return a sheet halved as long as its frames stay as wide as wanted, and its layout.
+
+    A JPEG is decoded at a half or a quarter of its size without decoding all of it, which makes
+    this quick (under a millisecond for 24 frames of 160 x 96).
+
+    Args:
+        data: The sheet's JPEG.
+        layout: frames, width and height of it.
+        width: In pixels, of a frame.
+        quality: Of the JPEG.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    factor = 1
+    while factor < _MOST_REDUCED and layout["width"] % (2 * factor) == 0 and (
+        layout["width"] // (2 * factor) >= width
+    ):  # fmt: skip
+        factor *= 2
+    size = (layout["frames"] * layout["width"] // factor, max(1, layout["height"] // factor))
+    if factor == 1:
+        return data, dict(layout)
+    try:
+        opened = Image.open(io.BytesIO(data))
+        opened.draft("RGB", size)
+        sheet: Image.Image = opened if opened.width == size[0] else opened.resize(size)
+    except (OSError, UnidentifiedImageError, ValueError):
+        # It is shown, or found to be damaged, as it is.
+        return data, dict(layout)
+    buffer = io.BytesIO()
+    try:
+        sheet.save(buffer, "JPEG", quality=quality)
+    except OSError:  # what is cut off is found to be so when it is decoded
+        return data, dict(layout)
+    small = {**layout, "width": layout["width"] // factor, "height": sheet.height}
+    return buffer.getvalue(), small
 
 
 def _settings(metadata: Mapping[str, str]) -> dict[str, Any] | None:

@@ -175,5 +175,21 @@ test("larger cells get a sharper picture", async () => {
   store.see("a", [0], 3);
   store.see("a", [0], 8);
   await soon(10);
-  assert.deepEqual(asked, [[16, 4], [32, 8]]);
+  assert.deepEqual(asked, [[16, 4], undefined], "decoded no larger than it is shown");
+});
+
+test("a sheet that came small is asked for again when its cell grows", async () => {
+  begin(1);
+  state([[0, "done", 4, 4, "", 1]]);
+  store.see("a", [0], 8);
+  await soon();
+  store.hear({ kind: "sheets", id: 1, to: store.client, items: [{ i: 0, fps: 8, frames: 17,
+    stars: 0, rejected: false, sheet: { frames: 4, width: 8, height: 8, at: 0, full: 32 } }] }, [bytes(1)]);
+  await soon();
+  assert.equal(said.filter((m) => m.kind === "see" && m.want.length).length, 1);
+  store.see("a", [0], 20);
+  await soon();
+  const last = said.filter((m) => m.kind === "see" && m.want.length).at(-1);
+  assert.deepEqual([last.want, last.pixels], [[0], 20]);
+  assert.ok(store.picture(0), "the small one stays until then");
 });

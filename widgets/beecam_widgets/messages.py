@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from beecam.errors import BeecamError
+from beecam.media import reduced_sheet
 from beecam.progress import CellState, RunState
 from beecam_widgets.limits import MAX_BYTES, SHEETS_BYTES
 from beecam_widgets.source import Source, clip_at, run_facts
@@ -95,8 +96,15 @@ def _half() -> int:
     return MAX_BYTES // 2
 
 
-def sheets_message(source: Source, indices: Iterable[int]) -> tuple[Message, list[int]]:
+def sheets_message(
+    source: Source, indices: Iterable[int], pixels: int
+) -> tuple[Message, list[int]]:
     """Say what the clips in some cells look like: as many as fit into one message.
+
+    Args:
+        source: What is shown.
+        indices: The cells.
+        pixels: Across a cell on the screen; larger sheets are made smaller.
 
     Returns:
         The message, and the cells that are in it.
@@ -106,7 +114,7 @@ def sheets_message(source: Source, indices: Iterable[int]) -> tuple[Message, lis
     room = SHEETS_BYTES
     done: list[int] = []
     for index in indices:
-        item, picture = _item(source, index)
+        item, picture = _item(source, index, pixels)
         if picture is not None and len(picture) > room and done:
             break
         done.append(index)
@@ -159,7 +167,7 @@ def clip_text(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _item(source: Source, index: int) -> tuple[dict[str, Any], bytes | None]:
+def _item(source: Source, index: int, pixels: int) -> tuple[dict[str, Any], bytes | None]:
     clip = clip_at(source, index)
     item: dict[str, Any] = {"i": index}
     try:
@@ -171,8 +179,8 @@ def _item(source: Source, index: int) -> tuple[dict[str, Any], bytes | None]:
             "fps": shot.fps or 8, "frames": facts.get("frames", 1),
             "broken": facts.get("broken", ""),
         }  # fmt: skip
-        picture = clip.sheet
-        item["sheet"] = dict(facts["sheet"])
+        picture, small = reduced_sheet(clip.sheet, facts["sheet"], pixels)
+        item["sheet"] = {**small, "full": facts["sheet"]["width"]}
     except (BeecamError, KeyError) as error:
         item["problem"] = clip_text(str(error), _ERROR)
         return item, None

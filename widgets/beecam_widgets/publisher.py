@@ -173,6 +173,7 @@ class Publisher:
             return
         client.awake = bool(content.get("awake", True))
         client.visible = tuple(self._valid(content["visible"]))
+        client.pixels = max(1, int(content.get("pixels", client.pixels)))
         client.wishes.clear()
         client.wish(self._valid(content["want"]))
 
@@ -337,7 +338,9 @@ class Publisher:
             while client.wishes and client.ready(now) and not self._outbox:
                 if not self._limiter.allow():
                     return
-                (body, buffers), done = messages.sheets_message(self.source, client.wishes)
+                (body, buffers), done = messages.sheets_message(
+                    self.source, client.wishes, client.pixels
+                )
                 for _ in done:
                     client.wishes.popleft()
                 batch = next(self._ids)

@@ -3,11 +3,12 @@
 import { Columns } from "./columns.js";
 import { Details } from "./details.js";
 import { Lru } from "./lru.js";
-import { blob, decode, reduced } from "./sheets.js";
+import { blob, decode, reduced, tooSmall } from "./sheets.js";
 
 const DECODED_BYTES = 96e6;
 const ENCODED_BYTES = 48e6;
-const DECODERS = 2;
+// The page comes to each only between two pictures: with few of them, decoding waits for painting.
+const DECODERS = 8;
 const ASK_AGAIN = 4000;
 const PING = 5000;
 const MOST_WISHES = 400;
@@ -156,19 +157,23 @@ export class Store extends EventTarget {
     if (!this.ready || !this.views.size) return;
     const now = performance.now();
     const visible = [...this.seen].slice(0, MOST_WISHES);
-    const want = visible.filter((i) =>
-      this.made(i) && !this.encoded.has(i) && !this.pictures.has(i) && !this.items.get(i)?.problem
-      && now - (this.asked.get(i) ?? -Infinity) > ASK_AGAIN);
+    const lacking = visible.filter((i) => this.made(i) && !this.has(i) && !this.items.get(i)?.problem);
+    const want = lacking.filter((i) => now - (this.asked.get(i) ?? -Infinity) > ASK_AGAIN);
     // What was scrolled away is not wanted any more: only what Python now has to send.
-    const waiting = visible.filter((i) => this.made(i) && this.asked.has(i) && !this.encoded.has(i)
-      && !want.includes(i) && !this.pictures.has(i) && !this.items.get(i)?.problem);
+    const waiting = lacking.filter((i) => this.asked.has(i) && !want.includes(i));
     for (const i of [...this.asked.keys()]) if (!this.seen.has(i)) this.asked.delete(i);
     for (const i of want) this.asked.set(i, now);
     const awake = this.awake();
     const sight = JSON.stringify([visible, awake]);
     if (!want.length && sight === this.said) return;
     this.said = sight;
-    this.say({ kind: "see", visible, want: [...want, ...waiting], awake });
+    this.say({ kind: "see", visible, want: [...want, ...waiting], awake, pixels: Math.ceil(this.pixels) });
+  }
+
+  /** Whether a cell's sheet is here, as large as is of use. @param {number} cell */
+  has(cell) {
+    const sheet = this.encoded.get(cell)?.sheet ?? this.pictures.get(cell)?.sheet;
+    return sheet !== undefined && !tooSmall(sheet, this.pixels);
   }
 
   /** @param {number} cell whether it has a clip */
@@ -361,7 +366,8 @@ export class Store extends EventTarget {
     this.decoding++;
     try {
       const sheet = reduced(found.sheet, this.pixels);
-      const image = await this.decode(found.data, [sheet.width * sheet.frames, sheet.height]);
+      const smaller = sheet.width < found.sheet.width;
+      const image = await this.decode(found.data, smaller ? [sheet.width * sheet.frames, sheet.height] : undefined);
       if (this.closed) {
         image.close();
         return;
