@@ -142,7 +142,7 @@ def detail_messages(source: Source, index: int) -> Iterator[Message]:
     arguments = [
         [f.name, _plain(getattr(shot, f.name))]
         for f in dataclasses.fields(shot)
-        if f.name not in ("prompt", "extra", "noise") and getattr(shot, f.name) not in (None, "")
+        if f.name not in ("prompt", "extra", "noise") and getattr(shot, f.name) not in (None, "", ())
     ]
     recipe = [] if len(shot.noise) == 1 else [["noise", _plain(shot.noise)]]
     yield {

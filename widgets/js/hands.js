@@ -52,10 +52,12 @@ export class Hands {
       move: () => this.move(down, by, Boolean(command.extend)),
       page: () => this.move(down * this.page(), 0, false),
       edge: () => this.move(0, by * 1e6, false),
-      step: () => view.step(by),
-      open: () => view.openLarge(at < 0 ? view.choice[0] ?? -1 : at),
+      step: () => view.large.step(by),
+      flicker: () => view.large.toggleFlicker(),
+      copy: () => view.large.copy(command.what ?? "code"),
+      open: () => view.openLarge([at < 0 ? view.choice[0] ?? -1 : at]),
       close: () => view.back(),
-      play: () => (view.large.open ? view.large.toggle() : view.play(!view.playing)),
+      play: () => view.play(!view.playing),
       frame: () => view.frame(by),
       help: () => view.help(),
       size: () => view.setSize(scroller.size + 16 * by),
@@ -137,7 +139,7 @@ export class Hands {
     if (event.shiftKey && last >= 0) {
       this.selectThese([...scroller.selected, ...rectangle(scroller.table, last, cell)]);
     } else if (event.ctrlKey || event.metaKey) this.select(cell);
-    else view.openLarge(cell);
+    else view.openLarge([cell]);
   }
 
   /** @param {number} cell */

@@ -1,7 +1,8 @@
 // What a key means; what isn't ours is left alone.
 
 /**
- * @typedef {{name: string, by?: number, down?: number, stars?: number, extend?: boolean}} Command
+ * @typedef {{name: string, by?: number, down?: number, stars?: number, extend?: boolean,
+ *   what?: "code" | "prompt" | "seed"}} Command
  * @typedef {{key: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} Key
  */
 
@@ -21,6 +22,8 @@ export const HELP = [
   [", and .", "a frame back, a frame on"],
   ["+ and −", "size of the cells"],
   ["F", "full screen"],
+  ["P, S, Y", "in the large view: copy prompt, seed, code"],
+  ["V", "side by side: one in place of the other"],
   ["Esc", "close; deselect; leave the grid"],
   ["?", "this help"],
 ];
@@ -51,6 +54,10 @@ const LARGE = {
   ArrowRight: { name: "step", by: 1 },
   ArrowUp: { name: "step", by: -1 },
   ArrowDown: { name: "step", by: 1 },
+  v: { name: "flicker" },
+  y: { name: "copy", what: "code" },
+  p: { name: "copy", what: "prompt" },
+  s: { name: "copy", what: "seed" },
 };
 
 /** @type {Record<string, Command>} */

@@ -9,7 +9,7 @@ import { button, dress, element } from "./dom.js";
 import { Find } from "./find.js";
 import { Hands } from "./hands.js";
 import { guard } from "./keys.js";
-import { Large } from "./large.js";
+import { Large, MOST } from "./large.js";
 import { following } from "./layout.js";
 import { follow, hideStatic, theme } from "./page.js";
 import { Scroller } from "./scroller.js";
@@ -72,8 +72,9 @@ export class View {
       leave: () => this.scroller.node.focus({ preventScroll: true }),
     });
     this.large = new Large(store, {
-      step: (by) => this.step(by), close: () => this.closeLarge(),
-      rate: (marks) => this.rate([this.large.cell], marks), label: (cell) => this.placeOf(cell),
+      step: (by) => this.step(by), close: () => this.closeLarge(), wake: () => this.clock.wake(),
+      rate: (cells, marks) => this.rate(cells, marks), label: (cell) => this.placeOf(cell),
+      say: (text) => this.say(text),
     });
     this.tagBox = new TagBox(store, { rate: (cells, marks) => this.rate(cells, marks), close: () => this.back() });
     this.helpBox = helpBox(() => this.help());
@@ -116,12 +117,12 @@ export class View {
     const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
       store.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
     on("cells", () => {
-      if (this.large.cell >= store.total) this.closeLarge();
+      if (this.large.cells.some((cell) => cell >= store.total)) this.closeLarge();
       this.relayout();
     });
     on("cell", (cell) => {
       this.scroller.tiles.get(cell)?.refresh();
-      if (cell === this.large.cell) this.large.refresh();
+      this.large.refresh(cell);
       this.clock.wake();
     });
     on("marks", () => this.rechooseSoon());
@@ -241,7 +242,7 @@ export class View {
 
   /** @param {number} seconds */
   paint(seconds) {
-    if (this.large.open) this.large.paint(seconds);
+    if (this.large.open) this.large.paint(seconds, this.playing, this.clock.speed);
     else this.scroller.paint(seconds);
     const length = this.length();
     this.bar.moved(((seconds % length) + length) % length / length);
@@ -251,6 +252,7 @@ export class View {
 
   /** How long the longest clip in sight is, in seconds. */
   length() {
+    if (this.large.length) return this.large.length;
     let longest = 0;
     for (const cell of this.scroller.tiles.keys()) {
       const sheet = this.store.picture(cell)?.sheet;
@@ -267,14 +269,10 @@ export class View {
 
   /** @param {number} by frames, back or on */
   frame(by) {
-    if (this.large.open) {
-      this.large.frame(by);
-      return;
-    }
     if (this.playing) this.play(false);
     const first = this.store.picture(this.choice.find((cell) => this.scroller.tiles.has(cell)) ?? -1);
+    const fps = this.large.open ? this.large.fps : first?.sheet.fps || 8;
     // To the middle of a frame: its edge may fall on either side.
-    const fps = first?.sheet.fps || 8;
     this.clock.seek((Math.floor(this.clock.seconds * fps + 1e-6) + by + 0.5) / fps);
   }
 
@@ -339,17 +337,26 @@ export class View {
     else this.root.requestFullscreen?.().catch(() => this.complain("This page doesn't allow full screen."));
   }
 
-  compare() {}
+  /** The selected clips side by side. */
+  compare() {
+    const cells = [...this.scroller.selected].filter((cell) => this.choice.includes(cell));
+    if (cells.length < 2) {
+      this.complain("Select two to eight clips first: S, or Ctrl and a click.");
+      return;
+    }
+    this.openLarge(cells.slice(0, MOST));
+    if (cells.length > MOST) this.complain(`These are the first ${MOST} of ${cells.length} selected clips.`);
+  }
 
   // --- boxes over the cells -------------------------------------------------------------------
 
-  /** @param {number} cell */
-  openLarge(cell) {
-    if (cell < 0 || cell >= this.store.total) return;
+  /** @param {number[]} cells */
+  openLarge(cells) {
+    if (!cells.length || cells.some((cell) => cell < 0 || cell >= this.store.total)) return;
     this.hands.unhover();
     this.root.classList.add("bcm-opened");
-    this.goTo(cell);
-    this.large.show(cell);
+    if (cells.length === 1) this.goTo(cells[0]);
+    this.large.show(cells);
     this.root.scrollIntoView({ block: "nearest" });
     this.clock.wake();
   }
@@ -367,7 +374,8 @@ export class View {
     const cell = following(this.scroller.table, this.large.cell, by);
     if (cell < 0) return;
     this.goTo(cell);
-    this.large.show(cell);
+    this.large.show([cell]);
+    this.clock.wake();
   }
 
   /** Esc: close what is open, then deselect, then leave. */
