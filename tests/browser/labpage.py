@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "out" / "screenshots"
 TOKEN = "beecam"
+_AXE = ROOT / "widgets" / "node_modules" / "axe-core" / "axe.min.js"
 PREAMBLE = f"""\
 import sys
 sys.path.insert(0, {str(ROOT / "tests" / "widgets")!r})
@@ -254,6 +255,21 @@ def same(actual, expected):
         assert actual() == expected
 
     return check
+
+
+def find_flaws(page):
+    """What axe-core finds wrong inside the widgets, a line each."""
+    if not page.evaluate("() => 'axe' in window"):
+        if not _AXE.exists():
+            subprocess.run(
+                ["npm", "--prefix", ROOT / "widgets", "ci", "--silent", "--no-audit", "--no-fund"],
+                check=True,
+            )
+        page.evaluate(_AXE.read_text("utf-8"))
+    return page.evaluate(
+        """async () => (await axe.run('.bcm-root', {resultTypes: ['violations']})).violations.flatMap(
+          rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 160)} ${node.failureSummary}`))"""
+    )
 
 
 def frame(cell):

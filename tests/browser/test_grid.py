@@ -181,8 +181,8 @@ def test_large_view(notebook):
     )
     assert page.locator("video").count() == 1
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_text("Copy as code").click()
-    page.get_by_text("copied").wait_for()
+    page.get_by_text("Copy code").click()
+    page.get_by_text("code copied").wait_for()
     code = page.evaluate("() => navigator.clipboard.readText()")
     assert code.startswith("bc.shot('a bee over sea', seed=2")
     page.keyboard.press("ArrowRight")

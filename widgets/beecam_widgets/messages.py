@@ -21,6 +21,7 @@ _LABELS = 1_000_000
 _MANY_LABELS = 4_000
 _ERROR = 2_000
 _STATE = 80
+_EMPTY = (None, "", ())
 
 
 def head_message(source: Source, version: int, keeps: str = "") -> Message:
@@ -142,7 +143,8 @@ def detail_messages(source: Source, index: int) -> Iterator[Message]:
     arguments = [
         [f.name, _plain(getattr(shot, f.name))]
         for f in dataclasses.fields(shot)
-        if f.name not in ("prompt", "extra", "noise") and getattr(shot, f.name) not in (None, "", ())
+        if f.name not in ("prompt", "extra", "noise")
+        and getattr(shot, f.name) not in (None, "", ())
     ]
     recipe = [] if len(shot.noise) == 1 else [["noise", _plain(shot.noise)]]
     yield {

@@ -192,13 +192,14 @@ export class View {
     this.bar.refresh();
     this.arrangement.refresh();
     this.find.refresh();
+    // What is hidden has no room to be laid out in.
+    const empty = store.ready && store.total > 0 && !this.choice.length;
+    this.nothing.hidden = !empty;
+    this.scroller.node.classList.toggle("bcm-none", empty);
     this.scroller.layout();
     this.scroller.markAll();
     const { rows, columns } = this.scroller.geometry;
     this.offer(store.fills && !filter && rows * columns <= COUNTED ? this.scroller.allMissing().length : 0);
-    const empty = store.ready && store.total > 0 && !this.choice.length;
-    this.nothing.hidden = !empty;
-    this.scroller.node.classList.toggle("bcm-none", empty);
     /** @type {HTMLElement} */ (this.nothing.firstElementChild).textContent = filter
       ? `No clip suits  ${filter}` : "No clip is there.";
     this.showBar();
