@@ -1,28 +1,6 @@
-// The live grid of clips: what anywidget loads.
+// The live grid of clips.
 
-import { Store } from "./store.js";
+import { widget } from "./start.js";
 import { View } from "./view.js";
 
-export default () => {
-  /** @type {Store} */
-  let store;
-  return {
-    /** Once for a widget. @param {{model: any}} context */
-    initialize({ model }) {
-      store = new Store({ send: (content) => model.send(content) });
-      const hear = (/** @type {any} */ content, /** @type {DataView[]} */ buffers) =>
-        store.hear(content, buffers);
-      model.on("msg:custom", hear);
-      store.hello();
-      return () => {
-        model.off("msg:custom", hear);
-        store.close();
-      };
-    },
-    /** Once for a view. @param {{model: any, el: HTMLElement}} context */
-    render({ model, el }) {
-      const view = new View(store, model, el);
-      return () => view.close();
-    },
-  };
-};
+export default () => widget(View);

@@ -8,11 +8,10 @@ import { Clock } from "./clock.js";
 import { button, dress, element } from "./dom.js";
 import { Find } from "./find.js";
 import { Hands } from "./hands.js";
-import { guard } from "./keys.js";
 import { Large, MOST } from "./large.js";
 import { following } from "./layout.js";
-import { follow, hideStatic, theme } from "./page.js";
 import { Scroller } from "./scroller.js";
+import { Surface } from "./surface.js";
 import { TagBox } from "./tagbox.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -22,31 +21,20 @@ const GATHER = 120;
 // Of a larger table empty places are not counted.
 const COUNTED = 20_000;
 
-let views = 0;
-
-export class View {
+export class View extends Surface {
   /**
    * @param {Store} store
    * @param {any} model
    * @param {HTMLElement} host
    */
   constructor(store, model, host) {
-    this.store = store;
-    this.model = model;
-    this.host = host;
-    this.name = `view${++views}`;
-    this.ending = new AbortController();
+    super(store, model, host);
     /** The cells that are shown, in their order. @type {number[]} */
     this.choice = [];
-    this.wide = 0;
     this.status = "";
-    /** @type {number | undefined} */
-    this.laying = undefined;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.choosing = undefined;
-    this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.playing = Boolean(model.get("playing")) && !this.calm;
-    this.root = element("div", "bcm-root");
     const root = () => this.root;
     this.scroller = new Scroller(store, {
       rows: () => model.get("rows"), columns: () => model.get("columns"),
@@ -79,11 +67,6 @@ export class View {
     this.tagBox = new TagBox(store, { rate: (cells, marks) => this.rate(cells, marks), close: () => this.back() });
     this.helpBox = helpBox(() => this.help());
     this.hover = hoverBar(store, () => this.hands.hovered, (cells, marks) => this.rate(cells, marks));
-    this.live = element("div", "bcm-hidden");
-    this.live.setAttribute("aria-live", "polite");
-    this.toast = element("div", "bcm-toast");
-    this.toast.setAttribute("role", "alert");
-    this.toast.hidden = true;
     this.nothing = element("div", "bcm-nothing");
     this.nothing.hidden = true;
     const all = button("close", "show all clips", () => this.showAll(), "Show all");
@@ -94,8 +77,10 @@ export class View {
     this.clock.speed = model.get("speed");
     this.clock.painters.add((seconds) => this.paint(seconds));
     this.listen();
-    this.watch();
-    theme(this.root, host);
+    this.watch((changed) => {
+      if (changed) this.relayout();
+      this.scroller.fill();
+    }, (seen) => this.wakeUp(seen));
     this.relayout();
     this.clock.play(this.playing);
   }
@@ -105,84 +90,54 @@ export class View {
     tools.append(this.arrangement.node, this.more, this.find.node);
     const body = element("div", "bcm-body");
     body.append(this.scroller.node, this.nothing, this.large.node, this.helpBox, this.tagBox.node, this.toast);
-    const hiding = element("style", "", hideStatic(this.model.get("_sheet")));
-    this.root.append(hiding, this.bar.node, tools, body, this.live);
-    this.host.append(this.root);
+    this.root.append(this.bar.node, tools, body, this.live);
   }
 
   // --- what comes from elsewhere --------------------------------------------------------------
 
   listen() {
     const { store, model, ending: { signal } } = this;
-    const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
-      store.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
-    on("cells", () => {
-      if (this.large.cells.some((cell) => cell >= store.total)) this.closeLarge();
-      this.relayout();
+    this.hear({
+      cells: () => {
+        if (this.large.cells.some((cell) => cell >= store.total)) this.closeLarge();
+        this.relayout();
+      },
+      cell: (cell) => {
+        this.scroller.tiles.get(cell)?.refresh();
+        this.large.refresh(cell);
+        this.clock.wake();
+      },
+      marks: () => this.rechooseSoon(), columns: () => this.rechooseSoon(), run: () => this.onRun(),
+      problem: (text) => this.complain(text), detail: (detail) => this.large.describe(detail),
+      mp4: (mp4) => this.large.play(mp4),
     });
-    on("cell", (cell) => {
-      this.scroller.tiles.get(cell)?.refresh();
-      this.large.refresh(cell);
-      this.clock.wake();
-    });
-    on("marks", () => this.rechooseSoon());
-    on("columns", () => this.rechooseSoon());
-    on("run", () => this.onRun());
-    on("problem", (text) => this.complain(text));
-    on("detail", (detail) => this.large.describe(detail));
-    on("mp4", (mp4) => this.large.play(mp4));
-    /** @type {[string, () => void][]} */
-    const traits = [
-      ...["rows", "columns", "fixed", "size", "height", "filter", "sort"].map((name) =>
-        /** @type {[string, () => void]} */ ([name, () => this.relayoutSoon()])),
-      ["playing", () => this.play(Boolean(model.get("playing")), false)],
-      ["speed", () => {
+    const relayout = () => this.relayoutSoon();
+    this.heed({
+      rows: relayout, columns: relayout, fixed: relayout, size: relayout, height: relayout,
+      filter: relayout, sort: relayout,
+      playing: () => this.play(Boolean(model.get("playing")), false),
+      speed: () => {
         this.clock.speed = model.get("speed");
         this.showBar();
-      }],
-      ["_current", () => this.goTo(model.get("_current"), false)],
-      ["_selected", () => {
+      },
+      _current: () => this.goTo(model.get("_current"), false),
+      _selected: () => {
         this.scroller.selected = new Set(model.get("_selected"));
         this.scroller.markAll();
-      }],
-    ];
-    for (const [name, act] of traits) {
-      model.on(`change:${name}`, act);
-      signal.addEventListener("abort", () => model.off(`change:${name}`, act));
-    }
-    // Before the document, where Jupyter listens.
-    window.addEventListener("keydown", (event) => guard(event, this.root), { capture: true, signal });
+      },
+    });
     document.addEventListener("visibilitychange", () => store.askSoon(), { signal });
     document.addEventListener("fullscreenchange", () => this.relayout(), { signal });
   }
 
-  /** Follow the page: size, theme, and whether anybody can see it. */
-  watch() {
-    follow(this.root, this.ending.signal, {
-      resized: () => {
-        const wide = this.root.clientWidth;
-        if (wide && wide !== this.wide) this.relayout();
-        this.wide = wide;
-        this.scroller.fill();
-      },
-      seen: (seen) => {
-        this.scroller.asleep = !seen;
-        this.clock.sleep(!seen);
-        // Lab takes outputs off the page and puts them back: a canvas may come back empty.
-        for (const tile of this.scroller.tiles.values()) tile.forget();
-        if (seen && !this.scroller.tiles.size) this.relayout();
-        this.scroller.see();
-      },
-      themed: () => theme(this.root, this.host),
-    });
-  }
-
-  /** Several traits change together when axes change places. */
-  relayoutSoon() {
-    this.laying ??= requestAnimationFrame(() => {
-      this.laying = undefined;
-      this.relayout();
-    });
+  /** @param {boolean} seen whether anybody can see it now */
+  wakeUp(seen) {
+    this.scroller.asleep = !seen;
+    this.clock.sleep(!seen);
+    // Lab takes outputs off the page and puts them back: a canvas may come back empty.
+    for (const tile of this.scroller.tiles.values()) tile.forget();
+    if (seen && !this.scroller.tiles.size) this.relayout();
+    this.scroller.see();
   }
 
   relayout() {
@@ -300,13 +255,7 @@ export class View {
 
   /** @param {number[]} cells @param {import("./store.js").Marking} marking */
   rate(cells, marking) {
-    this.store.rate(cells, marking);
-    if (!cells.length) return;
-    const { stars, rejected, tag, on } = marking;
-    const words = stars !== undefined ? `${stars} ${stars === 1 ? "star" : "stars"}`
-      : tag !== undefined ? (on ? `tagged ${tag}` : `tag ${tag} taken away`)
-        : rejected ? "rejected" : "not rejected";
-    this.say(cells.length > 1 ? `${cells.length} clips: ${words}` : words);
+    super.rate(cells, marking);
     if (this.hands.hovered >= 0) this.hover.refresh(this.hands.hovered);
   }
 
@@ -406,32 +355,10 @@ export class View {
     return this.scroller.labelOf(cell) || `${cell + 1} of ${this.store.total}`;
   }
 
-  /** @param {string} text */
-  complain(text) {
-    this.toast.textContent = text;
-    this.toast.hidden = false;
-    clearTimeout(this.quiet);
-    this.quiet = setTimeout(() => { this.toast.hidden = true; }, 8000);
-  }
-
-  /** @param {string} text for screen readers */
-  say(text) {
-    this.live.textContent = text;
-  }
-
-  /** @param {string} name @param {unknown} value */
-  save(name, value) {
-    this.model.set(name, value);
-    this.model.save_changes();
-  }
-
   close() {
-    this.ending.abort();
-    clearTimeout(this.quiet);
     clearTimeout(this.choosing);
     this.clock.stop();
     this.large.hide();
-    this.store.leave(this.name);
-    this.root.remove();
+    super.close();
   }
 }
