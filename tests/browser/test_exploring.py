@@ -261,6 +261,43 @@ def test_two_surfaces_follow_each_other(notebook):
     assert asked(nb, 3)[0]["filter"] == "stars>=3"
 
 
+def test_the_table_follows_the_grid_and_orders_it(notebook):
+    nb = notebook(
+        "table", started("table", seeds=3) + GRID.format(""), "table = bw.ClipTable(run)\ntable",
+        "import json\nprint(json.dumps([table.view, grid.sort, len(table.selection)]))",
+    )  # fmt: skip
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 12)
+    nb.run(2)
+    table = page.locator(".bcm-root").nth(1)
+    table.locator(".bcm-line").first.wait_for()
+    wait_for(page, 16)
+    page.get_by_label("order by seed").click()
+    until(page, same(lambda: table.locator(".bcm-line").first.get_attribute("data-cell"), "2"))
+    until(page, same(lambda: shown(page)[0], 2), 10)
+    assert table.get_by_role("columnheader", name="seed").get_attribute("aria-sort") == "descending"
+    table.locator(".bcm-scroll").focus()
+    for key in ("Home", "s", "Shift+ArrowDown", "3"):
+        page.keyboard.press(key)
+    until(page, same(lambda: page.locator(".bcm-cell.bcm-selected").count(), 2))
+    until(page, same(lambda: page.locator(".bcm-rated").filter(has_text="★★★").count(), 4))
+    nb.shot("table")
+    view, order, chosen = asked(nb, 3)
+    assert (view["sort"], order, chosen) == ("-seed", "-seed", 2)
+    assert find_flaws(page) == []
+    page.get_by_label("columns").click()
+    page.get_by_role("menuitemradio", name="prompt", exact=True).click()
+    table.get_by_text("a bee over sea").first.wait_for()
+    table.locator(".bcm-query").fill("moth")
+    until(page, same(lambda: table.locator(".bcm-line").count(), 6))
+    before = nb.state()
+    table.locator(".bcm-scroll").focus()
+    for key in ("a", "b", "m", "z", "d", "Enter"):
+        page.keyboard.press(key)
+    assert nb.state() == before
+
+
 def test_full_screen_and_scrubbing_all(notebook):
     nb = notebook("full", started("full", seeds=3) + GRID.format(""))
     page = nb.page

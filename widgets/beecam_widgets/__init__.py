@@ -1,4 +1,4 @@
-"""beecam_widgets: what a notebook shows of beecam, the live grid of clips.
+"""beecam_widgets: what a notebook shows of beecam, the live grid of clips first of all.
 
 Importing it registers how runs and clip sets show themselves, so that a run as the last line of a
 cell is a live grid.
@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from beecam_widgets.grid import ClipGrid
 from beecam_widgets.shown import register
+from beecam_widgets.table import ClipTable
 
-__all__ = ["ClipGrid"]
+__all__ = ["ClipGrid", "ClipTable"]
 
 register()

@@ -28,11 +28,10 @@ _STATIC = resources.files("beecam_widgets") / "static"
 _ASKED = 200
 
 
-def bundle(name: str) -> tuple[str, str]:
-    """Return the script and the style of a surface."""
-    return tuple(  # type: ignore[return-value]
-        (_STATIC / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("js", "css")
-    )
+def bundle(name: str, style: str | None = None) -> tuple[str, str]:
+    """Return the script and the style of a surface; the style may be another one's."""
+    script, look = _STATIC / f"{name}.js", _STATIC / f"{style or name}.css"
+    return script.read_text(encoding="utf-8"), look.read_text(encoding="utf-8")
 
 
 class Surface(anywidget.AnyWidget):  # type: ignore[misc]
