@@ -110,7 +110,13 @@ def _words(text: str) -> list[str]:
 
 def _stem(word: str) -> str:
     """Put singular and plural together, and nothing else."""
-    for ending, instead in (("ies", "y"), ("sses", "ss"), ("s", "")):
+    for ending, instead in (
+        ("ies", "y"),
+        ("sses", "ss"),
+        ("ches", "ch"),
+        ("shes", "sh"),
+        ("s", ""),
+    ):
         if word.endswith(ending) and not word.endswith("ss") and len(word) > len(ending) + 2:
             return word[: -len(ending)] + instead
     return word
