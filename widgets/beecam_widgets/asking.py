@@ -156,19 +156,24 @@ def _run_of(seeds: tuple[int, ...]) -> Any:
 
 def _code(value: Any, name: str = "") -> str:
     """Return a value as Python writes it; `name` is the keyword that it is given to."""
+    if isinstance(value, Axis):
+        return _axis_code(value, bare=bool(name) and value.name == name)
+    if isinstance(value, list):
+        return _call("", [_code(one) for one in value], "[]")
+    if isinstance(value, range) and not value.start:
+        return f"range({value.stop})"
+    return _quoted(value) if isinstance(value, str) else _part_code(value)
+
+
+def _part_code(value: Any) -> str:
+    """Return what stands for no text, number or list."""
     if isinstance(value, Zip):
         return _call("bc.zip", [_code(axis) for axis in value.axes])
     if isinstance(value, Sample):
         return f"bc.sample({value.n}, seed={value.seed})"
-    if isinstance(value, Axis):
-        return _axis_code(value, bare=bool(name) and value.name == name)
     if isinstance(value, Input):
         return f"library.inputs[{_quoted(value.digest[:12])}]"
-    if isinstance(value, range):
-        return f"range({value.stop})" if not value.start else f"range({value.start}, {value.stop})"
-    if isinstance(value, list):
-        return _call("", [_code(one) for one in value], "[]")
-    return _quoted(value) if isinstance(value, str) else repr(value)
+    return repr(value)
 
 
 def _axis_code(axis: Axis, *, bare: bool) -> str:

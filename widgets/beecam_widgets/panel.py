@@ -190,11 +190,15 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
         return {
             "model": self.model.name, "sheet": self.grid._sheet,  # noqa: SLF001
             "problems": list(self._decks.problems)[:_MOST_PROBLEMS],
-            "decks": [{"name": d.name, "title": d.title, "note": d.note} for d in self._decks],
+            "decks": [
+                {"name": d.name, "title": d.title, "note": d.note,
+                 "arguments": dict(d.argument_notes)}
+                for d in self._decks
+            ],
             "controls": [
                 {"name": c.name, "kind": c.kind, "help": c.help, "choices": list(c.choices),
                  "low": c.low, "high": c.high, "step": c.step, "base": c.base,
-                 "with": list(c.only_with), "default": "" if c.default is None else str(c.default)}
+                 "with": list(c.only_with), "default": _text(c.default)}
                 for c in self.controls.values()
             ],
         }  # fmt: skip
@@ -267,12 +271,12 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
         self._history = self._past()
 
     def _due(self) -> float | None:
+        self._tell_run()
         with self._lock:
             wait = self._changed + _QUIET - time.monotonic()
             behind = self._said_of != self._serial
         if behind and wait <= 0:
             self._summarize()
-        self._tell_run()
         if behind:
             return max(wait, 0.02)
         return None if self._told_end else _LOOK
@@ -335,6 +339,12 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
         # There from the beginning, so that a run never has to make an output of its own; the
         # page hides it until there is something to see.
         self.grid._ipython_display_()
+
+
+def _text(default: Any) -> str:
+    if default is None:
+        return ""
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 # Widgets are never collected, and a cell is run again and again: the same call in the same cell is

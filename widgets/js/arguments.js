@@ -19,6 +19,8 @@ class Argument {
     this.acts = acts;
     /** Whether it is an axis. */
     this.many = false;
+    /** Why a deck suggests it. */
+    this.note = "";
     const { name } = control;
     this.node = element("div", "bcm-argument");
     const id = `bcm-${Math.random().toString(36).slice(2)}`;
@@ -49,7 +51,7 @@ class Argument {
     const { control } = this;
     const words = control.help && !/[.!?…]$/.test(control.help) ? `${control.help}.` : control.help;
     const limits = allowed(control);
-    return [words, limits && `${limits[0].toUpperCase()}${limits.slice(1)}.`].filter(Boolean).join(" ");
+    return [this.note, words, limits && `${limits[0].toUpperCase()}${limits.slice(1)}.`].filter(Boolean).join(" ");
   }
 
   /** @param {string} id */
@@ -155,9 +157,14 @@ export class Arguments {
     this.node.append(this.summary, list, this.help);
   }
 
-  /** @param {Record<string, any>} given @param {string[]} slots */
-  show(given, slots) {
+  /**
+   * @param {Record<string, any>} given
+   * @param {string[]} slots
+   * @param {Record<string, string>} notes of a deck
+   */
+  show(given, slots, notes) {
     for (const [name, argument] of this.all) {
+      argument.note = name in given ? notes[name] ?? "" : "";
       argument.show(given[name]);
       // A slot that is called like an argument gives its value to both; what goes only with a
       // picture or a film is of no use without.

@@ -11,6 +11,8 @@ export class Asking extends EventTarget {
     this.model = model;
     this.client = Math.random().toString(36).slice(2, 10);
     this.edit = 0;
+    /** The last edit that Python has answered. */
+    this.answered = 0;
     this.timer = 0;
     /** @type {any} */
     this.state = structuredClone(model.get("_state"));
@@ -20,13 +22,13 @@ export class Asking extends EventTarget {
 
   /** Whether what is shown is not yet what Python knows. */
   get ahead() {
-    const [client, edit] = this.state.edit ?? ["", 0];
-    return this.timer !== 0 || (client === this.client && edit < this.edit);
+    return this.answered < this.edit;
   }
 
   onState() {
     const next = this.model.get("_state");
     const [client, edit] = next.edit;
+    if (client === this.client) this.answered = edit;
     // An answer to an older edit would take back what was typed since.
     if (this.timer || (client === this.client && edit < this.edit)) return;
     this.state = structuredClone(next);

@@ -59,8 +59,13 @@ export class Begin {
     this.undo.hidden = !state.undo;
     if (state.deck === this.noted) return;
     this.noted = state.deck;
-    const deck = this.about.decks.find((/** @type {any} */ one) => one.name === state.deck);
+    const deck = this.deckOf(state);
     if (deck || !this.bad) this.say(deck?.note ?? "", false);
+  }
+
+  /** @param {any} state */
+  deckOf(state) {
+    return this.about.decks.find((/** @type {any} */ one) => one.name === state.deck);
   }
 
   /** @param {any[]} past */

@@ -48,6 +48,13 @@ export class Foot {
     this.layout.value = state.layout;
   }
 
+  /** @param {string[]} empty slots without values @param {number} problems all of them */
+  lack(empty, problems) {
+    if (!empty.length || problems > empty.length) return;
+    this.costs.textContent = `Give values to ${empty.join(", ")}`;
+    this.costs.classList.remove("bcm-bad");
+  }
+
   /** @param {any} found the summary @param {any} run */
   tell(found, run) {
     const bad = found.problems?.length ?? 0;

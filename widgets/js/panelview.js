@@ -124,7 +124,7 @@ export class PanelView {
     this.template.show(state.template);
     const slots = slotsOf(state.template);
     this.showAxes(slots, state);
-    this.arguments.show(state.arguments, slots);
+    this.arguments.show(state.arguments, slots, this.begin.deckOf(state)?.arguments ?? {});
     this.seeds.show(state.seeds);
     this.foot.show(state);
     this.begin.show(state);
@@ -186,10 +186,12 @@ export class PanelView {
     const said = new Map([...Object.values(places), this.foot.problem].map((node) => [node, []]));
     /** @type {Map<string, string>} */
     const arguments_ = new Map();
+    /** A slot that was just typed is no mistake yet. @type {string[]} */
+    const empty = [];
     for (const { argument, message } of found?.problems ?? []) {
       const axis = this.axes.get(argument);
       if (this.arguments.all.has(argument) && !axis) arguments_.set(argument, [arguments_.get(argument), message].filter(Boolean).join(" "));
-      else if (axis && !(state.axes[argument] ?? []).length) said.get(axis.problem)?.splice(0, 9, "No values yet: type one and press Enter.");
+      else if (axis && !(state.axes[argument] ?? []).length) empty.push(argument);
       else said.get(places[argument] ?? this.foot.problem)?.push(message);
     }
     for (const [node, messages] of said) {
@@ -197,6 +199,7 @@ export class PanelView {
       node.hidden = !messages.length;
     }
     this.arguments.complain(arguments_);
+    this.foot.lack([...new Set(empty)], found?.problems?.length ?? 0);
   }
 
   close() {

@@ -20,6 +20,7 @@ export class Values {
     this.shown = "";
     this.open = -1;
     this.dragged = -1;
+    this.changing = false;
     this.node = element("div", "bcm-values");
     this.list = element("div", "bcm-chips");
     this.list.setAttribute("role", "group");
@@ -62,12 +63,14 @@ export class Values {
     this.input.setAttribute("placeholder", rows.length ? "add" : this.acts.placeholder ?? "type a value, Enter adds it");
     const now = JSON.stringify(rows);
     if (now === this.shown) return;
+    const opened = this.rows[this.open]?.[0];
     this.shown = now;
     this.rows = rows;
     const at = [...this.list.children].indexOf(/** @type {Element} */ (document.activeElement?.closest(".bcm-chip")));
     for (const chip of this.list.querySelectorAll(".bcm-chip")) chip.remove();
     this.input.before(...rows.map((row, i) => this.chip(row, i)));
-    if (this.open >= rows.length) this.edit(-1);
+    // What was put in from elsewhere is not what is being edited.
+    if (this.open >= 0 && !this.changing && rows[this.open]?.[0] !== opened) this.edit(-1);
     if (at >= 0) this.focus(at);
   }
 
@@ -155,8 +158,10 @@ export class Values {
 
   /** @param {Row[]} rows */
   change(rows) {
+    this.changing = true;
     this.acts.change(rows);
     this.show(rows);
+    this.changing = false;
   }
 
   /** @param {number} i the input for -1 and beyond */

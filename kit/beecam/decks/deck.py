@@ -68,7 +68,8 @@ class Deck:
         """
         need(flag("every", every))
         suggested = self.arguments if model is None else self.arguments_for(model)
-        own = {"seed": range(self.seeds), **{axis.name: axis for axis in self.axes}, **suggested}
+        seed = 0 if self.seeds == 1 else range(self.seeds)
+        own = {"seed": seed, **{axis.name: axis for axis in self.axes}, **suggested}
         # The seeds move fastest, wherever they are given.
         named = {**own, **overrides}
         named["seed"] = named.pop("seed")
