@@ -116,14 +116,17 @@ def test_pause_stop_and_earlier_sweeps(notebook):
     page = nb.page
     page.locator(".bcm-begin select").first.select_option("insects over landscapes")
     until(page, same(lambda: costs(page)[:24], "32 clips drawn from 192:"))
-    assert "somebody explored insects" in page.locator(".bcm-hint").inner_text()
+    assert "somebody explored insects" in page.locator(".bcm-said").inner_text()
     page.locator("[data-slot=insect] .bcm-word").first.hover()
     until(page, same(lambda: page.locator(".bcm-hint").inner_text()[:4], "bee:"))
+    page.wait_for_timeout(300)
+    assert page.locator(".bcm-hint").inner_text()[:4] == "bee:", "the page stands still"
     page.locator(".bcm-sweepname").fill("bees at dusk")
     nb.shot("panel-deck")
     page.locator(".bcm-primary").click()
     pause = page.locator(".bcm-panel button", has_text="Pause")
     pause.wait_for()
+    wait_for(page, 1)
     pause.click()
     go = page.locator(".bcm-primary", has_text="Go on")
     go.wait_for()
@@ -147,7 +150,7 @@ def test_pause_stop_and_earlier_sweeps(notebook):
     page.keyboard.press("Enter")
     until(
         page,
-        same(lambda: "'product shot' was taken" in page.locator(".bcm-hint").inner_text(), True),
+        same(lambda: "'product shot' was taken" in page.locator(".bcm-said").inner_text(), True),
     )
 
 
@@ -262,7 +265,7 @@ def test_how_it_looks(notebook, scheme, width):
     nb.run(1)
     page.locator(".bcm-panel").wait_for()
     page.locator(".bcm-primary").click()
-    wait_for(page, 6)
+    until(page, same(lambda: page.locator(".bcm-count").inner_text(), "6 of 6"))
     page.evaluate("document.activeElement.blur()")
     root = page.locator(".bcm-panel")
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1"), "nothing sticks out"

@@ -36,11 +36,14 @@ export class Begin {
       this.history.value = "";
     });
     this.node.append(this.deck, this.intent, this.undo, this.history);
+    // What is said of a value lies over the note: the page must not move under the pointer.
+    this.notes = element("div", "bcm-notes");
+    this.said = element("p", "bcm-said");
     this.hint = element("p", "bcm-hint");
-    this.hint.dir = "auto";
-    this.hint.hidden = true;
+    this.said.dir = this.hint.dir = "auto";
+    this.notes.append(this.said, this.hint);
+    this.noting = false;
     this.about = about;
-    this.note = "";
     this.bad = false;
     this.noted = "";
   }
@@ -77,16 +80,23 @@ export class Begin {
 
   /** @param {string} text @param {boolean} bad */
   say(text, bad) {
-    this.note = text;
     this.bad = bad;
-    this.hint.classList.toggle("bcm-bad", bad);
-    this.hint.setAttribute("role", bad ? "alert" : "status");
+    this.said.textContent = text;
+    this.said.classList.toggle("bcm-bad", bad);
+    this.said.setAttribute("role", bad ? "alert" : "status");
+    this.reserve(this.noting);
     this.showHint("");
+  }
+
+  /** @param {boolean} noting whether values have notes, which need their place */
+  reserve(noting) {
+    this.noting = noting;
+    this.notes.hidden = !(noting || this.said.textContent);
   }
 
   /** @param {string} text instead of the note for as long as it is there */
   showHint(text) {
-    this.hint.textContent = text || this.note;
-    this.hint.hidden = !(this.note || text);
+    this.hint.textContent = text;
+    this.notes.classList.toggle("bcm-hinting", Boolean(text));
   }
 }

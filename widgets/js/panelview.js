@@ -49,7 +49,7 @@ export class PanelView {
     this.root.setAttribute("role", "form");
     this.root.setAttribute("aria-label", `explore ${this.about.model}`);
     this.root.append(
-      this.hiding, this.begin.node, this.begin.hint,
+      this.hiding, this.begin.node, this.begin.notes,
       row("Prompt", this.template.node, this.templateProblem), this.axisList, this.seeds.node,
       this.arguments.node, this.foot.node, this.code.node, this.live,
     );
@@ -128,6 +128,7 @@ export class PanelView {
     this.seeds.show(state.seeds);
     this.foot.show(state);
     this.begin.show(state);
+    this.begin.reserve(slots.some((name) => (state.axes[name] ?? []).some((/** @type {any} */ one) => one[2])));
     this.root.classList.toggle("bcm-ahead", this.asking.ahead);
     this.showProblems();
   }
