@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from labpage import same, until, wait_for
+from labpage import CONTRAST, same, until, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -248,26 +248,33 @@ def test_code_and_hands_meet_in_one_state(notebook):
     )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 620])
-def test_how_it_looks(notebook, scheme, width):
-    nb = notebook(
-        f"panel-{scheme}-{width}",
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+def test_how_it_looks(notebook, theme, width):
+    # The page's own theme counts, whatever the system likes.
+    system = "light" if theme == "Dark" else "dark"
+    show = (
         "panel = bw.explore(library=bc.library('looks'), deck='insects over landscapes')\n"
-        "panel.sample, panel.seeds = 6, 1\npanel",
-        size=(width, 1100), scheme=scheme,
-    )  # fmt: skip
+        "panel.sample, panel.seeds = 6, 1\npanel"
+    )
+    nb = notebook(f"panel-{theme}-{width}", show, size=(width, 1100), scheme=system)
     page = nb.page
-    if scheme == "dark":
-        page.evaluate(
-            "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-        )
+    page.evaluate(
+        "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})",
+        f"JupyterLab {theme}",
+    )
     nb.run(1)
     page.locator(".bcm-panel").wait_for()
     page.locator(".bcm-primary").click()
     until(page, same(lambda: page.locator(".bcm-count").inner_text(), "6 of 6"))
     page.evaluate("document.activeElement.blur()")
+    page.mouse.move(5, 5)
     root = page.locator(".bcm-panel")
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1"), "nothing sticks out"
-    assert root.evaluate("node => node.classList.contains('bcm-dark')") == (scheme == "dark")
-    nb.shot(f"panel-{scheme}-{width}")
+    for one in page.locator(".bcm-root").all():  # the grid, too
+        assert one.evaluate("node => node.classList.contains('bcm-dark')") == (theme == "Dark")
+    read = [".bcm-name", ".bcm-word", ".bcm-said", ".bcm-faint", ".bcm-foldhead", ".bcm-costs"]
+    contrast = page.evaluate(CONTRAST, read)
+    assert len(contrast) == len(read)
+    assert min(contrast.values()) >= 4.5, contrast
+    nb.shot(f"panel-{theme}-{width}")

@@ -33,7 +33,9 @@ export class Foot {
     this.costs.setAttribute("role", "status");
     this.problem = problem();
     const how = element("div", "bcm-group bcm-how");
-    how.append(this.layout, element("span", "bcm-faint", "draw"), this.sample, this.name);
+    const draw = element("span", "bcm-group");
+    draw.append(element("span", "bcm-faint", "draw"), this.sample);
+    how.append(this.layout, draw, this.name);
     const acts = element("div", "bcm-group bcm-right");
     acts.append(this.pause, this.stop, this.go);
     foot.append(how, acts);

@@ -93,12 +93,19 @@ export class PanelView {
       event.stopPropagation();
     });
     const themes = new MutationObserver(() => this.theme());
-    themes.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-name", "data-jp-theme-light", "data-vscode-theme-kind"] });
-    signal.addEventListener("abort", () => themes.disconnect());
+    for (const node of [document.body, document.documentElement]) themes.observe(node, { attributes: true });
+    // Lab puts the host on its page after this: only then is its ground known.
+    const sizes = new ResizeObserver(() => this.theme());
+    sizes.observe(this.root);
+    signal.addEventListener("abort", () => {
+      themes.disconnect();
+      sizes.disconnect();
+    });
   }
 
   theme() {
-    const { dark } = ground(this.host);
+    const { color, dark } = ground(this.host);
+    this.root.style.setProperty("--bcm-paper", color);
     this.root.classList.toggle("bcm-dark", dark);
   }
 

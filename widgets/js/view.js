@@ -121,6 +121,8 @@ export class View {
   /** Follow the page: size, theme, and whether anybody can see it. */
   watch() {
     const sizes = new ResizeObserver(() => {
+      // Lab puts the host on its page after this was made: only then is its ground known.
+      this.theme();
       const wide = this.root.clientWidth;
       if (wide && wide !== this.wide) this.relayout();
       this.wide = wide;
