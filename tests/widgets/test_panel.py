@@ -432,6 +432,48 @@ def test_the_thread_ends_when_nothing_is_left_to_do(explore):
     assert panel.comm is None
 
 
+def test_what_keeps_a_run_from_starting_is_said(explore):
+    panel = explore(template="a bee")
+    page = PanelPage(panel)
+    panel.name = "x" * 200
+    page.say("run")
+    until(lambda: page.heard("problem"))
+    assert "name=" in page.heard("problem")[0][0]["text"]
+    assert panel.current_run is None
+
+
+def test_a_run_that_goes_on_can_be_stopped_while_others_are_looked_at(explore, library, model):
+    bc.run(bc.sweep("a moth", seed=[1], **FEW), model, library=library, name="moth").wait()
+    panel = explore(template="a bee")
+    panel.seeds = range(60)
+    run = panel.run_now()
+    panel.bring_back("moth")
+    assert panel.grid.run is None
+    assert panel.current_run is run
+    panel.stop()
+    until(lambda: panel._run["finished"])
+    assert run.status == "cancelled"
+
+
+def test_decks_that_are_none_are_said_on_the_page(explore, library):
+    folder = library.folder / "decks"
+    folder.mkdir()
+    (folder / "bad.yaml").write_text("name: [")
+    (folder / "good.yaml").write_text("name: ponds\ntemplate: a pond\n")
+    panel = explore(deck="ponds")
+    assert panel.template == "a pond"
+    assert "bad.yaml, line 1" in panel._about["problems"][0]
+
+
+def test_a_library_that_was_closed_is_said(explore, library):
+    panel = explore(template="a bee")
+    counted(panel)
+    library.close()
+    panel.seeds = 5
+    problem = until(lambda: counted(panel)["problems"])[0]
+    assert "is closed" in problem["message"]
+
+
 def test_hostile_texts_are_data(explore, model, library):
     nasty = "<img src=x onerror=alert(1)> {{x}} \u202e\U0001f98b\0"
     panel = explore(template="a {insect}")

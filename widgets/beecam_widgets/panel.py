@@ -145,9 +145,11 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
         usual = found.name == usual_name(found.sweep)
         asking = asking_of(found.sweep, "" if usual else found.name)
         with self._lock:
-            self._current, self._told_end = None, True
+            # A run that goes on can still be stopped here.
+            if self._current is None or self._current.finished:
+                self._current, self._told_end = None, True
+                self._run = {"status": "", "shown": True}
             self.grid.show(found.clips)
-            self._run = {"status": "", "shown": True}
             if asking is not None:
                 self._begin(asking)
         if asking is None:
@@ -238,11 +240,7 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
         if run is not None and run.status in ("pausing", "paused"):
             self.resume()
             return
-        try:
-            self.run_now()
-        except CheckError:
-            self._changed = 0.0  # what is wrong is said where it stands
-            self._said_of = 0
+        self.run_now()
 
     def _on_pause(self, _: dict[str, Any]) -> None:
         self.pause()
@@ -271,6 +269,14 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
         self._history = self._past()
 
     def _due(self) -> float | None:
+        try:
+            return self._wait()
+        except Exception as error:  # noqa: BLE001  (a thread has nobody else to tell)
+            self._complain(f"The panel had a problem: {shorten(error, 300)}")
+            return None
+
+    def _wait(self) -> float | None:
+        """Do what is due; return in how many seconds to look again."""
         self._tell_run()
         with self._lock:
             wait = self._changed + _QUIET - time.monotonic()

@@ -46,6 +46,7 @@ export class Begin {
     this.about = about;
     this.bad = false;
     this.noted = "";
+    if (about.problems.length) this.say(about.problems.join("\n"), true);
   }
 
   /** @param {any} about */
