@@ -65,6 +65,11 @@ def test_decks_suggest_only_what_a_model_can_be_given():
     for deck in bc.decks():
         deck.sweep(model).check(model)
     assert bc.deck("2D animation").arguments_for(model) == {"fps": 12}
+    asked = {"num_frames": 20, "height": bc.Axis("height", (64, 65)), "width": 96, "colour": "red",
+             "negative_prompt": 3}  # fmt: skip
+    deck = bc.Deck("odd", "", "", "a bee", (), asked)
+    assert deck.arguments_for(model) == {"width": 96}
+    assert deck.sweep(model).constants["width"] == 96
 
 
 def test_a_deck_of_ones_own(write):
@@ -170,6 +175,15 @@ def test_the_nearest_deck_shares_words_and_says_which(text, name, words):
     assert {*words} <= {*found.words}
     assert all(word in found.reason for word in words)
     assert bc.intent(text) == found
+
+
+def test_a_word_that_many_decks_have_counts_for_less():
+    first, second = (bc.Deck(f"bee {n}", "", "", "x", ()) for n in "ab")
+    third = bc.Deck("c", "", "", "a moth", ())
+    assert bc.intent("bee moth", [first, second, third]).deck is third
+    found = bc.intent("bee", [first, second, third])
+    assert found.deck is first
+    assert "'bee b' would do as well" in found.reason
 
 
 def test_no_word_in_common_is_no_deck():

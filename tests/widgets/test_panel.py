@@ -158,6 +158,10 @@ def test_pictures_are_in_the_code_by_their_content(explore, model, library):
     page = PanelPage(panel)
     page.edit(lambda state: state["arguments"]["image"]["many"].reverse())
     assert [str(v) for v in panel.arguments["image"].values] == ["cyan", "red"]
+    before = panel.asking
+    for odd in (-1, 2, "0", None):
+        page.edit(lambda state, odd=odd: state["arguments"].update(image={"one": {"object": odd}}))
+    assert panel.asking == before
 
 
 @pytest.mark.parametrize(
@@ -244,9 +248,9 @@ def test_what_no_panel_can_ask_for_is_shown_all_the_same(explore, model, library
     assert "no sweep of that name" in said(lambda: panel.bring_back("nothing"), LibraryError)
     two = bc.sweep("{a} {b} {c} {d}", bc.zip(a=["x", "y"], b=["x", "y"]), bc.zip(c=["1"], d=["2"]))
     assert asking_of(two) is not None
-    assert (
-        asking_of(bc.sweep("{a}{b}{c}", bc.zip(a=["x", "y"], b=["x", "y"]), c=["1", "2"])) is None
-    )
+    pairs = bc.zip(a=["x", "y"], b=["x", "y"])
+    for c in (["1", "2"], ["1", "2", "3"]):
+        assert asking_of(bc.sweep("{a}{b}{c}", pairs, c=c)) is None
 
 
 def test_pause_stop_and_go_on(explore, library):
