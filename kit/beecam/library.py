@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from beecam import kinds, media
 from beecam.claims import Claims
 from beecam.errors import BeecamError, LibraryError, MediaError, shorten
+from beecam.history import History, SweepRecord, SweepRecords
 from beecam.index import SORTS, VERSION, Index
 from beecam.inputs import Inputs
 from beecam.marks import Marks
@@ -88,6 +89,7 @@ class Library:
         folder: Where it is.
         healed: Sentences on what opening had to mend; empty as a rule.
         standing: How far clips are that are not finished.
+        history: Which sweeps were run.
         inputs: Pictures and films that models were given, by their digest.
         claims: Which clips this process is making.
         users: What writes into it in the background.
@@ -112,6 +114,7 @@ class Library:
             raise LibraryError(why_unusable(folder, error)) from error
         self.standing = Standing(folder / "states", self._session.name)
         self.inputs = Inputs(folder / "inputs", self._session.name)
+        self.history = History(folder / "sweeps", self._session.name)
         self.claims = Claims()
         self.users: set[User] = set()
         self._written = itertools.count()
@@ -190,6 +193,32 @@ class Library:
             descending=sort.startswith("-"), limit=limit,
         )  # fmt: skip
         return ClipSet(self, found)
+
+    def sweeps(self) -> SweepRecords:
+        """List the sweeps that were run, the newest first, with their names.
+
+        >>> library.sweeps()
+        >>> library.sweeps()[0].clips      # a grid of what the last one made
+        """
+        return self.history.find(self)
+
+    def sweep(self, name: str) -> SweepRecord:
+        """Find a sweep that was run: the newest of this name.
+
+        >>> library.sweep("bees at dusk").clips
+        >>> bc.run(library.sweep("bees at dusk").sweep, model)   # makes what is missing
+
+        Args:
+            name: As it was given to `bc.run(..., name=...)`, or how a record's key begins.
+
+        Raises:
+            LibraryError: There is none; the message has the nearest names.
+        """
+        return self.history.named(name, self)
+
+    def count(self, keys: Iterable[str]) -> int:
+        """Return how many of these keys have a row: quick, where `known` looks at files, too."""
+        return len(self._index.known(keys))
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Return which of these keys have a clip whose files are there, and not cut off."""

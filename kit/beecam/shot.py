@@ -31,6 +31,10 @@ _MOST = {
     "draft_steps": 1_000,
 }  # fmt: skip
 _FLOATS = ("fps", "guidance_scale")
+# The least and the most of each, whatever the model.
+LIMITS: Mapping[str, tuple[float | None, float | None]] = {
+    **{name: (1, most) for name, most in _MOST.items()}, "fps": (0, 240),
+}  # fmt: skip
 _TEXTS = ("prompt", "negative_prompt", "scheduler", "model", "revision")
 # fps reaches some pipelines as frame_rate; the rest of these decide pixels in all of them.
 RESOLVED_BY_MODEL = (*_SIZES, *_FLOATS, "negative_prompt", "scheduler", "model", "revision")

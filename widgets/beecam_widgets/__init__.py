@@ -1,4 +1,4 @@
-"""beecam_widgets: what a notebook shows of beecam, the live grid of clips first of all.
+"""beecam_widgets: what a notebook shows of beecam: the live grid, its table, the panel.
 
 Importing it registers how runs and clip sets show themselves, so that a run as the last line of a
 cell is a live grid.
@@ -6,14 +6,16 @@ cell is a live grid.
 >>> import beecam_widgets as bw
 >>> run                                          # a live grid
 >>> grid = bw.ClipGrid(run, rows="insect")       # the same, with a handle on it
+>>> bw.explore(model)                            # a panel to ask for sweeps
 """
 
 from __future__ import annotations
 
 from beecam_widgets.grid import ClipGrid
+from beecam_widgets.panel import Panel, explore
 from beecam_widgets.shown import register
 from beecam_widgets.table import ClipTable
 
-__all__ = ["ClipGrid", "ClipTable"]
+__all__ = ["ClipGrid", "ClipTable", "Panel", "explore"]
 
 register()

@@ -33,7 +33,8 @@ export class Find {
     this.store = store;
     this.options = options;
     this.node = element("div", "bcm-find");
-    this.node.setAttribute("role", "search");
+    this.node.setAttribute("role", "group");
+    this.node.setAttribute("aria-label", "find and order");
     this.input = /** @type {HTMLInputElement} */ (element("input", "bcm-query"));
     Object.assign(this.input, {
       type: "search", placeholder: "find:  bee  stars>=3", spellcheck: false, autocomplete: "off",

@@ -96,18 +96,30 @@ export function notebooks(key) {
 }
 
 /**
+ * Whether a key belongs to the notebook while a text is typed: the field has undo, copy, paste and
+ * moves by words of its own, and some keyboards type { with Ctrl and Alt.
+ * @param {Key} key
+ */
+export function notebooksWhileTyping(key) {
+  if (key.key === "Enter") return key.shiftKey || key.ctrlKey || key.metaKey || key.altKey;
+  if (key.altKey || !(key.ctrlKey || key.metaKey)) return false;
+  return key.key.length === 1 && !"zyacvx".includes(key.key.toLowerCase());
+}
+
+/**
  * Keep Jupyter from acting on our keys, and let it act on its own. Its commands look for the mark
  * on the element that has the focus and then on those around it, and would otherwise insert a cell
  * for every `b`; but with the mark Shift+Enter would do nothing either. Must be called before the
  * document hears of the key.
  * @param {KeyboardEvent} event
  * @param {HTMLElement} root
+ * @param {(event: KeyboardEvent) => boolean} theirs which keys are the notebook's
  */
-export function guard(event, root) {
+export function guard(event, root, theirs = notebooks) {
   const target = event.composedPath()[0];
   if (!(target instanceof HTMLElement) || !root.contains(target)) return;
   for (const node of [target, root]) {
-    if (notebooks(event)) node.removeAttribute("data-lm-suppress-shortcuts");
+    if (theirs(event)) node.removeAttribute("data-lm-suppress-shortcuts");
     else node.setAttribute("data-lm-suppress-shortcuts", "true");
   }
 }

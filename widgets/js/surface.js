@@ -63,6 +63,8 @@ export class Surface {
   watch(resized, seen) {
     follow(this.root, this.ending.signal, {
       resized: () => {
+        // Lab puts the host on its page after this was made: only then is its ground known.
+        theme(this.root, this.host);
         const wide = this.root.clientWidth;
         resized(Boolean(wide) && wide !== this.wide);
         this.wide = wide;

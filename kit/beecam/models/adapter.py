@@ -174,6 +174,17 @@ class DiffusersModel:
         """What it makes clips from, in words; one for each way."""
         return [way.tasks for way in self._ways]
 
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The ways in which its weights make clips, the pipeline's own first."""
+        return tuple(self._ways)
+
+    @property
+    def schedulers(self) -> list[str]:
+        """The names of the schedulers that its own way can use."""
+        own = self._ways[0].family.own_timesteps
+        return [self._schedulers.usual] if own else self._schedulers.names
+
     def way(self, shot: Shot) -> Way:
         """Return how a shot is made; the pipeline's own way where none suits."""
         suiting = (way for way in self._ways if way.suits(shot.conditions))
