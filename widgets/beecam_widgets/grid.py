@@ -12,7 +12,7 @@ from beecam.clip import ClipSet
 from beecam.errors import BeecamError, did_you_mean, shorten
 from beecam.run import Run
 from beecam_widgets.source import Source
-from beecam_widgets.surface import Surface, bundle, names_of_axes
+from beecam_widgets.surface import Surface, names_of_axes
 
 
 class _Names(t.List):  # type: ignore[misc]
@@ -44,7 +44,7 @@ class ClipGrid(Surface):
         speed: How fast they play; 1 is as they are.
     """
 
-    _esm, _css = bundle("grid")
+    _surface = t.Unicode("grid").tag(sync=True)
 
     rows = _Names(t.Unicode()).tag(sync=True)
     columns = _Names(t.Unicode()).tag(sync=True)

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 import anywidget
@@ -23,13 +22,13 @@ from beecam.models.base import Model
 from beecam.models.several import taken
 from beecam.run import Run
 from beecam_widgets.asking import Asking, asking_of
+from beecam_widgets.bundles import bundle
 from beecam_widgets.explorer import Explorer
 from beecam_widgets.grid import ClipGrid
 from beecam_widgets.paging import asking_from, page_of
 from beecam_widgets.worker import Worker
 
 TEMPLATE = "a {insect} over {place}"
-_STATIC = resources.files("beecam_widgets") / "static"
 _QUIET = 0.2  # seconds without a change, after which the cells are counted
 _LOOK = 0.3  # seconds between two looks at a run
 _MOST_PROBLEMS, _MOST_HISTORY = 30, 60
@@ -52,8 +51,7 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
         grid: The grid below the panel.
     """
 
-    _esm = (_STATIC / "panel.js").read_text(encoding="utf-8")
-    _css = (_STATIC / "panel.css").read_text(encoding="utf-8")
+    _esm, _css = bundle("panel")
 
     # Each has one writer, Python; the page says what it wants in messages.
     _about = t.Dict().tag(sync=True)

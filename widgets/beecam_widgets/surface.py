@@ -6,7 +6,6 @@ import html
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
 from typing import Any, ClassVar
 
 import anywidget
@@ -18,20 +17,14 @@ from beecam.errors import BeecamError, did_you_mean
 from beecam.query import Row, in_order, parse
 from beecam.rows import USUAL, names_in, rows_of
 from beecam.run import Run
+from beecam_widgets.bundles import bundle
 from beecam_widgets.publisher import Publisher
 from beecam_widgets.shared import FOLLOWED, Shared, shared_by
 from beecam_widgets.source import Source, clips_of, source_of
 
 _SHEET_BYTES = 700_000
-_STATIC = resources.files("beecam_widgets") / "static"
 # Of so many clips the names of facts are looked up before a filter is taken.
 _ASKED = 200
-
-
-def bundle(name: str, style: str | None = None) -> tuple[str, str]:
-    """Return the script and the style of a surface; the style may be another one's."""
-    script, look = _STATIC / f"{name}.js", _STATIC / f"{style or name}.css"
-    return script.read_text(encoding="utf-8"), look.read_text(encoding="utf-8")
 
 
 class Surface(anywidget.AnyWidget):  # type: ignore[misc]
@@ -46,11 +39,15 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
             in which they came.
     """
 
+    # One for all of them: they share nearly all that they are made of.
+    _esm, _css = bundle("clips")
+
     filter = t.Unicode().tag(sync=True)
     sort = t.Unicode().tag(sync=True)
     _current = t.Int(-1).tag(sync=True, echo_update=False)
     _selected = t.List(t.Int()).tag(sync=True, echo_update=False)
     _sheet = t.Unicode().tag(sync=True)
+    _surface = t.Unicode().tag(sync=True)
     # The traits that make up `view`, by the names that people see.
     view_parts: ClassVar[Mapping[str, str]] = {
         "filter": "filter", "sort": "sort", "current": "_current", "selected": "_selected",

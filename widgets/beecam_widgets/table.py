@@ -10,7 +10,7 @@ import traitlets as t
 from beecam.clip import ClipSet
 from beecam.errors import BeecamError, did_you_mean
 from beecam.run import Run
-from beecam_widgets.surface import Surface, bundle
+from beecam_widgets.surface import Surface
 
 
 class ClipTable(Surface):
@@ -27,7 +27,7 @@ class ClipTable(Surface):
         height: That the table may take, in pixels.
     """
 
-    _esm, _css = bundle("table", style="grid")
+    _surface = t.Unicode("table").tag(sync=True)
 
     columns = t.List(t.Unicode()).tag(sync=True)
     height = t.Int(460, min=120, max=4000).tag(sync=True)

@@ -2,8 +2,10 @@
 
 import { Store } from "./store.js";
 
-/** @param {new (store: Store, model: any, host: HTMLElement) => {close: () => void}} Kind */
-export function widget(Kind) {
+/** @typedef {new (store: Store, model: any, host: HTMLElement) => {close: () => void}} Kind */
+
+/** @param {Record<string, Kind>} kinds by the name that the widget's model gives */
+export function widget(kinds) {
   /** @type {Store} */
   let store;
   return {
@@ -21,7 +23,7 @@ export function widget(Kind) {
     },
     /** Once for a view. @param {{model: any, el: HTMLElement}} context */
     render({ model, el }) {
-      const view = new Kind(store, model, el);
+      const view = new kinds[model.get("_surface")](store, model, el);
       return () => view.close();
     },
   };

@@ -6,7 +6,6 @@ import { button, element, starRow } from "./dom.js";
 import { Find } from "./find.js";
 import { notebooks } from "./keys.js";
 import { openMenu } from "./menu.js";
-import { widget } from "./start.js";
 import { Surface } from "./surface.js";
 import { Tile } from "./tile.js";
 
@@ -363,5 +362,3 @@ function widthOf(name) {
   if (name === "stars") return "104px";
   return name === "tags" ? "minmax(80px, 1.5fr)" : "minmax(64px, 1fr)";
 }
-
-export default () => widget(Table);

@@ -1,0 +1,7 @@
+// The surfaces that show clips, in one bundle: they share nearly all they are made of.
+
+import { widget } from "./start.js";
+import { Table } from "./table.js";
+import { View } from "./view.js";
+
+export default () => widget({ grid: View, table: Table });
