@@ -286,7 +286,7 @@ def test_the_table_follows_the_grid_and_orders_it(notebook):
     view, order, chosen = asked(nb, 3)
     assert (view["sort"], order, chosen) == ("-seed", "-seed", 2)
     assert find_flaws(page) == []
-    page.get_by_label("columns").click()
+    page.get_by_label("columns", exact=True).click()
     page.get_by_role("menuitemradio", name="prompt", exact=True).click()
     table.get_by_text("a bee over sea").first.wait_for()
     table.locator(".bcm-query").fill("moth")
@@ -296,6 +296,38 @@ def test_the_table_follows_the_grid_and_orders_it(notebook):
     for key in ("a", "b", "m", "z", "d", "Enter"):
         page.keyboard.press(key)
     assert nb.state() == before
+
+
+def test_the_viewer_follows_the_cursor_and_the_selection(notebook):
+    nb = notebook(
+        "viewer", started("viewer", seeds=2) + GRID.format(""),
+        "viewer = bw.ClipViewer(run, height=300)\nviewer",
+        "import json\nprint(json.dumps([grid.view['current'], [c.stars for c in run.clips]]))",
+    )  # fmt: skip
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 8)
+    nb.run(2)
+    viewer = page.locator(".bcm-root").nth(1)
+    viewer.locator("video.bcm-there").wait_for()
+    page.locator(".bcm-scroll").focus()
+    for key in ("Home", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    viewer.get_by_text("place dunes · seed 1").wait_for()
+    assert page.evaluate("() => document.activeElement.className") == "bcm-scroll", "keys stay"
+    viewer.get_by_label("next clip (→)").click()
+    viewer.get_by_text("insect moth · place sea · seed 0").wait_for()
+    before = nb.state()
+    for key in ("4", "b", "a", "x", "x", "Space", "."):
+        page.keyboard.press(key)
+    assert nb.state() == before
+    until(page, same(lambda: asked(nb, 3), [4, [0, 0, 0, 0, 4, 0, 0, 0]]))
+    page.locator(".bcm-scroll").focus()
+    for key in ("s", "ArrowRight", "s"):
+        page.keyboard.press(key)
+    viewer.locator("video.bcm-there").nth(1).wait_for()
+    nb.shot("viewer")
+    assert find_flaws(page) == []
 
 
 def test_full_screen_and_scrubbing_all(notebook):

@@ -15,7 +15,8 @@ from beecam_widgets.grid import ClipGrid
 from beecam_widgets.panel import Panel, explore
 from beecam_widgets.shown import register
 from beecam_widgets.table import ClipTable
+from beecam_widgets.viewer import ClipViewer
 
-__all__ = ["ClipGrid", "ClipTable", "Panel", "explore"]
+__all__ = ["ClipGrid", "ClipTable", "ClipViewer", "Panel", "explore"]
 
 register()

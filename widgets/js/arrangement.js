@@ -97,7 +97,7 @@ export class Arrangement {
     chip.addEventListener("click", (event) => {
       event.stopPropagation();
       // The click at the end of a drag is none.
-      if (event.timeStamp - this.dropped < 100) return;
+      if (event.detail && event.timeStamp - this.dropped < 100) return;
       openMenu(chip, this.entries(name, zone, places), this.options.root());
     });
     this.draggable(chip, name);

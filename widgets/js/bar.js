@@ -1,12 +1,10 @@
 // The bar above the grid: what runs, how far it is, and the few controls that all cells share.
 
 import { button, dress, element } from "./dom.js";
-import { openMenu } from "./menu.js";
+import { Player } from "./player.js";
 import { summary } from "./text.js";
 
 /** @typedef {import("./store.js").Store} Store */
-
-const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
 export class Bar {
   /**
@@ -33,19 +31,7 @@ export class Bar {
     this.range.setAttribute("aria-label", "size of the cells");
     this.range.title = "size of the cells";
     this.range.addEventListener("input", () => acts.size(Number(this.range.value)));
-    this.playing = button("pause", "stop all clips", acts.play);
-    this.playing.classList.add("bcm-quiet");
-    this.scrub = /** @type {HTMLInputElement} */ (element("input", "bcm-range bcm-scrub"));
-    Object.assign(this.scrub, { type: "range", min: "0", max: "1", step: "0.001", value: "0" });
-    this.scrub.setAttribute("aria-label", "place in all clips");
-    this.scrub.title = "place in all clips";
-    this.scrub.addEventListener("input", () => acts.scrub(Number(this.scrub.value)));
-    this.speed = button("", "speed", () => openMenu(this.speed, SPEEDS.map((speed) => ({
-      label: `${speed}×`, on: speed === this.shownSpeed, act: () => acts.speed(speed),
-    })), acts.root()), "1×");
-    this.speed.classList.add("bcm-quiet");
-    this.speed.setAttribute("aria-haspopup", "menu");
-    this.shownSpeed = 1;
+    this.player = new Player(acts);
     this.full = button("full", "full screen (F)", acts.full);
     this.full.classList.add("bcm-quiet");
     const help = button("", "keys (?)", acts.help, "?");
@@ -53,7 +39,7 @@ export class Bar {
     const left = element("div", "bcm-group");
     left.append(this.go, this.stop, this.count, this.message);
     const right = element("div", "bcm-group bcm-right");
-    right.append(this.title, this.playing, this.scrub, this.speed, this.range, this.full, help);
+    right.append(this.title, this.player.node, this.range, this.full, help);
     this.node.append(left, right, this.track);
   }
 
@@ -86,16 +72,9 @@ export class Bar {
     this.fill.style.transform = `scaleX(${run?.total ? finished / run.total : 0})`;
   }
 
-  /** @param {number} share how far all clips are, 0 to 1 */
-  moved(share) {
-    if (document.activeElement !== this.scrub || !this.scrub.matches(":active")) this.scrub.value = String(share);
-  }
-
   /** @param {boolean} playing @param {number} size @param {number} speed */
   show(playing, size, speed) {
-    this.shownSpeed = speed;
-    dress(this.speed, "", `speed, ${speed}×`, `${speed}×`);
-    dress(this.playing, playing ? "pause" : "play", playing ? "stop all clips (space)" : "play all clips (space)");
+    this.player.show(playing, speed);
     if (document.activeElement !== this.range) this.range.value = String(size);
   }
 }

@@ -3,5 +3,6 @@
 import { widget } from "./start.js";
 import { Table } from "./table.js";
 import { View } from "./view.js";
+import { Viewer } from "./viewer.js";
 
-export default () => widget({ grid: View, table: Table });
+export default () => widget({ grid: View, table: Table, viewer: Viewer });

@@ -72,8 +72,8 @@ export class Large {
     return this.store.mark(this.cell);
   }
 
-  /** @param {number[]} cells one, or up to MOST */
-  show(cells) {
+  /** @param {number[]} cells one, or up to MOST @param {boolean} focus whether keys go here */
+  show(cells, focus = true) {
     this.empty();
     this.cells = cells.slice(0, MOST);
     this.at = 0;
@@ -86,7 +86,7 @@ export class Large {
     this.side.replaceChildren();
     this.refresh();
     for (const cell of this.cells) this.store.details.want(cell);
-    this.node.focus({ preventScroll: true });
+    if (focus) this.node.focus({ preventScroll: true });
   }
 
   hide() {

@@ -201,7 +201,7 @@ export class View extends Surface {
     if (this.large.open) this.large.paint(seconds, this.playing, this.clock.speed);
     else this.scroller.paint(seconds);
     const length = this.length();
-    this.bar.moved(((seconds % length) + length) % length / length);
+    this.bar.player.moved(((seconds % length) + length) % length / length);
   }
 
   // --- acts -----------------------------------------------------------------------------------
