@@ -288,7 +288,7 @@ def test_the_table_follows_the_grid_and_orders_it(notebook):
     assert find_flaws(page) == []
     page.get_by_label("columns", exact=True).click()
     page.get_by_role("menuitemradio", name="prompt", exact=True).click()
-    table.get_by_text("a bee over sea").first.wait_for()
+    table.locator(".bcm-value", has_text="a bee over sea").first.wait_for()
     table.locator(".bcm-query").fill("moth")
     until(page, same(lambda: table.locator(".bcm-line").count(), 6))
     before = nb.state()
