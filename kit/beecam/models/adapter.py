@@ -397,8 +397,10 @@ class DiffusersModel:
             scheduler, timesteps = unshifted(scheduler, shots[0].num_inference_steps or 1)
             arguments["timesteps"] = timesteps
         own["scheduler"] = scheduler
-        if hasattr(pipe, "encode_prompt"):
-            own["encode_prompt"] = timing.aside(self._texts.remembering(pipe, shots))
+        reads = hasattr(pipe, "encode_prompt")
+        remembering = self._texts.remembering(pipe, shots) if reads else None
+        if remembering is not None:
+            own["encode_prompt"] = timing.aside(remembering)
         own["prepare_latents"] = mixing(pipe.prepare_latents, shots, drawn_from)
 
         def predict(latents: Any) -> list[Frames]:
@@ -421,6 +423,8 @@ class DiffusersModel:
                     output = pipe(**arguments)
             finally:
                 self.pipe.maybe_free_model_hooks()
+        if remembering is not None:
+            self._texts.need_all_read(remembering, shots)
         found = frames_of(output.frames, shots[0])
         if not self._preview.ready and denoising.latents is not None:
             # None came with the model: one is learnt from what was just decoded.
