@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -162,7 +162,7 @@ def _templates(prompt: Any, problems: list[Problem]) -> tuple[list[Zip], list[An
         )))  # fmt: skip
         return [group], []
     values = found[0].values
-    problems += [problem for value in values for problem in blend.wrong_with(value)]
+    problems += [problem for value in values for problem in _wrong_text(value)]
     return [group], [v for v in values if isinstance(v, str) or blend.is_blend(v)]
 
 
@@ -197,6 +197,11 @@ def _with_read(axis: Axis, problems: list[Problem]) -> Axis:
             return Axis(axis.name, tuple(range(len(axis))), axis.labels, axis.notes)
     named = axis.labels != tuple(map(str, axis.values))  # by whoever made the axis
     return Axis(axis.name, tuple(values), axis.labels if named else (), axis.notes)
+
+
+def _wrong_text(value: Any) -> Iterable[Problem]:
+    single = not isinstance(value, (str, tuple, list))
+    return [_no_text(value)] if single else blend.wrong_with(value)
 
 
 def _no_text(value: Any) -> Problem:
