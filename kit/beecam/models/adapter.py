@@ -141,6 +141,12 @@ class DiffusersModel:
         made.speed = made._speed_of(name)  # noqa: SLF001
         return made
 
+    def beside(self) -> DiffusersModel:
+        """Return this model for single calls that shall not wait for a run; see `Lanes.beside`."""
+        made = copy.copy(self)
+        made._lanes = self._lanes.beside()  # noqa: SLF001
+        return made
+
     def _speed_of(self, name: str | None) -> Speed:
         names = self._schedulers.names if name == "fast" else []
         return speed_of(name, self._ways[0], names)
