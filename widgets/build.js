@@ -7,7 +7,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const outdir = process.argv[2] ?? join(here, "beecam_widgets", "static");
 await build({
   absWorkingDir: here,
-  entryPoints: ["js/grid.js", "js/grid.css"],
+  entryPoints: ["js/grid.js", "js/grid.css", "js/live.js", "js/live.css"],
   outdir,
   bundle: true,
   minify: true,

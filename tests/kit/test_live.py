@@ -213,9 +213,10 @@ def test_a_run_goes_on_beside_it(live, eye, pollen, library):
     assert not run.finished, "it waits for no call of the run"
     assert np.array_equal(sight.frames, frames(pollen, [sight.shot])[0])
     assert not run.wait(60).errors
-    assert (
-        np.array_equal(run.clips[0].remake(pollen), run.clips[0].frames()) or len(run.clips) == 12
-    )
+    assert len(run.clips) == 12
+    # The mp4 is nearly what was made; a clip that another one got into would be far from it.
+    for clip in run.clips[::3]:
+        assert np.abs(clip.remake(pollen).astype(int) - clip.frames()).mean() < 6
 
 
 def test_other_models_wait_for_their_only_lane():

@@ -1,4 +1,4 @@
-"""beecam_widgets: what a notebook shows of beecam, the live grid of clips.
+"""beecam_widgets: what a notebook shows of beecam, the live grid of clips and the live view.
 
 Importing it registers how runs and clip sets show themselves, so that a run as the last line of a
 cell is a live grid.
@@ -6,13 +6,15 @@ cell is a live grid.
 >>> import beecam_widgets as bw
 >>> run                                          # a live grid
 >>> grid = bw.ClipGrid(run, rows="insect")       # the same, with a handle on it
+>>> bw.live(model, "a bee over dunes")           # a clip that follows sliders
 """
 
 from __future__ import annotations
 
 from beecam_widgets.grid import ClipGrid
+from beecam_widgets.live import Live, live
 from beecam_widgets.shown import register
 
-__all__ = ["ClipGrid"]
+__all__ = ["ClipGrid", "Live", "live"]
 
 register()
