@@ -19,8 +19,8 @@ import traitlets as t
 from beecam import media
 from beecam.clip import Clip, ClipSet
 from beecam.engines.live import CLIP, DRAFT, PREVIEW, PROBLEM, STEP, LiveEngine, Sight
-from beecam.errors import BeecamError, Problem, shorten
-from beecam.kinds import flag, loaded, need, opened, whole
+from beecam.errors import BeecamError, CheckError, Problem, shorten
+from beecam.kinds import flag, loaded, need, opened, text, whole
 from beecam.library import Library, open_library
 from beecam.models.base import Model
 from beecam.models.load import load
@@ -114,7 +114,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         """
         need([
             *loaded(model), *opened(library), *flag("refine", refine),
-            *whole("steps", steps, 1, 100, or_none=True),
+            *whole("steps", steps, 1, 100, or_none=True), *text("prompt_b", prompt_b),
         ])  # fmt: skip
         first = make_shot(prompt, **arguments)
         full = _checked(model, first)
@@ -159,6 +159,10 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     @shot.setter
     def shot(self, value: Shot) -> None:
+        if not isinstance(value, Shot):
+            raise CheckError([Problem("shot", (
+                f"shot={shorten(value)}: a shot is needed, as in bc.shot({str(value)!r})."
+            ))])  # fmt: skip
         need(check_values(value))
         dials = self._set.like(value, self._sliders)
         base = value.replace(model=None, revision=None)

@@ -29,8 +29,9 @@ export class LiveStore extends EventTarget {
     /** What Python doesn't know yet. @type {any} */
     this.waiting = null;
     this.n = 0;
-    this.heard = -1;
-    /** When the oldest message without an answer was sent; 0 for none. */
+    /** Numbers of what was sent and has no answer yet. @type {number[]} */
+    this.open = [];
+    /** Since when nothing was heard of them; 0 for none. */
     this.since = 0;
     this.sent = -Infinity;
     this.state = "";
@@ -49,6 +50,7 @@ export class LiveStore extends EventTarget {
   }
 
   hello() {
+    this.open.push(0);
     this.say({ kind: "hello" });
   }
 
@@ -66,7 +68,7 @@ export class LiveStore extends EventTarget {
   flush() {
     if (!this.waiting || this.timer !== null) return;
     const now = this.now();
-    if (this.unanswered() >= AHEAD && now - this.sent < AGAIN_AFTER) return this.look();
+    if (this.open.length >= AHEAD && now - this.sent < AGAIN_AFTER) return this.look();
     const wait = this.sent + PACE - now;
     if (wait > 0) {
       this.timer = setTimeout(() => {
@@ -77,17 +79,14 @@ export class LiveStore extends EventTarget {
     }
     const dials = this.waiting;
     this.waiting = null;
+    this.open.push(this.n);
     this.say({ kind: "ask", n: this.n, dials });
-  }
-
-  unanswered() {
-    return this.n - Math.max(0, this.heard);
   }
 
   /** @param {any} content */
   say(content) {
-    const now = this.sent = this.now();
-    this.since ||= now;
+    this.sent = this.now();
+    if (this.open.length) this.since ||= this.sent;
     try {
       this.send({ ...content, client: this.client });
     } catch {
@@ -105,7 +104,7 @@ export class LiveStore extends EventTarget {
       if (late > GONE_AFTER) this.become("gone");
       else if (late > BUSY_AFTER) this.become("busy");
       this.flush();
-      if (this.since) this.look();
+      if (this.since || this.waiting) this.look();
     }, LOOK_EVERY);
   }
 
@@ -121,9 +120,9 @@ export class LiveStore extends EventTarget {
     this.ready = true;
     const n = content.kind === "heard" ? content.by?.[this.client]
       : content.client === this.client ? content.n : undefined;
-    if (typeof n === "number") this.heard = Math.max(this.heard, n);
+    if (typeof n === "number") this.open = this.open.filter((one) => one > n);
     // Any word of the kernel's says that it lives.
-    this.since = this.heard >= this.n ? 0 : this.now();
+    this.since = this.open.length ? this.now() : 0;
     this.become("");
     if (content.kind === "sight" && buffers.length) this.take(content, buffers[0]);
     else if (content.kind === "sight") this.tell("step", content);

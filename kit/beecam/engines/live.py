@@ -20,8 +20,10 @@ from beecam.shot import Shot, check_values
 
 # Seconds. What is as near to its end as this is finished, whatever is asked for meanwhile.
 _NEAR = 0.15
-# So long nothing may be seen; then a preview is shown, or the clip is finished.
-_PATIENCE = 0.4
+# So long nothing may be seen; then a preview is shown, or else the clip is finished.
+_PATIENCE = 0.25
+# So long no clip may be finished, if one can be in the same time.
+_BREATH = 0.4
 _REST = 0.5
 # A preview is worth its while if the clip is further away than this; more often nobody can see.
 _PREVIEW_AHEAD = 0.15
@@ -105,7 +107,7 @@ class LiveEngine:
         self._wish: _Wish | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._seen = 0.0
+        self._seen = self._finished = 0.0
         self._tail = 0.0
         self._kept: OrderedDict[str, Frames] = OrderedDict()
         self._bytes = 0
@@ -162,7 +164,7 @@ class LiveEngine:
             rested = time.monotonic() - before
         if rested > self._rest:
             # The hand begins to move: nothing is late yet.
-            self._seen = time.monotonic()
+            self._seen = self._finished = time.monotonic()
         if rested > _LOOK_AGAIN:
             self._model.refresh()
         return wish
@@ -213,18 +215,19 @@ class LiveEngine:
             raise Stopped("something else was asked for.")
         if quietly:
             return
-        late = now - self._seen > self._patience
-        if self._interrupted() and ahead > _NEAR:
-            if late and self._previewed(step, wish, shot):
-                late = False
-            if not late:
+        if self._interrupted() and not self._worth_finishing(ahead, now):
+            late = now - self._seen > self._patience
+            if not late or self._previewed(step, wish, shot):
                 raise Stopped("something else was asked for.")
-            return
         if ahead > _PREVIEW_AHEAD and now - call.previewed > _PREVIEW_EVERY:
             call.previewed = now
             if not self._previewed(step, wish, shot) and now - call.told > _TOLD_EVERY:
                 call.told = now
                 self._say(wish, STEP, shot, step=step.step, steps=step.steps)
+
+    def _worth_finishing(self, ahead: float, now: float) -> bool:
+        """Return whether a clip that nobody waits for is so near that it shows where one goes."""
+        return ahead <= _NEAR or (ahead <= _BREATH < now - self._finished)
 
     def _previewed(self, step: Step, wish: _Wish, shot: Shot) -> bool:
         """Show what is predicted by now; return whether it can be."""
@@ -242,6 +245,7 @@ class LiveEngine:
 
     def _show(self, wish: _Wish, kind: str, shot: Shot, frames: Frames) -> None:
         steps = shot.num_inference_steps or 0
+        self._finished = time.monotonic()
         self._say(wish, kind, shot, frames, step=steps, steps=steps)
 
     def _say(
