@@ -19,7 +19,7 @@ def node():
 
 def test_rebuilding_gives_the_same_bytes(node, tmp_path):
     subprocess.run([node, "build.js", str(tmp_path)], cwd=WIDGETS, check=True)
-    for name in ("grid.js", "grid.css"):
+    for name in ("grid.js", "grid.css", "live.js", "live.css"):
         assert (tmp_path / name).read_bytes() == (STATIC / name).read_bytes(), (
             f"{name} is not what widgets/js gives: run `npm run build` in widgets/"
         )
@@ -39,9 +39,10 @@ def test_the_sources_have_the_types_they_claim(node):
     assert done.returncode == 0, done.stdout
 
 
-def test_the_bundle_is_small_and_needs_no_network():
-    text = (STATIC / "grid.js").read_text()
-    assert len(text) + len((STATIC / "grid.css").read_text()) < 150_000
+@pytest.mark.parametrize(("name", "limit"), [("grid", 150_000), ("live", 25_000 + 20_000)])
+def test_the_bundle_is_small_and_needs_no_network(name, limit):
+    text = (STATIC / f"{name}.js").read_text()
+    assert len(text) + len((STATIC / f"{name}.css").read_text()) < limit
     for word in ("https:", "http:", "import(", "eval(", "innerHTML"):
         assert word not in text.replace("http://www.w3.org/2000/svg", ""), word
 
