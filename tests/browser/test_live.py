@@ -110,7 +110,7 @@ def test_keys_play_roll_keep_copy_and_stay_in_the_view(live):
     page.keyboard.press("k")
     page.get_by_text("1 kept").wait_for()
     page.keyboard.press("c")
-    page.locator(".bcm-kept").filter(has_text="cop").wait_for()
+    page.locator(".bcm-status").filter(has_text="cop").wait_for()
     page.keyboard.press("?")
     page.locator(".bcm-help").wait_for()
     nb.shot("live-help")

@@ -171,6 +171,25 @@ def test_a_shot_can_be_set_and_comes_back(show, pollen):
     assert (view.shot.prompt, view.shot.seed) == ("a fly", 2)
 
 
+def test_what_a_shot_brought_along_can_be_turned_back(show):
+    view = show(steps=4, num_inference_steps=4, guidance_rescale=0.5)
+    assert view.shot.arguments == {"guidance_rescale": 0.5}
+    page = Page(view)
+    turn(page, 1, more={"guidance_rescale": 0.0})
+    wait_for_n(page, 1)
+    assert view.shot.arguments == {}
+
+
+def test_refining_can_be_switched_off_and_on(show):
+    view = show(steps=3, num_inference_steps=6)
+    page = Page(view)
+    turn(page, 1)
+    wait_for_n(page, 1)
+    view.refine = False
+    page.wait_for(lambda: [s for s in sights(page, "clip") if s[0]["steps"] == 3])
+    assert view.shot.num_inference_steps == 3
+
+
 def test_prompts_stay_on_their_sides_when_the_other_gets_heavier():
     dials = Dials(BEE, MOTH, blend=0.4)
     base = bc.shot(BEE)

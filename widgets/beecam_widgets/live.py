@@ -120,8 +120,8 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         full = _checked(model, first)
         self.model = model
         self._library = library
-        self._begin(first, full)
         self._sliders = sliders_of(model, first)
+        self._begin(first, full)
         self._lock = threading.Lock()
         self._kept: list[Clip] = []
         self._asked: OrderedDict[int, tuple[str, int, Dials]] = OrderedDict()
@@ -235,7 +235,8 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _begin(self, base: Shot, full: Shot) -> None:
         """Take all from a shot that there are no dials for."""
-        self._base = base
+        own = {n: v for n, v in base.arguments.items() if n not in self._sliders}
+        self._base = base.replace(extra=own)
         self._usual = full.num_inference_steps or 1
         quick = base.replace(scheduler=_QUICK_SCHEDULER)
         self._quick = base.scheduler is None and not list(self.model.check(quick))
@@ -263,6 +264,11 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             "usual_guidance": full.guidance_scale,
             "sliders": [vars(slider) for slider in self._sliders.values()],
         }  # fmt: skip
+
+    @t.observe("refine")  # type: ignore[untyped-decorator]
+    def _on_refine(self, _: Any) -> None:
+        if self._number:
+            self._ask("", 0, self._set)
 
     # --- what is asked and seen ----------------------------------------------------------------
 

@@ -64,7 +64,7 @@ export function sliderRow({ label, least, most, step, usual, words, say }, turne
   });
   set(usual);
   row.append(name, input, shown);
-  return { row, input, set, value: () => Number(input.value) };
+  return { row, name, input, set, value: () => Number(input.value) };
 }
 
 /**

@@ -40,7 +40,7 @@ export class Panel {
     this.steps = sliderRow({
       label: "Steps", least: 1, most: Math.max(about.usual_steps, 2), step: 1,
       usual: Math.min(6, about.usual_steps),
-      say: (value) => `${value} steps while the hand moves`,
+      say: (value) => `${value} steps`,
     }, this.turned);
     this.more = about.sliders.map((/** @type {any} */ one) => {
       const label = one.name.replaceAll("_", " ");
@@ -91,9 +91,11 @@ export class Panel {
     this.blend.input.disabled = !this.promptB.area.value.trim();
   }
 
-  /** @param {any} about */
-  describe(about) {
+  /** @param {any} about @param {boolean} refine whether all steps are made at rest */
+  describe(about, refine) {
     this.steps.input.max = String(Math.max(about.usual_steps, 2));
+    this.steps.name.textContent = refine ? "Draft steps" : "Steps";
+    this.steps.row.title = refine ? `while the hand moves; all ${about.usual_steps} at rest` : "";
   }
 
   close() {

@@ -21,6 +21,8 @@ const HELP = [
   ["?", "this help"],
 ];
 
+const NOTED = 3000;
+
 export class LiveView {
   /** @param {LiveStore} store @param {any} model @param {HTMLElement} host */
   constructor(store, model, host) {
@@ -38,7 +40,10 @@ export class LiveView {
     this.panel = new Panel(model.get("_about"), () => this.turn());
     this.go = button("play", "play (space)", () => this.play(!this.playing));
     this.status = element("span", "bcm-status");
-    this.kept = element("span", "bcm-kept");
+    /** What was done just now, in a word. */
+    this.done = "";
+    /** @type {any} */
+    this.fading = null;
     this.keeper = worded("Keep", "keep it in the library (K)", () => this.keep());
     this.help = helpBox(() => this.toggleHelp());
     this.toast = element("div", "bcm-toast");
@@ -48,7 +53,7 @@ export class LiveView {
     this.spoken.setAttribute("aria-live", "polite");
     const right = element("div", "bcm-group bcm-right");
     right.append(
-      this.kept, this.keeper, worded("Copy as code", "copy it as code (C)", () => this.copy()),
+      this.keeper, worded("Copy as code", "copy it as code (C)", () => this.copy()),
       worded("?", "keys (?)", () => this.toggleHelp()),
     );
     const bar = element("div", "bcm-bar bcm-livebar");
@@ -111,13 +116,12 @@ export class LiveView {
     on("problem", (text) => this.complain(text));
     on("kept", (count) => {
       this.keeper.disabled = false;
-      this.kept.textContent = `${count} kept`;
-      this.say("kept in the library");
+      this.note(`${count} kept`);
     });
     /** @type {[string, () => void][]} */
     const traits = [
       ["_dials", () => this.adopt(model.get("_dials"))],
-      ["_about", () => this.describe()],
+      ["_about", () => this.describe()], ["refine", () => this.describe()],
       ["playing", () => this.play(Boolean(model.get("playing")), false)],
     ];
     for (const [name, act] of traits) {
@@ -154,7 +158,7 @@ export class LiveView {
   describe() {
     const about = this.model.get("_about");
     this.scene.describe(about);
-    this.panel.describe(about);
+    this.panel.describe(about, this.model.get("refine"));
     this.refresh();
   }
 
@@ -170,7 +174,7 @@ export class LiveView {
     };
     const draft = store.picture?.what === "draft" && model.get("refine");
     const resting = draft ? `all ${about.usual_steps} steps at rest` : "";
-    this.status.textContent = away[store.state] || instead || resting
+    this.status.textContent = away[store.state] || this.done || instead || resting
       || (store.picture ? about.model : "connecting to the kernel");
     this.status.classList.toggle("bcm-far", store.state === "gone");
     dress(this.go, this.playing ? "pause" : "play", this.playing ? "stop (space)" : "play (space)");
@@ -220,14 +224,25 @@ export class LiveView {
   keep() {
     if (this.keeper.disabled) return;
     this.keeper.disabled = true;
-    this.kept.textContent = "keeping";
+    this.note("keeping it");
     this.store.keep();
   }
 
   async copy() {
     const done = await copy(this.store.code, this.root);
-    this.kept.textContent = done ? "copied" : "print view.code to copy it";
-    this.say(this.kept.textContent);
+    this.note(done ? "copied" : "print view.code to copy it");
+  }
+
+  /** Say for some seconds what was done. @param {string} text */
+  note(text) {
+    this.done = text;
+    this.spoken.textContent = text;
+    clearTimeout(this.fading);
+    this.fading = setTimeout(() => {
+      this.done = "";
+      this.refresh();
+    }, NOTED);
+    this.refresh();
   }
 
   toggleHelp() {
@@ -247,18 +262,14 @@ export class LiveView {
   /** @param {string} text */
   complain(text) {
     this.keeper.disabled = false;
-    if (this.kept.textContent === "keeping") this.kept.textContent = "";
+    this.done = "";
     this.toast.textContent = text;
     this.toast.hidden = false;
   }
 
-  /** @param {string} text for screen readers */
-  say(text) {
-    this.spoken.textContent = text;
-  }
-
   close() {
     this.ending.abort();
+    clearTimeout(this.fading);
     this.panel.close();
     this.clock.stop();
     this.root.remove();
