@@ -22,8 +22,8 @@ from beecam.shot import Shot, check_values
 _NEAR = 0.15
 # So long nothing may be seen; then a preview is shown, or else the clip is finished.
 _PATIENCE = 0.25
-# So long no clip may be finished, if one can be in the same time.
-_BREATH = 0.4
+# A clip is also finished if it takes no longer than there was none; but never longer than this.
+_BREATH = 0.6
 _REST = 0.5
 # A preview is worth its while if the clip is further away than this; more often nobody can see.
 _PREVIEW_AHEAD = 0.15
@@ -227,7 +227,7 @@ class LiveEngine:
 
     def _worth_finishing(self, ahead: float, now: float) -> bool:
         """Return whether a clip that nobody waits for is so near that it shows where one goes."""
-        return ahead <= _NEAR or (ahead <= _BREATH < now - self._finished)
+        return ahead <= max(_NEAR, min(_BREATH, now - self._finished))
 
     def _previewed(self, step: Step, wish: _Wish, shot: Shot) -> bool:
         """Show what is predicted by now; return whether it can be."""
