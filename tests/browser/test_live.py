@@ -108,7 +108,7 @@ def test_keys_play_roll_keep_copy_and_stay_in_the_view(live):
     at_rest(page)
     assert picture(page) != before
     page.keyboard.press("k")
-    page.get_by_text("1 kept").wait_for()
+    page.locator(".bcm-status").filter(has_text="1 kept").wait_for()
     page.keyboard.press("c")
     page.locator(".bcm-status").filter(has_text="cop").wait_for()
     page.keyboard.press("?")
@@ -189,13 +189,35 @@ def test_a_kernel_that_is_gone_is_said_in_a_sentence(live):
     at_rest(page)
 
 
+def test_what_fails_is_a_sentence_on_the_clip_and_goes_with_the_next(live):
+    nb, page = live(
+        "fails", "kept = type(view.model).generate; type(view.model).generate = lambda *a, **k: 1 / 0",
+        "type(view.model).generate = kept",
+    )  # fmt: skip
+    nb.run(2, wait=True)
+    seed = page.get_by_label("Seed A", exact=True)
+    seed.fill("55")
+    page.locator(".bcm-scene .bcm-toast").filter(has_text="division by zero").wait_for()
+    nb.shot("live-problem")
+    nb.run(3, wait=True)
+    seed.fill("56")
+    at_rest(page)
+    assert page.locator(".bcm-toast").is_hidden()
+
+
 def test_two_views_move_together(live):
     nb, page = live("two", "view")
     nb.run(2)
     until(page, same(lambda: page.locator(".bcm-root").count(), 2))
     page.get_by_label("Blend").nth(0).fill("0.6")
-    until(page, same(lambda: page.locator(".bcm-view").nth(1).evaluate(SUM) != 0, True))
+    until(page, same(page.get_by_label("Blend").nth(2).input_value, "0.6"))
     at_rest(page)
+    page.wait_for_function(
+        """() => new Set([...document.querySelectorAll('.bcm-scene')].map(one => one.dataset.what))
+          .size === 1"""
+    )
+    page.get_by_label("Seed A", exact=True).nth(1).fill("31")
+    until(page, same(page.get_by_label("Seed A", exact=True).nth(0).input_value, "31"))
 
 
 def test_after_reopening_a_picture_remains(live, lab):

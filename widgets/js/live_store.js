@@ -58,11 +58,16 @@ export class LiveStore extends EventTarget {
     this.say({ kind: "keep" });
   }
 
-  /** Let Python know where the dials stand. @param {any} dials */
-  turn(dials) {
+  /**
+   * Let Python, and the other views of the page, know where the dials stand.
+   * @param {any} dials
+   * @param {any} [by] the view in which they were turned
+   */
+  turn(dials, by = null) {
     this.waiting = dials;
     this.n++;
     this.flush();
+    this.tell("turned", { by, dials });
   }
 
   flush() {

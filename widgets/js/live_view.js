@@ -61,7 +61,8 @@ export class LiveView {
     const body = element("div", "bcm-live");
     body.append(this.scene.node, this.panel.node, bar);
     const hiding = element("style", "", hideStatic(model.get("_sheet")));
-    this.root.append(hiding, body, this.help, this.toast, this.spoken);
+    this.scene.node.append(this.toast);
+    this.root.append(hiding, body, this.help, this.spoken);
     host.append(this.root);
     this.clock = new Clock((f) => requestAnimationFrame(f), (h) => cancelAnimationFrame(h));
     this.clock.painters.add((seconds) => this.paint(seconds));
@@ -85,7 +86,7 @@ export class LiveView {
   turn() {
     this.toast.hidden = true;
     this.place();
-    this.store.turn(this.panel.value());
+    this.store.turn(this.panel.value(), this);
     this.root.dataset.asked = String(this.store.n);
   }
 
@@ -113,6 +114,11 @@ export class LiveView {
     });
     on("step", ({ step, steps }) => this.refresh(`making it · step ${step} of ${steps}`));
     on("state", () => this.refresh());
+    on("turned", ({ by, dials }) => {
+      if (by === this) return;
+      this.panel.set(dials);
+      this.place();
+    });
     on("problem", (text) => this.complain(text));
     on("kept", (count) => {
       this.keeper.disabled = false;
