@@ -1,5 +1,6 @@
 """Clips while a hand moves: the latest wish wins, something is always seen, nothing is left behind."""
 
+import itertools
 import threading
 import time
 
@@ -133,6 +134,12 @@ def test_a_hand_that_never_rests_sees_previews_of_long_clips(live, eye):
     numbers = [sight.number for sight in eye.kinds("preview")]
     assert numbers == sorted(numbers)
     assert eye.kinds("preview")[0].frames.shape == (17, 32, 32, 3)
+
+
+def test_a_finished_clip_is_not_blurred_at_once_by_what_comes_next(live, eye):
+    move_until(live(), lambda: len(eye.kinds("clip")) >= 4, steps=6)
+    for (at, sight), (then, after) in itertools.pairwise(eye.seen):
+        assert (sight.kind, after.kind) != ("clip", "preview") or then - at > 0.2
 
 
 def test_without_previews_a_clip_is_finished_now_and_then(live, eye, monkeypatch):

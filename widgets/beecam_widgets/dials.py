@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from beecam.blend import parts_of
@@ -177,6 +177,3 @@ def _number(value: Any, least: float, most: float, otherwise: float) -> float:
 
 def _as(usual: float, value: float) -> float:
     return int(value) if isinstance(usual, int) else float(value)
-
-
-NAMES = tuple(one.name for one in fields(Dials))

@@ -48,7 +48,6 @@ export function sliderRow({ label, least, most, step, usual, words, say }, turne
     const value = Number(input.value);
     shown.textContent = text(value);
     input.setAttribute("aria-valuetext", (say ?? text)(value));
-    input.style.setProperty("--bcm-share", String((value - least) / (most - least || 1)));
   };
   const set = (/** @type {number} */ value) => {
     input.value = String(value);

@@ -107,7 +107,7 @@ class LiveEngine:
         self._wish: _Wish | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._seen = self._finished = 0.0
+        self._moved = self._seen = self._finished = 0.0
         self._tail = 0.0
         self._kept: OrderedDict[str, Frames] = OrderedDict()
         self._bytes = 0
@@ -129,15 +129,11 @@ class LiveEngine:
                 self._thread.start()
             self._news.notify_all()
 
-    def frames(self, shot: Shot) -> Frames | None:
-        """Return the clip of a resolved shot if it is still in memory."""
-        with self._news:
-            return self._kept.get(shot.key)
-
     def close(self) -> None:
         """End the thread at its next step; nothing is told any more."""
         with self._news:
             self._closed = True
+            self._kept.clear()
             self._news.notify_all()
 
     # --- the thread ----------------------------------------------------------------------------
@@ -164,7 +160,7 @@ class LiveEngine:
             rested = time.monotonic() - before
         if rested > self._rest:
             # The hand begins to move: nothing is late yet.
-            self._seen = self._finished = time.monotonic()
+            self._moved = self._finished = time.monotonic()
         if rested > _LOOK_AGAIN:
             self._model.refresh()
         return wish
@@ -216,10 +212,12 @@ class LiveEngine:
         if quietly:
             return
         if self._interrupted() and not self._worth_finishing(ahead, now):
-            late = now - self._seen > self._patience
+            late = now - max(self._seen, self._moved) > self._patience
             if not late or self._previewed(step, wish, shot):
                 raise Stopped("something else was asked for.")
-        if ahead > _PREVIEW_AHEAD and now - call.previewed > _PREVIEW_EVERY:
+        # A clip that has just been finished isn't blurred at once by what comes next.
+        pause = _PREVIEW_EVERY if call.previewed else self._patience
+        if ahead > _PREVIEW_AHEAD and now - max(self._seen, call.previewed) > pause:
             call.previewed = now
             if not self._previewed(step, wish, shot) and now - call.told > _TOLD_EVERY:
                 call.told = now
