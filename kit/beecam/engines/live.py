@@ -19,7 +19,7 @@ from beecam.models.base import Frames, Model, Step
 from beecam.shot import Shot, check_values
 
 # Seconds. What is as near to its end as this is finished, whatever is asked for meanwhile.
-_NEAR = 0.15
+_NEAR = 0.25
 # So long nothing may be seen; then a preview is shown, or else the clip is finished.
 _PATIENCE = 0.25
 # A clip is also finished if it takes no longer than there was none; but never longer than this.
