@@ -7,7 +7,10 @@ const here = dirname(fileURLToPath(import.meta.url));
 const outdir = process.argv[2] ?? join(here, "beecam_widgets", "static");
 await build({
   absWorkingDir: here,
-  entryPoints: ["js/clips.js", "js/clips.css", "js/panel.js", "js/panel.css"],
+  entryPoints: [
+    "js/base.css", "js/clips.js", "js/clips.css", "js/panel.js", "js/panel.css", "js/live.js",
+    "js/live.css",
+  ],
   outdir,
   bundle: true,
   minify: true,

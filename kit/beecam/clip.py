@@ -178,7 +178,7 @@ class Clip:
         return hash(self.key)
 
     def __repr__(self) -> str:
-        return f"Clip {self.key[:8]}: {self.shot.prompt!r}, seed {self.shot.seed}"
+        return f"Clip {self.key[:8]}: {self.shot.text!r}, seed {self.shot.seed}"
 
     def _repr_html_(self) -> str:
         from beecam.display import clip_html
@@ -384,7 +384,7 @@ class ClipSet(Sequence[Clip]):
             shot: Shot = row["shot"]
             facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
             own = {
-                **self.values(i), "prompt": shot.prompt, "seed": shot.seed, "stars": row["stars"],
+                **self.values(i), "prompt": shot.text, "seed": shot.seed, "stars": row["stars"],
                 "rejected": row["rejected"], "tags": row["tags"],
             }  # fmt: skip
             # An axis may be called like a fact: what the person named wins.

@@ -82,7 +82,7 @@ def contact_sheet_html(clips: ClipSet, title: str = "", max_bytes: int = 900_000
 
 def clip_html(clip: Clip) -> str:
     """Return one clip as a playing video with its prompt."""
-    caption = html.escape(f"{clip.shot.prompt} · seed {clip.shot.seed}")
+    caption = html.escape(f"{clip.shot.text} · seed {clip.shot.seed}")
     try:
         data = base64.b64encode(clip.video).decode()
     except MediaError as error:
@@ -180,7 +180,7 @@ def _caption(clips: ClipSet, index: int) -> str:
     place = clips.coords(index)
     words = [axis.labels[place[axis.name]] for axis in clips.axes if axis.name in place]
     clip = clips[index]
-    return " · ".join(words) or f"{clip.shot.prompt} · seed {clip.shot.seed}"
+    return " · ".join(words) or f"{clip.shot.text} · seed {clip.shot.seed}"
 
 
 def _short(text: str, limit: int) -> str:

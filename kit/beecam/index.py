@@ -191,7 +191,7 @@ class Index:
             " parents) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (key) DO UPDATE SET facts = excluded.facts, seconds = excluded.seconds",
             (
-                key, settings["created"], shot.model, _timing_key(shot), shot.prompt, shot.seed,
+                key, settings["created"], shot.model, _timing_key(shot), shot.text, shot.seed,
                 # The seconds of a part say nothing of the next clip.
                 None if "continued_from" in facts else facts.get("seconds"),
                 json.dumps(settings["shot"]), json.dumps(facts),

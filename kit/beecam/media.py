@@ -262,10 +262,15 @@ def read_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def sheet_layout(frames: Frames) -> dict[str, int]:
-    """Say how `write_sheet` lays these frames out: frames, width and height of each, in pixels."""
+def sheet_layout(frames: Frames, most: int = SHEET_WIDTH) -> dict[str, int]:
+    """Say how a sheet lays these frames out: frames, width and height of each, in pixels.
+
+    Args:
+        frames: frames x height x width x 3.
+        most: Wider ones are made smaller.
+    """
     count, height, width = frames.shape[:3]
-    scale = min(1.0, SHEET_WIDTH / width)
+    scale = min(1.0, most / width)
     # JPEG codes blocks of 16 pixels: whole blocks keep a frame's colours out of its neighbour.
     wide = max(16, round(width * scale / 16) * 16)
     return {
@@ -279,11 +284,17 @@ def sheet_layout(frames: Frames) -> dict[str, int]:
 _MOST_REDUCED = 4
 
 
-def sheet_bytes(frames: Frames, quality: int = 85) -> bytes:
-    """Return one JPEG with the clip's frames side by side, evenly chosen, at most 24."""
+def sheet_bytes(frames: Frames, quality: int = 85, most: int = SHEET_WIDTH) -> bytes:
+    """Return one JPEG with the clip's frames side by side, evenly chosen, at most 24.
+
+    Args:
+        frames: frames x height x width x 3.
+        quality: JPEG's.
+        most: Frames wider than this are made smaller.
+    """
     from PIL import Image
 
-    layout = sheet_layout(frames)
+    layout = sheet_layout(frames, most)
     size = (layout["width"], layout["height"])
     sheet = Image.new("RGB", (size[0] * layout["frames"], size[1]))
     for place, index in enumerate(chosen_frames(len(frames))):

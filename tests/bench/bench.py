@@ -42,7 +42,7 @@ def main():
     """Measure everything that the command line names, or all; return how much went wrong."""
     all_of_them = (
         imports, first_clip, one_clip, against_the_loop, other_families, speeds, overhead, again,
-        large_library, grid,
+        large_library, grid, live,
     )  # fmt: skip
     by_name = {measure.__name__: measure for measure in all_of_them}
     parser = argparse.ArgumentParser(description=__doc__)
@@ -415,6 +415,31 @@ def grid():
         Row("grid: memory of the page after scrolling through all", "bounded",
             f"{memory['after_all']} MB, {memory['before']} MB before",
             memory["after_all"] < 1000, {}),
+    ]  # fmt: skip
+
+
+def live():
+    """A slider of pollen's live view in a real JupyterLab, until its clip is on the screen."""
+    import importlib.util
+
+    for name in ("labpage", "measure_live"):
+        path = ROOT / "tests" / "browser" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    found = sys.modules["measure_live"].measure_live()
+    first, clip, whole = (found[name]["median"] for name in ("first", "clip", "whole"))
+    drag = found["drag"]
+    return [
+        Row("live: slider moved to first preview painted", "under 250 ms",
+            f"{first:.0f} ms, at worst {found['first']['worst']:.0f} ms", first < 250, found),
+        Row("live: slider moved to new clip painted, 6 steps", "under 600 ms",
+            f"{clip:.0f} ms, at worst {found['clip']['worst']:.0f} ms", clip < 600, {}),
+        Row("live: to the clip of all 20 steps, 500 ms of them rest", "",
+            f"{whole:.0f} ms", None, {}),
+        Row("live: a hand that never rests", "",
+            f"{drag['pictures_a_second']:.1f} pictures a second, {drag['clips_a_second']:.1f} of "
+            f"them finished, never more than {drag['longest_gap_ms']:.0f} ms without", None, {}),
     ]  # fmt: skip
 
 

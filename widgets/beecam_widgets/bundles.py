@@ -7,5 +7,8 @@ _STATIC = resources.files("beecam_widgets") / "static"
 
 def bundle(name: str) -> tuple[str, str]:
     """Return script and style of a bundle, as texts: files would be watched, and never let go."""
-    script, style = (_STATIC / f"{name}.{kind}" for kind in ("js", "css"))
-    return script.read_text(encoding="utf-8"), style.read_text(encoding="utf-8")
+    return _text(f"{name}.js"), _text("base.css") + _text(f"{name}.css")
+
+
+def _text(name: str) -> str:
+    return (_STATIC / name).read_text(encoding="utf-8")

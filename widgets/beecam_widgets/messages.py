@@ -148,7 +148,7 @@ def detail_messages(source: Source, index: int) -> Iterator[Message]:
     ]
     recipe = [] if len(shot.noise) == 1 else [["noise", _plain(shot.noise)]]
     yield {
-        "kind": "detail", "i": index, "key": clip.key, "prompt": shot.prompt,
+        "kind": "detail", "i": index, "key": clip.key, "prompt": shot.text,
         "code": shot.code(), "fps": shot.fps or 8, "parts": len(parts), "problem": problem,
         "arguments": [["seed", str(shot.seed)], *recipe, *arguments,
                       *([k, _plain(v)] for k, v in shot.arguments.items())],
@@ -176,7 +176,7 @@ def _item(source: Source, index: int, pixels: int) -> tuple[dict[str, Any], byte
         row = clip.library.row(clip.key)
         shot, facts = row["shot"], row["facts"]
         item |= {
-            "prompt": clip_text(shot.prompt, _ERROR), "seed": str(shot.seed),
+            "prompt": clip_text(shot.text, _ERROR), "seed": str(shot.seed),
             "stars": row["stars"], "rejected": row["rejected"], "tags": list(row["tags"]),
             "fps": shot.fps or 8, "frames": facts.get("frames", 1),
             "broken": facts.get("broken", ""),

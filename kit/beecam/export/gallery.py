@@ -72,7 +72,7 @@ def _item(clips: ClipSet, index: int) -> dict[str, Any]:
     place = clips.coords(index)
     return {
         "labels": [a.labels[place[a.name]] for a in clips.axes if a.name in place],
-        "prompt": clip.shot.prompt,
+        "prompt": clip.shot.text,
         "seed": str(clip.shot.seed),
         "stars": clip.stars,
         "fps": clip.shot.fps or 8,
