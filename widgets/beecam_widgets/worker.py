@@ -53,7 +53,8 @@ class Worker:
             except Empty:
                 pass
             else:
-                self._take(message)
+                if message is not None:  # which only wakes it up to end
+                    self._take(message)
                 pause = 0.0  # a burst of messages is one change
                 continue
             pause = self._due()
