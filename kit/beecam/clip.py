@@ -251,7 +251,13 @@ class ClipSet(Sequence[Clip]):
         return dict(self._coords[index]) if self._coords else {}
 
     def values(self, index: int) -> dict[str, Any]:
-        """Return the value on each axis of the clip at `index`."""
+        """Return the value on each axis of the clip at `index`.
+
+        Raises:
+            IndexError: There is no such clip.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(self._why_not(index))
         place = self.coords(index)
         return {a.name: a.values[place[a.name]] for a in self.axes if a.name in place}
 

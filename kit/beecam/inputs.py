@@ -266,8 +266,10 @@ def _pixels(source: Any) -> Frames:
 
 def _read(path: Path) -> tuple[Frames, str]:
     if not path.is_file():
-        if str(path).startswith(("http:", "https:")):
-            _refuse(f"{str(path)!r}: a file on this machine is needed; download it first.")
+        if path.parts[:1] in (("http:",), ("https:",)):
+            # A path has only one of the two slashes left.
+            address = f"{path.parts[0]}//{'/'.join(path.parts[1:])}"
+            _refuse(f"{address!r}: a file on this machine is needed; download it first.")
         near = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
         close = difflib.get_close_matches(path.name, near, 1)
         hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""

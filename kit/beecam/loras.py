@@ -125,7 +125,9 @@ def normal(value: Any) -> tuple[Adapter, ...] | None:
         return Loras((lora(value[0], value[1]),))
     if isinstance(value, (tuple, list)) and value:
         return Loras(one for part in value for one in normal(part) or ())
-    raise _refusal(f"{shorten(value)}: a file, one with its weight, or a tuple of these is needed.")
+    raise _refusal(
+        f"lora={shorten(value)}: a file, one with its weight, or a tuple of these is needed."
+    )
 
 
 class Loras(tuple[Adapter, ...]):
@@ -144,7 +146,11 @@ def adapters_of(given: Mapping[str, Any]) -> tuple[Adapter, ...] | None:
         CheckError: With what is wrong.
     """
     if "lora" not in given:
-        return None
+        if given.get("lora_weight") is None:
+            return None
+        raise CheckError([Problem("lora_weight", (
+            f"lora_weight={shorten(given['lora_weight'])}: of which LoRA? Give lora=, too."
+        ))])  # fmt: skip
     many = normal(given["lora"]) or ()
     share = given.get("lora_weight", 1.0)
     if not _is_number(share):

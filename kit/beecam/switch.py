@@ -42,6 +42,11 @@ class Switch:
     def check(self, steps: int | None) -> Iterator[Problem]:
         """Yield what is wrong with it, for clips of so many steps or of any number."""
         at = self.at
+        if isinstance(at, float) and math.isnan(at):
+            yield Problem("switch_at", (
+                "switch_at: from which step on? As in switch_at=0.5, or switch_at=10."
+            ))  # fmt: skip
+            return
         number = isinstance(at, (int, float)) and not isinstance(at, bool) and math.isfinite(at)
         if not number or not (0 < at < 1 or (at >= 1 and int(at) == at)):
             yield Problem("switch_at", (

@@ -1,12 +1,13 @@
 """Calls with the wrong kind of thing: a message of the kit's own, and nothing is changed."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import beecam as bc
-from beecam.errors import LibraryError, ModelError
+from beecam.errors import CheckError, LibraryError, ModelError
 from helpers import fill, said
 
 
@@ -189,3 +190,49 @@ def test_a_run_looks_at_each_cell_once(ltx, library, monkeypatch):
     bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library)
     assert counts["to_dict"] == 4
     assert counts["resolve"] <= 8  # the model's own check resolves what it is given, too
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"dtype": "float9"}, "dtype='float9': one of float32, bfloat16 and float16. Did you mean"),
+        ({"quantize": "int3"}, "quantize='int3': one of none and float8"),
+        ({"offload": "maybe"}, "offload='maybe': one of none, model and sequential"),
+        ({"dtype": "bfloat16"}, "pollen is small and ships inside; it is used as it is. Leave"),
+        ({"revision": "main"}, "Leave revision out"),
+        ({"device": "mps:7"}, "it can't be brought to mps:7"),
+        ({"batch_size": 0}, "batch_size=0: a whole number of 1 or more"),
+        ({"name": "./nowhere"}, "there is no such folder or file"),
+    ],
+)
+def test_what_load_is_given_is_looked_at_for_pollen_too(given, said):
+    with pytest.raises(ModelError, match=re.escape(said)):
+        bc.load(**given)
+
+
+def test_arguments_that_belong_together():
+    assert "switch_at: from which step on" in said(lambda: bc.shot("a bee", then_prompt="a moth"))
+    assert "lora_weight=0.5: of which LoRA" in said(lambda: bc.shot("a bee", lora_weight=0.5))
+    assert "lora=5: a file" in said(lambda: bc.sweep("a bee", lora=5).cells)
+    address = "https://bees.org/a.png"
+    message = said(lambda: bc.sweep("a bee", image=address).cells)
+    assert f"{address!r}: a file on this machine" in message
+
+
+def test_a_film_decides_how_long_a_clip_is_at_most(library):
+    model = bc.load()
+    film = np.zeros((12, 64, 64, 3), np.uint8)
+    shot = model.resolve(bc.shot("a bee", video=film))
+    assert shot.num_frames == 9
+    assert (
+        model.resolve(bc.shot("a bee", video=np.zeros((40, 64, 64, 3), np.uint8))).num_frames == 17
+    )
+    with pytest.raises(CheckError, match="it has 3 frames, and the clip shall have num_frames=17"):
+        bc.run(bc.sweep("a bee", video=film[:3]), model, library=library)
+    with pytest.raises(CheckError, match="it has 12 frames, and the clip shall have num_frames=17"):
+        bc.run(bc.sweep("a bee", video=film, num_frames=17), model, library=library)
+
+
+def test_values_of_a_clip_that_is_not_there(library):
+    with pytest.raises(IndexError, match="clip 99: there are 0"):
+        library.clips().values(99)

@@ -92,5 +92,5 @@ def test_what_cannot_be_switched_is_said(ltx):
     for part in ("switch_at=0.0", "nearest is 3", "switch_at='k'", "switch_at=2.5"):
         assert part in text
     assert "what changes then?" in said(lambda: bc.shot("a bee", switch_at=0.5))
-    assert "switch_at=nan" in said(lambda: bc.shot("a bee", then_prompt="a moth"))
+    assert "from which step on?" in said(lambda: bc.shot("a bee", then_prompt="a moth"))
     assert "then_prompt=3: a text" in said(lambda: bc.shot("a bee", switch_at=2, then_prompt=3))

@@ -231,10 +231,11 @@ class DiffusersModel:
         """Fill what the shot leaves to the model's defaults."""
         way = self.way(shot)
         width, height = size_of_picture(way, shot) or (None, None)
+        usual = self._default(way, "num_frames")
         own = {
             "width": width or self._default(way, "width"),
             "height": height or self._default(way, "height"),
-            "num_frames": film_length(way, shot) or self._default(way, "num_frames"),
+            "num_frames": film_length(way, shot, usual) or usual,
             "fps": self._defaults.get("fps", way.family.fps),
             "num_inference_steps": self._usual_steps(way),
             "guidance_scale": self._default(way, "guidance_scale"), "negative_prompt": "",

@@ -14,6 +14,10 @@ from beecam.loras import Adapter
 PREFIX = "beecam_"
 
 
+# Of what peft says of a LoRA, which may name every layer.
+_SAID = 160  # characters
+
+
 class Adapting:
     """The LoRAs of one pipeline; calls with different ones wait for each other."""
 
@@ -94,7 +98,7 @@ class Adapting:
         except Exception as error:
             with contextlib.suppress(Exception):
                 self._pipe.delete_adapters(name)
-            first = str(error).strip().splitlines()[0]
+            first = str(error).strip().splitlines()[0][:_SAID]
             raise ModelError(
                 f"the LoRA {adapter.name} doesn't fit {type(self._pipe).__name__}: it was made for "
                 f"another family, or another size of this one ({first})."

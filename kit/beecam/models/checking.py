@@ -68,7 +68,7 @@ def _on_grid(model: str, name: str, value: int, step: int, plus: int) -> Iterato
     if (value - plus) % step == 0 and value >= max(step, plus):
         return
     low = (value - plus) // step * step + plus
-    near = [n for n in (low, low + step) if n >= (step if not plus else 1)]
+    near = [n for n in (low, low + step) if n >= max(step, plus)]
     form = f"{step}k+{plus}" if plus else f"multiples of {step}"
     thing = "frames" if name == "num_frames" else "pixels"
     nearest = " and ".join(str(n) for n in near) if near else str(step)

@@ -42,7 +42,7 @@ def check_given(way: Way, shot: Shot) -> Iterator[Problem]:
             f"picture's shape, {size[0]}x{size[1]} here; leave both out."
         ))  # fmt: skip
     for one in shot.conditions:
-        if one.name == "video" and way.anatomy.frames_argument is None and one.input.count < many:
+        if one.name == "video" and one.input.count < many:
             yield Problem("video", (
                 f"video={shorten(str(one.input))}: it has {one.input.count} frames, and the clip "
                 f"shall have num_frames={many}."
@@ -52,7 +52,7 @@ def check_given(way: Way, shot: Shot) -> Iterator[Problem]:
                 f"keyframes: frame {one.frame} is not in a clip of {many} frames, which are 0 to "
                 f"{many - 1}, or -{many} to -1 from its end."
             ))  # fmt: skip
-        if way.family.keyframes == "ltx" and one.name == "keyframes":
+        elif way.family.keyframes == "ltx" and one.name == "keyframes":
             yield from _check_ltx(way, one, many)
     places = [frame for frame, _ in _places(shot)]
     if len(set(places)) < len(places):
@@ -75,15 +75,22 @@ def _check_ltx(way: Way, one: Condition, many: int) -> Iterator[Problem]:
         ))  # fmt: skip
 
 
-def film_length(way: Way, shot: Shot) -> int | None:
-    """Return how many frames a clip has that is made of a whole film, or None for another."""
-    if way.anatomy.frames_argument is not None:
-        return None
+def film_length(way: Way, shot: Shot, usual: int | None) -> int | None:
+    """Return how many frames a clip has that is made of a film, or None for another.
+
+    Args:
+        way: How it is made.
+        shot: As it was asked for.
+        usual: How many it has at most where the pipeline is told how many.
+    """
     film = next((one.input for one in shot.conditions if one.name == "video"), None)
     if film is None:
         return None
     step, plus = way.family.frame_step, way.family.frame_plus
-    return max(plus or step, (film.count - plus) // step * step + plus)
+    whole = (film.count - plus) // step * step + plus
+    if whole < max(step, plus):
+        return None  # which the check of the shot says, too
+    return whole if way.anatomy.frames_argument is None else min(whole, usual or whole)
 
 
 def size_of_picture(way: Way, shot: Shot) -> tuple[int, int] | None:

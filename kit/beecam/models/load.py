@@ -9,7 +9,7 @@ from typing import Any
 from beecam.errors import ModelError, listing, shorten
 from beecam.models.adapter import DiffusersModel
 from beecam.models.lane import Lanes
-from beecam.models.opening import open_pipeline
+from beecam.models.opening import check_choices, open_pipeline, place
 from beecam.models.ways import way_of
 
 POLLEN = Path(__file__).parent / "pollen" / "weights"
@@ -51,6 +51,9 @@ def load(
         raise ModelError(f"load({shorten(name)}): a name, as in bc.load() or bc.load('pollen').")
     source = os.fspath(name)
     if source == "pollen":
+        check_choices(dtype=dtype, offload=offload, quantize=quantize)
+        _check_pollen(dtype=dtype, offload=offload, quantize=quantize, revision=revision, base=base)
+        _check_size(batch_size)
         return _pollen(device or "cpu", batch_size, speed)
     opened = open_pipeline(
         source, device=device, dtype=dtype, offload=offload, revision=revision,
@@ -62,13 +65,31 @@ def load(
     return model
 
 
+def _check_pollen(**given: str | None) -> None:
+    """Raise what can't be chosen for pollen; a choice that is passed over would be a lie."""
+    usual = {"dtype": "float32", "offload": "none", "quantize": "none"}
+    for name, value in given.items():
+        if value not in (None, usual.get(name)):
+            raise ModelError(
+                f"{name}={value!r}: pollen is small and ships inside; it is used as it is. Leave "
+                f"{name} out."
+            )
+
+
+def _check_size(batch_size: int | None) -> None:
+    wrong = isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1
+    if batch_size is not None and wrong:
+        raise ModelError(f"batch_size={shorten(batch_size)}: a whole number of 1 or more.")
+
+
 def _pollen(device: str, batch_size: int | None, speed: str | None) -> DiffusersModel:
     from beecam.models.pollen.sampling import load_pipeline
 
     lanes = Lanes()
 
     def make() -> DiffusersModel:
-        pipe = load_pipeline(POLLEN).to(device)
+        pipe = load_pipeline(POLLEN)
+        place("pollen", pipe, device, "none")
         return DiffusersModel(
             pipe, name="pollen", licence="Apache-2.0", folder=POLLEN, defaults=_pollen_defaults(),
             lanes=lanes, batch_size=batch_size, speed=speed,
@@ -117,8 +138,9 @@ def wrap(
         raise ModelError(
             f"wrap({kind}): it needs {listing(missing) or 'no prompt'}, which can't be given yet."
         )
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
-        raise ModelError(f"batch_size={batch_size!r}: a whole number of 1 or more.")
+    _check_size(batch_size)
+    if name is not None and not isinstance(name, str):
+        raise ModelError(f"name={shorten(name)}: a text is needed; it is how clips name the model.")
     source = str(getattr(pipe.config, "_name_or_path", "") or "")
     plain = name or (source if "/" in source and not Path(source).is_absolute() else "")
     return DiffusersModel(

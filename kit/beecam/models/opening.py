@@ -14,9 +14,10 @@ from beecam.errors import ModelError, did_you_mean, listing, shorten
 from beecam.models.single import base_of, denoiser_in
 
 _INDEX = "model_index.json"
-_DTYPES = ("float32", "bfloat16", "float16")
-_OFFLOADS = ("none", "model", "sequential")
-_QUANTIZED = ("none", "float8")
+_CHOICES = {
+    "dtype": ("float32", "bfloat16", "float16"), "offload": ("none", "model", "sequential"),
+    "quantize": ("none", "float8"),
+}  # fmt: skip
 # What the latents and one step need beside the weights, as a share of these.
 _ROOM = 1.3
 
@@ -60,14 +61,7 @@ def open_pipeline(
     """
     import torch
 
-    for name, value, allowed in (
-        ("dtype", dtype, _DTYPES), ("offload", offload, _OFFLOADS),
-        ("quantize", quantize, _QUANTIZED),
-    ):  # fmt: skip
-        if value is not None and value not in allowed:
-            raise ModelError(
-                f"{name}={shorten(value)}: one of {listing(allowed)}.{did_you_mean(value, allowed)}"
-            )
+    check_choices(dtype=dtype, offload=offload, quantize=quantize)
     used = device or _best_device()
     number = dtype or ("float32" if used == "cpu" else "bfloat16")
     folder = Path(source).expanduser()
@@ -79,6 +73,8 @@ def open_pipeline(
         raise ModelError(f"base={base!r}: only a single file needs it, and {source!r} is none.")
     if folder.exists():
         _check_folder(folder)
+    elif source.startswith((".", "/", "~")):
+        raise ModelError(f"load({source!r}): there is no such folder or file.")
     elif not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
         raise ModelError(
             f"load({source!r}): 'pollen' ships inside; else a repository such as "
@@ -90,7 +86,7 @@ def open_pipeline(
     if quantize == "float8":
         _store_in_8_bits(pipe, getattr(torch, number))
     how = offload or _best_offload(pipe, used)
-    _place(source, pipe, used, how)
+    place(source, pipe, used, how)
     choices = (
         f"{type(pipe).__name__} from {single or source} on {used} in {number}, "
         + ("all of it in memory" if how == "none" else f"{how} offload")
@@ -104,6 +100,20 @@ def open_pipeline(
     origin = Path(origin).name if folder.exists() else origin
     whole = f"{single.name} with {origin}" if single else origin
     return Opened(pipe, name, _licence(local), whole, choices)
+
+
+def check_choices(**given: str | None) -> None:
+    """Raise what is wrong with `dtype`, `offload` or `quantize`.
+
+    Raises:
+        ModelError: One of them is none of its choices.
+    """
+    for name, value in given.items():
+        if value is not None and value not in _CHOICES[name]:
+            raise ModelError(
+                f"{name}={shorten(value)}: one of {listing(_CHOICES[name])}."
+                f"{did_you_mean(value, _CHOICES[name])}"
+            )
 
 
 def _store_in_8_bits(pipe: Any, number: Any) -> None:
@@ -220,7 +230,12 @@ def _bytes(part: Any) -> int:
     return sum(p.numel() * p.element_size() for p in part.parameters())
 
 
-def _place(source: str, pipe: Any, device: str, offload: str) -> None:
+def place(source: str, pipe: Any, device: str, offload: str) -> None:
+    """Bring a pipeline to a device.
+
+    Raises:
+        ModelError: There is no such device, or too little memory on it.
+    """
     try:
         with said_plainly(source):
             if offload == "none":
