@@ -9,7 +9,7 @@ await build({
   absWorkingDir: here,
   entryPoints: [
     "js/base.css", "js/clips.js", "js/clips.css", "js/panel.js", "js/panel.css", "js/live.js",
-    "js/live.css",
+    "js/live.css", "js/progress.js", "js/progress.css",
   ],
   outdir,
   bundle: true,

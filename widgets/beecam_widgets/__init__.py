@@ -15,10 +15,14 @@ from __future__ import annotations
 from beecam_widgets.grid import ClipGrid
 from beecam_widgets.live import Live, live
 from beecam_widgets.panel import Panel, explore
+from beecam_widgets.progress import Progress, progress
 from beecam_widgets.shown import register
 from beecam_widgets.table import ClipTable
 from beecam_widgets.viewer import ClipViewer
 
-__all__ = ["ClipGrid", "ClipTable", "ClipViewer", "Live", "Panel", "explore", "live"]
+__all__ = [
+    "ClipGrid", "ClipTable", "ClipViewer", "Live", "Panel", "Progress", "explore", "live",
+    "progress",
+]  # fmt: skip
 
 register()
