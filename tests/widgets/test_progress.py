@@ -2,6 +2,7 @@
 
 import importlib
 import threading
+import time
 
 import comm
 import pytest
@@ -25,6 +26,7 @@ def states(monkeypatch):
         return made[-1]
 
     monkeypatch.setattr(module, "_bar", bar)
+    monkeypatch.setattr(module, "_show", lambda _: None)
     yield lambda: [
         data["state"]["_state"] for _, kind, data, _ in made[-1].comm.sent
         if kind == "comm_msg" and "_state" in data.get("state", {})
@@ -39,6 +41,16 @@ def test_a_loop_is_told_seldom_and_to_the_end(states):
     assert len(told) < 50
     assert (told[-1]["done"], told[-1]["total"], told[-1]["status"]) == (5_000, 5_000, "done")
     assert told[-1]["label"] == "counting"
+
+
+def test_the_last_of_a_burst_is_told_though_nothing_follows(states):
+    bar = bw.progress(total=9)
+    bar.step()
+    bar.step(note="now")
+    end = time.monotonic() + 5
+    while states()[-1]["done"] != 2 and time.monotonic() < end:
+        time.sleep(0.02)
+    assert (states()[-1]["done"], states()[-1]["note"]) == (2, "now")
 
 
 def test_threads_may_tell_at_once(states):

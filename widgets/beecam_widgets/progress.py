@@ -54,8 +54,11 @@ class Progress(Generic[T]):
         self._times: list[tuple[float, int]] = [(time.monotonic(), 0)]
         self._told = 0.0
         self._wide = 0
+        self._later: threading.Timer | None = None
         self._bar = _bar()
         self._tell(now=True)
+        if self._bar is not None:
+            _show(self._bar)
 
     def __iter__(self) -> Iterator[T]:
         if self._iterable is None:
@@ -113,7 +116,15 @@ class Progress(Generic[T]):
         with self._lock:
             moment = time.monotonic()
             if not now and moment - self._told < _EVERY:
+                # The last of a burst is told, too, however long nothing follows.
+                if self._later is None:
+                    self._later = threading.Timer(_EVERY, self._tell, kwargs={"now": True})
+                    self._later.daemon = True
+                    self._later.start()
                 return
+            if self._later is not None:
+                self._later.cancel()
+                self._later = None
             self._told = moment
             self._times.append((moment, self.done))
             while len(self._times) > 2 and moment - self._times[1][0] > _WINDOW:  # noqa: PLR2004
@@ -160,15 +171,16 @@ def progress(
 
 
 def _bar() -> Any:
-    """Return a bar that is shown, or None where there is no notebook."""
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ImportError:
+    """Return a bar, or None where there is no notebook to show it."""
+    if "IPython" not in sys.modules:
         return None
+    from IPython import get_ipython
+
     shell = get_ipython()
-    if shell is None or not hasattr(shell, "kernel"):
-        return None
-    bar = _Bar()
+    return _Bar() if shell is not None and hasattr(shell, "kernel") else None
+
+
+def _show(bar: Any) -> None:
+    from IPython.display import display
+
     display(bar)
-    return bar
