@@ -11,7 +11,7 @@ import { Hands } from "./hands.js";
 import { guard } from "./keys.js";
 import { Large, MOST } from "./large.js";
 import { following } from "./layout.js";
-import { follow, hideStatic, theme } from "./page.js";
+import { follow, standIn, theme } from "./page.js";
 import { Scroller } from "./scroller.js";
 import { TagBox } from "./tagbox.js";
 
@@ -77,7 +77,7 @@ export class View {
       say: (text) => this.say(text),
     });
     this.tagBox = new TagBox(store, { rate: (cells, marks) => this.rate(cells, marks), close: () => this.back() });
-    this.helpBox = helpBox(() => this.help());
+    this.helpBox = helpBox(store, () => this.help());
     this.hover = hoverBar(store, () => this.hands.hovered, (cells, marks) => this.rate(cells, marks));
     this.live = element("div", "bcm-hidden");
     this.live.setAttribute("aria-live", "polite");
@@ -105,9 +105,9 @@ export class View {
     tools.append(this.arrangement.node, this.more, this.find.node);
     const body = element("div", "bcm-body");
     body.append(this.scroller.node, this.nothing, this.large.node, this.helpBox, this.tagBox.node, this.toast);
-    const hiding = element("style", "", hideStatic(this.model.get("_sheet")));
-    this.root.append(hiding, this.bar.node, tools, body, this.live);
+    this.root.append(this.bar.node, tools, body, this.live);
     this.host.append(this.root);
+    standIn(this.root, this.model.get("_sheet"), this.store, this.ending.signal);
   }
 
   // --- what comes from elsewhere --------------------------------------------------------------
