@@ -421,18 +421,27 @@ class ClipSet(Sequence[Clip]):
 
         return contact_figure(self, columns=columns, frames=frames)
 
-    def export_html(self, path: str | Path, title: str | None = None) -> Path:
-        """Write one offline page with all clips that plays without a network.
+    def export_html(
+        self, path: str | Path, title: str | None = None, *, max_bytes: int = 9_500_000
+    ) -> Path:
+        """Write one offline page with the grid: play, arrange, find, compare, without a network.
+
+        Args:
+            path: The HTML file.
+            title: The heading; by default the sweep's template.
+            max_bytes: The page stays below this. Films of all clips are in it where they fit, else
+                those of the starred ones; what was left out or made smaller is said in the page.
 
         Returns:
             The page's path.
 
         Raises:
             CheckError: The path is that of a folder, or the title is no text.
+            BeecamError: There are no clips, or the page can't be written there.
         """
-        from beecam.export.gallery import write_gallery
+        from beecam.export.page import write_page
 
-        return write_gallery(self, path, title or self.title or "beecam")
+        return write_page(self, path, title or self.title or "beecam", max_bytes)
 
     def _need_axes(self, names: Iterable[str]) -> None:
         known = [axis.name for axis in self.axes]

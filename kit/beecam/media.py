@@ -26,7 +26,7 @@ SHEET_FRAMES = 24
 SHEET_WIDTH = 160
 _SIGNATURE = "beecam"
 # 12 is visually lossless; clips are small and the mp4 is what is kept of the pixels.
-_CRF = "12"
+_FACTOR = 12
 _BT709 = 1
 _PYAV_WITH_THREADS = 17
 _SOUND_BITS = 192_000  # a second
@@ -39,7 +39,7 @@ def warm_up() -> None:
 
 def write_mp4(
     path: Path, frames: Frames, fps: float, settings: Mapping[str, Any],
-    sound: Sound | None = None,
+    sound: Sound | None = None, *, factor: int = _FACTOR,
 ) -> None:  # fmt: skip
     """Write a clip as H.264 yuv420p, which every browser plays, with `settings` inside.
 
@@ -49,6 +49,7 @@ def write_mp4(
         fps: Frames a second.
         settings: JSON data, kept as the file's comment; `read_settings` gives it back.
         sound: What is heard; cut where the pictures end.
+        factor: The rate factor of H.264: more is smaller and worse.
     """
     import av
 
@@ -62,7 +63,7 @@ def write_mp4(
             stream = out.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width = even.shape[1:3]
             stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": _CRF, "preset": "veryfast", "threads": "1"}
+            stream.options = {"crf": str(factor), "preset": "veryfast", "threads": "1"}
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             heard = _sound_stream(out, sound) if sound else None

@@ -278,8 +278,8 @@ def same(actual, expected):
     return check
 
 
-def find_flaws(page):
-    """What axe-core finds wrong inside the widgets, a line each."""
+def find_flaws(page, where=".bcm-root"):
+    """What axe-core finds wrong there, inside the widgets by default, a line each."""
     if not page.evaluate("() => 'axe' in window"):
         if not _AXE.exists():
             subprocess.run(
@@ -288,8 +288,9 @@ def find_flaws(page):
             )
         page.evaluate(_AXE.read_text("utf-8"))
     return page.evaluate(
-        """async () => (await axe.run('.bcm-root', {resultTypes: ['violations']})).violations.flatMap(
-          rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 160)} ${node.failureSummary}`))"""
+        """async where => (await axe.run(where, {resultTypes: ['violations']})).violations.flatMap(
+          rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 160)} ${node.failureSummary}`))""",
+        where,
     )
 
 

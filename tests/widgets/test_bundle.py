@@ -8,6 +8,8 @@ import pytest
 
 WIDGETS = Path(__file__).parents[2] / "widgets"
 STATIC = WIDGETS / "beecam_widgets" / "static"
+EXPORT = WIDGETS.parent / "kit" / "beecam" / "export"
+PAGE = [EXPORT / "offline.js", EXPORT / "offline.css"]
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +22,10 @@ def node():
 def test_rebuilding_gives_the_same_bytes(node, tmp_path):
     subprocess.run([node, "build.js", str(tmp_path)], cwd=WIDGETS, check=True)
     built = sorted(path.name for path in tmp_path.iterdir())
-    assert built == sorted(path.name for path in STATIC.iterdir())
-    for name in built:
-        assert (tmp_path / name).read_bytes() == (STATIC / name).read_bytes(), (
-            f"{name} is not what widgets/js gives: run `npm run build` in widgets/"
+    assert built == sorted([*(path.name for path in STATIC.iterdir()), *(p.name for p in PAGE)])
+    for path in [*STATIC.iterdir(), *PAGE]:
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), (
+            f"{path.name} is not what widgets/js gives: run `npm run build` in widgets/"
         )
 
 
@@ -44,8 +46,9 @@ def test_the_sources_have_the_types_they_claim(node):
 def test_the_bundles_are_small_and_need_no_network():
     texts = {path.name: path.read_text("utf-8") for path in STATIC.iterdir()}
     assert sum(len(text.encode()) for text in texts.values()) < 160_000
+    texts |= {path.name: path.read_text("utf-8") for path in PAGE}
     for name, text in texts.items():
-        for word in ("https:", "http:", "import(", "eval(", "innerHTML"):
+        for word in ("https:", "http:", "import(", "eval(", "innerHTML", "</script", "<!--"):
             assert word not in text.replace("http://www.w3.org/2000/svg", ""), (name, word)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from beecam.query import STATES, Row
+from beecam import telling
+from beecam.query import Row
 from beecam.rows import USUAL, rows_of
 from beecam_widgets.source import Source
 
@@ -15,7 +16,6 @@ Message = tuple[dict[str, Any], list[bytes]]
 
 # Of so many cells a message: their texts come once each, and stay well below its limit.
 _CELLS = 4_000
-_TEXT = 2_000
 
 
 def columns_messages(source: Source, indices: Sequence[int]) -> Iterator[Message]:
@@ -33,23 +33,14 @@ def columns_messages(source: Source, indices: Sequence[int]) -> Iterator[Message
 
 
 def _message(cells: Sequence[int], rows: Sequence[Row]) -> Message:
-    columns: list[dict[str, Any]] = []
+    told = telling.columns(rows)
     buffers = [np.array(cells, np.int32).tobytes()]
-    for name in dict.fromkeys(name for row in rows for name in row.values):
-        values = [row.values.get(name) for row in rows]
-        if all(value is None or isinstance(value, (int, float)) for value in values):
-            columns.append({"name": name})
-            numbers = [float("nan") if value is None else value for value in values]
-            buffers.append(np.array(numbers, np.float64).tobytes())
-        else:
-            texts = {str(v)[:_TEXT]: 0 for v in values if v is not None}
-            places = {text: i for i, text in enumerate(texts)}
-            columns.append({"name": name, "texts": list(texts)})
-            codes = [-1 if v is None else places[str(v)[:_TEXT]] for v in values]
-            buffers.append(np.array(codes, np.int32).tobytes())
-    states = [sum(1 << STATES.index(state) for state in row.states) for row in rows]
-    buffers.append(np.array(states, np.int32).tobytes())
+    for column in told:
+        values = column.pop("values")
+        # None becomes NaN.
+        buffers.append(np.array(values, np.int32 if "texts" in column else np.float64).tobytes())
+    buffers.append(np.array([telling.states(row) for row in rows], np.int32).tobytes())
     return {
-        "kind": "columns", "columns": columns, "usual": list(USUAL),
+        "kind": "columns", "columns": told, "usual": list(USUAL),
         "tags": [[i, list(row.tags)] for i, row in zip(cells, rows, strict=True) if row.tags],
     }, buffers  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from beecam import growing
+from beecam import growing, telling
 from beecam.errors import BeecamError
 from beecam_widgets import messages
 from beecam_widgets.columns import columns_messages
@@ -20,6 +20,8 @@ from beecam_widgets.source import RunSource, Source, clip_at, mark
 
 _TICK = 0.1
 _MARKS_EVERY = 0.5
+# Somebody who marks one clip marks the next one soon.
+_SETTLED = 4.0
 
 Send = Callable[[dict[str, Any], list[bytes]], None]
 
@@ -37,7 +39,7 @@ class Publisher:
     """
 
     def __init__(
-        self, source: Source, send: Send, finished: Callable[[], None],
+        self, source: Source, send: Send, settled: Callable[[], None],
         grown: Callable[[Source], None],
     ) -> None:  # fmt: skip
         """Prepare; `start()` or the first message starts the thread.
@@ -45,13 +47,14 @@ class Publisher:
         Args:
             source: What is shown.
             send: Sends content and buffers to all front ends.
-            finished: Called once on the thread when the source's run has ended.
+            settled: Called on the thread when the source's run has ended, and some seconds after
+                the last one of several marks.
             grown: Called on the thread with a source that has more cells after those of this one,
                 and shall be shown instead.
         """
         self.source = self.shown = source
         self._send = send
-        self._finished = finished
+        self._settled = settled
         self._grown = grown
         self._inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._outbox: deque[Message] = deque()
@@ -66,6 +69,7 @@ class Publisher:
         self._marked = -1
         self._by_key: dict[str, list[int]] = {}
         self._marks_read = 0.0
+        self._marked_at: float | None = None
         self._limiter = Limiter()
         self._ids = itertools.count(1)
 
@@ -123,7 +127,9 @@ class Publisher:
         return self._told_end and not self._outbox and not busy
 
     def _idle(self) -> bool:
-        return not self._clients and self._inbox.empty() and self._told_end and not self._outbox
+        if self._clients or self._outbox or not self._inbox.empty():
+            return False
+        return self._told_end and self._marked_at is None
 
     def _tick(self) -> None:
         self._take_all()
@@ -132,6 +138,7 @@ class Publisher:
             del self._clients[name]
         self._tell_state()
         self._tell_marks(now)
+        self._tell_settled(now)
         self._flush()
         self._send_sheets(now)
 
@@ -291,7 +298,8 @@ class Publisher:
                 self._say_columns(made, None)
         if run.finished and changes is not None and changes.run.status == run.status:
             self._told_end = True
-            self._finished()
+            self._marked_at = None
+            self._settled()
 
     def _wish_for(self, indices: Iterable[int]) -> None:
         """A clip that has just been made is sent to those who see its cell without being asked."""
@@ -313,6 +321,12 @@ class Publisher:
         self._marked, changed = self.source.library.marked(self._marked)
         self._say_marks([index for key in changed for index in self._by_key.get(key, ())])
 
+    def _tell_settled(self, now: float) -> None:
+        if self._marked_at is None or not self._told_end or now - self._marked_at < _SETTLED:
+            return
+        self._marked_at = None
+        self._settled()
+
     def _say_marks(self, indices: Sequence[int]) -> None:
         table = self.source.library.table({self.source.key(i) for i in indices})
         news = [
@@ -321,13 +335,14 @@ class Publisher:
         ]  # fmt: skip
         if news:
             self._outbox.append(({"kind": "marks", "cells": news}, []))
+            self._marked_at = time.monotonic()
 
     def _say_columns(self, indices: Sequence[int], to: str | None) -> None:
         for body, buffers in columns_messages(self.source, indices):
             self._outbox.append((body | {"to": to}, buffers))
 
     def _problem(self, text: str) -> None:
-        self._outbox.append(({"kind": "problem", "text": messages.clip_text(text, 1_000)}, []))
+        self._outbox.append(({"kind": "problem", "text": telling.cut(text, 1_000)}, []))
 
     def _flush(self) -> None:
         while self._outbox and self._limiter.allow():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import threading
 import uuid
@@ -12,8 +13,8 @@ import anywidget
 import traitlets as t
 
 from beecam.clip import Clip, ClipSet
-from beecam.display import contact_sheet_html
-from beecam.errors import BeecamError, did_you_mean
+from beecam.contact import contact_sheet_html
+from beecam.errors import BeecamError, LibraryError, did_you_mean
 from beecam.query import Row, in_order, parse
 from beecam.rows import USUAL, names_in, rows_of
 from beecam.run import Run
@@ -67,10 +68,10 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         """
         source = source_of(shown)
         given = {name: value for name, value in traits.items() if value is not None}
-        self._publisher = Publisher(source, self._say, self._on_finished, self._on_grown)
+        self._publisher = Publisher(source, self._say, self._on_settled, self._on_grown)
         self._sheet_shown = False
         self._sheet_lock = threading.Lock()
-        self._sheet_of: Run | None = None
+        self._sheet_facts: object = None
         self._following = threading.local()
         self._shared: Shared = shared_by(source.token)
         self._check_view(given)
@@ -160,6 +161,8 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         """Take it off the page and end its thread; the clips stay in the library."""
         if publisher := getattr(self, "_publisher", None):  # none when making it has failed
             publisher.close()
+            with self._sheet_lock:
+                self._sheet_shown = False
             self._shared.leave(self)
         super().close()
 
@@ -292,8 +295,10 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         bundled = self._repr_mimebundle_()
         if bundled is not None:
             display(bundled[0], metadata=bundled[1], raw=True)
-        display(HTML(self._static_html()), display_id=self._sheet)
-        self._sheet_shown = True
+        with self._sheet_lock:
+            self._sheet_facts = self._facts_of_sheet()
+            display(HTML(self._static_html()), display_id=self._sheet)
+            self._sheet_shown = True
         if self.run is not None:
             self._publisher.start()
             self._watch_cells()
@@ -307,14 +312,31 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
             body = contact_sheet_html(self.clips, title=title, max_bytes=_SHEET_BYTES)
         return f'<div class="beecam-static {self._sheet}">{body}</div>'
 
-    def _on_finished(self) -> None:
-        with self._sheet_lock:
-            if not self._sheet_shown or self._sheet_of is self.run:
-                return
-            self._sheet_of = self.run
+    def _on_settled(self) -> None:
+        # Films may have to be made smaller: the page, whose thread this is, doesn't wait for it.
+        threading.Thread(target=self._renew_sheet, name="beecam-sheet", daemon=True).start()
+
+    def _renew_sheet(self) -> None:
+        """Let the sheet that remains follow run and marks, if it isn't so already.
+
+        Each change makes the notebook one that isn't saved.
+        """
         from IPython.display import HTML, update_display
 
-        update_display(HTML(self._static_html()), display_id=self._sheet)
+        # A library that was closed meanwhile leaves the sheet as it is.
+        with self._sheet_lock, contextlib.suppress(LibraryError):
+            if not self._sheet_shown or (facts := self._facts_of_sheet()) == self._sheet_facts:
+                return
+            self._sheet_facts = facts
+            update_display(HTML(self._static_html()), display_id=self._sheet)
+
+    def _facts_of_sheet(self) -> object:
+        """Return what the sheet depends on."""
+        source, run = self._publisher.shown, self.run
+        if run is not None and not run.finished:
+            return source.token
+        table = source.library.table({source.key(i) for i in range(len(source))})
+        return source.token, {key: (row["stars"], row["rejected"]) for key, row in table.items()}
 
     def _watch_cells(self) -> None:
         """Look at the end of each notebook cell, too.
@@ -331,7 +353,7 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         def look(*_: object) -> None:
             if self.run is None or self.run.finished:
                 shell.events.unregister("post_run_cell", look)
-                self._on_finished()
+                self._renew_sheet()
 
         shell.events.register("post_run_cell", look)
 

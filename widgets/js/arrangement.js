@@ -79,7 +79,6 @@ export class Arrangement {
     box.append(element("span", "bcm-zonename", title));
     const names = zone === "fixed" ? Object.keys(places.fixed) : places[zone];
     for (const name of names) box.append(this.chip(name, zone, places));
-    box.classList.toggle("bcm-empty", !names.length);
     return box;
   }
 

@@ -33,13 +33,16 @@ export function hoverBar(store, hovered, rate) {
   return { bar, refresh };
 }
 
-/** @param {() => void} close */
-export function helpBox(close) {
+/** @param {Store} store @param {() => void} close */
+export function helpBox(store, close) {
   const box = element("div", "bcm-help");
   box.hidden = true;
   box.setAttribute("role", "note");
   const list = element("dl", "bcm-keys");
-  for (const [keys, what] of HELP) list.append(element("dt", "", keys), element("dd", "", what));
+  const fill = () => list.replaceChildren(...HELP.flatMap(([keys, what, makes]) =>
+    makes && !store.live ? [] : [element("dt", "", keys), element("dd", "", what)]));
+  fill();
+  store.addEventListener("cells", fill);
   box.append(list, button("close", "close the help (Esc)", close));
   return box;
 }

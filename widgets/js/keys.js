@@ -6,7 +6,7 @@
  * @typedef {{key: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} Key
  */
 
-/** @type {[string, string][]} */
+/** Keys, what they do, and whether that makes clips. @type {[string, string, boolean?][]} */
 export const HELP = [
   ["← ↑ → ↓", "move; with Shift select on the way"],
   ["Home and End", "first and last of the row"],
@@ -16,7 +16,7 @@ export const HELP = [
   ["T", "tags"],
   ["S", "select, or take it back"],
   ["C", "compare what is selected"],
-  ["R", "make the clip once more with another seed"],
+  ["R", "make the clip once more with another seed", true],
   ["/", "find"],
   ["Space", "play or stop all"],
   [", and .", "a frame back, a frame on"],

@@ -1,6 +1,9 @@
 // What a surface must know of the page around it: its size, its colours, whether it is seen.
 
-import { ground } from "./dom.js";
+import { element, ground } from "./dom.js";
+
+// Milliseconds that a kernel may take before it is held to be none.
+const PATIENCE = 8000;
 
 /**
  * @param {HTMLElement} root
@@ -27,8 +30,28 @@ export function theme(root, host) {
   root.classList.toggle("bcm-dark", dark);
 }
 
-/** The static sheet beside a surface is hidden while the surface is there. @param {string} name */
-export function hideStatic(name) {
-  if (!/^[\w-]+$/.test(name)) return "";
-  return `.${name}{display:none}\n.jp-OutputArea-child:has(.${name}){display:none}`;
+/**
+ * The static sheet beside a surface is hidden while the surface is there. Where no kernel answers,
+ * as in an exported page, the sheet is shown in the surface's place until one does.
+ * @param {HTMLElement} root
+ * @param {string} name the sheet's class; "" where there is none
+ * @param {import("./store.js").Store} store
+ * @param {AbortSignal} signal ends it
+ */
+export function standIn(root, name, store, signal) {
+  if (!/^[\w-]+$/.test(name)) return;
+  const hiding = /** @type {HTMLStyleElement} */ (element("style", "",
+    `.${name}{display:none}\n.jp-OutputArea-child:has(.${name}){display:none}`));
+  // In the head: a surface that is hidden itself must not take it along.
+  document.head.append(hiding);
+  const show = (/** @type {boolean} */ there) => {
+    root.hidden = !there;
+    hiding.media = there ? "" : "not all";
+  };
+  const waiting = setTimeout(() => show(store.ready), PATIENCE);
+  store.addEventListener("cells", () => show(true), { signal });
+  signal.addEventListener("abort", () => {
+    clearTimeout(waiting);
+    hiding.remove();
+  });
 }

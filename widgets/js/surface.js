@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { guard } from "./keys.js";
-import { follow, hideStatic, theme } from "./page.js";
+import { follow, standIn, theme } from "./page.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -28,10 +28,10 @@ export class Surface {
     this.toast = element("div", "bcm-toast");
     this.toast.setAttribute("role", "alert");
     this.toast.hidden = true;
-    this.root.append(element("style", "", hideStatic(model.get("_sheet"))));
     /** @type {number | undefined} */
     this.laying = undefined;
     host.append(this.root);
+    standIn(this.root, model.get("_sheet"), store, this.ending.signal);
     theme(this.root, host);
     // Before the document, where Jupyter listens.
     window.addEventListener(

@@ -65,7 +65,7 @@ export class View extends Surface {
       say: (text) => this.say(text),
     });
     this.tagBox = new TagBox(store, { rate: (cells, marks) => this.rate(cells, marks), close: () => this.back() });
-    this.helpBox = helpBox(() => this.help());
+    this.helpBox = helpBox(store, () => this.help());
     this.hover = hoverBar(store, () => this.hands.hovered, (cells, marks) => this.rate(cells, marks));
     this.nothing = element("div", "bcm-nothing");
     this.nothing.hidden = true;

@@ -36,7 +36,7 @@ export class Viewer extends Surface {
         this.player.show(this.playing, speed);
       },
     });
-    this.helpBox = helpBox(() => { this.helpBox.hidden = true; });
+    this.helpBox = helpBox(store, () => { this.helpBox.hidden = true; });
     this.nothing = element("p", "bcm-nothing", "Point a grid of these clips at one, or select some there.");
     const bar = element("div", "bcm-bar");
     bar.append(this.player.node);
