@@ -56,7 +56,7 @@ def test_a_template_is_typed_its_axes_filled_and_its_grid_fills(notebook):
     page.keyboard.press("End")
     page.keyboard.type(", {view")
     assert page.locator("[data-slot=view]").count() == 0
-    assert texts(page.locator(".bcm-mirror mark.bcm-bad")) == ["{view"]
+    assert texts(page.locator(".bcm-mirror mark.bcm-faulty")) == ["{view"]
     page.keyboard.type("}")
     assert page.locator("[data-slot=view]").count() == 1, "at once"
     until(page, same(lambda: costs(page), "Give values to insect, place, view"))
@@ -217,7 +217,7 @@ def test_code_and_hands_meet_in_one_state(notebook):
     until(page, same(lambda: len(chips(page, "x")), 2))
     assert page.locator(".bcm-panel img").count() == 0
     assert page.locator(".bcm-area").input_value() == "a <b>{x}</b> \U0001f98b"
-    problem = page.locator(".bcm-argument", has_text="num_frames").locator(".bcm-problem")
+    problem = page.locator(".bcm-argument", has_text="num_frames").locator(".bcm-wrong")
     until(page, same(lambda: "nearest are 17 and 25" in problem.inner_text(), True))
     assert costs(page) == "One thing to change"
     nb.shot("panel-problem")

@@ -16,8 +16,8 @@ test("a template is cut into its parts, which are the whole of it", () => {
 });
 
 test("what is no slot is marked, and braces that are doubled are text", () => {
-  assert.deepEqual(kinds("{{a}} {a"), [["{{a}} ", "text"], ["{a", "bad"]]);
-  assert.deepEqual(kinds("{a b} {prompt} x}"), [["{a b}", "bad"], [" ", "text"], ["{prompt}", "bad"], [" x", "text"], ["}", "bad"]]);
+  assert.deepEqual(kinds("{{a}} {a"), [["{{a}} ", "text"], ["{a", "faulty"]]);
+  assert.deepEqual(kinds("{a b} {prompt} x}"), [["{a b}", "faulty"], [" ", "text"], ["{prompt}", "faulty"], [" x", "text"], ["}", "faulty"]]);
   assert.deepEqual(slotsOf("{a} {b} {a} {seed} { Ä } {c|d} {{e}}"), ["a", "b", "Ä"]);
 });
 

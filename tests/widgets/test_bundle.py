@@ -1,5 +1,7 @@
 """The committed bundle is what its sources give, byte for byte."""
 
+import itertools
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -54,3 +56,12 @@ def test_the_bundles_are_small_and_need_no_network():
 
 def test_the_lock_file_names_no_registry():
     assert "http" not in (WIDGETS / "package-lock.json").read_text()
+
+
+def test_surfaces_that_share_a_page_share_no_class_but_those_of_the_base():
+    def classes(name):
+        return set(re.findall(r"\.(bcm-[a-z0-9]+)", (STATIC / f"{name}.css").read_text("utf-8")))
+
+    names = ("clips", "panel", "live", "progress")
+    for one, other in itertools.combinations(names, 2):
+        assert classes(one) & classes(other) <= classes("base") | {"bcm-root"}, (one, other)

@@ -15,7 +15,7 @@ import anywidget
 import numpy as np
 import traitlets as t
 
-from beecam import media
+from beecam import media, telling
 from beecam.clip import Clip, ClipSet
 from beecam.engines.live import CLIP, DRAFT, PREVIEW, PROBLEM, STEP, LiveEngine, Sight
 from beecam.errors import BeecamError, CheckError, Problem, shorten
@@ -28,7 +28,7 @@ from beecam.shot import Shot, check_values
 from beecam.sweep import shot as make_shot
 from beecam_widgets.bundles import bundle
 from beecam_widgets.dials import Dials, sliders_of
-from beecam_widgets.messages import Message, clip_text
+from beecam_widgets.messages import Message
 from beecam_widgets.teller import Teller
 
 _WIDE = 480
@@ -396,7 +396,7 @@ def _checked(model: Model, shot: Shot) -> Shot:
 
 
 def _problem(client: str, n: int, text: str) -> dict[str, Any]:
-    return {"kind": "problem", "client": client, "n": n, "text": clip_text(text, _TEXT)}
+    return {"kind": "problem", "client": client, "n": n, "text": telling.cut(text, _TEXT)}
 
 
 def _picture(sight: Sight, client: str, n: int, code: str) -> Message:
@@ -409,7 +409,7 @@ def _picture(sight: Sight, client: str, n: int, code: str) -> Message:
     if sight.frames is None or shot is None:
         return content, []
     if sight.kind != PREVIEW:
-        content["label"] = clip_text(f"{shot.text} · seed {shot.seed}", _TEXT)
+        content["label"] = telling.cut(f"{shot.text} · seed {shot.seed}", _TEXT)
         content["code"] = code
     layout = media.sheet_layout(sight.frames, _WIDE)
     content["sheet"] = {**layout, "count": len(sight.frames), "fps": shot.fps or 8}

@@ -39,7 +39,7 @@ class Argument {
     const note = element("span", "bcm-hidden", this.help());
     note.id = `${id}-help`;
     this.field.setAttribute("aria-describedby", note.id);
-    this.problem = element("p", "bcm-problem");
+    this.problem = element("p", "bcm-wrong");
     const row = element("div", "bcm-holder");
     row.append(this.field, this.values.node, this.several);
     this.node.append(label, row, note, this.problem);

@@ -83,7 +83,7 @@ export class Begin {
   say(text, bad) {
     this.bad = bad;
     this.said.textContent = text;
-    this.said.classList.toggle("bcm-bad", bad);
+    this.said.classList.toggle("bcm-faulty", bad);
     this.said.setAttribute("role", bad ? "alert" : "status");
     this.reserve(this.noting);
     this.showHint("");

@@ -16,7 +16,7 @@ export function option(value, text) {
 
 /** What is wrong, where it is. */
 export function problem() {
-  const made = element("p", "bcm-problem");
+  const made = element("p", "bcm-wrong");
   made.hidden = true;
   made.dir = "auto";
   return made;
@@ -24,7 +24,7 @@ export function problem() {
 
 /** @param {string} label @param {HTMLElement[]} parts */
 export function row(label, ...parts) {
-  const made = element("div", "bcm-line");
+  const made = element("div", "bcm-pair");
   const name = element("span", "bcm-name", label);
   name.dir = "auto";
   name.title = label;

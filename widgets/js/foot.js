@@ -14,7 +14,7 @@ export class Foot {
     this.layout.append(option("product", "all combinations"), option("zip", "in pairs"));
     this.layout.setAttribute("aria-label", "how axes are combined");
     this.layout.addEventListener("change", () => asking.change((state) => { state.layout = this.layout.value; }));
-    this.sample = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-number"));
+    this.sample = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-amount"));
     Object.assign(this.sample, { type: "text", inputMode: "numeric", placeholder: "all", autocomplete: "off" });
     this.sample.setAttribute("aria-label", "draw so many; empty for all");
     this.sample.addEventListener("input", () => asking.change((state) => {
@@ -54,14 +54,14 @@ export class Foot {
   lack(empty, problems) {
     if (!empty.length || problems > empty.length) return;
     this.costs.textContent = `Give values to ${empty.join(", ")}`;
-    this.costs.classList.remove("bcm-bad");
+    this.costs.classList.remove("bcm-faulty");
   }
 
   /** @param {any} found the summary @param {any} run */
   tell(found, run) {
     const bad = found.problems?.length ?? 0;
     this.costs.textContent = !found.serial ? "" : bad ? (bad === 1 ? "One thing to change" : `${bad} things to change`) : costs(found);
-    this.costs.classList.toggle("bcm-bad", bad > 0);
+    this.costs.classList.toggle("bcm-faulty", bad > 0);
     const going = ["running", "pausing"].includes(run.status) && !run.finished;
     const paused = run.status === "paused";
     this.pause.hidden = !going || run.status === "pausing";

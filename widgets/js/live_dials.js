@@ -40,7 +40,7 @@ export function sliderRow({ label, least, most, step, usual, words, say }, turne
   const row = element("div", "bcm-dial");
   const name = /** @type {HTMLLabelElement} */ (element("label", "bcm-dialname", label));
   const input = /** @type {HTMLInputElement} */ (element("input", "bcm-slide"));
-  const shown = element("output", "bcm-figure");
+  const shown = element("output", "bcm-reading");
   Object.assign(input, { type: "range", min: String(least), max: String(most), step: String(step) });
   input.id = name.htmlFor = `bcm-dial-${++made}`;
   const text = words ?? ((/** @type {number} */ value) => figure(value, step));
@@ -90,7 +90,7 @@ export function promptBox(label, hint, turned) {
 export function seedBox(label, turned) {
   const box = element("div", "bcm-seed");
   const name = /** @type {HTMLLabelElement} */ (element("label", "bcm-dialname", label));
-  const input = /** @type {HTMLInputElement} */ (element("input", "bcm-number"));
+  const input = /** @type {HTMLInputElement} */ (element("input", "bcm-digits"));
   Object.assign(input, { type: "text", inputMode: "numeric", pattern: "[0-9]*", autocomplete: "off" });
   input.id = name.htmlFor = `bcm-dial-${++made}`;
   input.addEventListener("input", () => {

@@ -48,14 +48,14 @@ export class Panel {
     });
     const seeds = element("div", "bcm-seeds");
     seeds.append(this.seed.box, this.seedB.box);
-    this.node = element("div", "bcm-panel");
+    this.node = element("div", "bcm-beside");
     this.node.append(
       group("Prompts", this.prompt.box, this.blend.row, this.promptB.box),
       group("Seeds", seeds, this.seedBlend.row),
       group("Making", this.guidance.row, this.steps.row),
     );
     if (!this.more.length) return;
-    const fold = element("details", "bcm-fold");
+    const fold = element("details", "bcm-more");
     fold.append(element("summary", "", "More of the pipeline"),
       ...this.more.map((/** @type {any} */ one) => one.row));
     this.node.append(fold);

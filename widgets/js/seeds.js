@@ -9,7 +9,7 @@ export class Seeds {
   /** @param {Asking} asking */
   constructor(asking) {
     const field = (/** @type {string} */ label, /** @type {(value: string) => void} */ act) => {
-      const made = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-number"));
+      const made = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-amount"));
       Object.assign(made, { type: "text", inputMode: "numeric", autocomplete: "off" });
       made.setAttribute("aria-label", label);
       made.addEventListener("input", () => act(made.value));

@@ -1,7 +1,7 @@
 // Templates as they are typed: where slots are, and small rules for values. No page needed.
 
 /**
- * @typedef {{text: string, kind: "text" | "slot" | "variants" | "bad", name: string}} Segment
+ * @typedef {{text: string, kind: "text" | "slot" | "variants" | "faulty", name: string}} Segment
  * @typedef {[any, string, string]} Row a value, its label and its note
  * @typedef {{name: string, kind: string, low: number | null, high: number | null,
  *   step: number | null, base: number, default: string, choices: string[], help: string,
@@ -32,7 +32,7 @@ export function segments(template) {
       at += 2;
     } else if (template[at] === "{" && end < 0) {
       flush();
-      found.push({ text: template.slice(at), kind: "bad", name: "" });
+      found.push({ text: template.slice(at), kind: "faulty", name: "" });
       return found;
     } else if (template[at] === "{") {
       flush();
@@ -40,7 +40,7 @@ export function segments(template) {
       at = end + 1;
     } else if (template[at] === "}") {
       flush();
-      found.push({ text: "}", kind: "bad", name: "" });
+      found.push({ text: "}", kind: "faulty", name: "" });
       at += 1;
     } else {
       text += template[at];
@@ -55,9 +55,9 @@ export function segments(template) {
 function inside(text) {
   const body = text.slice(1, -1);
   const name = body.trim();
-  if (body.includes("{")) return { text, kind: "bad", name: "" };
+  if (body.includes("{")) return { text, kind: "faulty", name: "" };
   if (body.includes("|")) return { text, kind: "variants", name: "" };
-  if (!NAME.test(name) || name === "prompt") return { text, kind: "bad", name: "" };
+  if (!NAME.test(name) || name === "prompt") return { text, kind: "faulty", name: "" };
   return { text, kind: "slot", name };
 }
 

@@ -22,11 +22,11 @@ export class Values {
     this.dragged = -1;
     this.changing = false;
     this.node = element("div", "bcm-values");
-    this.list = element("div", "bcm-chips");
+    this.list = element("div", "bcm-wordchips");
     this.list.setAttribute("role", "group");
     this.list.setAttribute("aria-label", `values of ${name}`);
     this.input = this.makeInput();
-    this.editor = element("div", "bcm-chipeditor");
+    this.editor = element("div", "bcm-wordeditor");
     this.editor.hidden = true;
     this.node.append(this.list, this.editor);
     this.list.append(this.input);
@@ -66,8 +66,8 @@ export class Values {
     const opened = this.rows[this.open]?.[0];
     this.shown = now;
     this.rows = rows;
-    const at = [...this.list.children].indexOf(/** @type {Element} */ (document.activeElement?.closest(".bcm-chip")));
-    for (const chip of this.list.querySelectorAll(".bcm-chip")) chip.remove();
+    const at = [...this.list.children].indexOf(/** @type {Element} */ (document.activeElement?.closest(".bcm-wordchip")));
+    for (const chip of this.list.querySelectorAll(".bcm-wordchip")) chip.remove();
     this.input.before(...rows.map((row, i) => this.chip(row, i)));
     // What was put in from elsewhere is not what is being edited.
     if (this.open >= 0 && !this.changing && rows[this.open]?.[0] !== opened) this.edit(-1);
@@ -77,7 +77,7 @@ export class Values {
   /** @param {Row} row @param {number} i */
   chip([value, label, note], i) {
     const text = label || String(value ?? "None");
-    const chip = element("span", "bcm-chip");
+    const chip = element("span", "bcm-wordchip");
     const word = /** @type {HTMLButtonElement} */ (element("button", "bcm-word", text));
     word.type = "button";
     word.dir = "auto";
@@ -204,14 +204,14 @@ export class Values {
     this.open = i;
     this.editor.hidden = i < 0;
     this.editor.replaceChildren();
-    for (const [at, chip] of [...this.list.querySelectorAll(".bcm-chip")].entries()) {
+    for (const [at, chip] of [...this.list.querySelectorAll(".bcm-wordchip")].entries()) {
       chip.classList.toggle("bcm-open", at === i);
     }
     if (i < 0) return;
     this.editor.setAttribute("role", "group");
     this.editor.setAttribute("aria-label", `value ${i + 1} of ${this.name}`);
     const fields = ["value", "label", "note"].map((what, part) => {
-      const label = element("label", "bcm-field2", what);
+      const label = element("label", "bcm-labelled", what);
       const input = /** @type {HTMLInputElement} */ (element("input", "bcm-input"));
       Object.assign(input, { type: "text", dir: "auto", autocomplete: "off", value: this.text(i, part) });
       if (what === "label") input.placeholder = "as the value";
@@ -254,6 +254,6 @@ export class Values {
     }
     const rows = /** @type {Row[]} */ (this.rows.map((row, at) => (at === i ? row.map((old, p) => (p === part ? value : old)) : row)));
     this.change(rows);
-    this.list.querySelectorAll(".bcm-chip")[i]?.classList.add("bcm-open");
+    this.list.querySelectorAll(".bcm-wordchip")[i]?.classList.add("bcm-open");
   }
 }
