@@ -136,11 +136,12 @@ def test_where_no_kernel_answers_the_sheet_stands_in_for_the_grid(browser):
     page.clock.install()
     page.set_content('<main></main><div class="beecam-static the-sheet">the sheet</div>')
     traits = {
-        "rows": [], "columns": [], "fixed": {}, "size": 0, "height": 300, "playing": False,
+        "_surface": "grid", "rows": [], "columns": [], "fixed": {}, "size": 0, "height": 300,
+        "playing": False,
         "speed": 1, "filter": "", "sort": "", "_current": -1, "_selected": [],
         "_sheet": "the-sheet",
     }  # fmt: skip
-    page.evaluate(MOUNT, [*bundle("grid"), traits])
+    page.evaluate(MOUNT, [*bundle("clips"), traits])
     grid, sheet = page.locator(".bcm-root"), page.locator(".the-sheet")
     assert grid.is_visible()
     assert sheet.is_hidden()
