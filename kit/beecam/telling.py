@@ -52,6 +52,7 @@ def item(row: Mapping[str, Any]) -> dict[str, Any]:
         "prompt": cut(shot.text), "seed": str(shot.seed),
         "stars": row["stars"], "rejected": row["rejected"], "tags": list(row["tags"]),
         "fps": shot.fps or 8, "frames": facts.get("frames", 1), "broken": facts.get("broken", ""),
+        "seconds": facts.get("seconds"),
     }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ const MOST_WISHES = 400;
  * @typedef {{
  *   status: string, step: number, steps: number, error: string, seconds: number | null,
  * }} Cell
- * @typedef {{prompt?: string, seed?: string, problem?: string, broken?: string}} Item
+ * @typedef {{prompt?: string, seed?: string, problem?: string, broken?: string, seconds?: number}} Item
  * @typedef {{stars: number, rejected: boolean, tags: string[]}} Mark
  * @typedef {{stars?: number, rejected?: boolean, tag?: string, on?: boolean}} Marking
  * @typedef {{status: string, counts: Record<string, number>, total: number,

@@ -7,6 +7,7 @@ import { Find } from "./find.js";
 import { notebooks } from "./keys.js";
 import { openMenu } from "./menu.js";
 import { Surface } from "./surface.js";
+import { brief } from "./text.js";
 import { Tile } from "./tile.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -20,6 +21,7 @@ const NUMBER = /^-?[\d.]+(e[+-]?\d+)?$/i;
 export function told(name, value) {
   if (value === null || value === undefined) return "";
   if (name === "created") return new Date(value * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  if (name === "seconds") return brief(value);
   if (typeof value === "number" && !Number.isInteger(value)) return String(Number(value.toPrecision(4)));
   return String(value);
 }

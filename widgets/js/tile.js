@@ -2,6 +2,7 @@
 
 import { frameAt } from "./clock.js";
 import { element } from "./dom.js";
+import { brief } from "./text.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -33,8 +34,9 @@ export class Tile {
     this.tags.dir = "auto";
     this.needle = element("div", "bcm-needle");
     this.progress = element("div", "bcm-progress");
+    this.took = element("div", "bcm-took");
     this.caption = element("div", "bcm-caption");
-    this.face.append(this.canvas, this.note, this.stars, this.tags, this.needle, this.progress);
+    this.face.append(this.canvas, this.note, this.stars, this.tags, this.needle, this.progress, this.took);
     this.node.append(this.face, this.caption);
   }
 
@@ -81,13 +83,15 @@ export class Tile {
     const share = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
     this.progress.style.transform = `scaleX(${share})`;
     this.progress.hidden = status !== "running";
+    const took = status === "running" ? steps && `${state?.step}/${steps}` : item?.seconds && brief(item.seconds);
+    setText(this.took, took || "");
     setText(this.caption, this.label || item?.prompt || "");
     this.caption.title = [this.label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
     setText(this.tags, mark.tags.join(" · "));
     const marks = [WORDS[status] ?? status, stars && `${stars} ${stars === 1 ? "star" : "stars"}`,
       mark.rejected && "rejected", mark.tags.length && `tagged ${mark.tags.join(", ")}`,
-      item?.broken && "broken picture", problem];
+      item?.broken && "broken picture", item?.seconds && `took ${brief(item.seconds)}`, problem];
     const said = status === "running" && steps ? `, step ${state?.step} of ${steps}` : "";
     node.setAttribute("aria-label",
       `${this.label || item?.prompt || `cell ${cell + 1}`}: ${marks.filter(Boolean).join(", ")}${said}`);
