@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from labpage import find_flaws, same, started, until, wait_for
+from labpage import find_flaws, notebooks, same, started, until, wait_for
 from test_grid import asked
 
 pytestmark = pytest.mark.browser
@@ -405,3 +405,44 @@ def test_a_quiet_bar(notebook):
     assert page.locator(".bcm-quiettrack").first.get_attribute("aria-valuenow") == "400"
     assert find_flaws(page) == []
     nb.shot("bars")
+
+
+def test_by_touch_a_tap_opens_and_a_long_press_selects(browser, lab):
+    with notebooks(Touching(browser), *lab) as make:
+        nb = make("touch", started("touch", seeds=3) + GRID.format(""))
+        page = nb.page
+        nb.run(1)
+        wait_for(page, 12)
+        hand = page.context.new_cdp_session(page)
+        cells = page.locator(".bcm-cell")
+
+        def press(cell, milliseconds):
+            box = cells.nth(cell).bounding_box()
+            point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+            hand.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+            page.wait_for_timeout(milliseconds)
+            hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+        chosen = page.locator(".bcm-cell[aria-selected=true]")
+        press(1, 50)
+        page.locator(".bcm-large").wait_for()
+        page.locator(".bcm-large [aria-label^=close]").tap()
+        assert chosen.count() == 0
+        press(1, 800)
+        until(page, same(chosen.count, 1))
+        assert not page.locator(".bcm-large").is_visible(), "a long press opens nothing"
+        assert page.locator(".bcm-tools button:visible", has_text="Compare").count() == 0
+        press(2, 50)
+        until(page, same(chosen.count, 2))
+        page.locator(".bcm-tools button", has_text="Compare 2").tap()
+        until(page, same(page.locator(".bcm-pane:visible").count, 2))
+
+
+class Touching:
+    """A browser whose pages are touched."""
+
+    def __init__(self, browser):
+        self._browser = browser
+
+    def new_context(self, **how):
+        return self._browser.new_context(has_touch=True, **how)

@@ -6,17 +6,31 @@ import { neighbour, rectangle } from "./layout.js";
 /** @typedef {import("./view.js").View} View */
 /** @typedef {import("./keys.js").Command} Command */
 
+const HOLD = 500; // milliseconds of touch that select
+
 export class Hands {
   /** @param {View} view */
   constructor(view) {
     this.view = view;
     /** The cell under the pointer. */
     this.hovered = -1;
+    this.touched = false;
+    /** Whether the finger that is down has selected, so that lifting it does no more. */
+    this.held = false;
+    /** @type {number | undefined} */
+    this.holding = undefined;
     const { root, scroller: { node } } = view;
     root.addEventListener("keydown", (event) => this.onKey(event));
     node.addEventListener("pointermove", (event) => this.onPoint(event));
     node.addEventListener("pointerleave", () => this.unhover());
-    node.addEventListener("pointerdown", () => node.focus({ preventScroll: true }));
+    node.addEventListener("pointerdown", (event) => this.onDown(event));
+    // A finger that scrolls cancels its pointer.
+    for (const end of ["pointerup", "pointercancel"]) node.addEventListener(end, () => clearTimeout(this.holding));
+    node.addEventListener("contextmenu", (event) => {
+      if (!this.touched) return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
     node.addEventListener("click", (event) => this.onClick(event));
     node.addEventListener("focus", () => {
       const { scroller, choice } = view;
@@ -94,9 +108,25 @@ export class Hands {
   }
 
   /** @param {PointerEvent} event */
+  onDown(event) {
+    const { view } = this;
+    view.scroller.node.focus({ preventScroll: true });
+    this.touched = event.pointerType === "touch";
+    this.held = false;
+    clearTimeout(this.holding);
+    const cell = this.touched ? cellAt(event) : -1;
+    if (cell < 0) return;
+    this.holding = setTimeout(() => {
+      this.held = true;
+      view.goTo(cell);
+      this.select(cell);
+    }, HOLD);
+  }
+
+  /** @param {PointerEvent} event */
   onPoint(event) {
-    const node = /** @type {HTMLElement | null} */ (/** @type {HTMLElement} */ (event.target).closest?.(".bcm-cell"));
-    const cell = node ? Number(node.dataset.cell) : -1;
+    if (event.pointerType === "touch") return;
+    const cell = cellAt(event);
     if (cell !== this.hovered) this.unhover();
     const { view } = this;
     const tile = view.scroller.tiles.get(cell);
@@ -121,6 +151,7 @@ export class Hands {
 
   /** @param {MouseEvent} event */
   onClick(event) {
+    if (this.held) return;
     const { view } = this;
     const { scroller, store } = view;
     const target = /** @type {HTMLElement} */ (event.target);
@@ -131,14 +162,13 @@ export class Hands {
       if (coords) store.fill([coords]);
       return;
     }
-    const node = /** @type {HTMLElement | null} */ (target.closest(".bcm-cell"));
-    if (!node) return;
-    const cell = Number(node.dataset.cell);
+    const cell = cellAt(event);
+    if (cell < 0) return;
     const last = scroller.current;
     view.goTo(cell);
     if (event.shiftKey && last >= 0) {
       this.selectThese([...scroller.selected, ...rectangle(scroller.table, last, cell)]);
-    } else if (event.ctrlKey || event.metaKey) this.select(cell);
+    } else if (event.ctrlKey || event.metaKey || (this.touched && scroller.selected.size)) this.select(cell);
     else view.openLarge([cell]);
   }
 
@@ -158,4 +188,10 @@ export class Hands {
     this.view.save("_selected", now);
     this.view.say(`${now.length} selected`);
   }
+}
+
+/** @param {MouseEvent} event @returns {number} the cell under it, or -1 */
+function cellAt(event) {
+  const node = /** @type {HTMLElement | null} */ (/** @type {HTMLElement} */ (event.target).closest?.(".bcm-cell"));
+  return node ? Number(node.dataset.cell) : -1;
 }

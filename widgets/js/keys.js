@@ -14,7 +14,7 @@ export const HELP = [
   ["1 to 5", "stars; 0 for none"],
   ["X", "reject, or take it back"],
   ["T", "tags"],
-  ["S", "select, or take it back"],
+  ["S", "select, or take it back; by touch a long press"],
   ["C", "compare what is selected"],
   ["R", "make the clip once more with another seed", true],
   ["/", "find"],

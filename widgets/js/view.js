@@ -49,6 +49,7 @@ export class View extends Surface {
       scrub: (share) => this.scrub(share), speed: (speed) => this.save("speed", speed), root,
       full: () => this.full(),
     });
+    this.beside = button("compare", "", () => this.compare());
     this.more = button("plus", "make the clips at the empty places", () => store.fill(this.scroller.allMissing()));
     this.arrangement = new Arrangement(store, {
       now: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
@@ -81,13 +82,14 @@ export class View extends Surface {
       if (changed) this.relayout();
       this.scroller.fill();
     }, (seen) => this.wakeUp(seen));
+    this.offerBeside();
     this.relayout();
     this.clock.play(this.playing);
   }
 
   assemble() {
     const tools = element("div", "bcm-tools");
-    tools.append(this.arrangement.node, this.more, this.find.node);
+    tools.append(this.arrangement.node, this.more, this.beside, this.find.node);
     const body = element("div", "bcm-body");
     body.append(this.scroller.node, this.nothing, this.large.node, this.helpBox, this.tagBox.node, this.toast);
     this.root.append(this.bar.node, tools, body, this.live);
@@ -124,6 +126,7 @@ export class View extends Surface {
       _selected: () => {
         this.scroller.selected = new Set(model.get("_selected"));
         this.scroller.markAll();
+        this.offerBeside();
       },
     });
     document.addEventListener("visibilitychange", () => store.askSoon(), { signal });
@@ -183,6 +186,12 @@ export class View extends Surface {
     this.more.hidden = !empty;
     const label = "make the clips at the empty places";
     if (empty) dress(this.more, "plus", label, `Make ${empty.toLocaleString("en")} more`);
+  }
+
+  offerBeside() {
+    const { size } = this.scroller.selected;
+    this.beside.hidden = size < 2;
+    if (size > 1) dress(this.beside, "compare", "the selected clips side by side (C)", `Compare ${size}`);
   }
 
   showBar() {
