@@ -91,7 +91,7 @@ def test_finding_and_ordering(notebook):
     for _ in range(len(" colour:red")):
         page.keyboard.press("Backspace")
     page.keyboard.press("Enter")
-    assert page.evaluate("() => document.activeElement.className") == "bcm-scroll"
+    until(page, same(lambda: page.evaluate("document.activeElement.className"), "bcm-scroll"))
     # What doesn't suit any more goes, and the cursor goes on to the next.
     page.keyboard.press("Home")
     page.keyboard.press("0")

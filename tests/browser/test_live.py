@@ -44,6 +44,22 @@ def at_rest(page):
     )  # fmt: skip
 
 
+def asked(page):
+    """How many wishes the page has sent."""
+    return int(page.locator(".bcm-root").first.get_attribute("data-asked") or 0)
+
+
+def fill(page, field, text):
+    """Type into a field, and wait for the clip of it: a text is a wish when hands rest."""
+    before = asked(page)
+    field.fill(text)
+    page.wait_for_function(
+        "before => Number(document.querySelector('.bcm-root').dataset.asked ?? 0) > before",
+        arg=before,
+    )
+    at_rest(page)
+
+
 def picture(page):
     """What the clip looks like: its first frame."""
     page.wait_for_function("() => document.querySelector('.bcm-view').dataset.frame === '0'")
@@ -128,21 +144,18 @@ def test_texts_seeds_and_wrong_input(live):
     )
     before = picture(page)
     area = page.get_by_label("Prompt A")
-    area.fill("a ladybug in a forest at night")
-    at_rest(page)
+    fill(page, area, "a ladybug in a forest at night")
     assert picture(page) != before
     seed = page.get_by_label("Seed A", exact=True)
     seed.fill("12x")
     assert seed.get_attribute("aria-invalid") == "true"
-    seed.fill("1234")
-    at_rest(page)
+    fill(page, seed, "1234")
     assert printed(nb, 2) == "a ladybug in a forest at night 1234"
     nb.run(3)
     until(page, same(area.input_value, "a moth"))
     until(page, same(seed.input_value, "44"))
     page.get_by_label("Prompt B").fill('<img src=x onerror="document.title=1"> \u202e\U0001f41d')
-    page.get_by_label("Blend").first.fill("0.5")
-    at_rest(page)
+    fill(page, page.get_by_label("Blend").first, "0.5")
     assert page.locator(".bcm-root img").count() == 0
 
 
@@ -170,8 +183,7 @@ def test_a_busy_kernel_is_said_and_caught_up_with(live):
     nb, page = live("busy", "import time; time.sleep(4)", "print(view.shot.seed)")
     nb.run(2)
     page.wait_for_timeout(300)
-    page.get_by_label("Seed A", exact=True).fill("77")
-    at_rest(page)
+    fill(page, page.get_by_label("Seed A", exact=True), "77")
     assert printed(nb, 3) == "77"
 
 
@@ -200,8 +212,7 @@ def test_what_fails_is_a_sentence_on_the_clip_and_goes_with_the_next(live):
     page.locator(".bcm-scene .bcm-toast").filter(has_text="division by zero").wait_for()
     nb.shot("live-problem")
     nb.run(3, wait=True)
-    seed.fill("56")
-    at_rest(page)
+    fill(page, seed, "56")
     assert page.locator(".bcm-toast").is_hidden()
 
 
@@ -222,8 +233,7 @@ def test_two_views_move_together(live):
 
 def test_after_reopening_a_picture_remains(live, lab):
     nb, page = live("reopened")
-    page.get_by_label("Blend").first.fill("0.7")
-    at_rest(page)
+    fill(page, page.get_by_label("Blend").first, "0.7")
     page.wait_for_timeout(800)
     saved = nb.save()
     texts = "".join(str(output) for cell in saved.cells for output in cell.get("outputs", ()))
@@ -244,8 +254,7 @@ def test_after_reopening_a_picture_remains(live, lab):
 def test_how_it_looks(live, name, size, theme):
     nb, page = live(name, size=size, theme=theme)
     page.locator("summary").click()
-    page.get_by_label("Blend").first.fill("0.35")
-    at_rest(page)
+    fill(page, page.get_by_label("Blend").first, "0.35")
     page.locator(".bcm-root").scroll_into_view_if_needed()
     nb.shot(f"live-{name}")
     wide = page.locator(".bcm-root").evaluate("n => [n.scrollWidth, n.clientWidth]")
