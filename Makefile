@@ -11,7 +11,7 @@ demo test quick unit browser notebooks bench: export BEECAM_LIBRARY := $(CURDIR)
 .PHONY: help setup demo lab test quick bench lint types unit js browser notebooks chromium clean
 
 help:
-	@echo "make demo   install, make real clips with the embedded model, leave a gallery under out/"
+	@echo "make demo   install, make real clips with the embedded model, leave a page with their grid under out/"
 	@echo "make lab    open the first notebook in JupyterLab"
 	@echo "make test   everything: unit, property, browser, notebooks, lint, types"
 	@echo "make quick  unit tests, lint and types in under 90 s"

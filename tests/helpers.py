@@ -41,6 +41,32 @@ def fill(library, prompts=("a bee", "a moth"), seeds=3):
     return ClipSet(library, keys, axes=axes, coords=coords, title="{prompt}")
 
 
+def noisy(library, count, *, width=160, height=96, frames=24, stars=()):
+    """Clips that hardly compress, as those of large models."""
+    rng = np.random.default_rng(0)
+    keys = []
+    for seed in range(count):
+        coarse = rng.integers(0, 256, (frames, height // 4, width // 4, 3), np.uint8)
+        pixels = coarse.repeat(4, 1).repeat(4, 2)
+        facts = {"frames": frames, "height": height, "width": width, "seconds": 1.0,
+                 "sheet": media.sheet_layout(pixels)}  # fmt: skip
+        shot = Shot(
+            prompt="a bee", noise=((seed, 1.0),), negative_prompt="", width=width, height=height,
+            num_frames=frames, fps=16.0, num_inference_steps=4, guidance_scale=1.0,
+            scheduler="Euler", model="tiny", revision="0",
+        )  # fmt: skip
+        keys.append(library.add(shot, pixels, facts).key)
+    clips = ClipSet(
+        library,
+        keys,
+        axes=[Axis("seed", tuple(range(count)))],
+        coords=[{"seed": seed} for seed in range(count)],
+    )
+    for i in stars:
+        clips[i].stars = 5
+    return clips
+
+
 def said(call, kind=CheckError):
     """What an error says; any other kind of error is a failure."""
     with pytest.raises(BeecamError) as error:

@@ -4,16 +4,27 @@ import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const outdir = process.argv[2] ?? join(here, "beecam_widgets", "static");
-await build({
+const one = process.argv[2];
+/** @type {import("esbuild").BuildOptions} */
+const options = {
   absWorkingDir: here,
-  entryPoints: ["js/grid.js", "js/grid.css"],
-  outdir,
   bundle: true,
   minify: true,
-  format: "esm",
   target: ["es2022", "chrome111", "firefox113", "safari16.4"],
   charset: "utf8",
   legalComments: "none",
   logLevel: "warning",
+};
+await build({
+  ...options, format: "esm",
+  entryPoints: [
+    "js/base.css", "js/clips.js", "js/clips.css", "js/panel.js", "js/panel.css", "js/live.js",
+    "js/live.css", "js/progress.js", "js/progress.css",
+  ],
+  outdir: one ?? join(here, "beecam_widgets", "static"),
+});
+// The kit writes pages without the widgets: what they need lies with it.
+await build({
+  ...options, format: "iife", entryPoints: ["js/offline.js", "js/offline.css"],
+  outdir: one ?? join(here, "..", "kit", "beecam", "export"),
 });

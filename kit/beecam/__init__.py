@@ -22,6 +22,8 @@ _PUBLIC = {
     "CheckError": ("beecam.errors", "CheckError"),
     "Clip": ("beecam.clip", "Clip"),
     "ClipSet": ("beecam.clip", "ClipSet"),
+    "Deck": ("beecam.decks.deck", "Deck"),
+    "DeckError": ("beecam.errors", "DeckError"),
     "Library": ("beecam.library", "Library"),
     "LibraryError": ("beecam.errors", "LibraryError"),
     "MediaError": ("beecam.errors", "MediaError"),
@@ -29,7 +31,10 @@ _PUBLIC = {
     "Run": ("beecam.run", "Run"),
     "Shot": ("beecam.shot", "Shot"),
     "Sweep": ("beecam.sweep", "Sweep"),
+    "deck": ("beecam.decks.shelf", "deck"),
+    "decks": ("beecam.decks.shelf", "decks"),
     "doctor": ("beecam.doctor", "doctor"),
+    "intent": ("beecam.decks.intents", "intent"),
     "library": ("beecam.library", "open_library"),
     "load": ("beecam.models.load", "load"),
     "lora": ("beecam.loras", "lora"),
@@ -49,9 +54,14 @@ if TYPE_CHECKING:
     from beecam.axes import zip as zip  # noqa: A004
     from beecam.clip import Clip as Clip
     from beecam.clip import ClipSet as ClipSet
+    from beecam.decks.deck import Deck as Deck
+    from beecam.decks.intents import intent as intent
+    from beecam.decks.shelf import deck as deck
+    from beecam.decks.shelf import decks as decks
     from beecam.doctor import doctor as doctor
     from beecam.errors import BeecamError as BeecamError
     from beecam.errors import CheckError as CheckError
+    from beecam.errors import DeckError as DeckError
     from beecam.errors import LibraryError as LibraryError
     from beecam.errors import MediaError as MediaError
     from beecam.errors import ModelError as ModelError

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from beecam import blend
 from beecam.errors import CheckError, Problem, nearest, shorten
 from beecam.kinds import need
 
@@ -153,7 +154,8 @@ def positions(axis: Axis, wanted: Any) -> set[int]:
     Raises:
         CheckError: The axis has no such value.
     """
-    if is_scalar(wanted) or (isinstance(wanted, (tuple, list)) and wanted in axis.values):
+    one = isinstance(wanted, (tuple, list)) and (wanted in axis.values or blend.is_blend(wanted))
+    if is_scalar(wanted) or one:
         wanted = [wanted]
     elif isinstance(wanted, Axis):
         wanted = wanted.values
@@ -196,4 +198,4 @@ def _nearest(value: Any, values: tuple[Any, ...]) -> Any:
 def _label(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value)
+    return blend.words(value) if blend.is_blend(value) else str(value)

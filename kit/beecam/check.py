@@ -66,7 +66,7 @@ def _cell_problems(sweep: Sweep, model: Model, shots: list[Shot]) -> Iterator[Pr
         if first != cell.index:
             yield Problem("cells", (
                 f"cells {first} and {cell.index} are the same shot, "
-                f"{shorten(cell.shot.prompt)} with seed {cell.shot.seed}: an axis does not reach "
+                f"{shorten(cell.shot.text)} with seed {cell.shot.seed}: an axis does not reach "
                 "the prompt or an argument."
             ))  # fmt: skip
             return

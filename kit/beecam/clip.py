@@ -178,7 +178,7 @@ class Clip:
         return hash(self.key)
 
     def __repr__(self) -> str:
-        return f"Clip {self.key[:8]}: {self.shot.prompt!r}, seed {self.shot.seed}"
+        return f"Clip {self.key[:8]}: {self.shot.text!r}, seed {self.shot.seed}"
 
     def _repr_html_(self) -> str:
         from beecam.display import clip_html
@@ -296,8 +296,29 @@ class ClipSet(Sequence[Clip]):
         kinds.need(kinds.function("filter", keep, "clip", "lambda clip: clip.stars > 2"))
         return self._pick([i for i, clip in enumerate(self) if keep(clip)])
 
-    def sort(self, by: Callable[[Clip], Any], *, reverse: bool = False) -> ClipSet:
-        """Order by `by(clip)`; equal ones stay in their order."""
+    def sort(self, by: str | Callable[[Clip], Any], *, reverse: bool = False) -> ClipSet:
+        """Order by a value's name, or by `by(clip)`; equal ones stay in their order.
+
+        >>> clips.sort("-stars")
+        >>> clips.sort(lambda clip: len(clip.shot.prompt))
+
+        Args:
+            by: What a query can ask for (see `matching`), with a leading "-" for descending; or a
+                function of a clip.
+            reverse: The other way round.
+
+        Raises:
+            CheckError: There is no such name.
+        """
+        if isinstance(by, str):
+            from beecam.query import in_order
+            from beecam.rows import USUAL, names_in, rows_of
+
+            rows = rows_of(self.library, self.keys, self.axes, self._coords)
+            known = list(dict.fromkeys([*names_in(rows), *USUAL]))
+            kinds.need(kinds.choice("by", by, known, "; a leading - is for descending"))
+            turned = by.removeprefix("-") if by.startswith("-") else f"-{by}"
+            return self._pick(in_order(rows, turned if reverse else by))
         kinds.need(kinds.function("sort", by, "clip", "lambda clip: clip.stars"))
         ranks = [by(clip) for clip in self]
         return self._pick(sorted(range(len(self)), key=ranks.__getitem__, reverse=reverse))
@@ -317,6 +338,27 @@ class ClipSet(Sequence[Clip]):
             i for i, place in enumerate(self._coords)
             if all(place.get(name) in at for name, at in wanted.items())
         ] if wanted else range(len(self)))  # fmt: skip
+
+    def matching(self, query: str) -> ClipSet:
+        """Keep the clips that suit a query, a line as it is typed into the grid.
+
+        >>> clips.matching("bee stars>=3 -is:rejected seconds<2")
+
+        Args:
+            query: Words that prompt, labels or tags contain; `name:value`, `name>=3` for axes,
+                facts and arguments; `tag:` and `is:`; a leading "-" for not. See `beecam.query`.
+
+        Raises:
+            CheckError: A term of it makes no sense.
+        """
+        from beecam.query import parse
+        from beecam.rows import USUAL, names_in, rows_of
+
+        rows = rows_of(self.library, self.keys, self.axes, self._coords)
+        wanted = parse(query, list(dict.fromkeys([*names_in(rows), *USUAL])))
+        return self._pick(
+            i for i, row in enumerate(rows) if row is not None and wanted.matches(row)
+        )
 
     @property
     def starred(self) -> ClipSet:
@@ -348,7 +390,7 @@ class ClipSet(Sequence[Clip]):
             shot: Shot = row["shot"]
             facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
             own = {
-                **self.values(i), "prompt": shot.prompt, "seed": shot.seed, "stars": row["stars"],
+                **self.values(i), "prompt": shot.text, "seed": shot.seed, "stars": row["stars"],
                 "rejected": row["rejected"], "tags": row["tags"],
             }  # fmt: skip
             # An axis may be called like a fact: what the person named wins.
@@ -379,18 +421,27 @@ class ClipSet(Sequence[Clip]):
 
         return contact_figure(self, columns=columns, frames=frames)
 
-    def export_html(self, path: str | Path, title: str | None = None) -> Path:
-        """Write one offline page with all clips that plays without a network.
+    def export_html(
+        self, path: str | Path, title: str | None = None, *, max_bytes: int = 9_500_000
+    ) -> Path:
+        """Write one offline page with the grid: play, arrange, find, compare, without a network.
+
+        Args:
+            path: The HTML file.
+            title: The heading; by default the sweep's template.
+            max_bytes: The page stays below this. Films of all clips are in it where they fit, else
+                those of the starred ones; what was left out or made smaller is said in the page.
 
         Returns:
             The page's path.
 
         Raises:
             CheckError: The path is that of a folder, or the title is no text.
+            BeecamError: There are no clips, or the page can't be written there.
         """
-        from beecam.export.gallery import write_gallery
+        from beecam.export.page import write_page
 
-        return write_gallery(self, path, title or self.title or "beecam")
+        return write_page(self, path, title or self.title or "beecam", max_bytes)
 
     def _need_axes(self, names: Iterable[str]) -> None:
         known = [axis.name for axis in self.axes]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from beecam import kinds, media
+from beecam.contact import caption, contact_sheet_html, short
 from beecam.errors import BeecamError, MediaError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Show = Callable[[Any], None]
 _registered: dict[str, Show] = {}
 
-_STRIP_FRAMES = 4
 _CELL = (
     "display:inline-block;vertical-align:top;margin:0 12px 12px 0;"
     "font:12px/1.4 system-ui,sans-serif"
@@ -54,35 +54,9 @@ def show_clips(clips: ClipSet) -> None:
     display(HTML(contact_sheet_html(clips)))
 
 
-def contact_sheet_html(clips: ClipSet, title: str = "", max_bytes: int = 900_000) -> str:
-    """Return a static page part with some frames of each clip: no script, no network.
-
-    Args:
-        clips: What to show.
-        title: A line above.
-        max_bytes: The page part stays below this: quality is lowered first, then clips are left
-            out, which a last line says.
-    """
-    head = f"<div>{html.escape(title)}</div>" if title else ""
-    if not clips:
-        return f'<div class="beecam-sheet">{head}<p>No clips yet.</p></div>'
-    budget = max_bytes - 2_000
-    cells: list[str] = []
-    for index, clip in enumerate(clips):
-        each = budget // (len(clips) - index)
-        cell = _sheet_cell(clip, _caption(clips, index), 80 if each > 12_000 else 55)  # noqa: PLR2004
-        if len(cell) > budget:
-            break
-        budget -= len(cell)
-        cells.append(cell)
-    left = len(clips) - len(cells)
-    foot = f"<div>and {left:,} more clips in the library.</div>" if left else ""
-    return f'<div class="beecam-sheet">{head}{"".join(cells)}{foot}</div>'
-
-
 def clip_html(clip: Clip) -> str:
     """Return one clip as a playing video with its prompt."""
-    caption = html.escape(f"{clip.shot.prompt} · seed {clip.shot.seed}")
+    caption = html.escape(f"{clip.shot.text} · seed {clip.shot.seed}")
     try:
         data = base64.b64encode(clip.video).decode()
     except MediaError as error:
@@ -116,7 +90,7 @@ def show_videos(clips: ClipSet, *, columns: int, width: int) -> None:
             cells.append(f"<td>{html.escape(str(error))}</td>")
             continue
         video = mediapy.html_from_compressed_video(
-            data, width, height, title=html.escape(_caption(clips, i)), loop=True, autoplay=True
+            data, width, height, title=html.escape(caption(clips, i)), loop=True, autoplay=True
         )
         cells.append(f"<td>{video}</td>")
     rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
@@ -145,11 +119,11 @@ def contact_figure(clips: ClipSet, *, columns: int, frames: int) -> Figure:
         axes.axis("off")
     for i, clip in enumerate(clips):
         axes = grid.flat[i]
-        axes.set_title(_short(_caption(clips, i), 12 * frames), fontsize=7, parse_math=False)
+        axes.set_title(short(caption(clips, i), 12 * frames), fontsize=7, parse_math=False)
         try:
             axes.imshow(np.concatenate(_strip(clip, frames), axis=1))
         except MediaError as error:
-            axes.text(0.5, 0.5, _short(str(error), 60), ha="center", fontsize=6, parse_math=False)
+            axes.text(0.5, 0.5, short(str(error), 60), ha="center", fontsize=6, parse_math=False)
     return figure
 
 
@@ -158,30 +132,3 @@ def _strip(clip: Clip, frames: int) -> list[Any]:
     # One frame is that from the middle, which shows most.
     chosen = media.chosen_frames(len(cut), frames) if frames > 1 else [len(cut) // 2]
     return [cut[i] for i in chosen]
-
-
-def _sheet_cell(clip: Clip, caption: str, quality: int) -> str:
-    text = html.escape(_short(caption, 160))
-    try:
-        layout = clip.facts["sheet"]
-        places = media.chosen_frames(layout["frames"], _STRIP_FRAMES)
-        small = media.subsheet(clip.sheet, layout, places, quality)
-    except MediaError as error:
-        return f'<div style="{_CELL}">{text}<br>{html.escape(str(error))}</div>'
-    width = min(96, layout["width"]) * len(places)
-    source = base64.b64encode(small).decode()
-    return (
-        f'<div style="{_CELL};max-width:{width}px"><img src="data:image/jpeg;base64,{source}" '
-        f'width="{width}" alt="{text}"><div>{text}</div></div>'
-    )
-
-
-def _caption(clips: ClipSet, index: int) -> str:
-    place = clips.coords(index)
-    words = [axis.labels[place[axis.name]] for axis in clips.axes if axis.name in place]
-    clip = clips[index]
-    return " · ".join(words) or f"{clip.shot.prompt} · seed {clip.shot.seed}"
-
-
-def _short(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -56,6 +56,10 @@ class MediaError(BeecamError):
     """A media file is missing, damaged or holds no clip of beecam."""
 
 
+class DeckError(BeecamError):
+    """There is no such deck, or a file is none; the message names file, line and key."""
+
+
 class LibraryError(BeecamError):
     """A library's folder cannot be used as one."""
 

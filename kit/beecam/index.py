@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS pending (key TEXT, session TEXT);
 # Beside the index's name: a file that says that it was found to be damaged.
 _SUSPECT = "-suspect"
 _MARKS = ("stars", "rejected", "tags")
+_TOLD = "shot, facts, created, stars, rejected, tags"
 _AT_ONCE = 500
 # Checking a larger one at every opening would take longer than opening it.
 _CHECKED_BYTES = 20_000_000
@@ -141,6 +142,24 @@ class Index:
             "rejected": bool(rejected), "tags": tuple(json.loads(tags)),
         }  # fmt: skip
 
+    def table(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the rows of many clips by key: as `row`, but the shot as plain data."""
+        wanted = list(dict.fromkeys(keys))
+        found = {}
+        for start in range(0, len(wanted), _AT_ONCE):
+            part = wanted[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(part))
+            rows = self._rows(
+                f"SELECT key, {_TOLD} FROM clips WHERE key IN ({marks})",  # noqa: S608
+                *part,
+            )
+            for key, shot, facts, created, stars, rejected, tags in rows:
+                found[key] = {
+                    "shot": json.loads(shot), "facts": json.loads(facts), "created": created,
+                    "stars": stars, "rejected": bool(rejected), "tags": tuple(json.loads(tags)),
+                }  # fmt: skip
+        return found
+
     def seconds_for(self, shot: Shot) -> list[float]:
         """Return how long the last clips of shots like this one took."""
         rows = self._rows(
@@ -172,7 +191,7 @@ class Index:
             " parents) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (key) DO UPDATE SET facts = excluded.facts, seconds = excluded.seconds",
             (
-                key, settings["created"], shot.model, _timing_key(shot), shot.prompt, shot.seed,
+                key, settings["created"], shot.model, _timing_key(shot), shot.text, shot.seed,
                 # The seconds of a part say nothing of the next clip.
                 None if "continued_from" in facts else facts.get("seconds"),
                 json.dumps(settings["shot"]), json.dumps(facts),

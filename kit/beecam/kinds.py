@@ -108,7 +108,15 @@ def page(value: Any) -> Iterator[Problem]:
     """The path of a file is needed that can be written."""
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value) or "\0" in str(value):
         yield Problem("path", f"path={shorten(value)}: a file's path is needed, as in 'page.html'.")
-    elif (path := Path(value).expanduser()).is_dir():
+        return
+    try:
+        path = Path(value).expanduser()
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError) as error:  # a name that is too long, a home that isn't known
+        why = getattr(error, "strerror", None) or error
+        yield Problem("path", f"path={shorten(value)}: no file can be called so: {why}.")
+        return
+    if is_folder:
         yield Problem("path", (
             f"path={str(value)!r} is a folder: name a file in it, as in "
             f"{str(path / 'page.html')!r}."

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from beecam import kinds, media
 from beecam.claims import Claims
 from beecam.errors import BeecamError, LibraryError, MediaError, shorten
+from beecam.history import History, SweepRecord, SweepRecords
 from beecam.index import SORTS, VERSION, Index
 from beecam.inputs import Inputs
 from beecam.marks import Marks
@@ -88,6 +89,7 @@ class Library:
         folder: Where it is.
         healed: Sentences on what opening had to mend; empty as a rule.
         standing: How far clips are that are not finished.
+        history: Which sweeps were run.
         inputs: Pictures and films that models were given, by their digest.
         claims: Which clips this process is making.
         users: What writes into it in the background.
@@ -112,6 +114,7 @@ class Library:
             raise LibraryError(why_unusable(folder, error)) from error
         self.standing = Standing(folder / "states", self._session.name)
         self.inputs = Inputs(folder / "inputs", self._session.name)
+        self.history = History(folder / "sweeps", self._session.name)
         self.claims = Claims()
         self.users: set[User] = set()
         self._written = itertools.count()
@@ -191,6 +194,32 @@ class Library:
         )  # fmt: skip
         return ClipSet(self, found)
 
+    def sweeps(self) -> SweepRecords:
+        """List the sweeps that were run, the newest first, with their names.
+
+        >>> library.sweeps()
+        >>> library.sweeps()[0].clips      # a grid of what the last one made
+        """
+        return self.history.find(self)
+
+    def sweep(self, name: str) -> SweepRecord:
+        """Find a sweep that was run: the newest of this name.
+
+        >>> library.sweep("bees at dusk").clips
+        >>> bc.run(library.sweep("bees at dusk").sweep, model)   # makes what is missing
+
+        Args:
+            name: As it was given to `bc.run(..., name=...)`, or how a record's key begins.
+
+        Raises:
+            LibraryError: There is none; the message has the nearest names.
+        """
+        return self.history.named(name, self)
+
+    def count(self, keys: Iterable[str]) -> int:
+        """Return how many of these keys have a row: quick, where `known` looks at files, too."""
+        return len(self._index.known(keys))
+
     def known(self, keys: Iterable[str]) -> set[str]:
         """Return which of these keys have a clip whose files are there, and not cut off."""
         found = self._index.known(keys)
@@ -207,6 +236,24 @@ class Library:
             raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
         self.inputs.attach(row["shot"].conditions)
         return row
+
+    def table(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return what the index knows of many clips, by key; those that it doesn't have left out.
+
+        As `row`, but quick for thousands: the shot comes as plain data, as `Shot.to_dict` gives it.
+        """
+        return self._index.table(keys)
+
+    def marked(self, since: int) -> tuple[int, dict[str, dict[str, Any]]]:
+        """Return which marks were set after a place in time, by any kernel.
+
+        >>> place, _ = library.marked(-1)              # from now on
+        >>> place, changed = library.marked(place)     # {key: {"stars": 4}}
+
+        Args:
+            since: What the last call returned; a negative number for now.
+        """
+        return self._marks.since(since)
 
     def mp4(self, key: str) -> Path:
         """Return where a clip's video is."""

@@ -13,8 +13,9 @@ from typing import Any
 class Marks:
     """A file of lines, one for each change; the last word on a clip counts.
 
-    The index is where marks are looked up. This is only read when the index has to be made anew
-    from the media, which know nothing of what a person thought of them.
+    The index is where marks are looked up. This is read when the index has to be made anew from the
+    media, which know nothing of what a person thought of them, and to learn what another kernel
+    has marked.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,16 +34,37 @@ class Marks:
 
     def read(self) -> dict[str, dict[str, Any]]:
         """Return the last marks of each clip, by key; lines that are no marks are passed over."""
-        found: dict[str, dict[str, Any]] = defaultdict(dict)
+        return self.since(0)[1]
+
+    def since(self, place: int) -> tuple[int, dict[str, dict[str, Any]]]:
+        """Return the marks that were added after a place of the file, and the place to go on from.
+
+        Args:
+            place: In bytes, as the last call returned it; a negative number for the file's end.
+        """
         try:
-            lines = self._path.read_bytes().splitlines()
+            size = self._path.stat().st_size
+            # A shorter file than before is another one.
+            begin = size if place < 0 else place if place <= size else 0
+            if begin == size:
+                return size, {}
+            with self._path.open("rb") as file:
+                file.seek(begin)
+                data = file.read()
         except OSError:
-            return {}
-        for line in lines:
-            with contextlib.suppress(ValueError, TypeError, KeyError):
-                marks = json.loads(line)
-                found[marks["key"]] |= {k: v for k, v in marks.items() if _is_mark(k, v)}
-        return dict(found)
+            return 0, {}
+        # A line that is being written belongs to the next call.
+        end = data.rfind(b"\n") + 1
+        return begin + end, _marks_in(data[:end])
+
+
+def _marks_in(data: bytes) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    for line in data.splitlines():
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            marks = json.loads(line)
+            found[marks["key"]] |= {k: v for k, v in marks.items() if _is_mark(k, v)}
+    return dict(found)
 
 
 def _is_mark(name: str, value: Any) -> bool:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from beecam import blend
+from beecam.blend import Texts
 from beecam.errors import Problem, shorten
 
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -61,6 +63,41 @@ class Template:
         """Fill slots and variants; values are text and are not parsed again."""
         out = [p if isinstance(p, str) else str(values[p.name]) for p in self.parts]
         return "".join(out)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Several templates with weights, which are one prompt together.
+
+    Attributes:
+        parts: Templates with their weights.
+    """
+
+    parts: tuple[tuple[Template, float], ...]
+
+    @property
+    def source(self) -> str:
+        """All of them as they were written, in one line."""
+        return blend.words([(template.source, weight) for template, weight in self.parts])
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with any of them."""
+        return tuple(problem for template, _ in self.parts for problem in template.problems)
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of the slots of all, each once, in order."""
+        return tuple(dict.fromkeys(name for template, _ in self.parts for name in template.slots))
+
+    @property
+    def variants(self) -> tuple[Variants, ...]:
+        """The axes written in place, each once, in order."""
+        return tuple(dict.fromkeys(v for template, _ in self.parts for v in template.variants))
+
+    def render(self, values: Mapping[str, object]) -> Texts:
+        """Fill slots and variants of all."""
+        return tuple((template.render(values), weight) for template, weight in self.parts)
 
 
 def parse(source: str) -> Template:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from beecam import kinds
 from beecam.axes import Axis
@@ -14,6 +14,7 @@ from beecam.check import check_sweep
 from beecam.clip import ClipSet
 from beecam.engines.local import LocalEngine
 from beecam.errors import CheckError, Problem, shorten
+from beecam.history import MAX_NAME
 from beecam.library import Library, open_library
 from beecam.models.base import Model
 from beecam.models.several import spread, taken
@@ -28,7 +29,7 @@ _starting = threading.Lock()
 def run(
     sweep: Sweep | Shot, model: Model | Sequence[Model] | Mapping[str, Model], *,
     library: Library | None = None, exact: bool = False,
-    draft: float | None = None,
+    draft: float | None = None, name: str | None = None,
 ) -> Run:  # fmt: skip
     """Make a sweep in the background.
 
@@ -50,14 +51,18 @@ def run(
             alone. Without it one clip may differ by rounding from the same clip in a sweep.
         draft: Do only this share of each clip's steps, over 0 and under 1, and show the result
             that is predicted then. `run.clips.starred.promote()` finishes the ones worth it.
+        name: How the sweep is found again: `library.sweep(name)`, tomorrow too. By default it is
+            called as before, or like its template; a single shot is only kept under a name.
 
     Raises:
         CheckError: With everything that is wrong, before any compute.
     """
+    single = isinstance(sweep, Shot)
     if isinstance(sweep, Shot):
         sweep = of_shots([sweep])
     used: Model = taken(model)
     _check_kinds(sweep, used, library, exact, draft)
+    kinds.need(_wrong_with_name(name))
     sweep = spread(sweep, used)
     library = open_library() if library is None else library
     used.refresh()
@@ -66,7 +71,10 @@ def run(
         shots = tuple(_drafted(shot, used.steps(shot), draft) for shot in shots)
         kinds_of_shots = {used.batch_key(shot): shot for shot in shots}
         kinds.need(p for shot in kinds_of_shots.values() for p in used.check(shot))
-    return start(Asked(sweep, used, library, exact=exact, draft=draft), shots)
+    started = start(Asked(sweep, used, library, exact=exact, draft=draft), shots)
+    if name is not None or not single:
+        started.remember(name)
+    return started
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,17 @@ def _drafted(shot: Shot, steps: int, share: float) -> Shot:
     return shot.replace(draft_steps=min(max(1, round(share * steps)), max(1, steps - 1)))
 
 
+def _wrong_with_name(name: object) -> Iterator[Problem]:
+    yield from kinds.text("name", name, or_none=True)
+    if isinstance(name, str) and not (
+        name.strip() and len(name) <= MAX_NAME and name.isprintable()
+    ):
+        yield Problem("name", (
+            f"name={shorten(name)}: one line of 1 to {MAX_NAME} characters is needed, as in "
+            'name="bees at dusk".'
+        ))  # fmt: skip
+
+
 def _check_kinds(
     sweep: object, model: object, library: object, exact: object, draft: object
 ) -> None:
@@ -173,6 +192,7 @@ class Run:
         exact: Whether every call is filled up to one size.
         draft: The share of each clip's steps that is done, or None for all.
         key: A digest of sweep, model and library.
+        name: How the sweep is found again, or None.
     """
 
     def __init__(self, asked: Asked, shots: Sequence[Shot], *, key: str) -> None:
@@ -180,6 +200,7 @@ class Run:
         self.sweep, self.model, self.library = asked.sweep, asked.model, asked.library
         self.exact, self.draft = asked.exact, asked.draft
         self.key = key
+        self.name: str | None = None
         self._shots = tuple(shots)
         self._progress = Progress([shot.key for shot in shots])
         self._engine = LocalEngine(
@@ -248,6 +269,20 @@ class Run:
             raise
         return self
 
+    def remember(self, name: str | None = None) -> None:
+        """Keep the sweep in the library, so that it is found again.
+
+        A disk that is full costs the name, and no clip: the run says so and goes on.
+        """
+        name = name and " ".join(name.split())
+        try:
+            self.name = self.library.history.keep(
+                self.library, self.sweep, self._shots, name=name, model=self.model.name,
+                draft=self.draft,
+            )  # fmt: skip
+        except OSError as error:
+            self._progress.say(f"this sweep is not kept by name: {error.strerror or error}.")
+
     # --- steering ------------------------------------------------------------------------------
 
     def pause(self) -> None:
@@ -275,6 +310,20 @@ class Run:
         else:
             self._progress.drop(index)
             self._engine.drop(index)
+
+    def grown(self, sweep: Sweep) -> Run:
+        """Make another sweep in the same way: this one's with more cells, as `beecam.growing` does.
+
+        What this run has made, or is making, is not made again.
+
+        Raises:
+            CheckError: With everything that is wrong, before any compute.
+        """
+        self.model.refresh()
+        shots = check_sweep(sweep, self.model)
+        if self.draft is not None:
+            shots = tuple(_drafted(shot, self.model.steps(shot), self.draft) for shot in shots)
+        return start(replace(self._asked, sweep=sweep), shots)
 
     def again(self) -> Run:
         """Make what is missing of a run that was stopped, or that failed in places."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
+from beecam import blend
+from beecam.blend import Texts
 from beecam.errors import BeecamError, CheckError, Problem, shorten
 from beecam.inputs import CONDITIONS, Condition, code_of
 from beecam.kinds import whole
@@ -31,7 +33,11 @@ _MOST = {
     "draft_steps": 1_000,
 }  # fmt: skip
 _FLOATS = ("fps", "guidance_scale")
-_TEXTS = ("prompt", "negative_prompt", "scheduler", "model", "revision")
+# The least and the most of each, whatever the model.
+LIMITS: Mapping[str, tuple[float | None, float | None]] = {
+    **{name: (1, most) for name, most in _MOST.items()}, "fps": (0, 240),
+}  # fmt: skip
+_TEXTS = ("negative_prompt", "scheduler", "model", "revision")
 # fps reaches some pipelines as frame_rate; the rest of these decide pixels in all of them.
 RESOLVED_BY_MODEL = (*_SIZES, *_FLOATS, "negative_prompt", "scheduler", "model", "revision")
 
@@ -59,7 +65,8 @@ class Shot:
     7
 
     Attributes:
-        prompt: What to show.
+        prompt: What to show: one text, or several with weights that add up to 1, the heaviest
+            first. What a model's encoder makes of them is mixed by weight.
         negative_prompt: What to keep away from.
         noise: Weighted seeds. One seed with weight 1 is the plain case; several are a variation,
             mixed as sum(w*n)/sqrt(sum(w**2)) so that the mix is Gaussian noise again.
@@ -80,7 +87,7 @@ class Shot:
         extra: Further arguments of the pipeline, by their names there.
     """
 
-    prompt: str
+    prompt: str | Texts
     negative_prompt: str | None = None
     noise: Noise = ((0, 1.0),)
     width: int | None = None
@@ -103,6 +110,8 @@ class Shot:
         """Bring equal values to one form, so that equal shots have equal keys."""
         # Sweeps make shots by the hundred thousand: only what is not in its form is touched.
         own = vars(self)
+        if type(own["prompt"]) is not str:
+            own["prompt"] = blend.normal(own["prompt"])
         if own["extra"] != ():
             pairs = self.extra.items() if isinstance(self.extra, Mapping) else self.extra
             own["extra"] = tuple(sorted((str(k), _plain(v)) for k, v in pairs))
@@ -115,6 +124,11 @@ class Shot:
         for name in _FLOATS:
             if type(own[name]) is not float:
                 own[name] = _real(own[name])
+
+    @property
+    def text(self) -> str:
+        """The prompt in one line, also of several texts: `0.7 a bee + 0.3 a moth`."""
+        return blend.words(self.prompt)
 
     @property
     def seed(self) -> int:
@@ -162,6 +176,8 @@ class Shot:
             if value is None or (name in ("extra", "conditions", "adapters") and not value):
                 continue
             data[name] = value
+        if not isinstance(self.prompt, str):
+            data["prompt"] = [[text, weight] for text, weight in self.prompt]
         data["noise"] = [[seed, weight] for seed, weight in self.noise]
         if self.extra:
             data["extra"] = dict(self.extra)
@@ -208,7 +224,7 @@ class Shot:
 
     def code(self) -> str:
         """Return the `bc.shot(...)` call that makes this shot again with the same model."""
-        parts = [repr(self.prompt)]
+        parts = [repr(self.prompt if isinstance(self.prompt, str) else list(self.prompt))]
         plain = len(self.noise) == 1 and self.noise[0][1] == 1.0
         parts.append(f"seed={self.seed}" if plain else f"noise={self.noise!r}")
         for name in ("negative_prompt", *_INTEGERS, *_FLOATS, "scheduler"):
@@ -229,10 +245,9 @@ def check_values(shot: Shot) -> Iterator[Problem]:
     """Yield what is wrong with a shot whatever the model: types, ranges, text."""
     for name in _TEXTS:
         value = getattr(shot, name)
-        if not isinstance(value, str) and (value is not None or name == "prompt"):
+        if not isinstance(value, str) and value is not None:
             yield Problem(name, f"{name}={shorten(value)}: a text is needed.")
-    if isinstance(shot.prompt, str):
-        yield from _check_prompt("prompt", shot.prompt)
+    yield from _check_prompts(shot.prompt)
     if isinstance(shot.negative_prompt, str):
         yield from _check_prompt("negative_prompt", shot.negative_prompt)
     for name in _INTEGERS:
@@ -273,6 +288,13 @@ def _kind(value: Any) -> str:
     if isinstance(odd, float):
         return f"{odd}"
     return f"what is of the kind {type(odd).__name__}"
+
+
+def _check_prompts(prompt: Any) -> Iterator[Problem]:
+    wrong = list(blend.wrong_with(prompt))
+    yield from wrong
+    for text, _ in () if wrong else blend.parts_of(prompt):
+        yield from _check_prompt("prompt", text)
 
 
 def _check_prompt(name: str, text: str) -> Iterator[Problem]:

@@ -7,12 +7,12 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from beecam import prompts
+from beecam import blend, prompts
 from beecam.axes import Axis, Sample, Zip, is_scalar, make_axis, positions
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
 from beecam.inputs import CONDITIONS, conditions_of, is_input, normal
@@ -71,7 +71,7 @@ class Estimate:
 
 
 def sweep(
-    prompt: str | Sequence[str] | Mapping[str, str] | Axis | Zip, *layout: Axis | Zip | Sample,
+    prompt: str | Sequence[Any] | Mapping[str, Any] | Axis | Zip, *layout: Axis | Zip | Sample,
     **axes: Any,
 ) -> Sweep:  # fmt: skip
     """Lay out a prompt template and axes as a sweep.
@@ -82,6 +82,8 @@ def sweep(
     Args:
         prompt: A template with `{slots}` and `{in place|variants}`; or an axis "prompt" of them,
             as a list, as `{label: template}`, as a bc.Axis, or paired with others in a bc.zip.
+            Each may also be several templates with weights, `[("a bee", 0.7), ("a moth", 0.3)]`,
+            of which what the encoder makes is mixed.
         layout: Axes with labels and notes, `bc.zip(...)`, or `bc.sample(...)`.
         axes: A list (or range, `{label: value}` or bc.Axis) for an axis, a single value for all
             cells: for a slot of the template, for the seed, or for any argument of the pipeline.
@@ -118,12 +120,12 @@ def sweep(
         else:
             groups.append(Zip((make_axis(name, value),)))
     named = [axis.name for group in groups for axis in group.axes]
-    if named.count("prompt") + isinstance(prompt, str) > 1:
+    if named.count("prompt") + (isinstance(prompt, str) or blend.is_blend(prompt)) > 1:
         problems.append(Problem("prompt", (
             "prompt: it is given twice, in its own place and as an axis. Put the axis in its "
             'place, as in bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[1, 2])).'
         )))  # fmt: skip
-    parsed = tuple(prompts.parse(text) for text in texts)
+    parsed = tuple(map(_parsed, texts))
     for variants in dict.fromkeys(v for t in parsed for v in t.variants):
         groups.insert(0, Zip((Axis(variants.name, variants.options),)))
     return Sweep(
@@ -132,9 +134,18 @@ def sweep(
     )  # fmt: skip
 
 
-def _templates(prompt: Any, problems: list[Problem]) -> tuple[list[Zip], list[str]]:
+def _parsed(text: Any) -> prompts.Template | prompts.Blend:
+    if isinstance(text, str):
+        return prompts.parse(text)
+    return prompts.Blend(tuple((prompts.parse(part), weight) for part, weight in text))
+
+
+def _templates(prompt: Any, problems: list[Problem]) -> tuple[list[Zip], list[Any]]:
     """Return the group that has the axis "prompt", if there is one, and the templates' texts."""
     if isinstance(prompt, str):
+        return [], [prompt]
+    if blend.is_blend(prompt):
+        problems += blend.wrong_with(prompt)
         return [], [prompt]
     if is_scalar(prompt) or isinstance(prompt, Sample):
         problems.append(_no_text(prompt))
@@ -151,8 +162,8 @@ def _templates(prompt: Any, problems: list[Problem]) -> tuple[list[Zip], list[st
         )))  # fmt: skip
         return [group], []
     values = found[0].values
-    problems += [_no_text(value) for value in values if not isinstance(value, str)]
-    return [group], [value for value in values if isinstance(value, str)]
+    problems += [problem for value in values for problem in _wrong_text(value)]
+    return [group], [v for v in values if isinstance(v, str) or blend.is_blend(v)]
 
 
 def _take_read(
@@ -188,14 +199,24 @@ def _with_read(axis: Axis, problems: list[Problem]) -> Axis:
     return Axis(axis.name, tuple(values), axis.labels if named else (), axis.notes)
 
 
+def _wrong_text(value: Any) -> Iterable[Problem]:
+    single = not isinstance(value, (str, tuple, list))
+    return [_no_text(value)] if single else blend.wrong_with(value)
+
+
 def _no_text(value: Any) -> Problem:
     return Problem("prompt", f"prompt={shorten(value)}: a text, or a list of texts, is needed.")
 
 
-def shot(prompt: str, **arguments: Any) -> Shot:
+def shot(prompt: str | Sequence[tuple[str, float]], **arguments: Any) -> Shot:
     """Make one shot; the arguments are those of `bc.sweep`, each a single value.
 
     >>> bc.shot("a bee over a meadow", seed=7, num_inference_steps=10)
+    >>> bc.shot([("a bee over dunes", 0.7), ("a moth in snow", 0.3)], seed=4)
+
+    Args:
+        prompt: A text, or several with weights, of which what the encoder makes is mixed.
+        arguments: Of the shot, and of the pipeline.
 
     Raises:
         CheckError: A value is of the wrong kind.
@@ -225,7 +246,7 @@ class Sweep:
         parents: Keys of the clips that it follows.
     """
 
-    templates: tuple[prompts.Template, ...]
+    templates: tuple[prompts.Template | prompts.Blend, ...]
     groups: tuple[Zip, ...]
     constants: Mapping[str, Any]
     samples: tuple[Sample, ...] = ()
@@ -333,6 +354,11 @@ class Sweep:
         """How many places the layout has, and which of them are cells."""
         return math.prod(self.shape), self._places
 
+    @property
+    def fills(self) -> bool:
+        """Whether empty places of its layout can be made; see `beecam.growing`."""
+        return self.shots is None
+
     def check(self, model: Model) -> None:
         """Find every problem with this model at once, before any compute.
 
@@ -366,7 +392,7 @@ class Sweep:
         """Return a pandas frame: a row a cell, a column an axis, the prompt and the seed."""
         import pandas as pd
 
-        rows = [{**c.values, "prompt": c.shot.prompt, "seed": c.shot.seed} for c in self.cells]
+        rows = [{**c.values, "prompt": c.shot.text, "seed": c.shot.seed} for c in self.cells]
         return pd.DataFrame(rows, index=pd.Index([c.index for c in self.cells], name="cell"))
 
     @cached_property
@@ -412,7 +438,7 @@ class Sweep:
         return frozenset(names - slots - variants - {"prompt"})
 
 
-def _shot(prompt: str, arguments: Mapping[str, Any]) -> Shot:
+def _shot(prompt: Any, arguments: Mapping[str, Any]) -> Shot:
     given = dict(arguments)
     noise = given.pop("noise", None)
     seed = given.pop("seed", 0)
@@ -439,7 +465,7 @@ def of_shots(shots: Sequence[Shot], axis: Axis | None = None) -> Sweep:
     if axis is None and len(shots) > 1:
         axis = Axis("shot", tuple(range(1, len(shots) + 1)))
     return Sweep(
-        templates=tuple(dict.fromkeys(prompts.Template(s.prompt, (s.prompt,)) for s in shots)),
+        templates=tuple(dict.fromkeys(prompts.Template(s.text, (s.text,)) for s in shots)),
         groups=(Zip((axis,)),) if axis else (),
         constants={},
         shots=tuple(shots),

@@ -42,7 +42,7 @@ def main():
     """Measure everything that the command line names, or all; return how much went wrong."""
     all_of_them = (
         imports, first_clip, one_clip, against_the_loop, other_families, speeds, overhead, again,
-        large_library, grid,
+        large_library, grid, page, live,
     )  # fmt: skip
     by_name = {measure.__name__: measure for measure in all_of_them}
     parser = argparse.ArgumentParser(description=__doc__)
@@ -389,15 +389,7 @@ def large_library():
 
 def grid():
     """A grid of 2,000 clips in a real JupyterLab."""
-    import importlib.util
-
-    for name in ("labpage", "measure"):
-        spec = importlib.util.spec_from_file_location(
-            name, ROOT / "tests" / "browser" / f"{name}.py"
-        )
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    found = sys.modules["measure"].measure_grid(2000)
+    found = _in_chromium().measure_grid(2000)
     late, playing, memory = (found[k] for k in ("finished_to_visible_ms", "playing", "page_mb"))
     fps, visible = playing["clip_frames_a_second"], playing["cells"]
     together = playing["different_frames_at_once"] == 1
@@ -416,6 +408,48 @@ def grid():
             f"{memory['after_all']} MB, {memory['before']} MB before",
             memory["after_all"] < 1000, {}),
     ]  # fmt: skip
+
+
+def live():
+    """A slider of pollen's live view in a real JupyterLab, until its clip is on the screen."""
+    found = _in_chromium("measure_live").measure_live()
+    first, clip, whole = (found[name]["median"] for name in ("first", "clip", "whole"))
+    drag = found["drag"]
+    return [
+        Row("live: slider moved to first preview painted", "under 250 ms",
+            f"{first:.0f} ms, at worst {found['first']['worst']:.0f} ms", first < 250, found),
+        Row("live: slider moved to new clip painted, 6 steps", "under 600 ms",
+            f"{clip:.0f} ms, at worst {found['clip']['worst']:.0f} ms", clip < 600, {}),
+        Row("live: to the clip of all 20 steps, 500 ms of them rest", "",
+            f"{whole:.0f} ms", None, {}),
+        Row("live: a hand that never rests", "",
+            f"{drag['pictures_a_second']:.1f} pictures a second, {drag['clips_a_second']:.1f} of "
+            f"them finished, never more than {drag['longest_gap_ms']:.0f} ms without", None, {}),
+    ]  # fmt: skip
+
+
+def page():
+    """An offline page of 100 clips, opened as a file."""
+    found = _in_chromium().measure_page(100)
+    return [
+        Row("offline page of 100 clips", "under 10 MB",
+            f"{found['mb']:.1f} MB, written in {found['seconds_to_write']:.1f} s, first paint "
+            f"after {found['first_paint_ms']:.0f} ms, {found['visible']} visible clips after "
+            f"{found['all_visible_ms']:.0f} ms", found["mb"] < 10, found),
+    ]  # fmt: skip
+
+
+def _in_chromium(program="measure"):
+    """Load what measures in a browser, which pytest doesn't collect."""
+    import importlib.util
+
+    for name in ("labpage", program):
+        spec = importlib.util.spec_from_file_location(
+            name, ROOT / "tests" / "browser" / f"{name}.py"
+        )
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[program]
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "out" / "screenshots"
 TOKEN = "beecam"
+_AXE = ROOT / "widgets" / "node_modules" / "axe-core" / "axe.min.js"
 PREAMBLE = f"""\
 import sys
 sys.path.insert(0, {str(ROOT / "tests" / "widgets")!r})
@@ -99,6 +100,27 @@ def _wait_for(address, server):
             return
         time.sleep(0.2)
     pytest.fail("JupyterLab did not come up in a minute")
+
+
+# How far texts stand out from what is behind them, by their selectors.
+CONTRAST = """selectors => {
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const light = c => c.slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = node => {
+    for (let at = node; at; at = at.parentElement) {
+      const c = rgb(getComputedStyle(at).backgroundColor);
+      if (c.length < 4 || c[3] > 0.5) return c;
+    }
+    return [255, 255, 255];
+  };
+  return Object.fromEntries(selectors.map(s => {
+    const node = [...document.querySelectorAll('.bcm-root ' + s)].find(n => n.textContent && !n.hidden);
+    const [a, b] = [light(rgb(getComputedStyle(node).color)), light(behind(node))];
+    return [s, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+  }));
+}"""
 
 
 class Notebook:
@@ -254,6 +276,22 @@ def same(actual, expected):
         assert actual() == expected
 
     return check
+
+
+def find_flaws(page, where=".bcm-root"):
+    """What axe-core finds wrong there, inside the widgets by default, a line each."""
+    if not page.evaluate("() => 'axe' in window"):
+        if not _AXE.exists():
+            subprocess.run(
+                ["npm", "--prefix", ROOT / "widgets", "ci", "--silent", "--no-audit", "--no-fund"],
+                check=True,
+            )
+        page.evaluate(_AXE.read_text("utf-8"))
+    return page.evaluate(
+        """async where => (await axe.run(where, {resultTypes: ['violations']})).violations.flatMap(
+          rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 160)} ${node.failureSummary}`))""",
+        where,
+    )
 
 
 def frame(cell):

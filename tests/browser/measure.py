@@ -1,4 +1,4 @@
-"""What the grid promises, measured in chromium: `measure_grid()`, called by `make bench`.
+"""What grid and page promise, measured in chromium, called by `make bench`.
 
 By hand: `python tests/browser/measure.py [clips]` prints JSON.
 """
@@ -8,10 +8,11 @@ import re
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "widgets")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "widgets"), str(HERE.parent)]
 
 import labpage  # noqa: E402
 
@@ -123,6 +124,34 @@ def measure_grid(count=2000):
     return found
 
 
+def measure_page(count=100):
+    """Measure an offline page of clips of 24 frames of 160 x 96 that hardly compress.
+
+    Returns:
+        Its megabytes, seconds to write it, milliseconds to its first paint and until all clips in
+        the window show, as a file with a warm disk.
+    """
+    from beecam.library import open_library
+    from helpers import noisy
+
+    with tempfile.TemporaryDirectory() as temporary, labpage.launched() as browser:
+        library = open_library(Path(temporary) / "library")
+        clips = noisy(library, count, stars=range(0, count, 10))
+        start = time.perf_counter()
+        path = clips.export_html(Path(temporary) / "page.html")
+        seconds = time.perf_counter() - start
+        library.close()
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"file://{path}")
+        everything, visible = page.evaluate(ALL_SHOWN, [0, 0])
+        paint = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
+        return {
+            "clips": count, "mb": path.stat().st_size / 1e6, "seconds_to_write": seconds,
+            "first_paint_ms": page.evaluate(paint), "all_visible_ms": everything,
+            "visible": visible,
+        }  # fmt: skip
+
+
 def _measure_many(notebook, count):
     show = "bw.ClipGrid(clips, size=72, height=620)"
     nb = notebook("many", LIBRARY_CODE.format(name="many", count=count), show)
@@ -183,4 +212,5 @@ def _measure_latency(notebook):
 
 if __name__ == "__main__":
     found = measure_grid(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    found["page"] = measure_page()
     sys.stdout.write(json.dumps(found, indent=1) + "\n")

@@ -51,3 +51,20 @@ def test_your_own_model_runs_top_to_bottom(notebook):
         page.locator(".bcm-root").nth(place).scroll_into_view_if_needed()
         page.wait_for_timeout(1000)
         nb.shot(f"own-model-{place}")
+
+
+def test_the_grid_runs_top_to_bottom(notebook, lab):
+    nb, outputs = run_all(notebook, "grid", "03_the_grid.ipynb", size=(1280, 1000))
+    page = nb.page
+    assert "ladybug" in "".join(str(out.get("data", "")) for out in outputs)
+    assert sum("beecam-sheet" in str(out.get("data", "")) for out in outputs) >= 3
+    assert page.locator(".bcm-line").count() > 3
+    page.locator("video.bcm-there").nth(2).wait_for()
+    # The panel's grid hides until there is a run.
+    surfaces = page.locator(".bcm-root:visible")
+    for place in range(surfaces.count()):
+        surfaces.nth(place).scroll_into_view_if_needed()
+        page.wait_for_timeout(700)
+        nb.shot(f"the-grid-{place}")
+    _, folder = lab
+    assert (folder / "the_grid.html").stat().st_size > 50_000

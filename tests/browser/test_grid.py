@@ -127,7 +127,7 @@ def test_keys_stay_in_the_grid_and_marks_reach_the_library(notebook):
     page.locator(".bcm-cell").nth(2).click()
     assert leaked(nb) == [], "from the large view"
     assert leaked(nb) == [], "after a click"
-    page.locator(".bcm-range").focus()
+    page.locator(".bcm-scrub").focus()
     assert leaked(nb) == [], "from the slider"
     page.locator(".bcm-scroll").focus()
     page.keyboard.press("Space")
@@ -181,8 +181,8 @@ def test_large_view(notebook):
     )
     assert page.locator("video").count() == 1
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_text("Copy as code").click()
-    page.get_by_text("copied").wait_for()
+    page.get_by_text("Copy code").click()
+    page.get_by_text("code copied").wait_for()
     code = page.evaluate("() => navigator.clipboard.readText()")
     assert code.startswith("bc.shot('a bee over sea', seed=2")
     page.keyboard.press("ArrowRight")

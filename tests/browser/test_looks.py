@@ -1,29 +1,10 @@
 """How the grid looks: themes, many clips, one clip, odd prompts; the pictures are looked at."""
 
 import pytest
-from labpage import frame, started, wait_for
+from labpage import CONTRAST, frame, started, wait_for
 from measure import LIBRARY_CODE
 
 pytestmark = pytest.mark.browser
-
-CONTRAST = """selectors => {
-  const rgb = text => text.match(/[\\d.]+/g).map(Number);
-  const light = c => c.slice(0, 3).map(v => v / 255)
-    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = node => {
-    for (let at = node; at; at = at.parentElement) {
-      const c = rgb(getComputedStyle(at).backgroundColor);
-      if (c.length < 4 || c[3] > 0.5) return c;
-    }
-    return [255, 255, 255];
-  };
-  return Object.fromEntries(selectors.map(s => {
-    const node = [...document.querySelectorAll('.bcm-root ' + s)].find(n => n.textContent && !n.hidden);
-    const [a, b] = [light(rgb(getComputedStyle(node).color)), light(behind(node))];
-    return [s, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
-  }));
-}"""
 
 
 def test_dark_theme(notebook):

@@ -10,8 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NEEDED = (
-    "beecam/py.typed", "beecam_widgets/py.typed", "beecam/export/gallery.js",
-    "beecam/export/gallery.css", "beecam_widgets/static/grid.js", "beecam_widgets/static/grid.css",
+    "beecam/py.typed", "beecam_widgets/py.typed", "beecam/export/offline.js",
+    "beecam/export/offline.css", "beecam_widgets/static/clips.js", "beecam_widgets/static/clips.css", "beecam_widgets/static/base.css",
+    "beecam_widgets/static/panel.js", "beecam_widgets/static/panel.css",
+    "beecam/decks/shipped/1_first_person_flight.yaml",
     "beecam/models/pollen/weights/model_index.json",
     "beecam/models/pollen/weights/preview.safetensors", "beecam/models/pollen/judges.safetensors",
     "beecam/models/pollen/CARD.md",

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Clock, frameAt } from "../../widgets/js/clock.js";
 import { HELP, commandFor, notebooks } from "../../widgets/js/keys.js";
 import { Lru } from "../../widgets/js/lru.js";
-import { cut, summary, timeLeft, varying } from "../../widgets/js/text.js";
+import { brief, cut, summary, timeLeft, varying } from "../../widgets/js/text.js";
 
 /** A clock whose frames the test makes. */
 function manual() {
@@ -71,7 +71,8 @@ test("keys mean what the help says", () => {
   assert.equal(commandFor(key("X"), "grid").name, "reject");
   assert.equal(commandFor(key(" "), "grid").name, "play");
   assert.equal(commandFor(key("Enter"), "grid").name, "open");
-  assert.equal(commandFor(key("f"), "large").name, "close");
+  assert.equal(commandFor(key("Enter"), "large"), null);
+  assert.equal(commandFor(key("f"), "large").name, "full");
   assert.equal(commandFor(key("ArrowRight"), "large").name, "step");
   assert.equal(commandFor(key("ArrowRight", { shiftKey: true }), "grid").extend, true);
   assert.equal(commandFor(key("6"), "grid"), null);
@@ -124,6 +125,7 @@ test("labels are shortened to the words in which they differ", () => {
 });
 
 test("times and counts read like sentences", () => {
+  assert.deepEqual([0.35981, 9.5, 41.4, 90].map(brief), ["0.36 s", "9.5 s", "41 s", "1.5 min"]);
   assert.equal(timeLeft(null), "");
   assert.equal(timeLeft(0.2), "almost done");
   assert.equal(timeLeft(41.2), "about 42 s left");

@@ -22,12 +22,14 @@ function product(...counts) {
   return coords;
 }
 
+const upTo = (count) => Array.from({ length: count }, (_, i) => i);
+
 test("the last axis goes across, all others down", () => {
   const axes = [axis("insect", 2), axis("place", 3), axis("steps", 1), axis("seed", 4)];
   const coords = product(2, 3, 1, 4);
   const chosen = chooseAxes(axes, coords, [], []);
   assert.deepEqual(chosen, { flow: false, rows: [0, 1], columns: [3] });
-  const table = pivot(axes, coords, 24, chosen);
+  const table = pivot(axes, coords, upTo(24), chosen);
   assert.equal(table.rows.length, 6);
   assert.equal(table.columns.length, 4);
   assert.deepEqual(table.rows[4].labels, ["insect1", "place1"]);
@@ -40,7 +42,7 @@ test("no axis is ever hidden, whatever is asked for", () => {
   const coords = product(2, 3, 4);
   for (const [rows, columns] of [[["seed"], ["insect"]], [["place"], []], [[], ["place"]], [["seed"], ["seed"]]]) {
     const chosen = chooseAxes(axes, coords, rows, columns);
-    const table = pivot(axes, coords, 24, chosen);
+    const table = pivot(axes, coords, upTo(24), chosen);
     assert.deepEqual([...chosen.rows, ...chosen.columns].sort(), [0, 1, 2], `${rows} by ${columns}`);
     const places = new Set(Array.from({ length: 24 }, (_, cell) => String(table.place(cell))));
     assert.equal(places.size, 24);
@@ -52,7 +54,7 @@ test("axes that move together stay on one side", () => {
   const coords = Int32Array.from([0, 0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 1, 2, 2, 0, 2, 2, 1]);
   const chosen = chooseAxes(axes, coords, [], []);
   assert.deepEqual(chosen, { flow: false, rows: [0, 1], columns: [2] });
-  assert.equal(pivot(axes, coords, 6, chosen).rows.length, 3);
+  assert.equal(pivot(axes, coords, upTo(6), chosen).rows.length, 3);
 });
 
 test("one axis flows, unless it is asked for", () => {
@@ -66,7 +68,7 @@ test("one axis flows, unless it is asked for", () => {
 test("a sparse sweep has no empty lines, and shared places get rows of their own", () => {
   const axes = [axis("place", 9), axis("seed", 9)];
   const coords = Int32Array.from([7, 1, 2, 8, 7, 1]);
-  const table = pivot(axes, coords, 3, { rows: [0], columns: [1] });
+  const table = pivot(axes, coords, upTo(3), { rows: [0], columns: [1] });
   assert.deepEqual(table.rows.map((r) => r.labels[0]), ["place2", "place7", "place7"]);
   assert.deepEqual(table.columns.map((c) => c.labels[0]), ["seed1", "seed8"]);
   assert.equal(table.at(0, 1), 1);
@@ -75,13 +77,13 @@ test("a sparse sweep has no empty lines, and shared places get rows of their own
 });
 
 test("a flow wraps", () => {
-  const table = flow(7, 3);
+  const table = flow(upTo(7), 3);
   assert.equal(table.rows.length, 3);
   assert.equal(table.at(2, 0), 6);
   assert.equal(table.at(2, 1), -1);
   assert.deepEqual(table.place(5), [1, 2]);
   assert.equal(table.place(7), null);
-  assert.equal(flow(0, 4).rows.length, 0);
+  assert.equal(flow(upTo(0), 4).rows.length, 0);
 });
 
 const geometry = { width: 100, height: 50, gap: 10, headWidth: 80, headHeight: 30, rows: 1000, columns: 40 };
@@ -109,7 +111,7 @@ test("cells fit, but never become specks or posters", () => {
 });
 
 test("steps go over the holes, and stop at the edges", () => {
-  const table = flow(7, 3);
+  const table = flow(upTo(7), 3);
   assert.equal(neighbour(table, 0, 0, 1), 1);
   assert.equal(neighbour(table, 2, 0, 1), 2);
   assert.equal(neighbour(table, 4, 1, 0), 4, "the last line is short");
@@ -119,7 +121,7 @@ test("steps go over the holes, and stop at the edges", () => {
   assert.equal(neighbour(table, 1, 9, 0), 4, "a page down ends at the last clip of the column");
   assert.equal(neighbour(table, -1, 0, 1), -1);
   const axes = [axis("place", 3), axis("seed", 3)];
-  const sparse = pivot(axes, Int32Array.from([0, 0, 0, 2, 2, 1]), 3, { rows: [0], columns: [1] });
+  const sparse = pivot(axes, Int32Array.from([0, 0, 0, 2, 2, 1]), upTo(3), { rows: [0], columns: [1] });
   assert.equal(neighbour(sparse, 0, 0, 1), 1);
   assert.equal(following(sparse, 0, 1), 1);
   assert.equal(following(sparse, 1, 1), 2);

@@ -66,7 +66,7 @@ test("a sheet is acknowledged, decoded and let go with its cell", async () => {
   const picture = store.picture(0);
   assert.equal(picture.sheet.frames, 4);
   assert.equal(picture.sheet.count, 17);
-  assert.equal(store.items.get(0).stars, 2);
+  assert.equal(store.mark(0).stars, 2);
   store.forget();
   assert.equal(picture.image.closed, 1);
 });
@@ -87,10 +87,10 @@ test("what was scrolled away is not decoded", async () => {
 
 test("messages for another page are left alone", () => {
   begin(3);
-  store.hear({ kind: "marks", to: "somebody else", cells: [[0, 5, false]] }, []);
-  assert.equal(store.items.get(0), undefined);
-  store.hear({ kind: "marks", cells: [[0, 5, false]] }, []);
-  assert.equal(store.items.get(0).stars, 5);
+  store.hear({ kind: "marks", to: "somebody else", cells: [[0, 5, false, ["a"]]] }, []);
+  assert.equal(store.mark(0).stars, 0);
+  store.hear({ kind: "marks", cells: [[0, 5, false, ["a"]]] }, []);
+  assert.equal(store.mark(0).stars, 5);
 });
 
 test("previews make place for the clip, and go with a failure", async () => {
@@ -113,7 +113,7 @@ test("stars are shown at once and said", () => {
   begin(3);
   state([[0, "done", 4, 4, "", 1]]);
   store.rate([0, 1], { stars: 4 });
-  assert.equal(store.items.get(0).stars, 4);
+  assert.equal(store.mark(0).stars, 4);
   assert.deepEqual(said.filter((m) => m.kind === "rate"), [{ kind: "rate", cells: [0], stars: 4, client: store.client }]);
 });
 
@@ -175,5 +175,21 @@ test("larger cells get a sharper picture", async () => {
   store.see("a", [0], 3);
   store.see("a", [0], 8);
   await soon(10);
-  assert.deepEqual(asked, [[16, 4], [32, 8]]);
+  assert.deepEqual(asked, [[16, 4], undefined], "decoded no larger than it is shown");
+});
+
+test("a sheet that came small is asked for again when its cell grows", async () => {
+  begin(1);
+  state([[0, "done", 4, 4, "", 1]]);
+  store.see("a", [0], 8);
+  await soon();
+  store.hear({ kind: "sheets", id: 1, to: store.client, items: [{ i: 0, fps: 8, frames: 17,
+    stars: 0, rejected: false, sheet: { frames: 4, width: 8, height: 8, at: 0, full: 32 } }] }, [bytes(1)]);
+  await soon();
+  assert.equal(said.filter((m) => m.kind === "see" && m.want.length).length, 1);
+  store.see("a", [0], 20);
+  await soon();
+  const last = said.filter((m) => m.kind === "see" && m.want.length).at(-1);
+  assert.deepEqual([last.want, last.pixels], [[0], 20]);
+  assert.ok(store.picture(0), "the small one stays until then");
 });

@@ -92,25 +92,11 @@ def test_the_contact_sheet_stays_below_its_size_and_says_what_is_left_out(clips)
     assert left == len(many) - page.count("<img") > 0
 
 
-def test_prompts_are_text_wherever_they_are_shown(library, tmp_path):
+def test_prompts_are_text_wherever_they_are_shown(library):
     clips = fill(library, [HOSTILE], seeds=1)
-    page = clips.export_html(tmp_path / "page.html", title=HOSTILE).read_text()
-    for shown in (display.contact_sheet_html(clips, HOSTILE), clips[0]._repr_html_(), page):
+    for shown in (display.contact_sheet_html(clips, HOSTILE), clips[0]._repr_html_()):
         assert "<img src=x" not in shown
         assert "<script>alert" not in shown
-    assert "script-src 'sha256-" in page
-
-
-def test_the_gallery_is_one_offline_file(clips, tmp_path):
-    clips[0].sheet  # noqa: B018
-    clips.library.sheet(clips.keys[5]).unlink()
-    path = clips.export_html(tmp_path / "new" / "page.html")
-    page = path.read_text()
-    assert not re.search(r"https?://", page.replace("http://www.w3.org", ""))
-    assert "default-src 'none'" in page
-    assert page.count('"jpeg": "') == 5
-    assert page.count('"jpeg": null') == 1
-    assert list(path.parent.iterdir()) == [path]
 
 
 def test_clips_are_shown_through_mediapy_and_matplotlib(clips, monkeypatch):

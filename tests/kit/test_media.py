@@ -133,3 +133,27 @@ def test_sound_is_kept_with_the_pictures_and_ends_with_them(tmp_path):
     assert list(loudest) == [440, 220], "each side has its own tone"
     media.write_mp4(path, frames, 8, {})
     assert media.read_sound(path) is None
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"), [(64, 64), (33, 64), (32, 32), (20, 32), (16, 16), (1, 16)]
+)
+def test_sheets_are_halved_as_far_as_they_stay_as_wide_as_wanted(width, expected):
+    frames = np.zeros((5, 50, 64, 3), np.uint8)
+    frames[2, :, 32:] = 255
+    data, layout = media.sheet_bytes(frames), media.sheet_layout(frames)
+    small, found = media.reduced_sheet(data, layout, width)
+    assert found["width"] == expected
+    assert found["frames"] == 5
+    cut = media.frames_from_sheet(small, found)
+    assert cut[0].shape[1] == expected
+    assert cut[2][:, -expected // 4 :].mean() > 200
+    assert cut[2][:, : expected // 4].mean() < 60
+    assert (small == data) == (expected == 64)
+
+
+def test_a_sheet_that_is_damaged_is_left_as_it_is():
+    frames = np.full((5, 50, 64, 3), 99, np.uint8)
+    data, layout = media.sheet_bytes(frames), media.sheet_layout(frames)
+    for bad in (b"", b"no picture", data[: len(data) // 2]):
+        assert media.reduced_sheet(bad, layout, 16) == (bad, layout)

@@ -36,7 +36,8 @@ def test_it_runs_with_progress_and_leaves_clips_and_a_gallery(executed):
     assert "clips made" in progress
     assert len(list((folder / "library" / "media").glob("??/*.mp4"))) == 16 + 24 + 8
     page = (folder / "out" / "first_flight.html").read_text()
-    assert page.count('"jpeg": "') == 24
+    assert page.count("data:image/jpeg;base64,") == page.count("data:video/mp4;base64,") == 24
+    assert "made by pollen (Apache-2.0)" in page
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", page), "the page needs a network"
 
 
@@ -54,7 +55,8 @@ def test_every_cell_ran_and_shows_clips_without_a_kernel(executed):
         for out in cell.outputs
         if "beecam-sheet" in out.get("data", {}).get("text/html", "")
     ]
-    assert [sheet.count("<img") for sheet in sheets] == [16, 24, 9]
+    assert [sheet.count("<img") for sheet in sheets] == [16, 24, 8]
+    assert [sheet.count("<video") for sheet in sheets] == [0, 0, 1], "the favourite plays"
     assert (folder / "out" / NOTEBOOK.name).stat().st_size < 1_000_000
 
 

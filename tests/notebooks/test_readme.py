@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import beecam as bc
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -47,3 +49,35 @@ def test_the_example_is_a_cell_that_shows_both_runs(example, clips):
     views = [out for out in shown if "application/vnd.jupyter.widget-view+json" in out.data]
     sheets = [out for out in shown if "beecam-sheet" in out.data.get("text/html", "")]
     assert len(views) == len(sheets) == 2, [list(out.data) for out in shown]
+
+
+def test_the_deck_is_one(tmp_path):
+    path = tmp_path / "ponds.yaml"
+    path.write_text(
+        re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    )
+    deck = bc.deck(path)
+    assert len(deck.sweep()) == 2 * 2 * 2 * 2
+    assert deck.axes[1].notes[0] == "A mirror. Count the insects."
+
+
+@pytest.mark.notebook
+def test_the_panel_runs_without_a_front_end(clips):
+    text = (ROOT / "README.md").read_text()
+    lines = re.search(
+        r"```python\n(import beecam_widgets as bw\n\npanel.*?)```", text, re.DOTALL
+    ).group(1)
+    before = "import beecam as bc\nmodel = bc.load()\n"
+    sources = (before + lines + "panel", "run.wait()\nprint(len(run.clips), panel.grid.run is run)")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
+    NotebookClient(notebook, timeout=280).execute()
+    assert notebook.cells[1].outputs[0].text == "24 True\n"
+    assert clips() == 24
+    views = [
+        out
+        for out in notebook.cells[0].outputs
+        if "application/vnd.jupyter.widget-view+json" in out.get("data", {})
+    ]
+    assert len(views) == 2, "the panel, and its grid"
+    assert len(nbformat.writes(notebook)) < 1_000_000

@@ -57,6 +57,9 @@ class DrawnModel:
     def makes(self, shot):
         return (shot.model, shot.revision) == (self.name, self.revision)
 
+    def beside(self):
+        return self
+
     def steps(self, shot):
         return shot.num_inference_steps
 

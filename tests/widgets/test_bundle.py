@@ -1,5 +1,7 @@
 """The committed bundle is what its sources give, byte for byte."""
 
+import itertools
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +10,8 @@ import pytest
 
 WIDGETS = Path(__file__).parents[2] / "widgets"
 STATIC = WIDGETS / "beecam_widgets" / "static"
+EXPORT = WIDGETS.parent / "kit" / "beecam" / "export"
+PAGE = [EXPORT / "offline.js", EXPORT / "offline.css"]
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +23,11 @@ def node():
 
 def test_rebuilding_gives_the_same_bytes(node, tmp_path):
     subprocess.run([node, "build.js", str(tmp_path)], cwd=WIDGETS, check=True)
-    for name in ("grid.js", "grid.css"):
-        assert (tmp_path / name).read_bytes() == (STATIC / name).read_bytes(), (
-            f"{name} is not what widgets/js gives: run `npm run build` in widgets/"
+    built = sorted(path.name for path in tmp_path.iterdir())
+    assert built == sorted([*(path.name for path in STATIC.iterdir()), *(p.name for p in PAGE)])
+    for path in [*STATIC.iterdir(), *PAGE]:
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), (
+            f"{path.name} is not what widgets/js gives: run `npm run build` in widgets/"
         )
 
 
@@ -39,12 +45,23 @@ def test_the_sources_have_the_types_they_claim(node):
     assert done.returncode == 0, done.stdout
 
 
-def test_the_bundle_is_small_and_needs_no_network():
-    text = (STATIC / "grid.js").read_text()
-    assert len(text) + len((STATIC / "grid.css").read_text()) < 150_000
-    for word in ("https:", "http:", "import(", "eval(", "innerHTML"):
-        assert word not in text.replace("http://www.w3.org/2000/svg", ""), word
+def test_the_bundles_are_small_and_need_no_network():
+    texts = {path.name: path.read_text("utf-8") for path in STATIC.iterdir()}
+    assert sum(len(text.encode()) for text in texts.values()) < 160_000
+    texts |= {path.name: path.read_text("utf-8") for path in PAGE}
+    for name, text in texts.items():
+        for word in ("https:", "http:", "import(", "eval(", "innerHTML", "</script", "<!--"):
+            assert word not in text.replace("http://www.w3.org/2000/svg", ""), (name, word)
 
 
 def test_the_lock_file_names_no_registry():
     assert "http" not in (WIDGETS / "package-lock.json").read_text()
+
+
+def test_surfaces_that_share_a_page_share_no_class_but_those_of_the_base():
+    def classes(name):
+        return set(re.findall(r"\.(bcm-[a-z0-9]+)", (STATIC / f"{name}.css").read_text("utf-8")))
+
+    names = ("clips", "panel", "live", "progress")
+    for one, other in itertools.combinations(names, 2):
+        assert classes(one) & classes(other) <= classes("base") | {"bcm-root"}, (one, other)

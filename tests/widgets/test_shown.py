@@ -1,10 +1,12 @@
 """How runs show themselves: one grid for each, and a picture that remains."""
 
 import sys
+import time
 
 import IPython.display
 import pytest
 from drawn import DrawnModel
+from page import Page
 
 import beecam as bc
 import beecam_widgets as bw
@@ -43,6 +45,29 @@ def test_a_run_shows_a_grid_and_a_sheet_that_remains(outputs, sweep, library):
     assert after.data.count("<img") == 12
     assert sheet in after.data
     assert len(after.data) < 1_000_000
+    grid.close()
+
+
+def test_the_sheet_follows_marks_once_they_settle_and_only_if_something_changed(
+    outputs, sweep, library, monkeypatch
+):
+    monkeypatch.setattr("beecam_widgets.publisher._SETTLED", 0.3)
+    run = bc.run(sweep, DrawnModel(), library=library).wait()
+    run._ipython_display_()
+    grid = next(iter(shown._grids.values()))
+    assert outputs[1][1].data.count("<img") == 12
+    page = Page(grid).begin(visible=range(12))
+    page.say("rate", cells=[1], stars=3)
+    page.say("rate", cells=[4], stars=5)
+    page.wait_for(lambda: len(outputs) == 3)
+    sheet, after = outputs[2]
+    assert sheet == outputs[1][0]
+    assert after.data.count("<video") == 2
+    assert after.data.count("<img") == 10
+    page.say("rate", cells=[4], stars=5)
+    page.say("rate", cells=[2], tag="tags are not in the sheet")
+    time.sleep(1.5)
+    assert len(outputs) == 3, "nothing new: the notebook stays as it was saved"
     grid.close()
 
 

@@ -50,14 +50,18 @@ class Client:
         seen: When it last spoke (monotonic seconds).
         awake: Whether somebody can see it now.
         visible: Cells in its window, nearest first.
+        pixels: Across its widest cell.
         wishes: Cells whose clips it wants, the next one first.
+        columns: Whether it wants what can be filtered and sorted by.
         sent: When each batch that it hasn't acknowledged was sent, and its cells.
     """
 
     seen: float
     awake: bool = True
     visible: tuple[int, ...] = ()
+    pixels: int = 160
     wishes: deque[int] = field(default_factory=deque)
+    columns: bool = False
     sent: dict[int, tuple[float, frozenset[int]]] = field(default_factory=dict)
 
     def gone(self, now: float) -> bool:

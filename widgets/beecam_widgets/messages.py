@@ -2,47 +2,43 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from beecam import telling
 from beecam.errors import BeecamError
+from beecam.media import reduced_sheet
 from beecam.progress import CellState, RunState
 from beecam_widgets.limits import MAX_BYTES, SHEETS_BYTES
 from beecam_widgets.source import Source, clip_at, run_facts
 
 Message = tuple[dict[str, Any], list[bytes]]
 
-_LABEL = 300
-_LABELS = 1_000_000
-_MANY_LABELS = 4_000
-_ERROR = 2_000
 _STATE = 80
 
 
-def head_message(source: Source, version: int) -> Message:
-    """Say what is shown: title, axes, and every cell's coordinates (cells x axes, int32)."""
+def head_message(source: Source, version: int, keeps: str = "") -> Message:
+    """Say what is shown: title, axes, and every cell's coordinates (cells x axes, int32).
+
+    Args:
+        source: What is shown.
+        version: Of the message's form.
+        keeps: The token of a source with whose cells this one begins.
+    """
     coords = np.array(
         [[source.coords(i).get(a.name, 0) for a in source.axes] for i in range(len(source))],
         np.int32,
     )
-    labels = max(1, sum(len(axis) for axis in source.axes))
-    limit = min(_LABEL, max(8, _LABELS // labels))
-    noted = labels < _MANY_LABELS
     content = {
-        "kind": "cells", "version": version, "token": source.token, "total": len(source),
-        "title": source.title[:_ERROR], "live": source.run is not None,
+        "kind": "cells", "version": version, "token": source.token, "keeps": keeps,
+        "total": len(source),
+        "title": source.title[:telling.LONGEST], "live": source.run is not None,
         "drafts": source.run is not None and source.run.draft is not None,
+        "fills": source.run is not None and source.run.sweep.fills,
         "model": source.run.model.name if source.run else "", "aspect": _aspect(source),
-        "axes": [
-            {
-                "name": axis.name, "labels": [clip_text(x, limit) for x in axis.labels],
-                "notes": [clip_text(n or "", limit) for n in axis.notes if noted],
-            }
-            for axis in source.axes
-        ],
+        "axes": telling.axes(source.axes),
     }  # fmt: skip
     return content, [coords.tobytes()]
 
@@ -62,7 +58,7 @@ def state_messages(
         yield {
             "kind": "state", "run": facts, "previews": shown,
             "cells": [
-                [c.index, str(c.status), c.step, c.steps, clip_text(c.error or "", _ERROR),
+                [c.index, str(c.status), c.step, c.steps, telling.cut(c.error or ""),
                  c.seconds]
                 for c in part
             ],
@@ -74,7 +70,7 @@ def _parts(cells: Sequence[CellState]) -> Iterator[list[CellState]]:
     part: list[CellState] = []
     size = 0
     for cell in cells:
-        size += _STATE + min(_ERROR, len(cell.error or ""))
+        size += _STATE + min(telling.LONGEST, len(cell.error or ""))
         if size > _half() and part:
             yield part
             part, size = [], _STATE
@@ -87,8 +83,15 @@ def _half() -> int:
     return MAX_BYTES // 2
 
 
-def sheets_message(source: Source, indices: Iterable[int]) -> tuple[Message, list[int]]:
+def sheets_message(
+    source: Source, indices: Iterable[int], pixels: int
+) -> tuple[Message, list[int]]:
     """Say what the clips in some cells look like: as many as fit into one message.
+
+    Args:
+        source: What is shown.
+        indices: The cells.
+        pixels: Across a cell on the screen; larger sheets are made smaller.
 
     Returns:
         The message, and the cells that are in it.
@@ -98,7 +101,7 @@ def sheets_message(source: Source, indices: Iterable[int]) -> tuple[Message, lis
     room = SHEETS_BYTES
     done: list[int] = []
     for index in indices:
-        item, picture = _item(source, index)
+        item, picture = _item(source, index, pixels)
         if picture is not None and len(picture) > room and done:
             break
         done.append(index)
@@ -123,50 +126,23 @@ def detail_messages(source: Source, index: int) -> Iterator[Message]:
         except BeecamError as error:
             problem = f"The video can't be read: {error}"
     parts = [data[i : i + MAX_BYTES] for i in range(0, len(data), MAX_BYTES)]
-    arguments = [
-        [f.name, _plain(getattr(shot, f.name))]
-        for f in dataclasses.fields(shot)
-        if f.name not in ("prompt", "extra", "noise") and getattr(shot, f.name) not in (None, "")
-    ]
-    recipe = [] if len(shot.noise) == 1 else [["noise", _plain(shot.noise)]]
-    yield {
-        "kind": "detail", "i": index, "key": clip.key, "prompt": shot.prompt,
-        "code": shot.code(), "parts": len(parts), "problem": problem,
-        "arguments": [["seed", str(shot.seed)], *recipe, *arguments,
-                      *([k, _plain(v)] for k, v in shot.arguments.items())],
-        "facts": [[name, _plain(facts[k])] for k, name in _SHOWN_FACTS.items() if k in facts],
-    }, []  # fmt: skip
+    told = {"kind": "detail", "i": index, "key": clip.key, "parts": len(parts), "problem": problem}
+    yield telling.detail(shot, facts) | told, []
     for number, part in enumerate(parts):
         yield {"kind": "mp4", "i": index, "part": number, "parts": len(parts)}, [part]
 
 
-_SHOWN_FACTS = {
-    "seconds": "seconds to make", "batch": "clips in the call", "licence": "licence",
-    "broken": "broken",
-}  # fmt: skip
-
-
-def clip_text(text: str, limit: int) -> str:
-    """Return a text, cut with an ellipsis when it is longer than `limit` characters."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _item(source: Source, index: int) -> tuple[dict[str, Any], bytes | None]:
+def _item(source: Source, index: int, pixels: int) -> tuple[dict[str, Any], bytes | None]:
     clip = clip_at(source, index)
     item: dict[str, Any] = {"i": index}
     try:
         row = clip.library.row(clip.key)
-        shot, facts = row["shot"], row["facts"]
-        item |= {
-            "prompt": clip_text(shot.prompt, _ERROR), "seed": str(shot.seed),
-            "stars": row["stars"], "rejected": row["rejected"],
-            "fps": shot.fps or 8, "frames": facts.get("frames", 1),
-            "broken": facts.get("broken", ""),
-        }  # fmt: skip
-        picture = clip.sheet
-        item["sheet"] = dict(facts["sheet"])
+        item |= telling.item(row)
+        facts = row["facts"]
+        picture, small = reduced_sheet(clip.sheet, facts["sheet"], pixels)
+        item["sheet"] = {**small, "full": facts["sheet"]["width"]}
     except (BeecamError, KeyError) as error:
-        item["problem"] = clip_text(str(error), _ERROR)
+        item["problem"] = telling.cut(str(error))
         return item, None
     if len(picture) > MAX_BYTES:
         item["problem"] = "This clip's sheet is too large to be shown here; open it to play it."
@@ -183,8 +159,4 @@ def _aspect(source: Source) -> float:
         shot = source.shot(0)
     except BeecamError:
         return 1.0
-    return (shot.height or 1) / (shot.width or 1)
-
-
-def _plain(value: Any) -> str:
-    return clip_text(f"{value:g}" if isinstance(value, float) else str(value), _ERROR)
+    return telling.aspect(shot)

@@ -6,18 +6,22 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from beecam import growing, telling
 from beecam.errors import BeecamError
 from beecam_widgets import messages
+from beecam_widgets.columns import columns_messages
 from beecam_widgets.limits import Client, Limiter
 from beecam_widgets.messages import Message
-from beecam_widgets.source import RunSource, Source, clip_at
+from beecam_widgets.source import RunSource, Source, clip_at, mark
 
 _TICK = 0.1
-_MARKS_EVERY = 1.0
+_MARKS_EVERY = 0.5
+# Somebody who marks one clip marks the next one soon.
+_SETTLED = 4.0
 
 Send = Callable[[dict[str, Any], list[bytes]], None]
 
@@ -34,17 +38,24 @@ class Publisher:
         shown: What was asked for last; the thread comes to it.
     """
 
-    def __init__(self, source: Source, send: Send, finished: Callable[[], None]) -> None:
+    def __init__(
+        self, source: Source, send: Send, settled: Callable[[], None],
+        grown: Callable[[Source], None],
+    ) -> None:  # fmt: skip
         """Prepare; `start()` or the first message starts the thread.
 
         Args:
             source: What is shown.
             send: Sends content and buffers to all front ends.
-            finished: Called once on the thread when the source's run has ended.
+            settled: Called on the thread when the source's run has ended, and some seconds after
+                the last one of several marks.
+            grown: Called on the thread with a source that has more cells after those of this one,
+                and shall be shown instead.
         """
         self.source = self.shown = source
         self._send = send
-        self._finished = finished
+        self._settled = settled
+        self._grown = grown
         self._inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._outbox: deque[Message] = deque()
         self._clients: dict[str, Client] = {}
@@ -54,8 +65,11 @@ class Publisher:
         self._closed = False
         self._told_end = source.run is None
         self._version = 0
-        self._marks: dict[int, tuple[int, bool]] = {}
+        self._keeps = ""
+        self._marked = -1
+        self._by_key: dict[str, list[int]] = {}
         self._marks_read = 0.0
+        self._marked_at: float | None = None
         self._limiter = Limiter()
         self._ids = itertools.count(1)
 
@@ -76,10 +90,10 @@ class Publisher:
                 self._thread.start()
         self._wake.set()
 
-    def show(self, source: Source) -> None:
-        """Show another source from now on."""
+    def show(self, source: Source, *, grown: bool = False) -> None:
+        """Show another source from now on; `grown` says that it begins with this one's cells."""
         self.shown = source
-        self._inbox.put({"kind": "show", "source": source})
+        self._inbox.put({"kind": "show", "source": source, "grown": grown})
         self.start()
 
     def close(self) -> None:
@@ -113,7 +127,9 @@ class Publisher:
         return self._told_end and not self._outbox and not busy
 
     def _idle(self) -> bool:
-        return not self._clients and self._inbox.empty() and self._told_end and not self._outbox
+        if self._clients or self._outbox or not self._inbox.empty():
+            return False
+        return self._told_end and self._marked_at is None
 
     def _tick(self) -> None:
         self._take_all()
@@ -122,6 +138,7 @@ class Publisher:
             del self._clients[name]
         self._tell_state()
         self._tell_marks(now)
+        self._tell_settled(now)
         self._flush()
         self._send_sheets(now)
 
@@ -163,6 +180,7 @@ class Publisher:
             return
         client.awake = bool(content.get("awake", True))
         client.visible = tuple(self._valid(content["visible"]))
+        client.pixels = max(1, int(content.get("pixels", client.pixels)))
         client.wishes.clear()
         client.wish(self._valid(content["want"]))
 
@@ -181,14 +199,15 @@ class Publisher:
         changed = self._valid(content["cells"])
         try:
             for index in changed:
-                clip = clip_at(self.source, index)
-                if "stars" in content:
-                    clip.stars = content["stars"]
-                if "rejected" in content:
-                    clip.rejected = bool(content["rejected"])
+                mark(clip_at(self.source, index), content)
         finally:
             # Also after an error, so that the front end takes back what it showed in advance.
-            self._say_marks(changed, always=True)
+            self._say_marks(changed)
+
+    def _on_columns(self, content: dict[str, Any], client: Client | None) -> None:
+        if client is not None:
+            client.columns = True
+            self._say_columns(range(len(self.source)), str(content["client"]))
 
     def _on_run(self, content: dict[str, Any], _: Client | None) -> None:
         run, action = self.source.run, content["do"]
@@ -209,16 +228,31 @@ class Publisher:
         else:
             raise ValueError(action)
 
-    def _on_show(self, content: dict[str, Any], _: Client | None) -> None:
-        self._show(content["source"])
+    def _on_fill(self, content: dict[str, Any], _: Client | None) -> None:
+        run = self.source.run
+        if run is not None:
+            names = [axis.name for axis in self.source.axes]
+            places = [dict(zip(names, place, strict=True)) for place in content["places"]]
+            self._grown(RunSource(run.grown(growing.at(run.sweep, places))))
 
-    def _show(self, source: Source) -> None:
+    def _on_again(self, content: dict[str, Any], _: Client | None) -> None:
+        run = self.source.run
+        if run is not None:
+            cells = self._valid(content["cells"])
+            self._grown(RunSource(run.grown(growing.again(run.sweep, cells))))
+
+    def _on_show(self, content: dict[str, Any], _: Client | None) -> None:
+        self._show(content["source"], grown=content["grown"])
+
+    def _show(self, source: Source, *, grown: bool = False) -> None:
+        self._keeps = self.source.token if grown else ""
         self.source = source
         self._told_end = source.run is None
         self._version = 0
-        self._marks.clear()
+        self._by_key.clear()
         for client in self._clients.values():
             client.wishes.clear()
+            client.columns = False
         self._say_head(None)
 
     def _on_detail(self, content: dict[str, Any], client: Client | None) -> None:
@@ -232,13 +266,15 @@ class Publisher:
 
     def _say_head(self, to: str | None) -> None:
         """Say everything that a front end needs to begin with; to all of them for None."""
+        if not self._by_key:
+            self._follow_marks()
         changes = self.source.changes(0)
         if changes is not None and self._version == 0:
             # Nobody was told anything before: what follows is only what is new from here on.
             self._version = changes.version
         seen = frozenset[int]()
         for body, buffers in [
-            messages.head_message(self.source, 1),
+            messages.head_message(self.source, 1, self._keeps),
             *(messages.state_messages(changes.run, changes.cells, seen) if changes else ()),
         ]:
             self._outbox.append((body | {"to": to}, buffers))
@@ -256,10 +292,14 @@ class Publisher:
             self._version = changes.version
             seen = frozenset(i for c in self._clients.values() if c.awake for i in c.visible)
             self._outbox.extend(messages.state_messages(changes.run, changes.cells, seen))
-            self._wish_for(cell.index for cell in changes.cells if cell.status == "done")
+            made = [cell.index for cell in changes.cells if cell.status == "done"]
+            self._wish_for(made)
+            if any(client.columns for client in self._clients.values()):
+                self._say_columns(made, None)
         if run.finished and changes is not None and changes.run.status == run.status:
             self._told_end = True
-            self._finished()
+            self._marked_at = None
+            self._settled()
 
     def _wish_for(self, indices: Iterable[int]) -> None:
         """A clip that has just been made is sent to those who see its cell without being asked."""
@@ -267,30 +307,42 @@ class Publisher:
         for client in self._clients.values():
             client.wish(index for index in made if index in client.visible)
 
+    def _follow_marks(self) -> None:
+        """Begin to look at what is marked by code, or in another notebook."""
+        self._marked, _ = self.source.library.marked(-1)
+        self._by_key.clear()
+        for index in range(len(self.source)):
+            self._by_key.setdefault(self.source.key(index), []).append(index)
+
     def _tell_marks(self, now: float) -> None:
-        """Stars may change by code, or in another notebook: look at what is visible."""
-        if now - self._marks_read < _MARKS_EVERY:
+        if now - self._marks_read < _MARKS_EVERY or not self._clients:
             return
         self._marks_read = now
-        shown = {i for c in self._clients.values() if c.awake for i in c.visible}
-        self._say_marks([i for i in shown if i in self._marks])
+        self._marked, changed = self.source.library.marked(self._marked)
+        self._say_marks([index for key in changed for index in self._by_key.get(key, ())])
 
-    def _say_marks(self, indices: Iterable[int], *, always: bool = False) -> None:
-        news = []
-        for index in indices:
-            try:
-                row = self.source.library.row(self.source.key(index))
-            except BeecamError:
-                continue
-            marks = (int(row["stars"]), bool(row["rejected"]))
-            if always or self._marks.get(index) != marks:
-                news.append([index, *marks])
-            self._marks[index] = marks
+    def _tell_settled(self, now: float) -> None:
+        if self._marked_at is None or not self._told_end or now - self._marked_at < _SETTLED:
+            return
+        self._marked_at = None
+        self._settled()
+
+    def _say_marks(self, indices: Sequence[int]) -> None:
+        table = self.source.library.table({self.source.key(i) for i in indices})
+        news = [
+            [i, row["stars"], row["rejected"], list(row["tags"])]
+            for i in indices if (row := table.get(self.source.key(i)))
+        ]  # fmt: skip
         if news:
             self._outbox.append(({"kind": "marks", "cells": news}, []))
+            self._marked_at = time.monotonic()
+
+    def _say_columns(self, indices: Sequence[int], to: str | None) -> None:
+        for body, buffers in columns_messages(self.source, indices):
+            self._outbox.append((body | {"to": to}, buffers))
 
     def _problem(self, text: str) -> None:
-        self._outbox.append(({"kind": "problem", "text": messages.clip_text(text, 1_000)}, []))
+        self._outbox.append(({"kind": "problem", "text": telling.cut(text, 1_000)}, []))
 
     def _flush(self) -> None:
         while self._outbox and self._limiter.allow():
@@ -301,13 +353,11 @@ class Publisher:
             while client.wishes and client.ready(now) and not self._outbox:
                 if not self._limiter.allow():
                     return
-                (body, buffers), done = messages.sheets_message(self.source, client.wishes)
+                (body, buffers), done = messages.sheets_message(
+                    self.source, client.wishes, client.pixels
+                )
                 for _ in done:
                     client.wishes.popleft()
-                for item in body["items"]:
-                    if "stars" in item:
-                        # What all pages were told stays, so that a change is told to all.
-                        self._marks.setdefault(item["i"], (item["stars"], item["rejected"]))
                 batch = next(self._ids)
                 client.sent[batch] = (now, frozenset(done))
                 self._send(body | {"to": name, "id": batch}, buffers)

@@ -12,6 +12,8 @@ from beecam.progress import Changes, RunState
 from beecam.run import Run
 from beecam.shot import Shot
 
+_TAG = 100  # characters
+
 
 class Source(Protocol):
     """Cells in an order, each with coordinates, and with a clip once it is made.
@@ -139,6 +141,23 @@ def clips_of(source: Source, indices: Iterable[int]) -> ClipSet:
 def clip_at(source: Source, index: int) -> Clip:
     """Return the clip in a cell; using it fails with a sentence when there is none."""
     return Clip(source.library, source.key(index))
+
+
+def mark(clip: Clip, marks: Mapping[str, Any]) -> None:
+    """Set a clip's stars, rejected, or give or take a tag.
+
+    Args:
+        clip: The clip.
+        marks: As far as given: stars, rejected, and tag with on (whether the clip gets it).
+    """
+    if "stars" in marks:
+        clip.stars = marks["stars"]
+    if "rejected" in marks:
+        clip.rejected = bool(marks["rejected"])
+    if "tag" in marks:
+        tag = " ".join(str(marks["tag"]).split())[:_TAG]
+        others = [one for one in clip.tags if one != tag]
+        clip.tags = [*others, tag] if marks.get("on", True) and tag else others
 
 
 def run_facts(run: RunState) -> dict[str, Any]:

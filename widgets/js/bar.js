@@ -1,6 +1,7 @@
 // The bar above the grid: what runs, how far it is, and the few controls that all cells share.
 
 import { button, dress, element } from "./dom.js";
+import { Player } from "./player.js";
 import { summary } from "./text.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -8,7 +9,9 @@ import { summary } from "./text.js";
 export class Bar {
   /**
    * @param {Store} store
-   * @param {{play: () => void, size: (size: number) => void, help: () => void}} acts
+   * @param {{play: () => void, size: (size: number) => void, help: () => void,
+   *   scrub: (share: number) => void, speed: (speed: number) => void, full: () => void,
+   *   root: () => HTMLElement}} acts
    */
   constructor(store, acts) {
     this.store = store;
@@ -28,15 +31,15 @@ export class Bar {
     this.range.setAttribute("aria-label", "size of the cells");
     this.range.title = "size of the cells";
     this.range.addEventListener("input", () => acts.size(Number(this.range.value)));
-    this.playing = button("pause", "stop all clips", acts.play);
-    this.playing.classList.add("bcm-quiet");
-    const help = button("help", "keys", acts.help);
+    this.player = new Player(acts);
+    this.full = button("full", "full screen (F)", acts.full);
+    this.full.classList.add("bcm-quiet");
+    const help = button("", "keys (?)", acts.help, "?");
     help.classList.add("bcm-quiet");
-    help.textContent = "?";
     const left = element("div", "bcm-group");
     left.append(this.go, this.stop, this.count, this.message);
     const right = element("div", "bcm-group bcm-right");
-    right.append(this.title, this.playing, this.range, help);
+    right.append(this.title, this.player.node, this.range, this.full, help);
     this.node.append(left, right, this.track);
   }
 
@@ -69,9 +72,9 @@ export class Bar {
     this.fill.style.transform = `scaleX(${run?.total ? finished / run.total : 0})`;
   }
 
-  /** @param {boolean} playing @param {number} size */
-  show(playing, size) {
-    dress(this.playing, playing ? "pause" : "play", playing ? "stop all clips (space)" : "play all clips (space)");
+  /** @param {boolean} playing @param {number} size @param {number} speed */
+  show(playing, size, speed) {
+    this.player.show(playing, speed);
     if (document.activeElement !== this.range) this.range.value = String(size);
   }
 }

@@ -15,7 +15,7 @@ export function hoverBar(store, hovered, rate) {
   const bar = element("div", "bcm-hover");
   const stars = starRow((n) => rate([hovered()], { stars: n }));
   const reject = button("reject", "reject (X)", () =>
-    rate([hovered()], { rejected: !store.items.get(hovered())?.rejected }));
+    rate([hovered()], { rejected: !store.mark(hovered()).rejected }));
   const drop = button("close", "leave this clip out of the run", () => store.steer("drop", hovered()));
   for (const one of [reject, drop]) one.tabIndex = -1;
   bar.append(stars.row, reject, drop);
@@ -23,23 +23,26 @@ export function hoverBar(store, hovered, rate) {
   bar.addEventListener("click", (event) => event.stopPropagation());
   /** @param {number} cell */
   const refresh = (cell) => {
-    const item = store.items.get(cell);
+    const mark = store.mark(cell);
     const status = store.cells.get(cell)?.status ?? "";
-    stars.show(item?.stars ?? 0);
-    reject.classList.toggle("bcm-on", Boolean(item?.rejected));
+    stars.show(mark.stars);
+    reject.classList.toggle("bcm-on", mark.rejected);
     stars.row.hidden = reject.hidden = !store.made(cell);
     drop.hidden = !store.live || (status !== "queued" && status !== "running");
   };
   return { bar, refresh };
 }
 
-/** @param {() => void} close */
-export function helpBox(close) {
+/** @param {Store} store @param {() => void} close */
+export function helpBox(store, close) {
   const box = element("div", "bcm-help");
   box.hidden = true;
   box.setAttribute("role", "note");
   const list = element("dl", "bcm-keys");
-  for (const [keys, what] of HELP) list.append(element("dt", "", keys), element("dd", "", what));
+  const fill = () => list.replaceChildren(...HELP.flatMap(([keys, what, makes]) =>
+    makes && !store.live ? [] : [element("dt", "", keys), element("dd", "", what)]));
+  fill();
+  store.addEventListener("cells", fill);
   box.append(list, button("close", "close the help (Esc)", close));
   return box;
 }

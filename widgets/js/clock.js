@@ -15,6 +15,8 @@ export class Clock {
     this.playing = false;
     this.asleep = false;
     this.seconds = 0;
+    /** Seconds of the clips in a second of the page. */
+    this.speed = 1;
     /** @type {number | null} */
     this.last = null;
     /** @type {number | null} */
@@ -47,10 +49,16 @@ export class Clock {
     // A page that comes back from the background goes on where it was.
     const passed = this.last === null ? 0 : Math.min(0.25, (now - this.last) / 1000);
     this.last = this.playing ? now : null;
-    if (this.playing) this.seconds += passed;
+    if (this.playing) this.seconds += passed * this.speed;
     for (const paint of this.painters) paint(this.seconds);
     if (this.playing && !this.asleep) this.wake();
     else this.last = null;
+  }
+
+  /** @param {number} seconds paint another moment */
+  seek(seconds) {
+    this.seconds = seconds;
+    this.wake();
   }
 
   stop() {

@@ -1,21 +1,29 @@
 // What a key means; what isn't ours is left alone.
 
 /**
- * @typedef {{name: string, by?: number, down?: number, stars?: number, extend?: boolean}} Command
+ * @typedef {{name: string, by?: number, down?: number, stars?: number, extend?: boolean,
+ *   what?: "code" | "prompt" | "seed"}} Command
  * @typedef {{key: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} Key
  */
 
-/** @type {[string, string][]} */
+/** Keys, what they do, and whether that makes clips. @type {[string, string, boolean?][]} */
 export const HELP = [
   ["← ↑ → ↓", "move; with Shift select on the way"],
-  ["Enter or F", "large view of the clip"],
-  ["1 to 5", "stars"],
-  ["0", "no stars"],
-  ["X", "reject, or take it back"],
-  ["S", "select, or take it back"],
-  ["Space", "play or stop all"],
-  ["+ and −", "size of the cells"],
   ["Home and End", "first and last of the row"],
+  ["Enter", "large view of the clip"],
+  ["1 to 5", "stars; 0 for none"],
+  ["X", "reject, or take it back"],
+  ["T", "tags"],
+  ["S", "select, or take it back; by touch a long press"],
+  ["C", "compare what is selected"],
+  ["R", "make the clip once more with another seed", true],
+  ["/", "find"],
+  ["Space", "play or stop all"],
+  [", and .", "a frame back, a frame on"],
+  ["+ and −", "size of the cells"],
+  ["F", "full screen"],
+  ["P, S, Y", "in the large view: copy prompt, seed, code"],
+  ["V", "side by side: one in place of the other"],
   ["Esc", "close; deselect; leave the grid"],
   ["?", "this help"],
 ];
@@ -31,8 +39,10 @@ const GRID = {
   Home: { name: "edge", by: -1 },
   End: { name: "edge", by: 1 },
   Enter: { name: "open" },
-  f: { name: "open" },
   s: { name: "select" },
+  c: { name: "compare" },
+  r: { name: "again" },
+  "/": { name: "find" },
   "+": { name: "size", by: 1 },
   "=": { name: "size", by: 1 },
   "-": { name: "size", by: -1 },
@@ -44,13 +54,20 @@ const LARGE = {
   ArrowRight: { name: "step", by: 1 },
   ArrowUp: { name: "step", by: -1 },
   ArrowDown: { name: "step", by: 1 },
-  f: { name: "close" },
+  v: { name: "flicker" },
+  y: { name: "copy", what: "code" },
+  p: { name: "copy", what: "prompt" },
+  s: { name: "copy", what: "seed" },
 };
 
 /** @type {Record<string, Command>} */
 const BOTH = {
   " ": { name: "play" },
   x: { name: "reject" },
+  t: { name: "tag" },
+  f: { name: "full" },
+  ",": { name: "frame", by: -1 },
+  ".": { name: "frame", by: 1 },
   "?": { name: "help" },
   Escape: { name: "close" },
 };
@@ -79,18 +96,30 @@ export function notebooks(key) {
 }
 
 /**
+ * Whether a key belongs to the notebook while a text is typed: the field has undo, copy, paste and
+ * moves by words of its own, and some keyboards type { with Ctrl and Alt.
+ * @param {Key} key
+ */
+export function notebooksWhileTyping(key) {
+  if (key.key === "Enter") return key.shiftKey || key.ctrlKey || key.metaKey || key.altKey;
+  if (key.altKey || !(key.ctrlKey || key.metaKey)) return false;
+  return key.key.length === 1 && !"zyacvx".includes(key.key.toLowerCase());
+}
+
+/**
  * Keep Jupyter from acting on our keys, and let it act on its own. Its commands look for the mark
  * on the element that has the focus and then on those around it, and would otherwise insert a cell
  * for every `b`; but with the mark Shift+Enter would do nothing either. Must be called before the
  * document hears of the key.
  * @param {KeyboardEvent} event
  * @param {HTMLElement} root
+ * @param {(event: KeyboardEvent) => boolean} theirs which keys are the notebook's
  */
-export function guard(event, root) {
+export function guard(event, root, theirs = notebooks) {
   const target = event.composedPath()[0];
   if (!(target instanceof HTMLElement) || !root.contains(target)) return;
   for (const node of [target, root]) {
-    if (notebooks(event)) node.removeAttribute("data-lm-suppress-shortcuts");
+    if (theirs(event)) node.removeAttribute("data-lm-suppress-shortcuts");
     else node.setAttribute("data-lm-suppress-shortcuts", "true");
   }
 }

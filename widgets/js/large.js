@@ -1,111 +1,187 @@
-// The large view: one clip's mp4, and everything that made it.
+// The large view: one clip with everything that made it, or up to eight side by side.
 
+import { differing, words } from "./differ.js";
 import { button, copy, dress, element, starRow } from "./dom.js";
-import { frameAt } from "./clock.js";
+import { Stage } from "./stage.js";
 
 /** @typedef {import("./store.js").Store} Store */
+
+export const MOST = 8;
+const FLICKER = 450; // milliseconds a clip
 
 export class Large {
   /**
    * @param {Store} store
-   * @param {{step: (by: number) => void, close: () => void, rate: (marks: object) => void,
+   * @param {{step: (by: number) => void, close: () => void, wake: () => void, say: (text: string) => void,
+   *   rate: (cells: number[], marking: import("./store.js").Marking) => void,
    *   label: (cell: number) => string}} acts
    */
   constructor(store, acts) {
     this.store = store;
     this.acts = acts;
-    this.cell = -1;
-    this.shown = "";
-    /** Whether it was opened before its clip was made. */
-    this.waited = false;
-    this.url = "";
+    /** @type {number[]} */
+    this.cells = [];
+    /** Which of them keys act on. */
+    this.at = 0;
+    /** @type {Pane[]} */
+    this.panes = [];
+    /** @type {Map<number, any>} */
+    this.details = new Map();
+    /** Cells that were opened before their clips were made. @type {Set<number>} */
+    this.waited = new Set();
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.node = element("div", "bcm-large");
     this.node.hidden = true;
     this.node.tabIndex = -1;
     this.node.setAttribute("role", "dialog");
-    this.node.setAttribute("aria-label", "clip");
-    this.stage = element("div", "bcm-stage");
-    this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-still"));
-    this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    this.note = element("p", "bcm-stagenote");
-    this.stage.append(this.canvas, this.note);
-    this.stars = starRow((stars) => acts.rate({ stars }));
-    this.reject = button("reject", "reject (X)", () => acts.rate({ rejected: !this.item().rejected }));
+    this.stars = starRow((stars) => acts.rate([this.cell], { stars }));
+    this.reject = button("reject", "reject (X)", () => acts.rate([this.cell], { rejected: !this.mark().rejected }));
     this.place = element("span", "bcm-place");
-    this.previous = button("previous", "previous clip (←)", () => acts.step(-1));
-    this.next = button("next", "next clip (→)", () => acts.step(1));
-    this.close_ = button("close", "close (Esc)", acts.close);
-    const head = element("div", "bcm-largehead");
-    const marks = element("div", "bcm-group");
-    marks.append(this.previous, this.next, this.place);
-    const right = element("div", "bcm-group bcm-right");
+    this.place.dir = "auto";
+    this.previous = button("previous", "previous clip (←)", () => this.step(-1));
+    this.next = button("next", "next clip (→)", () => this.step(1));
     this.drop = button("stop", "leave this clip out of the run", () => store.steer("drop", this.cell), "Leave out");
-    right.append(this.drop, this.stars.row, this.reject, this.close_);
-    head.append(marks, right);
+    this.flicker = button("compare", "one in place of the other (V)", () => this.toggleFlicker(), "Flicker");
+    const head = element("div", "bcm-largehead");
+    const left = element("div", "bcm-group");
+    left.append(this.previous, this.next, this.place);
+    const right = element("div", "bcm-group bcm-right");
+    right.append(this.flicker, this.drop, this.stars.row, this.reject, button("close", "close (Esc)", acts.close));
+    head.append(left, right);
+    this.field = element("div", "bcm-panes");
     this.side = element("div", "bcm-side");
     const body = element("div", "bcm-largebody");
-    body.append(this.stage, this.side);
+    body.append(this.field, this.side);
     this.node.append(head, body);
-    /** @type {HTMLVideoElement | null} */
-    this.video = null;
   }
 
   get open() {
-    return this.cell >= 0;
+    return this.cells.length > 0;
   }
 
-  item() {
-    return this.store.items.get(this.cell) ?? { stars: 0, rejected: false };
+  get cell() {
+    return this.cells[this.at] ?? -1;
   }
 
-  /** @param {number} cell */
-  show(cell) {
-    this.dropVideo();
-    this.cell = cell;
+  /** Whether clips stand side by side. */
+  get several() {
+    return this.cells.length > 1;
+  }
+
+  mark() {
+    return this.store.mark(this.cell);
+  }
+
+  /** @param {number[]} cells one, or up to MOST @param {boolean} focus whether keys go here */
+  show(cells, focus = true) {
+    this.empty();
+    this.cells = cells.slice(0, MOST);
+    this.at = 0;
     this.node.hidden = false;
+    this.node.setAttribute("aria-label", this.several ? `${this.cells.length} clips side by side` : "clip");
+    this.panes = this.cells.map((cell, i) => new Pane(this.store, cell, () => this.look(i)));
+    this.field.replaceChildren(...this.panes.map((pane) => pane.node));
+    this.field.dataset.count = String(this.cells.length);
+    this.node.classList.toggle("bcm-several", this.several);
     this.side.replaceChildren();
-    this.shown = "";
-    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.canvas.hidden = false;
     this.refresh();
-    this.store.detail(cell);
-    this.node.focus({ preventScroll: true });
+    for (const cell of this.cells) this.store.details.want(cell);
+    if (focus) this.node.focus({ preventScroll: true });
   }
 
   hide() {
-    this.dropVideo();
-    this.cell = -1;
+    this.empty();
     this.node.hidden = true;
   }
 
-  refresh() {
-    if (!this.open) return;
-    const state = this.store.cells.get(this.cell);
-    const item = this.item();
-    this.place.textContent = this.acts.label(this.cell);
-    this.stars.show(item.stars);
-    dress(this.reject, "reject", item.rejected ? "take the rejection back (X)" : "reject (X)");
-    this.reject.classList.toggle("bcm-on", item.rejected);
-    this.reject.setAttribute("aria-pressed", String(item.rejected));
-    const made = this.store.made(this.cell);
-    this.stars.row.hidden = this.reject.hidden = !made;
-    this.drop.hidden = state?.status !== "queued" && state?.status !== "running";
-    const words = {
-      queued: "This clip is waiting to be made.", running: "This clip is in the making.",
-      cancelled: "This clip was left out.",
-    };
-    const status = state?.status ?? "";
-    this.note.textContent = (status === "failed" ? state?.error : item.problem)
-      || /** @type {any} */ (words)[status] || "";
-    this.note.classList.toggle("bcm-bad", status === "failed" || Boolean(item.problem));
-    // Opened before it was made: the rest comes as soon as it is there.
-    if (made && this.waited) this.store.detail(this.cell);
-    this.waited = !made;
+  empty() {
+    clearInterval(this.flickering);
+    this.flickering = undefined;
+    this.node.classList.remove("bcm-flickers");
+    for (const pane of this.panes) pane.stage.drop();
+    this.panes = [];
+    this.cells = [];
+    this.details.clear();
+    this.waited.clear();
+  }
+
+  /** Act on another one of those that stand side by side. @param {number} i */
+  look(i) {
+    this.at = i;
+    this.refresh();
+    this.acts.say(this.acts.label(this.cell));
+  }
+
+  /** @param {number} by */
+  step(by) {
+    if (!this.several) this.acts.step(by);
+    else this.look((this.at + by + this.cells.length) % this.cells.length);
+  }
+
+  /** One in place of the other, in turn: what differs is what moves. */
+  toggleFlicker() {
+    if (!this.several) return;
+    const on = this.node.classList.toggle("bcm-flickers");
+    clearInterval(this.flickering);
+    // Who asked for calm turns them over by the arrow keys.
+    this.flickering = on && !this.calm ? setInterval(() => {
+      this.at = (this.at + 1) % this.cells.length;
+      this.refresh();
+    }, FLICKER) : undefined;
+    this.refresh();
+  }
+
+  /** @param {number} [cell] the one that has changed; all by default */
+  refresh(cell) {
+    if (!this.open || (cell !== undefined && !this.cells.includes(cell))) return;
+    const { store } = this;
+    const label = this.acts.label(this.cell);
+    this.place.textContent = this.several ? `${this.at + 1} of ${this.cells.length}: ${label}` : label;
+    const mark = this.mark();
+    this.stars.show(mark.stars);
+    dress(this.reject, "reject", mark.rejected ? "take the rejection back (X)" : "reject (X)");
+    this.reject.classList.toggle("bcm-on", mark.rejected);
+    this.reject.setAttribute("aria-pressed", String(mark.rejected));
+    const flickers = this.node.classList.contains("bcm-flickers");
+    this.flicker.hidden = !this.several;
+    this.flicker.setAttribute("aria-pressed", String(flickers));
+    this.flicker.classList.toggle("bcm-on", flickers);
+    this.stars.row.hidden = this.reject.hidden = !store.made(this.cell);
+    const status = store.cells.get(this.cell)?.status;
+    this.drop.hidden = status !== "queued" && status !== "running";
+    this.panes.forEach((pane, i) => {
+      pane.stage.refresh();
+      pane.node.classList.toggle("bcm-looked", this.several && i === this.at);
+      const made = store.made(pane.stage.cell);
+      // Opened before it was made: the rest comes as soon as it is there.
+      if (made && this.waited.delete(pane.stage.cell)) store.details.want(pane.stage.cell);
+      else if (!made) this.waited.add(pane.stage.cell);
+    });
   }
 
   /** @param {any} detail */
   describe(detail) {
-    if (detail.i !== this.cell) return;
+    const i = this.cells.indexOf(detail.i);
+    if (i < 0) return;
+    this.details.set(detail.i, detail);
+    const { stage } = this.panes[i];
+    stage.fps = Number(detail.fps) || 8;
+    stage.problem = detail.problem ?? "";
+    stage.refresh();
+    if (!this.several) this.side.replaceChildren(...this.story(detail));
+    else if (this.details.size === this.cells.length) this.captions();
+  }
+
+  /** Under each clip what it differs in from the others. */
+  captions() {
+    const all = this.cells.map((cell) => this.details.get(cell));
+    const texts = words(all.map((one) => one.prompt));
+    const tables = differing(all);
+    this.panes.forEach((pane, i) => pane.caption(texts[i], tables[i]));
+  }
+
+  /** @param {any} detail */
+  story(detail) {
     const prompt = element("p", "bcm-prompt", detail.prompt);
     prompt.dir = "auto";
     const table = element("dl", "bcm-facts");
@@ -114,79 +190,73 @@ export class Large {
     }
     const code = element("pre", "bcm-code", detail.code);
     code.tabIndex = 0;
-    const done = element("span", "bcm-copied");
-    done.setAttribute("role", "status");
-    const copies = button("copy", "copy as code", async () => {
-      done.textContent = (await copy(detail.code, this.node)) ? "copied" : "select the text and copy it";
-      this.node.focus({ preventScroll: true });
-    });
-    copies.textContent = "Copy as code";
-    const row = element("div", "bcm-group");
-    row.append(copies, done);
-    this.side.replaceChildren(prompt, table, code, row);
-    if (detail.problem) {
-      this.note.textContent = detail.problem;
-      this.note.classList.add("bcm-bad");
+    this.copied = element("span", "bcm-copied");
+    this.copied.setAttribute("role", "status");
+    const row = element("div", "bcm-group bcm-wrap");
+    for (const [what, key] of /** @type {[Copied, string][]} */ ([["code", "Y"], ["prompt", "P"], ["seed", "S"]])) {
+      const one = button("", `copy the ${what} (${key})`, () => this.copy(what), `Copy ${what}`);
+      row.append(one);
     }
+    row.append(this.copied);
+    return [prompt, table, code, row];
+  }
+
+  /** @typedef {"code" | "prompt" | "seed"} Copied */
+
+  /** @param {Copied} what */
+  async copy(what) {
+    const detail = this.details.get(this.cell);
+    if (!detail) return;
+    const text = what === "seed" ? detail.arguments[0][1] : detail[what];
+    const done = await copy(text, this.node);
+    const words_ = done ? `${what} copied` : "select the text and copy it";
+    if (this.copied) this.copied.textContent = words_;
+    else this.acts.say(words_);
+    this.node.focus({ preventScroll: true });
   }
 
   /** @param {{i: number, data: Blob}} mp4 */
   play(mp4) {
-    if (mp4.i !== this.cell) return;
-    this.dropVideo();
-    const video = /** @type {HTMLVideoElement} */ (element("video", "bcm-video"));
-    Object.assign(video, { loop: true, muted: true, playsInline: true, controls: true });
-    video.autoplay = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    video.tabIndex = -1;
-    // The sheet stays until the first frame is there, and for good where there is no codec.
-    video.addEventListener("loadeddata", () => {
-      this.canvas.hidden = true;
-      video.classList.add("bcm-there");
-    });
-    video.addEventListener("error", () => {
-      if (this.video !== video) return;
-      this.dropVideo();
-      this.note.textContent = "This page can't play H.264; these are the frames of the sheet.";
-    });
-    this.url = URL.createObjectURL(mp4.data);
-    video.src = this.url;
-    this.video = video;
-    this.stage.append(video);
+    this.panes[this.cells.indexOf(mp4.i)]?.stage.play(mp4, this.acts.wake);
   }
 
-  toggle() {
-    if (!this.video) return;
-    if (this.video.paused) this.video.play().catch(() => {});
-    else this.video.pause();
+  /** @param {number} seconds @param {boolean} playing @param {number} speed */
+  paint(seconds, playing, speed) {
+    for (const pane of this.panes) pane.stage.paint(seconds, playing, speed);
   }
 
-  /** A player that is only taken off the page keeps its decoder. */
-  dropVideo() {
-    const { video } = this;
-    this.video = null;
-    if (video) {
-      video.removeAttribute("src");
-      video.load();
-      video.remove();
+  /** Frames a second of the clip that keys act on. */
+  get fps() {
+    return this.panes[this.at]?.stage.fps ?? 8;
+  }
+
+  /** How long the longest of them is, in seconds; 0 while that isn't known. */
+  get length() {
+    return Math.max(0, ...this.panes.map(({ stage }) => stage.video?.duration || 0));
+  }
+}
+
+/** One clip of several. */
+class Pane {
+  /** @param {Store} store @param {number} cell @param {() => void} look */
+  constructor(store, cell, look) {
+    this.stage = new Stage(store);
+    this.stage.show(cell);
+    this.node = element("div", "bcm-pane");
+    this.text = element("div", "bcm-panetext");
+    this.node.append(this.stage.node, this.text);
+    this.node.addEventListener("click", look);
+  }
+
+  /** @param {{word: string, shared: boolean}[]} prompt @param {{name: string, value: string}[]} table */
+  caption(prompt, table) {
+    const line = element("p", "bcm-paneprompt");
+    line.dir = "auto";
+    for (const { word, shared } of prompt) {
+      line.append(element(shared ? "span" : "mark", shared ? "" : "bcm-other", word), " ");
     }
-    if (this.url) URL.revokeObjectURL(this.url);
-    this.url = "";
-  }
-
-  /** @param {number} seconds the clock */
-  paint(seconds) {
-    if (!this.open || this.canvas.hidden) return;
-    const picture = this.store.picture(this.cell);
-    if (!picture) return;
-    const { image, sheet } = picture;
-    const frame = frameAt(sheet, seconds, null);
-    const shown = `${sheet.width}x${sheet.height}:${frame}:${picture.preview}`;
-    if (shown === this.shown && !picture.preview) return;
-    this.shown = shown;
-    this.canvas.width = sheet.width;
-    this.canvas.height = sheet.height;
-    this.context.drawImage(
-      image, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
-    );
+    const list = element("dl", "bcm-facts");
+    for (const { name, value } of table) list.append(element("dt", "", name), element("dd", "", value));
+    this.text.replaceChildren(list, line);
   }
 }

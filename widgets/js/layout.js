@@ -23,15 +23,16 @@
  * @param {Int32Array} coords cells x axes
  * @param {string[]} rows
  * @param {string[]} columns
+ * @param {string[]} [fixed] axes of which one value is shown only
  * @returns {{flow: boolean, rows: number[], columns: number[]}} indices of axes
  */
-export function chooseAxes(axes, coords, rows, columns) {
-  const place = (/** @type {string} */ name) => axes.findIndex((axis) => axis.name === name);
+export function chooseAxes(axes, coords, rows, columns, fixed = []) {
+  const place = (/** @type {string} */ name) =>
+    fixed.includes(name) ? -1 : axes.findIndex((axis) => axis.name === name);
   const chosenRows = rows.map(place).filter((a) => a >= 0);
   const chosenColumns = columns.map(place).filter((a) => a >= 0 && !chosenRows.includes(a));
-  const bundles = bundle(axes, coords).filter(
-    (together) => !together.some((a) => chosenRows.includes(a) || chosenColumns.includes(a)),
-  );
+  const bundles = bundle(axes, coords).filter((together) => !together.some((a) =>
+    chosenRows.includes(a) || chosenColumns.includes(a) || fixed.includes(axes[a].name)));
   const given = chosenRows.length + chosenColumns.length > 0;
   if (!given && bundles.length <= 1) return { flow: true, rows: [], columns: [] };
   if (!columns.length && bundles.length) chosenColumns.push(.../** @type {number[]} */ (bundles.pop()));
@@ -68,18 +69,18 @@ function bundle(axes, coords) {
  *
  * @param {Axis[]} axes
  * @param {Int32Array} coords cells x axes
- * @param {number} total
+ * @param {number[]} cells those that are shown
  * @param {{rows: number[], columns: number[]}} chosen
  * @returns {Table}
  */
-export function pivot(axes, coords, total, chosen) {
+export function pivot(axes, coords, cells, chosen) {
   const key = (/** @type {number} */ cell, /** @type {number[]} */ side) =>
     side.map((a) => coords[cell * axes.length + a]);
   /** @type {Map<string, number>} */
   const taken = new Map();
   /** @type {[number[], number[]][]} */
   const keys = [];
-  for (let cell = 0; cell < total; cell++) {
+  for (const cell of cells) {
     const row = key(cell, chosen.rows);
     const column = key(cell, chosen.columns);
     const spot = `${row}|${column}`;
@@ -90,13 +91,13 @@ export function pivot(axes, coords, total, chosen) {
   const rows = distinct(keys.map(([row]) => row));
   const columns = distinct(keys.map(([, column]) => column));
   const places = new Map();
-  const spots = keys.map(([row, column], cell) => {
-    const spot = /** @type {[number, number]} */ ([
-      /** @type {number} */ (rows.order.get(String(row))),
-      /** @type {number} */ (columns.order.get(String(column))),
-    ]);
-    places.set(spot[0] * columns.keys.length + spot[1], cell);
-    return spot;
+  /** @type {Map<number, [number, number]>} */
+  const spots = new Map();
+  keys.forEach(([row, column], n) => {
+    const at = /** @type {number} */ (rows.order.get(String(row)));
+    const across = /** @type {number} */ (columns.order.get(String(column)));
+    places.set(at * columns.keys.length + across, cells[n]);
+    spots.set(cells[n], [at, across]);
   });
   return {
     flow: false,
@@ -105,30 +106,31 @@ export function pivot(axes, coords, total, chosen) {
     rowAxes: chosen.rows.map((a) => axes[a].name),
     columnAxes: chosen.columns.map((a) => axes[a].name),
     at: (row, column) => places.get(row * columns.keys.length + column) ?? -1,
-    place: (cell) => spots[cell] ?? null,
+    place: (cell) => spots.get(cell) ?? null,
   };
 }
 
 /**
- * Lay the cells out one after the other in lines of `columns`.
- * @param {number} total
+ * Lay cells out one after the other in lines of `columns`.
+ * @param {number[]} cells
  * @param {number} columns
  * @returns {Table}
  */
-export function flow(total, columns) {
-  const wide = Math.max(1, Math.min(columns, total || 1));
+export function flow(cells, columns) {
+  const wide = Math.max(1, Math.min(columns, cells.length || 1));
   const empty = () => ({ key: [], labels: [], titles: [] });
+  const places = new Map(cells.map((cell, n) => [cell, n]));
   return {
     flow: true,
-    rows: Array.from({ length: Math.ceil(total / wide) }, empty),
+    rows: Array.from({ length: Math.ceil(cells.length / wide) }, empty),
     columns: Array.from({ length: wide }, empty),
     rowAxes: [],
     columnAxes: [],
-    at: (row, column) => {
-      const cell = row * wide + column;
-      return column < wide && cell < total ? cell : -1;
+    at: (row, column) => (column < wide ? cells[row * wide + column] ?? -1 : -1),
+    place: (cell) => {
+      const n = places.get(cell);
+      return n === undefined ? null : [Math.floor(n / wide), n % wide];
     },
-    place: (cell) => (cell >= 0 && cell < total ? [Math.floor(cell / wide), cell % wide] : null),
   };
 }
 
@@ -218,6 +220,21 @@ export function reveal(geometry, view, row, column) {
 export function fitting(room, columns, gap) {
   const width = Math.floor(room / Math.max(1, columns)) - gap;
   return Math.max(72, Math.min(176, width));
+}
+
+/**
+ * The width of cells in lines: the largest that shows all at once, within what is good to look at.
+ * @param {{width: number, height: number}} room
+ * @param {number} count
+ * @param {number} aspect height over width
+ * @param {number} more pixels around a cell
+ */
+export function filling(room, count, aspect, more) {
+  for (let size = 176; size > 104; size -= 8) {
+    const lines = Math.ceil(count / Math.max(1, Math.floor(room.width / (size + more))));
+    if (lines * (size * aspect + more) <= room.height) return size;
+  }
+  return 104;
 }
 
 /**

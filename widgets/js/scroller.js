@@ -1,7 +1,7 @@
 // The scrolling table: headers that stay, and only as many cells on the page as are seen.
 
 import { element } from "./dom.js";
-import { chooseAxes, fitting, flow, pivot, reveal, visible } from "./layout.js";
+import { chooseAxes, filling, fitting, flow, pivot, reveal, visible } from "./layout.js";
 import { varying } from "./text.js";
 import { Tile } from "./tile.js";
 
@@ -18,8 +18,9 @@ let grids = 0;
 export class Scroller {
   /**
    * @param {Store} store
-   * @param {{rows: () => string[], columns: () => string[], size: () => number,
-   *   height: () => number, seen: (cells: number[]) => void}} options
+   * @param {{rows: () => string[], columns: () => string[], fixed: () => Record<string, string>,
+   *   size: () => number, height: () => number, cells: () => number[], ordered: () => boolean,
+   *   seen: (cells: number[]) => void}} options
    */
   constructor(store, options) {
     this.store = store;
@@ -43,10 +44,12 @@ export class Scroller {
     this.tiles = new Map();
     /** @type {Map<number, HTMLElement>} */
     this.lines = new Map();
+    /** @type {Map<string, HTMLElement>} places of the table without a cell, by row and column */
+    this.holes = new Map();
     /** @type {Tile[]} */
     this.spare = [];
     /** @type {Table} */
-    this.table = flow(0, 1);
+    this.table = flow([], 1);
     this.geometry = { width: 120, height: 120, gap: GAP, headWidth: 0, headHeight: 0, rows: 0, columns: 0 };
     /** @type {string[][]} */
     this.rowLabels = [];
@@ -67,18 +70,22 @@ export class Scroller {
   /** Lay everything out anew: other cells, other axes, another size. */
   layout() {
     const { store, options } = this;
-    const chosen = chooseAxes(store.axes, store.coords, options.rows(), options.columns());
+    const fixed = Object.keys(options.fixed());
+    const sides = chooseAxes(store.axes, store.coords, options.rows(), options.columns(), fixed);
+    // What is ordered by a value stands in a line, whatever axes it has.
+    const chosen = options.ordered() ? { flow: true, rows: [], columns: [] } : sides;
+    const cells = options.cells();
     // Hidden by the notebook, or not attached yet: laid out again when there is room.
     const room = this.node.clientWidth;
     if (!room || !store.ready) return;
     const label = chosen.flow ? CAPTION : 0;
-    const table = chosen.flow ? null : pivot(store.axes, store.coords, store.total, chosen);
+    const table = chosen.flow ? null : pivot(store.axes, store.coords, cells, chosen);
     const heads = table ? this.headSizes(table, room) : { headWidth: 0, headHeight: 0 };
     const wide = room - heads.headWidth - 2;
     const size = options.size() || (table
       ? fitting(wide, table.columns.length, GAP)
-      : fitting(wide, Math.max(store.total, Math.floor(wide / 160)), GAP));
-    this.table = table ?? flow(store.total, Math.floor(wide / (size + GAP)));
+      : filling({ width: wide, height: options.height() }, cells.length, store.aspect, GAP + CAPTION));
+    this.table = table ?? flow(cells, Math.floor(wide / (size + GAP)));
     const height = Math.round(size * Math.max(0.3, Math.min(2.5, store.aspect))) + label;
     this.geometry = {
       width: size, height, gap: GAP, ...heads,
@@ -145,6 +152,7 @@ export class Scroller {
     this.tiles.clear();
     for (const line of this.lines.values()) line.remove();
     this.lines.clear();
+    this.holes.clear();
     this.window = "";
   }
 
@@ -174,6 +182,12 @@ export class Scroller {
       this.tiles.delete(cell);
       this.release(tile);
     }
+    for (const [spot, hole] of this.holes) {
+      const [row, column] = spot.split(",").map(Number);
+      if (row >= range.row0 && row < range.row1 && column >= range.column0 && column < range.column1) continue;
+      this.holes.delete(spot);
+      hole.remove();
+    }
     for (const [row, line] of this.lines) {
       if (row >= range.row0 && row < range.row1) continue;
       this.lines.delete(row);
@@ -194,6 +208,7 @@ export class Scroller {
     }
     for (let column = from; column < to; column++) {
       const cell = this.table.at(row, column);
+      if (cell < 0) this.fillHole(row, column, line);
       if (cell < 0 || this.tiles.has(cell)) continue;
       const tile = this.spare.pop() ?? new Tile(this.store);
       tile.take(cell, this.labelOf(cell));
@@ -205,6 +220,47 @@ export class Scroller {
       this.tiles.set(cell, tile);
       line.append(tile.node);
     }
+  }
+
+  /** @param {number} row @param {number} column @param {HTMLElement} line */
+  fillHole(row, column, line) {
+    const spot = `${row},${column}`;
+    if (!this.store.fills || this.table.flow || this.holes.has(spot) || !this.missing(row, column)) return;
+    const hole = element("div", "bcm-hole");
+    hole.setAttribute("role", "gridcell");
+    hole.setAttribute("aria-label", "empty; press to make it");
+    hole.setAttribute("aria-colindex", String(column + 2));
+    hole.title = "make this clip";
+    hole.dataset.spot = spot;
+    hole.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
+    this.holes.set(spot, hole);
+    line.append(hole);
+  }
+
+  /**
+   * The coordinates of an empty place, or null where there is a cell, if only a hidden one.
+   * @param {number} row
+   * @param {number} column
+   * @returns {number[] | null} on each axis
+   */
+  missing(row, column) {
+    const { store, table } = this;
+    if (table.flow || table.at(row, column) >= 0) return null;
+    const fixed = this.options.fixed();
+    const coords = store.axes.map((axis) => Math.max(0, axis.labels.indexOf(fixed[axis.name] ?? axis.labels[0])));
+    table.rowAxes.forEach((name, i) => { coords[store.axes.findIndex((a) => a.name === name)] = table.rows[row].key[i]; });
+    table.columnAxes.forEach((name, i) => { coords[store.axes.findIndex((a) => a.name === name)] = table.columns[column].key[i]; });
+    return store.taken.has(String(coords)) ? null : coords;
+  }
+
+  /** The coordinates of all empty places. */
+  allMissing() {
+    if (!this.store.fills || this.table.flow) return [];
+    const { rows, columns } = this.table;
+    return rows.flatMap((_, row) => columns.flatMap((_, column) => {
+      const coords = this.missing(row, column);
+      return coords ? [coords] : [];
+    }));
   }
 
   /** @param {number} row */

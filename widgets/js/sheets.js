@@ -1,8 +1,10 @@
 // Sheets: JPEGs with a clip's frames side by side, and how large they are decoded.
 
 /**
- * Frames in the sheet with their size in pixels; frames and frames a second of the clip itself.
- * @typedef {{frames: number, width: number, height: number, count: number, fps: number}} Sheet
+ * Frames in the sheet with their size in pixels, and how wide they are at best; frames and frames a
+ * second of the clip itself.
+ * @typedef {{frames: number, width: number, height: number, count: number, fps: number,
+ *   full?: number}} Sheet
  */
 
 /**
@@ -19,6 +21,16 @@ export function reduced(sheet, pixels) {
     height = Math.max(1, Math.round(height / 2));
   }
   return { ...sheet, width, height };
+}
+
+/**
+ * Whether a larger one would look better in a cell.
+ * @param {Sheet} sheet
+ * @param {number} pixels across the cell
+ */
+export function tooSmall(sheet, pixels) {
+  const { full = sheet.width } = sheet;
+  return sheet.width < full && sheet.width < pixels;
 }
 
 /**

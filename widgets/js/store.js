@@ -1,11 +1,14 @@
 // What is known of the cells, and the talk with Python. One store for all views of a grid.
 
+import { Columns } from "./columns.js";
+import { Details } from "./details.js";
 import { Lru } from "./lru.js";
-import { blob, decode, reduced } from "./sheets.js";
+import { blob, decode, reduced, tooSmall } from "./sheets.js";
 
 const DECODED_BYTES = 96e6;
 const ENCODED_BYTES = 48e6;
-const DECODERS = 2;
+// The page comes to each only between two pictures: with few of them, decoding waits for painting.
+const DECODERS = 8;
 const ASK_AGAIN = 4000;
 const PING = 5000;
 const MOST_WISHES = 400;
@@ -16,10 +19,9 @@ const MOST_WISHES = 400;
  * @typedef {{
  *   status: string, step: number, steps: number, error: string, seconds: number | null,
  * }} Cell
- * @typedef {{
- *   prompt?: string, seed?: string, stars: number, rejected: boolean, problem?: string,
- *   broken?: string,
- * }} Item
+ * @typedef {{prompt?: string, seed?: string, problem?: string, broken?: string, seconds?: number}} Item
+ * @typedef {{stars: number, rejected: boolean, tags: string[]}} Mark
+ * @typedef {{stars?: number, rejected?: boolean, tag?: string, on?: boolean}} Marking
  * @typedef {{status: string, counts: Record<string, number>, total: number,
  *   seconds_left: number | null, message: string | null}} RunFacts
  * @typedef {{
@@ -29,8 +31,10 @@ const MOST_WISHES = 400;
  * }} Wires
  */
 
-/** Events: "cells" (all new), "cell" (detail: index), "run", "problem" (detail: text),
- * "detail" (detail: message), "mp4" (detail: index). */
+const UNMARKED = /** @type {Mark} */ (Object.freeze({ stars: 0, rejected: false, tags: [] }));
+
+/** Events: "cells" (all new), "cell" (detail: index), "marks" and "columns" (others may suit a
+ * filter now), "run", "problem" (detail: text), "detail" (detail: message), "mp4" (detail: index). */
 export class Store extends EventTarget {
   /** @param {Wires} wires */
   constructor(wires) {
@@ -49,6 +53,10 @@ export class Store extends EventTarget {
     this.token = "";
     this.aspect = 1;
     this.live = false;
+    /** Whether empty places can be made. */
+    this.fills = false;
+    /** @type {Set<string>} coordinates that have a cell */
+    this.taken = new Set();
     /** Whether its clips are not finished. */
     this.drafts = false;
     this.ready = false;
@@ -58,6 +66,9 @@ export class Store extends EventTarget {
     this.cells = new Map();
     /** @type {Map<number, Item>} */
     this.items = new Map();
+    /** @type {Map<number, Mark>} */
+    this.marks = new Map();
+    this.columns = new Columns(this);
     /** @type {Map<number, Picture>} */
     this.previews = new Map();
     /** @type {Map<string, number[]>} visible cells of each view */
@@ -73,8 +84,7 @@ export class Store extends EventTarget {
     /** @type {number[]} */
     this.toDecode = [];
     this.decoding = 0;
-    /** @type {Map<number, {message: any, parts: any[], have: number}>} */
-    this.details = new Map();
+    this.details = new Details(this);
     /** @type {ReturnType<typeof setTimeout> | null} */
     this.asking = null;
     /** What was last said to be visible. */
@@ -147,19 +157,23 @@ export class Store extends EventTarget {
     if (!this.ready || !this.views.size) return;
     const now = performance.now();
     const visible = [...this.seen].slice(0, MOST_WISHES);
-    const want = visible.filter((i) =>
-      this.made(i) && !this.encoded.has(i) && !this.pictures.has(i) && !this.items.get(i)?.problem
-      && now - (this.asked.get(i) ?? -Infinity) > ASK_AGAIN);
+    const lacking = visible.filter((i) => this.made(i) && !this.has(i) && !this.items.get(i)?.problem);
+    const want = lacking.filter((i) => now - (this.asked.get(i) ?? -Infinity) > ASK_AGAIN);
     // What was scrolled away is not wanted any more: only what Python now has to send.
-    const waiting = visible.filter((i) => this.made(i) && this.asked.has(i) && !this.encoded.has(i)
-      && !want.includes(i) && !this.pictures.has(i) && !this.items.get(i)?.problem);
+    const waiting = lacking.filter((i) => this.asked.has(i) && !want.includes(i));
     for (const i of [...this.asked.keys()]) if (!this.seen.has(i)) this.asked.delete(i);
     for (const i of want) this.asked.set(i, now);
     const awake = this.awake();
     const sight = JSON.stringify([visible, awake]);
     if (!want.length && sight === this.said) return;
     this.said = sight;
-    this.say({ kind: "see", visible, want: [...want, ...waiting], awake });
+    this.say({ kind: "see", visible, want: [...want, ...waiting], awake, pixels: Math.ceil(this.pixels) });
+  }
+
+  /** Whether a cell's sheet is here, as large as is of use. @param {number} cell */
+  has(cell) {
+    const sheet = this.encoded.get(cell)?.sheet ?? this.pictures.get(cell)?.sheet;
+    return sheet !== undefined && !tooSmall(sheet, this.pixels);
   }
 
   /** @param {number} cell whether it has a clip */
@@ -179,17 +193,27 @@ export class Store extends EventTarget {
   }
 
   /**
-   * @param {number[]} cells
-   * @param {{stars?: number, rejected?: boolean}} marks
+   * @param {number} cell
+   * @returns {Mark}
    */
-  rate(cells, marks) {
+  mark(cell) {
+    return this.marks.get(cell) ?? UNMARKED;
+  }
+
+  /**
+   * @param {number[]} cells
+   * @param {Marking} marking
+   */
+  rate(cells, marking) {
     const rated = cells.filter((i) => this.made(i));
+    if (!rated.length) return;
     for (const i of rated) {
       // Shown at once; Python answers with what the library then says.
-      this.items.set(i, { stars: 0, rejected: false, ...this.items.get(i), ...marks });
+      this.marks.set(i, marked(this.mark(i), marking));
       this.tell("cell", i);
     }
-    if (rated.length) this.say({ kind: "rate", cells: rated, ...marks });
+    this.say({ kind: "rate", cells: rated, ...marking });
+    this.tell("marks");
   }
 
   /** @param {"run" | "pause" | "stop" | "drop"} action @param {number} [cell] */
@@ -197,10 +221,14 @@ export class Store extends EventTarget {
     this.say({ kind: "run", do: action, cell });
   }
 
-  /** @param {number} cell */
-  detail(cell) {
-    this.details.delete(cell);
-    this.say({ kind: "detail", cell });
+  /** @param {number[][]} places coordinates of cells that shall be made, too */
+  fill(places) {
+    if (places.length) this.say({ kind: "fill", places });
+  }
+
+  /** @param {number[]} cells that shall be made once more, each with another seed */
+  again(cells) {
+    if (cells.length) this.say({ kind: "again", cells });
   }
 
   // --- what Python says -----------------------------------------------------------------------
@@ -211,36 +239,50 @@ export class Store extends EventTarget {
    */
   hear(content, buffers) {
     if (this.closed || (content.to && content.to !== this.client)) return;
-    const handler = {
-      cells: this.onCells, state: this.onState, sheets: this.onSheets, marks: this.onMarks,
-      detail: this.onDetail, mp4: this.onMp4, problem: this.onProblem,
-    }[/** @type {string} */ (content.kind)];
-    handler?.call(this, content, buffers);
+    /** @type {Record<string, () => void>} */
+    const handlers = {
+      cells: () => this.onCells(content, buffers), state: () => this.onState(content, buffers),
+      sheets: () => this.onSheets(content, buffers), marks: () => this.onMarks(content),
+      columns: () => this.onColumns(content, buffers), detail: () => this.details.onDetail(content),
+      mp4: () => this.details.onMp4(content, buffers), problem: () => this.tell("problem", content.text),
+    };
+    handlers[content.kind]?.();
   }
 
   /** @param {any} content @param {DataView[]} buffers */
   onCells(content, buffers) {
-    const same = content.token === this.token;
+    const same = [content.token, content.keeps].includes(this.token);
     const data = buffers[0];
     // Copied, because the view into the message need not be aligned.
     const start = data.byteOffset;
     this.coords = new Int32Array(
       /** @type {ArrayBuffer} */ (data.buffer.slice(start, start + data.byteLength)),
     );
-    const { axes, total, title, model, token, aspect, live, drafts } = content;
-    Object.assign(this, { axes, total, title, model, token, aspect, live, drafts });
+    const { axes, total, title, model, token, aspect, live, drafts, fills } = content;
+    Object.assign(this, { axes, total, title, model, token, aspect, live, drafts, fills });
+    this.taken = new Set(fills ? this.everyPlace() : []);
     this.cells.clear();
     if (!live) this.run = null;
     if (!same) this.forget();
     this.asked.clear();
     this.said = "";
     this.ready = true;
+    this.columns.forget();
     this.tell("cells");
     this.askSoon();
   }
 
+  /** The coordinates of each cell, as texts. */
+  everyPlace() {
+    const wide = this.axes.length;
+    return Array.from({ length: this.total }, (_, cell) =>
+      String([...this.coords.subarray(cell * wide, (cell + 1) * wide)]));
+  }
+
   forget() {
     this.items.clear();
+    this.marks.clear();
+    this.details.forget();
     this.pictures.clear();
     this.encoded.clear();
     for (const picture of this.previews.values()) picture.image.close();
@@ -291,8 +333,9 @@ export class Store extends EventTarget {
   /** @param {any} content @param {DataView[]} buffers */
   onSheets(content, buffers) {
     this.say({ kind: "ack", id: content.id });
-    for (const { i, sheet, fps, frames, ...item } of content.items) {
-      this.items.set(i, { stars: 0, rejected: false, ...item });
+    for (const { i, sheet, fps, frames, stars, rejected, tags, ...item } of content.items) {
+      this.items.set(i, item);
+      if (stars !== undefined) this.marks.set(i, { stars, rejected, tags: tags ?? [] });
       this.asked.delete(i);
       if (sheet) {
         const { at, ...size } = sheet;
@@ -323,7 +366,8 @@ export class Store extends EventTarget {
     this.decoding++;
     try {
       const sheet = reduced(found.sheet, this.pixels);
-      const image = await this.decode(found.data, [sheet.width * sheet.frames, sheet.height]);
+      const smaller = sheet.width < found.sheet.width;
+      const image = await this.decode(found.data, smaller ? [sheet.width * sheet.frames, sheet.height] : undefined);
       if (this.closed) {
         image.close();
         return;
@@ -333,8 +377,7 @@ export class Store extends EventTarget {
       );
       this.dropPreview(index);
     } catch {
-      const item = this.items.get(index) ?? { stars: 0, rejected: false };
-      this.items.set(index, { ...item, problem: "This clip's sheet is damaged." });
+      this.items.set(index, { ...this.items.get(index), problem: "This clip's sheet is damaged." });
     } finally {
       this.decoding--;
       this.tell("cell", index);
@@ -344,34 +387,17 @@ export class Store extends EventTarget {
 
   /** @param {any} content */
   onMarks(content) {
-    for (const [index, stars, rejected] of content.cells) {
-      this.items.set(index, { ...this.items.get(index), stars, rejected });
+    for (const [index, stars, rejected, tags] of content.cells) {
+      this.marks.set(index, { stars, rejected, tags });
       this.tell("cell", index);
     }
-  }
-
-  /** @param {any} content */
-  onDetail(content) {
-    this.details.clear();
-    this.details.set(content.i, { message: content, parts: [], have: 0 });
-    this.tell("detail", content);
+    this.tell("marks");
   }
 
   /** @param {any} content @param {DataView[]} buffers */
-  onMp4(content, buffers) {
-    const detail = this.details.get(content.i);
-    if (!detail) return;
-    detail.parts[content.part] = buffers[0];
-    detail.have++;
-    if (detail.have === content.parts) {
-      this.tell("mp4", { i: content.i, data: new Blob(detail.parts, { type: "video/mp4" }) });
-      this.details.delete(content.i);
-    }
-  }
-
-  /** @param {any} content */
-  onProblem(content) {
-    this.tell("problem", content.text);
+  onColumns(content, buffers) {
+    this.columns.hear(content, buffers);
+    this.tell("columns");
   }
 
   close() {
@@ -381,4 +407,14 @@ export class Store extends EventTarget {
     if (this.asking) clearTimeout(this.asking);
     this.forget();
   }
+}
+
+/**
+ * @param {Mark} mark
+ * @param {Marking} marking
+ * @returns {Mark}
+ */
+function marked(mark, { stars = mark.stars, rejected = mark.rejected, tag, on = true }) {
+  const others = tag === undefined ? mark.tags : mark.tags.filter((one) => one !== tag);
+  return { stars, rejected, tags: tag !== undefined && on ? [...others, tag] : others };
 }

@@ -40,6 +40,12 @@ export function cut(text, limit) {
   return text.length <= limit ? text : `${text.slice(0, limit - 1).trimEnd()}…`;
 }
 
+/** @param {number} seconds how long something took */
+export function brief(seconds) {
+  if (seconds >= 60) return `${Math.round(seconds / 6) / 10} min`;
+  return `${seconds < 10 ? Math.round(seconds * 100) / 100 : Math.round(seconds)} s`;
+}
+
 /**
  * @param {number | null} seconds
  * @returns {string}

@@ -2,6 +2,7 @@
 
 import { frameAt } from "./clock.js";
 import { element } from "./dom.js";
+import { brief } from "./text.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -29,10 +30,13 @@ export class Tile {
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.note = element("div", "bcm-note");
     this.stars = element("div", "bcm-rated");
+    this.tags = element("div", "bcm-tagged");
+    this.tags.dir = "auto";
     this.needle = element("div", "bcm-needle");
     this.progress = element("div", "bcm-progress");
+    this.took = element("div", "bcm-took");
     this.caption = element("div", "bcm-caption");
-    this.face.append(this.canvas, this.note, this.stars, this.needle, this.progress);
+    this.face.append(this.canvas, this.note, this.stars, this.tags, this.needle, this.progress, this.took);
     this.node.append(this.face, this.caption);
   }
 
@@ -61,28 +65,33 @@ export class Tile {
     const { cell, store, node } = this;
     const state = store.cells.get(cell);
     const item = store.items.get(cell);
+    const mark = store.mark(cell);
     const picture = store.picture(cell);
     const status = state?.status ?? (store.live ? "queued" : "done");
     const problem = state?.status === "failed" ? state.error : item?.problem;
     node.dataset.status = problem ? "failed" : status;
     node.classList.toggle("bcm-waiting", !picture && !problem);
-    node.classList.toggle("bcm-rejected", Boolean(item?.rejected));
+    node.classList.toggle("bcm-rejected", mark.rejected);
     this.canvas.style.visibility = picture ? "" : "hidden";
     setText(this.note, problem || "");
     this.face.title = problem || (status === "cancelled" ? WORDS.cancelled : "");
-    const stars = item?.stars ?? 0;
-    const rejected = item?.rejected ? "✕ " : "";
+    const { stars } = mark;
+    const rejected = mark.rejected ? "✕ " : "";
     setText(this.stars, `${rejected}${"★".repeat(stars)}`);
     this.stars.dataset.short = `${rejected}${stars ? `★${stars}` : ""}`;
     const steps = state?.steps ?? 0;
     const share = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
     this.progress.style.transform = `scaleX(${share})`;
     this.progress.hidden = status !== "running";
+    const took = status === "running" ? steps && `${state?.step}/${steps}` : item?.seconds && brief(item.seconds);
+    setText(this.took, took || "");
     setText(this.caption, this.label || item?.prompt || "");
     this.caption.title = [this.label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
-    const marks = [WORDS[status] ?? status, item?.stars && `${item.stars} stars`,
-      item?.rejected && "rejected", item?.broken && "broken picture", problem];
+    setText(this.tags, mark.tags.join(" · "));
+    const marks = [WORDS[status] ?? status, stars && `${stars} ${stars === 1 ? "star" : "stars"}`,
+      mark.rejected && "rejected", mark.tags.length && `tagged ${mark.tags.join(", ")}`,
+      item?.broken && "broken picture", item?.seconds && `took ${brief(item.seconds)}`, problem];
     const said = status === "running" && steps ? `, step ${state?.step} of ${steps}` : "";
     node.setAttribute("aria-label",
       `${this.label || item?.prompt || `cell ${cell + 1}`}: ${marks.filter(Boolean).join(", ")}${said}`);

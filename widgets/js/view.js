@@ -1,162 +1,201 @@
-// One view of a grid: the bar, the cells, the large view, and what hands do with them.
+// One view of a grid: the bar, the tools, the cells, and the boxes over them.
 
+import { Arrangement } from "./arrangement.js";
 import { Bar } from "./bar.js";
-import { Clock } from "./clock.js";
 import { helpBox, hoverBar } from "./boxes.js";
-import { element, ground } from "./dom.js";
-import { commandFor, guard, notebooks } from "./keys.js";
-import { Large } from "./large.js";
-import { following, neighbour, rectangle } from "./layout.js";
+import { choose } from "./choice.js";
+import { Clock } from "./clock.js";
+import { button, dress, element } from "./dom.js";
+import { Find } from "./find.js";
+import { Hands } from "./hands.js";
+import { Large, MOST } from "./large.js";
+import { following } from "./layout.js";
 import { Scroller } from "./scroller.js";
+import { Surface } from "./surface.js";
+import { TagBox } from "./tagbox.js";
 
 /** @typedef {import("./store.js").Store} Store */
-/** @typedef {import("./keys.js").Command} Command */
 
-let views = 0;
+// Cells that come to suit a filter, or don't any more, are gathered for so long.
+const GATHER = 120;
+// Of a larger table empty places are not counted.
+const COUNTED = 20_000;
 
-export class View {
+export class View extends Surface {
   /**
    * @param {Store} store
    * @param {any} model
    * @param {HTMLElement} host
    */
   constructor(store, model, host) {
-    this.store = store;
-    this.model = model;
-    this.name = `view${++views}`;
-    this.ending = new AbortController();
-    this.hovered = -1;
-    this.wide = 0;
+    super(store, model, host);
+    /** The cells that are shown, in their order. @type {number[]} */
+    this.choice = [];
     this.status = "";
-    this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.choosing = undefined;
     this.playing = Boolean(model.get("playing")) && !this.calm;
-    this.root = element("div", "bcm-root");
+    const root = () => this.root;
     this.scroller = new Scroller(store, {
       rows: () => model.get("rows"), columns: () => model.get("columns"),
-      size: () => model.get("size"), height: () => model.get("height"),
+      fixed: () => model.get("fixed"), size: () => model.get("size"), height: () => this.height(),
+      cells: () => this.choice, ordered: () => Boolean(model.get("sort")),
       seen: (cells) => store.see(this.name, cells, this.scroller.size * devicePixelRatio),
     });
     this.scroller.current = model.get("_current");
     this.scroller.selected = new Set(model.get("_selected"));
     this.bar = new Bar(store, {
       play: () => this.play(!this.playing), size: (size) => this.setSize(size), help: () => this.help(),
+      scrub: (share) => this.scrub(share), speed: (speed) => this.save("speed", speed), root,
+      full: () => this.full(),
+    });
+    this.beside = button("compare", "", () => this.compare());
+    this.more = button("plus", "make the clips at the empty places", () => store.fill(this.scroller.allMissing()));
+    this.arrangement = new Arrangement(store, {
+      now: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
+      change: (places) => this.arrange(places), root, say: (text) => this.say(text),
+    });
+    this.find = new Find(store, {
+      filter: () => model.get("filter"), sort: () => model.get("sort"), root,
+      set: (name, value) => this.save(name, value),
+      leave: () => this.scroller.node.focus({ preventScroll: true }),
     });
     this.large = new Large(store, {
-      step: (by) => this.step(by), close: () => this.closeLarge(),
-      rate: (marks) => this.rate([this.large.cell], marks), label: (cell) => this.placeOf(cell),
+      step: (by) => this.step(by), close: () => this.closeLarge(), wake: () => this.clock.wake(),
+      rate: (cells, marks) => this.rate(cells, marks), label: (cell) => this.placeOf(cell),
+      say: (text) => this.say(text),
     });
-    this.live = element("div", "bcm-hidden");
-    this.live.setAttribute("aria-live", "polite");
-    this.toast = element("div", "bcm-toast");
-    this.toast.setAttribute("role", "alert");
-    this.toast.hidden = true;
-    this.helpBox = helpBox(() => this.help());
-    this.hover = hoverBar(store, () => this.hovered, (cells, marks) => this.rate(cells, marks));
-    const hiding = element("style", "", hideStatic(model.get("_sheet")));
-    const body = element("div", "bcm-body");
-    body.append(this.scroller.node, this.large.node, this.helpBox, this.toast);
-    this.root.append(hiding, this.bar.node, body, this.live);
-    this.host = host;
-    host.append(this.root);
+    this.tagBox = new TagBox(store, { rate: (cells, marks) => this.rate(cells, marks), close: () => this.back() });
+    this.helpBox = helpBox(store, () => this.help());
+    this.hover = hoverBar(store, () => this.hands.hovered, (cells, marks) => this.rate(cells, marks));
+    this.nothing = element("div", "bcm-nothing");
+    this.nothing.hidden = true;
+    const all = button("close", "show all clips", () => this.showAll(), "Show all");
+    this.nothing.append(element("p", "", ""), all);
+    this.assemble();
+    this.hands = new Hands(this);
     this.clock = new Clock((f) => requestAnimationFrame(f), (h) => cancelAnimationFrame(h));
-    this.clock.painters.add((seconds) => {
-      if (this.large.open) this.large.paint(seconds);
-      else this.scroller.paint(seconds);
-    });
+    this.clock.speed = model.get("speed");
+    this.clock.painters.add((seconds) => this.paint(seconds));
     this.listen();
-    this.watch();
-    this.theme();
+    this.watch((changed) => {
+      if (changed) this.relayout();
+      this.scroller.fill();
+    }, (seen) => this.wakeUp(seen));
+    this.offerBeside();
     this.relayout();
     this.clock.play(this.playing);
+  }
+
+  assemble() {
+    const tools = element("div", "bcm-tools");
+    tools.append(this.arrangement.node, this.more, this.beside, this.find.node);
+    const body = element("div", "bcm-body");
+    body.append(this.scroller.node, this.nothing, this.large.node, this.helpBox, this.tagBox.node, this.toast);
+    this.root.append(this.bar.node, tools, body, this.live);
   }
 
   // --- what comes from elsewhere --------------------------------------------------------------
 
   listen() {
     const { store, model, ending: { signal } } = this;
-    const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
-      store.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
-    on("cells", () => {
-      if (this.large.cell >= store.total) this.closeLarge();
-      this.relayout();
+    this.hear({
+      cells: () => {
+        if (this.large.cells.some((cell) => cell >= store.total)) this.closeLarge();
+        this.relayout();
+      },
+      cell: (cell) => {
+        this.scroller.tiles.get(cell)?.refresh();
+        this.large.refresh(cell);
+        this.clock.wake();
+      },
+      marks: () => this.rechooseSoon(), columns: () => this.rechooseSoon(), run: () => this.onRun(),
+      problem: (text) => this.complain(text), detail: (detail) => this.large.describe(detail),
+      mp4: (mp4) => this.large.play(mp4),
     });
-    on("cell", (cell) => {
-      this.scroller.tiles.get(cell)?.refresh();
-      if (cell === this.large.cell) this.large.refresh();
-      this.clock.wake();
-    });
-    on("run", () => this.onRun());
-    on("problem", (text) => this.complain(text));
-    on("detail", (detail) => this.large.describe(detail));
-    on("mp4", (mp4) => this.large.play(mp4));
-    /** @type {[string, () => void][]} */
-    const traits = [
-      ["rows", () => this.relayout()], ["columns", () => this.relayout()],
-      ["size", () => this.relayout()], ["height", () => this.relayout()],
-      ["playing", () => this.play(Boolean(model.get("playing")), false)],
-      ["_current", () => this.goTo(model.get("_current"), false)],
-      ["_selected", () => {
+    const relayout = () => this.relayoutSoon();
+    this.heed({
+      rows: relayout, columns: relayout, fixed: relayout, size: relayout, height: relayout,
+      filter: relayout, sort: relayout,
+      playing: () => this.play(Boolean(model.get("playing")), false),
+      speed: () => {
+        this.clock.speed = model.get("speed");
+        this.showBar();
+      },
+      _current: () => this.goTo(model.get("_current"), false),
+      _selected: () => {
         this.scroller.selected = new Set(model.get("_selected"));
         this.scroller.markAll();
-      }],
-    ];
-    for (const [name, act] of traits) {
-      model.on(`change:${name}`, act);
-      signal.addEventListener("abort", () => model.off(`change:${name}`, act));
-    }
-    // Before the document, where Jupyter listens.
-    window.addEventListener("keydown", (event) => guard(event, this.root), { capture: true, signal });
+        this.offerBeside();
+      },
+    });
     document.addEventListener("visibilitychange", () => store.askSoon(), { signal });
-    this.root.addEventListener("keydown", (event) => this.onKey(event));
-    const cells = this.scroller.node;
-    cells.addEventListener("pointermove", (event) => this.onPoint(event));
-    cells.addEventListener("pointerleave", () => this.unhover());
-    cells.addEventListener("pointerdown", () => cells.focus({ preventScroll: true }));
-    cells.addEventListener("click", (event) => this.onClick(event));
-    cells.addEventListener("focus", () => {
-      if (this.scroller.current < 0 && store.total && cells.matches(":focus-visible")) this.goTo(0);
-    });
+    document.addEventListener("fullscreenchange", () => this.relayout(), { signal });
   }
 
-  /** Follow the page: size, theme, and whether anybody can see it. */
-  watch() {
-    const sizes = new ResizeObserver(() => {
-      const wide = this.root.clientWidth;
-      if (wide && wide !== this.wide) this.relayout();
-      this.wide = wide;
-      this.scroller.fill();
-    });
-    sizes.observe(this.root);
-    const sight = new IntersectionObserver((entries) => {
-      const seen = entries[entries.length - 1].isIntersecting;
-      this.scroller.asleep = !seen;
-      this.clock.sleep(!seen);
-      // Lab takes outputs off the page and puts them back: a canvas may come back empty.
-      for (const tile of this.scroller.tiles.values()) tile.forget();
-      if (seen && !this.scroller.tiles.size) this.relayout();
-      this.scroller.see();
-    });
-    sight.observe(this.root);
-    const themes = new MutationObserver(() => this.theme());
-    themes.observe(document.body, { attributes: true });
-    themes.observe(document.documentElement, { attributes: true });
-    this.ending.signal.addEventListener("abort", () => {
-      for (const observer of [sizes, sight, themes]) observer.disconnect();
-    });
-  }
-
-  theme() {
-    const { color, dark } = ground(this.host);
-    this.root.style.setProperty("--bcm-paper", color);
-    this.root.classList.toggle("bcm-dark", dark);
+  /** @param {boolean} seen whether anybody can see it now */
+  wakeUp(seen) {
+    this.scroller.asleep = !seen;
+    this.clock.sleep(!seen);
+    // Lab takes outputs off the page and puts them back: a canvas may come back empty.
+    for (const tile of this.scroller.tiles.values()) tile.forget();
+    if (seen && !this.scroller.tiles.size) this.relayout();
+    this.scroller.see();
   }
 
   relayout() {
+    const { store, model } = this;
+    const filter = model.get("filter");
+    this.choice = choose(store, { filter, sort: model.get("sort"), fixed: model.get("fixed") }).cells;
     this.bar.refresh();
+    this.arrangement.refresh();
+    this.find.refresh();
+    // What is hidden has no room to be laid out in.
+    const empty = store.ready && store.total > 0 && !this.choice.length;
+    this.nothing.hidden = !empty;
+    this.scroller.node.classList.toggle("bcm-none", empty);
     this.scroller.layout();
     this.scroller.markAll();
-    this.bar.show(this.playing, this.scroller.size);
+    const { rows, columns } = this.scroller.geometry;
+    this.offer(store.fills && !filter && rows * columns <= COUNTED ? this.scroller.allMissing().length : 0);
+    /** @type {HTMLElement} */ (this.nothing.firstElementChild).textContent = filter
+      ? `No clip suits  ${filter}` : "No clip is there.";
+    this.showBar();
     this.clock.wake();
+  }
+
+  /** Marks or values are new: others may suit the filter, or stand elsewhere. */
+  rechooseSoon() {
+    this.tagBox.refresh();
+    const { model } = this;
+    if (!model.get("filter") && !model.get("sort")) return;
+    this.choosing ??= setTimeout(() => {
+      this.choosing = undefined;
+      const wish = { filter: model.get("filter"), sort: model.get("sort"), fixed: model.get("fixed") };
+      const { cells } = choose(this.store, wish);
+      if (String(cells) === String(this.choice)) return;
+      const { table, current } = this.scroller;
+      const next = cells.includes(current) ? current : following(table, current, 1);
+      this.relayout();
+      if (current >= 0 && next >= 0 && next !== current && !this.large.open) this.goTo(next);
+    }, GATHER);
+  }
+
+  /** @param {number} empty how many places of the table have no cell */
+  offer(empty) {
+    this.more.hidden = !empty;
+    const label = "make the clips at the empty places";
+    if (empty) dress(this.more, "plus", label, `Make ${empty.toLocaleString("en")} more`);
+  }
+
+  offerBeside() {
+    const { size } = this.scroller.selected;
+    this.beside.hidden = size < 2;
+    if (size > 1) dress(this.beside, "compare", "the selected clips side by side (C)", `Compare ${size}`);
+  }
+
+  showBar() {
+    this.bar.show(this.playing, this.scroller.size, this.clock.speed);
   }
 
   onRun() {
@@ -166,62 +205,52 @@ export class View {
     this.status = status;
   }
 
-  // --- hands ----------------------------------------------------------------------------------
-
-  /** @param {KeyboardEvent} event */
-  onKey(event) {
-    if (notebooks(event)) return;
-    const target = /** @type {HTMLElement} */ (event.target);
-    const slider = target instanceof HTMLInputElement;
-    const pressed = target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key);
-    const command = slider || pressed ? null : commandFor(event, this.large.open ? "large" : "grid");
-    // Tab leaves the grid; all other keys end here, or the notebook would act on them.
-    if (event.key !== "Tab") event.stopPropagation();
-    if (!command && !(slider && event.key === "Escape")) return;
-    event.preventDefault();
-    this.obey(command ?? { name: "close" });
+  /** @param {number} seconds */
+  paint(seconds) {
+    if (this.large.open) this.large.paint(seconds, this.playing, this.clock.speed);
+    else this.scroller.paint(seconds);
+    const length = this.length();
+    this.bar.player.moved(((seconds % length) + length) % length / length);
   }
 
-  /** @param {Command} command */
-  obey(command) {
-    const at = this.large.open ? this.large.cell : this.scroller.current;
-    const { by = 0, down = 0 } = command;
-    /** @type {Record<string, () => void>} */
-    const acts = {
-      move: () => this.move(down, by, Boolean(command.extend)),
-      page: () => this.move(down * this.page(), 0, false),
-      edge: () => this.move(0, by * 1e6, false),
-      step: () => this.step(by),
-      open: () => this.openLarge(at < 0 ? 0 : at),
-      close: () => this.back(),
-      play: () => (this.large.open ? this.large.toggle() : this.play(!this.playing)),
-      help: () => this.help(),
-      size: () => this.setSize(this.scroller.size + 16 * by),
-      select: () => this.select(at),
-      stars: () => this.rate(this.chosen(at), { stars: command.stars ?? 0 }),
-      reject: () => this.rate(this.chosen(at), { rejected: !this.store.items.get(at)?.rejected }),
-    };
-    acts[command.name]();
+  // --- acts -----------------------------------------------------------------------------------
+
+  /** How long the longest clip in sight is, in seconds. */
+  length() {
+    if (this.large.length) return this.large.length;
+    let longest = 0;
+    for (const cell of this.scroller.tiles.keys()) {
+      const sheet = this.store.picture(cell)?.sheet;
+      if (sheet) longest = Math.max(longest, sheet.count / (sheet.fps || 8));
+    }
+    return longest || 1;
   }
 
-  /** Marks go to all selected cells when the current one is among them. @param {number} at */
-  chosen(at) {
-    if (at < 0) return [];
-    return !this.large.open && this.scroller.selected.has(at) ? [...this.scroller.selected] : [at];
+  /** Show all clips at one place. @param {number} share 0 to 1 */
+  scrub(share) {
+    if (this.playing) this.play(false);
+    this.clock.seek(share * this.length() * 0.9999);
   }
 
-  page() {
-    const { clientHeight } = this.scroller.node;
-    const { height, gap, headHeight } = this.scroller.geometry;
-    return Math.max(1, Math.floor((clientHeight - headHeight) / (height + gap)));
+  /** @param {number} by frames, back or on */
+  frame(by) {
+    if (this.playing) this.play(false);
+    const first = this.store.picture(this.choice.find((cell) => this.scroller.tiles.has(cell)) ?? -1);
+    const fps = this.large.open ? this.large.fps : first?.sheet.fps || 8;
+    // To the middle of a frame: its edge may fall on either side.
+    this.clock.seek((Math.floor(this.clock.seconds * fps + 1e-6) + by + 0.5) / fps);
   }
 
-  /** @param {number} down @param {number} by @param {boolean} extend */
-  move(down, by, extend) {
-    const { table, current, selected } = this.scroller;
-    const cell = table.place(current) ? neighbour(table, current, down, by) : 0;
-    if (extend) this.selectThese([...selected, current, cell]);
-    this.goTo(cell);
+  /** @param {import("./arrangement.js").Places} places */
+  arrange({ rows, columns, fixed }) {
+    const { model } = this;
+    model.set({ rows, columns, fixed });
+    model.save_changes();
+  }
+
+  showAll() {
+    this.find.clear();
+    this.arrange({ rows: this.model.get("rows"), columns: this.model.get("columns"), fixed: {} });
   }
 
   /** @param {number} cell @param {boolean} tell whether Python is told */
@@ -233,72 +262,17 @@ export class View {
     if (tell) this.save("_current", cell);
   }
 
-  /** @param {PointerEvent} event */
-  onPoint(event) {
-    const node = /** @type {HTMLElement} */ (event.target).closest?.(".bcm-cell");
-    const cell = node ? Number(/** @type {HTMLElement} */ (node).dataset.cell) : -1;
-    if (cell !== this.hovered) this.unhover();
-    const tile = this.scroller.tiles.get(cell);
-    if (!tile) return;
-    if (this.hovered !== cell) this.showHover(tile);
-    this.hovered = cell;
-    const box = tile.face.getBoundingClientRect();
-    tile.scrubTo(Math.max(0, Math.min(0.9999, (event.clientX - box.left) / box.width)));
-    this.clock.wake();
-  }
-
-  unhover() {
-    this.scroller.tiles.get(this.hovered)?.scrubTo(null);
-    this.hovered = -1;
-    this.hover.bar.remove();
-    this.clock.wake();
-  }
-
-  /** @param {MouseEvent} event */
-  onClick(event) {
-    const node = /** @type {HTMLElement} */ (event.target).closest(".bcm-cell");
-    if (!node) return;
-    const cell = Number(/** @type {HTMLElement} */ (node).dataset.cell);
-    const last = this.scroller.current;
-    this.goTo(cell);
-    if (event.shiftKey && last >= 0) {
-      this.selectThese([...this.scroller.selected, ...rectangle(this.scroller.table, last, cell)]);
-    } else if (event.ctrlKey || event.metaKey) this.select(cell);
-    else this.openLarge(cell);
-  }
-
-  /** @param {number} cell */
-  select(cell) {
-    if (cell < 0) return;
-    const now = new Set(this.scroller.selected);
-    if (!now.delete(cell)) now.add(cell);
-    this.selectThese([...now]);
-  }
-
-  /** @param {number[]} cells */
-  selectThese(cells) {
-    const now = [...new Set(cells)].sort((a, b) => a - b);
-    this.scroller.selected = new Set(now);
-    this.scroller.markAll();
-    this.save("_selected", now);
-    this.say(`${now.length} selected`);
-  }
-
-  /** @param {number[]} cells @param {{stars?: number, rejected?: boolean}} marks */
-  rate(cells, marks) {
-    this.store.rate(cells, marks);
-    if (!cells.length) return;
-    const words = marks.stars === undefined ? (marks.rejected ? "rejected" : "not rejected")
-      : `${marks.stars} ${marks.stars === 1 ? "star" : "stars"}`;
-    this.say(cells.length > 1 ? `${cells.length} clips: ${words}` : words);
-    if (this.hovered >= 0) this.hover.refresh(this.hovered);
+  /** @param {number[]} cells @param {import("./store.js").Marking} marking */
+  rate(cells, marking) {
+    super.rate(cells, marking);
+    if (this.hands.hovered >= 0) this.hover.refresh(this.hands.hovered);
   }
 
   /** @param {boolean} playing @param {boolean} tell whether Python is told */
   play(playing, tell = true) {
     this.playing = playing;
     this.clock.play(playing);
-    this.bar.show(playing, this.scroller.size);
+    this.showBar();
     if (tell) this.save("playing", playing);
   }
 
@@ -307,15 +281,41 @@ export class View {
     this.save("size", Math.max(48, Math.min(320, Math.round(size))));
   }
 
+  /**
+   * The height that cells may take.
+   * @returns {number}
+   */
+  height() {
+    if (document.fullscreenElement !== this.root) return this.model.get("height");
+    const above = this.scroller.node.getBoundingClientRect().top - this.root.getBoundingClientRect().top;
+    return Math.max(200, this.root.clientHeight - above - 12);
+  }
+
+  full() {
+    if (document.fullscreenElement === this.root) document.exitFullscreen();
+    else this.root.requestFullscreen?.().catch(() => this.complain("This page doesn't allow full screen."));
+  }
+
+  /** The selected clips side by side. */
+  compare() {
+    const cells = [...this.scroller.selected].filter((cell) => this.choice.includes(cell));
+    if (cells.length < 2) {
+      this.complain("Select two to eight clips first: S, or Ctrl and a click.");
+      return;
+    }
+    this.openLarge(cells.slice(0, MOST));
+    if (cells.length > MOST) this.complain(`These are the first ${MOST} of ${cells.length} selected clips.`);
+  }
+
   // --- boxes over the cells -------------------------------------------------------------------
 
-  /** @param {number} cell */
-  openLarge(cell) {
-    if (cell < 0 || cell >= this.store.total) return;
-    this.unhover();
+  /** @param {number[]} cells */
+  openLarge(cells) {
+    if (!cells.length || cells.some((cell) => cell < 0 || cell >= this.store.total)) return;
+    this.hands.unhover();
     this.root.classList.add("bcm-opened");
-    this.goTo(cell);
-    this.large.show(cell);
+    if (cells.length === 1) this.goTo(cells[0]);
+    this.large.show(cells);
     this.root.scrollIntoView({ block: "nearest" });
     this.clock.wake();
   }
@@ -333,14 +333,16 @@ export class View {
     const cell = following(this.scroller.table, this.large.cell, by);
     if (cell < 0) return;
     this.goTo(cell);
-    this.large.show(cell);
+    this.large.show([cell]);
+    this.clock.wake();
   }
 
   /** Esc: close what is open, then deselect, then leave. */
   back() {
-    if (!this.helpBox.hidden) this.help();
+    if (!this.tagBox.node.hidden) this.closeTags();
+    else if (!this.helpBox.hidden) this.help();
     else if (this.large.open) this.closeLarge();
-    else if (this.scroller.selected.size) this.selectThese([]);
+    else if (this.scroller.selected.size) this.hands.selectThese([]);
     else {
       const outside = /** @type {HTMLElement | null} */ (this.root.parentElement?.closest("[tabindex]"));
       /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
@@ -348,14 +350,13 @@ export class View {
     }
   }
 
-  help() {
-    this.helpBox.hidden = !this.helpBox.hidden;
+  closeTags() {
+    this.tagBox.node.hidden = true;
+    (this.large.open ? this.large.node : this.scroller.node).focus({ preventScroll: true });
   }
 
-  /** @param {import("./tile.js").Tile} tile */
-  showHover(tile) {
-    this.hover.refresh(tile.cell);
-    tile.face.append(this.hover.bar);
+  help() {
+    this.helpBox.hidden = !this.helpBox.hidden;
   }
 
   /** @param {number} cell */
@@ -363,37 +364,10 @@ export class View {
     return this.scroller.labelOf(cell) || `${cell + 1} of ${this.store.total}`;
   }
 
-  /** @param {string} text */
-  complain(text) {
-    this.toast.textContent = text;
-    this.toast.hidden = false;
-    clearTimeout(this.quiet);
-    this.quiet = setTimeout(() => { this.toast.hidden = true; }, 8000);
-  }
-
-  /** @param {string} text for screen readers */
-  say(text) {
-    this.live.textContent = text;
-  }
-
-  /** @param {string} name @param {unknown} value */
-  save(name, value) {
-    this.model.set(name, value);
-    this.model.save_changes();
-  }
-
   close() {
-    this.ending.abort();
-    clearTimeout(this.quiet);
+    clearTimeout(this.choosing);
     this.clock.stop();
     this.large.hide();
-    this.store.leave(this.name);
-    this.root.remove();
+    super.close();
   }
-}
-
-/** The static sheet beside the grid is hidden while the grid is there. @param {string} name */
-function hideStatic(name) {
-  if (!/^[\w-]+$/.test(name)) return "";
-  return `.${name}{display:none}\n.jp-OutputArea-child:has(.${name}){display:none}`;
 }

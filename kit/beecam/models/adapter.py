@@ -141,6 +141,12 @@ class DiffusersModel:
         made.speed = made._speed_of(name)  # noqa: SLF001
         return made
 
+    def beside(self) -> DiffusersModel:
+        """Return this model for single calls that shall not wait for a run; see `Lanes.beside`."""
+        made = copy.copy(self)
+        made._lanes = self._lanes.beside()  # noqa: SLF001
+        return made
+
     def _speed_of(self, name: str | None) -> Speed:
         names = self._schedulers.names if name == "fast" else []
         return speed_of(name, self._ways[0], names)
@@ -173,6 +179,17 @@ class DiffusersModel:
     def tasks(self) -> list[str]:
         """What it makes clips from, in words; one for each way."""
         return [way.tasks for way in self._ways]
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The ways in which its weights make clips, the pipeline's own first."""
+        return tuple(self._ways)
+
+    @property
+    def schedulers(self) -> list[str]:
+        """The names of the schedulers that its own way can use."""
+        own = self._ways[0].family.own_timesteps
+        return [self._schedulers.usual] if own else self._schedulers.names
 
     def way(self, shot: Shot) -> Way:
         """Return how a shot is made; the pipeline's own way where none suits."""
@@ -398,8 +415,10 @@ class DiffusersModel:
             scheduler, timesteps = unshifted(scheduler, shots[0].num_inference_steps or 1)
             arguments["timesteps"] = timesteps
         own["scheduler"] = scheduler
-        if hasattr(pipe, "encode_prompt"):
-            own["encode_prompt"] = timing.aside(self._texts.remembering(pipe, shots))
+        reads = hasattr(pipe, "encode_prompt")
+        remembering = self._texts.remembering(pipe, shots) if reads else None
+        if remembering is not None:
+            own["encode_prompt"] = timing.aside(remembering)
         own["prepare_latents"] = mixing(pipe.prepare_latents, shots, drawn_from)
 
         def predict(latents: Any) -> list[Frames]:
@@ -422,6 +441,8 @@ class DiffusersModel:
                     output = pipe(**arguments)
             finally:
                 self.pipe.maybe_free_model_hooks()
+        if remembering is not None:
+            self._texts.need_all_read(remembering, shots)
         found = frames_of(output.frames, shots[0])
         if not self._preview.ready and denoising.latents is not None:
             # None came with the model: one is learnt from what was just decoded.

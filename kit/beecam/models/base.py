@@ -118,6 +118,9 @@ class Model(Protocol):
     def of(self, shot: Shot) -> Model:
         """Return the model that makes a shot: this one, unless it stands for several."""
 
+    def beside(self) -> Model:
+        """Return this model for single calls that shall not wait for those of a run."""
+
     def makes(self, shot: Shot) -> bool:
         """Return whether a resolved shot is this model's, with the same weights and settings."""
 

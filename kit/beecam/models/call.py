@@ -11,6 +11,7 @@ import numpy as np
 from beecam.errors import ModelError, OutOfMemoryError
 from beecam.models.base import Frames, Sound
 from beecam.models.given import pictures_for
+from beecam.models.mixing import text_of
 from beecam.models.ways import Way
 from beecam.shot import Shot
 
@@ -26,7 +27,7 @@ def arguments_of(way: Way, shots: Sequence[Shot], drawn_from: Sequence[Any]) -> 
         drawn_from: The generator of random numbers of each.
     """
     shot, taken = shots[0], way.anatomy
-    texts = [one.prompt for one in shots]
+    texts = [text_of(one.prompt) for one in shots]
     arguments: dict[str, Any] = {
         "prompt": texts, "negative_prompt": [one.negative_prompt or "" for one in shots],
         "height": shot.height, "width": shot.width,

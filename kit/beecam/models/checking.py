@@ -23,6 +23,11 @@ def wrong_with(full: Shot, way: Way, model: str, every: Collection[str]) -> Iter
         every: The further arguments of all ways of the model.
     """
     yield from check_given(way, full)
+    if not isinstance(full.prompt, str) and not hasattr(way.pipe, "encode_prompt"):
+        yield Problem("prompt", (
+            f"prompt={shorten(full.text)}: {type(way.pipe).__name__} encodes its text within "
+            f"itself, so that texts can't be mixed; the nearest is {shorten(full.prompt[0][0])}."
+        ))  # fmt: skip
     for name in ("width", "height"):
         yield from _on_grid(model, name, getattr(full, name), way.family.size_step, 0)
     yield from _on_grid(

@@ -33,7 +33,7 @@ def check_given(way: Way, shot: Shot) -> Iterator[Problem]:
     many = shot.num_frames or 1
     if "prompt" not in way.anatomy.parameters and (shot.prompt or shot.negative_prompt):
         yield Problem("prompt", (
-            f"prompt={shorten(shot.prompt)}: {way.family.name} takes no text. Give it an empty "
+            f"prompt={shorten(shot.text)}: {way.family.name} takes no text. Give it an empty "
             "one, as in bc.sweep('', image=..., seed=range(4))."
         ))  # fmt: skip
     if (size := size_of_picture(way, shot)) and size != (shot.width, shot.height):

@@ -82,6 +82,18 @@ class Lanes:
         finally:
             self._free.put(lane)
 
+    def beside(self) -> Lanes:
+        """Return lanes for single calls that shall not wait for those of a run.
+
+        Where each lane has a single thread that is one lane more; a model that needs the whole
+        machine, or has state, has none beside it.
+        """
+        if self._threads is None:
+            return self
+        made = Lanes()
+        made._threads = self._threads
+        return made
+
     def work(self) -> float:
         """Return how many seconds all lanes together have been at work."""
         return self._count(0)

@@ -107,6 +107,10 @@ class Models:
         """Those of all."""
         return ", ".join(one.revision for one in self.by_label.values())
 
+    def beside(self) -> Models:
+        """Return them for single calls that shall not wait for those of a run."""
+        return Models({label: one.beside() for label, one in self.by_label.items()})
+
     def refresh(self) -> None:
         """Look at all weights again."""
         for one in self.by_label.values():

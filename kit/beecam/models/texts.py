@@ -11,6 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from beecam.blend import Texts as Weighted
+from beecam.blend import parts_of
+from beecam.errors import ModelError
+from beecam.models.mixing import Mixed, mixed
 from beecam.models.shelf import Shelf, shelf_for
 from beecam.shot import Shot
 
@@ -59,7 +63,8 @@ class Texts:
             return None
         most = shot.arguments.get("max_sequence_length", _usual_length(type(pipe).__call__))
         guided = (shot.guidance_scale or 0) > 1
-        texts = [shot.prompt, shot.negative_prompt or ""] if guided else [shot.prompt]
+        texts = [text for text, _ in parts_of(shot.prompt)]
+        texts += [shot.negative_prompt or ""] if guided else []
         tokens = max(self._tokens(pipe, text) for text in texts)
         return min(-(-tokens // _PADDING) * _PADDING, most or tokens)
 
@@ -73,6 +78,7 @@ class Texts:
         original = pipe.encode_prompt
         signature = inspect.signature(original)
         length = self.length(pipe, shots[0])
+        read: set[Mixed] = set()
 
         @functools.wraps(original)
         def encode_prompt(*args: Any, **kwargs: Any) -> Any:
@@ -82,16 +88,48 @@ class Texts:
                     given.update(given.pop(name, {}))
             texts = given.get("prompt")
             many = 1 if isinstance(texts, str) else len(texts or ())
-            if many == 0 or not _is_plain(given):
+            if many == 0:
                 return original(*args, **kwargs)
+            read.update(_mixed_in(given))
+            if not _is_plain(given):
+                # A picture beside the text: nothing of it is remembered.
+                return _of_parts(given, many, lambda one: original(**one))
             with self._lock:
                 shelf = self._shelf(pipe) if not shots[0].adapters else None
                 about = [str(one) for one in shots[0].adapters or ()]
-                each = [self._of(original, _alone(given, many, i), about, shelf)
-                        for i in range(many)]  # fmt: skip
+                each = [
+                    _of_parts(
+                        _alone(given, many, i),
+                        1,
+                        lambda one: self._of(original, one, about, shelf),
+                    )
+                    for i in range(many)
+                ]
             return _cut(_merged(each), length)
 
+        vars(encode_prompt)["read"] = read
         return encode_prompt
+
+    @staticmethod
+    def need_all_read(encode_prompt: Callable[..., Any], shots: Sequence[Shot]) -> None:
+        """Look after a call whether the pipeline gave all weighted texts to its encoder.
+
+        Args:
+            encode_prompt: From `remembering`.
+            shots: Of the call.
+
+        Raises:
+            ModelError: It has altered one on the way, which is no mix any more then.
+        """
+        for shot in shots:
+            if (
+                not isinstance(shot.prompt, str)
+                and Mixed(shot.prompt) not in vars(encode_prompt)["read"]
+            ):
+                raise ModelError(
+                    "this pipeline alters its prompt before it encodes it, so that texts can't be "
+                    "mixed: give it one text."
+                )
 
     def _of(
         self, original: Callable[..., Any], given: Mapping[str, Any], about: list[str],
@@ -123,6 +161,62 @@ class Texts:
             if text not in self._lengths:
                 self._lengths[text] = len(pipe.tokenizer(text).input_ids)
             return self._lengths[text]
+
+
+def _of_parts(given: dict[str, Any], many: int, encode: Callable[[dict[str, Any]], Any]) -> Any:
+    """Encode the texts of some clips together; of weighted ones each part, and then the mix.
+
+    Args:
+        given: The arguments.
+        many: How many clips.
+        encode: Called with the arguments, in which all texts are plain.
+    """
+    parts = _parts(given, many)
+    if all(len(one) == 1 for one in parts):
+        return encode(given)
+    layers = [encode(_with_parts(given, layer)) for layer in range(max(len(one) for one in parts))]
+    return _merged([
+        mixed([_row(found, i, many) for found in layers[: len(one)]], [w for _, w in one])
+        for i, one in enumerate(parts)
+    ])  # fmt: skip
+
+
+def _mixed_in(given: Mapping[str, Any]) -> list[Mixed]:
+    listed = [v if isinstance(v, (list, tuple)) else [v] for v in given.values()]
+    return [one for some in listed for one in some if isinstance(one, Mixed)]
+
+
+def _parts(given: Mapping[str, Any], many: int) -> list[Weighted]:
+    """Return each clip's weighted texts; of clips that have one text, that alone."""
+    found: list[Weighted] = [(("", 1.0),)] * many
+    for value in given.values():
+        texts = [value] if isinstance(value, str) else value
+        if isinstance(texts, (list, tuple)) and len(texts) == many:
+            for i, one in enumerate(texts):
+                if isinstance(one, Mixed):
+                    found[i] = one.parts
+    return found
+
+
+def _with_parts(given: Mapping[str, Any], layer: int) -> dict[str, Any]:
+    """Return the arguments with one part of weighted texts, or the last, in their place."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mixed):
+            return value.parts[min(layer, len(value.parts) - 1)][0]
+        return [plain(one) for one in value] if isinstance(value, list) else value
+
+    return {name: plain(value) for name, value in given.items()}
+
+
+def _row(found: Any, index: int, many: int) -> Any:
+    """Return what belongs to one of many clips."""
+    if isinstance(found, dict):
+        return {name: _row(value, index, many) for name, value in found.items()}
+    if isinstance(found, (list, tuple)):
+        return type(found)(_row(value, index, many) for value in found)
+    several = many > 1 and getattr(found, "ndim", 0) > 0 and len(found) == many
+    return found[index : index + 1] if several else found
 
 
 @functools.cache

@@ -1,0 +1,1 @@
+"""Decks: templates with axes and values worth trying, in YAML files that a teacher can write."""

@@ -1,0 +1,261 @@
+"""The live view in a real JupyterLab, with the model that ships inside."""
+
+import pytest
+from labpage import TOKEN, same, until
+from measure_live import DRAG, LIVE_CODE
+
+pytestmark = pytest.mark.browser
+
+SMALL = LIVE_CODE.format(more=", library=bc.library({name!r})")
+SUM = """canvas => {
+  const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum = (sum * 31 + data[i]) % 1000003;
+  return sum;
+}"""
+
+
+@pytest.fixture
+def live(notebook):
+    """Open a live view; gives the notebook and its page."""
+
+    def make(name, *more, theme=None, **look):
+        nb = notebook(name, SMALL.format(name=name), *more, **look)
+        if theme:
+            nb.page.evaluate(
+                "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+                theme,
+            )
+        nb.run(1)
+        at_rest(nb.page)
+        return nb, nb.page
+
+    return make
+
+
+def at_rest(page):
+    """Wait until the clip has all its steps and answers the last wish."""
+    page.wait_for_function(
+        """() => {
+          const root = document.querySelector('.bcm-root');
+          return root?.dataset.what === 'clip'
+            && Number(root.dataset.shown ?? 0) >= Number(root.dataset.asked ?? 0);
+        }"""
+    )  # fmt: skip
+
+
+def asked(page):
+    """How many wishes the page has sent."""
+    return int(page.locator(".bcm-root").first.get_attribute("data-asked") or 0)
+
+
+def fill(page, field, text):
+    """Type into a field, and wait for the clip of it: a text is a wish when hands rest."""
+    before = asked(page)
+    field.fill(text)
+    page.wait_for_function(
+        "before => Number(document.querySelector('.bcm-root').dataset.asked ?? 0) > before",
+        arg=before,
+    )
+    at_rest(page)
+
+
+def picture(page):
+    """What the clip looks like: its first frame."""
+    page.wait_for_function("() => document.querySelector('.bcm-view').dataset.frame === '0'")
+    return page.locator(".bcm-view").evaluate(SUM)
+
+
+def printed(nb, index):
+    nb.run(index, wait=True)
+    text = []
+
+    def there():
+        text[:] = [nb.output(index).strip()]
+        assert text[0]
+
+    until(nb.page, there)
+    return text[0]
+
+
+def test_the_clip_follows_the_mouse_and_the_keys(live):
+    nb, page = live(
+        "follows", "print(view.shot.prompt)", "print(view.dials.blend, view.shot.noise)"
+    )
+    before = picture(page)
+    slider = page.get_by_label("Blend").first
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + 8, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    whats = set()
+    for i in range(40):
+        page.mouse.move(box["x"] + 8 + i * (box["width"] * 0.7) / 40, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(25)
+        whats.add(page.locator(".bcm-root").get_attribute("data-what"))
+    assert whats & {"draft", "preview"}, "it followed before the mouse was let go"
+    page.mouse.up()
+    at_rest(page)
+    dragged = picture(page)
+    assert dragged != before
+    assert page.locator(".bcm-badge").inner_text() == "20 steps"
+    nb.shot("live")
+    assert "a butterfly over the ocean" in printed(nb, 2)
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    at_rest(page)
+    assert picture(page) != dragged
+    page.get_by_label("Blend").nth(1).focus()
+    page.keyboard.press("End")
+    at_rest(page)
+    assert "(1, 1.0)" in printed(nb, 3)
+
+
+def test_keys_play_roll_keep_copy_and_stay_in_the_view(live):
+    nb, page = live("keys", "print(len(view.clips), view.clip.shot.seed, view.shot.seed)")
+    state = nb.state()
+    cells = nb.cells()
+    page.locator(".bcm-root").focus()
+    page.keyboard.press(" ")
+    until(page, same(lambda: page.get_by_role("button", name="play (space)").count(), 1))
+    page.keyboard.press(" ")
+    before = picture(page)
+    page.keyboard.press("r")
+    at_rest(page)
+    assert picture(page) != before
+    page.keyboard.press("k")
+    page.locator(".bcm-status").filter(has_text="1 kept").wait_for()
+    page.keyboard.press("c")
+    page.locator(".bcm-status").filter(has_text="cop").wait_for()
+    page.keyboard.press("?")
+    page.locator(".bcm-help").wait_for()
+    nb.shot("live-help")
+    for key in ("Escape", "b", "d", "d", "x"):
+        page.keyboard.press(key)
+    assert page.locator(".bcm-help").is_hidden()
+    assert (nb.state()[1:], nb.cells()) == (state[1:], cells)
+    count, kept, now = printed(nb, 2).split()
+    assert (count, kept) == ("1", now)
+
+
+def test_texts_seeds_and_wrong_input(live):
+    nb, page = live(
+        "texts", "print(view.shot.prompt, view.shot.seed)", "view.shot = bc.shot('a moth', seed=44)"
+    )
+    before = picture(page)
+    area = page.get_by_label("Prompt A")
+    fill(page, area, "a ladybug in a forest at night")
+    assert picture(page) != before
+    seed = page.get_by_label("Seed A", exact=True)
+    seed.fill("12x")
+    assert seed.get_attribute("aria-invalid") == "true"
+    fill(page, seed, "1234")
+    assert printed(nb, 2) == "a ladybug in a forest at night 1234"
+    nb.run(3)
+    until(page, same(area.input_value, "a moth"))
+    until(page, same(seed.input_value, "44"))
+    page.get_by_label("Prompt B").fill('<img src=x onerror="document.title=1"> \u202e\U0001f41d')
+    fill(page, page.get_by_label("Blend").first, "0.5")
+    assert page.locator(".bcm-root img").count() == 0
+
+
+def test_a_drag_on_the_clip_blends_both(live):
+    nb, page = live("pad", "print(view.dials.blend, view.dials.seed_blend)")
+    box = page.locator(".bcm-scene").bounding_box()
+    page.mouse.move(box["x"] + 10, box["y"] + box["height"] - 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4, steps=8)
+    page.mouse.up()
+    at_rest(page)
+    across, up = map(float, printed(nb, 2).split())
+    assert across == pytest.approx(0.5, abs=0.02)
+    assert up == pytest.approx(0.75, abs=0.02)
+
+
+def test_a_hand_that_never_rests_sees_it_follow(live):
+    _, page = live("drag")
+    found = page.evaluate(DRAG, 4)
+    assert found["pictures_a_second"] > 1
+    at_rest(page)
+
+
+def test_a_busy_kernel_is_said_and_caught_up_with(live):
+    nb, page = live("busy", "import time; time.sleep(4)", "print(view.shot.seed)")
+    nb.run(2)
+    page.wait_for_timeout(300)
+    fill(page, page.get_by_label("Seed A", exact=True), "77")
+    assert printed(nb, 3) == "77"
+
+
+def test_a_kernel_that_is_gone_is_said_in_a_sentence(live):
+    nb, page = live("gone")
+    page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    page.wait_for_timeout(500)
+    page.get_by_label("Seed A", exact=True).fill("5")
+    page.get_by_text("The kernel does not answer").wait_for(timeout=40_000)
+    nb.shot("live-gone")
+    nb.run(0, wait=True)
+    nb.run(1)
+    at_rest(page)
+
+
+def test_what_fails_is_a_sentence_on_the_clip_and_goes_with_the_next(live):
+    nb, page = live(
+        "fails", "kept = type(view.model).generate; type(view.model).generate = lambda *a, **k: 1 / 0",
+        "type(view.model).generate = kept",
+    )  # fmt: skip
+    nb.run(2, wait=True)
+    seed = page.get_by_label("Seed A", exact=True)
+    seed.fill("55")
+    page.locator(".bcm-scene .bcm-toast").filter(has_text="division by zero").wait_for()
+    nb.shot("live-problem")
+    nb.run(3, wait=True)
+    fill(page, seed, "56")
+    assert page.locator(".bcm-toast").is_hidden()
+
+
+def test_two_views_move_together(live):
+    nb, page = live("two", "view")
+    nb.run(2)
+    until(page, same(lambda: page.locator(".bcm-root").count(), 2))
+    page.get_by_label("Blend").nth(0).fill("0.6")
+    until(page, same(page.get_by_label("Blend").nth(2).input_value, "0.6"))
+    at_rest(page)
+    page.wait_for_function(
+        """() => new Set([...document.querySelectorAll('.bcm-scene')].map(one => one.dataset.what))
+          .size === 1"""
+    )
+    page.get_by_label("Seed A", exact=True).nth(1).fill("31")
+    until(page, same(page.get_by_label("Seed A", exact=True).nth(0).input_value, "31"))
+
+
+def test_after_reopening_a_picture_remains(live, lab):
+    nb, page = live("reopened")
+    fill(page, page.get_by_label("Blend").first, "0.7")
+    page.wait_for_timeout(800)
+    saved = nb.save()
+    texts = "".join(str(output) for cell in saved.cells for output in cell.get("outputs", ()))
+    assert texts.count("data:image/jpeg;base64") == 1
+    assert len(texts) < 200_000
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.goto(f"{lab[0]}/lab/workspaces/again/tree/{nb.path.name}?token={TOKEN}")
+    page.locator(".beecam-static img").wait_for()
+    assert page.locator(".bcm-root").count() == 0
+    nb.shot("live-reopened")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "theme"),
+    [("wide-light", (1500, 900), None), ("narrow-dark", (760, 1100), "JupyterLab Dark"),
+     ("wide-dark", (1500, 900), "JupyterLab Dark")],
+)  # fmt: skip
+def test_how_it_looks(live, name, size, theme):
+    nb, page = live(name, size=size, theme=theme)
+    page.locator("summary").click()
+    fill(page, page.get_by_label("Blend").first, "0.35")
+    page.locator(".bcm-root").scroll_into_view_if_needed()
+    nb.shot(f"live-{name}")
+    wide = page.locator(".bcm-root").evaluate("n => [n.scrollWidth, n.clientWidth]")
+    assert wide[0] <= wide[1]

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+
+import { inOrder, matches, parse } from "../../widgets/js/query.js";
+
+const { names, rows, cases, orders } = JSON.parse(
+  readFileSync(new URL("./query_cases.json", import.meta.url), "utf8"),
+);
+const asked = rows.map((row) => ({
+  text: row.text, value: (name) => row.values[name], tags: row.tags, states: new Set(row.states),
+}));
+
+for (const [text, expected] of cases) {
+  test(`query ${JSON.stringify(text)}`, () => {
+    const { terms, problem } = parse(text, names);
+    if (expected === null) {
+      assert.notEqual(problem, "");
+      return;
+    }
+    assert.equal(problem, "");
+    assert.deepEqual(asked.flatMap((row, i) => (matches(terms, row) ? [i] : [])), expected);
+  });
+}
+
+for (const [by, expected] of orders) {
+  test(`order ${JSON.stringify(by)}`, () => {
+    const value = (cell, name) => rows[cell].values[name];
+    assert.deepEqual(inOrder([0, 1, 2, 3], by, value), expected);
+  });
+}

@@ -1,0 +1,248 @@
+"""Weighted texts: one form and one key for equal mixes, and clips that lie between the texts."""
+
+import inspect
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import beecam as bc
+from beecam.blend import MAX_TEXTS
+from beecam.models.mixing import mixed
+from beecam.shot import Shot
+from helpers import frames, said
+from tiny import SHAPES, make
+
+BEE, MOTH = "a bee over dunes", "a moth in the deep snow at night, seen from far away"
+MIX = [(BEE, 0.7), (MOTH, 0.3)]
+RESOLVED = {
+    "negative_prompt": "", "width": 64, "height": 64, "num_frames": 17, "fps": 8.0,
+    "num_inference_steps": 20, "guidance_scale": 3.0, "scheduler": "Euler", "model": "pollen",
+    "revision": "0",
+}  # fmt: skip
+texts = st.lists(
+    st.tuples(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), st.floats(0.01, 50)),
+    min_size=1, max_size=MAX_TEXTS,
+)  # fmt: skip
+
+
+def key(prompt):
+    return bc.shot(prompt).replace(**RESOLVED).key
+
+
+# --- the shot ---------------------------------------------------------------------------------------
+
+
+def test_a_plain_text_keeps_its_key():
+    """A library that was made before there were weighted texts still knows its clips."""
+    assert key("a bee over a meadow") == "92c921daef1257fe1a53d9a33c533394"
+
+
+@given(texts)
+def test_a_mix_comes_back_from_json_and_from_its_code(pairs):
+    shot = bc.shot(pairs)
+    if not isinstance(shot.prompt, str):
+        assert sum(weight for _, weight in shot.prompt) == pytest.approx(1, abs=1e-4)
+    full = shot.replace(**RESOLVED)
+    back = Shot.from_dict(json.loads(json.dumps(full.to_dict())))
+    assert (back, back.key) == (full, full.key)
+    assert eval(shot.code(), {"bc": bc}) == shot
+
+
+def test_equal_mixes_have_one_form():
+    forms = (
+        MIX, tuple(MIX), [(BEE, 7), (MOTH, 3)], MIX[::-1],
+        [(BEE, 0.3), (MOTH, 0.3), (BEE, np.float32(0.4))], [*MIX, ("a fly", 0)],
+    )  # fmt: skip
+    assert {bc.shot(form) for form in forms} == {bc.shot(MIX)}
+    assert bc.shot(MIX).prompt == ((BEE, 0.7), (MOTH, 0.3))
+    assert bc.shot(MIX).text == f"0.7 {BEE} + 0.3 {MOTH}"
+    assert len({key(MIX), key([(BEE, 0.6), (MOTH, 0.4)]), key(BEE), key(MOTH)}) == 4
+    assert bc.shot([(BEE, 1), (MOTH, 0)]) == bc.shot([(BEE, 0.2)]) == bc.shot(BEE)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ([(BEE, -0.2), (MOTH, 1)], r"prompt weight -0.2 .*0 or more.*nearest is 0"),
+        ([(BEE, float("nan")), (MOTH, 1)], r"prompt weight nan"),
+        ([(BEE, 0), (MOTH, 0.0)], r"all its weights are 0"),
+        ([(f"bee {i}", 1) for i in range(MAX_TEXTS + 1)], r"17 weighted texts; at most 16"),
+        ([(0.7, BEE), (0.3, MOTH)], r"as in \[\('a bee over dunes', 0.7\)"),
+        ({BEE: 0.7, MOTH: 0.3}, r"as in \[\('a bee over dunes', 0.7\)"),
+        ([BEE, MOTH], r"as in \[\('a bee over dunes', 1\)"),
+        ([(BEE, "0.7")], r"weights, as in \[\(\"a bee\", 0.7\)"),
+        ([(BEE, 0.5), ("x" * 5000, 0.5)], r"5,000 characters; at most 4,000"),
+        ([(BEE, 0.5), ("\ud800", 0.5)], r"surrogate"),
+        ([], r"a text is needed, or texts"),
+        (7, r"prompt=7: a text is needed"),
+    ],
+)
+def test_what_can_not_be_mixed_is_named(prompt, words):
+    import re
+
+    assert re.search(words, said(lambda: bc.shot(prompt)))
+
+
+# --- sweeps and the library -------------------------------------------------------------------------
+
+
+def test_mixes_are_values_of_an_axis_with_readable_labels():
+    sweep = bc.sweep([MIX, "a {insect}"], insect=["fly", "wasp"])
+    assert sweep.axes[0].labels == (f"0.7 {BEE} + 0.3 {MOTH}", "a {insect}")
+    named = bc.sweep({"both": MIX, "bee": BEE}, seed=range(2))
+    assert named.axes[0].labels == ("both", "bee")
+    assert [cell.shot.text for cell in named.cells][::2] == [f"0.7 {BEE} + 0.3 {MOTH}", BEE]
+    assert len(named.where(prompt=MIX)) == 2
+    assert named.to_frame()["prompt"][0] == f"0.7 {BEE} + 0.3 {MOTH}"
+
+
+def test_slots_are_filled_in_each_part():
+    sweep = bc.sweep([("a {insect} at {dawn|noon}", 3), ("a {insect} in snow", 1)], insect=["bee"])
+    assert [cell.shot.prompt for cell in sweep.cells] == [
+        (("a bee at dawn", 0.75), ("a bee in snow", 0.25)),
+        (("a bee at noon", 0.75), ("a bee in snow", 0.25)),
+    ]
+    assert "slot {insekt}" in bc.sweep([("a {insekt}", 1), ("b", 1)]).problems[0].message
+    assert "0 or more" in bc.sweep([[("a", -1), ("b", 1)], "c"]).problems[0].message
+
+
+def test_a_mix_is_found_by_its_words_and_made_again(ltx, library):
+    run = bc.run(bc.sweep([MIX, "a fly"]), ltx, library=library).wait(60)
+    assert not run.errors
+    (clip,) = library.clips(prompt="moth in the deep")
+    assert clip.shot.text == f"0.7 {BEE} + 0.3 {MOTH}"
+    assert np.array_equal(clip.remake(ltx), frames(ltx, [clip.shot])[0])
+    assert bc.run(bc.sweep([[(BEE, 7), (MOTH, 3)]]), ltx, library=library).finished, "it is there"
+
+
+def test_a_mix_can_be_drafted_promoted_switched_and_exact(ltx, library):
+    sweep = bc.sweep([MIX, BEE], seed=range(2), num_inference_steps=4)
+    drafts = bc.run(sweep, ltx, library=library, draft=0.5).wait(60)
+    whole = drafts.clips.promote().wait(60)
+    assert not whole.errors
+    alone = frames(ltx, [whole.clips[0].shot], pad_to=whole.clips[0].facts["batch"])[0]
+    assert np.array_equal(whole.clips[0].remake(ltx), alone)
+    both = bc.sweep([MIX, MOTH], switch_at=2, then_prompt=BEE, num_inference_steps=4)
+    assert not bc.run(both, ltx, library=library, exact=True).wait(60).errors
+
+
+# --- the model --------------------------------------------------------------------------------------
+
+FAMILIES = (
+    "LTXPipeline", "LTXConditionPipeline", "WanPipeline", "CogVideoXPipeline",
+    "HunyuanVideoPipeline", "HunyuanVideo15Pipeline", "MochiPipeline", "LTX2Pipeline",
+    "LattePipeline", "Kandinsky5T2VPipeline", "AnimateDiffPipeline", "HunyuanVideoImageToVideoPipeline",
+)  # fmt: skip
+
+# They number the words of a text, so that the same ones further on are others.
+NUMBERED = ("LTX2Pipeline", "HunyuanVideo15Pipeline", "Kandinsky5T2VPipeline", "MochiPipeline")
+
+
+def maker(name):
+    """Return a function that makes one clip of a prompt with a tiny pipeline."""
+    model = bc.wrap(make(name))
+    renamed = {"video_length": "num_frames", "frames": "num_frames"}
+    shape = {
+        renamed.get(n, n): v for n, v in SHAPES[name].items() if not isinstance(v, (list, dict))
+    }
+
+    def shot(prompt, seed=3):
+        return model.resolve(bc.shot(prompt, seed=seed, **shape))
+
+    return model, shot
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_clips_of_a_mix_lie_between_those_of_its_texts(name):
+    model, shot = maker(name)
+    a, b, half, near = (
+        frames(model, [shot(p)])[0].astype(int)
+        for p in (BEE, MOTH, [(BEE, 1), (MOTH, 1)], [(BEE, 999), (MOTH, 1)])
+    )
+    far = np.abs(a - b).mean()
+    assert np.abs(half - a).mean() > 0
+    assert np.abs(half - b).mean() > 0
+    if name not in NUMBERED:
+        assert np.abs(near - a).mean() < far / 2, "a little of another text changes little"
+    assert np.array_equal(frames(model, [shot([(BEE, 1.0), (MOTH, 0.0)])])[0], a)
+    with pytest.MonkeyPatch.context() as patch:
+        # Made beside others, a clip stays what it is.
+        one = shot([(BEE, 1), (MOTH, 1)])
+        batches = model.way(one).family.batches and not model.way(one).needs_any
+        if batches and model.batch_key(one) == model.batch_key(shot(BEE)):
+            patch.setattr(model, "batch_key", lambda shot: 0)
+            many = frames(model, [shot(BEE), one, shot(MOTH)])
+            assert np.abs(many[1].astype(int) - half).max() <= 1
+            assert np.abs(many[0].astype(int) - a).max() <= 1
+
+
+def test_each_text_is_encoded_once(wrap_ltx, ltx_pipe, monkeypatch):
+    model = wrap_ltx()
+    texts = []
+    original = type(ltx_pipe).encode_prompt
+
+    def counted(self, prompt, *args, **kwargs):
+        texts.append(*prompt)
+        assert type(prompt[0]) is str
+        return original(self, prompt, *args, **kwargs)
+
+    monkeypatch.setattr(type(ltx_pipe), "encode_prompt", counted)
+    for weight in (0.2, 0.5, 0.8):
+        frames(model, [model.resolve(bc.shot([(BEE, weight), (MOTH, 1 - weight)]))])
+    frames(model, [model.resolve(bc.shot(BEE))])
+    assert sorted(texts) == [BEE, MOTH]
+
+
+def test_a_pipeline_that_alters_its_prompt_says_so(wrap_ltx, monkeypatch):
+    model = wrap_ltx()
+    shot = model.resolve(bc.shot(MIX))
+    kind = type(model.pipe)
+    original = kind.__call__
+
+    def shouting(self, prompt, **kwargs):
+        return original(self, prompt=[text.upper() for text in prompt], **kwargs)
+
+    shouting.__signature__ = inspect.signature(original)
+    monkeypatch.setattr(kind, "__call__", shouting)
+    assert "give it one text" in said(lambda: frames(model, [shot]), bc.ModelError)
+
+
+def test_a_pipeline_without_an_encoder_of_its_own_says_so_before_any_compute(wrap_ltx, monkeypatch):
+    model = wrap_ltx()
+    monkeypatch.delattr(type(model.pipe), "encode_prompt")
+    assert "texts can't be mixed; the nearest is 'a bee" in said(
+        lambda: bc.sweep([MIX]).check(model)
+    )
+
+
+def test_what_is_equal_stays_and_masks_are_united():
+    a, b = torch.randn(1, 4, 8), torch.randn(1, 4, 8)
+    short, long = torch.tensor([[1, 1, 0, 0]]), torch.tensor([[1, 1, 1, 0]])
+    same, pooled = torch.randn(1, 4, 8), (torch.randn(1, 8), torch.randn(1, 8))
+    made, mask, kept, none, pool = mixed(
+        [(a, short, same, None, pooled[0]), (b, long, same.clone(), None, pooled[1])], [0.75, 0.25]
+    )
+    assert mask.tolist() == [[1, 1, 1, 0]]
+    assert kept is same
+    assert none is None
+    assert torch.allclose(pool, 0.75 * pooled[0] + 0.25 * pooled[1])
+    assert torch.allclose(made[0, :2], 0.75 * a[0, :2] + 0.25 * b[0, :2])
+    # The shorter text goes on with its own first word.
+    assert torch.allclose(made[0, 2], 0.75 * a[0, 0] + 0.25 * b[0, 2])
+
+
+def test_texts_of_different_length_without_a_mask():
+    a, b = torch.randn(1, 2, 8), torch.randn(1, 3, 8)
+    made, total = mixed([(a, torch.tensor([0, 2])), (b, torch.tensor([0, 3]))], [0.5, 0.5])
+    assert total.tolist() == [0, 3]
+    assert torch.allclose(made[0, 2], (a[0, 0] + b[0, 2]) / 2)
+
+
+def test_half_precision_stays():
+    a, b = torch.randn(1, 2, 8).bfloat16(), torch.randn(1, 2, 8).bfloat16()
+    assert mixed([a, b], [0.5, 0.5]).dtype == torch.bfloat16

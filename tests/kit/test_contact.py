@@ -1,0 +1,109 @@
+"""The contact sheet that remains where nothing can be run: films, strips, headers, its size."""
+
+import base64
+import io
+import re
+
+import av
+import pytest
+from PIL import Image
+
+from beecam.axes import Axis
+from beecam.clip import ClipSet
+from beecam.contact import contact_sheet_html
+from helpers import fill, noisy
+
+HOSTILE = "</td><script>alert(1)</script><img src=x onerror=alert(1)> \" ' & \u202eحلة"
+
+
+@pytest.fixture
+def clips(library):
+    return fill(library)
+
+
+def films(page):
+    return [base64.b64decode(data) for data in re.findall(r'video/mp4;base64,(.*?)"', page)]
+
+
+def test_starred_clips_are_films_that_play_and_the_others_strips(clips):
+    clips[4].stars, clips[1].stars, clips[0].rejected = 5, 1, True
+    page = contact_sheet_html(clips, title="Bees")
+    assert films(page) == [clips[1].video, clips[4].video]
+    assert page.count("<img") == 4
+    for part in re.findall("<video(.*?)>", page):
+        assert {"autoplay", "loop", "muted", "playsinline", "controls"} <= set(part.split())
+    assert "★★★★★" in page
+    assert page.count("✕") == 1
+    assert "<script" not in page
+
+
+def test_two_axes_are_headers_of_a_table(clips):
+    page = contact_sheet_html(clips)
+    assert re.findall(r'<th scope="col".*?<bdi>(.*?)</bdi>', page) == ["0", "1", "2"]
+    assert re.findall(r'<th scope="row".*?<bdi>(.*?)</bdi>', page) == ["a bee", "a moth"]
+    assert "prompt ↓<br>seed →" in page
+    rows = re.findall("<tr>(.*?)</tr>", page)[1:]
+    assert [row.count("<img") for row in rows] == [3, 3]
+
+
+def test_one_short_axis_is_a_row_and_more_or_longer_ones_stand_in_lines(clips, library):
+    one = contact_sheet_html(clips.where(prompt="a bee"))
+    assert re.findall(r"<th.*?<bdi>(.*?)</bdi>", one) == ["0", "1", "2"]
+    assert one.count("<tr>") == 2
+    none = ClipSet(library, clips.keys)
+    assert "<table" not in contact_sheet_html(none)
+    assert "a moth · seed 2" in contact_sheet_html(none)
+    long = ClipSet(
+        library, clips.keys * 3, axes=[Axis("take", tuple(range(18)))],
+        coords=[{"take": i} for i in range(18)],
+    )  # fmt: skip
+    assert "<table" not in contact_sheet_html(long)
+    three = ClipSet(
+        library, clips.keys[:4], axes=[Axis(name, (1, 2)) for name in "abc"],
+        coords=[{"a": i % 2, "b": i // 2, "c": (i + 1) // 2 % 2} for i in range(4)],
+    )  # fmt: skip
+    assert "<table" not in contact_sheet_html(three)
+    wide = ClipSet(
+        library, clips.keys[:4], coords=[{"x": i, "y": i % 2} for i in (0, 13, 26, 39)],
+        axes=[Axis("y", (1, 2)), Axis("x", tuple(range(40)))],
+    )  # fmt: skip
+    assert contact_sheet_html(wide).count('scope="col"') == 4, "only what occurs"
+
+
+def test_texts_from_outside_stay_text_in_headers_and_captions(library):
+    prompts = fill(library, [HOSTILE, "a bee"], seeds=2)
+    named = ClipSet(
+        library, prompts.keys, coords=[{HOSTILE: i // 2, "seed": i % 2} for i in range(4)],
+        axes=[Axis(HOSTILE, (0, 1), labels=(HOSTILE, "b" * 900)), Axis("seed", (0, 1))],
+    )  # fmt: skip
+    for page in (contact_sheet_html(named, HOSTILE), contact_sheet_html(prompts[:1], HOSTILE)):
+        assert "<script" not in page
+        assert "<img src=x" not in page
+        assert "&lt;script&gt;" in page
+
+
+def test_large_films_are_made_smaller_and_the_sheet_stays_below_its_size(library):
+    clips = noisy(library, 8, width=640, height=384, frames=9, stars=range(4))
+    assert sum(len(clip.video) for clip in clips[:4]) > 700_000
+    page = contact_sheet_html(clips, max_bytes=700_000)
+    assert len(page) <= 700_000
+    assert page.count("<video") == 4
+    assert page.count("<img") == 4
+    with av.open(io.BytesIO(films(page)[0])) as film:
+        assert film.streams.video[0].codec_context.width <= 480
+        assert len(list(film.decode(video=0))) == 9
+    tight = contact_sheet_html(clips, max_bytes=40_000)
+    assert len(tight) <= 40_000
+    assert "more clips in the library" in tight or tight.count("<img") == 8
+
+
+def test_missing_media_are_a_sentence(clips):
+    clips[2].stars = 3
+    clips.library.mp4(clips.keys[2]).unlink()
+    clips.library.sheet(clips.keys[3]).unlink()
+    page = contact_sheet_html(clips)
+    assert page.count("<video") == 0
+    assert page.count("<img") == 5, "without its film its strip is shown"
+    assert "is missing" in page
+    data = re.search(r'image/jpeg;base64,(.*?)"', page).group(1)
+    assert Image.open(io.BytesIO(base64.b64decode(data))).height == 32

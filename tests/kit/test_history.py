@@ -1,0 +1,176 @@
+"""Sweeps that were run, found again by name: tomorrow, after a crash, from two kernels."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import beecam as bc
+from beecam import history
+from beecam.errors import LibraryError
+from beecam.library import Library, open_library
+from helpers import said
+
+
+@pytest.fixture(scope="module")
+def model():
+    return bc.load()
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return bc.sweep(
+        "a {insect} over {place}", insect=bc.Axis("insect", ["bee", "moth"], notes=["x", None]),
+        place={"sea": "the ocean"}, seed=[3, 1], num_inference_steps=2,
+    )  # fmt: skip
+
+
+def again(library):
+    """The same library as another kernel sees it."""
+    library.close()
+    return open_library(library.folder)
+
+
+def test_a_sweep_is_found_by_name_with_its_grid(library, model, plan):
+    run = bc.run(plan, model, library=library, name="  bees at\tdusk ".replace("\t", " ")).wait()
+    assert run.name == "bees at dusk"
+    library = again(library)
+    found = library.sweep("Bees at  dusk")
+    assert (len(found), found.made, found.model, found.draft) == (4, 4, "pollen", None)
+    assert found.sweep.key == plan.key
+    assert [a.notes for a in found.axes] == [a.notes for a in plan.axes]
+    assert found.axes[1].labels == ("sea",)
+    clips = found.clips
+    assert [c.key for c in clips] == [c.key for c in run.clips]
+    assert clips.where(insect="moth", seed=1)[0].key == run.clips[3].key
+    rerun = bc.run(found.sweep, model, library=library).wait()
+    assert {c.status for c in rerun.changes().cells} == {"cached"}
+    assert rerun.name == "bees at dusk", "a sweep keeps its name until it is given another"
+    assert len(library.sweeps()) == 1
+    bc.run(plan, model, library=library, name="moths").wait()
+    assert [one.name for one in library.sweeps()] == ["moths"]
+
+
+def test_without_a_name_it_is_called_like_its_template(library, model):
+    bc.run(bc.sweep("a {x}", x=["bee"], num_inference_steps=1), model, library=library).wait()
+    bc.run(bc.shot("a bee", num_inference_steps=1), model, library=library).wait()
+    drafts = bc.run(bc.sweep("a moth", seed=[1]), model, library=library, draft=0.1).wait()
+    first, second = library.sweeps()
+    assert (first.name, first.draft, second.name) == ("a moth", 0.1, "a {x}")
+    assert first.clips[0].key == drafts.clips[0].key
+    assert "1 of 1" in repr(library.sweeps())
+    assert list(library.sweeps().to_frame()["name"]) == ["a moth", "a {x}"]
+
+
+def test_what_was_not_made_is_missing_from_its_grid_and_keeps_its_place(library, model, plan):
+    run = bc.run(plan, model, library=library)
+    run.cancel(0)
+    run.cancel(2)
+    run.wait()
+    found = library.sweep(plan.template)
+    made = [i for i, c in enumerate(run.changes().cells) if c.status == "done"]
+    assert found.made == len(made)
+    assert [found.clips.coords(i) for i in range(len(made))] == [
+        dict(plan.cells[i].coords) for i in made
+    ]
+
+
+def test_pairs_samples_picks_pictures_and_follow_ups_come_back(library, model):
+    red = np.full((64, 64, 3), (200, 30, 30), np.uint8)
+    blue = np.full((64, 64, 3), (30, 30, 200), np.uint8)
+    sweeps = [
+        bc.sweep("{a} {b|c}", bc.zip(a=["x", "y"], seed=[1, 2]), bc.sample(3, seed=4)),
+        bc.sweep("a bee", seed=range(4)).where(lambda cell: cell.values["seed"] != 2),
+        bc.sweep(["one {s}", "two {s}"], s=["t", 2.5], max_sequence_length=64),
+        bc.sweep("a bee", image=[bc.read(red, name="red"), blue], fps=[8]),
+        bc.sweep("a bee", keyframes=[{0: red, -1: blue}]),
+        bc.sweep("a {{brace}} {x}", x=["{not a slot}"], negative_prompt=["", None]),
+    ]
+    for i, sweep in enumerate(sweeps):
+        run = bc.run(sweep, model, library=library, name=f"sweep {i}")
+        run.cancel()
+        run.wait()
+    library = again(library)
+    for i, sweep in enumerate(sweeps):
+        found = library.sweep(f"sweep {i}").sweep
+        assert found.key == sweep.key
+        assert [a.labels for a in found.axes] == [a.labels for a in sweep.axes]
+        found.check(model)
+    picture = library.sweep("sweep 3").sweep.cells[0].shot.conditions[0].input
+    assert (picture.frames == red).all()
+    assert str(picture) == "red"
+    clip = bc.run(bc.shot("a bee", num_inference_steps=1), model, library=library).wait().clips[0]
+    follow = bc.run(bc.vary(clip, 2), model, library=library, name="near it").wait()
+    found = again(library).sweep("near it")
+    assert found.sweep.parents == (clip.key,)
+    assert [c.key for c in found.clips] == [c.key for c in follow.clips]
+
+
+def test_a_name_that_is_none_gets_the_nearest(library, model, plan):
+    bc.run(plan, model, library=library, name="bees").cancel()
+    assert "Did you mean 'bees'?" in said(lambda: library.sweep("beas"), LibraryError)
+    assert "a sweep's name" in said(lambda: library.sweep(3), LibraryError)
+    for name in ("", " ", "x" * 121, "two\nlines", 7):
+        assert "name=" in said(lambda n=name: bc.run(plan, model, library=library, name=n))
+    assert library.sweep(library.sweeps()[0].key[:6]).name == "bees"
+
+
+def test_damaged_records_are_passed_over_with_a_sentence(library, model, plan):
+    bc.run(plan, model, library=library, name="bees").wait()
+    folder = library.folder / "sweeps"
+    whole = next(folder.glob("*.json")).read_text()
+    data = json.loads(whole)
+    bad = ["", whole[: len(whole) // 2], "[]", "[" * 100_000, json.dumps({**data, "clips": [3]}),
+           json.dumps({**data, "version": 99}), json.dumps({**data, "created": "now"})]  # fmt: skip
+    for i, text in enumerate(bad):
+        (folder / f"bad{i}.json").write_text(text)
+    (folder / "bytes.json").write_bytes(b"\xff\xfe")
+    (folder / "inside.json").write_text(json.dumps({**data, "name": "odd", "groups": 3}))
+    evil = {"input": ["../../etc", 1, ""]}
+    data["groups"][0][0]["values"][0] = evil
+    (folder / "evil.json").write_text(json.dumps({**data, "name": "evil"}))
+    there = library.sweeps()
+    assert len(there.problems) == len(bad) + 1
+    assert all("it is damaged" in one for one in there.problems)
+    assert {one.name for one in there} == {"bees", "odd", "evil"}
+    for name in ("odd", "evil"):
+        assert "can't be read" in said(lambda n=name: library.sweep(n).sweep, LibraryError)
+
+
+def test_a_full_disk_costs_the_name_and_no_clip(library, model, plan, monkeypatch):
+    def full(*_args, **_more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(history.json, "dump", full)
+    run = bc.run(plan, model, library=library, name="bees")
+    assert "not kept by name: No space left" in run.changes().run.message
+    assert len(run.wait().clips) == 4
+    assert [p.name for p in (library.folder / "sweeps").iterdir()] == []
+
+
+def test_two_kernels_write_at_once(library, plan):
+    code = (
+        "import sys, beecam as bc\nlibrary, model = bc.library(sys.argv[1]), bc.load()\n"
+        "for i in range(6):\n"
+        "    for name in ('shared %d' % i, sys.argv[2] + ' %d' % i):\n"
+        "        prompt = 'a bee {n}' if 'shared' in name else sys.argv[2] + ' {n}'\n"
+        "        run = bc.run(bc.sweep(prompt, n=[i]), model, library=library, name=name)\n"
+        "        run.cancel()\n"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, str(library.folder), name])
+        for name in ("left", "right")
+    ]
+    assert [one.wait(120) for one in both] == [0, 0]
+    names = {one.name for one in library.sweeps()}
+    assert names == {f"{n} {i}" for n in ("shared", "left", "right") for i in range(6)}
+    assert library.sweeps().problems == ()
+
+
+def test_a_closed_library_opened_anew_lists_the_same(tmp_path, model, plan):
+    with Library(tmp_path / "one") as first:
+        bc.run(plan, model, library=first, name="bees").cancel()
+    with Library(tmp_path / "one") as second:
+        assert [one.name for one in second.sweeps()] == ["bees"]

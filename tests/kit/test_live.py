@@ -1,0 +1,242 @@
+"""Clips while a hand moves: the latest wish wins, something is always seen, nothing is left behind."""
+
+import itertools
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import beecam as bc
+from beecam.engines.live import LiveEngine
+from beecam.models.lane import Lanes
+from beecam.models.preview import PreviewMap
+from helpers import frames
+
+LONG = 80  # steps: about two seconds a clip
+
+
+@pytest.fixture(scope="module")
+def pollen():
+    model = bc.load()
+    frames(model, [model.resolve(bc.shot("a warm-up", num_inference_steps=4))])
+    return model
+
+
+class Eye:
+    """Keeps what is to be seen, and when."""
+
+    def __init__(self):
+        self.seen = []
+        self.news = threading.Condition()
+
+    def __call__(self, sight):
+        with self.news:
+            self.seen.append((time.monotonic(), sight))
+            self.news.notify_all()
+
+    def kinds(self, *kinds):
+        return [sight for _, sight in self.seen if not kinds or sight.kind in kinds]
+
+    def wait_for(self, number, kind, seconds=30):
+        def there():
+            return [s for s in self.kinds(kind) if s.number == number]
+
+        with self.news:
+            assert self.news.wait_for(there, seconds), self.seen
+            return there()[-1]
+
+
+@pytest.fixture
+def eye():
+    return Eye()
+
+
+@pytest.fixture
+def live(pollen, eye):
+    made = []
+
+    def make(model=pollen, **arguments):
+        made.append(LiveEngine(model, eye, **arguments))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.close()
+
+
+@pytest.fixture
+def calls(pollen, monkeypatch):
+    """How often the pipeline was called, by any copy of the model."""
+    counted = []
+    original = type(pollen).generate
+
+    def generate(self, shots, *args, **kwargs):
+        counted.append(shots[0].seed)
+        return original(self, shots, *args, **kwargs)
+
+    monkeypatch.setattr(type(pollen), "generate", generate)
+    return counted
+
+
+def bee(seed=1, steps=4, **more):
+    return bc.shot("a bee over a meadow", seed=seed, num_inference_steps=steps, **more)
+
+
+def move(engine, shots, every=0.03):
+    """Ask for one shot after the other; return the number of the last."""
+    for number, shot in enumerate(shots, 1):
+        engine.ask(number, shot)
+        time.sleep(every)
+    return number
+
+
+def move_until(engine, done, steps, seconds=20):
+    """Ask for other clips without a rest until something is seen; a busy machine takes longer."""
+    end = time.monotonic() + seconds
+    number = 0
+    while not done():
+        assert time.monotonic() < end, "a hand that never rests never saw it"
+        number += 1
+        engine.ask(number, bee(number, steps))
+        time.sleep(0.03)
+
+
+def test_the_clip_is_that_of_the_model(live, eye, pollen):
+    live().ask(7, bee())
+    sight = eye.wait_for(7, "clip")
+    assert np.array_equal(sight.frames, frames(pollen, [pollen.resolve(bee())])[0])
+    assert (sight.shot, sight.steps) == (pollen.resolve(bee()), 4)
+
+
+def test_the_latest_wish_wins_and_the_others_are_left(live, eye, calls):
+    engine = live()
+    last = move(engine, [bee(seed, LONG) for seed in range(12)])
+    before = time.monotonic()
+    eye.wait_for(last, "clip")
+    assert {sight.number for sight in eye.kinds("clip")} == {last}
+    assert len(calls) <= 12
+    assert time.monotonic() - before < 12, "what was left takes no time"
+
+
+def test_a_hand_that_never_rests_sees_finished_clips_of_few_steps(live, eye):
+    move_until(live(), lambda: len(eye.kinds("clip")) >= 4, steps=4)
+    finished = eye.kinds("clip")
+    assert len({sight.number for sight in finished}) == len(finished)
+
+
+def test_a_hand_that_never_rests_sees_previews_of_long_clips(live, eye):
+    began = time.monotonic()
+    move(live(patience=0.3), [bee(seed, LONG) for seed in range(80)])
+    shown = [at - began for at, sight in eye.seen if sight.frames is not None]
+    assert len(shown) >= 3
+    assert max(np.diff([0.0, *shown])) < 1.5, "never long without anything"
+    numbers = [sight.number for sight in eye.kinds("preview")]
+    assert numbers == sorted(numbers)
+    assert eye.kinds("preview")[0].frames.shape == (17, 32, 32, 3)
+
+
+def test_a_finished_clip_is_not_blurred_at_once_by_what_comes_next(live, eye):
+    move_until(live(), lambda: len(eye.kinds("clip")) >= 4, steps=6)
+    for (at, sight), (then, after) in itertools.pairwise(eye.seen):
+        assert (sight.kind, after.kind) != ("clip", "preview") or then - at > 0.2
+
+
+def test_without_previews_a_clip_is_finished_now_and_then(live, eye, monkeypatch):
+    monkeypatch.setattr(PreviewMap, "ready", property(lambda self: False))
+    monkeypatch.setattr(PreviewMap, "fit", lambda *args, **kwargs: None)
+    move_until(live(), lambda: eye.kinds("clip") and eye.kinds("step"), steps=40)
+    assert not eye.kinds("preview")
+
+
+def test_what_is_left_leaves_the_model_free(live, pollen, eye):
+    engine = live()
+    move(engine, [bee(seed, LONG) for seed in range(6)])
+    engine.close()
+    before = time.monotonic()
+    expected = frames(pollen, [pollen.resolve(bee())])[0]
+    assert time.monotonic() - before < 5
+    again = live()
+    again.ask(1, bee())
+    assert np.array_equal(eye.wait_for(1, "clip").frames, expected)
+
+
+def test_when_the_hand_rests_the_whole_clip_takes_the_place_of_the_draft(live, eye, pollen):
+    live(rest=0.1).ask(1, bee(3, 4), bee(3, 12))
+    draft, whole = eye.wait_for(1, "draft"), eye.wait_for(1, "clip")
+    assert (draft.steps, whole.steps) == (4, 12)
+    assert np.array_equal(whole.frames, frames(pollen, [whole.shot])[0])
+    assert [sight.kind for sight in eye.kinds()][-2:] == ["draft", "clip"]
+
+
+def test_a_whole_clip_is_left_at_once_when_the_hand_moves_again(live, eye, calls):
+    engine = live(rest=0.05)
+    engine.ask(1, bee(1), bee(1, LONG * 4))
+    eye.wait_for(1, "draft")
+    while len(calls) < 2:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    before = time.monotonic()
+    engine.ask(2, bee(2), bee(2))
+    eye.wait_for(2, "clip")
+    assert time.monotonic() - before < 3
+    assert not [sight for sight in eye.kinds("clip") if sight.number == 1]
+
+
+def test_the_same_clip_again_comes_from_memory(live, eye, calls):
+    engine = live(rest=0.05)
+    engine.ask(1, bee(5), bee(5, 8))
+    eye.wait_for(1, "clip")
+    made = len(calls)
+    engine.ask(2, bee(5), bee(5, 8))
+    sight = eye.wait_for(2, "clip")
+    assert sight.seconds < 1
+    assert len(calls) == made
+    assert not [s for s in eye.kinds("draft") if s.number == 2], "the better one is there already"
+
+
+def test_memory_is_bounded(live, eye, monkeypatch):
+    monkeypatch.setattr("beecam.engines.live._KEPT_BYTES", 500_000)
+    engine = live()
+    for number in range(1, 5):
+        engine.ask(number, bee(number))
+        eye.wait_for(number, "clip")
+    assert len(engine._kept) == 2
+    assert engine._bytes == sum(one.nbytes for one in engine._kept.values())
+
+
+def test_what_is_wrong_is_said_and_the_next_wish_works(live, eye, pollen, monkeypatch):
+    engine = live()
+    engine.ask(1, bee(width=33))
+    assert "nearest are 32 and 64" in eye.wait_for(1, "problem").text
+    with monkeypatch.context() as patch:
+        patch.setattr(type(pollen), "generate", lambda *a, **k: 1 / 0)
+        engine.ask(2, bee(8))
+        assert eye.wait_for(2, "problem").text == "ZeroDivisionError: division by zero"
+    engine.ask(3, bee(8))
+    eye.wait_for(3, "clip")
+
+
+def test_a_run_goes_on_beside_it(live, eye, pollen, library):
+    sweep = bc.sweep("a moth in snow", seed=range(12))
+    engine = live()
+    run = bc.run(sweep, pollen, library=library)
+    while not run.changes().run.counts["running"]:
+        time.sleep(0.01)
+    engine.ask(1, bee(9))
+    sight = eye.wait_for(1, "clip")
+    assert not run.finished, "it waits for no call of the run"
+    assert np.array_equal(sight.frames, frames(pollen, [sight.shot])[0])
+    assert not run.wait(60).errors
+    assert len(run.clips) == 12
+    # The mp4 is nearly what was made; a clip that another one got into would be far from it.
+    for clip in run.clips[::3]:
+        assert np.abs(clip.remake(pollen).astype(int) - clip.frames()).mean() < 6
+
+
+def test_other_models_wait_for_their_only_lane():
+    wide, narrow = Lanes(), Lanes()
+    wide.widen(2, threads=1)
+    assert wide.beside() is not wide
+    assert narrow.beside() is narrow
+    assert wide.beside().run(lambda: 3) == 3

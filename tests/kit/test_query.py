@@ -1,0 +1,89 @@
+"""Queries: the same answers as the widgets', from one list of cases."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import beecam as bc
+from beecam.errors import CheckError
+from beecam.query import Row, in_order, parse
+
+CASES = json.loads((Path(__file__).parents[1] / "js" / "query_cases.json").read_text("utf-8"))
+ROWS = [Row(**row) for row in CASES["rows"]]
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES["cases"])
+def test_cases(text, expected):
+    if expected is None:
+        with pytest.raises(CheckError):
+            parse(text, CASES["names"])
+        return
+    query = parse(text, CASES["names"])
+    assert [i for i, row in enumerate(ROWS) if query.matches(row)] == expected
+
+
+@pytest.mark.parametrize(("by", "expected"), CASES["orders"])
+def test_orders(by, expected):
+    assert in_order(ROWS, by) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("colour:red", "colour:red: no 'colour' here. There are insect, is, model,"),
+        ("sed:3", "Did you mean seed?"),
+        ("stars>=", "stars>=: a value is missing after '>='."),
+        ("stars>many", "stars>many: '>' is for numbers, as in stars>=3."),
+        ("is:stared", "Did you mean starred?"),
+        ('bee "open', "'\"open' has a quote without its other."),
+        (3, "query=3: a text is needed."),
+    ],
+)
+def test_what_makes_no_sense_is_said(text, said):
+    with pytest.raises(CheckError) as error:
+        parse(text, CASES["names"])
+    assert said in str(error.value)
+
+
+def test_all_problems_at_once():
+    with pytest.raises(CheckError) as error:
+        parse("colour:red is:nice bee", CASES["names"])
+    assert len(error.value.problems) == 2
+
+
+@given(st.text(st.sampled_from('ab -"=:<>!,3 '), max_size=12))
+def test_anything_is_read_or_refused(text):
+    with contextlib.suppress(CheckError):
+        parse(text, ["a", "b"]).matches(ROWS[0])
+
+
+def test_clips_that_match(filled):
+    library, run = filled
+    clips = run.clips
+    clips[0].stars = 4
+    clips[1].rejected = True
+    clips[2].tags = ["The One"]
+    assert [c.key for c in clips.matching("stars>=4")] == [clips[0].key]
+    assert [c.key for c in clips.matching('tag:"the one"')] == [clips[2].key]
+    assert len(clips.matching("-is:rejected")) == len(clips) - 1
+    assert [c.shot.seed for c in clips.matching("insect=moth seed:1")] == [1]
+    assert len(clips.matching("num_inference_steps:3 model:pollen")) == len(clips)
+    assert not len(clips.matching("seconds>1000"))
+    assert clips.matching("moth").axes == clips.axes
+    assert len(library.clips().matching("moth")) == 2, "a library's own list has no axes"
+    with pytest.raises(CheckError, match="no 'insect' here"):
+        library.clips().matching("insect:moth")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    library = bc.library(tmp_path_factory.mktemp("query"))
+    sweep = bc.sweep(
+        "a {insect} over dunes", insect=["bee", "moth"], seed=range(2), num_inference_steps=3
+    )
+    yield library, bc.run(sweep, bc.load(), library=library).wait()
+    library.close()

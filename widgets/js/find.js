@@ -1,0 +1,129 @@
+// Finding: a line that says which clips are shown, and by what they are ordered.
+
+import { button, dress, element } from "./dom.js";
+import { openMenu } from "./menu.js";
+import { parse } from "./query.js";
+
+/** @typedef {import("./store.js").Store} Store */
+
+// Asking for every letter would lay everything out anew while somebody types.
+const PAUSE = 160;
+const HIDE = "-is:rejected";
+// What people sort by most stands first.
+const FIRST = ["stars", "seconds", "created", "seed", "prompt"];
+
+/**
+ * Give a term to a line, or take it out.
+ * @param {string} line
+ * @param {string} term
+ * @param {boolean} on
+ */
+export function withTerm(line, term, on) {
+  const others = line.split(/\s+/).filter((one) => one && one !== term);
+  return (on ? [...others, term] : others).join(" ");
+}
+
+export class Find {
+  /**
+   * @param {Store} store
+   * @param {{filter: () => string, sort: () => string, set: (name: string, value: string) => void,
+   *   root: () => HTMLElement, leave: () => void}} options
+   */
+  constructor(store, options) {
+    this.store = store;
+    this.options = options;
+    this.node = element("div", "bcm-find");
+    this.node.setAttribute("role", "group");
+    this.node.setAttribute("aria-label", "find and order");
+    this.input = /** @type {HTMLInputElement} */ (element("input", "bcm-query"));
+    Object.assign(this.input, {
+      type: "search", placeholder: "find:  bee  stars>=3", spellcheck: false, autocomplete: "off",
+    });
+    this.input.dir = "auto";
+    this.input.setAttribute("aria-label", "find clips");
+    this.input.title = "Words, or: stars>=3   tag:keep   is:rejected   insect:bee,moth   seconds<2   -not";
+    this.problem = element("span", "bcm-problem");
+    this.problem.id = `bcm-problem-${Math.random().toString(36).slice(2)}`;
+    this.problem.setAttribute("role", "status");
+    this.input.setAttribute("aria-describedby", this.problem.id);
+    this.input.addEventListener("input", () => {
+      clearTimeout(this.later);
+      this.later = setTimeout(() => this.take(), PAUSE);
+    });
+    this.input.addEventListener("focus", () => store.columns.want());
+    this.input.addEventListener("keydown", (event) => this.onKey(event));
+    this.input.addEventListener("blur", () => this.take());
+    this.hide = button("reject", "hide rejected clips", () => this.toggleHide(), "Hide");
+    this.sorted = button("down", "order", () => this.openSort());
+    this.sorted.setAttribute("aria-haspopup", "menu");
+    this.node.append(this.input, this.problem, this.hide, this.sorted);
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    if (event.key === "Enter") this.take();
+    else if (event.key === "Escape" && this.input.value) {
+      this.input.value = "";
+      this.take();
+    } else if (event.key !== "Escape") return;
+    if (event.key === "Enter" || !this.input.value) this.options.leave();
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** Take over what was typed, if it makes sense. */
+  take() {
+    clearTimeout(this.later);
+    const text = this.input.value.trim();
+    const { columns } = this.store;
+    // Names of facts are known once Python has answered; it looks at the line again.
+    const { problem } = columns.ready ? parse(text, columns.names()) : { problem: "" };
+    this.problem.textContent = problem;
+    this.input.setAttribute("aria-invalid", String(Boolean(problem)));
+    if (!problem && text !== this.options.filter()) this.options.set("filter", text);
+  }
+
+  focus() {
+    this.input.focus();
+    this.input.select();
+  }
+
+  clear() {
+    this.input.value = "";
+    this.options.set("filter", "");
+  }
+
+  toggleHide() {
+    const on = this.hide.getAttribute("aria-pressed") !== "true";
+    this.options.set("filter", withTerm(this.options.filter(), HIDE, on));
+  }
+
+  openSort() {
+    const { columns } = this.store;
+    columns.want();
+    const now = this.options.sort();
+    const names = [...new Set([...FIRST, ...columns.names()])];
+    const to = (/** @type {string} */ by) => () => this.options.set("sort", by);
+    openMenu(this.sorted, [
+      { label: "as it was laid out", on: !now, act: to("") },
+      { label: "order by", heading: true },
+      ...names.map((name) => {
+        const on = now === name || now === `-${name}`;
+        const way = now === `-${name}` ? "  ↓" : now === name ? "  ↑" : "";
+        // Most is asked for from the top; pressed again it turns round.
+        return { label: name + way, on, act: to(now === `-${name}` ? name : `-${name}`) };
+      }),
+    ], this.options.root());
+  }
+
+  refresh() {
+    const [filter, sort] = [this.options.filter(), this.options.sort()];
+    if (document.activeElement !== this.input) this.input.value = filter;
+    const hidden = filter.split(/\s+/).includes(HIDE);
+    this.hide.setAttribute("aria-pressed", String(hidden));
+    this.hide.classList.toggle("bcm-on", hidden);
+    const words = sort ? `${sort.replace(/^-/, "")} ${sort.startsWith("-") ? "↓" : "↑"}` : "Order";
+    dress(this.sorted, "down", sort ? `order: ${words}` : "order", words);
+    this.node.hidden = this.store.total < 2;
+  }
+}

@@ -1,0 +1,92 @@
+// What a sweep costs, how it is laid out and called, and the run.
+
+import { button, copy, dress, element } from "./dom.js";
+import { fill, option, problem } from "./fields.js";
+import { costs, runWords } from "./slots.js";
+
+/** @typedef {import("./asking.js").Asking} Asking */
+
+export class Foot {
+  /** @param {Asking} asking */
+  constructor(asking) {
+    const foot = element("div", "bcm-foot");
+    this.layout = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
+    this.layout.append(option("product", "all combinations"), option("zip", "in pairs"));
+    this.layout.setAttribute("aria-label", "how axes are combined");
+    this.layout.addEventListener("change", () => asking.change((state) => { state.layout = this.layout.value; }));
+    this.sample = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-amount"));
+    Object.assign(this.sample, { type: "text", inputMode: "numeric", placeholder: "all", autocomplete: "off" });
+    this.sample.setAttribute("aria-label", "draw so many; empty for all");
+    this.sample.addEventListener("input", () => asking.change((state) => {
+      const n = Number(this.sample.value);
+      state.sample = this.sample.value.trim() && Number.isInteger(n) && n > 0 && n <= 1e6 ? n : null;
+    }));
+    this.name = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-sweepname"));
+    Object.assign(this.name, { type: "text", placeholder: "name of the sweep", maxLength: 120, dir: "auto", autocomplete: "off" });
+    this.name.setAttribute("aria-label", "name of the sweep, to find it again");
+    this.name.addEventListener("input", () => asking.change((state) => { state.name = this.name.value; }));
+    this.go = button("play", "run", () => asking.say("run"), "Run");
+    this.go.classList.add("bcm-primary");
+    this.pause = button("pause", "pause the run", () => asking.say("pause"), "Pause");
+    this.stop = button("stop", "stop the run; finished clips stay", () => asking.say("stop"), "Stop");
+    this.costs = element("div", "bcm-costs");
+    this.costs.setAttribute("role", "status");
+    this.problem = problem();
+    const how = element("div", "bcm-group bcm-how");
+    const draw = element("span", "bcm-group");
+    draw.append(element("span", "bcm-faint", "draw"), this.sample);
+    how.append(this.layout, draw, this.name);
+    const acts = element("div", "bcm-group bcm-right");
+    acts.append(this.pause, this.stop, this.go);
+    foot.append(how, acts);
+    this.node = element("div", "bcm-footer");
+    this.node.append(this.costs, this.problem, foot);
+  }
+
+  /** @param {any} state */
+  show(state) {
+    fill(this.sample, state.sample === null ? "" : String(state.sample));
+    fill(this.name, state.name);
+    this.layout.value = state.layout;
+  }
+
+  /** @param {string[]} empty slots without values @param {number} problems all of them */
+  lack(empty, problems) {
+    if (!empty.length || problems > empty.length) return;
+    this.costs.textContent = `Give values to ${empty.join(", ")}`;
+    this.costs.classList.remove("bcm-faulty");
+  }
+
+  /** @param {any} found the summary @param {any} run */
+  tell(found, run) {
+    const bad = found.problems?.length ?? 0;
+    this.costs.textContent = !found.serial ? "" : bad ? (bad === 1 ? "One thing to change" : `${bad} things to change`) : costs(found);
+    this.costs.classList.toggle("bcm-faulty", bad > 0);
+    const going = ["running", "pausing"].includes(run.status) && !run.finished;
+    const paused = run.status === "paused";
+    this.pause.hidden = !going || run.status === "pausing";
+    this.stop.hidden = !(going || paused);
+    this.go.hidden = going;
+    const words = runWords(found);
+    dress(this.go, "play", paused ? "go on with the run" : words, paused ? "Go on" : words);
+    this.go.disabled = !paused && (bad > 0 || !found.serial);
+  }
+}
+
+/** The lines of Python that do the same. */
+export class Code {
+  constructor() {
+    this.node = element("details", "bcm-fold");
+    this.code = element("pre", "bcm-code");
+    this.code.tabIndex = 0;
+    const done = element("span", "bcm-copied");
+    done.setAttribute("role", "status");
+    const copies = button("plus", "copy the code", async () => {
+      done.textContent = (await copy(this.code.textContent ?? "", this.node)) ? "copied" : "select the text and copy it";
+    });
+    copies.textContent = "Copy";
+    const line = element("div", "bcm-group");
+    line.append(copies, done);
+    this.node.append(element("summary", "bcm-foldhead", "Code that does the same"), this.code, line);
+  }
+}

@@ -1,0 +1,307 @@
+// One live view: the clip, the dials, and what hands do with them.
+
+import { Clock } from "./clock.js";
+import { button, copy, dress, element, ground } from "./dom.js";
+import { guard, notebooks } from "./keys.js";
+import { Panel } from "./live_panel.js";
+import { Scene } from "./live_scene.js";
+
+/** @typedef {import("./live_store.js").LiveStore} LiveStore */
+
+/** @type {[string, string][]} */
+const HELP = [
+  ["← → ↑ ↓", "move a slider"],
+  ["Drag on the clip", "blend: across the prompts, up the seeds"],
+  ["Space", "play or stop"],
+  ["R", "roll another seed"],
+  ["K", "keep the clip in the library"],
+  ["C", "copy it as code"],
+  ["Double click", "put a slider back"],
+  ["Esc", "leave"],
+  ["?", "this help"],
+];
+
+const NOTED = 3000;
+
+export class LiveView {
+  /** @param {LiveStore} store @param {any} model @param {HTMLElement} host */
+  constructor(store, model, host) {
+    this.store = store;
+    this.model = model;
+    this.host = host;
+    this.ending = new AbortController();
+    this.playing = Boolean(model.get("playing"))
+      && !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.root = element("div", "bcm-root");
+    this.root.tabIndex = -1;
+    this.scene = new Scene(store, {
+      play: () => this.play(!this.playing), blend: (across, up) => this.drag(across, up),
+    });
+    this.panel = new Panel(model.get("_about"), () => this.turn());
+    this.go = button("play", "play (space)", () => this.play(!this.playing));
+    this.status = element("span", "bcm-status");
+    /** What was done just now, in a word. */
+    this.done = "";
+    /** @type {any} */
+    this.fading = null;
+    this.keeper = worded("Keep", "keep it in the library (K)", () => this.keep());
+    this.help = helpBox(() => this.toggleHelp());
+    this.toast = element("div", "bcm-toast");
+    this.toast.setAttribute("role", "alert");
+    this.toast.hidden = true;
+    this.spoken = element("div", "bcm-hidden");
+    this.spoken.setAttribute("aria-live", "polite");
+    const right = element("div", "bcm-group bcm-right");
+    right.append(
+      this.keeper, worded("Copy as code", "copy it as code (C)", () => this.copy()),
+      worded("?", "keys (?)", () => this.toggleHelp()),
+    );
+    const bar = element("div", "bcm-bar bcm-livebar");
+    bar.append(this.go, this.status, right);
+    const body = element("div", "bcm-live");
+    body.append(this.scene.node, this.panel.node, bar);
+    const hiding = element("style", "", hideStatic(model.get("_sheet")));
+    this.scene.node.append(this.toast);
+    this.root.append(hiding, body, this.help, this.spoken);
+    host.append(this.root);
+    this.clock = new Clock((f) => requestAnimationFrame(f), (h) => cancelAnimationFrame(h));
+    this.clock.painters.add((seconds) => this.paint(seconds));
+    this.adopt(model.get("_dials"));
+    this.listen();
+    this.watch();
+    this.theme();
+    this.describe();
+    this.clock.play(this.playing);
+  }
+
+  // --- dials ------------------------------------------------------------------------------------
+
+  /** Put the dials where Python, or another page, has them. @param {any} dials */
+  adopt(dials) {
+    if (!dials || dials.by === this.store.client) return;
+    this.panel.set(dials);
+    this.place();
+  }
+
+  turn() {
+    this.toast.hidden = true;
+    this.place();
+    this.store.turn(this.panel.value(), this);
+    this.root.dataset.asked = String(this.store.n);
+  }
+
+  /** @param {number} across @param {number} up */
+  drag(across, up) {
+    if (!this.panel.blend.input.disabled) this.panel.blend.set(across);
+    this.panel.seedBlend.set(up);
+    this.turn();
+  }
+
+  place() {
+    this.scene.place(this.panel.blend.value(), this.panel.seedBlend.value());
+  }
+
+  // --- what comes from elsewhere ----------------------------------------------------------------
+
+  listen() {
+    const { store, model, ending: { signal } } = this;
+    const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
+      store.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
+    on("picture", () => {
+      this.toast.hidden = true;
+      this.refresh();
+      this.clock.wake();
+    });
+    on("step", ({ step, steps }) => this.refresh(`making it · step ${step} of ${steps}`));
+    on("state", () => this.refresh());
+    on("turned", ({ by, dials }) => {
+      if (by === this) return;
+      this.panel.set(dials);
+      this.place();
+    });
+    on("problem", (text) => this.complain(text));
+    on("kept", (count) => {
+      this.keeper.disabled = false;
+      this.note(`${count} kept`);
+    });
+    /** @type {[string, () => void][]} */
+    const traits = [
+      ["_dials", () => this.adopt(model.get("_dials"))],
+      ["_about", () => this.describe()], ["refine", () => this.describe()],
+      ["playing", () => this.play(Boolean(model.get("playing")), false)],
+    ];
+    for (const [name, act] of traits) {
+      model.on(`change:${name}`, act);
+      signal.addEventListener("abort", () => model.off(`change:${name}`, act));
+    }
+    // Before the document, where Jupyter listens.
+    window.addEventListener("keydown", (event) => guard(event, this.root), { capture: true, signal });
+    this.root.addEventListener("keydown", (event) => this.onKey(event));
+  }
+
+  watch() {
+    const sight = new IntersectionObserver((entries) => {
+      this.scene.forget();
+      this.clock.sleep(!entries[entries.length - 1].isIntersecting);
+    });
+    sight.observe(this.root);
+    const themes = new MutationObserver(() => this.theme());
+    themes.observe(document.body, { attributes: true });
+    themes.observe(document.documentElement, { attributes: true });
+    this.ending.signal.addEventListener("abort", () => {
+      sight.disconnect();
+      themes.disconnect();
+    });
+  }
+
+  theme() {
+    const { color, dark } = ground(this.host);
+    this.root.style.setProperty("--bcm-paper", color);
+    this.root.classList.toggle("bcm-dark", dark);
+  }
+
+  /** Another shot may have another shape and another number of steps. */
+  describe() {
+    const about = this.model.get("_about");
+    this.scene.describe(about);
+    this.panel.describe(about, this.model.get("refine"));
+    this.refresh();
+  }
+
+  /** @param {string} [instead] what to say in the place of what is shown */
+  refresh(instead = "") {
+    const { store, model } = this;
+    const about = model.get("_about");
+    this.scene.refresh();
+    /** @type {Record<string, string>} */
+    const away = {
+      busy: "the kernel is busy",
+      gone: "The kernel does not answer. If it was restarted, run the cell again.",
+    };
+    const draft = store.picture?.what === "draft" && model.get("refine");
+    const resting = draft ? `all ${about.usual_steps} steps at rest` : "";
+    this.status.textContent = away[store.state] || this.done || instead || resting
+      || (store.picture ? about.model : "connecting to the kernel");
+    this.status.classList.toggle("bcm-far", store.state === "gone");
+    dress(this.go, this.playing ? "pause" : "play", this.playing ? "stop (space)" : "play (space)");
+  }
+
+  /** @param {number} seconds the clock */
+  paint(seconds) {
+    const { picture } = this.store;
+    if (!this.scene.paint(seconds) || !picture) return;
+    // What is painted answers so many of this page's wishes.
+    if (picture.mine) this.root.dataset.shown = String(picture.n);
+    this.root.dataset.what = picture.what;
+  }
+
+  // --- hands ------------------------------------------------------------------------------------
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    if (notebooks(event)) return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    const writing = target instanceof HTMLTextAreaElement
+      || (target instanceof HTMLInputElement && target.type === "text");
+    const pressed = (target instanceof HTMLButtonElement || target.tagName === "SUMMARY")
+      && [" ", "Enter"].includes(event.key);
+    if (event.key !== "Tab") event.stopPropagation();
+    /** @type {Record<string, () => void>} */
+    const acts = {
+      " ": () => this.play(!this.playing), k: () => this.keep(), c: () => this.copy(),
+      r: () => this.panel.seed.roll(), "?": () => this.toggleHelp(), escape: () => this.leave(),
+    };
+    const act = acts[event.key.toLowerCase()];
+    if (!act || pressed || (writing && event.key !== "Escape")) return;
+    event.preventDefault();
+    act();
+  }
+
+  /** @param {boolean} playing @param {boolean} tell whether Python is told */
+  play(playing, tell = true) {
+    this.playing = playing;
+    this.clock.play(playing);
+    this.refresh();
+    if (!tell) return;
+    this.model.set("playing", playing);
+    this.model.save_changes();
+  }
+
+  keep() {
+    if (this.keeper.disabled) return;
+    this.keeper.disabled = true;
+    this.note("keeping it");
+    this.store.keep();
+  }
+
+  async copy() {
+    const done = await copy(this.store.code, this.root);
+    this.note(done ? "copied" : "print view.code to copy it");
+  }
+
+  /** Say for some seconds what was done. @param {string} text */
+  note(text) {
+    this.done = text;
+    this.spoken.textContent = text;
+    clearTimeout(this.fading);
+    this.fading = setTimeout(() => {
+      this.done = "";
+      this.refresh();
+    }, NOTED);
+    this.refresh();
+  }
+
+  toggleHelp() {
+    this.help.hidden = !this.help.hidden;
+  }
+
+  /** Esc: close the help, then leave a field, then the view. */
+  leave() {
+    if (!this.help.hidden) return this.toggleHelp();
+    const active = /** @type {HTMLElement | null} */ (document.activeElement);
+    if (active !== this.root && this.root.contains(active)) return this.root.focus();
+    const outside = /** @type {HTMLElement | null} */ (this.root.parentElement?.closest("[tabindex]"));
+    this.root.blur();
+    outside?.focus({ preventScroll: true });
+  }
+
+  /** @param {string} text */
+  complain(text) {
+    this.keeper.disabled = false;
+    this.done = "";
+    this.toast.textContent = text;
+    this.toast.hidden = false;
+  }
+
+  close() {
+    this.ending.abort();
+    clearTimeout(this.fading);
+    this.panel.close();
+    this.clock.stop();
+    this.root.remove();
+  }
+}
+
+/** A button with a word instead of an icon. @type {(word: string, label: string, act: () => void) => HTMLButtonElement} */
+function worded(word, label, act) {
+  const made = button("play", label, act);
+  made.textContent = word;
+  return made;
+}
+
+/** @param {() => void} close */
+function helpBox(close) {
+  const box = element("div", "bcm-help");
+  box.hidden = true;
+  box.setAttribute("role", "note");
+  const keys = element("dl", "bcm-keys");
+  for (const [key, what] of HELP) keys.append(element("dt", "", key), element("dd", "", what));
+  box.append(keys, button("close", "close the help (Esc)", close));
+  return box;
+}
+
+/** The static picture beside the view is hidden while the view is there. @param {string} name */
+function hideStatic(name) {
+  if (!/^[\w-]+$/.test(name)) return "";
+  return `.${name}{display:none}\n.jp-OutputArea-child:has(.${name}){display:none}`;
+}

@@ -1,0 +1,57 @@
+// What a surface must know of the page around it: its size, its colours, whether it is seen.
+
+import { element, ground } from "./dom.js";
+
+// Milliseconds that a kernel may take before it is held to be none.
+const PATIENCE = 8000;
+
+/**
+ * @param {HTMLElement} root
+ * @param {AbortSignal} signal ends it
+ * @param {{resized: () => void, seen: (seen: boolean) => void, themed: () => void}} acts
+ */
+export function follow(root, signal, { resized, seen, themed }) {
+  const sizes = new ResizeObserver(resized);
+  sizes.observe(root);
+  const sight = new IntersectionObserver((entries) => seen(entries[entries.length - 1].isIntersecting));
+  sight.observe(root);
+  const themes = new MutationObserver(themed);
+  themes.observe(document.body, { attributes: true });
+  themes.observe(document.documentElement, { attributes: true });
+  signal.addEventListener("abort", () => {
+    for (const observer of [sizes, sight, themes]) observer.disconnect();
+  });
+}
+
+/** Paint the same ground as the page. @param {HTMLElement} root @param {HTMLElement} host */
+export function theme(root, host) {
+  const { color, dark } = ground(host);
+  root.style.setProperty("--bcm-paper", color);
+  root.classList.toggle("bcm-dark", dark);
+}
+
+/**
+ * The static sheet beside a surface is hidden while the surface is there. Where no kernel answers,
+ * as in an exported page, the sheet is shown in the surface's place until one does.
+ * @param {HTMLElement} root
+ * @param {string} name the sheet's class; "" where there is none
+ * @param {import("./store.js").Store} store
+ * @param {AbortSignal} signal ends it
+ */
+export function standIn(root, name, store, signal) {
+  if (!/^[\w-]+$/.test(name)) return;
+  const hiding = /** @type {HTMLStyleElement} */ (element("style", "",
+    `.${name}{display:none}\n.jp-OutputArea-child:has(.${name}){display:none}`));
+  // In the head: a surface that is hidden itself must not take it along.
+  document.head.append(hiding);
+  const show = (/** @type {boolean} */ there) => {
+    root.hidden = !there;
+    hiding.media = there ? "" : "not all";
+  };
+  const waiting = setTimeout(() => show(store.ready), PATIENCE);
+  store.addEventListener("cells", () => show(true), { signal });
+  signal.addEventListener("abort", () => {
+    clearTimeout(waiting);
+    hiding.remove();
+  });
+}

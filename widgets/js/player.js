@@ -1,0 +1,41 @@
+// What plays all clips at once: play, place, speed.
+
+import { button, dress, element } from "./dom.js";
+import { openMenu } from "./menu.js";
+
+const SPEEDS = [0.25, 0.5, 1, 2, 4];
+
+export class Player {
+  /**
+   * @param {{play: () => void, scrub: (share: number) => void, speed: (speed: number) => void,
+   *   root: () => HTMLElement}} acts
+   */
+  constructor(acts) {
+    this.shown = 1;
+    this.node = element("div", "bcm-group bcm-right");
+    this.playing = button("pause", "stop all clips", acts.play);
+    this.place = /** @type {HTMLInputElement} */ (element("input", "bcm-range bcm-scrub"));
+    Object.assign(this.place, { type: "range", min: "0", max: "1", step: "0.001", value: "0" });
+    this.place.setAttribute("aria-label", "place in all clips");
+    this.place.title = "place in all clips";
+    this.place.addEventListener("input", () => acts.scrub(Number(this.place.value)));
+    this.speed = button("", "speed", () => openMenu(this.speed, SPEEDS.map((speed) => ({
+      label: `${speed}×`, on: speed === this.shown, act: () => acts.speed(speed),
+    })), acts.root()), "1×");
+    this.speed.setAttribute("aria-haspopup", "menu");
+    for (const one of [this.playing, this.speed]) one.classList.add("bcm-quiet");
+    this.node.append(this.playing, this.place, this.speed);
+  }
+
+  /** @param {number} share how far all clips are, 0 to 1 */
+  moved(share) {
+    if (!this.place.matches(":active")) this.place.value = String(share);
+  }
+
+  /** @param {boolean} playing @param {number} speed */
+  show(playing, speed) {
+    this.shown = speed;
+    dress(this.speed, "", `speed, ${speed}×`, `${speed}×`);
+    dress(this.playing, playing ? "pause" : "play", playing ? "stop all clips (space)" : "play all clips (space)");
+  }
+}

@@ -1,0 +1,77 @@
+// Tags of the chosen clips: words to give and to take.
+
+import { button, element } from "./dom.js";
+
+/** @typedef {import("./store.js").Store} Store */
+
+export class TagBox {
+  /**
+   * @param {Store} store
+   * @param {{rate: (cells: number[], marking: import("./store.js").Marking) => void, close: () => void}} acts
+   */
+  constructor(store, acts) {
+    this.store = store;
+    this.acts = acts;
+    /** @type {number[]} */
+    this.cells = [];
+    this.node = element("div", "bcm-tagbox");
+    this.node.hidden = true;
+    this.node.setAttribute("role", "dialog");
+    this.node.setAttribute("aria-label", "tags");
+    this.chips = element("div", "bcm-group bcm-wrap");
+    this.input = /** @type {HTMLInputElement} */ (element("input", "bcm-query"));
+    Object.assign(this.input, { type: "text", placeholder: "tag, then Enter", autocomplete: "off", maxLength: 100 });
+    this.input.dir = "auto";
+    this.input.setAttribute("aria-label", "new tag");
+    this.known = /** @type {HTMLDataListElement} */ (element("datalist"));
+    this.known.id = `bcm-tags-${Math.random().toString(36).slice(2)}`;
+    this.input.setAttribute("list", this.known.id);
+    this.input.addEventListener("keydown", (event) => this.onKey(event));
+    this.node.append(this.chips, this.input, this.known, button("close", "close (Esc)", acts.close));
+  }
+
+  /** @param {number[]} cells */
+  show(cells) {
+    this.cells = cells.filter((cell) => this.store.made(cell));
+    if (!this.cells.length) return;
+    this.node.hidden = false;
+    this.refresh();
+    this.input.value = "";
+    this.input.focus({ preventScroll: true });
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    const tag = this.input.value.split(/\s+/).filter(Boolean).join(" ");
+    if (event.key === "Enter" && tag) {
+      this.acts.rate(this.cells, { tag, on: true });
+      this.input.value = "";
+    } else if (event.key === "Enter" || event.key === "Escape") this.acts.close();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  refresh() {
+    if (this.node.hidden) return;
+    const { store, cells } = this;
+    const tags = [...new Set(cells.flatMap((cell) => store.mark(cell).tags))].sort();
+    const name = element("span", "bcm-zonename", cells.length === 1 ? "tags" : `tags of ${cells.length} clips`);
+    this.chips.replaceChildren(name, ...tags.map((tag) => {
+      const chip = element("span", "bcm-axischip");
+      const text = element("span", "bcm-chip", tag);
+      text.dir = "auto";
+      chip.append(text, button("close", `take the tag ${tag} away`, () => {
+        this.acts.rate(cells, { tag, on: false });
+        this.input.focus({ preventScroll: true });
+      }));
+      return chip;
+    }));
+    const all = new Set([...store.marks.values()].flatMap((mark) => mark.tags));
+    this.known.replaceChildren(...[...all].filter((tag) => !tags.includes(tag)).sort().map((tag) => {
+      const option = /** @type {HTMLOptionElement} */ (element("option"));
+      option.value = tag;
+      return option;
+    }));
+  }
+}
