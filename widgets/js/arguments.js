@@ -1,7 +1,8 @@
 // The model's own arguments: a field for each, made from what the model says of itself.
 
-import { button, dress, element } from "./dom.js";
+import { attributes, button, dress, element, on } from "./dom.js";
 import { option } from "./fields.js";
+import { CLOSE, PLUS } from "./icons.js";
 import { allowed, stepped } from "./slots.js";
 import { Values } from "./values.js";
 
@@ -28,7 +29,7 @@ class Argument {
     label.htmlFor = id;
     label.title = this.help();
     this.field = this.makeField(id);
-    this.several = button("plus", "", () => this.toggle());
+    this.several = button(PLUS, "", () => this.toggle());
     this.several.classList.add("bcm-quiet");
     this.values = new Values(name, {
       change: (rows) => acts.change(name, rows.length ? { many: rows } : null),
@@ -38,7 +39,7 @@ class Argument {
     });
     const note = element("span", "bcm-hidden", this.help());
     note.id = `${id}-help`;
-    this.field.setAttribute("aria-describedby", note.id);
+    attributes(this.field, { "aria-describedby": note.id });
     this.problem = element("p", "bcm-wrong");
     const row = element("div", "bcm-holder");
     row.append(this.field, this.values.node, this.several);
@@ -64,15 +65,15 @@ class Argument {
       const usual = control.default.toLowerCase();
       field.append(option("", usual ? `${control.default} (default)` : "as the model likes"));
       field.append(...(choices ?? []).filter((one) => one.toLowerCase() !== usual).map((one) => option(one, one)));
-      field.addEventListener("change", () => this.put(field.value));
+      on(field, "change", () => this.put(field.value));
       return field;
     }
     Object.assign(field, {
       type: "text", placeholder: control.default, autocomplete: "off", dir: "auto",
       inputMode: control.kind === "integer" ? "numeric" : control.kind === "number" ? "decimal" : "text",
     });
-    field.addEventListener("input", () => this.put(field.value));
-    field.addEventListener("keydown", (/** @type {any} */ event) => this.onKey(event));
+    on(field, "input", () => this.put(field.value));
+    on(field, "keydown", (/** @type {any} */ event) => this.onKey(event));
     return field;
   }
 
@@ -127,14 +128,14 @@ class Argument {
     const many = Boolean(this.many);
     this.field.hidden = many;
     this.values.node.hidden = !many;
-    dress(this.several, many ? "close" : "plus", many ? `one value of ${this.control.name}` : `several values of ${this.control.name}: an axis`);
+    dress(this.several, many ? CLOSE : PLUS, many ? `one value of ${this.control.name}` : `several values of ${this.control.name}: an axis`);
   }
 
   /** @param {string} text */
   complain(text) {
     this.problem.textContent = text;
     this.problem.hidden = !text;
-    this.field.setAttribute("aria-invalid", String(Boolean(text)));
+    attributes(this.field, { "aria-invalid": Boolean(text) });
   }
 }
 

@@ -1,6 +1,7 @@
 // Which axes are rows, which are columns, and which are held at one value: chips to drag or choose.
 
-import { button, element } from "./dom.js";
+import { attributes, button, element, on } from "./dom.js";
+import { NEXT, PREVIOUS } from "./icons.js";
 import { chooseAxes } from "./layout.js";
 import { openMenu } from "./menu.js";
 
@@ -40,8 +41,7 @@ export class Arrangement {
     this.store = store;
     this.options = options;
     this.node = element("div", "bcm-arrangement");
-    this.node.setAttribute("role", "group");
-    this.node.setAttribute("aria-label", "axes");
+    attributes(this.node, { role: "group", "aria-label": "axes" });
     this.drawn = "";
     this.dropped = -1e3;
   }
@@ -91,9 +91,11 @@ export class Arrangement {
     Object.assign(chip, { type: "button", title: `${name}: drag it, or press for its places` });
     chip.dir = "auto";
     chip.dataset.axis = name;
-    chip.setAttribute("aria-haspopup", "menu");
-    chip.setAttribute("aria-label", `${text}, ${zone === "fixed" ? "only this value" : zone}`);
-    chip.addEventListener("click", (event) => {
+    attributes(chip, {
+      "aria-haspopup": "menu",
+      "aria-label": `${text}, ${zone === "fixed" ? "only this value" : zone}`,
+    });
+    on(chip, "click", (event) => {
       event.stopPropagation();
       // The click at the end of a drag is none.
       if (event.detail && event.timeStamp - this.dropped < 100) return;
@@ -110,7 +112,7 @@ export class Arrangement {
       this.change(placed(places, name, "fixed", { label: next }), `${name} ${next}`);
     };
     box.append(
-      button("previous", `previous ${name}`, () => step(-1)), chip, button("next", `next ${name}`, () => step(1)),
+      button(PREVIOUS, `previous ${name}`, () => step(-1)), chip, button(NEXT, `next ${name}`, () => step(1)),
     );
     return box;
   }
@@ -138,7 +140,7 @@ export class Arrangement {
 
   /** @param {HTMLElement} chip @param {string} name */
   draggable(chip, name) {
-    chip.addEventListener("pointerdown", (down) => {
+    on(chip, "pointerdown", (down) => {
       if (down.button) return;
       const ending = new AbortController();
       const { signal } = ending;
@@ -166,9 +168,9 @@ export class Arrangement {
         this.dropped = event.timeStamp;
         if (event.type === "pointerup") this.drop(event, name);
       };
-      chip.addEventListener("pointermove", move, { signal });
-      chip.addEventListener("pointerup", end, { signal });
-      chip.addEventListener("pointercancel", end, { signal });
+      on(chip, "pointermove", move, { signal });
+      on(chip, "pointerup", end, { signal });
+      on(chip, "pointercancel", end, { signal });
     });
   }
 

@@ -1,6 +1,7 @@
 // The bar above the grid: what runs, how far it is, and the few controls that all cells share.
 
-import { button, dress, element } from "./dom.js";
+import { attributes, button, dress, element, on } from "./dom.js";
+import { FULL, PAUSE, PLAY, STOP } from "./icons.js";
 import { Player } from "./player.js";
 import { summary } from "./text.js";
 
@@ -16,10 +17,9 @@ export class Bar {
   constructor(store, acts) {
     this.store = store;
     this.node = element("div", "bcm-bar");
-    this.node.setAttribute("role", "toolbar");
-    this.node.setAttribute("aria-label", "run and view");
-    this.go = button("play", "run", () => this.toggle());
-    this.stop = button("stop", "stop the run; finished clips stay", () => store.steer("stop"));
+    attributes(this.node, { role: "toolbar", "aria-label": "run and view" });
+    this.go = button(PLAY, "run", () => this.toggle());
+    this.stop = button(STOP, "stop the run; finished clips stay", () => store.steer("stop"));
     this.title = element("span", "bcm-title");
     this.count = element("span", "bcm-count");
     this.message = element("span", "bcm-message");
@@ -28,11 +28,11 @@ export class Bar {
     this.track.append(this.fill);
     this.range = /** @type {HTMLInputElement} */ (element("input", "bcm-range"));
     Object.assign(this.range, { type: "range", min: "48", max: "320", step: "8" });
-    this.range.setAttribute("aria-label", "size of the cells");
+    attributes(this.range, { "aria-label": "size of the cells" });
     this.range.title = "size of the cells";
-    this.range.addEventListener("input", () => acts.size(Number(this.range.value)));
+    on(this.range, "input", () => acts.size(Number(this.range.value)));
     this.player = new Player(acts);
-    this.full = button("full", "full screen (F)", acts.full);
+    this.full = button(FULL, "full screen (F)", acts.full);
     this.full.classList.add("bcm-quiet");
     const help = button("", "keys (?)", acts.help, "?");
     help.classList.add("bcm-quiet");
@@ -61,10 +61,10 @@ export class Bar {
     const over = run?.status === "done" || run?.status === "cancelled";
     this.go.hidden = !run || (over && !missing);
     this.stop.hidden = !run || over;
-    if (run?.status === "running") dress(this.go, "pause", "pause the run", "Pause");
-    else if (over) dress(this.go, "play", "make what is missing", "Run the rest");
-    else dress(this.go, "play", "go on with the run", "Run");
-    dress(this.stop, "stop", "stop the run; finished clips stay", "Stop");
+    if (run?.status === "running") dress(this.go, PAUSE, "pause the run", "Pause");
+    else if (over) dress(this.go, PLAY, "make what is missing", "Run the rest");
+    else dress(this.go, PLAY, "go on with the run", "Run");
+    dress(this.stop, STOP, "stop the run; finished clips stay", "Stop");
     const counts = run?.counts ?? {};
     const finished = ["done", "cached", "failed", "cancelled"]
       .reduce((sum, status) => sum + (counts[status] ?? 0), 0);

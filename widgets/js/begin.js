@@ -1,7 +1,8 @@
 // What to begin with: a deck, a few words, or an earlier sweep.
 
-import { button, element } from "./dom.js";
+import { attributes, button, element, on } from "./dom.js";
 import { option } from "./fields.js";
+import { BACK } from "./icons.js";
 
 /** @typedef {import("./asking.js").Asking} Asking */
 
@@ -11,27 +12,29 @@ export class Begin {
     this.node = element("div", "bcm-begin");
     const select = (/** @type {string} */ label) => {
       const made = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
-      made.setAttribute("aria-label", label);
+      attributes(made, { "aria-label": label });
       return made;
     };
     this.deck = select("begin with a deck");
     this.deck.append(option("", "Begin with …"), ...about.decks.map((/** @type {any} */ one) => option(one.name, one.title)));
-    this.deck.addEventListener("change", () => {
+    on(this.deck, "change", () => {
       if (this.deck.value) asking.say("deck", { name: this.deck.value });
     });
     this.intent = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-intent"));
     Object.assign(this.intent, { type: "text", placeholder: "or say what you want, and press Enter", dir: "auto", maxLength: 1000 });
-    this.intent.setAttribute("aria-label", "what you want to make: the deck with most words in common is taken");
-    this.intent.addEventListener("keydown", (event) => {
+    attributes(this.intent, {
+      "aria-label": "what you want to make: the deck with most words in common is taken",
+    });
+    on(this.intent, "keydown", (event) => {
       if (event.key !== "Enter" || event.isComposing || event.shiftKey || !this.intent.value.trim()) return;
       event.preventDefault();
       asking.say("intent", { text: this.intent.value });
     });
-    this.undo = button("back", "take the deck or the earlier sweep back", () => asking.say("undo"), "Undo");
+    this.undo = button(BACK, "take the deck or the earlier sweep back", () => asking.say("undo"), "Undo");
     this.undo.classList.add("bcm-quiet");
     this.history = select("earlier sweeps");
     this.history.classList.add("bcm-right", "bcm-history");
-    this.history.addEventListener("change", () => {
+    on(this.history, "change", () => {
       if (this.history.value) asking.say("history", { key: this.history.value });
       this.history.value = "";
     });
@@ -84,7 +87,7 @@ export class Begin {
     this.bad = bad;
     this.said.textContent = text;
     this.said.classList.toggle("bcm-faulty", bad);
-    this.said.setAttribute("role", bad ? "alert" : "status");
+    attributes(this.said, { role: bad ? "alert" : "status" });
     this.reserve(this.noting);
     this.showHint("");
   }

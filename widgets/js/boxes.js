@@ -1,6 +1,7 @@
 // The small boxes over the cells: marks under the pointer, and the help.
 
-import { button, element, starRow } from "./dom.js";
+import { attributes, button, element, on, starRow } from "./dom.js";
+import { CLOSE, REJECT } from "./icons.js";
 import { HELP } from "./keys.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -14,13 +15,13 @@ import { HELP } from "./keys.js";
 export function hoverBar(store, hovered, rate) {
   const bar = element("div", "bcm-hover");
   const stars = starRow((n) => rate([hovered()], { stars: n }));
-  const reject = button("reject", "reject (X)", () =>
+  const reject = button(REJECT, "reject (X)", () =>
     rate([hovered()], { rejected: !store.mark(hovered()).rejected }));
-  const drop = button("close", "leave this clip out of the run", () => store.steer("drop", hovered()));
+  const drop = button(CLOSE, "leave this clip out of the run", () => store.steer("drop", hovered()));
   for (const one of [reject, drop]) one.tabIndex = -1;
   bar.append(stars.row, reject, drop);
   // A press beside a star doesn't open the clip.
-  bar.addEventListener("click", (event) => event.stopPropagation());
+  on(bar, "click", (event) => event.stopPropagation());
   /** @param {number} cell */
   const refresh = (cell) => {
     const mark = store.mark(cell);
@@ -37,12 +38,12 @@ export function hoverBar(store, hovered, rate) {
 export function helpBox(store, close) {
   const box = element("div", "bcm-help");
   box.hidden = true;
-  box.setAttribute("role", "note");
+  attributes(box, { role: "note" });
   const list = element("dl", "bcm-keys");
   const fill = () => list.replaceChildren(...HELP.flatMap(([keys, what, makes]) =>
     makes && !store.live ? [] : [element("dt", "", keys), element("dd", "", what)]));
   fill();
   store.addEventListener("cells", fill);
-  box.append(list, button("close", "close the help (Esc)", close));
+  box.append(list, button(CLOSE, "close the help (Esc)", close));
   return box;
 }

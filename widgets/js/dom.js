@@ -1,5 +1,7 @@
 // Small helpers for the page. Text from outside only ever becomes text.
 
+import { STAR } from "./icons.js";
+
 /**
  * @param {string} tag
  * @param {string} className
@@ -13,53 +15,47 @@ export function element(tag, className = "", text = undefined) {
   return made;
 }
 
-/** Paths on a 16 x 16 field. @type {Record<string, string>} */
-const ICONS = {
-  play: "M4 2.5v11l9-5.5z",
-  pause: "M4 3h3v10H4zM9 3h3v10H9z",
-  stop: "M3.5 3.5h9v9h-9z",
-  close: "M3.3 4.4l1.1-1.1L8 6.9l3.6-3.6 1.1 1.1L9.1 8l3.6 3.6-1.1 1.1L8 9.1l-3.6 3.6-1.1-1.1L6.9 8z",
-  previous: "M10.5 2.5L5 8l5.5 5.5 1.1-1.1L7.2 8l4.4-4.4z",
-  next: "M5.5 2.5L11 8l-5.5 5.5-1.1-1.1L8.8 8 4.4 3.6z",
-  again: "M8 2.5a5.5 5.5 0 015.2 3.7l1.6-.5-1 3.9-3.2-2.5 1.2-.4A4 4 0 108 12v1.5a5.5 5.5 0 010-11z",
-  tag: "M2 2h6l6 6-6 6-6-6zm3 1.8A1.2 1.2 0 105 6.2 1.2 1.2 0 005 3.8z",
-  compare: "M2 3h5v10H2zm7 0h5v10H9zM3.2 4.2v7.6h2.6V4.2zm7 0v7.6h2.6V4.2z",
-  full: "M2 2h4.5v1.5h-3v3H2zm7.5 0H14v4.5h-1.5v-3h-3zM2 9.5h1.5v3h3V14H2zm10.5 0H14V14H9.5v-1.5h3z",
-  plus: "M7.2 3h1.6v4.2H13v1.6H8.8V13H7.2V8.8H3V7.2h4.2z",
-  down: "M2.5 5.5L8 11l5.5-5.5-1.1-1.1L8 8.8 3.6 4.4z",
-  back: "M6.5 2.5L2 7l4.5 4.5V8.600c3.5 0 5.5 1 7 3.900-.4-4.2-2.600-6.600-7-7z",
-  dice: "M3.5 2h9A1.5 1.5 0 0114 3.5v9a1.5 1.5 0 01-1.5 1.5h-9A1.5 1.5 0 012 12.5v-9A1.5 1.5 0 013.5 2zm0 1.5v9h9v-9zM5 5h2v2H5zm4 4h2v2H9zM5 9h2v2H5zm4-4h2v2H9z",
-  star: "M8 1.6l1.9 4.1 4.5.5-3.3 3 .9 4.4L8 11.4l-4 2.2.9-4.4-3.3-3 4.5-.5z",
-  reject: "M8 1.5a6.5 6.5 0 100 13 6.5 6.5 0 000-13zM3 8a5 5 0 017.9-4.1L3.9 10.9A5 5 0 013 8zm5 5a5 5 0 01-2.9-.9l7-7A5 5 0 018 13z",
-};
+/** @param {Element} node @param {Record<string, string | number | boolean>} values by name */
+export function attributes(node, values) {
+  for (const [name, value] of Object.entries(values)) node.setAttribute(name, String(value));
+}
 
 /**
- * @param {string} name
+ * @template {keyof HTMLElementEventMap} T
+ * @param {EventTarget} target
+ * @param {T} type
+ * @param {(event: HTMLElementEventMap[T]) => void} act
+ * @param {AddEventListenerOptions} [how]
+ */
+export function on(target, type, act, how) {
+  target.addEventListener(type, /** @type {any} */ (act), how);
+}
+
+/**
+ * @param {string} path of `icons.js`
  * @returns {SVGElement}
  */
-export function icon(name) {
+export function icon(path) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("class", "bcm-icon");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", ICONS[name]);
-  svg.append(path);
+  attributes(svg, { viewBox: "0 0 16 16", "aria-hidden": "true", class: "bcm-icon" });
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  attributes(line, { d: path });
+  svg.append(line);
   return svg;
 }
 
 /**
- * @param {string} name of the icon
+ * @param {string} path of the icon; "" for none
  * @param {string} label what it does, for pointers and screen readers
  * @param {() => void} act
  * @param {string} [text] shown beside the icon
  * @returns {HTMLButtonElement}
  */
-export function button(name, label, act, text = "") {
+export function button(path, label, act, text = "") {
   const made = /** @type {HTMLButtonElement} */ (element("button", "bcm-button"));
   made.type = "button";
-  dress(made, name, label, text);
-  made.addEventListener("click", (event) => {
+  dress(made, path, label, text);
+  on(made, "click", (event) => {
     event.stopPropagation();
     act();
   });
@@ -69,16 +65,16 @@ export function button(name, label, act, text = "") {
 /**
  * Give a button another icon and label; does nothing when it has them already.
  * @param {HTMLButtonElement} made
- * @param {string} name
+ * @param {string} path
  * @param {string} label
  * @param {string} [text]
  */
-export function dress(made, name, label, text = "") {
-  const now = `${name}|${label}|${text}`;
+export function dress(made, path, label, text = "") {
+  const now = `${path}|${label}|${text}`;
   if (made.dataset.dress === now) return;
   made.dataset.dress = now;
-  made.replaceChildren(...(name in ICONS ? [icon(name)] : []), ...(text ? [element("span", "", text)] : []));
-  made.setAttribute("aria-label", label);
+  made.replaceChildren(...(path ? [icon(path)] : []), ...(text ? [element("span", "", text)] : []));
+  attributes(made, { "aria-label": label });
   made.title = label;
 }
 
@@ -89,7 +85,7 @@ export function dress(made, name, label, text = "") {
 export function starRow(act) {
   const row = element("div", "bcm-stars");
   const all = [1, 2, 3, 4, 5].map((stars) => {
-    const star = button("star", `${stars} ${stars === 1 ? "star" : "stars"}`, () =>
+    const star = button(STAR, `${stars} ${stars === 1 ? "star" : "stars"}`, () =>
       act(Number(row.dataset.stars) === stars ? 0 : stars));
     star.tabIndex = -1;
     return star;

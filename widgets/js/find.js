@@ -1,6 +1,7 @@
 // Finding: a line that says which clips are shown, and by what they are ordered.
 
-import { button, dress, element } from "./dom.js";
+import { attributes, button, dress, element, on } from "./dom.js";
+import { DOWN, REJECT } from "./icons.js";
 import { openMenu } from "./menu.js";
 import { parse } from "./query.js";
 
@@ -33,29 +34,28 @@ export class Find {
     this.store = store;
     this.options = options;
     this.node = element("div", "bcm-find");
-    this.node.setAttribute("role", "group");
-    this.node.setAttribute("aria-label", "find and order");
+    attributes(this.node, { role: "group", "aria-label": "find and order" });
     this.input = /** @type {HTMLInputElement} */ (element("input", "bcm-query"));
     Object.assign(this.input, {
       type: "search", placeholder: "find:  bee  stars>=3", spellcheck: false, autocomplete: "off",
     });
     this.input.dir = "auto";
-    this.input.setAttribute("aria-label", "find clips");
+    attributes(this.input, { "aria-label": "find clips" });
     this.input.title = "Words, or: stars>=3   tag:keep   is:rejected   insect:bee,moth   seconds<2   -not";
     this.problem = element("span", "bcm-problem");
     this.problem.id = `bcm-problem-${Math.random().toString(36).slice(2)}`;
-    this.problem.setAttribute("role", "status");
-    this.input.setAttribute("aria-describedby", this.problem.id);
-    this.input.addEventListener("input", () => {
+    attributes(this.problem, { role: "status" });
+    attributes(this.input, { "aria-describedby": this.problem.id });
+    on(this.input, "input", () => {
       clearTimeout(this.later);
       this.later = setTimeout(() => this.take(), PAUSE);
     });
-    this.input.addEventListener("focus", () => store.columns.want());
-    this.input.addEventListener("keydown", (event) => this.onKey(event));
-    this.input.addEventListener("blur", () => this.take());
-    this.hide = button("reject", "hide rejected clips", () => this.toggleHide(), "Hide");
-    this.sorted = button("down", "order", () => this.openSort());
-    this.sorted.setAttribute("aria-haspopup", "menu");
+    on(this.input, "focus", () => store.columns.want());
+    on(this.input, "keydown", (event) => this.onKey(event));
+    on(this.input, "blur", () => this.take());
+    this.hide = button(REJECT, "hide rejected clips", () => this.toggleHide(), "Hide");
+    this.sorted = button(DOWN, "order", () => this.openSort());
+    attributes(this.sorted, { "aria-haspopup": "menu" });
     this.node.append(this.input, this.problem, this.hide, this.sorted);
   }
 
@@ -79,7 +79,7 @@ export class Find {
     // Names of facts are known once Python has answered; it looks at the line again.
     const { problem } = columns.ready ? parse(text, columns.names()) : { problem: "" };
     this.problem.textContent = problem;
-    this.input.setAttribute("aria-invalid", String(Boolean(problem)));
+    attributes(this.input, { "aria-invalid": Boolean(problem) });
     if (!problem && text !== this.options.filter()) this.options.set("filter", text);
   }
 
@@ -120,10 +120,10 @@ export class Find {
     const [filter, sort] = [this.options.filter(), this.options.sort()];
     if (document.activeElement !== this.input) this.input.value = filter;
     const hidden = filter.split(/\s+/).includes(HIDE);
-    this.hide.setAttribute("aria-pressed", String(hidden));
+    attributes(this.hide, { "aria-pressed": hidden });
     this.hide.classList.toggle("bcm-on", hidden);
     const words = sort ? `${sort.replace(/^-/, "")} ${sort.startsWith("-") ? "↓" : "↑"}` : "Order";
-    dress(this.sorted, "down", sort ? `order: ${words}` : "order", words);
+    dress(this.sorted, DOWN, sort ? `order: ${words}` : "order", words);
     this.node.hidden = this.store.total < 2;
   }
 }

@@ -1,7 +1,8 @@
 // What a sweep costs, how it is laid out and called, and the run.
 
-import { button, copy, dress, element } from "./dom.js";
+import { attributes, button, copy, dress, element, on } from "./dom.js";
 import { fill, option, problem } from "./fields.js";
+import { PAUSE, PLAY, PLUS, STOP } from "./icons.js";
 import { costs, runWords } from "./slots.js";
 
 /** @typedef {import("./asking.js").Asking} Asking */
@@ -12,25 +13,25 @@ export class Foot {
     const foot = element("div", "bcm-foot");
     this.layout = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
     this.layout.append(option("product", "all combinations"), option("zip", "in pairs"));
-    this.layout.setAttribute("aria-label", "how axes are combined");
-    this.layout.addEventListener("change", () => asking.change((state) => { state.layout = this.layout.value; }));
+    attributes(this.layout, { "aria-label": "how axes are combined" });
+    on(this.layout, "change", () => asking.change((state) => { state.layout = this.layout.value; }));
     this.sample = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-amount"));
     Object.assign(this.sample, { type: "text", inputMode: "numeric", placeholder: "all", autocomplete: "off" });
-    this.sample.setAttribute("aria-label", "draw so many; empty for all");
-    this.sample.addEventListener("input", () => asking.change((state) => {
+    attributes(this.sample, { "aria-label": "draw so many; empty for all" });
+    on(this.sample, "input", () => asking.change((state) => {
       const n = Number(this.sample.value);
       state.sample = this.sample.value.trim() && Number.isInteger(n) && n > 0 && n <= 1e6 ? n : null;
     }));
     this.name = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-sweepname"));
     Object.assign(this.name, { type: "text", placeholder: "name of the sweep", maxLength: 120, dir: "auto", autocomplete: "off" });
-    this.name.setAttribute("aria-label", "name of the sweep, to find it again");
-    this.name.addEventListener("input", () => asking.change((state) => { state.name = this.name.value; }));
-    this.go = button("play", "run", () => asking.say("run"), "Run");
+    attributes(this.name, { "aria-label": "name of the sweep, to find it again" });
+    on(this.name, "input", () => asking.change((state) => { state.name = this.name.value; }));
+    this.go = button(PLAY, "run", () => asking.say("run"), "Run");
     this.go.classList.add("bcm-primary");
-    this.pause = button("pause", "pause the run", () => asking.say("pause"), "Pause");
-    this.stop = button("stop", "stop the run; finished clips stay", () => asking.say("stop"), "Stop");
+    this.pause = button(PAUSE, "pause the run", () => asking.say("pause"), "Pause");
+    this.stop = button(STOP, "stop the run; finished clips stay", () => asking.say("stop"), "Stop");
     this.costs = element("div", "bcm-costs");
-    this.costs.setAttribute("role", "status");
+    attributes(this.costs, { role: "status" });
     this.problem = problem();
     const how = element("div", "bcm-group bcm-how");
     const draw = element("span", "bcm-group");
@@ -68,7 +69,7 @@ export class Foot {
     this.stop.hidden = !(going || paused);
     this.go.hidden = going;
     const words = runWords(found);
-    dress(this.go, "play", paused ? "go on with the run" : words, paused ? "Go on" : words);
+    dress(this.go, PLAY, paused ? "go on with the run" : words, paused ? "Go on" : words);
     this.go.disabled = !paused && (bad > 0 || !found.serial);
   }
 }
@@ -80,8 +81,8 @@ export class Code {
     this.code = element("pre", "bcm-code");
     this.code.tabIndex = 0;
     const done = element("span", "bcm-copied");
-    done.setAttribute("role", "status");
-    const copies = button("plus", "copy the code", async () => {
+    attributes(done, { role: "status" });
+    const copies = button(PLUS, "copy the code", async () => {
       done.textContent = (await copy(this.code.textContent ?? "", this.node)) ? "copied" : "select the text and copy it";
     });
     copies.textContent = "Copy";

@@ -1,5 +1,6 @@
 // What hands do with the cells: keys, pointers, selection.
 
+import { on } from "./dom.js";
 import { commandFor, notebooks } from "./keys.js";
 import { neighbour, rectangle } from "./layout.js";
 
@@ -20,19 +21,19 @@ export class Hands {
     /** @type {number | undefined} */
     this.holding = undefined;
     const { root, scroller: { node } } = view;
-    root.addEventListener("keydown", (event) => this.onKey(event));
-    node.addEventListener("pointermove", (event) => this.onPoint(event));
-    node.addEventListener("pointerleave", () => this.unhover());
-    node.addEventListener("pointerdown", (event) => this.onDown(event));
+    on(root, "keydown", (event) => this.onKey(event));
+    on(node, "pointermove", (event) => this.onPoint(event));
+    on(node, "pointerleave", () => this.unhover());
+    on(node, "pointerdown", (event) => this.onDown(event));
     // A finger that scrolls cancels its pointer.
     for (const end of ["pointerup", "pointercancel"]) node.addEventListener(end, () => clearTimeout(this.holding));
-    node.addEventListener("contextmenu", (event) => {
+    on(node, "contextmenu", (event) => {
       if (!this.touched) return;
       event.preventDefault();
       event.stopPropagation();
     });
-    node.addEventListener("click", (event) => this.onClick(event));
-    node.addEventListener("focus", () => {
+    on(node, "click", (event) => this.onClick(event));
+    on(node, "focus", () => {
       const { scroller, choice } = view;
       if (!scroller.table.place(scroller.current) && choice.length && node.matches(":focus-visible")) {
         view.goTo(choice[0]);

@@ -1,7 +1,8 @@
 // The large view: one clip with everything that made it, or up to eight side by side.
 
 import { differing, words } from "./differ.js";
-import { button, copy, dress, element, starRow } from "./dom.js";
+import { attributes, button, copy, dress, element, on, starRow } from "./dom.js";
+import { CLOSE, COMPARE, NEXT, PREVIOUS, REJECT, STOP } from "./icons.js";
 import { Stage } from "./stage.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -33,20 +34,20 @@ export class Large {
     this.node = element("div", "bcm-large");
     this.node.hidden = true;
     this.node.tabIndex = -1;
-    this.node.setAttribute("role", "dialog");
+    attributes(this.node, { role: "dialog" });
     this.stars = starRow((stars) => acts.rate([this.cell], { stars }));
-    this.reject = button("reject", "reject (X)", () => acts.rate([this.cell], { rejected: !this.mark().rejected }));
+    this.reject = button(REJECT, "reject (X)", () => acts.rate([this.cell], { rejected: !this.mark().rejected }));
     this.place = element("span", "bcm-place");
     this.place.dir = "auto";
-    this.previous = button("previous", "previous clip (←)", () => this.step(-1));
-    this.next = button("next", "next clip (→)", () => this.step(1));
-    this.drop = button("stop", "leave this clip out of the run", () => store.steer("drop", this.cell), "Leave out");
-    this.flicker = button("compare", "one in place of the other (V)", () => this.toggleFlicker(), "Flicker");
+    this.previous = button(PREVIOUS, "previous clip (←)", () => this.step(-1));
+    this.next = button(NEXT, "next clip (→)", () => this.step(1));
+    this.drop = button(STOP, "leave this clip out of the run", () => store.steer("drop", this.cell), "Leave out");
+    this.flicker = button(COMPARE, "one in place of the other (V)", () => this.toggleFlicker(), "Flicker");
     const head = element("div", "bcm-largehead");
     const left = element("div", "bcm-group");
     left.append(this.previous, this.next, this.place);
     const right = element("div", "bcm-group bcm-right");
-    right.append(this.flicker, this.drop, this.stars.row, this.reject, button("close", "close (Esc)", acts.close));
+    right.append(this.flicker, this.drop, this.stars.row, this.reject, button(CLOSE, "close (Esc)", acts.close));
     head.append(left, right);
     this.field = element("div", "bcm-panes");
     this.side = element("div", "bcm-side");
@@ -78,7 +79,9 @@ export class Large {
     this.cells = cells.slice(0, MOST);
     this.at = 0;
     this.node.hidden = false;
-    this.node.setAttribute("aria-label", this.several ? `${this.cells.length} clips side by side` : "clip");
+    attributes(this.node, {
+      "aria-label": this.several ? `${this.cells.length} clips side by side` : "clip",
+    });
     this.panes = this.cells.map((cell, i) => new Pane(this.store, cell, () => this.look(i)));
     this.field.replaceChildren(...this.panes.map((pane) => pane.node));
     this.field.dataset.count = String(this.cells.length);
@@ -139,12 +142,12 @@ export class Large {
     this.place.textContent = this.several ? `${this.at + 1} of ${this.cells.length}: ${label}` : label;
     const mark = this.mark();
     this.stars.show(mark.stars);
-    dress(this.reject, "reject", mark.rejected ? "take the rejection back (X)" : "reject (X)");
+    dress(this.reject, REJECT, mark.rejected ? "take the rejection back (X)" : "reject (X)");
     this.reject.classList.toggle("bcm-on", mark.rejected);
-    this.reject.setAttribute("aria-pressed", String(mark.rejected));
+    attributes(this.reject, { "aria-pressed": mark.rejected });
     const flickers = this.node.classList.contains("bcm-flickers");
     this.flicker.hidden = !this.several;
-    this.flicker.setAttribute("aria-pressed", String(flickers));
+    attributes(this.flicker, { "aria-pressed": flickers });
     this.flicker.classList.toggle("bcm-on", flickers);
     this.stars.row.hidden = this.reject.hidden = !store.made(this.cell);
     const status = store.cells.get(this.cell)?.status;
@@ -191,7 +194,7 @@ export class Large {
     const code = element("pre", "bcm-code", detail.code);
     code.tabIndex = 0;
     this.copied = element("span", "bcm-copied");
-    this.copied.setAttribute("role", "status");
+    attributes(this.copied, { role: "status" });
     const row = element("div", "bcm-group bcm-wrap");
     for (const [what, key] of /** @type {[Copied, string][]} */ ([["code", "Y"], ["prompt", "P"], ["seed", "S"]])) {
       const one = button("", `copy the ${what} (${key})`, () => this.copy(what), `Copy ${what}`);
@@ -245,7 +248,7 @@ class Pane {
     this.node = element("div", "bcm-pane");
     this.text = element("div", "bcm-panetext");
     this.node.append(this.stage.node, this.text);
-    this.node.addEventListener("click", look);
+    on(this.node, "click", look);
   }
 
   /** @param {{word: string, shared: boolean}[]} prompt @param {{name: string, value: string}[]} table */

@@ -1,10 +1,10 @@
 // The live view's dials: sliders, texts and seeds, each with a label and a figure.
 
-import { button, element } from "./dom.js";
+import { attributes, button, element, on } from "./dom.js";
+import { DICE } from "./icons.js";
 
 /** @typedef {{name: string, least: number, most: number, step: number, usual: number}} Slider */
 
-const DICE = "M3.5 1.5h9a2 2 0 012 2v9a2 2 0 01-2 2h-9a2 2 0 01-2-2v-9a2 2 0 012-2zm0 1.4a.6.6 0 00-.6.6v9c0 .3.3.6.6.6h9c.3 0 .6-.3.6-.6v-9a.6.6 0 00-.6-.6zM5.3 4.2a1.1 1.1 0 110 2.2 1.1 1.1 0 010-2.2zm5.4 0a1.1 1.1 0 110 2.2 1.1 1.1 0 010-2.2zM8 6.9a1.1 1.1 0 110 2.2 1.1 1.1 0 010-2.2zM5.3 9.6a1.1 1.1 0 110 2.2 1.1 1.1 0 010-2.2zm5.4 0a1.1 1.1 0 110 2.2 1.1 1.1 0 010-2.2z";
 let made = 0;
 
 /** A seed that nobody has chosen. */
@@ -47,17 +47,17 @@ export function sliderRow({ label, least, most, step, usual, words, say }, turne
   const refresh = () => {
     const value = Number(input.value);
     shown.textContent = text(value);
-    input.setAttribute("aria-valuetext", (say ?? text)(value));
+    attributes(input, { "aria-valuetext": (say ?? text)(value) });
   };
   const set = (/** @type {number} */ value) => {
     input.value = String(value);
     refresh();
   };
-  input.addEventListener("input", () => {
+  on(input, "input", () => {
     refresh();
     turned();
   });
-  input.addEventListener("dblclick", () => {
+  on(input, "dblclick", () => {
     set(usual);
     turned();
   });
@@ -77,8 +77,8 @@ export function promptBox(label, hint, turned) {
   const area = /** @type {HTMLTextAreaElement} */ (element("textarea", "bcm-words"));
   Object.assign(area, { rows: 2, placeholder: hint, spellcheck: false, dir: "auto", maxLength: 4000 });
   box.append(element("span", "bcm-dialname", label), area);
-  area.addEventListener("input", () => turned(true));
-  area.addEventListener("change", () => turned(false));
+  on(area, "input", () => turned(true));
+  on(area, "change", () => turned(false));
   return { box, area };
 }
 
@@ -93,18 +93,17 @@ export function seedBox(label, turned) {
   const input = /** @type {HTMLInputElement} */ (element("input", "bcm-digits"));
   Object.assign(input, { type: "text", inputMode: "numeric", pattern: "[0-9]*", autocomplete: "off" });
   input.id = name.htmlFor = `bcm-dial-${++made}`;
-  input.addEventListener("input", () => {
+  on(input, "input", () => {
     const right = /^\d{1,19}$/.test(input.value) && BigInt(input.value) < 2n ** 63n;
-    input.setAttribute("aria-invalid", String(!right));
+    attributes(input, { "aria-invalid": !right });
     if (right) turned();
   });
   const rolled = () => {
     input.value = roll();
-    input.setAttribute("aria-invalid", "false");
+    attributes(input, { "aria-invalid": "false" });
     turned();
   };
-  const dice = button("play", `roll ${label.toLowerCase()}`, rolled);
-  dice.querySelector("path")?.setAttribute("d", DICE);
+  const dice = button(DICE, `roll ${label.toLowerCase()}`, rolled);
   dice.classList.add("bcm-quiet");
   box.append(name, input, dice);
   return { box, input, roll: rolled };

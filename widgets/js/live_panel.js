@@ -1,6 +1,6 @@
 // The live view's panel: all dials, read and set together.
 
-import { element } from "./dom.js";
+import { attributes, element } from "./dom.js";
 import { percent, promptBox, seedBox, sliderRow } from "./live_dials.js";
 
 const TYPING = 250;
@@ -106,8 +106,7 @@ export class Panel {
 /** @param {string} name @param {HTMLElement[]} parts */
 function group(name, ...parts) {
   const made = element("div", "bcm-dials");
-  made.setAttribute("role", "group");
-  made.setAttribute("aria-label", name);
+  attributes(made, { role: "group", "aria-label": name });
   made.append(...parts);
   return made;
 }

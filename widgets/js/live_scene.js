@@ -1,7 +1,7 @@
 // The live view's clip: it plays, and it is a pad for the two blends.
 
 import { frameAt } from "./clock.js";
-import { element } from "./dom.js";
+import { attributes, element, on } from "./dom.js";
 
 /** @typedef {import("./live_store.js").LiveStore} LiveStore */
 
@@ -18,13 +18,12 @@ export class Scene {
     this.drawn = "";
     this.node = element("div", "bcm-scene");
     this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-view"));
-    this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", "the clip");
+    attributes(this.canvas, { role: "img", "aria-label": "the clip" });
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.badge = element("div", "bcm-badge");
     this.dot = element("div", "bcm-dot");
     this.node.append(this.canvas, this.badge, this.dot);
-    this.node.addEventListener("pointerdown", (event) => this.press(event));
+    on(this.node, "pointerdown", (event) => this.press(event));
   }
 
   /** @param {any} about */
@@ -81,7 +80,7 @@ export class Scene {
     const options = { signal: ending.signal };
     let moved = false;
     node.setPointerCapture(event.pointerId);
-    node.addEventListener("pointermove", (/** @type {PointerEvent} */ now) => {
+    on(node, "pointermove", (/** @type {PointerEvent} */ now) => {
       moved ||= Math.hypot(now.clientX - event.clientX, now.clientY - event.clientY) > FAR;
       if (!moved) return;
       const box = node.getBoundingClientRect();

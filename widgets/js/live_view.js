@@ -1,7 +1,8 @@
 // One live view: the clip, the dials, and what hands do with them.
 
 import { Clock } from "./clock.js";
-import { button, copy, dress, element, ground } from "./dom.js";
+import { attributes, button, copy, dress, element, ground, on } from "./dom.js";
+import { CLOSE, PAUSE, PLAY } from "./icons.js";
 import { guard, notebooks } from "./keys.js";
 import { Panel } from "./live_panel.js";
 import { Scene } from "./live_scene.js";
@@ -38,7 +39,7 @@ export class LiveView {
       play: () => this.play(!this.playing), blend: (across, up) => this.drag(across, up),
     });
     this.panel = new Panel(model.get("_about"), () => this.turn());
-    this.go = button("play", "play (space)", () => this.play(!this.playing));
+    this.go = button(PLAY, "play (space)", () => this.play(!this.playing));
     this.status = element("span", "bcm-status");
     /** What was done just now, in a word. */
     this.done = "";
@@ -47,10 +48,10 @@ export class LiveView {
     this.keeper = worded("Keep", "keep it in the library (K)", () => this.keep());
     this.help = helpBox(() => this.toggleHelp());
     this.toast = element("div", "bcm-toast");
-    this.toast.setAttribute("role", "alert");
+    attributes(this.toast, { role: "alert" });
     this.toast.hidden = true;
     this.spoken = element("div", "bcm-hidden");
-    this.spoken.setAttribute("aria-live", "polite");
+    attributes(this.spoken, { "aria-live": "polite" });
     const right = element("div", "bcm-group bcm-right");
     right.append(
       this.keeper, worded("Copy as code", "copy it as code (C)", () => this.copy()),
@@ -105,22 +106,22 @@ export class LiveView {
 
   listen() {
     const { store, model, ending: { signal } } = this;
-    const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
+    const hear = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
       store.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
-    on("picture", () => {
+    hear("picture", () => {
       this.toast.hidden = true;
       this.refresh();
       this.clock.wake();
     });
-    on("step", ({ step, steps }) => this.refresh(`making it · step ${step} of ${steps}`));
-    on("state", () => this.refresh());
-    on("turned", ({ by, dials }) => {
+    hear("step", ({ step, steps }) => this.refresh(`making it · step ${step} of ${steps}`));
+    hear("state", () => this.refresh());
+    hear("turned", ({ by, dials }) => {
       if (by === this) return;
       this.panel.set(dials);
       this.place();
     });
-    on("problem", (text) => this.complain(text));
-    on("kept", (count) => {
+    hear("problem", (text) => this.complain(text));
+    hear("kept", (count) => {
       this.keeper.disabled = false;
       this.note(`${count} kept`);
     });
@@ -132,11 +133,11 @@ export class LiveView {
     ];
     for (const [name, act] of traits) {
       model.on(`change:${name}`, act);
-      signal.addEventListener("abort", () => model.off(`change:${name}`, act));
+      on(signal, "abort", () => model.off(`change:${name}`, act));
     }
     // Before the document, where Jupyter listens.
-    window.addEventListener("keydown", (event) => guard(event, this.root), { capture: true, signal });
-    this.root.addEventListener("keydown", (event) => this.onKey(event));
+    on(window, "keydown", (event) => guard(event, this.root), { capture: true, signal });
+    on(this.root, "keydown", (event) => this.onKey(event));
   }
 
   watch() {
@@ -148,7 +149,7 @@ export class LiveView {
     const themes = new MutationObserver(() => this.theme());
     themes.observe(document.body, { attributes: true });
     themes.observe(document.documentElement, { attributes: true });
-    this.ending.signal.addEventListener("abort", () => {
+    on(this.ending.signal, "abort", () => {
       sight.disconnect();
       themes.disconnect();
     });
@@ -183,7 +184,7 @@ export class LiveView {
     this.status.textContent = away[store.state] || this.done || instead || resting
       || (store.picture ? about.model : "connecting to the kernel");
     this.status.classList.toggle("bcm-far", store.state === "gone");
-    dress(this.go, this.playing ? "pause" : "play", this.playing ? "stop (space)" : "play (space)");
+    dress(this.go, this.playing ? PAUSE : PLAY, this.playing ? "stop (space)" : "play (space)");
   }
 
   /** @param {number} seconds the clock */
@@ -284,7 +285,7 @@ export class LiveView {
 
 /** A button with a word instead of an icon. @type {(word: string, label: string, act: () => void) => HTMLButtonElement} */
 function worded(word, label, act) {
-  const made = button("play", label, act);
+  const made = button(PLAY, label, act);
   made.textContent = word;
   return made;
 }
@@ -293,10 +294,10 @@ function worded(word, label, act) {
 function helpBox(close) {
   const box = element("div", "bcm-help");
   box.hidden = true;
-  box.setAttribute("role", "note");
+  attributes(box, { role: "note" });
   const keys = element("dl", "bcm-keys");
   for (const [key, what] of HELP) keys.append(element("dt", "", key), element("dd", "", what));
-  box.append(keys, button("close", "close the help (Esc)", close));
+  box.append(keys, button(CLOSE, "close the help (Esc)", close));
   return box;
 }
 

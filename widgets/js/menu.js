@@ -1,6 +1,6 @@
 // A small menu inside the widget: popups outside it would be cut off by the notebook.
 
-import { element } from "./dom.js";
+import { attributes, element, on } from "./dom.js";
 
 /**
  * @typedef {{label: string, act?: () => void, on?: boolean, heading?: boolean, title?: string}} Item
@@ -20,29 +20,28 @@ export function openMenu(anchor, items, root) {
   closeOpen?.();
   if (again) return;
   const menu = element("div", "bcm-menu");
-  menu.setAttribute("role", "menu");
-  menu.setAttribute("aria-label", anchor.getAttribute("aria-label") ?? "");
+  attributes(menu, { role: "menu", "aria-label": anchor.getAttribute("aria-label") ?? "" });
   const ending = new AbortController();
   const close = () => {
     closeOpen = null;
     ending.abort();
-    anchor.setAttribute("aria-expanded", "false");
+    attributes(anchor, { "aria-expanded": "false" });
     const held = menu.contains(document.activeElement);
     menu.remove();
     if (held && anchor.isConnected) anchor.focus({ preventScroll: true });
   };
   closeOpen = close;
   for (const item of items) menu.append(item.heading ? element("div", "bcm-menuhead", item.label) : entry(item, close));
-  menu.addEventListener("keydown", (event) => onKey(event, menu, close));
+  on(menu, "keydown", (event) => onKey(event, menu, close));
   // A press elsewhere closes it; that press does what it does.
-  window.addEventListener("pointerdown", (event) => {
+  on(window, "pointerdown", (event) => {
     const at = /** @type {Node} */ (event.composedPath()[0]);
     if (!menu.contains(at) && !anchor.contains(at)) close();
   }, { capture: true, signal: ending.signal });
-  menu.addEventListener("focusout", (event) => {
+  on(menu, "focusout", (event) => {
     if (event.relatedTarget && !menu.contains(/** @type {Node} */ (event.relatedTarget))) close();
   });
-  anchor.setAttribute("aria-expanded", "true");
+  attributes(anchor, { "aria-expanded": "true" });
   root.append(menu);
   place(menu, anchor, root);
   const chosen = /** @type {HTMLElement | null} */ (menu.querySelector("[aria-checked=true]"));
@@ -57,9 +56,9 @@ function entry(item, close) {
   made.tabIndex = -1;
   made.dir = "auto";
   made.title = item.title ?? "";
-  made.setAttribute("role", item.on === undefined ? "menuitem" : "menuitemradio");
+  attributes(made, { role: item.on === undefined ? "menuitem" : "menuitemradio" });
   if (item.on !== undefined) made.setAttribute("aria-checked", String(item.on));
-  made.addEventListener("click", (event) => {
+  on(made, "click", (event) => {
     event.stopPropagation();
     close();
     item.act?.();

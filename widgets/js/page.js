@@ -1,6 +1,6 @@
 // What a surface must know of the page around it: its size, its colours, whether it is seen.
 
-import { element, ground } from "./dom.js";
+import { element, ground, on } from "./dom.js";
 
 // Milliseconds that a kernel may take before it is held to be none.
 const PATIENCE = 8000;
@@ -18,7 +18,7 @@ export function follow(root, signal, { resized, seen, themed }) {
   const themes = new MutationObserver(themed);
   themes.observe(document.body, { attributes: true });
   themes.observe(document.documentElement, { attributes: true });
-  signal.addEventListener("abort", () => {
+  on(signal, "abort", () => {
     for (const observer of [sizes, sight, themes]) observer.disconnect();
   });
 }
@@ -50,7 +50,7 @@ export function standIn(root, name, store, signal) {
   };
   const waiting = setTimeout(() => show(store.ready), PATIENCE);
   store.addEventListener("cells", () => show(true), { signal });
-  signal.addEventListener("abort", () => {
+  on(signal, "abort", () => {
     clearTimeout(waiting);
     hiding.remove();
   });

@@ -2,7 +2,7 @@
 
 import { Arguments } from "./arguments.js";
 import { Begin } from "./begin.js";
-import { element, ground } from "./dom.js";
+import { attributes, element, ground, on } from "./dom.js";
 import { problem, row } from "./fields.js";
 import { Code, Foot } from "./foot.js";
 import { guard, notebooks, notebooksWhileTyping } from "./keys.js";
@@ -25,7 +25,7 @@ export class PanelView {
     this.status = "";
     this.about = model.get("_about");
     this.live = element("div", "bcm-hidden");
-    this.live.setAttribute("aria-live", "polite");
+    attributes(this.live, { "aria-live": "polite" });
     const say = (/** @type {string} */ text) => { this.live.textContent = text; };
     this.say = say;
     /** @type {Map<string, {node: HTMLElement, values: Values, problem: HTMLElement}>} */
@@ -46,8 +46,7 @@ export class PanelView {
     this.code = new Code();
     this.hiding = element("style");
     this.root = element("div", "bcm-root bcm-panel");
-    this.root.setAttribute("role", "form");
-    this.root.setAttribute("aria-label", `explore ${this.about.model}`);
+    attributes(this.root, { role: "form", "aria-label": `explore ${this.about.model}` });
     this.root.append(
       this.hiding, this.begin.node, this.begin.notes,
       row("Prompt", this.template.node, this.templateProblem), this.axisList, this.seeds.node,
@@ -74,16 +73,16 @@ export class PanelView {
     ];
     for (const [name, act] of traits) {
       model.on(`change:${name}`, act);
-      signal.addEventListener("abort", () => model.off(`change:${name}`, act));
+      on(signal, "abort", () => model.off(`change:${name}`, act));
     }
     const hear = (/** @type {any} */ content) => this.hear(content);
     model.on("msg:custom", hear);
-    signal.addEventListener("abort", () => model.off("msg:custom", hear));
+    on(signal, "abort", () => model.off("msg:custom", hear));
     const theirs = (/** @type {KeyboardEvent} */ event) =>
       (event.target instanceof HTMLElement && event.target.matches(TYPED) ? notebooksWhileTyping(event) : notebooks(event));
     // Before the document, where Jupyter listens.
-    window.addEventListener("keydown", (event) => guard(event, this.root, theirs), { capture: true, signal });
-    this.root.addEventListener("keydown", (event) => {
+    on(window, "keydown", (event) => guard(event, this.root, theirs), { capture: true, signal });
+    on(this.root, "keydown", (event) => {
       if (theirs(event)) {
         // Shift+Enter runs the cell: what was typed goes first.
         if (event.key === "Enter") asking.flush();
@@ -97,7 +96,7 @@ export class PanelView {
     // Lab puts the host on its page after this: only then is its ground known.
     const sizes = new ResizeObserver(() => this.theme());
     sizes.observe(this.root);
-    signal.addEventListener("abort", () => {
+    on(signal, "abort", () => {
       themes.disconnect();
       sizes.disconnect();
     });

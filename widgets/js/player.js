@@ -1,6 +1,7 @@
 // What plays all clips at once: play, place, speed.
 
-import { button, dress, element } from "./dom.js";
+import { attributes, button, dress, element, on } from "./dom.js";
+import { PAUSE, PLAY } from "./icons.js";
 import { openMenu } from "./menu.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
@@ -13,16 +14,16 @@ export class Player {
   constructor(acts) {
     this.shown = 1;
     this.node = element("div", "bcm-group bcm-right");
-    this.playing = button("pause", "stop all clips", acts.play);
+    this.playing = button(PAUSE, "stop all clips", acts.play);
     this.place = /** @type {HTMLInputElement} */ (element("input", "bcm-range bcm-scrub"));
     Object.assign(this.place, { type: "range", min: "0", max: "1", step: "0.001", value: "0" });
-    this.place.setAttribute("aria-label", "place in all clips");
+    attributes(this.place, { "aria-label": "place in all clips" });
     this.place.title = "place in all clips";
-    this.place.addEventListener("input", () => acts.scrub(Number(this.place.value)));
+    on(this.place, "input", () => acts.scrub(Number(this.place.value)));
     this.speed = button("", "speed", () => openMenu(this.speed, SPEEDS.map((speed) => ({
       label: `${speed}×`, on: speed === this.shown, act: () => acts.speed(speed),
     })), acts.root()), "1×");
-    this.speed.setAttribute("aria-haspopup", "menu");
+    attributes(this.speed, { "aria-haspopup": "menu" });
     for (const one of [this.playing, this.speed]) one.classList.add("bcm-quiet");
     this.node.append(this.playing, this.place, this.speed);
   }
@@ -36,6 +37,6 @@ export class Player {
   show(playing, speed) {
     this.shown = speed;
     dress(this.speed, "", `speed, ${speed}×`, `${speed}×`);
-    dress(this.playing, playing ? "pause" : "play", playing ? "stop all clips (space)" : "play all clips (space)");
+    dress(this.playing, playing ? PAUSE : PLAY, playing ? "stop all clips (space)" : "play all clips (space)");
   }
 }

@@ -1,6 +1,6 @@
 // One quiet bar for anything long.
 
-import { element } from "./dom.js";
+import { attributes, element } from "./dom.js";
 import { theme } from "./page.js";
 import { timeLeft } from "./text.js";
 
@@ -35,7 +35,7 @@ export default () => ({
     const track = element("div", "bcm-quiettrack");
     const fill = element("div", "bcm-quietfill");
     track.append(fill);
-    track.setAttribute("role", "progressbar");
+    attributes(track, { role: "progressbar" });
     const text = element("span", "bcm-quiettext");
     root.append(label, track, text);
     el.append(root);
@@ -49,11 +49,9 @@ export default () => ({
       fill.style.transform = `scaleX(${share})`;
       root.dataset.status = state.status;
       root.classList.toggle("bcm-endless", state.total === null && state.status === "running");
-      track.setAttribute("aria-label", state.label || "progress");
-      track.setAttribute("aria-valuetext", text.textContent);
+      attributes(track, { "aria-label": state.label || "progress", "aria-valuetext": text.textContent });
       if (state.total) {
-        track.setAttribute("aria-valuemax", String(state.total));
-        track.setAttribute("aria-valuenow", String(state.done));
+        attributes(track, { "aria-valuemax": state.total, "aria-valuenow": state.done });
       }
     };
     const sizes = new ResizeObserver(draw);

@@ -1,6 +1,6 @@
 // The scrolling table: headers that stay, and only as many cells on the page as are seen.
 
-import { element } from "./dom.js";
+import { attributes, element, on } from "./dom.js";
 import { chooseAxes, filling, fitting, flow, pivot, reveal, visible } from "./layout.js";
 import { varying } from "./text.js";
 import { Tile } from "./tile.js";
@@ -28,13 +28,11 @@ export class Scroller {
     this.id = `bcm${++grids}-${Math.random().toString(36).slice(2, 7)}`;
     this.node = element("div", "bcm-scroll");
     this.node.tabIndex = 0;
-    this.node.setAttribute("role", "grid");
-    this.node.setAttribute("aria-multiselectable", "true");
+    attributes(this.node, { role: "grid", "aria-multiselectable": "true" });
     this.field = element("div", "bcm-field");
-    this.field.setAttribute("role", "presentation");
+    attributes(this.field, { role: "presentation" });
     this.head = element("div", "bcm-head");
-    this.head.setAttribute("role", "row");
-    this.head.setAttribute("aria-rowindex", "1");
+    attributes(this.head, { role: "row", "aria-rowindex": "1" });
     this.field.append(this.head);
     this.node.append(this.field);
     this.current = -1;
@@ -59,7 +57,7 @@ export class Scroller {
     this.window = "";
     this.asleep = false;
     this.pending = 0;
-    this.node.addEventListener("scroll", () => {
+    on(this.node, "scroll", () => {
       this.pending ||= requestAnimationFrame(() => {
         this.pending = 0;
         this.fill();
@@ -126,14 +124,16 @@ export class Scroller {
     this.node.style.setProperty("--bcm-head-height", `${g.headHeight}px`);
     this.node.classList.toggle("bcm-flow", this.table.flow);
     this.node.classList.toggle("bcm-small", g.width < 84);
-    this.node.setAttribute("aria-rowcount", String(g.rows + (this.table.flow ? 0 : 1)));
-    this.node.setAttribute("aria-colcount", String(g.columns + (this.table.flow ? 0 : 1)));
+    attributes(this.node, {
+      "aria-rowcount": g.rows + (this.table.flow ? 0 : 1),
+      "aria-colcount": g.columns + (this.table.flow ? 0 : 1),
+    });
   }
 
   drawHead() {
     this.head.hidden = this.table.flow;
     const corner = element("div", "bcm-corner");
-    corner.setAttribute("role", "columnheader");
+    attributes(corner, { role: "columnheader" });
     const across = element("span", "bcm-axis", this.table.columnAxes.join(" · ") + " →");
     const down = element("span", "bcm-axis", this.table.rowAxes.join(" · ") + " ↓");
     if (this.table.columnAxes.length) corner.append(across);
@@ -215,7 +215,7 @@ export class Scroller {
       tile.node.id = `${this.id}-${cell}`;
       tile.node.dataset.cell = String(cell);
       tile.node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
-      tile.node.setAttribute("aria-colindex", String(column + (this.table.flow ? 1 : 2)));
+      attributes(tile.node, { "aria-colindex": column + (this.table.flow ? 1 : 2) });
       this.mark(tile);
       this.tiles.set(cell, tile);
       line.append(tile.node);
@@ -227,9 +227,11 @@ export class Scroller {
     const spot = `${row},${column}`;
     if (!this.store.fills || this.table.flow || this.holes.has(spot) || !this.missing(row, column)) return;
     const hole = element("div", "bcm-hole");
-    hole.setAttribute("role", "gridcell");
-    hole.setAttribute("aria-label", "empty; press to make it");
-    hole.setAttribute("aria-colindex", String(column + 2));
+    attributes(hole, {
+      role: "gridcell",
+      "aria-label": "empty; press to make it",
+      "aria-colindex": column + 2,
+    });
     hole.title = "make this clip";
     hole.dataset.spot = spot;
     hole.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
@@ -266,12 +268,11 @@ export class Scroller {
   /** @param {number} row */
   makeRow(row) {
     const line = element("div", "bcm-row");
-    line.setAttribute("role", "row");
-    line.setAttribute("aria-rowindex", String(row + (this.table.flow ? 1 : 2)));
+    attributes(line, { role: "row", "aria-rowindex": row + (this.table.flow ? 1 : 2) });
     line.style.top = `${this.geometry.headHeight + row * (this.geometry.height + GAP)}px`;
     if (this.table.flow) return line;
     const head = element("div", "bcm-rowhead");
-    head.setAttribute("role", "rowheader");
+    attributes(head, { role: "rowheader" });
     const { titles } = this.table.rows[row];
     head.title = titles.join("\n");
     labelLines(head, this.rowLabels[row], titles);
@@ -286,8 +287,7 @@ export class Scroller {
     const heads = [];
     for (let column = from; column < to; column++) {
       const head = element("div", "bcm-colhead");
-      head.setAttribute("role", "columnheader");
-      head.setAttribute("aria-colindex", String(column + 2));
+      attributes(head, { role: "columnheader", "aria-colindex": column + 2 });
       head.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
       const { titles } = this.table.columns[column];
       head.title = titles.join("\n");
@@ -330,7 +330,7 @@ export class Scroller {
     const selected = this.selected.has(tile.cell);
     tile.node.classList.toggle("bcm-current", tile.cell === this.current);
     tile.node.classList.toggle("bcm-selected", selected);
-    tile.node.setAttribute("aria-selected", String(selected));
+    attributes(tile.node, { "aria-selected": selected });
   }
 
   /** Show which cell is current and which are selected. */
@@ -363,7 +363,7 @@ export class Scroller {
  * @param {string[]} titles
  */
 function labelLines(head, labels, titles) {
-  head.setAttribute("aria-label", titles.join(", ").replaceAll("\n", ", "));
+  attributes(head, { "aria-label": titles.join(", ").replaceAll("\n", ", ") });
   labels.forEach((label, i, all) => {
     const line = element("span", i < all.length - 1 ? "bcm-outer" : "bcm-inner", label);
     line.dir = "auto";

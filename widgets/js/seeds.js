@@ -1,7 +1,8 @@
 // The seeds: how many, from which on, and others.
 
-import { button, element } from "./dom.js";
+import { attributes, button, element, on } from "./dom.js";
 import { fill, problem, row } from "./fields.js";
+import { DICE } from "./icons.js";
 
 /** @typedef {import("./asking.js").Asking} Asking */
 
@@ -11,9 +12,9 @@ export class Seeds {
     const field = (/** @type {string} */ label, /** @type {(value: string) => void} */ act) => {
       const made = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-amount"));
       Object.assign(made, { type: "text", inputMode: "numeric", autocomplete: "off" });
-      made.setAttribute("aria-label", label);
-      made.addEventListener("input", () => act(made.value));
-      made.addEventListener("keydown", (event) => {
+      attributes(made, { "aria-label": label });
+      on(made, "input", () => act(made.value));
+      on(made, "keydown", (event) => {
         const by = { ArrowUp: 1, ArrowDown: -1 }[event.key] ?? 0;
         if (!by || event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
         event.preventDefault();
@@ -31,7 +32,7 @@ export class Seeds {
     };
     this.count = field("how many seeds", put);
     this.first = field("first seed", put);
-    const roll = button("dice", "other seeds", () => {
+    const roll = button(DICE, "other seeds", () => {
       const { seeds } = asking.state;
       const count = Array.isArray(seeds) ? seeds.length : seeds.count;
       asking.change((state) => { state.seeds = { first: Math.floor(Math.random() * 2 ** 31), count }; });

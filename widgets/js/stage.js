@@ -1,6 +1,6 @@
 // One clip, large: its mp4 in step with the clock, and the frames of its sheet until that is there.
 
-import { element } from "./dom.js";
+import { element, on } from "./dom.js";
 import { frameAt } from "./clock.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -69,12 +69,12 @@ export class Stage {
     Object.assign(video, { loop: true, muted: true, playsInline: true, preload: "auto" });
     video.tabIndex = -1;
     // The sheet stays until the first frame is there, and for good where there is no codec.
-    video.addEventListener("loadeddata", () => {
+    on(video, "loadeddata", () => {
       this.canvas.hidden = true;
       video.classList.add("bcm-there");
       ready();
     });
-    video.addEventListener("error", () => {
+    on(video, "error", () => {
       if (this.video !== video) return;
       this.drop();
       this.note.textContent = "This page can't play H.264; these are the frames of the sheet.";

@@ -1,6 +1,6 @@
 // What every surface of clips has: its root, its talk with store and model, and words for people.
 
-import { element } from "./dom.js";
+import { attributes, element, on } from "./dom.js";
 import { guard } from "./keys.js";
 import { follow, standIn, theme } from "./page.js";
 
@@ -24,9 +24,9 @@ export class Surface {
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.root = element("div", "bcm-root");
     this.live = element("div", "bcm-hidden");
-    this.live.setAttribute("aria-live", "polite");
+    attributes(this.live, { "aria-live": "polite" });
     this.toast = element("div", "bcm-toast");
-    this.toast.setAttribute("role", "alert");
+    attributes(this.toast, { role: "alert" });
     this.toast.hidden = true;
     /** @type {number | undefined} */
     this.laying = undefined;
@@ -34,8 +34,7 @@ export class Surface {
     standIn(this.root, model.get("_sheet"), store, this.ending.signal);
     theme(this.root, host);
     // Before the document, where Jupyter listens.
-    window.addEventListener(
-      "keydown", (event) => guard(event, this.root), { capture: true, signal: this.ending.signal },
+    on(window, "keydown", (event) => guard(event, this.root), { capture: true, signal: this.ending.signal },
     );
   }
 
@@ -51,7 +50,7 @@ export class Surface {
   heed(acts) {
     for (const [name, act] of Object.entries(acts)) {
       this.model.on(`change:${name}`, act);
-      this.ending.signal.addEventListener("abort", () => this.model.off(`change:${name}`, act));
+      on(this.ending.signal, "abort", () => this.model.off(`change:${name}`, act));
     }
   }
 

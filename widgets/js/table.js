@@ -2,8 +2,9 @@
 
 import { Clock } from "./clock.js";
 import { choose } from "./choice.js";
-import { button, element, starRow } from "./dom.js";
+import { attributes, button, element, on, starRow } from "./dom.js";
 import { Find } from "./find.js";
+import { PLUS } from "./icons.js";
 import { notebooks } from "./keys.js";
 import { openMenu } from "./menu.js";
 import { Surface } from "./surface.js";
@@ -49,20 +50,18 @@ export class Table extends Surface {
       set: (name, value) => this.save(name, value), leave: () => this.node.focus({ preventScroll: true }),
     });
     this.count = element("span", "bcm-count");
-    this.chosen = button("plus", "columns", () => this.openColumns(), "Columns");
-    this.chosen.setAttribute("aria-haspopup", "menu");
+    this.chosen = button(PLUS, "columns", () => this.openColumns(), "Columns");
+    attributes(this.chosen, { "aria-haspopup": "menu" });
     this.find.node.append(this.chosen);
     const tools = element("div", "bcm-tools");
     tools.append(this.count, this.find.node);
     this.node = element("div", "bcm-scroll bcm-tablescroll");
     this.node.tabIndex = 0;
-    this.node.setAttribute("role", "grid");
-    this.node.setAttribute("aria-multiselectable", "true");
-    this.node.setAttribute("aria-label", "clips");
+    attributes(this.node, { role: "grid", "aria-multiselectable": "true", "aria-label": "clips" });
     this.head = element("div", "bcm-tablehead");
-    this.head.setAttribute("role", "row");
+    attributes(this.head, { role: "row" });
     this.field = element("div", "bcm-field");
-    this.field.setAttribute("role", "presentation");
+    attributes(this.field, { role: "presentation" });
     this.node.append(this.head, this.field);
     this.nothing = element("p", "bcm-nothing");
     const body = element("div", "bcm-body");
@@ -106,14 +105,14 @@ export class Table extends Surface {
         this.markAll();
       },
     });
-    this.node.addEventListener("scroll", () => {
+    on(this.node, "scroll", () => {
       this.pending ??= requestAnimationFrame(() => {
         this.pending = undefined;
         this.fill();
       });
     }, { passive: true });
-    this.root.addEventListener("keydown", (event) => this.onKey(event));
-    this.node.addEventListener("click", (event) => this.onClick(event));
+    on(this.root, "keydown", (event) => this.onKey(event));
+    on(this.node, "click", (event) => this.onClick(event));
   }
 
   get current() {
@@ -142,7 +141,7 @@ export class Table extends Surface {
     this.node.hidden = !this.choice.length;
     this.nothing.hidden = Boolean(this.choice.length);
     this.nothing.textContent = wish.filter ? `No clip suits  ${wish.filter}` : "No clip is there.";
-    this.node.setAttribute("aria-rowcount", String(this.choice.length + 1));
+    attributes(this.node, { "aria-rowcount": this.choice.length + 1 });
     for (const line of this.lines.values()) line.node.remove();
     this.lines.clear();
     this.fill();
@@ -159,15 +158,14 @@ export class Table extends Surface {
     const names = this.names();
     const sort = this.model.get("sort");
     this.root.style.setProperty("--bcm-columns", ["72px", ...names.map(widthOf)].join(" "));
-    this.node.setAttribute("aria-colcount", String(names.length + 1));
+    attributes(this.node, { "aria-colcount": names.length + 1 });
     const poster = element("div", "bcm-tablename");
-    poster.setAttribute("role", "columnheader");
+    attributes(poster, { role: "columnheader" });
     poster.append(element("span", "bcm-hidden", "clip"));
     this.head.replaceChildren(poster, ...names.map((/** @type {string} */ name) => {
       const way = sort === name ? "ascending" : sort === `-${name}` ? "descending" : "none";
       const cell = element("div", "bcm-tablename");
-      cell.setAttribute("role", "columnheader");
-      cell.setAttribute("aria-sort", way);
+      attributes(cell, { role: "columnheader", "aria-sort": way });
       const arrow = { ascending: " ↑", descending: " ↓", none: "" }[way];
       const press = button("", `order by ${name}`, () => this.order(name), name + arrow);
       press.tabIndex = -1;
@@ -225,7 +223,7 @@ export class Table extends Surface {
   markAll() {
     for (const line of this.lines.values()) {
       line.node.classList.toggle("bcm-current", line.cell === this.current);
-      line.node.setAttribute("aria-selected", String(this.selected.has(line.cell)));
+      attributes(line.node, { "aria-selected": this.selected.has(line.cell) });
       if (line.cell === this.current) this.node.setAttribute("aria-activedescendant", line.node.id);
     }
   }
@@ -324,8 +322,7 @@ class Line {
     this.node = element("div", "bcm-line");
     this.node.id = `${table.name}-line-${cell}`;
     this.node.dataset.cell = String(cell);
-    this.node.setAttribute("role", "row");
-    this.node.setAttribute("aria-rowindex", String(place + 2));
+    attributes(this.node, { role: "row", "aria-rowindex": place + 2 });
     this.node.style.top = `${place * ROW}px`;
     this.tile = new Tile(table.store);
     this.stars = starRow((stars) => table.rate([cell], { stars }));
@@ -345,7 +342,7 @@ class Line {
   value(name) {
     const { store } = this.table;
     const cell = element("div", "bcm-value");
-    cell.setAttribute("role", "gridcell");
+    attributes(cell, { role: "gridcell" });
     if (name === "stars") cell.append(this.stars.row);
     else {
       const text = name === "tags" ? store.mark(this.cell).tags.join(" · ") : told(name, store.columns.value(this.cell, name));

@@ -1,6 +1,7 @@
 // Tags of the chosen clips: words to give and to take.
 
-import { button, element } from "./dom.js";
+import { attributes, button, element, on } from "./dom.js";
+import { CLOSE } from "./icons.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -16,18 +17,17 @@ export class TagBox {
     this.cells = [];
     this.node = element("div", "bcm-tagbox");
     this.node.hidden = true;
-    this.node.setAttribute("role", "dialog");
-    this.node.setAttribute("aria-label", "tags");
+    attributes(this.node, { role: "dialog", "aria-label": "tags" });
     this.chips = element("div", "bcm-group bcm-wrap");
     this.input = /** @type {HTMLInputElement} */ (element("input", "bcm-query"));
     Object.assign(this.input, { type: "text", placeholder: "tag, then Enter", autocomplete: "off", maxLength: 100 });
     this.input.dir = "auto";
-    this.input.setAttribute("aria-label", "new tag");
+    attributes(this.input, { "aria-label": "new tag" });
     this.known = /** @type {HTMLDataListElement} */ (element("datalist"));
     this.known.id = `bcm-tags-${Math.random().toString(36).slice(2)}`;
-    this.input.setAttribute("list", this.known.id);
-    this.input.addEventListener("keydown", (event) => this.onKey(event));
-    this.node.append(this.chips, this.input, this.known, button("close", "close (Esc)", acts.close));
+    attributes(this.input, { list: this.known.id });
+    on(this.input, "keydown", (event) => this.onKey(event));
+    this.node.append(this.chips, this.input, this.known, button(CLOSE, "close (Esc)", acts.close));
   }
 
   /** @param {number[]} cells */
@@ -61,7 +61,7 @@ export class TagBox {
       const chip = element("span", "bcm-axischip");
       const text = element("span", "bcm-chip", tag);
       text.dir = "auto";
-      chip.append(text, button("close", `take the tag ${tag} away`, () => {
+      chip.append(text, button(CLOSE, `take the tag ${tag} away`, () => {
         this.acts.rate(cells, { tag, on: false });
         this.input.focus({ preventScroll: true });
       }));

@@ -1,6 +1,6 @@
 // The template, with its slots highlighted while it is typed.
 
-import { element } from "./dom.js";
+import { attributes, element, on } from "./dom.js";
 import { segments } from "./slots.js";
 
 /**
@@ -13,12 +13,12 @@ export class TemplateField {
     this.painted = "";
     this.node = element("div", "bcm-template");
     this.mirror = element("div", "bcm-mirror");
-    this.mirror.setAttribute("aria-hidden", "true");
+    attributes(this.mirror, { "aria-hidden": "true" });
     this.area = /** @type {HTMLTextAreaElement} */ (element("textarea", "bcm-area"));
     Object.assign(this.area, { rows: 1, spellcheck: false, dir: "auto", autocomplete: "off" });
     this.area.placeholder = "a {insect} over {place}";
-    this.area.setAttribute("aria-label", "prompt; a name in braces, as in {insect}, is a slot");
-    this.area.addEventListener("input", () => {
+    attributes(this.area, { "aria-label": "prompt; a name in braces, as in {insect}, is a slot" });
+    on(this.area, "input", () => {
       this.paint();
       change(this.area.value);
     });

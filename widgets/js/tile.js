@@ -1,7 +1,7 @@
 // One cell on the page: its picture, or a sentence on why there is none.
 
 import { frameAt } from "./clock.js";
-import { element } from "./dom.js";
+import { attributes, element } from "./dom.js";
 import { brief } from "./text.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -24,7 +24,7 @@ export class Tile {
     /** @type {ImageBitmap | null} */
     this.image = null;
     this.node = element("div", "bcm-cell");
-    this.node.setAttribute("role", "gridcell");
+    attributes(this.node, { role: "gridcell" });
     this.face = element("div", "bcm-face");
     this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-picture"));
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));

@@ -1,7 +1,8 @@
 // Values of one axis: chips that are typed, pasted, moved, labelled and removed.
 
-import { button, element } from "./dom.js";
+import { attributes, button, element, on } from "./dom.js";
 import { option } from "./fields.js";
+import { CLOSE, NEXT, PREVIOUS } from "./icons.js";
 import { added, moved } from "./slots.js";
 
 /** @typedef {import("./slots.js").Row} Row */
@@ -23,22 +24,21 @@ export class Values {
     this.changing = false;
     this.node = element("div", "bcm-values");
     this.list = element("div", "bcm-wordchips");
-    this.list.setAttribute("role", "group");
-    this.list.setAttribute("aria-label", `values of ${name}`);
+    attributes(this.list, { role: "group", "aria-label": `values of ${name}` });
     this.input = this.makeInput();
     this.editor = element("div", "bcm-wordeditor");
     this.editor.hidden = true;
     this.node.append(this.list, this.editor);
     this.list.append(this.input);
-    this.node.addEventListener("keydown", (event) => this.onKey(event));
+    on(this.node, "keydown", (event) => this.onKey(event));
   }
 
   makeInput() {
     if (this.acts.choices) {
       const select = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
       select.append(option("", "add …"), ...this.acts.choices.map((one) => option(one, one)));
-      select.setAttribute("aria-label", `add a value to ${this.name}`);
-      select.addEventListener("change", () => {
+      attributes(select, { "aria-label": `add a value to ${this.name}` });
+      on(select, "change", () => {
         this.add(select.value);
         select.value = "";
       });
@@ -46,21 +46,23 @@ export class Values {
     }
     const input = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-add"));
     Object.assign(input, { type: "text", spellcheck: false, autocomplete: "off", dir: "auto" });
-    input.setAttribute("aria-label", `add a value to ${this.name}: Enter adds it`);
-    input.addEventListener("paste", (event) => {
+    attributes(input, { "aria-label": `add a value to ${this.name}: Enter adds it` });
+    on(input, "paste", (event) => {
       const text = event.clipboardData?.getData("text/plain") ?? "";
       if (!/[\r\n]/.test(text.trim())) return; // one line is pasted as a line
       event.preventDefault();
       this.add(text);
     });
     // What is typed and left is meant, too.
-    input.addEventListener("blur", () => this.take());
+    on(input, "blur", () => this.take());
     return input;
   }
 
   /** @param {Row[]} rows */
   show(rows) {
-    this.input.setAttribute("placeholder", rows.length ? "add" : this.acts.placeholder ?? "type a value, Enter adds it");
+    attributes(this.input, {
+      placeholder: rows.length ? "add" : this.acts.placeholder ?? "type a value, Enter adds it",
+    });
     const now = JSON.stringify(rows);
     if (now === this.shown) return;
     const opened = this.rows[this.open]?.[0];
@@ -84,10 +86,12 @@ export class Values {
     word.tabIndex = -1;
     word.title = [label ? String(value) : "", note].filter(Boolean).join("\n");
     const place = `${i + 1} of ${this.rows.length}`;
-    word.setAttribute("aria-label", `${text}, ${place}${note ? `. ${note}` : ""}`);
-    word.setAttribute("aria-haspopup", "true");
-    word.addEventListener("click", () => this.edit(this.open === i ? -1 : i));
-    const remove = button("close", `remove ${text}`, () => this.remove(i));
+    attributes(word, {
+      "aria-label": `${text}, ${place}${note ? `. ${note}` : ""}`,
+      "aria-haspopup": "true",
+    });
+    on(word, "click", () => this.edit(this.open === i ? -1 : i));
+    const remove = button(CLOSE, `remove ${text}`, () => this.remove(i));
     remove.classList.add("bcm-remove");
     remove.tabIndex = -1;
     chip.append(word, remove);
@@ -104,16 +108,16 @@ export class Values {
   /** @param {HTMLElement} chip @param {number} i */
   draggable(chip, i) {
     chip.draggable = true;
-    chip.addEventListener("dragstart", (event) => {
+    on(chip, "dragstart", (event) => {
       this.dragged = i;
       event.dataTransfer?.setData("text/plain", String(this.rows[i][0]));
       event.stopPropagation();
     });
-    chip.addEventListener("dragend", () => { this.dragged = -1; });
-    chip.addEventListener("dragover", (event) => {
+    on(chip, "dragend", () => { this.dragged = -1; });
+    on(chip, "dragover", (event) => {
       if (this.dragged >= 0) event.preventDefault();
     });
-    chip.addEventListener("drop", (event) => {
+    on(chip, "drop", (event) => {
       if (this.dragged < 0) return;
       event.preventDefault();
       event.stopPropagation();
@@ -208,8 +212,7 @@ export class Values {
       chip.classList.toggle("bcm-open", at === i);
     }
     if (i < 0) return;
-    this.editor.setAttribute("role", "group");
-    this.editor.setAttribute("aria-label", `value ${i + 1} of ${this.name}`);
+    attributes(this.editor, { role: "group", "aria-label": `value ${i + 1} of ${this.name}` });
     const fields = ["value", "label", "note"].map((what, part) => {
       const label = element("label", "bcm-labelled", what);
       const input = /** @type {HTMLInputElement} */ (element("input", "bcm-input"));
@@ -217,8 +220,8 @@ export class Values {
       if (what === "label") input.placeholder = "as the value";
       if (what === "note") input.placeholder = "for learners";
       if (typeof this.rows[i][part] === "object") input.disabled = true;
-      input.addEventListener("change", () => this.put(i, part, input.value));
-      input.addEventListener("keydown", (event) => {
+      on(input, "change", () => this.put(i, part, input.value));
+      on(input, "keydown", (event) => {
         if (event.key !== "Enter" || event.isComposing || event.shiftKey) return;
         event.preventDefault();
         this.put(i, part, input.value);
@@ -230,9 +233,9 @@ export class Values {
     });
     const acts = element("div", "bcm-group");
     acts.append(
-      button("previous", "move to the left", () => this.move(i, i - 1)),
-      button("next", "move to the right", () => this.move(i, i + 1)),
-      button("close", "remove it", () => this.remove(i)),
+      button(PREVIOUS, "move to the left", () => this.move(i, i - 1)),
+      button(NEXT, "move to the right", () => this.move(i, i + 1)),
+      button(CLOSE, "remove it", () => this.remove(i)),
     );
     this.editor.append(...fields, acts);
     fields[0].querySelector("input")?.focus({ preventScroll: true });

@@ -8,6 +8,7 @@ import { Clock } from "./clock.js";
 import { button, dress, element } from "./dom.js";
 import { Find } from "./find.js";
 import { Hands } from "./hands.js";
+import { CLOSE, COMPARE, PLUS } from "./icons.js";
 import { Large, MOST } from "./large.js";
 import { following } from "./layout.js";
 import { Scroller } from "./scroller.js";
@@ -49,8 +50,8 @@ export class View extends Surface {
       scrub: (share) => this.scrub(share), speed: (speed) => this.save("speed", speed), root,
       full: () => this.full(),
     });
-    this.beside = button("compare", "", () => this.compare());
-    this.more = button("plus", "make the clips at the empty places", () => store.fill(this.scroller.allMissing()));
+    this.beside = button(COMPARE, "", () => this.compare());
+    this.more = button(PLUS, "make the clips at the empty places", () => store.fill(this.scroller.allMissing()));
     this.arrangement = new Arrangement(store, {
       now: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
       change: (places) => this.arrange(places), root, say: (text) => this.say(text),
@@ -70,7 +71,7 @@ export class View extends Surface {
     this.hover = hoverBar(store, () => this.hands.hovered, (cells, marks) => this.rate(cells, marks));
     this.nothing = element("div", "bcm-nothing");
     this.nothing.hidden = true;
-    const all = button("close", "show all clips", () => this.showAll(), "Show all");
+    const all = button(CLOSE, "show all clips", () => this.showAll(), "Show all");
     this.nothing.append(element("p", "", ""), all);
     this.assemble();
     this.hands = new Hands(this);
@@ -185,13 +186,13 @@ export class View extends Surface {
   offer(empty) {
     this.more.hidden = !empty;
     const label = "make the clips at the empty places";
-    if (empty) dress(this.more, "plus", label, `Make ${empty.toLocaleString("en")} more`);
+    if (empty) dress(this.more, PLUS, label, `Make ${empty.toLocaleString("en")} more`);
   }
 
   offerBeside() {
     const { size } = this.scroller.selected;
     this.beside.hidden = size < 2;
-    if (size > 1) dress(this.beside, "compare", "the selected clips side by side (C)", `Compare ${size}`);
+    if (size > 1) dress(this.beside, COMPARE, "the selected clips side by side (C)", `Compare ${size}`);
   }
 
   showBar() {

@@ -2,7 +2,7 @@
 
 import { helpBox } from "./boxes.js";
 import { Clock } from "./clock.js";
-import { element } from "./dom.js";
+import { element, on } from "./dom.js";
 import { commandFor, notebooks } from "./keys.js";
 import { Large, MOST } from "./large.js";
 import { Player } from "./player.js";
@@ -63,7 +63,7 @@ export class Viewer extends Surface {
       this.clock.sleep(!seen);
       this.see(seen);
     });
-    this.root.addEventListener("keydown", (event) => this.onKey(event));
+    on(this.root, "keydown", (event) => this.onKey(event));
     this.relayout();
     this.play(this.playing);
   }
