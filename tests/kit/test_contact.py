@@ -82,6 +82,7 @@ def test_texts_from_outside_stay_text_in_headers_and_captions(library):
         assert "&lt;script&gt;" in page
 
 
+@pytest.mark.slow
 def test_large_films_are_made_smaller_and_the_sheet_stays_below_its_size(library):
     clips = noisy(library, 8, width=640, height=384, frames=9, stars=range(4))
     assert sum(len(clip.video) for clip in clips[:4]) > 700_000

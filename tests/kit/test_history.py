@@ -150,6 +150,7 @@ def test_a_full_disk_costs_the_name_and_no_clip(library, model, plan, monkeypatc
     assert [p.name for p in (library.folder / "sweeps").iterdir()] == []
 
 
+@pytest.mark.slow
 def test_two_kernels_write_at_once(library, plan):
     code = (
         "import sys, beecam as bc\nlibrary, model = bc.library(sys.argv[1]), bc.load()\n"

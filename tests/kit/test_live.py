@@ -217,6 +217,7 @@ def test_what_is_wrong_is_said_and_the_next_wish_works(live, eye, pollen, monkey
     eye.wait_for(3, "clip")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_beside_it(live, eye, pollen, library):
     sweep = bc.sweep("a moth in snow", seed=range(12))
     engine = live()

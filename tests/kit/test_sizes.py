@@ -200,6 +200,7 @@ def test_processes_at_the_same_time_lose_nothing(cache):
 # --- on real pipelines -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_settles_on_a_size_and_keeps_it(ltx, wrap_ltx, library, cache):
     shot = ltx.resolve(bc.shot("a bee"))
     run = bc.run(bc.sweep("a bee", seed=range(250)), ltx, library=library).wait(120)

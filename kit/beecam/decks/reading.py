@@ -20,6 +20,7 @@ from beecam.inputs import CONDITIONS
 from beecam.shot import MAX_PROMPT
 
 MAX_BYTES = 64_000
+_DEEPEST = 16
 MAX_AXES = 12
 MAX_VALUES = 200
 _MAX_NAME, _MAX_TITLE, _MAX_NOTE, _MAX_VALUE, _MAX_LABEL = 80, 120, 1_000, 500, 120
@@ -80,14 +81,12 @@ class _Reader:
         try:
             text = data.decode("utf-8-sig")
             self._loader = yaml.SafeLoader(text)
-            if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-                self.problems.append(f"{self._path}: aliases (*name) aren't read; write it out.")
+            if problem := _strange(text):
+                self.problems.append(f"{self._path}: {problem}")
                 return None
             return self._loader.get_single_node()  # type: ignore[no-any-return]
         except UnicodeDecodeError:
             self.problems.append(f"{self._path}: it is no text in UTF-8; save it as that.")
-        except RecursionError:
-            self.problems.append(f"{self._path}: lists within lists within lists; a deck is flat.")
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = f", line {mark.line + 1}" if mark is not None else ""
@@ -295,3 +294,16 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, (str, int, bool)) or (
         isinstance(value, float) and math.isfinite(value)
     )
+
+
+def _strange(text: str) -> str | None:
+    """Say what a deck may not have though YAML has it; what nests without end is left early."""
+    depth = 0
+    for event in yaml.parse(text):
+        if isinstance(event, yaml.AliasEvent):
+            return "aliases (*name) aren't read; write it out."
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            return "lists within lists within lists; a deck is flat."
+    return None

@@ -123,6 +123,7 @@ def test_the_preview_that_is_exported_shows_what_the_clip_shows(folder):
     assert error < (small - small.mean()).abs().mean()
 
 
+@pytest.mark.slow
 def test_components_show_clips_and_give_each_channel_the_same_spread(rendered):
     clips, _ = data.load(rendered / "clips")
     kept = components.Components.load(rendered / components.FILE)
