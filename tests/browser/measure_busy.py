@@ -74,7 +74,7 @@ def measure_busy(clicks=30, seeds=100):
             labpage.launched() as browser, labpage.served(folder) as address,
             labpage.notebooks(browser, address, folder) as notebook,
         ):  # fmt: skip
-            return {"clicks": _clicks(notebook, clicks), "storm": _storm(notebook, seeds)}
+            return {"clicks": _clicks(notebook, clicks), "storm": storm(notebook, seeds)}
 
 
 def _clicks(notebook, count):
@@ -95,7 +95,8 @@ def _clicks(notebook, count):
     }  # fmt: skip
 
 
-def _storm(notebook, seeds):
+def storm(notebook, seeds):
+    """Measure a run of 10 x `seeds` quick cells, a tenth of which fail."""
     count = 10 * seeds
     nb = notebook("storm", STORM_CODE.format(seeds=seeds), "run.wait().finished", TOLD)
     page = nb.page
