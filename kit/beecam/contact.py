@@ -27,12 +27,15 @@ _FRAMES = 4
 _WIDE = 700  # pixels of a page beside the headers of rows
 _MOST_COLUMNS = 12
 _IN_ONE_ROW = 6
+# A kernel that cuts more strips than these lets the page beside them wait.
+_MOST_STRIPS = 160
 _FRAME = 96  # pixels
 _FILM = (128, 240)
 # Of the room, films may take so much.
 _FILMS = 0.5
 _GOOD, _POOR = 12_000, 4_000  # letters for a clip, and how its picture is then
 _CAPTION = 160
+_UNRATED = {"stars": 0, "rejected": False}
 _AROUND = 1_400  # letters of a cell beside its picture
 _TEXT = 600
 
@@ -152,18 +155,23 @@ def _frames(clips: ClipSet, sides: _Sides | None) -> int:
 
 def _cells(clips: ClipSet, frames: int, room: int, *, bare: bool) -> dict[int, str]:
     """Return the cells that fit into so many letters, by their clips' places in the set."""
-    films = _films(clips, int(room * _FILMS))
+    table = clips.library.table(clips.keys) if clips else {}
+    rated = [table.get(key, _UNRATED) for key in clips.keys]
+    films = _films(clips, [marks["stars"] for marks in rated], int(room * _FILMS))
     room -= sum(map(_letters, films.values()))
     cells: dict[int, str] = {}
     for index, clip in enumerate(clips):
-        marks = "★" * clip.stars + ("✕" if clip.rejected else "")
+        strips = len(cells.keys() - films.keys())
+        if index not in films and strips == _MOST_STRIPS:
+            continue
+        marks = "★" * rated[index]["stars"] + ("✕" if rated[index]["rejected"] else "")
         name = short(caption(clips, index), _CAPTION)
         text = marks if bare else f"{name} {marks}"
         if index in films:
             room += _letters(films[index])
             cell = _film_cell(films[index], text, frames, bare=bare)
         else:
-            each = room // (len(clips) - index)
+            each = room // min(len(clips) - index, _MOST_STRIPS - strips)
             cell = _strip_cell(clip, text, name, frames, each, bare=bare)
         if len(cell) > room:
             break
@@ -172,9 +180,9 @@ def _cells(clips: ClipSet, frames: int, room: int, *, bare: bool) -> dict[int, s
     return cells
 
 
-def _films(clips: ClipSet, letters: int) -> dict[int, bytes]:
+def _films(clips: ClipSet, rated: Sequence[int], letters: int) -> dict[int, bytes]:
     """Return the films of starred clips, as many as fit; the best ones first."""
-    stars = {i: clip.stars for i, clip in enumerate(clips) if clip.stars}
+    stars = {i: count for i, count in enumerate(rated) if count}
     found: dict[int, bytes] = {}
     for n, index in enumerate(sorted(stars, key=lambda i: -stars[i])):
         # In base64 three bytes are four letters.

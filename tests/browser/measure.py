@@ -190,7 +190,12 @@ def _measure_many(notebook, count):
           }
         }"""
     )
-    found["page_mb"] = {"before": empty, "after_all": renderer_megabytes()}
+    at_once = renderer_megabytes()
+    page.context.new_cdp_session(page).send("HeapProfiler.collectGarbage")
+    page.wait_for_timeout(1500)
+    found["page_mb"] = {"before": empty, "at_once": at_once, "after_all": renderer_megabytes()}
+    nb.save()
+    found["notebook_mb"] = nb.path.stat().st_size / 1e6
     found["cells_on_page"] = page.locator(".bcm-cell").count()
     return found
 

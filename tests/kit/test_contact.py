@@ -8,6 +8,7 @@ import av
 import pytest
 from PIL import Image
 
+from beecam import contact
 from beecam.axes import Axis
 from beecam.clip import ClipSet
 from beecam.contact import contact_sheet_html
@@ -108,3 +109,12 @@ def test_missing_media_are_a_sentence(clips):
     assert "is missing" in page
     data = re.search(r'image/jpeg;base64,(.*?)"', page).group(1)
     assert Image.open(io.BytesIO(base64.b64decode(data))).height == 32
+
+
+def test_of_very_many_clips_some_strips_and_all_films_are_shown(clips, monkeypatch):
+    monkeypatch.setattr(contact, "_MOST_STRIPS", 2)
+    clips[5].stars = 1
+    page = contact_sheet_html(clips)
+    assert page.count("<img") == 2
+    assert page.count("<video") == 1, "a favourite is there wherever it stands"
+    assert f"and {len(clips) - 3} more clips in the library" in page

@@ -294,6 +294,24 @@ def test_a_failed_call_is_named_and_the_run_goes_on(ltx, library, monkeypatch):
     assert again.changes().run.counts["done"] == 1
 
 
+def test_a_clip_that_fails_takes_no_other_of_its_call_along(ltx, library, monkeypatch):
+    use_size(ltx, 4)
+    original = ltx.generate
+    calls = []
+
+    def generate(shots, *args, **kwargs):
+        calls.append([shot.seed for shot in shots])
+        if 1 in calls[-1]:
+            raise ValueError("no clip of this seed")
+        return original(shots, *args, **kwargs)
+
+    monkeypatch.setattr(ltx, "generate", generate)
+    run = bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library).wait(60)
+    assert statuses(run) == [Status.DONE, Status.FAILED, Status.DONE, Status.DONE]
+    assert calls == [[0, 1, 2, 3], [0], [1], [2], [3]]
+    assert "no clip of this seed" in run.errors[1]
+
+
 def test_out_of_memory_halves_the_call_and_tries_again(ltx, library, monkeypatch):
     sizes = []
     original = ltx.generate

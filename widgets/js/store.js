@@ -5,8 +5,8 @@ import { Details } from "./details.js";
 import { Lru } from "./lru.js";
 import { blob, decode, reduced, tooSmall } from "./sheets.js";
 
-const DECODED_BYTES = 96e6;
-const ENCODED_BYTES = 48e6;
+const DECODED_BYTES = 48e6;
+const ENCODED_BYTES = 24e6;
 // The page comes to each only between two pictures: with few of them, decoding waits for painting.
 const DECODERS = 8;
 const ASK_AGAIN = 4000;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -200,6 +201,8 @@ class LocalEngine:
             self._out_of_memory(indices, shots, size, error)
             return []
         except BaseException as error:  # noqa: BLE001  (whatever a pipeline raises, the run goes on)
+            if len(indices) > 1 and isinstance(error, Exception):
+                return self._one_by_one(batch, indices)
             self._writer.fail(indices, error)
             return []
         # Calls at the same time share the machine: a clip's time is its share of it.
@@ -208,6 +211,15 @@ class LocalEngine:
             Finished(index, made, seconds, size, batch.step)
             for index, made in zip(indices, found, strict=True)
         ]
+
+    def _one_by_one(self, batch: Batch, indices: Sequence[int]) -> list[Finished]:
+        """Make the clips of a call that failed in calls of their own: not all need be to blame."""
+        made = []
+        for index in indices:
+            if self._progress.dropped(index):
+                continue
+            made += self._made_of(dataclasses.replace(batch, cells=(index,)), [index])
+        return made
 
     # --- clips that were begun -------------------------------------------------------------------
 
