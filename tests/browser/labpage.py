@@ -59,6 +59,27 @@ def launched():
 @contextlib.contextmanager
 def served(folder):
     """Run a JupyterLab server on a folder; gives its address."""
+    quiet = folder / "home" / "user" / "@jupyterlab" / "apputils-extension"
+    quiet.mkdir(parents=True)
+    (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    with _running(
+        folder, "jupyterlab", "--allow-root", f"--ServerApp.root_dir={folder}",
+        f"--IdentityProvider.token={TOKEN}", "--ServerApp.port_retries=0",
+        "--LabApp.expose_app_in_browser=True", "--ServerApp.terminals_enabled=False",
+        ready=f"/api?token={TOKEN}",
+    ) as (address, _):  # fmt: skip
+        yield address
+
+
+@contextlib.contextmanager
+def dashboards(folder):
+    """Run a Voila server on a folder, as a teacher would; gives its address and its process."""
+    with _running(folder, "voila", str(folder), ready="/voila/static/voila.js") as found:
+        yield found
+
+
+@contextlib.contextmanager
+def _running(folder, module, *arguments, ready):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -69,21 +90,15 @@ def served(folder):
         "JUPYTERLAB_WORKSPACES_DIR": str(settings / "work"), "IPYTHONDIR": str(settings / "ipython"),
         "JUPYTER_RUNTIME_DIR": str(settings / "run"), "JUPYTER_DATA_DIR": str(settings / "data"),
     }  # fmt: skip
-    quiet = settings / "user" / "@jupyterlab" / "apputils-extension"
-    quiet.mkdir(parents=True)
-    (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
-    log = (folder / "lab.log").open("w")
+    log = (folder / f"{module}.log").open("w")
     server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
-         f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={TOKEN}",
-         "--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True",
-         "--ServerApp.terminals_enabled=False"],
+        [sys.executable, "-m", module, "--no-browser", f"--port={port}", *arguments],
         env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(f"{address}/api?token={TOKEN}", server)
-        yield address
+        _wait_for(address + ready, server, module)
+        yield address, server
     finally:
         server.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -92,14 +107,14 @@ def served(folder):
         log.close()
 
 
-def _wait_for(address, server):
+def _wait_for(address, server, module):
     for _ in range(300):
         if server.poll() is not None:
-            pytest.fail("JupyterLab ended at once")
+            pytest.fail(f"{module} ended at once")
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):
             return
         time.sleep(0.2)
-    pytest.fail("JupyterLab did not come up in a minute")
+    pytest.fail(f"{module} did not come up in a minute")
 
 
 # How far texts stand out from what is behind them, by their selectors.

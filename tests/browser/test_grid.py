@@ -5,7 +5,6 @@ import json
 import pytest
 from labpage import (
     ROOT,
-    TOKEN,
     frame,
     pixels,
     same,
@@ -268,32 +267,6 @@ def test_reopened_without_a_kernel_a_static_sheet_is_there(notebook, lab):
     nb.shot("reopened")
     assert page.locator(".beecam-static img").first.evaluate("i => i.naturalWidth") > 0
     assert page.locator(".bcm-root").count() == 0
-
-
-def test_notebook_7(notebook):
-    """It hears keys before the page does, so that here only the mark on the focus helps."""
-    nb = notebook("seven", started("seven", seeds=3), "import time; time.sleep(4)", opened=False)
-    page = nb.page
-    page.goto(f"{nb.address}/notebooks/{nb.path.name}?token={TOKEN}")
-    cells = page.locator(".jp-Notebook .jp-Cell")
-    cells.nth(2).wait_for()
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-    cells.first.click()
-    for _ in range(3):
-        page.keyboard.press("Shift+Enter")
-    wait_for(page, 12)
-    assert page.locator(".beecam-static").count() == 1
-    assert page.locator(".beecam-static:visible").count() == 0
-    page.locator(".bcm-cell").nth(1).click()
-    page.keyboard.press("5")
-    page.keyboard.press("Escape")
-    before = cells.count()
-    for key in ("b", "a", "m"):
-        page.keyboard.press(key)
-        page.wait_for_timeout(50)
-        assert cells.count() == before, f"{key} leaked to the notebook"
-    assert page.locator(".bcm-rated").nth(1).inner_text() == "★★★★★"
-    nb.shot("notebook-7")
 
 
 def test_pollen_end_to_end(notebook):
