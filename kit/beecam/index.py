@@ -75,6 +75,11 @@ class Index:
                 self.closed = True
                 self._db.close()
 
+    @property
+    def there(self) -> bool:
+        """Whether its file still is where it was opened."""
+        return (self._folder / NAME).exists()
+
     # --- clips ---------------------------------------------------------------------------------
 
     def __len__(self) -> int:

@@ -70,7 +70,7 @@ def open_library(folder: str | os.PathLike[str] | None = None) -> Library:
     path = (default_folder() if folder is None else _path(folder)).absolute()
     with _opening:
         found = _opened.get(path)
-        if found is None or found.closed:
+        if found is None or found.closed or found.gone:
             found = _opened[path] = Library(path)
         return found
 
@@ -130,6 +130,11 @@ class Library:
     def closed(self) -> bool:
         """Whether it was closed; `bc.library()` opens it again."""
         return self._index.closed
+
+    @property
+    def gone(self) -> bool:
+        """Whether its folder was moved or removed while it was open."""
+        return not self._index.there
 
     # --- what is there -------------------------------------------------------------------------
 
@@ -417,6 +422,12 @@ class Library:
             raise
 
     def _mark(self, key: str, **marks: Any) -> None:
+        # SQLite writes into a file that was removed as well, and nobody would ever read it.
+        if self.gone:
+            raise LibraryError(
+                f"library {str(self.folder)!r} is gone: its folder was moved or removed, so that "
+                "nothing can be kept in it. bc.library() opens what is there now."
+            )
         if not self._index.mark(key, marks):
             raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
         self._marks.add(key, **marks)

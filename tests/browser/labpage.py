@@ -293,6 +293,11 @@ def same(actual, expected):
     return check
 
 
+def focused(page, selector):
+    """Whether what has the focus fits a selector."""
+    return page.evaluate("selector => document.activeElement.matches(selector)", selector)
+
+
 def find_flaws(page, where=".bcm-root"):
     """What axe-core finds wrong there, inside the widgets by default, a line each."""
     if not page.evaluate("() => 'axe' in window"):

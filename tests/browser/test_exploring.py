@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from labpage import find_flaws, notebooks, same, started, until, wait_for
+from labpage import find_flaws, focused, notebooks, same, started, until, wait_for
 from test_grid import asked
 
 pytestmark = pytest.mark.browser
@@ -91,7 +91,7 @@ def test_finding_and_ordering(notebook):
     for _ in range(len(" colour:red")):
         page.keyboard.press("Backspace")
     page.keyboard.press("Enter")
-    until(page, same(lambda: page.evaluate("document.activeElement.className"), "bcm-scroll"))
+    until(page, same(lambda: focused(page, ".bcm-scroll"), True))
     # What doesn't suit any more goes, and the cursor goes on to the next.
     page.keyboard.press("Home")
     page.keyboard.press("0")
@@ -314,7 +314,7 @@ def test_the_viewer_follows_the_cursor_and_the_selection(notebook):
     for key in ("Home", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
     viewer.get_by_text("place dunes · seed 1").wait_for()
-    assert page.evaluate("() => document.activeElement.className") == "bcm-scroll", "keys stay"
+    assert focused(page, ".bcm-scroll"), "keys stay"
     viewer.get_by_label("next clip (→)").click()
     viewer.get_by_text("insect moth · place sea · seed 0").wait_for()
     before = nb.state()

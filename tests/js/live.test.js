@@ -95,7 +95,7 @@ test("a kernel that is gone is said, and one that comes back, too", async () => 
 test("a model that can't be reached is gone at once", () => {
   store.send = () => { throw new Error("closed"); };
   store.turn({});
-  assert.equal(store.state, "gone");
+  assert.equal(store.state, "ended");
 });
 
 test("an older picture never takes the place of a newer one", async () => {

@@ -150,6 +150,48 @@ test("a sheet that can't be decoded is a sentence", async () => {
   assert.match(store.items.get(0).problem, /damaged/);
 });
 
+test("a kernel that answers nothing is said, and one that is heard again is asked for all", () => {
+  const told = [];
+  begin(3);
+  store.see("a", [0]);
+  store.addEventListener("away", () => told.push(store.away));
+  for (let i = 0; i < 3; i++) store.beat();
+  assert.match(told[0], /does not answer/);
+  store.beat();
+  assert.equal(told.length, 1);
+  said.length = 0;
+  store.hear({ kind: "heard", to: store.client }, []);
+  assert.deepEqual([told[1], kinds()], ["", ["hello"]]);
+  for (let i = 0; i < 9; i++) {
+    store.beat();
+    store.hear({ kind: "heard", to: store.client }, []);
+  }
+  assert.equal(told.length, 2);
+});
+
+test("where nothing can be sent nothing is thrown, and acts are refused with a sentence", () => {
+  begin(3, { live: false });
+  const problems = [];
+  store.addEventListener("problem", (event) => problems.push(event.detail));
+  store.wires.send = () => { throw new Error("Cannot send"); };
+  store.steer("stop");
+  assert.match(store.away, /run the cell again/);
+  store.wires.send = (m) => said.push(m);
+  said.length = 0;
+  assert.equal(store.lost(), true);
+  store.again([0]);
+  store.steer("run");
+  assert.deepEqual([kinds(), problems.length], [[], 3]);
+});
+
+test("a host that says that the kernel is gone may be wrong", () => {
+  begin(1);
+  store.onEnded();
+  assert.match(store.away, /run the cell again/);
+  begin(1);
+  assert.equal(store.away, "");
+});
+
 test("leaving says so", () => {
   begin(3);
   store.see("a", [0]);

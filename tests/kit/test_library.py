@@ -104,6 +104,19 @@ def test_the_same_folder_is_the_same_library_and_opens_again_after_closing(folde
     again.close()
 
 
+def test_a_folder_that_went_while_it_was_open_takes_no_marks_and_opens_anew(folder):
+    one = open_library(folder)
+    clip = add(one)
+    shutil.rmtree(folder)
+    with pytest.raises(LibraryError, match="is gone: its folder was moved or removed"):
+        clip.stars = 3
+    again = open_library(folder)
+    assert len(again) == 0
+    add(again).stars = 3
+    assert again.clips()[0].stars == 3
+    again.close()
+
+
 def test_an_empty_library_is_still_the_one_that_was_named(library, ltx, monkeypatch, tmp_path):
     monkeypatch.setenv("BEECAM_LIBRARY", str(tmp_path / "other"))
     bc.run(bc.sweep("a bee"), ltx, library=library).wait(60)

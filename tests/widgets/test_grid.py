@@ -147,13 +147,19 @@ def test_lost_media_is_a_sentence_not_a_hole(show, sweep, library):
     clips = run.clips
     library.sheet(clips[2].key).unlink()
     library.mp4(clips[3].key).unlink()
+    library.mp4(clips[4].key).write_bytes(clips[4].video[:-500])
     page = Page(show(clips)).begin(visible=range(12), want=range(12))
     page.wait_for(lambda: len(page.sheets()) == 12)
     items = {i["i"]: i for content, _ in page.heard("sheets") for i in content["items"]}
     assert "missing" in items[2]["problem"]
     page.say("detail", cell=3)
     page.wait_for(lambda: page.heard("detail"))
-    assert page.heard("detail")[0][0]["code"].startswith("bc.shot('a bee over ice'")
+    missing = page.heard("detail")[0][0]
+    assert missing["code"].startswith("bc.shot('a bee over ice'")
+    assert ("missing" in missing["problem"], missing["parts"]) == (True, 0)
+    page.say("detail", cell=4)
+    page.wait_for(lambda: len(page.heard("detail")) > 1)
+    assert "cut off" in page.heard("detail")[1][0]["problem"]
 
 
 def test_the_large_view_gets_the_whole_file_in_parts(show, library, monkeypatch):

@@ -119,12 +119,15 @@ def detail_messages(source: Source, index: int) -> Iterator[Message]:
     clip = clip_at(source, index)
     facts: dict[str, Any] = {}
     data, problem = b"", ""
-    if source.library.known([clip.key]):
+    if source.library.count([clip.key]):
         try:
             shot, facts = clip.shot, clip.facts
             data = clip.video
         except BeecamError as error:
             problem = f"The video can't be read: {error}"
+        if data and not source.library.known([clip.key]):
+            problem = "The video is cut off: run its sweep again, which makes only what is missing."
+            data = b""
     parts = [data[i : i + MAX_BYTES] for i in range(0, len(data), MAX_BYTES)]
     told = {"kind": "detail", "i": index, "key": clip.key, "parts": len(parts), "problem": problem}
     yield telling.detail(shot, facts) | told, []

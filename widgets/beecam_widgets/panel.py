@@ -225,6 +225,7 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
             self._complain(str(error))
         except Exception as error:  # noqa: BLE001  (a thread has nobody else to tell)
             self._complain(f"The panel had a problem: {shorten(error, 300)}")
+        self._tell(kind="heard")
 
     def _on_edit(self, content: dict[str, Any]) -> None:
         edit = content["edit"]

@@ -191,6 +191,8 @@ class Publisher:
     def _on_ping(self, content: dict[str, Any], client: Client | None) -> None:
         if client is not None:
             client.awake = bool(content.get("awake", True))
+            # A page that hears nothing tells the person that the kernel is gone.
+            self._outbox.append(({"kind": "heard", "to": content["client"]}, []))
 
     def _on_bye(self, content: dict[str, Any], _: Client | None) -> None:
         self._clients.pop(str(content.get("client", "")), None)

@@ -25,6 +25,7 @@ export class Answers {
   take(content) {
     /** @type {Record<string, () => void>} */
     const acts = {
+      ping: () => this.hear({ kind: "heard" }, []),
       hello: () => this.hear(this.facts.head, [numbers(Int32Array, this.facts.coords)]),
       see: () => this.see(content.want), columns: () => this.columns(),
       rate: () => this.rate(content), detail: () => this.detail(content.cell),

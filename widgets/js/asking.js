@@ -1,7 +1,10 @@
 // What a panel's page knows: the state that Python has, and what was typed since.
 
+import { ENDED, GONE, SILENT } from "./page.js";
+
 /** @typedef {import("./slots.js").Row} Row */
 
+const LATE = 10_000; // milliseconds without an answer that are told
 const SOON = 120; // milliseconds: what is typed goes to Python together
 
 export class Asking extends EventTarget {
@@ -14,10 +17,17 @@ export class Asking extends EventTarget {
     /** The last edit that Python has answered. */
     this.answered = 0;
     this.timer = 0;
+    /** @type {number | undefined} */
+    this.late = undefined;
     /** @type {any} */
     this.state = structuredClone(model.get("_state"));
     this.hears = () => this.onState();
     model.on("change:_state", this.hears);
+    this.ended = () => {
+      this.away(GONE);
+      this.say("hello");
+    };
+    model.on(ENDED, this.ended);
   }
 
   /** Whether what is shown is not yet what Python knows. */
@@ -50,13 +60,37 @@ export class Asking extends EventTarget {
     clearTimeout(this.timer);
     this.timer = 0;
     const { serial, edit, undo, ...state } = this.state;
-    this.model.send({ kind: "edit", edit: [this.client, this.edit], state });
+    this.send({ kind: "edit", edit: [this.client, this.edit], state });
   }
 
   /** @param {string} kind @param {object} [more] */
   say(kind, more = {}) {
     this.flush();
-    this.model.send({ kind, ...more });
+    this.send({ kind, ...more });
+  }
+
+  /** @param {object} content which Python answers, if only that it was heard */
+  send(content) {
+    this.late ??= window.setTimeout(() => {
+      this.late = undefined;
+      this.away(SILENT);
+    }, LATE);
+    try {
+      this.model.send(content);
+    } catch {
+      this.away(GONE);
+    }
+  }
+
+  /** @param {string} why nothing comes from Python; "" where it answers */
+  away(why) {
+    this.dispatchEvent(new CustomEvent("away", { detail: why }));
+  }
+
+  heard() {
+    this.away("");
+    clearTimeout(this.late);
+    this.late = undefined;
   }
 
   tell() {
@@ -65,6 +99,8 @@ export class Asking extends EventTarget {
 
   close() {
     this.flush();
+    clearTimeout(this.late);
     this.model.off("change:_state", this.hears);
+    this.model.off(ENDED, this.ended);
   }
 }

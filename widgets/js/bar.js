@@ -50,7 +50,8 @@ export class Bar {
 
   refresh() {
     const { store } = this;
-    const { run } = store;
+    // Whether the run of a kernel that doesn't answer still goes on, nobody knows.
+    const run = store.run && (store.away ? { ...store.run, status: "" } : store.run);
     this.title.textContent = store.title;
     this.title.title = [store.title, store.model].filter(Boolean).join("\n");
     this.title.dir = "auto";
@@ -59,8 +60,8 @@ export class Bar {
     this.message.title = run?.message ?? "";
     const missing = (run?.counts.failed ?? 0) + (run?.counts.cancelled ?? 0);
     const over = run?.status === "done" || run?.status === "cancelled";
-    this.go.hidden = !run || (over && !missing);
-    this.stop.hidden = !run || over;
+    this.go.hidden = !run?.status || (over && !missing);
+    this.stop.hidden = !run?.status || over;
     if (run?.status === "running") dress(this.go, PAUSE, "pause the run", "Pause");
     else if (over) dress(this.go, PLAY, "make what is missing", "Run the rest");
     else dress(this.go, PLAY, "go on with the run", "Run");
@@ -68,7 +69,7 @@ export class Bar {
     const counts = run?.counts ?? {};
     const finished = ["done", "cached", "failed", "cancelled"]
       .reduce((sum, status) => sum + (counts[status] ?? 0), 0);
-    this.track.hidden = !run || over;
+    this.track.hidden = !run?.status || over;
     this.fill.style.transform = `scaleX(${run?.total ? finished / run.total : 0})`;
   }
 

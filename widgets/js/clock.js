@@ -6,10 +6,10 @@
 
 export class Clock {
   /**
-   * @param {(callback: (now: number) => void) => number} request requestAnimationFrame
-   * @param {(handle: number) => void} cancel
+   * @param {(callback: (now: number) => void) => number} [request]
+   * @param {(handle: number) => void} [cancel]
    */
-  constructor(request, cancel) {
+  constructor(request = (f) => requestAnimationFrame(f), cancel = (h) => cancelAnimationFrame(h)) {
     this.request = request;
     this.cancel = cancel;
     this.playing = false;
@@ -53,6 +53,12 @@ export class Clock {
     for (const paint of this.painters) paint(this.seconds);
     if (this.playing && !this.asleep) this.wake();
     else this.last = null;
+  }
+
+  /** @param {number} by frames, back or on @param {number} fps */
+  step(by, fps) {
+    // To the middle of a frame: its edge may fall on either side.
+    this.seek((Math.floor(this.seconds * fps + 1e-6) + by + 0.5) / fps);
   }
 
   /** @param {number} seconds paint another moment */

@@ -37,9 +37,9 @@ export class Foot {
     const draw = element("span", "bcm-group");
     draw.append(element("span", "bcm-faint", "draw"), this.sample);
     how.append(this.layout, draw, this.name);
-    const acts = element("div", "bcm-group bcm-right");
-    acts.append(this.pause, this.stop, this.go);
-    foot.append(how, acts);
+    this.acts = element("div", "bcm-group bcm-right");
+    this.acts.append(this.pause, this.stop, this.go);
+    foot.append(how, this.acts);
     this.node = element("div", "bcm-footer");
     this.node.append(this.costs, this.problem, foot);
   }

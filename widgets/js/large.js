@@ -3,6 +3,7 @@
 import { differing, words } from "./differ.js";
 import { attributes, button, copy, dress, element, on, starRow } from "./dom.js";
 import { CLOSE, COMPARE, NEXT, PREVIOUS, REJECT, STOP } from "./icons.js";
+import { calm } from "./page.js";
 import { Stage } from "./stage.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -30,7 +31,7 @@ export class Large {
     this.details = new Map();
     /** Cells that were opened before their clips were made. @type {Set<number>} */
     this.waited = new Set();
-    this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.calm = calm();
     this.node = element("div", "bcm-large");
     this.node.hidden = true;
     this.node.tabIndex = -1;

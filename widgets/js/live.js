@@ -2,6 +2,7 @@
 
 import { LiveStore } from "./live_store.js";
 import { LiveView } from "./live_view.js";
+import { ENDED } from "./page.js";
 
 export default () => {
   /** @type {LiveStore} */
@@ -12,10 +13,13 @@ export default () => {
       store = new LiveStore({ send: (content) => model.send(content) });
       const hear = (/** @type {any} */ content, /** @type {DataView[]} */ buffers) =>
         store.hear(content, buffers);
+      const ended = () => store.onEnded();
       model.on("msg:custom", hear);
+      model.on(ENDED, ended);
       store.hello();
       return () => {
         model.off("msg:custom", hear);
+        model.off(ENDED, ended);
         store.close();
       };
     },

@@ -95,9 +95,15 @@ export class LiveStore extends EventTarget {
     try {
       this.send({ ...content, client: this.client });
     } catch {
-      this.become("gone");
+      this.become("ended");
     }
     this.look();
+  }
+
+  /** The host says that the kernel is gone. An answer takes that back. */
+  onEnded() {
+    this.become("ended");
+    this.hello();
   }
 
   /** See whether answers stay away. */
@@ -106,6 +112,7 @@ export class LiveStore extends EventTarget {
     this.looking = setTimeout(() => {
       this.looking = null;
       const late = this.since ? this.now() - this.since : 0;
+      if (this.state === "ended") return;
       if (late > GONE_AFTER) this.become("gone");
       else if (late > BUSY_AFTER) this.become("busy");
       this.flush();
@@ -113,7 +120,7 @@ export class LiveStore extends EventTarget {
     }, LOOK_EVERY);
   }
 
-  /** @param {string} state "", "busy" or "gone" */
+  /** @param {string} state "", "busy", "gone", or "ended" where that is sure */
   become(state) {
     if (state === this.state) return;
     this.state = state;

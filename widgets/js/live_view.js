@@ -1,11 +1,12 @@
 // One live view: the clip, the dials, and what hands do with them.
 
 import { Clock } from "./clock.js";
-import { attributes, button, copy, dress, element, ground, on } from "./dom.js";
+import { attributes, button, copy, dress, element, on } from "./dom.js";
 import { CLOSE, PAUSE, PLAY } from "./icons.js";
 import { guard, notebooks } from "./keys.js";
 import { Panel } from "./live_panel.js";
 import { Scene } from "./live_scene.js";
+import { GONE, SILENT, calm, follow, leave, standIn, theme } from "./page.js";
 
 /** @typedef {import("./live_store.js").LiveStore} LiveStore */
 
@@ -31,8 +32,7 @@ export class LiveView {
     this.model = model;
     this.host = host;
     this.ending = new AbortController();
-    this.playing = Boolean(model.get("playing"))
-      && !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.playing = Boolean(model.get("playing")) && !calm();
     this.root = element("div", "bcm-root");
     this.root.tabIndex = -1;
     this.scene = new Scene(store, {
@@ -57,20 +57,19 @@ export class LiveView {
       this.keeper, worded("Copy as code", "copy it as code (C)", () => this.copy()),
       worded("?", "keys (?)", () => this.toggleHelp()),
     );
-    const bar = element("div", "bcm-bar bcm-livebar");
+    const bar = element("div", "bcm-livebar");
     bar.append(this.go, this.status, right);
     const body = element("div", "bcm-live");
     body.append(this.scene.node, this.panel.node, bar);
-    const hiding = element("style", "", hideStatic(model.get("_sheet")));
     this.scene.node.append(this.toast);
-    this.root.append(hiding, body, this.help, this.spoken);
+    this.root.append(body, this.help, this.spoken);
     host.append(this.root);
-    this.clock = new Clock((f) => requestAnimationFrame(f), (h) => cancelAnimationFrame(h));
+    standIn(this.root, model.get("_sheet"), store, this.ending.signal);
+    this.clock = new Clock();
     this.clock.painters.add((seconds) => this.paint(seconds));
     this.adopt(model.get("_dials"));
     this.listen();
     this.watch();
-    this.theme();
     this.describe();
     this.clock.play(this.playing);
   }
@@ -141,24 +140,16 @@ export class LiveView {
   }
 
   watch() {
-    const sight = new IntersectionObserver((entries) => {
-      this.scene.forget();
-      this.clock.sleep(!entries[entries.length - 1].isIntersecting);
+    // Hosts put the view on their page after this: only then is its ground known.
+    const themed = () => theme(this.root, this.host);
+    follow(this.root, this.ending.signal, {
+      resized: themed, themed,
+      seen: (seen) => {
+        this.scene.forget();
+        this.clock.sleep(!seen);
+      },
     });
-    sight.observe(this.root);
-    const themes = new MutationObserver(() => this.theme());
-    themes.observe(document.body, { attributes: true });
-    themes.observe(document.documentElement, { attributes: true });
-    on(this.ending.signal, "abort", () => {
-      sight.disconnect();
-      themes.disconnect();
-    });
-  }
-
-  theme() {
-    const { color, dark } = ground(this.host);
-    this.root.style.setProperty("--bcm-paper", color);
-    this.root.classList.toggle("bcm-dark", dark);
+    themed();
   }
 
   /** Another shot may have another shape and another number of steps. */
@@ -177,13 +168,14 @@ export class LiveView {
     /** @type {Record<string, string>} */
     const away = {
       busy: "the kernel is busy",
-      gone: "The kernel does not answer. If it was restarted, run the cell again.",
+      gone: SILENT,
+      ended: GONE,
     };
     const draft = store.picture?.what === "draft" && model.get("refine");
     const resting = draft ? `all ${about.usual_steps} steps at rest` : "";
     this.status.textContent = away[store.state] || this.done || instead || resting
       || (store.picture ? about.model : "connecting to the kernel");
-    this.status.classList.toggle("bcm-far", store.state === "gone");
+    this.status.classList.toggle("bcm-far", ["gone", "ended"].includes(store.state));
     dress(this.go, this.playing ? PAUSE : PLAY, this.playing ? "stop (space)" : "play (space)");
   }
 
@@ -261,9 +253,7 @@ export class LiveView {
     if (!this.help.hidden) return this.toggleHelp();
     const active = /** @type {HTMLElement | null} */ (document.activeElement);
     if (active !== this.root && this.root.contains(active)) return this.root.focus();
-    const outside = /** @type {HTMLElement | null} */ (this.root.parentElement?.closest("[tabindex]"));
-    this.root.blur();
-    outside?.focus({ preventScroll: true });
+    leave(this.root);
   }
 
   /** @param {string} text */
@@ -299,10 +289,4 @@ function helpBox(close) {
   for (const [key, what] of HELP) keys.append(element("dt", "", key), element("dd", "", what));
   box.append(keys, button(CLOSE, "close the help (Esc)", close));
   return box;
-}
-
-/** The static picture beside the view is hidden while the view is there. @param {string} name */
-function hideStatic(name) {
-  if (!/^[\w-]+$/.test(name)) return "";
-  return `.${name}{display:none}\n.jp-OutputArea-child:has(.${name}){display:none}`;
 }

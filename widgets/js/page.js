@@ -5,12 +5,18 @@ import { element, ground, on } from "./dom.js";
 // Milliseconds that a kernel may take before it is held to be none.
 const PATIENCE = 8000;
 
+// What a page can know of its kernel: that nothing is heard of it, or, where the host says so by
+// ending the talk of its models, that it is gone.
+export const SILENT = "The kernel does not answer: it may be busy, or the connection is lost. After a restart, run the cell again.";
+export const ENDED = "comm_live_update";
+export const GONE = "The kernel was restarted or has ended: run the cell again.";
+
 /**
  * @param {HTMLElement} root
  * @param {AbortSignal} signal ends it
- * @param {{resized: () => void, seen: (seen: boolean) => void, themed: () => void}} acts
+ * @param {{resized: () => void, seen?: (seen: boolean) => void, themed: () => void}} acts
  */
-export function follow(root, signal, { resized, seen, themed }) {
+export function follow(root, signal, { resized, seen = () => {}, themed }) {
   const sizes = new ResizeObserver(resized);
   sizes.observe(root);
   const sight = new IntersectionObserver((entries) => seen(entries[entries.length - 1].isIntersecting));
@@ -30,12 +36,24 @@ export function theme(root, host) {
   root.classList.toggle("bcm-dark", dark);
 }
 
+/** Whether whoever looks at the page asked for one that stands still. */
+export function calm() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+/** Give the keys back to the host. @param {HTMLElement} root */
+export function leave(root) {
+  const outside = /** @type {HTMLElement | null} */ (root.parentElement?.closest("[tabindex]"));
+  /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
+  outside?.focus({ preventScroll: true });
+}
+
 /**
  * The static sheet beside a surface is hidden while the surface is there. Where no kernel answers,
  * as in an exported page, the sheet is shown in the surface's place until one does.
  * @param {HTMLElement} root
  * @param {string} name the sheet's class; "" where there is none
- * @param {import("./store.js").Store} store
+ * @param {EventTarget & {ready: boolean}} store
  * @param {AbortSignal} signal ends it
  */
 export function standIn(root, name, store, signal) {
@@ -49,7 +67,7 @@ export function standIn(root, name, store, signal) {
     hiding.media = there ? "" : "not all";
   };
   const waiting = setTimeout(() => show(store.ready), PATIENCE);
-  store.addEventListener("cells", () => show(true), { signal });
+  for (const answer of ["cells", "picture"]) store.addEventListener(answer, () => show(true), { signal });
   on(signal, "abort", () => {
     clearTimeout(waiting);
     hiding.remove();

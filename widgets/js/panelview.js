@@ -2,10 +2,11 @@
 
 import { Arguments } from "./arguments.js";
 import { Begin } from "./begin.js";
-import { attributes, element, ground, on } from "./dom.js";
+import { attributes, element, on } from "./dom.js";
 import { problem, row } from "./fields.js";
 import { Code, Foot } from "./foot.js";
 import { guard, notebooks, notebooksWhileTyping } from "./keys.js";
+import { GONE, follow, leave, theme } from "./page.js";
 import { Seeds } from "./seeds.js";
 import { slotsOf } from "./slots.js";
 import { TemplateField } from "./template.js";
@@ -23,6 +24,7 @@ export class PanelView {
     this.host = host;
     this.ending = new AbortController();
     this.status = "";
+    this.away = "";
     this.about = model.get("_about");
     this.live = element("div", "bcm-hidden");
     attributes(this.live, { "aria-live": "polite" });
@@ -54,7 +56,6 @@ export class PanelView {
     );
     host.append(this.root);
     this.listen();
-    this.theme();
     this.show();
     this.tell();
     this.begin.showHistory(model.get("_history") ?? []);
@@ -65,6 +66,7 @@ export class PanelView {
   listen() {
     const { model, asking, ending: { signal } } = this;
     asking.addEventListener("state", () => this.show(), { signal });
+    asking.addEventListener("away", (event) => this.onAway(/** @type {CustomEvent} */ (event).detail), { signal });
     /** @type {[string, () => void][]} */
     const traits = [
       ["_summary", () => this.tell()], ["_run", () => this.tell()],
@@ -88,34 +90,28 @@ export class PanelView {
         if (event.key === "Enter") asking.flush();
         return;
       }
-      if (event.key === "Escape") this.leave();
+      if (event.key === "Escape") leave(this.root);
       event.stopPropagation();
     });
-    const themes = new MutationObserver(() => this.theme());
-    for (const node of [document.body, document.documentElement]) themes.observe(node, { attributes: true });
     // Lab puts the host on its page after this: only then is its ground known.
-    const sizes = new ResizeObserver(() => this.theme());
-    sizes.observe(this.root);
-    on(signal, "abort", () => {
-      themes.disconnect();
-      sizes.disconnect();
-    });
+    const themed = () => theme(this.root, this.host);
+    follow(this.root, signal, { resized: themed, themed });
+    themed();
   }
 
-  theme() {
-    const { color, dark } = ground(this.host);
-    this.root.style.setProperty("--bcm-paper", color);
-    this.root.classList.toggle("bcm-dark", dark);
-  }
-
-  leave() {
-    const outside = /** @type {HTMLElement | null} */ (this.root.parentElement?.closest("[tabindex]"));
-    /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
-    outside?.focus({ preventScroll: true });
+  /** @param {string} why nothing comes from Python; "" where it answers */
+  onAway(why) {
+    if (why === this.away) return;
+    // Nobody wants to be told twice of a kernel that is gone.
+    if (why && this.away === GONE) return;
+    this.away = why;
+    this.begin.say(why, Boolean(why));
+    this.foot.acts.hidden = why === GONE;
   }
 
   /** @param {any} content */
   hear(content) {
+    this.asking.heard();
     if (content.kind === "problem") this.begin.say(content.text, true);
     if (content.kind !== "intent") return;
     this.begin.intent.select();

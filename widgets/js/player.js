@@ -28,8 +28,9 @@ export class Player {
     this.node.append(this.playing, this.place, this.speed);
   }
 
-  /** @param {number} share how far all clips are, 0 to 1 */
-  moved(share) {
+  /** @param {number} seconds the clock @param {number} length of the longest clip, in seconds */
+  moved(seconds, length) {
+    const share = (((seconds % length) + length) % length) / length;
     if (!this.place.matches(":active")) this.place.value = String(share);
   }
 

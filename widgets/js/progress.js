@@ -1,7 +1,7 @@
 // One quiet bar for anything long.
 
 import { attributes, element } from "./dom.js";
-import { theme } from "./page.js";
+import { ENDED, theme } from "./page.js";
 import { timeLeft } from "./text.js";
 
 /**
@@ -39,8 +39,11 @@ export default () => ({
     const text = element("span", "bcm-quiettext");
     root.append(label, track, text);
     el.append(root);
+    let ended = false;
     const draw = () => {
-      const state = /** @type {State} */ (model.get("_state"));
+      /** @type {State} */
+      const state = { ...model.get("_state") };
+      if (ended && state.status === "running") Object.assign(state, { status: "stopped", note: "the kernel is gone" });
       theme(root, el);
       label.textContent = state.label;
       label.hidden = !state.label;
@@ -56,11 +59,17 @@ export default () => ({
     };
     const sizes = new ResizeObserver(draw);
     sizes.observe(root);
+    const end = () => {
+      ended = true;
+      draw();
+    };
     model.on("change:_state", draw);
+    model.on(ENDED, end);
     draw();
     return () => {
       sizes.disconnect();
       model.off("change:_state", draw);
+      model.off(ENDED, end);
     };
   },
 });

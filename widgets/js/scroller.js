@@ -124,6 +124,7 @@ export class Scroller {
     this.node.style.setProperty("--bcm-head-height", `${g.headHeight}px`);
     this.node.classList.toggle("bcm-flow", this.table.flow);
     this.node.classList.toggle("bcm-small", g.width < 84);
+    this.node.classList.toggle("bcm-tight", g.width < 124 || g.height < 84);
     attributes(this.node, {
       "aria-rowcount": g.rows + (this.table.flow ? 0 : 1),
       "aria-colcount": g.columns + (this.table.flow ? 0 : 1),

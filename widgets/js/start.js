@@ -1,5 +1,6 @@
 // What anywidget loads: one store for a widget, one surface for each of its views.
 
+import { ENDED } from "./page.js";
 import { Store } from "./store.js";
 
 /** @typedef {new (store: Store, model: any, host: HTMLElement) => {close: () => void}} Kind */
@@ -14,10 +15,13 @@ export function widget(kinds) {
       store = new Store({ send: (content) => model.send(content) });
       const hear = (/** @type {any} */ content, /** @type {DataView[]} */ buffers) =>
         store.hear(content, buffers);
+      const ended = () => store.onEnded();
       model.on("msg:custom", hear);
+      model.on(ENDED, ended);
       store.hello();
       return () => {
         model.off("msg:custom", hear);
+        model.off(ENDED, ended);
         store.close();
       };
     },

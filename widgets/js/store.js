@@ -3,6 +3,7 @@
 import { Columns } from "./columns.js";
 import { Details } from "./details.js";
 import { Lru } from "./lru.js";
+import { GONE, SILENT } from "./page.js";
 import { blob, decode, reduced, tooSmall } from "./sheets.js";
 
 const DECODED_BYTES = 48e6;
@@ -12,6 +13,8 @@ const DECODERS = 8;
 const ASK_AGAIN = 4000;
 const PING = 5000;
 const MOST_WISHES = 400;
+// So many pings without an answer are told.
+const UNHEARD = 2;
 
 /**
  * @typedef {import("./sheets.js").Sheet} Sheet
@@ -89,6 +92,10 @@ export class Store extends EventTarget {
     this.asking = null;
     /** What was last said to be visible. */
     this.said = "";
+    /** Beats since Python was last heard. */
+    this.silent = 0;
+    /** Why nothing comes from Python, a sentence; "" while it answers. */
+    this.away = "";
     this.closed = false;
     this.timer = setInterval(() => this.beat(), PING);
   }
@@ -100,7 +107,12 @@ export class Store extends EventTarget {
 
   /** @param {object} content */
   say(content) {
-    if (!this.closed) this.wires.send({ ...content, client: this.client });
+    if (this.closed) return;
+    try {
+      this.wires.send({ ...content, client: this.client });
+    } catch {
+      this.become(GONE);
+    }
   }
 
   hello() {
@@ -110,9 +122,30 @@ export class Store extends EventTarget {
   /** Tell Python that somebody still looks; ask again for what never came. */
   beat() {
     if (!this.views.size) return;
+    if (this.ready && ++this.silent > UNHEARD) this.become(this.away || SILENT);
     if (!this.ready) this.hello();
     else this.say({ kind: "ping", awake: this.awake() });
     this.ask();
+  }
+
+  /** @param {string} away why nothing comes from Python; "" where it answers */
+  become(away) {
+    if (away === this.away) return;
+    this.away = away;
+    this.tell("away");
+  }
+
+  /** The host says that the kernel is gone. An answer takes that back. */
+  onEnded() {
+    this.become(GONE);
+    this.hello();
+  }
+
+  /** Whether an act can't reach Python any more, which is said. */
+  lost() {
+    const lost = this.away === GONE;
+    if (lost) this.tell("problem", GONE);
+    return lost;
   }
 
   awake() {
@@ -218,17 +251,17 @@ export class Store extends EventTarget {
 
   /** @param {"run" | "pause" | "stop" | "drop"} action @param {number} [cell] */
   steer(action, cell) {
-    this.say({ kind: "run", do: action, cell });
+    if (!this.lost()) this.say({ kind: "run", do: action, cell });
   }
 
   /** @param {number[][]} places coordinates of cells that shall be made, too */
   fill(places) {
-    if (places.length) this.say({ kind: "fill", places });
+    if (places.length && !this.lost()) this.say({ kind: "fill", places });
   }
 
   /** @param {number[]} cells that shall be made once more, each with another seed */
   again(cells) {
-    if (cells.length) this.say({ kind: "again", cells });
+    if (cells.length && !this.lost()) this.say({ kind: "again", cells });
   }
 
   // --- what Python says -----------------------------------------------------------------------
@@ -239,6 +272,10 @@ export class Store extends EventTarget {
    */
   hear(content, buffers) {
     if (this.closed || (content.to && content.to !== this.client)) return;
+    // What was told meanwhile may be lost.
+    if (this.silent > UNHEARD) this.hello();
+    this.silent = 0;
+    this.become("");
     /** @type {Record<string, () => void>} */
     const handlers = {
       cells: () => this.onCells(content, buffers), state: () => this.onState(content, buffers),

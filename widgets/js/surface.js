@@ -2,7 +2,7 @@
 
 import { attributes, element, on } from "./dom.js";
 import { guard } from "./keys.js";
-import { follow, standIn, theme } from "./page.js";
+import { calm, follow, standIn, theme } from "./page.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -21,7 +21,7 @@ export class Surface {
     this.name = `view${++surfaces}`;
     this.ending = new AbortController();
     this.wide = 0;
-    this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.calm = calm();
     this.root = element("div", "bcm-root");
     this.live = element("div", "bcm-hidden");
     attributes(this.live, { "aria-live": "polite" });
@@ -30,7 +30,12 @@ export class Surface {
     this.toast.hidden = true;
     /** @type {number | undefined} */
     this.laying = undefined;
+    this.away = element("p", "bcm-away");
+    attributes(this.away, { role: "status" });
+    this.away.hidden = true;
+    this.root.append(this.away);
     host.append(this.root);
+    this.hear({ away: () => this.showAway() });
     standIn(this.root, model.get("_sheet"), store, this.ending.signal);
     theme(this.root, host);
     // Before the document, where Jupyter listens.
@@ -44,6 +49,12 @@ export class Surface {
       const hear = (/** @type {Event} */ event) => act(/** @type {CustomEvent} */ (event).detail);
       this.store.addEventListener(name, hear, { signal: this.ending.signal });
     }
+  }
+
+  /** Say why nothing comes from Python, for as long as that is so. */
+  showAway() {
+    this.away.textContent = this.store.away;
+    this.away.hidden = !this.store.away;
   }
 
   /** Be told of values that change. @param {Record<string, () => void>} acts by trait */
@@ -84,7 +95,8 @@ export class Surface {
 
   /** @param {string} text */
   complain(text) {
-    this.toast.textContent = text;
+    // The same again is not read aloud again.
+    if (this.toast.textContent !== text) this.toast.textContent = text;
     this.toast.hidden = false;
     clearTimeout(this.quiet);
     this.quiet = setTimeout(() => { this.toast.hidden = true; }, 8000);
@@ -103,8 +115,8 @@ export class Surface {
 
   /** @param {number[]} cells @param {import("./store.js").Marking} marking */
   rate(cells, marking) {
+    if (!cells.length || this.store.lost()) return;
     this.store.rate(cells, marking);
-    if (!cells.length) return;
     const { stars, rejected, tag, on } = marking;
     const words = stars !== undefined ? `${stars} ${stars === 1 ? "star" : "stars"}`
       : tag !== undefined ? (on ? `tagged ${tag}` : `tag ${tag} taken away`)

@@ -7,6 +7,7 @@ import { Find } from "./find.js";
 import { PLUS } from "./icons.js";
 import { notebooks } from "./keys.js";
 import { openMenu } from "./menu.js";
+import { leave } from "./page.js";
 import { Surface } from "./surface.js";
 import { brief } from "./text.js";
 import { Tile } from "./tile.js";
@@ -67,7 +68,7 @@ export class Table extends Surface {
     const body = element("div", "bcm-body");
     body.append(this.node, this.nothing, this.toast);
     this.root.append(tools, body, this.live);
-    this.clock = new Clock((f) => requestAnimationFrame(f), (h) => cancelAnimationFrame(h));
+    this.clock = new Clock();
     this.clock.painters.add((seconds) => {
       for (const line of this.lines.values()) line.tile.paint(seconds);
     });
@@ -278,19 +279,13 @@ export class Table extends Surface {
       Home: () => step(-1e9), End: () => step(1e9), s: () => this.toggle(this.current),
       x: () => this.rate(marked, { rejected: !this.store.mark(this.current).rejected }),
       "/": () => this.find.focus(), " ": () => this.clock.play(!this.clock.playing),
-      Escape: () => (this.selected.size ? this.selectThese([]) : this.leave()),
+      Escape: () => (this.selected.size ? this.selectThese([]) : leave(this.root)),
     };
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const act = /^[0-5]$/.test(key) ? () => this.rate(marked, { stars: Number(key) }) : acts[key];
     if (!act) return;
     event.preventDefault();
     act();
-  }
-
-  leave() {
-    const outside = /** @type {HTMLElement | null} */ (this.root.parentElement?.closest("[tabindex]"));
-    this.node.blur();
-    outside?.focus({ preventScroll: true });
   }
 
   /** @param {MouseEvent} event */

@@ -11,6 +11,7 @@ import { Hands } from "./hands.js";
 import { CLOSE, COMPARE, PLUS } from "./icons.js";
 import { Large, MOST } from "./large.js";
 import { following } from "./layout.js";
+import { leave } from "./page.js";
 import { Scroller } from "./scroller.js";
 import { Surface } from "./surface.js";
 import { TagBox } from "./tagbox.js";
@@ -75,7 +76,7 @@ export class View extends Surface {
     this.nothing.append(element("p", "", ""), all);
     this.assemble();
     this.hands = new Hands(this);
-    this.clock = new Clock((f) => requestAnimationFrame(f), (h) => cancelAnimationFrame(h));
+    this.clock = new Clock();
     this.clock.speed = model.get("speed");
     this.clock.painters.add((seconds) => this.paint(seconds));
     this.listen();
@@ -110,7 +111,7 @@ export class View extends Surface {
         this.large.refresh(cell);
         this.clock.wake();
       },
-      marks: () => this.rechooseSoon(), columns: () => this.rechooseSoon(), run: () => this.onRun(),
+      marks: () => this.rechooseSoon(), columns: () => this.rechooseSoon(), run: () => this.onRun(), away: () => this.bar.refresh(),
       problem: (text) => this.complain(text), detail: (detail) => this.large.describe(detail),
       mp4: (mp4) => this.large.play(mp4),
     });
@@ -210,8 +211,7 @@ export class View extends Surface {
   paint(seconds) {
     if (this.large.open) this.large.paint(seconds, this.playing, this.clock.speed);
     else this.scroller.paint(seconds);
-    const length = this.length();
-    this.bar.player.moved(((seconds % length) + length) % length / length);
+    this.bar.player.moved(seconds, this.length());
   }
 
   // --- acts -----------------------------------------------------------------------------------
@@ -238,8 +238,7 @@ export class View extends Surface {
     if (this.playing) this.play(false);
     const first = this.store.picture(this.choice.find((cell) => this.scroller.tiles.has(cell)) ?? -1);
     const fps = this.large.open ? this.large.fps : first?.sheet.fps || 8;
-    // To the middle of a frame: its edge may fall on either side.
-    this.clock.seek((Math.floor(this.clock.seconds * fps + 1e-6) + by + 0.5) / fps);
+    this.clock.step(by, fps);
   }
 
   /** @param {import("./arrangement.js").Places} places */
@@ -344,11 +343,7 @@ export class View extends Surface {
     else if (!this.helpBox.hidden) this.help();
     else if (this.large.open) this.closeLarge();
     else if (this.scroller.selected.size) this.hands.selectThese([]);
-    else {
-      const outside = /** @type {HTMLElement | null} */ (this.root.parentElement?.closest("[tabindex]"));
-      /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
-      outside?.focus({ preventScroll: true });
-    }
+    else leave(this.root);
   }
 
   closeTags() {

@@ -5,6 +5,7 @@ import { Clock } from "./clock.js";
 import { element, on } from "./dom.js";
 import { commandFor, notebooks } from "./keys.js";
 import { Large, MOST } from "./large.js";
+import { leave } from "./page.js";
 import { Player } from "./player.js";
 import { Surface } from "./surface.js";
 
@@ -18,7 +19,7 @@ export class Viewer extends Surface {
    */
   constructor(store, model, host) {
     super(store, model, host);
-    this.clock = new Clock((f) => requestAnimationFrame(f), (h) => cancelAnimationFrame(h));
+    this.clock = new Clock();
     this.playing = !this.calm;
     this.large = new Large(store, {
       step: (by) => this.step(by), close: () => this.leave(), wake: () => this.clock.wake(),
@@ -45,8 +46,7 @@ export class Viewer extends Surface {
     this.root.append(bar, body, this.live);
     this.clock.painters.add((seconds) => {
       this.large.paint(seconds, this.playing, this.clock.speed);
-      const length = this.large.length || 1;
-      this.player.moved((((seconds % length) + length) % length) / length);
+      this.player.moved(seconds, this.large.length || 1);
     });
     this.hear({
       cells: () => this.relayout(),
@@ -123,7 +123,7 @@ export class Viewer extends Surface {
   frame(by) {
     if (this.playing) this.play(false);
     const { fps } = this.large;
-    this.clock.seek((Math.floor(this.clock.seconds * fps + 1e-6) + by + 0.5) / fps);
+    this.clock.step(by, fps);
   }
 
   leave() {
@@ -131,9 +131,7 @@ export class Viewer extends Surface {
       this.helpBox.hidden = true;
       return;
     }
-    const outside = /** @type {HTMLElement | null} */ (this.root.parentElement?.closest("[tabindex]"));
-    /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
-    outside?.focus({ preventScroll: true });
+    leave(this.root);
   }
 
   /** @param {KeyboardEvent} event */
