@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-CHANNELS = 48
-SPACE, TIME = 16, 4  # pixels a side and frames for each latent cell
-SIZE, FRAMES, FPS = 64, 17, 8.0
+CHANNELS = 192
+SPACE, TIME = 32, 4  # pixels a side and frames for each latent cell
+SIZE, FRAMES, FPS = 96, 17, 8.0
 TEXT_LENGTH = 128
 
 
