@@ -17,7 +17,7 @@ from beecam.models.pollen.scene import Scene, draw_scene, held_out
 from beecam.models.pollen.world import render
 
 SHARD = 250
-BATCH = 10
+BATCH = 2  # small arrays are handed out again, large ones are cleared by the kernel each time
 # Seeds from here on are never trained on.
 UNSEEN = 1_000_000_000
 
@@ -61,7 +61,7 @@ def render_shards(folder: Path, clips: int, *, part: int = 0, parts: int = 1, de
 
 def render_all(chosen: list[Scene], *, device: str = "cpu") -> Tensor:
     """Render scenes in batches: clips x frames x height x width x 3, uint8, on the CPU."""
-    size = BATCH if device == "cpu" else 20 * BATCH
+    size = BATCH if device == "cpu" else 100 * BATCH
     return torch.cat([
         render(chosen[i : i + size], device=device).cpu() for i in range(0, len(chosen), size)
     ])  # fmt: skip

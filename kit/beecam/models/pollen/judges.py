@@ -29,9 +29,11 @@ class _View:
 
 
 _VIEWS = {
-    "place": _View(32, 3, 16, 900), "light": _View(16, 3, 12, 500),
-    "insect": _View(64, 5, 16, 800), "camera": _View(32, 9, 16, 1000),
+    "place": _View(48, 3, 20, 1600), "light": _View(24, 3, 16, 1000),
+    "weather": _View(48, 5, 16, 1000), "insect": _View(64, 5, 20, 1600),
+    "camera": _View(48, 9, 20, 1800), "style": _View(96, 2, 12, 500),
 }  # fmt: skip
+JUDGED = tuple(_VIEWS)
 
 
 class Judge(nn.Module):
@@ -145,7 +147,7 @@ def load(path: Path = FILE) -> dict[str, Judge]:
 
     tensors = load_file(path)
     judges = {}
-    for name in ATTRIBUTES:
+    for name in JUDGED:
         judges[name] = Judge(name)
         own = {
             k.removeprefix(f"{name}."): v.float()

@@ -36,9 +36,10 @@ from beecam.models.pollen.sampling import picture
 from beecam.models.pollen.scene import Scene
 from beecam.models.pollen.training import Loop
 
-_FITTED = 400  # clips from which the components are found
+_FITTED = 1000  # clips from which the components are found
 _BATCH = 32
 _NO_CAPTION = 0.1
+_CONDITIONED = 0.3  # share of the batches that are given frames
 _UNIFORM = 0.2
 _STAGES = ("render", "components", "decoder", "encoder", "transformer", "export", "all")
 
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("stage", choices=_STAGES)
     parser.add_argument("--folder", type=Path, default=Path(".pollen"))
     parser.add_argument("--minutes", type=float, default=30.0, help="how long to train")
-    parser.add_argument("--clips", type=int, default=4000, help="how many clips to render")
+    parser.add_argument("--clips", type=int, default=8000, help="how many clips to render")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--finish", action="store_true", help="let the learning rate fall to zero")
     parser.add_argument("--from-weights", type=Path, help="start from exported weights")
@@ -161,9 +162,23 @@ def transformer_loop(folder: Path, device: str, start: Path | None = None) -> Lo
 class FlowLoss:
     """Flow matching on latents with captions, in just the way that the pipelines call the model."""
 
-    def __init__(self, latents: Tensor, truth: list[dict[str, str]], batch: int = _BATCH) -> None:
+    def __init__(
+        self, latents: Tensor, truth: list[dict[str, str]], clips: Tensor, components: Components,
+        batch: int = _BATCH,
+    ) -> None:  # fmt: skip
+        """Keep what batches are drawn from.
+
+        Args:
+            latents: Those of the clips, then those of their mirror images.
+            truth: What captions say of each.
+            clips: clips x frames x height x width x 3, uint8: single frames are taken from them.
+            components: Give the latents of single frames.
+            batch: How many clips a step.
+        """
         self._latents = latents
         self._truth = truth
+        self._clips = clips
+        self._components = components
         self._batch = batch
         self._tokenizer = nets.tokenizer(captions.vocabulary())
 
@@ -177,17 +192,41 @@ class FlowLoss:
         noise = torch.randn(tokens.shape, generator=g).to(loop.device)
         level = _levels(self._batch, g).to(loop.device)
         mixed = (1 - level)[:, None, None] * tokens + level[:, None, None] * noise
+        given, stills = _conditions(g, frames)
+        times = level[:, None].expand(-1, tokens.shape[1]).clone()
+        known = given * height * width
+        mixed[:, :known], times[:, :known] = tokens[:, :known], 0.0
+        places = self._places(frames, height, width, g, conditioned=bool(given or stills))
+        for frame in stills:
+            still = self._still(which, frame).to(loop.device)
+            mixed = torch.cat([still, mixed], 1)
+            times = torch.cat([torch.zeros_like(times[:, : still.shape[1]]), times], 1)
+            places["video_coords"] = torch.cat([
+                _coordinates(1, height, width, frame), places["video_coords"],
+            ], 1)  # fmt: skip
+        if "video_coords" in places:
+            coordinates = places["video_coords"][None].expand(self._batch, -1, -1)
+            places["video_coords"] = coordinates.to(loop.device)
         text = self._captions(which, g)
+        timestep = times if given or stills else level[:, None]
         with torch.autocast(loop.device, torch.bfloat16):
             # The pipelines give the text encoder no mask, so that it sees the padding.
             states = loop.modules["text_encoder"](text.input_ids.to(loop.device))[0]
             velocity: Tensor = loop.modules["transformer"](
-                hidden_states=mixed, encoder_hidden_states=states, timestep=level * 1000,
+                hidden_states=mixed, encoder_hidden_states=states, timestep=timestep * 1000,
                 encoder_attention_mask=text.attention_mask.bool().to(loop.device),
-                num_frames=frames, height=height, width=width,
-                **self._places(frames, height, width, g, loop.device),
+                num_frames=frames, height=height, width=width, **places,
             ).sample  # fmt: skip
-        return ((velocity.float() - (noise - tokens)) ** 2).mean()
+        found = velocity[:, -tokens.shape[1] :].float()
+        return ((found - (noise - tokens))[:, known:] ** 2).mean()
+
+    def _still(self, which: Tensor, frame: int) -> Tensor:
+        """Return the tokens of one frame of each clip, encoded as a picture is."""
+        count = len(self._clips)
+        pictures = self._clips[which % count, frame][:, None]
+        turned = (which >= count).view(-1, 1, 1, 1, 1)
+        pictures = torch.where(turned, pictures.flip(3), pictures)
+        return self._components.encode(pictures).flatten(2).transpose(1, 2)
 
     def _captions(self, which: Tensor, g: torch.Generator) -> Any:
         seed = int(torch.randint(0, 2**31, (1,), generator=g))
@@ -197,22 +236,40 @@ class FlowLoss:
             for i in which
         ]
         # The pipelines pad to TEXT_LENGTH unless told; the text encoder learns to look past less.
-        length = lot.choice((nets.TEXT_LENGTH, nets.TEXT_LENGTH, nets.TEXT_LENGTH, 48, 32))
+        length = lot.choice((nets.TEXT_LENGTH, 64, 48, 48, 48))
         return self._tokenizer(
             texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
         )
 
     def _places(
-        self, frames: int, height: int, width: int, g: torch.Generator, device: str
+        self, frames: int, height: int, width: int, g: torch.Generator, *, conditioned: bool
     ) -> dict[str, Any]:
         """LTXPipeline scales places in one way, LTXConditionPipeline in another: learn both."""
-        if bool(torch.rand(1, generator=g) < 0.8):  # noqa: PLR2004
+        if not conditioned and bool(torch.rand(1, generator=g) < 0.85):  # noqa: PLR2004
             scale = (nets.TIME / nets.FPS, nets.SPACE, nets.SPACE)
             return {"rope_interpolation_scale": scale}
-        t, y, x = torch.meshgrid(*map(torch.arange, (frames, height, width)), indexing="ij")
-        seconds = (t * nets.TIME + 1 - nets.TIME).clamp(min=0) / nets.FPS
-        places = torch.stack([seconds, y * nets.SPACE, x * nets.SPACE]).flatten(1).float()
-        return {"video_coords": places[None].expand(self._batch, -1, -1).to(device)}
+        return {"video_coords": _coordinates(frames, height, width)}
+
+
+def _coordinates(frames: int, height: int, width: int, first: int = 0) -> Tensor:
+    """Return where tokens lie as LTXConditionPipeline counts: 3 x tokens; seconds, pixels."""
+    t, y, x = torch.meshgrid(*map(torch.arange, (frames, height, width)), indexing="ij")
+    seconds = ((t * nets.TIME + 1 - nets.TIME).clamp(min=0) + first) / nets.FPS
+    return torch.stack([seconds, y * nets.SPACE, x * nets.SPACE]).flatten(1).float()
+
+
+def _conditions(g: torch.Generator, frames: int) -> tuple[int, list[int]]:
+    """Draw what a batch is given: how many latent frames from the first on, and single frames."""
+    roll = float(torch.rand(1, generator=g))
+    if roll >= _CONDITIONED:
+        return 0, []
+    last = (frames - 1) * nets.TIME
+    anywhere = int(torch.randint(1, last + 1, (1,), generator=g))
+    kinds: list[tuple[int, list[int]]] = [
+        (1, []), (1, []), (2, []), (3, []), (3, []), (1, [last]), (0, [last]), (0, [anywhere]),
+        (1, [anywhere]),
+    ]  # fmt: skip
+    return kinds[int(torch.randint(0, len(kinds), (1,), generator=g))]
 
 
 def _levels(batch: int, g: torch.Generator) -> Tensor:
@@ -229,7 +286,9 @@ def _transformer(chosen: argparse.Namespace) -> None:
     latents = latents_of(chosen.folder)
     truth = json.loads((chosen.folder / "latents.json").read_text())
     loop = transformer_loop(chosen.folder, chosen.device, chosen.from_weights)
-    loss = FlowLoss(latents, truth, _BATCH if chosen.device == "cpu" else 8 * _BATCH)
+    clips, _ = data.load(chosen.folder / "clips")
+    loss = FlowLoss(latents, truth, clips, Components.load(chosen.folder / COMPONENTS),
+                    _BATCH if chosen.device == "cpu" else 8 * _BATCH)  # fmt: skip
     loop.run(loss, minutes=chosen.minutes, finish=chosen.finish)
     print(f"transformer: step {loop.step}", flush=True)
 
