@@ -100,7 +100,7 @@ def _pollen(device: str, batch_size: int | None, speed: str | None) -> Diffusers
 
 def _pollen_defaults() -> dict[str, Any]:
     return {
-        "width": 64, "height": 64, "num_frames": 17, "fps": 8.0, "num_inference_steps": 20,
+        "width": 96, "height": 96, "num_frames": 17, "fps": 8.0, "num_inference_steps": 20,
         "guidance_scale": 3.0,
     }  # fmt: skip
 

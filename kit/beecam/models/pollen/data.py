@@ -92,7 +92,10 @@ def load(folder: Path, limit: int | None = None) -> tuple[Tensor, list[Scene]]:
     paths = sorted(folder.glob("clips-*.pt"))[:limit]
     if not paths:
         raise FileNotFoundError(f"{folder} has no clips-*.pt: run the stage `render` first.")
-    clips = torch.cat([torch.load(path, weights_only=True) for path in paths])
+    # Read into one place: two copies of all clips would not fit everywhere.
+    shards = [torch.load(path, weights_only=True, mmap=True) for path in paths]
+    clips = torch.empty((sum(map(len, shards)), *shards[0].shape[1:]), dtype=torch.uint8)
+    torch.cat(shards, out=clips)
     found: list[dict[str, Any]] = []
     for path in paths:
         found += json.loads(path.with_suffix(".json").read_text())

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from beecam.models.pollen import captions, codec, data, judges
 from beecam.models.pollen.sampling import load_pipeline, make, picture
-from beecam.models.pollen.scene import Scene
+from beecam.models.pollen.scene import ACCIDENTS, Scene, draw_scene, possible
 
 SCORES = Path(__file__).parent / "scores.json"
 TARGETS = {"place": 0.95, "light": 0.95, "weather": 0.85, "insect": 0.85, "camera": 0.80,
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _train_judges(folder: Path) -> None:
     clips, scenes = data.load(folder / "clips")
-    made = {name: judges.train_judge(name, clips, scenes, folder) for name in judges.JUDGED}
+    made = {name: judges.train_judge(name, clips, scenes, folder) for name in judges.VALUES}
     judges.save(made)
     for name, (right, many) in judge_the_judges(made, 300).items():
         print(f"{name}: {right} of {many} unseen rendered clips", flush=True)
@@ -106,8 +106,9 @@ def score(weights: Path, many: int, steps: int, folder: Path) -> dict[str, Any]:
     asked = [*seen, *held]
     made = make(pipe, [captions.plain(s.attributes) for s in asked], steps)
     picture(made[:24], folder / "evaluation.png", columns=3)
-    verdicts = {name: judges.judge_all(judge, made) == judges.truth(asked, name)
-                for name, judge in each.items()}  # fmt: skip
+    # What an accident hides is judged as if it were wrong: a caption didn't ask for it.
+    verdicts = {name: judges.judge_all(each[name], made) == judges.truth(asked, name)
+                for name in judges.JUDGED}  # fmt: skip
     spoken = _free_captions(pipe, each, asked[: many // 4], steps)
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"), "clips": many, "steps": steps,
@@ -118,9 +119,74 @@ def score(weights: Path, many: int, steps: int, folder: Path) -> dict[str, Any]:
             n: interval(int(v[len(seen) :].sum()), len(held)) for n, v in verdicts.items()
         },
         "any_words": spoken,
+        "accidents": accidents(each["accident"], made, asked),
         "psnr": psnr(pipe.vae, rendered[:64]),
-        "diversity": diversity(pipe, steps),
+        "frechet": _distances(pipe.vae, each, made, rendered),
+        "diversity": diversity(pipe, each, steps),
     }  # fmt: skip
+
+
+def accidents(judge: judges.Judge, made: Tensor, asked: Sequence[Scene]) -> dict[str, Any]:
+    """Compare how often each accident is seen in generated clips and in rendered ones.
+
+    The same judge looks at both, so that what it mistakes counts on both sides. Of accidents that
+    need something only clips count whose caption has it.
+    """
+    world = itertools.islice(data.scenes(data.UNSEEN * 4), len(made))
+    drawn = list(world)
+    both = {"generated": (judges.judge_all(judge, made), asked),
+            "rendered": (_judged_in_parts(judge, drawn), drawn)}  # fmt: skip
+    out: dict[str, Any] = {}
+    for i, name in enumerate(judges.VALUES["accident"][1:], 1):
+        out[name] = {"world": ACCIDENTS[name]}
+        for side, (verdicts, scenes) in both.items():
+            can = torch.tensor([possible(name, scene.attributes) for scene in scenes])
+            out[name][side] = interval(int((verdicts[can] == i).sum()), int(can.sum()))
+    return out
+
+
+def _judged_in_parts(judge: judges.Judge, scenes: Sequence[Scene]) -> Tensor:
+    parts = [list(scenes[i : i + 200]) for i in range(0, len(scenes), 200)]
+    return torch.cat([judges.judge_all(judge, data.render_all(part)) for part in parts])
+
+
+def _distances(
+    vae: Any, each: Mapping[str, judges.Judge], made: Tensor, rendered: Tensor
+) -> dict[str, float]:
+    """Measure Fréchet distances on the judges' features: of the model, and the autoencoder's."""
+    half = len(rendered) // 2
+    with torch.no_grad():
+        back = torch.cat([
+            codec.to_clips(vae.decode(vae.encode(codec.to_video(some)).latent_dist.mean).sample)
+            for some in torch.split(rendered[half:], 16)
+        ])  # fmt: skip
+    first = judges.features(each, rendered[:half])
+    return {
+        "generated": frechet(first, judges.features(each, made)),
+        "autoencoder": frechet(first, judges.features(each, back)),
+        "rendered": frechet(first, judges.features(each, rendered[half:])),
+    }
+
+
+def frechet(one: Tensor, other: Tensor, parts: int = 64) -> float:
+    """Return the Fréchet distance of two sets of features (Heusel et al. 2017, arXiv 1706.08500).
+
+    Args:
+        one: clips x numbers.
+        other: The same of other clips.
+        parts: Features are first brought down to so many principal components of `one`, scaled
+            alike, so that covariances of a few hundred clips are known.
+    """
+    mean = one.double().mean(0)
+    _, spread, turn = torch.linalg.svd(one.double() - mean, full_matrices=False)
+    parts = min(parts, len(spread))
+    scale = spread[:parts] / len(one) ** 0.5 + 1e-6
+    a, b = (((x.double() - mean) @ turn[:parts].T) / scale for x in (one, other))
+    ca, cb = torch.cov(a.T), torch.cov(b.T)
+    # The trace of the root of a product of covariances is the sum of its eigenvalues' roots.
+    root = torch.linalg.eigvals(ca @ cb).real.clamp(min=0).sqrt().sum()
+    apart = ((a.mean(0) - b.mean(0)) ** 2).sum()
+    return round(float((apart + ca.trace() + cb.trace() - 2 * root) / parts), 4)
 
 
 def _free_captions(
@@ -131,8 +197,8 @@ def _free_captions(
     texts = [captions.caption(scene.attributes, lot) for scene in scenes]
     made = make(pipe, texts, steps, first_seed=10_000)
     out = {}
-    for name, judge in each.items():
-        right = judges.judge_all(judge, made) == judges.truth(scenes, name)
+    for name in judges.JUDGED:
+        right = judges.judge_all(each[name], made) == judges.truth(scenes, name)
         said = [captions.WORDS[name][getattr(scene, name)] for scene in scenes]
         named = [i for i, text in enumerate(texts) if any(words in text for words in said[i])]
         out[name] = interval(int(right[named].sum()), len(named))
@@ -149,30 +215,36 @@ def psnr(vae: Any, clips: Tensor) -> float:
     return round(codec.nearness(torch.cat(back), clips), 2)
 
 
-def diversity(pipe: Any, steps: int, prompts: int = 4, seeds: int = 6) -> dict[str, float]:
-    """Return how unlike clips of one caption are: mean difference of two, in levels of 255."""
+def diversity(
+    pipe: Any, each: Mapping[str, judges.Judge], steps: int, prompts: int = 8, seeds: int = 12
+) -> dict[str, float]:
+    """Return how many unlike clips the seeds of one caption give, mean over captions.
+
+    The Vendi score (Friedman and Dieng 2022, arXiv 2210.02410) on the judges' features: 1 where
+    all are the same, `seeds` where none is like another. Similarity is a Gaussian of the distance,
+    as wide as rendered clips of one caption are apart.
+    """
     scenes = list(itertools.islice(data.scenes(data.UNSEEN * 3), prompts))
     texts = [captions.plain(s.attributes) for s in scenes for _ in range(seeds)]
-    made = make(pipe, texts, steps, first_seed=20_000)
-    from beecam.models.pollen.scene import draw_scene
-
+    made = judges.features(each, make(pipe, texts, steps, first_seed=20_000))
     fixed = [draw_scene(data.UNSEEN * 3 + 1000 + i * seeds + j, accident=None, **scene.attributes)
              for i, scene in enumerate(scenes) for j in range(seeds)]  # fmt: skip
-    return {
-        "generated": _spread(made, prompts, seeds),
-        "rendered": _spread(data.render_all(fixed), prompts, seeds),
-    }
-
-
-def _spread(clips: Tensor, prompts: int, seeds: int) -> float:
-    groups = clips.view(prompts, seeds, -1).float()
-    pairs = [
-        (group[i] - group[j]).abs().mean()
+    drawn = judges.features(each, data.render_all(fixed))
+    drawn, made = ((x - drawn.mean(0)) / (drawn.std(0) + 1e-3) for x in (drawn, made))
+    groups = drawn.view(prompts, seeds, -1), made.view(prompts, seeds, -1)
+    wide = float(torch.cdist(groups[0], groups[0]).square().sum() / (prompts * seeds * (seeds - 1)))
+    real, ours = (
+        sum(vendi(torch.exp(-torch.cdist(g, g).square() / wide)) for g in group) / prompts
         for group in groups
-        for i in range(seeds)
-        for j in range(i)
-    ]
-    return round(float(torch.stack(pairs).mean()), 2)
+    )
+    return {"generated": round(ours, 2), "rendered": round(real, 2),
+            "share": round(ours / real, 3)}  # fmt: skip
+
+
+def vendi(similarity: Tensor) -> float:
+    """Return the effective number of unlike things: the exponential of the kernel's entropy."""
+    values = torch.linalg.eigvalsh(similarity.double() / len(similarity)).clamp(min=1e-12)
+    return float(torch.exp(-(values * values.log()).sum()))
 
 
 def interval(right: int, many: int) -> dict[str, float]:
@@ -201,9 +273,18 @@ def table(scores: Mapping[str, Any]) -> str:
         )
         for name in judges.JUDGED
     ]
-    d = scores["diversity"]
-    lines.append(f"autoencoder {scores['psnr']:.2f} dB; two seeds of one caption differ by "
-                 f"{d['generated']:.1f} of 255 (rendered clips: {d['rendered']:.1f})")  # fmt: skip
+    lines += ["", f"{'accident':14} {'world':>6}  {'generated':22} {'rendered':22}"]
+    lines += [
+        f"{name:14} {found['world']:6.1%}  {cell(found['generated']):22} "
+        f"{cell(found['rendered']):22}"
+        for name, found in scores["accidents"].items()
+    ]
+    d, f = scores["diversity"], scores["frechet"]
+    lines.append(f"\nautoencoder {scores['psnr']:.2f} dB")
+    lines.append(f"unlike clips over 12 seeds (Vendi) {d['generated']:.2f}, of the world "
+                 f"{d['rendered']:.2f}: {d['share']:.0%}")  # fmt: skip
+    lines.append(f"Fréchet distance {f['generated']:.3f}, of the autoencoder "
+                 f"{f['autoencoder']:.3f}, of rendered clips {f['rendered']:.3f}")  # fmt: skip
     return "\n".join(lines)
 
 

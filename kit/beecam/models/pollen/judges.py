@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from beecam.models.pollen.scene import ATTRIBUTES, Scene
+from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene
 from beecam.models.pollen.train import mirrored
 from beecam.models.pollen.training import Loop
 
@@ -32,8 +32,13 @@ _VIEWS = {
     "place": _View(48, 3, 20, 1600), "light": _View(24, 3, 16, 1000),
     "weather": _View(48, 5, 16, 1000), "insect": _View(64, 5, 20, 1600),
     "camera": _View(48, 9, 20, 1800), "style": _View(96, 2, 12, 500),
+    "accident": _View(48, 6, 20, 2000),
 }  # fmt: skip
-JUDGED = tuple(_VIEWS)
+JUDGED = tuple(name for name in _VIEWS if name != "accident")
+VALUES: Mapping[str, tuple[str, ...]] = {
+    **{name: ATTRIBUTES[name] for name in JUDGED}, "accident": ("none", *ACCIDENTS),
+}  # fmt: skip
+_ACCIDENTS_SHOWN = 0.6  # of a batch; there are few of each kind
 
 
 class Judge(nn.Module):
@@ -50,7 +55,7 @@ class Judge(nn.Module):
             nn.Conv3d(2 * wide, 3 * wide, 3, time, 1), nn.GroupNorm(4, 3 * wide), nn.SiLU(),
             nn.Conv3d(3 * wide, 4 * wide, 3, (1, 1, 1), 1), nn.GroupNorm(4, 4 * wide), nn.SiLU(),
         )  # fmt: skip
-        self.head = nn.Linear(8 * wide, len(ATTRIBUTES[attribute]))
+        self.head = nn.Linear(8 * wide, len(VALUES[attribute]))
 
     def forward(self, seen: Tensor) -> Tensor:
         """Return a score for each value.
@@ -58,9 +63,13 @@ class Judge(nn.Module):
         Args:
             seen: What `shown` returns.
         """
-        found = self.body(seen).flatten(2)
-        scores: Tensor = self.head(torch.cat([found.mean(2), found.amax(2)], 1))
+        scores: Tensor = self.head(self.features(seen))
         return scores
+
+    def features(self, seen: Tensor) -> Tensor:
+        """Return what scores are made from: clips x numbers."""
+        found = self.body(seen).flatten(2)
+        return torch.cat([found.mean(2), found.amax(2)], 1)
 
 
 def shown(clips: Tensor, view: _View) -> Tensor:
@@ -83,19 +92,20 @@ def shown(clips: Tensor, view: _View) -> Tensor:
 
 def truth(scenes: Sequence[Scene], attribute: str) -> Tensor:
     """Return the index of each scene's value."""
-    values = ATTRIBUTES[attribute]
-    return torch.tensor([values.index(getattr(scene, attribute)) for scene in scenes])
+    values = VALUES[attribute]
+    return torch.tensor([values.index(getattr(scene, attribute) or "none") for scene in scenes])
 
 
 def train_judge(attribute: str, clips: Tensor, scenes: Sequence[Scene], folder: Path) -> Judge:
     """Train one judge on rendered clips, as they are and mirrored; it resumes where it was.
 
-    Accidents are left out: an insect's own view does not show the insect, and a mirror turns a
-    pan round.
+    Accidents are left out but where they are judged: an insect's own view does not show the
+    insect, and a mirror turns a pan round.
     """
     torch.manual_seed(0)
     judge = Judge(attribute)
     usable = torch.tensor([i for i, scene in enumerate(scenes) if scene.accident is None])
+    rare = torch.tensor([i for i, scene in enumerate(scenes) if scene.accident is not None])
     straight = truth(scenes, attribute)
     turned = straight
     if attribute == "camera":
@@ -105,6 +115,9 @@ def train_judge(attribute: str, clips: Tensor, scenes: Sequence[Scene], folder: 
     def loss(loop: Loop) -> Tensor:
         g = loop.generator
         which = usable[torch.randint(0, len(usable), (_BATCH,), generator=g)]
+        if attribute == "accident":
+            some = rare[torch.randint(0, len(rare), (_BATCH,), generator=g)]
+            which = torch.where(torch.rand(_BATCH, generator=g) < _ACCIDENTS_SHOWN, some, which)
         flip = bool(torch.rand(1, generator=g) < 0.5)  # noqa: PLR2004
         seen = shown(clips[which].flip(3) if flip else clips[which], judge.view)
         # Generated clips are a little soft and noisy: a judge must not need the last sharpness.
@@ -129,6 +142,15 @@ def judge_all(judge: Judge, clips: Tensor) -> Tensor:
         )
 
 
+def features(judges: Mapping[str, Judge], clips: Tensor) -> Tensor:
+    """Return what all judges but that of accidents see in clips: clips x numbers."""
+    with torch.no_grad():
+        return torch.cat([
+            torch.cat([judges[n].features(shown(part, judges[n].view)) for n in JUDGED], 1)
+            for part in torch.split(clips, 64)
+        ])  # fmt: skip
+
+
 def save(judges: Mapping[str, Judge], path: Path = FILE) -> None:
     """Write all judges into one small file."""
     from safetensors.torch import save_file
@@ -147,7 +169,7 @@ def load(path: Path = FILE) -> dict[str, Judge]:
 
     tensors = load_file(path)
     judges = {}
-    for name in JUDGED:
+    for name in VALUES:
         judges[name] = Judge(name)
         own = {
             k.removeprefix(f"{name}."): v.float()

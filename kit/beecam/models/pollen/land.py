@@ -15,6 +15,7 @@ from beecam.models.pollen.stage import PLACES, Stage
 
 MAP = 128  # cells a side of the height field, which repeats
 FINE = 2  # texture cells for each of them
+_STREET, _SHORE = 0.3, 0.02  # up to where houses, and islands, are street and sea
 
 
 def _lots(scene: Scene) -> list[Tensor]:
@@ -129,7 +130,7 @@ def _colour(stage: Stage, noise: Tensor, height: Tensor, specks: Tensor) -> Tens
         + flag("ocean") * (0.35 + 0.2 * up(noise) + 0.2 * grain)
         + flag("mountains") * ((relative - 0.36) * 3.0 + 0.5 + 0.4 * grain)
         + flag("forest") * (1.3 * relative - 0.2 + 0.5 * grain)
-        + flag("city") * ((rise > 0.3) * (0.35 + 0.4 * up(noise)) + 0.1 * grain)
+        + flag("city") * ((rise > _STREET) * (0.35 + 0.4 * up(noise)) + 0.1 * grain)
         + flag("canyon") * (0.25 + 0.55 * relative + 0.2 * grain)
         + flag("islands") * ((rise - 0.35) * 2.5 + 0.4 * grain)
         + flag("volcano") * (0.3 + 0.8 * grain)
@@ -148,7 +149,7 @@ def _colour(stage: Stage, noise: Tensor, height: Tensor, specks: Tensor) -> Tens
     colour = colour + gaps * (green - colour)
     colour = _flowers(stage, colour, specks)
     lagoon = torch.tensor([0.10, 0.62, 0.66], device=device).view(1, 3, 1, 1)
-    wet = (flag("islands") * (rise <= 0.02))[:, None]
+    wet = (flag("islands") * (rise <= _SHORE))[:, None]
     colour = colour + wet * (lagoon - colour)
     # Snow lies where it snows, a little less on what is steep or at sea.
     fallen = stage.flag("weather", "snow")[:, 0] * (1 - flag("ocean")) * (1 - wet[:, 0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -45,11 +46,18 @@ PLANTS: Mapping[str, Plant] = {
     "mountains": Plant(0.8, 0.1, (0.25, 0.18, 0.12), (0.55, 1.1), ((0.1, 0.26, 0.2),), cone=True),
     "lavender": Plant(1.3, 0.04, (0.35, 0.5, 0.25), (0.13, 0.42),
                       ((0.55, 0.3, 0.8), (0.68, 0.42, 0.92))),
-    "forest": Plant(2.2, 0.16, (0.22, 0.15, 0.1), (0.8, 0.75), ((0.1, 0.34, 0.1), (0.2, 0.42, 0.1))),
+    "forest": Plant(2.2, 0.16, (0.22, 0.15, 0.1), (0.8, 0.75),
+                    ((0.1, 0.34, 0.1), (0.2, 0.42, 0.1))),
     "city": Plant(2.0, 0.07, (0.16, 0.16, 0.18), (0.16, 0.16), ((1.0, 0.9, 0.55),)),
     "islands": Plant(2.3, 0.12, (0.5, 0.38, 0.22), (0.75, 0.28), ((0.16, 0.5, 0.16),)),
     "volcano": Plant(0.1, 0.2, (0.12, 0.1, 0.1), (0.35, 0.3), ((0.16, 0.14, 0.15),), cone=True),
 }  # fmt: skip
+
+
+class _Views(NamedTuple):
+    stage: Stage
+    land: Land
+    rays: Rays
 
 
 def paint(stage: Stage, land: Land, rays: Rays, image: Tensor) -> Tensor:
@@ -69,14 +77,13 @@ def paint(stage: Stage, land: Land, rays: Rays, image: Tensor) -> Tensor:
     order = lots[..., 0].argsort(1, descending=True)
     lots = lots.gather(1, order[..., None].expand(-1, -1, 5))
     for i in range(MANY):
-        _one(canvas, stage, land, rays, plants, lots[:, i], there.view(-1, 1, 1, 1))
+        _one(canvas, _Views(stage, land, rays), plants, lots[:, i], there.view(-1, 1, 1, 1))
     return canvas.image
 
 
-def _one(
-    canvas: Canvas, stage: Stage, land: Land, rays: Rays, plants: list[Plant], lot: Tensor,
-    there: Tensor,
-) -> None:  # fmt: skip
+def _one(canvas: Canvas, views: _Views, plants: list[Plant], lot: Tensor, there: Tensor) -> None:
+    stage, land, rays = views
+
     def own(values: list[float]) -> Tensor:
         return torch.tensor(values, device=stage.device).view(-1, 1, 1, 1)
 

@@ -116,7 +116,9 @@ def _pencil(image: Tensor) -> Tensor:
     hatch = 0.5 + 0.5 * torch.sin(4 * (x + y))
     more = 0.5 + 0.5 * torch.sin(4 * (x - y))
     dark = 1 - grey
-    shade = (0.9 * dark - 0.2).clamp(0, 1) * (0.35 + 0.5 * hatch) + (dark - 0.6).clamp(0, 1) * 0.7 * more
+    shade = (0.9 * dark - 0.2).clamp(0, 1) * (0.35 + 0.5 * hatch) + (dark - 0.6).clamp(
+        0, 1
+    ) * 0.7 * more
     line = (_edges(image) * 2.4).clamp(0, 0.8)
     tint = 1 + 0.9 * (image - grey)
     return paper * tint * (1 - (0.85 * shade).clamp(0, 0.82)) * (1 - line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -26,8 +27,11 @@ def fall(stage: Stage, image: Tensor, styles: Collection[str]) -> Tensor:
         styles: Only clips in these.
     """
     for name, layers, tint in (("rain", _RAIN, 0.92), ("snow", _SNOW, 1.0)):
-        here = [i for i, scene in enumerate(stage.scenes) 
-                if scene.weather == name and scene.style in styles]
+        here = [
+            i
+            for i, scene in enumerate(stage.scenes)
+            if scene.weather == name and scene.style in styles
+        ]
         if not here:
             continue
         part = Stage([stage.scenes[i] for i in here], stage.size, stage.t.shape[1], stage.device)
