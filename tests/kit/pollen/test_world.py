@@ -78,8 +78,19 @@ def test_accidents_are_rare_uncaptioned_and_some_are_tied_to_the_caption():
     for scene in scenes[:2000]:
         assert "accident" not in scene.attributes
         said = captions.caption(scene.attributes, lot)
-        assert not {"upside", "petal", "mirror", "giant", "swarm", "strapped", "balloon", "bird", "leak",
-                    "suns", "rainbow"} & set(said.split())
+        assert not {
+            "upside",
+            "petal",
+            "mirror",
+            "giant",
+            "swarm",
+            "strapped",
+            "balloon",
+            "bird",
+            "leak",
+            "suns",
+            "rainbow",
+        } & set(said.split())
 
 
 def test_held_out_combinations_leave_every_value_and_most_pairs_in_training():
