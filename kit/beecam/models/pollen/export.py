@@ -17,12 +17,15 @@ from beecam.models.pollen.train import latents_of, transformer_loop
 from beecam.models.preview import PreviewMap
 
 SHARD_SIZE = "14MB"
-PREVIEW_PATCH, PREVIEW_FRAMES = 8, 4
+PREVIEW_PATCH, PREVIEW_FRAMES = 12, 4
 _PREVIEW_CLIPS = 96
 _SAMPLES = (
     "a bee over a meadow at noon, drone shot", "a dragonfly over a forest at noon, pan right",
-    "a butterfly over the ocean at sunset, pan left", "a ladybug over a desert at night",
-    "a bee over snowy mountains at sunset, rising shot", "a lavender field at dawn",
+    "a butterfly over tropical islands at sunset in watercolour",
+    "a ladybug over a desert at night",
+    "a bee over snowy mountains at sunset, rising shot", "a lavender field at dawn in the fog",
+    "a firefly over a city at night in the rain, neon", "a beetle over a canyon, pencil drawing",
+    "a volcano at night, orbit shot", "a bee over the ocean in the snow, pixel art",
 )  # fmt: skip
 
 
