@@ -26,12 +26,13 @@ class _View:
     frames: int
     width: int
     steps: int
+    grey: bool = False  # brightness alone, the same contrast for all: what moves, not what it is
 
 
 _VIEWS = {
-    "place": _View(48, 3, 20, 1600), "light": _View(24, 3, 16, 1000),
-    "weather": _View(48, 5, 16, 1000), "insect": _View(64, 5, 20, 1600),
-    "camera": _View(48, 9, 20, 1800), "style": _View(96, 2, 12, 500),
+    "place": _View(64, 3, 24, 3000), "light": _View(24, 3, 16, 1000),
+    "weather": _View(48, 5, 20, 2000), "insect": _View(64, 5, 20, 1300),
+    "camera": _View(32, 17, 24, 3000, grey=True), "style": _View(96, 2, 12, 500),
     "accident": _View(48, 6, 20, 2000),
 }  # fmt: skip
 JUDGED = tuple(name for name in _VIEWS if name != "accident")
@@ -49,8 +50,10 @@ class Judge(nn.Module):
         self.view = _VIEWS[attribute]
         wide = self.view.width
         time = (1, 2, 2)
+        colours, reach = (1, 3) if self.view.grey else (3, 1)
         self.body = nn.Sequential(
-            nn.Conv3d(3, wide, (1, 3, 3), (1, 2, 2), (0, 1, 1)), nn.GroupNorm(4, wide), nn.SiLU(),
+            nn.Conv3d(colours, wide, (reach, 3, 3), (1, 2, 2), (reach // 2, 1, 1)),
+            nn.GroupNorm(4, wide), nn.SiLU(),
             nn.Conv3d(wide, 2 * wide, 3, time, 1), nn.GroupNorm(4, 2 * wide), nn.SiLU(),
             nn.Conv3d(2 * wide, 3 * wide, 3, time, 1), nn.GroupNorm(4, 3 * wide), nn.SiLU(),
             nn.Conv3d(3 * wide, 4 * wide, 3, (1, 1, 1), 1), nn.GroupNorm(4, 4 * wide), nn.SiLU(),
@@ -87,7 +90,12 @@ def shown(clips: Tensor, view: _View) -> Tensor:
     if view.pixels != clips.shape[2]:
         flat = F.adaptive_avg_pool2d(video.flatten(0, 1), view.pixels)
         video = flat.view(*video.shape[:3], view.pixels, view.pixels)
-    return video.permute(0, 2, 1, 3, 4)
+    video = video.permute(0, 2, 1, 3, 4)
+    if view.grey:
+        video = video.mean(1, keepdim=True)
+        middle, spread = video.mean((2, 3, 4), keepdim=True), video.std((2, 3, 4), keepdim=True)
+        video = (video - middle) / (spread + 0.02)
+    return video
 
 
 def truth(scenes: Sequence[Scene], attribute: str) -> Tensor:

@@ -124,9 +124,11 @@ def _colour(stage: Stage, noise: Tensor, height: Tensor, specks: Tensor) -> Tens
         rise.amax((1, 2), keepdim=True) - rise.amin((1, 2), keepdim=True) + 1e-3
     )
     grain = specks[:, 0] - 0.5
+    along = torch.arange(fine, device=device).view(1, -1, 1) * (math.tau / fine)
+    ripples = torch.sin(72 * along + 2.5 * up(noise))
     share = (
         flag("meadow") * (0.5 + 0.25 * up(noise) + 0.9 * grain)
-        + flag("desert") * (0.15 + 0.8 * relative + 0.1 * grain)
+        + flag("desert") * (0.1 + 0.7 * relative + 0.1 * grain + 0.3 * ripples)
         + flag("ocean") * (0.35 + 0.2 * up(noise) + 0.2 * grain)
         + flag("mountains") * ((relative - 0.36) * 3.0 + 0.5 + 0.4 * grain)
         + flag("forest") * (1.3 * relative - 0.2 + 0.5 * grain)
@@ -153,7 +155,7 @@ def _colour(stage: Stage, noise: Tensor, height: Tensor, specks: Tensor) -> Tens
     colour = colour + wet * (lagoon - colour)
     # Snow lies where it snows, a little less on what is steep or at sea.
     fallen = stage.flag("weather", "snow")[:, 0] * (1 - flag("ocean")) * (1 - wet[:, 0])
-    cover = (fallen * (0.62 + 0.5 * grain)).clamp(0, 0.85)[:, None]
+    cover = (fallen * (0.5 + 0.6 * grain)).clamp(0, 0.85)[:, None]
     colour = colour + cover * (0.94 - colour)
     slope_x = (rise.roll(-1, 2) - rise.roll(1, 2)) * FINE / 2
     slope_y = (rise.roll(-1, 1) - rise.roll(1, 1)) * FINE / 2
@@ -171,7 +173,7 @@ def _flowers(stage: Stage, colour: Tensor, specks: Tensor) -> Tensor:
     """Scatter flowers in the meadow, bushes in the desert, light tips in the forest."""
     device = stage.device
     for place, share, tints in (
-        ("meadow", 0.045, ((0.98, 0.25, 0.50), (1.0, 0.92, 0.25), (1.0, 1.0, 1.0))),
+        ("meadow", 0.07, ((0.98, 0.25, 0.50), (1.0, 0.92, 0.25), (1.0, 1.0, 1.0))),
         ("desert", 0.008, ((0.30, 0.42, 0.16),)),
         ("forest", 0.05, ((0.26, 0.52, 0.16),)),
         ("lavender", 0.05, ((0.86, 0.66, 0.98),)),

@@ -14,7 +14,7 @@ from beecam.models.pollen.sprites import Canvas, Colour, ellipse
 from beecam.models.pollen.stage import Stage
 from beecam.models.pollen.view import FIELD, Rays, seen
 
-MANY = 9
+MANY = 14
 _NEAREST = 1.2
 
 
@@ -40,16 +40,17 @@ class Plant:
 
 
 PLANTS: Mapping[str, Plant] = {
-    "meadow": Plant(1.5, 0.05, (0.25, 0.5, 0.12), (0.22, 0.2),
+    "meadow": Plant(1.5, 0.05, (0.25, 0.5, 0.12), (0.28, 0.26),
                     ((0.98, 0.3, 0.5), (1.0, 0.9, 0.3), (1.0, 1.0, 1.0))),
-    "desert": Plant(1.3, 0.16, (0.25, 0.45, 0.2), (0.2, 0.3), ((0.3, 0.52, 0.24),)),
+    "desert": Plant(1.3, 0.16, (0.25, 0.45, 0.2), (0.26, 0.36), ((0.3, 0.52, 0.24),)),
     "mountains": Plant(0.8, 0.1, (0.25, 0.18, 0.12), (0.55, 1.1), ((0.1, 0.26, 0.2),), cone=True),
-    "lavender": Plant(1.3, 0.04, (0.35, 0.5, 0.25), (0.13, 0.42),
+    "lavender": Plant(1.3, 0.04, (0.35, 0.5, 0.25), (0.16, 0.5),
                       ((0.55, 0.3, 0.8), (0.68, 0.42, 0.92))),
     "forest": Plant(2.2, 0.16, (0.22, 0.15, 0.1), (0.8, 0.75),
                     ((0.1, 0.34, 0.1), (0.2, 0.42, 0.1))),
-    "city": Plant(2.0, 0.07, (0.16, 0.16, 0.18), (0.16, 0.16), ((1.0, 0.9, 0.55),)),
+    "city": Plant(2.0, 0.07, (0.16, 0.16, 0.18), (0.22, 0.22), ((1.0, 0.9, 0.55),)),
     "islands": Plant(2.3, 0.12, (0.5, 0.38, 0.22), (0.75, 0.28), ((0.16, 0.5, 0.16),)),
+    "canyon": Plant(1.3, 0.3, (0.6, 0.26, 0.14), (0.62, 0.26), ((0.78, 0.42, 0.24),)),
     "volcano": Plant(0.1, 0.2, (0.12, 0.1, 0.1), (0.35, 0.3), ((0.16, 0.14, 0.15),), cone=True),
 }  # fmt: skip
 
@@ -90,7 +91,9 @@ def _one(canvas: Canvas, views: _Views, plants: list[Plant], lot: Tensor, there:
     def drawn(i: int) -> Tensor:
         return lot[:, i].view(-1, 1, 1, 1)
 
-    far, aside = 3.2 + 8 * drawn(0), (drawn(1) - 0.5) * 2.4
+    # A few stand far ahead, where a camera that flies comes to.
+    far = 3.0 + 6 * drawn(0) + 16 * (drawn(0) - 0.6).clamp(min=0)
+    aside = (drawn(1) - 0.5) * 2.4 / (1 + 0.06 * far)
     towards = stage.number("yaw") + aside
     x = rays.x[:, :1] + far * torch.cos(towards)
     y = rays.y[:, :1] + far * torch.sin(towards)

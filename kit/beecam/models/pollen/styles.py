@@ -101,7 +101,7 @@ def _neon(image: Tensor) -> Tensor:
 
 def _film(image: Tensor) -> Tensor:
     grey = _grey(image)
-    grey = grey + 0.25 * torch.sin(math.tau * (grey - 0.5)) / math.tau * 2
+    grey = 0.5 + 1.2 * (grey - 0.46)
     u = torch.linspace(-1, 1, image.shape[-1], device=image.device)
     away = (u.view(1, -1) ** 2 + u.view(-1, 1) ** 2) / 2
     many = image.shape[1]

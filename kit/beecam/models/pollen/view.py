@@ -157,7 +157,7 @@ def _layers(stage: Stage, rays: Rays, far: Tensor, ground: Tensor, walls: Tensor
     z = rays.z + rays.dz * far
     band = 0.5 + 0.5 * torch.sin(4.2 * z)
     fade = 1 / (1 + (far / 30) ** 2)
-    ground = ground * (1 + canyon * fade * (0.6 * band - 0.35))[..., None]
+    ground = ground * (1 + canyon * fade * (0.8 * band - 0.45))[..., None]
     x, y = rays.x + rays.dx * far, rays.y + rays.dy * far
     # Soft borders: a window is smaller than a pixel from far away.
     storey = torch.sigmoid(6 * torch.sin(7.0 * z)) * torch.sigmoid(6 * torch.sin(6.3 * (x + y)))
