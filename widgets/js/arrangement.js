@@ -32,6 +32,10 @@ export function placed(now, name, zone, { label = "", before = "" } = {}) {
 }
 
 export class Arrangement {
+  #options;
+  #drawn = "";
+  #dropped = -1e3;
+
   /**
    * @param {Store} store
    * @param {{now: () => Places, change: (places: Places) => void, root: () => HTMLElement,
@@ -39,17 +43,15 @@ export class Arrangement {
    */
   constructor(store, options) {
     this.store = store;
-    this.options = options;
+    this.#options = options;
     this.node = element("div", "bcm-arrangement");
     attributes(this.node, { role: "group", "aria-label": "axes" });
-    this.drawn = "";
-    this.dropped = -1e3;
   }
 
   /** Axes that vary, each in its zone, as they are laid out now. */
-  places() {
+  #places() {
     const { axes, coords } = this.store;
-    const wish = this.options.now();
+    const wish = this.#options.now();
     const known = new Set(axes.filter((axis) => axis.labels.length > 1).map((axis) => axis.name));
     const fixed = Object.fromEntries(Object.entries(wish.fixed).filter(([name]) => known.has(name)));
     const chosen = chooseAxes(axes, coords, wish.rows, wish.columns, Object.keys(fixed));
@@ -60,30 +62,30 @@ export class Arrangement {
   }
 
   refresh() {
-    const places = this.places();
+    const places = this.#places();
     const some = places.rows.length + places.columns.length + Object.keys(places.fixed).length;
     this.node.hidden = some < 2;
     const now = JSON.stringify([places, this.store.token]);
-    if (this.node.hidden || now === this.drawn) return;
+    if (this.node.hidden || now === this.#drawn) return;
     const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.axis;
     const held = this.node.contains(document.activeElement) ? focused : undefined;
-    this.drawn = now;
-    this.node.replaceChildren(...ZONES.map(([zone, title]) => this.zone(zone, title, places)));
+    this.#drawn = now;
+    this.node.replaceChildren(...ZONES.map(([zone, title]) => this.#zone(zone, title, places)));
     if (held) /** @type {HTMLElement | null} */ (this.node.querySelector(`[data-axis="${CSS.escape(held)}"]`))?.focus();
   }
 
   /** @param {Zone} zone @param {string} title @param {Places} places */
-  zone(zone, title, places) {
+  #zone(zone, title, places) {
     const box = element("div", "bcm-zone");
     box.dataset.zone = zone;
     box.append(element("span", "bcm-zonename", title));
     const names = zone === "fixed" ? Object.keys(places.fixed) : places[zone];
-    for (const name of names) box.append(this.chip(name, zone, places));
+    for (const name of names) box.append(this.#chip(name, zone, places));
     return box;
   }
 
   /** @param {string} name @param {Zone} zone @param {Places} places */
-  chip(name, zone, places) {
+  #chip(name, zone, places) {
     const box = element("span", "bcm-axischip");
     const label = places.fixed[name];
     const text = zone === "fixed" ? `${name}: ${label}` : name;
@@ -98,10 +100,10 @@ export class Arrangement {
     on(chip, "click", (event) => {
       event.stopPropagation();
       // The click at the end of a drag is none.
-      if (event.detail && event.timeStamp - this.dropped < 100) return;
-      openMenu(chip, this.entries(name, zone, places), this.options.root());
+      if (event.detail && event.timeStamp - this.#dropped < 100) return;
+      openMenu(chip, this.entries(name, zone, places), this.#options.root());
     });
-    this.draggable(chip, name);
+    this.#draggable(chip, name);
     if (zone !== "fixed") {
       box.append(chip);
       return box;
@@ -134,12 +136,12 @@ export class Arrangement {
 
   /** @param {Places} places @param {string} words for screen readers */
   change(places, words) {
-    this.options.change(places);
-    this.options.say(words);
+    this.#options.change(places);
+    this.#options.say(words);
   }
 
   /** @param {HTMLElement} chip @param {string} name */
-  draggable(chip, name) {
+  #draggable(chip, name) {
     on(chip, "pointerdown", (down) => {
       if (down.button) return;
       const ending = new AbortController();
@@ -156,7 +158,7 @@ export class Arrangement {
         chip.classList.add("bcm-dragged");
         chip.style.transform = `translate(${dx}px, ${dy}px)`;
         over?.classList.remove("bcm-over");
-        over = this.zoneAt(event);
+        over = this.#zoneAt(event);
         over?.classList.add("bcm-over");
       };
       const end = (/** @type {PointerEvent} */ event) => {
@@ -165,8 +167,8 @@ export class Arrangement {
         chip.style.transform = "";
         over?.classList.remove("bcm-over");
         if (!dragging) return;
-        this.dropped = event.timeStamp;
-        if (event.type === "pointerup") this.drop(event, name);
+        this.#dropped = event.timeStamp;
+        if (event.type === "pointerup") this.#drop(event, name);
       };
       on(chip, "pointermove", move, { signal });
       on(chip, "pointerup", end, { signal });
@@ -175,18 +177,18 @@ export class Arrangement {
   }
 
   /** @param {PointerEvent} event */
-  zoneAt(event) {
+  #zoneAt(event) {
     const found = document.elementsFromPoint(event.clientX, event.clientY)
       .find((one) => one instanceof HTMLElement && one.classList.contains("bcm-zone"));
     return found && this.node.contains(found) ? found : null;
   }
 
   /** @param {PointerEvent} event @param {string} name */
-  drop(event, name) {
-    const box = /** @type {HTMLElement | null} */ (this.zoneAt(event));
+  #drop(event, name) {
+    const box = /** @type {HTMLElement | null} */ (this.#zoneAt(event));
     if (!box) return;
     const zone = /** @type {Zone} */ (box.dataset.zone);
-    const places = this.places();
+    const places = this.#places();
     const chips = /** @type {HTMLElement[]} */ ([...box.querySelectorAll(".bcm-chip")]);
     const after = chips.find((one) => {
       const side = one.getBoundingClientRect();

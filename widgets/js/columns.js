@@ -7,25 +7,26 @@ import { STATES } from "./query.js";
 /** @typedef {number | string | null | undefined} Value */
 
 export class Columns {
+  /** Whether Python was asked for them. */
+  #wanted = false;
+  /** Whether it has answered. */
+  ready = false;
+  /** @type {string[]} */
+  #usual = [];
+  /** @type {Map<string, Value[]>} */
+  values = new Map();
+  /** @type {number[]} */
+  states = [];
+
   /** @param {Store} store */
   constructor(store) {
     this.store = store;
-    /** Whether Python was asked for them. */
-    this.wanted = false;
-    /** Whether it has answered. */
-    this.ready = false;
-    /** @type {string[]} */
-    this.usual = [];
-    /** @type {Map<string, Value[]>} */
-    this.values = new Map();
-    /** @type {number[]} */
-    this.states = [];
   }
 
   /** Ask for them, once. */
   want() {
-    if (this.wanted || !this.store.ready) return;
-    this.wanted = true;
+    if (this.#wanted || !this.store.ready) return;
+    this.#wanted = true;
     this.store.say({ kind: "columns" });
   }
 
@@ -34,15 +35,15 @@ export class Columns {
     this.ready = false;
     this.values.clear();
     this.states = [];
-    if (!this.wanted) return;
-    this.wanted = false;
+    if (!this.#wanted) return;
+    this.#wanted = false;
     this.want();
   }
 
   /** @param {any} content @param {DataView[]} buffers */
   hear(content, buffers) {
-    if (!this.wanted) return;
-    this.usual = content.usual;
+    if (!this.#wanted) return;
+    this.#usual = content.usual;
     const cells = new Int32Array(copied(buffers[0]));
     const states = new Int32Array(copied(buffers[buffers.length - 1]));
     content.columns.forEach((/** @type {{name: string, texts?: string[]}} */ { name, texts }, /** @type {number} */ n) => {
@@ -75,7 +76,7 @@ export class Columns {
   /** What can be asked for, axes first. */
   names() {
     const axes = this.store.axes.map((axis) => axis.name);
-    return [...new Set([...axes, ...this.usual, ...this.values.keys()])];
+    return [...new Set([...axes, ...this.#usual, ...this.values.keys()])];
   }
 
   /**

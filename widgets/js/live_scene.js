@@ -8,6 +8,11 @@ import { attributes, element, on } from "./dom.js";
 const FAR = 3;
 
 export class Scene {
+  #drawn = "";
+  #canvas;
+  #context;
+  #badge;
+
   /**
    * @param {LiveStore} store
    * @param {{play: () => void, blend: (across: number, up: number) => void}} acts
@@ -15,15 +20,14 @@ export class Scene {
   constructor(store, acts) {
     this.store = store;
     this.acts = acts;
-    this.drawn = "";
     this.node = element("div", "bcm-scene");
-    this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-view"));
-    attributes(this.canvas, { role: "img", "aria-label": "the clip" });
-    this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    this.badge = element("div", "bcm-badge");
+    this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-view"));
+    attributes(this.#canvas, { role: "img", "aria-label": "the clip" });
+    this.#context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
+    this.#badge = element("div", "bcm-badge");
     this.dot = element("div", "bcm-dot");
-    this.node.append(this.canvas, this.badge, this.dot);
-    on(this.node, "pointerdown", (event) => this.press(event));
+    this.node.append(this.#canvas, this.#badge, this.dot);
+    on(this.node, "pointerdown", (event) => this.#press(event));
   }
 
   /** @param {any} about */
@@ -34,8 +38,8 @@ export class Scene {
   refresh() {
     const { picture, label } = this.store;
     this.node.dataset.what = picture?.what ?? "";
-    this.badge.textContent = picture ? badge(picture) : "";
-    if (picture && label) this.canvas.setAttribute("aria-label", label);
+    this.#badge.textContent = picture ? badge(picture) : "";
+    if (picture && label) this.#canvas.setAttribute("aria-label", label);
   }
 
   /** The dot is where the blends are. @param {number} across @param {number} up */
@@ -46,7 +50,7 @@ export class Scene {
 
   /** Paint again even if nothing changed: a canvas that was detached may have lost its picture. */
   forget() {
-    this.drawn = "";
+    this.#drawn = "";
   }
 
   /**
@@ -59,21 +63,21 @@ export class Scene {
     const { image, sheet } = picture;
     const frame = frameAt(sheet, seconds, null);
     const drawn = `${shown}:${frame}`;
-    if (drawn === this.drawn) return false;
-    this.drawn = drawn;
-    if (this.canvas.width !== sheet.width || this.canvas.height !== sheet.height) {
-      this.canvas.width = sheet.width;
-      this.canvas.height = sheet.height;
+    if (drawn === this.#drawn) return false;
+    this.#drawn = drawn;
+    if (this.#canvas.width !== sheet.width || this.#canvas.height !== sheet.height) {
+      this.#canvas.width = sheet.width;
+      this.#canvas.height = sheet.height;
     }
-    this.context.drawImage(
+    this.#context.drawImage(
       image, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
     );
-    this.canvas.dataset.frame = String(frame);
+    this.#canvas.dataset.frame = String(frame);
     return true;
   }
 
   /** Across blends the prompts, up and down the seeds; a press that doesn't move plays or stops. */
-  press(/** @type {PointerEvent} */ event) {
+  #press(/** @type {PointerEvent} */ event) {
     if (event.button) return;
     const { node } = this;
     const ending = new AbortController();

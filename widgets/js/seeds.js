@@ -7,6 +7,9 @@ import { DICE } from "./icons.js";
 /** @typedef {import("./asking.js").Asking} Asking */
 
 export class Seeds {
+  #first;
+  #words;
+
   /** @param {Asking} asking */
   constructor(asking) {
     const field = (/** @type {string} */ label, /** @type {(value: string) => void} */ act) => {
@@ -26,20 +29,20 @@ export class Seeds {
     const whole = (/** @type {string} */ text) => (/^\s*\d{1,15}\s*$/.test(text) ? Number(text) : null);
     const put = () => {
       const count = whole(this.count.value);
-      const first = whole(this.first.value);
+      const first = whole(this.#first.value);
       if (count === null || first === null || count < 1) return;
       asking.change((state) => { state.seeds = { first, count: Math.min(count, 10000) }; });
     };
     this.count = field("how many seeds", put);
-    this.first = field("first seed", put);
+    this.#first = field("first seed", put);
     const roll = button(DICE, "other seeds", () => {
       const { seeds } = asking.state;
       const count = Array.isArray(seeds) ? seeds.length : seeds.count;
       asking.change((state) => { state.seeds = { first: Math.floor(Math.random() * 2 ** 31), count }; });
     });
-    this.words = element("span", "bcm-faint");
+    this.#words = element("span", "bcm-faint");
     const line = element("div", "bcm-group");
-    line.append(this.count, element("span", "bcm-faint", "from"), this.first, roll, this.words);
+    line.append(this.count, element("span", "bcm-faint", "from"), this.#first, roll, this.#words);
     this.problem = problem();
     this.node = row("Seeds", line, this.problem);
   }
@@ -48,7 +51,7 @@ export class Seeds {
   show(seeds) {
     const listed = Array.isArray(seeds);
     fill(this.count, String(listed ? seeds.length : seeds.count));
-    fill(this.first, String(listed ? seeds[0] : seeds.first));
-    this.words.textContent = listed ? seeds.slice(0, 8).join(", ") + (seeds.length > 8 ? ", …" : "") : "";
+    fill(this.#first, String(listed ? seeds[0] : seeds.first));
+    this.#words.textContent = listed ? seeds.slice(0, 8).join(", ") + (seeds.length > 8 ? ", …" : "") : "";
   }
 }

@@ -9,6 +9,11 @@ import { calm, follow, standIn, theme } from "./page.js";
 let surfaces = 0;
 
 export class Surface {
+  ending = new AbortController();
+  wide = 0;
+  /** @type {number | undefined} */
+  #laying = undefined;
+
   /**
    * @param {Store} store
    * @param {any} model
@@ -19,8 +24,6 @@ export class Surface {
     this.model = model;
     this.host = host;
     this.name = `view${++surfaces}`;
-    this.ending = new AbortController();
-    this.wide = 0;
     this.calm = calm();
     this.root = element("div", "bcm-root");
     this.live = element("div", "bcm-hidden");
@@ -28,14 +31,12 @@ export class Surface {
     this.toast = element("div", "bcm-toast");
     attributes(this.toast, { role: "alert" });
     this.toast.hidden = true;
-    /** @type {number | undefined} */
-    this.laying = undefined;
     this.away = element("p", "bcm-away");
     attributes(this.away, { role: "status" });
     this.away.hidden = true;
     this.root.append(this.away);
     host.append(this.root);
-    this.hear({ away: () => this.showAway() });
+    this.hear({ away: () => this.#showAway() });
     standIn(this.root, model.get("_sheet"), store, this.ending.signal);
     theme(this.root, host);
     // Before the document, where Jupyter listens.
@@ -52,7 +53,7 @@ export class Surface {
   }
 
   /** Say why nothing comes from Python, for as long as that is so. */
-  showAway() {
+  #showAway() {
     this.away.textContent = this.store.away;
     this.away.hidden = !this.store.away;
   }
@@ -85,8 +86,8 @@ export class Surface {
 
   /** Lay out anew, once for all that changes together. */
   relayoutSoon() {
-    this.laying ??= requestAnimationFrame(() => {
-      this.laying = undefined;
+    this.#laying ??= requestAnimationFrame(() => {
+      this.#laying = undefined;
       this.relayout();
     });
   }
@@ -127,7 +128,7 @@ export class Surface {
   close() {
     this.ending.abort();
     clearTimeout(this.quiet);
-    if (this.laying !== undefined) cancelAnimationFrame(this.laying);
+    if (this.#laying !== undefined) cancelAnimationFrame(this.#laying);
     this.store.leave(this.name);
     this.root.remove();
   }

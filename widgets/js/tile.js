@@ -13,31 +13,37 @@ const WORDS = {
 };
 
 export class Tile {
+  cell = -1;
+  #label = "";
+  /** @type {number | null} */
+  #scrub = null;
+  #shown = -1;
+  /** @type {ImageBitmap | null} */
+  image = null;
+  #canvas;
+  #context;
+  #needle;
+  #progress;
+  #caption;
+
   /** @param {Store} store */
   constructor(store) {
     this.store = store;
-    this.cell = -1;
-    this.label = "";
-    /** @type {number | null} */
-    this.scrub = null;
-    this.shown = -1;
-    /** @type {ImageBitmap | null} */
-    this.image = null;
     this.node = element("div", "bcm-cell");
     attributes(this.node, { role: "gridcell" });
     this.face = element("div", "bcm-face");
-    this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-picture"));
-    this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-picture"));
+    this.#context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
     this.note = element("div", "bcm-note");
     this.stars = element("div", "bcm-rated");
     this.tags = element("div", "bcm-tagged");
     this.tags.dir = "auto";
-    this.needle = element("div", "bcm-needle");
-    this.progress = element("div", "bcm-progress");
+    this.#needle = element("div", "bcm-needle");
+    this.#progress = element("div", "bcm-progress");
     this.took = element("div", "bcm-took");
-    this.caption = element("div", "bcm-caption");
-    this.face.append(this.canvas, this.note, this.stars, this.tags, this.needle, this.progress, this.took);
-    this.node.append(this.face, this.caption);
+    this.#caption = element("div", "bcm-caption");
+    this.face.append(this.#canvas, this.note, this.stars, this.tags, this.#needle, this.#progress, this.took);
+    this.node.append(this.face, this.#caption);
   }
 
   /**
@@ -47,8 +53,8 @@ export class Tile {
    */
   take(cell, label) {
     this.cell = cell;
-    this.label = label;
-    this.scrub = null;
+    this.#label = label;
+    this.#scrub = null;
     this.forget();
     this.refresh();
   }
@@ -57,7 +63,7 @@ export class Tile {
   forget() {
     delete this.node.dataset.shows;
     this.image = null;
-    this.shown = -1;
+    this.#shown = -1;
   }
 
   /** Bring everything but the moving picture up to date. */
@@ -72,7 +78,7 @@ export class Tile {
     node.dataset.status = problem ? "failed" : status;
     node.classList.toggle("bcm-waiting", !picture && !problem);
     node.classList.toggle("bcm-rejected", mark.rejected);
-    this.canvas.style.visibility = picture ? "" : "hidden";
+    this.#canvas.style.visibility = picture ? "" : "hidden";
     setText(this.note, problem || "");
     this.face.title = problem || (status === "cancelled" ? WORDS.cancelled : "");
     const { stars } = mark;
@@ -81,12 +87,12 @@ export class Tile {
     this.stars.dataset.short = `${rejected}${stars ? `★${stars}` : ""}`;
     const steps = state?.steps ?? 0;
     const share = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
-    this.progress.style.transform = `scaleX(${share})`;
-    this.progress.hidden = status !== "running";
+    this.#progress.style.transform = `scaleX(${share})`;
+    this.#progress.hidden = status !== "running";
     const took = status === "running" ? steps && `${state?.step}/${steps}` : item?.seconds && brief(item.seconds);
     setText(this.took, took || "");
-    setText(this.caption, this.label || item?.prompt || "");
-    this.caption.title = [this.label, item?.prompt, item?.seed && `seed ${item.seed}`]
+    setText(this.#caption, this.#label || item?.prompt || "");
+    this.#caption.title = [this.#label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
     setText(this.tags, mark.tags.join(" · "));
     const marks = [WORDS[status] ?? status, stars && `${stars} ${stars === 1 ? "star" : "stars"}`,
@@ -94,7 +100,7 @@ export class Tile {
       item?.broken && "broken picture", item?.seconds && `took ${brief(item.seconds)}`, problem];
     const said = status === "running" && steps ? `, step ${state?.step} of ${steps}` : "";
     node.setAttribute("aria-label",
-      `${this.label || item?.prompt || `cell ${cell + 1}`}: ${marks.filter(Boolean).join(", ")}${said}`);
+      `${this.#label || item?.prompt || `cell ${cell + 1}`}: ${marks.filter(Boolean).join(", ")}${said}`);
   }
 
   /** @param {number} seconds the clock */
@@ -102,25 +108,25 @@ export class Tile {
     const picture = this.store.picture(this.cell);
     if (!picture) return;
     const { image, sheet } = picture;
-    const frame = frameAt(sheet, seconds, this.scrub);
-    if (image === this.image && frame === this.shown) return;
-    if (this.canvas.width !== sheet.width || this.canvas.height !== sheet.height) {
-      this.canvas.width = sheet.width;
-      this.canvas.height = sheet.height;
+    const frame = frameAt(sheet, seconds, this.#scrub);
+    if (image === this.image && frame === this.#shown) return;
+    if (this.#canvas.width !== sheet.width || this.#canvas.height !== sheet.height) {
+      this.#canvas.width = sheet.width;
+      this.#canvas.height = sheet.height;
     }
-    this.context.drawImage(
+    this.#context.drawImage(
       image, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
     );
     this.image = image;
-    this.shown = frame;
+    this.#shown = frame;
     this.node.dataset.shows = picture.preview ? "preview" : "clip";
-    this.canvas.dataset.frame = String(frame);
+    this.#canvas.dataset.frame = String(frame);
   }
 
   /** @param {number | null} share 0 to 1 from left to right */
   scrubTo(share) {
-    this.scrub = share;
-    this.needle.style.left = share === null ? "" : `${share * 100}%`;
+    this.#scrub = share;
+    this.#needle.style.left = share === null ? "" : `${share * 100}%`;
     this.node.classList.toggle("bcm-scrubbed", share !== null);
   }
 }
