@@ -1,6 +1,6 @@
 // The model's own arguments: a field for each, made from what the model says of itself.
 
-import { attributes, button, dress, element, on } from "./dom.js";
+import { attributes, button, div, dress, element, on } from "./dom.js";
 import { option } from "./fields.js";
 import { CLOSE, PLUS } from "./icons.js";
 import { allowed, stepped } from "./slots.js";
@@ -17,6 +17,8 @@ class Argument {
   note = "";
   #field;
   #several;
+  #values;
+  #problem;
 
   /**
    * @param {Control} control
@@ -27,7 +29,7 @@ class Argument {
     this.control = control;
     this.#acts = acts;
     const { name } = control;
-    this.node = element("div", "bcm-argument");
+    this.node = div("bcm-argument");
     const id = `bcm-${Math.random().toString(36).slice(2)}`;
     const label = /** @type {HTMLLabelElement} */ (element("label", "bcm-name", name));
     label.htmlFor = id;
@@ -35,7 +37,7 @@ class Argument {
     this.#field = this.#makeField(id);
     this.#several = button(PLUS, "", () => this.#toggle());
     this.#several.classList.add("bcm-quiet");
-    this.values = new Values(name, {
+    this.#values = new Values(name, {
       change: (rows) => acts.change(name, rows.length ? { many: rows } : null),
       hint: (note) => acts.hint(note || this.#help()), say: acts.say,
       choices: control.kind === "choice" ? control.choices : control.kind === "flag" ? ["true", "false"] : undefined,
@@ -44,10 +46,9 @@ class Argument {
     const note = element("span", "bcm-hidden", this.#help());
     note.id = `${id}-help`;
     attributes(this.#field, { "aria-describedby": note.id });
-    this.problem = element("p", "bcm-wrong");
-    const row = element("div", "bcm-holder");
-    row.append(this.#field, this.values.node, this.#several);
-    this.node.append(label, row, note, this.problem);
+    this.#problem = element("p", "bcm-wrong");
+    const row = div("bcm-holder", this.#field, this.#values.node, this.#several);
+    this.node.append(label, row, note, this.#problem);
     for (const event of ["focusin", "pointerenter"]) this.node.addEventListener(event, () => acts.hint(this.#help()));
     for (const event of ["focusout", "pointerleave"]) this.node.addEventListener(event, () => acts.hint(""));
   }
@@ -105,9 +106,9 @@ class Argument {
       const value = this.#field.value.trim() || this.control.default;
       this.#acts.change(name, value ? { many: [[value, "", ""]] } : null);
       this.#refresh();
-      this.values.input.focus();
+      this.#values.input.focus();
     } else {
-      const first = this.values.rows[0];
+      const first = this.#values.rows[0];
       this.#acts.change(name, first ? { one: first[0] } : null);
       this.#refresh();
       this.#field.focus();
@@ -119,7 +120,7 @@ class Argument {
     if (given?.many) this.#many = true;
     else if (given) this.#many = false;
     const rows = given?.many ?? [];
-    this.values.show(rows);
+    this.#values.show(rows);
     const one = given && "one" in given ? given.one : "";
     const text = one !== null && typeof one === "object" ? given.label : String(one ?? "");
     // A field that is typed in has the last word.
@@ -131,14 +132,14 @@ class Argument {
   #refresh() {
     const many = Boolean(this.#many);
     this.#field.hidden = many;
-    this.values.node.hidden = !many;
+    this.#values.node.hidden = !many;
     dress(this.#several, many ? CLOSE : PLUS, many ? `one value of ${this.control.name}` : `several values of ${this.control.name}: an axis`);
   }
 
   /** @param {string} text */
   complain(text) {
-    this.problem.textContent = text;
-    this.problem.hidden = !text;
+    this.#problem.textContent = text;
+    this.#problem.hidden = !text;
     attributes(this.#field, { "aria-invalid": Boolean(text) });
   }
 }
@@ -155,7 +156,7 @@ export class Arguments {
     this.node = /** @type {HTMLDetailsElement} */ (element("details", "bcm-fold"));
     this.#summary = element("summary", "bcm-foldhead");
     this.help = element("p", "bcm-helpline");
-    const list = element("div", "bcm-arguments");
+    const list = div("bcm-arguments");
     /** @type {Map<string, Argument>} */
     this.all = new Map(controls.map((control) => [control.name, new Argument(control, {
       ...acts, hint: (text) => { this.help.textContent = text; },

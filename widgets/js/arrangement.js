@@ -1,6 +1,6 @@
 // Which axes are rows, which are columns, and which are held at one value: chips to drag or choose.
 
-import { attributes, button, element, on } from "./dom.js";
+import { attributes, button, div, element, on } from "./dom.js";
 import { NEXT, PREVIOUS } from "./icons.js";
 import { chooseAxes } from "./layout.js";
 import { openMenu } from "./menu.js";
@@ -35,6 +35,7 @@ export class Arrangement {
   #options;
   #drawn = "";
   #dropped = -1e3;
+  #store;
 
   /**
    * @param {Store} store
@@ -42,15 +43,15 @@ export class Arrangement {
    *   say: (text: string) => void}} options
    */
   constructor(store, options) {
-    this.store = store;
+    this.#store = store;
     this.#options = options;
-    this.node = element("div", "bcm-arrangement");
+    this.node = div("bcm-arrangement");
     attributes(this.node, { role: "group", "aria-label": "axes" });
   }
 
   /** Axes that vary, each in its zone, as they are laid out now. */
   #places() {
-    const { axes, coords } = this.store;
+    const { axes, coords } = this.#store;
     const wish = this.#options.now();
     const known = new Set(axes.filter((axis) => axis.labels.length > 1).map((axis) => axis.name));
     const fixed = Object.fromEntries(Object.entries(wish.fixed).filter(([name]) => known.has(name)));
@@ -65,7 +66,7 @@ export class Arrangement {
     const places = this.#places();
     const some = places.rows.length + places.columns.length + Object.keys(places.fixed).length;
     this.node.hidden = some < 2;
-    const now = JSON.stringify([places, this.store.token]);
+    const now = JSON.stringify([places, this.#store.token]);
     if (this.node.hidden || now === this.#drawn) return;
     const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.axis;
     const held = this.node.contains(document.activeElement) ? focused : undefined;
@@ -76,7 +77,7 @@ export class Arrangement {
 
   /** @param {Zone} zone @param {string} title @param {Places} places */
   #zone(zone, title, places) {
-    const box = element("div", "bcm-zone");
+    const box = div("bcm-zone");
     box.dataset.zone = zone;
     box.append(element("span", "bcm-zonename", title));
     const names = zone === "fixed" ? Object.keys(places.fixed) : places[zone];
@@ -101,17 +102,17 @@ export class Arrangement {
       event.stopPropagation();
       // The click at the end of a drag is none.
       if (event.detail && event.timeStamp - this.#dropped < 100) return;
-      openMenu(chip, this.entries(name, zone, places), this.#options.root());
+      openMenu(chip, this.#entries(name, zone, places), this.#options.root());
     });
     this.#draggable(chip, name);
     if (zone !== "fixed") {
       box.append(chip);
       return box;
     }
-    const { labels } = /** @type {any} */ (this.store.axes.find((axis) => axis.name === name));
+    const { labels } = /** @type {any} */ (this.#store.axes.find((axis) => axis.name === name));
     const step = (/** @type {number} */ by) => {
       const next = labels[(labels.indexOf(label) + by + labels.length) % labels.length];
-      this.change(placed(places, name, "fixed", { label: next }), `${name} ${next}`);
+      this.#change(placed(places, name, "fixed", { label: next }), `${name} ${next}`);
     };
     box.append(
       button(PREVIOUS, `previous ${name}`, () => step(-1)), chip, button(NEXT, `next ${name}`, () => step(1)),
@@ -120,10 +121,10 @@ export class Arrangement {
   }
 
   /** @param {string} name @param {Zone} zone @param {Places} places */
-  entries(name, zone, places) {
-    const axis = /** @type {any} */ (this.store.axes.find((one) => one.name === name));
+  #entries(name, zone, places) {
+    const axis = /** @type {any} */ (this.#store.axes.find((one) => one.name === name));
     const to = (/** @type {Zone} */ there, /** @type {string} */ words, label = "") => () =>
-      this.change(placed(places, name, there, { label }), `${name}: ${words}`);
+      this.#change(placed(places, name, there, { label }), `${name}: ${words}`);
     return [
       { label: "as rows", on: zone === "rows", act: to("rows", "rows") },
       { label: "as columns", on: zone === "columns", act: to("columns", "columns") },
@@ -135,7 +136,7 @@ export class Arrangement {
   }
 
   /** @param {Places} places @param {string} words for screen readers */
-  change(places, words) {
+  #change(places, words) {
     this.#options.change(places);
     this.#options.say(words);
   }
@@ -194,8 +195,8 @@ export class Arrangement {
       const side = one.getBoundingClientRect();
       return one.dataset.axis !== name && event.clientX < side.left + side.width / 2;
     });
-    const axis = this.store.axes.find((one) => one.name === name);
+    const axis = this.#store.axes.find((one) => one.name === name);
     const label = places.fixed[name] ?? axis?.labels[0] ?? "";
-    this.change(placed(places, name, zone, { label, before: after?.dataset.axis }), `${name}: ${zone}`);
+    this.#change(placed(places, name, zone, { label, before: after?.dataset.axis }), `${name}: ${zone}`);
   }
 }

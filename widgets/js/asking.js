@@ -14,7 +14,7 @@ export class Asking extends EventTarget {
   #answered = 0;
   #timer = 0;
   /** @type {number | undefined} */
-  #late = undefined;
+  #late;
   #ended;
 
   /** @param {any} model */

@@ -1,6 +1,6 @@
 // The bar above the grid: what runs, how far it is, and the few controls that all cells share.
 
-import { attributes, button, dress, element, on } from "./dom.js";
+import { attributes, button, div, dress, element, on } from "./dom.js";
 import { FULL, PAUSE, PLAY, STOP } from "./icons.js";
 import { Player } from "./player.js";
 import { summary } from "./text.js";
@@ -21,15 +21,15 @@ export class Bar {
    */
   constructor(store, acts) {
     this.store = store;
-    this.node = element("div", "bcm-bar");
+    this.node = div("bcm-bar");
     attributes(this.node, { role: "toolbar", "aria-label": "run and view" });
     this.go = button(PLAY, "run", () => this.#toggle());
     this.#stop = button(STOP, "stop the run; finished clips stay", () => store.steer("stop"));
     this.title = element("span", "bcm-title");
     this.count = element("span", "bcm-count");
     this.#message = element("span", "bcm-message");
-    this.#track = element("div", "bcm-track");
-    this.fill = element("div", "bcm-fill");
+    this.#track = div("bcm-track");
+    this.fill = div("bcm-fill");
     this.#track.append(this.fill);
     this.#range = /** @type {HTMLInputElement} */ (element("input", "bcm-range"));
     Object.assign(this.#range, { type: "range", min: "48", max: "320", step: "8" });
@@ -41,10 +41,8 @@ export class Bar {
     this.full.classList.add("bcm-quiet");
     const help = button("", "keys (?)", acts.help, "?");
     help.classList.add("bcm-quiet");
-    const left = element("div", "bcm-group");
-    left.append(this.go, this.#stop, this.count, this.#message);
-    const right = element("div", "bcm-group bcm-right");
-    right.append(this.title, this.player.node, this.#range, this.full, help);
+    const left = div("bcm-group", this.go, this.#stop, this.count, this.#message);
+    const right = div("bcm-group bcm-right", this.title, this.player.node, this.#range, this.full, help);
     this.node.append(left, right, this.#track);
   }
 

@@ -1,6 +1,6 @@
 // What to begin with: a deck, a few words, or an earlier sweep.
 
-import { attributes, button, element, on } from "./dom.js";
+import { attributes, button, div, element, on } from "./dom.js";
 import { option } from "./fields.js";
 import { BACK } from "./icons.js";
 
@@ -19,7 +19,7 @@ export class Begin {
 
   /** @param {Asking} asking @param {any} about */
   constructor(asking, about) {
-    this.node = element("div", "bcm-begin");
+    this.node = div("bcm-begin");
     const select = (/** @type {string} */ label) => {
       const made = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
       attributes(made, { "aria-label": label });
@@ -50,7 +50,7 @@ export class Begin {
     });
     this.node.append(this.#deck, this.intent, this.#undo, this.#history);
     // What is said of a value lies over the note: the page must not move under the pointer.
-    this.notes = element("div", "bcm-notes");
+    this.notes = div("bcm-notes");
     this.#said = element("p", "bcm-said");
     this.#hint = element("p", "bcm-hint");
     this.#said.dir = this.#hint.dir = "auto";

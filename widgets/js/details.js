@@ -5,22 +5,23 @@
 export class Details {
   /** @type {Map<number, {parts: DataView[], have: number}>} videos under way */
   #under = new Map();
+  #store;
 
   /** @param {Store} store */
   constructor(store) {
-    this.store = store;
+    this.#store = store;
   }
 
   /** @param {number} cell */
   want(cell) {
     this.#under.delete(cell);
-    this.store.say({ kind: "detail", cell });
+    this.#store.say({ kind: "detail", cell });
   }
 
   /** @param {any} content */
   onDetail(content) {
     this.#under.set(content.i, { parts: [], have: 0 });
-    this.store.tell("detail", content);
+    this.#store.tell("detail", content);
   }
 
   /** @param {any} content @param {DataView[]} buffers */
@@ -32,7 +33,7 @@ export class Details {
     if (video.have < content.parts) return;
     this.#under.delete(content.i);
     const parts = /** @type {any[]} */ (video.parts);
-    this.store.tell("mp4", { i: content.i, data: new Blob(parts, { type: "video/mp4" }) });
+    this.#store.tell("mp4", { i: content.i, data: new Blob(parts, { type: "video/mp4" }) });
   }
 
   forget() {

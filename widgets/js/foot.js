@@ -1,6 +1,6 @@
 // What a sweep costs, how it is laid out and called, and the run.
 
-import { attributes, button, copy, dress, element, on } from "./dom.js";
+import { attributes, button, copy, div, dress, element, on } from "./dom.js";
 import { fill, option, problem } from "./fields.js";
 import { PAUSE, PLAY, PLUS, STOP } from "./icons.js";
 import { costs, runWords } from "./slots.js";
@@ -12,10 +12,11 @@ export class Foot {
   #sample;
   #pause;
   #costs;
+  #name;
 
   /** @param {Asking} asking */
   constructor(asking) {
-    const foot = element("div", "bcm-foot");
+    const foot = div("bcm-foot");
     this.#layout = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
     this.#layout.append(option("product", "all combinations"), option("zip", "in pairs"));
     attributes(this.#layout, { "aria-label": "how axes are combined" });
@@ -27,32 +28,30 @@ export class Foot {
       const n = Number(this.#sample.value);
       state.sample = this.#sample.value.trim() && Number.isInteger(n) && n > 0 && n <= 1e6 ? n : null;
     }));
-    this.name = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-sweepname"));
-    Object.assign(this.name, { type: "text", placeholder: "name of the sweep", maxLength: 120, dir: "auto", autocomplete: "off" });
-    attributes(this.name, { "aria-label": "name of the sweep, to find it again" });
-    on(this.name, "input", () => asking.change((state) => { state.name = this.name.value; }));
+    this.#name = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-sweepname"));
+    Object.assign(this.#name, { type: "text", placeholder: "name of the sweep", maxLength: 120, dir: "auto", autocomplete: "off" });
+    attributes(this.#name, { "aria-label": "name of the sweep, to find it again" });
+    on(this.#name, "input", () => asking.change((state) => { state.name = this.#name.value; }));
     this.go = button(PLAY, "run", () => asking.say("run"), "Run");
     this.go.classList.add("bcm-primary");
     this.#pause = button(PAUSE, "pause the run", () => asking.say("pause"), "Pause");
     this.stop = button(STOP, "stop the run; finished clips stay", () => asking.say("stop"), "Stop");
-    this.#costs = element("div", "bcm-costs");
+    this.#costs = div("bcm-costs");
     attributes(this.#costs, { role: "status" });
     this.problem = problem();
-    const how = element("div", "bcm-group bcm-how");
+    const how = div("bcm-group bcm-how");
     const draw = element("span", "bcm-group");
     draw.append(element("span", "bcm-faint", "draw"), this.#sample);
-    how.append(this.#layout, draw, this.name);
-    this.acts = element("div", "bcm-group bcm-right");
-    this.acts.append(this.#pause, this.stop, this.go);
+    how.append(this.#layout, draw, this.#name);
+    this.acts = div("bcm-group bcm-right", this.#pause, this.stop, this.go);
     foot.append(how, this.acts);
-    this.node = element("div", "bcm-footer");
-    this.node.append(this.#costs, this.problem, foot);
+    this.node = div("bcm-footer", this.#costs, this.problem, foot);
   }
 
   /** @param {any} state */
   show(state) {
     fill(this.#sample, state.sample === null ? "" : String(state.sample));
-    fill(this.name, state.name);
+    fill(this.#name, state.name);
     this.#layout.value = state.layout;
   }
 
@@ -91,8 +90,7 @@ export class Code {
       done.textContent = (await copy(this.code.textContent ?? "", this.node)) ? "copied" : "select the text and copy it";
     });
     copies.textContent = "Copy";
-    const line = element("div", "bcm-group");
-    line.append(copies, done);
+    const line = div("bcm-group", copies, done);
     this.node.append(element("summary", "bcm-foldhead", "Code that does the same"), this.code, line);
   }
 }

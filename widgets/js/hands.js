@@ -1,6 +1,6 @@
 // What hands do with the cells: keys, pointers, selection.
 
-import { on } from "./dom.js";
+import { focus, on } from "./dom.js";
 import { commandFor, notebooks } from "./keys.js";
 import { neighbour, rectangle } from "./layout.js";
 
@@ -16,7 +16,7 @@ export class Hands {
   /** Whether the finger that is down has selected, so that lifting it does no more. */
   #held = false;
   /** @type {number | undefined} */
-  #holding = undefined;
+  #holding;
 
   /** @param {View} view */
   constructor(view) {
@@ -78,19 +78,19 @@ export class Hands {
       help: () => view.help(),
       size: () => view.setSize(scroller.size + 16 * by),
       select: () => this.#select(at),
-      stars: () => view.rate(this.chosen(at), { stars: command.stars ?? 0 }),
-      reject: () => view.rate(this.chosen(at), { rejected: !store.mark(at).rejected }),
-      tag: () => view.tagBox.show(this.chosen(at)),
+      stars: () => view.rate(this.#chosen(at), { stars: command.stars ?? 0 }),
+      reject: () => view.rate(this.#chosen(at), { rejected: !store.mark(at).rejected }),
+      tag: () => view.tagBox.show(this.#chosen(at)),
       find: () => view.find.focus(),
       full: () => view.full(),
       compare: () => view.compare(),
-      again: () => store.again(this.chosen(at)),
+      again: () => store.again(this.#chosen(at)),
     };
     acts[command.name]();
   }
 
   /** Marks go to all selected cells when the current one is among them. @param {number} at */
-  chosen(at) {
+  #chosen(at) {
     const { selected } = this.view.scroller;
     if (at < 0) return [];
     return !this.view.large.open && selected.has(at) ? [...selected] : [at];
@@ -112,7 +112,7 @@ export class Hands {
   /** @param {PointerEvent} event */
   #onDown(event) {
     const { view } = this;
-    view.scroller.node.focus({ preventScroll: true });
+    focus(view.scroller.node);
     this.#touched = event.pointerType === "touch";
     this.#held = false;
     clearTimeout(this.#holding);

@@ -1,7 +1,7 @@
 // The large view: one clip with everything that made it, or up to eight side by side.
 
 import { differing, words } from "./differ.js";
-import { attributes, button, copy, dress, element, on, starRow } from "./dom.js";
+import { attributes, button, copy, div, dress, element, focus, on, starRow } from "./dom.js";
 import { CLOSE, COMPARE, NEXT, PREVIOUS, REJECT, STOP } from "./icons.js";
 import { calm } from "./page.js";
 import { Stage } from "./stage.js";
@@ -28,6 +28,8 @@ export class Large {
   #flicker;
   #field;
   #side;
+  #stars;
+  #place;
 
   /**
    * @param {Store} store
@@ -39,28 +41,25 @@ export class Large {
     this.store = store;
     this.#acts = acts;
     this.calm = calm();
-    this.node = element("div", "bcm-large");
+    this.node = div("bcm-large");
     this.node.hidden = true;
     this.node.tabIndex = -1;
     attributes(this.node, { role: "dialog" });
-    this.stars = starRow((stars) => acts.rate([this.cell], { stars }));
-    this.#reject = button(REJECT, "reject (X)", () => acts.rate([this.cell], { rejected: !this.mark().rejected }));
-    this.place = element("span", "bcm-place");
-    this.place.dir = "auto";
+    this.#stars = starRow((stars) => acts.rate([this.cell], { stars }));
+    this.#reject = button(REJECT, "reject (X)", () => acts.rate([this.cell], { rejected: !this.#mark().rejected }));
+    this.#place = element("span", "bcm-place");
+    this.#place.dir = "auto";
     this.#previous = button(PREVIOUS, "previous clip (←)", () => this.step(-1));
     this.next = button(NEXT, "next clip (→)", () => this.step(1));
     this.drop = button(STOP, "leave this clip out of the run", () => store.steer("drop", this.cell), "Leave out");
     this.#flicker = button(COMPARE, "one in place of the other (V)", () => this.toggleFlicker(), "Flicker");
-    const head = element("div", "bcm-largehead");
-    const left = element("div", "bcm-group");
-    left.append(this.#previous, this.next, this.place);
-    const right = element("div", "bcm-group bcm-right");
-    right.append(this.#flicker, this.drop, this.stars.row, this.#reject, button(CLOSE, "close (Esc)", acts.close));
+    const head = div("bcm-largehead");
+    const left = div("bcm-group", this.#previous, this.next, this.#place);
+    const right = div("bcm-group bcm-right", this.#flicker, this.drop, this.#stars.row, this.#reject, button(CLOSE, "close (Esc)", acts.close));
     head.append(left, right);
-    this.#field = element("div", "bcm-panes");
-    this.#side = element("div", "bcm-side");
-    const body = element("div", "bcm-largebody");
-    body.append(this.#field, this.#side);
+    this.#field = div("bcm-panes");
+    this.#side = div("bcm-side");
+    const body = div("bcm-largebody", this.#field, this.#side);
     this.node.append(head, body);
   }
 
@@ -77,12 +76,12 @@ export class Large {
     return this.cells.length > 1;
   }
 
-  mark() {
+  #mark() {
     return this.store.mark(this.cell);
   }
 
-  /** @param {number[]} cells one, or up to MOST @param {boolean} focus whether keys go here */
-  show(cells, focus = true) {
+  /** @param {number[]} cells one, or up to MOST @param {boolean} keys whether keys go here */
+  show(cells, keys = true) {
     this.#empty();
     this.cells = cells.slice(0, MOST);
     this.at = 0;
@@ -92,12 +91,13 @@ export class Large {
     });
     this.#panes = this.cells.map((cell, i) => new Pane(this.store, cell, () => this.#look(i)));
     this.#field.replaceChildren(...this.#panes.map((pane) => pane.node));
-    this.#field.dataset.count = String(this.cells.length);
+    const { length } = this.cells;
+    this.#field.style.setProperty("--bcm-across", String(length < 4 ? length : Math.ceil(length / 2)));
     this.node.classList.toggle("bcm-several", this.#several);
     this.#side.replaceChildren();
     this.refresh();
     for (const cell of this.cells) this.store.details.want(cell);
-    if (focus) this.node.focus({ preventScroll: true });
+    if (keys) focus(this.node);
   }
 
   hide() {
@@ -147,9 +147,9 @@ export class Large {
     if (!this.open || (cell !== undefined && !this.cells.includes(cell))) return;
     const { store } = this;
     const label = this.#acts.label(this.cell);
-    this.place.textContent = this.#several ? `${this.at + 1} of ${this.cells.length}: ${label}` : label;
-    const mark = this.mark();
-    this.stars.show(mark.stars);
+    this.#place.textContent = this.#several ? `${this.at + 1} of ${this.cells.length}: ${label}` : label;
+    const mark = this.#mark();
+    this.#stars.show(mark.stars);
     dress(this.#reject, REJECT, mark.rejected ? "take the rejection back (X)" : "reject (X)");
     this.#reject.classList.toggle("bcm-on", mark.rejected);
     attributes(this.#reject, { "aria-pressed": mark.rejected });
@@ -157,7 +157,7 @@ export class Large {
     this.#flicker.hidden = !this.#several;
     attributes(this.#flicker, { "aria-pressed": flickers });
     this.#flicker.classList.toggle("bcm-on", flickers);
-    this.stars.row.hidden = this.#reject.hidden = !store.made(this.cell);
+    this.#stars.row.hidden = this.#reject.hidden = !store.made(this.cell);
     const status = store.cells.get(this.cell)?.status;
     this.drop.hidden = status !== "queued" && status !== "running";
     this.#panes.forEach((pane, i) => {
@@ -203,7 +203,7 @@ export class Large {
     code.tabIndex = 0;
     this.copied = element("span", "bcm-copied");
     attributes(this.copied, { role: "status" });
-    const row = element("div", "bcm-group bcm-wrap");
+    const row = div("bcm-group bcm-wrap");
     for (const [what, key] of /** @type {[Copied, string][]} */ ([["code", "Y"], ["prompt", "P"], ["seed", "S"]])) {
       const one = button("", `copy the ${what} (${key})`, () => this.copy(what), `Copy ${what}`);
       row.append(one);
@@ -223,7 +223,7 @@ export class Large {
     const words_ = done ? `${what} copied` : "select the text and copy it";
     if (this.copied) this.copied.textContent = words_;
     else this.#acts.say(words_);
-    this.node.focus({ preventScroll: true });
+    focus(this.node);
   }
 
   /** @param {{i: number, data: Blob}} mp4 */
@@ -253,8 +253,8 @@ class Pane {
   constructor(store, cell, look) {
     this.stage = new Stage(store);
     this.stage.show(cell);
-    this.node = element("div", "bcm-pane");
-    this.text = element("div", "bcm-panetext");
+    this.node = div("bcm-pane");
+    this.text = div("bcm-panetext");
     this.node.append(this.stage.node, this.text);
     on(this.node, "click", look);
   }

@@ -1,6 +1,6 @@
 // The live view's panel: all dials, read and set together.
 
-import { attributes, element } from "./dom.js";
+import { attributes, div, element } from "./dom.js";
 import { percent, promptBox, seedBox, sliderRow } from "./live_dials.js";
 
 const TYPING = 250;
@@ -14,6 +14,7 @@ export class Panel {
   #seedB;
   #guidance;
   #steps;
+  #more;
 
   /**
    * @param {any} about the model, as Python describes it
@@ -49,22 +50,20 @@ export class Panel {
       usual: Math.min(6, about.usual_steps),
       say: (value) => `${value} steps`,
     }, this.#turned);
-    this.more = about.sliders.map((/** @type {any} */ one) => {
+    this.#more = about.sliders.map((/** @type {any} */ one) => {
       const label = one.name.replaceAll("_", " ");
       return { ...one, ...sliderRow({ ...one, label }, this.#turned) };
     });
-    const seeds = element("div", "bcm-seeds");
-    seeds.append(this.seed.box, this.#seedB.box);
-    this.node = element("div", "bcm-beside");
-    this.node.append(
+    const seeds = div("bcm-seeds", this.seed.box, this.#seedB.box);
+    this.node = div("bcm-beside",
       group("Prompts", this.#prompt.box, this.blend.row, this.#promptB.box),
       group("Seeds", seeds, this.seedBlend.row),
       group("Making", this.#guidance.row, this.#steps.row),
     );
-    if (!this.more.length) return;
+    if (!this.#more.length) return;
     const fold = element("details", "bcm-more");
     fold.append(element("summary", "", "More of the pipeline"),
-      ...this.more.map((/** @type {any} */ one) => one.row));
+      ...this.#more.map((/** @type {any} */ one) => one.row));
     this.node.append(fold);
   }
 
@@ -75,7 +74,7 @@ export class Panel {
       blend: this.blend.value(), seed: this.seed.input.value, seed_b: this.#seedB.input.value,
       seed_blend: this.seedBlend.value(), guidance_scale: this.#guidance.value(),
       steps: this.#steps.value(),
-      more: Object.fromEntries(this.more.map((/** @type {any} */ one) => [one.name, one.value()])),
+      more: Object.fromEntries(this.#more.map((/** @type {any} */ one) => [one.name, one.value()])),
     };
   }
 
@@ -89,7 +88,7 @@ export class Panel {
     this.seedBlend.set(dials.seed_blend);
     this.#guidance.set(dials.guidance_scale);
     this.#steps.set(dials.steps);
-    for (const one of this.more) one.set(dials.more[one.name] ?? one.usual);
+    for (const one of this.#more) one.set(dials.more[one.name] ?? one.usual);
     this.#refresh();
   }
 
@@ -112,7 +111,7 @@ export class Panel {
 
 /** @param {string} name @param {HTMLElement[]} parts */
 function group(name, ...parts) {
-  const made = element("div", "bcm-dials");
+  const made = div("bcm-dials");
   attributes(made, { role: "group", "aria-label": name });
   made.append(...parts);
   return made;

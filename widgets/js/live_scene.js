@@ -1,7 +1,7 @@
 // The live view's clip: it plays, and it is a pad for the two blends.
 
 import { frameAt } from "./clock.js";
-import { attributes, element, on } from "./dom.js";
+import { attributes, div, element, on } from "./dom.js";
 
 /** @typedef {import("./live_store.js").LiveStore} LiveStore */
 
@@ -12,20 +12,21 @@ export class Scene {
   #canvas;
   #context;
   #badge;
+  #store;
 
   /**
    * @param {LiveStore} store
    * @param {{play: () => void, blend: (across: number, up: number) => void}} acts
    */
   constructor(store, acts) {
-    this.store = store;
+    this.#store = store;
     this.acts = acts;
-    this.node = element("div", "bcm-scene");
+    this.node = div("bcm-scene");
     this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-view"));
     attributes(this.#canvas, { role: "img", "aria-label": "the clip" });
     this.#context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
-    this.#badge = element("div", "bcm-badge");
-    this.dot = element("div", "bcm-dot");
+    this.#badge = div("bcm-badge");
+    this.dot = div("bcm-dot");
     this.node.append(this.#canvas, this.#badge, this.dot);
     on(this.node, "pointerdown", (event) => this.#press(event));
   }
@@ -36,7 +37,7 @@ export class Scene {
   }
 
   refresh() {
-    const { picture, label } = this.store;
+    const { picture, label } = this.#store;
     this.node.dataset.what = picture?.what ?? "";
     this.#badge.textContent = picture ? badge(picture) : "";
     if (picture && label) this.#canvas.setAttribute("aria-label", label);
@@ -58,7 +59,7 @@ export class Scene {
    * @returns {boolean} whether something was painted
    */
   paint(seconds) {
-    const { picture, shown } = this.store;
+    const { picture, shown } = this.#store;
     if (!picture) return false;
     const { image, sheet } = picture;
     const frame = frameAt(sheet, seconds, null);

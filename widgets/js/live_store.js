@@ -28,7 +28,7 @@ export class LiveStore extends EventTarget {
   ready = false;
   code = "";
   label = "";
-  kept = 0;
+  #kept = 0;
   /** @type {Picture | null} */
   picture = null;
   #arrived = 0;
@@ -141,7 +141,7 @@ export class LiveStore extends EventTarget {
     else if (content.kind === "sight") this.#tell("step", content);
     else if (content.kind === "problem") this.#tell("problem", content.text);
     else if (content.kind === "kept") {
-      this.kept = content.count;
+      this.#kept = content.count;
       this.#tell("kept", content.count);
     }
     this.flush();

@@ -1,7 +1,7 @@
 // One live view: the clip, the dials, and what hands do with them.
 
 import { Clock } from "./clock.js";
-import { attributes, button, copy, dress, element, on } from "./dom.js";
+import { attributes, button, copy, div, dress, element, on } from "./dom.js";
 import { CLOSE, PAUSE, PLAY } from "./icons.js";
 import { guard, notebooks } from "./keys.js";
 import { Panel } from "./live_panel.js";
@@ -48,30 +48,27 @@ export class LiveView {
     this.model = model;
     this.host = host;
     this.#playing = Boolean(model.get("playing")) && !calm();
-    this.#root = element("div", "bcm-root");
+    this.#root = div("bcm-root");
     this.#root.tabIndex = -1;
     this.#scene = new Scene(store, {
-      play: () => this.play(!this.#playing), blend: (across, up) => this.#drag(across, up),
+      play: () => this.#play(!this.#playing), blend: (across, up) => this.#drag(across, up),
     });
-    this.#panel = new Panel(model.get("_about"), () => this.turn());
-    this.go = button(PLAY, "play (space)", () => this.play(!this.#playing));
+    this.#panel = new Panel(model.get("_about"), () => this.#turn());
+    this.go = button(PLAY, "play (space)", () => this.#play(!this.#playing));
     this.#status = element("span", "bcm-status");
     this.#keeper = worded("Keep", "keep it in the library (K)", () => this.#keep());
     this.#help = helpBox(() => this.#toggleHelp());
-    this.#toast = element("div", "bcm-toast");
+    this.#toast = div("bcm-toast");
     attributes(this.#toast, { role: "alert" });
     this.#toast.hidden = true;
-    this.#spoken = element("div", "bcm-hidden");
+    this.#spoken = div("bcm-hidden");
     attributes(this.#spoken, { "aria-live": "polite" });
-    const right = element("div", "bcm-group bcm-right");
-    right.append(
+    const right = div("bcm-group bcm-right",
       this.#keeper, worded("Copy as code", "copy it as code (C)", () => this.#copy()),
       worded("?", "keys (?)", () => this.#toggleHelp()),
     );
-    const bar = element("div", "bcm-livebar");
-    bar.append(this.go, this.#status, right);
-    const body = element("div", "bcm-live");
-    body.append(this.#scene.node, this.#panel.node, bar);
+    const bar = div("bcm-livebar", this.go, this.#status, right);
+    const body = div("bcm-live", this.#scene.node, this.#panel.node, bar);
     this.#scene.node.append(this.#toast);
     this.#root.append(body, this.#help, this.#spoken);
     host.append(this.#root);
@@ -90,12 +87,12 @@ export class LiveView {
   #adopt(dials) {
     if (!dials || dials.by === this.store.client) return;
     this.#panel.set(dials);
-    this.place();
+    this.#place();
   }
 
-  turn() {
+  #turn() {
     this.#toast.hidden = true;
-    this.place();
+    this.#place();
     this.store.turn(this.#panel.value(), this);
     this.#root.dataset.asked = String(this.store.n);
   }
@@ -104,10 +101,10 @@ export class LiveView {
   #drag(across, up) {
     if (!this.#panel.blend.input.disabled) this.#panel.blend.set(across);
     this.#panel.seedBlend.set(up);
-    this.turn();
+    this.#turn();
   }
 
-  place() {
+  #place() {
     this.#scene.place(this.#panel.blend.value(), this.#panel.seedBlend.value());
   }
 
@@ -127,7 +124,7 @@ export class LiveView {
     hear("turned", ({ by, dials }) => {
       if (by === this) return;
       this.#panel.set(dials);
-      this.place();
+      this.#place();
     });
     hear("problem", (text) => this.#complain(text));
     hear("kept", (count) => {
@@ -138,7 +135,7 @@ export class LiveView {
     const traits = [
       ["_dials", () => this.#adopt(model.get("_dials"))],
       ["_about", () => this.#describe()], ["refine", () => this.#describe()],
-      ["playing", () => this.play(Boolean(model.get("playing")), false)],
+      ["playing", () => this.#play(Boolean(model.get("playing")), false)],
     ];
     for (const [name, act] of traits) {
       model.on(`change:${name}`, act);
@@ -211,8 +208,8 @@ export class LiveView {
     if (event.key !== "Tab") event.stopPropagation();
     /** @type {Record<string, () => void>} */
     const acts = {
-      " ": () => this.play(!this.#playing), k: () => this.#keep(), c: () => this.#copy(),
-      r: () => this.#panel.seed.roll(), "?": () => this.#toggleHelp(), escape: () => this.leave(),
+      " ": () => this.#play(!this.#playing), k: () => this.#keep(), c: () => this.#copy(),
+      r: () => this.#panel.seed.roll(), "?": () => this.#toggleHelp(), escape: () => this.#leave(),
     };
     const act = acts[event.key.toLowerCase()];
     if (!act || pressed || (writing && event.key !== "Escape")) return;
@@ -221,7 +218,7 @@ export class LiveView {
   }
 
   /** @param {boolean} playing @param {boolean} tell whether Python is told */
-  play(playing, tell = true) {
+  #play(playing, tell = true) {
     this.#playing = playing;
     this.#clock.play(playing);
     this.#refresh();
@@ -259,7 +256,7 @@ export class LiveView {
   }
 
   /** Esc: close the help, then leave a field, then the view. */
-  leave() {
+  #leave() {
     if (!this.#help.hidden) return this.#toggleHelp();
     const active = /** @type {HTMLElement | null} */ (document.activeElement);
     if (active !== this.#root && this.#root.contains(active)) return this.#root.focus();
@@ -292,7 +289,7 @@ function worded(word, label, act) {
 
 /** @param {() => void} close */
 function helpBox(close) {
-  const box = element("div", "bcm-help");
+  const box = div("bcm-help");
   box.hidden = true;
   attributes(box, { role: "note" });
   const keys = element("dl", "bcm-keys");

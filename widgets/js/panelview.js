@@ -2,7 +2,7 @@
 
 import { Arguments } from "./arguments.js";
 import { Begin } from "./begin.js";
-import { attributes, element, on } from "./dom.js";
+import { attributes, div, element, on } from "./dom.js";
 import { problem, row } from "./fields.js";
 import { Code, Foot } from "./foot.js";
 import { guard, notebooks, notebooksWhileTyping } from "./keys.js";
@@ -19,7 +19,7 @@ const TYPED = "textarea, input, select";
 export class PanelView {
   ending = new AbortController();
   #status = "";
-  away = "";
+  #away = "";
   #about;
   #live;
   /** @type {Map<string, {node: HTMLElement, values: Values, problem: HTMLElement}>} */
@@ -32,6 +32,7 @@ export class PanelView {
   #foot;
   #hiding;
   #root;
+  #template;
 
   /** @param {Asking} asking @param {any} model @param {HTMLElement} host */
   constructor(asking, model, host) {
@@ -39,14 +40,14 @@ export class PanelView {
     this.model = model;
     this.host = host;
     this.#about = model.get("_about");
-    this.#live = element("div", "bcm-hidden");
+    this.#live = div("bcm-hidden");
     attributes(this.#live, { "aria-live": "polite" });
     const say = (/** @type {string} */ text) => { this.#live.textContent = text; };
     this.say = say;
     this.#begin = new Begin(asking, this.#about);
-    this.template = new TemplateField((text) => asking.change((state) => { state.template = text; }));
+    this.#template = new TemplateField((text) => asking.change((state) => { state.template = text; }));
     this.#templateProblem = problem();
-    this.#axisList = element("div", "bcm-axes");
+    this.#axisList = div("bcm-axes");
     this.#seeds = new Seeds(asking);
     this.#arguments = new Arguments(this.#about.controls, {
       say,
@@ -58,11 +59,11 @@ export class PanelView {
     this.#foot = new Foot(asking);
     this.code = new Code();
     this.#hiding = element("style");
-    this.#root = element("div", "bcm-root bcm-panel");
+    this.#root = div("bcm-root bcm-panel");
     attributes(this.#root, { role: "form", "aria-label": `explore ${this.#about.model}` });
     this.#root.append(
       this.#hiding, this.#begin.node, this.#begin.notes,
-      row("Prompt", this.template.node, this.#templateProblem), this.#axisList, this.#seeds.node,
+      row("Prompt", this.#template.node, this.#templateProblem), this.#axisList, this.#seeds.node,
       this.#arguments.node, this.#foot.node, this.code.node, this.#live,
     );
     host.append(this.#root);
@@ -88,7 +89,7 @@ export class PanelView {
       model.on(`change:${name}`, act);
       on(signal, "abort", () => model.off(`change:${name}`, act));
     }
-    const hear = (/** @type {any} */ content) => this.hear(content);
+    const hear = (/** @type {any} */ content) => this.#hear(content);
     model.on("msg:custom", hear);
     on(signal, "abort", () => model.off("msg:custom", hear));
     const theirs = (/** @type {KeyboardEvent} */ event) =>
@@ -112,16 +113,16 @@ export class PanelView {
 
   /** @param {string} why nothing comes from Python; "" where it answers */
   #onAway(why) {
-    if (why === this.away) return;
+    if (why === this.#away) return;
     // Nobody wants to be told twice of a kernel that is gone.
-    if (why && this.away === GONE) return;
-    this.away = why;
+    if (why && this.#away === GONE) return;
+    this.#away = why;
     this.#begin.say(why, Boolean(why));
     this.#foot.acts.hidden = why === GONE;
   }
 
   /** @param {any} content */
-  hear(content) {
+  #hear(content) {
     this.asking.heard();
     if (content.kind === "problem") this.#begin.say(content.text, true);
     if (content.kind !== "intent") return;
@@ -134,7 +135,7 @@ export class PanelView {
   #show() {
     const { state } = this.asking;
     if (!state?.axes) return;
-    this.template.show(state.template);
+    this.#template.show(state.template);
     const slots = slotsOf(state.template);
     this.#showAxes(slots, state);
     this.#arguments.show(state.arguments, slots, this.#begin.deckOf(state)?.arguments ?? {});

@@ -1,6 +1,6 @@
 // The scrolling table: headers that stay, and only as many cells on the page as are seen.
 
-import { attributes, element, on } from "./dom.js";
+import { attributes, div, element, on } from "./dom.js";
 import { chooseAxes, filling, fitting, flow, pivot, reveal, visible } from "./layout.js";
 import { varying } from "./text.js";
 import { Tile } from "./tile.js";
@@ -34,7 +34,7 @@ export class Scroller {
   /** @type {string[][]} */
   #columnLabels = [];
   size = 0;
-  window = "";
+  #window = "";
   asleep = false;
   #pending = 0;
 
@@ -48,12 +48,12 @@ export class Scroller {
     this.store = store;
     this.options = options;
     this.id = `bcm${++grids}-${Math.random().toString(36).slice(2, 7)}`;
-    this.node = element("div", "bcm-scroll");
+    this.node = div("bcm-scroll");
     this.node.tabIndex = 0;
     attributes(this.node, { role: "grid", "aria-multiselectable": "true" });
-    this.#field = element("div", "bcm-field");
+    this.#field = div("bcm-field");
     attributes(this.#field, { role: "presentation" });
-    this.#head = element("div", "bcm-head");
+    this.#head = div("bcm-head");
     attributes(this.#head, { role: "row", "aria-rowindex": "1" });
     this.#field.append(this.#head);
     this.node.append(this.#field);
@@ -95,7 +95,7 @@ export class Scroller {
     this.size = size;
     this.#resize();
     this.#drawHead();
-    this.clear();
+    this.#clear();
     this.fill();
   }
 
@@ -136,7 +136,7 @@ export class Scroller {
 
   #drawHead() {
     this.#head.hidden = this.table.flow;
-    const corner = element("div", "bcm-corner");
+    const corner = div("bcm-corner");
     attributes(corner, { role: "columnheader" });
     const across = element("span", "bcm-axis", this.table.columnAxes.join(" · ") + " →");
     const down = element("span", "bcm-axis", this.table.rowAxes.join(" · ") + " ↓");
@@ -151,13 +151,13 @@ export class Scroller {
     return { left: scrollLeft, top: scrollTop, width: clientWidth, height: clientHeight };
   }
 
-  clear() {
+  #clear() {
     for (const tile of this.tiles.values()) this.#release(tile);
     this.tiles.clear();
     for (const line of this.#lines.values()) line.remove();
     this.#lines.clear();
     this.#holes.clear();
-    this.window = "";
+    this.#window = "";
   }
 
   /** @param {Tile} tile */
@@ -171,8 +171,8 @@ export class Scroller {
     if (!this.store.ready || !this.node.clientWidth) return;
     const range = visible(this.geometry, this.#view());
     const now = JSON.stringify(range);
-    if (now === this.window) return;
-    this.window = now;
+    if (now === this.#window) return;
+    this.#window = now;
     /** @type {Set<number>} */
     const wanted = new Set();
     for (let row = range.row0; row < range.row1; row++) {
@@ -220,7 +220,7 @@ export class Scroller {
       tile.node.dataset.cell = String(cell);
       tile.node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
       attributes(tile.node, { "aria-colindex": column + (this.table.flow ? 1 : 2) });
-      this.mark(tile);
+      this.#mark(tile);
       this.tiles.set(cell, tile);
       line.append(tile.node);
     }
@@ -230,7 +230,7 @@ export class Scroller {
   #fillHole(row, column, line) {
     const spot = `${row},${column}`;
     if (!this.store.fills || this.table.flow || this.#holes.has(spot) || !this.missing(row, column)) return;
-    const hole = element("div", "bcm-hole");
+    const hole = div("bcm-hole");
     attributes(hole, {
       role: "gridcell",
       "aria-label": "empty; press to make it",
@@ -271,11 +271,11 @@ export class Scroller {
 
   /** @param {number} row */
   #makeRow(row) {
-    const line = element("div", "bcm-row");
+    const line = div("bcm-row");
     attributes(line, { role: "row", "aria-rowindex": row + (this.table.flow ? 1 : 2) });
     line.style.top = `${this.geometry.headHeight + row * (this.geometry.height + GAP)}px`;
     if (this.table.flow) return line;
-    const head = element("div", "bcm-rowhead");
+    const head = div("bcm-rowhead");
     attributes(head, { role: "rowheader" });
     const { titles } = this.table.rows[row];
     head.title = titles.join("\n");
@@ -290,7 +290,7 @@ export class Scroller {
     const corner = /** @type {HTMLElement} */ (this.#head.firstElementChild);
     const heads = [];
     for (let column = from; column < to; column++) {
-      const head = element("div", "bcm-colhead");
+      const head = div("bcm-colhead");
       attributes(head, { role: "columnheader", "aria-colindex": column + 2 });
       head.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
       const { titles } = this.table.columns[column];
@@ -330,7 +330,7 @@ export class Scroller {
   }
 
   /** @param {Tile} tile */
-  mark(tile) {
+  #mark(tile) {
     const selected = this.selected.has(tile.cell);
     tile.node.classList.toggle("bcm-current", tile.cell === this.current);
     tile.node.classList.toggle("bcm-selected", selected);
@@ -339,7 +339,7 @@ export class Scroller {
 
   /** Show which cell is current and which are selected. */
   markAll() {
-    for (const tile of this.tiles.values()) this.mark(tile);
+    for (const tile of this.tiles.values()) this.#mark(tile);
     const there = this.tiles.has(this.current);
     if (there) this.node.setAttribute("aria-activedescendant", `${this.id}-${this.current}`);
     else this.node.removeAttribute("aria-activedescendant");

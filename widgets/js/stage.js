@@ -1,6 +1,6 @@
 // One clip, large: its mp4 in step with the clock, and the frames of its sheet until that is there.
 
-import { element, on } from "./dom.js";
+import { div, element, on } from "./dom.js";
 import { frameAt } from "./clock.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -28,7 +28,7 @@ export class Stage {
   cell = -1;
   fps = 8;
   #shown = "";
-  url = "";
+  #url = "";
   /** What is wrong with the file, as Python says it. */
   problem = "";
   #canvas;
@@ -36,11 +36,12 @@ export class Stage {
   #note;
   /** @type {HTMLVideoElement | null} */
   video = null;
+  #store;
 
   /** @param {Store} store */
   constructor(store) {
-    this.store = store;
-    this.node = element("div", "bcm-stage");
+    this.#store = store;
+    this.node = div("bcm-stage");
     this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-still"));
     this.#context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
     this.#note = element("p", "bcm-stagenote");
@@ -59,8 +60,8 @@ export class Stage {
   }
 
   refresh() {
-    const state = this.store.cells.get(this.cell);
-    const problem = (state?.status === "failed" ? state.error : this.store.items.get(this.cell)?.problem) || this.problem;
+    const state = this.#store.cells.get(this.cell);
+    const problem = (state?.status === "failed" ? state.error : this.#store.items.get(this.cell)?.problem) || this.problem;
     this.#note.textContent = problem || (WORDS[state?.status ?? ""] ?? "");
     this.#note.classList.toggle("bcm-bad", Boolean(problem));
   }
@@ -83,8 +84,8 @@ export class Stage {
       this.drop();
       this.#note.textContent = "This page can't play H.264; these are the frames of the sheet.";
     });
-    this.url = URL.createObjectURL(mp4.data);
-    video.src = this.url;
+    this.#url = URL.createObjectURL(mp4.data);
+    video.src = this.#url;
     this.video = video;
     this.node.append(video);
   }
@@ -98,8 +99,8 @@ export class Stage {
       video.load();
       video.remove();
     }
-    if (this.url) URL.revokeObjectURL(this.url);
-    this.url = "";
+    if (this.#url) URL.revokeObjectURL(this.#url);
+    this.#url = "";
     this.#canvas.hidden = false;
   }
 
@@ -134,7 +135,7 @@ export class Stage {
 
   /** @param {number} seconds */
   #paintSheet(seconds) {
-    const picture = this.store.picture(this.cell);
+    const picture = this.#store.picture(this.cell);
     if (!picture) return;
     const { image, sheet } = picture;
     const frame = frameAt(sheet, seconds, null);

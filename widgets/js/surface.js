@@ -1,6 +1,6 @@
 // What every surface of clips has: its root, its talk with store and model, and words for people.
 
-import { attributes, element, on } from "./dom.js";
+import { attributes, div, element, on } from "./dom.js";
 import { guard } from "./keys.js";
 import { calm, follow, standIn, theme } from "./page.js";
 
@@ -10,9 +10,10 @@ let surfaces = 0;
 
 export class Surface {
   ending = new AbortController();
-  wide = 0;
+  #wide = 0;
   /** @type {number | undefined} */
-  #laying = undefined;
+  #laying;
+  #away;
 
   /**
    * @param {Store} store
@@ -25,16 +26,16 @@ export class Surface {
     this.host = host;
     this.name = `view${++surfaces}`;
     this.calm = calm();
-    this.root = element("div", "bcm-root");
-    this.live = element("div", "bcm-hidden");
+    this.root = div("bcm-root");
+    this.live = div("bcm-hidden");
     attributes(this.live, { "aria-live": "polite" });
-    this.toast = element("div", "bcm-toast");
+    this.toast = div("bcm-toast");
     attributes(this.toast, { role: "alert" });
     this.toast.hidden = true;
-    this.away = element("p", "bcm-away");
-    attributes(this.away, { role: "status" });
-    this.away.hidden = true;
-    this.root.append(this.away);
+    this.#away = element("p", "bcm-away");
+    attributes(this.#away, { role: "status" });
+    this.#away.hidden = true;
+    this.root.append(this.#away);
     host.append(this.root);
     this.hear({ away: () => this.#showAway() });
     standIn(this.root, model.get("_sheet"), store, this.ending.signal);
@@ -54,8 +55,8 @@ export class Surface {
 
   /** Say why nothing comes from Python, for as long as that is so. */
   #showAway() {
-    this.away.textContent = this.store.away;
-    this.away.hidden = !this.store.away;
+    this.#away.textContent = this.store.away;
+    this.#away.hidden = !this.store.away;
   }
 
   /** Be told of values that change. @param {Record<string, () => void>} acts by trait */
@@ -77,8 +78,8 @@ export class Surface {
         // Lab puts the host on its page after this was made: only then is its ground known.
         theme(this.root, this.host);
         const wide = this.root.clientWidth;
-        resized(Boolean(wide) && wide !== this.wide);
-        this.wide = wide;
+        resized(Boolean(wide) && wide !== this.#wide);
+        this.#wide = wide;
       },
       seen, themed: () => theme(this.root, this.host),
     });

@@ -2,7 +2,7 @@
 
 import { Clock } from "./clock.js";
 import { choose } from "./choice.js";
-import { attributes, button, element, on, starRow } from "./dom.js";
+import { attributes, button, div, element, focus, on, starRow } from "./dom.js";
 import { Find } from "./find.js";
 import { PLUS } from "./icons.js";
 import { notebooks } from "./keys.js";
@@ -37,12 +37,15 @@ export class Table extends Surface {
   #selected;
   #asleep = false;
   /** @type {number | undefined} */
-  #pending = undefined;
+  #pending;
   #node;
   #head;
   #field;
   #nothing;
   #clock = new Clock();
+  #find;
+  #count;
+  #chosen;
 
   /**
    * @param {Store} store
@@ -53,27 +56,25 @@ export class Table extends Surface {
     super(store, model, host);
     this.#selected = new Set(model.get("_selected"));
     const root = () => this.root;
-    this.find = new Find(store, {
+    this.#find = new Find(store, {
       filter: () => model.get("filter"), sort: () => model.get("sort"), root,
-      set: (name, value) => this.save(name, value), leave: () => this.#node.focus({ preventScroll: true }),
+      set: (name, value) => this.save(name, value), leave: () => focus(this.#node),
     });
-    this.count = element("span", "bcm-count");
-    this.chosen = button(PLUS, "columns", () => this.#openColumns(), "Columns");
-    attributes(this.chosen, { "aria-haspopup": "menu" });
-    this.find.node.append(this.chosen);
-    const tools = element("div", "bcm-tools");
-    tools.append(this.count, this.find.node);
-    this.#node = element("div", "bcm-scroll bcm-tablescroll");
+    this.#count = element("span", "bcm-count");
+    this.#chosen = button(PLUS, "columns", () => this.#openColumns(), "Columns");
+    attributes(this.#chosen, { "aria-haspopup": "menu" });
+    this.#find.node.append(this.#chosen);
+    const tools = div("bcm-tools", this.#count, this.#find.node);
+    this.#node = div("bcm-scroll bcm-tablescroll");
     this.#node.tabIndex = 0;
     attributes(this.#node, { role: "grid", "aria-multiselectable": "true", "aria-label": "clips" });
-    this.#head = element("div", "bcm-tablehead");
+    this.#head = div("bcm-tablehead");
     attributes(this.#head, { role: "row" });
-    this.#field = element("div", "bcm-field");
+    this.#field = div("bcm-field");
     attributes(this.#field, { role: "presentation" });
     this.#node.append(this.#head, this.#field);
     this.#nothing = element("p", "bcm-nothing");
-    const body = element("div", "bcm-body");
-    body.append(this.#node, this.#nothing, this.toast);
+    const body = div("bcm-body", this.#node, this.#nothing, this.toast);
     this.root.append(tools, body, this.live);
     this.#clock.painters.add((seconds) => {
       for (const line of this.#lines.values()) line.tile.paint(seconds);
@@ -139,7 +140,7 @@ export class Table extends Surface {
     if (!store.ready || !this.root.clientWidth) return;
     const wish = { filter: model.get("filter"), sort: model.get("sort"), fixed: {} };
     this.choice = choose(store, wish).cells;
-    this.find.refresh();
+    this.#find.refresh();
     this.#tell();
     this.#drawHead();
     const full = this.choice.length * ROW;
@@ -157,7 +158,7 @@ export class Table extends Surface {
   #tell() {
     const { store, choice } = this;
     const all = store.total.toLocaleString("en");
-    this.count.textContent = choice.length === store.total
+    this.#count.textContent = choice.length === store.total
       ? `${all} ${store.total === 1 ? "clip" : "clips"}` : `${choice.length.toLocaleString("en")} of ${all}`;
   }
 
@@ -166,12 +167,12 @@ export class Table extends Surface {
     const sort = this.model.get("sort");
     this.root.style.setProperty("--bcm-columns", ["72px", ...names.map(widthOf)].join(" "));
     attributes(this.#node, { "aria-colcount": names.length + 1 });
-    const poster = element("div", "bcm-tablename");
+    const poster = div("bcm-tablename");
     attributes(poster, { role: "columnheader" });
     poster.append(element("span", "bcm-hidden", "clip"));
     this.#head.replaceChildren(poster, ...names.map((/** @type {string} */ name) => {
       const way = sort === name ? "ascending" : sort === `-${name}` ? "descending" : "none";
-      const cell = element("div", "bcm-tablename");
+      const cell = div("bcm-tablename");
       attributes(cell, { role: "columnheader", "aria-sort": way });
       const arrow = { ascending: " ↑", descending: " ↓", none: "" }[way];
       const press = button("", `order by ${name}`, () => this.#order(name), name + arrow);
@@ -192,7 +193,7 @@ export class Table extends Surface {
   #openColumns() {
     const names = this.#names();
     const all = [...new Set([...names, "tags", ...this.store.columns.names()])];
-    openMenu(this.chosen, all.map((name) => ({
+    openMenu(this.#chosen, all.map((name) => ({
       label: name, on: names.includes(name),
       act: () => this.save("columns", names.includes(name)
         ? names.filter((/** @type {string} */ one) => one !== name) : [...names, name]),
@@ -284,7 +285,7 @@ export class Table extends Surface {
       ArrowDown: () => step(1), ArrowUp: () => step(-1), PageDown: () => step(page), PageUp: () => step(-page),
       Home: () => step(-1e9), End: () => step(1e9), s: () => this.#toggle(this.#current),
       x: () => this.rate(marked, { rejected: !this.store.mark(this.#current).rejected }),
-      "/": () => this.find.focus(), " ": () => this.#clock.play(!this.#clock.playing),
+      "/": () => this.#find.focus(), " ": () => this.#clock.play(!this.#clock.playing),
       Escape: () => (this.#selected.size ? this.#selectThese([]) : leave(this.root)),
     };
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -316,27 +317,28 @@ export class Table extends Surface {
 /** One clip's row. */
 class Line {
   #table;
+  #stars;
 
   /** @param {Table} table @param {number} cell @param {number} place @param {string[]} names */
   constructor(table, cell, place, names) {
     this.#table = table;
     this.cell = cell;
     this.names = names;
-    this.node = element("div", "bcm-line");
+    this.node = div("bcm-line");
     this.node.id = `${table.name}-line-${cell}`;
     this.node.dataset.cell = String(cell);
     attributes(this.node, { role: "row", "aria-rowindex": place + 2 });
     this.node.style.top = `${place * ROW}px`;
     this.tile = new Tile(table.store);
-    this.stars = starRow((stars) => table.rate([cell], { stars }));
+    this.#stars = starRow((stars) => table.rate([cell], { stars }));
     this.refresh();
   }
 
   refresh() {
     const { store } = this.#table;
     this.tile.take(this.cell, "");
-    this.stars.show(store.mark(this.cell).stars);
-    this.stars.row.hidden = !store.made(this.cell);
+    this.#stars.show(store.mark(this.cell).stars);
+    this.#stars.row.hidden = !store.made(this.cell);
     this.node.classList.toggle("bcm-rejected", store.mark(this.cell).rejected);
     this.node.replaceChildren(this.tile.node, ...this.names.map((name) => this.#value(name)));
   }
@@ -344,9 +346,9 @@ class Line {
   /** @param {string} name */
   #value(name) {
     const { store } = this.#table;
-    const cell = element("div", "bcm-value");
+    const cell = div("bcm-value");
     attributes(cell, { role: "gridcell" });
-    if (name === "stars") cell.append(this.stars.row);
+    if (name === "stars") cell.append(this.#stars.row);
     else {
       const text = name === "tags" ? store.mark(this.cell).tags.join(" · ") : told(name, store.columns.value(this.cell, name));
       cell.textContent = text;

@@ -1,6 +1,6 @@
 // Tags of the chosen clips: words to give and to take.
 
-import { attributes, button, element, on } from "./dom.js";
+import { attributes, button, div, element, focus, on } from "./dom.js";
 import { CLOSE } from "./icons.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -20,11 +20,11 @@ export class TagBox {
   constructor(store, acts) {
     this.store = store;
     this.#acts = acts;
-    this.node = element("div", "bcm-tagbox");
+    this.node = div("bcm-tagbox");
     this.node.hidden = true;
     attributes(this.node, { role: "dialog", "aria-label": "tags" });
-    this.#chips = element("div", "bcm-group bcm-wrap");
-    this.#input = /** @type {HTMLInputElement} */ (element("input", "bcm-query"));
+    this.#chips = div("bcm-group bcm-wrap");
+    this.#input = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-query"));
     Object.assign(this.#input, { type: "text", placeholder: "tag, then Enter", autocomplete: "off", maxLength: 100 });
     this.#input.dir = "auto";
     attributes(this.#input, { "aria-label": "new tag" });
@@ -42,7 +42,7 @@ export class TagBox {
     this.node.hidden = false;
     this.refresh();
     this.#input.value = "";
-    this.#input.focus({ preventScroll: true });
+    focus(this.#input);
   }
 
   /** @param {KeyboardEvent} event */
@@ -68,7 +68,7 @@ export class TagBox {
       text.dir = "auto";
       chip.append(text, button(CLOSE, `take the tag ${tag} away`, () => {
         this.#acts.rate(cells, { tag, on: false });
-        this.#input.focus({ preventScroll: true });
+        focus(this.#input);
       }));
       return chip;
     }));

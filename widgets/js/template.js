@@ -1,6 +1,6 @@
 // The template, with its slots highlighted while it is typed.
 
-import { attributes, element, on } from "./dom.js";
+import { attributes, div, element, on } from "./dom.js";
 import { segments } from "./slots.js";
 
 /**
@@ -14,8 +14,8 @@ export class TemplateField {
 
   /** @param {(template: string) => void} change */
   constructor(change) {
-    this.node = element("div", "bcm-template");
-    this.#mirror = element("div", "bcm-mirror");
+    this.node = div("bcm-template");
+    this.#mirror = div("bcm-mirror");
     attributes(this.#mirror, { "aria-hidden": "true" });
     this.#area = /** @type {HTMLTextAreaElement} */ (element("textarea", "bcm-area"));
     Object.assign(this.#area, { rows: 1, spellcheck: false, dir: "auto", autocomplete: "off" });

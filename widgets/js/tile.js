@@ -1,7 +1,7 @@
 // One cell on the page: its picture, or a sentence on why there is none.
 
 import { frameAt } from "./clock.js";
-import { attributes, element } from "./dom.js";
+import { attributes, div, element } from "./dom.js";
 import { brief } from "./text.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -19,30 +19,32 @@ export class Tile {
   #scrub = null;
   #shown = -1;
   /** @type {ImageBitmap | null} */
-  image = null;
+  #image = null;
   #canvas;
   #context;
   #needle;
   #progress;
   #caption;
+  #stars;
+  #tags;
 
   /** @param {Store} store */
   constructor(store) {
     this.store = store;
-    this.node = element("div", "bcm-cell");
+    this.node = div("bcm-cell");
     attributes(this.node, { role: "gridcell" });
-    this.face = element("div", "bcm-face");
+    this.face = div("bcm-face");
     this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-picture"));
     this.#context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
-    this.note = element("div", "bcm-note");
-    this.stars = element("div", "bcm-rated");
-    this.tags = element("div", "bcm-tagged");
-    this.tags.dir = "auto";
-    this.#needle = element("div", "bcm-needle");
-    this.#progress = element("div", "bcm-progress");
-    this.took = element("div", "bcm-took");
-    this.#caption = element("div", "bcm-caption");
-    this.face.append(this.#canvas, this.note, this.stars, this.tags, this.#needle, this.#progress, this.took);
+    this.note = div("bcm-note");
+    this.#stars = div("bcm-rated");
+    this.#tags = div("bcm-tagged");
+    this.#tags.dir = "auto";
+    this.#needle = div("bcm-needle");
+    this.#progress = div("bcm-progress");
+    this.took = div("bcm-took");
+    this.#caption = div("bcm-caption");
+    this.face.append(this.#canvas, this.note, this.#stars, this.#tags, this.#needle, this.#progress, this.took);
     this.node.append(this.face, this.#caption);
   }
 
@@ -62,7 +64,7 @@ export class Tile {
   /** Paint again even if nothing changed: a canvas that was detached may have lost its picture. */
   forget() {
     delete this.node.dataset.shows;
-    this.image = null;
+    this.#image = null;
     this.#shown = -1;
   }
 
@@ -83,8 +85,8 @@ export class Tile {
     this.face.title = problem || (status === "cancelled" ? WORDS.cancelled : "");
     const { stars } = mark;
     const rejected = mark.rejected ? "✕ " : "";
-    setText(this.stars, `${rejected}${"★".repeat(stars)}`);
-    this.stars.dataset.short = `${rejected}${stars ? `★${stars}` : ""}`;
+    setText(this.#stars, `${rejected}${"★".repeat(stars)}`);
+    this.#stars.dataset.short = `${rejected}${stars ? `★${stars}` : ""}`;
     const steps = state?.steps ?? 0;
     const share = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
     this.#progress.style.transform = `scaleX(${share})`;
@@ -94,7 +96,7 @@ export class Tile {
     setText(this.#caption, this.#label || item?.prompt || "");
     this.#caption.title = [this.#label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
-    setText(this.tags, mark.tags.join(" · "));
+    setText(this.#tags, mark.tags.join(" · "));
     const marks = [WORDS[status] ?? status, stars && `${stars} ${stars === 1 ? "star" : "stars"}`,
       mark.rejected && "rejected", mark.tags.length && `tagged ${mark.tags.join(", ")}`,
       item?.broken && "broken picture", item?.seconds && `took ${brief(item.seconds)}`, problem];
@@ -109,7 +111,7 @@ export class Tile {
     if (!picture) return;
     const { image, sheet } = picture;
     const frame = frameAt(sheet, seconds, this.#scrub);
-    if (image === this.image && frame === this.#shown) return;
+    if (image === this.#image && frame === this.#shown) return;
     if (this.#canvas.width !== sheet.width || this.#canvas.height !== sheet.height) {
       this.#canvas.width = sheet.width;
       this.#canvas.height = sheet.height;
@@ -117,7 +119,7 @@ export class Tile {
     this.#context.drawImage(
       image, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
     );
-    this.image = image;
+    this.#image = image;
     this.#shown = frame;
     this.node.dataset.shows = picture.preview ? "preview" : "clip";
     this.#canvas.dataset.frame = String(frame);

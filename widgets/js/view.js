@@ -5,7 +5,7 @@ import { Bar } from "./bar.js";
 import { helpBox, hoverBar } from "./boxes.js";
 import { choose } from "./choice.js";
 import { Clock } from "./clock.js";
-import { button, dress, element } from "./dom.js";
+import { button, div, dress, element, focus } from "./dom.js";
 import { Find } from "./find.js";
 import { Hands } from "./hands.js";
 import { CLOSE, COMPARE, PLUS } from "./icons.js";
@@ -28,7 +28,7 @@ export class View extends Surface {
   choice = [];
   #status = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #choosing = undefined;
+  #choosing;
   #bar;
   #beside;
   #arrangement;
@@ -36,6 +36,7 @@ export class View extends Surface {
   #nothing;
   #hands;
   clock = new Clock();
+  #more;
 
   /**
    * @param {Store} store
@@ -60,7 +61,7 @@ export class View extends Surface {
       full: () => this.full(),
     });
     this.#beside = button(COMPARE, "", () => this.compare());
-    this.more = button(PLUS, "make the clips at the empty places", () => store.fill(this.scroller.allMissing()));
+    this.#more = button(PLUS, "make the clips at the empty places", () => store.fill(this.scroller.allMissing()));
     this.#arrangement = new Arrangement(store, {
       now: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
       change: (places) => this.#arrange(places), root, say: (text) => this.say(text),
@@ -68,7 +69,7 @@ export class View extends Surface {
     this.find = new Find(store, {
       filter: () => model.get("filter"), sort: () => model.get("sort"), root,
       set: (name, value) => this.save(name, value),
-      leave: () => this.scroller.node.focus({ preventScroll: true }),
+      leave: () => focus(this.scroller.node),
     });
     this.large = new Large(store, {
       step: (by) => this.#step(by), close: () => this.#closeLarge(), wake: () => this.clock.wake(),
@@ -78,7 +79,7 @@ export class View extends Surface {
     this.tagBox = new TagBox(store, { rate: (cells, marks) => this.rate(cells, marks), close: () => this.back() });
     this.#helpBox = helpBox(store, () => this.help());
     this.hover = hoverBar(store, () => this.#hands.hovered, (cells, marks) => this.rate(cells, marks));
-    this.#nothing = element("div", "bcm-nothing");
+    this.#nothing = div("bcm-nothing");
     this.#nothing.hidden = true;
     const all = button(CLOSE, "show all clips", () => this.#showAll(), "Show all");
     this.#nothing.append(element("p", "", ""), all);
@@ -97,10 +98,8 @@ export class View extends Surface {
   }
 
   #assemble() {
-    const tools = element("div", "bcm-tools");
-    tools.append(this.#arrangement.node, this.more, this.#beside, this.find.node);
-    const body = element("div", "bcm-body");
-    body.append(this.scroller.node, this.#nothing, this.large.node, this.#helpBox, this.tagBox.node, this.toast);
+    const tools = div("bcm-tools", this.#arrangement.node, this.#more, this.#beside, this.find.node);
+    const body = div("bcm-body", this.scroller.node, this.#nothing, this.large.node, this.#helpBox, this.tagBox.node, this.toast);
     this.root.append(this.#bar.node, tools, body, this.live);
   }
 
@@ -192,9 +191,9 @@ export class View extends Surface {
 
   /** @param {number} empty how many places of the table have no cell */
   #offer(empty) {
-    this.more.hidden = !empty;
+    this.#more.hidden = !empty;
     const label = "make the clips at the empty places";
-    if (empty) dress(this.more, PLUS, label, `Make ${empty.toLocaleString("en")} more`);
+    if (empty) dress(this.#more, PLUS, label, `Make ${empty.toLocaleString("en")} more`);
   }
 
   #offerBeside() {
@@ -218,13 +217,13 @@ export class View extends Surface {
   #paint(seconds) {
     if (this.large.open) this.large.paint(seconds, this.playing, this.clock.speed);
     else this.scroller.paint(seconds);
-    this.#bar.player.moved(seconds, this.length());
+    this.#bar.player.moved(seconds, this.#length());
   }
 
   // --- acts -----------------------------------------------------------------------------------
 
   /** How long the longest clip in sight is, in seconds. */
-  length() {
+  #length() {
     if (this.large.length) return this.large.length;
     let longest = 0;
     for (const cell of this.scroller.tiles.keys()) {
@@ -237,7 +236,7 @@ export class View extends Surface {
   /** Show all clips at one place. @param {number} share 0 to 1 */
   #scrub(share) {
     if (this.playing) this.play(false);
-    this.clock.seek(share * this.length() * 0.9999);
+    this.clock.seek(share * this.#length() * 0.9999);
   }
 
   /** @param {number} by frames, back or on */
@@ -331,7 +330,7 @@ export class View extends Surface {
     this.large.hide();
     this.root.classList.remove("bcm-opened");
     this.scroller.reveal(this.scroller.current);
-    this.scroller.node.focus({ preventScroll: true });
+    focus(this.scroller.node);
     this.clock.wake();
   }
 
@@ -355,7 +354,7 @@ export class View extends Surface {
 
   #closeTags() {
     this.tagBox.node.hidden = true;
-    (this.large.open ? this.large.node : this.scroller.node).focus({ preventScroll: true });
+    focus(this.large.open ? this.large.node : this.scroller.node);
   }
 
   help() {

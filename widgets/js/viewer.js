@@ -2,7 +2,7 @@
 
 import { helpBox } from "./boxes.js";
 import { Clock } from "./clock.js";
-import { element, on } from "./dom.js";
+import { div, element, on } from "./dom.js";
 import { commandFor, notebooks } from "./keys.js";
 import { Large, MOST } from "./large.js";
 import { leave } from "./page.js";
@@ -28,14 +28,14 @@ export class Viewer extends Surface {
     super(store, model, host);
     this.#playing = !this.calm;
     this.#large = new Large(store, {
-      step: (by) => this.#step(by), close: () => this.leave(), wake: () => this.#clock.wake(),
+      step: (by) => this.#step(by), close: () => this.#leave(), wake: () => this.#clock.wake(),
       rate: (cells, marking) => this.rate(cells, marking), say: (text) => this.say(text),
       label: (cell) => this.#labelOf(cell),
     });
     this.#player = new Player({
-      play: () => this.play(!this.#playing), root: () => this.root,
+      play: () => this.#play(!this.#playing), root: () => this.root,
       scrub: (share) => {
-        this.play(false);
+        this.#play(false);
         this.#clock.seek(share * (this.#large.length || 1) * 0.9999);
       },
       speed: (speed) => {
@@ -45,10 +45,8 @@ export class Viewer extends Surface {
     });
     this.#helpBox = helpBox(store, () => { this.#helpBox.hidden = true; });
     this.#nothing = element("p", "bcm-nothing", "Point a grid of these clips at one, or select some there.");
-    const bar = element("div", "bcm-bar");
-    bar.append(this.#player.node);
-    const body = element("div", "bcm-body bcm-viewer");
-    body.append(this.#large.node, this.#nothing, this.#helpBox, this.toast);
+    const bar = div("bcm-bar", this.#player.node);
+    const body = div("bcm-body bcm-viewer", this.#large.node, this.#nothing, this.#helpBox, this.toast);
     this.root.append(bar, body, this.live);
     this.#clock.painters.add((seconds) => {
       this.#large.paint(seconds, this.#playing, this.#clock.speed);
@@ -71,11 +69,11 @@ export class Viewer extends Surface {
     });
     on(this.root, "keydown", (event) => this.#onKey(event));
     this.relayout();
-    this.play(this.#playing);
+    this.#play(this.#playing);
   }
 
   /** What is shown: two selected clips and more, else the one under the cursor. */
-  cells() {
+  #cells() {
     const { store, model } = this;
     const selected = model.get("_selected").filter((/** @type {number} */ cell) => cell < store.total);
     if (selected.length > 1) return selected.slice(0, MOST);
@@ -87,7 +85,7 @@ export class Viewer extends Surface {
   relayout() {
     if (!this.store.ready) return;
     this.root.style.setProperty("--bcm-tall", `${this.model.get("height")}px`);
-    const cells = this.cells();
+    const cells = this.#cells();
     const held = this.#large.node.contains(document.activeElement);
     this.#nothing.hidden = cells.length > 0;
     if (String(cells) !== String(this.#large.cells)) {
@@ -119,7 +117,7 @@ export class Viewer extends Surface {
   }
 
   /** @param {boolean} playing */
-  play(playing) {
+  #play(playing) {
     this.#playing = playing;
     this.#clock.play(playing);
     this.#player.show(playing, this.#clock.speed);
@@ -127,12 +125,12 @@ export class Viewer extends Surface {
 
   /** @param {number} by */
   #frame(by) {
-    if (this.#playing) this.play(false);
+    if (this.#playing) this.#play(false);
     const { fps } = this.#large;
     this.#clock.step(by, fps);
   }
 
-  leave() {
+  #leave() {
     if (!this.#helpBox.hidden) {
       this.#helpBox.hidden = true;
       return;
@@ -153,11 +151,11 @@ export class Viewer extends Surface {
     const { by = 0 } = command;
     /** @type {Record<string, () => void>} */
     const acts = {
-      step: () => this.#large.step(by), frame: () => this.#frame(by), play: () => this.play(!this.#playing),
+      step: () => this.#large.step(by), frame: () => this.#frame(by), play: () => this.#play(!this.#playing),
       stars: () => this.rate([cell], { stars: command.stars ?? 0 }),
       reject: () => this.rate([cell], { rejected: !this.store.mark(cell).rejected }),
       copy: () => this.#large.copy(command.what ?? "code"), flicker: () => this.#large.toggleFlicker(),
-      full: () => this.root.requestFullscreen?.(), close: () => this.leave(),
+      full: () => this.root.requestFullscreen?.(), close: () => this.#leave(),
       help: () => { this.#helpBox.hidden = !this.#helpBox.hidden; },
     };
     acts[command.name]?.();
