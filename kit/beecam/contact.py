@@ -7,7 +7,7 @@ import html
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from beecam import fitting, media
+from beecam import fitting, media, telling
 from beecam.errors import BeecamError, MediaError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def caption(clips: ClipSet, index: int) -> str:
     place = clips.coords(index)
     words = [axis.labels[place[axis.name]] for axis in clips.axes if axis.name in place]
     clip = clips[index]
-    return " · ".join(words) or f"{clip.shot.text} · seed {clip.shot.seed}"
+    return telling.joined(words or [clip.shot.text, f"seed {clip.shot.seed}"])
 
 
 def short(text: str, limit: int) -> str:

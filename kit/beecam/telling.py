@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from beecam.axes import Axis
@@ -15,6 +16,7 @@ LONGEST = 2_000
 _LABEL = 300
 _LABELS = 1_000_000
 _MANY_LABELS = 4_000
+_TURNING = {"R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "RLI", "LRI", "FSI", "PDF", "PDI"}
 _FACTS = {
     "seconds": "seconds to make", "batch": "clips in the call", "licence": "licence",
     "broken": "broken",
@@ -24,6 +26,17 @@ _FACTS = {
 def cut(text: str, limit: int = LONGEST) -> str:
     """Return a text, cut with an ellipsis when it is longer than `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Join labels with dots; one that runs from right to left turns nothing else round."""
+    return " · ".join(map(_apart, parts))
+
+
+def _apart(text: str) -> str:
+    if not any(unicodedata.bidirectional(char) in _TURNING for char in text):
+        return text
+    return f"\u2068{text}\u2069"  # the Unicode isolate, which ends what overrides begin
 
 
 def axes(given: Sequence[Axis]) -> list[dict[str, Any]]:

@@ -366,6 +366,20 @@ def test_buttons_do_what_methods_do(explore):
     until(lambda: panel._run == {"status": "", "shown": True})
 
 
+def test_the_panel_steers_what_its_grid_goes_on_with(explore):
+    panel = explore(template="a bee")
+    panel.seeds = range(40)
+    run = panel.run_now()
+    panel.stop()
+    until(lambda: panel._run["finished"])
+    panel.grid._publisher.receive({"kind": "run", "do": "run", "client": "page"})
+    until(lambda: panel.current_run is not run)
+    until(lambda: panel._run["status"] == "running")
+    panel.stop()
+    until(lambda: panel._run["finished"])
+    assert panel.current_run.status == "cancelled"
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -26,7 +26,7 @@ def states(monkeypatch):
         return made[-1]
 
     monkeypatch.setattr(module, "_bar", bar)
-    monkeypatch.setattr(module, "_show", lambda _: None)
+    monkeypatch.setattr(module.Progress, "_show", lambda *_, **__: None)
     yield lambda: [
         data["state"]["_state"] for _, kind, data, _ in made[-1].comm.sent
         if kind == "comm_msg" and "_state" in data.get("state", {})
@@ -102,6 +102,22 @@ def test_without_a_front_end_it_is_text(capsys):
     assert "letters: 2 of 2" in text
     assert "unknown: 3, so far" in text
     assert "\r" not in text, "lines, where they can't be overwritten"
+
+
+def test_where_nobody_draws_it_the_last_word_stands_there(monkeypatch):
+    shown = []
+    monkeypatch.setattr(module, "_bar", module._Bar)
+    monkeypatch.setattr(
+        "IPython.display.display",
+        lambda data, **how: shown.append((data["text/plain"], how["display_id"], how["update"])),
+    )
+    with bw.progress(total=3, label="measuring") as bar:
+        bar.step(3)
+    (first, one, _), (last, other, update) = shown
+    assert first == "measuring: 0 of 3"
+    assert last.startswith("measuring: 3 of 3")
+    assert one == other
+    assert update
 
 
 @pytest.mark.parametrize("total", [-1, 1.5, "many", True])

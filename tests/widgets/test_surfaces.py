@@ -1,6 +1,8 @@
 """What surfaces of the same cells share, what they filter by, and what they are told of marks."""
 
 import gc
+import sqlite3
+import time
 
 import numpy as np
 import pytest
@@ -24,6 +26,13 @@ def table(show):
     yield make
     for one in made:
         one.close()
+
+
+def until(check, seconds=15):
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
 
 
 def test_surfaces_of_the_same_cells_follow_each_other(show, table, finished):
@@ -213,6 +222,70 @@ def test_empty_places_are_made_and_all_surfaces_go_on(show, library):
     assert grid.clips[4].shot.seed not in range(3)
     page.say("fill", places=[[9, 9]])
     page.wait_for(lambda: "no place" in str(page.heard("problem")))
+
+
+def test_what_is_missing_is_made_by_all_surfaces(show, table, library):
+    sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(10))
+    run = bc.run(sweep, DrawnModel(0.05), library=library)
+    grid, other, list_ = show(run), show(run), table(run)
+    grid.selection = [1]
+    run.cancel()
+    run.wait()
+    page, second = Page(grid).begin(visible=range(3)), Page(other).begin(visible=range(3))
+    page.say("run", do="run")
+    page.wait_for(lambda: grid.run is not run)
+    assert other.run is list_.run is grid.run
+    grid.run.wait()
+    second.wait_for(lambda: second.heard("state")[-1][0]["run"]["status"] == "done")
+    assert len(other.clips) == 20
+    assert other._selected == [1]
+    grid.selection = [2]
+    assert list_._selected == [2], "they follow each other as before"
+
+
+def test_marks_of_a_deleted_clip_are_taken_back(show, finished):
+    grid = show(finished)
+    page = Page(grid).begin(visible=range(3), want=range(3))
+    page.wait_for(page.sheets)
+    clip = finished.clips[1]
+    clip.stars = 3
+    page.wait_for(lambda: page.heard("marks"))
+    finished.library.mp4(clip.key).unlink()
+    with sqlite3.connect(finished.library.folder / "library.sqlite") as file:
+        file.execute("DELETE FROM clips WHERE key = ?", [clip.key])
+    page.say("rate", cells=[1], stars=5)
+    page.wait_for(lambda: page.heard("marks")[-1][0]["cells"] == [[1, 0, False, []]])
+    assert "deleted" in str(page.heard("problem"))
+    page.say("detail", cell=1)
+    page.wait_for(lambda: page.heard("detail"))
+    assert "was deleted" in page.heard("detail")[-1][0]["problem"]
+
+
+def test_one_of_several_surfaces_leaves_the_contact_sheet(show, table, finished, monkeypatch):
+    shown = {}
+
+    def display(what, *_, display_id=None, **__):
+        if display_id is not None:
+            shown[display_id] = what.data
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr("IPython.display.update_display", display)
+    first, grid, late = table(finished), show(finished), table(finished)
+    for one in (first, grid, late):
+        one._ipython_display_()
+
+    def sheets():
+        return [one for one in (first, grid, late) if "beecam-sheet" in shown[one._sheet]]
+
+    until(lambda: sheets() == [grid])
+    assert "contact sheet that their grid leaves" in shown[first._sheet]
+    again = show(finished)
+    again._ipython_display_()
+    assert "beecam-sheet" in shown[again._sheet]
+    until(lambda: sheets() == [])
+    alone = table(finished.clips[:2])
+    alone._ipython_display_()
+    assert "beecam-sheet" in shown[alone._sheet]
 
 
 def test_small_cells_are_sent_small_sheets(show, library):

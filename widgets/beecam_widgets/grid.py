@@ -53,6 +53,7 @@ class ClipGrid(Surface):
     height = t.Int(560, min=120, max=4000).tag(sync=True)
     playing = t.Bool(default_value=True).tag(sync=True)
     speed = t.Float(1.0, min=0.1, max=8.0).tag(sync=True)
+    sheet_rank: ClassVar[int] = 1
     view_parts: ClassVar[Mapping[str, str]] = {
         "rows": "rows", "columns": "columns", "fixed": "fixed", "size": "size",
         "playing": "playing", "speed": "speed", **Surface.view_parts,

@@ -128,11 +128,19 @@ def detail_messages(source: Source, index: int) -> Iterator[Message]:
         if data and not source.library.known([clip.key]):
             problem = "The video is cut off: run its sweep again, which makes only what is missing."
             data = b""
+    elif _was_made(source, index):
+        problem = "This clip was deleted from the library: run its sweep again to make it anew."
     parts = [data[i : i + MAX_BYTES] for i in range(0, len(data), MAX_BYTES)]
     told = {"kind": "detail", "i": index, "key": clip.key, "parts": len(parts), "problem": problem}
     yield telling.detail(shot, facts) | told, []
     for number, part in enumerate(parts):
         yield {"kind": "mp4", "i": index, "part": number, "parts": len(parts)}, [part]
+
+
+def _was_made(source: Source, index: int) -> bool:
+    """Return whether a cell had its clip, wherever that is now."""
+    changes = source.changes(0)
+    return changes is None or any(c.index == index and c.status == "done" for c in changes.cells)
 
 
 def _item(source: Source, index: int, pixels: int) -> tuple[dict[str, Any], bytes | None]:

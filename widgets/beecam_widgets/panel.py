@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import anywidget
 import traitlets as t
@@ -26,6 +26,8 @@ from beecam_widgets.bundles import bundle
 from beecam_widgets.explorer import Explorer
 from beecam_widgets.grid import ClipGrid
 from beecam_widgets.paging import asking_from, page_of
+from beecam_widgets.shared import Shared
+from beecam_widgets.source import Source
 from beecam_widgets.worker import Worker
 
 TEMPLATE = "a {insect} over {place}"
@@ -111,10 +113,8 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
         name = " ".join(self._asking.name.split()) or None
         run = bc.run(self.sweep, self.model, library=self.library, name=name)
         with self._lock:
-            self._current, self._told_end = run, False
-            self.grid.show(run)
-            self._tell_run()
-        self._worker.put({"kind": "ran"})
+            self._show(run)
+            self._take_run(run)
         return run
 
     def pause(self) -> None:
@@ -147,7 +147,7 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
             if self._current is None or self._current.finished:
                 self._current, self._told_end = None, True
                 self._run = {"status": "", "shown": True}
-            self.grid.show(found.clips)
+            self._show(found.clips)
             if asking is not None:
                 self._begin(asking)
         if asking is None:
@@ -163,7 +163,31 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
             self.grid.close()
         super().close()
 
+    # --- as one of the surfaces of its run -------------------------------------------------------
+
+    sheet_rank: ClassVar[int] = -1  # its grid leaves the contact sheet
+
+    def follow(self, name: str, value: Any) -> None:
+        """Take no part in selection, cursor, filter and order."""
+
+    def go_on(self, source: Source, shared: Shared) -> None:  # noqa: ARG002
+        """Steer the run that one of the surfaces has started; called on any thread."""
+        if source.run is not None:
+            self._take_run(source.run)
+
     # --- inside --------------------------------------------------------------------------------
+
+    def _show(self, shown: Run | ClipSet) -> None:
+        """Show something in the grid, and hear of what is made of it there."""
+        self.grid.leave(self)
+        self.grid.show(shown)
+        self.grid.join(self)
+
+    def _take_run(self, run: Run) -> None:
+        with self._lock:
+            self._current, self._told_end = run, False
+            self._tell_run()
+        self._worker.put({"kind": "ran"})
 
     def _steer(self, how: str) -> None:
         if self._current is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, Generic, Self, TypeVar
 
@@ -56,9 +57,9 @@ class Progress(Generic[T]):
         self._wide = 0
         self._later: threading.Timer | None = None
         self._bar = _bar()
+        self._shown = f"beecam-progress-{uuid.uuid4().hex[:12]}"
         self._tell(now=True)
-        if self._bar is not None:
-            _show(self._bar)
+        self._show(update=False)
 
     def __iter__(self) -> Iterator[T]:
         if self._iterable is None:
@@ -87,6 +88,7 @@ class Progress(Generic[T]):
         if self._status == "running":
             self._status = "stopped" if stopped else "done"
             self._tell(now=True)
+            self._show(update=True)
 
     @property
     def rate(self) -> float | None:
@@ -137,6 +139,16 @@ class Progress(Generic[T]):
             else:
                 self._write(last=self._status != "running")
 
+    def _show(self, *, update: bool) -> None:
+        """Show the bar; where nobody can draw it, the last word stands there as text."""
+        if self._bar is None:
+            return
+        from IPython.display import display
+
+        data, metadata = self._bar._repr_mimebundle_()
+        data = {**data, "text/plain": repr(self)}
+        display(data, metadata=metadata, raw=True, display_id=self._shown, update=update)
+
     def _write(self, *, last: bool) -> None:
         out = sys.stderr
         text = repr(self)
@@ -178,9 +190,3 @@ def _bar() -> Any:
 
     shell = get_ipython()
     return _Bar() if shell is not None and hasattr(shell, "kernel") else None
-
-
-def _show(bar: Any) -> None:
-    from IPython.display import display
-
-    display(bar)

@@ -49,8 +49,8 @@ class Publisher:
             send: Sends content and buffers to all front ends.
             settled: Called on the thread when the source's run has ended, and some seconds after
                 the last one of several marks.
-            grown: Called on the thread with a source that has more cells after those of this one,
-                and shall be shown instead.
+            grown: Called on the thread with a source that begins with the cells of this one, and
+                shall be shown instead.
         """
         self.source = self.shown = source
         self._send = send
@@ -223,8 +223,7 @@ class Publisher:
             run.cancel(*self._valid([content["cell"]]))
         elif action == "run":
             if run.status in ("cancelled", "done"):
-                self.shown = RunSource(run.again())
-                self._show(self.shown)
+                self._grown(RunSource(run.again()))
             else:
                 run.resume()
         else:
@@ -331,12 +330,15 @@ class Publisher:
 
     def _say_marks(self, indices: Sequence[int]) -> None:
         table = self.source.library.table({self.source.key(i) for i in indices})
+        rows = [table.get(self.source.key(i)) for i in indices]
+        # A clip that was deleted has no marks: what a page showed in advance is taken back.
         news = [
-            [i, row["stars"], row["rejected"], list(row["tags"])]
-            for i in indices if (row := table.get(self.source.key(i)))
-        ]  # fmt: skip
+            [i, row["stars"], row["rejected"], list(row["tags"])] if row else [i, 0, False, []]
+            for i, row in zip(indices, rows, strict=True)
+        ]
         if news:
             self._outbox.append(({"kind": "marks", "cells": news}, []))
+        if any(rows):
             self._marked_at = time.monotonic()
 
     def _say_columns(self, indices: Sequence[int], to: str | None) -> None:

@@ -20,7 +20,7 @@ from beecam.rows import USUAL, names_in, rows_of
 from beecam.run import Run
 from beecam_widgets.bundles import bundle
 from beecam_widgets.publisher import Publisher
-from beecam_widgets.shared import FOLLOWED, Shared, shared_by
+from beecam_widgets.shared import FOLLOWED, Follower, Shared, shared_by
 from beecam_widgets.source import Source, clips_of, source_of
 
 _SHEET_BYTES = 700_000
@@ -49,6 +49,7 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
     _selected = t.List(t.Int()).tag(sync=True, echo_update=False)
     _sheet = t.Unicode().tag(sync=True)
     _surface = t.Unicode().tag(sync=True)
+    sheet_rank: ClassVar[int] = 0
     # The traits that make up `view`, by the names that people see.
     view_parts: ClassVar[Mapping[str, str]] = {
         "filter": "filter", "sort": "sort", "current": "_current", "selected": "_selected",
@@ -171,11 +172,21 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
     def _join(self, given: Mapping[str, Any] | None = None) -> None:
         """Take over what is shared, apart from what was given here, which the others take over."""
         values = self._shared.join(self)
+        if self._sheet_shown:
+            self._shared.take_sheet(self)
         for name in FOLLOWED:
             if given and name in given:
                 self._shared.put(self, name, getattr(self, name))
             else:
                 self.follow(name, values[name])
+
+    def join(self, other: Follower) -> None:
+        """Let something take part in what is shown here until other cells are shown."""
+        self._shared.join(other)
+
+    def leave(self, other: Follower) -> None:
+        """Let it take part no more."""
+        self._shared.leave(other)
 
     def _on_grown(self, source: Source) -> None:
         """Go on with a source that begins with these cells, and all that show them, too."""
@@ -295,10 +306,14 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         bundled = self._repr_mimebundle_()
         if bundled is not None:
             display(bundled[0], metadata=bundled[1], raw=True)
+        # Of surfaces of the same cells one leaves it: a notebook isn't to hold them several times.
+        before = self._shared.take_sheet(self)
         with self._sheet_lock:
             self._sheet_facts = self._facts_of_sheet()
             display(HTML(self._static_html()), display_id=self._sheet)
             self._sheet_shown = True
+        if before is not None:
+            before._on_settled()  # noqa: SLF001  (another surface)
         if self.run is not None:
             self._publisher.start()
             self._watch_cells()
@@ -308,6 +323,8 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         title = "" if run is None else f"{run.sweep.template} · {run.model.name}"
         if run is not None and not run.finished:
             body = f"<p>{html.escape(title)}: its clips appear here when the run has ended.</p>"
+        elif not self._shared.keeps_sheet(self):
+            body = "<p>These clips are in the contact sheet that their grid leaves.</p>"
         else:
             body = contact_sheet_html(self.clips, title=title, max_bytes=_SHEET_BYTES)
         return f'<div class="beecam-static {self._sheet}">{body}</div>'
@@ -335,6 +352,8 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         source, run = self._publisher.shown, self.run
         if run is not None and not run.finished:
             return source.token
+        if not self._shared.keeps_sheet(self):
+            return None
         table = source.library.table({source.key(i) for i in range(len(source))})
         return source.token, {key: (row["stars"], row["rejected"]) for key, row in table.items()}
 

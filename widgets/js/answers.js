@@ -5,6 +5,12 @@
 const AT_ONCE = 6; // clips in a message
 
 export class Answers {
+  /** @type {number[]} */
+  #wishes = [];
+  #sending = false;
+  /** Marks that were given in this page. @type {Map<number, Mark>} */
+  #marks = new Map();
+
   /**
    * @param {any} facts head, coords, columns, items and details, as beecam.export writes them
    * @param {Element[]} figures of the cells, with their media
@@ -14,11 +20,6 @@ export class Answers {
     this.figures = figures;
     /** @type {(content: object, buffers: DataView[]) => void} */
     this.hear = () => {};
-    /** @type {number[]} */
-    this.wishes = [];
-    this.sending = false;
-    /** Marks that were given in this page. @type {Map<number, Mark>} */
-    this.marks = new Map();
   }
 
   /** @param {any} content */
@@ -36,18 +37,18 @@ export class Answers {
 
   /** @param {number[]} cells */
   see(cells) {
-    this.wishes = [...cells];
-    if (!this.sending) this.send();
+    this.#wishes = [...cells];
+    if (!this.#sending) this.send();
   }
 
   send() {
-    const cells = this.wishes.splice(0, AT_ONCE);
-    this.sending = cells.length > 0;
-    if (!this.sending) return;
+    const cells = this.#wishes.splice(0, AT_ONCE);
+    this.#sending = cells.length > 0;
+    if (!this.#sending) return;
     /** @type {DataView[]} */
     const buffers = [];
     const items = cells.map((i) => {
-      const item = { ...this.facts.items[i], ...this.marks.get(i), i };
+      const item = { ...this.facts.items[i], ...this.#marks.get(i), i };
       const data = item.sheet && media(this.figures[i], "img");
       if (!data) return { ...item, sheet: undefined };
       buffers.push(data);
@@ -65,27 +66,27 @@ export class Answers {
       ...columns.map((/** @type {any} */ { texts, values }) => numbers(texts ? Int32Array : Float64Array, values)),
       numbers(Int32Array, states),
     ]);
-    this.tell([...this.marks.keys()]);
+    this.#tell([...this.#marks.keys()]);
   }
 
   /** @param {any} marking as the store takes it */
   rate({ cells, stars, rejected, tag, on = true }) {
     for (const i of cells) {
-      const now = this.marks.get(i) ?? this.facts.items[i];
+      const now = this.#marks.get(i) ?? this.facts.items[i];
       if (!now.tags) continue;
       const others = tag === undefined ? now.tags : now.tags.filter((/** @type {string} */ one) => one !== tag);
-      this.marks.set(i, {
+      this.#marks.set(i, {
         stars: stars ?? now.stars, rejected: rejected ?? now.rejected,
         tags: tag !== undefined && on ? [...others, tag] : others,
       });
     }
-    this.tell(cells);
+    this.#tell(cells);
   }
 
   /** @param {number[]} cells whose marks are said */
-  tell(cells) {
+  #tell(cells) {
     const told = cells.flatMap((i) => {
-      const mark = this.marks.get(i);
+      const mark = this.#marks.get(i);
       return mark ? [[i, mark.stars, mark.rejected, mark.tags]] : [];
     });
     if (told.length) this.hear({ kind: "marks", cells: told }, []);

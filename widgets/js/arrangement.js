@@ -1,6 +1,6 @@
 // Which axes are rows, which are columns, and which are held at one value: chips to drag or choose.
 
-import { attributes, button, element, on } from "./dom.js";
+import { attributes, button, div, element, on } from "./dom.js";
 import { NEXT, PREVIOUS } from "./icons.js";
 import { chooseAxes } from "./layout.js";
 import { openMenu } from "./menu.js";
@@ -32,24 +32,27 @@ export function placed(now, name, zone, { label = "", before = "" } = {}) {
 }
 
 export class Arrangement {
+  #options;
+  #drawn = "";
+  #dropped = -1e3;
+  #store;
+
   /**
    * @param {Store} store
    * @param {{now: () => Places, change: (places: Places) => void, root: () => HTMLElement,
    *   say: (text: string) => void}} options
    */
   constructor(store, options) {
-    this.store = store;
-    this.options = options;
-    this.node = element("div", "bcm-arrangement");
+    this.#store = store;
+    this.#options = options;
+    this.node = div("bcm-arrangement");
     attributes(this.node, { role: "group", "aria-label": "axes" });
-    this.drawn = "";
-    this.dropped = -1e3;
   }
 
   /** Axes that vary, each in its zone, as they are laid out now. */
-  places() {
-    const { axes, coords } = this.store;
-    const wish = this.options.now();
+  #places() {
+    const { axes, coords } = this.#store;
+    const wish = this.#options.now();
     const known = new Set(axes.filter((axis) => axis.labels.length > 1).map((axis) => axis.name));
     const fixed = Object.fromEntries(Object.entries(wish.fixed).filter(([name]) => known.has(name)));
     const chosen = chooseAxes(axes, coords, wish.rows, wish.columns, Object.keys(fixed));
@@ -60,30 +63,30 @@ export class Arrangement {
   }
 
   refresh() {
-    const places = this.places();
+    const places = this.#places();
     const some = places.rows.length + places.columns.length + Object.keys(places.fixed).length;
     this.node.hidden = some < 2;
-    const now = JSON.stringify([places, this.store.token]);
-    if (this.node.hidden || now === this.drawn) return;
+    const now = JSON.stringify([places, this.#store.token]);
+    if (this.node.hidden || now === this.#drawn) return;
     const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.axis;
     const held = this.node.contains(document.activeElement) ? focused : undefined;
-    this.drawn = now;
-    this.node.replaceChildren(...ZONES.map(([zone, title]) => this.zone(zone, title, places)));
+    this.#drawn = now;
+    this.node.replaceChildren(...ZONES.map(([zone, title]) => this.#zone(zone, title, places)));
     if (held) /** @type {HTMLElement | null} */ (this.node.querySelector(`[data-axis="${CSS.escape(held)}"]`))?.focus();
   }
 
   /** @param {Zone} zone @param {string} title @param {Places} places */
-  zone(zone, title, places) {
-    const box = element("div", "bcm-zone");
+  #zone(zone, title, places) {
+    const box = div("bcm-zone");
     box.dataset.zone = zone;
     box.append(element("span", "bcm-zonename", title));
     const names = zone === "fixed" ? Object.keys(places.fixed) : places[zone];
-    for (const name of names) box.append(this.chip(name, zone, places));
+    for (const name of names) box.append(this.#chip(name, zone, places));
     return box;
   }
 
   /** @param {string} name @param {Zone} zone @param {Places} places */
-  chip(name, zone, places) {
+  #chip(name, zone, places) {
     const box = element("span", "bcm-axischip");
     const label = places.fixed[name];
     const text = zone === "fixed" ? `${name}: ${label}` : name;
@@ -98,18 +101,18 @@ export class Arrangement {
     on(chip, "click", (event) => {
       event.stopPropagation();
       // The click at the end of a drag is none.
-      if (event.detail && event.timeStamp - this.dropped < 100) return;
-      openMenu(chip, this.entries(name, zone, places), this.options.root());
+      if (event.detail && event.timeStamp - this.#dropped < 100) return;
+      openMenu(chip, this.#entries(name, zone, places), this.#options.root());
     });
-    this.draggable(chip, name);
+    this.#draggable(chip, name);
     if (zone !== "fixed") {
       box.append(chip);
       return box;
     }
-    const { labels } = /** @type {any} */ (this.store.axes.find((axis) => axis.name === name));
+    const { labels } = /** @type {any} */ (this.#store.axes.find((axis) => axis.name === name));
     const step = (/** @type {number} */ by) => {
       const next = labels[(labels.indexOf(label) + by + labels.length) % labels.length];
-      this.change(placed(places, name, "fixed", { label: next }), `${name} ${next}`);
+      this.#change(placed(places, name, "fixed", { label: next }), `${name} ${next}`);
     };
     box.append(
       button(PREVIOUS, `previous ${name}`, () => step(-1)), chip, button(NEXT, `next ${name}`, () => step(1)),
@@ -118,10 +121,10 @@ export class Arrangement {
   }
 
   /** @param {string} name @param {Zone} zone @param {Places} places */
-  entries(name, zone, places) {
-    const axis = /** @type {any} */ (this.store.axes.find((one) => one.name === name));
+  #entries(name, zone, places) {
+    const axis = /** @type {any} */ (this.#store.axes.find((one) => one.name === name));
     const to = (/** @type {Zone} */ there, /** @type {string} */ words, label = "") => () =>
-      this.change(placed(places, name, there, { label }), `${name}: ${words}`);
+      this.#change(placed(places, name, there, { label }), `${name}: ${words}`);
     return [
       { label: "as rows", on: zone === "rows", act: to("rows", "rows") },
       { label: "as columns", on: zone === "columns", act: to("columns", "columns") },
@@ -133,13 +136,13 @@ export class Arrangement {
   }
 
   /** @param {Places} places @param {string} words for screen readers */
-  change(places, words) {
-    this.options.change(places);
-    this.options.say(words);
+  #change(places, words) {
+    this.#options.change(places);
+    this.#options.say(words);
   }
 
   /** @param {HTMLElement} chip @param {string} name */
-  draggable(chip, name) {
+  #draggable(chip, name) {
     on(chip, "pointerdown", (down) => {
       if (down.button) return;
       const ending = new AbortController();
@@ -156,7 +159,7 @@ export class Arrangement {
         chip.classList.add("bcm-dragged");
         chip.style.transform = `translate(${dx}px, ${dy}px)`;
         over?.classList.remove("bcm-over");
-        over = this.zoneAt(event);
+        over = this.#zoneAt(event);
         over?.classList.add("bcm-over");
       };
       const end = (/** @type {PointerEvent} */ event) => {
@@ -165,8 +168,8 @@ export class Arrangement {
         chip.style.transform = "";
         over?.classList.remove("bcm-over");
         if (!dragging) return;
-        this.dropped = event.timeStamp;
-        if (event.type === "pointerup") this.drop(event, name);
+        this.#dropped = event.timeStamp;
+        if (event.type === "pointerup") this.#drop(event, name);
       };
       on(chip, "pointermove", move, { signal });
       on(chip, "pointerup", end, { signal });
@@ -175,25 +178,25 @@ export class Arrangement {
   }
 
   /** @param {PointerEvent} event */
-  zoneAt(event) {
+  #zoneAt(event) {
     const found = document.elementsFromPoint(event.clientX, event.clientY)
       .find((one) => one instanceof HTMLElement && one.classList.contains("bcm-zone"));
     return found && this.node.contains(found) ? found : null;
   }
 
   /** @param {PointerEvent} event @param {string} name */
-  drop(event, name) {
-    const box = /** @type {HTMLElement | null} */ (this.zoneAt(event));
+  #drop(event, name) {
+    const box = /** @type {HTMLElement | null} */ (this.#zoneAt(event));
     if (!box) return;
     const zone = /** @type {Zone} */ (box.dataset.zone);
-    const places = this.places();
+    const places = this.#places();
     const chips = /** @type {HTMLElement[]} */ ([...box.querySelectorAll(".bcm-chip")]);
     const after = chips.find((one) => {
       const side = one.getBoundingClientRect();
       return one.dataset.axis !== name && event.clientX < side.left + side.width / 2;
     });
-    const axis = this.store.axes.find((one) => one.name === name);
+    const axis = this.#store.axes.find((one) => one.name === name);
     const label = places.fixed[name] ?? axis?.labels[0] ?? "";
-    this.change(placed(places, name, zone, { label, before: after?.dataset.axis }), `${name}: ${zone}`);
+    this.#change(placed(places, name, zone, { label, before: after?.dataset.axis }), `${name}: ${zone}`);
   }
 }

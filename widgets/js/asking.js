@@ -8,57 +8,60 @@ const LATE = 10_000; // milliseconds without an answer that are told
 const SOON = 120; // milliseconds: what is typed goes to Python together
 
 export class Asking extends EventTarget {
+  #model;
+  edit = 0;
+  /** The last edit that Python has answered. */
+  #answered = 0;
+  #timer = 0;
+  /** @type {number | undefined} */
+  #late;
+  #ended;
+
   /** @param {any} model */
   constructor(model) {
     super();
-    this.model = model;
+    this.#model = model;
     this.client = Math.random().toString(36).slice(2, 10);
-    this.edit = 0;
-    /** The last edit that Python has answered. */
-    this.answered = 0;
-    this.timer = 0;
-    /** @type {number | undefined} */
-    this.late = undefined;
     /** @type {any} */
     this.state = structuredClone(model.get("_state"));
-    this.hears = () => this.onState();
+    this.hears = () => this.#onState();
     model.on("change:_state", this.hears);
-    this.ended = () => {
+    this.#ended = () => {
       this.away(GONE);
       this.say("hello");
     };
-    model.on(ENDED, this.ended);
+    model.on(ENDED, this.#ended);
   }
 
   /** Whether what is shown is not yet what Python knows. */
   get ahead() {
-    return this.answered < this.edit;
+    return this.#answered < this.edit;
   }
 
-  onState() {
-    const next = this.model.get("_state");
+  #onState() {
+    const next = this.#model.get("_state");
     const [client, edit] = next.edit;
-    if (client === this.client) this.answered = edit;
+    if (client === this.client) this.#answered = edit;
     // An answer to an older edit would take back what was typed since.
-    if (this.timer || (client === this.client && edit < this.edit)) return;
+    if (this.#timer || (client === this.client && edit < this.edit)) return;
     this.state = structuredClone(next);
-    this.tell();
+    this.#tell();
   }
 
   /** @param {(state: any) => void} act changes the state in place */
   change(act) {
     act(this.state);
     this.edit += 1;
-    this.tell();
-    clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => this.flush(), SOON);
+    this.#tell();
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.flush(), SOON);
   }
 
   /** Send what was typed at once, as before a run. */
   flush() {
-    if (!this.timer) return;
-    clearTimeout(this.timer);
-    this.timer = 0;
+    if (!this.#timer) return;
+    clearTimeout(this.#timer);
+    this.#timer = 0;
     const { serial, edit, undo, ...state } = this.state;
     this.send({ kind: "edit", edit: [this.client, this.edit], state });
   }
@@ -71,12 +74,12 @@ export class Asking extends EventTarget {
 
   /** @param {object} content which Python answers, if only that it was heard */
   send(content) {
-    this.late ??= window.setTimeout(() => {
-      this.late = undefined;
+    this.#late ??= window.setTimeout(() => {
+      this.#late = undefined;
       this.away(SILENT);
     }, LATE);
     try {
-      this.model.send(content);
+      this.#model.send(content);
     } catch {
       this.away(GONE);
     }
@@ -89,18 +92,18 @@ export class Asking extends EventTarget {
 
   heard() {
     this.away("");
-    clearTimeout(this.late);
-    this.late = undefined;
+    clearTimeout(this.#late);
+    this.#late = undefined;
   }
 
-  tell() {
+  #tell() {
     this.dispatchEvent(new Event("state"));
   }
 
   close() {
     this.flush();
-    clearTimeout(this.late);
-    this.model.off("change:_state", this.hears);
-    this.model.off(ENDED, this.ended);
+    clearTimeout(this.#late);
+    this.#model.off("change:_state", this.hears);
+    this.#model.off(ENDED, this.#ended);
   }
 }

@@ -1,6 +1,6 @@
 // The bar above the grid: what runs, how far it is, and the few controls that all cells share.
 
-import { attributes, button, dress, element, on } from "./dom.js";
+import { attributes, button, div, dress, element, on } from "./dom.js";
 import { FULL, PAUSE, PLAY, STOP } from "./icons.js";
 import { Player } from "./player.js";
 import { summary } from "./text.js";
@@ -8,6 +8,11 @@ import { summary } from "./text.js";
 /** @typedef {import("./store.js").Store} Store */
 
 export class Bar {
+  #stop;
+  #message;
+  #track;
+  #range;
+
   /**
    * @param {Store} store
    * @param {{play: () => void, size: (size: number) => void, help: () => void,
@@ -16,34 +21,32 @@ export class Bar {
    */
   constructor(store, acts) {
     this.store = store;
-    this.node = element("div", "bcm-bar");
+    this.node = div("bcm-bar");
     attributes(this.node, { role: "toolbar", "aria-label": "run and view" });
-    this.go = button(PLAY, "run", () => this.toggle());
-    this.stop = button(STOP, "stop the run; finished clips stay", () => store.steer("stop"));
+    this.go = button(PLAY, "run", () => this.#toggle());
+    this.#stop = button(STOP, "stop the run; finished clips stay", () => store.steer("stop"));
     this.title = element("span", "bcm-title");
     this.count = element("span", "bcm-count");
-    this.message = element("span", "bcm-message");
-    this.track = element("div", "bcm-track");
-    this.fill = element("div", "bcm-fill");
-    this.track.append(this.fill);
-    this.range = /** @type {HTMLInputElement} */ (element("input", "bcm-range"));
-    Object.assign(this.range, { type: "range", min: "48", max: "320", step: "8" });
-    attributes(this.range, { "aria-label": "size of the cells" });
-    this.range.title = "size of the cells";
-    on(this.range, "input", () => acts.size(Number(this.range.value)));
+    this.#message = element("span", "bcm-message");
+    this.#track = div("bcm-track");
+    this.fill = div("bcm-fill");
+    this.#track.append(this.fill);
+    this.#range = /** @type {HTMLInputElement} */ (element("input", "bcm-range"));
+    Object.assign(this.#range, { type: "range", min: "48", max: "320", step: "8" });
+    attributes(this.#range, { "aria-label": "size of the cells" });
+    this.#range.title = "size of the cells";
+    on(this.#range, "input", () => acts.size(Number(this.#range.value)));
     this.player = new Player(acts);
     this.full = button(FULL, "full screen (F)", acts.full);
     this.full.classList.add("bcm-quiet");
     const help = button("", "keys (?)", acts.help, "?");
     help.classList.add("bcm-quiet");
-    const left = element("div", "bcm-group");
-    left.append(this.go, this.stop, this.count, this.message);
-    const right = element("div", "bcm-group bcm-right");
-    right.append(this.title, this.player.node, this.range, this.full, help);
-    this.node.append(left, right, this.track);
+    const left = div("bcm-group", this.go, this.#stop, this.count, this.#message);
+    const right = div("bcm-group bcm-right", this.title, this.player.node, this.#range, this.full, help);
+    this.node.append(left, right, this.#track);
   }
 
-  toggle() {
+  #toggle() {
     const { run } = this.store;
     this.store.steer(run?.status === "running" ? "pause" : "run");
   }
@@ -56,26 +59,26 @@ export class Bar {
     this.title.title = [store.title, store.model].filter(Boolean).join("\n");
     this.title.dir = "auto";
     this.count.textContent = store.ready ? summary(run, store.total, store.drafts) : "connecting to the kernel";
-    this.message.textContent = run?.message ?? "";
-    this.message.title = run?.message ?? "";
+    this.#message.textContent = run?.message ?? "";
+    this.#message.title = run?.message ?? "";
     const missing = (run?.counts.failed ?? 0) + (run?.counts.cancelled ?? 0);
     const over = run?.status === "done" || run?.status === "cancelled";
     this.go.hidden = !run?.status || (over && !missing);
-    this.stop.hidden = !run?.status || over;
+    this.#stop.hidden = !run?.status || over;
     if (run?.status === "running") dress(this.go, PAUSE, "pause the run", "Pause");
     else if (over) dress(this.go, PLAY, "make what is missing", "Run the rest");
     else dress(this.go, PLAY, "go on with the run", "Run");
-    dress(this.stop, STOP, "stop the run; finished clips stay", "Stop");
+    dress(this.#stop, STOP, "stop the run; finished clips stay", "Stop");
     const counts = run?.counts ?? {};
     const finished = ["done", "cached", "failed", "cancelled"]
       .reduce((sum, status) => sum + (counts[status] ?? 0), 0);
-    this.track.hidden = !run?.status || over;
+    this.#track.hidden = !run?.status || over;
     this.fill.style.transform = `scaleX(${run?.total ? finished / run.total : 0})`;
   }
 
   /** @param {boolean} playing @param {number} size @param {number} speed */
   show(playing, size, speed) {
     this.player.show(playing, speed);
-    if (document.activeElement !== this.range) this.range.value = String(size);
+    if (document.activeElement !== this.#range) this.#range.value = String(size);
   }
 }

@@ -1,6 +1,6 @@
 // The small boxes over the cells: marks under the pointer, and the help.
 
-import { attributes, button, element, on, starRow } from "./dom.js";
+import { attributes, button, div, element, on, starRow } from "./dom.js";
 import { CLOSE, REJECT } from "./icons.js";
 import { HELP } from "./keys.js";
 
@@ -13,7 +13,7 @@ import { HELP } from "./keys.js";
  * @param {(cells: number[], marks: {stars?: number, rejected?: boolean}) => void} rate
  */
 export function hoverBar(store, hovered, rate) {
-  const bar = element("div", "bcm-hover");
+  const bar = div("bcm-hover");
   const stars = starRow((n) => rate([hovered()], { stars: n }));
   const reject = button(REJECT, "reject (X)", () =>
     rate([hovered()], { rejected: !store.mark(hovered()).rejected }));
@@ -36,7 +36,7 @@ export function hoverBar(store, hovered, rate) {
 
 /** @param {Store} store @param {() => void} close */
 export function helpBox(store, close) {
-  const box = element("div", "bcm-help");
+  const box = div("bcm-help");
   box.hidden = true;
   attributes(box, { role: "note" });
   const list = element("dl", "bcm-keys");

@@ -5,24 +5,27 @@
  */
 
 export class Clock {
+  #request;
+  #cancel;
+  playing = false;
+  #asleep = false;
+  seconds = 0;
+  /** Seconds of the clips in a second of the page. */
+  speed = 1;
+  /** @type {number | null} */
+  #last = null;
+  /** @type {number | null} */
+  #handle = null;
+  /** @type {Set<Painter>} */
+  painters = new Set();
+
   /**
    * @param {(callback: (now: number) => void) => number} [request]
    * @param {(handle: number) => void} [cancel]
    */
   constructor(request = (f) => requestAnimationFrame(f), cancel = (h) => cancelAnimationFrame(h)) {
-    this.request = request;
-    this.cancel = cancel;
-    this.playing = false;
-    this.asleep = false;
-    this.seconds = 0;
-    /** Seconds of the clips in a second of the page. */
-    this.speed = 1;
-    /** @type {number | null} */
-    this.last = null;
-    /** @type {number | null} */
-    this.handle = null;
-    /** @type {Set<Painter>} */
-    this.painters = new Set();
+    this.#request = request;
+    this.#cancel = cancel;
     this.tick = this.tick.bind(this);
   }
 
@@ -34,25 +37,25 @@ export class Clock {
 
   /** Nothing is seen: stand still until it is. @param {boolean} asleep */
   sleep(asleep) {
-    this.asleep = asleep;
+    this.#asleep = asleep;
     if (!asleep) this.wake();
   }
 
   /** Paint in the next frame, playing or not. */
   wake() {
-    if (this.handle === null && !this.asleep) this.handle = this.request(this.tick);
+    if (this.#handle === null && !this.#asleep) this.#handle = this.#request(this.tick);
   }
 
   /** @param {number} now milliseconds */
   tick(now) {
-    this.handle = null;
+    this.#handle = null;
     // A page that comes back from the background goes on where it was.
-    const passed = this.last === null ? 0 : Math.min(0.25, (now - this.last) / 1000);
-    this.last = this.playing ? now : null;
+    const passed = this.#last === null ? 0 : Math.min(0.25, (now - this.#last) / 1000);
+    this.#last = this.playing ? now : null;
     if (this.playing) this.seconds += passed * this.speed;
     for (const paint of this.painters) paint(this.seconds);
-    if (this.playing && !this.asleep) this.wake();
-    else this.last = null;
+    if (this.playing && !this.#asleep) this.wake();
+    else this.#last = null;
   }
 
   /** @param {number} by frames, back or on @param {number} fps */
@@ -68,10 +71,10 @@ export class Clock {
   }
 
   stop() {
-    if (this.handle !== null) this.cancel(this.handle);
-    this.handle = null;
+    if (this.#handle !== null) this.#cancel(this.#handle);
+    this.#handle = null;
     this.painters.clear();
-    this.asleep = true;
+    this.#asleep = true;
   }
 }
 

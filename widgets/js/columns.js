@@ -7,47 +7,48 @@ import { STATES } from "./query.js";
 /** @typedef {number | string | null | undefined} Value */
 
 export class Columns {
+  /** Whether Python was asked for them. */
+  #wanted = false;
+  /** Whether it has answered. */
+  ready = false;
+  /** @type {string[]} */
+  #usual = [];
+  /** @type {Map<string, Value[]>} */
+  #values = new Map();
+  /** @type {number[]} */
+  #states = [];
+
   /** @param {Store} store */
   constructor(store) {
     this.store = store;
-    /** Whether Python was asked for them. */
-    this.wanted = false;
-    /** Whether it has answered. */
-    this.ready = false;
-    /** @type {string[]} */
-    this.usual = [];
-    /** @type {Map<string, Value[]>} */
-    this.values = new Map();
-    /** @type {number[]} */
-    this.states = [];
   }
 
   /** Ask for them, once. */
   want() {
-    if (this.wanted || !this.store.ready) return;
-    this.wanted = true;
+    if (this.#wanted || !this.store.ready) return;
+    this.#wanted = true;
     this.store.say({ kind: "columns" });
   }
 
   /** Other cells are shown: what was known is of no use, and is asked for again. */
   forget() {
     this.ready = false;
-    this.values.clear();
-    this.states = [];
-    if (!this.wanted) return;
-    this.wanted = false;
+    this.#values.clear();
+    this.#states = [];
+    if (!this.#wanted) return;
+    this.#wanted = false;
     this.want();
   }
 
   /** @param {any} content @param {DataView[]} buffers */
   hear(content, buffers) {
-    if (!this.wanted) return;
-    this.usual = content.usual;
+    if (!this.#wanted) return;
+    this.#usual = content.usual;
     const cells = new Int32Array(copied(buffers[0]));
     const states = new Int32Array(copied(buffers[buffers.length - 1]));
     content.columns.forEach((/** @type {{name: string, texts?: string[]}} */ { name, texts }, /** @type {number} */ n) => {
-      const column = this.values.get(name) ?? [];
-      this.values.set(name, column);
+      const column = this.#values.get(name) ?? [];
+      this.#values.set(name, column);
       const data = copied(buffers[n + 1]);
       const numbers = texts ? new Int32Array(data) : new Float64Array(data);
       cells.forEach((cell, i) => {
@@ -55,10 +56,10 @@ export class Columns {
         column[cell] = texts ? texts[value] : Number.isNaN(value) ? null : value;
       });
     });
-    const stars = this.values.get("stars") ?? [];
+    const stars = this.#values.get("stars") ?? [];
     const tags = new Map(content.tags);
     cells.forEach((cell, i) => {
-      this.states[cell] = states[i];
+      this.#states[cell] = states[i];
       this.store.marks.set(cell, {
         stars: Number(stars[cell] ?? 0), rejected: this.has(cell, "rejected"),
         tags: /** @type {string[]} */ (tags.get(cell) ?? []),
@@ -69,13 +70,13 @@ export class Columns {
 
   /** @param {number} cell @param {string} state */
   has(cell, state) {
-    return Boolean((this.states[cell] ?? 0) & (1 << STATES.indexOf(state)));
+    return Boolean((this.#states[cell] ?? 0) & (1 << STATES.indexOf(state)));
   }
 
   /** What can be asked for, axes first. */
   names() {
     const axes = this.store.axes.map((axis) => axis.name);
-    return [...new Set([...axes, ...this.usual, ...this.values.keys()])];
+    return [...new Set([...axes, ...this.#usual, ...this.#values.keys()])];
   }
 
   /**
@@ -88,7 +89,7 @@ export class Columns {
     const a = axes.findIndex((axis) => axis.name === name);
     if (a >= 0) return axes[a].labels[coords[cell * axes.length + a]];
     if (name === "stars" && this.store.made(cell)) return marks.get(cell)?.stars ?? 0;
-    return this.values.get(name)?.[cell];
+    return this.#values.get(name)?.[cell];
   }
 
   /**
@@ -107,7 +108,7 @@ export class Columns {
     if (store.cells.get(cell)?.status === "failed") states.add("failed");
     for (const state of ["broken", "draft"]) if (this.has(cell, state)) states.add(state);
     return {
-      text: [this.values.get("prompt")?.[cell] ?? "", ...labels, ...tags].join("\n"),
+      text: [this.#values.get("prompt")?.[cell] ?? "", ...labels, ...tags].join("\n"),
       value: (name) => this.value(cell, name), tags, states,
     };
   }

@@ -3,38 +3,40 @@
 /** @typedef {import("./store.js").Store} Store */
 
 export class Details {
+  /** @type {Map<number, {parts: DataView[], have: number}>} videos under way */
+  #under = new Map();
+  #store;
+
   /** @param {Store} store */
   constructor(store) {
-    this.store = store;
-    /** @type {Map<number, {parts: DataView[], have: number}>} videos under way */
-    this.under = new Map();
+    this.#store = store;
   }
 
   /** @param {number} cell */
   want(cell) {
-    this.under.delete(cell);
-    this.store.say({ kind: "detail", cell });
+    this.#under.delete(cell);
+    this.#store.say({ kind: "detail", cell });
   }
 
   /** @param {any} content */
   onDetail(content) {
-    this.under.set(content.i, { parts: [], have: 0 });
-    this.store.tell("detail", content);
+    this.#under.set(content.i, { parts: [], have: 0 });
+    this.#store.tell("detail", content);
   }
 
   /** @param {any} content @param {DataView[]} buffers */
   onMp4(content, buffers) {
-    const video = this.under.get(content.i);
+    const video = this.#under.get(content.i);
     if (!video) return;
     video.parts[content.part] = buffers[0];
     video.have++;
     if (video.have < content.parts) return;
-    this.under.delete(content.i);
+    this.#under.delete(content.i);
     const parts = /** @type {any[]} */ (video.parts);
-    this.store.tell("mp4", { i: content.i, data: new Blob(parts, { type: "video/mp4" }) });
+    this.#store.tell("mp4", { i: content.i, data: new Blob(parts, { type: "video/mp4" }) });
   }
 
   forget() {
-    this.under.clear();
+    this.#under.clear();
   }
 }

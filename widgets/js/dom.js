@@ -15,6 +15,18 @@ export function element(tag, className = "", text = undefined) {
   return made;
 }
 
+/** @param {string} className @param {...(Node | string)} parts what lies in it @returns {HTMLElement} */
+export function div(className, ...parts) {
+  const made = element("div", className);
+  made.append(...parts);
+  return made;
+}
+
+/** Give a node the keys; the page stays where it is. @param {HTMLElement | null | undefined} node */
+export function focus(node) {
+  node?.focus({ preventScroll: true });
+}
+
 /** @param {Element} node @param {Record<string, string | number | boolean>} values by name */
 export function attributes(node, values) {
   for (const [name, value] of Object.entries(values)) node.setAttribute(name, String(value));
@@ -83,7 +95,7 @@ export function dress(made, path, label, text = "") {
  * @param {(stars: number) => void} act
  */
 export function starRow(act) {
-  const row = element("div", "bcm-stars");
+  const row = div("bcm-stars");
   const all = [1, 2, 3, 4, 5].map((stars) => {
     const star = button(STAR, `${stars} ${stars === 1 ? "star" : "stars"}`, () =>
       act(Number(row.dataset.stars) === stars ? 0 : stars));

@@ -1,6 +1,6 @@
 // Small parts of a form.
 
-import { element } from "./dom.js";
+import { div, element } from "./dom.js";
 
 /** A field that is typed in has the last word. @param {HTMLInputElement} field @param {string} text */
 export function fill(field, text) {
@@ -24,12 +24,11 @@ export function problem() {
 
 /** @param {string} label @param {HTMLElement[]} parts */
 export function row(label, ...parts) {
-  const made = element("div", "bcm-pair");
+  const made = div("bcm-pair");
   const name = element("span", "bcm-name", label);
   name.dir = "auto";
   name.title = label;
-  const body = element("div", "bcm-holderbody");
-  body.append(...parts);
+  const body = div("bcm-holderbody", ...parts);
   made.append(name, body);
   return made;
 }

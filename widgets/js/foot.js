@@ -1,6 +1,6 @@
 // What a sweep costs, how it is laid out and called, and the run.
 
-import { attributes, button, copy, dress, element, on } from "./dom.js";
+import { attributes, button, copy, div, dress, element, on } from "./dom.js";
 import { fill, option, problem } from "./fields.js";
 import { PAUSE, PLAY, PLUS, STOP } from "./icons.js";
 import { costs, runWords } from "./slots.js";
@@ -8,64 +8,68 @@ import { costs, runWords } from "./slots.js";
 /** @typedef {import("./asking.js").Asking} Asking */
 
 export class Foot {
+  #layout;
+  #sample;
+  #pause;
+  #costs;
+  #name;
+
   /** @param {Asking} asking */
   constructor(asking) {
-    const foot = element("div", "bcm-foot");
-    this.layout = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
-    this.layout.append(option("product", "all combinations"), option("zip", "in pairs"));
-    attributes(this.layout, { "aria-label": "how axes are combined" });
-    on(this.layout, "change", () => asking.change((state) => { state.layout = this.layout.value; }));
-    this.sample = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-amount"));
-    Object.assign(this.sample, { type: "text", inputMode: "numeric", placeholder: "all", autocomplete: "off" });
-    attributes(this.sample, { "aria-label": "draw so many; empty for all" });
-    on(this.sample, "input", () => asking.change((state) => {
-      const n = Number(this.sample.value);
-      state.sample = this.sample.value.trim() && Number.isInteger(n) && n > 0 && n <= 1e6 ? n : null;
+    const foot = div("bcm-foot");
+    this.#layout = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
+    this.#layout.append(option("product", "all combinations"), option("zip", "in pairs"));
+    attributes(this.#layout, { "aria-label": "how axes are combined" });
+    on(this.#layout, "change", () => asking.change((state) => { state.layout = this.#layout.value; }));
+    this.#sample = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-amount"));
+    Object.assign(this.#sample, { type: "text", inputMode: "numeric", placeholder: "all", autocomplete: "off" });
+    attributes(this.#sample, { "aria-label": "draw so many; empty for all" });
+    on(this.#sample, "input", () => asking.change((state) => {
+      const n = Number(this.#sample.value);
+      state.sample = this.#sample.value.trim() && Number.isInteger(n) && n > 0 && n <= 1e6 ? n : null;
     }));
-    this.name = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-sweepname"));
-    Object.assign(this.name, { type: "text", placeholder: "name of the sweep", maxLength: 120, dir: "auto", autocomplete: "off" });
-    attributes(this.name, { "aria-label": "name of the sweep, to find it again" });
-    on(this.name, "input", () => asking.change((state) => { state.name = this.name.value; }));
+    this.#name = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-sweepname"));
+    Object.assign(this.#name, { type: "text", placeholder: "name of the sweep", maxLength: 120, dir: "auto", autocomplete: "off" });
+    attributes(this.#name, { "aria-label": "name of the sweep, to find it again" });
+    on(this.#name, "input", () => asking.change((state) => { state.name = this.#name.value; }));
     this.go = button(PLAY, "run", () => asking.say("run"), "Run");
     this.go.classList.add("bcm-primary");
-    this.pause = button(PAUSE, "pause the run", () => asking.say("pause"), "Pause");
+    this.#pause = button(PAUSE, "pause the run", () => asking.say("pause"), "Pause");
     this.stop = button(STOP, "stop the run; finished clips stay", () => asking.say("stop"), "Stop");
-    this.costs = element("div", "bcm-costs");
-    attributes(this.costs, { role: "status" });
+    this.#costs = div("bcm-costs");
+    attributes(this.#costs, { role: "status" });
     this.problem = problem();
-    const how = element("div", "bcm-group bcm-how");
+    const how = div("bcm-group bcm-how");
     const draw = element("span", "bcm-group");
-    draw.append(element("span", "bcm-faint", "draw"), this.sample);
-    how.append(this.layout, draw, this.name);
-    this.acts = element("div", "bcm-group bcm-right");
-    this.acts.append(this.pause, this.stop, this.go);
+    draw.append(element("span", "bcm-faint", "draw"), this.#sample);
+    how.append(this.#layout, draw, this.#name);
+    this.acts = div("bcm-group bcm-right", this.#pause, this.stop, this.go);
     foot.append(how, this.acts);
-    this.node = element("div", "bcm-footer");
-    this.node.append(this.costs, this.problem, foot);
+    this.node = div("bcm-footer", this.#costs, this.problem, foot);
   }
 
   /** @param {any} state */
   show(state) {
-    fill(this.sample, state.sample === null ? "" : String(state.sample));
-    fill(this.name, state.name);
-    this.layout.value = state.layout;
+    fill(this.#sample, state.sample === null ? "" : String(state.sample));
+    fill(this.#name, state.name);
+    this.#layout.value = state.layout;
   }
 
   /** @param {string[]} empty slots without values @param {number} problems all of them */
   lack(empty, problems) {
     if (!empty.length || problems > empty.length) return;
-    this.costs.textContent = `Give values to ${empty.join(", ")}`;
-    this.costs.classList.remove("bcm-faulty");
+    this.#costs.textContent = `Give values to ${empty.join(", ")}`;
+    this.#costs.classList.remove("bcm-faulty");
   }
 
   /** @param {any} found the summary @param {any} run */
   tell(found, run) {
     const bad = found.problems?.length ?? 0;
-    this.costs.textContent = !found.serial ? "" : bad ? (bad === 1 ? "One thing to change" : `${bad} things to change`) : costs(found);
-    this.costs.classList.toggle("bcm-faulty", bad > 0);
+    this.#costs.textContent = !found.serial ? "" : bad ? (bad === 1 ? "One thing to change" : `${bad} things to change`) : costs(found);
+    this.#costs.classList.toggle("bcm-faulty", bad > 0);
     const going = ["running", "pausing"].includes(run.status) && !run.finished;
     const paused = run.status === "paused";
-    this.pause.hidden = !going || run.status === "pausing";
+    this.#pause.hidden = !going || run.status === "pausing";
     this.stop.hidden = !(going || paused);
     this.go.hidden = going;
     const words = runWords(found);
@@ -86,8 +90,7 @@ export class Code {
       done.textContent = (await copy(this.code.textContent ?? "", this.node)) ? "copied" : "select the text and copy it";
     });
     copies.textContent = "Copy";
-    const line = element("div", "bcm-group");
-    line.append(copies, done);
+    const line = div("bcm-group", copies, done);
     this.node.append(element("summary", "bcm-foldhead", "Code that does the same"), this.code, line);
   }
 }

@@ -1,6 +1,6 @@
 // What hands do with the cells: keys, pointers, selection.
 
-import { on } from "./dom.js";
+import { focus, on } from "./dom.js";
 import { commandFor, notebooks } from "./keys.js";
 import { neighbour, rectangle } from "./layout.js";
 
@@ -10,29 +10,30 @@ import { neighbour, rectangle } from "./layout.js";
 const HOLD = 500; // milliseconds of touch that select
 
 export class Hands {
+  /** The cell under the pointer. */
+  hovered = -1;
+  #touched = false;
+  /** Whether the finger that is down has selected, so that lifting it does no more. */
+  #held = false;
+  /** @type {number | undefined} */
+  #holding;
+
   /** @param {View} view */
   constructor(view) {
     this.view = view;
-    /** The cell under the pointer. */
-    this.hovered = -1;
-    this.touched = false;
-    /** Whether the finger that is down has selected, so that lifting it does no more. */
-    this.held = false;
-    /** @type {number | undefined} */
-    this.holding = undefined;
     const { root, scroller: { node } } = view;
-    on(root, "keydown", (event) => this.onKey(event));
-    on(node, "pointermove", (event) => this.onPoint(event));
+    on(root, "keydown", (event) => this.#onKey(event));
+    on(node, "pointermove", (event) => this.#onPoint(event));
     on(node, "pointerleave", () => this.unhover());
-    on(node, "pointerdown", (event) => this.onDown(event));
+    on(node, "pointerdown", (event) => this.#onDown(event));
     // A finger that scrolls cancels its pointer.
-    for (const end of ["pointerup", "pointercancel"]) node.addEventListener(end, () => clearTimeout(this.holding));
+    for (const end of ["pointerup", "pointercancel"]) node.addEventListener(end, () => clearTimeout(this.#holding));
     on(node, "contextmenu", (event) => {
-      if (!this.touched) return;
+      if (!this.#touched) return;
       event.preventDefault();
       event.stopPropagation();
     });
-    on(node, "click", (event) => this.onClick(event));
+    on(node, "click", (event) => this.#onClick(event));
     on(node, "focus", () => {
       const { scroller, choice } = view;
       if (!scroller.table.place(scroller.current) && choice.length && node.matches(":focus-visible")) {
@@ -42,7 +43,7 @@ export class Hands {
   }
 
   /** @param {KeyboardEvent} event */
-  onKey(event) {
+  #onKey(event) {
     if (notebooks(event)) return;
     const { view } = this;
     const target = /** @type {HTMLElement} */ (event.target);
@@ -53,20 +54,20 @@ export class Hands {
     if (event.key !== "Tab") event.stopPropagation();
     if (!command && !(typed && event.key === "Escape")) return;
     event.preventDefault();
-    this.obey(command ?? { name: "close" });
+    this.#obey(command ?? { name: "close" });
   }
 
   /** @param {Command} command */
-  obey(command) {
+  #obey(command) {
     const { view } = this;
     const { scroller, store } = view;
     const at = view.large.open ? view.large.cell : scroller.current;
     const { by = 0, down = 0 } = command;
     /** @type {Record<string, () => void>} */
     const acts = {
-      move: () => this.move(down, by, Boolean(command.extend)),
-      page: () => this.move(down * this.page(), 0, false),
-      edge: () => this.move(0, by * 1e6, false),
+      move: () => this.#move(down, by, Boolean(command.extend)),
+      page: () => this.#move(down * this.#page(), 0, false),
+      edge: () => this.#move(0, by * 1e6, false),
       step: () => view.large.step(by),
       flicker: () => view.large.toggleFlicker(),
       copy: () => view.large.copy(command.what ?? "code"),
@@ -76,32 +77,32 @@ export class Hands {
       frame: () => view.frame(by),
       help: () => view.help(),
       size: () => view.setSize(scroller.size + 16 * by),
-      select: () => this.select(at),
-      stars: () => view.rate(this.chosen(at), { stars: command.stars ?? 0 }),
-      reject: () => view.rate(this.chosen(at), { rejected: !store.mark(at).rejected }),
-      tag: () => view.tagBox.show(this.chosen(at)),
+      select: () => this.#select(at),
+      stars: () => view.rate(this.#chosen(at), { stars: command.stars ?? 0 }),
+      reject: () => view.rate(this.#chosen(at), { rejected: !store.mark(at).rejected }),
+      tag: () => view.tagBox.show(this.#chosen(at)),
       find: () => view.find.focus(),
       full: () => view.full(),
       compare: () => view.compare(),
-      again: () => store.again(this.chosen(at)),
+      again: () => store.again(this.#chosen(at)),
     };
     acts[command.name]();
   }
 
   /** Marks go to all selected cells when the current one is among them. @param {number} at */
-  chosen(at) {
+  #chosen(at) {
     const { selected } = this.view.scroller;
     if (at < 0) return [];
     return !this.view.large.open && selected.has(at) ? [...selected] : [at];
   }
 
-  page() {
+  #page() {
     const { node, geometry: { height, gap, headHeight } } = this.view.scroller;
     return Math.max(1, Math.floor((node.clientHeight - headHeight) / (height + gap)));
   }
 
   /** @param {number} down @param {number} by @param {boolean} extend */
-  move(down, by, extend) {
+  #move(down, by, extend) {
     const { table, current, selected } = this.view.scroller;
     const cell = table.place(current) ? neighbour(table, current, down, by) : this.view.choice[0] ?? -1;
     if (extend) this.selectThese([...selected, current, cell]);
@@ -109,23 +110,23 @@ export class Hands {
   }
 
   /** @param {PointerEvent} event */
-  onDown(event) {
+  #onDown(event) {
     const { view } = this;
-    view.scroller.node.focus({ preventScroll: true });
-    this.touched = event.pointerType === "touch";
-    this.held = false;
-    clearTimeout(this.holding);
-    const cell = this.touched ? cellAt(event) : -1;
+    focus(view.scroller.node);
+    this.#touched = event.pointerType === "touch";
+    this.#held = false;
+    clearTimeout(this.#holding);
+    const cell = this.#touched ? cellAt(event) : -1;
     if (cell < 0) return;
-    this.holding = setTimeout(() => {
-      this.held = true;
+    this.#holding = setTimeout(() => {
+      this.#held = true;
       view.goTo(cell);
-      this.select(cell);
+      this.#select(cell);
     }, HOLD);
   }
 
   /** @param {PointerEvent} event */
-  onPoint(event) {
+  #onPoint(event) {
     if (event.pointerType === "touch") return;
     const cell = cellAt(event);
     if (cell !== this.hovered) this.unhover();
@@ -151,8 +152,8 @@ export class Hands {
   }
 
   /** @param {MouseEvent} event */
-  onClick(event) {
-    if (this.held) return;
+  #onClick(event) {
+    if (this.#held) return;
     const { view } = this;
     const { scroller, store } = view;
     const target = /** @type {HTMLElement} */ (event.target);
@@ -169,12 +170,12 @@ export class Hands {
     view.goTo(cell);
     if (event.shiftKey && last >= 0) {
       this.selectThese([...scroller.selected, ...rectangle(scroller.table, last, cell)]);
-    } else if (event.ctrlKey || event.metaKey || (this.touched && scroller.selected.size)) this.select(cell);
+    } else if (event.ctrlKey || event.metaKey || (this.#touched && scroller.selected.size)) this.#select(cell);
     else view.openLarge([cell]);
   }
 
   /** @param {number} cell */
-  select(cell) {
+  #select(cell) {
     if (cell < 0) return;
     const now = new Set(this.view.scroller.selected);
     if (!now.delete(cell)) now.add(cell);

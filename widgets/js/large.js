@@ -1,7 +1,7 @@
 // The large view: one clip with everything that made it, or up to eight side by side.
 
 import { differing, words } from "./differ.js";
-import { attributes, button, copy, dress, element, on, starRow } from "./dom.js";
+import { attributes, button, copy, div, dress, element, focus, on, starRow } from "./dom.js";
 import { CLOSE, COMPARE, NEXT, PREVIOUS, REJECT, STOP } from "./icons.js";
 import { calm } from "./page.js";
 import { Stage } from "./stage.js";
@@ -12,6 +12,25 @@ export const MOST = 8;
 const FLICKER = 450; // milliseconds a clip
 
 export class Large {
+  #acts;
+  /** @type {number[]} */
+  cells = [];
+  /** Which of them keys act on. */
+  at = 0;
+  /** @type {Pane[]} */
+  #panes = [];
+  /** @type {Map<number, any>} */
+  #details = new Map();
+  /** Cells that were opened before their clips were made. @type {Set<number>} */
+  #waited = new Set();
+  #reject;
+  #previous;
+  #flicker;
+  #field;
+  #side;
+  #stars;
+  #place;
+
   /**
    * @param {Store} store
    * @param {{step: (by: number) => void, close: () => void, wake: () => void, say: (text: string) => void,
@@ -20,40 +39,27 @@ export class Large {
    */
   constructor(store, acts) {
     this.store = store;
-    this.acts = acts;
-    /** @type {number[]} */
-    this.cells = [];
-    /** Which of them keys act on. */
-    this.at = 0;
-    /** @type {Pane[]} */
-    this.panes = [];
-    /** @type {Map<number, any>} */
-    this.details = new Map();
-    /** Cells that were opened before their clips were made. @type {Set<number>} */
-    this.waited = new Set();
+    this.#acts = acts;
     this.calm = calm();
-    this.node = element("div", "bcm-large");
+    this.node = div("bcm-large");
     this.node.hidden = true;
     this.node.tabIndex = -1;
     attributes(this.node, { role: "dialog" });
-    this.stars = starRow((stars) => acts.rate([this.cell], { stars }));
-    this.reject = button(REJECT, "reject (X)", () => acts.rate([this.cell], { rejected: !this.mark().rejected }));
-    this.place = element("span", "bcm-place");
-    this.place.dir = "auto";
-    this.previous = button(PREVIOUS, "previous clip (←)", () => this.step(-1));
+    this.#stars = starRow((stars) => acts.rate([this.cell], { stars }));
+    this.#reject = button(REJECT, "reject (X)", () => acts.rate([this.cell], { rejected: !this.#mark().rejected }));
+    this.#place = element("span", "bcm-place");
+    this.#place.dir = "auto";
+    this.#previous = button(PREVIOUS, "previous clip (←)", () => this.step(-1));
     this.next = button(NEXT, "next clip (→)", () => this.step(1));
     this.drop = button(STOP, "leave this clip out of the run", () => store.steer("drop", this.cell), "Leave out");
-    this.flicker = button(COMPARE, "one in place of the other (V)", () => this.toggleFlicker(), "Flicker");
-    const head = element("div", "bcm-largehead");
-    const left = element("div", "bcm-group");
-    left.append(this.previous, this.next, this.place);
-    const right = element("div", "bcm-group bcm-right");
-    right.append(this.flicker, this.drop, this.stars.row, this.reject, button(CLOSE, "close (Esc)", acts.close));
+    this.#flicker = button(COMPARE, "one in place of the other (V)", () => this.toggleFlicker(), "Flicker");
+    const head = div("bcm-largehead");
+    const left = div("bcm-group", this.#previous, this.next, this.#place);
+    const right = div("bcm-group bcm-right", this.#flicker, this.drop, this.#stars.row, this.#reject, button(CLOSE, "close (Esc)", acts.close));
     head.append(left, right);
-    this.field = element("div", "bcm-panes");
-    this.side = element("div", "bcm-side");
-    const body = element("div", "bcm-largebody");
-    body.append(this.field, this.side);
+    this.#field = div("bcm-panes");
+    this.#side = div("bcm-side");
+    const body = div("bcm-largebody", this.#field, this.#side);
     this.node.append(head, body);
   }
 
@@ -66,65 +72,66 @@ export class Large {
   }
 
   /** Whether clips stand side by side. */
-  get several() {
+  get #several() {
     return this.cells.length > 1;
   }
 
-  mark() {
+  #mark() {
     return this.store.mark(this.cell);
   }
 
-  /** @param {number[]} cells one, or up to MOST @param {boolean} focus whether keys go here */
-  show(cells, focus = true) {
-    this.empty();
+  /** @param {number[]} cells one, or up to MOST @param {boolean} keys whether keys go here */
+  show(cells, keys = true) {
+    this.#empty();
     this.cells = cells.slice(0, MOST);
     this.at = 0;
     this.node.hidden = false;
     attributes(this.node, {
-      "aria-label": this.several ? `${this.cells.length} clips side by side` : "clip",
+      "aria-label": this.#several ? `${this.cells.length} clips side by side` : "clip",
     });
-    this.panes = this.cells.map((cell, i) => new Pane(this.store, cell, () => this.look(i)));
-    this.field.replaceChildren(...this.panes.map((pane) => pane.node));
-    this.field.dataset.count = String(this.cells.length);
-    this.node.classList.toggle("bcm-several", this.several);
-    this.side.replaceChildren();
+    this.#panes = this.cells.map((cell, i) => new Pane(this.store, cell, () => this.#look(i)));
+    this.#field.replaceChildren(...this.#panes.map((pane) => pane.node));
+    const { length } = this.cells;
+    this.#field.style.setProperty("--bcm-across", String(length < 4 ? length : Math.ceil(length / 2)));
+    this.node.classList.toggle("bcm-several", this.#several);
+    this.#side.replaceChildren();
     this.refresh();
     for (const cell of this.cells) this.store.details.want(cell);
-    if (focus) this.node.focus({ preventScroll: true });
+    if (keys) focus(this.node);
   }
 
   hide() {
-    this.empty();
+    this.#empty();
     this.node.hidden = true;
   }
 
-  empty() {
+  #empty() {
     clearInterval(this.flickering);
     this.flickering = undefined;
     this.node.classList.remove("bcm-flickers");
-    for (const pane of this.panes) pane.stage.drop();
-    this.panes = [];
+    for (const pane of this.#panes) pane.stage.drop();
+    this.#panes = [];
     this.cells = [];
-    this.details.clear();
-    this.waited.clear();
+    this.#details.clear();
+    this.#waited.clear();
   }
 
   /** Act on another one of those that stand side by side. @param {number} i */
-  look(i) {
+  #look(i) {
     this.at = i;
     this.refresh();
-    this.acts.say(this.acts.label(this.cell));
+    this.#acts.say(this.#acts.label(this.cell));
   }
 
   /** @param {number} by */
   step(by) {
-    if (!this.several) this.acts.step(by);
-    else this.look((this.at + by + this.cells.length) % this.cells.length);
+    if (!this.#several) this.#acts.step(by);
+    else this.#look((this.at + by + this.cells.length) % this.cells.length);
   }
 
   /** One in place of the other, in turn: what differs is what moves. */
   toggleFlicker() {
-    if (!this.several) return;
+    if (!this.#several) return;
     const on = this.node.classList.toggle("bcm-flickers");
     clearInterval(this.flickering);
     // Who asked for calm turns them over by the arrow keys.
@@ -139,27 +146,27 @@ export class Large {
   refresh(cell) {
     if (!this.open || (cell !== undefined && !this.cells.includes(cell))) return;
     const { store } = this;
-    const label = this.acts.label(this.cell);
-    this.place.textContent = this.several ? `${this.at + 1} of ${this.cells.length}: ${label}` : label;
-    const mark = this.mark();
-    this.stars.show(mark.stars);
-    dress(this.reject, REJECT, mark.rejected ? "take the rejection back (X)" : "reject (X)");
-    this.reject.classList.toggle("bcm-on", mark.rejected);
-    attributes(this.reject, { "aria-pressed": mark.rejected });
+    const label = this.#acts.label(this.cell);
+    this.#place.textContent = this.#several ? `${this.at + 1} of ${this.cells.length}: ${label}` : label;
+    const mark = this.#mark();
+    this.#stars.show(mark.stars);
+    dress(this.#reject, REJECT, mark.rejected ? "take the rejection back (X)" : "reject (X)");
+    this.#reject.classList.toggle("bcm-on", mark.rejected);
+    attributes(this.#reject, { "aria-pressed": mark.rejected });
     const flickers = this.node.classList.contains("bcm-flickers");
-    this.flicker.hidden = !this.several;
-    attributes(this.flicker, { "aria-pressed": flickers });
-    this.flicker.classList.toggle("bcm-on", flickers);
-    this.stars.row.hidden = this.reject.hidden = !store.made(this.cell);
+    this.#flicker.hidden = !this.#several;
+    attributes(this.#flicker, { "aria-pressed": flickers });
+    this.#flicker.classList.toggle("bcm-on", flickers);
+    this.#stars.row.hidden = this.#reject.hidden = !store.made(this.cell);
     const status = store.cells.get(this.cell)?.status;
     this.drop.hidden = status !== "queued" && status !== "running";
-    this.panes.forEach((pane, i) => {
+    this.#panes.forEach((pane, i) => {
       pane.stage.refresh();
-      pane.node.classList.toggle("bcm-looked", this.several && i === this.at);
+      pane.node.classList.toggle("bcm-looked", this.#several && i === this.at);
       const made = store.made(pane.stage.cell);
       // Opened before it was made: the rest comes as soon as it is there.
-      if (made && this.waited.delete(pane.stage.cell)) store.details.want(pane.stage.cell);
-      else if (!made) this.waited.add(pane.stage.cell);
+      if (made && this.#waited.delete(pane.stage.cell)) store.details.want(pane.stage.cell);
+      else if (!made) this.#waited.add(pane.stage.cell);
     });
   }
 
@@ -167,25 +174,25 @@ export class Large {
   describe(detail) {
     const i = this.cells.indexOf(detail.i);
     if (i < 0) return;
-    this.details.set(detail.i, detail);
-    const { stage } = this.panes[i];
+    this.#details.set(detail.i, detail);
+    const { stage } = this.#panes[i];
     stage.fps = Number(detail.fps) || 8;
     stage.problem = detail.problem ?? "";
     stage.refresh();
-    if (!this.several) this.side.replaceChildren(...this.story(detail));
-    else if (this.details.size === this.cells.length) this.captions();
+    if (!this.#several) this.#side.replaceChildren(...this.#story(detail));
+    else if (this.#details.size === this.cells.length) this.#captions();
   }
 
   /** Under each clip what it differs in from the others. */
-  captions() {
-    const all = this.cells.map((cell) => this.details.get(cell));
+  #captions() {
+    const all = this.cells.map((cell) => this.#details.get(cell));
     const texts = words(all.map((one) => one.prompt));
     const tables = differing(all);
-    this.panes.forEach((pane, i) => pane.caption(texts[i], tables[i]));
+    this.#panes.forEach((pane, i) => pane.caption(texts[i], tables[i]));
   }
 
   /** @param {any} detail */
-  story(detail) {
+  #story(detail) {
     const prompt = element("p", "bcm-prompt", detail.prompt);
     prompt.dir = "auto";
     const table = element("dl", "bcm-facts");
@@ -196,7 +203,7 @@ export class Large {
     code.tabIndex = 0;
     this.copied = element("span", "bcm-copied");
     attributes(this.copied, { role: "status" });
-    const row = element("div", "bcm-group bcm-wrap");
+    const row = div("bcm-group bcm-wrap");
     for (const [what, key] of /** @type {[Copied, string][]} */ ([["code", "Y"], ["prompt", "P"], ["seed", "S"]])) {
       const one = button("", `copy the ${what} (${key})`, () => this.copy(what), `Copy ${what}`);
       row.append(one);
@@ -209,34 +216,34 @@ export class Large {
 
   /** @param {Copied} what */
   async copy(what) {
-    const detail = this.details.get(this.cell);
+    const detail = this.#details.get(this.cell);
     if (!detail) return;
     const text = what === "seed" ? detail.arguments[0][1] : detail[what];
     const done = await copy(text, this.node);
     const words_ = done ? `${what} copied` : "select the text and copy it";
     if (this.copied) this.copied.textContent = words_;
-    else this.acts.say(words_);
-    this.node.focus({ preventScroll: true });
+    else this.#acts.say(words_);
+    focus(this.node);
   }
 
   /** @param {{i: number, data: Blob}} mp4 */
   play(mp4) {
-    this.panes[this.cells.indexOf(mp4.i)]?.stage.play(mp4, this.acts.wake);
+    this.#panes[this.cells.indexOf(mp4.i)]?.stage.play(mp4, this.#acts.wake);
   }
 
   /** @param {number} seconds @param {boolean} playing @param {number} speed */
   paint(seconds, playing, speed) {
-    for (const pane of this.panes) pane.stage.paint(seconds, playing, speed);
+    for (const pane of this.#panes) pane.stage.paint(seconds, playing, speed);
   }
 
   /** Frames a second of the clip that keys act on. */
   get fps() {
-    return this.panes[this.at]?.stage.fps ?? 8;
+    return this.#panes[this.at]?.stage.fps ?? 8;
   }
 
   /** How long the longest of them is, in seconds; 0 while that isn't known. */
   get length() {
-    return Math.max(0, ...this.panes.map(({ stage }) => stage.video?.duration || 0));
+    return Math.max(0, ...this.#panes.map(({ stage }) => stage.video?.duration || 0));
   }
 }
 
@@ -246,8 +253,8 @@ class Pane {
   constructor(store, cell, look) {
     this.stage = new Stage(store);
     this.stage.show(cell);
-    this.node = element("div", "bcm-pane");
-    this.text = element("div", "bcm-panetext");
+    this.node = div("bcm-pane");
+    this.text = div("bcm-panetext");
     this.node.append(this.stage.node, this.text);
     on(this.node, "click", look);
   }

@@ -1,6 +1,6 @@
 // The live view's dials: sliders, texts and seeds, each with a label and a figure.
 
-import { attributes, button, element, on } from "./dom.js";
+import { attributes, button, div, element, on } from "./dom.js";
 import { DICE } from "./icons.js";
 
 /** @typedef {{name: string, least: number, most: number, step: number, usual: number}} Slider */
@@ -37,7 +37,7 @@ export function figure(value, step) {
  * @param {() => void} turned
  */
 export function sliderRow({ label, least, most, step, usual, words, say }, turned) {
-  const row = element("div", "bcm-dial");
+  const row = div("bcm-dial");
   const name = /** @type {HTMLLabelElement} */ (element("label", "bcm-dialname", label));
   const input = /** @type {HTMLInputElement} */ (element("input", "bcm-slide"));
   const shown = element("output", "bcm-reading");
@@ -74,7 +74,7 @@ export function sliderRow({ label, least, most, step, usual, words, say }, turne
  */
 export function promptBox(label, hint, turned) {
   const box = element("label", "bcm-text");
-  const area = /** @type {HTMLTextAreaElement} */ (element("textarea", "bcm-words"));
+  const area = /** @type {HTMLTextAreaElement} */ (element("textarea", "bcm-input bcm-words"));
   Object.assign(area, { rows: 2, placeholder: hint, spellcheck: false, dir: "auto", maxLength: 4000 });
   box.append(element("span", "bcm-dialname", label), area);
   on(area, "input", () => turned(true));
@@ -88,9 +88,9 @@ export function promptBox(label, hint, turned) {
  * @param {() => void} turned
  */
 export function seedBox(label, turned) {
-  const box = element("div", "bcm-seed");
+  const box = div("bcm-seed");
   const name = /** @type {HTMLLabelElement} */ (element("label", "bcm-dialname", label));
-  const input = /** @type {HTMLInputElement} */ (element("input", "bcm-digits"));
+  const input = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-digits"));
   Object.assign(input, { type: "text", inputMode: "numeric", pattern: "[0-9]*", autocomplete: "off" });
   input.id = name.htmlFor = `bcm-dial-${++made}`;
   on(input, "input", () => {

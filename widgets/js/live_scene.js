@@ -1,29 +1,34 @@
 // The live view's clip: it plays, and it is a pad for the two blends.
 
 import { frameAt } from "./clock.js";
-import { attributes, element, on } from "./dom.js";
+import { attributes, div, element, on } from "./dom.js";
 
 /** @typedef {import("./live_store.js").LiveStore} LiveStore */
 
 const FAR = 3;
 
 export class Scene {
+  #drawn = "";
+  #canvas;
+  #context;
+  #badge;
+  #store;
+
   /**
    * @param {LiveStore} store
    * @param {{play: () => void, blend: (across: number, up: number) => void}} acts
    */
   constructor(store, acts) {
-    this.store = store;
+    this.#store = store;
     this.acts = acts;
-    this.drawn = "";
-    this.node = element("div", "bcm-scene");
-    this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-view"));
-    attributes(this.canvas, { role: "img", "aria-label": "the clip" });
-    this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    this.badge = element("div", "bcm-badge");
-    this.dot = element("div", "bcm-dot");
-    this.node.append(this.canvas, this.badge, this.dot);
-    on(this.node, "pointerdown", (event) => this.press(event));
+    this.node = div("bcm-scene");
+    this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-view"));
+    attributes(this.#canvas, { role: "img", "aria-label": "the clip" });
+    this.#context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
+    this.#badge = div("bcm-badge");
+    this.dot = div("bcm-dot");
+    this.node.append(this.#canvas, this.#badge, this.dot);
+    on(this.node, "pointerdown", (event) => this.#press(event));
   }
 
   /** @param {any} about */
@@ -32,10 +37,10 @@ export class Scene {
   }
 
   refresh() {
-    const { picture, label } = this.store;
+    const { picture, label } = this.#store;
     this.node.dataset.what = picture?.what ?? "";
-    this.badge.textContent = picture ? badge(picture) : "";
-    if (picture && label) this.canvas.setAttribute("aria-label", label);
+    this.#badge.textContent = picture ? badge(picture) : "";
+    if (picture && label) this.#canvas.setAttribute("aria-label", label);
   }
 
   /** The dot is where the blends are. @param {number} across @param {number} up */
@@ -46,7 +51,7 @@ export class Scene {
 
   /** Paint again even if nothing changed: a canvas that was detached may have lost its picture. */
   forget() {
-    this.drawn = "";
+    this.#drawn = "";
   }
 
   /**
@@ -54,26 +59,26 @@ export class Scene {
    * @returns {boolean} whether something was painted
    */
   paint(seconds) {
-    const { picture, shown } = this.store;
+    const { picture, shown } = this.#store;
     if (!picture) return false;
     const { image, sheet } = picture;
     const frame = frameAt(sheet, seconds, null);
     const drawn = `${shown}:${frame}`;
-    if (drawn === this.drawn) return false;
-    this.drawn = drawn;
-    if (this.canvas.width !== sheet.width || this.canvas.height !== sheet.height) {
-      this.canvas.width = sheet.width;
-      this.canvas.height = sheet.height;
+    if (drawn === this.#drawn) return false;
+    this.#drawn = drawn;
+    if (this.#canvas.width !== sheet.width || this.#canvas.height !== sheet.height) {
+      this.#canvas.width = sheet.width;
+      this.#canvas.height = sheet.height;
     }
-    this.context.drawImage(
+    this.#context.drawImage(
       image, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
     );
-    this.canvas.dataset.frame = String(frame);
+    this.#canvas.dataset.frame = String(frame);
     return true;
   }
 
   /** Across blends the prompts, up and down the seeds; a press that doesn't move plays or stops. */
-  press(/** @type {PointerEvent} */ event) {
+  #press(/** @type {PointerEvent} */ event) {
     if (event.button) return;
     const { node } = this;
     const ending = new AbortController();

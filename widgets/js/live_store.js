@@ -17,6 +17,27 @@ const GONE_AFTER = 12_000;
 const AGAIN_AFTER = 3000;
 
 export class LiveStore extends EventTarget {
+  /** What Python doesn't know yet. @type {any} */
+  #waiting = null;
+  n = 0;
+  /** Numbers of what was sent and has no answer yet. @type {number[]} */
+  open = [];
+  /** Since when nothing was heard of them; 0 for none. */
+  #since = 0;
+  state = "";
+  ready = false;
+  code = "";
+  label = "";
+  #kept = 0;
+  /** @type {Picture | null} */
+  picture = null;
+  #arrived = 0;
+  shown = 0;
+  /** @type {any} */
+  #timer = null;
+  /** @type {any} */
+  #looking = null;
+
   /**
    * @param {{send: (content: any) => void, decode?: typeof decode, now?: () => number}} options
    */
@@ -26,27 +47,7 @@ export class LiveStore extends EventTarget {
     this.send = send;
     this.decode = decoder;
     this.now = now;
-    /** What Python doesn't know yet. @type {any} */
-    this.waiting = null;
-    this.n = 0;
-    /** Numbers of what was sent and has no answer yet. @type {number[]} */
-    this.open = [];
-    /** Since when nothing was heard of them; 0 for none. */
-    this.since = 0;
     this.sent = -Infinity;
-    this.state = "";
-    this.ready = false;
-    this.code = "";
-    this.label = "";
-    this.kept = 0;
-    /** @type {Picture | null} */
-    this.picture = null;
-    this.arrived = 0;
-    this.shown = 0;
-    /** @type {any} */
-    this.timer = null;
-    /** @type {any} */
-    this.looking = null;
   }
 
   hello() {
@@ -64,26 +65,26 @@ export class LiveStore extends EventTarget {
    * @param {any} [by] the view in which they were turned
    */
   turn(dials, by = null) {
-    this.waiting = dials;
+    this.#waiting = dials;
     this.n++;
     this.flush();
-    this.tell("turned", { by, dials });
+    this.#tell("turned", { by, dials });
   }
 
   flush() {
-    if (!this.waiting || this.timer !== null) return;
+    if (!this.#waiting || this.#timer !== null) return;
     const now = this.now();
-    if (this.open.length >= AHEAD && now - this.sent < AGAIN_AFTER) return this.look();
+    if (this.open.length >= AHEAD && now - this.sent < AGAIN_AFTER) return this.#look();
     const wait = this.sent + PACE - now;
     if (wait > 0) {
-      this.timer = setTimeout(() => {
-        this.timer = null;
+      this.#timer = setTimeout(() => {
+        this.#timer = null;
         this.flush();
       }, wait);
       return;
     }
-    const dials = this.waiting;
-    this.waiting = null;
+    const dials = this.#waiting;
+    this.#waiting = null;
     this.open.push(this.n);
     this.say({ kind: "ask", n: this.n, dials });
   }
@@ -91,40 +92,40 @@ export class LiveStore extends EventTarget {
   /** @param {any} content */
   say(content) {
     this.sent = this.now();
-    if (this.open.length) this.since ||= this.sent;
+    if (this.open.length) this.#since ||= this.sent;
     try {
       this.send({ ...content, client: this.client });
     } catch {
-      this.become("ended");
+      this.#become("ended");
     }
-    this.look();
+    this.#look();
   }
 
   /** The host says that the kernel is gone. An answer takes that back. */
   onEnded() {
-    this.become("ended");
+    this.#become("ended");
     this.hello();
   }
 
   /** See whether answers stay away. */
-  look() {
-    if (this.looking !== null) return;
-    this.looking = setTimeout(() => {
-      this.looking = null;
-      const late = this.since ? this.now() - this.since : 0;
+  #look() {
+    if (this.#looking !== null) return;
+    this.#looking = setTimeout(() => {
+      this.#looking = null;
+      const late = this.#since ? this.now() - this.#since : 0;
       if (this.state === "ended") return;
-      if (late > GONE_AFTER) this.become("gone");
-      else if (late > BUSY_AFTER) this.become("busy");
+      if (late > GONE_AFTER) this.#become("gone");
+      else if (late > BUSY_AFTER) this.#become("busy");
       this.flush();
-      if (this.since || this.waiting) this.look();
+      if (this.#since || this.#waiting) this.#look();
     }, LOOK_EVERY);
   }
 
   /** @param {string} state "", "busy", "gone", or "ended" where that is sure */
-  become(state) {
+  #become(state) {
     if (state === this.state) return;
     this.state = state;
-    this.tell("state");
+    this.#tell("state");
   }
 
   /** @param {any} content @param {DataView[]} buffers */
@@ -134,26 +135,26 @@ export class LiveStore extends EventTarget {
       : content.client === this.client ? content.n : undefined;
     if (typeof n === "number") this.open = this.open.filter((one) => one > n);
     // Any word of the kernel's says that it lives.
-    this.since = this.open.length ? this.now() : 0;
-    this.become("");
+    this.#since = this.open.length ? this.now() : 0;
+    this.#become("");
     if (content.kind === "sight" && buffers.length) this.take(content, buffers[0]);
-    else if (content.kind === "sight") this.tell("step", content);
-    else if (content.kind === "problem") this.tell("problem", content.text);
+    else if (content.kind === "sight") this.#tell("step", content);
+    else if (content.kind === "problem") this.#tell("problem", content.text);
     else if (content.kind === "kept") {
-      this.kept = content.count;
-      this.tell("kept", content.count);
+      this.#kept = content.count;
+      this.#tell("kept", content.count);
     }
     this.flush();
   }
 
   /** @param {any} content @param {DataView} data */
   async take(content, data) {
-    const number = ++this.arrived;
+    const number = ++this.#arrived;
     let image;
     try {
       image = await this.decode(blob(data));
     } catch {
-      return this.tell("problem", "A picture could not be read.");
+      return this.#tell("problem", "A picture could not be read.");
     }
     // Decoding takes its time: a newer one may have been quicker.
     if (number < this.shown) return image.close();
@@ -165,17 +166,17 @@ export class LiveStore extends EventTarget {
       image, sheet: content.sheet, what: content.what, n: content.n, step: content.step,
       steps: content.steps, mine: content.client === this.client,
     };
-    this.tell("picture");
+    this.#tell("picture");
   }
 
   /** @param {string} name @param {any} [detail] */
-  tell(name, detail = undefined) {
+  #tell(name, detail = undefined) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   close() {
-    clearTimeout(this.timer);
-    clearTimeout(this.looking);
+    clearTimeout(this.#timer);
+    clearTimeout(this.#looking);
     this.picture?.image.close();
     this.picture = null;
   }

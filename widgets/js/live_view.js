@@ -1,7 +1,7 @@
 // One live view: the clip, the dials, and what hands do with them.
 
 import { Clock } from "./clock.js";
-import { attributes, button, copy, dress, element, on } from "./dom.js";
+import { attributes, button, copy, div, dress, element, on } from "./dom.js";
 import { CLOSE, PAUSE, PLAY } from "./icons.js";
 import { guard, notebooks } from "./keys.js";
 import { Panel } from "./live_panel.js";
@@ -26,145 +26,152 @@ const HELP = [
 const NOTED = 3000;
 
 export class LiveView {
+  ending = new AbortController();
+  #playing;
+  #root;
+  #scene;
+  #panel;
+  #status;
+  /** What was done just now, in a word. */
+  #done = "";
+  /** @type {any} */
+  #fading = null;
+  #keeper;
+  #help;
+  #toast;
+  #spoken;
+  #clock = new Clock();
+
   /** @param {LiveStore} store @param {any} model @param {HTMLElement} host */
   constructor(store, model, host) {
     this.store = store;
     this.model = model;
     this.host = host;
-    this.ending = new AbortController();
-    this.playing = Boolean(model.get("playing")) && !calm();
-    this.root = element("div", "bcm-root");
-    this.root.tabIndex = -1;
-    this.scene = new Scene(store, {
-      play: () => this.play(!this.playing), blend: (across, up) => this.drag(across, up),
+    this.#playing = Boolean(model.get("playing")) && !calm();
+    this.#root = div("bcm-root");
+    this.#root.tabIndex = -1;
+    this.#scene = new Scene(store, {
+      play: () => this.#play(!this.#playing), blend: (across, up) => this.#drag(across, up),
     });
-    this.panel = new Panel(model.get("_about"), () => this.turn());
-    this.go = button(PLAY, "play (space)", () => this.play(!this.playing));
-    this.status = element("span", "bcm-status");
-    /** What was done just now, in a word. */
-    this.done = "";
-    /** @type {any} */
-    this.fading = null;
-    this.keeper = worded("Keep", "keep it in the library (K)", () => this.keep());
-    this.help = helpBox(() => this.toggleHelp());
-    this.toast = element("div", "bcm-toast");
-    attributes(this.toast, { role: "alert" });
-    this.toast.hidden = true;
-    this.spoken = element("div", "bcm-hidden");
-    attributes(this.spoken, { "aria-live": "polite" });
-    const right = element("div", "bcm-group bcm-right");
-    right.append(
-      this.keeper, worded("Copy as code", "copy it as code (C)", () => this.copy()),
-      worded("?", "keys (?)", () => this.toggleHelp()),
+    this.#panel = new Panel(model.get("_about"), () => this.#turn());
+    this.go = button(PLAY, "play (space)", () => this.#play(!this.#playing));
+    this.#status = element("span", "bcm-status");
+    this.#keeper = worded("Keep", "keep it in the library (K)", () => this.#keep());
+    this.#help = helpBox(() => this.#toggleHelp());
+    this.#toast = div("bcm-toast");
+    attributes(this.#toast, { role: "alert" });
+    this.#toast.hidden = true;
+    this.#spoken = div("bcm-hidden");
+    attributes(this.#spoken, { "aria-live": "polite" });
+    const right = div("bcm-group bcm-right",
+      this.#keeper, worded("Copy as code", "copy it as code (C)", () => this.#copy()),
+      worded("?", "keys (?)", () => this.#toggleHelp()),
     );
-    const bar = element("div", "bcm-livebar");
-    bar.append(this.go, this.status, right);
-    const body = element("div", "bcm-live");
-    body.append(this.scene.node, this.panel.node, bar);
-    this.scene.node.append(this.toast);
-    this.root.append(body, this.help, this.spoken);
-    host.append(this.root);
-    standIn(this.root, model.get("_sheet"), store, this.ending.signal);
-    this.clock = new Clock();
-    this.clock.painters.add((seconds) => this.paint(seconds));
-    this.adopt(model.get("_dials"));
-    this.listen();
-    this.watch();
-    this.describe();
-    this.clock.play(this.playing);
+    const bar = div("bcm-livebar", this.go, this.#status, right);
+    const body = div("bcm-live", this.#scene.node, this.#panel.node, bar);
+    this.#scene.node.append(this.#toast);
+    this.#root.append(body, this.#help, this.#spoken);
+    host.append(this.#root);
+    standIn(this.#root, model.get("_sheet"), store, this.ending.signal);
+    this.#clock.painters.add((seconds) => this.#paint(seconds));
+    this.#adopt(model.get("_dials"));
+    this.#listen();
+    this.#watch();
+    this.#describe();
+    this.#clock.play(this.#playing);
   }
 
   // --- dials ------------------------------------------------------------------------------------
 
   /** Put the dials where Python, or another page, has them. @param {any} dials */
-  adopt(dials) {
+  #adopt(dials) {
     if (!dials || dials.by === this.store.client) return;
-    this.panel.set(dials);
-    this.place();
+    this.#panel.set(dials);
+    this.#place();
   }
 
-  turn() {
-    this.toast.hidden = true;
-    this.place();
-    this.store.turn(this.panel.value(), this);
-    this.root.dataset.asked = String(this.store.n);
+  #turn() {
+    this.#toast.hidden = true;
+    this.#place();
+    this.store.turn(this.#panel.value(), this);
+    this.#root.dataset.asked = String(this.store.n);
   }
 
   /** @param {number} across @param {number} up */
-  drag(across, up) {
-    if (!this.panel.blend.input.disabled) this.panel.blend.set(across);
-    this.panel.seedBlend.set(up);
-    this.turn();
+  #drag(across, up) {
+    if (!this.#panel.blend.input.disabled) this.#panel.blend.set(across);
+    this.#panel.seedBlend.set(up);
+    this.#turn();
   }
 
-  place() {
-    this.scene.place(this.panel.blend.value(), this.panel.seedBlend.value());
+  #place() {
+    this.#scene.place(this.#panel.blend.value(), this.#panel.seedBlend.value());
   }
 
   // --- what comes from elsewhere ----------------------------------------------------------------
 
-  listen() {
+  #listen() {
     const { store, model, ending: { signal } } = this;
     const hear = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
       store.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
     hear("picture", () => {
-      this.toast.hidden = true;
-      this.refresh();
-      this.clock.wake();
+      this.#toast.hidden = true;
+      this.#refresh();
+      this.#clock.wake();
     });
-    hear("step", ({ step, steps }) => this.refresh(`making it · step ${step} of ${steps}`));
-    hear("state", () => this.refresh());
+    hear("step", ({ step, steps }) => this.#refresh(`making it · step ${step} of ${steps}`));
+    hear("state", () => this.#refresh());
     hear("turned", ({ by, dials }) => {
       if (by === this) return;
-      this.panel.set(dials);
-      this.place();
+      this.#panel.set(dials);
+      this.#place();
     });
-    hear("problem", (text) => this.complain(text));
+    hear("problem", (text) => this.#complain(text));
     hear("kept", (count) => {
-      this.keeper.disabled = false;
-      this.note(`${count} kept`);
+      this.#keeper.disabled = false;
+      this.#note(`${count} kept`);
     });
     /** @type {[string, () => void][]} */
     const traits = [
-      ["_dials", () => this.adopt(model.get("_dials"))],
-      ["_about", () => this.describe()], ["refine", () => this.describe()],
-      ["playing", () => this.play(Boolean(model.get("playing")), false)],
+      ["_dials", () => this.#adopt(model.get("_dials"))],
+      ["_about", () => this.#describe()], ["refine", () => this.#describe()],
+      ["playing", () => this.#play(Boolean(model.get("playing")), false)],
     ];
     for (const [name, act] of traits) {
       model.on(`change:${name}`, act);
       on(signal, "abort", () => model.off(`change:${name}`, act));
     }
     // Before the document, where Jupyter listens.
-    on(window, "keydown", (event) => guard(event, this.root), { capture: true, signal });
-    on(this.root, "keydown", (event) => this.onKey(event));
+    on(window, "keydown", (event) => guard(event, this.#root), { capture: true, signal });
+    on(this.#root, "keydown", (event) => this.#onKey(event));
   }
 
-  watch() {
+  #watch() {
     // Hosts put the view on their page after this: only then is its ground known.
-    const themed = () => theme(this.root, this.host);
-    follow(this.root, this.ending.signal, {
+    const themed = () => theme(this.#root, this.host);
+    follow(this.#root, this.ending.signal, {
       resized: themed, themed,
       seen: (seen) => {
-        this.scene.forget();
-        this.clock.sleep(!seen);
+        this.#scene.forget();
+        this.#clock.sleep(!seen);
       },
     });
     themed();
   }
 
   /** Another shot may have another shape and another number of steps. */
-  describe() {
+  #describe() {
     const about = this.model.get("_about");
-    this.scene.describe(about);
-    this.panel.describe(about, this.model.get("refine"));
-    this.refresh();
+    this.#scene.describe(about);
+    this.#panel.describe(about, this.model.get("refine"));
+    this.#refresh();
   }
 
   /** @param {string} [instead] what to say in the place of what is shown */
-  refresh(instead = "") {
+  #refresh(instead = "") {
     const { store, model } = this;
     const about = model.get("_about");
-    this.scene.refresh();
+    this.#scene.refresh();
     /** @type {Record<string, string>} */
     const away = {
       busy: "the kernel is busy",
@@ -173,25 +180,25 @@ export class LiveView {
     };
     const draft = store.picture?.what === "draft" && model.get("refine");
     const resting = draft ? `all ${about.usual_steps} steps at rest` : "";
-    this.status.textContent = away[store.state] || this.done || instead || resting
+    this.#status.textContent = away[store.state] || this.#done || instead || resting
       || (store.picture ? about.model : "connecting to the kernel");
-    this.status.classList.toggle("bcm-far", ["gone", "ended"].includes(store.state));
-    dress(this.go, this.playing ? PAUSE : PLAY, this.playing ? "stop (space)" : "play (space)");
+    this.#status.classList.toggle("bcm-far", ["gone", "ended"].includes(store.state));
+    dress(this.go, this.#playing ? PAUSE : PLAY, this.#playing ? "stop (space)" : "play (space)");
   }
 
   /** @param {number} seconds the clock */
-  paint(seconds) {
+  #paint(seconds) {
     const { picture } = this.store;
-    if (!this.scene.paint(seconds) || !picture) return;
+    if (!this.#scene.paint(seconds) || !picture) return;
     // What is painted answers so many of this page's wishes.
-    if (picture.mine) this.root.dataset.shown = String(picture.n);
-    this.root.dataset.what = picture.what;
+    if (picture.mine) this.#root.dataset.shown = String(picture.n);
+    this.#root.dataset.what = picture.what;
   }
 
   // --- hands ------------------------------------------------------------------------------------
 
   /** @param {KeyboardEvent} event */
-  onKey(event) {
+  #onKey(event) {
     if (notebooks(event)) return;
     const target = /** @type {HTMLElement} */ (event.target);
     const writing = target instanceof HTMLTextAreaElement
@@ -201,8 +208,8 @@ export class LiveView {
     if (event.key !== "Tab") event.stopPropagation();
     /** @type {Record<string, () => void>} */
     const acts = {
-      " ": () => this.play(!this.playing), k: () => this.keep(), c: () => this.copy(),
-      r: () => this.panel.seed.roll(), "?": () => this.toggleHelp(), escape: () => this.leave(),
+      " ": () => this.#play(!this.#playing), k: () => this.#keep(), c: () => this.#copy(),
+      r: () => this.#panel.seed.roll(), "?": () => this.#toggleHelp(), escape: () => this.#leave(),
     };
     const act = acts[event.key.toLowerCase()];
     if (!act || pressed || (writing && event.key !== "Escape")) return;
@@ -211,65 +218,65 @@ export class LiveView {
   }
 
   /** @param {boolean} playing @param {boolean} tell whether Python is told */
-  play(playing, tell = true) {
-    this.playing = playing;
-    this.clock.play(playing);
-    this.refresh();
+  #play(playing, tell = true) {
+    this.#playing = playing;
+    this.#clock.play(playing);
+    this.#refresh();
     if (!tell) return;
     this.model.set("playing", playing);
     this.model.save_changes();
   }
 
-  keep() {
-    if (this.keeper.disabled) return;
-    this.keeper.disabled = true;
-    this.note("keeping it");
+  #keep() {
+    if (this.#keeper.disabled) return;
+    this.#keeper.disabled = true;
+    this.#note("keeping it");
     this.store.keep();
   }
 
-  async copy() {
-    const done = await copy(this.store.code, this.root);
-    this.note(done ? "copied" : "print view.code to copy it");
+  async #copy() {
+    const done = await copy(this.store.code, this.#root);
+    this.#note(done ? "copied" : "print view.code to copy it");
   }
 
   /** Say for some seconds what was done. @param {string} text */
-  note(text) {
-    this.done = text;
-    this.spoken.textContent = text;
-    clearTimeout(this.fading);
-    this.fading = setTimeout(() => {
-      this.done = "";
-      this.refresh();
+  #note(text) {
+    this.#done = text;
+    this.#spoken.textContent = text;
+    clearTimeout(this.#fading);
+    this.#fading = setTimeout(() => {
+      this.#done = "";
+      this.#refresh();
     }, NOTED);
-    this.refresh();
+    this.#refresh();
   }
 
-  toggleHelp() {
-    this.help.hidden = !this.help.hidden;
+  #toggleHelp() {
+    this.#help.hidden = !this.#help.hidden;
   }
 
   /** Esc: close the help, then leave a field, then the view. */
-  leave() {
-    if (!this.help.hidden) return this.toggleHelp();
+  #leave() {
+    if (!this.#help.hidden) return this.#toggleHelp();
     const active = /** @type {HTMLElement | null} */ (document.activeElement);
-    if (active !== this.root && this.root.contains(active)) return this.root.focus();
-    leave(this.root);
+    if (active !== this.#root && this.#root.contains(active)) return this.#root.focus();
+    leave(this.#root);
   }
 
   /** @param {string} text */
-  complain(text) {
-    this.keeper.disabled = false;
-    this.done = "";
-    this.toast.textContent = text;
-    this.toast.hidden = false;
+  #complain(text) {
+    this.#keeper.disabled = false;
+    this.#done = "";
+    this.#toast.textContent = text;
+    this.#toast.hidden = false;
   }
 
   close() {
     this.ending.abort();
-    clearTimeout(this.fading);
-    this.panel.close();
-    this.clock.stop();
-    this.root.remove();
+    clearTimeout(this.#fading);
+    this.#panel.close();
+    this.#clock.stop();
+    this.#root.remove();
   }
 }
 
@@ -282,7 +289,7 @@ function worded(word, label, act) {
 
 /** @param {() => void} close */
 function helpBox(close) {
-  const box = element("div", "bcm-help");
+  const box = div("bcm-help");
   box.hidden = true;
   attributes(box, { role: "note" });
   const keys = element("dl", "bcm-keys");

@@ -4,18 +4,21 @@
  * @template V
  */
 export class Lru {
+  #budget;
+  #pinned;
+  weight = 0;
+  /** @type {Map<number, {value: V, weight: number}>} */
+  entries = new Map();
+
   /**
    * @param {number} budget in the unit of the weights
    * @param {(value: V) => void} drop called with what is let go
    * @param {(key: number) => boolean} pinned what must stay although it is old
    */
   constructor(budget, drop = () => {}, pinned = () => false) {
-    this.budget = budget;
+    this.#budget = budget;
     this.drop = drop;
-    this.pinned = pinned;
-    this.weight = 0;
-    /** @type {Map<number, {value: V, weight: number}>} */
-    this.entries = new Map();
+    this.#pinned = pinned;
   }
 
   /** @param {number} key */
@@ -44,7 +47,7 @@ export class Lru {
     this.delete(key);
     this.entries.set(key, { value, weight });
     this.weight += weight;
-    this.trim(key);
+    this.#trim(key);
   }
 
   /** @param {number} key */
@@ -57,11 +60,11 @@ export class Lru {
   }
 
   /** @param {number} newest */
-  trim(newest) {
-    if (this.weight <= this.budget) return;
+  #trim(newest) {
+    if (this.weight <= this.#budget) return;
     for (const key of [...this.entries.keys()]) {
-      if (this.weight <= this.budget) return;
-      if (key !== newest && !this.pinned(key)) this.delete(key);
+      if (this.weight <= this.#budget) return;
+      if (key !== newest && !this.#pinned(key)) this.delete(key);
     }
   }
 

@@ -1,6 +1,6 @@
 // A small menu inside the widget: popups outside it would be cut off by the notebook.
 
-import { attributes, element, on } from "./dom.js";
+import { attributes, div, element, focus, on } from "./dom.js";
 
 /**
  * @typedef {{label: string, act?: () => void, on?: boolean, heading?: boolean, title?: string}} Item
@@ -19,7 +19,7 @@ export function openMenu(anchor, items, root) {
   const again = anchor.getAttribute("aria-expanded") === "true";
   closeOpen?.();
   if (again) return;
-  const menu = element("div", "bcm-menu");
+  const menu = div("bcm-menu");
   attributes(menu, { role: "menu", "aria-label": anchor.getAttribute("aria-label") ?? "" });
   const ending = new AbortController();
   const close = () => {
@@ -28,7 +28,7 @@ export function openMenu(anchor, items, root) {
     attributes(anchor, { "aria-expanded": "false" });
     const held = menu.contains(document.activeElement);
     menu.remove();
-    if (held && anchor.isConnected) anchor.focus({ preventScroll: true });
+    if (held && anchor.isConnected) focus(anchor);
   };
   closeOpen = close;
   for (const item of items) menu.append(item.heading ? element("div", "bcm-menuhead", item.label) : entry(item, close));
@@ -45,7 +45,7 @@ export function openMenu(anchor, items, root) {
   root.append(menu);
   place(menu, anchor, root);
   const chosen = /** @type {HTMLElement | null} */ (menu.querySelector("[aria-checked=true]"));
-  (chosen ?? /** @type {HTMLElement | null} */ (menu.querySelector("button")))?.focus({ preventScroll: true });
+  focus(chosen ?? /** @type {HTMLElement | null} */ (menu.querySelector("button")));
   chosen?.scrollIntoView({ block: "nearest" });
 }
 

@@ -1,6 +1,6 @@
 // What a surface must know of the page around it: its size, its colours, whether it is seen.
 
-import { element, ground, on } from "./dom.js";
+import { element, focus, ground, on } from "./dom.js";
 
 // Milliseconds that a kernel may take before it is held to be none.
 const PATIENCE = 8000;
@@ -45,7 +45,7 @@ export function calm() {
 export function leave(root) {
   const outside = /** @type {HTMLElement | null} */ (root.parentElement?.closest("[tabindex]"));
   /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
-  outside?.focus({ preventScroll: true });
+  focus(outside);
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { Arguments } from "./arguments.js";
 import { Begin } from "./begin.js";
-import { attributes, element, on } from "./dom.js";
+import { attributes, div, element, on } from "./dom.js";
 import { problem, row } from "./fields.js";
 import { Code, Foot } from "./foot.js";
 import { guard, notebooks, notebooksWhileTyping } from "./keys.js";
@@ -17,143 +17,155 @@ import { Values } from "./values.js";
 const TYPED = "textarea, input, select";
 
 export class PanelView {
+  ending = new AbortController();
+  #status = "";
+  #away = "";
+  #about;
+  #live;
+  /** @type {Map<string, {node: HTMLElement, values: Values, problem: HTMLElement}>} */
+  #axes = new Map();
+  #begin;
+  #templateProblem;
+  #axisList;
+  #seeds;
+  #arguments;
+  #foot;
+  #hiding;
+  #root;
+  #template;
+
   /** @param {Asking} asking @param {any} model @param {HTMLElement} host */
   constructor(asking, model, host) {
     this.asking = asking;
     this.model = model;
     this.host = host;
-    this.ending = new AbortController();
-    this.status = "";
-    this.away = "";
-    this.about = model.get("_about");
-    this.live = element("div", "bcm-hidden");
-    attributes(this.live, { "aria-live": "polite" });
-    const say = (/** @type {string} */ text) => { this.live.textContent = text; };
+    this.#about = model.get("_about");
+    this.#live = div("bcm-hidden");
+    attributes(this.#live, { "aria-live": "polite" });
+    const say = (/** @type {string} */ text) => { this.#live.textContent = text; };
     this.say = say;
-    /** @type {Map<string, {node: HTMLElement, values: Values, problem: HTMLElement}>} */
-    this.axes = new Map();
-    this.begin = new Begin(asking, this.about);
-    this.template = new TemplateField((text) => asking.change((state) => { state.template = text; }));
-    this.templateProblem = problem();
-    this.axisList = element("div", "bcm-axes");
-    this.seeds = new Seeds(asking);
-    this.arguments = new Arguments(this.about.controls, {
+    this.#begin = new Begin(asking, this.#about);
+    this.#template = new TemplateField((text) => asking.change((state) => { state.template = text; }));
+    this.#templateProblem = problem();
+    this.#axisList = div("bcm-axes");
+    this.#seeds = new Seeds(asking);
+    this.#arguments = new Arguments(this.#about.controls, {
       say,
       change: (name, given) => asking.change((state) => {
         if (given) state.arguments[name] = given;
         else delete state.arguments[name];
       }),
     });
-    this.foot = new Foot(asking);
+    this.#foot = new Foot(asking);
     this.code = new Code();
-    this.hiding = element("style");
-    this.root = element("div", "bcm-root bcm-panel");
-    attributes(this.root, { role: "form", "aria-label": `explore ${this.about.model}` });
-    this.root.append(
-      this.hiding, this.begin.node, this.begin.notes,
-      row("Prompt", this.template.node, this.templateProblem), this.axisList, this.seeds.node,
-      this.arguments.node, this.foot.node, this.code.node, this.live,
+    this.#hiding = element("style");
+    this.#root = div("bcm-root bcm-panel");
+    attributes(this.#root, { role: "form", "aria-label": `explore ${this.#about.model}` });
+    this.#root.append(
+      this.#hiding, this.#begin.node, this.#begin.notes,
+      row("Prompt", this.#template.node, this.#templateProblem), this.#axisList, this.#seeds.node,
+      this.#arguments.node, this.#foot.node, this.code.node, this.#live,
     );
-    host.append(this.root);
-    this.listen();
-    this.show();
-    this.tell();
-    this.begin.showHistory(model.get("_history") ?? []);
+    host.append(this.#root);
+    this.#listen();
+    this.#show();
+    this.#tell();
+    this.#begin.showHistory(model.get("_history") ?? []);
   }
 
   // --- what comes from elsewhere --------------------------------------------------------------
 
-  listen() {
+  #listen() {
     const { model, asking, ending: { signal } } = this;
-    asking.addEventListener("state", () => this.show(), { signal });
-    asking.addEventListener("away", (event) => this.onAway(/** @type {CustomEvent} */ (event).detail), { signal });
+    asking.addEventListener("state", () => this.#show(), { signal });
+    asking.addEventListener("away", (event) => this.#onAway(/** @type {CustomEvent} */ (event).detail), { signal });
     /** @type {[string, () => void][]} */
     const traits = [
-      ["_summary", () => this.tell()], ["_run", () => this.tell()],
-      ["_history", () => this.begin.showHistory(model.get("_history"))],
-      ["_about", () => this.begin.offer(model.get("_about"))],
+      ["_summary", () => this.#tell()], ["_run", () => this.#tell()],
+      ["_history", () => this.#begin.showHistory(model.get("_history"))],
+      ["_about", () => this.#begin.offer(model.get("_about"))],
     ];
     for (const [name, act] of traits) {
       model.on(`change:${name}`, act);
       on(signal, "abort", () => model.off(`change:${name}`, act));
     }
-    const hear = (/** @type {any} */ content) => this.hear(content);
+    const hear = (/** @type {any} */ content) => this.#hear(content);
     model.on("msg:custom", hear);
     on(signal, "abort", () => model.off("msg:custom", hear));
     const theirs = (/** @type {KeyboardEvent} */ event) =>
       (event.target instanceof HTMLElement && event.target.matches(TYPED) ? notebooksWhileTyping(event) : notebooks(event));
     // Before the document, where Jupyter listens.
-    on(window, "keydown", (event) => guard(event, this.root, theirs), { capture: true, signal });
-    on(this.root, "keydown", (event) => {
+    on(window, "keydown", (event) => guard(event, this.#root, theirs), { capture: true, signal });
+    on(this.#root, "keydown", (event) => {
       if (theirs(event)) {
         // Shift+Enter runs the cell: what was typed goes first.
         if (event.key === "Enter") asking.flush();
         return;
       }
-      if (event.key === "Escape") leave(this.root);
+      if (event.key === "Escape") leave(this.#root);
       event.stopPropagation();
     });
     // Lab puts the host on its page after this: only then is its ground known.
-    const themed = () => theme(this.root, this.host);
-    follow(this.root, signal, { resized: themed, themed });
+    const themed = () => theme(this.#root, this.host);
+    follow(this.#root, signal, { resized: themed, themed });
     themed();
   }
 
   /** @param {string} why nothing comes from Python; "" where it answers */
-  onAway(why) {
-    if (why === this.away) return;
+  #onAway(why) {
+    if (why === this.#away) return;
     // Nobody wants to be told twice of a kernel that is gone.
-    if (why && this.away === GONE) return;
-    this.away = why;
-    this.begin.say(why, Boolean(why));
-    this.foot.acts.hidden = why === GONE;
+    if (why && this.#away === GONE) return;
+    this.#away = why;
+    this.#begin.say(why, Boolean(why));
+    this.#foot.acts.hidden = why === GONE;
   }
 
   /** @param {any} content */
-  hear(content) {
+  #hear(content) {
     this.asking.heard();
-    if (content.kind === "problem") this.begin.say(content.text, true);
+    if (content.kind === "problem") this.#begin.say(content.text, true);
     if (content.kind !== "intent") return;
-    this.begin.intent.select();
-    this.begin.say([content.text, content.note].filter(Boolean).join(" "), false);
+    this.#begin.intent.select();
+    this.#begin.say([content.text, content.note].filter(Boolean).join(" "), false);
   }
 
   // --- what is shown --------------------------------------------------------------------------
 
-  show() {
+  #show() {
     const { state } = this.asking;
     if (!state?.axes) return;
-    this.template.show(state.template);
+    this.#template.show(state.template);
     const slots = slotsOf(state.template);
-    this.showAxes(slots, state);
-    this.arguments.show(state.arguments, slots, this.begin.deckOf(state)?.arguments ?? {});
-    this.seeds.show(state.seeds);
-    this.foot.show(state);
-    this.begin.show(state);
-    this.begin.reserve(slots.some((name) => (state.axes[name] ?? []).some((/** @type {any} */ one) => one[2])));
-    this.root.classList.toggle("bcm-ahead", this.asking.ahead);
-    this.showProblems();
+    this.#showAxes(slots, state);
+    this.#arguments.show(state.arguments, slots, this.#begin.deckOf(state)?.arguments ?? {});
+    this.#seeds.show(state.seeds);
+    this.#foot.show(state);
+    this.#begin.show(state);
+    this.#begin.reserve(slots.some((name) => (state.axes[name] ?? []).some((/** @type {any} */ one) => one[2])));
+    this.#root.classList.toggle("bcm-ahead", this.asking.ahead);
+    this.#showProblems();
   }
 
   /** @param {string[]} slots @param {any} state */
-  showAxes(slots, state) {
-    for (const [name, axis] of this.axes) {
+  #showAxes(slots, state) {
+    for (const [name, axis] of this.#axes) {
       if (!slots.includes(name)) {
         axis.node.remove();
-        this.axes.delete(name);
+        this.#axes.delete(name);
       }
     }
     slots.forEach((name, i) => {
-      const axis = this.axes.get(name) ?? this.makeAxis(name);
+      const axis = this.#axes.get(name) ?? this.#makeAxis(name);
       axis.values.show(state.axes[name] ?? []);
-      if (this.axisList.children[i] !== axis.node) this.axisList.insertBefore(axis.node, this.axisList.children[i] ?? null);
+      if (this.#axisList.children[i] !== axis.node) this.#axisList.insertBefore(axis.node, this.#axisList.children[i] ?? null);
     });
   }
 
   /** @param {string} name */
-  makeAxis(name) {
+  #makeAxis(name) {
     const values = new Values(name, {
-      say: this.say, hint: (note) => this.begin.showHint(note),
+      say: this.say, hint: (note) => this.#begin.showHint(note),
       change: (rows) => this.asking.change((state) => { state.axes[name] = rows; }),
     });
     const complaint = problem();
@@ -161,54 +173,54 @@ export class PanelView {
     node.classList.add("bcm-slotrow");
     node.dataset.slot = name;
     const made = { node, values, problem: complaint };
-    this.axes.set(name, made);
+    this.#axes.set(name, made);
     return made;
   }
 
   /** Say what it costs, and how far the run is. */
-  tell() {
+  #tell() {
     const found = this.model.get("_summary") ?? {};
     const run = this.model.get("_run") ?? {};
-    this.foot.tell(found, run);
+    this.#foot.tell(found, run);
     if (found.code) this.code.code.textContent = found.code;
-    if (this.status !== run.status && run.status) this.say(`the run is ${run.status}`);
-    this.status = run.status;
-    this.hiding.textContent = run.shown ? "" : hidden(this.about.sheet);
-    this.root.classList.toggle("bcm-ahead", this.asking.ahead);
-    this.showProblems();
+    if (this.#status !== run.status && run.status) this.say(`the run is ${run.status}`);
+    this.#status = run.status;
+    this.#hiding.textContent = run.shown ? "" : hidden(this.#about.sheet);
+    this.#root.classList.toggle("bcm-ahead", this.asking.ahead);
+    this.#showProblems();
   }
 
   /** Problems stand where what they name is. */
-  showProblems() {
+  #showProblems() {
     const found = this.model.get("_summary");
     const { state } = this.asking;
     /** @type {Record<string, HTMLElement>} */
-    const places = { prompt: this.templateProblem, seed: this.seeds.problem, seeds: this.seeds.problem, noise: this.seeds.problem };
-    for (const [name, axis] of this.axes) places[name] = axis.problem;
+    const places = { prompt: this.#templateProblem, seed: this.#seeds.problem, seeds: this.#seeds.problem, noise: this.#seeds.problem };
+    for (const [name, axis] of this.#axes) places[name] = axis.problem;
     /** @type {Map<HTMLElement, string[]>} */
-    const said = new Map([...Object.values(places), this.foot.problem].map((node) => [node, []]));
+    const said = new Map([...Object.values(places), this.#foot.problem].map((node) => [node, []]));
     /** @type {Map<string, string>} */
     const arguments_ = new Map();
     /** A slot that was just typed is no mistake yet. @type {string[]} */
     const empty = [];
     for (const { argument, message } of found?.problems ?? []) {
-      const axis = this.axes.get(argument);
-      if (this.arguments.all.has(argument) && !axis) arguments_.set(argument, [arguments_.get(argument), message].filter(Boolean).join(" "));
+      const axis = this.#axes.get(argument);
+      if (this.#arguments.all.has(argument) && !axis) arguments_.set(argument, [arguments_.get(argument), message].filter(Boolean).join(" "));
       else if (axis && !(state.axes[argument] ?? []).length) empty.push(argument);
-      else said.get(places[argument] ?? this.foot.problem)?.push(message);
+      else said.get(places[argument] ?? this.#foot.problem)?.push(message);
     }
     for (const [node, messages] of said) {
       node.textContent = messages.slice(0, 4).join("\n");
       node.hidden = !messages.length;
     }
-    this.arguments.complain(arguments_);
-    this.foot.lack([...new Set(empty)], found?.problems?.length ?? 0);
+    this.#arguments.complain(arguments_);
+    this.#foot.lack([...new Set(empty)], found?.problems?.length ?? 0);
   }
 
   close() {
     this.ending.abort();
     this.asking.flush();
-    this.root.remove();
+    this.#root.remove();
   }
 }
 

@@ -1,6 +1,6 @@
 // One quiet bar for anything long.
 
-import { attributes, element } from "./dom.js";
+import { attributes, div, element } from "./dom.js";
 import { ENDED, theme } from "./page.js";
 import { timeLeft } from "./text.js";
 
@@ -29,11 +29,11 @@ export function words({ done, total, rate, left, status, note }) {
 export default () => ({
   /** @param {{model: any, el: HTMLElement}} context */
   render({ model, el }) {
-    const root = element("div", "bcm-root bcm-quietbar");
+    const root = div("bcm-root bcm-quietbar");
     const label = element("span", "bcm-quietlabel");
     label.dir = "auto";
-    const track = element("div", "bcm-quiettrack");
-    const fill = element("div", "bcm-quietfill");
+    const track = div("bcm-quiettrack");
+    const fill = div("bcm-quietfill");
     track.append(fill);
     attributes(track, { role: "progressbar" });
     const text = element("span", "bcm-quiettext");

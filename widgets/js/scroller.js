@@ -1,6 +1,6 @@
 // The scrolling table: headers that stay, and only as many cells on the page as are seen.
 
-import { attributes, element, on } from "./dom.js";
+import { attributes, div, element, on } from "./dom.js";
 import { chooseAxes, filling, fitting, flow, pivot, reveal, visible } from "./layout.js";
 import { varying } from "./text.js";
 import { Tile } from "./tile.js";
@@ -16,6 +16,28 @@ const LETTER = 6.4;
 let grids = 0;
 
 export class Scroller {
+  #field;
+  #head;
+  current = -1;
+  /** @type {Set<number>} */
+  selected = new Set();
+  /** @type {Map<number, Tile>} */
+  tiles = new Map();
+  /** @type {Map<number, HTMLElement>} */
+  #lines = new Map();
+  /** @type {Map<string, HTMLElement>} places of the table without a cell, by row and column */
+  #holes = new Map();
+  /** @type {Tile[]} */
+  #spare = [];
+  /** @type {string[][]} */
+  #rowLabels = [];
+  /** @type {string[][]} */
+  #columnLabels = [];
+  size = 0;
+  #window = "";
+  asleep = false;
+  #pending = 0;
+
   /**
    * @param {Store} store
    * @param {{rows: () => string[], columns: () => string[], fixed: () => Record<string, string>,
@@ -26,40 +48,21 @@ export class Scroller {
     this.store = store;
     this.options = options;
     this.id = `bcm${++grids}-${Math.random().toString(36).slice(2, 7)}`;
-    this.node = element("div", "bcm-scroll");
+    this.node = div("bcm-scroll");
     this.node.tabIndex = 0;
     attributes(this.node, { role: "grid", "aria-multiselectable": "true" });
-    this.field = element("div", "bcm-field");
-    attributes(this.field, { role: "presentation" });
-    this.head = element("div", "bcm-head");
-    attributes(this.head, { role: "row", "aria-rowindex": "1" });
-    this.field.append(this.head);
-    this.node.append(this.field);
-    this.current = -1;
-    /** @type {Set<number>} */
-    this.selected = new Set();
-    /** @type {Map<number, Tile>} */
-    this.tiles = new Map();
-    /** @type {Map<number, HTMLElement>} */
-    this.lines = new Map();
-    /** @type {Map<string, HTMLElement>} places of the table without a cell, by row and column */
-    this.holes = new Map();
-    /** @type {Tile[]} */
-    this.spare = [];
+    this.#field = div("bcm-field");
+    attributes(this.#field, { role: "presentation" });
+    this.#head = div("bcm-head");
+    attributes(this.#head, { role: "row", "aria-rowindex": "1" });
+    this.#field.append(this.#head);
+    this.node.append(this.#field);
     /** @type {Table} */
     this.table = flow([], 1);
     this.geometry = { width: 120, height: 120, gap: GAP, headWidth: 0, headHeight: 0, rows: 0, columns: 0 };
-    /** @type {string[][]} */
-    this.rowLabels = [];
-    /** @type {string[][]} */
-    this.columnLabels = [];
-    this.size = 0;
-    this.window = "";
-    this.asleep = false;
-    this.pending = 0;
     on(this.node, "scroll", () => {
-      this.pending ||= requestAnimationFrame(() => {
-        this.pending = 0;
+      this.#pending ||= requestAnimationFrame(() => {
+        this.#pending = 0;
         this.fill();
       });
     }, { passive: true });
@@ -78,7 +81,7 @@ export class Scroller {
     if (!room || !store.ready) return;
     const label = chosen.flow ? CAPTION : 0;
     const table = chosen.flow ? null : pivot(store.axes, store.coords, cells, chosen);
-    const heads = table ? this.headSizes(table, room) : { headWidth: 0, headHeight: 0 };
+    const heads = table ? this.#headSizes(table, room) : { headWidth: 0, headHeight: 0 };
     const wide = room - heads.headWidth - 2;
     const size = options.size() || (table
       ? fitting(wide, table.columns.length, GAP)
@@ -90,21 +93,21 @@ export class Scroller {
       rows: this.table.rows.length, columns: this.table.columns.length,
     };
     this.size = size;
-    this.resize();
-    this.drawHead();
-    this.clear();
+    this.#resize();
+    this.#drawHead();
+    this.#clear();
     this.fill();
   }
 
   /** @param {Table} table @param {number} room */
-  headSizes(table, room) {
+  #headSizes(table, room) {
     const name = (/** @type {string[]} */ axes) => axes.join(" · ").length + 2;
     const names = Math.max(name(table.rowAxes), Math.min(26, name(table.columnAxes)));
-    this.rowLabels = varyingRows(table.rows.map((r) => r.labels));
-    this.columnLabels = varyingRows(table.columns.map((c) => c.labels));
-    const longest = Math.max(names, ...this.rowLabels.flat().map((l) => l.length));
+    this.#rowLabels = varyingRows(table.rows.map((r) => r.labels));
+    this.#columnLabels = varyingRows(table.columns.map((c) => c.labels));
+    const longest = Math.max(names, ...this.#rowLabels.flat().map((l) => l.length));
     const headWidth = Math.min(room * 0.32, Math.max(64, Math.min(190, longest * LETTER + 20)));
-    const letters = Math.max(0, ...this.columnLabels.flat().map((l) => l.length));
+    const letters = Math.max(0, ...this.#columnLabels.flat().map((l) => l.length));
     const size = this.options.size() || fitting(room - headWidth, table.columns.length, GAP);
     const lines = letters * LETTER > size ? 2 : 1;
     // The corner names the axes of both sides, a line each.
@@ -112,11 +115,11 @@ export class Scroller {
     return { headWidth: Math.round(headWidth), headHeight };
   }
 
-  resize() {
+  #resize() {
     const { geometry: g } = this;
-    this.field.style.width = `${g.headWidth + g.columns * (g.width + GAP)}px`;
+    this.#field.style.width = `${g.headWidth + g.columns * (g.width + GAP)}px`;
     const full = g.headHeight + g.rows * (g.height + GAP);
-    this.field.style.height = `${full}px`;
+    this.#field.style.height = `${full}px`;
     this.node.style.height = `${Math.min(this.options.height(), full + 14)}px`;
     this.node.style.setProperty("--bcm-width", `${g.width}px`);
     this.node.style.setProperty("--bcm-height", `${g.height}px`);
@@ -131,45 +134,45 @@ export class Scroller {
     });
   }
 
-  drawHead() {
-    this.head.hidden = this.table.flow;
-    const corner = element("div", "bcm-corner");
+  #drawHead() {
+    this.#head.hidden = this.table.flow;
+    const corner = div("bcm-corner");
     attributes(corner, { role: "columnheader" });
     const across = element("span", "bcm-axis", this.table.columnAxes.join(" · ") + " →");
     const down = element("span", "bcm-axis", this.table.rowAxes.join(" · ") + " ↓");
     if (this.table.columnAxes.length) corner.append(across);
     if (this.table.rowAxes.length) corner.append(down);
     corner.title = corner.textContent ?? "";
-    this.head.replaceChildren(corner);
+    this.#head.replaceChildren(corner);
   }
 
-  view() {
+  #view() {
     const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.node;
     return { left: scrollLeft, top: scrollTop, width: clientWidth, height: clientHeight };
   }
 
-  clear() {
-    for (const tile of this.tiles.values()) this.release(tile);
+  #clear() {
+    for (const tile of this.tiles.values()) this.#release(tile);
     this.tiles.clear();
-    for (const line of this.lines.values()) line.remove();
-    this.lines.clear();
-    this.holes.clear();
-    this.window = "";
+    for (const line of this.#lines.values()) line.remove();
+    this.#lines.clear();
+    this.#holes.clear();
+    this.#window = "";
   }
 
   /** @param {Tile} tile */
-  release(tile) {
+  #release(tile) {
     tile.node.remove();
-    if (this.spare.length < 300) this.spare.push(tile);
+    if (this.#spare.length < 300) this.#spare.push(tile);
   }
 
   /** Put on the page what is in the window, and take off what is not. */
   fill() {
     if (!this.store.ready || !this.node.clientWidth) return;
-    const range = visible(this.geometry, this.view());
+    const range = visible(this.geometry, this.#view());
     const now = JSON.stringify(range);
-    if (now === this.window) return;
-    this.window = now;
+    if (now === this.#window) return;
+    this.#window = now;
     /** @type {Set<number>} */
     const wanted = new Set();
     for (let row = range.row0; row < range.row1; row++) {
@@ -181,53 +184,53 @@ export class Scroller {
     for (const [cell, tile] of this.tiles) {
       if (wanted.has(cell)) continue;
       this.tiles.delete(cell);
-      this.release(tile);
+      this.#release(tile);
     }
-    for (const [spot, hole] of this.holes) {
+    for (const [spot, hole] of this.#holes) {
       const [row, column] = spot.split(",").map(Number);
       if (row >= range.row0 && row < range.row1 && column >= range.column0 && column < range.column1) continue;
-      this.holes.delete(spot);
+      this.#holes.delete(spot);
       hole.remove();
     }
-    for (const [row, line] of this.lines) {
+    for (const [row, line] of this.#lines) {
       if (row >= range.row0 && row < range.row1) continue;
-      this.lines.delete(row);
+      this.#lines.delete(row);
       line.remove();
     }
-    for (let row = range.row0; row < range.row1; row++) this.fillRow(row, range.column0, range.column1);
-    this.fillHead(range.column0, range.column1);
+    for (let row = range.row0; row < range.row1; row++) this.#fillRow(row, range.column0, range.column1);
+    this.#fillHead(range.column0, range.column1);
     this.see();
   }
 
   /** @param {number} row @param {number} from @param {number} to */
-  fillRow(row, from, to) {
-    let line = this.lines.get(row);
+  #fillRow(row, from, to) {
+    let line = this.#lines.get(row);
     if (!line) {
-      line = this.makeRow(row);
-      this.lines.set(row, line);
-      this.field.append(line);
+      line = this.#makeRow(row);
+      this.#lines.set(row, line);
+      this.#field.append(line);
     }
     for (let column = from; column < to; column++) {
       const cell = this.table.at(row, column);
-      if (cell < 0) this.fillHole(row, column, line);
+      if (cell < 0) this.#fillHole(row, column, line);
       if (cell < 0 || this.tiles.has(cell)) continue;
-      const tile = this.spare.pop() ?? new Tile(this.store);
+      const tile = this.#spare.pop() ?? new Tile(this.store);
       tile.take(cell, this.labelOf(cell));
       tile.node.id = `${this.id}-${cell}`;
       tile.node.dataset.cell = String(cell);
       tile.node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
       attributes(tile.node, { "aria-colindex": column + (this.table.flow ? 1 : 2) });
-      this.mark(tile);
+      this.#mark(tile);
       this.tiles.set(cell, tile);
       line.append(tile.node);
     }
   }
 
   /** @param {number} row @param {number} column @param {HTMLElement} line */
-  fillHole(row, column, line) {
+  #fillHole(row, column, line) {
     const spot = `${row},${column}`;
-    if (!this.store.fills || this.table.flow || this.holes.has(spot) || !this.missing(row, column)) return;
-    const hole = element("div", "bcm-hole");
+    if (!this.store.fills || this.table.flow || this.#holes.has(spot) || !this.missing(row, column)) return;
+    const hole = div("bcm-hole");
     attributes(hole, {
       role: "gridcell",
       "aria-label": "empty; press to make it",
@@ -236,7 +239,7 @@ export class Scroller {
     hole.title = "make this clip";
     hole.dataset.spot = spot;
     hole.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
-    this.holes.set(spot, hole);
+    this.#holes.set(spot, hole);
     line.append(hole);
   }
 
@@ -267,40 +270,40 @@ export class Scroller {
   }
 
   /** @param {number} row */
-  makeRow(row) {
-    const line = element("div", "bcm-row");
+  #makeRow(row) {
+    const line = div("bcm-row");
     attributes(line, { role: "row", "aria-rowindex": row + (this.table.flow ? 1 : 2) });
     line.style.top = `${this.geometry.headHeight + row * (this.geometry.height + GAP)}px`;
     if (this.table.flow) return line;
-    const head = element("div", "bcm-rowhead");
+    const head = div("bcm-rowhead");
     attributes(head, { role: "rowheader" });
     const { titles } = this.table.rows[row];
     head.title = titles.join("\n");
-    labelLines(head, this.rowLabels[row], titles);
+    labelLines(head, this.#rowLabels[row], titles);
     line.append(head);
     return line;
   }
 
   /** @param {number} from @param {number} to */
-  fillHead(from, to) {
+  #fillHead(from, to) {
     if (this.table.flow) return;
-    const corner = /** @type {HTMLElement} */ (this.head.firstElementChild);
+    const corner = /** @type {HTMLElement} */ (this.#head.firstElementChild);
     const heads = [];
     for (let column = from; column < to; column++) {
-      const head = element("div", "bcm-colhead");
+      const head = div("bcm-colhead");
       attributes(head, { role: "columnheader", "aria-colindex": column + 2 });
       head.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
       const { titles } = this.table.columns[column];
       head.title = titles.join("\n");
-      labelLines(head, this.columnLabels[column], titles);
+      labelLines(head, this.#columnLabels[column], titles);
       heads.push(head);
     }
-    this.head.replaceChildren(corner, ...heads);
+    this.#head.replaceChildren(corner, ...heads);
   }
 
   /** Say which cells are in sight, as one reads; what is just outside comes last. */
   see() {
-    const range = visible(this.geometry, this.view(), 0);
+    const range = visible(this.geometry, this.#view(), 0);
     const rank = (/** @type {number} */ cell) => {
       const [row, column] = /** @type {[number, number]} */ (this.table.place(cell));
       const inside = row >= range.row0 && row < range.row1
@@ -327,7 +330,7 @@ export class Scroller {
   }
 
   /** @param {Tile} tile */
-  mark(tile) {
+  #mark(tile) {
     const selected = this.selected.has(tile.cell);
     tile.node.classList.toggle("bcm-current", tile.cell === this.current);
     tile.node.classList.toggle("bcm-selected", selected);
@@ -336,7 +339,7 @@ export class Scroller {
 
   /** Show which cell is current and which are selected. */
   markAll() {
-    for (const tile of this.tiles.values()) this.mark(tile);
+    for (const tile of this.tiles.values()) this.#mark(tile);
     const there = this.tiles.has(this.current);
     if (there) this.node.setAttribute("aria-activedescendant", `${this.id}-${this.current}`);
     else this.node.removeAttribute("aria-activedescendant");
@@ -346,7 +349,7 @@ export class Scroller {
   reveal(cell) {
     const place = this.table.place(cell);
     if (!place) return;
-    const { left, top } = reveal(this.geometry, this.view(), ...place);
+    const { left, top } = reveal(this.geometry, this.#view(), ...place);
     this.node.scrollLeft = left;
     this.node.scrollTop = top;
     this.fill();

@@ -1,6 +1,6 @@
 // One clip, large: its mp4 in step with the clock, and the frames of its sheet until that is there.
 
-import { element, on } from "./dom.js";
+import { div, element, on } from "./dom.js";
 import { frameAt } from "./clock.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -25,40 +25,45 @@ export function apart(now, target, length) {
 }
 
 export class Stage {
+  cell = -1;
+  fps = 8;
+  #shown = "";
+  #url = "";
+  /** What is wrong with the file, as Python says it. */
+  problem = "";
+  #canvas;
+  #context;
+  #note;
+  /** @type {HTMLVideoElement | null} */
+  video = null;
+  #store;
+
   /** @param {Store} store */
   constructor(store) {
-    this.store = store;
-    this.cell = -1;
-    this.fps = 8;
-    this.shown = "";
-    this.url = "";
-    /** What is wrong with the file, as Python says it. */
-    this.problem = "";
-    this.node = element("div", "bcm-stage");
-    this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-still"));
-    this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    this.note = element("p", "bcm-stagenote");
-    this.node.append(this.canvas, this.note);
-    /** @type {HTMLVideoElement | null} */
-    this.video = null;
+    this.#store = store;
+    this.node = div("bcm-stage");
+    this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-still"));
+    this.#context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
+    this.#note = element("p", "bcm-stagenote");
+    this.node.append(this.#canvas, this.#note);
   }
 
   /** @param {number} cell */
   show(cell) {
     this.drop();
     this.cell = cell;
-    this.shown = "";
+    this.#shown = "";
     this.problem = "";
-    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.canvas.hidden = false;
+    this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
+    this.#canvas.hidden = false;
     this.refresh();
   }
 
   refresh() {
-    const state = this.store.cells.get(this.cell);
-    const problem = (state?.status === "failed" ? state.error : this.store.items.get(this.cell)?.problem) || this.problem;
-    this.note.textContent = problem || (WORDS[state?.status ?? ""] ?? "");
-    this.note.classList.toggle("bcm-bad", Boolean(problem));
+    const state = this.#store.cells.get(this.cell);
+    const problem = (state?.status === "failed" ? state.error : this.#store.items.get(this.cell)?.problem) || this.problem;
+    this.#note.textContent = problem || (WORDS[state?.status ?? ""] ?? "");
+    this.#note.classList.toggle("bcm-bad", Boolean(problem));
   }
 
   /** @param {{i: number, data: Blob}} mp4 @param {() => void} ready */
@@ -70,17 +75,17 @@ export class Stage {
     video.tabIndex = -1;
     // The sheet stays until the first frame is there, and for good where there is no codec.
     on(video, "loadeddata", () => {
-      this.canvas.hidden = true;
+      this.#canvas.hidden = true;
       video.classList.add("bcm-there");
       ready();
     });
     on(video, "error", () => {
       if (this.video !== video) return;
       this.drop();
-      this.note.textContent = "This page can't play H.264; these are the frames of the sheet.";
+      this.#note.textContent = "This page can't play H.264; these are the frames of the sheet.";
     });
-    this.url = URL.createObjectURL(mp4.data);
-    video.src = this.url;
+    this.#url = URL.createObjectURL(mp4.data);
+    video.src = this.#url;
     this.video = video;
     this.node.append(video);
   }
@@ -94,9 +99,9 @@ export class Stage {
       video.load();
       video.remove();
     }
-    if (this.url) URL.revokeObjectURL(this.url);
-    this.url = "";
-    this.canvas.hidden = false;
+    if (this.#url) URL.revokeObjectURL(this.#url);
+    this.#url = "";
+    this.#canvas.hidden = false;
   }
 
   /**
@@ -106,12 +111,12 @@ export class Stage {
    */
   paint(seconds, playing, speed) {
     const { video } = this;
-    if (video?.classList.contains("bcm-there") && video.duration > 0) this.follow(video, seconds, playing, speed);
-    else this.paintSheet(seconds);
+    if (video?.classList.contains("bcm-there") && video.duration > 0) this.#follow(video, seconds, playing, speed);
+    else this.#paintSheet(seconds);
   }
 
   /** @param {HTMLVideoElement} video @param {number} seconds @param {boolean} playing @param {number} speed */
-  follow(video, seconds, playing, speed) {
+  #follow(video, seconds, playing, speed) {
     const { duration } = video;
     const at = ((seconds % duration) + duration) % duration;
     if (playing) {
@@ -129,17 +134,17 @@ export class Stage {
   }
 
   /** @param {number} seconds */
-  paintSheet(seconds) {
-    const picture = this.store.picture(this.cell);
+  #paintSheet(seconds) {
+    const picture = this.#store.picture(this.cell);
     if (!picture) return;
     const { image, sheet } = picture;
     const frame = frameAt(sheet, seconds, null);
     const shown = `${sheet.width}x${sheet.height}:${frame}:${picture.preview}`;
-    if (shown === this.shown && !picture.preview) return;
-    this.shown = shown;
-    this.canvas.width = sheet.width;
-    this.canvas.height = sheet.height;
-    this.context.drawImage(
+    if (shown === this.#shown && !picture.preview) return;
+    this.#shown = shown;
+    this.#canvas.width = sheet.width;
+    this.#canvas.height = sheet.height;
+    this.#context.drawImage(
       image, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
     );
   }

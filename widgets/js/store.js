@@ -39,64 +39,65 @@ const UNMARKED = /** @type {Mark} */ (Object.freeze({ stars: 0, rejected: false,
 /** Events: "cells" (all new), "cell" (detail: index), "marks" and "columns" (others may suit a
  * filter now), "run", "problem" (detail: text), "detail" (detail: message), "mp4" (detail: index). */
 export class Store extends EventTarget {
+  /** Device pixels of the widest cell on the page: no sheet is kept much larger. */
+  pixels = 160;
+  /** @type {import("./layout.js").Axis[]} */
+  axes = [];
+  total = 0;
+  title = "";
+  model = "";
+  token = "";
+  aspect = 1;
+  live = false;
+  /** Whether empty places can be made. */
+  fills = false;
+  /** @type {Set<string>} coordinates that have a cell */
+  taken = new Set();
+  /** Whether its clips are not finished. */
+  drafts = false;
+  ready = false;
+  /** @type {RunFacts | null} */
+  run = null;
+  /** @type {Map<number, Cell>} */
+  cells = new Map();
+  /** @type {Map<number, Item>} */
+  items = new Map();
+  /** @type {Map<number, Mark>} */
+  marks = new Map();
+  /** @type {Map<number, Picture>} */
+  #previews = new Map();
+  /** @type {Map<string, number[]>} visible cells of each view */
+  #views = new Map();
+  /** @type {Set<number>} */
+  #seen = new Set();
+  /** @type {Map<number, number>} when a cell's clip was asked for */
+  #asked = new Map();
+  /** @type {number[]} */
+  #toDecode = [];
+  #decoding = 0;
+  /** @type {ReturnType<typeof setTimeout> | null} */
+  #asking = null;
+  /** What was last said to be visible. */
+  #said = "";
+  /** Beats since Python was last heard. */
+  #silent = 0;
+  /** Why nothing comes from Python, a sentence; "" while it answers. */
+  away = "";
+  closed = false;
+
   /** @param {Wires} wires */
   constructor(wires) {
     super();
     this.wires = wires;
     this.client = `v${Math.random().toString(36).slice(2)}`;
     this.decode = wires.decode ?? decode;
-    /** Device pixels of the widest cell on the page: no sheet is kept much larger. */
-    this.pixels = 160;
-    /** @type {import("./layout.js").Axis[]} */
-    this.axes = [];
     this.coords = new Int32Array(0);
-    this.total = 0;
-    this.title = "";
-    this.model = "";
-    this.token = "";
-    this.aspect = 1;
-    this.live = false;
-    /** Whether empty places can be made. */
-    this.fills = false;
-    /** @type {Set<string>} coordinates that have a cell */
-    this.taken = new Set();
-    /** Whether its clips are not finished. */
-    this.drafts = false;
-    this.ready = false;
-    /** @type {RunFacts | null} */
-    this.run = null;
-    /** @type {Map<number, Cell>} */
-    this.cells = new Map();
-    /** @type {Map<number, Item>} */
-    this.items = new Map();
-    /** @type {Map<number, Mark>} */
-    this.marks = new Map();
     this.columns = new Columns(this);
-    /** @type {Map<number, Picture>} */
-    this.previews = new Map();
-    /** @type {Map<string, number[]>} visible cells of each view */
-    this.views = new Map();
-    /** @type {Set<number>} */
-    this.seen = new Set();
     /** @type {Lru<Picture>} */
-    this.pictures = new Lru(DECODED_BYTES, (p) => p.image.close(), (i) => this.seen.has(i));
+    this.pictures = new Lru(DECODED_BYTES, (p) => p.image.close(), (i) => this.#seen.has(i));
     /** @type {Lru<{data: Blob, sheet: Sheet}>} */
     this.encoded = new Lru(ENCODED_BYTES);
-    /** @type {Map<number, number>} when a cell's clip was asked for */
-    this.asked = new Map();
-    /** @type {number[]} */
-    this.toDecode = [];
-    this.decoding = 0;
     this.details = new Details(this);
-    /** @type {ReturnType<typeof setTimeout> | null} */
-    this.asking = null;
-    /** What was last said to be visible. */
-    this.said = "";
-    /** Beats since Python was last heard. */
-    this.silent = 0;
-    /** Why nothing comes from Python, a sentence; "" while it answers. */
-    this.away = "";
-    this.closed = false;
     this.timer = setInterval(() => this.beat(), PING);
   }
 
@@ -111,7 +112,7 @@ export class Store extends EventTarget {
     try {
       this.wires.send({ ...content, client: this.client });
     } catch {
-      this.become(GONE);
+      this.#become(GONE);
     }
   }
 
@@ -121,15 +122,15 @@ export class Store extends EventTarget {
 
   /** Tell Python that somebody still looks; ask again for what never came. */
   beat() {
-    if (!this.views.size) return;
-    if (this.ready && ++this.silent > UNHEARD) this.become(this.away || SILENT);
+    if (!this.#views.size) return;
+    if (this.ready && ++this.#silent > UNHEARD) this.#become(this.away || SILENT);
     if (!this.ready) this.hello();
-    else this.say({ kind: "ping", awake: this.awake() });
+    else this.say({ kind: "ping", awake: this.#awake() });
     this.ask();
   }
 
   /** @param {string} away why nothing comes from Python; "" where it answers */
-  become(away) {
+  #become(away) {
     if (away === this.away) return;
     this.away = away;
     this.tell("away");
@@ -137,7 +138,7 @@ export class Store extends EventTarget {
 
   /** The host says that the kernel is gone. An answer takes that back. */
   onEnded() {
-    this.become(GONE);
+    this.#become(GONE);
     this.hello();
   }
 
@@ -148,8 +149,8 @@ export class Store extends EventTarget {
     return lost;
   }
 
-  awake() {
-    return [...this.views.values()].some((cells) => cells.length > 0) && !document.hidden;
+  #awake() {
+    return [...this.#views.values()].some((cells) => cells.length > 0) && !document.hidden;
   }
 
   // --- what views ask for ---------------------------------------------------------------------
@@ -161,45 +162,45 @@ export class Store extends EventTarget {
    * @param {number} pixels device pixels across a cell
    */
   see(view, cells, pixels = this.pixels) {
-    this.views.set(view, cells);
-    this.seen = new Set([...this.views.values()].flat());
+    this.#views.set(view, cells);
+    this.#seen = new Set([...this.#views.values()].flat());
     this.pixels = pixels;
     for (const cell of cells) {
       const sheet = this.encoded.get(cell)?.sheet;
       const now = this.pictures.get(cell)?.sheet.width ?? 0;
-      if (sheet && now < reduced(sheet, pixels).width) this.queueDecode(cell);
+      if (sheet && now < reduced(sheet, pixels).width) this.#queueDecode(cell);
     }
     this.askSoon();
   }
 
   /** @param {string} view */
   leave(view) {
-    this.views.delete(view);
-    this.seen = new Set([...this.views.values()].flat());
-    if (!this.views.size) this.say({ kind: "bye" });
+    this.#views.delete(view);
+    this.#seen = new Set([...this.#views.values()].flat());
+    if (!this.#views.size) this.say({ kind: "bye" });
   }
 
   askSoon() {
-    this.asking ??= setTimeout(() => {
-      this.asking = null;
+    this.#asking ??= setTimeout(() => {
+      this.#asking = null;
       this.ask();
     }, 40);
   }
 
   ask() {
-    if (!this.ready || !this.views.size) return;
+    if (!this.ready || !this.#views.size) return;
     const now = performance.now();
-    const visible = [...this.seen].slice(0, MOST_WISHES);
+    const visible = [...this.#seen].slice(0, MOST_WISHES);
     const lacking = visible.filter((i) => this.made(i) && !this.has(i) && !this.items.get(i)?.problem);
-    const want = lacking.filter((i) => now - (this.asked.get(i) ?? -Infinity) > ASK_AGAIN);
+    const want = lacking.filter((i) => now - (this.#asked.get(i) ?? -Infinity) > ASK_AGAIN);
     // What was scrolled away is not wanted any more: only what Python now has to send.
-    const waiting = lacking.filter((i) => this.asked.has(i) && !want.includes(i));
-    for (const i of [...this.asked.keys()]) if (!this.seen.has(i)) this.asked.delete(i);
-    for (const i of want) this.asked.set(i, now);
-    const awake = this.awake();
+    const waiting = lacking.filter((i) => this.#asked.has(i) && !want.includes(i));
+    for (const i of [...this.#asked.keys()]) if (!this.#seen.has(i)) this.#asked.delete(i);
+    for (const i of want) this.#asked.set(i, now);
+    const awake = this.#awake();
     const sight = JSON.stringify([visible, awake]);
-    if (!want.length && sight === this.said) return;
-    this.said = sight;
+    if (!want.length && sight === this.#said) return;
+    this.#said = sight;
     this.say({ kind: "see", visible, want: [...want, ...waiting], awake, pixels: Math.ceil(this.pixels) });
   }
 
@@ -222,7 +223,7 @@ export class Store extends EventTarget {
    * @returns {Picture | undefined}
    */
   picture(cell) {
-    return this.pictures.get(cell) ?? this.previews.get(cell);
+    return this.pictures.get(cell) ?? this.#previews.get(cell);
   }
 
   /**
@@ -273,21 +274,21 @@ export class Store extends EventTarget {
   hear(content, buffers) {
     if (this.closed || (content.to && content.to !== this.client)) return;
     // What was told meanwhile may be lost.
-    if (this.silent > UNHEARD) this.hello();
-    this.silent = 0;
-    this.become("");
+    if (this.#silent > UNHEARD) this.hello();
+    this.#silent = 0;
+    this.#become("");
     /** @type {Record<string, () => void>} */
     const handlers = {
-      cells: () => this.onCells(content, buffers), state: () => this.onState(content, buffers),
-      sheets: () => this.onSheets(content, buffers), marks: () => this.onMarks(content),
-      columns: () => this.onColumns(content, buffers), detail: () => this.details.onDetail(content),
+      cells: () => this.#onCells(content, buffers), state: () => this.#onState(content, buffers),
+      sheets: () => this.#onSheets(content, buffers), marks: () => this.#onMarks(content),
+      columns: () => this.#onColumns(content, buffers), detail: () => this.details.onDetail(content),
       mp4: () => this.details.onMp4(content, buffers), problem: () => this.tell("problem", content.text),
     };
     handlers[content.kind]?.();
   }
 
   /** @param {any} content @param {DataView[]} buffers */
-  onCells(content, buffers) {
+  #onCells(content, buffers) {
     const same = [content.token, content.keeps].includes(this.token);
     const data = buffers[0];
     // Copied, because the view into the message need not be aligned.
@@ -297,12 +298,12 @@ export class Store extends EventTarget {
     );
     const { axes, total, title, model, token, aspect, live, drafts, fills } = content;
     Object.assign(this, { axes, total, title, model, token, aspect, live, drafts, fills });
-    this.taken = new Set(fills ? this.everyPlace() : []);
+    this.taken = new Set(fills ? this.#everyPlace() : []);
     this.cells.clear();
     if (!live) this.run = null;
     if (!same) this.forget();
-    this.asked.clear();
-    this.said = "";
+    this.#asked.clear();
+    this.#said = "";
     this.ready = true;
     this.columns.forget();
     this.tell("cells");
@@ -310,7 +311,7 @@ export class Store extends EventTarget {
   }
 
   /** The coordinates of each cell, as texts. */
-  everyPlace() {
+  #everyPlace() {
     const wide = this.axes.length;
     return Array.from({ length: this.total }, (_, cell) =>
       String([...this.coords.subarray(cell * wide, (cell + 1) * wide)]));
@@ -322,39 +323,39 @@ export class Store extends EventTarget {
     this.details.forget();
     this.pictures.clear();
     this.encoded.clear();
-    for (const picture of this.previews.values()) picture.image.close();
-    this.previews.clear();
+    for (const picture of this.#previews.values()) picture.image.close();
+    this.#previews.clear();
   }
 
   /** @param {any} content @param {DataView[]} buffers */
-  onState(content, buffers) {
+  #onState(content, buffers) {
     this.run = content.run;
     let news = false;
     for (const [index, status, step, steps, error, seconds] of content.cells) {
       this.cells.set(index, { status, step, steps, error, seconds });
-      if (status !== "running" && status !== "done") this.dropPreview(index);
-      if (this.seen.has(index)) {
+      if (status !== "running" && status !== "done") this.#dropPreview(index);
+      if (this.#seen.has(index)) {
         this.tell("cell", index);
         news ||= this.made(index);
       }
     }
     content.previews.forEach((/** @type {[number, number]} */ [index, frames], /** @type {number} */ n) =>
-      this.showPreview(index, frames, buffers[n]));
+      this.#showPreview(index, frames, buffers[n]));
     this.tell("run");
     if (news) this.askSoon();
   }
 
   /** @param {number} index @param {number} frames @param {DataView} data */
-  async showPreview(index, frames, data) {
+  async #showPreview(index, frames, data) {
     try {
       const image = await this.decode(blob(data));
       if (this.cells.get(index)?.status !== "running" || this.pictures.has(index)) {
         image.close();
         return;
       }
-      this.dropPreview(index);
+      this.#dropPreview(index);
       const sheet = { frames, width: image.width / frames, height: image.height, count: frames, fps: 8 };
-      this.previews.set(index, { image, sheet, preview: true });
+      this.#previews.set(index, { image, sheet, preview: true });
       this.tell("cell", index);
     } catch {
       // A preview that can't be decoded is followed by another one.
@@ -362,45 +363,45 @@ export class Store extends EventTarget {
   }
 
   /** @param {number} index */
-  dropPreview(index) {
-    this.previews.get(index)?.image.close();
-    this.previews.delete(index);
+  #dropPreview(index) {
+    this.#previews.get(index)?.image.close();
+    this.#previews.delete(index);
   }
 
   /** @param {any} content @param {DataView[]} buffers */
-  onSheets(content, buffers) {
+  #onSheets(content, buffers) {
     this.say({ kind: "ack", id: content.id });
     for (const { i, sheet, fps, frames, stars, rejected, tags, ...item } of content.items) {
       this.items.set(i, item);
       if (stars !== undefined) this.marks.set(i, { stars, rejected, tags: tags ?? [] });
-      this.asked.delete(i);
+      this.#asked.delete(i);
       if (sheet) {
         const { at, ...size } = sheet;
         // A view would keep the whole message in memory; a blob keeps its own bytes, elsewhere.
         const data = blob(buffers[at]);
         this.encoded.set(i, { data, sheet: { ...size, fps, count: frames } }, data.size);
-        if (this.seen.has(i)) this.queueDecode(i);
+        if (this.#seen.has(i)) this.#queueDecode(i);
       }
       this.tell("cell", i);
     }
   }
 
   /** @param {number} index */
-  queueDecode(index) {
-    if (!this.toDecode.includes(index)) this.toDecode.push(index);
-    this.decodeNext();
+  #queueDecode(index) {
+    if (!this.#toDecode.includes(index)) this.#toDecode.push(index);
+    this.#decodeNext();
   }
 
-  async decodeNext() {
-    if (this.decoding >= DECODERS || this.closed) return;
-    const index = this.toDecode.shift();
+  async #decodeNext() {
+    if (this.#decoding >= DECODERS || this.closed) return;
+    const index = this.#toDecode.shift();
     if (index === undefined) return;
     const found = this.encoded.get(index);
-    if (!found || !this.seen.has(index)) {
-      this.decodeNext();
+    if (!found || !this.#seen.has(index)) {
+      this.#decodeNext();
       return;
     }
-    this.decoding++;
+    this.#decoding++;
     try {
       const sheet = reduced(found.sheet, this.pixels);
       const smaller = sheet.width < found.sheet.width;
@@ -412,18 +413,18 @@ export class Store extends EventTarget {
       this.pictures.set(
         index, { image, sheet, preview: false }, image.width * image.height * 4,
       );
-      this.dropPreview(index);
+      this.#dropPreview(index);
     } catch {
       this.items.set(index, { ...this.items.get(index), problem: "This clip's sheet is damaged." });
     } finally {
-      this.decoding--;
+      this.#decoding--;
       this.tell("cell", index);
-      this.decodeNext();
+      this.#decodeNext();
     }
   }
 
   /** @param {any} content */
-  onMarks(content) {
+  #onMarks(content) {
     for (const [index, stars, rejected, tags] of content.cells) {
       this.marks.set(index, { stars, rejected, tags });
       this.tell("cell", index);
@@ -432,7 +433,7 @@ export class Store extends EventTarget {
   }
 
   /** @param {any} content @param {DataView[]} buffers */
-  onColumns(content, buffers) {
+  #onColumns(content, buffers) {
     this.columns.hear(content, buffers);
     this.tell("columns");
   }
@@ -441,7 +442,7 @@ export class Store extends EventTarget {
     this.say({ kind: "bye" });
     this.closed = true;
     clearInterval(this.timer);
-    if (this.asking) clearTimeout(this.asking);
+    if (this.#asking) clearTimeout(this.#asking);
     this.forget();
   }
 }

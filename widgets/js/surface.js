@@ -1,6 +1,6 @@
 // What every surface of clips has: its root, its talk with store and model, and words for people.
 
-import { attributes, element, on } from "./dom.js";
+import { attributes, div, element, on } from "./dom.js";
 import { guard } from "./keys.js";
 import { calm, follow, standIn, theme } from "./page.js";
 
@@ -9,6 +9,12 @@ import { calm, follow, standIn, theme } from "./page.js";
 let surfaces = 0;
 
 export class Surface {
+  ending = new AbortController();
+  #wide = 0;
+  /** @type {number | undefined} */
+  #laying;
+  #away;
+
   /**
    * @param {Store} store
    * @param {any} model
@@ -19,23 +25,19 @@ export class Surface {
     this.model = model;
     this.host = host;
     this.name = `view${++surfaces}`;
-    this.ending = new AbortController();
-    this.wide = 0;
     this.calm = calm();
-    this.root = element("div", "bcm-root");
-    this.live = element("div", "bcm-hidden");
+    this.root = div("bcm-root");
+    this.live = div("bcm-hidden");
     attributes(this.live, { "aria-live": "polite" });
-    this.toast = element("div", "bcm-toast");
+    this.toast = div("bcm-toast");
     attributes(this.toast, { role: "alert" });
     this.toast.hidden = true;
-    /** @type {number | undefined} */
-    this.laying = undefined;
-    this.away = element("p", "bcm-away");
-    attributes(this.away, { role: "status" });
-    this.away.hidden = true;
-    this.root.append(this.away);
+    this.#away = element("p", "bcm-away");
+    attributes(this.#away, { role: "status" });
+    this.#away.hidden = true;
+    this.root.append(this.#away);
     host.append(this.root);
-    this.hear({ away: () => this.showAway() });
+    this.hear({ away: () => this.#showAway() });
     standIn(this.root, model.get("_sheet"), store, this.ending.signal);
     theme(this.root, host);
     // Before the document, where Jupyter listens.
@@ -52,9 +54,9 @@ export class Surface {
   }
 
   /** Say why nothing comes from Python, for as long as that is so. */
-  showAway() {
-    this.away.textContent = this.store.away;
-    this.away.hidden = !this.store.away;
+  #showAway() {
+    this.#away.textContent = this.store.away;
+    this.#away.hidden = !this.store.away;
   }
 
   /** Be told of values that change. @param {Record<string, () => void>} acts by trait */
@@ -76,8 +78,8 @@ export class Surface {
         // Lab puts the host on its page after this was made: only then is its ground known.
         theme(this.root, this.host);
         const wide = this.root.clientWidth;
-        resized(Boolean(wide) && wide !== this.wide);
-        this.wide = wide;
+        resized(Boolean(wide) && wide !== this.#wide);
+        this.#wide = wide;
       },
       seen, themed: () => theme(this.root, this.host),
     });
@@ -85,8 +87,8 @@ export class Surface {
 
   /** Lay out anew, once for all that changes together. */
   relayoutSoon() {
-    this.laying ??= requestAnimationFrame(() => {
-      this.laying = undefined;
+    this.#laying ??= requestAnimationFrame(() => {
+      this.#laying = undefined;
       this.relayout();
     });
   }
@@ -127,7 +129,7 @@ export class Surface {
   close() {
     this.ending.abort();
     clearTimeout(this.quiet);
-    if (this.laying !== undefined) cancelAnimationFrame(this.laying);
+    if (this.#laying !== undefined) cancelAnimationFrame(this.#laying);
     this.store.leave(this.name);
     this.root.remove();
   }

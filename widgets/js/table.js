@@ -2,7 +2,7 @@
 
 import { Clock } from "./clock.js";
 import { choose } from "./choice.js";
-import { attributes, button, element, on, starRow } from "./dom.js";
+import { attributes, button, div, element, focus, on, starRow } from "./dom.js";
 import { Find } from "./find.js";
 import { PLUS } from "./icons.js";
 import { notebooks } from "./keys.js";
@@ -29,6 +29,24 @@ export function told(name, value) {
 }
 
 export class Table extends Surface {
+  /** @type {number[]} */
+  choice = [];
+  /** @type {Map<number, Line>} by place in the table */
+  #lines = new Map();
+  /** @type {Set<number>} */
+  #selected;
+  #asleep = false;
+  /** @type {number | undefined} */
+  #pending;
+  #node;
+  #head;
+  #field;
+  #nothing;
+  #clock = new Clock();
+  #find;
+  #count;
+  #chosen;
+
   /**
    * @param {Store} store
    * @param {any} model
@@ -36,55 +54,44 @@ export class Table extends Surface {
    */
   constructor(store, model, host) {
     super(store, model, host);
-    /** @type {number[]} */
-    this.choice = [];
-    /** @type {Map<number, Line>} by place in the table */
-    this.lines = new Map();
-    /** @type {Set<number>} */
-    this.selected = new Set(model.get("_selected"));
-    this.asleep = false;
-    /** @type {number | undefined} */
-    this.pending = undefined;
+    this.#selected = new Set(model.get("_selected"));
     const root = () => this.root;
-    this.find = new Find(store, {
+    this.#find = new Find(store, {
       filter: () => model.get("filter"), sort: () => model.get("sort"), root,
-      set: (name, value) => this.save(name, value), leave: () => this.node.focus({ preventScroll: true }),
+      set: (name, value) => this.save(name, value), leave: () => focus(this.#node),
     });
-    this.count = element("span", "bcm-count");
-    this.chosen = button(PLUS, "columns", () => this.openColumns(), "Columns");
-    attributes(this.chosen, { "aria-haspopup": "menu" });
-    this.find.node.append(this.chosen);
-    const tools = element("div", "bcm-tools");
-    tools.append(this.count, this.find.node);
-    this.node = element("div", "bcm-scroll bcm-tablescroll");
-    this.node.tabIndex = 0;
-    attributes(this.node, { role: "grid", "aria-multiselectable": "true", "aria-label": "clips" });
-    this.head = element("div", "bcm-tablehead");
-    attributes(this.head, { role: "row" });
-    this.field = element("div", "bcm-field");
-    attributes(this.field, { role: "presentation" });
-    this.node.append(this.head, this.field);
-    this.nothing = element("p", "bcm-nothing");
-    const body = element("div", "bcm-body");
-    body.append(this.node, this.nothing, this.toast);
+    this.#count = element("span", "bcm-count");
+    this.#chosen = button(PLUS, "columns", () => this.#openColumns(), "Columns");
+    attributes(this.#chosen, { "aria-haspopup": "menu" });
+    this.#find.node.append(this.#chosen);
+    const tools = div("bcm-tools", this.#count, this.#find.node);
+    this.#node = div("bcm-scroll bcm-tablescroll");
+    this.#node.tabIndex = 0;
+    attributes(this.#node, { role: "grid", "aria-multiselectable": "true", "aria-label": "clips" });
+    this.#head = div("bcm-tablehead");
+    attributes(this.#head, { role: "row" });
+    this.#field = div("bcm-field");
+    attributes(this.#field, { role: "presentation" });
+    this.#node.append(this.#head, this.#field);
+    this.#nothing = element("p", "bcm-nothing");
+    const body = div("bcm-body", this.#node, this.#nothing, this.toast);
     this.root.append(tools, body, this.live);
-    this.clock = new Clock();
-    this.clock.painters.add((seconds) => {
-      for (const line of this.lines.values()) line.tile.paint(seconds);
+    this.#clock.painters.add((seconds) => {
+      for (const line of this.#lines.values()) line.tile.paint(seconds);
     });
-    this.listen();
-    this.watch((changed) => (changed ? this.relayout() : this.fill()), (seen) => {
-      this.asleep = !seen;
-      this.clock.sleep(!seen);
-      for (const line of this.lines.values()) line.tile.forget();
+    this.#listen();
+    this.watch((changed) => (changed ? this.relayout() : this.#fill()), (seen) => {
+      this.#asleep = !seen;
+      this.#clock.sleep(!seen);
+      for (const line of this.#lines.values()) line.tile.forget();
       this.see();
     });
     store.columns.want();
     this.relayout();
-    this.clock.play(!this.calm);
+    this.#clock.play(!this.calm);
   }
 
-  listen() {
+  #listen() {
     const { store, model } = this;
     const relayout = () => this.relayoutSoon();
     this.hear({
@@ -93,35 +100,35 @@ export class Table extends Surface {
         this.relayout();
       },
       cell: (cell) => {
-        for (const line of this.lines.values()) if (line.cell === cell) line.refresh();
-        this.clock.wake();
+        for (const line of this.#lines.values()) if (line.cell === cell) line.refresh();
+        this.#clock.wake();
       },
-      marks: relayout, columns: relayout, run: () => this.tell(), problem: (text) => this.complain(text),
+      marks: relayout, columns: relayout, run: () => this.#tell(), problem: (text) => this.complain(text),
     });
     this.heed({
       filter: relayout, sort: relayout, columns: relayout, height: relayout,
-      _current: () => this.goTo(model.get("_current"), false),
+      _current: () => this.#goTo(model.get("_current"), false),
       _selected: () => {
-        this.selected = new Set(model.get("_selected"));
-        this.markAll();
+        this.#selected = new Set(model.get("_selected"));
+        this.#markAll();
       },
     });
-    on(this.node, "scroll", () => {
-      this.pending ??= requestAnimationFrame(() => {
-        this.pending = undefined;
-        this.fill();
+    on(this.#node, "scroll", () => {
+      this.#pending ??= requestAnimationFrame(() => {
+        this.#pending = undefined;
+        this.#fill();
       });
     }, { passive: true });
-    on(this.root, "keydown", (event) => this.onKey(event));
-    on(this.node, "click", (event) => this.onClick(event));
+    on(this.root, "keydown", (event) => this.#onKey(event));
+    on(this.#node, "click", (event) => this.#onClick(event));
   }
 
-  get current() {
+  get #current() {
     return this.model.get("_current");
   }
 
   /** The columns that are shown: those that were asked for, or what tells clips apart. */
-  names() {
+  #names() {
     const asked = this.model.get("columns");
     if (asked.length) return asked;
     const axes = this.store.axes.filter((axis) => axis.labels.length > 1).map((axis) => axis.name);
@@ -133,42 +140,42 @@ export class Table extends Surface {
     if (!store.ready || !this.root.clientWidth) return;
     const wish = { filter: model.get("filter"), sort: model.get("sort"), fixed: {} };
     this.choice = choose(store, wish).cells;
-    this.find.refresh();
-    this.tell();
-    this.drawHead();
+    this.#find.refresh();
+    this.#tell();
+    this.#drawHead();
     const full = this.choice.length * ROW;
-    this.field.style.height = `${full}px`;
-    this.node.style.height = `${Math.min(model.get("height"), full + HEAD + 2)}px`;
-    this.node.hidden = !this.choice.length;
-    this.nothing.hidden = Boolean(this.choice.length);
-    this.nothing.textContent = wish.filter ? `No clip suits  ${wish.filter}` : "No clip is there.";
-    attributes(this.node, { "aria-rowcount": this.choice.length + 1 });
-    for (const line of this.lines.values()) line.node.remove();
-    this.lines.clear();
-    this.fill();
+    this.#field.style.height = `${full}px`;
+    this.#node.style.height = `${Math.min(model.get("height"), full + HEAD + 2)}px`;
+    this.#node.hidden = !this.choice.length;
+    this.#nothing.hidden = Boolean(this.choice.length);
+    this.#nothing.textContent = wish.filter ? `No clip suits  ${wish.filter}` : "No clip is there.";
+    attributes(this.#node, { "aria-rowcount": this.choice.length + 1 });
+    for (const line of this.#lines.values()) line.node.remove();
+    this.#lines.clear();
+    this.#fill();
   }
 
-  tell() {
+  #tell() {
     const { store, choice } = this;
     const all = store.total.toLocaleString("en");
-    this.count.textContent = choice.length === store.total
+    this.#count.textContent = choice.length === store.total
       ? `${all} ${store.total === 1 ? "clip" : "clips"}` : `${choice.length.toLocaleString("en")} of ${all}`;
   }
 
-  drawHead() {
-    const names = this.names();
+  #drawHead() {
+    const names = this.#names();
     const sort = this.model.get("sort");
     this.root.style.setProperty("--bcm-columns", ["72px", ...names.map(widthOf)].join(" "));
-    attributes(this.node, { "aria-colcount": names.length + 1 });
-    const poster = element("div", "bcm-tablename");
+    attributes(this.#node, { "aria-colcount": names.length + 1 });
+    const poster = div("bcm-tablename");
     attributes(poster, { role: "columnheader" });
     poster.append(element("span", "bcm-hidden", "clip"));
-    this.head.replaceChildren(poster, ...names.map((/** @type {string} */ name) => {
+    this.#head.replaceChildren(poster, ...names.map((/** @type {string} */ name) => {
       const way = sort === name ? "ascending" : sort === `-${name}` ? "descending" : "none";
-      const cell = element("div", "bcm-tablename");
+      const cell = div("bcm-tablename");
       attributes(cell, { role: "columnheader", "aria-sort": way });
       const arrow = { ascending: " ↑", descending: " ↓", none: "" }[way];
-      const press = button("", `order by ${name}`, () => this.order(name), name + arrow);
+      const press = button("", `order by ${name}`, () => this.#order(name), name + arrow);
       press.tabIndex = -1;
       press.dir = "auto";
       press.disabled = name === "tags";
@@ -178,15 +185,15 @@ export class Table extends Surface {
   }
 
   /** First the largest, then the smallest, then as it was. @param {string} name */
-  order(name) {
+  #order(name) {
     const sort = this.model.get("sort");
     this.save("sort", sort === `-${name}` ? name : sort === name ? "" : `-${name}`);
   }
 
-  openColumns() {
-    const names = this.names();
+  #openColumns() {
+    const names = this.#names();
     const all = [...new Set([...names, "tags", ...this.store.columns.names()])];
-    openMenu(this.chosen, all.map((name) => ({
+    openMenu(this.#chosen, all.map((name) => ({
       label: name, on: names.includes(name),
       act: () => this.save("columns", names.includes(name)
         ? names.filter((/** @type {string} */ one) => one !== name) : [...names, name]),
@@ -194,92 +201,92 @@ export class Table extends Surface {
   }
 
   /** Put on the page what is in the window, and take off what is not. */
-  fill() {
-    const { scrollTop, clientHeight } = this.node;
+  #fill() {
+    const { scrollTop, clientHeight } = this.#node;
     if (!clientHeight) return;
     const from = Math.max(0, Math.floor((scrollTop) / ROW) - MORE);
     const to = Math.min(this.choice.length, Math.ceil((scrollTop + clientHeight) / ROW) + MORE);
-    for (const [place, line] of this.lines) {
+    for (const [place, line] of this.#lines) {
       if (place >= from && place < to) continue;
       line.node.remove();
-      this.lines.delete(place);
+      this.#lines.delete(place);
     }
-    const names = this.names();
+    const names = this.#names();
     for (let place = from; place < to; place++) {
-      if (this.lines.has(place)) continue;
+      if (this.#lines.has(place)) continue;
       const line = new Line(this, this.choice[place], place, names);
-      this.lines.set(place, line);
-      this.field.append(line.node);
+      this.#lines.set(place, line);
+      this.#field.append(line.node);
     }
-    this.markAll();
+    this.#markAll();
     this.see();
-    this.clock.wake();
+    this.#clock.wake();
   }
 
   see() {
-    const cells = this.asleep ? [] : [...this.lines.keys()].sort((a, b) => a - b).map((place) => this.choice[place]);
+    const cells = this.#asleep ? [] : [...this.#lines.keys()].sort((a, b) => a - b).map((place) => this.choice[place]);
     this.store.see(this.name, cells, 64 * devicePixelRatio);
   }
 
-  markAll() {
-    for (const line of this.lines.values()) {
-      line.node.classList.toggle("bcm-current", line.cell === this.current);
-      attributes(line.node, { "aria-selected": this.selected.has(line.cell) });
-      if (line.cell === this.current) this.node.setAttribute("aria-activedescendant", line.node.id);
+  #markAll() {
+    for (const line of this.#lines.values()) {
+      line.node.classList.toggle("bcm-current", line.cell === this.#current);
+      attributes(line.node, { "aria-selected": this.#selected.has(line.cell) });
+      if (line.cell === this.#current) this.#node.setAttribute("aria-activedescendant", line.node.id);
     }
   }
 
   /** @param {number} cell @param {boolean} tell whether Python is told */
-  goTo(cell, tell = true) {
+  #goTo(cell, tell = true) {
     if (tell) this.save("_current", cell);
     const place = this.choice.indexOf(cell);
     if (place >= 0) {
       const top = place * ROW;
-      const room = this.node.clientHeight - HEAD;
-      if (top < this.node.scrollTop) this.node.scrollTop = top;
-      else if (top + ROW > this.node.scrollTop + room) this.node.scrollTop = top + ROW - room;
+      const room = this.#node.clientHeight - HEAD;
+      if (top < this.#node.scrollTop) this.#node.scrollTop = top;
+      else if (top + ROW > this.#node.scrollTop + room) this.#node.scrollTop = top + ROW - room;
     }
-    this.fill();
+    this.#fill();
   }
 
   /** @param {number[]} cells */
-  selectThese(cells) {
+  #selectThese(cells) {
     const now = [...new Set(cells)].filter((cell) => cell >= 0).sort((a, b) => a - b);
-    this.selected = new Set(now);
+    this.#selected = new Set(now);
     this.save("_selected", now);
-    this.markAll();
+    this.#markAll();
     this.say(`${now.length} selected`);
   }
 
   /** @param {number} cell */
-  toggle(cell) {
-    const now = new Set(this.selected);
+  #toggle(cell) {
+    const now = new Set(this.#selected);
     if (!now.delete(cell)) now.add(cell);
-    this.selectThese([...now]);
+    this.#selectThese([...now]);
   }
 
   /** @param {KeyboardEvent} event */
-  onKey(event) {
+  #onKey(event) {
     if (notebooks(event)) return;
     const target = /** @type {HTMLElement} */ (event.target);
     const typed = target instanceof HTMLInputElement;
     if (event.key !== "Tab") event.stopPropagation();
     if (typed || (target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key))) return;
-    const at = this.choice.indexOf(this.current);
+    const at = this.choice.indexOf(this.#current);
     const step = (/** @type {number} */ by) => {
       const place = Math.max(0, Math.min(this.choice.length - 1, at < 0 ? 0 : at + by));
-      if (event.shiftKey && at >= 0) this.selectThese([...this.selected, this.current, this.choice[place]]);
-      this.goTo(this.choice[place]);
+      if (event.shiftKey && at >= 0) this.#selectThese([...this.#selected, this.#current, this.choice[place]]);
+      this.#goTo(this.choice[place]);
     };
-    const page = Math.max(1, Math.floor((this.node.clientHeight - HEAD) / ROW));
-    const marked = this.selected.has(this.current) ? [...this.selected] : [this.current];
+    const page = Math.max(1, Math.floor((this.#node.clientHeight - HEAD) / ROW));
+    const marked = this.#selected.has(this.#current) ? [...this.#selected] : [this.#current];
     /** @type {Record<string, () => void>} */
     const acts = {
       ArrowDown: () => step(1), ArrowUp: () => step(-1), PageDown: () => step(page), PageUp: () => step(-page),
-      Home: () => step(-1e9), End: () => step(1e9), s: () => this.toggle(this.current),
-      x: () => this.rate(marked, { rejected: !this.store.mark(this.current).rejected }),
-      "/": () => this.find.focus(), " ": () => this.clock.play(!this.clock.playing),
-      Escape: () => (this.selected.size ? this.selectThese([]) : leave(this.root)),
+      Home: () => step(-1e9), End: () => step(1e9), s: () => this.#toggle(this.#current),
+      x: () => this.rate(marked, { rejected: !this.store.mark(this.#current).rejected }),
+      "/": () => this.#find.focus(), " ": () => this.#clock.play(!this.#clock.playing),
+      Escape: () => (this.#selected.size ? this.#selectThese([]) : leave(this.root)),
     };
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const act = /^[0-5]$/.test(key) ? () => this.rate(marked, { stars: Number(key) }) : acts[key];
@@ -289,56 +296,59 @@ export class Table extends Surface {
   }
 
   /** @param {MouseEvent} event */
-  onClick(event) {
+  #onClick(event) {
     const node = /** @type {HTMLElement | null} */ (/** @type {HTMLElement} */ (event.target).closest(".bcm-line"));
     if (!node) return;
     const cell = Number(node.dataset.cell);
-    const last = this.choice.indexOf(this.current);
+    const last = this.choice.indexOf(this.#current);
     if (event.shiftKey && last >= 0) {
       const now = this.choice.indexOf(cell);
-      this.selectThese([...this.selected, ...this.choice.slice(Math.min(last, now), Math.max(last, now) + 1)]);
-    } else if (event.ctrlKey || event.metaKey) this.toggle(cell);
-    this.goTo(cell);
+      this.#selectThese([...this.#selected, ...this.choice.slice(Math.min(last, now), Math.max(last, now) + 1)]);
+    } else if (event.ctrlKey || event.metaKey) this.#toggle(cell);
+    this.#goTo(cell);
   }
 
   close() {
-    this.clock.stop();
+    this.#clock.stop();
     super.close();
   }
 }
 
 /** One clip's row. */
 class Line {
+  #table;
+  #stars;
+
   /** @param {Table} table @param {number} cell @param {number} place @param {string[]} names */
   constructor(table, cell, place, names) {
-    this.table = table;
+    this.#table = table;
     this.cell = cell;
     this.names = names;
-    this.node = element("div", "bcm-line");
+    this.node = div("bcm-line");
     this.node.id = `${table.name}-line-${cell}`;
     this.node.dataset.cell = String(cell);
     attributes(this.node, { role: "row", "aria-rowindex": place + 2 });
     this.node.style.top = `${place * ROW}px`;
     this.tile = new Tile(table.store);
-    this.stars = starRow((stars) => table.rate([cell], { stars }));
+    this.#stars = starRow((stars) => table.rate([cell], { stars }));
     this.refresh();
   }
 
   refresh() {
-    const { store } = this.table;
+    const { store } = this.#table;
     this.tile.take(this.cell, "");
-    this.stars.show(store.mark(this.cell).stars);
-    this.stars.row.hidden = !store.made(this.cell);
+    this.#stars.show(store.mark(this.cell).stars);
+    this.#stars.row.hidden = !store.made(this.cell);
     this.node.classList.toggle("bcm-rejected", store.mark(this.cell).rejected);
-    this.node.replaceChildren(this.tile.node, ...this.names.map((name) => this.value(name)));
+    this.node.replaceChildren(this.tile.node, ...this.names.map((name) => this.#value(name)));
   }
 
   /** @param {string} name */
-  value(name) {
-    const { store } = this.table;
-    const cell = element("div", "bcm-value");
+  #value(name) {
+    const { store } = this.#table;
+    const cell = div("bcm-value");
     attributes(cell, { role: "gridcell" });
-    if (name === "stars") cell.append(this.stars.row);
+    if (name === "stars") cell.append(this.#stars.row);
     else {
       const text = name === "tags" ? store.mark(this.cell).tags.join(" · ") : told(name, store.columns.value(this.cell, name));
       cell.textContent = text;

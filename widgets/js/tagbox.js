@@ -1,33 +1,38 @@
 // Tags of the chosen clips: words to give and to take.
 
-import { attributes, button, element, on } from "./dom.js";
+import { attributes, button, div, element, focus, on } from "./dom.js";
 import { CLOSE } from "./icons.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
 export class TagBox {
+  #acts;
+  /** @type {number[]} */
+  cells = [];
+  #chips;
+  #input;
+  #known;
+
   /**
    * @param {Store} store
    * @param {{rate: (cells: number[], marking: import("./store.js").Marking) => void, close: () => void}} acts
    */
   constructor(store, acts) {
     this.store = store;
-    this.acts = acts;
-    /** @type {number[]} */
-    this.cells = [];
-    this.node = element("div", "bcm-tagbox");
+    this.#acts = acts;
+    this.node = div("bcm-tagbox");
     this.node.hidden = true;
     attributes(this.node, { role: "dialog", "aria-label": "tags" });
-    this.chips = element("div", "bcm-group bcm-wrap");
-    this.input = /** @type {HTMLInputElement} */ (element("input", "bcm-query"));
-    Object.assign(this.input, { type: "text", placeholder: "tag, then Enter", autocomplete: "off", maxLength: 100 });
-    this.input.dir = "auto";
-    attributes(this.input, { "aria-label": "new tag" });
-    this.known = /** @type {HTMLDataListElement} */ (element("datalist"));
-    this.known.id = `bcm-tags-${Math.random().toString(36).slice(2)}`;
-    attributes(this.input, { list: this.known.id });
-    on(this.input, "keydown", (event) => this.onKey(event));
-    this.node.append(this.chips, this.input, this.known, button(CLOSE, "close (Esc)", acts.close));
+    this.#chips = div("bcm-group bcm-wrap");
+    this.#input = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-query"));
+    Object.assign(this.#input, { type: "text", placeholder: "tag, then Enter", autocomplete: "off", maxLength: 100 });
+    this.#input.dir = "auto";
+    attributes(this.#input, { "aria-label": "new tag" });
+    this.#known = /** @type {HTMLDataListElement} */ (element("datalist"));
+    this.#known.id = `bcm-tags-${Math.random().toString(36).slice(2)}`;
+    attributes(this.#input, { list: this.#known.id });
+    on(this.#input, "keydown", (event) => this.#onKey(event));
+    this.node.append(this.#chips, this.#input, this.#known, button(CLOSE, "close (Esc)", acts.close));
   }
 
   /** @param {number[]} cells */
@@ -36,17 +41,17 @@ export class TagBox {
     if (!this.cells.length) return;
     this.node.hidden = false;
     this.refresh();
-    this.input.value = "";
-    this.input.focus({ preventScroll: true });
+    this.#input.value = "";
+    focus(this.#input);
   }
 
   /** @param {KeyboardEvent} event */
-  onKey(event) {
-    const tag = this.input.value.split(/\s+/).filter(Boolean).join(" ");
+  #onKey(event) {
+    const tag = this.#input.value.split(/\s+/).filter(Boolean).join(" ");
     if (event.key === "Enter" && tag) {
-      this.acts.rate(this.cells, { tag, on: true });
-      this.input.value = "";
-    } else if (event.key === "Enter" || event.key === "Escape") this.acts.close();
+      this.#acts.rate(this.cells, { tag, on: true });
+      this.#input.value = "";
+    } else if (event.key === "Enter" || event.key === "Escape") this.#acts.close();
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -57,18 +62,18 @@ export class TagBox {
     const { store, cells } = this;
     const tags = [...new Set(cells.flatMap((cell) => store.mark(cell).tags))].sort();
     const name = element("span", "bcm-zonename", cells.length === 1 ? "tags" : `tags of ${cells.length} clips`);
-    this.chips.replaceChildren(name, ...tags.map((tag) => {
+    this.#chips.replaceChildren(name, ...tags.map((tag) => {
       const chip = element("span", "bcm-axischip");
       const text = element("span", "bcm-chip", tag);
       text.dir = "auto";
       chip.append(text, button(CLOSE, `take the tag ${tag} away`, () => {
-        this.acts.rate(cells, { tag, on: false });
-        this.input.focus({ preventScroll: true });
+        this.#acts.rate(cells, { tag, on: false });
+        focus(this.#input);
       }));
       return chip;
     }));
     const all = new Set([...store.marks.values()].flatMap((mark) => mark.tags));
-    this.known.replaceChildren(...[...all].filter((tag) => !tags.includes(tag)).sort().map((tag) => {
+    this.#known.replaceChildren(...[...all].filter((tag) => !tags.includes(tag)).sort().map((tag) => {
       const option = /** @type {HTMLOptionElement} */ (element("option"));
       option.value = tag;
       return option;

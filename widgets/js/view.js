@@ -5,7 +5,7 @@ import { Bar } from "./bar.js";
 import { helpBox, hoverBar } from "./boxes.js";
 import { choose } from "./choice.js";
 import { Clock } from "./clock.js";
-import { button, dress, element } from "./dom.js";
+import { button, div, dress, element, focus } from "./dom.js";
 import { Find } from "./find.js";
 import { Hands } from "./hands.js";
 import { CLOSE, COMPARE, PLUS } from "./icons.js";
@@ -24,6 +24,20 @@ const GATHER = 120;
 const COUNTED = 20_000;
 
 export class View extends Surface {
+  /** The cells that are shown, in their order. @type {number[]} */
+  choice = [];
+  #status = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #choosing;
+  #bar;
+  #beside;
+  #arrangement;
+  #helpBox;
+  #nothing;
+  #hands;
+  clock = new Clock();
+  #more;
+
   /**
    * @param {Store} store
    * @param {any} model
@@ -31,79 +45,71 @@ export class View extends Surface {
    */
   constructor(store, model, host) {
     super(store, model, host);
-    /** The cells that are shown, in their order. @type {number[]} */
-    this.choice = [];
-    this.status = "";
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.choosing = undefined;
     this.playing = Boolean(model.get("playing")) && !this.calm;
     const root = () => this.root;
     this.scroller = new Scroller(store, {
       rows: () => model.get("rows"), columns: () => model.get("columns"),
-      fixed: () => model.get("fixed"), size: () => model.get("size"), height: () => this.height(),
+      fixed: () => model.get("fixed"), size: () => model.get("size"), height: () => this.#height(),
       cells: () => this.choice, ordered: () => Boolean(model.get("sort")),
       seen: (cells) => store.see(this.name, cells, this.scroller.size * devicePixelRatio),
     });
     this.scroller.current = model.get("_current");
     this.scroller.selected = new Set(model.get("_selected"));
-    this.bar = new Bar(store, {
+    this.#bar = new Bar(store, {
       play: () => this.play(!this.playing), size: (size) => this.setSize(size), help: () => this.help(),
-      scrub: (share) => this.scrub(share), speed: (speed) => this.save("speed", speed), root,
+      scrub: (share) => this.#scrub(share), speed: (speed) => this.save("speed", speed), root,
       full: () => this.full(),
     });
-    this.beside = button(COMPARE, "", () => this.compare());
-    this.more = button(PLUS, "make the clips at the empty places", () => store.fill(this.scroller.allMissing()));
-    this.arrangement = new Arrangement(store, {
+    this.#beside = button(COMPARE, "", () => this.compare());
+    this.#more = button(PLUS, "make the clips at the empty places", () => store.fill(this.scroller.allMissing()));
+    this.#arrangement = new Arrangement(store, {
       now: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
-      change: (places) => this.arrange(places), root, say: (text) => this.say(text),
+      change: (places) => this.#arrange(places), root, say: (text) => this.say(text),
     });
     this.find = new Find(store, {
       filter: () => model.get("filter"), sort: () => model.get("sort"), root,
       set: (name, value) => this.save(name, value),
-      leave: () => this.scroller.node.focus({ preventScroll: true }),
+      leave: () => focus(this.scroller.node),
     });
     this.large = new Large(store, {
-      step: (by) => this.step(by), close: () => this.closeLarge(), wake: () => this.clock.wake(),
-      rate: (cells, marks) => this.rate(cells, marks), label: (cell) => this.placeOf(cell),
+      step: (by) => this.#step(by), close: () => this.#closeLarge(), wake: () => this.clock.wake(),
+      rate: (cells, marks) => this.rate(cells, marks), label: (cell) => this.#placeOf(cell),
       say: (text) => this.say(text),
     });
     this.tagBox = new TagBox(store, { rate: (cells, marks) => this.rate(cells, marks), close: () => this.back() });
-    this.helpBox = helpBox(store, () => this.help());
-    this.hover = hoverBar(store, () => this.hands.hovered, (cells, marks) => this.rate(cells, marks));
-    this.nothing = element("div", "bcm-nothing");
-    this.nothing.hidden = true;
-    const all = button(CLOSE, "show all clips", () => this.showAll(), "Show all");
-    this.nothing.append(element("p", "", ""), all);
-    this.assemble();
-    this.hands = new Hands(this);
-    this.clock = new Clock();
+    this.#helpBox = helpBox(store, () => this.help());
+    this.hover = hoverBar(store, () => this.#hands.hovered, (cells, marks) => this.rate(cells, marks));
+    this.#nothing = div("bcm-nothing");
+    this.#nothing.hidden = true;
+    const all = button(CLOSE, "show all clips", () => this.#showAll(), "Show all");
+    this.#nothing.append(element("p", "", ""), all);
+    this.#assemble();
+    this.#hands = new Hands(this);
     this.clock.speed = model.get("speed");
-    this.clock.painters.add((seconds) => this.paint(seconds));
-    this.listen();
+    this.clock.painters.add((seconds) => this.#paint(seconds));
+    this.#listen();
     this.watch((changed) => {
       if (changed) this.relayout();
       this.scroller.fill();
-    }, (seen) => this.wakeUp(seen));
-    this.offerBeside();
+    }, (seen) => this.#wakeUp(seen));
+    this.#offerBeside();
     this.relayout();
     this.clock.play(this.playing);
   }
 
-  assemble() {
-    const tools = element("div", "bcm-tools");
-    tools.append(this.arrangement.node, this.more, this.beside, this.find.node);
-    const body = element("div", "bcm-body");
-    body.append(this.scroller.node, this.nothing, this.large.node, this.helpBox, this.tagBox.node, this.toast);
-    this.root.append(this.bar.node, tools, body, this.live);
+  #assemble() {
+    const tools = div("bcm-tools", this.#arrangement.node, this.#more, this.#beside, this.find.node);
+    const body = div("bcm-body", this.scroller.node, this.#nothing, this.large.node, this.#helpBox, this.tagBox.node, this.toast);
+    this.root.append(this.#bar.node, tools, body, this.live);
   }
 
   // --- what comes from elsewhere --------------------------------------------------------------
 
-  listen() {
+  #listen() {
     const { store, model, ending: { signal } } = this;
     this.hear({
       cells: () => {
-        if (this.large.cells.some((cell) => cell >= store.total)) this.closeLarge();
+        if (this.large.cells.some((cell) => cell >= store.total)) this.#closeLarge();
         this.relayout();
       },
       cell: (cell) => {
@@ -111,7 +117,7 @@ export class View extends Surface {
         this.large.refresh(cell);
         this.clock.wake();
       },
-      marks: () => this.rechooseSoon(), columns: () => this.rechooseSoon(), run: () => this.onRun(), away: () => this.bar.refresh(),
+      marks: () => this.#rechooseSoon(), columns: () => this.#rechooseSoon(), run: () => this.#onRun(), away: () => this.#bar.refresh(),
       problem: (text) => this.complain(text), detail: (detail) => this.large.describe(detail),
       mp4: (mp4) => this.large.play(mp4),
     });
@@ -122,13 +128,13 @@ export class View extends Surface {
       playing: () => this.play(Boolean(model.get("playing")), false),
       speed: () => {
         this.clock.speed = model.get("speed");
-        this.showBar();
+        this.#showBar();
       },
       _current: () => this.goTo(model.get("_current"), false),
       _selected: () => {
         this.scroller.selected = new Set(model.get("_selected"));
         this.scroller.markAll();
-        this.offerBeside();
+        this.#offerBeside();
       },
     });
     document.addEventListener("visibilitychange", () => store.askSoon(), { signal });
@@ -136,7 +142,7 @@ export class View extends Surface {
   }
 
   /** @param {boolean} seen whether anybody can see it now */
-  wakeUp(seen) {
+  #wakeUp(seen) {
     this.scroller.asleep = !seen;
     this.clock.sleep(!seen);
     // Lab takes outputs off the page and puts them back: a canvas may come back empty.
@@ -149,30 +155,30 @@ export class View extends Surface {
     const { store, model } = this;
     const filter = model.get("filter");
     this.choice = choose(store, { filter, sort: model.get("sort"), fixed: model.get("fixed") }).cells;
-    this.bar.refresh();
-    this.arrangement.refresh();
+    this.#bar.refresh();
+    this.#arrangement.refresh();
     this.find.refresh();
     // What is hidden has no room to be laid out in.
     const empty = store.ready && store.total > 0 && !this.choice.length;
-    this.nothing.hidden = !empty;
+    this.#nothing.hidden = !empty;
     this.scroller.node.classList.toggle("bcm-none", empty);
     this.scroller.layout();
     this.scroller.markAll();
     const { rows, columns } = this.scroller.geometry;
-    this.offer(store.fills && !filter && rows * columns <= COUNTED ? this.scroller.allMissing().length : 0);
-    /** @type {HTMLElement} */ (this.nothing.firstElementChild).textContent = filter
+    this.#offer(store.fills && !filter && rows * columns <= COUNTED ? this.scroller.allMissing().length : 0);
+    /** @type {HTMLElement} */ (this.#nothing.firstElementChild).textContent = filter
       ? `No clip suits  ${filter}` : "No clip is there.";
-    this.showBar();
+    this.#showBar();
     this.clock.wake();
   }
 
   /** Marks or values are new: others may suit the filter, or stand elsewhere. */
-  rechooseSoon() {
+  #rechooseSoon() {
     this.tagBox.refresh();
     const { model } = this;
     if (!model.get("filter") && !model.get("sort")) return;
-    this.choosing ??= setTimeout(() => {
-      this.choosing = undefined;
+    this.#choosing ??= setTimeout(() => {
+      this.#choosing = undefined;
       const wish = { filter: model.get("filter"), sort: model.get("sort"), fixed: model.get("fixed") };
       const { cells } = choose(this.store, wish);
       if (String(cells) === String(this.choice)) return;
@@ -184,40 +190,40 @@ export class View extends Surface {
   }
 
   /** @param {number} empty how many places of the table have no cell */
-  offer(empty) {
-    this.more.hidden = !empty;
+  #offer(empty) {
+    this.#more.hidden = !empty;
     const label = "make the clips at the empty places";
-    if (empty) dress(this.more, PLUS, label, `Make ${empty.toLocaleString("en")} more`);
+    if (empty) dress(this.#more, PLUS, label, `Make ${empty.toLocaleString("en")} more`);
   }
 
-  offerBeside() {
+  #offerBeside() {
     const { size } = this.scroller.selected;
-    this.beside.hidden = size < 2;
-    if (size > 1) dress(this.beside, COMPARE, "the selected clips side by side (C)", `Compare ${size}`);
+    this.#beside.hidden = size < 2;
+    if (size > 1) dress(this.#beside, COMPARE, "the selected clips side by side (C)", `Compare ${size}`);
   }
 
-  showBar() {
-    this.bar.show(this.playing, this.scroller.size, this.clock.speed);
+  #showBar() {
+    this.#bar.show(this.playing, this.scroller.size, this.clock.speed);
   }
 
-  onRun() {
-    this.bar.refresh();
+  #onRun() {
+    this.#bar.refresh();
     const status = this.store.run?.status ?? "";
-    if (status !== this.status && this.status) this.say(this.bar.count.textContent ?? "");
-    this.status = status;
+    if (status !== this.#status && this.#status) this.say(this.#bar.count.textContent ?? "");
+    this.#status = status;
   }
 
   /** @param {number} seconds */
-  paint(seconds) {
+  #paint(seconds) {
     if (this.large.open) this.large.paint(seconds, this.playing, this.clock.speed);
     else this.scroller.paint(seconds);
-    this.bar.player.moved(seconds, this.length());
+    this.#bar.player.moved(seconds, this.#length());
   }
 
   // --- acts -----------------------------------------------------------------------------------
 
   /** How long the longest clip in sight is, in seconds. */
-  length() {
+  #length() {
     if (this.large.length) return this.large.length;
     let longest = 0;
     for (const cell of this.scroller.tiles.keys()) {
@@ -228,9 +234,9 @@ export class View extends Surface {
   }
 
   /** Show all clips at one place. @param {number} share 0 to 1 */
-  scrub(share) {
+  #scrub(share) {
     if (this.playing) this.play(false);
-    this.clock.seek(share * this.length() * 0.9999);
+    this.clock.seek(share * this.#length() * 0.9999);
   }
 
   /** @param {number} by frames, back or on */
@@ -242,15 +248,15 @@ export class View extends Surface {
   }
 
   /** @param {import("./arrangement.js").Places} places */
-  arrange({ rows, columns, fixed }) {
+  #arrange({ rows, columns, fixed }) {
     const { model } = this;
     model.set({ rows, columns, fixed });
     model.save_changes();
   }
 
-  showAll() {
+  #showAll() {
     this.find.clear();
-    this.arrange({ rows: this.model.get("rows"), columns: this.model.get("columns"), fixed: {} });
+    this.#arrange({ rows: this.model.get("rows"), columns: this.model.get("columns"), fixed: {} });
   }
 
   /** @param {number} cell @param {boolean} tell whether Python is told */
@@ -265,14 +271,14 @@ export class View extends Surface {
   /** @param {number[]} cells @param {import("./store.js").Marking} marking */
   rate(cells, marking) {
     super.rate(cells, marking);
-    if (this.hands.hovered >= 0) this.hover.refresh(this.hands.hovered);
+    if (this.#hands.hovered >= 0) this.hover.refresh(this.#hands.hovered);
   }
 
   /** @param {boolean} playing @param {boolean} tell whether Python is told */
   play(playing, tell = true) {
     this.playing = playing;
     this.clock.play(playing);
-    this.showBar();
+    this.#showBar();
     if (tell) this.save("playing", playing);
   }
 
@@ -285,7 +291,7 @@ export class View extends Surface {
    * The height that cells may take.
    * @returns {number}
    */
-  height() {
+  #height() {
     if (document.fullscreenElement !== this.root) return this.model.get("height");
     const above = this.scroller.node.getBoundingClientRect().top - this.root.getBoundingClientRect().top;
     return Math.max(200, this.root.clientHeight - above - 12);
@@ -312,7 +318,7 @@ export class View extends Surface {
   /** @param {number[]} cells */
   openLarge(cells) {
     if (!cells.length || cells.some((cell) => cell < 0 || cell >= this.store.total)) return;
-    this.hands.unhover();
+    this.#hands.unhover();
     this.root.classList.add("bcm-opened");
     if (cells.length === 1) this.goTo(cells[0]);
     this.large.show(cells);
@@ -320,16 +326,16 @@ export class View extends Surface {
     this.clock.wake();
   }
 
-  closeLarge() {
+  #closeLarge() {
     this.large.hide();
     this.root.classList.remove("bcm-opened");
     this.scroller.reveal(this.scroller.current);
-    this.scroller.node.focus({ preventScroll: true });
+    focus(this.scroller.node);
     this.clock.wake();
   }
 
   /** @param {number} by to the next or previous clip, as one reads */
-  step(by) {
+  #step(by) {
     const cell = following(this.scroller.table, this.large.cell, by);
     if (cell < 0) return;
     this.goTo(cell);
@@ -339,29 +345,29 @@ export class View extends Surface {
 
   /** Esc: close what is open, then deselect, then leave. */
   back() {
-    if (!this.tagBox.node.hidden) this.closeTags();
-    else if (!this.helpBox.hidden) this.help();
-    else if (this.large.open) this.closeLarge();
-    else if (this.scroller.selected.size) this.hands.selectThese([]);
+    if (!this.tagBox.node.hidden) this.#closeTags();
+    else if (!this.#helpBox.hidden) this.help();
+    else if (this.large.open) this.#closeLarge();
+    else if (this.scroller.selected.size) this.#hands.selectThese([]);
     else leave(this.root);
   }
 
-  closeTags() {
+  #closeTags() {
     this.tagBox.node.hidden = true;
-    (this.large.open ? this.large.node : this.scroller.node).focus({ preventScroll: true });
+    focus(this.large.open ? this.large.node : this.scroller.node);
   }
 
   help() {
-    this.helpBox.hidden = !this.helpBox.hidden;
+    this.#helpBox.hidden = !this.#helpBox.hidden;
   }
 
   /** @param {number} cell */
-  placeOf(cell) {
+  #placeOf(cell) {
     return this.scroller.labelOf(cell) || `${cell + 1} of ${this.store.total}`;
   }
 
   close() {
-    clearTimeout(this.choosing);
+    clearTimeout(this.#choosing);
     this.clock.stop();
     this.large.hide();
     super.close();

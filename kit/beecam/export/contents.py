@@ -55,7 +55,7 @@ def cells_of(clips: ClipSet) -> list[Cell]:
 def _cell(clips: ClipSet, index: int) -> Cell:
     clip = clips[index]
     place = clips.coords(index)
-    labels = " · ".join(a.labels[place[a.name]] for a in clips.axes if a.name in place)
+    labels = telling.joined(a.labels[place[a.name]] for a in clips.axes if a.name in place)
     try:
         row = clip.library.row(clip.key)
     except BeecamError:
@@ -63,7 +63,7 @@ def _cell(clips: ClipSet, index: int) -> Cell:
     shot = row["shot"]
     return Cell(
         clip, telling.item(row), telling.detail(shot, row["facts"]),
-        labels or f"{shot.text} · seed {shot.seed}",
+        labels or telling.joined([shot.text, f"seed {shot.seed}"]),
     )  # fmt: skip
 
 
