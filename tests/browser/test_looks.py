@@ -85,3 +85,28 @@ def test_hostile_and_long_prompts_one_clip_and_calm_pages(notebook):
     wait_for(page, 10)
     page.locator(".bcm-root").nth(1).scroll_into_view_if_needed()
     nb.shot("one-clip")
+
+
+LONG = """\
+insects = bc.Axis("insect", ["bee", "moth", "a very long insect name that goes on and on"],
+                  notes=["small", "at night", ""])
+sweep = bc.sweep("a {insect} over {place} at {light}", insect=insects, place=["sea", "the dunes by the sea"],
+                 light=["dawn", "dusk"], seed=range(3))
+run = bc.run(sweep, DrawnModel(batch=8), library=bc.library("long")).wait()
+"""
+
+
+def test_long_labels_have_room_and_stand_in_line(notebook):
+    nb = notebook("long", LONG + "bw.ClipTable(run)")
+    page = nb.page
+    nb.run(1)
+    lines = page.locator(".bcm-tablehead, .bcm-line")
+    lines.nth(12).wait_for()
+    for wide in (1280, 420):
+        page.set_viewport_size({"width": wide, "height": 900})
+        page.wait_for_timeout(300)
+        nb.shot(f"table-{wide}")
+        lefts = lines.evaluate_all(
+            "all => all.map(line => [...line.children].slice(1).map(one => one.offsetLeft).join())"
+        )
+        assert len(set(lefts)) == 1, "all rows have the columns of the head"
