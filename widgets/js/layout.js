@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{name: string, labels: string[], notes: string[]}} Axis
- * @typedef {{key: number[], labels: string[], titles: string[]}} Header
+ * @typedef {{key: number[], labels: string[], notes: string[], titles: string[]}} Header
  * @typedef {{
  *   flow: boolean, rows: Header[], columns: Header[], rowAxes: string[], columnAxes: string[],
  *   at: (row: number, column: number) => number, place: (cell: number) => [number, number] | null,
@@ -118,7 +118,7 @@ export function pivot(axes, coords, cells, chosen) {
  */
 export function flow(cells, columns) {
   const wide = Math.max(1, Math.min(columns, cells.length || 1));
-  const empty = () => ({ key: [], labels: [], titles: [] });
+  const empty = () => ({ key: [], labels: [], notes: [], titles: [] });
   const places = new Map(cells.map((cell, n) => [cell, n]));
   return {
     flow: true,
@@ -156,6 +156,7 @@ function header(axes, side, key) {
   return {
     key,
     labels: side.map((a, i) => axes[a].labels[key[i]]),
+    notes: side.map((a, i) => axes[a].notes[key[i]] ?? ""),
     titles: side.map((a, i) => {
       const note = axes[a].notes[key[i]];
       return `${axes[a].name}: ${axes[a].labels[key[i]]}${note ? `\n${note}` : ""}`;

@@ -9,7 +9,7 @@ import { notebooks } from "./keys.js";
 import { openMenu } from "./menu.js";
 import { leave } from "./page.js";
 import { Surface } from "./surface.js";
-import { brief } from "./text.js";
+import { brief, isolated } from "./text.js";
 import { Tile } from "./tile.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -350,7 +350,7 @@ class Line {
     attributes(cell, { role: "gridcell" });
     if (name === "stars") cell.append(this.#stars.row);
     else {
-      const text = name === "tags" ? store.mark(this.cell).tags.join(" · ") : told(name, store.columns.value(this.cell, name));
+      const text = name === "tags" ? store.mark(this.cell).tags.map(isolated).join(" · ") : told(name, store.columns.value(this.cell, name));
       cell.textContent = text;
       cell.title = text;
       cell.dir = "auto";

@@ -363,7 +363,7 @@ export class View extends Surface {
 
   /** @param {number} cell */
   #placeOf(cell) {
-    return this.scroller.labelOf(cell) || `${cell + 1} of ${this.store.total}`;
+    return this.scroller.labelOf(cell, true) || `${cell + 1} of ${this.store.total}`;
   }
 
   close() {

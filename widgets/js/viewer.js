@@ -8,6 +8,7 @@ import { Large, MOST } from "./large.js";
 import { leave } from "./page.js";
 import { Player } from "./player.js";
 import { Surface } from "./surface.js";
+import { placeOf } from "./text.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -110,10 +111,7 @@ export class Viewer extends Surface {
 
   /** @param {number} cell */
   #labelOf(cell) {
-    const { axes, coords, total } = this.store;
-    const words = axes.flatMap((axis, a) =>
-      axis.labels.length > 1 ? [`${axis.name} ${axis.labels[coords[cell * axes.length + a]]}`] : []);
-    return words.join(" · ") || `${cell + 1} of ${total}`;
+    return placeOf(this.store, cell, true) || `${cell + 1} of ${this.store.total}`;
   }
 
   /** @param {boolean} playing */
