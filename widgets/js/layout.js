@@ -256,12 +256,16 @@ export function neighbour(table, cell, down, right) {
   const clipped = row !== place[0] + down || column !== place[1] + right;
   // Beyond the edge the way leads back, else on.
   const way = clipped ? -1 : 1;
-  while (table.at(row, column) < 0) {
-    row += way * Math.sign(down);
-    column += way * Math.sign(right);
-    if (row !== within(row, rows) || column !== within(column, columns)) return cell;
+  for (; row === within(row, rows) && column === within(column, columns); row += way * Math.sign(down), column += way * Math.sign(right)) {
+    if (table.at(row, column) >= 0) return table.at(row, column);
+    // No clip of a row with gaps is out of reach: up and down lead to the nearest one.
+    for (let off = 1; down && off < columns; off++) {
+      const near = [column - off, column + off].filter((x) => x === within(x, columns)).map((x) => table.at(row, x));
+      const found = near.find((one) => one >= 0);
+      if (found !== undefined && table.place(found)?.[0] !== place[0]) return found;
+    }
   }
-  return table.at(row, column);
+  return cell;
 }
 
 /**
