@@ -84,7 +84,7 @@ export class Opening extends Surface {
    */
   acts(command, at) {
     const { by = 0 } = command;
-    const chosen = !this.large.open && this.selected.has(at) ? [...this.selected] : at < 0 ? [] : [at];
+    const chosen = !this.large.open && this.selected.has(at) ? [...this.selected] : [at].filter((cell) => cell >= 0);
     return {
       step: () => this.large.step(by), flicker: () => this.large.toggleFlicker(),
       copy: () => this.large.copy(command.what ?? "code"),
@@ -112,7 +112,9 @@ export class Opening extends Surface {
     if (!command && !(typed && event.key === "Escape")) return;
     event.preventDefault();
     const { name } = command ?? { name: "close" };
-    const at = this.large.open ? this.large.cell : this.model.get("_current");
+    const current = this.model.get("_current");
+    // What a filter hides isn't acted on.
+    const at = this.large.open ? this.large.cell : this.choice.includes(current) ? current : -1;
     this.acts(command ?? { name }, at)[name]?.();
   }
 

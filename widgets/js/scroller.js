@@ -207,7 +207,8 @@ export class Scroller {
 
   /** What rows below one another share is said once: at the first of them, and at the first in sight. */
   #once() {
-    const { table: { rows }, geometry: { height }, node: { scrollTop } } = this;
+    const { table: { rows, flow: bare }, geometry: { height }, node: { scrollTop } } = this;
+    if (bare) return;
     const first = Math.ceil((scrollTop - GAP) / (height + GAP));
     for (const [row, line] of this.#lines) {
       const heads = /** @type {HTMLElement[]} */ ([...line.firstElementChild?.children ?? []]);

@@ -265,7 +265,6 @@ export class Table extends Opening {
     const target = /** @type {HTMLElement} */ (event.target);
     const node = /** @type {HTMLElement | null} */ (target.closest(".bcm-line"));
     if (!node) return;
-    // The row is drawn anew: a star that was pressed doesn't take the keys with it.
     focus(this.#node);
     const cell = Number(node.dataset.cell);
     const last = this.choice.indexOf(this.#current);
@@ -294,7 +293,11 @@ class Line {
     attributes(this.node, { role: "row", "aria-rowindex": place + 2 });
     this.node.style.top = `${place * ROW}px`;
     this.tile = new Tile(table.store);
-    this.#stars = starRow((stars) => table.rate([cell], { stars }));
+    this.#stars = starRow((stars) => {
+      table.rate([cell], { stars });
+      // The row is drawn anew: the star that was pressed doesn't take the keys with it.
+      focus(table.field);
+    });
     this.refresh();
   }
 
