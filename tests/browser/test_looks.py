@@ -132,15 +132,21 @@ def test_long_labels_have_room_and_stand_in_line(notebook):
         # A group says its label once, with the note, also where it is scrolled into.
         assert outer(grid)[:3] == ["bee (small)", "sea", "the dunes by the sea"]
     grid.locator(".bcm-scroll").evaluate("s => s.scrollTo(0, 150)")
-    until(page, same(lambda: outer(grid)[:3], ["bee (small)", "the dunes by the sea", "moth (at night)"]))
+    until(
+        page,
+        same(lambda: outer(grid)[:3], ["bee (small)", "the dunes by the sea", "moth (at night)"]),
+    )
 
 
 def outer(grid):
     """The labels of outer axes that are said, from the top of what is seen."""
-    scroll = grid.locator(".bcm-scroll").bounding_box()
-    found = []
-    for one in grid.locator(".bcm-outer").all():
-        box = one.bounding_box()
-        if one.is_visible() and scroll["y"] + 30 < box["y"] < scroll["y"] + 300:
-            found.append((box["y"], one.inner_text()))
-    return [text for _, text in sorted(found)]
+    # At once: rows come and go while the table is scrolled.
+    return grid.locator(".bcm-scroll").evaluate(
+        """scroll => {
+          const top = scroll.getBoundingClientRect().top;
+          return [...scroll.querySelectorAll(".bcm-outer")]
+            .map(one => [one.getBoundingClientRect().top - top, one])
+            .filter(([y, one]) => y > 30 && y < 300 && getComputedStyle(one).visibility === "visible")
+            .sort(([a], [b]) => a - b).map(([, one]) => one.innerText);
+        }"""
+    )
