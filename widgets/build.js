@@ -13,7 +13,7 @@ const sources = (await readdir(join(here, "js"))).filter((name) => /\.(js|css)$/
 const texts = await Promise.all(sources.map((name) => readFile(join(here, "js", name), "utf8")));
 const names = [...new Set(texts.join("").match(VARIABLE))].sort();
 /** @param {string} text */
-const shortened = (text) => text.replace(VARIABLE, (name) => `--bcm${names.indexOf(name).toString(36)}`);
+const shortened = (text) => text.replace(VARIABLE, (name) => `--b${names.indexOf(name).toString(36)}`);
 /** @type {import("esbuild").Plugin} */
 const variables = {
   name: "variables",

@@ -217,10 +217,11 @@ export function reveal(geometry, view, row, column) {
  * @param {number} room pixels for all columns
  * @param {number} columns
  * @param {number} gap
+ * @param {number} most
  */
-export function fitting(room, columns, gap) {
+export function fitting(room, columns, gap, most = 176) {
   const width = Math.floor(room / Math.max(1, columns)) - gap;
-  return Math.max(72, Math.min(176, width));
+  return Math.max(72, Math.min(most, width));
 }
 
 /**
@@ -229,9 +230,10 @@ export function fitting(room, columns, gap) {
  * @param {number} count
  * @param {number} aspect height over width
  * @param {number} more pixels around a cell
+ * @param {number} most
  */
-export function filling(room, count, aspect, more) {
-  for (let size = 176; size > 104; size -= 8) {
+export function filling(room, count, aspect, more, most = 176) {
+  for (let size = most; size > 104; size -= 8) {
     const lines = Math.ceil(count / Math.max(1, Math.floor(room.width / (size + more))));
     if (lines * (size * aspect + more) <= room.height) return size;
   }

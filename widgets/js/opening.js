@@ -188,6 +188,8 @@ export class Opening extends Surface {
 
   help() {
     this.helpBox.hidden = !this.helpBox.hidden;
+    // There is room for it where the cells are low.
+    this.root.classList.toggle("bcm-opened", this.large.open || !this.helpBox.hidden);
     // Its button goes away with it.
     if (this.helpBox.hidden) focus(this.large.open ? this.large.node : this.field);
   }

@@ -84,8 +84,8 @@ export class Scroller {
     const heads = table ? this.#headSizes(table, room) : { headWidth: 0, headHeight: 0 };
     const wide = room - heads.headWidth - 2;
     const size = options.size() || (table
-      ? fitting(wide, table.columns.length, GAP)
-      : filling({ width: wide, height: options.height() }, cells.length, store.aspect, GAP + CAPTION));
+      ? fitting(wide, table.columns.length, GAP, widest())
+      : filling({ width: wide, height: options.height() }, cells.length, store.aspect, GAP + CAPTION, widest()));
     this.table = table ?? flow(cells, Math.floor(wide / (size + GAP)));
     const height = Math.round(size * Math.max(0.3, Math.min(2.5, store.aspect))) + label;
     this.geometry = {
@@ -109,7 +109,7 @@ export class Scroller {
       rows.flatMap((labels, n) => labels.map((label, i) => label.length + heads[n].notes[i].length));
     const longest = Math.max(names, ...letters(this.#rowLabels, table.rows));
     const headWidth = Math.min(room * 0.32, Math.max(64, Math.min(190, longest * LETTER + 20)));
-    const size = this.options.size() || fitting(room - headWidth, table.columns.length, GAP);
+    const size = this.options.size() || fitting(room - headWidth, table.columns.length, GAP, widest());
     const most = table.columns.some((head) => head.notes.join("")) ? 3 : 2;
     const lines = Math.min(most, Math.ceil(Math.max(1, ...letters(this.#columnLabels, table.columns)) * LETTER / size));
     // The corner names the axes of both sides, a line each.
@@ -367,6 +367,9 @@ export class Scroller {
     for (const tile of this.tiles.values()) tile.paint(seconds);
   }
 }
+
+/** How wide cells become by themselves: a screen of their own is to be used. */
+const widest = () => (document.fullscreenElement ? 480 : 176);
 
 /**
  * Put an axis below the other into a header, each with its note; outer ones share a line where there
