@@ -69,8 +69,10 @@ browser: $(STAMP) chromium
 notebooks: $(STAMP)
 	$(BIN)/pytest -m notebook
 
+# What has a browser to itself isn't hurried by another test beside it.
 test: lint types js chromium
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not notebook"
+	$(BIN)/pytest -m "browser or notebook"
 
 bench: $(STAMP) chromium
 	$(BIN)/python tests/bench/bench.py

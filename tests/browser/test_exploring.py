@@ -289,13 +289,32 @@ def test_the_table_follows_the_grid_and_orders_it(notebook):
     page.get_by_label("columns", exact=True).click()
     page.get_by_role("menuitemradio", name="prompt", exact=True).click()
     table.locator(".bcm-value", has_text="a bee over sea").first.wait_for()
-    table.locator(".bcm-query").fill("moth")
+    table.get_by_label("find clips").fill("moth")
     until(page, same(lambda: table.locator(".bcm-line").count(), 6))
+    pictures = page.locator(".bcm-root").first.locator("[data-shows=clip] canvas")
+    until(page, same(lambda: sum(one.is_visible() for one in pictures.all()), 6))
     before = nb.state()
     table.locator(".bcm-scroll").focus()
     for key in ("a", "b", "m", "z", "d", "Enter"):
         page.keyboard.press(key)
     assert nb.state() == before
+    # The same keys as in the grid: large, tags, help.
+    table.locator(".bcm-large video.bcm-there").wait_for()
+    nb.shot("table-large")
+    page.keyboard.press("t")
+    page.keyboard.type("wings")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    assert not table.locator(".bcm-large").is_visible()
+    table.locator(".bcm-line", has_text="wings").wait_for()
+    page.keyboard.press("?")
+    assert table.locator(".bcm-help").is_visible()
+    page.keyboard.press("Escape")
+    assert not table.locator(".bcm-help").is_visible()
+    table.locator(".bcm-line .bcm-stars button").first.click()
+    assert focused(page, ".bcm-tablescroll"), "a pressed star doesn't take the keys away"
+    assert find_flaws(page) == []
 
 
 def test_the_viewer_follows_the_cursor_and_the_selection(notebook):

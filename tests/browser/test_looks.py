@@ -1,7 +1,7 @@
 """How the grid looks: themes, many clips, one clip, odd prompts; the pictures are looked at."""
 
 import pytest
-from labpage import CONTRAST, frame, started, wait_for
+from labpage import CONTRAST, frame, same, started, until, wait_for
 from measure import LIBRARY_CODE
 
 pytestmark = pytest.mark.browser
@@ -85,3 +85,68 @@ def test_hostile_and_long_prompts_one_clip_and_calm_pages(notebook):
     wait_for(page, 10)
     page.locator(".bcm-root").nth(1).scroll_into_view_if_needed()
     nb.shot("one-clip")
+
+
+LONG = """\
+insects = bc.Axis("insect", ["bee", "moth", "a very long insect name that goes on and on"],
+                  notes=["small", "at night", ""])
+sweep = bc.sweep("a {insect} over {place} at {light}", insect=insects, place=["sea", "the dunes by the sea"],
+                 light=["dawn", "dusk"], seed=range(3))
+run = bc.run(sweep, DrawnModel(batch=8), library=bc.library("long")).wait()
+"""
+
+
+def test_long_labels_have_room_and_stand_in_line(notebook):
+    nb = notebook("long", LONG + "bw.ClipTable(run)", "bw.ClipGrid(run, height=360, size=80)")
+    page = nb.page
+    nb.run(1)
+    lines = page.locator(".bcm-tablehead, .bcm-line")
+    lines.nth(12).wait_for()
+    page.evaluate("() => window.jupyterapp.commands.execute('filebrowser:toggle-main')")
+    for wide in (1280, 420):
+        page.set_viewport_size({"width": wide, "height": 900})
+        page.wait_for_timeout(300)
+        nb.shot(f"table-{wide}")
+        lefts = lines.evaluate_all(
+            "all => all.map(line => [...line.children].slice(1).map(one => one.offsetLeft).join())"
+        )
+        assert len(set(lefts)) == 1, "all rows have the columns of the head"
+    nb.run(2)
+    grid = page.locator(".bcm-root").nth(1)
+    grid.locator(".bcm-rowhead").nth(3).wait_for()
+    for wide in (420, 1280):
+        page.set_viewport_size({"width": wide, "height": 900})
+        page.wait_for_timeout(300)
+        grid.scroll_into_view_if_needed()
+        nb.shot(f"heads-{wide}")
+        cut = grid.locator(".bcm-rowhead, .bcm-colhead").evaluate_all(
+            """all => all.filter(head => {
+              const [outside, parts] = [head.getBoundingClientRect(), [...head.children]];
+              return parts.some(one => {
+                const box = one.getBoundingClientRect();
+                return box.top < outside.top - 1 || box.bottom > outside.bottom + 1;
+              });
+            }).map(head => head.textContent)"""
+        )
+        assert cut == []
+        # A group says its label once, with the note, also where it is scrolled into.
+        assert outer(grid)[:3] == ["bee (small)", "sea", "the dunes by the sea"]
+    grid.locator(".bcm-scroll").evaluate("s => s.scrollTo(0, 150)")
+    until(
+        page,
+        same(lambda: outer(grid)[:3], ["bee (small)", "the dunes by the sea", "moth (at night)"]),
+    )
+
+
+def outer(grid):
+    """The labels of outer axes that are said, from the top of what is seen."""
+    # At once: rows come and go while the table is scrolled.
+    return grid.locator(".bcm-scroll").evaluate(
+        """scroll => {
+          const top = scroll.getBoundingClientRect().top;
+          return [...scroll.querySelectorAll(".bcm-outer")]
+            .map(one => [one.getBoundingClientRect().top - top, one])
+            .filter(([y, one]) => y > 30 && y < 300 && getComputedStyle(one).visibility === "visible")
+            .sort(([a], [b]) => a - b).map(([, one]) => one.innerText);
+        }"""
+    )

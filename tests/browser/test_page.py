@@ -39,11 +39,13 @@ def opened(browser, tmp_path):
     """Open clips as a page; nothing may be loaded from elsewhere, or be said in the console."""
     with contextlib.ExitStack() as ending:
 
-        def make(clips, *, size=(1280, 860), scheme="light", script=True, axe=False, **export):
+        def make(
+            clips, *, size=(1280, 860), scheme="light", script=True, axe=False, touch=False, **export
+        ):  # fmt: skip
             path = clips.export_html(tmp_path / "page.html", **export)
             context = browser.new_context(
                 viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, offline=True,
-                java_script_enabled=script, bypass_csp=axe,
+                java_script_enabled=script, bypass_csp=axe, has_touch=touch, is_mobile=touch,
             )  # fmt: skip
             ending.callback(context.close)
             page = context.new_page()
@@ -233,3 +235,16 @@ def test_narrow_and_dark(opened, clips):
     shot(page, "page-narrow-dark")
     page.emulate_media(color_scheme="light")
     page.locator(".bcm-root:not(.bcm-dark)").wait_for()
+
+
+@pytest.mark.parametrize("wide", [320, 390, 700])
+def test_a_finger_opens_and_closes_a_clip_on_a_phone(opened, clips, wide):
+    page = opened(clips, size=(wide, 760), touch=True)
+    ready(page, 6)
+    page.locator(".bcm-cell").first.tap()
+    page.locator("video.bcm-there").wait_for()
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    shot(page, f"page-large-{wide}")
+    page.get_by_role("button", name="reject (X)").last.tap()
+    page.get_by_role("button", name="close (Esc)").tap()
+    page.locator(".bcm-large").wait_for(state="hidden")

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Clock, frameAt } from "../../widgets/js/clock.js";
 import { HELP, commandFor, notebooks } from "../../widgets/js/keys.js";
 import { Lru } from "../../widgets/js/lru.js";
-import { brief, cut, summary, timeLeft, varying } from "../../widgets/js/text.js";
+import { brief, cut, isolated, placeOf, summary, timeLeft, varying } from "../../widgets/js/text.js";
 
 /** A clock whose frames the test makes. */
 function manual() {
@@ -136,4 +136,21 @@ test("times and counts read like sentences", () => {
   assert.equal(summary({ ...run, status: "cancelled" }, 1200), "4 of 1,200 · 2 failed · stopped");
   assert.equal(summary(null, 1), "1 clip");
   assert.equal(summary(run, 1200, true), "4 of 1,200 drafts · 2 failed · about 30 s left");
+});
+
+test("what is read from right to left, or turns letters round, leaves what stands beside it alone", () => {
+  assert.equal(isolated("a bee, 3"), "a bee, 3");
+  assert.equal(isolated("\u202eevil"), "\u2068\u202eevil\u2069");
+  assert.equal(isolated("نحلة"), "\u2068نحلة\u2069");
+  assert.equal(isolated("out \u2069\u202eevil"), "\u2068out \u202eevil\u2069", "it can't end what holds it");
+  const store = {
+    axes: [
+      { name: "insect", labels: ["bee", "\u202eevil"], notes: ["small", ""] },
+      { name: "one", labels: ["x"], notes: [] }, { name: "seed", labels: ["0", "1"], notes: [] },
+    ],
+    coords: Int32Array.from([0, 0, 1, 1, 0, 0]),
+  };
+  assert.equal(placeOf(store, 0, false), "insect bee · seed 1");
+  assert.equal(placeOf(store, 0, true, true), "bee (small) · seed 1");
+  assert.equal(placeOf(store, 1, true), "insect \u2068\u202eevil\u2069 · seed 0");
 });

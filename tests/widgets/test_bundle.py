@@ -65,3 +65,34 @@ def test_surfaces_that_share_a_page_share_no_class_but_those_of_the_base():
     names = ("clips", "panel", "live", "progress")
     for one, other in itertools.combinations(names, 2):
         assert classes(one) & classes(other) <= classes("base") | {"bcm-root"}, (one, other)
+
+
+def _classes(text):
+    return set(re.findall(r"(?<!-)bcm-[a-z0-9]+", text))
+
+
+def _selectors(name):
+    """What a style sheet has its rules for."""
+    text = (STATIC / f"{name}.css").read_text("utf-8")
+    text = re.sub(r"@keyframes [^{]*\{(?:[^{}]*\{[^}]*\})*\}", "", text)
+    rules = re.findall(r"([^{}]+)\{[^{}]*\}", re.sub(r"@[^{}]*\{", "", text))
+    return [one for rule in rules for one in rule.split(",")]
+
+
+@pytest.mark.parametrize("name", ["clips", "panel", "live", "progress"])
+def test_a_style_sheet_styles_its_own_surface_only(name):
+    """All sheets lie on the page of whoever shows two surfaces."""
+    shared = _classes(" ".join(_selectors("base")))
+    for selector in _selectors(name):
+        assert _classes(selector) - shared, (selector, "is for all surfaces")
+    own = _classes(" ".join(_selectors(name))) - shared
+    for other in {"clips", "panel", "live", "progress"} - {name}:
+        script = (STATIC / f"{other}.js").read_text("utf-8")
+        assert not own & _classes(script), (name, other)
+
+
+def test_classes_stand_in_the_sources_as_they_are():
+    """The test above can't see those that are put together; ids may be."""
+    for path in (WIDGETS / "js").glob("*.js"):
+        for line in path.read_text("utf-8").splitlines():
+            assert "`bcm-${" not in line or "id =" in line, (path.name, line)

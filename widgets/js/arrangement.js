@@ -4,6 +4,7 @@ import { attributes, button, div, element, on } from "./dom.js";
 import { NEXT, PREVIOUS } from "./icons.js";
 import { chooseAxes } from "./layout.js";
 import { openMenu } from "./menu.js";
+import { isolated } from "./text.js";
 
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {"rows" | "columns" | "fixed"} Zone */
@@ -89,7 +90,7 @@ export class Arrangement {
   #chip(name, zone, places) {
     const box = element("span", "bcm-axischip");
     const label = places.fixed[name];
-    const text = zone === "fixed" ? `${name}: ${label}` : name;
+    const text = zone === "fixed" ? `${isolated(name)}: ${isolated(label)}` : name;
     const chip = /** @type {HTMLButtonElement} */ (element("button", "bcm-chip", text));
     Object.assign(chip, { type: "button", title: `${name}: drag it, or press for its places` });
     chip.dir = "auto";

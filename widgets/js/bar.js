@@ -8,6 +8,7 @@ import { summary } from "./text.js";
 /** @typedef {import("./store.js").Store} Store */
 
 export class Bar {
+  #acts;
   #stop;
   #message;
   #track;
@@ -17,10 +18,11 @@ export class Bar {
    * @param {Store} store
    * @param {{play: () => void, size: (size: number) => void, help: () => void,
    *   scrub: (share: number) => void, speed: (speed: number) => void, full: () => void,
-   *   root: () => HTMLElement}} acts
+   *   root: () => HTMLElement, shown: () => number, leave: () => void}} acts
    */
   constructor(store, acts) {
     this.store = store;
+    this.#acts = acts;
     this.node = div("bcm-bar");
     attributes(this.node, { role: "toolbar", "aria-label": "run and view" });
     this.go = button(PLAY, "run", () => this.#toggle());
@@ -32,7 +34,7 @@ export class Bar {
     this.fill = div("bcm-fill");
     this.#track.append(this.fill);
     this.#range = /** @type {HTMLInputElement} */ (element("input", "bcm-range"));
-    Object.assign(this.#range, { type: "range", min: "48", max: "320", step: "8" });
+    Object.assign(this.#range, { type: "range", min: "48", max: "640", step: "8" });
     attributes(this.#range, { "aria-label": "size of the cells" });
     this.#range.title = "size of the cells";
     on(this.#range, "input", () => acts.size(Number(this.#range.value)));
@@ -58,13 +60,18 @@ export class Bar {
     this.title.textContent = store.title;
     this.title.title = [store.title, store.model].filter(Boolean).join("\n");
     this.title.dir = "auto";
-    this.count.textContent = store.ready ? summary(run, store.total, store.drafts) : "connecting to the kernel";
+    const shown = this.#acts.shown();
+    const some = shown < store.total ? ` · ${shown.toLocaleString("en")} shown` : "";
+    this.count.textContent = store.ready ? summary(run, store.total, store.drafts) + some : "connecting to the kernel";
     this.#message.textContent = run?.message ?? "";
     this.#message.title = run?.message ?? "";
     const missing = (run?.counts.failed ?? 0) + (run?.counts.cancelled ?? 0);
     const over = run?.status === "done" || run?.status === "cancelled";
+    const held = document.activeElement;
     this.go.hidden = !run?.status || (over && !missing);
     this.#stop.hidden = !run?.status || over;
+    // A button that goes away leaves the keys to the cells.
+    if ((held === this.go || held === this.#stop) && /** @type {HTMLElement} */ (held).hidden) this.#acts.leave();
     if (run?.status === "running") dress(this.go, PAUSE, "pause the run", "Pause");
     else if (over) dress(this.go, PLAY, "make what is missing", "Run the rest");
     else dress(this.go, PLAY, "go on with the run", "Run");

@@ -20,8 +20,8 @@ const FIRST = ["stars", "seconds", "created", "seed", "prompt"];
  * @param {boolean} on
  */
 export function withTerm(line, term, on) {
-  const others = line.split(/\s+/).filter((one) => one && one !== term);
-  return (on ? [...others, term] : others).join(" ");
+  const rest = ` ${line} `.replaceAll(` ${term} `, " ").trim();
+  return on ? `${rest} ${term}`.trim() : rest;
 }
 
 export class Find {
@@ -59,7 +59,11 @@ export class Find {
     });
     on(this.#input, "focus", () => store.columns.want());
     on(this.#input, "keydown", (event) => this.#onKey(event));
-    on(this.#input, "blur", () => this.#take());
+    on(this.#input, "blur", () => {
+      // Only what was typed: Python may have set another line meanwhile.
+      if (this.later) this.#take();
+      this.refresh();
+    });
     this.#hide = button(REJECT, "hide rejected clips", () => this.#toggleHide(), "Hide");
     this.#sorted = button(DOWN, "order", () => this.#openSort());
     attributes(this.#sorted, { "aria-haspopup": "menu" });
@@ -81,10 +85,11 @@ export class Find {
   /** Take over what was typed, if it makes sense. */
   #take() {
     clearTimeout(this.later);
+    this.later = 0;
     const text = this.#input.value.trim();
-    const { columns } = this.#store;
+    const { columns, away } = this.#store;
     // Names of facts are known once Python has answered; it looks at the line again.
-    const { problem } = columns.ready ? parse(text, columns.names()) : { problem: "" };
+    const { problem } = columns.ready ? parse(text, columns.names()) : { problem: text && away };
     this.#problem.textContent = problem;
     attributes(this.#input, { "aria-invalid": Boolean(problem) });
     if (!problem && text !== this.#options.filter()) this.#options.set("filter", text);

@@ -1,7 +1,6 @@
-// What hands do with the cells: keys, pointers, selection.
+// What hands do with the cells: pointers, fingers, and keys that move.
 
 import { focus, on } from "./dom.js";
-import { commandFor, notebooks } from "./keys.js";
 import { neighbour, rectangle } from "./layout.js";
 
 /** @typedef {import("./view.js").View} View */
@@ -21,8 +20,7 @@ export class Hands {
   /** @param {View} view */
   constructor(view) {
     this.view = view;
-    const { root, scroller: { node } } = view;
-    on(root, "keydown", (event) => this.#onKey(event));
+    const { scroller: { node } } = view;
     on(node, "pointermove", (event) => this.#onPoint(event));
     on(node, "pointerleave", () => this.unhover());
     on(node, "pointerdown", (event) => this.#onDown(event));
@@ -42,58 +40,26 @@ export class Hands {
     });
   }
 
-  /** @param {KeyboardEvent} event */
-  #onKey(event) {
-    if (notebooks(event)) return;
-    const { view } = this;
-    const target = /** @type {HTMLElement} */ (event.target);
-    const typed = target instanceof HTMLInputElement;
-    const pressed = target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key);
-    const command = typed || pressed ? null : commandFor(event, view.large.open ? "large" : "grid");
-    // Tab leaves the grid; all other keys end here, or the notebook would act on them.
-    if (event.key !== "Tab") event.stopPropagation();
-    if (!command && !(typed && event.key === "Escape")) return;
-    event.preventDefault();
-    this.#obey(command ?? { name: "close" });
-  }
-
-  /** @param {Command} command */
-  #obey(command) {
-    const { view } = this;
-    const { scroller, store } = view;
-    const at = view.large.open ? view.large.cell : scroller.current;
-    const { by = 0, down = 0 } = command;
-    /** @type {Record<string, () => void>} */
-    const acts = {
-      move: () => this.#move(down, by, Boolean(command.extend)),
-      page: () => this.#move(down * this.#page(), 0, false),
-      edge: () => this.#move(0, by * 1e6, false),
-      step: () => view.large.step(by),
-      flicker: () => view.large.toggleFlicker(),
-      copy: () => view.large.copy(command.what ?? "code"),
-      open: () => view.openLarge([at < 0 ? view.choice[0] ?? -1 : at]),
-      close: () => view.back(),
-      play: () => view.play(!view.playing),
-      frame: () => view.frame(by),
-      help: () => view.help(),
-      size: () => view.setSize(scroller.size + 16 * by),
-      select: () => this.#select(at),
-      stars: () => view.rate(this.#chosen(at), { stars: command.stars ?? 0 }),
-      reject: () => view.rate(this.#chosen(at), { rejected: !store.mark(at).rejected }),
-      tag: () => view.tagBox.show(this.#chosen(at)),
-      find: () => view.find.focus(),
-      full: () => view.full(),
-      compare: () => view.compare(),
-      again: () => store.again(this.#chosen(at)),
+  /** What keys do that move. @param {Command} command @returns {Record<string, () => void>} */
+  moves({ by = 0, down = 0, extend = false }) {
+    const { scroller } = this.view;
+    return {
+      move: () => this.#move(down, by, extend), page: () => this.#move(down * this.#page(), 0, false),
+      edge: () => this.#move(0, by * 1e6, false), size: () => this.view.setSize(scroller.size + 16 * by),
+      next: () => this.#makeNext(),
     };
-    acts[command.name]();
   }
 
-  /** Marks go to all selected cells when the current one is among them. @param {number} at */
-  #chosen(at) {
-    const { selected } = this.view.scroller;
-    if (at < 0) return [];
-    return !this.view.large.open && selected.has(at) ? [...selected] : [at];
+  /** Make the empty place after the cursor, as one reads; after the last one the first. */
+  #makeNext() {
+    const { scroller, store } = this.view;
+    const all = scroller.allMissing();
+    const [row, column] = scroller.table.place(scroller.current) ?? [0, -1];
+    const { columns } = scroller.geometry;
+    const after = Array.from({ length: scroller.geometry.rows * columns }, (_, n) => n)
+      .slice(row * columns + column + 1)
+      .map((n) => scroller.missing(Math.floor(n / columns), n % columns)).find(Boolean);
+    store.fill([after ?? all[0]].filter(Boolean));
   }
 
   #page() {
@@ -105,7 +71,7 @@ export class Hands {
   #move(down, by, extend) {
     const { table, current, selected } = this.view.scroller;
     const cell = table.place(current) ? neighbour(table, current, down, by) : this.view.choice[0] ?? -1;
-    if (extend) this.selectThese([...selected, current, cell]);
+    if (extend) this.view.selectThese([...selected, current, cell]);
     this.view.goTo(cell);
   }
 
@@ -121,7 +87,7 @@ export class Hands {
     this.#holding = setTimeout(() => {
       this.#held = true;
       view.goTo(cell);
-      this.#select(cell);
+      view.toggle(cell);
     }, HOLD);
   }
 
@@ -169,26 +135,9 @@ export class Hands {
     const last = scroller.current;
     view.goTo(cell);
     if (event.shiftKey && last >= 0) {
-      this.selectThese([...scroller.selected, ...rectangle(scroller.table, last, cell)]);
-    } else if (event.ctrlKey || event.metaKey || (this.#touched && scroller.selected.size)) this.#select(cell);
+      view.selectThese([...scroller.selected, ...rectangle(scroller.table, last, cell)]);
+    } else if (event.ctrlKey || event.metaKey || (this.#touched && scroller.selected.size)) view.toggle(cell);
     else view.openLarge([cell]);
-  }
-
-  /** @param {number} cell */
-  #select(cell) {
-    if (cell < 0) return;
-    const now = new Set(this.view.scroller.selected);
-    if (!now.delete(cell)) now.add(cell);
-    this.selectThese([...now]);
-  }
-
-  /** @param {number[]} cells */
-  selectThese(cells) {
-    const now = [...new Set(cells)].filter((cell) => cell >= 0).sort((a, b) => a - b);
-    this.view.scroller.selected = new Set(now);
-    this.view.scroller.markAll();
-    this.view.save("_selected", now);
-    this.view.say(`${now.length} selected`);
   }
 }
 

@@ -10,6 +10,7 @@
 export const HELP = [
   ["← ↑ → ↓", "move; with Shift select on the way"],
   ["Home and End", "first and last of the row"],
+  ["Page ↑ and ↓", "a page on or back"],
   ["Enter", "large view of the clip"],
   ["1 to 5", "stars; 0 for none"],
   ["X", "reject, or take it back"],
@@ -17,6 +18,7 @@ export const HELP = [
   ["S", "select, or take it back; by touch a long press"],
   ["C", "compare what is selected"],
   ["R", "make the clip once more with another seed", true],
+  ["N", "make the next empty place", true],
   ["/", "find"],
   ["Space", "play or stop all"],
   [", and .", "a frame back, a frame on"],
@@ -41,7 +43,7 @@ const GRID = {
   Enter: { name: "open" },
   s: { name: "select" },
   c: { name: "compare" },
-  r: { name: "again" },
+  n: { name: "next" },
   "/": { name: "find" },
   "+": { name: "size", by: 1 },
   "=": { name: "size", by: 1 },
@@ -68,6 +70,7 @@ const BOTH = {
   f: { name: "full" },
   ",": { name: "frame", by: -1 },
   ".": { name: "frame", by: 1 },
+  r: { name: "again" },
   "?": { name: "help" },
   Escape: { name: "close" },
 };

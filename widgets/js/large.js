@@ -2,7 +2,7 @@
 
 import { differing, words } from "./differ.js";
 import { attributes, button, copy, div, dress, element, focus, on, starRow } from "./dom.js";
-import { CLOSE, COMPARE, NEXT, PREVIOUS, REJECT, STOP } from "./icons.js";
+import { AGAIN, CLOSE, COMPARE, NEXT, PREVIOUS, REJECT, STOP, TAG } from "./icons.js";
 import { calm } from "./page.js";
 import { Stage } from "./stage.js";
 
@@ -25,6 +25,8 @@ export class Large {
   #waited = new Set();
   #reject;
   #previous;
+  #tag;
+  #again;
   #flicker;
   #field;
   #side;
@@ -35,7 +37,7 @@ export class Large {
    * @param {Store} store
    * @param {{step: (by: number) => void, close: () => void, wake: () => void, say: (text: string) => void,
    *   rate: (cells: number[], marking: import("./store.js").Marking) => void,
-   *   label: (cell: number) => string}} acts
+   *   label: (cell: number) => string, tag: (cell: number) => void}} acts
    */
   constructor(store, acts) {
     this.store = store;
@@ -53,9 +55,11 @@ export class Large {
     this.next = button(NEXT, "next clip (→)", () => this.step(1));
     this.drop = button(STOP, "leave this clip out of the run", () => store.steer("drop", this.cell), "Leave out");
     this.#flicker = button(COMPARE, "one in place of the other (V)", () => this.toggleFlicker(), "Flicker");
+    this.#tag = button(TAG, "tags (T)", () => acts.tag(this.cell));
+    this.#again = button(AGAIN, "make it once more with another seed (R)", () => store.again([this.cell]));
     const head = div("bcm-largehead");
     const left = div("bcm-group", this.#previous, this.next, this.#place);
-    const right = div("bcm-group bcm-right", this.#flicker, this.drop, this.#stars.row, this.#reject, button(CLOSE, "close (Esc)", acts.close));
+    const right = div("bcm-group bcm-right", this.#flicker, this.drop, this.#stars.row, this.#reject, this.#tag, this.#again, button(CLOSE, "close (Esc)", acts.close));
     head.append(left, right);
     this.#field = div("bcm-panes");
     this.#side = div("bcm-side");
@@ -147,7 +151,7 @@ export class Large {
     if (!this.open || (cell !== undefined && !this.cells.includes(cell))) return;
     const { store } = this;
     const label = this.#acts.label(this.cell);
-    this.#place.textContent = this.#several ? `${this.at + 1} of ${this.cells.length}: ${label}` : label;
+    this.#place.textContent = this.#several ? `${label} (${this.at + 1}/${this.cells.length})` : label;
     const mark = this.#mark();
     this.#stars.show(mark.stars);
     dress(this.#reject, REJECT, mark.rejected ? "take the rejection back (X)" : "reject (X)");
@@ -157,7 +161,9 @@ export class Large {
     this.#flicker.hidden = !this.#several;
     attributes(this.#flicker, { "aria-pressed": flickers });
     this.#flicker.classList.toggle("bcm-on", flickers);
-    this.#stars.row.hidden = this.#reject.hidden = !store.made(this.cell);
+    this.#stars.row.hidden = this.#reject.hidden = this.#tag.hidden = !store.made(this.cell);
+    this.#again.hidden = !store.live;
+    this.#previous.hidden = this.next.hidden = store.total < 2;
     const status = store.cells.get(this.cell)?.status;
     this.drop.hidden = status !== "queued" && status !== "running";
     this.#panes.forEach((pane, i) => {

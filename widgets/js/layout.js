@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{name: string, labels: string[], notes: string[]}} Axis
- * @typedef {{key: number[], labels: string[], titles: string[]}} Header
+ * @typedef {{key: number[], labels: string[], notes: string[], titles: string[]}} Header
  * @typedef {{
  *   flow: boolean, rows: Header[], columns: Header[], rowAxes: string[], columnAxes: string[],
  *   at: (row: number, column: number) => number, place: (cell: number) => [number, number] | null,
@@ -118,7 +118,7 @@ export function pivot(axes, coords, cells, chosen) {
  */
 export function flow(cells, columns) {
   const wide = Math.max(1, Math.min(columns, cells.length || 1));
-  const empty = () => ({ key: [], labels: [], titles: [] });
+  const empty = () => ({ key: [], labels: [], notes: [], titles: [] });
   const places = new Map(cells.map((cell, n) => [cell, n]));
   return {
     flow: true,
@@ -156,6 +156,7 @@ function header(axes, side, key) {
   return {
     key,
     labels: side.map((a, i) => axes[a].labels[key[i]]),
+    notes: side.map((a, i) => axes[a].notes[key[i]] ?? ""),
     titles: side.map((a, i) => {
       const note = axes[a].notes[key[i]];
       return `${axes[a].name}: ${axes[a].labels[key[i]]}${note ? `\n${note}` : ""}`;
@@ -216,10 +217,11 @@ export function reveal(geometry, view, row, column) {
  * @param {number} room pixels for all columns
  * @param {number} columns
  * @param {number} gap
+ * @param {number} most
  */
-export function fitting(room, columns, gap) {
+export function fitting(room, columns, gap, most = 176) {
   const width = Math.floor(room / Math.max(1, columns)) - gap;
-  return Math.max(72, Math.min(176, width));
+  return Math.max(72, Math.min(most, width));
 }
 
 /**
@@ -228,9 +230,10 @@ export function fitting(room, columns, gap) {
  * @param {number} count
  * @param {number} aspect height over width
  * @param {number} more pixels around a cell
+ * @param {number} most
  */
-export function filling(room, count, aspect, more) {
-  for (let size = 176; size > 104; size -= 8) {
+export function filling(room, count, aspect, more, most = 176) {
+  for (let size = most; size > 104; size -= 8) {
     const lines = Math.ceil(count / Math.max(1, Math.floor(room.width / (size + more))));
     if (lines * (size * aspect + more) <= room.height) return size;
   }
@@ -255,12 +258,16 @@ export function neighbour(table, cell, down, right) {
   const clipped = row !== place[0] + down || column !== place[1] + right;
   // Beyond the edge the way leads back, else on.
   const way = clipped ? -1 : 1;
-  while (table.at(row, column) < 0) {
-    row += way * Math.sign(down);
-    column += way * Math.sign(right);
-    if (row !== within(row, rows) || column !== within(column, columns)) return cell;
+  for (; row === within(row, rows) && column === within(column, columns); row += way * Math.sign(down), column += way * Math.sign(right)) {
+    if (table.at(row, column) >= 0) return table.at(row, column);
+    // No clip of a row with gaps is out of reach: up and down lead to the nearest one.
+    for (let off = 1; down && off < columns; off++) {
+      const near = [column - off, column + off].filter((x) => x === within(x, columns)).map((x) => table.at(row, x));
+      const found = near.find((one) => one >= 0);
+      if (found !== undefined && table.place(found)?.[0] !== place[0]) return found;
+    }
   }
-  return table.at(row, column);
+  return cell;
 }
 
 /**

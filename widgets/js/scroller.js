@@ -2,7 +2,7 @@
 
 import { attributes, div, element, on } from "./dom.js";
 import { chooseAxes, filling, fitting, flow, pivot, reveal, visible } from "./layout.js";
-import { varying } from "./text.js";
+import { isolated, placeOf, varying } from "./text.js";
 import { Tile } from "./tile.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -84,8 +84,8 @@ export class Scroller {
     const heads = table ? this.#headSizes(table, room) : { headWidth: 0, headHeight: 0 };
     const wide = room - heads.headWidth - 2;
     const size = options.size() || (table
-      ? fitting(wide, table.columns.length, GAP)
-      : filling({ width: wide, height: options.height() }, cells.length, store.aspect, GAP + CAPTION));
+      ? fitting(wide, table.columns.length, GAP, widest())
+      : filling({ width: wide, height: options.height() }, cells.length, store.aspect, GAP + CAPTION, widest()));
     this.table = table ?? flow(cells, Math.floor(wide / (size + GAP)));
     const height = Math.round(size * Math.max(0.3, Math.min(2.5, store.aspect))) + label;
     this.geometry = {
@@ -105,11 +105,13 @@ export class Scroller {
     const names = Math.max(name(table.rowAxes), Math.min(26, name(table.columnAxes)));
     this.#rowLabels = varyingRows(table.rows.map((r) => r.labels));
     this.#columnLabels = varyingRows(table.columns.map((c) => c.labels));
-    const longest = Math.max(names, ...this.#rowLabels.flat().map((l) => l.length));
+    const letters = (/** @type {string[][]} */ rows, /** @type {import("./layout.js").Header[]} */ heads) =>
+      rows.flatMap((labels, n) => labels.map((label, i) => label.length + heads[n].notes[i].length));
+    const longest = Math.max(names, ...letters(this.#rowLabels, table.rows));
     const headWidth = Math.min(room * 0.32, Math.max(64, Math.min(190, longest * LETTER + 20)));
-    const letters = Math.max(0, ...this.#columnLabels.flat().map((l) => l.length));
-    const size = this.options.size() || fitting(room - headWidth, table.columns.length, GAP);
-    const lines = letters * LETTER > size ? 2 : 1;
+    const size = this.options.size() || fitting(room - headWidth, table.columns.length, GAP, widest());
+    const most = table.columns.some((head) => head.notes.join("")) ? 3 : 2;
+    const lines = Math.min(most, Math.ceil(Math.max(1, ...letters(this.#columnLabels, table.columns)) * LETTER / size));
     // The corner names the axes of both sides, a line each.
     const headHeight = Math.max(38, table.columnAxes.length * lines * LINE + 12);
     return { headWidth: Math.round(headWidth), headHeight };
@@ -138,8 +140,8 @@ export class Scroller {
     this.#head.hidden = this.table.flow;
     const corner = div("bcm-corner");
     attributes(corner, { role: "columnheader" });
-    const across = element("span", "bcm-axis", this.table.columnAxes.join(" · ") + " →");
-    const down = element("span", "bcm-axis", this.table.rowAxes.join(" · ") + " ↓");
+    const across = element("span", "bcm-axis", this.table.columnAxes.map(isolated).join(" · ") + " →");
+    const down = element("span", "bcm-axis", this.table.rowAxes.map(isolated).join(" · ") + " ↓");
     if (this.table.columnAxes.length) corner.append(across);
     if (this.table.rowAxes.length) corner.append(down);
     corner.title = corner.textContent ?? "";
@@ -171,7 +173,7 @@ export class Scroller {
     if (!this.store.ready || !this.node.clientWidth) return;
     const range = visible(this.geometry, this.#view());
     const now = JSON.stringify(range);
-    if (now === this.#window) return;
+    if (now === this.#window) return this.#once();
     this.#window = now;
     /** @type {Set<number>} */
     const wanted = new Set();
@@ -199,7 +201,22 @@ export class Scroller {
     }
     for (let row = range.row0; row < range.row1; row++) this.#fillRow(row, range.column0, range.column1);
     this.#fillHead(range.column0, range.column1);
+    this.#once();
     this.see();
+  }
+
+  /** What rows below one another share is said once: at the first of them, and at the first in sight. */
+  #once() {
+    const { table: { rows, flow: bare }, geometry: { height }, node: { scrollTop } } = this;
+    if (bare) return;
+    const first = Math.ceil((scrollTop - GAP) / (height + GAP));
+    for (const [row, line] of this.#lines) {
+      const heads = /** @type {HTMLElement[]} */ ([...line.firstElementChild?.children ?? []]);
+      for (const [i, head] of heads.slice(0, -1).entries()) {
+        const shared = (/** @type {number} */ at) => String(rows[at].key.slice(0, rows[row].labels.length - heads.length + i + 1));
+        head.style.visibility = row > Math.max(0, first) && shared(row) === shared(row - 1) ? "hidden" : "";
+      }
+    }
   }
 
   /** @param {number} row @param {number} from @param {number} to */
@@ -277,9 +294,7 @@ export class Scroller {
     if (this.table.flow) return line;
     const head = div("bcm-rowhead");
     attributes(head, { role: "rowheader" });
-    const { titles } = this.table.rows[row];
-    head.title = titles.join("\n");
-    labelLines(head, this.#rowLabels[row], titles);
+    labelLines(head, this.#rowLabels[row], this.table.rows[row], this.geometry.headWidth - 12, this.geometry.height);
     line.append(head);
     return line;
   }
@@ -293,9 +308,7 @@ export class Scroller {
       const head = div("bcm-colhead");
       attributes(head, { role: "columnheader", "aria-colindex": column + 2 });
       head.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
-      const { titles } = this.table.columns[column];
-      head.title = titles.join("\n");
-      labelLines(head, this.#columnLabels[column], titles);
+      labelLines(head, this.#columnLabels[column], this.table.columns[column], this.geometry.width - 4, this.geometry.headHeight - 8);
       heads.push(head);
     }
     this.#head.replaceChildren(corner, ...heads);
@@ -317,16 +330,10 @@ export class Scroller {
   /**
    * A cell's values in words.
    * @param {number} cell
+   * @param {boolean} notes of the values as well; a flow has no headers that say them
    */
-  labelOf(cell) {
-    const { axes, coords } = this.store;
-    const words = axes.map((axis, a) => {
-      const label = axis.labels[coords[cell * axes.length + a]] ?? "";
-      // A number says little without its axis; a text in a flow has the line for itself.
-      const bare = this.table.flow && !/^[-\d., ]*$/.test(label);
-      return axis.labels.length > 1 ? (bare ? label : `${axis.name} ${label}`) : "";
-    });
-    return words.filter(Boolean).join(" · ");
+  labelOf(cell, notes = this.table.flow) {
+    return placeOf(this.store, cell, notes, this.table.flow);
   }
 
   /** @param {Tile} tile */
@@ -361,18 +368,41 @@ export class Scroller {
   }
 }
 
+/** How wide cells become by themselves: a screen of their own is to be used. */
+const widest = () => (document.fullscreenElement ? 480 : 176);
+
 /**
+ * Put an axis below the other into a header, each with its note; outer ones share a line where there
+ * are too few.
  * @param {HTMLElement} head
  * @param {string[]} labels
- * @param {string[]} titles
+ * @param {import("./layout.js").Header} header
+ * @param {number} width
+ * @param {number} height
  */
-function labelLines(head, labels, titles) {
+function labelLines(head, labels, { titles, notes }, width, height) {
   attributes(head, { "aria-label": titles.join(", ").replaceAll("\n", ", ") });
-  labels.forEach((label, i, all) => {
-    const line = element("span", i < all.length - 1 ? "bcm-outer" : "bcm-inner", label);
-    line.dir = "auto";
-    head.append(line);
+  head.title = titles.join("\n");
+  const room = Math.max(1, Math.floor(height / LINE));
+  const over = Math.max(0, labels.length - room);
+  const blocks = labels.slice(over).map((label, i, all) => {
+    const block = element("span", i < all.length - 1 ? "bcm-outer" : "bcm-inner");
+    block.dir = "auto";
+    const parts = i ? [label] : [...labels.slice(0, over), label];
+    block.textContent = over ? parts.map(isolated).join(" · ") : label;
+    if (notes[over + i]) block.append(" ", element("span", "bcm-noted", `(${isolated(notes[over + i])})`));
+    return block;
   });
+  // Lines that are left go to those that need them, to the innermost first.
+  const lines = blocks.map(() => 1);
+  const need = blocks.map((block) => ((block.textContent ?? "").length * LETTER * 1.25) / width);
+  for (let spare = room - blocks.length; spare > 0; spare--) {
+    const short = need.map((n, i) => (n > lines[i] ? i : -1));
+    const at = Math.max(...short);
+    if (at >= 0) lines[at]++;
+  }
+  blocks.forEach((block, i) => { block.style.webkitLineClamp = String(lines[i]); });
+  head.append(...blocks);
 }
 
 /**

@@ -1,15 +1,12 @@
 // Clips as a table: posters, marks, values; ordered by a press on a header.
 
-import { Clock } from "./clock.js";
 import { choose } from "./choice.js";
 import { attributes, button, div, element, focus, on, starRow } from "./dom.js";
 import { Find } from "./find.js";
 import { PLUS } from "./icons.js";
-import { notebooks } from "./keys.js";
 import { openMenu } from "./menu.js";
-import { leave } from "./page.js";
-import { Surface } from "./surface.js";
-import { brief } from "./text.js";
+import { Opening } from "./opening.js";
+import { brief, isolated } from "./text.js";
 import { Tile } from "./tile.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -28,13 +25,9 @@ export function told(name, value) {
   return String(value);
 }
 
-export class Table extends Surface {
-  /** @type {number[]} */
-  choice = [];
+export class Table extends Opening {
   /** @type {Map<number, Line>} by place in the table */
   #lines = new Map();
-  /** @type {Set<number>} */
-  #selected;
   #asleep = false;
   /** @type {number | undefined} */
   #pending;
@@ -42,7 +35,6 @@ export class Table extends Surface {
   #head;
   #field;
   #nothing;
-  #clock = new Clock();
   #find;
   #count;
   #chosen;
@@ -54,7 +46,6 @@ export class Table extends Surface {
    */
   constructor(store, model, host) {
     super(store, model, host);
-    this.#selected = new Set(model.get("_selected"));
     const root = () => this.root;
     this.#find = new Find(store, {
       filter: () => model.get("filter"), sort: () => model.get("sort"), root,
@@ -74,21 +65,25 @@ export class Table extends Surface {
     attributes(this.#field, { role: "presentation" });
     this.#node.append(this.#head, this.#field);
     this.#nothing = element("p", "bcm-nothing");
-    const body = div("bcm-body", this.#node, this.#nothing, this.toast);
+    const help = button("", "keys (?)", () => this.help(), "?");
+    help.classList.add("bcm-quiet");
+    this.#find.node.append(help);
+    const body = div("bcm-body", this.#node, this.#nothing, this.large.node, this.helpBox, this.tagBox.node, this.toast);
     this.root.append(tools, body, this.live);
-    this.#clock.painters.add((seconds) => {
-      for (const line of this.#lines.values()) line.tile.paint(seconds);
+    this.clock.painters.add((seconds) => {
+      if (this.large.open) this.large.paint(seconds, this.playing, 1);
+      else for (const line of this.#lines.values()) line.tile.paint(seconds);
     });
     this.#listen();
     this.watch((changed) => (changed ? this.relayout() : this.#fill()), (seen) => {
       this.#asleep = !seen;
-      this.#clock.sleep(!seen);
+      this.clock.sleep(!seen);
       for (const line of this.#lines.values()) line.tile.forget();
       this.see();
     });
     store.columns.want();
     this.relayout();
-    this.#clock.play(!this.calm);
+    this.play(!this.calm);
   }
 
   #listen() {
@@ -101,17 +96,12 @@ export class Table extends Surface {
       },
       cell: (cell) => {
         for (const line of this.#lines.values()) if (line.cell === cell) line.refresh();
-        this.#clock.wake();
       },
-      marks: relayout, columns: relayout, run: () => this.#tell(), problem: (text) => this.complain(text),
+      marks: relayout, columns: relayout, run: () => this.#tell(),
     });
     this.heed({
       filter: relayout, sort: relayout, columns: relayout, height: relayout,
-      _current: () => this.#goTo(model.get("_current"), false),
-      _selected: () => {
-        this.#selected = new Set(model.get("_selected"));
-        this.#markAll();
-      },
+      _current: () => this.goTo(model.get("_current"), false), _selected: () => this.#markAll(),
     });
     on(this.#node, "scroll", () => {
       this.#pending ??= requestAnimationFrame(() => {
@@ -119,7 +109,6 @@ export class Table extends Surface {
         this.#fill();
       });
     }, { passive: true });
-    on(this.root, "keydown", (event) => this.#onKey(event));
     on(this.#node, "click", (event) => this.#onClick(event));
   }
 
@@ -220,7 +209,7 @@ export class Table extends Surface {
     }
     this.#markAll();
     this.see();
-    this.#clock.wake();
+    this.clock.wake();
   }
 
   see() {
@@ -229,16 +218,18 @@ export class Table extends Surface {
   }
 
   #markAll() {
+    const { selected } = this;
+    this.#node.removeAttribute("aria-activedescendant");
     for (const line of this.#lines.values()) {
       line.node.classList.toggle("bcm-current", line.cell === this.#current);
-      attributes(line.node, { "aria-selected": this.#selected.has(line.cell) });
+      attributes(line.node, { "aria-selected": selected.has(line.cell) });
       if (line.cell === this.#current) this.#node.setAttribute("aria-activedescendant", line.node.id);
     }
   }
 
   /** @param {number} cell @param {boolean} tell whether Python is told */
-  #goTo(cell, tell = true) {
-    if (tell) this.save("_current", cell);
+  goTo(cell, tell = true) {
+    super.goTo(cell, tell);
     const place = this.choice.indexOf(cell);
     if (place >= 0) {
       const top = place * ROW;
@@ -249,68 +240,40 @@ export class Table extends Surface {
     this.#fill();
   }
 
-  /** @param {number[]} cells */
-  #selectThese(cells) {
-    const now = [...new Set(cells)].filter((cell) => cell >= 0).sort((a, b) => a - b);
-    this.#selected = new Set(now);
-    this.save("_selected", now);
-    this.#markAll();
-    this.say(`${now.length} selected`);
+  get field() {
+    return this.#node;
   }
 
-  /** @param {number} cell */
-  #toggle(cell) {
-    const now = new Set(this.#selected);
-    if (!now.delete(cell)) now.add(cell);
-    this.#selectThese([...now]);
-  }
-
-  /** @param {KeyboardEvent} event */
-  #onKey(event) {
-    if (notebooks(event)) return;
-    const target = /** @type {HTMLElement} */ (event.target);
-    const typed = target instanceof HTMLInputElement;
-    if (event.key !== "Tab") event.stopPropagation();
-    if (typed || (target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key))) return;
-    const at = this.choice.indexOf(this.#current);
-    const step = (/** @type {number} */ by) => {
-      const place = Math.max(0, Math.min(this.choice.length - 1, at < 0 ? 0 : at + by));
-      if (event.shiftKey && at >= 0) this.#selectThese([...this.#selected, this.#current, this.choice[place]]);
-      this.#goTo(this.choice[place]);
-    };
+  /** @param {import("./keys.js").Command} command @param {number} current */
+  acts(command, current) {
+    const { by = 0, down = 0, extend } = command;
+    const at = this.choice.indexOf(current);
     const page = Math.max(1, Math.floor((this.#node.clientHeight - HEAD) / ROW));
-    const marked = this.#selected.has(this.#current) ? [...this.#selected] : [this.#current];
-    /** @type {Record<string, () => void>} */
-    const acts = {
-      ArrowDown: () => step(1), ArrowUp: () => step(-1), PageDown: () => step(page), PageUp: () => step(-page),
-      Home: () => step(-1e9), End: () => step(1e9), s: () => this.#toggle(this.#current),
-      x: () => this.rate(marked, { rejected: !this.store.mark(this.#current).rejected }),
-      "/": () => this.#find.focus(), " ": () => this.#clock.play(!this.#clock.playing),
-      Escape: () => (this.#selected.size ? this.#selectThese([]) : leave(this.root)),
+    const step = (/** @type {number} */ on) => {
+      const place = Math.max(0, Math.min(this.choice.length - 1, at < 0 ? 0 : at + on));
+      if (extend && at >= 0) this.selectThese([...this.selected, current, this.choice[place]]);
+      this.goTo(this.choice[place]);
     };
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const act = /^[0-5]$/.test(key) ? () => this.rate(marked, { stars: Number(key) }) : acts[key];
-    if (!act) return;
-    event.preventDefault();
-    act();
+    return {
+      ...super.acts(command, current), find: () => this.#find.focus(),
+      move: () => step(down), page: () => step(down * page), edge: () => step(by * 1e9),
+    };
   }
 
   /** @param {MouseEvent} event */
   #onClick(event) {
-    const node = /** @type {HTMLElement | null} */ (/** @type {HTMLElement} */ (event.target).closest(".bcm-line"));
+    const target = /** @type {HTMLElement} */ (event.target);
+    const node = /** @type {HTMLElement | null} */ (target.closest(".bcm-line"));
     if (!node) return;
+    focus(this.#node);
     const cell = Number(node.dataset.cell);
     const last = this.choice.indexOf(this.#current);
     if (event.shiftKey && last >= 0) {
       const now = this.choice.indexOf(cell);
-      this.#selectThese([...this.#selected, ...this.choice.slice(Math.min(last, now), Math.max(last, now) + 1)]);
-    } else if (event.ctrlKey || event.metaKey) this.#toggle(cell);
-    this.#goTo(cell);
-  }
-
-  close() {
-    this.#clock.stop();
-    super.close();
+      this.selectThese([...this.selected, ...this.choice.slice(Math.min(last, now), Math.max(last, now) + 1)]);
+    } else if (event.ctrlKey || event.metaKey) this.toggle(cell);
+    this.goTo(cell);
+    if (target.closest(".bcm-cell") && !event.shiftKey && !event.ctrlKey && !event.metaKey) this.openLarge([cell]);
   }
 }
 
@@ -330,7 +293,11 @@ class Line {
     attributes(this.node, { role: "row", "aria-rowindex": place + 2 });
     this.node.style.top = `${place * ROW}px`;
     this.tile = new Tile(table.store);
-    this.#stars = starRow((stars) => table.rate([cell], { stars }));
+    this.#stars = starRow((stars) => {
+      table.rate([cell], { stars });
+      // The row is drawn anew: the star that was pressed doesn't take the keys with it.
+      focus(table.field);
+    });
     this.refresh();
   }
 
@@ -350,7 +317,7 @@ class Line {
     attributes(cell, { role: "gridcell" });
     if (name === "stars") cell.append(this.#stars.row);
     else {
-      const text = name === "tags" ? store.mark(this.cell).tags.join(" · ") : told(name, store.columns.value(this.cell, name));
+      const text = name === "tags" ? store.mark(this.cell).tags.map(isolated).join(" · ") : told(name, store.columns.value(this.cell, name));
       cell.textContent = text;
       cell.title = text;
       cell.dir = "auto";

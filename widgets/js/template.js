@@ -3,6 +3,8 @@
 import { attributes, div, element, on } from "./dom.js";
 import { segments } from "./slots.js";
 
+const CLASSES = { text: "", slot: "", variants: "bcm-variants", faulty: "bcm-faulty" };
+
 /**
  * A textarea over a copy of its text that paints the slots. The text that is seen is the field's
  * own, so that undo, selection and input methods are the browser's.
@@ -41,7 +43,7 @@ export class TemplateField {
     this.#painted = value;
     this.#mirror.dir = "auto";
     this.#mirror.replaceChildren(
-      ...segments(value).map(({ text, kind }) => element(kind === "text" ? "span" : "mark", `bcm-${kind}`, text)),
+      ...segments(value).map(({ text, kind }) => element(kind === "text" ? "span" : "mark", CLASSES[kind], text)),
       // A last empty line has a height of its own.
       document.createTextNode("\u200b"),
     );

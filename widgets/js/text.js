@@ -40,6 +40,36 @@ export function cut(text, limit) {
   return text.length <= limit ? text : `${text.slice(0, limit - 1).trimEnd()}…`;
 }
 
+// Letters that are read from right to left, and characters that turn what follows them.
+const TURNS = /[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/**
+ * A text that leaves the order of what stands beside it alone.
+ * @param {string} text
+ */
+export function isolated(text) {
+  return TURNS.test(text) ? `\u2068${text.replace(/[\u2066-\u2069]/g, "")}\u2069` : text;
+}
+
+/**
+ * A cell's values in words.
+ * @param {{axes: import("./layout.js").Axis[], coords: Int32Array}} store
+ * @param {number} cell
+ * @param {boolean} notes whether those of the values are said as well
+ * @param {boolean} [bare] whether a text goes without the name of its axis: a number alone says little
+ */
+export function placeOf({ axes, coords }, cell, notes, bare = false) {
+  const words = axes.map((axis, a) => {
+    const at = coords[cell * axes.length + a];
+    const label = axis.labels[at] ?? "";
+    if (axis.labels.length < 2) return "";
+    const name = bare && !/^[-\d., ]*$/.test(label) ? "" : `${isolated(axis.name)} `;
+    const note = notes && axis.notes[at] ? ` (${isolated(axis.notes[at])})` : "";
+    return name + isolated(label) + note;
+  });
+  return words.filter(Boolean).join(" · ");
+}
+
 /** @param {number} seconds how long something took */
 export function brief(seconds) {
   if (seconds >= 60) return `${Math.round(seconds / 6) / 10} min`;

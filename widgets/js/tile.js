@@ -2,7 +2,7 @@
 
 import { frameAt } from "./clock.js";
 import { attributes, div, element } from "./dom.js";
-import { brief } from "./text.js";
+import { brief, isolated } from "./text.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -96,7 +96,7 @@ export class Tile {
     setText(this.#caption, this.#label || item?.prompt || "");
     this.#caption.title = [this.#label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
-    setText(this.#tags, mark.tags.join(" · "));
+    setText(this.#tags, mark.tags.map(isolated).join(" · "));
     const marks = [WORDS[status] ?? status, stars && `${stars} ${stars === 1 ? "star" : "stars"}`,
       mark.rejected && "rejected", mark.tags.length && `tagged ${mark.tags.join(", ")}`,
       item?.broken && "broken picture", item?.seconds && `took ${brief(item.seconds)}`, problem];

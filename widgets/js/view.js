@@ -1,20 +1,16 @@
-// One view of a grid: the bar, the tools, the cells, and the boxes over them.
+// One view of a grid: the bar, the tools, and the cells.
 
 import { Arrangement } from "./arrangement.js";
 import { Bar } from "./bar.js";
-import { helpBox, hoverBar } from "./boxes.js";
+import { hoverBar } from "./boxes.js";
 import { choose } from "./choice.js";
-import { Clock } from "./clock.js";
 import { button, div, dress, element, focus } from "./dom.js";
 import { Find } from "./find.js";
 import { Hands } from "./hands.js";
 import { CLOSE, COMPARE, PLUS } from "./icons.js";
-import { Large, MOST } from "./large.js";
 import { following } from "./layout.js";
-import { leave } from "./page.js";
+import { Opening } from "./opening.js";
 import { Scroller } from "./scroller.js";
-import { Surface } from "./surface.js";
-import { TagBox } from "./tagbox.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -23,19 +19,15 @@ const GATHER = 120;
 // Of a larger table empty places are not counted.
 const COUNTED = 20_000;
 
-export class View extends Surface {
-  /** The cells that are shown, in their order. @type {number[]} */
-  choice = [];
+export class View extends Opening {
   #status = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #choosing;
   #bar;
   #beside;
   #arrangement;
-  #helpBox;
   #nothing;
   #hands;
-  clock = new Clock();
   #more;
 
   /**
@@ -58,7 +50,7 @@ export class View extends Surface {
     this.#bar = new Bar(store, {
       play: () => this.play(!this.playing), size: (size) => this.setSize(size), help: () => this.help(),
       scrub: (share) => this.#scrub(share), speed: (speed) => this.save("speed", speed), root,
-      full: () => this.full(),
+      full: () => this.full(), shown: () => this.choice.length, leave: () => focus(this.field),
     });
     this.#beside = button(COMPARE, "", () => this.compare());
     this.#more = button(PLUS, "make the clips at the empty places", () => store.fill(this.scroller.allMissing()));
@@ -71,13 +63,6 @@ export class View extends Surface {
       set: (name, value) => this.save(name, value),
       leave: () => focus(this.scroller.node),
     });
-    this.large = new Large(store, {
-      step: (by) => this.#step(by), close: () => this.#closeLarge(), wake: () => this.clock.wake(),
-      rate: (cells, marks) => this.rate(cells, marks), label: (cell) => this.#placeOf(cell),
-      say: (text) => this.say(text),
-    });
-    this.tagBox = new TagBox(store, { rate: (cells, marks) => this.rate(cells, marks), close: () => this.back() });
-    this.#helpBox = helpBox(store, () => this.help());
     this.hover = hoverBar(store, () => this.#hands.hovered, (cells, marks) => this.rate(cells, marks));
     this.#nothing = div("bcm-nothing");
     this.#nothing.hidden = true;
@@ -99,7 +84,7 @@ export class View extends Surface {
 
   #assemble() {
     const tools = div("bcm-tools", this.#arrangement.node, this.#more, this.#beside, this.find.node);
-    const body = div("bcm-body", this.scroller.node, this.#nothing, this.large.node, this.#helpBox, this.tagBox.node, this.toast);
+    const body = div("bcm-body", this.scroller.node, this.#nothing, this.large.node, this.helpBox, this.tagBox.node, this.toast);
     this.root.append(this.#bar.node, tools, body, this.live);
   }
 
@@ -108,18 +93,8 @@ export class View extends Surface {
   #listen() {
     const { store, model, ending: { signal } } = this;
     this.hear({
-      cells: () => {
-        if (this.large.cells.some((cell) => cell >= store.total)) this.#closeLarge();
-        this.relayout();
-      },
-      cell: (cell) => {
-        this.scroller.tiles.get(cell)?.refresh();
-        this.large.refresh(cell);
-        this.clock.wake();
-      },
+      cells: () => this.relayout(), cell: (cell) => this.scroller.tiles.get(cell)?.refresh(),
       marks: () => this.#rechooseSoon(), columns: () => this.#rechooseSoon(), run: () => this.#onRun(), away: () => this.#bar.refresh(),
-      problem: (text) => this.complain(text), detail: (detail) => this.large.describe(detail),
-      mp4: (mp4) => this.large.play(mp4),
     });
     const relayout = () => this.relayoutSoon();
     this.heed({
@@ -174,7 +149,6 @@ export class View extends Surface {
 
   /** Marks or values are new: others may suit the filter, or stand elsewhere. */
   #rechooseSoon() {
-    this.tagBox.refresh();
     const { model } = this;
     if (!model.get("filter") && !model.get("sort")) return;
     this.#choosing ??= setTimeout(() => {
@@ -239,14 +213,6 @@ export class View extends Surface {
     this.clock.seek(share * this.#length() * 0.9999);
   }
 
-  /** @param {number} by frames, back or on */
-  frame(by) {
-    if (this.playing) this.play(false);
-    const first = this.store.picture(this.choice.find((cell) => this.scroller.tiles.has(cell)) ?? -1);
-    const fps = this.large.open ? this.large.fps : first?.sheet.fps || 8;
-    this.clock.step(by, fps);
-  }
-
   /** @param {import("./arrangement.js").Places} places */
   #arrange({ rows, columns, fixed }) {
     const { model } = this;
@@ -257,6 +223,7 @@ export class View extends Surface {
   #showAll() {
     this.find.clear();
     this.#arrange({ rows: this.model.get("rows"), columns: this.model.get("columns"), fixed: {} });
+    focus(this.field);
   }
 
   /** @param {number} cell @param {boolean} tell whether Python is told */
@@ -284,7 +251,7 @@ export class View extends Surface {
 
   /** @param {number} size */
   setSize(size) {
-    this.save("size", Math.max(48, Math.min(320, Math.round(size))));
+    this.save("size", Math.max(48, Math.min(640, Math.round(size))));
   }
 
   /**
@@ -297,79 +264,35 @@ export class View extends Surface {
     return Math.max(200, this.root.clientHeight - above - 12);
   }
 
-  full() {
-    if (document.fullscreenElement === this.root) document.exitFullscreen();
-    else this.root.requestFullscreen?.().catch(() => this.complain("This page doesn't allow full screen."));
+  // --- as one of the surfaces on which clips are opened ------------------------------------------
+
+  get field() {
+    return this.scroller.node;
   }
 
-  /** The selected clips side by side. */
-  compare() {
-    const cells = [...this.scroller.selected].filter((cell) => this.choice.includes(cell));
-    if (cells.length < 2) {
-      this.complain("Select two to eight clips first: S, or Ctrl and a click.");
-      return;
-    }
-    this.openLarge(cells.slice(0, MOST));
-    if (cells.length > MOST) this.complain(`These are the first ${MOST} of ${cells.length} selected clips.`);
-  }
-
-  // --- boxes over the cells -------------------------------------------------------------------
-
-  /** @param {number[]} cells */
-  openLarge(cells) {
-    if (!cells.length || cells.some((cell) => cell < 0 || cell >= this.store.total)) return;
-    this.#hands.unhover();
-    this.root.classList.add("bcm-opened");
-    if (cells.length === 1) this.goTo(cells[0]);
-    this.large.show(cells);
-    this.root.scrollIntoView({ block: "nearest" });
-    this.clock.wake();
-  }
-
-  #closeLarge() {
-    this.large.hide();
-    this.root.classList.remove("bcm-opened");
-    this.scroller.reveal(this.scroller.current);
-    focus(this.scroller.node);
-    this.clock.wake();
-  }
-
-  /** @param {number} by to the next or previous clip, as one reads */
-  #step(by) {
-    const cell = following(this.scroller.table, this.large.cell, by);
-    if (cell < 0) return;
-    this.goTo(cell);
-    this.large.show([cell]);
-    this.clock.wake();
-  }
-
-  /** Esc: close what is open, then deselect, then leave. */
-  back() {
-    if (!this.tagBox.node.hidden) this.#closeTags();
-    else if (!this.#helpBox.hidden) this.help();
-    else if (this.large.open) this.#closeLarge();
-    else if (this.scroller.selected.size) this.#hands.selectThese([]);
-    else leave(this.root);
-  }
-
-  #closeTags() {
-    this.tagBox.node.hidden = true;
-    focus(this.large.open ? this.large.node : this.scroller.node);
-  }
-
-  help() {
-    this.#helpBox.hidden = !this.#helpBox.hidden;
+  /** @param {number} cell @param {number} by */
+  following(cell, by) {
+    return following(this.scroller.table, cell, by);
   }
 
   /** @param {number} cell */
-  #placeOf(cell) {
-    return this.scroller.labelOf(cell) || `${cell + 1} of ${this.store.total}`;
+  labelOf(cell) {
+    return this.scroller.labelOf(cell, true);
+  }
+
+  /** @param {import("./keys.js").Command} command @param {number} at */
+  acts(command, at) {
+    return { ...super.acts(command, at), ...this.#hands.moves(command), find: () => this.find.focus() };
+  }
+
+  /** @param {number[]} cells */
+  openLarge(cells) {
+    this.#hands.unhover();
+    super.openLarge(cells);
   }
 
   close() {
     clearTimeout(this.#choosing);
-    this.clock.stop();
-    this.large.hide();
     super.close();
   }
 }
