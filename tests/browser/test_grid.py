@@ -283,3 +283,24 @@ def test_pollen_end_to_end(notebook):
     wait_for(nb.page, 4)
     assert pixels(nb.page.locator(".bcm-cell").first) > 50
     nb.shot("pollen")
+
+
+def test_a_press_in_a_scrolled_grid_opens_what_was_pressed(notebook):
+    nb = notebook(
+        "pressed",
+        started("pressed", seeds=20) + "\nbw.ClipGrid(run, rows='seed', size=88, height=300)",
+    )
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 8)
+    scroll = page.locator(".bcm-scroll")
+    scroll.evaluate("node => node.scrollTo(0, 700)")
+    page.wait_for_timeout(500)
+    # After a key focus is visible, also that which a press gives.
+    page.keyboard.press("Shift")
+    cell = page.locator(".bcm-cell").nth(page.locator(".bcm-cell").count() // 2)
+    number = int(cell.get_attribute("data-cell"))
+    assert number > 0
+    cell.click()
+    page.locator(".bcm-large video.bcm-there").wait_for()
+    assert page.locator(".bcm-current").get_attribute("data-cell") == str(number)

@@ -12,6 +12,7 @@ export class Hands {
   /** The cell under the pointer. */
   hovered = -1;
   #touched = false;
+  #pressing = false;
   /** Whether the finger that is down has selected, so that lifting it does no more. */
   #held = false;
   /** @type {number | undefined} */
@@ -34,7 +35,8 @@ export class Hands {
     on(node, "click", (event) => this.#onClick(event));
     on(node, "focus", () => {
       const { scroller, choice } = view;
-      if (!scroller.table.place(scroller.current) && choice.length && node.matches(":focus-visible")) {
+      // A press says itself which cell is meant: going to the first would scroll it away.
+      if (!this.#pressing && !scroller.table.place(scroller.current) && choice.length && node.matches(":focus-visible")) {
         view.goTo(choice[0]);
       }
     });
@@ -78,7 +80,9 @@ export class Hands {
   /** @param {PointerEvent} event */
   #onDown(event) {
     const { view } = this;
+    this.#pressing = true;
     focus(view.scroller.node);
+    this.#pressing = false;
     this.#touched = event.pointerType === "touch";
     this.#held = false;
     clearTimeout(this.#holding);
