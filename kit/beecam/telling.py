@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ _LABEL = 300
 _LABELS = 1_000_000
 _MANY_LABELS = 4_000
 _TURNING = {"R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "RLI", "LRI", "FSI", "PDF", "PDI"}
+_ISOLATES = re.compile("[\u2066-\u2069]")
 _FACTS = {
     "seconds": "seconds to make", "batch": "clips in the call", "licence": "licence",
     "broken": "broken",
@@ -36,7 +38,8 @@ def joined(parts: Iterable[str]) -> str:
 def _apart(text: str) -> str:
     if not any(unicodedata.bidirectional(char) in _TURNING for char in text):
         return text
-    return f"\u2068{text}\u2069"  # the Unicode isolate, which ends what overrides begin
+    # The Unicode isolate ends what overrides begin; one within would end it early.
+    return f"\u2068{_ISOLATES.sub('', text)}\u2069"
 
 
 def axes(given: Sequence[Axis]) -> list[dict[str, Any]]:

@@ -179,6 +179,14 @@ def test_empty_places_are_made_and_clips_made_once_more(notebook):
     seeds = asked(nb, 2)[1]
     assert len(seeds) == 9
     assert len(set(seeds)) == 5
+    # By key the place that is left; where none is, nothing is made.
+    page.locator(".bcm-scroll").focus()
+    page.keyboard.press("n")
+    wait_for(page, 10)
+    assert page.locator(".bcm-hole").count() == 0
+    page.keyboard.press("n")
+    page.wait_for_timeout(500)
+    assert page.locator(".bcm-cell").count() == 10
 
 
 def test_clips_side_by_side(notebook):

@@ -195,3 +195,12 @@ def test_what_can_not_be_written_is_said_plainly(clips, tmp_path):
     with pytest.raises(CheckError, match="is a folder"):
         clips.export_html(tmp_path)
     assert kept.read_bytes() == before
+
+
+def test_labels_that_turn_letters_round_leave_what_stands_beside_them():
+    from beecam import telling
+
+    assert telling.joined(["bee", "sea"]) == "bee · sea"
+    assert telling.joined(["\u202eevil", "1"]) == "\u2068\u202eevil\u2069 · 1"
+    assert telling.joined(["נחלה", "1"]) == "\u2068נחלה\u2069 · 1"
+    assert telling.joined(["\u2069\u202eevil", "1"]) == "\u2068\u202eevil\u2069 · 1"

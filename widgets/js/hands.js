@@ -54,14 +54,14 @@ export class Hands {
 
   /** Make the empty place after the cursor, as one reads; after the last one the first. */
   #makeNext() {
-    const { scroller, store } = this.view;
-    const all = scroller.allMissing();
-    const [row, column] = scroller.table.place(scroller.current) ?? [0, -1];
-    const { columns } = scroller.geometry;
-    const after = Array.from({ length: scroller.geometry.rows * columns }, (_, n) => n)
-      .slice(row * columns + column + 1)
-      .map((n) => scroller.missing(Math.floor(n / columns), n % columns)).find(Boolean);
-    store.fill([after ?? all[0]].filter(Boolean));
+    const { scroller: { table, current, geometry: { rows, columns } }, scroller, store } = this.view;
+    if (!store.fills) return;
+    const [row, column] = table.place(current) ?? [0, -1];
+    for (let n = 1; n <= rows * columns; n++) {
+      const at = (row * columns + column + n) % (rows * columns);
+      const coords = scroller.missing(Math.floor(at / columns), at % columns);
+      if (coords) return store.fill([coords]);
+    }
   }
 
   #page() {
