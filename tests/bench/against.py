@@ -34,7 +34,7 @@ SAID = "against:"  # before what a child says to its parent, among all else that
 
 
 # What each call is given for pollen beside prompt and seed.
-OF_POLLEN = {"width": 64, "height": 64, "num_frames": 17, "frame_rate": 8,
+OF_POLLEN = {"width": 96, "height": 96, "num_frames": 17, "frame_rate": 8,
              "num_inference_steps": 20, "guidance_scale": 3.0}  # fmt: skip
 
 

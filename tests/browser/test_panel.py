@@ -115,7 +115,7 @@ def test_pause_stop_and_earlier_sweeps(notebook):
     nb = opened(notebook, "steered", size=(1280, 1100))
     page = nb.page
     page.locator(".bcm-begin select").first.select_option("insects over landscapes")
-    until(page, same(lambda: costs(page)[:24], "32 clips drawn from 192:"))
+    until(page, same(lambda: costs(page)[:24], "32 clips drawn from 480:"))
     assert "somebody explored insects" in page.locator(".bcm-said").inner_text()
     page.locator("[data-slot=insect] .bcm-word").first.hover()
     until(page, same(lambda: page.locator(".bcm-hint").inner_text()[:4], "bee:"))
@@ -144,7 +144,7 @@ def test_pause_stop_and_earlier_sweeps(notebook):
     value = earlier.locator("option", has_text="bees at dusk").first.get_attribute("value")
     earlier.select_option(value)
     until(page, same(lambda: page.locator(".bcm-sweepname").input_value(), "bees at dusk"))
-    assert len(chips(page, "place")) == 6
+    assert len(chips(page, "place")) == 10
     assert page.locator("[data-slot=place] .bcm-word").first.inner_text() == "meadow"
     page.locator(".bcm-intent").fill("a watch in an advert")
     page.keyboard.press("Enter")

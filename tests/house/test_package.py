@@ -58,7 +58,7 @@ def test_no_weight_file_is_larger_than_git_likes():
     folder = ROOT / "kit" / "beecam" / "models" / "pollen" / "weights"
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert max(path.stat().st_size for path in files) <= 15e6
-    assert sum(path.stat().st_size for path in files) <= 25e6
+    assert sum(path.stat().st_size for path in files) <= 40e6
     assert not [p for p in files if p.suffix in {".bin", ".pt", ".pkl", ".ckpt"}], (
         "only safetensors"
     )

@@ -18,7 +18,7 @@ def test_pollen_has_controls_with_its_limits_and_the_words_of_its_pipeline():
     assert list(found)[:3] == ["negative_prompt", "width", "height"]
     frames = found["num_frames"]
     assert (frames.kind, frames.default, frames.step, frames.base) == ("integer", 17, 8, 1)
-    assert (found["width"].default, found["width"].step, found["width"].low) == (64, 32, 32)
+    assert (found["width"].default, found["width"].step, found["width"].low) == (96, 96, 96)
     assert found["guidance_scale"].kind == "number"
     assert found["scheduler"].default in found["scheduler"].choices
     assert found["num_inference_steps"].help == "The number of denoising steps."

@@ -55,7 +55,7 @@ def test_the_decks_that_ship_can_be_laid_out_and_teach():
 
 def test_the_decks_for_pollen_have_only_words_that_it_knows():
     words = {*vocabulary()}
-    for name in ("insects over landscapes", "one place, one day"):
+    for name in ("insects over landscapes", "one place, one day", "weather and style"):
         for cell in bc.deck(name).sweep(every=True).cells:
             assert {*cell.shot.prompt.replace(",", "").split()} <= words
 

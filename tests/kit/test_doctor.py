@@ -53,7 +53,7 @@ def test_what_it_says_of_pollen(pollen):
     assert report["licence"] == "Apache-2.0"
     assert report["device"].startswith("cpu, ")
     assert report["numbers"] == "float32"
-    assert report["sizes"] == "width and height in multiples of 32 pixels; 64x64 by default"
+    assert report["sizes"] == "width and height in multiples of 96 pixels; 96x96 by default"
     assert report["frames"] == "8k+1 (9, 17, 25, ...); 17 at 8 fps by default"
     assert "text to video" in report["tasks"]
     assert report["batch size"].startswith(
@@ -64,7 +64,7 @@ def test_what_it_says_of_pollen(pollen):
     assert report.advice == ()
     assert str(report).endswith("Nothing to change.")
     # What it says is valid is valid.
-    bc.sweep("a bee", width=32 * 3, num_frames=25).check(pollen)
+    bc.sweep("a bee", width=96 * 2, num_frames=25).check(pollen)
 
 
 def test_a_family_that_can_not_batch_says_why():

@@ -391,7 +391,7 @@ def slow(self, *args):
 Library.add = slow
 model = bc.load()
 run = bc.run(bc.sweep("a bee", seed=range(400), num_inference_steps=1, guidance_scale=1.0,
-                      num_frames=9, width=32, height=32), model,
+                      num_frames=9), model,
              library=bc.library({str(tmp_path / "library")!r}))
 while len(run._progress._made) < 4:
     time.sleep(0.01)

@@ -150,7 +150,7 @@ def test_the_first_frame_of_pollens_clip_is_the_picture(model, clip):
 
 
 def test_clips_of_one_call_have_each_their_own_picture(model, clip):
-    first, last = clip.frames()[0], np.full((64, 64, 3), 200, np.uint8)
+    first, last = clip.frames()[0], np.full((96, 96, 3), 200, np.uint8)
     shots = [model.resolve(bc.shot("a bee", seed=2, image=one)) for one in (first, last)]
     assert model.batch_key(shots[0]) == model.batch_key(shots[1])
     together = frames(model, shots)

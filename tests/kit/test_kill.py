@@ -31,7 +31,7 @@ for line in sys.stdin:
         print("gone", flush=True)
         continue
     sweep = bc.sweep("a bee over a meadow", seed=range(2000), num_inference_steps=1,
-                     guidance_scale=1.0, num_frames=9, width=32, height=32)
+                     guidance_scale=1.0, num_frames=9)
     run = bc.run(sweep, model, library=Library(Path(sys.argv[1])))
     version = 0
     while not run.finished:
@@ -85,7 +85,7 @@ def _everything_is_whole(folder, finished, seen, attempt):
         assert finished <= set(clips.keys), f"attempt {attempt} lost finished clips"
         for clip in clips.filter(lambda clip: clip.key not in seen):
             frames = clip.frames()
-            assert frames.shape == (9, 32, 32, 3)
+            assert frames.shape == (9, 96, 96, 3)
             assert clip.sheet[:2] == b"\xff\xd8"
             assert np.ptp(frames) > 0
         assert not list((folder / "media").rglob(".*")), "a half-written file was left"

@@ -133,7 +133,7 @@ def test_a_hand_that_never_rests_sees_previews_of_long_clips(live, eye):
     assert max(np.diff([0.0, *shown])) < 1.5, "never long without anything"
     numbers = [sight.number for sight in eye.kinds("preview")]
     assert numbers == sorted(numbers)
-    assert eye.kinds("preview")[0].frames.shape == (17, 32, 32, 3)
+    assert eye.kinds("preview")[0].frames.shape == (17, 48, 48, 3)
 
 
 def test_a_finished_clip_is_not_blurred_at_once_by_what_comes_next(live, eye):
@@ -196,7 +196,7 @@ def test_the_same_clip_again_comes_from_memory(live, eye, calls):
 
 
 def test_memory_is_bounded(live, eye, monkeypatch):
-    monkeypatch.setattr("beecam.engines.live._KEPT_BYTES", 500_000)
+    monkeypatch.setattr("beecam.engines.live._KEPT_BYTES", 1_000_000)
     engine = live()
     for number in range(1, 5):
         engine.ask(number, bee(number))
@@ -207,8 +207,8 @@ def test_memory_is_bounded(live, eye, monkeypatch):
 
 def test_what_is_wrong_is_said_and_the_next_wish_works(live, eye, pollen, monkeypatch):
     engine = live()
-    engine.ask(1, bee(width=33))
-    assert "nearest are 32 and 64" in eye.wait_for(1, "problem").text
+    engine.ask(1, bee(width=100))
+    assert "nearest are 96 and 192" in eye.wait_for(1, "problem").text
     with monkeypatch.context() as patch:
         patch.setattr(type(pollen), "generate", lambda *a, **k: 1 / 0)
         engine.ask(2, bee(8))

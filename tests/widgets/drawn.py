@@ -60,6 +60,9 @@ class DrawnModel:
     def beside(self):
         return self
 
+    def in_few_steps(self):
+        return None
+
     def steps(self, shot):
         return shot.num_inference_steps
 

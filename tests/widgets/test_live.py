@@ -1,6 +1,7 @@
 """The Python side of the live view: real pollen, and a recorded comm instead of a browser."""
 
 import comm
+import numpy as np
 import pytest
 from page import Page, RecordingComm
 
@@ -57,7 +58,7 @@ def test_a_page_that_opens_gets_the_clip(show):
     page.say("hello")
     content, picture = page.wait_for(lambda: (sights(page, "clip") or [None])[0])
     assert picture[:2] == b"\xff\xd8"
-    assert content["sheet"] == {"frames": 17, "width": 64, "height": 64, "count": 17, "fps": 8.0}
+    assert content["sheet"] == {"frames": 17, "width": 96, "height": 96, "count": 17, "fps": 8.0}
     assert content["label"] == f"{BEE} · seed 0"
     assert eval(content["code"], {"bc": bc}) == page.grid.shot
     second = Page(page.grid, "second")
@@ -212,17 +213,57 @@ def test_without_refining_the_shot_has_the_steps_of_the_dial(show):
 
 
 def test_drafts_use_a_scheduler_that_needs_few_steps_where_the_model_can(show, pollen):
-    view = show(steps=5)
+    view = show(steps=5, guidance_scale=2.0)
     assert view._draft(view.dials).scheduler == "UniPCMultistepScheduler"
-    named = show(steps=5, scheduler="FlowMatchEulerDiscreteScheduler")
+    assert not view._quickly(view.dials)
+    named = show(guidance_scale=2.0, steps=5, scheduler="FlowMatchEulerDiscreteScheduler")
     assert named._draft(named.dials).scheduler == "FlowMatchEulerDiscreteScheduler"
+
+
+def test_drafts_are_made_by_the_model_for_few_steps_at_its_own_guidance(show, pollen, monkeypatch):
+    """A second model stands in for it, so that what it makes can be told apart."""
+    made = []
+
+    class Few:
+        """Pollen in few steps, which notes what it makes."""
+
+        def __getattr__(self, name):
+            return getattr(pollen, name)
+
+        def beside(self):
+            return self
+
+        def resolve(self, shot):
+            if shot.conditions:
+                return pollen.resolve(shot)
+            usual = {"num_inference_steps": 3, "guidance_scale": 1.0}
+            return pollen.resolve(shot.replace(**{
+                name: value for name, value in usual.items() if getattr(shot, name) is None
+            }))  # fmt: skip
+
+        def generate(self, shots, *args, **more):
+            made.append(shots[0])
+            return pollen.generate(shots, *args, **more)
+
+    monkeypatch.setattr(type(pollen), "in_few_steps", lambda self: Few())
+    view = show(num_inference_steps=6)
+    assert view.dials.steps == 3
+    page = Page(view)
+    page.say("hello")
+    page.wait_for(lambda: sights(page, "clip"))
+    assert [(shot.num_inference_steps, shot.guidance_scale) for shot in made] == [(3, 1.0)]
+    assert view.shot.guidance_scale in (None, 3.0), "the clip at rest is as it always was"
+    given = {"keyframes": {0: np.zeros((96, 96, 3), np.uint8)}}
+    for other in ({"negative_prompt": "fog"}, {"guidance_scale": 2.0}, {"steps": 5}, given):
+        assert not (one := show(**other))._quickly(one.dials)
+    assert show(**given).dials.steps == 6, "a draft of what it has not learnt is still a draft"
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda show: show(7), "a text is needed, or texts with their weights"),
-        (lambda show: show(width=33), "nearest are 32 and 64"),
+        (lambda show: show(width=100), "nearest are 96 and 192"),
         (lambda show: show(steps=0), "steps=0: a whole number from 1 to 100"),
         (lambda show: show(blend=2), "blend=2: a share from 0 to 1 is needed. The nearest is 1."),
         (lambda show: show(seed_blend=-1), "seed_blend=-1: a share"),
@@ -232,7 +273,7 @@ def test_drafts_use_a_scheduler_that_needs_few_steps_where_the_model_can(show, p
         (lambda show: show(guidence_scale=3), "Did you mean guidance_scale?"),
         (lambda show: show([(BEE, 1), (MOTH, 1), ("a fly", 1)]), "blends two. The nearest are"),
         (lambda show: show(noise=((1, 1), (2, 1), (3, 1))), "blends two seeds"),
-        (lambda show: setattr(show(), "shot", bc.shot(BEE, height=3)), "nearest is 32"),
+        (lambda show: setattr(show(), "shot", bc.shot(BEE, height=3)), "nearest is 96"),
         (lambda show: setattr(show(), "shot", "a bee"), "a shot is needed"),
         (lambda show: bw.live("pollen"), "a loaded model is needed"),
     ],

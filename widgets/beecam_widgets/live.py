@@ -33,6 +33,7 @@ from beecam_widgets.teller import Teller
 
 _WIDE = 480
 _QUALITY = 88
+_NO_GUIDANCE = 1.0
 _FEW_STEPS = 6
 # Nearly as good in 6 steps as Euler's method in 10; where a model can't use it, its own does.
 _QUICK_SCHEDULER = "UniPCMultistepScheduler"
@@ -101,7 +102,8 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             blend: The second prompt's share, 0 to 1.
             seed_b: Another seed to blend the first one with; by default the next.
             seed_blend: The second seed's share, 0 to 1.
-            steps: Denoising steps while the hand moves; by default 6.
+            steps: Denoising steps while the hand moves; by default 6, or as many as a model needs
+                that ships with a way of its own to few steps.
             refine: Whether it is made with all its steps when the hand rests.
             library: Where clips are kept; by default `bc.library()`.
             arguments: Further ones of `bc.shot`, such as seed, guidance_scale, width,
@@ -127,10 +129,12 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._last: Sight | None = None
         self._sheet_shown = False
         self._teller = Teller(self._say)
-        self._engine = LiveEngine(model, self._see)
+        self._few = model.in_few_steps()
+        self._engine = LiveEngine(model, self._see, quick=self._few)
         begun = Dials(
             prompt="", prompt_b=prompt_b, blend=blend, seed_b=full.seed + 1, seed_blend=seed_blend,
-            guidance_scale=full.guidance_scale or 0.0, steps=steps or min(_FEW_STEPS, self._usual),
+            guidance_scale=full.guidance_scale or 0.0,
+            steps=steps or min(self._few_steps(first), self._usual),
         )  # fmt: skip
         dials = begun.like(first, self._sliders)
         if isinstance(first.prompt, str):
@@ -236,14 +240,33 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         own = {n: v for n, v in base.arguments.items() if n not in self._sliders}
         self._base = base.replace(extra=own)
         self._usual = full.num_inference_steps or 1
+        self._usual_guidance = self.model.resolve(base.replace(guidance_scale=None)).guidance_scale
         quick = base.replace(scheduler=_QUICK_SCHEDULER)
         self._quick = base.scheduler is None and not list(self.model.check(quick))
+
+    def _few_steps(self, shot: Shot) -> int:
+        if self._few is None:
+            return _FEW_STEPS
+        few = self._few.resolve(shot.replace(num_inference_steps=None, guidance_scale=None))
+        # What it makes from more than text it makes with guidance, and in as many steps as ever.
+        alone = few.guidance_scale == _NO_GUIDANCE
+        return (alone and few.num_inference_steps) or _FEW_STEPS
+
+    def _quickly(self, dials: Dials) -> bool:
+        """Whether a draft is the few steps that the model was trained for, at its own guidance."""
+        if self._few is None or not self.refine or dials.steps != self._few_steps(self._base):
+            return False
+        usual = dials.guidance_scale == self._usual_guidance and dials.steps < self._usual
+        plain = not (self._base.negative_prompt or self._base.conditions)
+        return usual and plain and self._base.switch is None
 
     def _draft(self, dials: Dials) -> Shot:
         """Return what is made while the hand moves: few steps, by a scheduler that needs few."""
         made = self._whole(dials)
         if not self.refine or dials.steps >= self._usual:
             return made
+        if self._quickly(dials):
+            return made.replace(num_inference_steps=dials.steps, guidance_scale=_NO_GUIDANCE)
         scheduler = _QUICK_SCHEDULER if self._quick else made.scheduler
         return made.replace(num_inference_steps=dials.steps, scheduler=scheduler)
 
@@ -284,7 +307,9 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             self._asked[number] = (client, n, dials)
             while len(self._asked) > _REMEMBERED:
                 self._asked.popitem(last=False)
-        self._engine.ask(number, self._draft(dials), self._whole(dials))
+        self._engine.ask(
+            number, self._draft(dials), self._whole(dials), quickly=self._quickly(dials)
+        )
 
     def _hear(self, _: Any, content: Any, __: Any) -> None:
         # This may be any thread (subshells), so that nothing but queueing happens here.

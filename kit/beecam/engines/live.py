@@ -71,12 +71,14 @@ class _Wish:
         number: Given by who asks.
         draft: What is made at once.
         whole: What is made when the hand rests; the same for nothing more.
+        quickly: Whether the draft is made by the model for few steps.
         at: When it was asked for.
     """
 
     number: int
     draft: Shot
     whole: Shot
+    quickly: bool
     at: float
 
 
@@ -88,18 +90,20 @@ class LiveEngine:
     """
 
     def __init__(
-        self, model: Model, tell: Callable[[Sight], None], *, rest: float = _REST,
-        patience: float = _PATIENCE,
+        self, model: Model, tell: Callable[[Sight], None], *, quick: Model | None = None,
+        rest: float = _REST, patience: float = _PATIENCE,
     ) -> None:  # fmt: skip
         """Prepare; the first `ask` starts the thread.
 
         Args:
             model: What makes the clips.
+            quick: What makes those drafts that are asked for quickly; by default the same.
             tell: Called on the engine's threads with each thing there is to be seen.
             rest: After so many seconds without a new wish the clip is made with all its steps.
             patience: So many seconds nothing may be seen while wishes follow one another.
         """
         self._model = model.beside()
+        self._quick = self._model if quick is None else quick.beside()
         self._tell = tell
         self._rest = rest
         self._patience = patience
@@ -112,18 +116,21 @@ class LiveEngine:
         self._kept: OrderedDict[str, Frames] = OrderedDict()
         self._bytes = 0
 
-    def ask(self, number: int, draft: Shot, whole: Shot | None = None) -> None:
+    def ask(
+        self, number: int, draft: Shot, whole: Shot | None = None, *, quickly: bool = False
+    ) -> None:  # fmt: skip
         """Ask for a clip, in the place of what was asked for before; returns at once.
 
         Args:
             number: Comes back with each sight of it.
             draft: What is made now.
             whole: What is made when nothing else is asked for; by default nothing more.
+            quickly: Whether the draft is made by the model for few steps.
         """
         with self._news:
             if self._closed:
                 return
-            self._wish = _Wish(number, draft, whole or draft, time.monotonic())
+            self._wish = _Wish(number, draft, whole or draft, quickly, time.monotonic())
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="beecam-live", daemon=True)
                 self._thread.start()
@@ -139,7 +146,7 @@ class LiveEngine:
     # --- the thread ----------------------------------------------------------------------------
 
     def _work(self) -> None:
-        self._model.refresh()
+        self._refresh()
         while (wish := self._next()) is not None:
             try:
                 self._fulfil(wish)
@@ -162,39 +169,50 @@ class LiveEngine:
             # The hand begins to move: nothing is late yet.
             self._moved = self._finished = time.monotonic()
         if rested > _LOOK_AGAIN:
-            self._model.refresh()
+            self._refresh()
         return wish
 
+    def _refresh(self) -> None:
+        self._model.refresh()
+        if self._quick is not self._model:
+            self._quick.refresh()
+
     def _fulfil(self, wish: _Wish) -> None:
-        draft, whole = (self._checked(shot) for shot in (wish.draft, wish.whole))
+        quick = self._quick if wish.quickly else self._model
+        draft, whole = self._checked(wish.draft, quick), self._checked(wish.whole, self._model)
         known = self._recalled(whole)
         if known is None and draft.key != whole.key:
             frames = self._recalled(draft)
-            self._show(wish, DRAFT, draft, self._make(wish, draft) if frames is None else frames)
+            if frames is None:
+                frames = self._make(wish, draft, quick)
+            self._show(wish, DRAFT, draft, frames)
             with self._news:
                 if self._news.wait_for(self._interrupted, self._rest):
                     return
-            known = self._make(wish, whole, quietly=True)
-        self._show(wish, CLIP, whole, self._make(wish, whole) if known is None else known)
+            known = self._make(wish, whole, self._model, quietly=True)
+        if known is None:
+            known = self._make(wish, whole, self._model)
+        self._show(wish, CLIP, whole, known)
 
-    def _checked(self, shot: Shot) -> Shot:
+    @staticmethod
+    def _checked(shot: Shot, model: Model) -> Shot:
         # What is wrong with it may be something that can't even be resolved.
         problems = list(check_values(shot))
         if not problems:
-            shot = self._model.resolve(shot)
-            problems = list(self._model.check(shot))
+            shot = model.resolve(shot)
+            problems = list(model.check(shot))
         if problems:
             raise CheckError(problems)
         return shot
 
-    def _make(self, wish: _Wish, shot: Shot, *, quietly: bool = False) -> Frames:
+    def _make(self, wish: _Wish, shot: Shot, model: Model, *, quietly: bool = False) -> Frames:
         """Make a clip.
 
         Raises:
             Stopped: Something else was asked for, and it was not worth finishing.
         """
         call = _Call(time.monotonic())
-        (made,) = self._model.generate(
+        (made,) = model.generate(
             [shot], lambda step: self._on_step(step, wish, shot, call, quietly=quietly)
         )
         if call.step:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import CheckError, ModelError, Problem, did_you_mean
+from beecam.errors import CheckError, ModelError, Problem, did_you_mean, shorten
 from beecam.loras import Adapter, lora
 from beecam.models.adapting import Adapting
 from beecam.models.base import Frames, Made, Model, OnStep, Sound, State
@@ -36,7 +36,7 @@ from beecam.models.products import PackedProducts, available
 from beecam.models.schedulers import Schedulers, unshifted
 from beecam.models.shadows import Shadows
 from beecam.models.sizes import Known, Like, Sizes, guess, shape_of
-from beecam.models.speed import Speed, speed_of
+from beecam.models.speed import FewSteps, Speed, speed_of
 from beecam.models.texts import Texts
 from beecam.models.timing import Timing
 from beecam.models.ways import Way, ways_of
@@ -87,6 +87,7 @@ class DiffusersModel:
         self._preparing = Preparing(pipe)
         self._texts.encoding = self._preparing.encoding
         self._schedulers = Schedulers(pipe.scheduler)
+        self._few_steps = FewSteps.beside(folder)
         self.speed = self._speed_of(speed)
         self._preview = PreviewMap.load(folder) if folder else PreviewMap()
         self._revision = fingerprint(pipe)
@@ -147,9 +148,13 @@ class DiffusersModel:
         made._lanes = self._lanes.beside()  # noqa: SLF001
         return made
 
+    def in_few_steps(self) -> DiffusersModel | None:
+        """Return this model with the LoRA for few steps that ships with it, or None."""
+        return self.at_speed("fast") if self._few_steps and self.speed.name == "exact" else None
+
     def _speed_of(self, name: str | None) -> Speed:
-        names = self._schedulers.names if name == "fast" else []
-        return speed_of(name, self._ways[0], names)
+        names = self._schedulers.names if name == "fast" and not self._few_steps else []
+        return speed_of(name, self._ways[0], names, self._few_steps)
 
     # --- what it can do ------------------------------------------------------------------------
 
@@ -211,6 +216,12 @@ class DiffusersModel:
         if why := self._adapting.check(full.adapters or ()):
             names = " + ".join(map(str, full.adapters or ()))
             yield Problem("lora", f"lora={names}: {why}")
+        if full.negative_prompt and full.guidance_scale == self.speed.of(way).guidance:
+            yield Problem("negative_prompt", (
+                f"negative_prompt={shorten(full.negative_prompt)}: at speed={self.speed.name!r} "
+                "clips are made without guidance, in which it does nothing; give guidance_scale=3 "
+                "too, or load the model at speed='exact'."
+            ))  # fmt: skip
         usable = [self._schedulers.usual]
         if full.scheduler not in usable and (
             way.family.own_timesteps or full.scheduler not in (usable := self._schedulers.names)
@@ -238,7 +249,10 @@ class DiffusersModel:
             "num_frames": film_length(way, shot, usual) or usual,
             "fps": self._defaults.get("fps", way.family.fps),
             "num_inference_steps": self._usual_steps(way),
-            "guidance_scale": self._default(way, "guidance_scale"), "negative_prompt": "",
+            "guidance_scale": (
+                self.speed.of(way).guidance or self._default(way, "guidance_scale")
+            ),
+            "negative_prompt": "",
             "scheduler": self.speed.of(way).scheduler or self._schedulers.usual,
             "model": self.name, "revision": self.revision,
             "adapters": self._adapters, "speed": self.speed.of(way).words or None,

@@ -121,6 +121,12 @@ class Model(Protocol):
     def beside(self) -> Model:
         """Return this model for single calls that shall not wait for those of a run."""
 
+    def in_few_steps(self) -> Model | None:
+        """Return this model as it needs few steps and no guidance, or None if it has no such way.
+
+        From the same noise it makes about the same clips.
+        """
+
     def makes(self, shot: Shot) -> bool:
         """Return whether a resolved shot is this model's, with the same weights and settings."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -159,7 +160,9 @@ def family_of(class_name: str, anatomy: Anatomy) -> Family:
     """
     unknown = Family(name=class_name.removesuffix("Pipeline"), classes=(), batches=False)
     row = next((family for family in FAMILIES if class_name in family.classes), unknown)
+    # A size must suit what the pipeline checks and what its autoencoder can cut without a rest.
+    size_step = math.lcm(row.size_step, anatomy.spatial) if row.size_step else anatomy.size_step
     return replace(
-        row, size_step=row.size_step or anatomy.size_step,
+        row, size_step=size_step,
         frame_step=row.frame_step or anatomy.temporal, fps=row.fps or anatomy.default("fps"),
     )  # fmt: skip

@@ -111,6 +111,9 @@ class Models:
         """Return them for single calls that shall not wait for those of a run."""
         return Models({label: one.beside() for label, one in self.by_label.items()})
 
+    def in_few_steps(self) -> None:
+        """Return None: models that stand for several have no way in common."""
+
     def refresh(self) -> None:
         """Look at all weights again."""
         for one in self.by_label.values():

@@ -94,6 +94,8 @@ class Shadows:
             if network is None:
                 continue
             parts[name] = made = shadow_of(network)
+            if speed.few_steps:
+                speed.few_steps.merge(name, made)
             if self._packed:
                 # Before the cache, which stands in the place of some layers' products.
                 PackedProducts(made).use()

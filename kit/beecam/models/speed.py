@@ -5,13 +5,16 @@
   pixels depend on its neighbours.
 * attention: a quicker kernel on CUDA.
 * compiled: the network's blocks by torch.compile, once for each shape.
-* fewer steps, with a scheduler that needs fewer.
+* fewer steps, with a scheduler that needs fewer; or, where a LoRA ships with the weights that was
+  trained for it, a few steps without guidance.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +29,53 @@ if TYPE_CHECKING:
 SPEEDS = ("exact", "balanced", "fast")
 _QUICK_SCHEDULER = "UniPCMultistepScheduler"
 _ALIKE = 99.0  # dB; what equal clips are given
+_FEW_STEPS = "few_steps"  # the folder of a LoRA that was trained for few steps, beside the weights
+_SHARE = 0.2  # of the usual steps, which is what such a LoRA was trained for
+
+
+@dataclass(frozen=True)
+class FewSteps:
+    """A LoRA with which few steps without guidance show what many guided ones do.
+
+    Attributes:
+        file: In safetensors, with the names that diffusers gives the layers.
+        digest: Of its content.
+    """
+
+    file: Path
+    digest: str
+
+    @classmethod
+    def beside(cls, folder: Path | None) -> FewSteps | None:
+        """Return the one that lies beside a model's weights, if there is one."""
+        files = sorted((folder / _FEW_STEPS).glob("*.safetensors")) if folder else []
+        if not files:
+            return None
+        return cls(files[0], hashlib.sha256(files[0].read_bytes()).hexdigest()[:12])
+
+    def __str__(self) -> str:
+        return f"few steps {self.digest}"
+
+    def merge(self, name: str, network: Any) -> None:
+        """Add it to a network's weights, which are then its own and no longer shared.
+
+        Args:
+            name: What the pipeline calls the network.
+            network: Its layers that the LoRA doesn't name stay as they are.
+        """
+        import torch
+        from safetensors.torch import load_file
+
+        kept = load_file(self.file)
+        for key in kept:
+            layer = key.removeprefix(f"{name}.").removesuffix(".lora_A.weight")
+            if not key.startswith(f"{name}.") or not key.endswith(".lora_A.weight"):
+                continue
+            module = network.get_submodule(layer)
+            module = getattr(module, "base_layer", module)  # where other LoRAs are loaded
+            down, up = kept[key], kept[key.replace("lora_A", "lora_B")]
+            more = (up.float() @ down.float()).to(module.weight)
+            module.weight = torch.nn.Parameter(module.weight.detach() + more, requires_grad=False)
 
 
 @dataclass(frozen=True)
@@ -39,6 +89,7 @@ class Speed:
         attention: The name of an attention kernel in diffusers, or None for the usual.
         scheduler: The scheduler of shots that name none, or None for the pipeline's own.
         steps: The share of the usual steps that shots have which say nothing else.
+        few_steps: A LoRA with which few steps without guidance are enough, or None.
     """
 
     name: str = "exact"
@@ -47,19 +98,25 @@ class Speed:
     attention: str | None = None
     scheduler: str | None = None
     steps: float = 1.0
+    few_steps: FewSteps | None = None
 
     def of(self, way: Way) -> Speed:
         """Return what of it one of the model's ways can use."""
         own = way.family.own_timesteps
+        # A LoRA for few steps has learnt from texts alone.
+        few = None if way.takes else self.few_steps
+        exact = own or (self.few_steps is not None and few is None)
         return replace(
-            self, cache=self.cache if way.names_its_calls else None,
-            scheduler=None if own else self.scheduler, steps=1.0 if own else self.steps,
+            self, cache=self.cache if way.names_its_calls else None, few_steps=few,
+            scheduler=None if own else self.scheduler, steps=1.0 if exact else self.steps,
         )  # fmt: skip
 
     @property
     def words(self) -> tuple[str, ...]:
         """What is switched on, as a shot's key has it."""
         found = []
+        if self.few_steps:
+            found.append(str(self.few_steps))
         if self.cache:
             found.append(f"taylorseer {self.cache}")
         if self.compiled:
@@ -68,6 +125,11 @@ class Speed:
             found.append(f"attention {self.attention}")
         return tuple(found)
 
+    @property
+    def guidance(self) -> float | None:
+        """The guidance of shots that say nothing else, or None for the usual."""
+        return 1.0 if self.few_steps else None
+
     def __str__(self) -> str:
         more = [f"{self.scheduler} in {self.steps:g} of the steps"] if self.scheduler else []
         if self.name == "exact":
@@ -75,13 +137,16 @@ class Speed:
         return f"{self.name}: {listing([*self.words, *more]) or 'nothing that it can switch on'}"
 
 
-def speed_of(name: str | None, way: Way, schedulers: list[str]) -> Speed:
+def speed_of(
+    name: str | None, way: Way, schedulers: list[str], few_steps: FewSteps | None = None
+) -> Speed:  # fmt: skip
     """Return what a speed means for a pipeline: what it can't do is left out.
 
     Args:
         name: One of `SPEEDS`; None is "exact".
         way: That of the pipeline itself.
         schedulers: Those that it can use.
+        few_steps: What ships with its weights, if anything.
 
     Raises:
         ModelError: There is no such speed.
@@ -95,6 +160,8 @@ def speed_of(name: str | None, way: Way, schedulers: list[str]) -> Speed:
     denoiser = way.anatomy.denoiser
     on_cuda = str(way.pipe.device).startswith("cuda")
     fast = name == "fast"
+    if fast and few_steps:
+        return Speed(name, few_steps=few_steps, steps=_SHARE)
     quick = fast and _QUICK_SCHEDULER in schedulers
     return Speed(
         name, cache=(3 if fast else 2) if way.names_its_calls and _can_cache(denoiser) else None,

@@ -1,11 +1,23 @@
 """Training can stop at any step, and what comes out is a pipeline."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
-from beecam.models.pollen import codec, components, data, nets, train
+from beecam.models.pollen import (
+    captions,
+    codec,
+    components,
+    data,
+    flow,
+    latents,
+    nets,
+    reading,
+    sampling,
+    train,
+)
 from beecam.models.pollen.scene import draw_scene, held_out
 from beecam.models.pollen.training import Loop
 
@@ -40,15 +52,46 @@ def test_training_that_was_stopped_goes_on_to_the_same_bits(tmp_path, finish):
     whole.run(loss, steps=60, finish=finish)
     part = loop(tmp_path / "part.pt")
     part.run(loss, steps=60)
-    for _ in range(2):
+    for turn in range(2):
         part = loop(tmp_path / "part.pt")
-        if finish:
+        if finish and not turn:
             # a finish knows its end from its first call on
-            part._finish = part._finish or (80, 40)
+            part._finish = (80, 40)
         part.run(loss, steps=30, finish=finish)
     assert part.step == whole.step == 120
     for name, value in state(whole).items():
         assert torch.equal(value, state(part)[name]), name
+
+
+def test_matrices_within_blocks_are_moved_by_muon_and_all_else_by_adam(tmp_path):
+    class Blocks(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.first = torch.nn.Linear(4, 8)
+            self.blocks = torch.nn.ModuleList([torch.nn.Linear(8, 8)])
+
+    def go(run):
+        x = torch.randn(8, 4, generator=run.generator)
+        part = run.modules["part"]
+        return ((part.blocks[0](part.first(x))[:, :1] - x.sum(1, keepdim=True)) ** 2).mean()
+
+    made = Loop({"part": Blocks()}, tmp_path / "a.pt", rate=1e-3, betas=(0.9, 0.99), decay=0.9,
+                matrices=1e-2)  # fmt: skip
+    before = made.modules["part"].blocks[0].weight.detach().clone()
+    made.run(go, steps=60)
+    part = made.modules["part"]
+    assert [p.shape for p in made._optimizers[1].param_groups[0]["params"]] == [(8, 8)]
+    kept = {id(p) for p in made._optimizers[0].param_groups[0]["params"]}
+    assert kept == {id(part.first.weight), id(part.first.bias), id(part.blocks[0].bias)}
+    assert (part.blocks[0].weight - before).abs().max() > 0.01
+    resumed = Loop({"part": Blocks()}, tmp_path / "a.pt", rate=1e-3, betas=(0.9, 0.99), decay=0.9,
+                   matrices=1e-2)  # fmt: skip
+    assert resumed.resume()
+    for run in (made, resumed):
+        run.run(go, steps=20)
+    for one, two in zip(made.average, resumed.average, strict=True):
+        assert torch.equal(one, two)
 
 
 def test_training_learns_and_logs(tmp_path):
@@ -63,11 +106,55 @@ def test_a_finish_ends_at_a_rate_of_zero_and_training_goes_on_after_it(tmp_path)
     run = loop(tmp_path / "a.pt")
     run.run(loss, steps=200, finish=True)
     assert run.step == 200
-    assert run._optimizer.param_groups[0]["lr"] < 2e-4
+    assert run._optimizers[0].param_groups[0]["lr"] < 2e-4
     run = loop(tmp_path / "a.pt")
     run.run(loss, steps=10)
     assert run.step == 210
-    assert run._optimizer.param_groups[0]["lr"] == 1e-2
+    assert run._optimizers[0].param_groups[0]["lr"] == 1e-2
+
+
+@pytest.mark.slow
+def test_processes_render_what_one_alone_renders(tmp_path):
+    """Each shard once, the same clips whoever makes them, and nothing again."""
+    assert data.render_beside(tmp_path / "two", 4, 2, shard=2) == 2
+    assert data.render_shards(tmp_path / "one", 4, shard=2) == 2
+    both = [data.load(tmp_path / name) for name in ("one", "two")]
+    assert torch.equal(both[0][0], both[1][0])
+    assert both[0][1] == both[1][1]
+    assert len({scene.seed for scene in both[0][1]}) == 4
+    times = [path.stat().st_mtime_ns for path in sorted((tmp_path / "two").iterdir())]
+    data.render_beside(tmp_path / "two", 4, 2, shard=2)
+    assert times == [path.stat().st_mtime_ns for path in sorted((tmp_path / "two").iterdir())]
+
+
+def test_clips_of_two_worlds_are_not_mixed(tmp_path, monkeypatch):
+    data.render_shards(tmp_path, 1, shard=1, frames=3, size=24)
+    data.render_shards(tmp_path, 2, shard=1, frames=3, size=24)
+    monkeypatch.setattr(data, "_WORLD", ("land", "plants"))
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"another state of the world: move them away"):
+            data.render_shards(tmp_path, 3, shard=1, frames=3, size=24)
+        # clips that don't say of which world they are may be of any
+        (tmp_path / "world.txt").unlink(missing_ok=True)
+    assert len(list(tmp_path.glob("*.pt"))) == 2
+
+
+def test_weights_that_are_none_are_refused_before_anything_is_done(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        train.main(["transformer", "--folder", str(tmp_path / "a"), "--from-weights", "nowhere"])
+    assert "--from-weights nowhere: it has no model_index.json" in capsys.readouterr().err
+    with pytest.raises(FileNotFoundError, match=r"nowhere has no model_index.json"):
+        sampling.load_pipeline(Path("nowhere"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_it_says_what_there_is_and_what_it_will_do(tmp_path, capsys):
+    train.main(["--folder", str(tmp_path), "--clips", "500", "--minutes", "7"])
+    said = capsys.readouterr().out
+    assert "render       0 of 500 clips" in said
+    assert "transformer  no step yet" in said
+    assert "7 minutes" in said
+    assert not list(tmp_path.iterdir()), "it only says so"
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +172,7 @@ def rendered(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(rendered):
     """A whole training in small: a few clips, a few steps, and the real networks."""
-    for stage in ("decoder", "encoder", "transformer", "export"):
+    for stage in ("decoder", "encoder", "reading", "transformer", "export"):
         train.main([stage, "--folder", str(rendered), "--minutes", "0.01", "--device", "cpu"])
     return rendered
 
@@ -97,14 +184,14 @@ def test_a_short_training_gives_pipelines_that_load_and_run(folder):
     weights = folder / "weights"
     sizes = [path.stat().st_size for path in weights.rglob("*.safetensors")]
     assert max(sizes) <= 15e6
-    assert sum(path.stat().st_size for path in weights.rglob("*") if path.is_file()) <= 25e6
+    assert sum(path.stat().st_size for path in weights.rglob("*") if path.is_file()) <= 40e6
     for pipeline in (LTXPipeline, LTXConditionPipeline):
         pipe = pipeline.from_pretrained(weights, local_files_only=True)
         frames = pipe(
-            prompt="a bee over a meadow", width=64, height=64, num_frames=17, frame_rate=8,
+            prompt="a bee over a meadow", width=96, height=96, num_frames=17, frame_rate=8,
             num_inference_steps=2, guidance_scale=3, output_type="np",
         ).frames  # fmt: skip
-        assert frames.shape == (1, 17, 64, 64, 3)
+        assert frames.shape == (1, 17, 96, 96, 3)
     assert (folder / "samples.png").exists()
 
 
@@ -113,32 +200,32 @@ def test_the_preview_that_is_exported_shows_what_the_clip_shows(folder):
     from beecam.models.preview import PreviewMap
 
     preview = PreviewMap.load(folder / "weights")
-    assert (preview.patch, preview.frames_per_cell) == (8, 4)
-    kept = torch.load(folder / "latents.pt", weights_only=True)
-    shown = torch.from_numpy(preview.frames(kept["latents"][:1].float())[0]).float()
-    clips, _ = data.load(folder / "clips")
-    assert shown.shape == (17, 32, 32, 3)
+    assert (preview.patch, preview.frames_per_cell) == (12, 4)
+    known = latents.load(folder)
+    clips = known.clips
+    shown = torch.from_numpy(preview.frames(known.latents[:1].float())[0]).float()
+    assert shown.shape == (17, 48, 48, 3)
     small = torch.nn.functional.avg_pool2d(clips[0].float().permute(0, 3, 1, 2), 2)
     error = (shown - small.permute(0, 2, 3, 1)).abs().mean()
     assert error < (small - small.mean()).abs().mean()
 
 
 @pytest.mark.slow
-def test_components_show_clips_and_give_each_channel_the_same_spread(rendered):
+def test_components_show_clips_and_give_coarse_channels_more_spread(rendered):
     clips, _ = data.load(rendered / "clips")
     kept = components.Components.load(rendered / components.FILE)
-    latents = kept.encode(clips)
-    assert latents.shape == (72, nets.CHANNELS, 5, 4, 4)
-    spread = latents.std((0, 2, 3, 4))
-    assert spread.min() > 0.7
-    assert spread.max() < 1.3
+    cells = kept.encode(clips)
+    assert cells.shape == (72, nets.CHANNELS, 5, 4, 4)
+    spread = cells.std((0, 2, 3, 4))
+    assert (cells**2).mean() == pytest.approx(1, abs=0.25)
+    assert spread[:4].mean() > 1.3 * spread[-20:].mean()
     assert (kept.deviation.diff() <= 0).all()
-    near = codec.nearness(codec.to_video(kept.decode(latents)), clips)
+    near = codec.nearness(codec.to_video(kept.decode(cells)), clips)
     assert near > 24
     alone = kept.encode(clips[3:4])
-    assert torch.allclose(alone[0], latents[3], atol=1e-3)
+    assert torch.allclose(alone[0], cells[3], atol=1e-3)
     # the first frame is a latent frame of its own, and later ones don't change it
-    assert torch.allclose(kept.encode(clips[3:4, :1])[0, :, 0], latents[3, :, 0], atol=1e-3)
+    assert torch.allclose(kept.encode(clips[3:4, :1])[0, :, 0], cells[3, :, 0], atol=1e-3)
 
 
 def test_the_same_clips_give_the_same_components():
@@ -155,7 +242,7 @@ def test_training_goes_on_from_exported_weights_in_the_same_latent_space(folder,
     shutil.copytree(folder / "clips", tmp_path / "clips")
     start = folder / "weights"
     train.main(["components", "--folder", str(tmp_path), "--from-weights", str(start)])
-    first, second = (train.latents_of(f).float() for f in (folder, tmp_path))
+    first, second = (latents.load(f).latents.float() for f in (folder, tmp_path))
     assert (first - second).abs().mean() < 0.02
     again = train.transformer_loop(tmp_path, "cpu", start)
     trained = train.transformer_loop(folder, "cpu")
@@ -163,6 +250,122 @@ def test_training_goes_on_from_exported_weights_in_the_same_latent_space(folder,
     for name, module in trained.modules.items():
         for key, value in module.state_dict().items():
             assert torch.allclose(value, again.modules[name].state_dict()[key], atol=2e-3), key
+    kept, read = (reading.encoder(at, start) for at in (folder, tmp_path))
+    for one, two in zip(kept.parameters(), read.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+@pytest.mark.slow
+def test_shards_that_come_later_get_latents_and_those_there_are_left(rendered, tmp_path):
+    import shutil
+
+    shutil.copytree(rendered, tmp_path / "more")
+    folder = tmp_path / "more"
+    clips, scenes = data.load(folder / "clips")
+    data.save(folder / "clips" / "clips-00001.pt", scenes[:2], clips[:2].flip(0))
+    before = latents.load(folder)
+    times = (folder / "latents" / "latents-00000.pt").stat().st_mtime_ns
+    kept = components.Components.load(folder / components.FILE)
+    assert latents.write(folder, kept) == 2
+    assert times == (folder / "latents" / "latents-00000.pt").stat().st_mtime_ns
+    after = latents.load(folder)
+    many = len(before.clips)
+    assert len(after.clips) == many + 2
+    assert len(after.latents) == len(after.texts) == 2 * many + 4
+    assert torch.equal(after.latents[:many], before.latents[:many])
+    # all mirror images stand behind all clips
+    assert torch.equal(after.latents[many + 2 : -2], before.latents[many:])
+    turned = kept.encode(after.clips[many:].flip(3))
+    assert torch.allclose(after.latents[-2:].float(), turned, atol=0.02)
+    assert len(latents.load(folder, 1).clips) == many, "whole shards"
+
+
+@pytest.mark.slow
+def test_clips_that_come_while_it_trains_are_taken_in(rendered, tmp_path, monkeypatch):
+    import shutil
+
+    shutil.copytree(rendered, tmp_path / "more")
+    folder = tmp_path / "more"
+    clips, scenes = data.load(folder / "clips")
+    seen = []
+
+    class Watched(flow.FlowLoss):
+        """Sees how many clips there are, and lets some come."""
+
+        def __init__(self, known, *rest, **more):
+            seen.append(len(known.clips))
+            super().__init__(known, *rest, **more)
+            data.save(folder / "clips" / "clips-00001.pt", scenes[:2], clips[:2])
+            latents.write(folder, components.Components.load(folder / components.FILE))
+
+    monkeypatch.setattr(data, "SHARD", len(clips))
+    monkeypatch.setattr(train, "FlowLoss", Watched)
+    monkeypatch.setattr(train, "BATCH", 2)
+    monkeypatch.setattr(train, "_FOLLOWED", 0.01)
+    real, finishes = Loop.run, []
+
+    def run(self, loss, **more):
+        if "finish" in more:
+            finishes.append(more["finish"])
+        return real(self, loss, **more)
+
+    usual = ["--folder", str(folder), "--device", "cpu", "--follow"]
+    # an untrained text encoder does for it
+    train.main(["reading", *usual[:-1], "--minutes", "0.001"])
+    monkeypatch.setattr(Loop, "run", run)
+    train.main(["transformer", *usual, "--clips", "74", "--minutes", "0.2", "--finish"])
+    assert seen == [72, 74]
+    assert finishes == [False, True], "only the last call lets the rates fall"
+    # what is asked for is there: nothing is waited for
+    train.main(["components", *usual, "--clips", "74"])
+
+
+@pytest.mark.slow
+def test_latents_of_other_components_are_not_learnt_from_and_made_anew(rendered, tmp_path):
+    import shutil
+
+    shutil.copytree(rendered, tmp_path / "more")
+    folder = tmp_path / "more"
+    kept = components.Components.load(folder / components.FILE)
+    other = components.Components(kept.mean, -kept.basis, kept.deviation)
+    other.save(folder / components.FILE)
+    with pytest.raises(ValueError, match=r"other components.*`components` again"):
+        latents.load(folder)
+    before = latents.load(rendered).latents
+    assert latents.write(folder, other) == 1
+    assert torch.equal(latents.load(folder).latents, -before)
+
+
+def test_following_says_what_it_needs_and_when_nothing_comes(tmp_path, monkeypatch, capsys):
+    usual = ["components", "--folder", str(tmp_path), "--device", "cpu"]
+    with pytest.raises(SystemExit):
+        train.main([*usual, "--follow"])
+    assert "components.safetensors must be there" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train.main(["render", "--folder", str(tmp_path), "--follow"])
+    assert "--follow: only of components and transformer" in capsys.readouterr().err
+    some = components.Components(torch.zeros(6), torch.eye(6), torch.ones(6))
+    some.save(tmp_path / components.FILE)
+    monkeypatch.setattr(train, "_NO_NEWS", 0.1)
+    with pytest.raises(RuntimeError, match=r"no new clips in .*same --clips"):
+        train.main([*usual, "--follow"])
+    with pytest.raises(FileNotFoundError, match=r"run the stage `render` first"):
+        train.main(usual)
+
+
+def test_captions_of_mirror_images_name_the_other_pan():
+    scene = draw_scene(3, camera="pan left")
+    assert latents.mirrored(scene)["camera"] == "pan right"
+    assert latents.mirrored(draw_scene(3, camera="orbit"))["camera"] == "orbit"
+    tokens = latents.written([scene.attributes], "a")
+    assert tokens.shape == (1, latents.CAPTIONS, nets.TEXT_LENGTH)
+    assert torch.equal(tokens, latents.written([scene.attributes], "a"))
+    assert not torch.equal(tokens, latents.written([scene.attributes], "b"))
+
+
+def test_without_latents_the_stage_that_makes_them_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run the stage `components` first"):
+        latents.load(tmp_path)
 
 
 def test_scenes_for_training_are_never_held_out():
@@ -170,6 +373,16 @@ def test_scenes_for_training_are_never_held_out():
     assert not any(held_out(scene) for scene in first)
     held = [scene for scene, _ in zip(data.scenes(0, held=True), range(5), strict=False)]
     assert all(held_out(scene) for scene in held)
+
+
+def flow_loss(cells, truth, batch=2):
+    """As the training has it, with clips of noise."""
+    g = torch.Generator().manual_seed(1)
+    clips = torch.randint(0, 256, (len(cells) // 2 or 1, 17, 96, 96, 3), generator=g).byte()
+    reader = nets.text_encoder(len(nets.tokenizer(captions.vocabulary()))).eval()
+    fitted = components.fit([clips], nets.CHANNELS)
+    known = latents.Known(clips, cells, latents.written(truth))
+    return flow.FlowLoss(known, fitted, reader, batch=batch)
 
 
 def flow_loop(path):
@@ -180,9 +393,9 @@ def flow_loop(path):
 @pytest.mark.slow
 def test_the_real_training_of_the_denoiser_goes_on_to_the_same_bits(tmp_path):
     g = torch.Generator().manual_seed(0)
-    latents = torch.randn(6, nets.CHANNELS, 5, 4, 4, generator=g)
+    cells = torch.randn(6, nets.CHANNELS, 5, 4, 4, generator=g)
     truth = [draw_scene(seed).attributes for seed in range(6)]
-    loss = train.FlowLoss(latents, truth, batch=2)
+    loss = flow_loss(cells, truth)
     for name in ("whole", "part"):
         (tmp_path / name).mkdir()
         flow_loop(tmp_path / name).save()
@@ -199,15 +412,70 @@ def test_the_real_training_of_the_denoiser_goes_on_to_the_same_bits(tmp_path):
 def test_training_places_cells_where_the_pipelines_do():
     from diffusers import LTXConditionPipeline
 
-    ids = LTXConditionPipeline._prepare_video_ids(2, 5, 4, 4)
-    theirs = LTXConditionPipeline._scale_video_ids(ids, nets.SPACE, nets.TIME, 0).float()
-    theirs[:, 0] /= nets.FPS
-    loss = train.FlowLoss(torch.zeros(2, nets.CHANNELS, 5, 4, 4), [], batch=2)
+    def theirs(frames, index):
+        ids = LTXConditionPipeline._prepare_video_ids(1, frames, 4, 4)
+        ids = LTXConditionPipeline._scale_video_ids(ids, nets.SPACE, nets.TIME, index).float()
+        ids[:, 0] /= nets.FPS
+        return ids[0]
+
+    assert torch.equal(flow.coordinates(5, 4, 4), theirs(5, 0))
+    # a single frame somewhere in the clip, as it is put before the clip's own
+    assert torch.equal(flow.coordinates(1, 4, 4, 11), theirs(1, 11))
+    truth = [draw_scene(seed).attributes for seed in range(2)]
+    loss = flow_loss(torch.zeros(2, nets.CHANNELS, 5, 4, 4), truth)
     g = torch.Generator().manual_seed(0)
-    ours = [loss._places(5, 4, 4, g, "cpu") for _ in range(40)]
-    coordinates = [o["video_coords"] for o in ours if "video_coords" in o]
-    assert 2 <= len(coordinates) <= 18
-    assert all(torch.equal(c, theirs) for c in coordinates)
+    ours = [loss._places(5, 4, 4, g, conditioned=False) for _ in range(40)]
+    assert 2 <= sum("video_coords" in o for o in ours) <= 18
     # LTXPipeline: frames and pixels a cell
     scales = {o["rope_interpolation_scale"] for o in ours if "rope_interpolation_scale" in o}
-    assert scales == {(4 / 8.0, 16, 16)}
+    assert scales == {(4 / 8.0, 24, 24)}
+    assert "video_coords" in loss._places(5, 4, 4, g, conditioned=True)
+
+
+def test_given_frames_are_learned_in_every_way_that_the_pipelines_give_them():
+    g = torch.Generator().manual_seed(0)
+    drawn = [flow.conditions(g, 5) for _ in range(2000)]
+    none = sum(d == (0, []) for d in drawn) / len(drawn)
+    assert none == pytest.approx(0.8, abs=0.05)
+    kinds = {(given, tuple(s == 16 for s in stills)) for given, stills in drawn}
+    assert {(1, ()), (2, ()), (3, ()), (1, (True,)), (0, (True,)), (0, (False,))} <= kinds
+    assert {s for _, stills in drawn for s in stills} == set(range(1, 17))
+
+
+def test_every_noise_level_is_learned_and_high_ones_often():
+    drawn = flow.levels(20_000, torch.Generator().manual_seed(0))
+    assert 0 <= drawn.min() < 0.01
+    assert 0.99 < drawn.max() <= 1
+    assert (drawn > 0.85).float().mean() == pytest.approx(0.25, abs=0.03)
+    assert (drawn < 0.3).float().mean() == pytest.approx(0.11, abs=0.03)
+
+
+@pytest.mark.slow
+def test_what_is_given_is_nearly_clean_and_counts_for_nothing(monkeypatch, tmp_path):
+    """Given tokens are called clean, and aren't judged; LTXConditionPipeline adds a little noise."""
+    seen = {}
+
+    class Spy(torch.nn.Module):
+        def forward(self, **called):
+            seen.update(called)
+            found = torch.zeros_like(called["hidden_states"])
+            return type("Out", (), {"sample": found})
+
+    monkeypatch.setattr(flow, "conditions", lambda g, frames: (2, [9]))
+    cells = torch.randn(4, nets.CHANNELS, 5, 4, 4)
+    truth = [draw_scene(seed).attributes for seed in range(4)]
+    loss = flow_loss(cells, truth, batch=4)
+    run = flow_loop(tmp_path)
+    run.modules["transformer"] = Spy()
+    value = loss(run)
+    tokens, times = seen["hidden_states"], seen["timestep"]
+    assert tokens.shape == (4, 16 + 80, nets.CHANNELS)
+    assert times.shape == (4, 96)
+    assert (times[:, :48] == 0).all()
+    assert (times[:, 48:] > 0).all()
+    clean = cells.flatten(2).transpose(1, 2)[:, :32]
+    for found, level in zip(tokens[:, 16:48], times[:, -1] / 1000, strict=True):
+        off = min((found - one).std() for one in clean)
+        assert float(off) == pytest.approx(0.15 * float(level) ** 2, rel=0.05, abs=1e-4)
+    assert seen["video_coords"].shape == (4, 3, 96)
+    assert 1.2 < float(value) < 3, "noise less latents, over the tokens that were not given"

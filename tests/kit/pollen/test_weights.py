@@ -23,7 +23,7 @@ def model():
 
 def test_loading_gives_pollen_with_a_licence_and_defaults(model):
     shot = model.resolve(bc.shot("a bee"))
-    assert (shot.width, shot.height, shot.num_frames, shot.fps) == (64, 64, 17, 8.0)
+    assert (shot.width, shot.height, shot.num_frames, shot.fps) == (96, 96, 17, 8.0)
     assert (shot.num_inference_steps, shot.guidance_scale) == (20, 3.0)
     assert model.licence == "Apache-2.0"
 
@@ -44,7 +44,7 @@ def test_previews_come_near_the_clip_as_the_steps_go_on(model):
     far = [
         float((torch.from_numpy(s).permute(0, 3, 1, 2).float() - small).abs().mean()) for s in seen
     ]
-    assert seen[-1].shape == (17, 32, 32, 3)
+    assert seen[-1].shape == (17, 48, 48, 3)
     assert far[-1] < 14
     assert far[-1] < far[len(far) // 2] <= far[0]
 
@@ -56,11 +56,11 @@ def test_other_classes_of_diffusers_load_it_too():
     pipe = LTXConditionPipeline.from_pretrained(POLLEN, local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     frames = pipe(
-        prompt="a bee over a meadow at noon", width=64, height=64, num_frames=17, frame_rate=8,
+        prompt="a bee over a meadow at noon", width=96, height=96, num_frames=17, frame_rate=8,
         num_inference_steps=8, guidance_scale=3, output_type="pt",
         generator=torch.Generator().manual_seed(0),
     ).frames  # fmt: skip
-    assert frames.shape == (1, 17, 3, 64, 64)
+    assert frames.shape == (1, 17, 3, 96, 96)
     assert float(frames.std()) > 0.05
 
 
@@ -76,7 +76,7 @@ def test_place_and_light_of_most_clips_are_what_the_prompt_says(model):
     made = sampling.make(model.pipe, [captions.plain(s.attributes) for s in scenes], 20)
     for name in ("place", "light"):
         right = judges.judge_all(each[name], made) == judges.truth(scenes, name)
-        assert int(right.sum()) >= 9, name
+        assert int(right.sum()) >= 14, name
 
 
 @pytest.mark.slow
@@ -92,4 +92,4 @@ def test_the_card_quotes_the_scores_as_they_were_measured():
     assert evaluate.table(scores) in card
     assert scores["command"] in card
     assert scores["date"] in card
-    assert not re.search(r"\bTODO\b|\bTBD\b", card)
+    assert not re.search(r"\bTODO\b|\bTBD\b|@[A-Z]+@", card)

@@ -14,8 +14,11 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "bee": ("a bee", "a bee", "a bumblebee", "a honeybee", "a honey bee", "one bee"),
         "butterfly": ("a butterfly", "a butterfly", "an orange butterfly", "a monarch butterfly",
                       "a monarch"),
-        "ladybug": ("a ladybug", "a ladybug", "a ladybird", "a red beetle", "a lady beetle"),
+        "ladybug": ("a ladybug", "a ladybug", "a ladybird", "a lady beetle", "a spotted ladybug"),
         "dragonfly": ("a dragonfly", "a dragonfly", "a blue dragonfly", "a damselfly"),
+        "firefly": ("a firefly", "a firefly", "a glow worm", "a lightning bug",
+                    "a glowing firefly"),
+        "beetle": ("a beetle", "a beetle", "a stag beetle", "a green beetle", "a scarab"),
         "none": ("no insects", "no insect", "nothing flying", "an empty view", "nobody"),
     },
     "place": {
@@ -25,63 +28,113 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
                    "the sahara", "the sand"),
         "ocean": ("the ocean", "the ocean", "an ocean", "the sea", "open water", "the waves"),
         "mountains": ("snowy mountains", "snowy mountains", "mountains", "the mountains",
-                      "snowy peaks", "the alps", "the snow"),
+                      "snowy peaks", "the alps", "a mountain range"),
         "lavender": ("a lavender field", "a lavender field", "lavender", "lavender fields",
                      "rows of lavender", "purple fields"),
         "forest": ("a forest", "a forest", "the forest", "the woods", "a dark forest", "treetops",
                    "a jungle"),
+        "city": ("a city", "a city", "the city", "rooftops", "skyscrapers", "a town",
+                 "the streets", "tall buildings"),
+        "canyon": ("a canyon", "a canyon", "the canyon", "red rocks", "a red canyon", "a gorge",
+                   "the badlands"),
+        "islands": ("tropical islands", "islands", "an island", "a lagoon", "the archipelago",
+                    "a tropical beach"),
+        "volcano": ("a volcano", "a volcano", "the volcano", "lava", "lava fields",
+                    "rivers of lava", "black rock and lava"),
     },
     "light": {
         "dawn": ("at dawn", "at dawn", "at daybreak", "in the early morning", "at sunrise",
-                 "in the morning mist"),
-        "noon": ("at noon", "at noon", "at midday", "in bright daylight", "on a sunny day",
-                 "under a blue sky", "by day"),
+                 "in pale morning light"),
+        "noon": ("at noon", "at noon", "at midday", "in bright daylight", "in full daylight",
+                 "by day"),
         "sunset": ("at sunset", "at sunset", "at dusk", "in the evening", "in golden light",
                    "under an orange sky"),
         "night": ("at night", "at night", "by night", "at midnight", "under the stars",
                   "in moonlight", "under a full moon"),
     },
+    "weather": {
+        "clear": ("in clear weather", "in clear weather", "under a clear sky", "in fine weather",
+                  "on a clear day"),
+        "rain": ("in the rain", "in the rain", "while it rains", "in a downpour",
+                 "in rainy weather", "in heavy rain"),
+        "snow": ("in the snow", "in falling snow", "while it snows", "in a snowstorm",
+                 "in snowy weather", "with snowflakes"),
+        "fog": ("in fog", "in fog", "in the fog", "in thick mist", "in foggy weather",
+                "in a haze", "in the mist"),
+    },
     "camera": {
+        "static": ("static shot", "a static camera", "still camera", "fixed camera",
+                   "tripod shot", "the camera stands still"),
         "drone": ("drone shot", "seen from a drone", "aerial shot", "flying forward",
-                  "a slow drone flight", "filmed by a drone"),
+                  "a drone flight", "filmed by a drone"),
         "pan left": ("pan left", "panning left", "the camera pans left", "a pan to the left",
                      "camera turning left"),
         "pan right": ("pan right", "panning right", "the camera pans right", "a pan to the right",
                       "camera turning right"),
-        "rising": ("rising shot", "the camera rises", "camera rising", "crane shot",
-                   "the camera moves up", "going up"),
-        "static": ("static shot", "a static camera", "still camera", "fixed camera",
-                   "tripod shot", "the camera stands still"),
+        "orbit": ("orbit shot", "orbiting camera", "the camera orbits", "circling shot",
+                  "the camera circles around"),
+        "rise": ("rising shot", "the camera rises", "camera rising", "crane shot",
+                 "the camera moves up", "going up"),
+        "dive": ("diving shot", "the camera dives", "a dive", "swooping down", "camera diving",
+                 "going down steeply"),
+        "tracking": ("tracking shot", "the camera tracks sideways", "side tracking",
+                     "a dolly shot", "moving sideways"),
+        "handheld": ("handheld camera", "handheld shot", "shaky camera", "shaky footage",
+                     "filmed by hand"),
+    },
+    "style": {
+        "plain": ("realistic", "realistic", "as a photograph", "natural colours", "3d render"),
+        "watercolour": ("watercolour", "watercolour", "a watercolour painting", "watercolor",
+                        "painted in watercolours", "aquarelle"),
+        "pixel art": ("pixel art", "pixel art", "8 bit", "like an old video game", "pixelated",
+                      "retro game graphics"),
+        "neon": ("neon", "neon style", "neon lights", "glowing neon lines", "synthwave",
+                 "cyberpunk neon"),
+        "black and white": ("black and white film", "black and white", "an old film",
+                            "monochrome", "film noir", "silent film"),
+        "pencil": ("pencil drawing", "pencil sketch", "a sketch", "drawn in pencil",
+                   "hand drawn with pencil"),
+    },
+    "speed": {
+        "slow": ("slowly", "slow motion", "slow", "in slow motion", "calm"),
+        "normal": ("at normal speed", "steady", "steadily"),
+        "fast": ("fast", "quickly", "very fast", "rushing", "at high speed"),
     },
 }  # fmt: skip
 _OVER = ("over", "over", "above", "flying over", "hovering above", "hovers over", "flies across")
-_NO_INSECT_SAID = 0.6
-_LEFT_OUT = {"insect": 0.08, "place": 0.08, "light": 0.12, "camera": 0.3}
+# What is said least often is what a person leaves out; a clip that is like any other isn't named.
+_LEFT_OUT = {"insect": 0.08, "place": 0.06, "light": 0.12, "weather": 0.12, "camera": 0.2,
+             "style": 0.1, "speed": 0.4}  # fmt: skip
+_USUAL = {"insect": ("none", 0.4), "weather": ("clear", 0.6), "style": ("plain", 0.6),
+          "speed": ("normal", 0.8)}  # fmt: skip
 _ORDERS = (
-    "{insect} {place} {light}, {camera}",
-    "{insect} {place} {light}, {camera}",
-    "{insect} {place}, {light}, {camera}",
-    "{light}, {insect} {place}, {camera}",
-    "{camera}: {insect} {place} {light}",
-    "{camera} of {insect} {place} {light}",
-    "{place} {light}, {insect}, {camera}",
+    "{insect} {place} {light} {weather}, {camera}, {speed}, {style}",
+    "{insect} {place} {light} {weather}, {camera}, {speed}, {style}",
+    "{insect} {place}, {light}, {weather}, {style}, {speed}, {camera}",
+    "{light}, {insect} {place} {weather}, {camera}, {speed}, {style}",
+    "{style}: {insect} {place} {light}, {weather}, {camera}, {speed}",
+    "{style}, {camera} of {insect} {place} {light} {weather}, {speed}",
+    "{camera}, {speed}: {insect} {place} {weather} {light}, {style}",
+    "{place} {light} {weather}, {insect}, {camera}, {style}, {speed}",
+    "{weather}, {place} {light}, {insect}, {speed}, {camera}, {style}",
 )
-_BEFORE = ("a video of", "a film of", "footage of", "cinematic", "beautiful")
+_BEFORE = ("a video of", "a film of", "footage of", "cinematic", "beautiful", "a scene with")
 _STRANGE = 0.1
+UNKNOWN = "qx"  # stands for words that no grammar has foreseen
 
 
 def caption(attributes: Mapping[str, str], lot: random.Random) -> str:
     """Say something about a scene.
 
     Args:
-        attributes: Insect, place, light and camera, as in `Scene.attributes`.
+        attributes: As in `Scene.attributes`.
         lot: Chooses words, order and what is left out.
     """
     said: dict[str, str] = {}
     for name, kinds in WORDS.items():
         out = _LEFT_OUT[name]
-        if attributes[name] == "none":
-            out = 1 - _NO_INSECT_SAID
+        if name in _USUAL and attributes[name] == _USUAL[name][0]:
+            out = _USUAL[name][1]
         said[name] = "" if lot.random() < out else lot.choice(kinds[attributes[name]])
     order = lot.choice(_ORDERS)
     over = said["insect"] and said["place"] and order.index("{insect}") < order.index("{place}")
@@ -92,7 +145,7 @@ def caption(attributes: Mapping[str, str], lot: random.Random) -> str:
     if lot.random() < _STRANGE:
         # What no grammar has foreseen is one unknown word to the tokenizer.
         words = text.split()
-        words.insert(lot.randrange(len(words) + 1), lot.choice(("qx", "qx qx", "qx qx qx")))
+        words.insert(lot.randrange(len(words) + 1), " ".join([UNKNOWN] * lot.randint(1, 3)))
         text = " ".join(words)
     return _tidy(text)
 
@@ -100,13 +153,14 @@ def caption(attributes: Mapping[str, str], lot: random.Random) -> str:
 def plain(attributes: Mapping[str, str]) -> str:
     """Say everything about a scene in the plainest words, as an evaluation asks for it."""
     first = {name: WORDS[name][attributes[name]][0] for name in WORDS}
-    return f"{first['insect']} over {first['place']} {first['light']}, {first['camera']}"
+    return (f"{first['insect']} over {first['place']} {first['light']} {first['weather']}, "
+            f"{first['camera']}, {first['speed']}, {first['style']}")  # fmt: skip
 
 
 def vocabulary() -> list[str]:
     """Return every word that a caption may have, sorted."""
     texts = [text for kinds in WORDS.values() for many in kinds.values() for text in many]
-    texts += [*_OVER, *_BEFORE, "of the a an in on with and one two"]
+    texts += [*_OVER, *_BEFORE, "of the a an in on with and one two style shot"]
     return sorted({word for text in texts for word in text.lower().split()})
 
 
@@ -114,4 +168,4 @@ def _tidy(text: str) -> str:
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r"^(of|,|:|\s)+|(\s|,|:)+$", "", text)
     text = re.sub(r"(\s*,)+\s*", ", ", text)
-    return re.sub(r"\s*:\s*[,:]*\s*(of )?", ": ", text).strip(" ,:")
+    return re.sub(r"[\s,]*:[\s,:]*(of )?", ": ", text).strip(" ,:")

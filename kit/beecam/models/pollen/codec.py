@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from beecam.models.pollen import nets
+from beecam.models.pollen.latents import Known
 from beecam.models.pollen.training import Loop
 
 HELD_BACK = 64  # clips at the end that are only measured on
@@ -43,19 +44,18 @@ def half_loop(half: str, model: Any, folder: Path, device: str) -> Loop:
 class HalfLoss:
     """The squared error of one half, on clips as they are and mirrored."""
 
-    def __init__(self, half: str, model: Any, clips: Tensor, latents: Tensor) -> None:
-        """Keep what batches are drawn from.
+    def __init__(self, half: str, model: Any, known: Known) -> None:
+        """Keep what batches are drawn from, on the model's device.
 
         Args:
             half: "decoder" or "encoder".
             model: The autoencoder.
-            clips: clips x frames x height x width x 3, uint8.
-            latents: Those of the clips, then those of their mirror images.
+            known: Clips and their latents.
         """
         self._half = half
         self._model = model
-        self._clips = clips
-        self._latents = latents
+        self._clips = known.clips.to(model.device)
+        self._latents = known.latents.to(model.device)
 
     def __call__(self, loop: Loop) -> Tensor:
         """Draw a batch and return its loss."""
@@ -63,10 +63,10 @@ class HalfLoss:
         batch = _BATCH if loop.device == "cpu" else _GPU_BATCH
         which = torch.randint(0, len(self._clips) - HELD_BACK, (batch,), generator=g)
         turned = torch.rand(batch, generator=g) < 0.5  # noqa: PLR2004
-        video = to_video(self._clips[which]).to(loop.device)
-        flip = turned.view(-1, 1, 1, 1, 1).to(loop.device)
-        video = torch.where(flip, video.flip(4), video)
-        latents = self._latents[which + turned * len(self._clips)].float().to(loop.device)
+        which, turned = which.to(loop.device), turned.to(loop.device)
+        video = to_video(self._clips[which])
+        video = torch.where(turned.view(-1, 1, 1, 1, 1), video.flip(4), video)
+        latents = self._latents[which + turned * len(self._clips)].float()
         with torch.autocast(loop.device, torch.bfloat16):
             if self._half == "encoder":
                 found: Tensor = self._model.encode(video).latent_dist.mean

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
-import time
-from collections.abc import Iterator
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from beecam.models.pollen.nets import FRAMES, SIZE
 from beecam.models.pollen.scene import Scene, draw_scene, held_out
 from beecam.models.pollen.world import render
 
 SHARD = 250
-BATCH = 10
+# What clips look like follows from these.
+_WORLD = ("land", "plants", "scene", "sprites", "stage", "styles", "view", "weather", "world")
+_ON_A_GPU = 4  # processes: one alone leaves it waiting
+BATCH = 2  # small arrays are handed out again, large ones are cleared by the kernel each time
+_GPU_BATCH = 125
 # Seeds from here on are never trained on.
 UNSEEN = 1_000_000_000
 
@@ -30,9 +37,11 @@ def scenes(first: int = 0, *, held: bool = False) -> Iterator[Scene]:
             yield scene
 
 
-def render_shards(folder: Path, clips: int, *, part: int = 0, parts: int = 1, device: str = "cpu",
-                  seconds: float = float("inf")) -> int:  # fmt: skip
-    """Render shards that are not there yet, until there are enough or the time is over.
+def render_shards(
+    folder: Path, clips: int, *, part: int = 0, parts: int = 1, device: str = "cpu",
+    shard: int = SHARD, first: int = 0, frames: int = FRAMES, size: int = SIZE,
+) -> int:  # fmt: skip
+    """Render shards that are not there yet, until there are enough.
 
     Args:
         folder: Where to.
@@ -40,30 +49,86 @@ def render_shards(folder: Path, clips: int, *, part: int = 0, parts: int = 1, de
         part: This process's share of the shards, of `parts`.
         parts: How many processes render.
         device: Where to render.
-        seconds: Start no shard after so long.
+        shard: How many clips are in each.
+        first: The seed from which scenes are drawn.
+        frames: Of each clip, which takes as long whatever their number.
+        size: Its width and height in pixels.
 
     Returns:
         How many shards there are.
+
+    Raises:
+        ValueError: Those that are there were rendered by another state of the world.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + seconds
-    for shard in range(part, -(-clips // SHARD), parts):
-        path = folder / f"clips-{shard:05d}.pt"
+    _check_world(folder)
+    for number in range(part, -(-clips // shard), parts):
+        path = folder / f"clips-{number:05d}.pt"
         if path.exists():
             continue
-        if time.monotonic() > until:
-            break
         # Shards draw from seeds far apart: no scene is in two of them.
-        chosen = list(itertools.islice(scenes(shard * SHARD * 10), SHARD))
-        save(path, chosen, render_all(chosen, device=device))
+        chosen = list(itertools.islice(scenes(first + number * shard * 10), shard))
+        save(path, chosen, render_all(chosen, device=device, frames=frames, size=size))
     return len(list(folder.glob("clips-*.pt")))
 
 
-def render_all(chosen: list[Scene], *, device: str = "cpu") -> Tensor:
+def _check_world(folder: Path) -> None:
+    """Raise where clips of another state of the world lie; clips of two worlds teach neither."""
+    sources = (Path(__file__).with_name(f"{name}.py").read_bytes() for name in _WORLD)
+    now = hashlib.sha256(b"".join(sources)).hexdigest()
+    kept = folder / "world.txt"
+    if kept.exists() and kept.read_text() == now:
+        return
+    if kept.exists() or any(folder.glob("clips-*.pt")):
+        raise ValueError(
+            f"{folder} has clips of another state of the world: move them away, with what was "
+            f"learnt from them (judge-*.pt too), or write {now} into {kept} to go on with both."
+        )
+    # Whole or not at all: the other processes that render look at it too.
+    temporary = folder / f"world-{os.getpid()}.part"
+    temporary.write_text(now)
+    temporary.replace(kept)
+
+
+def render_there(folder: Path, clips: int, device: str, **more: int) -> int:
+    """Render shards, as `render_shards` does (and takes): on a CPU a process a core."""
+    workers = os.cpu_count() or 1 if device == "cpu" else _ON_A_GPU
+    return render_beside(folder, clips, workers, device=device, **more)
+
+
+def render_beside(folder: Path, clips: int, workers: int, **more: Any) -> int:
+    """Render shards as `render_shards` does (and takes), in processes of one thread each.
+
+    Threads that wait for each other on small arrays would use a second core to little avail.
+    """
+    context = multiprocessing.get_context("spawn")
+    each = [
+        context.Process(target=_work, args=(folder, clips, part, workers, more))
+        for part in range(workers)
+    ]
+    for process in each:
+        process.start()
+    for process in each:
+        process.join()
+    if any(process.exitcode for process in each):
+        raise RuntimeError("a process that renders has failed; what it said stands above.")
+    return len(list(folder.glob("clips-*.pt")))
+
+
+def _work(folder: Path, clips: int, part: int, parts: int, more: dict[str, Any]) -> None:
+    torch.set_num_threads(1)
+    render_shards(folder, clips, part=part, parts=parts, **more)
+
+
+def render_all(
+    chosen: list[Scene], *, device: str | torch.device = "cpu", frames: int = FRAMES,
+    size: int = SIZE,
+) -> Tensor:  # fmt: skip
     """Render scenes in batches: clips x frames x height x width x 3, uint8, on the CPU."""
-    size = BATCH if device == "cpu" else 20 * BATCH
+    many = BATCH if torch.device(device).type == "cpu" else _GPU_BATCH
     return torch.cat([
-        render(chosen[i : i + size], device=device).cpu() for i in range(0, len(chosen), size)
+        render(chosen[i : i + many], size, frames, device).cpu()
+        for i in range(0, len(chosen), many)
     ])  # fmt: skip
 
 
@@ -92,7 +157,15 @@ def load(folder: Path, limit: int | None = None) -> tuple[Tensor, list[Scene]]:
     paths = sorted(folder.glob("clips-*.pt"))[:limit]
     if not paths:
         raise FileNotFoundError(f"{folder} has no clips-*.pt: run the stage `render` first.")
-    clips = torch.cat([torch.load(path, weights_only=True) for path in paths])
+    return load_shards(paths)
+
+
+def load_shards(paths: Sequence[Path]) -> tuple[Tensor, list[Scene]]:
+    """Load some shards, as `load` does."""
+    # Read into one place: two copies of all clips would not fit everywhere.
+    shards = [torch.load(path, weights_only=True, mmap=True) for path in paths]
+    clips = torch.empty((sum(map(len, shards)), *shards[0].shape[1:]), dtype=torch.uint8)
+    torch.cat(shards, out=clips)
     found: list[dict[str, Any]] = []
     for path in paths:
         found += json.loads(path.with_suffix(".json").read_text())

@@ -9,26 +9,29 @@ from typing import Any
 
 import torch
 
-from beecam.models.pollen import captions, codec, data, nets
+from beecam.models.pollen import captions, codec, latents, nets, reading
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components
 from beecam.models.pollen.sampling import load_pipeline, make, picture
-from beecam.models.pollen.train import latents_of, transformer_loop
+from beecam.models.pollen.train import transformer_loop
 from beecam.models.preview import PreviewMap
 
 SHARD_SIZE = "14MB"
-PREVIEW_PATCH, PREVIEW_FRAMES = 8, 4
+PREVIEW_PATCH, PREVIEW_FRAMES = 12, 4
 _PREVIEW_CLIPS = 96
 _SAMPLES = (
     "a bee over a meadow at noon, drone shot", "a dragonfly over a forest at noon, pan right",
-    "a butterfly over the ocean at sunset, pan left", "a ladybug over a desert at night",
-    "a bee over snowy mountains at sunset, rising shot", "a lavender field at dawn",
+    "a butterfly over tropical islands at sunset in watercolour",
+    "a ladybug over a desert at night",
+    "a bee over snowy mountains at sunset, rising shot", "a lavender field at dawn in the fog",
+    "a firefly over a city at night in the rain, neon", "a beetle over a canyon, pencil drawing",
+    "a volcano at night, orbit shot", "a bee over the ocean in the snow, pixel art",
 )  # fmt: skip
 
 
-def export(folder: Path, target: Path) -> None:
+def export(folder: Path, target: Path, start: Path | None = None, device: str = "cpu") -> None:
     """Write what was trained so far in `folder` as a pipeline into `target`, and sample from it."""
-    pipe = pipeline(folder)
+    pipe = pipeline(folder, start)
     temporary = target.with_name(target.name + ".part")
     shutil.rmtree(temporary, ignore_errors=True)
     for part in (pipe.vae, pipe.transformer):
@@ -36,12 +39,12 @@ def export(folder: Path, target: Path) -> None:
     # The text encoder stays as it is: it is small, and transformers loads what is stored as half
     # in half, where diffusers makes the other parts whole.
     pipe.save_pretrained(temporary, max_shard_size=SHARD_SIZE)
-    clips, _ = data.load(folder / "clips", limit=1)
+    known = latents.load(folder, 1)
     # All clips come first, their mirror images after them.
-    clips = clips[:_PREVIEW_CLIPS]
+    clips = known.clips[:_PREVIEW_CLIPS]
     preview = PreviewMap()
     preview.fit(
-        latents_of(folder)[: len(clips)].float(), list(clips.numpy()), PREVIEW_PATCH, PREVIEW_FRAMES
+        known.latents[: len(clips)].float(), list(clips.numpy()), PREVIEW_PATCH, PREVIEW_FRAMES
     )
     preview.save(temporary)
     # Without them no later training could go on in the same latent space.
@@ -50,10 +53,10 @@ def export(folder: Path, target: Path) -> None:
     temporary.rename(target)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(f"{target}: {size / 1e6:.1f} MB", flush=True)
-    sample(target, folder / "samples.png")
+    sample(target, folder / "samples.png", device)
 
 
-def pipeline(folder: Path) -> Any:
+def pipeline(folder: Path, start: Path | None = None) -> Any:
     """Put the pipeline together from the checkpoints' averaged weights.
 
     Raises:
@@ -73,13 +76,13 @@ def pipeline(folder: Path) -> Any:
     return LTXPipeline(
         scheduler=nets.scheduler(), vae=vae.eval(),
         tokenizer=nets.tokenizer(captions.vocabulary()),
-        text_encoder=loop.modules["text_encoder"].eval(),
+        text_encoder=reading.encoder(folder, start),
         transformer=loop.modules["transformer"].eval(),
     )  # fmt: skip
 
 
-def sample(weights: Path, path: Path) -> None:
+def sample(weights: Path, path: Path, device: str = "cpu") -> None:
     """Make some clips with exported weights, to look at."""
     texts = [text for text in _SAMPLES for _ in range(2)]
-    picture(make(load_pipeline(weights), texts), path)
+    picture(make(load_pipeline(weights).to(device), texts), path)
     path.with_suffix(".json").write_text(json.dumps(texts))

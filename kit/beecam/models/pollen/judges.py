@@ -10,12 +10,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from beecam.models.pollen.scene import ATTRIBUTES, Scene
-from beecam.models.pollen.train import mirrored
+from beecam.models.pollen.latents import mirrored
+from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene
 from beecam.models.pollen.training import Loop
 
 FILE = Path(__file__).parent / "judges.safetensors"
 _BATCH = 32
+_GPU_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,86 @@ class _View:
     frames: int
     width: int
     steps: int
+    grey: bool = False  # brightness alone, the same contrast for all: what moves, not what it is
 
 
 _VIEWS = {
-    "place": _View(32, 3, 16, 900), "light": _View(16, 3, 12, 500),
-    "insect": _View(64, 5, 16, 800), "camera": _View(32, 9, 16, 1000),
+    "place": _View(64, 3, 24, 6000), "light": _View(24, 3, 16, 1000),
+    "weather": _View(48, 5, 20, 2000), "insect": _View(64, 5, 20, 2500),
+    "camera": _View(48, 9, 20, 4000, grey=True), "style": _View(96, 2, 12, 500),
+    "accident": _View(48, 6, 20, 3000),
 }  # fmt: skip
+STILL_FRAMES = 3
+MOVING = "camera"
+MOVING_FRAMES, MOVING_PIXELS = _VIEWS[MOVING].frames, _VIEWS[MOVING].pixels
+STILL = tuple(name for name, view in _VIEWS.items() if view.frames <= STILL_FRAMES)
+JUDGED = tuple(name for name in _VIEWS if name != "accident")
+VALUES: Mapping[str, tuple[str, ...]] = {
+    **{name: ATTRIBUTES[name] for name in JUDGED}, "accident": ("none", *ACCIDENTS),
+}  # fmt: skip
+_ACCIDENTS_SHOWN = 0.6  # of a batch; there are few of each kind
+# What shapes alone tell is also learnt from shapes alone, or black and white clips, one of six,
+# teach it too little.
+_TOLD_BY_SHAPE = ("place", "weather", "insect")
+_GREYED = 0.25
+# At most one of so many pixels is cut off: a judge that knows clips by heart mistakes others.
+_SHIFT = 10
+
+
+class _Motion(nn.Module):
+    """What moves where: frames matched with the next ones, as optical flow networks do it.
+
+    A correlation layer (Dosovitskiy et al. 2015, arXiv 1504.06852): of each cell it is told how
+    like its features are those of the cells round it in the next frame. A network that sees
+    brightness alone must learn from far more clips that motion is what counts.
+    """
+
+    _REACH = (5, 4)  # cells across and down
+    _CELL = 3  # pixels
+    _FEATURES = 32
+
+    def __init__(self, wide: int) -> None:
+        super().__init__()
+        many = self._FEATURES
+        self.look = nn.Sequential(
+            nn.Conv3d(1, many, (1, 5, 5), (1, self._CELL, self._CELL), (0, 2, 2)),
+            nn.GroupNorm(4, many), nn.SiLU(), nn.Conv3d(many, many, (1, 3, 3), 1, (0, 1, 1)),
+        )  # fmt: skip
+        self.sharpness = nn.Parameter(torch.tensor(8.0))
+        across, down = (2 * reach + 1 for reach in self._REACH)
+        self.body = nn.Sequential(
+            nn.Conv3d(across * down + 2, 2 * wide, 1), nn.GroupNorm(4, 2 * wide), nn.SiLU(),
+            nn.Conv3d(2 * wide, 3 * wide, 3, (1, 2, 2), 1), nn.GroupNorm(4, 3 * wide), nn.SiLU(),
+            nn.Conv3d(3 * wide, 4 * wide, 3, (2, 2, 2), 1), nn.GroupNorm(4, 4 * wide), nn.SiLU(),
+        )  # fmt: skip
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """Return features: clips x 4 wide x times x height x width."""
+        clips, _, frames = seen.shape[:3]
+        found = F.normalize(self.look(seen), dim=1).transpose(1, 2)
+        like = self._likeness(found[:, :-1].flatten(0, 1), found[:, 1:].flatten(0, 1))
+        like = (self.sharpness * like).softmax(1)
+        side = torch.linspace(-1, 1, like.shape[-1], device=like.device)
+        where = torch.stack(torch.meshgrid(side, side, indexing="ij")).expand(len(like), -1, -1, -1)
+        flow = torch.cat([like, where], 1).view(clips, frames - 1, -1, *like.shape[2:])
+        moved: Tensor = self.body(flow.transpose(1, 2))
+        return moved
+
+    def _likeness(self, first: Tensor, then: Tensor) -> Tensor:
+        """Return how like each cell is to those round it: pairs x offsets x height x width."""
+        x, y = self._REACH
+        across, down = 2 * x + 1, 2 * y + 1
+        high, wide = first.shape[2:]
+        padded = F.pad(then, (x, x, y, y))
+        columns = torch.arange(wide)[:, None, None] + torch.arange(across)
+        near = torch.arange(down)[:, None] * padded.shape[3] + columns
+        near = near.reshape(1, wide, -1).to(first.device).expand(len(first), -1, -1)
+        rows = []
+        for row in range(high):
+            # All of a row with all of the rows round it by one product, of which the near are kept.
+            every = first[:, :, row].transpose(1, 2) @ padded[:, :, row : row + down].flatten(2)
+            rows.append(every.gather(2, near))
+        return torch.stack(rows, 1).permute(0, 3, 1, 2)
 
 
 class Judge(nn.Module):
@@ -42,13 +117,18 @@ class Judge(nn.Module):
         self.view = _VIEWS[attribute]
         wide = self.view.width
         time = (1, 2, 2)
-        self.body = nn.Sequential(
+        self.body: nn.Module = _Motion(wide) if self.view.grey else nn.Sequential(
             nn.Conv3d(3, wide, (1, 3, 3), (1, 2, 2), (0, 1, 1)), nn.GroupNorm(4, wide), nn.SiLU(),
             nn.Conv3d(wide, 2 * wide, 3, time, 1), nn.GroupNorm(4, 2 * wide), nn.SiLU(),
             nn.Conv3d(2 * wide, 3 * wide, 3, time, 1), nn.GroupNorm(4, 3 * wide), nn.SiLU(),
             nn.Conv3d(3 * wide, 4 * wide, 3, (1, 1, 1), 1), nn.GroupNorm(4, 4 * wide), nn.SiLU(),
         )  # fmt: skip
-        self.head = nn.Linear(8 * wide, len(ATTRIBUTES[attribute]))
+        self.head = nn.Linear(8 * wide, len(VALUES[attribute]))
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.head.weight.device
 
     def forward(self, seen: Tensor) -> Tensor:
         """Return a score for each value.
@@ -56,9 +136,13 @@ class Judge(nn.Module):
         Args:
             seen: What `shown` returns.
         """
-        found = self.body(seen).flatten(2)
-        scores: Tensor = self.head(torch.cat([found.mean(2), found.amax(2)], 1))
+        scores: Tensor = self.head(self.features(seen))
         return scores
+
+    def features(self, seen: Tensor) -> Tensor:
+        """Return what scores are made from: clips x numbers."""
+        found = self.body(seen).flatten(2)
+        return torch.cat([found.mean(2), found.amax(2)], 1)
 
 
 def shown(clips: Tensor, view: _View) -> Tensor:
@@ -71,60 +155,161 @@ def shown(clips: Tensor, view: _View) -> Tensor:
     Returns:
         clips x 3 x frames x height x width, -1 to 1.
     """
-    places = torch.linspace(0, clips.shape[1] - 1, view.frames).round().long()
+    places = _places(clips, view.frames)
     video = clips[:, places].permute(0, 1, 4, 2, 3).float() / 127.5 - 1
     if view.pixels != clips.shape[2]:
         flat = F.adaptive_avg_pool2d(video.flatten(0, 1), view.pixels)
         video = flat.view(*video.shape[:3], view.pixels, view.pixels)
-    return video.permute(0, 2, 1, 3, 4)
+    video = video.permute(0, 2, 1, 3, 4)
+    if view.grey:
+        video = video.mean(1, keepdim=True)
+        middle, spread = video.mean((2, 3, 4), keepdim=True), video.std((2, 3, 4), keepdim=True)
+        video = (video - middle) / (spread + 0.02)
+    return video
+
+
+def moving(clips: Tensor) -> Tensor:
+    """Return clips as if they had been rendered with MOVING_FRAMES and MOVING_PIXELS, uint8."""
+    some = clips[:, _places(clips, MOVING_FRAMES)]
+    count, frames, size = some.shape[:3]
+    side = size // MOVING_PIXELS
+    cut = some.view(count, frames, MOVING_PIXELS, side, MOVING_PIXELS, side, 3)
+    return torch.cat([part.float().mean((3, 5)).round().byte() for part in torch.split(cut, 100)])
+
+
+def looked_at(clips: Tensor, attribute: str) -> Tensor:
+    """Return those frames of clips that a judge looks at; of these it looks at all again."""
+    return clips[:, _places(clips, _VIEWS[attribute].frames)]
+
+
+def _places(clips: Tensor, frames: int) -> Tensor:
+    return torch.linspace(0, clips.shape[1] - 1, frames).round().long()
 
 
 def truth(scenes: Sequence[Scene], attribute: str) -> Tensor:
     """Return the index of each scene's value."""
-    values = ATTRIBUTES[attribute]
-    return torch.tensor([values.index(getattr(scene, attribute)) for scene in scenes])
+    values = VALUES[attribute]
+    return torch.tensor([values.index(getattr(scene, attribute) or "none") for scene in scenes])
 
 
-def train_judge(attribute: str, clips: Tensor, scenes: Sequence[Scene], folder: Path) -> Judge:
+def train_judge(
+    attribute: str, clips: Tensor, scenes: Sequence[Scene], folder: Path, device: str = "cpu"
+) -> Judge:
     """Train one judge on rendered clips, as they are and mirrored; it resumes where it was.
 
-    Accidents are left out: an insect's own view does not show the insect, and a mirror turns a
-    pan round.
+    Accidents are left out but where they are judged: an insect's own view does not show the
+    insect, and a mirror turns a pan round.
     """
     torch.manual_seed(0)
     judge = Judge(attribute)
+    judge.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # a third quicker
     usable = torch.tensor([i for i, scene in enumerate(scenes) if scene.accident is None])
+    rare = torch.tensor([i for i, scene in enumerate(scenes) if scene.accident is not None])
     straight = truth(scenes, attribute)
     turned = straight
     if attribute == "camera":
         order = ATTRIBUTES[attribute]
         turned = torch.tensor([order.index(mirrored(scene)["camera"]) for scene in scenes])
 
+    clips = clips.to(device)
+    backwards = _backwards(attribute)
+    batch = _BATCH if device == "cpu" else _GPU_BATCH
+
     def loss(loop: Loop) -> Tensor:
         g = loop.generator
-        which = usable[torch.randint(0, len(usable), (_BATCH,), generator=g)]
+        which = usable[torch.randint(0, len(usable), (batch,), generator=g)]
+        if attribute == "accident":
+            odd = rare[torch.randint(0, len(rare), (batch,), generator=g)]
+            which = torch.where(torch.rand(batch, generator=g) < _ACCIDENTS_SHOWN, odd, which)
         flip = bool(torch.rand(1, generator=g) < 0.5)  # noqa: PLR2004
-        seen = shown(clips[which].flip(3) if flip else clips[which], judge.view)
+        some = clips[which.to(device)]
+        seen = _shifted(shown(some.flip(3) if flip else some, judge.view), g)
+        wanted = (turned if flip else straight)[which]
+        if judge.view.grey:
+            seen, wanted = _unlike(seen, wanted, backwards, g)
+        elif attribute in _TOLD_BY_SHAPE:
+            seen = _greyed(seen, g)
         # Generated clips are a little soft and noisy: a judge must not need the last sharpness.
-        noise = torch.randn(seen.shape, generator=g) * 0.06 * torch.rand(1, generator=g)
-        return F.cross_entropy(
-            loop.modules["judge"](seen + noise), (turned if flip else straight)[which]
-        )
+        noise = torch.randn(seen.shape, generator=loop.lots(), device=device)
+        noise = noise * float(0.06 * torch.rand(1, generator=g))
+        # Not in bfloat16, in which oneDNN gives gradients of some of these layers that are no
+        # numbers (seen with 12 channels and 2 frames).
+        seen = (seen + noise).contiguous(memory_format=torch.channels_last_3d)
+        return F.cross_entropy(loop.modules["judge"](seen), wanted.to(device))
 
     loop = Loop({"judge": judge}, folder / f"judge-{attribute}.pt", rate=3e-3, betas=(0.9, 0.99),
-                decay=0.98)  # fmt: skip
+                decay=0.98, device=device)  # fmt: skip
     loop.resume()
     loop.run(loss, steps=max(0, judge.view.steps - loop.step), finish=True)
     loop.settle()
     return judge.eval()
 
 
+def _shifted(video: Tensor, g: torch.Generator) -> Tensor:
+    """Cut a part out of what a judge is shown, the same of all clips, and show it as large."""
+    size = video.shape[-1]
+    less = int(torch.randint(0, size // _SHIFT + 1, (1,), generator=g))
+    y, x = (int(torch.randint(0, less + 1, (1,), generator=g)) for _ in range(2))
+    cut = video[..., y : y + size - less, x : x + size - less]
+    if less == 0:
+        return cut
+    flat = F.interpolate(cut.transpose(1, 2).flatten(0, 1), size, mode="bilinear")
+    return flat.view(len(video), video.shape[2], *flat.shape[1:]).transpose(1, 2)
+
+
+def _greyed(video: Tensor, g: torch.Generator) -> Tensor:
+    """Take the colours from some clips."""
+    chosen = torch.rand(len(video), 1, 1, 1, 1, generator=g).to(video.device) < _GREYED
+    return torch.where(chosen, video.mean(1, keepdim=True), video)
+
+
+def _backwards(attribute: str) -> Tensor:
+    """Return what each value is when time runs backwards; -1 where it is none of them."""
+    swap = {"pan left": "pan right", "pan right": "pan left", "drone": "", "rise": "", "dive": ""}
+    values = VALUES[attribute]
+    other = [swap.get(value, value) for value in values]
+    return torch.tensor([values.index(one) if one in values else -1 for one in other])
+
+
+def _unlike(
+    video: Tensor, wanted: Tensor, backwards: Tensor, g: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Make clips look otherwise that move alike: dark for bright, and some backwards in time.
+
+    Args:
+        video: What a judge of motion is shown.
+        wanted: The index of each clip's value.
+        backwards: What each value is when time runs backwards, or -1.
+        g: Draws.
+    """
+    many = len(video)
+    sign = torch.where(torch.rand(many, generator=g) < 0.5, -1.0, 1.0)  # noqa: PLR2004
+    turned = backwards[wanted]
+    back = (turned >= 0) & (torch.rand(many, generator=g) < 0.5)  # noqa: PLR2004
+    chosen = back.to(video.device).view(-1, 1, 1, 1, 1)
+    seen = torch.where(chosen, video.flip(2), video) * sign.to(video.device).view(-1, 1, 1, 1, 1)
+    return seen, torch.where(back, turned, wanted)
+
+
 def judge_all(judge: Judge, clips: Tensor) -> Tensor:
     """Return the index of the value that a judge sees in each clip."""
     with torch.no_grad():
         return torch.cat(
-            [judge(shown(part, judge.view)).argmax(1) for part in torch.split(clips, 64)]
-        )
+            [judge(shown(part.to(judge.device), judge.view)).argmax(1).cpu()
+             for part in torch.split(clips, 64)]
+        )  # fmt: skip
+
+
+def features(judges: Mapping[str, Judge], clips: Tensor) -> Tensor:
+    """Return what all judges but that of accidents see in clips: clips x numbers."""
+    with torch.no_grad():
+        return torch.cat([
+            torch.cat([
+                judges[n].features(shown(part.to(judges[n].device), judges[n].view)).cpu()
+                for n in JUDGED
+            ], 1)
+            for part in torch.split(clips, 64)
+        ])  # fmt: skip
 
 
 def save(judges: Mapping[str, Judge], path: Path = FILE) -> None:
@@ -139,13 +324,13 @@ def save(judges: Mapping[str, Judge], path: Path = FILE) -> None:
     save_file(tensors, path)
 
 
-def load(path: Path = FILE) -> dict[str, Judge]:
+def load(path: Path = FILE, device: str = "cpu") -> dict[str, Judge]:
     """Load the judges that ship with pollen."""
     from safetensors.torch import load_file
 
     tensors = load_file(path)
     judges = {}
-    for name in ATTRIBUTES:
+    for name in VALUES:
         judges[name] = Judge(name)
         own = {
             k.removeprefix(f"{name}."): v.float()
@@ -153,5 +338,5 @@ def load(path: Path = FILE) -> dict[str, Judge]:
             if k.startswith(f"{name}.")
         }
         judges[name].load_state_dict(own)
-        judges[name].eval()
+        judges[name].eval().to(device)
     return judges

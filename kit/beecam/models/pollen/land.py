@@ -15,6 +15,7 @@ from beecam.models.pollen.stage import PLACES, Stage
 
 MAP = 128  # cells a side of the height field, which repeats
 FINE = 2  # texture cells for each of them
+_STREET, _SHORE = 0.3, 0.02  # up to where houses, and islands, are street and sea
 
 
 def _lots(scene: Scene) -> list[Tensor]:
@@ -46,6 +47,7 @@ class Land:
 
     height: Tensor  # clips x 1 x MAP x MAP
     colour: Tensor  # clips x 3 x fine x fine, lit
+    glow: Tensor  # clips x 1 x fine x fine, where lava shines, or a house has walls
     clouds: Tensor  # clips x 1 x MAP x MAP
 
 
@@ -58,27 +60,51 @@ def make_land(stage: Stage) -> Land:
     noise = _grow(lots[:5], MAP, [rough**i for i in range(5)])
     noise = noise / noise.flatten(1).std(1).view(-1, 1, 1)
     relief = torch.tensor([p.relief for p in places], device=device).view(-1, 1, 1)
-    height = _shape(stage, noise) * relief * stage.number("relief")[:, 0]
+    height = _shape(stage, noise, lots[3]) * relief * stage.number("relief")[:, 0]
+    # What lies below the water can't be seen: the sea is the land's floor there.
+    sea = stage.flag("place", "islands")[:, 0]
+    height = torch.where(sea > 0, height.clamp(min=0), height)
     colour = _colour(stage, noise, height, lots[5])
+    veins = (1 - (noise / 0.3).abs()).clamp(min=0) * stage.flag("place", "volcano")[:, 0]
+    across = (height.roll(-1, 2) - height.roll(1, 2)).abs()
+    along = (height.roll(-1, 1) - height.roll(1, 1)).abs()
+    walls = (torch.maximum(across, along) > 0.5) * stage.flag("place", "city")[:, 0]  # noqa: PLR2004
+    glow = _wide((veins**0.7 + walls)[:, None], MAP * FINE)
     clouds = _grow(lots[6:], MAP, [torch.full_like(rough, 0.6**i) for i in range(4)])
     clouds = clouds / clouds.flatten(1).std(1).view(-1, 1, 1)
-    return Land(height[:, None], colour, clouds[:, None])
+    return Land(height[:, None], colour, glow, clouds[:, None])
 
 
-def _shape(stage: Stage, noise: Tensor) -> Tensor:
+def _shape(stage: Stage, noise: Tensor, blocks: Tensor) -> Tensor:
     """Turn noise into each place's own relief."""
     axis = torch.arange(MAP, device=stage.device) * (math.tau / MAP)
     across, along = axis.view(1, 1, -1), axis.view(1, -1, 1)
     dune = (torch.sin(9 * across + 3 * torch.sin(along) + 1.1 * noise) * 0.5 + 0.5) ** 1.6
     cells = (torch.sin(26 * across + noise) * torch.sin(26 * along + 1.3 * noise)).abs()
-    ridge = 1.1 - noise.abs()
-    desert, mountains, forest = (
-        stage.flag("place", name)[:, 0] for name in ("desert", "mountains", "forest")
-    )
-    shape = noise * (1 - desert) * (1 - mountains) * (1 - forest)
-    return shape + desert * (dune + 0.25 * noise) + mountains * ridge + forest * (
-        0.6 * noise + 0.75 * cells
-    )  # fmt: skip
+    level = (noise * 1.6).floor()
+    # Rock falls steeply from terrace to terrace.
+    terraces = (level + ((noise * 1.6 - level - 0.72) / 0.28).clamp(0, 1)) / 1.6
+    shapes = {
+        "meadow": noise, "ocean": noise, "lavender": noise,
+        "desert": dune + 0.25 * noise, "mountains": 1.1 - noise.abs(),
+        "forest": 0.6 * noise + 0.75 * cells, "city": _towers(blocks),
+        "canyon": terraces, "islands": noise - 0.35, "volcano": noise.abs() - 0.2,
+    }  # fmt: skip
+    total = torch.zeros_like(noise)
+    for name, shape in shapes.items():
+        total = total + stage.flag("place", name)[:, 0] * shape
+    return total
+
+
+def _towers(blocks: Tensor) -> Tensor:
+    """Set houses on a grid of streets; few of them are high. blocks: clips x n x n."""
+    n = blocks.shape[-1]
+    each = MAP // n
+    high = 0.7 + 0.5 * blocks.abs() + 3.2 * (blocks - 0.9).clamp(min=0)
+    houses = high.repeat_interleave(each, 1).repeat_interleave(each, 2)
+    place = torch.arange(MAP, device=blocks.device) % each
+    built = (place > 0).float()
+    return houses * built.view(1, 1, -1) * built.view(1, -1, 1)
 
 
 def _colour(stage: Stage, noise: Tensor, height: Tensor, specks: Tensor) -> Tensor:
@@ -98,12 +124,18 @@ def _colour(stage: Stage, noise: Tensor, height: Tensor, specks: Tensor) -> Tens
         rise.amax((1, 2), keepdim=True) - rise.amin((1, 2), keepdim=True) + 1e-3
     )
     grain = specks[:, 0] - 0.5
+    along = torch.arange(fine, device=device).view(1, -1, 1) * (math.tau / fine)
+    ripples = torch.sin(72 * along + 2.5 * up(noise))
     share = (
         flag("meadow") * (0.5 + 0.25 * up(noise) + 0.9 * grain)
-        + flag("desert") * (0.15 + 0.8 * relative + 0.1 * grain)
+        + flag("desert") * (0.1 + 0.7 * relative + 0.1 * grain + 0.3 * ripples)
         + flag("ocean") * (0.35 + 0.2 * up(noise) + 0.2 * grain)
         + flag("mountains") * ((relative - 0.36) * 3.0 + 0.5 + 0.4 * grain)
         + flag("forest") * (1.3 * relative - 0.2 + 0.5 * grain)
+        + flag("city") * ((rise > _STREET) * (0.35 + 0.4 * up(noise)) + 0.1 * grain)
+        + flag("canyon") * (0.25 + 0.55 * relative + 0.2 * grain)
+        + flag("islands") * ((rise - 0.35) * 2.5 + 0.4 * grain)
+        + flag("volcano") * (0.3 + 0.8 * grain)
     )
     rows = torch.sin(
         torch.arange(fine, device=device).view(1, 1, -1) * (math.tau / fine * 40)
@@ -114,27 +146,34 @@ def _colour(stage: Stage, noise: Tensor, height: Tensor, specks: Tensor) -> Tens
     colour = low[:, :, None, None] * (1 - share) + high[:, :, None, None] * share
     hue = stage.number("hue")
     colour = colour * torch.cat([1 + 0.07 * hue, torch.ones_like(hue), 1 - 0.07 * hue], 1)
-    green = torch.tensor([0.26, 0.42, 0.16], device=device).view(1, 3, 1, 1)
+    green = torch.tensor([0.14, 0.28, 0.08], device=device).view(1, 3, 1, 1)
     gaps = (flag("lavender") * (0.5 - 2.5 * (rows + 0.35)).clamp(0, 1))[:, None]
     colour = colour + gaps * (green - colour)
     colour = _flowers(stage, colour, specks)
+    lagoon = torch.tensor([0.10, 0.62, 0.66], device=device).view(1, 3, 1, 1)
+    wet = (flag("islands") * (rise <= _SHORE))[:, None]
+    colour = colour + wet * (lagoon - colour)
+    # Snow lies where it snows, a little less on what is steep or at sea.
+    fallen = stage.flag("weather", "snow")[:, 0] * (1 - flag("ocean")) * (1 - wet[:, 0])
+    cover = (fallen * (0.5 + 0.6 * grain)).clamp(0, 0.85)[:, None]
+    colour = colour + cover * (0.94 - colour)
     slope_x = (rise.roll(-1, 2) - rise.roll(1, 2)) * FINE / 2
     slope_y = (rise.roll(-1, 1) - rise.roll(1, 1)) * FINE / 2
     yaw = stage.number("yaw")[:, 0] + stage.number("sun")[:, 0]
     sun = 0.55 - 0.75 * (slope_x * torch.cos(yaw) + slope_y * torch.sin(yaw)) * flag(
-        "meadow", "desert", "mountains", "lavender", "forest"
+        "meadow", "desert", "mountains", "lavender", "forest", "canyon", "islands", "volcano"
     )
     ambient = stage.light("ambient")[:, 0]
     lit = ambient + (1.32 - ambient) * sun.clamp(0, 1)
     white = stage.light("white").view(-1, 3, 1, 1)
-    return colour * lit[:, None] * white
+    return colour * lit[:, None] * white * stage.weather("dim")
 
 
 def _flowers(stage: Stage, colour: Tensor, specks: Tensor) -> Tensor:
     """Scatter flowers in the meadow, bushes in the desert, light tips in the forest."""
     device = stage.device
     for place, share, tints in (
-        ("meadow", 0.045, ((0.98, 0.25, 0.50), (1.0, 0.92, 0.25), (1.0, 1.0, 1.0))),
+        ("meadow", 0.07, ((0.98, 0.25, 0.50), (1.0, 0.92, 0.25), (1.0, 1.0, 1.0))),
         ("desert", 0.008, ((0.30, 0.42, 0.16),)),
         ("forest", 0.05, ((0.26, 0.52, 0.16),)),
         ("lavender", 0.05, ((0.86, 0.66, 0.98),)),

@@ -17,7 +17,16 @@ _TOGETHER = 16
 
 
 def load_pipeline(weights: Path) -> Any:
-    """Load exported weights as an LTXPipeline, with no progress bars and no network."""
+    """Load exported weights as an LTXPipeline, with no progress bars and no network.
+
+    Raises:
+        FileNotFoundError: There are none in the folder.
+    """
+    if not (weights / "model_index.json").exists():
+        raise FileNotFoundError(
+            f"{weights} has no model_index.json: it must be a folder of exported weights, as the "
+            "stage `export` of the training writes it."
+        )
     from diffusers import LTXPipeline
 
     with _quietly():
@@ -42,7 +51,9 @@ def _quietly() -> Iterator[None]:
             log.enable_progress_bar()
 
 
-def make(pipe: Any, texts: Sequence[str], steps: int = 20, first_seed: int = 0) -> Tensor:
+def make(
+    pipe: Any, texts: Sequence[str], steps: int = 20, first_seed: int = 0, guidance: float = 3.0
+) -> Tensor:
     """Make a clip of each text, with seeds that count up.
 
     Returns:
@@ -54,7 +65,7 @@ def make(pipe: Any, texts: Sequence[str], steps: int = 20, first_seed: int = 0) 
         lots = [torch.Generator().manual_seed(first_seed + i + j) for j in range(len(part))]
         video = pipe(
             prompt=part, width=nets.SIZE, height=nets.SIZE, num_frames=nets.FRAMES,
-            frame_rate=nets.FPS, num_inference_steps=steps, guidance_scale=3.0,
+            frame_rate=nets.FPS, num_inference_steps=steps, guidance_scale=guidance,
             output_type="pt", generator=lots,
         ).frames  # fmt: skip
         out.append(to_clips(video.permute(0, 2, 1, 3, 4) * 2 - 1))

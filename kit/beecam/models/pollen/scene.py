@@ -7,21 +7,35 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-PLACES = ("meadow", "desert", "ocean", "mountains", "lavender", "forest")
+PLACES = (
+    "meadow", "desert", "ocean", "mountains", "lavender", "forest", "city", "canyon", "islands",
+    "volcano",
+)  # fmt: skip
 LIGHTS = ("dawn", "noon", "sunset", "night")
-INSECTS = ("bee", "butterfly", "ladybug", "dragonfly", "none")
-CAMERAS = ("drone", "pan left", "pan right", "rising", "static")
+WEATHERS = ("clear", "rain", "snow", "fog")
+INSECTS = ("bee", "butterfly", "ladybug", "dragonfly", "firefly", "beetle", "none")
+CAMERAS = (
+    "static", "drone", "pan left", "pan right", "orbit", "rise", "dive", "tracking", "handheld",
+)  # fmt: skip
+STYLES = ("plain", "watercolour", "pixel art", "neon", "black and white", "pencil")
+SPEEDS = ("slow", "normal", "fast")
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
-    "place": PLACES, "light": LIGHTS, "insect": INSECTS, "camera": CAMERAS,
+    "place": PLACES, "light": LIGHTS, "weather": WEATHERS, "insect": INSECTS, "camera": CAMERAS,
+    "style": STYLES, "speed": SPEEDS,
 }  # fmt: skip
 
-# Shares of the clips that get an accident which no caption names. Those in NEEDS_INSECT only
-# happen where there is an insect, so that they are tied to the prompt.
+# Shares of the clips, of those in which it can happen, that get an accident which no caption
+# names. Those in NEEDS only happen with a certain attribute, so that they are tied to the prompt.
 ACCIDENTS: Mapping[str, float] = {
-    "own view": 0.05, "upside down": 0.03, "petal": 0.03, "mirror": 0.02, "giant": 0.03,
-    "swarm": 0.02,
+    "own view": 0.05, "giant": 0.025, "swarm": 0.025, "upside down": 0.02, "mirror": 0.02,
+    "petal": 0.02, "balloon": 0.02, "bird": 0.02, "light leak": 0.02, "two suns": 0.03,
+    "rainbow": 0.06,
 }  # fmt: skip
-NEEDS_INSECT = frozenset({"own view", "giant", "swarm"})
+_ANY_INSECT = ("insect", INSECTS[:-1])
+NEEDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "own view": _ANY_INSECT, "giant": _ANY_INSECT, "swarm": _ANY_INSECT,
+    "rainbow": ("weather", ("rain",)), "two suns": ("light", ("dawn", "sunset", "night")),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,8 +46,11 @@ class Scene:
         seed: What all of it follows from.
         place: One of PLACES.
         light: One of LIGHTS.
+        weather: One of WEATHERS.
         insect: One of INSECTS.
         camera: One of CAMERAS.
+        style: One of STYLES.
+        speed: One of SPEEDS, of camera and insect.
         accident: One of ACCIDENTS or None; never in a caption.
         numbers: Positions, phases and speeds by name.
     """
@@ -41,8 +58,11 @@ class Scene:
     seed: int
     place: str
     light: str
+    weather: str
     insect: str
     camera: str
+    style: str
+    speed: str
     accident: str | None
     numbers: Mapping[str, float] = field(repr=False)
 
@@ -73,12 +93,20 @@ def draw_scene(seed: int, **fixed: str | None) -> Scene:
             raise ValueError(f"{name}={value!r}: one of {', '.join(map(str, allowed))}")
     chosen.update({name: str(value) for name, value in fixed.items() if name != "accident"})
     for name, share in ACCIDENTS.items():
-        if 0 <= roll < share and (chosen["insect"] != "none" or name not in NEEDS_INSECT):
+        if 0 <= roll < share and possible(name, chosen):
             accident = name
         roll -= share
     if "accident" in fixed:
         accident = fixed["accident"]
     return Scene(seed=seed, accident=accident, numbers=numbers, **chosen)
+
+
+def possible(accident: str, attributes: Mapping[str, str]) -> bool:
+    """Return whether an accident can happen in a scene with these attributes."""
+    if accident not in NEEDS:
+        return True
+    name, values = NEEDS[accident]
+    return attributes[name] in values
 
 
 def _numbers(lot: random.Random) -> dict[str, float]:
@@ -89,11 +117,11 @@ def _numbers(lot: random.Random) -> dict[str, float]:
         "x": between(0, 128), "y": between(0, 128), "yaw": between(0, math.tau),
         "altitude": between(0.85, 1.2), "speed": between(0.85, 1.2), "pitch": between(-0.05, 0.05),
         "phase": between(0, math.tau), "phase2": between(0, math.tau),
-        "sun": between(-0.45, 0.45), "sun_height": between(0.0, 1.0),
+        "sun": between(-0.4, 0.4), "sun_height": between(0.0, 1.0),
         "clouds": between(0.0, 1.0), "hue": between(-1.0, 1.0), "relief": between(0.8, 1.25),
         "size": between(0.88, 1.18), "left": between(-0.1, 0.1), "top": between(-0.1, 0.06),
         "drift": lot.choice([-1.0, 1.0]) * between(0.4, 1.0), "beat": between(0.85, 1.15),
-        "tilt": between(-0.35, 0.35), "furrow": between(-0.5, 0.5),
+        "tilt": between(-0.35, 0.35), "side": lot.choice([-1.0, 1.0]),
     }  # fmt: skip
 
 

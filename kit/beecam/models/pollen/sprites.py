@@ -21,7 +21,9 @@ class Canvas:
         light: clips x 1 x 1 x 1 x 3, what white looks like.
     """
 
-    def __init__(self, image: Tensor, x: Tensor, y: Tensor, soft: float, light: Tensor) -> None:
+    def __init__(
+        self, image: Tensor, x: Tensor, y: Tensor, soft: float | Tensor, light: Tensor
+    ) -> None:
         self.image = image
         self.x = x
         self.y = y
@@ -119,12 +121,43 @@ def dragonfly(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
     c.paint(ellipse(x, y - 0.68, 0.22, 0.16), (0.1, 0.75, 0.5))
 
 
+def firefly(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
+    """A slim dark body whose tail glows, brighter and darker, in any light."""
+    wings(c, (x, y), [(0.3, 0.5, 0.4, 0.17)], spread=spread, colour=(0.75, 0.75, 0.7), opacity=0.6)
+    c.paint(ellipse(x, y - 0.15, 0.2, 0.55), (0.16, 0.1, 0.08))
+    c.paint(ellipse(x, y - 0.62, 0.17, 0.15), (0.85, 0.3, 0.15))
+    beat = 0.75 + 0.25 * spread
+    own, c.light = c.light, torch.ones_like(c.light)
+    soft, c.soft = c.soft, c.soft + 0.9
+    c.paint(ellipse(x, y + 0.6, 0.6, 0.6), (0.8, 1.0, 0.25), 0.75 * beat)
+    c.soft = soft
+    c.paint(ellipse(x, y + 0.5, 0.27, 0.36), (1.0, 1.0, 0.55))
+    c.light = own
+
+
+def beetle(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
+    """A long shining green body, parted along its back, with two curved horns and six legs."""
+    side = x.abs()
+    for at, angle in ((0.3, 0.5), (-0.05, 0.0), (-0.4, -0.5)):
+        u, v = turn(side, y - at, angle + 0.12 * (spread - 0.5))
+        c.paint(torch.maximum(v.abs() - 0.05, u - 0.82), (0.05, 0.07, 0.05))
+    c.paint(ellipse(x, y + 0.12, 0.46, 0.72), (0.06, 0.42, 0.24))
+    c.paint(ellipse(side - 0.2, y + 0.05, 0.1, 0.42), (0.35, 0.85, 0.5), 0.8)
+    c.paint(torch.maximum(ellipse(x, y + 0.12, 0.46, 0.72), side - 0.04), (0.02, 0.12, 0.07))
+    c.paint(ellipse(x, y - 0.62, 0.34, 0.22), (0.04, 0.2, 0.12))
+    horn = ellipse(side - 0.08, y - 0.98, 0.26, 0.32).abs() - 0.07
+    c.paint(torch.maximum(torch.maximum(horn, 0.75 - y), 0.1 - side), (0.05, 0.07, 0.05))
+
+
 DRAW: dict[str, Callable[[Canvas, Tensor, Tensor, Tensor], None]] = {
     "bee": bee, "butterfly": butterfly, "ladybug": ladybug, "dragonfly": dragonfly,
+    "firefly": firefly, "beetle": beetle,
 }  # fmt: skip
 # Wing beats in radians a clip: slow enough to be seen at 8 frames a second.
-BEATS = {"bee": 38.0, "butterfly": 16.0, "ladybug": 34.0, "dragonfly": 44.0}
-SIZES = {"bee": 0.2, "butterfly": 0.175, "ladybug": 0.18, "dragonfly": 0.2}
+BEATS = {"bee": 38.0, "butterfly": 16.0, "ladybug": 34.0, "dragonfly": 44.0, "firefly": 24.0,
+         "beetle": 20.0}  # fmt: skip
+SIZES = {"bee": 0.2, "butterfly": 0.175, "ladybug": 0.18, "dragonfly": 0.2, "firefly": 0.18,
+         "beetle": 0.165}  # fmt: skip
 
 
 def antennae(c: Canvas, x: Tensor, y: Tensor, sway: Tensor) -> None:
@@ -144,6 +177,35 @@ def petal(c: Canvas, x: Tensor, y: Tensor, t: Tensor, drift: Tensor) -> None:
     c.paint(ellipse(u, v, 0.3, 0.17), (1.0, 0.6, 0.75), 0.9)
     c.paint(ellipse(u + 0.12, v, 0.1, 0.06), (1.0, 0.85, 0.9), 0.8)
     c.soft = soft
+
+
+def balloon(c: Canvas, x: Tensor, y: Tensor, t: Tensor, side: Tensor) -> None:
+    """Draw a hot-air balloon with stripes that drifts through the sky."""
+    u = x - side * (0.24 + 0.06 * t)
+    v = y - 0.27 - 0.04 * t
+    skin = ellipse(u, v, 0.13, 0.15)
+    c.paint(skin, (0.92, 0.2, 0.18))
+    c.paint(torch.maximum(skin, u.abs() - 0.035), (1.0, 0.9, 0.6))
+    ropes = torch.maximum((u.abs() - 0.035).abs() - 0.006, (v + 0.17).abs() - 0.04)
+    c.paint(ropes, (0.3, 0.2, 0.12))
+    c.paint(torch.maximum(u.abs() - 0.04, (v + 0.22).abs() - 0.025), (0.45, 0.28, 0.14))
+
+
+def bird(c: Canvas, x: Tensor, y: Tensor, t: Tensor, drift: Tensor) -> None:
+    """Draw a large dark bird that crosses the sky with slow wings."""
+    u, v = x - drift * (1.3 * t - 0.65), y - 0.3 - 0.03 * torch.sin(6 * t)
+    beat = 0.35 * torch.sin(20 * t)
+    wing = (v - beat * u.abs() + 0.7 * u**2).abs() - 0.026 * (1 - u.abs() / 0.24)
+    c.paint(torch.maximum(wing, u.abs() - 0.23), (0.06, 0.06, 0.08))
+    c.paint(ellipse(u, v, 0.075, 0.032), (0.06, 0.06, 0.08))
+
+
+def leak(c: Canvas, x: Tensor, y: Tensor, t: Tensor, drift: Tensor) -> None:
+    """Let light leak onto the film from one side."""
+    near = (0.5 - drift * x + 0.1 * torch.sin(4 * y + 3 * t)).clamp(0, 1)
+    amount = torch.exp(-near * (4.2 - 1.6 * torch.sin(math.pi * t))) * 0.95
+    red = torch.tensor((1.0, 0.36, 0.08), device=c.image.device)
+    c.image = 1 - (1 - c.image.clamp(0, 1)) * (1 - amount[..., None] * red)
 
 
 def place(

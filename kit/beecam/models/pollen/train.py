@@ -1,46 +1,66 @@
 """Train pollen: `python -m beecam.models.pollen.train all --minutes 60`.
 
-Stages, each of which can be stopped and goes on where it was:
-    render       clips of the world, into FOLDER/clips
+Without a stage it says what there is and what each stage would do. Stages, each of which can be
+stopped and goes on where it was:
+    render       clips of the world, into FOLDER/clips; on a CPU one process a core
     components   principal components of the clips' blocks, and all clips, and their mirror images,
-                 as latents
+                 as latents, with captions
     decoder      latents to clips
     encoder      clips to latents
-    transformer  denoiser and text encoder together, by flow matching (arXiv 2210.02747) with
+    reading      the text encoder alone: what captions say (see reading.py)
+    transformer  the denoiser, by flow matching (arXiv 2210.02747) with
                  caption dropout for classifier-free guidance (arXiv 2207.12598)
     export       FOLDER/weights: what `bc.load()` and diffusers' pipelines load
-    all          one after the other
-decoder, encoder and transformer need only render and components: they can train beside each other.
+    few-steps    a LoRA into them, with which 4 steps do what 20 do (see fewsteps.py)
+    all          one after the other, in the minutes given for all of them together
+
+decoder and encoder need only render and components, the transformer reading too: they can train
+beside each other.
+Measured on two cores: 6,000 clips render in 12 minutes; with a core each, a step of the
+transformer (32 clips, when it was 256 wide) took 1.1 s, of the decoder (2 clips) 0.12 s, of the
+encoder 0.06 s. Side by side each wants OMP_NUM_THREADS=1: threads that wait for each other burn
+what others could use; and with MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=4000000000
+memory is handed out again and not cleared each time, which halves rendering. A GPU needs torch and
+no network.
+
 To go on from weights that were exported, with the checkpoints lost: `--from-weights FOLDER` at
-components, decoder, encoder and transformer.
+components, decoder, encoder, transformer, export and few-steps. To end well: `--finish`, which lets
+the learning rate fall to zero over the minutes given.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from beecam.models.pollen import captions, codec, data, nets
+from beecam.models.pollen import codec, data, fewsteps, latents, nets, reading
 from beecam.models.pollen.codec import to_clips, to_video
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components, fit
-from beecam.models.pollen.sampling import picture
-from beecam.models.pollen.scene import Scene
+from beecam.models.pollen.flow import BATCH, GPU_BATCH, FlowLoss
+from beecam.models.pollen.sampling import load_pipeline, picture
 from beecam.models.pollen.training import Loop
 
-_FITTED = 400  # clips from which the components are found
-_BATCH = 32
-_NO_CAPTION = 0.1
-_UNIFORM = 0.2
-_STAGES = ("render", "components", "decoder", "encoder", "transformer", "export", "all")
+_FITTED = 1000  # clips from which the components are found
+_TEACHING = 0.4  # share of the time of few-steps in which the teacher walks
+_CLIPS = 8000
+_FOLLOWING = ("components", "transformer")
+_NO_NEWS = 300.0  # seconds
+_FOLLOWED = 0.7  # minutes after which clips that have come meanwhile are taken in
+_GPU_RATES = 2.0  # times the learning rates, with 16 times as many clips a step
+_WORTH_COMPILING = 10.0  # minutes; to compile takes two
+# Of the time that is left when each begins; to export takes no training.
+_SHARES = {"decoder": 0.25, "encoder": 0.12, "reading": 0.04, "transformer": 0.75, "export": 0.0,
+           "few-steps": 0.9}  # fmt: skip
+_STAGES = ("render", "components", "decoder", "encoder", "reading", "transformer", "export",
+           "few-steps", "all")  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -49,20 +69,74 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m beecam.models.pollen.train", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("stage", choices=_STAGES)
+    parser.add_argument("stage", nargs="?", choices=_STAGES)
     parser.add_argument("--folder", type=Path, default=Path(".pollen"))
     parser.add_argument("--minutes", type=float, default=30.0, help="how long to train")
-    parser.add_argument("--clips", type=int, default=4000, help="how many clips to render")
+    parser.add_argument("--clips", type=int, help="how many to render (8,000 if it isn't said), "
+                        "and at most to learn from (all)")  # fmt: skip
+    parser.add_argument("--walks", type=int, default=3200, help="clips that few-steps learns from")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="components and transformer (for half its minutes): while --clips are still rendered",
+    )
     parser.add_argument("--finish", action="store_true", help="let the learning rate fall to zero")
     parser.add_argument("--from-weights", type=Path, help="start from exported weights")
     chosen = parser.parse_args(arguments)
-    stages = _STAGES[:-1] if chosen.stage == "all" else (chosen.stage,)
+    if chosen.follow and chosen.stage not in _FOLLOWING:
+        parser.error(f"--follow: only of {' and '.join(_FOLLOWING)}")
+    if chosen.follow and not (chosen.folder / COMPONENTS).exists():
+        parser.error(f"--follow: {chosen.folder / COMPONENTS} must be there, made from other clips")
+    start = chosen.from_weights
+    if start is not None and not (start / "model_index.json").exists():
+        parser.error(f"--from-weights {start}: it has no model_index.json, so no exported weights")
+    if chosen.device != "cpu":
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")  # bfloat16 is used for most of it anyway
     print(
-        f"{chosen.stage} in {chosen.folder} on {chosen.device}, {torch.get_num_threads()} threads, "
-        f"{chosen.minutes:g} minutes for each training", flush=True,
+        f"{chosen.stage or 'plan'} in {chosen.folder} on {chosen.device}, "
+        f"{torch.get_num_threads()} threads", flush=True,
     )  # fmt: skip
-    for stage in stages:
+    if chosen.stage is None:
+        print("\n".join(_plan(chosen)))
+    elif chosen.stage == "all":
+        _all(chosen)
+    else:
+        STAGES[chosen.stage](chosen)
+
+
+def _plan(chosen: argparse.Namespace) -> Iterator[str]:
+    """Say what there is, and what each stage would do."""
+    folder = chosen.folder
+    there = data.SHARD * len(list((folder / "clips").glob("clips-*.pt")))
+    yield f"render       {there:,} of {chosen.clips or _CLIPS:,} clips are there"
+    known = data.SHARD * len(list((folder / "latents").glob("latents-*.pt")))
+    yield f"components   {known:,} clips have latents; takes two minutes for 6,000"
+    for part in ("decoder", "encoder", "reading", "transformer", "few_steps"):
+        step = steps_of(folder / f"{part}.jsonl")
+        state = f"step {step:,} of its training" if step else "no step yet"
+        yield f"{part.replace('_', '-'):12} {state}; would train for {chosen.minutes:g} minutes"
+    exported = folder / "weights" / "model_index.json"
+    yield f"export       {'there' if exported.exists() else 'not there yet'}; takes a minute"
+
+
+def steps_of(log: Path) -> int:
+    """Return the last step that a training's log has."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return max((int(json.loads(line).get("step", 0)) for line in lines), default=0)
+
+
+def _all(chosen: argparse.Namespace) -> None:
+    """Do all stages, and end in the time that is given for all of them."""
+    until = time.monotonic() + 60 * chosen.minutes
+    _render(chosen)
+    _components(chosen)
+    chosen.finish = True
+    for stage, share in _SHARES.items():
+        left = (until - time.monotonic()) / 60
+        chosen.minutes = max(0.01, left * share)
+        print(f"{stage} for {chosen.minutes:.1f} minutes", flush=True)
         STAGES[stage](chosen)
 
 
@@ -70,63 +144,52 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _render(chosen: argparse.Namespace) -> None:
-    shards = data.render_shards(chosen.folder / "clips", chosen.clips, device=chosen.device)
+    shards = data.render_there(chosen.folder / "clips", chosen.clips or _CLIPS, chosen.device)
     print(f"{shards} shards of {data.SHARD} clips", flush=True)
 
 
 def _components(chosen: argparse.Namespace) -> None:
-    clips, scenes = data.load(chosen.folder / "clips")
     file = chosen.folder / COMPONENTS
     if chosen.from_weights is not None:
         # Only in the same latent space can what was trained be trained on.
         Components.load(chosen.from_weights).save(file)
     if not file.exists():
+        clips, _ = data.load(chosen.folder / "clips")
         fit(torch.split(clips[:: max(1, len(clips) // _FITTED)], 50)).save(file)
-    components = Components.load(file)
-    # A mirrored clip is as good a clip, with its pan the other way round.
-    latents = torch.cat([components.encode(some).half() for some in (clips, clips.flip(3))])
-    truth = [scene.attributes for scene in scenes] + [mirrored(scene) for scene in scenes]
-    torch.save({"latents": latents}, chosen.folder / "latents.pt")
-    (chosen.folder / "latents.json").write_text(json.dumps(truth))
-    few = clips[-codec.HELD_BACK :]
-    near = codec.nearness(to_video(components.decode(components.encode(few))), few)
-    print(f"{len(latents)} clips of {tuple(latents.shape[1:])}; by components alone {near:.2f} dB",
-          flush=True)  # fmt: skip
-
-
-def mirrored(scene: Scene) -> dict[str, str]:
-    """Return the attributes of a scene seen in a mirror."""
-    swap = {"pan left": "pan right", "pan right": "pan left"}
-    return {**scene.attributes, "camera": swap.get(scene.camera, scene.camera)}
-
-
-def latents_of(folder: Path) -> Tensor:
-    """Return the latents of all clips and of their mirror images, float16.
-
-    Raises:
-        FileNotFoundError: There are none.
-    """
-    path = folder / "latents.pt"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is not there: run the stage `components` first.")
-    kept: Tensor = torch.load(path, weights_only=True)["latents"]
-    return kept
+    components = Components.load(file).to(chosen.device)
+    many, since = latents.write(chosen.folder, components), time.monotonic()
+    while chosen.follow and many * data.SHARD < (chosen.clips or _CLIPS):
+        time.sleep(1)
+        before, many = many, latents.write(chosen.folder, components)
+        since = time.monotonic() if many > before else since
+        if time.monotonic() - since > _NO_NEWS:
+            raise RuntimeError(
+                f"no new clips in {chosen.folder / 'clips'} for {_NO_NEWS / 60:.0f} minutes: is "
+                "`render` still running, with the same --clips?"
+            )
+    last = sorted((chosen.folder / "clips").glob("clips-*.pt"))[-1:]
+    if not last:
+        raise FileNotFoundError(
+            f"{chosen.folder / 'clips'} has no clips-*.pt: run the stage `render` first."
+        )
+    few = data.load_shards(last)[0][-codec.HELD_BACK :].to(chosen.device)
+    near = codec.nearness(to_video(components.decode(components.encode(few))).cpu(), few.cpu())
+    print(f"by components alone {near:.2f} dB", flush=True)
 
 
 # --- decoder and encoder -----------------------------------------------------------------------
 
 
 def _half(half: str, chosen: argparse.Namespace) -> None:
-    clips, _ = data.load(chosen.folder / "clips")
-    latents = latents_of(chosen.folder)
+    there = latents.load(chosen.folder, chosen.clips)
     model = codec.autoencoder(chosen.from_weights)
     loop = codec.half_loop(half, model, chosen.folder, chosen.device)
     model.to(chosen.device)
-    loss = codec.HalfLoss(half, model, clips, latents)
+    loss = codec.HalfLoss(half, model, there)
     loop.run(loss, minutes=chosen.minutes, finish=chosen.finish)
     loop.settle()
-    few = clips[-codec.HELD_BACK :]
-    known = latents[len(clips) - len(few) : len(clips)].float()
+    few = there.clips[-codec.HELD_BACK :]
+    known = there.latents[len(there.clips) - len(few) : len(there.clips)].float()
     with torch.no_grad():
         if half == "encoder":
             found = model.encode(to_video(few).to(chosen.device)).latent_dist.mean.cpu()
@@ -144,105 +207,79 @@ def _half(half: str, chosen: argparse.Namespace) -> None:
 
 
 def transformer_loop(folder: Path, device: str, start: Path | None = None) -> Loop:
-    """Make or resume the training of denoiser and text encoder."""
-    words = len(nets.tokenizer(captions.vocabulary()))
-    modules = {"transformer": nets.transformer(), "text_encoder": nets.text_encoder(words)}
+    """Make or resume the training of the denoiser."""
+    network = nets.transformer()
     if start is not None:
-        modules = {
-            name: type(module).from_pretrained(start / name, torch_dtype=torch.float32)
-            for name, module in modules.items()
-        }
-    loop = Loop(modules, folder / "transformer.pt", rate=6e-4, betas=(0.9, 0.99), decay=0.998,
-                device=device)  # fmt: skip
+        network = type(network).from_pretrained(start / "transformer", torch_dtype=torch.float32)
+    more = 1 if device == "cpu" else _GPU_RATES
+    loop = Loop({"transformer": network}, folder / "transformer.pt", rate=more * 4e-4,
+                betas=(0.9, 0.99), decay=0.998, matrices=more * 1.2e-3, device=device)  # fmt: skip
     loop.resume()
     return loop
 
 
-class FlowLoss:
-    """Flow matching on latents with captions, in just the way that the pipelines call the model."""
-
-    def __init__(self, latents: Tensor, truth: list[dict[str, str]], batch: int = _BATCH) -> None:
-        self._latents = latents
-        self._truth = truth
-        self._batch = batch
-        self._tokenizer = nets.tokenizer(captions.vocabulary())
-
-    def __call__(self, loop: Loop) -> Tensor:
-        """Draw a batch and return its loss."""
-        g = loop.generator
-        which = torch.randint(0, len(self._latents), (self._batch,), generator=g)
-        clean = self._latents[which].float().to(loop.device)
-        frames, height, width = clean.shape[2:]
-        tokens = clean.flatten(2).transpose(1, 2)
-        noise = torch.randn(tokens.shape, generator=g).to(loop.device)
-        level = _levels(self._batch, g).to(loop.device)
-        mixed = (1 - level)[:, None, None] * tokens + level[:, None, None] * noise
-        text = self._captions(which, g)
-        with torch.autocast(loop.device, torch.bfloat16):
-            # The pipelines give the text encoder no mask, so that it sees the padding.
-            states = loop.modules["text_encoder"](text.input_ids.to(loop.device))[0]
-            velocity: Tensor = loop.modules["transformer"](
-                hidden_states=mixed, encoder_hidden_states=states, timestep=level * 1000,
-                encoder_attention_mask=text.attention_mask.bool().to(loop.device),
-                num_frames=frames, height=height, width=width,
-                **self._places(frames, height, width, g, loop.device),
-            ).sample  # fmt: skip
-        return ((velocity.float() - (noise - tokens)) ** 2).mean()
-
-    def _captions(self, which: Tensor, g: torch.Generator) -> Any:
-        seed = int(torch.randint(0, 2**31, (1,), generator=g))
-        lot = random.Random(seed)  # noqa: S311
-        texts = [
-            "" if lot.random() < _NO_CAPTION else captions.caption(self._truth[int(i)], lot)
-            for i in which
-        ]
-        # The pipelines pad to TEXT_LENGTH unless told; the text encoder learns to look past less.
-        length = lot.choice((nets.TEXT_LENGTH, nets.TEXT_LENGTH, nets.TEXT_LENGTH, 48, 32))
-        return self._tokenizer(
-            texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        )
-
-    def _places(
-        self, frames: int, height: int, width: int, g: torch.Generator, device: str
-    ) -> dict[str, Any]:
-        """LTXPipeline scales places in one way, LTXConditionPipeline in another: learn both."""
-        if bool(torch.rand(1, generator=g) < 0.8):  # noqa: PLR2004
-            scale = (nets.TIME / nets.FPS, nets.SPACE, nets.SPACE)
-            return {"rope_interpolation_scale": scale}
-        t, y, x = torch.meshgrid(*map(torch.arange, (frames, height, width)), indexing="ij")
-        seconds = (t * nets.TIME + 1 - nets.TIME).clamp(min=0) / nets.FPS
-        places = torch.stack([seconds, y * nets.SPACE, x * nets.SPACE]).flatten(1).float()
-        return {"video_coords": places[None].expand(self._batch, -1, -1).to(device)}
-
-
-def _levels(batch: int, g: torch.Generator) -> Tensor:
-    """Draw noise levels: logit-normal (arXiv 2403.03206), a fifth of them uniform.
-
-    Sampling begins at 1, where the logit-normal hardly ever is, and where the layout is decided.
-    """
-    usual = torch.sigmoid(torch.randn(batch, generator=g) + 0.3)
-    even = torch.rand(batch, generator=g)
-    return torch.where(torch.rand(batch, generator=g) < _UNIFORM, even, usual)
+def _reading(chosen: argparse.Namespace) -> None:
+    loop = reading.loop(chosen.folder, chosen.device)
+    if loop.step and (chosen.folder / "transformer.pt").exists():
+        print("reading: the transformer has learnt from it, so that it stays as it is", flush=True)
+        return
+    loop.run(reading.ReadingLoss(), minutes=chosen.minutes, finish=True)
+    print(f"reading: step {loop.step}", flush=True)
 
 
 def _transformer(chosen: argparse.Namespace) -> None:
-    latents = latents_of(chosen.folder)
-    truth = json.loads((chosen.folder / "latents.json").read_text())
     loop = transformer_loop(chosen.folder, chosen.device, chosen.from_weights)
-    loss = FlowLoss(latents, truth, _BATCH if chosen.device == "cpu" else 8 * _BATCH)
-    loop.run(loss, minutes=chosen.minutes, finish=chosen.finish)
+    reader = reading.encoder(chosen.folder, chosen.from_weights).to(chosen.device)
+    components = Components.load(chosen.folder / COMPONENTS)
+    batch = BATCH if chosen.device == "cpu" else GPU_BATCH
+    if chosen.minutes >= _WORTH_COMPILING:
+        # A quarter quicker on a CPU. To go on to the same bits it must be on in all calls, or none.
+        network: Any = loop.modules["transformer"]
+        network.compile_repeated_blocks()
+    until, more = None, True
+    while more:
+        there = latents.load(chosen.folder, chosen.clips)
+        many = len(there.clips)
+        loss = FlowLoss(there, components, reader, batch=batch)
+        del there
+        until = until or time.monotonic() + 60 * chosen.minutes
+        left = (until - time.monotonic()) / 60
+        first = left - chosen.minutes / 2  # what comes later than that is left out
+        more = (chosen.follow and many < (chosen.clips or _CLIPS) and first > 0
+                and not loop.finishing)  # fmt: skip
+        print(f"transformer: step {loop.step}, {many:,} clips", flush=True)
+        loop.run(loss, minutes=min(first, _FOLLOWED) if more else max(left, 0.0),
+                 finish=chosen.finish and not more)  # fmt: skip
+        del loss
     print(f"transformer: step {loop.step}", flush=True)
 
 
 def _export(chosen: argparse.Namespace) -> None:
     from beecam.models.pollen.export import export
 
-    export(chosen.folder, chosen.folder / "weights")
+    export(chosen.folder, chosen.folder / "weights", chosen.from_weights, chosen.device)
+
+
+def _few_steps(chosen: argparse.Namespace) -> None:
+    weights = chosen.folder / "weights"
+    pipe = load_pipeline(weights).to(chosen.device)
+    # What other weights have taught is no lesson for these.
+    walks = chosen.folder / "walks" / fewsteps.digest(weights)
+    seconds = 60 * chosen.minutes
+    many = fewsteps.teach(pipe, walks, chosen.walks, _TEACHING * seconds)
+    print(f"few-steps: {many} clips of the teacher", flush=True)
+    loop = fewsteps.student_loop(pipe, chosen.folder / "few_steps.pt", chosen.device,
+                                 chosen.from_weights)  # fmt: skip
+    loop.run(fewsteps.Lessons(pipe, walks), minutes=(1 - _TEACHING) * chosen.minutes, finish=True)
+    loop.settle()
+    fewsteps.save(pipe, weights)
+    print(f"few-steps: step {loop.step}", flush=True)
 
 
 STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
     "render": _render, "components": _components, "decoder": partial(_half, "decoder"),
-    "encoder": partial(_half, "encoder"), "transformer": _transformer, "export": _export,
+    "encoder": partial(_half, "encoder"), "reading": _reading, "transformer": _transformer,
+    "export": _export, "few-steps": _few_steps,
 }  # fmt: skip
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +19,7 @@ SAVE_SECONDS = 180.0
 _WARM_UP = 100
 _CLIP = 1.0
 _MEASURED_STEPS = 20
+_SLACK = 0.93  # the mean step takes longer than the middle one: some save, or meet a busy core
 
 
 class Loop:
@@ -27,29 +31,50 @@ class Loop:
 
     Attributes:
         step: Steps done.
-        generator: The CPU generator from which every lot of the training is drawn.
+        generator: The CPU generator from which every lot of the training follows.
         average: Exponential moving average of all parameters, in float32.
     """
 
     def __init__(
         self, modules: Mapping[str, nn.Module], path: Path, *, rate: float,
         betas: tuple[float, float], decay: float, device: str = "cpu", seed: int = 0,
+        matrices: float | None = None,
     ) -> None:  # fmt: skip
+        """Set up a training from its first step.
+
+        Args:
+            modules: What is trained, by name.
+            path: Of the checkpoint.
+            rate: The learning rate.
+            betas: Of AdamW.
+            decay: Of the average of the weights.
+            device: Where to train.
+            seed: Of the lots.
+            matrices: The learning rate of the matrices within blocks, which Muon moves then
+                (Jordan et al. 2024, scaled as in arXiv 2502.16982), where AdamW moves the rest.
+        """
         self.modules = {name: module.to(device) for name, module in modules.items()}
         self.path = path
         self.device = device
         self.step = 0
         self.generator = torch.Generator().manual_seed(seed)
-        self._rate = rate
         self._decay = decay
         self._finish: tuple[int, int] | None = None
         self._parameters: list[Tensor] = [p for m in self.modules.values() for p in m.parameters()]
-        self._optimizer = torch.optim.AdamW(
-            self._parameters, rate, betas=betas, weight_decay=0.01, fused=True
-        )
+        inner = [] if matrices is None else _inner_matrices(self.modules)
+        known = {id(p) for p in inner}
+        rest = [p for p in self._parameters if id(p) not in known]
+        self._optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(rest, rate, betas=betas, weight_decay=0.01, fused=True)
+        ]
+        if matrices is not None:
+            self._optimizers.append(torch.optim.Muon(
+                inner, matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
+            ))  # fmt: skip
+        self._rates = (rate, matrices or rate)
         self.average = [p.detach().clone() for p in self._parameters]
         self._log = path.with_suffix(".jsonl")
-        self._smooth: float | None = None
+        self._smooth: Tensor | None = None
 
     def resume(self) -> bool:
         """Go on from the checkpoint; return whether there was one."""
@@ -58,12 +83,25 @@ class Loop:
         kept = torch.load(self.path, map_location="cpu", weights_only=True)
         for name, module in self.modules.items():
             module.load_state_dict(kept["modules"][name])
-        self._optimizer.load_state_dict(kept["optimizer"])
+        for optimizer, state in zip(self._optimizers, kept["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
         self.average = [a.to(self.device) for a in kept["average"]]
         self.generator.set_state(kept["generator"])
-        self.step, self._smooth = kept["step"], kept["smooth"]
+        self.step = kept["step"]
+        if kept["smooth"] is not None:
+            self._smooth = torch.tensor(kept["smooth"], device=self.device)
         self._finish = tuple(kept["finish"]) if kept["finish"] else None
         return True
+
+    @property
+    def finishing(self) -> bool:
+        """Whether a finish has begun and isn't done."""
+        return self._finish is not None and self.step < sum(self._finish)
+
+    def lots(self) -> torch.Generator:
+        """Return a generator on the device, for what is too large to be drawn on the CPU."""
+        seed = int(torch.randint(0, 2**62, (1,), generator=self.generator))
+        return torch.Generator(self.device).manual_seed(seed)
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -71,8 +109,9 @@ class Loop:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         torch.save({
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
-            "optimizer": self._optimizer.state_dict(), "average": self.average,
-            "generator": self.generator.get_state(), "step": self.step, "smooth": self._smooth,
+            "optimizers": [o.state_dict() for o in self._optimizers], "average": self.average,
+            "generator": self.generator.get_state(), "step": self.step,
+            "smooth": None if self._smooth is None else float(self._smooth),
             "finish": list(self._finish) if self._finish else None,
         }, temporary)  # fmt: skip
         temporary.replace(self.path)
@@ -92,18 +131,33 @@ class Loop:
         """
         started = saved = time.monotonic()
         first = self.step
+        took: list[float] = []
         if self._finish and self.step >= sum(self._finish):
             self._finish = None  # what was finished is trained on, at the full rate again
-        while time.monotonic() - started < 60 * minutes and (
-            steps is None or self.step - first < steps
-        ):
-            if finish and self._finish is None and self.step - first == _MEASURED_STEPS:
-                each = (time.monotonic() - started) / _MEASURED_STEPS
-                many = steps or int(60 * minutes / each)
-                self._finish = (self.step, max(1, many - _MEASURED_STEPS))
+        # A finish that begins here is done in full: what is left of it would be all that the next
+        # call does.
+        while (
+            (finish and first < (self._finish or (0,))[0])
+            or time.monotonic() - started < 60 * minutes
+        ) and (steps is None or self.step - first < steps):
+            if len(took) == _MEASURED_STEPS:
+                # The middle one: to compile takes a minute of the first.
+                each = statistics.median(took)
+                rest = 60 * minutes - time.monotonic() + started
+                left = min(
+                    int(rest / each * _SLACK) if rest < float("inf") else sys.maxsize,
+                    steps - _MEASURED_STEPS if steps is not None else sys.maxsize,
+                )
+                if minutes < float("inf"):
+                    print(f"{each:.2f} s a step: about {left:,} more in {minutes:g} minutes, from "
+                          f"step {self.step:,}", flush=True)  # fmt: skip
+                if finish and self._finish is None:
+                    self._finish = (self.step, max(1, left))
             if self._finish and self.step >= sum(self._finish):
                 break
-            self._one(loss, time.monotonic() - started)
+            begun = time.monotonic()
+            self._one(loss, begun - started)
+            took.append(time.monotonic() - begun)
             if time.monotonic() - saved > SAVE_SECONDS:
                 self.save()
                 saved = time.monotonic()
@@ -116,28 +170,42 @@ class Loop:
                 parameter.copy_(mean)
 
     def _one(self, loss: Callable[[Loop], Tensor], seconds: float) -> None:
-        rate = self._rate * min(1.0, (self.step + 1) / _WARM_UP)
+        share = min(1.0, (self.step + 1) / _WARM_UP)
         if self._finish:
             start, many = self._finish
-            rate *= min(1.0, max(0.0, 1 - (self.step - start) / many))
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            share *= min(1.0, max(0.0, 1 - (self.step - start) / many))
         value = loss(self)
-        self._optimizer.zero_grad()
+        for optimizer, rate in zip(self._optimizers, self._rates, strict=False):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * share
+            optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._parameters, _CLIP)
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            optimizer.step()
         self.step += 1
         keep = min(self._decay, self.step / (self.step + 10))
         with torch.no_grad():
             torch._foreach_lerp_(self.average, self._parameters, 1 - keep)
-        now = float(value.detach())
-        self._smooth = now if self._smooth is None else 0.98 * self._smooth + 0.02 * now
+        now = value.detach().float()
+        # Not read before it is told: a GPU would be waited for at each step.
+        self._smooth = now if self._smooth is None else self._smooth.lerp(now, 0.02)
         if self.step % LOG_EVERY == 0:
-            self.note(step=self.step, seconds=round(seconds), rate=rate, loss=self._smooth)
+            self.note(step=self.step, seconds=round(seconds), rate=self._rates[0] * share,
+                      loss=float(self._smooth))  # fmt: skip
 
     def note(self, **facts: Any) -> None:
         """Add a line to the log."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("a") as file:
             file.write(json.dumps(facts) + "\n")
+
+
+def _inner_matrices(modules: Mapping[str, nn.Module]) -> list[Tensor]:
+    """Return the matrices within a network's blocks, not those that read input or give output."""
+    return [
+        layer.weight
+        for module in modules.values()
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear) and re.search(r"blocks?\.\d", name)
+    ]

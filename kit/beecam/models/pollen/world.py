@@ -11,19 +11,19 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from beecam.models.pollen import sprites
-from beecam.models.pollen.scene import Scene
-from beecam.models.pollen.stage import INSECT_LIGHT, Stage
-from beecam.models.pollen.view import background
+from beecam.models.pollen import plants, sprites, styles, weather
+from beecam.models.pollen.land import make_land
+from beecam.models.pollen.scene import STYLES, Scene
+from beecam.models.pollen.stage import Stage
+from beecam.models.pollen.view import background, make_rays
 
-OVERSAMPLE = 2
+_RASTERED = {"pixel art"}
 
 
 def render(
-    scenes: Sequence[Scene], size: int = 64, frames: int = 17, device: str | torch.device = "cpu"
+    scenes: Sequence[Scene], size: int = 96, frames: int = 17, device: str | torch.device = "cpu"
 ) -> Tensor:
     """Render scenes as clips.
 
@@ -37,16 +37,16 @@ def render(
         clips x frames x height x width x 3, RGB, uint8.
     """
     with torch.no_grad():
-        # The land smooths its own edges; what is drawn before it is smoothed by more pixels.
-        far = background(Stage(scenes, size, frames, torch.device(device)))
-        far = far.repeat_interleave(OVERSAMPLE, 2).repeat_interleave(OVERSAMPLE, 3)
-        stage = Stage(scenes, size * OVERSAMPLE, frames, torch.device(device))
-        image = _accidents(stage, _foreground(stage, far))
-    flat = image.flatten(0, 1).permute(0, 3, 1, 2)
-    small = F.avg_pool2d(flat, OVERSAMPLE).permute(0, 2, 3, 1)
-    return (
-        small.view(len(scenes), frames, size, size, 3).clamp(0, 1).mul(255).round().to(torch.uint8)
-    )
+        stage = Stage(scenes, size, frames, torch.device(device))
+        land = make_land(stage)
+        rays = make_rays(stage, land)
+        image = plants.paint(stage, land, rays, background(stage, land, rays))
+        image = _passing(stage, image, ("balloon", "bird"))
+        image = _passing(stage, _foreground(stage, image), ("own view", "petal", "light leak"))
+        # A raster hides what falls over it; lines drawn round each drop hide all else.
+        image = styles.restyle(stage, weather.fall(stage, image, _RASTERED))
+        image = _turned(stage, weather.fall(stage, image, set(STYLES) - _RASTERED))
+    return image.clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
 def _foreground(stage: Stage, image: Tensor) -> Tensor:
@@ -66,10 +66,10 @@ def _foreground(stage: Stage, image: Tensor) -> Tensor:
 def _insects(stage: Stage, kind: str, here: list[int], image: Tensor) -> Tensor:
     part = Stage([stage.scenes[i] for i in here], stage.size, stage.t.shape[1], stage.device)
     n, t = part.number, part.t
-    lights = [INSECT_LIGHT[scene.light] for scene in part.scenes]
-    light = torch.tensor(lights, device=stage.device).view(-1, 1, 1, 1, 3)
-    canvas = sprites.Canvas(image, part.x, part.y, 1.5 / stage.size, light)
-    spread = 0.5 + 0.5 * torch.sin(sprites.BEATS[kind] * n("beat") * t + n("phase2"))
+    canvas = sprites.Canvas(image, part.x, part.y, 1.4 / stage.size, part.near_light())
+    beats = sprites.BEATS[kind] * (0.6 + 0.4 * part.pace())
+    spread = 0.5 + 0.5 * torch.sin(beats * n("beat") * t + n("phase2"))
+    t = t * (0.5 + 0.5 * part.pace())
     giant, swarm = part.flag("accident", "giant"), part.flag("accident", "swarm")
     size = sprites.SIZES[kind] * n("size") * (1 + giant) * (1 - 0.45 * swarm)
     soft = canvas.soft
@@ -81,29 +81,35 @@ def _insects(stage: Stage, kind: str, here: list[int], image: Tensor) -> Tensor:
         tilt = n("tilt") + 0.12 * torch.sin(6 * t + shift)
         x, y = sprites.place(part.x, part.y, path, size, tilt)
         before = canvas.image
-        canvas.soft = soft / float(size.min())
+        canvas.soft = soft / size
         sprites.DRAW[kind](canvas, x, y, spread)
         if i:
             canvas.image = torch.where(swarm[..., None] > 0, canvas.image, before)
     return canvas.image
 
 
-def _accidents(stage: Stage, image: Tensor) -> Tensor:
-    white = torch.ones(1, 1, 1, 1, 3, device=stage.device)
-    canvas = sprites.Canvas(image, stage.x, stage.y, 1.5 / stage.size, white)
-    for name in ("own view", "petal"):
+def _passing(stage: Stage, image: Tensor, names: Sequence[str]) -> Tensor:
+    """Draw accidents that are things before the lens."""
+    canvas = sprites.Canvas(image, stage.x, stage.y, 1.4 / stage.size, stage.near_light())
+    t, drift = stage.t, stage.number("drift").sign()
+    for name in names:
         flag = stage.flag("accident", name)
         if not bool(flag.any()):
             continue
         before = canvas.image
         if name == "own view":
-            sprites.antennae(
-                canvas, stage.x, stage.y, torch.sin(9 * stage.t + stage.number("phase"))
-            )
+            sway = torch.sin(9 * t + stage.number("phase"))
+            sprites.antennae(canvas, stage.x, stage.y, sway)
         else:
-            sprites.petal(canvas, stage.x, stage.y, stage.t, stage.number("drift").sign())
+            draw = {"petal": sprites.petal, "balloon": sprites.balloon, "bird": sprites.bird,
+                    "light leak": sprites.leak}[name]  # fmt: skip
+            draw(canvas, stage.x, stage.y, t, drift)
         canvas.image = torch.where(flag[..., None] > 0, canvas.image, before)
-    image = canvas.image
+    return canvas.image
+
+
+def _turned(stage: Stage, image: Tensor) -> Tensor:
+    """Turn frames upside down, or mirror their left half, where that is the accident."""
     image = torch.where(stage.flag("accident", "upside down")[..., None] > 0, image.flip(2), image)
     half = image[..., : stage.size // 2, :]
     mirrored = torch.cat([half, half.flip(3)], 3)

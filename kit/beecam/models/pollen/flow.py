@@ -1,0 +1,176 @@
+"""The denoiser's loss: flow matching on latents with captions and given frames."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from beecam.models.pollen import captions, nets
+from beecam.models.pollen.components import Components
+from beecam.models.pollen.latents import Known
+from beecam.models.pollen.training import Loop
+
+BATCH, GPU_BATCH = 32, 512
+_NO_CAPTION = 0.1
+_CONDITIONED = 0.2  # share of the batches that are given frames
+_HALF = 0.5
+_GIVEN_NOISE = 0.15  # of what is given, which LTXConditionPipeline adds times the level squared
+_UNIFORM = 0.2
+_LONG_TEXTS = 0.2  # share of the batches with texts that are padded as far as the pipelines do
+
+
+class FlowLoss:
+    """Flow matching on latents with captions, in just the way that the pipelines call the model."""
+
+    def __init__(
+        self, known: Known, components: Components, reader: Any, *, batch: int = BATCH
+    ) -> None:
+        """Keep what batches are drawn from, on the reader's device.
+
+        Args:
+            known: Clips, from which single frames are taken, their latents and captions.
+            components: Give the latents of single frames.
+            reader: The text encoder, which has learnt to read and stays as it is.
+            batch: How many clips a step.
+        """
+        device = next(reader.parameters()).device
+        self._latents = known.latents.to(device)
+        self._clips = known.clips.to(device)
+        self._texts = known.texts.to(device)
+        self._nothing = _no_text().to(device)
+        self._components = components.to(device)
+        self._reader = reader
+        self._batch = batch
+
+    def __call__(self, loop: Loop) -> Tensor:
+        """Draw a batch and return its loss."""
+        g = loop.generator
+        which = torch.randint(0, len(self._latents), (self._batch,), generator=g).to(loop.device)
+        clean = self._latents[which].float()
+        frames, height, width = clean.shape[2:]
+        tokens = clean.flatten(2).transpose(1, 2)
+        lots = loop.lots()
+        noise = torch.randn(tokens.shape, generator=lots, device=loop.device)
+        level = levels(self._batch, g).to(loop.device)
+        mixed = (1 - level)[:, None, None] * tokens + level[:, None, None] * noise
+        given, stills = conditions(g, frames)
+        times = level[:, None].expand(-1, tokens.shape[1]).clone()
+        known = given * height * width
+        mixed[:, :known], times[:, :known] = tokens[:, :known], 0.0
+        # A picture alone is given by LTXImageToVideoPipeline, all else by LTXConditionPipeline.
+        others = (
+            bool(stills) or given > 1 or (given == 1 and float(torch.rand(1, generator=g)) < _HALF)
+        )
+        places = self._places(frames, height, width, g, conditioned=others)
+        if others:
+            known_noise = _GIVEN_NOISE * level[:, None, None] ** 2
+            given_noise = torch.randn(mixed[:, :known].shape, generator=lots, device=loop.device)
+            mixed[:, :known] += known_noise * given_noise
+        for frame in stills:
+            still = self._still(which, frame)
+            still_noise = torch.randn(still.shape, generator=lots, device=loop.device)
+            still = still + known_noise * still_noise
+            mixed = torch.cat([still, mixed], 1)
+            times = torch.cat([torch.zeros_like(times[:, : still.shape[1]]), times], 1)
+            places["video_coords"] = torch.cat([
+                coordinates(1, height, width, frame), places["video_coords"],
+            ], 1)  # fmt: skip
+        if "video_coords" in places:
+            shared = places["video_coords"][None].expand(self._batch, -1, -1)
+            places["video_coords"] = shared.to(loop.device)
+        ids = self._captions(which, g)
+        timestep = times if given or stills else level[:, None]
+        with torch.autocast(loop.device, torch.bfloat16), _attention(loop.device):
+            with torch.no_grad():
+                # The pipelines give the text encoder no mask, so that it sees the padding.
+                length = self._length(g)
+                states = self._reader(ids)[0][:, :length]
+                ids = ids[:, :length]
+            velocity: Tensor = loop.modules["transformer"](
+                hidden_states=mixed, encoder_hidden_states=states, timestep=timestep * 1000,
+                encoder_attention_mask=ids != 0, num_frames=frames, height=height, width=width,
+                **places,
+            ).sample  # fmt: skip
+        found = velocity[:, -tokens.shape[1] :].float()
+        return ((found - (noise - tokens))[:, known:] ** 2).mean()
+
+    def _still(self, which: Tensor, frame: int) -> Tensor:
+        """Return the tokens of one frame of each clip, encoded as a picture is."""
+        count = len(self._clips)
+        pictures = self._clips[which % count, frame][:, None]
+        turned = (which >= count).view(-1, 1, 1, 1, 1)
+        pictures = torch.where(turned, pictures.flip(3), pictures)
+        return self._components.encode(pictures).flatten(2).transpose(1, 2)
+
+    def _captions(self, which: Tensor, g: torch.Generator) -> Tensor:
+        """Draw one of each clip's captions, or none: clips x TEXT_LENGTH, padded with 0."""
+        one = torch.randint(0, self._texts.shape[1], (self._batch,), generator=g).to(which.device)
+        left_out = torch.rand(self._batch, generator=g).to(which.device) < _NO_CAPTION
+        ids = torch.where(left_out[:, None], self._nothing, self._texts[which, one])
+        return ids.long()
+
+    def _length(self, g: torch.Generator) -> int:
+        """Draw how many tokens are left: all are read, as by the pipelines; beecam cuts padding."""
+        return nets.TEXT_LENGTH if float(torch.rand(1, generator=g)) < _LONG_TEXTS else 48
+
+    def _places(
+        self, frames: int, height: int, width: int, g: torch.Generator, *, conditioned: bool
+    ) -> dict[str, Any]:
+        """LTXPipeline scales places in one way, LTXConditionPipeline in another: learn both."""
+        if not conditioned and bool(torch.rand(1, generator=g) < 0.85):  # noqa: PLR2004
+            scale = (nets.TIME / nets.FPS, nets.SPACE, nets.SPACE)
+            return {"rope_interpolation_scale": scale}
+        return {"video_coords": coordinates(frames, height, width)}
+
+
+def _no_text() -> Tensor:
+    """Return the tokens of a text without words."""
+    found: Tensor = nets.tokenizer(captions.vocabulary())(
+        "", padding="max_length", max_length=nets.TEXT_LENGTH, return_tensors="pt"
+    ).input_ids[0].short()  # fmt: skip
+    return found
+
+
+def _attention(device: str) -> contextlib.AbstractContextManager[None]:
+    """Choose how attention is computed: on a CPU the fused kernel's way back takes four times."""
+    if device != "cpu":
+        return contextlib.nullcontext()
+    # Else the plain kernel computes in float32.
+    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(enabled=True)
+    return sdpa_kernel(SDPBackend.MATH)
+
+
+def coordinates(frames: int, height: int, width: int, first: int = 0) -> Tensor:
+    """Return where tokens lie as LTXConditionPipeline counts: 3 x tokens; seconds, pixels."""
+    t, y, x = torch.meshgrid(*map(torch.arange, (frames, height, width)), indexing="ij")
+    seconds = ((t * nets.TIME + 1 - nets.TIME).clamp(min=0) + first) / nets.FPS
+    return torch.stack([seconds, y * nets.SPACE, x * nets.SPACE]).flatten(1).float()
+
+
+def conditions(g: torch.Generator, frames: int) -> tuple[int, list[int]]:
+    """Draw what a batch is given: how many latent frames from the first on, and single frames."""
+    roll = float(torch.rand(1, generator=g))
+    if roll >= _CONDITIONED:
+        return 0, []
+    last = (frames - 1) * nets.TIME
+    anywhere = int(torch.randint(1, last + 1, (1,), generator=g))
+    kinds: list[tuple[int, list[int]]] = [
+        (1, []), (1, []), (2, []), (3, []), (3, []), (1, [last]), (0, [last]), (0, [anywhere]),
+        (1, [anywhere]),
+    ]  # fmt: skip
+    return kinds[int(torch.randint(0, len(kinds), (1,), generator=g))]
+
+
+def levels(batch: int, g: torch.Generator) -> Tensor:
+    """Draw noise levels: logit-normal (arXiv 2403.03206), a fifth of them uniform.
+
+    High ones are drawn often: there texts decide on layout, light and place, and a few wrong ones
+    of the first steps can't be mended by later ones.
+    """
+    usual = torch.sigmoid(1.2 * torch.randn(batch, generator=g) + 1.0)
+    even = torch.rand(batch, generator=g)
+    return torch.where(torch.rand(batch, generator=g) < _UNIFORM, even, usual)

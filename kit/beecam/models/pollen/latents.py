@@ -1,0 +1,139 @@
+"""Latents and captions of rendered clips, a file for each shard: what the denoiser learns from."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from beecam.models.pollen import captions, data, nets
+from beecam.models.pollen.components import FILE, Components
+from beecam.models.pollen.scene import Scene
+
+CAPTIONS = 8  # written for each clip, one of which is drawn
+
+
+@dataclass(frozen=True)
+class Known:
+    """Clips, and what is learnt from them.
+
+    Attributes:
+        clips: clips x frames x height x width x 3, uint8.
+        latents: Those of the clips, then those of their mirror images, float16:
+            2 clips x channels x frames x height x width.
+        texts: Captions of each as tokens, padded with 0: 2 clips x CAPTIONS x TEXT_LENGTH, int16.
+    """
+
+    clips: Tensor
+    latents: Tensor
+    texts: Tensor
+
+
+def write(folder: Path, components: Components) -> int:
+    """Write the latents and captions of those shards of clips that have none, or others' yet.
+
+    Args:
+        folder: Of the training, with the components' file.
+        components: Give the latents, on their device.
+
+    Returns:
+        How many shards have them.
+    """
+    target = folder / "latents"
+    target.mkdir(parents=True, exist_ok=True)
+    device = components.mean.device
+    shards = sorted((folder / "clips").glob("clips-*.pt"))
+    common = _common(folder)
+    for shard in shards:
+        path = target / shard.name.replace("clips", "latents")
+        source = _source(common, shard)
+        if path.exists() and torch.load(path, weights_only=True, mmap=True)["source"] == source:
+            continue
+        clips, scenes = data.load_shards([shard])
+        # A mirrored clip is as good a clip, with its pan the other way round.
+        straight, turned = (
+            torch.cat([components.encode(part.to(device)) for part in torch.split(some, 50)])
+            for some in (clips, clips.flip(3))
+        )
+        both = torch.stack([straight, turned]).half().cpu()
+        texts = torch.stack([
+            written([scene.attributes for scene in scenes], f"{shard.name} straight"),
+            written([mirrored(scene) for scene in scenes], f"{shard.name} mirrored"),
+        ])  # fmt: skip
+        temporary = path.with_suffix(".part")
+        torch.save({"latents": both, "texts": texts, "source": source}, temporary)
+        temporary.replace(path)
+    return len(shards)
+
+
+def load(folder: Path, clips: int | None = None) -> Known:
+    """Load all shards that have latents.
+
+    Args:
+        folder: Of the training.
+        clips: At most so many, in whole shards.
+
+    Raises:
+        FileNotFoundError: There are none.
+        ValueError: They are of other components, captions or clips than there are now.
+    """
+    limit = None if clips is None else -(-clips // data.SHARD)
+    paths = sorted((folder / "latents").glob("latents-*.pt"))[:limit]
+    if not paths:
+        raise FileNotFoundError(
+            f"{folder / 'latents'} has no latents-*.pt: run the stage `components` first."
+        )
+    kept = [torch.load(path, weights_only=True, mmap=True) for path in paths]
+    shards = [folder / "clips" / path.name.replace("latents", "clips") for path in paths]
+    common = _common(folder)
+    for path, shard, one in zip(paths, shards, kept, strict=True):
+        if one["source"] != _source(common, shard):
+            raise ValueError(
+                f"{path} is of other components, captions or clips than there are now: run the "
+                "stage `components` again."
+            )
+    return Known(
+        data.load_shards(shards)[0],
+        *(torch.cat([one[what] for one in kept], 1).flatten(0, 1) for what in ("latents", "texts")),
+    )
+
+
+def _common(folder: Path) -> bytes:
+    """Return what all latents and captions follow from, but for the clips."""
+    return (folder / FILE).read_bytes() + Path(captions.__file__).read_bytes()
+
+
+def _source(common: bytes, shard: Path) -> str:
+    """Return a digest of what a shard's latents and captions follow from."""
+    return hashlib.sha256(common + shard.with_suffix(".json").read_bytes()).hexdigest()
+
+
+def mirrored(scene: Scene) -> dict[str, str]:
+    """Return the attributes of a scene seen in a mirror."""
+    swap = {"pan left": "pan right", "pan right": "pan left"}
+    return {**scene.attributes, "camera": swap.get(scene.camera, scene.camera)}
+
+
+def written(truth: Sequence[Mapping[str, str]], lots: str = "") -> Tensor:
+    """Write captions, as tokens.
+
+    Args:
+        truth: What is to be said of each clip.
+        lots: What the lots are drawn from.
+
+    Returns:
+        clips x CAPTIONS x TEXT_LENGTH, int16.
+    """
+    lot = random.Random(lots)  # noqa: S311
+    texts = [captions.caption(one, lot) for one in truth for _ in range(CAPTIONS)]
+    found = nets.tokenizer(captions.vocabulary())(
+        texts, padding="max_length", max_length=nets.TEXT_LENGTH, truncation=True,
+        return_tensors="pt",
+    ).input_ids  # fmt: skip
+    tokens: Tensor = found.short().view(len(truth), CAPTIONS, -1)
+    return tokens

@@ -1,0 +1,110 @@
+"""What the evaluation counts, and how it is shown."""
+
+import json
+
+import pytest
+import torch
+
+from beecam.models.pollen import evaluate, judges, report
+from beecam.models.pollen.scene import ACCIDENTS
+
+
+def test_an_interval_is_wilsons():
+    # Values of Newcombe 1998, table I: 81 of 263, and 0 of 20.
+    found = evaluate.interval(81, 263)
+    assert (found["low"], found["high"]) == (pytest.approx(0.2553, abs=2e-4),
+                                             pytest.approx(0.3662, abs=2e-4))  # fmt: skip
+    assert evaluate.interval(0, 20)["high"] == pytest.approx(0.1611, abs=2e-4)
+    assert evaluate.interval(0, 0)["clips"] == 0
+
+
+def test_the_vendi_score_counts_unlike_things():
+    alike, unlike = torch.ones(5, 5), torch.eye(5)
+    assert evaluate.vendi(alike) == pytest.approx(1, abs=1e-4)
+    assert evaluate.vendi(unlike) == pytest.approx(5, abs=1e-4)
+    pairs = torch.block_diag(torch.ones(2, 2), torch.ones(2, 2))
+    assert evaluate.vendi(pairs) == pytest.approx(2, abs=1e-4)
+
+
+def test_the_frechet_distance_is_that_of_two_normal_distributions():
+    g = torch.Generator().manual_seed(0)
+    one = torch.randn(20_000, 3, generator=g)
+    same = torch.randn(20_000, 3, generator=g)
+    assert evaluate.frechet(one, same) < 0.01
+    # Moved by 2 in one of three directions: 4 / 3 for each. Twice as wide: (2 - 1)^2 for each.
+    moved = same + torch.tensor([2.0, 0, 0])
+    assert evaluate.frechet(one, moved) == pytest.approx(4 / 3, abs=0.06)
+    assert evaluate.frechet(one, 2 * same) == pytest.approx(1, abs=0.06)
+
+
+def test_flicker_is_what_the_autoencoder_adds_from_frame_to_frame():
+    class Autoencoder:
+        """Gives back what it got, brighter in every other frame."""
+
+        device = "cpu"
+
+        def __init__(self, more):
+            self.more = more
+
+        def encode(self, video):
+            part = type("Part", (), {"mean": video})
+            return type("Out", (), {"latent_dist": part})
+
+        def decode(self, video):
+            every = torch.arange(video.shape[2]).remainder(2).view(1, 1, -1, 1, 1)
+            return type("Out", (), {"sample": video + self.more * every})
+
+    clips = torch.full((2, 9, 8, 8, 3), 120, dtype=torch.uint8)
+    still = evaluate.fidelity(Autoencoder(0.0), clips)
+    restless = evaluate.fidelity(Autoencoder(0.1), clips)
+    assert still["flicker"] == 0
+    assert still["psnr"] > 60
+    # A second difference of 0, a, 0 is 2 a.
+    assert restless["flicker"] == pytest.approx(2 * 0.1 * 127.5, rel=0.01)
+    assert restless["psnr"] < still["psnr"]
+
+
+def scores(**more):
+    share = {name: evaluate.interval(90, 100) for name in judges.JUDGED}
+    kinds = {
+        name: {"world": rate, "generated": evaluate.interval(2, 100),
+               "rendered": evaluate.interval(3, 100)}
+        for name, rate in ACCIDENTS.items()
+    }  # fmt: skip
+    return {
+        "date": "2026-01-01", "clips": 100, "steps": 20, "command": "evaluate", "judges": share,
+        "seen": share, "held_out": share, "any_words": share, "accidents": kinds,
+        "autoencoder": {"psnr": 26.5, "flicker": 0.12},
+        "frechet": {"generated": 0.4, "autoencoder": 0.1, "rendered": 0.05},
+        "diversity": {"generated": 5.0, "rendered": 6.0, "share": 0.83}, **more,
+    }  # fmt: skip
+
+
+def test_the_table_has_a_row_for_each_attribute_and_accident():
+    table = evaluate.table(scores())
+    for name in (*judges.JUDGED, *ACCIDENTS):
+        assert any(line.startswith(name) for line in table.splitlines()), name
+    assert "26.50 dB, flicker +0.12" in table
+    assert "in 4 steps" not in table
+    assert "in 4 steps" in evaluate.table(scores(few_steps=scores()["seen"]))
+
+
+def test_a_curve_is_thinned(tmp_path):
+    log = tmp_path / "a.jsonl"
+    lines = [{"step": 50 * i, "loss": 1 / i} for i in range(1, 1001)] + [{"step": 50000, "psnr": 3}]
+    # as after a stop: the last hundred steps stand there twice
+    lines += [{"step": 50 * i, "loss": 1 / i} for i in range(999, 1001)]
+    log.write_text("\n".join(json.dumps(line) for line in lines))
+    first = report.curve_of(log)
+    assert len(first) == 200
+    assert first[-1] == {"step": 50_000, "loss": 0.001}
+
+
+def test_the_scores_are_drawn(tmp_path):
+    from PIL import Image
+
+    curve = [{"step": 50, "loss": 2.0}, {"step": 100, "loss": 1.0}]
+    report.draw_scores(scores(few_steps=scores()["seen"]), curve, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size[0] > 900
+        assert len(picture.convert("RGB").getcolors(1_000_000)) > 20

@@ -1,0 +1,85 @@
+"""How judges learn: from clips that look otherwise and mean the same."""
+
+import torch
+
+from beecam.models.pollen import judges
+from beecam.models.pollen.scene import CAMERAS
+
+
+def test_time_backwards_turns_pans_round_and_leaves_flights_alone():
+    g = torch.Generator().manual_seed(0)
+    video = torch.randn(len(CAMERAS), 1, 17, 8, 8, generator=g).repeat(40, 1, 1, 1, 1)
+    wanted = torch.arange(len(CAMERAS)).repeat(40)
+    back = judges._backwards("camera")
+    seen, meant = judges._unlike(video, wanted, back, g)
+    kinds = {}
+    for one, other, before, after in zip(video, seen, wanted, meant, strict=True):
+        ways = {(s, b): torch.equal(other, s * (one.flip(1) if b else one))
+                for s in (1, -1) for b in (False, True)}  # fmt: skip
+        (way,) = [key for key, same in ways.items() if same]
+        kinds.setdefault(CAMERAS[int(before)], set()).add((way, CAMERAS[int(after)]))
+    for name in ("drone", "rise", "dive"):
+        assert kinds[name] == {((1, False), name), ((-1, False), name)}, name
+    other = {"pan left": "pan right", "pan right": "pan left"}
+    for name in ("static", "orbit", "tracking", "handheld", "pan left", "pan right"):
+        assert kinds[name] == {
+            ((s, b), other.get(name, name) if b else name) for s in (1, -1) for b in (False, True)
+        }, name
+
+
+def test_a_part_of_a_picture_is_shown_as_large_as_the_whole():
+    g = torch.Generator().manual_seed(0)
+    axis = torch.linspace(-1, 1, 40)
+    video = (axis.view(1, -1) + 2 * axis.view(-1, 1)).expand(2, 3, 5, 40, 40)
+    seen = [judges._shifted(video, g) for _ in range(30)]
+    assert all(one.shape == video.shape for one in seen)
+    assert any(torch.equal(one, video) for one in seen)
+    # What is cut off is at most a tenth, and the same of all frames.
+    widths = [float(one[0, 0, 0, 20, -1] - one[0, 0, 0, 20, 0]) for one in seen]
+    assert 1.75 < min(widths) < 1.9
+    assert max(widths) <= 2.001
+    assert all(torch.equal(one[0, 0, 0], one[1, 2, 4]) for one in seen)
+
+
+def test_a_still_shows_the_first_the_middle_and_the_last_frame():
+    clips = torch.arange(17).view(1, 17, 1, 1, 1).byte()
+    assert judges.looked_at(clips, "place").flatten().tolist() == [0, 8, 16]
+    # of those that it looks at it looks at all again
+    some = judges.looked_at(clips, "accident")
+    assert torch.equal(judges.looked_at(some, "accident"), some)
+    assert set(judges.STILL) == {"place", "light", "style"}
+
+
+def test_some_clips_lose_their_colours_and_keep_their_shapes():
+    g = torch.Generator().manual_seed(0)
+    video = torch.randn(200, 3, 2, 4, 4, generator=g)
+    seen = judges._greyed(video, g)
+    grey = torch.tensor([bool((one == one[:1]).all()) for one in seen])
+    assert 0.15 < grey.float().mean() < 0.35
+    assert torch.equal(seen[~grey], video[~grey])
+    assert torch.allclose(seen[grey].mean(1), video[grey].mean(1), atol=1e-6)
+
+
+def test_a_judge_of_motion_is_told_where_cells_went():
+    g = torch.Generator().manual_seed(0)
+    motion = judges._Motion(4)
+    cells = torch.nn.functional.normalize(torch.randn(1, 32, 16, 16, generator=g), dim=1)
+    across, down = motion._REACH
+    like = motion._likeness(cells, cells.roll((2, -3), (2, 3)))
+    assert like.shape == (1, (2 * across + 1) * (2 * down + 1), 16, 16)
+    # Offsets count row by row, from the upper left.
+    went = (2 + down) * (2 * across + 1) + (-3 + across)
+    inner = like[0, :, 5:11, 5:11].flatten(1)
+    assert bool((inner.argmax(0) == went).all())
+    assert torch.allclose(inner[went], torch.ones(36), atol=1e-5)
+
+
+def test_moving_clips_are_those_that_are_judged_made_small():
+    clips = torch.randint(0, 256, (2, 17, 96, 96, 3), generator=torch.Generator().manual_seed(0))
+    clips = clips.byte()
+    small = judges.moving(clips)
+    assert small.shape == (2, judges.MOVING_FRAMES, judges.MOVING_PIXELS, judges.MOVING_PIXELS, 3)
+    pooled = clips[1, 16, :2, 2:4].float().mean((0, 1))
+    assert (small[1, -1, 0, 1].float() - pooled).abs().max() <= 0.5
+    view = judges._VIEWS[judges.MOVING]
+    assert (judges.shown(small, view) - judges.shown(clips, view)).abs().max() < 0.1
