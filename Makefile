@@ -46,8 +46,9 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+# Two tests at once, a thread each: threads that wait for each other burn what the other could use.
 unit: $(STAMP)
-	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not notebook and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not browser and not notebook and not slow"
 
 js: $(STAMP)
 	@if command -v npm >/dev/null; then npm --prefix widgets ci --silent --no-audit --no-fund && npm --prefix widgets run --silent types && npm --prefix widgets test --silent; \
@@ -71,7 +72,7 @@ notebooks: $(STAMP)
 
 # What has a browser to itself isn't hurried by another test beside it.
 test: lint types js chromium
-	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not notebook"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not browser and not notebook"
 	$(BIN)/pytest -m "browser or notebook"
 
 bench: $(STAMP) chromium

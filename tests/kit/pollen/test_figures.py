@@ -1,40 +1,41 @@
 """What the evaluation counts, and how it is shown."""
 
+import functools
 import json
 
 import pytest
 import torch
 
-from beecam.models.pollen import evaluate, judges, report
+from beecam.models.pollen import evaluate, judges, measures, report
 from beecam.models.pollen.scene import ACCIDENTS
 
 
 def test_an_interval_is_wilsons():
     # Values of Newcombe 1998, table I: 81 of 263, and 0 of 20.
-    found = evaluate.interval(81, 263)
+    found = measures.interval(81, 263)
     assert (found["low"], found["high"]) == (pytest.approx(0.2553, abs=2e-4),
                                              pytest.approx(0.3662, abs=2e-4))  # fmt: skip
-    assert evaluate.interval(0, 20)["high"] == pytest.approx(0.1611, abs=2e-4)
-    assert evaluate.interval(0, 0)["clips"] == 0
+    assert measures.interval(0, 20)["high"] == pytest.approx(0.1611, abs=2e-4)
+    assert measures.interval(0, 0)["clips"] == 0
 
 
 def test_the_vendi_score_counts_unlike_things():
     alike, unlike = torch.ones(5, 5), torch.eye(5)
-    assert evaluate.vendi(alike) == pytest.approx(1, abs=1e-4)
-    assert evaluate.vendi(unlike) == pytest.approx(5, abs=1e-4)
+    assert measures.vendi(alike) == pytest.approx(1, abs=1e-4)
+    assert measures.vendi(unlike) == pytest.approx(5, abs=1e-4)
     pairs = torch.block_diag(torch.ones(2, 2), torch.ones(2, 2))
-    assert evaluate.vendi(pairs) == pytest.approx(2, abs=1e-4)
+    assert measures.vendi(pairs) == pytest.approx(2, abs=1e-4)
 
 
 def test_the_frechet_distance_is_that_of_two_normal_distributions():
     g = torch.Generator().manual_seed(0)
     one = torch.randn(20_000, 3, generator=g)
     same = torch.randn(20_000, 3, generator=g)
-    assert evaluate.frechet(one, same) < 0.01
+    assert measures.frechet(one, same) < 0.01
     # Moved by 2 in one of three directions: 4 / 3 for each. Twice as wide: (2 - 1)^2 for each.
     moved = same + torch.tensor([2.0, 0, 0])
-    assert evaluate.frechet(one, moved) == pytest.approx(4 / 3, abs=0.06)
-    assert evaluate.frechet(one, 2 * same) == pytest.approx(1, abs=0.06)
+    assert measures.frechet(one, moved) == pytest.approx(4 / 3, abs=0.06)
+    assert measures.frechet(one, 2 * same) == pytest.approx(1, abs=0.06)
 
 
 def test_flicker_is_what_the_autoencoder_adds_from_frame_to_frame():
@@ -64,11 +65,34 @@ def test_flicker_is_what_the_autoencoder_adds_from_frame_to_frame():
     assert restless["psnr"] < still["psnr"]
 
 
+@pytest.mark.slow
+def test_weights_are_scored_by_all_that_is_promised(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "_LEAST_RENDERED", 8)
+    few = functools.partial(evaluate.diversity, prompts=1, seeds=4)
+    monkeypatch.setattr(evaluate, "diversity", few)
+    evaluate.main(["--clips", "8", "--steps", "2", "--folder", str(tmp_path), "--device", "cpu"])
+    found = json.loads((tmp_path / "scores.json").read_text())
+    for part, clips in (("seen", 6), ("held_out", 2), ("few_steps", 4), ("judges", 8)):
+        assert {found[part][name]["clips"] for name in judges.JUDGED} == {clips}, part
+    assert found["judges"]["accident"]["clips"] == 16, "half of them with one"
+    assert found["judges"]["light"]["share"] >= 0.75
+    assert max(one["clips"] for one in found["any_words"].values()) <= 2
+    kinds = found["accidents"]
+    assert set(kinds) == set(ACCIDENTS)
+    assert kinds["mirror"]["generated"]["clips"] == 8
+    assert kinds["rainbow"]["generated"]["clips"] < 8, "only where it can happen"
+    assert found["autoencoder"]["psnr"] > 24
+    assert 0 < found["frechet"]["rendered"] < found["frechet"]["generated"]
+    assert 1 <= found["diversity"]["rendered"] <= 4
+    assert (tmp_path / "evaluation.png").exists()
+    assert "own view" in evaluate.table(found)
+
+
 def scores(**more):
-    share = {name: evaluate.interval(90, 100) for name in judges.JUDGED}
+    share = {name: measures.interval(90, 100) for name in judges.JUDGED}
     kinds = {
-        name: {"world": rate, "generated": evaluate.interval(2, 100),
-               "rendered": evaluate.interval(3, 100)}
+        name: {"world": rate, "generated": measures.interval(2, 100),
+               "rendered": measures.interval(3, 100)}
         for name, rate in ACCIDENTS.items()
     }  # fmt: skip
     return {

@@ -1,8 +1,11 @@
 """How judges learn: from clips that look otherwise and mean the same."""
 
+import itertools
+
+import pytest
 import torch
 
-from beecam.models.pollen import judges
+from beecam.models.pollen import data, evaluate, judges
 from beecam.models.pollen.scene import CAMERAS
 
 
@@ -39,6 +42,55 @@ def test_a_part_of_a_picture_is_shown_as_large_as_the_whole():
     assert 1.75 < min(widths) < 1.9
     assert max(widths) <= 2.001
     assert all(torch.equal(one[0, 0, 0], one[1, 2, 4]) for one in seen)
+
+
+def test_what_is_cut_off_can_leave_the_middle_where_it_was():
+    g = torch.Generator().manual_seed(0)
+    axis = torch.linspace(-1, 1, 40)
+    video = axis.view(1, -1).expand(2, 3, 5, 40, 40)
+    middles = [float(judges._shifted(video, g, aside=False).mean()) for _ in range(30)]
+    assert max(map(abs, middles)) < 0.03, "half a pixel"
+    assert max(abs(float(judges._shifted(video, g).mean())) for _ in range(30)) > 0.04
+
+
+def test_a_judge_of_accidents_is_told_whether_both_halves_are_alike():
+    judge = judges.Judge("accident")
+    told = []
+    judge.body.register_forward_pre_hook(lambda _, given: told.append(given[0]))
+    video = torch.randn(2, 3, 6, 48, 48, generator=torch.Generator().manual_seed(0))
+    half = video[..., :24]
+    for seen in (video, torch.cat([half, half.flip(-1)], -1)):
+        judge(seen)
+        assert torch.equal(told[-1][:, :3], seen)
+    assert told[0][:, 3:].abs().mean() > 0.5
+    assert not told[1][:, 3:].any()
+
+
+@pytest.mark.slow
+def test_judges_learn_on_from_those_of_a_file(tmp_path, monkeypatch):
+    scenes = list(itertools.islice(data.scenes(7), 6))
+    (tmp_path / "clips").mkdir()
+    data.save(tmp_path / "clips" / "clips-00000.pt", scenes, data.render_all(scenes))
+    kept = judges.load()["light"].state_dict()
+    view = judges._VIEWS["light"]
+    monkeypatch.setitem(
+        judges._VIEWS, "light", judges._View(view.pixels, view.frames, view.width, 2)
+    )
+    monkeypatch.setattr(evaluate, "judge_the_judges", lambda *_: {})  # which renders hundreds
+    usual = ["judges", "--folder", str(tmp_path), "--only", "light", "--stills", "0"]
+    far = {}
+    for name, rate, more in (
+        ("judge-light", 3e-3, []),
+        ("judge-light-on", 1e-3, ["--from-judges", str(judges.FILE)]),
+    ):
+        evaluate.main([*usual, *more])
+        learnt = torch.load(tmp_path / f"{name}.pt", weights_only=True)
+        assert learnt["step"] == 2
+        assert learnt["rates"][0] == rate
+        now = learnt["modules"]["judge"]
+        far[name] = max(float((now[key] - kept[key]).abs().max()) for key in kept)
+    assert 0 < far["judge-light-on"] < 0.01
+    assert far["judge-light"] > 0.1
 
 
 def test_a_still_shows_the_first_the_middle_and_the_last_frame():

@@ -11,6 +11,9 @@ from beecam.models.pollen import (
     codec,
     components,
     data,
+    evaluate,
+    export,
+    fewsteps,
     flow,
     latents,
     nets,
@@ -94,6 +97,17 @@ def test_matrices_within_blocks_are_moved_by_muon_and_all_else_by_adam(tmp_path)
         assert torch.equal(one, two)
 
 
+def test_training_goes_on_at_the_rates_that_it_began_with(tmp_path, capsys):
+    first = loop(tmp_path / "a.pt")
+    first.run(loss, steps=10)
+    other = Loop({"line": Line()}, tmp_path / "a.pt", rate=0.5, betas=(0.9, 0.99), decay=0.9)
+    assert other.resume()
+    assert "a: goes on at its own learning rates, 0.01 and 0.01" in capsys.readouterr().out
+    for run in (first, other):
+        run.run(loss, steps=10)
+    assert torch.equal(state(first)["layer.weight"], state(other)["layer.weight"])
+
+
 def test_training_learns_and_logs(tmp_path):
     run = loop(tmp_path / "a.pt")
     run.run(loss, steps=400)
@@ -145,6 +159,45 @@ def test_weights_that_are_none_are_refused_before_anything_is_done(tmp_path, cap
     assert "--from-weights nowhere: it has no model_index.json" in capsys.readouterr().err
     with pytest.raises(FileNotFoundError, match=r"nowhere has no model_index.json"):
         sampling.load_pipeline(Path("nowhere"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["transformer", "--rates", "11"], "--rates: '11' must be a number over 0 and at most 10"),
+        (["transformer", "--rates", "nan"], "--rates: 'nan' must be a number over 0"),
+        (["reading", "--minutes", "-5"], "--minutes: '-5' must be a number over 0"),
+        (["render", "--clips", "0"], "--clips: '0' must be a whole number, 1 or more"),
+        (["few-steps", "--walks", "many"], "--walks: 'many' must be a whole number, 1 or more"),
+        (["reading", "--rates", "3"], "--rates: only of transformer"),
+        (["export", "--compile"], "--compile: only of transformer"),
+        (["render", "--from-weights", "a"], "--from-weights: only of components, decoder"),
+        (["few-steps", "--finish"], "--finish: only of decoder, encoder, transformer"),
+        (["transformer", "--follow"], "components.safetensors must be there: run `components`"),
+    ],
+)
+def test_bad_arguments_are_named_before_anything_is_done(tmp_path, capsys, arguments, said):
+    with pytest.raises(SystemExit):
+        train.main([*arguments, "--folder", str(tmp_path)])
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--clips", "3"], "--clips: '3' must be a whole number, 8 or more"),
+        (["--only", "place"], "--only: only of judges"),
+        (["judges", "--steps", "4"], "--steps: only of score"),
+        (["judges", "--from-judges", "nowhere"], "--from-judges nowhere: there is no such file"),
+        (["score", "--judges", "nowhere"], "--judges nowhere: there is no such file"),
+    ],
+)
+def test_so_are_those_of_the_evaluation(tmp_path, capsys, arguments, said):
+    with pytest.raises(SystemExit):
+        evaluate.main([*arguments, "--folder", str(tmp_path)])
+    assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
@@ -244,7 +297,8 @@ def test_training_goes_on_from_exported_weights_in_the_same_latent_space(folder,
     train.main(["components", "--folder", str(tmp_path), "--from-weights", str(start)])
     first, second = (latents.load(f).latents.float() for f in (folder, tmp_path))
     assert (first - second).abs().mean() < 0.02
-    again = train.transformer_loop(tmp_path, "cpu", start)
+    again = train.transformer_loop(tmp_path, "cpu", start, rates=0.25)
+    assert again.rates == (1e-4, 3e-4)
     trained = train.transformer_loop(folder, "cpu")
     trained.settle()
     for name, module in trained.modules.items():
@@ -253,6 +307,67 @@ def test_training_goes_on_from_exported_weights_in_the_same_latent_space(folder,
     kept, read = (reading.encoder(at, start) for at in (folder, tmp_path))
     for one, two in zip(kept.parameters(), read.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+@pytest.mark.slow
+def test_what_was_not_trained_on_is_exported_as_it_was(folder, tmp_path):
+    import shutil
+
+    start = folder / "weights"
+    with pytest.raises(FileNotFoundError, match=r"decoder.pt is not there"):
+        export.pipeline(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"nothing was trained on .*weights yet"):
+        export.pipeline(tmp_path, start)
+    shutil.copytree(folder / "clips", tmp_path / "clips")
+    usual = ["--folder", str(tmp_path), "--device", "cpu", "--from-weights", str(start)]
+    train.main(["components", *usual, "--follow", "--clips", "1"])
+    train.main(["transformer", *usual, "--minutes", "0.01"])
+    # an encoder that learns to read meanwhile is none that the denoiser has listened to
+    train.main(["reading", "--folder", str(tmp_path), "--device", "cpu", "--minutes", "0.001"])
+    pipe, before = export.pipeline(tmp_path, start), sampling.load_pipeline(start)
+    for part in ("vae", "text_encoder"):
+        now = getattr(pipe, part).state_dict()
+        for key, value in getattr(before, part).state_dict().items():
+            assert torch.equal(now[key], value), key
+    now = pipe.transformer.state_dict()
+    assert any(not torch.equal(now[k], v) for k, v in before.transformer.state_dict().items())
+
+
+@pytest.mark.slow
+def test_a_training_in_another_latent_space_is_left_alone(folder, tmp_path):
+    import shutil
+
+    shutil.copytree(folder / "weights", tmp_path / "weights")
+    kept = components.Components.load(folder / components.FILE)
+    other = components.Components(kept.mean, -kept.basis, kept.deviation)
+    other.save(tmp_path / "weights" / components.FILE)
+    usual = ["components", "--folder", str(folder), "--device", "cpu", "--from-weights"]
+    with pytest.raises(ValueError, match=r"has decoder.pt, encoder.pt, transformer.pt of other"):
+        train.main([*usual, str(tmp_path / "weights")])
+    assert components.Components.load(folder / components.FILE).same(kept)
+    train.main([*usual, str(folder / "weights")])  # these are its own
+    assert latents.load(folder)
+
+
+@pytest.mark.slow
+def test_few_steps_go_on_with_the_lessons_they_began_with(folder, monkeypatch, capsys):
+    monkeypatch.setattr(fewsteps, "SHARD", 2)
+    monkeypatch.setattr(fewsteps, "_BATCH", 2)
+    usual = ["few-steps", "--folder", str(folder), "--device", "cpu", "--minutes", "0.02"]
+    train.main([*usual, "--walks", "2"])
+    (checkpoint,) = (folder / "walks").glob("*/few-steps.pt")
+    assert checkpoint.parent.name == fewsteps.digest(folder / "weights")
+    before = torch.load(checkpoint, weights_only=True)["step"]
+    assert before > 0
+    assert (folder / "weights" / fewsteps.FOLDER).exists()
+    # More clips of the teacher would be other lessons, with which it would come to other bits.
+    train.main([*usual, "--walks", "6"])
+    assert len(list(checkpoint.parent.glob("walks-*.pt"))) == 1
+    after = torch.load(checkpoint, weights_only=True)["step"]
+    assert after > before
+    capsys.readouterr()
+    train.main(["--folder", str(folder)])
+    assert f"few-steps    {'step' if after >= 50 else 'no step yet'}" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -343,7 +458,7 @@ def test_following_says_what_it_needs_and_when_nothing_comes(tmp_path, monkeypat
     assert "components.safetensors must be there" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         train.main(["render", "--folder", str(tmp_path), "--follow"])
-    assert "--follow: only of components and transformer" in capsys.readouterr().err
+    assert "--follow: only of components, transformer" in capsys.readouterr().err
     some = components.Components(torch.zeros(6), torch.eye(6), torch.ones(6))
     some.save(tmp_path / components.FILE)
     monkeypatch.setattr(train, "_NO_NEWS", 0.1)

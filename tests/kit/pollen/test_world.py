@@ -1,12 +1,13 @@
 """The world and what is said about it."""
 
+import itertools
 import random
 from collections import Counter
 
 import pytest
 import torch
 
-from beecam.models.pollen import captions, nets
+from beecam.models.pollen import captions, data, nets
 from beecam.models.pollen.scene import (
     ACCIDENTS,
     ATTRIBUTES,
@@ -70,13 +71,19 @@ def test_every_value_of_an_attribute_is_seen(attribute):
 def test_every_accident_is_seen(accident):
     fixed = {"insect": "bee", "light": "sunset", "weather": "clear", "style": "plain",
              "camera": "static"}  # fmt: skip
-    if accident in NEEDS:
-        name, values = NEEDS[accident]
+    for name, values in NEEDS.get(accident, {}).items():
         fixed[name] = fixed[name] if fixed[name] in values else values[0]
     pair = [draw_scene(11, **fixed, accident=a) for a in (accident, None)]
     clips = render(pair, frames=5).float()
     apart = (clips[0] - clips[1]).abs().mean(-1)
     assert (apart > 25).float().mean() > 0.01, "a visible part of the picture is another"
+
+
+def test_odd_scenes_have_each_kind_of_accident_as_often():
+    some = list(itertools.islice(data.odd_scenes(5), 5 * len(ACCIDENTS)))
+    assert Counter(scene.accident for scene in some) == dict.fromkeys(ACCIDENTS, 5)
+    assert all(possible(s.accident, s.attributes) and not held_out(s) for s in some)
+    assert len({scene.seed for scene in some}) == len(some)
 
 
 def test_accidents_are_rare_uncaptioned_and_some_are_tied_to_the_caption():

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from beecam.models.pollen.files import whole
 from beecam.models.pollen.nets import CHANNELS, SPACE, TIME
 
 FILE = "components.safetensors"
@@ -54,12 +55,20 @@ class Components:
         moved = (part.to(device) for part in (self.mean, self.basis, self.deviation))
         return Components(*moved)
 
+    def same(self, other: Components) -> bool:
+        """Return whether others give the same latents, but for what half precision loses."""
+        ours, theirs = (
+            [part.half() for part in (one.mean, one.basis, one.deviation)] for one in (self, other)
+        )
+        return all(map(torch.equal, ours, theirs))
+
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write them into one file."""
         from safetensors.torch import save_file
 
         kept = {"mean": self.mean, "basis": self.basis, "deviation": self.deviation}
-        save_file({name: value.to(dtype).contiguous() for name, value in kept.items()}, path)
+        with whole(path) as file:
+            save_file({name: value.to(dtype).contiguous() for name, value in kept.items()}, file)
 
     def encode(self, clips: Tensor) -> Tensor:
         """Give the latents of clips: channels of mean 0, together of variance 1 over the world.

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from beecam.models.pollen.files import whole
 from beecam.models.pollen.nets import FRAMES, SIZE
-from beecam.models.pollen.scene import Scene, draw_scene, held_out
+from beecam.models.pollen.scene import ACCIDENTS, Scene, draw_scene, held_out, possible
 from beecam.models.pollen.world import render
 
 SHARD = 250
@@ -37,9 +38,17 @@ def scenes(first: int = 0, *, held: bool = False) -> Iterator[Scene]:
             yield scene
 
 
+def odd_scenes(first: int = 0) -> Iterator[Scene]:
+    """Yield scenes with accidents from a seed on, each kind as often; no held-out combinations."""
+    seeds = itertools.count(first)
+    for accident in itertools.cycle(ACCIDENTS):
+        found = (draw_scene(seed, accident=accident) for seed in seeds)
+        yield next(s for s in found if possible(accident, s.attributes) and not held_out(s))
+
+
 def render_shards(
     folder: Path, clips: int, *, part: int = 0, parts: int = 1, device: str = "cpu",
-    shard: int = SHARD, first: int = 0, frames: int = FRAMES, size: int = SIZE,
+    shard: int = SHARD, first: int = 0, frames: int = FRAMES, size: int = SIZE, odd: bool = False,
 ) -> int:  # fmt: skip
     """Render shards that are not there yet, until there are enough.
 
@@ -53,6 +62,7 @@ def render_shards(
         first: The seed from which scenes are drawn.
         frames: Of each clip, which takes as long whatever their number.
         size: Its width and height in pixels.
+        odd: Only clips with accidents, of each kind as many.
 
     Returns:
         How many shards there are.
@@ -67,7 +77,8 @@ def render_shards(
         if path.exists():
             continue
         # Shards draw from seeds far apart: no scene is in two of them.
-        chosen = list(itertools.islice(scenes(first + number * shard * 10), shard))
+        source = (odd_scenes if odd else scenes)(first + number * shard * 10)
+        chosen = list(itertools.islice(source, shard))
         save(path, chosen, render_all(chosen, device=device, frames=frames, size=size))
     return len(list(folder.glob("clips-*.pt")))
 
@@ -77,17 +88,16 @@ def _check_world(folder: Path) -> None:
     sources = (Path(__file__).with_name(f"{name}.py").read_bytes() for name in _WORLD)
     now = hashlib.sha256(b"".join(sources)).hexdigest()
     kept = folder / "world.txt"
-    if kept.exists() and kept.read_text() == now:
+    before = kept.read_text() if kept.exists() else None
+    if before == now:
         return
-    if kept.exists() or any(folder.glob("clips-*.pt")):
+    if before is not None or any(folder.glob("clips-*.pt")):
         raise ValueError(
             f"{folder} has clips of another state of the world: move them away, with what was "
             f"learnt from them (judge-*.pt too), or write {now} into {kept} to go on with both."
         )
-    # Whole or not at all: the other processes that render look at it too.
-    temporary = folder / f"world-{os.getpid()}.part"
-    temporary.write_text(now)
-    temporary.replace(kept)
+    with whole(kept) as file:  # the other processes that render look at it too
+        file.write_text(now)
 
 
 def render_there(folder: Path, clips: int, device: str, **more: int) -> int:
@@ -134,19 +144,14 @@ def render_all(
 
 def save(path: Path, chosen: list[Scene], clips: Tensor) -> None:
     """Write clips with their scenes beside them, whole or not at all."""
-    temporary = path.with_suffix(".part")
-    torch.save(clips, temporary)
-    truth = [asdict(scene) for scene in chosen]
-    path.with_suffix(".json").write_text(json.dumps(truth))
-    temporary.replace(path)
+    with whole(path) as file:
+        torch.save(clips, file)
+        truth = [asdict(scene) for scene in chosen]
+        path.with_suffix(".json").write_text(json.dumps(truth))
 
 
-def load(folder: Path, limit: int | None = None) -> tuple[Tensor, list[Scene]]:
+def load(folder: Path) -> tuple[Tensor, list[Scene]]:
     """Load all shards of a folder.
-
-    Args:
-        folder: Where they are.
-        limit: At most so many shards.
 
     Returns:
         clips x frames x height x width x 3, uint8, and their scenes.
@@ -154,7 +159,7 @@ def load(folder: Path, limit: int | None = None) -> tuple[Tensor, list[Scene]]:
     Raises:
         FileNotFoundError: There are none.
     """
-    paths = sorted(folder.glob("clips-*.pt"))[:limit]
+    paths = sorted(folder.glob("clips-*.pt"))
     if not paths:
         raise FileNotFoundError(f"{folder} has no clips-*.pt: run the stage `render` first.")
     return load_shards(paths)

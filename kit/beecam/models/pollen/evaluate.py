@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import math
 import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,11 +21,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from beecam.models.pollen import captions, codec, data, fewsteps, judges, reading
+from beecam.models.pollen import captions, codec, data, fewsteps, judges, measures, reading
+from beecam.models.pollen.arguments import count, only_of
 from beecam.models.pollen.sampling import load_pipeline, make, picture
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, draw_scene, possible
 
 SCORES = Path(__file__).parent / "scores.json"
+_LEAST_RENDERED = 200  # unseen clips that the judges are judged on
+_ONLY_OF = {
+    "only": ("judges",), "from_judges": ("judges",), "stills": ("judges",), "moving": ("judges",),
+    "odd": ("judges",),
+    "judges": ("score",), "weights": ("score",), "clips": ("score",), "steps": ("score",),
+    "json": ("score",),
+}  # fmt: skip
+# Further scenes of a kind, for these judges: the first seed, and how they are rendered.
+_MORE_SCENES: Mapping[str, tuple[Sequence[str], int, Mapping[str, int]]] = {
+    "stills": (judges.STILL, data.UNSEEN // 2, {"frames": judges.STILL_FRAMES}),
+    "moving": ((judges.MOVING,), data.UNSEEN // 4,
+               {"frames": judges.MOVING_FRAMES, "size": judges.MOVING_PIXELS}),
+    "odd": (("accident",), data.UNSEEN // 8, {"frames": judges.ODD_FRAMES, "odd": True}),
+}  # fmt: skip
 TARGETS = {"place": 0.95, "light": 0.95, "weather": 0.85, "insect": 0.85, "camera": 0.80,
            "style": 0.90}  # fmt: skip
 
@@ -42,9 +56,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("stage", nargs="?", default="score", choices=["judges", "score"])
     parser.add_argument("--folder", type=Path, default=Path(".pollen"), help="of the training")
     parser.add_argument("--weights", type=Path, default=POLLEN)
-    parser.add_argument("--clips", type=int, default=240, help="how many clips to make and judge")
-    parser.add_argument("--stills", type=int, default=8000, help="further scenes for the judges")
-    parser.add_argument("--moving", type=int, default=16000, help="and small clips")
+    parser.add_argument(
+        "--clips", type=count(8), default=240, help="how many clips to make and judge"
+    )
+    parser.add_argument(
+        "--stills", type=count(0), default=8000, help="further scenes for the judges"
+    )
+    parser.add_argument("--moving", type=count(0), default=16000, help="and small clips")
+    parser.add_argument("--odd", type=count(0), default=6000, help="and clips with accidents")
+    parser.add_argument(
+        "--judges", type=Path, default=judges.FILE, help="score by those of this file"
+    )
+    parser.add_argument(
+        "--from-judges", type=Path, help="let the judges of this file learn on, with these clips"
+    )
     parser.add_argument(
         "--only",
         nargs="+",
@@ -52,18 +77,22 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="JUDGE",
         help="train these judges, and write no file of all of them",
     )
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=count(1), default=20)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--json", type=Path, default=None, help="where to write the scores")
     chosen = parser.parse_args(arguments)
-    if chosen.only and chosen.stage != "judges":
-        parser.error("--only: only of judges")
+    only_of(parser, chosen, _ONLY_OF)
+    for name in ("judges", "from_judges"):
+        file = getattr(chosen, name)
+        if file is not None and not file.is_file():
+            parser.error(f"--{name.replace('_', '-')} {file}: there is no such file")
     if chosen.device != "cpu":
         torch.backends.cudnn.benchmark = True
     if chosen.stage == "judges":
         _train_judges(chosen)
         return
-    scores = score(chosen.weights, chosen.clips, chosen.steps, chosen.folder, device=chosen.device)
+    scores = score(chosen.weights, chosen.clips, chosen.steps, chosen.folder,
+                   device=chosen.device, by=chosen.judges)  # fmt: skip
     print(table(scores))
     target = chosen.json or chosen.folder / "scores.json"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,10 +102,12 @@ def main(arguments: list[str] | None = None) -> None:
 def _train_judges(chosen: argparse.Namespace) -> None:
     made = {name: _train_judge(name, chosen) for name in chosen.only or judges.VALUES}
     if not chosen.only:
-        judges.save(made)
+        file = chosen.folder / judges.FILE.name
+        judges.save(made, file)
+        print(f"{file}: score with --judges, or put it beside this program", flush=True)
     else:
-        print("run it without --only, with the same --stills and --moving, to keep all judges in "
-              "one file", flush=True)  # fmt: skip
+        print("run it without --only, with the same other options, to keep all "
+              "judges in one file", flush=True)  # fmt: skip
     for name, (right, many) in judge_the_judges(made, 300).items():
         print(f"{name}: {right} of {many} unseen rendered clips", flush=True)
 
@@ -85,22 +116,16 @@ def _train_judge(name: str, chosen: argparse.Namespace) -> judges.Judge:
     """Train one judge; from more scenes than the model, those of which it needs to see little."""
     folder, device = chosen.folder, chosen.device
     clips, scenes = data.load(folder / "clips")
-    of_more: list[Scene] = []
-    if name == judges.MOVING:
-        clips = judges.moving(clips)
-        if chosen.moving:
-            data.render_there(folder / "moving", chosen.moving, device, first=data.UNSEEN // 4,
-                              frames=judges.MOVING_FRAMES, size=judges.MOVING_PIXELS)  # fmt: skip
-            more, of_more = data.load(folder / "moving")
-            clips = torch.cat([clips, more])
-    else:
-        clips = judges.looked_at(clips, name)
-        if name in judges.STILL and chosen.stills:
-            data.render_there(folder / "stills", chosen.stills, device, first=data.UNSEEN // 2,
-                              frames=judges.STILL_FRAMES)  # fmt: skip
-            more, of_more = data.load(folder / "stills")
+    clips = judges.moving(clips) if name == judges.MOVING else judges.looked_at(clips, name)
+    for kind, (those, first, how) in _MORE_SCENES.items():
+        many = getattr(chosen, kind)
+        if name in those and many:
+            data.render_there(folder / kind, many, device, first=first, **how)
+            more, of_more = data.load(folder / kind)
             clips = torch.cat([clips, judges.looked_at(more, name)])
-    return judges.train_judge(name, clips, [*scenes, *of_more], folder, device)
+            scenes += of_more
+    start = judges.load(chosen.from_judges)[name] if chosen.from_judges else None
+    return judges.train_judge(name, clips, scenes, folder, device, start=start)
 
 
 def unseen(
@@ -142,8 +167,9 @@ def judge_the_judges(
 
 
 def score(
-    weights: Path, many: int, steps: int, folder: Path, *, device: str = "cpu"
-) -> dict[str, Any]:
+    weights: Path, many: int, steps: int, folder: Path, *, device: str = "cpu",
+    by: Path = judges.FILE,
+) -> dict[str, Any]:  # fmt: skip
     """Judge weights.
 
     Args:
@@ -152,10 +178,11 @@ def score(
         steps: Denoising steps.
         folder: Gets a picture of some clips.
         device: Where to make and to judge.
+        by: The judges' file.
     """
     pipe = load_pipeline(weights).to(device)
-    each = judges.load(device=device)
-    rendered, scenes = unseen(max(200, many // 2), device)
+    each = judges.load(by, device)
+    rendered, scenes = unseen(max(_LEAST_RENDERED, many // 2), device)
     trusted = judge_the_judges(each, len(rendered), rendered, scenes)
     strange, of_strange = unseen(len(rendered) // 2, device, held=True)
     abroad = judge_the_judges({n: each[n] for n in judges.JUDGED}, 0, strange, of_strange)
@@ -172,11 +199,13 @@ def score(
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"), "clips": many, "steps": steps,
         "command": f"python -m beecam.models.pollen.evaluate --clips {many} --steps {steps}",
-        "judges": {name: interval(*counts) for name, counts in trusted.items()},
-        "judges_held_out": {name: interval(*counts) for name, counts in abroad.items()},
-        "seen": {n: interval(int(v[: len(seen)].sum()), len(seen)) for n, v in verdicts.items()},
+        "judges": {name: measures.interval(*counts) for name, counts in trusted.items()},
+        "judges_held_out": {name: measures.interval(*counts) for name, counts in abroad.items()},
+        "seen": {
+            n: measures.interval(int(v[: len(seen)].sum()), len(seen)) for n, v in verdicts.items()
+        },
         "held_out": {
-            n: interval(int(v[len(seen) :].sum()), len(held)) for n, v in verdicts.items()
+            n: measures.interval(int(v[len(seen) :].sum()), len(held)) for n, v in verdicts.items()
         },
         "any_words": spoken, **({"few_steps": few} if few else {}),
         "accidents": accidents(each["accident"], made, asked),
@@ -201,7 +230,7 @@ def accidents(judge: judges.Judge, made: Tensor, asked: Sequence[Scene]) -> dict
         out[name] = {"world": ACCIDENTS[name]}
         for side, (verdicts, scenes) in both.items():
             can = torch.tensor([possible(name, scene.attributes) for scene in scenes])
-            out[name][side] = interval(int((verdicts[can] == i).sum()), int(can.sum()))
+            out[name][side] = measures.interval(int((verdicts[can] == i).sum()), int(can.sum()))
     return out
 
 
@@ -224,31 +253,10 @@ def _distances(
     back = codec.to_clips(_brought_back(vae, rendered[half:]))
     first = judges.features(each, rendered[:half])
     return {
-        "generated": frechet(first, judges.features(each, made[:half])),
-        "autoencoder": frechet(first, judges.features(each, back)),
-        "rendered": frechet(first, judges.features(each, rendered[half:])),
+        "generated": measures.frechet(first, judges.features(each, made[:half])),
+        "autoencoder": measures.frechet(first, judges.features(each, back)),
+        "rendered": measures.frechet(first, judges.features(each, rendered[half:])),
     }
-
-
-def frechet(one: Tensor, other: Tensor, parts: int = 64) -> float:
-    """Return the Fréchet distance of two sets of features (Heusel et al. 2017, arXiv 1706.08500).
-
-    Args:
-        one: clips x numbers.
-        other: The same of other clips.
-        parts: Features are first brought down to so many principal components of `one`, scaled
-            alike, so that covariances of a few hundred clips are known.
-    """
-    mean = one.double().mean(0)
-    _, spread, turn = torch.linalg.svd(one.double() - mean, full_matrices=False)
-    parts = min(parts, len(spread))
-    scale = spread[:parts] / len(one) ** 0.5 + 1e-6
-    a, b = (((x.double() - mean) @ turn[:parts].T) / scale for x in (one, other))
-    ca, cb = torch.cov(a.T), torch.cov(b.T)
-    # The trace of the root of a product of covariances is the sum of its eigenvalues' roots.
-    root = torch.linalg.eigvals(ca @ cb).real.clamp(min=0).sqrt().sum()
-    apart = ((a.mean(0) - b.mean(0)) ** 2).sum()
-    return round(float((apart + ca.trace() + cb.trace() - 2 * root) / parts), 4)
 
 
 def _free_captions(
@@ -265,7 +273,7 @@ def _free_captions(
         said = [reading.said(scene.attributes, text)[at]
                 for scene, text in zip(scenes, texts, strict=True)]  # fmt: skip
         named = [i for i, value in enumerate(said) if value < len(ATTRIBUTES[name])]
-        out[name] = interval(int(right[named].sum()), len(named))
+        out[name] = measures.interval(int(right[named].sum()), len(named))
     return out
 
 
@@ -282,7 +290,7 @@ def _in_few_steps(
     out = {}
     for name in judges.JUDGED:
         right = judges.judge_all(each[name], made) == judges.truth(scenes, name)
-        out[name] = interval(int(right.sum()), len(scenes))
+        out[name] = measures.interval(int(right.sum()), len(scenes))
     return out
 
 
@@ -329,28 +337,11 @@ def diversity(
     groups = drawn.view(prompts, seeds, -1), made.view(prompts, seeds, -1)
     wide = float(torch.cdist(groups[0], groups[0]).square().sum() / (prompts * seeds * (seeds - 1)))
     real, ours = (
-        sum(vendi(torch.exp(-torch.cdist(g, g).square() / wide)) for g in group) / prompts
+        sum(measures.vendi(torch.exp(-torch.cdist(g, g).square() / wide)) for g in group) / prompts
         for group in groups
     )
     return {"generated": round(ours, 2), "rendered": round(real, 2),
             "share": round(ours / real, 3)}  # fmt: skip
-
-
-def vendi(similarity: Tensor) -> float:
-    """Return the effective number of unlike things: the exponential of the kernel's entropy."""
-    values = torch.linalg.eigvalsh(similarity.double() / len(similarity)).clamp(min=1e-12)
-    return float(torch.exp(-(values * values.log()).sum()))
-
-
-def interval(right: int, many: int) -> dict[str, float]:
-    """Return a share with its 95 % interval (Wilson 1927)."""
-    if many == 0:
-        return {"share": 0.0, "low": 0.0, "high": 1.0, "clips": 0}
-    z, share = 1.96, right / many
-    middle = (share + z**2 / (2 * many)) / (1 + z**2 / many)
-    half = z / (1 + z**2 / many) * math.sqrt(share * (1 - share) / many + z**2 / (4 * many**2))
-    return {"share": round(share, 4), "low": round(middle - half, 4),
-            "high": round(middle + half, 4), "clips": many}  # fmt: skip
 
 
 def table(scores: Mapping[str, Any]) -> str:

@@ -59,20 +59,30 @@ def export(folder: Path, target: Path, start: Path | None = None, device: str = 
 def pipeline(folder: Path, start: Path | None = None) -> Any:
     """Put the pipeline together from the checkpoints' averaged weights.
 
+    Args:
+        folder: Of the training.
+        start: Exported weights that it started from; what was not trained on stays as it is there.
+
     Raises:
-        FileNotFoundError: A part was never trained.
+        FileNotFoundError: A part was never trained; or none of those that `start` has.
     """
     from diffusers import LTXPipeline
 
-    for part in ("decoder", "encoder", "transformer"):
+    trained = [part for part in ("decoder", "encoder", "transformer")
+               if start is None or (folder / f"{part}.pt").exists()]  # fmt: skip
+    if not trained:
+        raise FileNotFoundError(f"{folder} has no checkpoint: nothing was trained on {start} yet.")
+    for part in trained:
         if not (folder / f"{part}.pt").exists():
             raise FileNotFoundError(f"{folder / part}.pt is not there: run the stage `{part}`.")
-    vae = codec.autoencoder()
+    vae = codec.autoencoder(start)
     for half in ("decoder", "encoder"):
-        codec.half_loop(half, vae, folder, "cpu").settle()
+        if half in trained:
+            codec.half_loop(half, vae, folder, "cpu").settle()
     codec.be_certain(vae)
-    loop = transformer_loop(folder, "cpu")
-    loop.settle()
+    loop = transformer_loop(folder, "cpu", start)
+    if "transformer" in trained:
+        loop.settle()
     return LTXPipeline(
         scheduler=nets.scheduler(), vae=vae.eval(),
         tokenizer=nets.tokenizer(captions.vocabulary()),

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from beecam.models.pollen import captions, data, nets
+from beecam.models.pollen.files import whole
 from beecam.models.pollen.training import Loop
 
 TEACHER_STEPS, STEPS = 20, 4
@@ -51,7 +52,6 @@ def teach(pipe: Any, folder: Path, many: int, seconds: float = float("inf")) -> 
     Returns:
         How many clips there are.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + seconds
     for shard in range(-(-many // SHARD)):
         path = folder / f"walks-{shard:05d}.pt"
@@ -61,9 +61,8 @@ def teach(pipe: Any, folder: Path, many: int, seconds: float = float("inf")) -> 
             break
         texts = list(islice(_texts(shard), SHARD))
         kept = {"states": walk(pipe, texts, shard).half(), "texts": texts}
-        temporary = path.with_suffix(".part")
-        torch.save(kept, temporary)
-        temporary.replace(path)
+        with whole(path) as file:
+            torch.save(kept, file)
     return SHARD * len(list(folder.glob("walks-*.pt")))
 
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from beecam.models.pollen.files import whole
 from beecam.models.pollen.latents import mirrored
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene
 from beecam.models.pollen.training import Loop
@@ -27,18 +28,20 @@ class _View:
     frames: int
     width: int
     steps: int
-    grey: bool = False  # brightness alone, the same contrast for all: what moves, not what it is
+    motion: bool = False  # what moves, not what it is: brightness alone, the same contrast for all
+    sides: bool = False  # also how far each half is from the other's mirror image
 
 
 _VIEWS = {
-    "place": _View(64, 3, 24, 6000), "light": _View(24, 3, 16, 1000),
+    "place": _View(96, 3, 24, 6000), "light": _View(24, 3, 16, 1000),
     "weather": _View(48, 5, 20, 2000), "insect": _View(64, 5, 20, 2500),
-    "camera": _View(48, 9, 20, 4000, grey=True), "style": _View(96, 2, 12, 500),
-    "accident": _View(48, 6, 20, 3000),
+    "camera": _View(48, 9, 20, 4000, motion=True), "style": _View(96, 2, 12, 500),
+    "accident": _View(48, 6, 20, 3000, sides=True),
 }  # fmt: skip
 STILL_FRAMES = 3
 MOVING = "camera"
 MOVING_FRAMES, MOVING_PIXELS = _VIEWS[MOVING].frames, _VIEWS[MOVING].pixels
+ODD_FRAMES = _VIEWS["accident"].frames
 STILL = tuple(name for name, view in _VIEWS.items() if view.frames <= STILL_FRAMES)
 JUDGED = tuple(name for name in _VIEWS if name != "accident")
 VALUES: Mapping[str, tuple[str, ...]] = {
@@ -117,8 +120,10 @@ class Judge(nn.Module):
         self.view = _VIEWS[attribute]
         wide = self.view.width
         time = (1, 2, 2)
-        self.body: nn.Module = _Motion(wide) if self.view.grey else nn.Sequential(
-            nn.Conv3d(3, wide, (1, 3, 3), (1, 2, 2), (0, 1, 1)), nn.GroupNorm(4, wide), nn.SiLU(),
+        told = 6 if self.view.sides else 3
+        self.body: nn.Module = _Motion(wide) if self.view.motion else nn.Sequential(
+            nn.Conv3d(told, wide, (1, 3, 3), (1, 2, 2), (0, 1, 1)), nn.GroupNorm(4, wide),
+            nn.SiLU(),
             nn.Conv3d(wide, 2 * wide, 3, time, 1), nn.GroupNorm(4, 2 * wide), nn.SiLU(),
             nn.Conv3d(2 * wide, 3 * wide, 3, time, 1), nn.GroupNorm(4, 3 * wide), nn.SiLU(),
             nn.Conv3d(3 * wide, 4 * wide, 3, (1, 1, 1), 1), nn.GroupNorm(4, 4 * wide), nn.SiLU(),
@@ -141,6 +146,9 @@ class Judge(nn.Module):
 
     def features(self, seen: Tensor) -> Tensor:
         """Return what scores are made from: clips x numbers."""
+        if self.view.sides:
+            # A network that looks at a few pixels at a time can't see that far ones are alike.
+            seen = torch.cat([seen, seen - seen.flip(-1)], 1)
         found = self.body(seen).flatten(2)
         return torch.cat([found.mean(2), found.amax(2)], 1)
 
@@ -161,7 +169,7 @@ def shown(clips: Tensor, view: _View) -> Tensor:
         flat = F.adaptive_avg_pool2d(video.flatten(0, 1), view.pixels)
         video = flat.view(*video.shape[:3], view.pixels, view.pixels)
     video = video.permute(0, 2, 1, 3, 4)
-    if view.grey:
+    if view.motion:
         video = video.mean(1, keepdim=True)
         middle, spread = video.mean((2, 3, 4), keepdim=True), video.std((2, 3, 4), keepdim=True)
         video = (video - middle) / (spread + 0.02)
@@ -193,15 +201,24 @@ def truth(scenes: Sequence[Scene], attribute: str) -> Tensor:
 
 
 def train_judge(
-    attribute: str, clips: Tensor, scenes: Sequence[Scene], folder: Path, device: str = "cpu"
-) -> Judge:
+    attribute: str, clips: Tensor, scenes: Sequence[Scene], folder: Path, device: str = "cpu",
+    *, start: Judge | None = None,
+) -> Judge:  # fmt: skip
     """Train one judge on rendered clips, as they are and mirrored; it resumes where it was.
 
     Accidents are left out but where they are judged: an insect's own view does not show the
     insect, and a mirror turns a pan round.
+
+    Args:
+        attribute: What it judges.
+        clips: clips x frames x height x width x 3, uint8.
+        scenes: The truth of them.
+        folder: Keeps its checkpoint.
+        device: Where to train.
+        start: A judge that learns on, at a third of the rate and in a checkpoint of its own.
     """
     torch.manual_seed(0)
-    judge = Judge(attribute)
+    judge = start or Judge(attribute)
     judge.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # a third quicker
     usable = torch.tensor([i for i, scene in enumerate(scenes) if scene.accident is None])
     rare = torch.tensor([i for i, scene in enumerate(scenes) if scene.accident is not None])
@@ -223,9 +240,10 @@ def train_judge(
             which = torch.where(torch.rand(batch, generator=g) < _ACCIDENTS_SHOWN, odd, which)
         flip = bool(torch.rand(1, generator=g) < 0.5)  # noqa: PLR2004
         some = clips[which.to(device)]
-        seen = _shifted(shown(some.flip(3) if flip else some, judge.view), g)
+        seen = shown(some.flip(3) if flip else some, judge.view)
+        seen = _shifted(seen, g, aside=not judge.view.sides)
         wanted = (turned if flip else straight)[which]
-        if judge.view.grey:
+        if judge.view.motion:
             seen, wanted = _unlike(seen, wanted, backwards, g)
         elif attribute in _TOLD_BY_SHAPE:
             seen = _greyed(seen, g)
@@ -237,19 +255,28 @@ def train_judge(
         seen = (seen + noise).contiguous(memory_format=torch.channels_last_3d)
         return F.cross_entropy(loop.modules["judge"](seen), wanted.to(device))
 
-    loop = Loop({"judge": judge}, folder / f"judge-{attribute}.pt", rate=3e-3, betas=(0.9, 0.99),
-                decay=0.98, device=device)  # fmt: skip
+    rate, name = (1e-3, f"judge-{attribute}-on") if start else (3e-3, f"judge-{attribute}")
+    loop = Loop({"judge": judge}, folder / f"{name}.pt", rate=rate, betas=(0.9, 0.99), decay=0.98,
+                device=device)  # fmt: skip
     loop.resume()
     loop.run(loss, steps=max(0, judge.view.steps - loop.step), finish=True)
     loop.settle()
     return judge.eval()
 
 
-def _shifted(video: Tensor, g: torch.Generator) -> Tensor:
-    """Cut a part out of what a judge is shown, the same of all clips, and show it as large."""
+def _shifted(video: Tensor, g: torch.Generator, *, aside: bool = True) -> Tensor:
+    """Cut a part out of what a judge is shown, the same of all clips, and show it as large.
+
+    Args:
+        video: What it is shown.
+        g: Draws.
+        aside: Also more from one side than from the other.
+    """
     size = video.shape[-1]
     less = int(torch.randint(0, size // _SHIFT + 1, (1,), generator=g))
     y, x = (int(torch.randint(0, less + 1, (1,), generator=g)) for _ in range(2))
+    if not aside:
+        x = less // 2
     cut = video[..., y : y + size - less, x : x + size - less]
     if less == 0:
         return cut
@@ -312,7 +339,7 @@ def features(judges: Mapping[str, Judge], clips: Tensor) -> Tensor:
         ])  # fmt: skip
 
 
-def save(judges: Mapping[str, Judge], path: Path = FILE) -> None:
+def save(judges: Mapping[str, Judge], path: Path) -> None:
     """Write all judges into one small file."""
     from safetensors.torch import save_file
 
@@ -321,7 +348,8 @@ def save(judges: Mapping[str, Judge], path: Path = FILE) -> None:
         for name, judge in judges.items()
         for key, value in judge.state_dict().items()
     }
-    save_file(tensors, path)
+    with whole(path) as file:
+        save_file(tensors, file)
 
 
 def load(path: Path = FILE, device: str = "cpu") -> dict[str, Judge]:

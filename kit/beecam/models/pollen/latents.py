@@ -13,6 +13,7 @@ from torch import Tensor
 
 from beecam.models.pollen import captions, data, nets
 from beecam.models.pollen.components import FILE, Components
+from beecam.models.pollen.files import whole
 from beecam.models.pollen.scene import Scene
 
 CAPTIONS = 8  # written for each clip, one of which is drawn
@@ -65,9 +66,8 @@ def write(folder: Path, components: Components) -> int:
             written([scene.attributes for scene in scenes], f"{shard.name} straight"),
             written([mirrored(scene) for scene in scenes], f"{shard.name} mirrored"),
         ])  # fmt: skip
-        temporary = path.with_suffix(".part")
-        torch.save({"latents": both, "texts": texts, "source": source}, temporary)
-        temporary.replace(path)
+        with whole(path) as file:
+            torch.save({"latents": both, "texts": texts, "source": source}, file)
     return len(shards)
 
 

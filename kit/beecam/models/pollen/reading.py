@@ -46,23 +46,24 @@ def encoder(folder: Path, start: Path | None = None) -> Any:
 
     Args:
         folder: Of the training.
-        start: Exported weights that have one, for where the training is lost.
+        start: Exported weights, of which it is taken then: their denoiser listens to no other.
 
     Raises:
         FileNotFoundError: There is none.
         ValueError: The weights are of other words than the captions have now.
     """
     made = loop(folder)
-    made.settle()
     reader: Any = made.modules["text_encoder"]
-    if not made.step:
-        if start is None:
-            raise FileNotFoundError(
-                f"{made.path} is not there: run the stage `reading` first, or give exported "
-                "weights with --from-weights."
-            )
+    if start is not None:
         _check_words(start)
         reader = type(reader).from_pretrained(start / "text_encoder", dtype=torch.float32)
+    elif not made.step:
+        raise FileNotFoundError(
+            f"{made.path} is not there: run the stage `reading` first, or give exported "
+            "weights with --from-weights."
+        )
+    else:
+        made.settle()
     return reader.eval()
 
 

@@ -25,16 +25,19 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # Shares of the clips, of those in which it can happen, that get an accident which no caption
-# names. Those in NEEDS only happen with a certain attribute, so that they are tied to the prompt.
+# names. Those in NEEDS only happen with certain attributes, so that they are tied to the prompt.
 ACCIDENTS: Mapping[str, float] = {
     "own view": 0.05, "giant": 0.025, "swarm": 0.025, "upside down": 0.02, "mirror": 0.02,
-    "petal": 0.02, "balloon": 0.02, "bird": 0.02, "light leak": 0.02, "two suns": 0.03,
+    "petal": 0.02, "balloon": 0.02, "bird": 0.02, "light leak": 0.02, "two suns": 0.06,
     "rainbow": 0.06,
 }  # fmt: skip
-_ANY_INSECT = ("insect", INSECTS[:-1])
-NEEDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+_ANY_INSECT = {"insect": INSECTS[:-1]}
+NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "own view": _ANY_INSECT, "giant": _ANY_INSECT, "swarm": _ANY_INSECT,
-    "rainbow": ("weather", ("rain",)), "two suns": ("light", ("dawn", "sunset", "night")),
+    "rainbow": {"weather": ("rain",)},
+    # Only where the sky shows it: what nobody can see has not happened.
+    "two suns": {"light": ("dawn", "sunset", "night"), "weather": ("clear",),
+                 "camera": tuple(name for name in CAMERAS if name not in ("drone", "dive"))},
 }  # fmt: skip
 
 
@@ -103,10 +106,8 @@ def draw_scene(seed: int, **fixed: str | None) -> Scene:
 
 def possible(accident: str, attributes: Mapping[str, str]) -> bool:
     """Return whether an accident can happen in a scene with these attributes."""
-    if accident not in NEEDS:
-        return True
-    name, values = NEEDS[accident]
-    return attributes[name] in values
+    needs = NEEDS.get(accident, {})
+    return all(attributes[name] in values for name, values in needs.items())
 
 
 def _numbers(lot: random.Random) -> dict[str, float]:

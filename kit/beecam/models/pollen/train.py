@@ -41,6 +41,7 @@ from typing import Any
 import torch
 
 from beecam.models.pollen import codec, data, fewsteps, latents, nets, reading
+from beecam.models.pollen.arguments import amount, count, only_of
 from beecam.models.pollen.codec import to_clips, to_video
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components, fit
@@ -51,16 +52,21 @@ from beecam.models.pollen.training import Loop
 _FITTED = 1000  # clips from which the components are found
 _TEACHING = 0.4  # share of the time of few-steps in which the teacher walks
 _CLIPS = 8000
-_FOLLOWING = ("components", "transformer")
+# Stages that have a use for an option, of those that not all have.
+_ONLY_OF = {
+    "follow": ("components", "transformer"), "rates": ("transformer",), "compile": ("transformer",),
+    "walks": ("few-steps", "all"), "finish": ("decoder", "encoder", "transformer"),
+    "from_weights": ("components", "decoder", "encoder", "transformer", "export", "few-steps",
+                     "all"),
+}  # fmt: skip
 _NO_NEWS = 300.0  # seconds
 _FOLLOWED = 0.7  # minutes after which clips that have come meanwhile are taken in
+_RATES_AT_MOST = 10.0
 _GPU_RATES = 2.0  # times the learning rates, with 16 times as many clips a step
 _WORTH_COMPILING = 10.0  # minutes; to compile takes two
 # Of the time that is left when each begins; to export takes no training.
 _SHARES = {"decoder": 0.25, "encoder": 0.12, "reading": 0.04, "transformer": 0.75, "export": 0.0,
            "few-steps": 0.9}  # fmt: skip
-_STAGES = ("render", "components", "decoder", "encoder", "reading", "transformer", "export",
-           "few-steps", "all")  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -69,12 +75,14 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m beecam.models.pollen.train", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("stage", nargs="?", choices=_STAGES)
+    parser.add_argument("stage", nargs="?", choices=(*STAGES, "all"))
     parser.add_argument("--folder", type=Path, default=Path(".pollen"))
-    parser.add_argument("--minutes", type=float, default=30.0, help="how long to train")
-    parser.add_argument("--clips", type=int, help="how many to render (8,000 if it isn't said), "
-                        "and at most to learn from (all)")  # fmt: skip
-    parser.add_argument("--walks", type=int, default=3200, help="clips that few-steps learns from")
+    parser.add_argument("--minutes", type=amount(), default=30.0, help="how long to train")
+    parser.add_argument("--clips", type=count(1), help="how many to render (8,000 if it isn't "
+                        "said), and at most to learn from (all)")  # fmt: skip
+    parser.add_argument(
+        "--walks", type=count(1), default=3200, help="clips that few-steps learns from"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--follow",
@@ -83,11 +91,23 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--finish", action="store_true", help="let the learning rate fall to zero")
     parser.add_argument("--from-weights", type=Path, help="start from exported weights")
+    parser.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help=f"the transformer's blocks (left out: from {_WORTH_COMPILING:g} minutes on)",
+    )
+    parser.add_argument(
+        "--rates",
+        type=amount(_RATES_AT_MOST),
+        default=1.0,
+        help="of the transformer: times the learning rates; 0.3, say, where it is nearly there",
+    )
     chosen = parser.parse_args(arguments)
-    if chosen.follow and chosen.stage not in _FOLLOWING:
-        parser.error(f"--follow: only of {' and '.join(_FOLLOWING)}")
-    if chosen.follow and not (chosen.folder / COMPONENTS).exists():
-        parser.error(f"--follow: {chosen.folder / COMPONENTS} must be there, made from other clips")
+    only_of(parser, chosen, _ONLY_OF)
+    made_here = chosen.stage == "components" and chosen.from_weights
+    if chosen.follow and not made_here and not (chosen.folder / COMPONENTS).exists():
+        parser.error(f"--follow: {chosen.folder / COMPONENTS} must be there: run `components` "
+                     "with --from-weights, or with other clips")  # fmt: skip
     start = chosen.from_weights
     if start is not None and not (start / "model_index.json").exists():
         parser.error(f"--from-weights {start}: it has no model_index.json, so no exported weights")
@@ -113,10 +133,12 @@ def _plan(chosen: argparse.Namespace) -> Iterator[str]:
     yield f"render       {there:,} of {chosen.clips or _CLIPS:,} clips are there"
     known = data.SHARD * len(list((folder / "latents").glob("latents-*.pt")))
     yield f"components   {known:,} clips have latents; takes two minutes for 6,000"
-    for part in ("decoder", "encoder", "reading", "transformer", "few_steps"):
-        step = steps_of(folder / f"{part}.jsonl")
+    for part in ("decoder", "encoder", "reading", "transformer", "few-steps"):
+        # The LoRA of each set of weights has a training of its own.
+        logs = [folder / f"{part}.jsonl", *(folder / "walks").glob(f"*/{part}.jsonl")]
+        step = steps_of(max(logs, key=lambda log: log.stat().st_mtime if log.exists() else 0.0))
         state = f"step {step:,} of its training" if step else "no step yet"
-        yield f"{part.replace('_', '-'):12} {state}; would train for {chosen.minutes:g} minutes"
+        yield f"{part:12} {state}; would train for {chosen.minutes:g} minutes"
     exported = folder / "weights" / "model_index.json"
     yield f"export       {'there' if exported.exists() else 'not there yet'}; takes a minute"
 
@@ -152,7 +174,16 @@ def _components(chosen: argparse.Namespace) -> None:
     file = chosen.folder / COMPONENTS
     if chosen.from_weights is not None:
         # Only in the same latent space can what was trained be trained on.
-        Components.load(chosen.from_weights).save(file)
+        given = Components.load(chosen.from_weights / COMPONENTS)
+        if file.exists() and not given.same(Components.load(file)):
+            kept = [f"{part}.pt" for part in ("decoder", "encoder", "transformer")
+                    if (chosen.folder / f"{part}.pt").exists()]  # fmt: skip
+            if kept:
+                raise ValueError(
+                    f"--from-weights {chosen.from_weights}: {chosen.folder} has {', '.join(kept)} "
+                    "of other components; move them away, or take another --folder."
+                )
+        given.save(file)
     if not file.exists():
         clips, _ = data.load(chosen.folder / "clips")
         fit(torch.split(clips[:: max(1, len(clips) // _FITTED)], 50)).save(file)
@@ -206,12 +237,21 @@ def _half(half: str, chosen: argparse.Namespace) -> None:
 # --- transformer -------------------------------------------------------------------------------
 
 
-def transformer_loop(folder: Path, device: str, start: Path | None = None) -> Loop:
-    """Make or resume the training of the denoiser."""
+def transformer_loop(
+    folder: Path, device: str, start: Path | None = None, rates: float = 1.0
+) -> Loop:
+    """Make or resume the training of the denoiser.
+
+    Args:
+        folder: Of the training.
+        device: Where to train.
+        start: Exported weights to start from.
+        rates: Times the learning rates.
+    """
     network = nets.transformer()
     if start is not None:
         network = type(network).from_pretrained(start / "transformer", torch_dtype=torch.float32)
-    more = 1 if device == "cpu" else _GPU_RATES
+    more = rates * (1 if device == "cpu" else _GPU_RATES)
     loop = Loop({"transformer": network}, folder / "transformer.pt", rate=more * 4e-4,
                 betas=(0.9, 0.99), decay=0.998, matrices=more * 1.2e-3, device=device)  # fmt: skip
     loop.resume()
@@ -219,6 +259,9 @@ def transformer_loop(folder: Path, device: str, start: Path | None = None) -> Lo
 
 
 def _reading(chosen: argparse.Namespace) -> None:
+    if chosen.from_weights is not None:
+        print("reading: the text encoder of the weights stays as it is", flush=True)
+        return
     loop = reading.loop(chosen.folder, chosen.device)
     if loop.step and (chosen.folder / "transformer.pt").exists():
         print("reading: the transformer has learnt from it, so that it stays as it is", flush=True)
@@ -228,11 +271,11 @@ def _reading(chosen: argparse.Namespace) -> None:
 
 
 def _transformer(chosen: argparse.Namespace) -> None:
-    loop = transformer_loop(chosen.folder, chosen.device, chosen.from_weights)
+    loop = transformer_loop(chosen.folder, chosen.device, chosen.from_weights, chosen.rates)
     reader = reading.encoder(chosen.folder, chosen.from_weights).to(chosen.device)
-    components = Components.load(chosen.folder / COMPONENTS)
     batch = BATCH if chosen.device == "cpu" else GPU_BATCH
-    if chosen.minutes >= _WORTH_COMPILING:
+    worth = chosen.minutes >= _WORTH_COMPILING
+    if worth if chosen.compile is None else chosen.compile:
         # A quarter quicker on a CPU. To go on to the same bits it must be on in all calls, or none.
         network: Any = loop.modules["transformer"]
         network.compile_repeated_blocks()
@@ -240,6 +283,7 @@ def _transformer(chosen: argparse.Namespace) -> None:
     while more:
         there = latents.load(chosen.folder, chosen.clips)
         many = len(there.clips)
+        components = Components.load(chosen.folder / COMPONENTS)
         loss = FlowLoss(there, components, reader, batch=batch)
         del there
         until = until or time.monotonic() + 60 * chosen.minutes
@@ -266,10 +310,12 @@ def _few_steps(chosen: argparse.Namespace) -> None:
     # What other weights have taught is no lesson for these.
     walks = chosen.folder / "walks" / fewsteps.digest(weights)
     seconds = 60 * chosen.minutes
-    many = fewsteps.teach(pipe, walks, chosen.walks, _TEACHING * seconds)
-    print(f"few-steps: {many} clips of the teacher", flush=True)
-    loop = fewsteps.student_loop(pipe, chosen.folder / "few_steps.pt", chosen.device,
-                                 chosen.from_weights)  # fmt: skip
+    checkpoint = walks / "few-steps.pt"
+    if not checkpoint.exists():
+        # What has begun to learn from some lessons goes on with the same.
+        many = fewsteps.teach(pipe, walks, chosen.walks, _TEACHING * seconds)
+        print(f"few-steps: {many} clips of the teacher", flush=True)
+    loop = fewsteps.student_loop(pipe, checkpoint, chosen.device, chosen.from_weights)
     loop.run(fewsteps.Lessons(pipe, walks), minutes=(1 - _TEACHING) * chosen.minutes, finish=True)
     loop.settle()
     fewsteps.save(pipe, weights)

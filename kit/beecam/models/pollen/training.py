@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from beecam.models.pollen.files import whole
+
 LOG_EVERY = 50
 SAVE_SECONDS = 180.0
 _WARM_UP = 100
@@ -33,6 +35,7 @@ class Loop:
         step: Steps done.
         generator: The CPU generator from which every lot of the training follows.
         average: Exponential moving average of all parameters, in float32.
+        rates: Learning rates of AdamW and of Muon; a checkpoint has them.
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class Loop:
             self._optimizers.append(torch.optim.Muon(
                 inner, matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
             ))  # fmt: skip
-        self._rates = (rate, matrices or rate)
+        self.rates = (rate, matrices or rate)
         self.average = [p.detach().clone() for p in self._parameters]
         self._log = path.with_suffix(".jsonl")
         self._smooth: Tensor | None = None
@@ -91,6 +94,10 @@ class Loop:
         if kept["smooth"] is not None:
             self._smooth = torch.tensor(kept["smooth"], device=self.device)
         self._finish = tuple(kept["finish"]) if kept["finish"] else None
+        if kept["rates"] != self.rates:
+            self.rates = kept["rates"]
+            said = " and ".join(f"{rate:g}" for rate in self.rates)
+            print(f"{self.path.stem}: goes on at its own learning rates, {said}", flush=True)
         return True
 
     @property
@@ -105,16 +112,14 @@ class Loop:
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
-        temporary = self.path.with_suffix(".part")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({
-            "modules": {name: module.state_dict() for name, module in self.modules.items()},
-            "optimizers": [o.state_dict() for o in self._optimizers], "average": self.average,
-            "generator": self.generator.get_state(), "step": self.step,
-            "smooth": None if self._smooth is None else float(self._smooth),
-            "finish": list(self._finish) if self._finish else None,
-        }, temporary)  # fmt: skip
-        temporary.replace(self.path)
+        with whole(self.path) as file:
+            torch.save({
+                "modules": {name: module.state_dict() for name, module in self.modules.items()},
+                "optimizers": [o.state_dict() for o in self._optimizers], "average": self.average,
+                "generator": self.generator.get_state(), "step": self.step, "rates": self.rates,
+                "smooth": None if self._smooth is None else float(self._smooth),
+                "finish": list(self._finish) if self._finish else None,
+            }, file)  # fmt: skip
 
     def run(
         self, loss: Callable[[Loop], Tensor], *, minutes: float = float("inf"),
@@ -175,7 +180,7 @@ class Loop:
             start, many = self._finish
             share *= min(1.0, max(0.0, 1 - (self.step - start) / many))
         value = loss(self)
-        for optimizer, rate in zip(self._optimizers, self._rates, strict=False):
+        for optimizer, rate in zip(self._optimizers, self.rates, strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = rate * share
             optimizer.zero_grad()
@@ -191,7 +196,7 @@ class Loop:
         # Not read before it is told: a GPU would be waited for at each step.
         self._smooth = now if self._smooth is None else self._smooth.lerp(now, 0.02)
         if self.step % LOG_EVERY == 0:
-            self.note(step=self.step, seconds=round(seconds), rate=self._rates[0] * share,
+            self.note(step=self.step, seconds=round(seconds), rate=self.rates[0] * share,
                       loss=float(self._smooth))  # fmt: skip
 
     def note(self, **facts: Any) -> None:

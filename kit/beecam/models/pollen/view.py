@@ -15,7 +15,7 @@ from beecam.models.pollen.stage import PLACES, Stage
 
 STEPS = 40
 NEAR, FAR = 0.6, 80.0
-_LEAST_SIGHT, _FROM_ABOVE = 12.0, 5.0
+_LEAST_SIGHT, _FROM_ABOVE = 14.0, 5.0
 _STEEP = ("mountains", "canyon", "volcano")  # where the camera flies higher
 FIELD = 1.25  # width of the picture at distance 1
 
@@ -223,9 +223,11 @@ def _sky(stage: Stage, land: Land, rays: Rays) -> Tensor:
     sky = _sun(stage, sky, away, late)
     second = stage.flag("accident", "two suns")
     if bool(second.any()):
-        beside = stage.number("side") * 0.42
+        # On the other side of the view than the first, and above what stands at the horizon.
+        beside = -stage.number("sun").sign() * 0.42
         apart = (torch.remainder(turn - beside + math.pi, math.tau) - math.pi) ** 2
-        away = (apart + (height - low - (high - low) * 0.5) ** 2).sqrt()
+        over = (low + (high - low) * 0.15).clamp(min=0.12)
+        away = (apart + (height - over) ** 2).sqrt()
         sky = torch.where(second[..., None] > 0, _sun(stage, sky, away, late), sky)
     # The hidden sky keeps a little of the light's colours, from which the hour can be told.
     haze = stage.haze()

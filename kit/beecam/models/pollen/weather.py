@@ -12,8 +12,9 @@ from beecam.models.pollen.stage import Stage
 
 # (share of cells with a drop, width and length of a drop in 1/96 of the frame, cells a clip it
 # falls, opacity). Large, soft drops: what is finer no small autoencoder keeps.
-_RAIN = ((0.0028, 2.2, 26, 300.0, 0.36), (0.006, 1.6, 16, 200.0, 0.26))
-_SNOW = ((0.0011, 6.5, 6.5, 60.0, 0.8), (0.003, 4.0, 4.0, 40.0, 0.75))
+# They leave enough of the land to be seen that place and camera can be told.
+_RAIN = ((0.0028, 2.2, 26, 300.0, 0.32), (0.005, 1.6, 16, 200.0, 0.24))
+_SNOW = ((0.0007, 6.5, 6.5, 60.0, 0.75), (0.0019, 4.0, 4.0, 40.0, 0.7))
 # On white paper what falls is drawn in grey, on neon it shines.
 _TINTS = {"pencil": (0.5, 0.52, 0.56), "neon": (0.45, 0.95, 1.0)}
 

@@ -1,0 +1,48 @@
+"""What the command lines of the training programs have in common."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Collection, Mapping
+
+
+def count(least: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers that are not below `least`."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, {least} or more")
+        return number
+
+    return read
+
+
+def amount(most: float = math.inf) -> Callable[[str], float]:
+    """Return a reader of numbers over 0 that are not above `most`."""
+    limit = f" and at most {most:g}" if most < math.inf else ""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not 0 < number <= most or number == math.inf:
+            raise argparse.ArgumentTypeError(f"{text!r} must be a number over 0{limit}")
+        return number
+
+    return read
+
+
+def only_of(
+    parser: argparse.ArgumentParser, chosen: argparse.Namespace,
+    stages: Mapping[str, Collection[str]],
+) -> None:  # fmt: skip
+    """End the program where an option was given to a stage that has no use for it."""
+    for name, those in stages.items():
+        if getattr(chosen, name) != parser.get_default(name) and chosen.stage not in those:
+            parser.error(f"--{name.replace('_', '-')}: only of {', '.join(those)}")
