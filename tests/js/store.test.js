@@ -114,7 +114,37 @@ test("stars are shown at once and said", () => {
   state([[0, "done", 4, 4, "", 1]]);
   store.rate([0, 1], { stars: 4 });
   assert.equal(store.mark(0).stars, 4);
-  assert.deepEqual(said.filter((m) => m.kind === "rate"), [{ kind: "rate", cells: [0], stars: 4, client: store.client }]);
+  assert.deepEqual(said.filter((m) => m.kind === "rate"), [
+    { kind: "rate", cells: [0], turn: 1, stars: 4, client: store.client },
+  ]);
+});
+
+test("an answer to an earlier press does not undo a later one", () => {
+  begin(2);
+  state([[0, "done", 4, 4, "", 1]]);
+  sheet(0);
+  const marks = (turn, rejected) => store.hear({
+    kind: "marks", cells: [[0, 2, rejected, []]], heard: turn ? { [store.client]: turn, other: 9 } : { other: 9 },
+  }, []);
+  store.rate([0], { rejected: true });
+  store.rate([0], { rejected: false });
+  marks(1, true);
+  assert.equal(store.mark(0).rejected, false, "the second is still on its way");
+  sheet(0, 2);
+  store.rate([0], { stars: 5 });
+  sheet(0, 3);
+  assert.equal(store.mark(0).stars, 5, "and so is what a sheet says");
+  marks(2, false);
+  assert.equal(store.mark(0).stars, 5);
+  marks(3, false);
+  assert.equal(store.mark(0).stars, 2, "Python has the last word");
+  marks(0, true);
+  assert.equal(store.mark(0).rejected, true, "from another page");
+  // What a page says after a break is answered with all that there is.
+  store.rate([0], { stars: 1 });
+  store.hello();
+  sheet(0, 4);
+  assert.equal(store.mark(0).stars, 2);
 });
 
 test("a run that is continued keeps its pictures, another one doesn't", async () => {

@@ -102,6 +102,9 @@ def test_marks_are_written_and_come_back_to_every_page(show, sweep, library):
     marks = lambda: {tuple(c[:3]) for content, _ in other.heard("marks") for c in content["cells"]}  # noqa: E731
     other.wait_for(lambda: {(1, 4, False), (0, 0, True)} <= marks())
     assert run.clips[1].stars == 4
+    # A page that has pressed again knows from it which of its presses an answer knows of.
+    page.say("rate", cells=[1], stars=4, turn=7)
+    other.wait_for(lambda: other.heard("marks")[-1][0]["heard"] == {"a": 7})
     run.clips[1].stars = 2  # by code: seen within two seconds
     other.wait_for(lambda: (1, 2, False) in marks(), 3)
     page.say("rate", cells=[1], stars=9)

@@ -54,6 +54,7 @@ class Client:
         wishes: Cells whose clips it wants, the next one first.
         columns: Whether it wants what can be filtered and sorted by.
         sent: When each batch that it hasn't acknowledged was sent, and its cells.
+        turn: Number of the last message of its that marked clips; it counts them.
     """
 
     seen: float
@@ -63,6 +64,7 @@ class Client:
     wishes: deque[int] = field(default_factory=deque)
     columns: bool = False
     sent: dict[int, tuple[float, frozenset[int]]] = field(default_factory=dict)
+    turn: int = 0
 
     def gone(self, now: float) -> bool:
         """Whether it has been silent for too long."""

@@ -197,8 +197,10 @@ class Publisher:
     def _on_bye(self, content: dict[str, Any], _: Client | None) -> None:
         self._clients.pop(str(content.get("client", "")), None)
 
-    def _on_rate(self, content: dict[str, Any], _: Client | None) -> None:
+    def _on_rate(self, content: dict[str, Any], client: Client | None) -> None:
         changed = self._valid(content["cells"])
+        if client is not None:
+            client.turn = int(content.get("turn", 0))
         try:
             for index in changed:
                 mark(clip_at(self.source, index), content)
@@ -337,7 +339,8 @@ class Publisher:
             for i, row in zip(indices, rows, strict=True)
         ]
         if news:
-            self._outbox.append(({"kind": "marks", "cells": news}, []))
+            heard = {name: client.turn for name, client in self._clients.items() if client.turn}
+            self._outbox.append(({"kind": "marks", "cells": news, "heard": heard}, []))
         if any(rows):
             self._marked_at = time.monotonic()
 

@@ -77,6 +77,9 @@ export class Store extends EventTarget {
   #decoding = 0;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #asking = null;
+  #turn = 0;
+  /** @type {Map<number, number>} cells that were marked here, and the turn of it, until Python answers */
+  #given = new Map();
   /** What was last said to be visible. */
   #said = "";
   /** Beats since Python was last heard. */
@@ -117,6 +120,7 @@ export class Store extends EventTarget {
   }
 
   hello() {
+    this.#given.clear();
     this.say({ kind: "hello" });
   }
 
@@ -241,12 +245,14 @@ export class Store extends EventTarget {
   rate(cells, marking) {
     const rated = cells.filter((i) => this.made(i));
     if (!rated.length) return;
+    this.#turn += 1;
     for (const i of rated) {
+      this.#given.set(i, this.#turn);
       // Shown at once; Python answers with what the library then says.
       this.marks.set(i, marked(this.mark(i), marking));
       this.tell("cell", i);
     }
-    this.say({ kind: "rate", cells: rated, ...marking });
+    this.say({ kind: "rate", cells: rated, turn: this.#turn, ...marking });
     this.tell("marks");
   }
 
@@ -373,7 +379,7 @@ export class Store extends EventTarget {
     this.say({ kind: "ack", id: content.id });
     for (const { i, sheet, fps, frames, stars, rejected, tags, ...item } of content.items) {
       this.items.set(i, item);
-      if (stars !== undefined) this.marks.set(i, { stars, rejected, tags: tags ?? [] });
+      if (stars !== undefined && !this.#given.has(i)) this.marks.set(i, { stars, rejected, tags: tags ?? [] });
       this.#asked.delete(i);
       if (sheet) {
         const { at, ...size } = sheet;
@@ -425,7 +431,11 @@ export class Store extends EventTarget {
 
   /** @param {any} content */
   #onMarks(content) {
+    // What was read before the last press here was heard would undo it; the answer to that follows.
+    const heard = content.heard?.[this.client] ?? Infinity;
     for (const [index, stars, rejected, tags] of content.cells) {
+      if ((this.#given.get(index) ?? 0) > heard) continue;
+      this.#given.delete(index);
       this.marks.set(index, { stars, rejected, tags });
       this.tell("cell", index);
     }

@@ -37,7 +37,8 @@ NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "rainbow": {"weather": ("rain",)},
     # Only where the sky shows it: what nobody can see has not happened.
     "two suns": {"light": ("dawn", "sunset", "night"), "weather": ("clear",),
-                 "camera": tuple(name for name in CAMERAS if name not in ("drone", "dive"))},
+                 "camera": tuple(name for name in CAMERAS if name not in ("drone", "dive")),
+                 "style": tuple(name for name in STYLES if name != "pencil")},
 }  # fmt: skip
 
 
