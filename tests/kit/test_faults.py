@@ -140,7 +140,10 @@ def test_values_that_are_no_numbers_and_black_clips_are_marked(ltx, library, mon
     assert "broken" in run.clips.to_frame()
 
 
-def test_closing_a_library_waits_for_its_runs(ltx, tmp_path):
+def test_closing_a_library_waits_for_its_runs(ltx, tmp_path, monkeypatch):
+    finish = Progress.finish
+    # As where another thread has the core meanwhile.
+    monkeypatch.setattr(Progress, "finish", lambda self: (time.sleep(0.2), finish(self)))
     with open_library(tmp_path / "a") as opened:
         run = bc.run(sweep(8), ltx, library=opened)
     assert run.finished

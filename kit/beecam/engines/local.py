@@ -103,6 +103,7 @@ class LocalEngine:
         if at_once or self._progress.pausing:
             self._progress.cancel()
         self.join()
+        self._progress.wait(None)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until everything that was made is written."""
@@ -127,9 +128,9 @@ class LocalEngine:
             if last:
                 self._model.release()
                 self._writer.end()
+                self._progress.finish()
                 self._library.users.discard(self)
                 _at_work.discard(self)
-                self._progress.finish()
 
     def _prepare(self) -> None:
         """Let the model get ready; the first thread does that, and the others wait for it."""
