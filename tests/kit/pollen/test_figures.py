@@ -15,6 +15,7 @@ def test_an_interval_is_wilsons():
     found = measures.interval(81, 263)
     assert (found["low"], found["high"]) == (pytest.approx(0.2553, abs=2e-4),
                                              pytest.approx(0.3662, abs=2e-4))  # fmt: skip
+    assert measures.interval(0, 20)["low"] >= 0
     assert measures.interval(0, 20)["high"] == pytest.approx(0.1611, abs=2e-4)
     assert measures.interval(0, 0)["clips"] == 0
 
