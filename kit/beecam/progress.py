@@ -165,10 +165,10 @@ class Progress:
             if self.status == "running":
                 self._become("pausing", message)
 
-    def resume(self) -> None:
-        """Let the work go on."""
+    def resume(self, message: str | None = None) -> None:
+        """Let the work go on; with a `message`, only from the pause that was made with it."""
         with self.lock:
-            if self.status in ("pausing", "paused"):
+            if self.pausing and message in (None, self.message):
                 self._become("running")
 
     def cancel(self) -> None:
@@ -214,8 +214,8 @@ class Progress:
         """Return whether a cell was cancelled."""
         return self._cells[index].status == Status.CANCELLED
 
-    def hold(self) -> None:
-        """Wait while paused.
+    def hold(self, timeout: float | None = None) -> None:
+        """Wait while paused, at most `timeout` seconds.
 
         Raises:
             Stopped: The run was cancelled.
@@ -223,7 +223,7 @@ class Progress:
         with self.lock:
             if self.status == "pausing":
                 self._become("paused", self.message)
-            self.lock.wait_for(lambda: self.status not in ("pausing", "paused"))
+            self.lock.wait_for(lambda: not self.pausing, timeout)
             if self.status == "cancelled":
                 raise Stopped("the run was cancelled.")
 

@@ -212,7 +212,8 @@ class Run:
     def __repr__(self) -> str:
         state = self.changes(self._progress.version).run
         counts = ", ".join(f"{n} {status}" for status, n in state.counts.items() if n)
-        return f"Run of {state.total} cells on {self.model.name}, {state.status}: {counts}"
+        why = f" ({state.message})" if state.message else ""
+        return f"Run of {state.total} cells on {self.model.name}, {state.status}: {counts}{why}"
 
     def _ipython_display_(self) -> None:
         from beecam.display import show_run

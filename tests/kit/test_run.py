@@ -377,7 +377,9 @@ def test_remake_by_another_model_is_refused(ltx, wan, library):
         clip.remake(wan)
 
 
-def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, monkeypatch):
+@pytest.fixture
+def full_disk(monkeypatch):
+    """While it is set nothing can be written."""
     from beecam import media
 
     full = threading.Event()
@@ -390,17 +392,53 @@ def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, monkey
         return original(path, *args)
 
     monkeypatch.setattr(media, "write_mp4", write)
-    use_size(ltx, 1)
-    run = bc.run(sweep(), ltx, library=library)
+    return full
+
+
+def until_paused(run):
     deadline = time.monotonic() + 30
     while run.status != "paused" and time.monotonic() < deadline:
         run.changes(run.changes().version, timeout=0.2)
     assert run.status == "paused"
+
+
+def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, full_disk):
+    use_size(ltx, 1)
+    run = bc.run(sweep(), ltx, library=library)
+    until_paused(run)
     assert "the disk is full" in run.changes().run.message
-    full.clear()
+    assert "the disk is full" in repr(run)
+    full_disk.clear()
     run.resume()
     assert statuses(run.wait(60)) == [Status.DONE] * 4
     assert len(library) == 4
+
+
+def test_once_there_is_space_again_the_run_goes_on_by_itself(
+    ltx, library, full_disk, monkeypatch
+):  # fmt: skip
+    monkeypatch.setattr("beecam.engines.writing._TRY_AGAIN", 0.05)
+    use_size(ltx, 1)
+    run = bc.run(sweep(), ltx, library=library)
+    until_paused(run)
+    time.sleep(0.2)
+    assert run.status == "paused"
+    full_disk.clear()
+    assert statuses(run.wait(60)) == [Status.DONE] * 4
+    assert run.changes().run.message is None
+
+
+def test_a_persons_own_pause_outlasts_a_full_disk(ltx, library, full_disk, monkeypatch):
+    monkeypatch.setattr("beecam.engines.writing._TRY_AGAIN", 0.05)
+    use_size(ltx, 1)
+    run = bc.run(sweep(), ltx, library=library)
+    run.pause()
+    until_paused(run)
+    full_disk.clear()
+    time.sleep(0.3)
+    assert run.status == "paused"
+    run.resume()
+    assert statuses(run.wait(60)) == [Status.DONE] * 4
 
 
 def test_a_clip_of_one_colour_is_marked(ltx, library, monkeypatch):

@@ -21,6 +21,7 @@ from beecam.progress import Progress, Status
 from beecam.shot import Shot
 
 _BLACK = 8  # of 255: what nobody sees on a screen
+_TRY_AGAIN = 2.0  # seconds until what could not be written is tried once more
 
 
 @dataclass(frozen=True)
@@ -112,26 +113,30 @@ class Writer:
         """Write a clip; a full or lost disk pauses the run until it is back, and loses nothing."""
         facts = _facts(shot, made, self._model, exact=self._exact)
         parents = [key for key in self._parents if key != shot.key]
+        why = None
         while True:
             try:
                 if made.made.state is not None:
                     self._library.standing.keep(whole_key(shot), made.made.state)
                 self._library.add(shot, made.made.frames, facts, parents, made.made.sound)
             except OSError as error:
-                self._progress.pause(self._why_not_written(error))
+                why = self._why_not_written(error)
+                self._progress.pause(why)
                 try:
-                    self._progress.hold()
+                    self._progress.hold(_TRY_AGAIN)
                 except Stopped:
                     raise error from None
             else:
+                if why is not None:
+                    self._progress.resume(why)
                 return
 
     def _why_not_written(self, error: OSError) -> str:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         why = "the disk is full" if full else f"a clip can't be written ({error})"
         return (
-            f"{why} at {self._library.folder}: {'free some space' if full else 'mend that'}, then "
-            "press run. Clips that are made already are kept in memory."
+            f"{why} at {self._library.folder}: {'free some space' if full else 'mend that'}, and "
+            "the run goes on by itself. Clips that are made already are kept in memory."
         )
 
 
