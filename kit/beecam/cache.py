@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from beecam.sessions import remove
+from beecam.files import whole
 
 _PATIENCE = 2.0  # seconds
 _MOST_NOTES = 2_000
@@ -74,10 +73,5 @@ class Notes:
         return found if isinstance(found, dict) else {}
 
     def _write(self, notes: Note) -> None:
-        temporary = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}.part")
-        try:
+        with whole(self._path) as temporary:
             temporary.write_text(json.dumps(notes, indent=1), "utf-8")
-            temporary.replace(self._path)
-        except BaseException:
-            remove(temporary)
-            raise

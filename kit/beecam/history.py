@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, overload
 from beecam import prompts
 from beecam.axes import Axis, Sample, Zip
 from beecam.errors import BeecamError, LibraryError, did_you_mean, shorten
+from beecam.files import sync_folder, tidy, whole
 from beecam.inputs import Condition, Input
 from beecam.loras import Adapter, Loras
-from beecam.sessions import remove, sync_folder
 from beecam.shot import Shot
 from beecam.sweep import Sweep
 
@@ -170,15 +170,10 @@ class SweepRecords(Sequence[SweepRecord]):
 class History:
     """The records of one library."""
 
-    def __init__(self, folder: Path, session: str) -> None:
-        """Look into a folder, which is made when the first record is kept.
-
-        Args:
-            folder: Where they are.
-            session: Makes the names of unfinished files this process's own.
-        """
+    def __init__(self, folder: Path) -> None:
+        """Look into a folder, which is made when the first sweep is kept."""
         self._folder = folder
-        self._session = session
+        tidy(folder)
 
     def keep(
         self, library: Library, sweep: Sweep, shots: Sequence[Shot], *, name: str | None,
@@ -215,17 +210,11 @@ class History:
             "draft": draft, "clips": clips, **_packed_sweep(sweep),
         }  # fmt: skip
         self._folder.mkdir(exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{self._session}")
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(data, file, separators=(",", ":"))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            sync_folder(self._folder)
-        except BaseException:
-            remove(temporary)
-            raise
+        with whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            json.dump(data, file, separators=(",", ":"))
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self._folder)
         return name
 
     def _name_of(self, path: Path, library: Library) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from beecam.errors import LibraryError
-from beecam.sessions import remove
+from beecam.files import remove
 from beecam.shot import Shot
 
 VERSION = 1

@@ -15,6 +15,7 @@ import numpy as np
 
 from beecam import media
 from beecam.errors import BeecamError, CheckError, MediaError, Problem, shorten
+from beecam.files import tidy, whole
 
 if TYPE_CHECKING:
     from beecam.models.base import Frames
@@ -300,15 +301,10 @@ def _dimensions(value: Any) -> int | None:
 class Inputs:
     """The inputs of a library's clips: a file for each, by its digest."""
 
-    def __init__(self, folder: Path, session: str) -> None:
-        """Look into a folder, which is made when the first input is kept.
-
-        Args:
-            folder: Where they are.
-            session: Makes the names of unfinished files this process's own.
-        """
+    def __init__(self, folder: Path) -> None:
+        """Look into a folder, which is made when the first input is kept."""
         self._folder = folder
-        self._session = session
+        tidy(folder)
 
     def __getitem__(self, digest: str) -> Input:
         """Return an input by its digest, or by how it begins.
@@ -333,13 +329,8 @@ class Inputs:
             if path.exists():
                 continue
             self._folder.mkdir(exist_ok=True)
-            temporary = path.with_name(f".{path.stem}.{self._session}{path.suffix}")
-            try:
+            with whole(path) as temporary:
                 media.write_exact(temporary, one.frames)
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
 
     def attach(self, conditions: Iterable[Condition]) -> None:
         """Say of inputs that are known by their digest where their pixels are."""

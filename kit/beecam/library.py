@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from beecam import kinds, media
 from beecam.claims import Claims
 from beecam.errors import BeecamError, LibraryError, MediaError, shorten
+from beecam.files import remove, sync_folder
 from beecam.history import History, SweepRecord, SweepRecords
 from beecam.index import SORTS, VERSION, Index
 from beecam.inputs import Inputs
 from beecam.marks import Marks
-from beecam.sessions import Session, remove, sync_folder, why_unusable
+from beecam.sessions import Session, why_unusable
 from beecam.shot import Shot
 from beecam.standing import Standing
 
@@ -112,9 +113,9 @@ class Library:
             self._index = Index(folder)
         except sqlite3.OperationalError as error:
             raise LibraryError(why_unusable(folder, error)) from error
-        self.standing = Standing(folder / "states", self._session.name)
-        self.inputs = Inputs(folder / "inputs", self._session.name)
-        self.history = History(folder / "sweeps", self._session.name)
+        self.standing = Standing(folder / "states")
+        self.inputs = Inputs(folder / "inputs")
+        self.history = History(folder / "sweeps")
         self.claims = Claims()
         self.users: set[User] = set()
         self._written = itertools.count()

@@ -188,7 +188,7 @@ def write_exact(path: Path, frames: Frames) -> None:
     from PIL import Image
 
     with path.open("wb") as file:
-        if path.suffix == ".png":
+        if len(frames) == 1:
             Image.fromarray(np.ascontiguousarray(frames[0])).save(file, "PNG")
         else:
             with av.open(file, "w", format="matroska") as out:

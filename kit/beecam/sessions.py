@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import uuid
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from beecam.files import remove
 
 
 class Session:
@@ -65,19 +65,3 @@ def why_unusable(folder: Path, error: BaseException) -> str:
     else:
         why = f"{error}; name another folder"
     return f"library {str(folder)!r} can't be used: {why}."
-
-
-def sync_folder(folder: Path) -> None:
-    """Make sure that the folder's names are on the disk, where a system can do that."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def remove(path: Path) -> None:
-    """Remove a file if it is there and can be removed."""
-    with contextlib.suppress(OSError):
-        path.unlink()

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from beecam.files import remove, tidy, whole
 from beecam.models.base import State
-from beecam.sessions import remove
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,10 @@ class Stand:
 class Standing:
     """The states of unfinished clips by the key of what they become."""
 
-    def __init__(self, folder: Path, session: str) -> None:
-        """Look into a folder, which is made when the first state is kept.
-
-        Args:
-            folder: Where they are.
-            session: Makes the names of unfinished files this process's own.
-        """
+    def __init__(self, folder: Path) -> None:
+        """Look into a folder, which is made when the first state is kept."""
         self._folder = folder
-        self._session = session
+        tidy(folder)
 
     def find(self, keys: Iterable[str]) -> dict[str, Stand]:
         """Return how far clips are, of those that have been begun."""
@@ -58,13 +53,11 @@ class Standing:
         self._folder.mkdir(exist_ok=True)
         before = list(self._folder.glob(f"{key}-*.safetensors"))
         path = self._folder / f"{key}-{state.step}-{state.batch}.safetensors"
-        temporary = self._folder / f".{key}.{self._session}.part"
+        notes = {"place": state.place, "notes": state.notes}
         try:
-            notes = {"place": state.place, "notes": state.notes}
-            save_file(dict(state.arrays), temporary, metadata={"state": json.dumps(notes)})
-            temporary.replace(path)
+            with whole(path) as temporary:
+                save_file(dict(state.arrays), temporary, metadata={"state": json.dumps(notes)})
         except BaseException as error:
-            remove(temporary)
             # Its own kind of error hides that of the system.
             raise (error if not _is_full(error) else OSError(28, str(error))) from error
         for old in before:

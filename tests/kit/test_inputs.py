@@ -1,5 +1,7 @@
 """Pictures, films and keyframes: read, kept, and given to pollen and to tiny pipelines."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from PIL import Image
 
 import beecam as bc
 from beecam import media
-from beecam.inputs import Input, digest_of
+from beecam.inputs import Condition, Input, digest_of
 from helpers import frames
 from tiny import make
 from tiny.pictures import film, picture
@@ -129,6 +131,35 @@ def test_a_library_keeps_inputs_and_remakes_from_them(tmp_path, model, clip):
         Image.fromarray(given[::-1]).save(file)
         with pytest.raises(bc.MediaError, match="is damaged"):
             library[key].remake(model)
+
+
+def test_a_run_and_its_record_may_keep_the_same_film_at_once(library, monkeypatch):
+    # The thread that started a run keeps it for the sweep's record while another writes clips.
+    one = bc.read(film(5, 16, 16))
+    both = threading.Barrier(2, timeout=20)
+    write = media.write_exact
+
+    def slow(path, pixels):
+        write(path, pixels)
+        both.wait()
+
+    monkeypatch.setattr(media, "write_exact", slow)
+    failed = []
+
+    def keep():
+        try:
+            library.inputs.keep([Condition("video", one)])
+        except OSError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=keep) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert np.array_equal(library.inputs[one.digest].frames, one.frames)
+    assert len(list((library.folder / "inputs").iterdir())) == 1
 
 
 def test_an_input_alone_says_where_its_pixels_are_to_be_found():

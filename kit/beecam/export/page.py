@@ -8,7 +8,6 @@ import hashlib
 import html
 import json
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from beecam import kinds, telling
 from beecam.errors import BeecamError
 from beecam.export.contents import Cell, cells_of, facts_of, take_media
+from beecam.files import whole
 
 if TYPE_CHECKING:
     from beecam.clip import ClipSet
@@ -62,14 +62,9 @@ def write_page(clips: ClipSet, path: str | os.PathLike[str], title: str, max_byt
 
 
 def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.{threading.get_ident()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with whole(path) as temporary:
             temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise BeecamError(
             f"path={str(path)!r}: the page can't be written there: {error.strerror or error}."

@@ -10,20 +10,17 @@ import contextlib
 import hashlib
 import json
 import os
-import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 from beecam.cache import cache_folder
+from beecam.files import remove, tidy, whole
 from beecam.models.fingerprint import text_fingerprint
 from beecam.models.machine import networks, surroundings
-from beecam.sessions import remove
 
 # Smaller encoders are quicker than a disk.
 LARGE = 100_000_000  # parameters
 _MOST_BYTES = 2_000_000_000
-_LEFT_OVER = 3_600  # seconds after which an unfinished file is nobody's
 
 
 def shelf_for(pipe: Any) -> Shelf | None:
@@ -89,7 +86,8 @@ class Shelf:
             {name: t.detach().cpu() for name, t in tensors.items()}, {"shape": json.dumps(shape)}
         )
         with contextlib.suppress(OSError):
-            self._write(self._path(key), data)
+            with whole(self._path(key)) as temporary:
+                temporary.write_bytes(data)
             self._tidy()
         return _together(shape, tensors)
 
@@ -97,21 +95,9 @@ class Shelf:
         digest = hashlib.sha256(f"{self._encoder}\n{key}".encode()).hexdigest()
         return self._folder / f"{digest[:40]}.safetensors"
 
-    def _write(self, path: Path, data: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / f".{uuid.uuid4().hex}.part"
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        except BaseException:
-            remove(temporary)
-            raise
-
     def _tidy(self) -> None:
         """Take away what wasn't used for the longest time, until the rest is small enough."""
-        for left in self._folder.glob("*.part"):
-            if time.time() - left.stat().st_mtime > _LEFT_OVER:
-                remove(left)
+        tidy(self._folder)
         files = [(path.stat(), path) for path in self._folder.glob("*.safetensors")]
         files.sort(key=lambda one: one[0].st_mtime_ns)
         room = _MOST_BYTES - sum(known.st_size for known, _ in files)

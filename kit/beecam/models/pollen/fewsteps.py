@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from beecam.files import whole
 from beecam.models.pollen import captions, data, nets
-from beecam.models.pollen.files import whole
 from beecam.models.pollen.training import Loop
 
 TEACHER_STEPS, STEPS = 20, 4

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from beecam.models.pollen.files import whole
+from beecam.files import whole
 from beecam.models.pollen.latents import mirrored
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene
 from beecam.models.pollen.training import Loop
@@ -35,7 +35,7 @@ class _View:
 _VIEWS = {
     "place": _View(96, 3, 24, 6000), "light": _View(24, 3, 16, 1000),
     "weather": _View(48, 5, 20, 2000), "insect": _View(64, 5, 20, 2500),
-    "camera": _View(48, 9, 20, 4000, motion=True), "style": _View(96, 2, 12, 500),
+    "camera": _View(48, 9, 20, 4000, motion=True), "style": _View(96, 2, 12, 1500),
     "accident": _View(48, 6, 20, 3000, sides=True),
 }  # fmt: skip
 STILL_FRAMES = 3
@@ -54,6 +54,10 @@ _TOLD_BY_SHAPE = ("place", "weather", "insect")
 _GREYED = 0.25
 # At most one of so many pixels is cut off: a judge that knows clips by heart mistakes others.
 _SHIFT = 10
+# How what they learn from is worn: a share is softened, to at least so small a part of its size
+# and back; grain a pixel wide and blotches of some pixels have at most so much spread, of 2.
+_SOFT, _SOFTEST = 0.6, 2.5
+_GRAIN, _BLOTCH, _BLOTCHES = 0.06, 3, 0.1
 
 
 class _Motion(nn.Module):
@@ -247,12 +251,10 @@ def train_judge(
             seen, wanted = _unlike(seen, wanted, backwards, g)
         elif attribute in _TOLD_BY_SHAPE:
             seen = _greyed(seen, g)
-        # Generated clips are a little soft and noisy: a judge must not need the last sharpness.
-        noise = torch.randn(seen.shape, generator=loop.lots(), device=device)
-        noise = noise * float(0.06 * torch.rand(1, generator=g))
+        seen = _worn(seen, g, loop.lots())
         # Not in bfloat16, in which oneDNN gives gradients of some of these layers that are no
         # numbers (seen with 12 channels and 2 frames).
-        seen = (seen + noise).contiguous(memory_format=torch.channels_last_3d)
+        seen = seen.contiguous(memory_format=torch.channels_last_3d)
         return F.cross_entropy(loop.modules["judge"](seen), wanted.to(device))
 
     rate, name = (1e-3, f"judge-{attribute}-on") if start else (3e-3, f"judge-{attribute}")
@@ -288,6 +290,33 @@ def _greyed(video: Tensor, g: torch.Generator) -> Tensor:
     """Take the colours from some clips."""
     chosen = torch.rand(len(video), 1, 1, 1, 1, generator=g).to(video.device) < _GREYED
     return torch.where(chosen, video.mean(1, keepdim=True), video)
+
+
+def _worn(video: Tensor, g: torch.Generator, lots: torch.Generator) -> Tensor:
+    """Make what a judge is shown softer, grainy and blotchy, as a copy of a copy is.
+
+    What a clip shows is there as long as a person sees it. A judge that knows nothing but rendered
+    clips takes the last sharpness, or the even colour of a sky, for what makes a place or a style
+    (Hendrycks and Dietterich 2019, arXiv 1903.12261).
+
+    Args:
+        video: clips x colours x frames x height x width.
+        g: Draws how much.
+        lots: Draws the grain, on the device.
+    """
+    size = video.shape[-1]
+    flat = video.transpose(1, 2).flatten(0, 1)
+    if float(torch.rand(1, generator=g)) < _SOFT:
+        less = int(torch.randint(round(size / _SOFTEST), size + 1, (1,), generator=g))
+        flat = F.interpolate(flat, less, mode="bilinear", antialias=True)
+        flat = F.interpolate(flat, size, mode="bicubic")
+    for coarse, most in ((1, _GRAIN), (_BLOTCH, _BLOTCHES)):
+        shape = (*flat.shape[:2], size // coarse, size // coarse)
+        noise = torch.randn(shape, generator=lots, device=flat.device)
+        if coarse > 1:
+            noise = F.interpolate(noise, size, mode="bicubic")
+        flat = flat + noise * (most * float(torch.rand(1, generator=g)))
+    return flat.view(len(video), video.shape[2], *flat.shape[1:]).transpose(1, 2)
 
 
 def _backwards(attribute: str) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from beecam.models.pollen.files import whole
+from beecam.files import whole
 
 LOG_EVERY = 50
 SAVE_SECONDS = 180.0
