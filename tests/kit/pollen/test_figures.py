@@ -73,7 +73,8 @@ def test_weights_are_scored_by_all_that_is_promised(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "diversity", few)
     evaluate.main(["--clips", "8", "--steps", "2", "--folder", str(tmp_path), "--device", "cpu"])
     found = json.loads((tmp_path / "scores.json").read_text())
-    for part, clips in (("seen", 6), ("held_out", 2), ("few_steps", 4), ("judges", 8)):
+    for part, clips in (("seen", 6), ("held_out", 2), ("few_steps", 4), ("autoencoded", 4),
+                        ("judges", 8)):  # fmt: skip
         assert {found[part][name]["clips"] for name in judges.JUDGED} == {clips}, part
     assert found["judges"]["accident"]["clips"] == 16, "half of them with one"
     assert found["judges"]["light"]["share"] >= 0.75

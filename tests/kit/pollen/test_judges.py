@@ -112,6 +112,31 @@ def test_some_clips_lose_their_colours_and_keep_their_shapes():
     assert torch.allclose(seen[grey].mean(1), video[grey].mean(1), atol=1e-6)
 
 
+def test_what_a_judge_learns_from_is_worn_and_still_the_same_clip():
+    g = torch.Generator().manual_seed(0)
+    lots = torch.Generator().manual_seed(1)
+    side = torch.arange(48)
+    board = ((side.view(1, -1) // 12 + side.view(-1, 1) // 12) % 2 * 2.0 - 1).expand(
+        2, 3, 5, 48, 48
+    )
+    flat = torch.zeros(2, 3, 5, 48, 48)
+    steepest, rough, patchy = [], [], []
+    for _ in range(40):
+        seen = judges._worn(board, g, lots)
+        assert seen.shape == board.shape
+        assert ((seen > 0) == (board > 0)).float().mean() > 0.8
+        steepest.append(float(seen.mean((0, 1, 2)).diff(dim=-1).abs().max()))
+        grain = judges._worn(flat, g, lots)
+        rough.append(float(grain.std()))
+        near = torch.corrcoef(torch.stack([grain[..., 1:].flatten(), grain[..., :-1].flatten()]))
+        patchy.append(float(near[0, 1]))
+    assert max(steepest) > 1.8, "some are as sharp as they were"
+    assert min(steepest) < 1.1, "some are soft"
+    assert min(rough) < 0.03
+    assert 0.07 < max(rough) < 0.13
+    assert max(patchy) > 0.5, "blotches are wider than a pixel"
+
+
 def test_a_judge_of_motion_is_told_where_cells_went():
     g = torch.Generator().manual_seed(0)
     motion = judges._Motion(4)

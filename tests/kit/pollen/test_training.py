@@ -490,14 +490,30 @@ def test_scenes_for_training_are_never_held_out():
     assert all(held_out(scene) for scene in held)
 
 
-def flow_loss(cells, truth, batch=2):
+def flow_loss(cells, truth, batch=2, odd=()):
     """As the training has it, with clips of noise."""
     g = torch.Generator().manual_seed(1)
     clips = torch.randint(0, 256, (len(cells) // 2 or 1, 17, 96, 96, 3), generator=g).byte()
     reader = nets.text_encoder(len(nets.tokenizer(captions.vocabulary()))).eval()
     fitted = components.fit([clips], nets.CHANNELS)
-    known = latents.Known(clips, cells, latents.written(truth))
+    known = latents.Known(clips, cells, latents.written(truth), torch.tensor(odd, dtype=torch.long))
     return flow.FlowLoss(known, fitted, reader, batch=batch)
+
+
+def test_accidents_come_oftener_and_only_those_never_lose_their_captions():
+    truth = [draw_scene(seed).attributes for seed in range(6)]
+    loss = flow_loss(torch.zeros(6, nets.CHANNELS, 5, 4, 4), truth, batch=4000, odd=(1, 4))
+    g = torch.Generator().manual_seed(0)
+    which, odd = loss._drawn(g)
+    assert 0.17 < odd.float().mean() < 0.23
+    assert set(which[odd].tolist()) == {1, 4}
+    others = torch.bincount(which[~odd], minlength=6) / float((~odd).sum())
+    assert ((others - 1 / 6).abs() < 0.03).all(), "as in the world"
+    silent = (loss._captions(which, odd, g) == loss._nothing).all(1)
+    assert not silent[odd].any()
+    assert 0.08 < silent[~odd].float().mean() < 0.12
+    without = flow_loss(torch.zeros(6, nets.CHANNELS, 5, 4, 4), truth, batch=400)
+    assert not without._drawn(g)[1].any()
 
 
 def flow_loop(path):

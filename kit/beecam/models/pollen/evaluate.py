@@ -196,6 +196,8 @@ def score(
                 for name in judges.JUDGED}  # fmt: skip
     spoken = _free_captions(pipe, each, asked[: many // 4], steps)
     few = _in_few_steps(weights, each, asked[: many // 2])
+    half = len(rendered) // 2
+    back = codec.to_clips(_brought_back(pipe.vae, rendered[half:]))
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"), "clips": many, "steps": steps,
         "command": f"python -m beecam.models.pollen.evaluate --clips {many} --steps {steps}",
@@ -207,10 +209,13 @@ def score(
         "held_out": {
             n: measures.interval(int(v[len(seen) :].sum()), len(held)) for n, v in verdicts.items()
         },
+        "autoencoded": {
+            n: measures.interval(*_right(each[n], back, scenes[half:], n)) for n in judges.JUDGED
+        },
         "any_words": spoken, **({"few_steps": few} if few else {}),
         "accidents": accidents(each["accident"], made, asked),
         "autoencoder": fidelity(pipe.vae, rendered[:64]),
-        "frechet": _distances(pipe.vae, each, made[: len(seen)], rendered),
+        "frechet": _distances(each, made[: len(seen)], rendered, back),
         "diversity": diversity(pipe, each, steps),
     }  # fmt: skip
 
@@ -241,21 +246,33 @@ def _judged_in_parts(judge: judges.Judge, scenes: Sequence[Scene]) -> Tensor:
     ])  # fmt: skip
 
 
+def _right(
+    judge: judges.Judge, clips: Tensor, scenes: Sequence[Scene], name: str
+) -> tuple[int, int]:
+    """Return how many clips a judge gets right, and of how many."""
+    right = judges.judge_all(judge, clips) == judges.truth(scenes, name)
+    return int(right.sum()), len(right)
+
+
 def _distances(
-    vae: Any, each: Mapping[str, judges.Judge], made: Tensor, rendered: Tensor
+    each: Mapping[str, judges.Judge], made: Tensor, rendered: Tensor, back: Tensor
 ) -> dict[str, float]:
     """Measure Fréchet distances on the judges' features: of the model, and the autoencoder's.
 
     All between as many clips: of fewer clips of the same kind the distance is larger.
+
+    Args:
+        each: The judges.
+        made: What the model made.
+        rendered: Unseen clips.
+        back: The second half of these, encoded and decoded.
     """
     half = min(len(rendered) // 2, len(made))
-    rendered = rendered[: 2 * half]
-    back = codec.to_clips(_brought_back(vae, rendered[half:]))
     first = judges.features(each, rendered[:half])
     return {
         "generated": measures.frechet(first, judges.features(each, made[:half])),
-        "autoencoder": measures.frechet(first, judges.features(each, back)),
-        "rendered": measures.frechet(first, judges.features(each, rendered[half:])),
+        "autoencoder": measures.frechet(first, judges.features(each, back[:half])),
+        "rendered": measures.frechet(first, judges.features(each, rendered[-half:])),
     }
 
 
@@ -351,8 +368,8 @@ def table(scores: Mapping[str, Any]) -> str:
         return f"{found['share']:6.1%} ({found['low']:.0%} to {found['high']:.0%})"
 
     heads = {"seen": "seen combinations", "held_out": "held out", "any_words": "any words",
-             "few_steps": f"in {fewsteps.STEPS} steps", "judges": "the judge itself",
-             "judges_held_out": "the judge, held out"}  # fmt: skip
+             "few_steps": f"in {fewsteps.STEPS} steps", "autoencoded": "rendered, encoded",
+             "judges": "the judge itself", "judges_held_out": "the judge, held out"}  # fmt: skip
     heads = {key: head for key, head in heads.items() if key in scores}
     lines = [
         f"{'attribute':10} {'target':>7}  " + " ".join(f"{head:22}" for head in heads.values())

@@ -16,6 +16,7 @@ from beecam.models.pollen.training import Loop
 
 BATCH, GPU_BATCH = 32, 512
 _NO_CAPTION = 0.1
+_ODD = 0.2  # share of the clips that are drawn from those with an accident
 _CONDITIONED = 0.2  # share of the batches that are given frames
 _HALF = 0.5
 _GIVEN_NOISE = 0.15  # of what is given, which LTXConditionPipeline adds times the level squared
@@ -41,6 +42,7 @@ class FlowLoss:
         self._latents = known.latents.to(device)
         self._clips = known.clips.to(device)
         self._texts = known.texts.to(device)
+        self._odd = known.odd
         self._nothing = _no_text().to(device)
         self._components = components.to(device)
         self._reader = reader
@@ -49,7 +51,7 @@ class FlowLoss:
     def __call__(self, loop: Loop) -> Tensor:
         """Draw a batch and return its loss."""
         g = loop.generator
-        which = torch.randint(0, len(self._latents), (self._batch,), generator=g).to(loop.device)
+        which, odd = (one.to(loop.device) for one in self._drawn(g))
         clean = self._latents[which].float()
         frames, height, width = clean.shape[2:]
         tokens = clean.flatten(2).transpose(1, 2)
@@ -82,7 +84,7 @@ class FlowLoss:
         if "video_coords" in places:
             shared = places["video_coords"][None].expand(self._batch, -1, -1)
             places["video_coords"] = shared.to(loop.device)
-        ids = self._captions(which, g)
+        ids = self._captions(which, odd, g)
         timestep = times if given or stills else level[:, None]
         with torch.autocast(loop.device, torch.bfloat16), _attention(loop.device):
             with torch.no_grad():
@@ -106,11 +108,25 @@ class FlowLoss:
         pictures = torch.where(turned, pictures.flip(3), pictures)
         return self._components.encode(pictures).flatten(2).transpose(1, 2)
 
-    def _captions(self, which: Tensor, g: torch.Generator) -> Tensor:
+    def _drawn(self, g: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw clips, and say which of them were drawn for their accident.
+
+        These are more than in the world, and all of them have captions: what is learnt without a
+        caption, which guidance leads away from, has accidents at the world's rate. That makes up
+        for what guidance takes from them, since they fit their captions less well.
+        """
+        which = torch.randint(0, len(self._latents), (self._batch,), generator=g)
+        odd = torch.rand(self._batch, generator=g) < _ODD
+        if not len(self._odd):
+            return which, torch.zeros_like(odd)
+        other = self._odd[torch.randint(0, len(self._odd), (self._batch,), generator=g)]
+        return torch.where(odd, other, which), odd
+
+    def _captions(self, which: Tensor, odd: Tensor, g: torch.Generator) -> Tensor:
         """Draw one of each clip's captions, or none: clips x TEXT_LENGTH, padded with 0."""
         one = torch.randint(0, self._texts.shape[1], (self._batch,), generator=g).to(which.device)
         left_out = torch.rand(self._batch, generator=g).to(which.device) < _NO_CAPTION
-        ids = torch.where(left_out[:, None], self._nothing, self._texts[which, one])
+        ids = torch.where((left_out & ~odd)[:, None], self._nothing, self._texts[which, one])
         return ids.long()
 
     def _length(self, g: torch.Generator) -> int:

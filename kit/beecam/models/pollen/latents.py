@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from beecam.files import whole
 from beecam.models.pollen import captions, data, nets
 from beecam.models.pollen.components import FILE, Components
-from beecam.models.pollen.files import whole
 from beecam.models.pollen.scene import Scene
 
 CAPTIONS = 8  # written for each clip, one of which is drawn
@@ -28,11 +28,13 @@ class Known:
         latents: Those of the clips, then those of their mirror images, float16:
             2 clips x channels x frames x height x width.
         texts: Captions of each as tokens, padded with 0: 2 clips x CAPTIONS x TEXT_LENGTH, int16.
+        odd: Which of `latents` have an accident, as indices.
     """
 
     clips: Tensor
     latents: Tensor
     texts: Tensor
+    odd: Tensor
 
 
 def write(folder: Path, components: Components) -> int:
@@ -97,10 +99,12 @@ def load(folder: Path, clips: int | None = None) -> Known:
                 f"{path} is of other components, captions or clips than there are now: run the "
                 "stage `components` again."
             )
-    return Known(
-        data.load_shards(shards)[0],
-        *(torch.cat([one[what] for one in kept], 1).flatten(0, 1) for what in ("latents", "texts")),
+    clips_there, scenes = data.load_shards(shards)
+    odd = torch.tensor([scene.accident is not None for scene in scenes]).repeat(2)
+    both, texts = (
+        torch.cat([one[what] for one in kept], 1).flatten(0, 1) for what in ("latents", "texts")
     )
+    return Known(clips_there, both, texts, odd.nonzero().flatten())
 
 
 def _common(folder: Path) -> bytes:
