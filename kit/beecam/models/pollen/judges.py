@@ -204,14 +204,68 @@ def truth(scenes: Sequence[Scene], attribute: str) -> Tensor:
     return torch.tensor([values.index(getattr(scene, attribute) or "none") for scene in scenes])
 
 
+class JudgeLoss:
+    """Cross entropy of one judge on rendered clips, as they are and mirrored, worn and shifted.
+
+    Accidents are left out but where they are judged: an insect's own view does not show the
+    insect, and a mirror turns a pan round.
+    """
+
+    def __init__(
+        self, attribute: str, clips: Tensor, scenes: Sequence[Scene], device: str = "cpu"
+    ) -> None:
+        """Keep what batches are drawn from, on a device.
+
+        Args:
+            attribute: What is judged.
+            clips: clips x frames x height x width x 3, uint8.
+            scenes: The truth of them.
+            device: Where to train.
+        """
+        self._attribute, self._view = attribute, _VIEWS[attribute]
+        self._clips = clips.to(device)
+        odd = torch.tensor([scene.accident is not None for scene in scenes])
+        self._usable, self._rare = (~odd).nonzero().flatten(), odd.nonzero().flatten()
+        self._straight = self._turned = truth(scenes, attribute)
+        if attribute == "camera":
+            order = ATTRIBUTES[attribute]
+            self._turned = torch.tensor([order.index(mirrored(s)["camera"]) for s in scenes])
+        self._backwards = _backwards(attribute)
+        self._batch = _BATCH if device == "cpu" else _GPU_BATCH
+
+    def __call__(self, loop: Loop) -> Tensor:
+        """Draw a batch and return its loss."""
+        g = loop.generator
+        which = self._drawn(g)
+        flip = bool(torch.rand(1, generator=g) < 0.5)  # noqa: PLR2004
+        some = self._clips[which.to(loop.device)]
+        seen = shown(some.flip(3) if flip else some, self._view)
+        seen = _shifted(seen, g, aside=not self._view.sides)
+        wanted = (self._turned if flip else self._straight)[which]
+        if self._view.motion:
+            seen, wanted = _unlike(seen, wanted, self._backwards, g)
+        elif self._attribute in _TOLD_BY_SHAPE:
+            seen = _greyed(seen, g)
+        seen = _worn(seen, g, loop.lots())
+        # Not in bfloat16, in which oneDNN gives gradients of some of these layers that are no
+        # numbers (seen with 12 channels and 2 frames).
+        seen = seen.contiguous(memory_format=torch.channels_last_3d)
+        return F.cross_entropy(loop.modules["judge"](seen), wanted.to(loop.device))
+
+    def _drawn(self, g: torch.Generator) -> Tensor:
+        """Draw which clips."""
+        which = self._usable[torch.randint(0, len(self._usable), (self._batch,), generator=g)]
+        if self._attribute != "accident":
+            return which
+        odd = self._rare[torch.randint(0, len(self._rare), (self._batch,), generator=g)]
+        return torch.where(torch.rand(self._batch, generator=g) < _ACCIDENTS_SHOWN, odd, which)
+
+
 def train_judge(
     attribute: str, clips: Tensor, scenes: Sequence[Scene], folder: Path, device: str = "cpu",
     *, start: Judge | None = None,
 ) -> Judge:  # fmt: skip
-    """Train one judge on rendered clips, as they are and mirrored; it resumes where it was.
-
-    Accidents are left out but where they are judged: an insect's own view does not show the
-    insect, and a mirror turns a pan round.
+    """Train one judge; it resumes where it was.
 
     Args:
         attribute: What it judges.
@@ -224,43 +278,11 @@ def train_judge(
     torch.manual_seed(0)
     judge = start or Judge(attribute)
     judge.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # a third quicker
-    usable = torch.tensor([i for i, scene in enumerate(scenes) if scene.accident is None])
-    rare = torch.tensor([i for i, scene in enumerate(scenes) if scene.accident is not None])
-    straight = truth(scenes, attribute)
-    turned = straight
-    if attribute == "camera":
-        order = ATTRIBUTES[attribute]
-        turned = torch.tensor([order.index(mirrored(scene)["camera"]) for scene in scenes])
-
-    clips = clips.to(device)
-    backwards = _backwards(attribute)
-    batch = _BATCH if device == "cpu" else _GPU_BATCH
-
-    def loss(loop: Loop) -> Tensor:
-        g = loop.generator
-        which = usable[torch.randint(0, len(usable), (batch,), generator=g)]
-        if attribute == "accident":
-            odd = rare[torch.randint(0, len(rare), (batch,), generator=g)]
-            which = torch.where(torch.rand(batch, generator=g) < _ACCIDENTS_SHOWN, odd, which)
-        flip = bool(torch.rand(1, generator=g) < 0.5)  # noqa: PLR2004
-        some = clips[which.to(device)]
-        seen = shown(some.flip(3) if flip else some, judge.view)
-        seen = _shifted(seen, g, aside=not judge.view.sides)
-        wanted = (turned if flip else straight)[which]
-        if judge.view.motion:
-            seen, wanted = _unlike(seen, wanted, backwards, g)
-        elif attribute in _TOLD_BY_SHAPE:
-            seen = _greyed(seen, g)
-        seen = _worn(seen, g, loop.lots())
-        # Not in bfloat16, in which oneDNN gives gradients of some of these layers that are no
-        # numbers (seen with 12 channels and 2 frames).
-        seen = seen.contiguous(memory_format=torch.channels_last_3d)
-        return F.cross_entropy(loop.modules["judge"](seen), wanted.to(device))
-
     rate, name = (1e-3, f"judge-{attribute}-on") if start else (3e-3, f"judge-{attribute}")
     loop = Loop({"judge": judge}, folder / f"{name}.pt", rate=rate, betas=(0.9, 0.99), decay=0.98,
                 device=device)  # fmt: skip
     loop.resume()
+    loss = JudgeLoss(attribute, clips, scenes, device)
     loop.run(loss, steps=max(0, judge.view.steps - loop.step), finish=True)
     loop.settle()
     return judge.eval()
