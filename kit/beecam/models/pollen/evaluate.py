@@ -47,6 +47,22 @@ TARGETS = {"place": 0.95, "light": 0.95, "weather": 0.85, "insect": 0.85, "camer
 
 def main(arguments: list[str] | None = None) -> None:
     """Train the judges, or score a set of weights."""
+    chosen = _chosen(arguments)
+    if chosen.device != "cpu":
+        torch.backends.cudnn.benchmark = True
+    if chosen.stage == "judges":
+        _train_judges(chosen)
+        return
+    scores = score(chosen.weights, chosen.clips, chosen.steps, chosen.folder,
+                   device=chosen.device, by=chosen.judges)  # fmt: skip
+    print(table(scores))
+    target = chosen.json or chosen.folder / "scores.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(scores, indent=1) + "\n")
+
+
+def _chosen(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line, and end with a sentence where it can't be done."""
     from beecam.models.load import POLLEN
 
     parser = argparse.ArgumentParser(
@@ -86,17 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
         file = getattr(chosen, name)
         if file is not None and not file.is_file():
             parser.error(f"--{name.replace('_', '-')} {file}: there is no such file")
-    if chosen.device != "cpu":
-        torch.backends.cudnn.benchmark = True
-    if chosen.stage == "judges":
-        _train_judges(chosen)
-        return
-    scores = score(chosen.weights, chosen.clips, chosen.steps, chosen.folder,
-                   device=chosen.device, by=chosen.judges)  # fmt: skip
-    print(table(scores))
-    target = chosen.json or chosen.folder / "scores.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(scores, indent=1) + "\n")
+    return chosen
 
 
 def _train_judges(chosen: argparse.Namespace) -> None:

@@ -71,6 +71,24 @@ _SHARES = {"decoder": 0.25, "encoder": 0.12, "reading": 0.04, "transformer": 0.7
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the stage that the command line names."""
+    chosen = _chosen(arguments)
+    if chosen.device != "cpu":
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")  # bfloat16 is used for most of it anyway
+    print(
+        f"{chosen.stage or 'plan'} in {chosen.folder} on {chosen.device}, "
+        f"{torch.get_num_threads()} threads", flush=True,
+    )  # fmt: skip
+    if chosen.stage is None:
+        print("\n".join(_plan(chosen)))
+    elif chosen.stage == "all":
+        _all(chosen)
+    else:
+        STAGES[chosen.stage](chosen)
+
+
+def _chosen(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line, and end with a sentence where it can't be done."""
     parser = argparse.ArgumentParser(
         prog="python -m beecam.models.pollen.train", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -111,19 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
     start = chosen.from_weights
     if start is not None and not (start / "model_index.json").exists():
         parser.error(f"--from-weights {start}: it has no model_index.json, so no exported weights")
-    if chosen.device != "cpu":
-        torch.backends.cudnn.benchmark = True
-        torch.set_float32_matmul_precision("high")  # bfloat16 is used for most of it anyway
-    print(
-        f"{chosen.stage or 'plan'} in {chosen.folder} on {chosen.device}, "
-        f"{torch.get_num_threads()} threads", flush=True,
-    )  # fmt: skip
-    if chosen.stage is None:
-        print("\n".join(_plan(chosen)))
-    elif chosen.stage == "all":
-        _all(chosen)
-    else:
-        STAGES[chosen.stage](chosen)
+    return chosen
 
 
 def _plan(chosen: argparse.Namespace) -> Iterator[str]:
