@@ -84,21 +84,27 @@ class FlowLoss:
         if "video_coords" in places:
             shared = places["video_coords"][None].expand(self._batch, -1, -1)
             places["video_coords"] = shared.to(loop.device)
-        ids = self._captions(which, odd, g)
-        timestep = times if given or stills else level[:, None]
+        found = self._velocity(
+            loop, mixed, times if given or stills else level[:, None],
+            self._captions(which, odd, g), num_frames=frames, height=height, width=width, **places,
+        )[:, -tokens.shape[1] :]  # fmt: skip
+        return ((found - (noise - tokens))[:, known:] ** 2).mean()
+
+    def _velocity(
+        self, loop: Loop, mixed: Tensor, times: Tensor, ids: Tensor, **places: Any
+    ) -> Tensor:
+        """Let the denoiser say where tokens go: clips x tokens x channels, in float32."""
         with torch.autocast(loop.device, torch.bfloat16), _attention(loop.device):
             with torch.no_grad():
                 # The pipelines give the text encoder no mask, so that it sees the padding.
-                length = self._length(g)
+                length = self._length(loop.generator)
                 states = self._reader(ids)[0][:, :length]
                 ids = ids[:, :length]
             velocity: Tensor = loop.modules["transformer"](
-                hidden_states=mixed, encoder_hidden_states=states, timestep=timestep * 1000,
-                encoder_attention_mask=ids != 0, num_frames=frames, height=height, width=width,
-                **places,
+                hidden_states=mixed, encoder_hidden_states=states, timestep=times * 1000,
+                encoder_attention_mask=ids != 0, **places,
             ).sample  # fmt: skip
-        found = velocity[:, -tokens.shape[1] :].float()
-        return ((found - (noise - tokens))[:, known:] ** 2).mean()
+        return velocity.float()
 
     def _still(self, which: Tensor, frame: int) -> Tensor:
         """Return the tokens of one frame of each clip, encoded as a picture is."""
