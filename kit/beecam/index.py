@@ -77,8 +77,8 @@ class Index:
 
     @property
     def there(self) -> bool:
-        """Whether its file still is where it was opened."""
-        return (self._folder / NAME).exists()
+        """Whether its file still is where it was opened, and no other is in its place."""
+        return _identity(self._folder / NAME) == self._file
 
     # --- clips ---------------------------------------------------------------------------------
 
@@ -216,8 +216,11 @@ class Index:
     # --- what is being written -------------------------------------------------------------------
 
     def begin(self, key: str, session: str) -> None:
-        """Note that a session writes a clip's files."""
-        self._write("INSERT INTO pending VALUES (?, ?)", (key, session))
+        """Note that a session writes a clip's files; once, however often it tries."""
+        self._write(
+            "INSERT INTO pending SELECT ?1, ?2 WHERE NOT EXISTS"
+            " (SELECT 1 FROM pending WHERE key = ?1 AND session = ?2)", (key, session),
+        )  # fmt: skip
 
     def end(self, session: str, key: str | None = None) -> None:
         """Take the note away; all of a session's for None."""
@@ -276,6 +279,7 @@ class Index:
             db.close()
             raise
         self.fresh = version == 0
+        self._file = _identity(path)
         return db
 
     def _write(self, sql: str, values: Sequence[Any]) -> int:
@@ -306,6 +310,15 @@ class Index:
         if self.closed:
             raise LibraryError(f"library {str(self._folder)!r} is closed; bc.library() opens it.")
         return self._db
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _timing_key(shot: Shot) -> str:

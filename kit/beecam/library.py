@@ -7,6 +7,7 @@ name, synced and renamed before its row is committed, so a row never points at n
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import sqlite3
@@ -41,6 +42,9 @@ _NO_CLIP = (
 
 class User(Protocol):
     """What writes into a library in the background."""
+
+    def give_up(self, *, at_once: bool = False) -> None:
+        """Cancel what isn't made, if that is asked for or if it stands still."""
 
     def leave(self, *, at_once: bool = False) -> None:
         """Come to an end, because the library will be closed."""
@@ -294,6 +298,9 @@ class Library:
         """
         from beecam.clip import Clip
 
+        if self.gone:
+            # Another one may stand in its place, of which the open index knows nothing.
+            raise FileNotFoundError(errno.ENOENT, "the library's folder was moved or removed")
         key = shot.key
         settings = {
             "version": VERSION, "shot": shot.to_dict(), "facts": dict(facts),
@@ -361,7 +368,10 @@ class Library:
         Args:
             at_once: Cancel these runs. What they have made is written in any case.
         """
-        for user in list(self.users):
+        # All of them first: one may wait for another that stands still.
+        for user in (users := list(self.users)):
+            user.give_up(at_once=at_once)
+        for user in users:
             user.leave(at_once=at_once)
         if not self.closed:
             self._index.close()

@@ -5,12 +5,13 @@ Nothing outside this module knows a codec.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -30,6 +31,26 @@ _FACTOR = 12
 _BT709 = 1
 _PYAV_WITH_THREADS = 17
 _SOUND_BITS = 192_000  # a second
+
+
+@contextlib.contextmanager
+def _as_the_system_says() -> Iterator[None]:
+    """Raise what the system raised, where PyAV says in its place that a callback failed.
+
+    On a full disk a write fails, and then the closing of the file does: PyAV tells of the second,
+    in an error of its own.
+    """
+    import av
+
+    try:
+        yield
+    except av.FFmpegError as error:
+        behind: BaseException | None = error
+        while behind is not None and not isinstance(behind, OSError):
+            behind = behind.__cause__ or behind.__context__
+        if behind is None or behind is error:
+            raise
+        raise OSError(behind.errno, behind.strerror) from error
 
 
 def warm_up() -> None:
@@ -54,7 +75,7 @@ def write_mp4(
     import av
 
     even = _even(frames)
-    with path.open("wb") as file:
+    with _as_the_system_says(), path.open("wb") as file:
         with av.open(
             file, "w", format="mp4", options={"movflags": "faststart+use_metadata_tags"}
         ) as out:
@@ -187,7 +208,7 @@ def write_exact(path: Path, frames: Frames) -> None:
     import av
     from PIL import Image
 
-    with path.open("wb") as file:
+    with _as_the_system_says(), path.open("wb") as file:
         if len(frames) == 1:
             Image.fromarray(np.ascontiguousarray(frames[0])).save(file, "PNG")
         else:

@@ -100,7 +100,6 @@ class Progress:
     Attributes:
         lock: Held for changes that belong together.
         status: The run's, as in `RunState`.
-        message: The run's, as in `RunState`.
         version: Grows with each change.
     """
 
@@ -108,10 +107,12 @@ class Progress:
         """Begin with every cell queued; `keys` are those of their clips."""
         self.lock = threading.Condition()
         self.status = "running"
-        self.message: str | None = None
         self.version = 0
         self._cells = [CellState(i, key) for i, key in enumerate(keys)]
         self._versions = [0] * len(self._cells)
+        self._said: str | None = None
+        # Who asked for a pause, and why: the person, for one, and a disk that is full.
+        self._held: dict[object, str | None] = {}
         self._asked = float("-inf")
         self._made: set[int] = set()
         self._ended = False
@@ -127,6 +128,11 @@ class Progress:
     def pausing(self) -> bool:
         """Whether the work is asked to stand still."""
         return self.status in ("pausing", "paused")
+
+    @property
+    def message(self) -> str | None:
+        """What the person should know, as in `RunState`: why it stands, before all else."""
+        return next((why for why in self._held.values() if why), self._said)
 
     @property
     def watched(self) -> bool:
@@ -159,17 +165,32 @@ class Progress:
 
     # --- steering ------------------------------------------------------------------------------
 
-    def pause(self, message: str | None = None) -> None:
-        """Ask the work to stand still; `message` says why."""
-        with self.lock:
-            if self.status == "running":
-                self._become("pausing", message)
+    def pause(self, message: str | None = None, *, by: object = None) -> None:
+        """Ask the work to stand still.
 
-    def resume(self, message: str | None = None) -> None:
-        """Let the work go on; with a `message`, only from the pause that was made with it."""
+        Args:
+            message: Why.
+            by: Who asks, if not the person.
+        """
         with self.lock:
-            if self.pausing and message in (None, self.message):
-                self._become("running")
+            if self.status == "running" or self.pausing:
+                before = self.message
+                self._held[by] = message
+                if self.status == "running":
+                    self._become("pausing")
+                elif self.message != before:
+                    self._changed()
+
+    def resume(self, *, by: object = None) -> None:
+        """Let the work go on: all of it for the person, else what nobody else holds."""
+        with self.lock:
+            if not self.pausing:
+                return
+            if by is None:
+                self._held.clear()
+            else:
+                self._held.pop(by, None)
+            self._become(self.status if self._held else "running")
 
     def cancel(self) -> None:
         """Cancel every cell that is not finished, and the run."""
@@ -222,7 +243,7 @@ class Progress:
         """
         with self.lock:
             if self.status == "pausing":
-                self._become("paused", self.message)
+                self._become("paused")
             self.lock.wait_for(lambda: not self.pausing, timeout)
             if self.status == "cancelled":
                 raise Stopped("the run was cancelled.")
@@ -230,14 +251,16 @@ class Progress:
     def say(self, message: str) -> None:
         """Tell the person something while the run goes on."""
         with self.lock:
-            self.message = message
+            self._said = message
             self._changed()
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _become(self, status: str, message: str | None = None) -> None:
+    def _become(self, status: str) -> None:
+        if status not in ("pausing", "paused"):
+            self._held.clear()
+            self._said = None
         self.status = status
-        self.message = message
         self._changed()
 
     def _changed(self) -> None:

@@ -6,12 +6,16 @@ What is here can be made again, so that a lost or damaged file costs time and no
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from beecam.files import remove, tidy, whole
 from beecam.models.base import State
+
+# How what wrote the file says what the system said.
+_OF_THE_SYSTEM = re.compile(r"os error (\d+)")
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class Standing:
                 save_file(dict(state.arrays), temporary, metadata={"state": json.dumps(notes)})
         except BaseException as error:
             # Its own kind of error hides that of the system.
-            raise (error if not _is_full(error) else OSError(28, str(error))) from error
+            found = _OF_THE_SYSTEM.search(str(error))
+            raise (OSError(int(found[1]), str(error)) if found else error) from error
         for old in before:
             if old != path:
                 remove(old)
@@ -88,7 +93,3 @@ class Standing:
 def _stand(path: Path) -> Stand:
     _, step, batch = path.stem.split("-")
     return Stand(int(step), int(batch))
-
-
-def _is_full(error: BaseException) -> bool:
-    return "No space left" in str(error)

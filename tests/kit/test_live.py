@@ -217,6 +217,21 @@ def test_what_is_wrong_is_said_and_the_next_wish_works(live, eye, pollen, monkey
     eye.wait_for(3, "clip")
 
 
+def test_a_look_at_the_model_that_fails_is_said_and_the_next_wish_works(
+    live, eye, pollen, monkeypatch
+):  # fmt: skip
+    def moving(_):
+        raise RuntimeError("weights are on their way from one device to another")
+
+    engine = live()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(pollen), "refresh", moving)
+        engine.ask(1, bee(8))
+        assert "on their way" in eye.wait_for(1, "problem").text
+    engine.ask(2, bee(8))
+    eye.wait_for(2, "clip")
+
+
 @pytest.mark.slow
 def test_a_run_goes_on_beside_it(live, eye, pollen, library):
     sweep = bc.sweep("a moth in snow", seed=range(12))

@@ -1,6 +1,5 @@
 """Runs: what was asked for gets made once, can be steered, and nothing finished is lost."""
 
-import errno
 import threading
 import time
 
@@ -375,70 +374,6 @@ def test_remake_by_another_model_is_refused(ltx, wan, library):
     clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).clips[0]
     with pytest.raises(bc.LibraryError, match=r"was made by tiny-ltx .*this is tiny-wan"):
         clip.remake(wan)
-
-
-@pytest.fixture
-def full_disk(monkeypatch):
-    """While it is set nothing can be written."""
-    from beecam import media
-
-    full = threading.Event()
-    full.set()
-    original = media.write_mp4
-
-    def write(path, *args):
-        if full.is_set():
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return original(path, *args)
-
-    monkeypatch.setattr(media, "write_mp4", write)
-    return full
-
-
-def until_paused(run):
-    deadline = time.monotonic() + 30
-    while run.status != "paused" and time.monotonic() < deadline:
-        run.changes(run.changes().version, timeout=0.2)
-    assert run.status == "paused"
-
-
-def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, full_disk):
-    use_size(ltx, 1)
-    run = bc.run(sweep(), ltx, library=library)
-    until_paused(run)
-    assert "the disk is full" in run.changes().run.message
-    assert "the disk is full" in repr(run)
-    full_disk.clear()
-    run.resume()
-    assert statuses(run.wait(60)) == [Status.DONE] * 4
-    assert len(library) == 4
-
-
-def test_once_there_is_space_again_the_run_goes_on_by_itself(
-    ltx, library, full_disk, monkeypatch
-):  # fmt: skip
-    monkeypatch.setattr("beecam.engines.writing._TRY_AGAIN", 0.05)
-    use_size(ltx, 1)
-    run = bc.run(sweep(), ltx, library=library)
-    until_paused(run)
-    time.sleep(0.2)
-    assert run.status == "paused"
-    full_disk.clear()
-    assert statuses(run.wait(60)) == [Status.DONE] * 4
-    assert run.changes().run.message is None
-
-
-def test_a_persons_own_pause_outlasts_a_full_disk(ltx, library, full_disk, monkeypatch):
-    monkeypatch.setattr("beecam.engines.writing._TRY_AGAIN", 0.05)
-    use_size(ltx, 1)
-    run = bc.run(sweep(), ltx, library=library)
-    run.pause()
-    until_paused(run)
-    full_disk.clear()
-    time.sleep(0.3)
-    assert run.status == "paused"
-    run.resume()
-    assert statuses(run.wait(60)) == [Status.DONE] * 4
 
 
 def test_a_clip_of_one_colour_is_marked(ltx, library, monkeypatch):

@@ -113,6 +113,7 @@ class LiveEngine:
         self._closed = False
         self._moved = self._seen = self._finished = 0.0
         self._tail = 0.0
+        self._rested = float("inf")
         self._kept: OrderedDict[str, Frames] = OrderedDict()
         self._bytes = 0
 
@@ -146,9 +147,9 @@ class LiveEngine:
     # --- the thread ----------------------------------------------------------------------------
 
     def _work(self) -> None:
-        self._refresh()
         while (wish := self._next()) is not None:
             try:
+                self._refresh_if_rested()
                 self._fulfil(wish)
             except Stopped:
                 continue
@@ -168,14 +169,17 @@ class LiveEngine:
         if rested > self._rest:
             # The hand begins to move: nothing is late yet.
             self._moved = self._finished = time.monotonic()
-        if rested > _LOOK_AGAIN:
-            self._refresh()
+        self._rested = max(self._rested, rested)
         return wish
 
-    def _refresh(self) -> None:
+    def _refresh_if_rested(self) -> None:
+        """See whether somebody has changed the model, where there was time to do that."""
+        if self._rested <= _LOOK_AGAIN:
+            return
         self._model.refresh()
         if self._quick is not self._model:
             self._quick.refresh()
+        self._rested = 0.0
 
     def _fulfil(self, wish: _Wish) -> None:
         quick = self._quick if wish.quickly else self._model

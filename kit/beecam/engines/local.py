@@ -21,6 +21,7 @@ from beecam.shot import Shot
 from beecam.standing import Stand
 
 _PREVIEW_EVERY = 0.25
+_LOOK_EVERY = 0.5  # seconds
 # A process that is killed loses at most so many seconds of a clip's steps.
 _CHECKPOINT_EVERY = 30.0
 
@@ -100,10 +101,14 @@ class LocalEngine:
         Args:
             at_once: Cancel what isn't made; otherwise only a run that makes a pause is cancelled.
         """
+        while not self._progress.wait(_LOOK_EVERY):
+            self.give_up(at_once=at_once)
+        self.join()
+
+    def give_up(self, *, at_once: bool = False) -> None:
+        """Cancel what isn't made, if that is asked for, or a run that makes a pause."""
         if at_once or self._progress.pausing:
             self._progress.cancel()
-        self.join()
-        self._progress.wait(None)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until everything that was made is written."""
@@ -126,11 +131,17 @@ class LocalEngine:
                 self._busy -= 1
                 last = self._busy == 0
             if last:
-                self._model.release()
-                self._writer.end()
-                self._progress.finish()
-                self._library.users.discard(self)
-                _at_work.discard(self)
+                self._end()
+
+    def _end(self) -> None:
+        """Come to an end whatever the model says to that: who waits must not wait for ever."""
+        try:
+            self._model.release()
+        finally:
+            self._writer.end()
+            self._progress.finish()
+            self._library.users.discard(self)
+            _at_work.discard(self)
 
     def _prepare(self) -> None:
         """Let the model get ready; the first thread does that, and the others wait for it."""
@@ -159,9 +170,9 @@ class LocalEngine:
                 self._plan.put_back([(i, self._shots[i]) for i in back])
 
     def _make(self, batch: Batch) -> None:
-        indices = self._still_needed(batch.cells)
-        keys = [self._shots[i].key for i in indices]
+        keys = [self._shots[i].key for i in batch.cells]
         try:
+            indices = self._still_needed(batch.cells)
             made = self._made_of(batch, indices)
         except BaseException:
             self._library.claims.release(keys, self._writer)
@@ -254,12 +265,12 @@ class LocalEngine:
         """Keep where a call's clips stand; return whether that was possible."""
         if step.states is None or step.step >= step.steps:
             return False
+        call.checked = time.monotonic()
         try:
             for index, state in zip(call.indices, step.states(), strict=False):
                 self._library.standing.keep(whole_key(self._shots[index]), state)
         except (OSError, ModelError):
             return False
-        call.checked = time.monotonic()
         return True
 
     def _put_back(self, indices: Sequence[int], stand: Stand) -> None:

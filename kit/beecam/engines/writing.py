@@ -113,27 +113,29 @@ class Writer:
         """Write a clip; a full or lost disk pauses the run until it is back, and loses nothing."""
         facts = _facts(shot, made, self._model, exact=self._exact)
         parents = [key for key in self._parents if key != shot.key]
-        why = None
+        late = False
         while True:
             try:
                 if made.made.state is not None:
                     self._library.standing.keep(whole_key(shot), made.made.state)
                 self._library.add(shot, made.made.frames, facts, parents, made.made.sound)
             except OSError as error:
-                why = self._why_not_written(error)
-                self._progress.pause(why)
+                late = True
+                self._progress.pause(self._why_not_written(error), by=self)
                 try:
                     self._progress.hold(_TRY_AGAIN)
                 except Stopped:
                     raise error from None
             else:
-                if why is not None:
-                    self._progress.resume(why)
+                if late:
+                    self._progress.resume(by=self)
                 return
 
     def _why_not_written(self, error: OSError) -> str:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        why = "the disk is full" if full else f"a clip can't be written ({error})"
+        # Not the file's name, which is another one at each try.
+        what = error.strerror or str(error)
+        why = "the disk is full" if full else f"a clip can't be written ({what})"
         return (
             f"{why} at {self._library.folder}: {'free some space' if full else 'mend that'}, and "
             "the run goes on by itself. Clips that are made already are kept in memory."

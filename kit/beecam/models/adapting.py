@@ -30,7 +30,7 @@ class Adapting:
         self._pipe = pipe
         self._loaded: dict[str, str] = {}
         self._active: tuple[Adapter, ...] = ()
-        self._users = 0
+        self._users = self._loading = 0
         self._free = threading.Condition()
 
     def check(self, adapters: tuple[Adapter, ...]) -> str | None:
@@ -56,7 +56,7 @@ class Adapting:
     def used(self, adapters: tuple[Adapter, ...]) -> Iterator[None]:
         """Have these LoRAs switched on, and no others, while a call runs."""
         with self._free:
-            while self._users and self._active != adapters:
+            while self._loading or (self._users and self._active != adapters):
                 self._free.wait()
             if self._active != adapters:
                 self._switch(adapters)
@@ -85,9 +85,17 @@ class Adapting:
 
     def _load(self, adapter: Adapter) -> None:
         with self._free:
-            while self._users:
-                self._free.wait()
-            self._load_here(adapter)
+            if adapter.digest in self._loaded:
+                return
+            # Calls that overlap would never leave room for it: those that come now wait.
+            self._loading += 1
+            try:
+                while self._users:
+                    self._free.wait()
+                self._load_here(adapter)
+            finally:
+                self._loading -= 1
+                self._free.notify_all()
 
     def _load_here(self, adapter: Adapter) -> None:
         if adapter.digest in self._loaded:

@@ -74,9 +74,9 @@ class Preparing:
         with self._lock:
             self._users -= 1
             if not self._users and self._homes:
-                _free()
                 # Where somebody else has taken the room, they stay away, and come when needed.
                 with contextlib.suppress(RuntimeError):
+                    _free()
                     self._move(away=False)
                     self._homes = {}
 

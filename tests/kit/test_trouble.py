@@ -1,0 +1,339 @@
+"""What goes wrong beside a run: full disks, lost folders, look-ups that fail, models that raise."""
+
+import errno
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import types
+
+import pytest
+from safetensors import SafetensorError
+
+import beecam as bc
+from beecam.engines import local
+from beecam.library import Library
+from beecam.models.adapting import Adapting
+from beecam.models.lane import Lanes
+from beecam.progress import Status
+from helpers import use_size
+
+
+def statuses(run):
+    return [cell.status for cell in run.changes().cells]
+
+
+def sweep(n=4, prompt="a {insect}"):
+    return bc.sweep(prompt, insect=["bee", "moth"], seed=range(n // 2))
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """What can't be written is tried again at once."""
+    monkeypatch.setattr("beecam.engines.writing._TRY_AGAIN", 0.05)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """While it is set nothing can be written."""
+    from beecam import media
+
+    full = threading.Event()
+    full.set()
+    original = media.write_mp4
+
+    def write(path, *args):
+        if full.is_set():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(path, *args)
+
+    monkeypatch.setattr(media, "write_mp4", write)
+    return full
+
+
+def until_paused(run):
+    deadline = time.monotonic() + 30
+    while run.status != "paused" and time.monotonic() < deadline:
+        run.changes(run.changes().version, timeout=0.2)
+    assert run.status == "paused"
+
+
+def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, full_disk):
+    use_size(ltx, 1)
+    run = bc.run(sweep(), ltx, library=library)
+    until_paused(run)
+    assert "the disk is full" in run.changes().run.message
+    assert "the disk is full" in repr(run)
+    full_disk.clear()
+    run.resume()
+    assert statuses(run.wait(60)) == [Status.DONE] * 4
+    assert len(library) == 4
+
+
+def test_once_there_is_space_again_the_run_goes_on_by_itself(
+    ltx, library, full_disk
+):  # fmt: skip
+    use_size(ltx, 1)
+    run = bc.run(sweep(), ltx, library=library)
+    until_paused(run)
+    time.sleep(0.2)
+    assert run.status == "paused"
+    full_disk.clear()
+    assert statuses(run.wait(60)) == [Status.DONE] * 4
+    assert run.changes().run.message is None
+
+
+def test_a_persons_own_pause_outlasts_a_full_disk(ltx, library, full_disk):
+    use_size(ltx, 1)
+    run = bc.run(sweep(), ltx, library=library)
+    run.pause()
+    until_paused(run)
+    full_disk.clear()
+    time.sleep(0.3)
+    assert run.status == "paused"
+    run.resume()
+    assert statuses(run.wait(60)) == [Status.DONE] * 4
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_pause_by_hand_while_the_disk_is_full_outlasts_it(ltx, library, full_disk, before):
+    use_size(ltx, 1)
+    run = bc.run(sweep(), ltx, library=library)
+    if before:
+        run.pause()
+    until_paused(run)
+    run.pause()
+    full_disk.clear()
+    time.sleep(0.3)
+    assert run.status == "paused"
+    assert run.changes().run.message is None, "the disk isn't full any more"
+    run.resume()
+    assert statuses(run.wait(60)) == [Status.DONE] * 4
+
+
+def test_the_cell_run_again_while_the_disk_is_full_leaves_it_to_go_on_by_itself(
+    ltx, library, full_disk, monkeypatch
+):  # fmt: skip
+    use_size(ltx, 1)
+    run = bc.run(sweep(), ltx, library=library)
+    until_paused(run)
+    with monkeypatch.context() as patch:
+        patch.setattr(library.history, "keep", no_space)
+        assert bc.run(sweep(), ltx, library=library) is run
+    assert "the disk is full" in run.changes().run.message
+    full_disk.clear()
+    assert statuses(run.wait(60)) == [Status.DONE] * 4
+
+
+def no_space(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_cannot_be_written_may_say_so_in_other_words_each_time(ltx, library, monkeypatch):
+    from beecam import media
+
+    shut, tries = threading.Event(), []
+    shut.set()
+    original = media.write_mp4
+
+    def write(path, *args):
+        if shut.is_set():
+            tries.append(path)
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return original(path, *args)
+
+    monkeypatch.setattr(media, "write_mp4", write)
+    run = bc.run(sweep(), ltx, library=library)
+    until_paused(run)
+    while len(tries) < 4:
+        time.sleep(0.02)
+    assert len(set(tries)) > 2
+    assert "(Permission denied)" in run.changes().run.message
+    shut.clear()
+    assert statuses(run.wait(60)) == [Status.DONE] * 4
+    assert library._index.unfinished() == {}
+
+
+_FILLING = """
+import resource, sys
+import numpy as np
+from pathlib import Path
+from beecam import media
+
+frames = np.random.default_rng(0).integers(0, 255, (9, 96, 96, 3), np.uint8)
+whole = Path(sys.argv[1]) / "whole.mp4"
+media.write_mp4(whole, frames, 8, {})
+size = whole.stat().st_size
+for share in (0.0, 0.3, 0.6, 0.9, 0.99):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * size), resource.RLIM_INFINITY))
+    for write in (
+        lambda path: media.write_mp4(path, frames, 8, {}),
+        lambda path: media.write_exact(path, frames),
+        lambda path: media.write_exact(path, frames[:1]),
+    ):
+        try:
+            write(Path(sys.argv[1]) / "cut")
+        except OSError as error:
+            print(type(error).__name__, error.errno)
+        else:
+            print("written")
+"""
+
+
+def test_a_file_that_cannot_grow_is_told_as_the_system_does(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-c", _FILLING, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    lines = found.stdout.splitlines()
+    assert len(lines) == 15
+    assert set(lines) <= {f"OSError {errno.EFBIG}", "written"}
+    assert lines.count(f"OSError {errno.EFBIG}") >= 7
+
+
+def test_states_that_cannot_be_written_cost_no_clip(ltx, library, monkeypatch):
+    def refuse(*_, **__):
+        raise SafetensorError("I/O error: Disk quota exceeded (os error 122)")
+
+    monkeypatch.setattr("safetensors.numpy.save_file", refuse)
+    monkeypatch.setattr(local, "_CHECKPOINT_EVERY", 0.0)
+    run = bc.run(sweep(), ltx, library=library)
+    run.pause()
+    until_paused(run)
+    run.resume()
+    assert statuses(run.wait(60)) == [Status.DONE] * 4
+
+
+def test_a_look_up_that_fails_once_leaves_nothing_claimed(ltx, library, monkeypatch):
+    known, calls = library.known, []
+
+    def hiccup(keys):
+        calls.append(1)
+        if len(calls) == 2:
+            raise sqlite3.OperationalError("disk I/O error")
+        return known(keys)
+
+    monkeypatch.setattr(library, "known", hiccup)
+    run = bc.run(sweep(), ltx, library=library).wait(60)
+    assert Status.FAILED in statuses(run)
+    assert statuses(run.again().wait(60)).count(Status.FAILED) == 0
+    assert len(library) == 4
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_model_that_does_not_let_go_does_not_keep_a_run_from_ending(ltx, library, monkeypatch):
+    def broken():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(ltx, "release", broken)
+    run = bc.run(sweep(), ltx, library=library).wait(60)
+    assert statuses(run) == [Status.DONE] * 4
+    assert not library.users
+
+
+@pytest.mark.parametrize("first", ["paused", "waiting"])
+def test_a_library_closes_though_one_run_stands_and_another_waits_for_it(
+    ltx, library, monkeypatch, first
+):  # fmt: skip
+    monkeypatch.setattr(ltx, "_lanes", Lanes())
+    # As a pipeline that can't go on from within a clip: the call stands where it is.
+    monkeypatch.setattr(local.LocalEngine, "_keep_states", lambda *_: False)
+    standing = bc.run(sweep(prompt="a {insect} stands"), ltx, library=library)
+    standing.pause()
+    until_paused(standing)
+    waiting = bc.run(sweep(prompt="a {insect} waits"), ltx, library=library)
+    users = [standing._engine, waiting._engine]
+    library.users = InOrder(users if first == "paused" else users[::-1])
+    closing = threading.Thread(target=library.close, daemon=True)
+    closing.start()
+    closing.join(60)
+    assert not closing.is_alive()
+    assert standing.status == "cancelled"
+    assert waiting.finished
+
+
+class InOrder(set):
+    """A set that is walked through in the order it was given."""
+
+    def __init__(self, users):
+        super().__init__(users)
+        self._users = users
+
+    def __iter__(self):
+        return iter([user for user in self._users if user in self])
+
+
+def test_a_library_that_was_made_anew_in_its_place_is_another_one(ltx, library):
+    bc.run(bc.sweep("a bee"), ltx, library=library).wait(60)
+    shutil.rmtree(library.folder)
+    assert library.gone
+    with Library(library.folder) as other:  # as another kernel does
+        assert library.gone, "its file is another one"
+        run = bc.run(bc.sweep("a moth"), ltx, library=library)
+        until_paused(run)
+        assert "moved or removed" in run.changes().run.message
+        assert len(other) == 0
+        assert not list(library.folder.glob("media/*/*"))
+        run.cancel()
+        again = bc.run(bc.sweep("a moth"), ltx, library=other).wait(60)
+        assert len(again.clips) == len(other) == 1
+    assert bc.library(library.folder) is not library
+    bc.library(library.folder).close()
+
+
+class Loras:
+    """As much of a pipeline as its LoRAs need."""
+
+    def __init__(self):
+        self.names = set()
+
+    def load_lora_weights(self, _, adapter_name):
+        self.names.add(adapter_name)
+
+    def get_list_adapters(self):
+        return {"transformer": list(self.names)}
+
+    def get_active_adapters(self):
+        return []
+
+    def enable_lora(self):
+        """Nothing to switch."""
+
+    disable_lora = enable_lora
+
+    def set_adapters(self, *_):
+        """Nothing to switch."""
+
+
+def test_a_lora_is_checked_while_calls_overlap_all_the_time():
+    one, other = (
+        types.SimpleNamespace(digest=letter * 32, weight=1.0, path=letter, name=letter)
+        for letter in "ab"
+    )
+    adapting = Adapting(Loras())
+    assert adapting.check((one,)) is None
+    stop = threading.Event()
+
+    def lane(late):
+        time.sleep(late)
+        while not stop.is_set():
+            with adapting.used((one,)):
+                time.sleep(0.1)
+
+    lanes = [threading.Thread(target=lane, args=(late,), daemon=True) for late in (0.0, 0.05)]
+    for thread in lanes:
+        thread.start()
+    time.sleep(0.1)
+    checked = []
+    checking = threading.Thread(
+        target=lambda: checked.extend(adapting.check((x,)) for x in (one, other)), daemon=True
+    )
+    checking.start()
+    checking.join(20)
+    stop.set()
+    assert checked == [None, None]
+    for thread in lanes:
+        thread.join(20)
+        assert not thread.is_alive()
