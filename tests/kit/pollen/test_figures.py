@@ -39,6 +39,13 @@ def test_the_frechet_distance_is_that_of_two_normal_distributions():
     assert measures.frechet(one, 2 * same) == pytest.approx(1, abs=0.06)
 
 
+def test_the_distance_of_a_few_clips_is_of_those_directions_in_which_they_spread():
+    g = torch.Generator().manual_seed(0)
+    one, other = torch.randn(2, 5, 40, generator=g)
+    assert measures.frechet(one, one) == pytest.approx(0, abs=1e-3)
+    assert 0 < measures.frechet(one, other) < 10
+
+
 def test_flicker_is_what_the_autoencoder_adds_from_frame_to_frame():
     class Autoencoder:
         """Gives back what it got, brighter in every other frame."""

@@ -19,7 +19,7 @@ def frechet(one: Tensor, other: Tensor, parts: int = 64) -> float:
     """
     mean = one.double().mean(0)
     _, spread, turn = torch.linalg.svd(one.double() - mean, full_matrices=False)
-    parts = min(parts, len(spread))
+    parts = min(parts, len(spread), len(one) - 1)  # in one more direction they don't spread
     scale = spread[:parts] / len(one) ** 0.5 + 1e-6
     a, b = (((x.double() - mean) @ turn[:parts].T) / scale for x in (one, other))
     ca, cb = torch.cov(a.T), torch.cov(b.T)

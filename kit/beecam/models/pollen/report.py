@@ -120,7 +120,7 @@ def _draw_accidents(axes: Any, scores: Mapping[str, Any]) -> None:
         axes.bar(places, shares, 0.36, yerr=apart, color=colour, label=label, ecolor="#555")
     axes.set_xticks(range(len(kinds)), [name.replace(" ", "\n") for name in kinds], fontsize=8)
     axes.set_ylabel("% of clips with an accident")
-    axes.legend(frameon=False)
+    axes.legend(loc="upper left", frameon=False)
 
 
 def _draw_curve(axes: Any, curve: Sequence[Mapping[str, float]]) -> None:
