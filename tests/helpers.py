@@ -1,8 +1,11 @@
 """What tests of several rooms call."""
 
+import threading
+
 import numpy as np
 import pytest
 
+import beecam as bc
 from beecam import media
 from beecam.axes import Axis
 from beecam.clip import ClipSet
@@ -73,3 +76,33 @@ def said(call, kind=CheckError):
         call()
     assert isinstance(error.value, kind)
     return str(error.value)
+
+
+def statuses(run):
+    """Where each cell is."""
+    return [cell.status for cell in run.changes().cells]
+
+
+def sweep(n=4, prompt="a {insect}"):
+    """Some insects, each with some seeds."""
+    return bc.sweep(prompt, insect=["bee", "moth"], seed=range(n // 2))
+
+
+class Gate:
+    """Stands in a model's steps until it is opened, so that a test knows where a run is."""
+
+    def __init__(self, model, monkeypatch):
+        self.open = threading.Event()
+        self.reached = threading.Event()
+        original = model.generate
+
+        def generate(shots, on_step=None, **more):
+            def stand(step):
+                self.reached.set()
+                assert self.open.wait(30)
+                if on_step is not None:
+                    on_step(step)
+
+            return original(shots, stand, **more)
+
+        monkeypatch.setattr(model, "generate", generate)

@@ -13,35 +13,7 @@ from beecam.errors import OutOfMemoryError
 from beecam.library import Library
 from beecam.models.base import Made
 from beecam.progress import FINISHED, Status
-from helpers import frames, use_size
-
-
-def statuses(run):
-    return [cell.status for cell in run.changes().cells]
-
-
-def sweep(n=4, prompt="a {insect}"):
-    return bc.sweep(prompt, insect=["bee", "moth"], seed=range(n // 2))
-
-
-class Gate:
-    """Stands in a model's steps until it is opened, so that a test knows where a run is."""
-
-    def __init__(self, model, monkeypatch):
-        self.open = threading.Event()
-        self.reached = threading.Event()
-        original = model.generate
-
-        def generate(shots, on_step=None, **more):
-            def stand(step):
-                self.reached.set()
-                assert self.open.wait(30)
-                if on_step is not None:
-                    on_step(step)
-
-            return original(shots, stand, **more)
-
-        monkeypatch.setattr(model, "generate", generate)
+from helpers import Gate, frames, statuses, sweep, use_size
 
 
 @pytest.fixture

@@ -103,7 +103,6 @@ class LocalEngine:
         """
         while not self._progress.wait(_LOOK_EVERY):
             self.give_up(at_once=at_once)
-        self.join()
 
     def give_up(self, *, at_once: bool = False) -> None:
         """Cancel what isn't made, if that is asked for, or a run that makes a pause."""

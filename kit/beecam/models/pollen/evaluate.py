@@ -191,7 +191,8 @@ def score(
     rendered, scenes = unseen(max(_LEAST_RENDERED, many // 2), device)
     trusted = judge_the_judges(each, len(rendered), rendered, scenes)
     strange, of_strange = unseen(len(rendered) // 2, device, held=True)
-    abroad = judge_the_judges({n: each[n] for n in judges.JUDGED}, 0, strange, of_strange)
+    asked_for = {name: each[name] for name in judges.JUDGED}
+    abroad = judge_the_judges(asked_for, 0, strange, of_strange)
     seen = list(itertools.islice(data.scenes(data.UNSEEN * 2), many - many // 4))
     held = list(itertools.islice(data.scenes(data.UNSEEN * 2, held=True), many // 4))
     asked = [*seen, *held]
@@ -204,6 +205,7 @@ def score(
     few = _in_few_steps(weights, each, asked[: many // 2])
     half = len(rendered) // 2
     back = codec.to_clips(_brought_back(pipe.vae, rendered[half:]))
+    encoded = judge_the_judges(asked_for, 0, back, scenes[half:])
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"), "clips": many, "steps": steps,
         "command": f"python -m beecam.models.pollen.evaluate --clips {many} --steps {steps}",
@@ -215,9 +217,7 @@ def score(
         "held_out": {
             n: measures.interval(int(v[len(seen) :].sum()), len(held)) for n, v in verdicts.items()
         },
-        "autoencoded": {
-            n: measures.interval(*_right(each[n], back, scenes[half:], n)) for n in judges.JUDGED
-        },
+        "autoencoded": {name: measures.interval(*counts) for name, counts in encoded.items()},
         "any_words": spoken, **({"few_steps": few} if few else {}),
         "accidents": accidents(each["accident"], made, asked),
         "autoencoder": fidelity(pipe.vae, rendered[:64]),
@@ -250,14 +250,6 @@ def _judged_in_parts(judge: judges.Judge, scenes: Sequence[Scene]) -> Tensor:
     return torch.cat([
         judges.judge_all(judge, data.render_all(part, device=judge.device)) for part in parts
     ])  # fmt: skip
-
-
-def _right(
-    judge: judges.Judge, clips: Tensor, scenes: Sequence[Scene], name: str
-) -> tuple[int, int]:
-    """Return how many clips a judge gets right, and of how many."""
-    right = judges.judge_all(judge, clips) == judges.truth(scenes, name)
-    return int(right.sum()), len(right)
 
 
 def _distances(
