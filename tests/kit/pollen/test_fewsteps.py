@@ -74,6 +74,24 @@ def test_the_lessons_are_right_where_the_teacher_walks_straight(pipe, walks):
 
 
 @pytest.mark.slow
+def test_lessons_are_of_where_the_teacher_was_led(pipe, walks):
+    led = type(pipe).from_pipe(pipe)
+    led.scheduler = type(pipe.scheduler)(shift=3.0)
+    assert fewsteps.Lessons(led, walks)._sigmas.tolist() == pytest.approx([1, 0.9, 0.75, 0.5, 0])
+
+
+def test_weights_that_are_led_otherwise_have_lessons_of_their_own(tmp_path):
+    import shutil
+
+    shutil.copytree(POLLEN / "scheduler", tmp_path / "scheduler")
+    shutil.copytree(POLLEN / "transformer", tmp_path / "transformer")
+    assert fewsteps.digest(tmp_path) == fewsteps.digest(POLLEN)
+    file = tmp_path / "scheduler" / "scheduler_config.json"
+    file.write_text(file.read_text().replace('"shift": ', '"shift": 1'))
+    assert fewsteps.digest(tmp_path) != fewsteps.digest(POLLEN)
+
+
+@pytest.mark.slow
 def test_a_lora_learns_is_written_as_diffusers_loads_it_and_merged_as_diffusers_fuses_it(
     walks, tmp_path
 ):

@@ -21,7 +21,8 @@ from beecam.models.pollen import (
     sampling,
     train,
 )
-from beecam.models.pollen.scene import draw_scene, held_out
+from beecam.models.pollen.muon import Muon
+from beecam.models.pollen.scene import ACCIDENTS, draw_scene, held_out
 from beecam.models.pollen.training import Loop
 
 
@@ -95,6 +96,33 @@ def test_matrices_within_blocks_are_moved_by_muon_and_all_else_by_adam(tmp_path)
         run.run(go, steps=20)
     for one, two in zip(made.average, resumed.average, strict=True):
         assert torch.equal(one, two)
+
+
+def test_muon_does_for_all_matrices_of_a_shape_what_torchs_does_one_by_one():
+    def matrices():
+        g = torch.Generator().manual_seed(0)
+        shapes = [(24, 24), (48, 24), (24, 48), (24, 24), (48, 24)]
+        return [torch.nn.Parameter(torch.randn(shape, generator=g)) for shape in shapes]
+
+    ours, theirs, before = matrices(), matrices(), matrices()
+    each = [
+        (ours, Muon(ours, 1e-2)),
+        (theirs, torch.optim.Muon(theirs, 1e-2, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")),
+    ]
+    for turn in range(4):
+        for some, optimizer in each:
+            g = torch.Generator().manual_seed(turn)
+            for one in some:
+                one.grad = torch.randn(one.shape, generator=g)
+            some[3].grad = some[3].grad if turn else None  # it may have none
+            for group in optimizer.param_groups:
+                group["lr"] = 1e-2 / (turn + 1)
+            optimizer.step()
+    for one, other, first in zip(ours, theirs, before, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-4, rtol=0)
+        assert (one - first).abs().mean() > 1e-3
+    with pytest.raises(ValueError, match=r"matrices: one of shape \(3,\)"):
+        Muon([torch.zeros(3)], 1e-2)
 
 
 def test_training_goes_on_at_the_rates_that_it_began_with(tmp_path, capsys):
@@ -420,8 +448,7 @@ def test_clips_that_come_while_it_trains_are_taken_in(rendered, tmp_path, monkey
     real, finishes = Loop.run, []
 
     def run(self, loss, **more):
-        if "finish" in more:
-            finishes.append(more["finish"])
+        finishes.append(more.get("finish", False))
         return real(self, loss, **more)
 
     usual = ["--folder", str(folder), "--device", "cpu", "--follow"]
@@ -514,6 +541,15 @@ def test_accidents_come_oftener_and_only_those_never_lose_their_captions():
     assert 0.08 < silent[~odd].float().mean() < 0.12
     without = flow_loss(torch.zeros(6, nets.CHANNELS, 5, 4, 4), truth, batch=400)
     assert not without._drawn(g)[1].any()
+
+
+def test_each_accident_is_drawn_as_often_as_guidance_needs(rendered):
+    known = latents.load(rendered)
+    _, scenes = data.load(rendered / "clips")
+    assert set(latents.MORE) == set(ACCIDENTS)
+    found = torch.bincount(known.odd, minlength=len(known.latents)).tolist()
+    assert found == [latents.MORE.get(scene.accident or "", 0) for scene in [*scenes, *scenes]]
+    assert sum(found) > 0
 
 
 def flow_loop(path):

@@ -35,8 +35,9 @@ _TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "net.0.proj", "net.2", "proj_in"
 
 
 def digest(weights: Path) -> str:
-    """Return a name for exported weights by what is in their denoiser."""
-    files = sorted((weights / "transformer").glob("*.safetensors"))
+    """Return a name for exported weights by their denoiser and how it is led."""
+    files = [*sorted((weights / "transformer").glob("*.safetensors")),
+             weights / "scheduler" / "scheduler_config.json"]  # fmt: skip
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
@@ -129,7 +130,7 @@ class Lessons:
             max_length=_LENGTH, truncation=True, return_tensors="pt",
         ).input_ids.to(pipe.device)  # fmt: skip
         self._pipe = pipe
-        scheduler = nets.scheduler()
+        scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
         scheduler.set_timesteps(sigmas=[1 - i / STEPS for i in range(STEPS)])
         self._sigmas = scheduler.sigmas
 

@@ -17,6 +17,14 @@ from beecam.models.pollen.components import FILE, Components
 from beecam.models.pollen.scene import Scene
 
 CAPTIONS = 8  # written for each clip, one of which is drawn
+# How much more often each accident is drawn with a caption than it happens, relative to the others.
+# Guidance lifts the odds of what has captions, over those of what has none, to its power. So it is
+# the cube root of 0.7 of the world's rate by that in clips of weights that were trained without
+# this (guidance 3), less one, in tenths.
+MORE: Mapping[str, int] = {
+    "own view": 10, "giant": 7, "swarm": 16, "upside down": 4, "mirror": 9, "petal": 20,
+    "balloon": 14, "bird": 3, "light leak": 1, "two suns": 0, "rainbow": 4,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Known:
         latents: Those of the clips, then those of their mirror images, float16:
             2 clips x channels x frames x height x width.
         texts: Captions of each as tokens, padded with 0: 2 clips x CAPTIONS x TEXT_LENGTH, int16.
-        odd: Which of `latents` have an accident, as indices.
+        odd: Which of `latents` have an accident, as indices, each as often as MORE says.
     """
 
     clips: Tensor
@@ -100,11 +108,16 @@ def load(folder: Path, clips: int | None = None) -> Known:
                 "stage `components` again."
             )
     clips_there, scenes = data.load_shards(shards)
-    odd = torch.tensor([scene.accident is not None for scene in scenes]).repeat(2)
+    more = torch.tensor([MORE.get(scene.accident or "", 0) for scene in scenes]).repeat(2)
     both, texts = (
         torch.cat([one[what] for one in kept], 1).flatten(0, 1) for what in ("latents", "texts")
     )
-    return Known(clips_there, both, texts, odd.nonzero().flatten())
+    return Known(clips_there, both, texts, torch.arange(len(more)).repeat_interleave(more))
+
+
+def count(folder: Path) -> int:
+    """Return how many clips have latents."""
+    return data.SHARD * len(list((folder / "latents").glob("latents-*.pt")))
 
 
 def _common(folder: Path) -> bytes:

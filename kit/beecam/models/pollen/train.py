@@ -60,7 +60,8 @@ _ONLY_OF = {
                      "all"),
 }  # fmt: skip
 _NO_NEWS = 300.0  # seconds
-_FOLLOWED = 0.7  # minutes after which clips that have come meanwhile are taken in
+_FOLLOWED = 0.35  # minutes after which it is looked whether clips have come meanwhile
+_GROWN = 2  # times as many clips are taken in: to load all again takes seconds
 _RATES_AT_MOST = 10.0
 _GPU_RATES = 2.0  # times the learning rates, with 16 times as many clips a step
 _WORTH_COMPILING = 10.0  # minutes; to compile takes two
@@ -112,7 +113,8 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--compile",
         action=argparse.BooleanOptionalAction,
-        help=f"the transformer's blocks (left out: from {_WORTH_COMPILING:g} minutes on)",
+        help=f"the transformer's blocks (left out: on a GPU, and from {_WORTH_COMPILING:g} minutes "
+        "on)",
     )
     parser.add_argument(
         "--rates",
@@ -137,8 +139,7 @@ def _plan(chosen: argparse.Namespace) -> Iterator[str]:
     folder = chosen.folder
     there = data.SHARD * len(list((folder / "clips").glob("clips-*.pt")))
     yield f"render       {there:,} of {chosen.clips or _CLIPS:,} clips are there"
-    known = data.SHARD * len(list((folder / "latents").glob("latents-*.pt")))
-    yield f"components   {known:,} clips have latents; takes two minutes for 6,000"
+    yield f"components   {latents.count(folder):,} clips have latents; takes two minutes for 6,000"
     for part in ("decoder", "encoder", "reading", "transformer", "few-steps"):
         # The LoRA of each set of weights has a training of its own.
         logs = [folder / f"{part}.jsonl", *(folder / "walks").glob(f"*/{part}.jsonl")]
@@ -279,29 +280,37 @@ def _reading(chosen: argparse.Namespace) -> None:
 def _transformer(chosen: argparse.Namespace) -> None:
     loop = transformer_loop(chosen.folder, chosen.device, chosen.from_weights, chosen.rates)
     reader = reading.encoder(chosen.folder, chosen.from_weights).to(chosen.device)
-    batch = BATCH if chosen.device == "cpu" else GPU_BATCH
-    worth = chosen.minutes >= _WORTH_COMPILING
+    worth = chosen.device != "cpu" or chosen.minutes >= _WORTH_COMPILING
     if worth if chosen.compile is None else chosen.compile:
         # A quarter quicker on a CPU. To go on to the same bits it must be on in all calls, or none.
         network: Any = loop.modules["transformer"]
-        network.compile_repeated_blocks()
-    until, more = None, True
-    while more:
-        there = latents.load(chosen.folder, chosen.clips)
-        many = len(there.clips)
-        components = Components.load(chosen.folder / COMPONENTS)
-        loss = FlowLoss(there, components, reader, batch=batch)
-        del there
-        until = until or time.monotonic() + 60 * chosen.minutes
-        left = (until - time.monotonic()) / 60
-        first = left - chosen.minutes / 2  # what comes later than that is left out
-        more = (chosen.follow and many < (chosen.clips or _CLIPS) and first > 0
-                and not loop.finishing)  # fmt: skip
-        print(f"transformer: step {loop.step}, {many:,} clips", flush=True)
-        loop.run(loss, minutes=min(first, _FOLLOWED) if more else max(left, 0.0),
-                 finish=chosen.finish and not more)  # fmt: skip
-        del loss
+        # Each code takes a while to make: one for texts and given frames of any length, and for all
+        # blocks, of which the first would be given bfloat16 and the others float32.
+        network.proj_in.register_forward_hook(lambda _, __, found: found.float())
+        network.compile_repeated_blocks(dynamic=None if chosen.device == "cpu" else True)
+    wanted = chosen.clips or _CLIPS
+    there = latents.load(chosen.folder, chosen.clips)
+    until = time.monotonic() + 60 * chosen.minutes
+    middle = until - 60 * chosen.minutes / 2  # what comes later than that is left out
+    loss, many = _flow(there, chosen, reader, loop), len(there.clips)
+    while chosen.follow and many < wanted and time.monotonic() < middle and not loop.finishing:
+        left = (middle - time.monotonic()) / 60
+        loop.run(loss, minutes=min(left, _FOLLOWED))
+        last = time.monotonic() >= middle
+        if latents.count(chosen.folder) >= (many + 1 if last else min(wanted, _GROWN * many)):
+            del loss, there  # two of them would not fit everywhere
+            there = latents.load(chosen.folder, chosen.clips)
+            loss, many = _flow(there, chosen, reader, loop), len(there.clips)
+    del there
+    loop.run(loss, minutes=max(0.0, (until - time.monotonic()) / 60), finish=chosen.finish)
     print(f"transformer: step {loop.step}", flush=True)
+
+
+def _flow(there: latents.Known, chosen: argparse.Namespace, reader: Any, loop: Loop) -> FlowLoss:
+    print(f"transformer: step {loop.step}, {len(there.clips):,} clips", flush=True)
+    batch = BATCH if chosen.device == "cpu" else GPU_BATCH
+    components = Components.load(chosen.folder / COMPONENTS)
+    return FlowLoss(there, components, reader, batch=batch)
 
 
 def _export(chosen: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from beecam.files import whole
+from beecam.models.pollen.muon import Muon
 
 LOG_EVERY = 50
 SAVE_SECONDS = 180.0
@@ -71,9 +72,7 @@ class Loop:
             torch.optim.AdamW(rest, rate, betas=betas, weight_decay=0.01, fused=True)
         ]
         if matrices is not None:
-            self._optimizers.append(torch.optim.Muon(
-                inner, matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
-            ))  # fmt: skip
+            self._optimizers.append(Muon(inner, matrices))
         self.rates = (rate, matrices or rate)
         self.average = [p.detach().clone() for p in self._parameters]
         self._log = path.with_suffix(".jsonl")
@@ -162,6 +161,8 @@ class Loop:
                 break
             begun = time.monotonic()
             self._one(loss, begun - started)
+            if self.device != "cpu" and len(took) < _MEASURED_STEPS:
+                torch.cuda.synchronize()  # else only what it takes to ask for a step is measured
             took.append(time.monotonic() - begun)
             if time.monotonic() - saved > SAVE_SECONDS:
                 self.save()
