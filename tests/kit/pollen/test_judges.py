@@ -13,8 +13,8 @@ def test_time_backwards_turns_pans_round_and_leaves_flights_alone():
     g = torch.Generator().manual_seed(0)
     video = torch.randn(len(CAMERAS), 1, 17, 8, 8, generator=g).repeat(40, 1, 1, 1, 1)
     wanted = torch.arange(len(CAMERAS)).repeat(40)
-    back = judges._backwards("camera")
-    seen, meant = judges._unlike(video, wanted, back, g)
+    back = judges.backwards("camera")
+    seen, meant = judges.unlike(video, wanted, back, g)
     kinds = {}
     for one, other, before, after in zip(video, seen, wanted, meant, strict=True):
         ways = {(s, b): torch.equal(other, s * (one.flip(1) if b else one))
@@ -34,7 +34,7 @@ def test_a_part_of_a_picture_is_shown_as_large_as_the_whole():
     g = torch.Generator().manual_seed(0)
     axis = torch.linspace(-1, 1, 40)
     video = (axis.view(1, -1) + 2 * axis.view(-1, 1)).expand(2, 3, 5, 40, 40)
-    seen = [judges._shifted(video, g) for _ in range(30)]
+    seen = [judges.shifted(video, g) for _ in range(30)]
     assert all(one.shape == video.shape for one in seen)
     assert any(torch.equal(one, video) for one in seen)
     # What is cut off is at most a tenth, and the same of all frames.
@@ -48,9 +48,9 @@ def test_what_is_cut_off_can_leave_the_middle_where_it_was():
     g = torch.Generator().manual_seed(0)
     axis = torch.linspace(-1, 1, 40)
     video = axis.view(1, -1).expand(2, 3, 5, 40, 40)
-    middles = [float(judges._shifted(video, g, aside=False).mean()) for _ in range(30)]
+    middles = [float(judges.shifted(video, g, aside=False).mean()) for _ in range(30)]
     assert max(map(abs, middles)) < 0.03, "half a pixel"
-    assert max(abs(float(judges._shifted(video, g).mean())) for _ in range(30)) > 0.04
+    assert max(abs(float(judges.shifted(video, g).mean())) for _ in range(30)) > 0.04
 
 
 def test_a_judge_of_accidents_is_told_whether_both_halves_are_alike():

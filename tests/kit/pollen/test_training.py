@@ -359,6 +359,12 @@ def test_what_was_not_trained_on_is_exported_as_it_was(folder, tmp_path):
             assert torch.equal(now[key], value), key
     now = pipe.transformer.state_dict()
     assert any(not torch.equal(now[k], v) for k, v in before.transformer.state_dict().items())
+    export.export(tmp_path, tmp_path / "weights", start)
+    for part in ("transformer", "vae"):
+        kept = (tmp_path / "weights" / part / "config.json").read_text()
+        assert json.loads(kept) == json.loads((start / part / "config.json").read_text())
+        assert str(tmp_path.parent) not in kept
+    assert sampling.load_pipeline(tmp_path / "weights").scheduler.config.shift == 3.0
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from beecam.models.pollen import captions, codec, latents, nets, reading
+from beecam.models.pollen import captions, codec, latents, nets, reading, tuning
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components
 from beecam.models.pollen.sampling import load_pipeline, make, picture
@@ -39,6 +39,8 @@ def export(folder: Path, target: Path, start: Path | None = None, device: str = 
     # The text encoder stays as it is: it is small, and transformers loads what is stored as half
     # in half, where diffusers makes the other parts whole.
     pipe.save_pretrained(temporary, max_shard_size=SHARD_SIZE)
+    for config in temporary.rglob("config.json"):
+        _leave_out_where_it_lay(config)
     known = latents.load(folder, 1)
     # All clips come first, their mirror images after them.
     clips = known.clips[:_PREVIEW_CLIPS]
@@ -56,6 +58,13 @@ def export(folder: Path, target: Path, start: Path | None = None, device: str = 
     sample(target, folder / "samples.png", device)
 
 
+def _leave_out_where_it_lay(config: Path) -> None:
+    """Take out the folder that a part was loaded from, which is of no use on other machines."""
+    kept = json.loads(config.read_text())
+    if kept.pop("_name_or_path", None) is not None:
+        config.write_text(json.dumps(kept, indent=2) + "\n")
+
+
 def pipeline(folder: Path, start: Path | None = None) -> Any:
     """Put the pipeline together from the checkpoints' averaged weights.
 
@@ -68,7 +77,8 @@ def pipeline(folder: Path, start: Path | None = None) -> Any:
     """
     from diffusers import LTXPipeline
 
-    trained = [part for part in ("decoder", "encoder", "transformer")
+    denoiser = tuning.NAME if (folder / f"{tuning.NAME}.pt").exists() else "transformer"
+    trained = [part for part in ("decoder", "encoder", denoiser)
                if start is None or (folder / f"{part}.pt").exists()]  # fmt: skip
     if not trained:
         raise FileNotFoundError(f"{folder} has no checkpoint: nothing was trained on {start} yet.")
@@ -80,8 +90,8 @@ def pipeline(folder: Path, start: Path | None = None) -> Any:
         if half in trained:
             codec.half_loop(half, vae, folder, "cpu").settle()
     codec.be_certain(vae)
-    loop = transformer_loop(folder, "cpu", start)
-    if "transformer" in trained:
+    loop = transformer_loop(folder, "cpu", start, name=denoiser)
+    if denoiser in trained:
         loop.settle()
     return LTXPipeline(
         scheduler=nets.scheduler(), vae=vae.eval(),

@@ -43,7 +43,7 @@ class FlowLoss:
         self._clips = known.clips.to(device)
         self._texts = known.texts.to(device)
         self._odd = known.odd
-        self._nothing = _no_text().to(device)
+        self._nothing = no_text().to(device)
         self._components = components.to(device)
         self._reader = reader
         self._batch = batch
@@ -94,7 +94,7 @@ class FlowLoss:
         self, loop: Loop, mixed: Tensor, times: Tensor, ids: Tensor, **places: Any
     ) -> Tensor:
         """Let the denoiser say where tokens go: clips x tokens x channels, in float32."""
-        with torch.autocast(loop.device, torch.bfloat16), _attention(loop.device):
+        with torch.autocast(loop.device, torch.bfloat16), attention(loop.device):
             with torch.no_grad():
                 # The pipelines give the text encoder no mask, so that it sees the padding.
                 length = self._length(loop.generator)
@@ -149,7 +149,7 @@ class FlowLoss:
         return {"video_coords": coordinates(frames, height, width)}
 
 
-def _no_text() -> Tensor:
+def no_text() -> Tensor:
     """Return the tokens of a text without words."""
     found: Tensor = nets.tokenizer(captions.vocabulary())(
         "", padding="max_length", max_length=nets.TEXT_LENGTH, return_tensors="pt"
@@ -157,7 +157,7 @@ def _no_text() -> Tensor:
     return found
 
 
-def _attention(device: str) -> contextlib.AbstractContextManager[None]:
+def attention(device: str) -> contextlib.AbstractContextManager[None]:
     """Choose how attention is computed: on a CPU the fused kernel's way back takes four times."""
     if device != "cpu":
         return contextlib.nullcontext()

@@ -230,7 +230,7 @@ class JudgeLoss:
         if attribute == "camera":
             order = ATTRIBUTES[attribute]
             self._turned = torch.tensor([order.index(mirrored(s)["camera"]) for s in scenes])
-        self._backwards = _backwards(attribute)
+        self._backwards = backwards(attribute)
         self._batch = _BATCH if device == "cpu" else _GPU_BATCH
 
     def __call__(self, loop: Loop) -> Tensor:
@@ -240,10 +240,10 @@ class JudgeLoss:
         flip = bool(torch.rand(1, generator=g) < 0.5)  # noqa: PLR2004
         some = self._clips[which.to(loop.device)]
         seen = shown(some.flip(3) if flip else some, self._view)
-        seen = _shifted(seen, g, aside=not self._view.sides)
+        seen = shifted(seen, g, aside=not self._view.sides)
         wanted = (self._turned if flip else self._straight)[which]
         if self._view.motion:
-            seen, wanted = _unlike(seen, wanted, self._backwards, g)
+            seen, wanted = unlike(seen, wanted, self._backwards, g)
         elif self._attribute in _TOLD_BY_SHAPE:
             seen = _greyed(seen, g)
         seen = _worn(seen, g, loop.lots())
@@ -288,7 +288,7 @@ def train_judge(
     return judge.eval()
 
 
-def _shifted(video: Tensor, g: torch.Generator, *, aside: bool = True) -> Tensor:
+def shifted(video: Tensor, g: torch.Generator, *, aside: bool = True) -> Tensor:
     """Cut a part out of what a judge is shown, the same of all clips, and show it as large.
 
     Args:
@@ -341,7 +341,7 @@ def _worn(video: Tensor, g: torch.Generator, lots: torch.Generator) -> Tensor:
     return flat.view(len(video), video.shape[2], *flat.shape[1:]).transpose(1, 2)
 
 
-def _backwards(attribute: str) -> Tensor:
+def backwards(attribute: str) -> Tensor:
     """Return what each value is when time runs backwards; -1 where it is none of them."""
     swap = {"pan left": "pan right", "pan right": "pan left", "drone": "", "rise": "", "dive": ""}
     values = VALUES[attribute]
@@ -349,7 +349,7 @@ def _backwards(attribute: str) -> Tensor:
     return torch.tensor([values.index(one) if one in values else -1 for one in other])
 
 
-def _unlike(
+def unlike(
     video: Tensor, wanted: Tensor, backwards: Tensor, g: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Make clips look otherwise that move alike: dark for bright, and some backwards in time.

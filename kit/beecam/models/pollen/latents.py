@@ -93,26 +93,42 @@ def load(folder: Path, clips: int | None = None) -> Known:
         ValueError: They are of other components, captions or clips than there are now.
     """
     limit = None if clips is None else -(-clips // data.SHARD)
-    paths = sorted((folder / "latents").glob("latents-*.pt"))[:limit]
-    if not paths:
-        raise FileNotFoundError(
-            f"{folder / 'latents'} has no latents-*.pt: run the stage `components` first."
-        )
+    paths = files(folder)[:limit]
     kept = [torch.load(path, weights_only=True, mmap=True) for path in paths]
     shards = [folder / "clips" / path.name.replace("latents", "clips") for path in paths]
-    common = _common(folder)
-    for path, shard, one in zip(paths, shards, kept, strict=True):
-        if one["source"] != _source(common, shard):
-            raise ValueError(
-                f"{path} is of other components, captions or clips than there are now: run the "
-                "stage `components` again."
-            )
     clips_there, scenes = data.load_shards(shards)
     more = torch.tensor([MORE.get(scene.accident or "", 0) for scene in scenes]).repeat(2)
     both, texts = (
         torch.cat([one[what] for one in kept], 1).flatten(0, 1) for what in ("latents", "texts")
     )
     return Known(clips_there, both, texts, torch.arange(len(more)).repeat_interleave(more))
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the shards of latents, in the order of the clips'.
+
+    Args:
+        folder: Of the training.
+
+    Raises:
+        FileNotFoundError: There are none.
+        ValueError: They are of other components, captions or clips than there are now.
+    """
+    paths = sorted((folder / "latents").glob("latents-*.pt"))
+    if not paths:
+        raise FileNotFoundError(
+            f"{folder / 'latents'} has no latents-*.pt: run the stage `components` first."
+        )
+    common = _common(folder)
+    for path in paths:
+        shard = folder / "clips" / path.name.replace("latents", "clips")
+        kept = torch.load(path, weights_only=True, mmap=True)["source"]
+        if kept != _source(common, shard):
+            raise ValueError(
+                f"{path} is of other components, captions or clips than there are now: run the "
+                "stage `components` again."
+            )
+    return paths
 
 
 def count(folder: Path) -> int:

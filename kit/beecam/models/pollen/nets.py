@@ -82,4 +82,4 @@ def scheduler() -> Any:
     """Make the flow matching scheduler; the shift spends more steps where the layout is decided."""
     from diffusers import FlowMatchEulerDiscreteScheduler
 
-    return FlowMatchEulerDiscreteScheduler(shift=1.5)
+    return FlowMatchEulerDiscreteScheduler(shift=3.0)

@@ -10,9 +10,12 @@ stopped and goes on where it was:
     reading      the text encoder alone: what captions say (see reading.py)
     transformer  the denoiser, by flow matching (arXiv 2210.02747) with
                  caption dropout for classifier-free guidance (arXiv 2207.12598)
+    rewards      two networks that say what is to be seen in latents (see rewards.py)
+    tune         exported weights, by these rewards (see tuning.py)
     export       FOLDER/weights: what `bc.load()` and diffusers' pipelines load
     few-steps    a LoRA into them, with which 4 steps do what 20 do (see fewsteps.py)
-    all          one after the other, in the minutes given for all of them together
+    all          one after the other but for rewards and tune, in the minutes given for all of them
+                 together
 
 decoder and encoder need only render and components, the transformer reading too: they can train
 beside each other.
@@ -24,8 +27,8 @@ memory is handed out again and not cleared each time, which halves rendering. A 
 no network.
 
 To go on from weights that were exported, with the checkpoints lost: `--from-weights FOLDER` at
-components, decoder, encoder, transformer, export and few-steps. To end well: `--finish`, which lets
-the learning rate fall to zero over the minutes given.
+components, decoder, encoder, transformer, export and few-steps; rewards and tune need it. To end
+well: `--finish`, which lets the learning rate fall to zero over the minutes given.
 """
 
 from __future__ import annotations
@@ -40,24 +43,25 @@ from typing import Any
 
 import torch
 
-from beecam.models.pollen import codec, data, fewsteps, latents, nets, reading
+from beecam.models.pollen import codec, data, fewsteps, latents, nets, reading, rewards, tuning
 from beecam.models.pollen.arguments import amount, count, only_of
 from beecam.models.pollen.codec import to_clips, to_video
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components, fit
 from beecam.models.pollen.flow import BATCH, GPU_BATCH, FlowLoss
 from beecam.models.pollen.sampling import load_pipeline, picture
-from beecam.models.pollen.training import Loop
+from beecam.models.pollen.training import LOG_EVERY, Loop
 
 _FITTED = 1000  # clips from which the components are found
 _TEACHING = 0.4  # share of the time of few-steps in which the teacher walks
 _CLIPS = 8000
 # Stages that have a use for an option, of those that not all have.
 _ONLY_OF = {
-    "follow": ("components", "transformer"), "rates": ("transformer",), "compile": ("transformer",),
-    "walks": ("few-steps", "all"), "finish": ("decoder", "encoder", "transformer"),
-    "from_weights": ("components", "decoder", "encoder", "transformer", "export", "few-steps",
-                     "all"),
+    "follow": ("components", "transformer"), "rates": ("transformer", "tune"),
+    "compile": ("transformer", "tune"), "skip": ("rewards",), "walks": ("few-steps", "all"),
+    "finish": ("decoder", "encoder", "transformer", "tune"),
+    "from_weights": ("components", "decoder", "encoder", "transformer", "rewards", "tune",
+                     "export", "few-steps", "all"),
 }  # fmt: skip
 _NO_NEWS = 300.0  # seconds
 _FOLLOWED = 0.35  # minutes after which it is looked whether clips have come meanwhile
@@ -65,6 +69,7 @@ _GROWN = 2  # times as many clips are taken in: to load all again takes seconds
 _RATES_AT_MOST = 10.0
 _GPU_RATES = 2.0  # times the learning rates, with 16 times as many clips a step
 _WORTH_COMPILING = 10.0  # minutes; to compile takes two
+_FOR_READING = 0.35  # share of the time of rewards in which its reader learns
 # Of the time that is left when each begins; to export takes no training.
 _SHARES = {"decoder": 0.25, "encoder": 0.12, "reading": 0.04, "transformer": 0.75, "export": 0.0,
            "few-steps": 0.9}  # fmt: skip
@@ -102,6 +107,10 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--walks", type=count(1), default=3200, help="clips that few-steps learns from"
     )
+    parser.add_argument(
+        "--skip", type=count(0), default=0, help="clips that the rewards shall not learn from: "
+        "those that judges learnt from"
+    )  # fmt: skip
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--follow",
@@ -120,7 +129,8 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         "--rates",
         type=amount(_RATES_AT_MOST),
         default=1.0,
-        help="of the transformer: times the learning rates; 0.3, say, where it is nearly there",
+        help="of the transformer: times the learning rates; 0.3, say, where it is nearly there, "
+        "0.1 to tune",
     )
     chosen = parser.parse_args(arguments)
     only_of(parser, chosen, _ONLY_OF)
@@ -129,6 +139,8 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(f"--follow: {chosen.folder / COMPONENTS} must be there: run `components` "
                      "with --from-weights, or with other clips")  # fmt: skip
     start = chosen.from_weights
+    if start is None and chosen.stage in ("rewards", "tune"):
+        parser.error(f"--from-weights: {chosen.stage} needs the exported weights that are tuned")
     if start is not None and not (start / "model_index.json").exists():
         parser.error(f"--from-weights {start}: it has no model_index.json, so no exported weights")
     return chosen
@@ -140,7 +152,7 @@ def _plan(chosen: argparse.Namespace) -> Iterator[str]:
     there = data.SHARD * len(list((folder / "clips").glob("clips-*.pt")))
     yield f"render       {there:,} of {chosen.clips or _CLIPS:,} clips are there"
     yield f"components   {latents.count(folder):,} clips have latents; takes two minutes for 6,000"
-    for part in ("decoder", "encoder", "reading", "transformer", "few-steps"):
+    for part in ("decoder", "encoder", "reading", "transformer", tuning.NAME, "few-steps"):
         # The LoRA of each set of weights has a training of its own.
         logs = [folder / f"{part}.jsonl", *(folder / "walks").glob(f"*/{part}.jsonl")]
         step = steps_of(max(logs, key=lambda log: log.stat().st_mtime if log.exists() else 0.0))
@@ -245,8 +257,9 @@ def _half(half: str, chosen: argparse.Namespace) -> None:
 
 
 def transformer_loop(
-    folder: Path, device: str, start: Path | None = None, rates: float = 1.0
-) -> Loop:
+    folder: Path, device: str, start: Path | None = None, rates: float = 1.0,
+    name: str = "transformer",
+) -> Loop:  # fmt: skip
     """Make or resume the training of the denoiser.
 
     Args:
@@ -254,12 +267,13 @@ def transformer_loop(
         device: Where to train.
         start: Exported weights to start from.
         rates: Times the learning rates.
+        name: Of the checkpoint.
     """
     network = nets.transformer()
     if start is not None:
         network = type(network).from_pretrained(start / "transformer", torch_dtype=torch.float32)
     more = rates * (1 if device == "cpu" else _GPU_RATES)
-    loop = Loop({"transformer": network}, folder / "transformer.pt", rate=more * 4e-4,
+    loop = Loop({"transformer": network}, folder / f"{name}.pt", rate=more * 4e-4,
                 betas=(0.9, 0.99), decay=0.998, matrices=more * 1.2e-3, device=device)  # fmt: skip
     loop.resume()
     return loop
@@ -280,14 +294,7 @@ def _reading(chosen: argparse.Namespace) -> None:
 def _transformer(chosen: argparse.Namespace) -> None:
     loop = transformer_loop(chosen.folder, chosen.device, chosen.from_weights, chosen.rates)
     reader = reading.encoder(chosen.folder, chosen.from_weights).to(chosen.device)
-    worth = chosen.device != "cpu" or chosen.minutes >= _WORTH_COMPILING
-    if worth if chosen.compile is None else chosen.compile:
-        # A quarter quicker on a CPU. To go on to the same bits it must be on in all calls, or none.
-        network: Any = loop.modules["transformer"]
-        # Each code takes a while to make: one for texts and given frames of any length, and for all
-        # blocks, of which the first would be given bfloat16 and the others float32.
-        network.proj_in.register_forward_hook(lambda _, __, found: found.float())
-        network.compile_repeated_blocks(dynamic=None if chosen.device == "cpu" else True)
+    _compiled(loop, chosen)
     wanted = chosen.clips or _CLIPS
     there = latents.load(chosen.folder, chosen.clips)
     until = time.monotonic() + 60 * chosen.minutes
@@ -306,11 +313,58 @@ def _transformer(chosen: argparse.Namespace) -> None:
     print(f"transformer: step {loop.step}", flush=True)
 
 
+def _compiled(loop: Loop, chosen: argparse.Namespace) -> None:
+    worth = chosen.device != "cpu" or chosen.minutes >= _WORTH_COMPILING
+    if worth if chosen.compile is None else chosen.compile:
+        # A quarter quicker on a CPU. To go on to the same bits it must be on in all calls, or none.
+        network: Any = loop.modules["transformer"]
+        # Each code takes a while to make: one for texts and given frames of any length, and for all
+        # blocks, of which the first would be given bfloat16 and the others float32.
+        network.proj_in.register_forward_hook(lambda _, __, found: found.float())
+        network.compile_repeated_blocks(dynamic=None if chosen.device == "cpu" else True)
+
+
 def _flow(there: latents.Known, chosen: argparse.Namespace, reader: Any, loop: Loop) -> FlowLoss:
     print(f"transformer: step {loop.step}, {len(there.clips):,} clips", flush=True)
     batch = BATCH if chosen.device == "cpu" else GPU_BATCH
     components = Components.load(chosen.folder / COMPONENTS)
     return FlowLoss(there, components, reader, batch=batch)
+
+
+# --- tuning ------------------------------------------------------------------------------------
+
+
+def _rewards(chosen: argparse.Namespace) -> None:
+    reader = reading.encoder(chosen.folder, chosen.from_weights)
+    examples = rewards.Examples(chosen.folder, skip=chosen.skip, clips=chosen.clips)
+    print(f"rewards: {len(examples.latents):,} clips and mirror images", flush=True)
+    read = rewards.reader_loop(chosen.folder, chosen.from_weights, reader, chosen.device)
+    read.run(rewards.ReaderLoss(examples), minutes=_FOR_READING * chosen.minutes, finish=True)
+    moved = rewards.motion_loop(chosen.folder, chosen.device)
+    components = Components.load(chosen.folder / COMPONENTS)
+    moved.run(rewards.MotionLoss(examples, components, chosen.device),
+              minutes=(1 - _FOR_READING) * chosen.minutes, finish=True)  # fmt: skip
+    print(f"rewards: steps {read.step} and {moved.step}", flush=True)
+
+
+def _tune(chosen: argparse.Namespace) -> None:
+    start = chosen.from_weights
+    loop = transformer_loop(chosen.folder, chosen.device, start, chosen.rates, tuning.NAME)
+    reader = reading.encoder(chosen.folder, start).to(chosen.device)
+    seen = rewards.load(chosen.folder, start, reader, chosen.device)
+    known = latents.load(chosen.folder, chosen.clips)
+    components = Components.load(chosen.folder / COMPONENTS)
+    _compiled(loop, chosen)
+    usual = FlowLoss(known, components, reader, batch=tuning.batch(chosen.device))
+    tuned = tuning.Tuning(reader, seen)
+
+    def loss(loop: Loop) -> torch.Tensor:
+        if loop.step % LOG_EVERY == LOG_EVERY - 1:
+            loop.note(right={name: round(share, 3) for name, share in tuned.right.items()})
+        return usual(loop) + tuning.SHARE * tuned(loop)
+
+    loop.run(loss, minutes=chosen.minutes, finish=chosen.finish)
+    print(f"tune: step {loop.step}; right by what it is tuned by: {tuned.right}", flush=True)
 
 
 def _export(chosen: argparse.Namespace) -> None:
@@ -340,7 +394,7 @@ def _few_steps(chosen: argparse.Namespace) -> None:
 STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
     "render": _render, "components": _components, "decoder": partial(_half, "decoder"),
     "encoder": partial(_half, "encoder"), "reading": _reading, "transformer": _transformer,
-    "export": _export, "few-steps": _few_steps,
+    "rewards": _rewards, "tune": _tune, "export": _export, "few-steps": _few_steps,
 }  # fmt: skip
 
 
