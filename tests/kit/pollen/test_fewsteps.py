@@ -52,7 +52,7 @@ def test_the_lessons_are_right_where_the_teacher_walks_straight(pipe, walks):
     line = torch.randn(4, nets.TOKENS, nets.CHANNELS, generator=g)
     start = torch.randn(4, nets.TOKENS, nets.CHANNELS, generator=g)
     sigmas = lessons._sigmas.view(1, -1, 1, 1)
-    assert sigmas.flatten().tolist() == pytest.approx([1, 0.8182, 0.6, 0.3333, 0], abs=1e-3)
+    assert sigmas.flatten().tolist() == pytest.approx([1, 0.9, 0.75, 0.5, 0], abs=1e-3)
     lessons._states = start[:, None] + sigmas * line[:, None]
 
     class Direction(torch.nn.Module):

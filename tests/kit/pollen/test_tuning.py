@@ -115,29 +115,56 @@ def test_the_reader_learns_what_latents_show_and_leads_back_to_them(
         rewards.load(rendered, POLLEN, reader_of_texts())
 
 
-def test_accidents_are_assigned_as_often_as_in_the_world_and_to_the_nearest():
+def chances_of(name, chance, scenes, which):
+    """All have none for sure, but some have one."""
+    found = torch.zeros(len(scenes), len(ACCIDENTS) + 1)
+    found[:, 0] = 1
+    found[which, 0] = 1 - chance
+    found[which, 1 + list(ACCIDENTS).index(name)] = chance
+    return found
+
+
+def test_accidents_that_never_come_are_asked_for_as_often_as_in_the_world():
     scenes = [draw_scene(seed) for seed in range(3000)]
-    names = ["none", *ACCIDENTS]
-    g = torch.Generator().manual_seed(0)
-    even = torch.zeros(len(scenes), len(names)).log_softmax(1)
-    goal = tuning.assigned(even, scenes, g)
+    came, g = tuning.Came(), torch.Generator().manual_seed(0)
+    goal = came.assigned(chances_of("giant", 0.0, scenes, [0]), scenes, g)
     for number, name in enumerate(ACCIDENTS, 1):
         can = torch.tensor([possible(name, scene.attributes) for scene in scenes])
         assert not (goal[~can] == number).any(), name
         share = float((goal[can] == number).float().mean())
-        assert abs(share - ACCIDENTS[name]) < 4 * (ACCIDENTS[name] / int(can.sum())) ** 0.5, name
-    # of those that look like giants already giants are made
-    giant = names.index("giant")
-    near = torch.full((len(scenes), len(names)), -20.0)
+        # some are taken by those before
+        wide = 4 * (ACCIDENTS[name] / int(can.sum())) ** 0.5
+        assert 0.75 * ACCIDENTS[name] - wide < share < ACCIDENTS[name] + wide, name
+    # those that are near are asked first
     can = torch.tensor([possible("giant", scene.attributes) for scene in scenes])
-    likely = can.nonzero().flatten()[:200]
-    near[likely, giant] = 0.0
-    chosen = (tuning.assigned(near, scenes, g) == giant).nonzero().flatten()
+    near = can.nonzero().flatten()[:400]
+    goal = tuning.Came().assigned(chances_of("giant", 0.2, scenes, near), scenes, g)
+    chosen = (goal == 1 + list(ACCIDENTS).index("giant")).nonzero().flatten()
     assert len(chosen) > 30
-    assert set(chosen.tolist()) <= set(likely.tolist())
-    # and nobody is left where nothing can happen
-    static = [scene for scene in scenes if not possible("giant", scene.attributes)][:4]
-    assert tuning.assigned(even[:4], static, g).shape == (4,)
+    assert set(chosen.tolist()) <= set(near.tolist())
+
+
+def test_accidents_that_come_are_left_alone_until_they_come_too_often():
+    scenes = [draw_scene(seed) for seed in range(400)]
+    scenes = [scene for scene in scenes if possible("giant", scene.attributes)][:200]
+    number = 1 + list(ACCIDENTS).index("giant")
+    came, g = tuning.Came(), torch.Generator().manual_seed(0)
+    some = torch.arange(10)
+    seen = chances_of("giant", 0.9, scenes, some)
+    goal = came.assigned(seen, scenes, g)
+    assert (goal[:10] == number).all()
+    assert 0 < came.shares[number - 1] < 0.01
+    for _ in range(400):
+        came.assigned(seen, scenes, g)
+    # at twice the world's share half of them are to go, and no others are to come
+    assert came.shares[number - 1] == pytest.approx(0.045, rel=0.02)
+    kept = [came.assigned(seen, scenes, g) == number for _ in range(200)]
+    assert 0.45 < torch.stack(kept)[:, :10].float().mean() < 0.66
+    assert not torch.stack(kept)[:, 10:].any()
+    # and what can't happen is nobody's goal
+    nobody = [draw_scene(seed, insect="none") for seed in range(8)]
+    goal = came.assigned(chances_of("giant", 0.9, nobody, torch.arange(8)), nobody, g)
+    assert not (goal == number).any()
 
 
 class Push(torch.nn.Module):
@@ -193,7 +220,7 @@ def test_its_gradient_is_that_of_the_sampled_clip(monkeypatch):
     class Run:
         generator = torch.Generator().manual_seed(1)
         device = "cpu"
-        modules = {"transformer": push}  # noqa: RUF012
+        modules = {"transformer": push, "came": None}  # noqa: RUF012
 
     tuned(Kept(), Words(), missed)(Run()).backward()
     found = push.way.grad.clone()
@@ -213,7 +240,7 @@ def test_tuning_leads_clips_to_what_is_rewarded(tmp_path, monkeypatch):
     monkeypatch.setattr(tuning, "_BATCH", 4)
     monkeypatch.setattr(tuning, "_STEPS", (4, 4))
     encoder = reader_of_texts()
-    loop = train.transformer_loop(tmp_path, "cpu", POLLEN, 0.3, tuning.NAME)
+    loop = tuning.tuning_loop(tmp_path, POLLEN, 0.3)
     seen = []
 
     class First(torch.nn.Module):

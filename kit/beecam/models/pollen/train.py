@@ -349,7 +349,7 @@ def _rewards(chosen: argparse.Namespace) -> None:
 
 def _tune(chosen: argparse.Namespace) -> None:
     start = chosen.from_weights
-    loop = transformer_loop(chosen.folder, chosen.device, start, chosen.rates, tuning.NAME)
+    loop = tuning.tuning_loop(chosen.folder, start, chosen.rates, chosen.device)
     reader = reading.encoder(chosen.folder, start).to(chosen.device)
     seen = rewards.load(chosen.folder, start, reader, chosen.device)
     known = latents.load(chosen.folder, chosen.clips)
@@ -360,11 +360,11 @@ def _tune(chosen: argparse.Namespace) -> None:
 
     def loss(loop: Loop) -> torch.Tensor:
         if loop.step % LOG_EVERY == LOG_EVERY - 1:
-            loop.note(right={name: round(share, 3) for name, share in tuned.right.items()})
+            loop.note(**tuned.told(loop))
         return usual(loop) + tuning.SHARE * tuned(loop)
 
     loop.run(loss, minutes=chosen.minutes, finish=chosen.finish)
-    print(f"tune: step {loop.step}; right by what it is tuned by: {tuned.right}", flush=True)
+    print(f"tune: step {loop.step}, {tuned.told(loop)} by what it is tuned by", flush=True)
 
 
 def _export(chosen: argparse.Namespace) -> None:

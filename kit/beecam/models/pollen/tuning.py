@@ -6,9 +6,9 @@ at two of the steps, whose own input counts as given. So what the first steps de
 and nothing need be remembered of the others. Flow matching goes on beside it, or the denoiser
 would forget what clips look like that nobody asked about.
 
-Accidents are asked for in no caption, and guidance leads away from them. So as many clips as the
-world would have are to become what they are nearest to: an assignment by lot, with the chances
-that the reader sees.
+Accidents are asked for in no caption, and guidance leads away from them. So those that come are
+left alone while they come more seldom than in the world, and some further clips, by lot with the
+chances that the reader sees, are to become what they are nearest to.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 
 from beecam.models.pollen import captions, data, nets, reading
 from beecam.models.pollen.fewsteps import GUIDANCE
@@ -39,9 +40,11 @@ _LEARNING = 2  # steps that are learnt from
 _EARLY = 2.0  # times as often the first as the last
 _PLAIN = 0.4  # share of the captions that are plain
 _LENGTH = 48  # tokens
-_WEIGHTS = {"place": 1.0, "light": 0.5, "weather": 0.5, "insect": 1.0, "camera": 2.0,
-            "style": 0.7, "speed": 0.3}  # fmt: skip
+_WEIGHTS = {"place": 1.5, "light": 0.3, "weather": 0.3, "insect": 0.3, "camera": 1.5,
+            "style": 0.3, "speed": 0.3}  # fmt: skip
 _ODD = 0.3
+_SEEN = 0.5  # a clip that has an accident with this probability has it
+_MEMORY = 0.98  # of how often accidents came, a step
 # Scenes of captions, far from those that are rendered for training or evaluation.
 _FIRST, _LAST = data.UNSEEN // 100, data.UNSEEN // 10 * 9
 
@@ -64,7 +67,7 @@ class Tuning:
         self._encoder, self._rewards = text_encoder, rewards
         self._tokenizer = nets.tokenizer(captions.vocabulary())
         self._nothing = no_text().long()
-        self.right: dict[str, float] = {}
+        self._right: dict[str, float] = {}
 
     def __call__(self, loop: Loop) -> Tensor:
         """Sample a batch and return a number with its gradient (by itself it says nothing)."""
@@ -90,7 +93,9 @@ class Tuning:
                     x = x - (level - then) * (without + GUIDANCE * (with_text - without))
             end = x.requires_grad_()
             scores = self._rewards(end, g)
-        (wish,) = torch.autograd.grad(self._missed(scores, scenes, asked.to(device), g), end)
+        came: Any = loop.modules["came"]
+        missed = self._missed(scores, scenes, asked.to(device), came, g)
+        (wish,) = torch.autograd.grad(missed, end)
         order = sorted(learnt)
         given = torch.stack([levels[step] for step in order]).repeat_interleave(many)
         apart = torch.stack([levels[step] - levels[step + 1] for step in order])
@@ -101,6 +106,13 @@ class Tuning:
         pull = -GUIDANCE * apart.repeat_interleave(many).to(device)[:, None, None]
         pulled: Tensor = (found * (pull * wish.repeat(_LEARNING, 1, 1))).sum()
         return pulled * ((len(levels) - 1) / _LEARNING)
+
+    def told(self, loop: Loop) -> dict[str, dict[str, float]]:
+        """Return which shares came as asked lately, and of which accidents, by the rewards."""
+        came: Any = loop.modules["came"]
+        shares = zip(ACCIDENTS, came.shares.tolist(), strict=True)
+        return {"right": {name: round(share, 3) for name, share in self._right.items()},
+                "came": {name: round(share, 4) for name, share in shares}}  # fmt: skip
 
     def _asked(self, g: torch.Generator, many: int) -> tuple[list[Scene], Tensor, Tensor]:
         """Draw captions: their scenes, what they say (clips x attributes), and their tokens."""
@@ -120,10 +132,12 @@ class Tuning:
         return scenes, torch.tensor(said), ids
 
     def _missed(
-        self, scores: dict[str, Tensor], scenes: Sequence[Scene], asked: Tensor, g: torch.Generator
-    ) -> Tensor:
+        self, scores: dict[str, Tensor], scenes: Sequence[Scene], asked: Tensor, came: Came,
+        g: torch.Generator,
+    ) -> Tensor:  # fmt: skip
         """Return how far clips are from what was asked for, and from the world's accidents."""
-        goal = assigned(scores["accident"].detach().log_softmax(1).cpu(), scenes, g)
+        chances = scores["accident"].detach().softmax(1).cpu()
+        goal = came.assigned(chances, scenes, g)
         goal = goal.to(asked.device)
         total = _ODD * F.cross_entropy(scores["accident"], goal)
         for i, (name, values) in enumerate(ATTRIBUTES.items()):
@@ -134,34 +148,72 @@ class Tuning:
             wrong = F.cross_entropy(scores[name][judged], asked[judged, i], reduction="sum")
             total = total + _WEIGHTS[name] * wrong / len(asked)
             right = float((scores[name].argmax(1) == asked[:, i])[judged].float().mean())
-            self.right[name] = 0.95 * self.right.get(name, right) + 0.05 * right
+            self._right[name] = 0.95 * self._right.get(name, right) + 0.05 * right
         return total
 
 
-def assigned(chances: Tensor, scenes: Sequence[Scene], g: torch.Generator) -> Tensor:
-    """Choose which clips are to have which accident: as many as the world would have, by lot.
+class Came(nn.Module):
+    """How often each accident came lately, of the clips where it can happen; in the checkpoint."""
+
+    shares: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("shares", torch.zeros(len(ACCIDENTS)))
+
+    def assigned(self, chances: Tensor, scenes: Sequence[Scene], g: torch.Generator) -> Tensor:
+        """Choose which clips are to have which accident, and remember what came.
+
+        To ask the world's share of each batch anew would teach most accidents that come to go: of
+        sixteen clips there is to be none in most batches.
+
+        Args:
+            chances: Of each accident: clips x (none and accidents), on the CPU.
+            scenes: Of the captions; not all accidents can happen in each.
+            g: Draws.
+
+        Returns:
+            clips; 0 for none, or the number of the accident.
+        """
+        goal = torch.zeros(len(scenes), dtype=torch.long)
+        before = self.shares.tolist()
+        for turn in torch.randperm(len(ACCIDENTS), generator=g).tolist():
+            name, number = list(ACCIDENTS)[turn], turn + 1
+            can = torch.tensor([possible(name, scene.attributes) for scene in scenes])
+            if not can.any():
+                continue
+            world, share = ACCIDENTS[name], before[turn]
+            there = chances[:, number] > _SEEN
+            lots = torch.rand(len(scenes), generator=g)
+            kept = can & (goal == 0) & there & (lots * share < world)
+            goal[kept] = number
+            free = can & (goal == 0) & ~there
+            lots = torch.rand(int(free.sum()), generator=g)
+            many = int((lots < world - share).sum())
+            if many:
+                # One that has next to no chance may still be needed.
+                weights = torch.where(free, chances[:, number].double() + 1e-9, 0.0)
+                goal[torch.multinomial(weights, many, generator=g)] = number
+            now = float(chances[can, number].mean())
+            self.shares[turn] = _MEMORY * share + (1 - _MEMORY) * now
+        return goal
+
+
+def tuning_loop(folder: Path, start: Path, rates: float, device: str = "cpu") -> Loop:
+    """Make or resume the tuning of exported weights.
 
     Args:
-        chances: The logarithm of each accident's probability: clips x (none and accidents).
-        scenes: Of the captions; not all accidents can happen in each.
-        g: Draws.
-
-    Returns:
-        clips; 0 for none, or the number of the accident.
+        folder: Keeps the checkpoint.
+        start: The weights.
+        rates: Times the learning rates of the transformer's training.
+        device: Where to tune.
     """
-    goal = torch.zeros(len(scenes), dtype=torch.long)
-    for turn in torch.randperm(len(ACCIDENTS), generator=g).tolist():
-        name, number = list(ACCIDENTS)[turn], turn + 1
-        can = torch.tensor([possible(name, scene.attributes) for scene in scenes])
-        many = int((torch.rand(int(can.sum()), generator=g) < ACCIDENTS[name]).sum())
-        free = can & (goal == 0)
-        many = min(many, int(free.sum()))
-        if many:
-            weights = chances[:, number].masked_fill(~free, -torch.inf).softmax(0).double()
-            # One that has next to no chance may still be needed.
-            weights = torch.where(free, weights + 1e-9, 0.0)
-            goal[torch.multinomial(weights, many, generator=g)] = number
-    return goal
+    network = nets.transformer()
+    network = type(network).from_pretrained(start / "transformer", torch_dtype=torch.float32)
+    loop = Loop({"transformer": network, "came": Came()}, folder / f"{NAME}.pt", rate=rates * 4e-4,
+                betas=(0.9, 0.99), decay=0.998, matrices=rates * 1.2e-3, device=device)  # fmt: skip
+    loop.resume()
+    return loop
 
 
 def _levels(g: torch.Generator) -> Tensor:
