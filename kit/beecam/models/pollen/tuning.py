@@ -103,6 +103,7 @@ class Tuning:
             asking = [torch.cat([part[many:]] * _LEARNING) for part in texts]
             found = _velocity(network, torch.cat(before), given.to(device), asking)
         # The end is the noise less each velocity times its step, and guidance times its caption's.
+        # What is said without a caption is left to flow matching: it has the world's accidents.
         pull = -GUIDANCE * apart.repeat_interleave(many).to(device)[:, None, None]
         pulled: Tensor = (found * (pull * wish.repeat(_LEARNING, 1, 1))).sum()
         return pulled * ((len(levels) - 1) / _LEARNING)
