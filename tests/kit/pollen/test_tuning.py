@@ -1,6 +1,8 @@
 """Rewards and the tuning of the denoiser by them."""
 
 import itertools
+import json
+import shutil
 
 import pytest
 import torch
@@ -16,12 +18,15 @@ from beecam.models.pollen import (
     rewards,
     sampling,
     train,
+    training,
     tuning,
 )
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, draw_scene, possible
 from beecam.models.pollen.training import Loop
 
 SCENES = list(itertools.islice(data.scenes(5), 12))
+KNOWN = tuple(ACCIDENTS)
+USUAL = ["--device", "cpu", "--from-weights", str(POLLEN)]
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +40,19 @@ def rendered(tmp_path_factory):
                   (clips if number == 0 else clips.flip(0)).repeat(6, 1, 1, 1, 1))  # fmt: skip
     train.main(["components", "--folder", str(folder), "--device", "cpu", "--from-weights",
                 str(POLLEN)])  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rewarded(rendered, tmp_path_factory):
+    """Rewards after a step or two, of these clips as if they were their own."""
+    folder = tmp_path_factory.mktemp("rewarded") / rewards.FOLDER
+    shutil.copytree(rendered, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rewards, "_BATCH", 4)
+        patch.setattr(training, "_MEASURED_STEPS", 1)
+        patch.setattr(data, "render_there", lambda *_, **__: 2)
+        train.main(["rewards", *USUAL, "--folder", str(folder.parent), "--minutes", "0.05"])
     return folder
 
 
@@ -58,36 +76,28 @@ def test_the_judge_of_motion_is_shown_what_the_components_show(rendered):
 
 
 @pytest.mark.slow
-def test_examples_are_of_clips_and_mirror_images_and_some_are_left_out(rendered, monkeypatch):
-    monkeypatch.setattr(data, "SHARD", 72)
-    every = rewards.Examples(rendered)
-    assert len(every.latents) == 4 * 72
-    names = list(rewards.VALUES)
-    camera = names.index("camera")
+def test_examples_are_of_clips_and_mirror_images(rendered):
+    every = rewards.examples(rendered)
+    assert len(every) == 4 * 72
     for i, scene in enumerate(SCENES):
-        assert every.truth[i].tolist()[:-1] == [
-            values.index(scene.attributes[name]) for name, values in ATTRIBUTES.items()
-        ]
+        truth = every.truth[i].tolist()
+        for index, (name, values) in zip(truth, rewards.VALUES.items(), strict=False):
+            assert values[index] == {**scene.attributes, "accident": scene.accident or "none"}[name]
+        assert ATTRIBUTES["camera"][truth[-1]] == scene.camera
         turned = {"pan left": "pan right", "pan right": "pan left"}.get(scene.camera, scene.camera)
-        assert ATTRIBUTES["camera"][every.truth[72 + i, camera]] == turned
-        assert rewards.VALUES["accident"][every.truth[i, -1]] == (scene.accident or "none")
-    assert set(every.odd.tolist()) | set(every.usual.tolist()) == set(range(len(every.latents)))
-    rest = rewards.Examples(rendered, skip=72)
-    assert torch.equal(rest.latents, every.latents[144:])
-    assert len(rewards.Examples(rendered, clips=72).latents) == 144
-    with pytest.raises(FileNotFoundError, match=r"no more than 144 clips.*`render`.*--clips"):
-        rewards.Examples(rendered, skip=144)
+        assert ATTRIBUTES["camera"][every.truth[72 + i, -1]] == turned
+    assert len(every.odd) > 0
+    assert set(every.odd.tolist()) | set(every.usual.tolist()) == set(range(len(every)))
+    part = every.part(slice(72, None))
+    assert torch.equal(part.latents, every.latents[72:])
+    assert torch.equal(part.truth, every.truth[72:])
 
 
 @pytest.mark.slow
-def test_the_reader_learns_what_latents_show_and_leads_back_to_them(
-    rendered, tmp_path, monkeypatch
-):
+def test_the_reader_learns_what_latents_show(rendered, tmp_path, monkeypatch):
     monkeypatch.setattr(rewards, "_BATCH", 16)
-    examples = rewards.Examples(rendered)
     loop = rewards.reader_loop(tmp_path, POLLEN, reader_of_texts())
-    loss = rewards.ReaderLoss(examples)
-    g = torch.Generator().manual_seed(7)
+    loss = rewards.ReaderLoss(rewards.examples(rendered))
 
     class Same:
         generator = torch.Generator().manual_seed(3)
@@ -100,19 +110,64 @@ def test_the_reader_learns_what_latents_show_and_leads_back_to_them(
     Same.generator.manual_seed(3)
     with torch.no_grad():
         assert float(loss(Same())) < before - 1.0
-    motion = rewards.motion_loop(tmp_path)
-    motion.run(rewards.MotionLoss(examples, components.Components.load(POLLEN)), steps=1)
-    seen = rewards.load(tmp_path, POLLEN, reader_of_texts())
-    tokens = examples.tokens(torch.arange(2)).requires_grad_()
-    scores = seen(tokens, g)
-    assert {name: found.shape for name, found in scores.items()} == {
-        name: (2, len(values)) for name, values in rewards.VALUES.items()
+
+
+@pytest.mark.slow
+def test_the_reader_goes_on_to_the_same_bits(rendered, tmp_path, monkeypatch):
+    monkeypatch.setattr(rewards, "_BATCH", 4)
+    loss = rewards.ReaderLoss(rewards.examples(rendered))
+    for name, parts in (("one", [4]), ("two", [2, 2])):
+        for steps in parts:
+            (tmp_path / name).mkdir(exist_ok=True)
+            loop = rewards.reader_loop(tmp_path / name, POLLEN, reader_of_texts())
+            loop.run(loss, steps=steps)
+    one, two = (torch.load(tmp_path / name / "reader.pt", weights_only=True)["average"]
+                for name in ("one", "two"))  # fmt: skip
+    assert all(map(torch.equal, one, two))
+
+
+@pytest.mark.slow
+def test_rewards_lead_back_to_latents_and_know_what_they_recognise(rewarded):
+    seen = json.loads((rewarded / "seen.json").read_text())
+    there = {scene.accident for scene in SCENES} - {None}
+    assert set(seen) == {*rewards.STILL, "camera", *there}
+    assert all(0 <= share <= 1 for share in seen.values())
+    seen["own view"], seen["mirror"] = 0.9, 0.1
+    (rewarded / "seen.json").write_text(json.dumps(seen))
+    found = rewards.load(rewarded, POLLEN, reader_of_texts())
+    assert "own view" in found.recognised
+    assert "mirror" not in found.recognised
+    tokens = rewards.examples(rewarded).tokens(torch.arange(2)).requires_grad_()
+    scores = found(tokens, torch.Generator().manual_seed(7))
+    wanted = {**rewards.VALUES, "camera": ATTRIBUTES["camera"]}
+    assert {name: one.shape for name, one in scores.items()} == {
+        name: (2, len(values)) for name, values in wanted.items()
     }
     for name in ("place", "camera", "accident"):
         (back,) = torch.autograd.grad(scores[name][:, 0].sum(), tokens, retain_graph=True)
         assert back.abs().sum() > 0, name
+
+
+@pytest.mark.slow
+def test_rewards_that_are_not_there_not_done_or_of_another_space_are_named(rewarded, tmp_path):
+    texts = reader_of_texts()
     with pytest.raises(FileNotFoundError, match=r"run the stage `rewards` first"):
-        rewards.load(rendered, POLLEN, reader_of_texts())
+        rewards.load(tmp_path, POLLEN, texts)
+    shutil.copytree(rewarded, tmp_path / "half")
+    kept = torch.load(tmp_path / "half" / "motion.pt", weights_only=True)
+    kept["finish"] = [0, kept["step"] + 5]
+    torch.save(kept, tmp_path / "half" / "motion.pt")
+    with pytest.raises(FileNotFoundError, match=r"motion.pt is not done"):
+        rewards.load(tmp_path / "half", POLLEN, texts)
+    basis = components.Components.load(POLLEN)
+    other = components.Components(basis.mean, -basis.basis, basis.deviation)
+    other.save(tmp_path / "half" / components.FILE)
+    with pytest.raises(ValueError, match=r"rewards of other components; move it away"):
+        rewards.load(tmp_path / "half", POLLEN, texts)
+    (tmp_path / "latents").mkdir()
+    other.save(tmp_path / components.FILE)
+    with pytest.raises(ValueError, match=r"latents of other components"):
+        train.main(["tune", *USUAL, "--folder", str(tmp_path)])
 
 
 def chances_of(name, chance, scenes, which):
@@ -127,8 +182,8 @@ def chances_of(name, chance, scenes, which):
 def test_accidents_that_never_come_are_asked_for_as_often_as_in_the_world():
     scenes = [draw_scene(seed) for seed in range(3000)]
     came, g = tuning.Came(), torch.Generator().manual_seed(0)
-    goal = came.assigned(chances_of("giant", 0.0, scenes, [0]), scenes, g)
-    for number, name in enumerate(ACCIDENTS, 1):
+    goal = came.assigned(chances_of("giant", 0.0, scenes, [0]), scenes, KNOWN, g)
+    for number, name in enumerate(KNOWN, 1):
         can = torch.tensor([possible(name, scene.attributes) for scene in scenes])
         assert not (goal[~can] == number).any(), name
         share = float((goal[can] == number).float().mean())
@@ -138,7 +193,7 @@ def test_accidents_that_never_come_are_asked_for_as_often_as_in_the_world():
     # those that are near are asked first
     can = torch.tensor([possible("giant", scene.attributes) for scene in scenes])
     near = can.nonzero().flatten()[:400]
-    goal = tuning.Came().assigned(chances_of("giant", 0.2, scenes, near), scenes, g)
+    goal = tuning.Came().assigned(chances_of("giant", 0.2, scenes, near), scenes, KNOWN, g)
     chosen = (goal == 1 + list(ACCIDENTS).index("giant")).nonzero().flatten()
     assert len(chosen) > 30
     assert set(chosen.tolist()) <= set(near.tolist())
@@ -151,19 +206,22 @@ def test_accidents_that_come_are_left_alone_until_they_come_too_often():
     came, g = tuning.Came(), torch.Generator().manual_seed(0)
     some = torch.arange(10)
     seen = chances_of("giant", 0.9, scenes, some)
-    goal = came.assigned(seen, scenes, g)
+    goal = came.assigned(seen, scenes, KNOWN, g)
     assert (goal[:10] == number).all()
     assert 0 < came.shares[number - 1] < 0.01
     for _ in range(400):
-        came.assigned(seen, scenes, g)
+        came.assigned(seen, scenes, KNOWN, g)
     # at twice the world's share half of them are to go, and no others are to come
     assert came.shares[number - 1] == pytest.approx(0.045, rel=0.02)
-    kept = [came.assigned(seen, scenes, g) == number for _ in range(200)]
+    kept = [came.assigned(seen, scenes, KNOWN, g) == number for _ in range(200)]
     assert 0.45 < torch.stack(kept)[:, :10].float().mean() < 0.66
     assert not torch.stack(kept)[:, 10:].any()
+    # what can't be told is left alone, whatever its chances
+    strange = [name for name in KNOWN if name != "giant"]
+    assert not (came.assigned(seen, scenes, strange, g) == number).any()
     # and what can't happen is nobody's goal
     nobody = [draw_scene(seed, insect="none") for seed in range(8)]
-    goal = came.assigned(chances_of("giant", 0.9, nobody, torch.arange(8)), nobody, g)
+    goal = came.assigned(chances_of("giant", 0.9, nobody, torch.arange(8)), nobody, KNOWN, g)
     assert not (goal == number).any()
 
 
@@ -198,41 +256,86 @@ def tuned(rewarded, encoder, missed):
     return made
 
 
-def test_its_gradient_is_that_of_the_sampled_clip(monkeypatch):
-    """With all steps learnt from it is what leading back through all of sampling would give."""
+class Run:
+    def __init__(self, network):
+        self.generator = torch.Generator().manual_seed(1)
+        self.device = "cpu"
+        self.modules = {"transformer": network, "came": None}
+
+
+@pytest.fixture
+def levels(monkeypatch):
+    """The noise levels that are drawn."""
+    drawn, real = [], tuning._levels
+    monkeypatch.setattr(tuning, "_levels", lambda g: drawn.append(real(g)) or drawn[-1])
     monkeypatch.setattr(tuning, "_STEPS", (5, 5))
-    monkeypatch.setattr(tuning, "_LEARNING", 5)
     monkeypatch.setattr(tuning, "_BATCH", 3)
-    push, ends = Push(), []
+    return drawn
 
-    def missed(scores, *_):
-        return -scores["all"].sum()
 
-    class Kept(Sum):
-        def forward(self, tokens, g):
-            ends.append(tokens)
-            return super().forward(tokens, g)
+class Kept(Sum):
+    """Keeps where clips end."""
 
-    levels = []
-    real = tuning._levels
-    monkeypatch.setattr(tuning, "_levels", lambda g: levels.append(real(g)) or levels[-1])
+    def __init__(self):
+        super().__init__()
+        self.ends = []
 
-    class Run:
-        generator = torch.Generator().manual_seed(1)
-        device = "cpu"
-        modules = {"transformer": push, "came": None}  # noqa: RUF012
+    def forward(self, tokens, g):
+        self.ends.append(tokens)
+        return super().forward(tokens, g)
 
-    tuned(Kept(), Words(), missed)(Run()).backward()
-    found = push.way.grad.clone()
+
+def missed(scores, *_):
+    return -scores["all"].sum()
+
+
+def test_its_gradient_is_that_of_the_sampled_clip(monkeypatch, levels):
+    """With all steps learnt from it is what leading back through all of sampling would give."""
+    monkeypatch.setattr(tuning, "_LEARNING", 5)
+    push, rewarded = Push(), Kept()
+    found = tuned(rewarded, Words(), missed)(Run(push))
+    assert float(found) == 0, "flow matching's loss is what is logged"
+    found.backward()
+    ours = push.way.grad.clone()
     push.way.grad = None
-    (level,), (end,) = levels, ends
+    (level,), (end,) = levels, rewarded.ends
     far = (level[:-1] * (level[:-1] - level[1:])).sum() * tuning.GUIDANCE
     noise = end.detach() + far * push.way.detach()
     missed(Sum()(noise - far * push.way, None)).backward()
-    torch.testing.assert_close(found, push.way.grad, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(ours, push.way.grad, rtol=0.02, atol=0.02)
     assert level[0] == 1
     assert level[-1] == 0
     assert (level.diff() < 0).all()
+
+
+class Turn(Push):
+    """Goes another way wherever it is, so that each step's gradient needs that step's input."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, hidden_states, encoder_hidden_states, timestep, **_):
+        self.seen.append((hidden_states.detach(), timestep[:, 0].detach() / 1000))
+        words = encoder_hidden_states[:, 0, :1, None] * timestep[:, :, None] / 1000
+        return type("Out", (), {"sample": words * self.way * hidden_states})
+
+
+def test_two_steps_stand_for_all_with_what_each_was_given(levels):
+    turn, rewarded = Turn(), Kept()
+    tuned(rewarded, Words(), missed)(Run(turn)).backward()
+    (level,), (end,) = levels, rewarded.ends
+    (wish,) = torch.autograd.grad(missed(Sum()(end, None)), end)
+    given, at = turn.seen[-1]
+    assert len(turn.seen) == 6, "five steps, and both that are learnt from at once"
+    wanted = torch.zeros(nets.CHANNELS)
+    for part, where in zip(given.split(3), at.split(3), strict=True):
+        step = int((level - where[0]).abs().argmin())
+        there = turn.seen[step][0]
+        torch.testing.assert_close(part, there[:3])
+        pull = -tuning.GUIDANCE * (level[step] - level[step + 1]) * level[step]
+        wanted += (5 / 2) * (pull * wish * there[:3]).sum((0, 1))
+    torch.testing.assert_close(turn.way.grad, wanted, rtol=0.02, atol=0.05)
 
 
 @pytest.mark.slow
@@ -265,35 +368,38 @@ def test_tuning_leads_clips_to_what_is_rewarded(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_weights_are_tuned_stopped_and_go_on_to_the_same_bits(rendered, tmp_path, monkeypatch):
-    import shutil
-
+def test_weights_are_tuned_stopped_and_go_on_to_the_same_bits(
+    rendered, rewarded, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(tuning, "_BATCH", 2)
-    monkeypatch.setattr(rewards, "_BATCH", 4)
-    for name in ("one", "two"):
-        shutil.copytree(rendered, tmp_path / name)
-    usual = ["--device", "cpu", "--from-weights", str(POLLEN)]
-    train.main(["rewards", *usual, "--folder", str(tmp_path / "one"), "--minutes", "0.01"])
-    for part in ("reader", "motion"):
-        shutil.copy(tmp_path / "one" / f"reward-{part}.pt", tmp_path / "two")
     real = Loop.run
 
-    def steps(many):
-        monkeypatch.setattr(Loop, "run", lambda self, loss, **more: real(self, loss, steps=many))
+    def tune(name, steps):
+        monkeypatch.setattr(Loop, "run", lambda self, loss, **_: real(self, loss, steps=steps))
+        train.main(["tune", *USUAL, "--no-compile", "--folder", str(tmp_path / name)])
 
-    more = ["tune", *usual, "--rates", "0.1", "--no-compile", "--folder"]
-    steps(4)
-    train.main([*more, str(tmp_path / "one")])
-    steps(2)
-    for _ in range(2):
-        train.main([*more, str(tmp_path / "two")])
+    for name, parts in (("one", [4]), ("two", [2, 2])):
+        shutil.copytree(rendered, tmp_path / name)
+        shutil.copytree(rewarded, tmp_path / name / rewards.FOLDER)
+        for steps in parts:
+            tune(name, steps)
     one, two = (torch.load(tmp_path / name / "tune.pt", weights_only=True) for name in
                 ("one", "two"))  # fmt: skip
     assert one["step"] == two["step"] == 4
+    assert one["rates"] == (0.1 * 4e-4, 0.1 * 1.2e-3)
     assert all(map(torch.equal, one["average"], two["average"]))
+    assert torch.equal(one["modules"]["came"]["shares"], two["modules"]["came"]["shares"])
+    assert one["modules"]["came"]["shares"].any()
     pipe, before = export.pipeline(tmp_path / "one", POLLEN), sampling.load_pipeline(POLLEN)
+    assert "the denoiser of tune.pt" in capsys.readouterr().out
     now = pipe.transformer.state_dict()
     assert any(not torch.equal(now[k], v) for k, v in before.transformer.state_dict().items())
+    (tmp_path / "one" / "transformer.pt").touch()
+    with pytest.raises(ValueError, match=r"transformer.pt was trained after tune.pt"):
+        export.pipeline(tmp_path / "one", POLLEN)
+    (tmp_path / "two" / "tune.txt").write_text("others")
+    with pytest.raises(ValueError, match=r"tune.pt began from other weights"):
+        tune("two", 1)
 
 
 @pytest.mark.parametrize("stage", ["rewards", "tune"])

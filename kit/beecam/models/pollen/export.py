@@ -77,7 +77,7 @@ def pipeline(folder: Path, start: Path | None = None) -> Any:
     """
     from diffusers import LTXPipeline
 
-    denoiser = tuning.NAME if (folder / f"{tuning.NAME}.pt").exists() else "transformer"
+    denoiser = _denoiser(folder)
     trained = [part for part in ("decoder", "encoder", denoiser)
                if start is None or (folder / f"{part}.pt").exists()]  # fmt: skip
     if not trained:
@@ -99,6 +99,20 @@ def pipeline(folder: Path, start: Path | None = None) -> Any:
         text_encoder=reading.encoder(folder, start),
         transformer=loop.modules["transformer"].eval(),
     )  # fmt: skip
+
+
+def _denoiser(folder: Path) -> str:
+    """Return which checkpoint has the denoiser: the tuned one, if there is one."""
+    tuned, usual = folder / f"{tuning.NAME}.pt", folder / "transformer.pt"
+    if not tuned.exists():
+        return "transformer"
+    if usual.exists() and usual.stat().st_mtime > tuned.stat().st_mtime:
+        raise ValueError(
+            f"{usual} was trained after {tuned.name}, which would be exported: move away the one "
+            "that isn't meant."
+        )
+    print(f"the denoiser of {tuned.name}", flush=True)
+    return tuning.NAME
 
 
 def sample(weights: Path, path: Path, device: str = "cpu") -> None:

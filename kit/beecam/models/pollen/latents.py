@@ -92,8 +92,7 @@ def load(folder: Path, clips: int | None = None) -> Known:
         FileNotFoundError: There are none.
         ValueError: They are of other components, captions or clips than there are now.
     """
-    limit = None if clips is None else -(-clips // data.SHARD)
-    paths = files(folder)[:limit]
+    paths = files(folder, clips)
     kept = [torch.load(path, weights_only=True, mmap=True) for path in paths]
     shards = [folder / "clips" / path.name.replace("latents", "clips") for path in paths]
     clips_there, scenes = data.load_shards(shards)
@@ -104,17 +103,19 @@ def load(folder: Path, clips: int | None = None) -> Known:
     return Known(clips_there, both, texts, torch.arange(len(more)).repeat_interleave(more))
 
 
-def files(folder: Path) -> list[Path]:
+def files(folder: Path, clips: int | None = None) -> list[Path]:
     """Return the shards of latents, in the order of the clips'.
 
     Args:
         folder: Of the training.
+        clips: Of at most so many, in whole shards.
 
     Raises:
         FileNotFoundError: There are none.
         ValueError: They are of other components, captions or clips than there are now.
     """
-    paths = sorted((folder / "latents").glob("latents-*.pt"))
+    limit = None if clips is None else -(-clips // data.SHARD)
+    paths = sorted((folder / "latents").glob("latents-*.pt"))[:limit]
     if not paths:
         raise FileNotFoundError(
             f"{folder / 'latents'} has no latents-*.pt: run the stage `components` first."

@@ -1,18 +1,20 @@
 """What the denoiser is tuned by: two networks that look at latents and say what is to be seen.
 
-They are no judges of pollen. Those that score it look at clips, and share no weights with these;
-these are trained on other clips where `skip` is given those that the judges learnt from.
+They are no judges of pollen. Those that score it look at clips, and share neither weights nor
+scenes with these.
 
 One reads what a still picture tells, and accidents, off noisy latents; it begins as the first
-layers of the denoiser (as in Clark et al. 2023, arXiv 2309.17400, gradients must lead back to it).
-What moves it can't be asked: of the denoiser's own layers it has learnt to find what was asked for
-in motion that is not coherent. So a judge of motion from scratch says that, on what the components
-alone show of latents, through which gradients lead back.
+layers of the denoiser. What moves it can't be asked: of the denoiser's own layers it has learnt to
+find what was asked for in motion that is not coherent (docs/training.md). So a judge of motion
+from scratch says that, on what the components alone show of latents, through which gradients lead
+back.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +23,31 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from beecam.models.pollen import data, judges, latents, nets
-from beecam.models.pollen.components import Components
+from beecam.models.pollen.components import FILE, Components
 from beecam.models.pollen.flow import attention, no_text
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene
 from beecam.models.pollen.training import Loop
 
-VALUES = {**ATTRIBUTES, "accident": ("none", *ACCIDENTS)}
-_MOVES = "camera"
+MOVES = "camera"
+# What the reader says, but for accidents. Speed is motion, too.
+STILL = tuple(name for name in ATTRIBUTES if name not in (MOVES, "speed"))
+VALUES = {**{name: ATTRIBUTES[name] for name in STILL}, "accident": ("none", *ACCIDENTS)}
+FOLDER = "rewarded"
+CLIPS = 12_000
+FIRST = data.UNSEEN // 16  # the seed from which their scenes are drawn: no judge's are
+_SEEN = "seen.json"
+_HELD_BACK = 6  # one of so many clips tells how good they are
+_RECOGNISED = 0.5  # of an accident's clips, where clips are to be tuned by it
 _LAYERS = 4
 _WIDTH = 256
+_FOR_READING = 0.35  # share of the time in which the reader learns
 _BATCH, _MOTION_BATCH = 64, 32
 _LATENT_FRAMES = (nets.FRAMES - 1) // nets.TIME + 1
 SCALE = (nets.TIME / nets.FPS, nets.SPACE, nets.SPACE)
 _NOISIEST = 0.7
 _NOISY_MOTION, _NOISIEST_MOTION = 0.6, 0.3  # a share of the clips, and how noisy they are at most
 _ODD = 0.25  # share of the clips that are drawn from those with an accident
+_ACCIDENT = list(VALUES).index("accident")
 
 
 class Reader(nn.Module):
@@ -121,75 +133,94 @@ class Shown(nn.Module):
         return ((seen - middle) / (spread + 0.02)).contiguous(memory_format=torch.channels_last_3d)
 
 
+@dataclass(frozen=True)
 class Examples:
-    """Latents of rendered clips and of their mirror images, and what is to be seen in them."""
+    """Latents of rendered clips and of their mirror images, and what is to be seen in them.
 
-    def __init__(self, folder: Path, *, skip: int = 0, clips: int | None = None) -> None:
-        """Load them.
+    Attributes:
+        latents: clips x channels x frames x height x width, float16.
+        truth: Indices of the values of VALUES, and last of the camera's: clips x attributes.
+    """
 
-        Args:
-            folder: Of the training.
-            skip: Leave out the first clips, which judges learnt from.
-            clips: At most so many after these, in whole shards.
+    latents: Tensor
+    truth: Tensor
 
-        Raises:
-            FileNotFoundError: There are no more than are left out.
-        """
-        paths = latents.files(folder)[-(-skip // data.SHARD) :]
-        paths = paths[: None if clips is None else -(-clips // data.SHARD)]
-        if not paths:
-            raise FileNotFoundError(
-                f"{folder / 'latents'} has no more than {skip:,} clips, which are left out: run "
-                "the stages `render` and `components` with more --clips first."
-            )
-        cells, found = [], []
-        for path in paths:
-            kept = torch.load(path, weights_only=True)["latents"]
-            truth = folder / "clips" / path.name.replace("latents", "clips")
-            scenes = [Scene(**one) for one in json.loads(truth.with_suffix(".json").read_text())]
-            cells += [kept[0], kept[1]]
-            found += [_truth(scenes, turned=turned) for turned in (False, True)]
-        self.latents, self.truth = torch.cat(cells), torch.cat(found)
-        odd = self.truth[:, list(VALUES).index("accident")] > 0
-        self.odd, self.usual = odd.nonzero().flatten(), (~odd).nonzero().flatten()
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    @property
+    def odd(self) -> Tensor:
+        """Which have an accident."""
+        return (self.truth[:, _ACCIDENT] > 0).nonzero().flatten()
+
+    @property
+    def usual(self) -> Tensor:
+        """Which have none."""
+        return (self.truth[:, _ACCIDENT] == 0).nonzero().flatten()
 
     def tokens(self, which: Tensor) -> Tensor:
         """Return some as the denoiser takes them: clips x tokens x channels."""
         return self.latents[which].float().flatten(2).transpose(1, 2)
 
+    def part(self, which: slice) -> Examples:
+        """Return some of them."""
+        return Examples(self.latents[which], self.truth[which])
+
+
+def examples(folder: Path) -> Examples:
+    """Load the latents of a folder.
+
+    Args:
+        folder: Has `clips` and `latents` of them.
+
+    Raises:
+        FileNotFoundError: There are none.
+    """
+    cells, found = [], []
+    for path in latents.files(folder):
+        kept = torch.load(path, weights_only=True)["latents"]
+        truth = folder / "clips" / path.name.replace("latents", "clips")
+        scenes = [Scene(**one) for one in json.loads(truth.with_suffix(".json").read_text())]
+        cells += [kept[0], kept[1]]
+        found += [_truth(scenes, turned=turned) for turned in (False, True)]
+    return Examples(torch.cat(cells), torch.cat(found))
+
 
 def _truth(scenes: list[Scene], *, turned: bool) -> Tensor:
-    """Return the index of each attribute's value and of the accident: clips x attributes."""
+    """Return the index of each value: clips x attributes."""
     rows = []
     for scene in scenes:
         shown = latents.mirrored(scene) if turned else scene.attributes
         known = {**shown, "accident": scene.accident or "none"}
-        rows.append([values.index(known[name]) for name, values in VALUES.items()])
+        row = [values.index(known[name]) for name, values in VALUES.items()]
+        rows.append([*row, ATTRIBUTES[MOVES].index(known[MOVES])])
     return torch.tensor(rows)
 
 
 class ReaderLoss:
-    """Cross entropy of all attributes and of accidents, off latents of any noise up to 0.7."""
+    """Cross entropy of what the reader says, off latents of any noise up to 0.7."""
 
-    def __init__(self, examples: Examples) -> None:
-        self._examples = examples
+    def __init__(self, known: Examples) -> None:
+        self._known, self._odd = known, known.odd
 
     def __call__(self, loop: Loop) -> Tensor:
         """Draw a batch and return its loss."""
-        g, examples = loop.generator, self._examples
-        which = torch.randint(0, len(examples.latents), (_BATCH,), generator=g)
-        if len(examples.odd):
-            odd = examples.odd[torch.randint(0, len(examples.odd), (_BATCH,), generator=g)]
+        g = loop.generator
+        which = torch.randint(0, len(self._known), (_BATCH,), generator=g)
+        if len(self._odd):
+            odd = self._odd[torch.randint(0, len(self._odd), (_BATCH,), generator=g)]
             which = torch.where(torch.rand(_BATCH, generator=g) < _ODD, odd, which)
         level = _NOISIEST * torch.rand(_BATCH, generator=g) ** 1.5
-        tokens = noisy(examples.tokens(which), level, g).to(loop.device)
-        wanted = examples.truth[which].to(loop.device)
+        tokens = noisy(self._known.tokens(which), level, g).to(loop.device)
+        wanted = self._known.truth[which].to(loop.device)
+        # Dropout draws from here, which no checkpoint has.
+        torch.manual_seed(int(torch.randint(0, 2**62, (1,), generator=g)))
         with torch.autocast(loop.device, torch.bfloat16), attention(loop.device):
             scores = loop.modules["reader"](tokens, level.to(loop.device))
         # An accident may hide what the clip has.
-        plain = wanted[:, -1] == 0
-        total = F.cross_entropy(scores["accident"], wanted[:, -1])
-        for i, name in enumerate(ATTRIBUTES):
+        plain = wanted[:, _ACCIDENT] == 0
+        total = F.cross_entropy(scores["accident"], wanted[:, _ACCIDENT])
+        for i, name in enumerate(STILL):
             total = total + F.cross_entropy(scores[name][plain], wanted[plain, i])
         return total
 
@@ -197,20 +228,19 @@ class ReaderLoss:
 class MotionLoss:
     """Cross entropy of the camera's move, on what the components show of latents."""
 
-    def __init__(self, examples: Examples, components: Components, device: str = "cpu") -> None:
-        self._examples = examples
+    def __init__(self, known: Examples, components: Components, device: str = "cpu") -> None:
+        self._known, self._usual = known, known.usual
         self._shown = Shown(components).to(device)
-        self._backwards = judges.backwards(_MOVES)
-        self._at = list(VALUES).index(_MOVES)
+        self._backwards = judges.backwards(MOVES)
 
     def __call__(self, loop: Loop) -> Tensor:
         """Draw a batch and return its loss."""
-        g, examples = loop.generator, self._examples
-        usual = examples.usual[torch.randint(0, len(examples.usual), (_MOTION_BATCH,), generator=g)]
+        g = loop.generator
+        usual = self._usual[torch.randint(0, len(self._usual), (_MOTION_BATCH,), generator=g)]
         some = torch.rand(_MOTION_BATCH, generator=g) < _NOISY_MOTION
         level = _NOISIEST_MOTION * torch.rand(_MOTION_BATCH, generator=g) * some
-        tokens = noisy(examples.tokens(usual), level, g).to(loop.device)
-        wanted = examples.truth[usual, self._at]
+        tokens = noisy(self._known.tokens(usual), level, g).to(loop.device)
+        wanted = self._known.truth[usual, -1]
         seen = judges.shifted(self._shown(tokens), g)
         seen, wanted = judges.unlike(seen, wanted, self._backwards, g)
         seen = seen.contiguous(memory_format=torch.channels_last_3d)
@@ -231,15 +261,24 @@ def noisy(tokens: Tensor, level: Tensor, g: torch.Generator) -> Tensor:
 
 
 class Rewards(nn.Module):
-    """Both networks, as one that says what is to be seen in latents."""
+    """Both networks, as one that says what is to be seen in latents.
 
-    def __init__(self, reader: Reader, motion: judges.Judge, components: Components) -> None:
+    Attributes:
+        recognised: The accidents that the reader finds in most clips that have them; of the others
+            it can only say how many there are in the world.
+    """
+
+    def __init__(
+        self, reader: nn.Module, motion: nn.Module, components: Components,
+        recognised: Sequence[str],
+    ) -> None:  # fmt: skip
         super().__init__()
         self.reader, self.motion, self.shown = reader, motion, Shown(components)
+        self.recognised = tuple(recognised)
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, tokens: Tensor, g: torch.Generator) -> dict[str, Tensor]:
-        """Return scores of each attribute's values, and of accidents.
+        """Return scores of the values of what is rewarded, and of accidents.
 
         Both look through some noise, by lot: what only clean latents show can be feigned.
 
@@ -251,7 +290,76 @@ class Rewards(nn.Module):
         level = 0.35 * torch.rand(many, generator=g)
         scores: dict[str, Tensor] = self.reader(noisy(tokens, level, g), level.to(tokens.device))
         moved = noisy(tokens, 0.2 * torch.rand(many, generator=g), g)
-        return {**scores, _MOVES: self.motion(self.shown(moved)).float()}
+        return {**scores, MOVES: self.motion(self.shown(moved)).float()}
+
+
+def train(
+    folder: Path, start: Path, text_encoder: Any, *, clips: int, minutes: float, device: str
+) -> None:  # fmt: skip
+    """Train both networks, on clips of their own, and keep what they recognise.
+
+    Args:
+        folder: Keeps clips, latents and checkpoints; of nothing else.
+        start: Exported weights in whose latent space they look.
+        text_encoder: Of these weights.
+        clips: How many are rendered.
+        minutes: How long to train both.
+        device: Where to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    components = _components(folder, start)
+    data.render_there(folder / "clips", clips, device, first=FIRST)
+    latents.write(folder, components.to(device))
+    every = examples(folder)
+    cut = len(every) - len(every) // _HELD_BACK
+    known, unseen = every.part(slice(cut)), every.part(slice(cut, None))
+    print(f"rewards: {cut:,} clips and mirror images to learn from", flush=True)
+    read, moved = reader_loop(folder, start, text_encoder, device), motion_loop(folder, device)
+    if not read.finished or moved.finished:
+        read.run(ReaderLoss(known), minutes=_FOR_READING * minutes, finish=True)
+    moved.run(MotionLoss(known, components, device), minutes=(1 - _FOR_READING) * minutes,
+              finish=True)  # fmt: skip
+    if not (read.finished and moved.finished):
+        print("rewards: not done yet; the same command goes on", flush=True)
+        return
+    for loop in (read, moved):
+        loop.settle()
+    reader, motion = read.modules["reader"], moved.modules["judge"]
+    seen = recognised(Rewards(reader, motion, components, ()).to(device), unseen, device)
+    (folder / _SEEN).write_text(json.dumps(seen, indent=1) + "\n")
+    print(f"rewards: right on {seen} of clips they have not seen", flush=True)
+
+
+def recognised(rewards: Rewards, unseen: Examples, device: str = "cpu") -> dict[str, float]:
+    """Return the share of clips in which each attribute is seen, and each accident."""
+    g = torch.Generator().manual_seed(0)
+    parts: list[dict[str, Tensor]] = []
+    with torch.no_grad(), torch.autocast(device, torch.bfloat16), attention(device):
+        for which in torch.split(torch.arange(len(unseen)), _BATCH):
+            scores = rewards(unseen.tokens(which).to(device), g)
+            parts.append({name: one.argmax(1).cpu() for name, one in scores.items()})
+    found = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    at = {name: i for i, name in enumerate((*VALUES, MOVES))}
+    out = {}
+    for name in (*STILL, MOVES):
+        out[name] = (found[name] == unseen.truth[:, at[name]])[unseen.usual].float().mean()
+    for number, name in enumerate(ACCIDENTS, 1):
+        some = unseen.truth[:, _ACCIDENT] == number
+        if some.any():
+            out[name] = (found["accident"][some] == number).float().mean()
+    return {name: round(float(share), 3) for name, share in out.items()}
+
+
+def _components(folder: Path, start: Path) -> Components:
+    """Return the components of weights, which all in a folder must be of."""
+    given, file = Components.load(start), folder / FILE
+    if not file.exists():
+        given.save(file)
+    elif not given.same(Components.load(file)):
+        raise ValueError(
+            f"--from-weights {start}: {folder} has rewards of other components; move it away."
+        )
+    return given
 
 
 def reader_loop(folder: Path, start: Path, text_encoder: Any, device: str = "cpu") -> Loop:
@@ -259,7 +367,7 @@ def reader_loop(folder: Path, start: Path, text_encoder: Any, device: str = "cpu
     torch.manual_seed(0)
     network = nets.transformer()
     network = type(network).from_pretrained(start / "transformer", torch_dtype=torch.float32)
-    made = Loop({"reader": Reader(network, text_encoder)}, folder / "reward-reader.pt", rate=4e-4,
+    made = Loop({"reader": Reader(network, text_encoder)}, folder / "reader.pt", rate=4e-4,
                 betas=(0.9, 0.99), decay=0.99, matrices=8e-4, device=device)  # fmt: skip
     made.resume()
     return made
@@ -268,25 +376,29 @@ def reader_loop(folder: Path, start: Path, text_encoder: Any, device: str = "cpu
 def motion_loop(folder: Path, device: str = "cpu") -> Loop:
     """Make or resume the training of the judge of motion."""
     torch.manual_seed(11)
-    judge = judges.Judge(_MOVES)
+    judge = judges.Judge(MOVES)
     judge.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # a third quicker
-    made = Loop({"judge": judge}, folder / "reward-motion.pt", rate=3e-3, betas=(0.9, 0.99),
+    made = Loop({"judge": judge}, folder / "motion.pt", rate=3e-3, betas=(0.9, 0.99),
                 decay=0.98, device=device, seed=11)  # fmt: skip
     made.resume()
     return made
 
 
 def load(folder: Path, start: Path, text_encoder: Any, device: str = "cpu") -> Rewards:
-    """Load what the stage `rewards` has trained.
+    """Load what `train` has trained.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: There is none, or it isn't done.
+        ValueError: It looks into another latent space than that of the weights.
     """
+    if not (folder / _SEEN).exists():
+        raise FileNotFoundError(f"{folder / _SEEN} is not there: run the stage `rewards` first.")
+    seen = json.loads((folder / _SEEN).read_text())
+    components = _components(folder, start)
     read, moved = reader_loop(folder, start, text_encoder), motion_loop(folder)
     for loop in (read, moved):
-        if not loop.step:
-            raise FileNotFoundError(f"{loop.path} is not there: run the stage `rewards` first.")
+        if not loop.finished:
+            raise FileNotFoundError(f"{loop.path} is not done: run the stage `rewards` again.")
         loop.settle()
-    reader, motion = read.modules["reader"], moved.modules["judge"]
-    components = Components.load(start)
-    return Rewards(reader, motion, components).to(device)  # type: ignore[arg-type]
+    known = [name for name in ACCIDENTS if seen.get(name, 0.0) >= _RECOGNISED]
+    return Rewards(read.modules["reader"], moved.modules["judge"], components, known).to(device)

@@ -58,7 +58,7 @@ _CLIPS = 8000
 # Stages that have a use for an option, of those that not all have.
 _ONLY_OF = {
     "follow": ("components", "transformer"), "rates": ("transformer", "tune"),
-    "compile": ("transformer", "tune"), "skip": ("rewards",), "walks": ("few-steps", "all"),
+    "compile": ("transformer", "tune"), "walks": ("few-steps", "all"),
     "finish": ("decoder", "encoder", "transformer", "tune"),
     "from_weights": ("components", "decoder", "encoder", "transformer", "rewards", "tune",
                      "export", "few-steps", "all"),
@@ -69,7 +69,7 @@ _GROWN = 2  # times as many clips are taken in: to load all again takes seconds
 _RATES_AT_MOST = 10.0
 _GPU_RATES = 2.0  # times the learning rates, with 16 times as many clips a step
 _WORTH_COMPILING = 10.0  # minutes; to compile takes two
-_FOR_READING = 0.35  # share of the time of rewards in which its reader learns
+_TUNING_RATES = 0.1
 # Of the time that is left when each begins; to export takes no training.
 _SHARES = {"decoder": 0.25, "encoder": 0.12, "reading": 0.04, "transformer": 0.75, "export": 0.0,
            "few-steps": 0.9}  # fmt: skip
@@ -107,10 +107,6 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--walks", type=count(1), default=3200, help="clips that few-steps learns from"
     )
-    parser.add_argument(
-        "--skip", type=count(0), default=0, help="clips that the rewards shall not learn from: "
-        "those that judges learnt from"
-    )  # fmt: skip
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--follow",
@@ -128,12 +124,13 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--rates",
         type=amount(_RATES_AT_MOST),
-        default=1.0,
-        help="of the transformer: times the learning rates; 0.3, say, where it is nearly there, "
-        "0.1 to tune",
+        help="of the transformer: times the learning rates (1); 0.3, say, where it is nearly "
+        f"there; of tune: likewise ({_TUNING_RATES:g})",
     )
     chosen = parser.parse_args(arguments)
     only_of(parser, chosen, _ONLY_OF)
+    if chosen.rates is None:
+        chosen.rates = _TUNING_RATES if chosen.stage == "tune" else 1.0
     made_here = chosen.stage == "components" and chosen.from_weights
     if chosen.follow and not made_here and not (chosen.folder / COMPONENTS).exists():
         parser.error(f"--follow: {chosen.folder / COMPONENTS} must be there: run `components` "
@@ -152,9 +149,12 @@ def _plan(chosen: argparse.Namespace) -> Iterator[str]:
     there = data.SHARD * len(list((folder / "clips").glob("clips-*.pt")))
     yield f"render       {there:,} of {chosen.clips or _CLIPS:,} clips are there"
     yield f"components   {latents.count(folder):,} clips have latents; takes two minutes for 6,000"
-    for part in ("decoder", "encoder", "reading", "transformer", tuning.NAME, "few-steps"):
+    parts = ("decoder", "encoder", "reading", "transformer", "rewards", tuning.NAME, "few-steps")
+    for part in parts:
         # The LoRA of each set of weights has a training of its own.
         logs = [folder / f"{part}.jsonl", *(folder / "walks").glob(f"*/{part}.jsonl")]
+        if part == "rewards":
+            logs = [folder / rewards.FOLDER / "motion.jsonl"]
         step = steps_of(max(logs, key=lambda log: log.stat().st_mtime if log.exists() else 0.0))
         state = f"step {step:,} of its training" if step else "no step yet"
         yield f"{part:12} {state}; would train for {chosen.minutes:g} minutes"
@@ -195,7 +195,7 @@ def _components(chosen: argparse.Namespace) -> None:
         # Only in the same latent space can what was trained be trained on.
         given = Components.load(chosen.from_weights / COMPONENTS)
         if file.exists() and not given.same(Components.load(file)):
-            kept = [f"{part}.pt" for part in ("decoder", "encoder", "transformer")
+            kept = [f"{part}.pt" for part in ("decoder", "encoder", "transformer", tuning.NAME)
                     if (chosen.folder / f"{part}.pt").exists()]  # fmt: skip
             if kept:
                 raise ValueError(
@@ -336,24 +336,20 @@ def _flow(there: latents.Known, chosen: argparse.Namespace, reader: Any, loop: L
 
 def _rewards(chosen: argparse.Namespace) -> None:
     reader = reading.encoder(chosen.folder, chosen.from_weights)
-    examples = rewards.Examples(chosen.folder, skip=chosen.skip, clips=chosen.clips)
-    print(f"rewards: {len(examples.latents):,} clips and mirror images", flush=True)
-    read = rewards.reader_loop(chosen.folder, chosen.from_weights, reader, chosen.device)
-    read.run(rewards.ReaderLoss(examples), minutes=_FOR_READING * chosen.minutes, finish=True)
-    moved = rewards.motion_loop(chosen.folder, chosen.device)
-    components = Components.load(chosen.folder / COMPONENTS)
-    moved.run(rewards.MotionLoss(examples, components, chosen.device),
-              minutes=(1 - _FOR_READING) * chosen.minutes, finish=True)  # fmt: skip
-    print(f"rewards: steps {read.step} and {moved.step}", flush=True)
+    rewards.train(chosen.folder / rewards.FOLDER, chosen.from_weights, reader,
+                  clips=chosen.clips or rewards.CLIPS, minutes=chosen.minutes,
+                  device=chosen.device)  # fmt: skip
 
 
 def _tune(chosen: argparse.Namespace) -> None:
     start = chosen.from_weights
-    loop = tuning.tuning_loop(chosen.folder, start, chosen.rates, chosen.device)
+    components = Components.load(start)
+    if not components.same(Components.load(chosen.folder / COMPONENTS)):
+        raise ValueError(f"--from-weights {start}: {chosen.folder} has latents of other components")
     reader = reading.encoder(chosen.folder, start).to(chosen.device)
-    seen = rewards.load(chosen.folder, start, reader, chosen.device)
+    seen = rewards.load(chosen.folder / rewards.FOLDER, start, reader, chosen.device)
     known = latents.load(chosen.folder, chosen.clips)
-    components = Components.load(chosen.folder / COMPONENTS)
+    loop = tuning.tuning_loop(chosen.folder, start, chosen.rates, chosen.device)
     _compiled(loop, chosen)
     usual = FlowLoss(known, components, reader, batch=tuning.batch(chosen.device))
     tuned = tuning.Tuning(reader, seen)

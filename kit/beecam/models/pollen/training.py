@@ -104,6 +104,11 @@ class Loop:
         """Whether a finish has begun and isn't done."""
         return self._finish is not None and self.step < sum(self._finish)
 
+    @property
+    def finished(self) -> bool:
+        """Whether a finish was done in full, and nothing after it."""
+        return self._finish is not None and self.step == sum(self._finish)
+
     def lots(self) -> torch.Generator:
         """Return a generator on the device, for what is too large to be drawn on the CPU."""
         seed = int(torch.randint(0, 2**62, (1,), generator=self.generator))
