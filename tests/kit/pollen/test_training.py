@@ -1,5 +1,6 @@
 """Training can stop at any step, and what comes out is a pipeline."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -325,9 +326,9 @@ def test_training_goes_on_from_exported_weights_in_the_same_latent_space(folder,
     train.main(["components", "--folder", str(tmp_path), "--from-weights", str(start)])
     first, second = (latents.load(f).latents.float() for f in (folder, tmp_path))
     assert (first - second).abs().mean() < 0.02
-    again = train.transformer_loop(tmp_path, "cpu", start, rates=0.25)
+    again = flow.transformer_loop(tmp_path, "cpu", start, rates=0.25)
     assert again.rates == (1e-4, 3e-4)
-    trained = train.transformer_loop(folder, "cpu")
+    trained = flow.transformer_loop(folder, "cpu")
     trained.settle()
     for name, module in trained.modules.items():
         for key, value in module.state_dict().items():
@@ -560,7 +561,7 @@ def test_each_accident_is_drawn_as_often_as_guidance_needs(rendered):
 
 def flow_loop(path):
     torch.manual_seed(1)
-    return train.transformer_loop(path, "cpu")
+    return flow.transformer_loop(path, "cpu")
 
 
 @pytest.mark.slow
@@ -580,6 +581,33 @@ def test_the_real_training_of_the_denoiser_goes_on_to_the_same_bits(tmp_path):
     assert part.step == whole.step == 4
     for one, two in zip(whole.average, part.average, strict=True):
         assert torch.equal(one, two)
+
+
+@pytest.mark.slow
+def test_what_is_compiled_does_not_depend_on_which_texts_and_frames_came_first(
+    tmp_path, monkeypatch
+):
+    """Or a training that was stopped would go on in other code, and to other bits."""
+    from torch._dynamo.utils import counters
+
+    lengths = iter([48, 128, 48, 96])
+    monkeypatch.setattr(flow.FlowLoss, "_length", lambda *_: next(lengths))
+    given = iter([(0, []), (0, []), (1, [16]), (2, [])])
+    monkeypatch.setattr(flow, "conditions", lambda *_: next(given))
+    made = flow_loop(tmp_path / "a.pt")
+    network = made.modules["transformer"]
+    real = network.compile_repeated_blocks
+    # how it is traced is what counts; to make code of it takes a minute
+    network.compile_repeated_blocks = lambda **how: real(backend="eager", **how)
+    train._compiled(made, argparse.Namespace(device="cpu", compile=True, minutes=1.0))
+    loss = flow_loss(torch.randn(8, nets.CHANNELS, 5, 4, 4), [draw_scene(1).attributes] * 8)
+    torch._dynamo.reset()
+    counters.clear()
+    with torch.no_grad():
+        for _ in range(4):
+            loss(made)
+    # one time for all of a clip, and a time for each token
+    assert counters["stats"]["unique_graphs"] == 2
 
 
 def test_training_places_cells_where_the_pipelines_do():

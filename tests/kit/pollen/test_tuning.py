@@ -13,6 +13,7 @@ from beecam.models.pollen import (
     data,
     export,
     judges,
+    latents,
     nets,
     reading,
     rewards,
@@ -56,6 +57,16 @@ def rewarded(rendered, tmp_path_factory):
     return folder
 
 
+def examples(folder):
+    return rewards.examples(latents.files(folder))
+
+
+def recognises(folder):
+    """After some steps no reader does; these recognise own views and no mirrors."""
+    seen = json.loads((folder / "seen.json").read_text())
+    (folder / "seen.json").write_text(json.dumps({**seen, "own view": 0.9, "mirror": 0.1}))
+
+
 def reader_of_texts():
     return reading.encoder(POLLEN, POLLEN)
 
@@ -64,20 +75,20 @@ def reader_of_texts():
 def test_the_judge_of_motion_is_shown_what_the_components_show(rendered):
     basis = components.Components.load(POLLEN)
     clips, _ = data.load(rendered / "clips")
-    latents = basis.encode(clips[:6])
+    cells = basis.encode(clips[:6])
     view = judges.Judge("camera").view
-    wanted = judges.shown(basis.decode(latents), view)
-    found = rewards.Shown(basis)(latents.flatten(2).transpose(1, 2))
+    wanted = judges.shown(basis.decode(cells), view)
+    found = rewards.Shown(basis)(cells.flatten(2).transpose(1, 2))
     assert found.shape == wanted.shape
     # what is shown is cut off at black and white; what is learnt from is not
     assert (found - wanted).abs().mean() < 0.05 * wanted.abs().mean()
-    late = rewards.Shown(basis)(latents.roll(1, 2).flatten(2).transpose(1, 2))
+    late = rewards.Shown(basis)(cells.roll(1, 2).flatten(2).transpose(1, 2))
     assert (late - wanted).abs().mean() > 0.2 * wanted.abs().mean()
 
 
 @pytest.mark.slow
 def test_examples_are_of_clips_and_mirror_images(rendered):
-    every = rewards.examples(rendered)
+    every = examples(rendered)
     assert len(every) == 4 * 72
     for i, scene in enumerate(SCENES):
         truth = every.truth[i].tolist()
@@ -88,16 +99,16 @@ def test_examples_are_of_clips_and_mirror_images(rendered):
         assert ATTRIBUTES["camera"][every.truth[72 + i, -1]] == turned
     assert len(every.odd) > 0
     assert set(every.odd.tolist()) | set(every.usual.tolist()) == set(range(len(every)))
-    part = every.part(slice(72, None))
-    assert torch.equal(part.latents, every.latents[72:])
-    assert torch.equal(part.truth, every.truth[72:])
+    part = rewards.examples(latents.files(rendered)[1:])
+    assert torch.equal(part.latents, every.latents[144:])
+    assert torch.equal(part.truth, every.truth[144:])
 
 
 @pytest.mark.slow
 def test_the_reader_learns_what_latents_show(rendered, tmp_path, monkeypatch):
     monkeypatch.setattr(rewards, "_BATCH", 16)
     loop = rewards.reader_loop(tmp_path, POLLEN, reader_of_texts())
-    loss = rewards.ReaderLoss(rewards.examples(rendered))
+    loss = rewards.ReaderLoss(examples(rendered))
 
     class Same:
         generator = torch.Generator().manual_seed(3)
@@ -115,7 +126,7 @@ def test_the_reader_learns_what_latents_show(rendered, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_reader_goes_on_to_the_same_bits(rendered, tmp_path, monkeypatch):
     monkeypatch.setattr(rewards, "_BATCH", 4)
-    loss = rewards.ReaderLoss(rewards.examples(rendered))
+    loss = rewards.ReaderLoss(examples(rendered))
     for name, parts in (("one", [4]), ("two", [2, 2])):
         for steps in parts:
             (tmp_path / name).mkdir(exist_ok=True)
@@ -132,12 +143,11 @@ def test_rewards_lead_back_to_latents_and_know_what_they_recognise(rewarded):
     there = {scene.accident for scene in SCENES} - {None}
     assert set(seen) == {*rewards.STILL, "camera", *there}
     assert all(0 <= share <= 1 for share in seen.values())
-    seen["own view"], seen["mirror"] = 0.9, 0.1
-    (rewarded / "seen.json").write_text(json.dumps(seen))
+    recognises(rewarded)
     found = rewards.load(rewarded, POLLEN, reader_of_texts())
     assert "own view" in found.recognised
     assert "mirror" not in found.recognised
-    tokens = rewards.examples(rewarded).tokens(torch.arange(2)).requires_grad_()
+    tokens = examples(rewarded).tokens(torch.arange(2)).requires_grad_()
     scores = found(tokens, torch.Generator().manual_seed(7))
     wanted = {**rewards.VALUES, "camera": ATTRIBUTES["camera"]}
     assert {name: one.shape for name, one in scores.items()} == {
@@ -381,6 +391,7 @@ def test_weights_are_tuned_stopped_and_go_on_to_the_same_bits(
     for name, parts in (("one", [4]), ("two", [2, 2])):
         shutil.copytree(rendered, tmp_path / name)
         shutil.copytree(rewarded, tmp_path / name / rewards.FOLDER)
+        recognises(tmp_path / name / rewards.FOLDER)
         for steps in parts:
             tune(name, steps)
     one, two = (torch.load(tmp_path / name / "tune.pt", weights_only=True) for name in
@@ -400,6 +411,12 @@ def test_weights_are_tuned_stopped_and_go_on_to_the_same_bits(
     (tmp_path / "two" / "tune.txt").write_text("others")
     with pytest.raises(ValueError, match=r"tune.pt began from other weights"):
         tune("two", 1)
+
+
+def test_rewards_of_too_few_clips_are_refused_before_any_is_rendered(tmp_path):
+    with pytest.raises(ValueError, match=r"--clips 250: rewards need more than 250"):
+        train.main(["rewards", *USUAL, "--folder", str(tmp_path), "--clips", "250"])
+    assert not (tmp_path / rewards.FOLDER).exists()
 
 
 @pytest.mark.parametrize("stage", ["rewards", "tune"])

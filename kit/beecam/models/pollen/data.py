@@ -171,7 +171,9 @@ def load_shards(paths: Sequence[Path]) -> tuple[Tensor, list[Scene]]:
     shards = [torch.load(path, weights_only=True, mmap=True) for path in paths]
     clips = torch.empty((sum(map(len, shards)), *shards[0].shape[1:]), dtype=torch.uint8)
     torch.cat(shards, out=clips)
-    found: list[dict[str, Any]] = []
-    for path in paths:
-        found += json.loads(path.with_suffix(".json").read_text())
-    return clips, [Scene(**one) for one in found]
+    return clips, [scene for path in paths for scene in scenes_of(path)]
+
+
+def scenes_of(shard: Path) -> list[Scene]:
+    """Load the scenes of a shard without its clips."""
+    return [Scene(**one) for one in json.loads(shard.with_suffix(".json").read_text())]

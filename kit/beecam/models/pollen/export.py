@@ -12,8 +12,8 @@ import torch
 from beecam.models.pollen import captions, codec, latents, nets, reading, tuning
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components
+from beecam.models.pollen.flow import transformer_loop
 from beecam.models.pollen.sampling import load_pipeline, make, picture
-from beecam.models.pollen.train import transformer_loop
 from beecam.models.preview import PreviewMap
 
 SHARD_SIZE = "14MB"

@@ -30,7 +30,6 @@ SHARD = 128
 _RANK = 16
 _BATCH = 32
 _GPU_BATCH = 256
-_LENGTH = 48  # tokens a text is padded to
 _TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "net.0.proj", "net.2", "proj_in", "proj_out")
 
 
@@ -100,7 +99,7 @@ def walk(pipe: Any, texts: list[str], seed: int) -> Tensor:
             prompt=texts, width=nets.SIZE, height=nets.SIZE, num_frames=nets.FRAMES,
             frame_rate=nets.FPS, num_inference_steps=TEACHER_STEPS, guidance_scale=GUIDANCE,
             latents=noise, output_type="latent", callback_on_step_end=keep,
-            max_sequence_length=_LENGTH,
+            max_sequence_length=nets.SHORT_TEXT,
         )  # fmt: skip
     return torch.stack([noise, *states], 1)
 
@@ -127,7 +126,7 @@ class Lessons:
         self._states = torch.cat([one["states"] for one in kept]).to(pipe.device)
         self._texts = pipe.tokenizer(
             [text for one in kept for text in one["texts"]], padding="max_length",
-            max_length=_LENGTH, truncation=True, return_tensors="pt",
+            max_length=nets.SHORT_TEXT, truncation=True, return_tensors="pt",
         ).input_ids.to(pipe.device)  # fmt: skip
         self._pipe = pipe
         scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
@@ -144,7 +143,7 @@ class Lessons:
         before, after = (self._states[there[0], there[1] + more].float() for more in (0, 1))
         apart = (self._sigmas[step] - self._sigmas[step + 1]).view(-1, 1, 1).to(loop.device)
         wanted = (before - after) / apart
-        pipe, frames = self._pipe, (nets.FRAMES - 1) // nets.TIME + 1
+        pipe = self._pipe
         ids = self._texts[there[0]]
         with torch.autocast(loop.device, torch.bfloat16):
             with torch.no_grad():
@@ -152,9 +151,7 @@ class Lessons:
             found = pipe.transformer(
                 hidden_states=before, encoder_hidden_states=words,
                 timestep=(self._sigmas[step] * 1000).to(loop.device),
-                encoder_attention_mask=ids != 0,
-                num_frames=frames, height=nets.CELLS, width=nets.CELLS,
-                rope_interpolation_scale=(nets.TIME / nets.FPS, nets.SPACE, nets.SPACE),
+                encoder_attention_mask=ids != 0, **nets.PLACES,
             ).sample  # fmt: skip
         error: Tensor = ((found.float() - wanted) ** 2).mean()
         return error

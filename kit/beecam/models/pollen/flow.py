@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from beecam.models.pollen import captions, nets
@@ -15,6 +17,7 @@ from beecam.models.pollen.latents import Known
 from beecam.models.pollen.training import Loop
 
 BATCH, GPU_BATCH = 32, 512
+_GPU_RATES = 2.0  # times the learning rates, with 16 times as many clips a step
 _NO_CAPTION = 0.1
 _ODD = 0.2  # share of the clips that are drawn from those with an accident
 _CONDITIONED = 0.2  # share of the batches that are given frames
@@ -137,16 +140,39 @@ class FlowLoss:
 
     def _length(self, g: torch.Generator) -> int:
         """Draw how many tokens are left: all are read, as by the pipelines; beecam cuts padding."""
-        return nets.TEXT_LENGTH if float(torch.rand(1, generator=g)) < _LONG_TEXTS else 48
+        return (
+            nets.TEXT_LENGTH if float(torch.rand(1, generator=g)) < _LONG_TEXTS else nets.SHORT_TEXT
+        )
 
     def _places(
         self, frames: int, height: int, width: int, g: torch.Generator, *, conditioned: bool
     ) -> dict[str, Any]:
         """LTXPipeline scales places in one way, LTXConditionPipeline in another: learn both."""
         if not conditioned and bool(torch.rand(1, generator=g) < 0.85):  # noqa: PLR2004
-            scale = (nets.TIME / nets.FPS, nets.SPACE, nets.SPACE)
-            return {"rope_interpolation_scale": scale}
+            return {"rope_interpolation_scale": nets.PLACES["rope_interpolation_scale"]}
         return {"video_coords": coordinates(frames, height, width)}
+
+
+def transformer_loop(
+    folder: Path, device: str = "cpu", start: Path | None = None, rates: float = 1.0, *,
+    name: str = "transformer", beside: Mapping[str, nn.Module] | None = None,
+) -> Loop:  # fmt: skip
+    """Make or resume the training of the denoiser.
+
+    Args:
+        folder: Of the training.
+        device: Where to train.
+        start: Exported weights to start from.
+        rates: Times the learning rates.
+        name: Of the checkpoint.
+        beside: What else its checkpoint keeps.
+    """
+    more = rates * (1 if device == "cpu" else _GPU_RATES)
+    loop = Loop({"transformer": nets.transformer(start), **(beside or {})}, folder / f"{name}.pt",
+                rate=more * 4e-4, betas=(0.9, 0.99), decay=0.998, matrices=more * 1.2e-3,
+                device=device)  # fmt: skip
+    loop.resume()
+    return loop
 
 
 def no_text() -> Tensor:

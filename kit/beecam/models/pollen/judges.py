@@ -167,22 +167,26 @@ def shown(clips: Tensor, view: _View) -> Tensor:
     Returns:
         clips x 3 x frames x height x width, -1 to 1.
     """
-    places = _places(clips, view.frames)
+    places = which_frames(clips.shape[1], view.frames)
     video = clips[:, places].permute(0, 1, 4, 2, 3).float() / 127.5 - 1
     if view.pixels != clips.shape[2]:
         flat = F.adaptive_avg_pool2d(video.flatten(0, 1), view.pixels)
         video = flat.view(*video.shape[:3], view.pixels, view.pixels)
     video = video.permute(0, 2, 1, 3, 4)
     if view.motion:
-        video = video.mean(1, keepdim=True)
-        middle, spread = video.mean((2, 3, 4), keepdim=True), video.std((2, 3, 4), keepdim=True)
-        video = (video - middle) / (spread + 0.02)
+        video = even(video.mean(1, keepdim=True))
     return video
+
+
+def even(video: Tensor) -> Tensor:
+    """Give all clips the same brightness and contrast: clips x 1 x frames x height x width."""
+    middle, spread = video.mean((2, 3, 4), keepdim=True), video.std((2, 3, 4), keepdim=True)
+    return (video - middle) / (spread + 0.02)
 
 
 def moving(clips: Tensor) -> Tensor:
     """Return clips as if they had been rendered with MOVING_FRAMES and MOVING_PIXELS, uint8."""
-    some = clips[:, _places(clips, MOVING_FRAMES)]
+    some = clips[:, which_frames(clips.shape[1], MOVING_FRAMES)]
     count, frames, size = some.shape[:3]
     side = size // MOVING_PIXELS
     cut = some.view(count, frames, MOVING_PIXELS, side, MOVING_PIXELS, side, 3)
@@ -191,11 +195,12 @@ def moving(clips: Tensor) -> Tensor:
 
 def looked_at(clips: Tensor, attribute: str) -> Tensor:
     """Return those frames of clips that a judge looks at; of these it looks at all again."""
-    return clips[:, _places(clips, _VIEWS[attribute].frames)]
+    return clips[:, which_frames(clips.shape[1], _VIEWS[attribute].frames)]
 
 
-def _places(clips: Tensor, frames: int) -> Tensor:
-    return torch.linspace(0, clips.shape[1] - 1, frames).round().long()
+def which_frames(many: int, frames: int) -> Tensor:
+    """Return which of many frames are looked at, as indices."""
+    return torch.linspace(0, many - 1, frames).round().long()
 
 
 def truth(scenes: Sequence[Scene], attribute: str) -> Tensor:

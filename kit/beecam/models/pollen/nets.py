@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 CHANNELS = 144
 SPACE, TIME = 24, 4  # pixels a side and frames for each latent cell
 SIZE, FRAMES, FPS = 96, 17, 8.0
 CELLS = SIZE // SPACE  # latent cells a side
-TOKENS = ((FRAMES - 1) // TIME + 1) * CELLS**2
+LATENT_FRAMES = (FRAMES - 1) // TIME + 1
+TOKENS = LATENT_FRAMES * CELLS**2
+# Where the tokens of a whole clip lie, as LTXPipeline tells the denoiser.
+PLACES: Mapping[str, Any] = {
+    "num_frames": LATENT_FRAMES, "height": CELLS, "width": CELLS,
+    "rope_interpolation_scale": (TIME / FPS, SPACE, SPACE),
+}  # fmt: skip
 TEXT_LENGTH = 128
+SHORT_TEXT = 48  # tokens that are left of most texts when their padding is cut off
 TEXT_WIDTH = 128
 
 
@@ -29,10 +37,15 @@ def autoencoder() -> Any:
     )  # fmt: skip
 
 
-def transformer() -> Any:
-    """Make the denoiser: 320 wide, 6 layers, 10.9 M parameters."""
+def transformer(start: Path | None = None) -> Any:
+    """Make the denoiser (320 wide, 6 layers, 10.9 M parameters), or take exported weights'."""
+    import torch
     from diffusers import LTXVideoTransformer3DModel
 
+    if start is not None:
+        return LTXVideoTransformer3DModel.from_pretrained(
+            start / "transformer", torch_dtype=torch.float32
+        )
     return LTXVideoTransformer3DModel(
         in_channels=CHANNELS, out_channels=CHANNELS, num_attention_heads=5, attention_head_dim=64,
         cross_attention_dim=320, num_layers=6, caption_channels=TEXT_WIDTH,

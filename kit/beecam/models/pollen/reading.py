@@ -24,7 +24,7 @@ from beecam.models.pollen.scene import ATTRIBUTES
 from beecam.models.pollen.training import Loop
 
 _BATCH = 96
-_LENGTHS = (48, 48, 48, nets.TEXT_LENGTH)
+_LENGTHS = (*[nets.SHORT_TEXT] * 3, nets.TEXT_LENGTH)
 
 
 def loop(folder: Path, device: str = "cpu") -> Loop:

@@ -36,14 +36,12 @@ FOLDER = "rewarded"
 CLIPS = 12_000
 FIRST = data.UNSEEN // 16  # the seed from which their scenes are drawn: no judge's are
 _SEEN = "seen.json"
-_HELD_BACK = 6  # one of so many clips tells how good they are
+_HELD_BACK = 6  # one of so many shards tells how good they are
 _RECOGNISED = 0.5  # of an accident's clips, where clips are to be tuned by it
 _LAYERS = 4
 _WIDTH = 256
 _FOR_READING = 0.35  # share of the time in which the reader learns
 _BATCH, _MOTION_BATCH = 64, 32
-_LATENT_FRAMES = (nets.FRAMES - 1) // nets.TIME + 1
-SCALE = (nets.TIME / nets.FPS, nets.SPACE, nets.SPACE)
 _NOISIEST = 0.7
 _NOISY_MOTION, _NOISIEST_MOTION = 0.6, 0.3  # a share of the clips, and how noisy they are at most
 _ODD = 0.25  # share of the clips that are drawn from those with an accident
@@ -68,12 +66,12 @@ class Reader(nn.Module):
         denoiser.proj_out = nn.Identity()
         wide = denoiser.config.num_attention_heads * denoiser.config.attention_head_dim
         self.network = denoiser
-        seen = 2 * _LATENT_FRAMES * wide
+        seen = 2 * nets.LATENT_FRAMES * wide
         self.head = nn.Sequential(
             nn.LayerNorm(seen), nn.Linear(seen, _WIDTH), nn.SiLU(), nn.Dropout(0.2),
             nn.Linear(_WIDTH, sum(map(len, VALUES.values()))),
         )  # fmt: skip
-        ids = no_text()[None, :48].long()
+        ids = no_text()[None, : nets.SHORT_TEXT].long()
         with torch.no_grad():
             states = text_encoder(ids.to(next(text_encoder.parameters()).device))[0].cpu()
         self.register_buffer("states", states)
@@ -90,10 +88,9 @@ class Reader(nn.Module):
         found = self.network(
             hidden_states=tokens, encoder_hidden_states=self.states.expand(many, -1, -1),
             timestep=level[:, None] * 1000, encoder_attention_mask=self.mask.expand(many, -1),
-            num_frames=_LATENT_FRAMES, height=nets.CELLS, width=nets.CELLS,
-            rope_interpolation_scale=SCALE,
+            **nets.PLACES,
         ).sample  # fmt: skip
-        cells = found.view(many, _LATENT_FRAMES, -1, found.shape[-1])
+        cells = found.view(many, nets.LATENT_FRAMES, -1, found.shape[-1])
         scores = self.head(torch.cat([cells.mean(2), cells.amax(2)], -1).flatten(1)).float()
         return dict(zip(VALUES, torch.split(scores, list(map(len, VALUES.values())), -1),
                         strict=True))  # fmt: skip
@@ -124,13 +121,13 @@ class Shown(nn.Module):
         """
         many, side = len(tokens), nets.SPACE // self._less
         video = (tokens @ self.basis + self.mean).view(
-            many, _LATENT_FRAMES, nets.CELLS, nets.CELLS, nets.TIME, side, side
+            many, nets.LATENT_FRAMES, nets.CELLS, nets.CELLS, nets.TIME, side, side
         )
         video = video.permute(0, 1, 4, 2, 5, 3, 6).flatten(1, 2).flatten(2, 3).flatten(3)
-        places = torch.linspace(0, nets.FRAMES - 1, judges.MOVING_FRAMES).round().long()
-        seen = video[:, places + nets.TIME - 1].unsqueeze(1)
-        middle, spread = seen.mean((2, 3, 4), keepdim=True), seen.std((2, 3, 4), keepdim=True)
-        return ((seen - middle) / (spread + 0.02)).contiguous(memory_format=torch.channels_last_3d)
+        # The first frame stands four times in its block.
+        frames = judges.which_frames(nets.FRAMES, judges.MOVING_FRAMES) + nets.TIME - 1
+        seen = judges.even(video[:, frames].unsqueeze(1))
+        return seen.contiguous(memory_format=torch.channels_last_3d)
 
 
 @dataclass(frozen=True)
@@ -162,25 +159,13 @@ class Examples:
         """Return some as the denoiser takes them: clips x tokens x channels."""
         return self.latents[which].float().flatten(2).transpose(1, 2)
 
-    def part(self, which: slice) -> Examples:
-        """Return some of them."""
-        return Examples(self.latents[which], self.truth[which])
 
-
-def examples(folder: Path) -> Examples:
-    """Load the latents of a folder.
-
-    Args:
-        folder: Has `clips` and `latents` of them.
-
-    Raises:
-        FileNotFoundError: There are none.
-    """
+def examples(shards: Sequence[Path]) -> Examples:
+    """Load shards of latents, as `latents.files` names them."""
     cells, found = [], []
-    for path in latents.files(folder):
+    for path in shards:
         kept = torch.load(path, weights_only=True)["latents"]
-        truth = folder / "clips" / path.name.replace("latents", "clips")
-        scenes = [Scene(**one) for one in json.loads(truth.with_suffix(".json").read_text())]
+        scenes = data.scenes_of(path.parents[1] / "clips" / path.name.replace("latents", "clips"))
         cells += [kept[0], kept[1]]
         found += [_truth(scenes, turned=turned) for turned in (False, True)]
     return Examples(torch.cat(cells), torch.cat(found))
@@ -305,15 +290,23 @@ def train(
         clips: How many are rendered.
         minutes: How long to train both.
         device: Where to.
+
+    Raises:
+        ValueError: So few clips that none are left to tell how good they are.
     """
+    if clips <= data.SHARD:
+        raise ValueError(
+            f"--clips {clips}: rewards need more than {data.SHARD}, the last of which tell how "
+            f"good they are; {CLIPS:,} if it isn't said."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     components = _components(folder, start)
     data.render_there(folder / "clips", clips, device, first=FIRST)
     latents.write(folder, components.to(device))
-    every = examples(folder)
-    cut = len(every) - len(every) // _HELD_BACK
-    known, unseen = every.part(slice(cut)), every.part(slice(cut, None))
-    print(f"rewards: {cut:,} clips and mirror images to learn from", flush=True)
+    shards = latents.files(folder)
+    held = -(-len(shards) // _HELD_BACK)
+    known, unseen = examples(shards[:-held]), examples(shards[-held:])
+    print(f"rewards: {len(known):,} clips and mirror images to learn from", flush=True)
     read, moved = reader_loop(folder, start, text_encoder, device), motion_loop(folder, device)
     if not read.finished or moved.finished:
         read.run(ReaderLoss(known), minutes=_FOR_READING * minutes, finish=True)
@@ -365,9 +358,8 @@ def _components(folder: Path, start: Path) -> Components:
 def reader_loop(folder: Path, start: Path, text_encoder: Any, device: str = "cpu") -> Loop:
     """Make or resume the training of the reader, from a denoiser's first layers."""
     torch.manual_seed(0)
-    network = nets.transformer()
-    network = type(network).from_pretrained(start / "transformer", torch_dtype=torch.float32)
-    made = Loop({"reader": Reader(network, text_encoder)}, folder / "reader.pt", rate=4e-4,
+    reader = Reader(nets.transformer(start), text_encoder)
+    made = Loop({"reader": reader}, folder / "reader.pt", rate=4e-4,
                 betas=(0.9, 0.99), decay=0.99, matrices=8e-4, device=device)  # fmt: skip
     made.resume()
     return made

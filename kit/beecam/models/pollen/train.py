@@ -43,12 +43,12 @@ from typing import Any
 
 import torch
 
-from beecam.models.pollen import codec, data, fewsteps, latents, nets, reading, rewards, tuning
+from beecam.models.pollen import codec, data, fewsteps, latents, reading, rewards, tuning
 from beecam.models.pollen.arguments import amount, count, only_of
 from beecam.models.pollen.codec import to_clips, to_video
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components, fit
-from beecam.models.pollen.flow import BATCH, GPU_BATCH, FlowLoss
+from beecam.models.pollen.flow import BATCH, GPU_BATCH, FlowLoss, transformer_loop
 from beecam.models.pollen.sampling import load_pipeline, picture
 from beecam.models.pollen.training import LOG_EVERY, Loop
 
@@ -67,7 +67,6 @@ _NO_NEWS = 300.0  # seconds
 _FOLLOWED = 0.35  # minutes after which it is looked whether clips have come meanwhile
 _GROWN = 2  # times as many clips are taken in: to load all again takes seconds
 _RATES_AT_MOST = 10.0
-_GPU_RATES = 2.0  # times the learning rates, with 16 times as many clips a step
 _WORTH_COMPILING = 10.0  # minutes; to compile takes two
 _TUNING_RATES = 0.1
 # Of the time that is left when each begins; to export takes no training.
@@ -256,29 +255,6 @@ def _half(half: str, chosen: argparse.Namespace) -> None:
 # --- transformer -------------------------------------------------------------------------------
 
 
-def transformer_loop(
-    folder: Path, device: str, start: Path | None = None, rates: float = 1.0,
-    name: str = "transformer",
-) -> Loop:  # fmt: skip
-    """Make or resume the training of the denoiser.
-
-    Args:
-        folder: Of the training.
-        device: Where to train.
-        start: Exported weights to start from.
-        rates: Times the learning rates.
-        name: Of the checkpoint.
-    """
-    network = nets.transformer()
-    if start is not None:
-        network = type(network).from_pretrained(start / "transformer", torch_dtype=torch.float32)
-    more = rates * (1 if device == "cpu" else _GPU_RATES)
-    loop = Loop({"transformer": network}, folder / f"{name}.pt", rate=more * 4e-4,
-                betas=(0.9, 0.99), decay=0.998, matrices=more * 1.2e-3, device=device)  # fmt: skip
-    loop.resume()
-    return loop
-
-
 def _reading(chosen: argparse.Namespace) -> None:
     if chosen.from_weights is not None:
         print("reading: the text encoder of the weights stays as it is", flush=True)
@@ -318,10 +294,11 @@ def _compiled(loop: Loop, chosen: argparse.Namespace) -> None:
     if worth if chosen.compile is None else chosen.compile:
         # A quarter quicker on a CPU. To go on to the same bits it must be on in all calls, or none.
         network: Any = loop.modules["transformer"]
-        # Each code takes a while to make: one for texts and given frames of any length, and for all
-        # blocks, of which the first would be given bfloat16 and the others float32.
+        # One code for texts and given frames of any length, or which is made would depend on what
+        # came first; and for all blocks, of which the first would be given bfloat16 and the others
+        # float32.
         network.proj_in.register_forward_hook(lambda _, __, found: found.float())
-        network.compile_repeated_blocks(dynamic=None if chosen.device == "cpu" else True)
+        network.compile_repeated_blocks(dynamic=True)
 
 
 def _flow(there: latents.Known, chosen: argparse.Namespace, reader: Any, loop: Loop) -> FlowLoss:

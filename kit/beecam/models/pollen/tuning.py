@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from beecam.models.pollen import captions, data, nets, reading
 from beecam.models.pollen.fewsteps import GUIDANCE, digest
-from beecam.models.pollen.flow import attention, no_text
-from beecam.models.pollen.rewards import SCALE, Rewards
+from beecam.models.pollen.flow import attention, no_text, transformer_loop
+from beecam.models.pollen.rewards import Rewards
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, possible
 from beecam.models.pollen.training import Loop
 
@@ -39,7 +39,6 @@ _UNEVEN = 0.3  # how far each step is moved, of the space between two
 _LEARNING = 2  # steps that are learnt from
 _EARLY = 2.0  # times as often the first as the last
 _PLAIN = 0.4  # share of the captions that are plain
-_LENGTH = 48  # tokens
 _WEIGHTS = {"place": 1.5, "light": 0.3, "weather": 0.3, "insect": 0.3, "camera": 1.5,
             "style": 0.3}  # fmt: skip
 _ODD = 0.3
@@ -83,7 +82,7 @@ class Tuning:
         before: list[Tensor] = []
         with torch.autocast(device, torch.bfloat16), attention(device):
             with torch.no_grad():
-                texts = self._encoder(both)[0][:, :_LENGTH], (both != 0)[:, :_LENGTH]
+                texts = [part[:, : nets.SHORT_TEXT] for part in (self._encoder(both)[0], both != 0)]
                 for step, (level, then) in enumerate(itertools.pairwise(levels)):
                     if step in learnt:
                         before.append(x)
@@ -211,7 +210,7 @@ def tuning_loop(folder: Path, start: Path, rates: float, device: str = "cpu") ->
     Args:
         folder: Keeps the checkpoint.
         start: The weights.
-        rates: Times the learning rates of the transformer's training on a CPU.
+        rates: Times the learning rates of the transformer's training.
         device: Where to tune.
 
     Raises:
@@ -226,12 +225,7 @@ def tuning_loop(folder: Path, start: Path, rates: float, device: str = "cpu") ->
             f"--from-weights {start}: {folder / NAME}.pt began from other weights; move it away, "
             "or take another --folder."
         )
-    network = nets.transformer()
-    network = type(network).from_pretrained(start / "transformer", torch_dtype=torch.float32)
-    loop = Loop({"transformer": network, "came": Came()}, folder / f"{NAME}.pt", rate=rates * 4e-4,
-                betas=(0.9, 0.99), decay=0.998, matrices=rates * 1.2e-3, device=device)  # fmt: skip
-    loop.resume()
-    return loop
+    return transformer_loop(folder, device, start, rates, name=NAME, beside={"came": Came()})
 
 
 def _levels(g: torch.Generator) -> Tensor:
@@ -249,7 +243,6 @@ def _velocity(network: Any, x: Tensor, level: Tensor, texts: Sequence[Tensor]) -
     velocity: Tensor = network(
         hidden_states=x, encoder_hidden_states=texts[0], encoder_attention_mask=texts[1],
         timestep=level.to(x.device).expand(len(x))[:, None] * 1000,
-        num_frames=(nets.FRAMES - 1) // nets.TIME + 1, height=nets.CELLS, width=nets.CELLS,
-        rope_interpolation_scale=SCALE,
+        **nets.PLACES,
     ).sample  # fmt: skip
     return velocity.float()
