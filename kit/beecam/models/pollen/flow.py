@@ -19,7 +19,7 @@ from beecam.models.pollen.training import Loop
 BATCH, GPU_BATCH = 32, 512
 _GPU_RATES = 2.0  # times the learning rates, with 16 times as many clips a step
 _NO_CAPTION = 0.1
-_ODD = 0.2  # share of the clips that are drawn from those with an accident
+_ODD = 0.35  # share of the clips that are drawn from those with an accident
 _CONDITIONED = 0.2  # share of the batches that are given frames
 _HALF = 0.5
 _GIVEN_NOISE = 0.15  # of what is given, which LTXConditionPipeline adds times the level squared

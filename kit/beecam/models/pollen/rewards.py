@@ -13,7 +13,7 @@ back.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from beecam.models.pollen import data, judges, latents, nets
 from beecam.models.pollen.components import FILE, Components
 from beecam.models.pollen.flow import attention, no_text
-from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene
+from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, possible
 from beecam.models.pollen.training import Loop
 
 MOVES = "camera"
@@ -42,10 +42,12 @@ _LAYERS = 4
 _WIDTH = 256
 _FOR_READING = 0.35  # share of the time in which the reader learns
 _BATCH, _MOTION_BATCH = 64, 32
+_GPU_BATCH = 128  # of both
 _NOISIEST = 0.7
 _NOISY_MOTION, _NOISIEST_MOTION = 0.6, 0.3  # a share of the clips, and how noisy they are at most
 _ODD = 0.25  # share of the clips that are drawn from those with an accident
 _ACCIDENT = list(VALUES).index("accident")
+_BANDS = 4  # of a frame's height, in each of which its halves are compared
 
 
 class Reader(nn.Module):
@@ -54,12 +56,13 @@ class Reader(nn.Module):
     states: Tensor
     mask: Tensor
 
-    def __init__(self, denoiser: Any, text_encoder: Any) -> None:
+    def __init__(self, denoiser: Any, text_encoder: Any, components: Components) -> None:
         """Take over the first layers of a denoiser.
 
         Args:
             denoiser: Is changed: its other layers are taken away.
             text_encoder: Gives what it reads where no caption is known.
+            components: Of the latents.
         """
         super().__init__()
         denoiser.transformer_blocks = denoiser.transformer_blocks[:_LAYERS]
@@ -67,8 +70,10 @@ class Reader(nn.Module):
         wide = denoiser.config.num_attention_heads * denoiser.config.attention_head_dim
         self.network = denoiser
         seen = 2 * nets.LATENT_FRAMES * wide
+        self.shown = Shown(components)
+        self.even = nn.LayerNorm(seen)
         self.head = nn.Sequential(
-            nn.LayerNorm(seen), nn.Linear(seen, _WIDTH), nn.SiLU(), nn.Dropout(0.2),
+            nn.Linear(seen + _BANDS * judges.MOVING_FRAMES, _WIDTH), nn.SiLU(), nn.Dropout(0.2),
             nn.Linear(_WIDTH, sum(map(len, VALUES.values()))),
         )  # fmt: skip
         ids = no_text()[None, : nets.SHORT_TEXT].long()
@@ -91,9 +96,20 @@ class Reader(nn.Module):
             **nets.PLACES,
         ).sample  # fmt: skip
         cells = found.view(many, nets.LATENT_FRAMES, -1, found.shape[-1])
-        scores = self.head(torch.cat([cells.mean(2), cells.amax(2)], -1).flatten(1)).float()
+        told = self.even(torch.cat([cells.mean(2), cells.amax(2)], -1).flatten(1))
+        scores = self.head(torch.cat([told, self._unlike_halves(tokens)], 1)).float()
         return dict(zip(VALUES, torch.split(scores, list(map(len, VALUES.values())), -1),
                         strict=True))  # fmt: skip
+
+    def _unlike_halves(self, tokens: Tensor) -> Tensor:
+        """Return how far what is left is from what is right in a mirror: clips x numbers.
+
+        A cell's numbers don't tell what it looks like in a mirror.
+        """
+        video = self.shown(tokens)[:, 0]
+        apart = (video - video.flip(-1)).abs().flatten(2).unflatten(2, (_BANDS, -1)).mean(-1)
+        features: Tensor = (apart + 0.02).log().flatten(1)
+        return features
 
 
 class Shown(nn.Module):
@@ -155,6 +171,14 @@ class Examples:
         """Which have none."""
         return (self.truth[:, _ACCIDENT] == 0).nonzero().flatten()
 
+    def possible(self) -> Tensor:
+        """Return which accident can happen in which clip: clips x accidents."""
+        values = {**{name: VALUES[name] for name in STILL}, MOVES: ATTRIBUTES[MOVES]}
+        at = {name: i for i, name in enumerate((*VALUES, MOVES))}
+        seen = [{name: values[name][row[at[name]]] for name in values}
+                for row in self.truth.tolist()]  # fmt: skip
+        return torch.tensor([[possible(name, one) for name in ACCIDENTS] for one in seen])
+
     def tokens(self, which: Tensor) -> Tensor:
         """Return some as the denoiser takes them: clips x tokens x channels."""
         return self.latents[which].float().flatten(2).transpose(1, 2)
@@ -190,13 +214,13 @@ class ReaderLoss:
 
     def __call__(self, loop: Loop) -> Tensor:
         """Draw a batch and return its loss."""
-        g = loop.generator
-        which = torch.randint(0, len(self._known), (_BATCH,), generator=g)
+        g, many = loop.generator, _BATCH if loop.device == "cpu" else _GPU_BATCH
+        which = torch.randint(0, len(self._known), (many,), generator=g)
         if len(self._odd):
-            odd = self._odd[torch.randint(0, len(self._odd), (_BATCH,), generator=g)]
-            which = torch.where(torch.rand(_BATCH, generator=g) < _ODD, odd, which)
-        level = _NOISIEST * torch.rand(_BATCH, generator=g) ** 1.5
-        tokens = noisy(self._known.tokens(which), level, g).to(loop.device)
+            odd = self._odd[torch.randint(0, len(self._odd), (many,), generator=g)]
+            which = torch.where(torch.rand(many, generator=g) < _ODD, odd, which)
+        level = _NOISIEST * torch.rand(many, generator=g) ** 1.5
+        tokens = noisy(self._known.tokens(which).to(loop.device), level, g)
         wanted = self._known.truth[which].to(loop.device)
         # Dropout draws from here, which no checkpoint has.
         torch.manual_seed(int(torch.randint(0, 2**62, (1,), generator=g)))
@@ -220,11 +244,11 @@ class MotionLoss:
 
     def __call__(self, loop: Loop) -> Tensor:
         """Draw a batch and return its loss."""
-        g = loop.generator
-        usual = self._usual[torch.randint(0, len(self._usual), (_MOTION_BATCH,), generator=g)]
-        some = torch.rand(_MOTION_BATCH, generator=g) < _NOISY_MOTION
-        level = _NOISIEST_MOTION * torch.rand(_MOTION_BATCH, generator=g) * some
-        tokens = noisy(self._known.tokens(usual), level, g).to(loop.device)
+        g, many = loop.generator, _MOTION_BATCH if loop.device == "cpu" else _GPU_BATCH
+        usual = self._usual[torch.randint(0, len(self._usual), (many,), generator=g)]
+        some = torch.rand(many, generator=g) < _NOISY_MOTION
+        level = _NOISIEST_MOTION * torch.rand(many, generator=g) * some
+        tokens = noisy(self._known.tokens(usual).to(loop.device), level, g)
         wanted = self._known.truth[usual, -1]
         seen = judges.shifted(self._shown(tokens), g)
         seen, wanted = judges.unlike(seen, wanted, self._backwards, g)
@@ -238,9 +262,11 @@ def noisy(tokens: Tensor, level: Tensor, g: torch.Generator) -> Tensor:
     Args:
         tokens: clips x tokens x channels.
         level: clips; shares of noise, 0 to 1.
-        g: Draws the noise, on the CPU.
+        g: Draws the seed of the noise, on the CPU.
     """
-    noise = torch.randn(tokens.shape, generator=g).to(tokens.device)
+    lots = torch.Generator(tokens.device)
+    lots.manual_seed(int(torch.randint(0, 2**62, (1,), generator=g)))
+    noise = torch.randn(tokens.shape, generator=lots, device=tokens.device)
     share = level.to(tokens.device)[:, None, None]
     return (1 - share) * tokens + share * noise
 
@@ -249,17 +275,17 @@ class Rewards(nn.Module):
     """Both networks, as one that says what is to be seen in latents.
 
     Attributes:
-        recognised: The accidents that the reader finds in most clips that have them; of the others
-            it can only say how many there are in the world.
+        expected: How likely the reader finds each accident in the mean of unseen rendered clips
+            where it can happen; but for those that it does not find in most clips that have them.
     """
 
     def __init__(
         self, reader: nn.Module, motion: nn.Module, components: Components,
-        recognised: Sequence[str],
+        expected: Mapping[str, float],
     ) -> None:  # fmt: skip
         super().__init__()
         self.reader, self.motion, self.shown = reader, motion, Shown(components)
-        self.recognised = tuple(recognised)
+        self.expected = dict(expected)
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, tokens: Tensor, g: torch.Generator) -> dict[str, Tensor]:
@@ -318,29 +344,42 @@ def train(
     for loop in (read, moved):
         loop.settle()
     reader, motion = read.modules["reader"], moved.modules["judge"]
-    seen = recognised(Rewards(reader, motion, components, ()).to(device), unseen, device)
+    seen = measured(Rewards(reader, motion, components, {}).to(device), unseen, device)
     (folder / _SEEN).write_text(json.dumps(seen, indent=1) + "\n")
-    print(f"rewards: right on {seen} of clips they have not seen", flush=True)
+    print(f"rewards: right on {seen['right']} of clips they have not seen", flush=True)
 
 
-def recognised(rewards: Rewards, unseen: Examples, device: str = "cpu") -> dict[str, float]:
-    """Return the share of clips in which each attribute is seen, and each accident."""
+def measured(
+    rewards: Rewards, unseen: Examples, device: str = "cpu"
+) -> dict[str, dict[str, float]]:
+    """Return how well clips are told.
+
+    Returns:
+        right: The share of clips in which each attribute is seen, and each accident where it is.
+        chances: How likely each accident is found, in the mean of clips where it can happen.
+    """
     g = torch.Generator().manual_seed(0)
     parts: list[dict[str, Tensor]] = []
     with torch.no_grad(), torch.autocast(device, torch.bfloat16), attention(device):
         for which in torch.split(torch.arange(len(unseen)), _BATCH):
             scores = rewards(unseen.tokens(which).to(device), g)
-            parts.append({name: one.argmax(1).cpu() for name, one in scores.items()})
+            parts.append({name: one.float().cpu() for name, one in scores.items()})
     found = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     at = {name: i for i, name in enumerate((*VALUES, MOVES))}
-    out = {}
+    right, chances = {}, {}
     for name in (*STILL, MOVES):
-        out[name] = (found[name] == unseen.truth[:, at[name]])[unseen.usual].float().mean()
+        same = found[name].argmax(1) == unseen.truth[:, at[name]]
+        right[name] = same[unseen.usual].float().mean()
+    likely, can = found["accident"].softmax(1), unseen.possible()
     for number, name in enumerate(ACCIDENTS, 1):
         some = unseen.truth[:, _ACCIDENT] == number
         if some.any():
-            out[name] = (found["accident"][some] == number).float().mean()
-    return {name: round(float(share), 3) for name, share in out.items()}
+            right[name] = (likely.argmax(1)[some] == number).float().mean()
+            chances[name] = likely[can[:, number - 1], number].mean()
+    return {
+        "right": {name: round(float(share), 3) for name, share in right.items()},
+        "chances": {name: round(float(share), 5) for name, share in chances.items()},
+    }
 
 
 def _components(folder: Path, start: Path) -> Components:
@@ -358,7 +397,7 @@ def _components(folder: Path, start: Path) -> Components:
 def reader_loop(folder: Path, start: Path, text_encoder: Any, device: str = "cpu") -> Loop:
     """Make or resume the training of the reader, from a denoiser's first layers."""
     torch.manual_seed(0)
-    reader = Reader(nets.transformer(start), text_encoder)
+    reader = Reader(nets.transformer(start), text_encoder, Components.load(start))
     made = Loop({"reader": reader}, folder / "reader.pt", rate=4e-4,
                 betas=(0.9, 0.99), decay=0.99, matrices=8e-4, device=device)  # fmt: skip
     made.resume()
@@ -392,5 +431,6 @@ def load(folder: Path, start: Path, text_encoder: Any, device: str = "cpu") -> R
         if not loop.finished:
             raise FileNotFoundError(f"{loop.path} is not done: run the stage `rewards` again.")
         loop.settle()
-    known = [name for name in ACCIDENTS if seen.get(name, 0.0) >= _RECOGNISED]
-    return Rewards(read.modules["reader"], moved.modules["judge"], components, known).to(device)
+    expected = {name: share for name, share in seen["chances"].items()
+                if seen["right"][name] >= _RECOGNISED}  # fmt: skip
+    return Rewards(read.modules["reader"], moved.modules["judge"], components, expected).to(device)

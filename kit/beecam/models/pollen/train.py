@@ -326,7 +326,7 @@ def _tune(chosen: argparse.Namespace) -> None:
     reader = reading.encoder(chosen.folder, start).to(chosen.device)
     seen = rewards.load(chosen.folder / rewards.FOLDER, start, reader, chosen.device)
     known = latents.load(chosen.folder, chosen.clips)
-    loop = tuning.tuning_loop(chosen.folder, start, chosen.rates, chosen.device)
+    loop = tuning.tuning_loop(chosen.folder, start, chosen.rates, seen.expected, chosen.device)
     _compiled(loop, chosen)
     usual = FlowLoss(known, components, reader, batch=tuning.batch(chosen.device))
     tuned = tuning.Tuning(reader, seen)

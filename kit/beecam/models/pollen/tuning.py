@@ -6,16 +6,17 @@ at two of the steps, whose own input counts as given. So what the first steps de
 and nothing need be remembered of the others. Flow matching goes on beside it, or the denoiser
 would forget what clips look like that nobody asked about.
 
-Accidents are asked for in no caption, and guidance leads away from them. So those that come are
-left alone while they come more seldom than in the world, and some further clips, by lot with the
-chances that the reader sees, are to become what they are nearest to.
+Accidents are asked for in no caption, and guidance leads away from them. What is to come of a clip
+is what the reader sees in it already, with the odds of each accident times as much as it comes more
+seldom, on average, than in rendered clips. So nothing leads away from those that come as often as
+they should, and of those that come too seldom the clips that are nearly there become more so.
 """
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,12 @@ _SHIFTS = (1.8, 3.5)
 _UNEVEN = 0.3  # how far each step is moved, of the space between two
 _LEARNING = 2  # steps that are learnt from
 _EARLY = 2.0  # times as often the first as the last
+_HALF = 0.5
 _PLAIN = 0.4  # share of the captions that are plain
 _WEIGHTS = {"place": 1.5, "light": 0.3, "weather": 0.3, "insect": 0.3, "camera": 1.5,
             "style": 0.3}  # fmt: skip
-_ODD = 0.3
-_SEEN = 0.5  # a clip that has an accident with this probability has it
+_ODD = 0.6
+_MOST = 8.0  # times the odds of an accident that hardly ever comes
 _MEMORY = 0.98  # of how often accidents came, a step
 # Scenes of captions: none that the evaluation asks for.
 _FIRST, _LAST = data.UNSEEN // 100, data.UNSEEN // 10 * 9
@@ -93,7 +95,7 @@ class Tuning:
             end = x.requires_grad_()
             scores = self._rewards(end, g)
         came: Any = loop.modules["came"]
-        missed = self._missed(scores, scenes, asked.to(device), came, g)
+        missed = self._missed(scores, scenes, asked.to(device), came)
         (wish,) = torch.autograd.grad(missed, end)
         order = sorted(learnt)
         given = torch.stack([levels[step] for step in order]).repeat_interleave(many)
@@ -109,11 +111,11 @@ class Tuning:
         return scaled - scaled.detach()
 
     def told(self, loop: Loop) -> dict[str, dict[str, float]]:
-        """Return which shares came as asked lately, and of which accidents, by the rewards."""
+        """Return, by the rewards, which shares came as asked lately, and accidents of those due."""
         came: Any = loop.modules["came"]
-        shares = zip(ACCIDENTS, came.shares.tolist(), strict=True)
-        return {"right": {name: round(share, 3) for name, share in self._right.items()},
-                "came": {name: round(share, 4) for name, share in shares}}  # fmt: skip
+        accidents = {name: round(share, 2) for name, share in came.relative().items()}
+        right = {name: round(share, 3) for name, share in self._right.items()}
+        return {"right": right, "came": accidents}
 
     def _asked(self, g: torch.Generator, many: int) -> tuple[list[Scene], Tensor, Tensor]:
         """Draw captions: their scenes, what they say (clips x attributes), and their tokens."""
@@ -133,84 +135,78 @@ class Tuning:
         return scenes, torch.tensor(said), ids
 
     def _missed(
-        self, scores: dict[str, Tensor], scenes: Sequence[Scene], asked: Tensor, came: Came,
-        g: torch.Generator,
-    ) -> Tensor:  # fmt: skip
+        self, scores: dict[str, Tensor], scenes: Sequence[Scene], asked: Tensor, came: Came
+    ) -> Tensor:
         """Return how far clips are from what was asked for, and from the world's accidents."""
-        known = self._rewards.recognised
-        strange = torch.tensor([False, *(name not in known for name in ACCIDENTS)])
-        odd = scores["accident"].masked_fill(strange.to(asked.device), -torch.inf)
-        goal = came.assigned(odd.detach().softmax(1).cpu(), scenes, known, g).to(asked.device)
+        odd = scores["accident"]
+        goal = came.goals(odd.detach().softmax(1), scenes)
         total = _ODD * F.cross_entropy(odd, goal)
+        usual = goal[:, 0]  # what an accident may hide is not asked of a clip that is to have one
         for i, (name, values) in enumerate(ATTRIBUTES.items()):
-            # What an accident may hide is asked of no clip that is to have one.
-            judged = (asked[:, i] < len(values)) & (goal == 0)
-            if name not in _WEIGHTS or not judged.any():
+            said = asked[:, i] < len(values)
+            if name not in _WEIGHTS or not said.any():
                 continue
-            wrong = F.cross_entropy(scores[name][judged], asked[judged, i], reduction="sum")
-            total = total + _WEIGHTS[name] * wrong / len(asked)
-            right = float((scores[name].argmax(1) == asked[:, i])[judged].float().mean())
+            wrong = F.cross_entropy(scores[name][said], asked[said, i], reduction="none")
+            total = total + _WEIGHTS[name] * (usual[said] * wrong).sum() / len(asked)
+            fit = (scores[name].argmax(1) == asked[:, i])[said & (usual > _HALF)]
+            right = float(fit.float().mean()) if len(fit) else 0.0
             self._right[name] = 0.95 * self._right.get(name, right) + 0.05 * right
         return total
 
 
 class Came(nn.Module):
-    """How often each accident came lately, of the clips where it can happen; in the checkpoint."""
+    """How likely each accident was found lately, where it can happen; in the checkpoint."""
 
     shares: Tensor
+    expected: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("shares", torch.zeros(len(ACCIDENTS)))
-
-    def assigned(
-        self, chances: Tensor, scenes: Sequence[Scene], known: Sequence[str], g: torch.Generator
-    ) -> Tensor:
-        """Choose which clips are to have which accident, and remember what came.
-
-        To ask the world's share of each batch anew would teach most accidents that come to go: of
-        sixteen clips there is to be none in most batches.
+    def __init__(self, expected: Mapping[str, float]) -> None:
+        """Begin as if all came as often as they should.
 
         Args:
-            chances: Of each accident: clips x (none and accidents), on the CPU.
-            scenes: Of the captions; not all accidents can happen in each.
-            known: The accidents that can be told.
-            g: Draws.
-
-        Returns:
-            clips; 0 for none, or the number of the accident.
+            expected: How likely each is found in rendered clips; those left out can't be told.
         """
-        goal = torch.zeros(len(scenes), dtype=torch.long)
-        before = self.shares.tolist()
-        for turn in torch.randperm(len(ACCIDENTS), generator=g).tolist():
-            name, number = list(ACCIDENTS)[turn], turn + 1
-            can = torch.tensor([possible(name, scene.attributes) for scene in scenes])
-            if name not in known or not can.any():
-                continue
-            world, share = ACCIDENTS[name], before[turn]
-            there = chances[:, number] > _SEEN
-            lots = torch.rand(len(scenes), generator=g)
-            kept = can & (goal == 0) & there & (lots * share < world)
-            goal[kept] = number
-            free = can & (goal == 0) & ~there
-            lots = torch.rand(int(free.sum()), generator=g)
-            many = int((lots < world - share).sum())
-            if many:
-                # One that has next to no chance may still be needed.
-                weights = torch.where(free, chances[:, number].double() + 1e-9, 0.0)
-                goal[torch.multinomial(weights, many, generator=g)] = number
-            now = float(chances[can, number].mean())
-            self.shares[turn] = _MEMORY * share + (1 - _MEMORY) * now
-        return goal
+        super().__init__()
+        due = torch.tensor([expected.get(name, 0.0) for name in ACCIDENTS])
+        self.register_buffer("expected", due)
+        self.register_buffer("shares", due.clone())
+
+    def goals(self, chances: Tensor, scenes: Sequence[Scene]) -> Tensor:
+        """Say how likely each clip is to have none and each accident, and remember what came.
+
+        To draw which clips shall have one would lead all others away from theirs, which few have:
+        of sixteen clips there is to be none in most batches.
+
+        Args:
+            chances: Of none and of each accident, as they are found: clips x (none and accidents).
+            scenes: Of the captions; not all accidents can happen in each.
+        """
+        can = torch.tensor([[possible(name, scene.attributes) for name in ACCIDENTS]
+                            for scene in scenes]).to(chances)  # fmt: skip
+        odds = (self.expected / self.shares).clamp(1 / _MOST, _MOST)
+        odds = torch.where(self.expected > 0, odds, 1.0)
+        goal = chances * torch.cat([torch.ones_like(can[:, :1]), can * odds], 1)
+        many = can.sum(0)
+        now = (chances[:, 1:] * can).sum(0) / many.clamp(min=1)
+        self.shares.lerp_(torch.where(many > 0, now, self.shares), 1 - _MEMORY)
+        return goal / goal.sum(1, keepdim=True)
+
+    def relative(self) -> dict[str, float]:
+        """Return how often those that can be told came, of how often they should."""
+        each = zip(ACCIDENTS, self.shares.tolist(), self.expected.tolist(), strict=True)
+        return {name: share / due for name, share, due in each if due > 0}
 
 
-def tuning_loop(folder: Path, start: Path, rates: float, device: str = "cpu") -> Loop:
+def tuning_loop(
+    folder: Path, start: Path, rates: float, expected: Mapping[str, float], device: str = "cpu"
+) -> Loop:
     """Make or resume the tuning of exported weights.
 
     Args:
         folder: Keeps the checkpoint.
         start: The weights.
         rates: Times the learning rates of the transformer's training.
+        expected: Accidents, see Came.
         device: Where to tune.
 
     Raises:
@@ -225,7 +221,9 @@ def tuning_loop(folder: Path, start: Path, rates: float, device: str = "cpu") ->
             f"--from-weights {start}: {folder / NAME}.pt began from other weights; move it away, "
             "or take another --folder."
         )
-    return transformer_loop(folder, device, start, rates, name=NAME, beside={"came": Came()})
+    return transformer_loop(
+        folder, device, start, rates, name=NAME, beside={"came": Came(expected)}
+    )
 
 
 def _levels(g: torch.Generator) -> Tensor:
