@@ -143,10 +143,10 @@ class Loop:
         took: list[float] = []
         if self._finish and self.step >= sum(self._finish):
             self._finish = None  # what was finished is trained on, at the full rate again
-        # A finish that begins here is done in full: what is left of it would be all that the next
-        # call does.
+        # A finish begins however short the time is, and one that begins here is done in full: what
+        # is left of it would be all that the next call does.
         while (
-            (finish and first < (self._finish or (0,))[0])
+            (finish and (self._finish is None or first < self._finish[0]))
             or time.monotonic() - started < 60 * minutes
         ) and (steps is None or self.step - first < steps):
             if len(took) == _MEASURED_STEPS:
@@ -154,7 +154,7 @@ class Loop:
                 each = statistics.median(took)
                 rest = 60 * minutes - time.monotonic() + started
                 left = min(
-                    int(rest / each * _SLACK) if rest < float("inf") else sys.maxsize,
+                    max(0, int(rest / each * _SLACK)) if rest < float("inf") else sys.maxsize,
                     steps - _MEASURED_STEPS if steps is not None else sys.maxsize,
                 )
                 if minutes < float("inf"):
