@@ -26,7 +26,7 @@ from beecam.models.pollen import data, judges, latents, nets
 from beecam.models.pollen.components import FILE, Components
 from beecam.models.pollen.flow import attention, no_text
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, possible
-from beecam.models.pollen.training import Loop
+from beecam.models.pollen.training import Loop, lots_on
 
 MOVES = "camera"
 # What the reader says, but for accidents. Speed is motion, too.
@@ -177,11 +177,16 @@ class Examples:
         at = {name: i for i, name in enumerate((*VALUES, MOVES))}
         seen = [{name: values[name][row[at[name]]] for name in values}
                 for row in self.truth.tolist()]  # fmt: skip
-        return torch.tensor([[possible(name, one) for name in ACCIDENTS] for one in seen])
+        return can_happen(seen)
 
     def tokens(self, which: Tensor) -> Tensor:
         """Return some as the denoiser takes them: clips x tokens x channels."""
         return self.latents[which].float().flatten(2).transpose(1, 2)
+
+
+def can_happen(attributes: Sequence[Mapping[str, str]]) -> Tensor:
+    """Return which accident can happen in which scene: scenes x accidents."""
+    return torch.tensor([[possible(name, one) for name in ACCIDENTS] for one in attributes])
 
 
 def examples(shards: Sequence[Path]) -> Examples:
@@ -264,9 +269,7 @@ def noisy(tokens: Tensor, level: Tensor, g: torch.Generator) -> Tensor:
         level: clips; shares of noise, 0 to 1.
         g: Draws the seed of the noise, on the CPU.
     """
-    lots = torch.Generator(tokens.device)
-    lots.manual_seed(int(torch.randint(0, 2**62, (1,), generator=g)))
-    noise = torch.randn(tokens.shape, generator=lots, device=tokens.device)
+    noise = torch.randn(tokens.shape, generator=lots_on(tokens.device, g), device=tokens.device)
     share = level.to(tokens.device)[:, None, None]
     return (1 - share) * tokens + share * noise
 
@@ -279,12 +282,9 @@ class Rewards(nn.Module):
             where it can happen; but for those that it does not find in most clips that have them.
     """
 
-    def __init__(
-        self, reader: nn.Module, motion: nn.Module, components: Components,
-        expected: Mapping[str, float],
-    ) -> None:  # fmt: skip
+    def __init__(self, reader: nn.Module, motion: nn.Module, expected: Mapping[str, float]) -> None:
         super().__init__()
-        self.reader, self.motion, self.shown = reader, motion, Shown(components)
+        self.reader, self.motion = reader, motion
         self.expected = dict(expected)
         self.eval().requires_grad_(requires_grad=False)
 
@@ -301,7 +301,7 @@ class Rewards(nn.Module):
         level = 0.35 * torch.rand(many, generator=g)
         scores: dict[str, Tensor] = self.reader(noisy(tokens, level, g), level.to(tokens.device))
         moved = noisy(tokens, 0.2 * torch.rand(many, generator=g), g)
-        return {**scores, MOVES: self.motion(self.shown(moved)).float()}
+        return {**scores, MOVES: self.motion(self.reader.shown(moved)).float()}
 
 
 def train(
@@ -344,7 +344,7 @@ def train(
     for loop in (read, moved):
         loop.settle()
     reader, motion = read.modules["reader"], moved.modules["judge"]
-    seen = measured(Rewards(reader, motion, components, {}).to(device), unseen, device)
+    seen = measured(Rewards(reader, motion, {}).to(device), unseen, device)
     (folder / _SEEN).write_text(json.dumps(seen, indent=1) + "\n")
     print(f"rewards: right on {seen['right']} of clips they have not seen", flush=True)
 
@@ -425,7 +425,7 @@ def load(folder: Path, start: Path, text_encoder: Any, device: str = "cpu") -> R
     if not (folder / _SEEN).exists():
         raise FileNotFoundError(f"{folder / _SEEN} is not there: run the stage `rewards` first.")
     seen = json.loads((folder / _SEEN).read_text())
-    components = _components(folder, start)
+    _components(folder, start)
     read, moved = reader_loop(folder, start, text_encoder), motion_loop(folder)
     for loop in (read, moved):
         if not loop.finished:
@@ -433,4 +433,4 @@ def load(folder: Path, start: Path, text_encoder: Any, device: str = "cpu") -> R
         loop.settle()
     expected = {name: share for name, share in seen["chances"].items()
                 if seen["right"][name] >= _RECOGNISED}  # fmt: skip
-    return Rewards(read.modules["reader"], moved.modules["judge"], components, expected).to(device)
+    return Rewards(read.modules["reader"], moved.modules["judge"], expected).to(device)

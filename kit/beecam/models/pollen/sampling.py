@@ -13,7 +13,7 @@ from torch import Tensor
 from beecam.models.pollen import nets
 from beecam.models.pollen.codec import to_clips
 
-_TOGETHER = 16
+_TOGETHER, _GPU_TOGETHER = 16, 128
 
 
 def load_pipeline(weights: Path) -> Any:
@@ -60,8 +60,9 @@ def make(
         clips x frames x height x width x 3, uint8.
     """
     out = []
-    for i in range(0, len(texts), _TOGETHER):
-        part = list(texts[i : i + _TOGETHER])
+    together = _TOGETHER if pipe.device.type == "cpu" else _GPU_TOGETHER
+    for i in range(0, len(texts), together):
+        part = list(texts[i : i + together])
         lots = [torch.Generator().manual_seed(first_seed + i + j) for j in range(len(part))]
         video = pipe(
             prompt=part, width=nets.SIZE, height=nets.SIZE, num_frames=nets.FRAMES,

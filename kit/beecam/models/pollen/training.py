@@ -111,8 +111,7 @@ class Loop:
 
     def lots(self) -> torch.Generator:
         """Return a generator on the device, for what is too large to be drawn on the CPU."""
-        seed = int(torch.randint(0, 2**62, (1,), generator=self.generator))
-        return torch.Generator(self.device).manual_seed(seed)
+        return lots_on(self.device, self.generator)
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -210,6 +209,12 @@ class Loop:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("a") as file:
             file.write(json.dumps(facts) + "\n")
+
+
+def lots_on(device: str | torch.device, g: torch.Generator) -> torch.Generator:
+    """Return a generator on a device, whose seed another draws."""
+    seed = int(torch.randint(0, 2**62, (1,), generator=g))
+    return torch.Generator(device).manual_seed(seed)
 
 
 def _inner_matrices(modules: Mapping[str, nn.Module]) -> list[Tensor]:

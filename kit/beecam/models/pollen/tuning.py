@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from beecam.models.pollen import captions, data, nets, reading
 from beecam.models.pollen.fewsteps import GUIDANCE, digest
 from beecam.models.pollen.flow import attention, no_text, transformer_loop
-from beecam.models.pollen.rewards import Rewards
-from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, possible
+from beecam.models.pollen.rewards import Rewards, can_happen
+from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene
 from beecam.models.pollen.training import Loop
 
 NAME = "tune"  # of the checkpoint
@@ -181,8 +181,7 @@ class Came(nn.Module):
             chances: Of none and of each accident, as they are found: clips x (none and accidents).
             scenes: Of the captions; not all accidents can happen in each.
         """
-        can = torch.tensor([[possible(name, scene.attributes) for name in ACCIDENTS]
-                            for scene in scenes]).to(chances)  # fmt: skip
+        can = can_happen([scene.attributes for scene in scenes]).to(chances)
         odds = (self.expected / self.shares).clamp(1 / _MOST, _MOST)
         odds = torch.where(self.expected > 0, odds, 1.0)
         goal = chances * torch.cat([torch.ones_like(can[:, :1]), can * odds], 1)
