@@ -282,6 +282,8 @@ class Rewards(nn.Module):
             where it can happen; but for those that it does not find in most clips that have them.
     """
 
+    reader: Any  # a Reader
+
     def __init__(self, reader: nn.Module, motion: nn.Module, expected: Mapping[str, float]) -> None:
         super().__init__()
         self.reader, self.motion = reader, motion
