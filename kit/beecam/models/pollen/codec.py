@@ -10,6 +10,7 @@ from torch import Tensor
 
 from beecam.models.pollen import nets
 from beecam.models.pollen.latents import Known
+from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.training import Loop
 
 HELD_BACK = 64  # clips at the end that are only measured on
@@ -67,7 +68,7 @@ class HalfLoss:
         video = to_video(self._clips[which])
         video = torch.where(turned.view(-1, 1, 1, 1, 1), video.flip(4), video)
         latents = self._latents[which + turned * len(self._clips)].float()
-        with torch.autocast(loop.device, torch.bfloat16):
+        with autocast(loop.device):
             if self._half == "encoder":
                 found: Tensor = self._model.encode(video).latent_dist.mean
             else:

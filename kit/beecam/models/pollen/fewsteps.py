@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from beecam.files import whole
 from beecam.models.pollen import captions, data, nets
+from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.training import Loop
 
 TEACHER_STEPS, STEPS = 20, 4
@@ -94,7 +95,7 @@ def walk(pipe: Any, texts: list[str], seed: int) -> Tensor:
 
     noise = torch.randn(len(texts), nets.TOKENS, nets.CHANNELS,
                         generator=torch.Generator().manual_seed(seed))  # fmt: skip
-    with torch.autocast(pipe.device.type, torch.bfloat16):
+    with autocast(pipe.device.type):
         pipe(
             prompt=texts, width=nets.SIZE, height=nets.SIZE, num_frames=nets.FRAMES,
             frame_rate=nets.FPS, num_inference_steps=TEACHER_STEPS, guidance_scale=GUIDANCE,
@@ -145,7 +146,7 @@ class Lessons:
         wanted = (before - after) / apart
         pipe = self._pipe
         ids = self._texts[there[0]]
-        with torch.autocast(loop.device, torch.bfloat16):
+        with autocast(loop.device):
             with torch.no_grad():
                 words = pipe.text_encoder(ids)[0]
             found = pipe.transformer(

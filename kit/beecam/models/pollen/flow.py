@@ -14,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from beecam.models.pollen import captions, nets
 from beecam.models.pollen.components import Components
 from beecam.models.pollen.latents import Known
+from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.training import Loop
 
 BATCH, GPU_BATCH = 32, 512
@@ -97,7 +98,7 @@ class FlowLoss:
         self, loop: Loop, mixed: Tensor, times: Tensor, ids: Tensor, **places: Any
     ) -> Tensor:
         """Let the denoiser say where tokens go: clips x tokens x channels, in float32."""
-        with torch.autocast(loop.device, torch.bfloat16), attention(loop.device):
+        with autocast(loop.device), attention(loop.device):
             with torch.no_grad():
                 # The pipelines give the text encoder no mask, so that it sees the padding.
                 length = self._length(loop.generator)

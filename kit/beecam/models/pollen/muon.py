@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from beecam.models.pollen.precision import number
+
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 _LEAST = 1e-7
@@ -22,7 +24,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum made orthogonal (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/).
 
     Does what `torch.optim.Muon` does with `adjust_lr_fn="match_rms_adamw"` (arXiv 2502.16982), in
-    bfloat16 as there, and keeps the same state.
+    bfloat16 as there where the device has it, and keeps the same state.
     """
 
     def __init__(
@@ -80,11 +82,12 @@ def orthogonal(matrices: Tensor) -> Tensor:
         matrices: many x rows x columns.
 
     Returns:
-        As many, in bfloat16; singular values lie between about 0.7 and 1.2.
+        As many, in bfloat16 or what stands for it; singular values between about 0.7 and 1.2.
     """
     a, b, c = _QUINTIC
     wide = matrices.shape[1] <= matrices.shape[2]
-    x = matrices.bfloat16() if wide else matrices.bfloat16().mT
+    computed = matrices.to(number(matrices.device.type))
+    x = computed if wide else computed.mT
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=_LEAST)
     for _ in range(_ITERATIONS):
         square = x @ x.mT

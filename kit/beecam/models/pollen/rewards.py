@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from beecam.models.pollen import data, judges, latents, nets
 from beecam.models.pollen.components import FILE, Components
 from beecam.models.pollen.flow import attention, no_text
+from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, possible
 from beecam.models.pollen.training import Loop, lots_on
 
@@ -229,7 +230,7 @@ class ReaderLoss:
         wanted = self._known.truth[which].to(loop.device)
         # Dropout draws from here, which no checkpoint has.
         torch.manual_seed(int(torch.randint(0, 2**62, (1,), generator=g)))
-        with torch.autocast(loop.device, torch.bfloat16), attention(loop.device):
+        with autocast(loop.device), attention(loop.device):
             scores = loop.modules["reader"](tokens, level.to(loop.device))
         # An accident may hide what the clip has.
         plain = wanted[:, _ACCIDENT] == 0
@@ -362,7 +363,7 @@ def measured(
     """
     g = torch.Generator().manual_seed(0)
     parts: list[dict[str, Tensor]] = []
-    with torch.no_grad(), torch.autocast(device, torch.bfloat16), attention(device):
+    with torch.no_grad(), autocast(device), attention(device):
         for which in torch.split(torch.arange(len(unseen)), _BATCH):
             scores = rewards(unseen.tokens(which).to(device), g)
             parts.append({name: one.float().cpu() for name, one in scores.items()})

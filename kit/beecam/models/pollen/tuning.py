@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from beecam.models.pollen import captions, data, nets, reading
 from beecam.models.pollen.fewsteps import GUIDANCE, digest
 from beecam.models.pollen.flow import attention, no_text, transformer_loop
+from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.rewards import Rewards, can_happen
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene
 from beecam.models.pollen.training import Loop
@@ -82,7 +83,7 @@ class Tuning:
         both = torch.cat([self._nothing.expand(many, -1), ids]).to(device)
         x = torch.randn(many, nets.TOKENS, nets.CHANNELS, generator=g).to(device)
         before: list[Tensor] = []
-        with torch.autocast(device, torch.bfloat16), attention(device):
+        with autocast(device), attention(device):
             with torch.no_grad():
                 texts = [part[:, : nets.SHORT_TEXT] for part in (self._encoder(both)[0], both != 0)]
                 for step, (level, then) in enumerate(itertools.pairwise(levels)):
@@ -100,7 +101,7 @@ class Tuning:
         order = sorted(learnt)
         given = torch.stack([levels[step] for step in order]).repeat_interleave(many)
         apart = torch.stack([levels[step] - levels[step + 1] for step in order])
-        with torch.autocast(device, torch.bfloat16), attention(device):
+        with autocast(device), attention(device):
             asking = [torch.cat([part[many:]] * _LEARNING) for part in texts]
             found = _velocity(network, torch.cat(before), given.to(device), asking)
         # The end is the noise less each velocity times its step, and guidance times its caption's.
