@@ -1,12 +1,13 @@
 """How judges learn: from clips that look otherwise and mean the same."""
 
 import itertools
+from collections import Counter
 
 import pytest
 import torch
 
-from beecam.models.pollen import data, evaluate, judges
-from beecam.models.pollen.scene import CAMERAS
+from beecam.models.pollen import data, evaluate, judges, world
+from beecam.models.pollen.scene import ACCIDENTS, CAMERAS, draw_scene
 
 
 def test_time_backwards_turns_pans_round_and_leaves_flights_alone():
@@ -110,6 +111,60 @@ def test_some_clips_lose_their_colours_and_keep_their_shapes():
     assert 0.15 < grey.float().mean() < 0.35
     assert torch.equal(seen[~grey], video[~grey])
     assert torch.allclose(seen[grey].mean(1), video[grey].mean(1), atol=1e-6)
+
+
+def test_what_is_turned_round_or_filmed_looks_as_the_world_renders_it():
+    fixed = {
+        "place": "meadow",
+        "light": "noon",
+        "weather": "clear",
+        "insect": "bee",
+        "camera": "static",
+    }
+    ways = [
+        (None, "plain"),
+        ("upside down", "plain"),
+        ("mirror", "plain"),
+        (None, "black and white"),
+    ]
+    usual, *others = (
+        world.render([draw_scene(4, accident=accident, style=style, **fixed)], frames=2)
+        for accident, style in ways
+    )
+    g = torch.Generator().manual_seed(0)
+    many = usual.expand(300, -1, -1, -1, -1)
+    turned, wanted = judges._turned_round(many, torch.zeros(300, dtype=torch.long), g)
+    names = judges.VALUES["accident"]
+    for name, rendered in zip(("upside down", "mirror"), others[:2], strict=True):
+        some = wanted == names.index(name)
+        assert 0.06 < some.float().mean() < 0.2
+        assert torch.equal(turned[some], rendered.expand(int(some.sum()), -1, -1, -1, -1))
+    assert torch.equal(turned[wanted == 0], many[wanted == 0])
+    # What has an accident keeps it.
+    odd = torch.full((300,), names.index("petal"))
+    assert torch.equal(judges._turned_round(many, odd, g)[1], odd)
+    film = judges._filmed(many, g)
+    grey = (film[..., 0] == film[..., 2]).flatten(1).all(1)
+    assert 0.15 < grey.float().mean() < 0.35
+    assert torch.equal(film[~grey], many[~grey])
+    assert (film[grey].float() - others[2].float()).abs().mean() < 2
+
+
+def test_the_judge_of_accidents_is_shown_each_kind_as_often_as_it_happens():
+    """Of all kinds as many were rendered, but few clips can have a second sun."""
+    usual = [s for s in itertools.islice(data.scenes(0), 3000) if s.accident is None]
+    odd = list(itertools.islice(data.odd_scenes(5), 220))
+    clips = torch.zeros(len(usual) + len(odd), 1, 1, 1, 3, dtype=torch.uint8)
+    loss = judges.JudgeLoss("accident", clips, [*usual, *odd])
+    loss._batch = 60_000
+    which = loss._drawn(torch.Generator().manual_seed(0))
+    kinds = Counter((usual + odd)[i].accident for i in which.tolist())
+    none = kinds.pop(None)
+    assert none / 60_000 == pytest.approx(0.5, abs=0.02)
+    wild = Counter(s.accident for s in itertools.islice(data.scenes(10**6), 30_000) if s.accident)
+    for name in ACCIDENTS:
+        found, wanted = kinds[name] / kinds.total(), wild[name] / wild.total()
+        assert found == pytest.approx(wanted, rel=0.2, abs=0.01), name
 
 
 def test_what_a_judge_learns_from_is_worn_and_still_the_same_clip():

@@ -30,7 +30,7 @@ SCORES = Path(__file__).parent / "scores.json"
 _LEAST_RENDERED = 200  # unseen clips that the judges are judged on
 _ONLY_OF = {
     "only": ("judges",), "from_judges": ("judges",), "stills": ("judges",), "moving": ("judges",),
-    "odd": ("judges",),
+    "odd": ("judges",), "usual": ("judges",),
     "judges": ("score",), "weights": ("score",), "clips": ("score",), "steps": ("score",),
     "json": ("score",),
 }  # fmt: skip
@@ -39,6 +39,7 @@ _MORE_SCENES: Mapping[str, tuple[Sequence[str], int, Mapping[str, int]]] = {
     "stills": (judges.STILL, data.UNSEEN // 2, {"frames": judges.STILL_FRAMES}),
     "moving": ((judges.MOVING,), data.UNSEEN // 4,
                {"frames": judges.MOVING_FRAMES, "size": judges.MOVING_PIXELS}),
+    "usual": (("accident",), data.UNSEEN // 32, {"frames": judges.ODD_FRAMES}),
     "odd": (("accident",), data.UNSEEN // 8, {"frames": judges.ODD_FRAMES, "odd": True}),
 }  # fmt: skip
 TARGETS = {"place": 0.95, "light": 0.95, "weather": 0.85, "insect": 0.85, "camera": 0.80,
@@ -79,6 +80,7 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         "--stills", type=count(0), default=8000, help="further scenes for the judges"
     )
     parser.add_argument("--moving", type=count(0), default=16000, help="and small clips")
+    parser.add_argument("--usual", type=count(0), default=6000, help="and clips as they come")
     parser.add_argument("--odd", type=count(0), default=6000, help="and clips with accidents")
     parser.add_argument(
         "--judges", type=Path, default=judges.FILE, help="score by those of this file"

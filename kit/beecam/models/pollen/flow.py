@@ -88,27 +88,26 @@ class FlowLoss:
         if "video_coords" in places:
             shared = places["video_coords"][None].expand(self._batch, -1, -1)
             places["video_coords"] = shared.to(loop.device)
-        found = self._velocity(
-            loop, mixed, times if given or stills else level[:, None],
-            self._captions(which, odd, g), num_frames=frames, height=height, width=width, **places,
-        )[:, -tokens.shape[1] :]  # fmt: skip
-        return ((found - (noise - tokens))[:, known:] ** 2).mean()
+        with torch.no_grad(), autocast(loop.device), attention(loop.device):
+            # The pipelines give the text encoder no mask, so that it sees the padding.
+            ids, length = self._captions(which, odd, g), self._length(g)
+            states = self._reader(ids)[0][:, :length]
+        asked = {
+            "hidden_states": mixed, "encoder_hidden_states": states,
+            "encoder_attention_mask": ids[:, :length] != 0,
+            "timestep": (times if given or stills else level[:, None]) * 1000,
+            "num_frames": frames, "height": height, "width": width, **places,
+        }  # fmt: skip
+        found = velocity(loop.modules["transformer"], asked, loop.device)[:, -tokens.shape[1] :]
+        wanted = noise - tokens
+        if not given and not stills:
+            wanted = self._held(wanted, odd, asked, loop.device)
+        return ((found - wanted)[:, known:] ** 2).mean()
 
-    def _velocity(
-        self, loop: Loop, mixed: Tensor, times: Tensor, ids: Tensor, **places: Any
-    ) -> Tensor:
-        """Let the denoiser say where tokens go: clips x tokens x channels, in float32."""
-        with autocast(loop.device), attention(loop.device):
-            with torch.no_grad():
-                # The pipelines give the text encoder no mask, so that it sees the padding.
-                length = self._length(loop.generator)
-                states = self._reader(ids)[0][:, :length]
-                ids = ids[:, :length]
-            velocity: Tensor = loop.modules["transformer"](
-                hidden_states=mixed, encoder_hidden_states=states, timestep=times * 1000,
-                encoder_attention_mask=ids != 0, **places,
-            ).sample  # fmt: skip
-        return velocity.float()
+    def _held(self, wanted: Tensor, odd: Tensor, asked: Mapping[str, Any], device: str) -> Tensor:
+        """Return what is to be said of clips without given frames, where data says `wanted`."""
+        del odd, asked, device
+        return wanted
 
     def _still(self, which: Tensor, frame: int) -> Tensor:
         """Return the tokens of one frame of each clip, encoded as a picture is."""
@@ -152,6 +151,13 @@ class FlowLoss:
         if not conditioned and bool(torch.rand(1, generator=g) < 0.85):  # noqa: PLR2004
             return {"rope_interpolation_scale": nets.PLACES["rope_interpolation_scale"]}
         return {"video_coords": coordinates(frames, height, width)}
+
+
+def velocity(network: Any, asked: Mapping[str, Any], device: str) -> Tensor:
+    """Let a denoiser say where tokens go: clips x tokens x channels, in float32."""
+    with autocast(device), attention(device):
+        velocity: Tensor = network(**asked).sample
+    return velocity.float()
 
 
 def transformer_loop(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from beecam.files import whole
+from beecam.models.pollen import styles
 from beecam.models.pollen.latents import mirrored
-from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene
+from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, possible
 from beecam.models.pollen.training import Loop
 
 FILE = Path(__file__).parent / "judges.safetensors"
@@ -36,7 +38,7 @@ _VIEWS = {
     "place": _View(96, 3, 24, 6000), "light": _View(24, 3, 16, 1000),
     "weather": _View(48, 5, 20, 2000), "insect": _View(64, 5, 20, 2500),
     "camera": _View(48, 9, 20, 4000, motion=True), "style": _View(96, 2, 12, 1500),
-    "accident": _View(48, 6, 20, 3000, sides=True),
+    "accident": _View(48, 6, 20, 5000, sides=True),
 }  # fmt: skip
 STILL_FRAMES = 3
 MOVING = "camera"
@@ -47,11 +49,15 @@ JUDGED = tuple(name for name in _VIEWS if name != "accident")
 VALUES: Mapping[str, tuple[str, ...]] = {
     **{name: ATTRIBUTES[name] for name in JUDGED}, "accident": ("none", *ACCIDENTS),
 }  # fmt: skip
-_ACCIDENTS_SHOWN = 0.6  # of a batch; there are few of each kind
+_ACCIDENTS_SHOWN = 0.5  # of a batch
 # What shapes alone tell is also learnt from shapes alone, or black and white clips, one of six,
 # teach it too little.
 _TOLD_BY_SHAPE = ("place", "weather", "insect")
 _GREYED = 0.25
+# And accidents, which most often went unseen on black and white film, from clips on such film. Of
+# those that have none some are turned into one that is nothing else than a clip turned round.
+_FILMED = 0.25
+_TURNED = 0.12  # each way
 # At most one of so many pixels is cut off: a judge that knows clips by heart mistakes others.
 _SHIFT = 10
 # How what they learn from is worn: a share is softened, to at least so small a part of its size
@@ -231,6 +237,7 @@ class JudgeLoss:
         self._clips = clips.to(device)
         odd = torch.tensor([scene.accident is not None for scene in scenes])
         self._usable, self._rare = (~odd).nonzero().flatten(), odd.nonzero().flatten()
+        self._chances = _as_in_the_world(scenes, self._rare.tolist())
         self._straight = self._turned = truth(scenes, attribute)
         if attribute == "camera":
             order = ATTRIBUTES[attribute]
@@ -244,9 +251,12 @@ class JudgeLoss:
         which = self._drawn(g)
         flip = bool(torch.rand(1, generator=g) < 0.5)  # noqa: PLR2004
         some = self._clips[which.to(loop.device)]
-        seen = shown(some.flip(3) if flip else some, self._view)
-        seen = shifted(seen, g, aside=not self._view.sides)
+        some = some.flip(3) if flip else some
         wanted = (self._turned if flip else self._straight)[which]
+        if self._attribute == "accident":
+            some, wanted = _turned_round(some, wanted, g)
+            some = _filmed(some, g)
+        seen = shifted(shown(some, self._view), g, aside=not self._view.sides)
         if self._view.motion:
             seen, wanted = unlike(seen, wanted, self._backwards, g)
         elif self._attribute in _TOLD_BY_SHAPE:
@@ -262,8 +272,28 @@ class JudgeLoss:
         which = self._usable[torch.randint(0, len(self._usable), (self._batch,), generator=g)]
         if self._attribute != "accident":
             return which
-        odd = self._rare[torch.randint(0, len(self._rare), (self._batch,), generator=g)]
+        odd = self._rare[torch.multinomial(self._chances, self._batch, replacement=True,
+                                           generator=g)]  # fmt: skip
         return torch.where(torch.rand(self._batch, generator=g) < _ACCIDENTS_SHOWN, odd, which)
+
+
+def _as_in_the_world(scenes: Sequence[Scene], rare: Sequence[int]) -> Tensor:
+    """Return chances with which each kind of accident is drawn as often as it happens.
+
+    Were all kinds as frequent, a judge would see a second sun in every other clear night.
+
+    Args:
+        scenes: Of all clips.
+        rare: Which of them have an accident.
+    """
+    usual = [scene.attributes for scene in scenes if scene.accident is None]
+    kinds = Counter(scenes[i].accident for i in rare)
+    often = {
+        kind: ACCIDENTS[kind] * (1 + sum(possible(kind, one) for one in usual))
+        for kind in kinds
+        if kind
+    }
+    return torch.tensor([often[kind] / kinds[kind] for i in rare if (kind := scenes[i].accident)])
 
 
 def train_judge(
@@ -317,6 +347,32 @@ def _greyed(video: Tensor, g: torch.Generator) -> Tensor:
     """Take the colours from some clips."""
     chosen = torch.rand(len(video), 1, 1, 1, 1, generator=g).to(video.device) < _GREYED
     return torch.where(chosen, video.mean(1, keepdim=True), video)
+
+
+def _filmed(clips: Tensor, g: torch.Generator) -> Tensor:
+    """Put some clips on black and white film: clips x frames x height x width x 3, uint8."""
+    chosen = (torch.rand(len(clips), generator=g) < _FILMED).nonzero().flatten().to(clips.device)
+    image = clips[chosen].permute(0, 1, 4, 2, 3).float() / 255
+    film = styles.STYLES["black and white"](image).clamp(0, 1).mul(255).round().byte()
+    return clips.index_copy(0, chosen, film.permute(0, 1, 3, 4, 2).contiguous())
+
+
+def _turned_round(clips: Tensor, wanted: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Turn some that have no accident upside down, and mirror the left half of others.
+
+    Args:
+        clips: clips x frames x height x width x 3, uint8.
+        wanted: Their accidents, as `truth` has them, on the CPU.
+        g: Draws, on the CPU.
+    """
+    roll, none = torch.rand(len(clips), generator=g), wanted == 0
+    left = clips[:, :, :, : clips.shape[3] // 2]
+    ways = {"upside down": clips.flip(2), "mirror": torch.cat([left, left.flip(3)], 3)}
+    for i, (name, turned) in enumerate(ways.items()):
+        chosen = none & (roll >= i * _TURNED) & (roll < (i + 1) * _TURNED)
+        clips = torch.where(chosen.to(clips.device).view(-1, 1, 1, 1, 1), turned, clips)
+        wanted = torch.where(chosen, VALUES["accident"].index(name), wanted)
+    return clips, wanted
 
 
 def _worn(video: Tensor, g: torch.Generator, lots: torch.Generator) -> Tensor:

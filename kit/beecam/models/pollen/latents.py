@@ -94,7 +94,7 @@ def load(folder: Path, clips: int | None = None) -> Known:
     """
     paths = files(folder, clips)
     kept = [torch.load(path, weights_only=True, mmap=True) for path in paths]
-    shards = [folder / "clips" / path.name.replace("latents", "clips") for path in paths]
+    shards = [clips_of(path) for path in paths]
     clips_there, scenes = data.load_shards(shards)
     more = torch.tensor([MORE.get(scene.accident or "", 0) for scene in scenes]).repeat(2)
     both, texts = (
@@ -122,7 +122,7 @@ def files(folder: Path, clips: int | None = None) -> list[Path]:
         )
     common = _common(folder)
     for path in paths:
-        shard = folder / "clips" / path.name.replace("latents", "clips")
+        shard = clips_of(path)
         kept = torch.load(path, weights_only=True, mmap=True)["source"]
         if kept != _source(common, shard):
             raise ValueError(
@@ -130,6 +130,11 @@ def files(folder: Path, clips: int | None = None) -> list[Path]:
                 "stage `components` again."
             )
     return paths
+
+
+def clips_of(path: Path) -> Path:
+    """Return the shard of clips of a shard of latents."""
+    return path.parents[1] / "clips" / path.name.replace("latents", "clips")
 
 
 def count(folder: Path) -> int:

@@ -195,7 +195,7 @@ def examples(shards: Sequence[Path]) -> Examples:
     cells, found = [], []
     for path in shards:
         kept = torch.load(path, weights_only=True)["latents"]
-        scenes = data.scenes_of(path.parents[1] / "clips" / path.name.replace("latents", "clips"))
+        scenes = data.scenes_of(latents.clips_of(path))
         cells += [kept[0], kept[1]]
         found += [_truth(scenes, turned=turned) for turned in (False, True)]
     return Examples(torch.cat(cells), torch.cat(found))

@@ -26,6 +26,9 @@ what others could use; and with MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRE
 memory is handed out again and not cleared each time, which halves rendering. A GPU needs torch and
 no network.
 
+What comes seldom is taught last: `render --odd 4000`, `components`, and `transformer --hold` with
+--from-weights, which learns accidents and leaves all else as it was (see holding.py).
+
 To go on from weights that were exported, with the checkpoints lost: `--from-weights FOLDER` at
 components, decoder, encoder, transformer, export and few-steps; rewards and tune need it. To end
 well: `--finish`, which lets the learning rate fall to zero over the minutes given.
@@ -43,12 +46,23 @@ from typing import Any
 
 import torch
 
-from beecam.models.pollen import codec, data, fewsteps, latents, reading, rewards, tuning
+from beecam.models.pollen import (
+    codec,
+    data,
+    fewsteps,
+    holding,
+    latents,
+    nets,
+    reading,
+    rewards,
+    tuning,
+)
 from beecam.models.pollen.arguments import amount, count, only_of
 from beecam.models.pollen.codec import to_clips, to_video
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components, fit
 from beecam.models.pollen.flow import BATCH, GPU_BATCH, FlowLoss, transformer_loop
+from beecam.models.pollen.holding import HoldingLoss
 from beecam.models.pollen.sampling import load_pipeline, picture
 from beecam.models.pollen.training import LOG_EVERY, Loop
 
@@ -57,7 +71,8 @@ _TEACHING = 0.4  # share of the time of few-steps in which the teacher walks
 _CLIPS = 8000
 # Stages that have a use for an option, of those that not all have.
 _ONLY_OF = {
-    "follow": ("components", "transformer"), "rates": ("transformer", "tune"),
+    "follow": ("components", "transformer"), "odd": ("render",), "hold": ("transformer",),
+    "rates": ("transformer", "tune"),
     "compile": ("transformer", "tune"), "walks": ("few-steps", "all"),
     "finish": ("decoder", "encoder", "transformer", "tune"),
     "from_weights": ("components", "decoder", "encoder", "transformer", "rewards", "tune",
@@ -112,6 +127,12 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="components and transformer (for half its minutes): while --clips are still rendered",
     )
+    parser.add_argument("--odd", type=count(0), default=0, help="render: clips with accidents too")
+    parser.add_argument(
+        "--hold",
+        action="store_true",
+        help="transformer: learn accidents, and hold all else to what --from-weights says of it",
+    )
     parser.add_argument("--finish", action="store_true", help="let the learning rate fall to zero")
     parser.add_argument("--from-weights", type=Path, help="start from exported weights")
     parser.add_argument(
@@ -130,6 +151,8 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     only_of(parser, chosen, _ONLY_OF)
     if chosen.rates is None:
         chosen.rates = _TUNING_RATES if chosen.stage == "tune" else 1.0
+    if chosen.hold and (chosen.from_weights is None or chosen.follow):
+        parser.error("--hold: needs --from-weights, and all clips before it begins (no --follow)")
     made_here = chosen.stage == "components" and chosen.from_weights
     if chosen.follow and not made_here and not (chosen.folder / COMPONENTS).exists():
         parser.error(f"--follow: {chosen.folder / COMPONENTS} must be there: run `components` "
@@ -186,6 +209,10 @@ def _all(chosen: argparse.Namespace) -> None:
 def _render(chosen: argparse.Namespace) -> None:
     shards = data.render_there(chosen.folder / "clips", chosen.clips or _CLIPS, chosen.device)
     print(f"{shards} shards of {data.SHARD} clips", flush=True)
+    if chosen.odd:
+        more = data.render_there(chosen.folder / holding.FOLDER / "clips", chosen.odd,
+                                 chosen.device, first=holding.FIRST, odd=True)  # fmt: skip
+        print(f"{more} shards of {data.SHARD} clips with accidents", flush=True)
 
 
 def _components(chosen: argparse.Namespace) -> None:
@@ -206,6 +233,10 @@ def _components(chosen: argparse.Namespace) -> None:
         clips, _ = data.load(chosen.folder / "clips")
         fit(torch.split(clips[:: max(1, len(clips) // _FITTED)], 50)).save(file)
     components = Components.load(file).to(chosen.device)
+    odd = chosen.folder / holding.FOLDER
+    if (odd / "clips").exists():
+        components.save(odd / COMPONENTS)
+        latents.write(odd, components)
     many, since = latents.write(chosen.folder, components), time.monotonic()
     while chosen.follow and many * data.SHARD < (chosen.clips or _CLIPS):
         time.sleep(1)
@@ -271,6 +302,10 @@ def _transformer(chosen: argparse.Namespace) -> None:
     loop = transformer_loop(chosen.folder, chosen.device, chosen.from_weights, chosen.rates)
     reader = reading.encoder(chosen.folder, chosen.from_weights).to(chosen.device)
     _compiled(loop, chosen)
+    if chosen.hold:
+        loop.run(_holding(chosen, reader, loop), minutes=chosen.minutes, finish=chosen.finish)
+        print(f"transformer: step {loop.step}", flush=True)
+        return
     wanted = chosen.clips or _CLIPS
     there = latents.load(chosen.folder, chosen.clips)
     until = time.monotonic() + 60 * chosen.minutes
@@ -303,9 +338,19 @@ def _compiled(loop: Loop, chosen: argparse.Namespace) -> None:
 
 def _flow(there: latents.Known, chosen: argparse.Namespace, reader: Any, loop: Loop) -> FlowLoss:
     print(f"transformer: step {loop.step}, {len(there.clips):,} clips", flush=True)
-    batch = BATCH if chosen.device == "cpu" else GPU_BATCH
     components = Components.load(chosen.folder / COMPONENTS)
+    batch = BATCH if chosen.device == "cpu" else GPU_BATCH
     return FlowLoss(there, components, reader, batch=batch)
+
+
+def _holding(chosen: argparse.Namespace, reader: Any, loop: Loop) -> HoldingLoss:
+    both = holding.load(chosen.folder, chosen.clips)
+    print(f"transformer: step {loop.step}, {both.usual:,} clips and "
+          f"{len(both.known.clips) - both.usual:,} with accidents", flush=True)  # fmt: skip
+    components = Components.load(chosen.folder / COMPONENTS)
+    before = nets.transformer(chosen.from_weights).to(chosen.device)
+    batch = holding.BATCH if chosen.device == "cpu" else holding.GPU_BATCH
+    return HoldingLoss(both, before, components, reader, batch=batch)
 
 
 # --- tuning ------------------------------------------------------------------------------------
