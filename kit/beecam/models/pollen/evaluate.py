@@ -23,6 +23,7 @@ from torch import Tensor
 
 from beecam.models.pollen import captions, codec, data, fewsteps, judges, measures, reading
 from beecam.models.pollen.arguments import count, only_of
+from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.sampling import load_pipeline, make, picture
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, draw_scene, possible
 
@@ -198,7 +199,7 @@ def score(
     seen = list(itertools.islice(data.scenes(data.UNSEEN * 2), many - many // 4))
     held = list(itertools.islice(data.scenes(data.UNSEEN * 2, held=True), many // 4))
     asked = [*seen, *held]
-    made = make(pipe, [captions.plain(s.attributes) for s in asked], steps)
+    made = _made(pipe, [captions.plain(s.attributes) for s in asked], steps)
     picture(made[:24], folder / "evaluation.png", columns=3)
     # What an accident hides is judged as if it were wrong: a caption didn't ask for it.
     verdicts = {name: judges.judge_all(each[name], made) == judges.truth(asked, name)
@@ -226,6 +227,12 @@ def score(
         "frechet": _distances(each, made[: len(seen)], rendered, back),
         "diversity": diversity(pipe, each, steps),
     }  # fmt: skip
+
+
+def _made(pipe: Any, texts: Sequence[str], steps: int, **more: Any) -> Tensor:
+    """Make clips as `make` does, in bfloat16 where that is quicker: a thousand take a while."""
+    with autocast(pipe.device.type):
+        return make(pipe, texts, steps, **more)
 
 
 def accidents(judge: judges.Judge, made: Tensor, asked: Sequence[Scene]) -> dict[str, Any]:
@@ -282,7 +289,7 @@ def _free_captions(
     """Ask in the grammar's many words; only what a caption names is judged."""
     lot = random.Random(0)  # noqa: S311
     texts = [captions.caption(scene.attributes, lot) for scene in scenes]
-    made = make(pipe, texts, steps, first_seed=10_000)
+    made = _made(pipe, texts, steps, first_seed=10_000)
     out = {}
     for name in judges.JUDGED:
         right = judges.judge_all(each[name], made) == judges.truth(scenes, name)
@@ -303,7 +310,8 @@ def _in_few_steps(
     pipe = load_pipeline(weights).to(next(iter(each.values())).device)
     pipe.load_lora_weights(weights / fewsteps.FOLDER)
     pipe.fuse_lora()
-    made = make(pipe, [captions.plain(s.attributes) for s in scenes], fewsteps.STEPS, guidance=1.0)
+    texts = [captions.plain(s.attributes) for s in scenes]
+    made = _made(pipe, texts, fewsteps.STEPS, guidance=1.0)
     out = {}
     for name in judges.JUDGED:
         right = judges.judge_all(each[name], made) == judges.truth(scenes, name)
@@ -346,7 +354,7 @@ def diversity(
     """
     scenes = list(itertools.islice(data.scenes(data.UNSEEN * 3), prompts))
     texts = [captions.plain(s.attributes) for s in scenes for _ in range(seeds)]
-    made = judges.features(each, make(pipe, texts, steps, first_seed=20_000))
+    made = judges.features(each, _made(pipe, texts, steps, first_seed=20_000))
     fixed = [draw_scene(data.UNSEEN * 3 + 1000 + i * seeds + j, accident=None, **scene.attributes)
              for i, scene in enumerate(scenes) for j in range(seeds)]  # fmt: skip
     drawn = judges.features(each, data.render_all(fixed, device=pipe.device))

@@ -25,11 +25,11 @@ from beecam.models.pollen.scene import ACCIDENTS
 FOLDER = "odd"
 FIRST = data.UNSEEN // 200  # the seed from which scenes with accidents are drawn
 BATCH, GPU_BATCH = 64, 512
-ODD = 0.3  # of a batch
+ODD = 0.4  # of a batch
 # Of those: what had to be said by far oftener than it happens, so that with guidance it comes.
 SHARES: Mapping[str, float] = {
-    "own view": 3.5, "giant": 2, "swarm": 4, "upside down": 7, "mirror": 8, "petal": 1.5,
-    "balloon": 4, "bird": 3, "light leak": 4, "two suns": 0, "rainbow": 2,
+    "own view": 5, "giant": 2, "swarm": 7, "upside down": 7, "mirror": 4, "petal": 1,
+    "balloon": 5, "bird": 3, "light leak": 11, "two suns": 0, "rainbow": 8,
 }  # fmt: skip
 # Whether an accident comes is decided at noise levels from here on; how one looks that has come is
 # known to the weights, and held too.
