@@ -156,8 +156,8 @@ class FlowLoss:
 def velocity(network: Any, asked: Mapping[str, Any], device: str) -> Tensor:
     """Let a denoiser say where tokens go: clips x tokens x channels, in float32."""
     with autocast(device), attention(device):
-        velocity: Tensor = network(**asked).sample
-    return velocity.float()
+        found: Tensor = network(**asked).sample
+    return found.float()
 
 
 def transformer_loop(

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from beecam.models.pollen import captions, data, nets, reading
 from beecam.models.pollen.fewsteps import GUIDANCE, digest
-from beecam.models.pollen.flow import attention, no_text, transformer_loop
+from beecam.models.pollen.flow import attention, no_text, transformer_loop, velocity
 from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.rewards import Rewards, can_happen
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene
@@ -101,9 +101,8 @@ class Tuning:
         order = sorted(learnt)
         given = torch.stack([levels[step] for step in order]).repeat_interleave(many)
         apart = torch.stack([levels[step] - levels[step + 1] for step in order])
-        with autocast(device), attention(device):
-            asking = [torch.cat([part[many:]] * _LEARNING) for part in texts]
-            found = _velocity(network, torch.cat(before), given.to(device), asking)
+        asking = [torch.cat([part[many:]] * _LEARNING) for part in texts]
+        found = _velocity(network, torch.cat(before), given.to(device), asking)
         # The end is the noise less each velocity times its step, and guidance times its caption's.
         # What is said without a caption is left to flow matching: it has the world's accidents.
         pull = -GUIDANCE * apart.repeat_interleave(many).to(device)[:, None, None]
@@ -238,9 +237,8 @@ def _levels(g: torch.Generator) -> Tensor:
 
 def _velocity(network: Any, x: Tensor, level: Tensor, texts: Sequence[Tensor]) -> Tensor:
     """Let the denoiser say where tokens go: clips x tokens x channels, in float32."""
-    velocity: Tensor = network(
-        hidden_states=x, encoder_hidden_states=texts[0], encoder_attention_mask=texts[1],
-        timestep=level.to(x.device).expand(len(x))[:, None] * 1000,
-        **nets.PLACES,
-    ).sample  # fmt: skip
-    return velocity.float()
+    asked = {
+        "hidden_states": x, "encoder_hidden_states": texts[0], "encoder_attention_mask": texts[1],
+        "timestep": level.to(x.device).expand(len(x))[:, None] * 1000, **nets.PLACES,
+    }  # fmt: skip
+    return velocity(network, asked, x.device.type)
