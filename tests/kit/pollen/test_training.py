@@ -663,7 +663,7 @@ def test_training_places_cells_where_the_pipelines_do():
 
 def test_given_frames_are_learned_in_every_way_that_the_pipelines_give_them():
     g = torch.Generator().manual_seed(0)
-    drawn = [flow.conditions(g, 5) for _ in range(2000)]
+    drawn = [flow.conditions(g, 5, 0.2) for _ in range(2000)]
     none = sum(d == (0, []) for d in drawn) / len(drawn)
     assert none == pytest.approx(0.8, abs=0.05)
     kinds = {(given, tuple(s == 16 for s in stills)) for given, stills in drawn}
@@ -690,7 +690,7 @@ def test_what_is_given_is_nearly_clean_and_counts_for_nothing(monkeypatch, tmp_p
             found = torch.zeros_like(called["hidden_states"])
             return type("Out", (), {"sample": found})
 
-    monkeypatch.setattr(flow, "conditions", lambda g, frames: (2, [9]))
+    monkeypatch.setattr(flow, "conditions", lambda g, frames, share: (2, [9]))
     cells = torch.randn(4, nets.CHANNELS, 5, 4, 4)
     truth = [draw_scene(seed).attributes for seed in range(4)]
     loss = flow_loss(cells, truth, batch=4)
@@ -708,3 +708,23 @@ def test_what_is_given_is_nearly_clean_and_counts_for_nothing(monkeypatch, tmp_p
         assert float(off) == pytest.approx(0.15 * float(level) ** 2, rel=0.05, abs=1e-4)
     assert seen["video_coords"].shape == (4, 3, 96)
     assert 1.2 < float(value) < 3, "noise less latents, over the tokens that were not given"
+
+
+@pytest.mark.slow
+def test_what_is_given_frames_is_oftener_without_a_caption(monkeypatch, tmp_path):
+    truth = [draw_scene(seed).attributes for seed in range(4)]
+    loss = flow_loss(torch.zeros(4, nets.CHANNELS, 5, 4, 4), truth, batch=400)
+    run, shares = flow_loop(tmp_path), {}
+    asked = loss._captions
+
+    def heard(*given):
+        ids = asked(*given)
+        shares[run.step] = float((ids == loss._nothing).all(1).float().mean())
+        return ids
+
+    monkeypatch.setattr(loss, "_captions", heard)
+    with torch.no_grad():
+        for run.step, loss.conditioned in enumerate([0.0, 1.0]):
+            loss(run)
+    assert shares[0] == pytest.approx(0.1, abs=0.05)
+    assert shares[1] == pytest.approx(0.3, abs=0.07)

@@ -20,8 +20,10 @@ from beecam.models.pollen.training import Loop
 BATCH, GPU_BATCH = 32, 512
 _GPU_RATES = 2.0  # times the learning rates, with 16 times as many clips a step
 _NO_CAPTION = 0.1
+# With given frames oftener: else guidance takes what a caption says of them for what it adds to
+# them, and their colours come back too strong.
+_NO_CAPTION_GIVEN = 0.3
 _ODD = 0.35  # share of the clips that are drawn from those with an accident
-_CONDITIONED = 0.2  # share of the batches that are given frames
 _HALF = 0.5
 _GIVEN_NOISE = 0.15  # of what is given, which LTXConditionPipeline adds times the level squared
 _UNIFORM = 0.2
@@ -29,7 +31,13 @@ _LONG_TEXTS = 0.2  # share of the batches with texts that are padded as far as t
 
 
 class FlowLoss:
-    """Flow matching on latents with captions, in just the way that the pipelines call the model."""
+    """Flow matching on latents with captions, in just the way that the pipelines call the model.
+
+    Attributes:
+        conditioned: Share of the batches that are given frames.
+    """
+
+    conditioned = 0.2
 
     def __init__(
         self, known: Known, components: Components, reader: Any, *, batch: int = BATCH
@@ -63,7 +71,7 @@ class FlowLoss:
         noise = torch.randn(tokens.shape, generator=lots, device=loop.device)
         level = levels(self._batch, g).to(loop.device)
         mixed = (1 - level)[:, None, None] * tokens + level[:, None, None] * noise
-        given, stills = conditions(g, frames)
+        given, stills = conditions(g, frames, self.conditioned)
         times = level[:, None].expand(-1, tokens.shape[1]).clone()
         known = given * height * width
         mixed[:, :known], times[:, :known] = tokens[:, :known], 0.0
@@ -90,7 +98,8 @@ class FlowLoss:
             places["video_coords"] = shared.to(loop.device)
         with torch.no_grad(), autocast(loop.device), attention(loop.device):
             # The pipelines give the text encoder no mask, so that it sees the padding.
-            ids, length = self._captions(which, odd, g), self._length(g)
+            silent = _NO_CAPTION_GIVEN if given or stills else _NO_CAPTION
+            ids, length = self._captions(which, odd, g, silent), self._length(g)
             states = self._reader(ids)[0][:, :length]
         asked = {
             "hidden_states": mixed, "encoder_hidden_states": states,
@@ -131,10 +140,12 @@ class FlowLoss:
         other = self._odd[torch.randint(0, len(self._odd), (self._batch,), generator=g)]
         return torch.where(odd, other, which), odd
 
-    def _captions(self, which: Tensor, odd: Tensor, g: torch.Generator) -> Tensor:
+    def _captions(
+        self, which: Tensor, odd: Tensor, g: torch.Generator, silent: float = _NO_CAPTION
+    ) -> Tensor:
         """Draw one of each clip's captions, or none: clips x TEXT_LENGTH, padded with 0."""
         one = torch.randint(0, self._texts.shape[1], (self._batch,), generator=g).to(which.device)
-        left_out = torch.rand(self._batch, generator=g).to(which.device) < _NO_CAPTION
+        left_out = torch.rand(self._batch, generator=g).to(which.device) < silent
         ids = torch.where((left_out & ~odd)[:, None], self._nothing, self._texts[which, one])
         return ids.long()
 
@@ -206,10 +217,9 @@ def coordinates(frames: int, height: int, width: int, first: int = 0) -> Tensor:
     return torch.stack([seconds, y * nets.SPACE, x * nets.SPACE]).flatten(1).float()
 
 
-def conditions(g: torch.Generator, frames: int) -> tuple[int, list[int]]:
+def conditions(g: torch.Generator, frames: int, share: float) -> tuple[int, list[int]]:
     """Draw what a batch is given: how many latent frames from the first on, and single frames."""
-    roll = float(torch.rand(1, generator=g))
-    if roll >= _CONDITIONED:
+    if float(torch.rand(1, generator=g)) >= share:
         return 0, []
     last = (frames - 1) * nets.TIME
     anywhere = int(torch.randint(1, last + 1, (1,), generator=g))

@@ -130,8 +130,11 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--odd", type=count(0), default=0, help="render: clips with accidents too")
     parser.add_argument(
         "--hold",
-        action="store_true",
-        help="transformer: learn accidents, and hold all else to what --from-weights says of it",
+        nargs="?",
+        type=Path,
+        const=True,
+        help="transformer: learn accidents, and hold all else to what these weights say of it "
+        "(--from-weights, if no others are named)",
     )
     parser.add_argument("--finish", action="store_true", help="let the learning rate fall to zero")
     parser.add_argument("--from-weights", type=Path, help="start from exported weights")
@@ -151,8 +154,10 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     only_of(parser, chosen, _ONLY_OF)
     if chosen.rates is None:
         chosen.rates = _TUNING_RATES if chosen.stage == "tune" else 1.0
-    if chosen.hold and (chosen.from_weights is None or chosen.follow):
+    if chosen.hold is not None and (chosen.from_weights is None or chosen.follow):
         parser.error("--hold: needs --from-weights, and all clips before it begins (no --follow)")
+    if chosen.hold is True:
+        chosen.hold = chosen.from_weights
     made_here = chosen.stage == "components" and chosen.from_weights
     if chosen.follow and not made_here and not (chosen.folder / COMPONENTS).exists():
         parser.error(f"--follow: {chosen.folder / COMPONENTS} must be there: run `components` "
@@ -160,8 +165,9 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     start = chosen.from_weights
     if start is None and chosen.stage in ("rewards", "tune"):
         parser.error(f"--from-weights: {chosen.stage} needs the exported weights that are tuned")
-    if start is not None and not (start / "model_index.json").exists():
-        parser.error(f"--from-weights {start}: it has no model_index.json, so no exported weights")
+    for option, weights in (("--from-weights", start), ("--hold", chosen.hold)):
+        if weights is not None and not (weights / "model_index.json").exists():
+            parser.error(f"{option} {weights}: it has no model_index.json, so no exported weights")
     return chosen
 
 
@@ -302,7 +308,7 @@ def _transformer(chosen: argparse.Namespace) -> None:
     loop = transformer_loop(chosen.folder, chosen.device, chosen.from_weights, chosen.rates)
     reader = reading.encoder(chosen.folder, chosen.from_weights).to(chosen.device)
     _compiled(loop, chosen)
-    if chosen.hold:
+    if chosen.hold is not None:
         loop.run(_holding(chosen, reader, loop), minutes=chosen.minutes, finish=chosen.finish)
         print(f"transformer: step {loop.step}", flush=True)
         return
@@ -348,7 +354,7 @@ def _holding(chosen: argparse.Namespace, reader: Any, loop: Loop) -> HoldingLoss
     print(f"transformer: step {loop.step}, {both.usual:,} clips and "
           f"{len(both.known.clips) - both.usual:,} with accidents", flush=True)  # fmt: skip
     components = Components.load(chosen.folder / COMPONENTS)
-    before = nets.transformer(chosen.from_weights).to(chosen.device)
+    before = nets.transformer(chosen.hold).to(chosen.device)
     batch = holding.BATCH if chosen.device == "cpu" else holding.GPU_BATCH
     return HoldingLoss(both, before, components, reader, batch=batch)
 
