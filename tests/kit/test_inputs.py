@@ -220,6 +220,22 @@ def test_a_film_is_redrawn_as_far_as_is_asked(model, clip):
     assert [model.steps(shot) for shot in shots] == [4, 18]
 
 
+@pytest.mark.parametrize(("share", "said"), [
+    (2, "denoise_strength=2: a share of the steps is needed, over 0 and at most 1; the nearest is 1."),
+    (-0.5, "denoise_strength=-0.5: a share of the steps is needed, over 0 and at most 1."),
+    (0.01, "denoise_strength=0.01: of 20 steps none would be done; the nearest is 0.05."),
+])  # fmt: skip
+def test_a_share_of_the_steps_is_one(model, clip, share, said):
+    with pytest.raises(bc.CheckError) as raised:
+        bc.sweep("a bee", video=clip.frames(), denoise_strength=share).check(model)
+    assert said in str(raised.value)
+
+
+def test_what_needs_a_film_says_so(model):
+    with pytest.raises(bc.CheckError, match=r"pollen has it where .* as in video='bee.mp4'"):
+        bc.sweep("a bee", denoise_strength=0.5).check(model)
+
+
 def test_a_redrawn_film_is_as_long_as_the_film():
     model = bc.wrap(make("CogVideoXPipeline"), name="cog")
     resolved = model.resolve(bc.shot("a bee", video=film(11), width=32, height=32))

@@ -12,6 +12,9 @@ from beecam.models.options import fits, spelled
 from beecam.models.ways import Way
 from beecam.shot import SHOT_ARGUMENTS, Shot
 
+_SHARES = ("denoise_strength",)  # of the steps, in all pipelines that have it
+_GIVEN = {"denoise_strength": "video='bee.mp4'"}
+
 
 def wrong_with(full: Shot, way: Way, model: str, every: Collection[str]) -> Iterator[Problem]:
     """Yield what is wrong with a shot for the way in which it is made.
@@ -36,6 +39,12 @@ def wrong_with(full: Shot, way: Way, model: str, every: Collection[str]) -> Iter
     for name, value in dict(full.extra).items():
         yield from _check_extra(model, every, way, name, value)
     steps = way.steps(full)
+    if not steps:
+        yield Problem("denoise_strength", (
+            f"denoise_strength={full.arguments.get('denoise_strength')}: of "
+            f"{full.num_inference_steps} steps none would be done; the nearest is "
+            f"{1 / (full.num_inference_steps or 1):g}."
+        ))  # fmt: skip
     if full.switch is not None:
         yield from _check_switch(way, full, steps)
     if full.draft_steps is not None:
@@ -85,6 +94,9 @@ def _check_extra(
     allowed = way.arguments
     if name not in allowed:
         hint = did_you_mean(name, (*SHOT_ARGUMENTS, *allowed))
+        if name in every:
+            such = _GIVEN.get(name, "image='bee.png'")
+            hint = f" {model} has it where a picture or a film is given, as in {such}."
         how = type(way.pipe).__name__ if name in every else model
         yield Problem(name, f"{name}: no argument of {how}.{hint}")
         return
@@ -108,6 +120,11 @@ def _check_extra(
             f"{name}={shorten(value)}: {type(default).__name__} is needed, "
             f"as in the default {default!r}.",
         )
+    elif name in _SHARES and not 0 < value <= 1:
+        yield Problem(name, (
+            f"{name}={shorten(value)}: a share of the steps is needed, over 0 and at most 1"
+            f"{'; the nearest is 1' if value > 1 else ''}."
+        ))  # fmt: skip
 
 
 def _check_switch(way: Way, shot: Shot, steps: int) -> Iterator[Problem]:

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from beecam.models.pollen import (
     precision,
     reading,
     sampling,
+    stored,
     train,
 )
 from beecam.models.pollen.muon import Muon
@@ -68,6 +71,40 @@ def test_training_that_was_stopped_goes_on_to_the_same_bits(tmp_path, finish):
     assert part.step == whole.step == 120
     for name, value in state(whole).items():
         assert torch.equal(value, state(part)[name]), name
+
+
+@pytest.mark.parametrize("finish", [False, True])
+def test_an_interrupted_step_is_done_and_kept(tmp_path, finish, capsys):
+    whole = loop(tmp_path / "whole.pt")
+    whole.run(loss, steps=60, finish=finish)
+
+    def interrupted(run):
+        if run.step == 39:
+            signal.raise_signal(signal.SIGINT)
+        return loss(run)
+
+    part = loop(tmp_path / "part.pt")
+    with pytest.raises(KeyboardInterrupt):
+        part.run(interrupted, steps=60, finish=finish)
+    assert "stops after this step" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    part = loop(tmp_path / "part.pt")
+    assert part.step == 40
+    assert part.finishing == finish
+    part.run(loss, steps=20, finish=finish)
+    for name, value in state(whole).items():
+        assert torch.equal(value, state(part)[name]), name
+
+
+def test_a_second_interrupt_stops_at_once(tmp_path):
+    def twice(run):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("it went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        loop(tmp_path / "part.pt").run(twice, steps=2)
+    assert not (tmp_path / "part.pt").exists()
 
 
 def test_matrices_within_blocks_are_moved_by_muon_and_all_else_by_adam(tmp_path):
@@ -232,11 +269,14 @@ def test_weights_that_are_none_are_refused_before_anything_is_done(tmp_path, cap
         (["render", "--from-weights", "a"], "--from-weights: only of components, decoder"),
         (["few-steps", "--finish"], "--finish: only of decoder, encoder, transformer"),
         (["transformer", "--follow"], "components.safetensors must be there: run `components`"),
+        (["render", "--device", "tpu9"], "--device: 'tpu9' is no device here; there is cpu"),
+        (["decoder", "--device", "cuda:99"], "--device: 'cuda:99' is no device here"),
+        (["render", "--folder", __file__], f"--folder: {__file__!r} is a file; a folder is needed"),
     ],
 )
 def test_bad_arguments_are_named_before_anything_is_done(tmp_path, capsys, arguments, said):
     with pytest.raises(SystemExit):
-        train.main([*arguments, "--folder", str(tmp_path)])
+        train.main([arguments[0], "--folder", str(tmp_path), *arguments[1:]])
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -249,6 +289,9 @@ def test_bad_arguments_are_named_before_anything_is_done(tmp_path, capsys, argum
         (["judges", "--steps", "4"], "--steps: only of score"),
         (["judges", "--from-judges", "nowhere"], "--from-judges nowhere: there is no such file"),
         (["score", "--judges", "nowhere"], "--judges nowhere: there is no such file"),
+        (["--weights", "nowhere"], "--weights nowhere: it has no model_index.json"),
+        (["--json", "/"], "--json /: it is a folder; a file's name is needed"),
+        (["--device", "tpu9"], "--device: 'tpu9' is no device here; there is cpu"),
     ],
 )
 def test_so_are_those_of_the_evaluation(tmp_path, capsys, arguments, said):
@@ -408,8 +451,63 @@ def test_a_training_in_another_latent_space_is_left_alone(folder, tmp_path):
     with pytest.raises(ValueError, match=r"has decoder.pt, encoder.pt, transformer.pt of other"):
         train.main([*usual, str(tmp_path / "weights")])
     assert components.Components.load(folder / components.FILE).same(kept)
+    for stage in ("decoder", "encoder", "transformer", "export"):
+        with pytest.raises(ValueError, match=r"--from-weights .* has latents of other components"):
+            train.main([stage, *usual[1:], str(tmp_path / "weights"), "--minutes", "0.001"])
     train.main([*usual, str(folder / "weights")])  # these are its own
     assert latents.load(folder)
+    with pytest.raises(FileNotFoundError, match=r"components.safetensors is not there: run the"):
+        train.main(["transformer", "--folder", str(tmp_path / "new"), "--from-weights",
+                    str(folder / "weights")])  # fmt: skip
+
+
+@pytest.mark.slow
+def test_where_a_training_goes_on_from_its_own_checkpoint_it_says_so(folder, capsys):
+    usual = ["--folder", str(folder), "--device", "cpu", "--minutes", "0.001"]
+    train.main(["encoder", *usual, "--from-weights", str(folder / "weights")])
+    said = capsys.readouterr().out
+    assert re.search(r"encoder: goes on from step [1-9]\d* of .*encoder\.pt, wherever that", said)
+
+
+@pytest.mark.slow
+def test_an_export_keeps_the_lora_of_the_same_denoiser(folder, tmp_path, monkeypatch):
+    import shutil
+
+    monkeypatch.setattr(export, "sample", lambda *_: None)
+    for name in (components.FILE, "decoder.pt", "encoder.pt", "reading.pt", "transformer.pt"):
+        shutil.copy(folder / name, tmp_path / name)
+    for name in ("clips", "latents"):
+        shutil.copytree(folder / name, tmp_path / name)
+    export.export(tmp_path, tmp_path / "weights")
+    learnt = tmp_path / "weights" / fewsteps.FOLDER / "kept.txt"
+    learnt.parent.mkdir()
+    learnt.write_text("learnt")
+    train.main(["decoder", "--folder", str(tmp_path), "--device", "cpu", "--minutes", "0.001"])
+    export.export(tmp_path, tmp_path / "weights")
+    assert learnt.read_text() == "learnt"
+    train.main(["transformer", "--folder", str(tmp_path), "--device", "cpu", "--minutes", "0.001"])
+    export.export(tmp_path, tmp_path / "weights")
+    assert not learnt.parent.exists(), "of another denoiser it is none"
+
+
+def test_what_is_damaged_is_named(tmp_path):
+    path = tmp_path / "whole.pt"
+    torch.save({"a": torch.zeros(1000)}, path)
+    assert len(stored.tensors(path)["a"]) == 1000
+    for kept in (b"", path.read_bytes()[:900], b"something else"):
+        path.write_bytes(kept)
+        with pytest.raises(ValueError, match=r"whole.pt: it can't be read .*; remove it"):
+            stored.tensors(path)
+    with pytest.raises(FileNotFoundError):
+        stored.tensors(tmp_path / "none.pt")
+
+
+def test_of_a_log_that_was_cut_the_whole_lines_count(tmp_path):
+    log = tmp_path / "a.jsonl"
+    assert stored.lines(log) == []
+    log.write_text('{"step": 50, "loss": 1}\n{"step": 100, "lo')
+    assert stored.lines(log) == [{"step": 50, "loss": 1}]
+    assert train.steps_of(log) == 50
 
 
 @pytest.mark.slow

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import torch
 
 
 def count(least: int) -> Callable[[str], int]:
@@ -36,6 +39,28 @@ def amount(most: float = math.inf) -> Callable[[str], float]:
         return number
 
     return read
+
+
+def folder(text: str) -> Path:
+    """Read a folder, which need not be there, but must not be a file."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a file; a folder is needed")
+    return path
+
+
+def device(text: str) -> str:
+    """Read a device of torch's that is there."""
+    try:
+        kind = torch.device(text).type
+    except RuntimeError:
+        kind = ""
+    there = ["cpu"]
+    if torch.cuda.is_available():
+        there += ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
+    if kind not in there or (":" in text and kind == "cuda" and text not in there):
+        raise argparse.ArgumentTypeError(f"{text!r} is no device here; there is {', '.join(there)}")
+    return text
 
 
 def only_of(

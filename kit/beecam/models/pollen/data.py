@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from beecam.files import whole
+from beecam.models.pollen import stored
 from beecam.models.pollen.nets import FRAMES, SIZE
 from beecam.models.pollen.scene import ACCIDENTS, Scene, draw_scene, held_out, possible
 from beecam.models.pollen.world import render
@@ -168,7 +169,7 @@ def load(folder: Path) -> tuple[Tensor, list[Scene]]:
 def load_shards(paths: Sequence[Path]) -> tuple[Tensor, list[Scene]]:
     """Load some shards, as `load` does."""
     # Read into one place: two copies of all clips would not fit everywhere.
-    shards = [torch.load(path, weights_only=True, mmap=True) for path in paths]
+    shards = [stored.tensors(path, mmap=True) for path in paths]
     clips = torch.empty((sum(map(len, shards)), *shards[0].shape[1:]), dtype=torch.uint8)
     torch.cat(shards, out=clips)
     return clips, [scene for path in paths for scene in scenes_of(path)]

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from beecam.models.pollen import captions, codec, data, fewsteps, judges, measures, reading
-from beecam.models.pollen.arguments import count, only_of
+from beecam.models.pollen.arguments import count, device, folder, only_of
 from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.sampling import load_pipeline, make, picture
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, draw_scene, possible
@@ -72,7 +72,7 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("stage", nargs="?", default="score", choices=["judges", "score"])
-    parser.add_argument("--folder", type=Path, default=Path(".pollen"), help="of the training")
+    parser.add_argument("--folder", type=folder, default=Path(".pollen"), help="of the training")
     parser.add_argument("--weights", type=Path, default=POLLEN)
     parser.add_argument(
         "--clips", type=count(8), default=240, help="how many clips to make and judge"
@@ -97,7 +97,9 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         help="train these judges, and write no file of all of them",
     )
     parser.add_argument("--steps", type=count(1), default=20)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--device", type=device, default="cuda" if torch.cuda.is_available() else "cpu"
+    )
     parser.add_argument("--json", type=Path, default=None, help="where to write the scores")
     chosen = parser.parse_args(arguments)
     only_of(parser, chosen, _ONLY_OF)
@@ -105,6 +107,10 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         file = getattr(chosen, name)
         if file is not None and not file.is_file():
             parser.error(f"--{name.replace('_', '-')} {file}: there is no such file")
+    if chosen.stage == "score" and not (chosen.weights / "model_index.json").exists():
+        parser.error(f"--weights {chosen.weights}: it has no model_index.json, so no weights")
+    if chosen.json is not None and chosen.json.is_dir():
+        parser.error(f"--json {chosen.json}: it is a folder; a file's name is needed")
     return chosen
 
 

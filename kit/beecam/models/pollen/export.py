@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from beecam.models.pollen import captions, codec, latents, nets, reading, tuning
+from beecam.models.pollen import captions, codec, fewsteps, latents, nets, reading, tuning
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components
 from beecam.models.pollen.flow import transformer_loop
@@ -51,6 +51,10 @@ def export(folder: Path, target: Path, start: Path | None = None, device: str = 
     preview.save(temporary)
     # Without them no later training could go on in the same latent space.
     Components.load(folder / COMPONENTS).save(temporary / COMPONENTS, torch.float16)
+    # The LoRA was learnt from the denoiser, and is as good beside another autoencoder.
+    learnt = target / fewsteps.FOLDER
+    if learnt.exists() and fewsteps.digest(target) == fewsteps.digest(temporary):
+        shutil.copytree(learnt, temporary / fewsteps.FOLDER)
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())

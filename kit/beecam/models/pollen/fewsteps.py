@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from beecam.files import whole
-from beecam.models.pollen import captions, data, nets
+from beecam.models.pollen import captions, data, nets, stored
 from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.training import Loop
 
@@ -123,7 +123,7 @@ class Lessons:
             raise FileNotFoundError(
                 f"{folder} has no walks-*.pt: run the stage `few-steps` first, which writes them."
             )
-        kept = [torch.load(path, weights_only=True) for path in paths]
+        kept = [stored.tensors(path) for path in paths]
         self._states = torch.cat([one["states"] for one in kept]).to(pipe.device)
         self._texts = pipe.tokenizer(
             [text for one in kept for text in one["texts"]], padding="max_length",

@@ -316,7 +316,9 @@ def train_judge(
     rate, name = (1e-3, f"judge-{attribute}-on") if start else (3e-3, f"judge-{attribute}")
     loop = Loop({"judge": judge}, folder / f"{name}.pt", rate=rate, betas=(0.9, 0.99), decay=0.98,
                 device=device)  # fmt: skip
-    loop.resume()
+    if loop.resume() and start:
+        print(f"{attribute}: goes on from step {loop.step:,} of {loop.path}, wherever that began",
+              flush=True)  # fmt: skip
     loss = JudgeLoss(attribute, clips, scenes, device)
     loop.run(loss, steps=max(0, judge.view.steps - loop.step), finish=True)
     loop.settle()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from beecam.files import whole
-from beecam.models.pollen import captions, data, nets
+from beecam.models.pollen import captions, data, nets, stored
 from beecam.models.pollen.components import FILE, Components
 from beecam.models.pollen.scene import Scene
 
@@ -63,7 +63,7 @@ def write(folder: Path, components: Components) -> int:
     for shard in shards:
         path = target / shard.name.replace("clips", "latents")
         source = _source(common, shard)
-        if path.exists() and torch.load(path, weights_only=True, mmap=True)["source"] == source:
+        if path.exists() and stored.tensors(path, mmap=True)["source"] == source:
             continue
         clips, scenes = data.load_shards([shard])
         # A mirrored clip is as good a clip, with its pan the other way round.
@@ -93,7 +93,7 @@ def load(folder: Path, clips: int | None = None) -> Known:
         ValueError: They are of other components, captions or clips than there are now.
     """
     paths = files(folder, clips)
-    kept = [torch.load(path, weights_only=True, mmap=True) for path in paths]
+    kept = [stored.tensors(path, mmap=True) for path in paths]
     shards = [clips_of(path) for path in paths]
     clips_there, scenes = data.load_shards(shards)
     more = torch.tensor([MORE.get(scene.accident or "", 0) for scene in scenes]).repeat(2)
@@ -123,7 +123,7 @@ def files(folder: Path, clips: int | None = None) -> list[Path]:
     common = _common(folder)
     for path in paths:
         shard = clips_of(path)
-        kept = torch.load(path, weights_only=True, mmap=True)["source"]
+        kept = stored.tensors(path, mmap=True)["source"]
         if kept != _source(common, shard):
             raise ValueError(
                 f"{path} is of other components, captions or clips than there are now: run the "

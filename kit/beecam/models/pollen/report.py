@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-from beecam.models.pollen import captions, data, evaluate
+from beecam.models.pollen import captions, data, evaluate, stored
+from beecam.models.pollen.arguments import folder
 from beecam.models.pollen.sampling import load_pipeline, make
 
 CURVE = Path(__file__).parent / "curve.json"
@@ -35,18 +36,22 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m beecam.models.pollen.report", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--folder", type=Path, default=Path(".pollen"), help="of the training")
+    parser.add_argument("--folder", type=folder, default=Path(".pollen"), help="of the training")
     parser.add_argument("--weights", type=Path, default=POLLEN)
     parser.add_argument("--scores", type=Path, default=evaluate.SCORES)
-    parser.add_argument("--curve", type=Path, help="where to keep FOLDER's curve")
-    parser.add_argument("--pictures", type=Path, default=Path("docs/pictures"))
+    parser.add_argument("--curve", type=Path, help="take FOLDER's curve, and keep it here")
+    parser.add_argument("--pictures", type=folder, default=Path("docs/pictures"))
     chosen = parser.parse_args(arguments)
-    chosen.pictures.mkdir(parents=True, exist_ok=True)
+    if not chosen.scores.is_file():
+        parser.error(f"--scores {chosen.scores}: there is no such file")
+    if not (chosen.weights / "model_index.json").exists():
+        parser.error(f"--weights {chosen.weights}: it has no model_index.json, so no weights")
     scores = json.loads(chosen.scores.read_text())
-    log = chosen.folder / "transformer.jsonl"
-    curve = curve_of(log) if log.exists() else json.loads(CURVE.read_text())
+    curve = json.loads(CURVE.read_text())
     if chosen.curve is not None:
+        curve = curve_of(chosen.folder / "transformer.jsonl")
         chosen.curve.write_text(json.dumps(curve) + "\n")
+    chosen.pictures.mkdir(parents=True, exist_ok=True)
     draw_scores(scores, curve, chosen.pictures / "pollen_scores.png")
     draw_captions(chosen.weights, chosen.pictures / "pollen_captions.jpg")
     print(f"pollen_scores.png and pollen_captions.jpg in {chosen.pictures}")
@@ -61,9 +66,8 @@ def curve_of(log: Path) -> list[dict[str, float]]:
     Returns:
         Steps, and their loss.
     """
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
     # Of steps that were done again after it was stopped the last ones count.
-    losses = {one["step"]: round(one["loss"], 4) for one in lines if "loss" in one}
+    losses = {one["step"]: round(one["loss"], 4) for one in stored.lines(log) if "loss" in one}
     points = [{"step": step, "loss": losses[step]} for step in sorted(losses)]
     every = max(1, len(points) // _POINTS)
     return points[every - 1 :: every]

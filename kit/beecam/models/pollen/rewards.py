@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from beecam.models.pollen import data, judges, latents, nets
+from beecam.models.pollen import data, judges, latents, nets, stored
 from beecam.models.pollen.components import FILE, Components
 from beecam.models.pollen.flow import attention, no_text
 from beecam.models.pollen.precision import autocast
@@ -194,7 +194,7 @@ def examples(shards: Sequence[Path]) -> Examples:
     """Load shards of latents, as `latents.files` names them."""
     cells, found = [], []
     for path in shards:
-        kept = torch.load(path, weights_only=True)["latents"]
+        kept = stored.tensors(path)["latents"]
         scenes = data.scenes_of(latents.clips_of(path))
         cells += [kept[0], kept[1]]
         found += [_truth(scenes, turned=turned) for turned in (False, True)]

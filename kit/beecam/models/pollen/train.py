@@ -37,7 +37,6 @@ well: `--finish`, which lets the learning rate fall to zero over the minutes giv
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -55,9 +54,10 @@ from beecam.models.pollen import (
     nets,
     reading,
     rewards,
+    stored,
     tuning,
 )
-from beecam.models.pollen.arguments import amount, count, only_of
+from beecam.models.pollen.arguments import amount, count, device, folder, only_of
 from beecam.models.pollen.codec import to_clips, to_video
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components, fit
@@ -114,14 +114,16 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("stage", nargs="?", choices=(*STAGES, "all"))
-    parser.add_argument("--folder", type=Path, default=Path(".pollen"))
+    parser.add_argument("--folder", type=folder, default=Path(".pollen"))
     parser.add_argument("--minutes", type=amount(), default=30.0, help="how long to train")
     parser.add_argument("--clips", type=count(1), help="how many to render (8,000 if it isn't "
                         "said), and at most to learn from (all)")  # fmt: skip
     parser.add_argument(
         "--walks", type=count(1), default=3200, help="clips that few-steps learns from"
     )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--device", type=device, default="cuda" if torch.cuda.is_available() else "cpu"
+    )
     parser.add_argument(
         "--follow",
         action="store_true",
@@ -192,8 +194,7 @@ def _plan(chosen: argparse.Namespace) -> Iterator[str]:
 
 def steps_of(log: Path) -> int:
     """Return the last step that a training's log has."""
-    lines = log.read_text().splitlines() if log.exists() else []
-    return max((int(json.loads(line).get("step", 0)) for line in lines), default=0)
+    return max((int(line.get("step", 0)) for line in stored.lines(log)), default=0)
 
 
 def _all(chosen: argparse.Namespace) -> None:
@@ -263,13 +264,40 @@ def _components(chosen: argparse.Namespace) -> None:
     print(f"by components alone {near:.2f} dB", flush=True)
 
 
+def _check_space(chosen: argparse.Namespace) -> None:
+    """Refuse weights, to start from or to hold to, of other latents than the folder's."""
+    for option, weights in (("--from-weights", chosen.from_weights), ("--hold", chosen.hold)):
+        if weights is None:
+            continue
+        file = chosen.folder / COMPONENTS
+        if not file.exists():
+            raise FileNotFoundError(
+                f"{file} is not there: run the stage `components` with --from-weights {weights}."
+            )
+        if not Components.load(weights / COMPONENTS).same(Components.load(file)):
+            raise ValueError(
+                f"{option} {weights}: {chosen.folder} has latents of other components; run "
+                "`components` there with the same --from-weights, or take another --folder."
+            )
+
+
+def _say_where(loop: Loop, chosen: argparse.Namespace) -> None:
+    if loop.step and chosen.from_weights is not None:
+        print(
+            f"{loop.path.stem}: goes on from step {loop.step:,} of {loop.path}, wherever that "
+            f"began; without that file it starts from {chosen.from_weights}", flush=True,
+        )  # fmt: skip
+
+
 # --- decoder and encoder -----------------------------------------------------------------------
 
 
 def _half(half: str, chosen: argparse.Namespace) -> None:
     there = latents.load(chosen.folder, chosen.clips)
+    _check_space(chosen)
     model = codec.autoencoder(chosen.from_weights)
     loop = codec.half_loop(half, model, chosen.folder, chosen.device)
+    _say_where(loop, chosen)
     model.to(chosen.device)
     loss = codec.HalfLoss(half, model, there)
     loop.run(loss, minutes=chosen.minutes, finish=chosen.finish)
@@ -305,7 +333,9 @@ def _reading(chosen: argparse.Namespace) -> None:
 
 
 def _transformer(chosen: argparse.Namespace) -> None:
+    _check_space(chosen)
     loop = transformer_loop(chosen.folder, chosen.device, chosen.from_weights, chosen.rates)
+    _say_where(loop, chosen)
     reader = reading.encoder(chosen.folder, chosen.from_weights).to(chosen.device)
     _compiled(loop, chosen)
     if chosen.hold is not None:
@@ -371,9 +401,8 @@ def _rewards(chosen: argparse.Namespace) -> None:
 
 def _tune(chosen: argparse.Namespace) -> None:
     start = chosen.from_weights
+    _check_space(chosen)
     components = Components.load(start)
-    if not components.same(Components.load(chosen.folder / COMPONENTS)):
-        raise ValueError(f"--from-weights {start}: {chosen.folder} has latents of other components")
     reader = reading.encoder(chosen.folder, start).to(chosen.device)
     seen = rewards.load(chosen.folder / rewards.FOLDER, start, reader, chosen.device)
     known = latents.load(chosen.folder, chosen.clips)
@@ -394,6 +423,7 @@ def _tune(chosen: argparse.Namespace) -> None:
 def _export(chosen: argparse.Namespace) -> None:
     from beecam.models.pollen.export import export
 
+    _check_space(chosen)
     export(chosen.folder, chosen.folder / "weights", chosen.from_weights, chosen.device)
 
 

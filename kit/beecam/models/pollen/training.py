@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import signal
 import statistics
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from beecam.files import whole
+from beecam.models.pollen import stored
 from beecam.models.pollen.muon import Muon
 
 LOG_EVERY = 50
@@ -82,7 +86,7 @@ class Loop:
         """Go on from the checkpoint; return whether there was one."""
         if not self.path.exists():
             return False
-        kept = torch.load(self.path, map_location="cpu", weights_only=True)
+        kept = stored.tensors(self.path)
         for name, module in self.modules.items():
             module.load_state_dict(kept["modules"][name])
         for optimizer, state in zip(self._optimizers, kept["optimizers"], strict=True):
@@ -128,7 +132,7 @@ class Loop:
         self, loss: Callable[[Loop], Tensor], *, minutes: float = float("inf"),
         steps: int | None = None, finish: bool = False,
     ) -> None:  # fmt: skip
-        """Train for some minutes or steps, and save.
+        """Train for some minutes or steps, and save; what interrupts it waits for the step's end.
 
         Args:
             loss: Draws a batch from `loop.generator` and returns its loss.
@@ -144,34 +148,35 @@ class Loop:
             self._finish = None  # what was finished is trained on, at the full rate again
         # A finish begins however short the time is, and one that begins here is done in full: what
         # is left of it would be all that the next call does.
-        while (
-            (finish and (self._finish is None or first < self._finish[0]))
-            or time.monotonic() - started < 60 * minutes
-        ) and (steps is None or self.step - first < steps):
-            if len(took) == _MEASURED_STEPS:
-                # The middle one: to compile takes a minute of the first.
-                each = statistics.median(took)
-                rest = 60 * minutes - time.monotonic() + started
-                left = min(
-                    max(0, int(rest / each * _SLACK)) if rest < float("inf") else sys.maxsize,
-                    steps - _MEASURED_STEPS if steps is not None else sys.maxsize,
-                )
-                if minutes < float("inf"):
-                    print(f"{each:.2f} s a step: about {left:,} more in {minutes:g} minutes, from "
-                          f"step {self.step:,}", flush=True)  # fmt: skip
-                if finish and self._finish is None:
-                    self._finish = (self.step, max(1, left))
-            if self._finish and self.step >= sum(self._finish):
-                break
-            begun = time.monotonic()
-            self._one(loss, begun - started)
-            if self.device != "cpu" and len(took) < _MEASURED_STEPS:
-                torch.cuda.synchronize()  # else only what it takes to ask for a step is measured
-            took.append(time.monotonic() - begun)
-            if time.monotonic() - saved > SAVE_SECONDS:
-                self.save()
-                saved = time.monotonic()
-        self.save()
+        with _whole_steps() as stopped:
+            while not stopped and (
+                (finish and (self._finish is None or first < self._finish[0]))
+                or time.monotonic() - started < 60 * minutes
+            ) and (steps is None or self.step - first < steps):  # fmt: skip
+                if len(took) == _MEASURED_STEPS:
+                    # The middle one: to compile takes a minute of the first.
+                    each = statistics.median(took)
+                    rest = 60 * minutes - time.monotonic() + started
+                    left = min(
+                        max(0, int(rest / each * _SLACK)) if rest < float("inf") else sys.maxsize,
+                        steps - _MEASURED_STEPS if steps is not None else sys.maxsize,
+                    )
+                    if minutes < float("inf"):
+                        print(f"{each:.2f} s a step: about {left:,} more in {minutes:g} minutes, "
+                              f"from step {self.step:,}", flush=True)  # fmt: skip
+                    if finish and self._finish is None:
+                        self._finish = (self.step, max(1, left))
+                if self._finish and self.step >= sum(self._finish):
+                    break
+                begun = time.monotonic()
+                self._one(loss, begun - started)
+                if self.device != "cpu" and len(took) < _MEASURED_STEPS:
+                    torch.cuda.synchronize()  # else only what it takes to ask for it is measured
+                took.append(time.monotonic() - begun)
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    self.save()
+                    saved = time.monotonic()
+            self.save()
 
     def settle(self) -> None:
         """Put the average in the place of the weights, for export."""
@@ -209,6 +214,38 @@ class Loop:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("a") as file:
             file.write(json.dumps(facts) + "\n")
+
+
+@contextlib.contextmanager
+def _whole_steps() -> Iterator[list[int]]:
+    """Let ctrl-C and a polite kill wait until a step is done and saved; a second one doesn't.
+
+    Gives a list that is empty until then. Elsewhere than in the main thread, where no signals
+    arrive, it stays so.
+    """
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+
+    def wait(number: int, _: Any) -> None:
+        print("stops after this step; once more stops at once and saves nothing", flush=True)
+        caught.append(number)
+        restore()
+
+    def restore() -> None:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+    for one in before:
+        signal.signal(one, wait)
+    try:
+        yield caught
+    finally:
+        restore()
+    if caught:
+        signal.raise_signal(caught[0])
 
 
 def lots_on(device: str | torch.device, g: torch.Generator) -> torch.Generator:
