@@ -96,6 +96,20 @@ def test_an_interrupted_step_is_done_and_kept(tmp_path, finish, capsys):
         assert torch.equal(value, state(part)[name]), name
 
 
+def test_an_interrupt_that_is_ignored_stays_so(tmp_path):
+    def interrupted(run):
+        signal.raise_signal(signal.SIGINT)
+        return loss(run)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        part = loop(tmp_path / "part.pt")
+        part.run(interrupted, steps=3)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert part.step == 3
+
+
 def test_a_second_interrupt_stops_at_once(tmp_path):
     def twice(run):
         signal.raise_signal(signal.SIGINT)

@@ -2,7 +2,9 @@
 
 import itertools
 import random
+import re
 from collections import Counter
+from itertools import islice
 
 import pytest
 import torch
@@ -129,6 +131,8 @@ def test_a_fixed_attribute_is_kept_and_an_unknown_one_is_named():
     assert draw_scene(1, place="desert", light="night").place == "desert"
     with pytest.raises(ValueError, match="place='moon': one of meadow, desert"):
         draw_scene(1, place="moon")
+    with pytest.raises(ValueError, match="weathr: none of place, light"):
+        draw_scene(1, weathr="rain")
 
 
 def test_captions_vary_and_use_only_known_words():
@@ -143,6 +147,18 @@ def test_captions_vary_and_use_only_known_words():
         assert set(text.replace(",", " ").replace(":", " ").split()) <= known, text
         assert text == text.strip(" ,:")
     assert sum("bee" in t or "bumblebee" in t for t in said) > 400
+
+
+def test_captions_read_as_a_person_would_write_them():
+    lot = random.Random(1)
+    odd = re.compile(
+        r"(\b(of|with) (at|in|on|under|by|while|with|of|painted|drawn|hand drawn)\b"
+        r"|(insects?|nobody|nothing flying|view) (hover|flies|flying over)"
+        r"|(of|with) (a|an|one|the) [a-z ]+ (hovers over|flies across))"
+    )
+    for scene in islice(data.scenes(5), 3000):
+        text = captions.caption(scene.attributes, lot).replace("qx ", "")
+        assert not odd.search(text.replace("field of", "field")), text
 
 
 def test_the_tokenizer_takes_any_text():

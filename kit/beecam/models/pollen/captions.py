@@ -102,6 +102,7 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }  # fmt: skip
 _OVER = ("over", "over", "above", "flying over", "hovering above", "hovers over", "flies across")
+_VERBS = ("hovers over", "flies across")
 # What is said least often is what a person leaves out; a clip that is like any other isn't named.
 _LEFT_OUT = {"insect": 0.08, "place": 0.06, "light": 0.12, "weather": 0.12, "camera": 0.2,
              "style": 0.1, "speed": 0.4}  # fmt: skip
@@ -138,16 +139,33 @@ def caption(attributes: Mapping[str, str], lot: random.Random) -> str:
         said[name] = "" if lot.random() < out else lot.choice(kinds[attributes[name]])
     order = lot.choice(_ORDERS)
     over = said["insect"] and said["place"] and order.index("{insect}") < order.index("{place}")
-    place = f"{lot.choice(_OVER)} {said['place']}" if over else said["place"]
-    text = order.format(**{**said, "place": place})
+    place = f"{_above(lot.choice(_OVER), attributes)} {said['place']}" if over else said["place"]
+    seen = (said["insect"] or place) and not place.startswith(_VERBS)
+    if not (seen and said["camera"].endswith("shot")):
+        order = order.replace(" of {insect}", ": {insect}")
+    text = _tidy(order.format(**{**said, "place": place}))
     if lot.random() < _STRANGE:
-        text = f"{lot.choice(_BEFORE)} {text}"
+        text = _begun(lot.choice(_BEFORE), text, said)
     if lot.random() < _STRANGE:
         # What no grammar has foreseen is one unknown word to the tokenizer.
         words = text.split()
         words.insert(lot.randrange(len(words) + 1), " ".join([UNKNOWN] * lot.randint(1, 3)))
         text = " ".join(words)
     return _tidy(text)
+
+
+def _above(words: str, attributes: Mapping[str, str]) -> str:
+    """Let nobody be over a place, but neither hover nor fly there."""
+    return "over" if attributes["insect"] == "none" else words
+
+
+def _begun(words: str, text: str, said: Mapping[str, str]) -> str:
+    """Begin a text with further words: there is a film of a bee, but none of at night."""
+    things = tuple(said[name] for name in ("insect", "place") if said[name])
+    whole = text.startswith(things) and not any(f" {verb} " in text for verb in _VERBS)
+    if whole and words.endswith((" of", " with")):
+        return f"{words} {text}"
+    return f"{words.removesuffix(' of').removesuffix(' with')}: {text}"
 
 
 def plain(attributes: Mapping[str, str]) -> str:

@@ -224,8 +224,8 @@ def conditions(g: torch.Generator, frames: int, share: float) -> tuple[int, list
     last = (frames - 1) * nets.TIME
     anywhere = int(torch.randint(1, last + 1, (1,), generator=g))
     kinds: list[tuple[int, list[int]]] = [
-        (1, []), (1, []), (2, []), (3, []), (3, []), (1, [last]), (0, [last]), (0, [anywhere]),
-        (1, [anywhere]),
+        (1, []), (2, []), (3, []), (3, []), (1, [last]), (0, [last]), (0, [anywhere]),
+        (0, [anywhere]), (1, [anywhere]),
     ]  # fmt: skip
     return kinds[int(torch.randint(0, len(kinds), (1,), generator=g))]
 

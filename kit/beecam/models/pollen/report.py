@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -143,6 +144,8 @@ def draw_captions(weights: Path, path: Path) -> None:
     lot = random.Random(48)  # noqa: S311
     scenes = list(islice(data.scenes(data.UNSEEN * 5), _COLUMNS * _ROWS))
     texts = [captions.caption(scene.attributes, lot) for scene in scenes]
+    # All words that it doesn't know are one to it.
+    texts = [re.sub(rf"\b{captions.UNKNOWN}\b", "wibbly", text) for text in texts]
     made = make(load_pipeline(weights), texts, first_seed=30_000)
     places = torch.linspace(0, made.shape[1] - 1, _SHOWN).round().long()
     strips = made[:, places].permute(0, 2, 1, 3, 4).flatten(2, 3).numpy()

@@ -92,7 +92,9 @@ def draw_scene(seed: int, **fixed: str | None) -> Scene:
     accident = None
     numbers = _numbers(lot)
     for name, value in fixed.items():
-        allowed = (*ACCIDENTS, None) if name == "accident" else ATTRIBUTES.get(name, ())
+        if name not in (*ATTRIBUTES, "accident"):
+            raise ValueError(f"{name}: none of {', '.join(ATTRIBUTES)} or accident")
+        allowed = (*ACCIDENTS, None) if name == "accident" else ATTRIBUTES[name]
         if value not in allowed:
             raise ValueError(f"{name}={value!r}: one of {', '.join(map(str, allowed))}")
     chosen.update({name: str(value) for name, value in fixed.items() if name != "accident"})

@@ -227,7 +227,11 @@ def _whole_steps() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield caught
         return
-    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    # What is ignored, as in a program that a script has put into the background, stays so.
+    before = {
+        one: handler for one in (signal.SIGINT, signal.SIGTERM)
+        if (handler := signal.getsignal(one)) not in (None, signal.SIG_IGN)
+    }  # fmt: skip
 
     def wait(number: int, _: Any) -> None:
         print("stops after this step; once more stops at once and saves nothing", flush=True)
