@@ -504,6 +504,33 @@ def test_an_export_keeps_the_lora_of_the_same_denoiser(folder, tmp_path, monkeyp
     assert not learnt.parent.exists(), "of another denoiser it is none"
 
 
+@pytest.mark.slow
+def test_an_export_can_be_a_mean_with_other_weights(folder, tmp_path, monkeypatch, capsys):
+    import shutil
+
+    monkeypatch.setattr(export, "sample", lambda *_: None)
+    for name in (components.FILE, "decoder.pt", "encoder.pt", "reading.pt", "transformer.pt"):
+        shutil.copy(folder / name, tmp_path / name)
+    for name in ("clips", "latents"):
+        shutil.copytree(folder / name, tmp_path / name)
+    other = tmp_path / "other"
+    shutil.copytree(folder / "weights", other)
+    network = nets.transformer(other)
+    with torch.no_grad():
+        for part in network.parameters():
+            part.add_(1.0)
+    shutil.rmtree(other / "transformer")
+    network.half().save_pretrained(other / "transformer")
+    usual = ["export", "--folder", str(tmp_path), "--device", "cpu"]
+    train.main([*usual, "--mean-with", str(other), "--mean-share", "0.2"])
+    now, before = (nets.transformer(at / "weights") for at in (tmp_path, folder))
+    for one, two in zip(now.parameters(), before.parameters(), strict=True):
+        assert torch.allclose(one - two, torch.tensor(0.2), atol=5e-3)
+    with pytest.raises(SystemExit):
+        train.main([*usual, "--mean-with", "nowhere"])
+    assert "--mean-with nowhere: it has no model_index.json" in capsys.readouterr().err
+
+
 def test_what_is_damaged_is_named(tmp_path):
     path = tmp_path / "whole.pt"
     torch.save({"a": torch.zeros(1000)}, path)

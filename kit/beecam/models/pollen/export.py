@@ -29,9 +29,24 @@ _SAMPLES = (
 )  # fmt: skip
 
 
-def export(folder: Path, target: Path, start: Path | None = None, device: str = "cpu") -> None:
-    """Write what was trained so far in `folder` as a pipeline into `target`, and sample from it."""
+def export(
+    folder: Path, target: Path, start: Path | None = None, device: str = "cpu", *,
+    mean: tuple[Path, float] | None = None,
+) -> None:  # fmt: skip
+    """Write what was trained so far in `folder` as a pipeline into `target`, and sample from it.
+
+    Args:
+        folder: Of the training.
+        target: Is made, or replaced.
+        start: Exported weights that it started from.
+        device: Where to sample.
+        mean: Exported weights with whose denoiser that of the training is averaged, and their
+            share, 0 to 1: what a model was taught last costs less of what it knew so (WiSE-FT,
+            Wortsman et al. 2022, arXiv 2109.01903).
+    """
     pipe = pipeline(folder, start)
+    if mean is not None:
+        _average(pipe.transformer, *mean)
     temporary = target.with_name(target.name + ".part")
     shutil.rmtree(temporary, ignore_errors=True)
     for part in (pipe.vae, pipe.transformer):
@@ -60,6 +75,13 @@ def export(folder: Path, target: Path, start: Path | None = None, device: str = 
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(f"{target}: {size / 1e6:.1f} MB", flush=True)
     sample(target, folder / "samples.png", device)
+
+
+def _average(denoiser: Any, weights: Path, share: float) -> None:
+    others = nets.transformer(weights).parameters()
+    with torch.no_grad():
+        for one, other in zip(denoiser.parameters(), others, strict=True):
+            one.lerp_(other, share)
 
 
 def _leave_out_where_it_lay(config: Path) -> None:

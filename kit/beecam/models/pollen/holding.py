@@ -3,7 +3,8 @@
 What tuning by reward has taught would be lost in flow matching on rendered clips, and what comes
 seldom is not learnt beside it. So clips with an accident are learnt from data, each kind in its
 share, and of clips as they come the denoiser is to say what it said before (learning without
-forgetting: Li and Hoiem 2016, arXiv 1606.09282). Those with given frames are learnt from data too.
+forgetting: Li and Hoiem 2016, arXiv 1606.09282), with a little guidance, which makes up for what
+accidents take from the rest. Those with given frames are learnt from data too.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Both:
 
 
 class HoldingLoss(FlowLoss):
-    """Flow matching on clips with accidents, beside others of which all stays as it was."""
+    """Flow matching on clips with accidents, beside others held to what weights of before say."""
 
     conditioned = 0.35
 
@@ -89,7 +90,7 @@ class HoldingLoss(FlowLoss):
         return torch.where(odd, other, which), odd
 
     def _held(self, wanted: Tensor, odd: Tensor, asked: Mapping[str, Any], device: str) -> Tensor:
-        """Return what the weights of before say, but of clips with accidents what data says."""
+        """Return what the weights of before say with guidance; of accidents what data says."""
         with torch.no_grad():
             before = velocity(self._before, asked, device)
             silent = velocity(self._before, {**asked, **self._without_text(asked)}, device)

@@ -27,7 +27,7 @@ memory is handed out again and not cleared each time, which halves rendering. A 
 no network.
 
 What comes seldom is taught last: `render --odd 4000`, `components`, and `transformer --hold` with
---from-weights, which learns accidents and leaves all else as it was (see holding.py).
+--from-weights, which learns accidents and holds all else (see holding.py).
 
 To go on from weights that were exported, with the checkpoints lost: `--from-weights FOLDER` at
 components, decoder, encoder, transformer, export and few-steps; rewards and tune need it. To end
@@ -72,12 +72,13 @@ _CLIPS = 8000
 # Stages that have a use for an option, of those that not all have.
 _ONLY_OF = {
     "follow": ("components", "transformer"), "odd": ("render",), "hold": ("transformer",),
-    "rates": ("transformer", "tune"),
+    "rates": ("transformer", "tune"), "mean_with": ("export",), "mean_share": ("export",),
     "compile": ("transformer", "tune"), "walks": ("few-steps", "all"),
     "finish": ("decoder", "encoder", "transformer", "tune"),
     "from_weights": ("components", "decoder", "encoder", "transformer", "rewards", "tune",
                      "export", "few-steps", "all"),
 }  # fmt: skip
+_MEAN_SHARE = 0.25
 _NO_NEWS = 300.0  # seconds
 _FOLLOWED = 0.35  # minutes after which it is looked whether clips have come meanwhile
 _GROWN = 2  # times as many clips are taken in: to load all again takes seconds
@@ -135,11 +136,22 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         nargs="?",
         type=Path,
         const=True,
-        help="transformer: learn accidents, and hold all else to what these weights say of it "
-        "(--from-weights, if no others are named)",
+        help="transformer: learn accidents, and hold all else to what these weights say of it with "
+        "a little guidance (--from-weights, if no others are named)",
     )
     parser.add_argument("--finish", action="store_true", help="let the learning rate fall to zero")
     parser.add_argument("--from-weights", type=Path, help="start from exported weights")
+    parser.add_argument(
+        "--mean-with", type=Path, metavar="WEIGHTS",
+        help="export: a weighted mean of the denoiser's weights and of these, from which it was "
+        "taught further (WiSE-FT, arXiv 2109.01903)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mean-share",
+        type=amount(1),
+        default=_MEAN_SHARE,
+        help="of these in the mean (%(default)s)",
+    )
     parser.add_argument(
         "--compile",
         action=argparse.BooleanOptionalAction,
@@ -167,10 +179,16 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     start = chosen.from_weights
     if start is None and chosen.stage in ("rewards", "tune"):
         parser.error(f"--from-weights: {chosen.stage} needs the exported weights that are tuned")
-    for option, weights in (("--from-weights", start), ("--hold", chosen.hold)):
+    for option, weights in _weights_of(chosen):
         if weights is not None and not (weights / "model_index.json").exists():
             parser.error(f"{option} {weights}: it has no model_index.json, so no exported weights")
     return chosen
+
+
+def _weights_of(chosen: argparse.Namespace) -> Iterator[tuple[str, Path | None]]:
+    """Yield the options that name exported weights, with these."""
+    for name in ("from_weights", "hold", "mean_with"):
+        yield f"--{name.replace('_', '-')}", getattr(chosen, name)
 
 
 def _plan(chosen: argparse.Namespace) -> Iterator[str]:
@@ -266,7 +284,7 @@ def _components(chosen: argparse.Namespace) -> None:
 
 def _check_space(chosen: argparse.Namespace) -> None:
     """Refuse weights, to start from or to hold to, of other latents than the folder's."""
-    for option, weights in (("--from-weights", chosen.from_weights), ("--hold", chosen.hold)):
+    for option, weights in _weights_of(chosen):
         if weights is None:
             continue
         file = chosen.folder / COMPONENTS
@@ -424,7 +442,8 @@ def _export(chosen: argparse.Namespace) -> None:
     from beecam.models.pollen.export import export
 
     _check_space(chosen)
-    export(chosen.folder, chosen.folder / "weights", chosen.from_weights, chosen.device)
+    mean = None if chosen.mean_with is None else (chosen.mean_with, chosen.mean_share)
+    export(chosen.folder, chosen.folder / "weights", chosen.from_weights, chosen.device, mean=mean)
 
 
 def _few_steps(chosen: argparse.Namespace) -> None:
