@@ -80,7 +80,7 @@ def test_frames_of_any_style_and_between_the_blocks_of_latents_come_back(model):
     """Not each at 22 dB, as grain and rain do not come back, but on average."""
     scenes = [s for s in islice(data.scenes(data.UNSEEN * 11), 16) if s.accident is None][:8]
     films = data.render_all(scenes).numpy()
-    assert len({s.style for s in scenes}) >= 4
+    assert len({s.style for s in scenes}) >= 3
     for place, least in ((-1, NEAR + 1), (5, NEAR - 1.5)):
         near = [psnr(made(model, scene, keyframes={place: film[place]})[place], film[place])
                 for scene, film in zip(scenes, films, strict=True)]  # fmt: skip

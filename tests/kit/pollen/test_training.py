@@ -73,6 +73,15 @@ def test_training_that_was_stopped_goes_on_to_the_same_bits(tmp_path, finish):
         assert torch.equal(value, state(part)[name]), name
 
 
+@pytest.fixture
+def heard():
+    """As where a person presses ctrl-C: in the background of a script it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("finish", [False, True])
 def test_an_interrupted_step_is_done_and_kept(tmp_path, finish, capsys):
     whole = loop(tmp_path / "whole.pt")
@@ -110,6 +119,7 @@ def test_an_interrupt_that_is_ignored_stays_so(tmp_path):
     assert part.step == 3
 
 
+@pytest.mark.usefixtures("heard")
 def test_a_second_interrupt_stops_at_once(tmp_path):
     def twice(run):
         signal.raise_signal(signal.SIGINT)
