@@ -231,6 +231,14 @@ def test_a_share_of_the_steps_is_one(model, clip, share, said):
     assert said in str(raised.value)
 
 
+def test_a_share_is_named_as_its_pipeline_names_it():
+    model = bc.wrap(make("CogVideoXVideoToVideoPipeline"), name="cog")
+    for share, said in ((0.001, "none would be done"), (1.5, "the nearest is 1")):
+        with pytest.raises(bc.CheckError, match=rf"^strength={share}: .*{said}"):
+            bc.sweep("a bee", video=bc.read(film(9)), num_frames=9, width=32, height=32,
+                     strength=share).check(model)  # fmt: skip
+
+
 def test_what_needs_a_film_says_so(model):
     with pytest.raises(bc.CheckError, match=r"pollen has it where .* as in video='bee.mp4'"):
         bc.sweep("a bee", denoise_strength=0.5).check(model)

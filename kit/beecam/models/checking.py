@@ -12,7 +12,6 @@ from beecam.models.options import fits, spelled
 from beecam.models.ways import Way
 from beecam.shot import SHOT_ARGUMENTS, Shot
 
-_SHARES = ("denoise_strength",)  # of the steps, in all pipelines that have it
 _GIVEN = {"denoise_strength": "video='bee.mp4'"}
 
 
@@ -39,12 +38,7 @@ def wrong_with(full: Shot, way: Way, model: str, every: Collection[str]) -> Iter
     for name, value in dict(full.extra).items():
         yield from _check_extra(model, every, way, name, value)
     steps = way.steps(full)
-    if not steps:
-        yield Problem("denoise_strength", (
-            f"denoise_strength={full.arguments.get('denoise_strength')}: of "
-            f"{full.num_inference_steps} steps none would be done; the nearest is "
-            f"{1 / (full.num_inference_steps or 1):g}."
-        ))  # fmt: skip
+    yield from _check_share(way, full, steps)
     if full.switch is not None:
         yield from _check_switch(way, full, steps)
     if full.draft_steps is not None:
@@ -120,10 +114,23 @@ def _check_extra(
             f"{name}={shorten(value)}: {type(default).__name__} is needed, "
             f"as in the default {default!r}.",
         )
-    elif name in _SHARES and not 0 < value <= 1:
-        yield Problem(name, (
+
+
+def _check_share(way: Way, shot: Shot, steps: int) -> Iterator[Problem]:
+    name = way.share
+    value = dict(shot.extra).get(name) if name else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return  # what it is instead is said with the other arguments
+    if not 0 < value <= 1:
+        yield Problem(str(name), (
             f"{name}={shorten(value)}: a share of the steps is needed, over 0 and at most 1"
             f"{'; the nearest is 1' if value > 1 else ''}."
+        ))  # fmt: skip
+    elif not steps:
+        many = shot.num_inference_steps or 1
+        yield Problem(str(name), (
+            f"{name}={shorten(value)}: of {many} steps none would be done; the nearest is "
+            f"{1 / many:g}."
         ))  # fmt: skip
 
 

@@ -80,12 +80,18 @@ class Way:
             and parameter.kind is not parameter.VAR_KEYWORD
         }  # fmt: skip
 
+    @property
+    def share(self) -> str | None:
+        """The argument that says which share of the steps a film that is redrawn takes, if any."""
+        names = ("denoise_strength", "strength")
+        return next((name for name in names if name in self.anatomy.parameters), None)
+
     def steps(self, shot: Shot) -> int:
         """Return how many steps a resolved shot takes: of a film that is redrawn, not all."""
         steps, taken = shot.num_inference_steps or 1, self.anatomy.parameters
         film = any(condition.name == "video" for condition in shot.conditions)
-        name = "denoise_strength" if "denoise_strength" in taken else "strength"
-        if not film or name not in taken:
+        name = self.share
+        if not film or name is None:
             return steps
         share = shot.arguments.get(name, taken[name].default)
         return min(steps, int(steps * share)) if isinstance(share, (int, float)) else steps

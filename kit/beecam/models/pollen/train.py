@@ -311,8 +311,8 @@ def _say_where(loop: Loop, chosen: argparse.Namespace) -> None:
 
 
 def _half(half: str, chosen: argparse.Namespace) -> None:
-    there = latents.load(chosen.folder, chosen.clips)
     _check_space(chosen)
+    there = latents.load(chosen.folder, chosen.clips)
     model = codec.autoencoder(chosen.from_weights)
     loop = codec.half_loop(half, model, chosen.folder, chosen.device)
     _say_where(loop, chosen)
