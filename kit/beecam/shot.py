@@ -36,6 +36,7 @@ _FLOATS = ("fps", "guidance_scale")
 # The least and the most of each, whatever the model.
 LIMITS: Mapping[str, tuple[float | None, float | None]] = {
     **{name: (1, most) for name, most in _MOST.items()}, "fps": (0, 240),
+    "guidance_scale": (0, None),
 }  # fmt: skip
 _TEXTS = ("negative_prompt", "scheduler", "model", "revision")
 # fps reaches some pipelines as frame_rate; the rest of these decide pixels in all of them.
@@ -260,6 +261,8 @@ def check_values(shot: Shot) -> Iterator[Problem]:
             yield Problem(name, f"{name}={shorten(value)}: a finite number is needed.")
         elif name == "fps" and value is not None and not 0 < value <= 240:  # noqa: PLR2004
             yield Problem(name, f"fps={value:g}: between 0 and 240 frames a second.")
+        elif name == "guidance_scale" and value is not None and value < 0:
+            yield Problem(name, f"{name}={value:g}: 0 or more is needed; up to 1 it is off.")
     yield from _check_noise(shot.noise)
     yield from _check_extra(shot)
 

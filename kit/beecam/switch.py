@@ -63,9 +63,10 @@ class Switch:
             if value is not None and not isinstance(value, str):
                 yield Problem(f"then_{name}", f"then_{name}={shorten(value)}: a text is needed.")
         scale = self.guidance_scale
-        if scale is not None and not (isinstance(scale, float) and math.isfinite(scale)):
+        good = isinstance(scale, float) and math.isfinite(scale) and scale >= 0
+        if scale is not None and not good:
             yield Problem("then_guidance_scale", (
-                f"then_guidance_scale={shorten(scale)}: a finite number is needed."
+                f"then_guidance_scale={shorten(scale)}: a finite number, 0 or more, is needed."
             ))  # fmt: skip
         if (self.prompt, self.negative_prompt, scale) == (None, None, None):
             yield Problem("switch_at", (

@@ -99,6 +99,8 @@ def test_the_nearest_seed_is_named():
         ({"width": "64"}, "width='64'"),
         ({"num_frames": 2.5}, "num_frames=2.5"),
         ({"guidance_scale": float("nan")}, "guidance_scale=nan: a finite number"),
+        ({"guidance_scale": -1}, "guidance_scale=-1: 0 or more is needed"),
+        ({"switch_at": 2, "then_guidance_scale": -1.0}, "then_guidance_scale=-1.0: a finite"),
         ({"fps": 0}, "fps=0: between 0 and 240"),
         ({"negative_prompt": 3}, "negative_prompt=3: a text"),
         ({"scheduler": 1}, "scheduler=1: a text"),

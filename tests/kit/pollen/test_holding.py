@@ -133,7 +133,7 @@ def test_it_can_be_held_to_other_weights_than_it_starts_from(tmp_path, capsys, m
     other = tmp_path / "other"
     with pytest.raises(SystemExit):
         train.main([*usual, str(other)])
-    assert f"--hold {other}: it has no model_index.json" in capsys.readouterr().err
+    assert f"--hold: {other}: it has no model_index.json" in capsys.readouterr().err
     other.mkdir()
     (other / "model_index.json").write_text("{}")
     train.main([*usual, str(other)])

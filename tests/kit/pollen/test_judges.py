@@ -67,6 +67,16 @@ def test_a_judge_of_accidents_is_told_whether_both_halves_are_alike():
     assert not told[1][:, 3:].any()
 
 
+def test_a_file_that_has_none_is_named(tmp_path):
+    file = tmp_path / "judges.safetensors"
+    file.write_bytes(judges.FILE.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match=rf"{file}: no judges can be read from it \("):
+        judges.load(file)
+    judges.save({"place": judges.Judge("place")}, file)
+    with pytest.raises(ValueError, match=r"no judges can be read from it \(.*Judge"):
+        judges.load(file)
+
+
 @pytest.mark.slow
 def test_judges_learn_on_from_those_of_a_file(tmp_path, monkeypatch):
     scenes = list(itertools.islice(data.scenes(7), 6))

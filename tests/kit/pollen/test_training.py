@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from beecam.models.load import POLLEN
 from beecam.models.pollen import (
     captions,
     codec,
@@ -274,7 +275,7 @@ def test_clips_of_two_worlds_are_not_mixed(tmp_path, monkeypatch):
 def test_weights_that_are_none_are_refused_before_anything_is_done(tmp_path, capsys):
     with pytest.raises(SystemExit):
         train.main(["transformer", "--folder", str(tmp_path / "a"), "--from-weights", "nowhere"])
-    assert "--from-weights nowhere: it has no model_index.json" in capsys.readouterr().err
+    assert "--from-weights: nowhere: it has no model_index.json" in capsys.readouterr().err
     with pytest.raises(FileNotFoundError, match=r"nowhere has no model_index.json"):
         sampling.load_pipeline(Path("nowhere"))
     assert not list(tmp_path.iterdir())
@@ -290,7 +291,7 @@ def test_weights_that_are_none_are_refused_before_anything_is_done(tmp_path, cap
         (["few-steps", "--walks", "many"], "--walks: 'many' must be a whole number, 1 or more"),
         (["reading", "--rates", "3"], "--rates: only of transformer"),
         (["export", "--compile"], "--compile: only of transformer"),
-        (["render", "--from-weights", "a"], "--from-weights: only of components, decoder"),
+        (["render", "--mean-with", str(POLLEN)], "--mean-with: only of export"),
         (["few-steps", "--finish"], "--finish: only of decoder, encoder, transformer"),
         (["transformer", "--follow"], "components.safetensors must be there: run `components`"),
         (["render", "--device", "tpu9"], "--device: 'tpu9' is no device here; there is cpu"),
@@ -311,10 +312,10 @@ def test_bad_arguments_are_named_before_anything_is_done(tmp_path, capsys, argum
         (["--clips", "3"], "--clips: '3' must be a whole number, 8 or more"),
         (["--only", "place"], "--only: only of judges"),
         (["judges", "--steps", "4"], "--steps: only of score"),
-        (["judges", "--from-judges", "nowhere"], "--from-judges nowhere: there is no such file"),
-        (["score", "--judges", "nowhere"], "--judges nowhere: there is no such file"),
-        (["--weights", "nowhere"], "--weights nowhere: it has no model_index.json"),
-        (["--json", "/"], "--json /: it is a folder; a file's name is needed"),
+        (["judges", "--from-judges", "nowhere"], "--from-judges: nowhere: there is no such file"),
+        (["score", "--judges", "nowhere"], "--judges: nowhere: there is no such file"),
+        (["--weights", "nowhere"], "--weights: nowhere: it has no model_index.json"),
+        (["--json", "/"], "--json: /: it is a folder; a file's name is needed"),
         (["--device", "tpu9"], "--device: 'tpu9' is no device here; there is cpu"),
     ],
 )
@@ -538,7 +539,7 @@ def test_an_export_can_be_a_mean_with_other_weights(folder, tmp_path, monkeypatc
         assert torch.allclose(one - two, torch.tensor(0.2), atol=5e-3)
     with pytest.raises(SystemExit):
         train.main([*usual, "--mean-with", "nowhere"])
-    assert "--mean-with nowhere: it has no model_index.json" in capsys.readouterr().err
+    assert "--mean-with: nowhere: it has no model_index.json" in capsys.readouterr().err
 
 
 def test_what_is_damaged_is_named(tmp_path):

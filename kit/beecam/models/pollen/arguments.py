@@ -49,6 +49,32 @@ def folder(text: str) -> Path:
     return path
 
 
+def weights_folder(text: str) -> Path:
+    """Read a folder with a pipeline, as the stage `export` of the training writes it."""
+    path = Path(text)
+    if not (path / "model_index.json").exists():
+        raise argparse.ArgumentTypeError(
+            f"{text}: it has no model_index.json, so no exported weights"
+        )
+    return path
+
+
+def existing_file(text: str) -> Path:
+    """Read a file that is there."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text}: there is no such file")
+    return path
+
+
+def file_to_write(text: str) -> Path:
+    """Read the name of a file, which need not be there."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: it is a folder; a file's name is needed")
+    return path
+
+
 def device(text: str) -> str:
     """Read a device of torch's that is there."""
     there = ["cpu"]

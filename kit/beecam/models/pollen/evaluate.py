@@ -22,7 +22,15 @@ import torch
 from torch import Tensor
 
 from beecam.models.pollen import captions, codec, data, fewsteps, judges, measures, reading
-from beecam.models.pollen.arguments import count, device, folder, only_of
+from beecam.models.pollen.arguments import (
+    count,
+    device,
+    existing_file,
+    file_to_write,
+    folder,
+    only_of,
+    weights_folder,
+)
 from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.sampling import load_pipeline, make, picture
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, draw_scene, possible
@@ -73,7 +81,7 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("stage", nargs="?", default="score", choices=["judges", "score"])
     parser.add_argument("--folder", type=folder, default=Path(".pollen"), help="of the training")
-    parser.add_argument("--weights", type=Path, default=POLLEN)
+    parser.add_argument("--weights", type=weights_folder, default=POLLEN)
     parser.add_argument(
         "--clips", type=count(8), default=240, help="how many clips to make and judge"
     )
@@ -84,10 +92,12 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--usual", type=count(0), default=6000, help="and clips as they come")
     parser.add_argument("--odd", type=count(0), default=6000, help="and clips with accidents")
     parser.add_argument(
-        "--judges", type=Path, default=judges.FILE, help="score by those of this file"
+        "--judges", type=existing_file, default=judges.FILE, help="score by those of this file"
     )
     parser.add_argument(
-        "--from-judges", type=Path, help="let the judges of this file learn on, with these clips"
+        "--from-judges",
+        type=existing_file,
+        help="let the judges of this file learn on, with these clips",
     )
     parser.add_argument(
         "--only",
@@ -100,17 +110,9 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--device", type=device, default="cuda" if torch.cuda.is_available() else "cpu"
     )
-    parser.add_argument("--json", type=Path, default=None, help="where to write the scores")
+    parser.add_argument("--json", type=file_to_write, help="where to write the scores")
     chosen = parser.parse_args(arguments)
     only_of(parser, chosen, _ONLY_OF)
-    for name in ("judges", "from_judges"):
-        file = getattr(chosen, name)
-        if file is not None and not file.is_file():
-            parser.error(f"--{name.replace('_', '-')} {file}: there is no such file")
-    if chosen.stage == "score" and not (chosen.weights / "model_index.json").exists():
-        parser.error(f"--weights {chosen.weights}: it has no model_index.json, so no weights")
-    if chosen.json is not None and chosen.json.is_dir():
-        parser.error(f"--json {chosen.json}: it is a folder; a file's name is needed")
     return chosen
 
 

@@ -467,18 +467,28 @@ def save(judges: Mapping[str, Judge], path: Path) -> None:
 
 
 def load(path: Path = FILE, device: str = "cpu") -> dict[str, Judge]:
-    """Load the judges that ship with pollen."""
+    """Load the judges that ship with pollen, or others.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, or has other networks.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    tensors = load_file(path)
-    judges = {}
-    for name in VALUES:
-        judges[name] = Judge(name)
-        own = {
-            k.removeprefix(f"{name}."): v.float()
-            for k, v in tensors.items()
-            if k.startswith(f"{name}.")
-        }
-        judges[name].load_state_dict(own)
-        judges[name].eval().to(device)
+    judges = {name: Judge(name) for name in VALUES}
+    try:
+        tensors = load_file(path)
+        for name, judge in judges.items():
+            own = {
+                k.removeprefix(f"{name}."): v.float()
+                for k, v in tensors.items()
+                if k.startswith(f"{name}.")
+            }
+            judge.load_state_dict(own)
+    except (SafetensorError, RuntimeError) as error:
+        why = str(error).splitlines()[0]
+        raise ValueError(f"{path}: no judges can be read from it ({why}).") from error
+    for judge in judges.values():
+        judge.eval().to(device)
     return judges

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from beecam.models.pollen import captions, data, evaluate, stored
-from beecam.models.pollen.arguments import folder
+from beecam.models.pollen.arguments import existing_file, file_to_write, folder, weights_folder
 from beecam.models.pollen.sampling import load_pipeline, make
 
 CURVE = Path(__file__).parent / "curve.json"
@@ -38,15 +38,11 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--folder", type=folder, default=Path(".pollen"), help="of the training")
-    parser.add_argument("--weights", type=Path, default=POLLEN)
-    parser.add_argument("--scores", type=Path, default=evaluate.SCORES)
-    parser.add_argument("--curve", type=Path, help="take FOLDER's curve, and keep it here")
+    parser.add_argument("--weights", type=weights_folder, default=POLLEN)
+    parser.add_argument("--scores", type=existing_file, default=evaluate.SCORES)
+    parser.add_argument("--curve", type=file_to_write, help="take FOLDER's curve, and keep it here")
     parser.add_argument("--pictures", type=folder, default=Path("docs/pictures"))
     chosen = parser.parse_args(arguments)
-    if not chosen.scores.is_file():
-        parser.error(f"--scores {chosen.scores}: there is no such file")
-    if not (chosen.weights / "model_index.json").exists():
-        parser.error(f"--weights {chosen.weights}: it has no model_index.json, so no weights")
     scores = json.loads(chosen.scores.read_text())
     curve = json.loads(CURVE.read_text())
     if chosen.curve is not None:

@@ -57,7 +57,7 @@ from beecam.models.pollen import (
     stored,
     tuning,
 )
-from beecam.models.pollen.arguments import amount, count, device, folder, only_of
+from beecam.models.pollen.arguments import amount, count, device, folder, only_of, weights_folder
 from beecam.models.pollen.codec import to_clips, to_video
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components, fit
@@ -134,15 +134,15 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--hold",
         nargs="?",
-        type=Path,
+        type=weights_folder,
         const=True,
         help="transformer: learn accidents, and hold all else to what these weights say of it with "
         "a little guidance (--from-weights, if no others are named)",
     )
     parser.add_argument("--finish", action="store_true", help="let the learning rate fall to zero")
-    parser.add_argument("--from-weights", type=Path, help="start from exported weights")
+    parser.add_argument("--from-weights", type=weights_folder, help="start from exported weights")
     parser.add_argument(
-        "--mean-with", type=Path, metavar="WEIGHTS",
+        "--mean-with", type=weights_folder, metavar="WEIGHTS",
         help="export: a weighted mean of the denoiser's weights and of these, from which it was "
         "taught further (WiSE-FT, arXiv 2109.01903)",
     )  # fmt: skip
@@ -179,16 +179,7 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     start = chosen.from_weights
     if start is None and chosen.stage in ("rewards", "tune"):
         parser.error(f"--from-weights: {chosen.stage} needs the exported weights that are tuned")
-    for option, weights in _weights_of(chosen):
-        if weights is not None and not (weights / "model_index.json").exists():
-            parser.error(f"{option} {weights}: it has no model_index.json, so no exported weights")
     return chosen
-
-
-def _weights_of(chosen: argparse.Namespace) -> Iterator[tuple[str, Path | None]]:
-    """Yield the options that name exported weights, with these."""
-    for name in ("from_weights", "hold", "mean_with"):
-        yield f"--{name.replace('_', '-')}", getattr(chosen, name)
 
 
 def _plan(chosen: argparse.Namespace) -> Iterator[str]:
@@ -284,7 +275,8 @@ def _components(chosen: argparse.Namespace) -> None:
 
 def _check_space(chosen: argparse.Namespace) -> None:
     """Refuse weights, to start from or to hold to, of other latents than the folder's."""
-    for option, weights in _weights_of(chosen):
+    for name in ("from_weights", "hold", "mean_with"):
+        weights = getattr(chosen, name)
         if weights is None:
             continue
         file = chosen.folder / COMPONENTS
@@ -294,8 +286,9 @@ def _check_space(chosen: argparse.Namespace) -> None:
             )
         if not Components.load(weights / COMPONENTS).same(Components.load(file)):
             raise ValueError(
-                f"{option} {weights}: {chosen.folder} has latents of other components; run "
-                "`components` there with the same --from-weights, or take another --folder."
+                f"--{name.replace('_', '-')} {weights}: {chosen.folder} has latents of other "
+                "components; run `components` there with the same --from-weights, or take another "
+                "--folder."
             )
 
 
