@@ -160,17 +160,21 @@ def test_what_is_turned_round_or_filmed_looks_as_the_world_renders_it():
     assert (film[grey].float() - others[2].float()).abs().mean() < 2
 
 
-def test_the_judge_of_accidents_is_shown_each_kind_as_often_as_it_happens():
+@pytest.mark.parametrize(
+    ("attribute", "share"), [("accident", 0.5), ("place", 0.25), ("camera", 0), ("insect", 0)]
+)
+def test_each_kind_of_accident_is_shown_as_often_as_it_happens(attribute, share):
     """Of all kinds as many were rendered, but few clips can have a second sun."""
     usual = [s for s in itertools.islice(data.scenes(0), 3000) if s.accident is None]
     odd = list(itertools.islice(data.odd_scenes(5), 220))
     clips = torch.zeros(len(usual) + len(odd), 1, 1, 1, 3, dtype=torch.uint8)
-    loss = judges.JudgeLoss("accident", clips, [*usual, *odd])
+    loss = judges.JudgeLoss(attribute, clips, [*usual, *odd])
     loss._batch = 60_000
     which = loss._drawn(torch.Generator().manual_seed(0))
     kinds = Counter((usual + odd)[i].accident for i in which.tolist())
-    none = kinds.pop(None)
-    assert none / 60_000 == pytest.approx(0.5, abs=0.02)
+    assert (kinds.total() - kinds.pop(None)) / 60_000 == pytest.approx(share, abs=0.02)
+    if not share:
+        return
     wild = Counter(s.accident for s in itertools.islice(data.scenes(10**6), 30_000) if s.accident)
     for name in ACCIDENTS:
         found, wanted = kinds[name] / kinds.total(), wild[name] / wild.total()

@@ -108,8 +108,8 @@ def main(arguments: list[str] | None = None) -> None:
         STAGES[chosen.stage](chosen)
 
 
-def _chosen(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line, and end with a sentence where it can't be done."""
+def _parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m beecam.models.pollen.train", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -164,6 +164,12 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         help="of the transformer: times the learning rates (1); 0.3, say, where it is nearly "
         f"there; of tune: likewise ({_TUNING_RATES:g})",
     )
+    return parser
+
+
+def _chosen(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line, and end with a sentence where it can't be done."""
+    parser = _parser()
     chosen = parser.parse_args(arguments)
     only_of(parser, chosen, _ONLY_OF)
     if chosen.rates is None:
