@@ -100,8 +100,14 @@ def test_judges_learn_on_from_those_of_a_file(tmp_path, monkeypatch):
         assert learnt["rates"][0] == rate
         now = learnt["modules"]["judge"]
         far[name] = max(float((now[key] - kept[key]).abs().max()) for key in kept)
+        # with those of the file all are there, and are written
+        assert (tmp_path / judges.FILE.name).exists() == bool(more)
     assert 0 < far["judge-light-on"] < 0.01
     assert far["judge-light"] > 0.1
+    written, shipped = judges.load(tmp_path / judges.FILE.name), judges.load()
+    for name in judges.VALUES:
+        same = all(map(torch.equal, *(one[name].parameters() for one in (written, shipped))))
+        assert same == (name != "light"), name
 
 
 def test_a_still_shows_the_first_the_middle_and_the_last_frame():

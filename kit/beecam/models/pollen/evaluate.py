@@ -104,7 +104,8 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         nargs="+",
         choices=list(judges.VALUES),
         metavar="JUDGE",
-        help="train these judges, and write no file of all of them",
+        help="train these judges; a file of all of them is written with --from-judges, which has "
+        "the others",
     )
     parser.add_argument("--steps", type=count(1), default=20)
     parser.add_argument(
@@ -118,9 +119,10 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
 
 def _train_judges(chosen: argparse.Namespace) -> None:
     made = {name: _train_judge(name, chosen) for name in chosen.only or judges.VALUES}
-    if not chosen.only:
+    others = judges.load(chosen.from_judges) if chosen.from_judges else {}
+    if len({**others, **made}) == len(judges.VALUES):
         file = chosen.folder / judges.FILE.name
-        judges.save(made, file)
+        judges.save({**others, **made}, file)
         print(f"{file}: score with --judges, or put it beside this program", flush=True)
     else:
         print("run it without --only, with the same other options, to keep all "

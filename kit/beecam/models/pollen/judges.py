@@ -49,7 +49,7 @@ JUDGED = tuple(name for name in _VIEWS if name != "accident")
 VALUES: Mapping[str, tuple[str, ...]] = {
     **{name: ATTRIBUTES[name] for name in JUDGED}, "accident": ("none", *ACCIDENTS),
 }  # fmt: skip
-# Of a batch. A place upside down is the same place, and one behind a petal is still to be told: a
+# Of a batch. A place upside down is the same place, and one behind a petal can still be told: a
 # judge that had seen none was right on 61 and 89 % of such clips.
 _ACCIDENTS_SHOWN: Mapping[str, float] = {"accident": 0.5, "place": 0.25}
 # What shapes alone tell is also learnt from shapes alone, or black and white clips, one of six,
