@@ -271,6 +271,8 @@ def _read(path: Path) -> tuple[Frames, str]:
             # A path has only one of the two slashes left.
             address = f"{path.parts[0]}//{'/'.join(path.parts[1:])}"
             _refuse(f"{address!r}: a file on this machine is needed; download it first.")
+        if path.is_dir():
+            _refuse(f"{str(path)!r}: it is a folder; a file is needed.")
         near = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
         close = difflib.get_close_matches(path.name, near, 1)
         hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""

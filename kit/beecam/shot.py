@@ -262,7 +262,7 @@ def check_values(shot: Shot) -> Iterator[Problem]:
         elif name == "fps" and value is not None and not 0 < value <= 240:  # noqa: PLR2004
             yield Problem(name, f"fps={value:g}: between 0 and 240 frames a second.")
         elif name == "guidance_scale" and value is not None and value < 0:
-            yield Problem(name, f"{name}={value:g}: 0 or more is needed; up to 1 it is off.")
+            yield Problem(name, f"{name}={value:g}: 0 or more is needed.")
     yield from _check_noise(shot.noise)
     yield from _check_extra(shot)
 

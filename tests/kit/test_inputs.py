@@ -1,5 +1,6 @@
 """Pictures, films and keyframes: read, kept, and given to pollen and to tiny pipelines."""
 
+import re
 import threading
 
 import numpy as np
@@ -237,6 +238,25 @@ def test_a_share_is_named_as_its_pipeline_names_it():
         with pytest.raises(bc.CheckError, match=rf"^strength={share}: .*{said}"):
             bc.sweep("a bee", video=bc.read(film(9)), num_frames=9, width=32, height=32,
                      strength=share).check(model)  # fmt: skip
+    with pytest.raises(bc.CheckError, match=r"^strength=0.8: of 1 steps none would be done"):
+        bc.sweep("a bee", video=bc.read(film(9)), num_frames=9, width=32, height=32,
+                 num_inference_steps=1).check(model)  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", [3, 7, 20, 30, 49, 999])
+def test_the_nearest_share_does_a_step(model, steps):
+    def check(share):
+        bc.sweep("a bee", video=bc.read(film(17)), num_inference_steps=steps,
+                 denoise_strength=share).check(model)  # fmt: skip
+
+    with pytest.raises(bc.CheckError) as error:
+        check(0.0002)
+    check(float(re.search(r"the nearest is ([\d.]+)\.$", str(error.value))[1]))
+
+
+def test_a_folder_is_no_file(model, tmp_path):
+    with pytest.raises(bc.CheckError, match="it is a folder; a file is needed"):
+        bc.sweep("a bee", image=str(tmp_path)).check(model)
 
 
 def test_what_needs_a_film_says_so(model):

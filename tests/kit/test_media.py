@@ -1,6 +1,7 @@
 """Files: what goes in comes out, and what is damaged is said."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 from beecam import media
 from beecam.errors import MediaError
 from beecam.models.base import Sound
+from beecam.models.pollen import data
 
 
 def psnr(a, b):
@@ -157,3 +159,13 @@ def test_a_sheet_that_is_damaged_is_left_as_it_is():
     data, layout = media.sheet_bytes(frames), media.sheet_layout(frames)
     for bad in (b"", b"no picture", data[: len(data) // 2]):
         assert media.reduced_sheet(bad, layout, 16) == (bad, layout)
+
+
+def test_the_same_pictures_are_the_same_file(tmp_path):
+    clips = data.render_all(list(itertools.islice(data.scenes(3), 3))).numpy()
+    for clip in clips:
+        files = set()
+        for _ in range(20):
+            media.write_mp4(tmp_path / "clip.mp4", clip, 8, {})
+            files.add((tmp_path / "clip.mp4").read_bytes())
+        assert len(files) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -118,19 +119,22 @@ def _check_extra(
 
 def _check_share(way: Way, shot: Shot, steps: int) -> Iterator[Problem]:
     name = way.share
-    value = dict(shot.extra).get(name) if name else None
+    if name is None:
+        return
+    value = dict(shot.extra).get(name, way.anatomy.parameters[name].default)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return  # what it is instead is said with the other arguments
     if not 0 < value <= 1:
-        yield Problem(str(name), (
+        yield Problem(name, (
             f"{name}={shorten(value)}: a share of the steps is needed, over 0 and at most 1"
             f"{'; the nearest is 1' if value > 1 else ''}."
         ))  # fmt: skip
     elif not steps:
         many = shot.num_inference_steps or 1
-        yield Problem(str(name), (
+        # Rounded up: of 49 steps 1/49 is none.
+        yield Problem(name, (
             f"{name}={shorten(value)}: of {many} steps none would be done; the nearest is "
-            f"{1 / many:g}."
+            f"{math.ceil(1e4 / many) / 1e4:g}."
         ))  # fmt: skip
 
 

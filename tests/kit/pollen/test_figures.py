@@ -133,10 +133,18 @@ def test_a_curve_is_thinned(tmp_path):
     assert first[-1] == {"step": 50_000, "loss": 0.001}
 
 
-def test_the_scores_are_drawn(tmp_path):
+def test_the_scores_are_drawn(tmp_path, capsys):
     from PIL import Image
 
     curve = [{"step": 50, "loss": 2.0}, {"step": 100, "loss": 1.0}]
+    for given, said in (
+        (["--scores", __file__], "it isn't what `evaluate` has written"),
+        (["--curve", str(tmp_path / "c.json"), "--folder", str(tmp_path)], "has no steps"),
+    ):
+        with pytest.raises(SystemExit):
+            report.main([*given, "--pictures", str(tmp_path)])
+        assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
     report.draw_scores(scores(few_steps=scores()["seen"]), curve, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.size[0] > 900

@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -67,14 +68,53 @@ def test_a_judge_of_accidents_is_told_whether_both_halves_are_alike():
     assert not told[1][:, 3:].any()
 
 
-def test_a_file_that_has_none_is_named(tmp_path):
+@pytest.mark.parametrize(("attribute", "share"), [("place", 0.25), ("light", 0)])
+def test_some_clips_of_a_judge_that_needs_it_are_put_on_film(monkeypatch, attribute, share):
+    monkeypatch.setattr(judges, "_GREYED", 0.0)
+    monkeypatch.setattr(judges, "_worn", lambda video, *_: video)
+    scenes = [s for s in itertools.islice(data.scenes(0), 40) if s.style == "plain"]
+    clips = torch.zeros(len(scenes), 3, 24, 24, 3, dtype=torch.uint8)
+    clips[..., 0] = torch.arange(24).mul(8).byte()
+    loss = judges.JudgeLoss(attribute, clips, scenes)
+    loss._batch = 800
+    asked = []
+
+    def judge(seen):
+        asked.append(seen)
+        return torch.zeros(len(seen), len(judges.VALUES[attribute]))
+
+    loss(SimpleNamespace(
+        generator=torch.Generator().manual_seed(0), lots=lambda: None, device="cpu",
+        modules={"judge": judge},
+    ))  # fmt: skip
+    grey = [bool((one[0] - one[1]).abs().max() < 0.05) for one in asked[0]]
+    assert sum(grey) / len(grey) == pytest.approx(share, abs=0.05)
+
+
+def test_a_judge_of_accidents_must_see_some():
+    scenes = [s for s in itertools.islice(data.scenes(0), 9) if s.accident is None]
+    clips = torch.zeros(len(scenes), 1, 1, 1, 3, dtype=torch.uint8)
+    with pytest.raises(ValueError, match=f"none of {len(scenes)} clips has an accident"):
+        judges.JudgeLoss("accident", clips, scenes)
+    judges.JudgeLoss("place", clips, scenes)._drawn(torch.Generator())
+
+
+def test_a_file_without_judges_is_named(tmp_path):
     file = tmp_path / "judges.safetensors"
     file.write_bytes(judges.FILE.read_bytes()[:-1000])
     with pytest.raises(ValueError, match=rf"{file}: no judges can be read from it \("):
         judges.load(file)
-    judges.save({"place": judges.Judge("place")}, file)
-    with pytest.raises(ValueError, match=r"no judges can be read from it \(.*Judge"):
+    each = judges.load()
+    judges.save({name: one for name, one in each.items() if name != "style"}, file)
+    with pytest.raises(ValueError, match=rf"{file}: it has no judge of style"):
         judges.load(file)
+    judges.save({**each, "style": each["light"]}, file)
+    with pytest.raises(ValueError, match=rf"{file}: its judge of style is another network"):
+        judges.load(file)
+    # and before anything is rendered
+    with pytest.raises(ValueError, match="its judge of style"):
+        evaluate.main(["judges", "--folder", str(tmp_path), "--from-judges", str(file)])
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.slow

@@ -297,6 +297,8 @@ def test_weights_that_are_none_are_refused_before_anything_is_done(tmp_path, cap
         (["render", "--device", "tpu9"], "--device: 'tpu9' is no device here; there is cpu"),
         (["decoder", "--device", "cuda:99"], "--device: 'cuda:99' is no device here"),
         (["render", "--folder", __file__], f"--folder: {__file__!r} is a file; a folder is needed"),
+        (["render", "--folder", f"{__file__}/a/b"], f"--folder: {__file__!r} is a file; a folder"),
+        (["export", "--mean-share", "0.5"], "--mean-share: needs --mean-with"),
     ],
 )
 def test_bad_arguments_are_named_before_anything_is_done(tmp_path, capsys, arguments, said):
@@ -316,6 +318,7 @@ def test_bad_arguments_are_named_before_anything_is_done(tmp_path, capsys, argum
         (["score", "--judges", "nowhere"], "--judges: nowhere: there is no such file"),
         (["--weights", "nowhere"], "--weights: nowhere: it has no model_index.json"),
         (["--json", "/"], "--json: /: it is a folder; a file's name is needed"),
+        (["--json", f"{__file__}/a.json"], f"--json: {__file__!r} is a file; a folder is needed"),
         (["--device", "tpu9"], "--device: 'tpu9' is no device here; there is cpu"),
     ],
 )

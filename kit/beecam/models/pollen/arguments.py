@@ -44,8 +44,9 @@ def amount(most: float = math.inf) -> Callable[[str], float]:
 def folder(text: str) -> Path:
     """Read a folder, which need not be there, but must not be a file."""
     path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is a file; a folder is needed")
+    for there in (path, *path.parents):
+        if there.exists() and not there.is_dir():
+            raise argparse.ArgumentTypeError(f"{str(there)!r} is a file; a folder is needed")
     return path
 
 
@@ -72,6 +73,7 @@ def file_to_write(text: str) -> Path:
     path = Path(text)
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: it is a folder; a file's name is needed")
+    folder(str(path.parent))
     return path
 
 

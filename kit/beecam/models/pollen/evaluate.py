@@ -118,8 +118,10 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _train_judges(chosen: argparse.Namespace) -> None:
-    made = {name: _train_judge(name, chosen) for name in chosen.only or judges.VALUES}
     others = judges.load(chosen.from_judges) if chosen.from_judges else {}
+    made = {
+        name: _train_judge(name, chosen, others.get(name)) for name in chosen.only or judges.VALUES
+    }
     if len({**others, **made}) == len(judges.VALUES):
         file = chosen.folder / judges.FILE.name
         judges.save({**others, **made}, file)
@@ -131,7 +133,7 @@ def _train_judges(chosen: argparse.Namespace) -> None:
         print(f"{name}: {right} of {many} unseen rendered clips", flush=True)
 
 
-def _train_judge(name: str, chosen: argparse.Namespace) -> judges.Judge:
+def _train_judge(name: str, chosen: argparse.Namespace, start: judges.Judge | None) -> judges.Judge:
     """Train one judge; from more scenes than the model, those of which it needs to see little."""
     folder, device = chosen.folder, chosen.device
     clips, scenes = data.load(folder / "clips")
@@ -143,7 +145,6 @@ def _train_judge(name: str, chosen: argparse.Namespace) -> judges.Judge:
             more, of_more = data.load(folder / kind)
             clips = torch.cat([clips, judges.looked_at(more, name)])
             scenes += of_more
-    start = judges.load(chosen.from_judges)[name] if chosen.from_judges else None
     return judges.train_judge(name, clips, scenes, folder, device, start=start)
 
 
@@ -199,6 +200,8 @@ def score(
         device: Where to make and to judge.
         by: The judges' file.
     """
+    from beecam.models.load import POLLEN
+
     pipe = load_pipeline(weights).to(device)
     each = judges.load(by, device)
     rendered, scenes = unseen(max(_LEAST_RENDERED, many // 2), device)
@@ -221,7 +224,9 @@ def score(
     encoded = judge_the_judges(asked_for, 0, back, scenes[half:])
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"), "clips": many, "steps": steps,
-        "command": f"python -m beecam.models.pollen.evaluate --clips {many} --steps {steps}",
+        "command": f"python -m beecam.models.pollen.evaluate --clips {many} --steps {steps}"
+        + (f" --weights {weights}" if weights != POLLEN else "")
+        + (f" --judges {by}" if by != judges.FILE else ""),
         "judges": {name: measures.interval(*counts) for name, counts in trusted.items()},
         "judges_held_out": {name: measures.interval(*counts) for name, counts in abroad.items()},
         "seen": {

@@ -234,10 +234,15 @@ class JudgeLoss:
             clips: clips x frames x height x width x 3, uint8.
             scenes: The truth of them.
             device: Where to train.
+
+        Raises:
+            ValueError: Accidents are judged, and no clip has one.
         """
         self._attribute, self._view = attribute, _VIEWS[attribute]
         self._clips = clips.to(device)
         odd = torch.tensor([scene.accident is not None for scene in scenes])
+        if attribute == "accident" and not odd.any():
+            raise ValueError(f"none of {len(scenes)} clips has an accident: some are needed.")
         self._usable, self._rare = (~odd).nonzero().flatten(), odd.nonzero().flatten()
         self._chances = _as_in_the_world(scenes, self._rare.tolist())
         self._straight = self._turned = truth(scenes, attribute)
@@ -475,24 +480,27 @@ def load(path: Path = FILE, device: str = "cpu") -> dict[str, Judge]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is damaged, or has other networks.
+        ValueError: It is damaged, lacks a judge, or has other networks.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    judges = {name: Judge(name) for name in VALUES}
     try:
         tensors = load_file(path)
-        for name, judge in judges.items():
-            own = {
-                k.removeprefix(f"{name}."): v.float()
-                for k, v in tensors.items()
-                if k.startswith(f"{name}.")
-            }
+    except SafetensorError as error:
+        raise ValueError(f"{path}: no judges can be read from it ({error}).") from error
+    judges = {name: Judge(name) for name in VALUES}
+    for name, judge in judges.items():
+        own = {
+            k.removeprefix(f"{name}."): v.float()
+            for k, v in tensors.items()
+            if k.startswith(f"{name}.")
+        }
+        if not own:
+            raise ValueError(f"{path}: it has no judge of {name}.")
+        try:
             judge.load_state_dict(own)
-    except (SafetensorError, RuntimeError) as error:
-        why = str(error).splitlines()[0]
-        raise ValueError(f"{path}: no judges can be read from it ({why}).") from error
-    for judge in judges.values():
+        except RuntimeError as error:
+            raise ValueError(f"{path}: its judge of {name} is another network.") from error
         judge.eval().to(device)
     return judges

@@ -1,7 +1,7 @@
 """The pictures of pollen's card: `python -m beecam.models.pollen.report`.
 
 Draws the scores that `evaluate` has written, beside their targets, with the curve of the training
-(that of FOLDER, if there is one, or the one that ships);
+(the one that ships, or with --curve FOLDER's);
 and a contact sheet of random captions, each with what pollen makes of it the first time.
 """
 
@@ -43,10 +43,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--curve", type=file_to_write, help="take FOLDER's curve, and keep it here")
     parser.add_argument("--pictures", type=folder, default=Path("docs/pictures"))
     chosen = parser.parse_args(arguments)
-    scores = json.loads(chosen.scores.read_text())
+    try:
+        scores = json.loads(chosen.scores.read_text())
+    except ValueError:
+        parser.error(f"--scores {chosen.scores}: it isn't what `evaluate` has written")
     curve = json.loads(CURVE.read_text())
     if chosen.curve is not None:
-        curve = curve_of(chosen.folder / "transformer.jsonl")
+        log = chosen.folder / "transformer.jsonl"
+        curve = curve_of(log)
+        if not curve:
+            parser.error(f"--curve: {log} has no steps; --folder names the training's folder")
         chosen.curve.write_text(json.dumps(curve) + "\n")
     chosen.pictures.mkdir(parents=True, exist_ok=True)
     draw_scores(scores, curve, chosen.pictures / "pollen_scores.png")

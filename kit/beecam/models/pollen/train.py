@@ -174,6 +174,8 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     only_of(parser, chosen, _ONLY_OF)
     if chosen.rates is None:
         chosen.rates = _TUNING_RATES if chosen.stage == "tune" else 1.0
+    if chosen.mean_with is None and chosen.mean_share != _MEAN_SHARE:
+        parser.error("--mean-share: needs --mean-with")
     if chosen.hold is not None and (chosen.from_weights is None or chosen.follow):
         parser.error("--hold: needs --from-weights, and all clips before it begins (no --follow)")
     if chosen.hold is True:
