@@ -339,6 +339,7 @@ def test_a_clip_is_not_remade_by_weights_that_have_changed(ltx, library):
             weight[0, 0] -= 0.5
 
 
+@pytest.mark.slow
 def test_every_row_of_a_small_models_weights_counts(ltx):
     import torch
 

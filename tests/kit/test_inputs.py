@@ -106,6 +106,7 @@ def test_an_axis_of_pictures_has_their_names_and_each_has_its_key(tmp_path, mode
     assert len(bc.sweep("a bee", video=film(3))) == 1, "a film is one value"
 
 
+@pytest.mark.slow
 def test_a_library_keeps_inputs_and_remakes_from_them(tmp_path, model, clip):
     given = clip.frames()[-1]
     with bc.library(tmp_path / "kept") as library:
@@ -181,6 +182,7 @@ def test_the_first_frame_of_pollens_clip_is_the_picture(model, clip):
     assert any("image" in task for task in model.tasks)
 
 
+@pytest.mark.slow
 def test_clips_of_one_call_have_each_their_own_picture(model, clip):
     first, last = clip.frames()[0], np.full((96, 96, 3), 200, np.uint8)
     shots = [model.resolve(bc.shot("a bee", seed=2, image=one)) for one in (first, last)]

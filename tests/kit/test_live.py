@@ -125,6 +125,7 @@ def test_a_hand_that_never_rests_sees_finished_clips_of_few_steps(live, eye):
     assert len({sight.number for sight in finished}) == len(finished)
 
 
+@pytest.mark.slow
 def test_a_hand_that_never_rests_sees_previews_of_long_clips(live, eye):
     began = time.monotonic()
     move(live(patience=0.3), [bee(seed, LONG) for seed in range(80)])

@@ -23,6 +23,7 @@ def pollen():
     return bc.load()
 
 
+@pytest.mark.slow
 def test_it_is_quicker_alike_and_recorded(pollen, library):
     whole = shot(num_inference_steps=20)  # as it ships; what is continued from fewer is coarser
     quick = pollen.at_speed("balanced")

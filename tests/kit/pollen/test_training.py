@@ -731,6 +731,7 @@ def test_accidents_come_oftener_and_only_those_never_lose_their_captions():
     assert not without._drawn(g)[1].any()
 
 
+@pytest.mark.slow
 def test_each_accident_is_drawn_as_often_as_guidance_needs(rendered):
     known = latents.load(rendered)
     _, scenes = data.load(rendered / "clips")
