@@ -121,10 +121,11 @@ def _check_share(way: Way, shot: Shot, steps: int) -> Iterator[Problem]:
     name = way.share
     if name is None:
         return
-    value = dict(shot.extra).get(name, way.anatomy.parameters[name].default)
+    given = dict(shot.extra)
+    value = given.get(name, way.anatomy.parameters[name].default)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return  # what it is instead is said with the other arguments
-    if not 0 < value <= 1:
+    if name in given and not 0 < value <= 1:
         yield Problem(name, (
             f"{name}={shorten(value)}: a share of the steps is needed, over 0 and at most 1"
             f"{'; the nearest is 1' if value > 1 else ''}."

@@ -122,9 +122,10 @@ def _train_judges(chosen: argparse.Namespace) -> None:
     made = {
         name: _train_judge(name, chosen, others.get(name)) for name in chosen.only or judges.VALUES
     }
-    if len({**others, **made}) == len(judges.VALUES):
+    every = {**others, **made}
+    if len(every) == len(judges.VALUES):
         file = chosen.folder / judges.FILE.name
-        judges.save({**others, **made}, file)
+        judges.save(every, file)
         print(f"{file}: score with --judges, or put it beside this program", flush=True)
     else:
         print("run it without --only, with the same other options, to keep all "

@@ -50,7 +50,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     **{name: ATTRIBUTES[name] for name in JUDGED}, "accident": ("none", *ACCIDENTS),
 }  # fmt: skip
 # Of a batch. A place upside down is the same place, and one behind a petal can still be told: a
-# judge that had seen none was right on 61 and 89 % of such clips.
+# judge that had seen none was right on 85 % of such clips, and on 18 of 40 that are upside down.
 _ACCIDENTS_SHOWN: Mapping[str, float] = {"accident": 0.5, "place": 0.25}
 # What shapes alone tell is also learnt from shapes alone, or black and white clips, one of six,
 # teach it too little.
