@@ -48,11 +48,14 @@ def execute(notebook: Any, folder: Path, timeout: int) -> None:
     code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     show = _Progress(len(code))
     client = NotebookClient(
-        notebook, timeout=timeout, kernel_name="python3", store_widget_state=False,
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        store_widget_state=False,
         resources={"metadata": {"path": str(folder)}},
         on_cell_start=lambda cell, cell_index: show.start(cell, code, cell_index),
         on_cell_executed=lambda **_: show.stop(),
-    )  # fmt: skip
+    )
     with (folder / "kernel.log").open("w") as log:
         try:
             client.execute(stderr=log)

@@ -32,12 +32,26 @@ def fill(library, prompts=("a bee", "a moth"), seeds=3):
             t, y, x = np.mgrid[0:9, 0:32, 0:48]
             frames = np.stack([x * 5, y * 7, (t * 25 + seed * 9 + i * 60)], -1).astype(np.uint8)
             shot = Shot(
-                prompt=prompt, noise=((seed, 1.0),), negative_prompt="", width=48, height=32,
-                num_frames=9, fps=8.0, num_inference_steps=4, guidance_scale=3.0,
-                scheduler="Euler", model="tiny", revision="0",
-            )  # fmt: skip
-            facts = {"frames": 9, "height": 32, "width": 48, "seconds": 0.1 * seed,
-                     "sheet": media.sheet_layout(frames)}  # fmt: skip
+                prompt=prompt,
+                noise=((seed, 1.0),),
+                negative_prompt="",
+                width=48,
+                height=32,
+                num_frames=9,
+                fps=8.0,
+                num_inference_steps=4,
+                guidance_scale=3.0,
+                scheduler="Euler",
+                model="tiny",
+                revision="0",
+            )
+            facts = {
+                "frames": 9,
+                "height": 32,
+                "width": 48,
+                "seconds": 0.1 * seed,
+                "sheet": media.sheet_layout(frames),
+            }
             keys.append(library.add(shot, frames, facts).key)
             coords.append({"prompt": i, "seed": seed})
     axes = [Axis("prompt", tuple(prompts)), Axis("seed", tuple(range(seeds)))]
@@ -51,13 +65,27 @@ def noisy(library, count, *, width=160, height=96, frames=24, stars=()):
     for seed in range(count):
         coarse = rng.integers(0, 256, (frames, height // 4, width // 4, 3), np.uint8)
         pixels = coarse.repeat(4, 1).repeat(4, 2)
-        facts = {"frames": frames, "height": height, "width": width, "seconds": 1.0,
-                 "sheet": media.sheet_layout(pixels)}  # fmt: skip
+        facts = {
+            "frames": frames,
+            "height": height,
+            "width": width,
+            "seconds": 1.0,
+            "sheet": media.sheet_layout(pixels),
+        }
         shot = Shot(
-            prompt="a bee", noise=((seed, 1.0),), negative_prompt="", width=width, height=height,
-            num_frames=frames, fps=16.0, num_inference_steps=4, guidance_scale=1.0,
-            scheduler="Euler", model="tiny", revision="0",
-        )  # fmt: skip
+            prompt="a bee",
+            noise=((seed, 1.0),),
+            negative_prompt="",
+            width=width,
+            height=height,
+            num_frames=frames,
+            fps=16.0,
+            num_inference_steps=4,
+            guidance_scale=1.0,
+            scheduler="Euler",
+            model="tiny",
+            revision="0",
+        )
         keys.append(library.add(shot, pixels, facts).key)
     clips = ClipSet(
         library,

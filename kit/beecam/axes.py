@@ -60,17 +60,20 @@ class Axis:
 
     def _wrong_kinds(self) -> Iterable[Problem]:
         if not isinstance(self.name, str):
-            yield Problem("name", (
-                f"Axis({shorten(self.name)}, ...): the name of a slot or an argument comes first, "
-                'as in bc.Axis("seed", [1, 2]).'
-            ))  # fmt: skip
+            yield Problem(
+                "name",
+                f"Axis({shorten(self.name)}, ...): the name of a slot or an argument comes "
+                "first, "
+                'as in bc.Axis("seed", [1, 2]).',
+            )
         for name in ("values", "labels", "notes"):
             value = getattr(self, name)
             if is_scalar(value):
-                yield Problem(str(self.name), (
+                yield Problem(
+                    str(self.name),
                     f"Axis({self.name!r}, ...): {name}={shorten(value)} is no list; write "
-                    f"{name}=[{shorten(value)}]."
-                ))  # fmt: skip
+                    f"{name}=[{shorten(value)}].",
+                )
 
 
 @dataclass(frozen=True)
@@ -98,23 +101,31 @@ def zip(*axes: Axis, **named: Any) -> Zip:  # noqa: A001  (bc.zip reads like wha
         CheckError: Something given is no axis and no list.
     """
     problems = [
-        Problem("zip", (
+        Problem(
+            "zip",
             f"zip({shorten(part)}): axes are needed, as in "
-            'bc.zip(insect=["bee", "moth"], seed=[1, 2]).'
-        ))
-        for part in axes if not isinstance(part, Axis)
-    ]  # fmt: skip
+            'bc.zip(insect=["bee", "moth"], seed=[1, 2]).',
+        )
+        for part in axes
+        if not isinstance(part, Axis)
+    ]
     if not axes and not named:
-        problems.append(Problem("zip", (
-            'zip(): axes are needed, as in bc.zip(insect=["bee", "moth"], seed=[1, 2]).'
-        )))  # fmt: skip
+        problems.append(
+            Problem(
+                "zip",
+                'zip(): axes are needed, as in bc.zip(insect=["bee", "moth"], seed=[1, 2]).',
+            )
+        )
     problems += [
-        Problem(name, (
-            f"zip({name}={shorten(value)}): a list is needed, as in zip({name}=[{shorten(value)}])."
-            f" What is the same for all cells is given to bc.sweep itself."
-        ))
-        for name, value in named.items() if is_scalar(value)
-    ]  # fmt: skip
+        Problem(
+            name,
+            f"zip({name}={shorten(value)}): a list is needed, as in "
+            f"zip({name}=[{shorten(value)}])."
+            f" What is the same for all cells is given to bc.sweep itself.",
+        )
+        for name, value in named.items()
+        if is_scalar(value)
+    ]
     need(problems)
     return Zip((*axes, *(make_axis(name, value) for name, value in named.items())))
 

@@ -64,43 +64,50 @@ def wrong_with(prompt: Any) -> Iterator[Problem]:
         yield from _wrong_weights(prompt)
         return
     near = _nearest(prompt)
-    yield Problem("prompt", (
+    yield Problem(
+        "prompt",
         f"prompt={shorten(prompt)}: a text is needed, or texts with their weights, as in "
-        f"{near or _EXAMPLE}."
-    ))  # fmt: skip
+        f"{near or _EXAMPLE}.",
+    )
 
 
 def _wrong_weights(pairs: Sequence[Any]) -> Iterator[Problem]:
     if len(pairs) > MAX_TEXTS:
-        yield Problem("prompt", (
-            f"prompt: {len(pairs)} weighted texts; at most {MAX_TEXTS} can be mixed."
-        ))  # fmt: skip
+        yield Problem(
+            "prompt", (f"prompt: {len(pairs)} weighted texts; at most {MAX_TEXTS} can be mixed.")
+        )
     for text, weight in pairs:
         if not (math.isfinite(weight) and weight >= 0):
-            yield Problem("prompt", (
+            yield Problem(
+                "prompt",
                 f"prompt weight {shorten(weight)} of {shorten(text)}: a number of 0 or more is "
-                "needed; the nearest is 0. What to keep away from is said by negative_prompt=."
-            ))  # fmt: skip
+                "needed; the nearest is 0. What to keep away from is said by negative_prompt=.",
+            )
             return
     if not any(weight for _, weight in pairs):
-        yield Problem("prompt", (
+        yield Problem(
+            "prompt",
             "prompt: all its weights are 0; at least one text needs a weight over 0, as in "
-            f"{_EXAMPLE}."
-        ))  # fmt: skip
+            f"{_EXAMPLE}.",
+        )
 
 
 def _is_pair(value: Any) -> bool:
     return (
-        isinstance(value, (tuple, list)) and len(value) == 2  # noqa: PLR2004
-        and isinstance(value[0], str) and _is_number(value[1])
-    )  # fmt: skip
+        isinstance(value, (tuple, list))
+        and len(value) == 2  # noqa: PLR2004
+        and isinstance(value[0], str)
+        and _is_number(value[1])
+    )
 
 
 def _is_number(value: Any) -> bool:
     # numpy's numbers are as good, and are no int or float.
-    return hasattr(value, "__float__") and not isinstance(value, (str, bool)) and (
-        getattr(value, "ndim", 0) == 0
-    )  # fmt: skip
+    return (
+        hasattr(value, "__float__")
+        and not isinstance(value, (str, bool))
+        and (getattr(value, "ndim", 0) == 0)
+    )
 
 
 def _nearest(value: Any) -> str:

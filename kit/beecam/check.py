@@ -32,16 +32,19 @@ def check_sweep(sweep: Sweep, model: Model) -> tuple[Shot, ...]:
     unknown = [name for name in sorted(sweep.argument_names) if name not in allowed]
     for name in unknown:
         hint = did_you_mean(name, slots, "the slot {{{}}}") or did_you_mean(name, allowed)
-        problems.append(Problem(
-            name, f"{name}: no slot of the template and no argument of {model.name}.{hint}"
-        ))  # fmt: skip
+        problems.append(
+            Problem(name, f"{name}: no slot of the template and no argument of {model.name}.{hint}")
+        )
     problems += [
-        Problem(slot, (
-            f"the slot {{{slot}}} is called like an argument of {model.name}, which it would not "
-            f"reach: call it {{{slot}_text}}, say."
-        ))
-        for slot in dict.fromkeys(slots) if slot in model.arguments
-    ]  # fmt: skip
+        Problem(
+            slot,
+            f"the slot {{{slot}}} is called like an argument of {model.name}, which it "
+            f"would not "
+            f"reach: call it {{{slot}_text}}, say.",
+        )
+        for slot in dict.fromkeys(slots)
+        if slot in model.arguments
+    ]
     shots: list[Shot] = []
     if not sweep.problems:
         found = _cell_problems(sweep, model, shots)
@@ -64,11 +67,12 @@ def _cell_problems(sweep: Sweep, model: Model, shots: list[Shot]) -> Iterator[Pr
         yield from model.check(full)
         first = seen.setdefault(cell.shot, cell.index)
         if first != cell.index:
-            yield Problem("cells", (
+            yield Problem(
+                "cells",
                 f"cells {first} and {cell.index} are the same shot, "
                 f"{shorten(cell.shot.text)} with seed {cell.shot.seed}: an axis does not reach "
-                "the prompt or an argument."
-            ))  # fmt: skip
+                "the prompt or an argument.",
+            )
             return
 
 
@@ -86,15 +90,18 @@ def layout_problems(sweep: Sweep) -> Iterator[Problem]:
     if sweep.samples and total:
         yield from _sample_problems(sweep.samples, total)
     elif total > MAX_CELLS and sweep.kept is None and all(len(a) <= MAX_CELLS for a in sweep.axes):
-        yield Problem("axes", (
+        yield Problem(
+            "axes",
             f"{total:,} cells; at most {MAX_CELLS:,} can be laid out. "
-            "Draw some of them with bc.sample(n)."
-        ))  # fmt: skip
+            "Draw some of them with bc.sample(n).",
+        )
     if sweep.kept == ():
-        yield Problem("where", (
-            "where(...) kept no cell of the sweep: each of its values is there, but no cell has "
-            "all of them, or none passed the function."
-        ))  # fmt: skip
+        yield Problem(
+            "where",
+            "where(...) kept no cell of the sweep: each of its values is there, but no cell "
+            "has "
+            "all of them, or none passed the function.",
+        )
 
 
 def _sample_problems(samples: tuple[Sample, ...], total: int) -> Iterator[Problem]:
@@ -147,10 +154,11 @@ def _slot_problems(sweep: Sweep) -> Iterator[Problem]:
             spare = [n for n in filled if n not in known]
             # Python refuses class=[...].
             how = f'bc.Axis("{slot}", [...])' if keyword.iskeyword(slot) else f"{slot}=[...]"
-            yield Problem(slot, (
+            yield Problem(
+                slot,
                 f"the slot {{{slot}}} is not filled: give {how}."
-                f"{did_you_mean(slot, spare, form='{}= to be it')}"
-            ))  # fmt: skip
+                f"{did_you_mean(slot, spare, form='{}= to be it')}",
+            )
 
 
 def _value_problems(sweep: Sweep) -> Iterator[Problem]:
@@ -162,9 +170,10 @@ def _value_problems(sweep: Sweep) -> Iterator[Problem]:
         for value in given.get(slot, ()):
             if not _is_word(value):
                 near = f" Did you mean {_decoded(value)!r}?" if isinstance(value, bytes) else ""
-                yield Problem(slot, (
-                    f"{slot}={shorten(value)}: the slot {{{slot}}} takes texts and numbers.{near}"
-                ))  # fmt: skip
+                yield Problem(
+                    slot,
+                    f"{slot}={shorten(value)}: the slot {{{slot}}} takes texts and numbers.{near}",
+                )
 
 
 def _is_word(value: object) -> bool:

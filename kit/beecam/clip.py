@@ -197,10 +197,16 @@ class ClipSet(Sequence[Clip]):
     """
 
     def __init__(
-        self, library: Library, keys: Sequence[str], *, axes: Sequence[Axis] = (),
-        coords: Sequence[Mapping[str, int]] = (), title: str = "", model: Model | None = None,
+        self,
+        library: Library,
+        keys: Sequence[str],
+        *,
+        axes: Sequence[Axis] = (),
+        coords: Sequence[Mapping[str, int]] = (),
+        title: str = "",
+        model: Model | None = None,
         awaited: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Collect clips; `awaited` is how many there will be, where a run still makes them."""
         self.library = library
         self.keys = tuple(keys)
@@ -226,10 +232,17 @@ class ClipSet(Sequence[Clip]):
         except IndexError:
             raise IndexError(self._why_not(index)) from None
         except TypeError:
-            raise CheckError([Problem("index", (
-                f"clips[{shorten(index)}]: a clip's number or a slice is needed, as in clips[0] or "
-                'clips[:4]; clips.where(insect="bee") picks by axis, library[key] by key.'
-            ))]) from None  # fmt: skip
+            raise CheckError(
+                [
+                    Problem(
+                        "index",
+                        f"clips[{shorten(index)}]: a clip's number or a slice is needed, as "
+                        "in clips[0] or "
+                        'clips[:4]; clips.where(insect="bee") picks by axis, library[key] '
+                        "by key.",
+                    )
+                ]
+            ) from None
 
     def __iter__(self) -> Iterator[Clip]:
         return (Clip(self.library, key) for key in self.keys)
@@ -334,10 +347,15 @@ class ClipSet(Sequence[Clip]):
         """
         self._need_axes(values)
         wanted = {a.name: positions(a, values[a.name]) for a in self.axes if a.name in values}
-        return self._pick([
-            i for i, place in enumerate(self._coords)
-            if all(place.get(name) in at for name, at in wanted.items())
-        ] if wanted else range(len(self)))  # fmt: skip
+        return self._pick(
+            [
+                i
+                for i, place in enumerate(self._coords)
+                if all(place.get(name) in at for name, at in wanted.items())
+            ]
+            if wanted
+            else range(len(self))
+        )
 
     def matching(self, query: str) -> ClipSet:
         """Keep the clips that suit a query, a line as it is typed into the grid.
@@ -390,9 +408,13 @@ class ClipSet(Sequence[Clip]):
             shot: Shot = row["shot"]
             facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
             own = {
-                **self.values(i), "prompt": shot.text, "seed": shot.seed, "stars": row["stars"],
-                "rejected": row["rejected"], "tags": row["tags"],
-            }  # fmt: skip
+                **self.values(i),
+                "prompt": shot.text,
+                "seed": shot.seed,
+                "stars": row["stars"],
+                "rejected": row["rejected"],
+                "tags": row["tags"],
+            }
             # An axis may be called like a fact: what the person named wins.
             rows.append(
                 {**own, **{k: v for k, v in facts.items() if k not in own}, "key": clip.key}
@@ -453,10 +475,13 @@ class ClipSet(Sequence[Clip]):
     def _pick(self, places: Iterable[int]) -> ClipSet:
         chosen = list(places)
         return ClipSet(
-            self.library, [self.keys[i] for i in chosen], axes=self.axes,
-            coords=[self._coords[i] for i in chosen] if self._coords else (), title=self.title,
+            self.library,
+            [self.keys[i] for i in chosen],
+            axes=self.axes,
+            coords=[self._coords[i] for i in chosen] if self._coords else (),
+            title=self.title,
             model=self._model,
-        )  # fmt: skip
+        )
 
     def _ipython_display_(self) -> None:
         from beecam.display import show_clips

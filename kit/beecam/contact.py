@@ -212,9 +212,7 @@ def _film_cell(film: bytes, text: str, frames: int, *, bare: bool) -> str:
     )
 
 
-def _strip_cell(
-    clip: Clip, text: str, name: str, frames: int, letters: int, *, bare: bool
-) -> str:  # fmt: skip
+def _strip_cell(clip: Clip, text: str, name: str, frames: int, letters: int, *, bare: bool) -> str:
     style = _FONT if bare else _CELL
     words = f"<bdi>{html.escape(text)}</bdi>"
     try:

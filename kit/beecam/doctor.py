@@ -228,10 +228,12 @@ def _about_device(model: DiffusersModel) -> list[str]:
             return [
                 f'It runs on the CPU though there is an accelerator: device="{name}" in bc.load.'
             ]
-        return [(
-            f"With {parameters / 1e9:.1f} billion weights it is slow without an accelerator: a "
-            "machine with one, smaller sizes, fewer frames or drafts (draft=0.3) are quicker."
-        )]  # fmt: skip
+        return [
+            (
+                f"With {parameters / 1e9:.1f} billion weights it is slow without an accelerator: a "
+                "machine with one, smaller sizes, fewer frames or drafts (draft=0.3) are quicker."
+            )
+        ]
     if device.type != "cpu" and machine.dtypes(pipe) == "float32":
         return ['Its weights are float32: dtype="bfloat16" in bc.load needs half the memory.']
     return []
@@ -267,6 +269,9 @@ def _about_memory(model: DiffusersModel, known: Known) -> list[str]:
 
 def _wrapped(head: str, text: str) -> str:
     return textwrap.fill(
-        text, _COLUMNS, initial_indent=head, subsequent_indent=" " * len(head),
+        text,
+        _COLUMNS,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
         break_on_hyphens=False,
-    )  # fmt: skip
+    )

@@ -68,10 +68,16 @@ def _once_more(sweep: Sweep, cells: Sequence[int], seed: int) -> Sweep:
         return _more_shots(sweep, cells, seed)
     groups = {axis.name: group for group in sweep.groups for axis in group.axes}
     if "noise" in groups or "noise" in sweep.constants or len(groups.get("seed", Zip(())).axes) > 1:
-        raise CheckError([Problem("seed", (
-            "seed: this sweep moves its seeds together with other axes, or mixes them; follow the "
-            "clip with a sweep of its own."
-        ))])  # fmt: skip
+        raise CheckError(
+            [
+                Problem(
+                    "seed",
+                    "seed: this sweep moves its seeds together with other axes, or mixes "
+                    "them; follow the "
+                    "clip with a sweep of its own.",
+                )
+            ]
+        )
     grown = _with_seed(sweep, groups.get("seed"), seed)
     position = next(axis for axis in grown.axes if axis.name == "seed").values.index(seed)
     kept = [_place(grown, {"seed": 0, **cell.coords}) for cell in sweep.cells]

@@ -22,9 +22,13 @@ _LITTLE_DISK = 5e9
 _GIGABYTE = 1e9
 # What some pipelines or calls need; all of them come with beecam's own installation.
 _PACKAGES = {
-    "accelerate": "offload", "ftfy": "Wan and SkyReels", "peft": "LoRAs",
-    "mediapy": "clips.show()", "matplotlib": "clips.contact_sheet()", "pandas": "clips.to_frame()",
-}  # fmt: skip
+    "accelerate": "offload",
+    "ftfy": "Wan and SkyReels",
+    "peft": "LoRAs",
+    "mediapy": "clips.show()",
+    "matplotlib": "clips.contact_sheet()",
+    "pandas": "clips.to_frame()",
+}
 
 
 def of_machine() -> tuple[Rows, list[str]]:

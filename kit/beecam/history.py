@@ -118,9 +118,12 @@ class SweepRecord:
             raise LibraryError(f"the record of the sweep {self.name!r} doesn't fit its own clips.")
         there = [i for i, key in enumerate(self.clip_keys) if key in have]
         return ClipSet(
-            self.library, [self.clip_keys[i] for i in there], axes=self.sweep.axes,
-            coords=[cells[i].coords for i in there], title=self.template,
-        )  # fmt: skip
+            self.library,
+            [self.clip_keys[i] for i in there],
+            axes=self.sweep.axes,
+            coords=[cells[i].coords for i in there],
+            title=self.template,
+        )
 
 
 @dataclass(frozen=True)
@@ -159,12 +162,20 @@ class SweepRecords(Sequence[SweepRecord]):
         """Return a pandas frame: a row a sweep, with name, time, template, axes and counts."""
         import pandas as pd
 
-        return pd.DataFrame([
-            {"name": one.name, "when": pd.Timestamp(one.created, unit="s"),
-             "template": one.template, "model": one.model, "cells": len(one), "made": one.made,
-             "key": one.key}
-            for one in self
-        ])  # fmt: skip
+        return pd.DataFrame(
+            [
+                {
+                    "name": one.name,
+                    "when": pd.Timestamp(one.created, unit="s"),
+                    "template": one.template,
+                    "model": one.model,
+                    "cells": len(one),
+                    "made": one.made,
+                    "key": one.key,
+                }
+                for one in self
+            ]
+        )
 
 
 class History:
@@ -176,9 +187,15 @@ class History:
         tidy(folder)
 
     def keep(
-        self, library: Library, sweep: Sweep, shots: Sequence[Shot], *, name: str | None,
-        model: str, draft: float | None,
-    ) -> str:  # fmt: skip
+        self,
+        library: Library,
+        sweep: Sweep,
+        shots: Sequence[Shot],
+        *,
+        name: str | None,
+        model: str,
+        draft: float | None,
+    ) -> str:
         """Write down a sweep that is run; once more if it was before.
 
         Args:
@@ -206,9 +223,14 @@ class History:
             inputs.update({one.input.digest: one for one in shot.conditions})
         library.inputs.keep(inputs.values())
         data = {
-            "version": VERSION, "name": name, "created": time.time(), "model": model,
-            "draft": draft, "clips": clips, **_packed_sweep(sweep),
-        }  # fmt: skip
+            "version": VERSION,
+            "name": name,
+            "created": time.time(),
+            "model": model,
+            "draft": draft,
+            "clips": clips,
+            **_packed_sweep(sweep),
+        }
         self._folder.mkdir(exist_ok=True)
         with whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             json.dump(data, file, separators=(",", ":"))
@@ -277,29 +299,40 @@ def _record(path: Path, library: Library) -> SweepRecord:
     texts = [data[part] for part in ("name", "template", "model")]
     clips, created, draft = data["clips"], data["created"], data["draft"]
     if not (
-        all(isinstance(one, str) for one in (*texts, *clips)) and isinstance(clips, list)
-        and isinstance(created, (int, float)) and math.isfinite(created)
-        and isinstance(draft, (int, float, type(None))) and data["version"] <= VERSION
-    ):  # fmt: skip
+        all(isinstance(one, str) for one in (*texts, *clips))
+        and isinstance(clips, list)
+        and isinstance(created, (int, float))
+        and math.isfinite(created)
+        and isinstance(draft, (int, float, type(None)))
+        and data["version"] <= VERSION
+    ):
         raise ValueError(path)
     name, template, model = texts
     return SweepRecord(
-        name=name, key=path.stem, created=float(created), template=template, model=model,
-        draft=draft, clip_keys=tuple(clips), library=library, _data=data,
-    )  # fmt: skip
+        name=name,
+        key=path.stem,
+        created=float(created),
+        template=template,
+        model=model,
+        draft=draft,
+        clip_keys=tuple(clips),
+        library=library,
+        _data=data,
+    )
 
 
 def _packed_sweep(sweep: Sweep) -> dict[str, Any]:
     _, places = sweep.places
     return {
-        "template": sweep.template, "templates": [t.source for t in sweep.templates],
+        "template": sweep.template,
+        "templates": [t.source for t in sweep.templates],
         "groups": [[_packed_axis(axis) for axis in group.axes] for group in sweep.groups],
         "constants": {name: _packed(value) for name, value in sweep.constants.items()},
         "samples": [[one.n, one.seed] for one in sweep.samples],
         "kept": None if sweep.kept is None else list(places),
         "shots": None if sweep.shots is None else [shot.to_dict() for shot in sweep.shots],
         "parents": list(sweep.parents),
-    }  # fmt: skip
+    }
 
 
 def _unpacked_sweep(data: Mapping[str, Any], library: Library) -> Sweep:
@@ -318,16 +351,19 @@ def _unpacked_sweep(data: Mapping[str, Any], library: Library) -> Sweep:
         ),
         constants={str(n): _unpacked(v, library) for n, v in data["constants"].items()},
         samples=tuple(Sample(n, seed) for n, seed in data["samples"]),
-        kept=None if kept is None else tuple(map(int, kept)), shots=made,
+        kept=None if kept is None else tuple(map(int, kept)),
+        shots=made,
         parents=tuple(map(str, data["parents"])),
-    )  # fmt: skip
+    )
 
 
 def _packed_axis(axis: Axis) -> dict[str, Any]:
     return {
-        "name": axis.name, "values": [_packed(value) for value in axis.values],
-        "labels": list(axis.labels), "notes": list(axis.notes),
-    }  # fmt: skip
+        "name": axis.name,
+        "values": [_packed(value) for value in axis.values],
+        "labels": list(axis.labels),
+        "notes": list(axis.notes),
+    }
 
 
 def _unpacked_axis(data: Mapping[str, Any], library: Library) -> Axis:

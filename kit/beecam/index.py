@@ -111,17 +111,27 @@ class Index:
         return found
 
     def find(
-        self, *, prompt: str | None, model: str | None, stars: int | None, rejected: bool | None,
-        tag: str | None, sort: str, descending: bool, limit: int | None,
-    ) -> list[str]:  # fmt: skip
+        self,
+        *,
+        prompt: str | None,
+        model: str | None,
+        stars: int | None,
+        rejected: bool | None,
+        tag: str | None,
+        sort: str,
+        descending: bool,
+        limit: int | None,
+    ) -> list[str]:
         """Return the keys of the clips that pass every test that is given; see `Library.clips`."""
         # SQLite's own `lower`, which is quick, knows no letters but those of ASCII.
         fold = "lower" if prompt is None or prompt.isascii() else "casefold"
         tests = {
-            f"instr({fold}(prompt), {fold}(?))": prompt, "model = ?": model, "stars >= ?": stars,
+            f"instr({fold}(prompt), {fold}(?))": prompt,
+            "model = ?": model,
+            "stars >= ?": stars,
             "rejected = ?": None if rejected is None else int(rejected),
             "EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)": tag,
-        }  # fmt: skip
+        }
         used = {sql: value for sql, value in tests.items() if value is not None}
         where = f"WHERE {' AND '.join(used)}" if used else ""
         order = f"{sort} {'DESC' if descending else 'ASC'}"
@@ -142,10 +152,14 @@ class Index:
             return None
         shot, facts, parents, created, stars, rejected, tags = rows[0]
         return {
-            "shot": Shot.from_dict(json.loads(shot)), "facts": json.loads(facts),
-            "parents": tuple(json.loads(parents)), "created": created, "stars": stars,
-            "rejected": bool(rejected), "tags": tuple(json.loads(tags)),
-        }  # fmt: skip
+            "shot": Shot.from_dict(json.loads(shot)),
+            "facts": json.loads(facts),
+            "parents": tuple(json.loads(parents)),
+            "created": created,
+            "stars": stars,
+            "rejected": bool(rejected),
+            "tags": tuple(json.loads(tags)),
+        }
 
     def table(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the rows of many clips by key: as `row`, but the shot as plain data."""
@@ -160,9 +174,13 @@ class Index:
             )
             for key, shot, facts, created, stars, rejected, tags in rows:
                 found[key] = {
-                    "shot": json.loads(shot), "facts": json.loads(facts), "created": created,
-                    "stars": stars, "rejected": bool(rejected), "tags": tuple(json.loads(tags)),
-                }  # fmt: skip
+                    "shot": json.loads(shot),
+                    "facts": json.loads(facts),
+                    "created": created,
+                    "stars": stars,
+                    "rejected": bool(rejected),
+                    "tags": tuple(json.loads(tags)),
+                }
         return found
 
     def seconds_for(self, shot: Shot) -> list[float]:
@@ -196,13 +214,19 @@ class Index:
             " parents) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (key) DO UPDATE SET facts = excluded.facts, seconds = excluded.seconds",
             (
-                key, settings["created"], shot.model, _timing_key(shot), shot.text, shot.seed,
+                key,
+                settings["created"],
+                shot.model,
+                _timing_key(shot),
+                shot.text,
+                shot.seed,
                 # The seconds of a part say nothing of the next clip.
                 None if "continued_from" in facts else facts.get("seconds"),
-                json.dumps(settings["shot"]), json.dumps(facts),
+                json.dumps(settings["shot"]),
+                json.dumps(facts),
                 json.dumps(settings.get("parents", [])),
             ),
-        )  # fmt: skip
+        )
 
     def mark(self, key: str, marks: Mapping[str, Any]) -> bool:
         """Set stars, rejected and tags as far as given; return whether there is the clip."""
@@ -219,8 +243,9 @@ class Index:
         """Note that a session writes a clip's files; once, however often it tries."""
         self._write(
             "INSERT INTO pending SELECT ?1, ?2 WHERE NOT EXISTS"
-            " (SELECT 1 FROM pending WHERE key = ?1 AND session = ?2)", (key, session),
-        )  # fmt: skip
+            " (SELECT 1 FROM pending WHERE key = ?1 AND session = ?2)",
+            (key, session),
+        )
 
     def end(self, session: str, key: str | None = None) -> None:
         """Take the note away; all of a session's for None."""

@@ -155,9 +155,11 @@ def is_input(value: Any, name: str = "image") -> bool:
         return name in _FILMS
     # A film as a list of its frames; a list of pictures is an axis elsewhere.
     return (
-        name in _FILMS and isinstance(value, (list, tuple)) and len(value) > 1
+        name in _FILMS
+        and isinstance(value, (list, tuple))
+        and len(value) > 1
         and all(_is_picture(one) for one in value)
-    )  # fmt: skip
+    )
 
 
 def normal(name: str, value: Any) -> Any:
@@ -180,10 +182,16 @@ def normal(name: str, value: Any) -> Any:
             Problem(name, f"{name}={problem.message}") for problem in error.problems
         ) from None
     if name not in _FILMS and found.count != 1:
-        raise CheckError([Problem(name, (
-            f"{name}={shorten(str(found))}: it has {found.count} frames; one picture is needed, "
-            "such as clip.frames()[-1]."
-        ))])  # fmt: skip
+        raise CheckError(
+            [
+                Problem(
+                    name,
+                    f"{name}={shorten(str(found))}: it has {found.count} frames; one "
+                    "picture is needed, "
+                    "such as clip.frames()[-1].",
+                )
+            ]
+        )
     return found
 
 
@@ -227,10 +235,15 @@ def digest_of(frames: Frames) -> str:
 
 def _keyframes(value: Any) -> dict[int, Input]:
     if not isinstance(value, Mapping) or not value or not all(type(k) is int for k in value):
-        raise CheckError([Problem("keyframes", (
-            f"{shorten(value)}: which frame is which picture is needed, as in "
-            '{0: "first.png", -1: "last.png"}.'
-        ))])  # fmt: skip
+        raise CheckError(
+            [
+                Problem(
+                    "keyframes",
+                    f"{shorten(value)}: which frame is which picture is needed, as in "
+                    '{0: "first.png", -1: "last.png"}.',
+                )
+            ]
+        )
     return {frame: read(one) for frame, one in value.items()}
 
 

@@ -18,9 +18,14 @@ def need(problems: Iterable[Problem], error: type[BeecamError] = CheckError) -> 
 
 
 def whole(
-    name: str, value: Any, low: int, high: int | None = None, *, or_none: bool = False,
+    name: str,
+    value: Any,
+    low: int,
+    high: int | None = None,
+    *,
+    or_none: bool = False,
     ends: bool = True,
-) -> Iterator[Problem]:  # fmt: skip
+) -> Iterator[Problem]:
     """A whole number is needed, from `low` to `high`; `ends` says whether these are choices."""
     if value is None and or_none:
         return
@@ -54,26 +59,29 @@ def choice(name: str, value: Any, choices: Sequence[str], more: str = "") -> Ite
     """One of some texts is needed, of which each may have a leading "-"."""
     word = value.removeprefix("-") if isinstance(value, str) else value
     if word not in choices:
-        yield Problem(name, (
+        yield Problem(
+            name,
             f"{name}={shorten(value)}: one of {', '.join(choices)}{more}."
-            f"{did_you_mean(word, choices)}"
-        ))  # fmt: skip
+            f"{did_you_mean(word, choices)}",
+        )
 
 
 def function(call: str, value: Any, of: str, example: str) -> Iterator[Problem]:
     """A function is needed."""
     if not callable(value):
-        yield Problem(call, (
-            f"{call}({shorten(value)}): a function of a {of} is needed, as in {call}({example})."
-        ))  # fmt: skip
+        yield Problem(
+            call,
+            f"{call}({shorten(value)}): a function of a {of} is needed, as in {call}({example}).",
+        )
 
 
 def loaded(model: Any) -> Iterator[Problem]:
     """A loaded model is needed."""
     if not hasattr(model, "generate"):
-        yield Problem("model", (
-            f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe)."
-        ))  # fmt: skip
+        yield Problem(
+            "model",
+            f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe).",
+        )
 
 
 def opened(library: Any) -> Iterator[Problem]:
@@ -82,10 +90,11 @@ def opened(library: Any) -> Iterator[Problem]:
 
     if library is not None and not isinstance(library, Library):
         folder = library if isinstance(library, (str, os.PathLike)) else "bees"
-        yield Problem("library", (
+        yield Problem(
+            "library",
             f"library={shorten(library)}: an open library is needed, as in "
-            f"library=bc.library({str(folder)!r}); without it, it is bc.library()."
-        ))  # fmt: skip
+            f"library=bc.library({str(folder)!r}); without it, it is bc.library().",
+        )
 
 
 def folder(value: Any) -> Iterator[Problem]:
@@ -93,15 +102,17 @@ def folder(value: Any) -> Iterator[Problem]:
     if not isinstance(value, (str, os.PathLike)):
         yield Problem("folder", f"library({shorten(value)}): the path of a folder is needed.")
     elif not os.fspath(value):
-        yield Problem("folder", (
+        yield Problem(
+            "folder",
             "library(''): the path of a folder is needed; library() is the usual one and "
-            "library('.') is the folder of this notebook."
-        ))  # fmt: skip
+            "library('.') is the folder of this notebook.",
+        )
     elif "\0" in str(value):
-        yield Problem("folder", (
+        yield Problem(
+            "folder",
             f"library({shorten(value)}): a path can't hold the character \\0; "
-            f"the nearest is {str(value).replace(chr(0), '')!r}."
-        ))  # fmt: skip
+            f"the nearest is {str(value).replace(chr(0), '')!r}.",
+        )
 
 
 def page(value: Any) -> Iterator[Problem]:
@@ -117,9 +128,10 @@ def page(value: Any) -> Iterator[Problem]:
         yield Problem("path", f"path={shorten(value)}: no file can be called so: {why}.")
         return
     if is_folder:
-        yield Problem("path", (
+        yield Problem(
+            "path",
             f"path={str(value)!r} is a folder: name a file in it, as in "
-            f"{str(path / 'page.html')!r}."
-        ))  # fmt: skip
+            f"{str(path / 'page.html')!r}.",
+        )
     elif any(part.exists() and not part.is_dir() for part in path.parents):
         yield Problem("path", f"path={str(value)!r}: a part of it is a file and no folder.")

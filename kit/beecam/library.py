@@ -36,8 +36,14 @@ if TYPE_CHECKING:
 
 # What a file that is no clip can raise, whatever is in its settings.
 _NO_CLIP = (
-    BeecamError, KeyError, TypeError, ValueError, AttributeError, OSError, sqlite3.IntegrityError,
-)  # fmt: skip
+    BeecamError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OSError,
+    sqlite3.IntegrityError,
+)
 
 
 class User(Protocol):
@@ -168,10 +174,16 @@ class Library:
         return f"Library {str(self.folder)!r}: {len(self):,} clips"
 
     def clips(
-        self, *, prompt: str | None = None, model: str | None = None, stars: int | None = None,
-        rejected: bool | None = None, tag: str | None = None, sort: str = "-created",
+        self,
+        *,
+        prompt: str | None = None,
+        model: str | None = None,
+        stars: int | None = None,
+        rejected: bool | None = None,
+        tag: str | None = None,
+        sort: str = "-created",
         limit: int | None = None,
-    ) -> ClipSet:  # fmt: skip
+    ) -> ClipSet:
         """Find clips.
 
         >>> library.clips(prompt="bee", stars=4, sort="-created")
@@ -198,10 +210,15 @@ class Library:
         problems += kinds.choice("sort", sort, SORTS, "; a leading - is for descending")
         kinds.need(problems, LibraryError)
         found = self._index.find(
-            prompt=prompt, model=model, stars=stars, rejected=rejected, tag=tag,
+            prompt=prompt,
+            model=model,
+            stars=stars,
+            rejected=rejected,
+            tag=tag,
             sort=sort.removeprefix("-"),
-            descending=sort.startswith("-"), limit=limit,
-        )  # fmt: skip
+            descending=sort.startswith("-"),
+            limit=limit,
+        )
         return ClipSet(self, found)
 
     def sweeps(self) -> SweepRecords:
@@ -281,9 +298,13 @@ class Library:
     # --- what changes it -----------------------------------------------------------------------
 
     def add(
-        self, shot: Shot, frames: Frames, facts: Mapping[str, Any], parents: Sequence[str] = (),
+        self,
+        shot: Shot,
+        frames: Frames,
+        facts: Mapping[str, Any],
+        parents: Sequence[str] = (),
         sound: Sound | None = None,
-    ) -> Clip:  # fmt: skip
+    ) -> Clip:
         """Keep a clip: files first, then its row.
 
         Args:
@@ -303,9 +324,12 @@ class Library:
             raise FileNotFoundError(errno.ENOENT, "the library's folder was moved or removed")
         key = shot.key
         settings = {
-            "version": VERSION, "shot": shot.to_dict(), "facts": dict(facts),
-            "parents": list(parents), "created": time.time(),
-        }  # fmt: skip
+            "version": VERSION,
+            "shot": shot.to_dict(),
+            "facts": dict(facts),
+            "parents": list(parents),
+            "created": time.time(),
+        }
         try:
             self._index.begin(key, self._session.name)
             self.inputs.keep(shot.conditions)

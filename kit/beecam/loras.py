@@ -148,19 +148,32 @@ def adapters_of(given: Mapping[str, Any]) -> tuple[Adapter, ...] | None:
     if "lora" not in given:
         if given.get("lora_weight") is None:
             return None
-        raise CheckError([Problem("lora_weight", (
-            f"lora_weight={shorten(given['lora_weight'])}: of which LoRA? Give lora=, too."
-        ))])  # fmt: skip
+        raise CheckError(
+            [
+                Problem(
+                    "lora_weight",
+                    f"lora_weight={shorten(given['lora_weight'])}: of which LoRA? Give lora=, too.",
+                )
+            ]
+        )
     many = normal(given["lora"]) or ()
     share = given.get("lora_weight", 1.0)
     if not _is_number(share):
-        raise CheckError([Problem("lora_weight", (
-            f"lora_weight={shorten(share)}: a finite number is needed; 1 is as it was trained."
-        ))])  # fmt: skip
-    return tuple(sorted(
-        (Adapter(one.digest, one.weight * float(share)) for one in many if one.weight * share),
-        key=lambda one: one.digest,
-    ))  # fmt: skip
+        raise CheckError(
+            [
+                Problem(
+                    "lora_weight",
+                    f"lora_weight={shorten(share)}: a finite number is needed; 1 is as it "
+                    "was trained.",
+                )
+            ]
+        )
+    return tuple(
+        sorted(
+            (Adapter(one.digest, one.weight * float(share)) for one in many if one.weight * share),
+            key=lambda one: one.digest,
+        )
+    )
 
 
 def code_of(adapters: Iterable[Adapter]) -> list[str]:
@@ -178,9 +191,11 @@ def _is_number(value: Any) -> bool:
 
 def _is_pair(value: tuple[Any, ...]) -> bool:
     return (
-        len(value) == _HALF and isinstance(value[0], (str, os.PathLike))
-        and isinstance(value[1], (int, float)) and not isinstance(value[1], bool)
-    )  # fmt: skip
+        len(value) == _HALF
+        and isinstance(value[0], (str, os.PathLike))
+        and isinstance(value[1], (int, float))
+        and not isinstance(value[1], bool)
+    )
 
 
 def _found(source: Any) -> Path:

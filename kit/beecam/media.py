@@ -59,9 +59,14 @@ def warm_up() -> None:
 
 
 def write_mp4(
-    path: Path, frames: Frames, fps: float, settings: Mapping[str, Any],
-    sound: Sound | None = None, *, factor: int = _FACTOR,
-) -> None:  # fmt: skip
+    path: Path,
+    frames: Frames,
+    fps: float,
+    settings: Mapping[str, Any],
+    sound: Sound | None = None,
+    *,
+    factor: int = _FACTOR,
+) -> None:
     """Write a clip as H.264 yuv420p, which every browser plays, with `settings` inside.
 
     Args:
@@ -86,9 +91,11 @@ def write_mp4(
             stream.pix_fmt = "yuv420p"
             # Without cpu-independent the same pictures gave files that differ, in one process even.
             stream.options = {
-                "crf": str(factor), "preset": "veryfast", "threads": "1",
+                "crf": str(factor),
+                "preset": "veryfast",
+                "threads": "1",
                 "x264-params": "cpu-independent=1",
-            }  # fmt: skip
+            }
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             heard = _sound_stream(out, sound) if sound else None
@@ -387,9 +394,11 @@ def reduced_sheet(
     from PIL import Image, UnidentifiedImageError
 
     factor = 1
-    while factor < _MOST_REDUCED and layout["width"] % (2 * factor) == 0 and (
-        layout["width"] // (2 * factor) >= width
-    ):  # fmt: skip
+    while (
+        factor < _MOST_REDUCED
+        and layout["width"] % (2 * factor) == 0
+        and (layout["width"] // (2 * factor) >= width)
+    ):
         factor *= 2
     size = (layout["frames"] * layout["width"] // factor, max(1, layout["height"] // factor))
     if factor == 1:

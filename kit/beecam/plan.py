@@ -36,9 +36,13 @@ class Plan:
     """
 
     def __init__(
-        self, model: Model, shots: Sequence[tuple[int, Shot]], *, exact: bool = False,
+        self,
+        model: Model,
+        shots: Sequence[tuple[int, Shot]],
+        *,
+        exact: bool = False,
         begun: Mapping[int, Stand] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Plan.
 
         Args:

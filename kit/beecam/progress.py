@@ -270,9 +270,12 @@ class Progress:
     def _state(self) -> RunState:
         counts = Counter(str(cell.status) for cell in self._cells)
         return RunState(
-            status=self.status, counts={s: counts[s] for s in Status}, total=len(self._cells),
-            seconds_left=None if self.finished else self._seconds_left(), message=self.message,
-        )  # fmt: skip
+            status=self.status,
+            counts={s: counts[s] for s in Status},
+            total=len(self._cells),
+            seconds_left=None if self.finished else self._seconds_left(),
+            message=self.message,
+        )
 
     def _seconds_left(self) -> float | None:
         measured = sorted(c.seconds for c in self._cells if c.seconds is not None)

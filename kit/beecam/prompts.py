@@ -149,10 +149,14 @@ def _inside(body: str, source: str, at: int, problems: list[Problem]) -> Slot | 
         )
         return None
     if name == "prompt":
-        problems.append(Problem("prompt", (
-            f"prompt: {{prompt}} at character {at}: a slot can't be called prompt, which is the "
-            "template itself; call it {subject}, say."
-        )))  # fmt: skip
+        problems.append(
+            Problem(
+                "prompt",
+                f"prompt: {{prompt}} at character {at}: a slot can't be called prompt, "
+                f"which is the "
+                "template itself; call it {subject}, say.",
+            )
+        )
         return None
     return Slot(name)
 

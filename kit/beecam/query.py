@@ -29,9 +29,11 @@ _VALUE = re.compile(r'"([^"]*)"|([^,"]+)')
 # As in js/query.js, not as float(): no "nan", no "1_0".
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 _ORDER: Mapping[str, Callable[[float, float], bool]] = {
-    "<": lambda a, b: a < b, "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
-}  # fmt: skip
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
 
 
 @dataclass(frozen=True)
@@ -154,9 +156,7 @@ def in_order(rows: Sequence[Row | None], by: str) -> list[int]:
     numbers = {i: n for i in places if (n := _number(found[i])) is not None}
     texts = {i: str(found[i]).lower() for i in places if i not in numbers and found[i] is not None}
     none = [i for i in places if i not in numbers and i not in texts]
-    groups = [
-        sorted(group, key=group.__getitem__, reverse=falling) for group in (numbers, texts)
-    ]  # fmt: skip
+    groups = [sorted(group, key=group.__getitem__, reverse=falling) for group in (numbers, texts)]
     return [*(groups[1] + groups[0] if falling else groups[0] + groups[1]), *none]
 
 

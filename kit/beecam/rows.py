@@ -10,21 +10,37 @@ from beecam.library import Library
 from beecam.query import Row
 
 # Facts and arguments that say nothing to a person who looks for a clip.
-_LEFT_OUT = frozenset({
-    "digest", "beecam", "sheet", "place_in_batch", "exact", "noise", "revision", "draft_steps",
-})  # fmt: skip
+_LEFT_OUT = frozenset(
+    {"digest", "beecam", "sheet", "place_in_batch", "exact", "noise", "revision", "draft_steps"}
+)
 _PLAIN = (str, int, float)
 # What can be asked of any clip, whether one of those at hand has it or not.
 USUAL = (
-    "prompt", "negative_prompt", "seed", "stars", "created", "seconds", "batch", "width", "height",
-    "num_frames", "fps", "num_inference_steps", "guidance_scale", "scheduler", "model", "broken",
-)  # fmt: skip
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "stars",
+    "created",
+    "seconds",
+    "batch",
+    "width",
+    "height",
+    "num_frames",
+    "fps",
+    "num_inference_steps",
+    "guidance_scale",
+    "scheduler",
+    "model",
+    "broken",
+)
 
 
 def rows_of(
-    library: Library, keys: Sequence[str], axes: Sequence[Axis] = (),
+    library: Library,
+    keys: Sequence[str],
+    axes: Sequence[Axis] = (),
     coords: Sequence[Mapping[str, int]] = (),
-) -> list[Row | None]:  # fmt: skip
+) -> list[Row | None]:
     """Return a row for each clip, or None where the library has none.
 
     Args:
@@ -50,11 +66,14 @@ def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
     values = {
         **{
             k: int(v) if isinstance(v, bool) else v
-            for k, v in (shot | facts).items() if k not in _LEFT_OUT and isinstance(v, _PLAIN)
+            for k, v in (shot | facts).items()
+            if k not in _LEFT_OUT and isinstance(v, _PLAIN)
         },
-        "seed": max(recipe, key=lambda pair: abs(pair[1]))[0], "stars": found["stars"],
-        "created": found["created"], **labels,
-    }  # fmt: skip
+        "seed": max(recipe, key=lambda pair: abs(pair[1]))[0],
+        "stars": found["stars"],
+        "created": found["created"],
+        **labels,
+    }
     states = {"made"}
     states |= {"starred"} if found["stars"] else set()
     states |= {"rejected"} if found["rejected"] else set()

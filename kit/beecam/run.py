@@ -27,10 +27,14 @@ _starting = threading.Lock()
 
 
 def run(
-    sweep: Sweep | Shot, model: Model | Sequence[Model] | Mapping[str, Model], *,
-    library: Library | None = None, exact: bool = False,
-    draft: float | None = None, name: str | None = None,
-) -> Run:  # fmt: skip
+    sweep: Sweep | Shot,
+    model: Model | Sequence[Model] | Mapping[str, Model],
+    *,
+    library: Library | None = None,
+    exact: bool = False,
+    draft: float | None = None,
+    name: str | None = None,
+) -> Run:
     """Make a sweep in the background.
 
     It returns once everything is checked and looked up, which for most sweeps is at once; 100,000
@@ -105,10 +109,14 @@ def start(asked: Asked, shots: Sequence[Shot]) -> Run:
         asked: What for.
         shots: Resolved, one for each cell.
     """
-    text = "\n".join([
-        asked.sweep.outline, str(asked.exact), str(asked.library.folder),
-        *(shot.key for shot in shots),
-    ])  # fmt: skip
+    text = "\n".join(
+        [
+            asked.sweep.outline,
+            str(asked.exact),
+            str(asked.library.folder),
+            *(shot.key for shot in shots),
+        ]
+    )
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     with _starting:
         found = _active.get(key)
@@ -132,10 +140,16 @@ def promote(clips: ClipSet, model: Model, *, exact: bool = False) -> Run:
     """
     model.refresh()
     if not len(clips):
-        raise CheckError([Problem("clips", (
-            "promote: there are no clips. Star the drafts that shall be finished, or promote "
-            "run.clips itself."
-        ))])  # fmt: skip
+        raise CheckError(
+            [
+                Problem(
+                    "clips",
+                    "promote: there are no clips. Star the drafts that shall be finished, "
+                    "or promote "
+                    "run.clips itself.",
+                )
+            ]
+        )
     shots, labels = [], []
     for index, clip in enumerate(clips):
         shots.append(clip.shot.replace(draft_steps=None))
@@ -155,10 +169,11 @@ def _wrong_with_name(name: object) -> Iterator[Problem]:
     if isinstance(name, str) and not (
         name.strip() and len(name) <= MAX_NAME and name.isprintable()
     ):
-        yield Problem("name", (
+        yield Problem(
+            "name",
             f"name={shorten(name)}: one line of 1 to {MAX_NAME} characters is needed, as in "
-            'name="bees at dusk".'
-        ))  # fmt: skip
+            'name="bees at dusk".',
+        )
 
 
 def _check_kinds(
@@ -166,16 +181,22 @@ def _check_kinds(
 ) -> None:
     wrong = []
     if not isinstance(sweep, Sweep):
-        wrong.append(Problem("sweep", (
-            f"sweep={shorten(sweep)}: a sweep or a shot is needed, as in "
-            'bc.run(bc.sweep("a bee", seed=range(4)), model).'
-        )))  # fmt: skip
+        wrong.append(
+            Problem(
+                "sweep",
+                f"sweep={shorten(sweep)}: a sweep or a shot is needed, as in "
+                'bc.run(bc.sweep("a bee", seed=range(4)), model).',
+            )
+        )
     wrong += [*kinds.loaded(model), *kinds.opened(library), *kinds.flag("exact", exact)]
     if draft is not None and not (isinstance(draft, (int, float)) and 0 < draft < 1):
-        wrong.append(Problem("draft", (
-            f"draft={shorten(draft)}: a share of the steps is needed, over 0 and under 1; "
-            "draft=0.3 does the first 30 %."
-        )))  # fmt: skip
+        wrong.append(
+            Problem(
+                "draft",
+                f"draft={shorten(draft)}: a share of the steps is needed, over 0 and under 1; "
+                "draft=0.3 does the first 30 %.",
+            )
+        )
     kinds.need(wrong)
 
 
@@ -204,9 +225,14 @@ class Run:
         self._shots = tuple(shots)
         self._progress = Progress([shot.key for shot in shots])
         self._engine = LocalEngine(
-            shots, asked.model, asked.library, self._progress, parents=asked.sweep.parents,
-            exact=asked.exact, drafts=asked.drafts,
-        )  # fmt: skip
+            shots,
+            asked.model,
+            asked.library,
+            self._progress,
+            parents=asked.sweep.parents,
+            exact=asked.exact,
+            drafts=asked.drafts,
+        )
         self._engine.start(owner=self)
 
     def __repr__(self) -> str:
@@ -237,10 +263,14 @@ class Run:
         """The clips that are there by now, in the sweep's order."""
         there = self._progress.cells(Status.DONE, Status.CACHED)
         return ClipSet(
-            self.library, [c.key for c in there], axes=self.sweep.axes,
-            coords=[self.sweep.cells[c.index].coords for c in there], title=self.sweep.template,
-            model=self.model, awaited=0 if self.finished else len(self._shots),
-        )  # fmt: skip
+            self.library,
+            [c.key for c in there],
+            axes=self.sweep.axes,
+            coords=[self.sweep.cells[c.index].coords for c in there],
+            title=self.sweep.template,
+            model=self.model,
+            awaited=0 if self.finished else len(self._shots),
+        )
 
     @property
     def errors(self) -> dict[int, str]:
@@ -278,9 +308,13 @@ class Run:
         name = name and " ".join(name.split())
         try:
             self.name = self.library.history.keep(
-                self.library, self.sweep, self._shots, name=name, model=self.model.name,
+                self.library,
+                self.sweep,
+                self._shots,
+                name=name,
+                model=self.model.name,
                 draft=self.draft,
-            )  # fmt: skip
+            )
         except OSError as error:
             self._progress.say(f"this sweep is not kept by name: {error.strerror or error}.")
 

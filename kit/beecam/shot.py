@@ -29,25 +29,40 @@ _SIZES = ("width", "height", "num_frames", "num_inference_steps")
 _INTEGERS = (*_SIZES, "draft_steps")
 # No model of today comes near these; a slip of the finger would fill memory, or run for days.
 _MOST = {
-    "width": 16_384, "height": 16_384, "num_frames": 10_000, "num_inference_steps": 1_000,
+    "width": 16_384,
+    "height": 16_384,
+    "num_frames": 10_000,
+    "num_inference_steps": 1_000,
     "draft_steps": 1_000,
-}  # fmt: skip
+}
 _FLOATS = ("fps", "guidance_scale")
 # The least and the most of each, whatever the model.
 LIMITS: Mapping[str, tuple[float | None, float | None]] = {
-    **{name: (1, most) for name, most in _MOST.items()}, "fps": (0, 240),
+    **{name: (1, most) for name, most in _MOST.items()},
+    "fps": (0, 240),
     "guidance_scale": (0, None),
-}  # fmt: skip
+}
 _TEXTS = ("negative_prompt", "scheduler", "model", "revision")
 # fps reaches some pipelines as frame_rate; the rest of these decide pixels in all of them.
 RESOLVED_BY_MODEL = (*_SIZES, *_FLOATS, "negative_prompt", "scheduler", "model", "revision")
 
 # What a person may give for a shot or as an axis, apart from the prompt and the pipeline's own.
 SHOT_ARGUMENTS = (
-    "negative_prompt", "seed", "noise", "width", "height", "num_frames", "fps",
-    "num_inference_steps", "guidance_scale", "scheduler", "model", *SWITCH_ARGUMENTS,
-    *LORA_ARGUMENTS, *CONDITIONS,
-)  # fmt: skip
+    "negative_prompt",
+    "seed",
+    "noise",
+    "width",
+    "height",
+    "num_frames",
+    "fps",
+    "num_inference_steps",
+    "guidance_scale",
+    "scheduler",
+    "model",
+    *SWITCH_ARGUMENTS,
+    *LORA_ARGUMENTS,
+    *CONDITIONS,
+)
 
 _LARGE = 10**300  # what is larger may be no float
 _PLAIN = (str, int, float, bool)
@@ -271,10 +286,11 @@ def _check_extra(shot: Shot) -> Iterator[Problem]:
     yield from shot.switch.check(None) if shot.switch else ()
     for name, value in dict(shot.extra).items():
         if not _is_data(value):
-            yield Problem(name, (
+            yield Problem(
+                name,
                 f"{name}={shorten(value)}: a shot keeps texts, numbers, True, False, None and "
-                f"lists of them; {_kind(value)} can't be kept with a clip."
-            ))  # fmt: skip
+                f"lists of them; {_kind(value)} can't be kept with a clip.",
+            )
 
 
 def _is_data(value: Any) -> bool:
@@ -320,16 +336,18 @@ def _check_noise(noise: Any) -> Iterator[Problem]:
         yield Problem("noise", "noise=(): at least one seed with its weight is needed.")
     elif not is_recipe(noise, strictly=False):
         plain = f" seed={noise} is one plain seed." if isinstance(noise, int) else ""
-        yield Problem("noise", (
+        yield Problem(
+            "noise",
             f"noise={shorten(noise)}: pairs of a seed and its weight are needed, as in "
-            f"((3, 0.8), (9, 0.2)).{plain}"
-        ))  # fmt: skip
+            f"((3, 0.8), (9, 0.2)).{plain}",
+        )
         return
     for seed, weight in noise:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
-            yield Problem("seed", (
-                f"seed={shorten(seed)}: a whole number from 0 to {MAX_SEED}.{_near_seed(seed)}"
-            ))  # fmt: skip
+            yield Problem(
+                "seed",
+                f"seed={shorten(seed)}: a whole number from 0 to {MAX_SEED}.{_near_seed(seed)}",
+            )
         if not (isinstance(weight, float) and math.isfinite(weight) and weight != 0):
             yield Problem("noise", f"noise weight {shorten(weight)}: a finite number other than 0.")
 
@@ -351,11 +369,16 @@ def is_recipe(value: Any, *, strictly: bool = True) -> bool:
     """
     if hasattr(value, "tolist"):
         value = value.tolist()
-    return isinstance(value, (tuple, list)) and all(
-        isinstance(pair, (tuple, list)) and len(pair) == 2  # noqa: PLR2004
-        and (not strictly or all(isinstance(_plain(one), (int, float)) for one in pair))
-        for pair in value
-    ) and bool(value)  # fmt: skip
+    return (
+        isinstance(value, (tuple, list))
+        and all(
+            isinstance(pair, (tuple, list))
+            and len(pair) == 2  # noqa: PLR2004
+            and (not strictly or all(isinstance(_plain(one), (int, float)) for one in pair))
+            for pair in value
+        )
+        and bool(value)
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -383,9 +406,11 @@ def _real(value: Any) -> Any:
 
 def _is_normal(pair: Any) -> bool:
     return (
-        type(pair) is tuple and len(pair) == 2  # noqa: PLR2004
-        and type(pair[0]) is int and type(pair[1]) is float
-    )  # fmt: skip
+        type(pair) is tuple
+        and len(pair) == 2  # noqa: PLR2004
+        and type(pair[0]) is int
+        and type(pair[1]) is float
+    )
 
 
 def _normal_noise(noise: Any) -> Any:

@@ -71,9 +71,10 @@ class Estimate:
 
 
 def sweep(
-    prompt: str | Sequence[Any] | Mapping[str, Any] | Axis | Zip, *layout: Axis | Zip | Sample,
+    prompt: str | Sequence[Any] | Mapping[str, Any] | Axis | Zip,
+    *layout: Axis | Zip | Sample,
     **axes: Any,
-) -> Sweep:  # fmt: skip
+) -> Sweep:
     """Lay out a prompt template and axes as a sweep.
 
     >>> bc.sweep("a {insect} over {place}", insect=["bee", "moth"], place="dunes", seed=range(4))
@@ -102,17 +103,25 @@ def sweep(
             group = Zip((part,)) if isinstance(part, Axis) else part
             groups.append(Zip(tuple(_with_read(axis, problems) for axis in group.axes)))
         elif not isinstance(part, Sample):
-            problems.append(Problem("layout", (
-                f"{shorten(part)}: after the prompt come bc.Axis, bc.zip(...), bc.sample(...) "
-                "or named axes such as seed=range(4)."
-            )))  # fmt: skip
+            problems.append(
+                Problem(
+                    "layout",
+                    f"{shorten(part)}: after the prompt come bc.Axis, bc.zip(...), "
+                    "bc.sample(...) "
+                    "or named axes such as seed=range(4).",
+                )
+            )
     for name, value in axes.items():
         if isinstance(value, (Zip, Sample)):
             kind = type(value).__name__.lower()
-            problems.append(Problem(name, (
-                f"{name}=bc.{kind}(...): bc.{kind} has no name; it comes after the prompt, as in "
-                f"bc.sweep(prompt, bc.{kind}(...))."
-            )))  # fmt: skip
+            problems.append(
+                Problem(
+                    name,
+                    f"{name}=bc.{kind}(...): bc.{kind} has no name; it comes after the "
+                    "prompt, as in "
+                    f"bc.sweep(prompt, bc.{kind}(...)).",
+                )
+            )
         elif name in _READ and value is not None:
             _take_read(name, value, constants, groups, problems)
         elif is_scalar(value) or (name == "noise" and is_recipe(value)):
@@ -121,17 +130,24 @@ def sweep(
             groups.append(Zip((make_axis(name, value),)))
     named = [axis.name for group in groups for axis in group.axes]
     if named.count("prompt") + (isinstance(prompt, str) or blend.is_blend(prompt)) > 1:
-        problems.append(Problem("prompt", (
-            "prompt: it is given twice, in its own place and as an axis. Put the axis in its "
-            'place, as in bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[1, 2])).'
-        )))  # fmt: skip
+        problems.append(
+            Problem(
+                "prompt",
+                "prompt: it is given twice, in its own place and as an axis. Put the axis "
+                "in its "
+                'place, as in bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[1, 2])).',
+            )
+        )
     parsed = tuple(map(_parsed, texts))
     for variants in dict.fromkeys(v for t in parsed for v in t.variants):
         groups.insert(0, Zip((Axis(variants.name, variants.options),)))
     return Sweep(
-        templates=parsed, groups=tuple(groups), constants=constants,
-        samples=tuple(samples), layout_problems=tuple(problems),
-    )  # fmt: skip
+        templates=parsed,
+        groups=tuple(groups),
+        constants=constants,
+        samples=tuple(samples),
+        layout_problems=tuple(problems),
+    )
 
 
 def _parsed(text: Any) -> prompts.Template | prompts.Blend:
@@ -150,16 +166,23 @@ def _templates(prompt: Any, problems: list[Problem]) -> tuple[list[Zip], list[An
     if is_scalar(prompt) or isinstance(prompt, Sample):
         problems.append(_no_text(prompt))
         return [], []
-    group = prompt if isinstance(prompt, Zip) else Zip((
-        prompt if isinstance(prompt, Axis) else make_axis("prompt", prompt),
-    ))  # fmt: skip
+    group = (
+        prompt
+        if isinstance(prompt, Zip)
+        else Zip((prompt if isinstance(prompt, Axis) else make_axis("prompt", prompt),))
+    )
     found = [axis for axis in group.axes if axis.name == "prompt"]
     if not found:
         names = ", ".join(axis.name for axis in group.axes)
-        problems.append(Problem("prompt", (
-            f"prompt: in its place there are axes ({names}), of which none is called prompt. "
-            'Write the template first, as in bc.sweep("a {insect}", bc.Axis("insect", [...])).'
-        )))  # fmt: skip
+        problems.append(
+            Problem(
+                "prompt",
+                f"prompt: in its place there are axes ({names}), of which none is called "
+                "prompt. "
+                'Write the template first, as in bc.sweep("a {insect}", bc.Axis("insect", '
+                "[...])).",
+            )
+        )
         return [group], []
     values = found[0].values
     problems += [problem for value in values for problem in _wrong_text(value)]
@@ -331,9 +354,12 @@ class Sweep:
         for name, value in values.items():
             if name not in by_name:
                 there = f"The axes are {', '.join(by_name)}." if by_name else "There are none."
-                problems.append(Problem(name, (
-                    f"where({name}=...): no such axis.{did_you_mean(name, by_name)} {there}"
-                )))  # fmt: skip
+                problems.append(
+                    Problem(
+                        name,
+                        f"where({name}=...): no such axis.{did_you_mean(name, by_name)} {there}",
+                    )
+                )
                 continue
             try:
                 wanted[name] = positions(by_name[name], value)
@@ -413,9 +439,10 @@ class Sweep:
             return Cell(index, coords, values, self.shots[place])
         template = self.templates[coords.get("prompt", 0)]
         arguments = {**self.constants, **values}
-        made = _shot(template.render(arguments), {
-            name: value for name, value in arguments.items() if name in self.argument_names
-        })  # fmt: skip
+        made = _shot(
+            template.render(arguments),
+            {name: value for name, value in arguments.items() if name in self.argument_names},
+        )
         return Cell(index, coords, values, made)
 
     @cached_property
@@ -450,9 +477,14 @@ def _shot(prompt: Any, arguments: Mapping[str, Any]) -> Shot:
     switch = switch_of({n: given.pop(n) for n in SWITCH_ARGUMENTS if n in given})
     own = {name: given.pop(name) for name in SHOT_ARGUMENTS if name in given}
     return Shot(
-        prompt=prompt, noise=((seed, 1.0),) if noise is None else noise, extra=given,
-        conditions=given_inputs, adapters=adapters, switch=switch, **own,
-    )  # fmt: skip
+        prompt=prompt,
+        noise=((seed, 1.0),) if noise is None else noise,
+        extra=given,
+        conditions=given_inputs,
+        adapters=adapters,
+        switch=switch,
+        **own,
+    )
 
 
 def of_shots(shots: Sequence[Shot], axis: Axis | None = None) -> Sweep:

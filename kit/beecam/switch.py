@@ -43,21 +43,24 @@ class Switch:
         """Yield what is wrong with it, for clips of so many steps or of any number."""
         at = self.at
         if isinstance(at, float) and math.isnan(at):
-            yield Problem("switch_at", (
-                "switch_at: from which step on? As in switch_at=0.5, or switch_at=10."
-            ))  # fmt: skip
+            yield Problem(
+                "switch_at",
+                "switch_at: from which step on? As in switch_at=0.5, or switch_at=10.",
+            )
             return
         number = isinstance(at, (int, float)) and not isinstance(at, bool) and math.isfinite(at)
         if not number or not (0 < at < 1 or (at >= 1 and int(at) == at)):
-            yield Problem("switch_at", (
+            yield Problem(
+                "switch_at",
                 f"switch_at={shorten(at)}: a share of the steps over 0 and under 1, or a whole "
-                "number of steps, is needed."
-            ))  # fmt: skip
+                "number of steps, is needed.",
+            )
         elif steps is not None and self.step(steps) >= steps:
-            yield Problem("switch_at", (
+            yield Problem(
+                "switch_at",
                 f"switch_at={at:g}: before the last of the clip's {steps} steps is needed; the "
-                f"nearest is {max(1, steps - 1)}."
-            ))  # fmt: skip
+                f"nearest is {max(1, steps - 1)}.",
+            )
         for name in ("prompt", "negative_prompt"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
@@ -65,14 +68,16 @@ class Switch:
         scale = self.guidance_scale
         good = isinstance(scale, float) and math.isfinite(scale) and scale >= 0
         if scale is not None and not good:
-            yield Problem("then_guidance_scale", (
-                f"then_guidance_scale={shorten(scale)}: a finite number, 0 or more, is needed."
-            ))  # fmt: skip
+            yield Problem(
+                "then_guidance_scale",
+                f"then_guidance_scale={shorten(scale)}: a finite number, 0 or more, is needed.",
+            )
         if (self.prompt, self.negative_prompt, scale) == (None, None, None):
-            yield Problem("switch_at", (
+            yield Problem(
+                "switch_at",
                 f"switch_at={shorten(at)}: what changes then? Give then_prompt= or "
-                "then_guidance_scale=, too."
-            ))  # fmt: skip
+                "then_guidance_scale=, too.",
+            )
 
 
 def switch_of(given: Mapping[str, Any]) -> Switch | None:
@@ -83,9 +88,11 @@ def switch_of(given: Mapping[str, Any]) -> Switch | None:
     scale = values.get("then_guidance_scale")
     whole = isinstance(scale, int) and not isinstance(scale, bool)
     return Switch(
-        values.get("switch_at", math.nan), values.get("then_prompt"),
-        values.get("then_negative_prompt"), float(scale) if whole else scale,  # type: ignore[arg-type]
-    )  # fmt: skip
+        values.get("switch_at", math.nan),
+        values.get("then_prompt"),
+        values.get("then_negative_prompt"),
+        float(scale) if whole else scale,  # type: ignore[arg-type]
+    )
 
 
 def code_of(switch: Switch | None) -> list[str]:

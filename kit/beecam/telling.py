@@ -20,9 +20,11 @@ _MANY_LABELS = 4_000
 _TURNING = {"R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "RLI", "LRI", "FSI", "PDF", "PDI"}
 _ISOLATES = re.compile("[\u2066-\u2069]")
 _FACTS = {
-    "seconds": "seconds to make", "batch": "clips in the call", "licence": "licence",
+    "seconds": "seconds to make",
+    "batch": "clips in the call",
+    "licence": "licence",
     "broken": "broken",
-}  # fmt: skip
+}
 
 
 def cut(text: str, limit: int = LONGEST) -> str:
@@ -49,11 +51,12 @@ def axes(given: Sequence[Axis]) -> list[dict[str, Any]]:
     noted = labels < _MANY_LABELS
     return [
         {
-            "name": axis.name, "labels": [cut(x, limit) for x in axis.labels],
+            "name": axis.name,
+            "labels": [cut(x, limit) for x in axis.labels],
             "notes": [cut(n or "", limit) for n in axis.notes if noted],
         }
         for axis in given
-    ]  # fmt: skip
+    ]
 
 
 def aspect(shot: Shot) -> float:
@@ -65,11 +68,16 @@ def item(row: Mapping[str, Any]) -> dict[str, Any]:
     """Say what a cell shows of a clip, as the library's row has it."""
     shot, facts = row["shot"], row["facts"]
     return {
-        "prompt": cut(shot.text), "seed": str(shot.seed),
-        "stars": row["stars"], "rejected": row["rejected"], "tags": list(row["tags"]),
-        "fps": shot.fps or 8, "frames": facts.get("frames", 1), "broken": facts.get("broken", ""),
+        "prompt": cut(shot.text),
+        "seed": str(shot.seed),
+        "stars": row["stars"],
+        "rejected": row["rejected"],
+        "tags": list(row["tags"]),
+        "fps": shot.fps or 8,
+        "frames": facts.get("frames", 1),
+        "broken": facts.get("broken", ""),
         "seconds": facts.get("seconds"),
-    }  # fmt: skip
+    }
 
 
 def detail(shot: Shot, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,11 +90,17 @@ def detail(shot: Shot, facts: Mapping[str, Any]) -> dict[str, Any]:
     ]
     recipe = [] if len(shot.noise) == 1 else [["noise", _plain(shot.noise)]]
     return {
-        "prompt": shot.text, "code": shot.code(), "fps": shot.fps or 8,
-        "arguments": [["seed", str(shot.seed)], *recipe, *arguments,
-                      *([k, _plain(v)] for k, v in shot.arguments.items())],
+        "prompt": shot.text,
+        "code": shot.code(),
+        "fps": shot.fps or 8,
+        "arguments": [
+            ["seed", str(shot.seed)],
+            *recipe,
+            *arguments,
+            *([k, _plain(v)] for k, v in shot.arguments.items()),
+        ],
         "facts": [[name, _plain(facts[k])] for k, name in _FACTS.items() if k in facts],
-    }  # fmt: skip
+    }
 
 
 def columns(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -34,8 +34,14 @@ SAID = "against:"  # before what a child says to its parent, among all else that
 
 
 # What each call is given for pollen beside prompt and seed.
-OF_POLLEN = {"width": 96, "height": 96, "num_frames": 17, "frame_rate": 8,
-             "num_inference_steps": 20, "guidance_scale": 3.0}  # fmt: skip
+OF_POLLEN = {
+    "width": 96,
+    "height": 96,
+    "num_frames": 17,
+    "frame_rate": 8,
+    "num_inference_steps": 20,
+    "guidance_scale": 3.0,
+}
 
 
 @dataclass
@@ -102,9 +108,11 @@ class _Child:
     def __init__(self, name, work):
         self.name, self.work = name, work
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--child", json.dumps(work)], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+            [sys.executable, __file__, "--child", json.dumps(work)],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
 
     def go(self):
         """Have it make the sweep; return its seconds."""
@@ -147,10 +155,12 @@ def as_frames(made, many):
     if len(made) != many:
         raise ValueError(f"make returned {len(made)} clips, not {many}")
     clips = [np.asarray(clip) for clip in made]
-    return np.stack([
-        clip if clip.dtype == np.uint8 else np.round(clip * 255).clip(0, 255).astype(np.uint8)
-        for clip in clips
-    ])  # fmt: skip
+    return np.stack(
+        [
+            clip if clip.dtype == np.uint8 else np.round(clip * 255).clip(0, 255).astype(np.uint8)
+            for clip in clips
+        ]
+    )
 
 
 def difference(one, other):
@@ -164,8 +174,10 @@ def difference(one, other):
 def table(sides, size):
     """Return the sides as a table in Markdown; the first is what all are compared with."""
     first = next(iter(sides.values()))
-    lines = ["| | s a clip | clips a minute | against the first | farthest pixel |",
-             "|---|---|---|---|---|"]  # fmt: skip
+    lines = [
+        "| | s a clip | clips a minute | against the first | farthest pixel |",
+        "|---|---|---|---|---|",
+    ]
     for name, side in sides.items():
         far = difference(first.frames, side.frames)
         pixels = "" if side is first else "another size" if far is None else f"{far}/255"
@@ -191,13 +203,24 @@ def machine():
 def main():
     """Measure what the command line asks for and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tool", action="append", default=[], type=Path,
-                        help="a file with a function make; as many as you like")  # fmt: skip
-    parser.add_argument("--model", default="pollen",
-                        help="pollen, or what DiffusionPipeline.from_pretrained takes")  # fmt: skip
+    parser.add_argument(
+        "--tool",
+        action="append",
+        default=[],
+        type=Path,
+        help="a file with a function make; as many as you like",
+    )
+    parser.add_argument(
+        "--model", default="pollen", help="pollen, or what DiffusionPipeline.from_pretrained takes"
+    )
     parser.add_argument("--device", default="cpu", help="as torch names it")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
-                        help="an argument of each call, as in --set num_frames=33")  # fmt: skip
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an argument of each call, as in --set num_frames=33",
+    )
     parser.add_argument("--prompts", type=int, default=8, choices=range(1, 9), metavar="1..8")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--rounds", type=int, default=3)

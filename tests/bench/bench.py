@@ -41,9 +41,24 @@ class Row:
 def main():
     """Measure everything that the command line names, or all; return how much went wrong."""
     all_of_them = (
-        imports, first_clip, one_clip, few_steps, against_the_loop, other_families, speeds, overhead, again,
-        large_library, star, bundles, grid, busy, page, live, peers,
-    )  # fmt: skip
+        imports,
+        first_clip,
+        one_clip,
+        few_steps,
+        against_the_loop,
+        other_families,
+        speeds,
+        overhead,
+        again,
+        large_library,
+        star,
+        bundles,
+        grid,
+        busy,
+        page,
+        live,
+        peers,
+    )
     by_name = {measure.__name__: measure for measure in all_of_them}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", choices=[*by_name, []], help="by default all of them")
@@ -58,9 +73,12 @@ def main():
     print(table(rows))
     target = ROOT / "out" / "bench.json"
     target.parent.mkdir(exist_ok=True)
-    facts = {"machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
-                        f"{platform.python_version()}", "date": time.strftime("%Y-%m-%d"),
-             "rows": [row.__dict__ for row in rows]}  # fmt: skip
+    facts = {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
+        f"{platform.python_version()}",
+        "date": time.strftime("%Y-%m-%d"),
+        "rows": [row.__dict__ for row in rows],
+    }
     target.write_text(json.dumps(facts, indent=1) + "\n")
     return wrong
 
@@ -84,13 +102,22 @@ def _python(code):
 
 def imports():
     """How long `import beecam` takes, and that it brings no torch."""
-    code = ("import time; t = time.perf_counter(); import beecam, sys, json; "
-            "print(json.dumps([time.perf_counter() - t, 'torch' in sys.modules]))")  # fmt: skip
+    code = (
+        "import time; t = time.perf_counter(); import beecam, sys, json; "
+        "print(json.dumps([time.perf_counter() - t, 'torch' in sys.modules]))"
+    )
     found = [_python(code) for _ in range(7)]
     seconds = statistics.median(f[0] for f in found)
     holds = seconds < 0.3 and not any(f[1] for f in found)
-    return [Row("import beecam", "under 0.3 s, no torch", f"{seconds * 1000:.0f} ms", holds,
-                {"seconds": seconds})]  # fmt: skip
+    return [
+        Row(
+            "import beecam",
+            "under 0.3 s, no torch",
+            f"{seconds * 1000:.0f} ms",
+            holds,
+            {"seconds": seconds},
+        )
+    ]
 
 
 def first_clip():
@@ -111,10 +138,21 @@ print(json.dumps([end - start, end - loaded]))
     found = [_python(code) for _ in range(3)]
     whole, rest = (statistics.median(f[i] for f in found) for i in (0, 1))
     return [
-        Row("new interpreter to first clip", "under 10 s", f"{whole:.1f} s", whole < 10, {"seconds": whole}),
-        Row("load and first clip once torch is imported", "under 3 s", f"{rest:.1f} s", rest < 3,
-            {"seconds": rest}),
-    ]  # fmt: skip
+        Row(
+            "new interpreter to first clip",
+            "under 10 s",
+            f"{whole:.1f} s",
+            whole < 10,
+            {"seconds": whole},
+        ),
+        Row(
+            "load and first clip once torch is imported",
+            "under 3 s",
+            f"{rest:.1f} s",
+            rest < 3,
+            {"seconds": rest},
+        ),
+    ]
 
 
 @contextlib.contextmanager
@@ -143,8 +181,15 @@ def one_clip():
             times.append(time.perf_counter() - start)
         plays = clip.shot.num_frames / clip.shot.fps
     each = statistics.median(times)
-    return [Row("one clip, alone", "less than it plays", f"{each:.2f} s for {plays:.2f} s", each < plays,
-                {"seconds": each, "plays": plays})]  # fmt: skip
+    return [
+        Row(
+            "one clip, alone",
+            "less than it plays",
+            f"{each:.2f} s for {plays:.2f} s",
+            each < plays,
+            {"seconds": each, "plays": plays},
+        )
+    ]
 
 
 def few_steps():
@@ -171,11 +216,21 @@ def few_steps():
     # The first one encodes the text and packs the weights.
     each, preview = statistics.median(whole[1:]), statistics.median(first[1:])
     return [
-        Row("pollen in few steps: a clip", "under 0.4 s", f"{each:.2f} s", each < 0.4,
-            {"seconds": each}),
-        Row("pollen in few steps: first preview", "under 0.15 s", f"{preview:.3f} s",
-            preview < 0.15, {"seconds": preview}),
-    ]  # fmt: skip
+        Row(
+            "pollen in few steps: a clip",
+            "under 0.4 s",
+            f"{each:.2f} s",
+            each < 0.4,
+            {"seconds": each},
+        ),
+        Row(
+            "pollen in few steps: first preview",
+            "under 0.15 s",
+            f"{preview:.3f} s",
+            preview < 0.15,
+            {"seconds": preview},
+        ),
+    ]
 
 
 PLAIN_LOOP = """
@@ -258,16 +313,29 @@ def against_the_loop():
     drafts, first = (statistics.median(found[i] for found in seconds["drafts"]) for i in (0, 1))
     many, few = len(made["loop"]), len(made["drafts"])
     return [
-        Row(f"sweep of {many} against the plain loop", "2x, pixels within 1/255",
+        Row(
+            f"sweep of {many} against the plain loop",
+            "2x, pixels within 1/255",
             f"{loop / sweep:.2f}x ({loop / many:.2f} to {sweep / many:.2f} s a clip), pixels "
-            f"within {far}/255", loop / sweep >= 2 and far <= 1, {**seconds, "levels": far}),
-        Row(f"{many} drafts of 4 in 20 steps, {few} of them finished",
+            f"within {far}/255",
+            loop / sweep >= 2 and far <= 1,
+            {**seconds, "levels": far},
+        ),
+        Row(
+            f"{many} drafts of 4 in 20 steps, {few} of them finished",
             "at most 45 % of the plain loop, pixels within 1/255",
             f"{drafts / loop:.0%} (all drafts after {first / loop:.0%}), pixels within {far_too}/255",
-            drafts / loop <= 0.45 and far_too <= 1, {"levels": far_too}),
-        Row(f"the same sweep again, {many} cells", "under 50 ms", f"{same * 1000:.0f} ms",
-            same < 0.05, {"seconds": same}),
-    ]  # fmt: skip
+            drafts / loop <= 0.45 and far_too <= 1,
+            {"levels": far_too},
+        ),
+        Row(
+            f"the same sweep again, {many} cells",
+            "under 50 ms",
+            f"{same * 1000:.0f} ms",
+            same < 0.05,
+            {"seconds": same},
+        ),
+    ]
 
 
 def other_families():
@@ -285,8 +353,12 @@ def speeds():
     import beecam as bc
     from beecam.models.speed import compare
 
-    sweep = bc.sweep("a {insect} over {place}", insect=["bee", "moth"],
-                     place=["a meadow", "a desert"], seed=range(4))  # fmt: skip
+    sweep = bc.sweep(
+        "a {insect} over {place}",
+        insect=["bee", "moth"],
+        place=["a meadow", "a desert"],
+        seed=range(4),
+    )
     exact = bc.load()
     times = {}
     for name in ("exact", "balanced", "fast") * 3:
@@ -301,12 +373,16 @@ def speeds():
     for name in ("balanced", "fast"):
         model = exact.at_speed(name)
         alike = [compare(model, cell.shot, repeats=1).psnr for cell in sweep.cells[::4]]
-        rows.append(Row(
-            f'pollen at speed="{name}", against exact', "by choice: other pixels",
-            f"{each['exact'] / each[name]:.2f}x, {each[name]:.2f} s a clip, "
-            f"{np.median(alike):.0f} dB from the exact clip", None,
-            {"seconds": each, "psnr": alike},
-        ))  # fmt: skip
+        rows.append(
+            Row(
+                f'pollen at speed="{name}", against exact',
+                "by choice: other pixels",
+                f"{each['exact'] / each[name]:.2f}x, {each[name]:.2f} s a clip, "
+                f"{np.median(alike):.0f} dB from the exact clip",
+                None,
+                {"seconds": each, "psnr": alike},
+            )
+        )
     return rows
 
 
@@ -348,8 +424,15 @@ def overhead():
     finally:
         kind.__call__, Denoising.ended = kept
     share = wall / (calls[0] - within[0]) - 1
-    return [Row("overhead over the pipeline's own calls", "at most 2 %", f"{share:.1%}", share <= 0.02,
-                {"wall": wall, "pipeline": calls[0], "ours_within": within[0]})]  # fmt: skip
+    return [
+        Row(
+            "overhead over the pipeline's own calls",
+            "at most 2 %",
+            f"{share:.1%}",
+            share <= 0.02,
+            {"wall": wall, "pipeline": calls[0], "ours_within": within[0]},
+        )
+    ]
 
 
 def again():
@@ -369,8 +452,15 @@ def again():
         seconds = time.perf_counter() - start
         assert run.finished
         assert run.changes().run.counts["cached"] == 1000
-    return [Row("the same sweep again, 1,000 cells", "under 1 s", f"{seconds:.2f} s", seconds < 1,
-                {"seconds": seconds})]  # fmt: skip
+    return [
+        Row(
+            "the same sweep again, 1,000 cells",
+            "under 1 s",
+            f"{seconds:.2f} s",
+            seconds < 1,
+            {"seconds": seconds},
+        )
+    ]
 
 
 def _add_rows(library, count):
@@ -378,9 +468,18 @@ def _add_rows(library, count):
     from beecam.shot import Shot
 
     base = Shot(
-        prompt="", negative_prompt="", width=96, height=96, num_frames=17, fps=8.0,
-        num_inference_steps=20, guidance_scale=3.0, scheduler="Euler", model="pollen", revision="0",
-    )  # fmt: skip
+        prompt="",
+        negative_prompt="",
+        width=96,
+        height=96,
+        num_frames=17,
+        fps=8.0,
+        num_inference_steps=20,
+        guidance_scale=3.0,
+        scheduler="Euler",
+        model="pollen",
+        revision="0",
+    )
     words = ("bee", "moth", "ladybug", "dragonfly", "butterfly")
     with library._index.together():
         for i in range(count):
@@ -440,9 +539,14 @@ def star():
         library.close()
     median, worst = statistics.median(times), max(times)
     return [
-        Row("a star on a library of 25,000 clips", "under 50 ms",
-            f"{median:.2f} ms, at worst {worst:.2f} ms", worst < 50, {"ms": times}),
-    ]  # fmt: skip
+        Row(
+            "a star on a library of 25,000 clips",
+            "under 50 ms",
+            f"{median:.2f} ms, at worst {worst:.2f} ms",
+            worst < 50,
+            {"ms": times},
+        )
+    ]
 
 
 def bundles():
@@ -460,23 +564,48 @@ def grid():
     fps, visible = playing["clip_frames_a_second"], playing["cells"]
     together = playing["different_frames_at_once"] == 1
     return [
-        Row("grid of 2,000 clips: first paint", "under 1 s", f"{found['first_paint_ms']:.0f} ms",
-            found["first_paint_ms"] < 1000, found),
-        Row("grid: visible cells playing in sync", "100 at 12 fps, 50 frames/s",
+        Row(
+            "grid of 2,000 clips: first paint",
+            "under 1 s",
+            f"{found['first_paint_ms']:.0f} ms",
+            found["first_paint_ms"] < 1000,
+            found,
+        ),
+        Row(
+            "grid: visible cells playing in sync",
+            "100 at 12 fps, 50 frames/s",
             f"{visible} at {fps:.1f} fps, {playing['animation_frames_a_second']:.0f} animation "
             f"frames/s{'' if together else ', not in sync'}",
-            visible >= 100 and fps >= 12 and together
-            and playing["animation_frames_a_second"] >= 50, {}),
-        Row("grid: after a jump all visible clips show", "under 500 ms",
+            visible >= 100
+            and fps >= 12
+            and together
+            and playing["animation_frames_a_second"] >= 50,
+            {},
+        ),
+        Row(
+            "grid: after a jump all visible clips show",
+            "under 500 ms",
             f"{found['jump_ms']['median']:.0f} ms, at worst {found['jump_ms']['worst']:.0f} ms",
-            found["jump_ms"]["median"] < 500, {}),
+            found["jump_ms"]["median"] < 500,
+            {},
+        ),
         Row("grid: a finished clip is on the screen", "", f"{late['median']:.0f} ms", None, late),
-        Row("grid: memory of the page after scrolling through all", "under 400 MB",
+        Row(
+            "grid: memory of the page after scrolling through all",
+            "under 400 MB",
             f"{memory['after_all']} MB ({memory['at_once']} MB until garbage is collected), "
-            f"{memory['before']} MB before the grid", memory["after_all"] < 400, {}),
-        Row("grid: size of the saved notebook", "grows by under 1 MB",
-            f"{found['notebook_mb']:.2f} MB", found["notebook_mb"] < 1, {}),
-    ]  # fmt: skip
+            f"{memory['before']} MB before the grid",
+            memory["after_all"] < 400,
+            {},
+        ),
+        Row(
+            "grid: size of the saved notebook",
+            "grows by under 1 MB",
+            f"{found['notebook_mb']:.2f} MB",
+            found["notebook_mb"] < 1,
+            {},
+        ),
+    ]
 
 
 def busy():
@@ -485,15 +614,23 @@ def busy():
     clicks, storm = found["clicks"], found["storm"]
     going = clicks["while_running"]
     return [
-        Row("grid: a click is answered while a run is going", "under 100 ms",
+        Row(
+            "grid: a click is answered while a run is going",
+            "under 100 ms",
             f"{clicks['median']:.0f} ms, at worst {clicks['worst']:.0f} ms"
             f"{'' if going else ', but the run had ended'}",
-            clicks["worst"] < 100 and going, clicks),
-        Row("grid: rapid events of a run", "5,000 lose no final state",
+            clicks["worst"] < 100 and going,
+            clicks,
+        ),
+        Row(
+            "grid: rapid events of a run",
+            "5,000 lose no final state",
             f"{storm['events']:,} in {storm['seconds']:.1f} s, {storm['wrong']} of "
             f"{storm['cells']:,} cells wrong, all known after {storm['late_ms']:.0f} ms",
-            storm["wrong"] == 0 and storm["events"] >= 5000, storm),
-    ]  # fmt: skip
+            storm["wrong"] == 0 and storm["events"] >= 5000,
+            storm,
+        ),
+    ]
 
 
 def peers():
@@ -502,14 +639,20 @@ def peers():
     for one in _in_chromium("measure_peers").measure_peers():
         late = "" if one["all_ms"] is None else f", all after {one['all_ms'] / 1000:.1f} s"
         apart = (
-            f"{one['frames_at_once']} frame(s) at once" if one["way"] == "grid"
+            f"{one['frames_at_once']} frame(s) at once"
+            if one["way"] == "grid"
             else f"{one['apart_ms']:.0f} ms apart"
-        )  # fmt: skip
+        )
         rows.append(
-            Row(f"{one['way']}: {one['clips']} clips", "",
+            Row(
+                f"{one['way']}: {one['clips']} clips",
+                "",
                 f"{one['moved']} play{late}; {one['rate']:.0f} animation frames/s, {apart}, page "
-                f"{one['page_mb']} MB, notebook {one['notebook_mb']:.2f} MB", None, one)
-        )  # fmt: skip
+                f"{one['page_mb']} MB, notebook {one['notebook_mb']:.2f} MB",
+                None,
+                one,
+            )
+        )
     return rows
 
 
@@ -519,27 +662,52 @@ def live():
     first, clip, whole = (found[name]["median"] for name in ("first", "clip", "whole"))
     drag = found["drag"]
     return [
-        Row("live: slider moved to first preview painted", "under 250 ms",
-            f"{first:.0f} ms, at worst {found['first']['worst']:.0f} ms", first < 250, found),
-        Row("live: slider moved to new clip painted, 6 steps", "under 600 ms",
-            f"{clip:.0f} ms, at worst {found['clip']['worst']:.0f} ms", clip < 600, {}),
-        Row("live: to the clip of all 20 steps, 500 ms of them rest", "",
-            f"{whole:.0f} ms", None, {}),
-        Row("live: a hand that never rests", "",
+        Row(
+            "live: slider moved to first preview painted",
+            "under 250 ms",
+            f"{first:.0f} ms, at worst {found['first']['worst']:.0f} ms",
+            first < 250,
+            found,
+        ),
+        Row(
+            "live: slider moved to new clip painted, 6 steps",
+            "under 600 ms",
+            f"{clip:.0f} ms, at worst {found['clip']['worst']:.0f} ms",
+            clip < 600,
+            {},
+        ),
+        Row(
+            "live: to the clip of all 20 steps, 500 ms of them rest",
+            "",
+            f"{whole:.0f} ms",
+            None,
+            {},
+        ),
+        Row(
+            "live: a hand that never rests",
+            "",
             f"{drag['pictures_a_second']:.1f} pictures a second, {drag['clips_a_second']:.1f} of "
-            f"them finished, never more than {drag['longest_gap_ms']:.0f} ms without", None, {}),
-    ]  # fmt: skip
+            f"them finished, never more than {drag['longest_gap_ms']:.0f} ms without",
+            None,
+            {},
+        ),
+    ]
 
 
 def page():
     """An offline page of 100 clips, opened as a file."""
     found = _in_chromium().measure_page(100)
     return [
-        Row("offline page of 100 clips", "under 10 MB",
+        Row(
+            "offline page of 100 clips",
+            "under 10 MB",
             f"{found['mb']:.1f} MB, written in {found['seconds_to_write']:.1f} s, first paint "
             f"after {found['first_paint_ms']:.0f} ms, {found['visible']} visible clips after "
-            f"{found['all_visible_ms']:.0f} ms", found["mb"] < 10, found),
-    ]  # fmt: skip
+            f"{found['all_visible_ms']:.0f} ms",
+            found["mb"] < 10,
+            found,
+        )
+    ]
 
 
 def _in_chromium(program="measure"):

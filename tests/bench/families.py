@@ -7,8 +7,10 @@ import pipelines
 
 # By the names that people call them.
 FAMILIES = {
-    "Wan": "WanPipeline", "CogVideoX": "CogVideoXPipeline", "HunyuanVideo": "HunyuanVideoPipeline",
-}  # fmt: skip
+    "Wan": "WanPipeline",
+    "CogVideoX": "CogVideoXPipeline",
+    "HunyuanVideo": "HunyuanVideoPipeline",
+}
 TOOLS = {"loop": against.LOOP, "one thread": against.ONE_THREAD, "beecam": against.KIT}
 AT_LEAST = 1.3
 SEEDS = (1, 2)

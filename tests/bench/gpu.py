@@ -95,10 +95,12 @@ class Report:
     def begin(self, said):
         """Begin the table of one model."""
         self.lines += [
-            "", said, "",
+            "",
+            said,
+            "",
             "| | clips a minute | against the loop | peak memory | farthest pixel | mean difference |",
             "|---|---|---|---|---|---|",
-        ]  # fmt: skip
+        ]
         self.write()
 
     def add(self, line):
@@ -218,10 +220,12 @@ def _row(name, size, found, loops):
         cells += ["", ""]
     else:
         far = against.difference(loops.frames, found.frames)
-        mean = np.mean([
-            np.abs(a.astype(np.int16) - b).mean()
-            for a, b in zip(loops.frames, found.frames, strict=True)
-        ])  # fmt: skip
+        mean = np.mean(
+            [
+                np.abs(a.astype(np.int16) - b).mean()
+                for a, b in zip(loops.frames, found.frames, strict=True)
+            ]
+        )
         cells += [f"{far}/255", f"{mean:.3f}/255"]
     return f"| {' | '.join(cells)} |"
 

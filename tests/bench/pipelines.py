@@ -9,8 +9,13 @@ from tiny import wan
 from tiny.texts import SIZE
 
 # What each call is given beside prompt and seed; the rest is the pipeline's own default.
-SETTINGS = {"width": 64, "height": 64, "num_frames": 9, "num_inference_steps": 6,
-            "max_sequence_length": 64}  # fmt: skip
+SETTINGS = {
+    "width": 64,
+    "height": 64,
+    "num_frames": 9,
+    "num_inference_steps": 6,
+    "max_sequence_length": 64,
+}
 _HEADS = {"num_attention_heads": 8, "num_layers": 4}
 
 
@@ -27,26 +32,44 @@ def _cogvideox():
 
     # With rotary positions, as CogVideoX-5B: they fit every size.
     return CogVideoXTransformer3DModel(
-        **_HEADS, attention_head_dim=32, in_channels=4, out_channels=4, time_embed_dim=64,
-        text_embed_dim=SIZE, patch_size=2, temporal_compression_ratio=4, max_text_seq_length=64,
+        **_HEADS,
+        attention_head_dim=32,
+        in_channels=4,
+        out_channels=4,
+        time_embed_dim=64,
+        text_embed_dim=SIZE,
+        patch_size=2,
+        temporal_compression_ratio=4,
+        max_text_seq_length=64,
         use_rotary_positional_embeddings=True,
-    )  # fmt: skip
+    )
 
 
 def _hunyuan():
     from diffusers import HunyuanVideoTransformer3DModel
 
     return HunyuanVideoTransformer3DModel(
-        in_channels=4, out_channels=4, num_attention_heads=8, attention_head_dim=32, num_layers=2,
-        num_single_layers=2, num_refiner_layers=1, patch_size=2, patch_size_t=1,
-        guidance_embeds=True, text_embed_dim=SIZE, pooled_projection_dim=SIZE,
+        in_channels=4,
+        out_channels=4,
+        num_attention_heads=8,
+        attention_head_dim=32,
+        num_layers=2,
+        num_single_layers=2,
+        num_refiner_layers=1,
+        patch_size=2,
+        patch_size_t=1,
+        guidance_embeds=True,
+        text_embed_dim=SIZE,
+        pooled_projection_dim=SIZE,
         rope_axes_dim=(8, 12, 12),
-    )  # fmt: skip
+    )
 
 
 _DENOISERS = {
-    "WanPipeline": _wan, "CogVideoXPipeline": _cogvideox, "HunyuanVideoPipeline": _hunyuan,
-}  # fmt: skip
+    "WanPipeline": _wan,
+    "CogVideoXPipeline": _cogvideox,
+    "HunyuanVideoPipeline": _hunyuan,
+}
 
 
 def make(name):

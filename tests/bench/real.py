@@ -10,50 +10,108 @@ that encodes each text again would only look worse.
 from dataclasses import dataclass
 
 WAN = {
-    "patch_size": (1, 2, 2), "num_attention_heads": 12, "attention_head_dim": 128,
-    "in_channels": 16, "out_channels": 16, "text_dim": 4096, "freq_dim": 256, "ffn_dim": 8960,
-    "num_layers": 30, "cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "eps": 1e-6,
-    "image_dim": None, "added_kv_proj_dim": None, "rope_max_seq_len": 1024,
-}  # fmt: skip
+    "patch_size": (1, 2, 2),
+    "num_attention_heads": 12,
+    "attention_head_dim": 128,
+    "in_channels": 16,
+    "out_channels": 16,
+    "text_dim": 4096,
+    "freq_dim": 256,
+    "ffn_dim": 8960,
+    "num_layers": 30,
+    "cross_attn_norm": True,
+    "qk_norm": "rms_norm_across_heads",
+    "eps": 1e-6,
+    "image_dim": None,
+    "added_kv_proj_dim": None,
+    "rope_max_seq_len": 1024,
+}
 WAN_VAE = {
-    "base_dim": 96, "z_dim": 16, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2,
-    "attn_scales": [], "temperal_downsample": [False, True, True], "dropout": 0.0,
-}  # fmt: skip
+    "base_dim": 96,
+    "z_dim": 16,
+    "dim_mult": [1, 2, 4, 4],
+    "num_res_blocks": 2,
+    "attn_scales": [],
+    "temperal_downsample": [False, True, True],
+    "dropout": 0.0,
+}
 WAN_SCHEDULER = {
-    "prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 3.0,
-    "solver_order": 2, "solver_type": "bh2",
-}  # fmt: skip
+    "prediction_type": "flow_prediction",
+    "use_flow_sigmas": True,
+    "flow_shift": 3.0,
+    "solver_order": 2,
+    "solver_type": "bh2",
+}
 LTX = {
-    "in_channels": 128, "out_channels": 128, "patch_size": 1, "patch_size_t": 1,
-    "num_attention_heads": 32, "attention_head_dim": 64, "cross_attention_dim": 2048,
-    "num_layers": 28, "activation_fn": "gelu-approximate", "qk_norm": "rms_norm_across_heads",
-    "norm_elementwise_affine": False, "norm_eps": 1e-6, "caption_channels": 4096,
-    "attention_bias": True, "attention_out_bias": True,
-}  # fmt: skip
+    "in_channels": 128,
+    "out_channels": 128,
+    "patch_size": 1,
+    "patch_size_t": 1,
+    "num_attention_heads": 32,
+    "attention_head_dim": 64,
+    "cross_attention_dim": 2048,
+    "num_layers": 28,
+    "activation_fn": "gelu-approximate",
+    "qk_norm": "rms_norm_across_heads",
+    "norm_elementwise_affine": False,
+    "norm_eps": 1e-6,
+    "caption_channels": 4096,
+    "attention_bias": True,
+    "attention_out_bias": True,
+}
 LTX_VAE = {
-    "in_channels": 3, "out_channels": 3, "latent_channels": 128,
+    "in_channels": 3,
+    "out_channels": 3,
+    "latent_channels": 128,
     "block_out_channels": (128, 256, 512, 512),
-    "decoder_block_out_channels": (128, 256, 512, 512), "layers_per_block": (4, 3, 3, 3, 4),
+    "decoder_block_out_channels": (128, 256, 512, 512),
+    "layers_per_block": (4, 3, 3, 3, 4),
     "decoder_layers_per_block": (4, 3, 3, 3, 4),
     "spatio_temporal_scaling": (True, True, True, False),
     "decoder_spatio_temporal_scaling": (True, True, True, False),
-    "decoder_inject_noise": (False,) * 5, "upsample_residual": (False,) * 4,
-    "upsample_factor": (1,) * 4, "timestep_conditioning": False, "patch_size": 4,
-    "patch_size_t": 1, "resnet_norm_eps": 1e-6, "scaling_factor": 1.0, "encoder_causal": True,
+    "decoder_inject_noise": (False,) * 5,
+    "upsample_residual": (False,) * 4,
+    "upsample_factor": (1,) * 4,
+    "timestep_conditioning": False,
+    "patch_size": 4,
+    "patch_size_t": 1,
+    "resnet_norm_eps": 1e-6,
+    "scaling_factor": 1.0,
+    "encoder_causal": True,
     "decoder_causal": False,
-}  # fmt: skip
+}
 LTX_SCHEDULER = {
-    "use_dynamic_shifting": True, "base_shift": 0.95, "max_shift": 2.05, "base_image_seq_len": 1024,
-    "max_image_seq_len": 4096, "shift_terminal": 0.1,
-}  # fmt: skip
-_SMALL_WAN = {"num_attention_heads": 2, "attention_head_dim": 16, "text_dim": 16, "freq_dim": 16,
-              "ffn_dim": 64, "num_layers": 1}  # fmt: skip
-_SMALL_LTX = {"in_channels": 16, "out_channels": 16, "num_attention_heads": 2,
-              "attention_head_dim": 16, "cross_attention_dim": 32, "num_layers": 1,
-              "caption_channels": 16}  # fmt: skip
-_SMALL_LTX_VAE = {"latent_channels": 16, "block_out_channels": (8,) * 4,
-                  "decoder_block_out_channels": (8,) * 4, "layers_per_block": (1,) * 5,
-                  "decoder_layers_per_block": (1,) * 5}  # fmt: skip
+    "use_dynamic_shifting": True,
+    "base_shift": 0.95,
+    "max_shift": 2.05,
+    "base_image_seq_len": 1024,
+    "max_image_seq_len": 4096,
+    "shift_terminal": 0.1,
+}
+_SMALL_WAN = {
+    "num_attention_heads": 2,
+    "attention_head_dim": 16,
+    "text_dim": 16,
+    "freq_dim": 16,
+    "ffn_dim": 64,
+    "num_layers": 1,
+}
+_SMALL_LTX = {
+    "in_channels": 16,
+    "out_channels": 16,
+    "num_attention_heads": 2,
+    "attention_head_dim": 16,
+    "cross_attention_dim": 32,
+    "num_layers": 1,
+    "caption_channels": 16,
+}
+_SMALL_LTX_VAE = {
+    "latent_channels": 16,
+    "block_out_channels": (8,) * 4,
+    "decoder_block_out_channels": (8,) * 4,
+    "layers_per_block": (1,) * 5,
+    "decoder_layers_per_block": (1,) * 5,
+}
 
 
 def wan_denoiser(*, small=False):
@@ -123,14 +181,24 @@ class Real:
 
 
 def _shape(width, height, num_frames, steps, **more):
-    return {"width": width, "height": height, "num_frames": num_frames,
-            "num_inference_steps": steps, **more}  # fmt: skip
+    return {
+        "width": width,
+        "height": height,
+        "num_frames": num_frames,
+        "num_inference_steps": steps,
+        **more,
+    }
 
 
 REAL = {
     "wan": Real(
-        name="Wan 2.1 T2V 1.3B", pipeline="WanPipeline", encoder="UMT5", denoiser=wan_denoiser,
-        vae=wan_vae, scheduler=_unipc, exact_vae=True,
+        name="Wan 2.1 T2V 1.3B",
+        pipeline="WanPipeline",
+        encoder="UMT5",
+        denoiser=wan_denoiser,
+        vae=wan_vae,
+        scheduler=_unipc,
+        exact_vae=True,
         shapes={
             "published": _shape(832, 480, 81, 50, guidance_scale=5.0),
             "explore": _shape(416, 240, 33, 20, guidance_scale=5.0),
@@ -138,16 +206,22 @@ REAL = {
         },
     ),
     "ltx": Real(
-        name="LTX-Video 2B", pipeline="LTXPipeline", encoder="T5", denoiser=ltx_denoiser,
-        vae=ltx_vae, scheduler=_flow, exact_vae=False,
+        name="LTX-Video 2B",
+        pipeline="LTXPipeline",
+        encoder="T5",
+        denoiser=ltx_denoiser,
+        vae=ltx_vae,
+        scheduler=_flow,
+        exact_vae=False,
         shapes={
             "published": _shape(704, 480, 161, 50, guidance_scale=3.0, frame_rate=25),
             "explore": _shape(352, 256, 49, 20, guidance_scale=3.0, frame_rate=25),
-            "small": _shape(32, 32, 9, 3, guidance_scale=3.0, frame_rate=25,
-                            max_sequence_length=32),
+            "small": _shape(
+                32, 32, 9, 3, guidance_scale=3.0, frame_rate=25, max_sequence_length=32
+            ),
         },
     ),
-}  # fmt: skip
+}
 
 
 def make(real, device, *, small=False):
@@ -165,9 +239,12 @@ def make(real, device, *, small=False):
     tokenizer, encoder = _text(real.encoder, 16 if small else 4096)
     _cast(encoder, dtype)
     pipe = getattr(diffusers, real.pipeline)(
-        transformer=denoiser, vae=vae, scheduler=real.scheduler(), tokenizer=tokenizer,
+        transformer=denoiser,
+        vae=vae,
+        scheduler=real.scheduler(),
+        tokenizer=tokenizer,
         text_encoder=encoder,
-    ).to(device)  # fmt: skip
+    ).to(device)
     _give_contrast(vae)
     pipe.set_progress_bar_config(disable=True)
     return pipe

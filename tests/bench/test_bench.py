@@ -19,9 +19,11 @@ def make(prompts, seeds, *, model, device, width, height, num_frames, **settings
 
 def program(name, *arguments):
     done = subprocess.run(
-        [sys.executable, str(HERE / name), *map(str, arguments)], capture_output=True, text=True,
+        [sys.executable, str(HERE / name), *map(str, arguments)],
+        capture_output=True,
+        text=True,
         timeout=240,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -36,9 +38,21 @@ def cells(text, name):
 def test_the_benchmark_for_a_gpu_on_a_cpu(tmp_path):
     target = tmp_path / "gpu.md"
     program(
-        "gpu.py", "--device", "cpu", "--small", "--prompts", 2, "--seeds", 1, "--batch", 2,
-        "--minutes", 3, "--out", target,
-    )  # fmt: skip
+        "gpu.py",
+        "--device",
+        "cpu",
+        "--small",
+        "--prompts",
+        2,
+        "--seeds",
+        1,
+        "--batch",
+        2,
+        "--minutes",
+        3,
+        "--out",
+        target,
+    )
     said = target.read_text()
     assert "failed" not in said
     for table in said.split("**LTX-Video"):
@@ -50,8 +64,9 @@ def test_the_benchmark_for_a_gpu_on_a_cpu(tmp_path):
 @pytest.mark.slow
 def test_it_ends_in_time_with_the_rows_that_it_has(tmp_path):
     target = tmp_path / "gpu.md"
-    program("gpu.py", "--device", "cpu", "--small", "--minutes", 0.1, "--rounds", 500,
-            "--out", target)  # fmt: skip
+    program(
+        "gpu.py", "--device", "cpu", "--small", "--minutes", 0.1, "--rounds", 500, "--out", target
+    )
     said = target.read_text()
     assert "| time was up |" in said
     assert "Ended after 0.1 minutes" in said
@@ -60,8 +75,19 @@ def test_it_ends_in_time_with_the_rows_that_it_has(tmp_path):
 @pytest.mark.slow
 def test_another_tool_beside_the_loop_and_beecam(tmp_path):
     (tmp_path / "grey.py").write_text(TOOL)
-    said = program("against.py", "--tool", tmp_path / "grey.py", "--prompts", 1, "--seeds", 2,
-                   "--rounds", 1, "--set", "num_inference_steps=2")  # fmt: skip
+    said = program(
+        "against.py",
+        "--tool",
+        tmp_path / "grey.py",
+        "--prompts",
+        1,
+        "--seeds",
+        2,
+        "--rounds",
+        1,
+        "--set",
+        "num_inference_steps=2",
+    )
     assert cells(said, "beecam")[4] in {"0/255", "1/255"}
     assert int(cells(said, "grey")[4].removesuffix("/255")) > 1
     assert float(cells(said, "grey")[2]) > float(cells(said, "plain loop")[2])

@@ -63,11 +63,16 @@ def served(folder):
     quiet.mkdir(parents=True)
     (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     with _running(
-        folder, "jupyterlab", "--allow-root", f"--ServerApp.root_dir={folder}",
-        f"--IdentityProvider.token={TOKEN}", "--ServerApp.port_retries=0",
-        "--LabApp.expose_app_in_browser=True", "--ServerApp.terminals_enabled=False",
+        folder,
+        "jupyterlab",
+        "--allow-root",
+        f"--ServerApp.root_dir={folder}",
+        f"--IdentityProvider.token={TOKEN}",
+        "--ServerApp.port_retries=0",
+        "--LabApp.expose_app_in_browser=True",
+        "--ServerApp.terminals_enabled=False",
         ready=f"/api?token={TOKEN}",
-    ) as (address, _):  # fmt: skip
+    ) as (address, _):
         yield address
 
 
@@ -85,16 +90,24 @@ def _running(folder, module, *arguments, ready):
         port = free.getsockname()[1]
     settings = folder / "home"
     environment = {
-        **os.environ, "BEECAM_LIBRARY": str(folder / "library"), "JUPYTER_CONFIG_DIR": str(settings),
-        "JUPYTERLAB_SETTINGS_DIR": str(settings / "user"), "HOME": str(folder),
-        "JUPYTERLAB_WORKSPACES_DIR": str(settings / "work"), "IPYTHONDIR": str(settings / "ipython"),
-        "JUPYTER_RUNTIME_DIR": str(settings / "run"), "JUPYTER_DATA_DIR": str(settings / "data"),
-    }  # fmt: skip
+        **os.environ,
+        "BEECAM_LIBRARY": str(folder / "library"),
+        "JUPYTER_CONFIG_DIR": str(settings),
+        "JUPYTERLAB_SETTINGS_DIR": str(settings / "user"),
+        "HOME": str(folder),
+        "JUPYTERLAB_WORKSPACES_DIR": str(settings / "work"),
+        "IPYTHONDIR": str(settings / "ipython"),
+        "JUPYTER_RUNTIME_DIR": str(settings / "run"),
+        "JUPYTER_DATA_DIR": str(settings / "data"),
+    }
     log = (folder / f"{module}.log").open("w")
     server = subprocess.Popen(
         [sys.executable, "-m", module, "--no-browser", f"--port={port}", *arguments],
-        env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder,
-    )  # fmt: skip
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+    )
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(address + ready, server, module)
@@ -152,8 +165,9 @@ class Notebook:
         # The indicator is busy while the kernel starts.
         self.page.wait_for_function(
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
-            " === 'idle'", timeout=60_000,
-        )  # fmt: skip
+            " === 'idle'",
+            timeout=60_000,
+        )
         return self
 
     def run(self, index, wait=False):
@@ -208,9 +222,10 @@ def notebooks(browser, address, folder):
 
     def make(name, *sources, size=(1280, 900), scheme="light", reduced=None, opened=True):
         context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme,
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,
             reduced_motion=reduced,
-        )  # fmt: skip
+        )
         contexts.append(context)
         page = context.new_page()
         # Generous: a machine that does other things as well may need half a minute for a page.
@@ -268,8 +283,8 @@ run"""
 def wait_for(page, count):
     """Wait until so many cells on the page show their clip."""
     page.wait_for_function(
-        "count => document.querySelectorAll('[data-shows=clip]').length >= count", arg=count,
-    )  # fmt: skip
+        "count => document.querySelectorAll('[data-shows=clip]').length >= count", arg=count
+    )
 
 
 def until(page, check, seconds=30):

@@ -116,9 +116,10 @@ def measure_grid(count=2000):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with (
-            labpage.launched() as browser, labpage.served(folder) as address,
+            labpage.launched() as browser,
+            labpage.served(folder) as address,
             labpage.notebooks(browser, address, folder) as notebook,
-        ):  # fmt: skip
+        ):
             found = _measure_many(notebook, count)
             found["finished_to_visible_ms"] = _measure_latency(notebook)
     return found
@@ -146,10 +147,13 @@ def measure_page(count=100):
         everything, visible = page.evaluate(ALL_SHOWN, [0, 0])
         paint = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
         return {
-            "clips": count, "mb": path.stat().st_size / 1e6, "seconds_to_write": seconds,
-            "first_paint_ms": page.evaluate(paint), "all_visible_ms": everything,
+            "clips": count,
+            "mb": path.stat().st_size / 1e6,
+            "seconds_to_write": seconds,
+            "first_paint_ms": page.evaluate(paint),
+            "all_visible_ms": everything,
             "visible": visible,
-        }  # fmt: skip
+        }
 
 
 def _measure_many(notebook, count):
@@ -165,9 +169,13 @@ def _measure_many(notebook, count):
     everything, visible = page.evaluate(ALL_SHOWN, [start, 0])
     page.wait_for_timeout(1500)
     found = {
-        "clips": count, "first_paint_ms": first, "all_visible_ms": everything, "visible": visible,
-        "playing": page.evaluate(RATES, [4, False]), "scrolling": page.evaluate(RATES, [4, True]),
-    }  # fmt: skip
+        "clips": count,
+        "first_paint_ms": first,
+        "all_visible_ms": everything,
+        "visible": visible,
+        "playing": page.evaluate(RATES, [4, False]),
+        "scrolling": page.evaluate(RATES, [4, True]),
+    }
     jumps = []
     for share in (0.9, 0.1, 0.7, 0.3, 1.0, 0.5):
         start = page.evaluate(

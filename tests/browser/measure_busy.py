@@ -71,9 +71,10 @@ def measure_busy(clicks=30, seeds=100):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with (
-            labpage.launched() as browser, labpage.served(folder) as address,
+            labpage.launched() as browser,
+            labpage.served(folder) as address,
             labpage.notebooks(browser, address, folder) as notebook,
-        ):  # fmt: skip
+        ):
             return {"clicks": _clicks(notebook, clicks), "storm": storm(notebook, seeds)}
 
 
@@ -90,9 +91,11 @@ def _clicks(notebook, count):
     nb.run(2, wait=True)
     took = page.evaluate("() => window.answers")
     return {
-        "median": statistics.median(took), "worst": max(took), "clicks": len(took),
+        "median": statistics.median(took),
+        "worst": max(took),
+        "clicks": len(took),
         "while_running": "False" in nb.output(2),
-    }  # fmt: skip
+    }
 
 
 def storm(notebook, seeds):
@@ -113,13 +116,17 @@ def storm(notebook, seeds):
     told = json.loads(nb.output(3))
     shown = page.evaluate(STATES)
     wrong = [
-        i for i, (status, error) in enumerate(told)
+        i
+        for i, (status, error) in enumerate(told)
         if status != shown.get(str(i), [""])[0] or (error and error not in shown[str(i)][1])
-    ]  # fmt: skip
+    ]
     return {
-        "events": 5 * count, "seconds": seconds, "late_ms": late * 1000, "cells": len(told),
+        "events": 5 * count,
+        "seconds": seconds,
+        "late_ms": late * 1000,
+        "cells": len(told),
         "wrong": len(wrong),
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

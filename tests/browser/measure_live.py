@@ -72,9 +72,10 @@ def measure_live(times=12):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with (
-            labpage.launched() as browser, labpage.served(folder) as address,
+            labpage.launched() as browser,
+            labpage.served(folder) as address,
             labpage.notebooks(browser, address, folder) as notebook,
-        ):  # fmt: skip
+        ):
             nb = notebook("live", LIVE_CODE.format(more=""))
             page = nb.page
             nb.run(1)
@@ -87,8 +88,9 @@ def measure_live(times=12):
     columns = {name: [one[name] for one in found] for name in ("first", "clip", "whole")}
     return {
         **{n: {"median": statistics.median(v), "worst": max(v)} for n, v in columns.items()},
-        "drag": dragged, "times": times,
-    }  # fmt: skip
+        "drag": dragged,
+        "times": times,
+    }
 
 
 if __name__ == "__main__":

@@ -73,9 +73,10 @@ def measure_peers(counts=(25, 100, 400), patience=60):
             with tempfile.TemporaryDirectory() as temporary:
                 folder = Path(temporary)
                 with (
-                    labpage.launched() as browser, labpage.served(folder) as address,
+                    labpage.launched() as browser,
+                    labpage.served(folder) as address,
                     labpage.notebooks(browser, address, folder) as notebook,
-                ):  # fmt: skip
+                ):
                     found.append(_measure(notebook, way, count, show, patience))
     return found
 
@@ -97,9 +98,15 @@ def _measure(notebook, way, count, show, patience):
     smooth = page.evaluate(SMOOTH)
     nb.save()
     return {
-        "way": way, "clips": count, "first_ms": first, "all_ms": everything, "moved": moved,
-        "page_mb": renderer_megabytes(), "notebook_mb": nb.path.stat().st_size / 1e6, **smooth,
-    }  # fmt: skip
+        "way": way,
+        "clips": count,
+        "first_ms": first,
+        "all_ms": everything,
+        "moved": moved,
+        "page_mb": renderer_megabytes(),
+        "notebook_mb": nb.path.stat().st_size / 1e6,
+        **smooth,
+    }
 
 
 if __name__ == "__main__":

@@ -271,9 +271,11 @@ def test_two_surfaces_follow_each_other(notebook):
 
 def test_the_table_follows_the_grid_and_orders_it(notebook):
     nb = notebook(
-        "table", started("table", seeds=3) + GRID.format(""), "table = bw.ClipTable(run)\ntable",
+        "table",
+        started("table", seeds=3) + GRID.format(""),
+        "table = bw.ClipTable(run)\ntable",
         "import json\nprint(json.dumps([table.view, grid.sort, len(table.selection)]))",
-    )  # fmt: skip
+    )
     page = nb.page
     nb.run(1)
     wait_for(page, 12)
@@ -327,10 +329,11 @@ def test_the_table_follows_the_grid_and_orders_it(notebook):
 
 def test_the_viewer_follows_the_cursor_and_the_selection(notebook):
     nb = notebook(
-        "viewer", started("viewer", seeds=2) + GRID.format(""),
+        "viewer",
+        started("viewer", seeds=2) + GRID.format(""),
         "viewer = bw.ClipViewer(run, height=300)\nviewer",
         "import json\nprint(json.dumps([grid.view['current'], [c.stars for c in run.clips]]))",
-    )  # fmt: skip
+    )
     page = nb.page
     nb.run(1)
     wait_for(page, 8)

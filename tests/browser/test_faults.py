@@ -101,13 +101,14 @@ def test_a_connection_that_breaks_and_comes_back(notebook):
 
 def test_clips_that_vanish(notebook):
     nb = notebook(
-        "vanish", started("vanish", seeds=2),
+        "vanish",
+        started("vanish", seeds=2),
         "gone, unseen = run.clips[0], run.clips[1]\n"
         "library.mp4(gone.key).unlink(); library.sheet(gone.key).unlink()\n"
         "library.mp4(unseen.key).unlink()\n"
         "bw.ClipGrid(run.clips)",
         "import shutil; shutil.rmtree(library.folder)",
-    )  # fmt: skip
+    )
     page = nb.page
     nb.run(1)
     wait_for(page, 8)

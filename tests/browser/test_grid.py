@@ -3,16 +3,7 @@
 import json
 
 import pytest
-from labpage import (
-    ROOT,
-    frame,
-    pixels,
-    same,
-    started,
-    stop_kernels,
-    until,
-    wait_for,
-)  # fmt: skip
+from labpage import ROOT, frame, pixels, same, started, stop_kernels, until, wait_for
 
 pytestmark = pytest.mark.browser
 

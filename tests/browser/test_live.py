@@ -41,7 +41,7 @@ def at_rest(page):
           return root?.dataset.what === 'clip'
             && Number(root.dataset.shown ?? 0) >= Number(root.dataset.asked ?? 0);
         }"""
-    )  # fmt: skip
+    )
 
 
 def asked(page):
@@ -203,9 +203,10 @@ def test_a_kernel_that_is_gone_is_said_in_a_sentence(live):
 
 def test_what_fails_is_a_sentence_on_the_clip_and_goes_with_the_next(live):
     nb, page = live(
-        "fails", "kept = type(view.model).generate; type(view.model).generate = lambda *a, **k: 1 / 0",
+        "fails",
+        "kept = type(view.model).generate; type(view.model).generate = lambda *a, **k: 1 / 0",
         "type(view.model).generate = kept",
-    )  # fmt: skip
+    )
     nb.run(2, wait=True)
     seed = page.get_by_label("Seed A", exact=True)
     seed.fill("55")
@@ -248,9 +249,12 @@ def test_after_reopening_a_picture_remains(live, lab):
 
 @pytest.mark.parametrize(
     ("name", "size", "theme"),
-    [("wide-light", (1500, 900), None), ("narrow-dark", (760, 1100), "JupyterLab Dark"),
-     ("wide-dark", (1500, 900), "JupyterLab Dark")],
-)  # fmt: skip
+    [
+        ("wide-light", (1500, 900), None),
+        ("narrow-dark", (760, 1100), "JupyterLab Dark"),
+        ("wide-dark", (1500, 900), "JupyterLab Dark"),
+    ],
+)
 def test_how_it_looks(live, name, size, theme):
     nb, page = live(name, size=size, theme=theme)
     page.locator("summary").click()

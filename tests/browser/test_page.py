@@ -40,13 +40,25 @@ def opened(browser, tmp_path):
     with contextlib.ExitStack() as ending:
 
         def make(
-            clips, *, size=(1280, 860), scheme="light", script=True, axe=False, touch=False, **export
-        ):  # fmt: skip
+            clips,
+            *,
+            size=(1280, 860),
+            scheme="light",
+            script=True,
+            axe=False,
+            touch=False,
+            **export,
+        ):
             path = clips.export_html(tmp_path / "page.html", **export)
             context = browser.new_context(
-                viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, offline=True,
-                java_script_enabled=script, bypass_csp=axe, has_touch=touch, is_mobile=touch,
-            )  # fmt: skip
+                viewport={"width": size[0], "height": size[1]},
+                color_scheme=scheme,
+                offline=True,
+                java_script_enabled=script,
+                bypass_csp=axe,
+                has_touch=touch,
+                is_mobile=touch,
+            )
             ending.callback(context.close)
             page = context.new_page()
             page.set_default_timeout(20_000)
@@ -161,13 +173,15 @@ def test_nothing_that_axe_finds_in_the_page(opened, clips, scheme):
 def test_hostile_texts_run_nothing_and_break_nothing(opened, clips, tmp_path):
     library = clips.library
     odd = ClipSet(
-        library, clips.keys[:4], title=HOSTILE,
+        library,
+        clips.keys[:4],
+        title=HOSTILE,
         axes=[
             Axis(HOSTILE, (1, 2), labels=(HOSTILE, "very " * 1000), notes=(HOSTILE, HOSTILE)),
             Axis("constructor", (1, 2), labels=("__proto__", "toString")),
         ],
         coords=[{HOSTILE: i // 2, "constructor": i % 2} for i in range(4)],
-    )  # fmt: skip
+    )
     prompts = bc.run(bc.sweep(HOSTILE, seed=range(2)), DrawnModel(), library=library).wait().clips
     prompts[0].tags, prompts[0].stars = [HOSTILE[:80]], 3
     for number, some in enumerate((odd, prompts)):

@@ -100,10 +100,14 @@ def test_a_template_is_typed_its_axes_filled_and_its_grid_fills(notebook):
     nb.shot("panel-made")
     assert asked(nb, 2) == [
         "a {insect} over {place}, {view}",
-        {"insect": ["a bee", "a ladybug"], "place": ["the ocean", "a meadow"],
-         "view": ["seen from a drone"]},
-        4, "done",
-    ]  # fmt: skip
+        {
+            "insect": ["a bee", "a ladybug"],
+            "place": ["the ocean", "a meadow"],
+            "view": ["seen from a drone"],
+        },
+        4,
+        "done",
+    ]
     # Re-running the cell re-attaches: what was done by hand is still there.
     nb.run(1, wait=True)
     until(page, same(lambda: chips(page, "insect"), ["a bee", "a ladybug"]))

@@ -84,12 +84,13 @@ def test_reopened_without_a_kernel_starred_clips_play(notebook, lab):
 
 
 def test_axes_are_headers(notebook, lab):
-    nb = notebook("headers", (
+    nb = notebook(
+        "headers",
         "library = bc.library('headers')\n"
         f"sweep = bc.sweep('a bee over {{place}}', place=['the sea', {HOSTILE!r}], seed=range(4))\n"
         "run = bc.run(sweep, DrawnModel(), library=library).wait()\n"
-        "run.clips[2].stars = 3\nrun"
-    ))  # fmt: skip
+        "run.clips[2].stars = 3\nrun",
+    )
     page = nb.page
     nb.run(1, wait=True)
     wait_for(page, 8)
@@ -110,10 +111,22 @@ def test_axes_are_headers(notebook, lab):
 def test_converted_to_html_the_page_shows_the_sheet(notebook, browser, tmp_path, scheme):
     nb = starred(notebook, f"converted-{scheme}")
     done = subprocess.run(
-        [sys.executable, "-m", "nbconvert", "--to", "html", nb.path, "--output-dir", tmp_path,
-         "--theme", scheme],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "nbconvert",
+            "--to",
+            "html",
+            nb.path,
+            "--output-dir",
+            tmp_path,
+            "--theme",
+            scheme,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     context = browser.new_context(offline=True, viewport={"width": 1100, "height": 900})
     page = context.new_page()
@@ -143,9 +156,19 @@ MOUNT = """async ([script, style, traits]) => {
   render({ model, el: document.querySelector('main') });
 }"""
 HEAD = {
-    "kind": "cells", "version": 1, "token": "t", "keeps": "", "total": 1, "title": "", "live": False,
-    "drafts": False, "fills": False, "model": "", "aspect": 1, "axes": [],
-}  # fmt: skip
+    "kind": "cells",
+    "version": 1,
+    "token": "t",
+    "keeps": "",
+    "total": 1,
+    "title": "",
+    "live": False,
+    "drafts": False,
+    "fills": False,
+    "model": "",
+    "aspect": 1,
+    "axes": [],
+}
 
 
 def test_where_no_kernel_answers_the_sheet_stands_in_for_the_grid(browser):
@@ -155,11 +178,20 @@ def test_where_no_kernel_answers_the_sheet_stands_in_for_the_grid(browser):
     page.clock.install()
     page.set_content('<main></main><div class="beecam-static the-sheet">the sheet</div>')
     traits = {
-        "_surface": "grid", "rows": [], "columns": [], "fixed": {}, "size": 0, "height": 300,
+        "_surface": "grid",
+        "rows": [],
+        "columns": [],
+        "fixed": {},
+        "size": 0,
+        "height": 300,
         "playing": False,
-        "speed": 1, "filter": "", "sort": "", "_current": -1, "_selected": [],
+        "speed": 1,
+        "filter": "",
+        "sort": "",
+        "_current": -1,
+        "_selected": [],
         "_sheet": "the-sheet",
-    }  # fmt: skip
+    }
     page.evaluate(MOUNT, [*bundle("clips"), traits])
     grid, sheet = page.locator(".bcm-root"), page.locator(".the-sheet")
     assert grid.is_visible()

@@ -10,14 +10,21 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NEEDED = (
-    "beecam/py.typed", "beecam_widgets/py.typed", "beecam/export/offline.js",
-    "beecam/export/offline.css", "beecam_widgets/static/clips.js", "beecam_widgets/static/clips.css", "beecam_widgets/static/base.css",
-    "beecam_widgets/static/panel.js", "beecam_widgets/static/panel.css",
+    "beecam/py.typed",
+    "beecam_widgets/py.typed",
+    "beecam/export/offline.js",
+    "beecam/export/offline.css",
+    "beecam_widgets/static/clips.js",
+    "beecam_widgets/static/clips.css",
+    "beecam_widgets/static/base.css",
+    "beecam_widgets/static/panel.js",
+    "beecam_widgets/static/panel.css",
     "beecam/decks/shipped/1_first_person_flight.yaml",
     "beecam/models/pollen/weights/model_index.json",
-    "beecam/models/pollen/weights/preview.safetensors", "beecam/models/pollen/judges.safetensors",
+    "beecam/models/pollen/weights/preview.safetensors",
+    "beecam/models/pollen/judges.safetensors",
     "beecam/models/pollen/CARD.md",
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +32,11 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
     done = subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT],
-        capture_output=True, text=True, timeout=280, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 

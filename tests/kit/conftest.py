@@ -30,17 +30,18 @@ def mochi_pipe():
 
 @pytest.fixture
 def cog(cog_pipe):
-    return _small(
-        wrap(cog_pipe, name="tiny-cog"), num_inference_steps=4, max_sequence_length=16,
-    )  # fmt: skip
+    return _small(wrap(cog_pipe, name="tiny-cog"), num_inference_steps=4, max_sequence_length=16)
 
 
 @pytest.fixture
 def mochi(mochi_pipe):
     return _small(
-        wrap(mochi_pipe, name="tiny-mochi"), width=32, height=32, num_frames=7,
+        wrap(mochi_pipe, name="tiny-mochi"),
+        width=32,
+        height=32,
+        num_frames=7,
         num_inference_steps=4,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -64,9 +65,13 @@ def _small(model, **defaults):
 def wrap_ltx(ltx_pipe):
     """Makes the model `ltx` anew, as another kernel would."""
     return lambda: _small(
-        wrap(ltx_pipe, name="tiny-ltx"), width=32, height=32, num_frames=9,
-        num_inference_steps=4, fps=8.0,
-    )  # fmt: skip
+        wrap(ltx_pipe, name="tiny-ltx"),
+        width=32,
+        height=32,
+        num_frames=9,
+        num_inference_steps=4,
+        fps=8.0,
+    )
 
 
 @pytest.fixture

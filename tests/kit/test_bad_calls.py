@@ -21,17 +21,24 @@ def clips(library):
 
 def test_a_run_names_every_wrong_kind_at_once(ltx):
     message = said(lambda: bc.run("x", "pollen", library="bees", exact="no"))
-    for word in ("sweep='x'", "model='pollen'", "library='bees'", "library=bc.library('bees')",
-                 "exact='no': True or False"):  # fmt: skip
+    for word in (
+        "sweep='x'",
+        "model='pollen'",
+        "library='bees'",
+        "library=bc.library('bees')",
+        "exact='no': True or False",
+    ):
         assert word in message
 
 
 def test_a_model_that_is_none_is_named(ltx, library, clips):
     sweep = bc.sweep("a bee")
     for call in (
-        lambda: sweep.check("pollen"), lambda: sweep.estimate(5), lambda: clips[0].remake(5),
+        lambda: sweep.check("pollen"),
+        lambda: sweep.estimate(5),
+        lambda: clips[0].remake(5),
         lambda: clips.promote(5),
-    ):  # fmt: skip
+    ):
         assert "a loaded model is needed, from bc.load() or bc.wrap(pipe)" in said(call)
     assert "library='x'" in said(lambda: sweep.estimate(ltx, "x"))
     assert "load(5): a name, as in bc.load()" in said(lambda: bc.load(5), ModelError)

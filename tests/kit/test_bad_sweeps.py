@@ -20,9 +20,10 @@ def checked(model, *args, **kwargs):
 
 def test_an_axis_given_by_name_is_an_axis(ltx):
     sweep = bc.sweep(
-        "a {view} bee", view=bc.Axis("view", ["drone", "near"], labels=["D", "N"]),
+        "a {view} bee",
+        view=bc.Axis("view", ["drone", "near"], labels=["D", "N"]),
         max_sequence_length=bc.Axis("max_sequence_length", [8, 16]),
-    )  # fmt: skip
+    )
     sweep.check(ltx)
     assert [c.shot.prompt for c in sweep.cells] == ["a drone bee"] * 2 + ["a near bee"] * 2
     assert sweep.axes[0].labels == ("D", "N")
@@ -33,17 +34,24 @@ def test_an_axis_given_by_name_is_an_axis(ltx):
 def test_prompts_can_be_paired_and_labelled():
     paired = bc.sweep(bc.zip(prompt=["a {x}", "two {x}"], seed=[1, 2]), x=["bee", "moth"])
     assert [(c.shot.prompt, c.shot.seed) for c in paired.cells] == [
-        ("a bee", 1), ("a moth", 1), ("two bee", 2), ("two moth", 2),
-    ]  # fmt: skip
-    for prompt in (bc.Axis("prompt", ["a bee", "a moth"], labels=["B", "M"]),
-                   {"B": "a bee", "M": "a moth"}):  # fmt: skip
+        ("a bee", 1),
+        ("a moth", 1),
+        ("two bee", 2),
+        ("two moth", 2),
+    ]
+    for prompt in (
+        bc.Axis("prompt", ["a bee", "a moth"], labels=["B", "M"]),
+        {"B": "a bee", "M": "a moth"},
+    ):
         labelled = bc.sweep(prompt, seed=[1, 2])
         assert labelled.axes[0].labels == ("B", "M")
         assert [c.shot.prompt for c in labelled.cells] == ["a bee"] * 2 + ["a moth"] * 2
 
 
-@pytest.mark.parametrize("layout", [bc.zip(prompt=["a bee", "a moth"], seed=[1, 2]),
-                                    bc.Axis("prompt", ["a bee", "a moth"])])  # fmt: skip
+@pytest.mark.parametrize(
+    "layout",
+    [bc.zip(prompt=["a bee", "a moth"], seed=[1, 2]), bc.Axis("prompt", ["a bee", "a moth"])],
+)
 @pytest.mark.parametrize("prompt", ["x", ["x", "y"]])
 def test_a_prompt_that_is_given_twice_says_what_to_write(ltx, prompt, layout):
     message = checked(ltx, prompt, layout)
@@ -112,8 +120,9 @@ def test_a_slot_that_is_called_like_an_argument_gives_its_value_to_both(ltx):
     sweep = bc.sweep("{seed} bees at {width}", seed=[3, 4], width=64)
     sweep.check(ltx)
     assert [(c.shot.prompt, c.shot.seed, c.shot.width) for c in sweep.cells] == [
-        ("3 bees at 64", 3, 64), ("4 bees at 64", 4, 64),
-    ]  # fmt: skip
+        ("3 bees at 64", 3, 64),
+        ("4 bees at 64", 4, 64),
+    ]
     assert "width=33" in checked(ltx, "{width}", width=33)
     message = checked(ltx, "{max_sequence_length} bees", max_sequence_length=[8, 16])
     assert "called like an argument of tiny-ltx" in message
@@ -145,9 +154,11 @@ def test_where_keeps_cells_of_those_that_were_drawn():
 
 def test_where_names_values_that_are_not_there():
     sweep = bc.sweep(
-        "a {insect} {view}", insect=["bee", "moth"], seed=[1, 20],
+        "a {insect} {view}",
+        insect=["bee", "moth"],
+        seed=[1, 20],
         view=bc.Axis("view", ["from above"], labels=["drone"]),
-    )  # fmt: skip
+    )
     message = said(lambda: sweep.where(insect=["bee", "mothh"], seed=18, place="x"))
     assert "where(insect='mothh'): no such value. Did you mean 'moth'?" in message
     assert "There are 'bee', 'moth'" in message

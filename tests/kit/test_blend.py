@@ -19,14 +19,22 @@ from tiny import SHAPES, make
 BEE, MOTH = "a bee over dunes", "a moth in the deep snow at night, seen from far away"
 MIX = [(BEE, 0.7), (MOTH, 0.3)]
 RESOLVED = {
-    "negative_prompt": "", "width": 64, "height": 64, "num_frames": 17, "fps": 8.0,
-    "num_inference_steps": 20, "guidance_scale": 3.0, "scheduler": "Euler", "model": "pollen",
+    "negative_prompt": "",
+    "width": 64,
+    "height": 64,
+    "num_frames": 17,
+    "fps": 8.0,
+    "num_inference_steps": 20,
+    "guidance_scale": 3.0,
+    "scheduler": "Euler",
+    "model": "pollen",
     "revision": "0",
-}  # fmt: skip
+}
 texts = st.lists(
     st.tuples(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), st.floats(0.01, 50)),
-    min_size=1, max_size=MAX_TEXTS,
-)  # fmt: skip
+    min_size=1,
+    max_size=MAX_TEXTS,
+)
 
 
 def key(prompt):
@@ -54,9 +62,13 @@ def test_a_mix_comes_back_from_json_and_from_its_code(pairs):
 
 def test_equal_mixes_have_one_form():
     forms = (
-        MIX, tuple(MIX), [(BEE, 7), (MOTH, 3)], MIX[::-1],
-        [(BEE, 0.3), (MOTH, 0.3), (BEE, np.float32(0.4))], [*MIX, ("a fly", 0)],
-    )  # fmt: skip
+        MIX,
+        tuple(MIX),
+        [(BEE, 7), (MOTH, 3)],
+        MIX[::-1],
+        [(BEE, 0.3), (MOTH, 0.3), (BEE, np.float32(0.4))],
+        [*MIX, ("a fly", 0)],
+    )
     assert {bc.shot(form) for form in forms} == {bc.shot(MIX)}
     assert bc.shot(MIX).prompt == ((BEE, 0.7), (MOTH, 0.3))
     assert bc.shot(MIX).text == f"0.7 {BEE} + 0.3 {MOTH}"
@@ -133,10 +145,19 @@ def test_a_mix_can_be_drafted_promoted_switched_and_exact(ltx, library):
 # --- the model --------------------------------------------------------------------------------------
 
 FAMILIES = (
-    "LTXPipeline", "LTXConditionPipeline", "WanPipeline", "CogVideoXPipeline",
-    "HunyuanVideoPipeline", "HunyuanVideo15Pipeline", "MochiPipeline", "LTX2Pipeline",
-    "LattePipeline", "Kandinsky5T2VPipeline", "AnimateDiffPipeline", "HunyuanVideoImageToVideoPipeline",
-)  # fmt: skip
+    "LTXPipeline",
+    "LTXConditionPipeline",
+    "WanPipeline",
+    "CogVideoXPipeline",
+    "HunyuanVideoPipeline",
+    "HunyuanVideo15Pipeline",
+    "MochiPipeline",
+    "LTX2Pipeline",
+    "LattePipeline",
+    "Kandinsky5T2VPipeline",
+    "AnimateDiffPipeline",
+    "HunyuanVideoImageToVideoPipeline",
+)
 
 # They number the words of a text, so that the same ones further on are others.
 NUMBERED = ("LTX2Pipeline", "HunyuanVideo15Pipeline", "Kandinsky5T2VPipeline", "MochiPipeline")

@@ -29,8 +29,9 @@ def test_filter_sort_where_and_slices_keep_coordinates(clips):
     assert [c.shot.seed for c in clips.where(prompt="a moth")] == [0, 1, 2]
     odd = clips.filter(lambda clip: clip.shot.seed % 2)
     assert [odd.values(i) for i in range(2)] == [
-        {"prompt": "a bee", "seed": 1}, {"prompt": "a moth", "seed": 1},
-    ]  # fmt: skip
+        {"prompt": "a bee", "seed": 1},
+        {"prompt": "a moth", "seed": 1},
+    ]
     turned = clips.sort(lambda clip: clip.shot.seed, reverse=True)
     assert [c.shot.seed for c in turned] == [2, 2, 1, 1, 0, 0]
     assert turned.values(0) == {"prompt": "a bee", "seed": 2}

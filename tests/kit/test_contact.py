@@ -55,28 +55,36 @@ def test_one_short_axis_is_a_row_and_more_or_longer_ones_stand_in_lines(clips, l
     assert "<table" not in contact_sheet_html(none)
     assert "a moth · seed 2" in contact_sheet_html(none)
     long = ClipSet(
-        library, clips.keys * 3, axes=[Axis("take", tuple(range(18)))],
+        library,
+        clips.keys * 3,
+        axes=[Axis("take", tuple(range(18)))],
         coords=[{"take": i} for i in range(18)],
-    )  # fmt: skip
+    )
     assert "<table" not in contact_sheet_html(long)
     three = ClipSet(
-        library, clips.keys[:4], axes=[Axis(name, (1, 2)) for name in "abc"],
+        library,
+        clips.keys[:4],
+        axes=[Axis(name, (1, 2)) for name in "abc"],
         coords=[{"a": i % 2, "b": i // 2, "c": (i + 1) // 2 % 2} for i in range(4)],
-    )  # fmt: skip
+    )
     assert "<table" not in contact_sheet_html(three)
     wide = ClipSet(
-        library, clips.keys[:4], coords=[{"x": i, "y": i % 2} for i in (0, 13, 26, 39)],
+        library,
+        clips.keys[:4],
+        coords=[{"x": i, "y": i % 2} for i in (0, 13, 26, 39)],
         axes=[Axis("y", (1, 2)), Axis("x", tuple(range(40)))],
-    )  # fmt: skip
+    )
     assert contact_sheet_html(wide).count('scope="col"') == 4, "only what occurs"
 
 
 def test_texts_from_outside_stay_text_in_headers_and_captions(library):
     prompts = fill(library, [HOSTILE, "a bee"], seeds=2)
     named = ClipSet(
-        library, prompts.keys, coords=[{HOSTILE: i // 2, "seed": i % 2} for i in range(4)],
+        library,
+        prompts.keys,
+        coords=[{HOSTILE: i // 2, "seed": i % 2} for i in range(4)],
         axes=[Axis(HOSTILE, (0, 1), labels=(HOSTILE, "b" * 900)), Axis("seed", (0, 1))],
-    )  # fmt: skip
+    )
     for page in (contact_sheet_html(named, HOSTILE), contact_sheet_html(prompts[:1], HOSTILE)):
         assert "<script" not in page
         assert "<img src=x" not in page

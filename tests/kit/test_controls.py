@@ -30,9 +30,15 @@ def test_pollen_has_controls_with_its_limits_and_the_words_of_its_pipeline():
 
 @pytest.mark.parametrize(
     "name",
-    ["WanPipeline", "CogVideoXPipeline", "LTX2Pipeline", "StableVideoDiffusionPipeline",
-     "AllegroPipeline", "HunyuanVideoPipeline"],
-)  # fmt: skip
+    [
+        "WanPipeline",
+        "CogVideoXPipeline",
+        "LTX2Pipeline",
+        "StableVideoDiffusionPipeline",
+        "AllegroPipeline",
+        "HunyuanVideoPipeline",
+    ],
+)
 def test_each_control_of_a_pipeline_takes_what_it_says(name):
     model = bc.wrap(make(name))
     found = by_name(model)
@@ -46,9 +52,10 @@ def test_each_control_of_a_pipeline_takes_what_it_says(name):
             if value is None or control.only_with:
                 continue
             problems = [
-                p for p in model.check(model.resolve(bc.shot("a bee", **{control.name: value})))
+                p
+                for p in model.check(model.resolve(bc.shot("a bee", **{control.name: value})))
                 if p.argument == control.name
-            ]  # fmt: skip
+            ]
             assert not problems, problems
         extra.pop(control.name, None)
     simple = {n for n, v in extra.items() if type(v) in (int, float, str, bool)}
@@ -78,12 +85,19 @@ def test_several_models_have_the_controls_of_each():
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
-        ("integer", " 8 ", 8), ("integer", "2.5", 2.5), ("integer", "many", "many"),
-        ("number", "1e-2", 0.01), ("number", "3", 3), ("number", "nan", "nan"),
-        ("flag", "True", True), ("flag", "maybe", "maybe"), ("text", "8", "8"),
-        ("number", 4, 4), ("choice", "DDIM", "DDIM"),
+        ("integer", " 8 ", 8),
+        ("integer", "2.5", 2.5),
+        ("integer", "many", "many"),
+        ("number", "1e-2", 0.01),
+        ("number", "3", 3),
+        ("number", "nan", "nan"),
+        ("flag", "True", True),
+        ("flag", "maybe", "maybe"),
+        ("text", "8", "8"),
+        ("number", 4, 4),
+        ("choice", "DDIM", "DDIM"),
     ],
-)  # fmt: skip
+)
 def test_texts_become_values_where_they_are_some(kind, text, value):
     assert Control("x", kind).parse(text) == value
 

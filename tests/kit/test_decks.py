@@ -65,8 +65,13 @@ def test_decks_suggest_only_what_a_model_can_be_given():
     for deck in bc.decks():
         deck.sweep(model).check(model)
     assert bc.deck("2D animation").arguments_for(model) == {"fps": 12}
-    asked = {"num_frames": 20, "height": bc.Axis("height", (64, 65)), "width": 96, "colour": "red",
-             "negative_prompt": 3}  # fmt: skip
+    asked = {
+        "num_frames": 20,
+        "height": bc.Axis("height", (64, 65)),
+        "width": 96,
+        "colour": "red",
+        "negative_prompt": 3,
+    }
     deck = bc.Deck("odd", "", "", "a bee", (), asked)
     assert deck.arguments_for(model) == {"width": 96}
     assert deck.sweep(model).constants["width"] == 96
@@ -75,8 +80,11 @@ def test_decks_suggest_only_what_a_model_can_be_given():
 def test_a_deck_of_ones_own(write):
     deck = bc.deck(write(GOOD))
     assert (deck.name, deck.title, deck.note, deck.seeds) == (
-        "ponds", "Ponds", "Look at the water.", 3,
-    )  # fmt: skip
+        "ponds",
+        "Ponds",
+        "Look at the water.",
+        3,
+    )
     insect, water = deck.axes
     assert (insect.values, insect.labels) == (("a bee", "a moth"), ("a bee", "moth"))
     assert insect.notes == (None, "Loud wings.")
@@ -139,7 +147,7 @@ def test_own_decks_stand_beside_those_that_ship_and_take_their_place(write, monk
         ("!!python/object/apply:os.getcwd\nname: x\ntemplate: y\n", "keys with values"),
         ("name: x\ntemplate: y\nseeds: " + "9" * 6_000, "a whole number"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_deck_is_said_with_file_and_line(write, text, said):
     message = refused(write(text))
     assert said in message

@@ -99,8 +99,9 @@ def test_a_call_can_be_left_and_gone_on_with_from_any_step(model):
 
 
 def sweep(n=4):
-    return bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(n // 2),
-                    num_inference_steps=STEPS)  # fmt: skip
+    return bc.sweep(
+        "a {insect}", insect=["bee", "moth"], seed=range(n // 2), num_inference_steps=STEPS
+    )
 
 
 def made(clips):

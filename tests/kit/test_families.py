@@ -18,14 +18,24 @@ from tiny.pictures import film, picture
 
 STEPS = 4
 QUICK = ("LTXPipeline", "WanPipeline", "CogVideoXPipeline", "MochiPipeline", "AnimateDiffPipeline")
-TEXT_TO_VIDEO = (*QUICK, *(
-    pytest.param(name, marks=pytest.mark.slow)
-    for name in (
-        "HunyuanVideoPipeline", "SkyReelsV2Pipeline", "SanaVideoPipeline", "LattePipeline",
-        "AllegroPipeline", "AnyFlowPipeline", "CosmosTextToWorldPipeline", "LTX2Pipeline",
-        "Kandinsky5T2VPipeline", "HunyuanVideo15Pipeline",
-    )
-))  # fmt: skip
+TEXT_TO_VIDEO = (
+    *QUICK,
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in (
+            "HunyuanVideoPipeline",
+            "SkyReelsV2Pipeline",
+            "SanaVideoPipeline",
+            "LattePipeline",
+            "AllegroPipeline",
+            "AnyFlowPipeline",
+            "CosmosTextToWorldPipeline",
+            "LTX2Pipeline",
+            "Kandinsky5T2VPipeline",
+            "HunyuanVideo15Pipeline",
+        )
+    ),
+)
 # With the pictures or films that each is given; for some a class of its family is asked.
 GIVEN = {
     "WanImageToVideoPipeline": {"image": picture(16, 16)},
@@ -49,25 +59,35 @@ GIVEN = {
 }
 # What a user gives those that say it in other words.
 PLAIN = {
-    "LTXConditionPipeline": {"conditions": [
-        LTXVideoCondition(image=picture(32, 32), frame_index=0),
-        LTXVideoCondition(image=picture(32, 32, 9), frame_index=8),
-    ]},
+    "LTXConditionPipeline": {
+        "conditions": [
+            LTXVideoCondition(image=picture(32, 32), frame_index=0),
+            LTXVideoCondition(image=picture(32, 32, 9), frame_index=8),
+        ]
+    },
     "WanVACEPipeline": {
-        "video": [picture(16, 16), *[Image.new("RGB", (16, 16), (128, 128, 128))] * 3,
-                  picture(16, 16, 4)],
+        "video": [
+            picture(16, 16),
+            *[Image.new("RGB", (16, 16), (128, 128, 128))] * 3,
+            picture(16, 16, 4),
+        ],
         "mask": [Image.new("L", (16, 16), shade) for shade in (0, 255, 255, 255, 0)],
     },
-}  # fmt: skip
-ALL = (*TEXT_TO_VIDEO, *(
-    name if name == "LTXImageToVideoPipeline" else pytest.param(name, marks=pytest.mark.slow)
-    for name in GIVEN
-))  # fmt: skip
+}
+ALL = (
+    *TEXT_TO_VIDEO,
+    *(
+        name if name == "LTXImageToVideoPipeline" else pytest.param(name, marks=pytest.mark.slow)
+        for name in GIVEN
+    ),
+)
 # Those to which guidance says nothing, or that have another word for it.
 UNGUIDED = (
-    "HunyuanVideoImageToVideoPipeline", "HunyuanVideo15Pipeline",
-    "HunyuanVideo15ImageToVideoPipeline", "StableVideoDiffusionPipeline",
-)  # fmt: skip
+    "HunyuanVideoImageToVideoPipeline",
+    "HunyuanVideo15Pipeline",
+    "HunyuanVideo15ImageToVideoPipeline",
+    "StableVideoDiffusionPipeline",
+)
 _RENAMED = {"frames": "num_frames", "video_length": "num_frames", "frame_rate": "fps"}
 
 
@@ -81,8 +101,10 @@ def family(request):
     # A list would be an axis.
     shape = {name: [v] if isinstance(v, list) else v for name, v in shape.items()}
     given = GIVEN.get(request.param, {})
-    shape |= {name: bc.read(v) if name in CONDITIONS and not isinstance(v, dict) else v
-              for name, v in given.items()}  # fmt: skip
+    shape |= {
+        name: bc.read(v) if name in CONDITIONS and not isinstance(v, dict) else v
+        for name, v in given.items()
+    }
     return model, {**shape, "num_inference_steps": STEPS}
 
 
@@ -107,16 +129,22 @@ def plain(model, shot):
     way = model._ways[0]
     taken = way.anatomy
     given = {
-        "prompt": shot.prompt, "negative_prompt": shot.negative_prompt, "width": shot.width,
-        "height": shot.height, taken.frames_argument: shot.num_frames + way.family.missing,
-        taken.fps_argument: shot.fps, "num_inference_steps": shot.num_inference_steps,
-        "guidance_scale": shot.guidance_scale, **shot.arguments,
+        "prompt": shot.prompt,
+        "negative_prompt": shot.negative_prompt,
+        "width": shot.width,
+        "height": shot.height,
+        taken.frames_argument: shot.num_frames + way.family.missing,
+        taken.fps_argument: shot.fps,
+        "num_inference_steps": shot.num_inference_steps,
+        "guidance_scale": shot.guidance_scale,
+        **shot.arguments,
         **PLAIN.get(model.name, GIVEN.get(model.name, {})),
-    }  # fmt: skip
+    }
     out = model.pipe(
         **{name: value for name, value in given.items() if name in taken.parameters},
-        generator=torch.Generator().manual_seed(shot.seed), output_type="np",
-    ).frames[0]  # fmt: skip
+        generator=torch.Generator().manual_seed(shot.seed),
+        output_type="np",
+    ).frames[0]
     return np.round(np.asarray(out) * 255).clip(0, 255).astype(np.uint8)
 
 

@@ -20,8 +20,9 @@ from helpers import use_size
 
 
 def sweep(n=8, steps=1, insects=("bee", "moth")):
-    return bc.sweep("a {insect}", insect=list(insects), seed=range(n // 2),
-                    num_inference_steps=steps)  # fmt: skip
+    return bc.sweep(
+        "a {insect}", insect=list(insects), seed=range(n // 2), num_inference_steps=steps
+    )
 
 
 def wait_for(what, seconds=30):
@@ -46,8 +47,10 @@ def counted(model, monkeypatch):
 def test_two_runs_at_the_same_time_make_what_they_share_once(ltx, library, monkeypatch):
     ltx._lanes.widen(2, threads=1)
     many = counted(ltx, monkeypatch)
-    runs = [bc.run(sweep(8, insects=some), ltx, library=library)
-            for some in (("bee", "moth"), ("bee", "drone"), ("moth", "bee", "drone"))]  # fmt: skip
+    runs = [
+        bc.run(sweep(8, insects=some), ltx, library=library)
+        for some in (("bee", "moth"), ("bee", "drone"), ("moth", "bee", "drone"))
+    ]
     for run in runs:
         run.wait(60)
         assert not run.errors
@@ -401,8 +404,9 @@ while len(run._progress._made) < 4:
     time.sleep(0.01)
 print(len(run._progress._made), len(run.clips))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
-                          timeout=120, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
     made, written = map(int, done.stdout.split())
     assert made > written
     opened = Library(tmp_path / "library")
@@ -432,8 +436,10 @@ def test_a_cell_that_was_cancelled_stays_so_unless_its_clip_was_made():
     progress.made(2)
     progress.cancel()
     assert [cell.status for cell in progress.changes(0, None).cells] == [
-        Status.CANCELLED, Status.CANCELLED, Status.QUEUED,
-    ]  # fmt: skip
+        Status.CANCELLED,
+        Status.CANCELLED,
+        Status.QUEUED,
+    ]
     progress.set(0, status=Status.RUNNING, step=3)
     assert progress[0].status == Status.CANCELLED
     progress.set(2, status=Status.DONE)

@@ -22,9 +22,12 @@ def model():
 @pytest.fixture(scope="module")
 def plan():
     return bc.sweep(
-        "a {insect} over {place}", insect=bc.Axis("insect", ["bee", "moth"], notes=["x", None]),
-        place={"sea": "the ocean"}, seed=[3, 1], num_inference_steps=2,
-    )  # fmt: skip
+        "a {insect} over {place}",
+        insect=bc.Axis("insect", ["bee", "moth"], notes=["x", None]),
+        place={"sea": "the ocean"},
+        seed=[3, 1],
+        num_inference_steps=2,
+    )
 
 
 def again(library):
@@ -122,8 +125,15 @@ def test_damaged_records_are_passed_over_with_a_sentence(library, model, plan):
     folder = library.folder / "sweeps"
     whole = next(folder.glob("*.json")).read_text()
     data = json.loads(whole)
-    bad = ["", whole[: len(whole) // 2], "[]", "[" * 100_000, json.dumps({**data, "clips": [3]}),
-           json.dumps({**data, "version": 99}), json.dumps({**data, "created": "now"})]  # fmt: skip
+    bad = [
+        "",
+        whole[: len(whole) // 2],
+        "[]",
+        "[" * 100_000,
+        json.dumps({**data, "clips": [3]}),
+        json.dumps({**data, "version": 99}),
+        json.dumps({**data, "created": "now"}),
+    ]
     for i, text in enumerate(bad):
         (folder / f"bad{i}.json").write_text(text)
     (folder / "bytes.json").write_bytes(b"\xff\xfe")

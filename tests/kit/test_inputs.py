@@ -42,9 +42,13 @@ def test_the_same_pixels_are_the_same_input_however_they_are_given(tmp_path):
     array = pixels(12, 20, 3)
     Image.fromarray(array).save(tmp_path / "bee.png")
     given = [
-        array, array / 255, torch.from_numpy(array), Image.fromarray(array),
-        tmp_path / "bee.png", str(tmp_path / "bee.png"),
-    ]  # fmt: skip
+        array,
+        array / 255,
+        torch.from_numpy(array),
+        Image.fromarray(array),
+        tmp_path / "bee.png",
+        str(tmp_path / "bee.png"),
+    ]
     made = [bc.read(one) for one in given]
     assert len({one.digest for one in made}) == 1
     assert np.array_equal(made[0].frames, array[None])
@@ -73,9 +77,15 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path):
 def test_what_cannot_be_read_is_named_at_once(tmp_path):
     (tmp_path / "notes.txt").write_text("bees")
     picture().save(tmp_path / "meadow.png")
-    sweep = bc.sweep("a bee", image=str(tmp_path / "meadoow.png"), last_image=tmp_path / "notes.txt",
-                     video=[pixels(4, 4, 4)], mask="https://bees.org/a.png",
-                     keyframes={"first": picture()}, reference_images=np.full((4, 4, 3), 2.0))  # fmt: skip
+    sweep = bc.sweep(
+        "a bee",
+        image=str(tmp_path / "meadoow.png"),
+        last_image=tmp_path / "notes.txt",
+        video=[pixels(4, 4, 4)],
+        mask="https://bees.org/a.png",
+        keyframes={"first": picture()},
+        reference_images=np.full((4, 4, 3), 2.0),
+    )
     text = "\n".join(str(problem) for problem in sweep.problems)
     assert "meadow.png'" in text
     assert "no picture and no film" in text
@@ -93,8 +103,12 @@ def test_what_cannot_be_read_is_named_at_once(tmp_path):
 def test_an_axis_of_pictures_has_their_names_and_each_has_its_key(tmp_path, model):
     for name, at in (("bee", 0), ("moth", 5)):
         picture(at=at).save(tmp_path / f"{name}.png")
-    sweep = bc.sweep("a {insect}", insect=["bee"], seed=[1, 2],
-                     image=[tmp_path / "bee.png", tmp_path / "moth.png"])  # fmt: skip
+    sweep = bc.sweep(
+        "a {insect}",
+        insect=["bee"],
+        seed=[1, 2],
+        image=[tmp_path / "bee.png", tmp_path / "moth.png"],
+    )
     axis = next(axis for axis in sweep.axes if axis.name == "image")
     assert axis.labels == ("bee", "moth")
     assert len(sweep) == 4
@@ -223,11 +237,17 @@ def test_a_film_is_redrawn_as_far_as_is_asked(model, clip):
     assert [model.steps(shot) for shot in shots] == [4, 18]
 
 
-@pytest.mark.parametrize(("share", "said"), [
-    (2, "denoise_strength=2: a share of the steps is needed, over 0 and at most 1; the nearest is 1."),
-    (-0.5, "denoise_strength=-0.5: a share of the steps is needed, over 0 and at most 1."),
-    (0.01, "denoise_strength=0.01: of 20 steps none would be done; the nearest is 0.05."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (
+            2,
+            "denoise_strength=2: a share of the steps is needed, over 0 and at most 1; the nearest is 1.",
+        ),
+        (-0.5, "denoise_strength=-0.5: a share of the steps is needed, over 0 and at most 1."),
+        (0.01, "denoise_strength=0.01: of 20 steps none would be done; the nearest is 0.05."),
+    ],
+)
 def test_a_share_of_the_steps_is_one(model, clip, share, said):
     with pytest.raises(bc.CheckError) as raised:
         bc.sweep("a bee", video=clip.frames(), denoise_strength=share).check(model)
@@ -238,18 +258,26 @@ def test_a_share_is_named_as_its_pipeline_names_it():
     model = bc.wrap(make("CogVideoXVideoToVideoPipeline"), name="cog")
     for share, said in ((0.001, "none would be done"), (1.5, "the nearest is 1")):
         with pytest.raises(bc.CheckError, match=rf"^strength={share}: .*{said}"):
-            bc.sweep("a bee", video=bc.read(film(9)), num_frames=9, width=32, height=32,
-                     strength=share).check(model)  # fmt: skip
+            bc.sweep(
+                "a bee", video=bc.read(film(9)), num_frames=9, width=32, height=32, strength=share
+            ).check(model)
     with pytest.raises(bc.CheckError, match=r"^strength=0.8: of 1 steps none would be done"):
-        bc.sweep("a bee", video=bc.read(film(9)), num_frames=9, width=32, height=32,
-                 num_inference_steps=1).check(model)  # fmt: skip
+        bc.sweep(
+            "a bee",
+            video=bc.read(film(9)),
+            num_frames=9,
+            width=32,
+            height=32,
+            num_inference_steps=1,
+        ).check(model)
 
 
 @pytest.mark.parametrize("steps", [3, 7, 20, 30, 49, 999])
 def test_the_nearest_share_does_a_step(model, steps):
     def check(share):
-        bc.sweep("a bee", video=bc.read(film(17)), num_inference_steps=steps,
-                 denoise_strength=share).check(model)  # fmt: skip
+        bc.sweep(
+            "a bee", video=bc.read(film(17)), num_inference_steps=steps, denoise_strength=share
+        ).check(model)
 
     with pytest.raises(bc.CheckError) as error:
         check(0.0002)
@@ -270,7 +298,9 @@ def test_a_redrawn_film_is_as_long_as_the_film():
     model = bc.wrap(make("CogVideoXPipeline"), name="cog")
     resolved = model.resolve(bc.shot("a bee", video=film(11), width=32, height=32))
     assert resolved.num_frames == 9, "of eleven frames, as many as the model can make"
-    with pytest.raises(bc.CheckError, match="it has 11 frames, and the clip shall have num_frames=13"):  # fmt: skip
+    with pytest.raises(
+        bc.CheckError, match="it has 11 frames, and the clip shall have num_frames=13"
+    ):
         bc.sweep("a bee", video=bc.read(film(11)), num_frames=13).check(model)
 
 
@@ -292,7 +322,8 @@ def test_classes_that_share_weights_share_their_networks():
     pipe = make("WanPipeline")
     model = bc.wrap(pipe)
     assert [type(way.pipe).__name__ for way in model._ways] == [
-        "WanPipeline", "WanVideoToVideoPipeline",
-    ]  # fmt: skip
+        "WanPipeline",
+        "WanVideoToVideoPipeline",
+    ]
     assert all(way.pipe.transformer is pipe.transformer for way in model._ways)
     assert len(bc.wrap(make("WanImageToVideoPipeline"))._ways) == 1, "other weights"

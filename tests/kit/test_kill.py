@@ -49,9 +49,12 @@ def test_twenty_kills_at_random_moments(tmp_path):
     lot = random.Random(20)
     folder = tmp_path / "library"
     process = subprocess.Popen(
-        [sys.executable, "-c", ZYGOTE, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True, bufsize=1,
-    )  # fmt: skip
+        [sys.executable, "-c", ZYGOTE, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
     try:
         assert process.stdout.readline() == "ready\n"
         finished, seen = set(), set()

@@ -23,10 +23,19 @@ from beecam.shot import Shot
 
 def shot(prompt="a bee", seed=0):
     return Shot(
-        prompt=prompt, noise=((seed, 1.0),), negative_prompt="", width=32, height=32,
-        num_frames=5, fps=8.0, num_inference_steps=4, guidance_scale=3.0, scheduler="Euler",
-        model="tiny", revision="0",
-    )  # fmt: skip
+        prompt=prompt,
+        noise=((seed, 1.0),),
+        negative_prompt="",
+        width=32,
+        height=32,
+        num_frames=5,
+        fps=8.0,
+        num_inference_steps=4,
+        guidance_scale=3.0,
+        scheduler="Euler",
+        model="tiny",
+        revision="0",
+    )
 
 
 def add(library, prompt="a bee", seed=0, parents=(), **facts):

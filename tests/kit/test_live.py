@@ -220,7 +220,7 @@ def test_what_is_wrong_is_said_and_the_next_wish_works(live, eye, pollen, monkey
 
 def test_a_look_at_the_model_that_fails_is_said_and_the_next_wish_works(
     live, eye, pollen, monkeypatch
-):  # fmt: skip
+):
     def moving(_):
         raise RuntimeError("weights are on their way from one device to another")
 

@@ -61,10 +61,13 @@ def test_the_licence_is_kept_with_each_clip(saved, library):
     assert clip.facts["source"] == "tiny-wan"
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    ({"dtype": "float61"}, r"dtype='float61': one of float32, bfloat16 and float16.*float16"),
-    ({"offload": "modell"}, r"offload='modell': one of none, model and sequential.*model"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"dtype": "float61"}, r"dtype='float61': one of float32, bfloat16 and float16.*float16"),
+        ({"offload": "modell"}, r"offload='modell': one of none, model and sequential.*model"),
+    ],
+)
 def test_a_choice_that_is_none_is_named_with_the_nearest(saved, arguments, said):
     with pytest.raises(ModelError, match=said):
         bc.load(saved, **arguments)
@@ -76,11 +79,14 @@ def test_a_repository_that_can_not_be_reached_says_so(monkeypatch):
         bc.load("nobody/nothing")
 
 
-@pytest.mark.parametrize(("error", "said"), [
-    ("GatedRepoError", "only to those who have asked"),
-    ("RepositoryNotFoundError", "no such repository"),
-    ("RevisionNotFoundError", "no such revision"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("GatedRepoError", "only to those who have asked"),
+        ("RepositoryNotFoundError", "no such repository"),
+        ("RevisionNotFoundError", "no such revision"),
+    ],
+)
 def test_what_a_hub_answers_is_said_plainly(monkeypatch, error, said):
     import huggingface_hub.errors
     from diffusers import DiffusionPipeline

@@ -17,9 +17,9 @@ from tiny import make
 def write(pipe, path, seed=0, strength=0.3):
     """A LoRA with random weights, as diffusers' own training scripts write it."""
     network = type(pipe.transformer).from_config(pipe.transformer.config)
-    network.add_adapter(LoraConfig(
-        r=4, lora_alpha=4, target_modules=["to_q", "to_v"], init_lora_weights=False,
-    ))  # fmt: skip
+    network.add_adapter(
+        LoraConfig(r=4, lora_alpha=4, target_modules=["to_q", "to_v"], init_lora_weights=False)
+    )
     state = get_peft_model_state_dict(network)
     g = torch.Generator().manual_seed(seed)
     state = {k: torch.randn(v.shape, generator=g) * strength for k, v in state.items()}
@@ -73,8 +73,9 @@ def test_an_axis_of_loras_with_weights(pollen, files, library):
     sweep = bc.sweep("a bee", lora=[None, *files], lora_weight=[0.5, 1.0], num_inference_steps=4)
     with pytest.raises(bc.CheckError, match="are the same shot"):
         sweep.check(pollen)  # none with 0.5 is none with 1.0
-    sweep = bc.sweep("a bee", lora=[None, *files, (files[0], 0.5)], seed=[1, 2],
-                     num_inference_steps=4)  # fmt: skip
+    sweep = bc.sweep(
+        "a bee", lora=[None, *files, (files[0], 0.5)], seed=[1, 2], num_inference_steps=4
+    )
     assert sweep.axes[0].labels == ("None", "a", "b", "a 0.5")
     run = bc.run(sweep, pollen, library=library).wait()
     assert not run.errors
@@ -101,8 +102,11 @@ def test_calls_at_the_same_time_do_not_mix_their_loras(pollen, files, library):
     """Lanes share the networks, on which only one set can be switched on."""
     sweep = bc.sweep("a bee", seed=range(4), lora=[None, *files], num_inference_steps=4)
     first = bc.run(sweep, pollen, library=library)
-    other = bc.run(bc.sweep("a moth", seed=range(4), lora=[files[1], None], num_inference_steps=4),
-                   pollen, library=library)  # fmt: skip
+    other = bc.run(
+        bc.sweep("a moth", seed=range(4), lora=[files[1], None], num_inference_steps=4),
+        pollen,
+        library=library,
+    )
     for run in (first.wait(), other.wait()):
         assert not run.errors
         for clip in run.clips:

@@ -20,11 +20,17 @@ def plain_loop(pipe, shots, **more):
     out = []
     for shot in shots:
         frames = pipe(
-            prompt=shot.prompt, negative_prompt=shot.negative_prompt, width=shot.width,
-            height=shot.height, num_frames=shot.num_frames, guidance_scale=shot.guidance_scale,
-            num_inference_steps=shot.num_inference_steps, output_type="np",
-            generator=torch.Generator("cpu").manual_seed(shot.seed), **more,
-        ).frames[0]  # fmt: skip
+            prompt=shot.prompt,
+            negative_prompt=shot.negative_prompt,
+            width=shot.width,
+            height=shot.height,
+            num_frames=shot.num_frames,
+            guidance_scale=shot.guidance_scale,
+            num_inference_steps=shot.num_inference_steps,
+            output_type="np",
+            generator=torch.Generator("cpu").manual_seed(shot.seed),
+            **more,
+        ).frames[0]
         out.append(np.round(np.asarray(frames) * 255).astype(np.uint8))
     return out
 
@@ -48,9 +54,10 @@ def test_padding_that_has_no_part_in_the_result_is_cut_off(ltx, monkeypatch):
     seen = []
     original = ltx.pipe.transformer.forward
     monkeypatch.setattr(
-        ltx.pipe.transformer, "forward",
+        ltx.pipe.transformer,
+        "forward",
         lambda *a, **k: seen.append(k["encoder_hidden_states"].shape[1]) or original(*a, **k),
-    )  # fmt: skip
+    )
     a = ltx.resolve(bc.shot("a bee"))
     long = ltx.resolve(bc.shot("a bee over the sea " * 9))
     made = frames(ltx, [a])

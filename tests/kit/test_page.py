@@ -84,10 +84,12 @@ def test_texts_from_outside_are_text_everywhere(library, tmp_path):
         clip.tags = [HOSTILE[:90]]
         clip.stars = 1
     shown = ClipSet(
-        library, first.keys, title=HOSTILE,
+        library,
+        first.keys,
+        title=HOSTILE,
         axes=[Axis(HOSTILE, (1, 2), labels=(HOSTILE, "b" * 5_000), notes=(HOSTILE, None))],
         coords=[{HOSTILE: 0}, {HOSTILE: 1}],
-    )  # fmt: skip
+    )
     page, facts, _, _ = read(shown.export_html(tmp_path / "page.html"))
     outside = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     for harmful in ("<img src=x", "<script>alert", "<!--", "\u2028</script", "alert(1)<"):
@@ -169,9 +171,9 @@ def test_values_that_are_no_numbers_do_not_break_the_page(library, tmp_path):
     clips = fill(library, ["a bee"], seeds=1)
     row = clips.library.row(clips.keys[0])
     facts = {**row["facts"], "motion": math.nan, "speed": math.inf}
-    clips.library._index.add(clips.keys[0], {
-        "shot": row["shot"].to_dict(), "facts": facts, "created": 1.0
-    })  # fmt: skip
+    clips.library._index.add(
+        clips.keys[0], {"shot": row["shot"].to_dict(), "facts": facts, "created": 1.0}
+    )
     _, told, _, _ = read(clips.export_html(tmp_path / "page.html"))
     columns = {column["name"]: column["values"] for column in told["columns"]["columns"]}
     assert columns.get("motion", [None]) == [None]

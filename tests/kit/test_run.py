@@ -30,8 +30,9 @@ def test_a_run_makes_every_clip_and_returns_at_once(ltx, library, gate):
     run.wait(60)
     assert statuses(run) == [Status.DONE] * 4
     assert [run.clips.values(i) for i in (0, 3)] == [
-        {"insect": "bee", "seed": 0}, {"insect": "moth", "seed": 1},
-    ]  # fmt: skip
+        {"insect": "bee", "seed": 0},
+        {"insect": "moth", "seed": 1},
+    ]
     assert all(clip.facts["batch"] == 4 for clip in run.clips)
     assert "4 done" in repr(run)
 

@@ -27,10 +27,17 @@ shots = st.builds(
 )
 
 RESOLVED = {
-    "negative_prompt": "", "width": 64, "height": 64, "num_frames": 17, "fps": 8.0,
-    "num_inference_steps": 20, "guidance_scale": 3.0, "scheduler": "Euler", "model": "pollen",
+    "negative_prompt": "",
+    "width": 64,
+    "height": 64,
+    "num_frames": 17,
+    "fps": 8.0,
+    "num_inference_steps": 20,
+    "guidance_scale": 3.0,
+    "scheduler": "Euler",
+    "model": "pollen",
     "revision": "0",
-}  # fmt: skip
+}
 
 
 def resolve(shot):
@@ -49,10 +56,13 @@ def test_a_shot_comes_back_from_json_with_the_same_key(shot):
 def test_every_field_that_changes_pixels_changes_the_key(shot, name):
     shot = resolve(shot)
     other = {
-        "prompt": shot.prompt + "!", "seed": (shot.seed + 1) % MAX_SEED,
-        "width": (shot.width or 0) + 32, "guidance_scale": (shot.guidance_scale or 0) + 1.5,
-        "scheduler": "UniPCMultistepScheduler", "fps": 12.5,
-    }[name]  # fmt: skip
+        "prompt": shot.prompt + "!",
+        "seed": (shot.seed + 1) % MAX_SEED,
+        "width": (shot.width or 0) + 32,
+        "guidance_scale": (shot.guidance_scale or 0) + 1.5,
+        "scheduler": "UniPCMultistepScheduler",
+        "fps": 12.5,
+    }[name]
     assert shot.replace(**{name: other}).key != shot.key
 
 

@@ -42,9 +42,8 @@ class Machine:
 
 
 @given(
-    st.lists(st.floats(0.01, 100), min_size=8, max_size=8), st.integers(1, 12),
-    st.integers(1, MOST),
-)  # fmt: skip
+    st.lists(st.floats(0.01, 100), min_size=8, max_size=8), st.integers(1, 12), st.integers(1, MOST)
+)
 def test_what_is_decided_is_no_worse_than_the_guess_and_always_settled(times, begin, most):
     seconds, steps = {}, 0
     while True:
@@ -167,11 +166,19 @@ def test_where_nothing_can_be_remembered_the_exact_size_is_the_guess(cache):
     assert sizes.exact(LIKE) == 4
 
 
-@pytest.mark.parametrize("text", [
-    "", "{", "[1, 2]", '{"a model": 3}', '{"a model": {"best": "x", "limit": -1, "exact": true}}',
-    '{"a model": {"best": 9999, "seconds": {"a": 1}}}', '{"a model": {"best": 8, "seconds": [1]}}',
-    "[" * 100_000,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[1, 2]",
+        '{"a model": 3}',
+        '{"a model": {"best": "x", "limit": -1, "exact": true}}',
+        '{"a model": {"best": 9999, "seconds": {"a": 1}}}',
+        '{"a model": {"best": 8, "seconds": [1]}}',
+        "[" * 100_000,
+    ],
+)
 def test_a_damaged_file_costs_only_time(cache, text):
     cache.mkdir()
     (cache / "sizes.json").write_text(text)

@@ -61,8 +61,12 @@ def test_the_pipeline_is_as_it_was_between_calls(pollen):
 @pytest.mark.slow
 def test_neighbours_change_nothing_and_two_models_of_one_pipeline_take_turns(pollen, library):
     quick = pollen.at_speed("balanced")
-    sweep = bc.sweep("a bee over {place}", place=["a meadow", "dunes", "the sea"], seed=[1, 2],
-                     num_inference_steps=6)  # fmt: skip
+    sweep = bc.sweep(
+        "a bee over {place}",
+        place=["a meadow", "dunes", "the sea"],
+        seed=[1, 2],
+        num_inference_steps=6,
+    )
     first = bc.run(sweep, quick, library=library, exact=True)
     second = bc.run(sweep, pollen, library=library)
     assert not first.wait().errors

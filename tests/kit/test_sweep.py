@@ -36,9 +36,10 @@ def test_a_product_has_every_combination_once_the_last_axis_fastest(sizes):
 @given(st.integers(1, 6), st.integers(1, 4))
 def test_zip_pairs_and_multiplies_with_the_rest(n, seeds):
     sweep = bc.sweep(
-        "{a} {b}", bc.zip(a=[f"a{i}" for i in range(n)], b=[f"b{i}" for i in range(n)]),
+        "{a} {b}",
+        bc.zip(a=[f"a{i}" for i in range(n)], b=[f"b{i}" for i in range(n)]),
         seed=range(seeds),
-    )  # fmt: skip
+    )
     assert len(sweep) == n * seeds
     assert {cell.shot.prompt for cell in sweep.cells} == {f"a{i} b{i}" for i in range(n)}
 
@@ -61,8 +62,11 @@ def test_where_keeps_some_by_value_and_by_function():
     sweep = bc.sweep("a {insect}", insect=["bee", "moth", "fly"], seed=range(4))
     few = sweep.where(insect=["bee", "fly"]).where(lambda cell: cell.values["seed"] % 2)
     assert [(c.values["insect"], c.shot.seed) for c in few.cells] == [
-        ("bee", 1), ("bee", 3), ("fly", 1), ("fly", 3),
-    ]  # fmt: skip
+        ("bee", 1),
+        ("bee", 3),
+        ("fly", 1),
+        ("fly", 3),
+    ]
     assert few.cells[2].coords == {"insect": 2, "seed": 1}
     assert len(sweep.where(insect="moth")) == 4
     with pytest.raises(CheckError, match=r"where\(insekt=.*Did you mean insect"):
@@ -72,8 +76,11 @@ def test_where_keeps_some_by_value_and_by_function():
 def test_variants_written_in_place_are_an_axis():
     sweep = bc.sweep("a {bee|moth} over {place}", place=["dunes", "sea"])
     assert [cell.shot.prompt for cell in sweep.cells] == [
-        "a bee over dunes", "a bee over sea", "a moth over dunes", "a moth over sea",
-    ]  # fmt: skip
+        "a bee over dunes",
+        "a bee over sea",
+        "a moth over dunes",
+        "a moth over sea",
+    ]
     assert [axis.name for axis in sweep.axes] == ["bee|moth", "place"]
 
 
@@ -81,8 +88,9 @@ def test_several_prompts_single_values_labels_and_notes():
     sweep = bc.sweep(
         ["a {insect}", "two of {insect}"],
         bc.Axis("insect", ["bee", "moth"], labels=["B", "M"], notes=["has stripes", None]),
-        seed=7, guidance_scale={"low": 1.5, "high": 6},
-    )  # fmt: skip
+        seed=7,
+        guidance_scale={"low": 1.5, "high": 6},
+    )
     assert len(sweep) == 8
     assert [a.name for a in sweep.axes] == ["prompt", "insect", "guidance_scale"]
     assert sweep.axes[1].labels == ("B", "M")

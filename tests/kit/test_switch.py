@@ -15,8 +15,7 @@ def calls(ltx):
     """How many clips the network was called for, each step twice where there is guidance."""
     seen = []
     handle = ltx.pipe.transformer.register_forward_pre_hook(
-        lambda module, args, kwargs: seen.append(kwargs["hidden_states"].shape[0]),
-        with_kwargs=True,
+        lambda module, args, kwargs: seen.append(kwargs["hidden_states"].shape[0]), with_kwargs=True
     )
     yield seen
     handle.remove()
@@ -41,8 +40,14 @@ def test_a_switch_to_the_same_changes_no_bit(ltx, scheduler):
 
 
 def test_what_is_the_same_is_made_once(ltx, calls, library):
-    sweep = bc.sweep("a bee", seed=7, switch_at=0.5, num_inference_steps=4,
-                     then_prompt=["a moth", "a wasp", "a fly"], then_guidance_scale=[2.0, 5.0])  # fmt: skip
+    sweep = bc.sweep(
+        "a bee",
+        seed=7,
+        switch_at=0.5,
+        num_inference_steps=4,
+        then_prompt=["a moth", "a wasp", "a fly"],
+        then_guidance_scale=[2.0, 5.0],
+    )
     run = bc.run(sweep, ltx, library=library).wait()
     assert not run.errors
     assert len({clip.facts["digest"] for clip in run.clips}) == 6
@@ -87,8 +92,11 @@ def test_drafts_and_stops_after_the_switch(ltx, library):
 
 
 def test_what_cannot_be_switched_is_said(ltx):
-    text = said(lambda: bc.sweep("a bee", switch_at=[0.0, 4, "k", 2.5], then_prompt="a moth",
-                                 num_inference_steps=4).check(ltx))  # fmt: skip
+    text = said(
+        lambda: bc.sweep(
+            "a bee", switch_at=[0.0, 4, "k", 2.5], then_prompt="a moth", num_inference_steps=4
+        ).check(ltx)
+    )
     for part in ("switch_at=0.0", "nearest is 3", "switch_at='k'", "switch_at=2.5"):
         assert part in text
     assert "what changes then?" in said(lambda: bc.shot("a bee", switch_at=0.5))

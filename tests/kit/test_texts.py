@@ -137,9 +137,11 @@ def test_what_was_not_used_for_the_longest_time_goes_first(tmp_path, monkeypatch
 def test_all_that_encoders_return_comes_back(tmp_path):
     kept = Shelf(tmp_path, "an encoder")
     given = (
-        torch.randn(2, 3).bfloat16().T, None, [torch.arange(3), "text", 2.5],
+        torch.randn(2, 3).bfloat16().T,
+        None,
+        [torch.arange(3), "text", 2.5],
         {"mask": torch.ones(2, dtype=torch.bool), "same": torch.randn(1).expand(4)},
-    )  # fmt: skip
+    )
     for back in (kept.put("a", given), kept.get("a")):
         assert torch.equal(back[0], given[0])
         assert (back[0].dtype, back[0].is_contiguous()) == (torch.bfloat16, True)

@@ -17,9 +17,11 @@ FEWER = {"HunyuanVideoImageToVideoPipeline": 4}
 def call(pipe, name, seed, prompt=PROMPT):
     words = "prompt" in inspect.signature(pipe.__call__).parameters
     out = pipe(
-        generator=torch.Generator().manual_seed(seed), output_type="np",
-        **({"prompt": prompt} if words else {}), **tiny.SHAPES[name],
-    )  # fmt: skip
+        generator=torch.Generator().manual_seed(seed),
+        output_type="np",
+        **({"prompt": prompt} if words else {}),
+        **tiny.SHAPES[name],
+    )
     return np.asarray(out.frames)
 
 

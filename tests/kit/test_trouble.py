@@ -64,9 +64,7 @@ def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, full_d
     assert len(library) == 4
 
 
-def test_once_there_is_space_again_the_run_goes_on_by_itself(
-    ltx, library, full_disk
-):  # fmt: skip
+def test_once_there_is_space_again_the_run_goes_on_by_itself(ltx, library, full_disk):
     use_size(ltx, 1)
     run = bc.run(sweep(), ltx, library=library)
     until_paused(run)
@@ -99,7 +97,7 @@ def test_a_pause_by_hand_while_the_disk_is_full_outlasts_it(ltx, library, full_d
 
 def test_the_cell_run_again_while_the_disk_is_full_leaves_it_to_go_on_by_itself(
     ltx, library, full_disk, monkeypatch
-):  # fmt: skip
+):
     use_size(ltx, 1)
     run = bc.run(sweep(), ltx, library=library)
     until_paused(run)
@@ -223,7 +221,7 @@ def test_a_model_that_does_not_let_go_does_not_keep_a_run_from_ending(ltx, libra
 @pytest.mark.parametrize("first", ["paused", "waiting"])
 def test_a_library_closes_though_one_run_stands_and_another_waits_for_it(
     ltx, library, monkeypatch, first
-):  # fmt: skip
+):
     monkeypatch.setattr(ltx, "_lanes", Lanes())
     # As a pipeline that can't go on from within a clip: the call stands where it is.
     monkeypatch.setattr(local.LocalEngine, "_keep_states", lambda *_: False)

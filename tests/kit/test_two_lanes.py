@@ -9,10 +9,15 @@ from beecam.models.lane import Lanes
 from tiny import SHAPES, make
 
 KINDS = (
-    "LTXPipeline", "CogVideoXPipeline", "HunyuanVideoPipeline",
+    "LTXPipeline",
+    "CogVideoXPipeline",
+    "HunyuanVideoPipeline",
     # These keep in their decoder how far they are: each call has its own.
-    "WanPipeline", "SkyReelsV2Pipeline", "AnyFlowPipeline", "SanaVideoPipeline",
-)  # fmt: skip
+    "WanPipeline",
+    "SkyReelsV2Pipeline",
+    "AnyFlowPipeline",
+    "SanaVideoPipeline",
+)
 
 
 @pytest.mark.slow

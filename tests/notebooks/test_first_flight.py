@@ -21,9 +21,12 @@ def executed(tmp_path_factory):
     library = folder / "library"
     done = subprocess.run(
         [sys.executable, ROOT / "notebooks" / "execute.py", NOTEBOOK, "--out", folder / "out"],
-        capture_output=True, text=True, timeout=280, check=False,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
         env={**os.environ, "BEECAM_LIBRARY": str(library)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout
 

@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def example():
-    return re.search(r"```python\n(import beecam as bc.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)  # fmt: skip
+    return re.search(
+        r"```python\n(import beecam as bc.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    ).group(1)
 
 
 @pytest.fixture

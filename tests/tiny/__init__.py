@@ -23,17 +23,38 @@ from tiny import (
     wan,
 )
 
-_GROUPS = (wan, ltx, cogvideox, hunyuan, mochi, ltx2, skyreels, cosmos, kandinsky, sana,
-           animatediff, latte, allegro, svd, anyflow)  # fmt: skip
+_GROUPS = (
+    wan,
+    ltx,
+    cogvideox,
+    hunyuan,
+    mochi,
+    ltx2,
+    skyreels,
+    cosmos,
+    kandinsky,
+    sana,
+    animatediff,
+    latte,
+    allegro,
+    svd,
+    anyflow,
+)
 _MAKERS = {name: maker for group in _GROUPS for name, maker in group.MAKERS.items()}
 SHAPES = {name: shape for group in _GROUPS for name, shape in group.SHAPES.items()}
 NAMES: tuple[str, ...] = tuple(_MAKERS)
 # Called with words, diffusers 0.42 ends in a NameError where these lack the package.
 NEEDS = dict.fromkeys(
-    ("WanImageToVideoPipeline", "WanVideoToVideoPipeline", "WanVACEPipeline",
-     "SkyReelsV2Pipeline", "SkyReelsV2ImageToVideoPipeline",
-     "SkyReelsV2DiffusionForcingPipeline"), "ftfy",
-)  # fmt: skip
+    (
+        "WanImageToVideoPipeline",
+        "WanVideoToVideoPipeline",
+        "WanVACEPipeline",
+        "SkyReelsV2Pipeline",
+        "SkyReelsV2ImageToVideoPipeline",
+        "SkyReelsV2DiffusionForcingPipeline",
+    ),
+    "ftfy",
+)
 
 
 def make(name):

@@ -9,40 +9,58 @@ def pictures_vae():
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
-        block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, norm_num_groups=2,
-    )  # fmt: skip
+        block_out_channels=(8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=4,
+        norm_num_groups=2,
+    )
 
 
 def _animatediff():
     from diffusers import DDIMScheduler, MotionAdapter, UNet2DConditionModel
 
     unet = UNet2DConditionModel(
-        block_out_channels=(8, 8), layers_per_block=1, sample_size=8,
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        sample_size=8,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"), cross_attention_dim=SIZE,
-        attention_head_dim=2, norm_num_groups=2,
-    )  # fmt: skip
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=SIZE,
+        attention_head_dim=2,
+        norm_num_groups=2,
+    )
     motion = MotionAdapter(
-        block_out_channels=(8, 8), motion_layers_per_block=1, motion_norm_num_groups=2,
+        block_out_channels=(8, 8),
+        motion_layers_per_block=1,
+        motion_norm_num_groups=2,
         motion_num_attention_heads=2,
-    )  # fmt: skip
+    )
     tokenizer = clip_tokenizer()
     return {
-        "vae": pictures_vae(), "text_encoder": clip_text(tokenizer), "tokenizer": tokenizer,
-        "unet": unet, "motion_adapter": motion,
+        "vae": pictures_vae(),
+        "text_encoder": clip_text(tokenizer),
+        "tokenizer": tokenizer,
+        "unet": unet,
+        "motion_adapter": motion,
         "scheduler": DDIMScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="linear", clip_sample=False,
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="linear",
+            clip_sample=False,
             timestep_spacing="linspace",
         ),
-    }  # fmt: skip
+    }
 
 
 # As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
 _FILM = {
-    "height": 16, "width": 16, "video": film(4, 16, 16), "num_inference_steps": 4,
+    "height": 16,
+    "width": 16,
+    "video": film(4, 16, 16),
+    "num_inference_steps": 4,
     "strength": 0.5,
-}  # fmt: skip
+}
 
 MAKERS = dict.fromkeys(("AnimateDiffPipeline", "AnimateDiffVideoToVideoPipeline"), _animatediff)
 SHAPES = {

@@ -36,33 +36,54 @@ def _transformer(channels, out_channels):
     from diffusers import CosmosTransformer3DModel
 
     return CosmosTransformer3DModel(
-        in_channels=channels, out_channels=out_channels, num_attention_heads=2,
-        attention_head_dim=16, num_layers=1, mlp_ratio=2, text_embed_dim=SIZE, adaln_lora_dim=4,
-        max_size=(4, 32, 32), patch_size=(1, 2, 2), rope_scale=(2.0, 1.0, 1.0),
+        in_channels=channels,
+        out_channels=out_channels,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        num_layers=1,
+        mlp_ratio=2,
+        text_embed_dim=SIZE,
+        adaln_lora_dim=4,
+        max_size=(4, 32, 32),
+        patch_size=(1, 2, 2),
+        rope_scale=(2.0, 1.0, 1.0),
         extra_pos_embed_type="learnable",
         concat_padding_mask=False,  # the published weights have it; it wants torchvision
-    )  # fmt: skip
+    )
 
 
 def _text():
     tokenizer = t5_tokenizer()
-    return {"tokenizer": tokenizer, "text_encoder": t5(tokenizer),
-            "safety_checker": _always_safe()}  # fmt: skip
+    return {"tokenizer": tokenizer, "text_encoder": t5(tokenizer), "safety_checker": _always_safe()}
 
 
 def _cosmos(*, image=False):
     from diffusers import AutoencoderKLCosmos, EDMEulerScheduler
 
     vae = AutoencoderKLCosmos(
-        in_channels=3, out_channels=3, latent_channels=4, encoder_block_out_channels=(8, 8, 8, 8),
-        decode_block_out_channels=(8, 8, 8, 8), attention_resolutions=(8,), resolution=64,
-        num_layers=1, patch_size=4, patch_type="haar", scaling_factor=1.0,
-        spatial_compression_ratio=4, temporal_compression_ratio=4,
-    )  # fmt: skip
+        in_channels=3,
+        out_channels=3,
+        latent_channels=4,
+        encoder_block_out_channels=(8, 8, 8, 8),
+        decode_block_out_channels=(8, 8, 8, 8),
+        attention_resolutions=(8,),
+        resolution=64,
+        num_layers=1,
+        patch_size=4,
+        patch_type="haar",
+        scaling_factor=1.0,
+        spatial_compression_ratio=4,
+        temporal_compression_ratio=4,
+    )
     scheduler = EDMEulerScheduler(
-        sigma_min=0.002, sigma_max=80, sigma_data=0.5, sigma_schedule="karras",
-        prediction_type="epsilon", rho=7.0, final_sigmas_type="sigma_min",
-    )  # fmt: skip
+        sigma_min=0.002,
+        sigma_max=80,
+        sigma_data=0.5,
+        sigma_schedule="karras",
+        prediction_type="epsilon",
+        rho=7.0,
+        final_sigmas_type="sigma_min",
+    )
     # With an image, a channel says which frames are given.
     transformer = _transformer(5 if image else 4, 4)
     return {**_text(), "vae": vae, "scheduler": scheduler, "transformer": transformer}
@@ -72,12 +93,21 @@ def _cosmos2():
     from diffusers import FlowMatchEulerDiscreteScheduler
 
     scheduler = FlowMatchEulerDiscreteScheduler(use_karras_sigmas=True)
-    return {**_text(), "vae": wan.vae(), "scheduler": scheduler,
-            "transformer": _transformer(17, 16)}  # fmt: skip
+    return {
+        **_text(),
+        "vae": wan.vae(),
+        "scheduler": scheduler,
+        "transformer": _transformer(17, 16),
+    }
 
 
-_SHAPE = {"height": 32, "width": 32, "num_frames": 9, "num_inference_steps": 2,
-          "max_sequence_length": 16}  # fmt: skip
+_SHAPE = {
+    "height": 32,
+    "width": 32,
+    "num_frames": 9,
+    "num_inference_steps": 2,
+    "max_sequence_length": 16,
+}
 
 MAKERS = {
     "CosmosTextToWorldPipeline": _cosmos,

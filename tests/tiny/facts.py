@@ -16,11 +16,16 @@ PROMPTS = ["a bee over the meadow", "a moth at night"]
 BESIDES = Path(__file__).with_name("FACTS.md")
 # Where sizes coincide, the axis of the channels as `prepare_latents` is written.
 CHANNELS = {
-    "LTXImageToVideoPipeline": 1, "CogVideoXPipeline": 2, "CogVideoXImageToVideoPipeline": 2,
-    "CogVideoXVideoToVideoPipeline": 2, "HunyuanVideo15Pipeline": 1,
-    "HunyuanVideo15ImageToVideoPipeline": 1, "AnimateDiffPipeline": 1,
-    "AnimateDiffVideoToVideoPipeline": 1, "LattePipeline": 1,
-}  # fmt: skip
+    "LTXImageToVideoPipeline": 1,
+    "CogVideoXPipeline": 2,
+    "CogVideoXImageToVideoPipeline": 2,
+    "CogVideoXVideoToVideoPipeline": 2,
+    "HunyuanVideo15Pipeline": 1,
+    "HunyuanVideo15ImageToVideoPipeline": 1,
+    "AnimateDiffPipeline": 1,
+    "AnimateDiffVideoToVideoPipeline": 1,
+    "LattePipeline": 1,
+}
 NEAR = 1e-4  # between a clip of two and the clip alone
 HEAD = """# What was measured of every tiny pipeline
 
@@ -137,17 +142,44 @@ def row(name):
     names = ", ".join(getattr(pipe, "_callback_tensor_inputs", []))
     callback = f"{kept[0]}; {names}" if has else "none"
     fields = ", ".join(f"{k}: {type(v).__name__} {shown(v)}" for k, v in out.items())
-    returned = {key: shown(seen[key][0][0]) if key in seen else "not called" for key in
-                ("encode_prompt", "prepare_latents")}  # fmt: skip
-    return [name, two, alike, twice, scheduler, latents(seen, pipe, name), returned["prepare_latents"],
-            returned["encode_prompt"], f"{type(out).__name__}({fields})",
-            f"{len(seen['step']) / steps:g}", callback, needs or ""]  # fmt: skip
+    returned = {
+        key: shown(seen[key][0][0]) if key in seen else "not called"
+        for key in ("encode_prompt", "prepare_latents")
+    }
+    return [
+        name,
+        two,
+        alike,
+        twice,
+        scheduler,
+        latents(seen, pipe, name),
+        returned["prepare_latents"],
+        returned["encode_prompt"],
+        f"{type(out).__name__}({fields})",
+        f"{len(seen['step']) / steps:g}",
+        callback,
+        needs or "",
+    ]
 
 
 def main():
     torch.set_num_threads(1)
-    lines = [["Class", "Two in one call", "One prompt twice", "Pictures twice", "Scheduler", "Latents", "prepare_latents",
-              "encode_prompt", "Output", "Steps", "Callback", "Needs"]]  # fmt: skip
+    lines = [
+        [
+            "Class",
+            "Two in one call",
+            "One prompt twice",
+            "Pictures twice",
+            "Scheduler",
+            "Latents",
+            "prepare_latents",
+            "encode_prompt",
+            "Output",
+            "Steps",
+            "Callback",
+            "Needs",
+        ]
+    ]
     lines += [["---"] * len(lines[0])]
     lines += [row(name) for name in tiny.NAMES]
     versions = {

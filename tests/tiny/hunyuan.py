@@ -28,36 +28,50 @@ def vae(channels=4, width=8):
     from diffusers import AutoencoderKLHunyuanVideo
 
     return AutoencoderKLHunyuanVideo(
-        in_channels=3, out_channels=3, latent_channels=channels,
+        in_channels=3,
+        out_channels=3,
+        latent_channels=channels,
         down_block_types=("HunyuanVideoDownBlock3D",) * 4,
-        up_block_types=("HunyuanVideoUpBlock3D",) * 4, block_out_channels=(width,) * 4,
-        layers_per_block=1, norm_num_groups=4, mid_block_add_attention=True,
-    )  # fmt: skip
+        up_block_types=("HunyuanVideoUpBlock3D",) * 4,
+        block_out_channels=(width,) * 4,
+        layers_per_block=1,
+        norm_num_groups=4,
+        mid_block_add_attention=True,
+    )
 
 
 def _hunyuan(*, image=False):
     from diffusers import HunyuanVideoTransformer3DModel
-    from diffusers.pipelines.hunyuan_video import (
-        pipeline_hunyuan_video as of_text,
-    )
-    from diffusers.pipelines.hunyuan_video import (
-        pipeline_hunyuan_video_image2video as of_image,
-    )
+    from diffusers.pipelines.hunyuan_video import pipeline_hunyuan_video as of_text
+    from diffusers.pipelines.hunyuan_video import pipeline_hunyuan_video_image2video as of_image
 
     transformer = HunyuanVideoTransformer3DModel(
-        in_channels=9 if image else 4, out_channels=4, num_attention_heads=2,
-        attention_head_dim=10, num_layers=1, num_single_layers=1, num_refiner_layers=1,
-        patch_size=1, patch_size_t=1, guidance_embeds=not image, text_embed_dim=SIZE,
-        pooled_projection_dim=SIZE, rope_axes_dim=(2, 4, 4),
+        in_channels=9 if image else 4,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=10,
+        num_layers=1,
+        num_single_layers=1,
+        num_refiner_layers=1,
+        patch_size=1,
+        patch_size_t=1,
+        guidance_embeds=not image,
+        text_embed_dim=SIZE,
+        pooled_projection_dim=SIZE,
+        rope_axes_dim=(2, 4, 4),
         image_condition_type="latent_concat" if image else None,
-    )  # fmt: skip
+    )
     tokenizer = llama_tokenizer((of_image if image else of_text).DEFAULT_PROMPT_TEMPLATE)
     tokenizer_2 = clip_tokenizer()
     made = {
-        "transformer": transformer, "vae": vae(), "scheduler": _scheduler(),
-        "tokenizer": tokenizer, "text_encoder": (llava if image else llama)(tokenizer),
-        "tokenizer_2": tokenizer_2, "text_encoder_2": clip_text(tokenizer_2),
-    }  # fmt: skip
+        "transformer": transformer,
+        "vae": vae(),
+        "scheduler": _scheduler(),
+        "tokenizer": tokenizer,
+        "text_encoder": (llava if image else llama)(tokenizer),
+        "tokenizer_2": tokenizer_2,
+        "text_encoder_2": clip_text(tokenizer_2),
+    }
     return {**made, "image_processor": clip_images(24)} if image else made
 
 
@@ -73,16 +87,33 @@ def _hunyuan15(*, image=False):
     from transformers import ByT5Tokenizer
 
     transformer = HunyuanVideo15Transformer3DModel(
-        in_channels=9, out_channels=4, num_attention_heads=2, attention_head_dim=8, num_layers=1,
-        num_refiner_layers=1, mlp_ratio=2.0, patch_size=1, patch_size_t=1, text_embed_dim=SIZE,
-        text_embed_2_dim=SIZE, image_embed_dim=12, rope_axes_dim=(2, 2, 4), target_size=16,
+        in_channels=9,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=8,
+        num_layers=1,
+        num_refiner_layers=1,
+        mlp_ratio=2.0,
+        patch_size=1,
+        patch_size_t=1,
+        text_embed_dim=SIZE,
+        text_embed_2_dim=SIZE,
+        image_embed_dim=12,
+        rope_axes_dim=(2, 2, 4),
+        target_size=16,
         task_type="i2v" if image else "t2v",
-    )  # fmt: skip
+    )
     vae = AutoencoderKLHunyuanVideo15(
-        in_channels=3, out_channels=3, latent_channels=4, block_out_channels=(16, 16),
-        layers_per_block=1, spatial_compression_ratio=4, temporal_compression_ratio=2,
-        downsample_match_channel=False, upsample_match_channel=False,
-    )  # fmt: skip
+        in_channels=3,
+        out_channels=3,
+        latent_channels=4,
+        block_out_channels=(16, 16),
+        layers_per_block=1,
+        spatial_compression_ratio=4,
+        temporal_compression_ratio=2,
+        downsample_match_channel=False,
+        upsample_match_channel=False,
+    )
     system = inspect.signature(HunyuanVideo15Pipeline._get_mllm_prompt_embeds).parameters
     instructions = (
         f"<|im_start|>system\n{system['system_message'].default}<|im_end|>\n<|im_start|>user\n"
@@ -90,18 +121,27 @@ def _hunyuan15(*, image=False):
     tokenizer = qwen_tokenizer(instructions, system["crop_start"].default)
     tokenizer_2 = ByT5Tokenizer()
     made = {
-        "transformer": transformer, "vae": vae, "scheduler": _scheduler(),
-        "tokenizer": tokenizer, "text_encoder": qwen_text(tokenizer),
-        "tokenizer_2": tokenizer_2, "text_encoder_2": t5(tokenizer_2),
+        "transformer": transformer,
+        "vae": vae,
+        "scheduler": _scheduler(),
+        "tokenizer": tokenizer,
+        "text_encoder": qwen_text(tokenizer),
+        "tokenizer_2": tokenizer_2,
+        "text_encoder_2": t5(tokenizer_2),
         "guider": ClassifierFreeGuidance(guidance_scale=6.0),
-    }  # fmt: skip
+    }
     if image:
         made["image_encoder"], made["feature_extractor"] = siglip_vision(12)
     return made
 
 
-_SHAPE = {"height": 16, "width": 16, "num_frames": 5, "num_inference_steps": 2,
-          "max_sequence_length": 16}  # fmt: skip
+_SHAPE = {
+    "height": 16,
+    "width": 16,
+    "num_frames": 5,
+    "num_inference_steps": 2,
+    "max_sequence_length": 16,
+}
 _SHAPE15 = {"num_frames": 5, "num_inference_steps": 2}
 
 MAKERS = {

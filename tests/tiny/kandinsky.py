@@ -18,22 +18,41 @@ def _kandinsky(*, image=False):
     tokenizer = qwen_tokenizer(before, bare.prompt_template_encode_start_idx)
     tokenizer_2 = clip_tokenizer()
     transformer = Kandinsky5Transformer3DModel(
-        in_visual_dim=16, in_text_dim=SIZE, in_text_dim2=SIZE, time_dim=16, out_visual_dim=16,
-        patch_size=(1, 2, 2), model_dim=16, ff_dim=32, num_text_blocks=1, num_visual_blocks=1,
-        axes_dims=(2, 2, 4), visual_cond=image, attention_type="regular",
-    )  # fmt: skip
+        in_visual_dim=16,
+        in_text_dim=SIZE,
+        in_text_dim2=SIZE,
+        time_dim=16,
+        out_visual_dim=16,
+        patch_size=(1, 2, 2),
+        model_dim=16,
+        ff_dim=32,
+        num_text_blocks=1,
+        num_visual_blocks=1,
+        axes_dims=(2, 2, 4),
+        visual_cond=image,
+        attention_type="regular",
+    )
     for weights in transformer.parameters():
         if not weights.any():  # as long as these are zero, it ignores the words
             torch.nn.init.normal_(weights, std=0.1)
     return {
-        "transformer": transformer, "vae": vae(16), "text_encoder": qwen(tokenizer),
-        "tokenizer": qwen_processor(tokenizer), "text_encoder_2": clip_text(tokenizer_2),
-        "tokenizer_2": tokenizer_2, "scheduler": FlowMatchEulerDiscreteScheduler(shift=7.0),
-    }  # fmt: skip
+        "transformer": transformer,
+        "vae": vae(16),
+        "text_encoder": qwen(tokenizer),
+        "tokenizer": qwen_processor(tokenizer),
+        "text_encoder_2": clip_text(tokenizer_2),
+        "tokenizer_2": tokenizer_2,
+        "scheduler": FlowMatchEulerDiscreteScheduler(shift=7.0),
+    }
 
 
-_SHAPE = {"height": 16, "width": 16, "num_frames": 5, "num_inference_steps": 2,
-          "max_sequence_length": 16}  # fmt: skip
+_SHAPE = {
+    "height": 16,
+    "width": 16,
+    "num_frames": 5,
+    "num_inference_steps": 2,
+    "max_sequence_length": 16,
+}
 
 MAKERS = {
     "Kandinsky5T2VPipeline": _kandinsky,

@@ -11,11 +11,13 @@ def _skyreels(**more):
     from diffusers import SkyReelsV2Transformer3DModel, UniPCMultistepScheduler
 
     return {
-        **text(), "transformer": SkyReelsV2Transformer3DModel(**{"in_channels": 16, **BLOCKS, **more}),
-        "vae": vae(), "scheduler": UniPCMultistepScheduler(
+        **text(),
+        "transformer": SkyReelsV2Transformer3DModel(**{"in_channels": 16, **BLOCKS, **more}),
+        "vae": vae(),
+        "scheduler": UniPCMultistepScheduler(
             prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=8.0
         ),
-    }  # fmt: skip
+    }
 
 
 def _skyreels_image():
@@ -24,8 +26,13 @@ def _skyreels_image():
     return made
 
 
-_SHAPE = {"height": 16, "width": 16, "num_frames": 5, "num_inference_steps": 2,
-          "max_sequence_length": 16}  # fmt: skip
+_SHAPE = {
+    "height": 16,
+    "width": 16,
+    "num_frames": 5,
+    "num_inference_steps": 2,
+    "max_sequence_length": 16,
+}
 
 MAKERS = {
     "SkyReelsV2Pipeline": _skyreels,

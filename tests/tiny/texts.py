@@ -63,9 +63,14 @@ def _tokenizer(words, specials, single, **more):
 
 def t5_tokenizer():
     return _tokenizer(
-        WORDS, [PAD, END, UNKNOWN], f"$A {END}", pad_token=PAD, eos_token=END, unk_token=UNKNOWN,
+        WORDS,
+        [PAD, END, UNKNOWN],
+        f"$A {END}",
+        pad_token=PAD,
+        eos_token=END,
+        unk_token=UNKNOWN,
         model_max_length=512,
-    )  # fmt: skip
+    )
 
 
 def _fitted(specials, single, instructions, length, **more):
@@ -93,22 +98,42 @@ def _fitted(specials, single, instructions, length, **more):
     return made
 
 
-LLAMA = ["<|begin_of_text|>", "<|pad|>", "<image>", "<|start_header_id|>", "<|end_header_id|>",
-         "<|eot_id|>", "\n\n"]  # fmt: skip
+LLAMA = [
+    "<|begin_of_text|>",
+    "<|pad|>",
+    "<image>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+    "\n\n",
+]
 
 
 def llama_tokenizer(template):
     """Llama 3's: `template` is the pipeline's own, of which it cuts off `crop_start` tokens."""
     before, _, _ = template["template"].partition("{}")
     return _fitted(
-        LLAMA, "<|begin_of_text|> $A", before, template["crop_start"],
-        bos_token="<|begin_of_text|>", pad_token="<|pad|>", eos_token="<|eot_id|>",
-        model_max_length=1024, padding_side="right",
-    )  # fmt: skip
+        LLAMA,
+        "<|begin_of_text|> $A",
+        before,
+        template["crop_start"],
+        bos_token="<|begin_of_text|>",
+        pad_token="<|pad|>",
+        eos_token="<|eot_id|>",
+        model_max_length=1024,
+        padding_side="right",
+    )
 
 
-QWEN = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
-        "<|image_pad|>", "<|video_pad|>"]  # fmt: skip
+QWEN = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 CHAT = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -117,9 +142,16 @@ CHAT = (
 
 def qwen_tokenizer(instructions, length):
     return _fitted(
-        QWEN, None, instructions, length, pad_token="<|endoftext|>", eos_token="<|im_end|>",
-        model_max_length=4096, chat_template=CHAT, padding_side="right",
-    )  # fmt: skip
+        QWEN,
+        None,
+        instructions,
+        length,
+        pad_token="<|endoftext|>",
+        eos_token="<|im_end|>",
+        model_max_length=4096,
+        chat_template=CHAT,
+        padding_side="right",
+    )
 
 
 def qwen_processor(tokenizer):
@@ -139,12 +171,25 @@ def qwen_processor(tokenizer):
 
 
 def gemma_tokenizer():
-    specials = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_image>", "<image_soft_token>",
-                "<end_of_image>"]  # fmt: skip
+    specials = [
+        "<pad>",
+        "<eos>",
+        "<bos>",
+        "<unk>",
+        "<start_of_image>",
+        "<image_soft_token>",
+        "<end_of_image>",
+    ]
     return _tokenizer(
-        WORDS, specials, "<bos> $A", pad_token="<pad>", eos_token="<eos>", bos_token="<bos>",
-        unk_token="<unk>", model_max_length=1024,
-    )  # fmt: skip
+        WORDS,
+        specials,
+        "<bos> $A",
+        pad_token="<pad>",
+        eos_token="<eos>",
+        bos_token="<bos>",
+        unk_token="<unk>",
+        model_max_length=1024,
+    )
 
 
 def clip_tokenizer():
@@ -176,8 +221,13 @@ def umt5(tokenizer):
 
 
 # So far from zero that one word more or less changes what is made.
-_DECODER = {"hidden_size": SIZE, "intermediate_size": 32, "num_attention_heads": 2,
-            "num_key_value_heads": 2, "initializer_range": 0.5}  # fmt: skip
+_DECODER = {
+    "hidden_size": SIZE,
+    "intermediate_size": 32,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "initializer_range": 0.5,
+}
 
 
 def llama_config(tokenizer):
@@ -185,9 +235,13 @@ def llama_config(tokenizer):
 
     # The pipelines take the state two layers before the last.
     return LlamaConfig(
-        vocab_size=len(tokenizer), num_hidden_layers=3, bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, **_DECODER,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        num_hidden_layers=3,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        **_DECODER,
+    )
 
 
 def llama(tokenizer):
@@ -201,26 +255,38 @@ def llava(tokenizer):
     from transformers import CLIPVisionConfig, LlavaConfig, LlavaForConditionalGeneration
 
     vision = CLIPVisionConfig(
-        hidden_size=8, intermediate_size=16, projection_dim=8, num_attention_heads=2,
-        num_hidden_layers=2, image_size=24, patch_size=1,
-    )  # fmt: skip
+        hidden_size=8,
+        intermediate_size=16,
+        projection_dim=8,
+        num_attention_heads=2,
+        num_hidden_layers=2,
+        image_size=24,
+        patch_size=1,
+    )
     return LlavaForConditionalGeneration(
         LlavaConfig(
-            vision_config=vision, text_config=llama_config(tokenizer),
+            vision_config=vision,
+            text_config=llama_config(tokenizer),
             pad_token_id=tokenizer.pad_token_id,
             image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         )
-    )  # fmt: skip
+    )
 
 
 def _qwen_text(tokenizer):
     return {
-        **_DECODER, "num_hidden_layers": 3, "vocab_size": len(tokenizer),
-        "rope_parameters": {"mrope_section": [1, 1, 2], "rope_type": "default",
-                            "rope_theta": 10000.0},
-        "bos_token_id": None, "eos_token_id": tokenizer.eos_token_id,
+        **_DECODER,
+        "num_hidden_layers": 3,
+        "vocab_size": len(tokenizer),
+        "rope_parameters": {
+            "mrope_section": [1, 1, 2],
+            "rope_type": "default",
+            "rope_theta": 10000.0,
+        },
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
-    }  # fmt: skip
+    }
 
 
 def qwen_text(tokenizer):
@@ -236,13 +302,20 @@ def qwen(tokenizer):
     return Qwen2_5_VLForConditionalGeneration(
         Qwen2_5_VLConfig(
             text_config=_qwen_text(tokenizer),
-            vision_config={"depth": 1, "hidden_size": SIZE, "intermediate_size": 32,
-                           "num_heads": 2, "out_hidden_size": SIZE, "fullatt_block_indexes": [0]},
-            image_token_id=ids("<|image_pad|>"), video_token_id=ids("<|video_pad|>"),
+            vision_config={
+                "depth": 1,
+                "hidden_size": SIZE,
+                "intermediate_size": 32,
+                "num_heads": 2,
+                "out_hidden_size": SIZE,
+                "fullatt_block_indexes": [0],
+            },
+            image_token_id=ids("<|image_pad|>"),
+            video_token_id=ids("<|video_pad|>"),
             vision_start_token_id=ids("<|vision_start|>"),
             vision_end_token_id=ids("<|vision_end|>"),
         )
-    )  # fmt: skip
+    )
 
 
 def gemma2(tokenizer):
@@ -250,10 +323,15 @@ def gemma2(tokenizer):
 
     return Gemma2Model(
         Gemma2Config(
-            vocab_size=len(tokenizer), num_hidden_layers=1, head_dim=8, pad_token_id=0,
-            eos_token_id=1, bos_token_id=2, **_DECODER,
+            vocab_size=len(tokenizer),
+            num_hidden_layers=1,
+            head_dim=8,
+            pad_token_id=0,
+            eos_token_id=1,
+            bos_token_id=2,
+            **_DECODER,
         )
-    )  # fmt: skip
+    )
 
 
 def gemma3(tokenizer):
@@ -266,20 +344,32 @@ def gemma3(tokenizer):
 
     ids = tokenizer.convert_tokens_to_ids
     text = Gemma3TextConfig(
-        vocab_size=len(tokenizer), num_hidden_layers=2, head_dim=8, pad_token_id=0,
-        eos_token_id=1, bos_token_id=2, **_DECODER,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        num_hidden_layers=2,
+        head_dim=8,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=2,
+        **_DECODER,
+    )
     vision = SiglipVisionConfig(
-        hidden_size=8, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        image_size=16, patch_size=8,
-    )  # fmt: skip
+        hidden_size=8,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=16,
+        patch_size=8,
+    )
     return Gemma3ForConditionalGeneration(
         Gemma3Config(
-            text_config=text, vision_config=vision, mm_tokens_per_image=4,
-            boi_token_index=ids("<start_of_image>"), eoi_token_index=ids("<end_of_image>"),
+            text_config=text,
+            vision_config=vision,
+            mm_tokens_per_image=4,
+            boi_token_index=ids("<start_of_image>"),
+            eoi_token_index=ids("<end_of_image>"),
             image_token_index=ids("<image_soft_token>"),
         )
-    )  # fmt: skip
+    )
 
 
 def clip_text(tokenizer):
@@ -287,11 +377,17 @@ def clip_text(tokenizer):
 
     return CLIPTextModel(
         CLIPTextConfig(
-            vocab_size=len(tokenizer), hidden_size=SIZE, intermediate_size=32, projection_dim=SIZE,
-            num_hidden_layers=1, num_attention_heads=2, bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+            vocab_size=len(tokenizer),
+            hidden_size=SIZE,
+            intermediate_size=32,
+            projection_dim=SIZE,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
         )
-    )  # fmt: skip
+    )
 
 
 def clip_vision(size=8, side=16):
@@ -300,10 +396,15 @@ def clip_vision(size=8, side=16):
 
     model = CLIPVisionModelWithProjection(
         CLIPVisionConfig(
-            hidden_size=size, projection_dim=size, intermediate_size=16, num_hidden_layers=2,
-            num_attention_heads=2, image_size=side, patch_size=side // 4,
+            hidden_size=size,
+            projection_dim=size,
+            intermediate_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            image_size=side,
+            patch_size=side // 4,
         )
-    )  # fmt: skip
+    )
     return model, clip_images(side)
 
 
@@ -321,8 +422,12 @@ def siglip_vision(size):
 
     model = SiglipVisionModel(
         SiglipVisionConfig(
-            hidden_size=size, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-            image_size=27, patch_size=1,
+            hidden_size=size,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            image_size=27,
+            patch_size=1,
         )
-    )  # fmt: skip
+    )
     return model, SiglipImageProcessorPil(size={"height": 27, "width": 27})

@@ -10,16 +10,27 @@ def vae():
     from diffusers import AutoencoderKLWan
 
     return AutoencoderKLWan(
-        base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1,
+        base_dim=4,
+        z_dim=16,
+        dim_mult=[1, 1, 1, 1],
+        num_res_blocks=1,
         temperal_downsample=[False, True, True],
-    )  # fmt: skip
+    )
 
 
 BLOCKS = {
-    "patch_size": (1, 2, 2), "num_attention_heads": 2, "attention_head_dim": 12,
-    "out_channels": 16, "text_dim": SIZE, "freq_dim": 16, "ffn_dim": 32, "num_layers": 1,
-    "cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "rope_max_seq_len": 32,
-}  # fmt: skip
+    "patch_size": (1, 2, 2),
+    "num_attention_heads": 2,
+    "attention_head_dim": 12,
+    "out_channels": 16,
+    "text_dim": SIZE,
+    "freq_dim": 16,
+    "ffn_dim": 32,
+    "num_layers": 1,
+    "cross_attn_norm": True,
+    "qk_norm": "rms_norm_across_heads",
+    "rope_max_seq_len": 32,
+}
 
 
 def text(encoder=umt5):
@@ -44,8 +55,12 @@ def _unipc():
 def _wan(scheduler=_flow):
     from diffusers import WanTransformer3DModel
 
-    return {**text(), "transformer": WanTransformer3DModel(in_channels=16, **BLOCKS),
-            "vae": vae(), "scheduler": scheduler()}  # fmt: skip
+    return {
+        **text(),
+        "transformer": WanTransformer3DModel(in_channels=16, **BLOCKS),
+        "vae": vae(),
+        "scheduler": scheduler(),
+    }
 
 
 def _wan_image():
@@ -55,9 +70,13 @@ def _wan_image():
     # What is denoised, 4 channels of mask and the picture's 16.
     transformer = WanTransformer3DModel(in_channels=36, image_dim=8, **BLOCKS)
     return {
-        **text(), "transformer": transformer, "vae": vae(), "scheduler": _unipc(),
-        "image_encoder": image_encoder, "image_processor": image_processor,
-    }  # fmt: skip
+        **text(),
+        "transformer": transformer,
+        "vae": vae(),
+        "scheduler": _unipc(),
+        "image_encoder": image_encoder,
+        "image_processor": image_processor,
+    }
 
 
 def _wan_vace():
@@ -69,14 +88,23 @@ def _wan_vace():
     return {**text(), "transformer": transformer, "vae": vae(), "scheduler": _unipc()}
 
 
-_SHAPE = {"height": 16, "width": 16, "num_frames": 5, "num_inference_steps": 2,
-          "max_sequence_length": 16}  # fmt: skip
+_SHAPE = {
+    "height": 16,
+    "width": 16,
+    "num_frames": 5,
+    "num_inference_steps": 2,
+    "max_sequence_length": 16,
+}
 
 # As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
 _FILM = {
-    "height": 16, "width": 16, "video": film(5, 16, 16), "num_inference_steps": 4,
-    "strength": 0.5, "max_sequence_length": 16,
-}  # fmt: skip
+    "height": 16,
+    "width": 16,
+    "video": film(5, 16, 16),
+    "num_inference_steps": 4,
+    "strength": 0.5,
+    "max_sequence_length": 16,
+}
 
 MAKERS = {
     "WanPipeline": _wan,

@@ -13,9 +13,15 @@ from beecam.errors import OutOfMemoryError
 from beecam.models.base import Made, Step
 
 DEFAULTS = {
-    "width": 96, "height": 64, "num_frames": 17, "fps": 8.0, "num_inference_steps": 4,
-    "guidance_scale": 1.0, "scheduler": "Painter", "negative_prompt": "",
-}  # fmt: skip
+    "width": 96,
+    "height": 64,
+    "num_frames": 17,
+    "fps": 8.0,
+    "num_inference_steps": 4,
+    "guidance_scale": 1.0,
+    "scheduler": "Painter",
+    "negative_prompt": "",
+}
 
 
 class DrawnModel:

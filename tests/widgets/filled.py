@@ -25,8 +25,13 @@ def filled(name, count, *, width=160, height=96, num_frames=24, fps=16.0, column
         if shot.key in have:
             continue
         frames = draw(shot)
-        facts = {"frames": num_frames, "height": height, "width": width, "seconds": 1.0,
-                 "sheet": media.sheet_layout(frames)}  # fmt: skip
+        facts = {
+            "frames": num_frames,
+            "height": height,
+            "width": width,
+            "seconds": 1.0,
+            "sheet": media.sheet_layout(frames),
+        }
         if first is None:
             first = library.add(shot, frames, facts).mp4
             continue
@@ -36,6 +41,9 @@ def filled(name, count, *, width=160, height=96, num_frames=24, fps=16.0, column
         settings = {"shot": shot.to_dict(), "facts": facts, "created": 1.0}
         library._index.add(shot.key, settings)
     return ClipSet(
-        library, [shot.key for shot in shots], axes=sweep.axes,
-        coords=[dict(cell.coords) for cell in cells], title=sweep.template,
-    )  # fmt: skip
+        library,
+        [shot.key for shot in shots],
+        axes=sweep.axes,
+        coords=[dict(cell.coords) for cell in cells],
+        title=sweep.template,
+    )

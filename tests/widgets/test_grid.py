@@ -182,13 +182,19 @@ def test_the_large_view_gets_the_whole_file_in_parts(show, library, monkeypatch)
 @pytest.mark.parametrize(
     "content",
     [
-        {"kind": "nonsense"}, {"kind": ["see"]}, {"kind": "see"}, {"kind": "run", "do": "explode"},
-        {"kind": "rate", "cells": "all", "stars": 3}, {"kind": "rate", "cells": [99], "stars": 3},
-        {"kind": "detail", "cell": -4}, {"kind": "ack", "id": "x"},
+        {"kind": "nonsense"},
+        {"kind": ["see"]},
+        {"kind": "see"},
+        {"kind": "run", "do": "explode"},
+        {"kind": "rate", "cells": "all", "stars": 3},
+        {"kind": "rate", "cells": [99], "stars": 3},
+        {"kind": "detail", "cell": -4},
+        {"kind": "ack", "id": "x"},
         {"kind": "see", "visible": [True, 2.5, None, "1"], "want": [10**9]},
-        {"kind": "__class__"}, {"kind": "show", "source": 3},
+        {"kind": "__class__"},
+        {"kind": "show", "source": 3},
     ],
-)  # fmt: skip
+)
 def test_odd_messages_do_no_harm(show, finished, content):
     run = finished
     page = Page(show(run)).begin()
@@ -212,9 +218,17 @@ def test_what_was_done_by_hand_is_a_value(show, finished):
     assert grid.current == run.clips[7]
     view = grid.view
     assert view == {
-        "rows": ["seed"], "columns": [], "fixed": {}, "size": 96, "playing": True, "speed": 1.0,
-        "filter": "", "sort": "", "current": 7, "selected": [2, 0],
-    }  # fmt: skip
+        "rows": ["seed"],
+        "columns": [],
+        "fixed": {},
+        "size": 96,
+        "playing": True,
+        "speed": 1.0,
+        "filter": "",
+        "sort": "",
+        "current": 7,
+        "selected": [2, 0],
+    }
     grid.selection = run.clips[:3]
     grid.current = None
     assert grid._selected == [0, 1, 2]
@@ -361,8 +375,10 @@ def test_a_sweep_of_a_hundred_thousand_is_still_a_small_head(library):
 
     axis = bc.Axis("prompt", tuple(f"a bee {'over a meadow ' * 20}{i}" for i in range(50_000)))
     clips = ClipSet(
-        library, [str(i) for i in range(50_000)], axes=[axis],
+        library,
+        [str(i) for i in range(50_000)],
+        axes=[axis],
         coords=[{"prompt": i} for i in range(50_000)],
-    )  # fmt: skip
+    )
     content, buffers = head_message(ClipsSource(clips), 1)
     assert len(str(content)) + len(buffers[0]) < limits.MAX_BYTES

@@ -117,11 +117,14 @@ def test_what_is_wrong_is_a_sentence_and_the_next_turn_works(show, pollen, monke
 @pytest.mark.parametrize(
     "content",
     [
-        {}, {"kind": "ask"}, {"kind": "ask", "dials": 7}, {"kind": "nonsense"},
+        {},
+        {"kind": "ask"},
+        {"kind": "ask", "dials": 7},
+        {"kind": "nonsense"},
         {"kind": "ask", "n": "x", "dials": {"blend": "a", "seed": "-1", "steps": None, "more": 3}},
         {"kind": "ask", "dials": {"blend": float("nan"), "seed": "9" * 40, "guidance_scale": 1e99}},
     ],
-)  # fmt: skip
+)
 def test_a_page_that_talks_nonsense_breaks_nothing(show, content):
     view = show(steps=4, num_inference_steps=4)
     page = Page(view)
@@ -159,9 +162,13 @@ def test_a_shot_can_be_set_and_comes_back(show, pollen):
     view = show(steps=4)
     page = Page(view)
     shot = bc.shot(
-        [(BEE, 0.3), (MOTH, 0.7)], noise=((4, 0.8), (6, 0.2)), guidance_scale=2,
-        num_inference_steps=6, negative_prompt="blurry", guidance_rescale=0.5,
-    )  # fmt: skip
+        [(BEE, 0.3), (MOTH, 0.7)],
+        noise=((4, 0.8), (6, 0.2)),
+        guidance_scale=2,
+        num_inference_steps=6,
+        negative_prompt="blurry",
+        guidance_rescale=0.5,
+    )
     view.shot = shot
     assert pollen.resolve(view.shot).key == pollen.resolve(shot).key
     assert eval(view.code, {"bc": bc}) == view.shot
@@ -237,9 +244,11 @@ def test_drafts_are_made_by_the_model_for_few_steps_at_its_own_guidance(show, po
             if shot.conditions:
                 return pollen.resolve(shot)
             usual = {"num_inference_steps": 3, "guidance_scale": 1.0}
-            return pollen.resolve(shot.replace(**{
-                name: value for name, value in usual.items() if getattr(shot, name) is None
-            }))  # fmt: skip
+            return pollen.resolve(
+                shot.replace(
+                    **{name: value for name, value in usual.items() if getattr(shot, name) is None}
+                )
+            )
 
         def generate(self, shots, *args, **more):
             made.append(shots[0])

@@ -71,8 +71,12 @@ class PanelPage(Page):
         self.number = getattr(self, "number", 0) + 1
         said = len(self.heard("problem"))
         self.say("edit", edit=[self.name, self.number], state=state)
-        until(lambda: self.grid._state["edit"] == [self.name, self.number]
-              or len(self.heard("problem")) > said)  # fmt: skip
+        until(
+            lambda: (
+                self.grid._state["edit"] == [self.name, self.number]
+                or len(self.heard("problem")) > said
+            )
+        )
 
 
 # --- as code sees it -----------------------------------------------------------------------------
@@ -105,22 +109,45 @@ def test_everything_can_be_set_and_makes_one_sweep(explore, model, library):
     "change",
     [
         {"template": "a plain bee"},
-        {"template": "{a|b} {x}", "axes": {"x": bc.Axis("x", ('"', "it's", "\\n{y}\n", "ب\U0001f98b"))}},
+        {
+            "template": "{a|b} {x}",
+            "axes": {"x": bc.Axis("x", ('"', "it's", "\\n{y}\n", "ب\U0001f98b"))},
+        },
         {"layout": "zip", "seeds": (3, 9, 4)},
         {"sample": 2, "seeds": tuple(range(100, 108))},
-        {"template": "{class} {seed} {guidance_scale}", "seeds": (1, 2),
-         "axes": {"class": bc.Axis("class", ("bee",)), "guidance_scale": bc.Axis("guidance_scale", (1, 2.5))}},
-        {"axes": {"insect": bc.Axis("insect", ("a", "b"), ("same", "same")),
-                  "place": bc.Axis("place", ("c",), notes=("a note",))}},
-        {"name": "bees \"at\" dusk's", "arguments": {"negative_prompt": "blurred", "guidance_scale": bc.Axis("guidance_scale", (1.0, 4.5))}},
+        {
+            "template": "{class} {seed} {guidance_scale}",
+            "seeds": (1, 2),
+            "axes": {
+                "class": bc.Axis("class", ("bee",)),
+                "guidance_scale": bc.Axis("guidance_scale", (1, 2.5)),
+            },
+        },
+        {
+            "axes": {
+                "insect": bc.Axis("insect", ("a", "b"), ("same", "same")),
+                "place": bc.Axis("place", ("c",), notes=("a note",)),
+            }
+        },
+        {
+            "name": 'bees "at" dusk\'s',
+            "arguments": {
+                "negative_prompt": "blurred",
+                "guidance_scale": bc.Axis("guidance_scale", (1.0, 4.5)),
+            },
+        },
     ],
-)  # fmt: skip
+)
 def test_the_code_makes_the_same_sweep(explore, model, library, change):
     panel = explore()
     usual = Asking(
-        template="a {insect} over {place}", arguments=FEW,
-        axes={"insect": bc.Axis("insect", ("bee", "moth")), "place": bc.Axis("place", ("sea", "ice"))},
-    )  # fmt: skip
+        template="a {insect} over {place}",
+        arguments=FEW,
+        axes={
+            "insect": bc.Axis("insect", ("bee", "moth")),
+            "place": bc.Axis("place", ("sea", "ice")),
+        },
+    )
     panel.asking = replace(usual, **change)
     space = run_code(panel, model, library)
     assert space["sweep"].key == panel.sweep.key
@@ -149,8 +176,9 @@ def test_pictures_are_in_the_code_by_their_content(explore, model, library):
     panel = explore(template="a bee")
     panel.arguments = FEW | {"image": [bc.read(red, name="red"), bc.read(255 - red, name="cyan")]}
     assert panel._state["arguments"]["image"]["many"] == [
-        [{"object": 0}, "red", ""], [{"object": 1}, "cyan", ""],
-    ]  # fmt: skip
+        [{"object": 0}, "red", ""],
+        [{"object": 1}, "cyan", ""],
+    ]
     panel.run_now().wait()
     assert "library.inputs[" in panel.code
     space = run_code(panel, model, library)
@@ -299,9 +327,12 @@ def test_what_is_typed_becomes_values_of_their_kind(explore):
         state["template"] = "a {insect}, {fps}"
         state["axes"] = {"insect": [["bee", "", ""], ["7", "seven", "odd"]], "fps": [["8", "", ""]]}
         state["arguments"] = {
-            "num_inference_steps": {"one": "2"}, "guidance_scale": {"many": [["1", "", ""], ["2.5", "", ""]]},
-            "negative_prompt": {"one": "3"}, "decode_timestep": {"one": ""}, "width": {"one": "wide"},
-        }  # fmt: skip
+            "num_inference_steps": {"one": "2"},
+            "guidance_scale": {"many": [["1", "", ""], ["2.5", "", ""]]},
+            "negative_prompt": {"one": "3"},
+            "decode_timestep": {"one": ""},
+            "width": {"one": "wide"},
+        }
         state["seeds"] = {"first": 10, "count": 2}
 
     page.edit(act)
@@ -324,8 +355,14 @@ def test_the_page_is_told_what_it_costs_and_what_is_wrong(explore):
     first = counted(panel)
     assert {one["argument"] for one in first["problems"]} == {"insect", "place"}
     page = PanelPage(panel)
-    page.edit(lambda s: s.update(template="a {insect}", axes={"insect": [["bee", "", ""]]},
-                                 arguments={"num_frames": {"one": "20"}}, name="x" * 200))  # fmt: skip
+    page.edit(
+        lambda s: s.update(
+            template="a {insect}",
+            axes={"insect": [["bee", "", ""]]},
+            arguments={"num_frames": {"one": "20"}},
+            name="x" * 200,
+        )
+    )
     (problem,) = counted(panel)["problems"]
     assert problem["argument"] == "num_frames"
     assert "nearest are 17 and 25" in problem["message"]
@@ -383,18 +420,30 @@ def test_the_panel_steers_what_its_grid_goes_on_with(explore):
 @pytest.mark.parametrize(
     "change",
     [
-        {"template": 3}, {"template": "x" * 5_000}, {"axes": 3}, {"axes": {"a": 3}},
-        {"axes": {"insect": [["b"]]}}, {"axes": {"insect": [[["b"], "", ""]]}},
+        {"template": 3},
+        {"template": "x" * 5_000},
+        {"axes": 3},
+        {"axes": {"a": 3}},
+        {"axes": {"insect": [["b"]]}},
+        {"axes": {"insect": [[["b"], "", ""]]}},
         {"axes": {str(i): [] for i in range(100)}},
         {"axes": {"insect": [[str(i), "", ""] for i in range(3_000)]}},
-        {"axes": {"insect": [[{"object": 3}, "", ""]]}}, {"axes": {"insect": [[{"object": -1}, "", ""]]}},
+        {"axes": {"insect": [[{"object": 3}, "", ""]]}},
+        {"axes": {"insect": [[{"object": -1}, "", ""]]}},
         {"axes": {"insect": [[float("nan"), "", ""]]}},
         {"axes": {str(j): [["x" * 3_900 + str(i), "", ""] for i in range(40)] for j in range(4)}},
-        {"seeds": []}, {"seeds": ["a"]}, {"seeds": {"first": "0", "count": 1}}, {"seeds": None},
-        {"layout": "all"}, {"sample": -1}, {"sample": "3"}, {"arguments": {"fps": {}}}, {"arguments": []},
+        {"seeds": []},
+        {"seeds": ["a"]},
+        {"seeds": {"first": "0", "count": 1}},
+        {"seeds": None},
+        {"layout": "all"},
+        {"sample": -1},
+        {"sample": "3"},
+        {"arguments": {"fps": {}}},
+        {"arguments": []},
         {"name": None},
     ],
-)  # fmt: skip
+)
 def test_a_page_that_says_nonsense_changes_nothing(explore, change):
     panel = explore()
     page = PanelPage(panel)

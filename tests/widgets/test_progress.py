@@ -28,9 +28,10 @@ def states(monkeypatch):
     monkeypatch.setattr(module, "_bar", bar)
     monkeypatch.setattr(module.Progress, "_show", lambda *_, **__: None)
     yield lambda: [
-        data["state"]["_state"] for _, kind, data, _ in made[-1].comm.sent
+        data["state"]["_state"]
+        for _, kind, data, _ in made[-1].comm.sent
         if kind == "comm_msg" and "_state" in data.get("state", {})
-    ]  # fmt: skip
+    ]
     for one in made:
         one.close()
 

@@ -79,9 +79,13 @@ def test_what_is_shown_is_what_the_filter_lets_through(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
     grid = show(run, filter="insect:bee", sort="-seed")
     assert [(c.shot.prompt, c.shot.seed) for c in grid.shown] == [
-        ("a bee over sea", 2), ("a bee over ice", 2), ("a bee over sea", 1), ("a bee over ice", 1),
-        ("a bee over sea", 0), ("a bee over ice", 0),
-    ]  # fmt: skip
+        ("a bee over sea", 2),
+        ("a bee over ice", 2),
+        ("a bee over sea", 1),
+        ("a bee over ice", 1),
+        ("a bee over sea", 0),
+        ("a bee over ice", 0),
+    ]
     grid.fixed = {"place": "ice"}
     assert len(grid.shown) == 3
     run.clips[4].stars = 5

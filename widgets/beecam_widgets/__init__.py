@@ -21,8 +21,15 @@ from beecam_widgets.table import ClipTable
 from beecam_widgets.viewer import ClipViewer
 
 __all__ = [
-    "ClipGrid", "ClipTable", "ClipViewer", "Live", "Panel", "Progress", "explore", "live",
+    "ClipGrid",
+    "ClipTable",
+    "ClipViewer",
+    "Live",
+    "Panel",
+    "Progress",
+    "explore",
+    "live",
     "progress",
-]  # fmt: skip
+]
 
 register()

@@ -105,11 +105,16 @@ class Asking:
     def with_deck(self, deck: Deck, arguments: Mapping[str, Any]) -> Asking:
         """Return what a deck asks for, with those of its arguments that the model can be given."""
         return replace(
-            self, template=deck.template, deck=deck.name, sample=deck.sample, layout="product",
+            self,
+            template=deck.template,
+            deck=deck.name,
+            sample=deck.sample,
+            layout="product",
             axes={**self.axes, **{axis.name: axis for axis in deck.axes}},
-            seeds=tuple(range(self.seeds[0], self.seeds[0] + deck.seeds)), name="",
+            seeds=tuple(range(self.seeds[0], self.seeds[0] + deck.seeds)),
+            name="",
             arguments=dict(arguments),
-        )  # fmt: skip
+        )
 
 
 def asking_of(sweep: Sweep, name: str = "") -> Asking | None:
@@ -126,10 +131,14 @@ def asking_of(sweep: Sweep, name: str = "") -> Asking | None:
         return None
     axes = {n: _axis(n, given.pop(n)) for n in parsed.slots if n in given}
     made = Asking(
-        template=parsed.source, axes=axes, seeds=tuple(values), arguments=given, name=name,
+        template=parsed.source,
+        axes=axes,
+        seeds=tuple(values),
+        arguments=given,
+        name=name,
         layout="zip" if any(len(group.axes) > 1 for group in sweep.groups) else "product",
         sample=sweep.samples[0].n if sweep.samples else None,
-    )  # fmt: skip
+    )
     again = made.sweep()
     if again.problems or {c.shot for c in again.cells} != {c.shot for c in sweep.cells}:
         return None

@@ -41,6 +41,8 @@ def _message(cells: Sequence[int], rows: Sequence[Row]) -> Message:
         buffers.append(np.array(values, np.int32 if "texts" in column else np.float64).tobytes())
     buffers.append(np.array([telling.states(row) for row in rows], np.int32).tobytes())
     return {
-        "kind": "columns", "columns": told, "usual": list(USUAL),
+        "kind": "columns",
+        "columns": told,
+        "usual": list(USUAL),
         "tags": [[i, list(row.tags)] for i, row in zip(cells, rows, strict=True) if row.tags],
-    }, buffers  # fmt: skip
+    }, buffers

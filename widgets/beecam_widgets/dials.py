@@ -88,8 +88,9 @@ class Dials:
             given = {n: v for n, v in data["more"].items() if n in sliders}
             changes["more"] = {
                 n: _as(s.usual, _number(given[n], s.least, s.most, s.usual))
-                for n, s in sliders.items() if n in given and given[n] != s.usual
-            }  # fmt: skip
+                for n, s in sliders.items()
+                if n in given and given[n] != s.usual
+            }
         return replace(self, **changes)
 
     def shot(self, base: Shot) -> Shot:
@@ -103,9 +104,10 @@ class Dials:
             noise = [(self.seed_b, 1.0)]
         return base.replace(
             prompt=prompt if self.prompt_b.strip() and self.blend else self.prompt,
-            noise=tuple(noise), guidance_scale=self.guidance_scale,
+            noise=tuple(noise),
+            guidance_scale=self.guidance_scale,
             extra={**base.arguments, **self.more},
-        )  # fmt: skip
+        )
 
     def like(self, shot: Shot, sliders: Mapping[str, Slider]) -> Dials:
         """Return dials that mean a shot.
@@ -120,20 +122,32 @@ class Dials:
         texts, noise = parts_of(shot.prompt), shot.noise
         problems = []
         if len(texts) > _PAIR:
-            problems.append(Problem("prompt", (
-                f"prompt: {len(texts)} weighted texts; the live view blends two. The nearest are "
-                f"the heaviest, {shorten(texts[:2], 120)}."
-            )))  # fmt: skip
+            problems.append(
+                Problem(
+                    "prompt",
+                    f"prompt: {len(texts)} weighted texts; the live view blends two. The "
+                    "nearest are "
+                    f"the heaviest, {shorten(texts[:2], 120)}.",
+                )
+            )
         if len(noise) > _PAIR or any(weight < 0 for _, weight in noise):
-            problems.append(Problem("noise", (
-                f"noise={shorten(noise)}: the live view blends two seeds with weights over 0; the "
-                f"nearest is seed={shot.seed}."
-            )))  # fmt: skip
+            problems.append(
+                Problem(
+                    "noise",
+                    f"noise={shorten(noise)}: the live view blends two seeds with weights "
+                    "over 0; the "
+                    f"nearest is seed={shot.seed}.",
+                )
+            )
         if problems:
             raise CheckError(problems)
         whole = sum(weight for _, weight in noise)
-        changes: dict[str, Any] = {"prompt": texts[0][0], "blend": 0.0, "seed": noise[0][0],
-                                   "seed_blend": 0.0}  # fmt: skip
+        changes: dict[str, Any] = {
+            "prompt": texts[0][0],
+            "blend": 0.0,
+            "seed": noise[0][0],
+            "seed_blend": 0.0,
+        }
         if len(texts) == _PAIR:
             changes |= {"prompt_b": texts[1][0], "blend": texts[1][1]}
             if texts[0][0] == self.prompt_b:

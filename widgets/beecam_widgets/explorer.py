@@ -70,13 +70,21 @@ class Explorer:
     def axes(self, value: Mapping[str, Any]) -> None:
         slots = self._asking.slots
         problems = [
-            Problem(str(name), (
-                f"axes: no slot {{{name}}} in the template.{did_you_mean(name, slots, '{{{}}}')}"
-                + (f" It is an argument: panel.arguments |= {{{name!r}: ...}}."
-                   if name in self._allowed else "")
-            ))
-            for name in value if name not in slots
-        ]  # fmt: skip
+            Problem(
+                str(name),
+                (
+                    f"axes: no slot {{{name}}} in the "
+                    f"template.{did_you_mean(name, slots, '{{{}}}')}"
+                    + (
+                        f" It is an argument: panel.arguments |= {{{name!r}: ...}}."
+                        if name in self._allowed
+                        else ""
+                    )
+                ),
+            )
+            for name in value
+            if name not in slots
+        ]
         kinds.need(problems)
         made = {name: make_axis(name, [v] if is_scalar(v) else v) for name, v in value.items()}
         emptied = {slot: Axis(slot, ()) for slot in slots if slot not in made}
@@ -104,14 +112,20 @@ class Explorer:
     @arguments.setter
     def arguments(self, value: Mapping[str, Any]) -> None:
         kinds.need(
-            Problem(str(n), (
-                f"{n}: no argument of {self.model.name}.{did_you_mean(n, self._allowed)}"
-            ))
-            for n in value if n not in self._allowed
-        )  # fmt: skip
-        self._put(replace(self._asking, arguments={
-            n: one if is_scalar(one) else make_axis(n, one) for n, one in value.items()
-        }))  # fmt: skip
+            Problem(
+                str(n), (f"{n}: no argument of {self.model.name}.{did_you_mean(n, self._allowed)}")
+            )
+            for n in value
+            if n not in self._allowed
+        )
+        self._put(
+            replace(
+                self._asking,
+                arguments={
+                    n: one if is_scalar(one) else make_axis(n, one) for n, one in value.items()
+                },
+            )
+        )
 
     @property
     def layout(self) -> str:

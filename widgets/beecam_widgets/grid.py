@@ -55,16 +55,29 @@ class ClipGrid(Surface):
     speed = t.Float(1.0, min=0.1, max=8.0).tag(sync=True)
     sheet_rank: ClassVar[int] = 1
     view_parts: ClassVar[Mapping[str, str]] = {
-        "rows": "rows", "columns": "columns", "fixed": "fixed", "size": "size",
-        "playing": "playing", "speed": "speed", **Surface.view_parts,
-    }  # fmt: skip
+        "rows": "rows",
+        "columns": "columns",
+        "fixed": "fixed",
+        "size": "size",
+        "playing": "playing",
+        "speed": "speed",
+        **Surface.view_parts,
+    }
 
     def __init__(
-        self, shown: Run | ClipSet, *, rows: str | Sequence[str] = (),
-        columns: str | Sequence[str] = (), fixed: Mapping[str, Any] | None = None,
-        size: int = 0, height: int = 560, playing: bool = True, speed: float = 1.0,
-        filter: str | None = None, sort: str | None = None,  # noqa: A002  (as it is called)
-    ) -> None:  # fmt: skip
+        self,
+        shown: Run | ClipSet,
+        *,
+        rows: str | Sequence[str] = (),
+        columns: str | Sequence[str] = (),
+        fixed: Mapping[str, Any] | None = None,
+        size: int = 0,
+        height: int = 560,
+        playing: bool = True,
+        speed: float = 1.0,
+        filter: str | None = None,  # noqa: A002  (as in pandas)
+        sort: str | None = None,
+    ) -> None:
         """Show a run or a set of clips.
 
         Args:
@@ -85,9 +98,17 @@ class ClipGrid(Surface):
             TypeError: `shown` is neither a run nor a set of clips.
         """
         super().__init__(
-            shown, rows=rows, columns=columns, fixed=dict(fixed or {}), size=size, height=height,
-            playing=playing, speed=speed, filter=filter, sort=sort,
-        )  # fmt: skip
+            shown,
+            rows=rows,
+            columns=columns,
+            fixed=dict(fixed or {}),
+            size=size,
+            height=height,
+            playing=playing,
+            speed=speed,
+            filter=filter,
+            sort=sort,
+        )
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -119,9 +140,10 @@ class ClipGrid(Surface):
         for name in ("rows", "columns"):
             setattr(self, name, [n for n in getattr(self, name) if _axis(source, n)])
         self.fixed = {
-            name: label for name, label in self.fixed.items()
+            name: label
+            for name, label in self.fixed.items()
             if (axis := _axis(source, name)) and label in axis.labels
-        }  # fmt: skip
+        }
 
     def _is_meant(self, coords: Mapping[str, int]) -> bool:
         source = self._publisher.shown

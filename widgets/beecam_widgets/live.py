@@ -44,9 +44,10 @@ _REMEMBERED = 200
 
 
 def live(
-    model: Model | None = None, prompt: str | Sequence[tuple[str, float]] | None = None,
+    model: Model | None = None,
+    prompt: str | Sequence[tuple[str, float]] | None = None,
     **arguments: Any,
-) -> Live:  # fmt: skip
+) -> Live:
     """Show a clip that follows the hand: prompts, seeds and numbers by sliders.
 
     >>> bw.live()                                            # pollen
@@ -88,11 +89,19 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
     _sheet = t.Unicode().tag(sync=True)
 
     def __init__(
-        self, model: Model, prompt: str | Sequence[tuple[str, float]], *, prompt_b: str = "",
-        blend: float = 0.0, seed_b: int | None = None, seed_blend: float = 0.0,
-        steps: int | None = None, refine: bool = True, library: Library | None = None,
+        self,
+        model: Model,
+        prompt: str | Sequence[tuple[str, float]],
+        *,
+        prompt_b: str = "",
+        blend: float = 0.0,
+        seed_b: int | None = None,
+        seed_blend: float = 0.0,
+        steps: int | None = None,
+        refine: bool = True,
+        library: Library | None = None,
         **arguments: Any,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Show a clip.
 
         Args:
@@ -112,10 +121,15 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         Raises:
             CheckError: Something of it is wrong.
         """
-        need([
-            *loaded(model), *opened(library), *flag("refine", refine),
-            *whole("steps", steps, 1, 100, or_none=True), *text("prompt_b", prompt_b),
-        ])  # fmt: skip
+        need(
+            [
+                *loaded(model),
+                *opened(library),
+                *flag("refine", refine),
+                *whole("steps", steps, 1, 100, or_none=True),
+                *text("prompt_b", prompt_b),
+            ]
+        )
         first = make_shot(prompt, **arguments)
         full = _checked(model, first)
         self.model = model
@@ -132,10 +146,14 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._few = model.in_few_steps()
         self._engine = LiveEngine(model, self._see, quick=self._few)
         begun = Dials(
-            prompt="", prompt_b=prompt_b, blend=blend, seed_b=full.seed + 1, seed_blend=seed_blend,
+            prompt="",
+            prompt_b=prompt_b,
+            blend=blend,
+            seed_b=full.seed + 1,
+            seed_blend=seed_blend,
             guidance_scale=full.guidance_scale or 0.0,
             steps=steps or min(self._few_steps(first), self._usual),
-        )  # fmt: skip
+        )
         dials = begun.like(first, self._sliders)
         if isinstance(first.prompt, str):
             dials = replace(dials, blend=blend)
@@ -144,9 +162,11 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._set = dials if seed_b is None else replace(dials, seed_b=seed_b)
         self._need(self._set)
         super().__init__(
-            refine=refine, _dials={**self._set.to_json(), "by": ""},
-            _about=self._described(full), _sheet=f"beecam-static-{uuid.uuid4().hex[:12]}",
-        )  # fmt: skip
+            refine=refine,
+            _dials={**self._set.to_json(), "by": ""},
+            _about=self._described(full),
+            _sheet=f"beecam-static-{uuid.uuid4().hex[:12]}",
+        )
         self.on_msg(self._hear)
 
     def __repr__(self) -> str:
@@ -162,9 +182,14 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
     @shot.setter
     def shot(self, value: Shot) -> None:
         if not isinstance(value, Shot):
-            raise CheckError([Problem("shot", (
-                f"shot={shorten(value)}: a shot is needed, as in bc.shot({str(value)!r})."
-            ))])  # fmt: skip
+            raise CheckError(
+                [
+                    Problem(
+                        "shot",
+                        f"shot={shorten(value)}: a shot is needed, as in bc.shot({str(value)!r}).",
+                    )
+                ]
+            )
         need(check_values(value))
         dials = self._set.like(value, self._sliders)
         base = value.replace(model=None, revision=None)
@@ -280,11 +305,14 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _described(self, full: Shot) -> dict[str, Any]:
         return {
-            "model": self.model.name, "width": full.width, "height": full.height,
-            "usual_steps": self._usual, "guidance_most": max(10.0, 2 * (full.guidance_scale or 0)),
+            "model": self.model.name,
+            "width": full.width,
+            "height": full.height,
+            "usual_steps": self._usual,
+            "guidance_most": max(10.0, 2 * (full.guidance_scale or 0)),
             "usual_guidance": full.guidance_scale,
             "sliders": [vars(slider) for slider in self._sliders.values()],
-        }  # fmt: skip
+        }
 
     @t.observe("refine")  # type: ignore[untyped-decorator]
     def _on_refine(self, _: Any) -> None:
@@ -428,9 +456,15 @@ def _picture(sight: Sight, client: str, n: int, code: str) -> Message:
     """Say what there is to be seen; coded when it is sent."""
     shot = sight.shot
     content: dict[str, Any] = {
-        "kind": "sight", "what": sight.kind, "client": client, "n": n, "number": sight.number,
-        "step": sight.step, "steps": sight.steps, "seconds": round(sight.seconds, 3),
-    }  # fmt: skip
+        "kind": "sight",
+        "what": sight.kind,
+        "client": client,
+        "n": n,
+        "number": sight.number,
+        "step": sight.step,
+        "steps": sight.steps,
+        "seconds": round(sight.seconds, 3),
+    }
     if sight.frames is None or shot is None:
         return content, []
     if sight.kind != PREVIEW:

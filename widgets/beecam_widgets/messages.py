@@ -32,14 +32,19 @@ def head_message(source: Source, version: int, keeps: str = "") -> Message:
         np.int32,
     )
     content = {
-        "kind": "cells", "version": version, "token": source.token, "keeps": keeps,
+        "kind": "cells",
+        "version": version,
+        "token": source.token,
+        "keeps": keeps,
         "total": len(source),
-        "title": source.title[:telling.LONGEST], "live": source.run is not None,
+        "title": source.title[: telling.LONGEST],
+        "live": source.run is not None,
         "drafts": source.run is not None and source.run.draft is not None,
         "fills": source.run is not None and source.run.sweep.fills,
-        "model": source.run.model.name if source.run else "", "aspect": _aspect(source),
+        "model": source.run.model.name if source.run else "",
+        "aspect": _aspect(source),
         "axes": telling.axes(source.axes),
-    }  # fmt: skip
+    }
     return content, [coords.tobytes()]
 
 
@@ -55,14 +60,18 @@ def state_messages(
                 room -= len(cell.preview)
                 shown.append([cell.index, cell.preview_frames])
                 pictures.append(cell.preview)
-        yield {
-            "kind": "state", "run": facts, "previews": shown,
-            "cells": [
-                [c.index, str(c.status), c.step, c.steps, telling.cut(c.error or ""),
-                 c.seconds]
-                for c in part
-            ],
-        }, pictures  # fmt: skip
+        yield (
+            {
+                "kind": "state",
+                "run": facts,
+                "previews": shown,
+                "cells": [
+                    [c.index, str(c.status), c.step, c.steps, telling.cut(c.error or ""), c.seconds]
+                    for c in part
+                ],
+            },
+            pictures,
+        )
 
 
 def _parts(cells: Sequence[CellState]) -> Iterator[list[CellState]]:

@@ -41,16 +41,23 @@ def page_of(asking: Asking) -> dict[str, Any]:
     first = asking.seeds[0]
     whole = asking.seeds == tuple(range(first, first + len(asking.seeds)))
     return {
-        "template": asking.template, "deck": asking.deck, "name": asking.name,
-        "layout": asking.layout, "sample": asking.sample,
+        "template": asking.template,
+        "deck": asking.deck,
+        "name": asking.name,
+        "layout": asking.layout,
+        "sample": asking.sample,
         "seeds": {"first": first, "count": len(asking.seeds)} if whole else list(asking.seeds),
         "axes": {name: axis(value) for name, value in asking.axes.items() if len(value)},
         "arguments": {
-            name: {"many": axis(value)} if isinstance(value, Axis) else {"one": plain(value),
-                   **({} if isinstance(plain(value), (str, int, float)) else {"label": str(value)})}
+            name: {"many": axis(value)}
+            if isinstance(value, Axis)
+            else {
+                "one": plain(value),
+                **({} if isinstance(plain(value), (str, int, float)) else {"label": str(value)}),
+            }
             for name, value in asking.arguments.items()
         },
-    }  # fmt: skip
+    }
 
 
 def asking_from(data: Mapping[str, Any], before: Asking, controls: Mapping[str, Control]) -> Asking:
@@ -87,15 +94,19 @@ class _Reader:
         if layout not in ("product", "zip"):
             raise ValueError(layout)
         return Asking(
-            template=self._text(data["template"]), layout=layout, sample=sample,
+            template=self._text(data["template"]),
+            layout=layout,
+            sample=sample,
             axes={self._text(name): self._axis(name, rows) for name, rows in axes.items()},
             seeds=_seeds(data["seeds"]),
             arguments={
-                self._text(name): found for name, one in arguments.items()
+                self._text(name): found
+                for name, one in arguments.items()
                 if (found := self._argument(name, one)) is not None
             },
-            deck=self._text(data["deck"]), name=self._text(data["name"])[:MAX_NAME],
-        )  # fmt: skip
+            deck=self._text(data["deck"]),
+            name=self._text(data["name"])[:MAX_NAME],
+        )
 
     def _argument(self, name: str, given: Mapping[str, Any]) -> Any:
         """Return an argument's value or axis; None for one that was cleared."""

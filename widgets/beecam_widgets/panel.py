@@ -63,10 +63,13 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
     _history = t.List().tag(sync=True)
 
     def __init__(
-        self, model: Model | Sequence[Model] | Mapping[str, Model] | None = None, *,
-        deck: Deck | str | os.PathLike[str] | None = None, template: str = TEMPLATE,
+        self,
+        model: Model | Sequence[Model] | Mapping[str, Model] | None = None,
+        *,
+        deck: Deck | str | os.PathLike[str] | None = None,
+        template: str = TEMPLATE,
         library: Library | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Make a panel; see `explore`."""
         used: Any = bc.load() if model is None else taken(model)
         kinds.need([*kinds.loaded(used), *kinds.opened(library), *kinds.text("template", template)])
@@ -80,9 +83,13 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
         self._worker = Worker(self._take, self._due, "beecam-panel")
         self.grid = ClipGrid(ClipSet(self.library, []))
         anywidget.AnyWidget.__init__(
-            self, _about=self._what_there_is(), _state={}, _summary={}, _run={"status": ""},
+            self,
+            _about=self._what_there_is(),
+            _state={},
+            _summary={},
+            _run={"status": ""},
             _history=self._past(),
-        )  # fmt: skip
+        )
         self.on_msg(self._hear)
         if deck is None:
             self._put(self._asking)
@@ -212,20 +219,34 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
 
     def _what_there_is(self) -> dict[str, Any]:
         return {
-            "model": self.model.name, "sheet": self.grid._sheet,  # noqa: SLF001
+            "model": self.model.name,
+            "sheet": self.grid._sheet,  # noqa: SLF001
             "problems": list(self._decks.problems)[:_MOST_PROBLEMS],
             "decks": [
-                {"name": d.name, "title": d.title, "note": d.note,
-                 "arguments": dict(d.argument_notes)}
+                {
+                    "name": d.name,
+                    "title": d.title,
+                    "note": d.note,
+                    "arguments": dict(d.argument_notes),
+                }
                 for d in self._decks
             ],
             "controls": [
-                {"name": c.name, "kind": c.kind, "help": c.help, "choices": list(c.choices),
-                 "low": c.low, "high": c.high, "step": c.step, "base": c.base,
-                 "with": list(c.only_with), "default": _text(c.default)}
+                {
+                    "name": c.name,
+                    "kind": c.kind,
+                    "help": c.help,
+                    "choices": list(c.choices),
+                    "low": c.low,
+                    "high": c.high,
+                    "step": c.step,
+                    "base": c.base,
+                    "with": list(c.only_with),
+                    "default": _text(c.default),
+                }
                 for c in self.controls.values()
             ],
-        }  # fmt: skip
+        }
 
     def _past(self) -> list[dict[str, Any]]:
         return [
@@ -382,10 +403,12 @@ _panels: dict[tuple[Any, ...], tuple[Any, Panel]] = {}
 
 
 def explore(
-    model: Model | Sequence[Model] | Mapping[str, Model] | None = None, *,
-    deck: Deck | str | os.PathLike[str] | None = None, template: str = TEMPLATE,
+    model: Model | Sequence[Model] | Mapping[str, Model] | None = None,
+    *,
+    deck: Deck | str | os.PathLike[str] | None = None,
+    template: str = TEMPLATE,
     library: Library | None = None,
-) -> Panel:  # fmt: skip
+) -> Panel:
     """Make a panel to explore a model with: the last line of a cell shows it.
 
     The same call in the same cell gives the same panel, with all that was done in it by hand.

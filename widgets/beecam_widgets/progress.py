@@ -45,9 +45,15 @@ class Progress(Generic[T]):
         if total is None and isinstance(iterable, Sized):
             total = len(iterable)
         if isinstance(total, bool) or not isinstance(total, (int, type(None))) or (total or 0) < 0:
-            raise CheckError([Problem("total", (
-                f"total={shorten(total)}: a whole number of 0 or more, or None where nobody knows."
-            ))])  # fmt: skip
+            raise CheckError(
+                [
+                    Problem(
+                        "total",
+                        f"total={shorten(total)}: a whole number of 0 or more, or None "
+                        "where nobody knows.",
+                    )
+                ]
+            )
         self.label, self.total, self.done, self.note = str(label), total, 0, ""
         self._iterable = iterable
         self._status = "running"
@@ -133,9 +139,14 @@ class Progress(Generic[T]):
                 del self._times[0]
             if self._bar is not None:
                 self._bar._state = {  # noqa: SLF001
-                    "label": self.label, "done": self.done, "total": self.total, "rate": self.rate,
-                    "left": self.seconds_left, "status": self._status, "note": self.note,
-                }  # fmt: skip
+                    "label": self.label,
+                    "done": self.done,
+                    "total": self.total,
+                    "rate": self.rate,
+                    "left": self.seconds_left,
+                    "status": self._status,
+                    "note": self.note,
+                }
             else:
                 self._write(last=self._status != "running")
 

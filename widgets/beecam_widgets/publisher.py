@@ -39,9 +39,12 @@ class Publisher:
     """
 
     def __init__(
-        self, source: Source, send: Send, settled: Callable[[], None],
+        self,
+        source: Source,
+        send: Send,
+        settled: Callable[[], None],
         grown: Callable[[Source], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Prepare; `start()` or the first message starts the thread.
 
         Args:

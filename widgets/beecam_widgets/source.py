@@ -133,9 +133,12 @@ def clips_of(source: Source, indices: Iterable[int]) -> ClipSet:
     have = source.library.known(source.key(i) for i in wanted)
     there = [i for i in wanted if source.key(i) in have]
     return ClipSet(
-        source.library, [source.key(i) for i in there], axes=source.axes,
-        coords=[dict(source.coords(i)) for i in there], title=source.title,
-    )  # fmt: skip
+        source.library,
+        [source.key(i) for i in there],
+        axes=source.axes,
+        coords=[dict(source.coords(i)) for i in there],
+        title=source.title,
+    )
 
 
 def clip_at(source: Source, index: int) -> Clip:
@@ -163,6 +166,9 @@ def mark(clip: Clip, marks: Mapping[str, Any]) -> None:
 def run_facts(run: RunState) -> dict[str, Any]:
     """Return a run's state as JSON data."""
     return {
-        "status": str(run.status), "counts": {str(k): v for k, v in run.counts.items()},
-        "total": run.total, "seconds_left": run.seconds_left, "message": run.message,
-    }  # fmt: skip
+        "status": str(run.status),
+        "counts": {str(k): v for k, v in run.counts.items()},
+        "total": run.total,
+        "seconds_left": run.seconds_left,
+        "message": run.message,
+    }

@@ -52,8 +52,11 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
     sheet_rank: ClassVar[int] = 0
     # The traits that make up `view`, by the names that people see.
     view_parts: ClassVar[Mapping[str, str]] = {
-        "filter": "filter", "sort": "sort", "current": "_current", "selected": "_selected",
-    }  # fmt: skip
+        "filter": "filter",
+        "sort": "sort",
+        "current": "_current",
+        "selected": "_selected",
+    }
 
     def __init__(self, shown: Run | ClipSet, **traits: Any) -> None:
         """Show a run or a set of clips.
@@ -261,9 +264,11 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         if not (self.filter.strip() or self.sort):
             return cells
         rows: list[Row | None] = rows_of(
-            source.library, [source.key(i) for i in cells], source.axes,
+            source.library,
+            [source.key(i) for i in cells],
+            source.axes,
             [source.coords(i) for i in cells],
-        )  # fmt: skip
+        )
         query = parse(self.filter, [*self._names(source), *names_in(rows)])
         places = [place for place, row in enumerate(rows) if row is not None and query.matches(row)]
         ordered = in_order([rows[place] for place in places], self.sort)

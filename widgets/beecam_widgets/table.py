@@ -34,9 +34,14 @@ class ClipTable(Surface):
     view_parts: ClassVar[Mapping[str, str]] = {"columns": "columns", **Surface.view_parts}
 
     def __init__(
-        self, shown: Run | ClipSet, *, columns: Sequence[str] = (), height: int = 460,
-        filter: str | None = None, sort: str | None = None,  # noqa: A002  (as it is called)
-    ) -> None:  # fmt: skip
+        self,
+        shown: Run | ClipSet,
+        *,
+        columns: Sequence[str] = (),
+        height: int = 460,
+        filter: str | None = None,  # noqa: A002  (as in pandas)
+        sort: str | None = None,
+    ) -> None:
         """Show a run or a set of clips.
 
         Args:

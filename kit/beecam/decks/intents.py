@@ -17,11 +17,15 @@ MAX_TEXT = 1_000
 # How much a shared word counts by where a deck has it.
 _IN_NAME, _IN_VALUES, _IN_NOTE = 3.0, 2.0, 1.0
 _WORD = re.compile(r"[^\W_]+")
-_SMALL = frozenset(_WORD.findall(
-    "a an and are as at be but by for from has i in into is it its like make me my of on one or "
-    "over please so some something that the them there they this to under want we what which will "
-    "with would you your"
-))  # fmt: skip
+_SMALL = frozenset(
+    _WORD.findall(
+        "a an and are as at be but by for from has i in into is it its like make me my of on "
+        "one or "
+        "over please so some something that the them there they this to under want we what "
+        "which will "
+        "with would you your"
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -78,19 +82,26 @@ def intent(text: str, decks: Sequence[Deck] | None = None, folder: Path | None =
     ranked = sorted(scores[best], key=lambda word: (-scores[best][word], word))
     words = tuple(spelled[word] for word in ranked)
     others = [
-        repr(known[i].name) for i, score in enumerate(scores)
+        repr(known[i].name)
+        for i, score in enumerate(scores)
         if i != best and math.isclose(sum(score.values()), sum(scores[best].values()))
-    ]  # fmt: skip
+    ]
     equal = f"; {listing(others)} would do as well" if others else ""
     noun = "word" if len(words) == 1 else "words"
-    return Intent(text, known[best], words, (
-        f"{known[best].name!r} was taken: it shares the {noun} {listing(words[:6])}{equal}."
-    ))  # fmt: skip
+    return Intent(
+        text,
+        known[best],
+        words,
+        f"{known[best].name!r} was taken: it shares the {noun} {listing(words[:6])}{equal}.",
+    )
 
 
 def _weights(deck: Deck) -> dict[str, float]:
-    texts = [(_IN_NAME, f"{deck.name} {deck.title}"), (_IN_NOTE, deck.note),
-             (_IN_VALUES, deck.template)]  # fmt: skip
+    texts = [
+        (_IN_NAME, f"{deck.name} {deck.title}"),
+        (_IN_NOTE, deck.note),
+        (_IN_VALUES, deck.template),
+    ]
     for axis in deck.axes:
         texts += [
             (_IN_VALUES, f"{axis.name} {v} {label}")

@@ -111,12 +111,17 @@ class _Reader:
             self._wrong(parts["name"], "name", "it is empty")
         arguments, notes = self._arguments(parts.get("arguments"))
         return Deck(
-            name=name, title=self._text(parts, "title", _MAX_TITLE).strip() or name.capitalize(),
-            note=" ".join(self._text(parts, "note", _MAX_NOTE).split()), template=template,
-            axes=tuple(axes), arguments=arguments, argument_notes=notes,
+            name=name,
+            title=self._text(parts, "title", _MAX_TITLE).strip() or name.capitalize(),
+            note=" ".join(self._text(parts, "note", _MAX_NOTE).split()),
+            template=template,
+            axes=tuple(axes),
+            arguments=arguments,
+            argument_notes=notes,
             seeds=self._whole(parts, "seeds", _MAX_SEEDS) or 1,
-            sample=self._whole(parts, "sample", _MAX_SAMPLE), path=self._path,
-        )  # fmt: skip
+            sample=self._whole(parts, "sample", _MAX_SAMPLE),
+            path=self._path,
+        )
 
     # --- parts ---------------------------------------------------------------------------------
 

@@ -90,9 +90,14 @@ class LiveEngine:
     """
 
     def __init__(
-        self, model: Model, tell: Callable[[Sight], None], *, quick: Model | None = None,
-        rest: float = _REST, patience: float = _PATIENCE,
-    ) -> None:  # fmt: skip
+        self,
+        model: Model,
+        tell: Callable[[Sight], None],
+        *,
+        quick: Model | None = None,
+        rest: float = _REST,
+        patience: float = _PATIENCE,
+    ) -> None:
         """Prepare; the first `ask` starts the thread.
 
         Args:
@@ -119,7 +124,7 @@ class LiveEngine:
 
     def ask(
         self, number: int, draft: Shot, whole: Shot | None = None, *, quickly: bool = False
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Ask for a clip, in the place of what was asked for before; returns at once.
 
         Args:
@@ -224,9 +229,7 @@ class LiveEngine:
         self._remember(shot, made.frames)
         return made.frames
 
-    def _on_step(
-        self, step: Step, wish: _Wish, shot: Shot, call: _Call, *, quietly: bool
-    ) -> None:  # fmt: skip
+    def _on_step(self, step: Step, wish: _Wish, shot: Shot, call: _Call, *, quietly: bool) -> None:
         now = call.step = time.monotonic()
         ahead = (step.steps - step.step) * (now - call.began) / step.step + self._tail
         if self._closed or (quietly and self._interrupted()):
@@ -269,9 +272,13 @@ class LiveEngine:
         self._say(wish, kind, shot, frames, step=steps, steps=steps)
 
     def _say(
-        self, wish: _Wish, kind: str, shot: Shot | None = None, frames: Frames | None = None,
+        self,
+        wish: _Wish,
+        kind: str,
+        shot: Shot | None = None,
+        frames: Frames | None = None,
         **more: Any,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if self._closed:
             return
         now = time.monotonic()

@@ -30,10 +30,16 @@ class LocalEngine:
     """Makes the clips that the library lacks, and says in `progress` how far it is."""
 
     def __init__(
-        self, shots: Sequence[Shot], model: Model, library: Library, progress: Progress, *,
-        parents: Sequence[str] = (), exact: bool = False,
+        self,
+        shots: Sequence[Shot],
+        model: Model,
+        library: Library,
+        progress: Progress,
+        *,
+        parents: Sequence[str] = (),
+        exact: bool = False,
         drafts: Mapping[str, str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Prepare; `start()` begins.
 
         Args:
@@ -57,9 +63,8 @@ class LocalEngine:
         self._waiting: list[Shot] | None = None
         self._preparing = threading.Lock()
         self._writer = Writer(
-            self._shots, model, library, progress, parents=parents, exact=exact,
-            drafts=drafts or {},
-        )  # fmt: skip
+            self._shots, model, library, progress, parents=parents, exact=exact, drafts=drafts or {}
+        )
 
     def start(self, owner: object) -> None:
         """Look up what is there, and make the rest in the background.
@@ -194,9 +199,11 @@ class LocalEngine:
         size = batch.size if self._exact or batch.step else len(shots)
         for index, shot in zip(indices, shots, strict=True):
             self._progress.set(
-                index, status=Status.RUNNING, step=batch.step,
+                index,
+                status=Status.RUNNING,
+                step=batch.step,
                 steps=shot.draft_steps or shot.num_inference_steps or 0,
-            )  # fmt: skip
+            )
         call = _Call(tuple(indices), size)
         started = time.perf_counter()
         try:

@@ -47,9 +47,16 @@ class Writer:
     """Writes clips into the library, one after the other, while the next ones are made."""
 
     def __init__(
-        self, shots: Sequence[Shot], model: Model, library: Library, progress: Progress, *,
-        parents: Sequence[str], exact: bool, drafts: Mapping[str, str],
-    ) -> None:  # fmt: skip
+        self,
+        shots: Sequence[Shot],
+        model: Model,
+        library: Library,
+        progress: Progress,
+        *,
+        parents: Sequence[str],
+        exact: bool,
+        drafts: Mapping[str, str],
+    ) -> None:
         """Prepare; arguments are those of the engine."""
         self._shots = shots
         self._model = model
@@ -152,13 +159,18 @@ def _facts(shot: Shot, made: Finished, model: Model, *, exact: bool) -> dict[str
 
     frames = made.made.frames
     facts: dict[str, Any] = {
-        "frames": len(frames), "height": frames.shape[1], "width": frames.shape[2],
-        "seconds": round(made.seconds, 4), "batch": made.batch,
-        "place_in_batch": made.made.place, "exact": exact,
-        "sheet": media.sheet_layout(frames), "licence": model.of(shot).licence,
+        "frames": len(frames),
+        "height": frames.shape[1],
+        "width": frames.shape[2],
+        "seconds": round(made.seconds, 4),
+        "batch": made.batch,
+        "place_in_batch": made.made.place,
+        "exact": exact,
+        "sheet": media.sheet_layout(frames),
+        "licence": model.of(shot).licence,
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
         "beecam": __version__,
-    }  # fmt: skip
+    }
     if source := model.of(shot).source:
         facts["source"] = source
     if shot.adapters:

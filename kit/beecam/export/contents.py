@@ -18,8 +18,12 @@ _FILMS = 0.4
 # In base64 three bytes are four letters.
 _LETTERS = 4 / 3
 _NO_DETAIL: Mapping[str, Any] = {
-    "prompt": "", "code": "", "fps": 8, "arguments": [["seed", ""]], "facts": [],
-}  # fmt: skip
+    "prompt": "",
+    "code": "",
+    "fps": 8,
+    "arguments": [["seed", ""]],
+    "facts": [],
+}
 _LOST = "The library no longer had this clip when the page was written."
 _MISSING = "This clip's picture was missing when the page was written."
 _NO_FILM = "This clip's film was missing or damaged when the page was written."
@@ -62,9 +66,11 @@ def _cell(clips: ClipSet, index: int) -> Cell:
         return Cell(None, {"problem": _LOST}, {**_NO_DETAIL}, labels or clip.key[:8])
     shot = row["shot"]
     return Cell(
-        clip, telling.item(row), telling.detail(shot, row["facts"]),
+        clip,
+        telling.item(row),
+        telling.detail(shot, row["facts"]),
         labels or telling.joined([shot.text, f"seed {shot.seed}"]),
-    )  # fmt: skip
+    )
 
 
 def facts_of(clips: ClipSet, cells: Sequence[Cell]) -> dict[str, Any]:
@@ -76,20 +82,31 @@ def facts_of(clips: ClipSet, cells: Sequence[Cell]) -> dict[str, Any]:
     places = [clips.coords(i) for i in range(len(clips))]
     return {
         "head": {
-            "kind": "cells", "version": 1, "token": "page", "keeps": "", "total": len(cells),
-            "title": "", "live": False, "drafts": False, "fills": False, "model": "",
+            "kind": "cells",
+            "version": 1,
+            "token": "page",
+            "keeps": "",
+            "total": len(cells),
+            "title": "",
+            "live": False,
+            "drafts": False,
+            "fills": False,
+            "model": "",
             "aspect": telling.aspect(first.shot) if first else 1.0,
             "axes": telling.axes(clips.axes),
         },
         "coords": [place.get(axis.name, 0) for place in places for axis in clips.axes],
         "columns": {
-            "kind": "columns", "usual": list(USUAL), "columns": telling.columns(known),
-            "cells": [i for i, _ in there], "states": [telling.states(row) for row in known],
+            "kind": "columns",
+            "usual": list(USUAL),
+            "columns": telling.columns(known),
+            "cells": [i for i, _ in there],
+            "states": [telling.states(row) for row in known],
             "tags": [[i, list(row.tags)] for i, row in there if row.tags],
         },
         "items": [cell.item for cell in cells],
         "details": [cell.detail for cell in cells],
-    }  # fmt: skip
+    }
 
 
 def take_media(cells: Sequence[Cell], letters: int) -> list[str]:

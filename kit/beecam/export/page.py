@@ -50,10 +50,13 @@ def write_page(clips: ClipSet, path: str | os.PathLike[str], title: str, max_byt
             out of its range.
         BeecamError: There are no clips, or the file can't be written there.
     """
-    kinds.need([
-        *kinds.page(path), *kinds.text("title", title),
-        *kinds.whole("max_bytes", max_bytes, _LEAST),
-    ])  # fmt: skip
+    kinds.need(
+        [
+            *kinds.page(path),
+            *kinds.text("title", title),
+            *kinds.whole("max_bytes", max_bytes, _LEAST),
+        ]
+    )
     if not clips:
         raise BeecamError("there are no clips to write a page of.")
     # A text from outside may hold half a character, which no file can.

@@ -37,21 +37,30 @@ def vary(clip: Clip | Shot, n: int = 8, strength: float = 0.35, *, seed: int = 0
     """
     problems: list[Problem] = []
     if not isinstance(clip, (Clip, Shot)):
-        problems.append(Problem("clip", (
-            f"clip={shorten(clip)}: a clip, as in run.clips[0], or a shot is needed."
-        )))  # fmt: skip
+        problems.append(
+            Problem(
+                "clip", (f"clip={shorten(clip)}: a clip, as in run.clips[0], or a shot is needed.")
+            )
+        )
     elif isinstance(clip, Shot) and not clip.resolved:
-        problems.append(Problem("clip", (
-            f"clip={clip.code()}: a shot has a noise to vary once a model has resolved it: "
-            "bc.vary(model.resolve(shot))."
-        )))  # fmt: skip
+        problems.append(
+            Problem(
+                "clip",
+                f"clip={clip.code()}: a shot has a noise to vary once a model has resolved it: "
+                "bc.vary(model.resolve(shot)).",
+            )
+        )
     problems += kinds.whole("n", n, 1, _MOST)
-    if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not (
-        0 < strength <= 1
-    ):  # fmt: skip
-        problems.append(Problem(
-            "strength", f"strength={shorten(strength)}: over 0, up to 1; 0.35 is the default."
-        ))  # fmt: skip
+    if (
+        isinstance(strength, bool)
+        or not isinstance(strength, (int, float))
+        or not (0 < strength <= 1)
+    ):
+        problems.append(
+            Problem(
+                "strength", f"strength={shorten(strength)}: over 0, up to 1; 0.35 is the default."
+            )
+        )
     if isinstance(seed, bool) or not isinstance(seed, int):
         problems.append(Problem("seed", f"seed={shorten(seed)}: a whole number."))
     kinds.need(problems)

@@ -18,12 +18,7 @@ from beecam.models.call import arguments_of, frames_of, memory_told_apart, sound
 from beecam.models.checking import unsuited, wrong_with
 from beecam.models.denoising import Denoising
 from beecam.models.fingerprint import fingerprint
-from beecam.models.given import (
-    counted,
-    film_length,
-    shared_by,
-    size_of_picture,
-)
+from beecam.models.given import counted, film_length, shared_by, size_of_picture
 from beecam.models.lane import Lanes
 from beecam.models.layout import placed, unpacked
 from beecam.models.machine import Memory, cores, device_of, surroundings
@@ -60,10 +55,17 @@ class DiffusersModel:
     """
 
     def __init__(
-        self, pipe: Any, *, name: str, licence: str | None = None,
-        defaults: Mapping[str, Any] | None = None, folder: Path | None = None,
-        batch_size: int | None = None, lanes: Lanes | None = None, speed: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        pipe: Any,
+        *,
+        name: str,
+        licence: str | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        folder: Path | None = None,
+        batch_size: int | None = None,
+        lanes: Lanes | None = None,
+        speed: str | None = None,
+    ) -> None:
         self.pipe = pipe
         self.name = name
         self.licence = licence
@@ -209,32 +211,41 @@ class DiffusersModel:
             return
         yield from wrong_with(full, way, self.name, self.arguments)
         if full.switch is not None and self.speed.cache:
-            yield Problem("switch_at", (
+            yield Problem(
+                "switch_at",
                 f"switch_at={full.switch.at:g}: not at speed={self.speed.name!r}, whose cache "
-                "can't go on from within a clip."
-            ))  # fmt: skip
+                "can't go on from within a clip.",
+            )
         if why := self._adapting.check(full.adapters or ()):
             names = " + ".join(map(str, full.adapters or ()))
             yield Problem("lora", f"lora={names}: {why}")
         if full.negative_prompt and full.guidance_scale == self.speed.of(way).guidance:
-            yield Problem("negative_prompt", (
-                f"negative_prompt={shorten(full.negative_prompt)}: at speed={self.speed.name!r} "
-                "clips are made without guidance, in which it does nothing; give guidance_scale=3 "
-                "too, or load the model at speed='exact'."
-            ))  # fmt: skip
+            yield Problem(
+                "negative_prompt",
+                f"negative_prompt={shorten(full.negative_prompt)}: at "
+                f"speed={self.speed.name!r} "
+                "clips are made without guidance, in which it does nothing; give "
+                "guidance_scale=3 "
+                "too, or load the model at speed='exact'.",
+            )
         usable = [self._schedulers.usual]
         if full.scheduler not in usable and (
             way.family.own_timesteps or full.scheduler not in (usable := self._schedulers.names)
         ):
-            yield Problem("scheduler", (
+            yield Problem(
+                "scheduler",
                 f"scheduler={full.scheduler!r}: {self.name} can use {', '.join(usable)}."
-                f"{did_you_mean(str(full.scheduler), usable)}"
-            ))  # fmt: skip
+                f"{did_you_mean(str(full.scheduler), usable)}",
+            )
         for name, wanted, here in (
-            ("model", shot.model, self.name), ("revision", shot.revision, self.revision),
-            ("speed", shot.speed and " and ".join(shot.speed),
-             " and ".join(self.speed.of(way).words) or "exact"),
-        ):  # fmt: skip
+            ("model", shot.model, self.name),
+            ("revision", shot.revision, self.revision),
+            (
+                "speed",
+                shot.speed and " and ".join(shot.speed),
+                " and ".join(self.speed.of(way).words) or "exact",
+            ),
+        ):
             if wanted not in (None, here):
                 yield Problem(name, f"{name}={wanted!r}: this is {here}; load the other one.")
 
@@ -249,14 +260,14 @@ class DiffusersModel:
             "num_frames": film_length(way, shot, usual) or usual,
             "fps": self._defaults.get("fps", way.family.fps),
             "num_inference_steps": self._usual_steps(way),
-            "guidance_scale": (
-                self.speed.of(way).guidance or self._default(way, "guidance_scale")
-            ),
+            "guidance_scale": (self.speed.of(way).guidance or self._default(way, "guidance_scale")),
             "negative_prompt": "",
             "scheduler": self.speed.of(way).scheduler or self._schedulers.usual,
-            "model": self.name, "revision": self.revision,
-            "adapters": self._adapters, "speed": self.speed.of(way).words or None,
-        }  # fmt: skip
+            "model": self.name,
+            "revision": self.revision,
+            "adapters": self._adapters,
+            "speed": self.speed.of(way).words or None,
+        }
         changes = {name: value for name, value in own.items() if getattr(shot, name) is None}
         full = shot.replace(**changes) if changes else shot
         if full.switch is not None and not list(full.switch.check(None)):
@@ -302,11 +313,19 @@ class DiffusersModel:
         at, shot = shot.switch and shot.switch.at, second_part(shot)
         return (
             at,
-            shared_by(self.way(shot), shot), shot.adapters,
-            shot.width, shot.height, shot.num_frames, shot.fps, shot.num_inference_steps,
-            shot.guidance_scale, shot.scheduler, shot.draft_steps, shot.extra,
+            shared_by(self.way(shot), shot),
+            shot.adapters,
+            shot.width,
+            shot.height,
+            shot.num_frames,
+            shot.fps,
+            shot.num_inference_steps,
+            shot.guidance_scale,
+            shot.scheduler,
+            shot.draft_steps,
+            shot.extra,
             self._texts.length(self.pipe, shot),
-        )  # fmt: skip
+        )
 
     def batch_size(self, shot: Shot) -> int:
         """How many shots like this one call takes at best, as far as is known."""
@@ -368,9 +387,13 @@ class DiffusersModel:
     # --- making clips --------------------------------------------------------------------------
 
     def generate(
-        self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0,
+        self,
+        shots: Sequence[Shot],
+        on_step: OnStep | None = None,
+        *,
+        pad_to: int = 0,
         starts: Sequence[State] = (),
-    ) -> list[Made]:  # fmt: skip
+    ) -> list[Made]:
         """Make clips in one call of the pipeline; see `Model.generate`."""
         if len({self.batch_key(shot) for shot in shots}) != 1:
             raise ModelError("generate: all shots of one call need the same batch key.")
@@ -388,12 +411,13 @@ class DiffusersModel:
         drawn_from = generators(padded)
         timing = Timing(self._lanes)
         denoising = Denoising(
-            on_step and timing.aside(only(on_step, places)), generators=drawn_from,
+            on_step and timing.aside(only(on_step, places)),
+            generators=drawn_from,
             until=shots[0].draft_steps,
             starts=[starts[i] for i in filling] if starts else (),
             # What a cache remembers of the steps before is no part of a clip's state.
             continues=self.way(shots[0]).family.continues and not self.speed.cache,
-        )  # fmt: skip
+        )
         try:
             with Memory(device_of(self.pipe)) as used:
                 found = self._lanes.run(lambda: self._call(padded, drawn_from, denoising, timing))
@@ -409,9 +433,8 @@ class DiffusersModel:
         self.generate([shot], on_step)
 
     def _call(
-        self, shots: Sequence[Shot], drawn_from: Sequence[Any], denoising: Denoising,
-        timing: Timing,
-    ) -> list[tuple[Frames, str | None, Sound | None]]:  # fmt: skip
+        self, shots: Sequence[Shot], drawn_from: Sequence[Any], denoising: Denoising, timing: Timing
+    ) -> list[tuple[Frames, str | None, Sound | None]]:
         import torch
 
         # A copy that shares all networks: calls at the same time have each its own state, and
@@ -439,16 +462,19 @@ class DiffusersModel:
             return self._preview.frames(unpacked(way, latents, shots[0]))
 
         denoising.watch(
-            pipe, predict if self._preview.ready else None,
+            pipe,
+            predict if self._preview.ready else None,
             lambda latents, part: placed(way, latents, part, shots[0]),
-        )  # fmt: skip
+        )
         arguments |= denoising.arguments
         adapters, speed = shots[0].adapters or (), self.speed.of(way)
         with (
-            torch.no_grad(), self._adapting.used(adapters), self._products.used(),
+            torch.no_grad(),
+            self._adapting.used(adapters),
+            self._products.used(),
             self._shadows.used(speed, (self.revision, adapters)) as networks,
             memory_told_apart(shots, len(shots)),
-        ):  # fmt: skip
+        ):
             own.update(networks)
             try:
                 with timing:

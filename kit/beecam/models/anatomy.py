@@ -10,12 +10,16 @@ from typing import Any
 _FRAMES = ("num_frames", "frames", "video_length")
 _FPS = ("frame_rate", "fps")
 _SPATIAL = (
-    "vae_scale_factor_spatial", "vae_spatial_compression_ratio", "vae_spatial_scale_factor",
+    "vae_scale_factor_spatial",
+    "vae_spatial_compression_ratio",
+    "vae_spatial_scale_factor",
     "vae_scale_factor",
-)  # fmt: skip
+)
 _TEMPORAL = (
-    "vae_scale_factor_temporal", "vae_temporal_compression_ratio", "vae_temporal_scale_factor",
-)  # fmt: skip
+    "vae_scale_factor_temporal",
+    "vae_temporal_compression_ratio",
+    "vae_temporal_scale_factor",
+)
 # What the largest part of the families was trained to play at.
 _USUAL_FPS = 16.0
 

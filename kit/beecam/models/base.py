@@ -172,9 +172,13 @@ class Model(Protocol):
         """Come back from a run that `prepare` was called for."""
 
     def generate(
-        self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0,
+        self,
+        shots: Sequence[Shot],
+        on_step: OnStep | None = None,
+        *,
+        pad_to: int = 0,
         starts: Sequence[State] = (),
-    ) -> list[Made]:  # fmt: skip
+    ) -> list[Made]:
         """Make the clips of shots with one batch key, in one call of the pipeline.
 
         Args:

@@ -29,13 +29,17 @@ def arguments_of(way: Way, shots: Sequence[Shot], drawn_from: Sequence[Any]) -> 
     shot, taken = shots[0], way.anatomy
     texts = [text_of(one.prompt) for one in shots]
     arguments: dict[str, Any] = {
-        "prompt": texts, "negative_prompt": [one.negative_prompt or "" for one in shots],
-        "height": shot.height, "width": shot.width,
+        "prompt": texts,
+        "negative_prompt": [one.negative_prompt or "" for one in shots],
+        "height": shot.height,
+        "width": shot.width,
         taken.frames_argument or "": (shot.num_frames or 0) + way.family.missing,
         "num_inference_steps": shot.num_inference_steps,
-        "guidance_scale": shot.guidance_scale, "output_type": "np",
-        "generator": list(drawn_from), taken.fps_argument or "": shot.fps,
-    }  # fmt: skip
+        "guidance_scale": shot.guidance_scale,
+        "output_type": "np",
+        "generator": list(drawn_from),
+        taken.fps_argument or "": shot.fps,
+    }
     if not way.family.batches:
         # Some of these can't take lists, not even of one.
         arguments |= {

@@ -27,10 +27,12 @@ def wrong_with(full: Shot, way: Way, model: str, every: Collection[str]) -> Iter
     """
     yield from check_given(way, full)
     if not isinstance(full.prompt, str) and not hasattr(way.pipe, "encode_prompt"):
-        yield Problem("prompt", (
+        yield Problem(
+            "prompt",
             f"prompt={shorten(full.text)}: {type(way.pipe).__name__} encodes its text within "
-            f"itself, so that texts can't be mixed; the nearest is {shorten(full.prompt[0][0])}."
-        ))  # fmt: skip
+            "itself, so that texts can't be mixed; the nearest is "
+            f"{shorten(full.prompt[0][0])}.",
+        )
     for name in ("width", "height"):
         yield from _on_grid(model, name, getattr(full, name), way.family.size_step, 0)
     yield from _on_grid(
@@ -62,10 +64,11 @@ def unsuited(shot: Shot, ways: Sequence[Way], model: str) -> Iterator[Problem]:
         such = f"{first}={'bee.mp4' if first == 'video' else 'bee.png'!r}"
         yield Problem(first, f"{first}: {model} needs it, as in {such}; {kind} makes {tasks}.")
         return
-    yield Problem(names[0], (
+    yield Problem(
+        names[0],
         f"{listing([f'{name}=' for name in names])}: {model} can't be given "
-        f"{'that' if len(names) == 1 else 'these together'}; {kind} makes {tasks}."
-    ))  # fmt: skip
+        f"{'that' if len(names) == 1 else 'these together'}; {kind} makes {tasks}.",
+    )
 
 
 def _on_grid(model: str, name: str, value: int, step: int, plus: int) -> Iterator[Problem]:
@@ -99,10 +102,13 @@ def _check_extra(
     annotation = way.anatomy.parameters[name].annotation
     if default is None:
         if value is not None and not fits(annotation, value):
-            yield Problem(name, (
-                f"{name}={shorten(value)}: {model} needs {spelled(annotation)} there."
-                + (" A shot can't keep a dict." if "dict" in spelled(annotation) else "")
-            ))  # fmt: skip
+            yield Problem(
+                name,
+                (
+                    f"{name}={shorten(value)}: {model} needs {spelled(annotation)} there."
+                    + (" A shot can't keep a dict." if "dict" in spelled(annotation) else "")
+                ),
+            )
         return
     kinds: tuple[type, ...] = (type(default),) if default is not None else ()
     if kinds == (float,):
@@ -126,42 +132,48 @@ def _check_share(way: Way, shot: Shot, steps: int) -> Iterator[Problem]:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return  # what it is instead is said with the other arguments
     if name in given and not 0 < value <= 1:
-        yield Problem(name, (
+        yield Problem(
+            name,
             f"{name}={shorten(value)}: a share of the steps is needed, over 0 and at most 1"
-            f"{'; the nearest is 1' if value > 1 else ''}."
-        ))  # fmt: skip
+            f"{'; the nearest is 1' if value > 1 else ''}.",
+        )
     elif not steps:
         many = shot.num_inference_steps or 1
         # Rounded up: of 49 steps 1/49 is none.
-        yield Problem(name, (
+        yield Problem(
+            name,
             f"{name}={shorten(value)}: of {many} steps none would be done; the nearest is "
-            f"{math.ceil(1e4 / many) / 1e4:g}."
-        ))  # fmt: skip
+            f"{math.ceil(1e4 / many) / 1e4:g}.",
+        )
 
 
 def _check_switch(way: Way, shot: Shot, steps: int) -> Iterator[Problem]:
     assert shot.switch is not None
     yield from shot.switch.check(steps)
     if not way.family.continues:
-        yield Problem("switch_at", (
+        yield Problem(
+            "switch_at",
             f"switch_at={shot.switch.at:g}: clips of {way.family.name} can't go on from within "
-            "their steps, and so not change there."
-        ))  # fmt: skip
+            "their steps, and so not change there.",
+        )
     if shot.draft_steps is not None and shot.draft_steps <= shot.switch.at:
-        yield Problem("draft", (
+        yield Problem(
+            "draft",
             f"draft: its {shot.draft_steps} steps end before the switch at {shot.switch.at:g}, "
-            "so that drafts would show nothing of it."
-        ))  # fmt: skip
+            "so that drafts would show nothing of it.",
+        )
 
 
 def _check_draft(way: Way, wanted: int, steps: int) -> Iterator[Problem]:
     if not way.family.predicts:
-        yield Problem("draft", (
+        yield Problem(
+            "draft",
             f"draft: no step of {way.family.name} says what the clip will be, so that there "
-            "are no drafts of it."
-        ))  # fmt: skip
+            "are no drafts of it.",
+        )
     elif not 1 <= wanted < steps:
         near = min(max(wanted, 1), max(steps - 1, 1))
-        yield Problem("draft_steps", (
-            f"draft_steps={wanted}: fewer than the {steps} steps of the clip; nearest is {near}."
-        ))  # fmt: skip
+        yield Problem(
+            "draft_steps",
+            f"draft_steps={wanted}: fewer than the {steps} steps of the clip; nearest is {near}.",
+        )

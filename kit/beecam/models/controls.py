@@ -22,9 +22,7 @@ from beecam.switch import SWITCH_ARGUMENTS
 Kind = Literal["integer", "number", "choice", "flag", "text"]
 
 # Of a shot's own: the prompt and the noise are not set in one field, files are given by code.
-_NO_FIELDS = (
-    "seed", "noise", "model", *CONDITIONS, *LORA_ARGUMENTS, *SWITCH_ARGUMENTS,
-)  # fmt: skip
+_NO_FIELDS = ("seed", "noise", "model", *CONDITIONS, *LORA_ARGUMENTS, *SWITCH_ARGUMENTS)
 _OF_TYPES: Mapping[Any, Kind] = {int: "integer", float: "number", str: "text", bool: "flag"}
 _MAX_HELP = 300
 # "height (`int`, *optional*, defaults to 512):", with its text on the lines below.

@@ -29,9 +29,14 @@ class Denoising:
     """
 
     def __init__(
-        self, on_step: OnStep | None, *, generators: Sequence[Any], starts: Sequence[State] = (),
-        until: int | None = None, continues: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        on_step: OnStep | None,
+        *,
+        generators: Sequence[Any],
+        starts: Sequence[State] = (),
+        until: int | None = None,
+        continues: bool = True,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -171,11 +176,14 @@ class Denoising:
             self.latents = latents
         if self._on_step is not None:
             seen = self._predict is not None
-            self._on_step(Step(
-                self._done, self._until or self._steps,
-                functools.partial(self._preview, latents) if seen else None,
-                (lambda: self._make_states(latents, self._done)) if self._continues else None,
-            ))  # fmt: skip
+            self._on_step(
+                Step(
+                    self._done,
+                    self._until or self._steps,
+                    functools.partial(self._preview, latents) if seen else None,
+                    (lambda: self._make_states(latents, self._done)) if self._continues else None,
+                )
+            )
         if self._calls_back and self._done == self._until:
             self._end(latents, self._done)
             shown = self._predicted() if self._predicted else None
@@ -221,9 +229,10 @@ class Denoising:
         now = _attributes(self._pipe.scheduler)
         moved = {k: v for k, v in now.items() if not _same(v, self._before.get(k, _NOTHING))}
         parts = {
-            "latents": latents, "scheduler": moved,
+            "latents": latents,
+            "scheduler": moved,
             "generators": [generator.get_state() for generator in self._generators],
-        }  # fmt: skip
+        }
         return split(parts, step, len(self._generators))
 
 
@@ -339,8 +348,9 @@ def _predicted(scheduler: Any, sample: Any, parts: tuple[Any, ...]) -> Any:
         return parts[1]
     config = scheduler.config
     of_result = config.get("predict_x0") or config.get("algorithm_type") in (
-        "dpmsolver++", "sde-dpmsolver++",
-    )  # fmt: skip
+        "dpmsolver++",
+        "sde-dpmsolver++",
+    )
     if of_result and getattr(scheduler, "model_outputs", None):
         return scheduler.model_outputs[-1]
     straight = "Euler" in type(scheduler).__name__ and not config.get("stochastic_sampling")

@@ -54,9 +54,7 @@ class Family:
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
-_LTX = (
-    "LTXPipeline", "LTXImageToVideoPipeline", "LTXConditionPipeline",
-)  # fmt: skip
+_LTX = ("LTXPipeline", "LTXImageToVideoPipeline", "LTXConditionPipeline")
 _WAN = ("WanPipeline", "WanVideoToVideoPipeline", "WanImageToVideoPipeline")
 _COGVIDEOX = ("CogVideoXPipeline", "CogVideoXVideoToVideoPipeline")
 _LTX2 = ("LTX2Pipeline", "LTX2ImageToVideoPipeline")
@@ -66,89 +64,134 @@ _ANIMATEDIFF = ("AnimateDiffPipeline", "AnimateDiffVideoToVideoPipeline")
 # Where `batches` is False, two clips in one call were seen to fail or to change each other.
 FAMILIES = (
     Family(
-        name="LTX", classes=("LTXPipeline",), size_step=32, frame_step=8, masks_padding=True,
-        siblings=_LTX, refuses=("timesteps",),  # it always gives its scheduler sigmas, too
+        name="LTX",
+        classes=("LTXPipeline",),
+        size_step=32,
+        frame_step=8,
+        masks_padding=True,
+        siblings=_LTX,
+        refuses=("timesteps",),  # it always gives its scheduler sigmas, too
     ),
     Family(
-        name="LTX", classes=("LTXImageToVideoPipeline",), size_step=32, frame_step=8,
-        masks_padding=True, siblings=_LTX, listed=True, refuses=("timesteps",),
+        name="LTX",
+        classes=("LTXImageToVideoPipeline",),
+        size_step=32,
+        frame_step=8,
+        masks_padding=True,
+        siblings=_LTX,
+        listed=True,
+        refuses=("timesteps",),
     ),
     # What it is given it draws noise on at each step, from what it began with.
     Family(
-        name="LTX", classes=("LTXConditionPipeline",), size_step=32, frame_step=8,
-        masks_padding=True, siblings=_LTX, batches=False, continues=False, keyframes="ltx",
+        name="LTX",
+        classes=("LTXConditionPipeline",),
+        size_step=32,
+        frame_step=8,
+        masks_padding=True,
+        siblings=_LTX,
+        batches=False,
+        continues=False,
+        keyframes="ltx",
         own_timesteps=True,
         refuses=("timesteps", "conditions", "frame_index"),
     ),
     # Its second scheduler, of the sound, is a copy that no state is kept of.
     Family(
-        name="LTX-2", classes=("LTX2Pipeline",), size_step=32, continues=False, siblings=_LTX2,
+        name="LTX-2",
+        classes=("LTX2Pipeline",),
+        size_step=32,
+        continues=False,
+        siblings=_LTX2,
         refuses=("timesteps", "audio_latents"),
     ),
     Family(
-        name="LTX-2", classes=("LTX2ImageToVideoPipeline",), size_step=32, continues=False,
-        siblings=_LTX2, batches=False, refuses=("timesteps", "audio_latents"),
+        name="LTX-2",
+        classes=("LTX2ImageToVideoPipeline",),
+        size_step=32,
+        continues=False,
+        siblings=_LTX2,
+        batches=False,
+        refuses=("timesteps", "audio_latents"),
     ),
     Family(name="Wan", classes=("WanPipeline", "WanImageToVideoPipeline"), fps=16.0, siblings=_WAN),
+    Family(name="Wan", classes=("WanVideoToVideoPipeline",), fps=16.0, listed=True, siblings=_WAN),
     Family(
-        name="Wan", classes=("WanVideoToVideoPipeline",), fps=16.0, listed=True, siblings=_WAN,
-    ),
-    Family(
-        name="Wan VACE", classes=("WanVACEPipeline",), fps=16.0, batches=False, keyframes="vace",
+        name="Wan VACE", classes=("WanVACEPipeline",), fps=16.0, batches=False, keyframes="vace"
     ),
     Family(name="CogVideoX", classes=("CogVideoXPipeline",), fps=8.0, siblings=_COGVIDEOX),
     Family(
-        name="CogVideoX", classes=("CogVideoXVideoToVideoPipeline",), fps=8.0, listed=True,
+        name="CogVideoX",
+        classes=("CogVideoXVideoToVideoPipeline",),
+        fps=8.0,
+        listed=True,
         siblings=_COGVIDEOX,
     ),
-    Family(
-        name="CogVideoX", classes=("CogVideoXImageToVideoPipeline",), fps=8.0, listed=True,
-    ),
+    Family(name="CogVideoX", classes=("CogVideoXImageToVideoPipeline",), fps=8.0, listed=True),
     Family(name="Mochi", classes=("MochiPipeline",), fps=30.0),
     Family(name="HunyuanVideo", classes=("HunyuanVideoPipeline",), fps=24.0),
     Family(
-        name="HunyuanVideo", classes=("HunyuanVideoImageToVideoPipeline",), fps=24.0, listed=True,
+        name="HunyuanVideo",
+        classes=("HunyuanVideoImageToVideoPipeline",),
+        fps=24.0,
+        listed=True,
         missing=4,
     ),
     Family(
-        name="HunyuanVideo 1.5", fps=24.0, batches=False,
+        name="HunyuanVideo 1.5",
+        fps=24.0,
+        batches=False,
         classes=("HunyuanVideo15Pipeline", "HunyuanVideo15ImageToVideoPipeline"),
     ),
     Family(
-        name="SkyReels-V2", classes=("SkyReelsV2Pipeline", "SkyReelsV2ImageToVideoPipeline"),
+        name="SkyReels-V2",
+        classes=("SkyReelsV2Pipeline", "SkyReelsV2ImageToVideoPipeline"),
         fps=24.0,
     ),
     # It has a scheduler for each frame of latents.
     Family(
-        name="SkyReels-V2", classes=("SkyReelsV2DiffusionForcingPipeline",), fps=24.0,
-        batches=False, continues=False, predicts=False,
+        name="SkyReels-V2",
+        classes=("SkyReelsV2DiffusionForcingPipeline",),
+        fps=24.0,
+        batches=False,
+        continues=False,
+        predicts=False,
     ),
     Family(name="Cosmos", classes=("CosmosTextToWorldPipeline",), batches=False),
     # They count their steps from the first that they do.
     Family(
-        name="Cosmos", batches=False, continues=False,
+        name="Cosmos",
+        batches=False,
+        continues=False,
         classes=("CosmosVideoToWorldPipeline", "Cosmos2VideoToWorldPipeline"),
     ),
     Family(
-        name="Kandinsky 5", classes=("Kandinsky5T2VPipeline", "Kandinsky5I2VPipeline"), fps=24.0,
+        name="Kandinsky 5",
+        classes=("Kandinsky5T2VPipeline", "Kandinsky5I2VPipeline"),
+        fps=24.0,
         batches=False,
     ),
     # Its bits depend on a clip's place in the call, even in calls of two.
     Family(name="SanaVideo", classes=_SANA, fps=16.0, batches=False, siblings=_SANA),
     Family(name="AnimateDiff", classes=("AnimateDiffPipeline",), fps=8.0, siblings=_ANIMATEDIFF),
     Family(
-        name="AnimateDiff", classes=("AnimateDiffVideoToVideoPipeline",), fps=8.0, listed=True,
+        name="AnimateDiff",
+        classes=("AnimateDiffVideoToVideoPipeline",),
+        fps=8.0,
+        listed=True,
         siblings=_ANIMATEDIFF,
     ),
     Family(name="Latte", classes=("LattePipeline",), fps=8.0, batches=False),
     Family(name="Allegro", classes=("AllegroPipeline",), fps=15.0, frame_plus=0, batches=False),
     Family(
-        name="Stable Video Diffusion", classes=("StableVideoDiffusionPipeline",), frame_plus=0,
+        name="Stable Video Diffusion",
+        classes=("StableVideoDiffusionPipeline",),
+        frame_plus=0,
         listed=True,
     ),
     # Its latents have another order in its loop than before it.
     Family(name="AnyFlow", classes=("AnyFlowPipeline",), fps=16.0, continues=False),
-)  # fmt: skip
+)
 
 
 def family_of(class_name: str, anatomy: Anatomy) -> Family:
@@ -163,6 +206,8 @@ def family_of(class_name: str, anatomy: Anatomy) -> Family:
     # A size must suit what the pipeline checks and what its autoencoder can cut without a rest.
     size_step = math.lcm(row.size_step, anatomy.spatial) if row.size_step else anatomy.size_step
     return replace(
-        row, size_step=size_step,
-        frame_step=row.frame_step or anatomy.temporal, fps=row.fps or anatomy.default("fps"),
-    )  # fmt: skip
+        row,
+        size_step=size_step,
+        frame_step=row.frame_step or anatomy.temporal,
+        fps=row.fps or anatomy.default("fps"),
+    )

@@ -13,8 +13,14 @@ _WHOLE = 300_000  # numbers
 _DIGITS = 16
 # Parts by how their names begin; whatever else a pipeline has may have to do with texts.
 _NOT_FOR_TEXTS = (
-    "transformer", "unet", "vae", "scheduler", "audio_vae", "vocoder", "motion_adapter",
-)  # fmt: skip
+    "transformer",
+    "unet",
+    "vae",
+    "scheduler",
+    "audio_vae",
+    "vocoder",
+    "motion_adapter",
+)
 
 
 def fingerprint(pipe: Any) -> str:

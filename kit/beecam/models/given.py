@@ -32,26 +32,32 @@ def check_given(way: Way, shot: Shot) -> Iterator[Problem]:
     """Yield what is wrong with a shot's pictures and films for its way."""
     many = shot.num_frames or 1
     if "prompt" not in way.anatomy.parameters and (shot.prompt or shot.negative_prompt):
-        yield Problem("prompt", (
+        yield Problem(
+            "prompt",
             f"prompt={shorten(shot.text)}: {way.family.name} takes no text. Give it an empty "
-            "one, as in bc.sweep('', image=..., seed=range(4))."
-        ))  # fmt: skip
+            "one, as in bc.sweep('', image=..., seed=range(4)).",
+        )
     if (size := size_of_picture(way, shot)) and size != (shot.width, shot.height):
-        yield Problem("width", (
+        yield Problem(
+            "width",
             f"width={shot.width}, height={shot.height}: {way.family.name} makes clips of its "
-            f"picture's shape, {size[0]}x{size[1]} here; leave both out."
-        ))  # fmt: skip
+            f"picture's shape, {size[0]}x{size[1]} here; leave both out.",
+        )
     for one in shot.conditions:
         if one.name == "video" and one.input.count < many:
-            yield Problem("video", (
-                f"video={shorten(str(one.input))}: it has {one.input.count} frames, and the clip "
-                f"shall have num_frames={many}."
-            ))  # fmt: skip
+            yield Problem(
+                "video",
+                f"video={shorten(str(one.input))}: it has {one.input.count} frames, and the "
+                "clip "
+                f"shall have num_frames={many}.",
+            )
         if one.frame is not None and not 0 <= one.frame < many:
-            yield Problem("keyframes", (
-                f"keyframes: frame {one.frame} is not in a clip of {many} frames, which are 0 to "
-                f"{many - 1}, or -{many} to -1 from its end."
-            ))  # fmt: skip
+            yield Problem(
+                "keyframes",
+                f"keyframes: frame {one.frame} is not in a clip of {many} frames, which are "
+                "0 to "
+                f"{many - 1}, or -{many} to -1 from its end.",
+            )
         elif way.family.keyframes == "ltx" and one.name == "keyframes":
             yield from _check_ltx(way, one, many)
     places = [frame for frame, _ in _places(shot)]
@@ -64,15 +70,18 @@ def _check_ltx(way: Way, one: Condition, many: int) -> Iterator[Problem]:
     step, count = way.family.frame_step, one.input.count
     if count % step != 1:
         low = max(1, (count - 1) // step * step + 1)
-        yield Problem("keyframes", (
+        yield Problem(
+            "keyframes",
             f"keyframes: a film of {count} frames; {way.family.name} takes {step}k+1 of them, "
-            f"nearest are {low} and {low + step}."
-        ))  # fmt: skip
+            f"nearest are {low} and {low + step}.",
+        )
     elif (one.frame or 0) + count > many:
-        yield Problem("keyframes", (
-            f"keyframes: a film of {count} frames at frame {one.frame} ends after the clip, which "
-            f"has {many}."
-        ))  # fmt: skip
+        yield Problem(
+            "keyframes",
+            f"keyframes: a film of {count} frames at frame {one.frame} ends after the clip, "
+            "which "
+            f"has {many}.",
+        )
 
 
 def film_length(way: Way, shot: Shot, usual: int | None) -> int | None:
@@ -97,9 +106,10 @@ def size_of_picture(way: Way, shot: Shot) -> tuple[int, int] | None:
     """Return the width and height that a pipeline makes of a picture, where it decides itself."""
     choose: Any = getattr(way.pipe, "video_processor", None)
     if (
-        "width" in way.anatomy.parameters or not shot.conditions
+        "width" in way.anatomy.parameters
+        or not shot.conditions
         or not hasattr(choose, "calculate_default_height_width")
-    ):  # fmt: skip
+    ):
         return None
     height, width = shot.conditions[0].input.frames.shape[1:3]
     found = choose.calculate_default_height_width(height, width, way.pipe.target_size)
@@ -111,13 +121,17 @@ def counted(shot: Shot) -> Shot:
     many = shot.num_frames or 1
     if not any((one.frame or 0) < 0 for one in shot.conditions):
         return shot
-    return shot.replace(conditions=tuple(sorted(
-        (
-            replace(one, frame=one.frame + many) if (one.frame or 0) < 0 else one  # type: ignore[operator]
-            for one in shot.conditions
-        ),
-        key=lambda one: (CONDITIONS.index(one.name), one.frame or 0),
-    )))  # fmt: skip
+    return shot.replace(
+        conditions=tuple(
+            sorted(
+                (
+                    replace(one, frame=one.frame + many) if (one.frame or 0) < 0 else one  # type: ignore[operator]
+                    for one in shot.conditions
+                ),
+                key=lambda one: (CONDITIONS.index(one.name), one.frame or 0),
+            )
+        )
+    )
 
 
 def shared_by(way: Way, shot: Shot) -> Hashable:

@@ -16,11 +16,17 @@ POLLEN = Path(__file__).parent / "pollen" / "weights"
 
 
 def load(
-    name: str | os.PathLike[str] = "pollen", *, device: str | None = None,
-    dtype: str | None = None, offload: str | None = None, revision: str | None = None,
-    quantize: str | None = None, base: str | None = None, batch_size: int | None = None,
+    name: str | os.PathLike[str] = "pollen",
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    offload: str | None = None,
+    revision: str | None = None,
+    quantize: str | None = None,
+    base: str | None = None,
+    batch_size: int | None = None,
     speed: str | None = None,
-) -> DiffusersModel:  # fmt: skip
+) -> DiffusersModel:
     """Load a model; what is chosen for this machine is printed in one line.
 
     >>> model = bc.load()
@@ -57,9 +63,14 @@ def load(
         _check_size(batch_size)
         return _pollen(device or "cpu", batch_size, speed)
     opened = open_pipeline(
-        source, device=device, dtype=dtype, offload=offload, revision=revision,
-        quantize=quantize, base=base,
-    )  # fmt: skip
+        source,
+        device=device,
+        dtype=dtype,
+        offload=offload,
+        revision=revision,
+        quantize=quantize,
+        base=base,
+    )
     model = wrap(opened.pipe, name=opened.name, batch_size=batch_size, speed=speed)
     model.licence, model.source = opened.licence, opened.origin
     print(opened.choices)  # noqa: T201  (what was chosen is said where it was asked for)
@@ -92,18 +103,28 @@ def _pollen(device: str, batch_size: int | None, speed: str | None) -> Diffusers
         pipe = load_pipeline(POLLEN)
         place("pollen", pipe, device, "none")
         return DiffusersModel(
-            pipe, name="pollen", licence="Apache-2.0", folder=POLLEN, defaults=_pollen_defaults(),
-            lanes=lanes, batch_size=batch_size, speed=speed,
-        )  # fmt: skip
+            pipe,
+            name="pollen",
+            licence="Apache-2.0",
+            folder=POLLEN,
+            defaults=_pollen_defaults(),
+            lanes=lanes,
+            batch_size=batch_size,
+            speed=speed,
+        )
 
     return lanes.run(make)
 
 
 def _pollen_defaults() -> dict[str, Any]:
     return {
-        "width": 96, "height": 96, "num_frames": 17, "fps": 8.0, "num_inference_steps": 20,
+        "width": 96,
+        "height": 96,
+        "num_frames": 17,
+        "fps": 8.0,
+        "num_inference_steps": 20,
         "guidance_scale": 3.0,
-    }  # fmt: skip
+    }
 
 
 def wrap(

@@ -159,9 +159,12 @@ def surroundings(pipe: Any) -> str:
 
     device = device_of(pipe)
     parts = [
-        str(device.type), device_name(device), f"{cores()} cores",
+        str(device.type),
+        device_name(device),
+        f"{cores()} cores",
         f"{torch.get_num_threads()} threads",
-        dtypes(pipe), *(f"{name} {version}" for name, version in versions().items()),
+        dtypes(pipe),
+        *(f"{name} {version}" for name, version in versions().items()),
         *speed_options(pipe),
-    ]  # fmt: skip
+    ]
     return "; ".join(parts)

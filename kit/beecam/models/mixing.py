@@ -60,9 +60,7 @@ def mixed(each: Sequence[Any], weights: Sequence[float]) -> Any:
         return dict(zip(names, values, strict=True))
     if isinstance(first, (list, tuple)):
         columns = [[one[i] for one in each] for i in range(len(first))]
-        made = [
-            _column(column, _masks(columns, i), weights) for i, column in enumerate(columns)
-        ]  # fmt: skip
+        made = [_column(column, _masks(columns, i), weights) for i, column in enumerate(columns)]
         return type(first)(made)
     return _column(list(each), None, weights)
 

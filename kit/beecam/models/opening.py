@@ -15,9 +15,10 @@ from beecam.models.single import base_of, denoiser_in
 
 _INDEX = "model_index.json"
 _CHOICES = {
-    "dtype": ("float32", "bfloat16", "float16"), "offload": ("none", "model", "sequential"),
+    "dtype": ("float32", "bfloat16", "float16"),
+    "offload": ("none", "model", "sequential"),
     "quantize": ("none", "float8"),
-}  # fmt: skip
+}
 # What the latents and one step need beside the weights, as a share of these.
 _ROOM = 1.3
 
@@ -42,9 +43,15 @@ class Opened:
 
 
 def open_pipeline(
-    source: str, *, device: str | None, dtype: str | None, offload: str | None,
-    revision: str | None, quantize: str | None = None, base: str | None = None,
-) -> Opened:  # fmt: skip
+    source: str,
+    *,
+    device: str | None,
+    dtype: str | None,
+    offload: str | None,
+    revision: str | None,
+    quantize: str | None = None,
+    base: str | None = None,
+) -> Opened:
     """Load a diffusers pipeline.
 
     Args:

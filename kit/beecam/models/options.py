@@ -8,8 +8,12 @@ import typing
 from typing import Any
 
 _KINDS: dict[Any, tuple[type, ...]] = {
-    int: (int,), float: (float, int), str: (str,), bool: (bool,), type(None): (type(None),),
-}  # fmt: skip
+    int: (int,),
+    float: (float, int),
+    str: (str,),
+    bool: (bool,),
+    type(None): (type(None),),
+}
 
 
 def fits(annotation: Any, value: Any) -> bool:

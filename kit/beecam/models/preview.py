@@ -54,9 +54,11 @@ class PreviewMap:
         with safe_open(path, "pt") as file:
             facts = file.metadata()
             return cls(
-                file.get_tensor("weight").float(), file.get_tensor("bias").float(),
-                int(facts["patch"]), int(facts["frames"]),
-            )  # fmt: skip
+                file.get_tensor("weight").float(),
+                file.get_tensor("bias").float(),
+                int(facts["patch"]),
+                int(facts["frames"]),
+            )
 
     def frames(self, latents: Any) -> list[Frames]:
         """Show latents (batch x channels x frames x height x width) as clips of small frames."""
@@ -111,4 +113,4 @@ class PreviewMap:
             {"weight": self.weight.half().contiguous(), "bias": self.bias.half().contiguous()},
             folder / FILE,
             metadata={"patch": str(self.patch), "frames": str(self.frames_per_cell)},
-        )  # fmt: skip
+        )

@@ -11,10 +11,15 @@ from typing import Any
 
 # Those that can do what FlowMatch schedulers do, which name no others themselves.
 _FLOW_NAMES = (
-    "FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler", "FlowMatchLCMScheduler",
-    "UniPCMultistepScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
-    "DEISMultistepScheduler", "SASolverScheduler",
-)  # fmt: skip
+    "FlowMatchEulerDiscreteScheduler",
+    "FlowMatchHeunDiscreteScheduler",
+    "FlowMatchLCMScheduler",
+    "UniPCMultistepScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "DEISMultistepScheduler",
+    "SASolverScheduler",
+)
 _FLOW = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
 
 

@@ -27,10 +27,16 @@ def taken(model: Any) -> Any:
     need(problem for one in model for problem in loaded(one))
     labels = [str(one) if _is_varied(one) else one.name for one in model]
     if len(set(labels)) < len(labels):
-        raise CheckError([Problem("model", (
-            f"model: two are called {next(x for x in labels if labels.count(x) > 1)!r}. Name them, "
-            'as in bc.run(sweep, {"plain": one, "pencil": other}).'
-        ))])  # fmt: skip
+        raise CheckError(
+            [
+                Problem(
+                    "model",
+                    "model: two are called "
+                    f"{next(x for x in labels if labels.count(x) > 1)!r}. Name them, "
+                    'as in bc.run(sweep, {"plain": one, "pencil": other}).',
+                )
+            ]
+        )
     return Models(dict(zip(labels, model, strict=True)))
 
 
@@ -49,9 +55,12 @@ def spread(sweep: Sweep, model: Any) -> Sweep:
         shot.replace(model=label) for label in labels for shot in sweep.shots
     )
     return replace(
-        sweep, groups=(Zip((Axis("model", labels),)), *sweep.groups), samples=(), shots=shots,
+        sweep,
+        groups=(Zip((Axis("model", labels),)), *sweep.groups),
+        samples=(),
+        shots=shots,
         kept=tuple(i * total + place for i in range(len(labels)) for place in places),
-    )  # fmt: skip
+    )
 
 
 def _is_varied(model: Any) -> bool:
@@ -97,10 +106,15 @@ class Models:
         for one in self.by_label.values():
             if one.makes(shot):
                 return one
-        raise CheckError([Problem("model", (
-            f"model={shorten(shot.model)}: one of {listing(list(self.by_label))}."
-            f"{did_you_mean(str(shot.model), self.by_label)}"
-        ))])  # fmt: skip
+        raise CheckError(
+            [
+                Problem(
+                    "model",
+                    f"model={shorten(shot.model)}: one of {listing(list(self.by_label))}."
+                    f"{did_you_mean(str(shot.model), self.by_label)}",
+                )
+            ]
+        )
 
     @property
     def revision(self) -> str:
@@ -194,9 +208,13 @@ class Models:
         self.of(shot).limit_batch(shot, size)
 
     def generate(
-        self, shots: Sequence[Shot], on_step: OnStep | None = None, *, pad_to: int = 0,
+        self,
+        shots: Sequence[Shot],
+        on_step: OnStep | None = None,
+        *,
+        pad_to: int = 0,
         starts: Sequence[State] = (),
-    ) -> list[Made]:  # fmt: skip
+    ) -> list[Made]:
         """Make clips in one call of their model; see `Model.generate`."""
         return self.of(shots[0]).generate(shots, on_step, pad_to=pad_to, starts=starts)
 

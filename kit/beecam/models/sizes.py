@@ -268,9 +268,14 @@ class Sizes:
             seconds = {size: min(each) for size, each in kind.seconds.items()}
             limit = kind.limit if kind.limit < MOST else None
             return Known(
-                min(kind.best, kind.limit), self.given, like.batches,
-                kind.settled and self.given is None, seconds, limit, kind.exact,
-            )  # fmt: skip
+                min(kind.best, kind.limit),
+                self.given,
+                like.batches,
+                kind.settled and self.given is None,
+                seconds,
+                limit,
+                kind.exact,
+            )
 
     # --- inside --------------------------------------------------------------------------------
 

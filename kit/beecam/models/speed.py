@@ -107,9 +107,12 @@ class Speed:
         few = None if way.takes else self.few_steps
         exact = own or (self.few_steps is not None and few is None)
         return replace(
-            self, cache=self.cache if way.names_its_calls else None, few_steps=few,
-            scheduler=None if own else self.scheduler, steps=1.0 if exact else self.steps,
-        )  # fmt: skip
+            self,
+            cache=self.cache if way.names_its_calls else None,
+            few_steps=few,
+            scheduler=None if own else self.scheduler,
+            steps=1.0 if exact else self.steps,
+        )
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -139,7 +142,7 @@ class Speed:
 
 def speed_of(
     name: str | None, way: Way, schedulers: list[str], few_steps: FewSteps | None = None
-) -> Speed:  # fmt: skip
+) -> Speed:
     """Return what a speed means for a pipeline: what it can't do is left out.
 
     Args:
@@ -164,12 +167,14 @@ def speed_of(
         return Speed(name, few_steps=few_steps, steps=_SHARE)
     quick = fast and _QUICK_SCHEDULER in schedulers
     return Speed(
-        name, cache=(3 if fast else 2) if way.names_its_calls and _can_cache(denoiser) else None,
+        name,
+        cache=(3 if fast else 2) if way.names_its_calls and _can_cache(denoiser) else None,
         # On a CPU it takes a minute, for clips that take seconds.
         compiled=on_cuda and hasattr(denoiser, "compile_repeated_blocks"),
         attention="_native_cudnn" if on_cuda and _can_attend(denoiser) else None,
-        scheduler=_QUICK_SCHEDULER if quick else None, steps=0.5 if quick else 1.0,
-    )  # fmt: skip
+        scheduler=_QUICK_SCHEDULER if quick else None,
+        steps=0.5 if quick else 1.0,
+    )
 
 
 def _can_cache(denoiser: Any) -> bool:

@@ -99,9 +99,7 @@ class Texts:
                 about = [str(one) for one in shots[0].adapters or ()]
                 each = [
                     _of_parts(
-                        _alone(given, many, i),
-                        1,
-                        lambda one: self._of(original, one, about, shelf),
+                        _alone(given, many, i), 1, lambda one: self._of(original, one, about, shelf)
                     )
                     for i in range(many)
                 ]
@@ -132,9 +130,12 @@ class Texts:
                 )
 
     def _of(
-        self, original: Callable[..., Any], given: Mapping[str, Any], about: list[str],
+        self,
+        original: Callable[..., Any],
+        given: Mapping[str, Any],
+        about: list[str],
         shelf: Shelf | None,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         key = json.dumps([given, about], sort_keys=True, default=str)
         if key not in self._encoded:
             found = shelf.get(key) if shelf else None
@@ -175,10 +176,12 @@ def _of_parts(given: dict[str, Any], many: int, encode: Callable[[dict[str, Any]
     if all(len(one) == 1 for one in parts):
         return encode(given)
     layers = [encode(_with_parts(given, layer)) for layer in range(max(len(one) for one in parts))]
-    return _merged([
-        mixed([_row(found, i, many) for found in layers[: len(one)]], [w for _, w in one])
-        for i, one in enumerate(parts)
-    ])  # fmt: skip
+    return _merged(
+        [
+            mixed([_row(found, i, many) for found in layers[: len(one)]], [w for _, w in one])
+            for i, one in enumerate(parts)
+        ]
+    )
 
 
 def _mixed_in(given: Mapping[str, Any]) -> list[Mixed]:

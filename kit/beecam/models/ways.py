@@ -23,10 +23,22 @@ _OPENINGS = ("image", "last_image", "keyframes")
 
 # Arguments of every pipeline that the adapter itself fills in; its family may name more.
 _OURS = (
-    "self", "prompt", "negative_prompt", "height", "width", "num_frames", "num_inference_steps",
-    "guidance_scale", "generator", "latents", "num_videos_per_prompt", "output_type",
-    "return_dict", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
-)  # fmt: skip
+    "self",
+    "prompt",
+    "negative_prompt",
+    "height",
+    "width",
+    "num_frames",
+    "num_inference_steps",
+    "guidance_scale",
+    "generator",
+    "latents",
+    "num_videos_per_prompt",
+    "output_type",
+    "return_dict",
+    "callback_on_step_end",
+    "callback_on_step_end_tensor_inputs",
+)
 # Words in the names of arguments for what the adapter has encoded.
 _ENCODED = ("_embeds", "_attention_mask", "_embeds_mask", "_cu_seqlens")
 
@@ -71,14 +83,19 @@ class Way:
         """What a shot may give it beyond its own fields, with the defaults."""
         taken = self.anatomy
         ours = {
-            *_OURS, *CONDITIONS, *self.family.refuses, taken.fps_argument, taken.frames_argument,
-        }  # fmt: skip
+            *_OURS,
+            *CONDITIONS,
+            *self.family.refuses,
+            taken.fps_argument,
+            taken.frames_argument,
+        }
         return {
             name: parameter.default
             for name, parameter in taken.parameters.items()
-            if name not in ours and not any(word in name for word in _ENCODED)
+            if name not in ours
+            and not any(word in name for word in _ENCODED)
             and parameter.kind is not parameter.VAR_KEYWORD
-        }  # fmt: skip
+        }
 
     @property
     def share(self) -> str | None:
@@ -111,9 +128,14 @@ def way_of(pipe: Any) -> Way:
     if anatomy.frames_argument is None:
         needs.add("video")
     return Way(
-        pipe, anatomy, family, frozenset(takes), frozenset(needs),
-        bool(needs or (takes and _FROM_INPUTS.search(kind))), _names_its_calls(pipe),
-    )  # fmt: skip
+        pipe,
+        anatomy,
+        family,
+        frozenset(takes),
+        frozenset(needs),
+        bool(needs or (takes and _FROM_INPUTS.search(kind))),
+        _names_its_calls(pipe),
+    )
 
 
 def _names_its_calls(pipe: Any) -> bool:

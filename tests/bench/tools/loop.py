@@ -25,9 +25,11 @@ def loop(pipe, prompts, seeds, **settings):
     for prompt in prompts:
         for seed in seeds:
             yield pipe(
-                prompt=prompt, generator=torch.Generator().manual_seed(seed), output_type="np",
+                prompt=prompt,
+                generator=torch.Generator().manual_seed(seed),
+                output_type="np",
                 **settings,
-            ).frames[0]  # fmt: skip
+            ).frames[0]
 
 
 def make(prompts, seeds, *, model, device, **settings):

@@ -36,10 +36,17 @@ def test_a_walk_begins_with_noise_and_ends_with_the_clip_that_the_pipeline_makes
     noise = torch.randn(2, nets.TOKENS, nets.CHANNELS, generator=torch.Generator().manual_seed(3))
     assert torch.equal(states[:, 0], noise)
     end = pipe(
-        prompt=texts, width=96, height=96, num_frames=17, frame_rate=8, num_inference_steps=20,
-        guidance_scale=fewsteps.GUIDANCE, latents=noise, output_type="latent",
+        prompt=texts,
+        width=96,
+        height=96,
+        num_frames=17,
+        frame_rate=8,
+        num_inference_steps=20,
+        guidance_scale=fewsteps.GUIDANCE,
+        latents=noise,
+        output_type="latent",
         max_sequence_length=48,
-    ).frames  # fmt: skip
+    ).frames
     # The walk is in bfloat16.
     assert (states[:, -1] - end).abs().mean() < 0.1 * end.abs().mean()
 
@@ -67,9 +74,15 @@ def test_the_lessons_are_right_where_the_teacher_walks_straight(pipe, walks):
         generator = torch.Generator().manual_seed(1)
         device = "cpu"
 
-    lessons._pipe = type("Pipe", (), {
-        "tokenizer": pipe.tokenizer, "text_encoder": pipe.text_encoder, "transformer": Direction(),
-    })  # fmt: skip
+    lessons._pipe = type(
+        "Pipe",
+        (),
+        {
+            "tokenizer": pipe.tokenizer,
+            "text_encoder": pipe.text_encoder,
+            "transformer": Direction(),
+        },
+    )
     assert float(lessons(Loop())) < 1e-6
 
 
@@ -135,8 +148,12 @@ def test_a_lora_learns_is_written_as_diffusers_loads_it_and_merged_as_diffusers_
         other = fused.get(name, fused.get(name.replace(".weight", ".base_layer.weight")))
         other = fused[name.replace(".bias", ".base_layer.bias")] if other is None else other
         assert torch.allclose(value, other, atol=1e-5), name
-        changed += not torch.equal(value, dict(student.transformer.named_parameters()).get(
-            name.replace(".weight", ".base_layer.weight"), value))  # fmt: skip
+        changed += not torch.equal(
+            value,
+            dict(student.transformer.named_parameters()).get(
+                name.replace(".weight", ".base_layer.weight"), value
+            ),
+        )
     assert changed >= 50
 
     # A training that was lost goes on from what was written.
@@ -156,10 +173,13 @@ def quick(tmp_path, monkeypatch):
     g = torch.Generator().manual_seed(0)
     down = torch.randn(2, layer.in_features, generator=g) / 10
     up = torch.randn(layer.out_features, 2, generator=g) / 10
-    LTXPipeline.save_lora_weights(tmp_path / fewsteps.FOLDER, transformer_lora_layers={
-        "transformer_blocks.0.attn1.to_q.lora_A.weight": down,
-        "transformer_blocks.0.attn1.to_q.lora_B.weight": up,
-    })  # fmt: skip
+    LTXPipeline.save_lora_weights(
+        tmp_path / fewsteps.FOLDER,
+        transformer_lora_layers={
+            "transformer_blocks.0.attn1.to_q.lora_A.weight": down,
+            "transformer_blocks.0.attn1.to_q.lora_B.weight": up,
+        },
+    )
     found = FewSteps.beside(tmp_path)
     monkeypatch.setattr(FewSteps, "beside", classmethod(lambda cls, folder: found))
     return bc.load(speed="fast"), found, up @ down
@@ -171,9 +191,9 @@ def test_fast_takes_the_few_steps_that_ship_and_leaves_the_model_alone(quick):
     assert (full.num_inference_steps, full.guidance_scale) == (fewsteps.STEPS, 1.0)
     assert full.speed == (f"few steps {found.digest}",)
     exact = model.at_speed("exact")
-    plain = exact.resolve(bc.shot(
-        "a bee over a meadow", seed=2, num_inference_steps=4, guidance_scale=1.0,
-    ))  # fmt: skip
+    plain = exact.resolve(
+        bc.shot("a bee over a meadow", seed=2, num_inference_steps=4, guidance_scale=1.0)
+    )
     before = frames(exact, [plain])[0]
     made = frames(model, [full])[0]
     assert np.abs(made.astype(int) - before).max() > 0, "the LoRA is used"

@@ -13,8 +13,10 @@ from beecam.models.pollen.scene import ACCIDENTS
 def test_an_interval_is_wilsons():
     # Values of Newcombe 1998, table I: 81 of 263, and 0 of 20.
     found = measures.interval(81, 263)
-    assert (found["low"], found["high"]) == (pytest.approx(0.2553, abs=2e-4),
-                                             pytest.approx(0.3662, abs=2e-4))  # fmt: skip
+    assert (found["low"], found["high"]) == (
+        pytest.approx(0.2553, abs=2e-4),
+        pytest.approx(0.3662, abs=2e-4),
+    )
     assert measures.interval(0, 20)["low"] >= 0
     assert measures.interval(0, 20)["high"] == pytest.approx(0.1611, abs=2e-4)
     assert measures.interval(0, 0)["clips"] == 0
@@ -80,8 +82,13 @@ def test_weights_are_scored_by_all_that_is_promised(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "diversity", few)
     evaluate.main(["--clips", "8", "--steps", "2", "--folder", str(tmp_path), "--device", "cpu"])
     found = json.loads((tmp_path / "scores.json").read_text())
-    for part, clips in (("seen", 6), ("held_out", 2), ("few_steps", 4), ("autoencoded", 4),
-                        ("judges", 8)):  # fmt: skip
+    for part, clips in (
+        ("seen", 6),
+        ("held_out", 2),
+        ("few_steps", 4),
+        ("autoencoded", 4),
+        ("judges", 8),
+    ):
         assert {found[part][name]["clips"] for name in judges.JUDGED} == {clips}, part
     assert found["judges"]["accident"]["clips"] == 16, "half of them with one"
     assert found["judges"]["light"]["share"] >= 0.75
@@ -100,17 +107,28 @@ def test_weights_are_scored_by_all_that_is_promised(tmp_path, monkeypatch):
 def scores(**more):
     share = {name: measures.interval(90, 100) for name in judges.JUDGED}
     kinds = {
-        name: {"world": rate, "generated": measures.interval(2, 100),
-               "rendered": measures.interval(3, 100)}
+        name: {
+            "world": rate,
+            "generated": measures.interval(2, 100),
+            "rendered": measures.interval(3, 100),
+        }
         for name, rate in ACCIDENTS.items()
-    }  # fmt: skip
+    }
     return {
-        "date": "2026-01-01", "clips": 100, "steps": 20, "command": "evaluate", "judges": share,
-        "seen": share, "held_out": share, "any_words": share, "accidents": kinds,
+        "date": "2026-01-01",
+        "clips": 100,
+        "steps": 20,
+        "command": "evaluate",
+        "judges": share,
+        "seen": share,
+        "held_out": share,
+        "any_words": share,
+        "accidents": kinds,
         "autoencoder": {"psnr": 26.5, "flicker": 0.12},
         "frechet": {"generated": 0.4, "autoencoder": 0.1, "rendered": 0.05},
-        "diversity": {"generated": 5.0, "rendered": 6.0, "share": 0.83}, **more,
-    }  # fmt: skip
+        "diversity": {"generated": 5.0, "rendered": 6.0, "share": 0.83},
+        **more,
+    }
 
 
 def test_the_table_has_a_row_for_each_attribute_and_accident():

@@ -28,9 +28,12 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def loss(folder):
     return holding.HoldingLoss(
-        holding.load(folder), nets.transformer(POLLEN), Components.load(POLLEN),
-        reading.encoder(folder, POLLEN), batch=12,
-    )  # fmt: skip
+        holding.load(folder),
+        nets.transformer(POLLEN),
+        Components.load(POLLEN),
+        reading.encoder(folder, POLLEN),
+        batch=12,
+    )
 
 
 @pytest.fixture

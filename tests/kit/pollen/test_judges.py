@@ -19,8 +19,11 @@ def test_time_backwards_turns_pans_round_and_leaves_flights_alone():
     seen, meant = judges.unlike(video, wanted, back, g)
     kinds = {}
     for one, other, before, after in zip(video, seen, wanted, meant, strict=True):
-        ways = {(s, b): torch.equal(other, s * (one.flip(1) if b else one))
-                for s in (1, -1) for b in (False, True)}  # fmt: skip
+        ways = {
+            (s, b): torch.equal(other, s * (one.flip(1) if b else one))
+            for s in (1, -1)
+            for b in (False, True)
+        }
         (way,) = [key for key, same in ways.items() if same]
         kinds.setdefault(CAMERAS[int(before)], set()).add((way, CAMERAS[int(after)]))
     for name in ("drone", "rise", "dive"):
@@ -83,10 +86,14 @@ def test_some_clips_of_a_judge_that_needs_it_are_put_on_film(monkeypatch, attrib
         asked.append(seen)
         return torch.zeros(len(seen), len(judges.VALUES[attribute]))
 
-    loss(SimpleNamespace(
-        generator=torch.Generator().manual_seed(0), lots=lambda: None, device="cpu",
-        modules={"judge": judge},
-    ))  # fmt: skip
+    loss(
+        SimpleNamespace(
+            generator=torch.Generator().manual_seed(0),
+            lots=lambda: None,
+            device="cpu",
+            modules={"judge": judge},
+        )
+    )
     grey = [bool((one[0] - one[1]).abs().max() < 0.05) for one in asked[0]]
     assert sum(grey) / len(grey) == pytest.approx(share, abs=0.05)
 

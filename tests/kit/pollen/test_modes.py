@@ -67,10 +67,12 @@ def test_frames_that_are_given_come_back_where_they_were_put(model, scenes, film
 @pytest.mark.parametrize("place", [4, 8])
 def test_without_guidance_frames_within_a_clip_come_back_as_near(model, scenes, films, place):
     near = [
-        psnr(made(model, scene, keyframes={place: film[place]}, guidance_scale=1.0)[place],
-             film[place])
+        psnr(
+            made(model, scene, keyframes={place: film[place]}, guidance_scale=1.0)[place],
+            film[place],
+        )
         for scene, film in zip(scenes, films, strict=True)
-    ]  # fmt: skip
+    ]
     assert min(near) > NEAR - 0.5
     assert sum(near) / len(near) > NEAR
 
@@ -82,8 +84,10 @@ def test_frames_of_any_style_and_between_the_blocks_of_latents_come_back(model):
     films = data.render_all(scenes).numpy()
     assert len({s.style for s in scenes}) >= 3
     for place, least in ((-1, NEAR + 1), (5, NEAR - 1.5)):
-        near = [psnr(made(model, scene, keyframes={place: film[place]})[place], film[place])
-                for scene, film in zip(scenes, films, strict=True)]  # fmt: skip
+        near = [
+            psnr(made(model, scene, keyframes={place: film[place]})[place], film[place])
+            for scene, film in zip(scenes, films, strict=True)
+        ]
         assert sum(near) / len(near) > least, place
 
 
@@ -127,8 +131,10 @@ def test_a_clip_goes_on_four_times_without_falling_apart(model, scenes, films):
 @pytest.mark.slow
 def test_a_film_is_redrawn_the_more_the_stronger(model, scenes, films):
     for scene, film in zip(scenes, films, strict=True):
-        near = [psnr(made(model, scene, video=film, denoise_strength=share), film)
-                for share in (0.2, 0.5, 0.9)]  # fmt: skip
+        near = [
+            psnr(made(model, scene, video=film, denoise_strength=share), film)
+            for share in (0.2, 0.5, 0.9)
+        ]
         assert near[0] > near[1] > near[2]
         assert near[0] > NEAR - 2
 
@@ -141,10 +147,13 @@ def test_a_film_takes_another_style_and_keeps_its_place(model, scenes, films):
         prompt = captions.plain({**scene.attributes, "style": "pencil"})
         shot = model.resolve(bc.shot(prompt, seed=1, video=film, denoise_strength=0.85))
         clip = torch.from_numpy(frames(model, [shot])[0])[None]
-        found.append([
-            int(judges.judge_all(each["style"], clip)) == judges.VALUES["style"].index("pencil"),
-            int(judges.judge_all(each["place"], clip)) == int(judges.truth([scene], "place")),
-        ])  # fmt: skip
+        found.append(
+            [
+                int(judges.judge_all(each["style"], clip))
+                == judges.VALUES["style"].index("pencil"),
+                int(judges.judge_all(each["place"], clip)) == int(judges.truth([scene], "place")),
+            ]
+        )
     styles, places = zip(*found, strict=True)
     assert sum(styles) >= len(found) - 1
     assert sum(places) >= len(found) - 2
@@ -155,8 +164,9 @@ def test_in_four_steps_it_shows_what_is_asked_for(model):
     """With the LoRA that is shipped: without it four steps show mist."""
     quick, each = model.at_speed("fast"), judges.load()
     asked = [s for s in islice(data.scenes(data.UNSEEN * 7), 40) if s.accident is None][:32]
-    shots = [quick.resolve(bc.shot(captions.plain(s.attributes), seed=i))
-             for i, s in enumerate(asked)]  # fmt: skip
+    shots = [
+        quick.resolve(bc.shot(captions.plain(s.attributes), seed=i)) for i, s in enumerate(asked)
+    ]
     assert {quick.steps(shot) for shot in shots} == {4}
     clips = torch.from_numpy(np.stack(frames(quick, shots)))
     for name in ("place", "light", "weather"):
@@ -191,14 +201,21 @@ def test_guidance_makes_clips_more_of_what_was_asked(model):
         clips = []
         for i in range(0, len(lot), 8):
             shots = [
-                model.resolve(bc.shot(captions.plain(scene.attributes), seed=scene.seed % 997,
-                                      guidance_scale=guidance))
+                model.resolve(
+                    bc.shot(
+                        captions.plain(scene.attributes),
+                        seed=scene.seed % 997,
+                        guidance_scale=guidance,
+                    )
+                )
                 for scene in lot[i : i + 8]
-            ]  # fmt: skip
+            ]
             clips += frames(model, shots)
         seen = torch.from_numpy(np.stack(clips))
-        return sum(int((judges.judge_all(each[name], seen) == judges.truth(lot, name)).sum())
-                   for name in judges.JUDGED)  # fmt: skip
+        return sum(
+            int((judges.judge_all(each[name], seen) == judges.truth(lot, name)).sum())
+            for name in judges.JUDGED
+        )
 
     assert right(3.0) > right(1.0)
 

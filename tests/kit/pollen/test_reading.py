@@ -11,8 +11,15 @@ from beecam.models.pollen.scene import ATTRIBUTES
 
 
 def test_what_a_caption_says_is_known_and_what_it_leaves_out_is_not():
-    one = {"place": "city", "light": "night", "weather": "rain", "insect": "beetle",
-           "camera": "orbit", "style": "neon", "speed": "fast"}  # fmt: skip
+    one = {
+        "place": "city",
+        "light": "night",
+        "weather": "rain",
+        "insect": "beetle",
+        "camera": "orbit",
+        "style": "neon",
+        "speed": "fast",
+    }
     found = reading.said(one, "a stag beetle above skyscrapers by night, cyberpunk neon")
     by_name = dict(zip(ATTRIBUTES, found, strict=True))
     for name in ("place", "light", "insect", "style"):
@@ -26,12 +33,21 @@ def test_what_a_caption_says_is_known_and_what_it_leaves_out_is_not():
 
 
 def test_unknown_words_unsay_nothing_and_a_beetle_is_no_bee():
-    one = {"place": "city", "light": "night", "weather": "rain", "insect": "bee",
-           "camera": "orbit", "style": "neon", "speed": "fast"}  # fmt: skip
+    one = {
+        "place": "city",
+        "light": "night",
+        "weather": "rain",
+        "insect": "bee",
+        "camera": "orbit",
+        "style": "neon",
+        "speed": "fast",
+    }
     for text, name, known in (
-        ("a qx bee over a city", "insect", True), ("qx qx a city qx", "place", True),
-        ("a beetle over a city", "insect", False), ("a bee, at qx night", "light", True),
-    ):  # fmt: skip
+        ("a qx bee over a city", "insect", True),
+        ("qx qx a city qx", "place", True),
+        ("a beetle over a city", "insect", False),
+        ("a bee, at qx night", "light", True),
+    ):
         value = dict(zip(ATTRIBUTES, reading.said(one, text), strict=True))[name]
         assert (value < len(ATTRIBUTES[name])) is known, text
 
@@ -49,10 +65,13 @@ def test_tokens_are_judged_by_what_is_said_and_padding_by_nothing():
     sizes = [len(values) + 1 for values in ATTRIBUTES.values()]
     wanted = torch.tensor([[size - 1 for size in sizes], [0] * len(sizes)])
     known = torch.tensor([[True, True, False], [True, False, False]])
-    right = torch.cat([
-        torch.nn.functional.one_hot(wanted[:, i, None].expand(-1, 3), size).float() * 50
-        for i, size in enumerate(sizes)
-    ], -1)  # fmt: skip
+    right = torch.cat(
+        [
+            torch.nn.functional.one_hot(wanted[:, i, None].expand(-1, 3), size).float() * 50
+            for i, size in enumerate(sizes)
+        ],
+        -1,
+    )
     assert float(reading.losses(right, wanted, known)) < 1e-6
     wrong = right.clone()
     wrong[~known] = -right[~known]

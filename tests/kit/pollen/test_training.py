@@ -145,8 +145,14 @@ def test_matrices_within_blocks_are_moved_by_muon_and_all_else_by_adam(tmp_path)
         part = run.modules["part"]
         return ((part.blocks[0](part.first(x))[:, :1] - x.sum(1, keepdim=True)) ** 2).mean()
 
-    made = Loop({"part": Blocks()}, tmp_path / "a.pt", rate=1e-3, betas=(0.9, 0.99), decay=0.9,
-                matrices=1e-2)  # fmt: skip
+    made = Loop(
+        {"part": Blocks()},
+        tmp_path / "a.pt",
+        rate=1e-3,
+        betas=(0.9, 0.99),
+        decay=0.9,
+        matrices=1e-2,
+    )
     before = made.modules["part"].blocks[0].weight.detach().clone()
     made.run(go, steps=60)
     part = made.modules["part"]
@@ -154,8 +160,14 @@ def test_matrices_within_blocks_are_moved_by_muon_and_all_else_by_adam(tmp_path)
     kept = {id(p) for p in made._optimizers[0].param_groups[0]["params"]}
     assert kept == {id(part.first.weight), id(part.first.bias), id(part.blocks[0].bias)}
     assert (part.blocks[0].weight - before).abs().max() > 0.01
-    resumed = Loop({"part": Blocks()}, tmp_path / "a.pt", rate=1e-3, betas=(0.9, 0.99), decay=0.9,
-                   matrices=1e-2)  # fmt: skip
+    resumed = Loop(
+        {"part": Blocks()},
+        tmp_path / "a.pt",
+        rate=1e-3,
+        betas=(0.9, 0.99),
+        decay=0.9,
+        matrices=1e-2,
+    )
     assert resumed.resume()
     for run in (made, resumed):
         run.run(go, steps=20)
@@ -369,9 +381,15 @@ def test_a_short_training_gives_pipelines_that_load_and_run(folder):
     for pipeline in (LTXPipeline, LTXConditionPipeline):
         pipe = pipeline.from_pretrained(weights, local_files_only=True)
         frames = pipe(
-            prompt="a bee over a meadow", width=96, height=96, num_frames=17, frame_rate=8,
-            num_inference_steps=2, guidance_scale=3, output_type="np",
-        ).frames  # fmt: skip
+            prompt="a bee over a meadow",
+            width=96,
+            height=96,
+            num_frames=17,
+            frame_rate=8,
+            num_inference_steps=2,
+            guidance_scale=3,
+            output_type="np",
+        ).frames
         assert frames.shape == (1, 17, 96, 96, 3)
     assert (folder / "samples.png").exists()
 
@@ -485,8 +503,15 @@ def test_a_training_in_another_latent_space_is_left_alone(folder, tmp_path):
     train.main([*usual, str(folder / "weights")])  # these are its own
     assert latents.load(folder)
     with pytest.raises(FileNotFoundError, match=r"components.safetensors is not there: run the"):
-        train.main(["transformer", "--folder", str(tmp_path / "new"), "--from-weights",
-                    str(folder / "weights")])  # fmt: skip
+        train.main(
+            [
+                "transformer",
+                "--folder",
+                str(tmp_path / "new"),
+                "--from-weights",
+                str(folder / "weights"),
+            ]
+        )
 
 
 @pytest.mark.slow

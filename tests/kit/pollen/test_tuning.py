@@ -36,10 +36,14 @@ def rendered(tmp_path_factory):
     (folder / "clips").mkdir()
     clips = data.render_all(SCENES)
     for number, chosen in enumerate((SCENES, SCENES[::-1])):
-        data.save(folder / "clips" / f"clips-{number:05d}.pt", chosen * 6,
-                  (clips if number == 0 else clips.flip(0)).repeat(6, 1, 1, 1, 1))  # fmt: skip
-    train.main(["components", "--folder", str(folder), "--device", "cpu", "--from-weights",
-                str(POLLEN)])  # fmt: skip
+        data.save(
+            folder / "clips" / f"clips-{number:05d}.pt",
+            chosen * 6,
+            (clips if number == 0 else clips.flip(0)).repeat(6, 1, 1, 1, 1),
+        )
+    train.main(
+        ["components", "--folder", str(folder), "--device", "cpu", "--from-weights", str(POLLEN)]
+    )
     return folder
 
 
@@ -133,8 +137,10 @@ def test_the_reader_goes_on_to_the_same_bits(rendered, tmp_path, monkeypatch):
             (tmp_path / name).mkdir(exist_ok=True)
             loop = rewards.reader_loop(tmp_path / name, POLLEN, reader_of_texts())
             loop.run(loss, steps=steps)
-    one, two = (torch.load(tmp_path / name / "reader.pt", weights_only=True)["average"]
-                for name in ("one", "two"))  # fmt: skip
+    one, two = (
+        torch.load(tmp_path / name / "reader.pt", weights_only=True)["average"]
+        for name in ("one", "two")
+    )
     assert all(map(torch.equal, one, two))
 
 
@@ -243,8 +249,11 @@ def test_what_cannot_be_told_is_left_alone_and_what_cannot_happen_is_nobodys_goa
 
 def test_the_reader_sees_that_halves_are_alike_in_a_mirror():
     basis = components.Components.load(POLLEN)
-    scenes = [draw_scene(seed, accident=kind, insect="none", style="plain")
-              for seed in range(3) for kind in (None, "mirror")]  # fmt: skip
+    scenes = [
+        draw_scene(seed, accident=kind, insect="none", style="plain")
+        for seed in range(3)
+        for kind in (None, "mirror")
+    ]
     tokens = basis.encode(data.render_all(scenes)).flatten(2).transpose(1, 2)
     reader = rewards.Reader(nets.transformer(POLLEN), reader_of_texts(), basis)
     apart = reader._unlike_halves(tokens).mean(1)
@@ -410,8 +419,9 @@ def test_weights_are_tuned_stopped_and_go_on_to_the_same_bits(
         recognises(tmp_path / name / rewards.FOLDER)
         for steps in parts:
             tune(name, steps)
-    one, two = (torch.load(tmp_path / name / "tune.pt", weights_only=True) for name in
-                ("one", "two"))  # fmt: skip
+    one, two = (
+        torch.load(tmp_path / name / "tune.pt", weights_only=True) for name in ("one", "two")
+    )
     assert one["step"] == two["step"] == 4
     assert one["rates"] == (0.1 * 4e-4, 0.1 * 1.2e-3)
     assert all(map(torch.equal, one["average"], two["average"]))

@@ -56,10 +56,16 @@ def test_other_classes_of_diffusers_load_it_too():
     pipe = LTXConditionPipeline.from_pretrained(POLLEN, local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     frames = pipe(
-        prompt="a bee over a meadow at noon", width=96, height=96, num_frames=17, frame_rate=8,
-        num_inference_steps=8, guidance_scale=3, output_type="pt",
+        prompt="a bee over a meadow at noon",
+        width=96,
+        height=96,
+        num_frames=17,
+        frame_rate=8,
+        num_inference_steps=8,
+        guidance_scale=3,
+        output_type="pt",
         generator=torch.Generator().manual_seed(0),
-    ).frames  # fmt: skip
+    ).frames
     assert frames.shape == (1, 17, 3, 96, 96)
     assert float(frames.std()) > 0.05
 

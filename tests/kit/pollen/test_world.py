@@ -10,14 +10,7 @@ import pytest
 import torch
 
 from beecam.models.pollen import captions, data, nets
-from beecam.models.pollen.scene import (
-    ACCIDENTS,
-    ATTRIBUTES,
-    NEEDS,
-    draw_scene,
-    held_out,
-    possible,
-)
+from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, NEEDS, draw_scene, held_out, possible
 from beecam.models.pollen.world import render
 
 
@@ -39,8 +32,15 @@ def test_a_swarm_beside_it_leaves_a_clip_as_it_is():
 
 def test_few_frames_fly_as_far_as_many():
     """The last frame is the same, but for what falls and flutters."""
-    scene = draw_scene(21, camera="drone", insect="none", weather="clear", style="plain",
-                       place="desert", accident=None)  # fmt: skip
+    scene = draw_scene(
+        21,
+        camera="drone",
+        insect="none",
+        weather="clear",
+        style="plain",
+        place="desert",
+        accident=None,
+    )
     few, many = (render([scene], frames=n)[0, -1].float() for n in (3, 17))
     first = render([scene], frames=3)[0, 0].float()
     assert (few - many).abs().mean() < 0.35 * (first - many).abs().mean()
@@ -59,8 +59,15 @@ def test_size_and_frames_are_free():
 def test_every_value_of_an_attribute_is_seen(attribute):
     """The same scene with another value looks otherwise, by more than noise."""
     values = ATTRIBUTES[attribute]
-    start = {"insect": "bee", "camera": "static", "place": "meadow", "light": "noon",
-             "weather": "clear", "style": "plain", "speed": "normal"}  # fmt: skip
+    start = {
+        "insect": "bee",
+        "camera": "static",
+        "place": "meadow",
+        "light": "noon",
+        "weather": "clear",
+        "style": "plain",
+        "speed": "normal",
+    }
     clips = render(
         [draw_scene(7, accident=None, **{**start, attribute: v}) for v in values], frames=9
     )
@@ -71,8 +78,13 @@ def test_every_value_of_an_attribute_is_seen(attribute):
 
 @pytest.mark.parametrize("accident", list(ACCIDENTS))
 def test_every_accident_is_seen(accident):
-    fixed = {"insect": "bee", "light": "sunset", "weather": "clear", "style": "plain",
-             "camera": "static"}  # fmt: skip
+    fixed = {
+        "insect": "bee",
+        "light": "sunset",
+        "weather": "clear",
+        "style": "plain",
+        "camera": "static",
+    }
     for name, values in NEEDS.get(accident, {}).items():
         fixed[name] = fixed[name] if fixed[name] in values else values[0]
     pair = [draw_scene(11, **fixed, accident=a) for a in (accident, None)]

@@ -88,9 +88,10 @@ def device(text: str) -> str:
 
 
 def only_of(
-    parser: argparse.ArgumentParser, chosen: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    chosen: argparse.Namespace,
     stages: Mapping[str, Collection[str]],
-) -> None:  # fmt: skip
+) -> None:
     """End the program where an option was given to a stage that has no use for it."""
     for name, those in stages.items():
         if getattr(chosen, name) != parser.get_default(name) and chosen.stage not in those:

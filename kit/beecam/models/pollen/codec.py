@@ -36,8 +36,14 @@ def half_loop(half: str, model: Any, folder: Path, device: str) -> Loop:
         folder: Keeps the checkpoint.
         device: Where to train.
     """
-    loop = Loop({half: getattr(model, half)}, folder / f"{half}.pt", rate=_RATE,
-                betas=(0.9, 0.95), decay=0.99, device=device)  # fmt: skip
+    loop = Loop(
+        {half: getattr(model, half)},
+        folder / f"{half}.pt",
+        rate=_RATE,
+        betas=(0.9, 0.95),
+        decay=0.99,
+        device=device,
+    )
     loop.resume()
     return loop
 

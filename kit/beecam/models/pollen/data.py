@@ -48,9 +48,18 @@ def odd_scenes(first: int = 0) -> Iterator[Scene]:
 
 
 def render_shards(
-    folder: Path, clips: int, *, part: int = 0, parts: int = 1, device: str = "cpu",
-    shard: int = SHARD, first: int = 0, frames: int = FRAMES, size: int = SIZE, odd: bool = False,
-) -> int:  # fmt: skip
+    folder: Path,
+    clips: int,
+    *,
+    part: int = 0,
+    parts: int = 1,
+    device: str = "cpu",
+    shard: int = SHARD,
+    first: int = 0,
+    frames: int = FRAMES,
+    size: int = SIZE,
+    odd: bool = False,
+) -> int:
     """Render shards that are not there yet, until there are enough.
 
     Args:
@@ -132,15 +141,20 @@ def _work(folder: Path, clips: int, part: int, parts: int, more: dict[str, Any])
 
 
 def render_all(
-    chosen: list[Scene], *, device: str | torch.device = "cpu", frames: int = FRAMES,
+    chosen: list[Scene],
+    *,
+    device: str | torch.device = "cpu",
+    frames: int = FRAMES,
     size: int = SIZE,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Render scenes in batches: clips x frames x height x width x 3, uint8, on the CPU."""
     many = BATCH if torch.device(device).type == "cpu" else _GPU_BATCH
-    return torch.cat([
-        render(chosen[i : i + many], size, frames, device).cpu()
-        for i in range(0, len(chosen), many)
-    ])  # fmt: skip
+    return torch.cat(
+        [
+            render(chosen[i : i + many], size, frames, device).cpu()
+            for i in range(0, len(chosen), many)
+        ]
+    )
 
 
 def save(path: Path, chosen: list[Scene], clips: Tensor) -> None:

@@ -38,21 +38,37 @@ from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, draw_scene,
 SCORES = Path(__file__).parent / "scores.json"
 _LEAST_RENDERED = 200  # unseen clips that the judges are judged on
 _ONLY_OF = {
-    "only": ("judges",), "from_judges": ("judges",), "stills": ("judges",), "moving": ("judges",),
-    "odd": ("judges",), "usual": ("judges",),
-    "judges": ("score",), "weights": ("score",), "clips": ("score",), "steps": ("score",),
+    "only": ("judges",),
+    "from_judges": ("judges",),
+    "stills": ("judges",),
+    "moving": ("judges",),
+    "odd": ("judges",),
+    "usual": ("judges",),
+    "judges": ("score",),
+    "weights": ("score",),
+    "clips": ("score",),
+    "steps": ("score",),
     "json": ("score",),
-}  # fmt: skip
+}
 # Further scenes of a kind, for these judges: the first seed, and how they are rendered.
 _MORE_SCENES: Mapping[str, tuple[Sequence[str], int, Mapping[str, int]]] = {
     "stills": (judges.STILL, data.UNSEEN // 2, {"frames": judges.STILL_FRAMES}),
-    "moving": ((judges.MOVING,), data.UNSEEN // 4,
-               {"frames": judges.MOVING_FRAMES, "size": judges.MOVING_PIXELS}),
+    "moving": (
+        (judges.MOVING,),
+        data.UNSEEN // 4,
+        {"frames": judges.MOVING_FRAMES, "size": judges.MOVING_PIXELS},
+    ),
     "usual": (("accident",), data.UNSEEN // 32, {"frames": judges.ODD_FRAMES}),
     "odd": (("accident",), data.UNSEEN // 8, {"frames": judges.ODD_FRAMES, "odd": True}),
-}  # fmt: skip
-TARGETS = {"place": 0.95, "light": 0.95, "weather": 0.85, "insect": 0.85, "camera": 0.80,
-           "style": 0.90}  # fmt: skip
+}
+TARGETS = {
+    "place": 0.95,
+    "light": 0.95,
+    "weather": 0.85,
+    "insect": 0.85,
+    "camera": 0.80,
+    "style": 0.90,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -63,8 +79,14 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.stage == "judges":
         _train_judges(chosen)
         return
-    scores = score(chosen.weights, chosen.clips, chosen.steps, chosen.folder,
-                   device=chosen.device, by=chosen.judges)  # fmt: skip
+    scores = score(
+        chosen.weights,
+        chosen.clips,
+        chosen.steps,
+        chosen.folder,
+        device=chosen.device,
+        by=chosen.judges,
+    )
     print(table(scores))
     target = chosen.json or chosen.folder / "scores.json"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,9 +98,10 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     from beecam.models.load import POLLEN
 
     parser = argparse.ArgumentParser(
-        prog="python -m beecam.models.pollen.evaluate", description=__doc__,
+        prog="python -m beecam.models.pollen.evaluate",
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("stage", nargs="?", default="score", choices=["judges", "score"])
     parser.add_argument("--folder", type=folder, default=Path(".pollen"), help="of the training")
     parser.add_argument("--weights", type=weights_folder, default=POLLEN)
@@ -128,8 +151,10 @@ def _train_judges(chosen: argparse.Namespace) -> None:
         judges.save(every, file)
         print(f"{file}: score with --judges, or put it beside this program", flush=True)
     else:
-        print("run it without --only, with the same other options, to keep all "
-              "judges in one file", flush=True)  # fmt: skip
+        print(
+            "run it without --only, with the same other options, to keep all judges in one file",
+            flush=True,
+        )
     for name, (right, many) in judge_the_judges(made, 300).items():
         print(f"{name}: {right} of {many} unseen rendered clips", flush=True)
 
@@ -166,9 +191,11 @@ def unseen(
 
 
 def judge_the_judges(
-    each: Mapping[str, judges.Judge], many: int, clips: Tensor | None = None,
+    each: Mapping[str, judges.Judge],
+    many: int,
+    clips: Tensor | None = None,
     scenes: Sequence[Scene] = (),
-) -> dict[str, tuple[int, int]]:  # fmt: skip
+) -> dict[str, tuple[int, int]]:
     """Return for each judge how many unseen rendered clips it got right, and of how many.
 
     That of accidents is shown as many again, all of which have one.
@@ -188,9 +215,14 @@ def judge_the_judges(
 
 
 def score(
-    weights: Path, many: int, steps: int, folder: Path, *, device: str = "cpu",
+    weights: Path,
+    many: int,
+    steps: int,
+    folder: Path,
+    *,
+    device: str = "cpu",
     by: Path = judges.FILE,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Judge weights.
 
     Args:
@@ -216,15 +248,19 @@ def score(
     made = _made(pipe, [captions.plain(s.attributes) for s in asked], steps)
     picture(made[:24], folder / "evaluation.png", columns=3)
     # What an accident hides is judged as if it were wrong: a caption didn't ask for it.
-    verdicts = {name: judges.judge_all(each[name], made) == judges.truth(asked, name)
-                for name in judges.JUDGED}  # fmt: skip
+    verdicts = {
+        name: judges.judge_all(each[name], made) == judges.truth(asked, name)
+        for name in judges.JUDGED
+    }
     spoken = _free_captions(pipe, each, asked[: many // 4], steps)
     few = _in_few_steps(weights, each, asked[: many // 2])
     half = len(rendered) // 2
     back = codec.to_clips(_brought_back(pipe.vae, rendered[half:]))
     encoded = judge_the_judges(asked_for, 0, back, scenes[half:])
     return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"), "clips": many, "steps": steps,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "clips": many,
+        "steps": steps,
         "command": f"python -m beecam.models.pollen.evaluate --clips {many} --steps {steps}"
         + (f" --weights {weights}" if weights != POLLEN else "")
         + (f" --judges {by}" if by != judges.FILE else ""),
@@ -237,12 +273,13 @@ def score(
             n: measures.interval(int(v[len(seen) :].sum()), len(held)) for n, v in verdicts.items()
         },
         "autoencoded": {name: measures.interval(*counts) for name, counts in encoded.items()},
-        "any_words": spoken, **({"few_steps": few} if few else {}),
+        "any_words": spoken,
+        **({"few_steps": few} if few else {}),
         "accidents": accidents(each["accident"], made, asked),
         "autoencoder": fidelity(pipe.vae, rendered[:64]),
         "frechet": _distances(each, made[: len(seen)], rendered, back),
         "diversity": diversity(pipe, each, steps),
-    }  # fmt: skip
+    }
 
 
 def _made(pipe: Any, texts: Sequence[str], steps: int, **more: Any) -> Tensor:
@@ -259,8 +296,10 @@ def accidents(judge: judges.Judge, made: Tensor, asked: Sequence[Scene]) -> dict
     """
     world = itertools.islice(data.scenes(data.UNSEEN * 4), len(made))
     drawn = list(world)
-    both = {"generated": (judges.judge_all(judge, made), asked),
-            "rendered": (_judged_in_parts(judge, drawn), drawn)}  # fmt: skip
+    both = {
+        "generated": (judges.judge_all(judge, made), asked),
+        "rendered": (_judged_in_parts(judge, drawn), drawn),
+    }
     out: dict[str, Any] = {}
     for i, name in enumerate(judges.VALUES["accident"][1:], 1):
         out[name] = {"world": ACCIDENTS[name]}
@@ -272,9 +311,9 @@ def accidents(judge: judges.Judge, made: Tensor, asked: Sequence[Scene]) -> dict
 
 def _judged_in_parts(judge: judges.Judge, scenes: Sequence[Scene]) -> Tensor:
     parts = [list(scenes[i : i + 200]) for i in range(0, len(scenes), 200)]
-    return torch.cat([
-        judges.judge_all(judge, data.render_all(part, device=judge.device)) for part in parts
-    ])  # fmt: skip
+    return torch.cat(
+        [judges.judge_all(judge, data.render_all(part, device=judge.device)) for part in parts]
+    )
 
 
 def _distances(
@@ -310,8 +349,10 @@ def _free_captions(
     for name in judges.JUDGED:
         right = judges.judge_all(each[name], made) == judges.truth(scenes, name)
         at = list(ATTRIBUTES).index(name)
-        said = [reading.said(scene.attributes, text)[at]
-                for scene, text in zip(scenes, texts, strict=True)]  # fmt: skip
+        said = [
+            reading.said(scene.attributes, text)[at]
+            for scene, text in zip(scenes, texts, strict=True)
+        ]
         named = [i for i, value in enumerate(said) if value < len(ATTRIBUTES[name])]
         out[name] = measures.interval(int(right[named].sum()), len(named))
     return out
@@ -338,10 +379,14 @@ def _in_few_steps(
 def _brought_back(vae: Any, clips: Tensor) -> Tensor:
     """Encode and decode clips: clips x 3 x frames x height x width, -1 to 1, on the CPU."""
     with torch.no_grad():
-        return torch.cat([
-            vae.decode(vae.encode(codec.to_video(some).to(vae.device)).latent_dist.mean).sample.cpu()
-            for some in torch.split(clips, 16)
-        ])  # fmt: skip
+        return torch.cat(
+            [
+                vae.decode(
+                    vae.encode(codec.to_video(some).to(vae.device)).latent_dist.mean
+                ).sample.cpu()
+                for some in torch.split(clips, 16)
+            ]
+        )
 
 
 def fidelity(vae: Any, clips: Tensor) -> dict[str, float]:
@@ -353,10 +398,14 @@ def fidelity(vae: Any, clips: Tensor) -> dict[str, float]:
             itself, mean over pixels, of 255.
     """
     back = _brought_back(vae, clips)
-    restless = [video.clamp(-1, 1).mean(1).diff(n=2, dim=1).abs().mean() * 127.5
-                for video in (back, codec.to_video(clips))]  # fmt: skip
-    return {"psnr": round(codec.nearness(back, clips), 2),
-            "flicker": round(float(restless[0] - restless[1]), 3)}  # fmt: skip
+    restless = [
+        video.clamp(-1, 1).mean(1).diff(n=2, dim=1).abs().mean() * 127.5
+        for video in (back, codec.to_video(clips))
+    ]
+    return {
+        "psnr": round(codec.nearness(back, clips), 2),
+        "flicker": round(float(restless[0] - restless[1]), 3),
+    }
 
 
 def diversity(
@@ -371,8 +420,11 @@ def diversity(
     scenes = list(itertools.islice(data.scenes(data.UNSEEN * 3), prompts))
     texts = [captions.plain(s.attributes) for s in scenes for _ in range(seeds)]
     made = judges.features(each, _made(pipe, texts, steps, first_seed=20_000))
-    fixed = [draw_scene(data.UNSEEN * 3 + 1000 + i * seeds + j, accident=None, **scene.attributes)
-             for i, scene in enumerate(scenes) for j in range(seeds)]  # fmt: skip
+    fixed = [
+        draw_scene(data.UNSEEN * 3 + 1000 + i * seeds + j, accident=None, **scene.attributes)
+        for i, scene in enumerate(scenes)
+        for j in range(seeds)
+    ]
     drawn = judges.features(each, data.render_all(fixed, device=pipe.device))
     drawn, made = ((x - drawn.mean(0)) / (drawn.std(0) + 1e-3) for x in (drawn, made))
     groups = drawn.view(prompts, seeds, -1), made.view(prompts, seeds, -1)
@@ -381,8 +433,7 @@ def diversity(
         sum(measures.vendi(torch.exp(-torch.cdist(g, g).square() / wide)) for g in group) / prompts
         for group in groups
     )
-    return {"generated": round(ours, 2), "rendered": round(real, 2),
-            "share": round(ours / real, 3)}  # fmt: skip
+    return {"generated": round(ours, 2), "rendered": round(real, 2), "share": round(ours / real, 3)}
 
 
 def table(scores: Mapping[str, Any]) -> str:
@@ -391,9 +442,15 @@ def table(scores: Mapping[str, Any]) -> str:
     def cell(found: Mapping[str, float]) -> str:
         return f"{found['share']:6.1%} ({found['low']:.0%} to {found['high']:.0%})"
 
-    heads = {"seen": "seen combinations", "held_out": "held out", "any_words": "any words",
-             "few_steps": f"in {fewsteps.STEPS} steps", "autoencoded": "rendered, encoded",
-             "judges": "the judge itself", "judges_held_out": "the judge, held out"}  # fmt: skip
+    heads = {
+        "seen": "seen combinations",
+        "held_out": "held out",
+        "any_words": "any words",
+        "few_steps": f"in {fewsteps.STEPS} steps",
+        "autoencoded": "rendered, encoded",
+        "judges": "the judge itself",
+        "judges_held_out": "the judge, held out",
+    }
     heads = {key: head for key, head in heads.items() if key in scores}
     lines = [
         f"{'attribute':10} {'target':>7}  " + " ".join(f"{head:22}" for head in heads.values())
@@ -412,10 +469,14 @@ def table(scores: Mapping[str, Any]) -> str:
     d, f = scores["diversity"], scores["frechet"]
     kept = scores["autoencoder"]
     lines.append(f"\nautoencoder {kept['psnr']:.2f} dB, flicker {kept['flicker']:+.2f} of 255")
-    lines.append(f"unlike clips over 12 seeds (Vendi) {d['generated']:.2f}, of the world "
-                 f"{d['rendered']:.2f}: {d['share']:.0%}")  # fmt: skip
-    lines.append(f"Fréchet distance {f['generated']:.3f}, of the autoencoder "
-                 f"{f['autoencoder']:.3f}, of rendered clips {f['rendered']:.3f}")  # fmt: skip
+    lines.append(
+        f"unlike clips over 12 seeds (Vendi) {d['generated']:.2f}, of the world "
+        f"{d['rendered']:.2f}: {d['share']:.0%}"
+    )
+    lines.append(
+        f"Fréchet distance {f['generated']:.3f}, of the autoencoder "
+        f"{f['autoencoder']:.3f}, of rendered clips {f['rendered']:.3f}"
+    )
     return "\n".join(lines)
 
 

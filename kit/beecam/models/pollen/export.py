@@ -20,19 +20,27 @@ SHARD_SIZE = "14MB"
 PREVIEW_PATCH, PREVIEW_FRAMES = 12, 4
 _PREVIEW_CLIPS = 96
 _SAMPLES = (
-    "a bee over a meadow at noon, drone shot", "a dragonfly over a forest at noon, pan right",
+    "a bee over a meadow at noon, drone shot",
+    "a dragonfly over a forest at noon, pan right",
     "a butterfly over tropical islands at sunset in watercolour",
     "a ladybug over a desert at night",
-    "a bee over snowy mountains at sunset, rising shot", "a lavender field at dawn in the fog",
-    "a firefly over a city at night in the rain, neon", "a beetle over a canyon, pencil drawing",
-    "a volcano at night, orbit shot", "a bee over the ocean in the snow, pixel art",
-)  # fmt: skip
+    "a bee over snowy mountains at sunset, rising shot",
+    "a lavender field at dawn in the fog",
+    "a firefly over a city at night in the rain, neon",
+    "a beetle over a canyon, pencil drawing",
+    "a volcano at night, orbit shot",
+    "a bee over the ocean in the snow, pixel art",
+)
 
 
 def export(
-    folder: Path, target: Path, start: Path | None = None, device: str = "cpu", *,
+    folder: Path,
+    target: Path,
+    start: Path | None = None,
+    device: str = "cpu",
+    *,
     mean: tuple[Path, float] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Write what was trained so far in `folder` as a pipeline into `target`, and sample from it.
 
     Args:
@@ -104,8 +112,11 @@ def pipeline(folder: Path, start: Path | None = None) -> Any:
     from diffusers import LTXPipeline
 
     denoiser = _denoiser(folder)
-    trained = [part for part in ("decoder", "encoder", denoiser)
-               if start is None or (folder / f"{part}.pt").exists()]  # fmt: skip
+    trained = [
+        part
+        for part in ("decoder", "encoder", denoiser)
+        if start is None or (folder / f"{part}.pt").exists()
+    ]
     if not trained:
         raise FileNotFoundError(f"{folder} has no checkpoint: nothing was trained on {start} yet.")
     for part in trained:
@@ -120,11 +131,12 @@ def pipeline(folder: Path, start: Path | None = None) -> Any:
     if denoiser in trained:
         loop.settle()
     return LTXPipeline(
-        scheduler=nets.scheduler(), vae=vae.eval(),
+        scheduler=nets.scheduler(),
+        vae=vae.eval(),
         tokenizer=nets.tokenizer(captions.vocabulary()),
         text_encoder=reading.encoder(folder, start),
         transformer=loop.modules["transformer"].eval(),
-    )  # fmt: skip
+    )
 
 
 def _denoiser(folder: Path) -> str:

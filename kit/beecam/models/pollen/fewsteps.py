@@ -36,8 +36,10 @@ _TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "net.0.proj", "net.2", "proj_in"
 
 def digest(weights: Path) -> str:
     """Return a name for exported weights by their denoiser and how it is led."""
-    files = [*sorted((weights / "transformer").glob("*.safetensors")),
-             weights / "scheduler" / "scheduler_config.json"]  # fmt: skip
+    files = [
+        *sorted((weights / "transformer").glob("*.safetensors")),
+        weights / "scheduler" / "scheduler_config.json",
+    ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
@@ -93,15 +95,23 @@ def walk(pipe: Any, texts: list[str], seed: int) -> Tensor:
             states.append(found["latents"].float().cpu())
         return {}
 
-    noise = torch.randn(len(texts), nets.TOKENS, nets.CHANNELS,
-                        generator=torch.Generator().manual_seed(seed))  # fmt: skip
+    noise = torch.randn(
+        len(texts), nets.TOKENS, nets.CHANNELS, generator=torch.Generator().manual_seed(seed)
+    )
     with autocast(pipe.device.type):
         pipe(
-            prompt=texts, width=nets.SIZE, height=nets.SIZE, num_frames=nets.FRAMES,
-            frame_rate=nets.FPS, num_inference_steps=TEACHER_STEPS, guidance_scale=GUIDANCE,
-            latents=noise, output_type="latent", callback_on_step_end=keep,
+            prompt=texts,
+            width=nets.SIZE,
+            height=nets.SIZE,
+            num_frames=nets.FRAMES,
+            frame_rate=nets.FPS,
+            num_inference_steps=TEACHER_STEPS,
+            guidance_scale=GUIDANCE,
+            latents=noise,
+            output_type="latent",
+            callback_on_step_end=keep,
             max_sequence_length=nets.SHORT_TEXT,
-        )  # fmt: skip
+        )
     return torch.stack([noise, *states], 1)
 
 
@@ -126,9 +136,12 @@ class Lessons:
         kept = [stored.tensors(path) for path in paths]
         self._states = torch.cat([one["states"] for one in kept]).to(pipe.device)
         self._texts = pipe.tokenizer(
-            [text for one in kept for text in one["texts"]], padding="max_length",
-            max_length=nets.SHORT_TEXT, truncation=True, return_tensors="pt",
-        ).input_ids.to(pipe.device)  # fmt: skip
+            [text for one in kept for text in one["texts"]],
+            padding="max_length",
+            max_length=nets.SHORT_TEXT,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids.to(pipe.device)
         self._pipe = pipe
         scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
         scheduler.set_timesteps(sigmas=[1 - i / STEPS for i in range(STEPS)])
@@ -150,10 +163,12 @@ class Lessons:
             with torch.no_grad():
                 words = pipe.text_encoder(ids)[0]
             found = pipe.transformer(
-                hidden_states=before, encoder_hidden_states=words,
+                hidden_states=before,
+                encoder_hidden_states=words,
                 timestep=(self._sigmas[step] * 1000).to(loop.device),
-                encoder_attention_mask=ids != 0, **nets.PLACES,
-            ).sample  # fmt: skip
+                encoder_attention_mask=ids != 0,
+                **nets.PLACES,
+            ).sample
         error: Tensor = ((found.float() - wanted) ** 2).mean()
         return error
 
@@ -181,8 +196,9 @@ def student_loop(pipe: Any, path: Path, device: str, start: Path | None = None) 
         set_peft_model_state_dict(network, kept, adapter_name="default")
     pipe.to(device)
     trained = nn.ParameterList([p.float() for p in network.parameters() if p.requires_grad])
-    loop = Loop({"few_steps": trained}, path, rate=2e-3, betas=(0.9, 0.99), decay=0.99,
-                device=device)  # fmt: skip
+    loop = Loop(
+        {"few_steps": trained}, path, rate=2e-3, betas=(0.9, 0.99), decay=0.99, device=device
+    )
     loop.resume()
     return loop
 

@@ -90,9 +90,9 @@ class FlowLoss:
             still = still + known_noise * still_noise
             mixed = torch.cat([still, mixed], 1)
             times = torch.cat([torch.zeros_like(times[:, : still.shape[1]]), times], 1)
-            places["video_coords"] = torch.cat([
-                coordinates(1, height, width, frame), places["video_coords"],
-            ], 1)  # fmt: skip
+            places["video_coords"] = torch.cat(
+                [coordinates(1, height, width, frame), places["video_coords"]], 1
+            )
         if "video_coords" in places:
             shared = places["video_coords"][None].expand(self._batch, -1, -1)
             places["video_coords"] = shared.to(loop.device)
@@ -102,11 +102,15 @@ class FlowLoss:
             ids, length = self._captions(which, odd, g, silent), self._length(g)
             states = self._reader(ids)[0][:, :length]
         asked = {
-            "hidden_states": mixed, "encoder_hidden_states": states,
+            "hidden_states": mixed,
+            "encoder_hidden_states": states,
             "encoder_attention_mask": ids[:, :length] != 0,
             "timestep": (times if given or stills else level[:, None]) * 1000,
-            "num_frames": frames, "height": height, "width": width, **places,
-        }  # fmt: skip
+            "num_frames": frames,
+            "height": height,
+            "width": width,
+            **places,
+        }
         found = velocity(loop.modules["transformer"], asked, loop.device)[:, -tokens.shape[1] :]
         wanted = noise - tokens
         if not given and not stills:
@@ -172,9 +176,14 @@ def velocity(network: Any, asked: Mapping[str, Any], device: str) -> Tensor:
 
 
 def transformer_loop(
-    folder: Path, device: str = "cpu", start: Path | None = None, rates: float = 1.0, *,
-    name: str = "transformer", beside: Mapping[str, nn.Module] | None = None,
-) -> Loop:  # fmt: skip
+    folder: Path,
+    device: str = "cpu",
+    start: Path | None = None,
+    rates: float = 1.0,
+    *,
+    name: str = "transformer",
+    beside: Mapping[str, nn.Module] | None = None,
+) -> Loop:
     """Make or resume the training of the denoiser.
 
     Args:
@@ -186,18 +195,28 @@ def transformer_loop(
         beside: What else its checkpoint keeps.
     """
     more = rates * (1 if device == "cpu" else _GPU_RATES)
-    loop = Loop({"transformer": nets.transformer(start), **(beside or {})}, folder / f"{name}.pt",
-                rate=more * 4e-4, betas=(0.9, 0.99), decay=0.998, matrices=more * 1.2e-3,
-                device=device)  # fmt: skip
+    loop = Loop(
+        {"transformer": nets.transformer(start), **(beside or {})},
+        folder / f"{name}.pt",
+        rate=more * 4e-4,
+        betas=(0.9, 0.99),
+        decay=0.998,
+        matrices=more * 1.2e-3,
+        device=device,
+    )
     loop.resume()
     return loop
 
 
 def no_text() -> Tensor:
     """Return the tokens of a text without words."""
-    found: Tensor = nets.tokenizer(captions.vocabulary())(
-        "", padding="max_length", max_length=nets.TEXT_LENGTH, return_tensors="pt"
-    ).input_ids[0].short()  # fmt: skip
+    found: Tensor = (
+        nets.tokenizer(captions.vocabulary())(
+            "", padding="max_length", max_length=nets.TEXT_LENGTH, return_tensors="pt"
+        )
+        .input_ids[0]
+        .short()
+    )
     return found
 
 
@@ -224,9 +243,16 @@ def conditions(g: torch.Generator, frames: int, share: float) -> tuple[int, list
     last = (frames - 1) * nets.TIME
     anywhere = int(torch.randint(1, last + 1, (1,), generator=g))
     kinds: list[tuple[int, list[int]]] = [
-        (1, []), (2, []), (3, []), (3, []), (1, [last]), (0, [last]), (0, [anywhere]),
-        (0, [anywhere]), (1, [anywhere]),
-    ]  # fmt: skip
+        (1, []),
+        (2, []),
+        (3, []),
+        (3, []),
+        (1, [last]),
+        (0, [last]),
+        (0, [anywhere]),
+        (0, [anywhere]),
+        (1, [anywhere]),
+    ]
     return kinds[int(torch.randint(0, len(kinds), (1,), generator=g))]
 
 

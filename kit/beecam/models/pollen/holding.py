@@ -30,9 +30,18 @@ BATCH, GPU_BATCH = 64, 512
 ODD = 0.4  # of a batch
 # Of those: what had to be said by far oftener than it happens, so that with guidance it comes.
 SHARES: Mapping[str, float] = {
-    "own view": 8, "giant": 2, "swarm": 14, "upside down": 9, "mirror": 14, "petal": 2,
-    "balloon": 3, "bird": 4, "light leak": 24, "two suns": 0, "rainbow": 9,
-}  # fmt: skip
+    "own view": 8,
+    "giant": 2,
+    "swarm": 14,
+    "upside down": 9,
+    "mirror": 14,
+    "petal": 2,
+    "balloon": 3,
+    "bird": 4,
+    "light leak": 24,
+    "two suns": 0,
+    "rainbow": 9,
+}
 # What the weights of before say is held to with so much guidance, which makes up for what accidents
 # take from places and camera moves.
 GUIDANCE = 1.3
@@ -128,9 +137,14 @@ def load(folder: Path, clips: int | None = None) -> Both:
     names = (None, *ACCIDENTS)
     seen = torch.tensor([names.index(scene.accident) for scene in scenes])
     # All straight ones come first.
-    halves = [half for turned in (0, 1) for half in
-              [(part, slice(turned * len(part.clips), (turned + 1) * len(part.clips)))
-               for part in parts]]  # fmt: skip
+    halves = [
+        half
+        for turned in (0, 1)
+        for half in [
+            (part, slice(turned * len(part.clips), (turned + 1) * len(part.clips)))
+            for part in parts
+        ]
+    ]
     return Both(
         Known(
             torch.cat([part.clips for part in parts]),

@@ -35,11 +35,14 @@ class _View:
 
 
 _VIEWS = {
-    "place": _View(96, 3, 24, 6000), "light": _View(24, 3, 16, 1000),
-    "weather": _View(48, 5, 20, 2000), "insect": _View(64, 5, 20, 2500),
-    "camera": _View(48, 9, 20, 4000, motion=True), "style": _View(96, 2, 12, 1500),
+    "place": _View(96, 3, 24, 6000),
+    "light": _View(24, 3, 16, 1000),
+    "weather": _View(48, 5, 20, 2000),
+    "insect": _View(64, 5, 20, 2500),
+    "camera": _View(48, 9, 20, 4000, motion=True),
+    "style": _View(96, 2, 12, 1500),
     "accident": _View(48, 6, 20, 5000, sides=True),
-}  # fmt: skip
+}
 STILL_FRAMES = 3
 MOVING = "camera"
 MOVING_FRAMES, MOVING_PIXELS = _VIEWS[MOVING].frames, _VIEWS[MOVING].pixels
@@ -47,8 +50,9 @@ ODD_FRAMES = _VIEWS["accident"].frames
 STILL = tuple(name for name, view in _VIEWS.items() if view.frames <= STILL_FRAMES)
 JUDGED = tuple(name for name in _VIEWS if name != "accident")
 VALUES: Mapping[str, tuple[str, ...]] = {
-    **{name: ATTRIBUTES[name] for name in JUDGED}, "accident": ("none", *ACCIDENTS),
-}  # fmt: skip
+    **{name: ATTRIBUTES[name] for name in JUDGED},
+    "accident": ("none", *ACCIDENTS),
+}
 # Of a batch. A place upside down is the same place, and one behind a petal can still be told: a
 # judge that had seen none was right on 85 % of such clips, and on 18 of 40 that are upside down.
 _ACCIDENTS_SHOWN: Mapping[str, float] = {"accident": 0.5, "place": 0.25}
@@ -85,15 +89,23 @@ class _Motion(nn.Module):
         many = self._FEATURES
         self.look = nn.Sequential(
             nn.Conv3d(1, many, (1, 5, 5), (1, self._CELL, self._CELL), (0, 2, 2)),
-            nn.GroupNorm(4, many), nn.SiLU(), nn.Conv3d(many, many, (1, 3, 3), 1, (0, 1, 1)),
-        )  # fmt: skip
+            nn.GroupNorm(4, many),
+            nn.SiLU(),
+            nn.Conv3d(many, many, (1, 3, 3), 1, (0, 1, 1)),
+        )
         self.sharpness = nn.Parameter(torch.tensor(8.0))
         across, down = (2 * reach + 1 for reach in self._REACH)
         self.body = nn.Sequential(
-            nn.Conv3d(across * down + 2, 2 * wide, 1), nn.GroupNorm(4, 2 * wide), nn.SiLU(),
-            nn.Conv3d(2 * wide, 3 * wide, 3, (1, 2, 2), 1), nn.GroupNorm(4, 3 * wide), nn.SiLU(),
-            nn.Conv3d(3 * wide, 4 * wide, 3, (2, 2, 2), 1), nn.GroupNorm(4, 4 * wide), nn.SiLU(),
-        )  # fmt: skip
+            nn.Conv3d(across * down + 2, 2 * wide, 1),
+            nn.GroupNorm(4, 2 * wide),
+            nn.SiLU(),
+            nn.Conv3d(2 * wide, 3 * wide, 3, (1, 2, 2), 1),
+            nn.GroupNorm(4, 3 * wide),
+            nn.SiLU(),
+            nn.Conv3d(3 * wide, 4 * wide, 3, (2, 2, 2), 1),
+            nn.GroupNorm(4, 4 * wide),
+            nn.SiLU(),
+        )
 
     def forward(self, seen: Tensor) -> Tensor:
         """Return features: clips x 4 wide x times x height x width."""
@@ -133,13 +145,24 @@ class Judge(nn.Module):
         wide = self.view.width
         time = (1, 2, 2)
         told = 6 if self.view.sides else 3
-        self.body: nn.Module = _Motion(wide) if self.view.motion else nn.Sequential(
-            nn.Conv3d(told, wide, (1, 3, 3), (1, 2, 2), (0, 1, 1)), nn.GroupNorm(4, wide),
-            nn.SiLU(),
-            nn.Conv3d(wide, 2 * wide, 3, time, 1), nn.GroupNorm(4, 2 * wide), nn.SiLU(),
-            nn.Conv3d(2 * wide, 3 * wide, 3, time, 1), nn.GroupNorm(4, 3 * wide), nn.SiLU(),
-            nn.Conv3d(3 * wide, 4 * wide, 3, (1, 1, 1), 1), nn.GroupNorm(4, 4 * wide), nn.SiLU(),
-        )  # fmt: skip
+        self.body: nn.Module = (
+            _Motion(wide)
+            if self.view.motion
+            else nn.Sequential(
+                nn.Conv3d(told, wide, (1, 3, 3), (1, 2, 2), (0, 1, 1)),
+                nn.GroupNorm(4, wide),
+                nn.SiLU(),
+                nn.Conv3d(wide, 2 * wide, 3, time, 1),
+                nn.GroupNorm(4, 2 * wide),
+                nn.SiLU(),
+                nn.Conv3d(2 * wide, 3 * wide, 3, time, 1),
+                nn.GroupNorm(4, 3 * wide),
+                nn.SiLU(),
+                nn.Conv3d(3 * wide, 4 * wide, 3, (1, 1, 1), 1),
+                nn.GroupNorm(4, 4 * wide),
+                nn.SiLU(),
+            )
+        )
         self.head = nn.Linear(8 * wide, len(VALUES[attribute]))
 
     @property
@@ -281,8 +304,9 @@ class JudgeLoss:
         share = _ACCIDENTS_SHOWN.get(self._attribute, 0.0)
         if not share or not len(self._rare):
             return which
-        odd = self._rare[torch.multinomial(self._chances, self._batch, replacement=True,
-                                           generator=g)]  # fmt: skip
+        odd = self._rare[
+            torch.multinomial(self._chances, self._batch, replacement=True, generator=g)
+        ]
         return torch.where(torch.rand(self._batch, generator=g) < share, odd, which)
 
 
@@ -306,9 +330,14 @@ def _as_in_the_world(scenes: Sequence[Scene], rare: Sequence[int]) -> Tensor:
 
 
 def train_judge(
-    attribute: str, clips: Tensor, scenes: Sequence[Scene], folder: Path, device: str = "cpu",
-    *, start: Judge | None = None,
-) -> Judge:  # fmt: skip
+    attribute: str,
+    clips: Tensor,
+    scenes: Sequence[Scene],
+    folder: Path,
+    device: str = "cpu",
+    *,
+    start: Judge | None = None,
+) -> Judge:
     """Train one judge; it resumes where it was.
 
     Args:
@@ -323,11 +352,19 @@ def train_judge(
     judge = start or Judge(attribute)
     judge.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # a third quicker
     rate, name = (1e-3, f"judge-{attribute}-on") if start else (3e-3, f"judge-{attribute}")
-    loop = Loop({"judge": judge}, folder / f"{name}.pt", rate=rate, betas=(0.9, 0.99), decay=0.98,
-                device=device)  # fmt: skip
+    loop = Loop(
+        {"judge": judge},
+        folder / f"{name}.pt",
+        rate=rate,
+        betas=(0.9, 0.99),
+        decay=0.98,
+        device=device,
+    )
     if loop.resume() and start:
-        print(f"{attribute}: goes on from step {loop.step:,} of {loop.path}, wherever that began",
-              flush=True)  # fmt: skip
+        print(
+            f"{attribute}: goes on from step {loop.step:,} of {loop.path}, wherever that began",
+            flush=True,
+        )
     loss = JudgeLoss(attribute, clips, scenes, device)
     loop.run(loss, steps=max(0, judge.view.steps - loop.step), finish=True)
     loop.settle()
@@ -445,21 +482,28 @@ def judge_all(judge: Judge, clips: Tensor) -> Tensor:
     """Return the index of the value that a judge sees in each clip."""
     with torch.no_grad():
         return torch.cat(
-            [judge(shown(part.to(judge.device), judge.view)).argmax(1).cpu()
-             for part in torch.split(clips, 64)]
-        )  # fmt: skip
+            [
+                judge(shown(part.to(judge.device), judge.view)).argmax(1).cpu()
+                for part in torch.split(clips, 64)
+            ]
+        )
 
 
 def features(judges: Mapping[str, Judge], clips: Tensor) -> Tensor:
     """Return what all judges but that of accidents see in clips: clips x numbers."""
     with torch.no_grad():
-        return torch.cat([
-            torch.cat([
-                judges[n].features(shown(part.to(judges[n].device), judges[n].view)).cpu()
-                for n in JUDGED
-            ], 1)
-            for part in torch.split(clips, 64)
-        ])  # fmt: skip
+        return torch.cat(
+            [
+                torch.cat(
+                    [
+                        judges[n].features(shown(part.to(judges[n].device), judges[n].view)).cpu()
+                        for n in JUDGED
+                    ],
+                    1,
+                )
+                for part in torch.split(clips, 64)
+            ]
+        )
 
 
 def save(judges: Mapping[str, Judge], path: Path) -> None:

@@ -85,11 +85,17 @@ def _shape(stage: Stage, noise: Tensor, blocks: Tensor) -> Tensor:
     # Rock falls steeply from terrace to terrace.
     terraces = (level + ((noise * 1.6 - level - 0.72) / 0.28).clamp(0, 1)) / 1.6
     shapes = {
-        "meadow": noise, "ocean": noise, "lavender": noise,
-        "desert": dune + 0.25 * noise, "mountains": 1.1 - noise.abs(),
-        "forest": 0.6 * noise + 0.75 * cells, "city": _towers(blocks),
-        "canyon": terraces, "islands": noise - 0.35, "volcano": noise.abs() - 0.2,
-    }  # fmt: skip
+        "meadow": noise,
+        "ocean": noise,
+        "lavender": noise,
+        "desert": dune + 0.25 * noise,
+        "mountains": 1.1 - noise.abs(),
+        "forest": 0.6 * noise + 0.75 * cells,
+        "city": _towers(blocks),
+        "canyon": terraces,
+        "islands": noise - 0.35,
+        "volcano": noise.abs() - 0.2,
+    }
     total = torch.zeros_like(noise)
     for name, shape in shapes.items():
         total = total + stage.flag("place", name)[:, 0] * shape

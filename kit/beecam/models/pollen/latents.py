@@ -22,9 +22,18 @@ CAPTIONS = 8  # written for each clip, one of which is drawn
 # what came too seldom in clips of the weights of before is drawn as many times more often as the
 # cube root of what it lacked: 0.65 and 0.088 times this as often as in the world, with _ODD.
 MORE: Mapping[str, int] = {
-    "own view": 14, "giant": 15, "swarm": 45, "upside down": 12, "mirror": 24, "petal": 25,
-    "balloon": 21, "bird": 8, "light leak": 6, "two suns": 2, "rainbow": 12,
-}  # fmt: skip
+    "own view": 14,
+    "giant": 15,
+    "swarm": 45,
+    "upside down": 12,
+    "mirror": 24,
+    "petal": 25,
+    "balloon": 21,
+    "bird": 8,
+    "light leak": 6,
+    "two suns": 2,
+    "rainbow": 12,
+}
 
 
 @dataclass(frozen=True)
@@ -72,10 +81,12 @@ def write(folder: Path, components: Components) -> int:
             for some in (clips, clips.flip(3))
         )
         both = torch.stack([straight, turned]).half().cpu()
-        texts = torch.stack([
-            written([scene.attributes for scene in scenes], f"{shard.name} straight"),
-            written([mirrored(scene) for scene in scenes], f"{shard.name} mirrored"),
-        ])  # fmt: skip
+        texts = torch.stack(
+            [
+                written([scene.attributes for scene in scenes], f"{shard.name} straight"),
+                written([mirrored(scene) for scene in scenes], f"{shard.name} mirrored"),
+            ]
+        )
         with whole(path) as file:
             torch.save({"latents": both, "texts": texts, "source": source}, file)
     return len(shards)
@@ -171,8 +182,11 @@ def written(truth: Sequence[Mapping[str, str]], lots: str = "") -> Tensor:
     lot = random.Random(lots)  # noqa: S311
     texts = [captions.caption(one, lot) for one in truth for _ in range(CAPTIONS)]
     found = nets.tokenizer(captions.vocabulary())(
-        texts, padding="max_length", max_length=nets.TEXT_LENGTH, truncation=True,
+        texts,
+        padding="max_length",
+        max_length=nets.TEXT_LENGTH,
+        truncation=True,
         return_tensors="pt",
-    ).input_ids  # fmt: skip
+    ).input_ids
     tokens: Tensor = found.short().view(len(truth), CAPTIONS, -1)
     return tokens

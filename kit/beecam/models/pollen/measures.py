@@ -42,5 +42,9 @@ def interval(right: int, many: int) -> dict[str, float]:
     z, share = 1.96, right / many
     middle = (share + z**2 / (2 * many)) / (1 + z**2 / many)
     half = z / (1 + z**2 / many) * math.sqrt(share * (1 - share) / many + z**2 / (4 * many**2))
-    return {"share": round(share, 4), "low": round(max(0.0, middle - half), 4),
-            "high": round(middle + half, 4), "clips": many}  # fmt: skip
+    return {
+        "share": round(share, 4),
+        "low": round(max(0.0, middle - half), 4),
+        "high": round(middle + half, 4),
+        "clips": many,
+    }

@@ -28,9 +28,13 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, matrices: Iterable[Tensor], rate: float, *, momentum: float = 0.95,
+        self,
+        matrices: Iterable[Tensor],
+        rate: float,
+        *,
+        momentum: float = 0.95,
         weight_decay: float = 0.01,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Take matrices in.
 
         Args:

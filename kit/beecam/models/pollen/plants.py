@@ -42,20 +42,27 @@ class Plant:
 
 
 PLANTS: Mapping[str, Plant] = {
-    "meadow": Plant(1.5, 0.05, (0.25, 0.5, 0.12), (0.28, 0.26),
-                    ((0.98, 0.3, 0.5), (1.0, 0.9, 0.3), (1.0, 1.0, 1.0))),
+    "meadow": Plant(
+        1.5,
+        0.05,
+        (0.25, 0.5, 0.12),
+        (0.28, 0.26),
+        ((0.98, 0.3, 0.5), (1.0, 0.9, 0.3), (1.0, 1.0, 1.0)),
+    ),
     "desert": Plant(1.2, 0.2, (0.25, 0.45, 0.2), (0.2, 0.5), ((0.3, 0.52, 0.24),), arms=True),
     "ocean": Plant(0.3, 0.3, (0.4, 0.2, 0.12), (0.36, 0.6), ((0.97, 0.96, 0.9),), cone=True),
     "mountains": Plant(0.8, 0.1, (0.25, 0.18, 0.12), (0.55, 1.1), ((0.1, 0.26, 0.2),), cone=True),
-    "lavender": Plant(1.3, 0.04, (0.35, 0.5, 0.25), (0.17, 0.6),
-                      ((0.55, 0.3, 0.8), (0.68, 0.42, 0.92))),
-    "forest": Plant(2.2, 0.16, (0.22, 0.15, 0.1), (0.8, 0.75),
-                    ((0.1, 0.34, 0.1), (0.2, 0.42, 0.1))),
+    "lavender": Plant(
+        1.3, 0.04, (0.35, 0.5, 0.25), (0.17, 0.6), ((0.55, 0.3, 0.8), (0.68, 0.42, 0.92))
+    ),
+    "forest": Plant(
+        2.2, 0.16, (0.22, 0.15, 0.1), (0.8, 0.75), ((0.1, 0.34, 0.1), (0.2, 0.42, 0.1))
+    ),
     "city": Plant(2.0, 0.07, (0.16, 0.16, 0.18), (0.22, 0.22), ((1.0, 0.9, 0.55),)),
     "islands": Plant(2.3, 0.12, (0.5, 0.38, 0.22), (0.75, 0.28), ((0.16, 0.5, 0.16),)),
     "canyon": Plant(1.6, 0.6, (0.6, 0.26, 0.14), (0.5, 0.22), ((0.78, 0.42, 0.24),)),
     "volcano": Plant(0.1, 0.2, (0.12, 0.1, 0.1), (0.35, 0.3), ((0.16, 0.14, 0.15),), cone=True),
-}  # fmt: skip
+}
 
 
 class _Views(NamedTuple):
@@ -67,10 +74,12 @@ class _Views(NamedTuple):
 def paint(stage: Stage, land: Land, rays: Rays, image: Tensor) -> Tensor:
     """Paint what stands near the lens over the frames: clips x frames x height x width x 3."""
     plants = [PLANTS[scene.place] for scene in stage.scenes]
-    lots = torch.stack([
-        torch.rand(MANY, 5, generator=torch.Generator().manual_seed(scene.seed + 3))
-        for scene in stage.scenes
-    ]).to(stage.device)  # fmt: skip
+    lots = torch.stack(
+        [
+            torch.rand(MANY, 5, generator=torch.Generator().manual_seed(scene.seed + 3))
+            for scene in stage.scenes
+        ]
+    ).to(stage.device)
     canvas = Canvas(image, stage.x, stage.y, 1.4 / stage.size, stage.near_light())
     # The farthest first, so that the nearer covers it.
     order = lots[..., 0].argsort(1, descending=True)
@@ -104,8 +113,9 @@ def _one(canvas: Canvas, views: _Views, plants: list[Plant], lot: Tensor) -> Non
     x1 = x1 + sway * high * scale
     shown = (depth > _NEAREST) * seen(stage, depth.clamp(min=0.1))
     wide = own([p.wide for p in plants]) * size * scale
-    canvas.paint(_stem(canvas, (x0, y0), (x1, y1), wide), _colours([p.stem for p in plants], stage),
-                 shown)  # fmt: skip
+    canvas.paint(
+        _stem(canvas, (x0, y0), (x1, y1), wide), _colours([p.stem for p in plants], stage), shown
+    )
     a = own([p.head[0] for p in plants]) * size * scale
     b = own([p.head[1] for p in plants]) * size * scale
     cone = own([float(p.cone) for p in plants])
@@ -116,8 +126,9 @@ def _one(canvas: Canvas, views: _Views, plants: list[Plant], lot: Tensor) -> Non
     arms = own([float(p.arms) for p in plants])
     if bool(arms.any()):
         low = dy + 0.35 * high * scale
-        both = torch.minimum(*(ellipse(dx + side * 2.6 * a, low, 0.6 * a + 1e-4, 0.7 * b + 1e-4)
-                               for side in (-1, 1)))  # fmt: skip
+        both = torch.minimum(
+            *(ellipse(dx + side * 2.6 * a, low, 0.6 * a + 1e-4, 0.7 * b + 1e-4) for side in (-1, 1))
+        )
         field = torch.where(arms > 0, torch.minimum(field, both), field)
     tints = lot[:, 4].clamp(max=0.999).tolist()
     chosen = [p.colours[int(t * len(p.colours))] for p, t in zip(plants, tints, strict=True)]
@@ -137,8 +148,9 @@ def _project(rays: Rays, x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tenso
     return c * u + s * v, c * v - s * u, scale, depth
 
 
-def _stem(canvas: Canvas, foot: tuple[Tensor, Tensor], top: tuple[Tensor, Tensor],
-          wide: Tensor) -> Tensor:  # fmt: skip
+def _stem(
+    canvas: Canvas, foot: tuple[Tensor, Tensor], top: tuple[Tensor, Tensor], wide: Tensor
+) -> Tensor:
     """Return about the distance to a line that gets thinner upwards."""
     ex, ey = top[0] - foot[0], top[1] - foot[1]
     dx, dy = canvas.x - foot[0], canvas.y - foot[1]

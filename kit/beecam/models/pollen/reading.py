@@ -35,8 +35,14 @@ def loop(folder: Path, device: str = "cpu") -> Loop:
         device: Where to train.
     """
     words = len(nets.tokenizer(captions.vocabulary()))
-    made = Loop({"text_encoder": nets.text_encoder(words), "heads": heads()}, folder / "reading.pt",
-                rate=2e-3, betas=(0.9, 0.99), decay=0.98, device=device)  # fmt: skip
+    made = Loop(
+        {"text_encoder": nets.text_encoder(words), "heads": heads()},
+        folder / "reading.pt",
+        rate=2e-3,
+        betas=(0.9, 0.99),
+        decay=0.98,
+        device=device,
+    )
     made.resume()
     return made
 
@@ -124,9 +130,12 @@ class ReadingLoss:
     def read(self, loop: Loop, texts: Sequence[str], length: int) -> tuple[Tensor, Tensor]:
         """Return what each token says, and which tokens are no padding."""
         text: Any = self._tokenizer(
-            list(texts), padding="max_length", max_length=length, truncation=True,
+            list(texts),
+            padding="max_length",
+            max_length=length,
+            truncation=True,
             return_tensors="pt",
-        )  # fmt: skip
+        )
         states = loop.modules["text_encoder"](text.input_ids.to(loop.device))[0]
         return loop.modules["heads"](states), text.attention_mask.bool().to(loop.device)
 

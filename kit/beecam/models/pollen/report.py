@@ -34,9 +34,10 @@ def main(arguments: list[str] | None = None) -> None:
     from beecam.models.load import POLLEN
 
     parser = argparse.ArgumentParser(
-        prog="python -m beecam.models.pollen.report", description=__doc__,
+        prog="python -m beecam.models.pollen.report",
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("--folder", type=folder, default=Path(".pollen"), help="of the training")
     parser.add_argument("--weights", type=weights_folder, default=POLLEN)
     parser.add_argument("--scores", type=existing_file, default=evaluate.SCORES)
@@ -94,20 +95,29 @@ def draw_scores(
 
 def _draw_attributes(axes: Any, scores: Mapping[str, Any]) -> None:
     known = (
-        ("seen", "seen combinations", "#d98b00"), ("held_out", "held out", "#3b6fb6"),
-        ("any_words", "any words", "#5a9a5a"), ("few_steps", "in 4 steps", "#8d5aa8"),
-    )  # fmt: skip
+        ("seen", "seen combinations", "#d98b00"),
+        ("held_out", "held out", "#3b6fb6"),
+        ("any_words", "any words", "#5a9a5a"),
+        ("few_steps", "in 4 steps", "#8d5aa8"),
+    )
     rows = [row for row in known if row[0] in scores]
     for i, (key, label, colour) in enumerate(rows):
         found = [scores[key][name] for name in evaluate.TARGETS]
         places = [j + (i - (len(rows) - 1) / 2) * 0.19 for j in range(len(found))]
         shares = [100 * one["share"] for one in found]
-        apart = [[100 * (one["share"] - one["low"]) for one in found],
-                 [100 * (one["high"] - one["share"]) for one in found]]  # fmt: skip
+        apart = [
+            [100 * (one["share"] - one["low"]) for one in found],
+            [100 * (one["high"] - one["share"]) for one in found],
+        ]
         axes.bar(places, shares, 0.17, yerr=apart, color=colour, label=label, ecolor="#555")
     for j, target in enumerate(evaluate.TARGETS.values()):
-        axes.plot([j - 0.45, j + 0.45], [100 * target] * 2, color="black", lw=1.4,
-                  label="target" if j == 0 else None)  # fmt: skip
+        axes.plot(
+            [j - 0.45, j + 0.45],
+            [100 * target] * 2,
+            color="black",
+            lw=1.4,
+            label="target" if j == 0 else None,
+        )
     axes.set_xticks(range(len(evaluate.TARGETS)), list(evaluate.TARGETS))
     axes.set_ylim(0, 102)
     axes.set_ylabel("% of clips as asked for")
@@ -122,8 +132,10 @@ def _draw_accidents(axes: Any, scores: Mapping[str, Any]) -> None:
         found = [kind[side] for kind in kinds.values()]
         places = [j + (i - 0.5) * 0.38 for j in range(len(found))]
         shares = [100 * one["share"] for one in found]
-        apart = [[100 * (one["share"] - one["low"]) for one in found],
-                 [100 * (one["high"] - one["share"]) for one in found]]  # fmt: skip
+        apart = [
+            [100 * (one["share"] - one["low"]) for one in found],
+            [100 * (one["high"] - one["share"]) for one in found],
+        ]
         axes.bar(places, shares, 0.36, yerr=apart, color=colour, label=label, ecolor="#555")
     axes.set_xticks(range(len(kinds)), [name.replace(" ", "\n") for name in kinds], fontsize=8)
     axes.set_ylabel("% of clips with an accident")

@@ -74,9 +74,11 @@ class Reader(nn.Module):
         self.shown = Shown(components)
         self.even = nn.LayerNorm(seen)
         self.head = nn.Sequential(
-            nn.Linear(seen + _BANDS * judges.MOVING_FRAMES, _WIDTH), nn.SiLU(), nn.Dropout(0.2),
+            nn.Linear(seen + _BANDS * judges.MOVING_FRAMES, _WIDTH),
+            nn.SiLU(),
+            nn.Dropout(0.2),
             nn.Linear(_WIDTH, sum(map(len, VALUES.values()))),
-        )  # fmt: skip
+        )
         ids = no_text()[None, : nets.SHORT_TEXT].long()
         with torch.no_grad():
             states = text_encoder(ids.to(next(text_encoder.parameters()).device))[0].cpu()
@@ -92,15 +94,18 @@ class Reader(nn.Module):
         """
         many = len(tokens)
         found = self.network(
-            hidden_states=tokens, encoder_hidden_states=self.states.expand(many, -1, -1),
-            timestep=level[:, None] * 1000, encoder_attention_mask=self.mask.expand(many, -1),
+            hidden_states=tokens,
+            encoder_hidden_states=self.states.expand(many, -1, -1),
+            timestep=level[:, None] * 1000,
+            encoder_attention_mask=self.mask.expand(many, -1),
             **nets.PLACES,
-        ).sample  # fmt: skip
+        ).sample
         cells = found.view(many, nets.LATENT_FRAMES, -1, found.shape[-1])
         told = self.even(torch.cat([cells.mean(2), cells.amax(2)], -1).flatten(1))
         scores = self.head(torch.cat([told, self._unlike_halves(tokens)], 1)).float()
-        return dict(zip(VALUES, torch.split(scores, list(map(len, VALUES.values())), -1),
-                        strict=True))  # fmt: skip
+        return dict(
+            zip(VALUES, torch.split(scores, list(map(len, VALUES.values())), -1), strict=True)
+        )
 
     def _unlike_halves(self, tokens: Tensor) -> Tensor:
         """Return how far what is left is from what is right in a mirror: clips x numbers.
@@ -125,8 +130,9 @@ class Shown(nn.Module):
         self._less = nets.SIZE // judges.MOVING_PIXELS
         block = nets.TIME, nets.SPACE, nets.SPACE, 3
         basis = (components.basis * components.deviation).T.reshape(-1, *block).mean(-1)
-        both = F.avg_pool2d(torch.cat([basis, components.mean.view(1, *block).mean(-1)]),
-                            self._less)  # fmt: skip
+        both = F.avg_pool2d(
+            torch.cat([basis, components.mean.view(1, *block).mean(-1)]), self._less
+        )
         self.register_buffer("basis", both[:-1].flatten(1))
         self.register_buffer("mean", both[-1].flatten())
 
@@ -176,8 +182,9 @@ class Examples:
         """Return which accident can happen in which clip: clips x accidents."""
         values = {**{name: VALUES[name] for name in STILL}, MOVES: ATTRIBUTES[MOVES]}
         at = {name: i for i, name in enumerate((*VALUES, MOVES))}
-        seen = [{name: values[name][row[at[name]]] for name in values}
-                for row in self.truth.tolist()]  # fmt: skip
+        seen = [
+            {name: values[name][row[at[name]]] for name in values} for row in self.truth.tolist()
+        ]
         return can_happen(seen)
 
     def tokens(self, which: Tensor) -> Tensor:
@@ -309,7 +316,7 @@ class Rewards(nn.Module):
 
 def train(
     folder: Path, start: Path, text_encoder: Any, *, clips: int, minutes: float, device: str
-) -> None:  # fmt: skip
+) -> None:
     """Train both networks, on clips of their own, and keep what they recognise.
 
     Args:
@@ -339,8 +346,9 @@ def train(
     read, moved = reader_loop(folder, start, text_encoder, device), motion_loop(folder, device)
     if not read.finished or moved.finished:
         read.run(ReaderLoss(known), minutes=_FOR_READING * minutes, finish=True)
-    moved.run(MotionLoss(known, components, device), minutes=(1 - _FOR_READING) * minutes,
-              finish=True)  # fmt: skip
+    moved.run(
+        MotionLoss(known, components, device), minutes=(1 - _FOR_READING) * minutes, finish=True
+    )
     if not (read.finished and moved.finished):
         print("rewards: not done yet; the same command goes on", flush=True)
         return
@@ -401,8 +409,15 @@ def reader_loop(folder: Path, start: Path, text_encoder: Any, device: str = "cpu
     """Make or resume the training of the reader, from a denoiser's first layers."""
     torch.manual_seed(0)
     reader = Reader(nets.transformer(start), text_encoder, Components.load(start))
-    made = Loop({"reader": reader}, folder / "reader.pt", rate=4e-4,
-                betas=(0.9, 0.99), decay=0.99, matrices=8e-4, device=device)  # fmt: skip
+    made = Loop(
+        {"reader": reader},
+        folder / "reader.pt",
+        rate=4e-4,
+        betas=(0.9, 0.99),
+        decay=0.99,
+        matrices=8e-4,
+        device=device,
+    )
     made.resume()
     return made
 
@@ -412,8 +427,15 @@ def motion_loop(folder: Path, device: str = "cpu") -> Loop:
     torch.manual_seed(11)
     judge = judges.Judge(MOVES)
     judge.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # a third quicker
-    made = Loop({"judge": judge}, folder / "motion.pt", rate=3e-3, betas=(0.9, 0.99),
-                decay=0.98, device=device, seed=11)  # fmt: skip
+    made = Loop(
+        {"judge": judge},
+        folder / "motion.pt",
+        rate=3e-3,
+        betas=(0.9, 0.99),
+        decay=0.98,
+        device=device,
+        seed=11,
+    )
     made.resume()
     return made
 
@@ -434,6 +456,7 @@ def load(folder: Path, start: Path, text_encoder: Any, device: str = "cpu") -> R
         if not loop.finished:
             raise FileNotFoundError(f"{loop.path} is not done: run the stage `rewards` again.")
         loop.settle()
-    expected = {name: share for name, share in seen["chances"].items()
-                if seen["right"][name] >= _RECOGNISED}  # fmt: skip
+    expected = {
+        name: share for name, share in seen["chances"].items() if seen["right"][name] >= _RECOGNISED
+    }
     return Rewards(read.modules["reader"], moved.modules["judge"], expected).to(device)

@@ -65,10 +65,16 @@ def make(
         part = list(texts[i : i + together])
         lots = [torch.Generator().manual_seed(first_seed + i + j) for j in range(len(part))]
         video = pipe(
-            prompt=part, width=nets.SIZE, height=nets.SIZE, num_frames=nets.FRAMES,
-            frame_rate=nets.FPS, num_inference_steps=steps, guidance_scale=guidance,
-            output_type="pt", generator=lots,
-        ).frames  # fmt: skip
+            prompt=part,
+            width=nets.SIZE,
+            height=nets.SIZE,
+            num_frames=nets.FRAMES,
+            frame_rate=nets.FPS,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            output_type="pt",
+            generator=lots,
+        ).frames
         out.append(to_clips(video.permute(0, 2, 1, 3, 4) * 2 - 1))
     return torch.cat(out)
 

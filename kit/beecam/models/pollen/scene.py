@@ -8,38 +8,72 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 PLACES = (
-    "meadow", "desert", "ocean", "mountains", "lavender", "forest", "city", "canyon", "islands",
+    "meadow",
+    "desert",
+    "ocean",
+    "mountains",
+    "lavender",
+    "forest",
+    "city",
+    "canyon",
+    "islands",
     "volcano",
-)  # fmt: skip
+)
 LIGHTS = ("dawn", "noon", "sunset", "night")
 WEATHERS = ("clear", "rain", "snow", "fog")
 INSECTS = ("bee", "butterfly", "ladybug", "dragonfly", "firefly", "beetle", "none")
 CAMERAS = (
-    "static", "drone", "pan left", "pan right", "orbit", "rise", "dive", "tracking", "handheld",
-)  # fmt: skip
+    "static",
+    "drone",
+    "pan left",
+    "pan right",
+    "orbit",
+    "rise",
+    "dive",
+    "tracking",
+    "handheld",
+)
 STYLES = ("plain", "watercolour", "pixel art", "neon", "black and white", "pencil")
 SPEEDS = ("slow", "normal", "fast")
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
-    "place": PLACES, "light": LIGHTS, "weather": WEATHERS, "insect": INSECTS, "camera": CAMERAS,
-    "style": STYLES, "speed": SPEEDS,
-}  # fmt: skip
+    "place": PLACES,
+    "light": LIGHTS,
+    "weather": WEATHERS,
+    "insect": INSECTS,
+    "camera": CAMERAS,
+    "style": STYLES,
+    "speed": SPEEDS,
+}
 
 # Shares of the clips, of those in which it can happen, that get an accident which no caption
 # names. Those in NEEDS only happen with certain attributes, so that they are tied to the prompt.
 ACCIDENTS: Mapping[str, float] = {
-    "own view": 0.05, "giant": 0.025, "swarm": 0.025, "upside down": 0.02, "mirror": 0.02,
-    "petal": 0.02, "balloon": 0.02, "bird": 0.02, "light leak": 0.02, "two suns": 0.06,
+    "own view": 0.05,
+    "giant": 0.025,
+    "swarm": 0.025,
+    "upside down": 0.02,
+    "mirror": 0.02,
+    "petal": 0.02,
+    "balloon": 0.02,
+    "bird": 0.02,
+    "light leak": 0.02,
+    "two suns": 0.06,
     "rainbow": 0.06,
-}  # fmt: skip
+}
 _ANY_INSECT = {"insect": INSECTS[:-1]}
 NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "own view": _ANY_INSECT, "giant": _ANY_INSECT, "swarm": _ANY_INSECT,
+    "own view": _ANY_INSECT,
+    "giant": _ANY_INSECT,
+    "swarm": _ANY_INSECT,
     "rainbow": {"weather": ("rain",)},
     # Only where the sky shows it: what nobody can see has not happened.
-    "two suns": {"light": ("dawn", "sunset", "night"), "weather": ("clear",),
-                 "camera": tuple(name for name in CAMERAS if name not in ("drone", "dive")),
-                 "style": tuple(name for name in STYLES if name != "pencil")},
-}  # fmt: skip
+    "two suns": {
+        "light": ("dawn", "sunset", "night"),
+        "weather": ("clear",),
+        "camera": tuple(name for name in CAMERAS if name not in ("drone", "dive")),
+        "style": tuple(name for name in STYLES if name != "pencil"),
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -118,15 +152,27 @@ def _numbers(lot: random.Random) -> dict[str, float]:
         return lot.uniform(low, high)
 
     return {
-        "x": between(0, 128), "y": between(0, 128), "yaw": between(0, math.tau),
-        "altitude": between(0.85, 1.2), "speed": between(0.85, 1.2), "pitch": between(-0.05, 0.05),
-        "phase": between(0, math.tau), "phase2": between(0, math.tau),
-        "sun": between(-0.4, 0.4), "sun_height": between(0.0, 1.0),
-        "clouds": between(0.0, 1.0), "hue": between(-1.0, 1.0), "relief": between(0.8, 1.25),
-        "size": between(0.88, 1.18), "left": between(-0.1, 0.1), "top": between(-0.1, 0.06),
-        "drift": lot.choice([-1.0, 1.0]) * between(0.4, 1.0), "beat": between(0.85, 1.15),
-        "tilt": between(-0.35, 0.35), "side": lot.choice([-1.0, 1.0]),
-    }  # fmt: skip
+        "x": between(0, 128),
+        "y": between(0, 128),
+        "yaw": between(0, math.tau),
+        "altitude": between(0.85, 1.2),
+        "speed": between(0.85, 1.2),
+        "pitch": between(-0.05, 0.05),
+        "phase": between(0, math.tau),
+        "phase2": between(0, math.tau),
+        "sun": between(-0.4, 0.4),
+        "sun_height": between(0.0, 1.0),
+        "clouds": between(0.0, 1.0),
+        "hue": between(-1.0, 1.0),
+        "relief": between(0.8, 1.25),
+        "size": between(0.88, 1.18),
+        "left": between(-0.1, 0.1),
+        "top": between(-0.1, 0.06),
+        "drift": lot.choice([-1.0, 1.0]) * between(0.4, 1.0),
+        "beat": between(0.85, 1.15),
+        "tilt": between(-0.35, 0.35),
+        "side": lot.choice([-1.0, 1.0]),
+    }
 
 
 def held_out(scene: Scene) -> bool:

@@ -50,9 +50,15 @@ def turn(x: Tensor, y: Tensor, angle: float | Tensor) -> tuple[Tensor, Tensor]:
 
 
 def wings(
-    canvas: Canvas, at: tuple[Tensor, Tensor], pairs: Sequence[tuple[float, ...]], *,
-    spread: Tensor, colour: Colour, opacity: float, rim: Colour | None = None,
-) -> None:  # fmt: skip
+    canvas: Canvas,
+    at: tuple[Tensor, Tensor],
+    pairs: Sequence[tuple[float, ...]],
+    *,
+    spread: Tensor,
+    colour: Colour,
+    opacity: float,
+    rim: Colour | None = None,
+) -> None:
     """Draw pairs of wings, mirrored; each is (root y, angle, length, width).
 
     Args:
@@ -150,14 +156,30 @@ def beetle(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
 
 
 DRAW: dict[str, Callable[[Canvas, Tensor, Tensor, Tensor], None]] = {
-    "bee": bee, "butterfly": butterfly, "ladybug": ladybug, "dragonfly": dragonfly,
-    "firefly": firefly, "beetle": beetle,
-}  # fmt: skip
+    "bee": bee,
+    "butterfly": butterfly,
+    "ladybug": ladybug,
+    "dragonfly": dragonfly,
+    "firefly": firefly,
+    "beetle": beetle,
+}
 # Wing beats in radians a clip: slow enough to be seen at 8 frames a second.
-BEATS = {"bee": 38.0, "butterfly": 16.0, "ladybug": 34.0, "dragonfly": 44.0, "firefly": 24.0,
-         "beetle": 20.0}  # fmt: skip
-SIZES = {"bee": 0.2, "butterfly": 0.175, "ladybug": 0.18, "dragonfly": 0.2, "firefly": 0.18,
-         "beetle": 0.165}  # fmt: skip
+BEATS = {
+    "bee": 38.0,
+    "butterfly": 16.0,
+    "ladybug": 34.0,
+    "dragonfly": 44.0,
+    "firefly": 24.0,
+    "beetle": 20.0,
+}
+SIZES = {
+    "bee": 0.2,
+    "butterfly": 0.175,
+    "ladybug": 0.18,
+    "dragonfly": 0.2,
+    "firefly": 0.18,
+    "beetle": 0.165,
+}
 
 
 def antennae(c: Canvas, x: Tensor, y: Tensor, sway: Tensor) -> None:

@@ -10,8 +10,15 @@ from typing import Any
 import torch
 
 # Bytes that are none of torch's are taken for a pickle, which can fail in any of these ways.
-_DAMAGE = (RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError,
-           pickle.UnpicklingError)  # fmt: skip
+_DAMAGE = (
+    RuntimeError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    pickle.UnpicklingError,
+)
 
 
 def tensors(path: Path, *, mmap: bool = False) -> Any:

@@ -70,8 +70,9 @@ def _watercolour(image: Tensor) -> Tensor:
     blots = 0.03 * torch.sin(x + 2 * torch.sin(y)) * torch.sin(y + 1.5 * torch.sin(x))
     paint = paint * (1 - rim) + blots
     u = torch.linspace(-1, 1, image.shape[-1], device=image.device)
-    border = torch.maximum(u.view(1, -1).abs() + 0.03 * torch.sin(2 * y),
-                           u.view(-1, 1).abs() + 0.03 * torch.sin(2 * x))  # fmt: skip
+    border = torch.maximum(
+        u.view(1, -1).abs() + 0.03 * torch.sin(2 * y), u.view(-1, 1).abs() + 0.03 * torch.sin(2 * x)
+    )
     bare = ((border - 0.86) / 0.08).clamp(0, 1)
     paper = torch.tensor((0.98, 0.96, 0.91), device=image.device).view(3, 1, 1)
     return paint + bare * (paper - paint)
@@ -130,6 +131,9 @@ def _pencil(image: Tensor) -> Tensor:
 
 
 STYLES: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "watercolour": _watercolour, "pixel art": _pixels, "neon": _neon, "black and white": _film,
+    "watercolour": _watercolour,
+    "pixel art": _pixels,
+    "neon": _neon,
+    "black and white": _film,
     "pencil": _pencil,
-}  # fmt: skip
+}

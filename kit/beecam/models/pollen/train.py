@@ -71,13 +71,27 @@ _TEACHING = 0.4  # share of the time of few-steps in which the teacher walks
 _CLIPS = 8000
 # Stages that have a use for an option, of those that not all have.
 _ONLY_OF = {
-    "follow": ("components", "transformer"), "odd": ("render",), "hold": ("transformer",),
-    "rates": ("transformer", "tune"), "mean_with": ("export",), "mean_share": ("export",),
-    "compile": ("transformer", "tune"), "walks": ("few-steps", "all"),
+    "follow": ("components", "transformer"),
+    "odd": ("render",),
+    "hold": ("transformer",),
+    "rates": ("transformer", "tune"),
+    "mean_with": ("export",),
+    "mean_share": ("export",),
+    "compile": ("transformer", "tune"),
+    "walks": ("few-steps", "all"),
     "finish": ("decoder", "encoder", "transformer", "tune"),
-    "from_weights": ("components", "decoder", "encoder", "transformer", "rewards", "tune",
-                     "export", "few-steps", "all"),
-}  # fmt: skip
+    "from_weights": (
+        "components",
+        "decoder",
+        "encoder",
+        "transformer",
+        "rewards",
+        "tune",
+        "export",
+        "few-steps",
+        "all",
+    ),
+}
 _MEAN_SHARE = 0.25
 _NO_NEWS = 300.0  # seconds
 _FOLLOWED = 0.35  # minutes after which it is looked whether clips have come meanwhile
@@ -86,8 +100,14 @@ _RATES_AT_MOST = 10.0
 _WORTH_COMPILING = 10.0  # minutes; to compile takes two
 _TUNING_RATES = 0.1
 # Of the time that is left when each begins; to export takes no training.
-_SHARES = {"decoder": 0.25, "encoder": 0.12, "reading": 0.04, "transformer": 0.75, "export": 0.0,
-           "few-steps": 0.9}  # fmt: skip
+_SHARES = {
+    "decoder": 0.25,
+    "encoder": 0.12,
+    "reading": 0.04,
+    "transformer": 0.75,
+    "export": 0.0,
+    "few-steps": 0.9,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -98,8 +118,9 @@ def main(arguments: list[str] | None = None) -> None:
         torch.set_float32_matmul_precision("high")  # bfloat16 is used for most of it anyway
     print(
         f"{chosen.stage or 'plan'} in {chosen.folder} on {chosen.device}, "
-        f"{torch.get_num_threads()} threads", flush=True,
-    )  # fmt: skip
+        f"{torch.get_num_threads()} threads",
+        flush=True,
+    )
     if chosen.stage is None:
         print("\n".join(_plan(chosen)))
     elif chosen.stage == "all":
@@ -111,14 +132,18 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     """Return what reads the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m beecam.models.pollen.train", description=__doc__,
+        prog="python -m beecam.models.pollen.train",
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("stage", nargs="?", choices=(*STAGES, "all"))
     parser.add_argument("--folder", type=folder, default=Path(".pollen"))
     parser.add_argument("--minutes", type=amount(), default=30.0, help="how long to train")
-    parser.add_argument("--clips", type=count(1), help="how many to render (8,000 if it isn't "
-                        "said), and at most to learn from (all)")  # fmt: skip
+    parser.add_argument(
+        "--clips",
+        type=count(1),
+        help="how many to render (8,000 if it isn't said), and at most to learn from (all)",
+    )
     parser.add_argument(
         "--walks", type=count(1), default=3200, help="clips that few-steps learns from"
     )
@@ -142,10 +167,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--finish", action="store_true", help="let the learning rate fall to zero")
     parser.add_argument("--from-weights", type=weights_folder, help="start from exported weights")
     parser.add_argument(
-        "--mean-with", type=weights_folder, metavar="WEIGHTS",
+        "--mean-with",
+        type=weights_folder,
+        metavar="WEIGHTS",
         help="export: a weighted mean of the denoiser's weights and of these, from which it was "
         "taught further (WiSE-FT, arXiv 2109.01903)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--mean-share",
         type=amount(1),
@@ -182,8 +209,10 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
         chosen.hold = chosen.from_weights
     made_here = chosen.stage == "components" and chosen.from_weights
     if chosen.follow and not made_here and not (chosen.folder / COMPONENTS).exists():
-        parser.error(f"--follow: {chosen.folder / COMPONENTS} must be there: run `components` "
-                     "with --from-weights, or with other clips")  # fmt: skip
+        parser.error(
+            f"--follow: {chosen.folder / COMPONENTS} must be there: run `components` "
+            "with --from-weights, or with other clips"
+        )
     start = chosen.from_weights
     if start is None and chosen.stage in ("rewards", "tune"):
         parser.error(f"--from-weights: {chosen.stage} needs the exported weights that are tuned")
@@ -234,8 +263,13 @@ def _render(chosen: argparse.Namespace) -> None:
     shards = data.render_there(chosen.folder / "clips", chosen.clips or _CLIPS, chosen.device)
     print(f"{shards} shards of {data.SHARD} clips", flush=True)
     if chosen.odd:
-        more = data.render_there(chosen.folder / holding.FOLDER / "clips", chosen.odd,
-                                 chosen.device, first=holding.FIRST, odd=True)  # fmt: skip
+        more = data.render_there(
+            chosen.folder / holding.FOLDER / "clips",
+            chosen.odd,
+            chosen.device,
+            first=holding.FIRST,
+            odd=True,
+        )
         print(f"{more} shards of {data.SHARD} clips with accidents", flush=True)
 
 
@@ -245,8 +279,11 @@ def _components(chosen: argparse.Namespace) -> None:
         # Only in the same latent space can what was trained be trained on.
         given = Components.load(chosen.from_weights / COMPONENTS)
         if file.exists() and not given.same(Components.load(file)):
-            kept = [f"{part}.pt" for part in ("decoder", "encoder", "transformer", tuning.NAME)
-                    if (chosen.folder / f"{part}.pt").exists()]  # fmt: skip
+            kept = [
+                f"{part}.pt"
+                for part in ("decoder", "encoder", "transformer", tuning.NAME)
+                if (chosen.folder / f"{part}.pt").exists()
+            ]
             if kept:
                 raise ValueError(
                     f"--from-weights {chosen.from_weights}: {chosen.folder} has {', '.join(kept)} "
@@ -304,8 +341,9 @@ def _say_where(loop: Loop, chosen: argparse.Namespace) -> None:
     if loop.step and chosen.from_weights is not None:
         print(
             f"{loop.path.stem}: goes on from step {loop.step:,} of {loop.path}, wherever that "
-            f"began; without that file it starts from {chosen.from_weights}", flush=True,
-        )  # fmt: skip
+            f"began; without that file it starts from {chosen.from_weights}",
+            flush=True,
+        )
 
 
 # --- decoder and encoder -----------------------------------------------------------------------
@@ -330,8 +368,10 @@ def _half(half: str, chosen: argparse.Namespace) -> None:
         else:
             found = model.decode(known.to(chosen.device)).sample
             shares = {"psnr": round(codec.nearness(found, few), 2)}
-            picture(torch.stack([few[:8], to_clips(found[:8])], 1).flatten(0, 1),
-                    chosen.folder / "decoder.png")  # fmt: skip
+            picture(
+                torch.stack([few[:8], to_clips(found[:8])], 1).flatten(0, 1),
+                chosen.folder / "decoder.png",
+            )
     loop.note(step=loop.step, **shares)
     print(f"{half}: step {loop.step}, {shares} on clips it has not seen", flush=True)
 
@@ -400,8 +440,11 @@ def _flow(there: latents.Known, chosen: argparse.Namespace, reader: Any, loop: L
 
 def _holding(chosen: argparse.Namespace, reader: Any, loop: Loop) -> HoldingLoss:
     both = holding.load(chosen.folder, chosen.clips)
-    print(f"transformer: step {loop.step}, {both.usual:,} clips and "
-          f"{len(both.known.clips) - both.usual:,} with accidents", flush=True)  # fmt: skip
+    print(
+        f"transformer: step {loop.step}, {both.usual:,} clips and "
+        f"{len(both.known.clips) - both.usual:,} with accidents",
+        flush=True,
+    )
     components = Components.load(chosen.folder / COMPONENTS)
     before = nets.transformer(chosen.hold).to(chosen.device)
     batch = holding.BATCH if chosen.device == "cpu" else holding.GPU_BATCH
@@ -413,9 +456,14 @@ def _holding(chosen: argparse.Namespace, reader: Any, loop: Loop) -> HoldingLoss
 
 def _rewards(chosen: argparse.Namespace) -> None:
     reader = reading.encoder(chosen.folder, chosen.from_weights)
-    rewards.train(chosen.folder / rewards.FOLDER, chosen.from_weights, reader,
-                  clips=chosen.clips or rewards.CLIPS, minutes=chosen.minutes,
-                  device=chosen.device)  # fmt: skip
+    rewards.train(
+        chosen.folder / rewards.FOLDER,
+        chosen.from_weights,
+        reader,
+        clips=chosen.clips or rewards.CLIPS,
+        minutes=chosen.minutes,
+        device=chosen.device,
+    )
 
 
 def _tune(chosen: argparse.Namespace) -> None:
@@ -466,10 +514,17 @@ def _few_steps(chosen: argparse.Namespace) -> None:
 
 
 STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
-    "render": _render, "components": _components, "decoder": partial(_half, "decoder"),
-    "encoder": partial(_half, "encoder"), "reading": _reading, "transformer": _transformer,
-    "rewards": _rewards, "tune": _tune, "export": _export, "few-steps": _few_steps,
-}  # fmt: skip
+    "render": _render,
+    "components": _components,
+    "decoder": partial(_half, "decoder"),
+    "encoder": partial(_half, "encoder"),
+    "reading": _reading,
+    "transformer": _transformer,
+    "rewards": _rewards,
+    "tune": _tune,
+    "export": _export,
+    "few-steps": _few_steps,
+}
 
 
 if __name__ == "__main__":

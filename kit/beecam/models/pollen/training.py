@@ -44,10 +44,17 @@ class Loop:
     """
 
     def __init__(
-        self, modules: Mapping[str, nn.Module], path: Path, *, rate: float,
-        betas: tuple[float, float], decay: float, device: str = "cpu", seed: int = 0,
+        self,
+        modules: Mapping[str, nn.Module],
+        path: Path,
+        *,
+        rate: float,
+        betas: tuple[float, float],
+        decay: float,
+        device: str = "cpu",
+        seed: int = 0,
         matrices: float | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Set up a training from its first step.
 
         Args:
@@ -120,18 +127,28 @@ class Loop:
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
         with whole(self.path) as file:
-            torch.save({
-                "modules": {name: module.state_dict() for name, module in self.modules.items()},
-                "optimizers": [o.state_dict() for o in self._optimizers], "average": self.average,
-                "generator": self.generator.get_state(), "step": self.step, "rates": self.rates,
-                "smooth": None if self._smooth is None else float(self._smooth),
-                "finish": list(self._finish) if self._finish else None,
-            }, file)  # fmt: skip
+            torch.save(
+                {
+                    "modules": {name: module.state_dict() for name, module in self.modules.items()},
+                    "optimizers": [o.state_dict() for o in self._optimizers],
+                    "average": self.average,
+                    "generator": self.generator.get_state(),
+                    "step": self.step,
+                    "rates": self.rates,
+                    "smooth": None if self._smooth is None else float(self._smooth),
+                    "finish": list(self._finish) if self._finish else None,
+                },
+                file,
+            )
 
     def run(
-        self, loss: Callable[[Loop], Tensor], *, minutes: float = float("inf"),
-        steps: int | None = None, finish: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        loss: Callable[[Loop], Tensor],
+        *,
+        minutes: float = float("inf"),
+        steps: int | None = None,
+        finish: bool = False,
+    ) -> None:
         """Train for some minutes or steps, and save; what interrupts it waits for the step's end.
 
         Args:
@@ -149,10 +166,14 @@ class Loop:
         # A finish begins however short the time is, and one that begins here is done in full: what
         # is left of it would be all that the next call does.
         with _whole_steps() as stopped:
-            while not stopped and (
-                (finish and (self._finish is None or first < self._finish[0]))
-                or time.monotonic() - started < 60 * minutes
-            ) and (steps is None or self.step - first < steps):  # fmt: skip
+            while (
+                not stopped
+                and (
+                    (finish and (self._finish is None or first < self._finish[0]))
+                    or time.monotonic() - started < 60 * minutes
+                )
+                and (steps is None or self.step - first < steps)
+            ):
                 if len(took) == _MEASURED_STEPS:
                     # The middle one: to compile takes a minute of the first.
                     each = statistics.median(took)
@@ -162,8 +183,11 @@ class Loop:
                         steps - _MEASURED_STEPS if steps is not None else sys.maxsize,
                     )
                     if minutes < float("inf"):
-                        print(f"{each:.2f} s a step: about {left:,} more in {minutes:g} minutes, "
-                              f"from step {self.step:,}", flush=True)  # fmt: skip
+                        print(
+                            f"{each:.2f} s a step: about {left:,} more in {minutes:g} minutes, "
+                            f"from step {self.step:,}",
+                            flush=True,
+                        )
                     if finish and self._finish is None:
                         self._finish = (self.step, max(1, left))
                 if self._finish and self.step >= sum(self._finish):
@@ -206,8 +230,12 @@ class Loop:
         # Not read before it is told: a GPU would be waited for at each step.
         self._smooth = now if self._smooth is None else self._smooth.lerp(now, 0.02)
         if self.step % LOG_EVERY == 0:
-            self.note(step=self.step, seconds=round(seconds), rate=self.rates[0] * share,
-                      loss=float(self._smooth))  # fmt: skip
+            self.note(
+                step=self.step,
+                seconds=round(seconds),
+                rate=self.rates[0] * share,
+                loss=float(self._smooth),
+            )
 
     def note(self, **facts: Any) -> None:
         """Add a line to the log."""
@@ -229,9 +257,10 @@ def _whole_steps() -> Iterator[list[int]]:
         return
     # What is ignored, as in a program that a script has put into the background, stays so.
     before = {
-        one: handler for one in (signal.SIGINT, signal.SIGTERM)
+        one: handler
+        for one in (signal.SIGINT, signal.SIGTERM)
         if (handler := signal.getsignal(one)) not in (None, signal.SIG_IGN)
-    }  # fmt: skip
+    }
 
     def wait(number: int, _: Any) -> None:
         print("stops after this step; once more stops at once and saves nothing", flush=True)

@@ -42,8 +42,7 @@ _LEARNING = 2  # steps that are learnt from
 _EARLY = 2.0  # times as often the first as the last
 _HALF = 0.5
 _PLAIN = 0.4  # share of the captions that are plain
-_WEIGHTS = {"place": 1.5, "light": 0.3, "weather": 0.3, "insect": 0.3, "camera": 1.5,
-            "style": 0.3}  # fmt: skip
+_WEIGHTS = {"place": 1.5, "light": 0.3, "weather": 0.3, "insect": 0.3, "camera": 1.5, "style": 0.3}
 _ODD = 0.6
 _MOST = 8.0  # times the odds of an accident that hardly ever comes
 _MEMORY = 0.98  # of how often accidents came, a step
@@ -78,8 +77,9 @@ class Tuning:
         many = batch(device)
         scenes, asked, ids = self._asked(g, many)
         levels = _levels(g)
-        learnt = torch.multinomial(torch.linspace(_EARLY, 1.0, len(levels) - 1), _LEARNING,
-                                   generator=g).tolist()  # fmt: skip
+        learnt = torch.multinomial(
+            torch.linspace(_EARLY, 1.0, len(levels) - 1), _LEARNING, generator=g
+        ).tolist()
         both = torch.cat([self._nothing.expand(many, -1), ids]).to(device)
         x = torch.randn(many, nets.TOKENS, nets.CHANNELS, generator=g).to(device)
         before: list[Tensor] = []
@@ -123,15 +123,19 @@ class Tuning:
         first = int(torch.randint(_FIRST, _LAST, (1,), generator=g))
         scenes = list(itertools.islice(data.scenes(first), many))
         texts = [
-            captions.plain(one.attributes) if lot.random() < _PLAIN
+            captions.plain(one.attributes)
+            if lot.random() < _PLAIN
             else captions.caption(one.attributes, lot)
             for one in scenes
-        ]  # fmt: skip
+        ]
         said = [reading.said(one.attributes, text) for one, text in zip(scenes, texts, strict=True)]
         ids = self._tokenizer(
-            texts, padding="max_length", max_length=nets.TEXT_LENGTH, truncation=True,
+            texts,
+            padding="max_length",
+            max_length=nets.TEXT_LENGTH,
+            truncation=True,
             return_tensors="pt",
-        ).input_ids  # fmt: skip
+        ).input_ids
         return scenes, torch.tensor(said), ids
 
     def _missed(
@@ -238,7 +242,10 @@ def _levels(g: torch.Generator) -> Tensor:
 def _velocity(network: Any, x: Tensor, level: Tensor, texts: Sequence[Tensor]) -> Tensor:
     """Let the denoiser say where tokens go: clips x tokens x channels, in float32."""
     asked = {
-        "hidden_states": x, "encoder_hidden_states": texts[0], "encoder_attention_mask": texts[1],
-        "timestep": level.to(x.device).expand(len(x))[:, None] * 1000, **nets.PLACES,
-    }  # fmt: skip
+        "hidden_states": x,
+        "encoder_hidden_states": texts[0],
+        "encoder_attention_mask": texts[1],
+        "timestep": level.to(x.device).expand(len(x))[:, None] * 1000,
+        **nets.PLACES,
+    }
     return velocity(network, asked, x.device.type)

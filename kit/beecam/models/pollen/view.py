@@ -184,8 +184,12 @@ def _waves(stage: Stage, rays: Rays, far: Tensor, ground: Tensor) -> Tensor:
     x, y = rays.x + rays.dx * far, rays.y + rays.dy * far
     t = stage.t * 4 * stage.pace() + stage.number("phase")
     swell = torch.zeros_like(far)
-    for kx, ky, speed, high in ((0.6, 0.5, 1.3, 0.5), (-0.9, 1.3, 1.9, 0.35), (2.3, 0.7, 2.6, 0.25),
-                                (-1.9, 2.9, 3.1, 0.2)):  # fmt: skip
+    for kx, ky, speed, high in (
+        (0.6, 0.5, 1.3, 0.5),
+        (-0.9, 1.3, 1.9, 0.35),
+        (2.3, 0.7, 2.6, 0.25),
+        (-1.9, 2.9, 3.1, 0.2),
+    ):
         fade = 1 / (1 + (far * (abs(kx) + abs(ky)) / 28) ** 2)
         swell = swell + high * fade * torch.sin(kx * x + ky * y + speed * t)
     shade = (1 + 0.38 * swell)[..., None]

@@ -55,10 +55,12 @@ def _layer(stage: Stage, which: int, layer: tuple[float, float, float, float, fl
     share, wide, long, way, opacity = layer
     n = stage.size
     unit = n / 96
-    lots = torch.stack([
-        torch.rand(1, n, n, generator=torch.Generator().manual_seed(scene.seed + 5 + which))
-        for scene in stage.scenes
-    ]).to(stage.device)  # fmt: skip
+    lots = torch.stack(
+        [
+            torch.rand(1, n, n, generator=torch.Generator().manual_seed(scene.seed + 5 + which))
+            for scene in stage.scenes
+        ]
+    ).to(stage.device)
     drops = (lots < share / unit**2).float()
     for sigma, axis in ((wide * unit / 2.2, 3), (long * unit / 2.2, 2)):
         drops = _blur(drops, sigma, axis)

@@ -76,8 +76,10 @@ def _insects(stage: Stage, kind: str, here: list[int], image: Tensor) -> Tensor:
     for i in range(7 if bool(swarm.any()) else 1):
         shift = n("phase") + 1.9 * i
         dx, dy = sprites.hover(t, shift, n("drift"))
-        path = (n("left") + dx + (0.33 * math.cos(2.4 * i) if i else 0.0),
-                n("top") + dy + (0.33 * math.sin(2.4 * i) if i else 0.0))  # fmt: skip
+        path = (
+            n("left") + dx + (0.33 * math.cos(2.4 * i) if i else 0.0),
+            n("top") + dy + (0.33 * math.sin(2.4 * i) if i else 0.0),
+        )
         tilt = n("tilt") + 0.12 * torch.sin(6 * t + shift)
         x, y = sprites.place(part.x, part.y, path, size, tilt)
         before = canvas.image
@@ -101,8 +103,12 @@ def _passing(stage: Stage, image: Tensor, names: Sequence[str]) -> Tensor:
             sway = torch.sin(9 * t + stage.number("phase"))
             sprites.antennae(canvas, stage.x, stage.y, sway)
         else:
-            draw = {"petal": sprites.petal, "balloon": sprites.balloon, "bird": sprites.bird,
-                    "light leak": sprites.leak}[name]  # fmt: skip
+            draw = {
+                "petal": sprites.petal,
+                "balloon": sprites.balloon,
+                "bird": sprites.bird,
+                "light leak": sprites.leak,
+            }[name]
             draw(canvas, stage.x, stage.y, t, drift)
         canvas.image = torch.where(flag[..., None] > 0, canvas.image, before)
     return canvas.image
