@@ -2,7 +2,7 @@
 
 import pytest
 
-from beecam.library import open_library
+from beecam.clips.library import open_library
 
 
 @pytest.fixture

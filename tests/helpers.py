@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import beecam as bc
-from beecam import media
-from beecam.axes import Axis
-from beecam.clip import ClipSet
+from beecam.clips.clip import ClipSet
 from beecam.errors import BeecamError, CheckError
-from beecam.models.sizes import Sizes
-from beecam.shot import Shot
+from beecam.media import sheets
+from beecam.models.batching.batch_size import Sizes
+from beecam.shots.shot import Shot
+from beecam.sweeps.axes import Axis
 
 
 def frames(model, shots, on_step=None, **more):
@@ -50,7 +50,7 @@ def fill(library, prompts=("a bee", "a moth"), seeds=3):
                 "height": 32,
                 "width": 48,
                 "seconds": 0.1 * seed,
-                "sheet": media.sheet_layout(frames),
+                "sheet": sheets.sheet_layout(frames),
             }
             keys.append(library.add(shot, frames, facts).key)
             coords.append({"prompt": i, "seed": seed})
@@ -70,7 +70,7 @@ def noisy(library, count, *, width=160, height=96, frames=24, stars=()):
             "height": height,
             "width": width,
             "seconds": 1.0,
-            "sheet": media.sheet_layout(pixels),
+            "sheet": sheets.sheet_layout(pixels),
         }
         shot = Shot(
             prompt="a bee",

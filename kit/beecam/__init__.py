@@ -9,56 +9,49 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 # Name -> module and name there. Loaded on first use: importing beecam must not import torch.
 _PUBLIC = {
-    "Axis": ("beecam.axes", "Axis"),
+    "Axis": ("beecam.sweeps.axes", "Axis"),
     "BeecamError": ("beecam.errors", "BeecamError"),
     "CheckError": ("beecam.errors", "CheckError"),
-    "Clip": ("beecam.clip", "Clip"),
-    "ClipSet": ("beecam.clip", "ClipSet"),
-    "Deck": ("beecam.decks.deck", "Deck"),
+    "Clip": ("beecam.clips.clip", "Clip"),
+    "ClipSet": ("beecam.clips.clip", "ClipSet"),
+    "Deck": ("beecam.sweeps.deck_files.deck", "Deck"),
     "DeckError": ("beecam.errors", "DeckError"),
-    "Library": ("beecam.library", "Library"),
+    "Library": ("beecam.clips.library", "Library"),
     "LibraryError": ("beecam.errors", "LibraryError"),
     "MediaError": ("beecam.errors", "MediaError"),
     "ModelError": ("beecam.errors", "ModelError"),
-    "Run": ("beecam.run", "Run"),
-    "Shot": ("beecam.shot", "Shot"),
-    "Sweep": ("beecam.sweep", "Sweep"),
-    "deck": ("beecam.decks.shelf", "deck"),
-    "decks": ("beecam.decks.shelf", "decks"),
-    "doctor": ("beecam.doctor", "doctor"),
-    "intent": ("beecam.decks.intents", "intent"),
-    "library": ("beecam.library", "open_library"),
-    "load": ("beecam.models.load", "load"),
-    "lora": ("beecam.loras", "lora"),
-    "read": ("beecam.inputs", "read"),
-    "run": ("beecam.run", "run"),
-    "sample": ("beecam.axes", "sample"),
-    "shot": ("beecam.sweep", "shot"),
-    "sweep": ("beecam.sweep", "sweep"),
+    "Run": ("beecam.runs.run", "Run"),
+    "Shot": ("beecam.shots.shot", "Shot"),
+    "Sweep": ("beecam.sweeps.sweep", "Sweep"),
+    "deck": ("beecam.sweeps.deck_files.find", "deck"),
+    "decks": ("beecam.sweeps.deck_files.find", "decks"),
+    "doctor": ("beecam.diagnostics.report", "doctor"),
+    "intent": ("beecam.sweeps.deck_files.match", "intent"),
+    "library": ("beecam.clips.library", "open_library"),
+    "load": ("beecam.models.loading.load", "load"),
+    "lora": ("beecam.shots.loras", "lora"),
+    "read": ("beecam.shots.conditions", "read"),
+    "run": ("beecam.runs.run", "run"),
+    "sample": ("beecam.sweeps.axes", "sample"),
+    "shot": ("beecam.sweeps.sweep", "shot"),
+    "sweep": ("beecam.sweeps.sweep", "sweep"),
     "vary": ("beecam.follow.vary", "vary"),
-    "wrap": ("beecam.models.load", "wrap"),
-    "zip": ("beecam.axes", "zip"),
+    "wrap": ("beecam.models.loading.load", "wrap"),
+    "zip": ("beecam.sweeps.axes", "zip"),
 }
 
 if TYPE_CHECKING:
-    from beecam.axes import Axis as Axis
-    from beecam.axes import sample as sample
-    from beecam.axes import zip as zip  # noqa: A004
-    from beecam.clip import Clip as Clip
-    from beecam.clip import ClipSet as ClipSet
-    from beecam.decks.deck import Deck as Deck
-    from beecam.decks.intents import intent as intent
-    from beecam.decks.shelf import deck as deck
-    from beecam.decks.shelf import decks as decks
-    from beecam.doctor import doctor as doctor
+    from beecam.clips.clip import Clip as Clip
+    from beecam.clips.clip import ClipSet as ClipSet
+    from beecam.clips.library import Library as Library
+    from beecam.clips.library import open_library as library  # noqa: F401
+    from beecam.diagnostics.report import doctor as doctor
     from beecam.errors import BeecamError as BeecamError
     from beecam.errors import CheckError as CheckError
     from beecam.errors import DeckError as DeckError
@@ -66,18 +59,23 @@ if TYPE_CHECKING:
     from beecam.errors import MediaError as MediaError
     from beecam.errors import ModelError as ModelError
     from beecam.follow.vary import vary as vary
-    from beecam.inputs import read as read
-    from beecam.library import Library as Library
-    from beecam.library import open_library as library  # noqa: F401
-    from beecam.loras import lora as lora
-    from beecam.models.load import load as load
-    from beecam.models.load import wrap as wrap
-    from beecam.run import Run as Run
-    from beecam.run import run as run
-    from beecam.shot import Shot as Shot
-    from beecam.sweep import Sweep as Sweep
-    from beecam.sweep import shot as shot
-    from beecam.sweep import sweep as sweep
+    from beecam.models.loading.load import load as load
+    from beecam.models.loading.load import wrap as wrap
+    from beecam.runs.run import Run as Run
+    from beecam.runs.run import run as run
+    from beecam.shots.conditions import read as read
+    from beecam.shots.loras import lora as lora
+    from beecam.shots.shot import Shot as Shot
+    from beecam.sweeps.axes import Axis as Axis
+    from beecam.sweeps.axes import sample as sample
+    from beecam.sweeps.axes import zip as zip  # noqa: A004
+    from beecam.sweeps.deck_files.deck import Deck as Deck
+    from beecam.sweeps.deck_files.find import deck as deck
+    from beecam.sweeps.deck_files.find import decks as decks
+    from beecam.sweeps.deck_files.match import intent as intent
+    from beecam.sweeps.sweep import Sweep as Sweep
+    from beecam.sweeps.sweep import shot as shot
+    from beecam.sweeps.sweep import sweep as sweep
 
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605
 
@@ -93,14 +91,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_PUBLIC})
-
-
-class _Package(ModuleType):
-    """Keeps `bc.run` a function: importing the module beecam.run would put itself in its place."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _PUBLIC and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

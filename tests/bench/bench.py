@@ -237,7 +237,7 @@ PLAIN_LOOP = """
 import json, sys, time
 import numpy as np, torch
 from diffusers import LTXPipeline
-from beecam.models.load import POLLEN
+from beecam.models.loading.load import POLLEN
 
 pipe = LTXPipeline.from_pretrained(POLLEN, local_files_only=True)
 pipe.set_progress_bar_config(disable=True)
@@ -351,7 +351,7 @@ def speeds():
     import numpy as np
 
     import beecam as bc
-    from beecam.models.speed import compare
+    from beecam.models.speed.speed import compare
 
     sweep = bc.sweep(
         "a {insect} over {place}",
@@ -393,9 +393,9 @@ def overhead():
     less what our own functions take within it.
     """
     import beecam as bc
-    from beecam.models.denoising import Denoising
-    from beecam.models.lane import Lanes
-    from beecam.models.sizes import Sizes
+    from beecam.models.batching.batch_size import Sizes
+    from beecam.models.batching.threads import Lanes
+    from beecam.models.denoise.loop import Denoising
 
     model = bc.load()
     model._lanes, model._sizes = Lanes(), Sizes(1)
@@ -438,12 +438,12 @@ def overhead():
 def again():
     """The same sweep again: nothing is generated."""
     import beecam as bc
-    from beecam import media
+    from beecam.media import sheets
 
     model = bc.load()
     sweep = bc.sweep("a bee", seed=range(1000))
     frames = np.zeros((1, 16, 16, 3), np.uint8)
-    facts = {"sheet": media.sheet_layout(frames), "width": 16, "height": 16}
+    facts = {"sheet": sheets.sheet_layout(frames), "width": 16, "height": 16}
     with _fresh_library() as library:
         for cell in sweep.cells:
             library.add(model.resolve(cell.shot), frames, facts)
@@ -465,7 +465,7 @@ def again():
 
 def _add_rows(library, count):
     """Fill an index with clips that have no media."""
-    from beecam.shot import Shot
+    from beecam.shots.shot import Shot
 
     base = Shot(
         prompt="",
@@ -490,7 +490,7 @@ def _add_rows(library, count):
 
 def large_library():
     """Open, filter and sort 100,000 rows."""
-    from beecam.library import Library
+    from beecam.clips.library import Library
 
     with tempfile.TemporaryDirectory() as folder:
         with Library(Path(folder)) as library:
@@ -525,7 +525,7 @@ def large_library():
 
 def star():
     """A star on a library of 25,000 clips."""
-    from beecam.library import Library
+    from beecam.clips.library import Library
 
     times = []
     with tempfile.TemporaryDirectory() as folder:

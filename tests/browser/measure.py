@@ -132,7 +132,7 @@ def measure_page(count=100):
         Its megabytes, seconds to write it, milliseconds to its first paint and until all clips in
         the window show, as a file with a warm disk.
     """
-    from beecam.library import open_library
+    from beecam.clips.library import open_library
     from helpers import noisy
 
     with tempfile.TemporaryDirectory() as temporary, labpage.launched() as browser:

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from labpage import CONTRAST, PREAMBLE, TOKEN, dashboards, same, started, until, wait_for
 
-from beecam.library import Library
+from beecam.clips.library import Library
 
 pytestmark = pytest.mark.browser
 

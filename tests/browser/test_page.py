@@ -9,9 +9,9 @@ from labpage import SHOTS, find_flaws, frame, pixels, same, until
 from test_exploring import labels, shown
 
 import beecam as bc
-from beecam.axes import Axis
-from beecam.clip import ClipSet
-from beecam.library import open_library
+from beecam.clips.clip import ClipSet
+from beecam.clips.library import open_library
+from beecam.sweeps.axes import Axis
 
 pytestmark = pytest.mark.browser
 

@@ -19,7 +19,7 @@ NEEDED = (
     "beecam_widgets/static/base.css",
     "beecam_widgets/static/panel.js",
     "beecam_widgets/static/panel.css",
-    "beecam/decks/shipped/1_first_person_flight.yaml",
+    "beecam/sweeps/deck_files/shipped/1_first_person_flight.yaml",
     "beecam/models/pollen/weights/model_index.json",
     "beecam/models/pollen/weights/preview.safetensors",
     "beecam/models/pollen/judges.safetensors",

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from beecam.models.lane import Lanes
-from beecam.models.load import wrap
+from beecam.models.batching.threads import Lanes
+from beecam.models.loading.load import wrap
 from tiny import make
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import beecam as bc
 from beecam.errors import CheckError
-from beecam.models.options import fits
+from beecam.models.diffusers.options import fits
 from helpers import said
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import beecam as bc
-from beecam.blend import MAX_TEXTS
-from beecam.models.mixing import mixed
-from beecam.shot import Shot
+from beecam.models.text.mix import mixed
+from beecam.shots.shot import Shot
+from beecam.shots.weighted_prompts import MAX_TEXTS
 from helpers import frames, said
 from tiny import SHAPES, make
 

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import beecam as bc
-from beecam import display
-from beecam.axes import Axis
-from beecam.clip import ClipSet
+from beecam.clips.clip import ClipSet
 from beecam.errors import BeecamError, LibraryError
+from beecam.export import notebook as display
+from beecam.sweeps.axes import Axis
 from helpers import fill
 
 HOSTILE = "<img src=x onerror=alert(1)> </script><script>alert(2)</script> a 🐝 \u202enحلة"

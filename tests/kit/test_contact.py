@@ -8,10 +8,10 @@ import av
 import pytest
 from PIL import Image
 
-from beecam import contact
-from beecam.axes import Axis
-from beecam.clip import ClipSet
-from beecam.contact import contact_sheet_html
+from beecam.clips.clip import ClipSet
+from beecam.export import contact_sheet as contact
+from beecam.export.contact_sheet import contact_sheet_html
+from beecam.sweeps.axes import Axis
 from helpers import fill, noisy
 
 HOSTILE = "</td><script>alert(1)</script><img src=x onerror=alert(1)> \" ' & \u202eحلة"

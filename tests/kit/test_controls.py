@@ -3,8 +3,8 @@
 import pytest
 
 import beecam as bc
-from beecam.models.controls import Control, controls, help_lines
-from beecam.models.several import taken
+from beecam.models.diffusers.arguments import Control, controls, help_lines
+from beecam.models.model_set import taken
 from tiny import make
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 import beecam as bc
-from beecam.decks.shelf import own_folder
 from beecam.errors import DeckError
 from beecam.models.pollen.captions import vocabulary
+from beecam.sweeps.deck_files.find import own_folder
 
 NAMED = ("first-person flight", "2D animation", "3D short film", "product shot")
 GOOD = """\

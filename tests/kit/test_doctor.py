@@ -8,11 +8,12 @@ import pytest
 import torch
 
 import beecam as bc
-from beecam import doctor as asked
-from beecam import health
-from beecam.doctor import Report, examine
+from beecam.diagnostics import machine as health
+from beecam.diagnostics import report as asked
+from beecam.diagnostics.report import Report, examine
 from beecam.errors import ModelError
-from beecam.models import machine, preparing
+from beecam.models.batching import device as machine
+from beecam.models.text import offload as preparing
 from helpers import said, use_size
 from tiny import make
 

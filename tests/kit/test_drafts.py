@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import beecam as bc
-from beecam.engines import local
+from beecam.clips.library import open_library
 from beecam.errors import CheckError, LibraryError, ModelError, Stopped
-from beecam.library import open_library
-from beecam.progress import Progress, Status
+from beecam.runs.engines import local
+from beecam.runs.progress import Progress, Status
 from helpers import frames
 
 STEPS = 6

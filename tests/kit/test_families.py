@@ -10,8 +10,8 @@ from PIL import Image
 
 import beecam as bc
 from beecam.errors import ModelError, Stopped
-from beecam.inputs import CONDITIONS
-from beecam.models.lane import Lanes
+from beecam.models.batching.threads import Lanes
+from beecam.shots.conditions import CONDITIONS
 from helpers import frames
 from tiny import SHAPES, make
 from tiny.pictures import film, picture

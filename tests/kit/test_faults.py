@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import beecam as bc
+from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError, MediaError
-from beecam.library import Library, open_library
-from beecam.models.base import Made
-from beecam.progress import Progress, Status
+from beecam.models.model import Made
+from beecam.runs.progress import Progress, Status
 from helpers import use_size
 
 
@@ -250,7 +250,7 @@ def test_an_index_of_something_else_is_put_aside(whole):
 
 
 def test_damage_that_is_met_later_is_a_sentence_and_the_next_opening_mends_it(whole, monkeypatch):
-    monkeypatch.setattr("beecam.index._CHECKED_BYTES", 0)
+    monkeypatch.setattr("beecam.storage.index._CHECKED_BYTES", 0)
     opened = Library(whole)
     path = whole / "library.sqlite"
     opened._index._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -300,11 +300,11 @@ def test_a_damaged_video_says_what_to_do(whole):
     "change", [{"facts": None}, {"facts": [1]}, {"created": None}, {"shot": 3}]
 )
 def test_a_foreign_file_among_the_media_blocks_nothing(whole, change, moving):
-    from beecam import media
+    from beecam.media import mp4
 
     path = next((whole / "media").glob("*/*.mp4"))
-    settings = {**media.read_settings(path), **change}
-    media.write_mp4(path, moving, 8, {k: v for k, v in settings.items() if v is not None})
+    settings = {**mp4.read_settings(path), **change}
+    mp4.write_mp4(path, moving, 8, {k: v for k, v in settings.items() if v is not None})
     (whole / "library.sqlite").unlink()
     opened = Library(whole)
     assert 7 <= len(opened) <= 8
@@ -390,7 +390,7 @@ def test_a_script_that_ends_writes_what_was_made(tmp_path):
     script = f"""
 import time
 import beecam as bc
-from beecam.library import Library
+from beecam.clips.library import Library
 add = Library.add
 def slow(self, *args):
     time.sleep(0.3)
@@ -456,9 +456,9 @@ def test_an_exception_in_a_preview_costs_the_preview_only(ltx, library, monkeypa
 
     bc.run(bc.shot("a warm-up"), ltx, library=library).wait()  # which learns the previews
     monkeypatch.setattr(ltx._preview, "frames", broken)
-    monkeypatch.setattr("beecam.progress.Progress.watched", True)
+    monkeypatch.setattr("beecam.runs.progress.Progress.watched", True)
     said = []
-    monkeypatch.setattr("beecam.progress.Progress.say", lambda self, text: said.append(text))
+    monkeypatch.setattr("beecam.runs.progress.Progress.say", lambda self, text: said.append(text))
     run = bc.run(bc.sweep("a bee", seed=[1, 2, 3]), ltx, library=library)
     assert not run.wait().errors
     assert len(run.clips) == 3

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from beecam.files import tidy, whole
+from beecam._util.files import tidy, whole
 
 
 def test_a_file_is_replaced_at_the_end_and_not_before(tmp_path):

@@ -3,8 +3,8 @@
 import pytest
 
 import beecam as bc
-from beecam import growing
 from beecam.errors import CheckError
+from beecam.sweeps import expand as growing
 
 INSECTS = ["bee", "moth", "fly"]
 
@@ -96,7 +96,7 @@ def test_once_more_makes_the_axis_where_there_is_none():
 
 
 def test_once_more_of_shots_that_were_made_already(ltx_pipe):
-    from beecam.sweep import of_shots
+    from beecam.sweeps.sweep import of_shots
 
     sweep = of_shots([bc.shot("a bee", seed=1), bc.shot("a moth", seed=2)])
     grown = growing.again(sweep, [1], seed=9)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import beecam as bc
-from beecam import history
+from beecam.clips import sweep_records as history
+from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError
-from beecam.library import Library, open_library
 from helpers import said
 
 

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 import beecam as bc
-from beecam import media
-from beecam.inputs import Condition, Input, digest_of
+from beecam.media import formats
+from beecam.shots.conditions import Condition, Input, digest_of
 from helpers import frames
 from tiny import make
 from tiny.pictures import film, picture
@@ -60,7 +60,7 @@ def test_the_same_pixels_are_the_same_input_however_they_are_given(tmp_path):
 
 def test_films_are_read_from_files_lists_arrays_and_clips(tmp_path, clip):
     array = pixels(5, 16, 24, 3)
-    media.write_exact(tmp_path / "film.mkv", array)
+    formats.write_lossless(tmp_path / "film.mkv", array)
     given = [array, [Image.fromarray(one) for one in array], tmp_path / "film.mkv"]
     assert {bc.read(one).digest for one in given} == {digest_of(array)}
     assert bc.read(clip).count == clip.shot.num_frames
@@ -153,13 +153,13 @@ def test_a_run_and_its_record_may_keep_the_same_film_at_once(library, monkeypatc
     # The thread that started a run keeps it for the sweep's record while another writes clips.
     one = bc.read(film(5, 16, 16))
     both = threading.Barrier(2, timeout=20)
-    write = media.write_exact
+    write = formats.write_lossless
 
     def slow(path, pixels):
         write(path, pixels)
         both.wait()
 
-    monkeypatch.setattr(media, "write_exact", slow)
+    monkeypatch.setattr(formats, "write_lossless", slow)
     failed = []
 
     def keep():

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from beecam.library import Library
+from beecam.clips.library import Library
 
 # Loads the model once; each line on stdin forks a process that runs the sweep and is killed. It
 # forks before any clip is made, when its only other thread waits for work.
@@ -19,7 +19,7 @@ import os, sys
 import torch
 torch.set_num_threads(1)
 import beecam as bc
-from beecam.library import Library
+from beecam.clips.library import Library
 from pathlib import Path
 model = bc.load()
 print("ready", flush=True)

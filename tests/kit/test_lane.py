@@ -10,7 +10,7 @@ import torch
 
 import beecam as bc
 from beecam.errors import Stopped
-from beecam.models.lane import Lane, Lanes
+from beecam.models.batching.threads import Lane, Lanes
 from helpers import frames
 
 

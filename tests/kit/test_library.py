@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import beecam as bc
-from beecam import media
+from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError, MediaError
-from beecam.index import NAME as INDEX
-from beecam.library import Library, open_library
-from beecam.shot import Shot
+from beecam.media import mp4, sheets
+from beecam.shots.shot import Shot
+from beecam.storage.index import NAME as INDEX
 
 
 def shot(prompt="a bee", seed=0):
@@ -40,7 +40,7 @@ def shot(prompt="a bee", seed=0):
 
 def add(library, prompt="a bee", seed=0, parents=(), **facts):
     frames = np.full((5, 32, 32, 3), seed % 256, np.uint8)
-    facts = {"sheet": media.sheet_layout(frames), "width": 32, "height": 32, **facts}
+    facts = {"sheet": sheets.sheet_layout(frames), "width": 32, "height": 32, **facts}
     return library.add(shot(prompt, seed), frames, facts, parents)
 
 
@@ -65,7 +65,7 @@ def test_a_clip_comes_back_with_everything(library):
 
 def test_the_mp4_carries_the_whole_shot(library):
     clip = add(library, "a 🐝 <script>", 3)
-    assert Shot.from_dict(media.read_settings(clip.mp4)["shot"]) == clip.shot
+    assert Shot.from_dict(mp4.read_settings(clip.mp4)["shot"]) == clip.shot
 
 
 def test_clips_are_found_and_sorted(library):
@@ -261,7 +261,7 @@ def test_a_full_disk_is_an_error_that_leaves_nothing_behind(library, monkeypatch
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(media, "write_sheet", full)
+    monkeypatch.setattr(sheets, "write_sheet", full)
     with pytest.raises(OSError, match="No space"):
         add(library, seed=2)
     monkeypatch.undo()
@@ -315,7 +315,7 @@ add(library, seed=1)
 library.clips()[0].stars = 2
 def die(*args):
     os._exit(9)
-module = sys.modules["beecam.media" if {moment!r} == "write_sheet" else "beecam.library"]
+module = sys.modules["beecam.media.sheets" if {moment!r} == "write_sheet" else "beecam.clips.library"]
 setattr(module, {moment!r}, die)
 add(library, seed=2)
 """
@@ -351,11 +351,11 @@ def test_a_live_session_is_not_mistaken_for_a_dead_one(folder):
 def test_settings_from_a_stranger_never_name_another_file(folder):
     with open_library(folder) as library:
         clip = add(library, seed=1)
-        settings = media.read_settings(clip.mp4)
+        settings = mp4.read_settings(clip.mp4)
         settings["shot"]["prompt"] = "another"
         stranger = library.mp4("f" * 32)
         stranger.parent.mkdir(exist_ok=True)
-        media.write_mp4(stranger, clip.frames(), 8, settings)
+        mp4.write_mp4(stranger, clip.frames(), 8, settings)
         assert library.rebuild() == 0
         assert len(library) == 1
         assert "not its shot's key" in library.healed[-1]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import beecam as bc
-from beecam.engines.live import LiveEngine
-from beecam.models.lane import Lanes
-from beecam.models.preview import PreviewMap
+from beecam.models.batching.threads import Lanes
+from beecam.models.denoise.preview import PreviewMap
+from beecam.runs.interactive import LiveEngine
 from helpers import frames
 
 LONG = 80  # steps: about two seconds a clip
@@ -197,7 +197,7 @@ def test_the_same_clip_again_comes_from_memory(live, eye, calls):
 
 
 def test_memory_is_bounded(live, eye, monkeypatch):
-    monkeypatch.setattr("beecam.engines.live._KEPT_BYTES", 1_000_000)
+    monkeypatch.setattr("beecam.runs.interactive._KEPT_BYTES", 1_000_000)
     engine = live()
     for number in range(1, 5):
         engine.ask(number, bee(number))

@@ -9,7 +9,7 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 
 import beecam as bc
-from beecam.loras import Adapter
+from beecam.shots.loras import Adapter
 from helpers import frames
 from tiny import make
 

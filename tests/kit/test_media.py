@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from beecam import media
 from beecam.errors import MediaError
-from beecam.models.base import Sound
+from beecam.media import mp4, sheets
+from beecam.media.types import Sound
 from beecam.models.pollen import data
 
 
@@ -21,8 +21,8 @@ def psnr(a, b):
 
 
 def test_frames_come_back_from_an_mp4_as_they_look(tmp_path, moving):
-    media.write_mp4(tmp_path / "a.mp4", moving, 8, {})
-    back = media.read_mp4(tmp_path / "a.mp4")
+    mp4.write_mp4(tmp_path / "a.mp4", moving, 8, {})
+    back = mp4.read_mp4(tmp_path / "a.mp4")
     assert back.shape == moving.shape
     assert psnr(back, moving) > 27  # 4:2:0 halves the colour of this hard pattern
 
@@ -30,14 +30,14 @@ def test_frames_come_back_from_an_mp4_as_they_look(tmp_path, moving):
 def test_colours_keep_their_hue(tmp_path):
     for colour in ([255, 0, 0], [0, 200, 0], [20, 40, 220], [128, 128, 128]):
         flat = np.tile(np.array(colour, np.uint8), (5, 32, 32, 1))
-        media.write_mp4(tmp_path / "a.mp4", flat, 8, {})
-        assert np.abs(media.read_mp4(tmp_path / "a.mp4").astype(int) - flat).max() <= 4
+        mp4.write_mp4(tmp_path / "a.mp4", flat, 8, {})
+        assert np.abs(mp4.read_mp4(tmp_path / "a.mp4").astype(int) - flat).max() <= 4
 
 
 def test_the_file_is_what_browsers_play(tmp_path, moving):
     import av
 
-    media.write_mp4(tmp_path / "a.mp4", moving, 12.5, {})
+    mp4.write_mp4(tmp_path / "a.mp4", moving, 12.5, {})
     with av.open(str(tmp_path / "a.mp4")) as file:
         stream = file.streams.video[0]
         assert stream.codec_context.name == "h264"
@@ -59,22 +59,22 @@ json_data = st.recursive(
 @settings(max_examples=25, deadline=None)
 def test_settings_come_back_whatever_they_hold(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("m") / "a.mp4"
-    media.write_mp4(path, np.zeros((2, 16, 16, 3), np.uint8), 8, data)
-    assert media.read_settings(path) == data
+    mp4.write_mp4(path, np.zeros((2, 16, 16, 3), np.uint8), 8, data)
+    assert mp4.read_settings(path) == data
 
 
 def test_odd_sizes_and_one_frame_work(tmp_path):
     odd = np.full((1, 17, 31, 3), 90, np.uint8)
-    media.write_mp4(tmp_path / "a.mp4", odd, 8, {"facts": {"height": 17, "width": 31}})
-    assert media.read_mp4(tmp_path / "a.mp4").shape == odd.shape
+    mp4.write_mp4(tmp_path / "a.mp4", odd, 8, {"facts": {"height": 17, "width": 31}})
+    assert mp4.read_mp4(tmp_path / "a.mp4").shape == odd.shape
 
 
 def test_a_sheet_has_the_frames_side_by_side(tmp_path, moving):
-    layout = media.sheet_layout(moving)
-    image = Image.open(io.BytesIO(media.sheet_bytes(moving)))
+    layout = sheets.sheet_layout(moving)
+    image = Image.open(io.BytesIO(sheets.sheet_bytes(moving)))
     assert image.size == (layout["width"] * layout["frames"], layout["height"])
     assert layout["frames"] == 9
-    cut = media.frames_from_sheet(media.sheet_bytes(moving), layout)
+    cut = sheets.frames_from_sheet(sheets.sheet_bytes(moving), layout)
     for i in (0, 4, 8):
         assert psnr(np.asarray(cut[i]), moving[i]) > 24
 
@@ -82,7 +82,7 @@ def test_a_sheet_has_the_frames_side_by_side(tmp_path, moving):
 @pytest.mark.parametrize("shape", [(81, 480, 832, 3), (121, 96, 64, 3), (1, 32, 32, 3)])
 def test_a_sheet_stays_small_whatever_the_clip(shape):
     frames = np.zeros(shape, np.uint8)
-    layout = media.sheet_layout(frames)
+    layout = sheets.sheet_layout(frames)
     assert layout["frames"] <= 24
     assert layout["width"] <= 160
     assert layout["width"] % 16 == 0
@@ -92,16 +92,16 @@ def test_a_sheet_stays_small_whatever_the_clip(shape):
 
 def test_a_damaged_mp4_is_named(tmp_path, moving):
     path = tmp_path / "a.mp4"
-    media.write_mp4(path, moving, 8, {})
+    mp4.write_mp4(path, moving, 8, {})
     whole = path.read_bytes()
     for damaged in (b"", b"no video", whole[:200], whole[: len(whole) // 2]):
         path.write_bytes(damaged)
         with pytest.raises(MediaError, match=r"a\.mp4"):
-            media.read_mp4(path)
+            mp4.read_mp4(path)
         with pytest.raises(MediaError, match=r"a\.mp4"):
-            media.read_settings(path)
+            mp4.read_settings(path)
     with pytest.raises(MediaError, match=r"b\.mp4"):
-        media.read_mp4(tmp_path / "b.mp4")
+        mp4.read_mp4(tmp_path / "b.mp4")
 
 
 def test_a_foreign_video_is_no_clip(tmp_path):
@@ -114,7 +114,7 @@ def test_a_foreign_video_is_no_clip(tmp_path):
         out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))))
         out.mux(stream.encode())
     with pytest.raises(MediaError, match="carries no shot"):
-        media.read_settings(path)
+        mp4.read_settings(path)
 
 
 def test_sound_is_kept_with_the_pictures_and_ends_with_them(tmp_path):
@@ -123,18 +123,18 @@ def test_sound_is_kept_with_the_pictures_and_ends_with_them(tmp_path):
     heard = np.stack([np.sin(2 * np.pi * 440 * t), np.sin(2 * np.pi * 220 * t)]).astype(np.float32)
     frames = np.zeros((17, 32, 32, 3), np.uint8)
     path = tmp_path / "clip.mp4"
-    media.write_mp4(path, frames, 8, {"a": 1}, Sound(heard * 0.5, rate))
-    assert media.read_settings(path) == {"a": 1}
-    assert media.is_whole(path)
-    assert len(media.read_mp4(path)) == 17
-    sound = media.read_sound(path)
+    mp4.write_mp4(path, frames, 8, {"a": 1}, Sound(heard * 0.5, rate))
+    assert mp4.read_settings(path) == {"a": 1}
+    assert mp4.is_complete(path)
+    assert len(mp4.read_mp4(path)) == 17
+    sound = mp4.read_sound(path)
     assert sound.rate == rate
     assert abs(sound.samples.shape[1] / rate - 17 / 8) < 0.1, "as long as the pictures"
     middle = sound.samples[:, rate // 2 : rate // 2 + rate]
     loudest = np.abs(np.fft.rfft(middle)).argmax(1)
     assert list(loudest) == [440, 220], "each side has its own tone"
-    media.write_mp4(path, frames, 8, {})
-    assert media.read_sound(path) is None
+    mp4.write_mp4(path, frames, 8, {})
+    assert mp4.read_sound(path) is None
 
 
 @pytest.mark.parametrize(
@@ -143,11 +143,11 @@ def test_sound_is_kept_with_the_pictures_and_ends_with_them(tmp_path):
 def test_sheets_are_halved_as_far_as_they_stay_as_wide_as_wanted(width, expected):
     frames = np.zeros((5, 50, 64, 3), np.uint8)
     frames[2, :, 32:] = 255
-    data, layout = media.sheet_bytes(frames), media.sheet_layout(frames)
-    small, found = media.reduced_sheet(data, layout, width)
+    data, layout = sheets.sheet_bytes(frames), sheets.sheet_layout(frames)
+    small, found = sheets.reduced_sheet(data, layout, width)
     assert found["width"] == expected
     assert found["frames"] == 5
-    cut = media.frames_from_sheet(small, found)
+    cut = sheets.frames_from_sheet(small, found)
     assert cut[0].shape[1] == expected
     assert cut[2][:, -expected // 4 :].mean() > 200
     assert cut[2][:, : expected // 4].mean() < 60
@@ -156,9 +156,9 @@ def test_sheets_are_halved_as_far_as_they_stay_as_wide_as_wanted(width, expected
 
 def test_a_sheet_that_is_damaged_is_left_as_it_is():
     frames = np.full((5, 50, 64, 3), 99, np.uint8)
-    data, layout = media.sheet_bytes(frames), media.sheet_layout(frames)
+    data, layout = sheets.sheet_bytes(frames), sheets.sheet_layout(frames)
     for bad in (b"", b"no picture", data[: len(data) // 2]):
-        assert media.reduced_sheet(bad, layout, 16) == (bad, layout)
+        assert sheets.reduced_sheet(bad, layout, 16) == (bad, layout)
 
 
 def test_the_same_pictures_are_the_same_file(tmp_path):
@@ -166,6 +166,6 @@ def test_the_same_pictures_are_the_same_file(tmp_path):
     for clip in clips:
         files = set()
         for _ in range(20):
-            media.write_mp4(tmp_path / "clip.mp4", clip, 8, {})
+            mp4.write_mp4(tmp_path / "clip.mp4", clip, 8, {})
             files.add((tmp_path / "clip.mp4").read_bytes())
         assert len(files) == 1

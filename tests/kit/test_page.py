@@ -11,10 +11,10 @@ import re
 import pytest
 from PIL import Image
 
-from beecam import fitting
-from beecam.axes import Axis
-from beecam.clip import ClipSet
+from beecam.clips.clip import ClipSet
 from beecam.errors import BeecamError, CheckError
+from beecam.media import size_budget as fitting
+from beecam.sweeps.axes import Axis
 from helpers import fill, noisy
 
 HOSTILE = (
@@ -200,7 +200,7 @@ def test_what_can_not_be_written_is_said_plainly(clips, tmp_path):
 
 
 def test_labels_that_turn_letters_round_leave_what_stands_beside_them():
-    from beecam import telling
+    from beecam.export import view_data as telling
 
     assert telling.joined(["bee", "sea"]) == "bee · sea"
     assert telling.joined(["\u202eevil", "1"]) == "\u2068\u202eevil\u2069 · 1"

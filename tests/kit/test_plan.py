@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beecam.plan import Plan
-from beecam.shot import Shot
+from beecam.runs.plan import Plan
+from beecam.shots.shot import Shot
 
 
 class Sizes:

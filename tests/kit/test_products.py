@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from beecam.models.products import PackedProducts, available
+from beecam.models.speed.onednn import PackedProducts, available
 
 pytestmark = pytest.mark.skipif(not available(), reason="this PyTorch has no oneDNN")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beecam.prompts import Slot, Variants, parse
+from beecam.shots.prompts import Slot, Variants, parse
 
 plain = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]))
 

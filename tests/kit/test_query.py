@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import beecam as bc
 from beecam.errors import CheckError
-from beecam.query import Row, in_order, parse
+from beecam.storage.query import Row, in_order, parse
 
 CASES = json.loads((Path(__file__).parents[1] / "js" / "query_cases.json").read_text("utf-8"))
 ROWS = [Row(**row) for row in CASES["rows"]]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import beecam as bc
-from beecam import progress
-from beecam.engines import local
+from beecam.clips.library import Library
 from beecam.errors import OutOfMemoryError
-from beecam.library import Library
-from beecam.models.base import Made
-from beecam.progress import FINISHED, Status
+from beecam.models.model import Made
+from beecam.runs import progress
+from beecam.runs.engines import local
+from beecam.runs.progress import FINISHED, Status
 from helpers import Gate, frames, statuses, sweep, use_size
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import beecam as bc
 from beecam.errors import BeecamError, CheckError
-from beecam.shot import MAX_PROMPT, MAX_SEED, Shot, check_values
+from beecam.shots.shot import MAX_PROMPT, MAX_SEED, Shot, check_values
 
 shots = st.builds(
     Shot,

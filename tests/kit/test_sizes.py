@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import beecam as bc
-from beecam.cache import Notes
+from beecam._util.cache import Notes
 from beecam.errors import OutOfMemoryError
-from beecam.models.lane import Lanes
-from beecam.models.sizes import MOST, Like, Sizes, decide
-from beecam.models.timing import Timing
+from beecam.models.batching.batch_size import MOST, Like, Sizes, decide
+from beecam.models.batching.threads import Lanes
+from beecam.models.batching.timing import Timing
 from helpers import use_size
 
 LIKE = Like("a model", 4)
@@ -190,7 +190,7 @@ def test_a_damaged_file_costs_only_time(cache, text):
 
 def test_processes_at_the_same_time_lose_nothing(cache):
     code = (
-        "import sys; from pathlib import Path; from beecam.cache import Notes\n"
+        "import sys; from pathlib import Path; from beecam._util.cache import Notes\n"
         "notes = Notes(Path(sys.argv[1]))\n"
         "for i in range(20): notes.change(f'{sys.argv[2]}-{i}', lambda n: {'x': i})\n"
     )

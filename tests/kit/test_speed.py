@@ -7,7 +7,7 @@ import pytest
 
 import beecam as bc
 from beecam.errors import Stopped
-from beecam.models.speed import compare
+from beecam.models.speed.speed import compare
 from helpers import frames, said
 from tiny import make
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import beecam as bc
 from beecam.errors import CheckError
-from beecam.sweep import of_shots
+from beecam.sweeps.sweep import of_shots
 
 lengths = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 

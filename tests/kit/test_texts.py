@@ -8,10 +8,11 @@ import torch
 
 import beecam as bc
 from beecam.errors import Stopped
-from beecam.models import preparing, shelf
-from beecam.models.fingerprint import text_fingerprint
-from beecam.models.several import Models
-from beecam.models.shelf import Shelf, shelf_for
+from beecam.models.model_set import Models
+from beecam.models.text import disk_cache as shelf
+from beecam.models.text import offload as preparing
+from beecam.models.text.disk_cache import Shelf, shelf_for
+from beecam.models.weights.fingerprint import text_fingerprint
 from helpers import frames
 from tiny import make
 
@@ -272,7 +273,7 @@ def test_what_a_clip_switches_to_is_encoded_ahead(ltx, library, moves):
     ("free", "total", "short"), [(90, 100, False), (20, 100, True), (90, 10**9, False)]
 )
 def test_memory_is_short_by_what_the_encoders_need(monkeypatch, ltx_pipe, free, total, short):
-    from beecam.models.shelf import encoders
+    from beecam.models.text.disk_cache import encoders
 
     size = sum(
         p.numel() * p.element_size()

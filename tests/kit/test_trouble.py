@@ -13,35 +13,35 @@ import pytest
 from safetensors import SafetensorError
 
 import beecam as bc
-from beecam.engines import local
-from beecam.library import Library
-from beecam.models.adapting import Adapting
-from beecam.models.lane import Lanes
-from beecam.progress import Status
+from beecam.clips.library import Library
+from beecam.models.batching.threads import Lanes
+from beecam.models.weights.lora import Adapting
+from beecam.runs.engines import local
+from beecam.runs.progress import Status
 from helpers import Gate, statuses, sweep, use_size
 
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
     """What can't be written is tried again at once."""
-    monkeypatch.setattr("beecam.engines.writing._TRY_AGAIN", 0.05)
+    monkeypatch.setattr("beecam.runs.engines.writer._TRY_AGAIN", 0.05)
 
 
 @pytest.fixture
 def full_disk(monkeypatch):
     """While it is set nothing can be written."""
-    from beecam import media
+    from beecam.media import mp4
 
     full = threading.Event()
     full.set()
-    original = media.write_mp4
+    original = mp4.write_mp4
 
     def write(path, *args):
         if full.is_set():
             raise OSError(errno.ENOSPC, "No space left on device")
         return original(path, *args)
 
-    monkeypatch.setattr(media, "write_mp4", write)
+    monkeypatch.setattr(mp4, "write_mp4", write)
     return full
 
 
@@ -114,11 +114,11 @@ def no_space(*_, **__):
 
 
 def test_what_cannot_be_written_may_say_so_in_other_words_each_time(ltx, library, monkeypatch):
-    from beecam import media
+    from beecam.media import mp4
 
     shut, tries = threading.Event(), []
     shut.set()
-    original = media.write_mp4
+    original = mp4.write_mp4
 
     def write(path, *args):
         if shut.is_set():
@@ -126,7 +126,7 @@ def test_what_cannot_be_written_may_say_so_in_other_words_each_time(ltx, library
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return original(path, *args)
 
-    monkeypatch.setattr(media, "write_mp4", write)
+    monkeypatch.setattr(mp4, "write_mp4", write)
     run = bc.run(sweep(), ltx, library=library)
     until_paused(run)
     while len(tries) < 4:
@@ -142,18 +142,18 @@ _FILLING = """
 import resource, sys
 import numpy as np
 from pathlib import Path
-from beecam import media
+from beecam.media import mp4
 
 frames = np.random.default_rng(0).integers(0, 255, (9, 96, 96, 3), np.uint8)
 whole = Path(sys.argv[1]) / "whole.mp4"
-media.write_mp4(whole, frames, 8, {})
+mp4.write_mp4(whole, frames, 8, {})
 size = whole.stat().st_size
 for share in (0.0, 0.3, 0.6, 0.9, 0.99):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * size), resource.RLIM_INFINITY))
     for write in (
-        lambda path: media.write_mp4(path, frames, 8, {}),
-        lambda path: media.write_exact(path, frames),
-        lambda path: media.write_exact(path, frames[:1]),
+        lambda path: mp4.write_mp4(path, frames, 8, {}),
+        lambda path: formats.write_lossless(path, frames),
+        lambda path: formats.write_lossless(path, frames[:1]),
     ):
         try:
             write(Path(sys.argv[1]) / "cut")

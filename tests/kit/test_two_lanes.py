@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 import beecam as bc
-from beecam.models.lane import Lanes
+from beecam.models.batching.threads import Lanes
 from tiny import SHAPES, make
 
 KINDS = (

@@ -12,7 +12,7 @@ from drawn import DrawnModel
 from page import RecordingComm
 
 import beecam as bc
-from beecam.library import open_library
+from beecam.clips.library import open_library
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from beecam.errors import OutOfMemoryError
-from beecam.models.base import Made, Step
+from beecam.models.model import Made, Step
 
 DEFAULTS = {
     "width": 96,
@@ -25,7 +25,7 @@ DEFAULTS = {
 
 
 class DrawnModel:
-    """Implements `beecam.models.base.Model`.
+    """Implements `beecam.models.model.Model`.
 
     Args:
         seconds: For each step of a call.

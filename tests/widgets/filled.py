@@ -5,8 +5,8 @@ import os
 from drawn import DrawnModel, draw
 
 import beecam as bc
-from beecam import media
-from beecam.clip import ClipSet
+from beecam.clips.clip import ClipSet
+from beecam.media import sheets
 
 
 def filled(name, count, *, width=160, height=96, num_frames=24, fps=16.0, columns=25):
@@ -30,13 +30,13 @@ def filled(name, count, *, width=160, height=96, num_frames=24, fps=16.0, column
             "height": height,
             "width": width,
             "seconds": 1.0,
-            "sheet": media.sheet_layout(frames),
+            "sheet": sheets.sheet_layout(frames),
         }
         if first is None:
             first = library.add(shot, frames, facts).mp4
             continue
         library.mp4(shot.key).parent.mkdir(exist_ok=True)
-        library.sheet(shot.key).write_bytes(media.sheet_bytes(frames))
+        library.sheet(shot.key).write_bytes(sheets.sheet_bytes(frames))
         os.link(first, library.mp4(shot.key))
         settings = {"shot": shot.to_dict(), "facts": facts, "created": 1.0}
         library._index.add(shot.key, settings)

@@ -9,7 +9,7 @@ from drawn import DrawnModel
 from page import Page
 
 import beecam as bc
-from beecam.clip import ClipSet
+from beecam.clips.clip import ClipSet
 from beecam.errors import BeecamError
 from beecam_widgets import limits
 
@@ -358,7 +358,7 @@ def test_traits_stay_small(show, library):
 
 
 def test_thousands_of_failures_stay_in_small_messages():
-    from beecam.progress import CellState, RunState
+    from beecam.runs.progress import CellState, RunState
     from beecam_widgets.messages import state_messages
 
     run = RunState("running", {"failed": 5_000}, 5_000)

@@ -7,7 +7,7 @@ from page import Page, RecordingComm
 
 import beecam as bc
 import beecam_widgets as bw
-from beecam.blend import parts_of
+from beecam.shots.weighted_prompts import parts_of
 from beecam_widgets import limits
 from beecam_widgets.dials import Dials, Slider, sliders_of
 from helpers import frames, said

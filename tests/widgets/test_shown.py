@@ -100,6 +100,6 @@ def test_hostile_titles_stay_text(outputs, library):
 def test_importing_registers_and_needs_no_torch():
     import subprocess
 
-    code = "import sys, beecam_widgets, beecam.display as d; print(sorted(d._registered), 'torch' in sys.modules)"
+    code = "import sys, beecam_widgets, beecam.export.notebook as d; print(sorted(d._registered), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['clips', 'run'] False"

@@ -11,7 +11,7 @@ from page import Page
 
 import beecam as bc
 from beecam.errors import BeecamError, CheckError
-from beecam.query import STATES
+from beecam.storage.query import STATES
 from beecam_widgets import ClipTable
 
 

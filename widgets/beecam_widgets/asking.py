@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import beecam as bc
-from beecam import prompts
-from beecam.axes import Axis, Sample, Zip
-from beecam.decks.deck import Deck
-from beecam.inputs import Input
-from beecam.sweep import Sweep
+from beecam.shots import prompts
+from beecam.shots.conditions import Input
+from beecam.sweeps.axes import Axis, Sample, Zip
+from beecam.sweeps.deck_files.deck import Deck
+from beecam.sweeps.sweep import Sweep
 
 _COLUMNS = 80
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from beecam import telling
-from beecam.query import Row
-from beecam.rows import USUAL, rows_of
+from beecam.export import view_data as telling
+from beecam.storage.query import Row
+from beecam.storage.query_rows import USUAL, rows_of
 from beecam_widgets.source import Source
 
 Message = tuple[dict[str, Any], list[bytes]]

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from beecam.blend import parts_of
 from beecam.errors import CheckError, Problem, shorten
-from beecam.models.base import Model
-from beecam.shot import MAX_PROMPT, MAX_SEED, Shot
+from beecam.models.model import Model
+from beecam.shots.shot import MAX_PROMPT, MAX_SEED, Shot
+from beecam.shots.weighted_prompts import parts_of
 
 _PAIR = 2
 _DIGITS = 6

@@ -8,17 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 import beecam as bc
-from beecam import kinds
-from beecam.axes import Axis, is_scalar, make_axis
-from beecam.decks.deck import Deck
-from beecam.decks.intents import Intent
-from beecam.decks.shelf import Decks, own_folder
+from beecam._util import checks as kinds
+from beecam.clips.library import Library, open_library
 from beecam.errors import BeecamError, Problem, did_you_mean, shorten
-from beecam.library import Library, open_library
-from beecam.models.base import Model
-from beecam.models.controls import Control, controls
-from beecam.shot import SHOT_ARGUMENTS
-from beecam.sweep import Estimate, Sweep
+from beecam.models.diffusers.arguments import Control, controls
+from beecam.models.model import Model
+from beecam.shots.shot import SHOT_ARGUMENTS
+from beecam.sweeps.axes import Axis, is_scalar, make_axis
+from beecam.sweeps.deck_files.deck import Deck
+from beecam.sweeps.deck_files.find import Decks, own_folder
+from beecam.sweeps.deck_files.match import Intent
+from beecam.sweeps.sweep import Estimate, Sweep
 from beecam_widgets.asking import Asking
 
 _LAYOUTS = ("product", "zip")

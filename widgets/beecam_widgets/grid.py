@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import traitlets as t
 
-from beecam.axes import Axis
-from beecam.clip import ClipSet
+from beecam.clips.clip import ClipSet
 from beecam.errors import BeecamError, did_you_mean, shorten
-from beecam.run import Run
+from beecam.runs.run import Run
+from beecam.sweeps.axes import Axis
 from beecam_widgets.source import Source
 from beecam_widgets.surface import Surface, names_of_axes
 

@@ -15,17 +15,18 @@ import anywidget
 import numpy as np
 import traitlets as t
 
-from beecam import media, telling
-from beecam.clip import Clip, ClipSet
-from beecam.engines.live import CLIP, DRAFT, PREVIEW, PROBLEM, STEP, LiveEngine, Sight
+from beecam._util.checks import flag, loaded, need, opened, text, whole
+from beecam.clips.clip import Clip, ClipSet
+from beecam.clips.library import Library, open_library
 from beecam.errors import BeecamError, CheckError, Problem, shorten
-from beecam.kinds import flag, loaded, need, opened, text, whole
-from beecam.library import Library, open_library
-from beecam.models.base import Model
-from beecam.models.load import load
-from beecam.run import run
-from beecam.shot import Shot, check_values
-from beecam.sweep import shot as make_shot
+from beecam.export import view_data as telling
+from beecam.media import sheets
+from beecam.models.loading.load import load
+from beecam.models.model import Model
+from beecam.runs.interactive import CLIP, DRAFT, PREVIEW, PROBLEM, STEP, LiveEngine, Sight
+from beecam.runs.run import run
+from beecam.shots.shot import Shot, check_values
+from beecam.sweeps.sweep import shot as make_shot
 from beecam_widgets.bundles import bundle
 from beecam_widgets.dials import Dials, sliders_of
 from beecam_widgets.messages import Message
@@ -418,9 +419,9 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         if sight is None or sight.frames is None:
             body = f"<p>A live view of {html.escape(self.model.name)}; run the cell to see it.</p>"
         else:
-            places = media.chosen_frames(len(sight.frames), _STRIP_FRAMES)
+            places = sheets.chosen_frames(len(sight.frames), _STRIP_FRAMES)
             strip = np.stack([sight.frames[i] for i in places])
-            source = base64.b64encode(media.sheet_bytes(strip)).decode()
+            source = base64.b64encode(sheets.sheet_bytes(strip)).decode()
             code = html.escape(sight.shot.code() if sight.shot else "")
             body = (
                 f'<img src="data:image/jpeg;base64,{source}" alt="frames of the last clip">'
@@ -470,6 +471,6 @@ def _picture(sight: Sight, client: str, n: int, code: str) -> Message:
     if sight.kind != PREVIEW:
         content["label"] = telling.cut(f"{shot.text} · seed {shot.seed}", _TEXT)
         content["code"] = code
-    layout = media.sheet_layout(sight.frames, _WIDE)
+    layout = sheets.sheet_layout(sight.frames, _WIDE)
     content["sheet"] = {**layout, "count": len(sight.frames), "fps": shot.fps or 8}
-    return content, [media.sheet_bytes(sight.frames, _QUALITY, _WIDE)]
+    return content, [sheets.sheet_bytes(sight.frames, _QUALITY, _WIDE)]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from beecam import telling
 from beecam.errors import BeecamError
-from beecam.media import reduced_sheet
-from beecam.progress import CellState, RunState
+from beecam.export import view_data as telling
+from beecam.media.sheets import reduced_sheet
+from beecam.runs.progress import CellState, RunState
 from beecam_widgets.limits import MAX_BYTES, SHEETS_BYTES
 from beecam_widgets.source import Source, clip_at, run_facts
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from beecam.axes import Axis
+from beecam.clips.sweep_records import MAX_NAME
 from beecam.errors import BeecamError, shorten
-from beecam.history import MAX_NAME
-from beecam.models.controls import Control
-from beecam.shot import MAX_SEED
+from beecam.models.diffusers.arguments import Control
+from beecam.shots.shot import MAX_SEED
+from beecam.sweeps.axes import Axis
 from beecam_widgets.asking import Asking, objects_in
 
 MAX_TEXT = 4_000

@@ -12,15 +12,15 @@ import anywidget
 import traitlets as t
 
 import beecam as bc
-from beecam import kinds
-from beecam.clip import ClipSet
-from beecam.decks.deck import Deck
+from beecam._util import checks as kinds
+from beecam.clips.clip import ClipSet
+from beecam.clips.library import Library, open_library
+from beecam.clips.sweep_records import SweepRecord, SweepRecords, usual_name
 from beecam.errors import BeecamError, CheckError, shorten
-from beecam.history import SweepRecord, SweepRecords, usual_name
-from beecam.library import Library, open_library
-from beecam.models.base import Model
-from beecam.models.several import taken
-from beecam.run import Run
+from beecam.models.model import Model
+from beecam.models.model_set import taken
+from beecam.runs.run import Run
+from beecam.sweeps.deck_files.deck import Deck
 from beecam_widgets.asking import Asking, asking_of
 from beecam_widgets.bundles import bundle
 from beecam_widgets.explorer import Explorer

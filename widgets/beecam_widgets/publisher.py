@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from beecam import growing, telling
 from beecam.errors import BeecamError
+from beecam.export import view_data as telling
+from beecam.sweeps import expand as growing
 from beecam_widgets import messages
 from beecam_widgets.columns import columns_messages
 from beecam_widgets.limits import Client, Limiter

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from beecam import display
-from beecam.clip import ClipSet
-from beecam.run import Run
+from beecam.clips.clip import ClipSet
+from beecam.export import notebook as display
+from beecam.runs.run import Run
 from beecam_widgets.grid import ClipGrid
 from beecam_widgets.source import source_of
 

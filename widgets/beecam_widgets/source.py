@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from beecam.axes import Axis
-from beecam.clip import Clip, ClipSet
-from beecam.library import Library
-from beecam.progress import Changes, RunState
-from beecam.run import Run
-from beecam.shot import Shot
+from beecam.clips.clip import Clip, ClipSet
+from beecam.clips.library import Library
+from beecam.runs.progress import Changes, RunState
+from beecam.runs.run import Run
+from beecam.shots.shot import Shot
+from beecam.sweeps.axes import Axis
 
 _TAG = 100  # characters
 

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets as t
 
-from beecam.clip import Clip, ClipSet
-from beecam.contact import contact_sheet_html
+from beecam.clips.clip import Clip, ClipSet
 from beecam.errors import BeecamError, LibraryError, did_you_mean
-from beecam.query import Row, in_order, parse
-from beecam.rows import USUAL, names_in, rows_of
-from beecam.run import Run
+from beecam.export.contact_sheet import contact_sheet_html
+from beecam.runs.run import Run
+from beecam.storage.query import Row, in_order, parse
+from beecam.storage.query_rows import USUAL, names_in, rows_of
 from beecam_widgets.bundles import bundle
 from beecam_widgets.publisher import Publisher
 from beecam_widgets.shared import FOLLOWED, Follower, Shared, shared_by

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import traitlets as t
 
-from beecam.clip import ClipSet
+from beecam.clips.clip import ClipSet
 from beecam.errors import BeecamError, did_you_mean
-from beecam.run import Run
+from beecam.runs.run import Run
 from beecam_widgets.surface import Surface
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import traitlets as t
 
-from beecam.clip import ClipSet
-from beecam.run import Run
+from beecam.clips.clip import ClipSet
+from beecam.runs.run import Run
 from beecam_widgets.surface import Surface
 
 

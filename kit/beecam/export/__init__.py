@@ -1,1 +1,1 @@
-"""Ways out of the kit: pages and files for people who have no beecam."""
+"""Clips outside a widget: contact sheets, figures, offline pages."""

@@ -13,13 +13,14 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beecam import kinds, telling
+from beecam._util import checks as kinds
+from beecam._util.files import whole
 from beecam.errors import BeecamError
-from beecam.export.contents import Cell, cells_of, facts_of, take_media
-from beecam.files import whole
+from beecam.export import view_data as telling
+from beecam.export.page_contents import Cell, cells_of, facts_of, take_media
 
 if TYPE_CHECKING:
-    from beecam.clip import ClipSet
+    from beecam.clips.clip import ClipSet
 
 _LEAST = 200_000
 # What stands around a sheet and a film in the page.

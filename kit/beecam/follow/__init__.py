@@ -1,1 +1,1 @@
-"""Ways to go on from a clip: each makes a sweep of new shots."""
+"""New shots from a clip."""

@@ -6,12 +6,12 @@ import hashlib
 import math
 from dataclasses import replace
 
-from beecam import kinds
-from beecam.axes import Axis
-from beecam.clip import Clip
+from beecam._util import checks as kinds
+from beecam.clips.clip import Clip
 from beecam.errors import Problem, shorten
-from beecam.shot import Noise, Shot
-from beecam.sweep import Sweep, of_shots
+from beecam.shots.shot import Noise, Shot
+from beecam.sweeps.axes import Axis
+from beecam.sweeps.sweep import Sweep, of_shots
 
 _MOST = 10_000
 

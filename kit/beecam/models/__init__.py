@@ -1,1 +1,1 @@
-"""Models: load one, wrap one, and the one that ships inside."""
+"""Models: what turns shots into frames. Nothing outside this package knows a pipeline class."""

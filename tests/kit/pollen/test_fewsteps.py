@@ -6,9 +6,9 @@ import torch
 from safetensors.torch import load_file
 
 import beecam as bc
-from beecam.models.load import POLLEN
+from beecam.models.loading.load import POLLEN
 from beecam.models.pollen import fewsteps, nets, sampling
-from beecam.models.speed import FewSteps
+from beecam.models.speed.speed import FewSteps
 from helpers import frames
 
 

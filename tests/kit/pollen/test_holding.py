@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from beecam.models.load import POLLEN
+from beecam.models.loading.load import POLLEN
 from beecam.models.pollen import data, flow, holding, latents, nets, reading, train
 from beecam.models.pollen.components import Components
 from beecam.models.pollen.scene import ACCIDENTS

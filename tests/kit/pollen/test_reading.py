@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from beecam.models.load import POLLEN
+from beecam.models.loading.load import POLLEN
 from beecam.models.pollen import captions, reading
 from beecam.models.pollen.scene import ATTRIBUTES
 

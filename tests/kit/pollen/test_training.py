@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from beecam.models.load import POLLEN
+from beecam.models.loading.load import POLLEN
 from beecam.models.pollen import (
     captions,
     codec,
@@ -396,7 +396,7 @@ def test_a_short_training_gives_pipelines_that_load_and_run(folder):
 
 @pytest.mark.slow
 def test_the_preview_that_is_exported_shows_what_the_clip_shows(folder):
-    from beecam.models.preview import PreviewMap
+    from beecam.models.denoise.preview import PreviewMap
 
     preview = PreviewMap.load(folder / "weights")
     assert (preview.patch, preview.frames_per_cell) == (12, 4)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from beecam.models.load import POLLEN
+from beecam.models.loading.load import POLLEN
 from beecam.models.pollen import (
     components,
     data,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import beecam as bc
-from beecam.models.load import POLLEN
+from beecam.models.loading.load import POLLEN
 from beecam.models.pollen import captions, evaluate, judges, sampling
 from beecam.models.pollen.scene import ATTRIBUTES, draw_scene
 from helpers import frames

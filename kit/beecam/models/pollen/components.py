@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from beecam.files import whole
+from beecam._util.files import whole
 from beecam.models.pollen.nets import CHANNELS, SPACE, TIME
 
 FILE = "components.safetensors"

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from beecam.files import whole
+from beecam._util.files import whole
 from beecam.models.pollen import stored
 from beecam.models.pollen.nets import FRAMES, SIZE
 from beecam.models.pollen.scene import ACCIDENTS, Scene, draw_scene, held_out, possible

@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line, and end with a sentence where it can't be done."""
-    from beecam.models.load import POLLEN
+    from beecam.models.loading.load import POLLEN
 
     parser = argparse.ArgumentParser(
         prog="python -m beecam.models.pollen.evaluate",
@@ -233,7 +233,7 @@ def score(
         device: Where to make and to judge.
         by: The judges' file.
     """
-    from beecam.models.load import POLLEN
+    from beecam.models.loading.load import POLLEN
 
     pipe = load_pipeline(weights).to(device)
     each = judges.load(by, device)

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
+from beecam.models.denoise.preview import PreviewMap
 from beecam.models.pollen import captions, codec, fewsteps, latents, nets, reading, tuning
 from beecam.models.pollen.components import FILE as COMPONENTS
 from beecam.models.pollen.components import Components
 from beecam.models.pollen.flow import transformer_loop
 from beecam.models.pollen.sampling import load_pipeline, make, picture
-from beecam.models.preview import PreviewMap
 
 SHARD_SIZE = "14MB"
 PREVIEW_PATCH, PREVIEW_FRAMES = 12, 4

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from beecam.files import whole
+from beecam._util.files import whole
 from beecam.models.pollen import captions, data, nets, stored
 from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.training import Loop

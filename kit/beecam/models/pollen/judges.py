@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from beecam.files import whole
+from beecam._util.files import whole
 from beecam.models.pollen import styles
 from beecam.models.pollen.latents import mirrored
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, possible

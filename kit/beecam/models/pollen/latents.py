@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from beecam.files import whole
+from beecam._util.files import whole
 from beecam.models.pollen import captions, data, nets, stored
 from beecam.models.pollen.components import FILE, Components
 from beecam.models.pollen.scene import Scene

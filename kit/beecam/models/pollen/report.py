@@ -31,7 +31,7 @@ _SHOWN = 3  # frames of each clip
 
 def main(arguments: list[str] | None = None) -> None:
     """Draw both pictures."""
-    from beecam.models.load import POLLEN
+    from beecam.models.loading.load import POLLEN
 
     parser = argparse.ArgumentParser(
         prog="python -m beecam.models.pollen.report",

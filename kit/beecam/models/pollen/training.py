@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from beecam.files import whole
+from beecam._util.files import whole
 from beecam.models.pollen import stored
 from beecam.models.pollen.muon import Muon
 

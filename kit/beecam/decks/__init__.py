@@ -1,1 +1,0 @@
-"""Decks: templates with axes and values worth trying, in YAML files that a teacher can write."""

@@ -1,0 +1,150 @@
+"""What is installed on this machine, and what is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from beecam._util.cache import cache_folder
+
+if TYPE_CHECKING:
+    from beecam.clips.library import Library
+
+Rows = list[tuple[str, str]]
+
+_LITTLE_DISK = 5e9
+_GIGABYTE = 1e9
+# What some pipelines or calls need; all of them come with beecam's own installation.
+_PACKAGES = {
+    "accelerate": "offload",
+    "ftfy": "Wan and SkyReels",
+    "peft": "LoRAs",
+    "mediapy": "clips.show()",
+    "matplotlib": "clips.contact_sheet()",
+    "pandas": "clips.to_frame()",
+}
+
+
+def of_machine() -> tuple[Rows, list[str]]:
+    """Return what machine and installation are, and what to change."""
+    from beecam import __version__
+
+    rows: Rows = [("beecam", __version__), ("python", platform.python_version())]
+    rows += [(name, version(name) or "not installed") for name in ("torch", "diffusers")]
+    rows += [("transformers", version("transformers") or "not installed")]
+    advice: list[str] = []
+    for found, more in (_accelerator(), _video(), _widgets(), _disk()):
+        rows += found
+        advice += more
+    return rows, advice + missing_packages()
+
+
+def version(name: str) -> str | None:
+    """Return the installed version of a package, or None."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(name)
+    return None
+
+
+def memory_in_words(known: tuple[int, int] | None) -> str:
+    """Return free and total memory for people."""
+    if known is None:
+        return "not known"
+    return f"{known[0] / _GIGABYTE:.1f} GB free of {known[1] / _GIGABYTE:.1f} GB"
+
+
+def missing_packages() -> list[str]:
+    """Return a sentence for each package that something needs and that isn't there."""
+    return [
+        f"{name} is not installed; it is needed for {use}: pip install {name}"
+        for name, use in _PACKAGES.items()
+        if importlib.util.find_spec(name) is None
+    ]
+
+
+def usual_library() -> Library | None:
+    """Return the usual library if there is one: looking at a machine makes none."""
+    from beecam.clips.library import default_folder, open_library
+    from beecam.errors import LibraryError
+    from beecam.storage.index import NAME
+
+    if not (default_folder() / NAME).exists():
+        return None
+    with contextlib.suppress(LibraryError):
+        return open_library()
+    return None
+
+
+def _accelerator() -> tuple[Rows, list[str]]:
+    import torch
+
+    from beecam.models.batching import device as machine
+
+    cpu = torch.device("cpu")
+    rows = [
+        ("processor", f"{machine.device_name(cpu)}, {machine.cores()} cores"),
+        ("memory", memory_in_words(machine.memory(cpu))),
+    ]
+    kind = "cuda" if torch.cuda.is_available() else "mps"
+    if kind == "mps" and not torch.backends.mps.is_available():
+        advice = "There is no accelerator: pollen is quick without one, larger models are not."
+        return [*rows, ("accelerator", "none")], [advice]
+    device = torch.device(kind)
+    named = f"{kind}, {machine.device_name(device)}, {memory_in_words(machine.memory(device))}"
+    return [*rows, ("accelerator", named)], []
+
+
+def _video() -> tuple[Rows, list[str]]:
+    try:
+        import av
+    except ImportError:
+        return [("video", "none")], ["PyAV is not installed, which writes clips: pip install av"]
+    codecs = [name for name in ("libx264", "aac") if name in av.codecs_available]
+    rows = [("video", f"PyAV {av.__version__} with {', '.join(codecs) or 'no codec of ours'}")]
+    if "libx264" in codecs:
+        return rows, []
+    return rows, ["This PyAV has no libx264, which writes clips: pip install --upgrade av"]
+
+
+def _widgets() -> tuple[Rows, list[str]]:
+    if importlib.util.find_spec("beecam_widgets") is None:
+        return [("widgets", "not installed")], [
+            "beecam_widgets is not installed: runs show a line and a contact sheet, no live grid."
+        ]
+    parts = [f"{name} {version(name) or 'missing'}" for name in ("anywidget", "jupyterlab")]
+    return [("widgets", f"installed; {', '.join(parts)}")], []
+
+
+def _disk() -> tuple[Rows, list[str]]:
+    from beecam.clips.library import default_folder
+
+    folder = default_folder()
+    there = usual_library()
+    clips = f"{len(there):,} clips" if there is not None else "not made yet"
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(above).free
+    rows = [
+        ("library", f"{folder}: {clips}, {free / _GIGABYTE:.1f} GB free"),
+        ("cache", f"{cache_folder()}: {_bytes_in(cache_folder()) / 1e6:.1f} MB"),
+    ]
+    advice = []
+    if free < _LITTLE_DISK:
+        advice.append(
+            f"Only {free / _GIGABYTE:.1f} GB are free for the library: BEECAM_LIBRARY names a "
+            "folder on another disk."
+        )
+    if not os.access(above, os.W_OK):
+        advice.append(f"{above} can't be written: BEECAM_LIBRARY names another folder.")
+    return rows, advice
+
+
+def _bytes_in(folder: Path) -> int:
+    with contextlib.suppress(OSError):
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return 0

@@ -1,0 +1,74 @@
+"""Images and videos of any format, and storage of pixels without loss."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from beecam.errors import MediaError
+from beecam.media.mp4 import os_errors
+
+if TYPE_CHECKING:
+    from beecam.media.types import Frames
+
+
+def read_any(path: Path) -> Frames:
+    """Read somebody's picture or film: frames x height x width x 3, RGB, uint8.
+
+    A picture is turned as its camera says, and has one frame.
+
+    Raises:
+        MediaError: It is neither, or damaged.
+    """
+    import av
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            if getattr(picture, "n_frames", 1) == 1:
+                return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))[None]
+    except UnidentifiedImageError:
+        pass
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise MediaError(f"the picture can't be read ({error}).") from error
+    try:
+        with av.open(str(path)) as file:
+            frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+    except (OSError, av.FFmpegError, IndexError) as error:
+        raise MediaError(f"it is no picture and no film ({type(error).__name__}).") from error
+    if not frames:
+        raise MediaError("it holds no frames.")
+    return np.stack(frames)
+
+
+def write_lossless(path: Path, frames: Frames) -> None:
+    """Write pixels without loss, synced to the disk: one frame as PNG, more as FFV1 in mkv."""
+    import av
+    from PIL import Image
+
+    with os_errors(), path.open("wb") as file:
+        if len(frames) == 1:
+            Image.fromarray(np.ascontiguousarray(frames[0])).save(file, "PNG")
+        else:
+            with av.open(file, "w", format="matroska") as out:
+                stream = out.add_stream("ffv1", rate=8)
+                stream.height, stream.width = frames.shape[1:3]
+                stream.pix_fmt = "bgr0"
+                for array in frames:
+                    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
+                    out.mux(stream.encode(frame.reformat(format="bgr0")))
+                out.mux(stream.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lossless(path: Path) -> Frames:
+    """Read back what `write_lossless` wrote.
+
+    Raises:
+        MediaError: The file is missing or damaged.
+    """
+    return read_any(path)

@@ -1,0 +1,1 @@
+"""How many clips a batch generates, and on which threads and devices."""

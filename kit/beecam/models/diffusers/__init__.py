@@ -1,0 +1,1 @@
+"""Any diffusers video pipeline as a model."""

@@ -1,0 +1,1 @@
+"""Opening pipelines: from a hub repository, a single file or this package."""

@@ -1,0 +1,287 @@
+"""Pipelines from a repository on a hub or from a folder, with defaults for the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from beecam.errors import ModelError, did_you_mean, listing, shorten
+from beecam.models.loading.single_file import base_of, denoiser_in
+
+_INDEX = "model_index.json"
+_CHOICES = {
+    "dtype": ("float32", "bfloat16", "float16"),
+    "offload": ("none", "model", "sequential"),
+    "quantize": ("none", "float8"),
+}
+# What the latents and one step need beside the weights, as a share of these.
+_ROOM = 1.3
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A loaded pipeline, and what is known of where it came from.
+
+    Attributes:
+        pipe: The pipeline.
+        name: How clips name it.
+        licence: Of the weights, or None.
+        origin: The repository with its commit, or the folder's or file's name.
+        choices: One sentence on what was chosen for this machine.
+    """
+
+    pipe: Any
+    name: str
+    licence: str | None
+    origin: str
+    choices: str
+
+
+def open_pipeline(
+    source: str,
+    *,
+    device: str | None,
+    dtype: str | None,
+    offload: str | None,
+    revision: str | None,
+    quantize: str | None = None,
+    base: str | None = None,
+) -> Opened:
+    """Load a diffusers pipeline.
+
+    Args:
+        source: A repository as "owner/name", or a folder.
+        device: Where it runs; by default the accelerator that is there, else the CPU.
+        dtype: One of "float32", "bfloat16" and "float16"; by default bfloat16 on an accelerator.
+        offload: "none", "model" or "sequential"; by default by the memory that is free.
+        revision: Of the repository.
+        quantize: "none" or "float8".
+        base: For a single file, where the rest of its pipeline is.
+
+    Raises:
+        ModelError: It can't be had; the message says why and what to do.
+    """
+    import torch
+
+    check_choices(dtype=dtype, offload=offload, quantize=quantize)
+    used = device or _best_device()
+    number = dtype or ("float32" if used == "cpu" else "bfloat16")
+    folder = Path(source).expanduser()
+    single = folder if folder.is_file() else None
+    if single is not None:
+        source = base or base_of(single)
+        folder = Path(source).expanduser()
+    elif base is not None:
+        raise ModelError(f"base={base!r}: only a single file needs it, and {source!r} is none.")
+    if folder.exists():
+        _check_folder(folder)
+    elif source.startswith((".", "/", "~")):
+        raise ModelError(f"load({source!r}): there is no such folder or file.")
+    elif not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
+        raise ModelError(
+            f"load({source!r}): 'pollen' ships inside; else a repository such as "
+            "'Wan-AI/Wan2.1-T2V-1.3B-Diffusers' or a folder with a pipeline is needed."
+            f"{did_you_mean(source, ['pollen'])}"
+        )
+    more = {} if single is None else denoiser_in(single, source, getattr(torch, number))
+    pipe = _from_pretrained(source, folder, getattr(torch, number), revision, more)
+    if quantize == "float8":
+        _store_in_8_bits(pipe, getattr(torch, number))
+    how = offload or _best_offload(pipe, used)
+    place(source, pipe, used, how)
+    choices = (
+        f"{type(pipe).__name__} from {single or source} on {used} in {number}, "
+        + ("all of it in memory" if how == "none" else f"{how} offload")
+        + (", weights stored in float8" if quantize == "float8" else ", weights as they are")
+        + " (device=, dtype=, offload= and quantize= choose otherwise)"
+    )
+    local = folder if folder.exists() else _snapshot(source, revision)
+    name = single.stem if single else source if not folder.exists() else folder.name
+    # A snapshot's folder is called like its commit; paths of a machine are nobody else's business.
+    origin = source if folder.exists() or local is None else f"{source}@{local.name}"
+    origin = Path(origin).name if folder.exists() else origin
+    whole = f"{single.name} with {origin}" if single else origin
+    return Opened(pipe, name, _licence(local), whole, choices)
+
+
+def check_choices(**given: str | None) -> None:
+    """Raise what is wrong with `dtype`, `offload` or `quantize`.
+
+    Raises:
+        ModelError: One of them is none of its choices.
+    """
+    for name, value in given.items():
+        if value is not None and value not in _CHOICES[name]:
+            raise ModelError(
+                f"{name}={shorten(value)}: one of {listing(_CHOICES[name])}."
+                f"{did_you_mean(value, _CHOICES[name])}"
+            )
+
+
+def _store_in_8_bits(pipe: Any, number: Any) -> None:
+    """Keep the network's weights in half the memory; each layer computes in `number` as ever."""
+    import torch
+
+    denoiser = getattr(pipe, "transformer", None) or pipe.unet
+    denoiser.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=number)
+
+
+def _check_folder(folder: Path) -> None:
+    """Say what keeps a folder from being loaded, before anything is read."""
+    index = folder / _INDEX
+    if not index.exists():
+        near = [path.parent.name for path in folder.glob(f"*/{_INDEX}")]
+        hint = f" There is one in {listing(near)} within it." if near else ""
+        raise ModelError(
+            f"load({str(folder)!r}): no folder of a pipeline, which has a {_INDEX}.{hint}"
+        )
+    try:
+        parts = json.loads(index.read_text())
+    except ValueError as error:
+        raise ModelError(f"load({str(folder)!r}): its {_INDEX} is damaged ({error}).") from error
+    for part in parts:
+        weights = folder / part
+        pickled = [*weights.glob("*.bin"), *weights.glob("*.pt"), *weights.glob("*.ckpt")]
+        if weights.is_dir() and pickled and not list(weights.glob("*.safetensors")):
+            raise ModelError(
+                f"load({str(folder)!r}): {part} has its weights as a pickle ({pickled[0].name}), "
+                "which can run any code. Only safetensors are loaded: convert it with "
+                "save_pretrained(folder, safe_serialization=True) where you trust it."
+            )
+
+
+def _from_pretrained(
+    source: str, folder: Path, dtype: Any, revision: str | None, parts: Mapping[str, Any]
+) -> Any:
+    from diffusers import DiffusionPipeline
+
+    where = str(folder) if folder.exists() else source
+    with said_plainly(source):
+        return DiffusionPipeline.from_pretrained(
+            where, dtype=dtype, revision=revision, use_safetensors=True, **parts
+        )
+
+
+@contextlib.contextmanager
+def said_plainly(source: str) -> Iterator[None]:
+    """Turn what a hub or a folder raises into one sentence that says what to do."""
+    try:
+        yield
+    except (OSError, ValueError, AttributeError, ImportError) as error:
+        kinds = {type(one).__name__ for one in _causes(error)}
+        raise ModelError(f"load({source!r}): {_why(kinds, error)}") from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+_REASONS = {
+    "GatedRepoError": (
+        "its owner gives it only to those who have asked. Ask on its page, then log in with "
+        "`hf auth login`."
+    ),
+    "RevisionNotFoundError": "the repository has no such revision.",
+    "RepositoryNotFoundError": (
+        "there is no such repository, or it is private. Look at the spelling; for a private one "
+        "log in with `hf auth login`."
+    ),
+}
+_UNREACHED = ("OfflineModeIsEnabled", "ConnectError", "ConnectionError", "ConnectTimeout")
+
+
+def _why(kinds: set[str], error: BaseException) -> str:
+    for kind, reason in _REASONS.items():
+        if kind in kinds:
+            return reason
+    if kinds.intersection(_UNREACHED):
+        return (
+            "it isn't on this machine, and the hub can't be reached. Look at the network, or give "
+            "a folder that has it."
+        )
+    text = str(error).strip().splitlines()[0]
+    if "safetensors" in text:
+        return f"only safetensors are loaded, and it has none for some part: {text}"
+    return f"it can't be loaded as a pipeline: {text}"
+
+
+def _best_device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _best_offload(pipe: Any, device: str) -> str:
+    """Return how much has to stay outside an accelerator's memory."""
+    import torch
+
+    if not device.startswith("cuda") or not torch.cuda.is_available():
+        return "none"
+    free, _ = torch.cuda.mem_get_info()
+    sizes = [_bytes(part) for part in pipe.components.values() if hasattr(part, "parameters")]
+    if sum(sizes) * _ROOM < free:
+        return "none"
+    return "model" if max(sizes, default=0) * _ROOM < free else "sequential"
+
+
+def _bytes(part: Any) -> int:
+    return sum(p.numel() * p.element_size() for p in part.parameters())
+
+
+def place(source: str, pipe: Any, device: str, offload: str) -> None:
+    """Bring a pipeline to a device.
+
+    Raises:
+        ModelError: There is no such device, or too little memory on it.
+    """
+    try:
+        with said_plainly(source):
+            if offload == "none":
+                pipe.to(device)
+            elif offload == "model":
+                pipe.enable_model_cpu_offload(device=device)
+            else:
+                pipe.enable_sequential_cpu_offload(device=device)
+    # A torch without CUDA says so by an AssertionError.
+    except (RuntimeError, MemoryError, AssertionError) as error:
+        # What is there by now would be in the way of a second try.
+        with contextlib.suppress(RuntimeError):
+            pipe.to("cpu")
+        lighter = {"none": 'offload="model"', "model": 'offload="sequential"'}.get(offload)
+        ways = listing([way for way in (lighter, 'quantize="float8"', 'dtype="bfloat16"') if way])
+        raise ModelError(
+            f"load({source!r}): it can't be brought to {device} ({_first_line(error)}). Where it "
+            f"is too large for the memory there, try {ways}."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _snapshot(source: str, revision: str | None) -> Path | None:
+    """Return where a repository lies on this machine."""
+    from huggingface_hub import snapshot_download
+
+    with contextlib.suppress(OSError, ValueError):
+        return Path(snapshot_download(source, revision=revision, local_files_only=True))
+    return None
+
+
+def _licence(folder: Path | None) -> str | None:
+    """Return what a model's card says of its licence, in the front of its README."""
+    card = folder / "README.md" if folder else None
+    if card is None or not card.exists():
+        return None
+    front = card.read_text(errors="replace").split("---")[1:2]
+    found = re.search(r"^licen[cs]e(?:_name)?:\s*(\S+)", front[0], re.MULTILINE) if front else None
+    return found[1].strip("\"'") if found else None

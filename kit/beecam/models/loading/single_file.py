@@ -1,0 +1,82 @@
+"""Single files: a network alone, for which the rest of its pipeline is found elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from beecam.errors import ModelError, shorten
+
+# How diffusers' names of families begin that make video.
+_VIDEO = ("ltx", "wan", "hunyuan-video", "mochi", "cosmos", "cog")
+
+
+def base_of(path: Path) -> str:
+    """Return the repository that a single file's family is published in.
+
+    Raises:
+        ModelError: The file isn't in safetensors, is damaged, or of a family that isn't known.
+    """
+    _check(path)
+    from diffusers.loaders.single_file_utils import (
+        DIFFUSERS_DEFAULT_PIPELINE_PATHS,
+        infer_diffusers_model_type,
+        load_single_file_checkpoint,
+    )
+
+    try:
+        kind = infer_diffusers_model_type(load_single_file_checkpoint(str(path)))
+        # What isn't known is taken for a model of pictures.
+        known = {k: v for k, v in DIFFUSERS_DEFAULT_PIPELINE_PATHS.items() if k.startswith(_VIDEO)}
+        return str(known[kind]["pretrained_model_name_or_path"])
+    except Exception as error:
+        raise ModelError(
+            f"load({str(path)!r}): it can't be told which family's file this is. Say where the "
+            "rest of its pipeline is, as in load(path, base='Lightricks/LTX-Video')."
+        ) from error
+
+
+def denoiser_in(path: Path, base: str, dtype: Any) -> dict[str, Any]:
+    """Load the network in a single file, as the part of a pipeline that it is.
+
+    Args:
+        path: The file.
+        base: A folder or repository with the rest of the pipeline.
+        dtype: Of torch.
+
+    Raises:
+        ModelError: It isn't in safetensors, or doesn't fit the pipeline.
+    """
+    import diffusers
+    from huggingface_hub import hf_hub_download
+
+    from beecam.models.loading.hub import said_plainly
+
+    _check(path)
+    with said_plainly(base):
+        folder = Path(base).expanduser()
+        index = folder / "model_index.json"
+        where = index if folder.exists() else Path(hf_hub_download(base, "model_index.json"))
+        parts = json.loads(where.read_text())
+    name = next((part for part in ("transformer", "unet") if part in parts), None)
+    kind = getattr(diffusers, parts[name][1], None) if name else None
+    if name is None or not hasattr(kind, "from_single_file"):
+        raise ModelError(f"load({str(path)!r}): {base} is no pipeline that takes single files.")
+    try:
+        assert kind is not None
+        made = kind.from_single_file(str(path), config=base, subfolder=name, dtype=dtype)
+    except Exception as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"load({str(path)!r}): it doesn't fit the {name} of {base} ({shorten(why)})."
+        ) from error
+    return {name: made}
+
+
+def _check(path: Path) -> None:
+    if path.suffix != ".safetensors":
+        raise ModelError(
+            f"load({str(path)!r}): only safetensors are loaded, since other files can run code "
+            "when they are opened."
+        )

@@ -1,0 +1,1 @@
+"""Encoding prompts: each text once, on disk and in memory."""

@@ -1,0 +1,151 @@
+"""What large text encoders made, on disk: a safetensors file for each text, for all kernels.
+
+Nothing here holds words: a file is named by a digest of the encoder, the text and all arguments.
+Losing a file, or a damaged one, costs the time to encode its text again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from beecam._util.cache import cache_folder
+from beecam._util.files import remove, tidy, whole
+from beecam.models.batching.device import networks, surroundings
+from beecam.models.weights.fingerprint import text_fingerprint
+
+# Smaller encoders are quicker than a disk.
+LARGE = 100_000_000  # parameters
+_MOST_BYTES = 2_000_000_000
+
+
+def shelf_for(pipe: Any) -> Shelf | None:
+    """Return where a pipeline's encoded texts are kept, or None where that isn't worth it.
+
+    Args:
+        pipe: A loaded diffusers pipeline.
+    """
+    large = sum(p.numel() for part in encoders(pipe).values() for p in part.parameters())
+    if large < LARGE:
+        return None
+    encoder = text_fingerprint(pipe)
+    if encoder is None:
+        return None
+    return Shelf(cache_folder() / "texts", f"{encoder}; {surroundings(pipe)}")
+
+
+def encoders(pipe: Any) -> dict[str, Any]:
+    """Return a pipeline's text encoders by their names."""
+    return {n: part for n, part in networks(pipe).items() if n.startswith("text_encoder")}
+
+
+class Shelf:
+    """The encoded texts of one encoder."""
+
+    def __init__(self, folder: Path, encoder: str) -> None:
+        """Name the folder; it is made when the first text is kept.
+
+        Args:
+            folder: Shared by all encoders.
+            encoder: Says which one it is, and what it runs on: that decides the last bits, too.
+        """
+        self._folder = folder
+        self._encoder = encoder
+
+    def get(self, key: str) -> Any:
+        """Return what was made of a text, where it was made; None when it isn't there."""
+        from safetensors import SafetensorError, safe_open
+
+        path = self._path(key)
+        try:
+            with safe_open(path, "pt") as file:
+                shape = json.loads(file.metadata()["shape"])
+                found = _whole(shape, file)
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError):
+            remove(path)
+            return None
+        return found
+
+    def put(self, key: str, found: Any) -> Any:
+        """Keep what was made of a text, and return it as `get` will."""
+        from safetensors.torch import save
+
+        tensors: dict[str, Any] = {}
+        try:
+            shape = _apart(found, tensors)
+        except TypeError:
+            return found
+        data = save(
+            {name: t.detach().cpu() for name, t in tensors.items()}, {"shape": json.dumps(shape)}
+        )
+        with contextlib.suppress(OSError):
+            with whole(self._path(key)) as temporary:
+                temporary.write_bytes(data)
+            self._tidy()
+        return _together(shape, tensors)
+
+    def _path(self, key: str) -> Path:
+        digest = hashlib.sha256(f"{self._encoder}\n{key}".encode()).hexdigest()
+        return self._folder / f"{digest[:40]}.safetensors"
+
+    def _tidy(self) -> None:
+        """Take away what wasn't used for the longest time, until the rest is small enough."""
+        tidy(self._folder)
+        files = [(path.stat(), path) for path in self._folder.glob("*.safetensors")]
+        files.sort(key=lambda one: one[0].st_mtime_ns)
+        room = _MOST_BYTES - sum(known.st_size for known, _ in files)
+        for known, path in files[:-1]:
+            if room >= 0:
+                break
+            remove(path)
+            room += known.st_size
+
+
+def _apart(value: Any, tensors: dict[str, Any]) -> Any:
+    """Return JSON for a value, its tensors put aside.
+
+    Raises:
+        TypeError: There is something in it that can't be written down.
+    """
+    import torch
+
+    if type(value) in (list, tuple):
+        return [type(value).__name__, [_apart(one, tensors) for one in value]]
+    if type(value) is dict and all(isinstance(name, str) for name in value):
+        return ["dict", {name: _apart(one, tensors) for name, one in value.items()}]
+    if type(value) is torch.Tensor:
+        name = str(len(tensors))
+        # Laid out as a file's are: sums over others may end in other bits.
+        tensors[name] = value.detach().contiguous()
+        return ["tensor", [name, str(value.device)]]
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return ["plain", value]
+    raise TypeError(type(value).__name__)
+
+
+def _whole(shape: Any, file: Any) -> Any:
+    """Read the tensors that a value's JSON names, and put it together."""
+    names = list(file.keys())
+    return _together(shape, {name: file.get_tensor(name) for name in names})
+
+
+def _together(shape: Any, tensors: dict[str, Any]) -> Any:
+    kind, inner = shape
+    if kind == "tensor":
+        name, device = inner
+        return tensors[name].to(device)
+    if kind == "dict":
+        return {name: _together(one, tensors) for name, one in inner.items()}
+    if kind in ("list", "tuple"):
+        each = [_together(one, tensors) for one in inner]
+        return tuple(each) if kind == "tuple" else each
+    if kind != "plain":
+        raise ValueError(kind)
+    return inner

@@ -1,0 +1,1 @@
+"""Weights: LoRAs and fingerprints."""

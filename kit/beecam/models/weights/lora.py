@@ -1,0 +1,132 @@
+"""LoRAs on a pipeline: loaded once, and switched between calls."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from beecam.errors import ModelError
+from beecam.shots.loras import Adapter
+
+# What a pipeline calls those that are loaded here: its owner's have other names.
+PREFIX = "beecam_"
+
+
+# Of what peft says of a LoRA, which may name every layer.
+_SAID = 160  # characters
+
+
+class Adapting:
+    """The LoRAs of one pipeline; calls with different ones wait for each other."""
+
+    def __init__(self, pipe: Any) -> None:
+        """Begin with none.
+
+        Args:
+            pipe: The pipeline; its networks are shared by all calls.
+        """
+        self._pipe = pipe
+        self._loaded: dict[str, str] = {}
+        self._active: tuple[Adapter, ...] = ()
+        self._users = self._loading = 0
+        self._free = threading.Condition()
+
+    def check(self, adapters: tuple[Adapter, ...]) -> str | None:
+        """Return what keeps these from being used, or None; loads what isn't yet."""
+        name = type(self._pipe).__name__
+        if not adapters:
+            return None
+        if not hasattr(self._pipe, "load_lora_weights"):
+            return f"{name} takes no LoRA."
+        if others := self._others():
+            return (
+                f"the pipeline has LoRAs of its own switched on ({', '.join(others)}): give them "
+                "as lora=, too, or fuse them with pipe.fuse_lora()."
+            )
+        for adapter in adapters:
+            try:
+                self._load(adapter)
+            except ModelError as error:
+                return str(error)
+        return None
+
+    @contextlib.contextmanager
+    def used(self, adapters: tuple[Adapter, ...]) -> Iterator[None]:
+        """Have these LoRAs switched on, and no others, while a call runs."""
+        with self._free:
+            while self._loading or (self._users and self._active != adapters):
+                self._free.wait()
+            if self._active != adapters:
+                self._switch(adapters)
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._users -= 1
+                if not self._users and self._active:
+                    # Who owns the pipeline finds it as it was.
+                    self._switch(())
+                self._free.notify_all()
+
+    def _switch(self, adapters: tuple[Adapter, ...]) -> None:
+        if not adapters:
+            self._pipe.disable_lora()
+        else:
+            for adapter in adapters:
+                self._load_here(adapter)
+            self._pipe.enable_lora()
+            self._pipe.set_adapters(
+                [self._loaded[one.digest] for one in adapters], [one.weight for one in adapters]
+            )
+        self._active = adapters
+
+    def _load(self, adapter: Adapter) -> None:
+        with self._free:
+            if adapter.digest in self._loaded:
+                return
+            # Calls that overlap would never leave room for it: those that come now wait.
+            self._loading += 1
+            try:
+                while self._users:
+                    self._free.wait()
+                self._load_here(adapter)
+            finally:
+                self._loading -= 1
+                self._free.notify_all()
+
+    def _load_here(self, adapter: Adapter) -> None:
+        if adapter.digest in self._loaded:
+            return
+        name = PREFIX + adapter.digest[:12]
+        try:
+            self._pipe.load_lora_weights(adapter.path, adapter_name=name)
+        except Exception as error:
+            with contextlib.suppress(Exception):
+                self._pipe.delete_adapters(name)
+            first = str(error).strip().splitlines()[0][:_SAID]
+            raise ModelError(
+                f"the LoRA {adapter.name} doesn't fit {type(self._pipe).__name__}: it was made for "
+                f"another family, or another size of this one ({first})."
+            ) from error
+        if name not in self._names():
+            raise ModelError(
+                f"the LoRA {adapter.name} has nothing for {type(self._pipe).__name__}: it was made "
+                "for another family."
+            )
+        self._pipe.disable_lora()
+        self._loaded[adapter.digest] = name
+        self._active = ()
+
+    def _names(self) -> set[str]:
+        found = self._pipe.get_list_adapters()
+        return {name for names in found.values() for name in names}
+
+    def _others(self) -> list[str]:
+        try:
+            active = self._pipe.get_active_adapters()
+        except (AttributeError, ValueError):
+            return []
+        return [name for name in active if not name.startswith(PREFIX)]

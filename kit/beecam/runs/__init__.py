@@ -1,0 +1,1 @@
+"""Runs: sweeps that are being generated in the background."""

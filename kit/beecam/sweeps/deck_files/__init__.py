@@ -1,0 +1,1 @@
+"""Decks: sweeps to start from, as YAML files."""
