@@ -366,7 +366,8 @@ class ClipSet(Sequence[Clip]):
 
         Args:
             query: Words that prompt, labels or tags contain; `name:value`, `name>=3` for axes,
-                facts and arguments; `tag:` and `is:`; a leading "-" for not. See `beecam.storage.query`.
+                facts and arguments; `tag:` and `is:`; a leading "-" for not. See
+                `beecam.storage.query`.
 
         Raises:
             CheckError: A term of it makes no sense.
