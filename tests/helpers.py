@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import beecam as bc
-from beecam.clips.clip import ClipSet
+from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, CheckError
 from beecam.media import sheets
-from beecam.models.batching.batch_size import Sizes
+from beecam.models.batching.batch_size import BatchSizes
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
 
@@ -21,7 +21,7 @@ def frames(model, shots, on_step=None, **more):
 
 def use_size(model, size):
     """Make calls of this size, as `batch_size=` does."""
-    model._sizes = Sizes(size)
+    model._sizes = BatchSizes(size)
 
 
 def fill(library, prompts=("a bee", "a moth"), seeds=3):

@@ -1,4 +1,4 @@
-"""beecam: sweep a video model, watch the grid fill, follow the clip nobody asked for.
+"""beecam: sweep a video model, watch the grid fill, follow the clip that no prompt asked for.
 
 >>> import beecam as bc
 >>> model = bc.load()
@@ -11,36 +11,46 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from beecam._version import __version__
 
 # Name -> module and name there. Loaded on first use: importing beecam must not import torch.
 _PUBLIC = {
     "Axis": ("beecam.sweeps.axes", "Axis"),
     "BeecamError": ("beecam.errors", "BeecamError"),
+    "Cell": ("beecam.sweeps.layout", "Cell"),
     "CheckError": ("beecam.errors", "CheckError"),
     "Clip": ("beecam.clips.clip", "Clip"),
-    "ClipSet": ("beecam.clips.clip", "ClipSet"),
+    "ClipSet": ("beecam.clips.clip_set", "ClipSet"),
     "Deck": ("beecam.sweeps.deck_files.deck", "Deck"),
     "DeckError": ("beecam.errors", "DeckError"),
+    "Estimate": ("beecam.runs.estimate", "Estimate"),
+    "Frames": ("beecam.media.types", "Frames"),
+    "Generated": ("beecam.models.model", "Generated"),
     "Library": ("beecam.clips.library", "Library"),
     "LibraryError": ("beecam.errors", "LibraryError"),
     "MediaError": ("beecam.errors", "MediaError"),
+    "Model": ("beecam.models.model", "Model"),
     "ModelError": ("beecam.errors", "ModelError"),
+    "OutOfMemoryError": ("beecam.errors", "OutOfMemoryError"),
+    "Report": ("beecam.diagnostics.report", "Report"),
     "Run": ("beecam.runs.run", "Run"),
     "Shot": ("beecam.shots.shot", "Shot"),
     "Sweep": ("beecam.sweeps.sweep", "Sweep"),
+    "SweepRecord": ("beecam.clips.sweep_records", "SweepRecord"),
     "deck": ("beecam.sweeps.deck_files.find", "deck"),
     "decks": ("beecam.sweeps.deck_files.find", "decks"),
     "doctor": ("beecam.diagnostics.report", "doctor"),
-    "intent": ("beecam.sweeps.deck_files.match", "intent"),
+    "estimate": ("beecam.runs.estimate", "estimate"),
+    "find_deck": ("beecam.sweeps.deck_files.match", "find_deck"),
     "library": ("beecam.clips.library", "open_library"),
     "load": ("beecam.models.loading.load", "load"),
     "lora": ("beecam.shots.loras", "lora"),
-    "read": ("beecam.shots.conditions", "read"),
+    "promote": ("beecam.runs.drafts", "promote"),
+    "read_media": ("beecam.shots.conditions", "read_media"),
     "run": ("beecam.runs.run", "run"),
     "sample": ("beecam.sweeps.axes", "sample"),
-    "shot": ("beecam.sweeps.sweep", "shot"),
-    "sweep": ("beecam.sweeps.sweep", "sweep"),
+    "shot": ("beecam.sweeps.build", "shot"),
+    "sweep": ("beecam.sweeps.build", "sweep"),
     "vary": ("beecam.follow.vary", "vary"),
     "wrap": ("beecam.models.loading.load", "wrap"),
     "zip": ("beecam.sweeps.axes", "zip"),
@@ -48,9 +58,11 @@ _PUBLIC = {
 
 if TYPE_CHECKING:
     from beecam.clips.clip import Clip as Clip
-    from beecam.clips.clip import ClipSet as ClipSet
+    from beecam.clips.clip_set import ClipSet as ClipSet
     from beecam.clips.library import Library as Library
     from beecam.clips.library import open_library as library  # noqa: F401
+    from beecam.clips.sweep_records import SweepRecord as SweepRecord
+    from beecam.diagnostics.report import Report as Report
     from beecam.diagnostics.report import doctor as doctor
     from beecam.errors import BeecamError as BeecamError
     from beecam.errors import CheckError as CheckError
@@ -58,26 +70,34 @@ if TYPE_CHECKING:
     from beecam.errors import LibraryError as LibraryError
     from beecam.errors import MediaError as MediaError
     from beecam.errors import ModelError as ModelError
+    from beecam.errors import OutOfMemoryError as OutOfMemoryError
     from beecam.follow.vary import vary as vary
+    from beecam.media.types import Frames as Frames
     from beecam.models.loading.load import load as load
     from beecam.models.loading.load import wrap as wrap
+    from beecam.models.model import Generated as Generated
+    from beecam.models.model import Model as Model
+    from beecam.runs.drafts import promote as promote
+    from beecam.runs.estimate import Estimate as Estimate
+    from beecam.runs.estimate import estimate as estimate
     from beecam.runs.run import Run as Run
     from beecam.runs.run import run as run
-    from beecam.shots.conditions import read as read
+    from beecam.shots.conditions import read_media as read_media
     from beecam.shots.loras import lora as lora
     from beecam.shots.shot import Shot as Shot
     from beecam.sweeps.axes import Axis as Axis
     from beecam.sweeps.axes import sample as sample
     from beecam.sweeps.axes import zip as zip  # noqa: A004
+    from beecam.sweeps.build import shot as shot
+    from beecam.sweeps.build import sweep as sweep
     from beecam.sweeps.deck_files.deck import Deck as Deck
     from beecam.sweeps.deck_files.find import deck as deck
     from beecam.sweeps.deck_files.find import decks as decks
-    from beecam.sweeps.deck_files.match import intent as intent
+    from beecam.sweeps.deck_files.match import find_deck as find_deck
+    from beecam.sweeps.layout import Cell as Cell
     from beecam.sweeps.sweep import Sweep as Sweep
-    from beecam.sweeps.sweep import shot as shot
-    from beecam.sweeps.sweep import sweep as sweep
 
-__all__ = sorted(_PUBLIC)  # noqa: PLE0605
+__all__ = ["__version__", *sorted(_PUBLIC)]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
@@ -90,4 +110,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+    return list(__all__)

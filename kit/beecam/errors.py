@@ -41,7 +41,7 @@ class CheckError(BeecamError, ValueError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
-        super().__init__(sentences(self.problems))
+        super().__init__(join_problems(self.problems))
 
 
 class ModelError(BeecamError):
@@ -68,7 +68,7 @@ class Stopped(BeecamError):  # noqa: N818  (not a failure: somebody asked for it
     """A generation was stopped on request; raised through the pipeline to leave it at once."""
 
 
-def sentences(problems: Sequence[Problem]) -> str:
+def join_problems(problems: Sequence[Problem]) -> str:
     """Return what an error says of problems: all of them, or the first few of each argument."""
     if len(problems) == 1:
         return str(problems[0])
@@ -85,7 +85,7 @@ def sentences(problems: Sequence[Problem]) -> str:
     return f"{len(problems):,} problems:\n" + "\n".join(f"  - {line}" for line in lines)
 
 
-def nearest(word: object, choices: Iterable[str]) -> str | None:
+def nearest_match(word: object, choices: Iterable[str]) -> str | None:
     """Return the choice that looks most like `word`, or None when none does."""
     if not isinstance(word, str):
         return None
@@ -95,7 +95,7 @@ def nearest(word: object, choices: Iterable[str]) -> str | None:
 
 def did_you_mean(word: object, choices: Iterable[str], form: str = "{}") -> str:
     """Return " Did you mean X?" for the nearest choice, or an empty string."""
-    found = nearest(word, choices)
+    found = nearest_match(word, choices)
     return f" Did you mean {form.format(found)}?" if found else ""
 
 
@@ -105,7 +105,7 @@ def shorten(value: object, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def listing(words: Sequence[str], conjunction: str = "and") -> str:
+def join_words(words: Sequence[str], conjunction: str = "and") -> str:
     """Join words as prose does: "a", "a and b", "a, b and c"."""
     if len(words) <= 1:
         return "".join(words)

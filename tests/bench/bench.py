@@ -276,7 +276,7 @@ SWEPT = (
         start = time.perf_counter()
         assert bc.run(sweep, model, library=library).finished
         again.append(time.perf_counter() - start)
-    np.save(TARGET, np.stack([clip.remake(model) for clip in run.clips]))
+    np.save(TARGET, np.stack([clip.regenerate(model) for clip in run.clips]))
 print(json.dumps([seconds, sorted(again)[2]]))
 """
 )
@@ -287,10 +287,10 @@ DRAFTED = (
     first = time.perf_counter() - start
     for clip in drafts.clips[5::11]:
         clip.stars = 1
-    promoted = drafts.clips.starred.promote().wait()
+    promoted = bc.promote(drafts.clips.starred).wait()
     seconds = time.perf_counter() - start
     assert all(clip.facts["continued_from"] == 4 for clip in promoted.clips)
-    np.save(TARGET, np.stack([clip.remake(model) for clip in promoted.clips]))
+    np.save(TARGET, np.stack([clip.regenerate(model) for clip in promoted.clips]))
 print(json.dumps([seconds, first]))
 """
 )
@@ -351,7 +351,7 @@ def speeds():
     import numpy as np
 
     import beecam as bc
-    from beecam.models.speed.speed import compare
+    from beecam.models.speed.compare import compare
 
     sweep = bc.sweep(
         "a {insect} over {place}",
@@ -393,12 +393,12 @@ def overhead():
     less what our own functions take within it.
     """
     import beecam as bc
-    from beecam.models.batching.batch_size import Sizes
-    from beecam.models.batching.threads import Lanes
-    from beecam.models.denoise.loop import Denoising
+    from beecam.models.batching.batch_size import BatchSizes
+    from beecam.models.batching.threads import WorkerPool
+    from beecam.models.denoise.loop import DenoisingLoop
 
     model = bc.load()
-    model._lanes, model._sizes = Lanes(), Sizes(1)
+    model._lanes, model._sizes = WorkerPool(), BatchSizes(1)
     within, calls = [0.0], [0.0]
 
     def timed(original, total):
@@ -412,8 +412,8 @@ def overhead():
         return call
 
     kind = type(model.pipe)
-    kept = (kind.__call__, Denoising.ended)
-    kind.__call__, Denoising.ended = timed(kept[0], calls), timed(kept[1], within)
+    kept = (kind.__call__, DenoisingLoop.ended)
+    kind.__call__, DenoisingLoop.ended = timed(kept[0], calls), timed(kept[1], within)
     try:
         with _fresh_library() as library:
             bc.run(bc.shot("a warm-up"), model, library=library).wait()
@@ -422,7 +422,7 @@ def overhead():
             bc.run(bc.sweep(PROMPTS, seed=[1]), model, library=library).wait()
             wall = time.perf_counter() - start
     finally:
-        kind.__call__, Denoising.ended = kept
+        kind.__call__, DenoisingLoop.ended = kept
     share = wall / (calls[0] - within[0]) - 1
     return [
         Row(

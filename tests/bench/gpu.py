@@ -59,9 +59,9 @@ def by_beecam(pipe, wrapped=None, **asked):
     """beecam, with arguments of `bc.wrap` and of the run."""
     model = kit.keeping(bc.wrap(pipe, name=type(pipe).__name__, **(wrapped or {})))
     if str(pipe.device) == "cpu":
-        from beecam.models.batching.threads import Lanes
+        from beecam.models.batching.threads import WorkerPool
 
-        model._lanes = Lanes()  # a trial of what happens on a GPU: one call after the other
+        model._lanes = WorkerPool()  # a trial of what happens on a GPU: one call after the other
     return functools.partial(kit.swept, model, **asked)
 
 

@@ -104,8 +104,8 @@ def test_clips_that_vanish(notebook):
         "vanish",
         started("vanish", seeds=2),
         "gone, unseen = run.clips[0], run.clips[1]\n"
-        "library.mp4(gone.key).unlink(); library.sheet(gone.key).unlink()\n"
-        "library.mp4(unseen.key).unlink()\n"
+        "library.mp4_path(gone.key).unlink(); library.sheet_path(gone.key).unlink()\n"
+        "library.mp4_path(unseen.key).unlink()\n"
         "bw.ClipGrid(run.clips)",
         "import shutil; shutil.rmtree(library.folder)",
     )

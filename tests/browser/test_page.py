@@ -9,7 +9,7 @@ from labpage import SHOTS, find_flaws, frame, pixels, same, until
 from test_exploring import labels, shown
 
 import beecam as bc
-from beecam.clips.clip import ClipSet
+from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import open_library
 from beecam.sweeps.axes import Axis
 
@@ -220,8 +220,8 @@ def test_without_javascript_and_on_paper_it_is_a_contact_sheet(opened, clips):
 
 
 def test_what_was_left_out_is_said_and_plays_from_its_sheet(opened, clips):
-    clips.library.sheet(clips.keys[11]).rename(
-        clips.library.sheet(clips.keys[11]).with_suffix(".x")
+    clips.library.sheet_path(clips.keys[11]).rename(
+        clips.library.sheet_path(clips.keys[11]).with_suffix(".x")
     )
     page = opened(clips, max_bytes=350_000)
     ready(page, 11)

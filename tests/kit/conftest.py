@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from beecam.models.batching.threads import Lanes
+from beecam.models.batching.threads import WorkerPool
 from beecam.models.loading.load import wrap
 from tiny import make
 
@@ -57,7 +57,7 @@ def stranger(cog_pipe):
 def _small(model, **defaults):
     """A model's defaults are set where it is made; these are for tests."""
     model._defaults.update(defaults)
-    model._lanes = Lanes()  # one call after the other, however many cores there are
+    model._lanes = WorkerPool()  # one call after the other, however many cores there are
     return model
 
 

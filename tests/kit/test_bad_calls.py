@@ -35,12 +35,12 @@ def test_a_model_that_is_none_is_named(ltx, library, clips):
     sweep = bc.sweep("a bee")
     for call in (
         lambda: sweep.check("pollen"),
-        lambda: sweep.estimate(5),
-        lambda: clips[0].remake(5),
-        lambda: clips.promote(5),
+        lambda: bc.estimate(sweep, 5),
+        lambda: clips[0].regenerate(5),
+        lambda: bc.promote(clips, 5),
     ):
         assert "a loaded model is needed, from bc.load() or bc.wrap(pipe)" in said(call)
-    assert "library='x'" in said(lambda: sweep.estimate(ltx, "x"))
+    assert "library='x'" in said(lambda: bc.estimate(sweep, ltx, "x"))
     assert "load(5): a name, as in bc.load()" in said(lambda: bc.load(5), ModelError)
 
 

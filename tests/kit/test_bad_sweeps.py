@@ -7,7 +7,7 @@ import pytest
 
 import beecam as bc
 from beecam.errors import CheckError
-from beecam.models.diffusers.options import fits
+from beecam.models.diffusers.checks import fits_annotation
 from helpers import said
 
 
@@ -221,11 +221,11 @@ def test_options_are_checked_whatever_their_default(ltx, library, arguments, wor
 
 def test_options_that_fit_pass(ltx):
     bc.sweep("a bee", decode_noise_scale=[0.1, 1, None, np.array([0.1])]).check(ltx)
-    assert fits(float | list[float] | None, (0.1, 1))
-    assert not fits(list[int], (0.5,))
-    assert not fits(int | None, True)
-    assert fits(inspect.Parameter.empty, 3)
-    assert fits(float | None, None)
+    assert fits_annotation(float | list[float] | None, (0.1, 1))
+    assert not fits_annotation(list[int], (0.5,))
+    assert not fits_annotation(int | None, True)
+    assert fits_annotation(inspect.Parameter.empty, 3)
+    assert fits_annotation(float | None, None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import beecam as bc
-from beecam.models.text.mix import mixed
+from beecam.models.text.mix import mix_embeddings
 from beecam.shots.shot import Shot
 from beecam.shots.weighted_prompts import MAX_TEXTS
 from helpers import frames, said
@@ -127,17 +127,17 @@ def test_a_mix_is_found_by_its_words_and_made_again(ltx, library):
     assert not run.errors
     (clip,) = library.clips(prompt="moth in the deep")
     assert clip.shot.text == f"0.7 {BEE} + 0.3 {MOTH}"
-    assert np.array_equal(clip.remake(ltx), frames(ltx, [clip.shot])[0])
+    assert np.array_equal(clip.regenerate(ltx), frames(ltx, [clip.shot])[0])
     assert bc.run(bc.sweep([[(BEE, 7), (MOTH, 3)]]), ltx, library=library).finished, "it is there"
 
 
 def test_a_mix_can_be_drafted_promoted_switched_and_exact(ltx, library):
     sweep = bc.sweep([MIX, BEE], seed=range(2), num_inference_steps=4)
     drafts = bc.run(sweep, ltx, library=library, draft=0.5).wait(60)
-    whole = drafts.clips.promote().wait(60)
+    whole = bc.promote(drafts.clips).wait(60)
     assert not whole.errors
     alone = frames(ltx, [whole.clips[0].shot], pad_to=whole.clips[0].facts["batch"])[0]
-    assert np.array_equal(whole.clips[0].remake(ltx), alone)
+    assert np.array_equal(whole.clips[0].regenerate(ltx), alone)
     both = bc.sweep([MIX, MOTH], switch_at=2, then_prompt=BEE, num_inference_steps=4)
     assert not bc.run(both, ltx, library=library, exact=True).wait(60).errors
 
@@ -245,7 +245,7 @@ def test_what_is_equal_stays_and_masks_are_united():
     a, b = torch.randn(1, 4, 8), torch.randn(1, 4, 8)
     short, long = torch.tensor([[1, 1, 0, 0]]), torch.tensor([[1, 1, 1, 0]])
     same, pooled = torch.randn(1, 4, 8), (torch.randn(1, 8), torch.randn(1, 8))
-    made, mask, kept, none, pool = mixed(
+    made, mask, kept, none, pool = mix_embeddings(
         [(a, short, same, None, pooled[0]), (b, long, same.clone(), None, pooled[1])], [0.75, 0.25]
     )
     assert mask.tolist() == [[1, 1, 1, 0]]
@@ -259,11 +259,11 @@ def test_what_is_equal_stays_and_masks_are_united():
 
 def test_texts_of_different_length_without_a_mask():
     a, b = torch.randn(1, 2, 8), torch.randn(1, 3, 8)
-    made, total = mixed([(a, torch.tensor([0, 2])), (b, torch.tensor([0, 3]))], [0.5, 0.5])
+    made, total = mix_embeddings([(a, torch.tensor([0, 2])), (b, torch.tensor([0, 3]))], [0.5, 0.5])
     assert total.tolist() == [0, 3]
     assert torch.allclose(made[0, 2], (a[0, 0] + b[0, 2]) / 2)
 
 
 def test_half_precision_stays():
     a, b = torch.randn(1, 2, 8).bfloat16(), torch.randn(1, 2, 8).bfloat16()
-    assert mixed([a, b], [0.5, 0.5]).dtype == torch.bfloat16
+    assert mix_embeddings([a, b], [0.5, 0.5]).dtype == torch.bfloat16

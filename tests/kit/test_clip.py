@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import beecam as bc
-from beecam.clips.clip import ClipSet
+from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, LibraryError
 from beecam.export import notebook as display
 from beecam.sweeps.axes import Axis
@@ -103,7 +103,7 @@ def test_prompts_are_text_wherever_they_are_shown(library):
 def test_clips_are_shown_through_mediapy_and_matplotlib(clips, monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
-    clips.library.mp4(clips.keys[2]).unlink()
+    clips.library.mp4_path(clips.keys[2]).unlink()
     clips.show(columns=2)
     page = shown[0].data
     assert page.count("<video") == 5

@@ -8,7 +8,7 @@ import av
 import pytest
 from PIL import Image
 
-from beecam.clips.clip import ClipSet
+from beecam.clips.clip_set import ClipSet
 from beecam.export import contact_sheet as contact
 from beecam.export.contact_sheet import contact_sheet_html
 from beecam.sweeps.axes import Axis
@@ -29,7 +29,7 @@ def films(page):
 def test_starred_clips_are_films_that_play_and_the_others_strips(clips):
     clips[4].stars, clips[1].stars, clips[0].rejected = 5, 1, True
     page = contact_sheet_html(clips, title="Bees")
-    assert films(page) == [clips[1].video, clips[4].video]
+    assert films(page) == [clips[1].mp4_bytes(), clips[4].mp4_bytes()]
     assert page.count("<img") == 4
     for part in re.findall("<video(.*?)>", page):
         assert {"autoplay", "loop", "muted", "playsinline", "controls"} <= set(part.split())
@@ -94,7 +94,7 @@ def test_texts_from_outside_stay_text_in_headers_and_captions(library):
 @pytest.mark.slow
 def test_large_films_are_made_smaller_and_the_sheet_stays_below_its_size(library):
     clips = noisy(library, 8, width=640, height=384, frames=9, stars=range(4))
-    assert sum(len(clip.video) for clip in clips[:4]) > 700_000
+    assert sum(len(clip.mp4_bytes()) for clip in clips[:4]) > 700_000
     page = contact_sheet_html(clips, max_bytes=700_000)
     assert len(page) <= 700_000
     assert page.count("<video") == 4
@@ -109,8 +109,8 @@ def test_large_films_are_made_smaller_and_the_sheet_stays_below_its_size(library
 
 def test_missing_media_are_a_sentence(clips):
     clips[2].stars = 3
-    clips.library.mp4(clips.keys[2]).unlink()
-    clips.library.sheet(clips.keys[3]).unlink()
+    clips.library.mp4_path(clips.keys[2]).unlink()
+    clips.library.sheet_path(clips.keys[3]).unlink()
     page = contact_sheet_html(clips)
     assert page.count("<video") == 0
     assert page.count("<img") == 5, "without its film its strip is shown"

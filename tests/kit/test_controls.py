@@ -3,13 +3,13 @@
 import pytest
 
 import beecam as bc
-from beecam.models.diffusers.arguments import Control, controls, help_lines
-from beecam.models.model_set import taken
+from beecam.models.diffusers.arguments import Control, controls_of, help_lines
+from beecam.models.model_set import as_model
 from tiny import make
 
 
 def by_name(model):
-    return {control.name: control for control in controls(model)}
+    return {control.name: control for control in controls_of(model)}
 
 
 def test_pollen_has_controls_with_its_limits_and_the_words_of_its_pipeline():
@@ -78,7 +78,7 @@ def test_what_only_other_ways_take_says_with_what():
 
 
 def test_several_models_have_the_controls_of_each():
-    found = by_name(taken([bc.load(), bc.wrap(make("WanPipeline"), name="wan")]))
+    found = by_name(as_model([bc.load(), bc.wrap(make("WanPipeline"), name="wan")]))
     assert {"decode_timestep", "guidance_scale_2"} <= {*found}
 
 

@@ -188,7 +188,7 @@ def test_the_nearest_deck_shares_words_and_says_which(text, name, words):
 def test_a_word_that_many_decks_have_counts_for_less():
     first, second = (bc.Deck(f"bee {n}", "", "", "x", ()) for n in "ab")
     third = bc.Deck("c", "", "", "a moth", ())
-    assert bc.intent("bee moth", [first, second, third]).deck is third
+    assert bc.find_deck("bee moth", [first, second, third]) is third
     found = bc.intent("bee", [first, second, third])
     assert found.deck is first
     assert "'bee b' would do as well" in found.reason

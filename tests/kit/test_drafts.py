@@ -126,7 +126,7 @@ def test_drafts_are_clips_of_their_own_and_promoting_finishes_them(ltx, library,
 
     ltx.generate = counted
     try:
-        run = drafts.clips.starred.promote(exact=True).wait()
+        run = bc.promote(drafts.clips.starred, exact=True).wait()
     finally:
         del ltx.generate
     assert min(steps) == 3, "the steps of the draft are not done again"
@@ -137,7 +137,7 @@ def test_drafts_are_clips_of_their_own_and_promoting_finishes_them(ltx, library,
     assert run.clips[0].facts["continued_from"] == 2
     assert "bee" in run.clips.label(0)
     # What is finished is not begun any more; the other drafts can still be finished.
-    rest = drafts.clips.promote(exact=True).wait()
+    rest = bc.promote(drafts.clips, exact=True).wait()
     assert made(rest.clips) == whole
     assert not list((library.folder / "states").glob("*"))
     assert bc.run(sweep(), ltx, library=library, exact=True).wait().status == "done"
@@ -154,8 +154,8 @@ def test_promoting_works_after_the_kernel_has_gone(ltx, wrap_ltx, library):
     tomorrow = open_library(folder)
     drafts = tomorrow.clips(sort="created")
     with pytest.raises(LibraryError, match=r"promote\(model\)"):
-        drafts.promote()
-    run = drafts.promote(again, exact=True).wait()
+        bc.promote(drafts)
+    run = bc.promote(drafts, again, exact=True).wait()
     assert made(run.clips) == expected
     assert {clip.facts["continued_from"] for clip in run.clips} == {3}
     tomorrow.close()
@@ -167,7 +167,7 @@ def test_a_draft_whose_state_was_lost_is_made_from_the_beginning(ltx, library):
     assert len(states) == 4
     states[0].write_bytes(b"damaged")
     states[1].unlink()
-    run = drafts.clips.promote(exact=True).wait()
+    run = bc.promote(drafts.clips, exact=True).wait()
     assert len(run.clips) == 4
     assert not run.errors
     assert sum("continued_from" in clip.facts for clip in run.clips) == 2
@@ -177,7 +177,7 @@ def test_without_exact_mode_a_promoted_clip_differs_by_rounding_at_most(wan, lib
     other = open_library(tmp_path / "other")
     whole = {c.shot.code(): c.frames() for c in bc.run(sweep(), wan, library=other).wait().clips}
     drafts = bc.run(sweep(), wan, library=library, draft=0.5).wait()
-    for clip in drafts.clips[1:2].promote().wait().clips:
+    for clip in bc.promote(drafts.clips[1:2]).wait().clips:
         far = np.abs(clip.frames().astype(int) - whole[clip.shot.code()])
         assert far.mean() < 4, "only the mp4's own loss, which rounding may tip"
     other.close()
@@ -192,9 +192,9 @@ def test_a_draft_is_a_share_of_the_steps(ltx, library, draft):
 def test_promoting_nothing_or_with_another_model_says_so(ltx, wan, library):
     drafts = bc.run(sweep(), ltx, library=library, draft=0.5).wait()
     with pytest.raises(CheckError, match="no clips"):
-        drafts.clips.starred.promote()
+        bc.promote(drafts.clips.starred)
     with pytest.raises(CheckError, match="load the other one"):
-        drafts.clips.promote(wan)
+        bc.promote(drafts.clips, wan)
 
 
 def test_a_pause_leaves_the_model_to_others_and_goes_on_to_the_same_bits(

@@ -10,7 +10,7 @@ from PIL import Image
 
 import beecam as bc
 from beecam.errors import ModelError, Stopped
-from beecam.models.batching.threads import Lanes
+from beecam.models.batching.threads import WorkerPool
 from beecam.shots.conditions import CONDITIONS
 from helpers import frames
 from tiny import SHAPES, make
@@ -95,14 +95,14 @@ _RENAMED = {"frames": "num_frames", "video_length": "num_frames", "frame_rate": 
 def family(request):
     """A model, and what a shot of it is given."""
     model = bc.wrap(make(request.param), name=request.param)
-    model._lanes = Lanes()
+    model._lanes = WorkerPool()
     shape = {_RENAMED.get(name, name): value for name, value in SHAPES[request.param].items()}
     shape = {name: v for name, v in shape.items() if name not in CONDITIONS}
     # A list would be an axis.
     shape = {name: [v] if isinstance(v, list) else v for name, v in shape.items()}
     given = GIVEN.get(request.param, {})
     shape |= {
-        name: bc.read(v) if name in CONDITIONS and not isinstance(v, dict) else v
+        name: bc.read_media(v) if name in CONDITIONS and not isinstance(v, dict) else v
         for name, v in given.items()
     }
     return model, {**shape, "num_inference_steps": STEPS}
@@ -162,7 +162,7 @@ def test_a_sweep_of_prompts_seeds_and_a_number(family, library):
     for clip in run.clips[::3]:
         shot = clip.shot
         assert clip.frames().shape == (shot.num_frames, shot.height, shot.width, 3)
-        made = clip.remake(model)
+        made = clip.regenerate(model)
         assert digest(made) == clip.facts["digest"]
         assert difference(made, plain(model, shot)) <= 1
     assert len({clip.facts["digest"] for clip in run.clips}) == 8

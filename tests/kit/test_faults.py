@@ -14,7 +14,7 @@ import pytest
 import beecam as bc
 from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError, MediaError
-from beecam.models.model import Made
+from beecam.models.model import Generated
 from beecam.runs.progress import Progress, Status
 from helpers import use_size
 
@@ -290,7 +290,7 @@ def test_a_damaged_sheet_costs_its_own_picture_only(whole):
 def test_a_damaged_video_says_what_to_do(whole):
     opened = Library(whole)
     clip = opened.clips()[0]
-    clip.mp4.write_bytes(b"no video")
+    clip.path.write_bytes(b"no video")
     with pytest.raises(MediaError, match="Delete it and run its sweep again"):
         clip.frames()
     opened.close()
@@ -336,7 +336,7 @@ def test_a_clip_is_not_remade_by_weights_that_have_changed(ltx, library):
         weight[0, 0] += 0.5
     try:
         with pytest.raises(LibraryError, match="would make another one"):
-            clip.remake(ltx)
+            clip.regenerate(ltx)
     finally:
         with torch.no_grad():
             weight[0, 0] -= 0.5
@@ -361,7 +361,7 @@ def test_every_row_of_a_small_models_weights_counts(ltx):
 
 
 def test_made_says_what_is_broken():
-    assert Made(np.zeros((1, 2, 2, 3), np.uint8)).broken is None
+    assert Generated(np.zeros((1, 2, 2, 3), np.uint8)).broken is None
 
 
 def test_a_run_that_nobody_holds_is_found_again(ltx, library, monkeypatch):

@@ -5,15 +5,15 @@ import time
 
 import pytest
 
-from beecam._util.files import tidy, whole
+from beecam._util.files import atomic_write, remove_partial_files
 
 
 def test_a_file_is_replaced_at_the_end_and_not_before(tmp_path):
     path = tmp_path / "new" / "a.txt"
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write_text("one")
         assert not path.exists()
-    with whole(path) as first, whole(path) as second:
+    with atomic_write(path) as first, atomic_write(path) as second:
         assert first != second
         first.write_text("two")
         second.write_text("three")
@@ -30,7 +30,7 @@ def _fail(file):
 def test_what_fails_leaves_what_was_there_and_nothing_else(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("one")
-    with pytest.raises(OSError, match="full"), whole(path) as file:
+    with pytest.raises(OSError, match="full"), atomic_write(path) as file:
         _fail(file)
     assert path.read_text() == "one"
     assert list(tmp_path.iterdir()) == [path]
@@ -39,13 +39,13 @@ def test_what_fails_leaves_what_was_there_and_nothing_else(tmp_path):
 def test_what_a_killed_process_left_goes_after_an_hour(tmp_path):
     unfinished = []
     for name in ("old", "new"):
-        with whole(tmp_path / name) as file:
+        with atomic_write(tmp_path / name) as file:
             file.write_text("half")
         (tmp_path / name).rename(file)  # as if it had never ended
         unfinished.append(file)
     (tmp_path / "mine.part").write_text("a person's own file")
     os.utime(tmp_path / "mine.part", (0, 0))
     os.utime(unfinished[0], (time.time() - 4000,) * 2)
-    tidy(tmp_path)
+    remove_partial_files(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {unfinished[1].name, "mine.part"}
-    tidy(tmp_path / "not there")
+    remove_partial_files(tmp_path / "not there")

@@ -28,25 +28,25 @@ def test_places_are_filled_after_those_that_are_there(few):
     free = [
         {"insect": i, "seed": s} for i in INSECTS for s in range(5) if (i, s) not in values(few)
     ]
-    grown = growing.including(few, [free[3], free[0]])
+    grown = growing.with_value(few, [free[3], free[0]])
     same_beginning(grown, few)
     assert values(grown) == [*values(few), tuple(free[3].values()), tuple(free[0].values())]
     assert grown.cells[-1].shot.prompt == f"a {free[0]['insect']}"
-    assert len(growing.including(grown, [free[0]])) == len(grown), "it is there already"
-    full = growing.including(grown, free)
+    assert len(growing.with_value(grown, [free[0]])) == len(grown), "it is there already"
+    full = growing.with_value(grown, free)
     assert sorted(values(full)) == sorted((i, s) for i in INSECTS for s in range(5))
 
 
 def test_places_by_position():
     few = bc.sweep("a {insect}", insect=INSECTS, seed=range(2)).where(insect="bee")
-    grown = growing.at(few, [{"insect": 2, "seed": 1}])
+    grown = growing.with_cell(few, [{"insect": 2, "seed": 1}])
     assert values(grown)[-1] == ("fly", 1)
     with pytest.raises(CheckError, match="no place"):
-        growing.at(few, [{"insect": 3, "seed": 1}])
+        growing.with_cell(few, [{"insect": 3, "seed": 1}])
     paired = bc.sweep("a {insect}", bc.zip(insect=INSECTS, seed=range(3))).where(insect="bee")
-    assert values(growing.at(paired, [{"insect": 1, "seed": 1}]))[-1] == ("moth", 1)
+    assert values(growing.with_cell(paired, [{"insect": 1, "seed": 1}]))[-1] == ("moth", 1)
     with pytest.raises(CheckError, match="insect and seed: the sweep has no place"):
-        growing.at(paired, [{"insect": 1, "seed": 2}])
+        growing.with_cell(paired, [{"insect": 1, "seed": 2}])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_places_by_position():
 def test_what_is_no_place_is_said(place, said):
     sweep = bc.sweep("a {insect}", insect=INSECTS, seed=range(2)).where(insect="moth")
     with pytest.raises(CheckError, match=said):
-        growing.including(sweep, [place])
+        growing.with_value(sweep, [place])
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_what_is_no_place_is_said(place, said):
     ],
 )
 def test_once_more_is_one_more_value_of_the_seed(sweep):
-    grown = growing.again(sweep, [4, 1])
+    grown = growing.with_new_seeds(sweep, [4, 1])
     same_beginning(grown, sweep)
     assert len(grown) == len(sweep) + 2
     seeds = {cell.shot.seed for cell in sweep.cells}
@@ -81,25 +81,25 @@ def test_once_more_is_one_more_value_of_the_seed(sweep):
         assert new not in seeds
         assert more.values == {**old.values, "seed": new}
         assert more.shot == old.shot.replace(seed=new)
-    twice = growing.again(grown, [len(sweep)])
+    twice = growing.with_new_seeds(grown, [len(sweep)])
     assert twice.cells[-1].shot.seed not in {cell.shot.seed for cell in grown.cells}
 
 
 def test_once_more_makes_the_axis_where_there_is_none():
     sweep = bc.sweep("a {insect}", insect=INSECTS, seed=7)
-    grown = growing.again(sweep, [1], seed=12)
+    grown = growing.with_new_seeds(sweep, [1], seed=12)
     same_beginning(grown, sweep)
     assert [axis.name for axis in grown.axes] == ["insect", "seed"]
     assert values(grown) == [("bee", 7), ("moth", 7), ("fly", 7), ("moth", 12)]
-    plain = growing.again(bc.sweep("a bee"), [0], seed=3)
+    plain = growing.with_new_seeds(bc.sweep("a bee"), [0], seed=3)
     assert [c.shot.seed for c in plain.cells] == [0, 3]
 
 
 def test_once_more_of_shots_that_were_made_already(ltx_pipe):
-    from beecam.sweeps.sweep import of_shots
+    from beecam.sweeps.build import sweep_of_shots
 
-    sweep = of_shots([bc.shot("a bee", seed=1), bc.shot("a moth", seed=2)])
-    grown = growing.again(sweep, [1], seed=9)
+    sweep = sweep_of_shots([bc.shot("a bee", seed=1), bc.shot("a moth", seed=2)])
+    grown = growing.with_new_seeds(sweep, [1], seed=9)
     same_beginning(grown, sweep)
     assert grown.cells[2].shot == bc.shot("a moth", seed=9)
     assert grown.axes[0].labels == ("1", "2", "2, seed 9")
@@ -109,10 +109,10 @@ def test_once_more_of_shots_that_were_made_already(ltx_pipe):
 def test_seeds_that_are_tied_are_left_alone():
     paired = bc.sweep("a {insect}", bc.zip(insect=INSECTS, seed=range(3)))
     with pytest.raises(CheckError, match="moves its seeds together"):
-        growing.again(paired, [0])
+        growing.with_new_seeds(paired, [0])
     mixed = bc.sweep("a {insect}", insect=INSECTS, noise=((1, 0.5), (2, 0.5)))
     with pytest.raises(CheckError, match="mixes them"):
-        growing.again(mixed, [0])
+        growing.with_new_seeds(mixed, [0])
 
 
 def test_a_run_grows_and_makes_only_what_is_new(library):
@@ -121,9 +121,9 @@ def test_a_run_grows_and_makes_only_what_is_new(library):
         insect="bee"
     )
     run = bc.run(few, model, library=library).wait()
-    grown = run.grown(growing.including(run.sweep, [{"insect": "moth", "seed": 2}])).wait()
+    grown = run.with_cells(growing.with_value(run.sweep, [{"insect": "moth", "seed": 2}])).wait()
     assert [cell.status for cell in grown.changes().cells] == ["cached"] * 3 + ["done"]
     assert grown.clips[3].shot.prompt == "a moth"
     draft = bc.run(few, model, library=library, draft=0.5).wait()
-    more = draft.grown(growing.again(draft.sweep, [0])).wait()
+    more = draft.with_cells(growing.with_new_seeds(draft.sweep, [0])).wait()
     assert [clip.shot.draft_steps for clip in more.clips] == [1] * 4

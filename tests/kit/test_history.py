@@ -87,7 +87,7 @@ def test_pairs_samples_picks_pictures_and_follow_ups_come_back(library, model):
         bc.sweep("{a} {b|c}", bc.zip(a=["x", "y"], seed=[1, 2]), bc.sample(3, seed=4)),
         bc.sweep("a bee", seed=range(4)).where(lambda cell: cell.values["seed"] != 2),
         bc.sweep(["one {s}", "two {s}"], s=["t", 2.5], max_sequence_length=64),
-        bc.sweep("a bee", image=[bc.read(red, name="red"), blue], fps=[8]),
+        bc.sweep("a bee", image=[bc.read_media(red, name="red"), blue], fps=[8]),
         bc.sweep("a bee", keyframes=[{0: red, -1: blue}]),
         bc.sweep("a {{brace}} {x}", x=["{not a slot}"], negative_prompt=["", None]),
     ]

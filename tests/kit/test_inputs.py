@@ -49,29 +49,29 @@ def test_the_same_pixels_are_the_same_input_however_they_are_given(tmp_path):
         tmp_path / "bee.png",
         str(tmp_path / "bee.png"),
     ]
-    made = [bc.read(one) for one in given]
+    made = [bc.read_media(one) for one in given]
     assert len({one.digest for one in made}) == 1
     assert np.array_equal(made[0].frames, array[None])
     assert str(made[-1]) == "bee"
-    assert bc.read(array, name="mine") == made[0]
-    assert bc.read(array[:, ::-1]) != made[0]
-    assert bc.read(array.reshape(20, 12, 3)) != made[0]
+    assert bc.read_media(array, name="mine") == made[0]
+    assert bc.read_media(array[:, ::-1]) != made[0]
+    assert bc.read_media(array.reshape(20, 12, 3)) != made[0]
 
 
 def test_films_are_read_from_files_lists_arrays_and_clips(tmp_path, clip):
     array = pixels(5, 16, 24, 3)
     formats.write_lossless(tmp_path / "film.mkv", array)
     given = [array, [Image.fromarray(one) for one in array], tmp_path / "film.mkv"]
-    assert {bc.read(one).digest for one in given} == {digest_of(array)}
-    assert bc.read(clip).count == clip.shot.num_frames
-    assert bc.read(clip.mp4).count == clip.shot.num_frames
+    assert {bc.read_media(one).digest for one in given} == {digest_of(array)}
+    assert bc.read_media(clip).count == clip.shot.num_frames
+    assert bc.read_media(clip.path).count == clip.shot.num_frames
 
 
 def test_a_picture_is_turned_as_its_camera_says(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held on its side
     Image.fromarray(pixels(12, 20, 3)).save(tmp_path / "bee.png", exif=exif)
-    assert bc.read(tmp_path / "bee.png").frames.shape == (1, 20, 12, 3)
+    assert bc.read_media(tmp_path / "bee.png").frames.shape == (1, 20, 12, 3)
 
 
 def test_what_cannot_be_read_is_named_at_once(tmp_path):
@@ -94,7 +94,7 @@ def test_what_cannot_be_read_is_named_at_once(tmp_path):
     assert "which frame is which picture" in text
     assert "fractions: they go from 0 to 1" in text
     with pytest.raises(bc.CheckError, match="it has 3 frames; one picture is needed"):
-        bc.shot("a bee", image=bc.read(film(3)))
+        bc.shot("a bee", image=bc.read_media(film(3)))
 
 
 # --- in sweeps and libraries -------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_a_library_keeps_inputs_and_remakes_from_them(tmp_path, model, clip):
     with bc.library(tmp_path / "kept") as library:
         made = library[key]
         assert np.array_equal(made.shot.conditions[0].input.frames[0], given)
-        again = made.remake(model)
+        again = made.regenerate(model)
         assert digest_of(again) == digest_of(frames(model, [made.shot])[0])
         assert made.facts["digest"] == digest
         code = made.shot.code()
@@ -143,15 +143,15 @@ def test_a_library_keeps_inputs_and_remakes_from_them(tmp_path, model, clip):
         file = next((library.folder / "inputs").iterdir())
         file.unlink()
         with pytest.raises(bc.MediaError, match="is missing in its library"):
-            library[key].remake(model)
+            library[key].regenerate(model)
         Image.fromarray(given[::-1]).save(file)
         with pytest.raises(bc.MediaError, match="is damaged"):
-            library[key].remake(model)
+            library[key].regenerate(model)
 
 
 def test_a_run_and_its_record_may_keep_the_same_film_at_once(library, monkeypatch):
     # The thread that started a run keeps it for the sweep's record while another writes clips.
-    one = bc.read(film(5, 16, 16))
+    one = bc.read_media(film(5, 16, 16))
     both = threading.Barrier(2, timeout=20)
     write = formats.write_lossless
 
@@ -259,12 +259,17 @@ def test_a_share_is_named_as_its_pipeline_names_it():
     for share, said in ((0.001, "none would be done"), (1.5, "the nearest is 1")):
         with pytest.raises(bc.CheckError, match=rf"^strength={share}: .*{said}"):
             bc.sweep(
-                "a bee", video=bc.read(film(9)), num_frames=9, width=32, height=32, strength=share
+                "a bee",
+                video=bc.read_media(film(9)),
+                num_frames=9,
+                width=32,
+                height=32,
+                strength=share,
             ).check(model)
     with pytest.raises(bc.CheckError, match=r"^strength=0.8: of 1 steps none would be done"):
         bc.sweep(
             "a bee",
-            video=bc.read(film(9)),
+            video=bc.read_media(film(9)),
             num_frames=9,
             width=32,
             height=32,
@@ -276,7 +281,10 @@ def test_a_share_is_named_as_its_pipeline_names_it():
 def test_the_nearest_share_does_a_step(model, steps):
     def check(share):
         bc.sweep(
-            "a bee", video=bc.read(film(17)), num_inference_steps=steps, denoise_strength=share
+            "a bee",
+            video=bc.read_media(film(17)),
+            num_inference_steps=steps,
+            denoise_strength=share,
         ).check(model)
 
     with pytest.raises(bc.CheckError) as error:
@@ -301,7 +309,7 @@ def test_a_redrawn_film_is_as_long_as_the_film():
     with pytest.raises(
         bc.CheckError, match="it has 11 frames, and the clip shall have num_frames=13"
     ):
-        bc.sweep("a bee", video=bc.read(film(11)), num_frames=13).check(model)
+        bc.sweep("a bee", video=bc.read_media(film(11)), num_frames=13).check(model)
 
 
 def test_what_a_model_cannot_be_given_is_said_before_any_compute(model):

@@ -89,7 +89,7 @@ def _everything_is_whole(folder, finished, seen, attempt):
         for clip in clips.filter(lambda clip: clip.key not in seen):
             frames = clip.frames()
             assert frames.shape == (9, 96, 96, 3)
-            assert clip.sheet[:2] == b"\xff\xd8"
+            assert clip.sheet_bytes()[:2] == b"\xff\xd8"
             assert np.ptp(frames) > 0
         assert not list((folder / "media").rglob(".*")), "a half-written file was left"
         seen.update(clips.keys)

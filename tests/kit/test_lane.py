@@ -10,12 +10,12 @@ import torch
 
 import beecam as bc
 from beecam.errors import Stopped
-from beecam.models.batching.threads import Lane, Lanes
+from beecam.models.batching.threads import WorkerPool, WorkerThread
 from helpers import frames
 
 
 def test_everything_is_done_on_one_thread_in_order():
-    lane = Lane()
+    lane = WorkerThread()
     seen = [lane.run(threading.current_thread) for _ in range(3)]
     assert len(set(seen)) == 1
     assert seen[0] is not threading.current_thread()
@@ -31,14 +31,14 @@ def test_everything_is_done_on_one_thread_in_order():
 
 
 def test_what_is_raised_there_is_raised_here_and_the_lane_goes_on():
-    lane = Lane()
+    lane = WorkerThread()
     with pytest.raises(ZeroDivisionError):
         lane.run(lambda: 1 / 0)
     assert lane.run(lambda: lane.run(lambda: "from within")) == "from within"
 
 
 def test_the_thread_ends_with_the_lane():
-    lane = Lane()
+    lane = WorkerThread()
     thread = lane.run(threading.current_thread)
     del lane
     gc.collect()
@@ -48,7 +48,7 @@ def test_the_thread_ends_with_the_lane():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_a_forks_child_has_a_thread_of_its_own():
-    lane = Lane()
+    lane = WorkerThread()
     lane.run(lambda: None)
     read, write = os.pipe()
     child = os.fork()
@@ -79,7 +79,7 @@ def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pip
 
 
 def test_as_many_calls_at_once_as_there_are_lanes():
-    lanes = Lanes()
+    lanes = WorkerPool()
     lanes.widen(3, threads=1)
     together, most, lock = 0, [], threading.Lock()
     meet = threading.Barrier(3)

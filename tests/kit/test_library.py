@@ -65,7 +65,7 @@ def test_a_clip_comes_back_with_everything(library):
 
 def test_the_mp4_carries_the_whole_shot(library):
     clip = add(library, "a 🐝 <script>", 3)
-    assert Shot.from_dict(mp4.read_settings(clip.mp4)["shot"]) == clip.shot
+    assert Shot.from_dict(mp4.read_settings(clip.path)["shot"]) == clip.shot
 
 
 def test_clips_are_found_and_sorted(library):
@@ -173,7 +173,7 @@ def test_the_index_can_be_rebuilt_from_the_media_alone(folder):
 def test_a_missing_sheet_is_made_again_when_rebuilding(folder):
     with open_library(folder) as library:
         clip = add(library, seed=5)
-        library.sheet(clip.key).unlink()
+        library.sheet_path(clip.key).unlink()
     (folder / INDEX).unlink()
     with open_library(folder) as again:
         assert again.clips()[0].sheet[:2] == b"\xff\xd8"
@@ -275,7 +275,7 @@ def test_a_full_disk_is_an_error_that_leaves_nothing_behind(library, monkeypatch
 def test_a_missing_media_file_is_named_and_made_again(library, ltx):
     sweep = bc.sweep("a bee", seed=[0, 1])
     clips = bc.run(sweep, ltx, library=library).wait(60).clips
-    clips[0].mp4.unlink()
+    clips[0].path.unlink()
     with pytest.raises(MediaError, match=r"is missing; run its sweep again"):
         clips[0].frames()
     assert "missing" in clips[0]._repr_html_()
@@ -289,7 +289,7 @@ def test_a_missing_media_file_is_named_and_made_again(library, ltx):
 
 def test_a_corrupt_mp4_is_named(library):
     clip = add(library)
-    clip.mp4.write_bytes(clip.mp4.read_bytes()[:300])
+    clip.path.write_bytes(clip.path.read_bytes()[:300])
     with pytest.raises(MediaError, match=r"damaged"):
         clip.frames()
 
@@ -327,7 +327,7 @@ add(library, seed=2)
         assert library.clips(stars=2)[0].shot.seed == 1
         for clip in library.clips():
             assert clip.frames().shape == (5, 32, 32, 3)
-            assert clip.sheet
+            assert clip.sheet_bytes()
         assert not list((folder / "media").rglob(".*"))
         assert library.healed
         add(library, seed=2)
@@ -351,9 +351,9 @@ def test_a_live_session_is_not_mistaken_for_a_dead_one(folder):
 def test_settings_from_a_stranger_never_name_another_file(folder):
     with open_library(folder) as library:
         clip = add(library, seed=1)
-        settings = mp4.read_settings(clip.mp4)
+        settings = mp4.read_settings(clip.path)
         settings["shot"]["prompt"] = "another"
-        stranger = library.mp4("f" * 32)
+        stranger = library.mp4_path("f" * 32)
         stranger.parent.mkdir(exist_ok=True)
         mp4.write_mp4(stranger, clip.frames(), 8, settings)
         assert library.rebuild() == 0

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import beecam as bc
-from beecam.models.batching.threads import Lanes
+from beecam.models.batching.threads import WorkerPool
 from beecam.models.denoise.preview import PreviewMap
-from beecam.runs.interactive import LiveEngine
+from beecam.runs.interactive import InteractiveEngine
 from helpers import frames
 
 LONG = 80  # steps: about two seconds a clip
@@ -57,7 +57,7 @@ def live(pollen, eye):
     made = []
 
     def make(model=pollen, **arguments):
-        made.append(LiveEngine(model, eye, **arguments))
+        made.append(InteractiveEngine(model, eye, **arguments))
         return made[-1]
 
     yield make
@@ -248,11 +248,11 @@ def test_a_run_goes_on_beside_it(live, eye, pollen, library):
     assert len(run.clips) == 12
     # The mp4 is nearly what was made; a clip that another one got into would be far from it.
     for clip in run.clips[::3]:
-        assert np.abs(clip.remake(pollen).astype(int) - clip.frames()).mean() < 6
+        assert np.abs(clip.regenerate(pollen).astype(int) - clip.frames()).mean() < 6
 
 
 def test_other_models_wait_for_their_only_lane():
-    wide, narrow = Lanes(), Lanes()
+    wide, narrow = WorkerPool(), WorkerPool()
     wide.widen(2, threads=1)
     assert wide.beside() is not wide
     assert narrow.beside() is narrow

@@ -82,7 +82,7 @@ def test_an_axis_of_loras_with_weights(pollen, files, library):
     assert len({clip.facts["digest"] for clip in run.clips}) == 8
     clip = run.clips[2]
     assert clip.facts["loras"] == {clip.shot.adapters[0].digest: "a"}
-    remade = library[clip.key].remake(pollen)
+    remade = library[clip.key].regenerate(pollen)
     assert digest(remade) == clip.facts["digest"]
     assert "lora=bc.lora('a.safetensors', 1.0)" in clip.shot.code()
 
@@ -110,7 +110,7 @@ def test_calls_at_the_same_time_do_not_mix_their_loras(pollen, files, library):
     for run in (first.wait(), other.wait()):
         assert not run.errors
         for clip in run.clips:
-            assert digest(clip.remake(pollen)) == clip.facts["digest"]
+            assert digest(clip.regenerate(pollen)) == clip.facts["digest"]
 
 
 def test_what_is_no_lora_for_this_model_is_said_before_any_compute(pollen, tmp_path, files):

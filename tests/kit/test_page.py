@@ -11,7 +11,7 @@ import re
 import pytest
 from PIL import Image
 
-from beecam.clips.clip import ClipSet
+from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, CheckError
 from beecam.media import size_budget as fitting
 from beecam.sweeps.axes import Axis
@@ -53,10 +53,10 @@ def test_a_page_has_all_that_the_grid_asks_for(clips, tmp_path):
     assert facts["details"][4]["arguments"][0] == ["seed", "1"]
     assert "bc.shot('a moth'" in facts["details"][4]["code"]
     sheet = base64.b64decode(re.search(r'jpeg;base64,(.*?)"', figures[3]).group(1))
-    assert sheet == clips[3].sheet
+    assert sheet == clips[3].sheet_bytes()
     assert facts["items"][3]["sheet"]["width"] == clips[3].facts["sheet"]["width"]
     film = base64.b64decode(re.search(r'mp4;base64,(.*?)"', figures[5]).group(1))
-    assert film == clips[5].video
+    assert film == clips[5].mp4_bytes()
     assert "★★★" in figures[1]
 
 
@@ -105,8 +105,8 @@ def test_texts_from_outside_are_text_everywhere(library, tmp_path):
 
 
 def test_a_missing_clip_file_or_row_is_a_sentence_in_its_cell(clips, tmp_path):
-    clips.library.sheet(clips.keys[5]).unlink()
-    clips.library.mp4(clips.keys[4]).unlink()
+    clips.library.sheet_path(clips.keys[5]).unlink()
+    clips.library.mp4_path(clips.keys[4]).unlink()
     lost = ClipSet(clips.library, [*clips.keys, "0" * 64])
     page, facts, figures, _ = read(lost.export_html(tmp_path / "page.html"))
     assert facts["items"][5]["problem"] == (
@@ -122,7 +122,7 @@ def test_a_missing_clip_file_or_row_is_a_sentence_in_its_cell(clips, tmp_path):
 
 def test_the_page_stays_below_its_size_and_says_what_is_not_there(library, tmp_path):
     clips = noisy(library, 12, stars=[3])
-    whole = sum(len(clip.sheet) + len(clip.video) for clip in clips)
+    whole = sum(len(clip.sheet_bytes()) + len(clip.mp4_bytes()) for clip in clips)
     assert whole > 2_000_000
     path = clips.export_html(tmp_path / "page.html", max_bytes=900_000)
     assert path.stat().st_size < 900_000
@@ -155,16 +155,16 @@ def test_what_does_not_fit_at_all_is_left_out_with_a_sentence(library, tmp_path,
 
 def test_a_film_that_is_too_large_is_made_smaller(library):
     (clip,) = noisy(library, 1, width=640, height=384, frames=9)
-    assert fitting.fitted_film(clip, 10**8) == clip.video
-    small = fitting.fitted_film(clip, len(clip.video) // 4)
-    assert 0 < len(small) <= len(clip.video) // 4
-    assert fitting.fitted_film(clip, 100) is None
+    assert fitting.fit_video(clip, 10**8) == clip.mp4_bytes()
+    small = fitting.fit_video(clip, len(clip.mp4_bytes()) // 4)
+    assert 0 < len(small) <= len(clip.mp4_bytes()) // 4
+    assert fitting.fit_video(clip, 100) is None
 
 
 def test_shares():
-    assert fitting.share([10, 10, 10], 100) == 10
-    assert fitting.share([10, 80, 80], 100) == 45
-    assert fitting.share([], 100) == 0
+    assert fitting.fair_share([10, 10, 10], 100) == 10
+    assert fitting.fair_share([10, 80, 80], 100) == 45
+    assert fitting.fair_share([], 100) == 0
 
 
 def test_values_that_are_no_numbers_do_not_break_the_page(library, tmp_path):

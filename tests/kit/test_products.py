@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from beecam.models.speed.onednn import PackedProducts, available
+from beecam.models.speed.onednn import PackedLinears, available
 
 pytestmark = pytest.mark.skipif(not available(), reason="this PyTorch has no oneDNN")
 
@@ -22,7 +22,7 @@ def test_they_give_the_same_to_rounding_and_leave_the_network_as_it_was(network)
     x = torch.randn(5, 7, 40)
     with torch.no_grad():
         plain = network(x)
-        packed = PackedProducts(network)
+        packed = PackedLinears(network)
         with packed.used():
             assert "forward" in vars(network[0])
             found = network(x)
@@ -33,14 +33,14 @@ def test_they_give_the_same_to_rounding_and_leave_the_network_as_it_was(network)
 
 def test_a_rows_bits_do_not_depend_on_its_neighbours(network):
     x = torch.randn(6, 40)
-    with torch.no_grad(), PackedProducts(network).used():
+    with torch.no_grad(), PackedLinears(network).used():
         every = network(x)
         other = network(torch.cat([torch.randn(3, 40), x[:3]]))
     assert torch.equal(every[:3], other[3:])
 
 
 def test_changed_weights_are_packed_anew(network):
-    packed = PackedProducts(network)
+    packed = PackedLinears(network)
     x = torch.randn(3, 40)
     with torch.no_grad():
         with packed.used():
@@ -53,7 +53,7 @@ def test_changed_weights_are_packed_anew(network):
 
 
 def test_it_ends_with_the_last_of_several_users(network):
-    packed = PackedProducts(network)
+    packed = PackedLinears(network)
     inside, leave = threading.Event(), threading.Event()
 
     def use():
@@ -74,7 +74,7 @@ def test_it_ends_with_the_last_of_several_users(network):
 
 def test_other_layers_are_passed_over(network):
     half = network[0].to(torch.bfloat16)
-    with PackedProducts(torch.nn.Sequential(half)).used():
+    with PackedLinears(torch.nn.Sequential(half)).used():
         assert "forward" not in vars(half)
-    with PackedProducts(None).used():
+    with PackedLinears(None).used():
         pass

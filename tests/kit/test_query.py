@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import beecam as bc
 from beecam.errors import CheckError
-from beecam.storage.query import Row, in_order, parse
+from beecam.storage.query import Row, parse, sort_rows
 
 CASES = json.loads((Path(__file__).parents[1] / "js" / "query_cases.json").read_text("utf-8"))
 ROWS = [Row(**row) for row in CASES["rows"]]
@@ -28,7 +28,7 @@ def test_cases(text, expected):
 
 @pytest.mark.parametrize(("by", "expected"), CASES["orders"])
 def test_orders(by, expected):
-    assert in_order(ROWS, by) == expected
+    assert sort_rows(ROWS, by) == expected
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,16 @@ def test_clips_that_match(filled):
     clips[0].stars = 4
     clips[1].rejected = True
     clips[2].tags = ["The One"]
-    assert [c.key for c in clips.matching("stars>=4")] == [clips[0].key]
-    assert [c.key for c in clips.matching('tag:"the one"')] == [clips[2].key]
-    assert len(clips.matching("-is:rejected")) == len(clips) - 1
-    assert [c.shot.seed for c in clips.matching("insect=moth seed:1")] == [1]
-    assert len(clips.matching("num_inference_steps:3 model:pollen")) == len(clips)
-    assert not len(clips.matching("seconds>1000"))
-    assert clips.matching("moth").axes == clips.axes
-    assert len(library.clips().matching("moth")) == 2, "a library's own list has no axes"
+    assert [c.key for c in clips.query("stars>=4")] == [clips[0].key]
+    assert [c.key for c in clips.query('tag:"the one"')] == [clips[2].key]
+    assert len(clips.query("-is:rejected")) == len(clips) - 1
+    assert [c.shot.seed for c in clips.query("insect=moth seed:1")] == [1]
+    assert len(clips.query("num_inference_steps:3 model:pollen")) == len(clips)
+    assert not len(clips.query("seconds>1000"))
+    assert clips.query("moth").axes == clips.axes
+    assert len(library.clips().query("moth")) == 2, "a library's own list has no axes"
     with pytest.raises(CheckError, match="no 'insect' here"):
-        library.clips().matching("insect:moth")
+        library.clips().query("insect:moth")
 
 
 @pytest.fixture(scope="module")

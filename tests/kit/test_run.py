@@ -9,7 +9,7 @@ import pytest
 import beecam as bc
 from beecam.clips.library import Library
 from beecam.errors import OutOfMemoryError
-from beecam.models.model import Made
+from beecam.models.model import Generated
 from beecam.runs import progress
 from beecam.runs.engines import local
 from beecam.runs.progress import FINISHED, Status
@@ -52,7 +52,7 @@ def test_again_makes_what_is_missing(ltx, library, gate):
     assert gate.reached.wait(30)
     run.cancel()
     gate.open.set()
-    again = run.again()
+    again = run.retry()
     assert again is not run
     assert again.exact
     assert len(again.wait(60).clips) == 8
@@ -100,7 +100,7 @@ def test_calls_at_the_same_time_make_every_clip_once(ltx, library, monkeypatch):
     assert sorted(clip.shot.seed for clip in run.clips) == sorted([*range(7)] * 2)
     alone = {c.key: frames(ltx, [c.shot] * c.facts["batch"])[0] for c in run.clips[:3]}
     for clip in run.clips[:3]:
-        assert np.abs(alone[clip.key].astype(int) - clip.remake(ltx)).max() <= 1
+        assert np.abs(alone[clip.key].astype(int) - clip.regenerate(ltx)).max() <= 1
 
 
 def test_two_runs_with_cells_in_common_make_each_clip_once(ltx, library, monkeypatch):
@@ -339,19 +339,19 @@ def test_remake_gives_the_same_bits(ltx, library, monkeypatch):
 
     use_size(ltx, 3)  # in an odd call the place decides last bits
     for clip in bc.run(sweep(4), ltx, library=library).wait(60).clips:
-        made = clip.remake(ltx)
+        made = clip.regenerate(ltx)
         assert hashlib.sha256(made.tobytes()).hexdigest() == clip.facts["digest"]
 
 
 def test_remake_by_another_model_is_refused(ltx, wan, library):
     clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).clips[0]
     with pytest.raises(bc.LibraryError, match=r"was made by tiny-ltx .*this is tiny-wan"):
-        clip.remake(wan)
+        clip.regenerate(wan)
 
 
 def test_a_clip_of_one_colour_is_marked(ltx, library, monkeypatch):
     black = np.zeros((9, 32, 32, 3), np.uint8)
-    monkeypatch.setattr(ltx, "generate", lambda shots, *a, **k: [Made(black) for _ in shots])
+    monkeypatch.setattr(ltx, "generate", lambda shots, *a, **k: [Generated(black) for _ in shots])
     clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).clips[0]
     assert clip.facts["broken"] == "every pixel is the same"
 
@@ -383,10 +383,10 @@ def test_vary_makes_neighbours_of_a_clip(ltx, library):
     assert {c.parents for c in close.clips[1:]} == {(clip.key,)}
     assert clip.parents == ()
     far = bc.run(bc.vary(clip, 3, strength=1), ltx, library=library).wait(60)
-    base = clip.remake(ltx).astype(float)
+    base = clip.regenerate(ltx).astype(float)
 
     def distance(run):
-        return np.mean([np.abs(c.remake(ltx) - base).mean() for c in run.clips[1:]])
+        return np.mean([np.abs(c.regenerate(ltx) - base).mean() for c in run.clips[1:]])
 
     assert distance(close) < distance(far) / 2
     deeper = bc.vary(close.clips[1], 1, strength=0.5)

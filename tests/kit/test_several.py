@@ -27,7 +27,7 @@ def test_every_model_makes_every_cell_one_after_the_other(wan, ltx, library):
     # Each clip is that which the model makes by itself.
     alone = bc.run(sweep, wan, library=library)
     assert alone.changes().run.counts["cached"] == 4
-    assert library[run.clips[5].key].remake(wan).shape == (9, 32, 32, 3)
+    assert library[run.clips[5].key].regenerate(wan).shape == (9, 32, 32, 3)
 
 
 def test_labels_where_and_samples(wan, ltx, library):
@@ -58,12 +58,12 @@ def test_what_one_of_them_cannot_do_is_said(wan, ltx):
     assert "two are called" in said(lambda: bc.run(sweep, [wan, wan]))
     assert "a loaded model is needed" in said(lambda: bc.run(sweep, [wan, "pollen"]))
     assert "at least one model" in said(lambda: bc.run(sweep, []))
-    assert sweep.estimate({"a": wan}).cells == 1
+    assert bc.estimate(sweep, {"a": wan}).cells == 1
 
 
 def test_drafts_of_several_models_are_finished_by_them(wan, ltx, library):
     sweep = bc.sweep("a bee", seed=[1], **{**SHAPE, "num_inference_steps": 4})
     drafts = bc.run(sweep, [wan, ltx], library=library, draft=0.5).wait()
-    finished = drafts.clips.promote().wait()
+    finished = bc.promote(drafts.clips).wait()
     assert not finished.errors
     assert [clip.facts["continued_from"] for clip in finished.clips] == [2, 2]

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 import beecam as bc
 from beecam._util.cache import Notes
 from beecam.errors import OutOfMemoryError
-from beecam.models.batching.batch_size import MOST, Like, Sizes, decide
-from beecam.models.batching.threads import Lanes
-from beecam.models.batching.timing import Timing
+from beecam.models.batching.batch_size import MOST, BatchKind, BatchSizes, next_size
+from beecam.models.batching.threads import WorkerPool
+from beecam.models.batching.timing import BatchTimer
 from helpers import use_size
 
-LIKE = Like("a model", 4)
+LIKE = BatchKind("a model", 4)
 
 
 class Machine:
@@ -29,7 +29,7 @@ class Machine:
         self.made = []
 
     def call(self, size, *, usual=True, share=None):
-        timing = Timing(Lanes())
+        timing = BatchTimer(WorkerPool())
         timing.began, timing.seconds, timing.usual = self.now, size * self.seconds(size), usual
         self.now += timing.seconds
         self.sizes.took(self.like, size, timing, share)
@@ -47,7 +47,7 @@ class Machine:
 def test_what_is_decided_is_no_worse_than_the_guess_and_always_settled(times, begin, most):
     seconds, steps = {}, 0
     while True:
-        best, wanted = decide(seconds, begin, most, {})
+        best, wanted = next_size(seconds, begin, most, {})
         assert 1 <= best <= most
         if wanted is None:
             break
@@ -60,33 +60,33 @@ def test_what_is_decided_is_no_worse_than_the_guess_and_always_settled(times, be
 
 
 def test_it_goes_up_while_that_gains_a_tenth_and_down_where_less_is_quicker():
-    overhead = Machine(Sizes(), lambda size: 1 + 8 / size)
+    overhead = Machine(BatchSizes(), lambda size: 1 + 8 / size)
     assert overhead.run() == MOST
     assert sorted(set(overhead.made)) == [4, 8, 16, 32]
-    nothing = Machine(Sizes(), lambda size: 1 + 0.09 / size, Like("flat", 4))
+    nothing = Machine(BatchSizes(), lambda size: 1 + 0.09 / size, BatchKind("flat", 4))
     assert nothing.run() == 4
     assert set(nothing.made) == {2, 4, 8}
-    crowded = Machine(Sizes(), lambda size: 1 + 0.5 * size, Like("crowded", 4))
+    crowded = Machine(BatchSizes(), lambda size: 1 + 0.5 * size, BatchKind("crowded", 4))
     assert crowded.run() == 1
     assert 16 not in crowded.made
 
 
 def test_the_first_call_and_calls_that_had_the_machine_alone_do_not_count():
-    sizes = Sizes()
+    sizes = BatchSizes()
     machine = Machine(sizes, lambda size: 1.0)
     machine.call(4)
     machine.call(4, usual=False)
     assert sizes.known(LIKE).seconds == {}
     machine.call(4)
     assert sizes.known(LIKE).seconds == {4: pytest.approx(1.0)}
-    began_cold = Timing(Lanes())
+    began_cold = BatchTimer(WorkerPool())
     began_cold.began, began_cold.seconds, began_cold.usual = 1.5, 0.004, True
     sizes.took(LIKE, 4, began_cold, None)
     assert sizes.known(LIKE).seconds == {4: pytest.approx(1.0)}, "two lanes warm up together"
 
 
 def test_a_trial_is_never_more_than_half_of_what_waits():
-    sizes = Sizes()
+    sizes = BatchSizes()
     assert sizes.trial(LIKE, 7, 1) is None
     assert sizes.trial(LIKE, 8, 1) == 4
     assert sizes.trial(LIKE, 15, 2) is None
@@ -94,66 +94,66 @@ def test_a_trial_is_never_more_than_half_of_what_waits():
 
 
 def test_what_is_found_is_there_in_the_next_kernel(cache):
-    Machine(Sizes(), lambda size: 1 + 8 / size).run()
-    again = Sizes()
+    Machine(BatchSizes(), lambda size: 1 + 8 / size).run()
+    again = BatchSizes()
     assert again.best(LIKE) == MOST
     assert again.trial(LIKE, 1000, 1) is None
-    assert again.best(Like("another", 4)) == 4
+    assert again.best(BatchKind("another", 4)) == 4
     assert [p.name for p in cache.glob("*.part")] == []
 
 
 def test_memory_limits_what_is_tried_here_and_in_the_next_kernel():
-    sizes = Sizes()
+    sizes = BatchSizes()
     machine = Machine(sizes, lambda size: 1 + 8 / size)
     for _ in range(3):
         machine.call(4)
     assert sizes.trial(LIKE, 1000, 1) == 8
     sizes.limit(LIKE, 4)
     assert machine.run() == 4
-    fresh = Sizes()
-    assert fresh.best(Like(LIKE.key, 8)) == 4
+    fresh = BatchSizes()
+    assert fresh.best(BatchKind(LIKE.key, 8)) == 4
     sizes.limit(LIKE, 2)
     sizes.limit(LIKE, 3)
-    assert Sizes().best(LIKE) == 2
+    assert BatchSizes().best(LIKE) == 2
 
 
 def test_a_size_that_would_not_fit_is_not_tried():
-    machine = Machine(Sizes(), lambda size: 1 + 8 / size)
+    machine = Machine(BatchSizes(), lambda size: 1 + 8 / size)
     for _ in range(3):
         machine.call(4, share=0.5)
     assert machine.sizes.trial(LIKE, 1000, 1) == 2, "eight would take all the memory that is free"
 
 
 def test_a_size_that_is_given_is_used_as_it_is(cache):
-    Machine(Sizes(), lambda size: 1 + 8 / size).run()
+    Machine(BatchSizes(), lambda size: 1 + 8 / size).run()
     before = (cache / "sizes.json").read_text()
-    sizes = Sizes(6)
+    sizes = BatchSizes(6)
     machine = Machine(sizes, lambda size: size)
     for _ in range(9):
         machine.call(6)
     assert (sizes.best(LIKE), sizes.trial(LIKE, 1000, 1), sizes.exact(LIKE)) == (6, None, 4)
     sizes.limit(LIKE, 3)
     assert sizes.best(LIKE) == 3
-    assert Sizes(100).best(LIKE) == 100
+    assert BatchSizes(100).best(LIKE) == 100
     assert (cache / "sizes.json").read_text() == before
 
 
 def test_families_that_can_not_batch_stay_at_one():
-    alone = Like("alone", 8, batches=False)
-    machine = Machine(Sizes(), lambda size: 1.0, alone)
+    alone = BatchKind("alone", 8, batches=False)
+    machine = Machine(BatchSizes(), lambda size: 1.0, alone)
     assert machine.run() == 1
     assert set(machine.made) == {1}
-    assert Sizes(5).best(alone) == Sizes().exact(alone) == 1
+    assert BatchSizes(5).best(alone) == BatchSizes().exact(alone) == 1
 
 
 def test_the_exact_size_is_the_same_tomorrow_whatever_was_measured_since():
-    sizes = Sizes()
-    assert sizes.exact(Like("a model", 6)) == 4
+    sizes = BatchSizes()
+    assert sizes.exact(BatchKind("a model", 6)) == 4
     assert Machine(sizes, lambda size: 1 + 8 / size).run() > 4
-    assert sizes.exact(LIKE) == Sizes().exact(LIKE) == 4
+    assert sizes.exact(LIKE) == BatchSizes().exact(LIKE) == 4
     sizes.limit(LIKE, 2)
-    assert Sizes().exact(LIKE) == 2, "nothing was made in calls of four"
-    late = Sizes()
+    assert BatchSizes().exact(LIKE) == 2, "nothing was made in calls of four"
+    late = BatchSizes()
     Machine(late, lambda size: 1.0).call(2)
     late.limit(LIKE, 1)
     assert late.exact(LIKE) == 2, "clips were made in calls of two"
@@ -161,7 +161,7 @@ def test_the_exact_size_is_the_same_tomorrow_whatever_was_measured_since():
 
 def test_where_nothing_can_be_remembered_the_exact_size_is_the_guess(cache):
     cache.write_text("a file where the folder should be")
-    sizes = Sizes()
+    sizes = BatchSizes()
     assert Machine(sizes, lambda size: 1 + 8 / size).run() == MOST
     assert sizes.exact(LIKE) == 4
 
@@ -182,10 +182,10 @@ def test_where_nothing_can_be_remembered_the_exact_size_is_the_guess(cache):
 def test_a_damaged_file_costs_only_time(cache, text):
     cache.mkdir()
     (cache / "sizes.json").write_text(text)
-    sizes = Sizes()
+    sizes = BatchSizes()
     assert (sizes.best(LIKE), sizes.exact(LIKE)) == (4, 4)
     assert Machine(sizes, lambda size: 1 + 8 / size).run() == MOST
-    assert Sizes().best(LIKE) == MOST
+    assert BatchSizes().best(LIKE) == MOST
 
 
 def test_processes_at_the_same_time_lose_nothing(cache):
@@ -249,12 +249,12 @@ def test_lanes_measure_each_call_as_in_the_midst_of_a_run():
     import threading
     import time
 
-    lanes = Lanes()
+    lanes = WorkerPool()
     lanes.widen(2, threads=1)
     seen = {}
 
     def work(name, seconds):
-        timing = Timing(lanes)
+        timing = BatchTimer(lanes)
         with timing:
             time.sleep(seconds)
         seen[name] = timing

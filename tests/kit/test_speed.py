@@ -7,7 +7,7 @@ import pytest
 
 import beecam as bc
 from beecam.errors import Stopped
-from beecam.models.speed.speed import compare
+from beecam.models.speed.compare import compare
 from helpers import frames, said
 from tiny import make
 
@@ -38,7 +38,7 @@ def test_it_is_quicker_alike_and_recorded(pollen, library):
     assert 10 * np.log10(255**2 / error) > 35, "which nobody would tell from the exact one"
     clip = bc.run(whole, quick, library=library).wait().clips[0]
     assert clip.shot.speed == ("taylorseer 2",)
-    assert np.array_equal(clip.remake(quick), made)
+    assert np.array_equal(clip.regenerate(quick), made)
     assert "this is exact" in said(lambda: bc.run(clip.shot, pollen, library=library))
 
 
@@ -72,11 +72,11 @@ def test_neighbours_change_nothing_and_two_models_of_one_pipeline_take_turns(pol
     assert not first.wait().errors
     assert not second.wait().errors
     for clip in first.clips[::3]:
-        assert digest(clip.remake(quick)) == clip.facts["digest"]
+        assert digest(clip.regenerate(quick)) == clip.facts["digest"]
         alone = quick.generate([clip.shot], pad_to=clip.facts["batch"])[0].frames
         assert digest(alone) == clip.facts["digest"]
     for clip in second.clips[::3]:
-        assert digest(clip.remake(pollen)) == clip.facts["digest"]
+        assert digest(clip.regenerate(pollen)) == clip.facts["digest"]
 
 
 def test_fast_takes_half_the_steps_unless_they_are_given():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import beecam as bc
 from beecam.errors import CheckError
-from beecam.sweeps.sweep import of_shots
+from beecam.sweeps.build import sweep_of_shots
 
 lengths = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 
@@ -112,7 +112,7 @@ def test_to_frame_has_a_row_a_cell():
 
 
 def test_shots_that_are_made_already_can_be_laid_out(ltx):
-    sweep = of_shots([bc.shot("a bee", seed=1), bc.shot("a moth {not a slot}", seed=2)])
+    sweep = sweep_of_shots([bc.shot("a bee", seed=1), bc.shot("a moth {not a slot}", seed=2)])
     sweep.check(ltx)
     assert [c.shot.prompt for c in sweep.cells] == ["a bee", "a moth {not a slot}"]
     assert [c.shot.seed for c in sweep.where(shot=2).cells] == [2]
@@ -169,7 +169,7 @@ def test_a_misspelt_argument_is_one_problem_with_the_nearest_spelling(ltx):
         bc.sweep("a bee", guidence_scale=[1, 2]).check(ltx)
     assert len(error.value.problems) == 1
     with pytest.raises(CheckError, match=r"sead: no argument of tiny-ltx\. Did you mean seed\?"):
-        of_shots([bc.shot("a bee", sead=3)]).check(ltx)
+        sweep_of_shots([bc.shot("a bee", sead=3)]).check(ltx)
 
 
 def test_every_problem_is_named_at_once(ltx):
@@ -198,9 +198,9 @@ def test_no_clip_is_made_of_a_sweep_with_problems(ltx, library):
 
 def test_estimate_counts_what_is_cached_and_measures_the_rest(ltx, library):
     first = bc.sweep("a bee", seed=range(2))
-    assert first.estimate(ltx, library).seconds is None
+    assert bc.estimate(first, ltx, library).seconds is None
     bc.run(first, ltx, library=library).wait(60)
-    more = bc.sweep("a bee", seed=range(5)).estimate(ltx, library)
+    more = bc.estimate(bc.sweep("a bee", seed=range(5)), ltx, library)
     assert (more.cells, more.cached) == (5, 2)
     each = sorted(clip.facts["seconds"] for clip in library.clips())
     assert more.seconds == pytest.approx(3 * each[1], rel=0.5)

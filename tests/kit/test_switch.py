@@ -55,7 +55,7 @@ def test_what_is_the_same_is_made_once(ltx, calls, library):
     assert sum(calls) == 2 * (2 + 6 * 2)
     for clip in run.clips:
         assert clip.shot.switch.at == 2
-        assert digest(clip.remake(ltx)) == clip.facts["digest"]
+        assert digest(clip.regenerate(ltx)) == clip.facts["digest"]
     assert "switch_at=2, then_prompt='a moth'" in run.clips[0].shot.code()
 
 
@@ -73,9 +73,9 @@ def test_drafts_and_stops_after_the_switch(ltx, library):
     shot = bc.shot("a bee", switch_at=1, then_prompt="a moth", num_inference_steps=4)
     whole = made(ltx, switch_at=1, then_prompt="a moth", num_inference_steps=4)
     drafts = bc.run(shot.replace(seed=3), ltx, library=library, draft=0.5).wait()
-    finished = drafts.clips.promote().wait().clips[0]
+    finished = bc.promote(drafts.clips).wait().clips[0]
     assert finished.facts["continued_from"] == 2
-    assert np.array_equal(finished.remake(ltx), whole)
+    assert np.array_equal(finished.regenerate(ltx), whole)
     steps = []
 
     def leave(step):

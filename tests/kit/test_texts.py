@@ -8,10 +8,10 @@ import torch
 
 import beecam as bc
 from beecam.errors import Stopped
-from beecam.models.model_set import Models
+from beecam.models.model_set import ModelSet
 from beecam.models.text import disk_cache as shelf
 from beecam.models.text import offload as preparing
-from beecam.models.text.disk_cache import Shelf, shelf_for
+from beecam.models.text.disk_cache import EmbeddingCache, cache_for
 from beecam.models.weights.fingerprint import text_fingerprint
 from helpers import frames
 from tiny import make
@@ -97,9 +97,9 @@ def test_small_encoders_are_quicker_than_a_disk(wrap_ltx, cache):
 def test_encoders_whose_weights_are_elsewhere_keep_nothing(monkeypatch):
     monkeypatch.setattr(shelf, "LARGE", 0)
     pipe = make("LTXPipeline")
-    assert shelf_for(pipe) is not None
+    assert cache_for(pipe) is not None
     pipe.text_encoder.to("meta")
-    assert shelf_for(pipe) is None
+    assert cache_for(pipe) is None
 
 
 @pytest.mark.usefixtures("large")
@@ -123,7 +123,7 @@ def test_without_a_folder_it_goes_on(wrap_ltx, encoded, cache):
 
 
 def test_what_was_not_used_for_the_longest_time_goes_first(tmp_path, monkeypatch):
-    kept = Shelf(tmp_path, "an encoder")
+    kept = EmbeddingCache(tmp_path, "an encoder")
     monkeypatch.setattr(shelf, "_MOST_BYTES", 20_000)
     for i, name in enumerate("abc"):
         kept.put(name, torch.full((1000,), i))
@@ -132,11 +132,11 @@ def test_what_was_not_used_for_the_longest_time_goes_first(tmp_path, monkeypatch
         assert kept.get("a") is not None
     assert kept.get("b") is None
     assert kept.get("c")[0] == 2
-    assert Shelf(tmp_path, "another").get("a") is None
+    assert EmbeddingCache(tmp_path, "another").get("a") is None
 
 
 def test_all_that_encoders_return_comes_back(tmp_path):
-    kept = Shelf(tmp_path, "an encoder")
+    kept = EmbeddingCache(tmp_path, "an encoder")
     given = (
         torch.randn(2, 3).bfloat16().T,
         None,
@@ -166,7 +166,9 @@ class Moves:
         self.away = False
         monkeypatch.setattr(preparing, "is_short", lambda pipe: True)
         monkeypatch.setattr(preparing, "_move", self._move)
-        monkeypatch.setattr(preparing.Preparing, "_move", self._counted(preparing.Preparing._move))
+        monkeypatch.setattr(
+            preparing.EncoderOffload, "_move", self._counted(preparing.EncoderOffload._move)
+        )
         original = pipe.text_encoder.forward
 
         def forward(*args, **kwargs):
@@ -254,7 +256,7 @@ def test_several_models_that_are_stopped_come_back_together(ltx, wan, moves):
     def stop():
         raise Stopped("the run was cancelled.")
 
-    both = Models({"one": ltx, "two": wan})
+    both = ModelSet({"one": ltx, "two": wan})
     shots = [both.resolve(bc.shot("a bee").replace(model=name)) for name in ("one", "two")]
     with pytest.raises(Stopped):
         both.prepare(shots, stop)

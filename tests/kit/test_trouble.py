@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 
 import beecam as bc
 from beecam.clips.library import Library
-from beecam.models.batching.threads import Lanes
-from beecam.models.weights.lora import Adapting
+from beecam.models.batching.threads import WorkerPool
+from beecam.models.weights.lora import LoraLoader
 from beecam.runs.engines import local
 from beecam.runs.progress import Status
 from helpers import Gate, statuses, sweep, use_size
@@ -102,7 +102,7 @@ def test_the_cell_run_again_while_the_disk_is_full_leaves_it_to_go_on_by_itself(
     run = bc.run(sweep(), ltx, library=library)
     until_paused(run)
     with monkeypatch.context() as patch:
-        patch.setattr(library.history, "keep", no_space)
+        patch.setattr(library.sweep_files, "keep", no_space)
         assert bc.run(sweep(), ltx, library=library) is run
     assert "the disk is full" in run.changes().run.message
     full_disk.clear()
@@ -203,7 +203,7 @@ def test_a_look_up_that_fails_once_leaves_nothing_claimed(ltx, library, monkeypa
     monkeypatch.setattr(library, "known", hiccup)
     run = bc.run(sweep(), ltx, library=library).wait(60)
     assert Status.FAILED in statuses(run)
-    assert statuses(run.again().wait(60)).count(Status.FAILED) == 0
+    assert statuses(run.retry().wait(60)).count(Status.FAILED) == 0
     assert len(library) == 4
 
 
@@ -215,14 +215,14 @@ def test_a_model_that_does_not_let_go_does_not_keep_a_run_from_ending(ltx, libra
     monkeypatch.setattr(ltx, "release", broken)
     run = bc.run(sweep(), ltx, library=library).wait(60)
     assert statuses(run) == [Status.DONE] * 4
-    assert not library.users
+    assert not library.writers
 
 
 @pytest.mark.parametrize("first", ["paused", "waiting"])
 def test_a_library_closes_though_one_run_stands_and_another_waits_for_it(
     ltx, library, monkeypatch, first
 ):
-    monkeypatch.setattr(ltx, "_lanes", Lanes())
+    monkeypatch.setattr(ltx, "_lanes", WorkerPool())
     # As a pipeline that can't go on from within a clip: the call stands where it is.
     monkeypatch.setattr(local.LocalEngine, "_keep_states", lambda *_: False)
     gate = Gate(ltx, monkeypatch)
@@ -233,7 +233,7 @@ def test_a_library_closes_though_one_run_stands_and_another_waits_for_it(
     until_paused(standing)
     waiting = bc.run(sweep(prompt="a {insect} waits"), ltx, library=library)
     users = [standing._engine, waiting._engine]
-    library.users = InOrder(users if first == "paused" else users[::-1])
+    library.writers = InOrder(users if first == "paused" else users[::-1])
     closing = threading.Thread(target=library.close, daemon=True)
     closing.start()
     closing.join(60)
@@ -300,7 +300,7 @@ def test_a_lora_is_checked_while_calls_overlap_all_the_time():
         types.SimpleNamespace(digest=letter * 32, weight=1.0, path=letter, name=letter)
         for letter in "ab"
     )
-    adapting = Adapting(Loras())
+    adapting = LoraLoader(Loras())
     assert adapting.check((one,)) is None
     stop = threading.Event()
 

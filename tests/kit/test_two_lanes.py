@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 import beecam as bc
-from beecam.models.batching.threads import Lanes
+from beecam.models.batching.threads import WorkerPool
 from tiny import SHAPES, make
 
 KINDS = (
@@ -24,7 +24,7 @@ KINDS = (
 @pytest.mark.parametrize("kind", KINDS)
 def test_clips_made_at_the_same_time_have_the_bits_that_they_have_alone(kind, library):
     model = bc.wrap(make(kind), name=kind)
-    model._lanes = Lanes()
+    model._lanes = WorkerPool()
     model._lanes.widen(2, threads=1)  # however many cores there are
     shape = {"num_frames" if name == "frames" else name: v for name, v in SHAPES[kind].items()}
     more = {**shape, "num_inference_steps": 3}
@@ -32,5 +32,5 @@ def test_clips_made_at_the_same_time_have_the_bits_that_they_have_alone(kind, li
     run = bc.run(sweep, model, library=library).wait(120)
     assert not run.errors
     for clip in run.clips:
-        made = clip.remake(model)  # alone, in a call of the same size
+        made = clip.regenerate(model)  # alone, in a call of the same size
         assert hashlib.sha256(made.tobytes()).hexdigest() == clip.facts["digest"]

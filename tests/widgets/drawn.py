@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from beecam.errors import OutOfMemoryError
-from beecam.models.model import Made, Step
+from beecam.models.model import Generated, Step
 
 DEFAULTS = {
     "width": 96,
@@ -105,7 +105,7 @@ class DrawnModel:
         for shot in shots:
             if self.broken and self.broken in shot.prompt:
                 raise ValueError(f"this painter has no colour for <b>{self.broken}</b>")
-        return [Made(draw(shot), place) for place, shot in enumerate(shots)]
+        return [Generated(draw(shot), place) for place, shot in enumerate(shots)]
 
 
 def _preview(shot, share):

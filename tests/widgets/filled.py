@@ -5,7 +5,7 @@ import os
 from drawn import DrawnModel, draw
 
 import beecam as bc
-from beecam.clips.clip import ClipSet
+from beecam.clips.clip_set import ClipSet
 from beecam.media import sheets
 
 
@@ -35,9 +35,9 @@ def filled(name, count, *, width=160, height=96, num_frames=24, fps=16.0, column
         if first is None:
             first = library.add(shot, frames, facts).mp4
             continue
-        library.mp4(shot.key).parent.mkdir(exist_ok=True)
-        library.sheet(shot.key).write_bytes(sheets.sheet_bytes(frames))
-        os.link(first, library.mp4(shot.key))
+        library.mp4_path(shot.key).parent.mkdir(exist_ok=True)
+        library.sheet_path(shot.key).write_bytes(sheets.sheet_bytes(frames))
+        os.link(first, library.mp4_path(shot.key))
         settings = {"shot": shot.to_dict(), "facts": facts, "created": 1.0}
         library._index.add(shot.key, settings)
     return ClipSet(

@@ -9,7 +9,7 @@ from drawn import DrawnModel
 from page import Page
 
 import beecam as bc
-from beecam.clips.clip import ClipSet
+from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError
 from beecam_widgets import limits
 
@@ -27,7 +27,7 @@ def test_a_finished_run_says_all_and_sends_what_is_asked_for(show, finished):
     content, buffers = page.heard("sheets")[0]
     item = content["items"][0]
     assert item["prompt"] == "a bee over ice"
-    assert buffers[item["sheet"]["at"]] == run.clips[3].sheet
+    assert buffers[item["sheet"]["at"]] == run.clips[3].sheet_bytes()
     page.say("see", visible=[5], want=[5], awake=True)
     page.wait_for(lambda: 5 in page.sheets())
 
@@ -148,9 +148,9 @@ def test_an_error_is_told_and_the_rest_goes_on(show, sweep, library):
 def test_lost_media_is_a_sentence_not_a_hole(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
     clips = run.clips
-    library.sheet(clips[2].key).unlink()
-    library.mp4(clips[3].key).unlink()
-    library.mp4(clips[4].key).write_bytes(clips[4].video[:-500])
+    library.sheet_path(clips[2].key).unlink()
+    library.mp4_path(clips[3].key).unlink()
+    library.mp4_path(clips[4].key).write_bytes(clips[4].mp4_bytes()[:-500])
     page = Page(show(clips)).begin(visible=range(12), want=range(12))
     page.wait_for(lambda: len(page.sheets()) == 12)
     items = {i["i"]: i for content, _ in page.heard("sheets") for i in content["items"]}
@@ -174,7 +174,7 @@ def test_the_large_view_gets_the_whole_file_in_parts(show, library, monkeypatch)
         lambda: page.heard("mp4") and len(page.heard("mp4")) == page.heard("mp4")[0][0]["parts"]
     )
     data = b"".join(buffers[0] for _, buffers in page.heard("mp4"))
-    assert data == run.clips[1].mp4.read_bytes()
+    assert data == run.clips[1].path.read_bytes()
     detail = page.heard("detail")[0][0]
     assert ["seed", "1"] in detail["arguments"]
 

@@ -174,7 +174,9 @@ def test_the_code_of_every_deck_runs(explore, model, library):
 def test_pictures_are_in_the_code_by_their_content(explore, model, library):
     red = np.full((64, 64, 3), (200, 30, 30), np.uint8)
     panel = explore(template="a bee")
-    panel.arguments = FEW | {"image": [bc.read(red, name="red"), bc.read(255 - red, name="cyan")]}
+    panel.arguments = FEW | {
+        "image": [bc.read_media(red, name="red"), bc.read_media(255 - red, name="cyan")]
+    }
     assert panel._state["arguments"]["image"]["many"] == [
         [{"object": 0}, "red", ""],
         [{"object": 1}, "cyan", ""],

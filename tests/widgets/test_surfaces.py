@@ -254,7 +254,7 @@ def test_marks_of_a_deleted_clip_are_taken_back(show, finished):
     clip = finished.clips[1]
     clip.stars = 3
     page.wait_for(lambda: page.heard("marks"))
-    finished.library.mp4(clip.key).unlink()
+    finished.library.mp4_path(clip.key).unlink()
     with sqlite3.connect(finished.library.folder / "library.sqlite") as file:
         file.execute("DELETE FROM clips WHERE key = ?", [clip.key])
     page.say("rate", cells=[1], stars=5)

@@ -9,7 +9,7 @@ import numpy as np
 
 from beecam.export import view_data as telling
 from beecam.storage.query import Row
-from beecam.storage.query_rows import USUAL, rows_of
+from beecam.storage.query_rows import COMMON_NAMES, rows_of
 from beecam_widgets.source import Source
 
 Message = tuple[dict[str, Any], list[bytes]]
@@ -33,16 +33,16 @@ def columns_messages(source: Source, indices: Sequence[int]) -> Iterator[Message
 
 
 def _message(cells: Sequence[int], rows: Sequence[Row]) -> Message:
-    told = telling.columns(rows)
+    told = telling.columns_data(rows)
     buffers = [np.array(cells, np.int32).tobytes()]
     for column in told:
         values = column.pop("values")
         # None becomes NaN.
         buffers.append(np.array(values, np.int32 if "texts" in column else np.float64).tobytes())
-    buffers.append(np.array([telling.states(row) for row in rows], np.int32).tobytes())
+    buffers.append(np.array([telling.state_bits(row) for row in rows], np.int32).tobytes())
     return {
         "kind": "columns",
         "columns": told,
-        "usual": list(USUAL),
+        "usual": list(COMMON_NAMES),
         "tags": [[i, list(row.tags)] for i, row in zip(cells, rows, strict=True) if row.tags],
     }, buffers

@@ -11,14 +11,15 @@ import beecam as bc
 from beecam._util import checks as kinds
 from beecam.clips.library import Library, open_library
 from beecam.errors import BeecamError, Problem, did_you_mean, shorten
-from beecam.models.diffusers.arguments import Control, controls
+from beecam.models.diffusers.arguments import Control, controls_of
 from beecam.models.model import Model
+from beecam.runs.estimate import Estimate, estimate
 from beecam.shots.shot import SHOT_ARGUMENTS
 from beecam.sweeps.axes import Axis, is_scalar, make_axis
 from beecam.sweeps.deck_files.deck import Deck
 from beecam.sweeps.deck_files.find import Decks, own_folder
-from beecam.sweeps.deck_files.match import Intent
-from beecam.sweeps.sweep import Estimate, Sweep
+from beecam.sweeps.deck_files.match import DeckMatch
+from beecam.sweeps.sweep import Sweep
 from beecam_widgets.asking import Asking
 
 _LAYOUTS = ("product", "zip")
@@ -43,10 +44,10 @@ class Explorer:
             loaded: Whether `bc.load()` gives the same model.
         """
         self.model, self.library = model, library
-        self.controls: dict[str, Control] = {one.name: one for one in controls(model)}
+        self.controls: dict[str, Control] = {one.name: one for one in controls_of(model)}
         self._loaded = loaded
         self._decks = bc.decks(own_folder(library.folder))
-        self._intent: Intent | None = None
+        self._intent: DeckMatch | None = None
         self._asking = Asking(template=template)
         self._before: Asking | None = None
         self._begun: Asking | None = None
@@ -58,7 +59,7 @@ class Explorer:
 
     @template.setter
     def template(self, value: str) -> None:
-        kinds.need(kinds.text("template", value))
+        kinds.raise_problems(kinds.string("template", value))
         self._put(replace(self._asking, template=value))
 
     @property
@@ -85,7 +86,7 @@ class Explorer:
             for name in value
             if name not in slots
         ]
-        kinds.need(problems)
+        kinds.raise_problems(problems)
         made = {name: make_axis(name, [v] if is_scalar(v) else v) for name, v in value.items()}
         emptied = {slot: Axis(slot, ()) for slot in slots if slot not in made}
         self._put(replace(self._asking, axes={**self._asking.axes, **emptied, **made}))
@@ -98,10 +99,10 @@ class Explorer:
     @seeds.setter
     def seeds(self, value: int | Iterable[int]) -> None:
         many = (value,) if isinstance(value, int) else tuple(value)
-        problems = [p for seed in many for p in kinds.whole("seeds", seed, 0)]
+        problems = [p for seed in many for p in kinds.integer("seeds", seed, 0)]
         if not many:
             problems.append(Problem("seeds", "seeds=(): at least one seed is needed."))
-        kinds.need(problems)
+        kinds.raise_problems(problems)
         self._put(replace(self._asking, seeds=many))
 
     @property
@@ -111,7 +112,7 @@ class Explorer:
 
     @arguments.setter
     def arguments(self, value: Mapping[str, Any]) -> None:
-        kinds.need(
+        kinds.raise_problems(
             Problem(
                 str(n), (f"{n}: no argument of {self.model.name}.{did_you_mean(n, self._allowed)}")
             )
@@ -134,7 +135,7 @@ class Explorer:
 
     @layout.setter
     def layout(self, value: str) -> None:
-        kinds.need(kinds.choice("layout", value, _LAYOUTS))
+        kinds.raise_problems(kinds.choice("layout", value, _LAYOUTS))
         self._put(replace(self._asking, layout=value))
 
     @property
@@ -144,7 +145,7 @@ class Explorer:
 
     @sample.setter
     def sample(self, value: int | None) -> None:
-        kinds.need(kinds.whole("sample", value, 1, or_none=True))
+        kinds.raise_problems(kinds.integer("sample", value, 1, or_none=True))
         self._put(replace(self._asking, sample=value))
 
     @property
@@ -154,7 +155,7 @@ class Explorer:
 
     @name.setter
     def name(self, value: str) -> None:
-        kinds.need(kinds.text("name", value))
+        kinds.raise_problems(kinds.string("name", value))
         self._put(replace(self._asking, name=value))
 
     @property
@@ -180,7 +181,7 @@ class Explorer:
         return self._decks
 
     @property
-    def intent(self) -> Intent | None:
+    def intent(self) -> DeckMatch | None:
         """What was wanted, in words, and the deck that was taken for it; set it to a text."""
         return self._intent
 
@@ -216,7 +217,7 @@ class Explorer:
         Raises:
             CheckError: With all that is wrong.
         """
-        return self.sweep.estimate(self.model, self.library)
+        return estimate(self.sweep, self.model, self.library)
 
     @property
     def code(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import traitlets as t
 
-from beecam.clips.clip import ClipSet
+from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, did_you_mean, shorten
 from beecam.runs.run import Run
 from beecam.sweeps.axes import Axis

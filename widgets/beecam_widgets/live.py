@@ -15,18 +15,27 @@ import anywidget
 import numpy as np
 import traitlets as t
 
-from beecam._util.checks import flag, loaded, need, opened, text, whole
-from beecam.clips.clip import Clip, ClipSet
-from beecam.clips.library import Library, open_library
+from beecam._util.checks import boolean, integer, raise_problems, string
+from beecam.clips.clip import Clip
+from beecam.clips.clip_set import ClipSet
+from beecam.clips.library import Library, library_problems, open_library
 from beecam.errors import BeecamError, CheckError, Problem, shorten
 from beecam.export import view_data as telling
 from beecam.media import sheets
 from beecam.models.loading.load import load
-from beecam.models.model import Model
-from beecam.runs.interactive import CLIP, DRAFT, PREVIEW, PROBLEM, STEP, LiveEngine, Sight
+from beecam.models.model import Model, loaded_model
+from beecam.runs.interactive import (
+    CLIP,
+    DRAFT,
+    PREVIEW,
+    PROBLEM,
+    STEP,
+    InteractiveEngine,
+    LiveFrame,
+)
 from beecam.runs.run import run
 from beecam.shots.shot import Shot, check_values
-from beecam.sweeps.sweep import shot as make_shot
+from beecam.sweeps.build import shot as make_shot
 from beecam_widgets.bundles import bundle
 from beecam_widgets.dials import Dials, sliders_of
 from beecam_widgets.messages import Message
@@ -122,13 +131,13 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         Raises:
             CheckError: Something of it is wrong.
         """
-        need(
+        raise_problems(
             [
-                *loaded(model),
-                *opened(library),
-                *flag("refine", refine),
-                *whole("steps", steps, 1, 100, or_none=True),
-                *text("prompt_b", prompt_b),
+                *loaded_model(model),
+                *library_problems(library),
+                *boolean("refine", refine),
+                *integer("steps", steps, 1, 100, or_none=True),
+                *string("prompt_b", prompt_b),
             ]
         )
         first = make_shot(prompt, **arguments)
@@ -141,11 +150,11 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._kept: list[Clip] = []
         self._asked: OrderedDict[int, tuple[str, int, Dials]] = OrderedDict()
         self._number = 0
-        self._last: Sight | None = None
+        self._last: LiveFrame | None = None
         self._sheet_shown = False
         self._teller = Teller(self._say)
         self._few = model.in_few_steps()
-        self._engine = LiveEngine(model, self._see, quick=self._few)
+        self._engine = InteractiveEngine(model, self._see, quick=self._few)
         begun = Dials(
             prompt="",
             prompt_b=prompt_b,
@@ -191,7 +200,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
                     )
                 ]
             )
-        need(check_values(value))
+        raise_problems(check_values(value))
         dials = self._set.like(value, self._sliders)
         base = value.replace(model=None, revision=None)
         full = _checked(self.model, base)
@@ -298,11 +307,13 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _need(self, dials: Dials) -> None:
         """Raise what is wrong with any of the dials, also with one that isn't heard just now."""
-        need(p for name in ("blend", "seed_blend") for p in _share(name, getattr(dials, name)))
+        raise_problems(
+            p for name in ("blend", "seed_blend") for p in _share(name, getattr(dials, name))
+        )
         both = replace(dials, blend=0.5, seed_blend=0.5)
         for one in (both, dials):
-            need(check_values(one.shot(self._base)))
-            need(self.model.check(self._draft(one)))
+            raise_problems(check_values(one.shot(self._base)))
+            raise_problems(self.model.check(self._draft(one)))
 
     def _described(self, full: Shot) -> dict[str, Any]:
         return {
@@ -366,7 +377,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             said = _problem("", 0, f"It was not kept: {error}")
             self._teller.tell(PROBLEM, lambda: (said, []))
 
-    def _see(self, sight: Sight) -> None:
+    def _see(self, sight: LiveFrame) -> None:
         """Take what the engine has to show, on its threads."""
         if sight.kind in (DRAFT, CLIP):
             self._last = sight
@@ -374,7 +385,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         if sight.kind == CLIP:
             self._rested(sight)
 
-    def _show(self, sight: Sight) -> None:
+    def _show(self, sight: LiveFrame) -> None:
         client, n, dials = self._asked.get(sight.number, ("", 0, None))
         code = self._whole(dials).code() if dials else self.code
         if sight.kind == PROBLEM:
@@ -387,7 +398,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
                 DRAFT, lambda: _picture(sight, client, n, code), instead=(PREVIEW, STEP, PROBLEM)
             )
 
-    def _rested(self, sight: Sight) -> None:
+    def _rested(self, sight: LiveFrame) -> None:
         """Leave what rests for other pages, and as a picture for when no kernel is there."""
         client, _, dials = self._asked.get(sight.number, ("", 0, None))
         if dials is None or sight.number != self._number:
@@ -419,7 +430,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         if sight is None or sight.frames is None:
             body = f"<p>A live view of {html.escape(self.model.name)}; run the cell to see it.</p>"
         else:
-            places = sheets.chosen_frames(len(sight.frames), _STRIP_FRAMES)
+            places = sheets.select_frames(len(sight.frames), _STRIP_FRAMES)
             strip = np.stack([sight.frames[i] for i in places])
             source = base64.b64encode(sheets.sheet_bytes(strip)).decode()
             code = html.escape(sight.shot.code() if sight.shot else "")
@@ -443,17 +454,17 @@ def _checked(model: Model, shot: Shot) -> Shot:
     Raises:
         CheckError: The model can't make it.
     """
-    need(check_values(shot))
+    raise_problems(check_values(shot))
     full = model.resolve(shot)
-    need(model.check(full))
+    raise_problems(model.check(full))
     return full
 
 
-def _problem(client: str, n: int, text: str) -> dict[str, Any]:
-    return {"kind": "problem", "client": client, "n": n, "text": telling.cut(text, _TEXT)}
+def _problem(client: str, n: int, string: str) -> dict[str, Any]:
+    return {"kind": "problem", "client": client, "n": n, "text": telling.cut(string, _TEXT)}
 
 
-def _picture(sight: Sight, client: str, n: int, code: str) -> Message:
+def _picture(sight: LiveFrame, client: str, n: int, code: str) -> Message:
     """Say what there is to be seen; coded when it is sent."""
     shot = sight.shot
     content: dict[str, Any] = {

@@ -43,7 +43,7 @@ def head_message(source: Source, version: int, keeps: str = "") -> Message:
         "fills": source.run is not None and source.run.sweep.fills,
         "model": source.run.model.name if source.run else "",
         "aspect": _aspect(source),
-        "axes": telling.axes(source.axes),
+        "axes": telling.axes_data(source.axes),
     }
     return content, [coords.tobytes()]
 
@@ -131,7 +131,7 @@ def detail_messages(source: Source, index: int) -> Iterator[Message]:
     if source.library.count([clip.key]):
         try:
             shot, facts = clip.shot, clip.facts
-            data = clip.video
+            data = clip.mp4_bytes()
         except BeecamError as error:
             problem = f"The video can't be read: {error}"
         if data and not source.library.known([clip.key]):
@@ -141,7 +141,7 @@ def detail_messages(source: Source, index: int) -> Iterator[Message]:
         problem = "This clip was deleted from the library: run its sweep again to make it anew."
     parts = [data[i : i + MAX_BYTES] for i in range(0, len(data), MAX_BYTES)]
     told = {"kind": "detail", "i": index, "key": clip.key, "parts": len(parts), "problem": problem}
-    yield telling.detail(shot, facts) | told, []
+    yield telling.clip_details(shot, facts) | told, []
     for number, part in enumerate(parts):
         yield {"kind": "mp4", "i": index, "part": number, "parts": len(parts)}, [part]
 
@@ -157,9 +157,9 @@ def _item(source: Source, index: int, pixels: int) -> tuple[dict[str, Any], byte
     item: dict[str, Any] = {"i": index}
     try:
         row = clip.library.row(clip.key)
-        item |= telling.item(row)
+        item |= telling.clip_data(row)
         facts = row["facts"]
-        picture, small = reduced_sheet(clip.sheet, facts["sheet"], pixels)
+        picture, small = reduced_sheet(clip.sheet_bytes(), facts["sheet"], pixels)
         item["sheet"] = {**small, "full": facts["sheet"]["width"]}
     except (BeecamError, KeyError) as error:
         item["problem"] = telling.cut(str(error))
@@ -179,4 +179,4 @@ def _aspect(source: Source) -> float:
         shot = source.shot(0)
     except BeecamError:
         return 1.0
-    return telling.aspect(shot)
+    return telling.aspect_ratio(shot)

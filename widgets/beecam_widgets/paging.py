@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from beecam.clips.sweep_records import MAX_NAME
 from beecam.errors import BeecamError, shorten
 from beecam.models.diffusers.arguments import Control
 from beecam.shots.shot import MAX_SEED
+from beecam.storage.sweep_files import MAX_NAME
 from beecam.sweeps.axes import Axis
 from beecam_widgets.asking import Asking, objects_in
 

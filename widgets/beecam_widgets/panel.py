@@ -13,13 +13,14 @@ import traitlets as t
 
 import beecam as bc
 from beecam._util import checks as kinds
-from beecam.clips.clip import ClipSet
-from beecam.clips.library import Library, open_library
-from beecam.clips.sweep_records import SweepRecord, SweepRecords, usual_name
+from beecam.clips.clip_set import ClipSet
+from beecam.clips.library import Library, library_problems, open_library
+from beecam.clips.sweep_records import SweepRecord, SweepRecords
 from beecam.errors import BeecamError, CheckError, shorten
-from beecam.models.model import Model
-from beecam.models.model_set import taken
+from beecam.models.model import Model, loaded_model
+from beecam.models.model_set import as_model
 from beecam.runs.run import Run
+from beecam.storage.sweep_files import default_name
 from beecam.sweeps.deck_files.deck import Deck
 from beecam_widgets.asking import Asking, asking_of
 from beecam_widgets.bundles import bundle
@@ -71,8 +72,14 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
         library: Library | None = None,
     ) -> None:
         """Make a panel; see `explore`."""
-        used: Any = bc.load() if model is None else taken(model)
-        kinds.need([*kinds.loaded(used), *kinds.opened(library), *kinds.text("template", template)])
+        used: Any = bc.load() if model is None else as_model(model)
+        kinds.raise_problems(
+            [
+                *loaded_model(used),
+                *library_problems(library),
+                *kinds.string("template", template),
+            ]
+        )
         opened = open_library() if library is None else library
         Explorer.__init__(self, used, opened, template, loaded=model is None)
         self._serial, self._said_of, self._changed = 0, 0, 0.0
@@ -147,7 +154,7 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
             BeecamError: No panel can ask for it; its clips are in the grid all the same.
         """
         found = self.library.sweep(record) if isinstance(record, str) else record
-        usual = found.name == usual_name(found.sweep)
+        usual = found.name == default_name(found.sweep)
         asking = asking_of(found.sweep, "" if usual else found.name)
         with self._lock:
             # A run that goes on can still be stopped here.
@@ -356,7 +363,7 @@ class Panel(Explorer, anywidget.AnyWidget):  # type: ignore[misc]
                 for group, size in zip(sweep.groups, sweep.shape, strict=True)
             ]
             found["code"] = self.code
-            estimate = sweep.estimate(self.model, self.library)
+            estimate = bc.estimate(sweep, self.model, self.library)
             found |= {
                 "cells": estimate.cells,
                 "cached": estimate.cached,
@@ -425,7 +432,7 @@ def explore(
     Raises:
         BeecamError: The deck, the model or the library is none; the message says what to change.
     """
-    kinds.need(kinds.opened(library))
+    kinds.raise_problems(library_problems(library))
     library = open_library() if library is None else library
     key = (_cell(), id(model), str(deck), template, str(library.folder))
     _, panel = _panels.get(key, (None, None))

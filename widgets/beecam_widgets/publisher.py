@@ -229,7 +229,7 @@ class Publisher:
             run.cancel(*self._valid([content["cell"]]))
         elif action == "run":
             if run.status in ("cancelled", "done"):
-                self._grown(RunSource(run.again()))
+                self._grown(RunSource(run.retry()))
             else:
                 run.resume()
         else:
@@ -240,13 +240,13 @@ class Publisher:
         if run is not None:
             names = [axis.name for axis in self.source.axes]
             places = [dict(zip(names, place, strict=True)) for place in content["places"]]
-            self._grown(RunSource(run.grown(growing.at(run.sweep, places))))
+            self._grown(RunSource(run.with_cells(growing.with_cell(run.sweep, places))))
 
     def _on_again(self, content: dict[str, Any], _: Client | None) -> None:
         run = self.source.run
         if run is not None:
             cells = self._valid(content["cells"])
-            self._grown(RunSource(run.grown(growing.again(run.sweep, cells))))
+            self._grown(RunSource(run.with_cells(growing.with_new_seeds(run.sweep, cells))))
 
     def _on_show(self, content: dict[str, Any], _: Client | None) -> None:
         self._show(content["source"], grown=content["grown"])
@@ -316,7 +316,7 @@ class Publisher:
 
     def _follow_marks(self) -> None:
         """Begin to look at what is marked by code, or in another notebook."""
-        self._marked, _ = self.source.library.marked(-1)
+        self._marked, _ = self.source.library.annotations_since(-1)
         self._by_key.clear()
         for index in range(len(self.source)):
             self._by_key.setdefault(self.source.key(index), []).append(index)
@@ -325,7 +325,7 @@ class Publisher:
         if now - self._marks_read < _MARKS_EVERY or not self._clients:
             return
         self._marks_read = now
-        self._marked, changed = self.source.library.marked(self._marked)
+        self._marked, changed = self.source.library.annotations_since(self._marked)
         self._say_marks([index for key in changed for index in self._by_key.get(key, ())])
 
     def _tell_settled(self, now: float) -> None:

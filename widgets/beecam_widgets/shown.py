@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from beecam.clips.clip import ClipSet
+from beecam.clips.clip_set import ClipSet
 from beecam.export import notebook as display
 from beecam.runs.run import Run
 from beecam_widgets.grid import ClipGrid

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from beecam.clips.clip import Clip, ClipSet
-from beecam.clips.library import Library
+from beecam.clips.clip import Clip
+from beecam.clips.clip_set import ClipSet
 from beecam.runs.progress import Changes, RunState
 from beecam.runs.run import Run
 from beecam.shots.shot import Shot
+from beecam.storage.store import ClipStore
 from beecam.sweeps.axes import Axis
 
 _TAG = 100  # characters
@@ -26,11 +27,14 @@ class Source(Protocol):
         run: What makes the clips, or None when nothing is being made.
     """
 
-    library: Library
     axes: tuple[Axis, ...]
     title: str
     token: str
     run: Run | None
+
+    @property
+    def library(self) -> ClipStore:
+        """Where the clips are."""
 
     def __len__(self) -> int: ...
 

@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets as t
 
-from beecam.clips.clip import Clip, ClipSet
+from beecam.clips.clip import Clip
+from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, LibraryError, did_you_mean
 from beecam.export.contact_sheet import contact_sheet_html
 from beecam.runs.run import Run
-from beecam.storage.query import Row, in_order, parse
-from beecam.storage.query_rows import USUAL, names_in, rows_of
+from beecam.storage.query import Row, parse, sort_rows
+from beecam.storage.query_rows import COMMON_NAMES, names_in, rows_of
 from beecam_widgets.bundles import bundle
 from beecam_widgets.publisher import Publisher
 from beecam_widgets.shared import FOLLOWED, Follower, Shared, shared_by
@@ -257,7 +258,7 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         """Return what can be asked of the cells: axes, what all clips have, and their facts."""
         keys = [source.key(i) for i in range(min(_ASKED, len(source)))]
         names = names_in(rows_of(source.library, keys))
-        return list(dict.fromkeys([*(axis.name for axis in source.axes), *USUAL, *names]))
+        return list(dict.fromkeys([*(axis.name for axis in source.axes), *COMMON_NAMES, *names]))
 
     def _cells_shown(self, source: Source) -> list[int]:
         cells = [i for i in range(len(source)) if self._is_meant(source.coords(i))]
@@ -271,7 +272,7 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         )
         query = parse(self.filter, [*self._names(source), *names_in(rows)])
         places = [place for place, row in enumerate(rows) if row is not None and query.matches(row)]
-        ordered = in_order([rows[place] for place in places], self.sort)
+        ordered = sort_rows([rows[place] for place in places], self.sort)
         return [cells[places[place]] for place in ordered]
 
     def _is_meant(self, coords: Mapping[str, int]) -> bool:  # noqa: ARG002

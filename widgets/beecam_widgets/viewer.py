@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traitlets as t
 
-from beecam.clips.clip import ClipSet
+from beecam.clips.clip_set import ClipSet
 from beecam.runs.run import Run
 from beecam_widgets.surface import Surface
 

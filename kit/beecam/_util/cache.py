@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from beecam._util.files import whole
+from beecam._util.files import atomic_write
 
 _PATIENCE = 2.0  # seconds
 _MOST_NOTES = 2_000
@@ -73,5 +73,10 @@ class Notes:
         return found if isinstance(found, dict) else {}
 
     def _write(self, notes: Note) -> None:
-        with whole(self._path) as temporary:
+        with atomic_write(self._path) as temporary:
             temporary.write_text(json.dumps(notes, indent=1), "utf-8")
+
+
+def default_library_folder() -> Path:
+    """Return the folder named by BEECAM_LIBRARY, or `beecam` in the home folder."""
+    return Path(os.environ.get("BEECAM_LIBRARY") or Path.home() / "beecam").expanduser()

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, sentences, shorten
+from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, join_problems, shorten
 
 
-def need(problems: Iterable[Problem], error: type[BeecamError] = CheckError) -> None:
+def raise_problems(problems: Iterable[Problem], error: type[BeecamError] = CheckError) -> None:
     """Raise one error with all problems, if there are any."""
     found = list(problems)
     if found:
-        raise CheckError(found) if error is CheckError else error(sentences(found))
+        raise CheckError(found) if error is CheckError else error(join_problems(found))
 
 
-def whole(
+def integer(
     name: str,
     value: Any,
     low: int,
@@ -43,13 +43,13 @@ def whole(
     )
 
 
-def flag(name: str, value: Any, *, or_none: bool = False) -> Iterator[Problem]:
+def boolean(name: str, value: Any, *, or_none: bool = False) -> Iterator[Problem]:
     """True or False is needed; numpy's are as good."""
     if not (type(value).__name__ in ("bool", "bool_") or (value is None and or_none)):
         yield Problem(name, f"{name}={shorten(value)}: True or False is needed.")
 
 
-def text(name: str, value: Any, *, or_none: bool = False) -> Iterator[Problem]:
+def string(name: str, value: Any, *, or_none: bool = False) -> Iterator[Problem]:
     """A text is needed."""
     if not (isinstance(value, str) or (value is None and or_none)):
         yield Problem(name, f"{name}={shorten(value)}: a text is needed.")
@@ -66,7 +66,7 @@ def choice(name: str, value: Any, choices: Sequence[str], more: str = "") -> Ite
         )
 
 
-def function(call: str, value: Any, of: str, example: str) -> Iterator[Problem]:
+def callable_argument(call: str, value: Any, of: str, example: str) -> Iterator[Problem]:
     """A function is needed."""
     if not callable(value):
         yield Problem(
@@ -75,63 +75,42 @@ def function(call: str, value: Any, of: str, example: str) -> Iterator[Problem]:
         )
 
 
-def loaded(model: Any) -> Iterator[Problem]:
-    """A loaded model is needed."""
-    if not hasattr(model, "generate"):
-        yield Problem(
-            "model",
-            f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe).",
-        )
-
-
-def opened(library: Any) -> Iterator[Problem]:
-    """An open library is needed, or None for the usual one."""
-    from beecam.clips.library import Library
-
-    if library is not None and not isinstance(library, Library):
-        folder = library if isinstance(library, (str, os.PathLike)) else "bees"
-        yield Problem(
-            "library",
-            f"library={shorten(library)}: an open library is needed, as in "
-            f"library=bc.library({str(folder)!r}); without it, it is bc.library().",
-        )
-
-
-def folder(value: Any) -> Iterator[Problem]:
-    """The path of a library's folder is needed."""
-    if not isinstance(value, (str, os.PathLike)):
-        yield Problem("folder", f"library({shorten(value)}): the path of a folder is needed.")
-    elif not os.fspath(value):
-        yield Problem(
-            "folder",
-            "library(''): the path of a folder is needed; library() is the usual one and "
-            "library('.') is the folder of this notebook.",
-        )
-    elif "\0" in str(value):
-        yield Problem(
-            "folder",
-            f"library({shorten(value)}): a path can't hold the character \\0; "
-            f"the nearest is {str(value).replace(chr(0), '')!r}.",
-        )
-
-
-def page(value: Any) -> Iterator[Problem]:
-    """The path of a file is needed that can be written."""
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value) or "\0" in str(value):
-        yield Problem("path", f"path={shorten(value)}: a file's path is needed, as in 'page.html'.")
+def writable_file(name: str, value: Any, example: str) -> Iterator[Problem]:
+    """Yield a problem unless `value` can be the path of a file to write."""
+    found = list(path_argument(name, value, f"'{example}'"))
+    if found:
+        yield found[0]
         return
-    try:
-        path = Path(value).expanduser()
-        is_folder = path.is_dir()
-    except (OSError, RuntimeError) as error:  # a name that is too long, a home that isn't known
-        why = getattr(error, "strerror", None) or error
-        yield Problem("path", f"path={shorten(value)}: no file can be called so: {why}.")
-        return
-    if is_folder:
+    path = Path(value).expanduser()
+    if path.is_dir():
         yield Problem(
-            "path",
-            f"path={str(value)!r} is a folder: name a file in it, as in "
-            f"{str(path / 'page.html')!r}.",
+            name,
+            f"{name}={str(value)!r} is a folder: name a file in it, as in {str(path / example)!r}.",
         )
     elif any(part.exists() and not part.is_dir() for part in path.parents):
-        yield Problem("path", f"path={str(value)!r}: a part of it is a file and no folder.")
+        yield Problem(name, f"{name}={str(value)!r}: a part of it is a file, not a folder.")
+
+
+def path_argument(name: str, value: Any, example: str) -> Iterator[Problem]:
+    """Yield a problem unless `value` can be a path."""
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value) or "\0" in str(value):
+        yield Problem(name, f"{name}={shorten(value)}: a path is needed, as in {example}.")
+        return
+    try:
+        Path(value).expanduser().is_dir()
+    except (OSError, RuntimeError) as error:  # a name that is too long, an unknown home folder
+        why = getattr(error, "strerror", None) or error
+        yield Problem(name, f"{name}={shorten(value)}: this can't be a file's name: {why}.")
+
+
+def suffix(name: str, value: Any, suffixes: Sequence[str]) -> Iterator[Problem]:
+    """Yield a problem unless a path ends with one of the suffixes."""
+    if not isinstance(value, (str, os.PathLike)):
+        return
+    found = Path(value).suffix.lower()
+    if found not in suffixes:
+        yield Problem(
+            name,
+            f"{name}={str(value)!r}: the suffix is one of {', '.join(suffixes)}."
+            f"{did_you_mean(found, suffixes)}",
+        )

@@ -14,7 +14,7 @@ _LEFT_OVER = 3_600  # seconds after which an unfinished file is nobody's
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a path to write to; what was written takes the place of `path` at the end.
 
     It is another one each time: two threads, or two processes, may write the same file at once,
@@ -26,10 +26,10 @@ def whole(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     finally:
-        remove(temporary)
+        remove_quietly(temporary)
 
 
-def tidy(folder: Path) -> None:
+def remove_partial_files(folder: Path) -> None:
     """Remove what processes that were killed left unfinished in a folder, an hour ago or more."""
     for left in folder.glob(_UNFINISHED):
         with contextlib.suppress(OSError):
@@ -47,7 +47,7 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def remove(path: Path) -> None:
+def remove_quietly(path: Path) -> None:
     """Remove a file if it is there and can be removed."""
     with contextlib.suppress(OSError):
         path.unlink()

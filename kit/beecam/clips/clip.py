@@ -1,26 +1,23 @@
-"""Clips: what came out of shots, and ordered collections of them."""
+"""Clips: what came out of shots."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
-from beecam._util import checks as kinds
-from beecam.errors import CheckError, LibraryError, MediaError, Problem, did_you_mean, shorten
-from beecam.media import mp4
+from beecam._util import checks
+from beecam.errors import LibraryError, MediaError, did_you_mean
+from beecam.export.notebook import clip_html
+from beecam.media import formats, mp4
+from beecam.media.types import Frames, Sound
+from beecam.models.model import Model, loaded_model, refresh
 from beecam.shots.shot import Shot
-from beecam.sweeps.axes import Axis, positions
+from beecam.storage.store import ClipStore
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
-    from beecam.clips.library import Library
-    from beecam.media.types import Frames, Sound
-    from beecam.models.model import Model
-    from beecam.runs.run import Run
+    from PIL.Image import Image
 
 
 class Clip:
@@ -29,15 +26,26 @@ class Clip:
     What never changes (shot, facts) is read once; stars, rejection and tags are read from the
     library each time, because another notebook may have changed them.
 
-    >>> clip = run.clips[3]
+    >>> clip = run[3]
     >>> clip.stars = 4
+    >>> clip["insect"]
+    'bee'
     >>> clip.frames().shape
-    (17, 64, 64, 3)
+    (17, 96, 96, 3)
+
+    Attributes:
+        library: The library that it is in.
+        key: The digest of its shot.
+        values: Its value on each axis of the sweep that it was taken from, by the axis' name;
+            empty for a clip from the library's own list.
     """
 
-    def __init__(self, library: Library, key: str) -> None:
+    def __init__(
+        self, library: ClipStore, key: str, values: Mapping[str, Any] | None = None
+    ) -> None:
         self.library = library
         self.key = key
+        self.values: Mapping[str, Any] = dict(values or {})
 
     @cached_property
     def _row(self) -> dict[str, Any]:
@@ -45,13 +53,41 @@ class Clip:
 
     @property
     def shot(self) -> Shot:
-        """Everything that determined it."""
+        """The shot: everything that determines the clip."""
         shot: Shot = self._row["shot"]
         return shot
 
     @property
+    def prompt(self) -> str:
+        """The prompt, in one line."""
+        return self.shot.text
+
+    @property
+    def seed(self) -> int:
+        """The seed, or the seed with the largest weight."""
+        return self.shot.seed
+
+    def __getitem__(self, axis: str) -> Any:
+        """Return the clip's value on an axis of its sweep.
+
+        >>> run[3]["insect"]
+        'bee'
+
+        Raises:
+            KeyError: It has no such axis.
+        """
+        if axis in self.values:
+            return self.values[axis]
+        there = (
+            f"its axes are {', '.join(self.values)}"
+            if self.values
+            else "it was not taken from a sweep; clip.prompt, clip.seed and clip.shot are there"
+        )
+        raise KeyError(f"clip[{axis!r}]: no such axis; {there}.{did_you_mean(axis, self.values)}")
+
+    @property
     def facts(self) -> dict[str, Any]:
-        """What was measured when it was made: size, fps, seconds, batch, digest of its frames."""
+        """What was measured on it: size, fps, seconds, batch, digest of its frames."""
         return dict(self._row["facts"])
 
     @property
@@ -61,32 +97,44 @@ class Clip:
 
     @property
     def created(self) -> float:
-        """When, in seconds since 1970."""
+        """When it was generated, in seconds since 1970."""
         return float(self._row["created"])
 
     @property
     def stars(self) -> int:
-        """0 to 5; setting it writes to the library."""
+        """0 to 5; setting it writes to the library.
+
+        Raises:
+            CheckError: The value is not an integer from 0 to 5.
+        """
         return int(self.library.row(self.key)["stars"])
 
     @stars.setter
     def stars(self, value: int) -> None:
-        kinds.need(kinds.whole("stars", value, 0, 5), LibraryError)
+        checks.raise_problems(checks.integer("stars", value, 0, 5))
         self.library.rate(self.key, stars=value)
 
     @property
     def rejected(self) -> bool:
-        """Whether it was put aside; setting it writes to the library."""
+        """Whether it is rejected; setting it writes to the library.
+
+        Raises:
+            CheckError: The value is not a bool.
+        """
         return bool(self.library.row(self.key)["rejected"])
 
     @rejected.setter
     def rejected(self, value: bool) -> None:
-        kinds.need(kinds.flag("rejected", value), LibraryError)
+        checks.raise_problems(checks.boolean("rejected", value))
         self.library.rate(self.key, rejected=value)
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Words of yours; setting them writes to the library."""
+        """Its tags; setting them writes to the library.
+
+        Raises:
+            CheckError: The value is not a list of strings.
+        """
         return tuple(self.library.row(self.key)["tags"])
 
     @tags.setter
@@ -94,80 +142,139 @@ class Clip:
         self.library.tag(self.key, value)
 
     @property
-    def mp4(self) -> Path:
+    def path(self) -> Path:
         """The H.264 file, with the shot inside."""
-        return self.library.mp4(self.key)
+        return self.library.mp4_path(self.key)
 
-    @property
-    def sheet(self) -> bytes:
-        """One JPEG with the frames side by side; `facts["sheet"]` has its layout.
-
-        Raises:
-            MediaError: The file is missing.
-        """
-        return self._read(self.library.sheet(self.key))
-
-    @property
-    def video(self) -> bytes:
-        """The bytes of the H.264 file, with the shot inside.
+    def mp4_bytes(self) -> bytes:
+        """Return the content of the H.264 file, with the shot inside.
 
         Raises:
             MediaError: The file is missing.
         """
-        return self._read(self.mp4)
+        return self._read(self.path)
+
+    def sheet_bytes(self) -> bytes:
+        """Return one JPEG with the frames side by side; `facts["sheet"]` has its layout.
+
+        Raises:
+            MediaError: The file is missing.
+        """
+        return self._read(self.library.sheet_path(self.key))
 
     def sound(self) -> Sound | None:
-        """Read what is heard with it, as the mp4 keeps it; None for a silent clip.
+        """Read its audio, as the mp4 has it; None for a silent clip.
 
         Raises:
             MediaError: The file is missing or damaged.
         """
-        return mp4.read_sound(self.mp4)
+        return mp4.read_sound(self.path)
 
     def frames(self) -> Frames:
-        """Read the frames: frames x height x width x 3, RGB, uint8, as the mp4 keeps them.
+        """Read the frames, as the mp4 has them.
+
+        Returns:
+            Array of shape `(frames, height, width, 3)`, RGB, uint8.
 
         Raises:
             MediaError: The file is missing or damaged.
         """
-        if not self.mp4.exists():
-            raise MediaError(self._lost(self.mp4))
-        return mp4.read_mp4(self.mp4)
+        if not self.path.exists():
+            raise MediaError(self._missing(self.path))
+        return mp4.read_mp4(self.path)
 
-    def remake(self, model: Model) -> Frames:
-        """Make it again to the same bits: in a call as large as the recorded one, at its place.
+    def image(self, frame: int = 0) -> Image:
+        """Return one frame as a PIL image.
 
-        Sums in a call are split between threads by its size, so that the last bits of a clip
-        depend on the size and sometimes on the place, never on the neighbours.
+        >>> clip.image(-1).save("last.png")
 
-        Returns:
-            The frames as the model makes them, before the mp4: frames x height x width x 3.
+        Args:
+            frame: Its index, from 0; negative from the end.
 
         Raises:
-            CheckError: What is given is no model.
-            LibraryError: The model is not the one that made it.
+            CheckError: The clip has no such frame.
+            MediaError: The file is missing or damaged.
         """
-        kinds.need(kinds.loaded(model))
-        model.refresh()
+        from PIL import Image
+
+        frames = self.frames()
+        checks.raise_problems(checks.integer("frame", frame, -len(frames), len(frames) - 1))
+        return Image.fromarray(frames[frame])
+
+    def save(self, path: str | Path, *, frame: int = 0) -> Path:
+        """Write the clip to a file; the suffix decides the format.
+
+        >>> clip.save("bee.mp4")
+        >>> clip.save("bee.gif")
+        >>> clip.save("last.png", frame=-1)
+
+        Args:
+            path: `.mp4` (with the shot inside), `.gif`, `.webp`, or `.png` or `.jpg` for one
+                frame. An existing file is replaced.
+            frame: The index of the frame for `.png` and `.jpg`.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            CheckError: The suffix is another one, the path can't be a file, or the clip has no
+                such frame.
+            MediaError: The clip's file is missing or damaged.
+        """
+        checks.raise_problems(
+            [
+                *checks.writable_file("path", path, "bee.gif"),
+                *checks.suffix("path", path, (".mp4", *formats.ANIMATED, *formats.STILL)),
+            ]
+        )
+        target = Path(path).expanduser()
+        kind = target.suffix.lower()
+        if kind == ".mp4":
+            formats.write_bytes(target, self.mp4_bytes())
+        elif kind in formats.ANIMATED:
+            formats.write_animation(target, self.frames(), self.shot.fps or 8)
+        else:
+            formats.write_image(target, self.image(frame))
+        return target
+
+    def regenerate(self, model: Model) -> Frames:
+        """Generate it again to the same bits: in a batch as large as the recorded one.
+
+        Sums in a batch are split between threads by its size, so that the last bits of a clip
+        depend on the size and sometimes on the position, never on the neighbours.
+
+        >>> (clip.regenerate(model) == frames).all()
+        True
+
+        Returns:
+            The frames as the model returns them, before the mp4: array of shape
+            `(frames, height, width, 3)`.
+
+        Raises:
+            CheckError: The argument is not a loaded model.
+            LibraryError: Another model generated the clip.
+        """
+        checks.raise_problems(loaded_model(model))
+        refresh(model)
         if model.resolve(self.shot.replace(model=None, revision=None)).key != self.key:
             raise LibraryError(
-                f"clip {self.key[:8]} was made by {self.shot.model} {self.shot.revision}; "
-                f"this is {model.name} {model.revision}, which would make another one."
+                f"clip {self.key[:8]} was generated by {self.shot.model} {self.shot.revision}; "
+                f"this is {model.name} {model.revision}, which would generate another one."
             )
         facts = self.facts
-        made = model.generate([self.shot] * int(facts.get("batch", 1)))
-        return made[int(facts.get("place_in_batch", 0))].frames
+        batch, position = int(facts.get("batch", 1)), int(facts.get("place_in_batch", 0))
+        return model.generate([self.shot] * batch)[position].frames
 
     def _read(self, path: Path) -> bytes:
         try:
             return path.read_bytes()
         except OSError as error:
-            raise MediaError(self._lost(path)) from error
+            raise MediaError(self._missing(path)) from error
 
-    def _lost(self, path: Path) -> str:
+    def _missing(self, path: Path) -> str:
         return (
             f"the media file {path} of clip {self.key[:8]} is missing; run its sweep again, "
-            "which makes only what is missing."
+            "which generates only what is missing."
         )
 
     def __eq__(self, other: object) -> bool:
@@ -180,313 +287,7 @@ class Clip:
         return hash(self.key)
 
     def __repr__(self) -> str:
-        return f"Clip {self.key[:8]}: {self.shot.text!r}, seed {self.shot.seed}"
+        return f"Clip {self.key[:8]}: {self.prompt!r}, seed {self.seed}"
 
     def _repr_html_(self) -> str:
-        from beecam.export.notebook import clip_html
-
         return clip_html(self)
-
-
-class ClipSet(Sequence[Clip]):
-    """An ordered collection of clips, with their coordinates when they come from a sweep.
-
-    >>> run.clips.filter(lambda clip: clip.stars >= 4).to_frame()
-
-    Attributes:
-        library: Where the clips are.
-        axes: The axes of the sweep they come from; empty for a library's own list.
-    """
-
-    def __init__(
-        self,
-        library: Library,
-        keys: Sequence[str],
-        *,
-        axes: Sequence[Axis] = (),
-        coords: Sequence[Mapping[str, int]] = (),
-        title: str = "",
-        model: Model | None = None,
-        awaited: int = 0,
-    ) -> None:
-        """Collect clips; `awaited` is how many there will be, where a run still makes them."""
-        self.library = library
-        self.keys = tuple(keys)
-        self.axes = tuple(axes)
-        self.title = title
-        self._coords = tuple(coords)
-        self._model = model
-        self._awaited = awaited
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    @overload
-    def __getitem__(self, index: int) -> Clip: ...
-    @overload
-    def __getitem__(self, index: slice) -> ClipSet: ...
-    def __getitem__(self, index: int | slice) -> Clip | ClipSet:
-        """Return one clip, or a slice as another set."""
-        try:
-            if isinstance(index, slice):
-                return self._pick(range(len(self))[index])
-            return Clip(self.library, self.keys[index])
-        except IndexError:
-            raise IndexError(self._why_not(index)) from None
-        except TypeError:
-            raise CheckError(
-                [
-                    Problem(
-                        "index",
-                        f"clips[{shorten(index)}]: a clip's number or a slice is needed, as "
-                        "in clips[0] or "
-                        'clips[:4]; clips.where(insect="bee") picks by axis, library[key] '
-                        "by key.",
-                    )
-                ]
-            ) from None
-
-    def __iter__(self) -> Iterator[Clip]:
-        return (Clip(self.library, key) for key in self.keys)
-
-    def __repr__(self) -> str:
-        axes = " x ".join(f"{a.name}({len(a)})" for a in self.axes)
-        return f"ClipSet: {len(self):,} clips" + (f", {axes}" if axes else "")
-
-    def _why_not(self, index: Any) -> str:
-        if len(self) < self._awaited and -self._awaited <= index < self._awaited:
-            return (
-                f"clip {index}: the run has made {len(self):,} of {self._awaited:,} clips so far; "
-                "run.wait() waits for all."
-            )
-        return f"clip {index}: there are {len(self)}, counted from 0."
-
-    def coords(self, index: int) -> dict[str, int]:
-        """Return the position on each axis of the clip at `index`."""
-        return dict(self._coords[index]) if self._coords else {}
-
-    def values(self, index: int) -> dict[str, Any]:
-        """Return the value on each axis of the clip at `index`.
-
-        Raises:
-            IndexError: There is no such clip.
-        """
-        if not -len(self) <= index < len(self):
-            raise IndexError(self._why_not(index))
-        place = self.coords(index)
-        return {a.name: a.values[place[a.name]] for a in self.axes if a.name in place}
-
-    def label(self, index: int) -> str:
-        """Return how the clip at `index` is called: its labels on the axes, or its number."""
-        place = self.coords(index)
-        words = [a.labels[place[a.name]] for a in self.axes if a.name in place]
-        return ", ".join(words) or str(index + 1)
-
-    def promote(self, model: Model | None = None, *, exact: bool = False) -> Run:
-        """Finish drafts: each goes on from where it stands, to the bits of a whole run.
-
-        >>> drafts = bc.run(sweep, model, draft=0.3)
-        >>> drafts.clips.starred.promote()
-
-        Args:
-            model: That which made them; by default that of the run they come from.
-            exact: As it was for the drafts.
-
-        Raises:
-            CheckError: There is nothing to finish, no model, or another one.
-        """
-        from beecam.runs.run import promote
-
-        used = self._model if model is None else model
-        if used is None:
-            raise LibraryError(
-                "promote: these clips come from a library, which knows no loaded model: "
-                "promote(model)."
-            )
-        kinds.need([*kinds.loaded(used), *kinds.flag("exact", exact)])
-        return promote(self, used, exact=exact)
-
-    def filter(self, keep: Callable[[Clip], bool]) -> ClipSet:
-        """Keep the clips for which `keep(clip)` is true."""
-        kinds.need(kinds.function("filter", keep, "clip", "lambda clip: clip.stars > 2"))
-        return self._pick([i for i, clip in enumerate(self) if keep(clip)])
-
-    def sort(self, by: str | Callable[[Clip], Any], *, reverse: bool = False) -> ClipSet:
-        """Order by a value's name, or by `by(clip)`; equal ones stay in their order.
-
-        >>> clips.sort("-stars")
-        >>> clips.sort(lambda clip: len(clip.shot.prompt))
-
-        Args:
-            by: What a query can ask for (see `matching`), with a leading "-" for descending; or a
-                function of a clip.
-            reverse: The other way round.
-
-        Raises:
-            CheckError: There is no such name.
-        """
-        if isinstance(by, str):
-            from beecam.storage.query import in_order
-            from beecam.storage.query_rows import USUAL, names_in, rows_of
-
-            rows = rows_of(self.library, self.keys, self.axes, self._coords)
-            known = list(dict.fromkeys([*names_in(rows), *USUAL]))
-            kinds.need(kinds.choice("by", by, known, "; a leading - is for descending"))
-            turned = by.removeprefix("-") if by.startswith("-") else f"-{by}"
-            return self._pick(in_order(rows, turned if reverse else by))
-        kinds.need(kinds.function("sort", by, "clip", "lambda clip: clip.stars"))
-        ranks = [by(clip) for clip in self]
-        return self._pick(sorted(range(len(self)), key=ranks.__getitem__, reverse=reverse))
-
-    def where(self, **values: Any) -> ClipSet:
-        """Keep the clips at these values of their axes, or at one of a list of values each.
-
-        >>> clips.where(insect="bee", seed=[1, 2])
-
-        Raises:
-            LibraryError: There is no such axis.
-            CheckError: An axis has no such value.
-        """
-        self._need_axes(values)
-        wanted = {a.name: positions(a, values[a.name]) for a in self.axes if a.name in values}
-        return self._pick(
-            [
-                i
-                for i, place in enumerate(self._coords)
-                if all(place.get(name) in at for name, at in wanted.items())
-            ]
-            if wanted
-            else range(len(self))
-        )
-
-    def matching(self, query: str) -> ClipSet:
-        """Keep the clips that suit a query, a line as it is typed into the grid.
-
-        >>> clips.matching("bee stars>=3 -is:rejected seconds<2")
-
-        Args:
-            query: Words that prompt, labels or tags contain; `name:value`, `name>=3` for axes,
-                facts and arguments; `tag:` and `is:`; a leading "-" for not. See
-                `beecam.storage.query`.
-
-        Raises:
-            CheckError: A term of it makes no sense.
-        """
-        from beecam.storage.query import parse
-        from beecam.storage.query_rows import USUAL, names_in, rows_of
-
-        rows = rows_of(self.library, self.keys, self.axes, self._coords)
-        wanted = parse(query, list(dict.fromkeys([*names_in(rows), *USUAL])))
-        return self._pick(
-            i for i, row in enumerate(rows) if row is not None and wanted.matches(row)
-        )
-
-    @property
-    def starred(self) -> ClipSet:
-        """The clips with a star or more."""
-        return self.filter(lambda clip: clip.stars > 0)
-
-    def pivot(self, rows: str, columns: str) -> pd.DataFrame:
-        """Return a pandas frame of clips: a row for each value of one axis, a column of another.
-
-        Where several clips share a place, the first one is taken.
-        """
-        import pandas as pd
-
-        self._need_axes((rows, columns))
-        labels = {a.name: a.labels for a in self.axes}
-        places: list[list[Clip | None]] = [[None] * len(labels[columns]) for _ in labels[rows]]
-        for i in reversed(range(len(self))):
-            place = self.coords(i)
-            places[place[rows]][place[columns]] = self[i]
-        return pd.DataFrame(places, index=labels[rows], columns=labels[columns], dtype=object)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame: a row a clip, with axes, prompt, seed, rating and facts."""
-        import pandas as pd
-
-        rows = []
-        for i, clip in enumerate(self):
-            row = self.library.row(clip.key)
-            shot: Shot = row["shot"]
-            facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
-            own = {
-                **self.values(i),
-                "prompt": shot.text,
-                "seed": shot.seed,
-                "stars": row["stars"],
-                "rejected": row["rejected"],
-                "tags": row["tags"],
-            }
-            # An axis may be called like a fact: what the person named wins.
-            rows.append(
-                {**own, **{k: v for k, v in facts.items() if k not in own}, "key": clip.key}
-            )
-        return pd.DataFrame(rows)
-
-    def show(self, columns: int = 4, width: int = 160) -> None:
-        """Show the clips as playing videos through mediapy, where there are no widgets.
-
-        Args:
-            columns: Videos in a row.
-            width: Of each video on the page, in pixels.
-        """
-        from beecam.export.notebook import show_videos
-
-        show_videos(self, columns=columns, width=width)
-
-    def contact_sheet(self, columns: int = 4, frames: int = 4) -> Figure:
-        """Draw some frames of each clip with matplotlib.
-
-        Args:
-            columns: Clips in a row.
-            frames: Frames shown of each clip, evenly chosen.
-        """
-        from beecam.export.notebook import contact_figure
-
-        return contact_figure(self, columns=columns, frames=frames)
-
-    def export_html(
-        self, path: str | Path, title: str | None = None, *, max_bytes: int = 9_500_000
-    ) -> Path:
-        """Write one offline page with the grid: play, arrange, find, compare, without a network.
-
-        Args:
-            path: The HTML file.
-            title: The heading; by default the sweep's template.
-            max_bytes: The page stays below this. Films of all clips are in it where they fit, else
-                those of the starred ones; what was left out or made smaller is said in the page.
-
-        Returns:
-            The page's path.
-
-        Raises:
-            CheckError: The path is that of a folder, or the title is no text.
-            BeecamError: There are no clips, or the page can't be written there.
-        """
-        from beecam.export.page import write_page
-
-        return write_page(self, path, title or self.title or "beecam", max_bytes)
-
-    def _need_axes(self, names: Iterable[str]) -> None:
-        known = [axis.name for axis in self.axes]
-        for name in names:
-            if name not in known:
-                there = f"the axes are {', '.join(known)}" if known else "these clips have no axes"
-                raise LibraryError(f"no axis {name!r}: {there}.{did_you_mean(name, known)}")
-
-    def _pick(self, places: Iterable[int]) -> ClipSet:
-        chosen = list(places)
-        return ClipSet(
-            self.library,
-            [self.keys[i] for i in chosen],
-            axes=self.axes,
-            coords=[self._coords[i] for i in chosen] if self._coords else (),
-            title=self.title,
-            model=self._model,
-        )
-
-    def _ipython_display_(self) -> None:
-        from beecam.export.notebook import show_clips
-
-        show_clips(self)

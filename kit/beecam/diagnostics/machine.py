@@ -9,12 +9,13 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from beecam._util.cache import cache_folder
-
-if TYPE_CHECKING:
-    from beecam.clips.library import Library
+from beecam._util.cache import cache_folder, default_library_folder
+from beecam._version import __version__
+from beecam.clips.library import Library, open_library
+from beecam.errors import LibraryError
+from beecam.models.batching import device
+from beecam.storage.index import NAME
 
 Rows = list[tuple[str, str]]
 
@@ -31,10 +32,8 @@ _PACKAGES = {
 }
 
 
-def of_machine() -> tuple[Rows, list[str]]:
+def machine_rows() -> tuple[Rows, list[str]]:
     """Return what machine and installation are, and what to change."""
-    from beecam import __version__
-
     rows: Rows = [("beecam", __version__), ("python", platform.python_version())]
     rows += [(name, version(name) or "not installed") for name in ("torch", "diffusers")]
     rows += [("transformers", version("transformers") or "not installed")]
@@ -70,11 +69,7 @@ def missing_packages() -> list[str]:
 
 def usual_library() -> Library | None:
     """Return the usual library if there is one: looking at a machine makes none."""
-    from beecam.clips.library import default_folder, open_library
-    from beecam.errors import LibraryError
-    from beecam.storage.index import NAME
-
-    if not (default_folder() / NAME).exists():
+    if not (default_library_folder() / NAME).exists():
         return None
     with contextlib.suppress(LibraryError):
         return open_library()
@@ -84,19 +79,17 @@ def usual_library() -> Library | None:
 def _accelerator() -> tuple[Rows, list[str]]:
     import torch
 
-    from beecam.models.batching import device as machine
-
     cpu = torch.device("cpu")
     rows = [
-        ("processor", f"{machine.device_name(cpu)}, {machine.cores()} cores"),
-        ("memory", memory_in_words(machine.memory(cpu))),
+        ("processor", f"{device.device_name(cpu)}, {device.cores()} cores"),
+        ("memory", memory_in_words(device.memory(cpu))),
     ]
     kind = "cuda" if torch.cuda.is_available() else "mps"
     if kind == "mps" and not torch.backends.mps.is_available():
         advice = "There is no accelerator: pollen is quick without one, larger models are not."
         return [*rows, ("accelerator", "none")], [advice]
-    device = torch.device(kind)
-    named = f"{kind}, {machine.device_name(device)}, {memory_in_words(machine.memory(device))}"
+    found = torch.device(kind)
+    named = f"{kind}, {device.device_name(found)}, {memory_in_words(device.memory(found))}"
     return [*rows, ("accelerator", named)], []
 
 
@@ -122,9 +115,8 @@ def _widgets() -> tuple[Rows, list[str]]:
 
 
 def _disk() -> tuple[Rows, list[str]]:
-    from beecam.clips.library import default_folder
 
-    folder = default_folder()
+    folder = default_library_folder()
     there = usual_library()
     clips = f"{len(there):,} clips" if there is not None else "not made yet"
     above = next(path for path in (folder, *folder.absolute().parents) if path.exists())

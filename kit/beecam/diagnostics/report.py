@@ -6,12 +6,14 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from beecam.diagnostics import machine as health
+from beecam.diagnostics import machine
 from beecam.errors import ModelError, shorten
+from beecam.models.batching import device as hardware
+from beecam.models.model import refresh
 
 if TYPE_CHECKING:
     from beecam.clips.library import Library
-    from beecam.models.batching.batch_size import Known
+    from beecam.models.batching.batch_size import BatchStats
     from beecam.models.diffusers.adapter import DiffusersModel
     from beecam.shots.shot import Shot
 
@@ -52,7 +54,7 @@ class Report:
 
 
 def doctor(model: Any = None) -> None:
-    """Print what a model can do here and what to change; without a model, the same of the machine.
+    """Print what a model can do here and what to change; without a model, the same of the hardware.
 
     >>> bc.doctor()
     >>> bc.doctor(model)
@@ -77,33 +79,32 @@ def examine(model: Any = None, library: Library | None = None) -> Report:
         ModelError: What is given is no loaded model.
     """
     if model is None:
-        rows, advice = health.of_machine()
+        rows, advice = machine.machine_rows()
         return Report("This machine and what is installed", tuple(rows), tuple(advice))
     if not all(hasattr(model, name) for name in ("generate", "pipe", "measured")):
         raise ModelError(
             f"doctor({shorten(model)}): a loaded model is needed, from bc.load() or bc.wrap(pipe); "
             "bc.doctor() says what is installed."
         )
-    return _of_model(model, library or health.usual_library())
+    return _of_model(model, library or machine.usual_library())
 
 
 def _of_model(model: DiffusersModel, library: Library | None) -> Report:
-    from beecam.models.batching import device as machine
     from beecam.shots.shot import Shot
 
     # What was changed by hand since is seen, too.
-    model.refresh()
+    refresh(model)
     pipe = model.pipe
     shot = model.resolve(Shot(prompt=""))
-    known, device = model.measured(shot), machine.device_of(pipe)
+    known, device = model.measured(shot), hardware.device_of(pipe)
     rows = (
         ("model", f"{model.name}, {type(pipe).__name__}"),
         ("revision", model.revision),
         ("from", model.source or "a pipeline that was loaded elsewhere, or this package"),
         ("licence", model.licence or "not known; its card says"),
-        ("device", f"{device}, {machine.device_name(device)}"),
-        ("memory", health.memory_in_words(machine.memory(device))),
-        ("numbers", machine.dtypes(pipe)),
+        ("device", f"{device}, {hardware.device_name(device)}"),
+        ("memory", machine.memory_in_words(hardware.memory(device))),
+        ("numbers", hardware.dtypes(pipe)),
         ("tasks", "; ".join(model.tasks)),
         ("sizes", _sizes(model, shot)),
         ("frames", _frames(model, shot)),
@@ -137,7 +138,7 @@ def _frames(model: DiffusersModel, shot: Shot) -> str:
     return f"{form}; {shot.num_frames} at {shot.fps:g} fps by default"
 
 
-def _batch(model: DiffusersModel, shot: Shot, known: Known) -> str:
+def _batch(model: DiffusersModel, shot: Shot, known: BatchStats) -> str:
     family = model.way(shot).family
     if not known.batches:
         why = (
@@ -159,7 +160,7 @@ def _batch(model: DiffusersModel, shot: Shot, known: Known) -> str:
     return f"{known.best} clips a call ({how}){lanes}{exact}"
 
 
-def _seconds(model: DiffusersModel, shot: Shot, known: Known, library: Library | None) -> str:
+def _seconds(model: DiffusersModel, shot: Shot, known: BatchStats, library: Library | None) -> str:
     found = library.seconds_for(shot) if library is not None else None
     if found is not None:
         return f"about {found:.2g}, as clips of the library took"
@@ -171,9 +172,7 @@ def _seconds(model: DiffusersModel, shot: Shot, known: Known, library: Library |
 def _differences(device: Any) -> str:
     import torch
 
-    from beecam.models.batching import device as machine
-
-    versions = ", ".join(f"{name} {version}" for name, version in machine.versions().items())
+    versions = ", ".join(f"{name} {version}" for name, version in hardware.versions().items())
     if device.type == "cpu":
         sure = "On a CPU the same call has the same bits again"
     elif torch.are_deterministic_algorithms_enabled():
@@ -187,9 +186,8 @@ def _differences(device: Any) -> str:
 
 
 def _speed(model: DiffusersModel) -> list[str]:
-    from beecam.models.batching import device as machine
 
-    found = machine.speed_options(model.pipe)
+    found = hardware.speed_options(model.pipe)
     if model.calls_at_once > 1:
         found.append(f"{model.calls_at_once} calls at once, a thread each")
     return found
@@ -198,7 +196,7 @@ def _speed(model: DiffusersModel) -> list[str]:
 # --- what to change ------------------------------------------------------------------------------
 
 
-def _advice(model: DiffusersModel, shot: Shot, known: Known) -> list[str]:
+def _advice(model: DiffusersModel, shot: Shot, known: BatchStats) -> list[str]:
     advice = [*_about_device(model), *_about_memory(model, known)]
     if known.given is not None and not known.batches:
         advice.append(f"batch_size={known.given} has no effect: leave it out.")
@@ -211,16 +209,14 @@ def _advice(model: DiffusersModel, shot: Shot, known: Known) -> list[str]:
             f"{type(model.pipe).__name__} isn't tested: look at its first clips beside those of "
             "the pipeline itself."
         )
-    return advice + health.missing_packages()
+    return advice + machine.missing_packages()
 
 
 def _about_device(model: DiffusersModel) -> list[str]:
     import torch
 
-    from beecam.models.batching import device as machine
-
-    pipe, device = model.pipe, machine.device_of(model.pipe)
-    weights = [p for part in machine.networks(pipe).values() for p in part.parameters()]
+    pipe, device = model.pipe, hardware.device_of(model.pipe)
+    weights = [p for part in hardware.networks(pipe).values() for p in part.parameters()]
     parameters = sum(p.numel() for p in weights)
     if device.type == "cpu" and parameters > _SMALL:
         if torch.cuda.is_available() or torch.backends.mps.is_available():
@@ -234,16 +230,15 @@ def _about_device(model: DiffusersModel) -> list[str]:
                 "machine with one, smaller sizes, fewer frames or drafts (draft=0.3) are quicker."
             )
         ]
-    if device.type != "cpu" and machine.dtypes(pipe) == "float32":
+    if device.type != "cpu" and hardware.dtypes(pipe) == "float32":
         return ['Its weights are float32: dtype="bfloat16" in bc.load needs half the memory.']
     return []
 
 
-def _about_memory(model: DiffusersModel, known: Known) -> list[str]:
-    from beecam.models.batching import device as machine
+def _about_memory(model: DiffusersModel, known: BatchStats) -> list[str]:
     from beecam.models.text.offload import is_short
 
-    advice, how = [], machine.offload(model.pipe)
+    advice, how = [], hardware.offload(model.pipe)
     if how != "none":
         advice.append(
             f'{how} offload costs time: where its memory is free, offload="none" in bc.load keeps '
@@ -259,7 +254,7 @@ def _about_memory(model: DiffusersModel, known: Known) -> list[str]:
             f"More than {known.limit} clips a call ran out of memory here: smaller sizes, fewer "
             "frames or pipe.vae.enable_tiling() need less."
         )
-    room = machine.memory(machine.device_of(model.pipe))
+    room = hardware.memory(hardware.device_of(model.pipe))
     if room is not None and room[0] < 0.1 * room[1]:
         advice.append(
             f"Only {room[0] / _GIGABYTE:.1f} GB of memory are free: end what else uses it."

@@ -8,12 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from beecam.errors import BeecamError, MediaError
-from beecam.export import view_data as telling
-from beecam.media import sheets
-from beecam.media import size_budget as fitting
+from beecam.export import view_data
+from beecam.export.view_data import cut
+from beecam.media import sheets, size_budget
 
 if TYPE_CHECKING:
-    from beecam.clips.clip import Clip, ClipSet
+    from beecam.export.shown import ShownClip, ShownClips
     from beecam.sweeps.axes import Axis
 
 _FONT = "font:12px/1.4 system-ui,sans-serif"
@@ -42,7 +42,7 @@ _AROUND = 1_400  # letters of a cell beside its picture
 _TEXT = 600
 
 
-def contact_sheet_html(clips: ClipSet, title: str = "", max_bytes: int = 900_000) -> str:
+def contact_sheet_html(clips: ShownClips, title: str = "", max_bytes: int = 900_000) -> str:
     """Return a static page part with the clips: no script, no network.
 
     Starred clips are films that play, the others strips of some frames. Where one or two axes
@@ -55,7 +55,7 @@ def contact_sheet_html(clips: ClipSet, title: str = "", max_bytes: int = 900_000
             out, which a last line says.
     """
     head = (
-        f'<div style="{_FONT}"><bdi>{html.escape(short(title, _TEXT))}</bdi></div>' if title else ""
+        f'<div style="{_FONT}"><bdi>{html.escape(cut(title, _TEXT))}</bdi></div>' if title else ""
     )
     if not clips:
         return f'<div class="beecam-sheet">{head}<p>No clips yet.</p></div>'
@@ -68,17 +68,12 @@ def contact_sheet_html(clips: ClipSet, title: str = "", max_bytes: int = 900_000
     return f'<div class="beecam-sheet">{head}{body}{foot}</div>'
 
 
-def caption(clips: ClipSet, index: int) -> str:
+def clip_caption(clips: ShownClips, index: int) -> str:
     """Return what a clip is called: its labels, or its prompt and its seed."""
     place = clips.coords(index)
     words = [axis.labels[place[axis.name]] for axis in clips.axes if axis.name in place]
     clip = clips[index]
-    return telling.joined(words or [clip.shot.text, f"seed {clip.shot.seed}"])
-
-
-def short(text: str, limit: int) -> str:
-    """Return a text, cut with an ellipsis when it is longer than `limit` characters."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return view_data.joined(words or [clip.shot.text, f"seed {clip.shot.seed}"])
 
 
 # --- rows and columns ----------------------------------------------------------------------------
@@ -86,7 +81,7 @@ def short(text: str, limit: int) -> str:
 _Sides = tuple["Axis | None", "Axis"]
 
 
-def _sides(clips: ClipSet) -> _Sides | None:
+def _sides(clips: ShownClips) -> _Sides | None:
     """Return the axes of rows and columns, or None where the clips stand in lines."""
     places = [clips.coords(i) for i in range(len(clips))]
     used = {axis.name: {p[axis.name] for p in places if axis.name in p} for axis in clips.axes}
@@ -108,7 +103,7 @@ def _lines(cells: Collection[str]) -> str:
     return f"<div>{films}</div><div>{strips}</div>" if films else strips
 
 
-def _table(clips: ClipSet, sides: _Sides, cells: Mapping[int, str]) -> str:
+def _table(clips: ShownClips, sides: _Sides, cells: Mapping[int, str]) -> str:
     rows, columns = sides
     fields: dict[int, dict[int, str]] = {}
     for index, cell in cells.items():
@@ -116,9 +111,9 @@ def _table(clips: ClipSet, sides: _Sides, cells: Mapping[int, str]) -> str:
         row = fields.setdefault(place[rows.name] if rows else 0, {})
         row[place[columns.name]] = row.get(place[columns.name], "") + cell
     across = sorted({place for row in fields.values() for place in row})
-    corner = f"{html.escape(short(columns.name, 40))} →"
+    corner = f"{html.escape(cut(columns.name, 40))} →"
     if rows:
-        corner = f"{html.escape(short(rows.name, 40))} ↓<br>{corner}"
+        corner = f"{html.escape(cut(rows.name, 40))} ↓<br>{corner}"
     heads = "".join(_head("col", columns.labels[place]) for place in across)
     lines = [f'<tr><td style="{_FIELD}">{corner}</td>{heads}</tr>']
     for down in sorted(fields):
@@ -129,11 +124,11 @@ def _table(clips: ClipSet, sides: _Sides, cells: Mapping[int, str]) -> str:
 
 
 def _head(scope: str, label: str) -> str:
-    text = html.escape(short(label, _CAPTION))
+    text = html.escape(cut(label, _CAPTION))
     return f'<th scope="{scope}" style="{_HEAD}"><bdi>{text}</bdi></th>'
 
 
-def _around(clips: ClipSet, sides: _Sides | None) -> int:
+def _around(clips: ShownClips, sides: _Sides | None) -> int:
     """Return the letters that a table takes apart from its cells, at most."""
     if sides is None:
         return 0
@@ -144,18 +139,16 @@ def _around(clips: ClipSet, sides: _Sides | None) -> int:
 # --- cells ---------------------------------------------------------------------------------------
 
 
-def _frames(clips: ClipSet, sides: _Sides | None) -> int:
+def _frames(clips: ShownClips, sides: _Sides | None) -> int:
     """Return how many frames of a clip are shown, so that a row fits onto a page."""
     if sides is None:
         return _FRAMES
     columns = len({clips.coords(i)[sides[1].name] for i in range(len(clips))})
-    wide = min(
-        _FRAME, max((c.facts.get("sheet", {}).get("width", 1) for c in clips[:1]), default=1)
-    )
+    wide: int = min(_FRAME, clips[0].facts.get("sheet", {}).get("width", 1))
     return max(1, min(_FRAMES, _WIDE // (columns * (wide + 8))))
 
 
-def _cells(clips: ClipSet, frames: int, room: int, *, bare: bool) -> dict[int, str]:
+def _cells(clips: ShownClips, frames: int, room: int, *, bare: bool) -> dict[int, str]:
     """Return the cells that fit into so many letters, by their clips' places in the set."""
     table = clips.library.table(clips.keys) if clips else {}
     rated = [table.get(key, _UNRATED) for key in clips.keys]
@@ -167,7 +160,7 @@ def _cells(clips: ClipSet, frames: int, room: int, *, bare: bool) -> dict[int, s
         if index not in films and strips == _MOST_STRIPS:
             continue
         marks = "★" * rated[index]["stars"] + ("✕" if rated[index]["rejected"] else "")
-        name = short(caption(clips, index), _CAPTION)
+        name = cut(clip_caption(clips, index), _CAPTION)
         text = marks if bare else f"{name} {marks}"
         if index in films:
             room += _letters(films[index])
@@ -182,7 +175,7 @@ def _cells(clips: ClipSet, frames: int, room: int, *, bare: bool) -> dict[int, s
     return cells
 
 
-def _films(clips: ClipSet, rated: Sequence[int], letters: int) -> dict[int, bytes]:
+def _films(clips: ShownClips, rated: Sequence[int], letters: int) -> dict[int, bytes]:
     """Return the films of starred clips, as many as fit; the best ones first."""
     stars = {i: count for i, count in enumerate(rated) if count}
     found: dict[int, bytes] = {}
@@ -190,13 +183,17 @@ def _films(clips: ClipSet, rated: Sequence[int], letters: int) -> dict[int, byte
         # In base64 three bytes are four letters.
         each = letters // (len(stars) - n) * 3 // 4 - _AROUND
         try:
-            data = fitting.fitted_film(clips[index], each) if each > 0 else None
+            data = _video(clips[index], each) if each > 0 else None
         except BeecamError:
             continue  # its strip, or a sentence, is there
         if data:
             found[index] = data
             letters -= _letters(data)
     return found
+
+
+def _video(clip: ShownClip, limit: int) -> bytes | None:
+    return size_budget.fit_video(clip.mp4_bytes(), clip.frames, clip.shot.fps or 8, limit)
 
 
 def _letters(film: bytes) -> int:
@@ -214,13 +211,15 @@ def _film_cell(film: bytes, text: str, frames: int, *, bare: bool) -> str:
     )
 
 
-def _strip_cell(clip: Clip, text: str, name: str, frames: int, letters: int, *, bare: bool) -> str:
+def _strip_cell(
+    clip: ShownClip, text: str, name: str, frames: int, letters: int, *, bare: bool
+) -> str:
     style = _FONT if bare else _CELL
     words = f"<bdi>{html.escape(text)}</bdi>"
     try:
         layout = clip.facts["sheet"]
         places = _places(layout["frames"], frames if letters > _POOR else 1)
-        small = sheets.subsheet(clip.sheet, layout, places, 80 if letters > _GOOD else 55)
+        small = sheets.subsheet(clip.sheet_bytes(), layout, places, 80 if letters > _GOOD else 55)
     except (MediaError, KeyError) as error:
         return f'<div style="{style};max-width:240px">{words}<br>{html.escape(str(error))}</div>'
     width = min(_FRAME, layout["width"]) * len(places)
@@ -233,4 +232,4 @@ def _strip_cell(clip: Clip, text: str, name: str, frames: int, letters: int, *, 
 
 def _places(count: int, frames: int) -> Sequence[int]:
     # One frame is that from the middle, which shows most.
-    return sheets.chosen_frames(count, frames) if frames > 1 else [count // 2]
+    return sheets.select_frames(count, frames) if frames > 1 else [count // 2]

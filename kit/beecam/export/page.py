@@ -13,14 +13,14 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beecam._util import checks as kinds
-from beecam._util.files import whole
+from beecam._util import checks
+from beecam._util.files import atomic_write
 from beecam.errors import BeecamError
-from beecam.export import view_data as telling
+from beecam.export import view_data
 from beecam.export.page_contents import Cell, cells_of, facts_of, take_media
 
 if TYPE_CHECKING:
-    from beecam.clips.clip import ClipSet
+    from beecam.export.shown import ShownClips
 
 _LEAST = 200_000
 # What stands around a sheet and a film in the page.
@@ -28,7 +28,7 @@ _AROUND = 400
 _CAPTION = 300
 
 
-def write_page(clips: ClipSet, path: str | os.PathLike[str], title: str, max_bytes: int) -> Path:
+def write_page(clips: ShownClips, path: str | os.PathLike[str], title: str, max_bytes: int) -> Path:
     """Write the page.
 
     It holds the very grid of the notebook, answered by what lies in the page. Prompts, labels and
@@ -51,11 +51,11 @@ def write_page(clips: ClipSet, path: str | os.PathLike[str], title: str, max_byt
             out of its range.
         BeecamError: There are no clips, or the file can't be written there.
     """
-    kinds.need(
+    checks.raise_problems(
         [
-            *kinds.page(path),
-            *kinds.text("title", title),
-            *kinds.whole("max_bytes", max_bytes, _LEAST),
+            *checks.writable_file("path", path, "page.html"),
+            *checks.string("title", title),
+            *checks.integer("max_bytes", max_bytes, _LEAST),
         ]
     )
     if not clips:
@@ -67,7 +67,7 @@ def write_page(clips: ClipSet, path: str | os.PathLike[str], title: str, max_byt
 
 def _write(path: Path, data: bytes) -> None:
     try:
-        with whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(data)
     except OSError as error:
         raise BeecamError(
@@ -75,7 +75,7 @@ def _write(path: Path, data: bytes) -> None:
         ) from error
 
 
-def _page(clips: ClipSet, title: str, max_bytes: int) -> str:
+def _page(clips: ShownClips, title: str, max_bytes: int) -> str:
     cells = cells_of(clips)
     facts = facts_of(clips, cells)
     parts = resources.files("beecam.export")
@@ -117,8 +117,8 @@ def _about(cells: Sequence[Cell]) -> str:
     models: dict[str, None] = {}
     for clip in (cell.clip for cell in cells if cell.clip):
         licence = clip.facts.get("licence")
-        name = telling.cut(str(clip.shot.model or "an unknown model"), _CAPTION)
-        models[f"{name} ({telling.cut(str(licence), _CAPTION)})" if licence else name] = None
+        name = view_data.cut(str(clip.shot.model or "an unknown model"), _CAPTION)
+        models[f"{name} ({view_data.cut(str(licence), _CAPTION)})" if licence else name] = None
     today = dt.datetime.now(tz=dt.UTC).astimezone()
     count = f"{len(cells):,} clip{'' if len(cells) == 1 else 's'}"
     made = [f"made by {', '.join(models)}"] if models else []
@@ -127,7 +127,7 @@ def _about(cells: Sequence[Cell]) -> str:
 
 def _figure(cell: Cell) -> str:
     """Return a clip as a page without JavaScript shows it; the script takes the media from it."""
-    text = html.escape(telling.cut(cell.caption, _CAPTION))
+    text = html.escape(view_data.cut(cell.caption, _CAPTION))
     problem = html.escape(cell.item.get("problem", ""))
     stars = "★" * cell.item.get("stars", 0)
     picture, film = "", ""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from beecam.errors import BeecamError, MediaError
-from beecam.export import view_data as telling
-from beecam.media import size_budget as fitting
-from beecam.storage.query_rows import USUAL, rows_of
+from beecam.export import view_data
+from beecam.media import size_budget
+from beecam.storage.query_rows import COMMON_NAMES, rows_of
 
 if TYPE_CHECKING:
-    from beecam.clips.clip import Clip, ClipSet
+    from beecam.export.shown import ShownClip, ShownClips
 
 # Of the room for media, films may take so much.
 _FILMS = 0.4
@@ -44,7 +44,7 @@ class Cell:
         film: Its mp4, or empty.
     """
 
-    clip: Clip | None
+    clip: ShownClip | None
     item: dict[str, Any]
     detail: dict[str, Any]
     caption: str
@@ -52,15 +52,15 @@ class Cell:
     film: bytes = b""
 
 
-def cells_of(clips: ClipSet) -> list[Cell]:
+def cells_of(clips: ShownClips) -> list[Cell]:
     """Return a cell for each clip, without media."""
     return [_cell(clips, i) for i in range(len(clips))]
 
 
-def _cell(clips: ClipSet, index: int) -> Cell:
+def _cell(clips: ShownClips, index: int) -> Cell:
     clip = clips[index]
     place = clips.coords(index)
-    labels = telling.joined(a.labels[place[a.name]] for a in clips.axes if a.name in place)
+    labels = view_data.joined(a.labels[place[a.name]] for a in clips.axes if a.name in place)
     try:
         row = clip.library.row(clip.key)
     except BeecamError:
@@ -68,13 +68,13 @@ def _cell(clips: ClipSet, index: int) -> Cell:
     shot = row["shot"]
     return Cell(
         clip,
-        telling.item(row),
-        telling.detail(shot, row["facts"]),
-        labels or telling.joined([shot.text, f"seed {shot.seed}"]),
+        view_data.clip_data(row),
+        view_data.clip_details(shot, row["facts"]),
+        labels or view_data.joined([shot.text, f"seed {shot.seed}"]),
     )
 
 
-def facts_of(clips: ClipSet, cells: Sequence[Cell]) -> dict[str, Any]:
+def facts_of(clips: ShownClips, cells: Sequence[Cell]) -> dict[str, Any]:
     """Return what the grid asks for beside media: head, coordinates, columns, items, details."""
     rows = rows_of(clips.library, clips.keys)
     there = [(i, row) for i, row in enumerate(rows) if row is not None]
@@ -93,16 +93,16 @@ def facts_of(clips: ClipSet, cells: Sequence[Cell]) -> dict[str, Any]:
             "drafts": False,
             "fills": False,
             "model": "",
-            "aspect": telling.aspect(first.shot) if first else 1.0,
-            "axes": telling.axes(clips.axes),
+            "aspect": view_data.aspect_ratio(first.shot) if first else 1.0,
+            "axes": view_data.axes_data(clips.axes),
         },
         "coords": [place.get(axis.name, 0) for place in places for axis in clips.axes],
         "columns": {
             "kind": "columns",
-            "usual": list(USUAL),
-            "columns": telling.columns(known),
+            "usual": list(COMMON_NAMES),
+            "columns": view_data.columns_data(known),
             "cells": [i for i, _ in there],
-            "states": [telling.states(row) for row in known],
+            "states": [view_data.state_bits(row) for row in known],
             "tags": [[i, list(row.tags)] for i, row in there if row.tags],
         },
         "items": [cell.item for cell in cells],
@@ -148,20 +148,24 @@ def _take_films(cells: Sequence[Cell], room: int) -> None:
     wanted = [cell for cell in cells if sizes[id(cell)]]
     if sum(sizes.values()) > room:
         wanted = [cell for cell in wanted if cell.item["stars"]]
-    each = fitting.share([sizes[id(cell)] for cell in wanted], room)
+    each = size_budget.fair_share([sizes[id(cell)] for cell in wanted], room)
     for cell in wanted:
         assert cell.clip is not None
         try:
-            cell.film = fitting.fitted_film(cell.clip, each) or b""
+            cell.film = _video(cell.clip, each) or b""
         except MediaError:
             cell.detail["problem"] = _NO_FILM
+
+
+def _video(clip: ShownClip, limit: int) -> bytes | None:
+    return size_budget.fit_video(clip.mp4_bytes(), clip.frames, clip.shot.fps or 8, limit)
 
 
 def _size(cell: Cell) -> int:
     """Return the bytes of a clip's file, 0 where there is none."""
     assert cell.clip is not None
     try:
-        return cell.clip.mp4.stat().st_size
+        return cell.clip.path.stat().st_size
     except OSError:
         return 0
 
@@ -172,10 +176,10 @@ def _take_sheets(cells: Sequence[Cell], room: int) -> int:
     for cell in cells:
         assert cell.clip is not None
         try:
-            found.append((cell, cell.clip.sheet, cell.clip.facts["sheet"]))
+            found.append((cell, cell.clip.sheet_bytes(), cell.clip.facts["sheet"]))
         except (MediaError, KeyError):
             cell.item["problem"] = _MISSING
-    fitted = fitting.fitted_sheets([(data, layout) for _, data, layout in found], room)
+    fitted = size_budget.fit_sheets([(data, layout) for _, data, layout in found], room)
     reduced = 0
     for (cell, data, _), sheet in zip(found, fitted, strict=True):
         if sheet is None:

@@ -44,7 +44,7 @@ def _apart(text: str) -> str:
     return f"\u2068{_ISOLATES.sub('', text)}\u2069"
 
 
-def axes(given: Sequence[Axis]) -> list[dict[str, Any]]:
+def axes_data(given: Sequence[Axis]) -> list[dict[str, Any]]:
     """Say how axes and their values are called; where there are very many, shortened."""
     labels = max(1, sum(len(axis) for axis in given))
     limit = min(_LABEL, max(8, _LABELS // labels))
@@ -59,12 +59,12 @@ def axes(given: Sequence[Axis]) -> list[dict[str, Any]]:
     ]
 
 
-def aspect(shot: Shot) -> float:
+def aspect_ratio(shot: Shot) -> float:
     """Say the shape of cells: height over width."""
     return (shot.height or 1) / (shot.width or 1)
 
 
-def item(row: Mapping[str, Any]) -> dict[str, Any]:
+def clip_data(row: Mapping[str, Any]) -> dict[str, Any]:
     """Say what a cell shows of a clip, as the library's row has it."""
     shot, facts = row["shot"], row["facts"]
     return {
@@ -80,7 +80,7 @@ def item(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def detail(shot: Shot, facts: Mapping[str, Any]) -> dict[str, Any]:
+def clip_details(shot: Shot, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Say all about a clip: its recipe, the code that makes it, and what was measured."""
     arguments = [
         [f.name, _plain(getattr(shot, f.name))]
@@ -103,7 +103,7 @@ def detail(shot: Shot, facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def columns(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def columns_data(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Say what rows can be filtered and sorted by: for each name its values.
 
     Numbers are said as they are, with None for none; of a name with a text among them `texts` has
@@ -123,7 +123,7 @@ def columns(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return told
 
 
-def states(row: Row) -> int:
+def state_bits(row: Row) -> int:
     """Say which of `query.STATES` a row is in, a bit each."""
     return sum(1 << STATES.index(state) for state in row.states)
 

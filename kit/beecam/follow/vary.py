@@ -11,7 +11,8 @@ from beecam.clips.clip import Clip
 from beecam.errors import Problem, shorten
 from beecam.shots.shot import Noise, Shot
 from beecam.sweeps.axes import Axis
-from beecam.sweeps.sweep import Sweep, of_shots
+from beecam.sweeps.build import sweep_of_shots
+from beecam.sweeps.sweep import Sweep
 
 _MOST = 10_000
 
@@ -50,7 +51,7 @@ def vary(clip: Clip | Shot, n: int = 8, strength: float = 0.35, *, seed: int = 0
                 "bc.vary(model.resolve(shot)).",
             )
         )
-    problems += kinds.whole("n", n, 1, _MOST)
+    problems += kinds.integer("n", n, 1, _MOST)
     if (
         isinstance(strength, bool)
         or not isinstance(strength, (int, float))
@@ -63,14 +64,14 @@ def vary(clip: Clip | Shot, n: int = 8, strength: float = 0.35, *, seed: int = 0
         )
     if isinstance(seed, bool) or not isinstance(seed, int):
         problems.append(Problem("seed", f"seed={shorten(seed)}: a whole number."))
-    kinds.need(problems)
+    kinds.raise_problems(problems)
     shot = clip.shot if isinstance(clip, Clip) else clip
     shots = [shot]
     for i in range(n):
         noise = mix(shot.noise, _new_seed(shot, seed, i), float(strength))
         shots.append(shot.replace(noise=noise))
     axis = Axis("variation", tuple(range(n + 1)), ("as it is", *(str(i + 1) for i in range(n))))
-    made = of_shots(shots, axis)
+    made = sweep_of_shots(shots, axis)
     return replace(made, parents=(clip.key,)) if isinstance(clip, Clip) else made
 
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from beecam._util.files import atomic_write
 from beecam.errors import MediaError
 from beecam.media.mp4 import os_errors
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from beecam.media.types import Frames
 
 
@@ -72,3 +75,43 @@ def read_lossless(path: Path) -> Frames:
         MediaError: The file is missing or damaged.
     """
     return read_any(path)
+
+
+ANIMATED = (".gif", ".webp")
+STILL = (".png", ".jpg", ".jpeg")
+
+
+def write_animation(path: Path, frames: Frames, fps: float) -> None:
+    """Write frames as an animated GIF or WebP that loops, by the path's suffix.
+
+    Args:
+        path: The file; replaced as a whole.
+        frames: Array of shape `(frames, height, width, 3)`, RGB, uint8.
+        fps: Frames per second; GIF rounds a frame's time to 1/100 s.
+    """
+    from PIL import Image
+
+    images = [Image.fromarray(np.ascontiguousarray(frame)) for frame in frames]
+    more = {"quality": 90, "method": 4} if path.suffix.lower() == ".webp" else {"optimize": True}
+    with atomic_write(path) as temporary:
+        images[0].save(
+            temporary,
+            format=path.suffix.lstrip(".").upper(),
+            save_all=True,
+            append_images=images[1:],
+            duration=round(1000 / fps),
+            loop=0,
+            **more,
+        )
+
+
+def write_image(path: Path, image: Image) -> None:
+    """Write a PIL image as PNG or JPEG, by the path's suffix."""
+    with atomic_write(path) as temporary:
+        image.save(temporary, format="PNG" if path.suffix.lower() == ".png" else "JPEG", quality=95)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file that is complete or not there at all."""
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)

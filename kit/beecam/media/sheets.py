@@ -58,7 +58,7 @@ def sheet_bytes(frames: Frames, quality: int = 85, most: int = SHEET_WIDTH) -> b
     layout = sheet_layout(frames, most)
     size = (layout["width"], layout["height"])
     sheet = Image.new("RGB", (size[0] * layout["frames"], size[1]))
-    for place, index in enumerate(chosen_frames(len(frames))):
+    for place, index in enumerate(select_frames(len(frames))):
         frame = Image.fromarray(np.ascontiguousarray(frames[index]))
         if frame.size != size:
             frame = frame.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
@@ -76,7 +76,7 @@ def write_sheet(path: Path, frames: Frames) -> None:
         os.fsync(file.fileno())
 
 
-def chosen_frames(count: int, limit: int = SHEET_FRAMES) -> list[int]:
+def select_frames(count: int, limit: int = SHEET_FRAMES) -> list[int]:
     """Return which frames of `count` a sheet shows: the first, the last, evenly between."""
     if count <= limit:
         return list(range(count))

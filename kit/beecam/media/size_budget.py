@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from beecam.errors import MediaError
 from beecam.media import mp4, sheets
 
 if TYPE_CHECKING:
-    from beecam.clips.clip import Clip
     from beecam.media.types import Frames
 
 # Most frames of a sheet, their width and the JPEG's quality: each is smaller than the one before,
@@ -27,7 +26,7 @@ _FILMS = ((480, 20), (320, 24), (192, 28))
 Sheet = tuple[bytes, Mapping[str, int]]
 
 
-def fitted_sheets(sheets: Sequence[Sheet], room: int) -> list[Sheet | None]:
+def fit_sheets(sheets: Sequence[Sheet], room: int) -> list[Sheet | None]:
     """Return sheets that take at most `room` bytes together, all reduced alike.
 
     Returns:
@@ -63,30 +62,35 @@ def _reduced(sheet: Sheet, level: tuple[int, int, int]) -> Sheet:
         frames = np.stack(sheets.frames_from_sheet(*sheets.reduced_sheet(*sheet, width, 90)))
     except MediaError:
         return sheet  # whoever shows it finds out
-    frames = frames[sheets.chosen_frames(len(frames), count)]
+    frames = frames[sheets.select_frames(len(frames), count)]
     return sheets.sheet_bytes(frames, quality), sheets.sheet_layout(frames)
 
 
-def fitted_film(clip: Clip, limit: int) -> bytes | None:
-    """Return a clip's mp4 in at most `limit` bytes: its own file, or a smaller one without sound.
+def fit_video(data: bytes, frames: Callable[[], Frames], fps: float, limit: int) -> bytes | None:
+    """Return an mp4 of at most `limit` bytes: the given one, or a smaller one without sound.
+
+    Args:
+        data: The mp4.
+        frames: Reads its frames, array of shape `(frames, height, width, 3)`; called if needed.
+        fps: Frames per second.
+        limit: In bytes.
 
     Returns:
         None if not even the smallest one fits.
 
     Raises:
-        MediaError: The file is missing or damaged.
+        MediaError: By `frames`.
     """
-    data = clip.video
     if len(data) <= limit:
         return data
-    frames = clip.frames()
+    pixels = frames()
     for side, factor in _FILMS:
-        if len(data := _film(_at_most(frames, side), clip.shot.fps or 8, factor)) <= limit:
+        if len(data := _film(_at_most(pixels, side), fps, factor)) <= limit:
             return data
     return None
 
 
-def share(sizes: Sequence[int], room: int) -> int:
+def fair_share(sizes: Sequence[int], room: int) -> int:
     """Return what each of some things may take, so that all of them stay within `room`.
 
     What is smaller than its share leaves the rest to the others.

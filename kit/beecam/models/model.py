@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from beecam.errors import Problem
+from beecam.errors import Problem, shorten
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
 
 
 @dataclass(frozen=True)
-class State:
+class Checkpoint:
     """Where one clip's denoising stands: enough to go on from there to the very same bits.
 
     Attributes:
@@ -33,7 +33,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Made:
+class Generated:
     """What a model made of a shot.
 
     Attributes:
@@ -46,7 +46,7 @@ class Made:
 
     frames: Frames
     place: int = 0
-    state: State | None = None
+    state: Checkpoint | None = None
     broken: str | None = None
     sound: Sound | None = None
 
@@ -68,7 +68,7 @@ class Step:
     step: int
     steps: int
     preview: Callable[[], list[Frames]] | None
-    states: Callable[[], list[State]] | None = None
+    states: Callable[[], list[Checkpoint]] | None = None
 
 
 OnStep = Callable[[Step], None]
@@ -161,8 +161,8 @@ class Model(Protocol):
         on_step: OnStep | None = None,
         *,
         pad_to: int = 0,
-        starts: Sequence[State] = (),
-    ) -> list[Made]:
+        starts: Sequence[Checkpoint] = (),
+    ) -> list[Generated]:
         """Make the clips of shots with one batch key, in one call of the pipeline.
 
         Args:
@@ -175,3 +175,31 @@ class Model(Protocol):
             OutOfMemoryError: The call did not fit.
             Stopped: `on_step` asked for it; the model stays usable.
         """
+
+
+def loaded_model(model: Any) -> Iterator[Problem]:
+    """A loaded model is needed."""
+    if not hasattr(model, "generate"):
+        yield Problem(
+            "model",
+            f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe).",
+        )
+
+
+def arguments_of(model: Model) -> Mapping[str, Any]:
+    """Return the arguments that a model's shots may carry beyond a shot's own, with defaults."""
+    found: Mapping[str, Any] = getattr(model, "arguments", {})
+    return found
+
+
+def refresh(model: Model) -> None:
+    """Let a model look at its weights again, if they can change, so that `revision` is current."""
+    look_again = getattr(model, "refresh", None)
+    if look_again is not None:
+        look_again()
+
+
+def steps_of(model: Model, shot: Shot) -> int:
+    """Return how many denoising steps a resolved shot takes."""
+    count = getattr(model, "steps", None)
+    return int(count(shot)) if count is not None else shot.num_inference_steps or 1

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from beecam._util.checks import loaded, need
-from beecam.errors import CheckError, Problem, Stopped, did_you_mean, listing, shorten
-from beecam.models.model import Made, Model, OnStep, State
+from beecam._util.checks import raise_problems
+from beecam.errors import CheckError, Problem, Stopped, did_you_mean, join_words, shorten
+from beecam.models.model import Checkpoint, Generated, Model, OnStep, loaded_model
 from beecam.shots.shot import Shot
-from beecam.sweeps.axes import Axis, Zip
-from beecam.sweeps.sweep import Sweep
 
 
-def taken(model: Any) -> Any:
+def as_model(model: Any) -> Any:
     """Return what is given as a model: several of them as one.
 
     Raises:
         CheckError: One of them is no model, or two have the same name.
     """
     if isinstance(model, Mapping):
-        return Models({str(label): one for label, one in model.items()})
+        return ModelSet({str(label): one for label, one in model.items()})
     if not isinstance(model, (list, tuple)):
         return model
-    need(problem for one in model for problem in loaded(one))
+    raise_problems(problem for one in model for problem in loaded_model(one))
     labels = [str(one) if _is_varied(one) else one.name for one in model]
     if len(set(labels)) < len(labels):
         raise CheckError(
@@ -37,37 +34,14 @@ def taken(model: Any) -> Any:
                 )
             ]
         )
-    return Models(dict(zip(labels, model, strict=True)))
-
-
-def spread(sweep: Sweep, model: Any) -> Sweep:
-    """Return a sweep with an axis "model" before all others, where several are to make it.
-
-    The outermost axis is made first to last, so that each model works in one go.
-    """
-    if not isinstance(model, Models) or any(axis.name == "model" for axis in sweep.axes):
-        return sweep
-    labels = tuple(model.by_label)
-    if sweep.problems:
-        return sweep
-    total, places = sweep.places
-    shots = sweep.shots and tuple(
-        shot.replace(model=label) for label in labels for shot in sweep.shots
-    )
-    return replace(
-        sweep,
-        groups=(Zip((Axis("model", labels),)), *sweep.groups),
-        samples=(),
-        shots=shots,
-        kept=tuple(i * total + place for i in range(len(labels)) for place in places),
-    )
+    return ModelSet(dict(zip(labels, model, strict=True)))
 
 
 def _is_varied(model: Any) -> bool:
     return bool(getattr(model, "adapters", ()))
 
 
-class Models:
+class ModelSet:
     """Several models as one; a shot says by its `model` which of them makes it.
 
     Attributes:
@@ -88,7 +62,7 @@ class Models:
         """
         if not by_label:
             raise CheckError([Problem("model", "model=[]: at least one model is needed.")])
-        need(problem for one in by_label.values() for problem in loaded(one))
+        raise_problems(problem for one in by_label.values() for problem in loaded_model(one))
         self.by_label = dict(by_label)
         self.name = ", ".join(self.by_label)
 
@@ -110,7 +84,7 @@ class Models:
             [
                 Problem(
                     "model",
-                    f"model={shorten(shot.model)}: one of {listing(list(self.by_label))}."
+                    f"model={shorten(shot.model)}: one of {join_words(list(self.by_label))}."
                     f"{did_you_mean(str(shot.model), self.by_label)}",
                 )
             ]
@@ -121,9 +95,9 @@ class Models:
         """Those of all."""
         return ", ".join(one.revision for one in self.by_label.values())
 
-    def beside(self) -> Models:
+    def beside(self) -> ModelSet:
         """Return them for single calls that shall not wait for those of a run."""
-        return Models({label: one.beside() for label, one in self.by_label.items()})
+        return ModelSet({label: one.beside() for label, one in self.by_label.items()})
 
     def in_few_steps(self) -> None:
         """Return None: models that stand for several have no way in common."""
@@ -213,8 +187,8 @@ class Models:
         on_step: OnStep | None = None,
         *,
         pad_to: int = 0,
-        starts: Sequence[State] = (),
-    ) -> list[Made]:
+        starts: Sequence[Checkpoint] = (),
+    ) -> list[Generated]:
         """Make clips in one call of their model; see `Model.generate`."""
         return self.of(shots[0]).generate(shots, on_step, pad_to=pad_to, starts=starts)
 

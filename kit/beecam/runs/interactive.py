@@ -39,7 +39,7 @@ PREVIEW, DRAFT, CLIP, STEP, PROBLEM = "preview", "draft", "clip", "step", "probl
 
 
 @dataclass(frozen=True)
-class Sight:
+class LiveFrame:
     """What there is to be seen of what was asked for.
 
     Attributes:
@@ -65,7 +65,7 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _Request:
     """What is asked for.
 
     Attributes:
@@ -83,7 +83,7 @@ class _Wish:
     at: float
 
 
-class LiveEngine:
+class InteractiveEngine:
     """Makes what was asked for last; safe to be asked from any thread.
 
     For a small model on a CPU it works on a thread of its own beside those of runs: both go on,
@@ -93,7 +93,7 @@ class LiveEngine:
     def __init__(
         self,
         model: Model,
-        tell: Callable[[Sight], None],
+        tell: Callable[[LiveFrame], None],
         *,
         quick: Model | None = None,
         rest: float = _REST,
@@ -114,7 +114,7 @@ class LiveEngine:
         self._rest = rest
         self._patience = patience
         self._news = threading.Condition()
-        self._wish: _Wish | None = None
+        self._wish: _Request | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
         self._moved = self._seen = self._finished = 0.0
@@ -137,7 +137,7 @@ class LiveEngine:
         with self._news:
             if self._closed:
                 return
-            self._wish = _Wish(number, draft, whole or draft, quickly, time.monotonic())
+            self._wish = _Request(number, draft, whole or draft, quickly, time.monotonic())
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="beecam-live", daemon=True)
                 self._thread.start()
@@ -162,7 +162,7 @@ class LiveEngine:
             except Exception as error:  # noqa: BLE001  (whatever a pipeline raises, it goes on)
                 self._say(wish, PROBLEM, text=_sentence(error))
 
-    def _next(self) -> _Wish | None:
+    def _next(self) -> _Request | None:
         """Take the latest wish; None when nobody has asked for long."""
         with self._news:
             before = time.monotonic()
@@ -187,7 +187,7 @@ class LiveEngine:
             self._quick.refresh()
         self._rested = 0.0
 
-    def _fulfil(self, wish: _Wish) -> None:
+    def _fulfil(self, wish: _Request) -> None:
         quick = self._quick if wish.quickly else self._model
         draft, whole = self._checked(wish.draft, quick), self._checked(wish.whole, self._model)
         known = self._recalled(whole)
@@ -215,7 +215,7 @@ class LiveEngine:
             raise CheckError(problems)
         return shot
 
-    def _make(self, wish: _Wish, shot: Shot, model: Model, *, quietly: bool = False) -> Frames:
+    def _make(self, wish: _Request, shot: Shot, model: Model, *, quietly: bool = False) -> Frames:
         """Make a clip.
 
         Raises:
@@ -230,7 +230,9 @@ class LiveEngine:
         self._remember(shot, made.frames)
         return made.frames
 
-    def _on_step(self, step: Step, wish: _Wish, shot: Shot, call: _Call, *, quietly: bool) -> None:
+    def _on_step(
+        self, step: Step, wish: _Request, shot: Shot, call: _Call, *, quietly: bool
+    ) -> None:
         now = call.step = time.monotonic()
         ahead = (step.steps - step.step) * (now - call.began) / step.step + self._tail
         if self._closed or (quietly and self._interrupted()):
@@ -253,7 +255,7 @@ class LiveEngine:
         """Return whether a clip that nobody waits for is so near that it shows where one goes."""
         return ahead <= max(_NEAR, min(_BREATH, now - self._finished))
 
-    def _previewed(self, step: Step, wish: _Wish, shot: Shot) -> bool:
+    def _previewed(self, step: Step, wish: _Request, shot: Shot) -> bool:
         """Show what is predicted by now; return whether it can be."""
         if step.preview is None:
             return False
@@ -267,14 +269,14 @@ class LiveEngine:
     def _interrupted(self) -> bool:
         return self._wish is not None or self._closed
 
-    def _show(self, wish: _Wish, kind: str, shot: Shot, frames: Frames) -> None:
+    def _show(self, wish: _Request, kind: str, shot: Shot, frames: Frames) -> None:
         steps = shot.num_inference_steps or 0
         self._finished = time.monotonic()
         self._say(wish, kind, shot, frames, step=steps, steps=steps)
 
     def _say(
         self,
-        wish: _Wish,
+        wish: _Request,
         kind: str,
         shot: Shot | None = None,
         frames: Frames | None = None,
@@ -285,7 +287,7 @@ class LiveEngine:
         now = time.monotonic()
         if frames is not None:
             self._seen = now
-        self._tell(Sight(wish.number, kind, shot, frames, seconds=now - wish.at, **more))
+        self._tell(LiveFrame(wish.number, kind, shot, frames, seconds=now - wish.at, **more))
 
     # --- what was made last --------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from beecam.models.model import Model
 from beecam.shots.shot import Shot
-from beecam.storage.checkpoints import Stand
+from beecam.storage.checkpoints import CheckpointInfo
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Plan:
         shots: Sequence[tuple[int, Shot]],
         *,
         exact: bool = False,
-        begun: Mapping[int, Stand] | None = None,
+        begun: Mapping[int, CheckpointInfo] | None = None,
     ) -> None:
         """Plan.
 
@@ -71,7 +71,9 @@ class Plan:
         """Take a cell out; return whether it was still there."""
         return any(group.pop(index, None) is not None for group in self._groups.values())
 
-    def put_back(self, shots: Sequence[tuple[int, Shot]], stand: Stand | None = None) -> None:
+    def put_back(
+        self, shots: Sequence[tuple[int, Shot]], stand: CheckpointInfo | None = None
+    ) -> None:
         """Hand cells out again, before all others.
 
         Args:
@@ -123,4 +125,4 @@ class Plan:
         return self._model.exact_size(shot)
 
 
-_Group = tuple[Hashable, Stand | None]
+_Group = tuple[Hashable, CheckpointInfo | None]

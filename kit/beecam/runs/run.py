@@ -7,20 +7,22 @@ import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, overload
 
-from beecam._util import checks as kinds
-from beecam.clips.clip import ClipSet
-from beecam.clips.library import Library, open_library
-from beecam.clips.sweep_records import MAX_NAME
-from beecam.errors import CheckError, Problem, shorten
-from beecam.models.model import Model
-from beecam.models.model_set import spread, taken
+from beecam._util import checks
+from beecam.clips.clip import Clip
+from beecam.clips.clip_set import ClipSet
+from beecam.clips.library import Library, library_problems, open_library
+from beecam.errors import BeecamError, Problem, shorten
+from beecam.export import notebook
+from beecam.models.model import Model, loaded_model, refresh, steps_of
+from beecam.models.model_set import as_model
 from beecam.runs.engines.local import LocalEngine
 from beecam.runs.progress import Changes, Progress, Status
 from beecam.shots.shot import Shot
-from beecam.sweeps.axes import Axis
-from beecam.sweeps.layout_checks import check_sweep
-from beecam.sweeps.sweep import Sweep, of_shots
+from beecam.storage.sweep_files import MAX_NAME
+from beecam.sweeps.build import sweep_of_shots
+from beecam.sweeps.sweep import Sweep
 
 _active: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
 _starting = threading.Lock()
@@ -63,26 +65,26 @@ def run(
     """
     single = isinstance(sweep, Shot)
     if isinstance(sweep, Shot):
-        sweep = of_shots([sweep])
-    used: Model = taken(model)
+        sweep = sweep_of_shots([sweep])
+    used: Model = as_model(model)
     _check_kinds(sweep, used, library, exact, draft)
-    kinds.need(_wrong_with_name(name))
-    sweep = spread(sweep, used)
+    checks.raise_problems(_wrong_with_name(name))
+    sweep = sweep.across(used)
     library = open_library() if library is None else library
-    used.refresh()
-    shots = check_sweep(sweep, used)
+    refresh(used)
+    shots = sweep.resolve(used)
     if draft is not None:
-        shots = tuple(_drafted(shot, used.steps(shot), draft) for shot in shots)
+        shots = tuple(as_draft(shot, steps_of(used, shot), draft) for shot in shots)
         kinds_of_shots = {used.batch_key(shot): shot for shot in shots}
-        kinds.need(p for shot in kinds_of_shots.values() for p in used.check(shot))
-    started = start(Asked(sweep, used, library, exact=exact, draft=draft), shots)
+        checks.raise_problems(p for shot in kinds_of_shots.values() for p in used.check(shot))
+    started = start(RunRequest(sweep, used, library, exact=exact, draft=draft), shots)
     if name is not None or not single:
         started.remember(name)
     return started
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunRequest:
     """What a run was asked for.
 
     Attributes:
@@ -102,7 +104,7 @@ class Asked:
     drafts: Mapping[str, str] = field(default_factory=dict)
 
 
-def start(asked: Asked, shots: Sequence[Shot]) -> Run:
+def start(asked: RunRequest, shots: Sequence[Shot]) -> Run:
     """Start a run, or return the one that is going and was asked for the same.
 
     Args:
@@ -127,45 +129,13 @@ def start(asked: Asked, shots: Sequence[Shot]) -> Run:
         return started
 
 
-def promote(clips: ClipSet, model: Model, *, exact: bool = False) -> Run:
-    """Finish drafts: each goes on from where it stands, to the bits of a whole run.
-
-    Args:
-        clips: Drafts; whole clips among them are there already.
-        model: That which made them.
-        exact: As in `run`, and as it was for the drafts.
-
-    Raises:
-        CheckError: There is nothing to finish, or the model is another one.
-    """
-    model.refresh()
-    if not len(clips):
-        raise CheckError(
-            [
-                Problem(
-                    "clips",
-                    "promote: there are no clips. Star the drafts that shall be finished, "
-                    "or promote "
-                    "run.clips itself.",
-                )
-            ]
-        )
-    shots, labels = [], []
-    for index, clip in enumerate(clips):
-        shots.append(clip.shot.replace(draft_steps=None))
-        labels.append(clips.label(index))
-    sweep = of_shots(shots, Axis("draft", tuple(range(len(shots))), tuple(labels)))
-    check_sweep(sweep, model)
-    drafts = {shot.key: clip.key for shot, clip in zip(shots, clips, strict=True)}
-    return start(Asked(sweep, model, clips.library, exact=exact, drafts=drafts), shots)
-
-
-def _drafted(shot: Shot, steps: int, share: float) -> Shot:
+def as_draft(shot: Shot, steps: int, share: float) -> Shot:
+    """Return the draft of a shot: with only a share of its steps, at least one, never all."""
     return shot.replace(draft_steps=min(max(1, round(share * steps)), max(1, steps - 1)))
 
 
 def _wrong_with_name(name: object) -> Iterator[Problem]:
-    yield from kinds.text("name", name, or_none=True)
+    yield from checks.string("name", name, or_none=True)
     if isinstance(name, str) and not (
         name.strip() and len(name) <= MAX_NAME and name.isprintable()
     ):
@@ -188,7 +158,7 @@ def _check_kinds(
                 'bc.run(bc.sweep("a bee", seed=range(4)), model).',
             )
         )
-    wrong += [*kinds.loaded(model), *kinds.opened(library), *kinds.flag("exact", exact)]
+    wrong += [*loaded_model(model), *library_problems(library), *checks.boolean("exact", exact)]
     if draft is not None and not (isinstance(draft, (int, float)) and 0 < draft < 1):
         wrong.append(
             Problem(
@@ -197,7 +167,7 @@ def _check_kinds(
                 "draft=0.3 does the first 30 %.",
             )
         )
-    kinds.need(wrong)
+    checks.raise_problems(wrong)
 
 
 class Run:
@@ -216,7 +186,7 @@ class Run:
         name: How the sweep is found again, or None.
     """
 
-    def __init__(self, asked: Asked, shots: Sequence[Shot], *, key: str) -> None:
+    def __init__(self, asked: RunRequest, shots: Sequence[Shot], *, key: str) -> None:
         self._asked = asked
         self.sweep, self.model, self.library = asked.sweep, asked.model, asked.library
         self.exact, self.draft = asked.exact, asked.draft
@@ -242,9 +212,44 @@ class Run:
         return f"Run of {state.total} cells on {self.model.name}, {state.status}: {counts}{why}"
 
     def _ipython_display_(self) -> None:
-        from beecam.export.notebook import show_run
+        notebook.show_run(self)
 
-        show_run(self)
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __iter__(self) -> Iterator[Clip]:
+        return iter(self.clips)
+
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | Sequence[bool]) -> ClipSet: ...
+    def __getitem__(self, index: Any) -> Clip | ClipSet:
+        """Return one of its clips, or a set for a slice, a list of indices or a mask.
+
+        >>> run[3], run[:4]
+        """
+        found: Clip | ClipSet = self.clips[index]
+        return found
+
+    @property
+    def selection(self) -> ClipSet:
+        """The clips that are selected in the grid that shows this run.
+
+        >>> run.selection[0].save("bee.mp4")
+
+        Raises:
+            BeecamError: No grid shows the run.
+        """
+        cells = notebook.selected_cells(self)
+        if cells is None:
+            raise BeecamError(
+                "run.selection: no grid shows this run. Show it with `run` as the last line of a "
+                "cell, after `import beecam_widgets`."
+            )
+        wanted = set(cells)
+        there = self._progress.cells(Status.DONE, Status.CACHED)
+        return self.clips[[i for i, cell in enumerate(there) if cell.index in wanted]]
 
     # --- watching ------------------------------------------------------------------------------
 
@@ -269,7 +274,7 @@ class Run:
             coords=[self.sweep.cells[c.index].coords for c in there],
             title=self.sweep.template,
             model=self.model,
-            awaited=0 if self.finished else len(self._shots),
+            expected=0 if self.finished else len(self._shots),
         )
 
     @property
@@ -307,8 +312,7 @@ class Run:
         """
         name = name and " ".join(name.split())
         try:
-            self.name = self.library.history.keep(
-                self.library,
+            self.name = self.library.sweep_files.write(
                 self.sweep,
                 self._shots,
                 name=name,
@@ -346,21 +350,21 @@ class Run:
             self._progress.drop(index)
             self._engine.drop(index)
 
-    def grown(self, sweep: Sweep) -> Run:
-        """Make another sweep in the same way: this one's with more cells, as `beecam.sweeps.expand` does.
+    def with_cells(self, sweep: Sweep) -> Run:
+        """Run a sweep that has more cells than this one's; see `beecam.sweeps.expand`.
 
-        What this run has made, or is making, is not made again.
+        Clips that this run has generated, or is generating, are not generated again.
 
         Raises:
             CheckError: With everything that is wrong, before any compute.
         """
-        self.model.refresh()
-        shots = check_sweep(sweep, self.model)
+        refresh(self.model)
+        shots = sweep.resolve(self.model)
         if self.draft is not None:
-            shots = tuple(_drafted(shot, self.model.steps(shot), self.draft) for shot in shots)
+            shots = tuple(as_draft(shot, steps_of(self.model, shot), self.draft) for shot in shots)
         return start(replace(self._asked, sweep=sweep), shots)
 
-    def again(self) -> Run:
+    def retry(self) -> Run:
         """Make what is missing of a run that was stopped, or that failed in places."""
-        self.model.refresh()
+        refresh(self.model)
         return start(self._asked, self._shots)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from beecam._util.files import tidy, whole
-from beecam.errors import BeecamError, CheckError, MediaError, Problem, shorten
+from beecam.errors import CheckError, MediaError, Problem, shorten
 from beecam.media import formats
 
 if TYPE_CHECKING:
@@ -69,9 +67,9 @@ class Input:
             self._found.append(made)
         return self._found[0]
 
-    def found_by(self, read: Callable[[], Frames]) -> None:
+    def found_by(self, read_media: Callable[[], Frames]) -> None:
         """Say how its pixels are read when they are needed."""
-        self._read[:] = [read]
+        self._read[:] = [read_media]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Input) and other.digest == self.digest
@@ -118,7 +116,7 @@ class Condition:
         return cls(str(data["name"]), made, data.get("frame"))
 
 
-def read(source: Any, *, name: str = "") -> Input:
+def read_media(source: Any, *, name: str = "") -> Input:
     """Read a picture or a film that models shall be given.
 
     What is given to `image=`, `video=` and so on is read in the same way; this is for giving it
@@ -137,7 +135,7 @@ def read(source: Any, *, name: str = "") -> Input:
     """
     if isinstance(source, Input):
         return source
-    frames, called = _frames_of(source)
+    frames, called = _frames_and_name(source)
     frames = np.ascontiguousarray(frames)
     frames.setflags(write=False)
     return Input(digest_of(frames), len(frames), name or called, [frames])
@@ -149,7 +147,7 @@ def is_input(value: Any, name: str = "image") -> bool:
         return isinstance(value, Mapping) and all(isinstance(k, int) for k in value)
     if name == "reference_images" and isinstance(value, (list, tuple)):
         return all(is_input(one) for one in value)
-    if isinstance(value, (str, os.PathLike, Input)) or _is_picture(value) or _is_clip(value):
+    if isinstance(value, (str, os.PathLike, Input)) or _is_image(value) or _is_clip(value):
         return True
     if _dimensions(value) == _FILM:
         return name in _FILMS
@@ -158,11 +156,11 @@ def is_input(value: Any, name: str = "image") -> bool:
         name in _FILMS
         and isinstance(value, (list, tuple))
         and len(value) > 1
-        and all(_is_picture(one) for one in value)
+        and all(_is_image(one) for one in value)
     )
 
 
-def normal(name: str, value: Any) -> Any:
+def normalize_condition(name: str, value: Any) -> Any:
     """Read one value of a condition: an Input, a tuple of them, or {frame: Input}.
 
     Raises:
@@ -175,8 +173,8 @@ def normal(name: str, value: Any) -> Any:
             return _keyframes(value)
         if name == "reference_images":
             many = value if isinstance(value, (list, tuple)) else [value]
-            return tuple(read(one) for one in many)
-        found = read(value)
+            return tuple(read_media(one) for one in many)
+        found = read_media(value)
     except CheckError as error:
         raise CheckError(
             Problem(name, f"{name}={problem.message}") for problem in error.problems
@@ -199,7 +197,7 @@ def conditions_of(values: Mapping[str, Any]) -> tuple[Condition, ...]:
     """Return a shot's conditions from what was given to the names in `CONDITIONS`."""
     made: list[Condition] = []
     for name in CONDITIONS:
-        value = normal(name, values.get(name))
+        value = normalize_condition(name, values.get(name))
         if value is None:
             continue
         if isinstance(value, Mapping):
@@ -211,7 +209,7 @@ def conditions_of(values: Mapping[str, Any]) -> tuple[Condition, ...]:
     return tuple(made)
 
 
-def code_of(conditions: Iterable[Condition]) -> list[str]:
+def conditions_code(conditions: Iterable[Condition]) -> list[str]:
     """Return the arguments of `bc.shot` that give these inputs from a library."""
     parts: dict[str, list[str]] = {}
     for one in conditions:
@@ -244,16 +242,16 @@ def _keyframes(value: Any) -> dict[int, Input]:
                 )
             ]
         )
-    return {frame: read(one) for frame, one in value.items()}
+    return {frame: read_media(one) for frame, one in value.items()}
 
 
-def _frames_of(source: Any) -> tuple[Frames, str]:
+def _frames_and_name(source: Any) -> tuple[Frames, str]:
     if isinstance(source, (str, os.PathLike)):
         return _read(Path(source).expanduser())
     if _is_clip(source):
         return source.frames(), source.key[:8]
-    if isinstance(source, (list, tuple)) and source and all(map(_is_picture, source)):
-        each = [_frames_of(one)[0] for one in source]
+    if isinstance(source, (list, tuple)) and source and all(map(_is_image, source)):
+        each = [_frames_and_name(one)[0] for one in source]
         if len({one.shape for one in each}) > 1:
             _refuse(f"{len(each)} pictures of different sizes are no film.")
         return np.concatenate(each), ""
@@ -300,7 +298,7 @@ def _refuse(message: str) -> NoReturn:
     raise CheckError([Problem("read", message)])
 
 
-def _is_picture(value: Any) -> bool:
+def _is_image(value: Any) -> bool:
     return hasattr(value, "convert") or _dimensions(value) == _IMAGE
 
 
@@ -311,55 +309,3 @@ def _is_clip(value: Any) -> bool:
 def _dimensions(value: Any) -> int | None:
     found = getattr(value, "ndim", None)
     return found if isinstance(found, int) else None
-
-
-class Inputs:
-    """The inputs of a library's clips: a file for each, by its digest."""
-
-    def __init__(self, folder: Path) -> None:
-        """Look into a folder, which is made when the first input is kept."""
-        self._folder = folder
-        tidy(folder)
-
-    def __getitem__(self, digest: str) -> Input:
-        """Return an input by its digest, or by how it begins.
-
-        Raises:
-            KeyError: There is none, or more than one.
-        """
-        found = sorted(self._folder.glob(f"{digest}*.*")) if digest.isalnum() else []
-        if len(found) != 1:
-            raise KeyError(f"{'several inputs' if found else 'no input'} {digest!r}")
-        frames = formats.read_lossless(found[0])
-        return Input(found[0].stem, len(frames), "", [frames])
-
-    def keep(self, conditions: Iterable[Condition]) -> None:
-        """Write what isn't there yet.
-
-        Raises:
-            OSError: The disk is full or broken; nothing was left behind.
-        """
-        for one in {condition.input for condition in conditions}:
-            path = self._path(one)
-            if path.exists():
-                continue
-            self._folder.mkdir(exist_ok=True)
-            with whole(path) as temporary:
-                formats.write_lossless(temporary, one.frames)
-
-    def attach(self, conditions: Iterable[Condition]) -> None:
-        """Say of inputs that are known by their digest where their pixels are."""
-        for condition in conditions:
-            condition.input.found_by(functools.partial(_kept, self._path(condition.input)))
-
-    def _path(self, one: Input) -> Path:
-        return self._folder / f"{one.digest}{'.png' if one.count == 1 else '.mkv'}"
-
-
-def _kept(path: Path) -> Frames:
-    if not path.exists():
-        raise MediaError(f"the input {path.name} is missing in its library.")
-    try:
-        return formats.read_lossless(path)
-    except BeecamError as error:
-        raise MediaError(f"the input {path.name} can't be read: {error}") from error

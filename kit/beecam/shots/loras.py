@@ -111,7 +111,7 @@ def is_lora(value: Any) -> bool:
     return isinstance(value, tuple) and (_is_pair(value) or all(map(is_lora, value)))
 
 
-def normal(value: Any) -> tuple[Adapter, ...] | None:
+def normalize_loras(value: Any) -> tuple[Adapter, ...] | None:
     """Read one value of `lora=`: a LoRA, one with its weight, or a tuple of these.
 
     Raises:
@@ -124,7 +124,7 @@ def normal(value: Any) -> tuple[Adapter, ...] | None:
     if isinstance(value, tuple) and _is_pair(value):
         return Loras((lora(value[0], value[1]),))
     if isinstance(value, (tuple, list)) and value:
-        return Loras(one for part in value for one in normal(part) or ())
+        return Loras(one for part in value for one in normalize_loras(part) or ())
     raise _refusal(
         f"lora={shorten(value)}: a file, one with its weight, or a tuple of these is needed."
     )
@@ -156,7 +156,7 @@ def adapters_of(given: Mapping[str, Any]) -> tuple[Adapter, ...] | None:
                 )
             ]
         )
-    many = normal(given["lora"]) or ()
+    many = normalize_loras(given["lora"]) or ()
     share = given.get("lora_weight", 1.0)
     if not _is_number(share):
         raise CheckError(
@@ -176,7 +176,7 @@ def adapters_of(given: Mapping[str, Any]) -> tuple[Adapter, ...] | None:
     )
 
 
-def code_of(adapters: Iterable[Adapter]) -> list[str]:
+def loras_code(adapters: Iterable[Adapter]) -> list[str]:
     """Return the argument of `bc.shot` that gives these."""
     parts = [f"bc.lora({one.name + '.safetensors'!r}, {one.weight!r})" for one in adapters]
     if not parts:

@@ -95,7 +95,7 @@ def switch_of(given: Mapping[str, Any]) -> Switch | None:
     )
 
 
-def code_of(switch: Switch | None) -> list[str]:
+def switch_code(switch: Switch | None) -> list[str]:
     """Return the arguments of `bc.shot` that make this switch."""
     if switch is None:
         return []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from beecam.errors import Problem, shorten
 from beecam.shots import weighted_prompts as blend
-from beecam.shots.weighted_prompts import Texts
+from beecam.shots.weighted_prompts import WeightedPrompts
 
 _NAME = re.compile(r"[^\W\d]\w*")
 
@@ -66,7 +66,7 @@ class Template:
 
 
 @dataclass(frozen=True)
-class Blend:
+class WeightedTemplate:
     """Several templates with weights, which are one prompt together.
 
     Attributes:
@@ -78,7 +78,7 @@ class Blend:
     @property
     def source(self) -> str:
         """All of them as they were written, in one line."""
-        return blend.words([(template.source, weight) for template, weight in self.parts])
+        return blend.as_text([(template.source, weight) for template, weight in self.parts])
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -95,7 +95,7 @@ class Blend:
         """The axes written in place, each once, in order."""
         return tuple(dict.fromkeys(v for template, _ in self.parts for v in template.variants))
 
-    def render(self, values: Mapping[str, object]) -> Texts:
+    def render(self, values: Mapping[str, object]) -> WeightedPrompts:
         """Fill slots and variants of all."""
         return tuple((template.render(values), weight) for template, weight in self.parts)
 
@@ -118,7 +118,7 @@ def parse(source: str) -> Template:
                 break
             parts.append("".join(text))
             text = []
-            parsed = _inside(source[at + 1 : end], source, at, problems)
+            parsed = _parse_braces(source[at + 1 : end], source, at, problems)
             if parsed is not None:
                 parts.append(parsed)
             at = end + 1
@@ -132,7 +132,9 @@ def parse(source: str) -> Template:
     return Template(source, tuple(part for part in parts if part != ""), tuple(problems))
 
 
-def _inside(body: str, source: str, at: int, problems: list[Problem]) -> Slot | Variants | None:
+def _parse_braces(
+    body: str, source: str, at: int, problems: list[Problem]
+) -> Slot | Variants | None:
     if "{" in body:
         problems.append(_unbalanced(source, at, "holds another brace; slots can't be nested"))
         return None

@@ -10,15 +10,15 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from beecam._util.checks import whole
+from beecam._util.checks import integer
 from beecam.errors import BeecamError, CheckError, Problem, shorten
 from beecam.shots import weighted_prompts as blend
-from beecam.shots.conditions import CONDITIONS, Condition, code_of
+from beecam.shots.conditions import CONDITIONS, Condition, conditions_code
 from beecam.shots.loras import LORA_ARGUMENTS, Adapter
-from beecam.shots.loras import code_of as code_of_loras
+from beecam.shots.loras import loras_code as code_of_loras
 from beecam.shots.prompt_switch import SWITCH_ARGUMENTS, Switch
-from beecam.shots.prompt_switch import code_of as code_of_switch
-from beecam.shots.weighted_prompts import Texts
+from beecam.shots.prompt_switch import switch_code as code_of_switch
+from beecam.shots.weighted_prompts import WeightedPrompts
 
 MAX_SEED = 2**63 - 1
 MAX_PROMPT = 4_000
@@ -103,7 +103,7 @@ class Shot:
         extra: Further arguments of the pipeline, by their names there.
     """
 
-    prompt: str | Texts
+    prompt: str | WeightedPrompts
     negative_prompt: str | None = None
     noise: Noise = ((0, 1.0),)
     width: int | None = None
@@ -127,7 +127,7 @@ class Shot:
         # Sweeps make shots by the hundred thousand: only what is not in its form is touched.
         own = vars(self)
         if type(own["prompt"]) is not str:
-            own["prompt"] = blend.normal(own["prompt"])
+            own["prompt"] = blend.normalize_weights(own["prompt"])
         if own["extra"] != ():
             pairs = self.extra.items() if isinstance(self.extra, Mapping) else self.extra
             own["extra"] = tuple(sorted((str(k), _plain(v)) for k, v in pairs))
@@ -136,15 +136,15 @@ class Shot:
         own["noise"] = _normal_noise(self.noise)
         for name in _INTEGERS:
             if type(own[name]) is not int:
-                own[name] = _whole(own[name])
+                own[name] = _to_int(own[name])
         for name in _FLOATS:
             if type(own[name]) is not float:
-                own[name] = _real(own[name])
+                own[name] = _to_float(own[name])
 
     @property
     def text(self) -> str:
         """The prompt in one line, also of several texts: `0.7 a bee + 0.3 a moth`."""
-        return blend.words(self.prompt)
+        return blend.as_text(self.prompt)
 
     @property
     def seed(self) -> int:
@@ -248,7 +248,7 @@ class Shot:
             if value not in (None, ""):
                 parts.append(f"{name}={value!r}")
         parts += [f"{name}={value!r}" for name, value in dict(self.extra).items()]
-        parts += code_of(self.conditions)
+        parts += conditions_code(self.conditions)
         parts += code_of_loras(self.adapters or ())
         parts += code_of_switch(self.switch)
         return f"bc.shot({', '.join(parts)})"
@@ -269,7 +269,7 @@ def check_values(shot: Shot) -> Iterator[Problem]:
     for name in _INTEGERS:
         value = getattr(shot, name)
         if value is not None:
-            yield from whole(name, value, 1, _MOST[name], ends=name not in _SIZES[:3])
+            yield from integer(name, value, 1, _MOST[name], ends=name not in _SIZES[:3])
     for name in _FLOATS:
         value = getattr(shot, name)
         if value is not None and not (isinstance(value, float) and math.isfinite(value)):
@@ -310,7 +310,7 @@ def _kind(value: Any) -> str:
 
 
 def _check_prompts(prompt: Any) -> Iterator[Problem]:
-    wrong = list(blend.wrong_with(prompt))
+    wrong = list(blend.find_problems(prompt))
     yield from wrong
     for text, _ in () if wrong else blend.parts_of(prompt):
         yield from _check_prompt("prompt", text)
@@ -334,7 +334,7 @@ def _check_prompt(name: str, text: str) -> Iterator[Problem]:
 def _check_noise(noise: Any) -> Iterator[Problem]:
     if noise == ():
         yield Problem("noise", "noise=(): at least one seed with its weight is needed.")
-    elif not is_recipe(noise, strictly=False):
+    elif not is_noise(noise, strictly=False):
         plain = f" seed={noise} is one plain seed." if isinstance(noise, int) else ""
         yield Problem(
             "noise",
@@ -360,7 +360,7 @@ def _near_seed(seed: Any) -> str:
     return f" The nearest is {int(min(max(seed, 0), MAX_SEED))}."
 
 
-def is_recipe(value: Any, *, strictly: bool = True) -> bool:
+def is_noise(value: Any, *, strictly: bool = True) -> bool:
     """Return whether a value has the form of a noise: pairs of a seed and a weight.
 
     Args:
@@ -392,12 +392,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _whole(value: Any) -> Any:
+def _to_int(value: Any) -> Any:
     value = _plain(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _real(value: Any) -> Any:
+def _to_float(value: Any) -> Any:
     value = _plain(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE:
         return float(value)
@@ -419,6 +419,6 @@ def _normal_noise(noise: Any) -> Any:
         return noise
     if isinstance(noise, Iterable) and not isinstance(noise, (str, bytes)):
         noise = tuple(_plain(noise))
-    if not is_recipe(noise, strictly=False):
+    if not is_noise(noise, strictly=False):
         return noise
-    return tuple((_whole(seed), _real(weight)) for seed, weight in noise)
+    return tuple((_to_int(seed), _to_float(weight)) for seed, weight in noise)

@@ -14,22 +14,22 @@ _DIGITS = 6
 _NEAR_ONE = MAX_TEXTS * 10.0**-_DIGITS
 _EXAMPLE = '[("a bee", 0.7), ("a moth", 0.3)]'
 
-Texts = tuple[tuple[str, float], ...]
+WeightedPrompts = tuple[tuple[str, float], ...]
 """Texts with their weights, the heaviest first; the weights add up to 1."""
 
 
-def is_blend(value: Any) -> bool:
+def is_weighted(value: Any) -> bool:
     """Return whether a value has the form of weighted texts: pairs of a text and a number."""
     return isinstance(value, (tuple, list)) and bool(value) and all(map(_is_pair, value))
 
 
-def normal(value: Any) -> Any:
+def normalize_weights(value: Any) -> Any:
     """Bring weighted texts to one form: equal mixes are equal, and one text alone is that text.
 
     Weights are made to add up to 1, a text that is there twice is there once, and one without
-    weight is none. What can't be mixed is left as it is, for `wrong_with` to name.
+    weight is none. What can't be mixed is left as it is, for `find_problems` to name.
     """
-    if not is_blend(value) or any(True for _ in _wrong_weights(value)):
+    if not is_weighted(value) or any(True for _ in _weight_problems(value)):
         return tuple(value) if isinstance(value, list) else value
     total: dict[str, float] = {}
     for text, weight in value:
@@ -44,24 +44,24 @@ def normal(value: Any) -> Any:
     return parts[0][0] if len(parts) == 1 else tuple(parts)
 
 
-def words(prompt: Any) -> str:
+def as_text(prompt: Any) -> str:
     """Return a prompt as one readable text: `0.7 a bee + 0.3 a moth`."""
     if isinstance(prompt, str):
         return prompt
     return " + ".join(f"{weight:g} {text}" for text, weight in prompt)
 
 
-def parts_of(prompt: str | Texts) -> Texts:
+def parts_of(prompt: str | WeightedPrompts) -> WeightedPrompts:
     """Return a prompt as weighted texts: one text has all the weight."""
     return ((prompt, 1.0),) if isinstance(prompt, str) else prompt
 
 
-def wrong_with(prompt: Any) -> Iterator[Problem]:
+def find_problems(prompt: Any) -> Iterator[Problem]:
     """Yield why a prompt is neither a text nor a mix of texts."""
-    if isinstance(prompt, str) or (is_blend(prompt) and not list(_wrong_weights(prompt))):
+    if isinstance(prompt, str) or (is_weighted(prompt) and not list(_weight_problems(prompt))):
         return
-    if is_blend(prompt):
-        yield from _wrong_weights(prompt)
+    if is_weighted(prompt):
+        yield from _weight_problems(prompt)
         return
     near = _nearest(prompt)
     yield Problem(
@@ -71,7 +71,7 @@ def wrong_with(prompt: Any) -> Iterator[Problem]:
     )
 
 
-def _wrong_weights(pairs: Sequence[Any]) -> Iterator[Problem]:
+def _weight_problems(pairs: Sequence[Any]) -> Iterator[Problem]:
     if len(pairs) > MAX_TEXTS:
         yield Problem(
             "prompt", (f"prompt: {len(pairs)} weighted texts; at most {MAX_TEXTS} can be mixed.")
@@ -120,7 +120,7 @@ def _nearest(value: Any) -> str:
         pairs = [(v[1], v[0]) if _is_swapped(v) else v for v in value]
     else:
         return ""
-    return shorten(pairs, 120) if is_blend(pairs) else ""
+    return shorten(pairs, 120) if is_weighted(pairs) else ""
 
 
 def _is_swapped(value: Any) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Marks:
+class AnnotationLog:
     """A file of lines, one for each change; the last word on a clip counts.
 
     The index is where marks are looked up. This is read when the index has to be made anew from the
@@ -55,19 +55,19 @@ class Marks:
             return 0, {}
         # A line that is being written belongs to the next call.
         end = data.rfind(b"\n") + 1
-        return begin + end, _marks_in(data[:end])
+        return begin + end, _parse_annotations(data[:end])
 
 
-def _marks_in(data: bytes) -> dict[str, dict[str, Any]]:
+def _parse_annotations(data: bytes) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = defaultdict(dict)
     for line in data.splitlines():
         with contextlib.suppress(ValueError, TypeError, KeyError):
             marks = json.loads(line)
-            found[marks["key"]] |= {k: v for k, v in marks.items() if _is_mark(k, v)}
+            found[marks["key"]] |= {k: v for k, v in marks.items() if _is_annotation(k, v)}
     return dict(found)
 
 
-def _is_mark(name: str, value: Any) -> bool:
+def _is_annotation(name: str, value: Any) -> bool:
     if name == "stars":
         return type(value) is int and 0 <= value <= 5  # noqa: PLR2004
     if name == "tags":

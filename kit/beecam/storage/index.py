@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from beecam._util.files import remove
+from beecam._util.files import remove_quietly
 from beecam.errors import LibraryError
 from beecam.shots.shot import Shot
 
@@ -43,7 +43,7 @@ class Index:
     """The rows of a library's clips; safe to use from several threads and kernels.
 
     Attributes:
-        fresh: Whether it is new, and what media is there isn't known yet: until `whole()`.
+        fresh: Whether it is new, and what media is there isn't known yet: until `mark_complete()`.
         damaged: Where a damaged one was put aside, or None.
         closed: Whether it can't be used any more.
     """
@@ -76,7 +76,7 @@ class Index:
                 self._db.close()
 
     @property
-    def there(self) -> bool:
+    def exists(self) -> bool:
         """Whether its file still is where it was opened, and no other is in its place."""
         return _identity(self._folder / NAME) == self._file
 
@@ -92,7 +92,7 @@ class Index:
         """Return the keys of all clips."""
         return [row[0] for row in self._rows("SELECT key FROM clips")]
 
-    def beginning(self, text: str) -> list[str]:
+    def keys_with_prefix(self, text: str) -> list[str]:
         """Return up to two keys that begin with a text."""
         pattern = "".join(c for c in text if c.isalnum()) + "%"
         return [
@@ -195,7 +195,7 @@ class Index:
     # --- changes -------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """Make changes that are committed all at once, or none of them."""
         with self._lock, _exclusive(self._open()):
             yield
@@ -228,7 +228,7 @@ class Index:
             ),
         )
 
-    def mark(self, key: str, marks: Mapping[str, Any]) -> bool:
+    def annotate(self, key: str, marks: Mapping[str, Any]) -> bool:
         """Set stars, rejected and tags as far as given; return whether there is the clip."""
         done = 1
         for name in _MARKS:
@@ -262,7 +262,7 @@ class Index:
 
     # --- inside --------------------------------------------------------------------------------
 
-    def whole(self) -> None:
+    def mark_complete(self) -> None:
         """Note that it knows all the media; before that, the next opening looks for it again."""
         self._write(f"PRAGMA user_version = {VERSION}", ())
         self.fresh = False
@@ -271,7 +271,7 @@ class Index:
         self.damaged = path.with_name(f"{NAME}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
         path.rename(self.damaged)
         for suffix in ("-wal", "-shm", _SUSPECT):
-            remove(Path(f"{path}{suffix}"))
+            remove_quietly(Path(f"{path}{suffix}"))
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         suspect = Path(f"{path}{_SUSPECT}")
@@ -299,7 +299,7 @@ class Index:
                 found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if found != "ok":
                     raise sqlite3.DatabaseError(found)  # noqa: TRY301
-                remove(suspect)
+                remove_quietly(suspect)
         except BaseException:
             db.close()
             raise

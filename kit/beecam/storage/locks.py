@@ -7,10 +7,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from beecam._util.files import remove
+from beecam._util.files import remove_quietly
 
 
-class Session:
+class LibraryLock:
     """One opening of a library; others can tell whether its process still lives.
 
     It holds a lock for as long as it is open, which the system takes away from a process that
@@ -27,7 +27,7 @@ class Session:
         self._lock = FileLock(folder / f"{self.name}.lock")
         self._lock.acquire(timeout=5)
 
-    def lives(self, name: str) -> bool:
+    def is_alive(self, name: str) -> bool:
         """Return whether a session is open somewhere."""
         path = self._folder / f"{name}.lock"
         if name == self.name:
@@ -42,19 +42,19 @@ class Session:
         lock.release()
         return False
 
-    def tidy(self) -> None:
+    def remove_stale(self) -> None:
         """Remove what sessions left that were not ended."""
         for path in self._folder.glob("*.lock"):
-            if not self.lives(path.stem):
-                remove(path)
+            if not self.is_alive(path.stem):
+                remove_quietly(path)
 
-    def end(self) -> None:
+    def release(self) -> None:
         """Let go of the lock."""
         self._lock.release()
-        remove(self._folder / f"{self.name}.lock")
+        remove_quietly(self._folder / f"{self.name}.lock")
 
 
-def why_unusable(folder: Path, error: BaseException) -> str:
+def explain_unusable(folder: Path, error: BaseException) -> str:
     """Return a sentence on what to change, so that a folder can be a library."""
     if isinstance(error, PermissionError) or "readonly" in str(error):
         why = "this user may not write there; change its permissions or name another folder"

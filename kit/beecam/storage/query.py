@@ -138,7 +138,7 @@ def parse(text: str, names: Collection[str]) -> Query:
     return Query(tuple(terms))
 
 
-def in_order(rows: Sequence[Row | None], by: str) -> list[int]:
+def sort_rows(rows: Sequence[Row | None], by: str) -> list[int]:
     """Return the places of rows ordered by one of their values.
 
     Numbers come before texts, and what has no value comes last, whichever way it goes; equal ones
@@ -169,11 +169,11 @@ def _term(found: re.Match[str], names: Mapping[str, str]) -> tuple[list[Problem]
     values = tuple(
         (a or b).strip().lower() for a, b in _VALUE.findall(found["values"]) if (a or b).strip()
     )
-    wrong = list(_wrong(found[0], name, sign, values, names))
+    wrong = list(_invalid(found[0], name, sign, values, names))
     return wrong, [] if wrong else [Term(names.get(name, name), sign, values, negated)]
 
 
-def _wrong(
+def _invalid(
     term: str, name: str, sign: str, values: Sequence[str], names: Mapping[str, str]
 ) -> Iterator[Problem]:
     known = (*names, "tag", "is")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from beecam.clips.library import Library
 from beecam.storage.query import Row
+from beecam.storage.store import ClipStore
 from beecam.sweeps.axes import Axis
 
 # Facts and arguments that say nothing to a person who looks for a clip.
@@ -15,7 +15,7 @@ _LEFT_OUT = frozenset(
 )
 _PLAIN = (str, int, float)
 # What can be asked of any clip, whether one of those at hand has it or not.
-USUAL = (
+COMMON_NAMES = (
     "prompt",
     "negative_prompt",
     "seed",
@@ -36,7 +36,7 @@ USUAL = (
 
 
 def rows_of(
-    library: Library,
+    library: ClipStore,
     keys: Sequence[str],
     axes: Sequence[Axis] = (),
     coords: Sequence[Mapping[str, int]] = (),

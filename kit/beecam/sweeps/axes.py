@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beecam._util.checks import need
-from beecam.errors import CheckError, Problem, nearest, shorten
+from beecam._util.checks import raise_problems
+from beecam.errors import CheckError, Problem, nearest_match, shorten
 from beecam.shots import weighted_prompts as blend
 
 MAX_CELLS = 100_000
@@ -35,7 +35,7 @@ class Axis:
 
     def __post_init__(self) -> None:
         """Fill labels and notes and hold the three to one length."""
-        need(self._wrong_kinds())
+        raise_problems(self._wrong_kinds())
         given: Any = self.values
         if isinstance(given, Mapping):
             object.__setattr__(self, "labels", self.labels or tuple(given))
@@ -49,7 +49,7 @@ class Axis:
         object.__setattr__(self, "labels", labels)
         notes = tuple(self.notes) or (None,) * len(values)
         object.__setattr__(self, "notes", notes)
-        need(
+        raise_problems(
             Problem(self.name, f"axis {self.name!r} has {len(values)} values but {len(x)} {name}.")
             for name, x in (("labels", labels), ("notes", notes))
             if len(x) != len(values)
@@ -126,7 +126,7 @@ def zip(*axes: Axis, **named: Any) -> Zip:  # noqa: A001  (bc.zip reads like wha
         for name, value in named.items()
         if is_scalar(value)
     ]
-    need(problems)
+    raise_problems(problems)
     return Zip((*axes, *(make_axis(name, value) for name, value in named.items())))
 
 
@@ -165,7 +165,7 @@ def positions(axis: Axis, wanted: Any) -> set[int]:
     Raises:
         CheckError: The axis has no such value.
     """
-    one = isinstance(wanted, (tuple, list)) and (wanted in axis.values or blend.is_blend(wanted))
+    one = isinstance(wanted, (tuple, list)) and (wanted in axis.values or blend.is_weighted(wanted))
     if is_scalar(wanted) or one:
         wanted = [wanted]
     elif isinstance(wanted, Axis):
@@ -203,10 +203,10 @@ def _nearest(value: Any, values: tuple[Any, ...]) -> Any:
         return min(values, key=lambda v: abs(v - value), default=None)
     # Looking for like spellings is slow among very many.
     known = {str(v): v for v in values[:1_000]}
-    return known.get(nearest(str(value), known) or "")
+    return known.get(nearest_match(str(value), known) or "")
 
 
 def _label(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    return blend.words(value) if blend.is_blend(value) else str(value)
+    return blend.as_text(value) if blend.is_weighted(value) else str(value)

@@ -12,7 +12,7 @@ from beecam.sweeps.axes import Axis, Zip, positions
 from beecam.sweeps.sweep import Sweep
 
 
-def including(sweep: Sweep, places: Iterable[Mapping[str, Any]]) -> Sweep:
+def with_value(sweep: Sweep, places: Iterable[Mapping[str, Any]]) -> Sweep:
     """Return a sweep that has cells at more places of its layout, after those that it has.
 
     >>> few = bc.sweep("a {insect}", bc.sample(5), insect=insects, seed=range(20))
@@ -28,7 +28,7 @@ def including(sweep: Sweep, places: Iterable[Mapping[str, Any]]) -> Sweep:
     return _with_places(sweep, [_place(sweep, _coords(sweep, values)) for values in places])
 
 
-def at(sweep: Sweep, coords: Iterable[Mapping[str, int]]) -> Sweep:
+def with_cell(sweep: Sweep, coords: Iterable[Mapping[str, int]]) -> Sweep:
     """Return a sweep that has cells at more places, given by their positions on each axis.
 
     Raises:
@@ -37,7 +37,7 @@ def at(sweep: Sweep, coords: Iterable[Mapping[str, int]]) -> Sweep:
     return _with_places(sweep, [_place(sweep, place) for place in coords])
 
 
-def again(sweep: Sweep, cells: Sequence[int], seed: int | None = None) -> Sweep:
+def with_new_seeds(sweep: Sweep, cells: Sequence[int], seed: int | None = None) -> Sweep:
     """Return a sweep that also has some of its cells with another seed, after those that it has.
 
     The seed becomes one more value of the axis "seed", which is made where there is none. Cells

@@ -6,61 +6,74 @@ import keyword
 import math
 import numbers
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
-from beecam._util.checks import loaded, need
-from beecam.errors import CheckError, Problem, did_you_mean, listing, shorten
+from beecam._util.checks import raise_problems
+from beecam.errors import CheckError, Problem, did_you_mean, join_words, shorten
+from beecam.models.model import Model, arguments_of, loaded_model
 from beecam.shots.shot import BOTH_NOISES, SHOT_ARGUMENTS, Shot, check_values
 from beecam.sweeps.axes import MAX_CELLS, Sample
-from beecam.sweeps.sweep import Sweep
-
-if TYPE_CHECKING:
-    from beecam.models.model import Model
+from beecam.sweeps.layout import Cell, Layout
 
 
-def check_sweep(sweep: Sweep, model: Model) -> tuple[Shot, ...]:
-    """Raise one CheckError with all that is wrong with this sweep on this model.
+def resolve_cells(
+    layout: Layout,
+    problems: Sequence[Problem],
+    cells: Callable[[], Sequence[Cell]],
+    model: Model,
+) -> tuple[Shot, ...]:
+    """Raise one CheckError with everything that is wrong with a sweep on this model.
+
+    Args:
+        layout: The sweep's.
+        problems: What is wrong with it whatever the model is.
+        cells: Returns the sweep's cells; called if there are no such problems.
+        model: Resolves and checks their shots.
 
     Returns:
         The cells' shots, resolved by the model.
+
+    Raises:
+        CheckError: With all problems.
     """
-    need(loaded(model))
-    problems = list(sweep.problems)
-    allowed = (*SHOT_ARGUMENTS, *model.arguments)
-    slots = [slot for template in sweep.templates for slot in template.slots]
-    unknown = [name for name in sorted(sweep.argument_names) if name not in allowed]
+    raise_problems(loaded_model(model))
+    found = list(problems)
+    arguments = arguments_of(model)
+    allowed = (*SHOT_ARGUMENTS, *arguments)
+    slots = [slot for template in layout.templates for slot in template.slots]
+    unknown = [name for name in sorted(layout.argument_names) if name not in allowed]
     for name in unknown:
         hint = did_you_mean(name, slots, "the slot {{{}}}") or did_you_mean(name, allowed)
-        problems.append(
-            Problem(name, f"{name}: no slot of the template and no argument of {model.name}.{hint}")
+        found.append(
+            Problem(
+                name, f"{name}: not a slot of the template or an argument of {model.name}.{hint}"
+            )
         )
-    problems += [
+    found += [
         Problem(
             slot,
-            f"the slot {{{slot}}} is called like an argument of {model.name}, which it "
-            f"would not "
-            f"reach: call it {{{slot}_text}}, say.",
+            f"the slot {{{slot}}} has the name of an argument of {model.name}, which it would not "
+            f"reach: rename it, for example to {{{slot}_text}}.",
         )
         for slot in dict.fromkeys(slots)
-        if slot in model.arguments
+        if slot in arguments
     ]
     shots: list[Shot] = []
-    if not sweep.problems:
-        found = _cell_problems(sweep, model, shots)
-        problems += [p for p in found if p.argument not in unknown]
-    if problems:
-        raise CheckError(dict.fromkeys(problems))
+    if not problems:
+        wrong = _cell_problems(cells(), model, shots)
+        found += [p for p in wrong if p.argument not in unknown]
+    if found:
+        raise CheckError(dict.fromkeys(found))
     return tuple(shots)
 
 
-def _cell_problems(sweep: Sweep, model: Model, shots: list[Shot]) -> Iterator[Problem]:
-    """Yield what is wrong with cells; fill `shots` with those that are right, resolved."""
+def _cell_problems(cells: Sequence[Cell], model: Model, shots: list[Shot]) -> Iterator[Problem]:
+    """Yield what is wrong with cells; fill `shots` with the valid ones, resolved."""
     seen: dict[Shot, int] = {}
-    for cell in sweep.cells:
+    for cell in cells:
         if wrong := list(check_values(cell.shot)):
             yield from wrong
-            # What is in it may not even be hashable.
+            # An invalid shot may not even be hashable.
             continue
         full = model.resolve(cell.shot)
         shots.append(full)
@@ -76,26 +89,28 @@ def _cell_problems(sweep: Sweep, model: Model, shots: list[Shot]) -> Iterator[Pr
             return
 
 
-def layout_problems(sweep: Sweep) -> Iterator[Problem]:
+def check_layout(layout: Layout) -> Iterator[Problem]:
     """Yield what keeps a sweep from being laid out at all."""
-    yield from sweep.layout_problems
-    for template in sweep.templates:
+    yield from layout.layout_problems
+    for template in layout.templates:
         yield from template.problems
-    if not sweep.templates and not sweep.layout_problems:
+    if not layout.templates and not layout.layout_problems:
         yield Problem("prompt", "prompt=[]: at least one prompt is needed.")
-    yield from _axis_problems(sweep)
-    yield from _slot_problems(sweep)
-    yield from _value_problems(sweep)
-    total = math.prod(sweep.shape)
-    if sweep.samples and total:
-        yield from _sample_problems(sweep.samples, total)
-    elif total > MAX_CELLS and sweep.kept is None and all(len(a) <= MAX_CELLS for a in sweep.axes):
+    yield from _axis_problems(layout)
+    yield from _slot_problems(layout)
+    yield from _value_problems(layout)
+    total = math.prod(layout.shape)
+    if layout.samples and total:
+        yield from _sample_problems(layout.samples, total)
+    elif (
+        total > MAX_CELLS and layout.kept is None and all(len(a) <= MAX_CELLS for a in layout.axes)
+    ):
         yield Problem(
             "axes",
             f"{total:,} cells; at most {MAX_CELLS:,} can be laid out. "
             "Draw some of them with bc.sample(n).",
         )
-    if sweep.kept == ():
+    if layout.kept == ():
         yield Problem(
             "where",
             "where(...) kept no cell of the sweep: each of its values is there, but no cell "
@@ -120,8 +135,8 @@ def _sample_problems(samples: tuple[Sample, ...], total: int) -> Iterator[Proble
             )
 
 
-def _axis_problems(sweep: Sweep) -> Iterator[Problem]:
-    for axis in sweep.axes:
+def _axis_problems(layout: Layout) -> Iterator[Problem]:
+    for axis in layout.axes:
         if len(axis) == 0:
             yield Problem(axis.name, f"axis {axis.name!r} is empty: give it at least one value.")
         elif len(axis) > MAX_CELLS:
@@ -133,23 +148,23 @@ def _axis_problems(sweep: Sweep) -> Iterator[Problem]:
             yield Problem(
                 axis.name, f"axis {axis.name!r} has the value {shorten(repeated[0])} twice."
             )
-    counts = Counter([axis.name for axis in sweep.axes] + list(sweep.constants))
+    counts = Counter([axis.name for axis in layout.axes] + list(layout.constants))
     for name, times in counts.items():
         if times > 1 and name != "prompt":  # of which more is said elsewhere
             yield Problem(name, f"{name!r} is given {times} times: keep one axis of that name.")
     if "seed" in counts and "noise" in counts:
         yield Problem("noise", BOTH_NOISES)
-    for group in sweep.groups:
+    for group in layout.groups:
         lengths = {len(axis) for axis in group.axes}
         if len(lengths) > 1:
-            sizes = listing([f"{axis.name} has {len(axis)}" for axis in group.axes])
+            sizes = join_words([f"{axis.name} has {len(axis)}" for axis in group.axes])
             yield Problem("zip", f"bc.zip pairs axes of equal length, but {sizes}.")
 
 
-def _slot_problems(sweep: Sweep) -> Iterator[Problem]:
-    filled = [*(axis.name for axis in sweep.axes), *sweep.constants]
+def _slot_problems(layout: Layout) -> Iterator[Problem]:
+    filled = [*(axis.name for axis in layout.axes), *layout.constants]
     known = {*SHOT_ARGUMENTS}
-    for slot in dict.fromkeys(s for t in sweep.templates for s in t.slots):
+    for slot in dict.fromkeys(s for t in layout.templates for s in t.slots):
         if slot not in filled:
             spare = [n for n in filled if n not in known]
             # Python refuses class=[...].
@@ -161,11 +176,11 @@ def _slot_problems(sweep: Sweep) -> Iterator[Problem]:
             )
 
 
-def _value_problems(sweep: Sweep) -> Iterator[Problem]:
+def _value_problems(layout: Layout) -> Iterator[Problem]:
     """Yield what is no word for a slot: it would be put into the prompt as Python writes it."""
-    slots = dict.fromkeys(s for t in sweep.templates for s in t.slots)
-    given = {axis.name: axis.values for axis in sweep.axes}
-    given.update({name: (value,) for name, value in sweep.constants.items()})
+    slots = dict.fromkeys(s for t in layout.templates for s in t.slots)
+    given = {axis.name: axis.values for axis in layout.axes}
+    given.update({name: (value,) for name, value in layout.constants.items()})
     for slot in slots:
         for value in given.get(slot, ()):
             if not _is_word(value):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from beecam._util.cache import Note, Notes, cache_folder
-from beecam.models.batching.timing import Timing
+from beecam.models.batching.timing import BatchTimer
 from beecam.shots.shot import Shot
 
 # A first guess that suits small models on a CPU; large ones are better off alone.
@@ -27,7 +27,7 @@ _TIMES = 2
 _ROOM = 0.85
 
 
-def guess(shot: Shot, at_once: int) -> int:
+def initial_guess(shot: Shot, at_once: int) -> int:
     """Return the size to begin with where nothing was measured.
 
     Args:
@@ -39,7 +39,7 @@ def guess(shot: Shot, at_once: int) -> int:
     return max(1, min(most, _PIXELS_A_CALL // pixels))
 
 
-def shape_of(shot: Shot, tokens: int | None) -> str:
+def shape_key(shot: Shot, tokens: int | None) -> str:
     """Return what decides how long a resolved shot takes: all but words and random numbers.
 
     Args:
@@ -56,7 +56,7 @@ def shape_of(shot: Shot, tokens: int | None) -> str:
     )
 
 
-def decide(
+def next_size(
     seconds: Mapping[int, float], begin: int, most: int, shares: Mapping[int, float]
 ) -> tuple[int, int | None]:
     """Return the best size that is known, and the size to measure next or None when it is settled.
@@ -90,7 +90,7 @@ def decide(
 
 
 @dataclass(frozen=True)
-class Like:
+class BatchKind:
     """Calls that take equally long.
 
     Attributes:
@@ -105,7 +105,7 @@ class Like:
 
 
 @dataclass(frozen=True)
-class Known:
+class BatchStats:
     """What is known of calls of one kind, for people.
 
     Attributes:
@@ -128,7 +128,7 @@ class Known:
 
 
 @dataclass
-class _Kind:
+class _KindState:
     """What is known of calls of one kind.
 
     Attributes:
@@ -158,12 +158,12 @@ class _Kind:
     def think(self) -> int | None:
         """Find the best size by what is measured; return the one to measure next."""
         known = {size: min(each) for size, each in self.seconds.items() if len(each) >= _TIMES}
-        self.best, wanted = decide(known, self.begin, min(self.most, self.limit), self.shares)
+        self.best, wanted = next_size(known, self.begin, min(self.most, self.limit), self.shares)
         self.settled = wanted is None
         return wanted
 
 
-class Sizes:
+class BatchSizes:
     """The sizes of one model's calls.
 
     Every call of a run is a measurement; what is tried is tried on clips that are wanted anyway.
@@ -184,16 +184,16 @@ class Sizes:
         """
         self.given = given
         self._notes = Notes(cache_folder() / "sizes.json")
-        self._kinds: dict[str, _Kind] = {}
+        self._kinds: dict[str, _KindState] = {}
         self._lock = threading.RLock()
 
-    def best(self, like: Like) -> int:
+    def best(self, like: BatchKind) -> int:
         """Return the best size that is known."""
         with self._lock:
             kind = self._kind(like)
             return min(kind.best, kind.limit)
 
-    def trial(self, like: Like, waiting: int, at_once: int) -> int | None:
+    def trial(self, like: BatchKind, waiting: int, at_once: int) -> int | None:
         """Return the size that the next call should have to learn from it, or None for any.
 
         Args:
@@ -208,7 +208,7 @@ class Sizes:
             enough = wanted and waiting >= 2 * max(wanted, kind.best) * at_once
             return wanted if enough else None
 
-    def exact(self, like: Like) -> int:
+    def exact(self, like: BatchKind) -> int:
         """Return how many clips each call makes in exact mode; it is fixed from now on."""
         with self._lock:
             kind = self._kind(like)
@@ -216,7 +216,7 @@ class Sizes:
                 kind.exact = self._fixed(like, kind)
             return kind.exact
 
-    def _fixed(self, like: Like, kind: _Kind) -> int:
+    def _fixed(self, like: BatchKind, kind: _KindState) -> int:
         ours = _whole(min(kind.best, kind.limit))
         if self.given is not None:
             return ours
@@ -224,7 +224,7 @@ class Sizes:
         # Another process may have been first.
         return _size(kept or {}, "exact") or _whole(min(kind.begin, kind.limit))
 
-    def took(self, like: Like, size: int, timing: Timing, share: float | None) -> None:
+    def took(self, like: BatchKind, size: int, timing: BatchTimer, share: float | None) -> None:
         """Learn from a call that succeeded.
 
         Args:
@@ -248,7 +248,7 @@ class Sizes:
                 found = {str(size): round(min(each), 5) for size, each in kind.seconds.items()}
                 self._keep(like.key, best=kind.best, seconds=found)
 
-    def limit(self, like: Like, size: int) -> None:
+    def limit(self, like: BatchKind, size: int) -> None:
         """Remember that no more than `size` clips fit into memory."""
         with self._lock:
             kind = self._kind(like)
@@ -261,13 +261,13 @@ class Sizes:
                 # What is fixed stays fixed; what failed before anything was made does not.
                 self._keep(like.key, limit=kind.limit, exact=None if kind.made else kind.exact)
 
-    def known(self, like: Like) -> Known:
+    def known(self, like: BatchKind) -> BatchStats:
         """Return what is known of calls of one kind."""
         with self._lock:
             kind = self._kind(like)
             seconds = {size: min(each) for size, each in kind.seconds.items()}
             limit = kind.limit if kind.limit < MOST else None
-            return Known(
+            return BatchStats(
                 min(kind.best, kind.limit),
                 self.given,
                 like.batches,
@@ -279,10 +279,10 @@ class Sizes:
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _kind(self, like: Like) -> _Kind:
+    def _kind(self, like: BatchKind) -> _KindState:
         if like.key not in self._kinds:
             begin = (self.given or like.guess) if like.batches else 1
-            kind = _Kind(begin, MOST if like.batches else 1, begin, limit=max(MOST, begin))
+            kind = _KindState(begin, MOST if like.batches else 1, begin, limit=max(MOST, begin))
             if self.given is None:
                 _remembered(kind, self._notes.read(like.key))
             else:
@@ -301,7 +301,7 @@ class Sizes:
         self._notes.change(key, change)
 
 
-def _remembered(kind: _Kind, note: Note) -> None:
+def _remembered(kind: _KindState, note: Note) -> None:
     """Put what is on the disk into a kind, as far as it makes sense."""
     kind.limit = _size(note, "limit") or kind.limit
     kind.exact = _size(note, "exact")

@@ -63,7 +63,7 @@ def memory(device: Any) -> tuple[int, int] | None:
     return None
 
 
-class Memory:
+class MemoryMeter:
     """What a call takes of a device's memory.
 
     Attributes:
@@ -153,7 +153,7 @@ def speed_options(pipe: Any) -> list[str]:
     return found
 
 
-def surroundings(pipe: Any) -> str:
+def environment_key(pipe: Any) -> str:
     """Return in a line what decides the speed and the last bits of a pipeline, beside itself."""
     import torch
 

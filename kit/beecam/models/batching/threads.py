@@ -21,7 +21,7 @@ T = TypeVar("T")
 _Work = tuple[Future[Any], Callable[[], Any]]
 
 
-class Lane:
+class WorkerThread:
     """A thread that does one thing after the other, for as long as somebody holds the lane."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Lane:
         return done.result()
 
 
-class Lanes:
+class WorkerPool:
     """The lanes of one pipeline: as many calls at once as there are.
 
     Attributes:
@@ -63,15 +63,15 @@ class Lanes:
         self._worked = 0.0
         self._since = 0.0
         self._meter = threading.Lock()
-        self._free: SimpleQueue[Lane] = SimpleQueue()
-        self._free.put(Lane())
+        self._free: SimpleQueue[WorkerThread] = SimpleQueue()
+        self._free.put(WorkerThread())
 
     def widen(self, count: int, threads: int) -> None:
         """Have `count` lanes, or as many as there are, in each of which torch has `threads`."""
         self._threads = threads
         with self._lock:
             while self.count < count:
-                self._free.put(Lane())
+                self._free.put(WorkerThread())
                 self.count += 1
 
     def run(self, work: Callable[[], T]) -> T:
@@ -82,7 +82,7 @@ class Lanes:
         finally:
             self._free.put(lane)
 
-    def beside(self) -> Lanes:
+    def beside(self) -> WorkerPool:
         """Return lanes for single calls that shall not wait for those of a run.
 
         Where each lane has a single thread that is one lane more; a model that needs the whole
@@ -90,7 +90,7 @@ class Lanes:
         """
         if self._threads is None:
             return self
-        made = Lanes()
+        made = WorkerPool()
         made._threads = self._threads
         return made
 

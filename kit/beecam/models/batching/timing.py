@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Self
 
-from beecam.models.batching.threads import Lanes
+from beecam.models.batching.threads import WorkerPool
 
 # Of the other lanes, at most this many may stand idle for a call to be like all others.
 _IDLE = 0.25
 
 
-class Timing:
+class BatchTimer:
     """Times one call; made when it is about to begin.
 
     Attributes:
@@ -23,7 +23,7 @@ class Timing:
             has the machine for itself is quicker and says nothing of the next one.
     """
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: WorkerPool) -> None:
         """Prepare.
 
         Args:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from beecam.models.model import OnStep, State
+from beecam.models.model import Checkpoint, OnStep
 
 
-def places_of(shots: int, starts: Sequence[State]) -> list[int]:
+def positions_of(shots: int, starts: Sequence[Checkpoint]) -> list[int]:
     """Return each shot's place in its call.
 
     What goes on does so at its own place where that is free, because in calls of an odd size the
@@ -19,7 +19,7 @@ def places_of(shots: int, starts: Sequence[State]) -> list[int]:
     return wanted if starts and len(set(wanted)) == shots else list(range(shots))
 
 
-def only(on_step: OnStep, places: Sequence[int]) -> OnStep:
+def at_positions(on_step: OnStep, places: Sequence[int]) -> OnStep:
     """Tell of the clips at some places of a call only, in this order."""
 
     def picked(make: Callable[[], list[Any]] | None) -> Callable[[], list[Any]] | None:

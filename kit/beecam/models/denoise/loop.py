@@ -14,13 +14,13 @@ from typing import Any, Self
 from beecam.errors import ModelError, Stopped
 from beecam.media.types import Frames
 from beecam.models.denoise.state import join, split
-from beecam.models.model import OnStep, State, Step
+from beecam.models.model import Checkpoint, OnStep, Step
 
 Predict = Callable[[Any], list[Frames]]
 Place = Callable[[Any, Any], Any]
 
 
-class Denoising:
+class DenoisingLoop:
     """The steps of one call of a pipeline.
 
     Attributes:
@@ -34,7 +34,7 @@ class Denoising:
         on_step: OnStep | None,
         *,
         generators: Sequence[Any],
-        starts: Sequence[State] = (),
+        starts: Sequence[Checkpoint] = (),
         until: int | None = None,
         continues: bool = True,
     ) -> None:
@@ -48,7 +48,7 @@ class Denoising:
             continues: Whether this pipeline can go on from a state.
         """
         self.latents: Any = None
-        self.states: list[State] | None = None
+        self.states: list[Checkpoint] | None = None
         self.stopped = False
         self._on_step = on_step
         self._generators = list(generators)
@@ -67,7 +67,7 @@ class Denoising:
         self._predicted: Callable[[], Any] | None = None
         self._result: Any = None
 
-    def __deepcopy__(self, memo: Any) -> Denoising:
+    def __deepcopy__(self, memo: Any) -> DenoisingLoop:
         """Stay one: pipelines that copy their scheduler are still watched by the same."""
         return self
 
@@ -226,7 +226,7 @@ class Denoising:
         if self._continues:
             self.states = self._make_states(latents, step)
 
-    def _make_states(self, latents: Any, step: int) -> list[State]:
+    def _make_states(self, latents: Any, step: int) -> list[Checkpoint]:
         now = _attributes(self._pipe.scheduler)
         moved = {k: v for k, v in now.items() if not _same(v, self._before.get(k, _NOTHING))}
         parts = {
@@ -244,7 +244,7 @@ _NO_DRAFT = "this scheduler's predictions can't be shown, so that no draft can b
 class _Bar:
     """Stands for a pipeline's progress bar: shows nothing and says when it is moved."""
 
-    def __init__(self, denoising: Denoising) -> None:
+    def __init__(self, denoising: DenoisingLoop) -> None:
         self._denoising = denoising
 
     def __enter__(self) -> Self:

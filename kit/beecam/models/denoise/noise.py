@@ -17,7 +17,7 @@ def generators(shots: Sequence[Shot]) -> list[Any]:
     return [_generator(shot.seed) for shot in shots]
 
 
-def mixing(
+def with_mixed_noise(
     original: Callable[..., Any], shots: Sequence[Shot], drawn_from: Sequence[Any]
 ) -> Callable[..., Any]:
     """Return a function in which shots with several seeds draw the mix of all seeds' noise.

@@ -84,7 +84,7 @@ class Schedulers:
         )
 
 
-def unshifted(scheduler: Any, steps: int) -> tuple[Any, list[float] | None]:
+def with_plain_timesteps(scheduler: Any, steps: int) -> tuple[Any, list[float] | None]:
     """Return a scheduler for a pipeline that gives it timesteps, and these, or None for its own.
 
     The timesteps that a scheduler is given it shifts for its sigmas, but not for itself: with a

@@ -12,18 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from beecam.errors import ModelError, Stopped
-from beecam.models.model import OnStep, State, Step
+from beecam.models.model import Checkpoint, OnStep, Step
 from beecam.shots.shot import Shot
 
 _KEPT_BYTES = 256_000_000
 
 
-def first_part(shot: Shot) -> Shot:
+def before_switch(shot: Shot) -> Shot:
     """Return the shot whose first steps these are."""
     return shot.replace(switch=None, draft_steps=None)
 
 
-def second_part(shot: Shot) -> Shot:
+def after_switch(shot: Shot) -> Shot:
     """Return the shot whose last steps these are."""
     switch = shot.switch
     if switch is None:
@@ -33,18 +33,18 @@ def second_part(shot: Shot) -> Shot:
     return shot.replace(switch=None, **new)
 
 
-class Prefixes:
+class SharedPrefixes:
     """Where clips stand at their switches, of those that were made last."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._kept: OrderedDict[tuple[str, int], State] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], Checkpoint] = OrderedDict()
         self._making: dict[tuple[str, int], threading.Lock] = {}
         self._lock = threading.Lock()
 
     def states(
         self, shots: Sequence[Shot], make: Callable[[Shot, OnStep], None], on_step: OnStep | None
-    ) -> list[State]:
+    ) -> list[Checkpoint]:
         """Return where each shot stands at its switch; what isn't known is made.
 
         Args:
@@ -56,8 +56,8 @@ class Prefixes:
 
     def _state(
         self, shot: Shot, make: Callable[[Shot, OnStep], None], on_step: OnStep | None
-    ) -> State:
-        first = first_part(shot)
+    ) -> Checkpoint:
+        first = before_switch(shot)
         assert shot.switch is not None
         key = first.key, shot.switch.step(shot.num_inference_steps or 1)
         with self._lock:
@@ -79,8 +79,8 @@ class Prefixes:
 
 def _made(
     first: Shot, at: int, make: Callable[[Shot, OnStep], None], on_step: OnStep | None
-) -> State:
-    found: list[State] = []
+) -> Checkpoint:
+    found: list[Checkpoint] = []
 
     def watch(step: Step) -> None:
         if on_step is not None:
@@ -101,5 +101,5 @@ def _made(
     return found[0]
 
 
-def _size(state: State) -> int:
+def _size(state: Checkpoint) -> int:
     return sum(array.nbytes for array in state.arrays.values())

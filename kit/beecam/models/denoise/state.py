@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from beecam.errors import ModelError
-from beecam.models.model import State
+from beecam.models.model import Checkpoint
 
 
-def split(parts: dict[str, Any], step: int, batch: int) -> list[State]:
+def split(parts: dict[str, Any], step: int, batch: int) -> list[Checkpoint]:
     """Take a call's state apart.
 
     Args:
@@ -25,11 +25,11 @@ def split(parts: dict[str, Any], step: int, batch: int) -> list[State]:
         arrays: dict[str, Any] = {}
         own = {**parts, "generators": parts["generators"][place]}
         notes = _flat(own, "", place, batch, arrays)
-        states.append(State(step, batch, place, arrays, {"parts": notes}))
+        states.append(Checkpoint(step, batch, place, arrays, {"parts": notes}))
     return states
 
 
-def join(states: Sequence[State]) -> dict[str, Any]:
+def join(states: Sequence[Checkpoint]) -> dict[str, Any]:
     """Put clips' states together as `split` takes them.
 
     Raises:

@@ -12,36 +12,52 @@ from typing import Any
 
 from beecam.errors import CheckError, ModelError, Problem, did_you_mean, shorten
 from beecam.media.types import Frames, Sound
-from beecam.models.batching.batch_size import Known, Like, Sizes, guess, shape_of
-from beecam.models.batching.device import Memory, cores, device_of, surroundings
-from beecam.models.batching.threads import Lanes
-from beecam.models.batching.timing import Timing
-from beecam.models.denoise.batch_positions import only, places_of
-from beecam.models.denoise.loop import Denoising
-from beecam.models.denoise.noise import generators, mixing
+from beecam.models.batching.batch_size import (
+    BatchKind,
+    BatchSizes,
+    BatchStats,
+    initial_guess,
+    shape_key,
+)
+from beecam.models.batching.device import MemoryMeter, cores, device_of, environment_key
+from beecam.models.batching.threads import WorkerPool
+from beecam.models.batching.timing import BatchTimer
+from beecam.models.denoise.batch_positions import at_positions, positions_of
+from beecam.models.denoise.loop import DenoisingLoop
+from beecam.models.denoise.noise import generators, with_mixed_noise
 from beecam.models.denoise.preview import PreviewMap
-from beecam.models.denoise.schedulers import Schedulers, unshifted
-from beecam.models.denoise.shared_prefix import Prefixes, first_part, second_part
-from beecam.models.diffusers.call import arguments_of, frames_of, memory_told_apart, sounds_of
-from beecam.models.diffusers.checks import unsuited, wrong_with
-from beecam.models.diffusers.conditions import counted, film_length, shared_by, size_of_picture
-from beecam.models.diffusers.latents import placed, unpacked
-from beecam.models.diffusers.tasks import Way, ways_of
-from beecam.models.model import Made, Model, OnStep, State
-from beecam.models.speed.network_copies import Shadows
-from beecam.models.speed.onednn import PackedProducts, available
+from beecam.models.denoise.schedulers import Schedulers, with_plain_timesteps
+from beecam.models.denoise.shared_prefix import SharedPrefixes, after_switch, before_switch
+from beecam.models.diffusers.call import (
+    frames_from_output,
+    pipeline_arguments,
+    sounds_from_output,
+    translate_memory_errors,
+)
+from beecam.models.diffusers.checks import find_problems, unsupported_conditions
+from beecam.models.diffusers.conditions import (
+    frames_from_video,
+    shared_conditions,
+    size_from_image,
+    with_absolute_keyframes,
+)
+from beecam.models.diffusers.latents import merge_part, unpack
+from beecam.models.diffusers.tasks import Task, tasks_of
+from beecam.models.model import Checkpoint, Generated, Model, OnStep
+from beecam.models.speed.network_copies import NetworkCopies
+from beecam.models.speed.onednn import PackedLinears, available
 from beecam.models.speed.speed import FewSteps, Speed, speed_of
-from beecam.models.text.encode import Texts
-from beecam.models.text.offload import Preparing, encode_only
+from beecam.models.text.encode import PromptEncoder
+from beecam.models.text.offload import EncoderOffload, encode_only
 from beecam.models.weights.fingerprint import fingerprint
-from beecam.models.weights.lora import Adapting
+from beecam.models.weights.lora import LoraLoader
 from beecam.shots.loras import Adapter, lora
 from beecam.shots.shot import Shot
 
 _SMALL = 100_000_000  # parameters
 
-_adapting: weakref.WeakKeyDictionary[Any, Adapting] = weakref.WeakKeyDictionary()
-_lanes: weakref.WeakKeyDictionary[Any, Lanes] = weakref.WeakKeyDictionary()
+_adapting: weakref.WeakKeyDictionary[Any, LoraLoader] = weakref.WeakKeyDictionary()
+_lanes: weakref.WeakKeyDictionary[Any, WorkerPool] = weakref.WeakKeyDictionary()
 
 
 class DiffusersModel:
@@ -64,7 +80,7 @@ class DiffusersModel:
         defaults: Mapping[str, Any] | None = None,
         folder: Path | None = None,
         batch_size: int | None = None,
-        lanes: Lanes | None = None,
+        lanes: WorkerPool | None = None,
         speed: str | None = None,
     ) -> None:
         self.pipe = pipe
@@ -72,22 +88,22 @@ class DiffusersModel:
         self.licence = licence
         self.source: str | None = None
         # The same for each pipeline, however often it is wrapped: networks have state, too.
-        self._lanes = _lanes.setdefault(pipe, lanes or Lanes())
-        self._ways = ways_of(pipe)
+        self._lanes = _lanes.setdefault(pipe, lanes or WorkerPool())
+        self._ways = tasks_of(pipe)
         own = self._ways[0]
         small = _is_small_on_cpu(pipe, own.anatomy.denoiser)
         if small:
             self._lanes.widen(cores(), threads=1)
-        self._products = PackedProducts(own.anatomy.denoiser if small and available() else None)
-        self._sizes = Sizes(batch_size)
-        self._place = surroundings(pipe)
+        self._products = PackedLinears(own.anatomy.denoiser if small and available() else None)
+        self._sizes = BatchSizes(batch_size)
+        self._place = environment_key(pipe)
         self._defaults = {**own.family.defaults, **(defaults or {})}
-        self._adapting = _adapting.setdefault(pipe, Adapting(pipe))
+        self._adapting = _adapting.setdefault(pipe, LoraLoader(pipe))
         self._adapters: tuple[Adapter, ...] = ()
-        self._prefixes = Prefixes()
-        self._shadows = Shadows(pipe, packed=small)
-        self._texts = Texts(masks_padding=own.family.masks_padding)
-        self._preparing = Preparing(pipe)
+        self._prefixes = SharedPrefixes()
+        self._shadows = NetworkCopies(pipe, packed=small)
+        self._texts = PromptEncoder(masks_padding=own.family.masks_padding)
+        self._preparing = EncoderOffload(pipe)
         self._texts.encoding = self._preparing.encoding
         self._schedulers = Schedulers(pipe.scheduler)
         self._few_steps = FewSteps.beside(folder)
@@ -146,7 +162,7 @@ class DiffusersModel:
         return made
 
     def beside(self) -> DiffusersModel:
-        """Return this model for single calls that shall not wait for a run; see `Lanes.beside`."""
+        """Return this model for single batches that should not wait for a run."""
         made = copy.copy(self)
         made._lanes = self._lanes.beside()  # noqa: SLF001
         return made
@@ -169,7 +185,7 @@ class DiffusersModel:
     def refresh(self) -> None:
         """Look at the weights again, so that a changed pipeline never answers for its old self."""
         fresh = fingerprint(self.pipe)
-        self._place = surroundings(self.pipe)
+        self._place = environment_key(self.pipe)
         if fresh != self._revision:
             self._revision = fresh
             self._texts.clear()
@@ -189,7 +205,7 @@ class DiffusersModel:
         return [way.tasks for way in self._ways]
 
     @property
-    def ways(self) -> tuple[Way, ...]:
+    def ways(self) -> tuple[Task, ...]:
         """The ways in which its weights make clips, the pipeline's own first."""
         return tuple(self._ways)
 
@@ -199,7 +215,7 @@ class DiffusersModel:
         own = self._ways[0].family.own_timesteps
         return [self._schedulers.usual] if own else self._schedulers.names
 
-    def way(self, shot: Shot) -> Way:
+    def way(self, shot: Shot) -> Task:
         """Return how a shot is made; the pipeline's own way where none suits."""
         suiting = (way for way in self._ways if way.suits(shot.conditions))
         return next(suiting, self._ways[0])
@@ -208,9 +224,9 @@ class DiffusersModel:
         """Yield what this model can't do with the shot."""
         full, way = self.resolve(shot), self.way(shot)
         if not way.suits(shot.conditions):
-            yield from unsuited(shot, self._ways, self.name)
+            yield from unsupported_conditions(shot, self._ways, self.name)
             return
-        yield from wrong_with(full, way, self.name, self.arguments)
+        yield from find_problems(full, way, self.name, self.arguments)
         if full.switch is not None and self.speed.cache:
             yield Problem(
                 "switch_at",
@@ -253,12 +269,12 @@ class DiffusersModel:
     def resolve(self, shot: Shot) -> Shot:
         """Fill what the shot leaves to the model's defaults."""
         way = self.way(shot)
-        width, height = size_of_picture(way, shot) or (None, None)
+        width, height = size_from_image(way, shot) or (None, None)
         usual = self._default(way, "num_frames")
         own = {
             "width": width or self._default(way, "width"),
             "height": height or self._default(way, "height"),
-            "num_frames": film_length(way, shot, usual) or usual,
+            "num_frames": frames_from_video(way, shot, usual) or usual,
             "fps": self._defaults.get("fps", way.family.fps),
             "num_inference_steps": self._usual_steps(way),
             "guidance_scale": (self.speed.of(way).guidance or self._default(way, "guidance_scale")),
@@ -274,7 +290,7 @@ class DiffusersModel:
         if full.switch is not None and not list(full.switch.check(None)):
             at = full.switch.step(full.num_inference_steps or 1)
             full = full.replace(switch=replace(full.switch, at=at))
-        return counted(full) if shot.conditions else full
+        return with_absolute_keyframes(full) if shot.conditions else full
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
@@ -294,11 +310,11 @@ class DiffusersModel:
         """Return how many steps a resolved shot takes."""
         return self.way(shot).steps(shot)
 
-    def _usual_steps(self, way: Way) -> int:
+    def _usual_steps(self, way: Task) -> int:
         usual = self._default(way, "num_inference_steps") or 1
         return max(1, round(usual * self.speed.of(way).steps))
 
-    def _default(self, way: Way, name: str) -> Any:
+    def _default(self, way: Task, name: str) -> Any:
         found = self._defaults.get(name)
         return way.anatomy.default(name) if found is None else found
 
@@ -311,10 +327,10 @@ class DiffusersModel:
 
     def batch_key(self, shot: Shot) -> Hashable:
         """Shots with equal keys can go into one call: all but texts and noise is the same."""
-        at, shot = shot.switch and shot.switch.at, second_part(shot)
+        at, shot = shot.switch and shot.switch.at, after_switch(shot)
         return (
             at,
-            shared_by(self.way(shot), shot),
+            shared_conditions(self.way(shot), shot),
             shot.adapters,
             shot.width,
             shot.height,
@@ -333,33 +349,33 @@ class DiffusersModel:
         return self._sizes.best(self._kind(shot))
 
     def trial_size(self, shot: Shot, waiting: int) -> int | None:
-        """How many shots like this the next call should take to learn from it; see `Sizes`."""
+        """How many shots like this the next call should take to learn from it; see `BatchSizes`."""
         return self._sizes.trial(self._kind(shot), waiting, self.calls_at_once)
 
     def exact_size(self, shot: Shot) -> int:
-        """How many shots like this each call takes in exact mode; see `Sizes`."""
+        """How many shots like this each call takes in exact mode; see `BatchSizes`."""
         return self._sizes.exact(self._kind(shot))
 
     def limit_batch(self, shot: Shot, size: int) -> None:
         """Remember that no more than `size` shots like this fit into memory."""
         self._sizes.limit(self._kind(shot), size)
 
-    def measured(self, shot: Shot) -> Known:
+    def measured(self, shot: Shot) -> BatchStats:
         """Return what is known of calls for shots like this one."""
         return self._sizes.known(self._kind(shot))
 
-    def _kind(self, shot: Shot) -> Like:
+    def _kind(self, shot: Shot) -> BatchKind:
         """Return which calls take as long as this shot's."""
-        way, at_once, shot = self.way(shot), self.calls_at_once, second_part(shot)
-        shape = f"{type(way.pipe).__name__}, {shape_of(shot, self._texts.length(self.pipe, shot))}"
+        way, at_once, shot = self.way(shot), self.calls_at_once, after_switch(shot)
+        shape = f"{type(way.pipe).__name__}, {shape_key(shot, self._texts.length(self.pipe, shot))}"
         key = f"{self.revision}; {self._place}; {at_once} at once; {shape}"
-        return Like(key, guess(shot, at_once), way.family.batches)
+        return BatchKind(key, initial_guess(shot, at_once), way.family.batches)
 
     # --- before and after a run ----------------------------------------------------------------
 
     def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
-        """Get ready for a run: encode its texts first where memory is short; see `Preparing`."""
-        texts = [part for shot in shots for part in {first_part(shot), second_part(shot)}]
+        """Prepare a run: encode its texts first if memory is short; see `EncoderOffload`."""
+        texts = [part for shot in shots for part in {before_switch(shot), after_switch(shot)}]
         self._preparing.begin(texts, self._encode, hold)
 
     def release(self) -> None:
@@ -374,7 +390,7 @@ class DiffusersModel:
         if not hasattr(pipe, "encode_prompt"):
             return
         vars(pipe)["encode_prompt"] = self._texts.remembering(pipe, [shot])
-        arguments = arguments_of(way, [shot], generators([shot]))
+        arguments = pipeline_arguments(way, [shot], generators([shot]))
 
         def encode() -> None:
             with torch.no_grad(), self._adapting.used(shot.adapters or ()):
@@ -393,26 +409,26 @@ class DiffusersModel:
         on_step: OnStep | None = None,
         *,
         pad_to: int = 0,
-        starts: Sequence[State] = (),
-    ) -> list[Made]:
+        starts: Sequence[Checkpoint] = (),
+    ) -> list[Generated]:
         """Make clips in one call of the pipeline; see `Model.generate`."""
         if len({self.batch_key(shot) for shot in shots}) != 1:
             raise ModelError("generate: all shots of one call need the same batch key.")
-        places = places_of(len(shots), starts)
+        places = positions_of(len(shots), starts)
         if shots[0].switch is not None:
             if not starts:
                 starts = self._prefixes.states(shots, self._make_one, on_step)
                 places = list(range(len(shots)))
-            shots = [second_part(shot) for shot in shots]
+            shots = [after_switch(shot) for shot in shots]
         # The rest of the call is filled up with the last shot again.
         filling = [len(shots) - 1] * max(pad_to, *(place + 1 for place in places))
         for i, place in enumerate(places):
             filling[place] = i
         padded = [shots[i] for i in filling]
         drawn_from = generators(padded)
-        timing = Timing(self._lanes)
-        denoising = Denoising(
-            on_step and timing.aside(only(on_step, places)),
+        timing = BatchTimer(self._lanes)
+        denoising = DenoisingLoop(
+            on_step and timing.aside(at_positions(on_step, places)),
             generators=drawn_from,
             until=shots[0].draft_steps,
             starts=[starts[i] for i in filling] if starts else (),
@@ -420,21 +436,25 @@ class DiffusersModel:
             continues=self.way(shots[0]).family.continues and not self.speed.cache,
         )
         try:
-            with Memory(device_of(self.pipe)) as used:
+            with MemoryMeter(device_of(self.pipe)) as used:
                 found = self._lanes.run(lambda: self._call(padded, drawn_from, denoising, timing))
         except KeyboardInterrupt:
             denoising.stopped = True
             raise
         if not starts:
             self._sizes.took(self._kind(shots[0]), len(padded), timing, used.share)
-        states: Sequence[State | None] = denoising.states or [None] * len(padded)
-        return [Made(found[i][0], i, states[i], found[i][1], found[i][2]) for i in places]
+        states: Sequence[Checkpoint | None] = denoising.states or [None] * len(padded)
+        return [Generated(found[i][0], i, states[i], found[i][1], found[i][2]) for i in places]
 
     def _make_one(self, shot: Shot, on_step: OnStep) -> None:
         self.generate([shot], on_step)
 
     def _call(
-        self, shots: Sequence[Shot], drawn_from: Sequence[Any], denoising: Denoising, timing: Timing
+        self,
+        shots: Sequence[Shot],
+        drawn_from: Sequence[Any],
+        denoising: DenoisingLoop,
+        timing: BatchTimer,
     ) -> list[tuple[Frames, str | None, Sound | None]]:
         import torch
 
@@ -448,24 +468,26 @@ class DiffusersModel:
             # Wan's keeps in itself how far it is while it decodes.
             own["vae"] = copy.copy(pipe.vae)
         scheduler = self._schedulers.fresh(shots[0].scheduler or self._schedulers.usual)
-        arguments = arguments_of(way, shots, drawn_from)
+        arguments = pipeline_arguments(way, shots, drawn_from)
         if way.family.own_timesteps:
-            scheduler, timesteps = unshifted(scheduler, shots[0].num_inference_steps or 1)
+            scheduler, timesteps = with_plain_timesteps(
+                scheduler, shots[0].num_inference_steps or 1
+            )
             arguments["timesteps"] = timesteps
         own["scheduler"] = scheduler
         reads = hasattr(pipe, "encode_prompt")
         remembering = self._texts.remembering(pipe, shots) if reads else None
         if remembering is not None:
             own["encode_prompt"] = timing.aside(remembering)
-        own["prepare_latents"] = mixing(pipe.prepare_latents, shots, drawn_from)
+        own["prepare_latents"] = with_mixed_noise(pipe.prepare_latents, shots, drawn_from)
 
         def predict(latents: Any) -> list[Frames]:
-            return self._preview.frames(unpacked(way, latents, shots[0]))
+            return self._preview.frames(unpack(way, latents, shots[0]))
 
         denoising.watch(
             pipe,
             predict if self._preview.ready else None,
-            lambda latents, part: placed(way, latents, part, shots[0]),
+            lambda latents, part: merge_part(way, latents, part, shots[0]),
         )
         arguments |= denoising.arguments
         adapters, speed = shots[0].adapters or (), self.speed.of(way)
@@ -474,7 +496,7 @@ class DiffusersModel:
             self._adapting.used(adapters),
             self._products.used(),
             self._shadows.used(speed, (self.revision, adapters)) as networks,
-            memory_told_apart(shots, len(shots)),
+            translate_memory_errors(shots, len(shots)),
         ):
             own.update(networks)
             try:
@@ -484,13 +506,13 @@ class DiffusersModel:
                 self.pipe.maybe_free_model_hooks()
         if remembering is not None:
             self._texts.need_all_read(remembering, shots)
-        found = frames_of(output.frames, shots[0])
+        found = frames_from_output(output.frames, shots[0])
         if not self._preview.ready and denoising.latents is not None:
             # None came with the model: one is learnt from what was just decoded.
-            latents = unpacked(way, denoising.latents, shots[0])
+            latents = unpack(way, denoising.latents, shots[0])
             if latents is not None:
                 self._preview.fit(latents, [frames for frames, _ in found])
-        heard = sounds_of(output, way.pipe, len(shots))
+        heard = sounds_from_output(output, way.pipe, len(shots))
         return [(*one, sound) for one, sound in zip(found, heard, strict=True)]
 
 

@@ -83,7 +83,7 @@ class Control:
         return text
 
 
-def controls(model: Model) -> tuple[Control, ...]:
+def controls_of(model: Model) -> tuple[Control, ...]:
     """Return a control for each argument of a model that is set in one field.
 
     Those that every model has come first, then the pipeline's own in its order. Arguments that

@@ -10,15 +10,17 @@ import numpy as np
 
 from beecam.errors import ModelError, OutOfMemoryError
 from beecam.media.types import Frames, Sound
-from beecam.models.diffusers.conditions import pictures_for
-from beecam.models.diffusers.tasks import Way
-from beecam.models.text.mix import text_of
+from beecam.models.diffusers.conditions import condition_arguments
+from beecam.models.diffusers.tasks import Task
+from beecam.models.text.mix import prompt_text
 from beecam.shots.shot import Shot
 
 _RATE = "output_sampling_rate"
 
 
-def arguments_of(way: Way, shots: Sequence[Shot], drawn_from: Sequence[Any]) -> dict[str, Any]:
+def pipeline_arguments(
+    way: Task, shots: Sequence[Shot], drawn_from: Sequence[Any]
+) -> dict[str, Any]:
     """Return the arguments of one call.
 
     Args:
@@ -27,7 +29,7 @@ def arguments_of(way: Way, shots: Sequence[Shot], drawn_from: Sequence[Any]) -> 
         drawn_from: The generator of random numbers of each.
     """
     shot, taken = shots[0], way.anatomy
-    texts = [text_of(one.prompt) for one in shots]
+    texts = [prompt_text(one.prompt) for one in shots]
     arguments: dict[str, Any] = {
         "prompt": texts,
         "negative_prompt": [one.negative_prompt or "" for one in shots],
@@ -48,10 +50,10 @@ def arguments_of(way: Way, shots: Sequence[Shot], drawn_from: Sequence[Any]) -> 
     known = {name: v for name, v in arguments.items() if name in taken.parameters}
     # A shot keeps lists as tuples; pipelines tell them apart.
     more = {n: list(v) if isinstance(v, tuple) else v for n, v in shot.arguments.items()}
-    return {**known, **more, **pictures_for(way, shots)}
+    return {**known, **more, **condition_arguments(way, shots)}
 
 
-def frames_of(output: Any, shot: Shot) -> list[tuple[Frames, str | None]]:
+def frames_from_output(output: Any, shot: Shot) -> list[tuple[Frames, str | None]]:
     """Return what a pipeline put out, clip by clip, each with what is wrong with it or None.
 
     Raises:
@@ -68,7 +70,7 @@ def frames_of(output: Any, shot: Shot) -> list[tuple[Frames, str | None]]:
     return [_pixels(clip) for clip in made]
 
 
-def sounds_of(output: Any, pipe: Any, many: int) -> list[Sound | None]:
+def sounds_from_output(output: Any, pipe: Any, many: int) -> list[Sound | None]:
     """Return what is heard with each clip that a pipeline put out; None where it makes no sound."""
     heard = getattr(output, "audio", None)
     rate = getattr(getattr(getattr(pipe, "vocoder", None), "config", None), _RATE, None)
@@ -88,7 +90,7 @@ def _pixels(clip: Any) -> tuple[Frames, str | None]:
 
 
 @contextlib.contextmanager
-def memory_told_apart(shots: Sequence[Shot], many: int) -> Iterator[None]:
+def translate_memory_errors(shots: Sequence[Shot], many: int) -> Iterator[None]:
     """Turn an error of the allocator into an OutOfMemoryError, with its memory freed."""
     try:
         yield

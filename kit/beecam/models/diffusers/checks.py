@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import types
+import typing
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from beecam.errors import Problem, did_you_mean, listing, shorten
-from beecam.models.diffusers.conditions import check_given
-from beecam.models.diffusers.options import fits, spelled
-from beecam.models.diffusers.tasks import Way
+from beecam.errors import Problem, did_you_mean, join_words, shorten
+from beecam.models.diffusers.conditions import check_conditions
+from beecam.models.diffusers.tasks import Task
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 
 _GIVEN = {"denoise_strength": "video='bee.mp4'"}
 
 
-def wrong_with(full: Shot, way: Way, model: str, every: Collection[str]) -> Iterator[Problem]:
+def find_problems(full: Shot, way: Task, model: str, every: Collection[str]) -> Iterator[Problem]:
     """Yield what is wrong with a shot for the way in which it is made.
 
     Args:
@@ -25,7 +27,7 @@ def wrong_with(full: Shot, way: Way, model: str, every: Collection[str]) -> Iter
         model: The model's name.
         every: The further arguments of all ways of the model.
     """
-    yield from check_given(way, full)
+    yield from check_conditions(way, full)
     if not isinstance(full.prompt, str) and not hasattr(way.pipe, "encode_prompt"):
         yield Problem(
             "prompt",
@@ -48,7 +50,7 @@ def wrong_with(full: Shot, way: Way, model: str, every: Collection[str]) -> Iter
         yield from _check_draft(way, full.draft_steps, steps)
 
 
-def unsuited(shot: Shot, ways: Sequence[Way], model: str) -> Iterator[Problem]:
+def unsupported_conditions(shot: Shot, ways: Sequence[Task], model: str) -> Iterator[Problem]:
     """Yield why a shot's pictures and films are none that a model can be given.
 
     Args:
@@ -57,7 +59,7 @@ def unsuited(shot: Shot, ways: Sequence[Way], model: str) -> Iterator[Problem]:
         model: Its name.
     """
     names = list(dict.fromkeys(condition.name for condition in shot.conditions))
-    tasks = listing(list(dict.fromkeys([way.tasks for way in ways])))
+    tasks = join_words(list(dict.fromkeys([way.tasks for way in ways])))
     kind = type(ways[0].pipe).__name__
     if not names:
         first = next(name for name in CONDITIONS if name in ways[0].takes)
@@ -66,7 +68,7 @@ def unsuited(shot: Shot, ways: Sequence[Way], model: str) -> Iterator[Problem]:
         return
     yield Problem(
         names[0],
-        f"{listing([f'{name}=' for name in names])}: {model} can't be given "
+        f"{join_words([f'{name}=' for name in names])}: {model} can't be given "
         f"{'that' if len(names) == 1 else 'these together'}; {kind} makes {tasks}.",
     )
 
@@ -87,7 +89,7 @@ def _on_grid(model: str, name: str, value: int, step: int, plus: int) -> Iterato
 
 
 def _check_extra(
-    model: str, every: Collection[str], way: Way, name: str, value: Any
+    model: str, every: Collection[str], way: Task, name: str, value: Any
 ) -> Iterator[Problem]:
     allowed = way.arguments
     if name not in allowed:
@@ -101,12 +103,16 @@ def _check_extra(
     default = allowed[name]
     annotation = way.anatomy.parameters[name].annotation
     if default is None:
-        if value is not None and not fits(annotation, value):
+        if value is not None and not fits_annotation(annotation, value):
             yield Problem(
                 name,
                 (
-                    f"{name}={shorten(value)}: {model} needs {spelled(annotation)} there."
-                    + (" A shot can't keep a dict." if "dict" in spelled(annotation) else "")
+                    f"{name}={shorten(value)}: {model} needs {annotation_text(annotation)} there."
+                    + (
+                        " A shot can't keep a dict."
+                        if "dict" in annotation_text(annotation)
+                        else ""
+                    )
                 ),
             )
         return
@@ -123,7 +129,7 @@ def _check_extra(
         )
 
 
-def _check_share(way: Way, shot: Shot, steps: int) -> Iterator[Problem]:
+def _check_share(way: Task, shot: Shot, steps: int) -> Iterator[Problem]:
     name = way.share
     if name is None:
         return
@@ -147,7 +153,7 @@ def _check_share(way: Way, shot: Shot, steps: int) -> Iterator[Problem]:
         )
 
 
-def _check_switch(way: Way, shot: Shot, steps: int) -> Iterator[Problem]:
+def _check_switch(way: Task, shot: Shot, steps: int) -> Iterator[Problem]:
     assert shot.switch is not None
     yield from shot.switch.check(steps)
     if not way.family.continues:
@@ -164,7 +170,7 @@ def _check_switch(way: Way, shot: Shot, steps: int) -> Iterator[Problem]:
         )
 
 
-def _check_draft(way: Way, wanted: int, steps: int) -> Iterator[Problem]:
+def _check_draft(way: Task, wanted: int, steps: int) -> Iterator[Problem]:
     if not way.family.predicts:
         yield Problem(
             "draft",
@@ -177,3 +183,38 @@ def _check_draft(way: Way, wanted: int, steps: int) -> Iterator[Problem]:
             "draft_steps",
             f"draft_steps={wanted}: fewer than the {steps} steps of the clip; nearest is {near}.",
         )
+
+
+_ANNOTATION_TYPES: dict[Any, tuple[type, ...]] = {
+    int: (int,),
+    float: (float, int),
+    str: (str,),
+    bool: (bool,),
+    type(None): (type(None),),
+}
+
+
+def fits_annotation(annotation: Any, value: Any) -> bool:
+    """Return whether a value that a shot can carry may be meant by an annotation.
+
+    Args:
+        annotation: Of a pipeline's argument; what says nothing allows everything.
+        value: A text, a number, a truth value, None, or a tuple of them.
+    """
+    if annotation is inspect.Parameter.empty or annotation is Any or isinstance(annotation, str):
+        return True
+    inner = typing.get_args(annotation)
+    origin = typing.get_origin(annotation) or annotation
+    if origin in (typing.Union, types.UnionType):
+        return any(fits_annotation(one, value) for one in inner)
+    if origin in (list, tuple):
+        items = inner[0] if inner else Any
+        return isinstance(value, tuple) and all(fits_annotation(items, one) for one in value)
+    kinds = _ANNOTATION_TYPES.get(origin, ())
+    return isinstance(value, kinds) and isinstance(value, bool) == (bool in kinds)
+
+
+def annotation_text(annotation: Any) -> str:
+    """Return an annotation as a person reads it."""
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    return text.replace("typing.", "")

@@ -8,12 +8,12 @@ from typing import Any
 
 from beecam.errors import ModelError, Problem, shorten
 from beecam.media.types import Frames
-from beecam.models.diffusers.tasks import Way
+from beecam.models.diffusers.tasks import Task
 from beecam.shots.conditions import CONDITIONS, Condition, Input
 from beecam.shots.shot import Shot
 
 
-def pictures_for(way: Way, shots: Sequence[Shot]) -> dict[str, Any]:
+def condition_arguments(way: Task, shots: Sequence[Shot]) -> dict[str, Any]:
     """Return the arguments of a call that are pictures and films.
 
     All are brought to the clip's size first: scaled until they fill it, and cut at the sides.
@@ -28,7 +28,7 @@ def pictures_for(way: Way, shots: Sequence[Shot]) -> dict[str, Any]:
     return {name: [one[name] for one in each] for name in each[0]}
 
 
-def check_given(way: Way, shot: Shot) -> Iterator[Problem]:
+def check_conditions(way: Task, shot: Shot) -> Iterator[Problem]:
     """Yield what is wrong with a shot's pictures and films for its way."""
     many = shot.num_frames or 1
     if "prompt" not in way.anatomy.parameters and (shot.prompt or shot.negative_prompt):
@@ -37,7 +37,7 @@ def check_given(way: Way, shot: Shot) -> Iterator[Problem]:
             f"prompt={shorten(shot.text)}: {way.family.name} takes no text. Give it an empty "
             "one, as in bc.sweep('', image=..., seed=range(4)).",
         )
-    if (size := size_of_picture(way, shot)) and size != (shot.width, shot.height):
+    if (size := size_from_image(way, shot)) and size != (shot.width, shot.height):
         yield Problem(
             "width",
             f"width={shot.width}, height={shot.height}: {way.family.name} makes clips of its "
@@ -65,7 +65,7 @@ def check_given(way: Way, shot: Shot) -> Iterator[Problem]:
         yield Problem("keyframes", "keyframes: one frame of the clip is given twice.")
 
 
-def _check_ltx(way: Way, one: Condition, many: int) -> Iterator[Problem]:
+def _check_ltx(way: Task, one: Condition, many: int) -> Iterator[Problem]:
     """LTX encodes a film alone: its length is one that a clip may have."""
     step, count = way.family.frame_step, one.input.count
     if count % step != 1:
@@ -84,7 +84,7 @@ def _check_ltx(way: Way, one: Condition, many: int) -> Iterator[Problem]:
         )
 
 
-def film_length(way: Way, shot: Shot, usual: int | None) -> int | None:
+def frames_from_video(way: Task, shot: Shot, usual: int | None) -> int | None:
     """Return how many frames a clip has that is made of a film, or None for another.
 
     Args:
@@ -102,7 +102,7 @@ def film_length(way: Way, shot: Shot, usual: int | None) -> int | None:
     return whole if way.anatomy.frames_argument is None else min(whole, usual or whole)
 
 
-def size_of_picture(way: Way, shot: Shot) -> tuple[int, int] | None:
+def size_from_image(way: Task, shot: Shot) -> tuple[int, int] | None:
     """Return the width and height that a pipeline makes of a picture, where it decides itself."""
     choose: Any = getattr(way.pipe, "video_processor", None)
     if (
@@ -116,7 +116,7 @@ def size_of_picture(way: Way, shot: Shot) -> tuple[int, int] | None:
     return int(found[1]), int(found[0])
 
 
-def counted(shot: Shot) -> Shot:
+def with_absolute_keyframes(shot: Shot) -> Shot:
     """Return a shot whose keyframes are all counted from the clip's beginning."""
     many = shot.num_frames or 1
     if not any((one.frame or 0) < 0 for one in shot.conditions):
@@ -134,14 +134,14 @@ def counted(shot: Shot) -> Shot:
     )
 
 
-def shared_by(way: Way, shot: Shot) -> Hashable:
+def shared_conditions(way: Task, shot: Shot) -> Hashable:
     """Return what the pictures of shots in one call have in common: all, where it must be."""
     if not shot.conditions or not way.family.listed:
         return shot.conditions
     return tuple((one.name, one.frame, one.input.count) for one in shot.conditions)
 
 
-def _of_one(way: Way, shot: Shot) -> dict[str, Any]:
+def _of_one(way: Task, shot: Shot) -> dict[str, Any]:
     if not shot.conditions:
         return {}
     if way.family.keyframes == "ltx":
@@ -160,7 +160,7 @@ def _of_one(way: Way, shot: Shot) -> dict[str, Any]:
     return found
 
 
-def _ltx(way: Way, shot: Shot) -> dict[str, Any]:
+def _ltx(way: Task, shot: Shot) -> dict[str, Any]:
     from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 
     strength = shot.arguments.get("strength", 1.0)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from beecam.models.diffusers.introspection import Anatomy
+from beecam.models.diffusers.introspection import PipelineInfo
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ FAMILIES = (
 )
 
 
-def family_of(class_name: str, anatomy: Anatomy) -> Family:
+def family_of(class_name: str, anatomy: PipelineInfo) -> Family:
     """Return the family of a pipeline class; cautious answers when it is in no row.
 
     Args:

@@ -24,7 +24,7 @@ _TEMPORAL = (
 _USUAL_FPS = 16.0
 
 
-class Anatomy:
+class PipelineInfo:
     """What can be read off one pipeline.
 
     Attributes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from beecam.models.diffusers.tasks import Way
+from beecam.models.diffusers.tasks import Task
 from beecam.shots.shot import Shot
 
 
-def unpacked(way: Way, latents: Any, shot: Shot) -> Any:
+def unpack(way: Task, latents: Any, shot: Shot) -> Any:
     """Return latents as batch x channels x frames x height x width.
 
     Families keep them in different orders, or as a list of tokens; sizes tell which.
@@ -47,7 +47,7 @@ def unpacked(way: Way, latents: Any, shot: Shot) -> Any:
     return None
 
 
-def placed(way: Way, latents: Any, part: Any, shot: Shot) -> Any:
+def merge_part(way: Task, latents: Any, part: Any, shot: Shot) -> Any:
     """Return latents with a part of them replaced, where some frames are given and stay.
 
     Args:
@@ -62,7 +62,7 @@ def placed(way: Way, latents: Any, part: Any, shot: Shot) -> Any:
     if part.shape == latents.shape:
         return part
     if latents.ndim == 3 and part.ndim == 5:  # noqa: PLR2004  (tokens, and what is no tokens)
-        whole = unpacked(way, latents, shot)
+        whole = unpack(way, latents, shot)
         if whole is None or whole.shape[3:] != part.shape[3:]:
             return None
         whole = whole.clone()

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from beecam.errors import listing
+from beecam.errors import join_words
 from beecam.models.diffusers.families import Family, family_of
-from beecam.models.diffusers.introspection import Anatomy
+from beecam.models.diffusers.introspection import PipelineInfo
 from beecam.shots.conditions import CONDITIONS, Condition
 from beecam.shots.shot import Shot
 
@@ -44,7 +44,7 @@ _ENCODED = ("_embeds", "_attention_mask", "_embeds_mask", "_cu_seqlens")
 
 
 @dataclass(frozen=True)
-class Way:
+class Task:
     """One pipeline class over a model's weights.
 
     Attributes:
@@ -58,7 +58,7 @@ class Way:
     """
 
     pipe: Any
-    anatomy: Anatomy
+    anatomy: PipelineInfo
     family: Family
     takes: frozenset[str]
     needs: frozenset[str]
@@ -75,7 +75,7 @@ class Way:
         """What it does, in words."""
         if not self.takes:
             return "text to video"
-        given = listing([name for name in CONDITIONS if name in self.takes])
+        given = join_words([name for name in CONDITIONS if name in self.takes])
         return f"video from {given}" if self.needs_any else f"video from text, or from {given}"
 
     @property
@@ -114,9 +114,9 @@ class Way:
         return min(steps, int(steps * share)) if isinstance(share, (int, float)) else steps
 
 
-def way_of(pipe: Any) -> Way:
+def task_of(pipe: Any) -> Task:
     """Look at one pipeline."""
-    anatomy = Anatomy(pipe)
+    anatomy = PipelineInfo(pipe)
     kind = type(pipe).__name__
     family = family_of(kind, anatomy)
     takes = {
@@ -127,7 +127,7 @@ def way_of(pipe: Any) -> Way:
     needs = takes.intersection(anatomy.missing)
     if anatomy.frames_argument is None:
         needs.add("video")
-    return Way(
+    return Task(
         pipe,
         anatomy,
         family,
@@ -145,15 +145,15 @@ def _names_its_calls(pipe: Any) -> bool:
         return False
 
 
-def ways_of(pipe: Any) -> list[Way]:
+def tasks_of(pipe: Any) -> list[Task]:
     """Return a pipeline's own way, and those of other classes that work with its weights."""
-    own = way_of(pipe)
+    own = task_of(pipe)
     others = [
         _sibling(pipe, name)
         for name in own.family.siblings
         if name != type(pipe).__name__ and _can_be(pipe, name)
     ]
-    return [own, *(way_of(other) for other in others if other is not None)]
+    return [own, *(task_of(other) for other in others if other is not None)]
 
 
 def _sibling(pipe: Any, name: str) -> Any:

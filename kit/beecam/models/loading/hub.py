@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import ModelError, did_you_mean, listing, shorten
-from beecam.models.loading.single_file import base_of, denoiser_in
+from beecam.errors import ModelError, did_you_mean, join_words, shorten
+from beecam.models.loading.messages import explain_load_errors
+from beecam.models.loading.single_file import base_repository, load_denoiser
 
 _INDEX = "model_index.json"
 _CHOICES = {
@@ -24,7 +25,7 @@ _ROOM = 1.3
 
 
 @dataclass(frozen=True)
-class Opened:
+class LoadedPipeline:
     """A loaded pipeline, and what is known of where it came from.
 
     Attributes:
@@ -42,7 +43,7 @@ class Opened:
     choices: str
 
 
-def open_pipeline(
+def load_pipeline(
     source: str,
     *,
     device: str | None,
@@ -51,7 +52,7 @@ def open_pipeline(
     revision: str | None,
     quantize: str | None = None,
     base: str | None = None,
-) -> Opened:
+) -> LoadedPipeline:
     """Load a diffusers pipeline.
 
     Args:
@@ -74,7 +75,7 @@ def open_pipeline(
     folder = Path(source).expanduser()
     single = folder if folder.is_file() else None
     if single is not None:
-        source = base or base_of(single)
+        source = base or base_repository(single)
         folder = Path(source).expanduser()
     elif base is not None:
         raise ModelError(f"base={base!r}: only a single file needs it, and {source!r} is none.")
@@ -88,12 +89,12 @@ def open_pipeline(
             "'Wan-AI/Wan2.1-T2V-1.3B-Diffusers' or a folder with a pipeline is needed."
             f"{did_you_mean(source, ['pollen'])}"
         )
-    more = {} if single is None else denoiser_in(single, source, getattr(torch, number))
+    more = {} if single is None else load_denoiser(single, source, getattr(torch, number))
     pipe = _from_pretrained(source, folder, getattr(torch, number), revision, more)
     if quantize == "float8":
         _store_in_8_bits(pipe, getattr(torch, number))
     how = offload or _best_offload(pipe, used)
-    place(source, pipe, used, how)
+    move_to_device(source, pipe, used, how)
     choices = (
         f"{type(pipe).__name__} from {single or source} on {used} in {number}, "
         + ("all of it in memory" if how == "none" else f"{how} offload")
@@ -106,7 +107,7 @@ def open_pipeline(
     origin = source if folder.exists() or local is None else f"{source}@{local.name}"
     origin = Path(origin).name if folder.exists() else origin
     whole = f"{single.name} with {origin}" if single else origin
-    return Opened(pipe, name, _licence(local), whole, choices)
+    return LoadedPipeline(pipe, name, _licence(local), whole, choices)
 
 
 def check_choices(**given: str | None) -> None:
@@ -118,7 +119,7 @@ def check_choices(**given: str | None) -> None:
     for name, value in given.items():
         if value is not None and value not in _CHOICES[name]:
             raise ModelError(
-                f"{name}={shorten(value)}: one of {listing(_CHOICES[name])}."
+                f"{name}={shorten(value)}: one of {join_words(_CHOICES[name])}."
                 f"{did_you_mean(value, _CHOICES[name])}"
             )
 
@@ -136,7 +137,7 @@ def _check_folder(folder: Path) -> None:
     index = folder / _INDEX
     if not index.exists():
         near = [path.parent.name for path in folder.glob(f"*/{_INDEX}")]
-        hint = f" There is one in {listing(near)} within it." if near else ""
+        hint = f" There is one in {join_words(near)} within it." if near else ""
         raise ModelError(
             f"load({str(folder)!r}): no folder of a pipeline, which has a {_INDEX}.{hint}"
         )
@@ -161,55 +162,10 @@ def _from_pretrained(
     from diffusers import DiffusionPipeline
 
     where = str(folder) if folder.exists() else source
-    with said_plainly(source):
+    with explain_load_errors(source):
         return DiffusionPipeline.from_pretrained(
             where, dtype=dtype, revision=revision, use_safetensors=True, **parts
         )
-
-
-@contextlib.contextmanager
-def said_plainly(source: str) -> Iterator[None]:
-    """Turn what a hub or a folder raises into one sentence that says what to do."""
-    try:
-        yield
-    except (OSError, ValueError, AttributeError, ImportError) as error:
-        kinds = {type(one).__name__ for one in _causes(error)}
-        raise ModelError(f"load({source!r}): {_why(kinds, error)}") from error
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-_REASONS = {
-    "GatedRepoError": (
-        "its owner gives it only to those who have asked. Ask on its page, then log in with "
-        "`hf auth login`."
-    ),
-    "RevisionNotFoundError": "the repository has no such revision.",
-    "RepositoryNotFoundError": (
-        "there is no such repository, or it is private. Look at the spelling; for a private one "
-        "log in with `hf auth login`."
-    ),
-}
-_UNREACHED = ("OfflineModeIsEnabled", "ConnectError", "ConnectionError", "ConnectTimeout")
-
-
-def _why(kinds: set[str], error: BaseException) -> str:
-    for kind, reason in _REASONS.items():
-        if kind in kinds:
-            return reason
-    if kinds.intersection(_UNREACHED):
-        return (
-            "it isn't on this machine, and the hub can't be reached. Look at the network, or give "
-            "a folder that has it."
-        )
-    text = str(error).strip().splitlines()[0]
-    if "safetensors" in text:
-        return f"only safetensors are loaded, and it has none for some part: {text}"
-    return f"it can't be loaded as a pipeline: {text}"
 
 
 def _best_device() -> str:
@@ -237,14 +193,14 @@ def _bytes(part: Any) -> int:
     return sum(p.numel() * p.element_size() for p in part.parameters())
 
 
-def place(source: str, pipe: Any, device: str, offload: str) -> None:
+def move_to_device(source: str, pipe: Any, device: str, offload: str) -> None:
     """Bring a pipeline to a device.
 
     Raises:
         ModelError: There is no such device, or too little memory on it.
     """
     try:
-        with said_plainly(source):
+        with explain_load_errors(source):
             if offload == "none":
                 pipe.to(device)
             elif offload == "model":
@@ -257,7 +213,9 @@ def place(source: str, pipe: Any, device: str, offload: str) -> None:
         with contextlib.suppress(RuntimeError):
             pipe.to("cpu")
         lighter = {"none": 'offload="model"', "model": 'offload="sequential"'}.get(offload)
-        ways = listing([way for way in (lighter, 'quantize="float8"', 'dtype="bfloat16"') if way])
+        ways = join_words(
+            [way for way in (lighter, 'quantize="float8"', 'dtype="bfloat16"') if way]
+        )
         raise ModelError(
             f"load({source!r}): it can't be brought to {device} ({_first_line(error)}). Where it "
             f"is too large for the memory there, try {ways}."

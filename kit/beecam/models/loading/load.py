@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import ModelError, listing, shorten
-from beecam.models.batching.threads import Lanes
+from beecam.errors import ModelError, join_words, shorten
+from beecam.models.batching.threads import WorkerPool
 from beecam.models.diffusers.adapter import DiffusersModel
-from beecam.models.diffusers.tasks import way_of
-from beecam.models.loading.hub import check_choices, open_pipeline, place
+from beecam.models.diffusers.tasks import task_of
+from beecam.models.loading.hub import check_choices, load_pipeline, move_to_device
 
 POLLEN = Path(__file__).parents[1] / "pollen" / "weights"
 
@@ -62,7 +62,7 @@ def load(
         _check_pollen(dtype=dtype, offload=offload, quantize=quantize, revision=revision, base=base)
         _check_size(batch_size)
         return _pollen(device or "cpu", batch_size, speed)
-    opened = open_pipeline(
+    opened = load_pipeline(
         source,
         device=device,
         dtype=dtype,
@@ -97,11 +97,11 @@ def _check_size(batch_size: int | None) -> None:
 def _pollen(device: str, batch_size: int | None, speed: str | None) -> DiffusersModel:
     from beecam.models.pollen.sampling import load_pipeline
 
-    lanes = Lanes()
+    lanes = WorkerPool()
 
     def make() -> DiffusersModel:
         pipe = load_pipeline(POLLEN)
-        place("pollen", pipe, device, "none")
+        move_to_device("pollen", pipe, device, "none")
         return DiffusersModel(
             pipe,
             name="pollen",
@@ -152,13 +152,14 @@ def wrap(
             f"wrap({shorten(pipe)}): a loaded diffusers pipeline is needed, as in "
             "bc.wrap(WanPipeline.from_pretrained(...))."
         )
-    way = way_of(pipe)
+    way = task_of(pipe)
     if way.anatomy.frames_argument is None and "video" not in way.takes:
         raise ModelError(f"wrap({kind}): it makes pictures; a pipeline that makes video is needed.")
     missing = [name for name in way.anatomy.missing if name not in way.takes]
     if missing or not ("prompt" in way.anatomy.parameters or way.takes):
         raise ModelError(
-            f"wrap({kind}): it needs {listing(missing) or 'no prompt'}, which can't be given yet."
+            f"wrap({kind}): it needs {join_words(missing) or 'no prompt'}, which can't be given "
+            "yet."
         )
     _check_size(batch_size)
     if name is not None and not isinstance(name, str):

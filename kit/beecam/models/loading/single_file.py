@@ -12,7 +12,7 @@ from beecam.errors import ModelError, shorten
 _VIDEO = ("ltx", "wan", "hunyuan-video", "mochi", "cosmos", "cog")
 
 
-def base_of(path: Path) -> str:
+def base_repository(path: Path) -> str:
     """Return the repository that a single file's family is published in.
 
     Raises:
@@ -37,7 +37,7 @@ def base_of(path: Path) -> str:
         ) from error
 
 
-def denoiser_in(path: Path, base: str, dtype: Any) -> dict[str, Any]:
+def load_denoiser(path: Path, base: str, dtype: Any) -> dict[str, Any]:
     """Load the network in a single file, as the part of a pipeline that it is.
 
     Args:
@@ -51,10 +51,10 @@ def denoiser_in(path: Path, base: str, dtype: Any) -> dict[str, Any]:
     import diffusers
     from huggingface_hub import hf_hub_download
 
-    from beecam.models.loading.hub import said_plainly
+    from beecam.models.loading.messages import explain_load_errors
 
     _check(path)
-    with said_plainly(base):
+    with explain_load_errors(base):
         folder = Path(base).expanduser()
         index = folder / "model_index.json"
         where = index if folder.exists() else Path(hf_hub_download(base, "model_index.json"))

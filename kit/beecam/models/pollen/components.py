@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from beecam._util.files import whole
+from beecam._util.files import atomic_write
 from beecam.models.pollen.nets import CHANNELS, SPACE, TIME
 
 FILE = "components.safetensors"
@@ -67,7 +67,7 @@ class Components:
         from safetensors.torch import save_file
 
         kept = {"mean": self.mean, "basis": self.basis, "deviation": self.deviation}
-        with whole(path) as file:
+        with atomic_write(path) as file:
             save_file({name: value.to(dtype).contiguous() for name, value in kept.items()}, file)
 
     def encode(self, clips: Tensor) -> Tensor:
@@ -105,9 +105,11 @@ def blocks(clips: Tensor) -> Tensor:
     Returns:
         clips x frames x height x width x pixels, -1 to 1.
     """
-    whole = torch.cat([clips[:, :1]] * (TIME - 1) + [clips], 1).float() / 127.5 - 1
-    count, frames, height, width, _ = whole.shape
-    cut = whole.view(count, frames // TIME, TIME, height // SPACE, SPACE, width // SPACE, SPACE, 3)
+    atomic_write = torch.cat([clips[:, :1]] * (TIME - 1) + [clips], 1).float() / 127.5 - 1
+    count, frames, height, width, _ = atomic_write.shape
+    cut = atomic_write.view(
+        count, frames // TIME, TIME, height // SPACE, SPACE, width // SPACE, SPACE, 3
+    )
     return cut.permute(0, 1, 3, 5, 2, 4, 6, 7).flatten(4)
 
 

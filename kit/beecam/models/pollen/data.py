@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from beecam._util.files import whole
+from beecam._util.files import atomic_write
 from beecam.models.pollen import stored
 from beecam.models.pollen.nets import FRAMES, SIZE
 from beecam.models.pollen.scene import ACCIDENTS, Scene, draw_scene, held_out, possible
@@ -106,7 +106,7 @@ def _check_world(folder: Path) -> None:
             f"{folder} has clips of another state of the world: move them away, with what was "
             f"learnt from them (judge-*.pt too), or write {now} into {kept} to go on with both."
         )
-    with whole(kept) as file:  # the other processes that render look at it too
+    with atomic_write(kept) as file:  # the other processes that render look at it too
         file.write_text(now)
 
 
@@ -159,7 +159,7 @@ def render_all(
 
 def save(path: Path, chosen: list[Scene], clips: Tensor) -> None:
     """Write clips with their scenes beside them, whole or not at all."""
-    with whole(path) as file:
+    with atomic_write(path) as file:
         torch.save(clips, file)
         truth = [asdict(scene) for scene in chosen]
         path.with_suffix(".json").write_text(json.dumps(truth))

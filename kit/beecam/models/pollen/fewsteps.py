@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from beecam._util.files import whole
+from beecam._util.files import atomic_write
 from beecam.models.pollen import captions, data, nets, stored
 from beecam.models.pollen.precision import autocast
 from beecam.models.pollen.training import Loop
@@ -64,7 +64,7 @@ def teach(pipe: Any, folder: Path, many: int, seconds: float = float("inf")) -> 
             break
         texts = list(islice(_texts(shard), SHARD))
         kept = {"states": walk(pipe, texts, shard).half(), "texts": texts}
-        with whole(path) as file:
+        with atomic_write(path) as file:
             torch.save(kept, file)
     return SHARD * len(list(folder.glob("walks-*.pt")))
 

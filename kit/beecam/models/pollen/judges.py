@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from beecam._util.files import whole
+from beecam._util.files import atomic_write
 from beecam.models.pollen import styles
 from beecam.models.pollen.latents import mirrored
 from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, Scene, possible
@@ -515,7 +515,7 @@ def save(judges: Mapping[str, Judge], path: Path) -> None:
         for name, judge in judges.items()
         for key, value in judge.state_dict().items()
     }
-    with whole(path) as file:
+    with atomic_write(path) as file:
         save_file(tensors, file)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from beecam._util.files import whole
+from beecam._util.files import atomic_write
 from beecam.models.pollen import captions, data, nets, stored
 from beecam.models.pollen.components import FILE, Components
 from beecam.models.pollen.scene import Scene
@@ -87,7 +87,7 @@ def write(folder: Path, components: Components) -> int:
                 written([mirrored(scene) for scene in scenes], f"{shard.name} mirrored"),
             ]
         )
-        with whole(path) as file:
+        with atomic_write(path) as file:
             torch.save({"latents": both, "texts": texts, "source": source}, file)
     return len(shards)
 

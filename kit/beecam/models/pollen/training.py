@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from beecam._util.files import whole
+from beecam._util.files import atomic_write
 from beecam.models.pollen import stored
 from beecam.models.pollen.muon import Muon
 
@@ -126,7 +126,7 @@ class Loop:
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
-        with whole(self.path) as file:
+        with atomic_write(self.path) as file:
             torch.save(
                 {
                     "modules": {name: module.state_dict() for name, module in self.modules.items()},

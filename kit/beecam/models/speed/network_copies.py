@@ -14,21 +14,21 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from beecam.models.speed.onednn import PackedProducts, available
-from beecam.models.speed.speed import Speed, switch_on
+from beecam.models.speed.onednn import PackedLinears, available
+from beecam.models.speed.speed import Speed, enable_speed
 
 # Wan 2.2 has two networks, for the first and the last steps.
 _NETWORKS = ("transformer", "transformer_2", "unet")
 
 
-def shadow_of(network: Any) -> Any:
+def share_weights(network: Any) -> Any:
     """Return a copy of a network that shares its weights."""
     shared = [*network.parameters(), *network.buffers()]
     return copy.deepcopy(network, {id(tensor): tensor for tensor in shared})
 
 
 @dataclass(frozen=True)
-class _Shadow:
+class _NetworkCopy:
     """Networks for one call at a time.
 
     Attributes:
@@ -44,7 +44,7 @@ class _Shadow:
                 network._reset_stateful_cache()  # noqa: SLF001
 
 
-class Shadows:
+class NetworkCopies:
     """The shadows of one pipeline: as many as there are calls at once."""
 
     def __init__(self, pipe: Any, *, packed: bool) -> None:
@@ -56,7 +56,7 @@ class Shadows:
         """
         self._pipe = pipe
         self._packed = packed and available()
-        self._free: list[_Shadow] = []
+        self._free: list[_NetworkCopy] = []
         self._kind: Hashable = None
         self._lock = threading.Lock()
 
@@ -87,17 +87,17 @@ class Shadows:
                 if self._kind == kind:
                     self._free.append(shadow)
 
-    def _made(self, speed: Speed) -> _Shadow:
+    def _made(self, speed: Speed) -> _NetworkCopy:
         parts = {}
         for name in _NETWORKS:
             network = getattr(self._pipe, name, None)
             if network is None:
                 continue
-            parts[name] = made = shadow_of(network)
+            parts[name] = made = share_weights(network)
             if speed.few_steps:
                 speed.few_steps.merge(name, made)
             if self._packed:
                 # Before the cache, which stands in the place of some layers' products.
-                PackedProducts(made).use()
-            switch_on(made, speed)
-        return _Shadow(parts)
+                PackedLinears(made).use()
+            enable_speed(made, speed)
+        return _NetworkCopy(parts)

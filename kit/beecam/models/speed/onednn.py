@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 
-class PackedProducts:
+class PackedLinears:
     """Lets the linear layers of a network use packed weights while somebody asks for it.
 
     The network itself is left as it is: outside of `used()` its layers do what they always do.

@@ -12,23 +12,17 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from beecam.errors import ModelError, did_you_mean, listing, shorten
+from beecam.errors import ModelError, did_you_mean, join_words, shorten
 
 if TYPE_CHECKING:
-    from beecam.models.diffusers.adapter import DiffusersModel
-    from beecam.models.diffusers.tasks import Way
-    from beecam.shots.shot import Shot
+    from beecam.models.diffusers.tasks import Task
 
 SPEEDS = ("exact", "balanced", "fast")
 _QUICK_SCHEDULER = "UniPCMultistepScheduler"
-_ALIKE = 99.0  # dB; what equal clips are given
 _FEW_STEPS = "few_steps"  # the folder of a LoRA that was trained for few steps, beside the weights
 _SHARE = 0.2  # of the usual steps, which is what such a LoRA was trained for
 
@@ -100,7 +94,7 @@ class Speed:
     steps: float = 1.0
     few_steps: FewSteps | None = None
 
-    def of(self, way: Way) -> Speed:
+    def of(self, way: Task) -> Speed:
         """Return what of it one of the model's ways can use."""
         own = way.family.own_timesteps
         # A LoRA for few steps has learnt from texts alone.
@@ -137,11 +131,11 @@ class Speed:
         more = [f"{self.scheduler} in {self.steps:g} of the steps"] if self.scheduler else []
         if self.name == "exact":
             return "exact: the pixels of the plain pipeline"
-        return f"{self.name}: {listing([*self.words, *more]) or 'nothing that it can switch on'}"
+        return f"{self.name}: {join_words([*self.words, *more]) or 'nothing that it can switch on'}"
 
 
 def speed_of(
-    name: str | None, way: Way, schedulers: list[str], few_steps: FewSteps | None = None
+    name: str | None, way: Task, schedulers: list[str], few_steps: FewSteps | None = None
 ) -> Speed:
     """Return what a speed means for a pipeline: what it can't do is left out.
 
@@ -158,7 +152,7 @@ def speed_of(
         return Speed()
     if name not in SPEEDS:
         raise ModelError(
-            f"speed={shorten(name)}: one of {listing(SPEEDS)}.{did_you_mean(name, SPEEDS)}"
+            f"speed={shorten(name)}: one of {join_words(SPEEDS)}.{did_you_mean(name, SPEEDS)}"
         )
     denoiser = way.anatomy.denoiser
     on_cuda = str(way.pipe.device).startswith("cuda")
@@ -207,7 +201,7 @@ def _cache(interval: int) -> Any:
     )
 
 
-def switch_on(network: Any, speed: Speed) -> None:
+def enable_speed(network: Any, speed: Speed) -> None:
     """Switch on, for good, what a network can do of a speed."""
     if speed.cache:
         network.enable_cache(_cache(speed.cache))
@@ -215,56 +209,3 @@ def switch_on(network: Any, speed: Speed) -> None:
         network.set_attention_backend(speed.attention)
     if speed.compiled:
         network.compile_repeated_blocks(fullgraph=True)
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One shot, made at a model's speed and exactly.
-
-    Attributes:
-        speed: What was switched on.
-        seconds: Of the quick clip.
-        exact_seconds: Of the exact one.
-        psnr: How alike they are, in dB; over 40 few people see a difference.
-        largest: The greatest difference of a colour, of 255.
-    """
-
-    speed: Speed
-    seconds: float
-    exact_seconds: float
-    psnr: float
-    largest: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.speed}; {self.exact_seconds / self.seconds:.2f} times as fast "
-            f"({self.seconds:.2f} s a clip), {self.psnr:.1f} dB from the exact clip "
-            f"(at most {self.largest} of 255)"
-        )
-
-
-def compare(model: DiffusersModel, shot: Shot, repeats: int = 3) -> Compared:
-    """Measure what a model's speed gives and what it changes.
-
-    >>> print(compare(bc.load(speed="fast"), bc.shot("a bee over a meadow")))
-
-    Args:
-        model: Loaded with a `speed`.
-        shot: What is made, alone; what it leaves open is each model's own default.
-        repeats: How often, after a first time that warms up; the quickest counts.
-    """
-    found = []
-    for one in (model, model.at_speed("exact")):
-        full = one.resolve(shot)
-        made = one.generate([full])[0].frames
-        times = []
-        for _ in range(repeats):
-            started = time.perf_counter()
-            one.generate([full])
-            times.append(time.perf_counter() - started)
-        found.append((made, min(times)))
-    (quick, seconds), (exact, exact_seconds) = found
-    off = quick.astype(float) - exact
-    error = float(np.mean(off**2))
-    psnr = 10 * float(np.log10(255**2 / error)) if error else _ALIKE
-    return Compared(model.speed, seconds, exact_seconds, psnr, int(np.abs(off).max()))

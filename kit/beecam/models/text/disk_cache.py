@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from beecam._util.cache import cache_folder
-from beecam._util.files import remove, tidy, whole
-from beecam.models.batching.device import networks, surroundings
+from beecam._util.files import atomic_write, remove_partial_files, remove_quietly
+from beecam.models.batching.device import environment_key, networks
 from beecam.models.weights.fingerprint import text_fingerprint
 
 # Smaller encoders are quicker than a disk.
@@ -23,7 +23,7 @@ LARGE = 100_000_000  # parameters
 _MOST_BYTES = 2_000_000_000
 
 
-def shelf_for(pipe: Any) -> Shelf | None:
+def cache_for(pipe: Any) -> EmbeddingCache | None:
     """Return where a pipeline's encoded texts are kept, or None where that isn't worth it.
 
     Args:
@@ -35,7 +35,7 @@ def shelf_for(pipe: Any) -> Shelf | None:
     encoder = text_fingerprint(pipe)
     if encoder is None:
         return None
-    return Shelf(cache_folder() / "texts", f"{encoder}; {surroundings(pipe)}")
+    return EmbeddingCache(cache_folder() / "texts", f"{encoder}; {environment_key(pipe)}")
 
 
 def encoders(pipe: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def encoders(pipe: Any) -> dict[str, Any]:
     return {n: part for n, part in networks(pipe).items() if n.startswith("text_encoder")}
 
 
-class Shelf:
+class EmbeddingCache:
     """The encoded texts of one encoder."""
 
     def __init__(self, folder: Path, encoder: str) -> None:
@@ -69,7 +69,7 @@ class Shelf:
         except FileNotFoundError:
             return None
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError):
-            remove(path)
+            remove_quietly(path)
             return None
         return found
 
@@ -86,7 +86,7 @@ class Shelf:
             {name: t.detach().cpu() for name, t in tensors.items()}, {"shape": json.dumps(shape)}
         )
         with contextlib.suppress(OSError):
-            with whole(self._path(key)) as temporary:
+            with atomic_write(self._path(key)) as temporary:
                 temporary.write_bytes(data)
             self._tidy()
         return _together(shape, tensors)
@@ -97,14 +97,14 @@ class Shelf:
 
     def _tidy(self) -> None:
         """Take away what wasn't used for the longest time, until the rest is small enough."""
-        tidy(self._folder)
+        remove_partial_files(self._folder)
         files = [(path.stat(), path) for path in self._folder.glob("*.safetensors")]
         files.sort(key=lambda one: one[0].st_mtime_ns)
         room = _MOST_BYTES - sum(known.st_size for known, _ in files)
         for known, path in files[:-1]:
             if room >= 0:
                 break
-            remove(path)
+            remove_quietly(path)
             room += known.st_size
 
 

@@ -12,18 +12,17 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from beecam.errors import ModelError
-from beecam.models.text.disk_cache import Shelf, shelf_for
-from beecam.models.text.mix import Mixed, mixed
+from beecam.models.text.disk_cache import EmbeddingCache, cache_for
+from beecam.models.text.mix import MixedPrompt, mix_embeddings
 from beecam.shots.shot import Shot
-from beecam.shots.weighted_prompts import Texts as Weighted
-from beecam.shots.weighted_prompts import parts_of
+from beecam.shots.weighted_prompts import WeightedPrompts, parts_of
 
 _KEPT_BYTES = 256_000_000
 # Padding is cut off in these steps: few kinds of calls, and most of what there is to gain.
 _PADDING = 32
 
 
-class Texts:
+class PromptEncoder:
     """The encoded texts of one pipeline.
 
     A text is encoded alone, so that no neighbour changes a bit. What a large encoder made is kept
@@ -41,7 +40,7 @@ class Texts:
         self._encoded: OrderedDict[str, Any] = OrderedDict()
         self._bytes = 0
         self._lengths: dict[str, int] = {}
-        self._shelves: dict[type, Shelf | None] = {}
+        self._shelves: dict[type, EmbeddingCache | None] = {}
         # What has to be around an encoder's work; see `Preparing`.
         self.encoding: Callable[[], AbstractContextManager[None]] = nullcontext
         self._lock = threading.RLock()
@@ -78,7 +77,7 @@ class Texts:
         original = pipe.encode_prompt
         signature = inspect.signature(original)
         length = self.length(pipe, shots[0])
-        read: set[Mixed] = set()
+        read: set[MixedPrompt] = set()
 
         @functools.wraps(original)
         def encode_prompt(*args: Any, **kwargs: Any) -> Any:
@@ -122,7 +121,7 @@ class Texts:
         for shot in shots:
             if (
                 not isinstance(shot.prompt, str)
-                and Mixed(shot.prompt) not in vars(encode_prompt)["read"]
+                and MixedPrompt(shot.prompt) not in vars(encode_prompt)["read"]
             ):
                 raise ModelError(
                     "this pipeline alters its prompt before it encodes it, so that texts can't be "
@@ -134,7 +133,7 @@ class Texts:
         original: Callable[..., Any],
         given: Mapping[str, Any],
         about: list[str],
-        shelf: Shelf | None,
+        shelf: EmbeddingCache | None,
     ) -> Any:
         key = json.dumps([given, about], sort_keys=True, default=str)
         if key not in self._encoded:
@@ -151,10 +150,10 @@ class Texts:
         self._encoded.move_to_end(key)
         return self._encoded[key]
 
-    def _shelf(self, pipe: Any) -> Shelf | None:
+    def _shelf(self, pipe: Any) -> EmbeddingCache | None:
         kind = type(pipe)
         if kind not in self._shelves:
-            self._shelves[kind] = shelf_for(pipe)
+            self._shelves[kind] = cache_for(pipe)
         return self._shelves[kind]
 
     def _tokens(self, pipe: Any, text: str) -> int:
@@ -178,25 +177,27 @@ def _of_parts(given: dict[str, Any], many: int, encode: Callable[[dict[str, Any]
     layers = [encode(_with_parts(given, layer)) for layer in range(max(len(one) for one in parts))]
     return _merged(
         [
-            mixed([_row(found, i, many) for found in layers[: len(one)]], [w for _, w in one])
+            mix_embeddings(
+                [_row(found, i, many) for found in layers[: len(one)]], [w for _, w in one]
+            )
             for i, one in enumerate(parts)
         ]
     )
 
 
-def _mixed_in(given: Mapping[str, Any]) -> list[Mixed]:
+def _mixed_in(given: Mapping[str, Any]) -> list[MixedPrompt]:
     listed = [v if isinstance(v, (list, tuple)) else [v] for v in given.values()]
-    return [one for some in listed for one in some if isinstance(one, Mixed)]
+    return [one for some in listed for one in some if isinstance(one, MixedPrompt)]
 
 
-def _parts(given: Mapping[str, Any], many: int) -> list[Weighted]:
+def _parts(given: Mapping[str, Any], many: int) -> list[WeightedPrompts]:
     """Return each clip's weighted texts; of clips that have one text, that alone."""
-    found: list[Weighted] = [(("", 1.0),)] * many
+    found: list[WeightedPrompts] = [(("", 1.0),)] * many
     for value in given.values():
         texts = [value] if isinstance(value, str) else value
         if isinstance(texts, (list, tuple)) and len(texts) == many:
             for i, one in enumerate(texts):
-                if isinstance(one, Mixed):
+                if isinstance(one, MixedPrompt):
                     found[i] = one.parts
     return found
 
@@ -205,7 +206,7 @@ def _with_parts(given: Mapping[str, Any], layer: int) -> dict[str, Any]:
     """Return the arguments with one part of weighted texts, or the last, in their place."""
 
     def plain(value: Any) -> Any:
-        if isinstance(value, Mixed):
+        if isinstance(value, MixedPrompt):
             return value.parts[min(layer, len(value.parts) - 1)][0]
         return [plain(one) for one in value] if isinstance(value, list) else value
 

@@ -16,37 +16,37 @@ import functools
 from collections.abc import Sequence
 from typing import Any, Self
 
-from beecam.shots.weighted_prompts import Texts, words
+from beecam.shots.weighted_prompts import WeightedPrompts, as_text
 
 _TOKENS = 2  # dimensions of a mask: clips x tokens
 
 
-class Mixed(str):
+class MixedPrompt(str):
     """Stands for weighted texts where a pipeline wants one text, until it is encoded.
 
     One that is altered on its way to the encoder is a plain text again, which
-    `Texts.need_all_read` notices.
+    `WeightedPrompts.need_all_read` notices.
 
     Attributes:
         parts: The texts and their weights.
     """
 
     __slots__ = ("parts",)
-    parts: Texts
+    parts: WeightedPrompts
 
-    def __new__(cls, parts: Texts) -> Self:
+    def __new__(cls, parts: WeightedPrompts) -> Self:
         """Read as the parts do, in one line."""
-        made = super().__new__(cls, words(parts))
+        made = super().__new__(cls, as_text(parts))
         made.parts = parts
         return made
 
 
-def text_of(prompt: str | Texts) -> str:
+def prompt_text(prompt: str | WeightedPrompts) -> str:
     """Return what a pipeline is given as a prompt."""
-    return prompt if isinstance(prompt, str) else Mixed(prompt)
+    return prompt if isinstance(prompt, str) else MixedPrompt(prompt)
 
 
-def mixed(each: Sequence[Any], weights: Sequence[float]) -> Any:
+def mix_embeddings(each: Sequence[Any], weights: Sequence[float]) -> Any:
     """Mix what an encoder returned for several texts; what is equal in all stays as it is.
 
     Args:
@@ -56,7 +56,7 @@ def mixed(each: Sequence[Any], weights: Sequence[float]) -> Any:
     first = each[0]
     if isinstance(first, dict):
         names = list(first)
-        values = mixed([tuple(one[n] for n in names) for one in each], weights)
+        values = mix_embeddings([tuple(one[n] for n in names) for one in each], weights)
         return dict(zip(names, values, strict=True))
     if isinstance(first, (list, tuple)):
         columns = [[one[i] for one in each] for i in range(len(first))]
@@ -77,7 +77,7 @@ def _column(column: list[Any], masks: list[Any] | None, weights: Sequence[float]
 
     first = column[0]
     if isinstance(first, (dict, list, tuple)):
-        return mixed(column, weights)
+        return mix_embeddings(column, weights)
     if not isinstance(first, torch.Tensor):
         return first
     same = all(one.shape == first.shape and torch.equal(one, first) for one in column)

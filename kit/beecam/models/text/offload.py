@@ -23,7 +23,7 @@ _LITTLE = 0.3
 _WORTH = 0.02
 
 
-class Preparing:
+class EncoderOffload:
     """A pipeline's text encoders while runs go on.
 
     From the beginning of the first run to the end of the last one they lie on the CPU, if memory

@@ -18,7 +18,7 @@ PREFIX = "beecam_"
 _SAID = 160  # characters
 
 
-class Adapting:
+class LoraLoader:
     """The LoRAs of one pipeline; calls with different ones wait for each other."""
 
     def __init__(self, pipe: Any) -> None:

@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from beecam.clips.library import Library
 from beecam.errors import BeecamError, ModelError, OutOfMemoryError, Stopped
 from beecam.media import sheets
-from beecam.models.model import Model, State, Step
-from beecam.runs.engines.writer import Finished, Writer, whole_key
+from beecam.models.model import Checkpoint, Model, Step
+from beecam.runs.engines.writer import FinishedClip, Writer, undrafted_key
 from beecam.runs.plan import Batch, Plan
 from beecam.runs.progress import Progress, Status
 from beecam.shots.shot import Shot
-from beecam.storage.checkpoints import Stand
+from beecam.storage.checkpoints import CheckpointInfo
+from beecam.storage.store import ClipStore
 
 _PREVIEW_EVERY = 0.25
 _LOOK_EVERY = 0.5  # seconds
@@ -33,7 +33,7 @@ class LocalEngine:
         self,
         shots: Sequence[Shot],
         model: Model,
-        library: Library,
+        library: ClipStore,
         progress: Progress,
         *,
         parents: Sequence[str] = (),
@@ -86,7 +86,7 @@ class LocalEngine:
             return
         self._waiting = [shot for _, shot in waiting]
         _at_work.add(self)
-        self._library.users.add(self)
+        self._library.writers.add(self)
         self._writer.start()
         self._started = self._busy = min(self._model.calls_at_once, len(waiting))
         for _ in range(self._started):
@@ -144,7 +144,7 @@ class LocalEngine:
         finally:
             self._writer.end()
             self._progress.finish()
-            self._library.users.discard(self)
+            self._library.writers.discard(self)
             _at_work.discard(self)
 
     def _prepare(self) -> None:
@@ -190,7 +190,7 @@ class LocalEngine:
         handed = {self._shots[one.index].key for one in made}
         self._library.claims.release([key for key in keys if key not in handed], self._writer)
 
-    def _made_of(self, batch: Batch, indices: list[int]) -> list[Finished]:
+    def _made_of(self, batch: Batch, indices: list[int]) -> list[FinishedClip]:
         """Make the clips of one call, or say why there are none."""
         starts = self._starts(indices, batch)
         if not indices:
@@ -226,11 +226,11 @@ class LocalEngine:
         # Calls at the same time share the machine: a clip's time is its share of it.
         seconds = (time.perf_counter() - started - call.stood) / len(shots) / self._started
         return [
-            Finished(index, made, seconds, size, batch.step)
+            FinishedClip(index, made, seconds, size, batch.step)
             for index, made in zip(indices, found, strict=True)
         ]
 
-    def _one_by_one(self, batch: Batch, indices: Sequence[int]) -> list[Finished]:
+    def _one_by_one(self, batch: Batch, indices: Sequence[int]) -> list[FinishedClip]:
         """Make the clips of a call that failed in calls of their own: not all need be to blame."""
         made = []
         for index in indices:
@@ -241,10 +241,10 @@ class LocalEngine:
 
     # --- clips that were begun -------------------------------------------------------------------
 
-    def _begun(self, shots: Mapping[int, Shot]) -> dict[int, Stand]:
+    def _begun(self, shots: Mapping[int, Shot]) -> dict[int, CheckpointInfo]:
         """Return how far cells are that can go on from within their steps."""
-        keys = {index: whole_key(shot) for index, shot in shots.items()}
-        found = self._library.standing.find(keys.values())
+        keys = {index: undrafted_key(shot) for index, shot in shots.items()}
+        found = self._library.checkpoints.find(keys.values())
         begun = {index: found[key] for index, key in keys.items() if key in found}
         return {
             index: stand
@@ -252,13 +252,13 @@ class LocalEngine:
             if stand.step < (shots[index].draft_steps or shots[index].num_inference_steps or 0)
         }
 
-    def _starts(self, indices: list[int], batch: Batch) -> list[State]:
+    def _starts(self, indices: list[int], batch: Batch) -> list[Checkpoint]:
         """Load where a call's clips go on; one that is lost is made from the beginning."""
         if not batch.step:
             return []
         starts = []
         for index in list(indices):
-            state = self._library.standing.load(whole_key(self._shots[index]))
+            state = self._library.checkpoints.load(undrafted_key(self._shots[index]))
             if state is None or (state.step, state.batch) != (batch.step, batch.size):
                 indices.remove(index)
                 with self._progress.lock:
@@ -274,12 +274,12 @@ class LocalEngine:
         call.checked = time.monotonic()
         try:
             for index, state in zip(call.indices, step.states(), strict=False):
-                self._library.standing.keep(whole_key(self._shots[index]), state)
+                self._library.checkpoints.store(undrafted_key(self._shots[index]), state)
         except (OSError, ModelError):
             return False
         return True
 
-    def _put_back(self, indices: Sequence[int], stand: Stand) -> None:
+    def _put_back(self, indices: Sequence[int], stand: CheckpointInfo) -> None:
         kept = [i for i in indices if not self._progress.dropped(i)]
         for index in kept:
             self._progress.set(index, status=Status.QUEUED, step=stand.step)
@@ -329,7 +329,7 @@ class LocalEngine:
     def _stand_still(self, step: Step, call: _Call) -> None:
         """Make a pause if that is asked for: leave the call and its memory, where that can be."""
         if self._progress.pausing and self._keep_states(step, call):
-            call.kept = Stand(step.step, call.size)
+            call.kept = CheckpointInfo(step.step, call.size)
             raise Stopped("a pause; the clips go on from here.")
         before = time.perf_counter()
         self._progress.hold()
@@ -384,7 +384,7 @@ class _Call:
     stood: float = 0.0
     previewed: float = float("-inf")
     checked: float = field(default_factory=time.monotonic)
-    kept: Stand | None = None
+    kept: CheckpointInfo | None = None
 
 
 _at_work: set[LocalEngine] = set()

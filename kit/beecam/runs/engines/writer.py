@@ -13,20 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from beecam.clips.library import Library
+from beecam._version import __version__
 from beecam.errors import BeecamError, Stopped
 from beecam.media import mp4, sheets
 from beecam.media.types import Frames
-from beecam.models.model import Made, Model
+from beecam.models.model import Generated, Model
 from beecam.runs.progress import Progress, Status
 from beecam.shots.shot import Shot
+from beecam.storage.store import ClipStore
 
 _BLACK = 8  # of 255: what nobody sees on a screen
 _TRY_AGAIN = 2.0  # seconds until what could not be written is tried once more
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedClip:
     """A clip on its way to the library.
 
     Attributes:
@@ -38,7 +39,7 @@ class Finished:
     """
 
     index: int
-    made: Made
+    made: Generated
     seconds: float
     batch: int
     step: int
@@ -51,7 +52,7 @@ class Writer:
         self,
         shots: Sequence[Shot],
         model: Model,
-        library: Library,
+        library: ClipStore,
         progress: Progress,
         *,
         parents: Sequence[str],
@@ -66,14 +67,14 @@ class Writer:
         self._parents = tuple(parents)
         self._exact = exact
         self._drafts = dict(drafts)
-        self._outbox: SimpleQueue[Finished | None] = SimpleQueue()
+        self._outbox: SimpleQueue[FinishedClip | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="beecam-write", daemon=True)
 
     def start(self) -> None:
         """Begin to write what comes."""
         self._thread.start()
 
-    def put(self, made: Finished) -> None:
+    def put(self, made: FinishedClip) -> None:
         """Take a clip; nothing can cancel it any more."""
         self._progress.made(made.index)
         self._outbox.put(made)
@@ -104,7 +105,7 @@ class Writer:
             except Exception as error:  # noqa: BLE001  (a thread has nobody else to tell)
                 self.fail([made.index], error)
 
-    def _keep(self, made: Finished) -> None:
+    def _keep(self, made: FinishedClip) -> None:
         """Store one clip and say so."""
         shot = self._shots[made.index]
         try:
@@ -112,12 +113,12 @@ class Writer:
         finally:
             self._library.claims.release([shot.key], self)
         if shot.draft_steps is None:
-            self._library.standing.drop(shot.key)
+            self._library.checkpoints.remove(shot.key)
         if shot.key in self._drafts:
-            self._library.mark_like(shot.key, self._drafts[shot.key])
+            self._library.copy_annotations(shot.key, self._drafts[shot.key])
         self._progress.set(made.index, status=Status.DONE, preview=None, seconds=made.seconds)
 
-    def _store(self, shot: Shot, made: Finished) -> None:
+    def _store(self, shot: Shot, made: FinishedClip) -> None:
         """Write a clip; a full or lost disk pauses the run until it is back, and loses nothing."""
         facts = _facts(shot, made, self._model, exact=self._exact)
         parents = [key for key in self._parents if key != shot.key]
@@ -125,8 +126,8 @@ class Writer:
         while True:
             try:
                 if made.made.state is not None:
-                    self._library.standing.keep(whole_key(shot), made.made.state)
-                self._library.add(shot, made.made.frames, facts, parents, made.made.sound)
+                    self._library.checkpoints.store(undrafted_key(shot), made.made.state)
+                self._library.store(shot, made.made.frames, facts, parents, made.made.sound)
             except OSError as error:
                 late = True
                 self._progress.pause(self._why_not_written(error), by=self)
@@ -150,14 +151,12 @@ class Writer:
         )
 
 
-def whole_key(shot: Shot) -> str:
+def undrafted_key(shot: Shot) -> str:
     """Return the key of what a shot is when no step is left out."""
     return shot.key if shot.draft_steps is None else shot.replace(draft_steps=None).key
 
 
-def _facts(shot: Shot, made: Finished, model: Model, *, exact: bool) -> dict[str, Any]:
-    from beecam import __version__
-
+def _facts(shot: Shot, made: FinishedClip, model: Model, *, exact: bool) -> dict[str, Any]:
     frames = made.made.frames
     facts: dict[str, Any] = {
         "frames": len(frames),

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beecam._util.checks import flag, need
+from beecam._util.checks import boolean, raise_problems
 from beecam.errors import CheckError
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot, check_values
 from beecam.sweeps.axes import Axis, sample
-from beecam.sweeps.sweep import Sweep, shot, sweep
+from beecam.sweeps.build import shot, sweep
+from beecam.sweeps.sweep import Sweep
 
 if TYPE_CHECKING:
     from beecam.models.model import Model
@@ -66,7 +67,7 @@ class Deck:
         Raises:
             CheckError: `every` is neither True nor False.
         """
-        need(flag("every", every))
+        raise_problems(boolean("every", every))
         suggested = self.arguments if model is None else self.arguments_for(model)
         seed = 0 if self.seeds == 1 else range(self.seeds)
         own = {"seed": seed, **{axis.name: axis for axis in self.axes}, **suggested}

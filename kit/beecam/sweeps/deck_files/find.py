@@ -10,8 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import overload
 
-from beecam.clips.library import default_folder
-from beecam.errors import DeckError, did_you_mean, listing, shorten
+from beecam._util.cache import default_library_folder
+from beecam.errors import DeckError, did_you_mean, join_words, shorten
 from beecam.sweeps.deck_files.deck import Deck
 from beecam.sweeps.deck_files.parse import read_deck
 
@@ -92,14 +92,14 @@ def deck(name: str | os.PathLike[str], folder: str | os.PathLike[str] | None = N
     broken = "".join(f"\n{problem}" for problem in there.problems)
     raise DeckError(
         f"deck({name!r}): no deck of that name.{did_you_mean(wanted, names)} There are "
-        f"{listing([repr(one) for one in names])}; bc.intent({shorten(name)}) finds the "
+        f"{join_words([repr(one) for one in names])}; bc.intent({shorten(name)}) finds the "
         f"nearest by its words.{broken}"
     )
 
 
 def own_folder(library: Path | None = None) -> Path:
     """Return where a library's own decks are; by default the usual library's."""
-    return (library or default_folder()) / "decks"
+    return (library or default_library_folder()) / "decks"
 
 
 @cache

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from beecam.errors import DeckError, listing, shorten
+from beecam.errors import DeckError, join_words, shorten
 from beecam.sweeps.deck_files.deck import Deck
 from beecam.sweeps.deck_files.find import decks as all_decks
 
@@ -29,7 +30,7 @@ _SMALL = frozenset(
 
 
 @dataclass(frozen=True)
-class Intent:
+class DeckMatch:
     """Which deck was taken for a text, and why.
 
     Attributes:
@@ -48,7 +49,9 @@ class Intent:
         return f"Intent {shorten(self.text)}: {self.reason}"
 
 
-def intent(text: str, decks: Sequence[Deck] | None = None, folder: Path | None = None) -> Intent:
+def match_intent(
+    text: str, decks: Sequence[Deck] | None = None, folder: Path | None = None
+) -> DeckMatch:
     """Find the deck that shares most words with a text. Words are compared, not understood.
 
     >>> bc.intent("a hand-drawn moth at night").deck
@@ -77,8 +80,8 @@ def intent(text: str, decks: Sequence[Deck] | None = None, folder: Path | None =
     ]
     best = max(range(len(known)), key=lambda i: (sum(scores[i].values()), -i), default=None)
     if best is None or not scores[best]:
-        names = listing([repr(deck.name) for deck in known]) or "none"
-        return Intent(text, None, (), f"no deck shares a word with it. The decks are {names}.")
+        names = join_words([repr(deck.name) for deck in known]) or "none"
+        return DeckMatch(text, None, (), f"no deck shares a word with it. The decks are {names}.")
     ranked = sorted(scores[best], key=lambda word: (-scores[best][word], word))
     words = tuple(spelled[word] for word in ranked)
     others = [
@@ -86,13 +89,13 @@ def intent(text: str, decks: Sequence[Deck] | None = None, folder: Path | None =
         for i, score in enumerate(scores)
         if i != best and math.isclose(sum(score.values()), sum(scores[best].values()))
     ]
-    equal = f"; {listing(others)} would do as well" if others else ""
+    equal = f"; {join_words(others)} would do as well" if others else ""
     noun = "word" if len(words) == 1 else "words"
-    return Intent(
+    return DeckMatch(
         text,
         known[best],
         words,
-        f"{known[best].name!r} was taken: it shares the {noun} {listing(words[:6])}{equal}.",
+        f"{known[best].name!r} was taken: it shares the {noun} {join_words(words[:6])}{equal}.",
     )
 
 
@@ -131,3 +134,25 @@ def _stem(word: str) -> str:
         if word.endswith(ending) and not word.endswith("ss") and len(word) > len(ending) + 2:
             return word[: -len(ending)] + instead
     return word
+
+
+def find_deck(text: str, folder: str | os.PathLike[str] | None = None) -> Deck:
+    """Return the deck that shares the most words with a text. Words are compared, not understood.
+
+    >>> bc.find_deck("a hand-drawn moth at night").name
+    'animation'
+
+    Args:
+        text: What the clips should show or look like.
+        folder: A folder with decks of your own; as in `bc.decks`.
+
+    Raises:
+        DeckError: No deck shares a word with the text, or the text is empty or too long.
+    """
+    found = match_intent(text, folder=None if folder is None else Path(folder))
+    if found.deck is None:
+        names = join_words([one.name for one in all_decks(folder)])
+        raise DeckError(
+            f"find_deck({shorten(text)}): no deck shares a word with it; there are {names}."
+        )
+    return found.deck

@@ -1,0 +1,472 @@
+"""Sets of clips: ordered, with their positions on the axes of the sweep they come from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, overload
+
+import numpy as np
+
+from beecam._util import checks
+from beecam.clips.clip import Clip
+from beecam.errors import CheckError, Problem, did_you_mean, shorten
+from beecam.export import figures, notebook
+from beecam.export.page import write_page
+from beecam.models.model import Model
+from beecam.shots.shot import Shot
+from beecam.storage.query import parse, sort_rows
+from beecam.storage.query_rows import COMMON_NAMES, names_in, rows_of
+from beecam.storage.store import ClipStore
+from beecam.sweeps.axes import Axis, positions
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+class ClipSet(Sequence[Clip]):
+    """An ordered collection of clips, with their coordinates when they come from a sweep.
+
+    >>> run.clips.filter(lambda clip: clip.stars >= 4).to_frame()
+
+    Attributes:
+        library: The library that the clips are in.
+        keys: The clips' keys.
+        axes: The axes of the sweep they come from; empty for a library's own list.
+        title: What the set is called; the template of a sweep.
+        model: The loaded model of the run that generated them, or None.
+    """
+
+    def __init__(
+        self,
+        library: ClipStore,
+        keys: Sequence[str],
+        *,
+        axes: Sequence[Axis] = (),
+        coords: Sequence[Mapping[str, int]] = (),
+        title: str = "",
+        model: Model | None = None,
+        expected: int = 0,
+    ) -> None:
+        """Collect clips.
+
+        Args:
+            library: The library that they are in.
+            keys: Their keys.
+            axes: The axes that the coordinates refer to.
+            coords: Each clip's position on each axis, by the axis' name.
+            title: What the set is called.
+            model: The model that generated them.
+            expected: How many clips there will be, while a run is still generating them.
+        """
+        self.library = library
+        self.keys = tuple(keys)
+        self.axes = tuple(axes)
+        self.title = title
+        self.model = model
+        self._coords = tuple(coords)
+        self._expected = expected
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | Sequence[bool]) -> ClipSet: ...
+    def __getitem__(self, index: Any) -> Clip | ClipSet:
+        """Return one clip, or a set for a slice, a list of indices or a mask.
+
+        >>> clips[0]
+        >>> clips[:4]
+        >>> clips[[0, 2]]
+        >>> clips[[clip.stars > 2 for clip in clips]]
+
+        Raises:
+            IndexError: There is no such clip, or the mask has another length.
+            KeyError: The index is a string.
+            CheckError: The index is of another type.
+        """
+        if isinstance(index, slice):
+            try:
+                return self._pick(range(len(self))[index])
+            except TypeError:
+                raise CheckError([_index_problem(index)]) from None
+        if isinstance(index, str):
+            raise KeyError(
+                f"clips[{shorten(index)}]: clips are picked by number, as in clips[0]; "
+                f"clips.query({index!r}) searches prompts, labels and tags, library[key] picks by "
+                "key."
+            )
+        if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
+            return self._clip(int(index))
+        return self._pick(self._chosen(index))
+
+    def _clip(self, index: int) -> Clip:
+        if not -len(self) <= index < len(self):
+            raise IndexError(self._why_missing(index))
+        index %= len(self)
+        return Clip(self.library, self.keys[index], self.values(index))
+
+    def _chosen(self, index: Any) -> list[int]:
+        """Return the indices that a list of indices or a mask stands for."""
+        if isinstance(index, (bytes, bytearray)) or not hasattr(index, "__iter__"):
+            raise CheckError([_index_problem(index)])
+        try:
+            array = np.asarray(list(index))
+        except (TypeError, ValueError):
+            raise CheckError([_index_problem(index)]) from None
+        if array.size == 0:
+            return []
+        if array.ndim != 1 or array.dtype.kind not in "iub":
+            raise CheckError([_index_problem(index)])
+        if array.dtype.kind != "b":
+            for one in array:
+                if not -len(self) <= one < len(self):
+                    raise IndexError(self._why_missing(int(one)))
+            return [int(one) % len(self) for one in array]
+        if len(array) != len(self):
+            raise IndexError(
+                f"the mask has {len(array):,} values, and there are {len(self):,} clips."
+            )
+        return [int(i) for i in np.flatnonzero(array)]
+
+    def __iter__(self) -> Iterator[Clip]:
+        return (self._clip(i) for i in range(len(self)))
+
+    def __add__(self, other: object) -> ClipSet:
+        """Return the clips of both sets in order, each clip once.
+
+        Axes that both sets have are kept; values that only one of them has are added to them.
+
+        >>> bees = library.sweep("bees").clips + library.sweep("more bees").clips
+
+        Raises:
+            CheckError: The sets are from different libraries.
+        """
+        if not isinstance(other, ClipSet):
+            return NotImplemented
+        if self.library is not other.library:
+            raise CheckError(
+                [
+                    Problem(
+                        "clips",
+                        f"clips of {self.library!r} and of {other.library!r} can't be in one set; "
+                        "library.take(clip.path) copies a clip into another library.",
+                    )
+                ]
+            )
+        axes = [_merged(a, b) for a in self.axes for b in other.axes if a.name == b.name]
+        keys = dict.fromkeys(self.keys)
+        left = [i for i, key in enumerate(other.keys) if key not in keys]
+        coords = [self._coords_on(axes, i) for i in range(len(self))]
+        coords += [other._coords_on(axes, i) for i in left]  # noqa: SLF001
+        return ClipSet(
+            self.library,
+            [*self.keys, *(other.keys[i] for i in left)],
+            axes=axes,
+            coords=coords if axes else (),
+            title=self.title if self.title == other.title else "",
+            model=self.model if self.model is other.model else None,
+        )
+
+    def _coords_on(self, axes: Iterable[Axis], index: int) -> dict[str, int]:
+        """Return a clip's positions on axes that have all values of this set's own."""
+        place = self.coords(index)
+        mine = {axis.name: axis for axis in self.axes}
+        return {
+            axis.name: _position(axis, mine[axis.name].values[place[axis.name]])
+            for axis in axes
+            if axis.name in place
+        }
+
+    def __repr__(self) -> str:
+        axes = " x ".join(f"{name}({count})" for name, count in self._counts().items())
+        return f"ClipSet: {len(self):,} clips" + (f", {axes}" if axes else "")
+
+    def _counts(self) -> dict[str, int]:
+        """Return how many values of each axis the clips have."""
+        used: dict[str, set[int]] = {axis.name: set() for axis in self.axes}
+        for place in self._coords:
+            for name, at in place.items():
+                used[name].add(at)
+        return {name: len(places) for name, places in used.items()}
+
+    def _why_missing(self, index: int) -> str:
+        if len(self) < self._expected and -self._expected <= index < self._expected:
+            return (
+                f"clip {index}: the run has generated {len(self):,} of {self._expected:,} clips so "
+                "far; run.wait() waits for all."
+            )
+        return f"clip {index}: there are {len(self)}, counted from 0."
+
+    def coords(self, index: int) -> dict[str, int]:
+        """Return the position on each axis of the clip at `index`, by the axis' name.
+
+        >>> clips.coords(5)
+        {'insect': 1, 'seed': 2}
+        """
+        return dict(self._coords[index]) if self._coords else {}
+
+    def values(self, index: int) -> dict[str, Any]:
+        """Return the value on each axis of the clip at `index`, by the axis' name.
+
+        >>> clips.values(5)
+        {'insect': 'moth', 'seed': 2}
+
+        Raises:
+            IndexError: There is no such clip.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(self._why_missing(index))
+        place = self.coords(index)
+        return {a.name: a.values[place[a.name]] for a in self.axes if a.name in place}
+
+    def label(self, index: int) -> str:
+        """Return the labels of the clip at `index` on the axes, or its number.
+
+        >>> clips.label(5)
+        'moth, 2'
+        """
+        place = self.coords(index)
+        words = [a.labels[place[a.name]] for a in self.axes if a.name in place]
+        return ", ".join(words) or str(index + 1)
+
+    def filter(self, keep: Callable[[Clip], bool]) -> ClipSet:
+        """Return the clips for which `keep(clip)` is true.
+
+        >>> clips.filter(lambda clip: clip.stars > 2)
+
+        Raises:
+            CheckError: `keep` is not callable.
+        """
+        checks.raise_problems(
+            checks.callable_argument("filter", keep, "clip", "lambda clip: clip.stars > 2")
+        )
+        return self._pick([i for i, clip in enumerate(self) if keep(clip)])
+
+    def sort(self, by: str | Callable[[Clip], Any], *, reverse: bool = False) -> ClipSet:
+        """Return the clips in the order of a value; clips with equal values keep their order.
+
+        >>> clips.sort("-stars")
+        >>> clips.sort(lambda clip: len(clip.prompt))
+
+        Args:
+            by: A name that a query knows (see `query`), with a leading "-" for descending; or a
+                function of a clip.
+            reverse: Whether to reverse the order.
+
+        Raises:
+            CheckError: There is no such name.
+        """
+        if isinstance(by, str):
+            rows = rows_of(self.library, self.keys, self.axes, self._coords)
+            known = list(dict.fromkeys([*names_in(rows), *COMMON_NAMES]))
+            checks.raise_problems(checks.choice("by", by, known, "; a leading - is for descending"))
+            reversed_by = by.removeprefix("-") if by.startswith("-") else f"-{by}"
+            return self._pick(sort_rows(rows, reversed_by if reverse else by))
+        checks.raise_problems(
+            checks.callable_argument("sort", by, "clip", "lambda clip: clip.stars")
+        )
+        ranks = [by(clip) for clip in self]
+        return self._pick(sorted(range(len(self)), key=ranks.__getitem__, reverse=reverse))
+
+    def where(self, **values: Any) -> ClipSet:
+        """Return the clips that have these values on the axes.
+
+        >>> clips.where(insect=["bee", "moth"], seed=3)
+
+        Args:
+            values: For each axis its value, or a list of values.
+
+        Raises:
+            CheckError: There is no such axis, or an axis has no such value.
+        """
+        self._check_axes(values)
+        wanted = {a.name: positions(a, values[a.name]) for a in self.axes if a.name in values}
+        if not wanted:
+            return self._pick(range(len(self)))
+        return self._pick(
+            i
+            for i, place in enumerate(self._coords)
+            if all(place.get(name) in at for name, at in wanted.items())
+        )
+
+    def query(self, expression: str) -> ClipSet:
+        """Return the clips that match a query, as it is typed into the grid's search box.
+
+        >>> clips.query("bee stars>=3 -is:rejected seconds<2")
+
+        Args:
+            expression: Words that prompt, labels or tags contain; `name:value`, `name>=3` for
+                axes, facts and arguments; `tag:` and `is:`; a leading "-" negates. See
+                `beecam.storage.query`.
+
+        Raises:
+            CheckError: A term of it can't be understood.
+        """
+        rows = rows_of(self.library, self.keys, self.axes, self._coords)
+        wanted = parse(expression, list(dict.fromkeys([*names_in(rows), *COMMON_NAMES])))
+        return self._pick(
+            i for i, row in enumerate(rows) if row is not None and wanted.matches(row)
+        )
+
+    @property
+    def starred(self) -> ClipSet:
+        """The clips with at least one star."""
+        return self.filter(lambda clip: clip.stars > 0)
+
+    def pivot(self, rows: str, columns: str) -> pd.DataFrame:
+        """Return a pandas frame of clips: a row per value of one axis, a column per other value.
+
+        Where several clips share a cell, the first one is taken; a warning says how many clips are
+        left out.
+
+        >>> clips.where(seed=0).pivot("insect", "place")
+
+        Raises:
+            CheckError: There is no such axis.
+        """
+        import pandas as pd
+
+        self._check_axes((rows, columns))
+        labels = {a.name: a.labels for a in self.axes}
+        cells: list[list[Clip | None]] = [[None] * len(labels[columns]) for _ in labels[rows]]
+        left_out = 0
+        for i in reversed(range(len(self))):
+            place = self.coords(i)
+            if rows not in place or columns not in place:
+                left_out += 1
+                continue
+            left_out += cells[place[rows]][place[columns]] is not None
+            cells[place[rows]][place[columns]] = self[i]
+        if left_out:
+            others = [n for n, c in self._counts().items() if c > 1 and n not in (rows, columns)]
+            hint = f"; clips.where({others[0]}=...) picks one of them first" if others else ""
+            warnings.warn(
+                f"pivot: {left_out:,} of {len(self):,} clips are left out, because several share "
+                f"a cell{hint}.",
+                stacklevel=2,
+            )
+        return pd.DataFrame(cells, index=labels[rows], columns=labels[columns], dtype=object)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a pandas frame: a row per clip, with axes, prompt, seed, rating and facts.
+
+        >>> clips.to_frame().groupby("insect")["seconds"].mean()
+        """
+        import pandas as pd
+
+        rows = []
+        for i, key in enumerate(self.keys):
+            row = self.library.row(key)
+            shot: Shot = row["shot"]
+            facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
+            own = {
+                **self.values(i),
+                "prompt": shot.text,
+                "seed": shot.seed,
+                "stars": row["stars"],
+                "rejected": row["rejected"],
+                "tags": row["tags"],
+            }
+            # An axis may have the name of a fact: the user's own name takes precedence.
+            rows.append({**own, **{k: v for k, v in facts.items() if k not in own}, "key": key})
+        return pd.DataFrame(rows)
+
+    def show(self, columns: int = 4, width: int = 160) -> None:
+        """Show the clips as playing videos through mediapy, where there are no widgets.
+
+        >>> clips[:8].show(columns=4)
+
+        Args:
+            columns: Videos per row.
+            width: Of each video in the notebook, in pixels.
+        """
+        figures.show_videos(self, columns=columns, width=width)
+
+    def contact_sheet(self, columns: int = 4, frames: int = 4) -> Figure:
+        """Draw some frames of each clip with matplotlib.
+
+        >>> clips.contact_sheet(columns=3).savefig("clips.png")
+
+        Args:
+            columns: Clips per row.
+            frames: Frames shown of each clip, evenly spaced.
+        """
+        return figures.contact_figure(self, columns=columns, frames=frames)
+
+    def export_html(
+        self, path: str | Path, title: str | None = None, *, max_bytes: int = 9_500_000
+    ) -> Path:
+        """Write one offline page with the grid: play, arrange, search, compare, without a network.
+
+        >>> run.clips.export_html("bees.html")
+
+        Args:
+            path: The HTML file.
+            title: The heading; by default the sweep's template.
+            max_bytes: The page stays below this. Videos of all clips are in it if they fit, or
+                else those of the starred ones; the page says what was left out or reduced.
+
+        Returns:
+            The page's path.
+
+        Raises:
+            CheckError: The path is that of a folder, or the title is not a string.
+            BeecamError: There are no clips, or the page can't be written there.
+        """
+        return write_page(self, path, title or self.title or "beecam", max_bytes)
+
+    def _check_axes(self, names: Iterable[str]) -> None:
+        known = [axis.name for axis in self.axes]
+        there = f"the axes are {', '.join(known)}" if known else "these clips have no axes"
+        checks.raise_problems(
+            Problem(name, f"no axis {name!r}: {there}.{did_you_mean(name, known)}")
+            for name in names
+            if name not in known
+        )
+
+    def _pick(self, places: Iterable[int]) -> Self:
+        chosen = list(places)
+        return type(self)(
+            self.library,
+            [self.keys[i] for i in chosen],
+            axes=self.axes,
+            coords=[self._coords[i] for i in chosen] if self._coords else (),
+            title=self.title,
+            model=self.model,
+        )
+
+    def _ipython_display_(self) -> None:
+        notebook.show_clips(self)
+
+
+def _index_problem(index: Any) -> Problem:
+    return Problem(
+        "index",
+        f"clips[{shorten(index)}]: a number, a slice, a list of numbers or a mask is needed, as in "
+        'clips[0], clips[:4] or clips[[0, 2]]; clips.where(insect="bee") picks by axis, '
+        "library[key] by key.",
+    )
+
+
+def _merged(one: Axis, other: Axis) -> Axis:
+    """Return an axis with the values of both."""
+    new = [i for i, value in enumerate(other.values) if not _has(one, value)]
+    return Axis(
+        one.name,
+        (*one.values, *(other.values[i] for i in new)),
+        (*one.labels, *(other.labels[i] for i in new)),
+        (*one.notes, *(other.notes[i] for i in new)),
+    )
+
+
+def _has(axis: Axis, value: Any) -> bool:
+    return any(one == value for one in axis.values)
+
+
+def _position(axis: Axis, value: Any) -> int:
+    return next(i for i, one in enumerate(axis.values) if one == value)

@@ -1,0 +1,86 @@
+"""Clips as matplotlib figures and, through mediapy, as playing videos."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from beecam._util import checks
+from beecam.errors import BeecamError, MediaError
+from beecam.export.contact_sheet import clip_caption
+from beecam.export.view_data import cut
+from beecam.media import sheets
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from beecam.export.shown import ShownClip, ShownClips
+
+
+def show_videos(clips: ShownClips, *, columns: int, width: int) -> None:
+    """Show clips as playing videos in a table, through mediapy.
+
+    Raises:
+        CheckError: A number is out of its range.
+    """
+    checks.raise_problems(
+        [*checks.integer("columns", columns, 1, 100), *checks.integer("width", width, 1, 4_096)]
+    )
+    import mediapy
+    from IPython.display import HTML, display
+
+    # The files are compressed already, so that mediapy needs no ffmpeg on the PATH.
+    cells = []
+    for i, clip in enumerate(clips):
+        shape = clip.facts
+        height = round(width * shape.get("height", 1) / shape.get("width", 1))
+        try:
+            data = clip.mp4_bytes()
+        except MediaError as error:
+            cells.append(f"<td>{html.escape(str(error))}</td>")
+            continue
+        video = mediapy.html_from_compressed_video(
+            data, width, height, title=html.escape(clip_caption(clips, i)), loop=True, autoplay=True
+        )
+        cells.append(f"<td>{video}</td>")
+    rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
+    display(HTML("<table>" + "".join(f"<tr>{''.join(row)}</tr>" for row in rows) + "</table>"))
+
+
+def contact_figure(clips: ShownClips, *, columns: int, frames: int) -> Figure:
+    """Draw some frames of each clip with matplotlib, a strip a clip.
+
+    Raises:
+        CheckError: A number is out of its range.
+        BeecamError: There are no clips.
+    """
+    checks.raise_problems(
+        [*checks.integer("columns", columns, 1, 100), *checks.integer("frames", frames, 1)]
+    )
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    if not clips:
+        raise BeecamError("there are no clips to draw.")
+    columns = min(columns, len(clips))
+    frames = min(frames, sheets.SHEET_FRAMES)
+    rows = -(-len(clips) // columns)
+    figure = Figure(figsize=(columns * frames * 0.9, rows * 1.25), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for i, clip in enumerate(clips):
+        axes = grid.flat[i]
+        axes.set_title(cut(clip_caption(clips, i), 12 * frames), fontsize=7, parse_math=False)
+        try:
+            axes.imshow(np.concatenate(_strip(clip, frames), axis=1))
+        except MediaError as error:
+            axes.text(0.5, 0.5, cut(str(error), 60), ha="center", fontsize=6, parse_math=False)
+    return figure
+
+
+def _strip(clip: ShownClip, frames: int) -> list[Any]:
+    cut = sheets.frames_from_sheet(clip.sheet_bytes(), clip.facts["sheet"])
+    # One frame is that from the middle, which shows most.
+    chosen = sheets.select_frames(len(cut), frames) if frames > 1 else [len(cut) // 2]
+    return [cut[i] for i in chosen]

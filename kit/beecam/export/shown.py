@@ -1,0 +1,70 @@
+"""What export needs to know of clips: protocols, so that `export` lies below `clips`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from beecam.media.types import Frames
+from beecam.shots.shot import Shot
+from beecam.storage.store import ClipStore
+from beecam.sweeps.axes import Axis
+
+
+class ShownClip(Protocol):
+    """One clip as export reads it; `beecam.Clip` is one."""
+
+    @property
+    def library(self) -> ClipStore:
+        """The library that it is in."""
+
+    @property
+    def key(self) -> str:
+        """The digest of its shot."""
+
+    @property
+    def shot(self) -> Shot:
+        """The shot that it was generated from."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What was measured on it."""
+
+    @property
+    def path(self) -> Path:
+        """Its H.264 file."""
+
+    def frames(self) -> Frames:
+        """Return its frames: array of shape `(frames, height, width, 3)`."""
+
+    def mp4_bytes(self) -> bytes:
+        """Return the content of its H.264 file."""
+
+    def sheet_bytes(self) -> bytes:
+        """Return its sheet as a JPEG."""
+
+
+class ShownClips(Protocol):
+    """An ordered set of clips as export reads it; `beecam.ClipSet` is one."""
+
+    @property
+    def library(self) -> ClipStore:
+        """The library that they are in."""
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """Their keys."""
+
+    @property
+    def axes(self) -> Sequence[Axis]:
+        """The axes of the sweep that they come from."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> ShownClip: ...
+
+    def __iter__(self) -> Iterator[ShownClip]: ...
+
+    def coords(self, index: int) -> Mapping[str, int]:
+        """Return the position on each axis of the clip at `index`."""

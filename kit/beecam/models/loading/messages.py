@@ -1,0 +1,55 @@
+"""Errors of a hub or a folder as one sentence that says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from beecam.errors import ModelError
+
+
+@contextlib.contextmanager
+def explain_load_errors(source: str) -> Iterator[None]:
+    """Turn what a hub or a folder raises into one sentence that says what to do."""
+    try:
+        yield
+    except (OSError, ValueError, AttributeError, ImportError) as error:
+        kinds = {type(one).__name__ for one in _causes(error)}
+        raise ModelError(f"load({source!r}): {_explain(kinds, error)}") from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+_REASONS = {
+    "GatedRepoError": (
+        "its owner gives it only to those who have asked. Ask on its page, then log in with "
+        "`hf auth login`."
+    ),
+    "RevisionNotFoundError": "the repository has no such revision.",
+    "RepositoryNotFoundError": (
+        "there is no such repository, or it is private. Look at the spelling; for a private one "
+        "log in with `hf auth login`."
+    ),
+}
+
+
+_UNREACHABLE = ("OfflineModeIsEnabled", "ConnectError", "ConnectionError", "ConnectTimeout")
+
+
+def _explain(kinds: set[str], error: BaseException) -> str:
+    for kind, reason in _REASONS.items():
+        if kind in kinds:
+            return reason
+    if kinds.intersection(_UNREACHABLE):
+        return (
+            "it isn't on this machine, and the hub can't be reached. Look at the network, or give "
+            "a folder that has it."
+        )
+    text = str(error).strip().splitlines()[0]
+    if "safetensors" in text:
+        return f"only safetensors are loaded, and it has none for some part: {text}"
+    return f"it can't be loaded as a pipeline: {text}"

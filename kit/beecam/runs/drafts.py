@@ -1,0 +1,73 @@
+"""Drafts that are finished: `bc.promote`."""
+
+from __future__ import annotations
+
+from beecam._util.checks import boolean, raise_problems
+from beecam.clips.clip_set import ClipSet
+from beecam.clips.library import Library
+from beecam.errors import CheckError, Problem, shorten
+from beecam.models.model import Model, loaded_model, refresh
+from beecam.runs.run import Run, RunRequest, start
+from beecam.sweeps.axes import Axis
+from beecam.sweeps.build import sweep_of_shots
+
+
+def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = False) -> Run:
+    """Finish drafts: each resumes from its checkpoint, to the bits of a whole clip.
+
+    Stars and tags of the drafts are given to the finished clips.
+
+    >>> drafts = bc.run(sweep, model, draft=0.3).wait()
+    >>> bc.promote(drafts.clips.starred)
+
+    Args:
+        clips: Drafts; finished clips among them are not generated again.
+        model: The model that generated them; by default that of the run they come from.
+        exact: As in `bc.run`, and as it was for the drafts.
+
+    Raises:
+        CheckError: There are no clips, no model is known, or it is another one.
+    """
+    if isinstance(clips, Run):
+        clips = clips.clips
+    if not isinstance(clips, ClipSet):
+        raise CheckError(
+            [
+                Problem(
+                    "clips",
+                    f"promote({shorten(clips)}): a set of drafts is needed, as in "
+                    "bc.promote(run.clips.starred).",
+                )
+            ]
+        )
+    library = clips.library
+    assert isinstance(library, Library)
+    used = clips.model if model is None else model
+    if used is None:
+        raise CheckError(
+            [
+                Problem(
+                    "model",
+                    "promote: these clips come from a library, which knows no loaded model: "
+                    "bc.promote(clips, model).",
+                )
+            ]
+        )
+    raise_problems([*loaded_model(used), *boolean("exact", exact)])
+    refresh(used)
+    if not len(clips):
+        raise CheckError(
+            [
+                Problem(
+                    "clips",
+                    "promote: there are no clips. Star the drafts to finish, or promote run.clips "
+                    "itself.",
+                )
+            ]
+        )
+    shots = [clip.shot.replace(draft_steps=None) for clip in clips]
+    labels = tuple(clips.label(i) for i in range(len(clips)))
+    sweep = sweep_of_shots(shots, Axis("draft", tuple(range(len(shots))), labels))
+    sweep.resolve(used)
+    drafts = {shot.key: key for shot, key in zip(shots, clips.keys, strict=True)}
+    return start(RunRequest(sweep, used, library, exact=exact, drafts=drafts), shots)

@@ -1,0 +1,68 @@
+"""Inputs of a library's clips: one lossless file per image or video, named by its digest."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from beecam._util.files import atomic_write, remove_partial_files
+from beecam.errors import BeecamError, MediaError
+from beecam.media import formats
+from beecam.shots.conditions import Condition, Input
+
+if TYPE_CHECKING:
+    from beecam.media.types import Frames
+
+
+class InputStore:
+    """The inputs of a library's clips: a file for each, by its digest."""
+
+    def __init__(self, folder: Path) -> None:
+        """Look into a folder, which is made when the first input is kept."""
+        self._folder = folder
+        remove_partial_files(folder)
+
+    def __getitem__(self, digest: str) -> Input:
+        """Return an input by its digest, or by how it begins.
+
+        Raises:
+            KeyError: There is none, or more than one.
+        """
+        found = sorted(self._folder.glob(f"{digest}*.*")) if digest.isalnum() else []
+        if len(found) != 1:
+            raise KeyError(f"{'several inputs' if found else 'no input'} {digest!r}")
+        frames = formats.read_lossless(found[0])
+        return Input(found[0].stem, len(frames), "", [frames])
+
+    def store(self, conditions: Iterable[Condition]) -> None:
+        """Write what isn't there yet.
+
+        Raises:
+            OSError: The disk is full or broken; nothing was left behind.
+        """
+        for one in {condition.input for condition in conditions}:
+            path = self._path(one)
+            if path.exists():
+                continue
+            self._folder.mkdir(exist_ok=True)
+            with atomic_write(path) as temporary:
+                formats.write_lossless(temporary, one.frames)
+
+    def attach(self, conditions: Iterable[Condition]) -> None:
+        """Say of inputs that are known by their digest where their pixels are."""
+        for condition in conditions:
+            condition.input.found_by(functools.partial(_read_stored, self._path(condition.input)))
+
+    def _path(self, one: Input) -> Path:
+        return self._folder / f"{one.digest}{'.png' if one.count == 1 else '.mkv'}"
+
+
+def _read_stored(path: Path) -> Frames:
+    if not path.exists():
+        raise MediaError(f"the input {path.name} is missing in its library.")
+    try:
+        return formats.read_lossless(path)
+    except BeecamError as error:
+        raise MediaError(f"the input {path.name} can't be read: {error}") from error

@@ -1,0 +1,452 @@
+"""Files and index of a library: keys and rows; what hands out clips is `beecam.clips.library`.
+
+`library.sqlite` holds the index, `media/` the clips by key. Media is written under a temporary
+name, synced and renamed before its row is committed, so a row never points at nothing.
+`marks.jsonl` keeps a copy of stars and tags, for when the index is rebuilt from the media.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from beecam._util import checks
+from beecam._util.files import atomic_write, remove_quietly, sync_folder
+from beecam.errors import BeecamError, LibraryError, MediaError, Problem, shorten
+from beecam.media import mp4, sheets
+from beecam.media.types import Frames, Sound
+from beecam.shots.shot import Shot
+from beecam.storage.annotations import AnnotationLog
+from beecam.storage.checkpoints import Checkpoints
+from beecam.storage.claims import Claims
+from beecam.storage.index import VERSION, Index
+from beecam.storage.inputs import InputStore
+from beecam.storage.locks import LibraryLock, explain_unusable
+from beecam.storage.sweep_files import SweepFiles
+
+# What a file that isn't a clip can raise, whatever is in its settings.
+_NOT_A_CLIP = (
+    BeecamError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OSError,
+    sqlite3.IntegrityError,
+)
+
+
+class BackgroundWriter(Protocol):
+    """What writes into a library in the background."""
+
+    def give_up(self, *, at_once: bool = False) -> None:
+        """Cancel clips that aren't generated yet, if asked to or if paused."""
+
+    def leave(self, *, at_once: bool = False) -> None:
+        """Finish, because the library is about to be closed."""
+
+
+class ClipStore:
+    """The files and the index of one library folder.
+
+    Safe to use from several threads, and from two kernels at the same time.
+
+    Attributes:
+        folder: The library's folder.
+        healed: Sentences about what opening had to repair; usually empty.
+        checkpoints: Checkpoints of unfinished clips.
+        sweep_files: Records of the sweeps that were run.
+        inputs: Images and videos that models were conditioned on, by digest.
+        claims: The clips that this process is generating.
+        writers: What writes into the library in the background.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = folder = library_path(folder)
+        self.healed: list[str] = []
+        self._annotations = AnnotationLog(folder / "marks.jsonl")
+        try:
+            (folder / "media").mkdir(parents=True, exist_ok=True)
+            self._lock = LibraryLock(folder / "sessions")
+        except (FileExistsError, NotADirectoryError) as error:
+            raise LibraryError(
+                f"library {str(folder)!r} is a file; name a folder, or move the file away."
+            ) from error
+        except OSError as error:
+            raise LibraryError(explain_unusable(folder, error)) from error
+        try:
+            self._index = Index(folder)
+        except sqlite3.OperationalError as error:
+            raise LibraryError(explain_unusable(folder, error)) from error
+        self.checkpoints = Checkpoints(folder / "states")
+        self.inputs = InputStore(folder / "inputs")
+        self.sweep_files = SweepFiles(folder / "sweeps", self.inputs)
+        self.claims = Claims()
+        self.writers: set[BackgroundWriter] = set()
+        self._file_count = itertools.count()
+        self._heal()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        self.close(at_once=kind is not None)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._index
+
+    def __repr__(self) -> str:
+        return f"Library {str(self.folder)!r}: {len(self):,} clips"
+
+    @property
+    def closed(self) -> bool:
+        """Whether the library was closed; `bc.library()` opens it again."""
+        return self._index.closed
+
+    @property
+    def gone(self) -> bool:
+        """Whether the folder was moved or removed while the library was open."""
+        return not self._index.exists
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def count(self, keys: Iterable[str]) -> int:
+        """Return how many of these keys are in the index; fast, unlike `known`, which reads files.
+
+        >>> library.count(["3f9c2a...", "81bb0d..."])
+        2
+        """
+        return len(self._index.known(keys))
+
+    def known(self, keys: Iterable[str]) -> set[str]:
+        """Return which of these keys have a clip whose files are complete.
+
+        >>> library.known([shot.key])
+        {'3f9c2a...'}
+        """
+        found = self._index.known(keys)
+        return {key for key in found if self._is_complete(key)}
+
+    def keys_with_prefix(self, text: str) -> list[str]:
+        """Return up to two keys that start with `text`."""
+        return self._index.keys_with_prefix(text)
+
+    def find(self, **tests: Any) -> list[str]:
+        """Return the keys of the clips that pass every test; see `Library.clips`."""
+        return self._index.find(**tests)
+
+    def row(self, key: str) -> dict[str, Any]:
+        """Return the index's row of a clip: shot, facts, parents, created, stars, rejected, tags.
+
+        >>> library.row(clip.key)["stars"]
+        4
+
+        Raises:
+            LibraryError: The clip does not exist.
+        """
+        row = self._index.row(key)
+        if row is None:
+            raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
+        self.inputs.attach(row["shot"].conditions)
+        return row
+
+    def table(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the rows of many clips by key, without those that the index lacks.
+
+        Like `row`, but fast for thousands: the shot is plain data, as from `Shot.to_dict`.
+
+        >>> library.table(clips.keys)[clip.key]["shot"]["prompt"]
+        'a bee over dunes'
+        """
+        return self._index.table(keys)
+
+    def annotations_since(self, cursor: int) -> tuple[int, dict[str, dict[str, Any]]]:
+        """Return annotations written since `cursor`, by any process, and the new cursor.
+
+        >>> cursor, _ = library.annotations_since(-1)              # from now on
+        >>> cursor, changed = library.annotations_since(cursor)    # {key: {"stars": 4}}
+
+        Args:
+            cursor: What the last call returned; a negative number for now.
+        """
+        return self._annotations.since(cursor)
+
+    def mp4_path(self, key: str) -> Path:
+        """Return the path of a clip's video."""
+        return self.folder / "media" / key[:2] / f"{key}.mp4"
+
+    def sheet_path(self, key: str) -> Path:
+        """Return the path of a clip's sheet."""
+        return self.folder / "media" / key[:2] / f"{key}.jpg"
+
+    def seconds_for(self, shot: Shot) -> float | None:
+        """Return the median of the measured seconds per clip of shots like this one, or None."""
+        found = sorted(self._index.seconds_for(shot))
+        return found[len(found) // 2] if found else None
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def store(
+        self,
+        shot: Shot,
+        frames: Frames,
+        facts: Mapping[str, Any],
+        parents: Sequence[str] = (),
+        sound: Sound | None = None,
+    ) -> str:
+        """Store a clip: files first, then its row.
+
+        Args:
+            shot: A resolved shot; its key names the clip.
+            frames: Array of shape `(frames, height, width, 3)`, RGB, uint8.
+            facts: JSON data measured on the clip.
+            parents: Keys of the clips that it was made from.
+            sound: The clip's audio.
+
+        Returns:
+            The clip's key.
+
+        Raises:
+            OSError: The disk is full or broken; nothing was left behind.
+        """
+        if self.gone:
+            # Another library may be in its place, which the open index knows nothing of.
+            raise FileNotFoundError(errno.ENOENT, "the library's folder was moved or removed")
+        key = shot.key
+        settings = {
+            "version": VERSION,
+            "shot": shot.to_dict(),
+            "facts": dict(facts),
+            "parents": list(parents),
+            "created": time.time(),
+        }
+        try:
+            self._index.begin(key, self._lock.name)
+            self.inputs.store(shot.conditions)
+            self._write_media(shot, frames, settings, sound)
+            with self._index.transaction():
+                self._index.add(key, settings)
+                self._index.end(self._lock.name, key)
+        except sqlite3.OperationalError as error:
+            if "full" in str(error) or "I/O" in str(error):
+                raise OSError(errno.ENOSPC, f"no space left for {self.folder}") from error
+            raise
+        return key
+
+    def adopt(self, path: Path) -> str:
+        """Copy an mp4 file that beecam wrote into the library, with its row; return its key.
+
+        Raises:
+            MediaError: The file is missing, damaged or carries no shot.
+        """
+        try:
+            settings = mp4.read_settings(path)
+            key = Shot.from_dict(settings["shot"]).key
+            frames = mp4.read_mp4(path)
+            if not self._is_complete(key):
+                self._index.begin(key, self._lock.name)
+                self.mp4_path(key).parent.mkdir(exist_ok=True)
+                with atomic_write(self.sheet_path(key)) as temporary:
+                    sheets.write_sheet(temporary, frames)
+                with atomic_write(self.mp4_path(key)) as temporary:
+                    shutil.copyfile(path, temporary)
+                sync_folder(self.mp4_path(key).parent)
+            with self._index.transaction():
+                self._index.add(key, settings)
+                self._index.end(self._lock.name, key)
+        except _NOT_A_CLIP as error:
+            if isinstance(error, (MediaError, OSError)):
+                raise
+            raise MediaError(f"{path} carries no shot of beecam: {error}") from error
+        return key
+
+    def rate(self, key: str, *, stars: int | None = None, rejected: bool | None = None) -> None:
+        """Set a clip's stars, or reject it.
+
+        >>> library.rate(clip.key, stars=4)
+
+        Args:
+            key: The clip's key.
+            stars: 0 to 5.
+            rejected: Whether the clip is rejected.
+
+        Raises:
+            CheckError: A value has the wrong type or is out of range.
+            LibraryError: The clip does not exist.
+        """
+        checks.raise_problems(
+            [
+                *checks.integer("stars", stars, 0, 5, or_none=True),
+                *checks.boolean("rejected", rejected, or_none=True),
+            ]
+        )
+        if stars is not None:
+            self._annotate(key, stars=stars)
+        if rejected is not None:
+            self._annotate(key, rejected=bool(rejected))
+
+    def tag(self, key: str, tags: Iterable[str]) -> None:
+        """Set a clip's tags.
+
+        >>> library.tag(clip.key, ["keep", "low flight"])
+
+        Raises:
+            CheckError: The tags are not a list of strings.
+            LibraryError: The clip does not exist.
+        """
+        checks.raise_problems(_tag_problems(tags))
+        self._annotate(key, tags=list(dict.fromkeys(tags)))
+
+    def copy_annotations(self, key: str, source: str) -> None:
+        """Give a clip the stars and tags of another one, if that has any."""
+        row = self._index.row(source)
+        found = {} if row is None else {n: row[n] for n in ("stars", "tags") if row[n]}
+        if found:
+            self._annotate(key, **found)
+
+    def rebuild(self) -> int:
+        """Add rows for media without one, from the settings inside; return how many.
+
+        Stars, rejections and tags are restored, too.
+        """
+        files = sorted((self.folder / "media").glob("??/*.mp4"))
+        have = set(self._index.keys())
+        added = [path.stem for path in files if path.stem not in have and self._restore(path)]
+        if added or self._index.fresh:
+            # An opening that was interrupted may have left rows without annotations, too.
+            with self._index.transaction():
+                for key, annotations in self._annotations.read().items():
+                    self._index.annotate(key, annotations)
+        return len(added)
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Wait for the runs that write into the library, and close it.
+
+        Args:
+            at_once: Cancel these runs. What they have generated is written in any case.
+        """
+        # All of them first: one may be waiting for another that is paused.
+        for writer in (writers := list(self.writers)):
+            writer.give_up(at_once=at_once)
+        for writer in writers:
+            writer.leave(at_once=at_once)
+        if not self.closed:
+            self._index.close()
+            self._lock.release()
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _heal(self) -> None:
+        """Finish or remove what processes that have ended left half done."""
+        if self._index.damaged:
+            self.healed.append(f"the index was damaged; it is kept as {self._index.damaged.name}.")
+        if self._index.fresh:
+            if count := self.rebuild():
+                self.healed.append(f"the index was rebuilt from {count} clips' own files.")
+            self._index.mark_complete()
+        self._lock.remove_stale()
+        for process, keys in self._index.unfinished().items():
+            if self._lock.is_alive(process):
+                continue
+            for key in keys:
+                if key not in self and self.mp4_path(key).exists():
+                    self._restore(self.mp4_path(key))
+                for left in self.mp4_path(key).parent.glob(f".{key}.{process}*"):
+                    remove_quietly(left)
+            self._index.end(process)
+            self.healed.append("a run that was interrupted has been cleaned up.")
+
+    def _restore(self, path: Path) -> bool:
+        """Add a row from a file's own settings; a file that is not a clip is left alone."""
+        try:
+            settings = mp4.read_settings(path)
+            if Shot.from_dict(settings["shot"]).key != path.stem:
+                raise MediaError("the file's name is not its shot's key")
+            if not self.sheet_path(path.stem).exists():
+                sheets.write_sheet(self.sheet_path(path.stem), mp4.read_mp4(path))
+            self._index.add(path.stem, settings)
+        except _NOT_A_CLIP as error:
+            self.healed.append(f"{path.name} was left out: {error}")
+            return False
+        return True
+
+    def _is_complete(self, key: str) -> bool:
+        return mp4.is_complete(self.mp4_path(key)) and mp4.is_complete(self.sheet_path(key))
+
+    def _write_media(
+        self, shot: Shot, frames: Frames, settings: Mapping[str, Any], sound: Sound | None
+    ) -> None:
+        video, sheet = self.mp4_path(shot.key), self.sheet_path(shot.key)
+        video.parent.mkdir(exist_ok=True)
+        name = f".{shot.key}.{self._lock.name}-{next(self._file_count)}"
+        temporary = [path.with_name(name + path.suffix) for path in (video, sheet)]
+        try:
+            mp4.write_mp4(temporary[0], frames, shot.fps or 1, settings, sound)
+            sheets.write_sheet(temporary[1], frames)
+            # The sheet first: once the video is in place, the clip is complete.
+            temporary[1].replace(sheet)
+            temporary[0].replace(video)
+            sync_folder(video.parent)
+        except BaseException:
+            for path in temporary:
+                remove_quietly(path)
+            raise
+
+    def _annotate(self, key: str, **annotations: Any) -> None:
+        # SQLite also writes into a file that was removed, which nothing would ever read.
+        if self.gone:
+            raise LibraryError(
+                f"library {str(self.folder)!r} is gone: its folder was moved or removed, so that "
+                "nothing can be stored in it. bc.library() opens what is there now."
+            )
+        if not self._index.annotate(key, annotations):
+            raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
+        self._annotations.add(key, **annotations)
+
+
+def library_path(folder: str | os.PathLike[str]) -> Path:
+    """Return a library's folder as a path.
+
+    Raises:
+        LibraryError: It can't be the path of a folder.
+    """
+    checks.raise_problems(_folder_problems(folder), LibraryError)
+    return Path(folder).expanduser()
+
+
+def _folder_problems(value: Any) -> Iterator[Problem]:
+    if not isinstance(value, (str, os.PathLike)):
+        yield Problem("folder", f"library({shorten(value)}): the path of a folder is needed.")
+    elif not os.fspath(value):
+        yield Problem(
+            "folder",
+            "library(''): the path of a folder is needed; library() is the usual one and "
+            "library('.') is the folder of this notebook.",
+        )
+    elif "\0" in str(value):
+        yield Problem(
+            "folder",
+            f"library({shorten(value)}): a path can't hold the character \\0; "
+            f"the nearest is {str(value).replace(chr(0), '')!r}.",
+        )
+
+
+def _tag_problems(tags: Any) -> Iterator[Problem]:
+    if isinstance(tags, str):
+        yield Problem("tags", f"tags={tags!r}: give a list of strings, as in [{tags!r}].")
+    elif not isinstance(tags, Collection):
+        yield Problem("tags", f"tags={shorten(tags)}: give a list of strings; [] removes all tags.")
+    else:
+        for word in tags:
+            if not isinstance(word, str):
+                yield Problem("tags", f"tags: {shorten(word)} is not a string.")

@@ -1,0 +1,265 @@
+"""Records of the sweeps that were run: one small JSON file per sweep in the library's folder.
+
+Clips are stored by what determines them, whatever sweep they come from; a record puts them back
+into their cells. Files are written under a temporary name and renamed, so that two kernels may
+write at once; a damaged file is skipped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from beecam._util.files import atomic_write, remove_partial_files, sync_folder
+from beecam.shots import prompts
+from beecam.shots.conditions import Condition, Input
+from beecam.shots.loras import Adapter, Loras
+from beecam.shots.shot import Shot
+from beecam.storage.inputs import InputStore
+from beecam.sweeps.axes import Axis, Sample, Zip
+from beecam.sweeps.sweep import Sweep
+
+VERSION = 1
+MAX_NAME = 120
+# A record of 100,000 cells has about 4 MB; beecam doesn't write larger ones.
+_MAX_BYTES = 64_000_000
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """What one record holds.
+
+    Attributes:
+        name: The sweep's name; not unique.
+        key: A digest of the cells and their places, whatever the name.
+        created: When the sweep was last run, in seconds since 1970.
+        template: The prompt template.
+        model: Name of the model that it was run on.
+        draft: The share of each clip's steps that was done, or None for all.
+        clip_keys: The keys of its clips, in the order of its cells.
+        data: The whole record as JSON data; see `sweep_from_dict`.
+    """
+
+    name: str
+    key: str
+    created: float
+    template: str
+    model: str
+    draft: float | None
+    clip_keys: tuple[str, ...] = field(repr=False)
+    data: Mapping[str, Any] = field(repr=False, compare=False)
+
+
+class SweepFiles:
+    """The records of one library."""
+
+    def __init__(self, folder: Path, inputs: InputStore) -> None:
+        """Use a folder, which is created when the first record is written.
+
+        Args:
+            folder: Where the records are.
+            inputs: Where the sweeps' images and videos are stored.
+        """
+        self._folder = folder
+        self._inputs = inputs
+        remove_partial_files(folder)
+
+    def write(
+        self,
+        sweep: Sweep,
+        shots: Sequence[Shot],
+        *,
+        name: str | None,
+        model: str,
+        draft: float | None,
+    ) -> str:
+        """Write the record of a sweep that is run, in place of an older one of the same cells.
+
+        Args:
+            sweep: The sweep.
+            shots: The resolved shots of its cells.
+            name: The sweep's name; None keeps the name of the older record, or else takes the
+                template.
+            model: The model's name.
+            draft: The share of each clip's steps that is done, or None for all.
+
+        Returns:
+            The sweep's name.
+
+        Raises:
+            OSError: The record can't be written; nothing was left behind.
+        """
+        clips = [shot.key for shot in shots]
+        text = "\n".join([sweep.outline, *clips])
+        path = self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+        if name is None:
+            name = self._name_of(path) or default_name(sweep)
+        inputs: dict[str, Condition] = {}
+        for shot in shots if any(shot.conditions for shot in shots) else ():
+            inputs.update({one.input.digest: one for one in shot.conditions})
+        self._inputs.store(inputs.values())
+        data = {
+            "version": VERSION,
+            "name": name,
+            "created": time.time(),
+            "model": model,
+            "draft": draft,
+            "clips": clips,
+            **sweep_to_dict(sweep),
+        }
+        self._folder.mkdir(exist_ok=True)
+        with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            json.dump(data, file, separators=(",", ":"))
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self._folder)
+        return name
+
+    def read_all(self) -> tuple[list[SweepFile], list[str]]:
+        """Return all records, the newest first, and a sentence for each that can't be read."""
+        found, problems = [], []
+        for path in self._folder.glob("*.json") if self._folder.exists() else ():
+            try:
+                found.append(_read(path))
+            except _DAMAGED as error:
+                why = error.strerror if isinstance(error, OSError) else "it is damaged"
+                problems.append(f"{path.name}: the record of a sweep was left out: {why}.")
+        found.sort(key=lambda one: (-one.created, one.key))
+        return found, sorted(problems)
+
+    def _name_of(self, path: Path) -> str | None:
+        with contextlib.suppress(*_DAMAGED):
+            return _read(path).name
+        return None
+
+
+def default_name(sweep: Sweep) -> str:
+    """Return the name of a sweep that was given none: its template, shortened."""
+    text = " ".join(sweep.template.split()) or "sweep"
+    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1].rstrip() + "…"
+
+
+def _read(path: Path) -> SweepFile:
+    if path.stat().st_size > _MAX_BYTES:
+        raise ValueError(path)
+    data = json.loads(path.read_text("utf-8"))
+    texts = [data[part] for part in ("name", "template", "model")]
+    clips, created, draft = data["clips"], data["created"], data["draft"]
+    if not (
+        all(isinstance(one, str) for one in (*texts, *clips))
+        and isinstance(clips, list)
+        and isinstance(created, (int, float))
+        and math.isfinite(created)
+        and isinstance(draft, (int, float, type(None)))
+        and data["version"] <= VERSION
+    ):
+        raise ValueError(path)
+    name, template, model = texts
+    return SweepFile(
+        name=name,
+        key=path.stem,
+        created=float(created),
+        template=template,
+        model=model,
+        draft=draft,
+        clip_keys=tuple(clips),
+        data=data,
+    )
+
+
+def sweep_to_dict(sweep: Sweep) -> dict[str, Any]:
+    """Return a sweep as JSON data."""
+    _, places = sweep.places
+    return {
+        "template": sweep.template,
+        "templates": [t.source for t in sweep.templates],
+        "groups": [[_axis_to_dict(axis) for axis in group.axes] for group in sweep.groups],
+        "constants": {name: _to_json(value) for name, value in sweep.constants.items()},
+        "samples": [[one.n, one.seed] for one in sweep.samples],
+        "kept": None if sweep.kept is None else list(places),
+        "shots": None if sweep.shots is None else [shot.to_dict() for shot in sweep.shots],
+        "parents": list(sweep.parents),
+    }
+
+
+def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
+    """Return the sweep of JSON data; images and videos are read from `inputs` when needed."""
+    kept, shots = data["kept"], data["shots"]
+    made = None if shots is None else tuple(Shot.from_dict(one) for one in shots)
+    for shot in made or ():
+        inputs.attach(shot.conditions)
+    sources = [str(source) for source in data["templates"]]
+    return Sweep(
+        # The prompts of shots that are made already are no templates, whatever is in them.
+        templates=tuple(
+            prompts.parse(s) if made is None else prompts.Template(s, (s,)) for s in sources
+        ),
+        groups=tuple(
+            Zip(tuple(_axis_from_dict(axis, inputs) for axis in group)) for group in data["groups"]
+        ),
+        constants={str(n): _from_json(v, inputs) for n, v in data["constants"].items()},
+        samples=tuple(Sample(n, seed) for n, seed in data["samples"]),
+        kept=None if kept is None else tuple(map(int, kept)),
+        shots=made,
+        parents=tuple(map(str, data["parents"])),
+    )
+
+
+def _axis_to_dict(axis: Axis) -> dict[str, Any]:
+    return {
+        "name": axis.name,
+        "values": [_to_json(value) for value in axis.values],
+        "labels": list(axis.labels),
+        "notes": list(axis.notes),
+    }
+
+
+def _axis_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Axis:
+    values = tuple(_from_json(value, inputs) for value in data["values"])
+    return Axis(str(data["name"]), values, tuple(data["labels"]), tuple(data["notes"]))
+
+
+def _to_json(value: Any) -> Any:
+    """Return a value of an axis as JSON data; what JSON has no form for says what it is."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, Input):
+        return {"input": [value.digest, value.count, value.name]}
+    if isinstance(value, Loras):
+        return {"loras": [[one.digest, one.weight] for one in value]}
+    if isinstance(value, Mapping):
+        return {"map": [[_to_json(k), _to_json(v)] for k, v in value.items()]}
+    if isinstance(value, (tuple, list)):
+        return {"tuple": [_to_json(one) for one in value]}
+    # Nothing else passes the checks of a sweep; a label is better than no record.
+    return str(value)
+
+
+def _from_json(value: Any, inputs: InputStore) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, inside),) = value.items()
+    if kind == "input":
+        if not str(inside[0]).isalnum():
+            raise ValueError(kind)  # it names a file
+        made = Input(str(inside[0]), int(inside[1]), str(inside[2]))
+        inputs.attach([Condition("image", made)])
+        return made
+    if kind == "loras":
+        return Loras(Adapter(str(d), float(w)) for d, w in inside)
+    if kind == "map":
+        return {_from_json(k, inputs): _from_json(v, inputs) for k, v in inside}
+    if kind == "tuple":
+        return tuple(_from_json(one, inputs) for one in inside)
+    raise ValueError(kind)
