@@ -60,14 +60,14 @@ def test_vary_needs_a_resolved_shot(ltx):
         (lambda c: c.contact_sheet(columns=0), "columns=0: a whole number from 1 to 100"),
         (lambda c: c.show(columns=0), "columns=0"),
         (lambda c: c.show(width=None), "width=None"),
-        (lambda c: c[:"x"], "a clip's number or a slice"),
+        (lambda c: c[:"x"], "a number, a slice, a list of numbers or a mask"),
         (lambda c: c.filter(5), "filter(5): a function of a clip is needed, as in filter(lambda"),
         (lambda c: c.sort(None), "sort(None): a function of a clip"),
         (lambda c: c.where(prompt="a mothh"), "where(prompt='a mothh'): no such value"),
-        (lambda c: c["x"], "clips['x']: a clip's number or a slice"),
+        (lambda c: c[{"x": 1}], "clips[{'x': 1}]: a number, a slice"),
         (lambda c: c.export_html(str(c.library.folder)), "is a folder: name a file in it"),
-        (lambda c: c.export_html(5), "path=5: a file's path"),
-        (lambda c: c.export_html(c[0].mp4 / "page.html"), "a part of it is a file"),
+        (lambda c: c.export_html(5), "path=5: a path"),
+        (lambda c: c.export_html(c[0].path / "page.html"), "a part of it is a file"),
         (lambda c: c.export_html("page.html", title=3), "title=3: a text"),
     ],
 )
@@ -102,7 +102,6 @@ def test_folders_that_are_none_are_named(make, folder, words):
 def test_searches_name_all_that_is_wrong(library):
     message = said(
         lambda: library.clips(limit="x", sort=None, stars=9, rejected="no", tag=3, prompt=b"x"),
-        LibraryError,
     )
     for word in (
         "limit='x'",
@@ -113,7 +112,7 @@ def test_searches_name_all_that_is_wrong(library):
         "prompt=b'x'",
     ):
         assert word in message
-    assert "limit=118059" in said(lambda: library.clips(limit=2**70), LibraryError)
+    assert "limit=118059" in said(lambda: library.clips(limit=2**70))
     assert "library[0]: a clip's key is needed" in said(lambda: library[0], LibraryError)
 
 
@@ -124,8 +123,8 @@ def test_searches_name_all_that_is_wrong(library):
 def test_marks_of_the_wrong_kind_change_nothing(clips, name, value):
     clip = clips[0]
     clip.stars, clip.tags = 3, ["keep"]
-    words = f"{name}={value!r}" if value != [["a"]] else "tags: ['a'] is no text"
-    assert words in said(lambda: setattr(clip, name, value), LibraryError)
+    words = f"{name}={value!r}" if value != [["a"]] else "tags: ['a'] is not a string"
+    assert words in said(lambda: setattr(clip, name, value))
     assert (clip.stars, clip.rejected, clip.tags) == (3, False, ("keep",))
 
 
@@ -168,7 +167,7 @@ def test_a_clip_that_is_not_made_yet_says_how_to_wait(ltx, library, monkeypatch)
     monkeypatch.setattr(ltx, "generate", generate)
     run = bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library)
     with pytest.raises(
-        IndexError, match=r"clip 2: the run has made 0 of 4 clips so far; run\.wait"
+        IndexError, match=r"clip 2: the run has generated 0 of 4 clips so far; run\.wait"
     ):
         run.clips[2]
     with pytest.raises(IndexError, match="clip 4: there are 0"):

@@ -125,7 +125,7 @@ def test_a_slot_that_is_called_like_an_argument_gives_its_value_to_both(ltx):
     ]
     assert "width=33" in checked(ltx, "{width}", width=33)
     message = checked(ltx, "{max_sequence_length} bees", max_sequence_length=[8, 16])
-    assert "called like an argument of tiny-ltx" in message
+    assert "the name of an argument of tiny-ltx" in message
     assert "{max_sequence_length_text}" in message
 
 
@@ -210,7 +210,7 @@ def test_one_recipe_is_the_same_for_all_cells_and_a_list_of_them_an_axis(ltx):
         ({"decode_noise_scale": [[1.0, float("nan")]]}, "decode_noise_scale=(1.0, nan)"),
         (
             {"timesteps": [[1000, 500]]},
-            "timesteps: no slot of the template and no argument of tiny-ltx",
+            "timesteps: not a slot of the template or an argument of tiny-ltx",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from PIL import Image
 
 import beecam as bc
 from beecam.clips.clip_set import ClipSet
-from beecam.errors import BeecamError, LibraryError
+from beecam.errors import BeecamError, CheckError
 from beecam.export import notebook as display
 from beecam.sweeps.axes import Axis
 from helpers import fill
@@ -43,7 +43,7 @@ def test_filter_sort_where_and_slices_keep_coordinates(clips):
 
 def test_an_axis_or_a_clip_that_is_not_there_is_named(clips):
     for call in (lambda: clips.where(promt="bee"), lambda: clips.pivot("promt", "seed")):
-        with pytest.raises(LibraryError, match=r"no axis 'promt': .*Did you mean prompt\?"):
+        with pytest.raises(CheckError, match=r"no axis 'promt': .*Did you mean prompt\?"):
             call()
     with pytest.raises(IndexError, match=rf"clip 99: there are {len(clips)}, counted from 0"):
         clips[99]
@@ -70,7 +70,7 @@ def test_pivot_has_axes_as_rows_and_columns(clips):
     assert list(table.columns) == ["0", "1", "2"]
     assert table.loc["a moth", "1"] == clips[4]
     assert table.loc["a moth", "2"] is None
-    with pytest.raises(LibraryError, match="no axis 'place': the axes are prompt, seed"):
+    with pytest.raises(CheckError, match="no axis 'place': the axes are prompt, seed"):
         clips.pivot("place", "seed")
 
 

@@ -6,6 +6,7 @@ import beecam as bc
 from beecam.errors import DeckError
 from beecam.models.pollen.captions import vocabulary
 from beecam.sweeps.deck_files.find import own_folder
+from beecam.sweeps.deck_files.match import match_intent
 
 NAMED = ("first-person flight", "2D animation", "3D short film", "product shot")
 GOOD = """\
@@ -178,25 +179,25 @@ def test_a_name_that_is_none_gets_the_nearest(tmp_path):
     ],
 )
 def test_the_nearest_deck_shares_words_and_says_which(text, name, words):
-    found = bc.intent(text)
+    found = match_intent(text)
     assert found.deck.name == name
     assert {*words} <= {*found.words}
     assert all(word in found.reason for word in words)
-    assert bc.intent(text) == found
+    assert match_intent(text) == found
 
 
 def test_a_word_that_many_decks_have_counts_for_less():
     first, second = (bc.Deck(f"bee {n}", "", "", "x", ()) for n in "ab")
     third = bc.Deck("c", "", "", "a moth", ())
-    assert bc.find_deck("bee moth", [first, second, third]) is third
-    found = bc.intent("bee", [first, second, third])
+    assert match_intent("bee moth", [first, second, third]).deck is third
+    found = match_intent("bee", [first, second, third])
     assert found.deck is first
     assert "'bee b' would do as well" in found.reason
 
 
 def test_no_word_in_common_is_no_deck():
-    found = bc.intent("the zzz of qqq")
+    found = match_intent("the zzz of qqq")
     assert (found.deck, found.words) == (None, ())
     assert "no deck shares a word" in found.reason
     with pytest.raises(DeckError, match="a text of at most"):
-        bc.intent(" ")
+        match_intent(" ")

@@ -2,15 +2,13 @@
 
 import importlib.util
 import platform
-import re
 
 import pytest
 import torch
 
 import beecam as bc
 from beecam.diagnostics import machine as health
-from beecam.diagnostics import report as asked
-from beecam.diagnostics.report import Report, examine
+from beecam.diagnostics.report import Report
 from beecam.errors import ModelError
 from beecam.models.batching import device as machine
 from beecam.models.text import offload as preparing
@@ -42,19 +40,13 @@ def fits(report):
     assert len(starts) == 1, "the values stand under each other"
 
 
-def test_it_prints_and_returns_nothing(pollen, capsys):
-    assert asked is bc.doctor
-    assert bc.doctor(pollen) is None
-    # How much memory is free is another number at each look.
-    said, report = (
-        re.sub(r"\S+ GB free", "some GB free", text).strip()
-        for text in (capsys.readouterr().out, str(examine(pollen)))
-    )
-    assert said == report
+def test_its_repr_is_the_table(pollen):
+    assert isinstance(bc.doctor(pollen), Report)
+    assert repr(bc.doctor()).startswith("This machine and what is installed\n")
 
 
 def test_what_it_says_of_pollen(pollen):
-    report = examine(pollen)
+    report = bc.doctor(pollen)
     fits(report)
     assert report["revision"] == pollen.revision
     assert report["licence"] == "Apache-2.0"
@@ -76,7 +68,7 @@ def test_what_it_says_of_pollen(pollen):
 
 def test_a_family_that_can_not_batch_says_why():
     latte = bc.wrap(make("LattePipeline"), batch_size=3)
-    report = examine(latte)
+    report = bc.doctor(latte)
     fits(report)
     assert report["batch size"].startswith("one clip a call, because two clips in a call of Latte")
     assert report["licence"] == "not known; its card says"
@@ -84,25 +76,27 @@ def test_a_family_that_can_not_batch_says_why():
 
 
 def test_a_stranger_is_looked_at_with_care(stranger):
-    report = examine(stranger)
+    report = bc.doctor(stranger)
     assert "SomebodysPipeline is in no table" in report["batch size"]
     assert any("isn't tested" in one for one in report.advice)
 
 
 def test_what_was_measured_is_said(ltx, wrap_ltx, library, nobodys_library):
     bc.run(bc.sweep("a bee", seed=range(48)), ltx, library=library).wait(60)
-    assert "the best of those measured so far" in examine(ltx)["batch size"]
+    assert "the best of those measured so far" in bc.doctor(ltx)["batch size"]
     while ltx.trial_size(shot := ltx.resolve(bc.shot("a bee")), 10_000) is not None:
         size = ltx.trial_size(shot, 10_000)
         ltx.generate([shot.replace(noise=((i, 1.0),)) for i in range(size)])
-    report = examine(ltx)
+    report = bc.doctor(ltx)
     assert "(measured here)" in report["batch size"]
     assert "measured here" in report["seconds a clip"]
-    assert "measured here" in examine(wrap_ltx())["seconds a clip"], "another kernel knows it, too"
-    assert "as clips of the library took" in examine(ltx, library)["seconds a clip"]
+    assert "measured here" in bc.doctor(wrap_ltx())["seconds a clip"], (
+        "another kernel knows it, too"
+    )
+    assert "as clips of the library took" in bc.doctor(ltx, library=library)["seconds a clip"]
     assert not nobodys_library.exists(), "looking makes no library"
     ltx.limit_batch(ltx.resolve(bc.shot("a bee")), 2)
-    report = examine(ltx)
+    report = bc.doctor(ltx)
     assert report["batch size"].startswith("2 clips a call")
     assert any("More than 2 clips a call ran out of memory" in one for one in report.advice)
 
@@ -110,28 +104,28 @@ def test_what_was_measured_is_said(ltx, wrap_ltx, library, nobodys_library):
 def test_what_is_given_and_what_is_switched_on_is_said(ltx, monkeypatch):
     use_size(ltx, 6)
     monkeypatch.setattr(ltx.pipe.vae, "use_tiling", True)
-    report = examine(ltx)
+    report = bc.doctor(ltx)
     assert report["batch size"].startswith("6 clips a call (as given by batch_size=)")
     assert report["also switched on"] == "vae tiling"
     assert any("batch_size=6 fixes the calls" in one for one in report.advice)
 
 
 def test_advice_is_for_what_is_so(ltx, monkeypatch):
-    assert examine(ltx).advice == ()
+    assert bc.doctor(ltx).advice == ()
     monkeypatch.setattr(machine, "memory", lambda device: (10**9, 80 * 10**9))
-    assert any("Only 1.0 GB of memory are free" in one for one in examine(ltx).advice)
+    assert any("Only 1.0 GB of memory are free" in one for one in bc.doctor(ltx).advice)
     monkeypatch.setattr(preparing, "is_short", lambda pipe: True)
-    assert any("text encoders leave the accelerator" in one for one in examine(ltx).advice)
+    assert any("text encoders leave the accelerator" in one for one in bc.doctor(ltx).advice)
     monkeypatch.setattr(machine, "offload", lambda pipe: "model")
-    report = examine(ltx)
+    report = bc.doctor(ltx)
     assert any('offload="none"' in one for one in report.advice)
     assert "model offload" in report["also switched on"]
-    monkeypatch.setitem(examine.__globals__, "_SMALL", 0)
-    assert any("slow without an accelerator" in one for one in examine(ltx).advice)
+    monkeypatch.setitem(bc.doctor.__globals__, "_SMALL", 0)
+    assert any("slow without an accelerator" in one for one in bc.doctor(ltx).advice)
 
 
 def test_the_machine(nobodys_library, cache):
-    report = examine()
+    report = bc.doctor()
     fits(report)
     assert report["python"] == platform.python_version()
     assert report["torch"].startswith("2.")
@@ -141,7 +135,7 @@ def test_the_machine(nobodys_library, cache):
     assert str(cache) in report["cache"]
     assert not nobodys_library.exists()
     with bc.library():
-        assert "0 clips" in examine()["library"]
+        assert "0 clips" in bc.doctor()["library"]
 
 
 def test_what_is_missing_is_named(monkeypatch):
@@ -151,7 +145,7 @@ def test_what_is_missing_is_named(monkeypatch):
         importlib.util, "find_spec", lambda name: None if name in missing else found(name)
     )
     monkeypatch.setattr(health, "_LITTLE_DISK", 1e18)
-    report = examine()
+    report = bc.doctor()
     assert "peft is not installed; it is needed for LoRAs: pip install peft" in report.advice
     assert report["widgets"] == "not installed"
     assert any("BEECAM_LIBRARY names a folder on another disk" in one for one in report.advice)

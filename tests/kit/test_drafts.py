@@ -8,7 +8,7 @@ import pytest
 
 import beecam as bc
 from beecam.clips.library import open_library
-from beecam.errors import CheckError, LibraryError, ModelError, Stopped
+from beecam.errors import CheckError, ModelError, Stopped
 from beecam.runs.engines import local
 from beecam.runs.progress import Progress, Status
 from helpers import frames
@@ -153,7 +153,7 @@ def test_promoting_works_after_the_kernel_has_gone(ltx, wrap_ltx, library):
     again = wrap_ltx()
     tomorrow = open_library(folder)
     drafts = tomorrow.clips(sort="created")
-    with pytest.raises(LibraryError, match=r"promote\(model\)"):
+    with pytest.raises(CheckError, match=r"promote\(clips, model\)"):
         bc.promote(drafts)
     run = bc.promote(drafts, again, exact=True).wait()
     assert made(run.clips) == expected

@@ -86,7 +86,7 @@ def test_a_run_makes_what_another_one_was_to_make_and_did_not(ltx, library, monk
 def test_what_is_made_when_a_run_is_cancelled_is_kept_and_shown(ltx, library, monkeypatch):
     use_size(ltx, 8)
     written, add = threading.Event(), library.add
-    monkeypatch.setattr(library, "add", lambda *a: written.wait(30) and add(*a))
+    monkeypatch.setattr(library, "store", lambda *a: written.wait(30) and add(*a))
     run = bc.run(sweep(8), ltx, library=library)
     wait_for(lambda: run._progress._made)
     run.cancel()
@@ -159,14 +159,14 @@ def test_closing_a_library_waits_for_its_runs(ltx, tmp_path, monkeypatch):
 
 
 def test_a_folder_that_is_lost_for_a_while_costs_no_clip(ltx, library, monkeypatch):
-    add, lost = library.add, threading.Event()
+    add, lost = library.store, threading.Event()
 
     def add_or_not(*args):
         if not lost.is_set():
             raise FileNotFoundError(2, "No such file or directory", str(library.folder))
         return add(*args)
 
-    monkeypatch.setattr(library, "add", add_or_not)
+    monkeypatch.setattr(library, "store", add_or_not)
     run = bc.run(sweep(4), ltx, library=library)
     wait_for(lambda: run.status == "paused")
     assert "can't be written" in run.changes().run.message
@@ -194,7 +194,7 @@ def starred(opened):
 
 def test_a_rebuild_that_was_cut_off_is_done_again_with_the_stars(whole, monkeypatch):
     (whole / "library.sqlite").unlink()
-    adopt, many = Library._adopt, []
+    adopt, many = Library._restore, []
 
     def dies(self, path):
         many.append(path)
@@ -203,7 +203,7 @@ def test_a_rebuild_that_was_cut_off_is_done_again_with_the_stars(whole, monkeypa
         return adopt(self, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Library, "_adopt", dies)
+        patch.setattr(Library, "_restore", dies)
         with pytest.raises(RuntimeError):
             Library(whole)
     opened = Library(whole)
@@ -314,8 +314,8 @@ def test_a_foreign_file_among_the_media_blocks_nothing(whole, change, moving):
 def test_healing_leaves_what_others_are_writing(whole):
     live = Library(whole)
     key = live.clips()[0].key
-    half = live.mp4(key).with_name(f".{key}.{live._session.name}-0.mp4")
-    dead = live.mp4(key).with_name(f".{key}.dead-0.mp4")
+    half = live.mp4_path(key).with_name(f".{key}.{live._lock.name}-0.mp4")
+    dead = live.mp4_path(key).with_name(f".{key}.dead-0.mp4")
     half.write_bytes(b"half")
     dead.write_bytes(b"half")
     live._index.begin(key, "dead")
@@ -335,7 +335,7 @@ def test_a_clip_is_not_remade_by_weights_that_have_changed(ltx, library):
     with torch.no_grad():
         weight[0, 0] += 0.5
     try:
-        with pytest.raises(LibraryError, match="would make another one"):
+        with pytest.raises(LibraryError, match="would generate another one"):
             clip.regenerate(ltx)
     finally:
         with torch.no_grad():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import beecam as bc
-from beecam.clips import sweep_records as history
 from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError
+from beecam.storage import sweep_files
 from helpers import said
 
 
@@ -41,7 +41,7 @@ def test_a_sweep_is_found_by_name_with_its_grid(library, model, plan):
     assert run.name == "bees at dusk"
     library = again(library)
     found = library.sweep("Bees at  dusk")
-    assert (len(found), found.made, found.model, found.draft) == (4, 4, "pollen", None)
+    assert (len(found), found.finished, found.model, found.draft) == (4, 4, "pollen", None)
     assert found.sweep.key == plan.key
     assert [a.notes for a in found.axes] == [a.notes for a in plan.axes]
     assert found.axes[1].labels == ("sea",)
@@ -74,7 +74,7 @@ def test_what_was_not_made_is_missing_from_its_grid_and_keeps_its_place(library,
     run.wait()
     found = library.sweep(plan.template)
     made = [i for i, c in enumerate(run.changes().cells) if c.status == "done"]
-    assert found.made == len(made)
+    assert found.finished == len(made)
     assert [found.clips.coords(i) for i in range(len(made))] == [
         dict(plan.cells[i].coords) for i in made
     ]
@@ -153,7 +153,7 @@ def test_a_full_disk_costs_the_name_and_no_clip(library, model, plan, monkeypatc
     def full(*_args, **_more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(history.json, "dump", full)
+    monkeypatch.setattr(sweep_files.json, "dump", full)
     run = bc.run(plan, model, library=library, name="bees")
     assert "not kept by name: No space left" in run.changes().run.message
     assert len(run.wait().clips) == 4

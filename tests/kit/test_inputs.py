@@ -164,7 +164,7 @@ def test_a_run_and_its_record_may_keep_the_same_film_at_once(library, monkeypatc
 
     def keep():
         try:
-            library.inputs.keep([Condition("video", one)])
+            library.inputs.store([Condition("video", one)])
         except OSError as error:
             failed.append(error)
 

@@ -15,7 +15,7 @@ import pytest
 
 import beecam as bc
 from beecam.clips.library import Library, open_library
-from beecam.errors import LibraryError, MediaError
+from beecam.errors import CheckError, LibraryError, MediaError
 from beecam.media import mp4, sheets
 from beecam.shots.shot import Shot
 from beecam.storage.index import NAME as INDEX
@@ -81,23 +81,23 @@ def test_clips_are_found_and_sorted(library):
     library.clips(prompt="moth")[0].tags = ["keep"]
     assert prompts(tag="keep") == ["a moth"]
     assert prompts(model="other") == []
-    with pytest.raises(LibraryError, match=r"sort='-star'.*Did you mean stars"):
+    with pytest.raises(CheckError, match=r"sort='-star'.*Did you mean stars"):
         library.clips(sort="-star")
 
 
 @pytest.mark.parametrize("stars", [-1, 6, 2.5, True, "3"])
 def test_stars_out_of_range_are_named(library, stars):
     clip = add(library)
-    with pytest.raises(LibraryError, match=r"stars=.* from 0 to 5"):
+    with pytest.raises(CheckError, match=r"stars=.* from 0 to 5"):
         clip.stars = stars
     assert clip.stars == 0
 
 
 def test_tags_must_be_a_list_of_texts(library):
     clip = add(library)
-    with pytest.raises(LibraryError, match=r"give a list"):
+    with pytest.raises(CheckError, match=r"give a list"):
         clip.tags = "night"
-    with pytest.raises(LibraryError, match=r"3 is no text"):
+    with pytest.raises(CheckError, match=r"3 is not a string"):
         clip.tags = [3]
 
 
@@ -176,7 +176,7 @@ def test_a_missing_sheet_is_made_again_when_rebuilding(folder):
         library.sheet_path(clip.key).unlink()
     (folder / INDEX).unlink()
     with open_library(folder) as again:
-        assert again.clips()[0].sheet[:2] == b"\xff\xd8"
+        assert again.clips()[0].sheet_bytes()[:2] == b"\xff\xd8"
 
 
 def test_a_damaged_index_is_kept_aside_and_rebuilt(folder):
@@ -315,7 +315,7 @@ add(library, seed=1)
 library.clips()[0].stars = 2
 def die(*args):
     os._exit(9)
-module = sys.modules["beecam.media.sheets" if {moment!r} == "write_sheet" else "beecam.clips.library"]
+module = sys.modules["beecam.media.sheets" if {moment!r} == "write_sheet" else "beecam.storage.store"]
 setattr(module, {moment!r}, die)
 add(library, seed=2)
 """
@@ -336,10 +336,10 @@ add(library, seed=2)
 
 def test_a_live_session_is_not_mistaken_for_a_dead_one(folder):
     one = Library(folder)
-    one._index.begin("0" * 32, one._session.name)
+    one._index.begin("0" * 32, one._lock.name)
     two = Library(folder)
     assert two.healed == []
-    assert one._index.unfinished() == {one._session.name: ["0" * 32]}
+    assert one._index.unfinished() == {one._lock.name: ["0" * 32]}
     two.close()
     one.close()
     three = Library(folder)

@@ -122,7 +122,7 @@ def test_sound_is_kept_with_the_pictures_and_ends_with_them(tmp_path):
     t = np.arange(rate * 3) / rate
     heard = np.stack([np.sin(2 * np.pi * 440 * t), np.sin(2 * np.pi * 220 * t)]).astype(np.float32)
     frames = np.zeros((17, 32, 32, 3), np.uint8)
-    path = tmp_path / "clip.path"
+    path = tmp_path / "clip.mp4"
     mp4.write_mp4(path, frames, 8, {"a": 1}, Sound(heard * 0.5, rate))
     assert mp4.read_settings(path) == {"a": 1}
     assert mp4.is_complete(path)
@@ -166,6 +166,6 @@ def test_the_same_pictures_are_the_same_file(tmp_path):
     for clip in clips:
         files = set()
         for _ in range(20):
-            mp4.write_mp4(tmp_path / "clip.path", clip, 8, {})
-            files.add((tmp_path / "clip.path").read_bytes())
+            mp4.write_mp4(tmp_path / "clip.mp4", clip, 8, {})
+            files.add((tmp_path / "clip.mp4").read_bytes())
         assert len(files) == 1

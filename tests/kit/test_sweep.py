@@ -143,7 +143,7 @@ def said(ltx, *args, **kwargs):
         (["x" * 10_000], {}, ["10,000 characters", "4,000"]),
         (["a bee"], {"scheduler": "Eulr"}, ["scheduler='Eulr'", "FlowMatchEulerDiscrete"]),
         (["a bee"], {"max_sequence_length": "8"}, ["max_sequence_length='8'", "int is needed"]),
-        (["a bee"], {"other": [1, 2]}, ["other: no slot of the template and no argument"]),
+        (["a bee"], {"other": [1, 2]}, ["other: not a slot of the template or an argument"]),
         (["a bee", bc.zip(seed=[1, 2], width=[32])], {}, ["seed has 2 and width has 1"]),
         (["a bee", bc.sample(9)], {"seed": range(3)}, ["sample(9)", "1 to 3 cells"]),
         (["a bee", ["bee"]], {}, ["['bee']", "after the prompt come"]),
@@ -204,4 +204,4 @@ def test_estimate_counts_what_is_cached_and_measures_the_rest(ltx, library):
     assert (more.cells, more.cached) == (5, 2)
     each = sorted(clip.facts["seconds"] for clip in library.clips())
     assert more.seconds == pytest.approx(3 * each[1], rel=0.5)
-    assert "2 in the library, 3 to make" in str(more)
+    assert "2 in the library, 3 to generate" in str(more)

@@ -102,7 +102,7 @@ def test_the_cell_run_again_while_the_disk_is_full_leaves_it_to_go_on_by_itself(
     run = bc.run(sweep(), ltx, library=library)
     until_paused(run)
     with monkeypatch.context() as patch:
-        patch.setattr(library.sweep_files, "keep", no_space)
+        patch.setattr(library.sweep_files, "write", no_space)
         assert bc.run(sweep(), ltx, library=library) is run
     assert "the disk is full" in run.changes().run.message
     full_disk.clear()
@@ -142,7 +142,7 @@ _FILLING = """
 import resource, sys
 import numpy as np
 from pathlib import Path
-from beecam.media import mp4
+from beecam.media import formats, mp4
 
 frames = np.random.default_rng(0).integers(0, 255, (9, 96, 96, 3), np.uint8)
 whole = Path(sys.argv[1]) / "whole.mp4"

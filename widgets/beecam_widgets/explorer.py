@@ -18,7 +18,7 @@ from beecam.shots.shot import SHOT_ARGUMENTS
 from beecam.sweeps.axes import Axis, is_scalar, make_axis
 from beecam.sweeps.deck_files.deck import Deck
 from beecam.sweeps.deck_files.find import Decks, own_folder
-from beecam.sweeps.deck_files.match import DeckMatch
+from beecam.sweeps.deck_files.match import DeckMatch, match_intent
 from beecam.sweeps.sweep import Sweep
 from beecam_widgets.asking import Asking
 
@@ -187,7 +187,7 @@ class Explorer:
 
     @intent.setter
     def intent(self, text: str) -> None:
-        found = bc.intent(text, self._decks)
+        found = match_intent(text, self._decks)
         self._intent = found
         if found.deck is not None:
             self.deck = found.deck

@@ -54,7 +54,7 @@ def estimate(
     used: Model = as_model(model)
     raise_problems([*loaded_model(used), *library_problems(library)])
     library = open_library() if library is None else library
-    shots = sweep.resolve(used)
+    shots = sweep.across(used).resolve(used)
     have = library.known({shot.key for shot in shots})
     missing = [shot for shot in shots if shot.key not in have]
     each = [library.seconds_for(shot) for shot in missing]

@@ -174,18 +174,18 @@ class Sweep(Layout):
         Raises:
             CheckError: With all problems, each naming the argument and the nearest valid choice.
         """
-        self.resolve(as_model(model))
+        used = as_model(model)
+        self.across(used).resolve(used)
 
     def resolve(self, model: Model) -> tuple[Shot, ...]:
         """Return the cells' shots with the model's defaults filled in.
 
-        For several models, spread the sweep first; see `across`.
+        For a set of models, each cell must say its model; see `across`.
 
         Raises:
             CheckError: With all problems.
         """
-        spread = self.across(model)
-        return resolve_cells(spread, spread.problems, lambda: spread.cells, model)
+        return resolve_cells(self, self.problems, lambda: self.cells, model)
 
     def across(self, model: Model) -> Sweep:
         """Return the sweep with an axis "model" before all others, if `model` is a set of models.
