@@ -85,7 +85,7 @@ def test_a_run_makes_what_another_one_was_to_make_and_did_not(ltx, library, monk
 
 def test_what_is_made_when_a_run_is_cancelled_is_kept_and_shown(ltx, library, monkeypatch):
     use_size(ltx, 8)
-    written, add = threading.Event(), library.add
+    written, add = threading.Event(), library.store
     monkeypatch.setattr(library, "store", lambda *a: written.wait(30) and add(*a))
     run = bc.run(sweep(8), ltx, library=library)
     wait_for(lambda: run._progress._made)
