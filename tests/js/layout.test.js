@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  chooseAxes, fitting, flow, following, neighbour, pivot, rectangle, reveal, visible,
-} from "../../widgets/js/layout.js";
+  chooseAxes, fitColumns, flow, nextCell, neighbour, pivot, rectangle, reveal, visible,
+} from "../../widgets/js/grid/layout.js";
 
 const axis = (name, count) => ({
   name, labels: Array.from({ length: count }, (_, i) => `${name}${i}`), notes: [],
@@ -105,9 +105,9 @@ test("a cell is revealed with as little scrolling as possible", () => {
 });
 
 test("cells fit, but never become specks or posters", () => {
-  assert.equal(fitting(1000, 8, 5), 120);
-  assert.equal(fitting(1000, 100, 5), 72);
-  assert.equal(fitting(1000, 1, 5), 176);
+  assert.equal(fitColumns(1000, 8, 5), 120);
+  assert.equal(fitColumns(1000, 100, 5), 72);
+  assert.equal(fitColumns(1000, 1, 5), 176);
 });
 
 test("arrows lead to every clip of a table with gaps", () => {
@@ -134,10 +134,10 @@ test("steps go over the holes, and stop at the edges", () => {
   const axes = [axis("place", 3), axis("seed", 3)];
   const sparse = pivot(axes, Int32Array.from([0, 0, 0, 2, 2, 1]), upTo(3), { rows: [0], columns: [1] });
   assert.equal(neighbour(sparse, 0, 0, 1), 1);
-  assert.equal(following(sparse, 0, 1), 1);
-  assert.equal(following(sparse, 1, 1), 2);
-  assert.equal(following(sparse, 2, 1), -1);
-  assert.equal(following(sparse, 2, -1), 1);
+  assert.equal(nextCell(sparse, 0, 1), 1);
+  assert.equal(nextCell(sparse, 1, 1), 2);
+  assert.equal(nextCell(sparse, 2, 1), -1);
+  assert.equal(nextCell(sparse, 2, -1), 1);
   assert.deepEqual(rectangle(sparse, 0, 2), [0, 2]);
   assert.deepEqual(rectangle(table, 5, 1), [1, 2, 4, 5]);
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
-import { figure, percent, roll } from "../../widgets/js/live_dials.js";
-import { badge } from "../../widgets/js/live_scene.js";
-import { LiveStore } from "../../widgets/js/live_store.js";
+import { figure, percent, roll } from "../../widgets/js/live/controls.js";
+import { badge } from "../../widgets/js/live/scene.js";
+import { LiveStore } from "../../widgets/js/live/live_store.js";
 
 let said, store, decoding, told;
 const bytes = new DataView(Uint8Array.from([1]).buffer);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-import { inOrder, matches, parse } from "../../widgets/js/query.js";
+import { sortCells, matches, parse } from "../../widgets/js/query.js";
 
 const { names, rows, cases, orders } = JSON.parse(
   readFileSync(new URL("./query_cases.json", import.meta.url), "utf8"),
@@ -26,6 +26,6 @@ for (const [text, expected] of cases) {
 for (const [by, expected] of orders) {
   test(`order ${JSON.stringify(by)}`, () => {
     const value = (cell, name) => rows[cell].values[name];
-    assert.deepEqual(inOrder([0, 1, 2, 3], by, value), expected);
+    assert.deepEqual(sortCells([0, 1, 2, 3], by, value), expected);
   });
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Asking } from "../../widgets/js/asking.js";
-import { notebooksWhileTyping } from "../../widgets/js/keys.js";
-import { added, allowed, costs, lasting, moved, runWords, segments, slotsOf, stepped } from "../../widgets/js/slots.js";
+import { PanelStore } from "../../widgets/js/panel/panel_store.js";
+import { isNotebookKeyWhileTyping } from "../../widgets/js/core/keys.js";
+import { added, describeAllowed, describeCost, formatEstimate, moved, runLabel, segments, slotsOf, nextValue } from "../../widgets/js/panel/slots.js";
 
 const kinds = (template) => segments(template).map(({ text, kind }) => [text, kind]);
 
@@ -38,27 +38,27 @@ const control = (more) => ({ name: "x", kind: "integer", low: null, high: null, 
 
 test("arrows step over what a model allows", () => {
   const frames = control({ step: 8, base: 1, default: "17", low: 1 });
-  assert.deepEqual([stepped(frames, "", 1), stepped(frames, "", -1), stepped(frames, "20", 1), stepped(frames, "20", -1), stepped(frames, "1", -1)], ["25", "9", "25", "17", "1"]);
+  assert.deepEqual([nextValue(frames, "", 1), nextValue(frames, "", -1), nextValue(frames, "20", 1), nextValue(frames, "20", -1), nextValue(frames, "1", -1)], ["25", "9", "25", "17", "1"]);
   const scale = control({ kind: "number", step: null, default: "3" });
-  assert.deepEqual([stepped(scale, "", 1), stepped(scale, "0.1", 1), stepped(scale, "many", 1)], ["3.5", "0.5", null]);
-  assert.equal(stepped(control({}), "", 1), null);
-  assert.equal(allowed(frames), "8k+1, 17 by default");
-  assert.equal(allowed(control({ step: 32, default: "64" })), "multiples of 32, 64 by default");
+  assert.deepEqual([nextValue(scale, "", 1), nextValue(scale, "0.1", 1), nextValue(scale, "many", 1)], ["3.5", "0.5", null]);
+  assert.equal(nextValue(control({}), "", 1), null);
+  assert.equal(describeAllowed(frames), "8k+1, 17 by default");
+  assert.equal(describeAllowed(control({ step: 32, default: "64" })), "multiples of 32, 64 by default");
 });
 
 test("what it costs is said in a line", () => {
   const shape = [["insect", 3], ["place", 1], ["seed", 4]];
-  assert.equal(costs({ cells: 12, cached: 5, seconds: 4.2, shape }), "12 clips = 3 insect × 4 seed · 5 made already · about 4 s");
-  assert.equal(costs({ cells: 12, cached: 12, seconds: 0, shape }), "12 clips = 3 insect × 4 seed · all made already");
-  assert.equal(costs({ cells: 5, cached: 0, seconds: null, shape }), "5 clips drawn from 12: 3 insect × 4 seed · not timed yet");
-  assert.equal(costs({ cells: 1, cached: 0, seconds: 1, shape: [] }), "1 clip · about a second");
-  assert.deepEqual([lasting(70), lasting(600), lasting(7200), lasting(90000)], ["about 70 s", "about 10 min", "about 2.0 h", "about 25 h"]);
-  assert.deepEqual([runWords({}), runWords({ cells: 3, cached: 2 }), runWords({ cells: 3, cached: 3 }), runWords({ cells: 1200, cached: 0 })],
+  assert.equal(describeCost({ cells: 12, cached: 5, seconds: 4.2, shape }), "12 clips = 3 insect × 4 seed · 5 made already · about 4 s");
+  assert.equal(describeCost({ cells: 12, cached: 12, seconds: 0, shape }), "12 clips = 3 insect × 4 seed · all made already");
+  assert.equal(describeCost({ cells: 5, cached: 0, seconds: null, shape }), "5 clips drawn from 12: 3 insect × 4 seed · not timed yet");
+  assert.equal(describeCost({ cells: 1, cached: 0, seconds: 1, shape: [] }), "1 clip · about a second");
+  assert.deepEqual([formatEstimate(70), formatEstimate(600), formatEstimate(7200), formatEstimate(90000)], ["about 70 s", "about 10 min", "about 2.0 h", "about 25 h"]);
+  assert.deepEqual([runLabel({}), runLabel({ cells: 3, cached: 2 }), runLabel({ cells: 3, cached: 3 }), runLabel({ cells: 1200, cached: 0 })],
     ["Run", "Make 1 clip", "Show 3 clips", "Make 1,200 clips"]);
 });
 
 test("while a text is typed, its own keys are not the notebook's", () => {
-  const key = (k, more = {}) => notebooksWhileTyping({ key: k, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
+  const key = (k, more = {}) => isNotebookKeyWhileTyping({ key: k, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
   for (const one of ["z", "Z", "a", "c", "v", "x", "y"]) assert.equal(key(one, { ctrlKey: true }), false, one);
   assert.equal(key("{", { ctrlKey: true, altKey: true }), false, "AltGr types a brace");
   assert.equal(key("b"), false);
@@ -89,31 +89,31 @@ globalThis.window ??= globalThis;
 
 test("an answer to an older edit doesn't take back what was typed since", () => {
   const model = new Model({ template: "a", axes: {}, serial: 1, edit: ["", 0] });
-  const asking = new Asking(model);
-  asking.change((state) => { state.template = "ab"; });
-  asking.flush();
+  const store = new PanelStore(model);
+  store.change((state) => { state.template = "ab"; });
+  store.flush();
   const [first] = model.sent;
   assert.deepEqual([first.kind, first.state], ["edit", { template: "ab", axes: {} }]);
-  asking.change((state) => { state.template = "abc"; });
+  store.change((state) => { state.template = "abc"; });
   model.answer({ template: "ab", axes: {}, serial: 2, edit: first.edit });
-  assert.equal(asking.state.template, "abc", "it is waiting to be sent");
-  asking.flush();
+  assert.equal(store.state.template, "abc", "it is waiting to be sent");
+  store.flush();
   model.answer({ template: "ab", axes: {}, serial: 3, edit: first.edit });
-  assert.equal(asking.state.template, "abc", "its own answer is still to come");
-  assert.equal(asking.ahead, true);
+  assert.equal(store.state.template, "abc", "its own answer is still to come");
+  assert.equal(store.ahead, true);
   model.answer({ template: "abc!", axes: {}, serial: 4, edit: model.sent[1].edit });
-  assert.equal(asking.state.template, "abc!");
-  assert.equal(asking.ahead, false);
+  assert.equal(store.state.template, "abc!");
+  assert.equal(store.ahead, false);
   model.answer({ template: "by code", axes: {}, serial: 5, edit: ["", 0] });
-  assert.equal(asking.state.template, "by code", "what Python sets is shown");
+  assert.equal(store.state.template, "by code", "what Python sets is shown");
 });
 
 test("what was typed is sent before what is pressed", () => {
   const model = new Model({ template: "a", axes: {}, edit: ["", 0] });
-  const asking = new Asking(model);
-  asking.change((state) => { state.template = "b"; });
-  asking.say("run");
+  const store = new PanelStore(model);
+  store.change((state) => { state.template = "b"; });
+  store.say("run");
   assert.deepEqual(model.sent.map((one) => one.kind), ["edit", "run"]);
-  asking.close();
+  store.close();
   assert.equal(model.hears.size, 0);
 });

@@ -1,9 +1,9 @@
 // The grid in a page of its own: no kernel; what lies in the page answers.
 
-import { Answers } from "./answers.js";
-import { Model } from "./model.js";
-import { Store } from "./store.js";
-import { View } from "./view.js";
+import { StaticBackend } from "./data/static_backend.js";
+import { Model } from "./data/local_model.js";
+import { Store } from "./data/store.js";
+import { GridView } from "./grid/grid_view.js";
 
 const LEAST = 320; // pixels of height that the grid has on a low window
 
@@ -19,14 +19,14 @@ function room() {
 
 function begin() {
   const facts = JSON.parse(/** @type {HTMLElement} */ (document.getElementById("facts")).textContent ?? "");
-  const answers = new Answers(facts, [...document.querySelectorAll("#sheet figure")]);
+  const answers = new StaticBackend(facts, [...document.querySelectorAll("#sheet figure")]);
   const store = new Store({ send: (content) => answers.take(content) });
   answers.hear = (content, buffers) => store.hear(content, buffers);
   const model = new Model({
     rows: [], columns: [], fixed: {}, size: 0, height: LEAST, playing: true, speed: 1, filter: "", sort: "",
     _current: -1, _selected: [], _sheet: "",
   });
-  new View(store, model, host);
+  new GridView(store, model, host);
   store.hello();
   const fit = () => model.set("height", room());
   store.addEventListener("cells", () => requestAnimationFrame(fit));
