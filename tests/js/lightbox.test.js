@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { differingArguments, words } from "../../widgets/js/large/diff.js";
+import { differingArguments, promptWords } from "../../widgets/js/large/diff.js";
 import { loopOffset } from "../../widgets/js/large/video_stage.js";
 
-test("only arguments in which some clips differ are told", () => {
+test("only arguments in which some clips differ are listed", () => {
   const details = [
     { prompt: "", arguments: [["seed", "1"], ["steps", "20"], ["extra", "x"]] },
     { prompt: "", arguments: [["seed", "2"], ["steps", "20"]] },
@@ -18,14 +18,14 @@ test("only arguments in which some clips differ are told", () => {
   assert.deepEqual(differingArguments([details[0]]), [[]]);
 });
 
-test("words that only some prompts have are marked", () => {
-  const [first, second] = words(["A bee over dunes, slowly", "a moth over dunes slowly"]);
+test("words that not all prompts share are marked", () => {
+  const [first, second] = promptWords(["A bee over dunes, slowly", "a moth over dunes slowly"]);
   assert.deepEqual(first.filter((one) => !one.shared).map((one) => one.word), ["bee"]);
   assert.deepEqual(second.filter((one) => !one.shared).map((one) => one.word), ["moth"]);
   assert.equal(first.map((one) => one.word).join(" "), "A bee over dunes, slowly");
 });
 
-test("how far a video is off is measured the short way round its loop", () => {
+test("the offset of a video is measured the shorter way around its loop", () => {
   assert.ok(Math.abs(loopOffset(1.9, 0.1, 2) + 0.2) < 1e-9);
   assert.ok(Math.abs(loopOffset(0.1, 1.9, 2) - 0.2) < 1e-9);
   assert.ok(Math.abs(loopOffset(0.5, 0.4, 2) - 0.1) < 1e-9);

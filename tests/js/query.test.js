@@ -7,7 +7,7 @@ import { sortCells, matches, parse } from "../../widgets/js/query.js";
 const { names, rows, cases, orders } = JSON.parse(
   readFileSync(new URL("./query_cases.json", import.meta.url), "utf8"),
 );
-const asked = rows.map((row) => ({
+const items = rows.map((row) => ({
   text: row.text, value: (name) => row.values[name], tags: row.tags, states: new Set(row.states),
 }));
 
@@ -19,7 +19,7 @@ for (const [text, expected] of cases) {
       return;
     }
     assert.equal(problem, "");
-    assert.deepEqual(asked.flatMap((row, i) => (matches(terms, row) ? [i] : [])), expected);
+    assert.deepEqual(items.flatMap((row, i) => (matches(terms, row) ? [i] : [])), expected);
   });
 }
 

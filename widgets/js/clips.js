@@ -11,7 +11,7 @@ import { Table } from "./table/table.js";
 const SURFACES = { grid: GridView, table: Table, viewer: Viewer };
 
 export default () => entry(
-  (send) => new Store({ send }),
+  (/** @type {(content: object) => void} */ send) => new Store({ send }),
   (store, model, host) => {
     const Surface = SURFACES[/** @type {keyof typeof SURFACES} */ (model.get("_surface"))];
     return new Surface(store, model, host);

@@ -6,6 +6,6 @@ import { LiveStore } from "./live/live_store.js";
 import { LiveView } from "./live/live_view.js";
 
 export default () => entry(
-  (send) => new LiveStore({ send }),
+  (/** @type {(content: object) => void} */ send) => new LiveStore({ send }),
   (store, model, host) => new LiveView(store, model, host),
 );

@@ -23,8 +23,8 @@ const ORDER = {
 
 /**
  * Parse a query.
- * @param {string} text what was typed
- * @param {string[]} names what can be asked for, loopOffset from tag and is
+ * @param {string} text
+ * @param {string[]} names of values, besides `tag` and `is`
  * @returns {{terms: Term[], problem: string}} the first problem, or ""
  */
 export function parse(text, names) {

@@ -1,6 +1,6 @@
 // The axes of a sweep, and the text that names a cell by its values on them.
 
-import { isolated } from "../core/text.js";
+import { isolateBidi } from "../core/text.js";
 
 /** @typedef {{name: string, labels: string[], notes: string[]}} Axis */
 
@@ -16,9 +16,9 @@ export function describeCell({ axes, coords }, cell, notes, bare = false) {
     const index = coords[cell * axes.length + a];
     const label = axis.labels[index] ?? "";
     if (axis.labels.length < 2) return "";
-    const name = bare && !/^[-\d., ]*$/.test(label) ? "" : `${isolated(axis.name)} `;
-    const note = notes && axis.notes[index] ? ` (${isolated(axis.notes[index])})` : "";
-    return name + isolated(label) + note;
+    const name = bare && !/^[-\d., ]*$/.test(label) ? "" : `${isolateBidi(axis.name)} `;
+    const note = notes && axis.notes[index] ? ` (${isolateBidi(axis.notes[index])})` : "";
+    return name + isolateBidi(label) + note;
   });
   return parts.filter(Boolean).join(" · ");
 }

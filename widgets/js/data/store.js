@@ -1,9 +1,9 @@
 // State of the cells of a grid, and its messages with Python: one store for all views of a widget.
 
+import { KERNEL_GONE, KERNEL_SILENT } from "../core/host.js";
 import { Columns } from "./columns.js";
 import { Details } from "./details.js";
 import { Lru } from "./lru.js";
-import { KERNEL_GONE, KERNEL_SILENT } from "../core/host.js";
 import { decode, isTooSmall, jpegBlob, reducedSheet } from "./sheets.js";
 
 const DECODED_BYTES = 48e6;

@@ -1,34 +1,36 @@
-// One view of a grid: the bar, the tools, and the cells.
+// The grid surface: the toolbar, the tools that arrange and filter, and the cells.
 
-import { Arrangement } from "./arrangement.js";
-import { Toolbar } from "./toolbar.js";
-import { hoverBar } from "./hover_bar.js";
-import { filterAndSort } from "../data/filtering.js";
-import { button, div, setButton, element, focus } from "../core/dom.js";
-import { SearchBox } from "../large/search_box.js";
-import { Pointer } from "./pointer.js";
+import { button, div, element, focus, setButton } from "../core/dom.js";
 import { CLOSE, COMPARE, PLUS } from "../core/icons.js";
-import { nextCell } from "./layout.js";
+import { filterAndSort } from "../data/filtering.js";
 import { Overlay } from "../large/overlay.js";
+import { SearchBox } from "../large/search_box.js";
+import { Arrangement } from "./arrangement.js";
+import { createHoverBar } from "./hover_bar.js";
+import { nextCell } from "./layout.js";
+import { Pointer } from "./pointer.js";
+import { Toolbar } from "./toolbar.js";
 import { VirtualGrid } from "./virtual_grid.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 
-// Cells that come to suit a filter, or don't any more, are gathered for so long.
-const GATHER = 120;
-// Of a larger table empty places are not counted.
-const COUNTED = 20_000;
+// Milliseconds in which changes of annotations and values are collected before filtering again.
+const FILTER_DELAY = 120;
+// In larger tables empty cells are not counted.
+const MAX_COUNTED = 20_000;
+const FILL_LABEL = "generate the clips of the empty cells";
 
+/** A grid of clips with its controls. */
 export class GridView extends Overlay {
   #status = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #choosing;
-  #bar;
-  #beside;
+  #filterTimer;
+  #toolbar;
+  #compareButton;
   #arrangement;
-  #nothing;
+  #noMatches;
   #pointer;
-  #more;
+  #fillButton;
 
   /**
    * @param {Store} store
@@ -42,148 +44,151 @@ export class GridView extends Overlay {
     this.grid = new VirtualGrid(store, {
       rows: () => model.get("rows"), columns: () => model.get("columns"),
       fixed: () => model.get("fixed"), size: () => model.get("size"), height: () => this.#height(),
-      cells: () => this.choice, ordered: () => Boolean(model.get("sort")),
-      seen: (cells) => store.setVisible(this.name, cells, this.grid.size * devicePixelRatio),
+      cells: () => this.shown, sorted: () => Boolean(model.get("sort")),
+      onVisible: (cells) => store.setVisible(this.name, cells, this.grid.size * devicePixelRatio),
     });
     this.grid.current = model.get("_current");
     this.grid.selected = new Set(model.get("_selected"));
-    this.#bar = new Toolbar(store, {
-      play: () => this.play(!this.playing), size: (size) => this.setSize(size), help: () => this.help(),
-      scrub: (share) => this.#scrub(share), speed: (speed) => this.save("speed", speed), root,
-      full: () => this.full(), shown: () => this.choice.length, leave: () => focus(this.field),
+    this.#toolbar = new Toolbar(store, {
+      play: () => this.play(!this.playing), size: (size) => this.setSize(size), help: () => this.toggleHelp(),
+      scrub: (share) => this.#scrub(share), speed: (speed) => this.saveTrait("speed", speed), root,
+      fullScreen: () => this.toggleFullScreen(), shown: () => this.shown.length,
+      focusCells: () => focus(this.focusTarget),
     });
-    this.#beside = button(COMPARE, "", () => this.compare());
-    this.#more = button(PLUS, "make the clips at the empty places", () => store.fillEmpty(this.grid.allMissing()));
+    this.#compareButton = button(COMPARE, "", () => this.compare());
+    this.#fillButton = button(PLUS, FILL_LABEL, () => store.fillEmpty(this.grid.allEmptyCoords()));
     this.#arrangement = new Arrangement(store, {
       now: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
-      change: (places) => this.#arrange(places), root, say: (text) => this.say(text),
+      change: (places) => this.#arrange(places), root, announce: (text) => this.announce(text),
     });
     this.searchBox = new SearchBox(store, {
       filter: () => model.get("filter"), sort: () => model.get("sort"), root,
-      set: (name, value) => this.save(name, value),
+      set: (name, value) => this.saveTrait(name, value),
       leave: () => focus(this.grid.node),
     });
-    this.hover = hoverBar(store, () => this.#pointer.hovered, (cells, marks) => this.rate(cells, marks));
-    this.#nothing = div("bcm-nothing");
-    this.#nothing.hidden = true;
-    const all = button(CLOSE, "show all clips", () => this.#showAll(), "Show all");
-    this.#nothing.append(element("p", "", ""), all);
+    this.hover = createHoverBar(store, () => this.#pointer.hovered, (cells, change) => this.annotate(cells, change));
+    this.#noMatches = div("bcm-nothing");
+    this.#noMatches.hidden = true;
+    const showAll = button(CLOSE, "show all clips", () => this.#showAll(), "Show all");
+    this.#noMatches.append(element("p", "", ""), showAll);
     this.#assemble();
     this.#pointer = new Pointer(this);
     this.clock.speed = model.get("speed");
     this.clock.painters.add((seconds) => this.#paint(seconds));
     this.#listen();
-    this.watch((changed) => {
-      if (changed) this.relayout();
-      this.grid.fill();
-    }, (seen) => this.#wakeUp(seen));
-    this.#offerBeside();
+    this.observe((widthChanged) => {
+      if (widthChanged) this.relayout();
+      this.grid.render();
+    }, (visible) => this.#onVisible(visible));
+    this.#updateCompareButton();
     this.relayout();
     this.clock.play(this.playing);
   }
 
   #assemble() {
-    const tools = div("bcm-tools", this.#arrangement.node, this.#more, this.#beside, this.searchBox.node);
-    const body = div("bcm-body", this.grid.node, this.#nothing, this.lightbox.node, this.helpBox, this.tagBox.node, this.toast);
-    this.root.append(this.#bar.node, tools, body, this.live);
+    const tools = div("bcm-tools", this.#arrangement.node, this.#fillButton, this.#compareButton, this.searchBox.node);
+    const body = div("bcm-body",
+      this.grid.node, this.#noMatches, this.lightbox.node, this.helpBox, this.tagBox.node, this.toast);
+    this.root.append(this.#toolbar.node, tools, body, this.liveRegion);
   }
 
-  // --- what comes from elsewhere --------------------------------------------------------------
+  // --- events of the store, the model and the page ----------------------------------------------
 
   #listen() {
-    const { store, model, ending: { signal } } = this;
-    this.hear({
+    const { store, model, lifetime: { signal } } = this;
+    this.listen({
       cells: () => this.relayout(), cell: (cell) => this.grid.tiles.get(cell)?.refresh(),
-      marks: () => this.#rechooseSoon(), columns: () => this.#rechooseSoon(), run: () => this.#onRun(), away: () => this.#bar.refresh(),
+      annotations: () => this.#scheduleFilter(), columns: () => this.#scheduleFilter(),
+      run: () => this.#onRun(), connection: () => this.#toolbar.refresh(),
     });
     const relayout = () => this.scheduleLayout();
-    this.heed({
+    this.listenToTraits({
       rows: relayout, columns: relayout, fixed: relayout, size: relayout, height: relayout,
       filter: relayout, sort: relayout,
       playing: () => this.play(Boolean(model.get("playing")), false),
       speed: () => {
         this.clock.speed = model.get("speed");
-        this.#showBar();
+        this.#updateToolbar();
       },
       _current: () => this.goTo(model.get("_current"), false),
       _selected: () => {
         this.grid.selected = new Set(model.get("_selected"));
-        this.grid.markAll();
-        this.#offerBeside();
+        this.grid.updateStates();
+        this.#updateCompareButton();
       },
     });
     document.addEventListener("visibilitychange", () => store.requestSoon(), { signal });
     document.addEventListener("fullscreenchange", () => this.relayout(), { signal });
   }
 
-  /** @param {boolean} seen whether anybody can see it now */
-  #wakeUp(seen) {
-    this.grid.asleep = !seen;
-    this.clock.sleep(!seen);
-    // Lab takes outputs off the page and puts them back: a canvas may come back empty.
-    for (const tile of this.grid.tiles.values()) tile.forget();
-    if (seen && !this.grid.tiles.size) this.relayout();
-    this.grid.see();
+  /** @param {boolean} visible */
+  #onVisible(visible) {
+    this.grid.asleep = !visible;
+    this.clock.sleep(!visible);
+    // JupyterLab detaches outputs and attaches them again: a canvas may come back empty.
+    for (const tile of this.grid.tiles.values()) tile.invalidate();
+    if (visible && !this.grid.tiles.size) this.relayout();
+    this.grid.reportVisible();
   }
 
   relayout() {
     const { store, model } = this;
     const filter = model.get("filter");
-    this.choice = filterAndSort(store, { filter, sort: model.get("sort"), fixed: model.get("fixed") }).cells;
-    this.#bar.refresh();
+    this.shown = filterAndSort(store, { filter, sort: model.get("sort"), fixed: model.get("fixed") }).cells;
+    this.#toolbar.refresh();
     this.#arrangement.refresh();
     this.searchBox.refresh();
-    // What is hidden has no room to be laid out in.
-    const empty = store.ready && store.total > 0 && !this.choice.length;
-    this.#nothing.hidden = !empty;
+    // Before the layout: a hidden grid has no room to be laid out in.
+    const empty = store.ready && store.total > 0 && !this.shown.length;
+    this.#noMatches.hidden = !empty;
     this.grid.node.classList.toggle("bcm-none", empty);
     this.grid.layout();
-    this.grid.markAll();
+    this.grid.updateStates();
     const { rows, columns } = this.grid.geometry;
-    this.#offer(store.fills && !filter && rows * columns <= COUNTED ? this.grid.allMissing().length : 0);
-    /** @type {HTMLElement} */ (this.#nothing.firstElementChild).textContent = filter
-      ? `No clip suits  ${filter}` : "No clip is there.";
-    this.#showBar();
+    const counts = store.fills && !filter && rows * columns <= MAX_COUNTED;
+    this.#updateFillButton(counts ? this.grid.allEmptyCoords().length : 0);
+    /** @type {HTMLElement} */ (this.#noMatches.firstElementChild).textContent = filter
+      ? `No clip matches  ${filter}` : "There are no clips.";
+    this.#updateToolbar();
     this.clock.wake();
   }
 
-  /** Marks or values are new: others may suit the filter, or stand elsewhere. */
-  #rechooseSoon() {
+  /** Filter and sort again shortly, because annotations or values changed. */
+  #scheduleFilter() {
     const { model } = this;
     if (!model.get("filter") && !model.get("sort")) return;
-    this.#choosing ??= setTimeout(() => {
-      this.#choosing = undefined;
-      const wish = { filter: model.get("filter"), sort: model.get("sort"), fixed: model.get("fixed") };
-      const { cells } = filterAndSort(this.store, wish);
-      if (String(cells) === String(this.choice)) return;
+    this.#filterTimer ??= setTimeout(() => {
+      this.#filterTimer = undefined;
+      const criteria = { filter: model.get("filter"), sort: model.get("sort"), fixed: model.get("fixed") };
+      const { cells } = filterAndSort(this.store, criteria);
+      if (String(cells) === String(this.shown)) return;
       const { table, current } = this.grid;
       const next = cells.includes(current) ? current : nextCell(table, current, 1);
       this.relayout();
       if (current >= 0 && next >= 0 && next !== current && !this.lightbox.open) this.goTo(next);
-    }, GATHER);
+    }, FILTER_DELAY);
   }
 
-  /** @param {number} empty how many places of the table have no cell */
-  #offer(empty) {
-    this.#more.hidden = !empty;
-    const label = "make the clips at the empty places";
-    if (empty) setButton(this.#more, PLUS, label, `Make ${empty.toLocaleString("en")} more`);
+  /** @param {number} count of empty cells */
+  #updateFillButton(count) {
+    this.#fillButton.hidden = !count;
+    if (count) setButton(this.#fillButton, PLUS, FILL_LABEL, `Generate ${count.toLocaleString("en")} more`);
   }
 
-  #offerBeside() {
+  #updateCompareButton() {
     const { size } = this.grid.selected;
-    this.#beside.hidden = size < 2;
-    if (size > 1) setButton(this.#beside, COMPARE, "the selected clips side by side (C)", `Compare ${size}`);
+    this.#compareButton.hidden = size < 2;
+    if (size > 1) setButton(this.#compareButton, COMPARE, "compare the selected clips (C)", `Compare ${size}`);
   }
 
-  #showBar() {
-    this.#bar.show(this.playing, this.grid.size, this.clock.speed);
+  #updateToolbar() {
+    this.#toolbar.show(this.playing, this.grid.size, this.clock.speed);
   }
 
   #onRun() {
-    this.#bar.refresh();
+    this.#toolbar.refresh();
     const status = this.store.run?.status ?? "";
-    if (status !== this.#status && this.#status) this.say(this.#bar.count.textContent ?? "");
+    if (status !== this.#status && this.#status) this.announce(this.#toolbar.count.textContent ?? "");
     this.#status = status;
   }
 
@@ -191,12 +196,12 @@ export class GridView extends Overlay {
   #paint(seconds) {
     if (this.lightbox.open) this.lightbox.paint(seconds, this.playing, this.clock.speed);
     else this.grid.paint(seconds);
-    this.#bar.player.moved(seconds, this.#length());
+    this.#toolbar.player.showTime(seconds, this.#length());
   }
 
-  // --- actions -----------------------------------------------------------------------------------
+  // --- actions ----------------------------------------------------------------------------------
 
-  /** How long the longest clip in sight is, in seconds. */
+  /** Return the duration of the longest clip in view, in seconds. */
   #length() {
     if (this.lightbox.length) return this.lightbox.length;
     let longest = 0;
@@ -207,7 +212,7 @@ export class GridView extends Overlay {
     return longest || 1;
   }
 
-  /** Show all clips at one place. @param {number} share 0 to 1 */
+  /** Show all clips at one position. @param {number} share 0 to 1 */
   #scrub(share) {
     if (this.playing) this.play(false);
     this.clock.seek(share * this.#length() * 0.9999);
@@ -223,39 +228,39 @@ export class GridView extends Overlay {
   #showAll() {
     this.searchBox.clear();
     this.#arrange({ rows: this.model.get("rows"), columns: this.model.get("columns"), fixed: {} });
-    focus(this.field);
+    focus(this.focusTarget);
   }
 
-  /** @param {number} cell @param {boolean} tell whether Python is told */
-  goTo(cell, tell = true) {
+  /** @param {number} cell @param {boolean} save whether to send it to Python */
+  goTo(cell, save = true) {
     this.grid.current = cell;
     if (cell >= 0) this.grid.reveal(cell);
-    this.grid.markAll();
+    this.grid.updateStates();
     this.clock.wake();
-    if (tell) this.save("_current", cell);
+    if (save) this.saveTrait("_current", cell);
   }
 
-  /** @param {number[]} cells @param {import("../data/store.js").AnnotationChange} marking */
-  rate(cells, marking) {
-    super.rate(cells, marking);
+  /** @param {number[]} cells @param {import("../data/store.js").AnnotationChange} change */
+  annotate(cells, change) {
+    super.annotate(cells, change);
     if (this.#pointer.hovered >= 0) this.hover.refresh(this.#pointer.hovered);
   }
 
-  /** @param {boolean} playing @param {boolean} tell whether Python is told */
-  play(playing, tell = true) {
+  /** @param {boolean} playing @param {boolean} save whether to send it to Python */
+  play(playing, save = true) {
     this.playing = playing;
     this.clock.play(playing);
-    this.#showBar();
-    if (tell) this.save("playing", playing);
+    this.#updateToolbar();
+    if (save) this.saveTrait("playing", playing);
   }
 
-  /** @param {number} size */
+  /** Set the width of cells. @param {number} size pixels */
   setSize(size) {
-    this.save("size", Math.max(48, Math.min(640, Math.round(size))));
+    this.saveTrait("size", Math.max(48, Math.min(640, Math.round(size))));
   }
 
   /**
-   * The height that cells may take.
+   * Return the height available to the cells.
    * @returns {number}
    */
   #height() {
@@ -264,9 +269,9 @@ export class GridView extends Overlay {
     return Math.max(200, this.root.clientHeight - above - 12);
   }
 
-  // --- as one of the surfaces on which clips are opened ------------------------------------------
+  // --- overrides of Overlay ---------------------------------------------------------------------
 
-  get field() {
+  get focusTarget() {
     return this.grid.node;
   }
 
@@ -282,7 +287,9 @@ export class GridView extends Overlay {
 
   /** @param {import("../core/keys.js").Command} command @param {number} at */
   actions(command, at) {
-    return { ...super.actions(command, at), ...this.#pointer.moves(command), find: () => this.searchBox.focus() };
+    return {
+      ...super.actions(command, at), ...this.#pointer.actions(command), find: () => this.searchBox.focus(),
+    };
   }
 
   /** @param {number[]} cells */
@@ -292,7 +299,7 @@ export class GridView extends Overlay {
   }
 
   close() {
-    clearTimeout(this.#choosing);
+    clearTimeout(this.#filterTimer);
     super.close();
   }
 }

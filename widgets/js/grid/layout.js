@@ -1,7 +1,8 @@
-// Where cells go: pure functions, no page.
+// Computes where cells go: pure functions without a DOM.
+
+/** @typedef {import("../data/axes.js").Axis} Axis */
 
 /**
- * @typedef {{name: string, labels: string[], notes: string[]}} Axis
  * @typedef {{key: number[], labels: string[], notes: string[], titles: string[]}} Header
  * @typedef {{
  *   flow: boolean, rows: Header[], columns: Header[], rowAxes: string[], columnAxes: string[],
@@ -16,60 +17,60 @@
 /**
  * Choose which axes are rows and which are columns.
  *
- * Nothing is ever hidden: an axis that was given to neither side goes to the rows. Axes that move
- * together (bc.zip) stay on one side, or every row would have a single cell.
+ * No axis is ever hidden: one that is on neither side goes to the rows. Axes that vary together
+ * (bc.zip) stay on one side, or every row would have a single cell.
  *
  * @param {Axis[]} axes
  * @param {Int32Array} coords cells x axes
  * @param {string[]} rows
  * @param {string[]} columns
- * @param {string[]} [fixed] axes of which one value is shown only
+ * @param {string[]} [fixed] axes held at one value
  * @returns {{flow: boolean, rows: number[], columns: number[]}} indices of axes
  */
 export function chooseAxes(axes, coords, rows, columns, fixed = []) {
-  const place = (/** @type {string} */ name) =>
+  const indexOf = (/** @type {string} */ name) =>
     fixed.includes(name) ? -1 : axes.findIndex((axis) => axis.name === name);
-  const chosenRows = rows.map(place).filter((a) => a >= 0);
-  const chosenColumns = columns.map(place).filter((a) => a >= 0 && !chosenRows.includes(a));
-  const bundles = bundle(axes, coords).filter((together) => !together.some((a) =>
+  const chosenRows = rows.map(indexOf).filter((a) => a >= 0);
+  const chosenColumns = columns.map(indexOf).filter((a) => a >= 0 && !chosenRows.includes(a));
+  const groups = groupAxes(axes, coords).filter((group) => !group.some((a) =>
     chosenRows.includes(a) || chosenColumns.includes(a) || fixed.includes(axes[a].name)));
-  const given = chosenRows.length + chosenColumns.length > 0;
-  if (!given && bundles.length <= 1) return { flow: true, rows: [], columns: [] };
-  if (!columns.length && bundles.length) chosenColumns.push(.../** @type {number[]} */ (bundles.pop()));
-  chosenRows.push(...bundles.flat());
+  const requested = chosenRows.length + chosenColumns.length > 0;
+  if (!requested && groups.length <= 1) return { flow: true, rows: [], columns: [] };
+  if (!columns.length && groups.length) chosenColumns.push(.../** @type {number[]} */ (groups.pop()));
+  chosenRows.push(...groups.flat());
   return { flow: false, rows: chosenRows, columns: chosenColumns };
 }
 
 /**
- * Axes that vary, those that always move together in one group.
+ * Return the axes that vary, in groups that always vary together.
  * @param {Axis[]} axes
  * @param {Int32Array} coords
  * @returns {number[][]}
  */
-function bundle(axes, coords) {
+function groupAxes(axes, coords) {
   const count = axes.length;
   /** @type {number[][]} */
   const groups = [];
   for (let a = 0; a < count; a++) {
     if (axes[a].labels.length < 2) continue;
-    const same = groups.find(([b]) => {
+    const group = groups.find(([b]) => {
       if (axes[b].labels.length !== axes[a].labels.length) return false;
       for (let i = 0; i < coords.length; i += count) if (coords[i + a] !== coords[i + b]) return false;
       return true;
     });
-    if (same) same.push(a);
+    if (group) group.push(a);
     else groups.push([a]);
   }
   return groups;
 }
 
 /**
- * Lay the cells out as a table. Only places that occur become rows and columns, so that samples
- * and zipped axes leave no empty lines. Where several cells share a place, more rows follow.
+ * Lay the cells out as a table. Only coordinates that occur become rows and columns, so that samples
+ * and zipped axes leave no empty lines. Cells that share coordinates get rows of their own.
  *
  * @param {Axis[]} axes
  * @param {Int32Array} coords cells x axes
- * @param {number[]} cells those that are shown
+ * @param {number[]} cells to show
  * @param {{rows: number[], columns: number[]}} chosen
  * @returns {Table}
  */
@@ -77,27 +78,27 @@ export function pivot(axes, coords, cells, chosen) {
   const key = (/** @type {number} */ cell, /** @type {number[]} */ side) =>
     side.map((a) => coords[cell * axes.length + a]);
   /** @type {Map<string, number>} */
-  const taken = new Map();
+  const occurrences = new Map();
   /** @type {[number[], number[]][]} */
   const keys = [];
   for (const cell of cells) {
     const row = key(cell, chosen.rows);
     const column = key(cell, chosen.columns);
-    const spot = `${row}|${column}`;
-    const nth = taken.get(spot) ?? 0;
-    taken.set(spot, nth + 1);
+    const coordinates = `${row}|${column}`;
+    const nth = occurrences.get(coordinates) ?? 0;
+    occurrences.set(coordinates, nth + 1);
     keys.push([[...row, nth], column]);
   }
   const rows = distinct(keys.map(([row]) => row));
   const columns = distinct(keys.map(([, column]) => column));
-  const places = new Map();
+  const cellAt = new Map();
   /** @type {Map<number, [number, number]>} */
-  const spots = new Map();
+  const placeOfCell = new Map();
   keys.forEach(([row, column], n) => {
     const at = /** @type {number} */ (rows.order.get(String(row)));
     const across = /** @type {number} */ (columns.order.get(String(column)));
-    places.set(at * columns.keys.length + across, cells[n]);
-    spots.set(cells[n], [at, across]);
+    cellAt.set(at * columns.keys.length + across, cells[n]);
+    placeOfCell.set(cells[n], [at, across]);
   });
   return {
     flow: false,
@@ -105,36 +106,37 @@ export function pivot(axes, coords, cells, chosen) {
     columns: columns.keys.map((k) => header(axes, chosen.columns, k)),
     rowAxes: chosen.rows.map((a) => axes[a].name),
     columnAxes: chosen.columns.map((a) => axes[a].name),
-    at: (row, column) => places.get(row * columns.keys.length + column) ?? -1,
-    place: (cell) => spots.get(cell) ?? null,
+    at: (row, column) => cellAt.get(row * columns.keys.length + column) ?? -1,
+    place: (cell) => placeOfCell.get(cell) ?? null,
   };
 }
 
 /**
- * Lay cells out one after the other in lines of `columns`.
+ * Lay cells out one after another in lines of `columns`.
  * @param {number[]} cells
  * @param {number} columns
  * @returns {Table}
  */
 export function flow(cells, columns) {
-  const wide = Math.max(1, Math.min(columns, cells.length || 1));
+  const width = Math.max(1, Math.min(columns, cells.length || 1));
   const empty = () => ({ key: [], labels: [], notes: [], titles: [] });
   const places = new Map(cells.map((cell, n) => [cell, n]));
   return {
     flow: true,
-    rows: Array.from({ length: Math.ceil(cells.length / wide) }, empty),
-    columns: Array.from({ length: wide }, empty),
+    rows: Array.from({ length: Math.ceil(cells.length / width) }, empty),
+    columns: Array.from({ length: width }, empty),
     rowAxes: [],
     columnAxes: [],
-    at: (row, column) => (column < wide ? cells[row * wide + column] ?? -1 : -1),
+    at: (row, column) => (column < width ? cells[row * width + column] ?? -1 : -1),
     place: (cell) => {
       const n = places.get(cell);
-      return n === undefined ? null : [Math.floor(n / wide), n % wide];
+      return n === undefined ? null : [Math.floor(n / width), n % width];
     },
   };
 }
 
 /**
+ * Return the distinct keys, sorted, and the rank of each.
  * @param {number[][]} keys
  */
 function distinct(keys) {
@@ -147,8 +149,9 @@ function distinct(keys) {
 }
 
 /**
+ * Return the header of a row or column.
  * @param {Axis[]} axes
- * @param {number[]} side
+ * @param {number[]} side axes of that side
  * @param {number[]} key
  * @returns {Header}
  */
@@ -165,10 +168,10 @@ function header(axes, side, key) {
 }
 
 /**
- * Which rows and columns are in a window, with some more around it.
+ * Return the rows and columns inside a window.
  * @param {Geometry} geometry
  * @param {{left: number, top: number, width: number, height: number}} view
- * @param {number} overscan rows and columns around what is seen
+ * @param {number} overscan rows and columns to add around it
  * @returns {{row0: number, row1: number, column0: number, column1: number}} ends are exclusive
  */
 export function visible(geometry, view, overscan = 1) {
@@ -190,7 +193,7 @@ export function visible(geometry, view, overscan = 1) {
 }
 
 /**
- * Where to scroll so that a place is in view, moving as little as possible.
+ * Return the scroll position that shows a cell, as near as possible to the current one.
  * @param {Geometry} geometry
  * @param {{left: number, top: number, width: number, height: number}} view
  * @param {number} row
@@ -213,40 +216,41 @@ export function reveal(geometry, view, row, column) {
 }
 
 /**
- * The width of a cell that shows all columns, within what is good to look at.
+ * Return the cell width at which all columns fit, within readable limits.
  * @param {number} room pixels for all columns
  * @param {number} columns
  * @param {number} gap
- * @param {number} most
+ * @param {number} maximum
  */
-export function fitColumns(room, columns, gap, most = 176) {
+export function fitColumns(room, columns, gap, maximum = 176) {
   const width = Math.floor(room / Math.max(1, columns)) - gap;
-  return Math.max(72, Math.min(most, width));
+  return Math.max(72, Math.min(maximum, width));
 }
 
 /**
- * The width of cells in lines: the largest that shows all at once, within what is good to look at.
+ * Return the largest cell width at which all lines of a flow fit, within readable limits.
  * @param {{width: number, height: number}} room
  * @param {number} count
- * @param {number} aspect height over width
- * @param {number} more pixels around a cell
- * @param {number} most
+ * @param {number} aspect height / width
+ * @param {number} extra pixels around a cell
+ * @param {number} maximum
  */
-export function fitFlow(room, count, aspect, more, most = 176) {
-  for (let size = most; size > 104; size -= 8) {
-    const lines = Math.ceil(count / Math.max(1, Math.floor(room.width / (size + more))));
-    if (lines * (size * aspect + more) <= room.height) return size;
+export function fitFlow(room, count, aspect, extra, maximum = 176) {
+  for (let size = maximum; size > 104; size -= 8) {
+    const lines = Math.ceil(count / Math.max(1, Math.floor(room.width / (size + extra))));
+    if (lines * (size * aspect + extra) <= room.height) return size;
   }
   return 104;
 }
 
 /**
- * The cell that a step leads to, over the holes of a sparse sweep and the short last line of a flow.
+ * Return the cell that an arrow key leads to, across the gaps of a sparse sweep and the short last
+ * line of a flow.
  * @param {Table} table
  * @param {number} cell
  * @param {number} down rows to go
- * @param {number} right columns to go; beyond the edge is the edge
- * @returns {number} the same cell when there is none
+ * @param {number} right columns to go; clipped at the edge
+ * @returns {number} the same cell if there is no other
  */
 export function neighbour(table, cell, down, right) {
   const place = table.place(cell);
@@ -256,11 +260,11 @@ export function neighbour(table, cell, down, right) {
   let row = within(place[0] + down, rows);
   let column = within(place[1] + right, columns);
   const clipped = row !== place[0] + down || column !== place[1] + right;
-  // Beyond the edge the way leads back, else on.
-  const way = clipped ? -1 : 1;
-  for (; row === within(row, rows) && column === within(column, columns); row += way * Math.sign(down), column += way * Math.sign(right)) {
+  // From beyond the edge the search goes back, otherwise onwards.
+  const direction = clipped ? -1 : 1;
+  for (; row === within(row, rows) && column === within(column, columns); row += direction * Math.sign(down), column += direction * Math.sign(right)) {
     if (table.at(row, column) >= 0) return table.at(row, column);
-    // No clip of a row with gaps is out of reach: up and down lead to the nearest one.
+    // In a row with gaps, up and down lead to the nearest clip, so that every clip can be reached.
     for (let off = 1; down && off < columns; off++) {
       const near = [column - off, column + off].filter((x) => x === within(x, columns)).map((x) => table.at(row, x));
       const found = near.find((one) => one >= 0);
@@ -271,7 +275,7 @@ export function neighbour(table, cell, down, right) {
 }
 
 /**
- * The next cell as one reads, forwards or backwards.
+ * Return the next or previous cell in reading order.
  * @param {Table} table
  * @param {number} cell
  * @param {number} by 1 or -1
@@ -290,7 +294,7 @@ export function nextCell(table, cell, by) {
 }
 
 /**
- * All cells in the rectangle between two.
+ * Return all cells in the rectangle between two cells.
  * @param {Table} table
  * @param {number} a
  * @param {number} b

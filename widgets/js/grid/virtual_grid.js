@@ -1,20 +1,24 @@
-// The scrolling table: headers that stay, and only as many cells on the page as are seen.
+// The scrolling table of cells: sticky headers, and DOM nodes for the visible cells only.
 
 import { attributes, div, element, on } from "../core/dom.js";
-import { chooseAxes, fitFlow, fitColumns, flow, pivot, reveal, visible } from "./layout.js";
-import { isolateBidi, describeCell, shortenLabels } from "../core/text.js";
+import { isolateBidi, shortenLabels } from "../core/text.js";
+import { describeCell } from "../data/axes.js";
 import { Tile } from "../large/tile.js";
+import { chooseAxes, fitColumns, fitFlow, flow, pivot, reveal, visible } from "./layout.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 /** @typedef {import("./layout.js").Table} Table */
 
+// Pixels.
 const GAP = 6;
 const CAPTION = 20;
 const LINE = 16;
 const LETTER = 6.4;
+const MAX_SPARE = 300; // tiles kept for reuse
 
 let grids = 0;
 
+/** Renders a table or a flow of cells, as far as it is in view. */
 export class VirtualGrid {
   #field;
   #head;
@@ -25,8 +29,8 @@ export class VirtualGrid {
   tiles = new Map();
   /** @type {Map<number, HTMLElement>} */
   #lines = new Map();
-  /** @type {Map<string, HTMLElement>} places of the table without a cell, by row and column */
-  #holes = new Map();
+  /** @type {Map<string, HTMLElement>} nodes of empty cells, by row and column */
+  #emptyCells = new Map();
   /** @type {Tile[]} */
   #spare = [];
   /** @type {string[][]} */
@@ -34,15 +38,15 @@ export class VirtualGrid {
   /** @type {string[][]} */
   #columnLabels = [];
   size = 0;
-  #window = "";
+  #renderedRange = "";
   asleep = false;
   #pending = 0;
 
   /**
    * @param {Store} store
    * @param {{rows: () => string[], columns: () => string[], fixed: () => Record<string, string>,
-   *   size: () => number, height: () => number, cells: () => number[], ordered: () => boolean,
-   *   seen: (cells: number[]) => void}} options
+   *   size: () => number, height: () => number, cells: () => number[], sorted: () => boolean,
+   *   onVisible: (cells: number[]) => void}} options
    */
   constructor(store, options) {
     this.store = store;
@@ -63,30 +67,30 @@ export class VirtualGrid {
     on(this.node, "scroll", () => {
       this.#pending ||= requestAnimationFrame(() => {
         this.#pending = 0;
-        this.fill();
+        this.render();
       });
     }, { passive: true });
   }
 
-  /** Lay everything out anew: other cells, other axes, another size. */
+  /** Lay out everything again after a change of cells, axes or size. */
   layout() {
     const { store, options } = this;
     const fixed = Object.keys(options.fixed());
     const sides = chooseAxes(store.axes, store.coords, options.rows(), options.columns(), fixed);
-    // What is ordered by a value stands in a line, whatever axes it has.
-    const chosen = options.ordered() ? { flow: true, rows: [], columns: [] } : sides;
+    // Sorted cells flow in lines, whatever axes they have.
+    const chosen = options.sorted() ? { flow: true, rows: [], columns: [] } : sides;
     const cells = options.cells();
-    // Hidden by the notebook, or not attached yet: laid out again when there is room.
+    // Without width, it is hidden by the notebook or not attached yet; a resize lays it out later.
     const room = this.node.clientWidth;
     if (!room || !store.ready) return;
     const label = chosen.flow ? CAPTION : 0;
     const table = chosen.flow ? null : pivot(store.axes, store.coords, cells, chosen);
     const heads = table ? this.#headSizes(table, room) : { headWidth: 0, headHeight: 0 };
-    const wide = room - heads.headWidth - 2;
+    const width = room - heads.headWidth - 2;
     const size = options.size() || (table
-      ? fitColumns(wide, table.columns.length, GAP, widest())
-      : fitFlow({ width: wide, height: options.height() }, cells.length, store.aspect, GAP + CAPTION, widest()));
-    this.table = table ?? flow(cells, Math.floor(wide / (size + GAP)));
+      ? fitColumns(width, table.columns.length, GAP, maxCellWidth())
+      : fitFlow({ width, height: options.height() }, cells.length, store.aspect, GAP + CAPTION, maxCellWidth()));
+    this.table = table ?? flow(cells, Math.floor(width / (size + GAP)));
     const height = Math.round(size * Math.max(0.3, Math.min(2.5, store.aspect))) + label;
     this.geometry = {
       width: size, height, gap: GAP, ...heads,
@@ -94,29 +98,30 @@ export class VirtualGrid {
     };
     this.size = size;
     this.#resize();
-    this.#drawHead();
+    this.#renderCorner();
     this.#clear();
-    this.fill();
+    this.render();
   }
 
-  /** @param {Table} table @param {number} room */
+  /** Return the size of the headers. @param {Table} table @param {number} room pixels across */
   #headSizes(table, room) {
-    const name = (/** @type {string[]} */ axes) => axes.join(" · ").length + 2;
-    const names = Math.max(name(table.rowAxes), Math.min(26, name(table.columnAxes)));
+    const nameLength = (/** @type {string[]} */ axes) => axes.join(" · ").length + 2;
+    const names = Math.max(nameLength(table.rowAxes), Math.min(26, nameLength(table.columnAxes)));
     this.#rowLabels = shortenRows(table.rows.map((r) => r.labels));
     this.#columnLabels = shortenRows(table.columns.map((c) => c.labels));
     const letters = (/** @type {string[][]} */ rows, /** @type {import("./layout.js").Header[]} */ heads) =>
       rows.flatMap((labels, n) => labels.map((label, i) => label.length + heads[n].notes[i].length));
     const longest = Math.max(names, ...letters(this.#rowLabels, table.rows));
     const headWidth = Math.min(room * 0.32, Math.max(64, Math.min(190, longest * LETTER + 20)));
-    const size = this.options.size() || fitColumns(room - headWidth, table.columns.length, GAP, widest());
-    const most = table.columns.some((head) => head.notes.join("")) ? 3 : 2;
-    const lines = Math.min(most, Math.ceil(Math.max(1, ...letters(this.#columnLabels, table.columns)) * LETTER / size));
-    // The corner names the axes of both sides, a line each.
+    const size = this.options.size() || fitColumns(room - headWidth, table.columns.length, GAP, maxCellWidth());
+    const maxLines = table.columns.some((head) => head.notes.join("")) ? 3 : 2;
+    const lines = Math.min(maxLines, Math.ceil(Math.max(1, ...letters(this.#columnLabels, table.columns)) * LETTER / size));
+    // The corner has a line for the axes of each side.
     const headHeight = Math.max(38, table.columnAxes.length * lines * LINE + 12);
     return { headWidth: Math.round(headWidth), headHeight };
   }
 
+  /** Apply the geometry to the DOM. */
   #resize() {
     const { geometry: g } = this;
     this.#field.style.width = `${g.headWidth + g.columns * (g.width + GAP)}px`;
@@ -136,7 +141,8 @@ export class VirtualGrid {
     });
   }
 
-  #drawHead() {
+  /** Render the corner; column headers are rendered with the cells. */
+  #renderCorner() {
     this.#head.hidden = this.table.flow;
     const corner = div("bcm-corner");
     attributes(corner, { role: "columnheader" });
@@ -148,67 +154,69 @@ export class VirtualGrid {
     this.#head.replaceChildren(corner);
   }
 
+  /** The part of the field that is in view. */
   #view() {
     const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.node;
     return { left: scrollLeft, top: scrollTop, width: clientWidth, height: clientHeight };
   }
 
+  /** Remove all nodes. */
   #clear() {
     for (const tile of this.tiles.values()) this.#release(tile);
     this.tiles.clear();
     for (const line of this.#lines.values()) line.remove();
     this.#lines.clear();
-    this.#holes.clear();
-    this.#window = "";
+    this.#emptyCells.clear();
+    this.#renderedRange = "";
   }
 
-  /** @param {Tile} tile */
+  /** Keep a tile for reuse. @param {Tile} tile */
   #release(tile) {
     tile.node.remove();
-    if (this.#spare.length < 300) this.#spare.push(tile);
+    if (this.#spare.length < MAX_SPARE) this.#spare.push(tile);
   }
 
-  /** Put on the page what is in the window, and take off what is not. */
-  fill() {
+  /** Add the nodes of cells in view, and remove those of cells out of view. */
+  render() {
     if (!this.store.ready || !this.node.clientWidth) return;
     const range = visible(this.geometry, this.#view());
-    const now = JSON.stringify(range);
-    if (now === this.#window) return this.#once();
-    this.#window = now;
+    const rangeKey = JSON.stringify(range);
+    if (rangeKey === this.#renderedRange) return this.#hideRepeatedHeads();
+    this.#renderedRange = rangeKey;
     /** @type {Set<number>} */
-    const wanted = new Set();
+    const inView = new Set();
     for (let row = range.row0; row < range.row1; row++) {
       for (let column = range.column0; column < range.column1; column++) {
         const cell = this.table.at(row, column);
-        if (cell >= 0) wanted.add(cell);
+        if (cell >= 0) inView.add(cell);
       }
     }
     for (const [cell, tile] of this.tiles) {
-      if (wanted.has(cell)) continue;
+      if (inView.has(cell)) continue;
       this.tiles.delete(cell);
       this.#release(tile);
     }
-    for (const [spot, hole] of this.#holes) {
-      const [row, column] = spot.split(",").map(Number);
+    for (const [place, node] of this.#emptyCells) {
+      const [row, column] = place.split(",").map(Number);
       if (row >= range.row0 && row < range.row1 && column >= range.column0 && column < range.column1) continue;
-      this.#holes.delete(spot);
-      hole.remove();
+      this.#emptyCells.delete(place);
+      node.remove();
     }
     for (const [row, line] of this.#lines) {
       if (row >= range.row0 && row < range.row1) continue;
       this.#lines.delete(row);
       line.remove();
     }
-    for (let row = range.row0; row < range.row1; row++) this.#fillRow(row, range.column0, range.column1);
-    this.#fillHead(range.column0, range.column1);
-    this.#once();
-    this.see();
+    for (let row = range.row0; row < range.row1; row++) this.#renderRow(row, range.column0, range.column1);
+    this.#renderHeads(range.column0, range.column1);
+    this.#hideRepeatedHeads();
+    this.reportVisible();
   }
 
-  /** What rows below one another share is said once: at the first of them, and at the first in sight. */
-  #once() {
-    const { table: { rows, flow: bare }, geometry: { height }, node: { scrollTop } } = this;
-    if (bare) return;
+  /** Show an outer label shared by several rows once: at the first of them, and at the first row in view. */
+  #hideRepeatedHeads() {
+    const { table: { rows, flow: isFlow }, geometry: { height }, node: { scrollTop } } = this;
+    if (isFlow) return;
     const first = Math.ceil((scrollTop - GAP) / (height + GAP));
     for (const [row, line] of this.#lines) {
       const heads = /** @type {HTMLElement[]} */ ([...line.firstElementChild?.children ?? []]);
@@ -219,54 +227,54 @@ export class VirtualGrid {
     }
   }
 
-  /** @param {number} row @param {number} from @param {number} to */
-  #fillRow(row, from, to) {
+  /** Render the cells of a row. @param {number} row @param {number} from first column @param {number} to exclusive */
+  #renderRow(row, from, to) {
     let line = this.#lines.get(row);
     if (!line) {
-      line = this.#makeRow(row);
+      line = this.#createRow(row);
       this.#lines.set(row, line);
       this.#field.append(line);
     }
     for (let column = from; column < to; column++) {
       const cell = this.table.at(row, column);
-      if (cell < 0) this.#fillHole(row, column, line);
+      if (cell < 0) this.#renderEmptyCell(row, column, line);
       if (cell < 0 || this.tiles.has(cell)) continue;
       const tile = this.#spare.pop() ?? new Tile(this.store);
-      tile.take(cell, this.labelOf(cell));
+      tile.assign(cell, this.labelOf(cell));
       tile.node.id = `${this.id}-${cell}`;
       tile.node.dataset.cell = String(cell);
       tile.node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
       attributes(tile.node, { "aria-colindex": column + (this.table.flow ? 1 : 2) });
-      this.#mark(tile);
+      this.#updateState(tile);
       this.tiles.set(cell, tile);
       line.append(tile.node);
     }
   }
 
-  /** @param {number} row @param {number} column @param {HTMLElement} line */
-  #fillHole(row, column, line) {
-    const spot = `${row},${column}`;
-    if (!this.store.fills || this.table.flow || this.#holes.has(spot) || !this.missing(row, column)) return;
-    const hole = div("bcm-hole");
-    attributes(hole, {
+  /** Render an empty cell that can be generated. @param {number} row @param {number} column @param {HTMLElement} line */
+  #renderEmptyCell(row, column, line) {
+    const place = `${row},${column}`;
+    if (!this.store.fills || this.table.flow || this.#emptyCells.has(place) || !this.emptyCoords(row, column)) return;
+    const node = div("bcm-hole");
+    attributes(node, {
       role: "gridcell",
-      "aria-label": "empty; press to make it",
+      "aria-label": "empty; press to generate it",
       "aria-colindex": column + 2,
     });
-    hole.title = "make this clip";
-    hole.dataset.spot = spot;
-    hole.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
-    this.#holes.set(spot, hole);
-    line.append(hole);
+    node.title = "generate this clip";
+    node.dataset.place = place;
+    node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
+    this.#emptyCells.set(place, node);
+    line.append(node);
   }
 
   /**
-   * The coordinates of an empty place, or null where there is a cell, if only a hidden one.
+   * Return the coordinates of an empty cell, or null if there is a clip, even a hidden one.
    * @param {number} row
    * @param {number} column
-   * @returns {number[] | null} on each axis
+   * @returns {number[] | null} one index per axis
    */
-  missing(row, column) {
+  emptyCoords(row, column) {
     const { store, table } = this;
     if (table.flow || table.at(row, column) >= 0) return null;
     const fixed = this.options.fixed();
@@ -276,31 +284,31 @@ export class VirtualGrid {
     return store.occupied.has(String(coords)) ? null : coords;
   }
 
-  /** The coordinates of all empty places. */
-  allMissing() {
+  /** Return the coordinates of all empty cells. */
+  allEmptyCoords() {
     if (!this.store.fills || this.table.flow) return [];
     const { rows, columns } = this.table;
     return rows.flatMap((_, row) => columns.flatMap((_, column) => {
-      const coords = this.missing(row, column);
+      const coords = this.emptyCoords(row, column);
       return coords ? [coords] : [];
     }));
   }
 
-  /** @param {number} row */
-  #makeRow(row) {
+  /** Create the node of a row with its header. @param {number} row */
+  #createRow(row) {
     const line = div("bcm-row");
     attributes(line, { role: "row", "aria-rowindex": row + (this.table.flow ? 1 : 2) });
     line.style.top = `${this.geometry.headHeight + row * (this.geometry.height + GAP)}px`;
     if (this.table.flow) return line;
     const head = div("bcm-rowhead");
     attributes(head, { role: "rowheader" });
-    labelLines(head, this.#rowLabels[row], this.table.rows[row], this.geometry.headWidth - 12, this.geometry.height);
+    renderLabels(head, this.#rowLabels[row], this.table.rows[row], this.geometry.headWidth - 12, this.geometry.height);
     line.append(head);
     return line;
   }
 
-  /** @param {number} from @param {number} to */
-  #fillHead(from, to) {
+  /** Render column headers. @param {number} from first column @param {number} to exclusive */
+  #renderHeads(from, to) {
     if (this.table.flow) return;
     const corner = /** @type {HTMLElement} */ (this.#head.firstElementChild);
     const heads = [];
@@ -308,14 +316,14 @@ export class VirtualGrid {
       const head = div("bcm-colhead");
       attributes(head, { role: "columnheader", "aria-colindex": column + 2 });
       head.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
-      labelLines(head, this.#columnLabels[column], this.table.columns[column], this.geometry.width - 4, this.geometry.headHeight - 8);
+      renderLabels(head, this.#columnLabels[column], this.table.columns[column], this.geometry.width - 4, this.geometry.headHeight - 8);
       heads.push(head);
     }
     this.#head.replaceChildren(corner, ...heads);
   }
 
-  /** Say which cells are in sight, as one reads; what is just outside comes last. */
-  see() {
+  /** Report the rendered cells in reading order; those just outside the view come last. */
+  reportVisible() {
     const range = visible(this.geometry, this.#view(), 0);
     const rank = (/** @type {number} */ cell) => {
       const [row, column] = /** @type {[number, number]} */ (this.table.place(cell));
@@ -324,20 +332,20 @@ export class VirtualGrid {
       return (inside ? 0 : 1e9) + row * this.geometry.columns + column;
     };
     const cells = this.asleep ? [] : [...this.tiles.keys()].sort((a, b) => rank(a) - rank(b));
-    this.options.seen(cells);
+    this.options.onVisible(cells);
   }
 
   /**
-   * A cell's values in words.
+   * Return a cell's values as text.
    * @param {number} cell
-   * @param {boolean} notes of the values as well; a flow has no headers that say them
+   * @param {boolean} notes whether to append notes; a flow has no headers that show them
    */
   labelOf(cell, notes = this.table.flow) {
     return describeCell(this.store, cell, notes, this.table.flow);
   }
 
-  /** @param {Tile} tile */
-  #mark(tile) {
+  /** Show whether a cell is current and selected. @param {Tile} tile */
+  #updateState(tile) {
     const selected = this.selected.has(tile.cell);
     tile.node.classList.toggle("bcm-current", tile.cell === this.current);
     tile.node.classList.toggle("bcm-selected", selected);
@@ -345,60 +353,60 @@ export class VirtualGrid {
   }
 
   /** Show which cell is current and which are selected. */
-  markAll() {
-    for (const tile of this.tiles.values()) this.#mark(tile);
-    const there = this.tiles.has(this.current);
-    if (there) this.node.setAttribute("aria-activedescendant", `${this.id}-${this.current}`);
+  updateStates() {
+    for (const tile of this.tiles.values()) this.#updateState(tile);
+    const rendered = this.tiles.has(this.current);
+    if (rendered) this.node.setAttribute("aria-activedescendant", `${this.id}-${this.current}`);
     else this.node.removeAttribute("aria-activedescendant");
   }
 
-  /** @param {number} cell scroll as little as needed so that it is seen */
+  /** Scroll as little as needed to show a cell. @param {number} cell */
   reveal(cell) {
     const place = this.table.place(cell);
     if (!place) return;
     const { left, top } = reveal(this.geometry, this.#view(), ...place);
     this.node.scrollLeft = left;
     this.node.scrollTop = top;
-    this.fill();
+    this.render();
   }
 
-  /** @param {number} seconds the clock */
+  /** Paint all tiles at a time of the clock. @param {number} seconds */
   paint(seconds) {
     for (const tile of this.tiles.values()) tile.paint(seconds);
   }
 }
 
-/** How wide cells become by themselves: a screen of their own is to be used. */
-const widest = () => (document.fullscreenElement ? 480 : 176);
+/** How width cells become by themselves: a screen of their own is to be used. */
+const maxCellWidth = () => (document.fullscreenElement ? 480 : 176);
 
 /**
- * Put an axis below the other into a header, each with its note; outer ones share a line where there
- * are too few.
+ * Render the labels of a header, one line per axis, each with its note; outer labels share a line
+ * where the header is too low.
  * @param {HTMLElement} head
  * @param {string[]} labels
  * @param {import("./layout.js").Header} header
  * @param {number} width
  * @param {number} height
  */
-function labelLines(head, labels, { titles, notes }, width, height) {
+function renderLabels(head, labels, { titles, notes }, width, height) {
   attributes(head, { "aria-label": titles.join(", ").replaceAll("\n", ", ") });
   head.title = titles.join("\n");
   const room = Math.max(1, Math.floor(height / LINE));
-  const over = Math.max(0, labels.length - room);
-  const blocks = labels.slice(over).map((label, i, all) => {
+  const surplus = Math.max(0, labels.length - room);
+  const blocks = labels.slice(surplus).map((label, i, all) => {
     const block = element("span", i < all.length - 1 ? "bcm-outer" : "bcm-inner");
     block.dir = "auto";
-    const parts = i ? [label] : [...labels.slice(0, over), label];
-    block.textContent = over ? parts.map(isolateBidi).join(" · ") : label;
-    if (notes[over + i]) block.append(" ", element("span", "bcm-noted", `(${isolateBidi(notes[over + i])})`));
+    const parts = i ? [label] : [...labels.slice(0, surplus), label];
+    block.textContent = surplus ? parts.map(isolateBidi).join(" · ") : label;
+    if (notes[surplus + i]) block.append(" ", element("span", "bcm-noted", `(${isolateBidi(notes[surplus + i])})`));
     return block;
   });
-  // Lines that are left go to those that need them, to the innermost first.
+  // Spare lines go to the labels that need them, the innermost first.
   const lines = blocks.map(() => 1);
   const need = blocks.map((block) => ((block.textContent ?? "").length * LETTER * 1.25) / width);
   for (let spare = room - blocks.length; spare > 0; spare--) {
-    const short = need.map((n, i) => (n > lines[i] ? i : -1));
-    const at = Math.max(...short);
+    const tooLong = need.map((n, i) => (n > lines[i] ? i : -1));
+    const at = Math.max(...tooLong);
     if (at >= 0) lines[at]++;
   }
   blocks.forEach((block, i) => { block.style.webkitLineClamp = String(lines[i]); });
@@ -414,8 +422,8 @@ function shortenRows(rows) {
   const depth = rows[0]?.length ?? 0;
   const byAxis = Array.from({ length: depth }, (_, a) => {
     const unique = [...new Set(rows.map((row) => row[a]))];
-    const short = shortenLabels(unique);
-    return new Map(unique.map((label, i) => [label, short[i]]));
+    const shortened = shortenLabels(unique);
+    return new Map(unique.map((label, i) => [label, shortened[i]]));
   });
   return rows.map((row) => row.map((label, a) => /** @type {string} */ (byAxis[a].get(label))));
 }

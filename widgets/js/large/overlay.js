@@ -1,21 +1,23 @@
-// What opens over the clips of a surface, the large view, tags and help, and the keys for all of it.
+// A surface with everything that opens over its clips (large view, tags, help) and the keys for it.
 
-import { helpBox } from "../grid/hover_bar.js";
 import { Clock } from "../core/clock.js";
 import { focus, on } from "../core/dom.js";
-import { commandFor, isNotebookKey } from "../core/keys.js";
+import { createHelpBox } from "../core/help_box.js";
+import { releaseFocus } from "../core/host.js";
+import { HELP, commandFor, isNotebookKey } from "../core/keys.js";
+import { describeCell } from "../data/axes.js";
 import { Lightbox, MAX_CLIPS } from "./lightbox.js";
-import { leave } from "../core/host.js";
 import { Surface } from "./surface.js";
 import { TagBox } from "./tag_box.js";
-import { describeCell } from "../core/text.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
+/** @typedef {import("../data/store.js").AnnotationChange} AnnotationChange */
 /** @typedef {import("../core/keys.js").Command} Command */
 
+/** A surface whose clips can be opened, compared, tagged and controlled by keys. */
 export class Overlay extends Surface {
-  /** The cells that are shown, in their order. @type {number[]} */
-  choice = [];
+  /** The cells that match the filter, in their order. @type {number[]} */
+  shown = [];
   clock = new Clock();
   playing = false;
 
@@ -26,75 +28,82 @@ export class Overlay extends Surface {
    */
   constructor(store, model, host) {
     super(store, model, host);
-    const rate = (/** @type {number[]} */ cells, /** @type {import("../data/store.js").AnnotationChange} */ marks) => this.rate(cells, marks);
+    const annotate = (/** @type {number[]} */ cells, /** @type {AnnotationChange} */ change) =>
+      this.annotate(cells, change);
     this.lightbox = new Lightbox(store, {
-      step: (by) => this.#step(by), close: () => this.closeLarge(), wake: () => this.clock.wake(), rate,
-      label: (cell) => this.labelOf(cell) || `${cell + 1} of ${store.total}`, say: (text) => this.say(text),
-      tag: (cell) => this.tagBox.show([cell]),
+      step: (by) => this.#step(by), close: () => this.closeLarge(), wake: () => this.clock.wake(), annotate,
+      label: (cell) => this.labelOf(cell) || `${cell + 1} of ${store.total}`,
+      announce: (text) => this.announce(text), tag: (cell) => this.tagBox.show([cell]),
     });
-    this.tagBox = new TagBox(store, { rate, close: () => this.back() });
-    this.helpBox = helpBox(store, () => this.help());
-    this.hear({
+    this.tagBox = new TagBox(store, { annotate, close: () => this.dismiss() });
+    const help = createHelpBox(() => this.toggleHelp());
+    // Without a kernel, keys that generate clips are left out.
+    const showHelp = () => help.show(HELP.filter(([, , generates]) => !generates || store.live)
+      .map(([keys, what]) => [keys, what]));
+    showHelp();
+    this.helpBox = help.box;
+    this.listen({
       cells: () => {
+        showHelp();
         if (this.lightbox.cells.some((cell) => cell >= store.total)) this.closeLarge();
       },
       cell: (cell) => {
         this.lightbox.refresh(cell);
         this.clock.wake();
       },
-      marks: () => this.tagBox.refresh(), problem: (text) => this.complain(text),
-      detail: (detail) => this.lightbox.describe(detail), mp4: (mp4) => this.lightbox.play(mp4),
+      annotations: () => this.tagBox.refresh(), problem: (text) => this.showProblem(text),
+      detail: (detail) => this.lightbox.showDetail(detail), mp4: (mp4) => this.lightbox.play(mp4),
     });
     on(this.root, "keydown", (event) => this.#onKey(event));
   }
 
-  // --- what each surface has its own way of ---------------------------------------------------
+  // --- overridden by surfaces -------------------------------------------------------------------
 
-  /** What has the keys while nothing is open. @returns {HTMLElement} */
-  get field() {
+  /** The element that has the focus while nothing is open. @returns {HTMLElement} */
+  get focusTarget() {
     return this.lightbox.node;
   }
 
-  /** The clip before or after one, as one reads; -1 where there is none. @param {number} cell @param {number} by */
+  /** Return the next or previous clip in reading order; -1 at the end. @param {number} cell @param {number} by */
   nextCell(cell, by) {
-    return this.choice[this.choice.indexOf(cell) + by] ?? -1;
+    return this.shown[this.shown.indexOf(cell) + by] ?? -1;
   }
 
-  /** A cell's values in words. @param {number} cell @returns {string} */
+  /** Return a cell's values as text. @param {number} cell @returns {string} */
   labelOf(cell) {
     return describeCell(this.store, cell, true);
   }
 
-  /** @param {number} cell @param {boolean} [tell] whether Python is told */
-  goTo(cell, tell = true) {
-    if (tell) this.save("_current", cell);
+  /** Make a cell the current one. @param {number} cell @param {boolean} [save] whether to send it to Python */
+  goTo(cell, save = true) {
+    if (save) this.saveTrait("_current", cell);
   }
 
-  /** @param {boolean} playing */
+  /** Play or pause all clips. @param {boolean} playing */
   play(playing) {
     this.playing = playing;
     this.clock.play(playing);
   }
 
   /**
-   * What keys do, by the names of commands.
+   * Return the actions of keys by the names of their commands.
    * @param {Command} command
    * @param {number} at the cell that they act on, or -1
    * @returns {Record<string, () => void>}
    */
   actions(command, at) {
     const { by = 0 } = command;
-    const chosen = !this.lightbox.open && this.selected.has(at) ? [...this.selected] : [at].filter((cell) => cell >= 0);
+    const targets = !this.lightbox.open && this.selected.has(at) ? [...this.selected] : [at].filter((cell) => cell >= 0);
     return {
       step: () => this.lightbox.step(by), flicker: () => this.lightbox.toggleFlicker(),
       copy: () => this.lightbox.copy(command.what ?? "code"),
-      open: () => this.openLarge([at < 0 ? this.choice[0] ?? -1 : at]),
-      compare: () => this.compare(), close: () => this.back(), help: () => this.help(),
-      play: () => this.play(!this.playing), frame: () => this.#frame(by), full: () => this.full(),
-      select: () => this.toggle(at), tag: () => this.tagBox.show(chosen),
-      stars: () => this.rate(chosen, { stars: command.stars ?? 0 }),
-      reject: () => this.rate(chosen, { rejected: !this.store.annotation(at).rejected }),
-      again: () => this.store.regenerate(chosen),
+      open: () => this.openLarge([at < 0 ? this.shown[0] ?? -1 : at]),
+      compare: () => this.compare(), close: () => this.dismiss(), help: () => this.toggleHelp(),
+      play: () => this.play(!this.playing), frame: () => this.#stepFrames(by), full: () => this.toggleFullScreen(),
+      select: () => this.toggleSelected(at), tag: () => this.tagBox.show(targets),
+      stars: () => this.annotate(targets, { stars: command.stars ?? 0 }),
+      reject: () => this.annotate(targets, { rejected: !this.store.annotation(at).rejected }),
+      regenerate: () => this.store.regenerate(targets),
     };
   }
 
@@ -104,24 +113,24 @@ export class Overlay extends Surface {
   #onKey(event) {
     if (isNotebookKey(event)) return;
     const target = /** @type {HTMLElement} */ (event.target);
-    const typed = target instanceof HTMLInputElement;
-    const pressed = target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key);
-    const command = typed || pressed ? null : commandFor(event, this.lightbox.open ? "large" : "grid");
-    // Tab leaves the surface; all other keys end here, or the notebook would act on them.
+    const typing = target instanceof HTMLInputElement;
+    const pressing = target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key);
+    const command = typing || pressing ? null : commandFor(event, this.lightbox.open ? "large" : "grid");
+    // Tab leaves the surface; every other key stops here, or the notebook would act on it.
     if (event.key !== "Tab") event.stopPropagation();
-    if (!command && !(typed && event.key === "Escape")) return;
+    if (!command && !(typing && event.key === "Escape")) return;
     event.preventDefault();
     const { name } = command ?? { name: "close" };
     const current = this.model.get("_current");
-    // What a filter hides isn't acted on.
-    const at = this.lightbox.open ? this.lightbox.cell : this.choice.includes(current) ? current : -1;
+    // Cells hidden by a filter are not acted on.
+    const at = this.lightbox.open ? this.lightbox.cell : this.shown.includes(current) ? current : -1;
     this.actions(command ?? { name }, at)[name]?.();
   }
 
-  /** @param {number} by frames, back or on */
-  #frame(by) {
+  /** Pause and step by frames. @param {number} by negative for backwards */
+  #stepFrames(by) {
     if (this.playing) this.play(false);
-    const first = this.store.imageOf(this.choice.find((cell) => this.store.imageOf(cell)) ?? -1);
+    const first = this.store.imageOf(this.shown.find((cell) => this.store.imageOf(cell)) ?? -1);
     this.clock.step(by, this.lightbox.open ? this.lightbox.fps : first?.sheet.fps || 8);
   }
 
@@ -132,23 +141,23 @@ export class Overlay extends Surface {
     return new Set(this.model.get("_selected"));
   }
 
-  /** @param {number[]} cells */
+  /** Select cells and no others. @param {number[]} cells */
   select(cells) {
-    const now = [...new Set(cells)].filter((cell) => cell >= 0).sort((a, b) => a - b);
-    this.save("_selected", now);
-    this.say(`${now.length} selected`);
+    const selected = [...new Set(cells)].filter((cell) => cell >= 0).sort((a, b) => a - b);
+    this.saveTrait("_selected", selected);
+    this.announce(`${selected.length} selected`);
   }
 
-  /** @param {number} cell */
-  toggle(cell) {
-    const now = this.selected;
-    if (!now.delete(cell)) now.add(cell);
-    this.select([...now]);
+  /** Select or deselect a cell. @param {number} cell */
+  toggleSelected(cell) {
+    const selected = this.selected;
+    if (!selected.delete(cell)) selected.add(cell);
+    this.select([...selected]);
   }
 
-  // --- what opens -------------------------------------------------------------------------------
+  // --- large view and help ----------------------------------------------------------------------
 
-  /** @param {number[]} cells */
+  /** Open clips in the large view. @param {number[]} cells */
   openLarge(cells) {
     if (!cells.length || cells.some((cell) => cell < 0 || cell >= this.store.total)) return;
     this.root.classList.add("bcm-opened");
@@ -158,15 +167,16 @@ export class Overlay extends Surface {
     this.clock.wake();
   }
 
+  /** Close the large view. */
   closeLarge() {
     this.lightbox.hide();
     this.root.classList.remove("bcm-opened");
     this.goTo(this.model.get("_current"), false);
-    focus(this.field);
+    focus(this.focusTarget);
     this.clock.wake();
   }
 
-  /** @param {number} by to the next or previous clip */
+  /** Open the next or previous clip. @param {number} by */
   #step(by) {
     const cell = this.nextCell(this.lightbox.cell, by);
     if (cell < 0) return;
@@ -175,39 +185,41 @@ export class Overlay extends Surface {
     this.clock.wake();
   }
 
-  /** The selected clips side by side. */
+  /** Open the selected clips side by side. */
   compare() {
-    const cells = [...this.selected].filter((cell) => this.choice.includes(cell));
+    const cells = [...this.selected].filter((cell) => this.shown.includes(cell));
     if (cells.length < 2) {
-      this.complain("Select two to eight clips first: S, or Ctrl and a click.");
+      this.showProblem("Select two to eight clips first: press S, or Ctrl and click.");
       return;
     }
     this.openLarge(cells.slice(0, MAX_CLIPS));
-    if (cells.length > MAX_CLIPS) this.complain(`These are the first ${MAX_CLIPS} of ${cells.length} selected clips.`);
+    if (cells.length > MAX_CLIPS) this.showProblem(`These are the first ${MAX_CLIPS} of ${cells.length} selected clips.`);
   }
 
-  help() {
+  /** Show or hide the help. */
+  toggleHelp() {
     this.helpBox.hidden = !this.helpBox.hidden;
-    // There is room for it where the cells are low.
+    // The class makes room for the help where the cells are low.
     this.root.classList.toggle("bcm-opened", this.lightbox.open || !this.helpBox.hidden);
-    // Its button goes away with it.
-    if (this.helpBox.hidden) focus(this.lightbox.open ? this.lightbox.node : this.field);
+    // The focused close button disappears with the box.
+    if (this.helpBox.hidden) focus(this.lightbox.open ? this.lightbox.node : this.focusTarget);
   }
 
-  full() {
+  /** Enter or leave full screen. */
+  toggleFullScreen() {
     if (document.fullscreenElement === this.root) document.exitFullscreen();
-    else this.root.requestFullscreen?.().catch(() => this.complain("This page doesn't allow full screen."));
+    else this.root.requestFullscreen?.().catch(() => this.showProblem("This page does not allow full screen."));
   }
 
-  /** Esc: close what is open, then deselect, then leave. */
-  back() {
+  /** Handle Esc: close what is open, then deselect, then leave the surface. */
+  dismiss() {
     if (!this.tagBox.node.hidden) {
       this.tagBox.node.hidden = true;
-      focus(this.lightbox.open ? this.lightbox.node : this.field);
-    } else if (!this.helpBox.hidden) this.help();
+      focus(this.lightbox.open ? this.lightbox.node : this.focusTarget);
+    } else if (!this.helpBox.hidden) this.toggleHelp();
     else if (this.lightbox.open) this.closeLarge();
     else if (this.selected.size) this.select([]);
-    else leave(this.root);
+    else releaseFocus(this.root);
   }
 
   close() {

@@ -1,19 +1,24 @@
-// What every surface of clips has: its root, its talk with store and model, and words for people.
+// The base of every surface of clips: its root element, its listeners, and messages to the user.
 
 import { attributes, div, element, on } from "../core/dom.js";
+import { applyTheme, observeHost, prefersReducedMotion, replaceStaticSheet } from "../core/host.js";
 import { guardShortcuts } from "../core/keys.js";
-import { prefersReducedMotion, observeHost, replaceStaticSheet, applyTheme } from "../core/host.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
+/** @typedef {import("../data/store.js").AnnotationChange} AnnotationChange */
+
+const TOAST_TIME = 8000; // milliseconds
 
 let surfaces = 0;
 
+/** Root element, listeners and messages of a surface. */
 export class Surface {
-  ending = new AbortController();
-  #wide = 0;
+  /** Aborted when the surface is closed; ends its listeners and observers. */
+  lifetime = new AbortController();
+  #width = 0;
   /** @type {number | undefined} */
-  #laying;
-  #away;
+  #layoutRequest;
+  #connection;
 
   /**
    * @param {Store} store
@@ -27,109 +32,112 @@ export class Surface {
     this.name = `view${++surfaces}`;
     this.reducedMotion = prefersReducedMotion();
     this.root = div("bcm-root");
-    this.live = div("bcm-hidden");
-    attributes(this.live, { "aria-live": "polite" });
+    this.liveRegion = div("bcm-hidden");
+    attributes(this.liveRegion, { "aria-live": "polite" });
     this.toast = div("bcm-toast");
     attributes(this.toast, { role: "alert" });
     this.toast.hidden = true;
-    this.#away = element("p", "bcm-away");
-    attributes(this.#away, { role: "status" });
-    this.#away.hidden = true;
-    this.root.append(this.#away);
+    this.#connection = element("p", "bcm-away");
+    attributes(this.#connection, { role: "status" });
+    this.#connection.hidden = true;
+    this.root.append(this.#connection);
     host.append(this.root);
-    this.hear({ away: () => this.#showAway() });
-    replaceStaticSheet(this.root, model.get("_sheet"), store, this.ending.signal);
+    this.listen({ connection: () => this.#showConnection() });
+    const { signal } = this.lifetime;
+    replaceStaticSheet(this.root, model.get("_sheet"), store, signal);
     applyTheme(this.root, host);
-    // Before the document, where Jupyter listens.
-    on(window, "keydown", (event) => guardShortcuts(event, this.root), { capture: true, signal: this.ending.signal },
-    );
+    // Captured, because Jupyter listens on the document.
+    on(window, "keydown", (event) => guardShortcuts(event, this.root), { capture: true, signal });
   }
 
-  /** Be told of events of the store. @param {Record<string, (detail: any) => void>} actions by event */
-  hear(actions) {
-    for (const [name, act] of Object.entries(actions)) {
-      const hear = (/** @type {Event} */ event) => act(/** @type {CustomEvent} */ (event).detail);
-      this.store.addEventListener(name, hear, { signal: this.ending.signal });
+  /** Listen to events of the store. @param {Record<string, (detail: any) => void>} listeners by event */
+  listen(listeners) {
+    for (const [name, listener] of Object.entries(listeners)) {
+      const onEvent = (/** @type {Event} */ event) => listener(/** @type {CustomEvent} */ (event).detail);
+      this.store.addEventListener(name, onEvent, { signal: this.lifetime.signal });
     }
   }
 
-  /** Say why nothing comes from Python, for as long as that is so. */
-  #showAway() {
-    this.#away.textContent = this.store.connectionProblem;
-    this.#away.hidden = !this.store.connectionProblem;
+  /** Show why Python does not answer, while it does not. */
+  #showConnection() {
+    this.#connection.textContent = this.store.connectionProblem;
+    this.#connection.hidden = !this.store.connectionProblem;
   }
 
-  /** Be told of values that change. @param {Record<string, () => void>} actions by trait */
-  heed(actions) {
-    for (const [name, act] of Object.entries(actions)) {
-      this.model.on(`change:${name}`, act);
-      on(this.ending.signal, "abort", () => this.model.off(`change:${name}`, act));
+  /** Listen to changes of traits. @param {Record<string, () => void>} listeners by trait */
+  listenToTraits(listeners) {
+    for (const [name, listener] of Object.entries(listeners)) {
+      this.model.on(`change:${name}`, listener);
+      on(this.lifetime.signal, "abort", () => this.model.off(`change:${name}`, listener));
     }
   }
 
   /**
-   * Follow the page: size, applyTheme, and whether anybody can see it.
-   * @param {(changed: boolean) => void} resized with whether the width is another one
-   * @param {(seen: boolean) => void} seen
+   * Observe the page: size, theme and visibility.
+   * @param {(widthChanged: boolean) => void} onResize
+   * @param {(visible: boolean) => void} onVisible
    */
-  watch(resized, seen) {
-    observeHost(this.root, this.ending.signal, {
-      resized: () => {
-        // Lab puts the host on its page after this was made: only then is its ground known.
-        applyTheme(this.root, this.host);
-        const wide = this.root.clientWidth;
-        resized(Boolean(wide) && wide !== this.#wide);
-        this.#wide = wide;
+  observe(onResize, onVisible) {
+    const onTheme = () => applyTheme(this.root, this.host);
+    observeHost(this.root, this.lifetime.signal, {
+      onResize: () => {
+        // JupyterLab attaches the host after this surface was created: only now is its background known.
+        onTheme();
+        const width = this.root.clientWidth;
+        onResize(Boolean(width) && width !== this.#width);
+        this.#width = width;
       },
-      seen, themed: () => applyTheme(this.root, this.host),
+      onVisible, onTheme,
     });
   }
 
-  /** Lay out anew, once for all that changes together. */
+  /** Lay out in the next frame, once for all changes until then. */
   scheduleLayout() {
-    this.#laying ??= requestAnimationFrame(() => {
-      this.#laying = undefined;
+    this.#layoutRequest ??= requestAnimationFrame(() => {
+      this.#layoutRequest = undefined;
       this.relayout();
     });
   }
 
+  /** Lay out again; each surface has its own way. */
   relayout() {}
 
-  /** @param {string} text */
-  complain(text) {
-    // The same again is not read aloud again.
+  /** Show a problem for some seconds. @param {string} text */
+  showProblem(text) {
+    // Unchanged text is not set again: screen readers would repeat it.
     if (this.toast.textContent !== text) this.toast.textContent = text;
     this.toast.hidden = false;
-    clearTimeout(this.quiet);
-    this.quiet = setTimeout(() => { this.toast.hidden = true; }, 8000);
+    clearTimeout(this.toastTimer);
+    this.toastTimer = setTimeout(() => { this.toast.hidden = true; }, TOAST_TIME);
   }
 
-  /** @param {string} text for screen readers */
-  say(text) {
-    this.live.textContent = text;
+  /** Announce text to screen readers. @param {string} text */
+  announce(text) {
+    this.liveRegion.textContent = text;
   }
 
-  /** @param {string} name @param {unknown} value */
-  save(name, value) {
+  /** Set a trait and send it to Python. @param {string} name @param {unknown} value */
+  saveTrait(name, value) {
     this.model.set(name, value);
     this.model.save_changes();
   }
 
-  /** @param {number[]} cells @param {import("../data/store.js").AnnotationChange} marking */
-  rate(cells, marking) {
+  /** Change the annotations of cells. @param {number[]} cells @param {AnnotationChange} change */
+  annotate(cells, change) {
     if (!cells.length || this.store.reportIfGone()) return;
-    this.store.annotate(cells, marking);
-    const { stars, rejected, tag, on } = marking;
-    const words = stars !== undefined ? `${stars} ${stars === 1 ? "star" : "stars"}`
-      : tag !== undefined ? (on ? `tagged ${tag}` : `tag ${tag} taken away`)
+    this.store.annotate(cells, change);
+    const { stars, rejected, tag, on: added } = change;
+    const text = stars !== undefined ? `${stars} ${stars === 1 ? "star" : "stars"}`
+      : tag !== undefined ? (added ? `tagged ${tag}` : `tag ${tag} removed`)
         : rejected ? "rejected" : "not rejected";
-    this.say(cells.length > 1 ? `${cells.length} clips: ${words}` : words);
+    this.announce(cells.length > 1 ? `${cells.length} clips: ${text}` : text);
   }
 
+  /** Remove the surface. */
   close() {
-    this.ending.abort();
-    clearTimeout(this.quiet);
-    if (this.#laying !== undefined) cancelAnimationFrame(this.#laying);
+    this.lifetime.abort();
+    clearTimeout(this.toastTimer);
+    if (this.#layoutRequest !== undefined) cancelAnimationFrame(this.#layoutRequest);
     this.store.removeView(this.name);
     this.root.remove();
   }

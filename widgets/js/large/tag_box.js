@@ -1,21 +1,22 @@
-// Tags of the chosen clips: words to give and to take.
+// The dialog that adds and removes tags of clips.
 
 import { attributes, button, div, element, focus, on } from "../core/dom.js";
 import { CLOSE } from "../core/icons.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 
+/** Chips of the tags, and a field for a new one. */
 export class TagBox {
   #actions;
   /** @type {number[]} */
   cells = [];
   #chips;
   #input;
-  #known;
+  #suggestions;
 
   /**
    * @param {Store} store
-   * @param {{rate: (cells: number[], marking: import("../data/store.js").AnnotationChange) => void, close: () => void}} actions
+   * @param {{annotate: (cells: number[], change: import("../data/store.js").AnnotationChange) => void, close: () => void}} actions
    */
   constructor(store, actions) {
     this.store = store;
@@ -28,14 +29,14 @@ export class TagBox {
     Object.assign(this.#input, { type: "text", placeholder: "tag, then Enter", autocomplete: "off", maxLength: 100 });
     this.#input.dir = "auto";
     attributes(this.#input, { "aria-label": "new tag" });
-    this.#known = /** @type {HTMLDataListElement} */ (element("datalist"));
-    this.#known.id = `bcm-tags-${Math.random().toString(36).slice(2)}`;
-    attributes(this.#input, { list: this.#known.id });
+    this.#suggestions = /** @type {HTMLDataListElement} */ (element("datalist"));
+    this.#suggestions.id = `bcm-tags-${Math.random().toString(36).slice(2)}`;
+    attributes(this.#input, { list: this.#suggestions.id });
     on(this.#input, "keydown", (event) => this.#onKey(event));
-    this.node.append(this.#chips, this.#input, this.#known, button(CLOSE, "close (Esc)", actions.close));
+    this.node.append(this.#chips, this.#input, this.#suggestions, button(CLOSE, "close (Esc)", actions.close));
   }
 
-  /** @param {number[]} cells */
+  /** Open the dialog for cells. @param {number[]} cells */
   show(cells) {
     this.cells = cells.filter((cell) => this.store.hasClip(cell));
     if (!this.cells.length) return;
@@ -49,7 +50,7 @@ export class TagBox {
   #onKey(event) {
     const tag = this.#input.value.split(/\s+/).filter(Boolean).join(" ");
     if (event.key === "Enter" && tag) {
-      this.#actions.rate(this.cells, { tag, on: true });
+      this.#actions.annotate(this.cells, { tag, on: true });
       this.#input.value = "";
     } else if (event.key === "Enter" || event.key === "Escape") this.#actions.close();
     else return;
@@ -57,6 +58,7 @@ export class TagBox {
     event.stopPropagation();
   }
 
+  /** Show the current tags. */
   refresh() {
     if (this.node.hidden) return;
     const { store, cells } = this;
@@ -66,14 +68,14 @@ export class TagBox {
       const chip = element("span", "bcm-axischip");
       const text = element("span", "bcm-chip", tag);
       text.dir = "auto";
-      chip.append(text, button(CLOSE, `take the tag ${tag} away`, () => {
-        this.#actions.rate(cells, { tag, on: false });
+      chip.append(text, button(CLOSE, `remove the tag ${tag}`, () => {
+        this.#actions.annotate(cells, { tag, on: false });
         focus(this.#input);
       }));
       return chip;
     }));
-    const all = new Set([...store.annotations.values()].flatMap((mark) => mark.tags));
-    this.#known.replaceChildren(...[...all].filter((tag) => !tags.includes(tag)).sort().map((tag) => {
+    const all = new Set([...store.annotations.values()].flatMap((one) => one.tags));
+    this.#suggestions.replaceChildren(...[...all].filter((tag) => !tags.includes(tag)).sort().map((tag) => {
       const option = /** @type {HTMLOptionElement} */ (element("option"));
       option.value = tag;
       return option;

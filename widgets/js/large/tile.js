@@ -1,4 +1,4 @@
-// One cell on the page: its picture, or a sentence on why there is none.
+// One cell on the page: its moving image, or the reason why it has none.
 
 import { frameAt } from "../core/clock.js";
 import { attributes, div, element } from "../core/dom.js";
@@ -7,19 +7,20 @@ import { formatDuration, isolateBidi } from "../core/text.js";
 /** @typedef {import("../data/store.js").Store} Store */
 
 /** @type {Record<string, string>} */
-const WORDS = {
-  queued: "waiting", running: "in the making", done: "done", cached: "from the library",
+const STATUS_TEXT = {
+  queued: "waiting", running: "generating", done: "done", cached: "from the library",
   failed: "failed", cancelled: "left out",
 };
 
+/** A cell that is reused for other clips while the grid scrolls. */
 export class Tile {
   cell = -1;
   #label = "";
   /** @type {number | null} */
   #scrub = null;
-  #shown = -1;
+  #frame = -1;
   /** @type {ImageBitmap | null} */
-  #image = null;
+  #bitmap = null;
   #canvas;
   #context;
   #needle;
@@ -49,83 +50,82 @@ export class Tile {
   }
 
   /**
-   * Show a cell from now on.
+   * Show another cell.
    * @param {number} cell
-   * @param {string} label its values in words
+   * @param {string} label its values as text
    */
-  take(cell, label) {
+  assign(cell, label) {
     this.cell = cell;
     this.#label = label;
     this.#scrub = null;
-    this.forget();
+    this.invalidate();
     this.refresh();
   }
 
-  /** Paint again even if nothing changed: a canvas that was detached may have lost its picture. */
-  forget() {
+  /** Force the next paint: a canvas that was detached may have lost its content. */
+  invalidate() {
     delete this.node.dataset.shows;
-    this.#image = null;
-    this.#shown = -1;
+    this.#bitmap = null;
+    this.#frame = -1;
   }
 
-  /** Bring everything but the moving picture up to date. */
+  /** Update everything but the moving image. */
   refresh() {
     const { cell, store, node } = this;
     const state = store.cells.get(cell);
     const item = store.items.get(cell);
-    const mark = store.annotation(cell);
-    const picture = store.imageOf(cell);
+    const { stars, rejected, tags } = store.annotation(cell);
+    const image = store.imageOf(cell);
     const status = state?.status ?? (store.live ? "queued" : "done");
     const problem = state?.status === "failed" ? state.error : item?.problem;
     node.dataset.status = problem ? "failed" : status;
-    node.classList.toggle("bcm-waiting", !picture && !problem);
-    node.classList.toggle("bcm-rejected", mark.rejected);
-    this.#canvas.style.visibility = picture ? "" : "hidden";
+    node.classList.toggle("bcm-waiting", !image && !problem);
+    node.classList.toggle("bcm-rejected", rejected);
+    this.#canvas.style.visibility = image ? "" : "hidden";
     setText(this.note, problem || "");
-    this.face.title = problem || (status === "cancelled" ? WORDS.cancelled : "");
-    const { stars } = mark;
-    const rejected = mark.rejected ? "✕ " : "";
-    setText(this.#stars, `${rejected}${"★".repeat(stars)}`);
-    this.#stars.dataset.short = `${rejected}${stars ? `★${stars}` : ""}`;
+    this.face.title = problem || (status === "cancelled" ? STATUS_TEXT.cancelled : "");
+    const cross = rejected ? "✕ " : "";
+    setText(this.#stars, `${cross}${"★".repeat(stars)}`);
+    this.#stars.dataset.short = `${cross}${stars ? `★${stars}` : ""}`;
     const steps = state?.steps ?? 0;
-    const share = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
-    this.#progress.style.transform = `scaleX(${share})`;
+    const progress = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
+    this.#progress.style.transform = `scaleX(${progress})`;
     this.#progress.hidden = status !== "running";
     const took = status === "running" ? steps && `${state?.step}/${steps}` : item?.seconds && formatDuration(item.seconds);
     setText(this.took, took || "");
     setText(this.#caption, this.#label || item?.prompt || "");
     this.#caption.title = [this.#label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
-    setText(this.#tags, mark.tags.map(isolateBidi).join(" · "));
-    const marks = [WORDS[status] ?? status, stars && `${stars} ${stars === 1 ? "star" : "stars"}`,
-      mark.rejected && "rejected", mark.tags.length && `tagged ${mark.tags.join(", ")}`,
-      item?.broken && "broken picture", item?.seconds && `took ${formatDuration(item.seconds)}`, problem];
-    const said = status === "running" && steps ? `, step ${state?.step} of ${steps}` : "";
+    setText(this.#tags, tags.map(isolateBidi).join(" · "));
+    const facts = [STATUS_TEXT[status] ?? status, stars && `${stars} ${stars === 1 ? "star" : "stars"}`,
+      rejected && "rejected", tags.length && `tagged ${tags.join(", ")}`,
+      item?.broken && "broken image", item?.seconds && `took ${formatDuration(item.seconds)}`, problem];
+    const step = status === "running" && steps ? `, step ${state?.step} of ${steps}` : "";
     node.setAttribute("aria-label",
-      `${this.#label || item?.prompt || `cell ${cell + 1}`}: ${marks.filter(Boolean).join(", ")}${said}`);
+      `${this.#label || item?.prompt || `cell ${cell + 1}`}: ${facts.filter(Boolean).join(", ")}${step}`);
   }
 
-  /** @param {number} seconds the clock */
+  /** Paint the frame at a time of the clock. @param {number} seconds */
   paint(seconds) {
-    const picture = this.store.imageOf(this.cell);
-    if (!picture) return;
-    const { image, sheet } = picture;
+    const image = this.store.imageOf(this.cell);
+    if (!image) return;
+    const { bitmap, sheet, preview } = image;
     const frame = frameAt(sheet, seconds, this.#scrub);
-    if (image === this.#image && frame === this.#shown) return;
+    if (bitmap === this.#bitmap && frame === this.#frame) return;
     if (this.#canvas.width !== sheet.width || this.#canvas.height !== sheet.height) {
       this.#canvas.width = sheet.width;
       this.#canvas.height = sheet.height;
     }
     this.#context.drawImage(
-      image, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
+      bitmap, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
     );
-    this.#image = image;
-    this.#shown = frame;
-    this.node.dataset.shows = picture.preview ? "preview" : "clip";
+    this.#bitmap = bitmap;
+    this.#frame = frame;
+    this.node.dataset.shows = preview ? "preview" : "clip";
     this.#canvas.dataset.frame = String(frame);
   }
 
-  /** @param {number | null} share 0 to 1 from left to right */
+  /** Show the frame at a position. @param {number | null} share 0 to 1 from left to right; null to stop */
   scrubTo(share) {
     this.#scrub = share;
     this.#needle.style.left = share === null ? "" : `${share * 100}%`;
@@ -133,7 +133,7 @@ export class Tile {
   }
 }
 
-/** @param {HTMLElement} node @param {string} text */
+/** Set text, and hide the node while it is empty. @param {HTMLElement} node @param {string} text */
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
   node.hidden = !text;

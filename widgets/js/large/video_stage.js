@@ -1,35 +1,36 @@
-// One clip, large: its mp4 in step with the clock, and the frames of its sheet until that is there.
+// One clip at full size: its mp4 in sync with the clock, and the frames of its sheet until that loads.
 
-import { div, element, on } from "../core/dom.js";
 import { frameAt } from "../core/clock.js";
+import { div, element, on } from "../core/dom.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 
-const DRIFT = 0.12; // seconds that a video may be off while it plays
+const MAX_DRIFT = 0.12; // seconds that a playing video may be off
 
 /** @type {Record<string, string>} */
-const WORDS = {
-  queued: "This clip is waiting to be made.", running: "This clip is in the making.",
-  cancelled: "This clip was left out.",
+const STATUS_TEXT = {
+  queued: "This clip is waiting to be generated.", running: "This clip is being generated.",
+  cancelled: "This clip was left out of the run.",
 };
 
 /**
- * How far a video is from where it should be, the short way round.
+ * Return how far a looping video is from its target in seconds, the shorter way around the loop.
  * @param {number} now
  * @param {number} target
- * @param {number} length
+ * @param {number} length of the loop
  */
 export function loopOffset(now, target, length) {
   const half = length / 2;
   return ((((now - target + half) % length) + length) % length) - half;
 }
 
+/** A canvas with the sheet, a video over it, and a note. */
 export class VideoStage {
   cell = -1;
   fps = 8;
-  #shown = "";
+  #painted = "";
   #url = "";
-  /** What is wrong with the file, as Python says it. */
+  /** What is wrong with the file, as reported by Python. */
   problem = "";
   #canvas;
   #context;
@@ -48,32 +49,33 @@ export class VideoStage {
     this.node.append(this.#canvas, this.#note);
   }
 
-  /** @param {number} cell */
+  /** Show a cell. @param {number} cell */
   show(cell) {
-    this.drop();
+    this.unload();
     this.cell = cell;
-    this.#shown = "";
+    this.#painted = "";
     this.problem = "";
     this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
     this.#canvas.hidden = false;
     this.refresh();
   }
 
+  /** Update the note. */
   refresh() {
     const state = this.#store.cells.get(this.cell);
     const problem = (state?.status === "failed" ? state.error : this.#store.items.get(this.cell)?.problem) || this.problem;
-    this.#note.textContent = problem || (WORDS[state?.status ?? ""] ?? "");
+    this.#note.textContent = problem || (STATUS_TEXT[state?.status ?? ""] ?? "");
     this.#note.classList.toggle("bcm-bad", Boolean(problem));
   }
 
-  /** @param {{i: number, data: Blob}} mp4 @param {() => void} ready */
+  /** Load an mp4. @param {{i: number, data: Blob}} mp4 @param {() => void} ready called when it can be painted */
   play(mp4, ready) {
     if (mp4.i !== this.cell) return;
-    this.drop();
+    this.unload();
     const video = /** @type {HTMLVideoElement} */ (element("video", "bcm-video"));
     Object.assign(video, { loop: true, muted: true, playsInline: true, preload: "auto" });
     video.tabIndex = -1;
-    // The sheet stays until the first frame is there, and for good where there is no codec.
+    // The sheet stays until the first frame is decoded, and for good where the codec is missing.
     on(video, "loadeddata", () => {
       this.#canvas.hidden = true;
       video.classList.add("bcm-there");
@@ -81,8 +83,8 @@ export class VideoStage {
     });
     on(video, "error", () => {
       if (this.video !== video) return;
-      this.drop();
-      this.#note.textContent = "This page can't play H.264; these are the frames of the sheet.";
+      this.unload();
+      this.#note.textContent = "This browser cannot play H.264; these are the frames of the sheet.";
     });
     this.#url = URL.createObjectURL(mp4.data);
     video.src = this.#url;
@@ -90,8 +92,8 @@ export class VideoStage {
     this.node.append(video);
   }
 
-  /** A player that is only taken off the page keeps its decoder. */
-  drop() {
+  /** Remove the video. Clearing its source frees the decoder, which removal alone does not. */
+  unload() {
     const { video } = this;
     this.video = null;
     if (video) {
@@ -105,47 +107,48 @@ export class VideoStage {
   }
 
   /**
-   * @param {number} seconds the clock
+   * Paint the video or the sheet at a time of the clock.
+   * @param {number} seconds
    * @param {boolean} playing
    * @param {number} speed
    */
   paint(seconds, playing, speed) {
     const { video } = this;
-    if (video?.classList.contains("bcm-there") && video.duration > 0) this.#follow(video, seconds, playing, speed);
+    if (video?.classList.contains("bcm-there") && video.duration > 0) this.#syncVideo(video, seconds, playing, speed);
     else this.#paintSheet(seconds);
   }
 
-  /** @param {HTMLVideoElement} video @param {number} seconds @param {boolean} playing @param {number} speed */
-  #follow(video, seconds, playing, speed) {
+  /** Keep the video in sync. @param {HTMLVideoElement} video @param {number} seconds @param {boolean} playing @param {number} speed */
+  #syncVideo(video, seconds, playing, speed) {
     const { duration } = video;
     const at = ((seconds % duration) + duration) % duration;
     if (playing) {
       if (video.playbackRate !== speed) video.playbackRate = speed;
       if (video.paused) video.play().catch(() => {});
-      if (!video.seeking && Math.abs(loopOffset(video.currentTime, at, duration)) > Math.max(DRIFT, DRIFT * speed)) {
+      if (!video.seeking && Math.abs(loopOffset(video.currentTime, at, duration)) > Math.max(MAX_DRIFT, MAX_DRIFT * speed)) {
         video.currentTime = at;
       }
       return;
     }
     if (!video.paused) video.pause();
-    // To the middle of a frame: its edge may fall on either side.
+    // To the middle of a frame: an edge may round to either side.
     const middle = (Math.floor(at * this.fps + 1e-6) + 0.5) / this.fps;
     if (!video.seeking && Math.abs(video.currentTime - middle) > 0.25 / this.fps) video.currentTime = middle;
   }
 
-  /** @param {number} seconds */
+  /** Paint a frame of the sheet. @param {number} seconds */
   #paintSheet(seconds) {
-    const picture = this.#store.imageOf(this.cell);
-    if (!picture) return;
-    const { image, sheet } = picture;
+    const image = this.#store.imageOf(this.cell);
+    if (!image) return;
+    const { bitmap, sheet, preview } = image;
     const frame = frameAt(sheet, seconds, null);
-    const shown = `${sheet.width}x${sheet.height}:${frame}:${picture.preview}`;
-    if (shown === this.#shown && !picture.preview) return;
-    this.#shown = shown;
+    const painted = `${sheet.width}x${sheet.height}:${frame}:${preview}`;
+    if (painted === this.#painted && !preview) return;
+    this.#painted = painted;
     this.#canvas.width = sheet.width;
     this.#canvas.height = sheet.height;
     this.#context.drawImage(
-      image, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
+      bitmap, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
     );
   }
 }

@@ -1,17 +1,18 @@
-// One clip large, or the selected ones side by side, beside a grid whose cursor it follows.
+// A surface that shows one clip large, or the selected ones side by side, following the cursor of a grid.
 
-import { filterAndSort } from "../data/filtering.js";
 import { div, element } from "../core/dom.js";
+import { releaseFocus } from "../core/host.js";
+import { Player } from "../core/player.js";
+import { filterAndSort } from "../data/filtering.js";
 import { MAX_CLIPS } from "./lightbox.js";
 import { Overlay } from "./overlay.js";
-import { leave } from "../core/host.js";
-import { Player } from "../core/player.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 
+/** The viewer: a large view that is always open. */
 export class Viewer extends Overlay {
   #player;
-  #nothing;
+  #placeholder;
 
   /**
    * @param {Store} store
@@ -31,32 +32,35 @@ export class Viewer extends Overlay {
         this.#player.show(this.playing, speed);
       },
     });
-    this.#nothing = element("p", "bcm-nothing", "Point a grid of these clips at one, or select some there.");
+    this.#placeholder = element("p", "bcm-nothing", "Click a clip in a grid of these clips, or select several there.");
     const bar = div("bcm-bar", this.#player.node);
-    const body = div("bcm-body bcm-viewer", this.lightbox.node, this.#nothing, this.helpBox, this.tagBox.node, this.toast);
-    this.root.append(bar, body, this.live);
+    const body = div("bcm-body bcm-viewer",
+      this.lightbox.node, this.#placeholder, this.helpBox, this.tagBox.node, this.toast);
+    this.root.append(bar, body, this.liveRegion);
     this.clock.painters.add((seconds) => {
       this.lightbox.paint(seconds, this.playing, this.clock.speed);
-      this.#player.moved(seconds, this.lightbox.length || 1);
+      this.#player.showTime(seconds, this.lightbox.length || 1);
     });
-    const again = () => this.scheduleLayout();
-    this.hear({ cells: () => this.#anew(), marks: again, columns: again });
-    this.heed({ _current: again, _selected: again, height: again, filter: again, sort: again });
-    this.watch(() => {}, (seen) => {
-      this.clock.sleep(!seen);
-      this.see(seen);
+    const relayout = () => this.scheduleLayout();
+    this.listen({ cells: () => this.#onCells(), annotations: relayout, columns: relayout });
+    this.listenToTraits({
+      _current: relayout, _selected: relayout, height: relayout, filter: relayout, sort: relayout,
+    });
+    this.observe(() => {}, (visible) => {
+      this.clock.sleep(!visible);
+      this.#reportVisible(visible);
     });
     this.relayout();
     this.play(!this.reducedMotion);
   }
 
-  /** Other cells may be other clips: what is told of them is asked for again. */
-  #anew() {
+  /** The same indices may now be other clips: close the large view, so that details are requested again. */
+  #onCells() {
     this.lightbox.hide();
     this.relayout();
   }
 
-  /** What is shown: two selected clips and more, else the one under the cursor. */
+  /** Return the cells to show: two or more selected ones, else the current one. */
   #cells() {
     const { store, model } = this;
     const selected = model.get("_selected").filter((/** @type {number} */ cell) => cell < store.total);
@@ -70,26 +74,27 @@ export class Viewer extends Overlay {
     if (!this.store.ready) return;
     const { store, model } = this;
     this.root.style.setProperty("--bcm-tall", `${model.get("height")}px`);
-    this.choice = filterAndSort(store, { filter: model.get("filter"), sort: model.get("sort"), fixed: {} }).cells;
+    const criteria = { filter: model.get("filter"), sort: model.get("sort"), fixed: {} };
+    this.shown = filterAndSort(store, criteria).cells;
     const cells = this.#cells();
-    const held = this.lightbox.node.contains(document.activeElement);
-    this.#nothing.hidden = cells.length > 0;
+    const hasFocus = this.lightbox.node.contains(document.activeElement);
+    this.#placeholder.hidden = cells.length > 0;
     if (String(cells) !== String(this.lightbox.cells)) {
-      if (cells.length) this.lightbox.show(cells, held);
+      if (cells.length) this.lightbox.show(cells, hasFocus);
       else this.lightbox.hide();
     }
-    this.see(true);
+    this.#reportVisible(true);
     this.clock.wake();
   }
 
-  /** @param {boolean} seen */
-  see(seen) {
-    this.store.setVisible(this.name, seen ? this.lightbox.cells : [], 160 * devicePixelRatio);
+  /** Report to the store which cells are visible. @param {boolean} visible */
+  #reportVisible(visible) {
+    this.store.setVisible(this.name, visible ? this.lightbox.cells : [], 160 * devicePixelRatio);
   }
 
-  /** @param {number} cell @param {boolean} [tell] */
-  goTo(cell, tell = true) {
-    super.goTo(cell, tell);
+  /** @param {number} cell @param {boolean} [save] */
+  goTo(cell, save = true) {
+    super.goTo(cell, save);
     this.relayout();
   }
 
@@ -99,8 +104,8 @@ export class Viewer extends Overlay {
     this.#player.show(playing, this.clock.speed);
   }
 
-  /** It is always open: Esc leaves it. */
+  /** Leave the surface: its large view is always open. */
   closeLarge() {
-    leave(this.root);
+    releaseFocus(this.root);
   }
 }

@@ -1,19 +1,17 @@
-// The live view's dials: sliders, texts and seeds, each with a label and a figure.
+// Controls of the live view: sliders, prompts and seeds, each with a label.
 
 import { attributes, button, div, element, on } from "../core/dom.js";
 import { DICE } from "../core/icons.js";
 
-/** @typedef {{name: string, least: number, most: number, step: number, usual: number}} Slider */
+let count = 0;
 
-let made = 0;
-
-/** A seed that nobody has chosen. */
-export function roll() {
+/** Return a random seed. */
+export function randomSeed() {
   return String(Math.floor(Math.random() * 1_000_000));
 }
 
 /**
- * Where a share is between two things, in words.
+ * Return a share as a percentage.
  * @param {number} share
  */
 export function percent(share) {
@@ -21,33 +19,34 @@ export function percent(share) {
 }
 
 /**
- * A number with as many digits as its slider's step has.
+ * Return a number with as many decimals as its slider's step.
  * @param {number} value
  * @param {number} step
  */
-export function figure(value, step) {
+export function formatNumber(value, step) {
   const digits = Math.max(0, Math.min(4, Math.ceil(-Math.log10(step) - 1e-9)));
   return value.toFixed(digits);
 }
 
 /**
- * A slider in a row of its own. A double click puts it back where it is by itself.
+ * Create a row with a slider. A double click resets it to its usual value.
  * @param {{label: string, least: number, most: number, step: number, usual: number,
- *   words?: (value: number) => string, say?: (value: number) => string}} options
- * @param {() => void} turned
+ *   format?: (value: number) => string, describe?: (value: number) => string}} options format: text next
+ *   to the slider; describe: text for screen readers, the same by default
+ * @param {() => void} onChange
  */
-export function sliderRow({ label, least, most, step, usual, words, say }, turned) {
+export function sliderRow({ label, least, most, step, usual, format, describe }, onChange) {
   const row = div("bcm-dial");
   const name = /** @type {HTMLLabelElement} */ (element("label", "bcm-dialname", label));
   const input = /** @type {HTMLInputElement} */ (element("input", "bcm-slide"));
   const shown = element("output", "bcm-reading");
   Object.assign(input, { type: "range", min: String(least), max: String(most), step: String(step) });
-  input.id = name.htmlFor = `bcm-dial-${++made}`;
-  const text = words ?? ((/** @type {number} */ value) => figure(value, step));
+  input.id = name.htmlFor = `bcm-dial-${++count}`;
+  const text = format ?? ((/** @type {number} */ value) => formatNumber(value, step));
   const refresh = () => {
     const value = Number(input.value);
     shown.textContent = text(value);
-    attributes(input, { "aria-valuetext": (say ?? text)(value) });
+    attributes(input, { "aria-valuetext": (describe ?? text)(value) });
   };
   const set = (/** @type {number} */ value) => {
     input.value = String(value);
@@ -55,11 +54,11 @@ export function sliderRow({ label, least, most, step, usual, words, say }, turne
   };
   on(input, "input", () => {
     refresh();
-    turned();
+    onChange();
   });
   on(input, "dblclick", () => {
     set(usual);
-    turned();
+    onChange();
   });
   set(usual);
   row.append(name, input, shown);
@@ -67,44 +66,44 @@ export function sliderRow({ label, least, most, step, usual, words, say }, turne
 }
 
 /**
- * A prompt.
+ * Create a prompt field.
  * @param {string} label
- * @param {string} hint
- * @param {(soon: boolean) => void} turned true while somebody types
+ * @param {string} placeholder
+ * @param {(typing: boolean) => void} onChange typing: whether more text is likely to follow
  */
-export function promptBox(label, hint, turned) {
+export function promptBox(label, placeholder, onChange) {
   const box = element("label", "bcm-text");
   const area = /** @type {HTMLTextAreaElement} */ (element("textarea", "bcm-input bcm-words"));
-  Object.assign(area, { rows: 2, placeholder: hint, spellcheck: false, dir: "auto", maxLength: 4000 });
+  Object.assign(area, { rows: 2, placeholder, spellcheck: false, dir: "auto", maxLength: 4000 });
   box.append(element("span", "bcm-dialname", label), area);
-  on(area, "input", () => turned(true));
-  on(area, "change", () => turned(false));
+  on(area, "input", () => onChange(true));
+  on(area, "change", () => onChange(false));
   return { box, area };
 }
 
 /**
- * A seed with dice.
+ * Create a seed field with a button for a random seed.
  * @param {string} label
- * @param {() => void} turned
+ * @param {() => void} onChange
  */
-export function seedBox(label, turned) {
+export function seedBox(label, onChange) {
   const box = div("bcm-seed");
   const name = /** @type {HTMLLabelElement} */ (element("label", "bcm-dialname", label));
   const input = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-digits"));
   Object.assign(input, { type: "text", inputMode: "numeric", pattern: "[0-9]*", autocomplete: "off" });
-  input.id = name.htmlFor = `bcm-dial-${++made}`;
+  input.id = name.htmlFor = `bcm-dial-${++count}`;
   on(input, "input", () => {
-    const right = /^\d{1,19}$/.test(input.value) && BigInt(input.value) < 2n ** 63n;
-    attributes(input, { "aria-invalid": !right });
-    if (right) turned();
+    const valid = /^\d{1,19}$/.test(input.value) && BigInt(input.value) < 2n ** 63n;
+    attributes(input, { "aria-invalid": !valid });
+    if (valid) onChange();
   });
-  const rolled = () => {
-    input.value = roll();
+  const randomize = () => {
+    input.value = randomSeed();
     attributes(input, { "aria-invalid": "false" });
-    turned();
+    onChange();
   };
-  const dice = button(DICE, `roll ${label.toLowerCase()}`, rolled);
+  const dice = button(DICE, `random ${label.toLowerCase()}`, randomize);
   dice.classList.add("bcm-quiet");
   box.append(name, input, dice);
-  return { box, input, roll: rolled };
+  return { box, input, randomize };
 }

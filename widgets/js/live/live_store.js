@@ -1,42 +1,51 @@
-// The live view's talk with Python: the latest dials go out, the latest picture comes in.
+// Messages of the live widget with Python: the latest control values go out, the latest image comes in.
 
-import { blob, decode } from "../data/sheets.js";
+import { decode, jpegBlob } from "../data/sheets.js";
 
 /** @typedef {import("../data/sheets.js").Sheet} Sheet */
-/** @typedef {{image: ImageBitmap, sheet: Sheet, what: string, n: number, steps: number,
- *   step: number, mine: boolean}} Picture */
+/**
+ * The image on the page; what: "preview", "draft" or "clip"; n: number of the request that it answers;
+ * own: whether this page sent that request.
+ * @typedef {{bitmap: ImageBitmap, sheet: Sheet, what: string, n: number, steps: number,
+ *   step: number, own: boolean}} LiveImage
+ */
 
 // Milliseconds between two messages to Python.
-const PACE = 30;
-// So many may be unanswered; then the latest waits here instead of queueing there.
-const AHEAD = 6;
-const LOOK_EVERY = 250;
+const MIN_INTERVAL = 30;
+// Unanswered requests after which the latest values wait here instead of queueing in the kernel.
+const MAX_OPEN = 6;
+const CHECK_INTERVAL = 250;
 const BUSY_AFTER = 1500;
 const GONE_AFTER = 12_000;
-// An answer may be lost, too.
-const AGAIN_AFTER = 3000;
+// Answers may be lost: after this time the next request is sent anyway.
+const RETRY_AFTER = 3000;
 
+/**
+ * State of the live widget. Events: "image", "step" (detail: message), "state", "values" (detail: by
+ * and values), "problem" (detail: text), "kept" (detail: count).
+ */
 export class LiveStore extends EventTarget {
-  /** What Python doesn't know yet. @type {any} */
-  #waiting = null;
+  /** Values that are not sent yet. @type {any} */
+  #unsent = null;
   n = 0;
-  /** Numbers of what was sent and has no answer yet. @type {number[]} */
+  /** Numbers of requests without an answer. @type {number[]} */
   open = [];
-  /** Since when nothing was heard of them; 0 for none. */
-  #since = 0;
+  /** When the silence about them began; 0 if none is open. */
+  #silentSince = 0;
+  /** "", "busy", "gone", or "ended" once that is certain. */
   state = "";
   ready = false;
   code = "";
   label = "";
-  #kept = 0;
-  /** @type {Picture | null} */
-  picture = null;
+  /** @type {LiveImage | null} */
+  image = null;
   #arrived = 0;
+  /** Number of the image that is shown, in order of arrival. */
   shown = 0;
   /** @type {any} */
-  #timer = null;
+  #sendTimer = null;
   /** @type {any} */
-  #looking = null;
+  #checkTimer = null;
 
   /**
    * @param {{send: (content: any) => void, decode?: typeof decode, now?: () => number}} options
@@ -44,140 +53,143 @@ export class LiveStore extends EventTarget {
   constructor({ send, decode: decoder = decode, now = () => performance.now() }) {
     super();
     this.client = Math.random().toString(36).slice(2, 10);
-    this.send = send;
+    this.transport = send;
     this.decode = decoder;
     this.now = now;
     this.sent = -Infinity;
   }
 
+  /** Ask Python for everything. */
   hello() {
     this.open.push(0);
-    this.say({ kind: "hello" });
+    this.send({ kind: "hello" });
   }
 
+  /** Keep the clip in the library. */
   keep() {
-    this.say({ kind: "keep" });
+    this.send({ kind: "keep" });
   }
 
   /**
-   * Let Python, and the other views of the page, know where the dials stand.
-   * @param {any} dials
-   * @param {any} [by] the view in which they were turned
+   * Send the values of the controls to Python and to the other views.
+   * @param {any} values
+   * @param {any} [by] the view in which they changed
    */
-  turn(dials, by = null) {
-    this.#waiting = dials;
+  setValues(values, by = null) {
+    this.#unsent = values;
     this.n++;
     this.flush();
-    this.#tell("turned", { by, dials });
+    this.#emit("values", { by, values });
   }
 
+  /** Send the latest values, as soon as the pace allows. */
   flush() {
-    if (!this.#waiting || this.#timer !== null) return;
+    if (!this.#unsent || this.#sendTimer !== null) return;
     const now = this.now();
-    if (this.open.length >= AHEAD && now - this.sent < AGAIN_AFTER) return this.#look();
-    const wait = this.sent + PACE - now;
+    if (this.open.length >= MAX_OPEN && now - this.sent < RETRY_AFTER) return this.#checkSoon();
+    const wait = this.sent + MIN_INTERVAL - now;
     if (wait > 0) {
-      this.#timer = setTimeout(() => {
-        this.#timer = null;
+      this.#sendTimer = setTimeout(() => {
+        this.#sendTimer = null;
         this.flush();
       }, wait);
       return;
     }
-    const dials = this.#waiting;
-    this.#waiting = null;
+    const values = this.#unsent;
+    this.#unsent = null;
     this.open.push(this.n);
-    this.say({ kind: "ask", n: this.n, dials });
+    this.send({ kind: "ask", n: this.n, dials: values });
   }
 
-  /** @param {any} content */
-  say(content) {
+  /** Send a message to Python. @param {any} content */
+  send(content) {
     this.sent = this.now();
-    if (this.open.length) this.#since ||= this.sent;
+    if (this.open.length) this.#silentSince ||= this.sent;
     try {
-      this.send({ ...content, client: this.client });
+      this.transport({ ...content, client: this.client });
     } catch {
-      this.#become("ended");
+      this.#setState("ended");
     }
-    this.#look();
+    this.#checkSoon();
   }
 
-  /** The host says that the kernel is gone. An answer takes that back. */
-  onEnded() {
-    this.#become("ended");
+  /** Handle the host's report that the kernel is gone; any later answer revokes it. */
+  onKernelEnded() {
+    this.#setState("ended");
     this.hello();
   }
 
-  /** See whether answers stay away. */
-  #look() {
-    if (this.#looking !== null) return;
-    this.#looking = setTimeout(() => {
-      this.#looking = null;
-      const late = this.#since ? this.now() - this.#since : 0;
+  /** Check regularly whether answers are overdue. */
+  #checkSoon() {
+    if (this.#checkTimer !== null) return;
+    this.#checkTimer = setTimeout(() => {
+      this.#checkTimer = null;
+      const late = this.#silentSince ? this.now() - this.#silentSince : 0;
       if (this.state === "ended") return;
-      if (late > GONE_AFTER) this.#become("gone");
-      else if (late > BUSY_AFTER) this.#become("busy");
+      if (late > GONE_AFTER) this.#setState("gone");
+      else if (late > BUSY_AFTER) this.#setState("busy");
       this.flush();
-      if (this.#since || this.#waiting) this.#look();
-    }, LOOK_EVERY);
+      if (this.#silentSince || this.#unsent) this.#checkSoon();
+    }, CHECK_INTERVAL);
   }
 
-  /** @param {string} state "", "busy", "gone", or "ended" where that is sure */
-  #become(state) {
+  /** @param {string} state */
+  #setState(state) {
     if (state === this.state) return;
     this.state = state;
-    this.#tell("state");
+    this.#emit("state");
   }
 
-  /** @param {any} content @param {DataView[]} buffers */
-  hear(content, buffers = []) {
+  /** Handle a message from Python. @param {any} content @param {DataView[]} buffers */
+  onMessage(content, buffers = []) {
     this.ready = true;
     const n = content.kind === "heard" ? content.by?.[this.client]
       : content.client === this.client ? content.n : undefined;
     if (typeof n === "number") this.open = this.open.filter((one) => one > n);
-    // Any word of the kernel's says that it lives.
-    this.#since = this.open.length ? this.now() : 0;
-    this.#become("");
-    if (content.kind === "sight" && buffers.length) this.take(content, buffers[0]);
-    else if (content.kind === "sight") this.#tell("step", content);
-    else if (content.kind === "problem") this.#tell("problem", content.text);
+    // Any message shows that the kernel is alive.
+    this.#silentSince = this.open.length ? this.now() : 0;
+    this.#setState("");
+    if (content.kind === "sight" && buffers.length) this.show(content, buffers[0]);
+    else if (content.kind === "sight") this.#emit("step", content);
+    else if (content.kind === "problem") this.#emit("problem", content.text);
     else if (content.kind === "kept") {
-      this.#kept = content.count;
-      this.#tell("kept", content.count);
+      this.#emit("kept", content.count);
     }
     this.flush();
   }
 
-  /** @param {any} content @param {DataView} data */
-  async take(content, data) {
+  /** Decode an image and show it. @param {any} content @param {DataView} data */
+  async show(content, data) {
     const number = ++this.#arrived;
-    let image;
+    let bitmap;
     try {
-      image = await this.decode(blob(data));
+      bitmap = await this.decode(jpegBlob(data));
     } catch {
-      return this.#tell("problem", "A picture could not be read.");
+      return this.#emit("problem", "An image could not be decoded.");
     }
-    // Decoding takes its time: a newer one may have been quicker.
-    if (number < this.shown) return image.close();
+    // A newer image may have been decoded first.
+    if (number < this.shown) return bitmap.close();
     this.shown = number;
-    this.picture?.image.close();
+    this.image?.bitmap.close();
     if (content.code) this.code = content.code;
     if (content.label) this.label = content.label;
-    this.picture = {
-      image, sheet: content.sheet, what: content.what, n: content.n, step: content.step,
-      steps: content.steps, mine: content.client === this.client,
+    this.image = {
+      bitmap, sheet: content.sheet, what: content.what, n: content.n, step: content.step,
+      steps: content.steps, own: content.client === this.client,
     };
-    this.#tell("picture");
+    this.#emit("image");
   }
 
-  /** @param {string} name @param {any} [detail] */
-  #tell(name, detail = undefined) {
+  /** Dispatch an event. @param {string} name @param {any} [detail] */
+  #emit(name, detail = undefined) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
+  /** Stop the store. */
   close() {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#looking);
-    this.picture?.image.close();
-    this.picture = null;
+    clearTimeout(this.#sendTimer);
+    clearTimeout(this.#checkTimer);
+    this.image?.bitmap.close();
+    this.image = null;
   }
 }

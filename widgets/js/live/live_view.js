@@ -1,12 +1,15 @@
-// One live view: the clip, the dials, and what hands do with them.
+// One view of the live widget: the clip, its controls, and their keys.
 
 import { Clock } from "../core/clock.js";
-import { attributes, button, copy, div, setButton, element, on } from "../core/dom.js";
-import { CLOSE, PAUSE, PLAY } from "../core/icons.js";
+import { attributes, button, copy, div, element, on, setButton } from "../core/dom.js";
+import { createHelpBox } from "../core/help_box.js";
+import {
+  KERNEL_GONE, KERNEL_SILENT, applyTheme, observeHost, prefersReducedMotion, releaseFocus, replaceStaticSheet,
+} from "../core/host.js";
+import { PAUSE, PLAY } from "../core/icons.js";
 import { guardShortcuts, isNotebookKey } from "../core/keys.js";
-import { Panel } from "./control_panel.js";
+import { ControlPanel } from "./control_panel.js";
 import { Scene } from "./scene.js";
-import { KERNEL_GONE, KERNEL_SILENT, prefersReducedMotion, observeHost, leave, replaceStaticSheet, applyTheme } from "../core/host.js";
 
 /** @typedef {import("./live_store.js").LiveStore} LiveStore */
 
@@ -14,32 +17,34 @@ import { KERNEL_GONE, KERNEL_SILENT, prefersReducedMotion, observeHost, leave, r
 const HELP = [
   ["← → ↑ ↓", "move a slider"],
   ["Drag on the clip", "blend: across the prompts, up the seeds"],
-  ["Space", "play or stop"],
-  ["R", "roll another seed"],
+  ["Space", "play or pause"],
+  ["R", "choose a random seed"],
   ["K", "keep the clip in the library"],
-  ["C", "copy it as code"],
-  ["Double click", "put a slider back"],
-  ["Esc", "leave"],
+  ["C", "copy the shot as code"],
+  ["Double click", "reset a slider"],
+  ["Esc", "leave the view"],
   ["?", "this help"],
 ];
 
-const NOTED = 3000;
+const NOTE_TIME = 3000; // milliseconds
 
+/** The live view. */
 export class LiveView {
-  ending = new AbortController();
+  /** Aborted when the view is closed; ends its listeners and observers. */
+  lifetime = new AbortController();
   #playing;
   #root;
   #scene;
   #panel;
   #status;
-  /** What was done just now, in a word. */
-  #done = "";
+  /** What the user just did, shown for some seconds. */
+  #note = "";
   /** @type {any} */
-  #fading = null;
-  #keeper;
+  #noteTimer = null;
+  #keepButton;
   #help;
   #toast;
-  #spoken;
+  #liveRegion;
   #clock = new Clock();
 
   /** @param {LiveStore} store @param {any} model @param {HTMLElement} host */
@@ -53,201 +58,203 @@ export class LiveView {
     this.#scene = new Scene(store, {
       play: () => this.#play(!this.#playing), blend: (across, up) => this.#drag(across, up),
     });
-    this.#panel = new Panel(model.get("_about"), () => this.#turn());
-    this.go = button(PLAY, "play (space)", () => this.#play(!this.#playing));
+    this.#panel = new ControlPanel(model.get("_about"), () => this.#onChange());
+    this.playButton = button(PLAY, "play (space)", () => this.#play(!this.#playing));
     this.#status = element("span", "bcm-status");
-    this.#keeper = worded("Keep", "keep it in the library (K)", () => this.#keep());
-    this.#help = helpBox(() => this.#toggleHelp());
+    this.#keepButton = textButton("Keep", "keep the clip in the library (K)", () => this.#keep());
+    const help = createHelpBox(() => this.#toggleHelp());
+    help.show(HELP);
+    this.#help = help.box;
     this.#toast = div("bcm-toast");
     attributes(this.#toast, { role: "alert" });
     this.#toast.hidden = true;
-    this.#spoken = div("bcm-hidden");
-    attributes(this.#spoken, { "aria-live": "polite" });
+    this.#liveRegion = div("bcm-hidden");
+    attributes(this.#liveRegion, { "aria-live": "polite" });
     const right = div("bcm-group bcm-right",
-      this.#keeper, worded("Copy as code", "copy it as code (C)", () => this.#copy()),
-      worded("?", "keys (?)", () => this.#toggleHelp()),
+      this.#keepButton, textButton("Copy as code", "copy the shot as code (C)", () => this.#copy()),
+      textButton("?", "keys (?)", () => this.#toggleHelp()),
     );
-    const bar = div("bcm-livebar", this.go, this.#status, right);
+    const bar = div("bcm-livebar", this.playButton, this.#status, right);
     const body = div("bcm-live", this.#scene.node, this.#panel.node, bar);
     this.#scene.node.append(this.#toast);
-    this.#root.append(body, this.#help, this.#spoken);
+    this.#root.append(body, this.#help, this.#liveRegion);
     host.append(this.#root);
-    replaceStaticSheet(this.#root, model.get("_sheet"), store, this.ending.signal);
+    replaceStaticSheet(this.#root, model.get("_sheet"), store, this.lifetime.signal);
     this.#clock.painters.add((seconds) => this.#paint(seconds));
     this.#adopt(model.get("_dials"));
     this.#listen();
-    this.#watch();
-    this.#describe();
+    this.#observe();
+    this.#onModel();
     this.#clock.play(this.#playing);
   }
 
-  // --- dials ------------------------------------------------------------------------------------
+  // --- control values ---------------------------------------------------------------------------
 
-  /** Put the dials where Python, or another page, has them. @param {any} dials */
-  #adopt(dials) {
-    if (!dials || dials.by === this.store.client) return;
-    this.#panel.set(dials);
-    this.#place();
+  /** Take over values set by Python or another page. @param {any} values */
+  #adopt(values) {
+    if (!values || values.by === this.store.client) return;
+    this.#panel.set(values);
+    this.#placeDot();
   }
 
-  #turn() {
+  #onChange() {
     this.#toast.hidden = true;
-    this.#place();
-    this.store.turn(this.#panel.value(), this);
+    this.#placeDot();
+    this.store.setValues(this.#panel.values(), this);
     this.#root.dataset.asked = String(this.store.n);
   }
 
-  /** @param {number} across @param {number} up */
+  /** Set the blends from the pad. @param {number} across @param {number} up */
   #drag(across, up) {
     if (!this.#panel.blend.input.disabled) this.#panel.blend.set(across);
     this.#panel.seedBlend.set(up);
-    this.#turn();
+    this.#onChange();
   }
 
-  #place() {
-    this.#scene.place(this.#panel.blend.value(), this.#panel.seedBlend.value());
+  #placeDot() {
+    this.#scene.placeDot(this.#panel.blend.value(), this.#panel.seedBlend.value());
   }
 
-  // --- what comes from elsewhere ----------------------------------------------------------------
+  // --- events of the store, the model and the page ----------------------------------------------
 
   #listen() {
-    const { store, model, ending: { signal } } = this;
-    const hear = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
-      store.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
-    hear("picture", () => {
+    const { store, model, lifetime: { signal } } = this;
+    const listen = (/** @type {string} */ name, /** @type {(detail: any) => void} */ listener) =>
+      store.addEventListener(name, (event) => listener(/** @type {CustomEvent} */ (event).detail), { signal });
+    listen("image", () => {
       this.#toast.hidden = true;
       this.#refresh();
       this.#clock.wake();
     });
-    hear("step", ({ step, steps }) => this.#refresh(`making it · step ${step} of ${steps}`));
-    hear("state", () => this.#refresh());
-    hear("turned", ({ by, dials }) => {
+    listen("step", ({ step, steps }) => this.#refresh(`generating · step ${step} of ${steps}`));
+    listen("state", () => this.#refresh());
+    listen("values", ({ by, values }) => {
       if (by === this) return;
-      this.#panel.set(dials);
-      this.#place();
+      this.#panel.set(values);
+      this.#placeDot();
     });
-    hear("problem", (text) => this.#complain(text));
-    hear("kept", (count) => {
-      this.#keeper.disabled = false;
-      this.#note(`${count} kept`);
+    listen("problem", (text) => this.#showProblem(text));
+    listen("kept", (count) => {
+      this.#keepButton.disabled = false;
+      this.#showNote(`${count} kept`);
     });
     /** @type {[string, () => void][]} */
     const traits = [
       ["_dials", () => this.#adopt(model.get("_dials"))],
-      ["_about", () => this.#describe()], ["refine", () => this.#describe()],
+      ["_about", () => this.#onModel()], ["refine", () => this.#onModel()],
       ["playing", () => this.#play(Boolean(model.get("playing")), false)],
     ];
-    for (const [name, act] of traits) {
-      model.on(`change:${name}`, act);
-      on(signal, "abort", () => model.off(`change:${name}`, act));
+    for (const [name, listener] of traits) {
+      model.on(`change:${name}`, listener);
+      on(signal, "abort", () => model.off(`change:${name}`, listener));
     }
-    // Before the document, where Jupyter listens.
+    // Captured, because Jupyter listens on the document.
     on(window, "keydown", (event) => guardShortcuts(event, this.#root), { capture: true, signal });
     on(this.#root, "keydown", (event) => this.#onKey(event));
   }
 
-  #watch() {
-    // Hosts put the view on their page after this: only then is its ground known.
-    const themed = () => applyTheme(this.#root, this.host);
-    observeHost(this.#root, this.ending.signal, {
-      resized: themed, themed,
-      seen: (seen) => {
-        this.#scene.forget();
-        this.#clock.sleep(!seen);
+  #observe() {
+    // Hosts attach the view after its creation: only then is its background known.
+    const onTheme = () => applyTheme(this.#root, this.host);
+    observeHost(this.#root, this.lifetime.signal, {
+      onResize: onTheme, onTheme,
+      onVisible: (visible) => {
+        this.#scene.invalidate();
+        this.#clock.sleep(!visible);
       },
     });
-    themed();
+    onTheme();
   }
 
-  /** Another shot may have another shape and another number of steps. */
-  #describe() {
+  /** Adapt to the model: another shot may have another shape and number of steps. */
+  #onModel() {
     const about = this.model.get("_about");
-    this.#scene.describe(about);
-    this.#panel.describe(about, this.model.get("refine"));
+    this.#scene.setModel(about);
+    this.#panel.setModel(about, this.model.get("refine"));
     this.#refresh();
   }
 
-  /** @param {string} [instead] what to say in the place of what is shown */
-  #refresh(instead = "") {
+  /** Update badge, status and buttons. @param {string} [progress] of the running generation */
+  #refresh(progress = "") {
     const { store, model } = this;
     const about = model.get("_about");
     this.#scene.refresh();
     /** @type {Record<string, string>} */
-    const away = {
+    const disconnected = {
       busy: "the kernel is busy",
       gone: KERNEL_SILENT,
       ended: KERNEL_GONE,
     };
-    const draft = store.picture?.what === "draft" && model.get("refine");
+    const draft = store.image?.what === "draft" && model.get("refine");
     const resting = draft ? `all ${about.usual_steps} steps at rest` : "";
-    this.#status.textContent = away[store.state] || this.#done || instead || resting
-      || (store.picture ? about.model : "connecting to the kernel");
+    this.#status.textContent = disconnected[store.state] || this.#note || progress || resting
+      || (store.image ? about.model : "connecting to the kernel");
     this.#status.classList.toggle("bcm-far", ["gone", "ended"].includes(store.state));
-    setButton(this.go, this.#playing ? PAUSE : PLAY, this.#playing ? "stop (space)" : "play (space)");
+    setButton(this.playButton, this.#playing ? PAUSE : PLAY, this.#playing ? "pause (space)" : "play (space)");
   }
 
   /** @param {number} seconds the clock */
   #paint(seconds) {
-    const { picture } = this.store;
-    if (!this.#scene.paint(seconds) || !picture) return;
-    // What is painted answers so many of this page's wishes.
-    if (picture.mine) this.#root.dataset.shown = String(picture.n);
-    this.#root.dataset.what = picture.what;
+    const { image } = this.store;
+    if (!this.#scene.paint(seconds) || !image) return;
+    // The number of this page's request that the painted image answers.
+    if (image.own) this.#root.dataset.shown = String(image.n);
+    this.#root.dataset.what = image.what;
   }
 
-  // --- hands ------------------------------------------------------------------------------------
+  // --- keys and actions -------------------------------------------------------------------------
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
     if (isNotebookKey(event)) return;
     const target = /** @type {HTMLElement} */ (event.target);
-    const writing = target instanceof HTMLTextAreaElement
+    const typing = target instanceof HTMLTextAreaElement
       || (target instanceof HTMLInputElement && target.type === "text");
-    const pressed = (target instanceof HTMLButtonElement || target.tagName === "SUMMARY")
+    const pressing = (target instanceof HTMLButtonElement || target.tagName === "SUMMARY")
       && [" ", "Enter"].includes(event.key);
     if (event.key !== "Tab") event.stopPropagation();
     /** @type {Record<string, () => void>} */
     const actions = {
       " ": () => this.#play(!this.#playing), k: () => this.#keep(), c: () => this.#copy(),
-      r: () => this.#panel.seed.roll(), "?": () => this.#toggleHelp(), escape: () => this.#leave(),
+      r: () => this.#panel.seed.randomize(), "?": () => this.#toggleHelp(), escape: () => this.#dismiss(),
     };
-    const act = actions[event.key.toLowerCase()];
-    if (!act || pressed || (writing && event.key !== "Escape")) return;
+    const action = actions[event.key.toLowerCase()];
+    if (!action || pressing || (typing && event.key !== "Escape")) return;
     event.preventDefault();
-    act();
+    action();
   }
 
-  /** @param {boolean} playing @param {boolean} tell whether Python is told */
-  #play(playing, tell = true) {
+  /** Play or pause. @param {boolean} playing @param {boolean} save whether to send it to Python */
+  #play(playing, save = true) {
     this.#playing = playing;
     this.#clock.play(playing);
     this.#refresh();
-    if (!tell) return;
+    if (!save) return;
     this.model.set("playing", playing);
     this.model.save_changes();
   }
 
   #keep() {
-    if (this.#keeper.disabled) return;
-    this.#keeper.disabled = true;
-    this.#note("keeping it");
+    if (this.#keepButton.disabled) return;
+    this.#keepButton.disabled = true;
+    this.#showNote("keeping the clip");
     this.store.keep();
   }
 
   async #copy() {
-    const done = await copy(this.store.code, this.#root);
-    this.#note(done ? "copied" : "print view.code to copy it");
+    const copied = await copy(this.store.code, this.#root);
+    this.#showNote(copied ? "copied" : "print view.code to copy it");
   }
 
-  /** Say for some seconds what was done. @param {string} text */
-  #note(text) {
-    this.#done = text;
-    this.#spoken.textContent = text;
-    clearTimeout(this.#fading);
-    this.#fading = setTimeout(() => {
-      this.#done = "";
+  /** Show for some seconds what the user did. @param {string} text */
+  #showNote(text) {
+    this.#note = text;
+    this.#liveRegion.textContent = text;
+    clearTimeout(this.#noteTimer);
+    this.#noteTimer = setTimeout(() => {
+      this.#note = "";
       this.#refresh();
-    }, NOTED);
+    }, NOTE_TIME);
     this.#refresh();
   }
 
@@ -255,45 +262,35 @@ export class LiveView {
     this.#help.hidden = !this.#help.hidden;
   }
 
-  /** Esc: close the help, then leave a field, then the view. */
-  #leave() {
+  /** Handle Esc: close the help, then leave the field, then the view. */
+  #dismiss() {
     if (!this.#help.hidden) return this.#toggleHelp();
     const active = /** @type {HTMLElement | null} */ (document.activeElement);
     if (active !== this.#root && this.#root.contains(active)) return this.#root.focus();
-    leave(this.#root);
+    releaseFocus(this.#root);
   }
 
-  /** @param {string} text */
-  #complain(text) {
-    this.#keeper.disabled = false;
-    this.#done = "";
+  /** Show a problem until the next change. @param {string} text */
+  #showProblem(text) {
+    this.#keepButton.disabled = false;
+    this.#note = "";
     this.#toast.textContent = text;
     this.#toast.hidden = false;
   }
 
+  /** Remove the view. */
   close() {
-    this.ending.abort();
-    clearTimeout(this.#fading);
+    this.lifetime.abort();
+    clearTimeout(this.#noteTimer);
     this.#panel.close();
     this.#clock.stop();
     this.#root.remove();
   }
 }
 
-/** A button with a word instead of an icon. @type {(word: string, label: string, act: () => void) => HTMLButtonElement} */
-function worded(word, label, act) {
-  const made = button(PLAY, label, act);
-  made.textContent = word;
-  return made;
-}
-
-/** @param {() => void} close */
-function helpBox(close) {
-  const box = div("bcm-help");
-  box.hidden = true;
-  attributes(box, { role: "note" });
-  const keys = element("dl", "bcm-keys");
-  for (const [key, what] of HELP) keys.append(element("dt", "", key), element("dd", "", what));
-  box.append(keys, button(CLOSE, "close the help (Esc)", close));
-  return box;
+/** Create a button with text instead of an icon. @type {(text: string, label: string, action: () => void) => HTMLButtonElement} */
+function textButton(text, label, action) {
+  const node = button("", label, action);
+  node.textContent = text;
+  return node;
 }

@@ -1,14 +1,15 @@
-// The live view's clip: it plays, and it is a pad for the two blends.
+// The clip of the live view, which is also a pad for the two blends.
 
 import { frameAt } from "../core/clock.js";
 import { attributes, div, element, on } from "../core/dom.js";
 
 /** @typedef {import("./live_store.js").LiveStore} LiveStore */
 
-const FAR = 3;
+const DRAG_DISTANCE = 3; // pixels
 
+/** A canvas that plays, with a badge and a dot at the current blends. */
 export class Scene {
-  #drawn = "";
+  #painted = "";
   #canvas;
   #context;
   #badge;
@@ -31,72 +32,74 @@ export class Scene {
     on(this.node, "pointerdown", (event) => this.#press(event));
   }
 
-  /** @param {any} about */
-  describe(about) {
+  /** Adapt to the model. @param {any} about */
+  setModel(about) {
     this.node.style.setProperty("--bcm-aspect", `${about.width} / ${about.height}`);
   }
 
+  /** Update badge and label. */
   refresh() {
-    const { picture, label } = this.#store;
-    this.node.dataset.what = picture?.what ?? "";
-    this.#badge.textContent = picture ? badge(picture) : "";
-    if (picture && label) this.#canvas.setAttribute("aria-label", label);
+    const { image, label } = this.#store;
+    this.node.dataset.what = image?.what ?? "";
+    this.#badge.textContent = image ? badgeText(image) : "";
+    if (image && label) this.#canvas.setAttribute("aria-label", label);
   }
 
-  /** The dot is where the blends are. @param {number} across @param {number} up */
-  place(across, up) {
+  /** Move the dot to the blends. @param {number} across prompts @param {number} up seeds */
+  placeDot(across, up) {
     this.dot.style.left = `${across * 100}%`;
     this.dot.style.top = `${(1 - up) * 100}%`;
   }
 
-  /** Paint again even if nothing changed: a canvas that was detached may have lost its picture. */
-  forget() {
-    this.#drawn = "";
+  /** Force the next paint: a canvas that was detached may have lost its content. */
+  invalidate() {
+    this.#painted = "";
   }
 
   /**
-   * @param {number} seconds the clock
+   * Paint the frame at a time of the clock.
+   * @param {number} seconds
    * @returns {boolean} whether something was painted
    */
   paint(seconds) {
-    const { picture, shown } = this.#store;
-    if (!picture) return false;
-    const { image, sheet } = picture;
+    const { image, shown } = this.#store;
+    if (!image) return false;
+    const { bitmap, sheet } = image;
     const frame = frameAt(sheet, seconds, null);
-    const drawn = `${shown}:${frame}`;
-    if (drawn === this.#drawn) return false;
-    this.#drawn = drawn;
+    const painted = `${shown}:${frame}`;
+    if (painted === this.#painted) return false;
+    this.#painted = painted;
     if (this.#canvas.width !== sheet.width || this.#canvas.height !== sheet.height) {
       this.#canvas.width = sheet.width;
       this.#canvas.height = sheet.height;
     }
     this.#context.drawImage(
-      image, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
+      bitmap, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
     );
     this.#canvas.dataset.frame = String(frame);
     return true;
   }
 
-  /** Across blends the prompts, up and down the seeds; a press that doesn't move plays or stops. */
+  /** Blend prompts across and seeds upwards; a press without movement plays or pauses. */
   #press(/** @type {PointerEvent} */ event) {
     if (event.button) return;
     const { node } = this;
-    const ending = new AbortController();
-    const options = { signal: ending.signal };
+    const controller = new AbortController();
+    const options = { signal: controller.signal };
     let moved = false;
     node.setPointerCapture(event.pointerId);
-    on(node, "pointermove", (/** @type {PointerEvent} */ now) => {
-      moved ||= Math.hypot(now.clientX - event.clientX, now.clientY - event.clientY) > FAR;
+    on(node, "pointermove", (/** @type {PointerEvent} */ move) => {
+      moved ||= Math.hypot(move.clientX - event.clientX, move.clientY - event.clientY) > DRAG_DISTANCE;
       if (!moved) return;
       const box = node.getBoundingClientRect();
       node.classList.add("bcm-held");
       this.actions.blend(
-        within((now.clientX - box.left) / box.width), within(1 - (now.clientY - box.top) / box.height),
+        toShare((move.clientX - box.left) / box.width), toShare(1 - (move.clientY - box.top) / box.height),
       );
     }, options);
     for (const name of ["pointerup", "pointercancel"]) {
       node.addEventListener(name, () => {
-        ending.abort();
+        controller.abort();
         node.classList.remove("bcm-held");
         if (!moved && name === "pointerup") this.actions.play();
       }, options);
@@ -104,14 +107,14 @@ export class Scene {
   }
 }
 
-/** @param {import("./live_store.js").Picture} picture */
-export function badge({ what, step, steps }) {
+/** Return the text of the badge. @param {import("./live_store.js").LiveImage} image */
+export function badgeText({ what, step, steps }) {
   if (what === "preview") return `step ${step} of ${steps}`;
-  const many = `${steps} ${steps === 1 ? "step" : "steps"}`;
-  return what === "draft" ? `draft · ${many}` : many;
+  const count = `${steps} ${steps === 1 ? "step" : "steps"}`;
+  return what === "draft" ? `draft · ${count}` : count;
 }
 
-/** @param {number} share */
-function within(share) {
+/** Clip a share to [0, 1], in hundredths. @param {number} share */
+function toShare(share) {
   return Math.round(Math.min(1, Math.max(0, share)) * 100) / 100;
 }

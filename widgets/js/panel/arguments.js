@@ -1,8 +1,8 @@
-// The model's own arguments: a field for each, made from what the model says of itself.
+// The model's arguments: one field each, created from the descriptions that the model reports.
 
-import { attributes, button, div, setButton, element, on } from "../core/dom.js";
-import { option } from "./fields.js";
+import { attributes, button, div, element, on, setButton } from "../core/dom.js";
 import { CLOSE, PLUS } from "../core/icons.js";
+import { option } from "./fields.js";
 import { describeAllowed, nextValue } from "./slots.js";
 import { Values } from "./values.js";
 
@@ -12,18 +12,18 @@ import { Values } from "./values.js";
 class Argument {
   #actions;
   /** Whether it is an axis. */
-  #many = false;
-  /** Why a deck suggests it. */
+  #isAxis = false;
+  /** The deck's reason for its value. */
   note = "";
   #field;
-  #several;
+  #axisButton;
   #values;
   #problem;
 
   /**
    * @param {Control} control
-   * @param {{change: (name: string, given: any) => void, hint: (text: string) => void,
-   *   say: (text: string) => void}} actions
+   * @param {{change: (name: string, value: any) => void, hint: (text: string) => void,
+   *   announce: (text: string) => void}} actions
    */
   constructor(control, actions) {
     this.control = control;
@@ -34,50 +34,51 @@ class Argument {
     const label = /** @type {HTMLLabelElement} */ (element("label", "bcm-name", name));
     label.htmlFor = id;
     label.title = this.#help();
-    this.#field = this.#makeField(id);
-    this.#several = button(PLUS, "", () => this.#toggle());
-    this.#several.classList.add("bcm-quiet");
+    this.#field = this.#createField(id);
+    this.#axisButton = button(PLUS, "", () => this.#toggleAxis());
+    this.#axisButton.classList.add("bcm-quiet");
     this.#values = new Values(name, {
       change: (rows) => actions.change(name, rows.length ? { many: rows } : null),
-      hint: (note) => actions.hint(note || this.#help()), say: actions.say,
+      hint: (note) => actions.hint(note || this.#help()), announce: actions.announce,
       choices: control.kind === "choice" ? control.choices : control.kind === "flag" ? ["true", "false"] : undefined,
-      placeholder: "values: Enter adds one",
+      placeholder: "values; Enter adds one",
     });
     const note = element("span", "bcm-hidden", this.#help());
     note.id = `${id}-help`;
     attributes(this.#field, { "aria-describedby": note.id });
     this.#problem = element("p", "bcm-wrong");
-    const row = div("bcm-holder", this.#field, this.#values.node, this.#several);
+    const row = div("bcm-holder", this.#field, this.#values.node, this.#axisButton);
     this.node.append(label, row, note, this.#problem);
     for (const event of ["focusin", "pointerenter"]) this.node.addEventListener(event, () => actions.hint(this.#help()));
     for (const event of ["focusout", "pointerleave"]) this.node.addEventListener(event, () => actions.hint(""));
   }
 
+  /** Return the help text: the deck's reason, the description, what is allowed. */
   #help() {
     const { control } = this;
-    const words = control.help && !/[.!?…]$/.test(control.help) ? `${control.help}.` : control.help;
+    const help = control.help && !/[.!?…]$/.test(control.help) ? `${control.help}.` : control.help;
     const limits = describeAllowed(control);
-    return [this.note, words, limits && `${limits[0].toUpperCase()}${limits.slice(1)}.`].filter(Boolean).join(" ");
+    return [this.note, help, limits && `${limits[0].toUpperCase()}${limits.slice(1)}.`].filter(Boolean).join(" ");
   }
 
-  /** @param {string} id */
-  #makeField(id) {
+  /** Create the field. @param {string} id */
+  #createField(id) {
     const { control } = this;
     const choices = control.kind === "choice" ? control.choices : control.kind === "flag" ? ["true", "false"] : null;
     const field = /** @type {HTMLInputElement | HTMLSelectElement} */ (element(choices ? "select" : "input", "bcm-input"));
     field.id = id;
     if (field instanceof HTMLSelectElement) {
-      const usual = control.default.toLowerCase();
-      field.append(option("", usual ? `${control.default} (default)` : "as the model likes"));
-      field.append(...(choices ?? []).filter((one) => one.toLowerCase() !== usual).map((one) => option(one, one)));
-      on(field, "change", () => this.#put(field.value));
+      const defaultChoice = control.default.toLowerCase();
+      field.append(option("", defaultChoice ? `${control.default} (default)` : "model's default"));
+      field.append(...(choices ?? []).filter((one) => one.toLowerCase() !== defaultChoice).map((one) => option(one, one)));
+      on(field, "change", () => this.#change(field.value));
       return field;
     }
     Object.assign(field, {
       type: "text", placeholder: control.default, autocomplete: "off", dir: "auto",
       inputMode: control.kind === "integer" ? "numeric" : control.kind === "number" ? "decimal" : "text",
     });
-    on(field, "input", () => this.#put(field.value));
+    on(field, "input", () => this.#change(field.value));
     on(field, "keydown", (/** @type {any} */ event) => this.#onKey(event));
     return field;
   }
@@ -90,19 +91,19 @@ class Argument {
     if (next === null) return;
     event.preventDefault();
     this.#field.value = next;
-    this.#put(next);
+    this.#change(next);
   }
 
-  /** @param {string} text */
-  #put(text) {
+  /** Report a changed value. @param {string} text */
+  #change(text) {
     this.#actions.change(this.control.name, text.trim() ? { one: text } : null);
   }
 
-  /** One value becomes an axis of it, and back to its first. */
-  #toggle() {
+  /** Turn a value into an axis, or an axis into its first value. */
+  #toggleAxis() {
     const { name } = this.control;
-    this.#many = !this.#many;
-    if (this.#many) {
+    this.#isAxis = !this.#isAxis;
+    if (this.#isAxis) {
       const value = this.#field.value.trim() || this.control.default;
       this.#actions.change(name, value ? { many: [[value, "", ""]] } : null);
       this.#refresh();
@@ -115,42 +116,43 @@ class Argument {
     }
   }
 
-  /** @param {any} given what is asked for, or undefined */
-  show(given) {
-    if (given?.many) this.#many = true;
-    else if (given) this.#many = false;
-    const rows = given?.many ?? [];
+  /** Show a value. @param {any} value as requested; undefined for the default */
+  show(value) {
+    if (value?.many) this.#isAxis = true;
+    else if (value) this.#isAxis = false;
+    const rows = value?.many ?? [];
     this.#values.show(rows);
-    const one = given && "one" in given ? given.one : "";
-    const text = one !== null && typeof one === "object" ? given.label : String(one ?? "");
-    // A field that is typed in has the last word.
+    const one = value && "one" in value ? value.one : "";
+    const text = one !== null && typeof one === "object" ? value.label : String(one ?? "");
+    // A field that the user is typing in keeps its text.
     if (document.activeElement !== this.#field || this.#field instanceof HTMLSelectElement) this.#field.value = text;
-    this.node.classList.toggle("bcm-set", Boolean(given));
+    this.node.classList.toggle("bcm-set", Boolean(value));
     this.#refresh();
   }
 
   #refresh() {
-    const many = Boolean(this.#many);
-    this.#field.hidden = many;
-    this.#values.node.hidden = !many;
-    setButton(this.#several, many ? CLOSE : PLUS, many ? `one value of ${this.control.name}` : `several values of ${this.control.name}: an axis`);
+    const isAxis = this.#isAxis;
+    this.#field.hidden = isAxis;
+    this.#values.node.hidden = !isAxis;
+    setButton(this.#axisButton, isAxis ? CLOSE : PLUS, isAxis ? `one value of ${this.control.name}` : `several values of ${this.control.name}: an axis`);
   }
 
-  /** @param {string} text */
-  complain(text) {
+  /** Show a problem; "" to end it. @param {string} text */
+  showProblem(text) {
     this.#problem.textContent = text;
     this.#problem.hidden = !text;
     attributes(this.#field, { "aria-invalid": Boolean(text) });
   }
 }
 
+/** All arguments, in a fold whose summary names those that are set. */
 export class Arguments {
-  #complained = false;
+  #hadProblems = false;
   #summary;
 
   /**
    * @param {Control[]} controls
-   * @param {{change: (name: string, given: any) => void, say: (text: string) => void}} actions
+   * @param {{change: (name: string, value: any) => void, announce: (text: string) => void}} actions
    */
   constructor(controls, actions) {
     this.node = /** @type {HTMLDetailsElement} */ (element("details", "bcm-fold"));
@@ -166,30 +168,32 @@ export class Arguments {
   }
 
   /**
-   * @param {Record<string, any>} given
-   * @param {string[]} slots
-   * @param {Record<string, string>} notes of a deck
+   * Show the requested values.
+   * @param {Record<string, any>} values by name
+   * @param {string[]} slots of the template
+   * @param {Record<string, string>} notes of the deck, by name
    */
-  show(given, slots, notes) {
+  show(values, slots, notes) {
     for (const [name, argument] of this.all) {
-      argument.note = name in given ? notes[name] ?? "" : "";
-      argument.show(given[name]);
-      // A slot that is called like an argument gives its value to both; what goes only with a
-      // picture or a film is of no use without.
-      const lacking = argument.control.with.length > 0 && !argument.control.with.some((one) => one in given);
-      argument.node.hidden = slots.includes(name) || (lacking && !(name in given));
+      argument.note = name in values ? notes[name] ?? "" : "";
+      argument.show(values[name]);
+      // A slot named like an argument sets both; an argument that needs an image or a video is
+      // hidden without one.
+      const unusable = argument.control.with.length > 0 && !argument.control.with.some((one) => one in values);
+      argument.node.hidden = slots.includes(name) || (unusable && !(name in values));
     }
-    const set = Object.keys(given).filter((name) => !slots.includes(name));
-    const words = set.map((name) => {
-      const { one, many, label } = given[name];
+    const set = Object.keys(values).filter((name) => !slots.includes(name));
+    const texts = set.map((name) => {
+      const { one, many, label } = values[name];
       return `${name} ${many ? many.map((/** @type {any} */ row) => row[1] || String(row[0])).join(", ") : label ?? String(one)}`;
     });
-    this.#summary.textContent = words.length ? `Arguments: ${words.join(" · ")}` : "Arguments";
+    this.#summary.textContent = texts.length ? `Arguments: ${texts.join(" · ")}` : "Arguments";
   }
-  /** @param {Map<string, string>} said what is wrong, by argument */
-  complain(said) {
-    for (const [name, argument] of this.all) argument.complain(said.get(name) ?? "");
-    if (said.size && !this.#complained) this.node.open = true;
-    this.#complained = said.size > 0;
+
+  /** Show problems. @param {Map<string, string>} problems by argument */
+  showProblems(problems) {
+    for (const [name, argument] of this.all) argument.showProblem(problems.get(name) ?? "");
+    if (problems.size && !this.#hadProblems) this.node.open = true;
+    this.#hadProblems = problems.size > 0;
   }
 }

@@ -1,34 +1,34 @@
-// Small parts of a form.
+// Small parts of the form.
 
 import { div, element } from "../core/dom.js";
 
-/** A field that is typed in has the last word. @param {HTMLInputElement} field @param {string} text */
-export function fill(field, text) {
+/** Set the text of a field, unless the user is typing in it. @param {HTMLInputElement} field @param {string} text */
+export function setText(field, text) {
   if (document.activeElement !== field) field.value = text;
 }
 
-/** @param {string} value @param {string} text */
+/** Create an option. @param {string} value @param {string} text */
 export function option(value, text) {
-  const made = /** @type {HTMLOptionElement} */ (element("option", "", text));
-  made.value = value;
-  return made;
+  const node = /** @type {HTMLOptionElement} */ (element("option", "", text));
+  node.value = value;
+  return node;
 }
 
-/** What is wrong, where it is. */
-export function problem() {
-  const made = element("p", "bcm-wrong");
-  made.hidden = true;
-  made.dir = "auto";
-  return made;
+/** Create a hidden line for the problems of a field. */
+export function problemLine() {
+  const node = element("p", "bcm-wrong");
+  node.hidden = true;
+  node.dir = "auto";
+  return node;
 }
 
-/** @param {string} label @param {HTMLElement[]} parts */
-export function row(label, ...parts) {
-  const made = div("bcm-pair");
+/** Create a labelled row. @param {string} label @param {HTMLElement[]} parts */
+export function labelledRow(label, ...parts) {
+  const node = div("bcm-pair");
   const name = element("span", "bcm-name", label);
   name.dir = "auto";
   name.title = label;
   const body = div("bcm-holderbody", ...parts);
-  made.append(name, body);
-  return made;
+  node.append(name, body);
+  return node;
 }

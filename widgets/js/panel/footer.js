@@ -1,29 +1,30 @@
-// What a sweep costs, how it is laid out and called, and the run.
+// The end of the form: the cost of the sweep, its layout and name, the run, and the equivalent code.
 
-import { attributes, button, copy, div, setButton, element, on } from "../core/dom.js";
-import { fill, option, problem } from "./fields.js";
+import { attributes, button, copy, div, element, on, setButton } from "../core/dom.js";
 import { PAUSE, PLAY, PLUS, STOP } from "../core/icons.js";
+import { option, problemLine, setText } from "./fields.js";
 import { describeCost, runLabel } from "./slots.js";
 
 /** @typedef {import("./panel_store.js").PanelStore} PanelStore */
 
+/** Cost, layout, sample size, name, and the buttons of the run. */
 export class Footer {
   #layout;
   #sample;
-  #pause;
-  #costs;
+  #pauseButton;
+  #cost;
   #name;
 
   /** @param {PanelStore} store */
   constructor(store) {
-    const foot = div("bcm-foot");
+    const line = div("bcm-foot");
     this.#layout = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
     this.#layout.append(option("product", "all combinations"), option("zip", "in pairs"));
     attributes(this.#layout, { "aria-label": "how axes are combined" });
     on(this.#layout, "change", () => store.change((state) => { state.layout = this.#layout.value; }));
     this.#sample = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-amount"));
     Object.assign(this.#sample, { type: "text", inputMode: "numeric", placeholder: "all", autocomplete: "off" });
-    attributes(this.#sample, { "aria-label": "draw so many; empty for all" });
+    attributes(this.#sample, { "aria-label": "number of random cells; empty for all" });
     on(this.#sample, "input", () => store.change((state) => {
       const n = Number(this.#sample.value);
       state.sample = this.#sample.value.trim() && Number.isInteger(n) && n > 0 && n <= 1e6 ? n : null;
@@ -32,65 +33,65 @@ export class Footer {
     Object.assign(this.#name, { type: "text", placeholder: "name of the sweep", maxLength: 120, dir: "auto", autocomplete: "off" });
     attributes(this.#name, { "aria-label": "name of the sweep, to find it again" });
     on(this.#name, "input", () => store.change((state) => { state.name = this.#name.value; }));
-    this.go = button(PLAY, "run", () => store.say("run"), "Run");
-    this.go.classList.add("bcm-primary");
-    this.#pause = button(PAUSE, "pause the run", () => store.say("pause"), "Pause");
-    this.stop = button(STOP, "stop the run; finished clips stay", () => store.say("stop"), "Stop");
-    this.#costs = div("bcm-costs");
-    attributes(this.#costs, { role: "status" });
-    this.problem = problem();
-    const how = div("bcm-group bcm-how");
-    const draw = element("span", "bcm-group");
-    draw.append(element("span", "bcm-faint", "draw"), this.#sample);
-    how.append(this.#layout, draw, this.#name);
-    this.actions = div("bcm-group bcm-right", this.#pause, this.stop, this.go);
-    foot.append(how, this.actions);
-    this.node = div("bcm-footer", this.#costs, this.problem, foot);
+    this.runButton = button(PLAY, "run", () => store.request("run"), "Run");
+    this.runButton.classList.add("bcm-primary");
+    this.#pauseButton = button(PAUSE, "pause the run", () => store.request("pause"), "Pause");
+    this.stopButton = button(STOP, "stop the run; finished clips stay", () => store.request("stop"), "Stop");
+    this.#cost = div("bcm-costs");
+    attributes(this.#cost, { role: "status" });
+    this.problem = problemLine();
+    const settings = div("bcm-group bcm-how");
+    const sample = element("span", "bcm-group");
+    sample.append(element("span", "bcm-faint", "sample"), this.#sample);
+    settings.append(this.#layout, sample, this.#name);
+    this.actions = div("bcm-group bcm-right", this.#pauseButton, this.stopButton, this.runButton);
+    line.append(settings, this.actions);
+    this.node = div("bcm-footer", this.#cost, this.problem, line);
   }
 
-  /** @param {any} state */
+  /** Show the state. @param {any} state */
   show(state) {
-    fill(this.#sample, state.sample === null ? "" : String(state.sample));
-    fill(this.#name, state.name);
+    setText(this.#sample, state.sample === null ? "" : String(state.sample));
+    setText(this.#name, state.name);
     this.#layout.value = state.layout;
   }
 
-  /** @param {string[]} empty slots without values @param {number} problems all of them */
-  lack(empty, problems) {
+  /** If all problems are slots without values, ask for the values. @param {string[]} empty @param {number} problems count */
+  showEmptySlots(empty, problems) {
     if (!empty.length || problems > empty.length) return;
-    this.#costs.textContent = `Give values to ${empty.join(", ")}`;
-    this.#costs.classList.remove("bcm-faulty");
+    this.#cost.textContent = `Add values to ${empty.join(", ")}`;
+    this.#cost.classList.remove("bcm-faulty");
   }
 
-  /** @param {any} found the summary @param {any} run */
-  tell(found, run) {
-    const bad = found.problems?.length ?? 0;
-    this.#costs.textContent = !found.serial ? "" : bad ? (bad === 1 ? "One thing to change" : `${bad} things to change`) : describeCost(found);
-    this.#costs.classList.toggle("bcm-faulty", bad > 0);
-    const going = ["running", "pausing"].includes(run.status) && !run.finished;
+  /** Show the cost and the state of the run. @param {any} summary @param {any} run */
+  showSummary(summary, run) {
+    const problems = summary.problems?.length ?? 0;
+    this.#cost.textContent = !summary.serial ? "" : problems ? (problems === 1 ? "1 problem to fix" : `${problems} problems to fix`) : describeCost(summary);
+    this.#cost.classList.toggle("bcm-faulty", problems > 0);
+    const running = ["running", "pausing"].includes(run.status) && !run.finished;
     const paused = run.status === "paused";
-    this.#pause.hidden = !going || run.status === "pausing";
-    this.stop.hidden = !(going || paused);
-    this.go.hidden = going;
-    const words = runLabel(found);
-    setButton(this.go, PLAY, paused ? "go on with the run" : words, paused ? "Go on" : words);
-    this.go.disabled = !paused && (bad > 0 || !found.serial);
+    this.#pauseButton.hidden = !running || run.status === "pausing";
+    this.stopButton.hidden = !(running || paused);
+    this.runButton.hidden = running;
+    const label = runLabel(summary);
+    setButton(this.runButton, PLAY, paused ? "resume the run" : label, paused ? "Resume" : label);
+    this.runButton.disabled = !paused && (problems > 0 || !summary.serial);
   }
 }
 
-/** The lines of Python that do the same. */
+/** The equivalent lines of Python. */
 export class Code {
   constructor() {
     this.node = element("details", "bcm-fold");
     this.code = element("pre", "bcm-code");
     this.code.tabIndex = 0;
-    const done = element("span", "bcm-copied");
-    attributes(done, { role: "status" });
-    const copies = button(PLUS, "copy the code", async () => {
-      done.textContent = (await copy(this.code.textContent ?? "", this.node)) ? "copied" : "select the text and copy it";
+    const message = element("span", "bcm-copied");
+    attributes(message, { role: "status" });
+    const copyButton = button(PLUS, "copy the code", async () => {
+      message.textContent = (await copy(this.code.textContent ?? "", this.node)) ? "copied" : "select the text and copy it";
     });
-    copies.textContent = "Copy";
-    const line = div("bcm-group", copies, done);
-    this.node.append(element("summary", "bcm-foldhead", "Code that does the same"), this.code, line);
+    copyButton.textContent = "Copy";
+    const line = div("bcm-group", copyButton, message);
+    this.node.append(element("summary", "bcm-foldhead", "Equivalent code"), this.code, line);
   }
 }

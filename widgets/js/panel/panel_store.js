@@ -1,21 +1,23 @@
-// What a panel's page knows: the state that Python has, and what was typed since.
+// State of the panel: what Python has, and the edits made since.
 
 import { KERNEL_ENDED, KERNEL_GONE, KERNEL_SILENT } from "../core/host.js";
 
 /** @typedef {import("./slots.js").Row} Row */
 
-const LATE = 10_000; // milliseconds without an answer that are told
-const SOON = 120; // milliseconds: what is typed goes to Python together
+const ANSWER_TIMEOUT = 10_000; // milliseconds
+const EDIT_DELAY = 120; // milliseconds in which edits are collected
 
+/** Events: "state", and "connection" (detail: why Python does not answer, "" if it does). */
 export class PanelStore extends EventTarget {
   #model;
+  /** Number of the last edit made here. */
   edit = 0;
-  /** The last edit that Python has answered. */
+  /** Number of the last edit that Python has answered. */
   #answered = 0;
-  #timer = 0;
+  #editTimer = 0;
   /** @type {number | undefined} */
-  #late;
-  #ended;
+  #answerTimer;
+  #onKernelEnded;
 
   /** @param {any} model */
   constructor(model) {
@@ -24,16 +26,16 @@ export class PanelStore extends EventTarget {
     this.client = Math.random().toString(36).slice(2, 10);
     /** @type {any} */
     this.state = structuredClone(model.get("_state"));
-    this.hears = () => this.#onState();
-    model.on("change:_state", this.hears);
-    this.#ended = () => {
-      this.away(KERNEL_GONE);
-      this.say("hello");
+    this.onChange = () => this.#onState();
+    model.on("change:_state", this.onChange);
+    this.#onKernelEnded = () => {
+      this.#setConnection(KERNEL_GONE);
+      this.request("hello");
     };
-    model.on(KERNEL_ENDED, this.#ended);
+    model.on(KERNEL_ENDED, this.#onKernelEnded);
   }
 
-  /** Whether what is shown is not yet what Python knows. */
+  /** Whether edits are not yet answered by Python. */
   get ahead() {
     return this.#answered < this.edit;
   }
@@ -42,68 +44,70 @@ export class PanelStore extends EventTarget {
     const next = this.#model.get("_state");
     const [client, edit] = next.edit;
     if (client === this.client) this.#answered = edit;
-    // An answer to an older edit would take back what was typed since.
-    if (this.#timer || (client === this.client && edit < this.edit)) return;
+    // An answer to an older edit would undo what was typed since.
+    if (this.#editTimer || (client === this.client && edit < this.edit)) return;
     this.state = structuredClone(next);
-    this.#tell();
+    this.#emitState();
   }
 
-  /** @param {(state: any) => void} act changes the state in place */
-  change(act) {
-    act(this.state);
+  /** Edit the state. @param {(state: any) => void} edit changes it in place */
+  change(edit) {
+    edit(this.state);
     this.edit += 1;
-    this.#tell();
-    clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => this.flush(), SOON);
+    this.#emitState();
+    clearTimeout(this.#editTimer);
+    this.#editTimer = window.setTimeout(() => this.flush(), EDIT_DELAY);
   }
 
-  /** Send what was typed at once, as before a run. */
+  /** Send pending edits at once. */
   flush() {
-    if (!this.#timer) return;
-    clearTimeout(this.#timer);
-    this.#timer = 0;
+    if (!this.#editTimer) return;
+    clearTimeout(this.#editTimer);
+    this.#editTimer = 0;
     const { serial, edit, undo, ...state } = this.state;
     this.send({ kind: "edit", edit: [this.client, this.edit], state });
   }
 
-  /** @param {string} kind @param {object} [more] */
-  say(kind, more = {}) {
+  /** Send pending edits, then a request. @param {string} kind @param {object} [content] */
+  request(kind, content = {}) {
     this.flush();
-    this.send({ kind, ...more });
+    this.send({ kind, ...content });
   }
 
-  /** @param {object} content which Python answers, if only that it was heard */
+  /** Send a message, which Python at least acknowledges. @param {object} content */
   send(content) {
-    this.#late ??= window.setTimeout(() => {
-      this.#late = undefined;
-      this.away(KERNEL_SILENT);
-    }, LATE);
+    this.#answerTimer ??= window.setTimeout(() => {
+      this.#answerTimer = undefined;
+      this.#setConnection(KERNEL_SILENT);
+    }, ANSWER_TIMEOUT);
     try {
       this.#model.send(content);
     } catch {
-      this.away(KERNEL_GONE);
+      this.#setConnection(KERNEL_GONE);
     }
   }
 
-  /** @param {string} why nothing comes from Python; "" where it answers */
-  away(why) {
-    this.dispatchEvent(new CustomEvent("away", { detail: why }));
+  /** @param {string} problem why Python does not answer; "" if it does */
+  #setConnection(problem) {
+    this.dispatchEvent(new CustomEvent("connection", { detail: problem }));
   }
 
-  heard() {
-    this.away("");
-    clearTimeout(this.#late);
-    this.#late = undefined;
+  /** Note that Python has answered. */
+  onAnswer() {
+    this.#setConnection("");
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = undefined;
   }
 
-  #tell() {
+  #emitState() {
     this.dispatchEvent(new Event("state"));
   }
 
+  /** Stop the store. */
   close() {
     this.flush();
-    clearTimeout(this.#late);
-    this.#model.off("change:_state", this.hears);
-    this.#model.off(KERNEL_ENDED, this.#ended);
+    clearTimeout(this.#answerTimer);
+    this.#model.off("change:_state", this.onChange);
+    this.#model.off(KERNEL_ENDED, this.#onKernelEnded);
   }
 }

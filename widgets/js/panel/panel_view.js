@@ -1,12 +1,12 @@
-// One view of a panel: what to begin with, the prompt, its axes, what it costs, the run.
+// One view of the panel: deck, prompt, axes, arguments, cost, run.
 
+import { attributes, div, element, on } from "../core/dom.js";
+import { KERNEL_GONE, applyTheme, observeHost, releaseFocus } from "../core/host.js";
+import { guardShortcuts, isNotebookKey, isNotebookKeyWhileTyping } from "../core/keys.js";
 import { Arguments } from "./arguments.js";
 import { DeckPicker } from "./deck_picker.js";
-import { attributes, div, element, on } from "../core/dom.js";
-import { problem, row } from "./fields.js";
+import { labelledRow, problemLine } from "./fields.js";
 import { Code, Footer } from "./footer.js";
-import { guardShortcuts, isNotebookKey, isNotebookKeyWhileTyping } from "../core/keys.js";
-import { KERNEL_GONE, observeHost, leave, applyTheme } from "../core/host.js";
 import { Seeds } from "./seeds.js";
 import { slotsOf } from "./slots.js";
 import { TemplateField } from "./template.js";
@@ -14,14 +14,16 @@ import { Values } from "./values.js";
 
 /** @typedef {import("./panel_store.js").PanelStore} PanelStore */
 
-const TYPED = "textarea, input, select";
+const TEXT_FIELDS = "textarea, input, select";
 
+/** The form. */
 export class PanelView {
-  ending = new AbortController();
+  /** Aborted when the view is closed; ends its listeners and observers. */
+  lifetime = new AbortController();
   #status = "";
-  #away = "";
+  #connection = "";
   #about;
-  #live;
+  #liveRegion;
   /** @type {Map<string, {node: HTMLElement, values: Values, problem: HTMLElement}>} */
   #axes = new Map();
   #deckPicker;
@@ -30,7 +32,7 @@ export class PanelView {
   #seeds;
   #arguments;
   #footer;
-  #hiding;
+  #gridStyle;
   #root;
   #template;
 
@@ -40,99 +42,99 @@ export class PanelView {
     this.model = model;
     this.host = host;
     this.#about = model.get("_about");
-    this.#live = div("bcm-hidden");
-    attributes(this.#live, { "aria-live": "polite" });
-    const say = (/** @type {string} */ text) => { this.#live.textContent = text; };
-    this.say = say;
+    this.#liveRegion = div("bcm-hidden");
+    attributes(this.#liveRegion, { "aria-live": "polite" });
+    const announce = (/** @type {string} */ text) => { this.#liveRegion.textContent = text; };
+    this.announce = announce;
     this.#deckPicker = new DeckPicker(store, this.#about);
     this.#template = new TemplateField((text) => store.change((state) => { state.template = text; }));
-    this.#templateProblem = problem();
+    this.#templateProblem = problemLine();
     this.#axisList = div("bcm-axes");
     this.#seeds = new Seeds(store);
     this.#arguments = new Arguments(this.#about.controls, {
-      say,
-      change: (name, given) => store.change((state) => {
-        if (given) state.arguments[name] = given;
+      announce,
+      change: (name, value) => store.change((state) => {
+        if (value) state.arguments[name] = value;
         else delete state.arguments[name];
       }),
     });
     this.#footer = new Footer(store);
     this.code = new Code();
-    this.#hiding = element("style");
+    this.#gridStyle = element("style");
     this.#root = div("bcm-root bcm-panel");
     attributes(this.#root, { role: "form", "aria-label": `explore ${this.#about.model}` });
     this.#root.append(
-      this.#hiding, this.#deckPicker.node, this.#deckPicker.notes,
-      row("Prompt", this.#template.node, this.#templateProblem), this.#axisList, this.#seeds.node,
-      this.#arguments.node, this.#footer.node, this.code.node, this.#live,
+      this.#gridStyle, this.#deckPicker.node, this.#deckPicker.notes,
+      labelledRow("Prompt", this.#template.node, this.#templateProblem), this.#axisList, this.#seeds.node,
+      this.#arguments.node, this.#footer.node, this.code.node, this.#liveRegion,
     );
     host.append(this.#root);
     this.#listen();
-    this.#show();
-    this.#tell();
+    this.#showState();
+    this.#showSummary();
     this.#deckPicker.showHistory(model.get("_history") ?? []);
   }
 
-  // --- what comes from elsewhere --------------------------------------------------------------
+  // --- events of the store, the model and the page --------------------------------------------
 
   #listen() {
-    const { model, store, ending: { signal } } = this;
-    store.addEventListener("state", () => this.#show(), { signal });
-    store.addEventListener("away", (event) => this.#onAway(/** @type {CustomEvent} */ (event).detail), { signal });
+    const { model, store, lifetime: { signal } } = this;
+    store.addEventListener("state", () => this.#showState(), { signal });
+    store.addEventListener("connection", (event) => this.#onConnection(/** @type {CustomEvent} */ (event).detail), { signal });
     /** @type {[string, () => void][]} */
     const traits = [
-      ["_summary", () => this.#tell()], ["_run", () => this.#tell()],
+      ["_summary", () => this.#showSummary()], ["_run", () => this.#showSummary()],
       ["_history", () => this.#deckPicker.showHistory(model.get("_history"))],
       ["_about", () => this.#deckPicker.offer(model.get("_about"))],
     ];
-    for (const [name, act] of traits) {
-      model.on(`change:${name}`, act);
-      on(signal, "abort", () => model.off(`change:${name}`, act));
+    for (const [name, listener] of traits) {
+      model.on(`change:${name}`, listener);
+      on(signal, "abort", () => model.off(`change:${name}`, listener));
     }
-    const hear = (/** @type {any} */ content) => this.#hear(content);
-    model.on("msg:custom", hear);
-    on(signal, "abort", () => model.off("msg:custom", hear));
-    const theirs = (/** @type {KeyboardEvent} */ event) =>
-      (event.target instanceof HTMLElement && event.target.matches(TYPED) ? isNotebookKeyWhileTyping(event) : isNotebookKey(event));
-    // Before the document, where Jupyter listens.
-    on(window, "keydown", (event) => guardShortcuts(event, this.#root, theirs), { capture: true, signal });
+    const onMessage = (/** @type {any} */ content) => this.#onMessage(content);
+    model.on("msg:custom", onMessage);
+    on(signal, "abort", () => model.off("msg:custom", onMessage));
+    const isHostKey = (/** @type {KeyboardEvent} */ event) =>
+      (event.target instanceof HTMLElement && event.target.matches(TEXT_FIELDS) ? isNotebookKeyWhileTyping(event) : isNotebookKey(event));
+    // Captured, because Jupyter listens on the document.
+    on(window, "keydown", (event) => guardShortcuts(event, this.#root, isHostKey), { capture: true, signal });
     on(this.#root, "keydown", (event) => {
-      if (theirs(event)) {
-        // Shift+Enter runs the cell: what was typed goes first.
+      if (isHostKey(event)) {
+        // Shift+Enter runs the notebook's cell: send pending edits first.
         if (event.key === "Enter") store.flush();
         return;
       }
-      if (event.key === "Escape") leave(this.#root);
+      if (event.key === "Escape") releaseFocus(this.#root);
       event.stopPropagation();
     });
-    // Lab puts the host on its page after this: only then is its ground known.
-    const themed = () => applyTheme(this.#root, this.host);
-    observeHost(this.#root, signal, { resized: themed, themed });
-    themed();
+    // JupyterLab attaches the host after this: only then is its background known.
+    const onTheme = () => applyTheme(this.#root, this.host);
+    observeHost(this.#root, signal, { onResize: onTheme, onTheme });
+    onTheme();
   }
 
-  /** @param {string} why nothing comes from Python; "" where it answers */
-  #onAway(why) {
-    if (why === this.#away) return;
-    // Nobody wants to be told twice of a kernel that is gone.
-    if (why && this.#away === KERNEL_GONE) return;
-    this.#away = why;
-    this.#deckPicker.say(why, Boolean(why));
-    this.#footer.actions.hidden = why === KERNEL_GONE;
+  /** @param {string} problem why Python does not answer; "" if it does */
+  #onConnection(problem) {
+    if (problem === this.#connection) return;
+    // A kernel that is gone is reported once.
+    if (problem && this.#connection === KERNEL_GONE) return;
+    this.#connection = problem;
+    this.#deckPicker.showMessage(problem, Boolean(problem));
+    this.#footer.actions.hidden = problem === KERNEL_GONE;
   }
 
   /** @param {any} content */
-  #hear(content) {
-    this.store.heard();
-    if (content.kind === "problem") this.#deckPicker.say(content.text, true);
+  #onMessage(content) {
+    this.store.onAnswer();
+    if (content.kind === "problem") this.#deckPicker.showMessage(content.text, true);
     if (content.kind !== "intent") return;
     this.#deckPicker.intent.select();
-    this.#deckPicker.say([content.text, content.note].filter(Boolean).join(" "), false);
+    this.#deckPicker.showMessage([content.text, content.note].filter(Boolean).join(" "), false);
   }
 
-  // --- what is shown --------------------------------------------------------------------------
+  // --- rendering ------------------------------------------------------------------------------
 
-  #show() {
+  #showState() {
     const { state } = this.store;
     if (!state?.axes) return;
     this.#template.show(state.template);
@@ -147,7 +149,7 @@ export class PanelView {
     this.#showProblems();
   }
 
-  /** @param {string[]} slots @param {any} state */
+  /** Show one row per slot. @param {string[]} slots @param {any} state */
   #showAxes(slots, state) {
     for (const [name, axis] of this.#axes) {
       if (!slots.includes(name)) {
@@ -156,76 +158,77 @@ export class PanelView {
       }
     }
     slots.forEach((name, i) => {
-      const axis = this.#axes.get(name) ?? this.#makeAxis(name);
+      const axis = this.#axes.get(name) ?? this.#createAxis(name);
       axis.values.show(state.axes[name] ?? []);
       if (this.#axisList.children[i] !== axis.node) this.#axisList.insertBefore(axis.node, this.#axisList.children[i] ?? null);
     });
   }
 
-  /** @param {string} name */
-  #makeAxis(name) {
+  /** Create the row of an axis. @param {string} name */
+  #createAxis(name) {
     const values = new Values(name, {
-      say: this.say, hint: (note) => this.#deckPicker.showHint(note),
+      announce: this.announce, hint: (note) => this.#deckPicker.showHint(note),
       change: (rows) => this.store.change((state) => { state.axes[name] = rows; }),
     });
-    const complaint = problem();
-    const node = row(name, values.node, complaint);
+    const line = problemLine();
+    const node = labelledRow(name, values.node, line);
     node.classList.add("bcm-slotrow");
     node.dataset.slot = name;
-    const made = { node, values, problem: complaint };
-    this.#axes.set(name, made);
-    return made;
+    const axis = { node, values, problem: line };
+    this.#axes.set(name, axis);
+    return axis;
   }
 
-  /** Say what it costs, and how far the run is. */
-  #tell() {
-    const found = this.model.get("_summary") ?? {};
+  /** Show the cost of the sweep and the state of the run. */
+  #showSummary() {
+    const summary = this.model.get("_summary") ?? {};
     const run = this.model.get("_run") ?? {};
-    this.#footer.tell(found, run);
-    if (found.code) this.code.code.textContent = found.code;
-    if (this.#status !== run.status && run.status) this.say(`the run is ${run.status}`);
+    this.#footer.showSummary(summary, run);
+    if (summary.code) this.code.code.textContent = summary.code;
+    if (this.#status !== run.status && run.status) this.announce(`the run is ${run.status}`);
     this.#status = run.status;
-    this.#hiding.textContent = run.shown ? "" : hidden(this.#about.sheet);
+    this.#gridStyle.textContent = run.shown ? "" : hidingStyle(this.#about.sheet);
     this.#root.classList.toggle("bcm-ahead", this.store.ahead);
     this.#showProblems();
   }
 
-  /** Problems stand where what they name is. */
+  /** Show each problem next to the field that it names. */
   #showProblems() {
-    const found = this.model.get("_summary");
+    const { problems = [] } = this.model.get("_summary") ?? {};
     const { state } = this.store;
     /** @type {Record<string, HTMLElement>} */
-    const places = { prompt: this.#templateProblem, seed: this.#seeds.problem, seeds: this.#seeds.problem, noise: this.#seeds.problem };
-    for (const [name, axis] of this.#axes) places[name] = axis.problem;
+    const lines = { prompt: this.#templateProblem, seed: this.#seeds.problem, seeds: this.#seeds.problem, noise: this.#seeds.problem };
+    for (const [name, axis] of this.#axes) lines[name] = axis.problem;
     /** @type {Map<HTMLElement, string[]>} */
-    const said = new Map([...Object.values(places), this.#footer.problem].map((node) => [node, []]));
+    const messagesOf = new Map([...Object.values(lines), this.#footer.problem].map((node) => [node, []]));
     /** @type {Map<string, string>} */
-    const arguments_ = new Map();
-    /** A slot that was just typed is no mistake yet. @type {string[]} */
+    const ofArguments = new Map();
+    /** Slots without values: not a mistake while the user is typing. @type {string[]} */
     const empty = [];
-    for (const { argument, message } of found?.problems ?? []) {
+    for (const { argument, message } of problems) {
       const axis = this.#axes.get(argument);
-      if (this.#arguments.all.has(argument) && !axis) arguments_.set(argument, [arguments_.get(argument), message].filter(Boolean).join(" "));
+      if (this.#arguments.all.has(argument) && !axis) ofArguments.set(argument, [ofArguments.get(argument), message].filter(Boolean).join(" "));
       else if (axis && !(state.axes[argument] ?? []).length) empty.push(argument);
-      else said.get(places[argument] ?? this.#footer.problem)?.push(message);
+      else messagesOf.get(lines[argument] ?? this.#footer.problem)?.push(message);
     }
-    for (const [node, messages] of said) {
+    for (const [node, messages] of messagesOf) {
       node.textContent = messages.slice(0, 4).join("\n");
       node.hidden = !messages.length;
     }
-    this.#arguments.complain(arguments_);
-    this.#footer.lack([...new Set(empty)], found?.problems?.length ?? 0);
+    this.#arguments.showProblems(ofArguments);
+    this.#footer.showEmptySlots([...new Set(empty)], problems.length);
   }
 
+  /** Remove the view. */
   close() {
-    this.ending.abort();
+    this.lifetime.abort();
     this.store.flush();
     this.#root.remove();
   }
 }
 
-/** The grid below is there from the beginning: it is hidden until it has something to show. @param {string} name */
-function hidden(name) {
+/** Return the style that hides the grid below until it has something to show. @param {string} name its class */
+function hidingStyle(name) {
   if (!/^[\w-]+$/.test(name)) return "";
   return `.jp-OutputArea-child:has(.${name}),.jp-OutputArea-child:has(+ .jp-OutputArea-child .${name}){display:none}`;
 }

@@ -1,4 +1,4 @@
-// Templates as they are typed: where slots are, and small rules for values. No page needed.
+// Rules for templates, values and costs: pure functions without a DOM.
 
 /**
  * @typedef {{text: string, kind: "text" | "slot" | "variants" | "faulty", name: string}} Segment
@@ -8,20 +8,20 @@
  *   with: string[]}} Control
  */
 
-// As Python's: a letter or _, then letters, digits and _.
+// As a Python identifier: a letter or _, then letters, digits and _.
 const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
 
 /**
- * Cut a template into its parts, as the kit parses it; together they are the whole text.
+ * Split a template into segments, as the kit parses it; joined, they are the whole text.
  * @param {string} template
  * @returns {Segment[]}
  */
 export function segments(template) {
   /** @type {Segment[]} */
-  const found = [];
+  const result = [];
   let text = "";
   const flush = () => {
-    if (text) found.push({ text, kind: "text", name: "" });
+    if (text) result.push({ text, kind: "text", name: "" });
     text = "";
   };
   for (let at = 0; at < template.length; ) {
@@ -32,15 +32,15 @@ export function segments(template) {
       at += 2;
     } else if (template[at] === "{" && end < 0) {
       flush();
-      found.push({ text: template.slice(at), kind: "faulty", name: "" });
-      return found;
+      result.push({ text: template.slice(at), kind: "faulty", name: "" });
+      return result;
     } else if (template[at] === "{") {
       flush();
-      found.push(inside(template.slice(at, end + 1)));
+      result.push(parseBraces(template.slice(at, end + 1)));
       at = end + 1;
     } else if (template[at] === "}") {
       flush();
-      found.push({ text: "}", kind: "faulty", name: "" });
+      result.push({ text: "}", kind: "faulty", name: "" });
       at += 1;
     } else {
       text += template[at];
@@ -48,11 +48,11 @@ export function segments(template) {
     }
   }
   flush();
-  return found;
+  return result;
 }
 
-/** @param {string} text with its braces @returns {Segment} */
-function inside(text) {
+/** Return the segment of text in braces. @param {string} text including the braces @returns {Segment} */
+function parseBraces(text) {
   const body = text.slice(1, -1);
   const name = body.trim();
   if (body.includes("{")) return { text, kind: "faulty", name: "" };
@@ -62,7 +62,7 @@ function inside(text) {
 }
 
 /**
- * The slots that need values, each once; `{seed}` takes those of the seeds.
+ * Return the distinct slots that need values; `{seed}` gets the values of the seeds.
  * @param {string} template
  */
 export function slotsOf(template) {
@@ -71,39 +71,40 @@ export function slotsOf(template) {
 }
 
 /**
- * What was pasted or typed as values: a line each, without those that are there.
+ * Return typed or pasted lines as new rows, without values that exist already.
  * @param {string} text
  * @param {Row[]} rows
  * @returns {Row[]}
  */
-export function added(text, rows) {
-  const there = new Set(rows.map((row) => String(row[0])));
+export function newRows(text, rows) {
+  const existing = new Set(rows.map((row) => String(row[0])));
   /** @type {Row[]} */
-  const made = [];
+  const result = [];
   for (const line of text.split(/\r\n|\r|\n/)) {
     const value = line.trim();
-    if (value && !there.has(value)) made.push([value, "", ""]);
-    there.add(value);
+    if (value && !existing.has(value)) result.push([value, "", ""]);
+    existing.add(value);
   }
-  return made;
+  return result;
 }
 
 /**
+ * Return a list with one item moved.
  * @template T
  * @param {T[]} list
  * @param {number} from
  * @param {number} to
  */
-export function moved(list, from, to) {
+export function moveItem(list, from, to) {
   const others = list.filter((_, i) => i !== from);
   const at = Math.max(0, Math.min(others.length, to));
   return [...others.slice(0, at), list[from], ...others.slice(at)];
 }
 
 /**
- * The next value up or down that a control allows; null where the text is no number.
+ * Return the next value up or down that a control allows; null if the text is not a number.
  * @param {Control} control
- * @param {string} text empty stands for the default
+ * @param {string} text empty for the default
  * @param {number} by 1 or -1
  * @returns {string | null}
  */
@@ -112,7 +113,7 @@ export function nextValue(control, text, by) {
   if (!Number.isFinite(now) || (!text.trim() && control.default === "")) return null;
   const step = control.step || 0.5;
   const places = (now - control.base) / step;
-  // From between two steps the next one is the nearer.
+  // A value between two steps moves to the nearer end, not past it.
   const next = (by > 0 ? Math.floor(places + 1e-9) + 1 : Math.ceil(places - 1e-9) - 1) * step + control.base;
   const low = control.low ?? -Infinity;
   const high = control.high ?? Infinity;
@@ -120,19 +121,20 @@ export function nextValue(control, text, by) {
 }
 
 /**
- * What a control allows, in words.
+ * Return what a control allows, such as `multiples of 8, 64 by default`.
  * @param {Control} control
  */
 export function describeAllowed(control) {
   const { step, base, low, default: usual } = control;
   const parts = [];
   if (step && step > 1) parts.push(base ? `${step}k+${base}` : `multiples of ${step}`);
-  else if (control.kind === "integer") parts.push(low && low > 0 ? "a whole number over 0" : "a whole number");
+  else if (control.kind === "integer") parts.push(low && low > 0 ? "an integer over 0" : "an integer");
   if (usual !== "") parts.push(`${usual} by default`);
   return parts.join(", ");
 }
 
 /**
+ * Return an estimated duration, such as `about 4 s`.
  * @param {number | null} seconds
  */
 export function formatEstimate(seconds) {
@@ -144,32 +146,32 @@ export function formatEstimate(seconds) {
 }
 
 /**
- * What a sweep will cost, in a line.
- * @param {{cells?: number, cached?: number, seconds?: number | null, shape?: [string, number][]}} found
+ * Return the size and cost of a sweep in one line.
+ * @param {{cells?: number, cached?: number, seconds?: number | null, shape?: [string, number][]}} summary
  */
-export function describeCost(found) {
-  const { cells = 0, cached = 0, seconds = null, shape = [] } = found;
-  const whole = shape.reduce((product, [, size]) => product * size, 1);
+export function describeCost(summary) {
+  const { cells = 0, cached = 0, seconds = null, shape = [] } = summary;
+  const total = shape.reduce((product, [, size]) => product * size, 1);
   const factors = shape.filter(([, size]) => size > 1);
-  const figure = (/** @type {number} */ n) => n.toLocaleString("en");
-  let line = `${figure(cells)} ${cells === 1 ? "clip" : "clips"}`;
+  const format = (/** @type {number} */ n) => n.toLocaleString("en");
+  let line = `${format(cells)} ${cells === 1 ? "clip" : "clips"}`;
   if (factors.length) {
     const product = factors.map(([name, size]) => `${size} ${name}`).join(" × ");
-    line += cells < whole ? ` drawn from ${figure(whole)}: ${product}` : ` = ${product}`;
+    line += cells < total ? ` drawn from ${format(total)}: ${product}` : ` = ${product}`;
   }
-  if (cached === cells) return `${line} · all made already`;
-  const there = cached ? ` · ${figure(cached)} made already` : "";
-  return `${line}${there} · ${formatEstimate(seconds)}`;
+  if (cached === cells) return `${line} · all generated already`;
+  const existing = cached ? ` · ${format(cached)} generated already` : "";
+  return `${line}${existing} · ${formatEstimate(seconds)}`;
 }
 
 /**
- * What the button that runs says.
- * @param {{cells?: number, cached?: number}} found
+ * Return the label of the run button.
+ * @param {{cells?: number, cached?: number}} summary
  */
-export function runLabel(found) {
-  const { cells = 0, cached = 0 } = found;
+export function runLabel(summary) {
+  const { cells = 0, cached = 0 } = summary;
   const left = cells - cached;
   if (!cells) return "Run";
   if (!left) return cells === 1 ? "Show the clip" : `Show ${cells.toLocaleString("en")} clips`;
-  return left === 1 ? "Make 1 clip" : `Make ${left.toLocaleString("en")} clips`;
+  return left === 1 ? "Generate 1 clip" : `Generate ${left.toLocaleString("en")} clips`;
 }

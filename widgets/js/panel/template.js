@@ -1,4 +1,4 @@
-// The template, with its slots highlighted while it is typed.
+// The field of the prompt template, which highlights slots while they are typed.
 
 import { attributes, div, element, on } from "../core/dom.js";
 import { segments } from "./slots.js";
@@ -6,11 +6,11 @@ import { segments } from "./slots.js";
 const CLASSES = { text: "", slot: "", variants: "bcm-variants", faulty: "bcm-faulty" };
 
 /**
- * A textarea over a copy of its text that paints the slots. The text that is seen is the field's
- * own, so that undo, selection and input methods are the browser's.
+ * A textarea over a copy of its text that paints the slots. The visible text is the field's own, so
+ * that undo, selection and input methods are the browser's.
  */
 export class TemplateField {
-  #painted = "";
+  #highlighted = "";
   #mirror;
   #area;
 
@@ -24,27 +24,27 @@ export class TemplateField {
     this.#area.placeholder = "a {insect} over {place}";
     attributes(this.#area, { "aria-label": "prompt; a name in braces, as in {insect}, is a slot" });
     on(this.#area, "input", () => {
-      this.#paint();
+      this.#highlight();
       change(this.#area.value);
     });
     this.node.append(this.#mirror, this.#area);
   }
 
-  /** @param {string} template */
+  /** Show a template. @param {string} template */
   show(template) {
-    // Putting a text in takes the field's undo away: only where it is another one.
+    // Setting the value clears the field's undo history: only if it differs.
     if (template !== this.#area.value) this.#area.value = template;
-    this.#paint();
+    this.#highlight();
   }
 
-  #paint() {
+  #highlight() {
     const { value } = this.#area;
-    if (this.#painted === value && value) return;
-    this.#painted = value;
+    if (this.#highlighted === value && value) return;
+    this.#highlighted = value;
     this.#mirror.dir = "auto";
     this.#mirror.replaceChildren(
       ...segments(value).map(({ text, kind }) => element(kind === "text" ? "span" : "mark", CLASSES[kind], text)),
-      // A last empty line has a height of its own.
+      // Gives a trailing empty line its height.
       document.createTextNode("\u200b"),
     );
   }

@@ -1,17 +1,18 @@
-// Values of one axis: chips that are typed, pasted, moved, labelled and removed.
+// The values of one axis: chips that are typed, pasted, moveItem, labelled and removed.
 
 import { attributes, button, div, element, focus, on } from "../core/dom.js";
-import { option } from "./fields.js";
 import { CLOSE, NEXT, PREVIOUS } from "../core/icons.js";
-import { added, moved } from "./slots.js";
+import { option } from "./fields.js";
+import { newRows, moveItem } from "./slots.js";
 
 /** @typedef {import("./slots.js").Row} Row */
 
+/** Chips of the values, a field to add more, and an editor for one of them. */
 export class Values {
   #actions;
   /** @type {Row[]} */
   rows = [];
-  #shown = "";
+  #rendered = "";
   #open = -1;
   #dragged = -1;
   #changing = false;
@@ -22,7 +23,7 @@ export class Values {
   /**
    * @param {string} name
    * @param {{change: (rows: Row[]) => void, hint: (note: string) => void, choices?: string[],
-   *   placeholder?: string, say: (text: string) => void}} actions
+   *   placeholder?: string, announce: (text: string) => void}} actions
    */
   constructor(name, actions) {
     this.#name = name;
@@ -30,7 +31,7 @@ export class Values {
     this.node = div("bcm-values");
     this.#list = div("bcm-wordchips");
     attributes(this.#list, { role: "group", "aria-label": `values of ${name}` });
-    this.input = this.#makeInput();
+    this.input = this.#createInput();
     this.#editor = div("bcm-wordeditor");
     this.#editor.hidden = true;
     this.node.append(this.#list, this.#editor);
@@ -38,7 +39,7 @@ export class Values {
     on(this.node, "keydown", (event) => this.#onKey(event));
   }
 
-  #makeInput() {
+  #createInput() {
     if (this.#actions.choices) {
       const select = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
       select.append(option("", "add …"), ...this.#actions.choices.map((one) => option(one, one)));
@@ -54,35 +55,35 @@ export class Values {
     attributes(input, { "aria-label": `add a value to ${this.#name}: Enter adds it` });
     on(input, "paste", (event) => {
       const text = event.clipboardData?.getData("text/plain") ?? "";
-      if (!/[\r\n]/.test(text.trim())) return; // one line is pasted as a line
+      if (!/[\r\n]/.test(text.trim())) return; // a single line is pasted as text
       event.preventDefault();
       this.#add(text);
     });
-    // What is typed and left is meant, too.
-    on(input, "blur", () => this.#take());
+    // Text that is typed and left counts as a value, too.
+    on(input, "blur", () => this.#addTyped());
     return input;
   }
 
-  /** @param {Row[]} rows */
+  /** Show values. @param {Row[]} rows */
   show(rows) {
     attributes(this.input, {
       placeholder: rows.length ? "add" : this.#actions.placeholder ?? "type a value, Enter adds it",
     });
     const now = JSON.stringify(rows);
-    if (now === this.#shown) return;
+    if (now === this.#rendered) return;
     const opened = this.rows[this.#open]?.[0];
-    this.#shown = now;
+    this.#rendered = now;
     this.rows = rows;
     const at = [...this.#list.children].indexOf(/** @type {Element} */ (document.activeElement?.closest(".bcm-wordchip")));
     for (const chip of this.#list.querySelectorAll(".bcm-wordchip")) chip.remove();
-    this.input.before(...rows.map((row, i) => this.#chip(row, i)));
-    // What was put in from elsewhere is not what is being edited.
+    this.input.before(...rows.map((row, i) => this.#createChip(row, i)));
+    // A value replaced from elsewhere is no longer the one being edited.
     if (this.#open >= 0 && !this.#changing && rows[this.#open]?.[0] !== opened) this.#edit(-1);
     if (at >= 0) this.#focus(at);
   }
 
   /** @param {Row} row @param {number} i */
-  #chip([value, label, note], i) {
+  #createChip([value, label, note], i) {
     const text = label || String(value ?? "None");
     const chip = element("span", "bcm-wordchip");
     const word = /** @type {HTMLButtonElement} */ (element("button", "bcm-word", text));
@@ -106,12 +107,12 @@ export class Values {
     for (const event of ["pointerleave", "focusout"]) {
       chip.addEventListener(event, () => this.#actions.hint(""));
     }
-    this.#draggable(chip, i);
+    this.#makeDraggable(chip, i);
     return chip;
   }
 
   /** @param {HTMLElement} chip @param {number} i */
-  #draggable(chip, i) {
+  #makeDraggable(chip, i) {
     chip.draggable = true;
     on(chip, "dragstart", (event) => {
       this.#dragged = i;
@@ -130,17 +131,18 @@ export class Values {
     });
   }
 
-  // --- what hands do --------------------------------------------------------------------------
+  // --- changes --------------------------------------------------------------------------------
 
-  /** @param {string} text one line, or many */
+  /** Add values. @param {string} text one per line */
   #add(text) {
-    const made = added(text, this.rows);
-    if (made.length) this.#change([...this.rows, ...made]);
-    if (made.length > 1) this.#actions.say(`${made.length} values added to ${this.#name}`);
-    else this.#actions.say(made.length ? `${made[0][0]} added to ${this.#name}` : `${text.trim()} is there already`);
+    const rows = newRows(text, this.rows);
+    if (rows.length) this.#change([...this.rows, ...rows]);
+    if (rows.length > 1) this.#actions.announce(`${rows.length} values added to ${this.#name}`);
+    else this.#actions.announce(rows.length ? `${rows[0][0]} added to ${this.#name}` : `${text.trim()} is already there`);
   }
 
-  #take() {
+  /** Add the typed value; return whether there was one. */
+  #addTyped() {
     const { input } = this;
     if (!(input instanceof HTMLInputElement) || !input.value.trim()) return false;
     this.#add(input.value);
@@ -150,7 +152,7 @@ export class Values {
 
   /** @param {number} i */
   #remove(i) {
-    this.#actions.say(`${this.rows[i][0]} removed`);
+    this.#actions.announce(`${this.rows[i][0]} removed`);
     this.#edit(-1);
     this.#change(this.rows.filter((_, at) => at !== i));
     this.#focus(Math.min(i, this.rows.length - 1));
@@ -160,9 +162,9 @@ export class Values {
   #move(from, to) {
     if (to < 0 || to >= this.rows.length) return;
     const open = this.#open === from;
-    this.#change(moved(this.rows, from, to));
+    this.#change(moveItem(this.rows, from, to));
     this.#edit(open ? to : -1);
-    this.#actions.say(`${this.rows[to][0]} is now ${to + 1} of ${this.rows.length}`);
+    this.#actions.announce(`${this.rows[to][0]} is now ${to + 1} of ${this.rows.length}`);
   }
 
   /** @param {Row[]} rows */
@@ -173,7 +175,7 @@ export class Values {
     this.#changing = false;
   }
 
-  /** @param {number} i the input for -1 and beyond */
+  /** Focus a chip. @param {number} i -1 or beyond the last one for the input */
   #focus(i) {
     const words = this.#list.querySelectorAll(".bcm-word");
     const target = /** @type {HTMLElement | undefined} */ (words[i]) ?? this.input;
@@ -186,29 +188,29 @@ export class Values {
     if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     const words = [...this.#list.querySelectorAll(".bcm-word")];
     const at = words.indexOf(/** @type {Element} */ (target));
-    const typed = target === this.input && this.input instanceof HTMLInputElement && this.input.value !== "";
-    const inInput = target === this.input && !typed;
+    const hasText = target === this.input && this.input instanceof HTMLInputElement && this.input.value !== "";
+    const inInput = target === this.input && !hasText;
     /** @type {(() => void) | null} */
-    let act = null;
-    if (target === this.input && key === "Enter") act = () => { this.#take(); };
-    else if (inInput && (key === "ArrowLeft" || key === "Backspace") && words.length) act = () => this.#focus(words.length - 1);
-    else if (at >= 0 && key === "ArrowLeft") act = () => this.#focus(Math.max(0, at - 1));
-    else if (at >= 0 && key === "ArrowRight") act = () => this.#focus(at + 1);
-    else if (at >= 0 && key === "Home") act = () => this.#focus(0);
-    else if (at >= 0 && key === "End") act = () => this.#focus(-1);
-    else if (at >= 0 && (key === "Delete" || key === "Backspace")) act = () => this.#remove(at);
+    let action = null;
+    if (target === this.input && key === "Enter") action = () => { this.#addTyped(); };
+    else if (inInput && (key === "ArrowLeft" || key === "Backspace") && words.length) action = () => this.#focus(words.length - 1);
+    else if (at >= 0 && key === "ArrowLeft") action = () => this.#focus(Math.max(0, at - 1));
+    else if (at >= 0 && key === "ArrowRight") action = () => this.#focus(at + 1);
+    else if (at >= 0 && key === "Home") action = () => this.#focus(0);
+    else if (at >= 0 && key === "End") action = () => this.#focus(-1);
+    else if (at >= 0 && (key === "Delete" || key === "Backspace")) action = () => this.#remove(at);
     else if (this.#open >= 0 && key === "Escape") {
       const open = this.#open;
-      act = () => { this.#edit(-1); this.#focus(open); event.stopPropagation(); };
+      action = () => { this.#edit(-1); this.#focus(open); event.stopPropagation(); };
     }
-    if (!act) return;
+    if (!action) return;
     event.preventDefault();
-    act();
+    action();
   }
 
   // --- one value, with its label and note -----------------------------------------------------
 
-  /** @param {number} i -1: close */
+  /** Open the editor of a value. @param {number} i -1 to close it */
   #edit(i) {
     this.#open = i;
     this.#editor.hidden = i < 0;
@@ -225,38 +227,38 @@ export class Values {
       if (what === "label") input.placeholder = "as the value";
       if (what === "note") input.placeholder = "for learners";
       if (typeof this.rows[i][part] === "object") input.disabled = true;
-      on(input, "change", () => this.put(i, part, input.value));
+      on(input, "change", () => this.setPart(i, part, input.value));
       on(input, "keydown", (event) => {
         if (event.key !== "Enter" || event.isComposing || event.shiftKey) return;
         event.preventDefault();
-        this.put(i, part, input.value);
+        this.setPart(i, part, input.value);
         this.#edit(-1);
         this.#focus(i);
       });
       label.append(input);
       return label;
     });
-    const actions = div("bcm-group",
+    const buttons = div("bcm-group",
       button(PREVIOUS, "move to the left", () => this.#move(i, i - 1)),
       button(NEXT, "move to the right", () => this.#move(i, i + 1)),
-      button(CLOSE, "remove it", () => this.#remove(i)),
+      button(CLOSE, "remove the value", () => this.#remove(i)),
     );
-    this.#editor.append(...fields, actions);
+    this.#editor.append(...fields, buttons);
     focus(fields[0].querySelector("input"));
   }
 
-  /** @param {number} i @param {number} part */
+  /** Return a part of a row as text. @param {number} i @param {number} part 0: value, 1: label, 2: note */
   #text(i, part) {
     const value = this.rows[i][part];
     return value !== null && typeof value === "object" ? this.rows[i][1] : String(value ?? "");
   }
 
-  /** @param {number} i @param {number} part @param {string} text */
-  put(i, part, text) {
+  /** Change a part of a row. @param {number} i @param {number} part @param {string} text */
+  setPart(i, part, text) {
     const value = text.trim();
     if (!this.rows[i] || value === this.#text(i, part) || (part === 0 && !value)) return;
     if (part === 0 && this.rows.some((row) => String(row[0]) === value)) {
-      this.#actions.say(`${value} is there already`);
+      this.#actions.announce(`${value} is already there`);
       return;
     }
     const rows = /** @type {Row[]} */ (this.rows.map((row, at) => (at === i ? row.map((old, p) => (p === part ? value : old)) : row)));
