@@ -16,7 +16,7 @@ export const HELP = [
   ["X", "reject, or undo it"],
   ["T", "tags"],
   ["S", "select or deselect; a long press on touch screens"],
-  ["C", "compare the selected clips"],
+  ["C", "compare the selected clips side by side"],
   ["R", "generate the clip again with another seed", true],
   ["N", "generate the next empty cell", true],
   ["/", "find clips"],
