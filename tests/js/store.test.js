@@ -78,11 +78,11 @@ test("sheets of cells out of view are not decoded", async () => {
   store.setVisible("a", [1]);
   sheet(0);
   await soon(10);
-  assert.equal(store.images.has(0), false);
-  assert.equal(store.encoded.has(0), true);
+  assert.equal(store.images.decoded.has(0), false);
+  assert.equal(store.images.encoded.has(0), true);
   store.setVisible("a", [0]);
   await soon(10);
-  assert.equal(store.images.has(0), true);
+  assert.equal(store.images.decoded.has(0), true);
 });
 
 test("messages for another page are ignored", () => {
@@ -154,9 +154,9 @@ test("a continued run keeps its images, another run does not", async () => {
   sheet(0);
   await soon(10);
   start(3);
-  assert.equal(store.images.has(0), true);
+  assert.equal(store.images.decoded.has(0), true);
   start(3, { token: "other" });
-  assert.equal(store.images.has(0), false);
+  assert.equal(store.images.decoded.has(0), false);
 });
 
 test("the parts of an mp4 are joined", async () => {
@@ -171,7 +171,7 @@ test("the parts of an mp4 are joined", async () => {
 });
 
 test("a sheet that cannot be decoded is reported", async () => {
-  store.decode = async () => { throw new Error("no JPEG"); };
+  store.images.decode = async () => { throw new Error("no JPEG"); };
   start(3);
   state([[0, "done", 4, 4, "", 1]]);
   store.setVisible("a", [0]);
@@ -238,7 +238,7 @@ test("sheets are decoded no larger than their cells", () => {
 
 test("larger cells get a sharper image", async () => {
   const sizes = [];
-  store.decode = async (data, size) => { sizes.push(size); return image(); };
+  store.images.decode = async (data, size) => { sizes.push(size); return image(); };
   start(1);
   state([[0, "done", 4, 4, "", 1]]);
   store.setVisible("a", [0], 3);

@@ -1,24 +1,19 @@
 // State of the cells of a grid, and its messages with Python: one store for all views of a widget.
 
 import { KERNEL_GONE, KERNEL_SILENT } from "../core/host.js";
+import { CellImages } from "./cell_images.js";
 import { Columns } from "./columns.js";
 import { Details } from "./details.js";
-import { Lru } from "./lru.js";
-import { decode, isTooSmall, jpegBlob, reducedSheet } from "./sheets.js";
 
-const DECODED_BYTES = 48e6;
-const ENCODED_BYTES = 24e6;
-// Concurrent decoders: results arrive between paints, so with few of them decoding waits for painting.
-const DECODERS = 8;
+// Milliseconds.
 const REQUEST_AGAIN = 4000;
 const PING = 5000;
-const MAX_VISIBLE = 400;
+const MAX_VISIBLE = 400; // cells in one request
 // Unanswered pings after which the connection is reported as lost.
 const MAX_MISSED = 2;
 
 /**
- * @typedef {import("./sheets.js").Sheet} Sheet
- * @typedef {{bitmap: ImageBitmap, sheet: Sheet, preview: boolean}} CellImage
+ * @typedef {import("./cell_images.js").CellImage} CellImage
  * @typedef {{
  *   status: string, step: number, steps: number, error: string, seconds: number | null,
  * }} Cell
@@ -29,7 +24,7 @@ const MAX_MISSED = 2;
  *   seconds_left: number | null, message: string | null}} RunFacts
  * @typedef {{
  *   send: (content: object) => void,
- *   decode?: (data: Blob, size?: [number, number]) => Promise<ImageBitmap>,
+ *   decode?: import("./cell_images.js").Decoder,
  *   now?: () => number,
  * }} Transport
  */
@@ -67,17 +62,12 @@ export class Store extends EventTarget {
   items = new Map();
   /** @type {Map<number, Annotation>} */
   annotations = new Map();
-  /** @type {Map<number, CellImage>} */
-  #previews = new Map();
   /** @type {Map<string, number[]>} visible cells of each view */
   #views = new Map();
   /** @type {Set<number>} */
   #visible = new Set();
   /** @type {Map<number, number>} when a cell's sheet was requested */
   #requested = new Map();
-  /** @type {number[]} */
-  #toDecode = [];
-  #decoding = 0;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #requestTimer = null;
   #turn = 0;
@@ -96,13 +86,14 @@ export class Store extends EventTarget {
     super();
     this.transport = transport;
     this.client = `v${Math.random().toString(36).slice(2)}`;
-    this.decode = transport.decode ?? decode;
     this.coords = new Int32Array(0);
     this.columns = new Columns(this);
-    /** @type {Lru<CellImage>} */
-    this.images = new Lru(DECODED_BYTES, (image) => image.bitmap.close(), (i) => this.#visible.has(i));
-    /** @type {Lru<{data: Blob, sheet: Sheet}>} */
-    this.encoded = new Lru(ENCODED_BYTES);
+    this.images = new CellImages({
+      decode: transport.decode, pixels: () => this.pixels, isVisible: (cell) => this.#visible.has(cell),
+      isRunning: (cell) => this.cells.get(cell)?.status === "running",
+      onChange: (cell) => this.emit("cell", cell),
+      onDamaged: (cell) => this.items.set(cell, { ...this.items.get(cell), problem: "This clip's sheet is damaged." }),
+    });
     this.details = new Details(this);
     this.timer = setInterval(() => this.heartbeat(), PING);
   }
@@ -174,11 +165,7 @@ export class Store extends EventTarget {
     this.#views.set(view, cells);
     this.#visible = new Set([...this.#views.values()].flat());
     this.pixels = pixels;
-    for (const cell of cells) {
-      const sheet = this.encoded.get(cell)?.sheet;
-      const now = this.images.get(cell)?.sheet.width ?? 0;
-      if (sheet && now < reducedSheet(sheet, pixels).width) this.#queueDecode(cell);
-    }
+    this.images.sharpen(cells);
     this.requestSoon();
   }
 
@@ -202,7 +189,7 @@ export class Store extends EventTarget {
     if (!this.ready || !this.#views.size) return;
     const now = performance.now();
     const visible = [...this.#visible].slice(0, MAX_VISIBLE);
-    const lacking = visible.filter((i) => this.hasClip(i) && !this.hasSheet(i) && !this.items.get(i)?.problem);
+    const lacking = visible.filter((i) => this.hasClip(i) && !this.images.hasSheet(i) && !this.items.get(i)?.problem);
     const want = lacking.filter((i) => now - (this.#requested.get(i) ?? -Infinity) > REQUEST_AGAIN);
     // `want` replaces what Python has queued: cells that were scrolled away are dropped from it.
     const waiting = lacking.filter((i) => this.#requested.has(i) && !want.includes(i));
@@ -213,12 +200,6 @@ export class Store extends EventTarget {
     if (!want.length && shown === this.#lastVisible) return;
     this.#lastVisible = shown;
     this.send({ kind: "see", visible, want: [...want, ...waiting], awake, pixels: Math.ceil(this.pixels) });
-  }
-
-  /** Return whether a cell's sheet is here, at a sufficient size. @param {number} cell */
-  hasSheet(cell) {
-    const sheet = this.encoded.get(cell)?.sheet ?? this.images.get(cell)?.sheet;
-    return sheet !== undefined && !isTooSmall(sheet, this.pixels);
   }
 
   /** Return whether a cell has a clip. @param {number} cell */
@@ -234,7 +215,7 @@ export class Store extends EventTarget {
    * @returns {CellImage | undefined}
    */
   imageOf(cell) {
-    return this.images.get(cell) ?? this.#previews.get(cell);
+    return this.images.get(cell);
   }
 
   /**
@@ -305,7 +286,7 @@ export class Store extends EventTarget {
 
   /** @param {any} content @param {DataView[]} buffers */
   #onCells(content, buffers) {
-    const same = [content.token, content.keeps].includes(this.token);
+    const sameClips = [content.token, content.keeps].includes(this.token);
     const data = buffers[0];
     // Copied, because a view into the message may be unaligned.
     const start = data.byteOffset;
@@ -317,7 +298,7 @@ export class Store extends EventTarget {
     this.occupied = new Set(fills ? this.#allCoordinates() : []);
     this.cells.clear();
     if (!live) this.run = null;
-    if (!same) this.clear();
+    if (!sameClips) this.clear();
     this.#requested.clear();
     this.#lastVisible = "";
     this.ready = true;
@@ -328,9 +309,9 @@ export class Store extends EventTarget {
 
   /** Return the coordinates of each cell as strings. */
   #allCoordinates() {
-    const wide = this.axes.length;
+    const width = this.axes.length;
     return Array.from({ length: this.total }, (_, cell) =>
-      String([...this.coords.subarray(cell * wide, (cell + 1) * wide)]));
+      String([...this.coords.subarray(cell * width, (cell + 1) * width)]));
   }
 
   /** Drop everything known about the cells. */
@@ -339,9 +320,6 @@ export class Store extends EventTarget {
     this.annotations.clear();
     this.details.clear();
     this.images.clear();
-    this.encoded.clear();
-    for (const image of this.#previews.values()) image.bitmap.close();
-    this.#previews.clear();
   }
 
   /** @param {any} content @param {DataView[]} buffers */
@@ -350,39 +328,16 @@ export class Store extends EventTarget {
     let hasNewClips = false;
     for (const [index, status, step, steps, error, seconds] of content.cells) {
       this.cells.set(index, { status, step, steps, error, seconds });
-      if (status !== "running" && status !== "done") this.#dropPreview(index);
+      if (status !== "running" && status !== "done") this.images.dropPreview(index);
       if (this.#visible.has(index)) {
         this.emit("cell", index);
         hasNewClips ||= this.hasClip(index);
       }
     }
     content.previews.forEach((/** @type {[number, number]} */ [index, frames], /** @type {number} */ n) =>
-      this.#showPreview(index, frames, buffers[n]));
+      this.images.addPreview(index, frames, buffers[n]));
     this.emit("run");
     if (hasNewClips) this.requestSoon();
-  }
-
-  /** @param {number} index @param {number} frames @param {DataView} data */
-  async #showPreview(index, frames, data) {
-    try {
-      const bitmap = await this.decode(jpegBlob(data));
-      if (this.cells.get(index)?.status !== "running" || this.images.has(index)) {
-        bitmap.close();
-        return;
-      }
-      this.#dropPreview(index);
-      const sheet = { frames, width: bitmap.width / frames, height: bitmap.height, count: frames, fps: 8 };
-      this.#previews.set(index, { bitmap, sheet, preview: true });
-      this.emit("cell", index);
-    } catch {
-      // Ignored: another preview follows.
-    }
-  }
-
-  /** @param {number} index */
-  #dropPreview(index) {
-    this.#previews.get(index)?.bitmap.close();
-    this.#previews.delete(index);
   }
 
   /** @param {any} content @param {DataView[]} buffers */
@@ -394,49 +349,9 @@ export class Store extends EventTarget {
       this.#requested.delete(i);
       if (sheet) {
         const { at, ...size } = sheet;
-        // A view would keep the whole message in memory; a blob owns a copy of its bytes.
-        const data = jpegBlob(buffers[at]);
-        this.encoded.set(i, { data, sheet: { ...size, fps, count: frames } }, data.size);
-        if (this.#visible.has(i)) this.#queueDecode(i);
+        this.images.addSheet(i, buffers[at], { ...size, fps, count: frames });
       }
       this.emit("cell", i);
-    }
-  }
-
-  /** @param {number} index */
-  #queueDecode(index) {
-    if (!this.#toDecode.includes(index)) this.#toDecode.push(index);
-    this.#decodeNext();
-  }
-
-  async #decodeNext() {
-    if (this.#decoding >= DECODERS || this.closed) return;
-    const index = this.#toDecode.shift();
-    if (index === undefined) return;
-    const encoded = this.encoded.get(index);
-    if (!encoded || !this.#visible.has(index)) {
-      this.#decodeNext();
-      return;
-    }
-    this.#decoding++;
-    try {
-      const sheet = reducedSheet(encoded.sheet, this.pixels);
-      const smaller = sheet.width < encoded.sheet.width;
-      const bitmap = await this.decode(encoded.data, smaller ? [sheet.width * sheet.frames, sheet.height] : undefined);
-      if (this.closed) {
-        bitmap.close();
-        return;
-      }
-      this.images.set(
-        index, { bitmap, sheet, preview: false }, bitmap.width * bitmap.height * 4,
-      );
-      this.#dropPreview(index);
-    } catch {
-      this.items.set(index, { ...this.items.get(index), problem: "This clip's sheet is damaged." });
-    } finally {
-      this.#decoding--;
-      this.emit("cell", index);
-      this.#decodeNext();
     }
   }
 
@@ -466,6 +381,7 @@ export class Store extends EventTarget {
     clearInterval(this.timer);
     if (this.#requestTimer) clearTimeout(this.#requestTimer);
     this.clear();
+    this.images.close();
   }
 }
 

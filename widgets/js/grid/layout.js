@@ -262,7 +262,8 @@ export function neighbour(table, cell, down, right) {
   const clipped = row !== place[0] + down || column !== place[1] + right;
   // From beyond the edge the search goes back, otherwise onwards.
   const direction = clipped ? -1 : 1;
-  for (; row === within(row, rows) && column === within(column, columns); row += direction * Math.sign(down), column += direction * Math.sign(right)) {
+  const [rowStep, columnStep] = [direction * Math.sign(down), direction * Math.sign(right)];
+  for (; row === within(row, rows) && column === within(column, columns); row += rowStep, column += columnStep) {
     if (table.at(row, column) >= 0) return table.at(row, column);
     // In a row with gaps, up and down lead to the nearest clip, so that every clip can be reached.
     for (let off = 1; down && off < columns; off++) {

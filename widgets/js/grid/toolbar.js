@@ -73,7 +73,8 @@ export class Toolbar {
     this.runButton.hidden = !run?.status || (ended && !missing);
     this.#stopButton.hidden = !run?.status || ended;
     // When the focused button disappears, the focus moves to the cells.
-    if ((focused === this.runButton || focused === this.#stopButton) && /** @type {HTMLElement} */ (focused).hidden) this.#actions.focusCells();
+    const lostFocus = [this.runButton, this.#stopButton].some((node) => node === focused && node.hidden);
+    if (lostFocus) this.#actions.focusCells();
     if (run?.status === "running") setButton(this.runButton, PAUSE, "pause the run", "Pause");
     else if (ended) setButton(this.runButton, PLAY, "generate the missing clips", "Run the rest");
     else setButton(this.runButton, PLAY, "resume the run", "Run");

@@ -1,9 +1,10 @@
 // The scrolling table of cells: sticky headers, and DOM nodes for the visible cells only.
 
 import { attributes, div, element, on } from "../core/dom.js";
-import { isolateBidi, shortenLabels } from "../core/text.js";
+import { isolateBidi } from "../core/text.js";
 import { describeCell } from "../data/axes.js";
 import { Tile } from "../large/tile.js";
+import { LETTER, LINE, renderLabels, shortenRows } from "./headers.js";
 import { chooseAxes, fitColumns, fitFlow, flow, pivot, reveal, visible } from "./layout.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
@@ -12,8 +13,6 @@ import { chooseAxes, fitColumns, fitFlow, flow, pivot, reveal, visible } from ".
 // Pixels.
 const GAP = 6;
 const CAPTION = 20;
-const LINE = 16;
-const LETTER = 6.4;
 const MAX_SPARE = 300; // tiles kept for reuse
 
 let grids = 0;
@@ -378,52 +377,3 @@ export class VirtualGrid {
 
 /** How width cells become by themselves: a screen of their own is to be used. */
 const maxCellWidth = () => (document.fullscreenElement ? 480 : 176);
-
-/**
- * Render the labels of a header, one line per axis, each with its note; outer labels share a line
- * where the header is too low.
- * @param {HTMLElement} head
- * @param {string[]} labels
- * @param {import("./layout.js").Header} header
- * @param {number} width
- * @param {number} height
- */
-function renderLabels(head, labels, { titles, notes }, width, height) {
-  attributes(head, { "aria-label": titles.join(", ").replaceAll("\n", ", ") });
-  head.title = titles.join("\n");
-  const room = Math.max(1, Math.floor(height / LINE));
-  const surplus = Math.max(0, labels.length - room);
-  const blocks = labels.slice(surplus).map((label, i, all) => {
-    const block = element("span", i < all.length - 1 ? "bcm-outer" : "bcm-inner");
-    block.dir = "auto";
-    const parts = i ? [label] : [...labels.slice(0, surplus), label];
-    block.textContent = surplus ? parts.map(isolateBidi).join(" · ") : label;
-    if (notes[surplus + i]) block.append(" ", element("span", "bcm-noted", `(${isolateBidi(notes[surplus + i])})`));
-    return block;
-  });
-  // Spare lines go to the labels that need them, the innermost first.
-  const lines = blocks.map(() => 1);
-  const need = blocks.map((block) => ((block.textContent ?? "").length * LETTER * 1.25) / width);
-  for (let spare = room - blocks.length; spare > 0; spare--) {
-    const tooLong = need.map((n, i) => (n > lines[i] ? i : -1));
-    const at = Math.max(...tooLong);
-    if (at >= 0) lines[at]++;
-  }
-  blocks.forEach((block, i) => { block.style.webkitLineClamp = String(lines[i]); });
-  head.append(...blocks);
-}
-
-/**
- * Shorten the labels of each axis to the words in which they differ.
- * @param {string[][]} rows labels of each header
- * @returns {string[][]}
- */
-function shortenRows(rows) {
-  const depth = rows[0]?.length ?? 0;
-  const byAxis = Array.from({ length: depth }, (_, a) => {
-    const unique = [...new Set(rows.map((row) => row[a]))];
-    const shortened = shortenLabels(unique);
-    return new Map(unique.map((label, i) => [label, shortened[i]]));
-  });
-  return rows.map((row) => row.map((label, a) => /** @type {string} */ (byAxis[a].get(label))));
-}

@@ -134,7 +134,9 @@ class Argument {
     const isAxis = this.#isAxis;
     this.#field.hidden = isAxis;
     this.#values.node.hidden = !isAxis;
-    setButton(this.#axisButton, isAxis ? CLOSE : PLUS, isAxis ? `one value of ${this.control.name}` : `several values of ${this.control.name}: an axis`);
+    const { name } = this.control;
+    const label = isAxis ? `one value of ${name}` : `several values of ${name}: an axis`;
+    setButton(this.#axisButton, isAxis ? CLOSE : PLUS, label);
   }
 
   /** Show a problem; "" to end it. @param {string} text */

@@ -66,7 +66,8 @@ export class Footer {
   /** Show the cost and the state of the run. @param {any} summary @param {any} run */
   showSummary(summary, run) {
     const problems = summary.problems?.length ?? 0;
-    this.#cost.textContent = !summary.serial ? "" : problems ? (problems === 1 ? "1 problem to fix" : `${problems} problems to fix`) : describeCost(summary);
+    const cost = problems ? `${problems} ${problems === 1 ? "problem" : "problems"} to fix` : describeCost(summary);
+    this.#cost.textContent = summary.serial ? cost : "";
     this.#cost.classList.toggle("bcm-faulty", problems > 0);
     const running = ["running", "pausing"].includes(run.status) && !run.finished;
     const paused = run.status === "paused";

@@ -207,8 +207,9 @@ export class PanelView {
     const empty = [];
     for (const { argument, message } of problems) {
       const axis = this.#axes.get(argument);
-      if (this.#arguments.all.has(argument) && !axis) ofArguments.set(argument, [ofArguments.get(argument), message].filter(Boolean).join(" "));
-      else if (axis && !(state.axes[argument] ?? []).length) empty.push(argument);
+      if (this.#arguments.all.has(argument) && !axis) {
+        ofArguments.set(argument, [ofArguments.get(argument), message].filter(Boolean).join(" "));
+      } else if (axis && !(state.axes[argument] ?? []).length) empty.push(argument);
       else messagesOf.get(lines[argument] ?? this.#footer.problem)?.push(message);
     }
     for (const [node, messages] of messagesOf) {
