@@ -1,28 +1,10 @@
-// Bundles js/ into what the Python package ships: `npm run build` (or `node build.js FOLDER`).
+// Bundles js/ into what the Python packages ship: `npm run build` (or `node build.js FOLDER`).
 import { build } from "esbuild";
-import { readFile, readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const one = process.argv[2];
-// The long names of CSS variables are for those who read the sources; each is spelled out dozens of
-// times. Short ones are dealt out in the order of the alphabet, so that all bundles agree.
-const VARIABLE = /--bcm-[a-z-]+/g;
-const sources = (await readdir(join(here, "js"))).filter((name) => /\.(js|css)$/.test(name)).sort();
-const texts = await Promise.all(sources.map((name) => readFile(join(here, "js", name), "utf8")));
-const names = [...new Set(texts.join("").match(VARIABLE))].sort();
-/** @param {string} text */
-const shortened = (text) => text.replace(VARIABLE, (name) => `--b${names.indexOf(name).toString(36)}`);
-/** @type {import("esbuild").Plugin} */
-const variables = {
-  name: "variables",
-  setup(made) {
-    made.onLoad({ filter: /\/js\/[^/]+\.(js|css)$/ }, async ({ path }) => ({
-      contents: shortened(await readFile(path, "utf8")), loader: path.endsWith("css") ? "css" : "js",
-    }));
-  },
-};
+const folder = process.argv[2];
 /** @type {import("esbuild").BuildOptions} */
 const options = {
   absWorkingDir: here,
@@ -32,18 +14,16 @@ const options = {
   charset: "utf8",
   legalComments: "none",
   logLevel: "warning",
-  plugins: [variables],
 };
 await build({
   ...options, format: "esm",
   entryPoints: [
-    "js/base.css", "js/clips.js", "js/clips.css", "js/panel.js", "js/panel.css", "js/live.js",
-    "js/live.css", "js/progress.js", "js/progress.css",
+    "js/base.css", "js/clips.js", "js/clips.css", "js/panel.js", "js/panel.css", "js/live.js", "js/live.css",
   ],
-  outdir: one ?? join(here, "beecam_widgets", "static"),
+  outdir: folder ?? join(here, "beecam_widgets", "static"),
 });
-// The kit writes pages without the widgets: what they need lies with it.
+// The kit exports pages without the widgets package, so it ships its own bundle.
 await build({
   ...options, format: "iife", entryPoints: ["js/offline.js", "js/offline.css"],
-  outdir: one ?? join(here, "..", "kit", "beecam", "export"),
+  outdir: folder ?? join(here, "..", "kit", "beecam", "export"),
 });

@@ -105,7 +105,7 @@ def test_finding_and_ordering(notebook):
     until(page, same(lambda: len(shown(page)), 11))
     page.get_by_text("Hide", exact=True).click()
     until(page, same(lambda: len(shown(page)), 12))
-    page.get_by_label("order", exact=True).click()
+    page.get_by_label("sort", exact=True).click()
     page.get_by_role("menuitemradio", name="seed").click()
     until(page, same(lambda: [cell % 3 for cell in shown(page)], [2] * 4 + [1] * 4 + [0] * 4))
     nb.shot("ordered")
@@ -114,7 +114,7 @@ def test_finding_and_ordering(notebook):
     assert seeds == [2] * 4 + [1] * 4 + [0] * 4
     page.keyboard.press("Escape")
     page.locator(".bcm-find .bcm-query").fill("no such word")
-    page.get_by_text("No clip suits").wait_for()
+    page.get_by_text("No clip matches").wait_for()
     nb.shot("nothing-found")
     page.get_by_text("Show all").click()
     until(page, same(lambda: len(shown(page)), 12))
@@ -134,7 +134,7 @@ def test_tags_and_what_another_notebook_marks(notebook):
     page.keyboard.type("two")
     page.keyboard.press("Enter")
     nb.shot("tags")
-    page.get_by_label("take the tag two away").click()
+    page.get_by_label("remove the tag two").click()
     page.keyboard.press("Escape")
     tag = "keep <b>this</b> 🐝"
     until(page, same(lambda: asked(nb, 2)[:3], [[[tag], 0], [[tag], 0], [[], 0]]))
@@ -166,7 +166,7 @@ def test_empty_places_are_made_and_clips_made_once_more(notebook):
     page.locator(".bcm-hole").nth(1).click()
     wait_for(page, 5)
     assert page.locator(".bcm-hole").count() == 3
-    page.get_by_text("Make 3 more").click()
+    page.get_by_text("Generate 3 more").click()
     wait_for(page, 8)
     assert page.locator(".bcm-hole").count() == 0
     page.locator(".bcm-scroll").focus()
@@ -283,7 +283,7 @@ def test_the_table_follows_the_grid_and_orders_it(notebook):
     table = page.locator(".bcm-root").nth(1)
     table.locator(".bcm-line").first.wait_for()
     wait_for(page, 16)
-    page.get_by_label("order by seed").click()
+    page.get_by_label("sort by seed").click()
     until(page, same(lambda: table.locator(".bcm-line").first.get_attribute("data-cell"), "2"))
     until(page, same(lambda: shown(page)[0], 2), 10)
     assert table.get_by_role("columnheader", name="seed").get_attribute("aria-sort") == "descending"

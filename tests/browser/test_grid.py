@@ -201,7 +201,7 @@ def test_pause_go_on_and_stop(notebook):
     nb.shot("paused")
     page.wait_for_timeout(1500)
     assert page.locator(".bcm-count").inner_text() == count
-    page.get_by_role("button", name="go on with the run").click()
+    page.get_by_role("button", name="resume the run").click()
     page.wait_for_function(
         "was => document.querySelector('.bcm-count').textContent !== was", arg=count
     )
@@ -214,7 +214,7 @@ def test_pause_go_on_and_stop(notebook):
     page.locator(".bcm-count", has_text="stopped").wait_for()
     nb.shot("stopped")
     assert page.locator(".bcm-cell[data-status=queued]").count() == 0
-    page.get_by_role("button", name="make what is missing").click()
+    page.get_by_role("button", name="generate the missing clips").click()
     page.get_by_role("button", name="pause the run").wait_for()
     wait_for(page, 4)
 

@@ -96,7 +96,7 @@ def test_clips_play_and_are_arranged_found_and_ordered(opened, clips):
     before = frame(page.locator(".bcm-cell").first)
     until(page, lambda: _differs(frame(page.locator(".bcm-cell").first), before))
     # What needs a kernel is not there.
-    for name in ("run", "stop the run", "make the clips at the empty places"):
+    for name in ("run", "stop the run", "generate the clips of the empty cells"):
         assert page.get_by_role("button", name=name, exact=True).count() == 0
     # An axis is dragged to the columns.
     chip = page.locator(".bcm-chip[data-axis=insect]").bounding_box()
@@ -112,7 +112,7 @@ def test_clips_play_and_are_arranged_found_and_ordered(opened, clips):
     find = page.get_by_role("searchbox", name="find clips")
     find.fill("stars>=1 -is:rejected")
     until(page, same(lambda: sorted(shown(page)), [0, 1, 2]))
-    page.get_by_role("button", name="order").click()
+    page.get_by_role("button", name="sort").click()
     page.locator(".bcm-entry", has_text="stars").click()
     until(page, same(lambda: shown(page), [0, 1, 2]))
     shot(page, "page-ordered")

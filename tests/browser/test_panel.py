@@ -59,7 +59,7 @@ def test_a_template_is_typed_its_axes_filled_and_its_grid_fills(notebook):
     assert texts(page.locator(".bcm-mirror mark.bcm-faulty")) == ["{view"]
     page.keyboard.type("}")
     assert page.locator("[data-slot=view]").count() == 1, "at once"
-    until(page, same(lambda: costs(page), "Give values to insect, place, view"))
+    until(page, same(lambda: costs(page), "Add values to insect, place, view"))
     assert page.locator(".bcm-primary").is_disabled()
     nb.shot("panel-slots")
     # The browser's own undo works in the field, and does not undo the notebook.
@@ -96,7 +96,7 @@ def test_a_template_is_typed_its_axes_filled_and_its_grid_fills(notebook):
     page.locator(".bcm-primary").click()
     wait_for(page, 4)
     assert page.locator(".bcm-scroll").is_visible()
-    until(page, same(lambda: costs(page).split(" · ")[1], "all made already"))
+    until(page, same(lambda: costs(page).split(" · ")[1], "all generated already"))
     nb.shot("panel-made")
     assert asked(nb, 2) == [
         "a {insect} over {place}, {view}",
@@ -132,7 +132,7 @@ def test_pause_stop_and_earlier_sweeps(notebook):
     pause.wait_for()
     wait_for(page, 1)
     pause.click()
-    go = page.locator(".bcm-primary", has_text="Go on")
+    go = page.locator(".bcm-primary", has_text="Resume")
     go.wait_for()
     nb.shot("panel-paused")
     made = page.locator("[data-shows=clip]").count()
@@ -140,8 +140,8 @@ def test_pause_stop_and_earlier_sweeps(notebook):
     assert page.locator("[data-shows=clip]").count() <= made + 4, "a pause makes no more clips"
     go.click()
     page.locator(".bcm-panel button", has_text="Stop").click()
-    page.locator(".bcm-primary", has_text="Make").wait_for()
-    until(page, same(lambda: "made already" in costs(page), True))
+    page.locator(".bcm-primary", has_text="Generate").wait_for()
+    until(page, same(lambda: "generated already" in costs(page), True))
     page.locator(".bcm-begin button", has_text="Undo").click()
     until(page, same(lambda: page.locator(".bcm-area").input_value(), "a {insect} over {place}"))
     earlier = page.locator(".bcm-history")
@@ -223,7 +223,7 @@ def test_code_and_hands_meet_in_one_state(notebook):
     assert page.locator(".bcm-area").input_value() == "a <b>{x}</b> \U0001f98b"
     problem = page.locator(".bcm-argument", has_text="num_frames").locator(".bcm-wrong")
     until(page, same(lambda: "nearest are 17 and 25" in problem.inner_text(), True))
-    assert costs(page) == "One thing to change"
+    assert costs(page) == "1 problem to fix"
     nb.shot("panel-problem")
     field = page.locator(".bcm-argument", has_text="num_frames").locator("input").first
     field.focus()

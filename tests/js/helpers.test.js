@@ -1,18 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Clock, frameAt } from "../../widgets/js/clock.js";
-import { HELP, commandFor, notebooks } from "../../widgets/js/keys.js";
-import { Lru } from "../../widgets/js/lru.js";
-import { brief, cut, isolated, placeOf, summary, timeLeft, varying } from "../../widgets/js/text.js";
+import { Clock, frameAt } from "../../widgets/js/core/clock.js";
+import { HELP, commandFor, isNotebookKey } from "../../widgets/js/core/keys.js";
+import { Lru } from "../../widgets/js/data/lru.js";
+import { describeCell } from "../../widgets/js/data/axes.js";
+import { formatDuration, formatTimeLeft, isolateBidi, shortenLabels, summarizeRun, truncate } from "../../widgets/js/core/text.js";
 
-/** A clock whose frames the test makes. */
+/** A clock whose animation frames the test triggers. */
 function manual() {
   const waiting = [];
   const clock = new Clock((f) => waiting.push(f), () => waiting.pop());
   return { clock, waiting, frame: (now) => waiting.splice(0).forEach((f) => f(now)) };
 }
 
-test("one frame is asked for at a time, and all painters get the same second", () => {
+test("one animation frame is requested at a time, and all painters get the same time", () => {
   const { clock, waiting, frame } = manual();
   const seen = [];
   clock.painters.add((s) => seen.push(s));
@@ -26,7 +27,7 @@ test("one frame is asked for at a time, and all painters get the same second", (
   assert.deepEqual(seen.map((s) => Math.round(s * 1000)), [0, 0, 100, 100, 200, 200]);
 });
 
-test("nothing is painted while it stands still or nobody looks", () => {
+test("nothing is painted while the clock is paused or nothing is visible", () => {
   const { clock, waiting, frame } = manual();
   clock.play(true);
   frame(0);
@@ -44,7 +45,7 @@ test("nothing is painted while it stands still or nobody looks", () => {
   assert.equal(waiting.length, 1);
 });
 
-test("a page that comes back goes on where it was", () => {
+test("a page that returns from the background resumes where it was", () => {
   const { clock, frame } = manual();
   clock.play(true);
   frame(0);
@@ -80,16 +81,16 @@ test("keys mean what the help says", () => {
   assert.ok(HELP.length > 8);
 });
 
-test("the notebook keeps its keys", () => {
+test("the notebook keeps its shortcuts", () => {
   for (const k of [key("Enter", { shiftKey: true }), key("Enter", { ctrlKey: true }),
     key("s", { metaKey: true }), key("1", { altKey: true })]) {
-    assert.equal(notebooks(k), true);
+    assert.equal(isNotebookKey(k), true);
     assert.equal(commandFor(k, "grid"), null);
   }
-  assert.equal(notebooks(key("?", { shiftKey: true })), false);
+  assert.equal(isNotebookKey(key("?", { shiftKey: true })), false);
 });
 
-test("the least lately used go first, pinned ones stay", () => {
+test("the least recently used entries are dropped first, pinned ones stay", () => {
   const dropped = [];
   const lru = new Lru(30, (v) => dropped.push(v), (k) => k === 1);
   lru.set(1, "a", 10);
@@ -106,7 +107,7 @@ test("the least lately used go first, pinned ones stay", () => {
   assert.equal(lru.has(1), false);
 });
 
-test("what is pinned may exceed the budget, but only that", () => {
+test("only pinned entries may exceed the budget", () => {
   const lru = new Lru(10, () => {}, (k) => k < 3);
   for (let k = 0; k < 6; k++) lru.set(k, k, 10);
   assert.deepEqual([...lru.entries.keys()].sort(), [0, 1, 2, 5]);
@@ -115,34 +116,34 @@ test("what is pinned may exceed the budget, but only that", () => {
 test("labels are shortened to the words in which they differ", () => {
   const shared = "flies slowly over a green meadow at noon";
   assert.deepEqual(
-    varying([`a bee ${shared} in the rain`, `a moth ${shared} in the wind`]),
+    shortenLabels([`a bee ${shared} in the rain`, `a moth ${shared} in the wind`]),
     ["a bee … rain", "a moth … wind"],
   );
-  assert.deepEqual(varying(["bee", "moth"]), ["bee", "moth"]);
-  assert.deepEqual(varying(["x".repeat(99)]), ["x".repeat(99)]);
-  assert.equal(varying(["x".repeat(99), "y"])[0].length, 48);
-  assert.equal(cut("a bee over", 6), "a bee…");
+  assert.deepEqual(shortenLabels(["bee", "moth"]), ["bee", "moth"]);
+  assert.deepEqual(shortenLabels(["x".repeat(99)]), ["x".repeat(99)]);
+  assert.equal(shortenLabels(["x".repeat(99), "y"])[0].length, 48);
+  assert.equal(truncate("a bee over", 6), "a bee…");
 });
 
-test("times and counts read like sentences", () => {
-  assert.deepEqual([0.35981, 9.5, 41.4, 90].map(brief), ["0.36 s", "9.5 s", "41 s", "1.5 min"]);
-  assert.equal(timeLeft(null), "");
-  assert.equal(timeLeft(0.2), "almost done");
-  assert.equal(timeLeft(41.2), "about 42 s left");
-  assert.equal(timeLeft(150), "about 3 min left");
-  assert.equal(timeLeft(3720), "about 1 h 2 min left");
+test("durations and counts are readable", () => {
+  assert.deepEqual([0.35981, 9.5, 41.4, 90].map(formatDuration), ["0.36 s", "9.5 s", "41 s", "1.5 min"]);
+  assert.equal(formatTimeLeft(null), "");
+  assert.equal(formatTimeLeft(0.2), "almost done");
+  assert.equal(formatTimeLeft(41.2), "about 42 s left");
+  assert.equal(formatTimeLeft(150), "about 3 min left");
+  assert.equal(formatTimeLeft(3720), "about 1 h 2 min left");
   const run = { status: "running", counts: { done: 3, cached: 1, failed: 2 }, total: 1200, seconds_left: 30 };
-  assert.equal(summary(run, 1200), "4 of 1,200 · 2 failed · about 30 s left");
-  assert.equal(summary({ ...run, status: "cancelled" }, 1200), "4 of 1,200 · 2 failed · stopped");
-  assert.equal(summary(null, 1), "1 clip");
-  assert.equal(summary(run, 1200, true), "4 of 1,200 drafts · 2 failed · about 30 s left");
+  assert.equal(summarizeRun(run, 1200), "4 of 1,200 · 2 failed · about 30 s left");
+  assert.equal(summarizeRun({ ...run, status: "cancelled" }, 1200), "4 of 1,200 · 2 failed · stopped");
+  assert.equal(summarizeRun(null, 1), "1 clip");
+  assert.equal(summarizeRun(run, 1200, true), "4 of 1,200 drafts · 2 failed · about 30 s left");
 });
 
-test("what is read from right to left, or turns letters round, leaves what stands beside it alone", () => {
-  assert.equal(isolated("a bee, 3"), "a bee, 3");
-  assert.equal(isolated("\u202eevil"), "\u2068\u202eevil\u2069");
-  assert.equal(isolated("نحلة"), "\u2068نحلة\u2069");
-  assert.equal(isolated("out \u2069\u202eevil"), "\u2068out \u202eevil\u2069", "it can't end what holds it");
+test("right-to-left text and bidi controls cannot reorder the text around them", () => {
+  assert.equal(isolateBidi("a bee, 3"), "a bee, 3");
+  assert.equal(isolateBidi("\u202eevil"), "\u2068\u202eevil\u2069");
+  assert.equal(isolateBidi("نحلة"), "\u2068نحلة\u2069");
+  assert.equal(isolateBidi("out \u2069\u202eevil"), "\u2068out \u202eevil\u2069", "it cannot end its isolate");
   const store = {
     axes: [
       { name: "insect", labels: ["bee", "\u202eevil"], notes: ["small", ""] },
@@ -150,7 +151,7 @@ test("what is read from right to left, or turns letters round, leaves what stand
     ],
     coords: Int32Array.from([0, 0, 1, 1, 0, 0]),
   };
-  assert.equal(placeOf(store, 0, false), "insect bee · seed 1");
-  assert.equal(placeOf(store, 0, true, true), "bee (small) · seed 1");
-  assert.equal(placeOf(store, 1, true), "insect \u2068\u202eevil\u2069 · seed 0");
+  assert.equal(describeCell(store, 0, false), "insect bee · seed 1");
+  assert.equal(describeCell(store, 0, true, true), "bee (small) · seed 1");
+  assert.equal(describeCell(store, 1, true), "insect \u2068\u202eevil\u2069 · seed 0");
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  chooseAxes, fitting, flow, following, neighbour, pivot, rectangle, reveal, visible,
-} from "../../widgets/js/layout.js";
+  chooseAxes, fitColumns, flow, nextCell, neighbour, pivot, rectangle, reveal, visible,
+} from "../../widgets/js/grid/layout.js";
 
 const axis = (name, count) => ({
   name, labels: Array.from({ length: count }, (_, i) => `${name}${i}`), notes: [],
@@ -37,7 +37,7 @@ test("the last axis goes across, all others down", () => {
   assert.deepEqual(table.place(18), [4, 2]);
 });
 
-test("no axis is ever hidden, whatever is asked for", () => {
+test("no axis is ever hidden, whatever is requested", () => {
   const axes = [axis("insect", 2), axis("place", 3), axis("seed", 4)];
   const coords = product(2, 3, 4);
   for (const [rows, columns] of [[["seed"], ["insect"]], [["place"], []], [[], ["place"]], [["seed"], ["seed"]]]) {
@@ -49,7 +49,7 @@ test("no axis is ever hidden, whatever is asked for", () => {
   }
 });
 
-test("axes that move together stay on one side", () => {
+test("axes that vary together stay on one side", () => {
   const axes = [axis("insect", 3), axis("place", 3), axis("seed", 2)];
   const coords = Int32Array.from([0, 0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 1, 2, 2, 0, 2, 2, 1]);
   const chosen = chooseAxes(axes, coords, [], []);
@@ -57,7 +57,7 @@ test("axes that move together stay on one side", () => {
   assert.equal(pivot(axes, coords, upTo(6), chosen).rows.length, 3);
 });
 
-test("one axis flows, unless it is asked for", () => {
+test("a single axis flows, unless it is requested as rows", () => {
   const axes = [axis("seed", 5)];
   const coords = product(5);
   assert.equal(chooseAxes(axes, coords, [], []).flow, true);
@@ -65,7 +65,7 @@ test("one axis flows, unless it is asked for", () => {
   assert.equal(chooseAxes([], new Int32Array(0), [], []).flow, true);
 });
 
-test("a sparse sweep has no empty lines, and shared places get rows of their own", () => {
+test("a sparse sweep has no empty lines, and cells with equal coordinates get rows of their own", () => {
   const axes = [axis("place", 9), axis("seed", 9)];
   const coords = Int32Array.from([7, 1, 2, 8, 7, 1]);
   const table = pivot(axes, coords, upTo(3), { rows: [0], columns: [1] });
@@ -88,7 +88,7 @@ test("a flow wraps", () => {
 
 const geometry = { width: 100, height: 50, gap: 10, headWidth: 80, headHeight: 30, rows: 1000, columns: 40 };
 
-test("only what is in the window is wanted", () => {
+test("only rows and columns inside the window are visible", () => {
   const range = visible(geometry, { left: 0, top: 0, width: 520, height: 330 }, 1);
   assert.deepEqual(range, { row0: 0, row1: 6, column0: 0, column1: 5 });
   const later = visible(geometry, { left: 1100, top: 6000, width: 520, height: 330 }, 0);
@@ -104,10 +104,10 @@ test("a cell is revealed with as little scrolling as possible", () => {
   assert.deepEqual(reveal(geometry, view, 20, 9), { left: 660, top: 960 });
 });
 
-test("cells fit, but never become specks or posters", () => {
-  assert.equal(fitting(1000, 8, 5), 120);
-  assert.equal(fitting(1000, 100, 5), 72);
-  assert.equal(fitting(1000, 1, 5), 176);
+test("cell widths fit the columns within their limits", () => {
+  assert.equal(fitColumns(1000, 8, 5), 120);
+  assert.equal(fitColumns(1000, 100, 5), 72);
+  assert.equal(fitColumns(1000, 1, 5), 176);
 });
 
 test("arrows lead to every clip of a table with gaps", () => {
@@ -121,7 +121,7 @@ test("arrows lead to every clip of a table with gaps", () => {
   assert.deepEqual([...reached].sort(), upTo(4));
 });
 
-test("steps go over the holes, and stop at the edges", () => {
+test("steps cross gaps and stop at the edges", () => {
   const table = flow(upTo(7), 3);
   assert.equal(neighbour(table, 0, 0, 1), 1);
   assert.equal(neighbour(table, 2, 0, 1), 2);
@@ -134,10 +134,10 @@ test("steps go over the holes, and stop at the edges", () => {
   const axes = [axis("place", 3), axis("seed", 3)];
   const sparse = pivot(axes, Int32Array.from([0, 0, 0, 2, 2, 1]), upTo(3), { rows: [0], columns: [1] });
   assert.equal(neighbour(sparse, 0, 0, 1), 1);
-  assert.equal(following(sparse, 0, 1), 1);
-  assert.equal(following(sparse, 1, 1), 2);
-  assert.equal(following(sparse, 2, 1), -1);
-  assert.equal(following(sparse, 2, -1), 1);
+  assert.equal(nextCell(sparse, 0, 1), 1);
+  assert.equal(nextCell(sparse, 1, 1), 2);
+  assert.equal(nextCell(sparse, 2, 1), -1);
+  assert.equal(nextCell(sparse, 2, -1), 1);
   assert.deepEqual(rectangle(sparse, 0, 2), [0, 2]);
   assert.deepEqual(rectangle(table, 5, 1), [1, 2, 4, 5]);
 });

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-import { inOrder, matches, parse } from "../../widgets/js/query.js";
+import { sortCells, matches, parse } from "../../widgets/js/query.js";
 
 const { names, rows, cases, orders } = JSON.parse(
   readFileSync(new URL("./query_cases.json", import.meta.url), "utf8"),
 );
-const asked = rows.map((row) => ({
+const items = rows.map((row) => ({
   text: row.text, value: (name) => row.values[name], tags: row.tags, states: new Set(row.states),
 }));
 
@@ -19,13 +19,13 @@ for (const [text, expected] of cases) {
       return;
     }
     assert.equal(problem, "");
-    assert.deepEqual(asked.flatMap((row, i) => (matches(terms, row) ? [i] : [])), expected);
+    assert.deepEqual(items.flatMap((row, i) => (matches(terms, row) ? [i] : [])), expected);
   });
 }
 
 for (const [by, expected] of orders) {
   test(`order ${JSON.stringify(by)}`, () => {
     const value = (cell, name) => rows[cell].values[name];
-    assert.deepEqual(inOrder([0, 1, 2, 3], by, value), expected);
+    assert.deepEqual(sortCells([0, 1, 2, 3], by, value), expected);
   });
 }

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Asking } from "../../widgets/js/asking.js";
-import { notebooksWhileTyping } from "../../widgets/js/keys.js";
-import { added, allowed, costs, lasting, moved, runWords, segments, slotsOf, stepped } from "../../widgets/js/slots.js";
+import { PanelStore } from "../../widgets/js/panel/panel_store.js";
+import { isNotebookKeyWhileTyping } from "../../widgets/js/core/keys.js";
+import {
+  describeAllowed, describeCost, formatEstimate, moveItem, newRows, nextValue, runLabel, segments, slotsOf,
+} from "../../widgets/js/panel/slots.js";
 
 const kinds = (template) => segments(template).map(({ text, kind }) => [text, kind]);
 
-test("a template is cut into its parts, which are the whole of it", () => {
+test("a template is split into segments that join to the whole of it", () => {
   assert.deepEqual(kinds("a {insect} over {dunes|a lake}."), [
     ["a ", "text"], ["{insect}", "slot"], [" over ", "text"], ["{dunes|a lake}", "variants"], [".", "text"],
   ]);
@@ -15,50 +17,50 @@ test("a template is cut into its parts, which are the whole of it", () => {
   }
 });
 
-test("what is no slot is marked, and braces that are doubled are text", () => {
+test("invalid slots are marked, and doubled braces are text", () => {
   assert.deepEqual(kinds("{{a}} {a"), [["{{a}} ", "text"], ["{a", "faulty"]]);
   assert.deepEqual(kinds("{a b} {prompt} x}"), [["{a b}", "faulty"], [" ", "text"], ["{prompt}", "faulty"], [" x", "text"], ["}", "faulty"]]);
   assert.deepEqual(slotsOf("{a} {b} {a} {seed} { Ä } {c|d} {{e}}"), ["a", "b", "Ä"]);
 });
 
-test("lines that are pasted become values, each once", () => {
+test("pasted lines become values, without duplicates", () => {
   const rows = [["a bee", "", ""]];
-  assert.deepEqual(added("a bee\r\n a moth \n\n\na moth\ra wasp", rows).map((row) => row[0]), ["a moth", "a wasp"]);
-  assert.deepEqual(added("   ", rows), []);
-  assert.deepEqual(added("4", [[4, "", ""]]), []);
+  assert.deepEqual(newRows("a bee\r\n a moth \n\n\na moth\ra wasp", rows).map((row) => row[0]), ["a moth", "a wasp"]);
+  assert.deepEqual(newRows("   ", rows), []);
+  assert.deepEqual(newRows("4", [[4, "", ""]]), []);
 });
 
 test("values are moved to where they are dropped", () => {
-  assert.deepEqual(moved(["a", "b", "c"], 0, 2), ["b", "c", "a"]);
-  assert.deepEqual(moved(["a", "b", "c"], 2, 0), ["c", "a", "b"]);
-  assert.deepEqual(moved(["a", "b"], 0, 9), ["b", "a"]);
+  assert.deepEqual(moveItem(["a", "b", "c"], 0, 2), ["b", "c", "a"]);
+  assert.deepEqual(moveItem(["a", "b", "c"], 2, 0), ["c", "a", "b"]);
+  assert.deepEqual(moveItem(["a", "b"], 0, 9), ["b", "a"]);
 });
 
 const control = (more) => ({ name: "x", kind: "integer", low: null, high: null, step: 1, base: 0, default: "", choices: [], help: "", with: [], ...more });
 
-test("arrows step over what a model allows", () => {
+test("arrow keys step through what a model allows", () => {
   const frames = control({ step: 8, base: 1, default: "17", low: 1 });
-  assert.deepEqual([stepped(frames, "", 1), stepped(frames, "", -1), stepped(frames, "20", 1), stepped(frames, "20", -1), stepped(frames, "1", -1)], ["25", "9", "25", "17", "1"]);
+  assert.deepEqual([nextValue(frames, "", 1), nextValue(frames, "", -1), nextValue(frames, "20", 1), nextValue(frames, "20", -1), nextValue(frames, "1", -1)], ["25", "9", "25", "17", "1"]);
   const scale = control({ kind: "number", step: null, default: "3" });
-  assert.deepEqual([stepped(scale, "", 1), stepped(scale, "0.1", 1), stepped(scale, "many", 1)], ["3.5", "0.5", null]);
-  assert.equal(stepped(control({}), "", 1), null);
-  assert.equal(allowed(frames), "8k+1, 17 by default");
-  assert.equal(allowed(control({ step: 32, default: "64" })), "multiples of 32, 64 by default");
+  assert.deepEqual([nextValue(scale, "", 1), nextValue(scale, "0.1", 1), nextValue(scale, "many", 1)], ["3.5", "0.5", null]);
+  assert.equal(nextValue(control({}), "", 1), null);
+  assert.equal(describeAllowed(frames), "8k+1, 17 by default");
+  assert.equal(describeAllowed(control({ step: 32, default: "64" })), "multiples of 32, 64 by default");
 });
 
-test("what it costs is said in a line", () => {
+test("the cost is described in one line", () => {
   const shape = [["insect", 3], ["place", 1], ["seed", 4]];
-  assert.equal(costs({ cells: 12, cached: 5, seconds: 4.2, shape }), "12 clips = 3 insect × 4 seed · 5 made already · about 4 s");
-  assert.equal(costs({ cells: 12, cached: 12, seconds: 0, shape }), "12 clips = 3 insect × 4 seed · all made already");
-  assert.equal(costs({ cells: 5, cached: 0, seconds: null, shape }), "5 clips drawn from 12: 3 insect × 4 seed · not timed yet");
-  assert.equal(costs({ cells: 1, cached: 0, seconds: 1, shape: [] }), "1 clip · about a second");
-  assert.deepEqual([lasting(70), lasting(600), lasting(7200), lasting(90000)], ["about 70 s", "about 10 min", "about 2.0 h", "about 25 h"]);
-  assert.deepEqual([runWords({}), runWords({ cells: 3, cached: 2 }), runWords({ cells: 3, cached: 3 }), runWords({ cells: 1200, cached: 0 })],
-    ["Run", "Make 1 clip", "Show 3 clips", "Make 1,200 clips"]);
+  assert.equal(describeCost({ cells: 12, cached: 5, seconds: 4.2, shape }), "12 clips = 3 insect × 4 seed · 5 generated already · about 4 s");
+  assert.equal(describeCost({ cells: 12, cached: 12, seconds: 0, shape }), "12 clips = 3 insect × 4 seed · all generated already");
+  assert.equal(describeCost({ cells: 5, cached: 0, seconds: null, shape }), "5 clips drawn from 12: 3 insect × 4 seed · not timed yet");
+  assert.equal(describeCost({ cells: 1, cached: 0, seconds: 1, shape: [] }), "1 clip · about a second");
+  assert.deepEqual([formatEstimate(70), formatEstimate(600), formatEstimate(7200), formatEstimate(90000)], ["about 70 s", "about 10 min", "about 2.0 h", "about 25 h"]);
+  assert.deepEqual([runLabel({}), runLabel({ cells: 3, cached: 2 }), runLabel({ cells: 3, cached: 3 }), runLabel({ cells: 1200, cached: 0 })],
+    ["Run", "Generate 1 clip", "Show 3 clips", "Generate 1,200 clips"]);
 });
 
-test("while a text is typed, its own keys are not the notebook's", () => {
-  const key = (k, more = {}) => notebooksWhileTyping({ key: k, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
+test("while text is typed, its editing keys do not belong to the notebook", () => {
+  const key = (k, more = {}) => isNotebookKeyWhileTyping({ key: k, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
   for (const one of ["z", "Z", "a", "c", "v", "x", "y"]) assert.equal(key(one, { ctrlKey: true }), false, one);
   assert.equal(key("{", { ctrlKey: true, altKey: true }), false, "AltGr types a brace");
   assert.equal(key("b"), false);
@@ -68,52 +70,52 @@ test("while a text is typed, its own keys are not the notebook's", () => {
   assert.equal(key("s", { metaKey: true }), true);
 });
 
-/** The model of a widget, whose Python the test plays. */
-class Model {
+/** The model of a widget; the test answers for Python. */
+class FakeModel {
   constructor(state) {
     this.state = state;
     this.sent = [];
-    this.hears = new Set();
+    this.listeners = new Set();
   }
   get() { return this.state; }
-  on(_, act) { this.hears.add(act); }
-  off(_, act) { this.hears.delete(act); }
+  on(_, listener) { this.listeners.add(listener); }
+  off(_, listener) { this.listeners.delete(listener); }
   send(content) { this.sent.push(structuredClone(content)); }
   answer(state) {
     this.state = state;
-    for (const act of this.hears) act();
+    for (const listener of this.listeners) listener();
   }
 }
 
 globalThis.window ??= globalThis;
 
-test("an answer to an older edit doesn't take back what was typed since", () => {
-  const model = new Model({ template: "a", axes: {}, serial: 1, edit: ["", 0] });
-  const asking = new Asking(model);
-  asking.change((state) => { state.template = "ab"; });
-  asking.flush();
+test("an answer to an older edit does not undo what was typed since", () => {
+  const model = new FakeModel({ template: "a", axes: {}, serial: 1, edit: ["", 0] });
+  const store = new PanelStore(model);
+  store.change((state) => { state.template = "ab"; });
+  store.flush();
   const [first] = model.sent;
   assert.deepEqual([first.kind, first.state], ["edit", { template: "ab", axes: {} }]);
-  asking.change((state) => { state.template = "abc"; });
+  store.change((state) => { state.template = "abc"; });
   model.answer({ template: "ab", axes: {}, serial: 2, edit: first.edit });
-  assert.equal(asking.state.template, "abc", "it is waiting to be sent");
-  asking.flush();
+  assert.equal(store.state.template, "abc", "the edit is not sent yet");
+  store.flush();
   model.answer({ template: "ab", axes: {}, serial: 3, edit: first.edit });
-  assert.equal(asking.state.template, "abc", "its own answer is still to come");
-  assert.equal(asking.ahead, true);
+  assert.equal(store.state.template, "abc", "the answer to this edit has not arrived");
+  assert.equal(store.ahead, true);
   model.answer({ template: "abc!", axes: {}, serial: 4, edit: model.sent[1].edit });
-  assert.equal(asking.state.template, "abc!");
-  assert.equal(asking.ahead, false);
+  assert.equal(store.state.template, "abc!");
+  assert.equal(store.ahead, false);
   model.answer({ template: "by code", axes: {}, serial: 5, edit: ["", 0] });
-  assert.equal(asking.state.template, "by code", "what Python sets is shown");
+  assert.equal(store.state.template, "by code", "a value set by Python is shown");
 });
 
-test("what was typed is sent before what is pressed", () => {
-  const model = new Model({ template: "a", axes: {}, edit: ["", 0] });
-  const asking = new Asking(model);
-  asking.change((state) => { state.template = "b"; });
-  asking.say("run");
+test("pending edits are sent before a request", () => {
+  const model = new FakeModel({ template: "a", axes: {}, edit: ["", 0] });
+  const store = new PanelStore(model);
+  store.change((state) => { state.template = "b"; });
+  store.request("run");
   assert.deepEqual(model.sent.map((one) => one.kind), ["edit", "run"]);
-  asking.close();
-  assert.equal(model.hears.size, 0);
+  store.close();
+  assert.equal(model.listeners.size, 0);
 });

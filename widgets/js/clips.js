@@ -1,8 +1,19 @@
-// The surfaces that show clips, in one bundle: they share nearly all they are made of.
+// Entry of the grid, the table and the viewer: one bundle, because they share most of their modules.
+// Imports go one way: query, core < data < large < grid, table < clips.
 
-import { widget } from "./start.js";
-import { Table } from "./table.js";
-import { View } from "./view.js";
-import { Viewer } from "./viewer.js";
+import { entry } from "./core/entry.js";
+import { Store } from "./data/store.js";
+import { GridView } from "./grid/grid_view.js";
+import { Viewer } from "./large/viewer.js";
+import { Table } from "./table/table.js";
 
-export default () => widget({ grid: View, table: Table, viewer: Viewer });
+/** Surfaces by the value of the model's `_surface` trait. */
+const SURFACES = { grid: GridView, table: Table, viewer: Viewer };
+
+export default () => entry(
+  (/** @type {(content: object) => void} */ send) => new Store({ send }),
+  (store, model, host) => {
+    const Surface = SURFACES[/** @type {keyof typeof SURFACES} */ (model.get("_surface"))];
+    return new Surface(store, model, host);
+  },
+);

@@ -1,32 +1,11 @@
-// A clip that follows the hand: what anywidget loads.
+// Entry of the live widget: one clip that is rendered again while its controls move.
+// Imports go one way: core < data < live < this entry.
 
-import { LiveStore } from "./live_store.js";
-import { LiveView } from "./live_view.js";
-import { ENDED } from "./page.js";
+import { entry } from "./core/entry.js";
+import { LiveStore } from "./live/live_store.js";
+import { LiveView } from "./live/live_view.js";
 
-export default () => {
-  /** @type {LiveStore} */
-  let store;
-  return {
-    /** Once for a widget. @param {{model: any}} context */
-    initialize({ model }) {
-      store = new LiveStore({ send: (content) => model.send(content) });
-      const hear = (/** @type {any} */ content, /** @type {DataView[]} */ buffers) =>
-        store.hear(content, buffers);
-      const ended = () => store.onEnded();
-      model.on("msg:custom", hear);
-      model.on(ENDED, ended);
-      store.hello();
-      return () => {
-        model.off("msg:custom", hear);
-        model.off(ENDED, ended);
-        store.close();
-      };
-    },
-    /** Once for a view. @param {{model: any, el: HTMLElement}} context */
-    render({ model, el }) {
-      const view = new LiveView(store, model, el);
-      return () => view.close();
-    },
-  };
-};
+export default () => entry(
+  (/** @type {(content: object) => void} */ send) => new LiveStore({ send }),
+  (store, model, host) => new LiveView(store, model, host),
+);

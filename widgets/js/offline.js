@@ -1,49 +1,51 @@
-// The grid in a page of its own: no kernel; what lies in the page answers.
+// Entry of exported pages: the grid without a kernel, answered from the data in the page.
+// Imports go one way: query, core < data < large < grid < this entry.
 
-import { Answers } from "./answers.js";
-import { Model } from "./model.js";
-import { Store } from "./store.js";
-import { View } from "./view.js";
+import { LocalModel } from "./data/local_model.js";
+import { StaticBackend } from "./data/static_backend.js";
+import { Store } from "./data/store.js";
+import { GridView } from "./grid/grid_view.js";
 
-const LEAST = 320; // pixels of height that the grid has on a low window
+const MIN_HEIGHT = 320; // pixels, in low windows
 
 const host = /** @type {HTMLElement} */ (document.getElementById("grid"));
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** What is left of the window for the cells. */
-function room() {
+/** Return the height that the window leaves for the cells. */
+function availableHeight() {
   const { bottom, top } = /** @type {HTMLElement} */ (document.querySelector(".bcm-scroll")).getBoundingClientRect();
-  // All that isn't cells, wherever the page is scrolled to.
-  return Math.max(LEAST, innerHeight - (document.body.scrollHeight - (bottom - top)));
+  // Everything but the cells, at any scroll position.
+  return Math.max(MIN_HEIGHT, innerHeight - (document.body.scrollHeight - (bottom - top)));
 }
 
-function begin() {
-  const facts = JSON.parse(/** @type {HTMLElement} */ (document.getElementById("facts")).textContent ?? "");
-  const answers = new Answers(facts, [...document.querySelectorAll("#sheet figure")]);
-  const store = new Store({ send: (content) => answers.take(content) });
-  answers.hear = (content, buffers) => store.hear(content, buffers);
-  const model = new Model({
-    rows: [], columns: [], fixed: {}, size: 0, height: LEAST, playing: true, speed: 1, filter: "", sort: "",
+/** Start the grid. */
+function start() {
+  const contents = JSON.parse(/** @type {HTMLElement} */ (document.getElementById("facts")).textContent ?? "");
+  const backend = new StaticBackend(contents, [...document.querySelectorAll("#sheet figure")]);
+  const store = new Store({ send: (content) => backend.receive(content) });
+  backend.onMessage = (content, buffers) => store.onMessage(content, buffers);
+  const model = new LocalModel({
+    rows: [], columns: [], fixed: {}, size: 0, height: MIN_HEIGHT, playing: true, speed: 1, filter: "", sort: "",
     _current: -1, _selected: [], _sheet: "",
   });
-  new View(store, model, host);
+  new GridView(store, model, host);
   store.hello();
-  const fit = () => model.set("height", room());
+  const fit = () => model.set("height", availableHeight());
   store.addEventListener("cells", () => requestAnimationFrame(fit));
   addEventListener("resize", fit);
-  // The view looks at the page's attributes to know when colours change.
+  // The grid observes attributes of the page to notice a change of the theme.
   dark.addEventListener("change", () => { document.documentElement.dataset.scheme = dark.matches ? "dark" : "light"; });
-  // On paper is the contact sheet, whose pictures are not loaded while it is hidden.
+  // The contact sheet is printed; its images are not loaded while it is hidden.
   addEventListener("beforeprint", () => {
-    for (const picture of document.querySelectorAll("#sheet img")) picture.removeAttribute("loading");
+    for (const image of document.querySelectorAll("#sheet img")) image.removeAttribute("loading");
   });
 }
 
 try {
-  begin();
+  start();
   document.documentElement.classList.add("live");
 } catch (error) {
-  // The contact sheet stays.
+  // The contact sheet stays visible.
   host.remove();
   throw error;
 }

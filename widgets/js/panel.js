@@ -1,21 +1,22 @@
-// The panel: what anywidget loads.
+// Entry of the panel: a form that builds a sweep and runs it.
+// Imports go one way: core < panel < this entry.
 
-import { Asking } from "./asking.js";
-import { PanelView } from "./panelview.js";
+import { PanelStore } from "./panel/panel_store.js";
+import { PanelView } from "./panel/panel_view.js";
 
 export default () => {
-  /** @type {Asking} */
-  let asking;
+  /** @type {PanelStore} */
+  let store;
   return {
-    /** Once for a widget. @param {{model: any}} context */
+    /** Called once per widget. @param {{model: any}} context */
     initialize({ model }) {
-      asking = new Asking(model);
-      asking.say("hello");
-      return () => asking.close();
+      store = new PanelStore(model);
+      store.request("hello");
+      return () => store.close();
     },
-    /** Once for a view. @param {{model: any, el: HTMLElement}} context */
+    /** Called once per view. @param {{model: any, el: HTMLElement}} context */
     render({ model, el }) {
-      const view = new PanelView(asking, model, el);
+      const view = new PanelView(store, model, el);
       return () => view.close();
     },
   };

@@ -1,8 +1,8 @@
-// Queries: the line that says which cells are shown. The same as kit/beecam/query.py, line by line;
-// one list of cases holds both to the same answers.
+// Parses and evaluates the query language that filters cells, as the kit does in Python: shared test
+// cases (tests/js/query_cases.json) hold both to the same results.
 
 /**
- * What can be asked of a cell.
+ * What a query can read of a cell.
  * @typedef {{
  *   text: string, value: (name: string) => number | string | boolean | null | undefined,
  *   tags: string[], states: Set<string>,
@@ -22,8 +22,9 @@ const ORDER = {
 };
 
 /**
- * @param {string} text what was typed
- * @param {string[]} names what can be asked for, apart from tag and is
+ * Parse a query.
+ * @param {string} text
+ * @param {string[]} names of values, besides `tag` and `is`
  * @returns {{terms: Term[], problem: string}} the first problem, or ""
  */
 export function parse(text, names) {
@@ -37,41 +38,42 @@ export function parse(text, names) {
       continue;
     }
     TERM.lastIndex = at;
-    const found = TERM.exec(text);
-    if (!found) return { terms, problem: `${text.slice(at)} has a quote without its other.` };
+    const match = TERM.exec(text);
+    if (!match) return { terms, problem: `${text.slice(at)} has a quote without its other.` };
     at = TERM.lastIndex;
-    const negated = Boolean(found[1]);
-    if (found[5] !== undefined) {
-      const word = unquoted(found[5]).toLowerCase();
+    const negated = Boolean(match[1]);
+    if (match[5] !== undefined) {
+      const word = unquote(match[5]).toLowerCase();
       if (word) terms.push({ name: "", sign: ":", values: [word], negated });
       continue;
     }
-    const name = unquoted(found[2]).toLowerCase();
-    const values = [...found[4].matchAll(VALUE)]
+    const name = unquote(match[2]).toLowerCase();
+    const values = [...match[4].matchAll(VALUE)]
       .map(([, quoted, bare]) => (quoted ?? bare).trim().toLowerCase()).filter(Boolean);
-    const problem = wrong(found[0], name, found[3], values, known);
+    const problem = findProblem(match[0], name, match[3], values, known);
     if (problem) return { terms, problem };
-    terms.push({ name: known.get(name) ?? name, sign: found[3], values, negated });
+    terms.push({ name: known.get(name) ?? name, sign: match[3], values, negated });
   }
   return { terms, problem: "" };
 }
 
-/** @param {string} text */
-function unquoted(text) {
+/** Remove quotes around text. @param {string} text */
+function unquote(text) {
   return text.replace(/^"+|"+$/g, "");
 }
 
 /**
+ * Return what is wrong with a term, as a sentence; "" if it is valid.
  * @param {string} term
  * @param {string} name
  * @param {string} sign
  * @param {string[]} values
  * @param {Map<string, string>} known
  */
-function wrong(term, name, sign, values, known) {
+function findProblem(term, name, sign, values, known) {
   if (!known.has(name) && name !== "tag" && name !== "is") {
-    const there = [...new Set([...known.values(), "tag", "is"])].sort().join(", ");
-    return `${term}: no “${name}” here. There are ${there}.`;
+    const available = [...new Set([...known.values(), "tag", "is"])].sort().join(", ");
+    return `${term}: no “${name}” here. There are ${available}.`;
   }
   if (!values.length) return `${term}: a value is missing after “${sign}”.`;
   if (sign in ORDER && (name === "tag" || name === "is" || values.some((v) => number(v) === null))) {
@@ -84,24 +86,25 @@ function wrong(term, name, sign, values, known) {
 }
 
 /**
+ * Return whether a row matches all terms.
  * @param {Term[]} terms
  * @param {Row} row
  */
 export function matches(terms, row) {
-  return terms.every((term) => suits(term, row) !== term.negated);
+  return terms.every((term) => matchesTerm(term, row) !== term.negated);
 }
 
 /**
- * Cells ordered by one of their values. Numbers come before texts, and what has no value comes
- * last, whichever way it goes; equal ones stay in their order.
+ * Return cells sorted by one of their values, stably. Ascending, numbers come before strings; cells
+ * without a value come last in both directions.
  * @param {number[]} cells
- * @param {string} by a name, with a leading "-" for descending; "" for the order as it is
+ * @param {string} by a name, with a leading "-" for descending; "" to keep the order
  * @param {(cell: number, name: string) => number | string | boolean | null | undefined} value
  */
-export function inOrder(cells, by, value) {
+export function sortCells(cells, by, value) {
   if (!by) return cells;
-  const falling = by.startsWith("-");
-  const name = falling ? by.slice(1) : by;
+  const descending = by.startsWith("-");
+  const name = descending ? by.slice(1) : by;
   /** @type {[number, number][]} */
   const numbers = [];
   /** @type {[number, string][]} */
@@ -109,21 +112,21 @@ export function inOrder(cells, by, value) {
   /** @type {number[]} */
   const none = [];
   for (const cell of cells) {
-    const found = value(cell, name);
-    const asNumber = found === null || found === undefined ? null : number(found);
+    const own = value(cell, name);
+    const asNumber = own === null || own === undefined ? null : number(own);
     if (asNumber !== null) numbers.push([cell, asNumber]);
-    else if (found === null || found === undefined) none.push(cell);
-    else texts.push([cell, String(found).toLowerCase()]);
+    else if (own === null || own === undefined) none.push(cell);
+    else texts.push([cell, String(own).toLowerCase()]);
   }
-  const way = falling ? -1 : 1;
-  numbers.sort((a, b) => way * (a[1] - b[1]));
-  texts.sort((a, b) => (a[1] === b[1] ? 0 : way * (a[1] < b[1] ? -1 : 1)));
-  const groups = [numbers, texts].map((some) => some.map(([cell]) => cell));
-  return [...(falling ? groups.reverse() : groups).flat(), ...none];
+  const direction = descending ? -1 : 1;
+  numbers.sort((a, b) => direction * (a[1] - b[1]));
+  texts.sort((a, b) => (a[1] === b[1] ? 0 : direction * (a[1] < b[1] ? -1 : 1)));
+  const groups = [numbers, texts].map((group) => group.map(([cell]) => cell));
+  return [...(descending ? groups.reverse() : groups).flat(), ...none];
 }
 
-/** @param {Term} term @param {Row} row */
-function suits({ name, sign, values }, row) {
+/** Return whether a row matches a term, negation aside. @param {Term} term @param {Row} row */
+function matchesTerm({ name, sign, values }, row) {
   if (!name) return row.text.toLowerCase().includes(values[0]);
   if (name === "is") return values.some((value) => row.states.has(value));
   if (name === "tag") {
@@ -131,16 +134,17 @@ function suits({ name, sign, values }, row) {
     return values.some((value) => own.includes(value)) !== (sign === "!=");
   }
   const found = row.value(name);
-  if (sign === "!=") return !values.some((value) => like(found, value, "="));
-  return values.some((value) => like(found, value, sign));
+  if (sign === "!=") return !values.some((value) => compare(found, value, "="));
+  return values.some((value) => compare(found, value, sign));
 }
 
 /**
+ * Compare a value of a row with one of a query.
  * @param {number | string | boolean | null | undefined} found
  * @param {string} value
  * @param {string} sign
  */
-function like(found, value, sign) {
+function compare(found, value, sign) {
   if (found === null || found === undefined) return false;
   const own = number(found);
   const wanted = number(value);
@@ -150,7 +154,7 @@ function like(found, value, sign) {
   return sign === ":" ? text.includes(value) : text === value;
 }
 
-/** @param {number | string | boolean} value */
+/** Return a value as a number, or null. @param {number | string | boolean} value */
 function number(value) {
   if (typeof value === "boolean") return value ? 1 : 0;
   if (typeof value === "string") return NUMBER.test(value.trim()) ? Number(value) : null;

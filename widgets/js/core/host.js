@@ -1,0 +1,76 @@
+// What a surface needs from the page around it: size, theme, visibility, the kernel's last signs of life.
+
+import { backgroundOf, element, focus, on } from "./dom.js";
+
+// Milliseconds without an answer after which the static sheet is shown instead.
+const KERNEL_TIMEOUT = 8000;
+
+// A front end knows two things about its kernel: that it stays silent, or, where the host ends the
+// comms of its models, that it is gone.
+export const KERNEL_SILENT = "The kernel does not answer: it may be busy, or the connection is lost. After a restart, run the cell again.";
+export const KERNEL_ENDED = "comm_live_update";
+export const KERNEL_GONE = "The kernel was restarted or has ended: run the cell again.";
+
+/**
+ * Observe the size, visibility and theme of a surface.
+ * @param {HTMLElement} root
+ * @param {AbortSignal} signal disconnects the observers
+ * @param {{onResize: () => void, onVisible?: (visible: boolean) => void, onTheme: () => void}} actions
+ */
+export function observeHost(root, signal, { onResize, onVisible = () => {}, onTheme }) {
+  const sizes = new ResizeObserver(onResize);
+  sizes.observe(root);
+  const visibility = new IntersectionObserver((entries) => onVisible(entries[entries.length - 1].isIntersecting));
+  visibility.observe(root);
+  const themes = new MutationObserver(onTheme);
+  themes.observe(document.body, { attributes: true });
+  themes.observe(document.documentElement, { attributes: true });
+  on(signal, "abort", () => {
+    for (const observer of [sizes, visibility, themes]) observer.disconnect();
+  });
+}
+
+/** Take over the background and the theme of the page. @param {HTMLElement} root @param {HTMLElement} host */
+export function applyTheme(root, host) {
+  const { color, dark } = backgroundOf(host);
+  root.style.setProperty("--bcm-paper", color);
+  root.classList.toggle("bcm-dark", dark);
+}
+
+/** Return whether the user asked the system for reduced motion. */
+export function prefersReducedMotion() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+/** Give the keyboard focus back to the host. @param {HTMLElement} root */
+export function releaseFocus(root) {
+  const outside = /** @type {HTMLElement | null} */ (root.parentElement?.closest("[tabindex]"));
+  /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
+  focus(outside);
+}
+
+/**
+ * Hide the static sheet while the surface next to it is alive. Where no kernel answers, as in an
+ * exported notebook, show the sheet and hide the surface until one does.
+ * @param {HTMLElement} root
+ * @param {string} name class of the sheet; "" if there is no sheet
+ * @param {EventTarget & {ready: boolean}} store
+ * @param {AbortSignal} signal ends the replacement
+ */
+export function replaceStaticSheet(root, name, store, signal) {
+  if (!/^[\w-]+$/.test(name)) return;
+  const hiding = /** @type {HTMLStyleElement} */ (element("style", "",
+    `.${name}{display:none}\n.jp-OutputArea-child:has(.${name}){display:none}`));
+  // In the head: a hidden surface must not disable its own style.
+  document.head.append(hiding);
+  const show = (/** @type {boolean} */ alive) => {
+    root.hidden = !alive;
+    hiding.media = alive ? "" : "not all";
+  };
+  const timeout = setTimeout(() => show(store.ready), KERNEL_TIMEOUT);
+  for (const answer of ["cells", "image"]) store.addEventListener(answer, () => show(true), { signal });
+  on(signal, "abort", () => {
+    clearTimeout(timeout);
+    hiding.remove();
+  });
+}

@@ -1,0 +1,24 @@
+// The axes of a sweep, and the text that names a cell by its values on them.
+
+import { isolateBidi } from "../core/text.js";
+
+/** @typedef {{name: string, labels: string[], notes: string[]}} Axis */
+
+/**
+ * Return a cell's values as text, such as `insect bee · seed 1`.
+ * @param {{axes: Axis[], coords: Int32Array}} store
+ * @param {number} cell
+ * @param {boolean} notes whether to append the notes of the values
+ * @param {boolean} [bare] whether to omit axis names; kept for numbers, which alone say little
+ */
+export function describeCell({ axes, coords }, cell, notes, bare = false) {
+  const parts = axes.map((axis, a) => {
+    const index = coords[cell * axes.length + a];
+    const label = axis.labels[index] ?? "";
+    if (axis.labels.length < 2) return "";
+    const name = bare && !/^[-\d., ]*$/.test(label) ? "" : `${isolateBidi(axis.name)} `;
+    const note = notes && axis.notes[index] ? ` (${isolateBidi(axis.notes[index])})` : "";
+    return name + isolateBidi(label) + note;
+  });
+  return parts.filter(Boolean).join(" · ");
+}

@@ -1,0 +1,206 @@
+// Chips that assign each axis to the rows, to the columns or to one fixed value, by drag or menu.
+
+import { attributes, button, div, element, on } from "../core/dom.js";
+import { NEXT, PREVIOUS } from "../core/icons.js";
+import { openMenu } from "../core/menu.js";
+import { isolateBidi } from "../core/text.js";
+import { chooseAxes } from "./layout.js";
+
+/** @typedef {import("../data/store.js").Store} Store */
+/** @typedef {"rows" | "columns" | "fixed"} Zone */
+/** @typedef {{rows: string[], columns: string[], fixed: Record<string, string>}} Places */
+
+/** @type {[Zone, string][]} */
+const ZONES = [["rows", "↓ rows"], ["columns", "→ columns"], ["fixed", "fixed"]];
+const DRAG_DISTANCE = 5; // pixels that the pointer moves before a drag starts
+
+/**
+ * Return an arrangement with an axis moved to a zone, before another one or at the end.
+ * @param {Places} now has each varying axis in one of its zones
+ * @param {string} name
+ * @param {Zone} zone
+ * @param {{label?: string, before?: string}} how label: the value of a fixed axis
+ * @returns {Places}
+ */
+export function moveAxis(now, name, zone, { label = "", before = "" } = {}) {
+  const without = (/** @type {string[]} */ names) => names.filter((one) => one !== name);
+  const { [name]: _, ...fixed } = now.fixed;
+  const next = { rows: without(now.rows), columns: without(now.columns), fixed };
+  if (zone === "fixed") return { ...next, fixed: { ...fixed, [name]: label } };
+  const at = before ? next[zone].indexOf(before) : -1;
+  next[zone].splice(at < 0 ? next[zone].length : at, 0, name);
+  return next;
+}
+
+/** Three zones of chips, one chip per varying axis. */
+export class Arrangement {
+  #options;
+  #rendered = "";
+  #dropTime = -1e3;
+  #store;
+
+  /**
+   * @param {Store} store
+   * @param {{now: () => Places, change: (places: Places) => void, root: () => HTMLElement,
+   *   announce: (text: string) => void}} options
+   */
+  constructor(store, options) {
+    this.#store = store;
+    this.#options = options;
+    this.node = div("bcm-arrangement");
+    attributes(this.node, { role: "group", "aria-label": "axes" });
+  }
+
+  /** Return the current arrangement of all varying axes. */
+  #places() {
+    const { axes, coords } = this.#store;
+    const requested = this.#options.now();
+    const known = new Set(axes.filter((axis) => axis.labels.length > 1).map((axis) => axis.name));
+    const fixed = Object.fromEntries(Object.entries(requested.fixed).filter(([name]) => known.has(name)));
+    const chosen = chooseAxes(axes, coords, requested.rows, requested.columns, Object.keys(fixed));
+    const names = (/** @type {number[]} */ side) => side.map((a) => axes[a].name).filter((n) => known.has(n));
+    // A flow has no rows and columns: its axes count as columns.
+    const flowing = chosen.flow ? [...known].filter((name) => !(name in fixed)) : [];
+    return { rows: names(chosen.rows), columns: [...names(chosen.columns), ...flowing], fixed };
+  }
+
+  /** Render the chips again if the arrangement changed. */
+  refresh() {
+    const places = this.#places();
+    const count = places.rows.length + places.columns.length + Object.keys(places.fixed).length;
+    this.node.hidden = count < 2;
+    const now = JSON.stringify([places, this.#store.token]);
+    if (this.node.hidden || now === this.#rendered) return;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.axis;
+    const focusedChip = this.node.contains(document.activeElement) ? focused : undefined;
+    this.#rendered = now;
+    this.node.replaceChildren(...ZONES.map(([zone, title]) => this.#createZone(zone, title, places)));
+    if (focusedChip) /** @type {HTMLElement | null} */ (this.node.querySelector(`[data-axis="${CSS.escape(focusedChip)}"]`))?.focus();
+  }
+
+  /** @param {Zone} zone @param {string} title @param {Places} places */
+  #createZone(zone, title, places) {
+    const box = div("bcm-zone");
+    box.dataset.zone = zone;
+    box.append(element("span", "bcm-zonename", title));
+    const names = zone === "fixed" ? Object.keys(places.fixed) : places[zone];
+    for (const name of names) box.append(this.#createChip(name, zone, places));
+    return box;
+  }
+
+  /** @param {string} name @param {Zone} zone @param {Places} places */
+  #createChip(name, zone, places) {
+    const box = element("span", "bcm-axischip");
+    const label = places.fixed[name];
+    const text = zone === "fixed" ? `${isolateBidi(name)}: ${isolateBidi(label)}` : name;
+    const chip = /** @type {HTMLButtonElement} */ (element("button", "bcm-chip", text));
+    Object.assign(chip, { type: "button", title: `${name}: drag it, or press for a menu` });
+    chip.dir = "auto";
+    chip.dataset.axis = name;
+    attributes(chip, {
+      "aria-haspopup": "menu",
+      "aria-label": `${text}, ${zone === "fixed" ? "fixed at this value" : zone}`,
+    });
+    on(chip, "click", (event) => {
+      event.stopPropagation();
+      // The click at the end of a drag does not count.
+      if (event.detail && event.timeStamp - this.#dropTime < 100) return;
+      openMenu(chip, this.#menuItems(name, zone, places), this.#options.root());
+    });
+    this.#makeDraggable(chip, name);
+    if (zone !== "fixed") {
+      box.append(chip);
+      return box;
+    }
+    const { labels } = /** @type {any} */ (this.#store.axes.find((axis) => axis.name === name));
+    const step = (/** @type {number} */ by) => {
+      const next = labels[(labels.indexOf(label) + by + labels.length) % labels.length];
+      this.#change(moveAxis(places, name, "fixed", { label: next }), `${name} ${next}`);
+    };
+    box.append(
+      button(PREVIOUS, `previous ${name}`, () => step(-1)), chip, button(NEXT, `next ${name}`, () => step(1)),
+    );
+    return box;
+  }
+
+  /** @param {string} name @param {Zone} zone @param {Places} places */
+  #menuItems(name, zone, places) {
+    const axis = /** @type {any} */ (this.#store.axes.find((one) => one.name === name));
+    const to = (/** @type {Zone} */ target, /** @type {string} */ text, label = "") => () =>
+      this.#change(moveAxis(places, name, target, { label }), `${name}: ${text}`);
+    return [
+      { label: "as rows", checked: zone === "rows", action: to("rows", "rows") },
+      { label: "as columns", checked: zone === "columns", action: to("columns", "columns") },
+      { label: "fixed at", heading: true },
+      ...axis.labels.map((/** @type {string} */ label, /** @type {number} */ n) => ({
+        label, checked: places.fixed[name] === label, title: axis.notes[n] ?? "",
+        action: to("fixed", `fixed at ${label}`, label),
+      })),
+    ];
+  }
+
+  /** @param {Places} places @param {string} text for screen readers */
+  #change(places, text) {
+    this.#options.change(places);
+    this.#options.announce(text);
+  }
+
+  /** @param {HTMLElement} chip @param {string} name */
+  #makeDraggable(chip, name) {
+    on(chip, "pointerdown", (down) => {
+      if (down.button) return;
+      const controller = new AbortController();
+      const { signal } = controller;
+      // Captured at once: a fast pointer leaves the chip before it has moved far enough.
+      chip.setPointerCapture(down.pointerId);
+      let dragging = false;
+      /** @type {Element | null} */
+      let over = null;
+      const move = (/** @type {PointerEvent} */ event) => {
+        const [dx, dy] = [event.clientX - down.clientX, event.clientY - down.clientY];
+        if (!dragging && Math.hypot(dx, dy) < DRAG_DISTANCE) return;
+        dragging = true;
+        chip.classList.add("bcm-dragged");
+        chip.style.transform = `translate(${dx}px, ${dy}px)`;
+        over?.classList.remove("bcm-over");
+        over = this.#zoneAt(event);
+        over?.classList.add("bcm-over");
+      };
+      const end = (/** @type {PointerEvent} */ event) => {
+        controller.abort();
+        chip.classList.remove("bcm-dragged");
+        chip.style.transform = "";
+        over?.classList.remove("bcm-over");
+        if (!dragging) return;
+        this.#dropTime = event.timeStamp;
+        if (event.type === "pointerup") this.#drop(event, name);
+      };
+      on(chip, "pointermove", move, { signal });
+      on(chip, "pointerup", end, { signal });
+      on(chip, "pointercancel", end, { signal });
+    });
+  }
+
+  /** Return the zone under the pointer. @param {PointerEvent} event */
+  #zoneAt(event) {
+    const zone = document.elementsFromPoint(event.clientX, event.clientY)
+      .find((one) => one instanceof HTMLElement && one.classList.contains("bcm-zone"));
+    return zone && this.node.contains(zone) ? zone : null;
+  }
+
+  /** @param {PointerEvent} event @param {string} name */
+  #drop(event, name) {
+    const box = /** @type {HTMLElement | null} */ (this.#zoneAt(event));
+    if (!box) return;
+    const zone = /** @type {Zone} */ (box.dataset.zone);
+    const places = this.#places();
+    const chips = /** @type {HTMLElement[]} */ ([...box.querySelectorAll(".bcm-chip")]);
+    const nextChip = chips.find((one) => {
+      const side = one.getBoundingClientRect();
+      return one.dataset.axis !== name && event.clientX < side.left + side.width / 2;
+    });
+    const axis = this.#store.axes.find((one) => one.name === name);
+    const label = places.fixed[name] ?? axis?.labels[0] ?? "";
+    this.#change(moveAxis(places, name, zone, { label, before: nextChip?.dataset.axis }), `${name}: ${zone}`);
+  }
+}

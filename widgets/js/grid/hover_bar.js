@@ -1,0 +1,35 @@
+// The annotation buttons that appear over the cell under the pointer.
+
+import { button, div, on, starRow } from "../core/dom.js";
+import { CLOSE, REJECT } from "../core/icons.js";
+
+/** @typedef {import("../data/store.js").Store} Store */
+/** @typedef {import("../data/store.js").AnnotationChange} AnnotationChange */
+
+/**
+ * Create the bar; one for the whole grid, because only one cell is hovered at a time.
+ * @param {Store} store
+ * @param {() => number} hovered the cell under the pointer
+ * @param {(cells: number[], change: AnnotationChange) => void} annotate
+ */
+export function createHoverBar(store, hovered, annotate) {
+  const bar = div("bcm-hover");
+  const stars = starRow((n) => annotate([hovered()], { stars: n }));
+  const reject = button(REJECT, "reject (X)", () =>
+    annotate([hovered()], { rejected: !store.annotation(hovered()).rejected }));
+  const drop = button(CLOSE, "leave this clip out of the run", () => store.controlRun("drop", hovered()));
+  for (const node of [reject, drop]) node.tabIndex = -1;
+  bar.append(stars.row, reject, drop);
+  // A press next to a star must not open the clip.
+  on(bar, "click", (event) => event.stopPropagation());
+  /** Show the state of a cell. @param {number} cell */
+  const refresh = (cell) => {
+    const annotation = store.annotation(cell);
+    const status = store.cells.get(cell)?.status ?? "";
+    stars.show(annotation.stars);
+    reject.classList.toggle("bcm-on", annotation.rejected);
+    stars.row.hidden = reject.hidden = !store.hasClip(cell);
+    drop.hidden = !store.live || (status !== "queued" && status !== "running");
+  };
+  return { bar, refresh };
+}

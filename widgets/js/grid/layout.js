@@ -1,0 +1,314 @@
+// Computes where cells go: pure functions without a DOM.
+
+/** @typedef {import("../data/axes.js").Axis} Axis */
+
+/**
+ * @typedef {{key: number[], labels: string[], notes: string[], titles: string[]}} Header
+ * @typedef {{
+ *   flow: boolean, rows: Header[], columns: Header[], rowAxes: string[], columnAxes: string[],
+ *   at: (row: number, column: number) => number, place: (cell: number) => [number, number] | null,
+ * }} Table
+ * @typedef {{
+ *   width: number, height: number, gap: number, headWidth: number, headHeight: number,
+ *   rows: number, columns: number,
+ * }} Geometry
+ */
+
+/**
+ * Choose which axes are rows and which are columns.
+ *
+ * No axis is ever hidden: one that is on neither side goes to the rows. Axes that vary together
+ * (bc.zip) stay on one side, or every row would have a single cell.
+ *
+ * @param {Axis[]} axes
+ * @param {Int32Array} coords cells x axes
+ * @param {string[]} rows
+ * @param {string[]} columns
+ * @param {string[]} [fixed] axes held at one value
+ * @returns {{flow: boolean, rows: number[], columns: number[]}} indices of axes
+ */
+export function chooseAxes(axes, coords, rows, columns, fixed = []) {
+  const indexOf = (/** @type {string} */ name) =>
+    fixed.includes(name) ? -1 : axes.findIndex((axis) => axis.name === name);
+  const chosenRows = rows.map(indexOf).filter((a) => a >= 0);
+  const chosenColumns = columns.map(indexOf).filter((a) => a >= 0 && !chosenRows.includes(a));
+  const groups = groupAxes(axes, coords).filter((group) => !group.some((a) =>
+    chosenRows.includes(a) || chosenColumns.includes(a) || fixed.includes(axes[a].name)));
+  const requested = chosenRows.length + chosenColumns.length > 0;
+  if (!requested && groups.length <= 1) return { flow: true, rows: [], columns: [] };
+  if (!columns.length && groups.length) chosenColumns.push(.../** @type {number[]} */ (groups.pop()));
+  chosenRows.push(...groups.flat());
+  return { flow: false, rows: chosenRows, columns: chosenColumns };
+}
+
+/**
+ * Return the axes that vary, in groups that always vary together.
+ * @param {Axis[]} axes
+ * @param {Int32Array} coords
+ * @returns {number[][]}
+ */
+function groupAxes(axes, coords) {
+  const count = axes.length;
+  /** @type {number[][]} */
+  const groups = [];
+  for (let a = 0; a < count; a++) {
+    if (axes[a].labels.length < 2) continue;
+    const group = groups.find(([b]) => {
+      if (axes[b].labels.length !== axes[a].labels.length) return false;
+      for (let i = 0; i < coords.length; i += count) if (coords[i + a] !== coords[i + b]) return false;
+      return true;
+    });
+    if (group) group.push(a);
+    else groups.push([a]);
+  }
+  return groups;
+}
+
+/**
+ * Lay the cells out as a table. Only coordinates that occur become rows and columns, so that samples
+ * and zipped axes leave no empty lines. Cells that share coordinates get rows of their own.
+ *
+ * @param {Axis[]} axes
+ * @param {Int32Array} coords cells x axes
+ * @param {number[]} cells to show
+ * @param {{rows: number[], columns: number[]}} chosen
+ * @returns {Table}
+ */
+export function pivot(axes, coords, cells, chosen) {
+  const key = (/** @type {number} */ cell, /** @type {number[]} */ side) =>
+    side.map((a) => coords[cell * axes.length + a]);
+  /** @type {Map<string, number>} */
+  const occurrences = new Map();
+  /** @type {[number[], number[]][]} */
+  const keys = [];
+  for (const cell of cells) {
+    const row = key(cell, chosen.rows);
+    const column = key(cell, chosen.columns);
+    const coordinates = `${row}|${column}`;
+    const nth = occurrences.get(coordinates) ?? 0;
+    occurrences.set(coordinates, nth + 1);
+    keys.push([[...row, nth], column]);
+  }
+  const rows = distinct(keys.map(([row]) => row));
+  const columns = distinct(keys.map(([, column]) => column));
+  const cellAt = new Map();
+  /** @type {Map<number, [number, number]>} */
+  const placeOfCell = new Map();
+  keys.forEach(([row, column], n) => {
+    const at = /** @type {number} */ (rows.order.get(String(row)));
+    const across = /** @type {number} */ (columns.order.get(String(column)));
+    cellAt.set(at * columns.keys.length + across, cells[n]);
+    placeOfCell.set(cells[n], [at, across]);
+  });
+  return {
+    flow: false,
+    rows: rows.keys.map((k) => header(axes, chosen.rows, k)),
+    columns: columns.keys.map((k) => header(axes, chosen.columns, k)),
+    rowAxes: chosen.rows.map((a) => axes[a].name),
+    columnAxes: chosen.columns.map((a) => axes[a].name),
+    at: (row, column) => cellAt.get(row * columns.keys.length + column) ?? -1,
+    place: (cell) => placeOfCell.get(cell) ?? null,
+  };
+}
+
+/**
+ * Lay cells out one after another in lines of `columns`.
+ * @param {number[]} cells
+ * @param {number} columns
+ * @returns {Table}
+ */
+export function flow(cells, columns) {
+  const width = Math.max(1, Math.min(columns, cells.length || 1));
+  const empty = () => ({ key: [], labels: [], notes: [], titles: [] });
+  const places = new Map(cells.map((cell, n) => [cell, n]));
+  return {
+    flow: true,
+    rows: Array.from({ length: Math.ceil(cells.length / width) }, empty),
+    columns: Array.from({ length: width }, empty),
+    rowAxes: [],
+    columnAxes: [],
+    at: (row, column) => (column < width ? cells[row * width + column] ?? -1 : -1),
+    place: (cell) => {
+      const n = places.get(cell);
+      return n === undefined ? null : [Math.floor(n / width), n % width];
+    },
+  };
+}
+
+/**
+ * Return the distinct keys, sorted, and the rank of each.
+ * @param {number[][]} keys
+ */
+function distinct(keys) {
+  const unique = [...new Map(keys.map((k) => [String(k), k])).values()];
+  unique.sort((a, b) => {
+    for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i] - b[i];
+    return 0;
+  });
+  return { keys: unique, order: new Map(unique.map((k, i) => [String(k), i])) };
+}
+
+/**
+ * Return the header of a row or column.
+ * @param {Axis[]} axes
+ * @param {number[]} side axes of that side
+ * @param {number[]} key
+ * @returns {Header}
+ */
+function header(axes, side, key) {
+  return {
+    key,
+    labels: side.map((a, i) => axes[a].labels[key[i]]),
+    notes: side.map((a, i) => axes[a].notes[key[i]] ?? ""),
+    titles: side.map((a, i) => {
+      const note = axes[a].notes[key[i]];
+      return `${axes[a].name}: ${axes[a].labels[key[i]]}${note ? `\n${note}` : ""}`;
+    }),
+  };
+}
+
+/**
+ * Return the rows and columns inside a window.
+ * @param {Geometry} geometry
+ * @param {{left: number, top: number, width: number, height: number}} view
+ * @param {number} overscan rows and columns to add around it
+ * @returns {{row0: number, row1: number, column0: number, column1: number}} ends are exclusive
+ */
+export function visible(geometry, view, overscan = 1) {
+  const { width, height, gap, headWidth, headHeight } = geometry;
+  const range = (
+    /** @type {number} */ from, /** @type {number} */ to, /** @type {number} */ step,
+    /** @type {number} */ count,
+  ) => [
+    Math.max(0, Math.min(count, Math.floor(from / step) - overscan)),
+    Math.max(0, Math.min(count, Math.ceil(to / step) + overscan)),
+  ];
+  const [row0, row1] = range(
+    view.top, view.top + Math.max(0, view.height - headHeight), height + gap, geometry.rows,
+  );
+  const [column0, column1] = range(
+    view.left, view.left + Math.max(0, view.width - headWidth), width + gap, geometry.columns,
+  );
+  return { row0, row1, column0, column1 };
+}
+
+/**
+ * Return the scroll position that shows a cell, as near as possible to the current one.
+ * @param {Geometry} geometry
+ * @param {{left: number, top: number, width: number, height: number}} view
+ * @param {number} row
+ * @param {number} column
+ * @returns {{left: number, top: number}}
+ */
+export function reveal(geometry, view, row, column) {
+  const nearest = (
+    /** @type {number} */ now, /** @type {number} */ room, /** @type {number} */ start,
+    /** @type {number} */ size,
+  ) => {
+    if (start < now || size > room) return start;
+    return start + size > now + room ? start + size - room : now;
+  };
+  const { width, height, gap, headWidth, headHeight } = geometry;
+  return {
+    left: nearest(view.left, view.width - headWidth, column * (width + gap), width + gap),
+    top: nearest(view.top, view.height - headHeight, row * (height + gap), height + gap),
+  };
+}
+
+/**
+ * Return the cell width at which all columns fit, within readable limits.
+ * @param {number} room pixels for all columns
+ * @param {number} columns
+ * @param {number} gap
+ * @param {number} maximum
+ */
+export function fitColumns(room, columns, gap, maximum = 176) {
+  const width = Math.floor(room / Math.max(1, columns)) - gap;
+  return Math.max(72, Math.min(maximum, width));
+}
+
+/**
+ * Return the largest cell width at which all lines of a flow fit, within readable limits.
+ * @param {{width: number, height: number}} room
+ * @param {number} count
+ * @param {number} aspect height / width
+ * @param {number} extra pixels around a cell
+ * @param {number} maximum
+ */
+export function fitFlow(room, count, aspect, extra, maximum = 176) {
+  for (let size = maximum; size > 104; size -= 8) {
+    const lines = Math.ceil(count / Math.max(1, Math.floor(room.width / (size + extra))));
+    if (lines * (size * aspect + extra) <= room.height) return size;
+  }
+  return 104;
+}
+
+/**
+ * Return the cell that an arrow key leads to, across the gaps of a sparse sweep and the short last
+ * line of a flow.
+ * @param {Table} table
+ * @param {number} cell
+ * @param {number} down rows to go
+ * @param {number} right columns to go; clipped at the edge
+ * @returns {number} the same cell if there is no other
+ */
+export function neighbour(table, cell, down, right) {
+  const place = table.place(cell);
+  if (!place || (!down && !right)) return cell;
+  const [rows, columns] = [table.rows.length, table.columns.length];
+  const within = (/** @type {number} */ x, /** @type {number} */ n) => Math.max(0, Math.min(n - 1, x));
+  let row = within(place[0] + down, rows);
+  let column = within(place[1] + right, columns);
+  const clipped = row !== place[0] + down || column !== place[1] + right;
+  // From beyond the edge the search goes back, otherwise onwards.
+  const direction = clipped ? -1 : 1;
+  const [rowStep, columnStep] = [direction * Math.sign(down), direction * Math.sign(right)];
+  for (; row === within(row, rows) && column === within(column, columns); row += rowStep, column += columnStep) {
+    if (table.at(row, column) >= 0) return table.at(row, column);
+    // In a row with gaps, up and down lead to the nearest clip, so that every clip can be reached.
+    for (let off = 1; down && off < columns; off++) {
+      const near = [column - off, column + off].filter((x) => x === within(x, columns)).map((x) => table.at(row, x));
+      const found = near.find((one) => one >= 0);
+      if (found !== undefined && table.place(found)?.[0] !== place[0]) return found;
+    }
+  }
+  return cell;
+}
+
+/**
+ * Return the next or previous cell in reading order.
+ * @param {Table} table
+ * @param {number} cell
+ * @param {number} by 1 or -1
+ * @returns {number} -1 at the end
+ */
+export function nextCell(table, cell, by) {
+  const place = table.place(cell);
+  if (!place) return -1;
+  const columns = table.columns.length;
+  const count = table.rows.length * columns;
+  for (let at = place[0] * columns + place[1] + by; at >= 0 && at < count; at += by) {
+    const found = table.at(Math.floor(at / columns), at % columns);
+    if (found >= 0) return found;
+  }
+  return -1;
+}
+
+/**
+ * Return all cells in the rectangle between two cells.
+ * @param {Table} table
+ * @param {number} a
+ * @param {number} b
+ * @returns {number[]}
+ */
+export function rectangle(table, a, b) {
+  const [from, to] = [table.place(a), table.place(b)];
+  if (!from || !to) return [b];
+  const cells = [];
+  for (let row = Math.min(from[0], to[0]); row <= Math.max(from[0], to[0]); row++) {
+    for (let column = Math.min(from[1], to[1]); column <= Math.max(from[1], to[1]); column++) {
+      cells.push(table.at(row, column));
+    }
+  }
+  return cells.filter((cell) => cell >= 0);
+}

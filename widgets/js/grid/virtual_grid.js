@@ -1,0 +1,379 @@
+// The scrolling table of cells: sticky headers, and DOM nodes for the visible cells only.
+
+import { attributes, div, element, on } from "../core/dom.js";
+import { isolateBidi } from "../core/text.js";
+import { describeCell } from "../data/axes.js";
+import { Tile } from "../large/tile.js";
+import { LETTER, LINE, renderLabels, shortenRows } from "./headers.js";
+import { chooseAxes, fitColumns, fitFlow, flow, pivot, reveal, visible } from "./layout.js";
+
+/** @typedef {import("../data/store.js").Store} Store */
+/** @typedef {import("./layout.js").Table} Table */
+
+// Pixels.
+const GAP = 6;
+const CAPTION = 20;
+const MAX_SPARE = 300; // tiles kept for reuse
+
+let grids = 0;
+
+/** Renders a table or a flow of cells, as far as it is in view. */
+export class VirtualGrid {
+  #field;
+  #head;
+  current = -1;
+  /** @type {Set<number>} */
+  selected = new Set();
+  /** @type {Map<number, Tile>} */
+  tiles = new Map();
+  /** @type {Map<number, HTMLElement>} */
+  #lines = new Map();
+  /** @type {Map<string, HTMLElement>} nodes of empty cells, by row and column */
+  #emptyCells = new Map();
+  /** @type {Tile[]} */
+  #spare = [];
+  /** @type {string[][]} */
+  #rowLabels = [];
+  /** @type {string[][]} */
+  #columnLabels = [];
+  size = 0;
+  #renderedRange = "";
+  asleep = false;
+  #pending = 0;
+
+  /**
+   * @param {Store} store
+   * @param {{rows: () => string[], columns: () => string[], fixed: () => Record<string, string>,
+   *   size: () => number, height: () => number, cells: () => number[], sorted: () => boolean,
+   *   onVisible: (cells: number[]) => void}} options
+   */
+  constructor(store, options) {
+    this.store = store;
+    this.options = options;
+    this.id = `bcm${++grids}-${Math.random().toString(36).slice(2, 7)}`;
+    this.node = div("bcm-scroll");
+    this.node.tabIndex = 0;
+    attributes(this.node, { role: "grid", "aria-multiselectable": "true" });
+    this.#field = div("bcm-field");
+    attributes(this.#field, { role: "presentation" });
+    this.#head = div("bcm-head");
+    attributes(this.#head, { role: "row", "aria-rowindex": "1" });
+    this.#field.append(this.#head);
+    this.node.append(this.#field);
+    /** @type {Table} */
+    this.table = flow([], 1);
+    this.geometry = { width: 120, height: 120, gap: GAP, headWidth: 0, headHeight: 0, rows: 0, columns: 0 };
+    on(this.node, "scroll", () => {
+      this.#pending ||= requestAnimationFrame(() => {
+        this.#pending = 0;
+        this.render();
+      });
+    }, { passive: true });
+  }
+
+  /** Lay out everything again after a change of cells, axes or size. */
+  layout() {
+    const { store, options } = this;
+    const fixed = Object.keys(options.fixed());
+    const sides = chooseAxes(store.axes, store.coords, options.rows(), options.columns(), fixed);
+    // Sorted cells flow in lines, whatever axes they have.
+    const chosen = options.sorted() ? { flow: true, rows: [], columns: [] } : sides;
+    const cells = options.cells();
+    // Without width, it is hidden by the notebook or not attached yet; a resize lays it out later.
+    const room = this.node.clientWidth;
+    if (!room || !store.ready) return;
+    const label = chosen.flow ? CAPTION : 0;
+    const table = chosen.flow ? null : pivot(store.axes, store.coords, cells, chosen);
+    const heads = table ? this.#headSizes(table, room) : { headWidth: 0, headHeight: 0 };
+    const width = room - heads.headWidth - 2;
+    const size = options.size() || (table
+      ? fitColumns(width, table.columns.length, GAP, maxCellWidth())
+      : fitFlow({ width, height: options.height() }, cells.length, store.aspect, GAP + CAPTION, maxCellWidth()));
+    this.table = table ?? flow(cells, Math.floor(width / (size + GAP)));
+    const height = Math.round(size * Math.max(0.3, Math.min(2.5, store.aspect))) + label;
+    this.geometry = {
+      width: size, height, gap: GAP, ...heads,
+      rows: this.table.rows.length, columns: this.table.columns.length,
+    };
+    this.size = size;
+    this.#resize();
+    this.#renderCorner();
+    this.#clear();
+    this.render();
+  }
+
+  /** Return the size of the headers. @param {Table} table @param {number} room pixels across */
+  #headSizes(table, room) {
+    const nameLength = (/** @type {string[]} */ axes) => axes.join(" · ").length + 2;
+    const names = Math.max(nameLength(table.rowAxes), Math.min(26, nameLength(table.columnAxes)));
+    this.#rowLabels = shortenRows(table.rows.map((r) => r.labels));
+    this.#columnLabels = shortenRows(table.columns.map((c) => c.labels));
+    const letters = (/** @type {string[][]} */ rows, /** @type {import("./layout.js").Header[]} */ heads) =>
+      rows.flatMap((labels, n) => labels.map((label, i) => label.length + heads[n].notes[i].length));
+    const longest = Math.max(names, ...letters(this.#rowLabels, table.rows));
+    const headWidth = Math.min(room * 0.32, Math.max(64, Math.min(190, longest * LETTER + 20)));
+    const size = this.options.size() || fitColumns(room - headWidth, table.columns.length, GAP, maxCellWidth());
+    const maxLines = table.columns.some((head) => head.notes.join("")) ? 3 : 2;
+    const lines = Math.min(maxLines, Math.ceil(Math.max(1, ...letters(this.#columnLabels, table.columns)) * LETTER / size));
+    // The corner has a line for the axes of each side.
+    const headHeight = Math.max(38, table.columnAxes.length * lines * LINE + 12);
+    return { headWidth: Math.round(headWidth), headHeight };
+  }
+
+  /** Apply the geometry to the DOM. */
+  #resize() {
+    const { geometry: g } = this;
+    this.#field.style.width = `${g.headWidth + g.columns * (g.width + GAP)}px`;
+    const full = g.headHeight + g.rows * (g.height + GAP);
+    this.#field.style.height = `${full}px`;
+    this.node.style.height = `${Math.min(this.options.height(), full + 14)}px`;
+    this.node.style.setProperty("--bcm-width", `${g.width}px`);
+    this.node.style.setProperty("--bcm-height", `${g.height}px`);
+    this.node.style.setProperty("--bcm-head-width", `${g.headWidth}px`);
+    this.node.style.setProperty("--bcm-head-height", `${g.headHeight}px`);
+    this.node.classList.toggle("bcm-flow", this.table.flow);
+    this.node.classList.toggle("bcm-small", g.width < 84);
+    this.node.classList.toggle("bcm-tight", g.width < 124 || g.height < 84);
+    attributes(this.node, {
+      "aria-rowcount": g.rows + (this.table.flow ? 0 : 1),
+      "aria-colcount": g.columns + (this.table.flow ? 0 : 1),
+    });
+  }
+
+  /** Render the corner; column headers are rendered with the cells. */
+  #renderCorner() {
+    this.#head.hidden = this.table.flow;
+    const corner = div("bcm-corner");
+    attributes(corner, { role: "columnheader" });
+    const across = element("span", "bcm-axis", this.table.columnAxes.map(isolateBidi).join(" · ") + " →");
+    const down = element("span", "bcm-axis", this.table.rowAxes.map(isolateBidi).join(" · ") + " ↓");
+    if (this.table.columnAxes.length) corner.append(across);
+    if (this.table.rowAxes.length) corner.append(down);
+    corner.title = corner.textContent ?? "";
+    this.#head.replaceChildren(corner);
+  }
+
+  /** The part of the field that is in view. */
+  #view() {
+    const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.node;
+    return { left: scrollLeft, top: scrollTop, width: clientWidth, height: clientHeight };
+  }
+
+  /** Remove all nodes. */
+  #clear() {
+    for (const tile of this.tiles.values()) this.#release(tile);
+    this.tiles.clear();
+    for (const line of this.#lines.values()) line.remove();
+    this.#lines.clear();
+    this.#emptyCells.clear();
+    this.#renderedRange = "";
+  }
+
+  /** Keep a tile for reuse. @param {Tile} tile */
+  #release(tile) {
+    tile.node.remove();
+    if (this.#spare.length < MAX_SPARE) this.#spare.push(tile);
+  }
+
+  /** Add the nodes of cells in view, and remove those of cells out of view. */
+  render() {
+    if (!this.store.ready || !this.node.clientWidth) return;
+    const range = visible(this.geometry, this.#view());
+    const rangeKey = JSON.stringify(range);
+    if (rangeKey === this.#renderedRange) return this.#hideRepeatedHeads();
+    this.#renderedRange = rangeKey;
+    /** @type {Set<number>} */
+    const inView = new Set();
+    for (let row = range.row0; row < range.row1; row++) {
+      for (let column = range.column0; column < range.column1; column++) {
+        const cell = this.table.at(row, column);
+        if (cell >= 0) inView.add(cell);
+      }
+    }
+    for (const [cell, tile] of this.tiles) {
+      if (inView.has(cell)) continue;
+      this.tiles.delete(cell);
+      this.#release(tile);
+    }
+    for (const [place, node] of this.#emptyCells) {
+      const [row, column] = place.split(",").map(Number);
+      if (row >= range.row0 && row < range.row1 && column >= range.column0 && column < range.column1) continue;
+      this.#emptyCells.delete(place);
+      node.remove();
+    }
+    for (const [row, line] of this.#lines) {
+      if (row >= range.row0 && row < range.row1) continue;
+      this.#lines.delete(row);
+      line.remove();
+    }
+    for (let row = range.row0; row < range.row1; row++) this.#renderRow(row, range.column0, range.column1);
+    this.#renderHeads(range.column0, range.column1);
+    this.#hideRepeatedHeads();
+    this.reportVisible();
+  }
+
+  /** Show an outer label shared by several rows once: at the first of them, and at the first row in view. */
+  #hideRepeatedHeads() {
+    const { table: { rows, flow: isFlow }, geometry: { height }, node: { scrollTop } } = this;
+    if (isFlow) return;
+    const first = Math.ceil((scrollTop - GAP) / (height + GAP));
+    for (const [row, line] of this.#lines) {
+      const heads = /** @type {HTMLElement[]} */ ([...line.firstElementChild?.children ?? []]);
+      for (const [i, head] of heads.slice(0, -1).entries()) {
+        const shared = (/** @type {number} */ at) => String(rows[at].key.slice(0, rows[row].labels.length - heads.length + i + 1));
+        head.style.visibility = row > Math.max(0, first) && shared(row) === shared(row - 1) ? "hidden" : "";
+      }
+    }
+  }
+
+  /** Render the cells of a row. @param {number} row @param {number} from first column @param {number} to exclusive */
+  #renderRow(row, from, to) {
+    let line = this.#lines.get(row);
+    if (!line) {
+      line = this.#createRow(row);
+      this.#lines.set(row, line);
+      this.#field.append(line);
+    }
+    for (let column = from; column < to; column++) {
+      const cell = this.table.at(row, column);
+      if (cell < 0) this.#renderEmptyCell(row, column, line);
+      if (cell < 0 || this.tiles.has(cell)) continue;
+      const tile = this.#spare.pop() ?? new Tile(this.store);
+      tile.assign(cell, this.labelOf(cell));
+      tile.node.id = `${this.id}-${cell}`;
+      tile.node.dataset.cell = String(cell);
+      tile.node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
+      attributes(tile.node, { "aria-colindex": column + (this.table.flow ? 1 : 2) });
+      this.#updateState(tile);
+      this.tiles.set(cell, tile);
+      line.append(tile.node);
+    }
+  }
+
+  /** Render an empty cell that can be generated. @param {number} row @param {number} column @param {HTMLElement} line */
+  #renderEmptyCell(row, column, line) {
+    const place = `${row},${column}`;
+    if (!this.store.fills || this.table.flow || this.#emptyCells.has(place) || !this.emptyCoords(row, column)) return;
+    const node = div("bcm-hole");
+    attributes(node, {
+      role: "gridcell",
+      "aria-label": "empty; press to generate it",
+      "aria-colindex": column + 2,
+    });
+    node.title = "generate this clip";
+    node.dataset.place = place;
+    node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
+    this.#emptyCells.set(place, node);
+    line.append(node);
+  }
+
+  /**
+   * Return the coordinates of an empty cell, or null if there is a clip, even a hidden one.
+   * @param {number} row
+   * @param {number} column
+   * @returns {number[] | null} one index per axis
+   */
+  emptyCoords(row, column) {
+    const { store, table } = this;
+    if (table.flow || table.at(row, column) >= 0) return null;
+    const fixed = this.options.fixed();
+    const coords = store.axes.map((axis) => Math.max(0, axis.labels.indexOf(fixed[axis.name] ?? axis.labels[0])));
+    table.rowAxes.forEach((name, i) => { coords[store.axes.findIndex((a) => a.name === name)] = table.rows[row].key[i]; });
+    table.columnAxes.forEach((name, i) => { coords[store.axes.findIndex((a) => a.name === name)] = table.columns[column].key[i]; });
+    return store.occupied.has(String(coords)) ? null : coords;
+  }
+
+  /** Return the coordinates of all empty cells. */
+  allEmptyCoords() {
+    if (!this.store.fills || this.table.flow) return [];
+    const { rows, columns } = this.table;
+    return rows.flatMap((_, row) => columns.flatMap((_, column) => {
+      const coords = this.emptyCoords(row, column);
+      return coords ? [coords] : [];
+    }));
+  }
+
+  /** Create the node of a row with its header. @param {number} row */
+  #createRow(row) {
+    const line = div("bcm-row");
+    attributes(line, { role: "row", "aria-rowindex": row + (this.table.flow ? 1 : 2) });
+    line.style.top = `${this.geometry.headHeight + row * (this.geometry.height + GAP)}px`;
+    if (this.table.flow) return line;
+    const head = div("bcm-rowhead");
+    attributes(head, { role: "rowheader" });
+    renderLabels(head, this.#rowLabels[row], this.table.rows[row], this.geometry.headWidth - 12, this.geometry.height);
+    line.append(head);
+    return line;
+  }
+
+  /** Render column headers. @param {number} from first column @param {number} to exclusive */
+  #renderHeads(from, to) {
+    if (this.table.flow) return;
+    const corner = /** @type {HTMLElement} */ (this.#head.firstElementChild);
+    const heads = [];
+    for (let column = from; column < to; column++) {
+      const head = div("bcm-colhead");
+      attributes(head, { role: "columnheader", "aria-colindex": column + 2 });
+      head.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
+      renderLabels(head, this.#columnLabels[column], this.table.columns[column], this.geometry.width - 4, this.geometry.headHeight - 8);
+      heads.push(head);
+    }
+    this.#head.replaceChildren(corner, ...heads);
+  }
+
+  /** Report the rendered cells in reading order; those just outside the view come last. */
+  reportVisible() {
+    const range = visible(this.geometry, this.#view(), 0);
+    const rank = (/** @type {number} */ cell) => {
+      const [row, column] = /** @type {[number, number]} */ (this.table.place(cell));
+      const inside = row >= range.row0 && row < range.row1
+        && column >= range.column0 && column < range.column1;
+      return (inside ? 0 : 1e9) + row * this.geometry.columns + column;
+    };
+    const cells = this.asleep ? [] : [...this.tiles.keys()].sort((a, b) => rank(a) - rank(b));
+    this.options.onVisible(cells);
+  }
+
+  /**
+   * Return a cell's values as text.
+   * @param {number} cell
+   * @param {boolean} notes whether to append notes; a flow has no headers that show them
+   */
+  labelOf(cell, notes = this.table.flow) {
+    return describeCell(this.store, cell, notes, this.table.flow);
+  }
+
+  /** Show whether a cell is current and selected. @param {Tile} tile */
+  #updateState(tile) {
+    const selected = this.selected.has(tile.cell);
+    tile.node.classList.toggle("bcm-current", tile.cell === this.current);
+    tile.node.classList.toggle("bcm-selected", selected);
+    attributes(tile.node, { "aria-selected": selected });
+  }
+
+  /** Show which cell is current and which are selected. */
+  updateStates() {
+    for (const tile of this.tiles.values()) this.#updateState(tile);
+    const rendered = this.tiles.has(this.current);
+    if (rendered) this.node.setAttribute("aria-activedescendant", `${this.id}-${this.current}`);
+    else this.node.removeAttribute("aria-activedescendant");
+  }
+
+  /** Scroll as little as needed to show a cell. @param {number} cell */
+  reveal(cell) {
+    const place = this.table.place(cell);
+    if (!place) return;
+    const { left, top } = reveal(this.geometry, this.#view(), ...place);
+    this.node.scrollLeft = left;
+    this.node.scrollTop = top;
+    this.render();
+  }
+
+  /** Paint all tiles at a time of the clock. @param {number} seconds */
+  paint(seconds) {
+    for (const tile of this.tiles.values()) tile.paint(seconds);
+  }
+}
+
+/** How width cells become by themselves: a screen of their own is to be used. */
+const maxCellWidth = () => (document.fullscreenElement ? 480 : 176);

@@ -1,0 +1,230 @@
+// A surface with everything that opens over its clips (large view, tags, help) and the keys for it.
+
+import { Clock } from "../core/clock.js";
+import { focus, on } from "../core/dom.js";
+import { createHelpBox } from "../core/help_box.js";
+import { releaseFocus } from "../core/host.js";
+import { HELP, commandFor, isNotebookKey } from "../core/keys.js";
+import { describeCell } from "../data/axes.js";
+import { Lightbox, MAX_CLIPS } from "./lightbox.js";
+import { Surface } from "./surface.js";
+import { TagBox } from "./tag_box.js";
+
+/** @typedef {import("../data/store.js").Store} Store */
+/** @typedef {import("../data/store.js").AnnotationChange} AnnotationChange */
+/** @typedef {import("../core/keys.js").Command} Command */
+
+/** A surface whose clips can be opened, compared, tagged and controlled by keys. */
+export class Overlay extends Surface {
+  /** The cells that match the filter, in their order. @type {number[]} */
+  shown = [];
+  clock = new Clock();
+  playing = false;
+
+  /**
+   * @param {Store} store
+   * @param {any} model
+   * @param {HTMLElement} host
+   */
+  constructor(store, model, host) {
+    super(store, model, host);
+    const annotate = (/** @type {number[]} */ cells, /** @type {AnnotationChange} */ change) =>
+      this.annotate(cells, change);
+    this.lightbox = new Lightbox(store, {
+      step: (by) => this.#step(by), close: () => this.closeLarge(), wake: () => this.clock.wake(), annotate,
+      label: (cell) => this.labelOf(cell) || `${cell + 1} of ${store.total}`,
+      announce: (text) => this.announce(text), tag: (cell) => this.tagBox.show([cell]),
+    });
+    this.tagBox = new TagBox(store, { annotate, close: () => this.dismiss() });
+    const help = createHelpBox(() => this.toggleHelp());
+    // Without a kernel, keys that generate clips are left out.
+    const showHelp = () => help.show(HELP.filter(([, , generates]) => !generates || store.live)
+      .map(([keys, what]) => [keys, what]));
+    showHelp();
+    this.helpBox = help.box;
+    this.listen({
+      cells: () => {
+        showHelp();
+        if (this.lightbox.cells.some((cell) => cell >= store.total)) this.closeLarge();
+      },
+      cell: (cell) => {
+        this.lightbox.refresh(cell);
+        this.clock.wake();
+      },
+      annotations: () => this.tagBox.refresh(), problem: (text) => this.showProblem(text),
+      detail: (detail) => this.lightbox.showDetail(detail), mp4: (mp4) => this.lightbox.play(mp4),
+    });
+    on(this.root, "keydown", (event) => this.#onKey(event));
+  }
+
+  // --- overridden by surfaces -------------------------------------------------------------------
+
+  /** The element that has the focus while nothing is open. @returns {HTMLElement} */
+  get focusTarget() {
+    return this.lightbox.node;
+  }
+
+  /** Return the next or previous clip in reading order; -1 at the end. @param {number} cell @param {number} by */
+  nextCell(cell, by) {
+    return this.shown[this.shown.indexOf(cell) + by] ?? -1;
+  }
+
+  /** Return a cell's values as text. @param {number} cell @returns {string} */
+  labelOf(cell) {
+    return describeCell(this.store, cell, true);
+  }
+
+  /** Make a cell the current one. @param {number} cell @param {boolean} [save] whether to send it to Python */
+  goTo(cell, save = true) {
+    if (save) this.saveTrait("_current", cell);
+  }
+
+  /** Play or pause all clips. @param {boolean} playing */
+  play(playing) {
+    this.playing = playing;
+    this.clock.play(playing);
+  }
+
+  /**
+   * Return the actions of keys by the names of their commands.
+   * @param {Command} command
+   * @param {number} at the cell that they act on, or -1
+   * @returns {Record<string, () => void>}
+   */
+  actions(command, at) {
+    const { by = 0 } = command;
+    const targets = !this.lightbox.open && this.selected.has(at) ? [...this.selected] : [at].filter((cell) => cell >= 0);
+    return {
+      step: () => this.lightbox.step(by), flicker: () => this.lightbox.toggleFlicker(),
+      copy: () => this.lightbox.copy(command.what ?? "code"),
+      open: () => this.openLarge([at < 0 ? this.shown[0] ?? -1 : at]),
+      compare: () => this.compare(), close: () => this.dismiss(), help: () => this.toggleHelp(),
+      play: () => this.play(!this.playing), frame: () => this.#stepFrames(by), full: () => this.toggleFullScreen(),
+      select: () => this.toggleSelected(at), tag: () => this.tagBox.show(targets),
+      stars: () => this.annotate(targets, { stars: command.stars ?? 0 }),
+      reject: () => this.annotate(targets, { rejected: !this.store.annotation(at).rejected }),
+      regenerate: () => this.store.regenerate(targets),
+    };
+  }
+
+  // --- keys -------------------------------------------------------------------------------------
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    if (isNotebookKey(event)) return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    const typing = target instanceof HTMLInputElement;
+    const pressing = target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key);
+    const command = typing || pressing ? null : commandFor(event, this.lightbox.open ? "large" : "grid");
+    // Tab leaves the surface; every other key stops here, or the notebook would act on it.
+    if (event.key !== "Tab") event.stopPropagation();
+    if (!command && !(typing && event.key === "Escape")) return;
+    event.preventDefault();
+    const { name } = command ?? { name: "close" };
+    const current = this.model.get("_current");
+    // Cells hidden by a filter are not acted on.
+    const at = this.lightbox.open ? this.lightbox.cell : this.shown.includes(current) ? current : -1;
+    this.actions(command ?? { name }, at)[name]?.();
+  }
+
+  /** Pause and step by frames. @param {number} by negative for backwards */
+  #stepFrames(by) {
+    if (this.playing) this.play(false);
+    const first = this.store.imageOf(this.shown.find((cell) => this.store.imageOf(cell)) ?? -1);
+    this.clock.step(by, this.lightbox.open ? this.lightbox.fps : first?.sheet.fps || 8);
+  }
+
+  // --- selection --------------------------------------------------------------------------------
+
+  /** @returns {Set<number>} */
+  get selected() {
+    return new Set(this.model.get("_selected"));
+  }
+
+  /** Select cells and no others. @param {number[]} cells */
+  select(cells) {
+    const selected = [...new Set(cells)].filter((cell) => cell >= 0).sort((a, b) => a - b);
+    this.saveTrait("_selected", selected);
+    this.announce(`${selected.length} selected`);
+  }
+
+  /** Select or deselect a cell. @param {number} cell */
+  toggleSelected(cell) {
+    const selected = this.selected;
+    if (!selected.delete(cell)) selected.add(cell);
+    this.select([...selected]);
+  }
+
+  // --- large view and help ----------------------------------------------------------------------
+
+  /** Open clips in the large view. @param {number[]} cells */
+  openLarge(cells) {
+    if (!cells.length || cells.some((cell) => cell < 0 || cell >= this.store.total)) return;
+    this.root.classList.add("bcm-opened");
+    if (cells.length === 1) this.goTo(cells[0]);
+    this.lightbox.show(cells);
+    this.root.scrollIntoView({ block: "nearest" });
+    this.clock.wake();
+  }
+
+  /** Close the large view. */
+  closeLarge() {
+    this.lightbox.hide();
+    this.root.classList.remove("bcm-opened");
+    this.goTo(this.model.get("_current"), false);
+    focus(this.focusTarget);
+    this.clock.wake();
+  }
+
+  /** Open the next or previous clip. @param {number} by */
+  #step(by) {
+    const cell = this.nextCell(this.lightbox.cell, by);
+    if (cell < 0) return;
+    this.goTo(cell);
+    this.lightbox.show([cell]);
+    this.clock.wake();
+  }
+
+  /** Open the selected clips side by side. */
+  compare() {
+    const cells = [...this.selected].filter((cell) => this.shown.includes(cell));
+    if (cells.length < 2) {
+      this.showProblem("Select two to eight clips first: press S, or Ctrl and click.");
+      return;
+    }
+    this.openLarge(cells.slice(0, MAX_CLIPS));
+    if (cells.length > MAX_CLIPS) this.showProblem(`These are the first ${MAX_CLIPS} of ${cells.length} selected clips.`);
+  }
+
+  /** Show or hide the help. */
+  toggleHelp() {
+    this.helpBox.hidden = !this.helpBox.hidden;
+    // The class makes room for the help where the cells are low.
+    this.root.classList.toggle("bcm-opened", this.lightbox.open || !this.helpBox.hidden);
+    // The focused close button disappears with the box.
+    if (this.helpBox.hidden) focus(this.lightbox.open ? this.lightbox.node : this.focusTarget);
+  }
+
+  /** Enter or leave full screen. */
+  toggleFullScreen() {
+    if (document.fullscreenElement === this.root) document.exitFullscreen();
+    else this.root.requestFullscreen?.().catch(() => this.showProblem("This page does not allow full screen."));
+  }
+
+  /** Handle Esc: close what is open, then deselect, then leave the surface. */
+  dismiss() {
+    if (!this.tagBox.node.hidden) {
+      this.tagBox.node.hidden = true;
+      focus(this.lightbox.open ? this.lightbox.node : this.focusTarget);
+    } else if (!this.helpBox.hidden) this.toggleHelp();
+    else if (this.lightbox.open) this.closeLarge();
+    else if (this.selected.size) this.select([]);
+    else releaseFocus(this.root);
+  }
+
+  close() {
+    this.clock.stop();
+    this.lightbox.hide();
+    super.close();
+  }
+}

@@ -1,0 +1,140 @@
+// One cell on the page: its moving image, or the reason why it has none.
+
+import { frameAt } from "../core/clock.js";
+import { attributes, div, element } from "../core/dom.js";
+import { formatDuration, isolateBidi } from "../core/text.js";
+
+/** @typedef {import("../data/store.js").Store} Store */
+
+/** @type {Record<string, string>} */
+const STATUS_TEXT = {
+  queued: "waiting", running: "generating", done: "done", cached: "from the library",
+  failed: "failed", cancelled: "left out",
+};
+
+/** A cell that is reused for other clips while the grid scrolls. */
+export class Tile {
+  cell = -1;
+  #label = "";
+  /** @type {number | null} */
+  #scrub = null;
+  #frame = -1;
+  /** @type {ImageBitmap | null} */
+  #bitmap = null;
+  #canvas;
+  #context;
+  #needle;
+  #progress;
+  #caption;
+  #stars;
+  #tags;
+
+  /** @param {Store} store */
+  constructor(store) {
+    this.store = store;
+    this.node = div("bcm-cell");
+    attributes(this.node, { role: "gridcell" });
+    this.face = div("bcm-face");
+    this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-picture"));
+    this.#context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
+    this.note = div("bcm-note");
+    this.#stars = div("bcm-rated");
+    this.#tags = div("bcm-tagged");
+    this.#tags.dir = "auto";
+    this.#needle = div("bcm-needle");
+    this.#progress = div("bcm-progress");
+    this.took = div("bcm-took");
+    this.#caption = div("bcm-caption");
+    this.face.append(this.#canvas, this.note, this.#stars, this.#tags, this.#needle, this.#progress, this.took);
+    this.node.append(this.face, this.#caption);
+  }
+
+  /**
+   * Show another cell.
+   * @param {number} cell
+   * @param {string} label its values as text
+   */
+  assign(cell, label) {
+    this.cell = cell;
+    this.#label = label;
+    this.#scrub = null;
+    this.invalidate();
+    this.refresh();
+  }
+
+  /** Force the next paint: a canvas that was detached may have lost its content. */
+  invalidate() {
+    delete this.node.dataset.shows;
+    this.#bitmap = null;
+    this.#frame = -1;
+  }
+
+  /** Update everything but the moving image. */
+  refresh() {
+    const { cell, store, node } = this;
+    const state = store.cells.get(cell);
+    const item = store.items.get(cell);
+    const { stars, rejected, tags } = store.annotation(cell);
+    const image = store.imageOf(cell);
+    const status = state?.status ?? (store.live ? "queued" : "done");
+    const problem = state?.status === "failed" ? state.error : item?.problem;
+    node.dataset.status = problem ? "failed" : status;
+    node.classList.toggle("bcm-waiting", !image && !problem);
+    node.classList.toggle("bcm-rejected", rejected);
+    this.#canvas.style.visibility = image ? "" : "hidden";
+    setText(this.note, problem || "");
+    this.face.title = problem || (status === "cancelled" ? STATUS_TEXT.cancelled : "");
+    const cross = rejected ? "✕ " : "";
+    setText(this.#stars, `${cross}${"★".repeat(stars)}`);
+    this.#stars.dataset.short = `${cross}${stars ? `★${stars}` : ""}`;
+    const steps = state?.steps ?? 0;
+    const progress = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
+    this.#progress.style.transform = `scaleX(${progress})`;
+    this.#progress.hidden = status !== "running";
+    const took = status === "running" ? steps && `${state?.step}/${steps}` : item?.seconds && formatDuration(item.seconds);
+    setText(this.took, took || "");
+    setText(this.#caption, this.#label || item?.prompt || "");
+    this.#caption.title = [this.#label, item?.prompt, item?.seed && `seed ${item.seed}`]
+      .filter(Boolean).join("\n");
+    setText(this.#tags, tags.map(isolateBidi).join(" · "));
+    const facts = [STATUS_TEXT[status] ?? status, stars && `${stars} ${stars === 1 ? "star" : "stars"}`,
+      rejected && "rejected", tags.length && `tagged ${tags.join(", ")}`,
+      item?.broken && "broken image", item?.seconds && `took ${formatDuration(item.seconds)}`, problem];
+    const step = status === "running" && steps ? `, step ${state?.step} of ${steps}` : "";
+    node.setAttribute("aria-label",
+      `${this.#label || item?.prompt || `cell ${cell + 1}`}: ${facts.filter(Boolean).join(", ")}${step}`);
+  }
+
+  /** Paint the frame at a time of the clock. @param {number} seconds */
+  paint(seconds) {
+    const image = this.store.imageOf(this.cell);
+    if (!image) return;
+    const { bitmap, sheet, preview } = image;
+    const frame = frameAt(sheet, seconds, this.#scrub);
+    if (bitmap === this.#bitmap && frame === this.#frame) return;
+    if (this.#canvas.width !== sheet.width || this.#canvas.height !== sheet.height) {
+      this.#canvas.width = sheet.width;
+      this.#canvas.height = sheet.height;
+    }
+    this.#context.drawImage(
+      bitmap, frame * sheet.width, 0, sheet.width, sheet.height, 0, 0, sheet.width, sheet.height,
+    );
+    this.#bitmap = bitmap;
+    this.#frame = frame;
+    this.node.dataset.shows = preview ? "preview" : "clip";
+    this.#canvas.dataset.frame = String(frame);
+  }
+
+  /** Show the frame at a position. @param {number | null} share 0 to 1 from left to right; null to stop */
+  scrubTo(share) {
+    this.#scrub = share;
+    this.#needle.style.left = share === null ? "" : `${share * 100}%`;
+    this.node.classList.toggle("bcm-scrubbed", share !== null);
+  }
+}
+
+/** Set text, and hide the node while it is empty. @param {HTMLElement} node @param {string} text */
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = !text;
+}

@@ -1,0 +1,195 @@
+// Messages of the live widget with Python: the latest control values go out, the latest image comes in.
+
+import { decode, jpegBlob } from "../data/sheets.js";
+
+/** @typedef {import("../data/sheets.js").Sheet} Sheet */
+/**
+ * The image on the page; what: "preview", "draft" or "clip"; n: number of the request that it answers;
+ * own: whether this page sent that request.
+ * @typedef {{bitmap: ImageBitmap, sheet: Sheet, what: string, n: number, steps: number,
+ *   step: number, own: boolean}} LiveImage
+ */
+
+// Milliseconds between two messages to Python.
+const MIN_INTERVAL = 30;
+// Unanswered requests after which the latest values wait here instead of queueing in the kernel.
+const MAX_OPEN = 6;
+const CHECK_INTERVAL = 250;
+const BUSY_AFTER = 1500;
+const GONE_AFTER = 12_000;
+// Answers may be lost: after this time the next request is sent anyway.
+const RETRY_AFTER = 3000;
+
+/**
+ * State of the live widget. Events: "image", "step" (detail: message), "state", "values" (detail: by
+ * and values), "problem" (detail: text), "kept" (detail: count).
+ */
+export class LiveStore extends EventTarget {
+  /** Values that are not sent yet. @type {any} */
+  #unsent = null;
+  n = 0;
+  /** Numbers of requests without an answer. @type {number[]} */
+  open = [];
+  /** When the silence about them began; 0 if none is open. */
+  #silentSince = 0;
+  /** "", "busy", "gone", or "ended" once that is certain. */
+  state = "";
+  ready = false;
+  code = "";
+  label = "";
+  /** @type {LiveImage | null} */
+  image = null;
+  #arrived = 0;
+  /** Number of the image that is shown, in order of arrival. */
+  shown = 0;
+  /** @type {any} */
+  #sendTimer = null;
+  /** @type {any} */
+  #checkTimer = null;
+
+  /**
+   * @param {{send: (content: any) => void, decode?: typeof decode, now?: () => number}} options
+   */
+  constructor({ send, decode: decoder = decode, now = () => performance.now() }) {
+    super();
+    this.client = Math.random().toString(36).slice(2, 10);
+    this.transport = send;
+    this.decode = decoder;
+    this.now = now;
+    this.sent = -Infinity;
+  }
+
+  /** Ask Python for everything. */
+  hello() {
+    this.open.push(0);
+    this.send({ kind: "hello" });
+  }
+
+  /** Keep the clip in the library. */
+  keep() {
+    this.send({ kind: "keep" });
+  }
+
+  /**
+   * Send the values of the controls to Python and to the other views.
+   * @param {any} values
+   * @param {any} [by] the view in which they changed
+   */
+  setValues(values, by = null) {
+    this.#unsent = values;
+    this.n++;
+    this.flush();
+    this.#emit("values", { by, values });
+  }
+
+  /** Send the latest values, as soon as the pace allows. */
+  flush() {
+    if (!this.#unsent || this.#sendTimer !== null) return;
+    const now = this.now();
+    if (this.open.length >= MAX_OPEN && now - this.sent < RETRY_AFTER) return this.#checkSoon();
+    const wait = this.sent + MIN_INTERVAL - now;
+    if (wait > 0) {
+      this.#sendTimer = setTimeout(() => {
+        this.#sendTimer = null;
+        this.flush();
+      }, wait);
+      return;
+    }
+    const values = this.#unsent;
+    this.#unsent = null;
+    this.open.push(this.n);
+    this.send({ kind: "ask", n: this.n, dials: values });
+  }
+
+  /** Send a message to Python. @param {any} content */
+  send(content) {
+    this.sent = this.now();
+    if (this.open.length) this.#silentSince ||= this.sent;
+    try {
+      this.transport({ ...content, client: this.client });
+    } catch {
+      this.#setState("ended");
+    }
+    this.#checkSoon();
+  }
+
+  /** Handle the host's report that the kernel is gone; any later answer revokes it. */
+  onKernelEnded() {
+    this.#setState("ended");
+    this.hello();
+  }
+
+  /** Check regularly whether answers are overdue. */
+  #checkSoon() {
+    if (this.#checkTimer !== null) return;
+    this.#checkTimer = setTimeout(() => {
+      this.#checkTimer = null;
+      const late = this.#silentSince ? this.now() - this.#silentSince : 0;
+      if (this.state === "ended") return;
+      if (late > GONE_AFTER) this.#setState("gone");
+      else if (late > BUSY_AFTER) this.#setState("busy");
+      this.flush();
+      if (this.#silentSince || this.#unsent) this.#checkSoon();
+    }, CHECK_INTERVAL);
+  }
+
+  /** @param {string} state */
+  #setState(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.#emit("state");
+  }
+
+  /** Handle a message from Python. @param {any} content @param {DataView[]} buffers */
+  onMessage(content, buffers = []) {
+    this.ready = true;
+    const n = content.kind === "heard" ? content.by?.[this.client]
+      : content.client === this.client ? content.n : undefined;
+    if (typeof n === "number") this.open = this.open.filter((one) => one > n);
+    // Any message shows that the kernel is alive.
+    this.#silentSince = this.open.length ? this.now() : 0;
+    this.#setState("");
+    if (content.kind === "sight" && buffers.length) this.show(content, buffers[0]);
+    else if (content.kind === "sight") this.#emit("step", content);
+    else if (content.kind === "problem") this.#emit("problem", content.text);
+    else if (content.kind === "kept") {
+      this.#emit("kept", content.count);
+    }
+    this.flush();
+  }
+
+  /** Decode an image and show it. @param {any} content @param {DataView} data */
+  async show(content, data) {
+    const number = ++this.#arrived;
+    let bitmap;
+    try {
+      bitmap = await this.decode(jpegBlob(data));
+    } catch {
+      return this.#emit("problem", "An image could not be decoded.");
+    }
+    // A newer image may have been decoded first.
+    if (number < this.shown) return bitmap.close();
+    this.shown = number;
+    this.image?.bitmap.close();
+    if (content.code) this.code = content.code;
+    if (content.label) this.label = content.label;
+    this.image = {
+      bitmap, sheet: content.sheet, what: content.what, n: content.n, step: content.step,
+      steps: content.steps, own: content.client === this.client,
+    };
+    this.#emit("image");
+  }
+
+  /** Dispatch an event. @param {string} name @param {any} [detail] */
+  #emit(name, detail = undefined) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  /** Stop the store. */
+  close() {
+    clearTimeout(this.#sendTimer);
+    clearTimeout(this.#checkTimer);
+    this.image?.bitmap.close();
+    this.image = null;
+  }
+}

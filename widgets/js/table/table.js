@@ -1,0 +1,279 @@
+// The table surface: a row per clip with its poster, annotations and values, sorted by its headers.
+
+import { attributes, button, div, element, focus, on } from "../core/dom.js";
+import { PLUS } from "../core/icons.js";
+import { openMenu } from "../core/menu.js";
+import { filterAndSort } from "../data/filtering.js";
+import { Overlay } from "../large/overlay.js";
+import { SearchBox } from "../large/search_box.js";
+import { LINE_HEIGHT, Line } from "./line.js";
+
+/** @typedef {import("../data/store.js").Store} Store */
+
+const HEAD_HEIGHT = 32; // pixels
+const OVERSCAN = 6; // rows rendered around those in view
+
+/** A table of clips with its controls. */
+export class Table extends Overlay {
+  /** @type {Map<number, Line>} by position in the table */
+  #lines = new Map();
+  #asleep = false;
+  /** @type {number | undefined} */
+  #pending;
+  #node;
+  #head;
+  #field;
+  #noMatches;
+  #searchBox;
+  #count;
+  #columnsButton;
+
+  /**
+   * @param {Store} store
+   * @param {any} model
+   * @param {HTMLElement} host
+   */
+  constructor(store, model, host) {
+    super(store, model, host);
+    const root = () => this.root;
+    this.#searchBox = new SearchBox(store, {
+      filter: () => model.get("filter"), sort: () => model.get("sort"), root,
+      set: (name, value) => this.saveTrait(name, value), leave: () => focus(this.#node),
+    });
+    this.#count = element("span", "bcm-count");
+    this.#columnsButton = button(PLUS, "columns", () => this.#openColumns(), "Columns");
+    attributes(this.#columnsButton, { "aria-haspopup": "menu" });
+    this.#searchBox.node.append(this.#columnsButton);
+    const tools = div("bcm-tools", this.#count, this.#searchBox.node);
+    this.#node = div("bcm-scroll bcm-tablescroll");
+    this.#node.tabIndex = 0;
+    attributes(this.#node, { role: "grid", "aria-multiselectable": "true", "aria-label": "clips" });
+    this.#head = div("bcm-tablehead");
+    attributes(this.#head, { role: "row" });
+    this.#field = div("bcm-field");
+    attributes(this.#field, { role: "presentation" });
+    this.#node.append(this.#head, this.#field);
+    this.#noMatches = element("p", "bcm-nothing");
+    const help = button("", "keys (?)", () => this.toggleHelp(), "?");
+    help.classList.add("bcm-quiet");
+    this.#searchBox.node.append(help);
+    const body = div("bcm-body",
+      this.#node, this.#noMatches, this.lightbox.node, this.helpBox, this.tagBox.node, this.toast);
+    this.root.append(tools, body, this.liveRegion);
+    this.clock.painters.add((seconds) => {
+      if (this.lightbox.open) this.lightbox.paint(seconds, this.playing, 1);
+      else for (const line of this.#lines.values()) line.tile.paint(seconds);
+    });
+    this.#listen();
+    this.observe((widthChanged) => (widthChanged ? this.relayout() : this.#render()), (visible) => {
+      this.#asleep = !visible;
+      this.clock.sleep(!visible);
+      for (const line of this.#lines.values()) line.tile.invalidate();
+      this.#reportVisible();
+    });
+    store.columns.request();
+    this.relayout();
+    this.play(!this.reducedMotion);
+  }
+
+  #listen() {
+    const { store, model } = this;
+    const relayout = () => this.scheduleLayout();
+    this.listen({
+      cells: () => {
+        store.columns.request();
+        this.relayout();
+      },
+      cell: (cell) => {
+        for (const line of this.#lines.values()) if (line.cell === cell) line.refresh();
+      },
+      annotations: relayout, columns: relayout, run: () => this.#updateCount(),
+    });
+    this.listenToTraits({
+      filter: relayout, sort: relayout, columns: relayout, height: relayout,
+      _current: () => this.goTo(model.get("_current"), false), _selected: () => this.#updateStates(),
+    });
+    on(this.#node, "scroll", () => {
+      this.#pending ??= requestAnimationFrame(() => {
+        this.#pending = undefined;
+        this.#render();
+      });
+    }, { passive: true });
+    on(this.#node, "click", (event) => this.#onClick(event));
+  }
+
+  get #current() {
+    return this.model.get("_current");
+  }
+
+  /** Return the names of the shown columns: the requested ones, or by default those that tell clips apart. */
+  #names() {
+    const requested = this.model.get("columns");
+    if (requested.length) return requested;
+    const axes = this.store.axes.filter((axis) => axis.labels.length > 1).map((axis) => axis.name);
+    return [...(axes.length ? axes : ["prompt", "seed"]), "stars", "tags", "seconds"];
+  }
+
+  relayout() {
+    const { store, model } = this;
+    if (!store.ready || !this.root.clientWidth) return;
+    const criteria = { filter: model.get("filter"), sort: model.get("sort"), fixed: {} };
+    this.shown = filterAndSort(store, criteria).cells;
+    this.#searchBox.refresh();
+    this.#updateCount();
+    this.#renderHead();
+    const full = this.shown.length * LINE_HEIGHT;
+    this.#field.style.height = `${full}px`;
+    this.#node.style.height = `${Math.min(model.get("height"), full + HEAD_HEIGHT + 2)}px`;
+    this.#node.hidden = !this.shown.length;
+    this.#noMatches.hidden = Boolean(this.shown.length);
+    this.#noMatches.textContent = criteria.filter ? `No clip matches  ${criteria.filter}` : "There are no clips.";
+    attributes(this.#node, { "aria-rowcount": this.shown.length + 1 });
+    for (const line of this.#lines.values()) line.node.remove();
+    this.#lines.clear();
+    this.#render();
+  }
+
+  #updateCount() {
+    const { store, shown } = this;
+    const all = store.total.toLocaleString("en");
+    this.#count.textContent = shown.length === store.total
+      ? `${all} ${store.total === 1 ? "clip" : "clips"}` : `${shown.length.toLocaleString("en")} of ${all}`;
+  }
+
+  #renderHead() {
+    const names = this.#names();
+    const sort = this.model.get("sort");
+    this.root.style.setProperty("--bcm-columns", ["72px", ...names.map(widthOf)].join(" "));
+    attributes(this.#node, { "aria-colcount": names.length + 1 });
+    const poster = div("bcm-tablename");
+    attributes(poster, { role: "columnheader" });
+    poster.append(element("span", "bcm-hidden", "clip"));
+    this.#head.replaceChildren(poster, ...names.map((/** @type {string} */ name) => {
+      const direction = sort === name ? "ascending" : sort === `-${name}` ? "descending" : "none";
+      const header = div("bcm-tablename");
+      attributes(header, { role: "columnheader", "aria-sort": direction });
+      const arrow = { ascending: " ↑", descending: " ↓", none: "" }[direction];
+      const sortButton = button("", `sort by ${name}`, () => this.#sortBy(name), name + arrow);
+      sortButton.tabIndex = -1;
+      sortButton.dir = "auto";
+      sortButton.disabled = name === "tags";
+      header.append(sortButton);
+      return header;
+    }));
+  }
+
+  /** Sort descending at first, then ascending, then not at all. @param {string} name */
+  #sortBy(name) {
+    const sort = this.model.get("sort");
+    this.saveTrait("sort", sort === `-${name}` ? name : sort === name ? "" : `-${name}`);
+  }
+
+  #openColumns() {
+    const names = this.#names();
+    const all = [...new Set([...names, "tags", ...this.store.columns.names()])];
+    openMenu(this.#columnsButton, all.map((name) => ({
+      label: name, checked: names.includes(name),
+      action: () => this.saveTrait("columns", names.includes(name)
+        ? names.filter((/** @type {string} */ one) => one !== name) : [...names, name]),
+    })), this.root);
+  }
+
+  /** Add the rows in view, and remove those out of view. */
+  #render() {
+    const { scrollTop, clientHeight } = this.#node;
+    if (!clientHeight) return;
+    const from = Math.max(0, Math.floor(scrollTop / LINE_HEIGHT) - OVERSCAN);
+    const to = Math.min(this.shown.length, Math.ceil((scrollTop + clientHeight) / LINE_HEIGHT) + OVERSCAN);
+    for (const [position, line] of this.#lines) {
+      if (position >= from && position < to) continue;
+      line.node.remove();
+      this.#lines.delete(position);
+    }
+    const names = this.#names();
+    for (let position = from; position < to; position++) {
+      if (this.#lines.has(position)) continue;
+      const line = new Line(this, this.shown[position], position, names);
+      this.#lines.set(position, line);
+      this.#field.append(line.node);
+    }
+    this.#updateStates();
+    this.#reportVisible();
+    this.clock.wake();
+  }
+
+  /** Report to the store which cells are rendered. */
+  #reportVisible() {
+    const cells = this.#asleep ? []
+      : [...this.#lines.keys()].sort((a, b) => a - b).map((position) => this.shown[position]);
+    this.store.setVisible(this.name, cells, 64 * devicePixelRatio);
+  }
+
+  /** Show which row is current and which are selected. */
+  #updateStates() {
+    const { selected } = this;
+    this.#node.removeAttribute("aria-activedescendant");
+    for (const line of this.#lines.values()) {
+      line.node.classList.toggle("bcm-current", line.cell === this.#current);
+      attributes(line.node, { "aria-selected": selected.has(line.cell) });
+      if (line.cell === this.#current) this.#node.setAttribute("aria-activedescendant", line.node.id);
+    }
+  }
+
+  /** @param {number} cell @param {boolean} save whether to send it to Python */
+  goTo(cell, save = true) {
+    super.goTo(cell, save);
+    const position = this.shown.indexOf(cell);
+    if (position >= 0) {
+      const top = position * LINE_HEIGHT;
+      const room = this.#node.clientHeight - HEAD_HEIGHT;
+      if (top < this.#node.scrollTop) this.#node.scrollTop = top;
+      else if (top + LINE_HEIGHT > this.#node.scrollTop + room) this.#node.scrollTop = top + LINE_HEIGHT - room;
+    }
+    this.#render();
+  }
+
+  get focusTarget() {
+    return this.#node;
+  }
+
+  /** @param {import("../core/keys.js").Command} command @param {number} current */
+  actions(command, current) {
+    const { by = 0, down = 0, extend } = command;
+    const at = this.shown.indexOf(current);
+    const page = Math.max(1, Math.floor((this.#node.clientHeight - HEAD_HEIGHT) / LINE_HEIGHT));
+    const step = (/** @type {number} */ rows) => {
+      const position = Math.max(0, Math.min(this.shown.length - 1, at < 0 ? 0 : at + rows));
+      if (extend && at >= 0) this.select([...this.selected, current, this.shown[position]]);
+      this.goTo(this.shown[position]);
+    };
+    return {
+      ...super.actions(command, current), find: () => this.#searchBox.focus(),
+      move: () => step(down), page: () => step(down * page), edge: () => step(by * 1e9),
+    };
+  }
+
+  /** @param {MouseEvent} event */
+  #onClick(event) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const node = /** @type {HTMLElement | null} */ (target.closest(".bcm-line"));
+    if (!node) return;
+    focus(this.#node);
+    const cell = Number(node.dataset.cell);
+    const last = this.shown.indexOf(this.#current);
+    if (event.shiftKey && last >= 0) {
+      const position = this.shown.indexOf(cell);
+      const range = this.shown.slice(Math.min(last, position), Math.max(last, position) + 1);
+      this.select([...this.selected, ...range]);
+    } else if (event.ctrlKey || event.metaKey) this.toggleSelected(cell);
+    this.goTo(cell);
+    if (target.closest(".bcm-cell") && !event.shiftKey && !event.ctrlKey && !event.metaKey) this.openLarge([cell]);
+  }
+}
+
+/** Return the width of a column for `grid-template-columns`. @param {string} name */
+function widthOf(name) {
+  if (name === "prompt" || name === "negative_prompt") return "minmax(160px, 3fr)";
+  if (name === "stars") return "104px";
+  return name === "tags" ? "minmax(80px, 1.5fr)" : "minmax(64px, 1fr)";
+}
