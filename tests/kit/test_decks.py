@@ -5,7 +5,7 @@ import pytest
 import beecam as bc
 from beecam.decks.shelf import own_folder
 from beecam.errors import DeckError
-from beecam.models.pollen.captions import vocabulary
+from beecam.models.pollen.world.captions import vocabulary
 
 NAMED = ("first-person flight", "2D animation", "3D short film", "product shot")
 GOOD = """\

@@ -12,7 +12,7 @@ from PIL import Image
 from beecam import media
 from beecam.errors import MediaError
 from beecam.models.base import Sound
-from beecam.models.pollen import data
+from beecam.models.pollen.training.data import clips as data
 
 
 def psnr(a, b):

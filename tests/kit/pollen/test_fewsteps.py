@@ -7,7 +7,9 @@ from safetensors.torch import load_file
 
 import beecam as bc
 from beecam.models.load import POLLEN
-from beecam.models.pollen import fewsteps, nets, sampling
+from beecam.models.pollen.networks import architectures as nets
+from beecam.models.pollen.networks import pipeline as sampling
+from beecam.models.pollen.training import distillation as fewsteps
 from beecam.models.speed import FewSteps
 from helpers import frames
 

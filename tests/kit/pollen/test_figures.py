@@ -6,8 +6,10 @@ import json
 import pytest
 import torch
 
-from beecam.models.pollen import evaluate, judges, measures, report
-from beecam.models.pollen.scene import ACCIDENTS
+from beecam.models.pollen.evaluation import classifiers as judges
+from beecam.models.pollen.evaluation import measures, report
+from beecam.models.pollen.evaluation import score as evaluate
+from beecam.models.pollen.world.scene import ACCIDENTS
 
 
 def test_an_interval_is_wilsons():

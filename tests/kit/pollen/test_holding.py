@@ -6,9 +6,15 @@ import pytest
 import torch
 
 from beecam.models.load import POLLEN
-from beecam.models.pollen import data, flow, holding, latents, nets, reading, train
-from beecam.models.pollen.components import Components
-from beecam.models.pollen.scene import ACCIDENTS
+from beecam.models.pollen.networks import architectures as nets
+from beecam.models.pollen.networks import text_encoder as reading
+from beecam.models.pollen.networks.components import Components
+from beecam.models.pollen.training.command_line import stages as train
+from beecam.models.pollen.training.data import clips as data
+from beecam.models.pollen.training.data import latents
+from beecam.models.pollen.training.losses import accidents as holding
+from beecam.models.pollen.training.losses import flow
+from beecam.models.pollen.world.scene import ACCIDENTS
 
 USUAL = ["--device", "cpu", "--from-weights", str(POLLEN)]
 

@@ -7,8 +7,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from beecam.models.pollen import data, evaluate, judges, world
-from beecam.models.pollen.scene import ACCIDENTS, CAMERAS, draw_scene
+from beecam.models.pollen.evaluation import classifiers as judges
+from beecam.models.pollen.evaluation import score as evaluate
+from beecam.models.pollen.training.data import clips as data
+from beecam.models.pollen.world.rendering import render as world
+from beecam.models.pollen.world.scene import ACCIDENTS, CAMERAS, draw_scene
 
 
 def test_time_backwards_turns_pans_round_and_leaves_flights_alone():

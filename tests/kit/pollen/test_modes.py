@@ -7,8 +7,10 @@ import pytest
 import torch
 
 import beecam as bc
-from beecam.models.pollen import captions, data, judges
-from beecam.models.pollen.scene import draw_scene
+from beecam.models.pollen.evaluation import classifiers as judges
+from beecam.models.pollen.training.data import clips as data
+from beecam.models.pollen.world import captions
+from beecam.models.pollen.world.scene import draw_scene
 from helpers import frames
 
 NEAR = 22.0  # dB; what is given first or last comes back at least as near

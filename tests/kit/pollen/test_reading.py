@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from beecam.models.load import POLLEN
-from beecam.models.pollen import captions, reading
-from beecam.models.pollen.scene import ATTRIBUTES
+from beecam.models.pollen.networks import text_encoder as reading
+from beecam.models.pollen.world import captions
+from beecam.models.pollen.world.scene import ATTRIBUTES
 
 
 def test_what_a_caption_says_is_known_and_what_it_leaves_out_is_not():

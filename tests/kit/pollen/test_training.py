@@ -10,27 +10,24 @@ import pytest
 import torch
 
 from beecam.models.load import POLLEN
-from beecam.models.pollen import (
-    captions,
-    codec,
-    components,
-    data,
-    evaluate,
-    export,
-    fewsteps,
-    flow,
-    latents,
-    muon,
-    nets,
-    precision,
-    reading,
-    sampling,
-    stored,
-    train,
-)
-from beecam.models.pollen.muon import Muon
-from beecam.models.pollen.scene import ACCIDENTS, draw_scene, held_out
-from beecam.models.pollen.training import Loop
+from beecam.models.pollen.evaluation import score as evaluate
+from beecam.models.pollen.networks import architectures as nets
+from beecam.models.pollen.networks import autoencoder as codec
+from beecam.models.pollen.networks import components, precision
+from beecam.models.pollen.networks import pipeline as sampling
+from beecam.models.pollen.networks import text_encoder as reading
+from beecam.models.pollen.training import distillation as fewsteps
+from beecam.models.pollen.training import export
+from beecam.models.pollen.training.command_line import stages as train
+from beecam.models.pollen.training.data import clips as data
+from beecam.models.pollen.training.data import latents
+from beecam.models.pollen.training.data import saved as stored
+from beecam.models.pollen.training.losses import flow
+from beecam.models.pollen.training.optimization import muon
+from beecam.models.pollen.training.optimization.loop import Loop
+from beecam.models.pollen.training.optimization.muon import Muon
+from beecam.models.pollen.world import captions
+from beecam.models.pollen.world.scene import ACCIDENTS, draw_scene, held_out
 
 
 class Line(torch.nn.Module):
@@ -275,7 +272,7 @@ def test_processes_render_what_one_alone_renders(tmp_path):
 def test_clips_of_two_worlds_are_not_mixed(tmp_path, monkeypatch):
     data.render_shards(tmp_path, 1, shard=1, frames=3, size=24)
     data.render_shards(tmp_path, 2, shard=1, frames=3, size=24)
-    monkeypatch.setattr(data, "_WORLD", ("land", "plants"))
+    monkeypatch.setattr(data, "_WORLD", data._WORLD[:3])
     for _ in range(2):
         with pytest.raises(ValueError, match=r"another state of the world: move them away"):
             data.render_shards(tmp_path, 3, shard=1, frames=3, size=24)

@@ -8,22 +8,19 @@ import pytest
 import torch
 
 from beecam.models.load import POLLEN
-from beecam.models.pollen import (
-    components,
-    data,
-    export,
-    judges,
-    latents,
-    nets,
-    reading,
-    rewards,
-    sampling,
-    train,
-    training,
-    tuning,
-)
-from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, draw_scene, possible
-from beecam.models.pollen.training import Loop
+from beecam.models.pollen.evaluation import classifiers as judges
+from beecam.models.pollen.networks import architectures as nets
+from beecam.models.pollen.networks import components
+from beecam.models.pollen.networks import pipeline as sampling
+from beecam.models.pollen.networks import text_encoder as reading
+from beecam.models.pollen.training import export
+from beecam.models.pollen.training.command_line import stages as train
+from beecam.models.pollen.training.data import clips as data
+from beecam.models.pollen.training.data import latents
+from beecam.models.pollen.training.optimization import loop as training
+from beecam.models.pollen.training.optimization.loop import Loop
+from beecam.models.pollen.training.rewards import rewards, tuning
+from beecam.models.pollen.world.scene import ACCIDENTS, ATTRIBUTES, draw_scene, possible
 
 SCENES = list(itertools.islice(data.scenes(5), 12))
 USUAL = ["--device", "cpu", "--from-weights", str(POLLEN)]

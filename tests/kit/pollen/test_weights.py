@@ -9,11 +9,14 @@ import torch
 
 import beecam as bc
 from beecam.models.load import POLLEN
-from beecam.models.pollen import captions, evaluate, judges, sampling
-from beecam.models.pollen.scene import ATTRIBUTES, draw_scene
+from beecam.models.pollen.evaluation import classifiers as judges
+from beecam.models.pollen.evaluation import score as evaluate
+from beecam.models.pollen.networks import pipeline as sampling
+from beecam.models.pollen.world import captions
+from beecam.models.pollen.world.scene import ATTRIBUTES, draw_scene
 from helpers import frames
 
-CARD = Path(judges.__file__).parent / "CARD.md"
+CARD = Path(judges.__file__).parents[1] / "CARD.md"
 
 
 @pytest.fixture(scope="module")

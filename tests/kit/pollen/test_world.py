@@ -9,9 +9,18 @@ from itertools import islice
 import pytest
 import torch
 
-from beecam.models.pollen import captions, data, nets
-from beecam.models.pollen.scene import ACCIDENTS, ATTRIBUTES, NEEDS, draw_scene, held_out, possible
-from beecam.models.pollen.world import render
+from beecam.models.pollen.networks import architectures as nets
+from beecam.models.pollen.training.data import clips as data
+from beecam.models.pollen.world import captions
+from beecam.models.pollen.world.rendering.render import render
+from beecam.models.pollen.world.scene import (
+    ACCIDENTS,
+    ATTRIBUTES,
+    NEEDS,
+    draw_scene,
+    held_out,
+    possible,
+)
 
 
 def test_a_clip_is_the_same_in_every_batch_and_every_time():

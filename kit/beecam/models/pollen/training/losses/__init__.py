@@ -1,0 +1,1 @@
+"""What the autoencoder, the text encoder and the denoiser are trained on."""

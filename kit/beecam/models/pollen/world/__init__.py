@@ -1,0 +1,1 @@
+"""The world that pollen is trained on: scenes, their captions and the renderer."""
