@@ -12,7 +12,8 @@ from PIL import Image
 from beecam import media
 from beecam.errors import MediaError
 from beecam.models.base import Sound
-from beecam.models.pollen.training.data import clips as data
+from beecam.models.pollen.world.rendering.render import render_all
+from beecam.models.pollen.world.splits import scenes
 
 
 def psnr(a, b):
@@ -162,7 +163,7 @@ def test_a_sheet_that_is_damaged_is_left_as_it_is():
 
 
 def test_the_same_pictures_are_the_same_file(tmp_path):
-    clips = data.render_all(list(itertools.islice(data.scenes(3), 3))).numpy()
+    clips = render_all(list(itertools.islice(scenes(3), 3))).numpy()
     for clip in clips:
         files = set()
         for _ in range(20):

@@ -1,8 +1,8 @@
-"""The pictures of pollen's card: `python -m beecam.models.pollen.evaluation.report`.
+"""Draw the images of pollen's card: `python -m beecam.models.pollen.evaluation.report`.
 
-Draws the scores that `evaluate` has written, beside their targets, with the curve of the training
-(the one that ships, or with --curve FOLDER's);
-and a contact sheet of random captions, each with what pollen makes of it the first time.
+Draws the scores of the evaluation beside their targets, with the loss curve of the training (the
+one that ships, or with --curve that of --folder); and a contact sheet of random captions, each with
+the first clip that pollen generates from it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import Any
 
 import torch
 
-from beecam.models.pollen.evaluation import score as evaluate
-from beecam.models.pollen.networks.pipeline import load_pipeline, make
+from beecam.models.pollen.evaluation.table import SCORES, TARGETS
+from beecam.models.pollen.networks.pipeline import WEIGHTS, generate, load_pipeline
 from beecam.models.pollen.training.command_line.arguments import (
     existing_file,
     file_to_write,
     folder,
     weights_folder,
 )
-from beecam.models.pollen.training.data import clips as data
-from beecam.models.pollen.training.data import saved as stored
+from beecam.models.pollen.training.data import saved
 from beecam.models.pollen.world import captions
+from beecam.models.pollen.world.splits import UNSEEN, scenes
 
 CURVE = Path(__file__).parent / "curve.json"
 _POINTS = 200
@@ -38,48 +38,50 @@ _SHOWN = 3  # frames of each clip
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Draw both pictures."""
-    from beecam.models.load import POLLEN
-
+    """Draw both images."""
     parser = argparse.ArgumentParser(
         prog="python -m beecam.models.pollen.evaluation.report",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--folder", type=folder, default=Path(".pollen"), help="of the training")
-    parser.add_argument("--weights", type=weights_folder, default=POLLEN)
-    parser.add_argument("--scores", type=existing_file, default=evaluate.SCORES)
-    parser.add_argument("--curve", type=file_to_write, help="take FOLDER's curve, and keep it here")
+    parser.add_argument("--weights", type=weights_folder, default=WEIGHTS)
+    parser.add_argument("--scores", type=existing_file, default=SCORES)
+    parser.add_argument(
+        "--curve", type=file_to_write, help="draw the curve of --folder, and write it to this file"
+    )
     parser.add_argument("--pictures", type=folder, default=Path("docs/pictures"))
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        scores = json.loads(chosen.scores.read_text())
+        scores = json.loads(options.scores.read_text())
     except ValueError:
-        parser.error(f"--scores {chosen.scores}: it isn't what `evaluate` has written")
+        parser.error(f"--scores {options.scores}: it isn't a file of the evaluation's scores")
     curve = json.loads(CURVE.read_text())
-    if chosen.curve is not None:
-        log = chosen.folder / "transformer.jsonl"
+    if options.curve is not None:
+        log = options.folder / "transformer.jsonl"
         curve = curve_of(log)
         if not curve:
-            parser.error(f"--curve: {log} has no steps; --folder names the training's folder")
-        chosen.curve.write_text(json.dumps(curve) + "\n")
-    chosen.pictures.mkdir(parents=True, exist_ok=True)
-    draw_scores(scores, curve, chosen.pictures / "pollen_scores.png")
-    draw_captions(chosen.weights, chosen.pictures / "pollen_captions.jpg")
-    print(f"pollen_scores.png and pollen_captions.jpg in {chosen.pictures}")
+            parser.error(
+                f"--curve: {log} has no steps; --folder must be the folder of the training"
+            )
+        options.curve.write_text(json.dumps(curve) + "\n")
+    options.pictures.mkdir(parents=True, exist_ok=True)
+    draw_scores(scores, curve, options.pictures / "pollen_scores.png")
+    draw_captions(options.weights, options.pictures / "pollen_captions.jpg")
+    print(f"pollen_scores.png and pollen_captions.jpg in {options.pictures}")
 
 
 def curve_of(log: Path) -> list[dict[str, float]]:
-    """Return the curve of a training, thinned.
+    """Return the loss curve of a training, with some 200 points.
 
     Args:
-        log: What its loop has written, a line for each measured step.
+        log: The log of its loop.
 
     Returns:
-        Steps, and their loss.
+        Points with a step and its loss.
     """
-    # Of steps that were done again after it was stopped the last ones count.
-    losses = {one["step"]: round(one["loss"], 4) for one in stored.lines(log) if "loss" in one}
+    # Steps that were repeated after an interruption are there twice: the last ones count.
+    losses = {one["step"]: round(one["loss"], 4) for one in saved.log_lines(log) if "loss" in one}
     points = [{"step": step, "loss": losses[step]} for step in sorted(losses)]
     every = max(1, len(points) // _POINTS)
     return points[every - 1 :: every]
@@ -88,7 +90,13 @@ def curve_of(log: Path) -> list[dict[str, float]]:
 def draw_scores(
     scores: Mapping[str, Any], curve: Sequence[Mapping[str, float]], path: Path
 ) -> None:
-    """Draw shares with their intervals and targets, accidents, and the curve of the training."""
+    """Draw shares with their intervals and targets, accidents, and the loss curve.
+
+    Args:
+        scores: As `score` returns them.
+        curve: As `curve_of` returns it.
+        path: Image file to write.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -102,23 +110,23 @@ def draw_scores(
 
 
 def _draw_attributes(axes: Any, scores: Mapping[str, Any]) -> None:
-    known = (
+    columns = (
         ("seen", "seen combinations", "#d98b00"),
         ("held_out", "held out", "#3b6fb6"),
         ("any_words", "any words", "#5a9a5a"),
         ("few_steps", "in 4 steps", "#8d5aa8"),
     )
-    rows = [row for row in known if row[0] in scores]
+    rows = [row for row in columns if row[0] in scores]
     for i, (key, label, colour) in enumerate(rows):
-        found = [scores[key][name] for name in evaluate.TARGETS]
-        places = [j + (i - (len(rows) - 1) / 2) * 0.19 for j in range(len(found))]
+        found = [scores[key][name] for name in TARGETS]
+        positions = [j + (i - (len(rows) - 1) / 2) * 0.19 for j in range(len(found))]
         shares = [100 * one["share"] for one in found]
-        apart = [
+        errors = [
             [100 * (one["share"] - one["low"]) for one in found],
             [100 * (one["high"] - one["share"]) for one in found],
         ]
-        axes.bar(places, shares, 0.17, yerr=apart, color=colour, label=label, ecolor="#555")
-    for j, target in enumerate(evaluate.TARGETS.values()):
+        axes.bar(positions, shares, 0.17, yerr=errors, color=colour, label=label, ecolor="#555")
+    for j, target in enumerate(TARGETS.values()):
         axes.plot(
             [j - 0.45, j + 0.45],
             [100 * target] * 2,
@@ -126,7 +134,7 @@ def _draw_attributes(axes: Any, scores: Mapping[str, Any]) -> None:
             lw=1.4,
             label="target" if j == 0 else None,
         )
-    axes.set_xticks(range(len(evaluate.TARGETS)), list(evaluate.TARGETS))
+    axes.set_xticks(range(len(TARGETS)), list(TARGETS))
     axes.set_ylim(0, 102)
     axes.set_ylabel("% of clips as asked for")
     axes.legend(loc="lower center", ncols=5, bbox_to_anchor=(0.5, 1.0), frameon=False)
@@ -138,13 +146,13 @@ def _draw_accidents(axes: Any, scores: Mapping[str, Any]) -> None:
         (("generated", "pollen", "#d98b00"), ("rendered", "its world", "#888888"))
     ):
         found = [kind[side] for kind in kinds.values()]
-        places = [j + (i - 0.5) * 0.38 for j in range(len(found))]
+        positions = [j + (i - 0.5) * 0.38 for j in range(len(found))]
         shares = [100 * one["share"] for one in found]
-        apart = [
+        errors = [
             [100 * (one["share"] - one["low"]) for one in found],
             [100 * (one["high"] - one["share"]) for one in found],
         ]
-        axes.bar(places, shares, 0.36, yerr=apart, color=colour, label=label, ecolor="#555")
+        axes.bar(positions, shares, 0.36, yerr=errors, color=colour, label=label, ecolor="#555")
     axes.set_xticks(range(len(kinds)), [name.replace(" ", "\n") for name in kinds], fontsize=8)
     axes.set_ylabel("% of clips with an accident")
     axes.legend(loc="upper left", frameon=False)
@@ -159,18 +167,18 @@ def _draw_curve(axes: Any, curve: Sequence[Mapping[str, float]]) -> None:
 
 
 def draw_captions(weights: Path, path: Path) -> None:
-    """Draw a sheet of random captions with what the model makes of each, one try a caption."""
+    """Draw a sheet of random captions, with one generated clip of each."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    lot = random.Random(48)  # noqa: S311
-    scenes = list(islice(data.scenes(data.UNSEEN * 5), _COLUMNS * _ROWS))
-    texts = [captions.caption(scene.attributes, lot) for scene in scenes]
-    # All words that it doesn't know are one to it.
+    rng = random.Random(48)  # noqa: S311
+    chosen = list(islice(scenes(UNSEEN * 5), _COLUMNS * _ROWS))
+    texts = [captions.caption(scene.attributes, rng) for scene in chosen]
+    # Any unknown word is the same token.
     texts = [re.sub(rf"\b{captions.UNKNOWN}\b", "wibbly", text) for text in texts]
-    made = make(load_pipeline(weights), texts, first_seed=30_000)
-    places = torch.linspace(0, made.shape[1] - 1, _SHOWN).round().long()
-    strips = made[:, places].permute(0, 2, 1, 3, 4).flatten(2, 3).numpy()
+    clips = generate(load_pipeline(weights), texts, first_seed=30_000)
+    indices = torch.linspace(0, clips.shape[1] - 1, _SHOWN).round().long()
+    strips = clips[:, indices].permute(0, 2, 1, 3, 4).flatten(2, 3).numpy()
     with mpl.rc_context({"font.size": 6.2}):
         figure = Figure(figsize=(15, 9.6), layout="constrained")
         for axes, strip, text in zip(

@@ -1,1 +1,1 @@
-"""pollen's networks and its pipeline."""
+"""pollen's networks, and its diffusers pipeline."""

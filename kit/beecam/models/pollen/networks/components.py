@@ -1,9 +1,9 @@
-"""Latents by principal components: 144 numbers for each block of 24x24 pixels and 4 frames.
+"""Latents as principal components: 144 numbers for each block of 24x24 pixels and 4 frames.
 
-Where an autoencoder learns its latents and how to read them at the same time, small networks on
-slow machines stay below what plain principal components keep (measured here after 10,600 joint
-steps: 24.7 dB against 27.7 dB). So the components are the latents: they are known at once, and
-decoder, encoder and denoiser learn beside each other, not in turn.
+An autoencoder that learns its latents and how to decode them at the same time reaches, as a small
+network on a slow machine, less than plain principal components (measured here after 10,600 joint
+steps: 24.7 dB, components 27.7 dB). So the components are the latents: they are available at once,
+and decoder, encoder and denoiser are trained in parallel, not one after the other.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import torch
 from torch import Tensor
 
 from beecam.files import whole
-from beecam.models.pollen.networks.architectures import CHANNELS, SPACE, TIME
+from beecam.models.pollen.networks.shapes import CHANNELS, SPACE, TIME
 
 FILE = "components.safetensors"
-_ROUNDS = 8
-_SPARE = 32
-_TOGETHER = 25
-# Components divided by how far they spread would all weigh the same, and a denoiser spends itself
-# on the finest. By a power of it the coarse ones, which matter most, stand out from noise longer:
-# of 0.7, 0.35 and 0.1 it learnt quickest with 0.35 (docs/training.md).
-_EVENNESS = 0.35
+_ITERATIONS = 8
+_OVERSAMPLING = 32
+_BATCH = 25
+# Components divided by their full deviation would all have the same weight, and a denoiser would
+# spend its capacity on the finest. Divided by a power of it, coarse ones, which matter most, have
+# more signal relative to the noise: of 0.7, 0.35 and 0.1, 0.35 trained fastest (docs/training.md).
+_WHITENING = 0.35
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Components:
     """An orthogonal basis of blocks of pixels.
 
     Attributes:
-        mean: pixels; the mean block, with pixels in the order frames, y, x, rgb.
-        basis: pixels x channels, its columns of length 1.
-        deviation: channels; what each of them is divided by, the largest first.
+        mean: The mean block, (pixels,), in the order frames, y, x, rgb.
+        basis: (pixels, channels), with columns of length 1.
+        deviation: Divisor of each channel, (channels,), the largest first.
     """
 
     mean: Tensor
@@ -44,45 +44,45 @@ class Components:
 
     @classmethod
     def load(cls, path: Path) -> Components:
-        """Load them from a file, or from a folder of exported weights."""
+        """Load components from a file, or from a folder of exported weights."""
         from safetensors.torch import load_file
 
-        kept = load_file(path / FILE if path.is_dir() else path)
-        return cls(**{name: kept[name].float() for name in ("mean", "basis", "deviation")})
+        stored = load_file(path / FILE if path.is_dir() else path)
+        return cls(**{name: stored[name].float() for name in ("mean", "basis", "deviation")})
 
     def to(self, device: str | torch.device) -> Components:
-        """Return them on a device."""
+        """Return the components on a device."""
         moved = (part.to(device) for part in (self.mean, self.basis, self.deviation))
         return Components(*moved)
 
     def same(self, other: Components) -> bool:
-        """Return whether others give the same latents, but for what half precision loses."""
+        """Return whether others give the same latents, up to half precision."""
         ours, theirs = (
             [part.half() for part in (one.mean, one.basis, one.deviation)] for one in (self, other)
         )
         return all(map(torch.equal, ours, theirs))
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
-        """Write them into one file."""
+        """Write the components to a file."""
         from safetensors.torch import save_file
 
-        kept = {"mean": self.mean, "basis": self.basis, "deviation": self.deviation}
+        tensors = {"mean": self.mean, "basis": self.basis, "deviation": self.deviation}
         with whole(path) as file:
-            save_file({name: value.to(dtype).contiguous() for name, value in kept.items()}, file)
+            save_file({name: value.to(dtype).contiguous() for name, value in tensors.items()}, file)
 
     def encode(self, clips: Tensor) -> Tensor:
-        """Give the latents of clips: channels of mean 0, together of variance 1 over the world.
+        """Return the latents of clips: channels of mean 0, together of variance 1 over the world.
 
         Args:
-            clips: clips x frames x height x width x 3, uint8; 4k+1 frames, sides multiples of 24.
+            clips: (clips, frames, height, width, 3), uint8; 4k+1 frames, sides multiples of 24.
 
         Returns:
-            clips x channels x frames x height x width.
+            (clips, channels, frames, height, width).
         """
-        return torch.cat([self._encode(part) for part in torch.split(clips, _TOGETHER)])
+        return torch.cat([self._encode(part) for part in torch.split(clips, _BATCH)])
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Give what the components alone show of latents: clips as `encode` takes them."""
+        """Return the clips that the components alone reconstruct, as `encode` takes them."""
         cells = latents.permute(0, 2, 3, 4, 1) * self.deviation
         found = cells @ self.basis.T + self.mean
         count, frames, high, wide = found.shape[:4]
@@ -97,39 +97,39 @@ class Components:
 
 
 def blocks(clips: Tensor) -> Tensor:
-    """Cut clips into blocks; the first frame stands four times, as in a causal autoencoder.
+    """Return clips cut into blocks; the first frame is repeated, as in a causal autoencoder.
 
     Args:
-        clips: clips x frames x height x width x 3, uint8.
+        clips: (clips, frames, height, width, 3), uint8.
 
     Returns:
-        clips x frames x height x width x pixels, -1 to 1.
+        (clips, frames, height, width, pixels), -1 to 1.
     """
-    whole = torch.cat([clips[:, :1]] * (TIME - 1) + [clips], 1).float() / 127.5 - 1
-    count, frames, height, width, _ = whole.shape
-    cut = whole.view(count, frames // TIME, TIME, height // SPACE, SPACE, width // SPACE, SPACE, 3)
+    padded = torch.cat([clips[:, :1]] * (TIME - 1) + [clips], 1).float() / 127.5 - 1
+    count, frames, height, width, _ = padded.shape
+    cut = padded.view(count, frames // TIME, TIME, height // SPACE, SPACE, width // SPACE, SPACE, 3)
     return cut.permute(0, 1, 3, 5, 2, 4, 6, 7).flatten(4)
 
 
 def fit(clips: Iterable[Tensor], channels: int = CHANNELS) -> Components:
-    """Find the leading components of some clips, by subspace iteration (Halko et al. 2011).
+    """Return the leading components of clips, by subspace iteration (Halko et al. 2011).
 
     Args:
-        clips: Parts, each clips x frames x height x width x 3, uint8.
-        channels: How many components.
+        clips: Batches of (clips, frames, height, width, 3), uint8.
+        channels: Number of components.
     """
     x = torch.cat([blocks(part).flatten(0, 3) for part in clips])
     mean = x.mean(0)
     x -= mean
     g = torch.Generator().manual_seed(0)
-    guess = torch.randn(x.shape[1], channels + _SPARE, generator=g)
-    for _ in range(_ROUNDS):
+    guess = torch.randn(x.shape[1], channels + _OVERSAMPLING, generator=g)
+    for _ in range(_ITERATIONS):
         guess = torch.linalg.qr(x.T @ (x @ guess))[0]
     _, spread, turn = torch.linalg.svd(x @ guess, full_matrices=False)
     basis = (guess @ turn.T)[:, :channels]
-    # A component's sign is free: the same clips shall give the same latents everywhere.
+    # The sign of a component is arbitrary: fixed, so that latents are the same on every machine.
     largest = basis.gather(0, basis.abs().argmax(0, keepdim=True))
     spread = (spread[:channels] / len(x) ** 0.5).clamp(min=1e-4)
-    scale = spread**_EVENNESS
+    scale = spread**_WHITENING
     scale = scale * ((spread / scale) ** 2).mean().sqrt()
     return Components(mean, basis * largest.sign(), scale)

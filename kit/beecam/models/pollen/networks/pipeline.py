@@ -1,4 +1,7 @@
-"""Clips from a folder of pollen's weights, through the pipeline alone."""
+"""Load pollen's weights as a diffusers pipeline, and generate clips with it.
+
+`bc.load()` imports this module: it must not import anything of the training.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from beecam.models.pollen.networks import architectures as nets
 from beecam.models.pollen.networks.autoencoder import to_clips
+from beecam.models.pollen.world.scene import FPS, FRAMES, SIZE
 
-_TOGETHER, _GPU_TOGETHER = 16, 128
+WEIGHTS = Path(__file__).parents[1] / "weights"  # those that ship
+_BATCH, _GPU_BATCH = 16, 128
 
 
 def load_pipeline(weights: Path) -> Any:
-    """Load exported weights as an LTXPipeline, with no progress bars and no network.
+    """Load exported weights as an LTXPipeline, without progress bars or network access.
 
     Raises:
-        FileNotFoundError: There are none in the folder.
+        FileNotFoundError: The folder has no pipeline.
     """
     if not (weights / "model_index.json").exists():
         raise FileNotFoundError(
@@ -29,15 +33,15 @@ def load_pipeline(weights: Path) -> Any:
         )
     from diffusers import LTXPipeline
 
-    with _quietly():
+    with _no_progress_bars():
         pipe = LTXPipeline.from_pretrained(weights, local_files_only=True, low_cpu_mem_usage=False)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Load without progress bars: pollen is there before one could be read."""
+def _no_progress_bars() -> Iterator[None]:
+    """Disable progress bars while loading, which takes less time than reading one."""
     import diffusers.utils.logging as of_diffusers
     import transformers.utils.logging as of_transformers
 
@@ -51,40 +55,53 @@ def _quietly() -> Iterator[None]:
             log.enable_progress_bar()
 
 
-def make(
-    pipe: Any, texts: Sequence[str], steps: int = 20, first_seed: int = 0, guidance: float = 3.0
+def generate(
+    pipe: Any, prompts: Sequence[str], steps: int = 20, first_seed: int = 0, guidance: float = 3.0
 ) -> Tensor:
-    """Make a clip of each text, with seeds that count up.
+    """Generate a clip of each prompt, with consecutive seeds.
+
+    Args:
+        pipe: An LTXPipeline.
+        prompts: One per clip.
+        steps: Denoising steps.
+        first_seed: Seed of the first clip.
+        guidance: Guidance scale.
 
     Returns:
-        clips x frames x height x width x 3, uint8.
+        (clips, frames, height, width, 3), uint8.
     """
     out = []
-    together = _TOGETHER if pipe.device.type == "cpu" else _GPU_TOGETHER
-    for i in range(0, len(texts), together):
-        part = list(texts[i : i + together])
-        lots = [torch.Generator().manual_seed(first_seed + i + j) for j in range(len(part))]
+    batch = _BATCH if pipe.device.type == "cpu" else _GPU_BATCH
+    for i in range(0, len(prompts), batch):
+        part = list(prompts[i : i + batch])
+        generators = [torch.Generator().manual_seed(first_seed + i + j) for j in range(len(part))]
         video = pipe(
             prompt=part,
-            width=nets.SIZE,
-            height=nets.SIZE,
-            num_frames=nets.FRAMES,
-            frame_rate=nets.FPS,
+            width=SIZE,
+            height=SIZE,
+            num_frames=FRAMES,
+            frame_rate=FPS,
             num_inference_steps=steps,
             guidance_scale=guidance,
             output_type="pt",
-            generator=lots,
+            generator=generators,
         ).frames
         out.append(to_clips(video.permute(0, 2, 1, 3, 4) * 2 - 1))
     return torch.cat(out)
 
 
-def picture(clips: Tensor, path: Path, columns: int = 2) -> None:
-    """Write five frames of each clip side by side, to look at."""
+def save_contact_sheet(clips: Tensor, path: Path, columns: int = 2) -> None:
+    """Write an image with five frames of each clip side by side.
+
+    Args:
+        clips: (clips, frames, height, width, 3), uint8.
+        path: Image file to write.
+        columns: Columns of clips.
+    """
     from PIL import Image
 
-    places = torch.linspace(0, clips.shape[1] - 1, 5).round().long()
-    rows = clips[:, places].permute(0, 2, 1, 3, 4).flatten(2, 3)
+    indices = torch.linspace(0, clips.shape[1] - 1, 5).round().long()
+    rows = clips[:, indices].permute(0, 2, 1, 3, 4).flatten(2, 3)
     blocks = rows.chunk(columns)
     high = max(len(block) for block in blocks)
     full = torch.zeros(columns, high, *rows.shape[1:], dtype=torch.uint8)

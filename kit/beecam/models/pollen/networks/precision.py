@@ -1,4 +1,4 @@
-"""Which numbers training computes with."""
+"""Floating point types of training."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import functools
 
 import torch
 
-# Of x86 and of ARM processors. oneDNN takes bfloat16 where they are not there too, and needs twice
-# (AVX-512) to forty times (AVX2) as long for it as for float32.
+# Instructions of x86 and ARM processors that multiply bfloat16. Without them oneDNN emulates it and
+# takes two (AVX-512) to forty times (AVX2) as long as for float32.
 _INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 @functools.cache
-def number(device: str) -> torch.dtype:
-    """Return bfloat16 where a device multiplies in it, else float32."""
+def compute_dtype(device: str) -> torch.dtype:
+    """Return bfloat16 where a device multiplies it natively, else float32."""
     if torch.device(device).type != "cpu":
         return torch.bfloat16
-    can = torch.cpu.get_capabilities()
-    return torch.bfloat16 if any(can.get(name) for name in _INSTRUCTIONS) else torch.float32
+    capabilities = torch.cpu.get_capabilities()
+    return (
+        torch.bfloat16 if any(capabilities.get(name) for name in _INSTRUCTIONS) else torch.float32
+    )
 
 
 def autocast(device: str) -> torch.autocast:
-    """Let networks compute in `number(device)`."""
+    """Return a context in which networks compute in `compute_dtype(device)`."""
     return torch.autocast(
-        torch.device(device).type, torch.bfloat16, enabled=number(device) != torch.float32
+        torch.device(device).type, torch.bfloat16, enabled=compute_dtype(device) != torch.float32
     )

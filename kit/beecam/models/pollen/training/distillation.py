@@ -1,9 +1,9 @@
-"""Few steps: a LoRA with which 4 steps without guidance do what 20 guided ones do.
+"""Distillation: a LoRA for 4 steps without guidance in place of 20 guided ones.
 
 Guidance is distilled as by Meng et al. (arXiv 2210.03142) and steps as in progressive distillation
-(Salimans and Ho, arXiv 2202.00512), both at once: the teacher walks its 20 guided steps, and the
-student learns the straight way over each five of them, from where the teacher was. Noise leads to
-the same clip, so that what a few steps show is what many will.
+(Salimans and Ho, arXiv 2202.00512), both at once: the teacher does its 20 guided steps, and the
+student learns the mean velocity of each five of them, from the teacher's states. The same noise
+gives the same clip, so that few steps are a preview of many.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from beecam.files import whole
-from beecam.models.pollen.networks import architectures as nets
+from beecam.models.pollen.networks import shapes
 from beecam.models.pollen.networks.precision import autocast
-from beecam.models.pollen.training.data import clips as data
-from beecam.models.pollen.training.data import saved as stored
+from beecam.models.pollen.training.data import saved
 from beecam.models.pollen.training.optimization.loop import Loop
 from beecam.models.pollen.world import captions
+from beecam.models.pollen.world.scene import FPS, FRAMES, SIZE
+from beecam.models.pollen.world.splits import UNSEEN, scenes
 
 TEACHER_STEPS, STEPS = 20, 4
 GUIDANCE = 3.0
@@ -38,7 +39,7 @@ _TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "net.0.proj", "net.2", "proj_in"
 
 
 def digest(weights: Path) -> str:
-    """Return a name for exported weights by their denoiser and how it is led."""
+    """Return a digest of exported weights: of their denoiser and its scheduler."""
     files = [
         *sorted((weights / "transformer").glob("*.safetensors")),
         weights / "scheduler" / "scheduler_config.json",
@@ -46,102 +47,102 @@ def digest(weights: Path) -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
-def teach(pipe: Any, folder: Path, many: int, seconds: float = float("inf")) -> int:
-    """Let the teacher walk, and keep where it was: shards of SHARD clips, those that aren't there.
+def write_trajectories(pipe: Any, folder: Path, clips: int, seconds: float = float("inf")) -> int:
+    """Write trajectories of the teacher, in shards of SHARD clips; existing shards are skipped.
 
     Args:
         pipe: The teacher, an LTXPipeline.
-        folder: Keeps the shards.
-        many: How many clips in all, rounded up to whole shards.
-        seconds: Begin no shard after so long.
+        folder: Folder of the shards.
+        clips: Number of clips, rounded up to full shards.
+        seconds: Time after which no further shard is begun.
 
     Returns:
-        How many clips there are.
+        The number of clips in the folder.
     """
     until = time.monotonic() + seconds
-    for shard in range(-(-many // SHARD)):
-        path = folder / f"walks-{shard:05d}.pt"
+    for shard in range(-(-clips // SHARD)):
+        path = folder / f"trajectories-{shard:05d}.pt"
         if path.exists():
             continue
         if time.monotonic() > until:
             break
         texts = list(islice(_texts(shard), SHARD))
-        kept = {"states": walk(pipe, texts, shard).half(), "texts": texts}
+        states = trajectory(pipe, texts, shard).half()
         with whole(path) as file:
-            torch.save(kept, file)
-    return SHARD * len(list(folder.glob("walks-*.pt")))
+            torch.save({"states": states, "texts": texts}, file)
+    return SHARD * len(list(folder.glob("trajectories-*.pt")))
 
 
 def _texts(shard: int) -> Iterator[str]:
-    """Yield captions of scenes that no training has seen, as a person would say them."""
-    lot = random.Random(shard)  # noqa: S311
-    for scene in data.scenes(data.UNSEEN * 8 + shard * SHARD * 10):
-        yield captions.caption(scene.attributes, lot)
+    """Yield random captions of scenes that no training has seen."""
+    rng = random.Random(shard)  # noqa: S311
+    for scene in scenes(UNSEEN * 8 + shard * SHARD * 10):
+        yield captions.caption(scene.attributes, rng)
 
 
-def walk(pipe: Any, texts: list[str], seed: int) -> Tensor:
-    """Return where the teacher is before each of the student's steps, and at its end.
+def trajectory(pipe: Any, texts: list[str], seed: int) -> Tensor:
+    """Return the teacher's latents before each of the student's steps, and at the end.
 
     Args:
         pipe: An LTXPipeline.
-        texts: One for each clip.
-        seed: Of the noise.
+        texts: One prompt per clip.
+        seed: Seed of the noise.
 
     Returns:
-        clips x (STEPS + 1) x tokens x channels.
+        (clips, STEPS + 1, tokens, channels).
     """
     every = TEACHER_STEPS // STEPS
     states: list[Tensor] = []
 
-    def keep(_: Any, step: int, __: Any, found: dict[str, Any]) -> dict[str, Any]:
+    def record(_: Any, step: int, __: Any, found: dict[str, Any]) -> dict[str, Any]:
         if (step + 1) % every == 0:
             states.append(found["latents"].float().cpu())
         return {}
 
     noise = torch.randn(
-        len(texts), nets.TOKENS, nets.CHANNELS, generator=torch.Generator().manual_seed(seed)
+        len(texts), shapes.TOKENS, shapes.CHANNELS, generator=torch.Generator().manual_seed(seed)
     )
     with autocast(pipe.device.type):
         pipe(
             prompt=texts,
-            width=nets.SIZE,
-            height=nets.SIZE,
-            num_frames=nets.FRAMES,
-            frame_rate=nets.FPS,
+            width=SIZE,
+            height=SIZE,
+            num_frames=FRAMES,
+            frame_rate=FPS,
             num_inference_steps=TEACHER_STEPS,
             guidance_scale=GUIDANCE,
             latents=noise,
             output_type="latent",
-            callback_on_step_end=keep,
-            max_sequence_length=nets.SHORT_TEXT,
+            callback_on_step_end=record,
+            max_sequence_length=shapes.SHORT_TEXT,
         )
     return torch.stack([noise, *states], 1)
 
 
-class Lessons:
+class DistillationLoss:
     """The squared error of the student over each of its steps."""
 
     def __init__(self, pipe: Any, folder: Path) -> None:
-        """Load what the teacher has left.
+        """Load the trajectories of the teacher.
 
         Args:
             pipe: The student, with its LoRA in the transformer.
-            folder: Of the shards.
+            folder: Folder of the shards.
 
         Raises:
-            FileNotFoundError: There are none.
+            FileNotFoundError: The folder has no shards.
         """
-        paths = sorted(folder.glob("walks-*.pt"))
+        paths = sorted(folder.glob("trajectories-*.pt"))
         if not paths:
             raise FileNotFoundError(
-                f"{folder} has no walks-*.pt: run the stage `few-steps` first, which writes them."
+                f"{folder} has no trajectories-*.pt: run the stage `few-steps` first."
             )
-        kept = [stored.tensors(path) for path in paths]
-        self._states = torch.cat([one["states"] for one in kept]).to(pipe.device)
+        shards = [saved.tensors(path) for path in paths]
+        self._states = torch.cat([one["states"] for one in shards]).to(pipe.device)
         self._texts = pipe.tokenizer(
-            [text for one in kept for text in one["texts"]],
+            [text for one in shards for text in one["texts"]],
             padding="max_length",
-            max_length=nets.SHORT_TEXT,
+            max_length=shapes.SHORT_TEXT,
             truncation=True,
             return_tensors="pt",
         ).input_ids.to(pipe.device)
@@ -154,36 +155,36 @@ class Lessons:
         """Draw a batch and return its loss."""
         g = loop.generator
         batch = _BATCH if loop.device == "cpu" else _GPU_BATCH
-        which = torch.randint(0, len(self._texts), (batch,), generator=g)
+        clip = torch.randint(0, len(self._texts), (batch,), generator=g)
         step = torch.randint(0, STEPS, (batch,), generator=g)
-        there = which.to(loop.device), step.to(loop.device)
-        before, after = (self._states[there[0], there[1] + more].float() for more in (0, 1))
-        apart = (self._sigmas[step] - self._sigmas[step + 1]).view(-1, 1, 1).to(loop.device)
-        wanted = (before - after) / apart
+        at_clip, at_step = clip.to(loop.device), step.to(loop.device)
+        before, after = (self._states[at_clip, at_step + i].float() for i in (0, 1))
+        interval = (self._sigmas[step] - self._sigmas[step + 1]).view(-1, 1, 1).to(loop.device)
+        target = (before - after) / interval
         pipe = self._pipe
-        ids = self._texts[there[0]]
+        ids = self._texts[at_clip]
         with autocast(loop.device):
             with torch.no_grad():
-                words = pipe.text_encoder(ids)[0]
+                states = pipe.text_encoder(ids)[0]
             found = pipe.transformer(
                 hidden_states=before,
-                encoder_hidden_states=words,
+                encoder_hidden_states=states,
                 timestep=(self._sigmas[step] * 1000).to(loop.device),
                 encoder_attention_mask=ids != 0,
-                **nets.PLACES,
+                **shapes.POSITIONS,
             ).sample
-        error: Tensor = ((found.float() - wanted) ** 2).mean()
+        error: Tensor = ((found.float() - target) ** 2).mean()
         return error
 
 
 def student_loop(pipe: Any, path: Path, device: str, start: Path | None = None) -> Loop:
-    """Make or resume the training of the LoRA, in a pipeline's transformer.
+    """Return the training of the LoRA in a pipeline's transformer, resumed if it has a checkpoint.
 
     Args:
-        pipe: The pipeline; its transformer gets the LoRA, and is frozen but for it.
-        path: Of the checkpoint.
-        device: Where to train.
-        start: Exported weights whose LoRA is where it begins.
+        pipe: The pipeline; its transformer gets the LoRA and is frozen otherwise.
+        path: File of the checkpoint.
+        device: Device to train on.
+        start: Exported weights whose LoRA it starts from.
     """
     from peft import LoraConfig
     from peft.utils import set_peft_model_state_dict
@@ -195,8 +196,8 @@ def student_loop(pipe: Any, path: Path, device: str, start: Path | None = None) 
     if start is not None and (file := next((start / FOLDER).glob("*.safetensors"), None)):
         from safetensors.torch import load_file
 
-        kept = {name.removeprefix("transformer."): value for name, value in load_file(file).items()}
-        set_peft_model_state_dict(network, kept, adapter_name="default")
+        lora = {name.removeprefix("transformer."): value for name, value in load_file(file).items()}
+        set_peft_model_state_dict(network, lora, adapter_name="default")
     pipe.to(device)
     trained = nn.ParameterList([p.float() for p in network.parameters() if p.requires_grad])
     loop = Loop(
@@ -207,11 +208,11 @@ def student_loop(pipe: Any, path: Path, device: str, start: Path | None = None) 
 
 
 def save(pipe: Any, target: Path) -> None:
-    """Write the LoRA beside exported weights, in half precision, as diffusers loads it."""
+    """Write the LoRA into exported weights, in half precision, as diffusers loads it."""
     from diffusers import LTXPipeline
     from peft.utils import get_peft_model_state_dict
 
-    kept = get_peft_model_state_dict(pipe.transformer)
+    lora = get_peft_model_state_dict(pipe.transformer)
     LTXPipeline.save_lora_weights(
-        target / FOLDER, transformer_lora_layers={n: v.half() for n, v in kept.items()}
+        target / FOLDER, transformer_lora_layers={n: v.half() for n, v in lora.items()}
     )

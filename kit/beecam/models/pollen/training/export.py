@@ -1,4 +1,4 @@
-"""Write trained networks as a diffusers pipeline, half as large on disk."""
+"""Export trained networks as a diffusers pipeline in half precision."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 
 import torch
 
-from beecam.models.pollen.networks import architectures as nets
-from beecam.models.pollen.networks import autoencoder as codec
-from beecam.models.pollen.networks import text_encoder as reading
+from beecam.models.pollen.networks.autoencoder import build_autoencoder, zero_variance
 from beecam.models.pollen.networks.components import FILE as COMPONENTS
 from beecam.models.pollen.networks.components import Components
-from beecam.models.pollen.networks.pipeline import load_pipeline, make, picture
-from beecam.models.pollen.training import distillation as fewsteps
+from beecam.models.pollen.networks.pipeline import generate, load_pipeline, save_contact_sheet
+from beecam.models.pollen.networks.text_encoder import build_tokenizer
+from beecam.models.pollen.networks.transformer import build_scheduler, build_transformer
+from beecam.models.pollen.training import distillation
 from beecam.models.pollen.training.data import latents
+from beecam.models.pollen.training.losses.autoencoder import half_loop
 from beecam.models.pollen.training.losses.flow import transformer_loop
+from beecam.models.pollen.training.losses.text_encoder import trained_text_encoder
 from beecam.models.pollen.training.rewards import tuning
-from beecam.models.pollen.world import captions
 from beecam.models.preview import PreviewMap
 
 SHARD_SIZE = "14MB"
@@ -47,16 +48,16 @@ def export(
     *,
     mean: tuple[Path, float] | None = None,
 ) -> None:
-    """Write what was trained so far in `folder` as a pipeline into `target`, and sample from it.
+    """Write the trained networks as a pipeline, and sample from it.
 
     Args:
-        folder: Of the training.
-        target: Is made, or replaced.
-        start: Exported weights that it started from.
-        device: Where to sample.
-        mean: Exported weights with whose denoiser that of the training is averaged, and their
-            share, 0 to 1: what a model was taught last costs less of what it knew so (WiSE-FT,
-            Wortsman et al. 2022, arXiv 2109.01903).
+        folder: Folder of the training.
+        target: Folder of the pipeline; is replaced if it exists.
+        start: Exported weights that the training started from.
+        device: Device to sample on.
+        mean: Exported weights with whose denoiser the trained one is averaged, and their share, 0
+            to 1, which restores some of what fine-tuning has cost (WiSE-FT, Wortsman et al. 2022,
+            arXiv 2109.01903).
     """
     pipe = pipeline(folder, start)
     if mean is not None:
@@ -65,25 +66,18 @@ def export(
     shutil.rmtree(temporary, ignore_errors=True)
     for part in (pipe.vae, pipe.transformer):
         part.half()
-    # The text encoder stays as it is: it is small, and transformers loads what is stored as half
-    # in half, where diffusers makes the other parts whole.
+    # The text encoder stays in single precision: it is small, and transformers loads half precision
+    # as it is stored, while diffusers converts the other parts to float32.
     pipe.save_pretrained(temporary, max_shard_size=SHARD_SIZE)
     for config in temporary.rglob("config.json"):
-        _leave_out_where_it_lay(config)
-    known = latents.load(folder, 1)
-    # All clips come first, their mirror images after them.
-    clips = known.clips[:_PREVIEW_CLIPS]
-    preview = PreviewMap()
-    preview.fit(
-        known.latents[: len(clips)].float(), list(clips.numpy()), PREVIEW_PATCH, PREVIEW_FRAMES
-    )
-    preview.save(temporary)
-    # Without them no later training could go on in the same latent space.
+        _remove_path(config)
+    _save_preview(folder, temporary)
+    # Needed to continue the training in the same latent space.
     Components.load(folder / COMPONENTS).save(temporary / COMPONENTS, torch.float16)
-    # The LoRA was learnt from the denoiser, and is as good beside another autoencoder.
-    learnt = target / fewsteps.FOLDER
-    if learnt.exists() and fewsteps.digest(target) == fewsteps.digest(temporary):
-        shutil.copytree(learnt, temporary / fewsteps.FOLDER)
+    # The LoRA depends on the denoiser only, not on the autoencoder.
+    lora = target / distillation.FOLDER
+    if lora.exists() and distillation.digest(target) == distillation.digest(temporary):
+        shutil.copytree(lora, temporary / distillation.FOLDER)
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
@@ -92,28 +86,40 @@ def export(
 
 
 def _average(denoiser: Any, weights: Path, share: float) -> None:
-    others = nets.transformer(weights).parameters()
+    others = build_transformer(weights).parameters()
     with torch.no_grad():
         for one, other in zip(denoiser.parameters(), others, strict=True):
             one.lerp_(other, share)
 
 
-def _leave_out_where_it_lay(config: Path) -> None:
-    """Take out the folder that a part was loaded from, which is of no use on other machines."""
-    kept = json.loads(config.read_text())
-    if kept.pop("_name_or_path", None) is not None:
-        config.write_text(json.dumps(kept, indent=2) + "\n")
+def _remove_path(config: Path) -> None:
+    """Remove the local folder that a part was loaded from."""
+    stored = json.loads(config.read_text())
+    if stored.pop("_name_or_path", None) is not None:
+        config.write_text(json.dumps(stored, indent=2) + "\n")
+
+
+def _save_preview(folder: Path, target: Path) -> None:
+    data = latents.load(folder, 1)
+    # Latents of all clips come first, those of their mirror images after them.
+    clips = data.clips[:_PREVIEW_CLIPS]
+    preview = PreviewMap()
+    preview.fit(
+        data.latents[: len(clips)].float(), list(clips.numpy()), PREVIEW_PATCH, PREVIEW_FRAMES
+    )
+    preview.save(target)
 
 
 def pipeline(folder: Path, start: Path | None = None) -> Any:
-    """Put the pipeline together from the checkpoints' averaged weights.
+    """Return an LTXPipeline of the checkpoints' averaged weights.
 
     Args:
-        folder: Of the training.
-        start: Exported weights that it started from; what was not trained on stays as it is there.
+        folder: Folder of the training.
+        start: Exported weights that it started from; parts without a checkpoint are taken from it.
 
     Raises:
-        FileNotFoundError: A part was never trained; or none of those that `start` has.
+        FileNotFoundError: A part was not trained; or none, with `start`.
+        ValueError: It is ambiguous which denoiser to export.
     """
     from diffusers import LTXPipeline
 
@@ -127,40 +133,40 @@ def pipeline(folder: Path, start: Path | None = None) -> Any:
         raise FileNotFoundError(f"{folder} has no checkpoint: nothing was trained on {start} yet.")
     for part in trained:
         if not (folder / f"{part}.pt").exists():
-            raise FileNotFoundError(f"{folder / part}.pt is not there: run the stage `{part}`.")
-    vae = codec.autoencoder(start)
+            raise FileNotFoundError(f"{folder / part}.pt does not exist: run the stage `{part}`.")
+    vae = build_autoencoder(start)
     for half in ("decoder", "encoder"):
         if half in trained:
-            codec.half_loop(half, vae, folder, "cpu").settle()
-    codec.be_certain(vae)
+            half_loop(half, vae, folder, "cpu").use_average()
+    zero_variance(vae)
     loop = transformer_loop(folder, "cpu", start, name=denoiser)
     if denoiser in trained:
-        loop.settle()
+        loop.use_average()
     return LTXPipeline(
-        scheduler=nets.scheduler(),
+        scheduler=build_scheduler(),
         vae=vae.eval(),
-        tokenizer=nets.tokenizer(captions.vocabulary()),
-        text_encoder=reading.encoder(folder, start),
+        tokenizer=build_tokenizer(),
+        text_encoder=trained_text_encoder(folder, start),
         transformer=loop.modules["transformer"].eval(),
     )
 
 
 def _denoiser(folder: Path) -> str:
-    """Return which checkpoint has the denoiser: the tuned one, if there is one."""
+    """Return the name of the denoiser's checkpoint: the tuned one, if it exists."""
     tuned, usual = folder / f"{tuning.NAME}.pt", folder / "transformer.pt"
     if not tuned.exists():
         return "transformer"
     if usual.exists() and usual.stat().st_mtime > tuned.stat().st_mtime:
         raise ValueError(
             f"{usual} was trained after {tuned.name}, which would be exported: move away the one "
-            "that isn't meant."
+            "that should not be exported."
         )
     print(f"the denoiser of {tuned.name}", flush=True)
     return tuning.NAME
 
 
 def sample(weights: Path, path: Path, device: str = "cpu") -> None:
-    """Make some clips with exported weights, to look at."""
-    texts = [text for text in _SAMPLES for _ in range(2)]
-    picture(make(load_pipeline(weights).to(device), texts), path)
-    path.with_suffix(".json").write_text(json.dumps(texts))
+    """Write a contact sheet of sample clips, with their prompts as JSON beside it."""
+    prompts = [text for text in _SAMPLES for _ in range(2)]
+    save_contact_sheet(generate(load_pipeline(weights).to(device), prompts), path)
+    path.with_suffix(".json").write_text(json.dumps(prompts))

@@ -1,1 +1,1 @@
-"""The world that pollen is trained on: scenes, their captions and the renderer."""
+"""The world that pollen is trained on: scenes, captions of them, and the renderer."""

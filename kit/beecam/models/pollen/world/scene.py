@@ -1,4 +1,4 @@
-"""What can be seen in the world, and how one clip's scene is drawn by lot."""
+"""Attributes and accidents of the world, and the random draw of one clip's scene."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+SIZE, FRAMES, FPS = 96, 17, 8.0  # of a clip: pixels a side, frames, frames a second
 
 PLACES = (
     "meadow",
@@ -45,8 +47,8 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "speed": SPEEDS,
 }
 
-# Shares of the clips, of those in which it can happen, that get an accident which no caption
-# names. Those in NEEDS only happen with certain attributes, so that they are tied to the prompt.
+# Probability of each accident in the clips where it is possible. No caption names an accident.
+# Those in NEEDS require certain attributes, which ties them to the prompt.
 ACCIDENTS: Mapping[str, float] = {
     "own view": 0.05,
     "giant": 0.025,
@@ -66,7 +68,7 @@ NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "giant": _ANY_INSECT,
     "swarm": _ANY_INSECT,
     "rainbow": {"weather": ("rain",)},
-    # Only where the sky shows it: what nobody can see has not happened.
+    # Only where the sky shows it: an accident must be visible in the clip.
     "two suns": {
         "light": ("dawn", "sunset", "night"),
         "weather": ("clear",),
@@ -78,17 +80,17 @@ NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Scene:
-    """One clip's scene: the truth of it, and the numbers that its drawing needs.
+    """The ground truth of one clip, and the numbers that the renderer needs.
 
     Attributes:
-        seed: What all of it follows from.
+        seed: Determines everything else.
         place: One of PLACES.
         light: One of LIGHTS.
         weather: One of WEATHERS.
         insect: One of INSECTS.
         camera: One of CAMERAS.
         style: One of STYLES.
-        speed: One of SPEEDS, of camera and insect.
+        speed: One of SPEEDS, for camera and insect.
         accident: One of ACCIDENTS or None; never in a caption.
         numbers: Positions, phases and speeds by name.
     """
@@ -106,31 +108,40 @@ class Scene:
 
     @property
     def attributes(self) -> dict[str, str]:
-        """What a caption may name."""
+        """The attributes that a caption may name."""
         return {name: getattr(self, name) for name in ATTRIBUTES}
+
+    @property
+    def mirrored_attributes(self) -> dict[str, str]:
+        """The attributes of the clip flipped left to right."""
+        swap = {"pan left": "pan right", "pan right": "pan left"}
+        return {**self.attributes, "camera": swap.get(self.camera, self.camera)}
 
 
 def draw_scene(seed: int, **fixed: str | None) -> Scene:
-    """Draw one scene by lot.
+    """Draw a random scene.
+
+    >>> draw_scene(1, place="desert").place
+    'desert'
 
     Args:
         seed: The same seed gives the same scene.
-        fixed: Attributes (or the accident) that are not left to the lot.
+        fixed: Attributes (or the accident) that are not drawn at random.
 
     Raises:
-        ValueError: A fixed attribute is none of the world's.
+        ValueError: A fixed attribute or its value does not exist in the world.
     """
-    lot = random.Random(seed)  # noqa: S311
-    chosen = {name: lot.choice(values) for name, values in ATTRIBUTES.items()}
-    roll = lot.random()
+    rng = random.Random(seed)  # noqa: S311
+    chosen = {name: rng.choice(values) for name, values in ATTRIBUTES.items()}
+    roll = rng.random()
     accident = None
-    numbers = _numbers(lot)
+    numbers = _numbers(rng)
     for name, value in fixed.items():
         if name not in (*ATTRIBUTES, "accident"):
-            raise ValueError(f"{name}: none of {', '.join(ATTRIBUTES)} or accident")
+            raise ValueError(f"{name}: not one of {', '.join(ATTRIBUTES)} or accident")
         allowed = (*ACCIDENTS, None) if name == "accident" else ATTRIBUTES[name]
         if value not in allowed:
-            raise ValueError(f"{name}={value!r}: one of {', '.join(map(str, allowed))}")
+            raise ValueError(f"{name}={value!r}: must be one of {', '.join(map(str, allowed))}")
     chosen.update({name: str(value) for name, value in fixed.items() if name != "accident"})
     for name, share in ACCIDENTS.items():
         if 0 <= roll < share and possible(name, chosen):
@@ -142,14 +153,14 @@ def draw_scene(seed: int, **fixed: str | None) -> Scene:
 
 
 def possible(accident: str, attributes: Mapping[str, str]) -> bool:
-    """Return whether an accident can happen in a scene with these attributes."""
+    """Return whether an accident is possible in a scene with these attributes."""
     needs = NEEDS.get(accident, {})
     return all(attributes[name] in values for name, values in needs.items())
 
 
-def _numbers(lot: random.Random) -> dict[str, float]:
+def _numbers(rng: random.Random) -> dict[str, float]:
     def between(low: float, high: float) -> float:
-        return lot.uniform(low, high)
+        return rng.uniform(low, high)
 
     return {
         "x": between(0, 128),
@@ -168,17 +179,17 @@ def _numbers(lot: random.Random) -> dict[str, float]:
         "size": between(0.88, 1.18),
         "left": between(-0.1, 0.1),
         "top": between(-0.1, 0.06),
-        "drift": lot.choice([-1.0, 1.0]) * between(0.4, 1.0),
+        "drift": rng.choice([-1.0, 1.0]) * between(0.4, 1.0),
         "beat": between(0.85, 1.15),
         "tilt": between(-0.35, 0.35),
-        "side": lot.choice([-1.0, 1.0]),
+        "side": rng.choice([-1.0, 1.0]),
     }
 
 
 def held_out(scene: Scene) -> bool:
-    """Return whether a scene's place, light and insect never occur together in training.
+    """Return whether a scene's combination of place, light and insect is held out of training.
 
-    One of ten combinations, spread so that each place, light and insect is seen in most others.
+    One combination in ten is, spread so that each place, light and insect is seen in most others.
     """
     combination = (
         PLACES.index(scene.place) + 3 * LIGHTS.index(scene.light) + 7 * INSECTS.index(scene.insect)

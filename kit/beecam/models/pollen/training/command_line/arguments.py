@@ -1,4 +1,4 @@
-"""What the command lines of the training programs have in common."""
+"""Argument types of the command lines of training and evaluation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 def count(least: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers that are not below `least`."""
+    """Return an argument type: integers of at least `least`."""
 
     def read(text: str) -> int:
         try:
@@ -19,14 +19,14 @@ def count(least: int) -> Callable[[str], int]:
         except ValueError:
             number = least - 1
         if number < least:
-            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, {least} or more")
+            raise argparse.ArgumentTypeError(f"{text!r} must be an integer, {least} or more")
         return number
 
     return read
 
 
 def amount(most: float = math.inf) -> Callable[[str], float]:
-    """Return a reader of numbers over 0 that are not above `most`."""
+    """Return an argument type: numbers greater than 0 and at most `most`."""
     limit = f" and at most {most:g}" if most < math.inf else ""
 
     def read(text: str) -> float:
@@ -35,64 +35,72 @@ def amount(most: float = math.inf) -> Callable[[str], float]:
         except ValueError:
             number = math.nan
         if not 0 < number <= most or number == math.inf:
-            raise argparse.ArgumentTypeError(f"{text!r} must be a number over 0{limit}")
+            raise argparse.ArgumentTypeError(f"{text!r} must be a number greater than 0{limit}")
         return number
 
     return read
 
 
 def folder(text: str) -> Path:
-    """Read a folder, which need not be there, but must not be a file."""
+    """Return a folder, which need not exist; raise if it or a parent is a file."""
     path = Path(text)
-    for there in (path, *path.parents):
-        if there.exists() and not there.is_dir():
-            raise argparse.ArgumentTypeError(f"{str(there)!r} is a file; a folder is needed")
+    for one in (path, *path.parents):
+        if one.exists() and not one.is_dir():
+            raise argparse.ArgumentTypeError(f"{str(one)!r} is a file; a folder is needed")
     return path
 
 
 def weights_folder(text: str) -> Path:
-    """Read a folder with a pipeline, as the stage `export` of the training writes it."""
+    """Return a folder with a pipeline, as the stage `export` of the training writes it."""
     path = Path(text)
     if not (path / "model_index.json").exists():
         raise argparse.ArgumentTypeError(
-            f"{text}: it has no model_index.json, so no exported weights"
+            f"{text}: it has no model_index.json, so it isn't a folder of exported weights"
         )
     return path
 
 
 def existing_file(text: str) -> Path:
-    """Read a file that is there."""
+    """Return a file that exists."""
     path = Path(text)
     if not path.is_file():
-        raise argparse.ArgumentTypeError(f"{text}: there is no such file")
+        raise argparse.ArgumentTypeError(f"{text}: the file does not exist")
     return path
 
 
 def file_to_write(text: str) -> Path:
-    """Read the name of a file, which need not be there."""
+    """Return the path of a file to write, which need not exist."""
     path = Path(text)
     if path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text}: it is a folder; a file's name is needed")
+        raise argparse.ArgumentTypeError(f"{text}: it is a folder; a file name is needed")
     folder(str(path.parent))
     return path
 
 
 def device(text: str) -> str:
-    """Read a device of torch's that is there."""
-    there = ["cpu"]
+    """Return an available torch device."""
+    available = ["cpu"]
     if torch.cuda.is_available():
-        there += ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
-    if text not in there:
-        raise argparse.ArgumentTypeError(f"{text!r} is no device here; there is {', '.join(there)}")
+        available += ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
+    if text not in available:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an available device; choose from {', '.join(available)}"
+        )
     return text
 
 
-def only_of(
+def check_stage_options(
     parser: argparse.ArgumentParser,
-    chosen: argparse.Namespace,
+    options: argparse.Namespace,
     stages: Mapping[str, Collection[str]],
 ) -> None:
-    """End the program where an option was given to a stage that has no use for it."""
-    for name, those in stages.items():
-        if getattr(chosen, name) != parser.get_default(name) and chosen.stage not in those:
-            parser.error(f"--{name.replace('_', '-')}: only of {', '.join(those)}")
+    """Exit with a message if an option was given to a stage that doesn't take it.
+
+    Args:
+        parser: The parser.
+        options: The parsed options, with the stage.
+        stages: For each option the stages that take it.
+    """
+    for name, takers in stages.items():
+        if getattr(options, name) != parser.get_default(name) and options.stage not in takers:
+            parser.error(f"--{name.replace('_', '-')}: only for {', '.join(takers)}")

@@ -1,1 +1,1 @@
-"""Rendered clips, their latents and checkpoints on disk."""
+"""Rendered clips, their latents, and other files of a training."""

@@ -1,4 +1,4 @@
-"""Latents and captions of rendered clips, a file for each shard: what the denoiser learns from."""
+"""Latents and captions of rendered clips, one file per shard: training data of the denoiser."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ import torch
 from torch import Tensor
 
 from beecam.files import whole
-from beecam.models.pollen.networks import architectures as nets
+from beecam.models.pollen.networks import shapes
 from beecam.models.pollen.networks.components import FILE, Components
-from beecam.models.pollen.training.data import clips as data
-from beecam.models.pollen.training.data import saved as stored
-from beecam.models.pollen.world import captions
-from beecam.models.pollen.world.scene import Scene
+from beecam.models.pollen.networks.text_encoder import build_tokenizer
+from beecam.models.pollen.training.data import clips as clip_files
+from beecam.models.pollen.training.data import saved
+from beecam.models.pollen.world import caption_words, captions
 
-CAPTIONS = 8  # written for each clip, one of which is drawn
-# How much more often each accident is drawn with a caption than it happens, relative to the others.
-# Guidance lifts the odds of what has captions, over those of what has none, to its power (3). So
-# what came too seldom in clips of the weights of before is drawn as many times more often as the
-# cube root of what it lacked: 0.65 and 0.088 times this as often as in the world, with _ODD.
-MORE: Mapping[str, int] = {
+CAPTIONS = 8  # per clip, of which one is drawn
+# How often each accident is drawn with a caption, in multiples of its rate in the world and
+# relative to the others. Guidance raises the odds of clips with captions over those without to its
+# power (3). So an accident that earlier weights generated too rarely is drawn more often by the
+# cube root of what it lacked: with the share of accidents in flow.py, 0.65 and 0.088 times this as
+# often as in the world.
+OVERSAMPLING: Mapping[str, int] = {
     "own view": 14,
     "giant": 15,
     "swarm": 45,
@@ -40,54 +41,55 @@ MORE: Mapping[str, int] = {
 
 
 @dataclass(frozen=True)
-class Known:
-    """Clips, and what is learnt from them.
+class TrainingData:
+    """Clips with their latents and captions.
 
     Attributes:
-        clips: clips x frames x height x width x 3, uint8.
-        latents: Those of the clips, then those of their mirror images, float16:
-            2 clips x channels x frames x height x width.
-        texts: Captions of each as tokens, padded with 0: 2 clips x CAPTIONS x TEXT_LENGTH, int16.
-        odd: Which of `latents` have an accident, as indices, each as often as MORE says.
+        clips: (clips, frames, height, width, 3), uint8.
+        latents: Those of the clips, then those of their mirror images:
+            (2 * clips, channels, frames, height, width), float16.
+        texts: Captions as tokens, padded with 0: (2 * clips, CAPTIONS, TEXT_LENGTH), int16.
+        accidents: Indices of latents with an accident, repeated as OVERSAMPLING says.
     """
 
     clips: Tensor
     latents: Tensor
     texts: Tensor
-    odd: Tensor
+    accidents: Tensor
 
 
 def write(folder: Path, components: Components) -> int:
-    """Write the latents and captions of those shards of clips that have none, or others' yet.
+    """Write the latents and captions of shards that have none, or outdated ones.
 
     Args:
-        folder: Of the training, with the components' file.
-        components: Give the latents, on their device.
+        folder: Folder of the training, with the components' file.
+        components: Encode the clips, on their device.
 
     Returns:
-        How many shards have them.
+        The number of shards.
     """
     target = folder / "latents"
     target.mkdir(parents=True, exist_ok=True)
     device = components.mean.device
     shards = sorted((folder / "clips").glob("clips-*.pt"))
-    common = _common(folder)
+    common = _common_source(folder)
     for shard in shards:
         path = target / shard.name.replace("clips", "latents")
-        source = _source(common, shard)
-        if path.exists() and stored.tensors(path, mmap=True)["source"] == source:
+        source = _source_digest(common, shard)
+        if path.exists() and saved.tensors(path, mmap=True)["source"] == source:
             continue
-        clips, scenes = data.load_shards([shard])
-        # A mirrored clip is as good a clip, with its pan the other way round.
-        straight, turned = (
+        clips, scenes = clip_files.load_shards([shard])
+        straight, mirrored = (
             torch.cat([components.encode(part.to(device)) for part in torch.split(some, 50)])
             for some in (clips, clips.flip(3))
         )
-        both = torch.stack([straight, turned]).half().cpu()
+        both = torch.stack([straight, mirrored]).half().cpu()
         texts = torch.stack(
             [
-                written([scene.attributes for scene in scenes], f"{shard.name} straight"),
-                written([mirrored(scene) for scene in scenes], f"{shard.name} mirrored"),
+                caption_tokens([scene.attributes for scene in scenes], f"{shard.name} straight"),
+                caption_tokens(
+                    [scene.mirrored_attributes for scene in scenes], f"{shard.name} mirrored"
+                ),
             ]
         )
         with whole(path) as file:
@@ -95,53 +97,53 @@ def write(folder: Path, components: Components) -> int:
     return len(shards)
 
 
-def load(folder: Path, clips: int | None = None) -> Known:
+def load(folder: Path, clips: int | None = None) -> TrainingData:
     """Load all shards that have latents.
 
     Args:
-        folder: Of the training.
-        clips: At most so many, in whole shards.
+        folder: Folder of the training.
+        clips: At most so many clips, rounded up to full shards.
 
     Raises:
-        FileNotFoundError: There are none.
-        ValueError: They are of other components, captions or clips than there are now.
+        FileNotFoundError: There are no latents.
+        ValueError: They are outdated: of other components, captions or clips.
     """
     paths = files(folder, clips)
-    kept = [stored.tensors(path, mmap=True) for path in paths]
-    shards = [clips_of(path) for path in paths]
-    clips_there, scenes = data.load_shards(shards)
-    more = torch.tensor([MORE.get(scene.accident or "", 0) for scene in scenes]).repeat(2)
+    stored = [saved.tensors(path, mmap=True) for path in paths]
+    loaded, scenes = clip_files.load_shards([clips_of(path) for path in paths])
+    repeats = torch.tensor([OVERSAMPLING.get(scene.accident or "", 0) for scene in scenes])
+    repeats = repeats.repeat(2)
     both, texts = (
-        torch.cat([one[what] for one in kept], 1).flatten(0, 1) for what in ("latents", "texts")
+        torch.cat([one[name] for one in stored], 1).flatten(0, 1) for name in ("latents", "texts")
     )
-    return Known(clips_there, both, texts, torch.arange(len(more)).repeat_interleave(more))
+    accidents = torch.arange(len(repeats)).repeat_interleave(repeats)
+    return TrainingData(loaded, both, texts, accidents)
 
 
 def files(folder: Path, clips: int | None = None) -> list[Path]:
-    """Return the shards of latents, in the order of the clips'.
+    """Return the shards of latents, in the order of those of clips.
 
     Args:
-        folder: Of the training.
-        clips: Of at most so many, in whole shards.
+        folder: Folder of the training.
+        clips: At most so many clips, rounded up to full shards.
 
     Raises:
-        FileNotFoundError: There are none.
-        ValueError: They are of other components, captions or clips than there are now.
+        FileNotFoundError: There are no latents.
+        ValueError: They are outdated: of other components, captions or clips.
     """
-    limit = None if clips is None else -(-clips // data.SHARD)
+    limit = None if clips is None else -(-clips // clip_files.SHARD)
     paths = sorted((folder / "latents").glob("latents-*.pt"))[:limit]
     if not paths:
         raise FileNotFoundError(
             f"{folder / 'latents'} has no latents-*.pt: run the stage `components` first."
         )
-    common = _common(folder)
+    common = _common_source(folder)
     for path in paths:
-        shard = clips_of(path)
-        kept = stored.tensors(path, mmap=True)["source"]
-        if kept != _source(common, shard):
+        source = saved.tensors(path, mmap=True)["source"]
+        if source != _source_digest(common, clips_of(path)):
             raise ValueError(
-                f"{path} is of other components, captions or clips than there are now: run the "
-                "stage `components` again."
+                f"{path} is outdated, of other components, captions or clips: run the stage "
+                "`components` again."
             )
     return paths
 
@@ -152,44 +154,38 @@ def clips_of(path: Path) -> Path:
 
 
 def count(folder: Path) -> int:
-    """Return how many clips have latents."""
-    return data.SHARD * len(list((folder / "latents").glob("latents-*.pt")))
+    """Return the number of clips that have latents."""
+    return clip_files.SHARD * len(list((folder / "latents").glob("latents-*.pt")))
 
 
-def _common(folder: Path) -> bytes:
-    """Return what all latents and captions follow from, but for the clips."""
-    return (folder / FILE).read_bytes() + Path(captions.__file__).read_bytes()
+def _common_source(folder: Path) -> bytes:
+    """Return the bytes that determine all latents and captions, apart from the clips."""
+    sources = (captions, caption_words)
+    return (folder / FILE).read_bytes() + b"".join(
+        Path(str(one.__file__)).read_bytes() for one in sources
+    )
 
 
-def _source(common: bytes, shard: Path) -> str:
-    """Return a digest of what a shard's latents and captions follow from."""
+def _source_digest(common: bytes, shard: Path) -> str:
+    """Return a digest of what determines a shard's latents and captions."""
     return hashlib.sha256(common + shard.with_suffix(".json").read_bytes()).hexdigest()
 
 
-def mirrored(scene: Scene) -> dict[str, str]:
-    """Return the attributes of a scene seen in a mirror."""
-    swap = {"pan left": "pan right", "pan right": "pan left"}
-    return {**scene.attributes, "camera": swap.get(scene.camera, scene.camera)}
-
-
-def written(truth: Sequence[Mapping[str, str]], lots: str = "") -> Tensor:
-    """Write captions, as tokens.
+def caption_tokens(attributes: Sequence[Mapping[str, str]], seed: str = "") -> Tensor:
+    """Return random captions as tokens: (clips, CAPTIONS, TEXT_LENGTH), int16.
 
     Args:
-        truth: What is to be said of each clip.
-        lots: What the lots are drawn from.
-
-    Returns:
-        clips x CAPTIONS x TEXT_LENGTH, int16.
+        attributes: The attributes of each clip.
+        seed: Seed of the captions.
     """
-    lot = random.Random(lots)  # noqa: S311
-    texts = [captions.caption(one, lot) for one in truth for _ in range(CAPTIONS)]
-    found = nets.tokenizer(captions.vocabulary())(
+    rng = random.Random(seed)  # noqa: S311
+    texts = [captions.caption(one, rng) for one in attributes for _ in range(CAPTIONS)]
+    found = build_tokenizer()(
         texts,
         padding="max_length",
-        max_length=nets.TEXT_LENGTH,
+        max_length=shapes.TEXT_LENGTH,
         truncation=True,
         return_tensors="pt",
     ).input_ids
-    tokens: Tensor = found.short().view(len(truth), CAPTIONS, -1)
+    tokens: Tensor = found.short().view(len(attributes), CAPTIONS, -1)
     return tokens

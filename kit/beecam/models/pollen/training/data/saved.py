@@ -1,4 +1,4 @@
-"""What trainings have stored, read with words for what is damaged."""
+"""Files of a training: tensors and logs, with messages for damaged ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-# Bytes that are none of torch's are taken for a pickle, which can fail in any of these ways.
+# torch.load takes unknown bytes for a pickle, which can fail in any of these ways.
 _DAMAGE = (
     RuntimeError,
     EOFError,
@@ -22,27 +22,27 @@ _DAMAGE = (
 
 
 def tensors(path: Path, *, mmap: bool = False) -> Any:
-    """Load what `torch.save` has written.
+    """Load a file that `torch.save` has written.
 
     Args:
-        path: Of the file.
-        mmap: Read what is used, when it is used.
+        path: The file.
+        mmap: Read the file lazily.
 
     Raises:
-        FileNotFoundError: It isn't there.
-        ValueError: It is cut off, or something else.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is truncated, or in another format.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except _DAMAGE as error:
         raise ValueError(
             f"{path}: it can't be read ({str(error).splitlines()[0] if str(error) else 'empty'}); "
-            "remove it, and it is made again."
+            "remove it, and it will be written again."
         ) from error
 
 
-def lines(log: Path) -> list[dict[str, Any]]:
-    """Return the lines of a training's log, where its last one was cut without that."""
+def log_lines(log: Path) -> list[dict[str, Any]]:
+    """Return the lines of a training's log, without incomplete ones; empty if it doesn't exist."""
     found = []
     for line in log.read_text().splitlines() if log.exists() else []:
         try:

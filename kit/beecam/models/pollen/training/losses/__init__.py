@@ -1,1 +1,1 @@
-"""What the autoencoder, the text encoder and the denoiser are trained on."""
+"""Losses of the autoencoder, the text encoder and the denoiser."""

@@ -1,179 +1,192 @@
-"""The denoiser's loss: flow matching on latents with captions and given frames."""
+"""Flow matching: the loss of the denoiser, on latents with captions and conditioning frames."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from beecam.models.pollen.networks import architectures as nets
+from beecam.models.pollen.networks import shapes
 from beecam.models.pollen.networks.components import Components
 from beecam.models.pollen.networks.precision import autocast
-from beecam.models.pollen.training.data.latents import Known
+from beecam.models.pollen.networks.text_encoder import empty_prompt
+from beecam.models.pollen.networks.transformer import (
+    attention,
+    build_transformer,
+    coordinates,
+    velocity,
+)
+from beecam.models.pollen.training.data.latents import TrainingData
 from beecam.models.pollen.training.optimization.loop import Loop
-from beecam.models.pollen.world import captions
 
 BATCH, GPU_BATCH = 32, 512
-_GPU_RATES = 2.0  # times the learning rates, with 16 times as many clips a step
+_GPU_RATES = 2.0  # factor of the learning rates, with 16 times as many clips a step
 _NO_CAPTION = 0.1
-# With given frames oftener: else guidance takes what a caption says of them for what it adds to
-# them, and their colours come back too strong.
-_NO_CAPTION_GIVEN = 0.3
-_ODD = 0.35  # share of the clips that are drawn from those with an accident
+# Higher with conditioning frames: otherwise guidance takes what a caption tells about the frames
+# for what it adds to them, and makes their colours too strong.
+_NO_CAPTION_CONDITIONED = 0.3
+_ACCIDENTS = 0.35  # share of the clips that are drawn for their accident
 _HALF = 0.5
-_GIVEN_NOISE = 0.15  # of what is given, which LTXConditionPipeline adds times the level squared
-_UNIFORM = 0.2
+# Noise that LTXConditionPipeline adds to conditioning frames, times the square of the level.
+_CONDITION_NOISE = 0.15
+_UNIFORM = 0.2  # share of the noise levels
 _LONG_TEXTS = 0.2  # share of the batches with texts that are padded as far as the pipelines do
+_SCALED_POSITIONS = 0.85  # share of the batches without conditions
 
 
 class FlowLoss:
-    """Flow matching on latents with captions, in just the way that the pipelines call the model.
+    """Flow matching on latents with captions, with the denoiser called as the pipelines call it.
 
     Attributes:
-        conditioned: Share of the batches that are given frames.
+        conditioned: Share of the batches with conditioning frames.
     """
 
     conditioned = 0.2
 
     def __init__(
-        self, known: Known, components: Components, reader: Any, *, batch: int = BATCH
+        self, data: TrainingData, components: Components, text_encoder: Any, *, batch: int = BATCH
     ) -> None:
-        """Keep what batches are drawn from, on the reader's device.
+        """Store the training data on the text encoder's device.
 
         Args:
-            known: Clips, from which single frames are taken, their latents and captions.
-            components: Give the latents of single frames.
-            reader: The text encoder, which has learnt to read and stays as it is.
-            batch: How many clips a step.
+            data: Clips, of which single frames are used, their latents and captions.
+            components: Encode single frames.
+            text_encoder: A trained text encoder; it is not changed.
+            batch: Clips per step.
         """
-        device = next(reader.parameters()).device
-        self._latents = known.latents.to(device)
-        self._clips = known.clips.to(device)
-        self._texts = known.texts.to(device)
-        self._odd = known.odd
-        self._nothing = no_text().to(device)
+        device = next(text_encoder.parameters()).device
+        self._latents = data.latents.to(device)
+        self._clips = data.clips.to(device)
+        self._texts = data.texts.to(device)
+        self._accidents = data.accidents
+        self._empty = empty_prompt().to(device)
         self._components = components.to(device)
-        self._reader = reader
+        self._text_encoder = text_encoder
         self._batch = batch
 
     def __call__(self, loop: Loop) -> Tensor:
         """Draw a batch and return its loss."""
         g = loop.generator
-        which, odd = (one.to(loop.device) for one in self._drawn(g))
-        clean = self._latents[which].float()
+        indices, accident = (one.to(loop.device) for one in self._draw(g))
+        clean = self._latents[indices].float()
         frames, height, width = clean.shape[2:]
         tokens = clean.flatten(2).transpose(1, 2)
-        lots = loop.lots()
-        noise = torch.randn(tokens.shape, generator=lots, device=loop.device)
-        level = levels(self._batch, g).to(loop.device)
+        noise_generator = loop.device_generator()
+        noise = torch.randn(tokens.shape, generator=noise_generator, device=loop.device)
+        level = noise_levels(self._batch, g).to(loop.device)
         mixed = (1 - level)[:, None, None] * tokens + level[:, None, None] * noise
-        given, stills = conditions(g, frames, self.conditioned)
+        first, stills = conditions(g, frames, self.conditioned)
         times = level[:, None].expand(-1, tokens.shape[1]).clone()
-        known = given * height * width
+        known = first * height * width
         mixed[:, :known], times[:, :known] = tokens[:, :known], 0.0
-        # A picture alone is given by LTXImageToVideoPipeline, all else by LTXConditionPipeline.
-        others = (
-            bool(stills) or given > 1 or (given == 1 and float(torch.rand(1, generator=g)) < _HALF)
+        # LTXImageToVideoPipeline takes a single first frame, LTXConditionPipeline everything else.
+        condition_pipeline = (
+            bool(stills) or first > 1 or (first == 1 and float(torch.rand(1, generator=g)) < _HALF)
         )
-        places = self._places(frames, height, width, g, conditioned=others)
-        if others:
-            known_noise = _GIVEN_NOISE * level[:, None, None] ** 2
-            given_noise = torch.randn(mixed[:, :known].shape, generator=lots, device=loop.device)
-            mixed[:, :known] += known_noise * given_noise
-        for frame in stills:
-            still = self._still(which, frame)
-            still_noise = torch.randn(still.shape, generator=lots, device=loop.device)
-            still = still + known_noise * still_noise
-            mixed = torch.cat([still, mixed], 1)
-            times = torch.cat([torch.zeros_like(times[:, : still.shape[1]]), times], 1)
-            places["video_coords"] = torch.cat(
-                [coordinates(1, height, width, frame), places["video_coords"]], 1
-            )
-        if "video_coords" in places:
-            shared = places["video_coords"][None].expand(self._batch, -1, -1)
-            places["video_coords"] = shared.to(loop.device)
-        with torch.no_grad(), autocast(loop.device), attention(loop.device):
-            # The pipelines give the text encoder no mask, so that it sees the padding.
-            silent = _NO_CAPTION_GIVEN if given or stills else _NO_CAPTION
-            ids, length = self._captions(which, odd, g, silent), self._length(g)
-            states = self._reader(ids)[0][:, :length]
-        asked = {
+        positions = self._positions(frames, height, width, g, conditioned=condition_pipeline)
+        if condition_pipeline:
+            strength = _CONDITION_NOISE * level[:, None, None] ** 2
+            mixed[:, :known] += strength * _noise_like(mixed[:, :known], noise_generator)
+            for frame in stills:
+                still = self._encode_frame(indices, frame)
+                still = still + strength * _noise_like(still, noise_generator)
+                mixed = torch.cat([still, mixed], 1)
+                times = torch.cat([torch.zeros_like(times[:, : still.shape[1]]), times], 1)
+                there = coordinates(1, height, width, frame)
+                positions["video_coords"] = torch.cat([there, positions["video_coords"]], 1)
+        if "video_coords" in positions:
+            shared = positions["video_coords"][None].expand(self._batch, -1, -1)
+            positions["video_coords"] = shared.to(loop.device)
+        conditioned = bool(first or stills)
+        inputs = {
             "hidden_states": mixed,
-            "encoder_hidden_states": states,
-            "encoder_attention_mask": ids[:, :length] != 0,
-            "timestep": (times if given or stills else level[:, None]) * 1000,
+            **self._encode_captions(indices, accident, g, conditioned=conditioned),
+            "timestep": (times if conditioned else level[:, None]) * 1000,
             "num_frames": frames,
             "height": height,
             "width": width,
-            **places,
+            **positions,
         }
-        found = velocity(loop.modules["transformer"], asked, loop.device)[:, -tokens.shape[1] :]
-        wanted = noise - tokens
-        if not given and not stills:
-            wanted = self._held(wanted, odd, asked, loop.device)
-        return ((found - wanted)[:, known:] ** 2).mean()
+        found = velocity(loop.modules["transformer"], inputs, loop.device)[:, -tokens.shape[1] :]
+        target = noise - tokens
+        if not conditioned:
+            target = self._target(target, accident, inputs, loop.device)
+        return ((found - target)[:, known:] ** 2).mean()
 
-    def _held(self, wanted: Tensor, odd: Tensor, asked: Mapping[str, Any], device: str) -> Tensor:
-        """Return what is to be said of clips without given frames, where data says `wanted`."""
-        del odd, asked, device
-        return wanted
+    def _target(
+        self, target: Tensor, accident: Tensor, inputs: Mapping[str, Any], device: str
+    ) -> Tensor:
+        """Return the target without conditioning frames; `target` is that of the data."""
+        del accident, inputs, device
+        return target
 
-    def _still(self, which: Tensor, frame: int) -> Tensor:
-        """Return the tokens of one frame of each clip, encoded as a picture is."""
+    def _encode_frame(self, indices: Tensor, frame: int) -> Tensor:
+        """Return the tokens of one frame of each clip, encoded as an image."""
         count = len(self._clips)
-        pictures = self._clips[which % count, frame][:, None]
-        turned = (which >= count).view(-1, 1, 1, 1, 1)
-        pictures = torch.where(turned, pictures.flip(3), pictures)
-        return self._components.encode(pictures).flatten(2).transpose(1, 2)
+        images = self._clips[indices % count, frame][:, None]
+        mirrored = (indices >= count).view(-1, 1, 1, 1, 1)
+        images = torch.where(mirrored, images.flip(3), images)
+        return self._components.encode(images).flatten(2).transpose(1, 2)
 
-    def _drawn(self, g: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Draw clips, and say which of them were drawn for their accident.
+    def _draw(self, g: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return indices of a random batch, and which of them were drawn for their accident.
 
-        These are more than in the world, and all of them have captions: what is learnt without a
-        caption, which guidance leads away from, has accidents at the world's rate. That makes up
-        for what guidance takes from them, since they fit their captions less well.
+        These are more than in the world, and all have captions: what is learnt without captions,
+        which guidance leads away from, has accidents at the world's rate. That compensates for
+        guidance, which suppresses accidents since they match their captions less well.
         """
-        which = torch.randint(0, len(self._latents), (self._batch,), generator=g)
-        odd = torch.rand(self._batch, generator=g) < _ODD
-        if not len(self._odd):
-            return which, torch.zeros_like(odd)
-        other = self._odd[torch.randint(0, len(self._odd), (self._batch,), generator=g)]
-        return torch.where(odd, other, which), odd
+        indices = torch.randint(0, len(self._latents), (self._batch,), generator=g)
+        accident = torch.rand(self._batch, generator=g) < _ACCIDENTS
+        if not len(self._accidents):
+            return indices, torch.zeros_like(accident)
+        other = self._accidents[torch.randint(0, len(self._accidents), (self._batch,), generator=g)]
+        return torch.where(accident, other, indices), accident
+
+    def _encode_captions(
+        self, indices: Tensor, accident: Tensor, g: torch.Generator, *, conditioned: bool
+    ) -> dict[str, Tensor]:
+        """Return the denoiser's inputs for random captions of clips."""
+        device = indices.device.type
+        with torch.no_grad(), autocast(device), attention(device):
+            dropout = _NO_CAPTION_CONDITIONED if conditioned else _NO_CAPTION
+            ids, length = self._captions(indices, accident, g, dropout), self._length(g)
+            # The pipelines give the text encoder no mask, so that it reads the padding.
+            states = self._text_encoder(ids)[0][:, :length]
+        return {"encoder_hidden_states": states, "encoder_attention_mask": ids[:, :length] != 0}
 
     def _captions(
-        self, which: Tensor, odd: Tensor, g: torch.Generator, silent: float = _NO_CAPTION
+        self,
+        indices: Tensor,
+        accident: Tensor,
+        g: torch.Generator,
+        dropout: float = _NO_CAPTION,
     ) -> Tensor:
-        """Draw one of each clip's captions, or none: clips x TEXT_LENGTH, padded with 0."""
-        one = torch.randint(0, self._texts.shape[1], (self._batch,), generator=g).to(which.device)
-        left_out = torch.rand(self._batch, generator=g).to(which.device) < silent
-        ids = torch.where((left_out & ~odd)[:, None], self._nothing, self._texts[which, one])
+        """Return a random caption of each clip, or none: (clips, TEXT_LENGTH), padded with 0."""
+        one = torch.randint(0, self._texts.shape[1], (self._batch,), generator=g)
+        one = one.to(indices.device)
+        dropped = torch.rand(self._batch, generator=g).to(indices.device) < dropout
+        ids = torch.where((dropped & ~accident)[:, None], self._empty, self._texts[indices, one])
         return ids.long()
 
     def _length(self, g: torch.Generator) -> int:
-        """Draw how many tokens are left: all are read, as by the pipelines; beecam cuts padding."""
-        return (
-            nets.TEXT_LENGTH if float(torch.rand(1, generator=g)) < _LONG_TEXTS else nets.SHORT_TEXT
-        )
+        """Draw the length of texts: the pipelines pass all tokens, beecam cuts off padding."""
+        long = float(torch.rand(1, generator=g)) < _LONG_TEXTS
+        return shapes.TEXT_LENGTH if long else shapes.SHORT_TEXT
 
-    def _places(
+    def _positions(
         self, frames: int, height: int, width: int, g: torch.Generator, *, conditioned: bool
     ) -> dict[str, Any]:
-        """LTXPipeline scales places in one way, LTXConditionPipeline in another: learn both."""
-        if not conditioned and bool(torch.rand(1, generator=g) < 0.85):  # noqa: PLR2004
-            return {"rope_interpolation_scale": nets.PLACES["rope_interpolation_scale"]}
+        """Return positions as LTXPipeline scales them or, with conditions, LTXConditionPipeline."""
+        if not conditioned and bool(torch.rand(1, generator=g) < _SCALED_POSITIONS):
+            return {"rope_interpolation_scale": shapes.POSITIONS["rope_interpolation_scale"]}
         return {"video_coords": coordinates(frames, height, width)}
 
 
-def velocity(network: Any, asked: Mapping[str, Any], device: str) -> Tensor:
-    """Let a denoiser say where tokens go: clips x tokens x channels, in float32."""
-    with autocast(device), attention(device):
-        found: Tensor = network(**asked).sample
-    return found.float()
+def _noise_like(tokens: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(tokens.shape, generator=generator, device=tokens.device)
 
 
 def transformer_loop(
@@ -183,65 +196,46 @@ def transformer_loop(
     rates: float = 1.0,
     *,
     name: str = "transformer",
-    beside: Mapping[str, nn.Module] | None = None,
+    extra: Mapping[str, nn.Module] | None = None,
 ) -> Loop:
-    """Make or resume the training of the denoiser.
+    """Return the training of the denoiser, resumed if it has a checkpoint.
 
     Args:
-        folder: Of the training.
-        device: Where to train.
+        folder: Folder of the training.
+        device: Device to train on.
         start: Exported weights to start from.
-        rates: Times the learning rates.
-        name: Of the checkpoint.
-        beside: What else its checkpoint keeps.
+        rates: Factor of the learning rates.
+        name: Name of the checkpoint.
+        extra: Further modules in the checkpoint.
     """
-    more = rates * (1 if device == "cpu" else _GPU_RATES)
+    factor = rates * (1 if device == "cpu" else _GPU_RATES)
     loop = Loop(
-        {"transformer": nets.transformer(start), **(beside or {})},
+        {"transformer": build_transformer(start), **(extra or {})},
         folder / f"{name}.pt",
-        rate=more * 4e-4,
+        rate=factor * 4e-4,
         betas=(0.9, 0.99),
         decay=0.998,
-        matrices=more * 1.2e-3,
+        matrices=factor * 1.2e-3,
         device=device,
     )
     loop.resume()
     return loop
 
 
-def no_text() -> Tensor:
-    """Return the tokens of a text without words."""
-    found: Tensor = (
-        nets.tokenizer(captions.vocabulary())(
-            "", padding="max_length", max_length=nets.TEXT_LENGTH, return_tensors="pt"
-        )
-        .input_ids[0]
-        .short()
-    )
-    return found
-
-
-def attention(device: str) -> contextlib.AbstractContextManager[None]:
-    """Choose how attention is computed: on a CPU the fused kernel's way back takes four times."""
-    if device != "cpu":
-        return contextlib.nullcontext()
-    # Else the plain kernel computes in float32.
-    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(enabled=True)
-    return sdpa_kernel(SDPBackend.MATH)
-
-
-def coordinates(frames: int, height: int, width: int, first: int = 0) -> Tensor:
-    """Return where tokens lie as LTXConditionPipeline counts: 3 x tokens; seconds, pixels."""
-    t, y, x = torch.meshgrid(*map(torch.arange, (frames, height, width)), indexing="ij")
-    seconds = ((t * nets.TIME + 1 - nets.TIME).clamp(min=0) + first) / nets.FPS
-    return torch.stack([seconds, y * nets.SPACE, x * nets.SPACE]).flatten(1).float()
-
-
 def conditions(g: torch.Generator, frames: int, share: float) -> tuple[int, list[int]]:
-    """Draw what a batch is given: how many latent frames from the first on, and single frames."""
+    """Draw the conditions of a batch.
+
+    Args:
+        g: Draws.
+        frames: Latent frames of a clip.
+        share: Probability that there are conditions.
+
+    Returns:
+        How many latent frames from the first on are given, and which single frames.
+    """
     if float(torch.rand(1, generator=g)) >= share:
         return 0, []
-    last = (frames - 1) * nets.TIME
+    last = (frames - 1) * shapes.TIME
     anywhere = int(torch.randint(1, last + 1, (1,), generator=g))
     kinds: list[tuple[int, list[int]]] = [
         (1, []),
@@ -257,12 +251,12 @@ def conditions(g: torch.Generator, frames: int, share: float) -> tuple[int, list
     return kinds[int(torch.randint(0, len(kinds), (1,), generator=g))]
 
 
-def levels(batch: int, g: torch.Generator) -> Tensor:
+def noise_levels(batch: int, g: torch.Generator) -> Tensor:
     """Draw noise levels: logit-normal (arXiv 2403.03206), a fifth of them uniform.
 
-    High ones are drawn often: there texts decide on layout, light and place, and a few wrong ones
-    of the first steps can't be mended by later ones.
+    High levels are drawn often: there texts decide on layout, light and place, and later steps
+    can't correct a few wrong first ones.
     """
     usual = torch.sigmoid(1.2 * torch.randn(batch, generator=g) + 1.0)
-    even = torch.rand(batch, generator=g)
-    return torch.where(torch.rand(batch, generator=g) < _UNIFORM, even, usual)
+    uniform = torch.rand(batch, generator=g)
+    return torch.where(torch.rand(batch, generator=g) < _UNIFORM, uniform, usual)

@@ -1,16 +1,14 @@
-"""A training loop that can stop at any step and go on to the same bits."""
+"""A training loop that can stop at any step and resume to the same bits."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import signal
 import statistics
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +16,64 @@ import torch
 from torch import Tensor, nn
 
 from beecam.files import whole
-from beecam.models.pollen.training.data import saved as stored
+from beecam.models.pollen.training.data import saved
+from beecam.models.pollen.training.optimization.interrupts import deferred_interrupts
 from beecam.models.pollen.training.optimization.muon import Muon
 
 LOG_EVERY = 50
 SAVE_SECONDS = 180.0
 _WARM_UP = 100
-_CLIP = 1.0
+_MAX_NORM = 1.0  # of gradients
 _MEASURED_STEPS = 20
-_SLACK = 0.93  # the mean step takes longer than the middle one: some save, or meet a busy core
+_SLACK = 0.93  # the mean step takes longer than the median one: some save, or wait for a busy core
+
+
+@dataclass
+class _Budget:
+    """The minutes and steps of one call of `Loop.run`, and how long its steps take."""
+
+    minutes: float
+    steps: int | None
+    first: int
+    started: float
+    durations: list[float] = field(default_factory=list)
+
+    def seconds_left(self) -> float:
+        return 60 * self.minutes - time.monotonic() + self.started
+
+    def has_steps(self, step: int) -> bool:
+        return self.steps is None or step - self.first < self.steps
+
+    def steps_left(self, step: int) -> int:
+        """Return an estimate of the steps left after the measured ones, and print it."""
+        # The median: compiling takes a minute of the first step.
+        each = statistics.median(self.durations)
+        rest = self.seconds_left()
+        left = min(
+            max(0, int(rest / each * _SLACK)) if rest < float("inf") else sys.maxsize,
+            self.steps - _MEASURED_STEPS if self.steps is not None else sys.maxsize,
+        )
+        if self.minutes < float("inf"):
+            print(
+                f"{each:.2f} s a step: about {left:,} more in {self.minutes:g} minutes, "
+                f"from step {step:,}",
+                flush=True,
+            )
+        return left
 
 
 class Loop:
-    """Modules, their optimizer, an average of their weights and the lots, in one checkpoint.
+    """Modules, their optimizers, an average of their weights and a generator, in one checkpoint.
 
-    The learning rate is constant after a short warm-up, so that training can always go on; a
-    `finish` lets it fall to zero over the steps of one call, which is what makes good weights to
-    export. Steps, not seconds, decide it, so that a resumed finish is the same finish.
+    The learning rate is constant after a short warm-up, so that training can always continue; a
+    finish decays it to zero over the steps of one call, which gives good weights to export. It is
+    measured in steps, not seconds, so that a resumed finish is the same finish.
 
     Attributes:
         step: Steps done.
-        generator: The CPU generator from which every lot of the training follows.
+        generator: The CPU generator of all random draws of the training.
         average: Exponential moving average of all parameters, in float32.
-        rates: Learning rates of AdamW and of Muon; a checkpoint has them.
+        rates: Learning rates of AdamW and of Muon; they are part of the checkpoint.
     """
 
     def __init__(
@@ -55,18 +88,18 @@ class Loop:
         seed: int = 0,
         matrices: float | None = None,
     ) -> None:
-        """Set up a training from its first step.
+        """Set up a training at its first step.
 
         Args:
-            modules: What is trained, by name.
-            path: Of the checkpoint.
-            rate: The learning rate.
-            betas: Of AdamW.
-            decay: Of the average of the weights.
-            device: Where to train.
-            seed: Of the lots.
-            matrices: The learning rate of the matrices within blocks, which Muon moves then
-                (Jordan et al. 2024, scaled as in arXiv 2502.16982), where AdamW moves the rest.
+            modules: The modules to train, by name.
+            path: File of the checkpoint.
+            rate: Learning rate.
+            betas: Coefficients of AdamW.
+            decay: Decay of the average of the weights.
+            device: Device to train on.
+            seed: Seed of the generator.
+            matrices: Learning rate of Muon for the matrices within blocks (Jordan et al. 2024,
+                scaled as in arXiv 2502.16982); AdamW trains the rest. None: AdamW trains all.
         """
         self.modules = {name: module.to(device) for name, module in modules.items()}
         self.path = path
@@ -74,9 +107,9 @@ class Loop:
         self.step = 0
         self.generator = torch.Generator().manual_seed(seed)
         self._decay = decay
-        self._finish: tuple[int, int] | None = None
+        self._finish: tuple[int, int] | None = None  # first step, number of steps
         self._parameters: list[Tensor] = [p for m in self.modules.values() for p in m.parameters()]
-        inner = [] if matrices is None else _inner_matrices(self.modules)
+        inner = [] if matrices is None else _block_matrices(self.modules)
         known = {id(p) for p in inner}
         rest = [p for p in self._parameters if id(p) not in known]
         self._optimizers: list[torch.optim.Optimizer] = [
@@ -87,27 +120,27 @@ class Loop:
         self.rates = (rate, matrices or rate)
         self.average = [p.detach().clone() for p in self._parameters]
         self._log = path.with_suffix(".jsonl")
-        self._smooth: Tensor | None = None
+        self._smooth_loss: Tensor | None = None
 
     def resume(self) -> bool:
-        """Go on from the checkpoint; return whether there was one."""
+        """Load the checkpoint; return whether it exists."""
         if not self.path.exists():
             return False
-        kept = stored.tensors(self.path)
+        stored = saved.tensors(self.path)
         for name, module in self.modules.items():
-            module.load_state_dict(kept["modules"][name])
-        for optimizer, state in zip(self._optimizers, kept["optimizers"], strict=True):
+            module.load_state_dict(stored["modules"][name])
+        for optimizer, state in zip(self._optimizers, stored["optimizers"], strict=True):
             optimizer.load_state_dict(state)
-        self.average = [a.to(self.device) for a in kept["average"]]
-        self.generator.set_state(kept["generator"])
-        self.step = kept["step"]
-        if kept["smooth"] is not None:
-            self._smooth = torch.tensor(kept["smooth"], device=self.device)
-        self._finish = tuple(kept["finish"]) if kept["finish"] else None
-        if kept["rates"] != self.rates:
-            self.rates = kept["rates"]
-            said = " and ".join(f"{rate:g}" for rate in self.rates)
-            print(f"{self.path.stem}: goes on at its own learning rates, {said}", flush=True)
+        self.average = [a.to(self.device) for a in stored["average"]]
+        self.generator.set_state(stored["generator"])
+        self.step = stored["step"]
+        if stored["smooth"] is not None:
+            self._smooth_loss = torch.tensor(stored["smooth"], device=self.device)
+        self._finish = tuple(stored["finish"]) if stored["finish"] else None
+        if stored["rates"] != self.rates:
+            self.rates = stored["rates"]
+            rates = " and ".join(f"{rate:g}" for rate in self.rates)
+            print(f"{self.path.stem}: resumes at its own learning rates, {rates}", flush=True)
         return True
 
     @property
@@ -117,15 +150,15 @@ class Loop:
 
     @property
     def finished(self) -> bool:
-        """Whether a finish was done in full, and nothing after it."""
+        """Whether a finish is done, with no step after it."""
         return self._finish is not None and self.step == sum(self._finish)
 
-    def lots(self) -> torch.Generator:
-        """Return a generator on the device, for what is too large to be drawn on the CPU."""
-        return lots_on(self.device, self.generator)
+    def device_generator(self) -> torch.Generator:
+        """Return a generator on the device, for what is too large to draw on the CPU."""
+        return device_generator(self.device, self.generator)
 
     def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint atomically."""
         with whole(self.path) as file:
             torch.save(
                 {
@@ -135,7 +168,7 @@ class Loop:
                     "generator": self.generator.get_state(),
                     "step": self.step,
                     "rates": self.rates,
-                    "smooth": None if self._smooth is None else float(self._smooth),
+                    "smooth": None if self._smooth_loss is None else float(self._smooth_loss),
                     "finish": list(self._finish) if self._finish else None,
                 },
                 file,
@@ -149,146 +182,93 @@ class Loop:
         steps: int | None = None,
         finish: bool = False,
     ) -> None:
-        """Train for some minutes or steps, and save; what interrupts it waits for the step's end.
+        """Train for some minutes or steps, and save; an interrupt waits for the step's end.
 
         Args:
             loss: Draws a batch from `loop.generator` and returns its loss.
-            minutes: Stop after so many.
-            steps: Stop after so many, whichever comes first.
-            finish: Let the learning rate fall to zero over this call. Of a finish that was
-                stopped the next call does the rest; after a whole one training goes on.
+            minutes: Stop after so many minutes.
+            steps: Stop after so many steps, whichever comes first.
+            finish: Decay the learning rate to zero over this call. The next call does the rest of
+                a finish that was stopped; after a complete one training continues.
         """
-        started = saved = time.monotonic()
-        first = self.step
-        took: list[float] = []
+        budget = _Budget(minutes, steps, self.step, time.monotonic())
+        last_save = budget.started
         if self._finish and self.step >= sum(self._finish):
-            self._finish = None  # what was finished is trained on, at the full rate again
-        # A finish begins however short the time is, and one that begins here is done in full: what
-        # is left of it would be all that the next call does.
-        with _whole_steps() as stopped:
-            while (
-                not stopped
-                and (
-                    (finish and (self._finish is None or first < self._finish[0]))
-                    or time.monotonic() - started < 60 * minutes
-                )
-                and (steps is None or self.step - first < steps)
-            ):
-                if len(took) == _MEASURED_STEPS:
-                    # The middle one: to compile takes a minute of the first.
-                    each = statistics.median(took)
-                    rest = 60 * minutes - time.monotonic() + started
-                    left = min(
-                        max(0, int(rest / each * _SLACK)) if rest < float("inf") else sys.maxsize,
-                        steps - _MEASURED_STEPS if steps is not None else sys.maxsize,
-                    )
-                    if minutes < float("inf"):
-                        print(
-                            f"{each:.2f} s a step: about {left:,} more in {minutes:g} minutes, "
-                            f"from step {self.step:,}",
-                            flush=True,
-                        )
+            self._finish = None  # training after a finish is at the full rate again
+        with deferred_interrupts() as stopped:
+            while not stopped and self._continues(budget, finish=finish):
+                if len(budget.durations) == _MEASURED_STEPS:
+                    left = budget.steps_left(self.step)
                     if finish and self._finish is None:
                         self._finish = (self.step, max(1, left))
                 if self._finish and self.step >= sum(self._finish):
                     break
                 begun = time.monotonic()
-                self._one(loss, begun - started)
-                if self.device != "cpu" and len(took) < _MEASURED_STEPS:
-                    torch.cuda.synchronize()  # else only what it takes to ask for it is measured
-                took.append(time.monotonic() - begun)
-                if time.monotonic() - saved > SAVE_SECONDS:
+                self._train_step(loss, begun - budget.started)
+                if self.device != "cpu" and len(budget.durations) < _MEASURED_STEPS:
+                    torch.cuda.synchronize()  # or only the launch of kernels would be measured
+                budget.durations.append(time.monotonic() - begun)
+                if time.monotonic() - last_save > SAVE_SECONDS:
                     self.save()
-                    saved = time.monotonic()
+                    last_save = time.monotonic()
             self.save()
 
-    def settle(self) -> None:
-        """Put the average in the place of the weights, for export."""
+    def _continues(self, budget: _Budget, *, finish: bool) -> bool:
+        # A finish begins however short the time is, and one that begins in this call is completed:
+        # otherwise its rest would be all that the next call does.
+        must_finish = finish and (self._finish is None or budget.first < self._finish[0])
+        return (must_finish or budget.seconds_left() > 0) and budget.has_steps(self.step)
+
+    def use_average(self) -> None:
+        """Replace the weights by their average, for export."""
         with torch.no_grad():
             for mean, parameter in zip(self.average, self._parameters, strict=True):
                 parameter.copy_(mean)
 
-    def _one(self, loss: Callable[[Loop], Tensor], seconds: float) -> None:
+    def _train_step(self, loss: Callable[[Loop], Tensor], seconds: float) -> None:
         share = min(1.0, (self.step + 1) / _WARM_UP)
         if self._finish:
-            start, many = self._finish
-            share *= min(1.0, max(0.0, 1 - (self.step - start) / many))
+            start, count = self._finish
+            share *= min(1.0, max(0.0, 1 - (self.step - start) / count))
         value = loss(self)
         for optimizer, rate in zip(self._optimizers, self.rates, strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = rate * share
             optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._parameters, _CLIP)
+        torch.nn.utils.clip_grad_norm_(self._parameters, _MAX_NORM)
         for optimizer in self._optimizers:
             optimizer.step()
         self.step += 1
-        keep = min(self._decay, self.step / (self.step + 10))
+        decay = min(self._decay, self.step / (self.step + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(self.average, self._parameters, 1 - keep)
+            torch._foreach_lerp_(self.average, self._parameters, 1 - decay)
         now = value.detach().float()
-        # Not read before it is told: a GPU would be waited for at each step.
-        self._smooth = now if self._smooth is None else self._smooth.lerp(now, 0.02)
+        # Not read before it is logged: that would wait for the GPU at each step.
+        self._smooth_loss = now if self._smooth_loss is None else self._smooth_loss.lerp(now, 0.02)
         if self.step % LOG_EVERY == 0:
-            self.note(
+            self.log(
                 step=self.step,
                 seconds=round(seconds),
                 rate=self.rates[0] * share,
-                loss=float(self._smooth),
+                loss=float(self._smooth_loss),
             )
 
-    def note(self, **facts: Any) -> None:
-        """Add a line to the log."""
+    def log(self, **facts: Any) -> None:
+        """Append a line to the log, a JSONL file beside the checkpoint."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("a") as file:
             file.write(json.dumps(facts) + "\n")
 
 
-@contextlib.contextmanager
-def _whole_steps() -> Iterator[list[int]]:
-    """Let ctrl-C and a polite kill wait until a step is done and saved; a second one doesn't.
-
-    Gives a list that is empty until then. Elsewhere than in the main thread, where no signals
-    arrive, it stays so.
-    """
-    caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield caught
-        return
-    # What is ignored, as in a program that a script has put into the background, stays so.
-    before = {
-        one: handler
-        for one in (signal.SIGINT, signal.SIGTERM)
-        if (handler := signal.getsignal(one)) not in (None, signal.SIG_IGN)
-    }
-
-    def wait(number: int, _: Any) -> None:
-        print("stops after this step; once more stops at once and saves nothing", flush=True)
-        caught.append(number)
-        restore()
-
-    def restore() -> None:
-        for one, handler in before.items():
-            signal.signal(one, handler)
-
-    for one in before:
-        signal.signal(one, wait)
-    try:
-        yield caught
-    finally:
-        restore()
-    if caught:
-        signal.raise_signal(caught[0])
-
-
-def lots_on(device: str | torch.device, g: torch.Generator) -> torch.Generator:
-    """Return a generator on a device, whose seed another draws."""
+def device_generator(device: str | torch.device, g: torch.Generator) -> torch.Generator:
+    """Return a generator on a device, with a seed drawn from another generator."""
     seed = int(torch.randint(0, 2**62, (1,), generator=g))
     return torch.Generator(device).manual_seed(seed)
 
 
-def _inner_matrices(modules: Mapping[str, nn.Module]) -> list[Tensor]:
-    """Return the matrices within a network's blocks, not those that read input or give output."""
+def _block_matrices(modules: Mapping[str, nn.Module]) -> list[Tensor]:
+    """Return the matrices within a network's blocks, not those of its input and output layers."""
     return [
         layer.weight
         for module in modules.values()

@@ -1,7 +1,7 @@
-"""Muon for many small matrices: those of a shape go through it together.
+"""Muon for many small matrices: batched over those of the same shape.
 
-A step of a small network has sixty matrices, for which torch's own Muon, one after the
-other, needs some 1,400 small operations, which on a GPU take longer than what they compute.
+For the sixty matrices of a small network torch's own Muon launches some 1,400 small operations a
+step, and on a GPU launching them takes longer than computing.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from beecam.models.pollen.networks.precision import number
+from beecam.models.pollen.networks.precision import compute_dtype
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
-_LEAST = 1e-7
+_MATRIX = 2  # dimensions
+_EPSILON = 1e-7
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum made orthogonal (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/).
+    """Orthogonalized momentum (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/).
 
-    Does what `torch.optim.Muon` does with `adjust_lr_fn="match_rms_adamw"` (arXiv 2502.16982), in
-    bfloat16 as there where the device has it, and keeps the same state.
+    Equivalent to `torch.optim.Muon` with `adjust_lr_fn="match_rms_adamw"` (arXiv 2502.16982), in
+    bfloat16 as there where the device multiplies it natively, and with the same state.
     """
 
     def __init__(
@@ -35,64 +36,66 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.01,
     ) -> None:
-        """Take matrices in.
+        """Set up the optimizer.
 
         Args:
-            matrices: Of two dimensions each.
-            rate: The learning rate, that of AdamW for as large a change.
-            momentum: Share of what was that is kept, Nesterov's.
-            weight_decay: Times the rate, taken from the weights at each step.
+            matrices: Parameters of two dimensions each.
+            rate: Learning rate, on the scale of AdamW's.
+            momentum: Nesterov momentum coefficient.
+            weight_decay: Decoupled weight decay coefficient.
 
         Raises:
-            ValueError: One of them isn't of two dimensions.
+            ValueError: A parameter does not have two dimensions.
         """
-        given = list(matrices)
-        for one in given:
-            if one.ndim != 2:  # noqa: PLR2004
+        parameters = list(matrices)
+        for one in parameters:
+            if one.ndim != _MATRIX:
                 raise ValueError(f"matrices: one of shape {tuple(one.shape)}; two dimensions each")
-        super().__init__(given, {"lr": rate, "momentum": momentum, "weight_decay": weight_decay})
+        super().__init__(
+            parameters, {"lr": rate, "momentum": momentum, "weight_decay": weight_decay}
+        )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """Move all matrices that have a gradient."""
+        """Update all matrices that have a gradient."""
         if closure is not None:
-            raise ValueError("closure: call it before the step; Muon needs no second look")
+            raise ValueError("closure: not supported; compute the loss before the step")
         for group in self.param_groups:
-            alike: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
+            same_shape: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
             for matrix in group["params"]:
                 if matrix.grad is not None:
-                    alike.setdefault(tuple(matrix.shape), []).append((matrix, matrix.grad))
-            for pairs in alike.values():
-                self._move([one for one, _ in pairs], [grad for _, grad in pairs], group)
+                    same_shape.setdefault(tuple(matrix.shape), []).append((matrix, matrix.grad))
+            for pairs in same_shape.values():
+                self._update([one for one, _ in pairs], [grad for _, grad in pairs], group)
 
-    def _move(self, matrices: list[Tensor], grads: list[Tensor], group: dict[str, Any]) -> None:
+    def _update(self, matrices: list[Tensor], grads: list[Tensor], group: dict[str, Any]) -> None:
         for matrix in matrices:
             if "momentum_buffer" not in self.state[matrix]:
                 self.state[matrix]["momentum_buffer"] = torch.zeros_like(matrix)
-        kept = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
-        torch._foreach_lerp_(kept, grads, 1 - group["momentum"])
-        ahead = torch._foreach_lerp(grads, kept, group["momentum"])  # noqa: SLF001
-        turned = orthogonal(torch.stack(list(ahead)))
+        buffers = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
+        torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
+        ahead = torch._foreach_lerp(grads, buffers, group["momentum"])  # noqa: SLF001
+        updates = orthogonalize(torch.stack(list(ahead)))
         rate: float = group["lr"]
         torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
         scaled = 0.2 * math.sqrt(max(matrices[0].shape)) * rate
-        torch._foreach_add_(matrices, list(turned.to(matrices[0].dtype).unbind()), alpha=-scaled)
+        torch._foreach_add_(matrices, list(updates.to(matrices[0].dtype).unbind()), alpha=-scaled)
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
-    """Bring all singular values near 1, by Newton and Schulz's iteration of the fifth order.
+def orthogonalize(matrices: Tensor) -> Tensor:
+    """Return matrices with singular values near 1, by a quintic Newton-Schulz iteration.
 
     Args:
-        matrices: many x rows x columns.
+        matrices: (matrices, rows, columns).
 
     Returns:
-        As many, in bfloat16 or what stands for it; singular values between about 0.7 and 1.2.
+        The same shape, in the compute dtype; singular values between about 0.7 and 1.2.
     """
     a, b, c = _QUINTIC
     wide = matrices.shape[1] <= matrices.shape[2]
-    computed = matrices.to(number(matrices.device.type))
+    computed = matrices.to(compute_dtype(matrices.device.type))
     x = computed if wide else computed.mT
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=_LEAST)
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=_EPSILON)
     for _ in range(_ITERATIONS):
         square = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)

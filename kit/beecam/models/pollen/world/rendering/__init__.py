@@ -1,1 +1,1 @@
-"""The renderer: scenes to frames, in torch."""
+"""The renderer: scenes to clips, in torch."""

@@ -1,8 +1,8 @@
-"""The world that pollen is trained on: flights over landscapes, rendered in torch.
+"""Render scenes as clips: flights over landscapes, in torch.
 
-Height fields are met by rays that walk outwards in growing steps (as in the voxel flights of
-early landscape games), all pixels, frames and clips at once, on any device. What is by lot comes
-from each clip's own generator on the CPU, so that a clip is the same in every batch.
+Rays march through height fields in growing steps (as in the voxel flights of early landscape
+games), for all pixels, frames and clips at once, on any device. Random numbers come from each
+clip's own CPU generator, so that a clip is the same in every batch.
 """
 
 from __future__ import annotations
@@ -14,57 +14,85 @@ import torch
 from torch import Tensor
 
 from beecam.models.pollen.world.rendering import plants, sprites, styles, weather
+from beecam.models.pollen.world.rendering.background import background
+from beecam.models.pollen.world.rendering.camera import make_rays
 from beecam.models.pollen.world.rendering.land import make_land
 from beecam.models.pollen.world.rendering.stage import Stage
-from beecam.models.pollen.world.rendering.view import background, make_rays
-from beecam.models.pollen.world.scene import STYLES, Scene
+from beecam.models.pollen.world.scene import FRAMES, SIZE, STYLES, Scene
 
-_RASTERED = {"pixel art"}
+# Small arrays are reused by the allocator; the kernel clears large ones each time.
+_BATCH, _GPU_BATCH = 2, 125
+_PIXELATED = {"pixel art"}
 
 
 def render(
-    scenes: Sequence[Scene], size: int = 96, frames: int = 17, device: str | torch.device = "cpu"
+    scenes: Sequence[Scene],
+    size: int = SIZE,
+    frames: int = FRAMES,
+    device: str | torch.device = "cpu",
 ) -> Tensor:
-    """Render scenes as clips.
+    """Render scenes as clips, in one batch.
+
+    >>> from beecam.models.pollen.world.scene import draw_scene
+    >>> render([draw_scene(3)], frames=2).shape
+    torch.Size([1, 2, 96, 96, 3])
 
     Args:
-        scenes: What to render, in one batch.
+        scenes: The scenes.
         size: Width and height in pixels.
-        frames: Frames a clip; a clip takes the same time whatever their number.
-        device: Where to.
+        frames: Frames per clip; the duration of a clip is the same whatever their number.
+        device: Device to render on.
 
     Returns:
-        clips x frames x height x width x 3, RGB, uint8.
+        (clips, frames, height, width, 3), RGB, uint8.
     """
     with torch.no_grad():
         stage = Stage(scenes, size, frames, torch.device(device))
         land = make_land(stage)
         rays = make_rays(stage, land)
         image = plants.paint(stage, land, rays, background(stage, land, rays))
-        image = _passing(stage, image, ("balloon", "bird"))
-        image = _passing(stage, _foreground(stage, image), ("own view", "petal", "light leak"))
-        # A raster hides what falls over it; lines drawn round each drop hide all else.
-        image = styles.restyle(stage, weather.fall(stage, image, _RASTERED))
-        image = _turned(stage, weather.fall(stage, image, set(STYLES) - _RASTERED))
+        image = _draw_accidents(stage, image, ("balloon", "bird"))
+        image = _draw_insects(stage, image)
+        image = _draw_accidents(stage, image, ("own view", "petal", "light leak"))
+        # Pixel art would hide what falls over it; outlines round each drop would hide all else.
+        image = styles.restyle(stage, weather.fall(stage, image, _PIXELATED))
+        image = _flip(stage, weather.fall(stage, image, set(STYLES) - _PIXELATED))
     return image.clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
-def _foreground(stage: Stage, image: Tensor) -> Tensor:
-    """Draw the insect of each clip that has one, and many where there is a swarm."""
+def render_all(
+    scenes: Sequence[Scene],
+    *,
+    device: str | torch.device = "cpu",
+    frames: int = FRAMES,
+    size: int = SIZE,
+) -> Tensor:
+    """Render scenes in small batches: (clips, frames, height, width, 3), uint8, on the CPU."""
+    batch = _BATCH if torch.device(device).type == "cpu" else _GPU_BATCH
+    return torch.cat(
+        [
+            render(scenes[i : i + batch], size, frames, device).cpu()
+            for i in range(0, len(scenes), batch)
+        ]
+    )
+
+
+def _draw_insects(stage: Stage, image: Tensor) -> Tensor:
+    """Draw the insect of each clip that has one, and several where there is a swarm."""
     out = list(image.unbind(0))
     for kind in sprites.DRAW:
-        here = [
+        indices = [
             i for i, s in enumerate(stage.scenes) if s.insect == kind and s.accident != "own view"
         ]
-        if here:
-            drawn = _insects(stage, kind, here, torch.stack([out[i] for i in here]))
-            for i, one in zip(here, drawn, strict=True):
+        if indices:
+            drawn = _draw_insect(stage, kind, indices, torch.stack([out[i] for i in indices]))
+            for i, one in zip(indices, drawn, strict=True):
                 out[i] = one
     return torch.stack(out)
 
 
-def _insects(stage: Stage, kind: str, here: list[int], image: Tensor) -> Tensor:
-    part = Stage([stage.scenes[i] for i in here], stage.size, stage.t.shape[1], stage.device)
+def _draw_insect(stage: Stage, kind: str, indices: list[int], image: Tensor) -> Tensor:
+    part = Stage([stage.scenes[i] for i in indices], stage.size, stage.t.shape[1], stage.device)
     n, t = part.number, part.t
     canvas = sprites.Canvas(image, part.x, part.y, 1.4 / stage.size, part.near_light())
     beats = sprites.BEATS[kind] * (0.6 + 0.4 * part.pace())
@@ -81,7 +109,7 @@ def _insects(stage: Stage, kind: str, here: list[int], image: Tensor) -> Tensor:
             n("top") + dy + (0.33 * math.sin(2.4 * i) if i else 0.0),
         )
         tilt = n("tilt") + 0.12 * torch.sin(6 * t + shift)
-        x, y = sprites.place(part.x, part.y, path, size, tilt)
+        x, y = sprites.insect_coordinates(part.x, part.y, path, size, tilt)
         before = canvas.image
         canvas.soft = soft / size
         sprites.DRAW[kind](canvas, x, y, spread)
@@ -90,8 +118,8 @@ def _insects(stage: Stage, kind: str, here: list[int], image: Tensor) -> Tensor:
     return canvas.image
 
 
-def _passing(stage: Stage, image: Tensor, names: Sequence[str]) -> Tensor:
-    """Draw accidents that are things before the lens."""
+def _draw_accidents(stage: Stage, image: Tensor, names: Sequence[str]) -> Tensor:
+    """Draw accidents that are things before the camera."""
     canvas = sprites.Canvas(image, stage.x, stage.y, 1.4 / stage.size, stage.near_light())
     t, drift = stage.t, stage.number("drift").sign()
     for name in names:
@@ -107,15 +135,15 @@ def _passing(stage: Stage, image: Tensor, names: Sequence[str]) -> Tensor:
                 "petal": sprites.petal,
                 "balloon": sprites.balloon,
                 "bird": sprites.bird,
-                "light leak": sprites.leak,
+                "light leak": sprites.light_leak,
             }[name]
             draw(canvas, stage.x, stage.y, t, drift)
         canvas.image = torch.where(flag[..., None] > 0, canvas.image, before)
     return canvas.image
 
 
-def _turned(stage: Stage, image: Tensor) -> Tensor:
-    """Turn frames upside down, or mirror their left half, where that is the accident."""
+def _flip(stage: Stage, image: Tensor) -> Tensor:
+    """Turn clips upside down, or mirror their left half, where that is the accident."""
     image = torch.where(stage.flag("accident", "upside down")[..., None] > 0, image.flip(2), image)
     half = image[..., : stage.size // 2, :]
     mirrored = torch.cat([half, half.flip(3)], 3)

@@ -1,4 +1,4 @@
-"""Insects and other things close to the lens, drawn flat with soft edges."""
+"""Insects and other things close to the camera, drawn flat with soft edges."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Colour = tuple[float, float, float]
 
 
 class Canvas:
-    """Layers over frames: each shape is a signed field, negative inside.
+    """Frames that shapes are painted on; a shape is a signed field, negative inside.
 
     Attributes:
-        image: clips x frames x height x width x 3, RGB in 0 to 1.
-        x, y: Place of each pixel, clips x frames x height x width; the frame is 1 wide, y upwards.
-        soft: Width of an edge, in the same measure.
-        light: clips x 1 x 1 x 1 x 3, what white looks like.
+        image: (clips, frames, height, width, 3), RGB in 0 to 1.
+        x, y: Position of each pixel, (clips, frames, height, width); the frame is 1 wide, y up.
+        soft: Width of an edge, in the same unit.
+        light: What white looks like, (clips, 1, 1, 1, 3).
     """
 
     def __init__(
@@ -31,20 +31,20 @@ class Canvas:
         self.light = light
 
     def paint(self, field: Tensor, colour: Colour | Tensor, opacity: float | Tensor = 1.0) -> None:
-        """Lay a colour where the field is negative."""
+        """Paint a colour where the field is negative."""
         cover = (0.5 - field / self.soft).clamp(0, 1) * opacity
         tint = torch.as_tensor(colour, device=self.image.device, dtype=torch.float32)
         self.image = self.image + cover[..., None] * (tint * self.light - self.image)
 
 
 def ellipse(x: Tensor, y: Tensor, a: float | Tensor, b: float | Tensor) -> Tensor:
-    """Return about the distance to an ellipse with half axes a and b round the origin."""
+    """Return an approximate distance to an ellipse with half axes a and b at the origin."""
     length = ((x / a) ** 2 + (y / b) ** 2).sqrt()
     return (length - 1) * (a * b) / ((x * b / a) ** 2 + (y * a / b) ** 2 + 1e-6).sqrt() * length
 
 
-def turn(x: Tensor, y: Tensor, angle: float | Tensor) -> tuple[Tensor, Tensor]:
-    """Turn places by an angle, in radians."""
+def rotate(x: Tensor, y: Tensor, angle: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Return positions rotated by an angle in radians."""
     c, s = torch.cos(torch.as_tensor(angle)), torch.sin(torch.as_tensor(angle))
     return c * x + s * y, c * y - s * x
 
@@ -59,21 +59,21 @@ def wings(
     opacity: float,
     rim: Colour | None = None,
 ) -> None:
-    """Draw pairs of wings, mirrored; each is (root y, angle, length, width).
+    """Draw mirrored pairs of wings.
 
     Args:
-        canvas: Where to.
-        at: Places, across and along, in the insect's own measure.
-        pairs: For each pair of wings its root's height, its angle from the horizontal, half its
-            length and half its width.
-        spread: 0 to 1, how far open: a wing that beats is seen shorter.
-        colour: Of the wing.
-        opacity: Of the wing.
-        rim: A darker border.
+        canvas: Is painted on.
+        at: Positions, across and along, in the insect's own unit.
+        pairs: For each pair of wings the height of its root, its angle from the horizontal, half
+            its length and half its width.
+        spread: How far open they are, 0 to 1: a beating wing looks shorter.
+        colour: Colour of the wings.
+        opacity: Opacity of the wings.
+        rim: Colour of a darker border.
     """
     side, y = at[0].abs(), at[1]
     for root, angle, length, width in pairs:
-        u, v = turn(side - 0.02, y - root, angle)
+        u, v = rotate(side - 0.02, y - root, angle)
         reach = length * (0.35 + 0.65 * spread)
         if rim is not None:
             canvas.paint(ellipse(u - reach, v, reach * 1.08, width * 1.2), rim, opacity)
@@ -81,7 +81,7 @@ def wings(
 
 
 def bee(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
-    """A round striped body with short clear wings, seen from behind and above."""
+    """Draw a round striped body with short clear wings, seen from behind and above."""
     wings(
         c, (x, y), [(0.25, 0.45, 0.42, 0.24)], spread=spread, colour=(0.93, 0.96, 1.0), opacity=0.75
     )
@@ -93,7 +93,7 @@ def bee(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
 
 
 def butterfly(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
-    """Four broad orange wings with dark borders that open and close."""
+    """Draw four broad orange wings with dark borders that open and close."""
     pairs = [(0.15, 0.6, 0.62, 0.42), (-0.2, -0.55, 0.45, 0.36)]
     wings(
         c,
@@ -108,7 +108,7 @@ def butterfly(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
 
 
 def ladybug(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
-    """A red dome with black spots, a black head, and blurred wings beneath."""
+    """Draw a red dome with black spots, a black head, and blurred wings beneath."""
     wings(c, (x, y), [(0.0, 0.1, 0.5, 0.2)], spread=spread, colour=(0.85, 0.85, 0.9), opacity=0.5)
     c.paint(ellipse(x, y - 0.62, 0.36, 0.3), (0.06, 0.05, 0.06))
     body = ellipse(x, y, 0.68, 0.66)
@@ -119,7 +119,7 @@ def ladybug(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
 
 
 def dragonfly(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
-    """A long thin blue body with four narrow clear wings held out."""
+    """Draw a long thin blue body with four narrow clear wings held out."""
     pairs = [(0.4, 0.18, 0.58, 0.16), (0.14, -0.18, 0.54, 0.17)]
     wings(c, (x, y), pairs, spread=0.75 + 0.25 * spread, colour=(0.8, 0.95, 1.0), opacity=0.8)
     c.paint(ellipse(x, y + 0.35, 0.13, 0.85), (0.05, 0.62, 0.68))
@@ -128,24 +128,24 @@ def dragonfly(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
 
 
 def firefly(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
-    """A slim dark body whose tail glows, brighter and darker, in any light."""
+    """Draw a slim dark body whose tail glows, brighter and darker, in any light."""
     wings(c, (x, y), [(0.3, 0.5, 0.4, 0.17)], spread=spread, colour=(0.75, 0.75, 0.7), opacity=0.6)
     c.paint(ellipse(x, y - 0.15, 0.2, 0.55), (0.16, 0.1, 0.08))
     c.paint(ellipse(x, y - 0.62, 0.17, 0.15), (0.85, 0.3, 0.15))
     beat = 0.75 + 0.25 * spread
-    own, c.light = c.light, torch.ones_like(c.light)
+    light, c.light = c.light, torch.ones_like(c.light)
     soft, c.soft = c.soft, c.soft + 0.9
     c.paint(ellipse(x, y + 0.6, 0.6, 0.6), (0.8, 1.0, 0.25), 0.75 * beat)
     c.soft = soft
     c.paint(ellipse(x, y + 0.5, 0.27, 0.36), (1.0, 1.0, 0.55))
-    c.light = own
+    c.light = light
 
 
 def beetle(c: Canvas, x: Tensor, y: Tensor, spread: Tensor) -> None:
-    """A long shining green body, parted along its back, with two curved horns and six legs."""
+    """Draw a long shining green body, parted along its back, with two horns and six legs."""
     side = x.abs()
     for at, angle in ((0.3, 0.5), (-0.05, 0.0), (-0.4, -0.5)):
-        u, v = turn(side, y - at, angle + 0.12 * (spread - 0.5))
+        u, v = rotate(side, y - at, angle + 0.12 * (spread - 0.5))
         c.paint(torch.maximum(v.abs() - 0.05, u - 0.82), (0.05, 0.07, 0.05))
     c.paint(ellipse(x, y + 0.12, 0.46, 0.72), (0.06, 0.42, 0.24))
     c.paint(ellipse(side - 0.2, y + 0.05, 0.1, 0.42), (0.35, 0.85, 0.5), 0.8)
@@ -163,7 +163,7 @@ DRAW: dict[str, Callable[[Canvas, Tensor, Tensor, Tensor], None]] = {
     "firefly": firefly,
     "beetle": beetle,
 }
-# Wing beats in radians a clip: slow enough to be seen at 8 frames a second.
+# Wing beats in radians per clip: slow enough to be visible at 8 frames a second.
 BEATS = {
     "bee": 38.0,
     "butterfly": 16.0,
@@ -183,7 +183,7 @@ SIZES = {
 
 
 def antennae(c: Canvas, x: Tensor, y: Tensor, sway: Tensor) -> None:
-    """Draw what an insect sees of itself: two antennae above, the rim of its head below."""
+    """Draw an insect's view of itself: two antennae above, the rim of its head below."""
     side = x.abs()
     rod = (side - 0.1 - 0.25 * (y - 0.12) - sway * 0.03).abs()
     field = torch.maximum(rod - 0.016, 0.14 - y)
@@ -193,8 +193,8 @@ def antennae(c: Canvas, x: Tensor, y: Tensor, sway: Tensor) -> None:
 
 
 def petal(c: Canvas, x: Tensor, y: Tensor, t: Tensor, drift: Tensor) -> None:
-    """Draw a petal that brushes the lens, large and out of focus, from one side to the other."""
-    u, v = turn(x - drift * (1.1 * t - 0.55), y - 0.12 * torch.sin(5 * t), 0.6 + 1.5 * t)
+    """Draw a petal that crosses the frame, large and out of focus."""
+    u, v = rotate(x - drift * (1.1 * t - 0.55), y - 0.12 * torch.sin(5 * t), 0.6 + 1.5 * t)
     soft, c.soft = c.soft, c.soft * 5
     c.paint(ellipse(u, v, 0.3, 0.17), (1.0, 0.6, 0.75), 0.9)
     c.paint(ellipse(u + 0.12, v, 0.1, 0.06), (1.0, 0.85, 0.9), 0.8)
@@ -222,23 +222,23 @@ def bird(c: Canvas, x: Tensor, y: Tensor, t: Tensor, drift: Tensor) -> None:
     c.paint(ellipse(u, v, 0.075, 0.032), (0.06, 0.06, 0.08))
 
 
-def leak(c: Canvas, x: Tensor, y: Tensor, t: Tensor, drift: Tensor) -> None:
-    """Let light leak onto the film from one side."""
+def light_leak(c: Canvas, x: Tensor, y: Tensor, t: Tensor, drift: Tensor) -> None:
+    """Draw a light leak from one side."""
     near = (0.5 - drift * x + 0.1 * torch.sin(4 * y + 3 * t)).clamp(0, 1)
     amount = torch.exp(-near * (4.2 - 1.6 * torch.sin(math.pi * t))) * 0.95
     red = torch.tensor((1.0, 0.36, 0.08), device=c.image.device)
     c.image = 1 - (1 - c.image.clamp(0, 1)) * (1 - amount[..., None] * red)
 
 
-def place(
+def insect_coordinates(
     x: Tensor, y: Tensor, path: tuple[Tensor, Tensor], size: Tensor, tilt: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return places in the measure of an insect that hovers along a path."""
-    return turn((x - path[0]) / size, (y - path[1]) / size, tilt)
+    """Return pixel positions in the unit of an insect that hovers along a path."""
+    return rotate((x - path[0]) / size, (y - path[1]) / size, tilt)
 
 
 def hover(t: Tensor, phase: Tensor, drift: Tensor) -> tuple[Tensor, Tensor]:
-    """Return how an insect sways in front of the camera, over the time 0 to 1."""
+    """Return how far an insect is from its middle position, over the time 0 to 1."""
     return (
         0.09 * torch.sin(math.pi * t * drift * 2 + phase) + 0.05 * drift * (t - 0.5),
         0.06 * torch.cos(7 * t + phase),

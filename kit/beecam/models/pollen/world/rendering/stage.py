@@ -1,4 +1,4 @@
-"""What all parts of one rendering share: tables of places and lights, pixels, time and numbers."""
+"""Shared inputs of one rendering: tables of places, lights and weathers, pixels and time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from beecam.models.pollen.world.scene import Scene
 
 @dataclass(frozen=True)
 class Place:
-    """How a place looks: colours of its low and high parts, relief, and how far one sees."""
+    """Colours of low and high ground, relief, roughness, and range of sight in fog."""
 
     low: Colour
     high: Colour
@@ -39,7 +39,7 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Light:
-    """How a light looks: sky, sun or moon, what white becomes, and how far one sees."""
+    """Colours of the sky, of sun or moon and of white, ambient light, height of the sun, haze."""
 
     top: Colour
     horizon: Colour
@@ -88,7 +88,7 @@ LIGHTS = {
         1.0,
     ),
 }
-# Insects and plants near the lens carry their own bit of light: by night they must be seen.
+# Insects and plants near the camera are a little brighter: they must be visible at night.
 NEAR_LIGHT = {
     "dawn": (1.0, 0.95, 0.95),
     "noon": (1.0, 1.0, 1.0),
@@ -99,7 +99,7 @@ NEAR_LIGHT = {
 
 @dataclass(frozen=True)
 class Weather:
-    """How a weather looks: how far one sees, how much of the sky it hides, and what light does."""
+    """Range of sight, share of the sky that is covered, and changes of the light."""
 
     sight: float
     cover: float
@@ -118,7 +118,7 @@ SPEEDS = {"slow": 0.5, "normal": 1.0, "fast": 1.7}
 
 
 class Stage:
-    """What all parts of one rendering share."""
+    """Scenes that are rendered together, with their pixels and times as tensors."""
 
     def __init__(
         self, scenes: Sequence[Scene], size: int, frames: int, device: torch.device
@@ -132,41 +132,41 @@ class Stage:
         self.y = -axis.view(1, 1, size, 1)
 
     def number(self, name: str) -> Tensor:
-        """Return one number of every scene: clips x 1 x 1 x 1."""
+        """Return one number of every scene: (clips, 1, 1, 1)."""
         values = [scene.numbers[name] for scene in self.scenes]
         return torch.tensor(values, device=self.device).view(-1, 1, 1, 1)
 
     def flag(self, attribute: str, *values: str) -> Tensor:
-        """Return 1 where a scene's attribute is one of the values: clips x 1 x 1 x 1."""
+        """Return 1.0 where a scene's attribute is one of the values, else 0.0: (clips, 1, 1, 1)."""
         found = [float(getattr(scene, attribute) in values) for scene in self.scenes]
         return torch.tensor(found, device=self.device).view(-1, 1, 1, 1)
 
     def pace(self) -> Tensor:
-        """Return how fast all moves in every scene: clips x 1 x 1 x 1."""
+        """Return the speed of every scene: (clips, 1, 1, 1)."""
         values = [SPEEDS[scene.speed] for scene in self.scenes]
         return torch.tensor(values, device=self.device).view(-1, 1, 1, 1)
 
     def weather(self, name: str) -> Tensor:
-        """Return a value of every scene's weather: clips x 1 x 1 x 1."""
+        """Return a value of every scene's weather: (clips, 1, 1, 1)."""
         values = [getattr(WEATHERS[scene.weather], name) for scene in self.scenes]
         return torch.tensor(values, device=self.device).view(-1, 1, 1, 1)
 
     def haze(self) -> Tensor:
-        """Return what colour the air has far away: clips x 1 x 1 x 1 x 3."""
+        """Return the colour of distant air: (clips, 1, 1, 1, 3)."""
         horizon = self.light("horizon")
         grey = horizon.mean(-1, keepdim=True)
         mixed: Tensor = horizon + self.weather("grey")[..., None] * (grey - horizon)
-        # Fog holds light: by night it is brighter than a clear sky.
+        # Fog scatters light: at night it is brighter than a clear sky.
         mixed = mixed + self.weather("glow")[..., None] * (0.62 - mixed).clamp(min=0)
         return mixed * self.weather("dim")[..., None].clamp(max=1.0)
 
     def near_light(self) -> Tensor:
-        """Return what white looks like close to the lens: clips x 1 x 1 x 1 x 3."""
+        """Return what white looks like close to the camera: (clips, 1, 1, 1, 3)."""
         values = [NEAR_LIGHT[scene.light] for scene in self.scenes]
         return torch.tensor(values, device=self.device).view(-1, 1, 1, 1, 3)
 
     def light(self, name: str) -> Tensor:
-        """Return a value or colour of every scene's light: clips x 1 x 1 x 1 (x 3)."""
+        """Return a value of every scene's light: (clips, 1, 1, 1), colours (clips, 1, 1, 1, 3)."""
         values = [getattr(LIGHTS[scene.light], name) for scene in self.scenes]
-        made = torch.tensor(values, device=self.device)
-        return made.view(-1, 1, 1, 1, *made.shape[1:])
+        found = torch.tensor(values, device=self.device)
+        return found.view(-1, 1, 1, 1, *found.shape[1:])

@@ -1,6 +1,6 @@
-"""Styles: what is done to the frames of a clip when all else is drawn.
+"""Styles: filters on the finished frames of a clip.
 
-Papers and grids repeat every 24 pixels, so that each cell of the latents sees the same one.
+Patterns repeat every 24 pixels, so that each latent cell gets the same one.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from beecam.models.pollen.world.rendering.stage import Stage
 
 
 def restyle(stage: Stage, image: Tensor) -> Tensor:
-    """Give every clip its style: clips x frames x height x width x 3, RGB in 0 to 1."""
+    """Return frames (clips, frames, height, width, 3), RGB in 0 to 1, each clip in its style."""
     image = image.clamp(0, 1)
     out = image.clone()
     for name, change in STYLES.items():
-        here = [i for i, scene in enumerate(stage.scenes) if scene.style == name]
-        if here:
-            part = image[here].permute(0, 1, 4, 2, 3)
-            out[here] = change(part).clamp(0, 1).permute(0, 1, 3, 4, 2)
+        indices = [i for i, scene in enumerate(stage.scenes) if scene.style == name]
+        if indices:
+            part = image[indices].permute(0, 1, 4, 2, 3)
+            out[indices] = change(part).clamp(0, 1).permute(0, 1, 3, 4, 2)
     return out
 
 
@@ -32,15 +32,15 @@ def _grey(image: Tensor) -> Tensor:
     return (image * weights).sum(-3, keepdim=True)
 
 
-def _soft(image: Tensor, radius: int) -> Tensor:
+def _box_blur(image: Tensor, radius: int) -> Tensor:
     flat = image.flatten(0, 1)
     wide = F.avg_pool2d(F.pad(flat, (radius,) * 4, mode="replicate"), 2 * radius + 1, 1)
     return wide.view_as(image)
 
 
 def _edges(image: Tensor) -> Tensor:
-    """Return how steep brightness is, 0 to 1: clips x frames x 1 x height x width."""
-    grey = _soft(_grey(image), 1)
+    """Return the gradient of brightness, 0 to 1: (clips, frames, 1, height, width)."""
+    grey = _box_blur(_grey(image), 1)
     padded = F.pad(grey.flatten(0, 1), (1, 1, 1, 1), mode="replicate").view(
         *grey.shape[:3], grey.shape[3] + 2, grey.shape[4] + 2
     )
@@ -50,7 +50,7 @@ def _edges(image: Tensor) -> Tensor:
 
 
 def _pattern(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each pixel's place in turns of the pattern's 24 pixels at a width of 96."""
+    """Return each pixel's phase in the pattern, in radians: a period is 24 pixels of 96."""
     size = image.shape[-1]
     axis = torch.arange(size, device=image.device) * (4 * math.tau / size)
     return axis.view(1, -1), axis.view(-1, 1)
@@ -58,9 +58,9 @@ def _pattern(image: Tensor) -> tuple[Tensor, Tensor]:
 
 def _watercolour(image: Tensor) -> Tensor:
     x, y = _pattern(image)
-    paint = _soft(image, 1)
-    # Few tones with soft borders, darker where one wash ends, on paper that shines through; as
-    # many of them in the dark as in the light, or nothing could be told by night.
+    paint = _box_blur(image, 1)
+    # Few tones with soft borders, darker where one ends, on paper that shines through; as many
+    # in the dark as in the light, or night scenes would show nothing.
     tones = paint.clamp(min=0).sqrt() * 7
     level = tones.floor()
     washed = ((level + ((tones - level) * 2.2 - 0.6).clamp(0, 1)) / 7) ** 2
@@ -78,7 +78,7 @@ def _watercolour(image: Tensor) -> Tensor:
     return paint + bare * (paper - paint)
 
 
-def _pixels(image: Tensor) -> Tensor:
+def _pixel_art(image: Tensor) -> Tensor:
     size = image.shape[-1]
     block = max(1, size // 24)
     small = F.avg_pool2d(image.flatten(0, 1), block)
@@ -98,20 +98,20 @@ def _neon(image: Tensor) -> Tensor:
     low = torch.tensor((1.0, 0.15, 0.85), device=image.device).view(3, 1, 1)
     glow = top + height * (low - top)
     line = (_edges(image) * 3.2).clamp(0, 1)
-    halo = _soft(line, 3)
+    halo = _box_blur(line, 3)
     return base + glow * (0.85 * line + 0.6 * halo)
 
 
-def _film(image: Tensor) -> Tensor:
+def _black_and_white(image: Tensor) -> Tensor:
     grey = _grey(image)
-    # Without colours tones must tell things apart: what has few of them is developed harder.
+    # Without colours only tones tell things apart: clips with few tones get more contrast.
     middle = grey.mean((1, 2, 3, 4), keepdim=True)
     spread = grey.std((1, 2, 3, 4), keepdim=True)
     grey = middle + (0.2 / (spread + 1e-3)).clamp(1.2, 2.6) * (grey - middle)
     u = torch.linspace(-1, 1, image.shape[-1], device=image.device)
     away = (u.view(1, -1) ** 2 + u.view(-1, 1) ** 2) / 2
-    many = image.shape[1]
-    beat = torch.sin(torch.arange(many, device=image.device) * 2.4).view(1, many, 1, 1, 1)
+    frames = image.shape[1]
+    beat = torch.sin(torch.arange(frames, device=image.device) * 2.4).view(1, frames, 1, 1, 1)
     return (grey * (1.06 - 0.6 * away) * (1 + 0.05 * beat)).expand_as(image)
 
 
@@ -132,8 +132,8 @@ def _pencil(image: Tensor) -> Tensor:
 
 STYLES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "watercolour": _watercolour,
-    "pixel art": _pixels,
+    "pixel art": _pixel_art,
     "neon": _neon,
-    "black and white": _film,
+    "black and white": _black_and_white,
     "pencil": _pencil,
 }

@@ -6,10 +6,14 @@ import json
 import pytest
 import torch
 
-from beecam.models.pollen.evaluation import classifiers as judges
 from beecam.models.pollen.evaluation import measures, report
-from beecam.models.pollen.evaluation import score as evaluate
-from beecam.models.pollen.world.scene import ACCIDENTS
+from beecam.models.pollen.evaluation import score as scoring
+from beecam.models.pollen.evaluation.__main__ import main as evaluate
+from beecam.models.pollen.evaluation.table import table
+from beecam.models.pollen.networks.classifier import SCORED
+from beecam.models.pollen.world.scene import (
+    ACCIDENTS,
+)
 
 
 def test_an_interval_is_wilsons():
@@ -24,10 +28,10 @@ def test_an_interval_is_wilsons():
     assert measures.interval(0, 0)["clips"] == 0
 
 
-def test_the_vendi_score_counts_unlike_things():
-    alike, unlike = torch.ones(5, 5), torch.eye(5)
-    assert measures.vendi(alike) == pytest.approx(1, abs=1e-4)
-    assert measures.vendi(unlike) == pytest.approx(5, abs=1e-4)
+def test_the_vendi_score_counts_different_things():
+    same, different = torch.ones(5, 5), torch.eye(5)
+    assert measures.vendi(same) == pytest.approx(1, abs=1e-4)
+    assert measures.vendi(different) == pytest.approx(5, abs=1e-4)
     pairs = torch.block_diag(torch.ones(2, 2), torch.ones(2, 2))
     assert measures.vendi(pairs) == pytest.approx(2, abs=1e-4)
 
@@ -43,7 +47,7 @@ def test_the_frechet_distance_is_that_of_two_normal_distributions():
     assert measures.frechet(one, 2 * same) == pytest.approx(1, abs=0.06)
 
 
-def test_the_distance_of_a_few_clips_is_of_those_directions_in_which_they_spread():
+def test_the_distance_of_a_few_clips_uses_the_rank_of_their_features():
     g = torch.Generator().manual_seed(0)
     one, other = torch.randn(2, 5, 40, generator=g)
     assert measures.frechet(one, one) == pytest.approx(0, abs=1e-3)
@@ -52,7 +56,7 @@ def test_the_distance_of_a_few_clips_is_of_those_directions_in_which_they_spread
 
 def test_flicker_is_what_the_autoencoder_adds_from_frame_to_frame():
     class Autoencoder:
-        """Gives back what it got, brighter in every other frame."""
+        """Returns its input, brighter in every other frame."""
 
         device = "cpu"
 
@@ -68,32 +72,32 @@ def test_flicker_is_what_the_autoencoder_adds_from_frame_to_frame():
             return type("Out", (), {"sample": video + self.more * every})
 
     clips = torch.full((2, 9, 8, 8, 3), 120, dtype=torch.uint8)
-    still = evaluate.fidelity(Autoencoder(0.0), clips)
-    restless = evaluate.fidelity(Autoencoder(0.1), clips)
+    still = scoring.fidelity(Autoencoder(0.0), clips)
+    flickering = scoring.fidelity(Autoencoder(0.1), clips)
     assert still["flicker"] == 0
     assert still["psnr"] > 60
     # A second difference of 0, a, 0 is 2 a.
-    assert restless["flicker"] == pytest.approx(2 * 0.1 * 127.5, rel=0.01)
-    assert restless["psnr"] < still["psnr"]
+    assert flickering["flicker"] == pytest.approx(2 * 0.1 * 127.5, rel=0.01)
+    assert flickering["psnr"] < still["psnr"]
 
 
 @pytest.mark.slow
-def test_weights_are_scored_by_all_that_is_promised(tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluate, "_LEAST_RENDERED", 8)
-    few = functools.partial(evaluate.diversity, prompts=1, seeds=4)
-    monkeypatch.setattr(evaluate, "diversity", few)
-    evaluate.main(["--clips", "8", "--steps", "2", "--folder", str(tmp_path), "--device", "cpu"])
+def test_weights_get_all_scores(tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "_MIN_RENDERED", 8)
+    few = functools.partial(scoring.diversity, prompts=1, seeds=4)
+    monkeypatch.setattr(scoring, "diversity", few)
+    evaluate(["--clips", "8", "--steps", "2", "--folder", str(tmp_path), "--device", "cpu"])
     found = json.loads((tmp_path / "scores.json").read_text())
     for part, clips in (
         ("seen", 6),
         ("held_out", 2),
         ("few_steps", 4),
         ("autoencoded", 4),
-        ("judges", 8),
+        ("classifiers", 8),
     ):
-        assert {found[part][name]["clips"] for name in judges.JUDGED} == {clips}, part
-    assert found["judges"]["accident"]["clips"] == 16, "half of them with one"
-    assert found["judges"]["light"]["share"] >= 0.75
+        assert {found[part][name]["clips"] for name in SCORED} == {clips}, part
+    assert found["classifiers"]["accident"]["clips"] == 16, "half of them with one"
+    assert found["classifiers"]["light"]["share"] >= 0.75
     assert max(one["clips"] for one in found["any_words"].values()) <= 2
     kinds = found["accidents"]
     assert set(kinds) == set(ACCIDENTS)
@@ -103,11 +107,11 @@ def test_weights_are_scored_by_all_that_is_promised(tmp_path, monkeypatch):
     assert 0 < found["frechet"]["rendered"] < found["frechet"]["generated"]
     assert 1 <= found["diversity"]["rendered"] <= 4
     assert (tmp_path / "evaluation.png").exists()
-    assert "own view" in evaluate.table(found)
+    assert "own view" in table(found)
 
 
 def scores(**more):
-    share = {name: measures.interval(90, 100) for name in judges.JUDGED}
+    share = {name: measures.interval(90, 100) for name in SCORED}
     kinds = {
         name: {
             "world": rate,
@@ -121,7 +125,7 @@ def scores(**more):
         "clips": 100,
         "steps": 20,
         "command": "evaluate",
-        "judges": share,
+        "classifiers": share,
         "seen": share,
         "held_out": share,
         "any_words": share,
@@ -134,18 +138,18 @@ def scores(**more):
 
 
 def test_the_table_has_a_row_for_each_attribute_and_accident():
-    table = evaluate.table(scores())
-    for name in (*judges.JUDGED, *ACCIDENTS):
-        assert any(line.startswith(name) for line in table.splitlines()), name
-    assert "26.50 dB, flicker +0.12" in table
-    assert "in 4 steps" not in table
-    assert "in 4 steps" in evaluate.table(scores(few_steps=scores()["seen"]))
+    text = table(scores())
+    for name in (*SCORED, *ACCIDENTS):
+        assert any(line.startswith(name) for line in text.splitlines()), name
+    assert "26.50 dB, flicker +0.12" in text
+    assert "in 4 steps" not in text
+    assert "in 4 steps" in table(scores(few_steps=scores()["seen"]))
 
 
 def test_a_curve_is_thinned(tmp_path):
     log = tmp_path / "a.jsonl"
     lines = [{"step": 50 * i, "loss": 1 / i} for i in range(1, 1001)] + [{"step": 50000, "psnr": 3}]
-    # as after a stop: the last hundred steps stand there twice
+    # as after an interruption: the last hundred steps are there twice
     lines += [{"step": 50 * i, "loss": 1 / i} for i in range(999, 1001)]
     log.write_text("\n".join(json.dumps(line) for line in lines))
     first = report.curve_of(log)
@@ -157,15 +161,15 @@ def test_the_scores_are_drawn(tmp_path, capsys):
     from PIL import Image
 
     curve = [{"step": 50, "loss": 2.0}, {"step": 100, "loss": 1.0}]
-    for given, said in (
-        (["--scores", __file__], "it isn't what `evaluate` has written"),
+    for arguments, message in (
+        (["--scores", __file__], "it isn't a file of the evaluation's scores"),
         (["--curve", str(tmp_path / "c.json"), "--folder", str(tmp_path)], "has no steps"),
     ):
         with pytest.raises(SystemExit):
-            report.main([*given, "--pictures", str(tmp_path)])
-        assert said in capsys.readouterr().err
+            report.main([*arguments, "--pictures", str(tmp_path)])
+        assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     report.draw_scores(scores(few_steps=scores()["seen"]), curve, tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as picture:
-        assert picture.size[0] > 900
-        assert len(picture.convert("RGB").getcolors(1_000_000)) > 20
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size[0] > 900
+        assert len(image.convert("RGB").getcolors(1_000_000)) > 20

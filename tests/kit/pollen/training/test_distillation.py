@@ -1,4 +1,6 @@
-"""A LoRA that makes few steps enough: it learns what its teacher did, and the kit uses it."""
+"""A LoRA for few steps: it learns from the teacher's trajectories, and the kit uses it."""
+
+import shutil
 
 import numpy as np
 import pytest
@@ -7,35 +9,38 @@ from safetensors.torch import load_file
 
 import beecam as bc
 from beecam.models.load import POLLEN
-from beecam.models.pollen.networks import architectures as nets
-from beecam.models.pollen.networks import pipeline as sampling
-from beecam.models.pollen.training import distillation as fewsteps
+from beecam.models.pollen.networks import shapes
+from beecam.models.pollen.networks.pipeline import load_pipeline
+from beecam.models.pollen.training import distillation
+from beecam.models.pollen.training.distillation import DistillationLoss
 from beecam.models.speed import FewSteps
 from helpers import frames
 
 
 @pytest.fixture(scope="module")
 def pipe():
-    return sampling.load_pipeline(POLLEN)
+    return load_pipeline(POLLEN)
 
 
 @pytest.fixture(scope="module")
-def walks(pipe, tmp_path_factory):
-    """One small shard of what the teacher does."""
-    folder = tmp_path_factory.mktemp("walks")
+def trajectories(pipe, tmp_path_factory):
+    """A folder with one small shard of the teacher's trajectories."""
+    folder = tmp_path_factory.mktemp("trajectories")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fewsteps, "SHARD", 4)
-        assert fewsteps.teach(pipe, folder, 4) == 4
-        assert fewsteps.teach(pipe, folder, 4) == 4, "what is there is not made again"
+        patch.setattr(distillation, "SHARD", 4)
+        assert distillation.write_trajectories(pipe, folder, 4) == 4
+        assert distillation.write_trajectories(pipe, folder, 4) == 4, "existing shards are skipped"
     return folder
 
 
 @pytest.mark.slow
-def test_a_walk_begins_with_noise_and_ends_with_the_clip_that_the_pipeline_makes(pipe):
+def test_a_trajectory_starts_with_noise_and_ends_with_the_pipelines_clip(pipe):
     texts = ["a bee over a meadow at noon", "a desert at night in the rain"]
-    states = fewsteps.walk(pipe, texts, 3)
-    assert states.shape == (2, fewsteps.STEPS + 1, nets.TOKENS, nets.CHANNELS)
-    noise = torch.randn(2, nets.TOKENS, nets.CHANNELS, generator=torch.Generator().manual_seed(3))
+    states = distillation.trajectory(pipe, texts, 3)
+    assert states.shape == (2, distillation.STEPS + 1, shapes.TOKENS, shapes.CHANNELS)
+    noise = torch.randn(
+        2, shapes.TOKENS, shapes.CHANNELS, generator=torch.Generator().manual_seed(3)
+    )
     assert torch.equal(states[:, 0], noise)
     end = pipe(
         prompt=texts,
@@ -44,31 +49,31 @@ def test_a_walk_begins_with_noise_and_ends_with_the_clip_that_the_pipeline_makes
         num_frames=17,
         frame_rate=8,
         num_inference_steps=20,
-        guidance_scale=fewsteps.GUIDANCE,
+        guidance_scale=distillation.GUIDANCE,
         latents=noise,
         output_type="latent",
         max_sequence_length=48,
     ).frames
-    # The walk is in bfloat16.
+    # The trajectory is in bfloat16.
     assert (states[:, -1] - end).abs().mean() < 0.1 * end.abs().mean()
 
 
 @pytest.mark.slow
-def test_the_lessons_are_right_where_the_teacher_walks_straight(pipe, walks):
-    """With the states on a straight line the loss is that of the line's own direction."""
-    lessons = fewsteps.Lessons(pipe, walks)
+def test_the_target_is_right_on_a_straight_trajectory(pipe, trajectories):
+    """With the states on a straight line the target is its direction."""
+    loss = DistillationLoss(pipe, trajectories)
     g = torch.Generator().manual_seed(0)
-    line = torch.randn(4, nets.TOKENS, nets.CHANNELS, generator=g)
-    start = torch.randn(4, nets.TOKENS, nets.CHANNELS, generator=g)
-    sigmas = lessons._sigmas.view(1, -1, 1, 1)
+    line = torch.randn(4, shapes.TOKENS, shapes.CHANNELS, generator=g)
+    start = torch.randn(4, shapes.TOKENS, shapes.CHANNELS, generator=g)
+    sigmas = loss._sigmas.view(1, -1, 1, 1)
     assert sigmas.flatten().tolist() == pytest.approx([1, 0.9, 0.75, 0.5, 0], abs=1e-3)
-    lessons._states = start[:, None] + sigmas * line[:, None]
+    loss._states = start[:, None] + sigmas * line[:, None]
 
     class Direction(torch.nn.Module):
-        def forward(self, **given):
-            at = (given["timestep"] / 1000).view(-1, 1, 1)
+        def forward(self, **inputs):
+            at = (inputs["timestep"] / 1000).view(-1, 1, 1)
             known = (
-                (given["hidden_states"][:, None] - at[:, None] * line - start).abs().mean((2, 3))
+                (inputs["hidden_states"][:, None] - at[:, None] * line - start).abs().mean((2, 3))
             )
             return type("Out", (), {"sample": line[known.argmin(1)]})
 
@@ -76,7 +81,7 @@ def test_the_lessons_are_right_where_the_teacher_walks_straight(pipe, walks):
         generator = torch.Generator().manual_seed(1)
         device = "cpu"
 
-    lessons._pipe = type(
+    loss._pipe = type(
         "Pipe",
         (),
         {
@@ -85,64 +90,62 @@ def test_the_lessons_are_right_where_the_teacher_walks_straight(pipe, walks):
             "transformer": Direction(),
         },
     )
-    assert float(lessons(Loop())) < 1e-6
+    assert float(loss(Loop())) < 1e-6
 
 
 @pytest.mark.slow
-def test_lessons_are_of_where_the_teacher_was_led(pipe, walks):
-    led = type(pipe).from_pipe(pipe)
-    led.scheduler = type(pipe.scheduler)(shift=3.0)
-    assert fewsteps.Lessons(led, walks)._sigmas.tolist() == pytest.approx([1, 0.9, 0.75, 0.5, 0])
+def test_targets_use_the_teachers_schedule(pipe, trajectories):
+    shifted = type(pipe).from_pipe(pipe)
+    shifted.scheduler = type(pipe.scheduler)(shift=3.0)
+    assert DistillationLoss(shifted, trajectories)._sigmas.tolist() == pytest.approx(
+        [1, 0.9, 0.75, 0.5, 0]
+    )
 
 
-def test_weights_that_are_led_otherwise_have_lessons_of_their_own(tmp_path):
-    import shutil
-
+def test_weights_with_another_schedule_have_another_digest(tmp_path):
     shutil.copytree(POLLEN / "scheduler", tmp_path / "scheduler")
     shutil.copytree(POLLEN / "transformer", tmp_path / "transformer")
-    assert fewsteps.digest(tmp_path) == fewsteps.digest(POLLEN)
+    assert distillation.digest(tmp_path) == distillation.digest(POLLEN)
     file = tmp_path / "scheduler" / "scheduler_config.json"
     file.write_text(file.read_text().replace('"shift": ', '"shift": 1'))
-    assert fewsteps.digest(tmp_path) != fewsteps.digest(POLLEN)
+    assert distillation.digest(tmp_path) != distillation.digest(POLLEN)
 
 
 @pytest.mark.slow
-def test_a_lora_learns_is_written_as_diffusers_loads_it_and_merged_as_diffusers_fuses_it(
-    walks, tmp_path
-):
-    student = sampling.load_pipeline(POLLEN)
-    loop = fewsteps.student_loop(student, tmp_path / "few.pt", "cpu")
+def test_a_lora_is_trained_saved_and_merged_as_diffusers_does(trajectories, tmp_path):
+    student = load_pipeline(POLLEN)
+    loop = distillation.student_loop(student, tmp_path / "few.pt", "cpu")
     before = student.transformer.proj_out.base_layer.weight.clone()
-    lessons = fewsteps.Lessons(student, walks)
+    loss = DistillationLoss(student, trajectories)
 
-    def wrong():
+    def error():
         class Same:
             generator = torch.Generator().manual_seed(5)
             device = "cpu"
             modules = loop.modules
 
         with torch.no_grad():
-            return sum(float(lessons(Same())) for _ in range(4))
+            return sum(float(loss(Same())) for _ in range(4))
 
-    at_first = wrong()
-    loop.run(lessons, steps=25)
+    at_first = error()
+    loop.run(loss, steps=25)
     assert loop.step == 25
-    assert wrong() < at_first
+    assert error() < at_first
     assert torch.equal(student.transformer.proj_out.base_layer.weight, before), (
-        "only the LoRA learns"
+        "only the LoRA is trained"
     )
-    loop.settle()
-    fewsteps.save(student, tmp_path)
+    loop.use_average()
+    distillation.save(student, tmp_path)
     found = FewSteps.beside(tmp_path)
-    kept = load_file(found.file)
-    assert all(value.dtype == torch.float16 for value in kept.values())
-    assert all(name.startswith("transformer.") for name in kept)
-    assert sum(value.numel() for value in kept.values()) * 2 < 2.5e6
+    lora = load_file(found.file)
+    assert all(value.dtype == torch.float16 for value in lora.values())
+    assert all(name.startswith("transformer.") for name in lora)
+    assert sum(value.numel() for value in lora.values()) * 2 < 2.5e6
 
-    theirs = sampling.load_pipeline(POLLEN)
-    theirs.load_lora_weights(tmp_path / fewsteps.FOLDER)
+    theirs = load_pipeline(POLLEN)
+    theirs.load_lora_weights(tmp_path / distillation.FOLDER)
     theirs.fuse_lora()
-    ours = sampling.load_pipeline(POLLEN).transformer
+    ours = load_pipeline(POLLEN).transformer
     found.merge("transformer", ours)
     fused = dict(theirs.transformer.named_parameters())
     changed = 0
@@ -158,10 +161,8 @@ def test_a_lora_learns_is_written_as_diffusers_loads_it_and_merged_as_diffusers_
         )
     assert changed >= 50
 
-    # A training that was lost goes on from what was written.
-    again = fewsteps.student_loop(
-        sampling.load_pipeline(POLLEN), tmp_path / "other.pt", "cpu", tmp_path
-    )
+    # Training continues from the saved LoRA.
+    again = distillation.student_loop(load_pipeline(POLLEN), tmp_path / "other.pt", "cpu", tmp_path)
     for one, two in zip(again.modules["few_steps"], loop.modules["few_steps"], strict=True):
         assert torch.allclose(one, two, atol=1e-3)
 
@@ -176,7 +177,7 @@ def quick(tmp_path, monkeypatch):
     down = torch.randn(2, layer.in_features, generator=g) / 10
     up = torch.randn(layer.out_features, 2, generator=g) / 10
     LTXPipeline.save_lora_weights(
-        tmp_path / fewsteps.FOLDER,
+        tmp_path / distillation.FOLDER,
         transformer_lora_layers={
             "transformer_blocks.0.attn1.to_q.lora_A.weight": down,
             "transformer_blocks.0.attn1.to_q.lora_B.weight": up,
@@ -187,44 +188,44 @@ def quick(tmp_path, monkeypatch):
     return bc.load(speed="fast"), found, up @ down
 
 
-def test_fast_takes_the_few_steps_that_ship_and_leaves_the_model_alone(quick):
+def test_fast_uses_the_lora_and_leaves_the_model_alone(quick):
     model, found, more = quick
     full = model.resolve(bc.shot("a bee over a meadow", seed=2))
-    assert (full.num_inference_steps, full.guidance_scale) == (fewsteps.STEPS, 1.0)
+    assert (full.num_inference_steps, full.guidance_scale) == (distillation.STEPS, 1.0)
     assert full.speed == (f"few steps {found.digest}",)
     exact = model.at_speed("exact")
     plain = exact.resolve(
         bc.shot("a bee over a meadow", seed=2, num_inference_steps=4, guidance_scale=1.0)
     )
     before = frames(exact, [plain])[0]
-    made = frames(model, [full])[0]
-    assert np.abs(made.astype(int) - before).max() > 0, "the LoRA is used"
+    fast = frames(model, [full])[0]
+    assert np.abs(fast.astype(int) - before).max() > 0, "the LoRA is used"
     assert np.array_equal(frames(exact, [plain])[0], before), "and only there"
-    # The same as if the pipeline's own weights were so.
+    # The same as with these weights in the pipeline.
     layer = exact.pipe.transformer.transformer_blocks[0].attn1.to_q
     with torch.no_grad():
         layer.weight += more
     exact.refresh()
     same = frames(exact, [exact.resolve(plain.replace(model=None, revision=None, speed=None))])[0]
-    assert np.abs(made.astype(int) - same).max() <= 1
-    given = model.resolve(bc.shot("a bee", num_inference_steps=9, guidance_scale=2.0))
-    assert (given.num_inference_steps, given.guidance_scale) == (9, 2.0)
+    assert np.abs(fast.astype(int) - same).max() <= 1
+    own = model.resolve(bc.shot("a bee", num_inference_steps=9, guidance_scale=2.0))
+    assert (own.num_inference_steps, own.guidance_scale) == (9, 2.0)
 
 
-def test_fast_makes_what_is_given_more_than_text_as_ever(quick):
-    """The LoRA has learnt from texts alone."""
+def test_fast_ignores_the_lora_for_conditioned_clips(quick):
+    """The LoRA was trained on texts alone."""
     model, _, _ = quick
     still = np.zeros((96, 96, 3), np.uint8)
     exact = model.at_speed("exact")
-    for given in ({"keyframes": {0: still}}, {"image": still}):
-        shot = bc.shot("a bee over a meadow", seed=2, **given)
+    for conditions in ({"keyframes": {0: still}}, {"image": still}):
+        shot = bc.shot("a bee over a meadow", seed=2, **conditions)
         assert model.resolve(shot) == exact.resolve(shot)
     shot = bc.shot("a bee", seed=3, keyframes={-1: still}, num_inference_steps=2)
     both = [frames(one, [one.resolve(shot)])[0] for one in (model, exact)]
     assert np.array_equal(*both)
 
 
-def test_fast_says_that_without_guidance_nothing_can_be_left_out(quick):
+def test_fast_reports_negative_prompts_without_guidance(quick):
     model, _, _ = quick
     (problem,) = model.check(bc.shot("a bee", negative_prompt="fog"))
     assert problem.argument == "negative_prompt"
