@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -30,6 +32,17 @@ def test_loading_gives_pollen_with_a_licence_and_defaults(model):
     assert (shot.width, shot.height, shot.num_frames, shot.fps) == (96, 96, 17, 8.0)
     assert (shot.num_inference_steps, shot.guidance_scale) == (20, 3.0)
     assert model.licence == "Apache-2.0"
+
+
+def test_loading_imports_neither_training_nor_evaluation_nor_renderer():
+    code = (
+        "import sys, beecam as bc; bc.load(); "
+        "print([n for n in sys.modules if n.startswith('beecam.models.pollen.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    rooms = re.findall(r"'beecam\.models\.pollen\.(\w+)(?:\.(\w+))?'", done.stdout)
+    assert {room for room, _ in rooms} == {"networks", "world"}
+    assert {module for room, module in rooms if room == "world"} == {"", "scene"}
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_one_another_clip(model):

@@ -166,7 +166,7 @@ def test_the_scores_are_drawn(tmp_path, capsys):
         (["--curve", str(tmp_path / "c.json"), "--folder", str(tmp_path)], "has no steps"),
     ):
         with pytest.raises(SystemExit):
-            report.main([*arguments, "--pictures", str(tmp_path)])
+            report.main([*arguments, "--images", str(tmp_path)])
         assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     report.draw_scores(scores(few_steps=scores()["seen"]), curve, tmp_path / "a.png")

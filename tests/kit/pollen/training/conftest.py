@@ -68,7 +68,7 @@ def rewarded(two_shards, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def recognising(rewarded, tmp_path_factory):
-    """Reward networks that are said to recognise own views and no mirrors; untrained ones don't."""
+    """Reward networks with a record of recognising own views and no mirrors."""
     folder = tmp_path_factory.mktemp("recognising") / rewards.FOLDER
     shutil.copytree(rewarded, folder)
     found = json.loads((folder / "measured.json").read_text())

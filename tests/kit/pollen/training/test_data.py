@@ -39,12 +39,12 @@ def test_clips_of_two_worlds_are_not_mixed(tmp_path, monkeypatch):
 
 
 def test_damaged_files_are_reported(tmp_path):
-    path = tmp_path / "whole.pt"
+    path = tmp_path / "tensors.pt"
     torch.save({"a": torch.zeros(1000)}, path)
     assert len(saved.tensors(path)["a"]) == 1000
     for content in (b"", path.read_bytes()[:900], b"something else"):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"whole.pt: it can't be read .*; remove it"):
+        with pytest.raises(ValueError, match=r"tensors.pt: it can't be read .*; remove it"):
             saved.tensors(path)
     with pytest.raises(FileNotFoundError):
         saved.tensors(tmp_path / "none.pt")

@@ -55,16 +55,16 @@ def test_the_training_of_the_denoiser_resumes_to_the_same_bits(tmp_path):
     cells = torch.randn(6, shapes.CHANNELS, 5, 4, 4, generator=g)
     truth = [draw_scene(seed).attributes for seed in range(6)]
     loss = flow_loss(cells, truth)
-    for name in ("whole", "part"):
+    for name in ("complete", "part"):
         (tmp_path / name).mkdir()
         flow_loop(tmp_path / name).save()
-    whole = flow_loop(tmp_path / "whole")
-    whole.run(loss, steps=4)
+    complete = flow_loop(tmp_path / "complete")
+    complete.run(loss, steps=4)
     for _ in range(2):
         part = flow_loop(tmp_path / "part")
         part.run(loss, steps=2)
-    assert part.step == whole.step == 4
-    for one, two in zip(whole.average, part.average, strict=True):
+    assert part.step == complete.step == 4
+    for one, two in zip(complete.average, part.average, strict=True):
         assert torch.equal(one, two)
 
 
@@ -77,18 +77,18 @@ def test_compiled_code_does_not_depend_on_the_first_texts_and_frames(tmp_path, m
     monkeypatch.setattr(flow.FlowLoss, "_length", lambda *_: next(lengths))
     given = iter([(0, []), (0, []), (1, [16]), (2, [])])
     monkeypatch.setattr(flow, "conditions", lambda *_: next(given))
-    made = flow_loop(tmp_path / "a.pt")
-    network = made.modules["transformer"]
+    training = flow_loop(tmp_path / "a.pt")
+    network = training.modules["transformer"]
     real = network.compile_repeated_blocks
     # tracing is what counts; code generation takes a minute
     network.compile_repeated_blocks = lambda **how: real(backend="eager", **how)
-    stages._compile(made, argparse.Namespace(device="cpu", compile=True, minutes=1.0))
+    stages._compile(training, argparse.Namespace(device="cpu", compile=True, minutes=1.0))
     loss = flow_loss(torch.randn(8, shapes.CHANNELS, 5, 4, 4), [draw_scene(1).attributes] * 8)
     torch._dynamo.reset()
     counters.clear()
     with torch.no_grad():
         for _ in range(4):
-            loss(made)
+            loss(training)
     # one time for all tokens of a clip, and a time for each token
     assert counters["stats"]["unique_graphs"] == 2
 

@@ -20,9 +20,9 @@ class Line(torch.nn.Module):
 
 
 def loop(path):
-    made = Loop({"line": Line()}, path, rate=1e-2, betas=(0.9, 0.99), decay=0.9)
-    made.resume()
-    return made
+    training = Loop({"line": Line()}, path, rate=1e-2, betas=(0.9, 0.99), decay=0.9)
+    training.resume()
+    return training
 
 
 def loss(run):
@@ -37,9 +37,9 @@ def state(run):
 
 @pytest.mark.parametrize("finish", [False, True])
 def test_stopped_training_resumes_to_the_same_bits(tmp_path, finish):
-    whole = loop(tmp_path / "whole.pt")
-    whole.run(loss, steps=60)
-    whole.run(loss, steps=60, finish=finish)
+    complete = loop(tmp_path / "complete.pt")
+    complete.run(loss, steps=60)
+    complete.run(loss, steps=60, finish=finish)
     part = loop(tmp_path / "part.pt")
     part.run(loss, steps=60)
     for turn in range(2):
@@ -48,8 +48,8 @@ def test_stopped_training_resumes_to_the_same_bits(tmp_path, finish):
             # a finish has its end from its first call on
             part._finish = (80, 40)
         part.run(loss, steps=30, finish=finish)
-    assert part.step == whole.step == 120
-    for name, value in state(whole).items():
+    assert part.step == complete.step == 120
+    for name, value in state(complete).items():
         assert torch.equal(value, state(part)[name]), name
 
 
@@ -64,8 +64,8 @@ def sigint():
 @pytest.mark.usefixtures("sigint")
 @pytest.mark.parametrize("finish", [False, True])
 def test_an_interrupted_step_is_finished_and_saved(tmp_path, finish, capsys):
-    whole = loop(tmp_path / "whole.pt")
-    whole.run(loss, steps=60, finish=finish)
+    complete = loop(tmp_path / "complete.pt")
+    complete.run(loss, steps=60, finish=finish)
 
     def interrupted(run):
         if run.step == 39:
@@ -81,7 +81,7 @@ def test_an_interrupted_step_is_finished_and_saved(tmp_path, finish, capsys):
     assert part.step == 40
     assert part.finishing == finish
     part.run(loss, steps=20, finish=finish)
-    for name, value in state(whole).items():
+    for name, value in state(complete).items():
         assert torch.equal(value, state(part)[name]), name
 
 
@@ -124,7 +124,7 @@ def test_matrices_within_blocks_are_trained_by_muon_and_the_rest_by_adam(tmp_pat
         part = run.modules["part"]
         return ((part.blocks[0](part.first(x))[:, :1] - x.sum(1, keepdim=True)) ** 2).mean()
 
-    made = Loop(
+    training = Loop(
         {"part": Blocks()},
         tmp_path / "a.pt",
         rate=1e-3,
@@ -132,11 +132,11 @@ def test_matrices_within_blocks_are_trained_by_muon_and_the_rest_by_adam(tmp_pat
         decay=0.9,
         matrices=1e-2,
     )
-    before = made.modules["part"].blocks[0].weight.detach().clone()
-    made.run(go, steps=60)
-    part = made.modules["part"]
-    assert [p.shape for p in made._optimizers[1].param_groups[0]["params"]] == [(8, 8)]
-    others = {id(p) for p in made._optimizers[0].param_groups[0]["params"]}
+    before = training.modules["part"].blocks[0].weight.detach().clone()
+    training.run(go, steps=60)
+    part = training.modules["part"]
+    assert [p.shape for p in training._optimizers[1].param_groups[0]["params"]] == [(8, 8)]
+    others = {id(p) for p in training._optimizers[0].param_groups[0]["params"]}
     assert others == {id(part.first.weight), id(part.first.bias), id(part.blocks[0].bias)}
     assert (part.blocks[0].weight - before).abs().max() > 0.01
     resumed = Loop(
@@ -148,9 +148,9 @@ def test_matrices_within_blocks_are_trained_by_muon_and_the_rest_by_adam(tmp_pat
         matrices=1e-2,
     )
     assert resumed.resume()
-    for run in (made, resumed):
+    for run in (training, resumed):
         run.run(go, steps=20)
-    for one, two in zip(made.average, resumed.average, strict=True):
+    for one, two in zip(training.average, resumed.average, strict=True):
         assert torch.equal(one, two)
 
 

@@ -159,7 +159,7 @@ def test_an_export_keeps_the_lora_of_the_same_denoiser(folder, tmp_path, monkeyp
     for name in ("clips", "latents"):
         shutil.copytree(folder / name, tmp_path / name)
     export.export(tmp_path, tmp_path / "weights")
-    lora = tmp_path / "weights" / distillation.FOLDER / "kept.txt"
+    lora = tmp_path / "weights" / distillation.FOLDER / "lora.txt"
     lora.parent.mkdir()
     lora.write_text("LoRA")
     train(["decoder", "--folder", str(tmp_path), "--device", "cpu", "--minutes", "0.001"])

@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--curve", type=file_to_write, help="draw the curve of --folder, and write it to this file"
     )
-    parser.add_argument("--pictures", type=folder, default=Path("docs/pictures"))
+    parser.add_argument("--images", type=folder, default=Path("docs/pictures"))
     options = parser.parse_args(arguments)
     try:
         scores = json.loads(options.scores.read_text())
@@ -65,10 +65,10 @@ def main(arguments: list[str] | None = None) -> None:
                 f"--curve: {log} has no steps; --folder must be the folder of the training"
             )
         options.curve.write_text(json.dumps(curve) + "\n")
-    options.pictures.mkdir(parents=True, exist_ok=True)
-    draw_scores(scores, curve, options.pictures / "pollen_scores.png")
-    draw_captions(options.weights, options.pictures / "pollen_captions.jpg")
-    print(f"pollen_scores.png and pollen_captions.jpg in {options.pictures}")
+    options.images.mkdir(parents=True, exist_ok=True)
+    draw_scores(scores, curve, options.images / "pollen_scores.png")
+    draw_captions(options.weights, options.images / "pollen_captions.jpg")
+    print(f"pollen_scores.png and pollen_captions.jpg in {options.images}")
 
 
 def curve_of(log: Path) -> list[dict[str, float]]:
@@ -171,7 +171,7 @@ def draw_captions(weights: Path, path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    rng = random.Random(48)  # noqa: S311
+    rng = random.Random(48)
     chosen = list(islice(scenes(UNSEEN * 5), _COLUMNS * _ROWS))
     texts = [captions.caption(scene.attributes, rng) for scene in chosen]
     # Any unknown word is the same token.

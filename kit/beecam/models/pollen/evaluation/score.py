@@ -248,7 +248,7 @@ def _random_caption_scores(
     pipe: Any, classifiers: Mapping[str, Classifier], requested: Sequence[Scene], steps: int
 ) -> dict[str, Any]:
     """Return scores with random captions; only attributes that a caption names count."""
-    rng = random.Random(0)  # noqa: S311
+    rng = random.Random(0)
     texts = [caption(scene.attributes, rng) for scene in requested]
     generated = _generate(pipe, texts, steps, first_seed=10_000)
     out = {}

@@ -42,7 +42,7 @@ def build_tokenizer() -> Any:
 
     special = ["<pad>", "</s>", "<unk>"]
     vocabulary = {word: i for i, word in enumerate([*special, *captions.vocabulary()])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))  # noqa: S106
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.Lowercase(), normalizers.Replace(Regex(r"[^\w\s]"), " ")]
     )
@@ -52,9 +52,9 @@ def build_tokenizer() -> Any:
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="<pad>",  # noqa: S106
-        eos_token="</s>",  # noqa: S106
-        unk_token="<unk>",  # noqa: S106
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
         model_max_length=shapes.TEXT_LENGTH,
     )
 

@@ -75,7 +75,7 @@ def write_trajectories(pipe: Any, folder: Path, clips: int, seconds: float = flo
 
 def _texts(shard: int) -> Iterator[str]:
     """Yield random captions of scenes that no training has seen."""
-    rng = random.Random(shard)  # noqa: S311
+    rng = random.Random(shard)
     for scene in scenes(UNSEEN * 8 + shard * SHARD * 10):
         yield captions.caption(scene.attributes, rng)
 

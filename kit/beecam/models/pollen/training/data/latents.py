@@ -178,7 +178,7 @@ def caption_tokens(attributes: Sequence[Mapping[str, str]], seed: str = "") -> T
         attributes: The attributes of each clip.
         seed: Seed of the captions.
     """
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     texts = [captions.caption(one, rng) for one in attributes for _ in range(CAPTIONS)]
     found = build_tokenizer()(
         texts,

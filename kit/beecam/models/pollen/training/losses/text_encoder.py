@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from beecam.models.pollen.networks import shapes
@@ -89,7 +89,7 @@ class TextEncoderLoss:
 
     def __call__(self, loop: Loop) -> Tensor:
         """Draw a batch and return its loss."""
-        rng = random.Random(int(torch.randint(0, 2**31, (1,), generator=loop.generator)))  # noqa: S311
+        rng = random.Random(int(torch.randint(0, 2**31, (1,), generator=loop.generator)))
         truth = [random_attributes(rng) for _ in range(_BATCH)]
         texts = [captions.caption(one, rng) for one in truth]
         logits, mask = self.predict(loop, texts, rng.choice(_LENGTHS))

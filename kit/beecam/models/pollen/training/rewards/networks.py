@@ -3,9 +3,9 @@
 They share neither weights nor scenes with the classifiers of the evaluation.
 
 The reader predicts what a still image shows, and accidents; it starts as the first layers of the
-denoiser. It can't judge motion: the denoiser's layers find the requested camera move even in motion
-that is not coherent (docs/training.md). So a motion classifier, trained from scratch, does that, on
-what the components alone decode, which is differentiable.
+denoiser. It can't classify motion: the denoiser's layers find the requested camera move even in
+motion that is not coherent (docs/training.md). So a motion classifier, trained from scratch, does
+that, on what the components alone decode, which is differentiable.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from beecam.models.pollen.networks import shapes

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from beecam.models.pollen.networks import shapes
@@ -124,7 +124,7 @@ class RewardLoss:
 
     def _draw_captions(self, g: torch.Generator, count: int) -> tuple[list[Scene], Tensor, Tensor]:
         """Draw captions: scenes, the values that they name (clips, attributes), and tokens."""
-        rng = random.Random(int(torch.randint(0, 2**31, (1,), generator=g)))  # noqa: S311
+        rng = random.Random(int(torch.randint(0, 2**31, (1,), generator=g)))
         first = int(torch.randint(_FIRST, _LAST, (1,), generator=g))
         chosen = list(itertools.islice(scenes(first), count))
         texts = [
