@@ -9,7 +9,10 @@ import pytest
 import beecam
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"beecam": ROOT / "kit" / "beecam", "beecam_widgets": ROOT / "widgets" / "beecam_widgets"}
+PACKAGES = {
+    "beecam": ROOT / "kit" / "beecam",
+    "beecam_widgets": ROOT / "widgets" / "beecam_widgets",
+}
 MOST_ENTRIES = 10
 NOT_COUNTED = {"__init__.py", "__pycache__", "py.typed"}
 

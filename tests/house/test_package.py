@@ -22,7 +22,7 @@ NEEDED = (
     "beecam/sweeps/deck_files/shipped/1_first_person_flight.yaml",
     "beecam/models/pollen/weights/model_index.json",
     "beecam/models/pollen/weights/preview.safetensors",
-    "beecam/models/pollen/judges.safetensors",
+    "beecam/models/pollen/evaluation/classifiers.safetensors",
     "beecam/models/pollen/CARD.md",
 )
 

@@ -4,7 +4,7 @@ import pytest
 
 import beecam as bc
 from beecam.errors import DeckError
-from beecam.models.pollen.captions import vocabulary
+from beecam.models.pollen.world.captions import vocabulary
 from beecam.sweeps.deck_files.find import own_folder
 from beecam.sweeps.deck_files.match import match_intent
 

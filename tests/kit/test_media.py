@@ -12,7 +12,8 @@ from PIL import Image
 from beecam.errors import MediaError
 from beecam.media import mp4, sheets
 from beecam.media.types import Sound
-from beecam.models.pollen import data
+from beecam.models.pollen.world.rendering.render import render_all
+from beecam.models.pollen.world.splits import scenes
 
 
 def psnr(a, b):
@@ -122,7 +123,7 @@ def test_sound_is_kept_with_the_pictures_and_ends_with_them(tmp_path):
     t = np.arange(rate * 3) / rate
     heard = np.stack([np.sin(2 * np.pi * 440 * t), np.sin(2 * np.pi * 220 * t)]).astype(np.float32)
     frames = np.zeros((17, 32, 32, 3), np.uint8)
-    path = tmp_path / "clip.mp4"
+    path = tmp_path / "clip.path"
     mp4.write_mp4(path, frames, 8, {"a": 1}, Sound(heard * 0.5, rate))
     assert mp4.read_settings(path) == {"a": 1}
     assert mp4.is_complete(path)
@@ -162,10 +163,10 @@ def test_a_sheet_that_is_damaged_is_left_as_it_is():
 
 
 def test_the_same_pictures_are_the_same_file(tmp_path):
-    clips = data.render_all(list(itertools.islice(data.scenes(3), 3))).numpy()
+    clips = render_all(list(itertools.islice(scenes(3), 3))).numpy()
     for clip in clips:
         files = set()
         for _ in range(20):
-            mp4.write_mp4(tmp_path / "clip.mp4", clip, 8, {})
-            files.add((tmp_path / "clip.mp4").read_bytes())
+            mp4.write_mp4(tmp_path / "clip.path", clip, 8, {})
+            files.add((tmp_path / "clip.path").read_bytes())
         assert len(files) == 1

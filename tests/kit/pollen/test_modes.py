@@ -1,4 +1,4 @@
-"""All that one checkpoint does, on the weights that ship: given frames, going on, redrawing."""
+"""All tasks of one checkpoint, with the weights that ship: conditions, continuing, restyling."""
 
 from itertools import islice
 
@@ -7,13 +7,18 @@ import pytest
 import torch
 
 import beecam as bc
-from beecam.models.pollen import captions, data, judges
-from beecam.models.pollen.scene import draw_scene
+from beecam.models.pollen.evaluation.classifiers import classify, labels
+from beecam.models.pollen.evaluation.classifiers import load as load_classifiers
+from beecam.models.pollen.networks.classifier import SCORED, VALUES
+from beecam.models.pollen.world.captions import plain_caption
+from beecam.models.pollen.world.rendering.render import render_all
+from beecam.models.pollen.world.scene import draw_scene
+from beecam.models.pollen.world.splits import UNSEEN, scenes
 from helpers import frames
 
-NEAR = 22.0  # dB; what is given first or last comes back at least as near
-# Promised within a clip too, and not reached: 20.9 to 23.9 with guidance, which makes the colours
-# of what is given stronger.
+NEAR = 22.0  # dB; first and last frames are reproduced at least so well
+# The same is promised for frames within a clip, and not reached: 20.9 to 23.9 with guidance, which
+# makes the colours of given frames stronger.
 NEAR_WITHIN = 20.5
 
 
@@ -23,22 +28,22 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def scenes():
+def chosen():
     """Some scenes of the world, without accidents."""
-    asked = [
+    attributes = [
         {"place": "meadow", "insect": "bee", "camera": "drone", "light": "noon"},
         {"place": "city", "insect": "none", "camera": "pan left", "light": "sunset"},
         {"place": "desert", "insect": "ladybug", "camera": "static", "light": "noon"},
         {"place": "islands", "insect": "dragonfly", "camera": "orbit", "light": "dawn"},
     ]
     usual = {"weather": "clear", "style": "plain", "speed": "normal", "accident": None}
-    return [draw_scene(data.UNSEEN * 6 + i, **usual, **one) for i, one in enumerate(asked)]
+    return [draw_scene(UNSEEN * 6 + i, **usual, **one) for i, one in enumerate(attributes)]
 
 
 @pytest.fixture(scope="module")
-def films(scenes):
-    """What they look like, rendered: clips x frames x height x width x 3."""
-    return data.render_all(scenes).numpy()
+def videos(chosen):
+    """The scenes, rendered: (clips, frames, height, width, 3)."""
+    return render_all(chosen).numpy()
 
 
 def psnr(one, other):
@@ -46,93 +51,93 @@ def psnr(one, other):
     return 10 * np.log10(255**2 / max(error, 1e-9))
 
 
-def made(model, scene, **given):
-    prompt = captions.plain(scene.attributes)
-    return frames(model, [model.resolve(bc.shot(prompt, seed=scene.seed % 1000, **given))])[0]
+def generated(model, scene, **conditions):
+    prompt = plain_caption(scene.attributes)
+    return frames(model, [model.resolve(bc.shot(prompt, seed=scene.seed % 1000, **conditions))])[0]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("places", [(0,), (-1,), (8,), (0, -1), (0, 8, -1), (4,)])
-def test_frames_that_are_given_come_back_where_they_were_put(model, scenes, films, places):
-    for scene, film in zip(scenes, films, strict=True):
-        clip = made(model, scene, keyframes={place: film[place] for place in places})
-        other = made(model, scene)
+def test_keyframes_are_reproduced_at_their_positions(model, chosen, videos, places):
+    for scene, video in zip(chosen, videos, strict=True):
+        clip = generated(model, scene, keyframes={place: video[place] for place in places})
+        other = generated(model, scene)
         for place in places:
             near = NEAR if place in (0, -1) else NEAR_WITHIN
-            assert psnr(clip[place], film[place]) > near, (scene.place, place)
-            assert psnr(clip[place], film[place]) > psnr(other[place], film[place]) + 3
+            assert psnr(clip[place], video[place]) > near, (scene.place, place)
+            assert psnr(clip[place], video[place]) > psnr(other[place], video[place]) + 3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", [4, 8])
-def test_without_guidance_frames_within_a_clip_come_back_as_near(model, scenes, films, place):
+def test_frames_within_a_clip_are_reproduced_better_without_guidance(model, chosen, videos, place):
     near = [
         psnr(
-            made(model, scene, keyframes={place: film[place]}, guidance_scale=1.0)[place],
-            film[place],
+            generated(model, scene, keyframes={place: video[place]}, guidance_scale=1.0)[place],
+            video[place],
         )
-        for scene, film in zip(scenes, films, strict=True)
+        for scene, video in zip(chosen, videos, strict=True)
     ]
     assert min(near) > NEAR - 0.5
     assert sum(near) / len(near) > NEAR
 
 
 @pytest.mark.slow
-def test_frames_of_any_style_and_between_the_blocks_of_latents_come_back(model):
-    """Not each at 22 dB, as grain and rain do not come back, but on average."""
-    scenes = [s for s in islice(data.scenes(data.UNSEEN * 11), 16) if s.accident is None][:8]
-    films = data.render_all(scenes).numpy()
-    assert len({s.style for s in scenes}) >= 3
+def test_frames_of_any_style_and_within_latent_frames_are_reproduced(model):
+    """Not each at 22 dB, since grain and rain are lost, but on average."""
+    chosen = [s for s in islice(scenes(UNSEEN * 11), 16) if s.accident is None][:8]
+    videos = render_all(chosen).numpy()
+    assert len({s.style for s in chosen}) >= 3
     for place, least in ((-1, NEAR + 1), (5, NEAR - 1.5)):
         near = [
-            psnr(made(model, scene, keyframes={place: film[place]})[place], film[place])
-            for scene, film in zip(scenes, films, strict=True)
+            psnr(generated(model, scene, keyframes={place: video[place]})[place], video[place])
+            for scene, video in zip(chosen, videos, strict=True)
         ]
         assert sum(near) / len(near) > least, place
 
 
 @pytest.mark.slow
-def test_a_first_frame_decides_what_is_seen_until_the_end(model, scenes, films):
-    """The rest of the clip goes on from the picture, and moves."""
-    for scene, film in zip(scenes, films, strict=True):
-        clip = made(model, scene, image=film[0])
-        other = made(model, scene)
-        assert psnr(clip[0], film[0]) > NEAR
-        assert psnr(clip[4], film[4]) > psnr(other[4], film[4]) + 1
+def test_a_first_frame_determines_the_rest_of_the_clip(model, chosen, videos):
+    """The rest of the clip continues from the image, and moves."""
+    for scene, video in zip(chosen, videos, strict=True):
+        clip = generated(model, scene, image=video[0])
+        other = generated(model, scene)
+        assert psnr(clip[0], video[0]) > NEAR
+        assert psnr(clip[4], video[4]) > psnr(other[4], video[4]) + 1
         assert np.abs(clip[0].astype(int) - clip[-1]).mean() > 2
 
 
 def steps_of(clip):
-    """How far each frame is from the one before."""
+    """Return the mean difference of each frame from the one before."""
     return np.abs(np.diff(clip.astype(int), axis=0)).mean((1, 2, 3))
 
 
 @pytest.mark.slow
-def test_a_clip_goes_on_four_times_without_falling_apart(model, scenes, films):
-    each = judges.load()
+def test_a_clip_can_be_continued_four_times(model, chosen, videos):
+    each = load_classifiers()
     right = []
-    for scene, film in zip(scenes, films, strict=True):
-        clip, bright = film, [film.mean()]
+    for scene, video in zip(chosen, videos, strict=True):
+        clip, bright = video, [video.mean()]
         for _ in range(4):
-            given = clip[-9:]
-            clip = made(model, scene, keyframes={0: given})
-            assert psnr(clip[:9], given) > NEAR
-            # The first new frame is no further from the last given one than frames ever are.
+            last = clip[-9:]
+            clip = generated(model, scene, keyframes={0: last})
+            assert psnr(clip[:9], last) > NEAR
+            # The first new frame differs from the last given one no more than any two frames do.
             steps = steps_of(clip)
             assert steps[8] < 2 * max(steps[:8].max(), steps[9:].max()) + 2
             bright.append(clip.mean())
-        assert 0.6 * film.std() < clip.std() < 1.5 * film.std()
+        assert 0.6 * video.std() < clip.std() < 1.5 * video.std()
         assert abs(bright[-1] - bright[0]) < 30
-        place = judges.judge_all(each["place"], torch.from_numpy(clip)[None])
-        right.append(int(place) == int(judges.truth([scene], "place")))
+        place = classify(each["place"], torch.from_numpy(clip)[None])
+        right.append(int(place) == int(labels([scene], "place")))
     assert sum(right) >= len(right) - 1
 
 
 @pytest.mark.slow
-def test_a_film_is_redrawn_the_more_the_stronger(model, scenes, films):
-    for scene, film in zip(scenes, films, strict=True):
+def test_a_video_changes_more_with_more_strength(model, chosen, videos):
+    for scene, video in zip(chosen, videos, strict=True):
         near = [
-            psnr(made(model, scene, video=film, denoise_strength=share), film)
+            psnr(generated(model, scene, video=video, denoise_strength=share), video)
             for share in (0.2, 0.5, 0.9)
         ]
         assert near[0] > near[1] > near[2]
@@ -140,18 +145,17 @@ def test_a_film_is_redrawn_the_more_the_stronger(model, scenes, films):
 
 
 @pytest.mark.slow
-def test_a_film_takes_another_style_and_keeps_its_place(model, scenes, films):
-    each = judges.load()
+def test_a_video_takes_another_style_and_keeps_its_place(model, chosen, videos):
+    each = load_classifiers()
     found = []
-    for scene, film in zip(scenes, films, strict=True):
-        prompt = captions.plain({**scene.attributes, "style": "pencil"})
-        shot = model.resolve(bc.shot(prompt, seed=1, video=film, denoise_strength=0.85))
+    for scene, video in zip(chosen, videos, strict=True):
+        prompt = plain_caption({**scene.attributes, "style": "pencil"})
+        shot = model.resolve(bc.shot(prompt, seed=1, video=video, denoise_strength=0.85))
         clip = torch.from_numpy(frames(model, [shot])[0])[None]
         found.append(
             [
-                int(judges.judge_all(each["style"], clip))
-                == judges.VALUES["style"].index("pencil"),
-                int(judges.judge_all(each["place"], clip)) == int(judges.truth([scene], "place")),
+                int(classify(each["style"], clip)) == VALUES["style"].index("pencil"),
+                int(classify(each["place"], clip)) == int(labels([scene], "place")),
             ]
         )
     styles, places = zip(*found, strict=True)
@@ -160,25 +164,25 @@ def test_a_film_takes_another_style_and_keeps_its_place(model, scenes, films):
 
 
 @pytest.mark.slow
-def test_in_four_steps_it_shows_what_is_asked_for(model):
-    """With the LoRA that is shipped: without it four steps show mist."""
-    quick, each = model.at_speed("fast"), judges.load()
-    asked = [s for s in islice(data.scenes(data.UNSEEN * 7), 40) if s.accident is None][:32]
+def test_four_steps_show_what_the_prompt_asks_for(model):
+    """With the LoRA that ships: without it four steps show mist."""
+    quick, each = model.at_speed("fast"), load_classifiers()
+    requested = [s for s in islice(scenes(UNSEEN * 7), 40) if s.accident is None][:32]
     shots = [
-        quick.resolve(bc.shot(captions.plain(s.attributes), seed=i)) for i, s in enumerate(asked)
+        quick.resolve(bc.shot(plain_caption(s.attributes), seed=i)) for i, s in enumerate(requested)
     ]
     assert {quick.steps(shot) for shot in shots} == {4}
     clips = torch.from_numpy(np.stack(frames(quick, shots)))
     for name in ("place", "light", "weather"):
-        right = judges.judge_all(each[name], clips) == judges.truth(asked, name)
+        right = classify(each[name], clips) == labels(requested, name)
         assert int(right.sum()) >= 27, name
 
 
 @pytest.mark.slow
-def test_what_is_not_wanted_is_left_out(model):
-    """Of clips whose prompt leaves the light open, those not to be by night never are."""
-    each = judges.load()
-    night = judges.VALUES["light"].index("night")
+def test_negative_prompts_are_left_out(model):
+    """Clips whose prompt leaves the light open are never at night with that negative prompt."""
+    each = load_classifiers()
+    night = VALUES["light"].index("night")
 
     def nights(negative):
         shots = [
@@ -186,43 +190,42 @@ def test_what_is_not_wanted_is_left_out(model):
             for seed in range(16)
         ]
         clips = torch.from_numpy(np.stack(frames(model, shots)))
-        return int((judges.judge_all(each["light"], clips) == night).sum())
+        return int((classify(each["light"], clips) == night).sum())
 
     assert nights("at night") == 0
     assert nights("at noon, at dawn, at sunset") >= 3
 
 
 @pytest.mark.slow
-def test_guidance_makes_clips_more_of_what_was_asked(model):
-    each = judges.load()
-    lot = [scene for scene, _ in zip(data.scenes(data.UNSEEN * 7), range(24), strict=False)]
+def test_guidance_makes_clips_follow_their_prompts(model):
+    each = load_classifiers()
+    requested = [scene for scene, _ in zip(scenes(UNSEEN * 7), range(24), strict=False)]
 
     def right(guidance):
         clips = []
-        for i in range(0, len(lot), 8):
+        for i in range(0, len(requested), 8):
             shots = [
                 model.resolve(
                     bc.shot(
-                        captions.plain(scene.attributes),
+                        plain_caption(scene.attributes),
                         seed=scene.seed % 997,
                         guidance_scale=guidance,
                     )
                 )
-                for scene in lot[i : i + 8]
+                for scene in requested[i : i + 8]
             ]
             clips += frames(model, shots)
         seen = torch.from_numpy(np.stack(clips))
         return sum(
-            int((judges.judge_all(each[name], seen) == judges.truth(lot, name)).sum())
-            for name in judges.JUDGED
+            int((classify(each[name], seen) == labels(requested, name)).sum()) for name in SCORED
         )
 
     assert right(3.0) > right(1.0)
 
 
 @pytest.mark.slow
-def test_unknown_words_are_passed_over(model):
-    each = judges.load()
+def test_unknown_words_are_ignored(model):
+    each = load_classifiers()
     texts = [
         "please, could I have a really gorgeous ladybug above endless dunes by day?",
         "Ultra-detailed 8K masterpiece: a ladybug over a desert at noon!!! trending",
@@ -230,5 +233,5 @@ def test_unknown_words_are_passed_over(model):
     shots = [model.resolve(bc.shot(text, seed=seed)) for text in texts for seed in range(4)]
     clips = torch.from_numpy(np.stack(frames(model, shots)))
     for name, value in (("place", "desert"), ("insect", "ladybug"), ("light", "noon")):
-        seen = judges.judge_all(each[name], clips) == judges.VALUES[name].index(value)
+        seen = classify(each[name], clips) == VALUES[name].index(value)
         assert int(seen.sum()) >= 6, name

@@ -1,19 +1,25 @@
-"""The weights that ship: they load everywhere, and show what they are asked for."""
+"""The weights that ship: they load everywhere, and generate what the prompt asks for."""
 
 import json
 import re
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 import torch
 
 import beecam as bc
 from beecam.models.loading.load import POLLEN
-from beecam.models.pollen import captions, evaluate, judges, sampling
-from beecam.models.pollen.scene import ATTRIBUTES, draw_scene
+from beecam.models.pollen.evaluation.classifiers import classify, labels
+from beecam.models.pollen.evaluation.classifiers import load as load_classifiers
+from beecam.models.pollen.evaluation.score import score_classifiers
+from beecam.models.pollen.evaluation.table import SCORES, table
+from beecam.models.pollen.networks.pipeline import generate
+from beecam.models.pollen.world.captions import plain_caption
+from beecam.models.pollen.world.scene import ATTRIBUTES, draw_scene
 from helpers import frames
 
-CARD = Path(judges.__file__).parent / "CARD.md"
+CARD = POLLEN.parent / "CARD.md"
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +34,17 @@ def test_loading_gives_pollen_with_a_licence_and_defaults(model):
     assert model.licence == "Apache-2.0"
 
 
+def test_loading_imports_neither_training_nor_evaluation_nor_renderer():
+    code = (
+        "import sys, beecam as bc; bc.load(); "
+        "print([n for n in sys.modules if n.startswith('beecam.models.pollen.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    rooms = re.findall(r"'beecam\.models\.pollen\.(\w+)(?:\.(\w+))?'", done.stdout)
+    assert {room for room, _ in rooms} == {"networks", "world"}
+    assert {module for room, module in rooms if room == "world"} == {"", "scene"}
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_one_another_clip(model):
     a, b = (model.resolve(bc.shot("a bee over a meadow at noon", seed=s)) for s in (1, 2))
     one, two = frames(model, [a, b])
@@ -36,11 +53,11 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_another_clip(model):
     assert abs(one.astype(float) - two).mean() > 8
 
 
-def test_previews_come_near_the_clip_as_the_steps_go_on(model):
+def test_previews_approach_the_clip(model):
     shot = model.resolve(bc.shot("a ladybug over a desert at noon", seed=3))
     seen = []
-    made = frames(model, [shot], lambda step: seen.append(step.preview()[0]))[0]
-    small = torch.nn.functional.avg_pool2d(torch.from_numpy(made).permute(0, 3, 1, 2).float(), 2)
+    clip = frames(model, [shot], lambda step: seen.append(step.preview()[0]))[0]
+    small = torch.nn.functional.avg_pool2d(torch.from_numpy(clip).permute(0, 3, 1, 2).float(), 2)
     far = [
         float((torch.from_numpy(s).permute(0, 3, 1, 2).float() - small).abs().mean()) for s in seen
     ]
@@ -72,30 +89,30 @@ def test_other_classes_of_diffusers_load_it_too():
 
 @pytest.mark.slow
 def test_place_and_light_of_most_clips_are_what_the_prompt_says(model):
-    each = judges.load()
-    scenes = [
+    each = load_classifiers()
+    requested = [
         draw_scene(9000 + i, place=place, light=light, insect="bee", camera="static")
         for i, (place, light) in enumerate(
             (p, t) for p in ATTRIBUTES["place"] for t in ("noon", "night")
         )
     ]
-    made = sampling.make(model.pipe, [captions.plain(s.attributes) for s in scenes], 20)
+    clips = generate(model.pipe, [plain_caption(s.attributes) for s in requested], 20)
     for name in ("place", "light"):
-        right = judges.judge_all(each[name], made) == judges.truth(scenes, name)
+        right = classify(each[name], clips) == labels(requested, name)
         assert int(right.sum()) >= 14, name
 
 
 @pytest.mark.slow
-def test_the_judges_know_rendered_clips():
-    each = judges.load()
-    for name, (right, many) in evaluate.judge_the_judges(each, 60).items():
+def test_the_classifiers_recognise_rendered_clips():
+    each = load_classifiers()
+    for name, (right, many) in score_classifiers(each, 60).items():
         assert right / many >= 0.9, name
 
 
 def test_the_card_quotes_the_scores_as_they_were_measured():
-    scores = json.loads(evaluate.SCORES.read_text())
+    scores = json.loads(SCORES.read_text())
     card = CARD.read_text()
-    assert evaluate.table(scores) in card
+    assert table(scores) in card
     assert scores["command"] in card
     assert scores["date"] in card
     assert not re.search(r"\bTODO\b|\bTBD\b|@[A-Z]+@", card)

@@ -95,7 +95,7 @@ def _check_size(batch_size: int | None) -> None:
 
 
 def _pollen(device: str, batch_size: int | None, speed: str | None) -> DiffusersModel:
-    from beecam.models.pollen.sampling import load_pipeline
+    from beecam.models.pollen.networks.pipeline import load_pipeline
 
     lanes = WorkerPool()
 

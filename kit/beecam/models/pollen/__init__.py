@@ -1,1 +1,1 @@
-"""pollen, the embedded model: its world, its captions, its training, its weights and its card."""
+"""pollen, the model that ships with beecam: world, networks, training, evaluation, weights."""

@@ -1,0 +1,1 @@
+"""Evaluation of pollen: `python -m beecam.models.pollen.evaluation`."""

@@ -1,0 +1,1 @@
+"""pollen's networks, and its diffusers pipeline."""

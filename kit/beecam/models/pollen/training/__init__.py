@@ -1,0 +1,1 @@
+"""Training of pollen: `python -m beecam.models.pollen.training`."""

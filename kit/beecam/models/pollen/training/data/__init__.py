@@ -1,0 +1,1 @@
+"""Rendered clips, their latents, and other files of a training."""

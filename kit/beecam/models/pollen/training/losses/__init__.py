@@ -1,0 +1,1 @@
+"""Losses of the autoencoder, the text encoder and the denoiser."""

@@ -1,0 +1,1 @@
+"""Reward networks, and tuning of the denoiser by them."""

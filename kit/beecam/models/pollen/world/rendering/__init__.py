@@ -1,0 +1,1 @@
+"""The renderer: scenes to clips, in torch."""
