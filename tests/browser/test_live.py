@@ -80,7 +80,7 @@ def printed(nb, index):
 
 def test_the_clip_follows_the_mouse_and_the_keys(live):
     nb, page = live(
-        "follows", "print(view.shot.prompt)", "print(view.dials.blend, view.shot.noise)"
+        "follows", "print(view.shot.prompt)", "print(view.controls.blend, view.shot.noise)"
     )
     before = picture(page)
     slider = page.get_by_label("Blend").first
@@ -160,7 +160,7 @@ def test_texts_seeds_and_wrong_input(live):
 
 
 def test_a_drag_on_the_clip_blends_both(live):
-    nb, page = live("pad", "print(view.dials.blend, view.dials.seed_blend)")
+    nb, page = live("pad", "print(view.controls.blend, view.controls.seed_blend)")
     box = page.locator(".bcm-scene").bounding_box()
     page.mouse.move(box["x"] + 10, box["y"] + box["height"] - 10)
     page.mouse.down()

@@ -7,7 +7,7 @@ import sys
 import pytest
 from labpage import SHOTS, started, stop_kernels, until, wait_for
 
-from beecam_widgets.surface import bundle
+from beecam_widgets._notebook.assets import load_assets
 
 pytestmark = pytest.mark.browser
 
@@ -192,7 +192,7 @@ def test_where_no_kernel_answers_the_sheet_stands_in_for_the_grid(browser):
         "_selected": [],
         "_sheet": "the-sheet",
     }
-    page.evaluate(MOUNT, [*bundle("clips"), traits])
+    page.evaluate(MOUNT, [*load_assets("clips"), traits])
     grid, sheet = page.locator(".bcm-root"), page.locator(".the-sheet")
     assert grid.is_visible()
     assert sheet.is_hidden()

@@ -1,4 +1,4 @@
-"""Grids whose messages are recorded instead of sent to a browser."""
+"""Widgets whose messages are recorded instead of sent to a browser."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from drawn import DrawnModel
-from page import RecordingComm
+from front_end import RecordingComm
 
 import beecam as bc
 from beecam.clips.library import open_library
@@ -24,7 +24,7 @@ def sweep():
 
 @pytest.fixture(scope="session")
 def finished(sweep, tmp_path_factory):
-    """A run that has ended, for tests that change nothing of it."""
+    """Return a finished run, for tests that don't change it."""
     opened = open_library(tmp_path_factory.mktemp("finished") / "library")
     yield bc.run(sweep, DrawnModel(), library=opened).wait()
     opened.close()
@@ -32,16 +32,16 @@ def finished(sweep, tmp_path_factory):
 
 @pytest.fixture
 def show(monkeypatch):
-    """Make a grid whose messages are recorded; closed at the end."""
+    """Return a function that creates a grid whose messages are recorded; closed after the test."""
     from beecam_widgets import ClipGrid
 
     monkeypatch.setattr(comm, "create_comm", RecordingComm)
-    made = []
+    grids = []
 
-    def make(shown, **arguments):
-        made.append(ClipGrid(shown, **arguments))
-        return made[-1]
+    def create(clips, **arguments):
+        grids.append(ClipGrid(clips, **arguments))
+        return grids[-1]
 
-    yield make
-    for grid in made:
+    yield create
+    for grid in grids:
         grid.close()

@@ -1,7 +1,7 @@
-"""A model that draws its clips: every part of the protocol is real, only the painter is simple.
+"""A model that draws its clips: the whole protocol is real, only the images are simple.
 
-Delay, errors and previews can be chosen, so that tests see a run in every state. The prompt
-decides the colours, the seed the path of the thing that flies; the same shot gives the same bits.
+Delays, errors and previews can be chosen, so that tests see a run in every state. The prompt
+determines the colours, the seed the path of the insect; the same shot gives the same bits.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ class DrawnModel:
     """Implements `beecam.models.model.Model`.
 
     Args:
-        seconds: For each step of a call.
-        batch: Clips a call.
-        broken: Prompts that contain this text fail.
-        memory: Calls of more clips than this run out of memory.
-        defaults: Other sizes, steps and so on.
+        seconds: Duration of each step of a batch.
+        batch: Clips per batch.
+        broken: Prompts that contain this string fail.
+        memory: Larger batches run out of memory.
+        defaults: Defaults of the shot: sizes, steps and so on.
     """
 
     licence = "Apache-2.0"
@@ -45,7 +45,7 @@ class DrawnModel:
         self.seconds, self.batch, self.broken, self.memory = seconds, batch, broken, memory
         self.defaults = {**DEFAULTS, **defaults}
         self.arguments = {}
-        self.calls = 0
+        self.batches = 0
 
     def refresh(self):
         pass
@@ -54,8 +54,8 @@ class DrawnModel:
         return []
 
     def resolve(self, shot):
-        given = {k: v for k, v in self.defaults.items() if getattr(shot, k) is None}
-        return shot.replace(model=self.name, revision=self.revision, **given)
+        missing = {k: v for k, v in self.defaults.items() if getattr(shot, k) is None}
+        return shot.replace(model=self.name, revision=self.revision, **missing)
 
     def of(self, shot):
         return self
@@ -94,7 +94,7 @@ class DrawnModel:
         self.batch = size
 
     def generate(self, shots, on_step=None, *, pad_to=0, starts=()):
-        self.calls += 1
+        self.batches += 1
         if len(shots) > self.memory:
             raise OutOfMemoryError(f"{len(shots)} clips do not fit.")
         steps = shots[0].num_inference_steps
@@ -105,18 +105,18 @@ class DrawnModel:
         for shot in shots:
             if self.broken and self.broken in shot.prompt:
                 raise ValueError(f"this painter has no colour for <b>{self.broken}</b>")
-        return [Generated(draw(shot), place) for place, shot in enumerate(shots)]
+        return [Generated(draw(shot), index) for index, shot in enumerate(shots)]
 
 
-def _preview(shot, share):
+def _preview(shot, progress):
     small = draw(shot)[::2, ::4, ::4].astype(float)
     rng = np.random.default_rng(shot.seed)
     noise = rng.uniform(0, 255, small.shape)
-    return (small * share + noise * (1 - share)).astype(np.uint8)
+    return (small * progress + noise * (1 - progress)).astype(np.uint8)
 
 
 def draw(shot):
-    """Draw a sky, hills that pass by, and something that flies: frames x height x width x 3."""
+    """Return frames of shape `(frames, height, width, 3)`: sky, passing hills, an insect."""
     rng = np.random.default_rng([shot.seed, *hashlib.sha256(shot.prompt.encode()).digest()[:4]])
     hue = np.random.default_rng([*hashlib.sha256(shot.prompt.encode()).digest()[:4]])
     sky, land, bug = (

@@ -1,4 +1,4 @@
-"""A library with many clips in little time: every row and every sheet is real, the mp4 is one file."""
+"""A library with many clips, created fast: rows and sheets are real, all clips share one mp4."""
 
 import os
 
@@ -10,7 +10,7 @@ from beecam.media import sheets
 
 
 def filled(name, count, *, width=160, height=96, num_frames=24, fps=16.0, columns=25):
-    """Return a ClipSet of `count` clips on two axes, place and seed."""
+    """Return a ClipSet of `count` clips with two axes, place and seed."""
     library = bc.library(name)
     model = DrawnModel(width=width, height=height, num_frames=num_frames, fps=fps)
     rows = -(-count // columns)
@@ -19,10 +19,10 @@ def filled(name, count, *, width=160, height=96, num_frames=24, fps=16.0, column
     )
     cells = sweep.cells[:count]
     shots = [model.resolve(cell.shot) for cell in cells]
-    have = library.known(shot.key for shot in shots)
+    stored = library.known(shot.key for shot in shots)
     first = None
     for shot in shots:
-        if shot.key in have:
+        if shot.key in stored:
             continue
         frames = draw(shot)
         facts = {

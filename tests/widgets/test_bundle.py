@@ -1,4 +1,4 @@
-"""The committed bundle is what its sources give, byte for byte."""
+"""The committed bundles match their sources, byte for byte."""
 
 import itertools
 import re
@@ -21,17 +21,17 @@ def node():
     return shutil.which("node")
 
 
-def test_rebuilding_gives_the_same_bytes(node, tmp_path):
+def test_rebuild_gives_same_bytes(node, tmp_path):
     subprocess.run([node, "build.js", str(tmp_path)], cwd=WIDGETS, check=True)
     built = sorted(path.name for path in tmp_path.iterdir())
     assert built == sorted([*(path.name for path in STATIC.iterdir()), *(p.name for p in PAGE)])
     for path in [*STATIC.iterdir(), *PAGE]:
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), (
-            f"{path.name} is not what widgets/js gives: run `npm run build` in widgets/"
+            f"{path.name} does not match widgets/js: run `npm run build` in widgets/"
         )
 
 
-def test_the_bundles_are_small_and_need_no_network():
+def test_bundles_are_small_and_need_no_network():
     texts = {path.name: path.read_text("utf-8") for path in STATIC.iterdir()}
     assert sum(len(text.encode()) for text in texts.values()) < 150_000
     texts |= {path.name: path.read_text("utf-8") for path in PAGE}
@@ -40,15 +40,15 @@ def test_the_bundles_are_small_and_need_no_network():
             assert word not in text.replace("http://www.w3.org/2000/svg", ""), (name, word)
 
 
-def test_the_lock_file_names_no_registry():
+def test_lock_file_names_no_registry():
     assert "http" not in (WIDGETS / "package-lock.json").read_text()
 
 
-def test_surfaces_that_share_a_page_share_no_class_but_those_of_the_base():
+def test_bundles_share_only_the_css_classes_of_the_base_sheet():
     def classes(name):
         return set(re.findall(r"\.(bcm-[a-z0-9]+)", (STATIC / f"{name}.css").read_text("utf-8")))
 
-    names = ("clips", "panel", "live", "progress")
+    names = ("clips", "panel", "live")
     for one, other in itertools.combinations(names, 2):
         assert classes(one) & classes(other) <= classes("base") | {"bcm-root"}, (one, other)
 
@@ -58,27 +58,27 @@ def _classes(text):
 
 
 def _selectors(name):
-    """What a style sheet has its rules for."""
+    """Return the selectors of a style sheet."""
     text = (STATIC / f"{name}.css").read_text("utf-8")
     text = re.sub(r"@keyframes [^{]*\{(?:[^{}]*\{[^}]*\})*\}", "", text)
     rules = re.findall(r"([^{}]+)\{[^{}]*\}", re.sub(r"@[^{}]*\{", "", text))
     return [one for rule in rules for one in rule.split(",")]
 
 
-@pytest.mark.parametrize("name", ["clips", "panel", "live", "progress"])
-def test_a_style_sheet_styles_its_own_surface_only(name):
-    """All sheets lie on the page of whoever shows two surfaces."""
+@pytest.mark.parametrize("name", ["clips", "panel", "live"])
+def test_style_sheet_styles_only_its_own_widgets(name):
+    """A notebook that displays two kinds of widgets has both style sheets."""
     shared = _classes(" ".join(_selectors("base")))
     for selector in _selectors(name):
-        assert _classes(selector) - shared, (selector, "is for all surfaces")
+        assert _classes(selector) - shared, (selector, "matches all widgets")
     own = _classes(" ".join(_selectors(name))) - shared
-    for other in {"clips", "panel", "live", "progress"} - {name}:
+    for other in {"clips", "panel", "live"} - {name}:
         script = (STATIC / f"{other}.js").read_text("utf-8")
         assert not own & _classes(script), (name, other)
 
 
-def test_classes_stand_in_the_sources_as_they_are():
-    """The test above can't see those that are put together; ids may be."""
+def test_css_classes_are_literals_in_the_sources():
+    """The test above doesn't find computed class names; ids may be computed."""
     for path in (WIDGETS / "js").glob("*.js"):
         for line in path.read_text("utf-8").splitlines():
             assert "`bcm-${" not in line or "id =" in line, (path.name, line)

@@ -1,4 +1,4 @@
-"""The Python side of the grid, with a recorded comm instead of a browser."""
+"""The Python half of the grid, with a recording comm instead of a browser."""
 
 import threading
 import time
@@ -6,43 +6,47 @@ import time
 import numpy as np
 import pytest
 from drawn import DrawnModel
-from page import Page
+from front_end import FrontEnd
 
 import beecam as bc
 from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError
-from beecam_widgets import limits
+from beecam.runs.progress import CellState, RunState
+from beecam_widgets._clips import client
+from beecam_widgets._clips.cell_source import ClipSetSource
+from beecam_widgets._clips.messages import cells_message, state_messages
+from beecam_widgets._notebook import flow_control
 
 
-def test_a_finished_run_says_all_and_sends_what_is_asked_for(show, finished):
+def test_finished_run_sends_state_and_requested_sheets(show, finished):
     run = finished
-    page = Page(show(run)).begin(visible=range(12), want=[3, 4])
-    page.wait_for(lambda: sorted(page.sheets()) == [3, 4])
-    head, (coords,) = page.heard("cells")[0]
+    front_end = FrontEnd(show(run)).open(visible=range(12), want=[3, 4])
+    front_end.wait_for(lambda: sorted(front_end.sheets()) == [3, 4])
+    head, (coords,) = front_end.received("cells")[0]
     assert [a["name"] for a in head["axes"]] == ["insect", "place", "seed"]
     assert np.frombuffer(coords, np.int32).reshape(12, 3)[7].tolist() == [1, 0, 1]
     assert head["aspect"] == 64 / 96
-    states = [cell for content, _ in page.heard("state") for cell in content["cells"]]
+    states = [cell for content, _ in front_end.received("state") for cell in content["cells"]]
     assert {cell[1] for cell in states} == {"done"}
-    content, buffers = page.heard("sheets")[0]
+    content, buffers = front_end.received("sheets")[0]
     item = content["items"][0]
     assert item["prompt"] == "a bee over ice"
     assert buffers[item["sheet"]["at"]] == run.clips[3].sheet_bytes()
-    page.say("see", visible=[5], want=[5], awake=True)
-    page.wait_for(lambda: 5 in page.sheets())
+    front_end.send("see", visible=[5], want=[5], awake=True)
+    front_end.wait_for(lambda: 5 in front_end.sheets())
 
 
-def test_clips_that_are_made_while_watched_come_by_themselves(show, sweep, library):
+def test_visible_clips_are_sent_without_a_request(show, sweep, library):
     run = bc.run(sweep, DrawnModel(0.05), library=library)
-    page = Page(show(run)).begin(visible=range(12))
-    page.wait_for(lambda: sorted(page.sheets()) == list(range(12)))
+    front_end = FrontEnd(show(run)).open(visible=range(12))
+    front_end.wait_for(lambda: sorted(front_end.sheets()) == list(range(12)))
     assert run.finished
-    previews = [p for content, _ in page.heard("state") for p in content["previews"]]
-    assert previews, "somebody is watching, so that there are previews"
-    page.wait_for(lambda: page.heard("state")[-1][0]["run"]["status"] == "done")
+    previews = [p for content, _ in front_end.received("state") for p in content["previews"]]
+    assert previews, "a visible front end gets previews"
+    front_end.wait_for(lambda: front_end.received("state")[-1][0]["run"]["status"] == "done")
 
 
-def test_nobody_watching_means_no_messages_and_no_previews(show, sweep, library):
+def test_without_a_front_end_nothing_is_sent(show, sweep, library):
     run = bc.run(sweep, DrawnModel(0.02), library=library)
     grid = show(run)
     run.wait()
@@ -51,131 +55,141 @@ def test_nobody_watching_means_no_messages_and_no_previews(show, sweep, library)
 
 
 @pytest.mark.slow
-def test_messages_stay_small_and_few(show, library, monkeypatch):
-    monkeypatch.setattr("beecam_widgets.messages.MAX_BYTES", 60_000)
-    monkeypatch.setattr("beecam_widgets.messages.SHEETS_BYTES", 60_000)
+def test_messages_are_limited_in_size_and_rate(show, library, monkeypatch):
+    monkeypatch.setattr("beecam_widgets._clips.messages.MAX_BYTES", 60_000)
+    monkeypatch.setattr("beecam_widgets._clips.messages.SHEETS_BYTES", 60_000)
     sweep = bc.sweep("a bee", seed=range(60))
     run = bc.run(sweep, DrawnModel(0.001, batch=8), library=library)
     grid = show(run)
-    page = Page(grid).begin(visible=range(60))
+    front_end = FrontEnd(grid).open(visible=range(60))
     for i in range(40):
-        page.say("rate", cells=[i], stars=1)
-    page.wait_for(lambda: sorted(page.sheets()) == list(range(60)), 30)
+        front_end.send("rate", cells=[i], stars=1)
+    front_end.wait_for(lambda: sorted(front_end.sheets()) == list(range(60)), 30)
     times = [m[0] for m in grid.comm.sent if m[1] == "comm_msg"]
     for i, start in enumerate(times):
-        assert sum(start <= t < start + 0.999 for t in times[i:]) <= limits.MAX_PER_SECOND
+        assert sum(start <= t < start + 0.999 for t in times[i:]) <= flow_control.MAX_PER_SECOND
     for _, _, _, buffers in grid.comm.sent:
         assert sum(map(len, buffers)) <= 60_000
 
 
 @pytest.mark.slow
-def test_a_page_that_never_answers_slows_only_itself(show, library, monkeypatch):
-    monkeypatch.setattr("beecam_widgets.messages.SHEETS_BYTES", 30_000)
+def test_silent_front_end_delays_only_itself(show, library, monkeypatch):
+    monkeypatch.setattr("beecam_widgets._clips.messages.SHEETS_BYTES", 30_000)
     run = bc.run(bc.sweep("a bee", seed=range(12)), DrawnModel(), library=library).wait()
     grid = show(run)
-    mute = Page(grid, "mute", answers=False).begin(visible=range(12), want=range(12))
-    page = Page(grid, "alive").begin(visible=range(12), want=range(12))
-    page.wait_for(lambda: sorted(page.sheets()) == list(range(12)))
-    assert len(mute.heard("sheets")) <= limits.MAX_UNACKNOWLEDGED
-    mute.wait_for(lambda: len(mute.heard("sheets")) > limits.MAX_UNACKNOWLEDGED)
+    mute = FrontEnd(grid, "mute", answers=False).open(visible=range(12), want=range(12))
+    front_end = FrontEnd(grid, "alive").open(visible=range(12), want=range(12))
+    front_end.wait_for(lambda: sorted(front_end.sheets()) == list(range(12)))
+    assert len(mute.received("sheets")) <= client.MAX_UNACKNOWLEDGED
+    mute.wait_for(lambda: len(mute.received("sheets")) > client.MAX_UNACKNOWLEDGED)
 
 
-def test_a_late_page_knows_all(show, sweep, library):
+def test_late_front_end_gets_the_whole_state(show, sweep, library):
     run = bc.run(sweep, DrawnModel(0.02), library=library)
     grid = show(run)
-    Page(grid, "first").begin(visible=[0])
+    FrontEnd(grid, "first").open(visible=[0])
     run.wait()
-    late = Page(grid, "late").begin(visible=[2], want=[2])
+    late = FrontEnd(grid, "late").open(visible=[2], want=[2])
     late.wait_for(lambda: 2 in late.sheets())
-    states = {c[0]: c[1] for content, _ in late.heard("state") for c in content["cells"]}
+    states = {c[0]: c[1] for content, _ in late.received("state") for c in content["cells"]}
     assert states == dict.fromkeys(range(12), "done")
 
 
-def test_marks_are_written_and_come_back_to_every_page(show, sweep, library):
+def test_annotations_are_stored_and_sent_to_all_front_ends(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
     grid = show(run)
-    page = Page(grid, "a").begin(visible=[0, 1], want=[0, 1])
-    other = Page(grid, "b").begin(visible=[0, 1], want=[0, 1])
-    page.wait_for(lambda: 1 in page.sheets())
-    page.say("rate", cells=[1], stars=4)
-    page.say("rate", cells=[0], rejected=True)
-    marks = lambda: {tuple(c[:3]) for content, _ in other.heard("marks") for c in content["cells"]}  # noqa: E731
-    other.wait_for(lambda: {(1, 4, False), (0, 0, True)} <= marks())
+    front_end = FrontEnd(grid, "a").open(visible=[0, 1], want=[0, 1])
+    other = FrontEnd(grid, "b").open(visible=[0, 1], want=[0, 1])
+    front_end.wait_for(lambda: 1 in front_end.sheets())
+    front_end.send("rate", cells=[1], stars=4)
+    front_end.send("rate", cells=[0], rejected=True)
+
+    def annotations():
+        messages = other.received("marks")
+        return {tuple(c[:3]) for content, _ in messages for c in content["cells"]}
+
+    other.wait_for(lambda: {(1, 4, False), (0, 0, True)} <= annotations())
     assert run.clips[1].stars == 4
-    # A page that has pressed again knows from it which of its presses an answer knows of.
-    page.say("rate", cells=[1], stars=4, turn=7)
-    other.wait_for(lambda: other.heard("marks")[-1][0]["heard"] == {"a": 7})
-    run.clips[1].stars = 2  # by code: seen within two seconds
-    other.wait_for(lambda: (1, 2, False) in marks(), 3)
-    page.say("rate", cells=[1], stars=9)
-    page.wait_for(
-        lambda: "stars=9" in page.heard("problem")[-1][0]["text"] if page.heard("problem") else None
+    # The number tells a front end which of its clicks the answer includes.
+    front_end.send("rate", cells=[1], stars=4, turn=7)
+    other.wait_for(lambda: other.received("marks")[-1][0]["heard"] == {"a": 7})
+    run.clips[1].stars = 2  # by code: noticed within two seconds
+    other.wait_for(lambda: (1, 2, False) in annotations(), 3)
+    front_end.send("rate", cells=[1], stars=9)
+    front_end.wait_for(
+        lambda: (
+            "stars=9" in front_end.received("problem")[-1][0]["text"]
+            if front_end.received("problem")
+            else None
+        )
     )
     assert run.clips[1].stars == 2
 
 
-def test_pause_go_on_stop_and_make_the_rest(show, sweep, library):
+def test_pause_resume_stop_and_retry(show, sweep, library):
     run = bc.run(sweep, DrawnModel(0.05, batch=1), library=library)
     grid = show(run)
-    page = Page(grid).begin(visible=range(12))
-    page.say("run", do="pause")
-    page.wait_for(lambda: run.status == "paused")
-    page.say("run", do="drop", cell=11)
-    page.wait_for(lambda: run.changes().cells[11].status == "cancelled")
-    page.say("run", do="run")
-    page.wait_for(page.sheets)
-    page.say("run", do="stop")
-    page.wait_for(lambda: run.finished)
-    made = len(run.clips)
-    assert made < 12
-    page.say("run", do="run")
-    page.wait_for(lambda: grid.run is not run)
+    front_end = FrontEnd(grid).open(visible=range(12))
+    front_end.send("run", do="pause")
+    front_end.wait_for(lambda: run.status == "paused")
+    front_end.send("run", do="drop", cell=11)
+    front_end.wait_for(lambda: run.changes().cells[11].status == "cancelled")
+    front_end.send("run", do="run")
+    front_end.wait_for(front_end.sheets)
+    front_end.send("run", do="stop")
+    front_end.wait_for(lambda: run.finished)
+    assert len(run.clips) < 12
+    front_end.send("run", do="run")
+    front_end.wait_for(lambda: grid.run is not run)
     grid.run.wait()
     assert len(grid.clips) == 12
-    page.wait_for(lambda: len(page.heard("cells")) == 2)
-    assert page.heard("cells")[0][0]["token"] == page.heard("cells")[1][0]["token"]
+    front_end.wait_for(lambda: len(front_end.received("cells")) == 2)
+    assert front_end.received("cells")[0][0]["token"] == front_end.received("cells")[1][0]["token"]
 
 
-def test_an_error_is_told_and_the_rest_goes_on(show, sweep, library):
+def test_error_of_a_cell_is_reported_and_others_continue(show, sweep, library):
     run = bc.run(sweep, DrawnModel(batch=3, broken="ice"), library=library).wait()
-    page = Page(show(run)).begin(visible=range(12), want=range(12))
-    cells = {c[0]: c for content, _ in page.heard("state") for c in content["cells"]}
+    front_end = FrontEnd(show(run)).open(visible=range(12), want=range(12))
+    cells = {c[0]: c for content, _ in front_end.received("state") for c in content["cells"]}
     assert cells[3][1] == "failed"
     assert "<b>ice</b>" in cells[3][4]
-    page.wait_for(lambda: {0, 1, 2, 6, 7, 8} <= set(page.sheets()))
+    front_end.wait_for(lambda: {0, 1, 2, 6, 7, 8} <= set(front_end.sheets()))
 
 
-def test_lost_media_is_a_sentence_not_a_hole(show, sweep, library):
+def test_lost_media_is_reported_as_a_problem(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
     clips = run.clips
     library.sheet_path(clips[2].key).unlink()
     library.mp4_path(clips[3].key).unlink()
     library.mp4_path(clips[4].key).write_bytes(clips[4].mp4_bytes()[:-500])
-    page = Page(show(clips)).begin(visible=range(12), want=range(12))
-    page.wait_for(lambda: len(page.sheets()) == 12)
-    items = {i["i"]: i for content, _ in page.heard("sheets") for i in content["items"]}
+    front_end = FrontEnd(show(clips)).open(visible=range(12), want=range(12))
+    front_end.wait_for(lambda: len(front_end.sheets()) == 12)
+    items = {i["i"]: i for content, _ in front_end.received("sheets") for i in content["items"]}
     assert "missing" in items[2]["problem"]
-    page.say("detail", cell=3)
-    page.wait_for(lambda: page.heard("detail"))
-    missing = page.heard("detail")[0][0]
+    front_end.send("detail", cell=3)
+    front_end.wait_for(lambda: front_end.received("detail"))
+    missing = front_end.received("detail")[0][0]
     assert missing["code"].startswith("bc.shot('a bee over ice'")
     assert ("missing" in missing["problem"], missing["parts"]) == (True, 0)
-    page.say("detail", cell=4)
-    page.wait_for(lambda: len(page.heard("detail")) > 1)
-    assert "cut off" in page.heard("detail")[1][0]["problem"]
+    front_end.send("detail", cell=4)
+    front_end.wait_for(lambda: len(front_end.received("detail")) > 1)
+    assert "cut off" in front_end.received("detail")[1][0]["problem"]
 
 
-def test_the_large_view_gets_the_whole_file_in_parts(show, library, monkeypatch):
-    monkeypatch.setattr("beecam_widgets.messages.MAX_BYTES", 1_000)
+def test_mp4_is_sent_in_parts(show, library, monkeypatch):
+    monkeypatch.setattr("beecam_widgets._clips.messages.MAX_BYTES", 1_000)
     run = bc.run(bc.sweep("a bee", seed=range(2)), DrawnModel(), library=library).wait()
-    page = Page(show(run)).begin()
-    page.say("detail", cell=1)
-    page.wait_for(
-        lambda: page.heard("mp4") and len(page.heard("mp4")) == page.heard("mp4")[0][0]["parts"]
+    front_end = FrontEnd(show(run)).open()
+    front_end.send("detail", cell=1)
+    front_end.wait_for(
+        lambda: (
+            front_end.received("mp4")
+            and len(front_end.received("mp4")) == front_end.received("mp4")[0][0]["parts"]
+        )
     )
-    data = b"".join(buffers[0] for _, buffers in page.heard("mp4"))
+    data = b"".join(buffers[0] for _, buffers in front_end.received("mp4"))
     assert data == run.clips[1].path.read_bytes()
-    detail = page.heard("detail")[0][0]
+    detail = front_end.received("detail")[0][0]
     assert ["seed", "1"] in detail["arguments"]
 
 
@@ -195,16 +209,16 @@ def test_the_large_view_gets_the_whole_file_in_parts(show, library, monkeypatch)
         {"kind": "show", "source": 3},
     ],
 )
-def test_odd_messages_do_no_harm(show, finished, content):
+def test_invalid_messages_do_no_harm(show, finished, content):
     run = finished
-    page = Page(show(run)).begin()
-    page.say(**content)
-    page.say("see", visible=[1], want=[1], awake=True)
-    page.wait_for(lambda: 1 in page.sheets())
+    front_end = FrontEnd(show(run)).open()
+    front_end.send(**content)
+    front_end.send("see", visible=[1], want=[1], awake=True)
+    front_end.wait_for(lambda: 1 in front_end.sheets())
     assert all(clip.stars == 0 for clip in run.clips)
 
 
-def test_what_was_done_by_hand_is_a_value(show, finished):
+def test_manual_changes_are_readable_attributes(show, finished):
     run = finished
     grid = show(run, rows="seed")
     assert grid.rows == ["seed"]
@@ -237,16 +251,16 @@ def test_what_was_done_by_hand_is_a_value(show, finished):
     assert grid.selection.axes == run.sweep.axes
 
 
-def test_a_view_that_is_refused_changes_nothing(show, finished):
+def test_rejected_view_changes_nothing(show, finished):
     grid = show(finished, rows="seed")
     before = grid.view
-    with pytest.raises(BeecamError, match="no such axis"):
+    with pytest.raises(BeecamError, match="unknown axis"):
         grid.view = {"rows": ["zzz"], "size": 100}
-    with pytest.raises(BeecamError, match="rows or columns, not both"):
+    with pytest.raises(BeecamError, match="in rows or in columns, not in both"):
         grid.view = {"rows": ["insect"], "columns": ["insect"]}
-    with pytest.raises(BeecamError, match="not both"):
+    with pytest.raises(BeecamError, match="not in both"):
         grid.columns = "seed"
-    with pytest.raises(BeecamError, match="not both"):
+    with pytest.raises(BeecamError, match="not in both"):
         show(finished, rows="seed", columns=["insect", "seed"])
     assert grid.view == before
     grid.view = {"rows": ["insect"], "columns": ["seed"]}
@@ -254,7 +268,7 @@ def test_a_view_that_is_refused_changes_nothing(show, finished):
     assert (grid.rows, grid.columns) == (["seed"], ["insect"])
 
 
-def test_what_it_shows_is_known_at_once(show, finished, library):
+def test_show_takes_effect_at_once(show, finished, library):
     grid = show(finished, rows="seed")
     other = bc.run(bc.sweep("a {place}", place=["dunes", "sea"]), DrawnModel(), library=library)
     grid.show(other)
@@ -265,7 +279,7 @@ def test_what_it_shows_is_known_at_once(show, finished, library):
     assert len(grid.clips) == len(other.clips) == 2
 
 
-def test_unknown_names_get_the_nearest(show, finished):
+def test_unknown_names_suggest_the_nearest(show, finished):
     run = finished
     with pytest.raises(BeecamError, match=r"rows='insekt'.*insect"):
         show(run, rows="insekt")
@@ -282,69 +296,69 @@ def test_unknown_names_get_the_nearest(show, finished):
         show(run, row="seed")
 
 
-def test_closing_ends_the_thread_and_the_talk(show, sweep, library):
+def test_close_ends_thread_and_messages(show, sweep, library):
     run = bc.run(sweep, DrawnModel(0.05), library=library)
     grid = show(run)
-    page = Page(grid).begin(visible=range(12))
-    said = grid.comm.sent
+    front_end = FrontEnd(grid).open(visible=range(12))
+    sent = grid.comm.sent
     grid.close()
     time.sleep(0.3)
-    before = len(said)
+    before = len(sent)
     run.wait()
     time.sleep(0.3)
-    assert len(said) == before
-    assert not page.grid._publisher._thread.is_alive()
+    assert len(sent) == before
+    assert not front_end.widget._publisher._thread.is_alive()
 
 
-def test_the_thread_ends_when_nobody_looks_and_comes_back(show, finished, monkeypatch):
+def test_thread_ends_without_front_ends_and_restarts(show, finished, monkeypatch):
     run = finished
     grid = show(run)
-    page = Page(grid).begin(visible=[0], want=[0])
-    page.wait_for(lambda: 0 in page.sheets())
+    front_end = FrontEnd(grid).open(visible=[0], want=[0])
+    front_end.wait_for(lambda: 0 in front_end.sheets())
     thread = grid._publisher._thread
-    page.say("bye")
-    page.wait_for(lambda: not thread.is_alive())
-    page.begin(visible=[1], want=[1])
-    page.wait_for(lambda: 1 in page.sheets())
-    monkeypatch.setattr(limits, "CLIENT_SECONDS", 0.2)  # a page that was closed without a word
+    front_end.send("bye")
+    front_end.wait_for(lambda: not thread.is_alive())
+    front_end.open(visible=[1], want=[1])
+    front_end.wait_for(lambda: 1 in front_end.sheets())
+    monkeypatch.setattr(client, "CLIENT_SECONDS", 0.2)  # closed without a goodbye
     thread = grid._publisher._thread
-    page.wait_for(lambda: not thread.is_alive())
+    front_end.wait_for(lambda: not thread.is_alive())
 
 
 @pytest.mark.slow
-def test_a_page_that_slept_is_told_what_it_missed(show, sweep, library, monkeypatch):
-    monkeypatch.setattr(limits, "CLIENT_SECONDS", 0.3)
+def test_suspended_front_end_gets_missed_changes(show, sweep, library, monkeypatch):
+    monkeypatch.setattr(client, "CLIENT_SECONDS", 0.3)
     run = bc.run(sweep, DrawnModel(0.05, batch=1), library=library)
-    page = Page(show(run)).begin(visible=range(12))
+    front_end = FrontEnd(show(run)).open(visible=range(12))
     run.wait()
     time.sleep(0.6)
-    before = len(page.heard())
-    page.say("ping", awake=True)
-    news = lambda: page.heard()[before:]  # noqa: E731
-    page.wait_for(lambda: [m for m, _ in news() if m["kind"] == "state"])
-    assert {c[1] for m, _ in news() if m["kind"] == "state" for c in m["cells"]} == {"done"}
+    before = len(front_end.received())
+    front_end.send("ping", awake=True)
+    new = lambda: front_end.received()[before:]  # noqa: E731
+    front_end.wait_for(lambda: [m for m, _ in new() if m["kind"] == "state"])
+    assert {c[1] for m, _ in new() if m["kind"] == "state" for c in m["cells"]} == {"done"}
 
 
-def test_many_pages_and_marks_at_once_lose_nothing(show, library):
+def test_concurrent_front_ends_lose_nothing(show, library):
     run = bc.run(bc.sweep("a bee", seed=range(24)), DrawnModel(0.01), library=library)
     grid = show(run)
-    pages = [Page(grid, f"page{n}") for n in range(3)]
+    front_ends = [FrontEnd(grid, f"page{n}") for n in range(3)]
 
-    def use(page):
-        page.begin(visible=range(24))
-        page.wait_for(lambda: sorted(set(page.sheets())) == list(range(24)), 40)
+    def use(front_end):
+        front_end.open(visible=range(24))
+        front_end.wait_for(lambda: sorted(set(front_end.sheets())) == list(range(24)), 40)
 
-    threads = [threading.Thread(target=use, args=(page,)) for page in pages]
+    threads = [threading.Thread(target=use, args=(front_end,)) for front_end in front_ends]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for page in pages:
-        last = {c[0]: c[1] for content, _ in page.heard("state") for c in content["cells"]}
+    for front_end in front_ends:
+        last = {c[0]: c[1] for content, _ in front_end.received("state") for c in content["cells"]}
         assert last == dict.fromkeys(range(24), "done")
 
 
-def test_traits_stay_small(show, library):
+def test_traits_are_small(show, library):
     prompts = [f"{'a bee over a very long meadow ' * 40}{i}" for i in range(60)]
     run = bc.run(bc.sweep(prompts, seed=range(10)), DrawnModel(), library=library)
     grid = show(run)
@@ -352,27 +366,21 @@ def test_traits_stay_small(show, library):
     run.cancel()
     assert len(str(state)) < 2_000
     assert len(grid._esm) + len(grid._css) < 100_000
-    page = Page(grid).begin()
-    head, (coords,) = page.heard("cells")[0]
+    front_end = FrontEnd(grid).open()
+    head, (coords,) = front_end.received("cells")[0]
     assert len(str(head)) + len(coords) < 100_000
 
 
-def test_thousands_of_failures_stay_in_small_messages():
-    from beecam.runs.progress import CellState, RunState
-    from beecam_widgets.messages import state_messages
-
+def test_thousands_of_errors_are_split_into_small_messages():
     run = RunState("running", {"failed": 5_000}, 5_000)
-    cells = [CellState(i, f"k{i}", "failed", error="no paint " * 500) for i in range(5_000)]
-    said = list(state_messages(run, cells, frozenset()))
-    assert [cell[0] for content, _ in said for cell in content["cells"]] == list(range(5_000))
-    assert max(len(str(content)) for content, _ in said) < limits.MAX_BYTES
+    cells = [CellState(i, f"k{i}", "failed", error="no colour " * 500) for i in range(5_000)]
+    messages = list(state_messages(run, cells, frozenset()))
+    assert [cell[0] for content, _ in messages for cell in content["cells"]] == list(range(5_000))
+    assert max(len(str(content)) for content, _ in messages) < flow_control.MAX_BYTES
     assert len(list(state_messages(run, [], frozenset()))) == 1
 
 
-def test_a_sweep_of_a_hundred_thousand_is_still_a_small_head(library):
-    from beecam_widgets.messages import head_message
-    from beecam_widgets.source import ClipsSource
-
+def test_cells_message_of_a_large_sweep_is_small(library):
     axis = bc.Axis("prompt", tuple(f"a bee {'over a meadow ' * 20}{i}" for i in range(50_000)))
     clips = ClipSet(
         library,
@@ -380,5 +388,5 @@ def test_a_sweep_of_a_hundred_thousand_is_still_a_small_head(library):
         axes=[axis],
         coords=[{"prompt": i} for i in range(50_000)],
     )
-    content, buffers = head_message(ClipsSource(clips), 1)
-    assert len(str(content)) + len(buffers[0]) < limits.MAX_BYTES
+    content, buffers = cells_message(ClipSetSource(clips), 1)
+    assert len(str(content)) + len(buffers[0]) < flow_control.MAX_BYTES

@@ -1,15 +1,15 @@
-"""The Python side of the live view: real pollen, and a recorded comm instead of a browser."""
+"""The Python half of the live view: real pollen, and a recording comm instead of a browser."""
 
 import comm
 import numpy as np
 import pytest
-from page import Page, RecordingComm
+from front_end import FrontEnd, RecordingComm
 
 import beecam as bc
 import beecam_widgets as bw
 from beecam.shots.weighted_prompts import parts_of
-from beecam_widgets import limits
-from beecam_widgets.dials import Dials, Slider, sliders_of
+from beecam_widgets._live.controls import LiveControls, Slider, sliders_of
+from beecam_widgets._notebook import flow_control
 from helpers import frames, said
 
 BEE, MOTH = "a bee over a meadow", "a moth in snow"
@@ -23,95 +23,99 @@ def pollen():
 @pytest.fixture
 def show(pollen, library, monkeypatch):
     monkeypatch.setattr(comm, "create_comm", RecordingComm)
-    made = []
+    views = []
 
-    def make(prompt=BEE, **arguments):
-        made.append(bw.live(pollen, prompt, library=library, **arguments))
-        return made[-1]
+    def create(prompt=BEE, **arguments):
+        views.append(bw.live(pollen, prompt, library=library, **arguments))
+        return views[-1]
 
-    yield make
-    for view in made:
+    yield create
+    for view in views:
         view.close()
 
 
-def turn(page, n, **changes):
-    page.say("ask", n=n, dials={**page.grid.dials.to_json(), **changes})
+def edit(front_end, n, **changes):
+    front_end.send("ask", n=n, dials={**front_end.widget.controls.to_json(), **changes})
 
 
-def sights(page, what=None):
+def sights(front_end, what=None):
     return [
         (content, buffers[0])
-        for content, buffers in page.heard("sight")
+        for content, buffers in front_end.received("sight")
         if buffers and what in (None, content["what"])
     ]
 
 
-def wait_for_n(page, n, what="clip"):
-    return page.wait_for(lambda: next((s for s in sights(page, what) if s[0]["n"] == n), None))
+def wait_for_n(front_end, n, what="clip"):
+    return front_end.wait_for(
+        lambda: next((s for s in sights(front_end, what) if s[0]["n"] == n), None)
+    )
 
 
-# --- what it says to a page -------------------------------------------------------------------------
+# --- messages ---------------------------------------------------------------------------------------
 
 
-def test_a_page_that_opens_gets_the_clip(show):
-    page = Page(show(steps=4, num_inference_steps=8))
-    page.say("hello")
-    content, picture = page.wait_for(lambda: (sights(page, "clip") or [None])[0])
-    assert picture[:2] == b"\xff\xd8"
+def test_new_front_end_gets_the_clip(show):
+    front_end = FrontEnd(show(steps=4, num_inference_steps=8))
+    front_end.send("hello")
+    content, image = front_end.wait_for(lambda: (sights(front_end, "clip") or [None])[0])
+    assert image[:2] == b"\xff\xd8"
     assert content["sheet"] == {"frames": 17, "width": 96, "height": 96, "count": 17, "fps": 8.0}
     assert content["label"] == f"{BEE} · seed 0"
-    assert eval(content["code"], {"bc": bc}) == page.grid.shot
-    second = Page(page.grid, "second")
-    before = len(sights(page, "clip"))
-    second.say("hello")
+    assert eval(content["code"], {"bc": bc}) == front_end.widget.shot
+    second = FrontEnd(front_end.widget, "second")
+    before = len(sights(front_end, "clip"))
+    second.send("hello")
     second.wait_for(lambda: len(sights(second, "clip")) > before)
 
 
-def test_a_dial_that_is_turned_changes_the_clip_and_the_shot(show, pollen):
+def test_controls_change_clip_and_shot(show, pollen):
     view = show(steps=4, num_inference_steps=8, prompt_b=MOTH)
-    page = Page(view)
-    turn(page, 5, blend=0.25, seed="7", seed_b="9", seed_blend=0.4, guidance_scale=5, steps=3)
-    draft, _ = wait_for_n(page, 5, "draft")
-    whole, _ = wait_for_n(page, 5)
-    assert (draft["steps"], whole["steps"]) == (3, 8)
+    front_end = FrontEnd(view)
+    edit(front_end, 5, blend=0.25, seed="7", seed_b="9", seed_blend=0.4, guidance_scale=5, steps=3)
+    draft, _ = wait_for_n(front_end, 5, "draft")
+    final, _ = wait_for_n(front_end, 5)
+    assert (draft["steps"], final["steps"]) == (3, 8)
     assert view.shot.prompt == ((BEE, 0.75), (MOTH, 0.25))
     assert view.shot.noise == ((7, 0.6), (9, 0.4))
     assert view.shot.guidance_scale == 5
-    assert view.dials.steps == 3
+    assert view.controls.steps == 3
     assert not list(pollen.check(view.shot))
-    page.wait_for(lambda: view._dials["by"] == "page")
+    front_end.wait_for(lambda: view._dials["by"] == "page")
 
 
-def test_pictures_of_a_hand_that_moves_stay_few_and_end_with_the_last(show):
+def test_images_are_limited_in_rate_and_end_with_the_last(show):
     view = show(steps=4, refine=False, prompt_b=MOTH)
-    page = Page(view)
+    front_end = FrontEnd(view)
     for n in range(1, 60):
-        turn(page, n, blend=n / 60)
-    wait_for_n(page, 59)
-    numbers = [content["n"] for content, _ in sights(page)]
+        edit(front_end, n, blend=n / 60)
+    wait_for_n(front_end, 59)
+    numbers = [content["n"] for content, _ in sights(front_end)]
     assert numbers == sorted(numbers)
     times = [t for t, kind, _, _ in view.comm.sent if kind == "comm_msg"]
     for i, start in enumerate(times):
-        assert len([t for t in times[i:] if t < start + 0.99]) <= limits.MAX_PER_SECOND + 2
+        assert len([t for t in times[i:] if t < start + 0.99]) <= flow_control.MAX_PER_SECOND + 2
 
 
-def test_a_page_hears_that_it_is_heard_though_no_picture_comes(show, monkeypatch, pollen):
+def test_edit_is_acknowledged_without_an_image(show, monkeypatch, pollen):
     view = show(steps=60, num_inference_steps=80)
-    page = Page(view)
-    turn(page, 3)
-    page.wait_for(lambda: [c for c, _ in page.heard("heard") if c["by"].get("page") == 3], 5)
+    front_end = FrontEnd(view)
+    edit(front_end, 3)
+    front_end.wait_for(
+        lambda: [c for c, _ in front_end.received("heard") if c["by"].get("page") == 3], 5
+    )
 
 
-def test_what_is_wrong_is_a_sentence_and_the_next_turn_works(show, pollen, monkeypatch):
+def test_error_is_reported_and_next_edit_works(show, pollen, monkeypatch):
     view = show(steps=4, num_inference_steps=4)
-    page = Page(view)
+    front_end = FrontEnd(view)
     with monkeypatch.context() as patch:
         patch.setattr(type(pollen), "generate", lambda *a, **k: 1 / 0)
-        turn(page, 1, seed="3")
-        page.wait_for(lambda: page.heard("problem"))
-    assert "division by zero" in page.heard("problem")[0][0]["text"]
-    turn(page, 2, seed="4")
-    wait_for_n(page, 2)
+        edit(front_end, 1, seed="3")
+        front_end.wait_for(lambda: front_end.received("problem"))
+    assert "division by zero" in front_end.received("problem")[0][0]["text"]
+    edit(front_end, 2, seed="4")
+    wait_for_n(front_end, 2)
 
 
 @pytest.mark.parametrize(
@@ -125,42 +129,42 @@ def test_what_is_wrong_is_a_sentence_and_the_next_turn_works(show, pollen, monke
         {"kind": "ask", "dials": {"blend": float("nan"), "seed": "9" * 40, "guidance_scale": 1e99}},
     ],
 )
-def test_a_page_that_talks_nonsense_breaks_nothing(show, content):
+def test_invalid_messages_do_no_harm(show, content):
     view = show(steps=4, num_inference_steps=4)
-    page = Page(view)
-    page.say(content.pop("kind", ""), **content)
-    turn(page, 9, seed="5")
-    wait_for_n(page, 9)
+    front_end = FrontEnd(view)
+    front_end.send(content.pop("kind", ""), **content)
+    edit(front_end, 9, seed="5")
+    wait_for_n(front_end, 9)
     assert view.shot.seed == 5
 
 
-# --- what can be read and set -----------------------------------------------------------------------
+# --- attributes -------------------------------------------------------------------------------------
 
 
-def test_keeping_gives_the_bits_that_are_shown(show, pollen, library):
+def test_keep_saves_the_bits_that_are_shown(show, pollen, library):
     view = show(steps=4, num_inference_steps=8, seed=3)
-    page = Page(view)
+    front_end = FrontEnd(view)
     assert view.clip is None
-    turn(page, 1)
-    wait_for_n(page, 1)
+    edit(front_end, 1)
+    wait_for_n(front_end, 1)
     clip = view.keep()
     assert view.clip.key == clip.key == pollen.resolve(view.shot).key
     assert (frames(pollen, [clip.shot])[0] == view._last.frames).all()
-    page.say("keep")
-    page.wait_for(lambda: len(page.heard("kept")) == 2)
+    front_end.send("keep")
+    front_end.wait_for(lambda: len(front_end.received("kept")) == 2)
     assert len(view.clips) == len(library.clips()) == 1
 
 
-def test_nothing_is_kept_by_itself(show, library):
-    page = Page(show(steps=4, num_inference_steps=8))
-    turn(page, 1)
-    wait_for_n(page, 1)
+def test_nothing_is_saved_without_keep(show, library):
+    front_end = FrontEnd(show(steps=4, num_inference_steps=8))
+    edit(front_end, 1)
+    wait_for_n(front_end, 1)
     assert not len(library.clips())
 
 
-def test_a_shot_can_be_set_and_comes_back(show, pollen):
+def test_assigned_shot_is_read_back(show, pollen):
     view = show(steps=4)
-    page = Page(view)
+    front_end = FrontEnd(view)
     shot = bc.shot(
         [(BEE, 0.3), (MOTH, 0.7)],
         noise=((4, 0.8), (6, 0.2)),
@@ -172,67 +176,71 @@ def test_a_shot_can_be_set_and_comes_back(show, pollen):
     view.shot = shot
     assert pollen.resolve(view.shot).key == pollen.resolve(shot).key
     assert eval(view.code, {"bc": bc}) == view.shot
-    page.wait_for(lambda: sights(page, "clip"))
+    front_end.wait_for(lambda: sights(front_end, "clip"))
     assert view._about["usual_steps"] == 6
     assert view._dials["by"] == ""
     view.shot = view.clip.shot if view.clip else pollen.resolve(bc.shot("a fly", seed=2))
     assert (view.shot.prompt, view.shot.seed) == ("a fly", 2)
 
 
-def test_what_a_shot_brought_along_can_be_turned_back(show):
+def test_arguments_of_a_shot_can_be_reset(show):
     view = show(steps=4, num_inference_steps=4, guidance_rescale=0.5)
     assert view.shot.arguments == {"guidance_rescale": 0.5}
-    page = Page(view)
-    turn(page, 1, more={"guidance_rescale": 0.0})
-    wait_for_n(page, 1)
+    front_end = FrontEnd(view)
+    edit(front_end, 1, more={"guidance_rescale": 0.0})
+    wait_for_n(front_end, 1)
     assert view.shot.arguments == {}
 
 
-def test_refining_can_be_switched_off_and_on(show):
+def test_refine_can_be_switched_off(show):
     view = show(steps=3, num_inference_steps=6)
-    page = Page(view)
-    turn(page, 1)
-    wait_for_n(page, 1)
+    front_end = FrontEnd(view)
+    edit(front_end, 1)
+    wait_for_n(front_end, 1)
     view.refine = False
-    page.wait_for(lambda: [s for s in sights(page, "clip") if s[0]["steps"] == 3])
+    front_end.wait_for(lambda: [s for s in sights(front_end, "clip") if s[0]["steps"] == 3])
     assert view.shot.num_inference_steps == 3
 
 
-def test_prompts_stay_on_their_sides_when_the_other_gets_heavier():
-    dials = Dials(BEE, MOTH, blend=0.4)
+def test_prompts_keep_their_sides_when_the_other_is_heavier():
+    controls = LiveControls(BEE, MOTH, blend=0.4)
     base = bc.shot(BEE)
     for blend in (0.2, 0.8):
-        again = dials.like(Dials(BEE, MOTH, blend=blend).shot(base), {})
-        assert (again.prompt, again.prompt_b, again.blend) == (BEE, MOTH, blend)
+        shot = LiveControls(BEE, MOTH, blend=blend).shot(base)
+        result = controls.query(shot, {})
+        assert (result.prompt, result.prompt_b, result.blend) == (BEE, MOTH, blend)
 
 
 @pytest.mark.parametrize(("blend", "prompt"), [(0.0, BEE), (1.0, MOTH)])
-def test_at_the_ends_there_is_one_plain_prompt(blend, prompt):
-    shot = Dials(BEE, MOTH, blend=blend, seed=3, seed_b=5, seed_blend=blend).shot(bc.shot(BEE))
+def test_full_weight_gives_one_plain_prompt(blend, prompt):
+    shot = LiveControls(BEE, MOTH, blend=blend, seed=3, seed_b=5, seed_blend=blend).shot(
+        bc.shot(BEE)
+    )
     assert shot.prompt == prompt
     assert shot.noise == ((3 if prompt == BEE else 5, 1.0),)
 
 
-def test_without_refining_the_shot_has_the_steps_of_the_dial(show):
+def test_without_refine_the_shot_has_the_draft_steps(show):
     view = show(steps=5, refine=False)
     assert view.shot.num_inference_steps == 5
     assert view.shot.scheduler is None
 
 
-def test_drafts_use_a_scheduler_that_needs_few_steps_where_the_model_can(show, pollen):
+def test_drafts_use_a_fast_scheduler_if_the_model_accepts_it(show, pollen):
     view = show(steps=5, guidance_scale=2.0)
-    assert view._draft(view.dials).scheduler == "UniPCMultistepScheduler"
-    assert not view._quickly(view.dials)
+    assert view._shots.draft(view.controls, refine=True).scheduler == "UniPCMultistepScheduler"
+    assert not view._shots.uses_distilled(view.controls, refine=True)
     named = show(guidance_scale=2.0, steps=5, scheduler="FlowMatchEulerDiscreteScheduler")
-    assert named._draft(named.dials).scheduler == "FlowMatchEulerDiscreteScheduler"
+    draft = named._shots.draft(named.controls, refine=True)
+    assert draft.scheduler == "FlowMatchEulerDiscreteScheduler"
 
 
-def test_drafts_are_made_by_the_model_for_few_steps_at_its_own_guidance(show, pollen, monkeypatch):
-    """A second model stands in for it, so that what it makes can be told apart."""
-    made = []
+def test_distilled_model_generates_drafts_at_default_guidance(show, pollen, monkeypatch):
+    """A stand-in records the shots that it generates."""
+    generated = []
 
-    class Few:
-        """Pollen in few steps, which notes what it makes."""
+    class Distilled:
+        """Pollen with other defaults, which records its shots."""
 
         def __getattr__(self, name):
             return getattr(pollen, name)
@@ -243,39 +251,44 @@ def test_drafts_are_made_by_the_model_for_few_steps_at_its_own_guidance(show, po
         def resolve(self, shot):
             if shot.conditions:
                 return pollen.resolve(shot)
-            usual = {"num_inference_steps": 3, "guidance_scale": 1.0}
+            defaults = {"num_inference_steps": 3, "guidance_scale": 1.0}
             return pollen.resolve(
                 shot.replace(
-                    **{name: value for name, value in usual.items() if getattr(shot, name) is None}
+                    **{
+                        name: value
+                        for name, value in defaults.items()
+                        if getattr(shot, name) is None
+                    }
                 )
             )
 
         def generate(self, shots, *args, **more):
-            made.append(shots[0])
+            generated.append(shots[0])
             return pollen.generate(shots, *args, **more)
 
-    monkeypatch.setattr(type(pollen), "in_few_steps", lambda self: Few())
+    monkeypatch.setattr(type(pollen), "in_few_steps", lambda self: Distilled())
     view = show(num_inference_steps=6)
-    assert view.dials.steps == 3
-    page = Page(view)
-    page.say("hello")
-    page.wait_for(lambda: sights(page, "clip"))
-    assert [(shot.num_inference_steps, shot.guidance_scale) for shot in made] == [(3, 1.0)]
-    assert view.shot.guidance_scale in (None, 3.0), "the clip at rest is as it always was"
-    given = {"keyframes": {0: np.zeros((96, 96, 3), np.uint8)}}
-    for other in ({"negative_prompt": "fog"}, {"guidance_scale": 2.0}, {"steps": 5}, given):
-        assert not (one := show(**other))._quickly(one.dials)
-    assert show(**given).dials.steps == 6, "a draft of what it has not learnt is still a draft"
+    assert view.controls.steps == 3
+    front_end = FrontEnd(view)
+    front_end.send("hello")
+    front_end.wait_for(lambda: sights(front_end, "clip"))
+    assert [(shot.num_inference_steps, shot.guidance_scale) for shot in generated] == [(3, 1.0)]
+    assert view.shot.guidance_scale in (None, 3.0), "the final clip must not change"
+    keyframes = {"keyframes": {0: np.zeros((96, 96, 3), np.uint8)}}
+    for other in ({"negative_prompt": "fog"}, {"guidance_scale": 2.0}, {"steps": 5}, keyframes):
+        one = show(**other)
+        assert not one._shots.uses_distilled(one.controls, refine=True)
+    assert show(**keyframes).controls.steps == 6, "not distilled for keyframes: default steps"
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "message"),
     [
         (lambda show: show(7), "a text is needed, or texts with their weights"),
         (lambda show: show(width=100), "nearest are 96 and 192"),
         (lambda show: show(steps=0), "steps=0: a whole number from 1 to 100"),
-        (lambda show: show(blend=2), "blend=2: a share from 0 to 1 is needed. The nearest is 1."),
-        (lambda show: show(seed_blend=-1), "seed_blend=-1: a share"),
+        (lambda show: show(blend=2), "blend=2: a number from 0 to 1 is needed. The nearest is 1."),
+        (lambda show: show(seed_blend=-1), "seed_blend=-1: a number from 0 to 1"),
         (lambda show: show(seed_b=-3), "seed=-3: a whole number from 0"),
         (lambda show: show(prompt_b=3), "a text is needed"),
         (lambda show: show(refine="yes"), "refine='yes': True or False"),
@@ -287,41 +300,43 @@ def test_drafts_are_made_by_the_model_for_few_steps_at_its_own_guidance(show, po
         (lambda show: bw.live("pollen"), "a loaded model is needed"),
     ],
 )
-def test_what_is_wrong_is_named_before_any_compute(show, call, words):
-    assert words in said(lambda: call(show))
+def test_invalid_arguments_are_reported_before_any_computation(show, call, message):
+    assert message in said(lambda: call(show))
 
 
-def test_sliders_are_those_of_the_signature(pollen):
-    found = sliders_of(pollen, bc.shot(BEE))
-    assert found == {"guidance_rescale": Slider("guidance_rescale", 0.0, 1.0, 0.02, 0.0)}
-    dials = Dials(BEE).heard({"more": {"guidance_rescale": 0.5, "strength": 0.1}}, found)
-    assert dials.shot(bc.shot(BEE)).arguments == {"guidance_rescale": 0.5}
-    assert Dials(BEE).heard({"more": {"guidance_rescale": 0.0}}, found).more == {}
+def test_sliders_match_the_signature(pollen):
+    sliders = sliders_of(pollen, bc.shot(BEE))
+    assert sliders == {"guidance_rescale": Slider("guidance_rescale", 0.0, 1.0, 0.02, 0.0)}
+    edited = {"more": {"guidance_rescale": 0.5, "strength": 0.1}}
+    controls = LiveControls(BEE).updated(edited, sliders)
+    assert controls.shot(bc.shot(BEE)).arguments == {"guidance_rescale": 0.5}
+    reset = LiveControls(BEE).updated({"more": {"guidance_rescale": 0.0}}, sliders)
+    assert reset.arguments == {}
 
 
-def test_closing_ends_its_threads_and_says_nothing_more(show):
+def test_close_ends_threads_and_messages(show):
     import threading
     import time
 
     view = show(steps=4, num_inference_steps=90)
-    page = Page(view)
-    turn(page, 1)
-    page.wait_for(lambda: sights(page))
+    front_end = FrontEnd(view)
+    edit(front_end, 1)
+    front_end.wait_for(lambda: sights(front_end))
     view.close()
     end = time.monotonic() + 10
-    names = ("beecam-live", "beecam-teller")
+    names = ("beecam-live", "beecam-sender")
     while [t for t in threading.enumerate() if t.name in names] and time.monotonic() < end:
         time.sleep(0.05)
     assert time.monotonic() < end
     assert parts_of(view.shot.prompt) == ((BEE, 1.0),)
 
 
-def test_a_picture_remains_without_a_kernel(show):
+def test_static_html_needs_no_kernel(show):
     view = show("<b>bee</b>", steps=4, num_inference_steps=4)
     assert "run the cell" in view._static_html()
-    page = Page(view)
-    turn(page, 1)
-    wait_for_n(page, 1)
+    front_end = FrontEnd(view)
+    edit(front_end, 1)
+    wait_for_n(front_end, 1)
     text = view._static_html()
     assert "data:image/jpeg;base64," in text
     assert "<b>" not in text

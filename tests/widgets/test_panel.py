@@ -1,4 +1,4 @@
-"""The panel as code sees it, and as its page does; the model is real."""
+"""The panel from code and from its front end; the model is real."""
 
 import copy
 import gc
@@ -9,14 +9,14 @@ from dataclasses import replace
 import comm
 import numpy as np
 import pytest
-from page import Page, RecordingComm
+from front_end import FrontEnd, RecordingComm
 
 import beecam as bc
 import beecam_widgets as bw
 from beecam.errors import BeecamError, DeckError, LibraryError
 from beecam_widgets import panel as panels
-from beecam_widgets.asking import Asking, asking_of
-from beecam_widgets.paging import page_of
+from beecam_widgets._panel.form import SweepForm
+from beecam_widgets._panel.protocol import form_to_json
 from helpers import said
 
 FEW = {"num_inference_steps": 1}
@@ -30,59 +30,59 @@ def model():
 @pytest.fixture
 def explore(monkeypatch, library, model):
     monkeypatch.setattr(comm, "create_comm", RecordingComm)
-    made = []
+    created = []
 
-    def make(**arguments):
-        made.append(bw.explore(model, library=library, **arguments))
-        return made[-1]
+    def create(**arguments):
+        created.append(bw.explore(model, library=library, **arguments))
+        return created[-1]
 
-    yield make
-    for one in made:
+    yield create
+    for one in created:
         one.close()
 
 
 def run_code(panel, model, library):
-    """What `panel.code` makes when it is run."""
-    space = {"model": model}
-    exec(panel.code, space)
-    return space
+    """Run `panel.code`; return its variables."""
+    variables = {"model": model}
+    exec(panel.code, variables)
+    return variables
 
 
 def until(check, seconds=15):
     end = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < end, "it did not happen in time"
+    while not (result := check()):
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.02)
-    return found
+    return result
 
 
-def counted(panel):
-    """The summary of what is asked for now."""
-    return until(lambda: panel._said_of == panel._serial and panel._summary)
+def summary_of(panel):
+    """Return the summary of the current form."""
+    return until(lambda: panel._summarized_serial == panel._serial and panel._summary)
 
 
-class PanelPage(Page):
-    """A page of a panel: it edits what it was told, as the real one does."""
+class PanelFrontEnd(FrontEnd):
+    """A front end of a panel: it edits the state that it received, as the real one does."""
 
     def edit(self, act):
-        state = {k: v for k, v in self.grid._state.items() if k not in ("serial", "edit", "undo")}
+        state = {k: v for k, v in self.widget._state.items() if k not in ("serial", "edit", "undo")}
         state = copy.deepcopy(state)
         act(state)
         self.number = getattr(self, "number", 0) + 1
-        said = len(self.heard("problem"))
-        self.say("edit", edit=[self.name, self.number], state=state)
+        problems = len(self.received("problem"))
+        self.send("edit", edit=[self.name, self.number], state=state)
         until(
             lambda: (
-                self.grid._state["edit"] == [self.name, self.number]
-                or len(self.heard("problem")) > said
+                self.widget._state["edit"] == [self.name, self.number]
+                or len(self.received("problem")) > problems
             )
         )
 
 
-# --- as code sees it -----------------------------------------------------------------------------
+# --- from code -----------------------------------------------------------------------------------
 
 
-def test_everything_can_be_set_and_makes_one_sweep(explore, model, library):
+def test_attributes_give_one_sweep(explore, model, library):
     panel = explore(template="a {insect} over {place}, {view}")
     panel.axes = {"insect": ["bee", "moth"], "place": "the sea"}
     panel.axes |= {"view": {"near": "close up", "far": "from a drone"}}
@@ -138,9 +138,9 @@ def test_everything_can_be_set_and_makes_one_sweep(explore, model, library):
         },
     ],
 )
-def test_the_code_makes_the_same_sweep(explore, model, library, change):
+def test_code_gives_the_same_sweep(explore, model, library, change):
     panel = explore()
-    usual = Asking(
+    form = SweepForm(
         template="a {insect} over {place}",
         arguments=FEW,
         axes={
@@ -148,30 +148,30 @@ def test_the_code_makes_the_same_sweep(explore, model, library, change):
             "place": bc.Axis("place", ("sea", "ice")),
         },
     )
-    panel.asking = replace(usual, **change)
-    space = run_code(panel, model, library)
-    assert space["sweep"].key == panel.sweep.key
-    assert [(a.labels, a.notes) for a in space["sweep"].axes] == [
+    panel.form = replace(form, **change)
+    variables = run_code(panel, model, library)
+    assert variables["sweep"].key == panel.sweep.key
+    assert [(a.labels, a.notes) for a in variables["sweep"].axes] == [
         (a.labels, a.notes) for a in panel.sweep.axes
     ]
-    assert space["run"].library is library
-    assert space["run"].name == (panel.name or space["run"].name)
-    space["run"].wait()
+    assert variables["run"].library is library
+    assert variables["run"].name == (panel.name or variables["run"].name)
+    variables["run"].wait()
     assert {c.status for c in panel.run_now().wait().changes().cells} == {"cached"}
 
 
-def test_the_code_of_every_deck_runs(explore, model, library):
+def test_code_of_every_deck_runs(explore, model, library):
     panel = explore()
     for deck in bc.decks():
         panel.deck = deck.name
         assert panel.deck == deck
-        space = {"model": model}
-        exec(panel.code.replace("run = ", "# "), space)
-        assert space["sweep"].key == panel.sweep.key == deck.sweep(model).key
+        variables = {"model": model}
+        exec(panel.code.replace("run = ", "# "), variables)
+        assert variables["sweep"].key == panel.sweep.key == deck.sweep(model).key
         panel.sweep.check(model)
 
 
-def test_pictures_are_in_the_code_by_their_content(explore, model, library):
+def test_code_refers_to_images_by_digest(explore, model, library):
     red = np.full((64, 64, 3), (200, 30, 30), np.uint8)
     panel = explore(template="a bee")
     panel.arguments = FEW | {
@@ -183,15 +183,17 @@ def test_pictures_are_in_the_code_by_their_content(explore, model, library):
     ]
     panel.run_now().wait()
     assert "library.inputs[" in panel.code
-    space = run_code(panel, model, library)
-    assert [c.shot for c in space["sweep"].cells] == [c.shot for c in panel.sweep.cells]
-    page = PanelPage(panel)
-    page.edit(lambda state: state["arguments"]["image"]["many"].reverse())
+    variables = run_code(panel, model, library)
+    assert [c.shot for c in variables["sweep"].cells] == [c.shot for c in panel.sweep.cells]
+    front_end = PanelFrontEnd(panel)
+    front_end.edit(lambda state: state["arguments"]["image"]["many"].reverse())
     assert [str(v) for v in panel.arguments["image"].values] == ["cyan", "red"]
-    before = panel.asking
-    for odd in (-1, 2, "0", None):
-        page.edit(lambda state, odd=odd: state["arguments"].update(image={"one": {"object": odd}}))
-    assert panel.asking == before
+    before = panel.form
+    for index in (-1, 2, "0", None):
+        front_end.edit(
+            lambda state, index=index: state["arguments"].update(image={"one": {"object": index}})
+        )
+    assert panel.form == before
 
 
 @pytest.mark.parametrize(
@@ -208,21 +210,21 @@ def test_pictures_are_in_the_code_by_their_content(explore, model, library):
         ("name", 3, "a text is needed"),
     ],
 )
-def test_what_is_wrong_is_said_when_it_is_set(explore, name, value, message):
+def test_invalid_value_is_rejected_on_assignment(explore, name, value, message):
     panel = explore()
-    before = panel.asking
+    before = panel.form
     assert message in said(lambda: setattr(panel, name, value))
-    assert panel.asking == before
+    assert panel.form == before
 
 
-def test_what_cant_be_made_is_no_panel(explore, library):
+def test_invalid_arguments_are_rejected(explore, library):
     assert "model=3" in said(lambda: bw.explore(3, library=library))
     assert "library=" in said(lambda: bw.explore(library="bees"))
     assert "Did you mean product shot" in said(lambda: explore(deck="produkt shot"), DeckError)
-    assert "panel.asking" in said(lambda: setattr(explore(), "asking", {}), BeecamError)
+    assert "panel.form" in said(lambda: setattr(explore(), "form", {}), BeecamError)
 
 
-def test_values_come_back_with_their_slot(explore):
+def test_values_return_with_their_slot(explore):
     panel = explore(template="a {insect}, {view}")
     panel.axes = {"insect": ["bee"], "view": ["close up", "far"]}
     panel.template = "a {insect}"
@@ -245,7 +247,7 @@ def test_decks_intents_and_undo(explore, tmp_path):
     assert panel.deck.name == "ponds"
     assert [one["name"] for one in panel._about["decks"]][-1] == "ponds"
     panel.undo()
-    assert panel.template == "by hand", "going from deck to deck is no work of one's own"
+    assert panel.template == "by hand", "deck after deck: undo restores the form edited by hand"
     panel.undo()
     assert panel.template == "by hand"
     panel.intent = "qqq"
@@ -253,39 +255,39 @@ def test_decks_intents_and_undo(explore, tmp_path):
     assert panel.template == "by hand"
 
 
-def test_an_earlier_sweep_comes_back_whole(explore, model, library):
+def test_restored_sweep_is_complete(explore, model, library):
     panel = explore(template="a {insect} over {place}")
     panel.axes = {"insect": {"the bee": "bee", "moth": "moth"}, "place": ["sea", "ice"]}
     panel.arguments, panel.layout, panel.seeds = FEW | {"fps": [8, 9]}, "zip", (5, 2)
     panel.name = "pairs"
-    first, before = panel.run_now().wait(), panel.asking
+    first, before = panel.run_now().wait(), panel.form
     panel.deck, panel.name = "product shot", ""
-    panel.bring_back("pairs")
-    assert panel.asking == replace(before, axes=panel.asking.axes)
+    panel.restore("pairs")
+    assert panel.form == replace(before, axes=panel.form.axes)
     assert panel.axes == dict(before.axes)
     assert [c.key for c in panel.grid.clips] == [c.key for c in first.clips]
     assert panel.grid.clips.axes == first.sweep.axes
     assert len(bc.run(panel.sweep, model, library=library).wait().clips) == len(first.clips)
 
 
-def test_what_no_panel_can_ask_for_is_shown_all_the_same(explore, model, library):
+def test_sweep_without_a_form_is_shown_in_the_grid(explore, model, library):
     picked = bc.sweep("a bee", seed=range(4), **FEW).where(lambda cell: cell.values["seed"] != 1)
     bc.run(picked, model, library=library, name="picked").wait()
     panel = explore(template="mine")
-    assert "a panel can't ask for it" in said(lambda: panel.bring_back("picked"), BeecamError)
+    assert "a panel can't edit this sweep" in said(lambda: panel.restore("picked"), BeecamError)
     assert panel.template == "mine"
     assert len(panel.grid.clips) == 3
-    assert "no sweep of that name" in said(lambda: panel.bring_back("nothing"), LibraryError)
+    assert "no sweep of that name" in said(lambda: panel.restore("nothing"), LibraryError)
     two = bc.sweep("{a} {b} {c} {d}", bc.zip(a=["x", "y"], b=["x", "y"]), bc.zip(c=["1"], d=["2"]))
-    assert asking_of(two) is not None
+    assert SweepForm.from_sweep(two) is not None
     pairs = bc.zip(a=["x", "y"], b=["x", "y"])
     for c in (["1", "2"], ["1", "2", "3"]):
-        assert asking_of(bc.sweep("{a}{b}{c}", pairs, c=c)) is None
+        assert SweepForm.from_sweep(bc.sweep("{a}{b}{c}", pairs, c=c)) is None
 
 
-def test_pause_stop_and_go_on(explore, library):
+def test_pause_resume_and_stop(explore, library):
     panel = explore(template="a bee")
-    assert "nothing was run" in said(panel.pause, BeecamError)
+    assert "No run was started" in said(panel.pause, BeecamError)
     panel.seeds = range(40)
     run = panel.run_now()
     panel.pause()
@@ -295,35 +297,35 @@ def test_pause_stop_and_go_on(explore, library):
     panel.stop()
     until(lambda: panel._run["finished"])
     assert run.status == "cancelled"
-    made = len(run.clips)
-    assert counted(panel)["cached"] == made
-    again = panel.run_now()
-    assert again is not run
-    again.cancel()
-    again.wait()
+    finished = len(run.clips)
+    assert summary_of(panel)["cached"] == finished
+    second = panel.run_now()
+    assert second is not run
+    second.cancel()
+    second.wait()
 
 
-def test_the_same_call_in_the_same_cell_is_the_same_panel(explore, monkeypatch, model, library):
+def test_same_call_in_same_cell_returns_same_panel(explore, monkeypatch, model, library):
     monkeypatch.setattr(panels, "_panels", {})
-    assert explore() is not explore(), "where no cell is known, each call is its own"
-    monkeypatch.setattr(panels, "_cell", lambda: "cell-1")
+    assert explore() is not explore(), "without a cell id every call returns a new panel"
+    monkeypatch.setattr(panels, "current_cell_id", lambda: "cell-1")
     first = explore()
     first.template = "by hand"
     assert explore() is first
     assert explore(deck="product shot") is not first
-    monkeypatch.setattr(panels, "_cell", lambda: "cell-2")
+    monkeypatch.setattr(panels, "current_cell_id", lambda: "cell-2")
     assert explore() is not first
-    monkeypatch.setattr(panels, "_cell", lambda: "cell-1")
+    monkeypatch.setattr(panels, "current_cell_id", lambda: "cell-1")
     first.close()
     assert explore() is not first
 
 
-# --- as its page sees it -------------------------------------------------------------------------
+# --- from the front end --------------------------------------------------------------------------
 
 
-def test_what_is_typed_becomes_values_of_their_kind(explore):
+def test_typed_text_is_parsed_by_the_controls(explore):
     panel = explore()
-    page = PanelPage(panel)
+    front_end = PanelFrontEnd(panel)
 
     def act(state):
         state["template"] = "a {insect}, {fps}"
@@ -337,27 +339,27 @@ def test_what_is_typed_becomes_values_of_their_kind(explore):
         }
         state["seeds"] = {"first": 10, "count": 2}
 
-    page.edit(act)
+    front_end.edit(act)
     assert panel.axes["insect"].values == ("bee", "7")
     assert panel.axes["insect"].labels == ("bee", "seven")
-    assert panel.axes["fps"].values == (8,), "a slot that is an argument has values of its kind"
+    assert panel.axes["fps"].values == (8,), "a slot named like an argument is parsed as one"
     assert panel.arguments["num_inference_steps"] == 2
     assert panel.arguments["guidance_scale"].values == (1, 2.5)
     assert panel.arguments["negative_prompt"] == "3"
     assert "decode_timestep" not in panel.arguments
     assert panel.seeds == (10, 11)
-    problems = counted(panel)["problems"]
+    problems = summary_of(panel)["problems"]
     assert [one["argument"] for one in problems] == ["width"]
     assert "width='wide'" in problems[0]["message"]
-    assert panel._state["arguments"]["width"] == {"one": "wide"}, "what was typed is not lost"
+    assert panel._state["arguments"]["width"] == {"one": "wide"}, "invalid text must not be lost"
 
 
-def test_the_page_is_told_what_it_costs_and_what_is_wrong(explore):
+def test_front_end_gets_estimate_and_problems(explore):
     panel = explore()
-    first = counted(panel)
+    first = summary_of(panel)
     assert {one["argument"] for one in first["problems"]} == {"insect", "place"}
-    page = PanelPage(panel)
-    page.edit(
+    front_end = PanelFrontEnd(panel)
+    front_end.edit(
         lambda s: s.update(
             template="a {insect}",
             axes={"insect": [["bee", "", ""]]},
@@ -365,47 +367,47 @@ def test_the_page_is_told_what_it_costs_and_what_is_wrong(explore):
             name="x" * 200,
         )
     )
-    (problem,) = counted(panel)["problems"]
+    (problem,) = summary_of(panel)["problems"]
     assert problem["argument"] == "num_frames"
     assert "nearest are 17 and 25" in problem["message"]
-    page.edit(lambda s: s.update(arguments={"num_inference_steps": {"one": "1"}}, name="bees"))
-    found = counted(panel)
-    assert (found["cells"], found["cached"], found["problems"]) == (1, 0, [])
-    assert found["code"] == panel.code
-    page.say("run")
+    front_end.edit(lambda s: s.update(arguments={"num_inference_steps": {"one": "1"}}, name="bees"))
+    summary = summary_of(panel)
+    assert (summary["cells"], summary["cached"], summary["problems"]) == (1, 0, [])
+    assert summary["code"] == panel.code
+    front_end.send("run")
     until(lambda: panel._run.get("finished"))
-    assert until(lambda: counted(panel)["cached"] == 1)
-    assert counted(panel)["seconds"] == 0
+    assert until(lambda: summary_of(panel)["cached"] == 1)
+    assert summary_of(panel)["seconds"] == 0
     assert [one["name"] for one in panel._history] == ["bees"]
 
 
-def test_buttons_do_what_methods_do(explore):
+def test_buttons_call_methods(explore):
     panel = explore(template="a bee")
-    page = PanelPage(panel)
-    page.edit(lambda state: state.update(seeds={"first": 0, "count": 30}))
-    page.say("run")
+    front_end = PanelFrontEnd(panel)
+    front_end.edit(lambda state: state.update(seeds={"first": 0, "count": 30}))
+    front_end.send("run")
     until(lambda: panel._run.get("status") == "running")
-    page.say("pause")
+    front_end.send("pause")
     until(lambda: panel._run["status"] == "paused")
     run = panel.current_run
-    page.say("run")
+    front_end.send("run")
     until(lambda: panel._run["status"] == "running")
     assert panel.current_run is run
-    page.say("stop")
+    front_end.send("stop")
     until(lambda: panel._run["finished"])
-    page.say("deck", name="product shot")
+    front_end.send("deck", name="product shot")
     until(lambda: panel.deck is not None)
-    page.say("undo")
+    front_end.send("undo")
     until(lambda: panel.template == "a bee")
-    page.say("intent", text="qqq")
-    until(lambda: page.heard("intent"))
-    assert "no deck shares a word" in page.heard("intent")[0][0]["text"]
-    page.say("history", key=panel._history[0]["key"])
+    front_end.send("intent", text="qqq")
+    until(lambda: front_end.received("intent"))
+    assert "no deck shares a word" in front_end.received("intent")[0][0]["text"]
+    front_end.send("history", key=panel._history[0]["key"])
     until(lambda: panel.seeds == tuple(range(30)))
     until(lambda: panel._run == {"status": "", "shown": True})
 
 
-def test_the_panel_steers_what_its_grid_goes_on_with(explore):
+def test_panel_controls_a_run_started_in_its_grid(explore):
     panel = explore(template="a bee")
     panel.seeds = range(40)
     run = panel.run_now()
@@ -446,38 +448,38 @@ def test_the_panel_steers_what_its_grid_goes_on_with(explore):
         {"name": None},
     ],
 )
-def test_a_page_that_says_nonsense_changes_nothing(explore, change):
+def test_invalid_edits_change_nothing(explore, change):
     panel = explore()
-    page = PanelPage(panel)
-    before = panel.asking
-    page.edit(lambda state: state.update(change))
-    assert panel.asking == before
-    assert len(page.heard("problem")[0][0]["text"]) <= 1_000
-    for odd in ("", "nope", "take", "put"):
-        page.say(odd)
+    front_end = PanelFrontEnd(panel)
+    before = panel.form
+    front_end.edit(lambda state: state.update(change))
+    assert panel.form == before
+    assert len(front_end.received("problem")[0][0]["text"]) <= 1_000
+    for kind in ("", "nope", "take", "put"):
+        front_end.send(kind)
     for kind in ("edit", "deck", "intent", "history"):
-        page.say(kind)
-    until(lambda: panel._worker._thread is None or panel._worker._inbox.empty())
+        front_end.send(kind)
+    until(lambda: not panel._worker.running or panel._worker.idle)
     time.sleep(0.1)
-    page.edit(lambda state: state.update(template="still here"))
+    front_end.edit(lambda state: state.update(template="still here"))
     assert panel.template == "still here"
 
 
-def test_seeds_of_a_page_are_brought_into_range(explore):
+def test_seeds_of_front_end_are_clipped(explore):
     panel = explore()
-    page = PanelPage(panel)
-    page.edit(lambda state: state.update(seeds={"first": -5, "count": 10**9}))
+    front_end = PanelFrontEnd(panel)
+    front_end.edit(lambda state: state.update(seeds={"first": -5, "count": 10**9}))
     assert (panel.seeds[0], len(panel.seeds)) == (0, 10_000)
 
 
-def test_edits_and_code_from_many_threads_end_in_one_state(explore):
+def test_concurrent_edits_end_in_one_state(explore):
     panel = explore()
-    page = PanelPage(panel)
+    front_end = PanelFrontEnd(panel)
 
     def type_(n):
         for i in range(15):
-            state = page_of(panel.asking) | {"template": f"page {n} {i}"}
-            page.say("edit", edit=[f"page{n}", i], state=state)
+            state = form_to_json(panel.form) | {"template": f"page {n} {i}"}
+            front_end.send("edit", edit=[f"page{n}", i], state=state)
 
     threads = [threading.Thread(target=type_, args=(n,)) for n in range(3)]
     for thread in threads:
@@ -486,37 +488,37 @@ def test_edits_and_code_from_many_threads_end_in_one_state(explore):
         panel.seeds = i
     for thread in threads:
         thread.join()
-    counted(panel)
+    summary_of(panel)
     assert panel._state["template"] == panel.template
     assert panel._state["seeds"]["first"] == panel.seeds[0]
     assert panel._summary["serial"] == panel._serial
 
 
-def test_the_thread_ends_when_nothing_is_left_to_do(explore):
+def test_idle_thread_ends(explore):
     panel = explore(template="a bee")
-    counted(panel)
-    until(lambda: panel._worker._thread is None)
+    summary_of(panel)
+    until(lambda: not panel._worker.running)
     panel.close()
     gc.collect()
     assert panel.comm is None
 
 
-def test_what_keeps_a_run_from_starting_is_said(explore):
+def test_reason_why_a_run_cannot_start_is_sent(explore):
     panel = explore(template="a bee")
-    page = PanelPage(panel)
+    front_end = PanelFrontEnd(panel)
     panel.name = "x" * 200
-    page.say("run")
-    until(lambda: page.heard("problem"))
-    assert "name=" in page.heard("problem")[0][0]["text"]
+    front_end.send("run")
+    until(lambda: front_end.received("problem"))
+    assert "name=" in front_end.received("problem")[0][0]["text"]
     assert panel.current_run is None
 
 
-def test_a_run_that_goes_on_can_be_stopped_while_others_are_looked_at(explore, library, model):
+def test_active_run_can_be_stopped_while_another_is_shown(explore, library, model):
     bc.run(bc.sweep("a moth", seed=[1], **FEW), model, library=library, name="moth").wait()
     panel = explore(template="a bee")
     panel.seeds = range(60)
     run = panel.run_now()
-    panel.bring_back("moth")
+    panel.restore("moth")
     assert panel.grid.run is None
     assert panel.current_run is run
     panel.stop()
@@ -524,7 +526,7 @@ def test_a_run_that_goes_on_can_be_stopped_while_others_are_looked_at(explore, l
     assert run.status == "cancelled"
 
 
-def test_decks_that_are_none_are_said_on_the_page(explore, library):
+def test_invalid_decks_are_reported(explore, library):
     folder = library.folder / "decks"
     folder.mkdir()
     (folder / "bad.yaml").write_text("name: [")
@@ -534,20 +536,20 @@ def test_decks_that_are_none_are_said_on_the_page(explore, library):
     assert "bad.yaml, line 1" in panel._about["problems"][0]
 
 
-def test_a_library_that_was_closed_is_said(explore, library):
+def test_closed_library_is_reported(explore, library):
     panel = explore(template="a bee")
-    counted(panel)
+    summary_of(panel)
     library.close()
     panel.seeds = 5
-    problem = until(lambda: counted(panel)["problems"])[0]
+    problem = until(lambda: summary_of(panel)["problems"])[0]
     assert "is closed" in problem["message"]
 
 
-def test_hostile_texts_are_data(explore, model, library):
-    nasty = "<img src=x onerror=alert(1)> {{x}} \u202e\U0001f98b\0"
+def test_code_escapes_any_text(explore, model, library):
+    hostile = "<img src=x onerror=alert(1)> {{x}} \u202e\U0001f98b\0"
     panel = explore(template="a {insect}")
-    panel.axes = {"insect": [nasty, "'''\"\"\"\\"]}
+    panel.axes = {"insect": [hostile, "'''\"\"\"\\"]}
     panel.arguments, panel.name = FEW, "<b>bees</b>"
-    space = run_code(panel, model, library)
-    assert space["sweep"].cells[0].shot.prompt == f"a {nasty}"
-    space["run"].cancel()
+    variables = run_code(panel, model, library)
+    assert variables["sweep"].cells[0].shot.prompt == f"a {hostile}"
+    variables["run"].cancel()

@@ -1,4 +1,4 @@
-"""What surfaces of the same cells share, what they filter by, and what they are told of marks."""
+"""Surfaces of the same cells: shared state, filters, annotations, and extended runs."""
 
 import gc
 import sqlite3
@@ -7,35 +7,36 @@ import time
 import numpy as np
 import pytest
 from drawn import DrawnModel
-from page import Page
+from front_end import FrontEnd
 
 import beecam as bc
 from beecam.errors import BeecamError, CheckError
 from beecam.storage.query import STATES
 from beecam_widgets import ClipTable
+from beecam_widgets._clips.shared_state import _states, shared_state
 
 
 @pytest.fixture
 def table(show):
-    made = []
+    tables = []
 
-    def make(shown, **arguments):
-        made.append(ClipTable(shown, **arguments))
-        return made[-1]
+    def create(clips, **arguments):
+        tables.append(ClipTable(clips, **arguments))
+        return tables[-1]
 
-    yield make
-    for one in made:
+    yield create
+    for one in tables:
         one.close()
 
 
 def until(check, seconds=15):
     end = time.monotonic() + seconds
     while not check():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.02)
 
 
-def test_surfaces_of_the_same_cells_follow_each_other(show, table, finished):
+def test_surfaces_of_same_cells_share_state(show, table, finished):
     grid, other = show(finished), table(finished)
     grid.selection = [1, 2]
     assert other._selected == [1, 2]
@@ -45,14 +46,14 @@ def test_surfaces_of_the_same_cells_follow_each_other(show, table, finished):
     assert (other.filter, other.sort, other._current) == ("moth", "-seed", 5)
     late = show(finished)
     assert (late.filter, late.sort, late._selected) == ("moth", "-seed", [1, 2])
-    given = show(finished, filter="", sort="")
-    assert (grid.filter, given.filter, other.sort) == ("", "", "")
+    reset = show(finished, filter="", sort="")
+    assert (grid.filter, reset.filter, other.sort) == ("", "", "")
     other.close()
     grid.current = 0
-    assert other._current == 5, "what is closed follows no more"
+    assert other._current == 5, "a closed surface must not follow"
 
 
-def test_surfaces_of_other_cells_dont(show, finished):
+def test_surfaces_of_other_cells_share_nothing(show, finished):
     grid, other = show(finished), show(finished.clips[:4])
     grid.selection = [1]
     grid.filter = "moth"
@@ -63,19 +64,17 @@ def test_surfaces_of_other_cells_dont(show, finished):
     assert (other._selected, other.filter) == ([], "")
 
 
-def test_what_was_shared_goes_with_the_last_surface(show, finished):
-    from beecam_widgets.shared import _shared, shared_by
-
+def test_shared_state_is_dropped_with_last_surface(show, finished):
     grid = show(finished.clips[:3])
     grid.filter = "bee"
-    token = grid._publisher.shown.token
+    token = grid._source.token
     grid.close()
-    grid._shared = shared_by("another")
+    grid._shared = shared_state("another")
     gc.collect()
-    assert token not in _shared
+    assert token not in _states
 
 
-def test_what_is_shown_is_what_the_filter_lets_through(show, sweep, library):
+def test_shown_has_the_matching_clips_in_order(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
     grid = show(run, filter="insect:bee", sort="-seed")
     assert [(c.shot.prompt, c.shot.seed) for c in grid.shown] == [
@@ -92,12 +91,12 @@ def test_what_is_shown_is_what_the_filter_lets_through(show, sweep, library):
     grid.filter = "stars>=5"
     assert [c.key for c in grid.shown] == [run.clips[4].key]
     grid.fixed = {"seed": 1}
-    assert grid.fixed == {"seed": "1"}, "a value may be given instead of its label"
+    assert grid.fixed == {"seed": "1"}, "a value may be passed instead of its label"
     assert grid.view["fixed"] == {"seed": "1"}
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"filter": "colour:red"}, "no 'colour' here"),
         ({"filter": "stars>many"}, "is for numbers"),
@@ -106,7 +105,7 @@ def test_what_is_shown_is_what_the_filter_lets_through(show, sweep, library):
         ({"fixed": {"place": "see"}}, "Did you mean sea"),
     ],
 )
-def test_what_makes_no_sense_is_refused(show, finished, change, said):
+def test_invalid_settings_are_rejected(show, finished, change, message):
     grid = show(finished)
     before = grid.view
     for attempt in (
@@ -114,163 +113,171 @@ def test_what_makes_no_sense_is_refused(show, finished, change, said):
         lambda: setattr(grid, "view", {"size": 99, **change}),
         lambda: show(finished, **change),
     ):
-        with pytest.raises((BeecamError, CheckError), match=said):
+        with pytest.raises((BeecamError, CheckError), match=message):
             attempt()
     assert grid.view == before
 
 
-def test_columns_of_a_table_are_checked(table, finished):
+def test_table_columns_are_checked(table, finished):
     shown = table(finished, columns=["prompt", "seconds", "tags"])
     assert shown.columns == ["prompt", "seconds", "tags"]
     with pytest.raises(BeecamError, match="Did you mean seconds"):
         shown.columns = ["secunds"]
-    with pytest.raises(BeecamError, match="no 'colour'"):
+    with pytest.raises(BeecamError, match="unknown name 'colour'"):
         table(finished, columns=["colour"])
     shown.view = {"columns": ["insect"]}
     shown.show(finished.clips)
     assert shown.columns == ["insect"]
     shown.show(finished.library.clips())
-    assert shown.columns == [], "another set has no such axis"
+    assert shown.columns == [], "the other set has no such axis"
 
 
-def columns_of(page):
-    """What a page knows of all cells, from the messages that it was sent."""
-    found = {}
-    for content, buffers in page.heard("columns"):
+def columns_of(front_end):
+    """Return the values of all cells that a front end has received, by cell."""
+    result = {}
+    for content, buffers in front_end.received("columns"):
         cells = np.frombuffer(buffers[0], np.int32)
         for column, data in zip(content["columns"], buffers[1:-1], strict=True):
             texts = column.get("texts")
             values = np.frombuffer(data, np.int32 if texts else np.float64)
             for cell, value in zip(cells, values, strict=True):
-                found.setdefault(int(cell), {})[column["name"]] = (
+                result.setdefault(int(cell), {})[column["name"]] = (
                     texts[value] if texts else float(value)
                 )
         for cell, states in zip(cells, np.frombuffer(buffers[-1], np.int32), strict=True):
-            found[int(cell)]["states"] = {s for i, s in enumerate(STATES) if states >> i & 1}
+            result[int(cell)]["states"] = {s for i, s in enumerate(STATES) if states >> i & 1}
         for cell, tags in content["tags"]:
-            found[cell]["tags"] = tags
-    return found
+            result[cell]["tags"] = tags
+    return result
 
 
-def test_a_page_that_filters_is_told_the_values_of_all_cells(show, sweep, library):
+def test_column_values_of_all_cells_are_sent_on_request(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
     run.clips[2].stars = 3
     run.clips[2].tags = ["a", "b"]
     run.clips[3].rejected = True
-    page = Page(show(run)).begin()
-    assert not page.heard("columns"), "only when it is asked for"
-    page.say("columns")
-    page.wait_for(lambda: len(columns_of(page)) == 12)
-    known = columns_of(page)
-    assert known[2]["stars"] == 3
-    assert known[2]["tags"] == ["a", "b"]
-    assert known[2]["states"] == {"made", "starred"}
-    assert known[3]["states"] == {"made", "rejected"}
-    assert known[7]["prompt"] == run.clips[7].shot.prompt
-    assert known[7]["seed"] == run.clips[7].shot.seed
+    front_end = FrontEnd(show(run)).open()
+    assert not front_end.received("columns"), "only on request"
+    front_end.send("columns")
+    front_end.wait_for(lambda: len(columns_of(front_end)) == 12)
+    values = columns_of(front_end)
+    assert values[2]["stars"] == 3
+    assert values[2]["tags"] == ["a", "b"]
+    assert values[2]["states"] == {"made", "starred"}
+    assert values[3]["states"] == {"made", "rejected"}
+    assert values[7]["prompt"] == run.clips[7].shot.prompt
+    assert values[7]["seed"] == run.clips[7].shot.seed
 
 
-def test_what_is_made_later_is_told_too(show, sweep, library):
+def test_column_values_of_later_clips_are_sent(show, sweep, library):
     run = bc.run(sweep, DrawnModel(0.05), library=library)
-    page = Page(show(run)).begin(visible=range(12))
-    page.say("columns")
+    front_end = FrontEnd(show(run)).open(visible=range(12))
+    front_end.send("columns")
     run.wait()
-    page.wait_for(lambda: len(columns_of(page)) == 12)
+    front_end.wait_for(lambda: len(columns_of(front_end)) == 12)
 
 
-def test_marks_of_cells_that_nobody_sees_are_told(show, sweep, library):
+def test_annotations_of_invisible_cells_are_sent(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
-    page = Page(show(run)).begin(visible=[0], want=[0])
-    page.wait_for(page.sheets)
-    other = bc.library(library.folder)  # as another kernel's: what it says is in the file
+    front_end = FrontEnd(show(run)).open(visible=[0], want=[0])
+    front_end.wait_for(front_end.sheets)
+    other = bc.library(library.folder)  # as another kernel would: it writes to the same file
     other.rate(run.clips[9].key, stars=4)
     other.tag(run.clips[9].key, ["far"])
-    marks = lambda: [c for content, _ in page.heard("marks") for c in content["cells"]]  # noqa: E731
-    page.wait_for(lambda: [9, 4, False, ["far"]] in marks(), 3)
+
+    def annotations():
+        return [c for content, _ in front_end.received("marks") for c in content["cells"]]
+
+    front_end.wait_for(lambda: [9, 4, False, ["far"]] in annotations(), 3)
 
 
-def test_tags_are_given_and_taken(show, sweep, library):
+def test_tags_are_added_and_removed(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
-    page = Page(show(run)).begin(visible=[0, 1], want=[0, 1])
-    page.say("rate", cells=[0, 1], tag=" two \n words ", on=True)
-    page.say("rate", cells=[0], tag="one", on=True)
-    page.say("rate", cells=[1], tag="two words", on=False)
-    page.wait_for(lambda: run.clips[0].tags == ("two words", "one") and run.clips[1].tags == ())
-    page.say("rate", cells=[0], tag="x" * 500, on=True)
-    page.wait_for(lambda: "x" * 100 in run.clips[0].tags)
-    page.say("rate", cells=[0], tag="   ", on=True)
-    page.say("ping")
+    front_end = FrontEnd(show(run)).open(visible=[0, 1], want=[0, 1])
+    front_end.send("rate", cells=[0, 1], tag=" two \n words ", on=True)
+    front_end.send("rate", cells=[0], tag="one", on=True)
+    front_end.send("rate", cells=[1], tag="two words", on=False)
+    front_end.wait_for(
+        lambda: run.clips[0].tags == ("two words", "one") and run.clips[1].tags == ()
+    )
+    front_end.send("rate", cells=[0], tag="x" * 500, on=True)
+    front_end.wait_for(lambda: "x" * 100 in run.clips[0].tags)
+    front_end.send("rate", cells=[0], tag="   ", on=True)
+    front_end.send("ping")
     assert "" not in run.clips[0].tags
 
 
-def test_empty_places_are_made_and_all_surfaces_go_on(show, library):
+def test_filling_empty_cells_extends_all_surfaces(show, library):
     few = bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(3)).where(insect="bee")
     run = bc.run(few, DrawnModel(), library=library).wait()
     grid, other = show(run), show(run)
     grid.selection = [1]
-    page = Page(grid).begin(visible=range(3), want=range(3))
-    page.wait_for(lambda: sorted(page.sheets()) == [0, 1, 2])
-    assert page.heard("cells")[0][0]["fills"] is True
-    page.say("fill", places=[[1, 2]])
-    page.wait_for(lambda: len(page.heard("cells")) > 1)
-    head = page.heard("cells")[-1][0]
-    assert (head["total"], head["keeps"]) == (4, page.heard("cells")[0][0]["token"])
+    front_end = FrontEnd(grid).open(visible=range(3), want=range(3))
+    front_end.wait_for(lambda: sorted(front_end.sheets()) == [0, 1, 2])
+    assert front_end.received("cells")[0][0]["fills"] is True
+    front_end.send("fill", places=[[1, 2]])
+    front_end.wait_for(lambda: len(front_end.received("cells")) > 1)
+    head = front_end.received("cells")[-1][0]
+    assert (head["total"], head["keeps"]) == (4, front_end.received("cells")[0][0]["token"])
     grid.run.wait()
     assert other.run is grid.run
-    assert other._selected == [1], "what was selected stays"
+    assert other._selected == [1], "the selection is kept"
     assert grid.clips[3].shot.prompt == "a moth"
-    page.say("again", cells=[3])
-    page.wait_for(lambda: page.heard("cells")[-1][0]["total"] == 5)
+    front_end.send("again", cells=[3])
+    front_end.wait_for(lambda: front_end.received("cells")[-1][0]["total"] == 5)
     grid.run.wait()
     assert grid.clips[4].shot.prompt == "a moth"
     assert grid.clips[4].shot.seed not in range(3)
-    page.say("fill", places=[[9, 9]])
-    page.wait_for(lambda: "no place" in str(page.heard("problem")))
+    front_end.send("fill", places=[[9, 9]])
+    front_end.wait_for(lambda: "no place" in str(front_end.received("problem")))
 
 
-def test_what_is_missing_is_made_by_all_surfaces(show, table, library):
+def test_retry_moves_all_surfaces_to_the_new_run(show, table, library):
     sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(10))
     run = bc.run(sweep, DrawnModel(0.05), library=library)
     grid, other, list_ = show(run), show(run), table(run)
     grid.selection = [1]
     run.cancel()
     run.wait()
-    page, second = Page(grid).begin(visible=range(3)), Page(other).begin(visible=range(3))
-    page.say("run", do="run")
-    # One after the other gets it, from the thread that has begun it.
-    page.wait_for(lambda: other.run is list_.run is grid.run is not run)
+    front_end, second = (
+        FrontEnd(grid).open(visible=range(3)),
+        FrontEnd(other).open(visible=range(3)),
+    )
+    front_end.send("run", do="run")
+    # The thread that started it passes it to one surface after the other.
+    front_end.wait_for(lambda: other.run is list_.run is grid.run is not run)
     grid.run.wait()
-    second.wait_for(lambda: second.heard("state")[-1][0]["run"]["status"] == "done")
+    second.wait_for(lambda: second.received("state")[-1][0]["run"]["status"] == "done")
     assert len(other.clips) == 20
     assert other._selected == [1]
     grid.selection = [2]
-    assert list_._selected == [2], "they follow each other as before"
+    assert list_._selected == [2], "they must still share state"
 
 
-def test_marks_of_a_deleted_clip_are_taken_back(show, finished):
+def test_annotations_of_a_deleted_clip_are_taken_back(show, finished):
     grid = show(finished)
-    page = Page(grid).begin(visible=range(3), want=range(3))
-    page.wait_for(page.sheets)
+    front_end = FrontEnd(grid).open(visible=range(3), want=range(3))
+    front_end.wait_for(front_end.sheets)
     clip = finished.clips[1]
     clip.stars = 3
-    page.wait_for(lambda: page.heard("marks"))
+    front_end.wait_for(lambda: front_end.received("marks"))
     finished.library.mp4_path(clip.key).unlink()
     with sqlite3.connect(finished.library.folder / "library.sqlite") as file:
         file.execute("DELETE FROM clips WHERE key = ?", [clip.key])
-    page.say("rate", cells=[1], stars=5)
-    page.wait_for(lambda: page.heard("marks")[-1][0]["cells"] == [[1, 0, False, []]])
-    assert "deleted" in str(page.heard("problem"))
-    page.say("detail", cell=1)
-    page.wait_for(lambda: page.heard("detail"))
-    assert "was deleted" in page.heard("detail")[-1][0]["problem"]
+    front_end.send("rate", cells=[1], stars=5)
+    front_end.wait_for(lambda: front_end.received("marks")[-1][0]["cells"] == [[1, 0, False, []]])
+    assert "deleted" in str(front_end.received("problem"))
+    front_end.send("detail", cell=1)
+    front_end.wait_for(lambda: front_end.received("detail"))
+    assert "was deleted" in front_end.received("detail")[-1][0]["problem"]
 
 
-def test_one_of_several_surfaces_leaves_the_contact_sheet(show, table, finished, monkeypatch):
-    shown = {}
+def test_one_of_several_surfaces_stores_the_contact_sheet(show, table, finished, monkeypatch):
+    displayed = {}
 
     def display(what, *_, display_id=None, **__):
         if display_id is not None:
-            shown[display_id] = what.data
+            displayed[display_id] = what.data
 
     monkeypatch.setattr("IPython.display.display", display)
     monkeypatch.setattr("IPython.display.update_display", display)
@@ -279,28 +286,28 @@ def test_one_of_several_surfaces_leaves_the_contact_sheet(show, table, finished,
         one._ipython_display_()
 
     def sheets():
-        return [one for one in (first, grid, late) if "beecam-sheet" in shown[one._sheet]]
+        return [one for one in (first, grid, late) if "beecam-sheet" in displayed[one._sheet]]
 
     until(lambda: sheets() == [grid])
-    assert "contact sheet that their grid leaves" in shown[first._sheet]
+    assert "contact sheet below their grid" in displayed[first._sheet]
     again = show(finished)
     again._ipython_display_()
-    assert "beecam-sheet" in shown[again._sheet]
+    assert "beecam-sheet" in displayed[again._sheet]
     until(lambda: sheets() == [])
     alone = table(finished.clips[:2])
     alone._ipython_display_()
-    assert "beecam-sheet" in shown[alone._sheet]
+    assert "beecam-sheet" in displayed[alone._sheet]
 
 
-def test_small_cells_are_sent_small_sheets(show, library):
+def test_small_cells_get_small_sheets(show, library):
     run = bc.run(bc.sweep("a bee", seed=range(2)), DrawnModel(), library=library).wait()
-    page = Page(show(run))
-    page.say("hello")
-    page.wait_for(lambda: page.heard("cells"))
-    page.say("see", visible=[0], want=[0], awake=True, pixels=40)
-    page.wait_for(lambda: page.heard("sheets"))
-    page.say("see", visible=[1], want=[1], awake=True, pixels=96)
-    page.wait_for(lambda: len(page.heard("sheets")) > 1)
-    small, large = (content["items"][0]["sheet"] for content, _ in page.heard("sheets"))
+    front_end = FrontEnd(show(run))
+    front_end.send("hello")
+    front_end.wait_for(lambda: front_end.received("cells"))
+    front_end.send("see", visible=[0], want=[0], awake=True, pixels=40)
+    front_end.wait_for(lambda: front_end.received("sheets"))
+    front_end.send("see", visible=[1], want=[1], awake=True, pixels=96)
+    front_end.wait_for(lambda: len(front_end.received("sheets")) > 1)
+    small, large = (content["items"][0]["sheet"] for content, _ in front_end.received("sheets"))
     assert (small["width"], small["full"]) == (48, 96)
     assert large["width"] == 96

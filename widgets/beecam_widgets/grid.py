@@ -1,4 +1,4 @@
-"""The live grid of clips."""
+"""ClipGrid: clips in rows and columns by the axes of their sweep."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, did_you_mean, shorten
 from beecam.runs.run import Run
 from beecam.sweeps.axes import Axis
-from beecam_widgets.source import Source
-from beecam_widgets.surface import Surface, names_of_axes
+from beecam_widgets._clips.cell_source import CellSource
+from beecam_widgets._clips.filtering import axis_names
+from beecam_widgets._clips.surface import Surface
+
+_LISTED = 8  # labels in a message
 
 
 class _Names(t.List):  # type: ignore[misc]
-    """A list of names that may be given as a single name."""
+    """A list of names; a single name may be assigned as a string."""
 
     def validate(self, obj: Any, value: Any) -> list[str]:
         names: list[str] = super().validate(obj, [value] if isinstance(value, str) else value)
@@ -24,24 +27,26 @@ class _Names(t.List):  # type: ignore[misc]
 
 
 class ClipGrid(Surface):
-    """A grid of clips that fills while they are made; every interaction is a readable value.
+    """A grid of clips that fills while a run generates them.
+
+    Everything that can be done in the grid by hand is also an attribute.
 
     >>> grid = bw.ClipGrid(run, rows="insect", columns="seed", fixed={"place": "dunes"})
-    >>> grid                    # the last line of a cell shows it
-    >>> grid.selection          # what was selected by hand, a ClipSet
+    >>> grid                    # the last line of a cell displays it
+    >>> grid.selection          # the selected clips, a ClipSet
     >>> grid.current            # the clip under the cursor
     >>> grid.filter = "stars>=3 -is:rejected"
-    >>> grid.shown              # what the filter lets through, in the order of `sort`
-    >>> grid.view               # how it is shown; grid.view = {...} brings it back
+    >>> grid.shown              # the clips that match the filter, in the order of `sort`
+    >>> grid.view               # all display settings; assign them to restore them
 
     Attributes:
-        rows: Names of the axes down the side, the outer one first; empty: the grid chooses.
-        columns: Names of the axes along the top.
-        fixed: Axes of which one value is shown only, by the axis' name: the value's label.
-        size: Width of a cell in pixels; 0: the grid chooses.
-        height: Height that the grid may take, in pixels.
-        playing: Whether clips play.
-        speed: How fast they play; 1 is as they are.
+        rows: Names of the axes of the rows, the outermost first; if empty, the grid chooses.
+        columns: Names of the axes of the columns.
+        fixed: Axes of which only one value is shown: name of the axis to label of the value.
+        size: Width of a cell in pixels; 0 lets the grid choose.
+        height: Maximum height of the grid in pixels.
+        playing: Whether the clips play.
+        speed: Playback speed; 1 is normal.
     """
 
     _surface = t.Unicode("grid").tag(sync=True)
@@ -53,20 +58,14 @@ class ClipGrid(Surface):
     height = t.Int(560, min=120, max=4000).tag(sync=True)
     playing = t.Bool(default_value=True).tag(sync=True)
     speed = t.Float(1.0, min=0.1, max=8.0).tag(sync=True)
-    sheet_rank: ClassVar[int] = 1
-    view_parts: ClassVar[Mapping[str, str]] = {
-        "rows": "rows",
-        "columns": "columns",
-        "fixed": "fixed",
-        "size": "size",
-        "playing": "playing",
-        "speed": "speed",
-        **Surface.view_parts,
+    _sheet_rank: ClassVar[int] = 1
+    _own_parts: ClassVar[Mapping[str, str]] = {
+        name: name for name in ("rows", "columns", "fixed", "size", "playing", "speed")
     }
 
     def __init__(
         self,
-        shown: Run | ClipSet,
+        clips: Run | ClipSet,
         *,
         rows: str | Sequence[str] = (),
         columns: str | Sequence[str] = (),
@@ -81,24 +80,26 @@ class ClipGrid(Surface):
         """Show a run or a set of clips.
 
         Args:
-            shown: From `bc.run(...)`, `run.clips` or `bc.library().clips(...)`.
-            rows: One axis or several, the outer one first.
+            clips: From `bc.run(...)`, `run.clips` or `bc.library().clips(...)`.
+            rows: One axis or several, the outermost first.
             columns: One axis or several.
-            fixed: A value, or its label, for each axis of which one value is shown only.
-            size: Width of a cell in pixels; 0 fits as many as the page holds.
-            height: Height that the grid may take, in pixels.
-            playing: Whether clips play from the start.
-            speed: How fast they play.
-            filter: Which cells are shown, a line as in `ClipSet.matching`; by default as on other
-                surfaces that show the same cells.
-            sort: By what they are ordered, as in `ClipSet.sort`.
+            fixed: A value, or its label, for each axis of which only one value is shown.
+            size: Width of a cell in pixels; 0 fits as many as the page has room for.
+            height: Maximum height of the grid in pixels.
+            playing: Whether the clips play from the start.
+            speed: Playback speed.
+            filter: Which cells are shown, a query as in `ClipSet.matching`; by default the filter
+                of the surfaces that already show these cells.
+            sort: The name to sort by, as in `ClipSet.sort`; the default as with `filter`.
 
         Raises:
-            BeecamError: There is no such axis, or it has no such value.
-            TypeError: `shown` is neither a run nor a set of clips.
+            BeecamError: An axis, a value or a name is unknown.
+            TypeError: `clips` is neither a Run nor a ClipSet.
+
+        >>> bw.ClipGrid(run.clips, rows=["place", "insect"], size=96)
         """
         super().__init__(
-            shown,
+            clips,
             rows=rows,
             columns=columns,
             fixed=dict(fixed or {}),
@@ -110,77 +111,75 @@ class ClipGrid(Surface):
             sort=sort,
         )
 
-    # --- inside --------------------------------------------------------------------------------
+    # --- checks ----------------------------------------------------------------------------------
 
     @t.validate("rows", "columns")  # type: ignore[untyped-decorator]
-    def _check_axes(self, proposal: Any) -> list[str]:
+    def _validate_axes(self, proposal: Any) -> list[str]:
         name, other = proposal["trait"].name, {"rows": "columns", "columns": "rows"}
-        names = names_of_axes(self._publisher.shown, name, proposal["value"])
+        names = axis_names(self._source, name, proposal["value"])
         if not self._cross_validation_lock:
-            _check_apart(names, getattr(self, other[name]))
+            _check_disjoint(names, getattr(self, other[name]))
         return names
 
     @t.validate("fixed")  # type: ignore[untyped-decorator]
-    def _check_fixed(self, proposal: Any) -> dict[str, str]:
-        return _labels(self._publisher.shown, proposal["value"])
+    def _validate_fixed(self, proposal: Any) -> dict[str, str]:
+        return _labels_of(self._source, proposal["value"])
 
     def _check_view(self, traits: Mapping[str, Any]) -> None:
         super()._check_view(traits)
-        source = self._publisher.shown
         rows, columns = (
-            names_of_axes(source, name, traits.get(name, getattr(self, name)))
+            axis_names(self._source, name, traits.get(name, getattr(self, name)))
             for name in ("rows", "columns")
         )
-        _check_apart(rows, columns)
-        _labels(source, traits.get("fixed", {}))
+        _check_disjoint(rows, columns)
+        _labels_of(self._source, traits.get("fixed", {}))
 
-    def _fit(self) -> None:
-        super()._fit()
-        source = self._publisher.shown
+    def _reset_unfit(self) -> None:
+        super()._reset_unfit()
         for name in ("rows", "columns"):
-            setattr(self, name, [n for n in getattr(self, name) if _axis(source, n)])
+            setattr(self, name, [n for n in getattr(self, name) if _find_axis(self._source, n)])
         self.fixed = {
             name: label
             for name, label in self.fixed.items()
-            if (axis := _axis(source, name)) and label in axis.labels
+            if (axis := _find_axis(self._source, name)) and label in axis.labels
         }
 
-    def _is_meant(self, coords: Mapping[str, int]) -> bool:
-        source = self._publisher.shown
-        axes = {axis.name: axis for axis in source.axes}
+    def _is_shown(self, coords: Mapping[str, int]) -> bool:
+        axes = {axis.name: axis for axis in self._source.axes}
         return all(
             name not in coords or axes[name].labels[coords[name]] == label
             for name, label in self.fixed.items()
         )
 
 
-def _axis(source: Source, name: str) -> Axis | None:
+def _find_axis(source: CellSource, name: str) -> Axis | None:
     return next((axis for axis in source.axes if axis.name == name), None)
 
 
-def _check_apart(rows: Sequence[str], columns: Sequence[str]) -> None:
+def _check_disjoint(rows: Sequence[str], columns: Sequence[str]) -> None:
     if both := [name for name in rows if name in columns]:
-        raise BeecamError(f"{both[0]!r} can make rows or columns, not both.")
+        raise BeecamError(f"{both[0]!r}: an axis can be in rows or in columns, not in both.")
 
 
-def _labels(source: Source, fixed: Mapping[str, Any]) -> dict[str, str]:
-    """Return the labels of fixed values, which may be given as the values themselves.
+def _labels_of(source: CellSource, fixed: Mapping[str, Any]) -> dict[str, str]:
+    """Return the labels of fixed values; a value may be passed instead of its label.
 
     Raises:
-        BeecamError: There is no such axis, or it has no such value.
+        BeecamError: The source has no such axis, or the axis has no such value.
     """
-    names_of_axes(source, "fixed", list(fixed))
-    found = {}
+    axis_names(source, "fixed", list(fixed))
+    labels = {}
     for name, value in fixed.items():
-        axis = _axis(source, name)
+        axis = _find_axis(source, name)
         assert axis is not None
         if isinstance(value, str) and value in axis.labels:
-            found[name] = value
+            labels[name] = value
         elif value in axis.values:
-            found[name] = axis.labels[axis.values.index(value)]
+            labels[name] = axis.labels[axis.values.index(value)]
         else:
+            more = ", ..." if len(axis) > _LISTED else ""
             raise BeecamError(
-                f"fixed: {name}={shorten(value)}: no such value.{did_you_mean(value, axis.labels)}"
-                f" There are {', '.join(axis.labels[:8])}{', ...' if len(axis) > 8 else ''}."  # noqa: PLR2004
+                f"fixed: {name}={shorten(value)}: unknown value.{did_you_mean(value, axis.labels)}"
+                f" The values are {', '.join(axis.labels[:_LISTED])}{more}."
             )
-    return found
+    return labels

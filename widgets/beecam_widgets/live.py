@@ -1,9 +1,7 @@
-"""A clip to play: sliders move it while they are dragged."""
+"""Live and `live`: a clip that is generated again while its controls are moved."""
 
 from __future__ import annotations
 
-import base64
-import html
 import threading
 import uuid
 from collections import OrderedDict
@@ -12,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import anywidget
-import numpy as np
 import traitlets as t
 
 from beecam._util.checks import boolean, integer, raise_problems, string
@@ -20,8 +17,6 @@ from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library, library_problems, open_library
 from beecam.errors import BeecamError, CheckError, Problem, shorten
-from beecam.export import view_data as telling
-from beecam.media import sheets
 from beecam.models.loading.load import load
 from beecam.models.model import Model, loaded_model
 from beecam.runs.interactive import (
@@ -36,21 +31,22 @@ from beecam.runs.interactive import (
 from beecam.runs.run import run
 from beecam.shots.shot import Shot, check_values
 from beecam.sweeps.build import shot as make_shot
-from beecam_widgets.bundles import bundle
-from beecam_widgets.dials import Dials, sliders_of
-from beecam_widgets.messages import Message
-from beecam_widgets.teller import Teller
+from beecam_widgets._live.controls import LiveControls, sliders_of
+from beecam_widgets._live.messages import (
+    problem_message,
+    saved_message,
+    sight_message,
+    static_html,
+)
+from beecam_widgets._live.shot_builder import ShotBuilder
+from beecam_widgets._live.throttled_sender import ThrottledSender
+from beecam_widgets._notebook.assets import load_assets
+from beecam_widgets._notebook.outputs import StaticOutput, display_widget
 
-_WIDE = 480
-_QUALITY = 88
-_NO_GUIDANCE = 1.0
-_FEW_STEPS = 6
-# Nearly as good in 6 steps as Euler's method in 10; where a model can't use it, its own does.
-_QUICK_SCHEDULER = "UniPCMultistepScheduler"
-_STRIP_FRAMES = 5
-_BEGIN, _BEGIN_B = "a bee over a meadow at noon", "a butterfly over the ocean at sunset"
-_TEXT = 2_000
-_REMEMBERED = 200
+_PROMPT, _PROMPT_B = "a bee over a meadow at noon", "a butterfly over the ocean at sunset"
+_MAX_STEPS = 100
+_REMEMBERED_EDITS = 200
+_SAVED = "saved"
 
 
 def live(
@@ -58,39 +54,45 @@ def live(
     prompt: str | Sequence[tuple[str, float]] | None = None,
     **arguments: Any,
 ) -> Live:
-    """Show a clip that follows the hand: prompts, seeds and numbers by sliders.
+    """Show a clip that follows its controls: prompts, seeds and numbers.
 
     >>> bw.live()                                            # pollen
     >>> view = bw.live(model, "a bee over dunes", prompt_b="a moth in snow", seed=4)
     >>> view.shot, view.code                                 # what it shows now
-    >>> clip = view.keep()                                   # into the library
+    >>> clip = view.keep()                                   # save it to the library
 
     Args:
-        model: From `bc.load()` or `bc.wrap(pipe)`; by default the one that ships inside.
-        prompt: What to begin with: a text, or two with weights; by default two of pollen's world.
+        model: From `bc.load()` or `bc.wrap(pipe)`; by default pollen.
+        prompt: The first prompt: a string, or two strings with weights; by default two prompts
+            for pollen.
         arguments: Those of `Live`.
 
     Raises:
-        CheckError: Something of it is wrong, before any compute.
+        CheckError: All problems of the arguments, before any computation.
     """
     if prompt is None:
-        prompt = _BEGIN
-        arguments.setdefault("prompt_b", _BEGIN_B)
+        prompt = _PROMPT
+        arguments.setdefault("prompt_b", _PROMPT_B)
     return Live(load() if model is None else model, prompt, **arguments)
 
 
 class Live(anywidget.AnyWidget):  # type: ignore[misc]
-    """A clip that follows the hand; every state of it is a readable value.
+    """A clip that follows its controls; each of them is also an attribute.
 
-    While a hand moves it is made in a few steps, and when the hand rests in all of them. Nothing
-    goes into the library but by `keep`.
+    While a control moves, the clip is generated in a few steps; when it rests, in all of them.
+    Clips are stored in the library only by `keep`.
+
+    >>> view = bw.live(model, "a bee over dunes")
+    >>> view.shot = bc.shot("a moth in snow", seed=7)
+    >>> view.controls.guidance_scale
 
     Attributes:
+        model: The model that generates the clips.
         playing: Whether the clip plays.
-        refine: Whether it is made with all its steps when the hand rests.
+        refine: Whether it is generated with all its steps when the controls rest.
     """
 
-    _esm, _css = bundle("live")
+    _esm, _css = load_assets("live")
 
     playing = t.Bool(default_value=True).tag(sync=True)
     refine = t.Bool(default_value=True).tag(sync=True)
@@ -115,373 +117,271 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         """Show a clip.
 
         Args:
-            model: What makes it.
-            prompt: What to show: a text, or two with weights.
-            prompt_b: What to blend it with.
-            blend: The second prompt's share, 0 to 1.
-            seed_b: Another seed to blend the first one with; by default the next.
-            seed_blend: The second seed's share, 0 to 1.
-            steps: Denoising steps while the hand moves; by default 6, or as many as a model needs
-                that ships with a way of its own to few steps.
-            refine: Whether it is made with all its steps when the hand rests.
-            library: Where clips are kept; by default `bc.library()`.
-            arguments: Further ones of `bc.shot`, such as seed, guidance_scale, width,
-                num_inference_steps (for the clip at rest) or negative_prompt.
+            model: The model that generates it.
+            prompt: A string, or two strings with weights.
+            prompt_b: The prompt to blend it with.
+            blend: Weight of the second prompt, 0 to 1.
+            seed_b: The seed to blend the first one with; by default the next integer.
+            seed_blend: Weight of the second seed, 0 to 1.
+            steps: Denoising steps of a draft; by default 6, or those of the distilled version
+                that a model comes with.
+            refine: Whether all steps follow when the controls rest.
+            library: Where clips are saved; by default `bc.library()`.
+            arguments: Further arguments of `bc.shot`, such as seed, guidance_scale, width,
+                num_inference_steps (of the final clip) or negative_prompt.
 
         Raises:
-            CheckError: Something of it is wrong.
+            CheckError: All problems of the arguments.
+
+        >>> Live(model, "a bee", prompt_b="a moth", blend=0.5, num_inference_steps=20)
         """
-        raise_problems(
-            [
-                *loaded_model(model),
-                *library_problems(library),
-                *boolean("refine", refine),
-                *integer("steps", steps, 1, 100, or_none=True),
-                *string("prompt_b", prompt_b),
-            ]
-        )
-        first = make_shot(prompt, **arguments)
-        full = _checked(model, first)
+        raise_problems(_problems_of(model, library, refine=refine, steps=steps, prompt_b=prompt_b))
+        shot = make_shot(prompt, **arguments)
+        raise_problems(check_values(shot))
         self.model = model
         self._library = library
-        self._sliders = sliders_of(model, first)
-        self._begin(first, full)
+        self._sliders = sliders_of(model, shot)
+        self._distilled = model.in_few_steps()
+        self._shots = ShotBuilder(model, self._distilled, shot, self._sliders)
+        self._controls = self._shots.initial_controls(
+            prompt_b=prompt_b, blend=blend, seed_b=seed_b, seed_blend=seed_blend, steps=steps
+        )
+        self._shots.check(self._controls, refine=refine)
+        self._start(refine=refine)
+
+    def _start(self, *, refine: bool) -> None:
+        """Create the engine and the widget; no thread runs before the first request."""
         self._lock = threading.Lock()
-        self._kept: list[Clip] = []
-        self._asked: OrderedDict[int, tuple[str, int, Dials]] = OrderedDict()
+        self._saved: list[Clip] = []
+        # The last edits, by the number of their request: front end, its number, controls.
+        self._edits: OrderedDict[int, tuple[str, int, LiveControls]] = OrderedDict()
         self._number = 0
         self._last: LiveFrame | None = None
-        self._sheet_shown = False
-        self._teller = Teller(self._say)
-        self._few = model.in_few_steps()
-        self._engine = InteractiveEngine(model, self._see, quick=self._few)
-        begun = Dials(
-            prompt="",
-            prompt_b=prompt_b,
-            blend=blend,
-            seed_b=full.seed + 1,
-            seed_blend=seed_blend,
-            guidance_scale=full.guidance_scale or 0.0,
-            steps=steps or min(self._few_steps(first), self._usual),
-        )
-        dials = begun.like(first, self._sliders)
-        if isinstance(first.prompt, str):
-            dials = replace(dials, blend=blend)
-        if len(first.noise) == 1:
-            dials = replace(dials, seed_blend=seed_blend)
-        self._set = dials if seed_b is None else replace(dials, seed_b=seed_b)
-        self._need(self._set)
+        self._sender = ThrottledSender(self._send_message)
+        self._engine = InteractiveEngine(self.model, self._on_sight, quick=self._distilled)
+        display_id = f"beecam-static-{uuid.uuid4().hex[:12]}"
+        self._static = StaticOutput(display_id, self._static_html)
         super().__init__(
             refine=refine,
-            _dials={**self._set.to_json(), "by": ""},
-            _about=self._described(full),
-            _sheet=f"beecam-static-{uuid.uuid4().hex[:12]}",
+            _dials={**self._controls.to_json(), "by": ""},
+            _about=self._shots.describe(),
+            _sheet=display_id,
         )
-        self.on_msg(self._hear)
+        self.on_msg(self._on_message)
 
     def __repr__(self) -> str:
-        return f"Live view on {self.model.name}: {self.code}"
+        return f"Live view of {self.model.name}: {self.code}"
 
     # --- what it shows -------------------------------------------------------------------------
 
     @property
     def shot(self) -> Shot:
-        """What it shows when the hand rests; set it to show another."""
-        return self._whole(self._set)
+        """The shot that it shows when the controls rest. Assign another one to show it.
+
+        Raises:
+            CheckError: On assignment: the value isn't a shot, or the controls or the model can't
+                represent it.
+
+        >>> view.shot = bc.shot([("a bee", 0.3), ("a moth", 0.7)], seed=4)
+        """
+        return self._shots.final(self._controls, refine=self.refine)
 
     @shot.setter
     def shot(self, value: Shot) -> None:
         if not isinstance(value, Shot):
-            raise CheckError(
-                [
-                    Problem(
-                        "shot",
-                        f"shot={shorten(value)}: a shot is needed, as in bc.shot({str(value)!r}).",
-                    )
-                ]
-            )
+            message = f"shot={shorten(value)}: a shot is needed, as in bc.shot({str(value)!r})."
+            raise CheckError([Problem("shot", message)])
         raise_problems(check_values(value))
-        dials = self._set.like(value, self._sliders)
+        controls = self._controls.matching(value, self._sliders)
         base = value.replace(model=None, revision=None)
-        full = _checked(self.model, base)
-        self._begin(base, full)
+        self._shots = ShotBuilder(self.model, self._distilled, base, self._sliders)
         if not self.refine:
-            dials = replace(dials, steps=self._usual)
-        self._about = self._described(full)
-        self._turn(dials)
+            controls = replace(controls, steps=self._shots.steps)
+        self._about = self._shots.describe()
+        self._shots.check(controls, refine=self.refine)
+        self._request("", 0, controls)
+        self._dials = {**controls.to_json(), "by": ""}
 
     @property
     def code(self) -> str:
-        """The call that makes this shot again."""
+        """Python code that returns the same shot.
+
+        >>> print(view.code)
+        bc.shot('a bee over dunes')
+        """
         return self.shot.code()
 
     @property
+    def controls(self) -> LiveControls:
+        """The values of all controls.
+
+        >>> view.controls.blend
+        0.25
+        """
+        return self._controls
+
+    @property
     def clip(self) -> Clip | None:
-        """The clip that was kept last, or None."""
-        return self._kept[-1] if self._kept else None
+        """The clip saved last, or None.
+
+        >>> view.clip.stars = 5
+        """
+        return self._saved[-1] if self._saved else None
 
     @property
     def clips(self) -> ClipSet:
-        """All that were kept, in order."""
-        return ClipSet(self.library, [clip.key for clip in self._kept], title="kept from live")
+        """All clips saved from this view, in order.
+
+        >>> view.clips.to_frame()
+        """
+        keys = [clip.key for clip in self._saved]
+        return ClipSet(self.library, keys, title="saved from the live view")
 
     @property
     def library(self) -> Library:
-        """Where clips are kept."""
+        """The library that clips are saved to.
+
+        >>> view.library.folder
+        """
         return open_library() if self._library is None else self._library
 
-    @property
-    def dials(self) -> Dials:
-        """Where each dial stands."""
-        return self._set
-
     def keep(self) -> Clip:
-        """Make the shot once more the usual way and put it into the library; wait for that.
+        """Generate the shot again by a run, save the clip to the library, and return it.
 
-        It has the bits of what is shown at rest: both are made alone.
+        The clip has the same bits as the one shown at rest: both are generated in a batch of one.
 
         Raises:
-            BeecamError: It could not be made, or not be written.
+            BeecamError: The clip couldn't be generated or written.
+
+        >>> clip = view.keep()
+        >>> clip.stars = 5
         """
-        made = run(self.shot, self.model, library=self.library).wait()
-        if not len(made.clips):
-            raise BeecamError(f"the clip was not kept: {'; '.join(made.errors.values())}")
-        clip = made.clips[0]
+        finished = run(self.shot, self.model, library=self.library).wait()
+        if not len(finished.clips):
+            raise BeecamError(f"the clip was not saved: {'; '.join(finished.errors.values())}")
+        clip = finished.clips[0]
         with self._lock:
-            if clip.key not in [one.key for one in self._kept]:
-                self._kept.append(clip)
-            count = len(self._kept)
-        said = {"kind": "kept", "count": count, "key": clip.key}
-        self._teller.tell("kept", lambda: (said, []))
+            if clip.key not in [one.key for one in self._saved]:
+                self._saved.append(clip)
+            count = len(self._saved)
+        self._sender.submit(_SAVED, lambda: saved_message(count, clip.key))
         return clip
 
     def close(self) -> None:
-        """Take it off the page and end its threads; what was kept stays in the library."""
-        if hasattr(self, "_engine"):  # none when making it has failed
+        """Remove the view from the page, and end its threads; saved clips stay in the library.
+
+        >>> view.close()
+        """
+        if hasattr(self, "_engine"):  # missing if the constructor failed
             self._engine.close()
-            self._teller.close()
+            self._sender.close()
         super().close()
 
-    # --- from dials to shots -------------------------------------------------------------------
-
-    def _whole(self, dials: Dials) -> Shot:
-        made = dials.shot(self._base)
-        if self.refine:
-            return made
-        return made.replace(num_inference_steps=dials.steps)
-
-    def _begin(self, base: Shot, full: Shot) -> None:
-        """Take all from a shot that there are no dials for."""
-        own = {n: v for n, v in base.arguments.items() if n not in self._sliders}
-        self._base = base.replace(extra=own)
-        self._usual = full.num_inference_steps or 1
-        self._usual_guidance = self.model.resolve(base.replace(guidance_scale=None)).guidance_scale
-        quick = base.replace(scheduler=_QUICK_SCHEDULER)
-        self._quick = base.scheduler is None and not list(self.model.check(quick))
-
-    def _few_steps(self, shot: Shot) -> int:
-        if self._few is None:
-            return _FEW_STEPS
-        few = self._few.resolve(shot.replace(num_inference_steps=None, guidance_scale=None))
-        # What it makes from more than text it makes with guidance, and in as many steps as ever.
-        alone = few.guidance_scale == _NO_GUIDANCE
-        return (alone and few.num_inference_steps) or _FEW_STEPS
-
-    def _quickly(self, dials: Dials) -> bool:
-        """Whether a draft is the few steps that the model was trained for, at its own guidance."""
-        if self._few is None or not self.refine or dials.steps != self._few_steps(self._base):
-            return False
-        usual = dials.guidance_scale == self._usual_guidance and dials.steps < self._usual
-        plain = not (self._base.negative_prompt or self._base.conditions)
-        return usual and plain and self._base.switch is None
-
-    def _draft(self, dials: Dials) -> Shot:
-        """Return what is made while the hand moves: few steps, by a scheduler that needs few."""
-        made = self._whole(dials)
-        if not self.refine or dials.steps >= self._usual:
-            return made
-        if self._quickly(dials):
-            return made.replace(num_inference_steps=dials.steps, guidance_scale=_NO_GUIDANCE)
-        scheduler = _QUICK_SCHEDULER if self._quick else made.scheduler
-        return made.replace(num_inference_steps=dials.steps, scheduler=scheduler)
-
-    def _need(self, dials: Dials) -> None:
-        """Raise what is wrong with any of the dials, also with one that isn't heard just now."""
-        raise_problems(
-            p for name in ("blend", "seed_blend") for p in _share(name, getattr(dials, name))
-        )
-        both = replace(dials, blend=0.5, seed_blend=0.5)
-        for one in (both, dials):
-            raise_problems(check_values(one.shot(self._base)))
-            raise_problems(self.model.check(self._draft(one)))
-
-    def _described(self, full: Shot) -> dict[str, Any]:
-        return {
-            "model": self.model.name,
-            "width": full.width,
-            "height": full.height,
-            "usual_steps": self._usual,
-            "guidance_most": max(10.0, 2 * (full.guidance_scale or 0)),
-            "usual_guidance": full.guidance_scale,
-            "sliders": [vars(slider) for slider in self._sliders.values()],
-        }
+    # --- requests --------------------------------------------------------------------------------
 
     @t.observe("refine")  # type: ignore[untyped-decorator]
     def _on_refine(self, _: Any) -> None:
         if self._number:
-            self._ask("", 0, self._set)
+            self._request("", 0, self._controls)
 
-    # --- what is asked and seen ----------------------------------------------------------------
-
-    def _turn(self, dials: Dials) -> None:
-        """Set the dials from Python: all pages follow."""
-        self._need(dials)
-        self._ask("", 0, dials)
-        self._dials = {**dials.to_json(), "by": ""}
-
-    def _ask(self, client: str, n: int, dials: Dials) -> None:
+    def _request(self, client: str, edit: int, controls: LiveControls) -> None:
+        """Request the clip of some controls from the engine; `client` and `edit` are its origin."""
         with self._lock:
-            self._set = dials
+            self._controls = controls
             self._number += 1
             number = self._number
-            self._asked[number] = (client, n, dials)
-            while len(self._asked) > _REMEMBERED:
-                self._asked.popitem(last=False)
+            self._edits[number] = (client, edit, controls)
+            while len(self._edits) > _REMEMBERED_EDITS:
+                self._edits.popitem(last=False)
+        refine = self.refine
         self._engine.ask(
-            number, self._draft(dials), self._whole(dials), quickly=self._quickly(dials)
+            number,
+            self._shots.draft(controls, refine=refine),
+            self._shots.final(controls, refine=refine),
+            quickly=self._shots.uses_distilled(controls, refine=refine),
         )
 
-    def _hear(self, _: Any, content: Any, __: Any) -> None:
-        # This may be any thread (subshells), so that nothing but queueing happens here.
+    def _on_message(self, _: Any, content: Any, __: Any) -> None:
+        # This may run on any thread (subshells), so it only queues.
         if not isinstance(content, dict):
             return
         client, kind = str(content.get("client", "")), content.get("kind")
         if kind == "ask" and isinstance(content.get("dials"), dict):
-            n = content.get("n")
-            n = n if isinstance(n, int) else 0
-            self._teller.heard(client, n)
-            self._ask(client, n, self._set.heard(content["dials"], self._sliders))
+            edit = content.get("n")
+            edit = edit if isinstance(edit, int) else 0
+            self._sender.acknowledge(client, edit)
+            controls = self._controls.updated(content["dials"], self._sliders)
+            self._request(client, edit, controls)
         elif kind == "hello":
-            self._teller.heard(client, 0)
+            self._sender.acknowledge(client, 0)
             if self._last is not None:
-                self._show(self._last)
+                self._send_sight(self._last)
             else:
-                self._ask("", 0, self._set)
+                self._request("", 0, self._controls)
         elif kind == "keep":
-            threading.Thread(target=self._keep_quietly, name="beecam-keep", daemon=True).start()
+            threading.Thread(target=self._keep_or_report, name="beecam-keep", daemon=True).start()
 
-    def _keep_quietly(self) -> None:
+    def _keep_or_report(self) -> None:
         try:
             self.keep()
-        except Exception as error:  # noqa: BLE001  (a thread has nobody else to tell)
-            said = _problem("", 0, f"It was not kept: {error}")
-            self._teller.tell(PROBLEM, lambda: (said, []))
+        except Exception as error:  # noqa: BLE001  (there is no caller to raise to)
+            message = problem_message("", 0, f"The clip was not saved: {error}")
+            self._sender.submit(PROBLEM, lambda: message)
 
-    def _see(self, sight: LiveFrame) -> None:
-        """Take what the engine has to show, on its threads."""
+    # --- results ---------------------------------------------------------------------------------
+
+    def _on_sight(self, sight: LiveFrame) -> None:
+        """Take a result of the engine, on its threads."""
         if sight.kind in (DRAFT, CLIP):
             self._last = sight
-        self._show(sight)
+        self._send_sight(sight)
         if sight.kind == CLIP:
-            self._rested(sight)
+            self._publish_final(sight)
 
-    def _show(self, sight: LiveFrame) -> None:
-        client, n, dials = self._asked.get(sight.number, ("", 0, None))
-        code = self._whole(dials).code() if dials else self.code
+    def _send_sight(self, sight: LiveFrame) -> None:
+        client, edit, controls = self._edits.get(sight.number, ("", 0, None))
+        shot = self._shots.final(controls, refine=self.refine) if controls else self.shot
+        code = shot.code()
         if sight.kind == PROBLEM:
-            said = _problem(client, n, sight.text)
-            self._teller.tell(PROBLEM, lambda: (said, []), instead=(PREVIEW, STEP))
+            message = problem_message(client, edit, sight.text)
+            self._sender.submit(PROBLEM, lambda: message, supersedes=(PREVIEW, STEP))
         elif sight.kind in (PREVIEW, STEP):
-            self._teller.tell(sight.kind, lambda: _picture(sight, client, n, code))
+            self._sender.submit(sight.kind, lambda: sight_message(sight, client, edit, code))
         else:
-            self._teller.tell(
-                DRAFT, lambda: _picture(sight, client, n, code), instead=(PREVIEW, STEP, PROBLEM)
+            self._sender.submit(
+                DRAFT,
+                lambda: sight_message(sight, client, edit, code),
+                supersedes=(PREVIEW, STEP, PROBLEM),
             )
 
-    def _rested(self, sight: LiveFrame) -> None:
-        """Leave what rests for other pages, and as a picture for when no kernel is there."""
-        client, _, dials = self._asked.get(sight.number, ("", 0, None))
-        if dials is None or sight.number != self._number:
+    def _publish_final(self, sight: LiveFrame) -> None:
+        """Send the controls of a final clip to all front ends, and update the static output."""
+        client, _, controls = self._edits.get(sight.number, ("", 0, None))
+        if controls is None or sight.number != self._number:
             return
-        self._dials = {**dials.to_json(), "by": client}
-        if self._sheet_shown:
-            from IPython.display import HTML, update_display
+        self._dials = {**controls.to_json(), "by": client}
+        self._static.update()
 
-            update_display(HTML(self._static_html()), display_id=self._sheet)
-
-    def _say(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+    def _send_message(self, content: dict[str, Any], buffers: list[bytes]) -> None:
         if self.comm is not None:
             self.send(content, buffers)
 
     # --- in a notebook -------------------------------------------------------------------------
 
     def _ipython_display_(self) -> None:
-        from IPython.display import HTML, display
-
-        # Two outputs, as of the grid: the widget, and a picture that remains without a kernel.
-        bundle = self._repr_mimebundle_()
-        if bundle is not None:
-            display(bundle[0], metadata=bundle[1], raw=True)
-        display(HTML(self._static_html()), display_id=self._sheet)
-        self._sheet_shown = True
+        display_widget(self)
+        self._static.display()
 
     def _static_html(self) -> str:
-        sight = self._last
-        if sight is None or sight.frames is None:
-            body = f"<p>A live view of {html.escape(self.model.name)}; run the cell to see it.</p>"
-        else:
-            places = sheets.select_frames(len(sight.frames), _STRIP_FRAMES)
-            strip = np.stack([sight.frames[i] for i in places])
-            source = base64.b64encode(sheets.sheet_bytes(strip)).decode()
-            code = html.escape(sight.shot.code() if sight.shot else "")
-            body = (
-                f'<img src="data:image/jpeg;base64,{source}" alt="frames of the last clip">'
-                f'<pre style="white-space:pre-wrap">{code}</pre>'
-            )
-        return f'<div class="beecam-static {self._sheet}">{body}</div>'
+        return static_html(self._last, self.model.name, self._sheet)
 
 
-def _share(name: str, value: Any) -> Iterator[Problem]:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (number and 0 <= value <= 1):
-        near = f" The nearest is {min(max(value, 0), 1):g}." if number and value == value else ""  # noqa: PLR0124
-        yield Problem(name, f"{name}={shorten(value)}: a share from 0 to 1 is needed.{near}")
-
-
-def _checked(model: Model, shot: Shot) -> Shot:
-    """Return a shot resolved.
-
-    Raises:
-        CheckError: The model can't make it.
-    """
-    raise_problems(check_values(shot))
-    full = model.resolve(shot)
-    raise_problems(model.check(full))
-    return full
-
-
-def _problem(client: str, n: int, string: str) -> dict[str, Any]:
-    return {"kind": "problem", "client": client, "n": n, "text": telling.cut(string, _TEXT)}
-
-
-def _picture(sight: LiveFrame, client: str, n: int, code: str) -> Message:
-    """Say what there is to be seen; coded when it is sent."""
-    shot = sight.shot
-    content: dict[str, Any] = {
-        "kind": "sight",
-        "what": sight.kind,
-        "client": client,
-        "n": n,
-        "number": sight.number,
-        "step": sight.step,
-        "steps": sight.steps,
-        "seconds": round(sight.seconds, 3),
-    }
-    if sight.frames is None or shot is None:
-        return content, []
-    if sight.kind != PREVIEW:
-        content["label"] = telling.cut(f"{shot.text} · seed {shot.seed}", _TEXT)
-        content["code"] = code
-    layout = sheets.sheet_layout(sight.frames, _WIDE)
-    content["sheet"] = {**layout, "count": len(sight.frames), "fps": shot.fps or 8}
-    return content, [sheets.sheet_bytes(sight.frames, _QUALITY, _WIDE)]
+def _problems_of(
+    model: Any, library: Any, *, refine: Any, steps: Any, prompt_b: Any
+) -> Iterator[Problem]:
+    """Yield the problems of arguments whose types are wrong."""
+    yield from loaded_model(model)
+    yield from library_problems(library)
+    yield from boolean("refine", refine)
+    yield from integer("steps", steps, 1, _MAX_STEPS, or_none=True)
+    yield from string("prompt_b", prompt_b)

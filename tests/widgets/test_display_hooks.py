@@ -1,4 +1,4 @@
-"""How runs show themselves: one grid for each, and a picture that remains."""
+"""How runs are displayed: one grid each, and a contact sheet that stays in the notebook."""
 
 import sys
 import time
@@ -6,28 +6,27 @@ import time
 import IPython.display
 import pytest
 from drawn import DrawnModel
-from page import Page
+from front_end import FrontEnd
 
 import beecam as bc
 import beecam_widgets as bw
-from beecam_widgets import shown
 
 
 @pytest.fixture
 def outputs(monkeypatch, show):
-    """What is displayed, by display id where there is one."""
-    made = []
+    """Return what is displayed, with its display id if it has one."""
+    displayed = []
 
     def display(*objects, display_id=None, **keys):
-        made.append((display_id, objects[0]))
+        displayed.append((display_id, objects[0]))
 
     monkeypatch.setattr(IPython.display, "display", display)
     monkeypatch.setattr(IPython.display, "update_display", display)
-    monkeypatch.setattr(shown, "_grids", {})
-    return made
+    monkeypatch.setattr(bw._hooks, "grids", {})
+    return displayed
 
 
-def test_a_run_shows_a_grid_and_a_sheet_that_remains(outputs, sweep, library):
+def test_run_displays_grid_and_contact_sheet(outputs, sweep, library):
     run = bc.run(sweep, DrawnModel(0.02), library=library)
     run._ipython_display_()
     (none, bundle), (sheet, before) = outputs
@@ -35,59 +34,57 @@ def test_a_run_shows_a_grid_and_a_sheet_that_remains(outputs, sweep, library):
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "beecam-static" in before.data
     run.wait()
-    grid = next(iter(shown._grids.values()))
+    grid = next(iter(bw._hooks.grids.values()))
     for _ in range(100):
         if len(outputs) == 3:
             break
         grid._publisher._wake.wait(0.1)
     again, after = outputs[2]
-    assert again == sheet, "only the sheet is updated; updating the widget would reload it"
+    assert again == sheet, "updating the output of the widget would reload it"
     assert after.data.count("<img") == 12
     assert sheet in after.data
     assert len(after.data) < 1_000_000
     grid.close()
 
 
-def test_the_sheet_follows_marks_once_they_settle_and_only_if_something_changed(
-    outputs, sweep, library, monkeypatch
-):
-    monkeypatch.setattr("beecam_widgets.publisher._SETTLED", 0.3)
+def test_sheet_is_updated_after_annotations_settle_if_changed(outputs, sweep, library, monkeypatch):
+    monkeypatch.setattr("beecam_widgets._clips.publisher._SETTLE_SECONDS", 0.3)
     run = bc.run(sweep, DrawnModel(), library=library).wait()
     run._ipython_display_()
-    grid = next(iter(shown._grids.values()))
+    grid = next(iter(bw._hooks.grids.values()))
     assert outputs[1][1].data.count("<img") == 12
-    page = Page(grid).begin(visible=range(12))
-    page.say("rate", cells=[1], stars=3)
-    page.say("rate", cells=[4], stars=5)
-    page.wait_for(lambda: len(outputs) == 3)
+    front_end = FrontEnd(grid).open(visible=range(12))
+    front_end.send("rate", cells=[1], stars=3)
+    front_end.send("rate", cells=[4], stars=5)
+    front_end.wait_for(lambda: len(outputs) == 3)
     sheet, after = outputs[2]
     assert sheet == outputs[1][0]
     assert after.data.count("<video") == 2
     assert after.data.count("<img") == 10
-    page.say("rate", cells=[4], stars=5)
-    page.say("rate", cells=[2], tag="tags are not in the sheet")
+    front_end.send("rate", cells=[4], stars=5)
+    front_end.send("rate", cells=[2], tag="not in the sheet")
     time.sleep(1.5)
-    assert len(outputs) == 3, "nothing new: the notebook stays as it was saved"
+    assert len(outputs) == 3, "an equal sheet must not mark the notebook as unsaved"
     grid.close()
 
 
-def test_running_a_cell_again_shows_the_same_grid(outputs, sweep, library):
+def test_running_a_cell_again_reuses_its_grid(outputs, sweep, library):
     model = DrawnModel()
     first = bc.run(sweep, model, library=library).wait()
     first._ipython_display_()
     again = bc.run(sweep, model, library=library)
     again._ipython_display_()
-    assert len(shown._grids) == 1
-    grid = next(iter(shown._grids.values()))
+    assert len(bw._hooks.grids) == 1
+    grid = next(iter(bw._hooks.grids.values()))
     first.clips._ipython_display_()
     again.clips._ipython_display_()
-    assert len(shown._grids) == 2
+    assert len(bw._hooks.grids) == 2
     grid.close()
     again._ipython_display_()
-    assert next(iter(shown._grids.values())) is not grid, "a closed grid is not shown again"
+    assert next(iter(bw._hooks.grids.values())) is not grid, "a closed grid is not reused"
 
 
-def test_hostile_titles_stay_text(outputs, library):
+def test_titles_are_escaped(outputs, library):
     run = bc.run(bc.shot("a <script>alert(1)</script> bee"), DrawnModel(), library=library)
     run._ipython_display_()
     run.wait()
@@ -97,9 +94,11 @@ def test_hostile_titles_stay_text(outputs, library):
     grid.close()
 
 
-def test_importing_registers_and_needs_no_torch():
+def test_import_registers_hooks_without_torch():
     import subprocess
 
     code = "import sys, beecam_widgets, beecam.export.notebook as d; print(sorted(d._registered), 'torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['clips', 'run'] False"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "['clips', 'run'] False"

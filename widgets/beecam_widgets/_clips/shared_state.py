@@ -1,0 +1,112 @@
+"""The state that surfaces of the same cells share: selection, cursor, filter and order."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from beecam_widgets._clips.cell_source import CellSource
+
+# The names of the shared traits.
+SHARED_TRAITS = ("_current", "_selected", "filter", "sort")
+
+
+@dataclass(eq=False)
+class Member:
+    """The callbacks of one widget that takes part in a shared state.
+
+    Attributes:
+        on_extended: Called with a source that starts with the cells of the current one and
+            replaces it, and with the state of that source.
+        on_change: Called with name and value when another member has changed the state.
+        refresh_sheet: Called when the contact sheet is no longer this member's.
+        sheet_rank: The member with the highest rank stores the contact sheet of the cells in the
+            notebook; of equal ranks the one displayed last.
+    """
+
+    on_extended: Callable[[CellSource, SharedState], None]
+    on_change: Callable[[str, Any], None] = lambda *_: None
+    refresh_sheet: Callable[[], None] = lambda: None
+    sheet_rank: int = 0
+
+
+class SharedState:
+    """One value for each of SHARED_TRAITS, and the members that show it.
+
+    Surfaces of the same cells hold the same object. A change is passed to all other members, on
+    the thread of the member that made it; they set their own traits without passing it on.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._values: dict[str, Any] = {"_current": -1, "_selected": [], "filter": "", "sort": ""}
+        self._members: weakref.WeakSet[Member] = weakref.WeakSet()
+        self._sheet_owner: weakref.ref[Member] | None = None
+
+    def join(self, member: Member) -> Mapping[str, Any]:
+        """Add a member; return the current values."""
+        with self._lock:
+            self._members.add(member)
+            return dict(self._values)
+
+    def leave(self, member: Member) -> None:
+        """Remove a member."""
+        with self._lock:
+            self._members.discard(member)
+            if self.owns_sheet(member):
+                self._sheet_owner = None
+
+    def move_to(self, other: SharedState) -> list[Member]:
+        """Move values and members to another state; return the members."""
+        with self._lock:
+            members = list(self._members)
+            if other is self:
+                return members
+            other._values = dict(self._values)
+            other._members.update(members)
+            other._sheet_owner = self._sheet_owner
+            self._members.clear()
+        return members
+
+    def claim_sheet(self, member: Member) -> Member | None:
+        """Make a displayed member the owner of the contact sheet, unless its rank is too low.
+
+        Returns:
+            The owner that it replaces, if any.
+        """
+        with self._lock:
+            owner = self._sheet_owner() if self._sheet_owner else None
+            if owner is member or (owner is not None and owner.sheet_rank > member.sheet_rank):
+                return None
+            self._sheet_owner = weakref.ref(member)
+            return owner
+
+    def owns_sheet(self, member: Member) -> bool:
+        """Return whether a member stores the contact sheet."""
+        return self._sheet_owner is not None and self._sheet_owner() is member
+
+    def set(self, member: Member, name: str, value: Any) -> None:
+        """Set a value, and pass it to all members but the one that sets it."""
+        with self._lock:
+            if self._values[name] == value:
+                return
+            self._values[name] = value
+            others = [one for one in self._members if one is not member]
+        for other in others:
+            other.on_change(name, value)
+
+
+_states: weakref.WeakValueDictionary[str, SharedState] = weakref.WeakValueDictionary()
+_states_lock = threading.Lock()
+
+
+def shared_state(token: str) -> SharedState:
+    """Return the state shared by the surfaces of a source; it exists as long as one of them."""
+    with _states_lock:
+        state = _states.get(token)
+        if state is None:
+            state = _states[token] = SharedState()
+        return state

@@ -1,0 +1,111 @@
+"""Sends the messages of the live view at a limited rate; newer ones replace waiting ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from beecam_widgets._notebook.flow_control import Message, RateLimiter, Send
+
+# An image also shows that the kernel has received an edit. Edits are acknowledged by a message of
+# their own only after so many seconds without an image.
+_SILENCE = 0.2
+_IDLE = 10.0
+
+Build = Callable[[], Message]
+
+
+class ThrottledSender:
+    """Sends messages from one thread; a newer message replaces a waiting one of the same slot.
+
+    A message is built just before it is sent, so that no image is encoded in vain.
+    """
+
+    def __init__(self, send: Send) -> None:
+        """Create the sender; the first message starts its thread.
+
+        Args:
+            send: Sends content and buffers to all front ends.
+        """
+        self._send = send
+        self._waiting: dict[str, Build] = {}
+        self._received: dict[str, int] = {}
+        self._limiter = RateLimiter()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._last_sent = 0.0
+        self._closed = False
+
+    def submit(self, slot: str, build: Build, *, supersedes: tuple[str, ...] = ()) -> None:
+        """Send a message as soon as the rate allows.
+
+        Args:
+            slot: A waiting message of the same slot is replaced.
+            build: Returns content and buffers; called on the sender's thread.
+            supersedes: Further slots whose waiting messages are dropped.
+        """
+        with self._changed:
+            for old in (slot, *supersedes):
+                self._waiting.pop(old, None)
+            self._waiting[slot] = build
+            self._start()
+
+    def acknowledge(self, client: str, number: int) -> None:
+        """Let a front end know that its edit was received.
+
+        Args:
+            client: Name of the front end.
+            number: Number of the edit.
+        """
+        with self._changed:
+            self._received[client] = number
+            self._start()
+
+    def close(self) -> None:
+        """End the thread; send nothing more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _start(self) -> None:
+        if self._closed:
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="beecam-sender", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _work(self) -> None:
+        while (build := self._next()) is not None:
+            try:
+                message = build()
+            except Exception as error:  # noqa: BLE001  (there is no caller to raise to)
+                message = {"kind": "problem", "n": 0, "client": "", "text": str(error)}, []
+            while not self._limiter.allow():
+                time.sleep(0.01)
+            self._last_sent = time.monotonic()
+            if not self._closed:
+                self._send(*message)
+
+    def _next(self) -> Build | None:
+        """Wait for the next message; return None if none came for long."""
+        with self._changed:
+            end = time.monotonic() + _IDLE
+            while not self._closed:
+                if self._waiting:
+                    self._received.clear()
+                    return self._waiting.pop(next(iter(self._waiting)))
+                now = time.monotonic()
+                silence = now - self._last_sent
+                if self._received and silence >= _SILENCE:
+                    received = dict(self._received)
+                    self._received.clear()
+                    return lambda: ({"kind": "heard", "by": received}, [])
+                if now > end:
+                    break
+                self._changed.wait(
+                    _SILENCE - silence + 0.01 if self._received else end - now + 0.01
+                )
+            self._thread = None
+            return None

@@ -1,0 +1,103 @@
+"""What the front end of a panel displays: decks, controls, earlier sweeps and the estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from beecam.clips.sweep_records import SweepRecord
+from beecam.errors import CheckError, shorten
+from beecam.models.diffusers.arguments import Control
+from beecam.runs.estimate import estimate
+from beecam.sweeps.deck_files.find import Decks
+from beecam_widgets._panel.form_state import FormState
+
+_MAX_PROBLEMS, _MAX_RECORDS = 30, 60
+_MAX_MESSAGE = 600  # characters
+
+
+def describe_choices(state: FormState, sheet_class: str) -> dict[str, Any]:
+    """Return the decks and the controls of a panel as JSON data.
+
+    Args:
+        state: The form and its model.
+        sheet_class: CSS class of the static output of the panel's grid.
+    """
+    return {
+        "model": state.model.name,
+        "sheet": sheet_class,
+        "problems": list(state.decks.problems)[:_MAX_PROBLEMS],
+        "decks": _describe_decks(state.decks),
+        "controls": [_describe_control(control) for control in state.controls.values()],
+    }
+
+
+def describe_records(records: Iterable[SweepRecord]) -> list[dict[str, Any]]:
+    """Return the newest earlier sweeps as JSON data."""
+    return [
+        {"key": one.key, "name": one.name, "when": one.when, "cells": len(one)}
+        for one in islice(records, _MAX_RECORDS)
+    ]
+
+
+def describe_sweep(state: FormState) -> dict[str, Any]:
+    """Return shape, code and estimate of the current sweep, or its problems, as JSON data.
+
+    A library that was closed or a model that fails is reported as a problem, too.
+    """
+    summary: dict[str, Any] = {"problems": [], "code": ""}
+    try:
+        sweep = state.sweep
+        summary["shape"] = [
+            [" + ".join(axis.name for axis in group.axes), size]
+            for group, size in zip(sweep.groups, sweep.shape, strict=True)
+        ]
+        summary["code"] = state.code
+        found = estimate(sweep, state.model, state.library)
+        summary |= {
+            "cells": found.cells,
+            "cached": found.cached,
+            "seconds": found.seconds,
+        }
+    except CheckError as error:
+        summary["problems"] = [
+            {"argument": one.argument, "message": one.message[:_MAX_MESSAGE]}
+            for one in error.problems[:_MAX_PROBLEMS]
+        ]
+    except Exception as error:  # noqa: BLE001  (whatever a model raises is shown)
+        summary["problems"] = [{"argument": "", "message": shorten(str(error), _MAX_MESSAGE)}]
+    return summary
+
+
+def _describe_decks(decks: Decks) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": deck.name,
+            "title": deck.title,
+            "note": deck.note,
+            "arguments": dict(deck.argument_notes),
+        }
+        for deck in decks
+    ]
+
+
+def _describe_control(control: Control) -> dict[str, Any]:
+    return {
+        "name": control.name,
+        "kind": control.kind,
+        "help": control.help,
+        "choices": list(control.choices),
+        "low": control.low,
+        "high": control.high,
+        "step": control.step,
+        "base": control.base,
+        "with": list(control.only_with),
+        "default": _format_default(control.default),
+    }
+
+
+def _format_default(default: Any) -> str:
+    if default is None:
+        return ""
+    return f"{default:g}" if isinstance(default, float) else str(default)
