@@ -18,7 +18,7 @@ from beecam.shots.shot import SHOT_ARGUMENTS
 from beecam.sweeps.axes import Axis, is_scalar, make_axis
 from beecam.sweeps.deck_files.deck import Deck
 from beecam.sweeps.deck_files.find import Decks, own_folder
-from beecam.sweeps.deck_files.match import DeckMatch
+from beecam.sweeps.deck_files.match import DeckMatch, match_intent
 from beecam.sweeps.sweep import Sweep
 from beecam_widgets._panel.form import SweepForm
 
@@ -229,7 +229,7 @@ class FormState:
 
     @intent.setter
     def intent(self, text: str) -> None:
-        intent = bc.intent(text, self._decks)
+        intent = match_intent(text, self._decks)
         self._intent = intent
         if intent.deck is not None:
             self.deck = intent.deck
