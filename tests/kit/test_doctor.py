@@ -49,7 +49,7 @@ def test_what_it_says_of_pollen(pollen):
     report = bc.doctor(pollen)
     fits(report)
     assert report["revision"] == pollen.revision
-    assert report["licence"] == "Apache-2.0"
+    assert report["license"] == "Apache-2.0"
     assert report["device"].startswith("cpu, ")
     assert report["numbers"] == "float32"
     assert report["sizes"] == "width and height in multiples of 96 pixels; 96x96 by default"
@@ -71,7 +71,7 @@ def test_a_family_that_can_not_batch_says_why():
     report = bc.doctor(latte)
     fits(report)
     assert report["batch size"].startswith("one clip a call, because two clips in a call of Latte")
-    assert report["licence"] == "not known; its card says"
+    assert report["license"] == "not known; its card says"
     assert any("batch_size=3 has no effect" in one for one in report.advice)
 
 

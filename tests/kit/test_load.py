@@ -29,7 +29,7 @@ def test_a_folder_is_loaded_and_makes_what_its_pipeline_makes(saved, wan_pipe, c
     assert "WanPipeline" in said
     assert "on cpu in float32" in said
     assert model.name == "tiny-wan"
-    assert model.licence == "apache-2.0"
+    assert model.license == "apache-2.0"
     shot = bc.shot("a bee", **SMALL)
     other = bc.wrap(wan_pipe, name="other")
     (one,), (two,) = (frames(m, [m.resolve(shot)]) for m in (model, other))
@@ -55,9 +55,9 @@ def test_a_number_type_can_be_chosen(saved):
     assert model.revision != bc.load(saved).revision
 
 
-def test_the_licence_is_kept_with_each_clip(saved, library):
+def test_the_license_is_kept_with_each_clip(saved, library):
     clip = bc.run(bc.shot("a bee", **SMALL), bc.load(saved), library=library).wait().clips[0]
-    assert clip.facts["licence"] == "apache-2.0"
+    assert clip.facts["license"] == "apache-2.0"
     assert clip.facts["source"] == "tiny-wan"
 
 

@@ -35,7 +35,7 @@ class DrawnModel:
         defaults: Other sizes, steps and so on.
     """
 
-    licence = "Apache-2.0"
+    license = "Apache-2.0"
     source = None
     revision = "1"
     calls_at_once = 1

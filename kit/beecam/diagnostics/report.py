@@ -93,7 +93,7 @@ def _of_model(model: DiffusersModel, library: Library | None) -> Report:
         ("model", f"{model.name}, {type(pipe).__name__}"),
         ("revision", model.revision),
         ("from", model.source or "a pipeline that was loaded elsewhere, or this package"),
-        ("licence", model.licence or "not known; its card says"),
+        ("license", model.license or "not known; its card says"),
         ("device", f"{device}, {hardware.device_name(device)}"),
         ("memory", machine.memory_in_words(hardware.memory(device))),
         ("numbers", hardware.dtypes(pipe)),

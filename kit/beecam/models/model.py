@@ -78,7 +78,7 @@ class Model(Protocol):
     """A loaded video pipeline that turns shots into frames."""
 
     name: str
-    licence: str | None
+    license: str | None
     source: str | None
     """Where the weights came from, a repository with its commit say, or None."""
 

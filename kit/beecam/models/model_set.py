@@ -47,11 +47,11 @@ class ModelSet:
     Attributes:
         by_label: Each by what the axis calls it.
         name: All their names.
-        licence: None: each clip has that of its own.
+        license: None: each clip has that of its own.
         source: None, too.
     """
 
-    licence: str | None = None
+    license: str | None = None
     source: str | None = None
 
     def __init__(self, by_label: Mapping[str, Model]) -> None:

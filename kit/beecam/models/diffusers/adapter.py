@@ -66,7 +66,7 @@ class DiffusersModel:
     Attributes:
         pipe: The pipeline.
         name: How clips name it.
-        licence: Of its weights, where known.
+        license: Of its weights, where known.
         source: Where they came from, a repository with its commit say, where known.
         speed: What is switched on to make it faster.
     """
@@ -76,7 +76,7 @@ class DiffusersModel:
         pipe: Any,
         *,
         name: str,
-        licence: str | None = None,
+        license: str | None = None,
         defaults: Mapping[str, Any] | None = None,
         folder: Path | None = None,
         batch_size: int | None = None,
@@ -85,7 +85,7 @@ class DiffusersModel:
     ) -> None:
         self.pipe = pipe
         self.name = name
-        self.licence = licence
+        self.license = license
         self.source: str | None = None
         # The same for each pipeline, however often it is wrapped: networks have state, too.
         self._lanes = _lanes.setdefault(pipe, lanes or WorkerPool())

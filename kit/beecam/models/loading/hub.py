@@ -31,14 +31,14 @@ class LoadedPipeline:
     Attributes:
         pipe: The pipeline.
         name: How clips name it.
-        licence: Of the weights, or None.
+        license: Of the weights, or None.
         origin: The repository with its commit, or the folder's or file's name.
         choices: One sentence on what was chosen for this machine.
     """
 
     pipe: Any
     name: str
-    licence: str | None
+    license: str | None
     origin: str
     choices: str
 
@@ -107,7 +107,7 @@ def load_pipeline(
     origin = source if folder.exists() or local is None else f"{source}@{local.name}"
     origin = Path(origin).name if folder.exists() else origin
     whole = f"{single.name} with {origin}" if single else origin
-    return LoadedPipeline(pipe, name, _licence(local), whole, choices)
+    return LoadedPipeline(pipe, name, _license(local), whole, choices)
 
 
 def check_choices(**given: str | None) -> None:
@@ -235,8 +235,8 @@ def _snapshot(source: str, revision: str | None) -> Path | None:
     return None
 
 
-def _licence(folder: Path | None) -> str | None:
-    """Return what a model's card says of its licence, in the front of its README."""
+def _license(folder: Path | None) -> str | None:
+    """Return what a model's card says of its license, in the front of its README."""
     card = folder / "README.md" if folder else None
     if card is None or not card.exists():
         return None

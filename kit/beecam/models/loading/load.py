@@ -72,7 +72,7 @@ def load(
         base=base,
     )
     model = wrap(opened.pipe, name=opened.name, batch_size=batch_size, speed=speed)
-    model.licence, model.source = opened.licence, opened.origin
+    model.license, model.source = opened.license, opened.origin
     print(opened.choices)  # noqa: T201  (what was chosen is said where it was asked for)
     return model
 
@@ -105,7 +105,7 @@ def _pollen(device: str, batch_size: int | None, speed: str | None) -> Diffusers
         return DiffusersModel(
             pipe,
             name="pollen",
-            licence="Apache-2.0",
+            license="Apache-2.0",
             folder=POLLEN,
             defaults=_pollen_defaults(),
             lanes=lanes,

@@ -167,7 +167,7 @@ def _facts(shot: Shot, made: FinishedClip, model: Model, *, exact: bool) -> dict
         "place_in_batch": made.made.place,
         "exact": exact,
         "sheet": sheets.sheet_layout(frames),
-        "licence": model.of(shot).licence,
+        "license": model.of(shot).license,
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
         "beecam": __version__,
     }
