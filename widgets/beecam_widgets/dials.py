@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from beecam.errors import CheckError, Problem, shorten
+from beecam.models.capabilities import arguments_of
 from beecam.models.model import Model
 from beecam.shots.shot import MAX_PROMPT, MAX_SEED, Shot
 from beecam.shots.weighted_prompts import parts_of
@@ -165,7 +166,7 @@ class Dials:
 def sliders_of(model: Model, shot: Shot) -> dict[str, Slider]:
     """Return a slider for each number that a model's pipeline takes for such a shot."""
     found = {}
-    for name, usual in model.arguments.items():
+    for name, usual in arguments_of(model).items():
         number = isinstance(usual, (int, float)) and not isinstance(usual, bool)
         if not number or not math.isfinite(usual) or name.endswith(_NOT_FOR_HANDS):
             continue

@@ -22,6 +22,7 @@ from beecam.clips.library import Library, library_problems, open_library
 from beecam.errors import BeecamError, CheckError, Problem, shorten
 from beecam.export import view_data as telling
 from beecam.media import sheets
+from beecam.models.capabilities import in_few_steps
 from beecam.models.loading.load import load
 from beecam.models.model import Model, loaded_model
 from beecam.runs.interactive import (
@@ -153,7 +154,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._last: LiveFrame | None = None
         self._sheet_shown = False
         self._teller = Teller(self._say)
-        self._few = model.in_few_steps()
+        self._few = in_few_steps(model)
         self._engine = InteractiveEngine(model, self._see, quick=self._few)
         begun = Dials(
             prompt="",
