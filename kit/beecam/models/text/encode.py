@@ -123,8 +123,8 @@ class PromptEncoder:
                 and MixedPrompt(shot.prompt) not in vars(encode_prompt)["read"]
             ):
                 raise ModelError(
-                each = [_encode_parts(_alone(arguments, count, i), 1, encode) for i in range(count)]
-                    "mixed: give it one."
+                    "this pipeline alters its prompt before it encodes it, so that prompts can't "
+                    "be mixed: give it one."
                 )
 
     def _encode(
