@@ -9,7 +9,7 @@ import beecam as bc
 from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, CheckError
 from beecam.media import sheets
-from beecam.models.batching.batch_size import BatchSizes
+from beecam.models.batching.tuning import BatchSizes
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
 

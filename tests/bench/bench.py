@@ -393,12 +393,12 @@ def overhead():
     less what our own functions take within it.
     """
     import beecam as bc
-    from beecam.models.batching.batch_size import BatchSizes
     from beecam.models.batching.threads import WorkerPool
+    from beecam.models.batching.tuning import BatchSizes
     from beecam.models.denoise.loop import DenoisingLoop
 
     model = bc.load()
-    model._lanes, model._sizes = WorkerPool(), BatchSizes(1)
+    model._workers, model._sizes = WorkerPool(), BatchSizes(1)
     within, calls = [0.0], [0.0]
 
     def timed(original, total):

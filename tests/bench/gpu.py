@@ -61,7 +61,7 @@ def by_beecam(pipe, wrapped=None, **asked):
     if str(pipe.device) == "cpu":
         from beecam.models.batching.threads import WorkerPool
 
-        model._lanes = WorkerPool()  # a trial of what happens on a GPU: one call after the other
+        model._workers = WorkerPool()  # a trial of what happens on a GPU: one call after the other
     return functools.partial(kit.swept, model, **asked)
 
 

@@ -204,11 +204,11 @@ def test_a_run_looks_at_each_cell_once(ltx, library, monkeypatch):
         ({"dtype": "float9"}, "dtype='float9': one of float32, bfloat16 and float16. Did you mean"),
         ({"quantize": "int3"}, "quantize='int3': one of none and float8"),
         ({"offload": "maybe"}, "offload='maybe': one of none, model and sequential"),
-        ({"dtype": "bfloat16"}, "pollen is small and ships inside; it is used as it is. Leave"),
+        ({"dtype": "bfloat16"}, "pollen is small and ships inside; and has no such choice. Leave"),
         ({"revision": "main"}, "Leave revision out"),
-        ({"device": "mps:7"}, "it can't be brought to mps:7"),
-        ({"batch_size": 0}, "batch_size=0: a whole number of 1 or more"),
-        ({"name": "./nowhere"}, "there is no such folder or file"),
+        ({"device": "mps:7"}, "it can't be moved to mps:7"),
+        ({"batch_size": 0}, "batch_size=0: an integer of 1 or more"),
+        ({"name": "./nowhere"}, "the folder or file does not exist"),
     ],
 )
 def test_what_load_is_given_is_looked_at_for_pollen_too(given, said):
@@ -233,9 +233,11 @@ def test_a_film_decides_how_long_a_clip_is_at_most(library):
     assert (
         model.resolve(bc.shot("a bee", video=np.zeros((40, 64, 64, 3), np.uint8))).num_frames == 17
     )
-    with pytest.raises(CheckError, match="it has 3 frames, and the clip shall have num_frames=17"):
+    with pytest.raises(CheckError, match="it has 3 frames, but the clip should have num_frames=17"):
         bc.run(bc.sweep("a bee", video=film[:3]), model, library=library)
-    with pytest.raises(CheckError, match="it has 12 frames, and the clip shall have num_frames=17"):
+    with pytest.raises(
+        CheckError, match="it has 12 frames, but the clip should have num_frames=17"
+    ):
         bc.run(bc.sweep("a bee", video=film, num_frames=17), model, library=library)
 
 

@@ -194,7 +194,7 @@ def test_clips_of_a_mix_lie_between_those_of_its_texts(name):
     with pytest.MonkeyPatch.context() as patch:
         # Made beside others, a clip stays what it is.
         one = shot([(BEE, 1), (MOTH, 1)])
-        batches = model.way(one).family.batches and not model.way(one).needs_any
+        batches = model.task_for(one).family.batches and not model.task_for(one).requires_any
         if batches and model.batch_key(one) == model.batch_key(shot(BEE)):
             patch.setattr(model, "batch_key", lambda shot: 0)
             many = frames(model, [shot(BEE), one, shot(MOTH)])
@@ -236,7 +236,7 @@ def test_a_pipeline_that_alters_its_prompt_says_so(wrap_ltx, monkeypatch):
 def test_a_pipeline_without_an_encoder_of_its_own_says_so_before_any_compute(wrap_ltx, monkeypatch):
     model = wrap_ltx()
     monkeypatch.delattr(type(model.pipe), "encode_prompt")
-    assert "texts can't be mixed; the nearest is 'a bee" in said(
+    assert "prompts can't be mixed; the nearest is 'a bee" in said(
         lambda: bc.sweep([MIX]).check(model)
     )
 

@@ -49,14 +49,14 @@ def test_what_it_says_of_pollen(pollen):
     report = bc.doctor(pollen)
     fits(report)
     assert report["revision"] == pollen.revision
-    assert report["licence"] == "Apache-2.0"
+    assert report["license"] == "Apache-2.0"
     assert report["device"].startswith("cpu, ")
     assert report["numbers"] == "float32"
     assert report["sizes"] == "width and height in multiples of 96 pixels; 96x96 by default"
     assert report["frames"] == "8k+1 (9, 17, 25, ...); 17 at 8 fps by default"
     assert "text to video" in report["tasks"]
     assert report["batch size"].startswith(
-        f"{pollen.batch_size(pollen.resolve(bc.shot('')))} clips a call (a guess, not measured yet"
+        f"{pollen.batching.size(pollen.resolve(bc.shot('')))} clips a call (a guess, not measured yet"
     )
     assert report["seconds a clip"] == "not measured yet"
     assert f"torch {torch.__version__}" in report["results differ by"]
@@ -71,7 +71,7 @@ def test_a_family_that_can_not_batch_says_why():
     report = bc.doctor(latte)
     fits(report)
     assert report["batch size"].startswith("one clip a call, because two clips in a call of Latte")
-    assert report["licence"] == "not known; its card says"
+    assert report["license"] == "not known; its card says"
     assert any("batch_size=3 has no effect" in one for one in report.advice)
 
 
@@ -84,8 +84,8 @@ def test_a_stranger_is_looked_at_with_care(stranger):
 def test_what_was_measured_is_said(ltx, wrap_ltx, library, nobodys_library):
     bc.run(bc.sweep("a bee", seed=range(48)), ltx, library=library).wait(60)
     assert "the best of those measured so far" in bc.doctor(ltx)["batch size"]
-    while ltx.trial_size(shot := ltx.resolve(bc.shot("a bee")), 10_000) is not None:
-        size = ltx.trial_size(shot, 10_000)
+    while ltx.batching.trial_size(shot := ltx.resolve(bc.shot("a bee")), 10_000) is not None:
+        size = ltx.batching.trial_size(shot, 10_000)
         ltx.generate([shot.replace(noise=((i, 1.0),)) for i in range(size)])
     report = bc.doctor(ltx)
     assert "(measured here)" in report["batch size"]
@@ -95,7 +95,7 @@ def test_what_was_measured_is_said(ltx, wrap_ltx, library, nobodys_library):
     )
     assert "as clips of the library took" in bc.doctor(ltx, library=library)["seconds a clip"]
     assert not nobodys_library.exists(), "looking makes no library"
-    ltx.limit_batch(ltx.resolve(bc.shot("a bee")), 2)
+    ltx.batching.limit(ltx.resolve(bc.shot("a bee")), 2)
     report = bc.doctor(ltx)
     assert report["batch size"].startswith("2 clips a call")
     assert any("More than 2 clips a call ran out of memory" in one for one in report.advice)

@@ -51,11 +51,11 @@ def test_a_draft_goes_on_to_the_bits_of_a_whole_run(model, after):
     some = shots(model, **tiny(model))
     whole = frames(model, some)
     drafts = model.generate([shot.replace(draft_steps=after) for shot in some])
-    assert [made.state.step for made in drafts] == [after, after]
+    assert [made.checkpoint.step for made in drafts] == [after, after]
     assert not same([made.frames for made in drafts], whole)
     seen = []
     finished = model.generate(
-        some, lambda step: seen.append(step.step), starts=[made.state for made in drafts]
+        some, lambda step: seen.append(step.step), starts=[made.checkpoint for made in drafts]
     )
     assert same([made.frames for made in finished], whole)
     assert seen == list(range(after + 1, STEPS + 1)), "no step is done twice"
@@ -65,15 +65,15 @@ def test_one_of_several_drafts_goes_on_in_a_call_as_large(model):
     some = shots(model, **tiny(model))
     whole = frames(model, some)
     drafts = model.generate([shot.replace(draft_steps=2) for shot in some])
-    second = model.generate(some[1:], starts=[drafts[1].state], pad_to=2)
+    second = model.generate(some[1:], starts=[drafts[1].checkpoint], pad_to=2)
     assert np.array_equal(second[0].frames, whole[1])
-    assert second[0].place == 1
+    assert second[0].position == 1
 
 
 def test_clips_that_stand_at_different_steps_are_refused(ltx):
     some = shots(ltx)
     starts = [
-        ltx.generate([shot.replace(draft_steps=k)])[0].state
+        ltx.generate([shot.replace(draft_steps=k)])[0].checkpoint
         for shot, k in zip(some, (1, 2), strict=True)
     ]
     with pytest.raises(ModelError, match="same step"):
@@ -87,7 +87,7 @@ def test_a_call_can_be_left_and_gone_on_with_from_any_step(model):
 
     def leave(step):
         if step.step == 4:
-            kept.extend(step.states())
+            kept.extend(step.checkpoints())
             raise Stopped("a pause")
 
     with pytest.raises(Stopped):

@@ -95,7 +95,7 @@ _RENAMED = {"frames": "num_frames", "video_length": "num_frames", "frame_rate": 
 def family(request):
     """A model, and what a shot of it is given."""
     model = bc.wrap(make(request.param), name=request.param)
-    model._lanes = WorkerPool()
+    model._workers = WorkerPool()
     shape = {_RENAMED.get(name, name): value for name, value in SHAPES[request.param].items()}
     shape = {name: v for name, v in shape.items() if name not in CONDITIONS}
     # A list would be an axis.
@@ -109,7 +109,7 @@ def family(request):
 
 
 def taken(model):
-    return model._ways[0].anatomy.parameters
+    return model.tasks[0].info.parameters
 
 
 def texts(model, *some):
@@ -126,14 +126,14 @@ def digest(made):
 
 def plain(model, shot):
     """What a user writes without the kit."""
-    way = model._ways[0]
-    taken = way.anatomy
+    task = model.tasks[0]
+    taken = task.info
     given = {
         "prompt": shot.prompt,
         "negative_prompt": shot.negative_prompt,
         "width": shot.width,
         "height": shot.height,
-        taken.frames_argument: shot.num_frames + way.family.missing,
+        taken.frames_argument: shot.num_frames + task.family.cut_frames,
         taken.fps_argument: shot.fps,
         "num_inference_steps": shot.num_inference_steps,
         "guidance_scale": shot.guidance_scale,
@@ -171,7 +171,7 @@ def test_a_sweep_of_prompts_seeds_and_a_number(family, library):
 def test_previews_arrive_after_the_first_clip_and_leaving_is_harmless(family):
     model, more = family
     shots = [model.resolve(bc.shot(text, **more)) for text in texts(model, "a bee", "a moth")]
-    shots = shots[: model.batch_size(shots[0])]
+    shots = shots[: model.batching.size(shots[0])]
     before = frames(model, shots)
     previews = []
 
@@ -203,17 +203,17 @@ def test_in_exact_mode_a_clip_alone_is_that_clip_in_a_sweep(family, library, tmp
 def test_drafts_go_on_to_the_same_bits(family):
     model, more = family
     shot = model.resolve(bc.shot(texts(model, "a bee")[0], **more))
-    if not model._ways[0].family.predicts:
+    if not model.tasks[0].family.predicts:
         with pytest.raises(bc.CheckError, match="there are no drafts of it"):
             bc.run(shot, model, draft=0.5)
         return
     whole = frames(model, [shot])[0]
     (draft,) = model.generate([shot.replace(draft_steps=2)])
     assert not np.array_equal(draft.frames, whole)
-    if not model._ways[0].family.continues:
-        assert draft.state is None
+    if not model.tasks[0].family.resumes:
+        assert draft.checkpoint is None
         return
-    (finished,) = model.generate([shot], starts=[draft.state])
+    (finished,) = model.generate([shot], starts=[draft.checkpoint])
     assert np.array_equal(finished.frames, whole)
 
 
@@ -233,7 +233,7 @@ def test_a_pipeline_in_no_table_makes_one_clip_a_call():
 
     stranger = bc.wrap(SomebodysPipeline(**known.components))
     shots = [model.resolve(bc.shot("a bee")) for model in (stranger, bc.wrap(known))]
-    assert stranger.batch_size(shots[0]) == 1
+    assert stranger.batching.size(shots[0]) == 1
     sizes = [(shot.width, shot.height, shot.num_frames) for shot in shots]
     assert sizes[0] == sizes[1]
     shot = shots[0].replace(num_inference_steps=2, extra={"max_sequence_length": 16})
@@ -248,7 +248,7 @@ def test_a_model_of_pictures_is_refused():
         def __call__(self, prompt, height=64, width=64):
             raise NotImplementedError
 
-    with pytest.raises(ModelError, match="it makes pictures"):
+    with pytest.raises(ModelError, match="it makes images"):
         bc.wrap(Pictures(**known.components))
     with pytest.raises(ModelError, match="a loaded diffusers pipeline is needed"):
         bc.wrap("Wan-AI/Wan2.1-T2V-1.3B-Diffusers")

@@ -45,7 +45,7 @@ def counted(model, monkeypatch):
 
 
 def test_two_runs_at_the_same_time_make_what_they_share_once(ltx, library, monkeypatch):
-    ltx._lanes.widen(2, threads=1)
+    ltx._workers.widen(2, threads=1)
     many = counted(ltx, monkeypatch)
     runs = [
         bc.run(sweep(8, insects=some), ltx, library=library)
@@ -455,7 +455,7 @@ def test_an_exception_in_a_preview_costs_the_preview_only(ltx, library, monkeypa
         raise ValueError("no colours left")
 
     bc.run(bc.shot("a warm-up"), ltx, library=library).wait()  # which learns the previews
-    monkeypatch.setattr(ltx._preview, "frames", broken)
+    monkeypatch.setattr(ltx._resources.preview, "frames", broken)
     monkeypatch.setattr("beecam.runs.progress.Progress.watched", True)
     said = []
     monkeypatch.setattr("beecam.runs.progress.Progress.say", lambda self, text: said.append(text))

@@ -220,7 +220,7 @@ def test_keyframes_are_where_they_were_put(model, clip):
         assert distance(made[place], wanted) < distance(other[place], wanted)
     with pytest.raises(bc.CheckError, match="frame 17 is not in a clip of 17 frames"):
         bc.sweep("a bee", keyframes={17: first}).check(model)
-    with pytest.raises(bc.CheckError, match=r"a film of 5 frames; LTX takes 8k\+1"):
+    with pytest.raises(bc.CheckError, match=r"a video of 5 frames; LTX takes 8k\+1"):
         bc.sweep("a bee", keyframes={0: clip.frames()[:5]}).check(model)
     with pytest.raises(bc.CheckError, match="given twice"):
         bc.sweep("a bee", image=first, keyframes={0: last}).check(model)
@@ -245,7 +245,7 @@ def test_a_film_is_redrawn_as_far_as_is_asked(model, clip):
             "denoise_strength=2: a share of the steps is needed, over 0 and at most 1; the nearest is 1.",
         ),
         (-0.5, "denoise_strength=-0.5: a share of the steps is needed, over 0 and at most 1."),
-        (0.01, "denoise_strength=0.01: of 20 steps none would be done; the nearest is 0.05."),
+        (0.01, "denoise_strength=0.01: of 20 steps none would run; the nearest is 0.05."),
     ],
 )
 def test_a_share_of_the_steps_is_one(model, clip, share, said):
@@ -256,7 +256,7 @@ def test_a_share_of_the_steps_is_one(model, clip, share, said):
 
 def test_a_share_is_named_as_its_pipeline_names_it():
     model = bc.wrap(make("CogVideoXVideoToVideoPipeline"), name="cog")
-    for share, said in ((0.001, "none would be done"), (1.5, "the nearest is 1")):
+    for share, said in ((0.001, "none would run"), (1.5, "the nearest is 1")):
         with pytest.raises(bc.CheckError, match=rf"^strength={share}: .*{said}"):
             bc.sweep(
                 "a bee",
@@ -266,7 +266,7 @@ def test_a_share_is_named_as_its_pipeline_names_it():
                 height=32,
                 strength=share,
             ).check(model)
-    with pytest.raises(bc.CheckError, match=r"^strength=0.8: of 1 steps none would be done"):
+    with pytest.raises(bc.CheckError, match=r"^strength=0.8: of 1 steps none would run"):
         bc.sweep(
             "a bee",
             video=bc.read_media(film(9)),
@@ -307,31 +307,31 @@ def test_a_redrawn_film_is_as_long_as_the_film():
     resolved = model.resolve(bc.shot("a bee", video=film(11), width=32, height=32))
     assert resolved.num_frames == 9, "of eleven frames, as many as the model can make"
     with pytest.raises(
-        bc.CheckError, match="it has 11 frames, and the clip shall have num_frames=13"
+        bc.CheckError, match="it has 11 frames, but the clip should have num_frames=13"
     ):
         bc.sweep("a bee", video=bc.read_media(film(11)), num_frames=13).check(model)
 
 
 def test_what_a_model_cannot_be_given_is_said_before_any_compute(model):
     mochi = bc.wrap(make("MochiPipeline"), name="mochi")
-    with pytest.raises(bc.CheckError, match="mochi can't be given that; MochiPipeline makes text"):
+    with pytest.raises(bc.CheckError, match="mochi can't use that; MochiPipeline makes text"):
         bc.sweep("a bee", image=picture()).check(mochi)
-    with pytest.raises(bc.CheckError, match="pollen can't be given these together"):
+    with pytest.raises(bc.CheckError, match="pollen can't use these together"):
         bc.sweep("a bee", image=picture(), mask=picture()).check(model)
     svd = bc.wrap(make("StableVideoDiffusionPipeline"), name="svd")
     with pytest.raises(bc.CheckError) as said:
         bc.sweep("a bee").check(svd)
     assert "image: svd needs it, as in image='bee.png'" in str(said.value)
-    with pytest.raises(bc.CheckError, match="takes no text"):
+    with pytest.raises(bc.CheckError, match="takes no prompt"):
         bc.sweep("a bee", image=picture()).check(svd)
 
 
 def test_classes_that_share_weights_share_their_networks():
     pipe = make("WanPipeline")
     model = bc.wrap(pipe)
-    assert [type(way.pipe).__name__ for way in model._ways] == [
+    assert [type(task.pipe).__name__ for task in model.tasks] == [
         "WanPipeline",
         "WanVideoToVideoPipeline",
     ]
-    assert all(way.pipe.transformer is pipe.transformer for way in model._ways)
-    assert len(bc.wrap(make("WanImageToVideoPipeline"))._ways) == 1, "other weights"
+    assert all(task.pipe.transformer is pipe.transformer for task in model.tasks)
+    assert len(bc.wrap(make("WanImageToVideoPipeline")).tasks) == 1, "other weights"

@@ -61,8 +61,8 @@ def test_a_forks_child_has_a_thread_of_its_own():
 
 def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pipe):
     one, two = bc.wrap(ltx_pipe, name="one"), bc.wrap(ltx_pipe, name="two")
-    assert one._lanes is two._lanes
-    assert one.calls_at_once >= len(os.sched_getaffinity(0))
+    assert one._workers is two._workers
+    assert one.batching.at_once >= len(os.sched_getaffinity(0))
     seen = {}
     for model in (one, two, one, two):
         shot = model.resolve(
@@ -73,7 +73,7 @@ def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pip
             [shot],
             lambda step: seen.setdefault(threading.current_thread(), torch.get_num_threads()),
         )
-    assert 1 <= len(seen) <= one.calls_at_once
+    assert 1 <= len(seen) <= one.batching.at_once
     assert threading.current_thread() not in seen
     assert set(seen.values()) == {1}, "a small model on a CPU has a thread a call"
 
@@ -108,7 +108,7 @@ before_all = torch.get_num_threads()
 def test_an_interrupt_of_a_call_stops_it_at_its_next_step(ltx, monkeypatch):
     shot = ltx.resolve(bc.shot("a bee", num_inference_steps=200))
     steps, ended = [], threading.Event()
-    original = ltx._lanes.run
+    original = ltx._workers.run
 
     def interrupted(work):
         def watched():
@@ -122,7 +122,7 @@ def test_an_interrupt_of_a_call_stops_it_at_its_next_step(ltx, monkeypatch):
             time.sleep(0.001)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ltx._lanes, "run", interrupted)
+    monkeypatch.setattr(ltx._workers, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         frames(ltx, [shot], steps.append)
     assert ended.wait(30)

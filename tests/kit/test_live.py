@@ -197,7 +197,7 @@ def test_the_same_clip_again_comes_from_memory(live, eye, calls):
 
 
 def test_memory_is_bounded(live, eye, monkeypatch):
-    monkeypatch.setattr("beecam.runs.interactive._KEPT_BYTES", 1_000_000)
+    monkeypatch.setattr("beecam.runs.interactive._CACHE_BYTES", 1_000_000)
     engine = live()
     for number in range(1, 5):
         engine.ask(number, bee(number))

@@ -71,7 +71,7 @@ def test_padding_that_has_no_part_in_the_result_is_cut_off(ltx, monkeypatch):
 
 def test_calls_at_the_same_time_do_not_disturb_each_other(ltx_pipe):
     model = bc.wrap(ltx_pipe, name="many")
-    model._lanes.widen(3, threads=1)
+    model._workers.widen(3, threads=1)
     small = {"width": 32, "height": 32, "num_frames": 9, "fps": 8.0}
     kinds = [
         [
@@ -209,7 +209,7 @@ def test_out_of_memory_is_told_apart(ltx, monkeypatch):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ...")
 
     monkeypatch.setattr(ltx.pipe.vae, "decode", full)
-    with pytest.raises(OutOfMemoryError, match="1 clips of 32x32x9"):
+    with pytest.raises(OutOfMemoryError, match="1 clip of 32x32x9"):
         frames(ltx, shots(ltx)[:1])
     monkeypatch.undo()
     assert len(frames(ltx, shots(ltx)[:1])) == 1

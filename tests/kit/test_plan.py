@@ -3,30 +3,25 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beecam.models.batching.batch_size import BatchPolicy
 from beecam.runs.plan import Plan
 from beecam.shots.shot import Shot
 
 
-class Sizes:
-    """What a plan asks of a model."""
+class Sizes(BatchPolicy):
+    """The members of a model that a plan uses, and its batch policy."""
 
-    def __init__(self, size, calls_at_once=1, trials=()):
-        self.size = size
+    def __init__(self, size, at_once=1, trials=()):
+        super().__init__(size, at_once=at_once)
         self.trials = list(trials)
-        self.calls_at_once = calls_at_once
+        self.batching = self
 
     def batch_key(self, shot):
         return shot.width
 
-    def batch_size(self, shot):
-        return self.size
-
     def trial_size(self, shot, waiting):
         wanted = self.trials[:1]
         return self.trials.pop(0) if wanted and waiting >= 2 * wanted[0] else None
-
-    def exact_size(self, shot):
-        return 1 << (self.size.bit_length() - 1)
 
 
 def shots(widths):
@@ -92,7 +87,7 @@ def test_a_smaller_size_in_between_is_kept_to():
     model = Sizes(4)
     plan = Plan(model, shots([32] * 6))
     batch = plan.next()
-    model.size = 2
+    model._size = 2
     plan.put_back([(i, Shot(prompt=str(i), width=32)) for i in batch.cells])
     assert [b.cells for b in drain(plan)] == [(0, 1), (2, 3), (4, 5)]
 
@@ -106,5 +101,5 @@ def test_calls_are_as_a_model_that_learns_wants_them_and_then_equally_large():
     plan = Plan(model, shots([32] * 30))
     plan.next()
     assert [len(plan.next().cells) for _ in range(2)] == [4, 4]
-    model.size = 8
+    model._size = 8
     assert [len(b.cells) for b in drain(plan)] == [6, 6, 6]

@@ -78,7 +78,7 @@ def test_the_same_sweep_again_makes_nothing(ltx, library, monkeypatch):
 
 
 def test_calls_at_the_same_time_make_every_clip_once(ltx, library, monkeypatch):
-    ltx._lanes.widen(3, threads=1)
+    ltx._workers.widen(3, threads=1)
     together, most, lock = [], [], threading.Lock()
     original = ltx.generate
 
@@ -157,7 +157,7 @@ def test_previews_come_while_somebody_watches_and_only_then(ltx, library, monkey
     assert 0 < previews[0].step <= previews[0].steps == 4
     monkeypatch.setattr(progress, "_WATCHED_SECONDS", -1.0)
     made = []
-    monkeypatch.setattr(ltx._preview, "frames", lambda *a: made.append(1))
+    monkeypatch.setattr(ltx._resources.preview, "frames", lambda *a: made.append(1))
     bc.run(bc.sweep("the sea"), ltx, library=library).wait(60)
     assert made == []
 
@@ -169,7 +169,7 @@ def test_a_preview_that_fails_costs_no_clip(ltx, library, monkeypatch):
     def broken(*args):
         raise ValueError("no preview today")
 
-    monkeypatch.setattr(ltx._preview, "frames", broken)
+    monkeypatch.setattr(ltx._resources.preview, "frames", broken)
     run = bc.run(sweep(), ltx, library=library)
     run.changes()
     assert len(run.wait(60).clips) == 4

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import beecam as bc
 from beecam._util.cache import Notes
 from beecam.errors import OutOfMemoryError
-from beecam.models.batching.batch_size import MOST, BatchKind, BatchSizes, next_size
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.batching.timing import BatchTimer
+from beecam.models.batching.tuning import MAX_SIZE, BatchKind, BatchSizes, next_size
 from helpers import use_size
 
 LIKE = BatchKind("a model", 4)
@@ -32,7 +32,7 @@ class Machine:
         timing = BatchTimer(WorkerPool())
         timing.began, timing.seconds, timing.usual = self.now, size * self.seconds(size), usual
         self.now += timing.seconds
-        self.sizes.took(self.like, size, timing, share)
+        self.sizes.record(self.like, size, timing, share)
         self.made.append(size)
 
     def run(self, waiting=1000, at_once=1):
@@ -42,7 +42,9 @@ class Machine:
 
 
 @given(
-    st.lists(st.floats(0.01, 100), min_size=8, max_size=8), st.integers(1, 12), st.integers(1, MOST)
+    st.lists(st.floats(0.01, 100), min_size=8, max_size=8),
+    st.integers(1, 12),
+    st.integers(1, MAX_SIZE),
 )
 def test_what_is_decided_is_no_worse_than_the_guess_and_always_settled(times, begin, most):
     seconds, steps = {}, 0
@@ -61,7 +63,7 @@ def test_what_is_decided_is_no_worse_than_the_guess_and_always_settled(times, be
 
 def test_it_goes_up_while_that_gains_a_tenth_and_down_where_less_is_quicker():
     overhead = Machine(BatchSizes(), lambda size: 1 + 8 / size)
-    assert overhead.run() == MOST
+    assert overhead.run() == MAX_SIZE
     assert sorted(set(overhead.made)) == [4, 8, 16, 32]
     nothing = Machine(BatchSizes(), lambda size: 1 + 0.09 / size, BatchKind("flat", 4))
     assert nothing.run() == 4
@@ -76,13 +78,13 @@ def test_the_first_call_and_calls_that_had_the_machine_alone_do_not_count():
     machine = Machine(sizes, lambda size: 1.0)
     machine.call(4)
     machine.call(4, usual=False)
-    assert sizes.known(LIKE).seconds == {}
+    assert sizes.stats(LIKE).seconds == {}
     machine.call(4)
-    assert sizes.known(LIKE).seconds == {4: pytest.approx(1.0)}
+    assert sizes.stats(LIKE).seconds == {4: pytest.approx(1.0)}
     began_cold = BatchTimer(WorkerPool())
     began_cold.began, began_cold.seconds, began_cold.usual = 1.5, 0.004, True
-    sizes.took(LIKE, 4, began_cold, None)
-    assert sizes.known(LIKE).seconds == {4: pytest.approx(1.0)}, "two lanes warm up together"
+    sizes.record(LIKE, 4, began_cold, None)
+    assert sizes.stats(LIKE).seconds == {4: pytest.approx(1.0)}, "two lanes warm up together"
 
 
 def test_a_trial_is_never_more_than_half_of_what_waits():
@@ -96,7 +98,7 @@ def test_a_trial_is_never_more_than_half_of_what_waits():
 def test_what_is_found_is_there_in_the_next_kernel(cache):
     Machine(BatchSizes(), lambda size: 1 + 8 / size).run()
     again = BatchSizes()
-    assert again.best(LIKE) == MOST
+    assert again.best(LIKE) == MAX_SIZE
     assert again.trial(LIKE, 1000, 1) is None
     assert again.best(BatchKind("another", 4)) == 4
     assert [p.name for p in cache.glob("*.part")] == []
@@ -162,7 +164,7 @@ def test_the_exact_size_is_the_same_tomorrow_whatever_was_measured_since():
 def test_where_nothing_can_be_remembered_the_exact_size_is_the_guess(cache):
     cache.write_text("a file where the folder should be")
     sizes = BatchSizes()
-    assert Machine(sizes, lambda size: 1 + 8 / size).run() == MOST
+    assert Machine(sizes, lambda size: 1 + 8 / size).run() == MAX_SIZE
     assert sizes.exact(LIKE) == 4
 
 
@@ -184,8 +186,8 @@ def test_a_damaged_file_costs_only_time(cache, text):
     (cache / "sizes.json").write_text(text)
     sizes = BatchSizes()
     assert (sizes.best(LIKE), sizes.exact(LIKE)) == (4, 4)
-    assert Machine(sizes, lambda size: 1 + 8 / size).run() == MOST
-    assert BatchSizes().best(LIKE) == MOST
+    assert Machine(sizes, lambda size: 1 + 8 / size).run() == MAX_SIZE
+    assert BatchSizes().best(LIKE) == MAX_SIZE
 
 
 def test_processes_at_the_same_time_lose_nothing(cache):
@@ -211,15 +213,15 @@ def test_processes_at_the_same_time_lose_nothing(cache):
 def test_a_run_settles_on_a_size_and_keeps_it(ltx, wrap_ltx, library, cache):
     shot = ltx.resolve(bc.shot("a bee"))
     run = bc.run(bc.sweep("a bee", seed=range(250)), ltx, library=library).wait(120)
-    known = ltx.measured(shot)
+    known = ltx.batching.stats(shot)
     seconds = known.seconds
     assert known.settled
     assert known.limit is None
     assert {8, 16} <= set(seconds)
     assert len(run.clips) == 250
-    best = ltx.batch_size(shot)
+    best = ltx.batching.size(shot)
     assert seconds[best] == min(seconds[n] for n in (best, 8))
-    assert wrap_ltx().batch_size(shot) == best
+    assert wrap_ltx().batching.size(shot) == best
     assert "a bee" not in (cache / "sizes.json").read_text()
 
 
@@ -230,7 +232,7 @@ def test_what_was_waited_for_is_not_measured(ltx, monkeypatch):
     shots = [ltx.resolve(bc.shot("a bee", seed=i)) for i in range(8)]
     ltx.generate(shots)
     ltx.generate(shots)
-    quick = ltx.measured(shots[0]).seconds[8]
+    quick = ltx.batching.stats(shots[0]).seconds[8]
     use_size(ltx, None)
     ltx.generate(shots)
     others = [shot.replace(prompt="a moth") for shot in shots]
@@ -242,7 +244,7 @@ def test_what_was_waited_for_is_not_measured(ltx, monkeypatch):
 
     monkeypatch.setattr(type(ltx.pipe), "encode_prompt", slow)
     ltx.generate(others, lambda step: time.sleep(0.5))
-    assert ltx.measured(shots[0]).seconds[8] < quick + 0.2
+    assert ltx.batching.stats(shots[0]).seconds[8] < quick + 0.2
 
 
 def test_lanes_measure_each_call_as_in_the_midst_of_a_run():
@@ -284,4 +286,4 @@ def test_exact_mode_halves_what_never_fitted_and_then_keeps_it(ltx, wrap_ltx, li
     run = bc.run(bc.sweep("a bee", seed=range(5)), ltx, library=library, exact=True).wait(60)
     assert not run.errors
     assert sizes == [8, 4, 2, 2, 2]
-    assert wrap_ltx().exact_size(run.clips[0].shot) == 2
+    assert wrap_ltx().batching.exact_size(run.clips[0].shot) == 2

@@ -168,7 +168,9 @@ def test_a_misspelt_argument_is_one_problem_with_the_nearest_spelling(ltx):
     with pytest.raises(CheckError) as error:
         bc.sweep("a bee", guidence_scale=[1, 2]).check(ltx)
     assert len(error.value.problems) == 1
-    with pytest.raises(CheckError, match=r"sead: no argument of tiny-ltx\. Did you mean seed\?"):
+    with pytest.raises(
+        CheckError, match=r"sead: not an argument of tiny-ltx\. Did you mean seed\?"
+    ):
         sweep_of_shots([bc.shot("a bee", sead=3)]).check(ltx)
 
 

@@ -217,7 +217,7 @@ def test_all_texts_are_encoded_before_the_first_step_and_the_encoder_goes(ltx, l
 def test_a_text_that_comes_later_brings_the_encoder_back_for_as_long_as_that_takes(ltx, moves):
     shots = [ltx.resolve(bc.shot(text)) for text in ("a bee", "a moth")]
     plain = made(ltx, "a moth")
-    ltx._texts.clear()
+    ltx._resources.prompts.clear()
     ltx.prepare(shots[:1], lambda: None)
     ltx.prepare(shots[:1], lambda: None)
     moves.log.clear()
@@ -240,7 +240,7 @@ def test_a_run_that_is_cancelled_leaves_the_pipeline_as_it_was(ltx, library, mov
     monkeypatch.setattr(ltx, "generate", lambda *a, **k: 1 / 0)
     assert bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).errors
     assert not moves.away
-    assert not ltx._preparing._homes
+    assert not ltx._resources.encoders._homes
 
 
 def test_several_models_get_ready_and_come_back_together(ltx, wan, library, moves):
@@ -248,8 +248,8 @@ def test_several_models_get_ready_and_come_back_together(ltx, wan, library, move
     assert not run.errors
     assert [one for one in moves.log if one != "step"].count("encode") == 4
     for model in (ltx, wan):
-        assert not model._preparing._homes
-        assert model._preparing._users == 0
+        assert not model._resources.encoders._homes
+        assert model._resources.encoders._users == 0
 
 
 def test_several_models_that_are_stopped_come_back_together(ltx, wan, moves):
@@ -261,7 +261,7 @@ def test_several_models_that_are_stopped_come_back_together(ltx, wan, moves):
     with pytest.raises(Stopped):
         both.prepare(shots, stop)
     both.release()
-    assert (ltx._preparing._users, wan._preparing._users) == (0, 0)
+    assert (ltx._resources.encoders._users, wan._resources.encoders._users) == (0, 0)
     assert not moves.away
 
 

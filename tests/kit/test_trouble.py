@@ -224,7 +224,7 @@ def test_a_library_closes_though_one_run_stands_and_another_waits_for_it(
 ):
     monkeypatch.setattr(ltx, "_lanes", WorkerPool())
     # As a pipeline that can't go on from within a clip: the call stands where it is.
-    monkeypatch.setattr(local.LocalEngine, "_keep_states", lambda *_: False)
+    monkeypatch.setattr(local.LocalEngine, "_store_checkpoints", lambda *_: False)
     gate = Gate(ltx, monkeypatch)
     standing = bc.run(sweep(prompt="a {insect} stands"), ltx, library=library)
     assert gate.reached.wait(30)

@@ -24,8 +24,8 @@ KINDS = (
 @pytest.mark.parametrize("kind", KINDS)
 def test_clips_made_at_the_same_time_have_the_bits_that_they_have_alone(kind, library):
     model = bc.wrap(make(kind), name=kind)
-    model._lanes = WorkerPool()
-    model._lanes.widen(2, threads=1)  # however many cores there are
+    model._workers = WorkerPool()
+    model._workers.widen(2, threads=1)  # however many cores there are
     shape = {"num_frames" if name == "frames" else name: v for name, v in SHAPES[kind].items()}
     more = {**shape, "num_inference_steps": 3}
     sweep = bc.sweep(["a bee", "a moth over the sea", "a cat"], seed=range(8), **more)

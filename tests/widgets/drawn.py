@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from beecam.errors import OutOfMemoryError
+from beecam.models.batching.batch_size import BatchPolicy
 from beecam.models.model import Generated, Step
 
 DEFAULTS = {
@@ -25,7 +26,7 @@ DEFAULTS = {
 
 
 class DrawnModel:
-    """Implements `beecam.models.model.Model`.
+    """Implements `bc.Model`, with drafts' arguments and a batch policy.
 
     Args:
         seconds: Duration of each step of a batch.
@@ -35,20 +36,16 @@ class DrawnModel:
         defaults: Defaults of the shot: sizes, steps and so on.
     """
 
-    licence = "Apache-2.0"
-    source = None
+    license = "Apache-2.0"
     revision = "1"
-    calls_at_once = 1
 
     def __init__(self, seconds=0.0, batch=2, broken=None, memory=64, **defaults):
         self.name = "drawn"
-        self.seconds, self.batch, self.broken, self.memory = seconds, batch, broken, memory
+        self.seconds, self.broken, self.memory = seconds, broken, memory
+        self.batching = BatchPolicy(batch)
         self.defaults = {**DEFAULTS, **defaults}
         self.arguments = {}
         self.batches = 0
-
-    def refresh(self):
-        pass
 
     def check(self, shot):
         return []
@@ -57,41 +54,11 @@ class DrawnModel:
         missing = {k: v for k, v in self.defaults.items() if getattr(shot, k) is None}
         return shot.replace(model=self.name, revision=self.revision, **missing)
 
-    def of(self, shot):
-        return self
-
-    def makes(self, shot):
-        return (shot.model, shot.revision) == (self.name, self.revision)
-
-    def beside(self):
-        return self
-
-    def in_few_steps(self):
-        return None
-
     def steps(self, shot):
         return shot.num_inference_steps
 
     def batch_key(self, shot):
         return (shot.width, shot.height, shot.num_frames, shot.num_inference_steps)
-
-    def batch_size(self, shot):
-        return self.batch
-
-    def prepare(self, shots, hold):
-        pass
-
-    def release(self):
-        pass
-
-    def trial_size(self, shot, waiting):
-        return None
-
-    def exact_size(self, shot):
-        return 1 << (self.batch.bit_length() - 1)
-
-    def limit_batch(self, shot, size):
-        self.batch = size
 
     def generate(self, shots, on_step=None, *, pad_to=0, starts=()):
         self.batches += 1

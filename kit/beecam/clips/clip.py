@@ -12,7 +12,8 @@ from beecam.errors import LibraryError, MediaError, did_you_mean
 from beecam.export.notebook import clip_html
 from beecam.media import formats, mp4
 from beecam.media.types import Frames, Sound
-from beecam.models.model import Model, loaded_model, refresh
+from beecam.models.capabilities import generate, refresh
+from beecam.models.model import Model, loaded_model
 from beecam.shots.shot import Shot
 from beecam.storage.store import ClipStore
 
@@ -263,7 +264,7 @@ class Clip:
             )
         facts = self.facts
         batch, position = int(facts.get("batch", 1)), int(facts.get("place_in_batch", 0))
-        return model.generate([self.shot] * batch)[position].frames
+        return generate(model, [self.shot] * batch)[position].frames
 
     def _read(self, path: Path) -> bytes:
         try:

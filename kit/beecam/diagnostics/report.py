@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from beecam.diagnostics import machine
 from beecam.errors import ModelError, shorten
 from beecam.models.batching import device as hardware
-from beecam.models.model import refresh
+from beecam.models.capabilities import refresh
 
 if TYPE_CHECKING:
     from beecam.clips.library import Library
-    from beecam.models.batching.batch_size import BatchStats
+    from beecam.models.batching.tuning import BatchStats
     from beecam.models.diffusers.adapter import DiffusersModel
     from beecam.shots.shot import Shot
 
@@ -73,7 +73,7 @@ def doctor(model: Any = None, *, library: Library | None = None) -> Report:
     if model is None:
         rows, advice = machine.machine_rows()
         return Report("This machine and what is installed", tuple(rows), tuple(advice))
-    if not all(hasattr(model, name) for name in ("generate", "pipe", "measured")):
+    if not all(hasattr(model, name) for name in ("generate", "pipe", "task_for")):
         raise ModelError(
             f"doctor({shorten(model)}): a loaded model is needed, from bc.load() or bc.wrap(pipe); "
             "bc.doctor() says what is installed."
@@ -88,16 +88,16 @@ def _of_model(model: DiffusersModel, library: Library | None) -> Report:
     refresh(model)
     pipe = model.pipe
     shot = model.resolve(Shot(prompt=""))
-    known, device = model.measured(shot), hardware.device_of(pipe)
+    known, device = model.batching.stats(shot), hardware.device_of(pipe)
     rows = (
         ("model", f"{model.name}, {type(pipe).__name__}"),
         ("revision", model.revision),
         ("from", model.source or "a pipeline that was loaded elsewhere, or this package"),
-        ("licence", model.licence or "not known; its card says"),
+        ("license", model.license or "not known; its card says"),
         ("device", f"{device}, {hardware.device_name(device)}"),
         ("memory", machine.memory_in_words(hardware.memory(device))),
         ("numbers", hardware.dtypes(pipe)),
-        ("tasks", "; ".join(model.tasks)),
+        ("tasks", "; ".join(task.description for task in model.tasks)),
         ("sizes", _sizes(model, shot)),
         ("frames", _frames(model, shot)),
         ("batch size", _batch(model, shot, known)),
@@ -114,12 +114,12 @@ def _of_model(model: DiffusersModel, library: Library | None) -> Report:
 
 
 def _sizes(model: DiffusersModel, shot: Shot) -> str:
-    step = model.way(shot).family.size_step
+    step = model.task_for(shot).family.size_step
     return f"width and height in multiples of {step} pixels; {shot.width}x{shot.height} by default"
 
 
 def _frames(model: DiffusersModel, shot: Shot) -> str:
-    family = model.way(shot).family
+    family = model.task_for(shot).family
     step, plus = family.frame_step, family.frame_plus
     if step == 1:
         form = "any number"
@@ -131,7 +131,7 @@ def _frames(model: DiffusersModel, shot: Shot) -> str:
 
 
 def _batch(model: DiffusersModel, shot: Shot, known: BatchStats) -> str:
-    family = model.way(shot).family
+    family = model.task_for(shot).family
     if not known.batches:
         why = (
             f"two clips in a call of {family.name} fail or change each other"
@@ -139,7 +139,7 @@ def _batch(model: DiffusersModel, shot: Shot, known: BatchStats) -> str:
             else f"{type(model.pipe).__name__} is in no table of pipelines that can make more"
         )
         return f"one clip a call, because {why}"
-    if known.given is not None:
+    if known.requested is not None:
         how = "as given by batch_size="
     elif known.settled:
         how = "measured here"
@@ -147,7 +147,7 @@ def _batch(model: DiffusersModel, shot: Shot, known: BatchStats) -> str:
         how = "the best of those measured so far"
     else:
         how = "a guess, not measured yet: long runs measure it as they go"
-    lanes = f", {model.calls_at_once} calls at once" if model.calls_at_once > 1 else ""
+    lanes = f", {model.batching.at_once} calls at once" if model.batching.at_once > 1 else ""
     exact = f"; {known.exact} in exact mode" if known.exact else ""
     return f"{known.best} clips a call ({how}){lanes}{exact}"
 
@@ -157,7 +157,7 @@ def _seconds(model: DiffusersModel, shot: Shot, known: BatchStats, library: Libr
     if found is not None:
         return f"about {found:.2g}, as clips of the library took"
     if known.best in known.seconds:
-        return f"about {known.seconds[known.best] / model.calls_at_once:.2g}, measured here"
+        return f"about {known.seconds[known.best] / model.batching.at_once:.2g}, measured here"
     return "not measured yet"
 
 
@@ -180,8 +180,8 @@ def _differences(device: Any) -> str:
 def _speed(model: DiffusersModel) -> list[str]:
 
     found = hardware.speed_options(model.pipe)
-    if model.calls_at_once > 1:
-        found.append(f"{model.calls_at_once} calls at once, a thread each")
+    if model.batching.at_once > 1:
+        found.append(f"{model.batching.at_once} calls at once, a thread each")
     return found
 
 
@@ -190,13 +190,13 @@ def _speed(model: DiffusersModel) -> list[str]:
 
 def _advice(model: DiffusersModel, shot: Shot, known: BatchStats) -> list[str]:
     advice = [*_about_device(model), *_about_memory(model, known)]
-    if known.given is not None and not known.batches:
-        advice.append(f"batch_size={known.given} has no effect: leave it out.")
-    elif known.given is not None:
+    if known.requested is not None and not known.batches:
+        advice.append(f"batch_size={known.requested} has no effect: leave it out.")
+    elif known.requested is not None:
         advice.append(
-            f"batch_size={known.given} fixes the calls: left out, the best size is measured."
+            f"batch_size={known.requested} fixes the calls: left out, the best size is measured."
         )
-    if not model.way(shot).family.classes:
+    if not model.task_for(shot).family.classes:
         advice.append(
             f"{type(model.pipe).__name__} isn't tested: look at its first clips beside those of "
             "the pipeline itself."

@@ -116,9 +116,9 @@ def _about(cells: Sequence[Cell]) -> str:
     """Say how many clips there are, what made them, and when the page was written."""
     models: dict[str, None] = {}
     for clip in (cell.clip for cell in cells if cell.clip):
-        licence = clip.facts.get("licence")
+        terms = clip.facts.get("license")
         name = view_data.cut(str(clip.shot.model or "an unknown model"), _CAPTION)
-        models[f"{name} ({view_data.cut(str(licence), _CAPTION)})" if licence else name] = None
+        models[f"{name} ({view_data.cut(str(terms), _CAPTION)})" if terms else name] = None
     today = dt.datetime.now(tz=dt.UTC).astimezone()
     count = f"{len(cells):,} clip{'' if len(cells) == 1 else 's'}"
     made = [f"made by {', '.join(models)}"] if models else []

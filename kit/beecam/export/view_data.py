@@ -22,7 +22,7 @@ _ISOLATES = re.compile("[\u2066-\u2069]")
 _FACTS = {
     "seconds": "seconds to make",
     "batch": "clips in the call",
-    "licence": "licence",
+    "license": "license",
     "broken": "broken",
 }
 

@@ -1,205 +1,175 @@
-"""What a model is to the rest of the kit."""
+"""What beecam needs of a model: the `Model` protocol, and the values that it returns.
+
+What a model may support beyond its six members is in `beecam.models.capabilities`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from beecam.errors import Problem, shorten
+from beecam.errors import Problem, join_words, shorten
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
+
+_MEMBERS = ("name", "revision", "check", "resolve", "batch_key", "generate")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where one clip's denoising stands: enough to go on from there to the very same bits.
+    """The state of one clip's denoising: enough to resume it to the same bits.
 
     Attributes:
         step: Steps done.
-        batch: Clips in the call that it comes from; it goes on in a call as large.
-        place: Its place in that call.
-        arrays: Latents, and what the scheduler and the random numbers keep, by name.
-        notes: The rest of it; JSON data.
+        batch: Clips in the batch that it comes from; it resumes in a batch of the same size.
+        position: Its position in that batch.
+        arrays: Latents, and the state of the scheduler and the random generator, by name.
+        notes: Everything else; JSON data.
     """
 
     step: int
     batch: int
-    place: int
+    position: int
     arrays: Mapping[str, npt.NDArray[Any]] = field(repr=False)
     notes: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Generated:
-    """What a model made of a shot.
+    """What a model generated for one shot.
+
+    >>> Generated(np.zeros((9, 64, 96, 3), np.uint8))
 
     Attributes:
-        frames: The clip.
-        place: Its place in the call.
-        state: Where a draft's denoising stands, or None.
-        broken: What is wrong with the pixels, such as values that are no numbers, or None.
-        sound: What is heard, of models that make sound.
+        frames: The clip: uint8 array of shape `(frames, height, width, 3)`.
+        position: Its position in the batch.
+        checkpoint: For a draft, where its denoising resumes; None if it can't.
+        broken: What is wrong with the pixels, such as NaN values, or None.
+        sound: The audio track, of models that generate one.
     """
 
     frames: Frames
-    place: int = 0
-    state: Checkpoint | None = None
+    position: int = 0
+    checkpoint: Checkpoint | None = None
     broken: str | None = None
     sound: Sound | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """One finished denoising step of one call.
+    """One finished denoising step of one batch.
 
     Attributes:
         step: Steps done, from 1.
-        steps: Steps in all.
-        preview: Makes the predicted result of every shot in the call, each frames x height x
-            width x 3 and smaller than the clip; None when the model can't predict cheaply. It is
-            only worth its time when somebody looks.
-        states: Makes the state of every shot in the call; None when the model can't go on from
-            within a clip.
+        steps: The total number of steps.
+        preview: Returns the predicted clip of every shot in the batch, arrays of shape
+            `(frames, height, width, 3)` that are smaller than the clip; None if the model can't
+            predict cheaply. Call it only where a preview is shown: it costs time.
+        checkpoints: Returns the checkpoint of every shot in the batch; None if the model can't
+            resume from within a clip.
     """
 
     step: int
     steps: int
-    preview: Callable[[], list[Frames]] | None
-    states: Callable[[], list[Checkpoint]] | None = None
+    preview: Callable[[], list[Frames]] | None = None
+    checkpoints: Callable[[], list[Checkpoint]] | None = None
 
 
 OnStep = Callable[[Step], None]
 
 
-class Model(Protocol):
-    """A loaded video pipeline that turns shots into frames."""
+@dataclass(frozen=True)
+class Note:
+    """Something to know about a shot that is no reason to refuse it.
 
-    name: str
-    licence: str | None
-    source: str | None
-    """Where the weights came from, a repository with its commit say, or None."""
+    Attributes:
+        argument: The argument's name, such as "prompt".
+        message: One sentence.
+        words: The words of the argument that it is about.
+    """
+
+    argument: str
+    message: str
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A model that generates clips from shots; see `docs/own_model.md` for one in thirty lines.
+
+    The models that `bc.load` and `bc.wrap` return have these six members, and so does every class
+    of your own that beecam can use. What a model may support beyond them is listed in
+    `beecam.models.capabilities`.
+
+    >>> isinstance(bc.load(), bc.Model)
+    True
+    """
+
+    @property
+    def name(self) -> str:
+        """How clips name the model."""
 
     @property
     def revision(self) -> str:
-        """A digest of weights and configuration."""
-
-    def refresh(self) -> None:
-        """Look at the weights again, if they can change, so that `revision` names them."""
-
-    @property
-    def arguments(self) -> Mapping[str, Any]:
-        """Arguments that a shot may carry beyond its own fields, with the pipeline's defaults."""
+        """A digest of weights and configuration: another revision generates other clips."""
 
     def check(self, shot: Shot) -> Iterable[Problem]:
-        """Yield what this model can't do with the shot."""
+        """Yield a problem for each argument of the shot that this model can't follow.
+
+        >>> list(model.check(bc.shot("a bee", width=97)))
+        """
 
     def resolve(self, shot: Shot) -> Shot:
-        """Fill what the shot leaves to the model's defaults."""
+        """Return the shot with the model's defaults in every field that is None.
 
-    def of(self, shot: Shot) -> Model:
-        """Return the model that makes a shot: this one, unless it stands for several."""
-
-    def beside(self) -> Model:
-        """Return this model for single calls that shall not wait for those of a run."""
-
-    def in_few_steps(self) -> Model | None:
-        """Return this model as it needs few steps and no guidance, or None if it has no such way.
-
-        From the same noise it makes about the same clips.
+        >>> model.resolve(bc.shot("a bee")).num_frames
+        17
         """
-
-    def makes(self, shot: Shot) -> bool:
-        """Return whether a resolved shot is this model's, with the same weights and settings."""
-
-    def steps(self, shot: Shot) -> int:
-        """Return how many denoising steps a resolved shot takes."""
-
-    @property
-    def calls_at_once(self) -> int:
-        """How many calls of `generate` are worth running at the same time."""
 
     def batch_key(self, shot: Shot) -> Hashable:
-        """Shots with equal keys can go into one call."""
+        """Return the same value for all resolved shots that can share a batch.
 
-    def batch_size(self, shot: Shot) -> int:
-        """How many shots like this one call takes at best, as far as is known."""
-
-    def trial_size(self, shot: Shot, waiting: int) -> int | None:
-        """How many shots like this the next call should take to learn from it, or None for any.
-
-        Args:
-            shot: A resolved one.
-            waiting: How many shots like it are still to be made.
+        >>> model.batch_key(one) == model.batch_key(other)
+        True
         """
 
-    def exact_size(self, shot: Shot) -> int:
-        """How many shots like this each call takes in exact mode: always the same power of two."""
+    def generate(self, shots: Sequence[Shot], on_step: OnStep | None = None) -> Sequence[Generated]:
+        """Generate the clips of resolved shots with one batch key, in one batch.
 
-    def limit_batch(self, shot: Shot, size: int) -> None:
-        """Remember that no more than `size` shots like this fit into memory."""
-
-    def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
-        """Get ready for a run; `release` follows, whatever happens.
-
-        Args:
-            shots: All that it will make, resolved.
-            hold: To be called now and then; it waits while the run makes a pause.
-
-        Raises:
-            Stopped: By `hold`.
-        """
-
-    def release(self) -> None:
-        """Come back from a run that `prepare` was called for."""
-
-    def generate(
-        self,
-        shots: Sequence[Shot],
-        on_step: OnStep | None = None,
-        *,
-        pad_to: int = 0,
-        starts: Sequence[Checkpoint] = (),
-    ) -> list[Generated]:
-        """Make the clips of shots with one batch key, in one call of the pipeline.
+        >>> model.generate([model.resolve(bc.shot("a bee"))])[0].frames.shape
+        (17, 96, 96, 3)
 
         Args:
             shots: Resolved shots.
-            on_step: Called after each step; it may raise `Stopped` to leave at once.
-            pad_to: Fill the call up to this many shots, which fixes every clip's last bits.
-            starts: For each shot the state to go on from, all after the same step; or none.
+            on_step: Called after each step; it may raise `Stopped`, which must reach the caller.
+
+        Returns:
+            One result per shot, in their order.
 
         Raises:
-            OutOfMemoryError: The call did not fit.
-            Stopped: `on_step` asked for it; the model stays usable.
+            OutOfMemoryError: The batch doesn't fit into memory.
+            Stopped: Raised by `on_step`; the model must stay usable.
         """
 
 
 def loaded_model(model: Any) -> Iterator[Problem]:
-    """A loaded model is needed."""
+    """Yield a problem unless `model` has the six members of a model."""
     if not hasattr(model, "generate"):
         yield Problem(
             "model",
             f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe).",
         )
-
-
-def arguments_of(model: Model) -> Mapping[str, Any]:
-    """Return the arguments that a model's shots may carry beyond a shot's own, with defaults."""
-    found: Mapping[str, Any] = getattr(model, "arguments", {})
-    return found
-
-
-def refresh(model: Model) -> None:
-    """Let a model look at its weights again, if they can change, so that `revision` is current."""
-    look_again = getattr(model, "refresh", None)
-    if look_again is not None:
-        look_again()
-
-
-def steps_of(model: Model, shot: Shot) -> int:
-    """Return how many denoising steps a resolved shot takes."""
-    count = getattr(model, "steps", None)
-    return int(count(shot)) if count is not None else shot.num_inference_steps or 1
+        return
+    missing = [name for name in _MEMBERS if not hasattr(model, name)]
+    if missing:
+        yield Problem(
+            "model",
+            f"model={shorten(model)}: it has no {join_words(missing, 'and no')}; a model needs "
+            f"{join_words(_MEMBERS)}.",
+        )

@@ -1,4 +1,4 @@
-"""Several models as one: each cell of a sweep says which of them makes it."""
+"""Several models as one: each cell of a sweep names the one that generates it."""
 
 from __future__ import annotations
 
@@ -7,29 +7,34 @@ from typing import Any
 
 from beecam._util.checks import raise_problems
 from beecam.errors import CheckError, Problem, Stopped, did_you_mean, join_words, shorten
-from beecam.models.model import Checkpoint, Generated, Model, OnStep, loaded_model
+from beecam.models import capabilities
+from beecam.models.batching.batch_size import BatchPolicy, batching_of
+from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, loaded_model
 from beecam.shots.shot import Shot
 
 
 def as_model(model: Any) -> Any:
-    """Return what is given as a model: several of them as one.
+    """Return a list or dict of models as one ModelSet; anything else unchanged.
+
+    Models of one name are told apart by their `str`, as of one with another LoRA.
 
     Raises:
-        CheckError: One of them is no model, or two have the same name.
+        CheckError: One of them isn't a model, or two can't be told apart.
     """
     if isinstance(model, Mapping):
         return ModelSet({str(label): one for label, one in model.items()})
     if not isinstance(model, (list, tuple)):
         return model
     raise_problems(problem for one in model for problem in loaded_model(one))
-    labels = [str(one) if _is_varied(one) else one.name for one in model]
+    names = [one.name for one in model]
+    labels = [str(one) if names.count(one.name) > 1 else one.name for one in model]
     if len(set(labels)) < len(labels):
+        double = next(label for label in labels if labels.count(label) > 1)
         raise CheckError(
             [
                 Problem(
                     "model",
-                    "model: two are called "
-                    f"{next(x for x in labels if labels.count(x) > 1)!r}. Name them, "
+                    f"model: two are called {double!r}. Name them, "
                     'as in bc.run(sweep, {"plain": one, "pencil": other}).',
                 )
             ]
@@ -37,28 +42,28 @@ def as_model(model: Any) -> Any:
     return ModelSet(dict(zip(labels, model, strict=True)))
 
 
-def _is_varied(model: Any) -> bool:
-    return bool(getattr(model, "adapters", ()))
+def model_of(model: Model, shot: Shot) -> Model:
+    """Return the model that generates a shot: one of a set, or the model itself.
+
+    Raises:
+        CheckError: The shot names no model of the set.
+    """
+    return model.of(shot) if isinstance(model, ModelSet) else model
 
 
 class ModelSet:
-    """Several models as one; a shot says by its `model` which of them makes it.
+    """Several models as one; a shot's field `model` names the one that generates it.
 
     Attributes:
-        by_label: Each by what the axis calls it.
+        by_label: The models by their labels on the axis "model".
         name: All their names.
-        licence: None: each clip has that of its own.
-        source: None, too.
     """
 
-    licence: str | None = None
-    source: str | None = None
-
     def __init__(self, by_label: Mapping[str, Model]) -> None:
-        """Put models together.
+        """Collect models.
 
         Raises:
-            CheckError: There are none, or one of them is no model.
+            CheckError: There are none, or one of them isn't a model.
         """
         if not by_label:
             raise CheckError([Problem("model", "model=[]: at least one model is needed.")])
@@ -69,16 +74,21 @@ class ModelSet:
     def __repr__(self) -> str:
         return f"Models {self.name}"
 
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models, in order."""
+        return tuple(self.by_label.values())
+
     def of(self, shot: Shot) -> Model:
-        """Return the model that makes a shot.
+        """Return the model that generates a shot.
 
         Raises:
             CheckError: It names none of them.
         """
         if shot.model in self.by_label and shot.revision is None:
             return self.by_label[shot.model or ""]
-        for one in self.by_label.values():
-            if one.makes(shot):
+        for one in self.models:
+            if capabilities.makes(one, shot):
                 return one
         raise CheckError(
             [
@@ -90,33 +100,15 @@ class ModelSet:
             ]
         )
 
+    # --- the members of a model ----------------------------------------------------------------
+
     @property
     def revision(self) -> str:
-        """Those of all."""
-        return ", ".join(one.revision for one in self.by_label.values())
-
-    def beside(self) -> ModelSet:
-        """Return them for single calls that shall not wait for those of a run."""
-        return ModelSet({label: one.beside() for label, one in self.by_label.items()})
-
-    def in_few_steps(self) -> None:
-        """Return None: models that stand for several have no way in common."""
-
-    def refresh(self) -> None:
-        """Look at all weights again."""
-        for one in self.by_label.values():
-            one.refresh()
-
-    @property
-    def arguments(self) -> Mapping[str, Any]:
-        """Arguments that at least one of them takes."""
-        found: dict[str, Any] = {}
-        for one in reversed(self.by_label.values()):
-            found |= one.arguments
-        return found
+        """The revisions of all."""
+        return ", ".join(one.revision for one in self.models)
 
     def check(self, shot: Shot) -> Iterable[Problem]:
-        """Yield what its model can't do with a shot."""
+        """Yield what the shot's model can't do with it."""
         try:
             one = self.of(shot)
         except CheckError as error:
@@ -124,62 +116,15 @@ class ModelSet:
         return one.check(self._without_label(shot))
 
     def resolve(self, shot: Shot) -> Shot:
-        """Fill what a shot leaves to its model's defaults; one that names no model is left so."""
+        """Fill in the defaults of the shot's model; a shot that names none stays unchanged."""
         try:
             return self.of(shot).resolve(self._without_label(shot))
         except CheckError:
             return shot
 
-    def makes(self, shot: Shot) -> bool:
-        """Return whether a resolved shot is that of one of them."""
-        return any(one.makes(shot) for one in self.by_label.values())
-
-    def steps(self, shot: Shot) -> int:
-        """Return how many denoising steps a resolved shot takes."""
-        return self.of(shot).steps(shot)
-
-    @property
-    def calls_at_once(self) -> int:
-        """As many as the model that can have the most."""
-        return max(one.calls_at_once for one in self.by_label.values())
-
     def batch_key(self, shot: Shot) -> Hashable:
-        """Shots of one model, with equal keys there, can go into one call."""
+        """Return the same value for shots of one model with equal keys there."""
         return shot.model, shot.revision, self.of(shot).batch_key(shot)
-
-    def batch_size(self, shot: Shot) -> int:
-        """How many shots like this one call takes at best."""
-        return self.of(shot).batch_size(shot)
-
-    def trial_size(self, shot: Shot, waiting: int) -> int | None:
-        """How many shots like this the next call should take to learn from it."""
-        return self.of(shot).trial_size(shot, waiting)
-
-    def exact_size(self, shot: Shot) -> int:
-        """How many shots like this each call takes in exact mode."""
-        return self.of(shot).exact_size(shot)
-
-    def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
-        """Get all ready for a run; see `Model.prepare`."""
-        stopped: Stopped | None = None
-        for one in self.by_label.values():
-            # `release` will let go of each, so that each is begun, stopped or not.
-            own = [shot for shot in shots if self.of(shot) is one] if stopped is None else []
-            try:
-                one.prepare(own, hold)
-            except Stopped as error:
-                stopped = error
-        if stopped is not None:
-            raise stopped
-
-    def release(self) -> None:
-        """Come back from a run."""
-        for one in self.by_label.values():
-            one.release()
-
-    def limit_batch(self, shot: Shot, size: int) -> None:
-        """Remember that no more than `size` shots like this fit into memory."""
-        self.of(shot).limit_batch(shot, size)
 
     def generate(
         self,
@@ -189,8 +134,84 @@ class ModelSet:
         pad_to: int = 0,
         starts: Sequence[Checkpoint] = (),
     ) -> list[Generated]:
-        """Make clips in one call of their model; see `Model.generate`."""
-        return self.of(shots[0]).generate(shots, on_step, pad_to=pad_to, starts=starts)
+        """Generate clips in one batch of their model."""
+        own = self.of(shots[0])
+        return capabilities.generate(own, shots, on_step, pad_to=pad_to, starts=starts)
+
+    # --- what its models may support -----------------------------------------------------------
+
+    @property
+    def batching(self) -> BatchPolicy:
+        """The batch policies of its models."""
+        return _SetPolicy(self)
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Arguments that at least one of them has."""
+        found: dict[str, Any] = {}
+        for one in reversed(self.models):
+            found |= capabilities.arguments_of(one)
+        return found
+
+    def steps(self, shot: Shot) -> int:
+        """Return how many denoising steps a resolved shot takes."""
+        return capabilities.steps_of(self.of(shot), shot)
+
+    def notes(self, shot: Shot) -> Iterable[Note]:
+        """Yield the notes of the shot's model."""
+        return capabilities.notes_of(self.of(shot), shot)
+
+    def known_words(self) -> Sequence[str]:
+        """Return the words that all of them know; empty if all can read any word."""
+        each = [set(words) for one in self.models if (words := capabilities.known_words(one))]
+        return sorted(set.intersection(*each)) if each else []
+
+    def refresh(self) -> None:
+        """Read all weights again."""
+        for one in self.models:
+            capabilities.refresh(one)
+
+    def beside(self) -> ModelSet:
+        """Return them for single batches that should not wait for those of a run."""
+        return ModelSet({label: capabilities.beside(one) for label, one in self.by_label.items()})
+
+    def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
+        """Prepare each for a run with its own shots."""
+        stopped: Stopped | None = None
+        for one in self.models:
+            # `release` is called for each, so each is prepared, stopped or not.
+            own = [shot for shot in shots if self.of(shot) is one] if stopped is None else []
+            try:
+                capabilities.prepare(one, own, hold)
+            except Stopped as error:
+                stopped = error
+        if stopped is not None:
+            raise stopped
+
+    def release(self) -> None:
+        """Release each after a run."""
+        for one in self.models:
+            capabilities.release(one)
 
     def _without_label(self, shot: Shot) -> Shot:
         return shot.replace(model=None) if shot.revision is None else shot
+
+
+class _SetPolicy(BatchPolicy):
+    """Asks the policy of each shot's model."""
+
+    def __init__(self, models: ModelSet) -> None:
+        super().__init__(at_once=max(batching_of(one).at_once for one in models.models))
+        self._models = models
+
+    def size(self, shot: Shot) -> int:
+        return batching_of(self._models.of(shot)).size(shot)
+
+    def trial_size(self, shot: Shot, waiting: int) -> int | None:
+        return batching_of(self._models.of(shot)).trial_size(shot, waiting)
+
+    def exact_size(self, shot: Shot) -> int:
+        return batching_of(self._models.of(shot)).exact_size(shot)
+
+    def limit(self, shot: Shot, size: int) -> None:
+        batching_of(self._models.of(shot)).limit(shot, size)

@@ -6,7 +6,8 @@ from beecam._util.checks import boolean, raise_problems
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library
 from beecam.errors import CheckError, Problem, shorten
-from beecam.models.model import Model, loaded_model, refresh
+from beecam.models.capabilities import refresh
+from beecam.models.model import Model, loaded_model
 from beecam.runs.run import Run, RunRequest, start
 from beecam.sweeps.axes import Axis
 from beecam.sweeps.build import sweep_of_shots

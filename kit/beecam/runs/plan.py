@@ -1,4 +1,4 @@
-"""Which cells go into one call of the pipeline, and in what order."""
+"""Which cells share a batch, and in what order batches are generated."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
+from beecam.models.batching.batch_size import batching_of
 from beecam.models.model import Model
 from beecam.shots.shot import Shot
 from beecam.storage.checkpoints import CheckpointInfo
@@ -14,13 +15,13 @@ from beecam.storage.checkpoints import CheckpointInfo
 
 @dataclass(frozen=True)
 class Batch:
-    """Cells that go into one call.
+    """Cells that are generated together.
 
     Attributes:
         cells: Indices of the cells.
-        size: How many clips the call makes; more than the cells in exact mode, where the last
-            call is filled up, and where clips go on that began in a larger call.
-        step: After which step the clips go on; 0 for clips from the beginning.
+        size: How many clips the batch has; more than the cells in exact mode, where the last
+            batch is filled up, and where clips resume that began in a larger batch.
+        step: After which step the clips resume; 0 for clips from the beginning.
     """
 
     cells: tuple[int, ...]
@@ -29,9 +30,9 @@ class Batch:
 
 
 class Plan:
-    """Cells still to be made, handed out in calls.
+    """Cells that are still to be generated, handed out in batches.
 
-    Cells that can share a call are kept together, groups in the order in which they first appear:
+    Cells that can share a batch stay together, groups in the order in which they first appear:
     what is loaded or compiled for one group serves all of it, and the grid fills from its top.
     """
 
@@ -41,88 +42,85 @@ class Plan:
         shots: Sequence[tuple[int, Shot]],
         *,
         exact: bool = False,
-        begun: Mapping[int, CheckpointInfo] | None = None,
+        resumable: Mapping[int, CheckpointInfo] | None = None,
     ) -> None:
-        """Plan.
+        """Group the cells.
 
         Args:
-            model: Says which shots can share a call, and how many.
+            model: Decides which shots can share a batch, and how many.
             shots: Cell index and resolved shot of each cell.
-            exact: Make every call equally large, the last one filled up: a power of two, because
-                in odd calls threads split sums by the clip's place.
-            begun: How far cells are that go on from within their steps.
+            exact: Make every batch the same size, the last one filled up: a power of two, because
+                in odd batches threads split sums by the position of the clip.
+            resumable: The checkpoints of cells that resume from within their steps.
         """
         self._model = model
+        self._batching = batching_of(model)
         self._exact = exact
         self._groups: OrderedDict[_Group, dict[int, Shot]] = OrderedDict()
-        # For each group the size that the model liked, and how many cells a call takes by that.
+        # For each group the best size, and how many cells a batch takes by that.
         self._sizes: dict[_Group, tuple[int, int]] = {}
         for index, shot in shots:
-            stand = (begun or {}).get(index)
-            # In exact mode only what began in a call of the right size has the right bits.
-            if stand and exact and stand.batch != self._whole(shot):
-                stand = None
-            self._groups.setdefault((model.batch_key(shot), stand), {})[index] = shot
+            checkpoint = (resumable or {}).get(index)
+            # In exact mode only a clip that began in a batch of the right size has the right bits.
+            if checkpoint and exact and checkpoint.batch != self._batching.exact_size(shot):
+                checkpoint = None
+            self._groups.setdefault((model.batch_key(shot), checkpoint), {})[index] = shot
 
     def __len__(self) -> int:
         return sum(len(group) for group in self._groups.values())
 
     def drop(self, index: int) -> bool:
-        """Take a cell out; return whether it was still there."""
+        """Remove a cell; return whether it was still there."""
         return any(group.pop(index, None) is not None for group in self._groups.values())
 
     def put_back(
-        self, shots: Sequence[tuple[int, Shot]], stand: CheckpointInfo | None = None
+        self, shots: Sequence[tuple[int, Shot]], checkpoint: CheckpointInfo | None = None
     ) -> None:
         """Hand cells out again, before all others.
 
         Args:
-            shots: Cell index and shot of each.
-            stand: How far they are, if they have been begun.
+            shots: Cell index and shot of each cell.
+            checkpoint: Where they resume, if they have been begun.
         """
         for index, shot in reversed(shots):
-            group = (self._model.batch_key(shot), stand)
+            group = (self._model.batch_key(shot), checkpoint)
             self._sizes.pop(group, None)
             self._groups[group] = {index: shot, **self._groups.get(group, {})}
             self._groups.move_to_end(group, last=False)
 
     def next(self) -> Batch | None:
-        """Take the cells of the next call, or None when there are none left."""
+        """Take the next batch, or return None when no cells are left."""
         for group, shots in list(self._groups.items()):
             if not shots:
                 del self._groups[group]
                 continue
-            _, stand = group
-            limit = stand.batch if stand else self._size(group, shots)
+            _, checkpoint = group
+            limit = checkpoint.batch if checkpoint else self._size(group, shots)
             cells = tuple(list(shots)[:limit])
             for index in cells:
                 del shots[index]
-            if stand:
-                return Batch(cells, limit, stand.step)
+            if checkpoint:
+                return Batch(cells, limit, checkpoint.step)
             return Batch(cells, limit if self._exact else len(cells))
         return None
 
     def _size(self, group: _Group, shots: dict[int, Shot]) -> int:
-        """Return how many cells of a group go into the next call.
+        """Return how many cells of a group go into the next batch.
 
-        While the model still learns from its calls, what it asks for; then all calls are about
-        equally large.
+        While the policy still measures sizes, the one that it requests; then all batches are
+        about equally large.
         """
         first = next(iter(shots.values()))
         if self._exact:
-            return self._whole(first)
-        if trial := self._model.trial_size(first, len(shots)):
+            return self._batching.exact_size(first)
+        if trial := self._batching.trial_size(first, len(shots)):
             return trial
-        most = self._model.batch_size(first)
+        most = self._batching.size(first)
         if self._sizes.get(group, (0, 0))[0] != most:
-            at_once = self._model.calls_at_once
-            calls = math.ceil(len(shots) / (most * at_once)) * at_once
-            self._sizes[group] = (most, math.ceil(len(shots) / calls))
+            at_once = self._batching.at_once
+            batches = math.ceil(len(shots) / (most * at_once)) * at_once
+            self._sizes[group] = (most, math.ceil(len(shots) / batches))
         return self._sizes[group][1]
-
-    def _whole(self, shot: Shot) -> int:
-        """Return how many clips each call makes in exact mode."""
-        return self._model.exact_size(shot)
 
 
 _Group = tuple[Hashable, CheckpointInfo | None]

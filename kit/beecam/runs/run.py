@@ -15,7 +15,8 @@ from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library, library_problems, open_library
 from beecam.errors import BeecamError, Problem, shorten
 from beecam.export import notebook
-from beecam.models.model import Model, loaded_model, refresh, steps_of
+from beecam.models.capabilities import refresh, steps_of
+from beecam.models.model import Model, loaded_model
 from beecam.models.model_set import as_model
 from beecam.runs.engines.local import LocalEngine
 from beecam.runs.progress import Changes, Progress, Status

@@ -57,7 +57,7 @@ class Checkpoints:
         self._folder.mkdir(exist_ok=True)
         before = list(self._folder.glob(f"{key}-*.safetensors"))
         path = self._folder / f"{key}-{state.step}-{state.batch}.safetensors"
-        notes = {"place": state.place, "notes": state.notes}
+        notes = {"place": state.position, "notes": state.notes}
         try:
             with atomic_write(path) as temporary:
                 save_file(dict(state.arrays), temporary, metadata={"state": json.dumps(notes)})

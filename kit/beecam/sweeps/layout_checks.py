@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from beecam._util.checks import raise_problems
 from beecam.errors import CheckError, Problem, did_you_mean, join_words, shorten
-from beecam.models.model import Model, arguments_of, loaded_model
+from beecam.models.capabilities import arguments_of
+from beecam.models.model import Model, loaded_model
 from beecam.shots.shot import BOTH_NOISES, SHOT_ARGUMENTS, Shot, check_values
 from beecam.sweeps.axes import MAX_CELLS, Sample
 from beecam.sweeps.layout import Cell, Layout

@@ -27,11 +27,11 @@ def model():
     return bc.load()
 
 
-def test_loading_gives_pollen_with_a_licence_and_defaults(model):
+def test_loading_gives_pollen_with_a_license_and_defaults(model):
     shot = model.resolve(bc.shot("a bee"))
     assert (shot.width, shot.height, shot.num_frames, shot.fps) == (96, 96, 17, 8.0)
     assert (shot.num_inference_steps, shot.guidance_scale) == (20, 3.0)
-    assert model.licence == "Apache-2.0"
+    assert model.license == "Apache-2.0"
 
 
 def test_loading_imports_neither_training_nor_evaluation_nor_renderer():

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from beecam.errors import CheckError, Problem, shorten
+from beecam.models.capabilities import arguments_of
 from beecam.models.model import Model
 from beecam.shots.shot import MAX_PROMPT, MAX_SEED, Shot
 from beecam.shots.weighted_prompts import parts_of
@@ -178,7 +179,7 @@ def sliders_of(model: Model, shot: Shot) -> dict[str, Slider]:
         shot: An argument that the model rejects for this shot gets no slider.
     """
     sliders = {}
-    for name, default in model.arguments.items():
+    for name, default in arguments_of(model).items():
         is_number = isinstance(default, (int, float)) and not isinstance(default, bool)
         if not is_number or not math.isfinite(default) or name.endswith(_NO_SLIDER):
             continue

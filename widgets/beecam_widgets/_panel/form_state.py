@@ -11,6 +11,7 @@ import beecam as bc
 from beecam._util import checks
 from beecam.clips.library import Library, open_library
 from beecam.errors import BeecamError, Problem, did_you_mean, shorten
+from beecam.models.capabilities import arguments_of
 from beecam.models.diffusers.arguments import Control, controls_of
 from beecam.models.model import Model
 from beecam.runs.estimate import Estimate, estimate
@@ -305,7 +306,7 @@ class FormState:
 
     @property
     def _argument_names(self) -> list[str]:
-        return [n for n in (*SHOT_ARGUMENTS, *self.model.arguments) if n != "seed"]
+        return [n for n in (*SHOT_ARGUMENTS, *arguments_of(self.model)) if n != "seed"]
 
     def _fill(self, form: SweepForm) -> None:
         """Replace the form by a prepared one; `undo` restores the last form edited by hand."""

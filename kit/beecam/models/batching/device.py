@@ -1,4 +1,4 @@
-"""What a pipeline runs on: the device, its memory, and what else decides speed and last bits."""
+"""The device of a pipeline, its memory, and what else decides speed and last bits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _LIBRARIES = ("torch", "diffusers", "transformers")
 
 
 def device_of(pipe: Any) -> Any:
-    """Return the torch device on which a pipeline computes, wherever its parts lie meanwhile."""
+    """Return the torch device on which a pipeline computes, wherever its components are now."""
     return getattr(pipe, "_execution_device", pipe.device)
 
 
 def device_name(device: Any) -> str:
-    """Return what a device is called by who made it."""
+    """Return the product name of a device."""
     import torch
 
     if device.type == "cuda":
@@ -38,14 +38,14 @@ def _processor() -> str:
 
 def cores() -> int:
     """Return how many cores this process may use."""
-    here = getattr(os, "sched_getaffinity", None)
-    return len(here(0)) if here else os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def memory(device: Any) -> tuple[int, int] | None:
     """Return how many bytes of a device's memory are free, and how many it has; None if unknown.
 
-    What torch holds in reserve counts as free: the next call gets it.
+    What torch has reserved counts as free: the next batch gets it.
     """
     import torch
 
@@ -64,10 +64,10 @@ def memory(device: Any) -> tuple[int, int] | None:
 
 
 class MemoryMeter:
-    """What a call takes of a device's memory.
+    """Measures how much of a device's memory a batch takes.
 
     Attributes:
-        share: Of what was free before, at most; None where that can't be known.
+        share: The peak as a share of what was free before; None where that isn't known.
     """
 
     def __init__(self, device: Any) -> None:
@@ -88,7 +88,7 @@ class MemoryMeter:
         import torch
 
         if self._free:
-            # Of all calls so far: the counter is the user's, and is not set back.
+            # The peak of all batches so far: the counter belongs to the user, and is not reset.
             most = torch.cuda.max_memory_allocated(self._device)
             self.share = (most - self._before) / self._free
 
@@ -103,7 +103,7 @@ def versions() -> dict[str, str]:
 
 
 def dtypes(pipe: Any) -> str:
-    """Return the number types of a pipeline's networks, each once: "bfloat16, float32"."""
+    """Return the dtypes of a pipeline's networks, each once: "bfloat16, float32"."""
     kinds = {str(part.dtype) for part in networks(pipe).values() if hasattr(part, "dtype")}
     return ", ".join(sorted(kind.removeprefix("torch.") for kind in kinds))
 
@@ -116,7 +116,7 @@ def networks(pipe: Any) -> dict[str, Any]:
 
 
 def offload(pipe: Any) -> str:
-    """Return what stays outside an accelerator's memory: "none", "model" or "sequential"."""
+    """Return how a pipeline is offloaded: "none", "model" or "sequential"."""
     for part in networks(pipe).values():
         if "Align" in type(getattr(part, "_hf_hook", None)).__name__ or any(
             "Align" in type(getattr(one, "_hf_hook", None)).__name__ for one in part.children()
@@ -126,7 +126,7 @@ def offload(pipe: Any) -> str:
 
 
 def speed_options(pipe: Any) -> list[str]:
-    """Return what is switched on that changes speed, memory or last bits, in plain words."""
+    """Return what is switched on that changes speed, memory or last bits."""
     import torch
 
     found = []
@@ -135,7 +135,7 @@ def speed_options(pipe: Any) -> list[str]:
     vae = getattr(pipe, "vae", None)
     found += [f"vae {n}" for n in ("slicing", "tiling") if getattr(vae, f"use_{n}", False)]
     for name, part in networks(pipe).items():
-        # A network as a whole may be compiled in place, or be one that stands around it.
+        # A network may be compiled in place, or wrapped by a compiled one.
         if type(part).__name__ == "OptimizedModule" or getattr(part, "_compiled_call_impl", None):
             found.append(f"{name} compiled")
         if getattr(part, "peft_config", None):
@@ -154,7 +154,7 @@ def speed_options(pipe: Any) -> list[str]:
 
 
 def environment_key(pipe: Any) -> str:
-    """Return in a line what decides the speed and the last bits of a pipeline, beside itself."""
+    """Return in one line what decides the speed and last bits of a pipeline, besides itself."""
     import torch
 
     device = device_of(pipe)

@@ -1,10 +1,10 @@
-"""Threads of their own for a model's tensor work: its lanes.
+"""Worker threads for the tensor work of a model.
 
-OpenMP keeps a pool of threads for every thread that starts parallel work. With more of them than
+OpenMP creates a pool of threads for every thread that starts parallel work. With more of them than
 cores they wait for each other asleep instead of spinning, and the many small operations of a
-small model take twice as long: measured with pollen on 2 cores, 0.95 s a clip on a second thread
+small model take twice as long: measured with pollen on 2 cores, 0.95 s per clip on a second thread
 against 0.48 s on the only one. So a model is loaded and called on threads of its own; and a small
-model on a CPU has a lane for each core, each with a single thread, which needs no pool at all.
+model on a CPU has a worker per core, each with a single OpenMP thread, which needs no pool at all.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ _Work = tuple[Future[Any], Callable[[], Any]]
 
 
 class WorkerThread:
-    """A thread that does one thing after the other, for as long as somebody holds the lane."""
+    """A thread that runs one function after another, for as long as this object exists."""
 
     def __init__(self) -> None:
-        """Prepare; the first work starts the thread."""
+        """Create the queue; the first `run` starts the thread."""
         self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._thread = threading.Thread()
         self._lock = threading.Lock()
         weakref.finalize(self, self._queue.put, None)
 
     def run(self, work: Callable[[], T]) -> T:
-        """Do something on the lane's thread and return what it returns, or raise what it raises."""
+        """Run a function on the thread; return what it returns, or raise what it raises."""
         if threading.current_thread() is self._thread:
             return work()
         with self._lock:
-            # Started late, and again in a fork's child, which has none of its parent's threads.
+            # Started late, and again in a forked child, which has no threads of its parent.
             if not self._thread.is_alive():
                 self._thread = threading.Thread(
-                    target=_serve, args=(self._queue,), name="beecam-lane", daemon=True
+                    target=_serve, args=(self._queue,), name="beecam-worker", daemon=True
                 )
                 self._thread.start()
         done: Future[T] = Future()
@@ -48,14 +48,14 @@ class WorkerThread:
 
 
 class WorkerPool:
-    """The lanes of one pipeline: as many calls at once as there are.
+    """The worker threads of one pipeline: one per batch that runs at the same time.
 
     Attributes:
-        count: How many.
+        count: The number of workers.
     """
 
     def __init__(self) -> None:
-        """Begin with one lane, on which everything is done until `widen`."""
+        """Begin with one worker; `widen` adds others."""
         self.count = 1
         self._threads: int | None = None
         self._lock = threading.Lock()
@@ -67,7 +67,7 @@ class WorkerPool:
         self._free.put(WorkerThread())
 
     def widen(self, count: int, threads: int) -> None:
-        """Have `count` lanes, or as many as there are, in each of which torch has `threads`."""
+        """Grow to `count` workers, in each of which torch uses `threads` threads."""
         self._threads = threads
         with self._lock:
             while self.count < count:
@@ -75,27 +75,27 @@ class WorkerPool:
                 self.count += 1
 
     def run(self, work: Callable[[], T]) -> T:
-        """Do something on the next lane that is free."""
-        lane = self._free.get()
+        """Run a function on the next free worker."""
+        worker = self._free.get()
         try:
-            return lane.run(lambda: self._prepared(work))
+            return worker.run(lambda: self._measured(work))
         finally:
-            self._free.put(lane)
+            self._free.put(worker)
 
     def beside(self) -> WorkerPool:
-        """Return lanes for single calls that shall not wait for those of a run.
+        """Return workers for single batches that should not wait for those of a run.
 
-        Where each lane has a single thread that is one lane more; a model that needs the whole
-        machine, or has state, has none beside it.
+        Where each worker has a single thread, that is one more worker; a model that uses the whole
+        machine, or has state, has no workers beside its own.
         """
         if self._threads is None:
             return self
-        made = WorkerPool()
-        made._threads = self._threads
-        return made
+        other = WorkerPool()
+        other._threads = self._threads
+        return other
 
     def work(self) -> float:
-        """Return how many seconds all lanes together have been at work."""
+        """Return the total seconds that all workers have been busy."""
         return self._count(0)
 
     def _count(self, change: int) -> float:
@@ -106,7 +106,7 @@ class WorkerPool:
             self._busy += change
             return self._worked
 
-    def _prepared(self, work: Callable[[], T]) -> T:
+    def _measured(self, work: Callable[[], T]) -> T:
         if self._threads is not None:
             _use_threads(self._threads)
         self._count(1)
@@ -121,24 +121,24 @@ def _serve(queue: SimpleQueue[_Work | None]) -> None:
         done, work = item
         try:
             result = work()
-        except BaseException as error:  # noqa: BLE001  (it is raised where it was asked for)
+        except BaseException as error:  # noqa: BLE001  (it is raised in the calling thread)
             done.set_exception(error)
         else:
             done.set_result(result)
-        # What was made must not live on here until the next call.
+        # The result must not stay alive here until the next call.
         del item, done, work
         result = None
 
 
 def _use_threads(threads: int) -> None:
-    """Let torch work with so many threads in this thread, and with as many as before in others."""
+    """Set torch's number of threads in this thread, and leave it unchanged for others."""
     import torch
 
     before = torch.get_num_threads()
     if before == threads:
         return
     torch.set_num_threads(threads)
-    # The number is each thread's own once it has worked, but new ones begin with what was set last.
+    # Each thread that has worked has its own number, but new threads begin with the last one set.
     other = threading.Thread(target=torch.set_num_threads, args=(before,))
     other.start()
     other.join()

@@ -1,4 +1,4 @@
-"""How long one call of a pipeline takes, without what others do in the meantime."""
+"""The time that one batch takes, without what others do in the meantime."""
 
 from __future__ import annotations
 
@@ -9,45 +9,41 @@ from typing import Any, Self
 
 from beecam.models.batching.threads import WorkerPool
 
-# Of the other lanes, at most this many may stand idle for a call to be like all others.
-_IDLE = 0.25
+# The largest idle share of the other workers with which a batch is like all others.
+_MAX_IDLE = 0.25
 
 
 class BatchTimer:
-    """Times one call; made when it is about to begin.
+    """Measures one batch, as a context manager.
 
     Attributes:
-        began: When the call began (`time.perf_counter`).
-        seconds: How long it took, without what was put aside.
-        usual: Whether the other lanes were at work, as they are in the midst of a run. A call that
-            has the machine for itself is quicker and says nothing of the next one.
+        began: When the batch began (`time.perf_counter`).
+        seconds: How long it took, without what was excluded.
+        usual: Whether the other workers were busy, as they are in the middle of a run. A batch
+            that has the machine to itself is faster and predicts nothing about the next one.
     """
 
-    def __init__(self, lanes: WorkerPool) -> None:
-        """Prepare.
-
-        Args:
-            lanes: Those of the call's pipeline.
-        """
+    def __init__(self, pool: WorkerPool) -> None:
+        """Name the workers of the batch's pipeline."""
         self.began = 0.0
         self.seconds = 0.0
         self.usual = False
-        self._lanes = lanes
+        self._pool = pool
         self._work = 0.0
-        self._aside = 0.0
+        self._excluded = 0.0
 
     def __enter__(self) -> Self:
-        self._work = self._lanes.work()
+        self._work = self._pool.work()
         self.began = time.perf_counter()
         return self
 
     def __exit__(self, *error: object) -> None:
-        whole = time.perf_counter() - self.began
-        self.seconds = whole - self._aside
-        self.usual = self._lanes.work() - self._work >= (self._lanes.count - _IDLE) * whole
+        total = time.perf_counter() - self.began
+        self.seconds = total - self._excluded
+        self.usual = self._pool.work() - self._work >= (self._pool.count - _MAX_IDLE) * total
 
-    def aside(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function whose time doesn't count: texts are encoded once, pauses are made."""
+    def excluding(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function whose time isn't counted: prompts are encoded once, runs pause."""
 
         @functools.wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -55,6 +51,6 @@ class BatchTimer:
             try:
                 return function(*args, **kwargs)
             finally:
-                self._aside += time.perf_counter() - before
+                self._excluded += time.perf_counter() - before
 
         return timed

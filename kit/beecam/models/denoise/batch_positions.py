@@ -1,4 +1,4 @@
-"""Where each clip stands in a call of several."""
+"""The position of each clip in a batch."""
 
 from __future__ import annotations
 
@@ -10,17 +10,33 @@ from beecam.models.model import Checkpoint, OnStep
 
 
 def positions_of(shots: int, starts: Sequence[Checkpoint]) -> list[int]:
-    """Return each shot's place in its call.
+    """Return each shot's position in its batch.
 
-    What goes on does so at its own place where that is free, because in calls of an odd size the
+    A clip resumes at its own position where that is free, because in batches of an odd size the
     last bits depend on it.
     """
-    wanted = [state.place for state in starts]
+    wanted = [checkpoint.position for checkpoint in starts]
     return wanted if starts and len(set(wanted)) == shots else list(range(shots))
 
 
-def at_positions(on_step: OnStep, places: Sequence[int]) -> OnStep:
-    """Tell of the clips at some places of a call only, in this order."""
+def filled(positions: Sequence[int], pad_to: int) -> list[int]:
+    """Return for each clip of a batch the index of its shot; the last shot fills the rest.
+
+    >>> filled([2, 0], pad_to=4)
+    [1, 1, 0, 1]
+
+    Args:
+        positions: Each shot's position.
+        pad_to: The smallest size of the batch.
+    """
+    found = [len(positions) - 1] * max(pad_to, *(position + 1 for position in positions))
+    for i, position in enumerate(positions):
+        found[position] = i
+    return found
+
+
+def at_positions(on_step: OnStep, positions: Sequence[int]) -> OnStep:
+    """Return a function that reports the clips at some positions of a batch, in this order."""
 
     def picked(make: Callable[[], list[Any]] | None) -> Callable[[], list[Any]] | None:
         if make is None:
@@ -28,10 +44,10 @@ def at_positions(on_step: OnStep, places: Sequence[int]) -> OnStep:
 
         def some() -> list[Any]:
             every = make()
-            return [every[place] for place in places]
+            return [every[position] for position in positions]
 
         return some
 
     return lambda step: on_step(
-        replace(step, preview=picked(step.preview), states=picked(step.states))
+        replace(step, preview=picked(step.preview), checkpoints=picked(step.checkpoints))
     )

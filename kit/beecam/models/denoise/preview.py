@@ -1,19 +1,18 @@
 """Previews: a linear map from predicted latents to small frames.
 
-A linear map is close to free (a matrix product a step), and on the predicted result, not on the
-noisy latents, it shows where a clip is going from the first steps on.
+A linear map is nearly free (a matrix product per step). Applied to the predicted result and not to
+the noisy latents, it shows the clip from the first steps on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from beecam.media.types import Frames
+from beecam.media.types import Frames
 
 FILE = "preview.safetensors"
 _RIDGE = 1e-3
@@ -23,11 +22,11 @@ class PreviewMap:
     """An affine map from one latent cell to `frames` x `patch` x `patch` RGB pixels.
 
     Attributes:
-        weight: channels x (frames * patch * patch * 3), or None until it is known.
-        bias: frames * patch * patch * 3.
-        patch: Pixels a side for each latent cell.
-        frames: Frames for each latent cell. The first latent frame of a causal autoencoder is one
-            frame, for which the last of these stands.
+        weight: Tensor of shape `(channels, frames * patch * patch * 3)`; None until fitted.
+        bias: Tensor of shape `(frames * patch * patch * 3,)`.
+        patch: Pixels per side of a latent cell.
+        frames_per_cell: Frames per latent cell. The first latent frame of a causal autoencoder
+            is one frame, which the last of these represents.
     """
 
     def __init__(
@@ -40,12 +39,12 @@ class PreviewMap:
 
     @property
     def ready(self) -> bool:
-        """Whether it is known."""
+        """Whether it was loaded or fitted."""
         return self.weight is not None
 
     @classmethod
     def load(cls, folder: Path) -> PreviewMap:
-        """Load the map that ships with a model, or an empty one where none does."""
+        """Load the map that ships with a model, or an empty one if none does."""
         from safetensors import safe_open
 
         path = folder / FILE
@@ -61,27 +60,32 @@ class PreviewMap:
             )
 
     def frames(self, latents: Any) -> list[Frames]:
-        """Show latents (batch x channels x frames x height x width) as clips of small frames."""
+        """Return small frames of latents.
+
+        Args:
+            latents: Tensor of shape `(clips, channels, frames, height, width)`.
+        """
         import torch
 
-        batch, _, cells, high, wide = latents.shape
+        batch, _, cells, height, width = latents.shape
         patch, each = self.patch, self.frames_per_cell
         weight = self.weight.to(latents.device)
         flat = latents.float().permute(0, 2, 3, 4, 1) @ weight + self.bias.to(latents.device)
-        pixels = flat.view(batch, cells, high, wide, each, patch, patch, 3)
+        pixels = flat.view(batch, cells, height, width, each, patch, patch, 3)
         pixels = pixels.permute(0, 1, 4, 2, 5, 3, 6, 7)
-        video = pixels.reshape(batch, cells * each, high * patch, wide * patch, 3)
-        shown = video[:, each - 1 :].clamp(0, 1).mul(255).round().to(torch.uint8)
-        return list(shown.cpu().numpy())
+        video = pixels.reshape(batch, cells * each, height * patch, width * patch, 3)
+        clips = video[:, each - 1 :].clamp(0, 1).mul(255).round().to(torch.uint8)
+        return list(clips.cpu().numpy())
 
     def fit(self, latents: Any, clips: Sequence[Frames], patch: int = 1, frames: int = 1) -> None:
-        """Fit by least squares on decoded clips; latents that are not finite teach nothing.
+        """Fit by least squares on decoded clips; latents that are not finite are skipped.
 
         Args:
-            latents: batch x channels x frames x height x width, what the clips were decoded from.
-            clips: For each one frames x height x width x 3, uint8. With more than one frame a
-                latent cell, 1 + frames * (cells - 1) of them.
-            patch: Pixels a side to show for each latent cell.
+            latents: What the clips were decoded from: tensor of shape
+                `(clips, channels, frames, height, width)`.
+            clips: For each clip a uint8 array of shape `(frames, height, width, 3)`. With more
+                than one frame per latent cell, `1 + frames * (cells - 1)` frames.
+            patch: Pixels per side to show for each latent cell.
             frames: Frames to show for each latent cell.
         """
         import torch
@@ -90,13 +94,13 @@ class PreviewMap:
             return
         target = torch.from_numpy(np.stack(clips)).permute(0, 4, 1, 2, 3).float() / 255
         if frames > 1:
-            # The first latent frame is one frame, all others are as many as we show.
+            # The first latent frame is one frame, all others are as many as are shown.
             latents, target = latents[:, :, 1:], target[:, :, 1:]
-        batch, _, cells, high, wide = latents.shape
+        batch, _, cells, height, width = latents.shape
         small = torch.nn.functional.adaptive_avg_pool3d(
-            target, (cells * frames, high * patch, wide * patch)
+            target, (cells * frames, height * patch, width * patch)
         )
-        y = small.view(batch, 3, cells, frames, high, patch, wide, patch)
+        y = small.view(batch, 3, cells, frames, height, patch, width, patch)
         y = y.permute(0, 2, 4, 6, 3, 5, 7, 1).flatten(4).flatten(0, 3)
         x = latents.float().cpu().permute(0, 2, 3, 4, 1).flatten(0, 3)
         design = torch.cat([x, torch.ones(len(x), 1)], 1)
@@ -106,7 +110,7 @@ class PreviewMap:
         self.patch, self.frames_per_cell = patch, frames
 
     def save(self, folder: Path) -> None:
-        """Write the map beside a model's weights, in half precision; `load` reads it."""
+        """Write the map beside a model's weights, in half precision; `load` reads it back."""
         from safetensors.torch import save_file
 
         save_file(

@@ -1,4 +1,4 @@
-"""The schedulers that a pipeline can use: its own, and those that do what it was trained for."""
+"""The schedulers that a pipeline can use: its own, and those for what it was trained for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import logging
 from functools import cached_property
 from typing import Any
 
-# Those that can do what FlowMatch schedulers do, which name no others themselves.
+# FlowMatch schedulers list no compatible ones themselves.
 _FLOW_NAMES = (
     "FlowMatchEulerDiscreteScheduler",
     "FlowMatchHeunDiscreteScheduler",
@@ -27,29 +27,29 @@ class Schedulers:
     """A pipeline's scheduler, and others with the same settings, by their classes' names.
 
     Attributes:
-        usual: The name of the pipeline's own.
+        usual: The class name of the pipeline's own scheduler.
     """
 
     def __init__(self, own: Any) -> None:
-        """Begin with a pipeline's own scheduler."""
+        """Name a pipeline's own scheduler."""
         self.usual = type(own).__name__
         self._own = own
-        self._made: dict[str, Any] = {self.usual: own}
+        self._prototypes: dict[str, Any] = {self.usual: own}
 
     @cached_property
     def names(self) -> list[str]:
-        """Which can be used: those that are tried with these settings, and do a step."""
+        """Those that can be used: each was tried with these settings, for one step."""
         named = {kind.__name__ for kind in self._own.compatibles}
         others = named.union(_FLOW_NAMES if self._is_flow(self._own) else ()) - {self.usual}
         return sorted([self.usual, *(name for name in others if self._works(name))])
 
     def fresh(self, name: str) -> Any:
-        """Return a scheduler that nobody else has."""
-        if name not in self._made:
-            self._made[name] = self._make(name)
-        return copy.deepcopy(self._made[name])
+        """Return a new scheduler by its class name."""
+        if name not in self._prototypes:
+            self._prototypes[name] = self._create(name)
+        return copy.deepcopy(self._prototypes[name])
 
-    def _make(self, name: str) -> Any:
+    def _create(self, name: str) -> Any:
         import diffusers
 
         kind = getattr(diffusers, name)
@@ -63,17 +63,17 @@ class Schedulers:
         import torch
 
         with contextlib.suppress(Exception):
-            made = self._make(name)
-            if self._is_flow(made) != self._is_flow(self._own):
+            tried = self._create(name)
+            if self._is_flow(tried) != self._is_flow(self._own):
                 return False
-            if hasattr(self._own, "set_begin_index") and not hasattr(made, "set_begin_index"):
+            if hasattr(self._own, "set_begin_index") and not hasattr(tried, "set_begin_index"):
                 return False
-            if not _taken(self._own) <= _taken(made):
+            if not _parameters(self._own) <= _parameters(tried):
                 return False
-            made.set_timesteps(3)
-            nothing = torch.zeros(1, 4, 1, 4, 4)
-            made.step(nothing, made.timesteps[0], nothing, return_dict=False)
-            self._made[name] = self._make(name)
+            tried.set_timesteps(3)
+            zeros = torch.zeros(1, 4, 1, 4, 4)
+            tried.step(zeros, tried.timesteps[0], zeros, return_dict=False)
+            self._prototypes[name] = self._create(name)
             return True
         return False
 
@@ -85,13 +85,13 @@ class Schedulers:
 
 
 def with_plain_timesteps(scheduler: Any, steps: int) -> tuple[Any, list[float] | None]:
-    """Return a scheduler for a pipeline that gives it timesteps, and these, or None for its own.
+    """Return a scheduler for a pipeline that passes timesteps to it, and these; None for its own.
 
-    The timesteps that a scheduler is given it shifts for its sigmas, but not for itself: with a
-    shift the two would say different things. So the shift goes into the timesteps here.
+    A scheduler shifts the timesteps that it is passed for its sigmas, but doesn't shift the
+    timesteps themselves: the two would disagree. So the shift is applied to the timesteps here.
     """
-    # Where there is no shift, what this warns of makes no difference.
-    logging.getLogger(type(scheduler).__module__).addFilter(_is_news)
+    # Without a shift, what this warns of makes no difference.
+    logging.getLogger(type(scheduler).__module__).addFilter(_is_relevant)
     shift = scheduler.config.get("shift") or 1.0
     if shift == 1.0 or scheduler.config.get("use_dynamic_shifting"):
         return scheduler, None
@@ -101,10 +101,10 @@ def with_plain_timesteps(scheduler: Any, steps: int) -> tuple[Any, list[float] |
     return plain, [float(one) for one in tried.timesteps]
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _is_relevant(record: logging.LogRecord) -> bool:
     return "`timesteps` were passed without" not in record.getMessage()
 
 
-def _taken(scheduler: Any) -> set[str]:
-    """Return what pipelines may give a scheduler besides a number of steps."""
+def _parameters(scheduler: Any) -> set[str]:
+    """Return what pipelines may pass to a scheduler besides a number of steps."""
     return {"sigmas", "mu"} & set(inspect.signature(scheduler.set_timesteps).parameters)

@@ -1,7 +1,7 @@
-"""First parts of clips that several of them share: made once, and gone on from.
+"""First parts of clips that several of them share: generated once, and resumed from.
 
 A clip with a switch is the beginning of one shot and the rest of another. The beginning is always
-made in a call of its own, so that its bits are the same whoever shares it.
+generated in a batch of its own, so that its bits are the same whichever clips share it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from beecam.errors import ModelError, Stopped
 from beecam.models.model import Checkpoint, OnStep, Step
 from beecam.shots.shot import Shot
 
-_KEPT_BYTES = 256_000_000
+_MAX_BYTES = 256_000_000
 
 
 def before_switch(shot: Shot) -> Shot:
-    """Return the shot whose first steps these are."""
+    """Return the shot of the first steps."""
     return shot.replace(switch=None, draft_steps=None)
 
 
 def after_switch(shot: Shot) -> Shot:
-    """Return the shot whose last steps these are."""
+    """Return the shot of the last steps."""
     switch = shot.switch
     if switch is None:
         return shot
@@ -34,65 +34,68 @@ def after_switch(shot: Shot) -> Shot:
 
 
 class SharedPrefixes:
-    """Where clips stand at their switches, of those that were made last."""
+    """The checkpoints of clips at their switches, of those that were generated last."""
 
     def __init__(self) -> None:
-        """Begin with none."""
-        self._kept: OrderedDict[tuple[str, int], Checkpoint] = OrderedDict()
-        self._making: dict[tuple[str, int], threading.Lock] = {}
+        self._stored: OrderedDict[tuple[str, int], Checkpoint] = OrderedDict()
+        self._generating: dict[tuple[str, int], threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def states(
-        self, shots: Sequence[Shot], make: Callable[[Shot, OnStep], None], on_step: OnStep | None
+    def checkpoints(
+        self,
+        shots: Sequence[Shot],
+        generate: Callable[[Shot, OnStep], object],
+        on_step: OnStep | None,
     ) -> list[Checkpoint]:
-        """Return where each shot stands at its switch; what isn't known is made.
+        """Return the checkpoint of each shot at its switch; missing ones are generated.
 
         Args:
-            shots: Resolved, with a switch each.
-            make: Makes a clip of one shot, and calls a function after each step.
-            on_step: Told of each step, and may raise `Stopped`.
+            shots: Resolved shots with a switch each.
+            generate: Generates the clip of one shot, and calls a function after each step.
+            on_step: Called after each step; it may raise `Stopped`.
         """
-        return [self._state(shot, make, on_step) for shot in shots]
+        return [self._checkpoint(shot, generate, on_step) for shot in shots]
 
-    def _state(
-        self, shot: Shot, make: Callable[[Shot, OnStep], None], on_step: OnStep | None
+    def _checkpoint(
+        self, shot: Shot, generate: Callable[[Shot, OnStep], object], on_step: OnStep | None
     ) -> Checkpoint:
         first = before_switch(shot)
         assert shot.switch is not None
         key = first.key, shot.switch.step(shot.num_inference_steps or 1)
         with self._lock:
-            making = self._making.setdefault(key, threading.Lock())
-        # Two calls at once that share a beginning make it once.
-        with making:
+            generating = self._generating.setdefault(key, threading.Lock())
+        # Two concurrent batches that share a beginning generate it once.
+        with generating:
             with self._lock:
-                if key in self._kept:
-                    self._kept.move_to_end(key)
-                    return self._kept[key]
-            state = _made(first, key[1], make, on_step)
+                if key in self._stored:
+                    self._stored.move_to_end(key)
+                    return self._stored[key]
+            checkpoint = _generated_until(first, key[1], generate, on_step)
             with self._lock:
-                self._kept[key] = state
-                while sum(map(_size, self._kept.values())) > _KEPT_BYTES and len(self._kept) > 1:
-                    self._kept.popitem(last=False)
-                self._making.pop(key, None)
-        return state
+                self._stored[key] = checkpoint
+                while sum(map(_size, self._stored.values())) > _MAX_BYTES and len(self._stored) > 1:
+                    self._stored.popitem(last=False)
+                self._generating.pop(key, None)
+        return checkpoint
 
 
-def _made(
-    first: Shot, at: int, make: Callable[[Shot, OnStep], None], on_step: OnStep | None
+def _generated_until(
+    first: Shot, at: int, generate: Callable[[Shot, OnStep], object], on_step: OnStep | None
 ) -> Checkpoint:
+    """Generate a clip up to a step, and return its checkpoint there."""
     found: list[Checkpoint] = []
 
     def watch(step: Step) -> None:
         if on_step is not None:
-            # Of its previews there is one, not one for each clip of the call.
-            on_step(replace(step, preview=None, states=None))
+            # There is one preview here, not one for each clip of the caller's batch.
+            on_step(replace(step, preview=None, checkpoints=None))
         if step.step == at:
-            assert step.states is not None
-            found.extend(step.states())
-            raise Stopped("the others go on from here.")
+            assert step.checkpoints is not None
+            found.extend(step.checkpoints())
+            raise Stopped("the other clips resume from here.")
 
     try:
-        make(first, watch)
+        generate(first, watch)
     except Stopped:
         if not found:
             raise
@@ -101,5 +104,5 @@ def _made(
     return found[0]
 
 
-def _size(state: Checkpoint) -> int:
-    return sum(array.nbytes for array in state.arrays.values())
+def _size(checkpoint: Checkpoint) -> int:
+    return sum(array.nbytes for array in checkpoint.arrays.values())

@@ -1,4 +1,4 @@
-"""Where a call stands, clip by clip: tensors and small facts to arrays and JSON, and back."""
+"""Checkpoints of a batch, clip by clip: tensors and plain values to arrays and JSON, and back."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from beecam.models.model import Checkpoint
 
 
 def split(parts: dict[str, Any], step: int, batch: int) -> list[Checkpoint]:
-    """Take a call's state apart.
+    """Return the checkpoint of each clip in a batch.
 
     Args:
-        parts: Nested dicts and lists of tensors, numbers and texts. In "generators" there is an
-            entry for each clip; elsewhere, tensors as long as the call has clips have a row each.
+        parts: Nested dicts and lists of tensors, numbers and strings. "generators" has an entry
+            per clip; elsewhere, tensors as long as the batch has clips have a row per clip.
         step: Steps done.
-        batch: How many clips the call has.
+        batch: How many clips the batch has.
     """
-    states = []
-    for place in range(batch):
+    checkpoints = []
+    for position in range(batch):
         arrays: dict[str, Any] = {}
-        own = {**parts, "generators": parts["generators"][place]}
-        notes = _flat(own, "", place, batch, arrays)
-        states.append(Checkpoint(step, batch, place, arrays, {"parts": notes}))
-    return states
+        own = {**parts, "generators": parts["generators"][position]}
+        notes = _flat(own, "", position, batch, arrays)
+        checkpoints.append(Checkpoint(step, batch, position, arrays, {"parts": notes}))
+    return checkpoints
 
 
-def join(states: Sequence[Checkpoint]) -> dict[str, Any]:
-    """Put clips' states together as `split` takes them.
+def join(checkpoints: Sequence[Checkpoint]) -> dict[str, Any]:
+    """Return the state of a batch from its clips' checkpoints; the inverse of `split`.
 
     Raises:
-        ModelError: They are not of the same step of the same kind of call.
+        ModelError: They are not of the same step of the same kind of batch.
     """
-    if len({(state.step, repr(state.notes["parts"])) for state in states}) != 1:
-        raise ModelError("only clips that stand at the same step can go on in one call.")
-    each = [_whole(state.notes["parts"], state.arrays) for state in states]
+    if len({(one.step, repr(one.notes["parts"])) for one in checkpoints}) != 1:
+        raise ModelError("only clips that are at the same step can resume in one batch.")
+    each = [_restored(one.notes["parts"], one.arrays) for one in checkpoints]
     generators = [one.pop("generators").tensor for one in each]
     joined: dict[str, Any] = _joined(each)
     return {**joined, "generators": generators}
 
 
-def _flat(value: Any, name: str, place: int, batch: int, arrays: dict[str, Any]) -> Any:
+def _flat(value: Any, name: str, position: int, batch: int, arrays: dict[str, Any]) -> Any:
     if isinstance(value, dict):
-        return {k: _flat(v, f"{name}.{k}", place, batch, arrays) for k, v in value.items()}
+        return {k: _flat(v, f"{name}.{k}", position, batch, arrays) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_flat(v, f"{name}.{i}", place, batch, arrays) for i, v in enumerate(value)]
+        return [_flat(v, f"{name}.{i}", position, batch, arrays) for i, v in enumerate(value)]
     if hasattr(value, "detach"):
         rows = value.ndim > 0 and len(value) == batch and not name.startswith(".generators")
-        own = (value[place : place + 1] if rows else value).detach().cpu()
+        own = (value[position : position + 1] if rows else value).detach().cpu()
         arrays[name], kind = _to_numpy(own)
         return {"array": name, "kind": kind, "rows": rows}
     if isinstance(value, (bool, int, float, str, type(None))):
@@ -58,19 +58,19 @@ def _flat(value: Any, name: str, place: int, batch: int, arrays: dict[str, Any])
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {"array": name, "kind": "numpy", "rows": False}
-    raise ModelError(f"a scheduler keeps {type(value).__name__}, which can't be stored.")
+    raise ModelError(f"a scheduler stores {type(value).__name__}, which can't be stored.")
 
 
-def _whole(value: Any, arrays: Any) -> Any:
+def _restored(value: Any, arrays: Any) -> Any:
     if isinstance(value, dict):
         if "array" in value:
             return _Rows(_from_numpy(arrays[value["array"]], value["kind"]), value["rows"])
-        return {k: _whole(v, arrays) for k, v in value.items()}
-    return [_whole(v, arrays) for v in value] if isinstance(value, list) else value
+        return {k: _restored(v, arrays) for k, v in value.items()}
+    return [_restored(v, arrays) for v in value] if isinstance(value, list) else value
 
 
 class _Rows:
-    """A tensor, and whether it has a row for each clip."""
+    """A tensor, and whether it has a row per clip."""
 
     def __init__(self, tensor: Any, rows: bool) -> None:
         self.tensor = tensor
@@ -94,7 +94,7 @@ def _to_numpy(tensor: Any) -> tuple[Any, str]:
     import torch
 
     kind = str(tensor.dtype).removeprefix("torch.")
-    # NumPy has no bfloat16: its bits travel as whole numbers.
+    # NumPy has no bfloat16: its bits are stored as integers.
     plain = tensor.view(torch.int16) if kind == "bfloat16" else tensor
     return plain.contiguous().numpy().copy(), kind
 

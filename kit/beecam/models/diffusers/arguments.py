@@ -1,4 +1,4 @@
-"""What a person can set of a model, read off the model itself: one control for each argument."""
+"""The arguments of a model that can be set, read off the model: one control per argument."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from beecam.models.capabilities import arguments_of
+from beecam.models.diffusers.adapter import DiffusersModel
+from beecam.models.diffusers.tasks import Task
 from beecam.models.model import Model
+from beecam.models.model_set import ModelSet
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.loras import LORA_ARGUMENTS
 from beecam.shots.prompt_switch import SWITCH_ARGUMENTS
@@ -21,11 +25,11 @@ from beecam.shots.shot import LIMITS, SHOT_ARGUMENTS, Shot
 
 Kind = Literal["integer", "number", "choice", "flag", "text"]
 
-# Of a shot's own: the prompt and the noise are not set in one field, files are given by code.
-_NO_FIELDS = ("seed", "noise", "model", *CONDITIONS, *LORA_ARGUMENTS, *SWITCH_ARGUMENTS)
+# Arguments of a shot without a control: files and composite values are set in code.
+_WITHOUT_CONTROL = ("seed", "noise", "model", *CONDITIONS, *LORA_ARGUMENTS, *SWITCH_ARGUMENTS)
 _OF_TYPES: Mapping[Any, Kind] = {int: "integer", float: "number", str: "text", bool: "flag"}
 _MAX_HELP = 300
-# "height (`int`, *optional*, defaults to 512):", with its text on the lines below.
+# "height (`int`, *optional*, defaults to 512):", with its description on the lines below.
 _ENTRY = re.compile(
     r"^(?P<indent>[ \t]*)(?P<names>\w+(?:, ?\w+)*) ?\((?P<kind>.*)\):?[ \t]*(?P<text>.*)$"
 )
@@ -39,16 +43,16 @@ class Control:
     """One argument of a model that can be set.
 
     Attributes:
-        name: Of the argument.
+        name: The argument's name.
         kind: "integer", "number", "choice", "flag" or "text".
-        default: What the model takes where nothing is said, or None where that isn't known.
-        low: The least that is allowed, where known.
-        high: The most, where known.
-        step: Allowed are `base` and each `step` more, where known.
+        default: The model's default, or None where it isn't known.
+        low: The smallest valid value, where known.
+        high: The largest valid value, where known.
+        step: The distance of valid values from `base` on, where known.
         base: See `step`.
-        choices: What is allowed, of a choice.
-        only_with: Names of pictures and films without one of which it is not taken.
-        help: The first sentence of what the pipeline says of it; empty where it says nothing.
+        choices: The valid values of a choice.
+        only_with: Names of images and videos of which the argument needs one.
+        help: The first sentence of the pipeline's documentation of it, or "".
     """
 
     name: str
@@ -63,9 +67,9 @@ class Control:
     help: str = ""
 
     def parse(self, text: Any) -> Any:
-        """Return the value that a text stands for; as it is where it stands for none.
+        """Return the value that a string denotes; the string itself if it denotes none.
 
-        What is no value of this kind is named by `sweep.check`, which knows what is allowed.
+        `sweep.check` reports what isn't a valid value of this kind.
         """
         if not isinstance(text, str):
             return text
@@ -84,18 +88,17 @@ class Control:
 
 
 def controls_of(model: Model) -> tuple[Control, ...]:
-    """Return a control for each argument of a model that is set in one field.
+    """Return a control for each argument of a model that is a string, a number or a bool.
 
-    Those that every model has come first, then the pipeline's own in its order. Arguments that
-    take other things than texts, numbers and truth values have none.
+    Those that every model has come first, then the pipeline's own in its order.
 
-    >>> [control.name for control in controls(bc.load())][:2]
+    >>> [control.name for control in controls_of(bc.load())][:2]
     ['negative_prompt', 'width']
 
     Args:
-        model: From `bc.load()` or `bc.wrap(pipe)`, or several as one.
+        model: A model, or several as one.
     """
-    models = list(getattr(model, "by_label", {"": model}).values())
+    models = model.models if isinstance(model, ModelSet) else (model,)
     found: dict[str, Control] = {}
     for one in models:
         for control in _controls(one):
@@ -105,59 +108,64 @@ def controls_of(model: Model) -> tuple[Control, ...]:
 
 def _controls(model: Model) -> Iterator[Control]:
     usual = model.resolve(Shot(prompt=""))
-    ways = _ways(model)
-    notes = [help_lines(inspect.getdoc(type(way.pipe).__call__) or "") for way in ways]
+    tasks = _tasks(model)
+    notes = [help_lines(inspect.getdoc(type(task.pipe).__call__) or "") for task in tasks]
     for name in SHOT_ARGUMENTS:
-        if name not in _NO_FIELDS:
-            yield _of_shot(model, name, usual, _help(notes, *_names_there(ways, name)))
-    for name, default in model.arguments.items():
-        if (made := _of_pipeline(ways, name, default, _help(notes, name))) is not None:
-            yield made
+        if name not in _WITHOUT_CONTROL:
+            yield _of_shot(model, name, usual, _help(notes, *_names_in(tasks, name)))
+    for name, default in arguments_of(model).items():
+        control = _of_pipeline(tasks, name, default, _help(notes, name))
+        if control is not None:
+            yield control
 
 
-def _of_shot(model: Model, name: str, usual: Shot, words: str) -> Control:
+def _of_shot(model: Model, name: str, usual: Shot, help_text: str) -> Control:
     default = getattr(usual, name)
     if name == "scheduler":
         with _quiet():
-            names = tuple(getattr(model, "schedulers", ()))
-        return Control(name, "choice" if names else "text", default, choices=names, help=words)
+            names = tuple(model.schedulers) if isinstance(model, DiffusersModel) else ()
+        return Control(name, "choice" if names else "text", default, choices=names, help=help_text)
     if isinstance(default, str):
-        return Control(name, "text", default, help=words)
+        return Control(name, "text", default, help=help_text)
     low, high = LIMITS.get(name, (None, None))
     step, base = 1.0, 0.0
-    for way in _ways(model)[:1]:
+    for task in _tasks(model)[:1]:
         if name in ("width", "height"):
-            step = way.family.size_step
+            step = task.family.size_step
         elif name == "num_frames":
-            step, base = way.family.frame_step, way.family.frame_plus
+            step, base = task.family.frame_step, task.family.frame_plus
     if isinstance(default, int):
-        # The first that lies on the grid and is no clip of nothing.
+        # The first valid value that isn't a clip without frames.
         least = base if base >= 1 else step
-        return Control(name, "integer", default, max(low or 1, least), high, step, base, help=words)
-    return Control(name, "number", default, low, high, help=words)
+        low = max(low or 1, least)
+        return Control(name, "integer", default, low, high, step, base, help=help_text)
+    return Control(name, "number", default, low, high, help=help_text)
 
 
-def _of_pipeline(ways: list[Any], name: str, default: Any, words: str) -> Control | None:
-    parameters = [way.anatomy.parameters[name] for way in ways if name in way.anatomy.parameters]
-    annotation = parameters[0].annotation if parameters else inspect.Parameter.empty
-    only_with = _only_with(ways, name)
+def _of_pipeline(tasks: Sequence[Task], name: str, default: Any, help_text: str) -> Control | None:
+    having = [task.info.parameters[name] for task in tasks if name in task.info.parameters]
+    annotation = having[0].annotation if having else inspect.Parameter.empty
+    only_with = _only_with(tasks, name)
     choices = _literals(annotation)
     if choices:
-        return Control(name, "choice", default, choices=choices, only_with=only_with, help=words)
+        return Control(
+            name, "choice", default, choices=choices, only_with=only_with, help=help_text
+        )
     kind = _OF_TYPES.get(type(default)) if default is not None else _kind_of(annotation)
     if default is inspect.Parameter.empty:
         default, kind = None, _kind_of(annotation)
     if kind is None:
         return None
     step = 1.0 if kind == "integer" else None
-    return Control(name, kind, default, step=step, only_with=only_with, help=words)
+    return Control(name, kind, default, step=step, only_with=only_with, help=help_text)
 
 
-def _only_with(ways: list[Any], name: str) -> tuple[str, ...]:
-    """Return what is given to the ways that take an argument, where the pipeline's own doesn't."""
-    if not ways or name in ways[0].anatomy.parameters:
+def _only_with(tasks: Sequence[Task], name: str) -> tuple[str, ...]:
+    """Return the conditions of the tasks with an argument that the pipeline's own task lacks."""
+    if not tasks or name in tasks[0].info.parameters:
         return ()
-    return tuple(sorted({one for w in ways if name in w.anatomy.parameters for one in w.takes}))
+    having = [task for task in tasks if name in task.info.parameters]
+    return tuple(sorted({one for task in having for one in task.accepts}))
 
 
 def _kind_of(annotation: Any) -> Kind | None:
@@ -166,7 +174,7 @@ def _kind_of(annotation: Any) -> Kind | None:
         kinds = (_kind_of(one) for one in typing.get_args(annotation))
         return next((kind for kind in kinds if kind is not None), None)
     if isinstance(annotation, str):
-        # `from __future__ import annotations` in a pipeline's module leaves them as texts.
+        # `from __future__ import annotations` in a pipeline's module leaves them as strings.
         words = re.findall(r"\w+", annotation)
         kinds = (_OF_TYPES.get(kind) for kind in (int, float, str, bool) if kind.__name__ in words)
         plain = not {"list", "List", "dict", "Dict", "tuple", "Tuple", "Callable"} & set(words)
@@ -181,21 +189,21 @@ def _literals(annotation: Any) -> tuple[str, ...]:
     return next((found for one in parts if (found := _literals(one))), ())
 
 
-def _ways(model: Model) -> list[Any]:
-    """Return how a pipeline makes clips; nothing for a model that is no pipeline of diffusers."""
-    return list(getattr(model, "ways", ()))
+def _tasks(model: Model) -> tuple[Task, ...]:
+    """Return the tasks of a pipeline; none for a model without one."""
+    return model.tasks if isinstance(model, DiffusersModel) else ()
 
 
-def _names_there(ways: list[Any], name: str) -> tuple[str, ...]:
-    """Return how pipelines call an argument that every shot has."""
-    there = {"fps": "fps_argument", "num_frames": "frames_argument"}.get(name)
-    own = [getattr(way.anatomy, there) for way in ways] if there else []
+def _names_in(tasks: Sequence[Task], name: str) -> tuple[str, ...]:
+    """Return the pipelines' names of an argument that every shot has."""
+    renamed = {"fps": "fps_argument", "num_frames": "frames_argument"}.get(name)
+    own = [getattr(task.info, renamed) for task in tasks] if renamed else []
     return (*(one for one in own if one), name)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Schedulers are tried to see which can be used: what they warn of then is no news."""
+    """Silence the warnings of schedulers that are only tried to see whether they can be used."""
     from diffusers.utils import logging
 
     before = logging.get_verbosity()
@@ -207,7 +215,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _help(notes: list[dict[str, str]], *names: str) -> str:
-    """Return the first note on one of these names: a pipeline's own, or else the shot's."""
+    """Return the first description of one of these names, the pipeline's before the shot's."""
     notes = [*notes, _of_shots()]
     return next((note[name] for note in notes for name in names if note.get(name)), "")
 
@@ -216,7 +224,7 @@ def help_lines(docstring: str) -> dict[str, str]:
     """Return the first sentence on each argument of a docstring in diffusers' style.
 
     Args:
-        docstring: As `inspect.getdoc` gives it.
+        docstring: A docstring from `inspect.getdoc`.
     """
     found: dict[str, str] = {}
     names: list[str] = []
@@ -244,12 +252,12 @@ def help_lines(docstring: str) -> dict[str, str]:
 
 @cache
 def _of_shots() -> dict[str, str]:
-    """Return what `Shot` says of its own fields."""
+    """Return the descriptions of the fields of `Shot`."""
     return dict(re.findall(r"^ {4}(\w+): ([^\n]+)", inspect.getdoc(Shot) or "", re.MULTILINE))
 
 
 def _sentence(text: str) -> str:
     plain = _MARKUP.sub(lambda match: next(filter(None, match.groups())), " ".join(text.split()))
-    # A point ends a sentence before a capital letter: not in "e.g. this", not in "0.5".
+    # A period ends a sentence before a capital letter: not in "e.g. this", not in "0.5".
     first = re.split(r"(?<=[.!?])\s+(?=[A-Z])", plain, maxsplit=1)[0].strip()
     return first if len(first) <= _MAX_HELP else first[: _MAX_HELP - 1].rstrip() + "…"

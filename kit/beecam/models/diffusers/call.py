@@ -1,106 +1,354 @@
-"""What goes into one call of a pipeline, and what comes out: clips, or too little memory."""
+"""One call of a pipeline: prepared in order, run, and unpacked into clips."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
 from beecam.errors import ModelError, OutOfMemoryError
 from beecam.media.types import Frames, Sound
+from beecam.models.batching.device import environment_key
+from beecam.models.batching.timing import BatchTimer
+from beecam.models.denoise.loop import DenoisingLoop
+from beecam.models.denoise.noise import generators, with_mixed_noise
+from beecam.models.denoise.preview import PreviewMap
+from beecam.models.denoise.schedulers import Schedulers, with_plain_timesteps
 from beecam.models.diffusers.conditions import condition_arguments
+from beecam.models.diffusers.latents import merge_part, unpack
 from beecam.models.diffusers.tasks import Task
+from beecam.models.model import Checkpoint, Generated, OnStep
+from beecam.models.speed.network_copies import NetworkCopies
+from beecam.models.speed.onednn import PackedLinears, available
+from beecam.models.speed.speed import Speed
+from beecam.models.text.encode import PromptEncoder
 from beecam.models.text.mix import prompt_text
+from beecam.models.text.offload import EncoderOffload, encode_only
+from beecam.models.weights.fingerprint import fingerprint
+from beecam.models.weights.lora import LoraLoader
 from beecam.shots.shot import Shot
 
 _RATE = "output_sampling_rate"
+_CLIPS_AXES = 5
+_COLORS = 3
 
 
-def pipeline_arguments(
-    way: Task, shots: Sequence[Shot], drawn_from: Sequence[Any]
-) -> dict[str, Any]:
-    """Return the arguments of one call.
+class PipelineResources:
+    """What all calls of one pipeline share.
+
+    Attributes:
+        pipe: The pipeline.
+        prompts: Its encoded prompts.
+        encoders: Its text encoders, which leave the accelerator where memory is short.
+        schedulers: The schedulers that it can use.
+        loras: Its LoRAs.
+        linears: The packed weights of its denoiser, for a small one on a CPU.
+        copies: Copies of its networks, for speeds that change them.
+        preview: The map from latents to small frames.
+        revision: A digest of weights and configuration.
+        environment: What else decides speed and last bits, such as the device.
+    """
+
+    def __init__(self, pipe: Any, task: Task, *, loras: LoraLoader, small: bool) -> None:
+        """Set up what is shared.
+
+        Args:
+            pipe: The pipeline.
+            task: Its own task.
+            loras: Its LoRAs, the same however often it is wrapped.
+            small: Whether its denoiser is a small one on a CPU.
+        """
+        self.pipe = pipe
+        self.prompts = PromptEncoder(masks_padding=task.family.masks_padding)
+        self.encoders = EncoderOffload(pipe)
+        self.prompts.encoding = self.encoders.encoding
+        self.schedulers = Schedulers(pipe.scheduler)
+        self.loras = loras
+        self.linears = PackedLinears(task.info.denoiser if small and available() else None)
+        self.copies = NetworkCopies(pipe, packed=small)
+        self.preview = PreviewMap()
+        self.revision = fingerprint(pipe)
+        self.environment = environment_key(pipe)
+
+    def load_preview(self, folder: Path) -> None:
+        """Load the preview map that ships with the weights, if there is one."""
+        self.preview = PreviewMap.load(folder)
+
+    def refresh(self) -> None:
+        """Read the weights again, and drop what belongs to others."""
+        revision = fingerprint(self.pipe)
+        self.environment = environment_key(self.pipe)
+        if revision != self.revision:
+            self.revision = revision
+            self.prompts.clear()
+            self.schedulers = Schedulers(self.pipe.scheduler)
+
+    def encode_ahead(self, task: Task, shot: Shot) -> None:
+        """Encode the prompts of one shot, with all that its call passes to the encoder."""
+        import torch
+
+        pipe = copy.copy(task.pipe)
+        if not hasattr(pipe, "encode_prompt"):
+            return
+        vars(pipe)["encode_prompt"] = self.prompts.remembering(pipe, [shot])
+        arguments = pipeline_arguments(task, [shot], generators([shot]))
+        with torch.no_grad(), self.loras.used(shot.adapters or ()):
+            try:
+                encode_only(pipe, {**arguments, **condition_arguments(task, [shot])})
+            finally:
+                self.pipe.maybe_free_model_hooks()
+
+
+@dataclass(frozen=True)
+class PreparedCall:
+    """One pipeline call with everything that it needs.
+
+    Attributes:
+        resources: What it shares with other calls of the pipeline.
+        task: The pipeline class that generates the shots.
+        speed: What is switched on.
+        shots: The clips of the batch, in order.
+        pipe: A copy of the task's pipeline for this call only, with a scheduler of its own; its
+            `encode_prompt` and `prepare_latents` are replaced.
+        encode_prompt: The replaced `encode_prompt`; None for pipelines that have none.
+        loop: Its denoising steps.
+        arguments: The keyword arguments of the call.
+        timer: Measures the call.
+    """
+
+    resources: PipelineResources
+    task: Task
+    speed: Speed
+    shots: tuple[Shot, ...]
+    pipe: Any
+    encode_prompt: Callable[..., Any] | None
+    loop: DenoisingLoop
+    arguments: Mapping[str, Any]
+    timer: BatchTimer
+
+    @classmethod
+    def prepare(
+        cls,
+        resources: PipelineResources,
+        task: Task,
+        shots: Sequence[Shot],
+        *,
+        speed: Speed,
+        timer: BatchTimer,
+        starts: Sequence[Checkpoint] = (),
+    ) -> Self:
+        """Prepare a call, in order: scheduler, embeddings, conditions, noise, arguments.
+
+        Args:
+            resources: What it shares with other calls of the pipeline.
+            task: The task of these shots.
+            shots: Resolved shots with one batch key.
+            speed: What is switched on, as far as the task can use it.
+            timer: Measures the call.
+            starts: For each shot the checkpoint to resume from, or none.
+        """
+        first = shots[0]
+        pipe = _private_copy(task.pipe)
+        # Assignments bypass `setattr`, which would write into the pipeline's configuration.
+        own = vars(pipe)
+
+        scheduler = resources.schedulers.fresh(first.scheduler or resources.schedulers.usual)
+        timesteps: dict[str, Any] = {}
+        if task.family.own_timesteps:
+            steps = first.num_inference_steps or 1
+            scheduler, timesteps["timesteps"] = with_plain_timesteps(scheduler, steps)
+        own["scheduler"] = scheduler
+
+        encode_prompt = None
+        if hasattr(pipe, "encode_prompt"):
+            encode_prompt = resources.prompts.remembering(pipe, shots)
+            own["encode_prompt"] = timer.excluding(encode_prompt)
+
+        conditions = condition_arguments(task, shots)
+
+        draws = generators(shots)
+        own["prepare_latents"] = with_mixed_noise(pipe.prepare_latents, shots, draws)
+        loop = DenoisingLoop(
+            generators=draws,
+            until=first.draft_steps,
+            starts=starts,
+            # The state of a cache is not part of a checkpoint.
+            resumes=task.family.resumes and not speed.cache,
+        )
+
+        arguments = {**pipeline_arguments(task, shots, draws), **conditions, **timesteps}
+        return cls(
+            resources, task, speed, tuple(shots), pipe, encode_prompt, loop, arguments, timer
+        )
+
+    def run(self, on_step: OnStep | None = None) -> Any:
+        """Call the pipeline and return its output.
+
+        Raises:
+            OutOfMemoryError: The batch doesn't fit into memory.
+            Stopped: Raised by `on_step`.
+        """
+        import torch
+
+        resources, adapters = self.resources, self.shots[0].adapters or ()
+        self.loop.watch(
+            self.pipe,
+            on_step,
+            predict=self._predict if resources.preview.ready else None,
+            place=lambda latents, part: merge_part(self.task, latents, part, self.shots[0]),
+        )
+        with (
+            torch.no_grad(),
+            resources.loras.used(adapters),
+            resources.linears.used(),
+            resources.copies.used(self.speed, (resources.revision, adapters)) as networks,
+            translate_memory_errors(self.shots),
+        ):
+            vars(self.pipe).update(networks)
+            try:
+                with self.timer:
+                    return self.pipe(**self.arguments, **self.loop.arguments)
+            finally:
+                resources.pipe.maybe_free_model_hooks()
+
+    def unpack(self, output: Any) -> list[Generated]:
+        """Return the clips of the pipeline's output, one per shot.
+
+        Raises:
+            ModelError: The output isn't the requested clips, or a weighted prompt was altered.
+        """
+        if self.encode_prompt is not None:
+            PromptEncoder.check_all_read(self.encode_prompt, self.shots)
+        clips = frames_from_output(output.frames, self.shots[0])
+        self._fit_preview([frames for frames, _ in clips])
+        sounds = sounds_from_output(output, self.task.pipe, len(self.shots))
+        nothing: list[Checkpoint | None] = [None] * len(self.shots)
+        checkpoints = self.loop.checkpoints or nothing
+        return [
+            Generated(frames, i, checkpoints[i], broken, sounds[i])
+            for i, (frames, broken) in enumerate(clips)
+        ]
+
+    def _predict(self, latents: Any) -> list[Frames]:
+        return self.resources.preview.frames(unpack(self.task, latents, self.shots[0]))
+
+    def _fit_preview(self, clips: Sequence[Frames]) -> None:
+        """Fit the preview map on what was just decoded, if none ships with the model."""
+        preview, latents = self.resources.preview, self.loop.latents
+        if preview.ready or latents is None:
+            return
+        unpacked = unpack(self.task, latents, self.shots[0])
+        if unpacked is not None:
+            preview.fit(unpacked, clips)
+
+
+def _private_copy(pipe: Any) -> Any:
+    """Return a copy that shares all networks: concurrent calls each have their own state."""
+    private = copy.copy(pipe)
+    if hasattr(pipe, "vae"):
+        # Wan's autoencoder stores its progress in itself while it decodes.
+        vars(private)["vae"] = copy.copy(pipe.vae)
+    return private
+
+
+def pipeline_arguments(task: Task, shots: Sequence[Shot], draws: Sequence[Any]) -> dict[str, Any]:
+    """Return the keyword arguments of one call, apart from its conditions.
 
     Args:
-        way: How these shots are made.
-        shots: Resolved ones that can go into one call.
-        drawn_from: The generator of random numbers of each.
+        task: The task of these shots.
+        shots: Resolved shots with one batch key.
+        draws: The random generator of each shot.
     """
-    shot, taken = shots[0], way.anatomy
-    texts = [prompt_text(one.prompt) for one in shots]
+    shot, info = shots[0], task.info
     arguments: dict[str, Any] = {
-        "prompt": texts,
+        "prompt": [prompt_text(one.prompt) for one in shots],
         "negative_prompt": [one.negative_prompt or "" for one in shots],
         "height": shot.height,
         "width": shot.width,
-        taken.frames_argument or "": (shot.num_frames or 0) + way.family.missing,
+        info.frames_argument or "": (shot.num_frames or 0) + task.family.cut_frames,
         "num_inference_steps": shot.num_inference_steps,
         "guidance_scale": shot.guidance_scale,
         "output_type": "np",
-        "generator": list(drawn_from),
-        taken.fps_argument or "": shot.fps,
+        "generator": list(draws),
+        info.fps_argument or "": shot.fps,
     }
-    if not way.family.batches:
+    if not task.family.batches:
         # Some of these can't take lists, not even of one.
         arguments |= {
             name: arguments[name][0] for name in ("prompt", "negative_prompt", "generator")
         }
-    known = {name: v for name, v in arguments.items() if name in taken.parameters}
-    # A shot keeps lists as tuples; pipelines tell them apart.
+    known = {name: v for name, v in arguments.items() if name in info.parameters}
+    # A shot stores lists as tuples; pipelines distinguish the two.
     more = {n: list(v) if isinstance(v, tuple) else v for n, v in shot.arguments.items()}
-    return {**known, **more, **condition_arguments(way, shots)}
+    return {**known, **more}
 
 
 def frames_from_output(output: Any, shot: Shot) -> list[tuple[Frames, str | None]]:
-    """Return what a pipeline put out, clip by clip, each with what is wrong with it or None.
+    """Return the frames of each clip, with what is wrong with them or None.
+
+    Args:
+        output: Values from 0 to 1: array of shape `(clips, frames, height, width, 3)`.
+        shot: The first shot of the batch, for its size.
 
     Raises:
-        ModelError: It is no clips, or not of the size that was asked for.
+        ModelError: The output isn't clips, or not of the requested size.
     """
-    made = np.asarray(output)
-    if made.ndim != 5 or made.shape[-1] != 3:  # noqa: PLR2004  (batch x frames x height x width x 3)
-        raise ModelError(f"the pipeline returned frames of shape {made.shape}, which are no clips.")
-    if made.shape[1:4] != (shot.num_frames, shot.height, shot.width):
+    clips = np.asarray(output)
+    if clips.ndim != _CLIPS_AXES or clips.shape[-1] != _COLORS:
         raise ModelError(
-            f"the pipeline made {made.shape[1]} frames of {made.shape[3]}x{made.shape[2]}, "
+            f"the pipeline returned an array of shape {clips.shape}, which holds no clips."
+        )
+    if clips.shape[1:4] != (shot.num_frames, shot.height, shot.width):
+        raise ModelError(
+            f"the pipeline generated {clips.shape[1]} frames of {clips.shape[3]}x{clips.shape[2]}, "
             f"not {shot.num_frames} of {shot.width}x{shot.height}."
         )
-    return [_pixels(clip) for clip in made]
+    return [_to_pixels(clip) for clip in clips]
 
 
-def sounds_from_output(output: Any, pipe: Any, many: int) -> list[Sound | None]:
-    """Return what is heard with each clip that a pipeline put out; None where it makes no sound."""
-    heard = getattr(output, "audio", None)
+def sounds_from_output(output: Any, pipe: Any, count: int) -> list[Sound | None]:
+    """Return the audio track of each clip; None where the pipeline generates none.
+
+    Args:
+        output: What the pipeline returned.
+        pipe: The pipeline, whose vocoder knows the sampling rate.
+        count: The number of clips.
+    """
+    audio = getattr(output, "audio", None)
     rate = getattr(getattr(getattr(pipe, "vocoder", None), "config", None), _RATE, None)
-    if heard is None or rate is None:
-        return [None] * many
-    samples = np.asarray(heard.detach().float().cpu() if hasattr(heard, "detach") else heard)
+    if audio is None or rate is None:
+        return [None] * count
+    samples = np.asarray(audio.detach().float().cpu() if hasattr(audio, "detach") else audio)
     clean = np.nan_to_num(samples, posinf=0, neginf=0).clip(-1, 1).astype(np.float32)
     return [Sound(one[None] if one.ndim == 1 else one, int(rate)) for one in clean]
 
 
-def _pixels(clip: Any) -> tuple[Frames, str | None]:
+def _to_pixels(clip: Any) -> tuple[Frames, str | None]:
     finite = np.isfinite(clip)
     share = 1 - float(finite.mean())
-    broken = f"{share:.1%} of its values are no numbers (NaN)" if share else None
+    broken = f"{share:.1%} of its values are not numbers (NaN)" if share else None
     clean = np.where(finite, clip, 0.0) if share else clip
     return np.round(clean * 255).clip(0, 255).astype(np.uint8), broken
 
 
 @contextlib.contextmanager
-def translate_memory_errors(shots: Sequence[Shot], many: int) -> Iterator[None]:
-    """Turn an error of the allocator into an OutOfMemoryError, with its memory freed."""
+def translate_memory_errors(shots: Sequence[Shot]) -> Iterator[None]:
+    """Turn an allocator's error into an OutOfMemoryError, and free its memory."""
     try:
         yield
     except RuntimeError as error:
         if _is_out_of_memory(error):
             _free_memory()
-            shot = shots[0]
+            shot, count = shots[0], len(shots)
             raise OutOfMemoryError(
-                f"{many} clips of {shot.width}x{shot.height}x{shot.num_frames} don't fit into "
-                "memory in one call."
+                f"{count} clip{'s' if count > 1 else ''} of "
+                f"{shot.width}x{shot.height}x{shot.num_frames} "
+                f"do{'' if count > 1 else 'es'}n't fit into memory in one batch."
             ) from error
         raise
 
@@ -108,9 +356,9 @@ def translate_memory_errors(shots: Sequence[Shot], many: int) -> Iterator[None]:
 def _is_out_of_memory(error: RuntimeError) -> bool:
     import torch
 
-    words = str(error).lower()
+    text = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError) or (
-        "out of memory" in words or "can't allocate memory" in words
+        "out of memory" in text or "can't allocate memory" in text
     )
 
 

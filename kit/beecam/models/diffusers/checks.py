@@ -1,4 +1,4 @@
-"""What a pipeline can't do with a shot, each with the nearest that it can."""
+"""What a pipeline can't do with a shot, each with the nearest valid choice."""
 
 from __future__ import annotations
 
@@ -10,118 +10,183 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from beecam.errors import Problem, did_you_mean, join_words, shorten
+from beecam.models.denoise.schedulers import Schedulers
 from beecam.models.diffusers.conditions import check_conditions
 from beecam.models.diffusers.tasks import Task
+from beecam.models.speed.speed import Speed
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 
-_GIVEN = {"denoise_strength": "video='bee.mp4'"}
+# An example of the condition with which an argument is valid.
+_EXAMPLES = {"denoise_strength": "video='bee.mp4'"}
 
 
-def find_problems(full: Shot, way: Task, model: str, every: Collection[str]) -> Iterator[Problem]:
-    """Yield what is wrong with a shot for the way in which it is made.
+def find_problems(full: Shot, task: Task, model: str, every: Collection[str]) -> Iterator[Problem]:
+    """Yield what a task can't do with a shot.
 
     Args:
-        full: The shot, resolved.
-        way: How it is made.
+        full: The resolved shot.
+        task: The task that generates it.
         model: The model's name.
-        every: The further arguments of all ways of the model.
+        every: The further arguments of all tasks of the model.
     """
-    yield from check_conditions(way, full)
-    if not isinstance(full.prompt, str) and not hasattr(way.pipe, "encode_prompt"):
+    yield from check_conditions(task, full)
+    if not isinstance(full.prompt, str) and not hasattr(task.pipe, "encode_prompt"):
         yield Problem(
             "prompt",
-            f"prompt={shorten(full.text)}: {type(way.pipe).__name__} encodes its text within "
-            "itself, so that texts can't be mixed; the nearest is "
+            f"prompt={shorten(full.text)}: {type(task.pipe).__name__} has no method "
+            "encode_prompt, so that prompts can't be mixed; the nearest is "
             f"{shorten(full.prompt[0][0])}.",
         )
     for name in ("width", "height"):
-        yield from _on_grid(model, name, getattr(full, name), way.family.size_step, 0)
-    yield from _on_grid(
-        model, "num_frames", full.num_frames or 1, way.family.frame_step, way.family.frame_plus
+        yield from _check_multiple(model, name, getattr(full, name), task.family.size_step, 0)
+    yield from _check_multiple(
+        model, "num_frames", full.num_frames or 1, task.family.frame_step, task.family.frame_plus
     )
     for name, value in dict(full.extra).items():
-        yield from _check_extra(model, every, way, name, value)
-    steps = way.steps(full)
-    yield from _check_share(way, full, steps)
+        yield from _check_extra(model, every, task, name, value)
+    steps = task.steps(full)
+    yield from _check_strength(task, full, steps)
     if full.switch is not None:
-        yield from _check_switch(way, full, steps)
+        yield from _check_switch(task, full, steps)
     if full.draft_steps is not None:
-        yield from _check_draft(way, full.draft_steps, steps)
+        yield from _check_draft(task, full.draft_steps, steps)
 
 
-def unsupported_conditions(shot: Shot, ways: Sequence[Task], model: str) -> Iterator[Problem]:
-    """Yield why a shot's pictures and films are none that a model can be given.
+def unsupported_conditions(shot: Shot, tasks: Sequence[Task], model: str) -> Iterator[Problem]:
+    """Yield why a model has no task for a shot's images and videos.
 
     Args:
-        shot: What is asked for.
-        ways: Those of the model; the first is its pipeline's own.
-        model: Its name.
+        shot: The shot.
+        tasks: The tasks of the model; the first is its pipeline's own.
+        model: The model's name.
     """
     names = list(dict.fromkeys(condition.name for condition in shot.conditions))
-    tasks = join_words(list(dict.fromkeys([way.tasks for way in ways])))
-    kind = type(ways[0].pipe).__name__
+    descriptions = join_words(list(dict.fromkeys([task.description for task in tasks])))
+    kind = type(tasks[0].pipe).__name__
     if not names:
-        first = next(name for name in CONDITIONS if name in ways[0].takes)
-        such = f"{first}={'bee.mp4' if first == 'video' else 'bee.png'!r}"
-        yield Problem(first, f"{first}: {model} needs it, as in {such}; {kind} makes {tasks}.")
+        first = next(name for name in CONDITIONS if name in tasks[0].accepts)
+        example = f"{first}={'bee.mp4' if first == 'video' else 'bee.png'!r}"
+        yield Problem(
+            first, f"{first}: {model} needs it, as in {example}; {kind} makes {descriptions}."
+        )
         return
     yield Problem(
         names[0],
-        f"{join_words([f'{name}=' for name in names])}: {model} can't be given "
-        f"{'that' if len(names) == 1 else 'these together'}; {kind} makes {tasks}.",
+        f"{join_words([f'{name}=' for name in names])}: {model} can't use "
+        f"{'that' if len(names) == 1 else 'these together'}; {kind} makes {descriptions}.",
     )
 
 
-def _on_grid(model: str, name: str, value: int, step: int, plus: int) -> Iterator[Problem]:
+def speed_problems(full: Shot, speed: Speed) -> Iterator[Problem]:
+    """Yield what a shot can't have at a speed.
+
+    Args:
+        full: The resolved shot.
+        speed: What its task can use of the model's speed.
+    """
+    if full.switch is not None and speed.cache:
+        yield Problem(
+            "switch_at",
+            f"switch_at={full.switch.at:g}: not at speed={speed.name!r}, whose cache "
+            "can't resume from within a clip.",
+        )
+    if full.negative_prompt and full.guidance_scale == speed.guidance:
+        yield Problem(
+            "negative_prompt",
+            f"negative_prompt={shorten(full.negative_prompt)}: at speed={speed.name!r} clips are "
+            "generated without guidance, in which it has no effect; set guidance_scale=3 too, or "
+            "load the model at speed='exact'.",
+        )
+
+
+def scheduler_problems(
+    full: Shot, task: Task, model: str, schedulers: Schedulers
+) -> Iterator[Problem]:
+    """Yield a problem unless the task can use the shot's scheduler.
+
+    Args:
+        full: The resolved shot.
+        task: The task that generates it.
+        model: The model's name.
+        schedulers: The schedulers of its pipeline.
+    """
+    if full.scheduler == schedulers.usual:
+        return
+    usable = [schedulers.usual] if task.family.own_timesteps else schedulers.names
+    if full.scheduler not in usable:
+        yield Problem(
+            "scheduler",
+            f"scheduler={full.scheduler!r}: {model} can use {', '.join(usable)}."
+            f"{did_you_mean(str(full.scheduler), usable)}",
+        )
+
+
+def identity_problems(shot: Shot, model: str, revision: str, speed: Speed) -> Iterator[Problem]:
+    """Yield a problem for each part of a model's identity that a shot has otherwise.
+
+    Args:
+        shot: The shot; what it leaves open fits any model.
+        model: The model's name.
+        revision: The model's revision.
+        speed: What the shot's task can use of the model's speed.
+    """
+    for name, wanted, own in (
+        ("model", shot.model, model),
+        ("revision", shot.revision, revision),
+        (
+            "speed",
+            shot.speed and " and ".join(shot.speed),
+            " and ".join(speed.labels) or "exact",
+        ),
+    ):
+        if wanted not in (None, own):
+            yield Problem(name, f"{name}={wanted!r}: this is {own}; load the other one.")
+
+
+def _check_multiple(model: str, name: str, value: int, step: int, plus: int) -> Iterator[Problem]:
+    """Yield a problem unless `value` is a multiple of `step`, plus `plus`."""
     if (value - plus) % step == 0 and value >= max(step, plus):
         return
     low = (value - plus) // step * step + plus
     near = [n for n in (low, low + step) if n >= max(step, plus)]
     form = f"{step}k+{plus}" if plus else f"multiples of {step}"
-    thing = "frames" if name == "num_frames" else "pixels"
+    unit = "frames" if name == "num_frames" else "pixels"
     nearest = " and ".join(str(n) for n in near) if near else str(step)
     yield Problem(
         name,
-        f"{name}={value}: {model} makes {form} {thing}; nearest "
+        f"{name}={value}: {model} makes {form} {unit}; nearest "
         f"{'is' if len(near) == 1 else 'are'} {nearest}.",
     )
 
 
 def _check_extra(
-    model: str, every: Collection[str], way: Task, name: str, value: Any
+    model: str, every: Collection[str], task: Task, name: str, value: Any
 ) -> Iterator[Problem]:
-    allowed = way.arguments
+    """Yield a problem unless the task has such an argument and `value` fits it."""
+    allowed = task.arguments
     if name not in allowed:
         hint = did_you_mean(name, (*SHOT_ARGUMENTS, *allowed))
         if name in every:
-            such = _GIVEN.get(name, "image='bee.png'")
-            hint = f" {model} has it where a picture or a film is given, as in {such}."
-        how = type(way.pipe).__name__ if name in every else model
-        yield Problem(name, f"{name}: no argument of {how}.{hint}")
+            example = _EXAMPLES.get(name, "image='bee.png'")
+            hint = f" {model} has it together with an image or a video, as in {example}."
+        owner = type(task.pipe).__name__ if name in every else model
+        yield Problem(name, f"{name}: not an argument of {owner}.{hint}")
         return
     default = allowed[name]
-    annotation = way.anatomy.parameters[name].annotation
+    annotation = task.info.parameters[name].annotation
     if default is None:
         if value is not None and not fits_annotation(annotation, value):
-            yield Problem(
-                name,
-                (
-                    f"{name}={shorten(value)}: {model} needs {annotation_text(annotation)} there."
-                    + (
-                        " A shot can't keep a dict."
-                        if "dict" in annotation_text(annotation)
-                        else ""
-                    )
-                ),
-            )
+            text = annotation_text(annotation)
+            hint = " A shot can't store a dict." if "dict" in text else ""
+            yield Problem(name, f"{name}={shorten(value)}: {model} needs {text} there.{hint}")
         return
-    kinds: tuple[type, ...] = (type(default),) if default is not None else ()
+    kinds: tuple[type, ...] = (type(default),)
     if kinds == (float,):
         kinds = (float, int)
     if kinds == (list,):
-        kinds = (tuple,)  # which is how a shot keeps one
-    if kinds and (not isinstance(value, kinds) or isinstance(value, bool) != (kinds == (bool,))):
+        kinds = (tuple,)  # as a shot stores it
+    if not isinstance(value, kinds) or isinstance(value, bool) != (kinds == (bool,)):
         yield Problem(
             name,
             f"{name}={shorten(value)}: {type(default).__name__} is needed, "
@@ -129,37 +194,38 @@ def _check_extra(
         )
 
 
-def _check_share(way: Task, shot: Shot, steps: int) -> Iterator[Problem]:
-    name = way.share
+def _check_strength(task: Task, shot: Shot, steps: int) -> Iterator[Problem]:
+    """Yield a problem unless a redrawn video takes at least one step."""
+    name = task.strength_argument
     if name is None:
         return
-    given = dict(shot.extra)
-    value = given.get(name, way.anatomy.parameters[name].default)
+    arguments = dict(shot.extra)
+    value = arguments.get(name, task.info.parameters[name].default)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return  # what it is instead is said with the other arguments
-    if name in given and not 0 < value <= 1:
+        return  # reported with the other arguments
+    if name in arguments and not 0 < value <= 1:
         yield Problem(
             name,
             f"{name}={shorten(value)}: a share of the steps is needed, over 0 and at most 1"
             f"{'; the nearest is 1' if value > 1 else ''}.",
         )
     elif not steps:
-        many = shot.num_inference_steps or 1
-        # Rounded up: of 49 steps 1/49 is none.
+        count = shot.num_inference_steps or 1
+        # Rounded up: 1/49 of 49 steps is none.
         yield Problem(
             name,
-            f"{name}={shorten(value)}: of {many} steps none would be done; the nearest is "
-            f"{math.ceil(1e4 / many) / 1e4:g}.",
+            f"{name}={shorten(value)}: of {count} steps none would run; the nearest is "
+            f"{math.ceil(1e4 / count) / 1e4:g}.",
         )
 
 
-def _check_switch(way: Task, shot: Shot, steps: int) -> Iterator[Problem]:
+def _check_switch(task: Task, shot: Shot, steps: int) -> Iterator[Problem]:
     assert shot.switch is not None
     yield from shot.switch.check(steps)
-    if not way.family.continues:
+    if not task.family.resumes:
         yield Problem(
             "switch_at",
-            f"switch_at={shot.switch.at:g}: clips of {way.family.name} can't go on from within "
+            f"switch_at={shot.switch.at:g}: clips of {task.family.name} can't resume from within "
             "their steps, and so not change there.",
         )
     if shot.draft_steps is not None and shot.draft_steps <= shot.switch.at:
@@ -170,12 +236,12 @@ def _check_switch(way: Task, shot: Shot, steps: int) -> Iterator[Problem]:
         )
 
 
-def _check_draft(way: Task, wanted: int, steps: int) -> Iterator[Problem]:
-    if not way.family.predicts:
+def _check_draft(task: Task, wanted: int, steps: int) -> Iterator[Problem]:
+    if not task.family.predicts:
         yield Problem(
             "draft",
-            f"draft: no step of {way.family.name} says what the clip will be, so that there "
-            "are no drafts of it.",
+            f"draft: no step of {task.family.name} predicts the clip, so that there are no drafts "
+            "of it.",
         )
     elif not 1 <= wanted < steps:
         near = min(max(wanted, 1), max(steps - 1, 1))
@@ -195,11 +261,11 @@ _ANNOTATION_TYPES: dict[Any, tuple[type, ...]] = {
 
 
 def fits_annotation(annotation: Any, value: Any) -> bool:
-    """Return whether a value that a shot can carry may be meant by an annotation.
+    """Return whether a value that a shot can carry may match an annotation.
 
     Args:
-        annotation: Of a pipeline's argument; what says nothing allows everything.
-        value: A text, a number, a truth value, None, or a tuple of them.
+        annotation: The annotation of a pipeline's argument; a missing one allows everything.
+        value: A string, a number, a bool, None, or a tuple of them.
     """
     if annotation is inspect.Parameter.empty or annotation is Any or isinstance(annotation, str):
         return True
@@ -215,6 +281,6 @@ def fits_annotation(annotation: Any, value: Any) -> bool:
 
 
 def annotation_text(annotation: Any) -> str:
-    """Return an annotation as a person reads it."""
+    """Return an annotation as messages show it."""
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     return text.replace("typing.", "")

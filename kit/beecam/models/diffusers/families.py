@@ -1,4 +1,4 @@
-"""What can't be introspected of a pipeline, a row for each family."""
+"""Facts that can't be read off a pipeline, one row per family."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ class Family:
     """One family of pipelines.
 
     Attributes:
-        name: What people call it.
+        name: The name that people use.
         classes: Its diffusers pipeline classes.
         size_step: Width and height are multiples of this; 0 to read it off the pipeline.
-        frame_step: Frame counts are a multiple of this, plus `frame_plus`; 0 to read it off.
+        frame_step: The number of frames is a multiple of this, plus `frame_plus`; 0 to read it
+            off the pipeline.
         frame_plus: See `frame_step`.
-        fps: Frames a second at which it was trained to play; 0 to read it off.
-        refuses: Arguments that its pipelines name but can't work with.
-        masks_padding: Whether padded tokens of a text have no part in the result.
-        batches: Whether one call can make several clips, none of which changes another.
-        listed: Whether clips of one call may be given different pictures.
-        missing: How many frames fewer than it is asked for a clip has.
-        keyframes: Who makes what its pipeline calls keyframes: "ltx", "vace" or nobody.
-        siblings: Classes that work with the same weights, for what this one can't be given.
-        own_timesteps: Whether its pipeline tells its scheduler the timesteps, which must not be
-            shifted once more; no other scheduler understands it.
-        predicts: Whether its results can be told before its last step.
-        continues: Whether a clip can go on from within its steps.
+        fps: Frames per second that it was trained at; 0 to read it off the pipeline.
+        excludes: Arguments that its pipelines name but can't work with.
+        masks_padding: Whether padding tokens have no effect on the result.
+        batches: Whether a batch can have several clips, none of which changes another.
+        per_clip: Whether the clips of a batch may have different images and videos.
+        cut_frames: How many frames fewer than requested a clip has.
+        keyframes: Who builds what its pipeline calls keyframes: "ltx", "vace" or "".
+        siblings: Classes that work with the same weights, for conditions that this one can't use.
+        own_timesteps: Whether its pipeline passes timesteps to its scheduler, which must not be
+            shifted a second time; no other scheduler understands it.
+        predicts: Whether its result can be predicted before its last step.
+        resumes: Whether a clip can resume from within its steps.
         defaults: Arguments that differ from the pipeline's own defaults.
     """
 
@@ -41,16 +42,16 @@ class Family:
     frame_step: int = 0
     frame_plus: int = 1
     fps: float = 0.0
-    refuses: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
     masks_padding: bool = False
     batches: bool = True
-    listed: bool = False
-    missing: int = 0
+    per_clip: bool = False
+    cut_frames: int = 0
     keyframes: str = ""
     siblings: tuple[str, ...] = ()
     own_timesteps: bool = False
     predicts: bool = True
-    continues: bool = True
+    resumes: bool = True
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -61,7 +62,7 @@ _LTX2 = ("LTX2Pipeline", "LTX2ImageToVideoPipeline")
 _SANA = ("SanaVideoPipeline", "SanaImageToVideoPipeline")
 _ANIMATEDIFF = ("AnimateDiffPipeline", "AnimateDiffVideoToVideoPipeline")
 
-# Where `batches` is False, two clips in one call were seen to fail or to change each other.
+# Where `batches` is False, two clips in one batch failed or changed each other in our tests.
 FAMILIES = (
     Family(
         name="LTX",
@@ -70,7 +71,7 @@ FAMILIES = (
         frame_step=8,
         masks_padding=True,
         siblings=_LTX,
-        refuses=("timesteps",),  # it always gives its scheduler sigmas, too
+        excludes=("timesteps",),  # it always passes sigmas to its scheduler, too
     ),
     Family(
         name="LTX",
@@ -79,10 +80,10 @@ FAMILIES = (
         frame_step=8,
         masks_padding=True,
         siblings=_LTX,
-        listed=True,
-        refuses=("timesteps",),
+        per_clip=True,
+        excludes=("timesteps",),
     ),
-    # What it is given it draws noise on at each step, from what it began with.
+    # At each step it adds noise to its conditions, drawn from the initial latents.
     Family(
         name="LTX",
         classes=("LTXConditionPipeline",),
@@ -91,31 +92,33 @@ FAMILIES = (
         masks_padding=True,
         siblings=_LTX,
         batches=False,
-        continues=False,
+        resumes=False,
         keyframes="ltx",
         own_timesteps=True,
-        refuses=("timesteps", "conditions", "frame_index"),
+        excludes=("timesteps", "conditions", "frame_index"),
     ),
-    # Its second scheduler, of the sound, is a copy that no state is kept of.
+    # Its second scheduler, for the audio, is a copy whose state isn't captured.
     Family(
         name="LTX-2",
         classes=("LTX2Pipeline",),
         size_step=32,
-        continues=False,
+        resumes=False,
         siblings=_LTX2,
-        refuses=("timesteps", "audio_latents"),
+        excludes=("timesteps", "audio_latents"),
     ),
     Family(
         name="LTX-2",
         classes=("LTX2ImageToVideoPipeline",),
         size_step=32,
-        continues=False,
+        resumes=False,
         siblings=_LTX2,
         batches=False,
-        refuses=("timesteps", "audio_latents"),
+        excludes=("timesteps", "audio_latents"),
     ),
     Family(name="Wan", classes=("WanPipeline", "WanImageToVideoPipeline"), fps=16.0, siblings=_WAN),
-    Family(name="Wan", classes=("WanVideoToVideoPipeline",), fps=16.0, listed=True, siblings=_WAN),
+    Family(
+        name="Wan", classes=("WanVideoToVideoPipeline",), fps=16.0, per_clip=True, siblings=_WAN
+    ),
     Family(
         name="Wan VACE", classes=("WanVACEPipeline",), fps=16.0, batches=False, keyframes="vace"
     ),
@@ -124,18 +127,18 @@ FAMILIES = (
         name="CogVideoX",
         classes=("CogVideoXVideoToVideoPipeline",),
         fps=8.0,
-        listed=True,
+        per_clip=True,
         siblings=_COGVIDEOX,
     ),
-    Family(name="CogVideoX", classes=("CogVideoXImageToVideoPipeline",), fps=8.0, listed=True),
+    Family(name="CogVideoX", classes=("CogVideoXImageToVideoPipeline",), fps=8.0, per_clip=True),
     Family(name="Mochi", classes=("MochiPipeline",), fps=30.0),
     Family(name="HunyuanVideo", classes=("HunyuanVideoPipeline",), fps=24.0),
     Family(
         name="HunyuanVideo",
         classes=("HunyuanVideoImageToVideoPipeline",),
         fps=24.0,
-        listed=True,
-        missing=4,
+        per_clip=True,
+        cut_frames=4,
     ),
     Family(
         name="HunyuanVideo 1.5",
@@ -148,21 +151,21 @@ FAMILIES = (
         classes=("SkyReelsV2Pipeline", "SkyReelsV2ImageToVideoPipeline"),
         fps=24.0,
     ),
-    # It has a scheduler for each frame of latents.
+    # It has a scheduler for each latent frame.
     Family(
         name="SkyReels-V2",
         classes=("SkyReelsV2DiffusionForcingPipeline",),
         fps=24.0,
         batches=False,
-        continues=False,
+        resumes=False,
         predicts=False,
     ),
     Family(name="Cosmos", classes=("CosmosTextToWorldPipeline",), batches=False),
-    # They count their steps from the first that they do.
+    # They count their steps from the first one that they run.
     Family(
         name="Cosmos",
         batches=False,
-        continues=False,
+        resumes=False,
         classes=("CosmosVideoToWorldPipeline", "Cosmos2VideoToWorldPipeline"),
     ),
     Family(
@@ -171,14 +174,14 @@ FAMILIES = (
         fps=24.0,
         batches=False,
     ),
-    # Its bits depend on a clip's place in the call, even in calls of two.
+    # Its bits depend on a clip's position in the batch, even in batches of two.
     Family(name="SanaVideo", classes=_SANA, fps=16.0, batches=False, siblings=_SANA),
     Family(name="AnimateDiff", classes=("AnimateDiffPipeline",), fps=8.0, siblings=_ANIMATEDIFF),
     Family(
         name="AnimateDiff",
         classes=("AnimateDiffVideoToVideoPipeline",),
         fps=8.0,
-        listed=True,
+        per_clip=True,
         siblings=_ANIMATEDIFF,
     ),
     Family(name="Latte", classes=("LattePipeline",), fps=8.0, batches=False),
@@ -187,27 +190,27 @@ FAMILIES = (
         name="Stable Video Diffusion",
         classes=("StableVideoDiffusionPipeline",),
         frame_plus=0,
-        listed=True,
+        per_clip=True,
     ),
-    # Its latents have another order in its loop than before it.
-    Family(name="AnyFlow", classes=("AnyFlowPipeline",), fps=16.0, continues=False),
+    # Its latents have another axis order in its loop than before it.
+    Family(name="AnyFlow", classes=("AnyFlowPipeline",), fps=16.0, resumes=False),
 )
 
 
-def family_of(class_name: str, anatomy: PipelineInfo) -> Family:
-    """Return the family of a pipeline class; cautious answers when it is in no row.
+def family_of(class_name: str, info: PipelineInfo) -> Family:
+    """Return the family of a pipeline class; cautious values if it is in no row.
 
     Args:
-        class_name: Of the pipeline.
-        anatomy: What the row leaves open is read off it.
+        class_name: The name of the pipeline's class.
+        info: Facts read off the pipeline, for what the row leaves open.
     """
     unknown = Family(name=class_name.removesuffix("Pipeline"), classes=(), batches=False)
     row = next((family for family in FAMILIES if class_name in family.classes), unknown)
-    # A size must suit what the pipeline checks and what its autoencoder can cut without a rest.
-    size_step = math.lcm(row.size_step, anatomy.spatial) if row.size_step else anatomy.size_step
+    # A size must pass the pipeline's check and divide into whole patches of its autoencoder.
+    size_step = math.lcm(row.size_step, info.spatial) if row.size_step else info.size_step
     return replace(
         row,
         size_step=size_step,
-        frame_step=row.frame_step or anatomy.temporal,
-        fps=row.fps or anatomy.default("fps"),
+        frame_step=row.frame_step or info.temporal,
+        fps=row.fps or info.default("fps"),
     )

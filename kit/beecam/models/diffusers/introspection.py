@@ -1,4 +1,4 @@
-"""What can be read off a pipeline: how it is called, and the sizes that it is made for."""
+"""Facts read off a pipeline: the parameters of its call, and the sizes that it works with."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _TEMPORAL = (
     "vae_temporal_compression_ratio",
     "vae_temporal_scale_factor",
 )
-# What the largest part of the families was trained to play at.
+# The frame rate that most families were trained at.
 _USUAL_FPS = 16.0
 
 
 class PipelineInfo:
-    """What can be read off one pipeline.
+    """Facts read off one pipeline.
 
     Attributes:
-        parameters: Of its `__call__`, by name.
-        frames_argument: What it calls the number of frames; None for a model of pictures.
-        fps_argument: What it calls the frames a second, or None where it doesn't ask.
-        spatial: Pixels a side for each cell of latents.
-        temporal: Frames for each frame of latents.
+        parameters: The parameters of its `__call__`, by name.
+        frames_argument: Its argument for the number of frames; None for an image model.
+        fps_argument: Its argument for the frame rate, or None if it has none.
+        spatial: Pixels per side of a latent cell.
+        temporal: Frames per latent frame.
     """
 
     def __init__(self, pipe: Any) -> None:
-        """Look at a loaded pipeline."""
+        """Read the facts off a loaded pipeline."""
         self._pipe = pipe
         self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(
             type(pipe).__call__
@@ -48,25 +48,25 @@ class PipelineInfo:
 
     @property
     def denoiser(self) -> Any:
-        """The network that is called at each step."""
+        """The network that runs at each step."""
         return getattr(self._pipe, "transformer", None) or getattr(self._pipe, "unet", None)
 
     @property
     def channels(self) -> int | None:
-        """How many numbers each cell of latents has."""
+        """The number of channels of its latents."""
         config = getattr(self._pipe.vae, "config", {})
         return next((config[n] for n in ("z_dim", "latent_channels") if config.get(n)), None)
 
     @property
     def size_step(self) -> int:
-        """Width and height should be multiples of this: a patch of latents."""
+        """The multiple that width and height should be of: a patch of latents."""
         patch = self._config("patch_size")
         side = patch[-1] if isinstance(patch, (list, tuple)) else patch or 1
         return self.spatial * int(side)
 
     @cached_property
     def missing(self) -> list[str]:
-        """Arguments without a default that no text fills."""
+        """Required arguments other than the prompts."""
         return [
             name
             for name, parameter in self.parameters.items()
@@ -76,10 +76,9 @@ class PipelineInfo:
         ]
 
     def default(self, name: str) -> Any:
-        """Return the default of one of the arguments that a shot names, or None.
+        """Return the default of an argument by its name in a shot, or None.
 
-        Where the signature has none, the denoiser's own size stands for it, as in the pipelines
-        themselves.
+        Where the signature has no default, the denoiser's own size is used, as in the pipelines.
         """
         argument = self.frames_argument if name == "num_frames" else name
         found = self.parameters.get(argument or "")
@@ -96,11 +95,11 @@ class PipelineInfo:
         return 1.0 if name == "guidance_scale" else None
 
     def _size(self, name: str) -> int:
-        said = getattr(self._pipe, f"default_{name}", None)
+        default = getattr(self._pipe, f"default_{name}", None)
         cells = self._config(f"sample_{name}") or self._config("sample_size")
         if isinstance(cells, (list, tuple)):
             cells = cells[-1] if name == "width" else cells[0]
-        return int(said or (cells or 32) * self.spatial)
+        return int(default or (cells or 32) * self.spatial)
 
     def _config(self, name: str) -> Any:
         return getattr(getattr(self.denoiser, "config", None), name, None)

@@ -1,28 +1,29 @@
-"""The ways in which one set of weights makes clips: from text alone, from pictures, from films.
+"""The tasks of one set of weights: video from text alone, from images, from video.
 
-diffusers has a pipeline class for each; those that work with the same weights are made from one
-another's parts, which costs nothing.
+diffusers has a pipeline class for each. Those that work with the same weights are built from one
+another's components, which costs nothing.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from beecam.errors import join_words
 from beecam.models.diffusers.families import Family, family_of
 from beecam.models.diffusers.introspection import PipelineInfo
+from beecam.models.speed.speed import Speed
 from beecam.shots.conditions import CONDITIONS, Condition
 from beecam.shots.shot import Shot
 
-# Classes of this kind make nothing of a text alone, whatever their signatures say.
+# Classes with these words can't work from text alone, whatever their signatures allow.
 _FROM_INPUTS = re.compile("ImageToVideo|I2V|VideoToVideo|VideoToWorld|StableVideoDiffusion")
-_OPENINGS = ("image", "last_image", "keyframes")
+_KEYFRAME_CONDITIONS = ("image", "last_image", "keyframes")
 
-# Arguments of every pipeline that the adapter itself fills in; its family may name more.
-_OURS = (
+# Arguments of every pipeline that the adapter fills in itself; a family may name more.
+_FILLED_IN = (
     "self",
     "prompt",
     "negative_prompt",
@@ -39,7 +40,7 @@ _OURS = (
     "callback_on_step_end",
     "callback_on_step_end_tensor_inputs",
 )
-# Words in the names of arguments for what the adapter has encoded.
+# Parts of names of arguments that take encoded prompts.
 _ENCODED = ("_embeds", "_attention_mask", "_embeds_mask", "_cu_seqlens")
 
 
@@ -49,96 +50,111 @@ class Task:
 
     Attributes:
         pipe: The pipeline.
-        anatomy: What was read off it.
+        info: What was read off it.
         family: Its row in the table.
-        takes: The conditions that it can be given.
-        needs: Those that it can't do without.
-        needs_any: Whether it makes nothing without any.
-        names_its_calls: Whether it tells its network with which texts it calls it, as caches need.
+        accepts: The conditions that it can use.
+        requires: The conditions that it can't work without.
+        requires_any: Whether it needs at least one condition.
+        uses_cache_context: Whether it names its network's calls, as caches need.
     """
 
     pipe: Any
-    anatomy: PipelineInfo
+    info: PipelineInfo
     family: Family
-    takes: frozenset[str]
-    needs: frozenset[str]
-    needs_any: bool
-    names_its_calls: bool
+    accepts: frozenset[str]
+    requires: frozenset[str]
+    requires_any: bool
+    uses_cache_context: bool
 
-    def suits(self, conditions: tuple[Condition, ...]) -> bool:
-        """Return whether a shot with these conditions is made in this way."""
+    def supports(self, conditions: tuple[Condition, ...]) -> bool:
+        """Return whether this task generates shots with these conditions."""
         names = {condition.name for condition in conditions}
-        return names <= self.takes and self.needs <= names and bool(names or not self.needs_any)
+        allowed = names <= self.accepts and self.requires <= names
+        return allowed and bool(names or not self.requires_any)
 
     @property
-    def tasks(self) -> str:
-        """What it does, in words."""
-        if not self.takes:
+    def description(self) -> str:
+        """What it generates from what, in words."""
+        if not self.accepts:
             return "text to video"
-        given = join_words([name for name in CONDITIONS if name in self.takes])
-        return f"video from {given}" if self.needs_any else f"video from text, or from {given}"
+        inputs = join_words([name for name in CONDITIONS if name in self.accepts])
+        return f"video from {inputs}" if self.requires_any else f"video from text, or from {inputs}"
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What a shot may give it beyond its own fields, with the defaults."""
-        taken = self.anatomy
-        ours = {
-            *_OURS,
+        """What a shot may pass to it beyond its own fields, with the defaults."""
+        info = self.info
+        filled_in = {
+            *_FILLED_IN,
             *CONDITIONS,
-            *self.family.refuses,
-            taken.fps_argument,
-            taken.frames_argument,
+            *self.family.excludes,
+            info.fps_argument,
+            info.frames_argument,
         }
         return {
             name: parameter.default
-            for name, parameter in taken.parameters.items()
-            if name not in ours
-            and not any(word in name for word in _ENCODED)
+            for name, parameter in info.parameters.items()
+            if name not in filled_in
+            and not any(part in name for part in _ENCODED)
             and parameter.kind is not parameter.VAR_KEYWORD
         }
 
     @property
-    def share(self) -> str | None:
-        """The argument that says which share of the steps a film that is redrawn takes, if any."""
+    def strength_argument(self) -> str | None:
+        """The argument that sets the share of the steps that a redrawn video takes, if any."""
         names = ("denoise_strength", "strength")
-        return next((name for name in names if name in self.anatomy.parameters), None)
+        return next((name for name in names if name in self.info.parameters), None)
 
     def steps(self, shot: Shot) -> int:
-        """Return how many steps a resolved shot takes: of a film that is redrawn, not all."""
-        steps, taken = shot.num_inference_steps or 1, self.anatomy.parameters
-        film = any(condition.name == "video" for condition in shot.conditions)
-        name = self.share
-        if not film or name is None:
+        """Return how many steps a resolved shot takes: for a redrawn video only a share."""
+        steps, parameters = shot.num_inference_steps or 1, self.info.parameters
+        redraws = any(condition.name == "video" for condition in shot.conditions)
+        name = self.strength_argument
+        if not redraws or name is None:
             return steps
-        share = shot.arguments.get(name, taken[name].default)
+        share = shot.arguments.get(name, parameters[name].default)
         return min(steps, int(steps * share)) if isinstance(share, (int, float)) else steps
+
+    def usable(self, speed: Speed) -> Speed:
+        """Return the part of a speed that this task can use."""
+        own = self.family.own_timesteps
+        # A LoRA for few steps was trained on text alone.
+        few = None if self.accepts else speed.few_steps
+        exact = own or (speed.few_steps is not None and few is None)
+        return replace(
+            speed,
+            cache=speed.cache if self.uses_cache_context else None,
+            few_steps=few,
+            scheduler=None if own else speed.scheduler,
+            steps=1.0 if exact else speed.steps,
+        )
 
 
 def task_of(pipe: Any) -> Task:
-    """Look at one pipeline."""
-    anatomy = PipelineInfo(pipe)
+    """Return the task of one pipeline."""
+    info = PipelineInfo(pipe)
     kind = type(pipe).__name__
-    family = family_of(kind, anatomy)
-    takes = {
-        name for name in CONDITIONS if name in anatomy.parameters and name not in family.refuses
+    family = family_of(kind, info)
+    accepts = {
+        name for name in CONDITIONS if name in info.parameters and name not in family.excludes
     }
     if family.keyframes:
-        takes.update(_OPENINGS)
-    needs = takes.intersection(anatomy.missing)
-    if anatomy.frames_argument is None:
-        needs.add("video")
+        accepts.update(_KEYFRAME_CONDITIONS)
+    requires = accepts.intersection(info.missing)
+    if info.frames_argument is None:
+        requires.add("video")
     return Task(
         pipe,
-        anatomy,
+        info,
         family,
-        frozenset(takes),
-        frozenset(needs),
-        bool(needs or (takes and _FROM_INPUTS.search(kind))),
-        _names_its_calls(pipe),
+        frozenset(accepts),
+        frozenset(requires),
+        bool(requires or (accepts and _FROM_INPUTS.search(kind))),
+        _uses_cache_context(pipe),
     )
 
 
-def _names_its_calls(pipe: Any) -> bool:
+def _uses_cache_context(pipe: Any) -> bool:
     try:
         return "cache_context" in inspect.getsource(type(pipe).__call__)
     except (OSError, TypeError):
@@ -146,20 +162,20 @@ def _names_its_calls(pipe: Any) -> bool:
 
 
 def tasks_of(pipe: Any) -> list[Task]:
-    """Return a pipeline's own way, and those of other classes that work with its weights."""
+    """Return a pipeline's own task first, then those of other classes over its weights."""
     own = task_of(pipe)
     others = [
         _sibling(pipe, name)
         for name in own.family.siblings
-        if name != type(pipe).__name__ and _can_be(pipe, name)
+        if name != type(pipe).__name__ and _fits_weights(pipe, name)
     ]
     return [own, *(task_of(other) for other in others if other is not None)]
 
 
 def _sibling(pipe: Any, name: str) -> Any:
-    """Make a pipeline of another class from a pipeline's parts, or None where one is missing.
+    """Build a pipeline of another class from a pipeline's components; None if one is missing.
 
-    Not by `from_pipe`, which casts the shared networks to another type of numbers.
+    Not by `from_pipe`, which casts the shared networks to another dtype.
     """
     import diffusers
 
@@ -176,16 +192,16 @@ def _sibling(pipe: Any, name: str) -> Any:
             parts[part] = pipe.config[part]
         elif parameter.default is parameter.empty:
             return None
-    made = kind(**parts)
-    made.set_progress_bar_config(disable=True)
-    return made
+    sibling = kind(**parts)
+    sibling.set_progress_bar_config(disable=True)
+    return sibling
 
 
-def _can_be(pipe: Any, name: str) -> bool:
-    """Return whether weights of one class were trained for what another does."""
+def _fits_weights(pipe: Any, name: str) -> bool:
+    """Return whether weights of one class were trained for the task of another."""
     if not name.startswith("Wan"):
         return True
-    # Weights that were trained on a picture have its channels beside the noise.
+    # Weights that were trained on an image have its channels beside the noise.
     plain = bool(pipe.transformer.config.in_channels == pipe.vae.config.z_dim)
     if name == "WanImageToVideoPipeline":
         return plain and bool(pipe.config.get("expand_timesteps"))

@@ -1,4 +1,4 @@
-"""Pipelines from a repository on a hub or from a folder, with defaults for the machine."""
+"""Load pipelines from a hub or a folder, with defaults for the machine."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _CHOICES = {
     "offload": ("none", "model", "sequential"),
     "quantize": ("none", "float8"),
 }
-# What the latents and one step need beside the weights, as a share of these.
+# The memory that the weights, latents and one step need, relative to the weights.
 _ROOM = 1.3
 
 
 @dataclass(frozen=True)
 class LoadedPipeline:
-    """A loaded pipeline, and what is known of where it came from.
+    """A loaded pipeline and its origin.
 
     Attributes:
         pipe: The pipeline.
         name: How clips name it.
-        licence: Of the weights, or None.
-        origin: The repository with its commit, or the folder's or file's name.
-        choices: One sentence on what was chosen for this machine.
+        license: The license of the weights, or None.
+        origin: The repository with its commit, or the name of the folder or file.
+        choices: One sentence on the choices for this machine.
     """
 
     pipe: Any
     name: str
-    licence: str | None
+    license: str | None
     origin: str
     choices: str
 
@@ -57,15 +57,15 @@ def load_pipeline(
 
     Args:
         source: A repository as "owner/name", or a folder.
-        device: Where it runs; by default the accelerator that is there, else the CPU.
+        device: The device; by default the accelerator if there is one, else the CPU.
         dtype: One of "float32", "bfloat16" and "float16"; by default bfloat16 on an accelerator.
-        offload: "none", "model" or "sequential"; by default by the memory that is free.
-        revision: Of the repository.
+        offload: "none", "model" or "sequential"; by default it depends on the free memory.
+        revision: The revision of the repository.
         quantize: "none" or "float8".
         base: For a single file, where the rest of its pipeline is.
 
     Raises:
-        ModelError: It can't be had; the message says why and what to do.
+        ModelError: It can't be loaded; the message says why and what to do.
     """
     import torch
 
@@ -78,11 +78,11 @@ def load_pipeline(
         source = base or base_repository(single)
         folder = Path(source).expanduser()
     elif base is not None:
-        raise ModelError(f"base={base!r}: only a single file needs it, and {source!r} is none.")
+        raise ModelError(f"base={base!r}: only a single file needs it, and {source!r} isn't one.")
     if folder.exists():
         _check_folder(folder)
     elif source.startswith((".", "/", "~")):
-        raise ModelError(f"load({source!r}): there is no such folder or file.")
+        raise ModelError(f"load({source!r}): the folder or file does not exist.")
     elif not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
         raise ModelError(
             f"load({source!r}): 'pollen' ships inside; else a repository such as "
@@ -103,20 +103,20 @@ def load_pipeline(
     )
     local = folder if folder.exists() else _snapshot(source, revision)
     name = single.stem if single else source if not folder.exists() else folder.name
-    # A snapshot's folder is called like its commit; paths of a machine are nobody else's business.
+    # A snapshot's folder is named after its commit. Paths of this machine are private.
     origin = source if folder.exists() or local is None else f"{source}@{local.name}"
     origin = Path(origin).name if folder.exists() else origin
-    whole = f"{single.name} with {origin}" if single else origin
-    return LoadedPipeline(pipe, name, _licence(local), whole, choices)
+    origin = f"{single.name} with {origin}" if single else origin
+    return LoadedPipeline(pipe, name, _license(local), origin, choices)
 
 
-def check_choices(**given: str | None) -> None:
-    """Raise what is wrong with `dtype`, `offload` or `quantize`.
+def check_choices(**choices: str | None) -> None:
+    """Check `dtype`, `offload` and `quantize`.
 
     Raises:
-        ModelError: One of them is none of its choices.
+        ModelError: One of them has another value than its choices.
     """
-    for name, value in given.items():
+    for name, value in choices.items():
         if value is not None and value not in _CHOICES[name]:
             raise ModelError(
                 f"{name}={shorten(value)}: one of {join_words(_CHOICES[name])}."
@@ -125,7 +125,7 @@ def check_choices(**given: str | None) -> None:
 
 
 def _store_in_8_bits(pipe: Any, number: Any) -> None:
-    """Keep the network's weights in half the memory; each layer computes in `number` as ever."""
+    """Store the network's weights in half the memory; each layer still computes in `number`."""
     import torch
 
     denoiser = getattr(pipe, "transformer", None) or pipe.unet
@@ -133,13 +133,13 @@ def _store_in_8_bits(pipe: Any, number: Any) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    """Say what keeps a folder from being loaded, before anything is read."""
+    """Raise a ModelError if a folder can't be loaded, before anything is read."""
     index = folder / _INDEX
     if not index.exists():
         near = [path.parent.name for path in folder.glob(f"*/{_INDEX}")]
         hint = f" There is one in {join_words(near)} within it." if near else ""
         raise ModelError(
-            f"load({str(folder)!r}): no folder of a pipeline, which has a {_INDEX}.{hint}"
+            f"load({str(folder)!r}): not the folder of a pipeline, which has a {_INDEX}.{hint}"
         )
     try:
         parts = json.loads(index.read_text())
@@ -177,7 +177,7 @@ def _best_device() -> str:
 
 
 def _best_offload(pipe: Any, device: str) -> str:
-    """Return how much has to stay outside an accelerator's memory."""
+    """Return the least offloading with which a pipeline fits into an accelerator's memory."""
     import torch
 
     if not device.startswith("cuda") or not torch.cuda.is_available():
@@ -194,10 +194,16 @@ def _bytes(part: Any) -> int:
 
 
 def move_to_device(source: str, pipe: Any, device: str, offload: str) -> None:
-    """Bring a pipeline to a device.
+    """Move a pipeline to a device.
+
+    Args:
+        source: The name that it was loaded by, for messages.
+        pipe: The pipeline.
+        device: The device.
+        offload: "none", "model" or "sequential".
 
     Raises:
-        ModelError: There is no such device, or too little memory on it.
+        ModelError: The device does not exist, or has too little memory.
     """
     try:
         with explain_load_errors(source):
@@ -207,18 +213,18 @@ def move_to_device(source: str, pipe: Any, device: str, offload: str) -> None:
                 pipe.enable_model_cpu_offload(device=device)
             else:
                 pipe.enable_sequential_cpu_offload(device=device)
-    # A torch without CUDA says so by an AssertionError.
+    # A torch without CUDA raises an AssertionError.
     except (RuntimeError, MemoryError, AssertionError) as error:
-        # What is there by now would be in the way of a second try.
+        # What has been moved would be in the way of a second try.
         with contextlib.suppress(RuntimeError):
             pipe.to("cpu")
         lighter = {"none": 'offload="model"', "model": 'offload="sequential"'}.get(offload)
-        ways = join_words(
-            [way for way in (lighter, 'quantize="float8"', 'dtype="bfloat16"') if way]
+        options = join_words(
+            [one for one in (lighter, 'quantize="float8"', 'dtype="bfloat16"') if one]
         )
         raise ModelError(
-            f"load({source!r}): it can't be brought to {device} ({_first_line(error)}). Where it "
-            f"is too large for the memory there, try {ways}."
+            f"load({source!r}): it can't be moved to {device} ({_first_line(error)}). If it is "
+            f"too large for the memory there, try {options}."
         ) from error
 
 
@@ -227,7 +233,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _snapshot(source: str, revision: str | None) -> Path | None:
-    """Return where a repository lies on this machine."""
+    """Return the folder of a downloaded repository, or None."""
     from huggingface_hub import snapshot_download
 
     with contextlib.suppress(OSError, ValueError):
@@ -235,8 +241,8 @@ def _snapshot(source: str, revision: str | None) -> Path | None:
     return None
 
 
-def _licence(folder: Path | None) -> str | None:
-    """Return what a model's card says of its licence, in the front of its README."""
+def _license(folder: Path | None) -> str | None:
+    """Return the license in the metadata of a model's card, its README."""
     card = folder / "README.md" if folder else None
     if card is None or not card.exists():
         return None

@@ -1,4 +1,4 @@
-"""Errors of a hub or a folder as one sentence that says what to do."""
+"""Errors of a hub or a folder, each as one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from beecam.errors import ModelError
 
 @contextlib.contextmanager
 def explain_load_errors(source: str) -> Iterator[None]:
-    """Turn what a hub or a folder raises into one sentence that says what to do."""
+    """Turn the errors of a hub or a folder into a ModelError that says what to do."""
     try:
         yield
     except (OSError, ValueError, AttributeError, ImportError) as error:
@@ -26,12 +26,12 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 _REASONS = {
     "GatedRepoError": (
-        "its owner gives it only to those who have asked. Ask on its page, then log in with "
+        "its owner grants access on request. Request it on its page, then log in with "
         "`hf auth login`."
     ),
     "RevisionNotFoundError": "the repository has no such revision.",
     "RepositoryNotFoundError": (
-        "there is no such repository, or it is private. Look at the spelling; for a private one "
+        "the repository does not exist, or is private. Check the spelling; for a private one "
         "log in with `hf auth login`."
     ),
 }
@@ -46,10 +46,10 @@ def _explain(kinds: set[str], error: BaseException) -> str:
             return reason
     if kinds.intersection(_UNREACHABLE):
         return (
-            "it isn't on this machine, and the hub can't be reached. Look at the network, or give "
+            "it isn't on this machine, and the hub can't be reached. Check the network, or pass "
             "a folder that has it."
         )
     text = str(error).strip().splitlines()[0]
     if "safetensors" in text:
-        return f"only safetensors are loaded, and it has none for some part: {text}"
+        return f"only safetensors are loaded, and some component has none: {text}"
     return f"it can't be loaded as a pipeline: {text}"

@@ -1,4 +1,4 @@
-"""Single files: a network alone, for which the rest of its pipeline is found elsewhere."""
+"""Load single files: a network alone, whose other components come from a base pipeline."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from beecam.errors import ModelError, shorten
+from beecam.models.loading.messages import explain_load_errors
 
-# How diffusers' names of families begin that make video.
+# Prefixes of diffusers' names of families that generate video.
 _VIDEO = ("ltx", "wan", "hunyuan-video", "mochi", "cosmos", "cog")
 
 
@@ -16,7 +17,7 @@ def base_repository(path: Path) -> str:
     """Return the repository that a single file's family is published in.
 
     Raises:
-        ModelError: The file isn't in safetensors, is damaged, or of a family that isn't known.
+        ModelError: The file isn't a safetensors file, is damaged, or its family is unknown.
     """
     _check(path)
     from diffusers.loaders.single_file_utils import (
@@ -27,31 +28,29 @@ def base_repository(path: Path) -> str:
 
     try:
         kind = infer_diffusers_model_type(load_single_file_checkpoint(str(path)))
-        # What isn't known is taken for a model of pictures.
+        # An unknown file is reported as an image model.
         known = {k: v for k, v in DIFFUSERS_DEFAULT_PIPELINE_PATHS.items() if k.startswith(_VIDEO)}
         return str(known[kind]["pretrained_model_name_or_path"])
     except Exception as error:
         raise ModelError(
-            f"load({str(path)!r}): it can't be told which family's file this is. Say where the "
-            "rest of its pipeline is, as in load(path, base='Lightricks/LTX-Video')."
+            f"load({str(path)!r}): the family of this file is unknown. Name the pipeline that "
+            "has the other components, as in load(path, base='Lightricks/LTX-Video')."
         ) from error
 
 
 def load_denoiser(path: Path, base: str, dtype: Any) -> dict[str, Any]:
-    """Load the network in a single file, as the part of a pipeline that it is.
+    """Load the network in a single file, by its name in the pipeline.
 
     Args:
         path: The file.
-        base: A folder or repository with the rest of the pipeline.
-        dtype: Of torch.
+        base: A folder or repository with the other components.
+        dtype: A torch.dtype.
 
     Raises:
-        ModelError: It isn't in safetensors, or doesn't fit the pipeline.
+        ModelError: It isn't a safetensors file, or doesn't fit the pipeline.
     """
     import diffusers
     from huggingface_hub import hf_hub_download
-
-    from beecam.models.loading.messages import explain_load_errors
 
     _check(path)
     with explain_load_errors(base):
@@ -62,16 +61,16 @@ def load_denoiser(path: Path, base: str, dtype: Any) -> dict[str, Any]:
     name = next((part for part in ("transformer", "unet") if part in parts), None)
     kind = getattr(diffusers, parts[name][1], None) if name else None
     if name is None or not hasattr(kind, "from_single_file"):
-        raise ModelError(f"load({str(path)!r}): {base} is no pipeline that takes single files.")
+        raise ModelError(f"load({str(path)!r}): {base} isn't a pipeline that takes single files.")
     try:
         assert kind is not None
-        made = kind.from_single_file(str(path), config=base, subfolder=name, dtype=dtype)
+        network = kind.from_single_file(str(path), config=base, subfolder=name, dtype=dtype)
     except Exception as error:
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"load({str(path)!r}): it doesn't fit the {name} of {base} ({shorten(why)})."
+            f"load({str(path)!r}): it doesn't fit the {name} of {base} ({shorten(reason)})."
         ) from error
-    return {name: made}
+    return {name: network}
 
 
 def _check(path: Path) -> None:

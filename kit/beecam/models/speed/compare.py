@@ -1,36 +1,33 @@
-"""What a model's speed gains and what it changes, measured."""
+"""Measure what a model's speed gains and how far its clips are from the exact ones."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
-from beecam.models.speed.speed import Speed
+from beecam.models.capabilities import SupportsSpeed
+from beecam.models.model import Model
+from beecam.shots.shot import Shot
 
-if TYPE_CHECKING:
-    from beecam.models.diffusers.adapter import DiffusersModel
-    from beecam.shots.shot import Shot
-
-
-_IDENTICAL_PSNR = 99.0  # dB; what equal clips are given
+_IDENTICAL_PSNR = 99.0  # dB; reported for equal clips
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One shot, made at a model's speed and exactly.
+    """One shot, generated at a model's speed and exactly.
 
     Attributes:
-        speed: What was switched on.
-        seconds: Of the quick clip.
-        exact_seconds: Of the exact one.
-        psnr: How alike they are, in dB; over 40 few people see a difference.
-        largest: The greatest difference of a colour, of 255.
+        speed: What was switched on, in words.
+        seconds: The time of the faster clip.
+        exact_seconds: The time of the exact clip.
+        psnr: The similarity of the clips in dB; above 40 few people see a difference.
+        largest: The largest difference of a color value, of 255.
     """
 
-    speed: Speed
+    speed: str
     seconds: float
     exact_seconds: float
     psnr: float
@@ -44,28 +41,32 @@ class Comparison:
         )
 
 
-def compare(model: DiffusersModel, shot: Shot, repeats: int = 3) -> Comparison:
-    """Measure what a model's speed gives and what it changes.
+class _FastModel(Model, SupportsSpeed, Protocol):
+    """A model that has several speeds."""
+
+
+def compare(model: _FastModel, shot: Shot, repeats: int = 3) -> Comparison:
+    """Measure what a model's speed gains and what it changes.
 
     >>> print(compare(bc.load(speed="fast"), bc.shot("a bee over a meadow")))
 
     Args:
-        model: Loaded with a `speed`.
-        shot: What is made, alone; what it leaves open is each model's own default.
-        repeats: How often, after a first time that warms up; the quickest counts.
+        model: A model that was loaded with a `speed`.
+        shot: What to generate, alone; each model fills in its own defaults.
+        repeats: How often, after a first time that warms up; the fastest time counts.
     """
     found = []
     for one in (model, model.at_speed("exact")):
         full = one.resolve(shot)
-        made = one.generate([full])[0].frames
+        frames = one.generate([full])[0].frames
         times = []
         for _ in range(repeats):
             started = time.perf_counter()
             one.generate([full])
             times.append(time.perf_counter() - started)
-        found.append((made, min(times)))
-    (quick, seconds), (exact, exact_seconds) = found
-    off = quick.astype(float) - exact
-    error = float(np.mean(off**2))
+        found.append((frames, min(times)))
+    (fast, seconds), (exact, exact_seconds) = found
+    difference = fast.astype(float) - exact
+    error = float(np.mean(difference**2))
     psnr = 10 * float(np.log10(255**2 / error)) if error else _IDENTICAL_PSNR
-    return Comparison(model.speed, seconds, exact_seconds, psnr, int(np.abs(off).max()))
+    return Comparison(str(model.speed), seconds, exact_seconds, psnr, int(np.abs(difference).max()))

@@ -1,8 +1,8 @@
-"""Networks beside a pipeline's own, over the same weights, with other things switched on.
+"""Copies of a pipeline's networks that share its weights, with other things switched on.
 
-What makes a network faster keeps things of one call in its modules. A shadow has modules of its
-own and the weights of the original, so that calls at once don't meet, and the pipeline's owner
-finds it untouched.
+What makes a network faster stores the state of one batch in its modules. A copy has modules of its
+own and the weights of the original, so that concurrent batches don't interfere, and the owner of
+the pipeline finds it unchanged.
 """
 
 from __future__ import annotations
@@ -29,75 +29,75 @@ def share_weights(network: Any) -> Any:
 
 @dataclass(frozen=True)
 class _NetworkCopy:
-    """Networks for one call at a time.
+    """Copies of a pipeline's networks for one batch at a time.
 
     Attributes:
-        parts: By their names in the pipeline.
+        networks: By their names in the pipeline.
     """
 
-    parts: dict[str, Any]
+    networks: dict[str, Any]
 
     def reset(self) -> None:
-        """Forget the last call."""
-        for network in self.parts.values():
+        """Clear the state of the last batch."""
+        for network in self.networks.values():
             if getattr(network, "is_cache_enabled", False):
                 network._reset_stateful_cache()  # noqa: SLF001
 
 
 class NetworkCopies:
-    """The shadows of one pipeline: as many as there are calls at once."""
+    """The copies of one pipeline's networks: one for each batch that runs at the same time."""
 
     def __init__(self, pipe: Any, *, packed: bool) -> None:
-        """Begin with none.
+        """Name the pipeline; copies are created on first use.
 
         Args:
             pipe: The pipeline.
-            packed: Whether their products are packed, as those of the original are.
+            packed: Whether their linear layers use packed weights, as those of the original do.
         """
         self._pipe = pipe
         self._packed = packed and available()
         self._free: list[_NetworkCopy] = []
-        self._kind: Hashable = None
+        self._state: Hashable = None
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def used(self, speed: Speed, state: Hashable) -> Iterator[dict[str, Any]]:
-        """Have networks for one call.
+        """Reserve networks for one batch.
 
         Args:
             speed: What is switched on.
-            state: Names weights and LoRAs as they are; shadows of another state are dropped.
+            state: Identifies the current weights and LoRAs; copies of another state are dropped.
 
         Yields:
-            Networks by their names in the pipeline; none where nothing is switched on.
+            Networks by their names in the pipeline; empty where nothing is switched on.
         """
-        if not speed.words:
+        if not speed.labels:
             yield {}
             return
-        kind = (speed, state)
+        wanted = (speed, state)
         with self._lock:
-            if self._kind != kind:
-                self._kind, self._free = kind, []
-            shadow = self._free.pop() if self._free else self._made(speed)
+            if self._state != wanted:
+                self._state, self._free = wanted, []
+            reserved = self._free.pop() if self._free else self._create(speed)
         try:
-            yield shadow.parts
+            yield reserved.networks
         finally:
-            shadow.reset()
+            reserved.reset()
             with self._lock:
-                if self._kind == kind:
-                    self._free.append(shadow)
+                if self._state == wanted:
+                    self._free.append(reserved)
 
-    def _made(self, speed: Speed) -> _NetworkCopy:
-        parts = {}
+    def _create(self, speed: Speed) -> _NetworkCopy:
+        copies = {}
         for name in _NETWORKS:
             network = getattr(self._pipe, name, None)
             if network is None:
                 continue
-            parts[name] = made = share_weights(network)
+            copies[name] = shared = share_weights(network)
             if speed.few_steps:
-                speed.few_steps.merge(name, made)
+                speed.few_steps.merge(name, shared)
             if self._packed:
-                # Before the cache, which stands in the place of some layers' products.
-                PackedLinears(made).use()
-            enable_speed(made, speed)
-        return _NetworkCopy(parts)
+                # Before the cache, which replaces the forward pass of some layers.
+                PackedLinears(shared).use()
+            enable_speed(shared, speed)
+        return _NetworkCopy(copies)

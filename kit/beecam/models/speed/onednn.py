@@ -1,8 +1,8 @@
 """Matrix products in float32 on a CPU through oneDNN, with weights packed once.
 
-PyTorch gives these to MKL, which on processors other than Intel's uses half of what they can do:
-measured on an AMD EPYC with one thread, 90 against 205 billion operations a second, and pollen in
-0.57 instead of 1.06 s a clip. Both are float32; sums are added up in another order.
+PyTorch uses MKL for these, which reaches half the speed on processors that aren't Intel's: measured
+on an AMD EPYC with one thread, 90 against 205 billion operations per second, and pollen in 0.57
+instead of 1.06 s per clip. Both are float32; sums are added up in another order.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 
 
 class PackedLinears:
-    """Lets the linear layers of a network use packed weights while somebody asks for it.
+    """Packed weights for the linear layers of a network.
 
-    The network itself is left as it is: outside of `used()` its layers do what they always do.
+    The network itself stays unchanged: outside of `used()` its layers use their own weights.
     """
 
     def __init__(self, network: Any) -> None:
-        """Find the layers.
+        """Find the linear layers on a CPU and in float32.
 
         Args:
-            network: Its layers on a CPU and in float32 are meant; None for none at all.
+            network: The network; None for no layers.
         """
         import torch
 
@@ -39,13 +39,13 @@ class PackedLinears:
         self._lock = threading.Lock()
 
     def use(self) -> None:
-        """Use packed weights for good, for a network that nobody else has."""
+        """Use packed weights permanently, in a network that nothing else uses."""
         for layer in self._layers:
             layer.__dict__["forward"] = self._forward(layer)
 
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
-        """Use packed weights within; any number of threads may do so at once."""
+        """Use packed weights within the context; any number of threads may do so at once."""
         with self._lock:
             self._users += 1
             if self._users == 1:
@@ -61,7 +61,7 @@ class PackedLinears:
                         layer.__dict__.pop("forward", None)
 
     def _forward(self, layer: Any) -> Callable[[Any], Any]:
-        # Packed anew when the weights have changed, in place or by others.
+        # Packed again when the weights have changed, in place or by replacement.
         state = (layer.weight.data_ptr(), layer.weight._version)  # noqa: SLF001
         if self._packed.get(layer, (None,))[0] != state:
             self._packed[layer] = (state, _packed(layer.weight.detach(), layer.bias))
@@ -69,7 +69,7 @@ class PackedLinears:
 
 
 def available() -> bool:
-    """Whether oneDNN is there, and gives what PyTorch gives."""
+    """Return whether oneDNN is available and agrees with PyTorch."""
     import torch
 
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
@@ -78,7 +78,7 @@ def available() -> bool:
     try:
         found = _packed(weight, bias)(x)
     except (AttributeError, RuntimeError, TypeError):
-        # The operators are those of the compiler, no public interface: they may go.
+        # The operators belong to the compiler and aren't a public interface: they may go.
         return False
     return torch.allclose(found, torch.nn.functional.linear(x, weight, bias), atol=1e-4)
 
@@ -87,10 +87,10 @@ def _packed(weight: Any, bias: Any) -> Callable[[Any], Any]:
     import torch
 
     operators = torch.ops.mkldnn
-    ready = operators._reorder_linear_weight(weight, None)  # noqa: SLF001
+    packed = operators._reorder_linear_weight(weight, None)  # noqa: SLF001
     bias = None if bias is None else bias.detach()
 
     def forward(input: Any) -> Any:  # noqa: A002  (some networks name it)
-        return operators._linear_pointwise(input, ready, bias, "none", [], "")  # noqa: SLF001
+        return operators._linear_pointwise(input, packed, bias, "none", [], "")  # noqa: SLF001
 
     return forward

@@ -1,4 +1,4 @@
-"""Prompts to what the denoiser is given: each distinct text is encoded once, alone."""
+"""Encode prompts: each distinct text once, alone."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ from beecam.models.text.mix import MixedPrompt, mix_embeddings
 from beecam.shots.shot import Shot
 from beecam.shots.weighted_prompts import WeightedPrompts, parts_of
 
-_KEPT_BYTES = 256_000_000
-# Padding is cut off in these steps: few kinds of calls, and most of what there is to gain.
+_MAX_BYTES = 256_000_000
+# Padding is cut off in multiples of this: few batch keys, and most of the gain.
 _PADDING = 32
 
 
 class PromptEncoder:
-    """The encoded texts of one pipeline.
+    """The encoded prompts of one pipeline.
 
-    A text is encoded alone, so that no neighbour changes a bit. What a large encoder made is kept
-    on disk, too, for other kernels. Where the denoiser masks padding,
-    and so it has no part in the result, most of it is cut off.
+    A text is encoded alone, so that no neighbour changes a bit. The output of large encoders is
+    also stored on disk, for other kernels. Where the denoiser masks padding, so that it has no
+    effect on the result, most of it is cut off.
     """
 
     def __init__(self, *, masks_padding: bool) -> None:
-        """Begin with none.
+        """Begin without any.
 
         Args:
-            masks_padding: Whether padded tokens have no part in the result.
+            masks_padding: Whether padding tokens have no effect on the result.
         """
         self._masks_padding = masks_padding
         self._encoded: OrderedDict[str, Any] = OrderedDict()
         self._bytes = 0
         self._lengths: dict[str, int] = {}
-        self._shelves: dict[type, EmbeddingCache | None] = {}
-        # What has to be around an encoder's work; see `Preparing`.
+        self._disk_caches: dict[type, EmbeddingCache | None] = {}
+        # The context in which an encoder runs; see `EncoderOffload`.
         self.encoding: Callable[[], AbstractContextManager[None]] = nullcontext
         self._lock = threading.RLock()
 
     def clear(self) -> None:
-        """Forget all: the encoder has changed."""
+        """Drop everything: the encoder has changed."""
         with self._lock:
             self._encoded.clear()
             self._bytes = 0
             self._lengths.clear()
-            self._shelves.clear()
+            self._disk_caches.clear()
 
     def length(self, pipe: Any, shot: Shot) -> int | None:
-        """Return how many tokens the denoiser is given, or None for all that there are.
+        """Return how many tokens the denoiser reads, or None for all of them.
 
-        Only shots of equal length may go into one call: a clip's last bits depend on it.
+        Only shots of equal length may share a batch: a clip's last bits depend on it.
         """
         if not self._masks_padding:
             return None
@@ -68,11 +68,11 @@ class PromptEncoder:
         return min(-(-tokens // _PADDING) * _PADDING, most or tokens)
 
     def remembering(self, pipe: Any, shots: Sequence[Shot]) -> Callable[..., Any]:
-        """Return the pipeline's `encode_prompt`, which looks up what was encoded before.
+        """Return the pipeline's `encode_prompt`, with a lookup of what was encoded before.
 
         Args:
             pipe: The pipeline.
-            shots: Of one call.
+            shots: The shots of one batch.
         """
         original = pipe.encode_prompt
         signature = inspect.signature(original)
@@ -81,42 +81,41 @@ class PromptEncoder:
 
         @functools.wraps(original)
         def encode_prompt(*args: Any, **kwargs: Any) -> Any:
-            given = dict(signature.bind(*args, **kwargs).arguments)
+            arguments = dict(signature.bind(*args, **kwargs).arguments)
             for name, parameter in signature.parameters.items():
                 if parameter.kind is parameter.VAR_KEYWORD:
-                    given.update(given.pop(name, {}))
-            texts = given.get("prompt")
-            many = 1 if isinstance(texts, str) else len(texts or ())
-            if many == 0:
+                    arguments.update(arguments.pop(name, {}))
+            texts = arguments.get("prompt")
+            count = 1 if isinstance(texts, str) else len(texts or ())
+            if count == 0:
                 return original(*args, **kwargs)
-            read.update(_mixed_in(given))
-            if not _is_plain(given):
-                # A picture beside the text: nothing of it is remembered.
-                return _of_parts(given, many, lambda one: original(**one))
+            read.update(_mixed_in(arguments))
+            if not _is_plain(arguments):
+                # An image beside the text: the result isn't stored.
+                return _encode_parts(arguments, count, lambda one: original(**one))
             with self._lock:
-                shelf = self._shelf(pipe) if not shots[0].adapters else None
-                about = [str(one) for one in shots[0].adapters or ()]
-                each = [
-                    _of_parts(
-                        _alone(given, many, i), 1, lambda one: self._of(original, one, about, shelf)
-                    )
-                    for i in range(many)
-                ]
-            return _cut(_merged(each), length)
+                disk = self._disk_cache(pipe) if not shots[0].adapters else None
+                adapters = [str(one) for one in shots[0].adapters or ()]
+
+                def encode(one: Mapping[str, Any]) -> Any:
+                    return self._encode(original, one, adapters, disk)
+
+                each = [_encode_parts(_alone(arguments, count, i), 1, encode) for i in range(count)]
+            return _cut(_concatenated(each), length)
 
         vars(encode_prompt)["read"] = read
         return encode_prompt
 
     @staticmethod
-    def need_all_read(encode_prompt: Callable[..., Any], shots: Sequence[Shot]) -> None:
-        """Look after a call whether the pipeline gave all weighted texts to its encoder.
+    def check_all_read(encode_prompt: Callable[..., Any], shots: Sequence[Shot]) -> None:
+        """Check after a call that the pipeline passed all weighted prompts to its encoder.
 
         Args:
-            encode_prompt: From `remembering`.
-            shots: Of the call.
+            encode_prompt: The result of `remembering`.
+            shots: The shots of the batch.
 
         Raises:
-            ModelError: It has altered one on the way, which is no mix any more then.
+            ModelError: The pipeline altered one before, so that it isn't a mix any more.
         """
         for shot in shots:
             if (
@@ -124,37 +123,37 @@ class PromptEncoder:
                 and MixedPrompt(shot.prompt) not in vars(encode_prompt)["read"]
             ):
                 raise ModelError(
-                    "this pipeline alters its prompt before it encodes it, so that texts can't be "
-                    "mixed: give it one text."
+                    "this pipeline alters its prompt before it encodes it, so that prompts can't "
+                    "be mixed: give it one."
                 )
 
-    def _of(
+    def _encode(
         self,
         original: Callable[..., Any],
-        given: Mapping[str, Any],
-        about: list[str],
-        shelf: EmbeddingCache | None,
+        arguments: Mapping[str, Any],
+        adapters: list[str],
+        disk: EmbeddingCache | None,
     ) -> Any:
-        key = json.dumps([given, about], sort_keys=True, default=str)
+        key = json.dumps([arguments, adapters], sort_keys=True, default=str)
         if key not in self._encoded:
-            found = shelf.get(key) if shelf else None
+            found = disk.get(key) if disk else None
             if found is None:
                 with self.encoding():
-                    found = original(**given)
-                if shelf:
-                    found = shelf.put(key, found)
+                    found = original(**arguments)
+                if disk:
+                    found = disk.put(key, found)
             self._encoded[key] = found
             self._bytes += _size(found)
-            while self._bytes > _KEPT_BYTES and len(self._encoded) > 1:
+            while self._bytes > _MAX_BYTES and len(self._encoded) > 1:
                 self._bytes -= _size(self._encoded.popitem(last=False)[1])
         self._encoded.move_to_end(key)
         return self._encoded[key]
 
-    def _shelf(self, pipe: Any) -> EmbeddingCache | None:
+    def _disk_cache(self, pipe: Any) -> EmbeddingCache | None:
         kind = type(pipe)
-        if kind not in self._shelves:
-            self._shelves[kind] = cache_for(pipe)
-        return self._shelves[kind]
+        if kind not in self._disk_caches:
+            self._disk_caches[kind] = cache_for(pipe)
+        return self._disk_caches[kind]
 
     def _tokens(self, pipe: Any, text: str) -> int:
         with self._lock:
@@ -163,75 +162,78 @@ class PromptEncoder:
             return self._lengths[text]
 
 
-def _of_parts(given: dict[str, Any], many: int, encode: Callable[[dict[str, Any]], Any]) -> Any:
-    """Encode the texts of some clips together; of weighted ones each part, and then the mix.
+def _encode_parts(
+    arguments: dict[str, Any], count: int, encode: Callable[[dict[str, Any]], Any]
+) -> Any:
+    """Encode the prompts of some clips together; of weighted ones each part, and then the mix.
 
     Args:
-        given: The arguments.
-        many: How many clips.
-        encode: Called with the arguments, in which all texts are plain.
+        arguments: The arguments of `encode_prompt`.
+        count: The number of clips.
+        encode: Called with arguments in which all prompts are plain.
     """
-    parts = _parts(given, many)
+    parts = _parts(arguments, count)
     if all(len(one) == 1 for one in parts):
-        return encode(given)
-    layers = [encode(_with_parts(given, layer)) for layer in range(max(len(one) for one in parts))]
-    return _merged(
+        return encode(arguments)
+    most = max(len(one) for one in parts)
+    layers = [encode(_with_parts(arguments, layer)) for layer in range(most)]
+    return _concatenated(
         [
             mix_embeddings(
-                [_row(found, i, many) for found in layers[: len(one)]], [w for _, w in one]
+                [_row(found, i, count) for found in layers[: len(one)]], [w for _, w in one]
             )
             for i, one in enumerate(parts)
         ]
     )
 
 
-def _mixed_in(given: Mapping[str, Any]) -> list[MixedPrompt]:
-    listed = [v if isinstance(v, (list, tuple)) else [v] for v in given.values()]
+def _mixed_in(arguments: Mapping[str, Any]) -> list[MixedPrompt]:
+    listed = [v if isinstance(v, (list, tuple)) else [v] for v in arguments.values()]
     return [one for some in listed for one in some if isinstance(one, MixedPrompt)]
 
 
-def _parts(given: Mapping[str, Any], many: int) -> list[WeightedPrompts]:
-    """Return each clip's weighted texts; of clips that have one text, that alone."""
-    found: list[WeightedPrompts] = [(("", 1.0),)] * many
-    for value in given.values():
+def _parts(arguments: Mapping[str, Any], count: int) -> list[WeightedPrompts]:
+    """Return each clip's weighted prompts; a single part for a plain prompt."""
+    found: list[WeightedPrompts] = [(("", 1.0),)] * count
+    for value in arguments.values():
         texts = [value] if isinstance(value, str) else value
-        if isinstance(texts, (list, tuple)) and len(texts) == many:
+        if isinstance(texts, (list, tuple)) and len(texts) == count:
             for i, one in enumerate(texts):
                 if isinstance(one, MixedPrompt):
                     found[i] = one.parts
     return found
 
 
-def _with_parts(given: Mapping[str, Any], layer: int) -> dict[str, Any]:
-    """Return the arguments with one part of weighted texts, or the last, in their place."""
+def _with_parts(arguments: Mapping[str, Any], layer: int) -> dict[str, Any]:
+    """Return the arguments with one part, or the last, in place of weighted prompts."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, MixedPrompt):
             return value.parts[min(layer, len(value.parts) - 1)][0]
         return [plain(one) for one in value] if isinstance(value, list) else value
 
-    return {name: plain(value) for name, value in given.items()}
+    return {name: plain(value) for name, value in arguments.items()}
 
 
-def _row(found: Any, index: int, many: int) -> Any:
-    """Return what belongs to one of many clips."""
+def _row(found: Any, index: int, count: int) -> Any:
+    """Return the part of an encoder's output that belongs to one clip."""
     if isinstance(found, dict):
-        return {name: _row(value, index, many) for name, value in found.items()}
+        return {name: _row(value, index, count) for name, value in found.items()}
     if isinstance(found, (list, tuple)):
-        return type(found)(_row(value, index, many) for value in found)
-    several = many > 1 and getattr(found, "ndim", 0) > 0 and len(found) == many
+        return type(found)(_row(value, index, count) for value in found)
+    several = count > 1 and getattr(found, "ndim", 0) > 0 and len(found) == count
     return found[index : index + 1] if several else found
 
 
 @functools.cache
 def _usual_length(call: Callable[..., Any]) -> int | None:
-    """Return the limit of tokens that a pipeline's call has by itself, if it has one."""
+    """Return the default limit of tokens of a pipeline's call, if it has one."""
     usual = inspect.signature(call).parameters.get("max_sequence_length")
     return usual.default if usual else None
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether an argument can be written down; a picture beside the text can't."""
+    """Return whether an argument can be part of a JSON key; an image can't."""
     import torch
 
     if isinstance(value, dict):
@@ -242,18 +244,18 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, kinds)
 
 
-def _alone(given: Mapping[str, Any], many: int, index: int) -> dict[str, Any]:
-    """Return the arguments for one of many texts."""
+def _alone(arguments: Mapping[str, Any], count: int, index: int) -> dict[str, Any]:
+    """Return the arguments for one of several clips."""
 
     def one(value: Any) -> Any:
-        texts = isinstance(value, (list, tuple)) and len(value) == many
+        texts = isinstance(value, (list, tuple)) and len(value) == count
         return [value[index]] if texts and all(isinstance(t, str) for t in value) else value
 
-    return {name: one(value) for name, value in given.items()}
+    return {name: one(value) for name, value in arguments.items()}
 
 
-def _merged(each: Sequence[Any]) -> Any:
-    """Put what was encoded one by one behind each other."""
+def _concatenated(each: Sequence[Any]) -> Any:
+    """Return the encoder's outputs for single clips as one output for all of them."""
     import torch
 
     first = each[0]
@@ -262,14 +264,14 @@ def _merged(each: Sequence[Any]) -> Any:
     if isinstance(first, torch.Tensor):
         return torch.cat(list(each)) if first.ndim else first
     if isinstance(first, dict):
-        return {name: _merged([one[name] for one in each]) for name in first}
+        return {name: _concatenated([one[name] for one in each]) for name in first}
     if isinstance(first, (list, tuple)):
-        return type(first)(_merged([one[i] for one in each]) for i in range(len(first)))
+        return type(first)(_concatenated([one[i] for one in each]) for i in range(len(first)))
     return first
 
 
 def _cut(found: Any, length: int | None) -> Any:
-    """Cut off what is padding in all of it."""
+    """Cut off padding."""
     if length is None:
         return found
     return type(found)(part if part is None else part[:, :length] for part in found)

@@ -1,4 +1,4 @@
-"""A run's work in this process: some threads generate, another one writes."""
+"""Generate a run in this process: some threads generate, another one writes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 from beecam.errors import BeecamError, ModelError, OutOfMemoryError, Stopped
 from beecam.media import sheets
+from beecam.models import capabilities
+from beecam.models.batching.batch_size import batching_of
 from beecam.models.model import Checkpoint, Model, Step
 from beecam.runs.engines.writer import FinishedClip, Writer, undrafted_key
 from beecam.runs.plan import Batch, Plan
@@ -21,13 +23,13 @@ from beecam.storage.checkpoints import CheckpointInfo
 from beecam.storage.store import ClipStore
 
 _PREVIEW_EVERY = 0.25
-_LOOK_EVERY = 0.5  # seconds
-# A process that is killed loses at most so many seconds of a clip's steps.
+_POLL_EVERY = 0.5  # seconds
+# A process that is killed loses at most this many seconds of a clip's steps.
 _CHECKPOINT_EVERY = 30.0
 
 
 class LocalEngine:
-    """Makes the clips that the library lacks, and says in `progress` how far it is."""
+    """Generates the clips that the library lacks, and reports to `progress`."""
 
     def __init__(
         self,
@@ -40,55 +42,59 @@ class LocalEngine:
         exact: bool = False,
         drafts: Mapping[str, str] | None = None,
     ) -> None:
-        """Prepare; `start()` begins.
+        """Set up the engine; `start()` begins.
 
         Args:
-            shots: Resolved, one for each cell.
-            model: What makes the clips.
-            library: Where they go.
-            progress: Of the run.
-            parents: Keys of the clips that these are made from.
-            exact: Fill up every call to one size.
-            drafts: Of shots that finish drafts, by key: the keys of these drafts, whose stars and
-                tags the finished clips get.
+            shots: The resolved shot of each cell.
+            model: The model.
+            library: The library that stores the clips.
+            progress: The progress of the run.
+            parents: Keys of the clips that these are derived from.
+            exact: Fill up every batch to one size.
+            drafts: For shots that finish drafts, by key: the key of the draft, whose stars and
+                tags the finished clip gets.
         """
         self._shots = tuple(shots)
         self._model = model
         self._library = library
         self._progress = progress
         self._exact = exact
+        self._batching = batching_of(model)
         self._started = self._busy = 0
         self._plan = Plan(model, [], exact=exact)
+        # Cells that other runs are generating.
         self._elsewhere: set[int] = set()
-        self._waiting: list[Shot] | None = None
+        self._unprepared: list[Shot] | None = None
         self._preparing = threading.Lock()
         self._writer = Writer(
             self._shots, model, library, progress, parents=parents, exact=exact, drafts=drafts or {}
         )
 
     def start(self, owner: object) -> None:
-        """Look up what is there, and make the rest in the background.
+        """Look up what the library has, and generate the rest in the background.
 
         Args:
-            owner: Kept alive until the work has ended: a run that nobody holds is still found
-                when its cell of the notebook is run again.
+            owner: Kept alive until the work has ended: a run without other references is still
+                found when its notebook cell is executed again.
         """
-        have = self._there(self._shots)
+        have = self._cached(self._shots)
         waiting = []
         for index, shot in enumerate(self._shots):
             if shot.key in have:
                 self._progress.set(index, status=Status.CACHED)
             else:
                 waiting.append((index, shot))
-        self._plan = Plan(self._model, waiting, exact=self._exact, begun=self._begun(dict(waiting)))
+        self._plan = Plan(
+            self._model, waiting, exact=self._exact, resumable=self._resumable(dict(waiting))
+        )
         if not waiting:
             self._progress.finish()
             return
-        self._waiting = [shot for _, shot in waiting]
-        _at_work.add(self)
+        self._unprepared = [shot for _, shot in waiting]
+        _running.add(self)
         self._library.writers.add(self)
         self._writer.start()
-        self._started = self._busy = min(self._model.calls_at_once, len(waiting))
+        self._started = self._busy = min(self._batching.at_once, len(waiting))
         for _ in range(self._started):
             worker = threading.Thread(
                 target=self._work, args=(owner,), name="beecam-run", daemon=True
@@ -96,26 +102,26 @@ class LocalEngine:
             worker.start()
 
     def drop(self, index: int) -> None:
-        """Leave a cell out that waits."""
+        """Remove a waiting cell."""
         with self._progress.lock:
             self._plan.drop(index)
 
     def leave(self, *, at_once: bool = False) -> None:
-        """Come to an end, because the library will be closed; what is made is written first.
+        """End the run, because the library is being closed; generated clips are written first.
 
         Args:
-            at_once: Cancel what isn't made; otherwise only a run that makes a pause is cancelled.
+            at_once: Cancel what isn't generated; otherwise only a paused run is cancelled.
         """
-        while not self._progress.wait(_LOOK_EVERY):
+        while not self._progress.wait(_POLL_EVERY):
             self.give_up(at_once=at_once)
 
     def give_up(self, *, at_once: bool = False) -> None:
-        """Cancel what isn't made, if that is asked for, or a run that makes a pause."""
+        """Cancel what isn't generated, if `at_once`, or if the run is paused."""
         if at_once or self._progress.pausing:
             self._progress.cancel()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until everything that was made is written."""
+        """Wait until all generated clips are written."""
         self._writer.join(timeout)
 
     # --- the threads that generate -------------------------------------------------------------
@@ -124,10 +130,10 @@ class LocalEngine:
         try:
             self._prepare()
             while (batch := self._next()) is not None:
-                self._make(batch)
+                self._generate(batch)
         except Stopped:
             pass
-        except BaseException as error:  # noqa: BLE001  (a thread has nobody else to tell)
+        except BaseException as error:  # noqa: BLE001  (reported as the cells' error)
             waiting = self._progress.cells(Status.QUEUED, Status.RUNNING)
             self._writer.fail([cell.index for cell in waiting], error)
         finally:
@@ -138,24 +144,24 @@ class LocalEngine:
                 self._end()
 
     def _end(self) -> None:
-        """Come to an end whatever the model says to that: who waits must not wait for ever."""
+        """End the run even if the model's release fails, so that no caller waits forever."""
         try:
-            self._model.release()
+            capabilities.release(self._model)
         finally:
             self._writer.end()
             self._progress.finish()
             self._library.writers.discard(self)
-            _at_work.discard(self)
+            _running.discard(self)
 
     def _prepare(self) -> None:
-        """Let the model get ready; the first thread does that, and the others wait for it."""
+        """Prepare the model; the first thread does that, and the others wait for it."""
         with self._preparing:
-            waiting, self._waiting = self._waiting, None
-            if waiting is not None:
-                self._model.prepare(waiting, self._progress.hold)
+            shots, self._unprepared = self._unprepared, None
+            if shots is not None:
+                capabilities.prepare(self._model, shots, self._progress.hold)
 
     def _next(self) -> Batch | None:
-        """Take the next call, or None when nothing is left; a pause is made before a call only."""
+        """Take the next batch, or return None when no cells are left; waits while paused."""
         while True:
             with self._progress.lock:
                 if not len(self._plan) and not self._elsewhere:
@@ -166,32 +172,32 @@ class LocalEngine:
                 keys = {self._shots[i].key: i for i in self._elsewhere}
             if batch is not None:
                 return batch
-            # All that is left is being made by other runs, which may yet fail to.
+            # The rest is being generated by other runs, which may still fail.
             free = self._library.claims.free(keys, timeout=0.2)
             with self._progress.lock:
                 back = [keys[key] for key in free if keys[key] in self._elsewhere]
                 self._elsewhere.difference_update(back)
                 self._plan.put_back([(i, self._shots[i]) for i in back])
 
-    def _make(self, batch: Batch) -> None:
+    def _generate(self, batch: Batch) -> None:
         keys = [self._shots[i].key for i in batch.cells]
         try:
-            indices = self._still_needed(batch.cells)
-            made = self._made_of(batch, indices)
+            indices = self._claim(batch.cells)
+            finished = self._finished_of(batch, indices)
         except BaseException:
             self._library.claims.release(keys, self._writer)
             raise
-        # A cell that somebody left out is left out; a run that was cancelled has made these.
+        # A cancelled cell is dropped; a cancelled run keeps the clips that it has generated.
         if self._progress.status != "cancelled":
-            made = [one for one in made if not self._progress.dropped(one.index)]
-        for one in made:
+            finished = [one for one in finished if not self._progress.dropped(one.index)]
+        for one in finished:
             self._writer.put(one)
-        # The writer releases what it has written.
-        handed = {self._shots[one.index].key for one in made}
-        self._library.claims.release([key for key in keys if key not in handed], self._writer)
+        # The writer releases the claims of what it has written.
+        queued = {self._shots[one.index].key for one in finished}
+        self._library.claims.release([key for key in keys if key not in queued], self._writer)
 
-    def _made_of(self, batch: Batch, indices: list[int]) -> list[FinishedClip]:
-        """Make the clips of one call, or say why there are none."""
+    def _finished_of(self, batch: Batch, indices: list[int]) -> list[FinishedClip]:
+        """Generate the clips of one batch, or report why it has none."""
         starts = self._starts(indices, batch)
         if not indices:
             return []
@@ -204,100 +210,105 @@ class LocalEngine:
                 step=batch.step,
                 steps=shot.draft_steps or shot.num_inference_steps or 0,
             )
-        call = _Call(tuple(indices), size)
+        state = _BatchState(tuple(indices), size)
         started = time.perf_counter()
         try:
-            found = self._model.generate(
-                shots, lambda step: self._on_step(step, call), pad_to=size, starts=starts
+            found = capabilities.generate(
+                self._model,
+                shots,
+                lambda step: self._on_step(step, state),
+                pad_to=size,
+                starts=starts,
             )
         except Stopped:
-            # All clips of this call were cancelled, or the run was, or it makes a pause.
-            if call.kept is not None:
-                self._put_back(indices, call.kept)
+            # All clips of this batch were cancelled, or the run was, or it is paused.
+            if state.stored is not None:
+                self._put_back(indices, state.stored)
             return []
         except OutOfMemoryError as error:
             self._out_of_memory(indices, shots, size, error)
             return []
-        except BaseException as error:  # noqa: BLE001  (whatever a pipeline raises, the run goes on)
+        except BaseException as error:  # noqa: BLE001  (whatever a pipeline raises, the run continues)
             if len(indices) > 1 and isinstance(error, Exception):
                 return self._one_by_one(batch, indices)
             self._writer.fail(indices, error)
             return []
-        # Calls at the same time share the machine: a clip's time is its share of it.
-        seconds = (time.perf_counter() - started - call.stood) / len(shots) / self._started
+        # Concurrent batches share the machine: a clip's time is its share of it.
+        seconds = (time.perf_counter() - started - state.paused) / len(shots) / self._started
         return [
-            FinishedClip(index, made, seconds, size, batch.step)
-            for index, made in zip(indices, found, strict=True)
+            FinishedClip(index, clip, seconds, size, batch.step)
+            for index, clip in zip(indices, found, strict=True)
         ]
 
     def _one_by_one(self, batch: Batch, indices: Sequence[int]) -> list[FinishedClip]:
-        """Make the clips of a call that failed in calls of their own: not all need be to blame."""
-        made = []
+        """Generate the clips of a failed batch one by one: not all of them need to fail."""
+        finished = []
         for index in indices:
-            if self._progress.dropped(index):
-                continue
-            made += self._made_of(dataclasses.replace(batch, cells=(index,)), [index])
-        return made
+            if not self._progress.dropped(index):
+                alone = dataclasses.replace(batch, cells=(index,))
+                finished += self._finished_of(alone, [index])
+        return finished
 
-    # --- clips that were begun -------------------------------------------------------------------
+    # --- checkpoints -----------------------------------------------------------------------------
 
-    def _begun(self, shots: Mapping[int, Shot]) -> dict[int, CheckpointInfo]:
-        """Return how far cells are that can go on from within their steps."""
+    def _resumable(self, shots: Mapping[int, Shot]) -> dict[int, CheckpointInfo]:
+        """Return the checkpoints of cells that can resume from within their steps."""
         keys = {index: undrafted_key(shot) for index, shot in shots.items()}
         found = self._library.checkpoints.find(keys.values())
-        begun = {index: found[key] for index, key in keys.items() if key in found}
+        stored = {index: found[key] for index, key in keys.items() if key in found}
         return {
-            index: stand
-            for index, stand in begun.items()
-            if stand.step < (shots[index].draft_steps or shots[index].num_inference_steps or 0)
+            index: checkpoint
+            for index, checkpoint in stored.items()
+            if checkpoint.step < (shots[index].draft_steps or shots[index].num_inference_steps or 0)
         }
 
     def _starts(self, indices: list[int], batch: Batch) -> list[Checkpoint]:
-        """Load where a call's clips go on; one that is lost is made from the beginning."""
+        """Load the checkpoints of a batch; a clip whose checkpoint is lost begins again."""
         if not batch.step:
             return []
         starts = []
         for index in list(indices):
-            state = self._library.checkpoints.load(undrafted_key(self._shots[index]))
-            if state is None or (state.step, state.batch) != (batch.step, batch.size):
+            checkpoint = self._library.checkpoints.load(undrafted_key(self._shots[index]))
+            wanted = (batch.step, batch.size)
+            if checkpoint is None or (checkpoint.step, checkpoint.batch) != wanted:
                 indices.remove(index)
                 with self._progress.lock:
                     self._plan.put_back([(index, self._shots[index])])
             else:
-                starts.append(state)
+                starts.append(checkpoint)
         return starts
 
-    def _keep_states(self, step: Step, call: _Call) -> bool:
-        """Keep where a call's clips stand; return whether that was possible."""
-        if step.states is None or step.step >= step.steps:
+    def _store_checkpoints(self, step: Step, state: _BatchState) -> bool:
+        """Store the checkpoints of a batch's clips; return whether that was possible."""
+        if step.checkpoints is None or step.step >= step.steps:
             return False
-        call.checked = time.monotonic()
+        state.checkpointed = time.monotonic()
         try:
-            for index, state in zip(call.indices, step.states(), strict=False):
-                self._library.checkpoints.store(undrafted_key(self._shots[index]), state)
+            for index, checkpoint in zip(state.indices, step.checkpoints(), strict=False):
+                self._library.checkpoints.store(undrafted_key(self._shots[index]), checkpoint)
         except (OSError, ModelError):
             return False
         return True
 
-    def _put_back(self, indices: Sequence[int], stand: CheckpointInfo) -> None:
-        kept = [i for i in indices if not self._progress.dropped(i)]
-        for index in kept:
-            self._progress.set(index, status=Status.QUEUED, step=stand.step)
+    def _put_back(self, indices: Sequence[int], checkpoint: CheckpointInfo) -> None:
+        left = [i for i in indices if not self._progress.dropped(i)]
+        for index in left:
+            self._progress.set(index, status=Status.QUEUED, step=checkpoint.step)
         with self._progress.lock:
-            self._plan.put_back([(i, self._shots[i]) for i in kept], stand)
+            self._plan.put_back([(i, self._shots[i]) for i in left], checkpoint)
 
-    def _there(self, shots: Sequence[Shot]) -> set[str]:
-        """Return the keys of the clips that need not be made."""
+    def _cached(self, shots: Sequence[Shot]) -> set[str]:
+        """Return the keys of the clips that need not be generated."""
         found = self._library.known(shot.key for shot in shots)
         if self._exact:
-            # One that was made in a call of another size differs by rounding.
+            # A clip from a batch of another size differs by rounding.
             found = {key for key in found if self._library.row(key)["facts"].get("exact")}
         return found
 
-    def _still_needed(self, indices: Sequence[int]) -> list[int]:
-        """Claim what nobody has made or makes in the meantime, and wasn't cancelled."""
+    def _claim(self, indices: Sequence[int]) -> list[int]:
+        """Claim cells that no run has generated or claimed, and that weren't cancelled."""
         ours = self._library.claims.take((self._shots[i].key for i in indices), self._writer)
-        have = self._there([self._shots[i] for i in indices])
+        have = self._cached([self._shots[i] for i in indices])
         needed = []
         for index in indices:
             key = self._shots[index].key
@@ -313,49 +324,49 @@ class LocalEngine:
                     self._elsewhere.add(index)
         return needed
 
-    def _on_step(self, step: Step, call: _Call) -> None:
-        self._stand_still(step, call)
-        if time.monotonic() - call.checked > _CHECKPOINT_EVERY:
-            self._keep_states(step, call)
-        if all(map(self._progress.dropped, call.indices)):
-            raise Stopped("all clips of this call were cancelled.")
-        previews = self._previews(step, call)
-        for place, index in enumerate(call.indices):
+    def _on_step(self, step: Step, state: _BatchState) -> None:
+        self._pause_here(step, state)
+        if time.monotonic() - state.checkpointed > _CHECKPOINT_EVERY:
+            self._store_checkpoints(step, state)
+        if all(map(self._progress.dropped, state.indices)):
+            raise Stopped("all clips of this batch were cancelled.")
+        previews = self._previews(step, state)
+        for position, index in enumerate(state.indices):
             new: dict[str, Any] = {"step": step.step, "steps": step.steps}
             if previews:
-                new["preview"], new["preview_frames"] = previews[place]
+                new["preview"], new["preview_frames"] = previews[position]
             self._progress.set(index, **new)
 
-    def _stand_still(self, step: Step, call: _Call) -> None:
-        """Make a pause if that is asked for: leave the call and its memory, where that can be."""
-        if self._progress.pausing and self._keep_states(step, call):
-            call.kept = CheckpointInfo(step.step, call.size)
-            raise Stopped("a pause; the clips go on from here.")
+    def _pause_here(self, step: Step, state: _BatchState) -> None:
+        """Pause if requested: leave the batch and free its memory, where it can resume."""
+        if self._progress.pausing and self._store_checkpoints(step, state):
+            state.stored = CheckpointInfo(step.step, state.size)
+            raise Stopped("paused; the clips resume from here.")
         before = time.perf_counter()
         self._progress.hold()
-        call.stood += time.perf_counter() - before
+        state.paused += time.perf_counter() - before
 
-    def _previews(self, step: Step, call: _Call) -> list[tuple[bytes, int]]:
-        early = time.monotonic() - call.previewed < _PREVIEW_EVERY
+    def _previews(self, step: Step, state: _BatchState) -> list[tuple[bytes, int]]:
+        early = time.monotonic() - state.previewed < _PREVIEW_EVERY
         if step.preview is None or early or not self._progress.watched:
             return []
         try:
             clips = step.preview()
-            made = [(sheets.sheet_bytes(f), sheets.sheet_layout(f)["frames"]) for f in clips]
-        except Exception as error:  # noqa: BLE001  (a preview is never worth a clip)
+            found = [(sheets.sheet_bytes(f), sheets.sheet_layout(f)["frames"]) for f in clips]
+        except Exception as error:  # noqa: BLE001  (a failed preview must not cost the clip)
             self._progress.say(f"previews are off: {error}")
-            made = []
-        call.previewed = time.monotonic()
-        return made
+            found = []
+        state.previewed = time.monotonic()
+        return found
 
     def _out_of_memory(
         self, indices: Sequence[int], shots: Sequence[Shot], size: int, error: OutOfMemoryError
     ) -> None:
         if size > 1:
-            self._model.limit_batch(shots[0], size // 2)
-        if size == 1 or (self._exact and self._model.exact_size(shots[0]) >= size):
+            self._batching.limit(shots[0], size // 2)
+        if size == 1 or (self._exact and self._batching.exact_size(shots[0]) >= size):
             hint = (
-                " In exact mode the size is fixed once clips were made with it: load the model "
+                " In exact mode the batch size is fixed once a batch has succeeded: load the model "
                 "with a smaller batch_size."
             )
             self._writer.fail(indices, BeecamError(f"{error}{hint if size > 1 else ''}"))
@@ -367,33 +378,33 @@ class LocalEngine:
 
 
 @dataclass
-class _Call:
-    """What is remembered of a call while it runs.
+class _BatchState:
+    """The state of a batch while it is generated; times in monotonic seconds.
 
     Attributes:
         indices: Its cells.
-        size: How many clips it makes.
-        stood: Seconds that it was paused.
-        previewed: When previews were made last.
-        checked: When its clips' states were kept last.
-        kept: How far its clips were when it was left for a pause.
+        size: How many clips it has.
+        paused: How many seconds it was paused.
+        previewed: When its last previews were generated.
+        checkpointed: When its last checkpoints were stored.
+        stored: Where its clips resume, if it was left for a pause.
     """
 
     indices: tuple[int, ...]
     size: int
-    stood: float = 0.0
+    paused: float = 0.0
     previewed: float = float("-inf")
-    checked: float = field(default_factory=time.monotonic)
-    kept: CheckpointInfo | None = None
+    checkpointed: float = field(default_factory=time.monotonic)
+    stored: CheckpointInfo | None = None
 
 
-_at_work: set[LocalEngine] = set()
+_running: set[LocalEngine] = set()
 
 
 @atexit.register
 def _finish_writing() -> None:
-    """A script that ends cancels what runs, but what was made is written first."""
-    engines = list(_at_work)
+    """Cancel all runs when the process exits; generated clips are written first."""
+    engines = list(_running)
     for one in engines:
         one._progress.cancel()  # noqa: SLF001
     for one in engines:

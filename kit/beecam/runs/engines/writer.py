@@ -17,7 +17,9 @@ from beecam._version import __version__
 from beecam.errors import BeecamError, Stopped
 from beecam.media import mp4, sheets
 from beecam.media.types import Frames
+from beecam.models.capabilities import license_of, source_of
 from beecam.models.model import Generated, Model
+from beecam.models.model_set import model_of
 from beecam.runs.progress import Progress, Status
 from beecam.shots.shot import Shot
 from beecam.storage.store import ClipStore
@@ -125,8 +127,8 @@ class Writer:
         late = False
         while True:
             try:
-                if made.made.state is not None:
-                    self._library.checkpoints.store(undrafted_key(shot), made.made.state)
+                if made.made.checkpoint is not None:
+                    self._library.checkpoints.store(undrafted_key(shot), made.made.checkpoint)
                 self._library.store(shot, made.made.frames, facts, parents, made.made.sound)
             except OSError as error:
                 late = True
@@ -164,14 +166,14 @@ def _facts(shot: Shot, made: FinishedClip, model: Model, *, exact: bool) -> dict
         "width": frames.shape[2],
         "seconds": round(made.seconds, 4),
         "batch": made.batch,
-        "place_in_batch": made.made.place,
+        "place_in_batch": made.made.position,
         "exact": exact,
         "sheet": sheets.sheet_layout(frames),
-        "licence": model.of(shot).licence,
+        "license": license_of(model_of(model, shot)),
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
         "beecam": __version__,
     }
-    if source := model.of(shot).source:
+    if source := source_of(model_of(model, shot)):
         facts["source"] = source
     if shot.adapters:
         facts["loras"] = {one.digest: one.name for one in shot.adapters}

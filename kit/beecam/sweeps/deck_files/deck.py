@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from beecam._util.checks import boolean, raise_problems
 from beecam.errors import CheckError
+from beecam.models.capabilities import arguments_of
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot, check_values
 from beecam.sweeps.axes import Axis, sample
 from beecam.sweeps.build import shot, sweep
@@ -94,7 +95,7 @@ def _values(value: Any) -> tuple[Any, ...]:
 
 
 def _takes(model: Model, name: str, value: Any) -> bool:
-    if name not in SHOT_ARGUMENTS and name not in model.arguments:
+    if name not in SHOT_ARGUMENTS and name not in arguments_of(model):
         return False
     try:
         full: Shot = model.resolve(shot("", **{name: value}))
