@@ -15,14 +15,14 @@ from beecam.models.pollen.world.scene import ACCIDENTS
 @pytest.mark.slow
 def test_processes_render_what_one_alone_renders(tmp_path):
     """Each shard once, the same clips in any process, and no shard twice."""
-    assert clip_files.render_beside(tmp_path / "two", 4, 2, shard=2) == 2
+    assert clip_files.render_in_processes(tmp_path / "two", 4, 2, shard=2) == 2
     assert clip_files.render_shards(tmp_path / "one", 4, shard=2) == 2
     both = [clip_files.load(tmp_path / name) for name in ("one", "two")]
     assert torch.equal(both[0][0], both[1][0])
     assert both[0][1] == both[1][1]
     assert len({scene.seed for scene in both[0][1]}) == 4
     times = [path.stat().st_mtime_ns for path in sorted((tmp_path / "two").iterdir())]
-    clip_files.render_beside(tmp_path / "two", 4, 2, shard=2)
+    clip_files.render_in_processes(tmp_path / "two", 4, 2, shard=2)
     assert times == [path.stat().st_mtime_ns for path in sorted((tmp_path / "two").iterdir())]
 
 
