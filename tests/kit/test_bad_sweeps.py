@@ -62,7 +62,7 @@ def test_a_prompt_that_is_given_twice_says_what_to_write(ltx, prompt, layout):
 def test_an_axis_that_is_no_prompt_can_not_stand_in_its_place(ltx):
     message = checked(ltx, bc.Axis("insect", ["bee"]), seed=[1])
     assert "(insect), of which none is called prompt" in message
-    assert "prompt=3: a text" in checked(ltx, bc.zip(prompt=["a bee", 3]))
+    assert "prompt=3: a string" in checked(ltx, bc.zip(prompt=["a bee", 3]))
     assert "prompt=Sample" in checked(ltx, bc.sample(3))
 
 
@@ -80,9 +80,9 @@ def test_a_slot_can_not_be_called_prompt_and_python_refuses_some_names(ltx):
         (lambda: bc.zip(seed=5, i="red"), ["zip(seed=[5])", "zip(i=['red'])"]),
         (lambda: bc.zip("insect"), ["zip('insect'): axes are needed", "bc.zip(insect=["]),
         (bc.zip, ["zip(): axes are needed"]),
-        (lambda: bc.Axis("i", "red"), ["Axis('i', ...): values='red' is no list", "['red']"]),
+        (lambda: bc.Axis("i", "red"), ["Axis('i', ...): values='red' is not a list", "['red']"]),
         (lambda: bc.Axis("seed", 5), ["Axis('seed', ...): values=5", "values=[5]"]),
-        (lambda: bc.Axis("i", ["a"], labels="b"), ["labels='b' is no list"]),
+        (lambda: bc.Axis("i", ["a"], labels="b"), ["labels='b' is not a list"]),
         (lambda: bc.Axis(["a", "b"], "i"), ["Axis(['a', 'b'], ...): the name"]),
     ],
 )
@@ -100,8 +100,8 @@ def test_what_has_no_name_can_not_be_given_by_name(ltx):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (b"red", "insect=b'red': the slot {insect} takes texts and numbers. Did you mean 'red'?"),
-        (None, "insect=None: the slot {insect} takes texts and numbers"),
+        (b"red", "insect=b'red': the slot {insect} takes strings and numbers. Did you mean 'red'?"),
+        (None, "insect=None: the slot {insect} takes strings and numbers"),
         (["bee", float("nan")], "insect=nan"),
         ([["bee", "moth"]], "insect=['bee', 'moth']"),
     ],
@@ -136,10 +136,10 @@ def test_samples_that_can_not_be_drawn_are_named(ltx):
     def drawn(*samples):
         return checked(ltx, "a bee", *samples, seed=range(9))
 
-    assert "sample(1, seed=[1]): a whole number is needed" in drawn(bc.sample(1, seed=[1]))
+    assert "sample(1, seed=[1]): an integer is needed" in drawn(bc.sample(1, seed=[1]))
     assert "given 2 times: keep one" in drawn(bc.sample(1), bc.sample(2))
     assert "sample('3'): from 1 to 9" in drawn(bc.sample("3"))
-    assert "sample(12): from 1 to 9 cells are there. The nearest is 9" in drawn(bc.sample(12))
+    assert "sample(12): from 1 to 9 cells can be drawn. The nearest is 9" in drawn(bc.sample(12))
 
 
 def test_where_keeps_cells_of_those_that_were_drawn():
@@ -161,7 +161,7 @@ def test_where_names_values_that_are_not_there():
     )
     message = said(lambda: sweep.where(insect=["bee", "mothh"], seed=18, place="x"))
     assert "where(insect='mothh'): no such value. Did you mean 'moth'?" in message
-    assert "There are 'bee', 'moth'" in message
+    assert "The values are 'bee', 'moth'" in message
     assert "where(seed=18): no such value. Did you mean 20?" in message
     assert "where(place=...): no such axis" in message
     assert "Did you mean 'bee'?" in said(lambda: sweep.where(insect="beee"))
@@ -203,10 +203,10 @@ def test_one_recipe_is_the_same_for_all_cells_and_a_list_of_them_an_axis(ltx):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"attention_kwargs": [{"scale": 1.0}]}, "attention_kwargs={'scale': 1.0}: a shot keeps"),
+        ({"attention_kwargs": [{"scale": 1.0}]}, "attention_kwargs={'scale': 1.0}: a shot stores"),
         ({"attention_kwargs": {"scale": 1.0}}, "attention_kwargs=1.0: tiny-ltx needs dict"),
         ({"decode_noise_scale": "x"}, "decode_noise_scale='x': tiny-ltx needs float | list[float]"),
-        ({"decode_noise_scale": object()}, "is of the kind object"),
+        ({"decode_noise_scale": object()}, "object can't be stored"),
         ({"decode_noise_scale": [[1.0, float("nan")]]}, "decode_noise_scale=(1.0, nan)"),
         (
             {"timesteps": [[1000, 500]]},
@@ -231,12 +231,12 @@ def test_options_that_fit_pass(ltx):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"num_inference_steps": 10**9}, "a whole number from 1 to 1,000"),
-        ({"width": 320_000}, "width=320000: a whole number from 1 to 16,384"),
-        ({"num_frames": 10**6}, "num_frames=1000000: a whole number from 1 to 10,000"),
-        ({"width": True}, "width=True: a whole number"),
+        ({"num_inference_steps": 10**9}, "an integer from 1 to 1,000"),
+        ({"width": 320_000}, "width=320000: an integer from 1 to 16,384"),
+        ({"num_frames": 10**6}, "num_frames=1000000: an integer from 1 to 10,000"),
+        ({"width": True}, "width=True: an integer"),
         ({"guidance_scale": 10**400}, "guidance_scale=1000"),
-        ({"prompt": None}, "prompt=None: a text"),
+        ({"prompt": None}, "prompt=None: a string"),
         ({"seed": "7"}, "Did you mean 7 without quotes?"),
         ({"seed": 2.5}, "The nearest is 2."),
     ],
@@ -246,7 +246,9 @@ def test_numbers_have_sane_limits(arguments, words):
 
 
 def test_a_truth_value_has_no_nearest_seed():
-    assert said(lambda: bc.shot("a", seed=True)).endswith("from 0 to 9223372036854775807.")
+    assert said(lambda: bc.shot("a", seed=True)).endswith(
+        "from 0 to 9223372036854775807 is needed."
+    )
 
 
 def test_many_problems_of_one_argument_are_told_by_the_first_ten(ltx):

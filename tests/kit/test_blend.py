@@ -82,15 +82,15 @@ def test_equal_mixes_have_one_form():
         ([(BEE, -0.2), (MOTH, 1)], r"prompt weight -0.2 .*0 or more.*nearest is 0"),
         ([(BEE, float("nan")), (MOTH, 1)], r"prompt weight nan"),
         ([(BEE, 0), (MOTH, 0.0)], r"all its weights are 0"),
-        ([(f"bee {i}", 1) for i in range(MAX_TEXTS + 1)], r"17 weighted texts; at most 16"),
+        ([(f"bee {i}", 1) for i in range(MAX_TEXTS + 1)], r"17 weighted prompts; at most 16"),
         ([(0.7, BEE), (0.3, MOTH)], r"as in \[\('a bee over dunes', 0.7\)"),
         ({BEE: 0.7, MOTH: 0.3}, r"as in \[\('a bee over dunes', 0.7\)"),
         ([BEE, MOTH], r"as in \[\('a bee over dunes', 1\)"),
         ([(BEE, "0.7")], r"weights, as in \[\(\"a bee\", 0.7\)"),
         ([(BEE, 0.5), ("x" * 5000, 0.5)], r"5,000 characters; at most 4,000"),
         ([(BEE, 0.5), ("\ud800", 0.5)], r"surrogate"),
-        ([], r"a text is needed, or texts"),
-        (7, r"prompt=7: a text is needed"),
+        ([], r"a string is needed, or strings"),
+        (7, r"prompt=7: a string is needed"),
     ],
 )
 def test_what_can_not_be_mixed_is_named(prompt, words):

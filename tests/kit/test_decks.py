@@ -109,7 +109,7 @@ def test_own_decks_stand_beside_those_that_ship_and_take_their_place(write, monk
     assert bc.deck("ponds", folder).name == "ponds"
     assert [deck.name.casefold() for deck in there].count("product shot") == 1
     broken, twice = there.problems
-    assert "broken.yaml, line 1: name: a text is needed" in broken
+    assert "broken.yaml, line 1: name: a string is needed" in broken
     assert "own.yaml has the name 'ponds', too" in twice
     assert broken in repr(there)
     monkeypatch.setenv("BEECAM_LIBRARY", str(folder))
@@ -120,20 +120,20 @@ def test_own_decks_stand_beside_those_that_ship_and_take_their_place(write, monk
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name: x\ntemplat: y\n", "line 2: templat: no key of the deck. Did you mean template?"),
+        ("name: x\ntemplat: y\n", "line 2: templat: not a key of the deck. Did you mean template?"),
         ("name: x\n", "line 1: template: it is missing"),
         ("name: x\ntemplate: '{insekt}'\naxes:\n  insect: [a]\n", "Did you mean insect?"),
         ("name: x\ntemplate: '{insect}'\naxes:\n  insect: [a]\n  b: [c]\n", "no slot {b}"),
         ("name: x\ntemplate: '{a'\n", "line 2: template: the brace at character 0"),
         ("name: x\ntemplate: '{a}'\naxes:\n  a: one\n", "line 4: axes: a: a list of values"),
-        ("name: x\ntemplate: '{a}'\naxes:\n  a: [no]\n", "in quotes it is a text: 'no'"),
-        ("name: x\ntemplate: '{a}'\naxes:\n  a: [b, b]\n", "the value 'b' is there twice"),
+        ("name: x\ntemplate: '{a}'\naxes:\n  a: [no]\n", "in quotes it is a string: 'no'"),
+        ("name: x\ntemplate: '{a}'\naxes:\n  a: [b, b]\n", "the value 'b' occurs twice"),
         ("name: x\ntemplate: '{a}'\naxes:\n  a: []\n", "0 values; from 1 to 200"),
         ("name: x\ntemplate: '{a}'\naxes:\n  a: [{label: b}]\n", "value: is missing"),
         ("name: x\ntemplate: y\nname: z\n", "line 3: name: it is given twice"),
-        ("name: x\ntemplate: y\nseeds: 0\n", "line 3: seeds: a whole number from 1 to 1,000"),
-        ("name: x\ntemplate: y\narguments:\n  seed: 3\n", "seeds: says how many"),
-        ("name: x\ntemplate: y\narguments:\n  image: a.png\n", "a deck can't give it"),
+        ("name: x\ntemplate: y\nseeds: 0\n", "line 3: seeds: an integer from 1 to 1,000"),
+        ("name: x\ntemplate: y\narguments:\n  seed: 3\n", "use the key seeds"),
+        ("name: x\ntemplate: y\narguments:\n  image: a.png\n", "a deck can't set it"),
         ("name: x\ntemplate: y\narguments:\n  fps: .inf\n", "line 4: arguments: fps"),
         ("name: x\ntemplate: y\narguments:\n  fps: 2026-01-01\n", "line 4: arguments: fps"),
         ("name: x\n  template: y\n", "line 2: mapping values are not allowed here"),
@@ -146,7 +146,7 @@ def test_own_decks_stand_beside_those_that_ship_and_take_their_place(write, monk
         ("name: x\ntemplate: " + "y" * 5_000, "at most 4,000 are allowed"),
         ("name: x\ntemplate: !!python/object/apply:os.getcwd []\n", "line 2: template"),
         ("!!python/object/apply:os.getcwd\nname: x\ntemplate: y\n", "keys with values"),
-        ("name: x\ntemplate: y\nseeds: " + "9" * 6_000, "a whole number"),
+        ("name: x\ntemplate: y\nseeds: " + "9" * 6_000, "an integer"),
     ],
 )
 def test_what_is_wrong_with_a_deck_is_said_with_file_and_line(write, text, said):
@@ -199,5 +199,5 @@ def test_no_word_in_common_is_no_deck():
     found = match_intent("the zzz of qqq")
     assert (found.deck, found.words) == (None, ())
     assert "no deck shares a word" in found.reason
-    with pytest.raises(DeckError, match="a text of at most"):
+    with pytest.raises(DeckError, match="a string of at most"):
         match_intent(" ")

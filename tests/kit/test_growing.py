@@ -108,7 +108,7 @@ def test_once_more_of_shots_that_were_made_already(ltx_pipe):
 
 def test_seeds_that_are_tied_are_left_alone():
     paired = bc.sweep("a {insect}", bc.zip(insect=INSECTS, seed=range(3)))
-    with pytest.raises(CheckError, match="moves its seeds together"):
+    with pytest.raises(CheckError, match="pairs its seeds with other axes"):
         growing.with_new_seeds(paired, [0])
     mixed = bc.sweep("a {insect}", insect=INSECTS, noise=((1, 0.5), (2, 0.5)))
     with pytest.raises(CheckError, match="mixes them"):

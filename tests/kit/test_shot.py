@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 import beecam as bc
 from beecam.errors import BeecamError, CheckError
-from beecam.shots.shot import MAX_PROMPT, MAX_SEED, Shot, check_values
+from beecam.shots.noise import MAX_SEED
+from beecam.shots.shot import MAX_PROMPT, Shot
+from beecam.shots.shot_checks import check_values
 
 shots = st.builds(
     Shot,
@@ -93,7 +95,7 @@ def test_its_code_makes_it_again(shot):
 
 @pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, 1.5, "7", True])
 def test_a_seed_out_of_range_is_named(seed):
-    with pytest.raises(CheckError, match=r"seed=.*whole number from 0 to 9223372036854775807"):
+    with pytest.raises(CheckError, match=r"seed=.*integer from 0 to 9223372036854775807"):
         bc.shot("a bee", seed=seed)
 
 
@@ -105,15 +107,15 @@ def test_the_nearest_seed_is_named():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"width": 0}, "width=0: a whole number from 1 to 16,384"),
+        ({"width": 0}, "width=0: an integer from 1 to 16,384"),
         ({"width": "64"}, "width='64'"),
         ({"num_frames": 2.5}, "num_frames=2.5"),
         ({"guidance_scale": float("nan")}, "guidance_scale=nan: a finite number"),
         ({"guidance_scale": -1}, "guidance_scale=-1: 0 or more is needed"),
         ({"switch_at": 2, "then_guidance_scale": -1.0}, "then_guidance_scale=-1.0: a finite"),
         ({"fps": 0}, "fps=0: between 0 and 240"),
-        ({"negative_prompt": 3}, "negative_prompt=3: a text"),
-        ({"scheduler": 1}, "scheduler=1: a text"),
+        ({"negative_prompt": 3}, "negative_prompt=3: a string"),
+        ({"scheduler": 1}, "scheduler=1: a string"),
     ],
 )
 def test_values_of_the_wrong_kind_are_named(arguments, words):

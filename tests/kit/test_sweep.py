@@ -128,7 +128,11 @@ def said(ltx, *args, **kwargs):
     ("args", "kwargs", "words"),
     [
         (["a bee"], {"guidence_scale": 3}, ["guidence_scale", "Did you mean guidance_scale?"]),
-        (["a {insect}"], {"insct": ["bee"]}, ["slot {insect} is not filled", "insct= to be it"]),
+        (
+            ["a {insect}"],
+            {"insct": ["bee"]},
+            ["slot {insect} is not filled", "Did you mean insct?"],
+        ),
         (["a {insect}"], {"insect": []}, ["axis 'insect' is empty", "at least one value"]),
         (["a {a}", bc.Axis("a", ["x"])], {"a": ["y"]}, ["'a' is given 2 times"]),
         (["a {a}"], {"a": ["x", "x"]}, ["'a' has the value 'x' twice"]),
@@ -154,8 +158,8 @@ def said(ltx, *args, **kwargs):
         (["a {a}"], {"a": ["b ", "b "[:2]]}, ["twice"]),
         (["a bee"], {"revision": "abc"}, ["revision"]),
         (["a bee"], {"prompt_embeds": 3}, ["prompt_embeds"]),
-        ([3], {}, ["prompt=3: a text, or a list of texts"]),
-        ([["a bee", None]], {}, ["prompt=None: a text, or a list of texts"]),
+        ([3], {}, ["prompt=3: a string, or a list of strings"]),
+        ([["a bee", None]], {}, ["prompt=None: a string, or a list of strings"]),
     ],
 )
 def test_bad_input_is_named_before_any_compute(ltx, args, kwargs, words):

@@ -101,4 +101,4 @@ def test_what_cannot_be_switched_is_said(ltx):
         assert part in text
     assert "what changes then?" in said(lambda: bc.shot("a bee", switch_at=0.5))
     assert "from which step on?" in said(lambda: bc.shot("a bee", then_prompt="a moth"))
-    assert "then_prompt=3: a text" in said(lambda: bc.shot("a bee", switch_at=2, then_prompt=3))
+    assert "then_prompt=3: a string" in said(lambda: bc.shot("a bee", switch_at=2, then_prompt=3))

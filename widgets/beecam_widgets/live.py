@@ -34,7 +34,8 @@ from beecam.runs.interactive import (
     LiveFrame,
 )
 from beecam.runs.run import run
-from beecam.shots.shot import Shot, check_values
+from beecam.shots.shot import Shot
+from beecam.shots.shot_checks import check_values
 from beecam.sweeps.build import shot as make_shot
 from beecam_widgets.bundles import bundle
 from beecam_widgets.dials import Dials, sliders_of

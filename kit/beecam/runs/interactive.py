@@ -17,7 +17,8 @@ from typing import Any
 from beecam.errors import BeecamError, CheckError, Stopped
 from beecam.media.types import Frames
 from beecam.models.model import Model, Step
-from beecam.shots.shot import Shot, check_values
+from beecam.shots.shot import Shot
+from beecam.shots.shot_checks import check_values
 
 # Seconds. What is as near to its end as this is finished, whatever is asked for meanwhile.
 _NEAR = 0.25
