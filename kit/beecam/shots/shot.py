@@ -183,8 +183,8 @@ class Shot:
     def key(self) -> str:
         """Return a digest of all fields: 32 hexadecimal digits.
 
-        >>> model.resolve(bc.shot("a bee")).key
-        '92c921daef1257fe1a53d9a33c533394'
+        >>> len(model.resolve(bc.shot("a bee")).key)
+        32
 
         Raises:
             BeecamError: The shot isn't resolved.

@@ -32,7 +32,7 @@ class DeckMatch:
     """The deck that matches a description, and why.
 
     >>> match_intent("sell my watch").reason
-    "'product shot' was taken: it shares the word watch."
+    "'product shot' was taken: it shares the words watch and sell."
 
     Attributes:
         text: The description.
