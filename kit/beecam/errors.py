@@ -1,4 +1,16 @@
-"""What can go wrong, in words that name what to change."""
+"""Exceptions of beecam, and helpers that word their messages.
+
+The exception hierarchy:
+
+BeecamError
+  + CheckError              (also a ValueError)
+  + ModelError
+    + OutOfMemoryError
+  + MediaError
+  + DeckError
+  + LibraryError
+  + Stopped                 (a requested stop, not a failure)
+"""
 
 from __future__ import annotations
 
@@ -7,20 +19,57 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_SAID_OF_EACH = 10
+_MAX_PER_ARGUMENT = 10
+
+# Names that other tools and libraries use for diffusers' arguments; their spelling is too far
+# from diffusers' for difflib, or nearer to that of another argument.
+_ALIASES = {
+    "cfg": "guidance_scale",
+    "cfg_scale": "guidance_scale",
+    "end_image": "last_image",
+    "first_frame": "image",
+    "frame_rate": "fps",
+    "framerate": "fps",
+    "frames": "num_frames",
+    "generator": "seed",
+    "guidance": "guidance_scale",
+    "inference_steps": "num_inference_steps",
+    "init_image": "image",
+    "last_frame": "last_image",
+    "length": "num_frames",
+    "lora_scale": "lora_weight",
+    "n_frames": "num_frames",
+    "n_steps": "num_inference_steps",
+    "negative": "negative_prompt",
+    "num_steps": "num_inference_steps",
+    "sampler": "scheduler",
+    "sampling_steps": "num_inference_steps",
+    "start_image": "image",
+    "steps": "num_inference_steps",
+    "video_length": "num_frames",
+}
 
 
 class BeecamError(Exception):
-    """Base of every error that beecam raises on purpose."""
+    """Base class of all exceptions that beecam raises.
+
+    >>> try:
+    ...     bc.run(sweep, model)
+    ... except bc.BeecamError as error:
+    ...     print(error)
+    """
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to change before a sweep can run.
+    """One invalid argument, with a message that says how to fix it.
+
+    >>> Problem("width", "width=50: multiples of 32; the nearest are 32 and 64.").argument
+    'width'
 
     Attributes:
         argument: The argument's name, as the caller wrote it.
-        message: A sentence with the value that was given, what is allowed and the nearest choice.
+        message: A sentence with the value, what is allowed and the nearest valid choice.
     """
 
     argument: str
@@ -31,9 +80,15 @@ class Problem:
 
 
 class CheckError(BeecamError, ValueError):
-    """Every problem of a call at once, found before any compute.
+    """Raised for invalid arguments, before any compute, with all problems of a call at once.
 
-    Its text says the first few of each argument.
+    The message lists the first ten problems of each argument.
+
+    >>> try:
+    ...     sweep.check(model)
+    ... except bc.CheckError as error:
+    ...     print([problem.argument for problem in error.problems])
+    ['width', 'seed']
 
     Attributes:
         problems: All problems, in the order in which they were found.
@@ -45,68 +100,152 @@ class CheckError(BeecamError, ValueError):
 
 
 class ModelError(BeecamError):
-    """A model could not be loaded, or made something that is no clip."""
+    """Raised when a model can't be loaded, or returns something that is not a clip.
+
+    >>> try:
+    ...     model = bc.load("owner/name")
+    ... except bc.ModelError:
+    ...     model = bc.load()
+    """
 
 
 class OutOfMemoryError(ModelError):
-    """The accelerator or the machine ran out of memory in one call of the pipeline."""
+    """Raised when the accelerator or the machine runs out of memory during a batch.
+
+    >>> try:
+    ...     model.generate(shots)
+    ... except bc.OutOfMemoryError:
+    ...     model.generate(shots[:1])
+    """
 
 
 class MediaError(BeecamError):
-    """A media file is missing, damaged or holds no clip of beecam."""
+    """Raised when a media file is missing, damaged, or not a clip of beecam.
+
+    >>> try:
+    ...     frames = clip.frames()
+    ... except bc.MediaError as error:
+    ...     print(error)
+    """
 
 
 class DeckError(BeecamError):
-    """There is no such deck, or a file is none; the message names file, line and key."""
+    """Raised when a deck does not exist or its file is invalid; names the file, line and key.
+
+    >>> try:
+    ...     deck = bc.deck("lessons/insects.yaml")
+    ... except bc.DeckError as error:
+    ...     print(error)
+    lessons/insects.yaml, line 2: templat: not a key of the deck. Did you mean template?
+    """
 
 
 class LibraryError(BeecamError):
-    """A library's folder cannot be used as one."""
+    """Raised when a folder can't be used as a library.
+
+    >>> try:
+    ...     library = bc.library("clips")
+    ... except bc.LibraryError as error:
+    ...     print(error)
+    """
 
 
-class Stopped(BeecamError):  # noqa: N818  (not a failure: somebody asked for it)
-    """A generation was stopped on request; raised through the pipeline to leave it at once."""
+class Stopped(BeecamError):  # noqa: N818  (a requested stop is not an error)
+    """Raised through the pipeline to leave a generation that was asked to stop.
+
+    >>> def on_step(step):
+    ...     if stop_requested:
+    ...         raise Stopped
+    """
 
 
 def join_problems(problems: Sequence[Problem]) -> str:
-    """Return what an error says of problems: all of them, or the first few of each argument."""
+    """Return the message for several problems: the first ten of each argument.
+
+    >>> print(join_problems([Problem("seed", "seed=-1: ..."), Problem("width", "width=0: ...")]))
+    2 problems:
+      - seed=-1: ...
+      - width=0: ...
+    """
     if len(problems) == 1:
         return str(problems[0])
     counts = Counter(problem.argument for problem in problems)
-    said: Counter[str] = Counter()
+    listed: Counter[str] = Counter()
     lines = []
     for problem in problems:
         name = problem.argument
-        said[name] += 1
-        if said[name] <= _SAID_OF_EACH:
+        listed[name] += 1
+        if listed[name] <= _MAX_PER_ARGUMENT:
             lines.append(str(problem))
-        if said[name] == _SAID_OF_EACH < counts[name]:
-            lines.append(f"and {counts[name] - _SAID_OF_EACH:,} more of {name}.")
+        if listed[name] == _MAX_PER_ARGUMENT < counts[name]:
+            lines.append(f"and {counts[name] - _MAX_PER_ARGUMENT:,} more of {name}.")
     return f"{len(problems):,} problems:\n" + "\n".join(f"  - {line}" for line in lines)
 
 
 def nearest_match(word: object, choices: Iterable[str]) -> str | None:
-    """Return the choice that looks most like `word`, or None when none does."""
+    """Return the choice that `word` most likely means, or None.
+
+    A name that other tools use for one of the choices ("steps", "cfg") comes before the nearest
+    spelling.
+
+    >>> nearest_match("guidence_scale", ["guidance_scale", "num_frames"])
+    'guidance_scale'
+    >>> nearest_match("steps", ["num_inference_steps", "num_frames"])
+    'num_inference_steps'
+
+    Args:
+        word: What the user wrote; anything but a string matches nothing.
+        choices: The valid spellings.
+    """
     if not isinstance(word, str):
         return None
-    found = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
-    return found[0] if found else None
+    choices = list(choices)
+    alias = _ALIASES.get(word.casefold())
+    if alias in choices:
+        return alias
+    matches = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    return matches[0] if matches else None
 
 
 def did_you_mean(word: object, choices: Iterable[str], form: str = "{}") -> str:
-    """Return " Did you mean X?" for the nearest choice, or an empty string."""
-    found = nearest_match(word, choices)
-    return f" Did you mean {form.format(found)}?" if found else ""
+    """Return " Did you mean X?" for the nearest choice, or an empty string.
+
+    >>> did_you_mean("insekt", ["insect", "place"], "the slot {{{}}}")
+    ' Did you mean the slot {insect}?'
+
+    Args:
+        word: What the user wrote.
+        choices: The valid spellings.
+        form: A format string for the choice.
+    """
+    match = nearest_match(word, choices)
+    return f" Did you mean {form.format(match)}?" if match else ""
 
 
 def shorten(value: object, limit: int = 60) -> str:
-    """Return a repr that fits into a message."""
+    """Return the repr of a value, cut with an ellipsis to fit into a message.
+
+    >>> shorten("a very long prompt", 10)
+    "'a very l…"
+
+    Args:
+        value: Any object.
+        limit: The maximum number of characters.
+    """
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def join_words(words: Sequence[str], conjunction: str = "and") -> str:
-    """Join words as prose does: "a", "a and b", "a, b and c"."""
+    """Join words to an enumeration: "a", "a and b", "a, b and c".
+
+    >>> join_words(["dawn", "noon", "night"], "or")
+    'dawn, noon or night'
+
+    Args:
+        words: The words, in order.
+        conjunction: What comes before the last word.
+    """
     if len(words) <= 1:
         return "".join(words)
     return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"

@@ -48,16 +48,16 @@ def test_vary_needs_a_resolved_shot(ltx):
     message = said(lambda: bc.vary(bc.shot("a bee", seed=3), n=0))
     assert "clip=bc.shot('a bee', seed=3)" in message
     assert "bc.vary(model.resolve(shot))" in message
-    assert "n=0: a whole number from 1 to 10,000" in message
+    assert "n=0: an integer from 1 to 10,000" in message
     assert len(bc.vary(ltx.resolve(bc.shot("a bee")), 2)) == 3
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda c: c.contact_sheet(frames=0), "frames=0: a whole number of 1 or more"),
+        (lambda c: c.contact_sheet(frames=0), "frames=0: an integer of 1 or more"),
         (lambda c: c.contact_sheet(columns=0, frames="x"), "frames='x'"),
-        (lambda c: c.contact_sheet(columns=0), "columns=0: a whole number from 1 to 100"),
+        (lambda c: c.contact_sheet(columns=0), "columns=0: an integer from 1 to 100"),
         (lambda c: c.show(columns=0), "columns=0"),
         (lambda c: c.show(width=None), "width=None"),
         (lambda c: c[:"x"], "a number, a slice, a list of numbers or a mask"),
@@ -68,7 +68,7 @@ def test_vary_needs_a_resolved_shot(ltx):
         (lambda c: c.export_html(str(c.library.folder)), "is a folder: name a file in it"),
         (lambda c: c.export_html(5), "path=5: a path"),
         (lambda c: c.export_html(c[0].path / "page.html"), "a part of it is a file"),
-        (lambda c: c.export_html("page.html", title=3), "title=3: a text"),
+        (lambda c: c.export_html("page.html", title=3), "title=3: a string"),
     ],
 )
 def test_clip_sets_name_what_they_can_not_do(clips, call, words):

@@ -1,4 +1,4 @@
-"""Sweeps that are wrong: one message with the argument, the value, what is allowed, the nearest."""
+"""Invalid sweeps: messages name the argument, the value, what is allowed and the nearest choice."""
 
 import inspect
 
@@ -11,7 +11,7 @@ from beecam.models.diffusers.checks import fits_annotation
 from helpers import said
 
 
-def checked(model, *args, **kwargs):
+def check_message(model, *args, **kwargs):
     return said(lambda: bc.sweep(*args, **kwargs).check(model))
 
 
@@ -53,24 +53,24 @@ def test_prompts_can_be_paired_and_labelled():
     [bc.zip(prompt=["a bee", "a moth"], seed=[1, 2]), bc.Axis("prompt", ["a bee", "a moth"])],
 )
 @pytest.mark.parametrize("prompt", ["x", ["x", "y"]])
-def test_a_prompt_that_is_given_twice_says_what_to_write(ltx, prompt, layout):
-    message = checked(ltx, prompt, layout)
+def test_two_prompts_get_a_message_with_the_right_call(ltx, prompt, layout):
+    message = check_message(ltx, prompt, layout)
     assert "prompt: it is given twice" in message
     assert 'bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[1, 2]))' in message
 
 
-def test_an_axis_that_is_no_prompt_can_not_stand_in_its_place(ltx):
-    message = checked(ltx, bc.Axis("insect", ["bee"]), seed=[1])
+def test_another_axis_can_not_take_the_place_of_the_prompt(ltx):
+    message = check_message(ltx, bc.Axis("insect", ["bee"]), seed=[1])
     assert "(insect), of which none is called prompt" in message
-    assert "prompt=3: a text" in checked(ltx, bc.zip(prompt=["a bee", 3]))
-    assert "prompt=Sample" in checked(ltx, bc.sample(3))
+    assert "prompt=3: a string" in check_message(ltx, bc.zip(prompt=["a bee", 3]))
+    assert "prompt=Sample" in check_message(ltx, bc.sample(3))
 
 
-def test_a_slot_can_not_be_called_prompt_and_python_refuses_some_names(ltx):
-    message = checked(ltx, "a {prompt} bee")
+def test_a_slot_can_not_be_called_prompt_or_have_an_unusable_keyword(ltx):
+    message = check_message(ltx, "a {prompt} bee")
     assert "a slot can't be called prompt" in message
     assert "prompt=[...]" not in message
-    assert 'give bc.Axis("class", [...])' in checked(ltx, "a {class} bee")
+    assert 'give bc.Axis("class", [...])' in check_message(ltx, "a {class} bee")
 
 
 @pytest.mark.parametrize(
@@ -80,51 +80,53 @@ def test_a_slot_can_not_be_called_prompt_and_python_refuses_some_names(ltx):
         (lambda: bc.zip(seed=5, i="red"), ["zip(seed=[5])", "zip(i=['red'])"]),
         (lambda: bc.zip("insect"), ["zip('insect'): axes are needed", "bc.zip(insect=["]),
         (bc.zip, ["zip(): axes are needed"]),
-        (lambda: bc.Axis("i", "red"), ["Axis('i', ...): values='red' is no list", "['red']"]),
+        (lambda: bc.Axis("i", "red"), ["Axis('i', ...): values='red' is not a list", "['red']"]),
         (lambda: bc.Axis("seed", 5), ["Axis('seed', ...): values=5", "values=[5]"]),
-        (lambda: bc.Axis("i", ["a"], labels="b"), ["labels='b' is no list"]),
+        (lambda: bc.Axis("i", ["a"], labels="b"), ["labels='b' is not a list"]),
         (lambda: bc.Axis(["a", "b"], "i"), ["Axis(['a', 'b'], ...): the name"]),
     ],
 )
-def test_a_list_that_is_none_has_the_right_spelling_beside_it(call, words):
+def test_a_value_in_place_of_a_list_gets_the_right_spelling(call, words):
     message = said(call)
     for word in words:
         assert word in message
 
 
-def test_what_has_no_name_can_not_be_given_by_name(ltx):
-    assert "pair=bc.zip(...): bc.zip has no name" in checked(ltx, "a bee", pair=bc.zip(seed=[1]))
-    assert "few=bc.sample(...): bc.sample has" in checked(ltx, "a {few}", few=bc.sample(3))
+def test_zip_and_sample_can_not_be_keyword_arguments(ltx):
+    assert "pair=bc.zip(...): bc.zip has no name" in check_message(
+        ltx, "a bee", pair=bc.zip(seed=[1])
+    )
+    assert "few=bc.sample(...): bc.sample has" in check_message(ltx, "a {few}", few=bc.sample(3))
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (b"red", "insect=b'red': the slot {insect} takes texts and numbers. Did you mean 'red'?"),
-        (None, "insect=None: the slot {insect} takes texts and numbers"),
+        (b"red", "insect=b'red': the slot {insect} takes strings and numbers. Did you mean 'red'?"),
+        (None, "insect=None: the slot {insect} takes strings and numbers"),
         (["bee", float("nan")], "insect=nan"),
         ([["bee", "moth"]], "insect=['bee', 'moth']"),
     ],
 )
-def test_what_is_no_word_is_not_written_into_a_prompt(ltx, value, words):
-    assert words in checked(ltx, "a {insect}", insect=value)
+def test_only_strings_and_numbers_fill_slots(ltx, value, words):
+    assert words in check_message(ltx, "a {insect}", insect=value)
 
 
-def test_words_may_be_numbers_of_any_kind(ltx):
+def test_slots_take_numbers_of_any_type(ltx):
     sweep = bc.sweep("{n} of {m}", n=[1, 2.5, np.int64(3)], m=np.float32(0.5))
     sweep.check(ltx)
     assert [c.shot.prompt for c in sweep.cells] == ["1 of 0.5", "2.5 of 0.5", "3 of 0.5"]
 
 
-def test_a_slot_that_is_called_like_an_argument_gives_its_value_to_both(ltx):
+def test_a_slot_with_the_name_of_an_argument_sets_both(ltx):
     sweep = bc.sweep("{seed} bees at {width}", seed=[3, 4], width=64)
     sweep.check(ltx)
     assert [(c.shot.prompt, c.shot.seed, c.shot.width) for c in sweep.cells] == [
         ("3 bees at 64", 3, 64),
         ("4 bees at 64", 4, 64),
     ]
-    assert "width=33" in checked(ltx, "{width}", width=33)
-    message = checked(ltx, "{max_sequence_length} bees", max_sequence_length=[8, 16])
+    assert "width=33" in check_message(ltx, "{width}", width=33)
+    message = check_message(ltx, "{max_sequence_length} bees", max_sequence_length=[8, 16])
     assert "the name of an argument of tiny-ltx" in message
     assert "{max_sequence_length_text}" in message
 
@@ -132,17 +134,17 @@ def test_a_slot_that_is_called_like_an_argument_gives_its_value_to_both(ltx):
 # --- which cells -----------------------------------------------------------------------------------
 
 
-def test_samples_that_can_not_be_drawn_are_named(ltx):
+def test_samples_that_can_not_be_drawn_are_reported(ltx):
     def drawn(*samples):
-        return checked(ltx, "a bee", *samples, seed=range(9))
+        return check_message(ltx, "a bee", *samples, seed=range(9))
 
-    assert "sample(1, seed=[1]): a whole number is needed" in drawn(bc.sample(1, seed=[1]))
+    assert "sample(1, seed=[1]): an integer is needed" in drawn(bc.sample(1, seed=[1]))
     assert "given 2 times: keep one" in drawn(bc.sample(1), bc.sample(2))
     assert "sample('3'): from 1 to 9" in drawn(bc.sample("3"))
-    assert "sample(12): from 1 to 9 cells are there. The nearest is 9" in drawn(bc.sample(12))
+    assert "sample(12): from 1 to 9 cells can be drawn. The nearest is 9" in drawn(bc.sample(12))
 
 
-def test_where_keeps_cells_of_those_that_were_drawn():
+def test_where_selects_among_sampled_cells():
     for _ in range(5):
         sweep = bc.sweep("a bee", bc.sample(3, seed=None), seed=range(1000))
         drawn = [cell.shot.seed for cell in sweep.cells]
@@ -152,7 +154,7 @@ def test_where_keeps_cells_of_those_that_were_drawn():
         assert [cell.shot.seed for cell in sweep.where().cells] == drawn
 
 
-def test_where_names_values_that_are_not_there():
+def test_where_reports_values_that_do_not_exist():
     sweep = bc.sweep(
         "a {insect} {view}",
         insect=["bee", "moth"],
@@ -161,7 +163,7 @@ def test_where_names_values_that_are_not_there():
     )
     message = said(lambda: sweep.where(insect=["bee", "mothh"], seed=18, place="x"))
     assert "where(insect='mothh'): no such value. Did you mean 'moth'?" in message
-    assert "There are 'bee', 'moth'" in message
+    assert "The values are 'bee', 'moth'" in message
     assert "where(seed=18): no such value. Did you mean 20?" in message
     assert "where(place=...): no such axis" in message
     assert "Did you mean 'bee'?" in said(lambda: sweep.where(insect="beee"))
@@ -175,38 +177,38 @@ def test_where_names_values_that_are_not_there():
 
 
 @pytest.mark.parametrize("noise", [5, "abc", [3, 4], [((1, 2, 3),)], [[1, [2]]]])
-def test_a_noise_that_is_none_is_named(ltx, noise):
-    message = checked(ltx, "a bee", noise=noise)
+def test_an_invalid_noise_is_reported(ltx, noise):
+    message = check_message(ltx, "a bee", noise=noise)
     assert "noise" in message
     assert "needed" in message or "finite number" in message
     assert "noise" in said(lambda: bc.shot("a", noise=noise))
 
 
-def test_a_number_for_a_noise_is_a_seed():
+def test_a_number_in_place_of_a_noise_gets_seed_suggested():
     assert "noise=3: pairs of a seed and its weight" in said(lambda: bc.shot("a", noise=3))
     assert "noise=3: pairs" in said(bc.sweep("a", noise=3).to_frame)
     assert "seed=3 is one plain seed" in said(lambda: bc.shot("a", noise=3))
     assert "seed and noise both" in said(lambda: bc.shot("a", seed=1, noise=((2, 1.0),)))
 
 
-def test_one_recipe_is_the_same_for_all_cells_and_a_list_of_them_an_axis(ltx):
-    recipe = ((3, 0.8), (9, 0.2))
-    one = bc.sweep("a bee", noise=recipe, guidance_scale=[2, 3])
+def test_one_noise_is_for_all_cells_and_a_list_of_them_an_axis(ltx):
+    noise = ((3, 0.8), (9, 0.2))
+    one = bc.sweep("a bee", noise=noise, guidance_scale=[2, 3])
     one.check(ltx)
-    assert [c.shot.noise for c in one.cells] == [recipe] * 2
+    assert [c.shot.noise for c in one.cells] == [noise] * 2
     assert bc.sweep("a bee", noise=np.array([[4, 0.5]])).cells[0].shot.noise == ((4, 0.5),)
-    two = bc.sweep("a bee", noise=[recipe, [[4, 1]]])
+    two = bc.sweep("a bee", noise=[noise, [[4, 1]]])
     two.check(ltx)
-    assert [c.shot.noise for c in two.cells] == [recipe, ((4, 1.0),)]
+    assert [c.shot.noise for c in two.cells] == [noise, ((4, 1.0),)]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"attention_kwargs": [{"scale": 1.0}]}, "attention_kwargs={'scale': 1.0}: a shot keeps"),
+        ({"attention_kwargs": [{"scale": 1.0}]}, "attention_kwargs={'scale': 1.0}: a shot stores"),
         ({"attention_kwargs": {"scale": 1.0}}, "attention_kwargs=1.0: tiny-ltx needs dict"),
         ({"decode_noise_scale": "x"}, "decode_noise_scale='x': tiny-ltx needs float | list[float]"),
-        ({"decode_noise_scale": object()}, "is of the kind object"),
+        ({"decode_noise_scale": object()}, "object can't be stored"),
         ({"decode_noise_scale": [[1.0, float("nan")]]}, "decode_noise_scale=(1.0, nan)"),
         (
             {"timesteps": [[1000, 500]]},
@@ -214,12 +216,12 @@ def test_one_recipe_is_the_same_for_all_cells_and_a_list_of_them_an_axis(ltx):
         ),
     ],
 )
-def test_options_are_checked_whatever_their_default(ltx, library, arguments, words):
-    assert words in checked(ltx, "a bee", **arguments)
+def test_arguments_are_checked_whatever_their_default(ltx, library, arguments, words):
+    assert words in check_message(ltx, "a bee", **arguments)
     assert words in said(lambda: bc.run(bc.sweep("a bee", **arguments), ltx, library=library))
 
 
-def test_options_that_fit_pass(ltx):
+def test_valid_arguments_pass(ltx):
     bc.sweep("a bee", decode_noise_scale=[0.1, 1, None, np.array([0.1])]).check(ltx)
     assert fits_annotation(float | list[float] | None, (0.1, 1))
     assert not fits_annotation(list[int], (0.5,))
@@ -231,25 +233,27 @@ def test_options_that_fit_pass(ltx):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"num_inference_steps": 10**9}, "a whole number from 1 to 1,000"),
-        ({"width": 320_000}, "width=320000: a whole number from 1 to 16,384"),
-        ({"num_frames": 10**6}, "num_frames=1000000: a whole number from 1 to 10,000"),
-        ({"width": True}, "width=True: a whole number"),
+        ({"num_inference_steps": 10**9}, "an integer from 1 to 1,000"),
+        ({"width": 320_000}, "width=320000: an integer from 1 to 16,384"),
+        ({"num_frames": 10**6}, "num_frames=1000000: an integer from 1 to 10,000"),
+        ({"width": True}, "width=True: an integer"),
         ({"guidance_scale": 10**400}, "guidance_scale=1000"),
-        ({"prompt": None}, "prompt=None: a text"),
+        ({"prompt": None}, "prompt=None: a string"),
         ({"seed": "7"}, "Did you mean 7 without quotes?"),
         ({"seed": 2.5}, "The nearest is 2."),
     ],
 )
-def test_numbers_have_sane_limits(arguments, words):
+def test_numbers_have_limits(arguments, words):
     assert words in said(lambda: bc.shot(**{"prompt": "a bee", **arguments}))
 
 
-def test_a_truth_value_has_no_nearest_seed():
-    assert said(lambda: bc.shot("a", seed=True)).endswith("from 0 to 9223372036854775807.")
+def test_a_boolean_has_no_nearest_seed():
+    assert said(lambda: bc.shot("a", seed=True)).endswith(
+        "from 0 to 9223372036854775807 is needed."
+    )
 
 
-def test_many_problems_of_one_argument_are_told_by_the_first_ten(ltx):
+def test_of_many_problems_of_one_argument_ten_are_listed(ltx):
     with pytest.raises(CheckError) as error:
         bc.sweep("a {x", seed=range(-3000, 0)).check(ltx)
     assert "never closed" in str(error.value)

@@ -1,4 +1,4 @@
-"""Weighted texts: one form and one key for equal mixes, and clips that lie between the texts."""
+"""Weighted prompts: one canonical form and key for equal mixes; clips that lie between prompts."""
 
 import inspect
 import json
@@ -44,13 +44,13 @@ def key(prompt):
 # --- the shot ---------------------------------------------------------------------------------------
 
 
-def test_a_plain_text_keeps_its_key():
-    """A library that was made before there were weighted texts still knows its clips."""
+def test_a_plain_prompt_keeps_its_key():
+    """Clips of libraries from before weighted prompts are still found."""
     assert key("a bee over a meadow") == "92c921daef1257fe1a53d9a33c533394"
 
 
 @given(texts)
-def test_a_mix_comes_back_from_json_and_from_its_code(pairs):
+def test_a_mix_survives_json_and_its_code(pairs):
     shot = bc.shot(pairs)
     if not isinstance(shot.prompt, str):
         assert sum(weight for _, weight in shot.prompt) == pytest.approx(1, abs=1e-4)
@@ -60,7 +60,7 @@ def test_a_mix_comes_back_from_json_and_from_its_code(pairs):
     assert eval(shot.code(), {"bc": bc}) == shot
 
 
-def test_equal_mixes_have_one_form():
+def test_equal_mixes_have_one_canonical_form():
     forms = (
         MIX,
         tuple(MIX),
@@ -82,18 +82,18 @@ def test_equal_mixes_have_one_form():
         ([(BEE, -0.2), (MOTH, 1)], r"prompt weight -0.2 .*0 or more.*nearest is 0"),
         ([(BEE, float("nan")), (MOTH, 1)], r"prompt weight nan"),
         ([(BEE, 0), (MOTH, 0.0)], r"all its weights are 0"),
-        ([(f"bee {i}", 1) for i in range(MAX_TEXTS + 1)], r"17 weighted texts; at most 16"),
+        ([(f"bee {i}", 1) for i in range(MAX_TEXTS + 1)], r"17 weighted prompts; at most 16"),
         ([(0.7, BEE), (0.3, MOTH)], r"as in \[\('a bee over dunes', 0.7\)"),
         ({BEE: 0.7, MOTH: 0.3}, r"as in \[\('a bee over dunes', 0.7\)"),
         ([BEE, MOTH], r"as in \[\('a bee over dunes', 1\)"),
         ([(BEE, "0.7")], r"weights, as in \[\(\"a bee\", 0.7\)"),
         ([(BEE, 0.5), ("x" * 5000, 0.5)], r"5,000 characters; at most 4,000"),
         ([(BEE, 0.5), ("\ud800", 0.5)], r"surrogate"),
-        ([], r"a text is needed, or texts"),
-        (7, r"prompt=7: a text is needed"),
+        ([], r"a string is needed, or strings"),
+        (7, r"prompt=7: a string is needed"),
     ],
 )
-def test_what_can_not_be_mixed_is_named(prompt, words):
+def test_invalid_mixes_are_reported(prompt, words):
     import re
 
     assert re.search(words, said(lambda: bc.shot(prompt)))
@@ -122,7 +122,7 @@ def test_slots_are_filled_in_each_part():
     assert "0 or more" in bc.sweep([[("a", -1), ("b", 1)], "c"]).problems[0].message
 
 
-def test_a_mix_is_found_by_its_words_and_made_again(ltx, library):
+def test_a_mix_is_found_by_its_words_and_regenerated(ltx, library):
     run = bc.run(bc.sweep([MIX, "a fly"]), ltx, library=library).wait(60)
     assert not run.errors
     (clip,) = library.clips(prompt="moth in the deep")
@@ -134,10 +134,10 @@ def test_a_mix_is_found_by_its_words_and_made_again(ltx, library):
 def test_a_mix_can_be_drafted_promoted_switched_and_exact(ltx, library):
     sweep = bc.sweep([MIX, BEE], seed=range(2), num_inference_steps=4)
     drafts = bc.run(sweep, ltx, library=library, draft=0.5).wait(60)
-    whole = bc.promote(drafts.clips).wait(60)
-    assert not whole.errors
-    alone = frames(ltx, [whole.clips[0].shot], pad_to=whole.clips[0].facts["batch"])[0]
-    assert np.array_equal(whole.clips[0].regenerate(ltx), alone)
+    finished = bc.promote(drafts.clips).wait(60)
+    assert not finished.errors
+    alone = frames(ltx, [finished.clips[0].shot], pad_to=finished.clips[0].facts["batch"])[0]
+    assert np.array_equal(finished.clips[0].regenerate(ltx), alone)
     both = bc.sweep([MIX, MOTH], switch_at=2, then_prompt=BEE, num_inference_steps=4)
     assert not bc.run(both, ltx, library=library, exact=True).wait(60).errors
 
@@ -159,12 +159,12 @@ FAMILIES = (
     "HunyuanVideoImageToVideoPipeline",
 )
 
-# They number the words of a text, so that the same ones further on are others.
+# These encode the position of a word, so that the same word later in a prompt differs.
 NUMBERED = ("LTX2Pipeline", "HunyuanVideo15Pipeline", "Kandinsky5T2VPipeline", "MochiPipeline")
 
 
 def maker(name):
-    """Return a function that makes one clip of a prompt with a tiny pipeline."""
+    """Return a tiny model, and a function that returns a resolved shot of a prompt."""
     model = bc.wrap(make(name))
     renamed = {"video_length": "num_frames", "frames": "num_frames"}
     shape = {
@@ -179,7 +179,7 @@ def maker(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
-def test_clips_of_a_mix_lie_between_those_of_its_texts(name):
+def test_clips_of_a_mix_lie_between_those_of_its_prompts(name):
     model, shot = maker(name)
     a, b, half, near = (
         frames(model, [shot(p)])[0].astype(int)
@@ -192,7 +192,7 @@ def test_clips_of_a_mix_lie_between_those_of_its_texts(name):
         assert np.abs(near - a).mean() < far / 2, "a little of another text changes little"
     assert np.array_equal(frames(model, [shot([(BEE, 1.0), (MOTH, 0.0)])])[0], a)
     with pytest.MonkeyPatch.context() as patch:
-        # Made beside others, a clip stays what it is.
+        # In a batch with others a clip is the same.
         one = shot([(BEE, 1), (MOTH, 1)])
         batches = model.task_for(one).family.batches and not model.task_for(one).requires_any
         if batches and model.batch_key(one) == model.batch_key(shot(BEE)):
@@ -202,7 +202,7 @@ def test_clips_of_a_mix_lie_between_those_of_its_texts(name):
             assert np.abs(many[0].astype(int) - a).max() <= 1
 
 
-def test_each_text_is_encoded_once(wrap_ltx, ltx_pipe, monkeypatch):
+def test_each_prompt_is_encoded_once(wrap_ltx, ltx_pipe, monkeypatch):
     model = wrap_ltx()
     texts = []
     original = type(ltx_pipe).encode_prompt
@@ -219,7 +219,7 @@ def test_each_text_is_encoded_once(wrap_ltx, ltx_pipe, monkeypatch):
     assert sorted(texts) == [BEE, MOTH]
 
 
-def test_a_pipeline_that_alters_its_prompt_says_so(wrap_ltx, monkeypatch):
+def test_a_pipeline_that_alters_its_prompt_is_reported(wrap_ltx, monkeypatch):
     model = wrap_ltx()
     shot = model.resolve(bc.shot(MIX))
     kind = type(model.pipe)
@@ -233,7 +233,7 @@ def test_a_pipeline_that_alters_its_prompt_says_so(wrap_ltx, monkeypatch):
     assert "give it one text" in said(lambda: frames(model, [shot]), bc.ModelError)
 
 
-def test_a_pipeline_without_an_encoder_of_its_own_says_so_before_any_compute(wrap_ltx, monkeypatch):
+def test_a_pipeline_without_an_encoder_is_reported_before_any_compute(wrap_ltx, monkeypatch):
     model = wrap_ltx()
     monkeypatch.delattr(type(model.pipe), "encode_prompt")
     assert "prompts can't be mixed; the nearest is 'a bee" in said(
@@ -241,29 +241,31 @@ def test_a_pipeline_without_an_encoder_of_its_own_says_so_before_any_compute(wra
     )
 
 
-def test_what_is_equal_stays_and_masks_are_united():
+def test_equal_embeddings_are_kept_and_masks_united():
     a, b = torch.randn(1, 4, 8), torch.randn(1, 4, 8)
     short, long = torch.tensor([[1, 1, 0, 0]]), torch.tensor([[1, 1, 1, 0]])
     same, pooled = torch.randn(1, 4, 8), (torch.randn(1, 8), torch.randn(1, 8))
-    made, mask, kept, none, pool = mix_embeddings(
+    mixed, mask, kept, none, pool = mix_embeddings(
         [(a, short, same, None, pooled[0]), (b, long, same.clone(), None, pooled[1])], [0.75, 0.25]
     )
     assert mask.tolist() == [[1, 1, 1, 0]]
     assert kept is same
     assert none is None
     assert torch.allclose(pool, 0.75 * pooled[0] + 0.25 * pooled[1])
-    assert torch.allclose(made[0, :2], 0.75 * a[0, :2] + 0.25 * b[0, :2])
-    # The shorter text goes on with its own first word.
-    assert torch.allclose(made[0, 2], 0.75 * a[0, 0] + 0.25 * b[0, 2])
+    assert torch.allclose(mixed[0, :2], 0.75 * a[0, :2] + 0.25 * b[0, :2])
+    # The shorter prompt is padded with its own first token.
+    assert torch.allclose(mixed[0, 2], 0.75 * a[0, 0] + 0.25 * b[0, 2])
 
 
-def test_texts_of_different_length_without_a_mask():
+def test_prompts_of_different_length_without_a_mask():
     a, b = torch.randn(1, 2, 8), torch.randn(1, 3, 8)
-    made, total = mix_embeddings([(a, torch.tensor([0, 2])), (b, torch.tensor([0, 3]))], [0.5, 0.5])
+    mixed, total = mix_embeddings(
+        [(a, torch.tensor([0, 2])), (b, torch.tensor([0, 3]))], [0.5, 0.5]
+    )
     assert total.tolist() == [0, 3]
-    assert torch.allclose(made[0, 2], (a[0, 0] + b[0, 2]) / 2)
+    assert torch.allclose(mixed[0, 2], (a[0, 0] + b[0, 2]) / 2)
 
 
-def test_half_precision_stays():
+def test_half_precision_is_kept():
     a, b = torch.randn(1, 2, 8).bfloat16(), torch.randn(1, 2, 8).bfloat16()
     assert mix_embeddings([a, b], [0.5, 0.5]).dtype == torch.bfloat16

@@ -1,4 +1,4 @@
-"""Decks: those that ship, a teacher's own, what is wrong with one, and the nearest to a text."""
+"""Decks: those that ship, a user's own, problems of deck files, and matching a description."""
 
 import pytest
 
@@ -35,13 +35,13 @@ def write(tmp_path):
     return make
 
 
-def refused(path):
+def deck_error(path):
     with pytest.raises(DeckError) as error:
         bc.deck(path)
     return str(error.value)
 
 
-def test_the_decks_that_ship_can_be_laid_out_and_teach():
+def test_the_decks_that_ship_can_be_laid_out_and_have_notes():
     there = bc.decks()
     assert {*NAMED} < {deck.name for deck in there}
     assert len(there) >= 6
@@ -54,31 +54,31 @@ def test_the_decks_that_ship_can_be_laid_out_and_teach():
             assert all(axis.notes), f"{deck.name}: a value of {axis.name} has no note"
 
 
-def test_the_decks_for_pollen_have_only_words_that_it_knows():
+def test_the_decks_for_pollen_use_only_its_vocabulary():
     words = {*vocabulary()}
     for name in ("insects over landscapes", "one place, one day", "weather and style"):
         for cell in bc.deck(name).sweep(every=True).cells:
             assert {*cell.shot.prompt.replace(",", "").split()} <= words
 
 
-def test_decks_suggest_only_what_a_model_can_be_given():
+def test_decks_suggest_only_arguments_that_a_model_takes():
     model = bc.load()
     for deck in bc.decks():
         deck.sweep(model).check(model)
     assert bc.deck("2D animation").arguments_for(model) == {"fps": 12}
-    asked = {
+    arguments = {
         "num_frames": 20,
         "height": bc.Axis("height", (64, 65)),
         "width": 96,
         "colour": "red",
         "negative_prompt": 3,
     }
-    deck = bc.Deck("odd", "", "", "a bee", (), asked)
+    deck = bc.Deck("odd", "", "", "a bee", (), arguments)
     assert deck.arguments_for(model) == {"width": 96}
     assert deck.sweep(model).constants["width"] == 96
 
 
-def test_a_deck_of_ones_own(write):
+def test_a_users_own_deck(write):
     deck = bc.deck(write(GOOD))
     assert (deck.name, deck.title, deck.note, deck.seeds) == (
         "ponds",
@@ -99,7 +99,7 @@ def test_a_deck_of_ones_own(write):
     assert laid.axes[-1].name == "seed"
 
 
-def test_own_decks_stand_beside_those_that_ship_and_take_their_place(write, monkeypatch):
+def test_own_decks_add_to_and_replace_those_that_ship(write, monkeypatch):
     folder = write(GOOD).parent
     write("name: Product Shot\ntemplate: a jar\n", "a.yml")
     write("name: [1]\ntemplate: x\n", "broken.yaml")
@@ -109,7 +109,7 @@ def test_own_decks_stand_beside_those_that_ship_and_take_their_place(write, monk
     assert bc.deck("ponds", folder).name == "ponds"
     assert [deck.name.casefold() for deck in there].count("product shot") == 1
     broken, twice = there.problems
-    assert "broken.yaml, line 1: name: a text is needed" in broken
+    assert "broken.yaml, line 1: name: a string is needed" in broken
     assert "own.yaml has the name 'ponds', too" in twice
     assert broken in repr(there)
     monkeypatch.setenv("BEECAM_LIBRARY", str(folder))
@@ -118,22 +118,22 @@ def test_own_decks_stand_beside_those_that_ship_and_take_their_place(write, monk
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
-        ("name: x\ntemplat: y\n", "line 2: templat: no key of the deck. Did you mean template?"),
+        ("name: x\ntemplat: y\n", "line 2: templat: not a key of the deck. Did you mean template?"),
         ("name: x\n", "line 1: template: it is missing"),
         ("name: x\ntemplate: '{insekt}'\naxes:\n  insect: [a]\n", "Did you mean insect?"),
         ("name: x\ntemplate: '{insect}'\naxes:\n  insect: [a]\n  b: [c]\n", "no slot {b}"),
         ("name: x\ntemplate: '{a'\n", "line 2: template: the brace at character 0"),
         ("name: x\ntemplate: '{a}'\naxes:\n  a: one\n", "line 4: axes: a: a list of values"),
-        ("name: x\ntemplate: '{a}'\naxes:\n  a: [no]\n", "in quotes it is a text: 'no'"),
-        ("name: x\ntemplate: '{a}'\naxes:\n  a: [b, b]\n", "the value 'b' is there twice"),
+        ("name: x\ntemplate: '{a}'\naxes:\n  a: [no]\n", "in quotes it is a string: 'no'"),
+        ("name: x\ntemplate: '{a}'\naxes:\n  a: [b, b]\n", "the value 'b' occurs twice"),
         ("name: x\ntemplate: '{a}'\naxes:\n  a: []\n", "0 values; from 1 to 200"),
         ("name: x\ntemplate: '{a}'\naxes:\n  a: [{label: b}]\n", "value: is missing"),
         ("name: x\ntemplate: y\nname: z\n", "line 3: name: it is given twice"),
-        ("name: x\ntemplate: y\nseeds: 0\n", "line 3: seeds: a whole number from 1 to 1,000"),
-        ("name: x\ntemplate: y\narguments:\n  seed: 3\n", "seeds: says how many"),
-        ("name: x\ntemplate: y\narguments:\n  image: a.png\n", "a deck can't give it"),
+        ("name: x\ntemplate: y\nseeds: 0\n", "line 3: seeds: an integer from 1 to 1,000"),
+        ("name: x\ntemplate: y\narguments:\n  seed: 3\n", "use the key seeds"),
+        ("name: x\ntemplate: y\narguments:\n  image: a.png\n", "a deck can't set it"),
         ("name: x\ntemplate: y\narguments:\n  fps: .inf\n", "line 4: arguments: fps"),
         ("name: x\ntemplate: y\narguments:\n  fps: 2026-01-01\n", "line 4: arguments: fps"),
         ("name: x\n  template: y\n", "line 2: mapping values are not allowed here"),
@@ -146,24 +146,25 @@ def test_own_decks_stand_beside_those_that_ship_and_take_their_place(write, monk
         ("name: x\ntemplate: " + "y" * 5_000, "at most 4,000 are allowed"),
         ("name: x\ntemplate: !!python/object/apply:os.getcwd []\n", "line 2: template"),
         ("!!python/object/apply:os.getcwd\nname: x\ntemplate: y\n", "keys with values"),
-        ("name: x\ntemplate: y\nseeds: " + "9" * 6_000, "a whole number"),
+        ("name: x\ntemplate: y\nseeds: " + "9" * 6_000, "an integer"),
     ],
 )
-def test_what_is_wrong_with_a_deck_is_said_with_file_and_line(write, text, said):
-    message = refused(write(text))
-    assert said in message
+def test_problems_of_a_deck_name_file_and_line(write, text, words):
+    message = deck_error(write(text))
+    assert words in message
     assert "own.yaml" in message
     assert len(message) < 2_000
 
 
-def test_all_that_is_wrong_is_said_at_once(write):
-    message = refused(write("name: 3\ntemplate: [a]\ncolour: x\nseeds: many\n"))
+def test_all_problems_of_a_deck_are_reported_at_once(write):
+    message = deck_error(write("name: 3\ntemplate: [a]\ncolour: x\nseeds: many\n"))
     assert [line.split("line ")[1][0] for line in message.splitlines()] == ["3", "2", "1", "4"]
 
 
-def test_a_name_that_is_none_gets_the_nearest(tmp_path):
-    with pytest.raises(DeckError, match="Did you mean product shot"):
+def test_an_unknown_name_gets_the_nearest(tmp_path):
+    with pytest.raises(DeckError, match="Did you mean product shot") as error:
         bc.deck("produkt shot")
+    assert "bc.find_deck('produkt shot') finds the nearest" in str(error.value)
     with pytest.raises(DeckError, match=r"can't be read: No such file"):
         bc.deck(tmp_path / "none.yaml")
     with pytest.raises(DeckError, match="a deck's name"):
@@ -178,7 +179,7 @@ def test_a_name_that_is_none_gets_the_nearest(tmp_path):
         ("dragonflies in first person", "first-person flight", ("first", "person", "dragonflies")),
     ],
 )
-def test_the_nearest_deck_shares_words_and_says_which(text, name, words):
+def test_the_best_match_lists_the_words_it_shares(text, name, words):
     found = match_intent(text)
     assert found.deck.name == name
     assert {*words} <= {*found.words}
@@ -186,7 +187,7 @@ def test_the_nearest_deck_shares_words_and_says_which(text, name, words):
     assert match_intent(text) == found
 
 
-def test_a_word_that_many_decks_have_counts_for_less():
+def test_a_word_that_many_decks_have_counts_less():
     first, second = (bc.Deck(f"bee {n}", "", "", "x", ()) for n in "ab")
     third = bc.Deck("c", "", "", "a moth", ())
     assert match_intent("bee moth", [first, second, third]).deck is third
@@ -195,9 +196,12 @@ def test_a_word_that_many_decks_have_counts_for_less():
     assert "'bee b' would do as well" in found.reason
 
 
-def test_no_word_in_common_is_no_deck():
+def test_without_a_word_in_common_there_is_no_match():
     found = match_intent("the zzz of qqq")
     assert (found.deck, found.words) == (None, ())
     assert "no deck shares a word" in found.reason
-    with pytest.raises(DeckError, match="a text of at most"):
+    with pytest.raises(DeckError, match="a string of at most"):
         match_intent(" ")
+    with pytest.raises(DeckError, match="no deck shares a word with it"):
+        bc.find_deck("the zzz of qqq")
+    assert bc.find_deck("a hand-drawn butterfly").name == "2D animation"

@@ -1,4 +1,4 @@
-"""Files are there as a whole or not at all."""
+"""Atomic file writes."""
 
 import os
 import time
@@ -18,7 +18,7 @@ def test_a_file_is_replaced_at_the_end_and_not_before(tmp_path):
         first.write_text("two")
         second.write_text("three")
         assert path.read_text() == "one"
-    assert path.read_text() == "two", "the one that ended last"
+    assert path.read_text() == "two", "the block that ended last wins"
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -27,7 +27,7 @@ def _fail(file):
     raise OSError("full")
 
 
-def test_what_fails_leaves_what_was_there_and_nothing_else(tmp_path):
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("one")
     with pytest.raises(OSError, match="full"), atomic_write(path) as file:
@@ -36,14 +36,14 @@ def test_what_fails_leaves_what_was_there_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_process_left_goes_after_an_hour(tmp_path):
+def test_partial_files_are_removed_after_an_hour(tmp_path):
     unfinished = []
     for name in ("old", "new"):
         with atomic_write(tmp_path / name) as file:
             file.write_text("half")
-        (tmp_path / name).rename(file)  # as if it had never ended
+        (tmp_path / name).rename(file)  # as if the process had been killed
         unfinished.append(file)
-    (tmp_path / "mine.part").write_text("a person's own file")
+    (tmp_path / "mine.part").write_text("a user's own file")
     os.utime(tmp_path / "mine.part", (0, 0))
     os.utime(unfinished[0], (time.time() - 4000,) * 2)
     remove_partial_files(tmp_path)

@@ -91,9 +91,9 @@ def test_what_cannot_be_read_is_named_at_once(tmp_path):
     assert "no picture and no film" in text
     assert "an array of shape (4, 4, 4)" in text
     assert "download it first" in text
-    assert "which frame is which picture" in text
-    assert "fractions: they go from 0 to 1" in text
-    with pytest.raises(bc.CheckError, match="it has 3 frames; one picture is needed"):
+    assert "a mapping of frame indices to images" in text
+    assert "floats: pixels must be from 0 to 1" in text
+    with pytest.raises(bc.CheckError, match="it has 3 frames; one image is needed"):
         bc.shot("a bee", image=bc.read_media(film(3)))
 
 

@@ -1,4 +1,4 @@
-"""Templates: what is written comes out, and what is wrong is said."""
+"""Prompt templates: parsing, rendering and syntax errors."""
 
 import pytest
 from hypothesis import given
@@ -10,14 +10,14 @@ plain = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]
 
 
 @given(plain)
-def test_a_text_without_braces_comes_out_as_it_is(text):
+def test_a_template_without_braces_renders_unchanged(text):
     template = parse(text)
     assert template.render({}) == text
     assert not template.problems
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_doubled_braces_are_plain_ones_whatever_the_text(text):
+def test_doubled_braces_render_as_single_ones(text):
     template = parse(text.replace("{", "{{").replace("}", "}}"))
     assert template.render({}) == text
     assert not template.problems
@@ -56,7 +56,7 @@ def test_slots_and_variants_are_found_in_order():
         ("a {1st} b", ["{1st}", "a slot is a name"]),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place(source, words):
-    said = " ".join(str(p) for p in parse(source).problems)
+def test_syntax_errors_name_their_position(source, words):
+    message = " ".join(str(p) for p in parse(source).problems)
     for word in words:
-        assert word in said
+        assert word in message

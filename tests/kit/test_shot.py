@@ -1,4 +1,4 @@
-"""Shots: equal pixels have equal keys, and other pixels have other keys."""
+"""Shots: equal shots have equal keys, different shots different keys; values are checked."""
 
 import dataclasses
 import json
@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 import beecam as bc
 from beecam.errors import BeecamError, CheckError
-from beecam.shots.shot import MAX_PROMPT, MAX_SEED, Shot, check_values
+from beecam.shots.conditions import Condition
+from beecam.shots.noise import MAX_SEED
+from beecam.shots.shot import MAX_PROMPT, Shot
+from beecam.shots.shot_checks import check_values, require_resolved
+from helpers import said
 
 shots = st.builds(
     Shot,
@@ -74,7 +78,7 @@ def test_spelling_does_not_matter():
     assert hash(a) == hash(b)
 
 
-def test_an_open_shot_has_no_key_and_says_what_is_open():
+def test_a_shot_that_is_not_resolved_has_no_key_and_lists_what_is_not_set():
     with pytest.raises(BeecamError, match=r"num_frames.*model\.resolve"):
         _ = bc.shot("a bee", width=64).key
 
@@ -86,18 +90,99 @@ def test_a_shot_can_not_be_changed():
 
 
 @given(shots)
-def test_its_code_makes_it_again(shot):
+def test_its_code_builds_it_again(shot):
     plain = shot.replace(negative_prompt=shot.negative_prompt or None)
     assert eval(shot.code(), {"bc": bc}) == plain
 
 
+def test_the_repr_has_only_what_differs_from_the_defaults():
+    assert repr(bc.shot("a bee", seed=3)) == "Shot('a bee', seed=3)"
+    assert repr(bc.shot("a bee")) == "Shot('a bee')"
+    assert repr(bc.shot("a bee", negative_prompt="", width=64, eta=0.5)) == (
+        "Shot('a bee', width=64, negative_prompt='', eta=0.5)"
+    )
+    assert repr(bc.shot("a bee", switch_at=0.5, then_prompt="a moth")) == (
+        "Shot('a bee', switch_at=0.5, then_prompt='a moth')"
+    )
+    assert "model='pollen', revision='0'" in repr(resolve(bc.shot("a bee")))
+
+
+@given(shots)
+def test_the_repr_can_be_evaluated_as_a_call_of_bc_shot(shot):
+    assert eval(f"bc.shot{repr(shot).removeprefix('Shot')}", {"bc": bc}) == shot
+
+
+@pytest.mark.parametrize("values", [{"prompt": None}, {"prompt": 3}, {"noise": 5}, {"noise": ()}])
+def test_an_invalid_shot_has_a_repr(values):
+    assert repr(Shot(**{"prompt": "a bee", **values})).startswith("Shot(")
+
+
+# --- data from others -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "digest",
+    ["../../x", "../" * 10 + "ab", "0" * 31, "0" * 33, "A" * 32, "0" * 32 + "\n", "", 7, None],
+)
+def test_a_digest_that_could_name_another_file_is_refused(digest):
+    with pytest.raises(BeecamError, match="32 hexadecimal digits are needed"):
+        Condition.from_dict({"name": "image", "digest": digest})
+    data = resolve(bc.shot("a bee")).to_dict()
+    for more in (
+        {"conditions": [{"name": "image", "digest": digest}]},
+        {"adapters": [[digest, 1.0]]},
+    ):
+        with pytest.raises(BeecamError, match="32 hexadecimal digits are needed"):
+            Shot.from_dict(data | more)
+
+
+def test_digests_of_a_shot_come_back():
+    data = {"name": "keyframes", "digest": "0123456789abcdef" * 2, "count": 9, "frame": -1}
+    assert Condition.from_dict(data).to_dict() == data
+    shot = resolve(bc.shot("a bee")).to_dict() | {
+        "conditions": [data],
+        "adapters": [["f" * 32, 0.5]],
+    }
+    assert Shot.from_dict(shot).to_dict() == shot
+
+
+# --- what a model generates ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shots", "words"),
+    [
+        (
+            "a bee",
+            "shots='a bee': a list of resolved shots is needed, as in model.generate([model.resolve(",
+        ),
+        (bc.shot("a bee", seed=3), "shots=Shot('a bee', seed=3): a list of resolved shots"),
+        (bc.sweep("a bee", seed=range(2)), "as in model.generate(sweep.resolve(model))"),
+        ([], "shots=[]: a list of resolved shots is needed"),
+        (None, "shots=None: a list of resolved shots is needed"),
+        (
+            ["a moth"],
+            "shots[0]='a moth': a resolved shot is needed, as in model.resolve(bc.shot('a",
+        ),
+        ([bc.shot("a bee", width=64)], "isn't resolved, height, num_frames"),
+    ],
+)
+def test_what_a_model_can_not_generate_is_named(shots, words):
+    assert words in said(lambda: require_resolved(shots))
+
+
+def test_a_list_of_resolved_shots_can_be_generated():
+    require_resolved([resolve(bc.shot("a bee"))])
+    require_resolved(tuple(resolve(bc.shot("a bee", seed=i)) for i in range(2)))
+
+
 @pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, 1.5, "7", True])
-def test_a_seed_out_of_range_is_named(seed):
-    with pytest.raises(CheckError, match=r"seed=.*whole number from 0 to 9223372036854775807"):
+def test_a_seed_out_of_range_is_reported(seed):
+    with pytest.raises(CheckError, match=r"seed=.*integer from 0 to 9223372036854775807"):
         bc.shot("a bee", seed=seed)
 
 
-def test_the_nearest_seed_is_named():
+def test_the_nearest_seed_is_suggested():
     with pytest.raises(CheckError, match="nearest is 0"):
         bc.shot("a bee", seed=-5)
 
@@ -105,24 +190,24 @@ def test_the_nearest_seed_is_named():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"width": 0}, "width=0: a whole number from 1 to 16,384"),
+        ({"width": 0}, "width=0: an integer from 1 to 16,384"),
         ({"width": "64"}, "width='64'"),
         ({"num_frames": 2.5}, "num_frames=2.5"),
         ({"guidance_scale": float("nan")}, "guidance_scale=nan: a finite number"),
         ({"guidance_scale": -1}, "guidance_scale=-1: 0 or more is needed"),
         ({"switch_at": 2, "then_guidance_scale": -1.0}, "then_guidance_scale=-1.0: a finite"),
         ({"fps": 0}, "fps=0: between 0 and 240"),
-        ({"negative_prompt": 3}, "negative_prompt=3: a text"),
-        ({"scheduler": 1}, "scheduler=1: a text"),
+        ({"negative_prompt": 3}, "negative_prompt=3: a string"),
+        ({"scheduler": 1}, "scheduler=1: a string"),
     ],
 )
-def test_values_of_the_wrong_kind_are_named(arguments, words):
+def test_values_of_the_wrong_type_are_reported(arguments, words):
     with pytest.raises(CheckError) as error:
         bc.shot("a bee", **arguments)
     assert words in str(error.value)
 
 
-def test_all_problems_are_named_at_once():
+def test_all_problems_are_reported_at_once():
     with pytest.raises(CheckError) as error:
         bc.shot("x" * 10_000, seed=-1, width=0)
     assert {p.argument for p in error.value.problems} == {"prompt", "seed", "width"}

@@ -1,7 +1,9 @@
-"""Sweeps: how axes become cells, and everything that can be wrong with them."""
+"""Sweeps: how axes become cells, which problems are found, and how sweeps show themselves."""
 
+import html
 import itertools
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -45,7 +47,7 @@ def test_zip_pairs_and_multiplies_with_the_rest(n, seeds):
 
 
 @given(lengths, st.data())
-def test_a_sample_has_no_repeats_keeps_the_order_and_is_the_same_each_time(sizes, data):
+def test_a_sample_has_no_repeats_keeps_the_order_and_is_reproducible(sizes, data):
     total = math.prod(sizes)
     n = data.draw(st.integers(1, total))
     named = axes(sizes)
@@ -58,7 +60,7 @@ def test_a_sample_has_no_repeats_keeps_the_order_and_is_the_same_each_time(sizes
     assert again.key == sweep.key
 
 
-def test_where_keeps_some_by_value_and_by_function():
+def test_where_selects_by_value_and_by_function():
     sweep = bc.sweep("a {insect}", insect=["bee", "moth", "fly"], seed=range(4))
     few = sweep.where(insect=["bee", "fly"]).where(lambda cell: cell.values["seed"] % 2)
     assert [(c.values["insect"], c.shot.seed) for c in few.cells] == [
@@ -105,20 +107,20 @@ def test_any_argument_of_the_pipeline_can_be_an_axis(ltx):
     assert {c.shot.arguments["max_sequence_length"] for c in sweep.cells} == {8, 16}
 
 
-def test_to_frame_has_a_row_a_cell():
+def test_to_frame_has_a_row_per_cell():
     frame = bc.sweep("a {insect}", insect=["bee", "moth"], seed=[1, 5]).to_frame()
     assert list(frame.columns) == ["insect", "seed", "prompt"]
     assert frame.loc[3].to_dict() == {"insect": "moth", "seed": 5, "prompt": "a moth"}
 
 
-def test_shots_that_are_made_already_can_be_laid_out(ltx):
+def test_existing_shots_can_be_laid_out(ltx):
     sweep = sweep_of_shots([bc.shot("a bee", seed=1), bc.shot("a moth {not a slot}", seed=2)])
     sweep.check(ltx)
     assert [c.shot.prompt for c in sweep.cells] == ["a bee", "a moth {not a slot}"]
     assert [c.shot.seed for c in sweep.where(shot=2).cells] == [2]
 
 
-def said(ltx, *args, **kwargs):
+def check_message(ltx, *args, **kwargs):
     with pytest.raises(CheckError) as error:
         bc.sweep(*args, **kwargs).check(ltx)
     return str(error.value)
@@ -128,7 +130,11 @@ def said(ltx, *args, **kwargs):
     ("args", "kwargs", "words"),
     [
         (["a bee"], {"guidence_scale": 3}, ["guidence_scale", "Did you mean guidance_scale?"]),
-        (["a {insect}"], {"insct": ["bee"]}, ["slot {insect} is not filled", "insct= to be it"]),
+        (
+            ["a {insect}"],
+            {"insct": ["bee"]},
+            ["slot {insect} is not filled", "Did you mean insct?"],
+        ),
         (["a {insect}"], {"insect": []}, ["axis 'insect' is empty", "at least one value"]),
         (["a {a}", bc.Axis("a", ["x"])], {"a": ["y"]}, ["'a' is given 2 times"]),
         (["a {a}"], {"a": ["x", "x"]}, ["'a' has the value 'x' twice"]),
@@ -154,12 +160,12 @@ def said(ltx, *args, **kwargs):
         (["a {a}"], {"a": ["b ", "b "[:2]]}, ["twice"]),
         (["a bee"], {"revision": "abc"}, ["revision"]),
         (["a bee"], {"prompt_embeds": 3}, ["prompt_embeds"]),
-        ([3], {}, ["prompt=3: a text, or a list of texts"]),
-        ([["a bee", None]], {}, ["prompt=None: a text, or a list of texts"]),
+        ([3], {}, ["prompt=3: a string, or a list of strings"]),
+        ([["a bee", None]], {}, ["prompt=None: a string, or a list of strings"]),
     ],
 )
-def test_bad_input_is_named_before_any_compute(ltx, args, kwargs, words):
-    message = said(ltx, *args, **kwargs)
+def test_invalid_input_is_reported_before_any_compute(ltx, args, kwargs, words):
+    message = check_message(ltx, *args, **kwargs)
     for word in words:
         assert word in message
 
@@ -174,8 +180,8 @@ def test_a_misspelt_argument_is_one_problem_with_the_nearest_spelling(ltx):
         sweep_of_shots([bc.shot("a bee", sead=3)]).check(ltx)
 
 
-def test_every_problem_is_named_at_once(ltx):
-    message = said(
+def test_all_problems_are_reported_at_once(ltx):
+    message = check_message(
         ltx, "a {insect} over {place", insect=[], guidence_scale=[1], seed=[1, 1], width=33
     )
     for word in ("never closed", "'insect' is empty", "guidance_scale", "twice"):
@@ -183,22 +189,110 @@ def test_every_problem_is_named_at_once(ltx):
     assert "problems:" in message
 
 
-def test_two_cells_that_are_the_same_shot_are_named(ltx):
-    message = said(ltx, "a {a|b}", bc.Axis("seed", [1, 1.0]))
+def test_two_cells_with_the_same_shot_are_reported(ltx):
+    message = check_message(ltx, "a {a|b}", bc.Axis("seed", [1, 1.0]))
     assert "twice" in message or "same shot" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("steps", "num_inference_steps"),
+        ("num_steps", "num_inference_steps"),
+        ("cfg", "guidance_scale"),
+        ("guidance", "guidance_scale"),
+        ("frames", "num_frames"),
+        ("n_frames", "num_frames"),
+        ("negative", "negative_prompt"),
+        ("sampler", "scheduler"),
+    ],
+)
+def test_names_of_other_tools_get_the_argument_that_is_meant(ltx, name, meant):
+    message = check_message(ltx, "a bee", **{name: 10})
+    assert message == (
+        f"{name}: not a slot of the template or an argument of tiny-ltx. Did you mean {meant}?"
+    )
+    with pytest.raises(CheckError, match=f"{name}: .*Did you mean {meant}"):
+        sweep_of_shots([bc.shot("a bee", **{name: 10})]).check(ltx)
+
+
+def test_a_slot_and_an_axis_of_similar_names_point_to_each_other(ltx):
+    message = check_message(ltx, "a {insekt}", insect=["bee", "moth"])
+    assert "the slot {insekt} is not filled: give insekt=[...]. Did you mean insect?" in message
+    assert "insect: not a slot" in message
+    assert "Did you mean the slot {insekt}?" in message
+    message = check_message(ltx, "a {insekt}", seed=range(2))
+    assert "Did you mean" not in message
+
+
 def test_a_sweep_with_problems_still_has_a_repr():
-    assert "insect" in repr(bc.sweep("a {insect}"))
+    assert "the slot {insect} is not filled" in repr(bc.sweep("a {insect}"))
+    assert bc.sweep("a {insect}")._repr_html_() is None
 
 
-def test_no_clip_is_made_of_a_sweep_with_problems(ltx, library):
+def test_the_repr_shows_the_values_that_a_sweep_has():
+    sweep = bc.sweep("a {insect}", insect=["bee", "moth", "fly"], seed=range(4))
+    assert repr(sweep) == "Sweep 'a {insect}': 12 cells, insect(3) x seed(4)"
+    assert repr(sweep[:3]) == "Sweep 'a {insect}': 3 cells, seed(3), insect='bee'"
+    assert repr(sweep[:5]) == "Sweep 'a {insect}': 5 cells of insect(2) x seed(4)"
+    assert repr(sweep[5:6]) == "Sweep 'a {insect}': 1 cell, insect='moth', seed=1"
+    some = sweep.where(insect=["bee", "fly"], seed=[1, 3])
+    assert repr(some) == "Sweep 'a {insect}': 4 cells, insect(2) x seed(2)"
+    assert "a slice kept no cell" in repr(sweep[:0])
+    drawn = bc.sweep("a bee", bc.sample(3), seed=range(100))
+    assert repr(drawn) == "Sweep 'a bee': 3 cells, seed(3)"
+    paired = bc.sweep("a {insect}", bc.zip(insect=["bee", "moth"], seed=[1, 2]), width=[32, 64])
+    assert repr(paired) == "Sweep 'a {insect}': 4 cells, insect+seed(2) x width(2)"
+    assert repr(bc.sweep("a bee")) == "Sweep 'a bee': 1 cell"
+
+
+def cells_of_html(page):
+    """Return the text of all cells of the tables in a page."""
+    return [html.unescape(text) for text in re.findall(r"<t[dh]>(.*?)</t[dh]>", page)]
+
+
+def test_a_notebook_shows_axes_with_counts_and_the_first_cells():
+    insect = bc.Axis("insect", ["a big bee", "a moth"], labels=["bee", "moth"])
+    page = bc.sweep("{insect}", insect, seed=range(4))._repr_html_()
+    assert "8 cells, insect(2) x seed(4)" in page
+    assert cells_of_html(page) == [
+        *("axis", "count", "values"),
+        *("insect", "2", "bee, moth"),
+        *("seed", "4", "0, 1, 2, 3"),
+        *("cell", "insect", "seed", "prompt"),
+        *("0", "bee", "0", "a big bee"),
+        *("1", "bee", "1", "a big bee"),
+        *("2", "bee", "2", "a big bee"),
+        *("3", "bee", "3", "a big bee"),
+        *("4", "moth", "0", "a moth"),
+    ]
+    assert "and 3 more cells" in page
+    one = bc.sweep("a bee", seed=7)._repr_html_()
+    assert cells_of_html(one) == ["cell", "prompt", "seed", "0", "a bee", "7"]
+    assert "more cell" not in one
+
+
+def test_html_in_prompts_axes_and_labels_is_escaped():
+    bad = "<img src=x onerror=alert(1)>"
+    sweep = bc.sweep(
+        [f"a bee {bad}", f"{{{bad}|b}} {{insect}}"],
+        bc.Axis("insect", [bad, "&amp;"], labels=[f"{bad}1", "<b>"]),
+        seed=range(2),
+    )
+    for some in (sweep, sweep[:1], sweep[-1:]):
+        page = some._repr_html_()
+        assert "<img" not in page
+        assert "<b>" not in page.replace("<b>Sweep</b>", "")
+        assert html.escape(bad, quote=False) in page
+
+
+def test_no_clip_is_generated_from_a_sweep_with_problems(ltx, library):
     with pytest.raises(CheckError):
         bc.run(bc.sweep("a bee", seed=[0, -1]), ltx, library=library)
     assert len(library) == 0
 
 
-def test_estimate_counts_what_is_cached_and_measures_the_rest(ltx, library):
+def test_estimate_counts_cached_cells_and_measures_the_rest(ltx, library):
     first = bc.sweep("a bee", seed=range(2))
     assert bc.estimate(first, ltx, library).seconds is None
     bc.run(first, ltx, library=library).wait(60)

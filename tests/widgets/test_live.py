@@ -284,13 +284,13 @@ def test_distilled_model_generates_drafts_at_default_guidance(show, pollen, monk
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda show: show(7), "a text is needed, or texts with their weights"),
+        (lambda show: show(7), "a string is needed, or strings with their weights"),
         (lambda show: show(width=100), "nearest are 96 and 192"),
-        (lambda show: show(steps=0), "steps=0: a whole number from 1 to 100"),
+        (lambda show: show(steps=0), "steps=0: an integer from 1 to 100"),
         (lambda show: show(blend=2), "blend=2: a number from 0 to 1 is needed. The nearest is 1."),
         (lambda show: show(seed_blend=-1), "seed_blend=-1: a number from 0 to 1"),
-        (lambda show: show(seed_b=-3), "seed=-3: a whole number from 0"),
-        (lambda show: show(prompt_b=3), "a text is needed"),
+        (lambda show: show(seed_b=-3), "seed=-3: an integer from 0"),
+        (lambda show: show(prompt_b=3), "a string is needed"),
         (lambda show: show(refine="yes"), "refine='yes': True or False"),
         (lambda show: show(guidence_scale=3), "Did you mean guidance_scale?"),
         (lambda show: show([(BEE, 1), (MOTH, 1), ("a fly", 1)]), "blends two. The nearest are"),

@@ -199,15 +199,15 @@ def test_code_refers_to_images_by_digest(explore, model, library):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("template", 3, "template=3: a text is needed"),
+        ("template", 3, "template=3: a string is needed"),
         ("axes", {"insekt": ["bee"]}, "Did you mean {insect}?"),
         ("axes", {"guidance_scale": [1]}, "It is an argument: panel.arguments"),
         ("seeds", (), "at least one seed"),
-        ("seeds", [1, "2"], "seeds='2': a whole number"),
+        ("seeds", [1, "2"], "seeds='2': an integer"),
         ("arguments", {"guidance_scal": 3}, "Did you mean guidance_scale?"),
         ("layout", "zipp", "Did you mean zip?"),
-        ("sample", 0, "sample=0: a whole number of 1 or more"),
-        ("name", 3, "a text is needed"),
+        ("sample", 0, "sample=0: an integer of 1 or more"),
+        ("name", 3, "a string is needed"),
     ],
 )
 def test_invalid_value_is_rejected_on_assignment(explore, name, value, message):

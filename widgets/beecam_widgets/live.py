@@ -30,7 +30,8 @@ from beecam.runs.interactive import (
     LiveFrame,
 )
 from beecam.runs.run import run
-from beecam.shots.shot import Shot, check_values
+from beecam.shots.shot import Shot
+from beecam.shots.shot_checks import check_values
 from beecam.sweeps.build import shot as make_shot
 from beecam_widgets._live.controls import LiveControls, sliders_of
 from beecam_widgets._live.messages import (

@@ -1,1 +1,1 @@
-"""Helpers that know nothing of video: argument checks, atomic file writes, cache folders."""
+"""Generic helpers: argument checks, atomic file writes, cache folders."""

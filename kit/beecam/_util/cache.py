@@ -1,76 +1,87 @@
-"""The folder for what can be found out again: losing it costs time, never a clip.
+"""The cache folder, for data that can be computed again; losing it never loses a clip.
 
-`sizes.json` holds what was measured of models, `texts/` what large text encoders made.
+`sizes.json` holds measured batch sizes of models, `texts/` the outputs of large text encoders.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 from filelock import FileLock, Timeout
 
 from beecam._util.files import atomic_write
 
-_PATIENCE = 2.0  # seconds
-_MOST_NOTES = 2_000
+_LOCK_TIMEOUT = 2.0  # seconds
+_MAX_NOTES = 2_000
 
 Note = dict[str, Any]
 
 
 def cache_folder() -> Path:
-    """Return the folder named by BEECAM_CACHE, or `beecam` in this user's cache."""
+    """Return the folder named by BEECAM_CACHE, or `beecam` in this user's cache folder.
+
+    >>> cache_folder()
+    PosixPath('/home/ada/.cache/beecam')
+    """
     if named := os.environ.get("BEECAM_CACHE"):
         return Path(named).expanduser()
-    if sys.platform == "win32":
-        usual = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-        return Path(usual) / "beecam" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "beecam"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "beecam"
+    return platformdirs.user_cache_path("beecam", appauthor=False)
 
 
 class Notes:
-    """Small JSON objects by name, in one file that several processes may share."""
+    """Small JSON objects by name, in one file that several processes may share.
+
+    >>> notes = Notes(cache_folder() / "sizes.json")
+    >>> notes.change("pollen", lambda note: {**note, "largest": 8})
+    {'largest': 8}
+    >>> notes.read("pollen")
+    {'largest': 8}
+    """
 
     def __init__(self, path: Path) -> None:
-        """Name the file; it is made when the first note is kept."""
+        """Set the file; it is created by the first `change`."""
         self._path = path
 
     def read(self, name: str) -> Note:
-        """Return a note; an empty one where there is none, or the file is damaged."""
-        found = self._all().get(name)
-        return found if isinstance(found, dict) else {}
+        """Return a note; an empty one if it does not exist or the file is damaged."""
+        note = self._read_all().get(name)
+        return note if isinstance(note, dict) else {}
 
     def change(self, name: str, change: Callable[[Note], Note]) -> Note | None:
-        """Replace a note by what `change` makes of it; nobody else writes in the meantime.
+        """Replace a note by what `change` returns for it, under a lock.
+
+        Args:
+            name: The note's name.
+            change: Called with a copy of the stored note, or with an empty one.
 
         Returns:
-            The new note, or None where it can't be kept: the folder can't be written, or somebody
-            else doesn't let go of it.
+            The new note, or None if it can't be stored: the folder is read-only, or another
+            process holds the lock for too long.
         """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{self._path}.lock", timeout=_PATIENCE):
-                notes = self._all()
-                before = notes.pop(name, {})
-                # The last one changed is the last one in the file.
-                notes[name] = made = change(dict(before) if isinstance(before, dict) else {})
-                self._write(dict(list(notes.items())[-_MOST_NOTES:]))
+            with FileLock(f"{self._path}.lock", timeout=_LOCK_TIMEOUT):
+                notes = self._read_all()
+                stored = notes.pop(name, {})
+                # Popped and set again, so that the file is in order of change and the oldest
+                # notes are dropped first.
+                notes[name] = changed = change(dict(stored) if isinstance(stored, dict) else {})
+                self._write(dict(list(notes.items())[-_MAX_NOTES:]))
         except (OSError, Timeout):
             return None
-        return made
+        return changed
 
-    def _all(self) -> Note:
+    def _read_all(self) -> Note:
         try:
-            found = json.loads(self._path.read_text("utf-8"))
+            notes = json.loads(self._path.read_text("utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return notes if isinstance(notes, dict) else {}
 
     def _write(self, notes: Note) -> None:
         with atomic_write(self._path) as temporary:
@@ -78,5 +89,9 @@ class Notes:
 
 
 def default_library_folder() -> Path:
-    """Return the folder named by BEECAM_LIBRARY, or `beecam` in the home folder."""
+    """Return the folder named by BEECAM_LIBRARY, or `beecam` in the home folder.
+
+    >>> default_library_folder()
+    PosixPath('/home/ada/beecam')
+    """
     return Path(os.environ.get("BEECAM_LIBRARY") or Path.home() / "beecam").expanduser()

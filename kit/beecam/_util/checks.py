@@ -1,17 +1,33 @@
-"""Checks of single arguments, so that all messages read alike; each yields what is wrong."""
+"""Checks of single arguments, with messages of one form; each yields the problems it finds."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, join_problems, shorten
 
+DIGEST_LENGTH = 32
+_DIGEST = re.compile(rf"[0-9a-f]{{{DIGEST_LENGTH}}}")
+
 
 def raise_problems(problems: Iterable[Problem], error: type[BeecamError] = CheckError) -> None:
-    """Raise one error with all problems, if there are any."""
+    """Raise one error with all problems, if there are any.
+
+    >>> raise_problems(integer("stars", 9, 0, 5))
+    Traceback (most recent call last):
+    beecam.errors.CheckError: stars=9: an integer from 0 to 5 is needed. The nearest is 5.
+
+    Args:
+        problems: The problems of a call.
+        error: The class to raise.
+
+    Raises:
+        BeecamError: There are problems; of the class `error`.
+    """
     found = list(problems)
     if found:
         raise CheckError(found) if error is CheckError else error(join_problems(found))
@@ -24,39 +40,79 @@ def integer(
     high: int | None = None,
     *,
     or_none: bool = False,
-    ends: bool = True,
+    suggest: bool = True,
 ) -> Iterator[Problem]:
-    """A whole number is needed, from `low` to `high`; `ends` says whether these are choices."""
+    """Yield a problem unless `value` is an int in [low, high].
+
+    >>> [str(problem) for problem in integer("columns", 0, 1, 100)]
+    ['columns=0: an integer from 1 to 100 is needed. The nearest is 1.']
+
+    Args:
+        name: The argument's name.
+        value: Its value.
+        low: The smallest allowed value.
+        high: The largest allowed value; None for no limit.
+        or_none: Allow None.
+        suggest: Mention the nearest allowed value.
+    """
     if value is None and or_none:
         return
     if isinstance(value, bool) or not isinstance(value, int):
-        near = ""
+        hint = ""
     elif high is not None and value > high:
-        near = f" The nearest is {high:,}."
+        hint = f" The nearest is {high:,}."
     elif value < low:
-        near = f" The nearest is {low:,}."
+        hint = f" The nearest is {low:,}."
     else:
         return
     allowed = f"of {low:,} or more" if high is None else f"from {low:,} to {high:,}"
     yield Problem(
-        name, f"{name}={shorten(value)}: a whole number {allowed} is needed.{near if ends else ''}"
+        name, f"{name}={shorten(value)}: an integer {allowed} is needed.{hint if suggest else ''}"
     )
 
 
 def boolean(name: str, value: Any, *, or_none: bool = False) -> Iterator[Problem]:
-    """True or False is needed; numpy's are as good."""
+    """Yield a problem unless `value` is True or False; numpy's booleans are allowed.
+
+    >>> [str(problem) for problem in boolean("exact", "no")]
+    ["exact='no': True or False is needed."]
+
+    Args:
+        name: The argument's name.
+        value: Its value.
+        or_none: Allow None.
+    """
     if not (type(value).__name__ in ("bool", "bool_") or (value is None and or_none)):
         yield Problem(name, f"{name}={shorten(value)}: True or False is needed.")
 
 
 def string(name: str, value: Any, *, or_none: bool = False) -> Iterator[Problem]:
-    """A text is needed."""
+    """Yield a problem unless `value` is a string.
+
+    >>> [str(problem) for problem in string("title", 3)]
+    ['title=3: a string is needed.']
+
+    Args:
+        name: The argument's name.
+        value: Its value.
+        or_none: Allow None.
+    """
     if not (isinstance(value, str) or (value is None and or_none)):
-        yield Problem(name, f"{name}={shorten(value)}: a text is needed.")
+        yield Problem(name, f"{name}={shorten(value)}: a string is needed.")
 
 
 def choice(name: str, value: Any, choices: Sequence[str], more: str = "") -> Iterator[Problem]:
-    """One of some texts is needed, of which each may have a leading "-"."""
+    """Yield a problem unless `value` is one of some strings, with or without a leading "-".
+
+    >>> [str(problem) for problem in choice("by", "star", ["stars", "seed"])]
+    ["by='star': one of stars, seed. Did you mean stars?"]
+
+    Args:
+        name: The argument's name.
+        value: Its value.
+        choices: The allowed strings.
+        more: What the message says after the choices.
+    """
     word = value.removeprefix("-") if isinstance(value, str) else value
     if word not in choices:
         yield Problem(
@@ -67,7 +123,17 @@ def choice(name: str, value: Any, choices: Sequence[str], more: str = "") -> Ite
 
 
 def callable_argument(call: str, value: Any, of: str, example: str) -> Iterator[Problem]:
-    """A function is needed."""
+    """Yield a problem unless `value` is callable.
+
+    >>> [str(problem) for problem in callable_argument("sort", 5, "clip", "lambda c: c.stars")]
+    ['sort(5): a function of a clip is needed, as in sort(lambda c: c.stars).']
+
+    Args:
+        call: The name of the method that takes the function.
+        value: The argument.
+        of: What the function is called with.
+        example: A function that would be allowed, as code.
+    """
     if not callable(value):
         yield Problem(
             call,
@@ -76,10 +142,19 @@ def callable_argument(call: str, value: Any, of: str, example: str) -> Iterator[
 
 
 def writable_file(name: str, value: Any, example: str) -> Iterator[Problem]:
-    """Yield a problem unless `value` can be the path of a file to write."""
-    found = list(path_argument(name, value, f"'{example}'"))
-    if found:
-        yield found[0]
+    """Yield a problem unless `value` can be the path of a file to write.
+
+    >>> [str(problem) for problem in writable_file("path", "/tmp", "page.html")]
+    ["path='/tmp' is a folder: name a file in it, as in '/tmp/page.html'."]
+
+    Args:
+        name: The argument's name.
+        value: Its value.
+        example: The name of such a file.
+    """
+    problems = list(path_argument(name, value, f"'{example}'"))
+    if problems:
+        yield problems[0]
         return
     path = Path(value).expanduser()
     if path.is_dir():
@@ -92,7 +167,16 @@ def writable_file(name: str, value: Any, example: str) -> Iterator[Problem]:
 
 
 def path_argument(name: str, value: Any, example: str) -> Iterator[Problem]:
-    """Yield a problem unless `value` can be a path."""
+    """Yield a problem unless `value` can be a path.
+
+    >>> [str(problem) for problem in path_argument("path", 3, "'bee.mp4'")]
+    ["path=3: a path is needed, as in 'bee.mp4'."]
+
+    Args:
+        name: The argument's name.
+        value: Its value.
+        example: A path that would be allowed, as code.
+    """
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value) or "\0" in str(value):
         yield Problem(name, f"{name}={shorten(value)}: a path is needed, as in {example}.")
         return
@@ -104,7 +188,16 @@ def path_argument(name: str, value: Any, example: str) -> Iterator[Problem]:
 
 
 def suffix(name: str, value: Any, suffixes: Sequence[str]) -> Iterator[Problem]:
-    """Yield a problem unless a path ends with one of the suffixes."""
+    """Yield a problem if `value` is a path that ends with none of the suffixes.
+
+    >>> [str(problem) for problem in suffix("path", "bee.mp5", [".mp4", ".gif"])]
+    ["path='bee.mp5': the suffix is one of .mp4, .gif. Did you mean .mp4?"]
+
+    Args:
+        name: The argument's name.
+        value: Its value; what is not a path is left to `path_argument`.
+        suffixes: The allowed suffixes, in lower case, each with its dot.
+    """
     if not isinstance(value, (str, os.PathLike)):
         return
     found = Path(value).suffix.lower()
@@ -114,3 +207,22 @@ def suffix(name: str, value: Any, suffixes: Sequence[str]) -> Iterator[Problem]:
             f"{name}={str(value)!r}: the suffix is one of {', '.join(suffixes)}."
             f"{did_you_mean(found, suffixes)}",
         )
+
+
+def parse_digest(value: Any) -> str:
+    """Return a digest that was read from a file, if it is one.
+
+    Digests name files in a library, and come from files that others may have written.
+
+    >>> parse_digest("../../x")
+    Traceback (most recent call last):
+    beecam.errors.BeecamError: digest='../../x': 32 hexadecimal digits are needed.
+
+    Raises:
+        BeecamError: The value is not a string of 32 lower-case hexadecimal digits.
+    """
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        raise BeecamError(
+            f"digest={shorten(value)}: {DIGEST_LENGTH} hexadecimal digits are needed."
+        )
+    return value

@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Atomic file writes: a file is complete, or it does not exist."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-_UNFINISHED = ".*.part"
-_LEFT_OVER = 3_600  # seconds after which an unfinished file is nobody's
+_PARTIAL_FILES = ".*.part"
+_MAX_AGE = 3_600  # seconds; no process writes a file for longer
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a path to write to; what was written takes the place of `path` at the end.
+    """Yield a temporary path to write to, and move it to `path` at the end.
 
-    It is another one each time: two threads, or two processes, may write the same file at once,
-    and the last one's stays. Whatever is raised, nothing is left behind.
+    Each call yields another temporary path: two threads or processes may write the same file at
+    once, and the one that ends last wins. If the block raises, `path` is unchanged and the
+    temporary file is removed.
+
+    >>> with atomic_write(Path("notes.json")) as temporary:
+    ...     temporary.write_text("{}")
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}.part")
@@ -30,24 +34,24 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what processes that were killed left unfinished in a folder, an hour ago or more."""
-    for left in folder.glob(_UNFINISHED):
+    """Remove temporary files in a folder that killed processes left an hour ago or earlier."""
+    for path in folder.glob(_PARTIAL_FILES):
         with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _LEFT_OVER:
-                left.unlink()
+            if time.time() - path.stat().st_mtime > _MAX_AGE:
+                path.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Make sure that the folder's names are on the disk, where a system can do that."""
+    """Flush a folder's entries to the disk, on systems that support it."""
     if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            os.fsync(descriptor)
         finally:
-            os.close(handle)
+            os.close(descriptor)
 
 
 def remove_quietly(path: Path) -> None:
-    """Remove a file if it is there and can be removed."""
+    """Remove a file; ignore that it does not exist or can't be removed."""
     with contextlib.suppress(OSError):
         path.unlink()

@@ -1,1 +1,1 @@
-"""New shots from a clip."""
+"""Follow: new shots made from a clip."""

@@ -18,7 +18,8 @@ from beecam.errors import BeecamError, CheckError, Stopped
 from beecam.media.types import Frames
 from beecam.models import capabilities
 from beecam.models.model import Model, Step
-from beecam.shots.shot import Shot, check_values
+from beecam.shots.shot import Shot
+from beecam.shots.shot_checks import check_values
 
 # All in seconds. A clip that is this near to its end is finished in any case.
 _NEAR = 0.25

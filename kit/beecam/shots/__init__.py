@@ -1,1 +1,1 @@
-"""Shots: everything that determines a clip's pixels, and the parts that a shot is made of."""
+"""Shots: everything that determines a clip's pixels, and the parts of a shot."""

@@ -1,4 +1,4 @@
-"""Inputs: pictures and films that a model is given beside the prompt, known by their content."""
+"""Conditions: images and videos that a model gets beside the prompt, identified by content."""
 
 from __future__ import annotations
 
@@ -12,64 +12,69 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from beecam._util.checks import DIGEST_LENGTH, parse_digest
 from beecam.errors import CheckError, MediaError, Problem, shorten
 from beecam.media import formats
 
 if TYPE_CHECKING:
     from beecam.media.types import Frames
 
-# What a shot may be given beside texts and numbers; the names are diffusers' own.
+# The conditions of a shot; the names are those of diffusers' arguments.
 CONDITIONS = ("image", "last_image", "keyframes", "video", "mask", "reference_images")
-_FILMS = ("video", "mask")
-_DIGITS = 32
-_IMAGE, _FILM = 3, 4  # dimensions
-_FORMS = (
-    "a file's path, a PIL image, an array of height x width x 3 (or frames x height x width x 3 "
-    "for a film), or a clip"
+_VIDEOS = ("video", "mask")
+_IMAGE_NDIM, _VIDEO_NDIM = 3, 4
+_SOURCES = (
+    "a file's path, a PIL image, an array of shape (height, width, 3), or (frames, height, width, "
+    "3) for a video, or a clip"
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """A picture or a film that a model is given; two of the same pixels are equal.
+    """An image or a video for a model; two with the same pixels are equal.
 
-    >>> bc.read("bee.png")
-    Input bee (a picture of 640x480, 3f9c2a)
+    >>> bc.read_media("bee.png")
+    Input bee (an image of 640x480, 3f9c2a)
 
     Attributes:
-        digest: Of its pixels; how a shot names it.
-        count: How many frames it has; 1 for a picture.
+        digest: A digest of the pixels, by which a shot refers to them.
+        count: The number of frames; 1 for an image.
         name: What axes show.
     """
 
     digest: str
     count: int = 1
     name: str = ""
-    _found: list[Frames] = field(default_factory=list, repr=False)
-    _read: list[Callable[[], Frames]] = field(default_factory=list, repr=False)
+    # Lists, as a frozen dataclass can't be assigned to: the pixels, once they are read, and the
+    # function that reads them.
+    _loaded: list[Frames] = field(default_factory=list, repr=False)
+    _reader: list[Callable[[], Frames]] = field(default_factory=list, repr=False)
 
     @property
     def frames(self) -> Frames:
-        """Its pixels: frames x height x width x 3, RGB, uint8.
+        """Return the pixels: RGB, uint8, of shape (frames, height, width, 3).
+
+        >>> bc.read_media("bee.png").frames.shape
+        (1, 480, 640, 3)
 
         Raises:
-            MediaError: They are not in this process and not in the clip's library.
+            MediaError: The pixels are neither in this process nor in the clip's library.
         """
-        if not self._found:
-            if not self._read:
+        if not self._loaded:
+            if not self._reader:
                 raise MediaError(
                     f"the input {self.digest[:6]} isn't here: open the library of the clip that "
-                    "was made with it, as in library[key].shot."
+                    "was generated with it, as in library[key].shot."
                 )
-            made = self._read[0]()
-            if digest_of(made) != self.digest:
+            pixels = self._reader[0]()
+            if digest_of(pixels) != self.digest:
                 raise MediaError(f"the input {self.digest[:6]} is damaged in its library.")
-            self._found.append(made)
-        return self._found[0]
+            self._loaded.append(pixels)
+        return self._loaded[0]
 
-    def found_by(self, read_media: Callable[[], Frames]) -> None:
-        """Say how its pixels are read when they are needed."""
-        self._read[:] = [read_media]
+    def set_reader(self, read_media: Callable[[], Frames]) -> None:
+        """Set the function that reads the pixels when they are needed."""
+        self._reader[:] = [read_media]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Input) and other.digest == self.digest
@@ -81,19 +86,23 @@ class Input:
         return self.name or self.digest[:6]
 
     def __repr__(self) -> str:
-        kind = "a picture" if self.count == 1 else f"a film of {self.count} frames"
-        size = "x".join(map(str, self._found[0].shape[2:0:-1])) if self._found else "?"
+        kind = "an image" if self.count == 1 else f"a video of {self.count} frames"
+        size = "x".join(map(str, self._loaded[0].shape[2:0:-1])) if self._loaded else "?"
         return f"Input {self} ({kind} of {size}, {self.digest[:6]})"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One picture or film with its part in a shot.
+    """An image or a video with its role in a shot.
+
+    >>> bc.shot("a bee", image="bee.png").conditions[0].name
+    'image'
 
     Attributes:
-        name: One of `CONDITIONS`.
+        name: The role: one of `CONDITIONS`.
         input: The pixels.
-        frame: Of a keyframe: which frame of the clip it is, or begins at; negative from the end.
+        frame: For a keyframe, the index of the first frame of the clip that it sets; negative
+            indices count from the end.
     """
 
     name: str
@@ -101,7 +110,11 @@ class Condition:
     frame: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data; the pixels by their digest."""
+        """Return JSON data, with the digest in place of the pixels.
+
+        >>> bc.shot("a bee", image="bee.png").conditions[0].to_dict()
+        {'name': 'image', 'digest': '3f9c2a0b5d6e7f8091a2b3c4d5e6f708'}
+        """
         data: dict[str, Any] = {"name": self.name, "digest": self.input.digest}
         if self.input.count != 1:
             data["count"] = self.input.count
@@ -111,49 +124,65 @@ class Condition:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Condition:
-        """Rebuild a condition; its pixels are found by a library."""
-        made = Input(str(data["digest"]), int(data.get("count", 1)))
-        return cls(str(data["name"]), made, data.get("frame"))
+        """Return the condition of `to_dict()`; a library finds its pixels.
+
+        >>> Condition.from_dict({"name": "image", "digest": "0" * 32}).input.digest[:6]
+        '000000'
+
+        Raises:
+            BeecamError: The digest is not one; it names a file, and the data may come from others.
+        """
+        source = Input(parse_digest(data["digest"]), int(data.get("count", 1)))
+        return cls(str(data["name"]), source, data.get("frame"))
 
 
 def read_media(source: Any, *, name: str = "") -> Input:
-    """Read a picture or a film that models shall be given.
+    """Read an image or a video for a model.
 
-    What is given to `image=`, `video=` and so on is read in the same way; this is for giving it
-    a name, or for reading it once for many sweeps.
+    `image=`, `video=` and so on take the same sources; `read_media` is for setting a name, or
+    for reading a source once for many sweeps.
 
-    >>> bc.sweep("a bee lands", image=bc.read("meadow.png", name="meadow"), seed=range(4))
+    >>> meadow = bc.read_media("meadow.png", name="meadow")
+    >>> bc.sweep("a bee lands", image=meadow, seed=range(4))
 
     Args:
-        source: A file's path, a PIL image, an array (height x width x 3 for a picture, frames x
-            height x width x 3 for a film; whole numbers from 0 to 255, or fractions from 0 to 1),
-            a list of pictures, or a clip.
+        source: A file's path, a PIL image, an array of shape (height, width, 3) for an image or
+            (frames, height, width, 3) for a video (integers from 0 to 255, or floats from 0 to
+            1), a list of images, or a clip.
         name: What axes show; by default the file's name.
 
     Raises:
-        CheckError: It is none of these, or can't be read.
+        CheckError: The source is none of these, or can't be read.
     """
     if isinstance(source, Input):
         return source
-    frames, called = _frames_and_name(source)
+    frames, default_name = _frames_and_name(source)
     frames = np.ascontiguousarray(frames)
     frames.setflags(write=False)
-    return Input(digest_of(frames), len(frames), name or called, [frames])
+    return Input(digest_of(frames), len(frames), name or default_name, [frames])
 
 
 def is_input(value: Any, name: str = "image") -> bool:
-    """Return whether this is one value for the condition `name`, and no list of values."""
+    """Return whether this is one value for the condition `name`, not a list of values.
+
+    >>> is_input("bee.png"), is_input(["bee.png", "moth.png"])
+    (True, False)
+
+    Args:
+        value: What the user provided for the condition.
+        name: One of `CONDITIONS`; a list of images is one value for "video".
+    """
     if name == "keyframes":
         return isinstance(value, Mapping) and all(isinstance(k, int) for k in value)
     if name == "reference_images" and isinstance(value, (list, tuple)):
         return all(is_input(one) for one in value)
     if isinstance(value, (str, os.PathLike, Input)) or _is_image(value) or _is_clip(value):
         return True
-    if _dimensions(value) == _FILM:
-        return name in _FILMS
-    # A film as a list of its frames; a list of pictures is an axis elsewhere.
+    if _ndim(value) == _VIDEO_NDIM:
+        return name in _VIDEOS
+    # A list of images is a video for these, and an axis of images for the others.
     return (
-        name in _FILMS
+        name in _VIDEOS
         and isinstance(value, (list, tuple))
         and len(value) > 1
         and all(_is_image(one) for one in value)
@@ -161,10 +190,22 @@ def is_input(value: Any, name: str = "image") -> bool:
 
 
 def normalize_condition(name: str, value: Any) -> Any:
-    """Read one value of a condition: an Input, a tuple of them, or {frame: Input}.
+    """Read one value of a condition.
+
+    >>> normalize_condition("image", "bee.png")
+    Input bee (an image of 640x480, 3f9c2a)
+
+    Args:
+        name: One of `CONDITIONS`.
+        value: A source as in `read_media`; for "keyframes" a mapping of frame indices to
+            sources, for "reference_images" one source or a list.
+
+    Returns:
+        An Input; {frame: Input} for keyframes, a tuple of Inputs for reference images, None for
+        None.
 
     Raises:
-        CheckError: With what is wrong.
+        CheckError: The value can't be read, or is a video where an image is needed.
     """
     if value is None:
         return None
@@ -172,122 +213,130 @@ def normalize_condition(name: str, value: Any) -> Any:
         if name == "keyframes":
             return _keyframes(value)
         if name == "reference_images":
-            many = value if isinstance(value, (list, tuple)) else [value]
-            return tuple(read_media(one) for one in many)
-        found = read_media(value)
+            sources = value if isinstance(value, (list, tuple)) else [value]
+            return tuple(read_media(one) for one in sources)
+        media = read_media(value)
     except CheckError as error:
         raise CheckError(
             Problem(name, f"{name}={problem.message}") for problem in error.problems
         ) from None
-    if name not in _FILMS and found.count != 1:
-        raise CheckError(
-            [
-                Problem(
-                    name,
-                    f"{name}={shorten(str(found))}: it has {found.count} frames; one "
-                    "picture is needed, "
-                    "such as clip.frames()[-1].",
-                )
-            ]
+    if name not in _VIDEOS and media.count != 1:
+        message = (
+            f"{name}={shorten(str(media))}: it has {media.count} frames; one image is needed, "
+            "such as clip.frames()[-1]."
         )
-    return found
+        raise CheckError([Problem(name, message)])
+    return media
 
 
 def conditions_of(values: Mapping[str, Any]) -> tuple[Condition, ...]:
-    """Return a shot's conditions from what was given to the names in `CONDITIONS`."""
-    made: list[Condition] = []
+    """Return a shot's conditions from the arguments in `CONDITIONS`.
+
+    >>> [one.name for one in conditions_of({"image": "bee.png", "last_image": "moth.png"})]
+    ['image', 'last_image']
+
+    Raises:
+        CheckError: A value can't be read.
+    """
+    conditions: list[Condition] = []
     for name in CONDITIONS:
         value = normalize_condition(name, values.get(name))
         if value is None:
             continue
         if isinstance(value, Mapping):
-            made += [Condition(name, one, frame) for frame, one in sorted(value.items())]
+            conditions += [Condition(name, one, frame) for frame, one in sorted(value.items())]
         elif isinstance(value, tuple):
-            made += [Condition(name, one) for one in value]
+            conditions += [Condition(name, one) for one in value]
         else:
-            made.append(Condition(name, value))
-    return tuple(made)
+            conditions.append(Condition(name, value))
+    return tuple(conditions)
 
 
 def conditions_code(conditions: Iterable[Condition]) -> list[str]:
-    """Return the arguments of `bc.shot` that give these inputs from a library."""
-    parts: dict[str, list[str]] = {}
+    """Return the arguments of `bc.shot` that take these conditions from a library, as code.
+
+    >>> conditions_code(bc.shot("a bee", image="bee.png").conditions)
+    ["image=library.inputs['3f9c2a0b5d6e']"]
+    """
+    by_name: dict[str, list[str]] = {}
     for one in conditions:
         text = f"library.inputs[{one.input.digest[:12]!r}]"
-        parts.setdefault(one.name, []).append(text if one.frame is None else f"{one.frame}: {text}")
+        by_name.setdefault(one.name, []).append(
+            text if one.frame is None else f"{one.frame}: {text}"
+        )
     code = []
-    for name, texts in parts.items():
+    for name, values in by_name.items():
         if name == "keyframes":
-            code.append(f"{name}={{{', '.join(texts)}}}")
+            code.append(f"{name}={{{', '.join(values)}}}")
         else:
-            code.append(f"{name}=" + (f"[{', '.join(texts)}]" if len(texts) > 1 else texts[0]))
+            code.append(f"{name}=" + (f"[{', '.join(values)}]" if len(values) > 1 else values[0]))
     return code
 
 
 def digest_of(frames: Frames) -> str:
-    """Return a digest of pixels and their layout."""
-    found = hashlib.sha256(repr(frames.shape).encode())
-    found.update(np.ascontiguousarray(frames).tobytes())
-    return found.hexdigest()[:_DIGITS]
+    """Return a digest of pixels and their shape: 32 hexadecimal digits.
+
+    >>> len(digest_of(np.zeros((1, 8, 8, 3), np.uint8)))
+    32
+    """
+    digest = hashlib.sha256(repr(frames.shape).encode())
+    digest.update(np.ascontiguousarray(frames).tobytes())
+    return digest.hexdigest()[:DIGEST_LENGTH]
 
 
 def _keyframes(value: Any) -> dict[int, Input]:
     if not isinstance(value, Mapping) or not value or not all(type(k) is int for k in value):
-        raise CheckError(
-            [
-                Problem(
-                    "keyframes",
-                    f"{shorten(value)}: which frame is which picture is needed, as in "
-                    '{0: "first.png", -1: "last.png"}.',
-                )
-            ]
+        message = (
+            f"{shorten(value)}: a mapping of frame indices to images is needed, as in "
+            '{0: "first.png", -1: "last.png"}.'
         )
+        raise CheckError([Problem("keyframes", message)])
     return {frame: read_media(one) for frame, one in value.items()}
 
 
 def _frames_and_name(source: Any) -> tuple[Frames, str]:
     if isinstance(source, (str, os.PathLike)):
-        return _read(Path(source).expanduser())
+        return _read_file(Path(source).expanduser())
     if _is_clip(source):
         return source.frames(), source.key[:8]
     if isinstance(source, (list, tuple)) and source and all(map(_is_image, source)):
-        each = [_frames_and_name(one)[0] for one in source]
-        if len({one.shape for one in each}) > 1:
-            _refuse(f"{len(each)} pictures of different sizes are no film.")
-        return np.concatenate(each), ""
+        images = [_frames_and_name(one)[0] for one in source]
+        if len({one.shape for one in images}) > 1:
+            _refuse(f"{len(images)} images of different sizes are not a video.")
+        return np.concatenate(images), ""
     if hasattr(source, "convert"):  # a PIL image
         return np.asarray(source.convert("RGB"))[None], Path(getattr(source, "filename", "")).stem
-    if _dimensions(source) not in (_IMAGE, _FILM):
-        _refuse(f"{shorten(source)}: {_FORMS} is needed.")
+    if _ndim(source) not in (_IMAGE_NDIM, _VIDEO_NDIM):
+        _refuse(f"{shorten(source)}: {_SOURCES} is needed.")
     return _pixels(source), ""
 
 
 def _pixels(source: Any) -> Frames:
     array = np.asarray(source.detach().cpu() if hasattr(source, "detach") else source)
     if array.shape[-1] != 3 or 0 in array.shape:  # noqa: PLR2004
-        _refuse(f"an array of shape {array.shape}: the last dimension is the three colours.")
-    array = array[None] if array.ndim == _IMAGE else array
+        _refuse(f"an array of shape {array.shape}: the last dimension must be 3, for RGB.")
+    array = array[None] if array.ndim == _IMAGE_NDIM else array
     if np.issubdtype(array.dtype, np.floating):
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-            _refuse("an array of fractions: they go from 0 to 1 in pictures.")
+            _refuse("an array of floats: pixels must be from 0 to 1.")
         array = np.round(array * 255)
     elif array.min() < 0 or array.max() > 255:  # noqa: PLR2004
-        _refuse("an array of whole numbers: they go from 0 to 255 in pictures.")
+        _refuse("an array of integers: pixels must be from 0 to 255.")
     return array.astype(np.uint8)
 
 
-def _read(path: Path) -> tuple[Frames, str]:
+def _read_file(path: Path) -> tuple[Frames, str]:
     if not path.is_file():
         if path.parts[:1] in (("http:",), ("https:",)):
-            # A path has only one of the two slashes left.
-            address = f"{path.parts[0]}//{'/'.join(path.parts[1:])}"
-            _refuse(f"{address!r}: a file on this machine is needed; download it first.")
+            # Path has merged the two slashes of the URL.
+            url = f"{path.parts[0]}//{'/'.join(path.parts[1:])}"
+            _refuse(f"{url!r}: a file on this machine is needed; download it first.")
         if path.is_dir():
             _refuse(f"{str(path)!r}: it is a folder; a file is needed.")
-        near = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, near, 1)
-        hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""
-        _refuse(f"{str(path)!r}: there is no such file.{hint}")
+        siblings = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
+        nearest = difflib.get_close_matches(path.name, siblings, 1)
+        hint = f" Did you mean {str(path.with_name(nearest[0]))!r}?" if nearest else ""
+        _refuse(f"{str(path)!r}: the file does not exist.{hint}")
     try:
         return formats.read_any(path), path.stem
     except MediaError as error:
@@ -295,17 +344,17 @@ def _read(path: Path) -> tuple[Frames, str]:
 
 
 def _refuse(message: str) -> NoReturn:
-    raise CheckError([Problem("read", message)])
+    raise CheckError([Problem("read_media", message)])
 
 
 def _is_image(value: Any) -> bool:
-    return hasattr(value, "convert") or _dimensions(value) == _IMAGE
+    return hasattr(value, "convert") or _ndim(value) == _IMAGE_NDIM
 
 
 def _is_clip(value: Any) -> bool:
     return hasattr(value, "shot") and callable(getattr(value, "frames", None))
 
 
-def _dimensions(value: Any) -> int | None:
-    found = getattr(value, "ndim", None)
-    return found if isinstance(found, int) else None
+def _ndim(value: Any) -> int | None:
+    ndim = getattr(value, "ndim", None)
+    return ndim if isinstance(ndim, int) else None

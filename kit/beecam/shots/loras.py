@@ -1,4 +1,4 @@
-"""LoRAs: small files that turn a model toward a style or a thing, known by their content."""
+"""LoRAs: adapter files that add a style or a subject to a model, identified by content."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from beecam._util.checks import DIGEST_LENGTH
 from beecam.errors import BeecamError, CheckError, Problem, shorten
 
-# What a shot may be given for it.
+# The arguments of `bc.shot` and `bc.sweep` that make up a shot's adapters.
 LORA_ARGUMENTS = ("lora", "lora_weight")
-_DIGITS = 32
-_HALF = 2
-# Where files of this process were read, by their digests: a clip of a library names these only.
+# Path and name of each file that this process has read, by its digest: the clips of a library
+# store digests only.
 _files: dict[str, tuple[Path, str]] = {}
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A LoRA with its weight, as a shot has it.
+    """A LoRA with its weight in a shot.
+
+    >>> bc.lora("pencil.safetensors", 0.8)
+    LoRA pencil 0.8 (3f9c2a)
 
     Attributes:
-        digest: Of the file.
-        weight: How strong it is; 1 is as it was trained.
+        digest: A digest of the file.
+        weight: The scale of the LoRA; 1 is the strength it was trained for.
     """
 
     digest: str
@@ -36,21 +39,28 @@ class Adapter:
 
     @property
     def path(self) -> Path:
-        """The file.
+        """Return the file's path.
+
+        >>> bc.lora("pencil.safetensors").path
+        PosixPath('pencil.safetensors')
 
         Raises:
-            BeecamError: It wasn't read in this process.
+            BeecamError: This process hasn't read the file.
         """
         if self.digest not in _files:
             raise BeecamError(
                 f"the LoRA {self.digest[:6]} isn't known in this kernel: read its file once, as in "
-                "bc.lora('bee.safetensors'), and it is found by its content."
+                "bc.lora('bee.safetensors'); beecam identifies it by its content."
             )
         return _files[self.digest][0]
 
     @property
     def name(self) -> str:
-        """What it is called, where that is known."""
+        """Return the LoRA's name, or the start of its digest if this process hasn't read it.
+
+        >>> bc.lora("pencil.safetensors").name
+        'pencil'
+        """
         return _files.get(self.digest, (None, self.digest[:6]))[1]
 
     def __str__(self) -> str:
@@ -60,52 +70,64 @@ class Adapter:
         return f"LoRA {self} ({self.digest[:6]})"
 
 
+class Loras(tuple[Adapter, ...]):
+    """Several LoRAs as one value of an axis; its label joins their names."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self))
+
+
 def lora(
     source: str | os.PathLike[str] | Adapter, weight: float = 1.0, *, name: str = ""
 ) -> Adapter:
     """Read a LoRA.
 
-    What is given to `lora=` is read in the same way; this is for giving it a name or a weight.
+    `lora=` takes the same sources; `bc.lora` is for setting a weight or a name.
 
     >>> bc.sweep("a bee", lora=[None, bc.lora("pencil.safetensors", 0.8, name="pencil")])
 
     Args:
-        source: A file in safetensors, a folder that has one, or a repository as "owner/name".
-        weight: How strong it is; 1 is as it was trained, 0 is off, below 0 is away from it.
+        source: A safetensors file, a folder that holds one, or a repository on the hub as
+            "owner/name".
+        weight: The scale of the LoRA: 1 is the strength it was trained for, 0 is off, negative
+            values move away from it.
         name: What axes show; by default the file's name.
 
     Raises:
-        CheckError: There is no such file, or it isn't in safetensors.
+        CheckError: The file does not exist, or is not a safetensors file.
     """
     if isinstance(source, Adapter):
         return Adapter(source.digest, source.weight * weight)
-    if (
-        isinstance(weight, bool)
-        or not isinstance(weight, (int, float))
-        or not math.isfinite(weight)
-    ):
-        raise _refusal(
-            f"weight={shorten(weight)}: a finite number is needed; 1 is as it was trained."
+    if not _is_finite_number(weight):
+        raise _error(
+            f"weight={shorten(weight)}: a finite number is needed; 1 is the strength it was "
+            "trained for."
         )
-    path = _found(source)
+    path = _find_file(source)
     if path.suffix != ".safetensors":
-        raise _refusal(
+        raise _error(
             f"{str(path)!r}: only safetensors are loaded, since other files can run code when "
             "they are opened."
         )
-    digest = hashlib.sha256()
+    sha256 = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
-            digest.update(block)
-    key = digest.hexdigest()[:_DIGITS]
-    # The same file under another name keeps its first, unless a name is given.
-    if key not in _files or name:
-        _files[key] = (path, name or path.stem)
-    return Adapter(key, float(weight))
+            sha256.update(block)
+    digest = sha256.hexdigest()[:DIGEST_LENGTH]
+    # A copy of the file keeps the first one's name, unless a name is set.
+    if digest not in _files or name:
+        _files[digest] = (path, name or path.stem)
+    return Adapter(digest, float(weight))
 
 
 def is_lora(value: Any) -> bool:
-    """Return whether this is one value for `lora=`, and no list of values for an axis."""
+    """Return whether this is one value for `lora=`, not a list of values for an axis.
+
+    >>> is_lora(("pencil.safetensors", 0.8)), is_lora(["pencil.safetensors"])
+    (True, False)
+    """
     if isinstance(value, (str, os.PathLike, Adapter)):
         return True
     return isinstance(value, tuple) and (_is_pair(value) or all(map(is_lora, value)))
@@ -114,8 +136,11 @@ def is_lora(value: Any) -> bool:
 def normalize_loras(value: Any) -> tuple[Adapter, ...] | None:
     """Read one value of `lora=`: a LoRA, one with its weight, or a tuple of these.
 
+    >>> normalize_loras(("pencil.safetensors", 0.8))
+    (LoRA pencil 0.8 (3f9c2a),)
+
     Raises:
-        CheckError: With what is wrong.
+        CheckError: The value is none of these, or a file can't be read.
     """
     if value is None or (isinstance(value, Loras)):
         return value
@@ -125,117 +150,107 @@ def normalize_loras(value: Any) -> tuple[Adapter, ...] | None:
         return Loras((lora(value[0], value[1]),))
     if isinstance(value, (tuple, list)) and value:
         return Loras(one for part in value for one in normalize_loras(part) or ())
-    raise _refusal(
+    raise _error(
         f"lora={shorten(value)}: a file, one with its weight, or a tuple of these is needed."
     )
 
 
-class Loras(tuple[Adapter, ...]):
-    """Some LoRAs at once; axes show their names."""
+def adapters_of(arguments: Mapping[str, Any]) -> tuple[Adapter, ...] | None:
+    """Return a shot's adapters from the arguments in `LORA_ARGUMENTS`; None if neither is set.
 
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return " + ".join(map(str, self))
-
-
-def adapters_of(given: Mapping[str, Any]) -> tuple[Adapter, ...] | None:
-    """Return a shot's adapters from `lora` and `lora_weight`; None where none is spoken of.
+    >>> adapters_of({"lora": "pencil.safetensors", "lora_weight": 0.5})
+    (LoRA pencil 0.5 (3f9c2a),)
 
     Raises:
-        CheckError: With what is wrong.
+        CheckError: A file can't be read, or a weight is not a finite number.
     """
-    if "lora" not in given:
-        if given.get("lora_weight") is None:
+    if "lora" not in arguments:
+        if arguments.get("lora_weight") is None:
             return None
-        raise CheckError(
-            [
-                Problem(
-                    "lora_weight",
-                    f"lora_weight={shorten(given['lora_weight'])}: of which LoRA? Give lora=, too.",
-                )
-            ]
+        message = (
+            f"lora_weight={shorten(arguments['lora_weight'])}: of which LoRA? Give lora=, too."
         )
-    many = normalize_loras(given["lora"]) or ()
-    share = given.get("lora_weight", 1.0)
-    if not _is_number(share):
-        raise CheckError(
-            [
-                Problem(
-                    "lora_weight",
-                    f"lora_weight={shorten(share)}: a finite number is needed; 1 is as it "
-                    "was trained.",
-                )
-            ]
+        raise CheckError([Problem("lora_weight", message)])
+    loras = normalize_loras(arguments["lora"]) or ()
+    scale = arguments.get("lora_weight", 1.0)
+    if not _is_finite_number(scale):
+        message = (
+            f"lora_weight={shorten(scale)}: a finite number is needed; 1 is the strength it was "
+            "trained for."
         )
+        raise CheckError([Problem("lora_weight", message)])
     return tuple(
         sorted(
-            (Adapter(one.digest, one.weight * float(share)) for one in many if one.weight * share),
+            (Adapter(one.digest, one.weight * float(scale)) for one in loras if one.weight * scale),
             key=lambda one: one.digest,
         )
     )
 
 
 def loras_code(adapters: Iterable[Adapter]) -> list[str]:
-    """Return the argument of `bc.shot` that gives these."""
-    parts = [f"bc.lora({one.name + '.safetensors'!r}, {one.weight!r})" for one in adapters]
-    if not parts:
+    """Return the argument of `bc.shot` for these adapters, as code.
+
+    >>> loras_code([bc.lora("pencil.safetensors", 0.8)])
+    ["lora=bc.lora('pencil.safetensors', 0.8)"]
+    """
+    calls = [f"bc.lora({one.name + '.safetensors'!r}, {one.weight!r})" for one in adapters]
+    if not calls:
         return []
-    return [f"lora=({', '.join(parts)})" if len(parts) > 1 else f"lora={parts[0]}"]
+    return [f"lora=({', '.join(calls)})" if len(calls) > 1 else f"lora={calls[0]}"]
 
 
-def _is_number(value: Any) -> bool:
-    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return plain and math.isfinite(value)
+def _is_finite_number(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
 
 
 def _is_pair(value: tuple[Any, ...]) -> bool:
     return (
-        len(value) == _HALF
+        len(value) == 2  # noqa: PLR2004
         and isinstance(value[0], (str, os.PathLike))
         and isinstance(value[1], (int, float))
         and not isinstance(value[1], bool)
     )
 
 
-def _found(source: Any) -> Path:
+def _find_file(source: Any) -> Path:
     if not isinstance(source, (str, os.PathLike)) or not os.fspath(source):
-        raise _refusal(f"{shorten(source)}: a file in safetensors or a repository is needed.")
+        raise _error(f"{shorten(source)}: a safetensors file or a repository is needed.")
     path = Path(source).expanduser()
     if path.is_dir():
-        there = sorted(path.glob("*.safetensors"))
-        if len(there) != 1:
-            names = ", ".join(one.name for one in there) or "none"
-            raise _refusal(
-                f"{str(path)!r}: one file in safetensors is needed there; it has {names}."
+        files = sorted(path.glob("*.safetensors"))
+        if len(files) != 1:
+            names = ", ".join(one.name for one in files) or "none"
+            raise _error(
+                f"{str(path)!r}: one safetensors file is needed in the folder; it has {names}."
             )
-        return there[0]
+        return files[0]
     if path.is_file():
         return path
     if isinstance(source, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", source) and not path.suffix:
-        return _from_hub(source)
-    near = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, near, 1)
-    hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""
-    raise _refusal(f"{str(source)!r}: there is no such file.{hint}")
+        return _download(source)
+    siblings = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
+    nearest = difflib.get_close_matches(path.name, siblings, 1)
+    hint = f" Did you mean {str(path.with_name(nearest[0]))!r}?" if nearest else ""
+    raise _error(f"{str(source)!r}: the file does not exist.{hint}")
 
 
-def _from_hub(source: str) -> Path:
+def _download(repository: str) -> Path:
     from huggingface_hub import HfApi, hf_hub_download
 
     try:
-        files = [n for n in HfApi().list_repo_files(source) if n.endswith(".safetensors")]
+        files = [n for n in HfApi().list_repo_files(repository) if n.endswith(".safetensors")]
         if len(files) == 1:
-            return Path(hf_hub_download(source, files[0]))
+            return Path(hf_hub_download(repository, files[0]))
     except Exception as error:
-        raise _refusal(
-            f"{source!r}: there is no such file here, and the hub doesn't give it "
-            f"({type(error).__name__}). Look at the spelling and the network, or give a file."
+        raise _error(
+            f"{repository!r}: the file does not exist here, and the hub did not return it "
+            f"({type(error).__name__}). Check the spelling and the network, or give a file."
         ) from error
-    raise _refusal(
-        f"{source!r}: it has {len(files)} files in safetensors; download one and give it."
+    raise _error(
+        f"{repository!r}: it has {len(files)} safetensors files; download one and give its path."
     )
 
 
-def _refusal(message: str) -> CheckError:
+def _error(message: str) -> CheckError:
     return CheckError([Problem("lora", message)])

@@ -1,4 +1,4 @@
-"""A switch within a clip: from some step on, another prompt or another guidance."""
+"""Prompt switches: another prompt or guidance scale from a denoising step on."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from typing import Any
 
 from beecam.errors import Problem, shorten
 
-# What a shot may be given for it.
+# The arguments of `bc.shot` and `bc.sweep` that make up a switch.
 SWITCH_ARGUMENTS = ("switch_at", "then_prompt", "then_negative_prompt", "then_guidance_scale")
 
 
 @dataclass(frozen=True)
 class Switch:
-    """What changes within a clip's denoising steps, and when.
+    """What changes during a clip's denoising, and after which step.
+
+    >>> bc.shot("a bee", switch_at=0.5, then_prompt="a moth").switch
+    Switch(at=0.5, prompt='a moth', negative_prompt=None, guidance_scale=None)
 
     Attributes:
-        at: After so many steps; before a model has resolved it also a share of them, below 1.
-        prompt: The prompt from there on; None for the same.
+        at: The number of steps before the switch; in a shot that isn't resolved also a fraction
+            of the steps, over 0 and below 1.
+        prompt: The prompt from there on; None to keep the shot's.
         negative_prompt: As with `prompt`.
         guidance_scale: As with `prompt`.
     """
@@ -30,17 +34,32 @@ class Switch:
     guidance_scale: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data without what stays as it is."""
+        """Return the attributes that are set, as JSON data.
+
+        >>> Switch(2, "a moth").to_dict()
+        {'at': 2, 'prompt': 'a moth'}
+        """
         return {name: value for name, value in vars(self).items() if value is not None}
 
     def step(self, steps: int) -> int:
-        """Return after how many of a clip's steps it is."""
+        """Return the number of steps before the switch, for a clip of `steps` steps.
+
+        >>> Switch(0.5, "a moth").step(20)
+        10
+        """
         if isinstance(self.at, float) and 0 < self.at < 1:
             return min(max(1, round(self.at * steps)), max(1, steps - 1))
         return int(self.at)
 
     def check(self, steps: int | None) -> Iterator[Problem]:
-        """Yield what is wrong with it, for clips of so many steps or of any number."""
+        """Yield the switch's problems.
+
+        >>> [str(problem) for problem in Switch(20, "a moth").check(20)]
+        ["switch_at=20: before the last of the clip's 20 steps is needed; the nearest is 19."]
+
+        Args:
+            steps: The clip's number of steps; None if it isn't known yet.
+        """
         at = self.at
         if isinstance(at, float) and math.isnan(at):
             yield Problem(
@@ -48,26 +67,14 @@ class Switch:
                 "switch_at: from which step on? As in switch_at=0.5, or switch_at=10.",
             )
             return
-        number = isinstance(at, (int, float)) and not isinstance(at, bool) and math.isfinite(at)
-        if not number or not (0 < at < 1 or (at >= 1 and int(at) == at)):
-            yield Problem(
-                "switch_at",
-                f"switch_at={shorten(at)}: a share of the steps over 0 and under 1, or a whole "
-                "number of steps, is needed.",
-            )
-        elif steps is not None and self.step(steps) >= steps:
-            yield Problem(
-                "switch_at",
-                f"switch_at={at:g}: before the last of the clip's {steps} steps is needed; the "
-                f"nearest is {max(1, steps - 1)}.",
-            )
+        yield from self._check_step(steps)
         for name in ("prompt", "negative_prompt"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
-                yield Problem(f"then_{name}", f"then_{name}={shorten(value)}: a text is needed.")
+                yield Problem(f"then_{name}", f"then_{name}={shorten(value)}: a string is needed.")
         scale = self.guidance_scale
-        good = isinstance(scale, float) and math.isfinite(scale) and scale >= 0
-        if scale is not None and not good:
+        valid = isinstance(scale, float) and math.isfinite(scale) and scale >= 0
+        if scale is not None and not valid:
             yield Problem(
                 "then_guidance_scale",
                 f"then_guidance_scale={shorten(scale)}: a finite number, 0 or more, is needed.",
@@ -79,24 +86,48 @@ class Switch:
                 "then_guidance_scale=, too.",
             )
 
+    def _check_step(self, steps: int | None) -> Iterator[Problem]:
+        at = self.at
+        number = isinstance(at, (int, float)) and not isinstance(at, bool) and math.isfinite(at)
+        if not number or not (0 < at < 1 or (at >= 1 and int(at) == at)):
+            yield Problem(
+                "switch_at",
+                f"switch_at={shorten(at)}: a fraction of the steps over 0 and below 1, or an "
+                "integer number of steps, is needed.",
+            )
+        elif steps is not None and self.step(steps) >= steps:
+            yield Problem(
+                "switch_at",
+                f"switch_at={at:g}: before the last of the clip's {steps} steps is needed; the "
+                f"nearest is {max(1, steps - 1)}.",
+            )
 
-def switch_of(given: Mapping[str, Any]) -> Switch | None:
-    """Return a shot's switch from the arguments in `SWITCH_ARGUMENTS`, or None for none."""
-    values = {name: value for name, value in given.items() if value is not None}
+
+def switch_of(arguments: Mapping[str, Any]) -> Switch | None:
+    """Return a shot's switch from the arguments in `SWITCH_ARGUMENTS`; None if none is set.
+
+    >>> switch_of({"switch_at": 2, "then_prompt": "a moth"})
+    Switch(at=2, prompt='a moth', negative_prompt=None, guidance_scale=None)
+    """
+    values = {name: value for name, value in arguments.items() if value is not None}
     if not values:
         return None
     scale = values.get("then_guidance_scale")
-    whole = isinstance(scale, int) and not isinstance(scale, bool)
+    is_int = isinstance(scale, int) and not isinstance(scale, bool)
     return Switch(
         values.get("switch_at", math.nan),
         values.get("then_prompt"),
         values.get("then_negative_prompt"),
-        float(scale) if whole else scale,  # type: ignore[arg-type]
+        float(scale) if is_int else scale,  # type: ignore[arg-type]
     )
 
 
 def switch_code(switch: Switch | None) -> list[str]:
-    """Return the arguments of `bc.shot` that make this switch."""
+    """Return the arguments of `bc.shot` for a switch, as code.
+
+    >>> switch_code(Switch(2, "a moth"))
+    ['switch_at=2', "then_prompt='a moth'"]
+    """
     if switch is None:
         return []
     names = {"at": "switch_at"}

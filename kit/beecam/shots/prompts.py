@@ -1,4 +1,4 @@
-"""Prompt templates: `{slot}` takes an axis' value, `{a|b}` is an axis written in place."""
+"""Prompt templates: `{slot}` takes the value of an axis, `{a|b}` is an axis written in place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from beecam.errors import Problem, shorten
-from beecam.shots import weighted_prompts as blend
+from beecam.shots import weighted_prompts
 from beecam.shots.weighted_prompts import WeightedPrompts
 
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -15,20 +15,28 @@ _NAME = re.compile(r"[^\W\d]\w*")
 
 @dataclass(frozen=True)
 class Slot:
-    """`{name}`: where an axis' value goes."""
+    """A placeholder `{name}` for the value of an axis.
+
+    Attributes:
+        name: The axis' name.
+    """
 
     name: str
 
 
 @dataclass(frozen=True)
 class Variants:
-    """`{a|b}`: an axis of its own; an empty variant leaves the place empty."""
+    """An axis written in place, `{a|b}`; an empty variant adds no text.
+
+    Attributes:
+        options: The axis' values.
+    """
 
     options: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """The axis' name: its options, as they were written."""
+        """Return the axis' name: its options, as they were written."""
         return "|".join(self.options)
 
 
@@ -40,9 +48,9 @@ class Template:
     'a bee over dunes'
 
     Attributes:
-        source: The text as written.
-        parts: Texts, slots and variants in their order.
-        problems: What is wrong with it; a template with problems renders what it can.
+        source: The template as written.
+        parts: Literal text, slots and variants, in order.
+        problems: Syntax errors; a template with problems renders the parts that are valid.
     """
 
     source: str
@@ -51,23 +59,37 @@ class Template:
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """Names of the slots, each once, in order."""
+        """Return the names of the slots, each once, in order.
+
+        >>> parse("a {insect} over {place}").slots
+        ('insect', 'place')
+        """
         return tuple(dict.fromkeys(p.name for p in self.parts if isinstance(p, Slot)))
 
     @property
     def variants(self) -> tuple[Variants, ...]:
-        """The axes written in place, each once, in order."""
+        """Return the axes written in place, each once, in order.
+
+        >>> parse("a {bee|moth}").variants
+        (Variants(options=('bee', 'moth')),)
+        """
         return tuple(dict.fromkeys(p for p in self.parts if isinstance(p, Variants)))
 
     def render(self, values: Mapping[str, object]) -> str:
-        """Fill slots and variants; values are text and are not parsed again."""
-        out = [p if isinstance(p, str) else str(values[p.name]) for p in self.parts]
-        return "".join(out)
+        """Return the prompt with slots and variants filled; values are not parsed again.
+
+        >>> parse("a {insect}").render({"insect": "bee"})
+        'a bee'
+        """
+        return "".join(p if isinstance(p, str) else str(values[p.name]) for p in self.parts)
 
 
 @dataclass(frozen=True)
 class WeightedTemplate:
-    """Several templates with weights, which are one prompt together.
+    """Several templates with weights, which together are one prompt.
+
+    >>> WeightedTemplate(((parse("a {insect}"), 0.7), (parse("snow"), 0.3))).slots
+    ('insect',)
 
     Attributes:
         parts: Templates with their weights.
@@ -77,47 +99,53 @@ class WeightedTemplate:
 
     @property
     def source(self) -> str:
-        """All of them as they were written, in one line."""
-        return blend.as_text([(template.source, weight) for template, weight in self.parts])
+        """Return the templates as written, with their weights, in one line."""
+        return weighted_prompts.as_text(
+            [(template.source, weight) for template, weight in self.parts]
+        )
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with any of them."""
+        """Return the syntax errors of all templates."""
         return tuple(problem for template, _ in self.parts for problem in template.problems)
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """Names of the slots of all, each once, in order."""
+        """Return the names of all slots, each once, in order."""
         return tuple(dict.fromkeys(name for template, _ in self.parts for name in template.slots))
 
     @property
     def variants(self) -> tuple[Variants, ...]:
-        """The axes written in place, each once, in order."""
+        """Return the axes written in place, each once, in order."""
         return tuple(dict.fromkeys(v for template, _ in self.parts for v in template.variants))
 
     def render(self, values: Mapping[str, object]) -> WeightedPrompts:
-        """Fill slots and variants of all."""
+        """Return the weighted prompts with all slots and variants filled."""
         return tuple((template.render(values), weight) for template, weight in self.parts)
 
 
 def parse(source: str) -> Template:
-    """Parse a template; `{{` and `}}` stand for braces. Never raises: see `Template.problems`."""
+    """Parse a template; `{{` and `}}` are literal braces. Never raises: see `Template.problems`.
+
+    >>> parse("a {insect} over {dunes|a lake}").parts
+    ('a ', Slot(name='insect'), ' over ', Variants(options=('dunes', 'a lake')))
+    """
     parts: list[str | Slot | Variants] = []
     problems: list[Problem] = []
-    text: list[str] = []
+    literal: list[str] = []
     at = 0
     while at < len(source):
         char = source[at]
         if source[at : at + 2] in ("{{", "}}"):
-            text.append(char)
+            literal.append(char)
             at += 2
         elif char == "{":
             end = source.find("}", at)
             if end < 0:
                 problems.append(_unbalanced(source, at, "is never closed; write {{ for a brace"))
                 break
-            parts.append("".join(text))
-            text = []
+            parts.append("".join(literal))
+            literal = []
             parsed = _parse_braces(source[at + 1 : end], source, at, problems)
             if parsed is not None:
                 parts.append(parsed)
@@ -126,9 +154,9 @@ def parse(source: str) -> Template:
             problems.append(_unbalanced(source, at, "closes nothing; write }} for a brace"))
             at += 1
         else:
-            text.append(char)
+            literal.append(char)
             at += 1
-    parts.append("".join(text))
+    parts.append("".join(literal))
     return Template(source, tuple(part for part in parts if part != ""), tuple(problems))
 
 
@@ -154,9 +182,8 @@ def _parse_braces(
         problems.append(
             Problem(
                 "prompt",
-                f"prompt: {{prompt}} at character {at}: a slot can't be called prompt, "
-                f"which is the "
-                "template itself; call it {subject}, say.",
+                f"prompt: {{prompt}} at character {at}: a slot can't be called prompt, which is "
+                "the template itself; rename it, for example to {subject}.",
             )
         )
         return None
@@ -164,5 +191,5 @@ def _parse_braces(
 
 
 def _unbalanced(source: str, at: int, why: str) -> Problem:
-    near = shorten(source[max(0, at - 12) : at + 20])
-    return Problem("prompt", f"prompt: the brace at character {at}, near {near}, {why}.")
+    excerpt = shorten(source[max(0, at - 12) : at + 20])
+    return Problem("prompt", f"prompt: the brace at character {at}, near {excerpt}, {why}.")

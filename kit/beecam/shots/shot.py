@@ -4,49 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from beecam._util.checks import integer
-from beecam.errors import BeecamError, CheckError, Problem, shorten
-from beecam.shots import weighted_prompts as blend
+from beecam._util.checks import parse_digest
+from beecam._util.plain import to_float, to_int, to_plain
+from beecam.errors import BeecamError, CheckError, shorten
 from beecam.shots.conditions import CONDITIONS, Condition, conditions_code
-from beecam.shots.loras import LORA_ARGUMENTS, Adapter
-from beecam.shots.loras import loras_code as code_of_loras
-from beecam.shots.prompt_switch import SWITCH_ARGUMENTS, Switch
-from beecam.shots.prompt_switch import switch_code as code_of_switch
-from beecam.shots.weighted_prompts import WeightedPrompts
+from beecam.shots.loras import LORA_ARGUMENTS, Adapter, loras_code
+from beecam.shots.noise import Noise, check_noise, is_noise, normalize_noise
+from beecam.shots.prompt_switch import SWITCH_ARGUMENTS, Switch, switch_code
+from beecam.shots.weighted_prompts import WeightedPrompts, as_text, normalize_weights
 
-MAX_SEED = 2**63 - 1
-MAX_PROMPT = 4_000
+MAX_PROMPT = 4_000  # characters
 KEY_DIGITS = 32
-BOTH_NOISES = "seed and noise both say which noise to use: keep one of them."
+_DEFAULT_NOISE: Noise = ((0, 1.0),)
 
 _SIZES = ("width", "height", "num_frames", "num_inference_steps")
 _INTEGERS = (*_SIZES, "draft_steps")
-# No model of today comes near these; a slip of the finger would fill memory, or run for days.
-_MOST = {
-    "width": 16_384,
-    "height": 16_384,
-    "num_frames": 10_000,
-    "num_inference_steps": 1_000,
-    "draft_steps": 1_000,
-}
 _FLOATS = ("fps", "guidance_scale")
-# The least and the most of each, whatever the model.
+# The smallest and the largest value of each number for every model; None for no limit. Models of
+# today stay far below the largest: these catch typing errors that would fill the memory.
 LIMITS: Mapping[str, tuple[float | None, float | None]] = {
-    **{name: (1, most) for name, most in _MOST.items()},
+    "width": (1, 16_384),
+    "height": (1, 16_384),
+    "num_frames": (1, 10_000),
+    "num_inference_steps": (1, 1_000),
+    "draft_steps": (1, 1_000),
     "fps": (0, 240),
     "guidance_scale": (0, None),
 }
-_TEXTS = ("negative_prompt", "scheduler", "model", "revision")
-# fps reaches some pipelines as frame_rate; the rest of these decide pixels in all of them.
+# fps reaches some pipelines as frame_rate; the others change the pixels of every pipeline.
 RESOLVED_BY_MODEL = (*_SIZES, *_FLOATS, "negative_prompt", "scheduler", "model", "revision")
 
-# What a person may give for a shot or as an axis, apart from the prompt and the pipeline's own.
+# The arguments of `bc.shot` and `bc.sweep` besides the prompt and the pipeline's own arguments.
 SHOT_ARGUMENTS = (
     "negative_prompt",
     "seed",
@@ -64,48 +57,43 @@ SHOT_ARGUMENTS = (
     *CONDITIONS,
 )
 
-_LARGE = 10**300  # what is larger may be no float
-_PLAIN = (str, int, float, bool)
-
-Noise = tuple[tuple[int, float], ...]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
     """Everything that determines a clip's pixels.
 
-    A field that is None is the model's own default until `model.resolve(shot)` fills it in; only
+    A field that is None stands for the model's default until `model.resolve(shot)` sets it; only
     a resolved shot has a key.
 
-    >>> bc.shot("a bee over a meadow", seed=7).seed
-    7
+    >>> bc.shot("a bee over a meadow", seed=7)
+    Shot('a bee over a meadow', seed=7)
 
     Attributes:
-        prompt: What to show: one text, or several with weights that add up to 1, the heaviest
-            first. What a model's encoder makes of them is mixed by weight.
-        negative_prompt: What to keep away from.
-        noise: Weighted seeds. One seed with weight 1 is the plain case; several are a variation,
-            mixed as sum(w*n)/sqrt(sum(w**2)) so that the mix is Gaussian noise again.
-        width: Pixels.
-        height: Pixels.
-        num_frames: Frames in the clip.
-        fps: Frames a second at which it plays.
-        num_inference_steps: Denoising steps.
-        guidance_scale: Classifier-free guidance; 1 is off.
-        scheduler: A diffusers scheduler class by name.
+        prompt: What to show: a string, or several with weights that add up to 1, the heaviest
+            first, whose embeddings are mixed by weight.
+        negative_prompt: What to avoid.
+        noise: Weighted seeds. One seed with weight 1 is plain noise; several are a variation,
+            mixed as sum(w*n)/sqrt(sum(w**2)), so that the mix is Gaussian noise again.
+        width: In pixels.
+        height: In pixels.
+        num_frames: The number of frames in the clip.
+        fps: Frames per second at which the clip plays.
+        num_inference_steps: The number of denoising steps.
+        guidance_scale: The scale of classifier-free guidance; 1 is off.
+        scheduler: The name of a diffusers scheduler class.
         model: The model's name.
         revision: A digest of the model's weights and configuration.
-        conditions: Pictures and films that the model is given, by the digest of their pixels.
-        adapters: LoRAs with their weights, by the digest of their files; none of them is ().
-        speed: What is switched on that changes pixels to be faster.
-        switch: Another prompt or guidance from some step on.
-        draft_steps: For a draft: after so many steps, the result that is predicted then is shown.
-        extra: Further arguments of the pipeline, by their names there.
+        conditions: Images and videos for the model, by the digests of their pixels.
+        adapters: LoRAs with their weights, by the digests of their files; () for no LoRA.
+        speed: Names of the approximations that are on; they change pixels to save time.
+        switch: Another prompt or guidance scale from a step on.
+        draft_steps: For a draft, the number of steps after which the predicted result is shown.
+        extra: Further arguments of the pipeline, by its own names.
     """
 
     prompt: str | WeightedPrompts
     negative_prompt: str | None = None
-    noise: Noise = ((0, 1.0),)
+    noise: Noise = _DEFAULT_NOISE
     width: int | None = None
     height: int | None = None
     num_frames: int | None = None
@@ -123,69 +111,100 @@ class Shot:
     extra: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        """Bring equal values to one form, so that equal shots have equal keys."""
-        # Sweeps make shots by the hundred thousand: only what is not in its form is touched.
+        """Bring the fields to their canonical form, so that equal shots have equal keys."""
+        # Sweeps build shots by the hundred thousand, hence the type tests before conversions.
         own = vars(self)
         if type(own["prompt"]) is not str:
-            own["prompt"] = blend.normalize_weights(own["prompt"])
+            own["prompt"] = normalize_weights(own["prompt"])
         if own["extra"] != ():
             pairs = self.extra.items() if isinstance(self.extra, Mapping) else self.extra
-            own["extra"] = tuple(sorted((str(k), _plain(v)) for k, v in pairs))
+            own["extra"] = tuple(sorted((str(k), to_plain(v)) for k, v in pairs))
         if own["adapters"] is None and own["revision"] is not None:
-            own["adapters"] = ()  # a model has resolved it, to none
-        own["noise"] = _normal_noise(self.noise)
+            own["adapters"] = ()  # a resolved shot without LoRAs
+        own["noise"] = normalize_noise(self.noise)
         for name in _INTEGERS:
             if type(own[name]) is not int:
-                own[name] = _to_int(own[name])
+                own[name] = to_int(own[name])
         for name in _FLOATS:
             if type(own[name]) is not float:
-                own[name] = _to_float(own[name])
+                own[name] = to_float(own[name])
+
+    def __repr__(self) -> str:
+        arguments = [] if self.noise == _DEFAULT_NOISE else [self._noise_code()]
+        for name in (*RESOLVED_BY_MODEL, "speed", "draft_steps"):
+            value = getattr(self, name)
+            if value is not None:
+                arguments.append(f"{name}={value!r}")
+        return f"Shot({', '.join([self._prompt_code(), *arguments, *self._other_code()])})"
 
     @property
     def text(self) -> str:
-        """The prompt in one line, also of several texts: `0.7 a bee + 0.3 a moth`."""
-        return blend.as_text(self.prompt)
+        """Return the prompt in one line, weighted prompts with their weights.
+
+        >>> bc.shot([("a bee", 0.7), ("a moth", 0.3)]).text
+        '0.7 a bee + 0.3 a moth'
+        """
+        return as_text(self.prompt)
 
     @property
     def seed(self) -> int:
-        """The seed, or the heaviest of a variation's seeds.
+        """Return the seed, or the seed of a variation that has the largest weight.
+
+        >>> bc.shot("a bee", noise=((3, 0.8), (9, 0.2))).seed
+        3
 
         Raises:
-            CheckError: The noise is none.
+            CheckError: The noise is invalid.
         """
         try:
             return max(self.noise, key=lambda pair: abs(pair[1]))[0]
         except (TypeError, ValueError, LookupError):
-            raise CheckError(_check_noise(self.noise)) from None
+            raise CheckError(check_noise(self.noise)) from None
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The extra pipeline arguments as a dict."""
+        """Return the extra arguments of the pipeline as a dict.
+
+        >>> bc.shot("a bee", max_sequence_length=64).arguments
+        {'max_sequence_length': 64}
+        """
         return dict(self.extra)
 
     @property
     def resolved(self) -> bool:
-        """Whether nothing is left to the model's defaults."""
+        """Return whether all of the model's defaults are filled in.
+
+        >>> bc.shot("a bee").resolved, model.resolve(bc.shot("a bee")).resolved
+        (False, True)
+        """
         return all(getattr(self, name) is not None for name in RESOLVED_BY_MODEL)
 
     @cached_property
     def key(self) -> str:
-        """A digest of all fields: 32 hexadecimal digits.
+        """Return a digest of all fields: 32 hexadecimal digits.
+
+        >>> len(model.resolve(bc.shot("a bee")).key)
+        32
 
         Raises:
-            BeecamError: The shot leaves something to the model's defaults.
+            BeecamError: The shot isn't resolved.
         """
         if not self.resolved:
-            missing = [name for name in RESOLVED_BY_MODEL if getattr(self, name) is None]
+            unset = [name for name in RESOLVED_BY_MODEL if getattr(self, name) is None]
             raise BeecamError(
-                f"a shot has a key once a model has resolved it; {', '.join(missing)} "
-                "still open. Use model.resolve(shot)."
+                f"a shot has a key once a model has resolved it; {', '.join(unset)} are not set. "
+                "Use model.resolve(shot)."
             )
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data without what is unset, so that new fields keep old keys."""
+        """Return the fields that are set, as JSON data.
+
+        >>> bc.shot("a bee", seed=3).to_dict()
+        {'prompt': 'a bee', 'noise': [[3, 1.0]]}
+        """
+        # Fields that aren't set are left out, so that a new field doesn't change existing keys.
         data: dict[str, Any] = {}
         for name in _NAMES:
             value = getattr(self, name)
@@ -207,218 +226,75 @@ class Shot:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Shot:
-        """Rebuild a shot from `to_dict()`.
+        """Return the shot of `to_dict()`.
+
+        >>> Shot.from_dict({"prompt": "a bee", "noise": [[3, 1.0]]})
+        Shot('a bee', seed=3)
 
         Raises:
-            BeecamError: The data is not a shot's.
+            BeecamError: The data is not that of a shot.
         """
         try:
-            arguments = {name: value for name, value in data.items() if name in _NAMES}
+            values = {name: value for name, value in data.items() if name in _NAMES}
             if unknown := set(data).difference(_NAMES):
                 raise BeecamError(f"this shot has fields of a newer beecam: {sorted(unknown)}")
-            noise = tuple((seed, weight) for seed, weight in arguments.pop("noise"))
-            conditions = tuple(map(Condition.from_dict, arguments.pop("conditions", ())))
-            adapters = tuple(Adapter(str(d), float(w)) for d, w in arguments.pop("adapters", ()))
-            switch = Switch(**arguments.pop("switch")) if "switch" in arguments else None
-            if speed := arguments.pop("speed", None):
-                arguments["speed"] = tuple(map(str, speed))
+            noise = tuple((seed, weight) for seed, weight in values.pop("noise"))
+            conditions = tuple(map(Condition.from_dict, values.pop("conditions", ())))
+            adapters = tuple(
+                Adapter(parse_digest(digest), float(weight))
+                for digest, weight in values.pop("adapters", ())
+            )
+            switch = Switch(**values.pop("switch")) if "switch" in values else None
+            if speed := values.pop("speed", None):
+                values["speed"] = tuple(map(str, speed))
             return cls(
                 noise=noise,
                 conditions=conditions,
                 adapters=adapters or None,
                 switch=switch,
-                **arguments,
+                **values,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BeecamError(f"this is not a shot: {shorten(data)}") from error
 
     def replace(self, **changes: Any) -> Shot:
-        """Return a copy with other values; `seed=` stands for one plain seed."""
+        """Return a copy with other values; `seed=` sets plain noise of one seed.
+
+        >>> bc.shot("a bee", seed=3).replace(seed=4, width=96)
+        Shot('a bee', seed=4, width=96)
+        """
         if "seed" in changes:
             changes["noise"] = ((changes.pop("seed"), 1.0),)
         return replace(self, **changes)
 
     def code(self) -> str:
-        """Return the `bc.shot(...)` call that makes this shot again with the same model."""
-        parts = [repr(self.prompt if isinstance(self.prompt, str) else list(self.prompt))]
-        plain = len(self.noise) == 1 and self.noise[0][1] == 1.0
-        parts.append(f"seed={self.seed}" if plain else f"noise={self.noise!r}")
+        """Return the `bc.shot(...)` call that builds this shot again for the same model.
+
+        >>> run.clips[0].shot.code()
+        "bc.shot('a bee', seed=3, width=96, height=96, num_frames=17, ...)"
+        """
+        arguments = [self._noise_code()]
         for name in ("negative_prompt", *_INTEGERS, *_FLOATS, "scheduler"):
             value = getattr(self, name)
             if value not in (None, ""):
-                parts.append(f"{name}={value!r}")
-        parts += [f"{name}={value!r}" for name, value in dict(self.extra).items()]
-        parts += conditions_code(self.conditions)
-        parts += code_of_loras(self.adapters or ())
-        parts += code_of_switch(self.switch)
-        return f"bc.shot({', '.join(parts)})"
+                arguments.append(f"{name}={value!r}")
+        return f"bc.shot({', '.join([self._prompt_code(), *arguments, *self._other_code()])})"
+
+    def _prompt_code(self) -> str:
+        return repr(list(self.prompt) if isinstance(self.prompt, tuple) else self.prompt)
+
+    def _noise_code(self) -> str:
+        if is_noise(self.noise) and len(self.noise) == 1 and self.noise[0][1] == 1.0:
+            return f"seed={self.seed}"
+        return f"noise={self.noise!r}"
+
+    def _other_code(self) -> list[str]:
+        return [
+            *(f"{name}={value!r}" for name, value in dict(self.extra).items()),
+            *conditions_code(self.conditions),
+            *loras_code(self.adapters or ()),
+            *switch_code(self.switch),
+        ]
 
 
 _NAMES = tuple(field.name for field in fields(Shot))
-
-
-def check_values(shot: Shot) -> Iterator[Problem]:
-    """Yield what is wrong with a shot whatever the model: types, ranges, text."""
-    for name in _TEXTS:
-        value = getattr(shot, name)
-        if not isinstance(value, str) and value is not None:
-            yield Problem(name, f"{name}={shorten(value)}: a text is needed.")
-    yield from _check_prompts(shot.prompt)
-    if isinstance(shot.negative_prompt, str):
-        yield from _check_prompt("negative_prompt", shot.negative_prompt)
-    for name in _INTEGERS:
-        value = getattr(shot, name)
-        if value is not None:
-            yield from integer(name, value, 1, _MOST[name], ends=name not in _SIZES[:3])
-    for name in _FLOATS:
-        value = getattr(shot, name)
-        if value is not None and not (isinstance(value, float) and math.isfinite(value)):
-            yield Problem(name, f"{name}={shorten(value)}: a finite number is needed.")
-        elif name == "fps" and value is not None and not 0 < value <= 240:  # noqa: PLR2004
-            yield Problem(name, f"fps={value:g}: between 0 and 240 frames a second.")
-        elif name == "guidance_scale" and value is not None and value < 0:
-            yield Problem(name, f"{name}={value:g}: 0 or more is needed.")
-    yield from _check_noise(shot.noise)
-    yield from _check_extra(shot)
-
-
-def _check_extra(shot: Shot) -> Iterator[Problem]:
-    yield from shot.switch.check(None) if shot.switch else ()
-    for name, value in dict(shot.extra).items():
-        if not _is_data(value):
-            yield Problem(
-                name,
-                f"{name}={shorten(value)}: a shot keeps texts, numbers, True, False, None and "
-                f"lists of them; {_kind(value)} can't be kept with a clip.",
-            )
-
-
-def _is_data(value: Any) -> bool:
-    """Return whether a value survives as JSON, and so can be part of a key."""
-    if isinstance(value, tuple):
-        return all(map(_is_data, value))
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return value is None or isinstance(value, (str, int))
-
-
-def _kind(value: Any) -> str:
-    odd = next((v for v in value if not _is_data(v)), value) if isinstance(value, tuple) else value
-    if isinstance(odd, float):
-        return f"{odd}"
-    return f"what is of the kind {type(odd).__name__}"
-
-
-def _check_prompts(prompt: Any) -> Iterator[Problem]:
-    wrong = list(blend.find_problems(prompt))
-    yield from wrong
-    for text, _ in () if wrong else blend.parts_of(prompt):
-        yield from _check_prompt("prompt", text)
-
-
-def _check_prompt(name: str, text: str) -> Iterator[Problem]:
-    if len(text) > MAX_PROMPT:
-        yield Problem(
-            name, f"{name} has {len(text):,} characters; at most {MAX_PROMPT:,} are allowed."
-        )
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        yield Problem(
-            name,
-            f"{name} has half of a surrogate pair at character {error.start}; "
-            "it can't be stored as text.",
-        )
-
-
-def _check_noise(noise: Any) -> Iterator[Problem]:
-    if noise == ():
-        yield Problem("noise", "noise=(): at least one seed with its weight is needed.")
-    elif not is_noise(noise, strictly=False):
-        plain = f" seed={noise} is one plain seed." if isinstance(noise, int) else ""
-        yield Problem(
-            "noise",
-            f"noise={shorten(noise)}: pairs of a seed and its weight are needed, as in "
-            f"((3, 0.8), (9, 0.2)).{plain}",
-        )
-        return
-    for seed, weight in noise:
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
-            yield Problem(
-                "seed",
-                f"seed={shorten(seed)}: a whole number from 0 to {MAX_SEED}.{_near_seed(seed)}",
-            )
-        if not (isinstance(weight, float) and math.isfinite(weight) and weight != 0):
-            yield Problem("noise", f"noise weight {shorten(weight)}: a finite number other than 0.")
-
-
-def _near_seed(seed: Any) -> str:
-    if isinstance(seed, str) and seed.isdecimal():
-        return f" Did you mean {seed} without quotes?"
-    if isinstance(seed, bool) or not isinstance(seed, (int, float)) or seed != seed:  # noqa: PLR0124
-        return ""
-    return f" The nearest is {int(min(max(seed, 0), MAX_SEED))}."
-
-
-def is_noise(value: Any, *, strictly: bool = True) -> bool:
-    """Return whether a value has the form of a noise: pairs of a seed and a weight.
-
-    Args:
-        value: What is given; a list of recipes is none.
-        strictly: Whether both of a pair must be numbers.
-    """
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return (
-        isinstance(value, (tuple, list))
-        and all(
-            isinstance(pair, (tuple, list))
-            and len(pair) == 2  # noqa: PLR2004
-            and (not strictly or all(isinstance(_plain(one), (int, float)) for one in pair))
-            for pair in value
-        )
-        and bool(value)
-    )
-
-
-def _plain(value: Any) -> Any:
-    """Numpy scalars and lists to plain Python, so that the key doesn't depend on the spelling."""
-    if value is None or type(value) in _PLAIN:
-        return value
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return tuple(_plain(v) for v in value)
-    return value
-
-
-def _to_int(value: Any) -> Any:
-    value = _plain(value)
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _to_float(value: Any) -> Any:
-    value = _plain(value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE:
-        return float(value)
-    return value
-
-
-def _is_normal(pair: Any) -> bool:
-    return (
-        type(pair) is tuple
-        and len(pair) == 2  # noqa: PLR2004
-        and type(pair[0]) is int
-        and type(pair[1]) is float
-    )
-
-
-def _normal_noise(noise: Any) -> Any:
-    """Bring a recipe to its form; what is none is left as it is, for `check_values` to name."""
-    if type(noise) is tuple and all(_is_normal(pair) for pair in noise):
-        return noise
-    if isinstance(noise, Iterable) and not isinstance(noise, (str, bytes)):
-        noise = tuple(_plain(noise))
-    if not is_noise(noise, strictly=False):
-        return noise
-    return tuple((_to_int(seed), _to_float(weight)) for seed, weight in noise)

@@ -53,7 +53,7 @@ class InputStore:
     def attach(self, conditions: Iterable[Condition]) -> None:
         """Say of inputs that are known by their digest where their pixels are."""
         for condition in conditions:
-            condition.input.found_by(functools.partial(_read_stored, self._path(condition.input)))
+            condition.input.set_reader(functools.partial(_read_stored, self._path(condition.input)))
 
     def _path(self, one: Input) -> Path:
         return self._folder / f"{one.digest}{'.png' if one.count == 1 else '.mkv'}"

@@ -185,7 +185,7 @@ def sweep_to_dict(sweep: Sweep) -> dict[str, Any]:
         "groups": [[_axis_to_dict(axis) for axis in group.axes] for group in sweep.groups],
         "constants": {name: _to_json(value) for name, value in sweep.constants.items()},
         "samples": [[one.n, one.seed] for one in sweep.samples],
-        "kept": None if sweep.kept is None else list(places),
+        "kept": None if sweep.selected is None else list(places),
         "shots": None if sweep.shots is None else [shot.to_dict() for shot in sweep.shots],
         "parents": list(sweep.parents),
     }
@@ -208,7 +208,7 @@ def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
         ),
         constants={str(n): _from_json(v, inputs) for n, v in data["constants"].items()},
         samples=tuple(Sample(n, seed) for n, seed in data["samples"]),
-        kept=None if kept is None else tuple(map(int, kept)),
+        selected=None if kept is None else tuple(map(int, kept)),
         shots=made,
         parents=tuple(map(str, data["parents"])),
     )

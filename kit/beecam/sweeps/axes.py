@@ -10,22 +10,24 @@ from typing import Any
 
 from beecam._util.checks import raise_problems
 from beecam.errors import CheckError, Problem, nearest_match, shorten
-from beecam.shots import weighted_prompts as blend
+from beecam.shots import weighted_prompts
 
 MAX_CELLS = 100_000
+_MAX_LISTED = 8  # values in a message
 
 
 @dataclass(frozen=True)
 class Axis:
     """A named list of values, each with a label and optionally a note for learners.
 
-    >>> bc.Axis("view", ["seen from a drone", "close up"], labels=["drone", "near"])
+    >>> view = bc.Axis("view", ["seen from a drone", "close up"], labels=["drone", "near"])
+    >>> bc.sweep("a bee, {view}", view)
 
     Attributes:
         name: A slot of the template, an argument of the pipeline, or "prompt".
-        values: What goes into the prompt or the argument; `{label: value}` gives both.
+        values: The values of the slot or argument; a mapping `{label: value}` sets both.
         labels: What headers show; by default the values as text.
-        notes: A sentence for learners, or None, for each value.
+        notes: For each value a sentence for learners, or None.
     """
 
     name: str
@@ -34,16 +36,16 @@ class Axis:
     notes: tuple[str | None, ...] = ()
 
     def __post_init__(self) -> None:
-        """Fill labels and notes and hold the three to one length."""
-        raise_problems(self._wrong_kinds())
-        given: Any = self.values
-        if isinstance(given, Mapping):
-            object.__setattr__(self, "labels", self.labels or tuple(given))
-            given = given.values()
-        if isinstance(given, (set, frozenset)):
-            # Its own order is another one in each kernel.
-            given = sorted(given, key=repr)
-        values = tuple(itertools.islice(given, MAX_CELLS + 1))
+        """Fill in labels and notes, and check that all three have the same length."""
+        raise_problems(self._type_problems())
+        source: Any = self.values
+        if isinstance(source, Mapping):
+            object.__setattr__(self, "labels", self.labels or tuple(source))
+            source = source.values()
+        if isinstance(source, (set, frozenset)):
+            # The order of a set differs from process to process.
+            source = sorted(source, key=repr)
+        values = tuple(itertools.islice(source, MAX_CELLS + 1))
         object.__setattr__(self, "values", values)
         labels = tuple(str(x) for x in self.labels) or tuple(_label(v) for v in values)
         object.__setattr__(self, "labels", labels)
@@ -58,12 +60,11 @@ class Axis:
     def __len__(self) -> int:
         return len(self.values)
 
-    def _wrong_kinds(self) -> Iterable[Problem]:
+    def _type_problems(self) -> Iterable[Problem]:
         if not isinstance(self.name, str):
             yield Problem(
                 "name",
-                f"Axis({shorten(self.name)}, ...): the name of a slot or an argument comes "
-                "first, "
+                f"Axis({shorten(self.name)}, ...): the name of a slot or an argument comes first, "
                 'as in bc.Axis("seed", [1, 2]).',
             )
         for name in ("values", "labels", "notes"):
@@ -71,21 +72,30 @@ class Axis:
             if is_scalar(value):
                 yield Problem(
                     str(self.name),
-                    f"Axis({self.name!r}, ...): {name}={shorten(value)} is no list; write "
+                    f"Axis({self.name!r}, ...): {name}={shorten(value)} is not a list; write "
                     f"{name}=[{shorten(value)}].",
                 )
 
 
 @dataclass(frozen=True)
 class Zip:
-    """Axes that move together; made by `bc.zip`."""
+    """Axes that are paired; returned by `bc.zip`.
+
+    Attributes:
+        axes: The axes; their first values make one cell, their second values the next.
+    """
 
     axes: tuple[Axis, ...]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """How many cells to draw from a layout; made by `bc.sample`."""
+    """How many cells to draw at random; returned by `bc.sample`.
+
+    Attributes:
+        n: The number of cells.
+        seed: The seed of the draw.
+    """
 
     n: int
     seed: int
@@ -97,8 +107,12 @@ def zip(*axes: Axis, **named: Any) -> Zip:  # noqa: A001  (bc.zip reads like wha
     >>> bc.sweep("a {insect} over {place}", bc.zip(insect=["bee", "ladybug"],
     ...                                            place=["a meadow", "dunes"]), seed=range(4))
 
+    Args:
+        axes: Axes with labels and notes.
+        named: For each axis a list of values, by its name.
+
     Raises:
-        CheckError: Something given is no axis and no list.
+        CheckError: An argument is not an axis or a list, or there is none.
     """
     problems = [
         Problem(
@@ -121,7 +135,7 @@ def zip(*axes: Axis, **named: Any) -> Zip:  # noqa: A001  (bc.zip reads like wha
             name,
             f"zip({name}={shorten(value)}): a list is needed, as in "
             f"zip({name}=[{shorten(value)}])."
-            f" What is the same for all cells is given to bc.sweep itself.",
+            " A value for all cells is an argument of bc.sweep itself.",
         )
         for name, value in named.items()
         if is_scalar(value)
@@ -131,82 +145,108 @@ def zip(*axes: Axis, **named: Any) -> Zip:  # noqa: A001  (bc.zip reads like wha
 
 
 def sample(n: int, seed: int | None = 0) -> Sample:
-    """Draw `n` cells of a sweep, without repeats and the same ones each time.
+    """Draw `n` cells of a sweep at random, without repeats.
 
     >>> bc.sweep("a {insect}", bc.sample(20, seed=1), insect=insects, seed=range(100))
 
     Args:
-        n: How many.
-        seed: Another one draws other cells; None draws others with each call of `bc.sample`.
+        n: The number of cells.
+        seed: The seed of the draw: equal seeds draw the same cells. None draws other cells with
+            each call of `bc.sample`.
     """
     return Sample(n, random.randrange(2**32) if seed is None else seed)  # noqa: S311
 
 
 def is_scalar(value: Any) -> bool:
-    """Return whether this is one value, and no list of values."""
+    """Return whether this is one value, not a list of values.
+
+    >>> is_scalar("bee"), is_scalar(["bee", "moth"])
+    (True, False)
+    """
     if isinstance(value, (Axis, Zip, Sample)):
         return False
-    # An array without dimensions can't be gone through.
+    # An array of dimension 0 is an Iterable, but can't be iterated over.
     return isinstance(value, (str, bytes)) or (
         not isinstance(value, Iterable) or getattr(value, "ndim", None) == 0
     )
 
 
 def make_axis(name: str, value: Any) -> Axis:
-    """Return an axis of this name with the values of a list, a mapping or another axis."""
+    """Return an axis with the values of a list, a mapping or another axis.
+
+    >>> make_axis("seed", range(3)).values
+    (0, 1, 2)
+
+    Args:
+        name: The axis' name.
+        value: The values; of another axis also the labels and notes.
+    """
     if isinstance(value, Axis):
         return Axis(name, value.values, value.labels, value.notes)
     return Axis(name, value)
 
 
-def positions(axis: Axis, wanted: Any) -> set[int]:
-    """Return where on an axis a value is, or those of a list.
+def positions(axis: Axis, values: Any) -> set[int]:
+    """Return the positions of a value, or of each value of a list, on an axis.
+
+    >>> positions(bc.Axis("insect", ["bee", "moth", "fly"]), ["bee", "fly"])
+    {0, 2}
+
+    Args:
+        axis: The axis.
+        values: A value, a list of values, or another axis.
 
     Raises:
-        CheckError: The axis has no such value.
+        CheckError: The axis does not have one of the values.
     """
-    one = isinstance(wanted, (tuple, list)) and (wanted in axis.values or blend.is_weighted(wanted))
-    if is_scalar(wanted) or one:
-        wanted = [wanted]
-    elif isinstance(wanted, Axis):
-        wanted = wanted.values
+    if is_scalar(values) or _is_one_value(axis, values):
+        values = [values]
+    elif isinstance(values, Axis):
+        values = values.values
     found: set[int] = set()
     unknown: list[Any] = []
     try:
-        places: Mapping[Any, int] = {value: i for i, value in enumerate(axis.values)}
-    except TypeError:  # lists, for example
-        places = {}
-    for value in wanted:
+        lookup: Mapping[Any, int] = {value: i for i, value in enumerate(axis.values)}
+    except TypeError:  # values that can't be hashed, such as lists
+        lookup = {}
+    for value in values:
         try:
-            found.add(places[value] if places else axis.values.index(value))
+            found.add(lookup[value] if lookup else axis.values.index(value))
         except (KeyError, TypeError, ValueError):
             unknown.append(value)
     if unknown:
-        raise CheckError(_unknown(axis, value) for value in unknown)
+        raise CheckError(_unknown_value(axis, value) for value in unknown)
     return found
 
 
-def _unknown(axis: Axis, value: Any) -> Problem:
-    form = f"where({axis.name}={shorten(value)}): no such value."
+def _is_one_value(axis: Axis, values: Any) -> bool:
+    return isinstance(values, (tuple, list)) and (
+        values in axis.values or weighted_prompts.is_weighted(values)
+    )
+
+
+def _unknown_value(axis: Axis, value: Any) -> Problem:
+    message = f"where({axis.name}={shorten(value)}): no such value."
     if value in axis.labels:
-        is_label = shorten(axis.values[axis.labels.index(value)])
-        return Problem(axis.name, f"{form} It is a label; its value is {is_label}.")
-    close = _nearest(value, axis.values)
-    hint = "" if close is None else f" Did you mean {shorten(close)}?"
-    first = ", ".join(shorten(v) for v in axis.values[:8])
-    more = f" and {len(axis) - 8:,} more" if len(axis) > 8 else ""  # noqa: PLR2004
-    return Problem(axis.name, f"{form}{hint} There are {first}{more}.")
+        labelled = shorten(axis.values[axis.labels.index(value)])
+        return Problem(axis.name, f"{message} It is a label; its value is {labelled}.")
+    nearest = _nearest(value, axis.values)
+    hint = "" if nearest is None else f" Did you mean {shorten(nearest)}?"
+    first = ", ".join(shorten(v) for v in axis.values[:_MAX_LISTED])
+    rest = len(axis) - _MAX_LISTED
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return Problem(axis.name, f"{message}{hint} The values are {first}{more}.")
 
 
 def _nearest(value: Any, values: tuple[Any, ...]) -> Any:
     if isinstance(value, (int, float)) and all(isinstance(v, (int, float)) for v in values):
         return min(values, key=lambda v: abs(v - value), default=None)
-    # Looking for like spellings is slow among very many.
-    known = {str(v): v for v in values[:1_000]}
-    return known.get(nearest_match(str(value), known) or "")
+    # difflib is slow among many values.
+    spellings = {str(v): v for v in values[:1_000]}
+    return spellings.get(nearest_match(str(value), spellings) or "")
 
 
 def _label(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    return blend.as_text(value) if blend.is_weighted(value) else str(value)
+    return weighted_prompts.as_text(value) if weighted_prompts.is_weighted(value) else str(value)

@@ -1,8 +1,9 @@
-"""`bc.sweep` and `bc.shot`: from what a user writes to sweeps and shots."""
+"""`bc.sweep` and `bc.shot`: build sweeps and shots from a user's arguments."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from beecam._util.checks import raise_problems
@@ -10,13 +11,16 @@ from beecam.errors import CheckError, Problem, shorten
 from beecam.shots import prompts, weighted_prompts
 from beecam.shots.conditions import CONDITIONS, is_input, normalize_condition
 from beecam.shots.loras import is_lora, normalize_loras
-from beecam.shots.shot import BOTH_NOISES, Shot, check_values, is_noise
+from beecam.shots.noise import is_noise
+from beecam.shots.shot import Shot
+from beecam.shots.shot_checks import BOTH_NOISES, check_values
 from beecam.sweeps.axes import Axis, Sample, Zip, is_scalar, make_axis
 from beecam.sweeps.layout import shot_from
 from beecam.sweeps.sweep import Sweep
 
-# Arguments whose values are files, read when a sweep is laid out.
-_READ = (*CONDITIONS, "lora")
+# Arguments whose values are read from files when a sweep is laid out.
+_FILE_ARGUMENTS = (*CONDITIONS, "lora")
+_PAIRED_EXAMPLE = 'bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[1, 2]))'
 
 
 def sweep(
@@ -27,189 +31,75 @@ def sweep(
     """Lay out a prompt template and axes as a sweep.
 
     >>> bc.sweep("a {insect} over {place}", insect=["bee", "moth"], place="dunes", seed=range(4))
-    >>> bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[3, 8]))
+    Sweep 'a {insect} over {place}': 8 cells, insect(2) x seed(4)
+    >>> len(bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[3, 8])))
+    2
 
     Args:
-        prompt: A template with `{slots}` and `{in place|variants}`; or an axis "prompt" of them,
-            as a list, as `{label: template}`, as a bc.Axis, or paired with others in a bc.zip.
-            Each may also be several templates with weights, `[("a bee", 0.7), ("a moth", 0.3)]`,
-            of which what the encoder makes is mixed.
+        prompt: A template with `{slots}` and `{in place|variants}`; or an axis "prompt" of
+            templates, as a list, as `{label: template}`, as a bc.Axis, or paired with others in
+            a bc.zip. Each may also be several templates with weights, `[("a bee", 0.7),
+            ("a moth", 0.3)]`, whose embeddings are mixed.
         layout: Axes with labels and notes, `bc.zip(...)`, or `bc.sample(...)`.
         axes: A list (or range, `{label: value}` or bc.Axis) for an axis, a single value for all
             cells: for a slot of the template, for the seed, or for any argument of the pipeline.
-            A slot that is called like an argument (`{seed}`) gives its value to both.
-            Axes are multiplied in the order given, the last one moving fastest.
+            A slot with the name of an argument (`{seed}`) sets both. Axes are multiplied in the
+            given order, the last one moving fastest.
 
     Returns:
-        The sweep. What is wrong with it is said by `sweep.check(model)`, all at once.
+        The sweep. It may have problems: `sweep.check(model)` raises them all at once.
     """
-    problems: list[Problem] = []
-    groups, texts = _templates(prompt, problems)
-    samples = [part for part in layout if isinstance(part, Sample)]
-    constants: dict[str, Any] = {}
+    builder = _Builder()
+    texts = builder.add_prompt(prompt)
     for part in layout:
-        if isinstance(part, (Axis, Zip)):
-            group = Zip((part,)) if isinstance(part, Axis) else part
-            groups.append(Zip(tuple(_with_read(axis, problems) for axis in group.axes)))
-        elif not isinstance(part, Sample):
-            problems.append(
-                Problem(
-                    "layout",
-                    f"{shorten(part)}: after the prompt come bc.Axis, bc.zip(...), "
-                    "bc.sample(...) "
-                    "or named axes such as seed=range(4).",
-                )
-            )
+        builder.add_part(part)
     for name, value in axes.items():
-        if isinstance(value, (Zip, Sample)):
-            kind = type(value).__name__.lower()
-            problems.append(
-                Problem(
-                    name,
-                    f"{name}=bc.{kind}(...): bc.{kind} has no name; it comes after the "
-                    "prompt, as in "
-                    f"bc.sweep(prompt, bc.{kind}(...)).",
-                )
-            )
-        elif name in _READ and value is not None:
-            _take_read(name, value, constants, groups, problems)
-        elif is_scalar(value) or (name == "noise" and is_noise(value)):
-            constants[name] = value
-        else:
-            groups.append(Zip((make_axis(name, value),)))
-    named = [axis.name for group in groups for axis in group.axes]
-    if (
-        named.count("prompt") + (isinstance(prompt, str) or weighted_prompts.is_weighted(prompt))
-        > 1
-    ):
-        problems.append(
-            Problem(
-                "prompt",
-                "prompt: it is given twice, in its own place and as an axis. Put the axis "
-                "in its "
-                'place, as in bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[1, 2])).',
-            )
-        )
-    parsed = tuple(map(_parsed, texts))
-    for variants in dict.fromkeys(v for t in parsed for v in t.variants):
-        groups.insert(0, Zip((Axis(variants.name, variants.options),)))
+        builder.add_argument(name, value)
+    builder.check_single_prompt(prompt)
+    templates = tuple(map(_parse, texts))
+    for variants in dict.fromkeys(v for template in templates for v in template.variants):
+        builder.groups.insert(0, Zip((Axis(variants.name, variants.options),)))
     return Sweep(
-        templates=parsed,
-        groups=tuple(groups),
-        constants=constants,
-        samples=tuple(samples),
-        layout_problems=tuple(problems),
+        templates=templates,
+        groups=tuple(builder.groups),
+        constants=builder.constants,
+        samples=tuple(builder.samples),
+        layout_problems=tuple(builder.problems),
     )
-
-
-def _parsed(text: Any) -> prompts.Template | prompts.WeightedTemplate:
-    if isinstance(text, str):
-        return prompts.parse(text)
-    return prompts.WeightedTemplate(tuple((prompts.parse(part), weight) for part, weight in text))
-
-
-def _templates(prompt: Any, problems: list[Problem]) -> tuple[list[Zip], list[Any]]:
-    """Return the group that has the axis "prompt", if there is one, and the templates' texts."""
-    if isinstance(prompt, str):
-        return [], [prompt]
-    if weighted_prompts.is_weighted(prompt):
-        problems += weighted_prompts.find_problems(prompt)
-        return [], [prompt]
-    if is_scalar(prompt) or isinstance(prompt, Sample):
-        problems.append(_no_text(prompt))
-        return [], []
-    group = (
-        prompt
-        if isinstance(prompt, Zip)
-        else Zip((prompt if isinstance(prompt, Axis) else make_axis("prompt", prompt),))
-    )
-    found = [axis for axis in group.axes if axis.name == "prompt"]
-    if not found:
-        names = ", ".join(axis.name for axis in group.axes)
-        problems.append(
-            Problem(
-                "prompt",
-                f"prompt: in its place there are axes ({names}), of which none is called "
-                "prompt. "
-                'Write the template first, as in bc.sweep("a {insect}", bc.Axis("insect", '
-                "[...])).",
-            )
-        )
-        return [group], []
-    values = found[0].values
-    problems += [problem for value in values for problem in _wrong_text(value)]
-    return [group], [v for v in values if isinstance(v, str) or weighted_prompts.is_weighted(v)]
-
-
-def _take_read(
-    name: str, value: Any, constants: dict[str, Any], groups: list[Zip], problems: list[Problem]
-) -> None:
-    """Read pictures, films and LoRAs, once each, as one value for all cells or as an axis."""
-    single = is_lora(value) if name == "lora" else is_input(value, name)
-    if not single and not is_scalar(value):
-        groups.append(Zip((_with_read(make_axis(name, value), problems),)))
-        return
-    try:
-        constants[name] = _read(name, value)
-    except CheckError as error:
-        problems += error.problems
-
-
-def _read(name: str, value: Any) -> Any:
-    return normalize_loras(value) if name == "lora" else normalize_condition(name, value)
-
-
-def _with_read(axis: Axis, problems: list[Problem]) -> Axis:
-    """Return an axis of pictures, films or LoRAs with all of them read; any other as it is."""
-    if axis.name not in _READ:
-        return axis
-    values = []
-    for value in axis.values:
-        try:
-            values.append(_read(axis.name, value))
-        except CheckError as error:
-            problems += error.problems
-            return Axis(axis.name, tuple(range(len(axis))), axis.labels, axis.notes)
-    named = axis.labels != tuple(map(str, axis.values))  # by whoever made the axis
-    return Axis(axis.name, tuple(values), axis.labels if named else (), axis.notes)
-
-
-def _wrong_text(value: Any) -> Iterable[Problem]:
-    single = not isinstance(value, (str, tuple, list))
-    return [_no_text(value)] if single else weighted_prompts.find_problems(value)
-
-
-def _no_text(value: Any) -> Problem:
-    return Problem("prompt", f"prompt={shorten(value)}: a text, or a list of texts, is needed.")
 
 
 def shot(prompt: str | Sequence[tuple[str, float]], **arguments: Any) -> Shot:
-    """Make one shot; the arguments are those of `bc.sweep`, each a single value.
+    """Build one shot; the arguments are those of `bc.sweep`, each a single value.
 
     >>> bc.shot("a bee over a meadow", seed=7, num_inference_steps=10)
-    >>> bc.shot([("a bee over dunes", 0.7), ("a moth in snow", 0.3)], seed=4)
+    Shot('a bee over a meadow', seed=7, num_inference_steps=10)
+    >>> bc.shot([("a bee over dunes", 0.7), ("a moth in snow", 0.3)], seed=4).seed
+    4
 
     Args:
-        prompt: A text, or several with weights, of which what the encoder makes is mixed.
-        arguments: Of the shot, and of the pipeline.
+        prompt: A string, or several with weights, whose embeddings are mixed.
+        arguments: Arguments of the shot and of the pipeline.
 
     Raises:
-        CheckError: A value is of the wrong kind.
+        CheckError: A value has the wrong type or is out of range for every model.
     """
-    made = shot_from(prompt, arguments)
-    problems = list(check_values(made))
+    new = shot_from(prompt, arguments)
+    problems = list(check_values(new))
     if arguments.get("seed") is not None and arguments.get("noise") is not None:
         problems.append(Problem("noise", BOTH_NOISES))
     raise_problems(problems)
-    return made
+    return new
 
 
 def sweep_of_shots(shots: Sequence[Shot], axis: Axis | None = None) -> Sweep:
-    """Lay out shots that are made already, in one row.
+    """Lay out existing shots as a sweep of one axis.
+
+    >>> sweep_of_shots([bc.shot("a bee", seed=1), bc.shot("a moth", seed=2)]).axes[0].name
+    'shot'
 
     Args:
-        shots: What each cell makes.
-        axis: Names and labels the cells; by default they are numbered.
+        shots: The shot of each cell.
+        axis: An axis with a value for each shot; by default they are numbered.
     """
     if axis is None and len(shots) > 1:
         axis = Axis("shot", tuple(range(1, len(shots) + 1)))
@@ -219,3 +109,137 @@ def sweep_of_shots(shots: Sequence[Shot], axis: Axis | None = None) -> Sweep:
         constants={},
         shots=tuple(shots),
     )
+
+
+@dataclass
+class _Builder:
+    """The parts of a sweep, collected from the arguments of `bc.sweep`.
+
+    Attributes:
+        groups: The axes; those in one group are paired.
+        constants: Arguments for all cells.
+        samples: The draws of cells.
+        problems: What is wrong with the arguments.
+    """
+
+    groups: list[Zip] = field(default_factory=list)
+    constants: dict[str, Any] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add_prompt(self, prompt: Any) -> list[Any]:
+        """Add the axis "prompt", if there is one, and return the templates' texts."""
+        if isinstance(prompt, str):
+            return [prompt]
+        if weighted_prompts.is_weighted(prompt):
+            self.problems += weighted_prompts.find_problems(prompt)
+            return [prompt]
+        if is_scalar(prompt) or isinstance(prompt, Sample):
+            self.problems.append(_not_a_prompt(prompt))
+            return []
+        if isinstance(prompt, Zip):
+            group = prompt
+        else:
+            group = Zip((prompt if isinstance(prompt, Axis) else make_axis("prompt", prompt),))
+        self.groups.append(group)
+        axis = next((axis for axis in group.axes if axis.name == "prompt"), None)
+        if axis is None:
+            names = ", ".join(axis.name for axis in group.axes)
+            self._add_problem(
+                "prompt",
+                f"prompt: in its place there are axes ({names}), of which none is called prompt. "
+                'Write the template first, as in bc.sweep("a {insect}", bc.Axis("insect", [...])).',
+            )
+            return []
+        self.problems += [p for value in axis.values for p in _prompt_problems(value)]
+        return [v for v in axis.values if isinstance(v, str) or weighted_prompts.is_weighted(v)]
+
+    def add_part(self, part: Any) -> None:
+        """Add an axis, a zip or a sample that comes after the prompt."""
+        if isinstance(part, Sample):
+            self.samples.append(part)
+        elif isinstance(part, (Axis, Zip)):
+            axes = (part,) if isinstance(part, Axis) else part.axes
+            self.groups.append(Zip(tuple(map(self._read_axis, axes))))
+        else:
+            self._add_problem(
+                "layout",
+                f"{shorten(part)}: after the prompt come bc.Axis, bc.zip(...), bc.sample(...) or "
+                "named axes such as seed=range(4).",
+            )
+
+    def add_argument(self, name: str, value: Any) -> None:
+        """Add a named axis, or a value for all cells."""
+        if isinstance(value, (Zip, Sample)):
+            kind = type(value).__name__.lower()
+            self._add_problem(
+                name,
+                f"{name}=bc.{kind}(...): bc.{kind} has no name; it comes after the prompt, as in "
+                f"bc.sweep(prompt, bc.{kind}(...)).",
+            )
+        elif name in _FILE_ARGUMENTS and value is not None:
+            self._add_files(name, value)
+        elif is_scalar(value) or (name == "noise" and is_noise(value)):
+            self.constants[name] = value
+        else:
+            self.groups.append(Zip((make_axis(name, value),)))
+
+    def check_single_prompt(self, prompt: Any) -> None:
+        """Add a problem if prompts are given both as the first argument and as an axis."""
+        names = [axis.name for group in self.groups for axis in group.axes]
+        plain = isinstance(prompt, str) or weighted_prompts.is_weighted(prompt)
+        if names.count("prompt") + plain > 1:
+            self._add_problem(
+                "prompt",
+                "prompt: it is given twice, as the first argument and as an axis. Put the axis in "
+                f"the first place, as in {_PAIRED_EXAMPLE}.",
+            )
+
+    def _add_files(self, name: str, value: Any) -> None:
+        """Add images, videos or LoRAs, each read once."""
+        single = is_lora(value) if name == "lora" else is_input(value, name)
+        if not single and not is_scalar(value):
+            self.groups.append(Zip((self._read_axis(make_axis(name, value)),)))
+            return
+        try:
+            self.constants[name] = _read_files(name, value)
+        except CheckError as error:
+            self.problems += error.problems
+
+    def _read_axis(self, axis: Axis) -> Axis:
+        """Return an axis with its files read; an axis without files is returned unchanged."""
+        if axis.name not in _FILE_ARGUMENTS:
+            return axis
+        values = []
+        for value in axis.values:
+            try:
+                values.append(_read_files(axis.name, value))
+            except CheckError as error:
+                self.problems += error.problems
+                # The length is kept, so that no other problem follows from this one.
+                return Axis(axis.name, tuple(range(len(axis))), axis.labels, axis.notes)
+        labelled = axis.labels != tuple(map(str, axis.values))  # by the user
+        return Axis(axis.name, tuple(values), axis.labels if labelled else (), axis.notes)
+
+    def _add_problem(self, argument: str, message: str) -> None:
+        self.problems.append(Problem(argument, message))
+
+
+def _parse(text: Any) -> prompts.Template | prompts.WeightedTemplate:
+    if isinstance(text, str):
+        return prompts.parse(text)
+    return prompts.WeightedTemplate(tuple((prompts.parse(part), weight) for part, weight in text))
+
+
+def _read_files(name: str, value: Any) -> Any:
+    return normalize_loras(value) if name == "lora" else normalize_condition(name, value)
+
+
+def _prompt_problems(value: Any) -> Iterable[Problem]:
+    if not isinstance(value, (str, tuple, list)):
+        return [_not_a_prompt(value)]
+    return weighted_prompts.find_problems(value)
+
+
+def _not_a_prompt(value: Any) -> Problem:
+    return Problem("prompt", f"prompt={shorten(value)}: a string, or a list of strings, is needed.")

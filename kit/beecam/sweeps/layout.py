@@ -1,4 +1,4 @@
-"""The layout of a sweep: which cells there are, and what each of them is."""
+"""The layout of a sweep: its templates, axes and cells."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ from beecam.sweeps.axes import Axis, Sample, Zip
 class Cell:
     """One cell of a sweep.
 
+    >>> sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(3))
     >>> sweep[5].values
     {'insect': 'moth', 'seed': 2}
 
     Attributes:
-        index: Its index in the sweep's order.
+        index: The cell's index in the sweep.
         coords: Its position on each axis, by the axis' name.
         values: Its value on each axis, by the axis' name.
-        shot: The shot that is generated there.
+        shot: The shot to generate.
     """
 
     index: int
@@ -41,17 +42,23 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Templates and axes, and the places that they span.
+    """Templates and axes, and the grid that they span.
+
+    A place is a flat index into the grid, in row-major order (as `numpy.ravel_multi_index`
+    returns it); a layout may have cells at some of its places only.
+
+    >>> bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(3)).shape
+    (2, 3)
 
     Attributes:
         templates: The parsed prompt templates.
-        groups: The axes that are multiplied; axes in one group move together.
-        constants: Arguments that all cells share.
-        samples: How many cells are drawn, if not all; more than one is a problem.
-        layout_problems: What is wrong with how the sweep was called.
-        kept: The places of the layout that `where` kept, or None for all.
-        shots: Finished shots, one for each place, instead of the template.
-        parents: Keys of the clips that the sweep follows.
+        groups: The axes that are multiplied; axes in one group are paired.
+        constants: Arguments for all cells.
+        samples: The draw of cells, if there is one; more than one is a problem.
+        layout_problems: Problems of the call of `bc.sweep`.
+        selected: The places that have cells, in the cells' order; None for all, or the sample.
+        shots: The shot of each place, in place of the templates.
+        parents: Keys of the clips that the sweep's shots are made from.
     """
 
     templates: tuple[prompts.Template | prompts.WeightedTemplate, ...]
@@ -59,47 +66,77 @@ class Layout:
     constants: Mapping[str, Any]
     samples: tuple[Sample, ...] = ()
     layout_problems: tuple[Problem, ...] = ()
-    kept: tuple[int, ...] | None = field(default=None, repr=False)
+    selected: tuple[int, ...] | None = field(default=None, repr=False)
     shots: tuple[Shot, ...] | None = field(default=None, repr=False)
     parents: tuple[str, ...] = ()
 
     @property
     def template(self) -> str:
-        """The prompt template as it was written; several are joined by lines."""
+        """Return the prompt template as written; several are joined by newlines.
+
+        >>> bc.sweep("a {insect}", insect=["bee", "moth"]).template
+        'a {insect}'
+        """
         return "\n".join(t.source for t in self.templates)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        """The axes, the fastest moving one last."""
+        """Return the axes, the fastest moving one last.
+
+        >>> [axis.name for axis in bc.sweep("a {insect}", insect=["bee"], seed=range(3)).axes]
+        ['insect', 'seed']
+        """
         return tuple(axis for group in self.groups for axis in group.axes)
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """Length of each group of axes."""
+        """Return the length of each group of axes.
+
+        >>> bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(3)).shape
+        (2, 3)
+        """
         return tuple(min((len(a) for a in group.axes), default=0) for group in self.groups)
 
     @property
     def places(self) -> tuple[int, Sequence[int]]:
-        """How many places the layout has, and which of them are cells."""
+        """Return the number of places in the grid, and the places that have cells.
+
+        >>> bc.sweep("a bee", seed=range(4)).where(seed=[1, 3]).places
+        (4, (1, 3))
+        """
         return math.prod(self.shape), self._places
+
+    @cached_property
+    def used_positions(self) -> Mapping[str, Sequence[int]]:
+        """Return the positions on each axis at which the sweep has cells, in ascending order.
+
+        >>> bc.sweep("a {insect}", insect=["bee", "moth"]).where(insect="moth").used_positions
+        {'insect': (1,)}
+        """
+        if self.selected is None and not self.samples:
+            return {axis.name: range(length) for axis, _, length in self._strides}
+        return {
+            axis.name: tuple(sorted({place // stride % length for place in self._places}))
+            for axis, stride, length in self._strides
+        }
 
     @property
     def fills(self) -> bool:
-        """Whether empty places of its layout can be made; see `beecam.sweeps.expand`."""
+        """Return whether cells can be added at empty places; see `beecam.sweeps.expand`."""
         return self.shots is None
 
     @property
     def outline(self) -> str:
-        """Template, labels and places: together with the shots' keys it tells sweeps apart.
+        """Return template, labels and places as text, which with the shots' keys identify a sweep.
 
-        Quick where `key` is not, which writes every shot down.
+        It is cheaper than `Sweep.key`, which serializes every shot.
         """
         axes = [(axis.name, axis.labels) for axis in self.axes]
         return repr((self.template, axes, self.shape, self._places))
 
     @cached_property
     def argument_names(self) -> frozenset[str]:
-        """Names that must be arguments of the pipeline: a shot's own, and those of no slot."""
+        """Return the names of axes and constants that must be arguments of the pipeline."""
         if self.shots is not None:
             return frozenset()
         names = {*self.constants, *(axis.name for axis in self.axes)}
@@ -109,9 +146,9 @@ class Layout:
 
     @cached_property
     def _places(self) -> Sequence[int]:
-        """Which places of the layout become cells, in order."""
-        if self.kept is not None:
-            return self.kept
+        """The places that have cells, in the cells' order."""
+        if self.selected is not None:
+            return self.selected
         total = math.prod(self.shape)
         if not self.samples:
             return range(total)
@@ -119,8 +156,8 @@ class Layout:
         return sorted(random.Random(drawn.seed).sample(range(total), drawn.n))  # noqa: S311
 
     @cached_property
-    def _steps(self) -> tuple[tuple[Axis, int, int], ...]:
-        """Each axis with the number of places for one step along it, and its length."""
+    def _strides(self) -> tuple[tuple[Axis, int, int], ...]:
+        """Each axis with its stride (places per step along it) and its length."""
         return tuple(
             (axis, math.prod(self.shape[i + 1 :]), length)
             for i, (group, length) in enumerate(builtins.zip(self.groups, self.shape, strict=True))
@@ -128,36 +165,41 @@ class Layout:
         )
 
     def _cell(self, index: int, place: int) -> Cell:
-        coords = {axis.name: place // step % length for axis, step, length in self._steps}
-        values = {axis.name: axis.values[coords[axis.name]] for axis, _, _ in self._steps}
+        coords = {axis.name: place // stride % length for axis, stride, length in self._strides}
+        values = {axis.name: axis.values[coords[axis.name]] for axis, _, _ in self._strides}
         if self.shots is not None:
             return Cell(index, coords, values, self.shots[place])
         template = self.templates[coords.get("prompt", 0)]
         arguments = {**self.constants, **values}
-        made = shot_from(
+        shot = shot_from(
             template.render(arguments),
             {name: value for name, value in arguments.items() if name in self.argument_names},
         )
-        return Cell(index, coords, values, made)
+        return Cell(index, coords, values, shot)
 
 
 def shot_from(prompt: Any, arguments: Mapping[str, Any]) -> Shot:
-    """Return the shot of a prompt and the arguments of `bc.sweep`, each a single value."""
-    given = dict(arguments)
-    noise = given.pop("noise", None)
-    seed = given.pop("seed", 0)
-    if inputs := {name: given.pop(name) for name in CONDITIONS if name in given}:
-        given_inputs = conditions_of(inputs)
-    else:
-        given_inputs = ()
-    adapters = adapters_of({n: given.pop(n) for n in LORA_ARGUMENTS if n in given})
-    switch = switch_of({n: given.pop(n) for n in SWITCH_ARGUMENTS if n in given})
-    own = {name: given.pop(name) for name in SHOT_ARGUMENTS if name in given}
+    """Return the shot of a prompt and the arguments of `bc.sweep`, each a single value.
+
+    >>> shot_from("a bee", {"seed": 3, "max_sequence_length": 64})
+    Shot('a bee', seed=3, max_sequence_length=64)
+
+    Args:
+        prompt: The rendered prompt.
+        arguments: Arguments of the shot and of the pipeline.
+    """
+    rest = dict(arguments)
+    noise = rest.pop("noise", None)
+    seed = rest.pop("seed", 0)
+    media = {name: rest.pop(name) for name in CONDITIONS if name in rest}
+    adapters = adapters_of({n: rest.pop(n) for n in LORA_ARGUMENTS if n in rest})
+    switch = switch_of({n: rest.pop(n) for n in SWITCH_ARGUMENTS if n in rest})
+    own = {name: rest.pop(name) for name in SHOT_ARGUMENTS if name in rest}
     return Shot(
         prompt=prompt,
         noise=((seed, 1.0),) if noise is None else noise,
-        extra=given,
-        conditions=given_inputs,
+        extra=rest,
+        conditions=conditions_of(media) if media else (),
         adapters=adapters,
         switch=switch,
         **own,

@@ -1,4 +1,4 @@
-"""Every problem of a sweep at once, before any compute."""
+"""Checks of sweeps: all problems at once, before any compute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from beecam._util.checks import raise_problems
 from beecam.errors import CheckError, Problem, did_you_mean, join_words, shorten
 from beecam.models.capabilities import arguments_of
 from beecam.models.model import Model, loaded_model
-from beecam.shots.shot import BOTH_NOISES, SHOT_ARGUMENTS, Shot, check_values
+from beecam.shots.shot import SHOT_ARGUMENTS, Shot
+from beecam.shots.shot_checks import BOTH_NOISES, check_values
 from beecam.sweeps.axes import MAX_CELLS, Sample
 from beecam.sweeps.layout import Cell, Layout
 
@@ -23,19 +24,20 @@ def resolve_cells(
     cells: Callable[[], Sequence[Cell]],
     model: Model,
 ) -> tuple[Shot, ...]:
-    """Raise one CheckError with everything that is wrong with a sweep on this model.
+    """Return the shots of a sweep's cells, resolved by a model.
+
+    >>> sweep = bc.sweep("a bee", seed=range(3))
+    >>> len(resolve_cells(sweep, sweep.problems, lambda: sweep.cells, model))
+    3
 
     Args:
-        layout: The sweep's.
-        problems: What is wrong with it whatever the model is.
+        layout: The sweep's layout.
+        problems: Its problems for every model.
         cells: Returns the sweep's cells; called if there are no such problems.
-        model: Resolves and checks their shots.
-
-    Returns:
-        The cells' shots, resolved by the model.
+        model: Resolves and checks the shots.
 
     Raises:
-        CheckError: With all problems.
+        CheckError: With all problems of the sweep and of its shots.
     """
     raise_problems(loaded_model(model))
     found = list(problems)
@@ -61,24 +63,24 @@ def resolve_cells(
     ]
     shots: list[Shot] = []
     if not problems:
-        wrong = _cell_problems(cells(), model, shots)
-        found += [p for p in wrong if p.argument not in unknown]
+        more = _resolve_shots(cells(), model, shots)
+        found += [p for p in more if p.argument not in unknown]
     if found:
         raise CheckError(dict.fromkeys(found))
     return tuple(shots)
 
 
-def _cell_problems(cells: Sequence[Cell], model: Model, shots: list[Shot]) -> Iterator[Problem]:
-    """Yield what is wrong with cells; fill `shots` with the valid ones, resolved."""
+def _resolve_shots(cells: Sequence[Cell], model: Model, shots: list[Shot]) -> Iterator[Problem]:
+    """Append the resolved shots of cells to `shots`, and yield their problems."""
     seen: dict[Shot, int] = {}
     for cell in cells:
-        if wrong := list(check_values(cell.shot)):
-            yield from wrong
-            # An invalid shot may not even be hashable.
+        if problems := list(check_values(cell.shot)):
+            yield from problems
+            # An invalid shot may not be hashable.
             continue
-        full = model.resolve(cell.shot)
-        shots.append(full)
-        yield from model.check(full)
+        resolved = model.resolve(cell.shot)
+        shots.append(resolved)
+        yield from model.check(resolved)
         first = seen.setdefault(cell.shot, cell.index)
         if first != cell.index:
             yield Problem(
@@ -91,7 +93,11 @@ def _cell_problems(cells: Sequence[Cell], model: Model, shots: list[Shot]) -> It
 
 
 def check_layout(layout: Layout) -> Iterator[Problem]:
-    """Yield what keeps a sweep from being laid out at all."""
+    """Yield the problems of a sweep that do not depend on the model.
+
+    >>> [problem.argument for problem in check_layout(bc.sweep("a {insect}"))]
+    ['insect']
+    """
     yield from layout.layout_problems
     for template in layout.templates:
         yield from template.problems
@@ -104,19 +110,20 @@ def check_layout(layout: Layout) -> Iterator[Problem]:
     if layout.samples and total:
         yield from _sample_problems(layout.samples, total)
     elif (
-        total > MAX_CELLS and layout.kept is None and all(len(a) <= MAX_CELLS for a in layout.axes)
+        total > MAX_CELLS
+        and layout.selected is None
+        and all(len(a) <= MAX_CELLS for a in layout.axes)
     ):
         yield Problem(
             "axes",
             f"{total:,} cells; at most {MAX_CELLS:,} can be laid out. "
             "Draw some of them with bc.sample(n).",
         )
-    if layout.kept == ():
+    if layout.selected == ():
         yield Problem(
             "where",
-            "where(...) kept no cell of the sweep: each of its values is there, but no cell "
-            "has "
-            "all of them, or none passed the function.",
+            "where(...) or a slice kept no cell of the sweep: no cell has all of the values, none "
+            "passed the function, or the slice is empty.",
         )
 
 
@@ -128,11 +135,11 @@ def _sample_problems(samples: tuple[Sample, ...], total: int) -> Iterator[Proble
         if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= total:
             near = f" The nearest is {min(max(n, 1), total):,}." if isinstance(n, int) else ""
             yield Problem(
-                "sample", f"sample({shorten(n)}): from 1 to {total:,} cells are there.{near}"
+                "sample", f"sample({shorten(n)}): from 1 to {total:,} cells can be drawn.{near}"
             )
         if isinstance(seed, bool) or not isinstance(seed, int):
             yield Problem(
-                "sample", f"sample({shorten(n)}, seed={shorten(seed)}): a whole number is needed."
+                "sample", f"sample({shorten(n)}, seed={shorten(seed)}): an integer is needed."
             )
 
 
@@ -151,7 +158,7 @@ def _axis_problems(layout: Layout) -> Iterator[Problem]:
             )
     counts = Counter([axis.name for axis in layout.axes] + list(layout.constants))
     for name, times in counts.items():
-        if times > 1 and name != "prompt":  # of which more is said elsewhere
+        if times > 1 and name != "prompt":  # `bc.sweep` reports a second prompt itself
             yield Problem(name, f"{name!r} is given {times} times: keep one axis of that name.")
     if "seed" in counts and "noise" in counts:
         yield Problem("noise", BOTH_NOISES)
@@ -163,43 +170,42 @@ def _axis_problems(layout: Layout) -> Iterator[Problem]:
 
 
 def _slot_problems(layout: Layout) -> Iterator[Problem]:
-    filled = [*(axis.name for axis in layout.axes), *layout.constants]
-    known = {*SHOT_ARGUMENTS}
+    names = [*(axis.name for axis in layout.axes), *layout.constants]
+    candidates = [name for name in names if name not in SHOT_ARGUMENTS]
     for slot in dict.fromkeys(s for t in layout.templates for s in t.slots):
-        if slot not in filled:
-            spare = [n for n in filled if n not in known]
-            # Python refuses class=[...].
+        if slot not in names:
+            # class=[...] is a syntax error.
             how = f'bc.Axis("{slot}", [...])' if keyword.iskeyword(slot) else f"{slot}=[...]"
             yield Problem(
                 slot,
-                f"the slot {{{slot}}} is not filled: give {how}."
-                f"{did_you_mean(slot, spare, form='{}= to be it')}",
+                f"the slot {{{slot}}} is not filled: give {how}.{did_you_mean(slot, candidates)}",
             )
 
 
 def _value_problems(layout: Layout) -> Iterator[Problem]:
-    """Yield what is no word for a slot: it would be put into the prompt as Python writes it."""
+    """Yield values of slots that would appear in the prompt as a Python repr."""
     slots = dict.fromkeys(s for t in layout.templates for s in t.slots)
-    given = {axis.name: axis.values for axis in layout.axes}
-    given.update({name: (value,) for name, value in layout.constants.items()})
+    values = {axis.name: axis.values for axis in layout.axes}
+    values.update({name: (value,) for name, value in layout.constants.items()})
     for slot in slots:
-        for value in given.get(slot, ()):
-            if not _is_word(value):
-                near = f" Did you mean {_decoded(value)!r}?" if isinstance(value, bytes) else ""
+        for value in values.get(slot, ()):
+            if not _is_text_or_number(value):
+                hint = (
+                    f" Did you mean {value.decode(errors='replace')!r}?"
+                    if isinstance(value, bytes)
+                    else ""
+                )
                 yield Problem(
                     slot,
-                    f"{slot}={shorten(value)}: the slot {{{slot}}} takes texts and numbers.{near}",
+                    f"{slot}={shorten(value)}: the slot {{{slot}}} takes strings and "
+                    f"numbers.{hint}",
                 )
 
 
-def _is_word(value: object) -> bool:
+def _is_text_or_number(value: object) -> bool:
     if isinstance(value, numbers.Real):
         return not math.isnan(value)
     return isinstance(value, str)
-
-
-def _decoded(value: bytes) -> str:
-    return value.decode(errors="replace")
 
 
 def _first_repeated(values: tuple[object, ...]) -> tuple[object] | None:

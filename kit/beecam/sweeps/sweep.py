@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import hashlib
-import html
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,18 +18,17 @@ from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis, Zip, positions
 from beecam.sweeps.layout import Cell, Layout
 from beecam.sweeps.layout_checks import check_layout, resolve_cells
+from beecam.sweeps.summary import describe_cells, sweep_html
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SHOWN = 5  # cells in a notebook
 
 
 @dataclass(frozen=True, eq=False)
 class Sweep(Layout):
     """A prompt template and axes, laid out as an ordered set of cells.
 
-    Made by `bc.sweep`. Immutable: `where` returns another sweep.
+    Built by `bc.sweep`. Immutable: slices and `where` return another sweep.
 
     >>> sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(4))
     >>> len(sweep), sweep[5].values
@@ -39,15 +37,22 @@ class Sweep(Layout):
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the sweep whatever the model is."""
+        """Return the problems that do not depend on the model.
+
+        >>> [problem.argument for problem in bc.sweep("a {insect}").problems]
+        ['insect']
+        """
         return tuple(check_layout(self))
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """The cells in order.
+        """Return the cells, in order.
+
+        >>> [cell.shot.prompt for cell in bc.sweep("a {bee|moth}").cells]
+        ['a bee', 'a moth']
 
         Raises:
-            CheckError: The axes can't be laid out.
+            CheckError: The sweep has problems.
         """
         if self.problems:
             raise CheckError(self.problems)
@@ -55,7 +60,11 @@ class Sweep(Layout):
 
     @cached_property
     def key(self) -> str:
-        """A digest of the cells' shots and coordinates."""
+        """Return a digest of the cells' shots and coordinates: 16 hexadecimal digits.
+
+        >>> len(bc.sweep("a bee", seed=range(4)).key)
+        16
+        """
         data = [[c.shot.to_dict(), dict(c.coords)] for c in self.cells]
         text = json.dumps([self.template, data], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -79,12 +88,14 @@ class Sweep(Layout):
         4
 
         Raises:
-            IndexError: There is no such cell.
-            CheckError: The index is not an integer or a slice.
+            IndexError: The index is out of range.
+            CheckError: The index is neither an integer nor a slice.
         """
         if isinstance(index, slice):
             places = self._places
-            return replace(self, samples=(), kept=tuple(places[i] for i in range(len(self))[index]))
+            return replace(
+                self, samples=(), selected=tuple(places[i] for i in range(len(self))[index])
+            )
         try:
             return self.cells[index]
         except IndexError:
@@ -94,64 +105,50 @@ class Sweep(Layout):
                 [
                     Problem(
                         "index",
-                        f"sweep[{shorten(index)}]: a cell's number or a slice is needed, as in "
-                        'sweep[0] or sweep[:4]; sweep.where(insect="bee") picks by axis.',
+                        f"sweep[{shorten(index)}]: a cell's index or a slice is needed, as in "
+                        'sweep[0] or sweep[:4]; sweep.where(insect="bee") selects by axis.',
                     )
                 ]
             ) from None
 
     def __repr__(self) -> str:
         if self.problems:
-            return f"Sweep that can't be laid out. {CheckError(self.problems)}"
-        return f"Sweep {self.template!r}: {len(self)} cells, {self._axes_text()}"
+            return f"Sweep {shorten(self.template, 200)} with problems: {CheckError(self.problems)}"
+        return f"Sweep {shorten(self.template, 200)}: {describe_cells(self)}"
 
-    def _axes_text(self) -> str:
-        used = {
-            axis.name: len({cell.coords[axis.name] for cell in self.cells})
-            if self.kept is not None or self.samples
-            else len(axis)
-            for axis in self.axes
-        }
-        return " x ".join(f"{name}({count})" for name, count in used.items()) or "one cell"
-
-    def _repr_html_(self) -> str:
-        if self.problems:
-            return f"<pre>{html.escape(repr(self))}</pre>"
-        table: str = self.to_frame(_SHOWN).to_html()
-        left = len(self) - _SHOWN
-        return (
-            f"<p><b>{html.escape(shorten(self.template, 200))}</b><br>"
-            f"{len(self):,} cells: {html.escape(self._axes_text())}</p>{table}"
-            + (f"<p>and {left:,} more</p>" if left > 0 else "")
-        )
+    def _repr_html_(self) -> str | None:
+        # Without HTML a notebook shows the repr, which lists the problems.
+        return None if self.problems else sweep_html(self, self.cells)
 
     def where(self, keep: Callable[[Cell], bool] | None = None, **values: Any) -> Sweep:
         """Return a sweep with some of the cells.
 
-        >>> sweep.where(insect=["bee", "moth"]).where(lambda cell: cell.values["seed"] % 2)
+        >>> sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(4))
+        >>> sweep.where(insect="bee").where(lambda cell: cell.values["seed"] % 2)
+        Sweep 'a {insect}': 2 cells, seed(2), insect='bee'
 
         Args:
-            keep: Called with each cell.
-            values: For an axis the value to keep, or a list of them.
+            keep: Called with each cell; returns whether to keep it.
+            values: For an axis the value to keep, or a list of values.
 
         Raises:
-            CheckError: There is no such axis, or it has no such value.
+            CheckError: An axis or a value does not exist.
         """
         by_name = {axis.name: axis for axis in self.axes}
         problems: list[Problem] = []
-        wanted: dict[str, set[int]] = {}
+        allowed: dict[str, set[int]] = {}
         for name, value in values.items():
             if name not in by_name:
-                there = f"The axes are {', '.join(by_name)}." if by_name else "There are none."
+                names = f"The axes are {', '.join(by_name)}." if by_name else "It has no axes."
                 problems.append(
                     Problem(
                         name,
-                        f"where({name}=...): no such axis.{did_you_mean(name, by_name)} {there}",
+                        f"where({name}=...): no such axis.{did_you_mean(name, by_name)} {names}",
                     )
                 )
                 continue
             try:
-                wanted[name] = positions(by_name[name], value)
+                allowed[name] = positions(by_name[name], value)
             except CheckError as error:
                 problems += error.problems
         if keep is not None:
@@ -159,28 +156,38 @@ class Sweep(Layout):
                 "where", keep, "cell", 'lambda cell: cell.values["seed"] > 2'
             )
         raise_problems(problems)
-        kept = tuple(
+        selected = tuple(
             place
             for cell, place in builtins.zip(self.cells, self._places, strict=True)
-            if all(cell.coords[n] in p for n, p in wanted.items()) and (keep is None or keep(cell))
+            if all(cell.coords[n] in p for n, p in allowed.items()) and (keep is None or keep(cell))
         )
-        return replace(self, samples=(), kept=kept)
+        return replace(self, samples=(), selected=selected)
 
     def check(self, model: Model | Sequence[Model] | Mapping[str, Model]) -> None:
-        """Find every problem with this model at once, before any compute.
+        """Raise all problems that a model has with the sweep, before any compute.
 
-        >>> sweep.check(model)
+        >>> bc.sweep("a bee", seed=-1).check(model)
+        Traceback (most recent call last):
+        beecam.errors.CheckError: seed=-1: an integer from 0 to ... is needed. The nearest is 0.
+
+        Args:
+            model: A model, a list of models, or a mapping of labels to models.
 
         Raises:
             CheckError: With all problems, each naming the argument and the nearest valid choice.
         """
-        used = as_model(model)
-        self.across(used).resolve(used)
+        single = as_model(model)
+        self.across(single).resolve(single)
 
     def resolve(self, model: Model) -> tuple[Shot, ...]:
         """Return the cells' shots with the model's defaults filled in.
 
-        For a set of models, each cell must say its model; see `across`.
+        Of a model set, each cell must name its model; see `across`.
+
+        >>> frames = model.generate(bc.sweep("a bee", seed=range(2)).resolve(model))
+
+        Args:
+            model: A model, or a model set.
 
         Raises:
             CheckError: With all problems.
@@ -188,9 +195,16 @@ class Sweep(Layout):
         return resolve_cells(self, self.problems, lambda: self.cells, model)
 
     def across(self, model: Model) -> Sweep:
-        """Return the sweep with an axis "model" before all others, if `model` is a set of models.
+        """Return the sweep with an axis "model" before all others, if `model` is a model set.
 
-        The outermost axis varies slowest, so that each model works without interruption.
+        The first axis varies slowest, so that a run uses one model after the other.
+
+        >>> models = as_model({"plain": plain, "pencil": pencil})
+        >>> [axis.name for axis in bc.sweep("a bee", seed=range(2)).across(models).axes]
+        ['model', 'seed']
+
+        Args:
+            model: A model, for which the sweep is returned unchanged, or a model set.
         """
         if not isinstance(model, ModelSet) or any(axis.name == "model" for axis in self.axes):
             return self
@@ -206,13 +220,15 @@ class Sweep(Layout):
             groups=(Zip((Axis("model", labels),)), *self.groups),
             samples=(),
             shots=shots,
-            kept=tuple(i * total + place for i in range(len(labels)) for place in places),
+            selected=tuple(i * total + place for i in range(len(labels)) for place in places),
         )
 
     def to_frame(self, limit: int | None = None) -> pd.DataFrame:
-        """Return a pandas frame: a row per cell, a column per axis, the prompt and the seed.
+        """Return a data frame with a row per cell: its value on each axis, prompt and seed.
 
-        >>> sweep.to_frame()[["prompt", "seed"]]
+        >>> sweep = bc.sweep("a {insect}", insect=["bee", "moth"])
+        >>> sweep.to_frame()["prompt"].tolist()
+        ['a bee', 'a moth']
 
         Args:
             limit: The maximum number of rows; None for all.

@@ -10,7 +10,8 @@ from typing import Any
 from beecam.errors import CheckError, Problem, shorten
 from beecam.models.capabilities import arguments_of
 from beecam.models.model import Model
-from beecam.shots.shot import MAX_PROMPT, MAX_SEED, Shot
+from beecam.shots.noise import MAX_SEED
+from beecam.shots.shot import MAX_PROMPT, Shot
 from beecam.shots.weighted_prompts import parts_of
 
 _PAIR = 2

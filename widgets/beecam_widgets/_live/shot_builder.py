@@ -8,7 +8,8 @@ from typing import Any
 
 from beecam._util.checks import raise_problems
 from beecam.models.model import Model
-from beecam.shots.shot import Shot, check_values
+from beecam.shots.shot import Shot
+from beecam.shots.shot_checks import check_values
 from beecam_widgets._live.controls import LiveControls, Slider, weight_problems
 
 _NO_GUIDANCE = 1.0

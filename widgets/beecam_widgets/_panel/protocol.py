@@ -11,7 +11,7 @@ from typing import Any
 
 from beecam.errors import BeecamError, shorten
 from beecam.models.diffusers.arguments import Control
-from beecam.shots.shot import MAX_SEED
+from beecam.shots.noise import MAX_SEED
 from beecam.storage.sweep_files import MAX_NAME
 from beecam.sweeps.axes import Axis
 from beecam_widgets._panel.form import SweepForm

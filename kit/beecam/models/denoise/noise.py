@@ -6,7 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from beecam.shots.shot import Noise, Shot
+from beecam.shots.noise import Noise
+from beecam.shots.shot import Shot
 
 
 def generators(shots: Sequence[Shot]) -> list[Any]:

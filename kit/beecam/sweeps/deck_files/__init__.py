@@ -1,1 +1,1 @@
-"""Decks: sweeps to start from, as YAML files."""
+"""Decks: YAML files with sweeps to start from."""

@@ -1,4 +1,4 @@
-"""A deck: a template with axes and values worth trying, and what each is good for."""
+"""A deck: a prompt template with axes and values worth trying, and notes for learners."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from beecam._util.checks import boolean, raise_problems
 from beecam.errors import CheckError
 from beecam.models.capabilities import arguments_of
-from beecam.shots.shot import SHOT_ARGUMENTS, Shot, check_values
+from beecam.shots.shot import SHOT_ARGUMENTS, Shot
+from beecam.shots.shot_checks import check_values
 from beecam.sweeps.axes import Axis, sample
 from beecam.sweeps.build import shot, sweep
 from beecam.sweeps.sweep import Sweep
@@ -28,16 +29,16 @@ class Deck:
     >>> bc.run(deck.sweep(model, light="at night"), model)
 
     Attributes:
-        name: How it is asked for.
+        name: The name for `bc.deck`.
         title: What menus show.
-        note: What it is good for, for learners.
+        note: What the deck is for, for learners.
         template: The prompt template.
-        axes: One for each of its slots, with labels and notes.
-        arguments: Suggested for the pipeline: a value each, or a bc.Axis of several.
-        argument_notes: For learners, why a value is suggested, by argument.
-        seeds: How many seeds it begins with.
-        sample: How many cells to draw of all that there are, or None for all.
-        path: The file that it was read from.
+        axes: An axis for each slot of the template, with labels and notes.
+        arguments: Suggested arguments of the pipeline: a value each, or a bc.Axis of several.
+        argument_notes: Why a value is suggested, for learners, by argument.
+        seeds: The number of seeds to start with.
+        sample: The number of cells to draw, or None for all.
+        path: The file that the deck was read from.
     """
 
     name: str
@@ -56,14 +57,14 @@ class Deck:
         return f"Deck {self.name!r}: {self.template!r}, {axes}"
 
     def sweep(self, model: Model | None = None, *, every: bool = False, **overrides: Any) -> Sweep:
-        """Lay it out as a sweep.
+        """Return the deck's sweep.
 
         >>> bc.deck("product shot").sweep(model, product=["a watch", "a lamp"], seed=range(2))
 
         Args:
-            model: Leaves out the suggested arguments that this model hasn't, or can't be given.
-            every: Lay out all cells, where the deck draws some of them to begin with.
-            overrides: Instead of the deck's own axes, arguments and seeds, by name.
+            model: The model to run it on: suggested arguments that it does not take are left out.
+            every: Lay out all cells, even if the deck has a sample.
+            overrides: Axes, arguments and seeds to use in place of the deck's, by name.
 
         Raises:
             CheckError: `every` is neither True nor False.
@@ -72,21 +73,25 @@ class Deck:
         suggested = self.arguments if model is None else self.arguments_for(model)
         seed = 0 if self.seeds == 1 else range(self.seeds)
         own = {"seed": seed, **{axis.name: axis for axis in self.axes}, **suggested}
-        # The seeds move fastest, wherever they are given.
         named = {**own, **overrides}
+        # The last axis moves fastest: the cells of one prompt are next to each other.
         named["seed"] = named.pop("seed")
-        whole = sweep(self.template, **named)
-        total = math.prod(whole.shape)
+        full = sweep(self.template, **named)
+        total = math.prod(full.shape)
         if every or self.sample is None or self.sample >= total:
-            return whole
+            return full
         return sweep(self.template, sample(self.sample), **named)
 
     def arguments_for(self, model: Model) -> dict[str, Any]:
-        """Return the suggested arguments that a model has and can be given."""
+        """Return the suggested arguments that a model takes.
+
+        >>> bc.deck("2D animation").arguments_for(model)
+        {'fps': 12}
+        """
         return {
             name: value
             for name, value in self.arguments.items()
-            if all(_takes(model, name, one) for one in _values(value))
+            if all(_accepts(model, name, one) for one in _values(value))
         }
 
 
@@ -94,12 +99,12 @@ def _values(value: Any) -> tuple[Any, ...]:
     return value.values if isinstance(value, Axis) else (value,)
 
 
-def _takes(model: Model, name: str, value: Any) -> bool:
+def _accepts(model: Model, name: str, value: Any) -> bool:
     if name not in SHOT_ARGUMENTS and name not in arguments_of(model):
         return False
     try:
-        full: Shot = model.resolve(shot("", **{name: value}))
+        resolved: Shot = model.resolve(shot("", **{name: value}))
     except CheckError:
         return False
-    # What else is wrong, a picture that is missing say, is not the argument's fault.
-    return not any(p.argument == name for p in [*check_values(full), *model.check(full)])
+    # Problems of other arguments, such as an image that is missing, don't count.
+    return not any(p.argument == name for p in [*check_values(resolved), *model.check(resolved)])

@@ -1,4 +1,4 @@
-"""Which decks there are: those that ship, and those in a person's own folder."""
+"""Find decks: those that ship with beecam, and those in the user's folder."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from beecam.errors import DeckError, did_you_mean, join_words, shorten
 from beecam.sweeps.deck_files.deck import Deck
 from beecam.sweeps.deck_files.parse import read_deck
 
-_ENDINGS = (".yaml", ".yml")
-_MOST = 500
+_SUFFIXES = (".yaml", ".yml")
+_MAX_FILES = 500
 
 
 @dataclass(frozen=True)
 class Decks(Sequence[Deck]):
-    """Some decks.
+    """A sequence of decks; as the last line of a notebook's cell it lists them.
+
+    >>> [deck.name for deck in bc.decks()][:2]
+    ['first-person flight', '2D animation']
 
     Attributes:
         found: The decks.
-        problems: Sentences on files that are no decks.
+        problems: A message for each file that is not a valid deck.
     """
 
     found: tuple[Deck, ...]
@@ -39,26 +42,26 @@ class Decks(Sequence[Deck]):
     @overload
     def __getitem__(self, index: slice) -> tuple[Deck, ...]: ...
     def __getitem__(self, index: int | slice) -> Deck | tuple[Deck, ...]:
-        """Return a deck, or some of them."""
+        """Return one deck, or a slice of them."""
         return self.found[index]
 
     def __iter__(self) -> Iterator[Deck]:
         return iter(self.found)
 
     def __repr__(self) -> str:
-        wide = max((len(deck.name) for deck in self.found), default=0)
-        lines = [f"{deck.name:<{wide}}  {deck.template}" for deck in self.found]
+        width = max((len(deck.name) for deck in self.found), default=0)
+        lines = [f"{deck.name:<{width}}  {deck.template}" for deck in self.found]
         return "\n".join([*lines, *self.problems]) or "no decks"
 
 
 def decks(folder: str | os.PathLike[str] | None = None) -> Decks:
-    """List the decks that ship and those in a folder.
+    """Return the decks that ship with beecam and those in a folder.
 
-    >>> bc.decks()
+    >>> bc.decks("lessons")
 
     Args:
-        folder: Where your own are; by default `decks` in the folder of the usual library. One
-            there that is called like one that ships takes its place.
+        folder: The folder of your own decks; by default `decks` in the folder of the default
+            library. A deck there replaces a shipped deck of the same name.
     """
     own, problems = _read(own_folder() if folder is None else Path(folder).expanduser())
     names = {deck.name.casefold() for deck in own}
@@ -73,32 +76,39 @@ def deck(name: str | os.PathLike[str], folder: str | os.PathLike[str] | None = N
     >>> bc.deck("lessons/insects.yaml")
 
     Args:
-        name: A deck's name, whatever the case, or the path of a YAML file.
-        folder: As in `decks`.
+        name: A deck's name, in any case, or the path of a YAML file.
+        folder: A folder with decks of your own; as in `bc.decks`.
 
     Raises:
-        DeckError: There is no such deck, or its file isn't one; the message says what to change.
+        DeckError: The deck does not exist, or its file is invalid; the message says what to fix.
     """
     if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
         raise DeckError(f"deck({shorten(name)}): a deck's name or the path of a file is needed.")
-    if isinstance(name, os.PathLike) or name.endswith(_ENDINGS):
+    if isinstance(name, os.PathLike) or name.endswith(_SUFFIXES):
         return read_deck(Path(name).expanduser())
-    there = decks(folder)
-    wanted = " ".join(name.casefold().split())
-    for one in there:
-        if one.name.casefold() == wanted:
+    available = decks(folder)
+    normalized = " ".join(name.casefold().split())
+    for one in available:
+        if one.name.casefold() == normalized:
             return one
-    names = [one.name for one in there]
-    broken = "".join(f"\n{problem}" for problem in there.problems)
+    names = [one.name for one in available]
+    invalid = "".join(f"\n{problem}" for problem in available.problems)
     raise DeckError(
-        f"deck({name!r}): no deck of that name.{did_you_mean(wanted, names)} There are "
-        f"{join_words([repr(one) for one in names])}; bc.intent({shorten(name)}) finds the "
-        f"nearest by its words.{broken}"
+        f"deck({name!r}): no deck of that name.{did_you_mean(normalized, names)} The decks are "
+        f"{join_words([repr(one) for one in names])}; bc.find_deck({shorten(name)}) finds the "
+        f"nearest by its words.{invalid}"
     )
 
 
 def own_folder(library: Path | None = None) -> Path:
-    """Return where a library's own decks are; by default the usual library's."""
+    """Return the folder of the user's decks.
+
+    >>> own_folder(Path("clips"))
+    PosixPath('clips/decks')
+
+    Args:
+        library: The folder of a library; by default that of the default library.
+    """
     return (library or default_library_folder()) / "decks"
 
 
@@ -112,16 +122,16 @@ def _read(folder: Path) -> tuple[list[Deck], list[str]]:
     found: dict[str, Deck] = {}
     problems: list[str] = []
     try:
-        files = sorted(one for one in folder.iterdir() if one.suffix in _ENDINGS)
+        files = sorted(one for one in folder.iterdir() if one.suffix in _SUFFIXES)
     except OSError:
         return [], []
-    for path in files[:_MOST]:
+    for path in files[:_MAX_FILES]:
         try:
-            made = read_deck(path)
+            deck = read_deck(path)
         except DeckError as error:
             problems.append(str(error))
             continue
-        first = found.setdefault(made.name.casefold(), made)
-        if first is not made:
-            problems.append(f"{path}: {first.path} has the name {made.name!r}, too.")
+        first = found.setdefault(deck.name.casefold(), deck)
+        if first is not deck:
+            problems.append(f"{path}: {first.path} has the name {deck.name!r}, too.")
     return list(found.values()), problems

@@ -1,0 +1,59 @@
+"""Plain Python values from numpy's, so that equal values have equal keys and survive as JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+_PLAIN_TYPES = (str, int, float, bool)
+_LARGEST_FLOAT = 10**300  # larger integers may not convert to float
+
+
+def to_plain(value: Any) -> Any:
+    """Return numpy scalars as Python scalars, and arrays and lists as tuples.
+
+    >>> to_plain([np.int64(3), "x"])
+    (3, 'x')
+    """
+    if value is None or type(value) in _PLAIN_TYPES:
+        return value
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return tuple(to_plain(v) for v in value)
+    return value
+
+
+def to_int(value: Any) -> Any:
+    """Return a float without a fraction as an int, and any other value as `to_plain` does.
+
+    >>> to_int(3.0), to_int(3.5)
+    (3, 3.5)
+    """
+    value = to_plain(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def to_float(value: Any) -> Any:
+    """Return an int as a float, and any other value as `to_plain` does.
+
+    >>> to_float(3), to_float("x")
+    (3.0, 'x')
+    """
+    value = to_plain(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_FLOAT:
+        return float(value)
+    return value
+
+
+def is_json_data(value: Any) -> bool:
+    """Return whether a plain value survives as JSON, so that it can be part of a key.
+
+    >>> is_json_data((1, "x", None)), is_json_data(float("nan"))
+    (True, False)
+    """
+    if isinstance(value, tuple):
+        return all(map(is_json_data, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (str, int))
