@@ -74,6 +74,9 @@ def test_clips_are_found_and_sorted(library):
     prompts = lambda **how: [c.shot.prompt for c in library.clips(**how)]  # noqa: E731
     assert prompts() == ["Two Bees", "a moth", "a bee"]
     assert prompts(prompt="BEE", sort="created") == ["a bee", "Two Bees"]
+    assert [clip.prompt for clip in library.clips("bee", sort="created")] == ["a bee", "Two Bees"]
+    assert [clip.prompt for clip in library.clips("bee", stars=1)] == ["Two Bees"]
+    assert len(library.clips("wasp")) == 0
     assert prompts(stars=1, sort="-stars") == ["Two Bees", "a moth"]
     assert prompts(sort="seed", limit=1) == ["a bee"]
     library.clips()[0].rejected = True

@@ -77,11 +77,7 @@ def write_mp4(
 
     even = _even(frames)
     with os_errors(), path.open("wb") as file:
-        with av.open(
-            file, "w", format="mp4", options={"movflags": "faststart+use_metadata_tags"}
-        ) as out:
-            comment = json.dumps({_SIGNATURE: settings}, ensure_ascii=True)
-            out.metadata["comment"] = comment
+        with _open_for_writing(file, settings) as out:
             stream = out.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width = even.shape[1:3]
             stream.pix_fmt = "yuv420p"
@@ -175,10 +171,55 @@ def read_mp4(path: Path) -> Frames:
         raise MediaError(_unreadable(path, error)) from error
     if not decoded:
         raise MediaError(f"{path} holds no frames: it is damaged.")
-    frames = np.stack(decoded)
-    facts = (settings or {}).get("facts", {})
-    height, width = facts.get("height", frames.shape[1]), facts.get("width", frames.shape[2])
+    return _without_padding(np.stack(decoded), (settings or {}).get("facts"))
+
+
+def _without_padding(frames: Frames, facts: object) -> Frames:
+    """Return the frames without the row or column that `write_mp4` adds to odd sizes."""
+    height, width = frames.shape[1:3]
+    if isinstance(facts, Mapping):
+        # Facts are data from outside: nothing else is cut off, whatever they say.
+        height -= facts.get("height") == height - 1
+        width -= facts.get("width") == width - 1
     return frames[:, :height, :width]
+
+
+def copy_mp4(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
+    """Copy video and audio of an mp4 without encoding them again, with other settings inside.
+
+    Args:
+        source: The file to copy.
+        target: The new file; it is synced to the disk before this returns.
+        settings: JSON data; `read_settings` returns it.
+
+    Raises:
+        MediaError: The source is missing or damaged.
+        OSError: The disk is full or broken.
+    """
+    import av
+
+    try:
+        with av.open(str(source)) as file:
+            streams = [*file.streams.video[:1], *file.streams.audio[:1]]
+            with os_errors(), target.open("wb") as out_file:
+                with _open_for_writing(out_file, settings) as out:
+                    copies = {one.index: out.add_stream_from_template(one) for one in streams}
+                    for packet in file.demux(streams):
+                        if packet.dts is not None:
+                            packet.stream = copies[packet.stream.index]
+                            out.mux(packet)
+                out_file.flush()
+                os.fsync(out_file.fileno())
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise MediaError(_unreadable(source, error)) from error
+
+
+def _open_for_writing(file: BinaryIO, settings: Mapping[str, Any]) -> Any:
+    import av
+
+    out = av.open(file, "w", format="mp4", options={"movflags": "faststart+use_metadata_tags"})
+    out.metadata["comment"] = json.dumps({_SIGNATURE: settings}, ensure_ascii=True)
+    return out
 
 
 def is_complete(path: Path) -> bool:
@@ -235,7 +276,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 def _settings(metadata: Mapping[str, str]) -> dict[str, Any] | None:
     try:
         found = json.loads(metadata.get("comment", ""))[_SIGNATURE]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -96,6 +96,8 @@ def frames_from_sheet(data: bytes, layout: Mapping[str, int]) -> list[Frames]:
     except (OSError, SyntaxError) as error:
         raise MediaError(f"a sheet can't be read: it is damaged ({error}).") from error
     width = layout["width"]
+    if sheet.shape != (layout["height"], width * layout["frames"], 3):
+        raise MediaError("a sheet can't be read: it doesn't have the size of its layout.")
     return [sheet[:, i * width : (i + 1) * width] for i in range(layout["frames"])]
 
 

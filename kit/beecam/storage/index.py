@@ -220,8 +220,8 @@ class Index:
                 _timing_key(shot),
                 shot.text,
                 shot.seed,
-                # The seconds of a part say nothing of the next clip.
-                None if "continued_from" in facts else facts.get("seconds"),
+                # The seconds of a part, or of another machine, say nothing about the next clip.
+                None if {"continued_from", "taken"} & facts.keys() else facts.get("seconds"),
                 json.dumps(settings["shot"]),
                 json.dumps(facts),
                 json.dumps(settings.get("parents", [])),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beecam._util.files import atomic_write, remove_partial_files
-from beecam.errors import BeecamError, MediaError
+from beecam.errors import BeecamError, MediaError, shorten
 from beecam.media import formats
 from beecam.shots.conditions import Condition, Input
 
@@ -56,6 +56,8 @@ class InputStore:
             condition.input.found_by(functools.partial(_read_stored, self._path(condition.input)))
 
     def _path(self, one: Input) -> Path:
+        if not one.digest.isalnum():
+            raise MediaError(f"{shorten(one.digest)} is not an input's digest.")
         return self._folder / f"{one.digest}{'.png' if one.count == 1 else '.mkv'}"
 
 

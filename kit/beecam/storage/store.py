@@ -7,10 +7,10 @@ name, synced and renamed before its row is committed, so a row never points at n
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
-import shutil
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +26,7 @@ from beecam.shots.shot import Shot
 from beecam.storage.annotations import AnnotationLog
 from beecam.storage.checkpoints import Checkpoints
 from beecam.storage.claims import Claims
+from beecam.storage.clip_settings import LAYOUT, check_settings, measured_facts
 from beecam.storage.index import VERSION, Index
 from beecam.storage.inputs import InputStore
 from beecam.storage.locks import LibraryLock, explain_unusable
@@ -39,6 +40,8 @@ _NOT_A_CLIP = (
     ValueError,
     AttributeError,
     OSError,
+    ArithmeticError,
+    RecursionError,
     sqlite3.IntegrityError,
 )
 
@@ -230,44 +233,44 @@ class ClipStore:
             "parents": list(parents),
             "created": time.time(),
         }
-        try:
+        with self._disk_errors():
             self._index.begin(key, self._lock.name)
             self.inputs.store(shot.conditions)
             self._write_media(shot, frames, settings, sound)
-            with self._index.transaction():
-                self._index.add(key, settings)
-                self._index.end(self._lock.name, key)
-        except sqlite3.OperationalError as error:
-            if "full" in str(error) or "I/O" in str(error):
-                raise OSError(errno.ENOSPC, f"no space left for {self.folder}") from error
-            raise
+            self._add_row(key, settings)
         return key
 
     def adopt(self, path: Path) -> str:
         """Copy an mp4 file that beecam wrote into the library, with its row; return its key.
 
+        A clip that the library has stays as it is. Settings from the file are checked, and what
+        describes the frames is measured again: see `beecam.storage.clip_settings`.
+
         Raises:
             MediaError: The file is missing, damaged or carries no shot.
+            OSError: The disk is full or broken; nothing was left behind.
         """
         try:
-            settings = mp4.read_settings(path)
-            key = Shot.from_dict(settings["shot"]).key
+            shot, settings = check_settings(mp4.read_settings(path))
+            key = shot.key
             frames = mp4.read_mp4(path)
-            if not self._is_complete(key):
-                self._index.begin(key, self._lock.name)
-                self.mp4_path(key).parent.mkdir(exist_ok=True)
-                with atomic_write(self.sheet_path(key)) as temporary:
-                    sheets.write_sheet(temporary, frames)
-                with atomic_write(self.mp4_path(key)) as temporary:
-                    shutil.copyfile(path, temporary)
-                sync_folder(self.mp4_path(key).parent)
-            with self._index.transaction():
-                self._index.add(key, settings)
-                self._index.end(self._lock.name, key)
         except _NOT_A_CLIP as error:
-            if isinstance(error, (MediaError, OSError)):
+            if isinstance(error, MediaError) and str(path) in str(error):
                 raise
             raise MediaError(f"{path} carries no shot of beecam: {error}") from error
+        if key in self and self._is_complete(key):
+            return key
+        # The seconds of another machine say nothing about this one; see `Index.add`.
+        settings["facts"] |= {**measured_facts(frames), "taken": True}
+        with self._disk_errors():
+            self._index.begin(key, self._lock.name)
+            self.mp4_path(key).parent.mkdir(exist_ok=True)
+            with atomic_write(self.sheet_path(key)) as temporary:
+                sheets.write_sheet(temporary, frames)
+            with atomic_write(self.mp4_path(key)) as temporary:
+                mp4.copy_mp4(path, temporary, settings)
+            sync_folder(self.mp4_path(key).parent)
+            self._add_row(key, settings)
         return key
 
     def rate(self, key: str, *, stars: int | None = None, rejected: bool | None = None) -> None:
@@ -369,16 +372,33 @@ class ClipStore:
     def _restore(self, path: Path) -> bool:
         """Add a row from a file's own settings; a file that is not a clip is left alone."""
         try:
-            settings = mp4.read_settings(path)
-            if Shot.from_dict(settings["shot"]).key != path.stem:
+            shot, settings = check_settings(mp4.read_settings(path))
+            if shot.key != path.stem:
                 raise MediaError("the file's name is not its shot's key")
             if not self.sheet_path(path.stem).exists():
                 sheets.write_sheet(self.sheet_path(path.stem), mp4.read_mp4(path))
+            if not settings["facts"].keys() >= set(LAYOUT):
+                settings["facts"] |= measured_facts(mp4.read_mp4(path))
             self._index.add(path.stem, settings)
         except _NOT_A_CLIP as error:
             self.healed.append(f"{path.name} was left out: {error}")
             return False
         return True
+
+    def _add_row(self, key: str, settings: Mapping[str, Any]) -> None:
+        with self._index.transaction():
+            self._index.add(key, settings)
+            self._index.end(self._lock.name, key)
+
+    @contextlib.contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        """Raise SQLite's errors of a full disk as the system raises them for other files."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "full" in str(error) or "I/O" in str(error):
+                raise OSError(errno.ENOSPC, f"no space left for {self.folder}") from error
+            raise
 
     def _is_complete(self, key: str) -> bool:
         return mp4.is_complete(self.mp4_path(key)) and mp4.is_complete(self.sheet_path(key))
