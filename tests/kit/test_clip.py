@@ -4,6 +4,7 @@ import base64
 import io
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -11,10 +12,12 @@ from PIL import Image
 
 import beecam as bc
 from beecam.clips.clip_set import ClipSet
-from beecam.errors import BeecamError, CheckError
+from beecam.errors import BeecamError, CheckError, MediaError
 from beecam.export import notebook as display
+from beecam.media import mp4
+from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
-from helpers import fill
+from helpers import fill, said
 
 HOSTILE = "<img src=x onerror=alert(1)> </script><script>alert(2)</script> a 🐝 \u202enحلة"
 
@@ -136,6 +139,98 @@ def test_a_clip_is_a_playing_video(clips):
     assert "<video" in page
     assert "a bee · seed 0" in page
     assert repr(clips[0]).startswith("Clip ")
-    assert repr(clips) == "ClipSet: 6 clips, prompt(2) x seed(3)"
     assert clips[0] == clips.library[clips.keys[0]]
     assert len({clips[0], clips.library[clips.keys[0]]}) == 1
+
+
+# --- one clip --------------------------------------------------------------------------------------
+
+
+def test_a_clip_has_its_prompt_and_its_seed(clips, library):
+    assert (clips[4].prompt, clips[4].seed) == ("a moth", 1)
+    mixed = bc.Shot(
+        **{
+            **vars(clips[0].shot),
+            "prompt": (("a bee", 0.7), ("a moth", 0.3)),
+            "noise": ((3, 0.2), (8, 0.9)),
+        }
+    )
+    clip = library.add(mixed, clips[0].frames(), clips[0].facts)
+    assert clip.prompt == "0.7 a bee + 0.3 a moth"
+    assert clip.seed == 8
+    assert repr(clip) == f"Clip {clip.key[:8]}: '0.7 a bee + 0.3 a moth', seed 8"
+
+
+def test_a_clip_of_a_sweep_has_its_values_by_axis(clips):
+    assert (clips[5]["prompt"], clips[5]["seed"]) == ("a moth", 2)
+    assert dict(clips[5].values) == {"prompt": "a moth", "seed": 2}
+    with pytest.raises(KeyError) as error:
+        clips[5]["promt"]
+    assert error.value.args[0] == (
+        "clip['promt']: no such axis; its axes are prompt, seed. Did you mean prompt?"
+    )
+    with pytest.raises(KeyError, match=r"it was not taken from a sweep; clip\.prompt, clip\.seed"):
+        clips.library[clips.keys[5]]["prompt"]
+
+
+def test_image_is_one_frame(clips):
+    frames = clips[1].frames()
+    for index in (0, 3, -1, -9):
+        assert (np.asarray(clips[1].image(index)) == frames[index]).all()
+    for wrong in (9, -10, 1.0, None, True):
+        with pytest.raises(CheckError, match=r"frame=.* from -9 to 8"):
+            clips[1].image(wrong)
+
+
+def test_save_as_mp4_keeps_the_shot_inside(clips, tmp_path):
+    path = clips[2].save(tmp_path / "new" / "bee.MP4")
+    assert path == tmp_path / "new" / "bee.MP4"
+    assert path.read_bytes() == clips[2].mp4_bytes()
+    assert Shot.from_dict(mp4.read_settings(path)["shot"]) == clips[2].shot
+    assert [one.name for one in path.parent.iterdir()] == ["bee.MP4"], "no temporary file is left"
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+def test_save_as_an_animation_keeps_frames_and_time(clips, tmp_path, suffix):
+    path = clips[2].save(str(tmp_path / f"bee.{suffix}"))
+    with Image.open(path) as image:
+        assert image.format == suffix.upper()
+        assert image.size == (48, 32)
+        assert image.n_frames == 9
+        assert image.info["loop"] == 0
+        for index, frame in enumerate(clips[2].frames()):
+            image.seek(index)
+            image.load()
+            # 8 frames per second; GIF counts in hundredths.
+            assert image.info["duration"] == pytest.approx(125, abs=5)
+            drawn = np.asarray(image.convert("RGB")).astype(int)
+            assert np.abs(drawn - frame).mean() < 12
+
+
+def test_save_as_an_image_writes_one_frame(clips, tmp_path):
+    frames = clips[2].frames()
+    png = clips[2].save(tmp_path / "bee.png", frame=-1)
+    assert (np.asarray(Image.open(png)) == frames[-1]).all()
+    for suffix in ("jpg", "jpeg"):
+        jpg = clips[2].save(tmp_path / f"bee.{suffix}")
+        with Image.open(jpg) as image:
+            assert image.format == "JPEG"
+            assert np.abs(np.asarray(image).astype(int) - frames[0]).mean() < 12
+    clips[3].save(png)
+    assert (np.asarray(Image.open(png)) == clips[3].frames()[0]).all(), "an old file is replaced"
+
+
+def test_save_names_what_it_can_not_write(clips, tmp_path):
+    for path, words in {
+        "bee.mov": "the suffix is one of .mp4, .gif, .webp, .png, .jpg, .jpeg",
+        "bee": "the suffix is one of",
+        "bee.jpge": "Did you mean .jpg?",
+    }.items():
+        assert words in said(lambda p=path: clips[0].save(tmp_path / p))
+    assert "is a folder" in said(lambda: clips[0].save(tmp_path))
+    assert "a path is needed, as in 'bee.gif'" in said(lambda: clips[0].save(3))
+    assert "frame=9" in said(lambda: clips[0].save(tmp_path / "bee.png", frame=9))
+    clips[0].path.unlink()
+    for name in ("bee.mp4", "bee.gif", "bee.png"):
+        assert "is missing" in said(lambda n=name: clips[0].save(tmp_path / n), MediaError)
+    assert not [one for one in tmp_path.iterdir() if one.name.startswith((".", "bee"))]

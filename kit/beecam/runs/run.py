@@ -18,7 +18,7 @@ from beecam.export import notebook
 from beecam.models.model import Model, loaded_model, refresh, steps_of
 from beecam.models.model_set import as_model
 from beecam.runs.engines.local import LocalEngine
-from beecam.runs.progress import Changes, Progress, Status
+from beecam.runs.progress import CellState, Changes, Progress, Status
 from beecam.shots.shot import Shot
 from beecam.storage.sweep_files import MAX_NAME
 from beecam.sweeps.build import sweep_of_shots
@@ -248,8 +248,8 @@ class Run:
                 "cell, after `import beecam_widgets`."
             )
         wanted = set(cells)
-        there = self._progress.cells(Status.DONE, Status.CACHED)
-        return self.clips[[i for i, cell in enumerate(there) if cell.index in wanted]]
+        generated = self._progress.cells(Status.DONE, Status.CACHED)
+        return self._clips_of([cell for cell in generated if cell.index in wanted])
 
     # --- watching ------------------------------------------------------------------------------
 
@@ -265,16 +265,20 @@ class Run:
 
     @property
     def clips(self) -> ClipSet:
-        """The clips that are there by now, in the sweep's order."""
-        there = self._progress.cells(Status.DONE, Status.CACHED)
+        """The clips generated so far, in the sweep's order."""
+        # Before the clips: a run that ends in between has all of them.
+        expected = 0 if self.finished else len(self._shots)
+        return self._clips_of(self._progress.cells(Status.DONE, Status.CACHED), expected)
+
+    def _clips_of(self, cells: Sequence[CellState], expected: int = 0) -> ClipSet:
         return ClipSet(
             self.library,
-            [c.key for c in there],
+            [cell.key for cell in cells],
             axes=self.sweep.axes,
-            coords=[self.sweep.cells[c.index].coords for c in there],
+            coords=[self.sweep.cells[cell.index].coords for cell in cells],
             title=self.sweep.template,
             model=self.model,
-            expected=0 if self.finished else len(self._shots),
+            expected=expected,
         )
 
     @property
