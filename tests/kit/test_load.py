@@ -57,7 +57,7 @@ def test_a_number_type_can_be_chosen(saved):
 
 def test_the_licence_is_kept_with_each_clip(saved, library):
     clip = bc.run(bc.shot("a bee", **SMALL), bc.load(saved), library=library).wait().clips[0]
-    assert clip.facts["licence"] == "apache-2.0"
+    assert clip.facts["license"] == "apache-2.0"
     assert clip.facts["source"] == "tiny-wan"
 
 

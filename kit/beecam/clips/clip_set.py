@@ -36,7 +36,7 @@ class ClipSet(Sequence[Clip]):
         library: The library that the clips are in.
         keys: The clips' keys.
         axes: The axes of the sweep they come from; empty for a library's own list.
-        title: What the set is called; the template of a sweep.
+        title: The title of the set: the template of a sweep.
         model: The loaded model of the run that generated them, or None.
     """
 
@@ -58,7 +58,7 @@ class ClipSet(Sequence[Clip]):
             keys: Their keys.
             axes: The axes that the coordinates refer to.
             coords: Each clip's position on each axis, by the axis' name.
-            title: What the set is called.
+            title: The title of the set.
             model: The model that generated them.
             expected: How many clips there will be, while a run is still generating them.
         """
@@ -103,11 +103,11 @@ class ClipSet(Sequence[Clip]):
             )
         if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
             return self._clip(int(index))
-        return self._pick(indices_of(index, len(self), self._why_missing))
+        return self._pick(indices_of(index, len(self), self._explain_missing))
 
     def _clip(self, index: int) -> Clip:
         if not -len(self) <= index < len(self):
-            raise IndexError(self._why_missing(index))
+            raise IndexError(self._explain_missing(index))
         index %= len(self)
         return Clip(self.library, self.keys[index], self.values(index))
 
@@ -164,7 +164,7 @@ class ClipSet(Sequence[Clip]):
                 used[name].add(position)
         return {name: len(positions) for name, positions in used.items()}
 
-    def _why_missing(self, index: int) -> str:
+    def _explain_missing(self, index: int) -> str:
         if len(self) < self._expected and -self._expected <= index < self._expected:
             return (
                 f"clip {index}: the run has generated {len(self):,} of {self._expected:,} clips so "
@@ -190,7 +190,7 @@ class ClipSet(Sequence[Clip]):
             IndexError: There is no such clip.
         """
         if not -len(self) <= index < len(self):
-            raise IndexError(self._why_missing(index))
+            raise IndexError(self._explain_missing(index))
         coords = self.coords(index)
         return {a.name: a.values[coords[a.name]] for a in self.axes if a.name in coords}
 
@@ -265,7 +265,7 @@ class ClipSet(Sequence[Clip]):
         )
 
     def query(self, expression: str) -> ClipSet:
-        """Return the clips that match a query, as it is typed into the grid's search box.
+        """Return the clips that match a query, in the syntax of the grid's search box.
 
         >>> clips.query("bee stars>=3 -is:rejected seconds<2")
 
@@ -285,13 +285,16 @@ class ClipSet(Sequence[Clip]):
 
     @property
     def starred(self) -> ClipSet:
-        """The clips with at least one star."""
+        """The clips with at least one star.
+
+        >>> bc.promote(run.clips.starred)
+        """
         return self.filter(lambda clip: clip.stars > 0)
 
     def pivot(self, rows: str, columns: str) -> pd.DataFrame:
         """Return a pandas frame of clips: a row per value of one axis, a column per other value.
 
-        Where several clips share a cell, the first one is taken; a warning says how many clips are
+        Where several clips share a cell, the first one is taken; a warning reports how many are
         left out.
 
         >>> clips.where(seed=0).pivot("insect", "place")
@@ -356,9 +359,9 @@ class ClipSet(Sequence[Clip]):
 
     def _check_axes(self, names: Iterable[str]) -> None:
         known = [axis.name for axis in self.axes]
-        there = f"the axes are {', '.join(known)}" if known else "these clips have no axes"
+        hint = f"the axes are {', '.join(known)}" if known else "these clips have no axes"
         checks.raise_problems(
-            Problem(name, f"no axis {name!r}: {there}.{did_you_mean(name, known)}")
+            Problem(name, f"no axis {name!r}: {hint}.{did_you_mean(name, known)}")
             for name in names
             if name not in known
         )

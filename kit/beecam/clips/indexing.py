@@ -10,7 +10,7 @@ import numpy as np
 from beecam.errors import CheckError, Problem, shorten
 
 
-def indices_of(index: Any, count: int, why_missing: Callable[[int], str]) -> list[int]:
+def indices_of(index: Any, count: int, explain_missing: Callable[[int], str]) -> list[int]:
     """Return the indices, from 0, that a list of indices or a mask selects.
 
     >>> indices_of([0, -1], 6, str)
@@ -21,7 +21,7 @@ def indices_of(index: Any, count: int, why_missing: Callable[[int], str]) -> lis
     Args:
         index: A list, an array or a pandas series.
         count: How many clips there are.
-        why_missing: Returns the message about an index out of range.
+        explain_missing: Returns the message about an index out of range.
 
     Raises:
         IndexError: An index is out of range, or the mask has another length.
@@ -43,7 +43,7 @@ def indices_of(index: Any, count: int, why_missing: Callable[[int], str]) -> lis
         return [int(i) for i in np.flatnonzero(array)]
     for one in array:
         if not -count <= one < count:
-            raise IndexError(why_missing(int(one)))
+            raise IndexError(explain_missing(int(one)))
     return [int(one) % count for one in array]
 
 

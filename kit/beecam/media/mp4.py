@@ -1,6 +1,6 @@
-"""H.264 mp4 files with the shot inside.
+"""Reads and writes H.264 mp4 files with the shot inside.
 
-Nothing outside this module knows a codec.
+The codec is known to this module only.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ if TYPE_CHECKING:
     from beecam.media.types import Frames, Sound
 
 _SIGNATURE = "beecam"
-# 12 is visually lossless; clips are small and the mp4 is what is kept of the pixels.
-_FACTOR = 12
+# 12 is visually lossless. Clips are small, and the mp4 is the only copy of the pixels.
+_RATE_FACTOR = 12
 _BT709 = 1
 _PYAV_WITH_THREADS = 17
-_SOUND_BITS = 192_000  # a second
+_SOUND_BITS = 192_000  # per second
 
 
 @contextlib.contextmanager
 def os_errors() -> Iterator[None]:
-    """Raise what the system raised, where PyAV says in its place that a callback failed.
+    """Raise the system's error instead of PyAV's error about a failed callback.
 
-    On a full disk a write fails, and then the closing of the file does: PyAV tells of the second,
-    in an error of its own.
+    On a full disk, a write fails and then closing the file does. PyAV raises the second error, as
+    one of its own classes.
     """
     import av
 
     try:
         yield
     except av.FFmpegError as error:
-        behind: BaseException | None = error
-        while behind is not None and not isinstance(behind, OSError):
-            behind = behind.__cause__ or behind.__context__
-        if behind is None or behind is error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None or cause is error:
             raise
-        raise OSError(behind.errno, behind.strerror) from error
+        raise OSError(cause.errno, cause.strerror) from error
 
 
 def warm_up() -> None:
-    """Load the codec, which takes a quarter of a second, before the first clip waits for it."""
+    """Load the codec, which takes 0.25 s, before the first clip has to wait for it."""
     import av  # noqa: F401
 
 
@@ -61,17 +61,23 @@ def write_mp4(
     settings: Mapping[str, Any],
     sound: Sound | None = None,
     *,
-    factor: int = _FACTOR,
+    factor: int = _RATE_FACTOR,
 ) -> None:
     """Write a clip as H.264 yuv420p, which every browser plays, with `settings` inside.
 
+    >>> write_mp4(Path("bee.mp4"), frames, 8, {"shot": shot.to_dict()})
+
     Args:
-        path: Where to; the file is synced to the disk before this returns.
-        frames: frames x height x width x 3, RGB, uint8. Odd sizes are padded by one pixel.
-        fps: Frames a second.
-        settings: JSON data, kept as the file's comment; `read_settings` gives it back.
-        sound: What is heard; cut where the pictures end.
-        factor: The rate factor of H.264: more is smaller and worse.
+        path: The file; it is synced to the disk before this returns.
+        frames: Array of shape `(frames, height, width, 3)`, RGB, uint8. Odd sizes are padded by one
+            pixel.
+        fps: Frames per second.
+        settings: JSON data, stored as the file's comment; `read_settings` returns it.
+        sound: The clip's audio, which is cut to the length of the video.
+        factor: The constant rate factor of H.264: larger values give smaller, worse files.
+
+    Raises:
+        OSError: The disk is full or broken.
     """
     import av
 
@@ -81,7 +87,7 @@ def write_mp4(
             stream = out.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width = even.shape[1:3]
             stream.pix_fmt = "yuv420p"
-            # Without cpu-independent the same pictures gave files that differ, in one process even.
+            # Without cpu-independent, equal frames gave different files, even in one process.
             stream.options = {
                 "crf": str(factor),
                 "preset": "veryfast",
@@ -90,30 +96,30 @@ def write_mp4(
             }
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = _BT709
-            heard = _sound_stream(out, sound) if sound else None
+            audio = _sound_stream(out, sound) if sound else None
             reformat = _reformatter()
             for array in even:
                 frame = av.VideoFrame.from_ndarray(array, format="rgb24")
                 out.mux(stream.encode(reformat(frame, format="yuv420p", dst_colorspace=_BT709)))
             out.mux(stream.encode())
-            if sound and heard:
-                _encode(out, heard, sound, round(len(frames) / fps * sound.rate))
+            if sound and audio:
+                _encode_sound(out, audio, sound, round(len(frames) / fps * sound.rate))
         file.flush()
         os.fsync(file.fileno())
 
 
 def _reformatter() -> Callable[..., Any]:
-    """Return what changes the format of frames, for all frames of a clip, in a single thread.
+    """Return a function that converts the pixel format of a clip's frames, in a single thread.
 
-    From version 17 on PyAV has a thread a core for it, started again for every frame: where a
-    model keeps the cores busy, a frame waited 6 ms for them, and does 0.1 ms of work.
+    From version 17 on, PyAV starts a thread per core for every frame. While a model keeps the
+    cores busy, a frame waits 6 ms for these threads, which have 0.1 ms of work.
     """
     import av
     from av.video.reformatter import VideoReformatter
 
-    one = VideoReformatter().reformat
+    reformat: Callable[..., Any] = VideoReformatter().reformat
     has_threads = int(av.__version__.split(".")[0]) >= _PYAV_WITH_THREADS
-    return functools.partial(one, threads=1) if has_threads else one
+    return functools.partial(reformat, threads=1) if has_threads else reformat
 
 
 def _sound_stream(out: Any, sound: Sound) -> Any:
@@ -121,10 +127,10 @@ def _sound_stream(out: Any, sound: Sound) -> Any:
     return out.add_stream("aac", rate=sound.rate, layout=layout, bit_rate=_SOUND_BITS)
 
 
-def _encode(out: Any, stream: Any, sound: Sound, most: int) -> None:
+def _encode_sound(out: Any, stream: Any, sound: Sound, limit: int) -> None:
     import av
 
-    samples = np.ascontiguousarray(sound.samples[:2, :most], dtype=np.float32)
+    samples = np.ascontiguousarray(sound.samples[:2, :limit], dtype=np.float32)
     frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=stream.layout.name)
     frame.sample_rate = sound.rate
     out.mux(stream.encode(frame))
@@ -132,7 +138,7 @@ def _encode(out: Any, stream: Any, sound: Sound, most: int) -> None:
 
 
 def read_sound(path: Path) -> Sound | None:
-    """Read what is heard with a clip, or None for a silent one.
+    """Read the audio of a clip; None for a silent one.
 
     Raises:
         MediaError: The file is missing or damaged.
@@ -152,7 +158,10 @@ def read_sound(path: Path) -> Sound | None:
 
 
 def read_mp4(path: Path) -> Frames:
-    """Read a clip's frames: frames x height x width x 3, RGB, uint8.
+    """Read a clip's frames.
+
+    Returns:
+        Array of shape `(frames, height, width, 3)`, RGB, uint8.
 
     Raises:
         MediaError: The file is missing or damaged.
@@ -223,9 +232,9 @@ def _open_for_writing(file: BinaryIO, settings: Mapping[str, Any]) -> Any:
 
 
 def is_complete(path: Path) -> bool:
-    """Return whether a file that beecam wrote is there to its end: mp4 or JPEG.
+    """Return whether an mp4 or JPEG file that beecam wrote is complete, not cut off.
 
-    Looks at the outside only; what a bad disk changed within is found when it is read.
+    This checks the structure only. Damage inside is found when the file is read.
     """
     try:
         with path.open("rb") as file:
@@ -239,13 +248,13 @@ def is_complete(path: Path) -> bool:
 
 
 def _boxes(file: BinaryIO, size: int) -> bool:
-    """Return whether an mp4's boxes fill the file, with the one that says what is in it."""
+    """Return whether an mp4's boxes fill the file and include `moov`, its table of contents."""
     at, kinds = 0, set()
     while at < size:
         file.seek(at)
         head = file.read(8)
         length = int.from_bytes(head[:4], "big")
-        if len(head) < 8 or length < 8:  # noqa: PLR2004  (a box's own head; none of ours is huge)
+        if len(head) < 8 or length < 8:  # noqa: PLR2004  (size and type; none of ours has a 64-bit size)
             return False
         kinds.add(head[4:])
         at += length
@@ -253,10 +262,13 @@ def _boxes(file: BinaryIO, size: int) -> bool:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Read back what `write_mp4` kept in the file.
+    """Read the settings that `write_mp4` stored in a file.
+
+    >>> read_settings(clip.path)["shot"]["prompt"]
+    'a bee'
 
     Raises:
-        MediaError: The file is missing, damaged, or no clip of beecam.
+        MediaError: The file is missing, damaged or not a clip of beecam.
     """
     import av
 
@@ -293,5 +305,5 @@ def _unreadable(path: Path, error: Exception) -> str:
         return f"{path} is missing."
     return (
         f"{path} can't be read as a video: it is damaged ({type(error).__name__}). Delete it and "
-        "run its sweep again, which makes only what is missing."
+        "run its sweep again, which generates only what is missing."
     )

@@ -13,9 +13,9 @@ from beecam.sweeps.build import sweep_of_shots
 
 
 def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = False) -> Run:
-    """Finish drafts: each resumes from its checkpoint, to the bits of a whole clip.
+    """Finish drafts: each resumes from its checkpoint, with the same bits as a full generation.
 
-    Stars and tags of the drafts are given to the finished clips.
+    The finished clips get the stars and tags of the drafts.
 
     >>> drafts = bc.run(sweep, model, draft=0.3).wait()
     >>> bc.promote(drafts.clips.starred)
@@ -26,7 +26,7 @@ def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = F
         exact: As in `bc.run`, and as it was for the drafts.
 
     Raises:
-        CheckError: There are no clips, no model is known, or it is another one.
+        CheckError: There are no clips, or the model is missing or another one.
     """
     if isinstance(clips, Run):
         clips = clips.clips
@@ -48,7 +48,7 @@ def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = F
             [
                 Problem(
                     "model",
-                    "promote: these clips come from a library, which knows no loaded model: "
+                    "promote: these clips come from a library and not from a run; name the model: "
                     "bc.promote(clips, model).",
                 )
             ]

@@ -1,4 +1,4 @@
-"""Checks of the settings inside a clip's mp4: what views rely on, whoever wrote the file.
+"""Checks of the settings inside a clip's mp4: what views rely on, from any writer.
 
 Settings are data from outside: a file may come from another person, another version or a damaged
 disk. What names or describes the clip must be right, or the file is refused; measured facts that
@@ -119,7 +119,7 @@ def _plausible_facts(facts: object) -> dict[str, Any]:
 def _is_plausible(name: str, value: Any) -> bool:
     if name in _KNOWN_FACTS:
         return _KNOWN_FACTS[name](value)
-    # What another version measured: plain values under a name of its own.
+    # Facts of another version: plain values under a name that isn't taken.
     named = name.isidentifier() and len(name) <= _MAX_NAME and name not in _TAKEN_NAMES
     return named and (_is_number(value, _MAX_NUMBER) or isinstance(value, bool) or _is_text(value))
 

@@ -32,7 +32,7 @@ from beecam.storage.inputs import InputStore
 from beecam.storage.locks import LibraryLock, explain_unusable
 from beecam.storage.sweep_files import SweepFiles
 
-# What a file that isn't a clip can raise, whatever is in its settings.
+# The errors that reading a file can raise if it isn't a clip, whatever is in its settings.
 _NOT_A_CLIP = (
     BeecamError,
     KeyError,
@@ -47,10 +47,10 @@ _NOT_A_CLIP = (
 
 
 class BackgroundWriter(Protocol):
-    """What writes into a library in the background."""
+    """An object that writes into a library in the background, such as the engine of a run."""
 
     def give_up(self, *, at_once: bool = False) -> None:
-        """Cancel clips that aren't generated yet, if asked to or if paused."""
+        """Cancel clips that aren't generated yet, if `at_once` or if the run is paused."""
 
     def leave(self, *, at_once: bool = False) -> None:
         """Finish, because the library is about to be closed."""
@@ -60,6 +60,9 @@ class ClipStore:
     """The files and the index of one library folder.
 
     Safe to use from several threads, and from two kernels at the same time.
+
+    >>> ClipStore("bees").count([clip.key])
+    1
 
     Attributes:
         folder: The library's folder.
@@ -141,11 +144,19 @@ class ClipStore:
         return {key for key in found if self._is_complete(key)}
 
     def keys_with_prefix(self, text: str) -> list[str]:
-        """Return up to two keys that start with `text`."""
+        """Return up to two keys that start with `text`.
+
+        >>> library.keys_with_prefix("3f9c")
+        ['3f9c2a...']
+        """
         return self._index.keys_with_prefix(text)
 
     def find(self, **tests: Any) -> list[str]:
-        """Return the keys of the clips that pass every test; see `Library.clips`."""
+        """Return the keys of the clips that pass every test; see `Library.clips`.
+
+        >>> library.find(prompt="bee", model=None, stars=4, rejected=None, tag=None,
+        ...              sort="created", descending=True, limit=10)
+        """
         return self._index.find(**tests)
 
     def row(self, key: str) -> dict[str, Any]:
@@ -185,15 +196,26 @@ class ClipStore:
         return self._annotations.since(cursor)
 
     def mp4_path(self, key: str) -> Path:
-        """Return the path of a clip's video."""
+        """Return the path of a clip's video.
+
+        >>> library.mp4_path(clip.key).stat().st_size
+        """
         return self.folder / "media" / key[:2] / f"{key}.mp4"
 
     def sheet_path(self, key: str) -> Path:
-        """Return the path of a clip's sheet."""
+        """Return the path of a clip's sheet.
+
+        >>> library.sheet_path(clip.key).exists()
+        True
+        """
         return self.folder / "media" / key[:2] / f"{key}.jpg"
 
     def seconds_for(self, shot: Shot) -> float | None:
-        """Return the median of the measured seconds per clip of shots like this one, or None."""
+        """Return the median seconds per clip measured for such a shot, or None.
+
+        >>> library.seconds_for(clip.shot)
+        0.42
+        """
         found = sorted(self._index.seconds_for(shot))
         return found[len(found) // 2] if found else None
 
@@ -209,11 +231,13 @@ class ClipStore:
     ) -> str:
         """Store a clip: files first, then its row.
 
+        >>> library.store(clip.shot, clip.frames(), clip.facts)
+
         Args:
             shot: A resolved shot; its key names the clip.
             frames: Array of shape `(frames, height, width, 3)`, RGB, uint8.
             facts: JSON data measured on the clip.
-            parents: Keys of the clips that it was made from.
+            parents: Keys of the clips that it was derived from.
             sound: The clip's audio.
 
         Returns:
@@ -223,7 +247,7 @@ class ClipStore:
             OSError: The disk is full or broken; nothing was left behind.
         """
         if self.gone:
-            # Another library may be in its place, which the open index knows nothing of.
+            # Another library may be in its place, which the open index doesn't describe.
             raise FileNotFoundError(errno.ENOENT, "the library's folder was moved or removed")
         key = shot.key
         settings = {
@@ -243,8 +267,10 @@ class ClipStore:
     def adopt(self, path: Path) -> str:
         """Copy an mp4 file that beecam wrote into the library, with its row; return its key.
 
-        A clip that the library has stays as it is. Settings from the file are checked, and what
-        describes the frames is measured again: see `beecam.storage.clip_settings`.
+        >>> library.adopt(Path("from-a-friend.mp4"))
+
+        A clip that the library already has is not changed. The file's settings are checked, and
+        facts about the frames are measured again: see `beecam.storage.clip_settings`.
 
         Raises:
             MediaError: The file is missing, damaged or carries no shot.
@@ -311,7 +337,10 @@ class ClipStore:
         self._annotate(key, tags=list(dict.fromkeys(tags)))
 
     def copy_annotations(self, key: str, source: str) -> None:
-        """Give a clip the stars and tags of another one, if that has any."""
+        """Copy stars and tags of another clip, if it has any, to a clip.
+
+        >>> library.copy_annotations(finished.key, draft.key)
+        """
         row = self._index.row(source)
         found = {} if row is None else {n: row[n] for n in ("stars", "tags") if row[n]}
         if found:
@@ -321,6 +350,9 @@ class ClipStore:
         """Add rows for media without one, from the settings inside; return how many.
 
         Stars, rejections and tags are restored, too.
+
+        >>> library.rebuild()
+        0
         """
         files = sorted((self.folder / "media").glob("??/*.mp4"))
         have = set(self._index.keys())
@@ -334,6 +366,8 @@ class ClipStore:
 
     def close(self, *, at_once: bool = False) -> None:
         """Wait for the runs that write into the library, and close it.
+
+        >>> library.close()
 
         Args:
             at_once: Cancel these runs. What they have generated is written in any case.
@@ -450,7 +484,7 @@ def _folder_problems(value: Any) -> Iterator[Problem]:
     elif not os.fspath(value):
         yield Problem(
             "folder",
-            "library(''): the path of a folder is needed; library() is the usual one and "
+            "library(''): the path of a folder is needed; library() is the default one and "
             "library('.') is the folder of this notebook.",
         )
     elif "\0" in str(value):
