@@ -1,4 +1,4 @@
-"""Clip sets as collections, as frames of pandas, and as pages without widgets."""
+"""Clips and clip sets: collections, pandas frames, files, and HTML without widgets."""
 
 import base64
 import io
@@ -13,7 +13,7 @@ from PIL import Image
 import beecam as bc
 from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, CheckError, MediaError
-from beecam.export import notebook as display
+from beecam.export import notebook
 from beecam.media import mp4
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
@@ -44,7 +44,7 @@ def test_filter_sort_where_and_slices_keep_coordinates(clips):
     assert list(clips.starred) == [clips[4]]
 
 
-def test_an_axis_or_a_clip_that_is_not_there_is_named(clips):
+def test_a_missing_axis_or_clip_is_named(clips):
     for call in (lambda: clips.where(promt="bee"), lambda: clips.pivot("promt", "seed")):
         with pytest.raises(CheckError, match=r"no axis 'promt': .*Did you mean prompt\?"):
             call()
@@ -52,7 +52,7 @@ def test_an_axis_or_a_clip_that_is_not_there_is_named(clips):
         clips[99]
 
 
-def test_to_frame_has_a_row_a_clip(clips):
+def test_to_frame_has_a_row_per_clip(clips):
     clips[1].stars, clips[1].tags = 3, ["keep"]
     frame = clips.to_frame()
     assert isinstance(frame, pd.DataFrame)
@@ -64,7 +64,9 @@ def test_to_frame_has_a_row_a_clip(clips):
     named = ClipSet(
         clips.library, clips.keys[:1], axes=[Axis("width", ("wide",))], coords=[{"width": 0}]
     )
-    assert named.to_frame().loc[0, "width"] == "wide", "an axis wins over a fact of its name"
+    assert named.to_frame().loc[0, "width"] == "wide", (
+        "an axis takes precedence over a fact of its name"
+    )
 
 
 def test_pivot_has_axes_as_rows_and_columns(clips):
@@ -78,27 +80,35 @@ def test_pivot_has_axes_as_rows_and_columns(clips):
 
 
 def test_the_contact_sheet_is_small_static_and_shows_frames(clips):
-    page = display.contact_sheet_html(clips, title="<b>")
+    page = notebook.contact_sheet_html(clips, title="<b>")
     assert page.count("<img") == 6
     assert "&lt;b&gt;" in page
     assert "<script" not in page
     data = re.findall(r'base64,([^"]+)"', page)
     image = Image.open(io.BytesIO(base64.b64decode(data[0])))
     assert image.width == 4 * 48
-    assert "No clips yet" in display.contact_sheet_html(clips[:0])
+    assert "No clips yet" in notebook.contact_sheet_html(clips[:0])
 
 
-def test_the_contact_sheet_stays_below_its_size_and_says_what_is_left_out(clips):
+def test_the_contact_sheet_stays_below_its_size_and_counts_what_is_left_out(clips):
     many = ClipSet(clips.library, clips.keys * 40)
-    page = display.contact_sheet_html(many, max_bytes=60_000)
+    page = notebook.contact_sheet_html(many, max_bytes=60_000)
     assert len(page) <= 60_000
     left = int(re.search(r"and (\d+) more clips", page).group(1))
     assert left == len(many) - page.count("<img") > 0
 
 
-def test_prompts_are_text_wherever_they_are_shown(library):
+def test_prompts_are_escaped_everywhere(library, monkeypatch):
     clips = fill(library, [HOSTILE], seeds=1)
-    for shown in (display.contact_sheet_html(clips, HOSTILE), clips[0]._repr_html_()):
+    videos = []
+    monkeypatch.setattr("IPython.display.display", videos.append)
+    clips.show()
+    assert "&lt;img src=x" in videos[0].data
+    for shown in (
+        videos[0].data,
+        notebook.contact_sheet_html(clips, HOSTILE),
+        clips[0]._repr_html_(),
+    ):
         assert "<img src=x" not in shown
         assert "<script>alert" not in shown
 
@@ -121,7 +131,7 @@ def test_clips_are_shown_through_mediapy_and_matplotlib(clips, monkeypatch):
 
 
 def test_without_widgets_a_run_and_its_clips_show_a_contact_sheet(ltx, library, monkeypatch):
-    monkeypatch.setattr(display, "_registered", {})
+    monkeypatch.setattr(notebook, "_registered", {})
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     run = bc.run(bc.sweep("a <b> bee", seed=range(2)), ltx, library=library).wait(60)
@@ -129,7 +139,7 @@ def test_without_widgets_a_run_and_its_clips_show_a_contact_sheet(ltx, library, 
     run.clips._ipython_display_()
     assert "2 done" in shown[0].data
     assert [page.data.count("<img") for page in shown] == [2, 2]
-    display.register(run=lambda run: shown.append("a grid"))
+    notebook.register(run=lambda run: shown.append("a grid"))
     run._ipython_display_()
     assert shown[-1] == "a grid"
 
@@ -169,7 +179,9 @@ def test_a_clip_of_a_sweep_has_its_values_by_axis(clips):
     assert error.value.args[0] == (
         "clip['promt']: no such axis; its axes are prompt, seed. Did you mean prompt?"
     )
-    with pytest.raises(KeyError, match=r"it was not taken from a sweep; clip\.prompt, clip\.seed"):
+    with pytest.raises(
+        KeyError, match=r"it was not taken from a sweep; use clip\.prompt, clip\.seed"
+    ):
         clips.library[clips.keys[5]]["prompt"]
 
 
