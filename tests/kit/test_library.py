@@ -318,7 +318,7 @@ add(library, seed=1)
 library.clips()[0].stars = 2
 def die(*args):
     os._exit(9)
-module = sys.modules["beecam.media.sheets" if {moment!r} == "write_sheet" else "beecam.storage.store"]
+module = sys.modules["beecam.media.sheets" if {moment!r} == "write_sheet" else "beecam.storage.media_files"]
 setattr(module, {moment!r}, die)
 add(library, seed=2)
 """

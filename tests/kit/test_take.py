@@ -323,6 +323,13 @@ def test_a_full_disk_leaves_nothing_behind(theirs, library, monkeypatch):
         library.take(theirs[0].path)
     monkeypatch.undo()
     assert len(library) == 0
-    assert not list((library.folder / "media").rglob(".*"))
+    assert not list((library.folder / "media").rglob("*.*"))
     assert len(library.take(theirs[0].path)) == 1
     assert bc.Clip(library, theirs[0].key).facts["width"] == 48
+
+
+def test_a_library_that_is_gone_takes_nothing(theirs, library):
+    shutil.rmtree(library.folder)
+    with pytest.raises(OSError, match="the library's folder was moved or removed"):
+        library.take(theirs[0].path)
+    assert not library.folder.exists()

@@ -16,8 +16,9 @@ from beecam.clips.sweep_records import SweepRecord, SweepRecords
 from beecam.errors import LibraryError, MediaError, Problem, shorten
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
+from beecam.storage.folder import library_path
 from beecam.storage.index import SORTS
-from beecam.storage.store import ClipStore, library_path
+from beecam.storage.store import ClipStore
 
 _opened: dict[Path, Library] = {}
 _opening = threading.Lock()

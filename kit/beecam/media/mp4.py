@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _SIGNATURE = "beecam"
 # 12 is visually lossless. Clips are small, and the mp4 is the only copy of the pixels.
 _RATE_FACTOR = 12
+# Without cpu-independent, equal frames gave different files, even in one process.
+_X264 = {"preset": "veryfast", "threads": "1", "x264-params": "cpu-independent=1"}
 _BT709 = 1
 _PYAV_WITH_THREADS = 17
 _SOUND_BITS = 192_000  # per second
@@ -87,13 +89,7 @@ def write_mp4(
             stream = out.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width = even.shape[1:3]
             stream.pix_fmt = "yuv420p"
-            # Without cpu-independent, equal frames gave different files, even in one process.
-            stream.options = {
-                "crf": str(factor),
-                "preset": "veryfast",
-                "threads": "1",
-                "x264-params": "cpu-independent=1",
-            }
+            stream.options = {**_X264, "crf": str(factor)}
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             audio = _sound_stream(out, sound) if sound else None

@@ -12,15 +12,15 @@ from typing import Any, overload
 from beecam._util import checks
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
-from beecam.clips.library import Library, library_problems, open_library
-from beecam.errors import BeecamError, Problem, shorten
+from beecam.clips.library import Library, open_library
+from beecam.errors import BeecamError
 from beecam.export import notebook
-from beecam.models.model import Model, loaded_model, refresh, steps_of
+from beecam.models.model import Model, refresh, steps_of
 from beecam.models.model_set import as_model
+from beecam.runs.arguments import as_draft, check_arguments
 from beecam.runs.engines.local import LocalEngine
 from beecam.runs.progress import CellState, Changes, Progress, Status
 from beecam.shots.shot import Shot
-from beecam.storage.sweep_files import MAX_NAME
 from beecam.sweeps.build import sweep_of_shots
 from beecam.sweeps.sweep import Sweep
 
@@ -66,8 +66,7 @@ def run(
     if isinstance(sweep, Shot):
         sweep = sweep_of_shots([sweep])
     used: Model = as_model(model)
-    _check_arguments(sweep, used, library, exact, draft)
-    checks.raise_problems(_find_name_problems(name))
+    check_arguments(sweep, used, library, exact=exact, draft=draft, name=name)
     sweep = sweep.across(used)
     library = open_library() if library is None else library
     refresh(used)
@@ -127,47 +126,6 @@ def start(request: RunRequest, shots: Sequence[Shot]) -> Run:
         started = Run(request, shots, key=key)
         _active[key] = started
         return started
-
-
-def as_draft(shot: Shot, steps: int, share: float) -> Shot:
-    """Return the draft of a shot: with a share of its steps, at least one and never all."""
-    return shot.replace(draft_steps=min(max(1, round(share * steps)), max(1, steps - 1)))
-
-
-def _find_name_problems(name: object) -> Iterator[Problem]:
-    yield from checks.string("name", name, or_none=True)
-    if isinstance(name, str) and not (
-        name.strip() and len(name) <= MAX_NAME and name.isprintable()
-    ):
-        yield Problem(
-            "name",
-            f"name={shorten(name)}: one line of 1 to {MAX_NAME} characters is needed, as in "
-            'name="bees at dusk".',
-        )
-
-
-def _check_arguments(
-    sweep: object, model: object, library: object, exact: object, draft: object
-) -> None:
-    problems = []
-    if not isinstance(sweep, Sweep):
-        problems.append(
-            Problem(
-                "sweep",
-                f"sweep={shorten(sweep)}: a sweep or a shot is needed, as in "
-                'bc.run(bc.sweep("a bee", seed=range(4)), model).',
-            )
-        )
-    problems += [*loaded_model(model), *library_problems(library), *checks.boolean("exact", exact)]
-    if draft is not None and not (isinstance(draft, (int, float)) and 0 < draft < 1):
-        problems.append(
-            Problem(
-                "draft",
-                f"draft={shorten(draft)}: a share of the steps between 0 and 1 is needed; "
-                "draft=0.3 does the first 30 %.",
-            )
-        )
-    checks.raise_problems(problems)
 
 
 class Run:

@@ -6,8 +6,11 @@ import contextlib
 import json
 import os
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
+
+from beecam.errors import Problem, shorten
 
 
 class AnnotationLog:
@@ -73,3 +76,15 @@ def _is_annotation(name: str, value: Any) -> bool:
     if name == "tags":
         return isinstance(value, list) and all(isinstance(tag, str) for tag in value)
     return name == "rejected" and isinstance(value, bool)
+
+
+def tag_problems(tags: Any) -> Iterator[Problem]:
+    """Yield a problem unless `tags` is a list of strings."""
+    if isinstance(tags, str):
+        yield Problem("tags", f"tags={tags!r}: give a list of strings, as in [{tags!r}].")
+    elif not isinstance(tags, Collection):
+        yield Problem("tags", f"tags={shorten(tags)}: give a list of strings; [] removes all tags.")
+    else:
+        for tag in tags:
+            if not isinstance(tag, str):
+                yield Problem("tags", f"tags: {shorten(tag)} is not a string.")

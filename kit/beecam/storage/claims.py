@@ -1,9 +1,20 @@
-"""Which clips are being generated in this process, so that two runs don't generate the same one."""
+"""What this process is generating, so that two runs don't generate the same clip."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from typing import Protocol
+
+
+class BackgroundWriter(Protocol):
+    """An object that writes into a library in the background, such as the engine of a run."""
+
+    def give_up(self, *, at_once: bool = False) -> None:
+        """Cancel clips that aren't generated yet, if `at_once` or if the run is paused."""
+
+    def leave(self, *, at_once: bool = False) -> None:
+        """Finish, because the library is about to be closed."""
 
 
 class Claims:

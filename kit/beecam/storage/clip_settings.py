@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from beecam.errors import MediaError
-from beecam.media import sheets
+from beecam.errors import BeecamError, MediaError
+from beecam.media import mp4, sheets
 from beecam.media.types import Frames
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.shot import Shot, check_values
@@ -21,6 +22,16 @@ from beecam.storage.index import VERSION
 # What views take from the facts to lay out frames.
 LAYOUT = ("frames", "height", "width", "sheet")
 
+# The errors of settings that aren't a clip's.
+_INVALID = (
+    BeecamError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 _MAX_CHARACTERS = 1_000_000
 _MAX_PARENTS = 1_000
 _MAX_KEY = 64
@@ -37,26 +48,33 @@ _TAKEN_NAMES = frozenset(
 )
 
 
-def check_settings(settings: Mapping[str, Any]) -> tuple[Shot, dict[str, Any]]:
-    """Return the shot and the settings that a file carries, without facts that can't be right.
+def read_clip_settings(path: Path) -> tuple[str, dict[str, Any]]:
+    """Read the settings inside an mp4, without facts that can't be right.
 
-    Args:
-        settings: The JSON data of the file; see `mp4.read_settings`.
+    >>> key, settings = read_clip_settings(Path("from-a-friend.mp4"))
 
     Returns:
-        The shot, and settings with `shot`, `facts`, `created` and `parents`. Facts in `LAYOUT` are
-        there if they are plausible; see `measured_facts`.
+        The clip's key, and settings with `shot`, `facts`, `created` and `parents`. Facts in
+        `LAYOUT` are there if they are plausible; see `measured_facts`.
 
     Raises:
-        MediaError: Shot, creation time or parents are not those of a clip.
-        BeecamError: The shot can't be rebuilt.
+        MediaError: The file is missing, damaged or carries no shot; or shot, creation time or
+            parents can't be those of a clip.
     """
+    settings = mp4.read_settings(path)
+    try:
+        return _check_settings(settings)
+    except _INVALID as error:
+        raise MediaError(f"{path} carries no shot of beecam: {error}") from error
+
+
+def _check_settings(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if len(json.dumps(settings)) > _MAX_CHARACTERS:
         raise MediaError(f"its settings have more than {_MAX_CHARACTERS:,} characters")
     shot = Shot.from_dict(settings["shot"])
     for problem in _find_problems(shot, settings):
         raise MediaError(problem)
-    return shot, {
+    return shot.key, {
         "version": VERSION,
         "shot": shot.to_dict(),
         "facts": _plausible_facts(settings.get("facts")),

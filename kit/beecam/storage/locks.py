@@ -1,4 +1,4 @@
-"""Which processes have a library open, and why a folder can't be used as one."""
+"""Lock files: which processes have a library open."""
 
 from __future__ import annotations
 
@@ -53,16 +53,3 @@ class LibraryLock:
         """Release the lock and remove its file."""
         self._lock.release()
         remove_quietly(self._folder / f"{self.name}.lock")
-
-
-def explain_unusable(folder: Path, error: BaseException) -> str:
-    """Return a sentence about why a folder can't be a library, and what to change."""
-    if isinstance(error, PermissionError) or "readonly" in str(error):
-        why = "this user may not write there; change its permissions or name another folder"
-    elif isinstance(error, OSError) and error.errno == 30:  # noqa: PLR2004  (EROFS)
-        why = "the disk is read-only; name a folder on another one"
-    elif (isinstance(error, OSError) and error.errno == 28) or "full" in str(error):  # noqa: PLR2004
-        why = "the disk is full; free some space or name a folder on another one"
-    else:
-        why = f"{error}; name another folder"
-    return f"library {str(folder)!r} can't be used: {why}."
