@@ -226,8 +226,8 @@ def test_what_was_left_out_is_said_and_plays_from_its_sheet(opened, clips):
     page = opened(clips, max_bytes=350_000)
     ready(page, 11)
     note = page.locator(".bcm-cell[data-cell='11'] .bcm-note")
-    assert "picture was missing" in note.inner_text()
-    assert re.search(r"2 of 11 clips are here as films", page.locator("footer").inner_text())
+    assert "image was missing" in note.inner_text()
+    assert re.search(r"the videos of 2 of 11 clips", page.locator("footer").inner_text())
     page.locator(".bcm-cell").first.click()
     page.wait_for_timeout(500)
     assert page.locator("video").locator("visible=true").count() == 0

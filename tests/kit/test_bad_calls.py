@@ -1,4 +1,4 @@
-"""Calls with the wrong kind of thing: a message of the kit's own, and nothing is changed."""
+"""Calls with arguments of the wrong type raise beecam's own errors and change nothing."""
 
 import re
 from pathlib import Path
@@ -16,10 +16,10 @@ def clips(library):
     return fill(library)
 
 
-# --- what is called with the wrong kind of thing -----------------------------------------------------
+# --- arguments of the wrong type -------------------------------------------------------------------
 
 
-def test_a_run_names_every_wrong_kind_at_once(ltx):
+def test_a_run_names_every_wrong_argument_at_once(ltx):
     message = said(lambda: bc.run("x", "pollen", library="bees", exact="no"))
     for word in (
         "sweep='x'",
@@ -31,7 +31,7 @@ def test_a_run_names_every_wrong_kind_at_once(ltx):
         assert word in message
 
 
-def test_a_model_that_is_none_is_named(ltx, library, clips):
+def test_an_argument_that_is_not_a_model_is_named(ltx, library, clips):
     sweep = bc.sweep("a bee")
     for call in (
         lambda: sweep.check("pollen"),
@@ -71,12 +71,12 @@ def test_vary_needs_a_resolved_shot(ltx):
         (lambda c: c.export_html("page.html", title=3), "title=3: a string"),
     ],
 )
-def test_clip_sets_name_what_they_can_not_do(clips, call, words):
+def test_clip_sets_name_wrong_arguments(clips, call, words):
     assert words in said(lambda: call(clips))
     assert not Path("page.html").exists()
 
 
-def test_a_contact_sheet_of_single_frames_and_of_more_than_there_are(clips):
+def test_a_contact_sheet_with_one_frame_and_with_more_than_exist(clips):
     for frames in (1, 10**6):
         figure = clips.contact_sheet(columns=100, frames=frames)
         assert len(figure.axes) == 6
@@ -86,7 +86,7 @@ def test_a_contact_sheet_of_single_frames_and_of_more_than_there_are(clips):
 # --- the library -----------------------------------------------------------------------------------
 
 
-def test_a_library_can_be_made_of_a_text(tmp_path):
+def test_a_library_can_be_opened_by_a_string(tmp_path):
     with bc.Library(str(tmp_path / "x")) as library:
         assert library.folder == tmp_path / "x"
 
@@ -95,11 +95,11 @@ def test_a_library_can_be_made_of_a_text(tmp_path):
 @pytest.mark.parametrize(
     ("folder", "words"), [("", "library(''): the path"), ("a\0b", "\\0"), (3, "library(3)")]
 )
-def test_folders_that_are_none_are_named(make, folder, words):
+def test_wrong_folders_are_named(make, folder, words):
     assert words in said(lambda: make(folder), LibraryError)
 
 
-def test_searches_name_all_that_is_wrong(library):
+def test_searches_name_all_wrong_arguments(library):
     message = said(
         lambda: library.clips(limit="x", sort=None, stars=9, rejected="no", tag=3, prompt=b"x"),
     )
@@ -120,7 +120,7 @@ def test_searches_name_all_that_is_wrong(library):
     ("name", "value"),
     [("rejected", "no"), ("rejected", None), ("stars", None), ("tags", None), ("tags", [["a"]])],
 )
-def test_marks_of_the_wrong_kind_change_nothing(clips, name, value):
+def test_annotations_of_the_wrong_type_change_nothing(clips, name, value):
     clip = clips[0]
     clip.stars, clip.tags = 3, ["keep"]
     words = f"{name}={value!r}" if value != [["a"]] else "tags: ['a'] is not a string"
@@ -128,18 +128,18 @@ def test_marks_of_the_wrong_kind_change_nothing(clips, name, value):
     assert (clip.stars, clip.rejected, clip.tags) == (3, False, ("keep",))
 
 
-def test_a_truth_value_of_numpy_is_one(clips):
+def test_a_numpy_bool_is_accepted(clips):
     clips[0].rejected = np.bool_(True)
     assert clips[0].rejected is True
     assert clips.library.clips(rejected=np.bool_(True)).keys == clips.keys[:1]
 
 
-def test_clips_are_picked_by_several_values(clips):
+def test_where_accepts_several_values(clips):
     assert [c.shot.seed for c in clips.where(prompt="a moth", seed=[0, 2])] == [0, 2]
     assert len(clips.where()) == 6
 
 
-def test_prompts_are_found_whatever_the_case_in_any_alphabet(library):
+def test_prompts_are_found_ignoring_case_in_any_alphabet(library):
     fill(library, ["Über den Wolken", "ПЧЕЛА", "a Bee"], seeds=1)
 
     def found(text):
@@ -154,7 +154,7 @@ def test_prompts_are_found_whatever_the_case_in_any_alphabet(library):
 # --- runs ------------------------------------------------------------------------------------------
 
 
-def test_a_clip_that_is_not_made_yet_says_how_to_wait(ltx, library, monkeypatch):
+def test_a_clip_that_is_not_generated_yet_names_wait(ltx, library, monkeypatch):
     import threading
 
     gate = threading.Event()
@@ -178,7 +178,7 @@ def test_a_clip_that_is_not_made_yet_says_how_to_wait(ltx, library, monkeypatch)
         run.clips[4]
 
 
-def test_a_run_looks_at_each_cell_once(ltx, library, monkeypatch):
+def test_a_run_resolves_each_cell_once(ltx, library, monkeypatch):
     """100,000 cells are checked, resolved and hashed within seconds."""
     counts = {"resolve": 0, "to_dict": 0}
     resolve, to_dict = ltx.resolve, bc.Shot.to_dict
@@ -195,7 +195,7 @@ def test_a_run_looks_at_each_cell_once(ltx, library, monkeypatch):
     monkeypatch.setattr(bc.Shot, "to_dict", counting("to_dict", to_dict))
     bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library)
     assert counts["to_dict"] == 4
-    assert counts["resolve"] <= 8  # the model's own check resolves what it is given, too
+    assert counts["resolve"] <= 8  # the model's check resolves its shot, too
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_run_looks_at_each_cell_once(ltx, library, monkeypatch):
         ({"name": "./nowhere"}, "the folder or file does not exist"),
     ],
 )
-def test_what_load_is_given_is_looked_at_for_pollen_too(given, said):
+def test_arguments_of_load_are_checked_for_pollen_too(given, said):
     with pytest.raises(ModelError, match=re.escape(said)):
         bc.load(**given)
 
@@ -225,22 +225,22 @@ def test_arguments_that_belong_together():
     assert f"{address!r}: a file on this machine" in message
 
 
-def test_a_film_decides_how_long_a_clip_is_at_most(library):
+def test_a_video_limits_the_length_of_a_clip(library):
     model = bc.load()
-    film = np.zeros((12, 64, 64, 3), np.uint8)
-    shot = model.resolve(bc.shot("a bee", video=film))
+    video = np.zeros((12, 64, 64, 3), np.uint8)
+    shot = model.resolve(bc.shot("a bee", video=video))
     assert shot.num_frames == 9
     assert (
         model.resolve(bc.shot("a bee", video=np.zeros((40, 64, 64, 3), np.uint8))).num_frames == 17
     )
     with pytest.raises(CheckError, match="it has 3 frames, but the clip should have num_frames=17"):
-        bc.run(bc.sweep("a bee", video=film[:3]), model, library=library)
+        bc.run(bc.sweep("a bee", video=video[:3]), model, library=library)
     with pytest.raises(
         CheckError, match="it has 12 frames, but the clip should have num_frames=17"
     ):
-        bc.run(bc.sweep("a bee", video=film, num_frames=17), model, library=library)
+        bc.run(bc.sweep("a bee", video=video, num_frames=17), model, library=library)
 
 
-def test_values_of_a_clip_that_is_not_there(library):
+def test_values_of_a_missing_clip(library):
     with pytest.raises(IndexError, match="clip 99: there are 0"):
         library.clips().values(99)

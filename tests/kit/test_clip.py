@@ -1,9 +1,10 @@
-"""Clip sets as collections, as frames of pandas, and as pages without widgets."""
+"""Clips and clip sets: collections, pandas frames, files, and HTML without widgets."""
 
 import base64
 import io
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -11,10 +12,12 @@ from PIL import Image
 
 import beecam as bc
 from beecam.clips.clip_set import ClipSet
-from beecam.errors import BeecamError, CheckError
-from beecam.export import notebook as display
+from beecam.errors import BeecamError, CheckError, MediaError
+from beecam.export import notebook
+from beecam.media import mp4
+from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
-from helpers import fill
+from helpers import fill, said
 
 HOSTILE = "<img src=x onerror=alert(1)> </script><script>alert(2)</script> a 🐝 \u202enحلة"
 
@@ -41,7 +44,7 @@ def test_filter_sort_where_and_slices_keep_coordinates(clips):
     assert list(clips.starred) == [clips[4]]
 
 
-def test_an_axis_or_a_clip_that_is_not_there_is_named(clips):
+def test_a_missing_axis_or_clip_is_named(clips):
     for call in (lambda: clips.where(promt="bee"), lambda: clips.pivot("promt", "seed")):
         with pytest.raises(CheckError, match=r"no axis 'promt': .*Did you mean prompt\?"):
             call()
@@ -49,7 +52,7 @@ def test_an_axis_or_a_clip_that_is_not_there_is_named(clips):
         clips[99]
 
 
-def test_to_frame_has_a_row_a_clip(clips):
+def test_to_frame_has_a_row_per_clip(clips):
     clips[1].stars, clips[1].tags = 3, ["keep"]
     frame = clips.to_frame()
     assert isinstance(frame, pd.DataFrame)
@@ -61,7 +64,9 @@ def test_to_frame_has_a_row_a_clip(clips):
     named = ClipSet(
         clips.library, clips.keys[:1], axes=[Axis("width", ("wide",))], coords=[{"width": 0}]
     )
-    assert named.to_frame().loc[0, "width"] == "wide", "an axis wins over a fact of its name"
+    assert named.to_frame().loc[0, "width"] == "wide", (
+        "an axis takes precedence over a fact of its name"
+    )
 
 
 def test_pivot_has_axes_as_rows_and_columns(clips):
@@ -75,27 +80,35 @@ def test_pivot_has_axes_as_rows_and_columns(clips):
 
 
 def test_the_contact_sheet_is_small_static_and_shows_frames(clips):
-    page = display.contact_sheet_html(clips, title="<b>")
+    page = notebook.contact_sheet_html(clips, title="<b>")
     assert page.count("<img") == 6
     assert "&lt;b&gt;" in page
     assert "<script" not in page
     data = re.findall(r'base64,([^"]+)"', page)
     image = Image.open(io.BytesIO(base64.b64decode(data[0])))
     assert image.width == 4 * 48
-    assert "No clips yet" in display.contact_sheet_html(clips[:0])
+    assert "No clips yet" in notebook.contact_sheet_html(clips[:0])
 
 
-def test_the_contact_sheet_stays_below_its_size_and_says_what_is_left_out(clips):
+def test_the_contact_sheet_stays_below_its_size_and_counts_what_is_left_out(clips):
     many = ClipSet(clips.library, clips.keys * 40)
-    page = display.contact_sheet_html(many, max_bytes=60_000)
+    page = notebook.contact_sheet_html(many, max_bytes=60_000)
     assert len(page) <= 60_000
     left = int(re.search(r"and (\d+) more clips", page).group(1))
     assert left == len(many) - page.count("<img") > 0
 
 
-def test_prompts_are_text_wherever_they_are_shown(library):
+def test_prompts_are_escaped_everywhere(library, monkeypatch):
     clips = fill(library, [HOSTILE], seeds=1)
-    for shown in (display.contact_sheet_html(clips, HOSTILE), clips[0]._repr_html_()):
+    videos = []
+    monkeypatch.setattr("IPython.display.display", videos.append)
+    clips.show()
+    assert "&lt;img src=x" in videos[0].data
+    for shown in (
+        videos[0].data,
+        notebook.contact_sheet_html(clips, HOSTILE),
+        clips[0]._repr_html_(),
+    ):
         assert "<img src=x" not in shown
         assert "<script>alert" not in shown
 
@@ -118,7 +131,7 @@ def test_clips_are_shown_through_mediapy_and_matplotlib(clips, monkeypatch):
 
 
 def test_without_widgets_a_run_and_its_clips_show_a_contact_sheet(ltx, library, monkeypatch):
-    monkeypatch.setattr(display, "_registered", {})
+    monkeypatch.setattr(notebook, "_registered", {})
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     run = bc.run(bc.sweep("a <b> bee", seed=range(2)), ltx, library=library).wait(60)
@@ -126,7 +139,7 @@ def test_without_widgets_a_run_and_its_clips_show_a_contact_sheet(ltx, library, 
     run.clips._ipython_display_()
     assert "2 done" in shown[0].data
     assert [page.data.count("<img") for page in shown] == [2, 2]
-    display.register(run=lambda run: shown.append("a grid"))
+    notebook.register(run=lambda run: shown.append("a grid"))
     run._ipython_display_()
     assert shown[-1] == "a grid"
 
@@ -136,6 +149,100 @@ def test_a_clip_is_a_playing_video(clips):
     assert "<video" in page
     assert "a bee · seed 0" in page
     assert repr(clips[0]).startswith("Clip ")
-    assert repr(clips) == "ClipSet: 6 clips, prompt(2) x seed(3)"
     assert clips[0] == clips.library[clips.keys[0]]
     assert len({clips[0], clips.library[clips.keys[0]]}) == 1
+
+
+# --- one clip --------------------------------------------------------------------------------------
+
+
+def test_a_clip_has_its_prompt_and_its_seed(clips, library):
+    assert (clips[4].prompt, clips[4].seed) == ("a moth", 1)
+    mixed = bc.Shot(
+        **{
+            **vars(clips[0].shot),
+            "prompt": (("a bee", 0.7), ("a moth", 0.3)),
+            "noise": ((3, 0.2), (8, 0.9)),
+        }
+    )
+    clip = library.add(mixed, clips[0].frames(), clips[0].facts)
+    assert clip.prompt == "0.7 a bee + 0.3 a moth"
+    assert clip.seed == 8
+    assert repr(clip) == f"Clip {clip.key[:8]}: '0.7 a bee + 0.3 a moth', seed 8"
+
+
+def test_a_clip_of_a_sweep_has_its_values_by_axis(clips):
+    assert (clips[5]["prompt"], clips[5]["seed"]) == ("a moth", 2)
+    assert dict(clips[5].values) == {"prompt": "a moth", "seed": 2}
+    with pytest.raises(KeyError) as error:
+        clips[5]["promt"]
+    assert error.value.args[0] == (
+        "clip['promt']: no such axis; its axes are prompt, seed. Did you mean prompt?"
+    )
+    with pytest.raises(
+        KeyError, match=r"it was not taken from a sweep; use clip\.prompt, clip\.seed"
+    ):
+        clips.library[clips.keys[5]]["prompt"]
+
+
+def test_image_is_one_frame(clips):
+    frames = clips[1].frames()
+    for index in (0, 3, -1, -9):
+        assert (np.asarray(clips[1].image(index)) == frames[index]).all()
+    for wrong in (9, -10, 1.0, None, True):
+        with pytest.raises(CheckError, match=r"frame=.* from -9 to 8"):
+            clips[1].image(wrong)
+
+
+def test_save_as_mp4_keeps_the_shot_inside(clips, tmp_path):
+    path = clips[2].save(tmp_path / "new" / "bee.MP4")
+    assert path == tmp_path / "new" / "bee.MP4"
+    assert path.read_bytes() == clips[2].mp4_bytes()
+    assert Shot.from_dict(mp4.read_settings(path)["shot"]) == clips[2].shot
+    assert [one.name for one in path.parent.iterdir()] == ["bee.MP4"], "no temporary file is left"
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+def test_save_as_an_animation_keeps_frames_and_time(clips, tmp_path, suffix):
+    path = clips[2].save(str(tmp_path / f"bee.{suffix}"))
+    with Image.open(path) as image:
+        assert image.format == suffix.upper()
+        assert image.size == (48, 32)
+        assert image.n_frames == 9
+        assert image.info["loop"] == 0
+        for index, frame in enumerate(clips[2].frames()):
+            image.seek(index)
+            image.load()
+            # 8 frames per second; GIF counts in hundredths.
+            assert image.info["duration"] == pytest.approx(125, abs=5)
+            drawn = np.asarray(image.convert("RGB")).astype(int)
+            assert np.abs(drawn - frame).mean() < 12
+
+
+def test_save_as_an_image_writes_one_frame(clips, tmp_path):
+    frames = clips[2].frames()
+    png = clips[2].save(tmp_path / "bee.png", frame=-1)
+    assert (np.asarray(Image.open(png)) == frames[-1]).all()
+    for suffix in ("jpg", "jpeg"):
+        jpg = clips[2].save(tmp_path / f"bee.{suffix}")
+        with Image.open(jpg) as image:
+            assert image.format == "JPEG"
+            assert np.abs(np.asarray(image).astype(int) - frames[0]).mean() < 12
+    clips[3].save(png)
+    assert (np.asarray(Image.open(png)) == clips[3].frames()[0]).all(), "an old file is replaced"
+
+
+def test_save_names_what_it_can_not_write(clips, tmp_path):
+    for path, words in {
+        "bee.mov": "the suffix is one of .mp4, .gif, .webp, .png, .jpg, .jpeg",
+        "bee": "the suffix is one of",
+        "bee.jpge": "Did you mean .jpg?",
+    }.items():
+        assert words in said(lambda p=path: clips[0].save(tmp_path / p))
+    assert "is a folder" in said(lambda: clips[0].save(tmp_path))
+    assert "a path is needed, as in 'bee.gif'" in said(lambda: clips[0].save(3))
+    assert "frame=9" in said(lambda: clips[0].save(tmp_path / "bee.png", frame=9))
+    clips[0].path.unlink()
+    for name in ("bee.mp4", "bee.gif", "bee.png"):
+        assert "is missing" in said(lambda n=name: clips[0].save(tmp_path / n), MediaError)
+    assert not [one for one in tmp_path.iterdir() if one.name.startswith((".", "bee"))]

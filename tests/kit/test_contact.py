@@ -1,4 +1,4 @@
-"""The contact sheet that remains where nothing can be run: films, strips, headers, its size."""
+"""The contact sheet, which needs no kernel: videos, strips, headers and its size."""
 
 import base64
 import io
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from beecam.clips.clip_set import ClipSet
-from beecam.export import contact_sheet as contact
+from beecam.export import contact_sheet
 from beecam.export.contact_sheet import contact_sheet_html
 from beecam.sweeps.axes import Axis
 from helpers import fill, noisy
@@ -22,14 +22,14 @@ def clips(library):
     return fill(library)
 
 
-def films(page):
+def videos(page):
     return [base64.b64decode(data) for data in re.findall(r'video/mp4;base64,(.*?)"', page)]
 
 
-def test_starred_clips_are_films_that_play_and_the_others_strips(clips):
+def test_starred_clips_are_playing_videos_and_the_others_strips(clips):
     clips[4].stars, clips[1].stars, clips[0].rejected = 5, 1, True
     page = contact_sheet_html(clips, title="Bees")
-    assert films(page) == [clips[1].mp4_bytes(), clips[4].mp4_bytes()]
+    assert videos(page) == [clips[1].mp4_bytes(), clips[4].mp4_bytes()]
     assert page.count("<img") == 4
     for part in re.findall("<video(.*?)>", page):
         assert {"autoplay", "loop", "muted", "playsinline", "controls"} <= set(part.split())
@@ -47,7 +47,7 @@ def test_two_axes_are_headers_of_a_table(clips):
     assert [row.count("<img") for row in rows] == [3, 3]
 
 
-def test_one_short_axis_is_a_row_and_more_or_longer_ones_stand_in_lines(clips, library):
+def test_one_short_axis_is_a_row_and_other_clips_form_no_table(clips, library):
     one = contact_sheet_html(clips.where(prompt="a bee"))
     assert re.findall(r"<th.*?<bdi>(.*?)</bdi>", one) == ["0", "1", "2"]
     assert one.count("<tr>") == 2
@@ -74,7 +74,7 @@ def test_one_short_axis_is_a_row_and_more_or_longer_ones_stand_in_lines(clips, l
         coords=[{"x": i, "y": i % 2} for i in (0, 13, 26, 39)],
         axes=[Axis("y", (1, 2)), Axis("x", tuple(range(40)))],
     )
-    assert contact_sheet_html(wide).count('scope="col"') == 4, "only what occurs"
+    assert contact_sheet_html(wide).count('scope="col"') == 4, "only columns with clips"
 
 
 def test_texts_from_outside_stay_text_in_headers_and_captions(library):
@@ -92,16 +92,16 @@ def test_texts_from_outside_stay_text_in_headers_and_captions(library):
 
 
 @pytest.mark.slow
-def test_large_films_are_made_smaller_and_the_sheet_stays_below_its_size(library):
+def test_large_videos_are_reduced_and_the_sheet_stays_below_its_size(library):
     clips = noisy(library, 8, width=640, height=384, frames=9, stars=range(4))
     assert sum(len(clip.mp4_bytes()) for clip in clips[:4]) > 700_000
     page = contact_sheet_html(clips, max_bytes=700_000)
     assert len(page) <= 700_000
     assert page.count("<video") == 4
     assert page.count("<img") == 4
-    with av.open(io.BytesIO(films(page)[0])) as film:
-        assert film.streams.video[0].codec_context.width <= 480
-        assert len(list(film.decode(video=0))) == 9
+    with av.open(io.BytesIO(videos(page)[0])) as video:
+        assert video.streams.video[0].codec_context.width <= 480
+        assert len(list(video.decode(video=0))) == 9
     tight = contact_sheet_html(clips, max_bytes=40_000)
     assert len(tight) <= 40_000
     assert "more clips in the library" in tight or tight.count("<img") == 8
@@ -113,16 +113,16 @@ def test_missing_media_are_a_sentence(clips):
     clips.library.sheet_path(clips.keys[3]).unlink()
     page = contact_sheet_html(clips)
     assert page.count("<video") == 0
-    assert page.count("<img") == 5, "without its film its strip is shown"
+    assert page.count("<img") == 5, "without its video its strip is shown"
     assert "is missing" in page
     data = re.search(r'image/jpeg;base64,(.*?)"', page).group(1)
     assert Image.open(io.BytesIO(base64.b64decode(data))).height == 32
 
 
-def test_of_very_many_clips_some_strips_and_all_films_are_shown(clips, monkeypatch):
-    monkeypatch.setattr(contact, "_MOST_STRIPS", 2)
+def test_of_very_many_clips_some_strips_and_all_videos_are_shown(clips, monkeypatch):
+    monkeypatch.setattr(contact_sheet, "_MOST_STRIPS", 2)
     clips[5].stars = 1
     page = contact_sheet_html(clips)
     assert page.count("<img") == 2
-    assert page.count("<video") == 1, "a favourite is there wherever it stands"
+    assert page.count("<video") == 1, "starred clips are shown wherever they are"
     assert f"and {len(clips) - 3} more clips in the library" in page

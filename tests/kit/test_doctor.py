@@ -1,4 +1,4 @@
-"""What the doctor says is what is so, and fits a terminal."""
+"""The doctor's reports are right and fit a terminal."""
 
 import importlib.util
 import platform
@@ -17,7 +17,7 @@ from tiny import make
 
 
 @pytest.fixture(autouse=True)
-def nobodys_library(monkeypatch, tmp_path):
+def empty_home(monkeypatch, tmp_path):
     monkeypatch.setenv("BEECAM_LIBRARY", str(tmp_path / "usual"))
     return tmp_path / "usual"
 
@@ -37,7 +37,7 @@ def fits(report):
         for line in text.splitlines()
         if line.startswith(f"{name}  ")
     }
-    assert len(starts) == 1, "the values stand under each other"
+    assert len(starts) == 1, "the values are aligned"
 
 
 def test_its_repr_is_the_table(pollen):
@@ -45,72 +45,74 @@ def test_its_repr_is_the_table(pollen):
     assert repr(bc.doctor()).startswith("This machine and what is installed\n")
 
 
-def test_what_it_says_of_pollen(pollen):
+def test_the_report_on_pollen(pollen):
     report = bc.doctor(pollen)
     fits(report)
     assert report["revision"] == pollen.revision
     assert report["license"] == "Apache-2.0"
     assert report["device"].startswith("cpu, ")
-    assert report["numbers"] == "float32"
+    assert report["dtype"] == "float32"
     assert report["sizes"] == "width and height in multiples of 96 pixels; 96x96 by default"
     assert report["frames"] == "8k+1 (9, 17, 25, ...); 17 at 8 fps by default"
     assert "text to video" in report["tasks"]
     assert report["batch size"].startswith(
-        f"{pollen.batching.size(pollen.resolve(bc.shot('')))} clips a call (a guess, not measured yet"
+        f"{pollen.batching.size(pollen.resolve(bc.shot('')))} clips a batch (an estimate; long runs measure it"
     )
-    assert report["seconds a clip"] == "not measured yet"
+    assert report["seconds per clip"] == "not measured yet"
     assert f"torch {torch.__version__}" in report["results differ by"]
     assert report.advice == ()
     assert str(report).endswith("Nothing to change.")
-    # What it says is valid is valid.
+    # The sizes that it reports are valid.
     bc.sweep("a bee", width=96 * 2, num_frames=25).check(pollen)
 
 
-def test_a_family_that_can_not_batch_says_why():
+def test_a_family_that_can_not_batch_has_a_reason():
     latte = bc.wrap(make("LattePipeline"), batch_size=3)
     report = bc.doctor(latte)
     fits(report)
-    assert report["batch size"].startswith("one clip a call, because two clips in a call of Latte")
-    assert report["license"] == "not known; its card says"
+    assert report["batch size"].startswith(
+        "one clip a batch, because two clips in a batch of Latte"
+    )
+    assert report["license"] == "unknown; see its model card"
     assert any("batch_size=3 has no effect" in one for one in report.advice)
 
 
-def test_a_stranger_is_looked_at_with_care(stranger):
+def test_an_unknown_pipeline_is_reported_as_untested(stranger):
     report = bc.doctor(stranger)
-    assert "SomebodysPipeline is in no table" in report["batch size"]
-    assert any("isn't tested" in one for one in report.advice)
+    assert "SomebodysPipeline is not a pipeline that beecam knows to batch" in report["batch size"]
+    assert any("is not tested" in one for one in report.advice)
 
 
-def test_what_was_measured_is_said(ltx, wrap_ltx, library, nobodys_library):
+def test_measurements_are_reported(ltx, wrap_ltx, library, empty_home):
     bc.run(bc.sweep("a bee", seed=range(48)), ltx, library=library).wait(60)
-    assert "the best of those measured so far" in bc.doctor(ltx)["batch size"]
+    assert "the best size measured so far" in bc.doctor(ltx)["batch size"]
     while ltx.batching.trial_size(shot := ltx.resolve(bc.shot("a bee")), 10_000) is not None:
         size = ltx.batching.trial_size(shot, 10_000)
         ltx.generate([shot.replace(noise=((i, 1.0),)) for i in range(size)])
     report = bc.doctor(ltx)
     assert "(measured here)" in report["batch size"]
-    assert "measured here" in report["seconds a clip"]
-    assert "measured here" in bc.doctor(wrap_ltx())["seconds a clip"], (
-        "another kernel knows it, too"
+    assert "measured here" in report["seconds per clip"]
+    assert "measured here" in bc.doctor(wrap_ltx())["seconds per clip"], (
+        "another kernel has the measurement, too"
     )
-    assert "as clips of the library took" in bc.doctor(ltx, library=library)["seconds a clip"]
-    assert not nobodys_library.exists(), "looking makes no library"
+    assert "measured on clips in the library" in bc.doctor(ltx, library=library)["seconds per clip"]
+    assert not empty_home.exists(), "a report creates no library"
     ltx.batching.limit(ltx.resolve(bc.shot("a bee")), 2)
     report = bc.doctor(ltx)
-    assert report["batch size"].startswith("2 clips a call")
-    assert any("More than 2 clips a call ran out of memory" in one for one in report.advice)
+    assert report["batch size"].startswith("2 clips a batch")
+    assert any("More than 2 clips a batch ran out of memory" in one for one in report.advice)
 
 
-def test_what_is_given_and_what_is_switched_on_is_said(ltx, monkeypatch):
+def test_arguments_and_enabled_options_are_reported(ltx, monkeypatch):
     use_size(ltx, 6)
     monkeypatch.setattr(ltx.pipe.vae, "use_tiling", True)
     report = bc.doctor(ltx)
-    assert report["batch size"].startswith("6 clips a call (as given by batch_size=)")
-    assert report["also switched on"] == "vae tiling"
-    assert any("batch_size=6 fixes the calls" in one for one in report.advice)
+    assert report["batch size"].startswith("6 clips a batch (set by batch_size=)")
+    assert report["also enabled"] == "vae tiling"
+    assert any("batch_size=6 fixes the batch size" in one for one in report.advice)
 
 
-def test_advice_is_for_what_is_so(ltx, monkeypatch):
+def test_advice_fits_the_machine(ltx, monkeypatch):
     assert bc.doctor(ltx).advice == ()
     monkeypatch.setattr(machine, "memory", lambda device: (10**9, 80 * 10**9))
     assert any("Only 1.0 GB of memory are free" in one for one in bc.doctor(ltx).advice)
@@ -119,46 +121,46 @@ def test_advice_is_for_what_is_so(ltx, monkeypatch):
     monkeypatch.setattr(machine, "offload", lambda pipe: "model")
     report = bc.doctor(ltx)
     assert any('offload="none"' in one for one in report.advice)
-    assert "model offload" in report["also switched on"]
+    assert "model offload" in report["also enabled"]
     monkeypatch.setitem(bc.doctor.__globals__, "_SMALL", 0)
     assert any("slow without an accelerator" in one for one in bc.doctor(ltx).advice)
 
 
-def test_the_machine(nobodys_library, cache):
+def test_the_machine(empty_home, cache):
     report = bc.doctor()
     fits(report)
     assert report["python"] == platform.python_version()
     assert report["torch"].startswith("2.")
     assert "libx264" in report["video"]
-    assert str(nobodys_library) in report["library"]
-    assert "not made yet" in report["library"]
+    assert str(empty_home) in report["library"]
+    assert "not created yet" in report["library"]
     assert str(cache) in report["cache"]
-    assert not nobodys_library.exists()
+    assert not empty_home.exists()
     with bc.library():
         assert "0 clips" in bc.doctor()["library"]
 
 
-def test_what_is_missing_is_named(monkeypatch):
+def test_missing_packages_are_named(monkeypatch):
     found = importlib.util.find_spec
     missing = ("peft", "beecam_widgets")
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in missing else found(name)
     )
-    monkeypatch.setattr(health, "_LITTLE_DISK", 1e18)
+    monkeypatch.setattr(health, "_MIN_FREE_DISK", 1e18)
     report = bc.doctor()
     assert "peft is not installed; it is needed for LoRAs: pip install peft" in report.advice
     assert report["widgets"] == "not installed"
-    assert any("BEECAM_LIBRARY names a folder on another disk" in one for one in report.advice)
+    assert any("set BEECAM_LIBRARY to a folder on another disk" in one for one in report.advice)
 
 
-@pytest.mark.parametrize("given", ["pollen", 5, object])
-def test_what_is_no_model_is_named(given):
-    text = said(lambda: bc.doctor(given), ModelError)
+@pytest.mark.parametrize("wrong", ["pollen", 5, object])
+def test_an_argument_that_is_not_a_model_is_named(wrong):
+    text = said(lambda: bc.doctor(wrong), ModelError)
     assert text.startswith("doctor(")
     assert "a loaded model is needed, from bc.load() or bc.wrap(pipe)" in text
 
 
-def test_long_values_are_wrapped_under_each_other():
+def test_long_values_are_wrapped_and_aligned():
     report = Report("t", (("a", "word " * 50), ("long name", "x")), ("do " * 60,))
     lines = str(report).splitlines()
     assert max(map(len, lines)) <= 100

@@ -185,7 +185,7 @@ def test_without_exact_mode_a_promoted_clip_differs_by_rounding_at_most(wan, lib
 
 @pytest.mark.parametrize("draft", [0, 1, -0.2, 1.5, "half", True])
 def test_a_draft_is_a_share_of_the_steps(ltx, library, draft):
-    with pytest.raises(CheckError, match=r"draft=.*over 0 and under 1"):
+    with pytest.raises(CheckError, match=r"draft=.*between 0 and 1 is needed"):
         bc.run(sweep(), ltx, library=library, draft=draft)
 
 

@@ -1,8 +1,6 @@
-"""What goes wrong around a run and a library: nothing finished is lost, hidden or damaged."""
+"""Faults around a run and a library: finished clips are never lost, hidden or damaged."""
 
 import gc
-import shutil
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,7 +11,7 @@ import pytest
 
 import beecam as bc
 from beecam.clips.library import Library, open_library
-from beecam.errors import LibraryError, MediaError
+from beecam.errors import LibraryError
 from beecam.models.model import Generated
 from beecam.runs.progress import Progress, Status
 from helpers import use_size
@@ -33,20 +31,20 @@ def wait_for(what, seconds=30):
 
 
 def counted(model, monkeypatch):
-    """Count the clips that a model makes."""
-    many, original = [], model.generate
+    """Count the clips that a model generates."""
+    generated, original = [], model.generate
 
     def generate(shots, *args, **kwargs):
-        many.extend(shot.key for shot in shots)
+        generated.extend(shot.key for shot in shots)
         return original(shots, *args, **kwargs)
 
     monkeypatch.setattr(model, "generate", generate)
-    return many
+    return generated
 
 
-def test_two_runs_at_the_same_time_make_what_they_share_once(ltx, library, monkeypatch):
+def test_parallel_runs_generate_common_clips_once(ltx, library, monkeypatch):
     ltx._workers.widen(2, threads=1)
-    many = counted(ltx, monkeypatch)
+    generated = counted(ltx, monkeypatch)
     runs = [
         bc.run(sweep(8, insects=some), ltx, library=library)
         for some in (("bee", "moth"), ("bee", "drone"), ("moth", "bee", "drone"))
@@ -55,12 +53,12 @@ def test_two_runs_at_the_same_time_make_what_they_share_once(ltx, library, monke
         run.wait(60)
         assert not run.errors
         assert {cell.status for cell in run.changes().cells} <= {Status.DONE, Status.CACHED}
-    assert len(many) == len(set(many)) == 12
+    assert len(generated) == len(set(generated)) == 12
     assert all(len(clip.frames()) == 9 for clip in library.clips())
     assert not list((library.folder / "media").glob("*/.*"))
 
 
-def test_a_run_makes_what_another_one_was_to_make_and_did_not(ltx, library, monkeypatch):
+def test_a_run_generates_what_another_run_failed_to_generate(ltx, library, monkeypatch):
     reached, leave = threading.Event(), threading.Event()
     calls = []
     original = ltx.generate
@@ -83,21 +81,21 @@ def test_a_run_makes_what_another_one_was_to_make_and_did_not(ltx, library, monk
     assert len(second.wait(60).clips) == 4
 
 
-def test_what_is_made_when_a_run_is_cancelled_is_kept_and_shown(ltx, library, monkeypatch):
+def test_clips_that_are_generated_when_a_run_is_cancelled_are_stored(ltx, library, monkeypatch):
     use_size(ltx, 8)
     written, add = threading.Event(), library.store
     monkeypatch.setattr(library, "store", lambda *a: written.wait(30) and add(*a))
     run = bc.run(sweep(8), ltx, library=library)
-    wait_for(lambda: run._progress._made)
+    wait_for(lambda: run._progress._generated)
     run.cancel()
-    assert not run.finished, "what is made is still to be written"
+    assert not run.finished, "generated clips have to be written"
     written.set()
     run.wait(60)
     assert len(run.clips) == len(library) == 8
     assert {cell.status for cell in run.changes().cells} == {Status.DONE}
 
 
-def test_a_pause_with_nothing_left_to_make_does_not_hold_the_end_up(ltx, library, monkeypatch):
+def test_a_pause_after_the_last_clip_does_not_delay_the_end(ltx, library, monkeypatch):
     original = ltx.generate
 
     def generate(shots, *args, **kwargs):
@@ -114,7 +112,7 @@ def test_a_pause_with_nothing_left_to_make_does_not_hold_the_end_up(ltx, library
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-def test_a_pipeline_that_wants_to_leave_fails_its_cells(ltx, library, monkeypatch, error):
+def test_a_pipeline_that_exits_fails_its_cells(ltx, library, monkeypatch, error):
     def generate(*_args, **_kwargs):
         raise error("out")
 
@@ -124,7 +122,7 @@ def test_a_pipeline_that_wants_to_leave_fails_its_cells(ltx, library, monkeypatc
     assert error.__name__ in run.errors[0]
 
 
-def test_values_that_are_no_numbers_and_black_clips_are_marked(ltx, library, monkeypatch):
+def test_nan_values_and_black_clips_are_marked(ltx, library, monkeypatch):
     decode = type(ltx.pipe.vae).decode
 
     def poisoned(self, *args, **kwargs):
@@ -145,7 +143,7 @@ def test_values_that_are_no_numbers_and_black_clips_are_marked(ltx, library, mon
 
 def test_closing_a_library_waits_for_its_runs(ltx, tmp_path, monkeypatch):
     finish = Progress.finish
-    # As where another thread has the core meanwhile.
+    # As if another thread had the core in the meantime.
     monkeypatch.setattr(Progress, "finish", lambda self: (time.sleep(0.2), finish(self)))
     with open_library(tmp_path / "a") as opened:
         run = bc.run(sweep(8), ltx, library=opened)
@@ -158,7 +156,7 @@ def test_closing_a_library_waits_for_its_runs(ltx, tmp_path, monkeypatch):
     assert paused.status == "cancelled"
 
 
-def test_a_folder_that_is_lost_for_a_while_costs_no_clip(ltx, library, monkeypatch):
+def test_a_folder_that_is_missing_for_a_while_loses_no_clip(ltx, library, monkeypatch):
     add, lost = library.store, threading.Event()
 
     def add_or_not(*args):
@@ -175,159 +173,7 @@ def test_a_folder_that_is_lost_for_a_while_costs_no_clip(ltx, library, monkeypat
     assert len(run.wait(60).clips) == 4
 
 
-# --- the index and the media ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def whole(ltx, tmp_path):
-    """A closed library with eight clips, two of them starred."""
-    with open_library(tmp_path / "whole") as opened:
-        clips = bc.run(sweep(8), ltx, library=opened).wait(60).clips
-        clips[1].stars = 5
-        clips[6].stars = 2
-    return tmp_path / "whole"
-
-
-def starred(opened):
-    return sorted(clip.stars for clip in opened.clips(stars=1))
-
-
-def test_a_rebuild_that_was_cut_off_is_done_again_with_the_stars(whole, monkeypatch):
-    (whole / "library.sqlite").unlink()
-    adopt, many = Library._restore, []
-
-    def dies(self, path):
-        many.append(path)
-        if len(many) > 4:
-            raise RuntimeError("killed")
-        return adopt(self, path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Library, "_restore", dies)
-        with pytest.raises(RuntimeError):
-            Library(whole)
-    opened = Library(whole)
-    assert len(opened) == 8
-    assert starred(opened) == [2, 5]
-    assert "rebuilt" in opened.healed[0]
-    opened.close()
-    assert Library(whole).healed == []
-
-
-def test_an_empty_index_is_made_anew(whole):
-    (whole / "library.sqlite").write_bytes(b"")
-    opened = Library(whole)
-    assert len(opened) == 8
-    assert starred(opened) == [2, 5]
-    opened.close()
-
-
-@pytest.mark.parametrize("page", range(8))
-def test_an_index_damaged_anywhere_is_made_anew(whole, page):
-    path = whole / "library.sqlite"
-    data = bytearray(path.read_bytes())
-    if page * 4096 >= len(data):
-        pytest.skip("the index has fewer pages")
-    data[page * 4096 : (page + 1) * 4096] = np.random.default_rng(page).bytes(4096)
-    path.write_bytes(data)
-    opened = Library(whole)
-    assert len(opened) == 8
-    assert starred(opened) == [2, 5]
-    assert opened.healed
-    opened.close()
-
-
-def test_an_index_of_something_else_is_put_aside(whole):
-    path = whole / "library.sqlite"
-    path.unlink()
-    with sqlite3.connect(path) as db:
-        db.execute("CREATE TABLE other (a)")
-        db.execute("PRAGMA user_version = 1")
-    opened = Library(whole)
-    assert len(opened) == 8
-    assert list(whole.glob("library.sqlite.damaged-*"))
-    opened.close()
-
-
-def test_damage_that_is_met_later_is_a_sentence_and_the_next_opening_mends_it(whole, monkeypatch):
-    monkeypatch.setattr("beecam.storage.index._CHECKED_BYTES", 0)
-    opened = Library(whole)
-    path = whole / "library.sqlite"
-    opened._index._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    data = bytearray(path.read_bytes())
-    data[4096:] = b"\x07" * (len(data) - 4096)
-    path.write_bytes(data)
-    opened._index._db.execute("PRAGMA shrink_memory")
-    with pytest.raises(LibraryError, match=r"damaged .* open it again"):
-        opened.clips()[0].shot  # noqa: B018
-    opened.close()
-    again = Library(whole)
-    assert len(again) == 8
-    again.close()
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".jpg"])
-@pytest.mark.parametrize("keep", [0, 0.5])
-def test_a_file_that_is_cut_off_is_made_again(ltx, whole, suffix, keep):
-    opened = Library(whole)
-    path = next((whole / "media").glob(f"*/*{suffix}"))
-    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
-    run = bc.run(sweep(8), ltx, library=opened).wait(60)
-    counts = run.changes().run.counts
-    assert (counts["cached"], counts["done"]) == (7, 1)
-    assert all(len(clip.frames()) == 9 for clip in opened.clips())
-    opened.close()
-
-
-def test_a_damaged_sheet_costs_its_own_picture_only(whole):
-    opened = Library(whole)
-    path = next((whole / "media").glob("*/*.jpg"))
-    path.write_bytes(b"\xff\xd8 nothing \xff\xd9")
-    assert len(opened.clips().contact_sheet().axes) >= 8
-    opened.close()
-
-
-def test_a_damaged_video_says_what_to_do(whole):
-    opened = Library(whole)
-    clip = opened.clips()[0]
-    clip.path.write_bytes(b"no video")
-    with pytest.raises(MediaError, match="Delete it and run its sweep again"):
-        clip.frames()
-    opened.close()
-
-
-@pytest.mark.parametrize(
-    "change", [{"facts": None}, {"facts": [1]}, {"created": None}, {"shot": 3}]
-)
-def test_a_foreign_file_among_the_media_blocks_nothing(whole, change, moving):
-    from beecam.media import mp4
-
-    path = next((whole / "media").glob("*/*.mp4"))
-    settings = {**mp4.read_settings(path), **change}
-    mp4.write_mp4(path, moving, 8, {k: v for k, v in settings.items() if v is not None})
-    (whole / "library.sqlite").unlink()
-    opened = Library(whole)
-    assert 7 <= len(opened) <= 8
-    opened.close()
-
-
-def test_healing_leaves_what_others_are_writing(whole):
-    live = Library(whole)
-    key = live.clips()[0].key
-    half = live.mp4_path(key).with_name(f".{key}.{live._lock.name}-0.mp4")
-    dead = live.mp4_path(key).with_name(f".{key}.dead-0.mp4")
-    half.write_bytes(b"half")
-    dead.write_bytes(b"half")
-    live._index.begin(key, "dead")
-    other = Library(whole)
-    assert half.exists()
-    assert not dead.exists()
-    other.close()
-    live.close()
-    shutil.rmtree(whole)
-
-
-def test_a_clip_is_not_remade_by_weights_that_have_changed(ltx, library):
+def test_a_clip_is_not_regenerated_by_changed_weights(ltx, library):
     import torch
 
     clip = bc.run(sweep(2), ltx, library=library).wait(60).clips[0]
@@ -360,11 +206,11 @@ def test_every_row_of_a_small_models_weights_counts(ltx):
     assert len(seen | {ltx.revision}) == len(weight) + 1
 
 
-def test_made_says_what_is_broken():
+def test_a_generated_clip_is_not_broken_by_default():
     assert Generated(np.zeros((1, 2, 2, 3), np.uint8)).broken is None
 
 
-def test_a_run_that_nobody_holds_is_found_again(ltx, library, monkeypatch):
+def test_a_run_without_references_is_found_again(ltx, library, monkeypatch):
     reached, leave = threading.Event(), threading.Event()
     original = ltx.generate
 
@@ -386,7 +232,7 @@ def test_a_run_that_nobody_holds_is_found_again(ltx, library, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_script_that_ends_writes_what_was_made(tmp_path):
+def test_a_script_that_ends_writes_generated_clips(tmp_path):
     script = f"""
 import time
 import beecam as bc
@@ -400,9 +246,9 @@ model = bc.load()
 run = bc.run(bc.sweep("a bee", seed=range(400), num_inference_steps=1, guidance_scale=1.0,
                       num_frames=9), model,
              library=bc.library({str(tmp_path / "library")!r}))
-while len(run._progress._made) < 4:
+while len(run._progress._generated) < 4:
     time.sleep(0.01)
-print(len(run._progress._made), len(run.clips))
+print(len(run._progress._generated), len(run.clips))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
@@ -420,7 +266,7 @@ def test_a_negative_prompt_has_its_limits_too(ltx):
         bc.sweep("a bee", negative_prompt="x" * 5_000).check(ltx)
 
 
-def test_the_time_left_follows_from_what_was_measured():
+def test_the_time_left_is_estimated_from_measurements():
     progress = Progress(["a", "b", "c", "d"])
     assert progress.changes(0, None).run.seconds_left is None
     progress.set(0, status=Status.DONE, seconds=2.0)
@@ -431,7 +277,7 @@ def test_the_time_left_follows_from_what_was_measured():
     assert progress.changes(0, None).run.seconds_left == pytest.approx(4.0 * 0.75)
 
 
-def test_a_cell_that_was_cancelled_stays_so_unless_its_clip_was_made():
+def test_a_cancelled_cell_stays_cancelled_unless_its_clip_was_generated():
     progress = Progress(["a", "b", "c"])
     progress.made(2)
     progress.cancel()
@@ -450,16 +296,18 @@ def test_a_cell_that_was_cancelled_stays_so_unless_its_clip_was_made():
     assert progress.status == "cancelled"
 
 
-def test_an_exception_in_a_preview_costs_the_preview_only(ltx, library, monkeypatch):
+def test_an_exception_in_a_preview_only_turns_previews_off(ltx, library, monkeypatch):
     def broken(latents):
         raise ValueError("no colours left")
 
-    bc.run(bc.shot("a warm-up"), ltx, library=library).wait()  # which learns the previews
+    bc.run(bc.shot("a warm-up"), ltx, library=library).wait()  # which fits the previews
     monkeypatch.setattr(ltx._resources.preview, "frames", broken)
     monkeypatch.setattr("beecam.runs.progress.Progress.watched", True)
-    said = []
-    monkeypatch.setattr("beecam.runs.progress.Progress.say", lambda self, text: said.append(text))
+    messages = []
+    monkeypatch.setattr(
+        "beecam.runs.progress.Progress.say", lambda self, text: messages.append(text)
+    )
     run = bc.run(bc.sweep("a bee", seed=[1, 2, 3]), ltx, library=library)
     assert not run.wait().errors
     assert len(run.clips) == 3
-    assert "previews are off: no colours left" in said
+    assert "previews are off: no colours left" in messages

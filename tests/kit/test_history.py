@@ -1,4 +1,4 @@
-"""Sweeps that were run, found again by name: tomorrow, after a crash, from two kernels."""
+"""Sweeps are found again by name: later, after a crash, and from two kernels."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def plan():
 
 
 def again(library):
-    """The same library as another kernel sees it."""
+    """Open the library again, as another kernel would."""
     library.close()
     return open_library(library.folder)
 
@@ -50,13 +50,13 @@ def test_a_sweep_is_found_by_name_with_its_grid(library, model, plan):
     assert clips.where(insect="moth", seed=1)[0].key == run.clips[3].key
     rerun = bc.run(found.sweep, model, library=library).wait()
     assert {c.status for c in rerun.changes().cells} == {"cached"}
-    assert rerun.name == "bees at dusk", "a sweep keeps its name until it is given another"
+    assert rerun.name == "bees at dusk", "a sweep keeps its name until it gets another one"
     assert len(library.sweeps()) == 1
     bc.run(plan, model, library=library, name="moths").wait()
     assert [one.name for one in library.sweeps()] == ["moths"]
 
 
-def test_without_a_name_it_is_called_like_its_template(library, model):
+def test_the_default_name_is_the_template(library, model):
     bc.run(bc.sweep("a {x}", x=["bee"], num_inference_steps=1), model, library=library).wait()
     bc.run(bc.shot("a bee", num_inference_steps=1), model, library=library).wait()
     drafts = bc.run(bc.sweep("a moth", seed=[1]), model, library=library, draft=0.1).wait()
@@ -67,7 +67,7 @@ def test_without_a_name_it_is_called_like_its_template(library, model):
     assert list(library.sweeps().to_frame()["name"]) == ["a moth", "a {x}"]
 
 
-def test_what_was_not_made_is_missing_from_its_grid_and_keeps_its_place(library, model, plan):
+def test_missing_clips_keep_the_positions_of_the_others(library, model, plan):
     run = bc.run(plan, model, library=library)
     run.cancel(0)
     run.cancel(2)
@@ -80,7 +80,7 @@ def test_what_was_not_made_is_missing_from_its_grid_and_keeps_its_place(library,
     ]
 
 
-def test_pairs_samples_picks_pictures_and_follow_ups_come_back(library, model):
+def test_zips_samples_subsets_images_and_variations_are_restored(library, model):
     red = np.full((64, 64, 3), (200, 30, 30), np.uint8)
     blue = np.full((64, 64, 3), (30, 30, 200), np.uint8)
     sweeps = [
@@ -101,9 +101,9 @@ def test_pairs_samples_picks_pictures_and_follow_ups_come_back(library, model):
         assert found.key == sweep.key
         assert [a.labels for a in found.axes] == [a.labels for a in sweep.axes]
         found.check(model)
-    picture = library.sweep("sweep 3").sweep.cells[0].shot.conditions[0].input
-    assert (picture.frames == red).all()
-    assert str(picture) == "red"
+    image = library.sweep("sweep 3").sweep.cells[0].shot.conditions[0].input
+    assert (image.frames == red).all()
+    assert str(image) == "red"
     clip = bc.run(bc.shot("a bee", num_inference_steps=1), model, library=library).wait().clips[0]
     follow = bc.run(bc.vary(clip, 2), model, library=library, name="near it").wait()
     found = again(library).sweep("near it")
@@ -111,7 +111,7 @@ def test_pairs_samples_picks_pictures_and_follow_ups_come_back(library, model):
     assert [c.key for c in found.clips] == [c.key for c in follow.clips]
 
 
-def test_a_name_that_is_none_gets_the_nearest(library, model, plan):
+def test_an_unknown_name_gets_the_nearest_one(library, model, plan):
     bc.run(plan, model, library=library, name="bees").cancel()
     assert "Did you mean 'bees'?" in said(lambda: library.sweep("beas"), LibraryError)
     assert "a sweep's name" in said(lambda: library.sweep(3), LibraryError)
@@ -120,14 +120,14 @@ def test_a_name_that_is_none_gets_the_nearest(library, model, plan):
     assert library.sweep(library.sweeps()[0].key[:6]).name == "bees"
 
 
-def test_damaged_records_are_passed_over_with_a_sentence(library, model, plan):
+def test_damaged_records_are_skipped_and_reported(library, model, plan):
     bc.run(plan, model, library=library, name="bees").wait()
     folder = library.folder / "sweeps"
-    whole = next(folder.glob("*.json")).read_text()
-    data = json.loads(whole)
+    record = next(folder.glob("*.json")).read_text()
+    data = json.loads(record)
     bad = [
         "",
-        whole[: len(whole) // 2],
+        record[: len(record) // 2],
         "[]",
         "[" * 100_000,
         json.dumps({**data, "clips": [3]}),
@@ -141,27 +141,27 @@ def test_damaged_records_are_passed_over_with_a_sentence(library, model, plan):
     evil = {"input": ["../../etc", 1, ""]}
     data["groups"][0][0]["values"][0] = evil
     (folder / "evil.json").write_text(json.dumps({**data, "name": "evil"}))
-    there = library.sweeps()
-    assert len(there.problems) == len(bad) + 1
-    assert all("it is damaged" in one for one in there.problems)
-    assert {one.name for one in there} == {"bees", "odd", "evil"}
+    found = library.sweeps()
+    assert len(found.problems) == len(bad) + 1
+    assert all("it is damaged" in one for one in found.problems)
+    assert {one.name for one in found} == {"bees", "odd", "evil"}
     for name in ("odd", "evil"):
         assert "can't be read" in said(lambda n=name: library.sweep(n).sweep, LibraryError)
 
 
-def test_a_full_disk_costs_the_name_and_no_clip(library, model, plan, monkeypatch):
+def test_a_full_disk_loses_the_record_but_no_clip(library, model, plan, monkeypatch):
     def full(*_args, **_more):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(sweep_files.json, "dump", full)
     run = bc.run(plan, model, library=library, name="bees")
-    assert "not kept by name: No space left" in run.changes().run.message
+    assert "this sweep was not recorded: No space left" in run.changes().run.message
     assert len(run.wait().clips) == 4
     assert [p.name for p in (library.folder / "sweeps").iterdir()] == []
 
 
 @pytest.mark.slow
-def test_two_kernels_write_at_once(library, plan):
+def test_two_kernels_write_at_the_same_time(library, plan):
     code = (
         "import sys, beecam as bc\nlibrary, model = bc.library(sys.argv[1]), bc.load()\n"
         "for i in range(6):\n"
@@ -180,7 +180,7 @@ def test_two_kernels_write_at_once(library, plan):
     assert library.sweeps().problems == ()
 
 
-def test_a_closed_library_opened_anew_lists_the_same(tmp_path, model, plan):
+def test_a_reopened_library_lists_the_same_sweeps(tmp_path, model, plan):
     with Library(tmp_path / "one") as first:
         bc.run(plan, model, library=first, name="bees").cancel()
     with Library(tmp_path / "one") as second:

@@ -88,7 +88,7 @@ def test_what_cannot_be_read_is_named_at_once(tmp_path):
     )
     text = "\n".join(str(problem) for problem in sweep.problems)
     assert "meadow.png'" in text
-    assert "no picture and no film" in text
+    assert "neither an image nor a video" in text
     assert "an array of shape (4, 4, 4)" in text
     assert "download it first" in text
     assert "a mapping of frame indices to images" in text

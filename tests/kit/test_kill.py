@@ -1,4 +1,4 @@
-"""A run that is killed at any moment loses no finished clip and leaves no broken row."""
+"""A run that is killed at any moment loses no finished clip and leaves no damaged row."""
 
 import os
 import random
@@ -13,7 +13,7 @@ import pytest
 from beecam.clips.library import Library
 
 # Loads the model once; each line on stdin forks a process that runs the sweep and is killed. It
-# forks before any clip is made, when its only other thread waits for work.
+# forks before any clip is generated, while its only other thread waits for work.
 ZYGOTE = """
 import os, sys
 import torch
@@ -39,14 +39,14 @@ for line in sys.stdin:
         version = changes.version
         for cell in changes.cells:
             if cell.status == "done":
-                os.write(1, f"done {cell.key}\\n".encode())  # at once, or a kill cuts the line
+                os.write(1, f"done {cell.key}\\n".encode())  # unbuffered: a kill would cut the line
     os._exit(0)
 """
 
 
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments(tmp_path):
-    lot = random.Random(20)
+    rng = random.Random(20)
     folder = tmp_path / "library"
     process = subprocess.Popen(
         [sys.executable, "-c", ZYGOTE, str(folder)],
@@ -59,30 +59,30 @@ def test_twenty_kills_at_random_moments(tmp_path):
         assert process.stdout.readline() == "ready\n"
         finished, seen = set(), set()
         for attempt in range(20):
-            finished |= _run_and_kill(process, lot.uniform(0.05, 0.8))
-            _everything_is_whole(folder, finished, seen, attempt)
+            finished |= _run_and_kill(process, rng.uniform(0.05, 0.8))
+            _check_library(folder, finished, seen, attempt)
     finally:
         process.stdin.close()
         process.wait(60)
-    assert len(finished) >= 20, "the kills came before anything was made: they prove nothing"
+    assert len(finished) >= 20, "all kills came before the first clip: this tests nothing"
 
 
 def _run_and_kill(process, seconds):
-    """Let a child run until some time after its first clip; return what it said is finished."""
+    """Let a child run until some time after its first clip; return the clips that it reported."""
     process.stdin.write("go\n")
     child = int(process.stdout.readline().split()[1])
-    said = set()
+    reported = set()
     first = process.stdout.readline().split()
     if first and first[0] == "done":
-        said.add(first[1])
+        reported.add(first[1])
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     while (line := process.stdout.readline().split())[0] != "gone":
-        said.add(line[1])
-    return said
+        reported.add(line[1])
+    return reported
 
 
-def _everything_is_whole(folder, finished, seen, attempt):
+def _check_library(folder, finished, seen, attempt):
     with Library(folder) as library:
         clips = library.clips()
         assert finished <= set(clips.keys), f"attempt {attempt} lost finished clips"

@@ -1,4 +1,4 @@
-"""The library: what is finished stays, whatever happens to the folder."""
+"""The library: finished clips stay, whatever happens to the folder."""
 
 import errno
 import os
@@ -49,7 +49,7 @@ def folder(tmp_path):
     return tmp_path / "library"
 
 
-def test_a_clip_comes_back_with_everything(library):
+def test_a_clip_is_restored_with_everything(library):
     first = add(library, "a bee", 1)
     clip = add(library, "a moth", 7, parents=[first.key], seconds=0.5)
     again = library[clip.key[:10]]
@@ -74,6 +74,9 @@ def test_clips_are_found_and_sorted(library):
     prompts = lambda **how: [c.shot.prompt for c in library.clips(**how)]  # noqa: E731
     assert prompts() == ["Two Bees", "a moth", "a bee"]
     assert prompts(prompt="BEE", sort="created") == ["a bee", "Two Bees"]
+    assert [clip.prompt for clip in library.clips("bee", sort="created")] == ["a bee", "Two Bees"]
+    assert [clip.prompt for clip in library.clips("bee", stars=1)] == ["Two Bees"]
+    assert len(library.clips("wasp")) == 0
     assert prompts(stars=1, sort="-stars") == ["Two Bees", "a moth"]
     assert prompts(sort="seed", limit=1) == ["a bee"]
     library.clips()[0].rejected = True
@@ -93,7 +96,7 @@ def test_stars_out_of_range_are_named(library, stars):
     assert clip.stars == 0
 
 
-def test_tags_must_be_a_list_of_texts(library):
+def test_tags_must_be_a_list_of_strings(library):
     clip = add(library)
     with pytest.raises(CheckError, match=r"give a list"):
         clip.tags = "night"
@@ -113,7 +116,7 @@ def test_the_same_folder_is_the_same_library_and_opens_again_after_closing(folde
     again.close()
 
 
-def test_a_folder_that_went_while_it_was_open_takes_no_marks_and_opens_anew(folder):
+def test_a_removed_folder_takes_no_annotations_and_can_be_opened_again(folder):
     one = open_library(folder)
     clip = add(one)
     shutil.rmtree(folder)
@@ -133,7 +136,7 @@ def test_an_empty_library_is_still_the_one_that_was_named(library, ltx, monkeypa
     assert not (tmp_path / "other").exists()
 
 
-def test_the_environment_names_the_usual_folder(monkeypatch, tmp_path):
+def test_the_environment_names_the_default_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("BEECAM_LIBRARY", str(tmp_path / "mine"))
     with open_library() as library:
         assert library.folder == tmp_path / "mine"
@@ -160,7 +163,7 @@ def test_the_index_can_be_rebuilt_from_the_media_alone(folder):
     with open_library(folder) as library:
         keys = {add(library, "a bee", i, seconds=0.1).key for i in range(4)}
         (library.folder / "media" / "00").mkdir(exist_ok=True)
-        (library.folder / "media" / "00" / "notes.mp4").write_bytes(b"no clip")
+        (library.folder / "media" / "00" / "notes.mp4").write_bytes(b"not a clip")
     for name in (INDEX, f"{INDEX}-wal", f"{INDEX}-shm"):
         (folder / name).unlink(missing_ok=True)
     with open_library(folder) as again:
@@ -170,7 +173,7 @@ def test_the_index_can_be_rebuilt_from_the_media_alone(folder):
         assert any("notes.mp4 was left out" in line for line in again.healed)
 
 
-def test_a_missing_sheet_is_made_again_when_rebuilding(folder):
+def test_a_missing_sheet_is_restored_when_rebuilding(folder):
     with open_library(folder) as library:
         clip = add(library, seed=5)
         library.sheet_path(clip.key).unlink()
@@ -182,7 +185,7 @@ def test_a_missing_sheet_is_made_again_when_rebuilding(folder):
 def test_a_damaged_index_is_kept_aside_and_rebuilt(folder):
     with open_library(folder) as library:
         add(library)
-    (folder / INDEX).write_bytes(b"this is no database" * 1000)
+    (folder / INDEX).write_bytes(b"this is not a database" * 1000)
     with open_library(folder) as again:
         assert len(again) == 1
         assert any("damaged" in line for line in again.healed)
@@ -197,7 +200,7 @@ def test_stars_and_tags_outlive_the_index(folder):
     with (folder / "marks.jsonl").open("ab") as file:
         for line in ("{cut off", "7", '{"key": 3}', f'{{"key": "{three.key}", "stars": "x"}}'):
             file.write(line.encode() + b"\n")
-    (folder / INDEX).write_bytes(b"this is no database" * 1000)
+    (folder / INDEX).write_bytes(b"this is not a database" * 1000)
     with open_library(folder) as again:
         one, two, three = (again[clip.key] for clip in (one, two, three))
         assert (one.stars, one.rejected, one.tags) == (5, False, ("night", "<b>"))
@@ -240,7 +243,7 @@ def test_a_read_only_folder_is_named():
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     user = os.geteuid()
-    if user == 0:  # to root nothing is read-only
+    if user == 0:  # root can write everywhere
         os.seteuid(65534)
     try:
         with pytest.raises(LibraryError, match=r"may not write there; change its permissions"):
@@ -272,7 +275,7 @@ def test_a_full_disk_is_an_error_that_leaves_nothing_behind(library, monkeypatch
     assert len(library) == 2
 
 
-def test_a_missing_media_file_is_named_and_made_again(library, ltx):
+def test_a_missing_media_file_is_named_and_generated_again(library, ltx):
     sweep = bc.sweep("a bee", seed=[0, 1])
     clips = bc.run(sweep, ltx, library=library).wait(60).clips
     clips[0].path.unlink()
@@ -304,7 +307,7 @@ def test_an_unknown_clip_is_named(library):
 
 
 @pytest.mark.parametrize("moment", ["write_sheet", "sync_folder"])
-def test_what_a_killed_process_left_is_healed(folder, moment):
+def test_files_of_a_killed_process_are_healed(folder, moment):
     code = f"""
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -315,15 +318,15 @@ add(library, seed=1)
 library.clips()[0].stars = 2
 def die(*args):
     os._exit(9)
-module = sys.modules["beecam.media.sheets" if {moment!r} == "write_sheet" else "beecam.storage.store"]
+module = sys.modules["beecam.media.sheets" if {moment!r} == "write_sheet" else "beecam.storage.media_files"]
 setattr(module, {moment!r}, die)
 add(library, seed=2)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 9, done.stderr
     with open_library(folder) as library:
-        whole = 1 if moment == "write_sheet" else 2
-        assert len(library) == whole
+        complete = 1 if moment == "write_sheet" else 2
+        assert len(library) == complete
         assert library.clips(stars=2)[0].shot.seed == 1
         for clip in library.clips():
             assert clip.frames().shape == (5, 32, 32, 3)
@@ -334,7 +337,7 @@ add(library, seed=2)
         assert len(library) == 2
 
 
-def test_a_live_session_is_not_mistaken_for_a_dead_one(folder):
+def test_a_live_process_is_not_mistaken_for_a_dead_one(folder):
     one = Library(folder)
     one._index.begin("0" * 32, one._lock.name)
     two = Library(folder)
@@ -348,7 +351,7 @@ def test_a_live_session_is_not_mistaken_for_a_dead_one(folder):
     three.close()
 
 
-def test_settings_from_a_stranger_never_name_another_file(folder):
+def test_settings_from_others_never_name_another_file(folder):
     with open_library(folder) as library:
         clip = add(library, seed=1)
         settings = mp4.read_settings(clip.path)

@@ -1,4 +1,4 @@
-"""Files: what goes in comes out, and what is damaged is said."""
+"""Media files: frames and settings survive a round trip, and damage is reported."""
 
 import io
 import itertools
@@ -21,7 +21,7 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / max(error, 1e-9))
 
 
-def test_frames_come_back_from_an_mp4_as_they_look(tmp_path, moving):
+def test_frames_survive_an_mp4_visually(tmp_path, moving):
     mp4.write_mp4(tmp_path / "a.mp4", moving, 8, {})
     back = mp4.read_mp4(tmp_path / "a.mp4")
     assert back.shape == moving.shape
@@ -35,7 +35,7 @@ def test_colours_keep_their_hue(tmp_path):
         assert np.abs(mp4.read_mp4(tmp_path / "a.mp4").astype(int) - flat).max() <= 4
 
 
-def test_the_file_is_what_browsers_play(tmp_path, moving):
+def test_the_file_is_one_that_browsers_play(tmp_path, moving):
     import av
 
     mp4.write_mp4(tmp_path / "a.mp4", moving, 12.5, {})
@@ -46,7 +46,7 @@ def test_the_file_is_what_browsers_play(tmp_path, moving):
         assert float(stream.average_rate) == 12.5
         assert stream.frames == len(moving)
     data = (tmp_path / "a.mp4").read_bytes()
-    assert data.index(b"moov") < data.index(b"mdat")  # plays before it is loaded in full
+    assert data.index(b"moov") < data.index(b"mdat")  # so that it plays while it loads
 
 
 json_data = st.recursive(
@@ -58,7 +58,7 @@ json_data = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=8), json_data))
 @settings(max_examples=25, deadline=None)
-def test_settings_come_back_whatever_they_hold(tmp_path_factory, data):
+def test_any_settings_survive_a_round_trip(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("m") / "a.mp4"
     mp4.write_mp4(path, np.zeros((2, 16, 16, 3), np.uint8), 8, data)
     assert mp4.read_settings(path) == data
@@ -95,7 +95,7 @@ def test_a_damaged_mp4_is_named(tmp_path, moving):
     path = tmp_path / "a.mp4"
     mp4.write_mp4(path, moving, 8, {})
     whole = path.read_bytes()
-    for damaged in (b"", b"no video", whole[:200], whole[: len(whole) // 2]):
+    for damaged in (b"", b"not a video", whole[:200], whole[: len(whole) // 2]):
         path.write_bytes(damaged)
         with pytest.raises(MediaError, match=r"a\.mp4"):
             mp4.read_mp4(path)
@@ -105,7 +105,7 @@ def test_a_damaged_mp4_is_named(tmp_path, moving):
         mp4.read_mp4(tmp_path / "b.mp4")
 
 
-def test_a_foreign_video_is_no_clip(tmp_path):
+def test_a_foreign_video_is_not_a_clip(tmp_path):
     import av
 
     path = tmp_path / "a.mp4"
@@ -118,22 +118,22 @@ def test_a_foreign_video_is_no_clip(tmp_path):
         mp4.read_settings(path)
 
 
-def test_sound_is_kept_with_the_pictures_and_ends_with_them(tmp_path):
+def test_sound_is_stored_with_the_frames_and_cut_to_their_length(tmp_path):
     rate = 24_000
     t = np.arange(rate * 3) / rate
-    heard = np.stack([np.sin(2 * np.pi * 440 * t), np.sin(2 * np.pi * 220 * t)]).astype(np.float32)
+    tones = np.stack([np.sin(2 * np.pi * 440 * t), np.sin(2 * np.pi * 220 * t)]).astype(np.float32)
     frames = np.zeros((17, 32, 32, 3), np.uint8)
-    path = tmp_path / "clip.path"
-    mp4.write_mp4(path, frames, 8, {"a": 1}, Sound(heard * 0.5, rate))
+    path = tmp_path / "clip.mp4"
+    mp4.write_mp4(path, frames, 8, {"a": 1}, Sound(tones * 0.5, rate))
     assert mp4.read_settings(path) == {"a": 1}
     assert mp4.is_complete(path)
     assert len(mp4.read_mp4(path)) == 17
     sound = mp4.read_sound(path)
     assert sound.rate == rate
-    assert abs(sound.samples.shape[1] / rate - 17 / 8) < 0.1, "as long as the pictures"
+    assert abs(sound.samples.shape[1] / rate - 17 / 8) < 0.1, "as long as the video"
     middle = sound.samples[:, rate // 2 : rate // 2 + rate]
     loudest = np.abs(np.fft.rfft(middle)).argmax(1)
-    assert list(loudest) == [440, 220], "each side has its own tone"
+    assert list(loudest) == [440, 220], "each channel has its own tone"
     mp4.write_mp4(path, frames, 8, {})
     assert mp4.read_sound(path) is None
 
@@ -141,7 +141,7 @@ def test_sound_is_kept_with_the_pictures_and_ends_with_them(tmp_path):
 @pytest.mark.parametrize(
     ("width", "expected"), [(64, 64), (33, 64), (32, 32), (20, 32), (16, 16), (1, 16)]
 )
-def test_sheets_are_halved_as_far_as_they_stay_as_wide_as_wanted(width, expected):
+def test_sheets_are_halved_while_they_stay_at_least_as_wide_as_requested(width, expected):
     frames = np.zeros((5, 50, 64, 3), np.uint8)
     frames[2, :, 32:] = 255
     data, layout = sheets.sheet_bytes(frames), sheets.sheet_layout(frames)
@@ -155,14 +155,14 @@ def test_sheets_are_halved_as_far_as_they_stay_as_wide_as_wanted(width, expected
     assert (small == data) == (expected == 64)
 
 
-def test_a_sheet_that_is_damaged_is_left_as_it_is():
+def test_a_damaged_sheet_is_returned_unchanged():
     frames = np.full((5, 50, 64, 3), 99, np.uint8)
     data, layout = sheets.sheet_bytes(frames), sheets.sheet_layout(frames)
-    for bad in (b"", b"no picture", data[: len(data) // 2]):
+    for bad in (b"", b"not an image", data[: len(data) // 2]):
         assert sheets.reduced_sheet(bad, layout, 16) == (bad, layout)
 
 
-def test_the_same_pictures_are_the_same_file(tmp_path):
+def test_equal_frames_give_equal_files(tmp_path):
     clips = render_all(list(itertools.islice(scenes(3), 3))).numpy()
     for clip in clips:
         files = set()

@@ -1,4 +1,4 @@
-"""Queries: the same answers as the widgets', from one list of cases."""
+"""Queries: the same results as the widgets' queries, tested by one list of cases."""
 
 import contextlib
 import json
@@ -34,16 +34,16 @@ def test_orders(by, expected):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("colour:red", "colour:red: no 'colour' here. There are insect, is, model,"),
+        ("colour:red", "colour:red: no 'colour' here. The names are insect, is, model,"),
         ("sed:3", "Did you mean seed?"),
         ("stars>=", "stars>=: a value is missing after '>='."),
-        ("stars>many", "stars>many: '>' is for numbers, as in stars>=3."),
+        ("stars>many", "stars>many: '>' compares numbers, as in stars>=3."),
         ("is:stared", "Did you mean starred?"),
-        ('bee "open', "'\"open' has a quote without its other."),
-        (3, "query=3: a text is needed."),
+        ('bee "open', "'\"open' has an unmatched quote."),
+        (3, "query=3: a string is needed."),
     ],
 )
-def test_what_makes_no_sense_is_said(text, said):
+def test_a_term_that_can_not_be_parsed_is_named(text, said):
     with pytest.raises(CheckError) as error:
         parse(text, CASES["names"])
     assert said in str(error.value)
@@ -56,12 +56,12 @@ def test_all_problems_at_once():
 
 
 @given(st.text(st.sampled_from('ab -"=:<>!,3 '), max_size=12))
-def test_anything_is_read_or_refused(text):
+def test_any_text_is_parsed_or_refused(text):
     with contextlib.suppress(CheckError):
         parse(text, ["a", "b"]).matches(ROWS[0])
 
 
-def test_clips_that_match(filled):
+def test_clips_are_queried(filled):
     library, run = filled
     clips = run.clips
     clips[0].stars = 4

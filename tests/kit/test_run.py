@@ -1,4 +1,4 @@
-"""Runs: what was asked for gets made once, can be steered, and nothing finished is lost."""
+"""Runs: clips are generated once, runs can be controlled, and finished clips are never lost."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ def gate(ltx, monkeypatch):
     return Gate(ltx, monkeypatch)
 
 
-def test_a_run_makes_every_clip_and_returns_at_once(ltx, library, gate):
+def test_a_run_generates_every_clip_in_the_background(ltx, library, gate):
     run = bc.run(sweep(), ltx, library=library)
     assert gate.reached.wait(30)
     assert run.status == "running"
@@ -37,7 +37,7 @@ def test_a_run_makes_every_clip_and_returns_at_once(ltx, library, gate):
     assert "4 done" in repr(run)
 
 
-def test_what_is_no_sweep_or_no_model_is_named(ltx, library):
+def test_arguments_that_are_not_a_sweep_or_a_model_are_named(ltx, library):
     with pytest.raises(bc.CheckError, match=r"sweep='a bee': a sweep or a shot is needed"):
         bc.run("a bee", ltx, library=library)
     with pytest.raises(bc.CheckError, match=r"model='pollen': a loaded model is needed"):
@@ -47,7 +47,7 @@ def test_what_is_no_sweep_or_no_model_is_named(ltx, library):
         run.cancel(1)
 
 
-def test_again_makes_what_is_missing(ltx, library, gate):
+def test_retry_generates_what_is_missing(ltx, library, gate):
     run = bc.run(sweep(8), ltx, library=library, exact=True)
     assert gate.reached.wait(30)
     run.cancel()
@@ -59,7 +59,7 @@ def test_again_makes_what_is_missing(ltx, library, gate):
     assert again.sweep is run.sweep
 
 
-def test_the_same_call_while_it_runs_is_the_same_run(ltx, library, gate):
+def test_the_same_call_returns_the_active_run(ltx, library, gate):
     run = bc.run(sweep(), ltx, library=library)
     assert bc.run(sweep(), ltx, library=library) is run
     other = bc.run(sweep(6), ltx, library=library)
@@ -69,16 +69,16 @@ def test_the_same_call_while_it_runs_is_the_same_run(ltx, library, gate):
     other.wait(60)
 
 
-def test_the_same_sweep_again_makes_nothing(ltx, library, monkeypatch):
+def test_the_same_sweep_again_generates_nothing(ltx, library, monkeypatch):
     bc.run(sweep(), ltx, library=library).wait(60)
-    monkeypatch.setattr(ltx, "generate", lambda *a, **k: pytest.fail("a clip was made twice"))
+    monkeypatch.setattr(ltx, "generate", lambda *a, **k: pytest.fail("a clip was generated twice"))
     run = bc.run(sweep(), ltx, library=library)
     assert run.finished
     assert statuses(run) == [Status.CACHED] * 4
 
 
-def test_calls_at_the_same_time_make_every_clip_once(ltx, library, monkeypatch):
-    ltx._workers.widen(3, threads=1)
+def test_parallel_batches_generate_every_clip_once(ltx, library, monkeypatch):
+    ltx._lanes.widen(3, threads=1)
     together, most, lock = [], [], threading.Lock()
     original = ltx.generate
 
@@ -103,7 +103,7 @@ def test_calls_at_the_same_time_make_every_clip_once(ltx, library, monkeypatch):
         assert np.abs(alone[clip.key].astype(int) - clip.regenerate(ltx)).max() <= 1
 
 
-def test_two_runs_with_cells_in_common_make_each_clip_once(ltx, library, monkeypatch):
+def test_two_runs_with_common_cells_generate_each_clip_once(ltx, library, monkeypatch):
     made = []
     original = ltx.generate
 
@@ -120,7 +120,7 @@ def test_two_runs_with_cells_in_common_make_each_clip_once(ltx, library, monkeyp
     assert statuses(two)[4:] == [Status.DONE] * 2
 
 
-def test_changes_tell_only_what_changed_and_never_lose_the_end(ltx, library):
+def test_changes_have_only_what_changed_and_every_final_state(ltx, library):
     run = bc.run(sweep(8), ltx, library=library)
     version, seen = 0, {}
     while True:
@@ -139,8 +139,8 @@ def test_changes_tell_only_what_changed_and_never_lose_the_end(ltx, library):
     assert changes.run.seconds_left is None
 
 
-def test_previews_come_while_somebody_watches_and_only_then(ltx, library, monkeypatch):
-    bc.run(bc.sweep("night"), ltx, library=library).wait(60)  # the preview map is learnt here
+def test_previews_are_generated_only_while_changes_are_read(ltx, library, monkeypatch):
+    bc.run(bc.sweep("night"), ltx, library=library).wait(60)  # which fits the preview
     monkeypatch.setattr(local, "_PREVIEW_EVERY", 0.0)
     gate = Gate(ltx, monkeypatch)
     run = bc.run(sweep(), ltx, library=library)
@@ -162,7 +162,7 @@ def test_previews_come_while_somebody_watches_and_only_then(ltx, library, monkey
     assert made == []
 
 
-def test_a_preview_that_fails_costs_no_clip(ltx, library, monkeypatch):
+def test_a_failing_preview_loses_no_clip(ltx, library, monkeypatch):
     bc.run(bc.sweep("night"), ltx, library=library).wait(60)
     monkeypatch.setattr(local, "_PREVIEW_EVERY", 0.0)
 
@@ -175,7 +175,7 @@ def test_a_preview_that_fails_costs_no_clip(ltx, library, monkeypatch):
     assert len(run.wait(60).clips) == 4
 
 
-def test_pause_stops_between_steps_and_resume_goes_on_to_the_same_bits(ltx, library, monkeypatch):
+def test_a_run_resumes_after_a_pause_to_the_same_bits(ltx, library, monkeypatch):
     gate = Gate(ltx, monkeypatch)
     run = bc.run(sweep(), ltx, library=library)
     assert gate.reached.wait(30)
@@ -199,7 +199,7 @@ def test_pause_stops_between_steps_and_resume_goes_on_to_the_same_bits(ltx, libr
     assert set(made.values()) == {hashlib.sha256(f.tobytes()).hexdigest() for f in again}
 
 
-def test_cancel_keeps_what_is_finished_and_leaves_the_model_usable(ltx, library, monkeypatch):
+def test_cancel_keeps_finished_clips_and_leaves_the_model_usable(ltx, library, monkeypatch):
     use_size(ltx, 1)
     run = bc.run(sweep(40), ltx, library=library)
     while run.changes().run.counts["done"] < 2:
@@ -217,12 +217,12 @@ def test_cancel_keeps_what_is_finished_and_leaves_the_model_usable(ltx, library,
     assert len(again.wait(100).clips) == 40
 
 
-def test_one_cell_can_be_cancelled_before_and_while_it_is_made(ltx, library, monkeypatch):
+def test_one_cell_can_be_cancelled_before_and_while_it_is_generated(ltx, library, monkeypatch):
     use_size(ltx, 2)
     gate = Gate(ltx, monkeypatch)
     run = bc.run(sweep(8), ltx, library=library)
     assert gate.reached.wait(30)
-    run.cancel(0)  # being made
+    run.cancel(0)  # being generated
     run.cancel(5)  # waiting
     gate.open.set()
     run.wait(60)
@@ -233,7 +233,7 @@ def test_one_cell_can_be_cancelled_before_and_while_it_is_made(ltx, library, mon
     assert run.status == "done"
 
 
-def test_cancelling_every_cell_of_a_call_leaves_it_at_once(ltx, library, gate, monkeypatch):
+def test_cancelling_every_cell_of_a_batch_stops_it_immediately(ltx, library, gate, monkeypatch):
     decoded = []
     original = ltx.pipe.vae.decode
     monkeypatch.setattr(
@@ -248,7 +248,7 @@ def test_cancelling_every_cell_of_a_call_leaves_it_at_once(ltx, library, gate, m
     assert decoded == []
 
 
-def test_a_failed_call_is_named_and_the_run_goes_on(ltx, library, monkeypatch):
+def test_a_failed_batch_is_named_and_the_run_continues(ltx, library, monkeypatch):
     use_size(ltx, 1)
     original = ltx.generate
 
@@ -266,7 +266,7 @@ def test_a_failed_call_is_named_and_the_run_goes_on(ltx, library, monkeypatch):
     assert again.changes().run.counts["done"] == 1
 
 
-def test_a_clip_that_fails_takes_no_other_of_its_call_along(ltx, library, monkeypatch):
+def test_a_failing_clip_fails_no_other_clip_of_its_batch(ltx, library, monkeypatch):
     use_size(ltx, 4)
     original = ltx.generate
     calls = []
@@ -284,7 +284,7 @@ def test_a_clip_that_fails_takes_no_other_of_its_call_along(ltx, library, monkey
     assert "no clip of this seed" in run.errors[1]
 
 
-def test_out_of_memory_halves_the_call_and_tries_again(ltx, library, monkeypatch):
+def test_out_of_memory_halves_the_batch_and_tries_again(ltx, library, monkeypatch):
     sizes = []
     original = ltx.generate
 
@@ -310,7 +310,7 @@ def test_out_of_memory_for_one_clip_is_that_cells_error(ltx, library, monkeypatc
     assert "don't fit" in run.errors[0]
 
 
-def test_exact_mode_gives_each_clip_the_bits_it_has_alone(ltx, library, tmp_path, monkeypatch):
+def test_exact_mode_gives_each_clip_the_same_bits_as_alone(ltx, library, tmp_path, monkeypatch):
     use_size(ltx, 4)
     run = bc.run(sweep(6), ltx, library=library, exact=True).wait(60)
     assert {c.facts["batch"] for c in run.clips} == {4}
@@ -321,7 +321,7 @@ def test_exact_mode_gives_each_clip_the_bits_it_has_alone(ltx, library, tmp_path
             assert alone.facts["digest"] == clip.facts["digest"]
 
 
-def test_exact_mode_takes_only_exact_clips_from_the_library(ltx, library, monkeypatch):
+def test_exact_mode_reuses_only_exact_clips(ltx, library, monkeypatch):
     use_size(ltx, 3)
     loose = bc.run(sweep(6), ltx, library=library).wait(60)
     loose.clips[0].stars = 4
@@ -334,16 +334,16 @@ def test_exact_mode_takes_only_exact_clips_from_the_library(ltx, library, monkey
         assert statuses(bc.run(sweep(6), ltx, library=library, exact=again)) == [Status.CACHED] * 6
 
 
-def test_remake_gives_the_same_bits(ltx, library, monkeypatch):
+def test_regenerate_gives_the_same_bits(ltx, library, monkeypatch):
     import hashlib
 
-    use_size(ltx, 3)  # in an odd call the place decides last bits
+    use_size(ltx, 3)  # in an odd batch the position decides the last bits
     for clip in bc.run(sweep(4), ltx, library=library).wait(60).clips:
         made = clip.regenerate(ltx)
         assert hashlib.sha256(made.tobytes()).hexdigest() == clip.facts["digest"]
 
 
-def test_remake_by_another_model_is_refused(ltx, wan, library):
+def test_regenerate_with_another_model_is_refused(ltx, wan, library):
     clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).clips[0]
     with pytest.raises(bc.LibraryError, match=r"was generated by tiny-ltx .*this is tiny-wan"):
         clip.regenerate(wan)
@@ -372,38 +372,3 @@ def test_waiting_can_time_out_and_be_interrupted(ltx, library, gate, monkeypatch
     monkeypatch.undo()
     assert run.status == "cancelled"
     gate.open.set()
-
-
-def test_vary_makes_neighbours_of_a_clip(ltx, library):
-    clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).clips[0]
-    close = bc.run(bc.vary(clip, 3, strength=0.1), ltx, library=library).wait(60)
-    assert statuses(close) == [Status.CACHED] + [Status.DONE] * 3
-    assert [axis.labels for axis in close.sweep.axes] == [("original", "1", "2", "3")]
-    assert close.clips[0] == clip
-    assert {c.parents for c in close.clips[1:]} == {(clip.key,)}
-    assert clip.parents == ()
-    far = bc.run(bc.vary(clip, 3, strength=1), ltx, library=library).wait(60)
-    base = clip.regenerate(ltx).astype(float)
-
-    def distance(run):
-        return np.mean([np.abs(c.regenerate(ltx) - base).mean() for c in run.clips[1:]])
-
-    assert distance(close) < distance(far) / 2
-    deeper = bc.vary(close.clips[1], 1, strength=0.5)
-    assert len(deeper.shots[1].noise) == 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"clip": 3}, "clip=3: a clip, as in run.clips[0]"),
-        ({"n": 0}, "n=0: an integer from 1"),
-        ({"strength": 0}, "strength=0: a number over 0 and up to 1"),
-        ({"strength": float("nan")}, "strength=nan"),
-        ({"seed": "x"}, "seed='x'"),
-    ],
-)
-def test_vary_names_what_is_out_of_range(arguments, words):
-    with pytest.raises(bc.CheckError) as error:
-        bc.vary(**{"clip": bc.shot("a bee"), **arguments})
-    assert words in str(error.value)

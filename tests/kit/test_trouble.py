@@ -1,4 +1,4 @@
-"""What goes wrong beside a run: full disks, lost folders, look-ups that fail, models that raise."""
+"""Failures beside a run: full disks, missing folders, failing queries, models that raise."""
 
 import errno
 import shutil
@@ -23,13 +23,13 @@ from helpers import Gate, statuses, sweep, use_size
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
-    """What can't be written is tried again at once."""
+    """Failed writes are repeated immediately."""
     monkeypatch.setattr("beecam.runs.engines.writer._TRY_AGAIN", 0.05)
 
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    """While it is set nothing can be written."""
+    """While this event is set, nothing can be written."""
     from beecam.media import mp4
 
     full = threading.Event()
@@ -64,7 +64,7 @@ def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, full_d
     assert len(library) == 4
 
 
-def test_once_there_is_space_again_the_run_goes_on_by_itself(ltx, library, full_disk):
+def test_a_run_resumes_automatically_once_there_is_space(ltx, library, full_disk):
     use_size(ltx, 1)
     run = bc.run(sweep(), ltx, library=library)
     until_paused(run)
@@ -76,7 +76,7 @@ def test_once_there_is_space_again_the_run_goes_on_by_itself(ltx, library, full_
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_a_pause_by_hand_while_the_disk_is_full_outlasts_it(ltx, library, full_disk, before):
+def test_a_pause_by_the_user_outlasts_a_full_disk(ltx, library, full_disk, before):
     use_size(ltx, 1)
     run = bc.run(sweep(), ltx, library=library)
     if before:
@@ -95,7 +95,7 @@ def test_a_pause_by_hand_while_the_disk_is_full_outlasts_it(ltx, library, full_d
     assert statuses(run.wait(60)) == [Status.DONE] * 4
 
 
-def test_the_cell_run_again_while_the_disk_is_full_leaves_it_to_go_on_by_itself(
+def test_calling_run_again_while_the_disk_is_full_keeps_the_pause(
     ltx, library, full_disk, monkeypatch
 ):
     use_size(ltx, 1)
@@ -113,15 +113,15 @@ def no_space(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_what_cannot_be_written_may_say_so_in_other_words_each_time(ltx, library, monkeypatch):
+def test_an_error_with_another_message_each_time_is_one_pause(ltx, library, monkeypatch):
     from beecam.media import mp4
 
-    shut, tries = threading.Event(), []
-    shut.set()
+    locked, tries = threading.Event(), []
+    locked.set()
     original = mp4.write_mp4
 
     def write(path, *args):
-        if shut.is_set():
+        if locked.is_set():
             tries.append(path)
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return original(path, *args)
@@ -133,7 +133,7 @@ def test_what_cannot_be_written_may_say_so_in_other_words_each_time(ltx, library
         time.sleep(0.02)
     assert len(set(tries)) > 2
     assert "(Permission denied)" in run.changes().run.message
-    shut.clear()
+    locked.clear()
     assert statuses(run.wait(60)) == [Status.DONE] * 4
     assert library._index.unfinished() == {}
 
@@ -164,7 +164,7 @@ for share in (0.0, 0.3, 0.6, 0.9, 0.99):
 """
 
 
-def test_a_file_that_cannot_grow_is_told_as_the_system_does(tmp_path):
+def test_a_file_that_cannot_grow_raises_the_error_of_the_system(tmp_path):
     found = subprocess.run(
         [sys.executable, "-c", _FILLING, str(tmp_path)], capture_output=True, text=True, check=False
     )
@@ -175,7 +175,7 @@ def test_a_file_that_cannot_grow_is_told_as_the_system_does(tmp_path):
     assert lines.count(f"OSError {errno.EFBIG}") >= 7
 
 
-def test_states_that_cannot_be_written_cost_no_clip(ltx, library, monkeypatch):
+def test_checkpoints_that_cannot_be_written_lose_no_clip(ltx, library, monkeypatch):
     def refuse(*_, **__):
         raise SafetensorError("I/O error: Disk quota exceeded (os error 122)")
 
@@ -191,16 +191,16 @@ def test_states_that_cannot_be_written_cost_no_clip(ltx, library, monkeypatch):
     assert statuses(run.wait(60)) == [Status.DONE] * 4
 
 
-def test_a_look_up_that_fails_once_leaves_nothing_claimed(ltx, library, monkeypatch):
+def test_a_query_that_fails_once_leaves_no_claims(ltx, library, monkeypatch):
     known, calls = library.known, []
 
-    def hiccup(keys):
+    def fails_once(keys):
         calls.append(1)
         if len(calls) == 2:
             raise sqlite3.OperationalError("disk I/O error")
         return known(keys)
 
-    monkeypatch.setattr(library, "known", hiccup)
+    monkeypatch.setattr(library, "known", fails_once)
     run = bc.run(sweep(), ltx, library=library).wait(60)
     assert Status.FAILED in statuses(run)
     assert statuses(run.retry().wait(60)).count(Status.FAILED) == 0
@@ -208,7 +208,7 @@ def test_a_look_up_that_fails_once_leaves_nothing_claimed(ltx, library, monkeypa
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_model_that_does_not_let_go_does_not_keep_a_run_from_ending(ltx, library, monkeypatch):
+def test_a_model_that_fails_to_release_does_not_stop_a_run_from_ending(ltx, library, monkeypatch):
     def broken():
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
@@ -219,31 +219,29 @@ def test_a_model_that_does_not_let_go_does_not_keep_a_run_from_ending(ltx, libra
 
 
 @pytest.mark.parametrize("first", ["paused", "waiting"])
-def test_a_library_closes_though_one_run_stands_and_another_waits_for_it(
-    ltx, library, monkeypatch, first
-):
+def test_a_library_closes_although_a_run_waits_for_a_paused_one(ltx, library, monkeypatch, first):
     monkeypatch.setattr(ltx, "_lanes", WorkerPool())
-    # As a pipeline that can't go on from within a clip: the call stands where it is.
-    monkeypatch.setattr(local.LocalEngine, "_store_checkpoints", lambda *_: False)
+    # As a pipeline that can't resume within a clip: the batch waits where it is.
+    monkeypatch.setattr(local.LocalEngine, "_keep_states", lambda *_: False)
     gate = Gate(ltx, monkeypatch)
-    standing = bc.run(sweep(prompt="a {insect} stands"), ltx, library=library)
+    paused = bc.run(sweep(prompt="a {insect} is paused"), ltx, library=library)
     assert gate.reached.wait(30)
-    standing.pause()
+    paused.pause()
     gate.open.set()
-    until_paused(standing)
+    until_paused(paused)
     waiting = bc.run(sweep(prompt="a {insect} waits"), ltx, library=library)
-    users = [standing._engine, waiting._engine]
+    users = [paused._engine, waiting._engine]
     library.writers = InOrder(users if first == "paused" else users[::-1])
     closing = threading.Thread(target=library.close, daemon=True)
     closing.start()
     closing.join(60)
     assert not closing.is_alive()
-    assert standing.status == "cancelled"
+    assert paused.status == "cancelled"
     assert waiting.finished
 
 
 class InOrder(set):
-    """A set that is walked through in the order it was given."""
+    """A set that is iterated in a fixed order."""
 
     def __init__(self, users):
         super().__init__(users)
@@ -253,11 +251,11 @@ class InOrder(set):
         return iter([user for user in self._users if user in self])
 
 
-def test_a_library_that_was_made_anew_in_its_place_is_another_one(ltx, library):
+def test_a_library_created_in_place_of_a_removed_one_is_another_one(ltx, library):
     bc.run(bc.sweep("a bee"), ltx, library=library).wait(60)
     shutil.rmtree(library.folder)
     assert library.gone
-    with Library(library.folder) as other:  # as another kernel does
+    with Library(library.folder) as other:  # as another kernel would
         assert library.gone, "its file is another one"
         run = bc.run(bc.sweep("a moth"), ltx, library=library)
         until_paused(run)
@@ -272,7 +270,7 @@ def test_a_library_that_was_made_anew_in_its_place_is_another_one(ltx, library):
 
 
 class Loras:
-    """As much of a pipeline as its LoRAs need."""
+    """The methods of a pipeline that LoRAs need."""
 
     def __init__(self):
         self.names = set()
@@ -295,7 +293,7 @@ class Loras:
         """Nothing to switch."""
 
 
-def test_a_lora_is_checked_while_calls_overlap_all_the_time():
+def test_a_lora_is_checked_while_batches_overlap():
     one, other = (
         types.SimpleNamespace(digest=letter * 32, weight=1.0, path=letter, name=letter)
         for letter in "ab"

@@ -1,1 +1,1 @@
-"""Clips, sets of clips, and the library that they are kept in."""
+"""Clips, sets of clips, and the library that they are stored in."""

@@ -1,4 +1,4 @@
-"""Clips: what came out of shots."""
+"""Clips: the generated videos, with their shots, facts and ratings."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Clip:
-    """What came out of a shot: frames on disk, facts measured on them, a rating.
+    """A generated video: frames on disk, facts measured on them, and a rating.
 
-    What never changes (shot, facts) is read once; stars, rejection and tags are read from the
+    Shot and facts never change and are read once. Stars, rejection and tags are read from the
     library each time, because another notebook may have changed them.
 
     >>> clip = run[3]
@@ -65,7 +65,7 @@ class Clip:
 
     @property
     def seed(self) -> int:
-        """The seed, or the seed with the largest weight."""
+        """The seed, or that with the largest weight."""
         return self.shot.seed
 
     def __getitem__(self, axis: str) -> Any:
@@ -75,25 +75,29 @@ class Clip:
         'bee'
 
         Raises:
-            KeyError: It has no such axis.
+            KeyError: The clip has no such axis.
         """
         if axis in self.values:
             return self.values[axis]
-        there = (
+        hint = (
             f"its axes are {', '.join(self.values)}"
             if self.values
-            else "it was not taken from a sweep; clip.prompt, clip.seed and clip.shot are there"
+            else "it was not taken from a sweep; use clip.prompt, clip.seed or clip.shot"
         )
-        raise KeyError(f"clip[{axis!r}]: no such axis; {there}.{did_you_mean(axis, self.values)}")
+        raise KeyError(f"clip[{axis!r}]: no such axis; {hint}.{did_you_mean(axis, self.values)}")
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What was measured on it: size, fps, seconds, batch, digest of its frames."""
+        """The facts measured on it: frames, height, width, seconds, batch, digest and more.
+
+        >>> clip.facts["seconds"]
+        0.42
+        """
         return dict(self._row["facts"])
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Keys of the clips that it was made from."""
+        """The keys of the clips that it was derived from."""
         return tuple(self._row["parents"])
 
     @property
@@ -103,7 +107,9 @@ class Clip:
 
     @property
     def stars(self) -> int:
-        """0 to 5; setting it writes to the library.
+        """The rating, from 0 to 5; setting it writes to the library.
+
+        >>> clip.stars = 4
 
         Raises:
             CheckError: The value is not an integer from 0 to 5.
@@ -119,6 +125,8 @@ class Clip:
     def rejected(self) -> bool:
         """Whether it is rejected; setting it writes to the library.
 
+        >>> clip.rejected = True
+
         Raises:
             CheckError: The value is not a bool.
         """
@@ -131,7 +139,9 @@ class Clip:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Its tags; setting them writes to the library.
+        """The tags; setting them writes to the library.
+
+        >>> clip.tags = ["keep", "low flight"]
 
         Raises:
             CheckError: The value is not a list of strings.
@@ -150,6 +160,9 @@ class Clip:
     def mp4_bytes(self) -> bytes:
         """Return the content of the H.264 file, with the shot inside.
 
+        >>> len(clip.mp4_bytes())
+        21873
+
         Raises:
             MediaError: The file is missing.
         """
@@ -158,13 +171,19 @@ class Clip:
     def sheet_bytes(self) -> bytes:
         """Return one JPEG with the frames side by side; `facts["sheet"]` has its layout.
 
+        >>> PIL.Image.open(io.BytesIO(clip.sheet_bytes())).size
+        (1632, 96)
+
         Raises:
             MediaError: The file is missing.
         """
         return self._read(self.library.sheet_path(self.key))
 
     def sound(self) -> Sound | None:
-        """Read its audio, as the mp4 has it; None for a silent clip.
+        """Read the audio from the mp4; None for a silent clip.
+
+        >>> clip.sound().rate
+        24000
 
         Raises:
             MediaError: The file is missing or damaged.
@@ -172,7 +191,10 @@ class Clip:
         return mp4.read_sound(self.path)
 
     def frames(self) -> Frames:
-        """Read the frames, as the mp4 has them.
+        """Read the frames from the mp4.
+
+        >>> clip.frames().shape
+        (17, 96, 96, 3)
 
         Returns:
             Array of shape `(frames, height, width, 3)`, RGB, uint8.
@@ -190,7 +212,7 @@ class Clip:
         >>> clip.image(-1).save("last.png")
 
         Args:
-            frame: Its index, from 0; negative from the end.
+            frame: The index of the frame, from 0; negative from the end.
 
         Raises:
             CheckError: The clip has no such frame.
@@ -218,8 +240,8 @@ class Clip:
             The file's path.
 
         Raises:
-            CheckError: The suffix is another one, the path can't be a file, or the clip has no
-                such frame.
+            CheckError: The suffix is not one of these, the path can't be a file, or the clip has
+                no such frame.
             MediaError: The clip's file is missing or damaged.
         """
         checks.raise_problems(
@@ -229,20 +251,20 @@ class Clip:
             ]
         )
         target = Path(path).expanduser()
-        kind = target.suffix.lower()
-        if kind == ".mp4":
+        suffix = target.suffix.lower()
+        if suffix == ".mp4":
             formats.write_bytes(target, self.mp4_bytes())
-        elif kind in formats.ANIMATED:
+        elif suffix in formats.ANIMATED:
             formats.write_animation(target, self.frames(), self.shot.fps or 8)
         else:
             formats.write_image(target, self.image(frame))
         return target
 
     def regenerate(self, model: Model) -> Frames:
-        """Generate it again to the same bits: in a batch as large as the recorded one.
+        """Generate the clip again with the same bits, in a batch of the recorded size.
 
-        Sums in a batch are split between threads by its size, so that the last bits of a clip
-        depend on the size and sometimes on the position, never on the neighbours.
+        Sums are split between threads by the size of the batch, so that the last bits of a clip
+        depend on that size and sometimes on the position in the batch, but not on the other clips.
 
         >>> (clip.regenerate(model) == frames).all()
         True

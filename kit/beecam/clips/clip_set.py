@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -11,11 +10,13 @@ import numpy as np
 
 from beecam._util import checks
 from beecam.clips.clip import Clip
+from beecam.clips.indexing import index_problem, indices_of
+from beecam.clips.merging import merge_axes, move_coords, position_maps
+from beecam.clips.tables import frame_of, pivot_of
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
 from beecam.export import figures, notebook
 from beecam.export.page import write_page
 from beecam.models.model import Model
-from beecam.shots.shot import Shot
 from beecam.storage.query import parse, sort_rows
 from beecam.storage.query_rows import COMMON_NAMES, names_in, rows_of
 from beecam.storage.store import ClipStore
@@ -35,7 +36,7 @@ class ClipSet(Sequence[Clip]):
         library: The library that the clips are in.
         keys: The clips' keys.
         axes: The axes of the sweep they come from; empty for a library's own list.
-        title: What the set is called; the template of a sweep.
+        title: The title of the set: the template of a sweep.
         model: The loaded model of the run that generated them, or None.
     """
 
@@ -57,7 +58,7 @@ class ClipSet(Sequence[Clip]):
             keys: Their keys.
             axes: The axes that the coordinates refer to.
             coords: Each clip's position on each axis, by the axis' name.
-            title: What the set is called.
+            title: The title of the set.
             model: The model that generated them.
             expected: How many clips there will be, while a run is still generating them.
         """
@@ -93,7 +94,7 @@ class ClipSet(Sequence[Clip]):
             try:
                 return self._pick(range(len(self))[index])
             except TypeError:
-                raise CheckError([_index_problem(index)]) from None
+                raise CheckError([index_problem(index)]) from None
         if isinstance(index, str):
             raise KeyError(
                 f"clips[{shorten(index)}]: clips are picked by number, as in clips[0]; "
@@ -102,36 +103,13 @@ class ClipSet(Sequence[Clip]):
             )
         if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
             return self._clip(int(index))
-        return self._pick(self._chosen(index))
+        return self._pick(indices_of(index, len(self), self._explain_missing))
 
     def _clip(self, index: int) -> Clip:
         if not -len(self) <= index < len(self):
-            raise IndexError(self._why_missing(index))
+            raise IndexError(self._explain_missing(index))
         index %= len(self)
         return Clip(self.library, self.keys[index], self.values(index))
-
-    def _chosen(self, index: Any) -> list[int]:
-        """Return the indices that a list of indices or a mask stands for."""
-        if isinstance(index, (bytes, bytearray)) or not hasattr(index, "__iter__"):
-            raise CheckError([_index_problem(index)])
-        try:
-            array = np.asarray(list(index))
-        except (TypeError, ValueError):
-            raise CheckError([_index_problem(index)]) from None
-        if array.size == 0:
-            return []
-        if array.ndim != 1 or array.dtype.kind not in "iub":
-            raise CheckError([_index_problem(index)])
-        if array.dtype.kind != "b":
-            for one in array:
-                if not -len(self) <= one < len(self):
-                    raise IndexError(self._why_missing(int(one)))
-            return [int(one) % len(self) for one in array]
-        if len(array) != len(self):
-            raise IndexError(
-                f"the mask has {len(array):,} values, and there are {len(self):,} clips."
-            )
-        return [int(i) for i in np.flatnonzero(array)]
 
     def __iter__(self) -> Iterator[Clip]:
         return (self._clip(i) for i in range(len(self)))
@@ -158,43 +136,35 @@ class ClipSet(Sequence[Clip]):
                     )
                 ]
             )
-        axes = [_merged(a, b) for a in self.axes for b in other.axes if a.name == b.name]
-        keys = dict.fromkeys(self.keys)
-        left = [i for i, key in enumerate(other.keys) if key not in keys]
-        coords = [self._coords_on(axes, i) for i in range(len(self))]
-        coords += [other._coords_on(axes, i) for i in left]  # noqa: SLF001
+        axes = merge_axes(self.axes, other.axes)
+        mine, others = position_maps(self.axes, axes), position_maps(other.axes, axes)
+        found: dict[str, dict[str, int]] = {}
+        for clips, maps in ((self, mine), (other, others)):
+            for i, key in enumerate(clips.keys):
+                if key not in found:
+                    found[key] = move_coords(clips.coords(i), maps)
         return ClipSet(
             self.library,
-            [*self.keys, *(other.keys[i] for i in left)],
+            list(found),
             axes=axes,
-            coords=coords if axes else (),
+            coords=list(found.values()) if axes else (),
             title=self.title if self.title == other.title else "",
             model=self.model if self.model is other.model else None,
         )
-
-    def _coords_on(self, axes: Iterable[Axis], index: int) -> dict[str, int]:
-        """Return a clip's positions on axes that have all values of this set's own."""
-        place = self.coords(index)
-        mine = {axis.name: axis for axis in self.axes}
-        return {
-            axis.name: _position(axis, mine[axis.name].values[place[axis.name]])
-            for axis in axes
-            if axis.name in place
-        }
 
     def __repr__(self) -> str:
         axes = " x ".join(f"{name}({count})" for name, count in self._counts().items())
         return f"ClipSet: {len(self):,} clips" + (f", {axes}" if axes else "")
 
     def _counts(self) -> dict[str, int]:
-        """Return how many values of each axis the clips have."""
+        """Return how many values of each axis the clips have, by the axis' name."""
         used: dict[str, set[int]] = {axis.name: set() for axis in self.axes}
-        for place in self._coords:
-            for name, at in place.items():
-                used[name].add(at)
-        return {name: len(places) for name, places in used.items()}
+        for coords in self._coords:
+            for name, position in coords.items():
+                used[name].add(position)
+        return {name: len(positions) for name, positions in used.items()}
 
-    def _why_missing(self, index: int) -> str:
+    def _explain_missing(self, index: int) -> str:
         if len(self) < self._expected and -self._expected <= index < self._expected:
             return (
                 f"clip {index}: the run has generated {len(self):,} of {self._expected:,} clips so "
@@ -220,9 +190,9 @@ class ClipSet(Sequence[Clip]):
             IndexError: There is no such clip.
         """
         if not -len(self) <= index < len(self):
-            raise IndexError(self._why_missing(index))
-        place = self.coords(index)
-        return {a.name: a.values[place[a.name]] for a in self.axes if a.name in place}
+            raise IndexError(self._explain_missing(index))
+        coords = self.coords(index)
+        return {a.name: a.values[coords[a.name]] for a in self.axes if a.name in coords}
 
     def label(self, index: int) -> str:
         """Return the labels of the clip at `index` on the axes, or its number.
@@ -230,8 +200,8 @@ class ClipSet(Sequence[Clip]):
         >>> clips.label(5)
         'moth, 2'
         """
-        place = self.coords(index)
-        words = [a.labels[place[a.name]] for a in self.axes if a.name in place]
+        coords = self.coords(index)
+        words = [a.labels[coords[a.name]] for a in self.axes if a.name in coords]
         return ", ".join(words) or str(index + 1)
 
     def filter(self, keep: Callable[[Clip], bool]) -> ClipSet:
@@ -290,12 +260,12 @@ class ClipSet(Sequence[Clip]):
             return self._pick(range(len(self)))
         return self._pick(
             i
-            for i, place in enumerate(self._coords)
-            if all(place.get(name) in at for name, at in wanted.items())
+            for i, coords in enumerate(self._coords)
+            if all(coords.get(name) in allowed for name, allowed in wanted.items())
         )
 
     def query(self, expression: str) -> ClipSet:
-        """Return the clips that match a query, as it is typed into the grid's search box.
+        """Return the clips that match a query, in the syntax of the grid's search box.
 
         >>> clips.query("bee stars>=3 -is:rejected seconds<2")
 
@@ -315,13 +285,16 @@ class ClipSet(Sequence[Clip]):
 
     @property
     def starred(self) -> ClipSet:
-        """The clips with at least one star."""
+        """The clips with at least one star.
+
+        >>> bc.promote(run.clips.starred)
+        """
         return self.filter(lambda clip: clip.stars > 0)
 
     def pivot(self, rows: str, columns: str) -> pd.DataFrame:
         """Return a pandas frame of clips: a row per value of one axis, a column per other value.
 
-        Where several clips share a cell, the first one is taken; a warning says how many clips are
+        Where several clips share a cell, the first one is taken; a warning reports how many are
         left out.
 
         >>> clips.where(seed=0).pivot("insect", "place")
@@ -329,52 +302,16 @@ class ClipSet(Sequence[Clip]):
         Raises:
             CheckError: There is no such axis.
         """
-        import pandas as pd
-
         self._check_axes((rows, columns))
-        labels = {a.name: a.labels for a in self.axes}
-        cells: list[list[Clip | None]] = [[None] * len(labels[columns]) for _ in labels[rows]]
-        left_out = 0
-        for i in reversed(range(len(self))):
-            place = self.coords(i)
-            if rows not in place or columns not in place:
-                left_out += 1
-                continue
-            left_out += cells[place[rows]][place[columns]] is not None
-            cells[place[rows]][place[columns]] = self[i]
-        if left_out:
-            others = [n for n, c in self._counts().items() if c > 1 and n not in (rows, columns)]
-            hint = f"; clips.where({others[0]}=...) picks one of them first" if others else ""
-            warnings.warn(
-                f"pivot: {left_out:,} of {len(self):,} clips are left out, because several share "
-                f"a cell{hint}.",
-                stacklevel=2,
-            )
-        return pd.DataFrame(cells, index=labels[rows], columns=labels[columns], dtype=object)
+        varying = [name for name, count in self._counts().items() if count > 1]
+        return pivot_of(self, rows, columns, varying=varying, stacklevel=2)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame: a row per clip, with axes, prompt, seed, rating and facts.
 
         >>> clips.to_frame().groupby("insect")["seconds"].mean()
         """
-        import pandas as pd
-
-        rows = []
-        for i, key in enumerate(self.keys):
-            row = self.library.row(key)
-            shot: Shot = row["shot"]
-            facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
-            own = {
-                **self.values(i),
-                "prompt": shot.text,
-                "seed": shot.seed,
-                "stars": row["stars"],
-                "rejected": row["rejected"],
-                "tags": row["tags"],
-            }
-            # An axis may have the name of a fact: the user's own name takes precedence.
-            rows.append({**own, **{k: v for k, v in facts.items() if k not in own}, "key": key})
-        return pd.DataFrame(rows)
+        return frame_of(self)
 
     def show(self, columns: int = 4, width: int = 160) -> None:
         """Show the clips as playing videos through mediapy, where there are no widgets.
@@ -422,15 +359,15 @@ class ClipSet(Sequence[Clip]):
 
     def _check_axes(self, names: Iterable[str]) -> None:
         known = [axis.name for axis in self.axes]
-        there = f"the axes are {', '.join(known)}" if known else "these clips have no axes"
+        hint = f"the axes are {', '.join(known)}" if known else "these clips have no axes"
         checks.raise_problems(
-            Problem(name, f"no axis {name!r}: {there}.{did_you_mean(name, known)}")
+            Problem(name, f"no axis {name!r}: {hint}.{did_you_mean(name, known)}")
             for name in names
             if name not in known
         )
 
-    def _pick(self, places: Iterable[int]) -> Self:
-        chosen = list(places)
+    def _pick(self, indices: Iterable[int]) -> Self:
+        chosen = list(indices)
         return type(self)(
             self.library,
             [self.keys[i] for i in chosen],
@@ -442,31 +379,3 @@ class ClipSet(Sequence[Clip]):
 
     def _ipython_display_(self) -> None:
         notebook.show_clips(self)
-
-
-def _index_problem(index: Any) -> Problem:
-    return Problem(
-        "index",
-        f"clips[{shorten(index)}]: a number, a slice, a list of numbers or a mask is needed, as in "
-        'clips[0], clips[:4] or clips[[0, 2]]; clips.where(insect="bee") picks by axis, '
-        "library[key] by key.",
-    )
-
-
-def _merged(one: Axis, other: Axis) -> Axis:
-    """Return an axis with the values of both."""
-    new = [i for i, value in enumerate(other.values) if not _has(one, value)]
-    return Axis(
-        one.name,
-        (*one.values, *(other.values[i] for i in new)),
-        (*one.labels, *(other.labels[i] for i in new)),
-        (*one.notes, *(other.notes[i] for i in new)),
-    )
-
-
-def _has(axis: Axis, value: Any) -> bool:
-    return any(one == value for one in axis.values)
-
-
-def _position(axis: Axis, value: Any) -> int:
-    return next(i for i, one in enumerate(axis.values) if one == value)

@@ -1,4 +1,4 @@
-"""The library: the folder in which clips outlive the kernel."""
+"""The library: the folder in which clips are stored beyond the end of the kernel."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from beecam.clips.sweep_records import SweepRecord, SweepRecords
 from beecam.errors import LibraryError, MediaError, Problem, shorten
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
+from beecam.storage.folder import library_path
 from beecam.storage.index import SORTS
-from beecam.storage.store import ClipStore, library_path
+from beecam.storage.store import ClipStore
 
 _opened: dict[Path, Library] = {}
 _opening = threading.Lock()
@@ -56,7 +57,9 @@ def library_problems(value: Any) -> Iterator[Problem]:
 
 
 class Library(ClipStore):
-    """The folder in which clips outlive the kernel; open it with `bc.library()`.
+    """The folder in which clips are stored beyond the end of the kernel.
+
+    Open it with `bc.library()`.
 
     Safe to use from several threads, and from two kernels at the same time.
 
@@ -99,7 +102,7 @@ class Library(ClipStore):
         sort: str = "-created",
         limit: int | None = None,
     ) -> ClipSet:
-        """Return the clips that pass all of the given tests.
+        """Return the clips that pass all tests.
 
         >>> library.clips("bee", stars=4)
 
@@ -113,7 +116,7 @@ class Library(ClipStore):
             limit: The maximum number of clips.
 
         Raises:
-            CheckError: With every argument that is wrong.
+            CheckError: With all problems of the arguments.
         """
         texts = {"prompt": prompt, "model": model, "tag": tag}
         problems = [p for n, v in texts.items() for p in checks.string(n, v, or_none=True)]
@@ -172,7 +175,7 @@ class Library(ClipStore):
             shot: A resolved shot; its key names the clip.
             frames: Array of shape `(frames, height, width, 3)`, RGB, uint8.
             facts: JSON data measured on the clip.
-            parents: Keys of the clips that it was made from.
+            parents: Keys of the clips that it was derived from.
             sound: The clip's audio.
 
         Raises:

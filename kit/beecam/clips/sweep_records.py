@@ -30,7 +30,7 @@ class SweepRecord:
 
     Attributes:
         name: The sweep's name; not unique.
-        key: A digest of the cells and their places, whatever the name.
+        key: A digest of the cells and their positions, without the name.
         created: When the sweep was last run, in seconds since 1970.
         template: The prompt template.
         model: Name of the model that it was run on.
@@ -51,7 +51,7 @@ class SweepRecord:
 
     @classmethod
     def of(cls, file: SweepFile, library: ClipStore) -> SweepRecord:
-        """Return the record that a file of a library holds."""
+        """Return the record in a file of a library."""
         return cls(
             name=file.name,
             key=file.key,
@@ -111,16 +111,18 @@ class SweepRecord:
         Raises:
             LibraryError: The record is damaged.
         """
-        have = self.library.known(self.clip_keys)
+        known = self.library.known(self.clip_keys)
         cells = self.sweep.cells
         if len(cells) != len(self.clip_keys):
-            raise LibraryError(f"the record of the sweep {self.name!r} doesn't fit its own clips.")
-        there = [i for i, key in enumerate(self.clip_keys) if key in have]
+            raise LibraryError(
+                f"the record of the sweep {self.name!r} doesn't match its own clips."
+            )
+        indices = [i for i, key in enumerate(self.clip_keys) if key in known]
         return ClipSet(
             self.library,
-            [self.clip_keys[i] for i in there],
+            [self.clip_keys[i] for i in indices],
             axes=self.sweep.axes,
-            coords=[cells[i].coords for i in there],
+            coords=[cells[i].coords for i in indices],
             title=self.template,
         )
 

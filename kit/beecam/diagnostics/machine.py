@@ -1,4 +1,4 @@
-"""What is installed on this machine, and what is missing."""
+"""Facts about this machine and the installed packages, for `bc.doctor()`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from beecam.storage.index import NAME
 
 Rows = list[tuple[str, str]]
 
-_LITTLE_DISK = 5e9
+_MIN_FREE_DISK = 5e9
 _GIGABYTE = 1e9
-# What some pipelines or calls need; all of them come with beecam's own installation.
+# Packages that some pipelines or calls need; all are dependencies of beecam.
 _PACKAGES = {
     "accelerate": "offload",
     "ftfy": "Wan and SkyReels",
@@ -33,7 +33,7 @@ _PACKAGES = {
 
 
 def machine_rows() -> tuple[Rows, list[str]]:
-    """Return what machine and installation are, and what to change."""
+    """Return rows about the machine and the installation, and advice on what to change."""
     rows: Rows = [("beecam", __version__), ("python", platform.python_version())]
     rows += [(name, version(name) or "not installed") for name in ("torch", "diffusers")]
     rows += [("transformers", version("transformers") or "not installed")]
@@ -52,14 +52,14 @@ def version(name: str) -> str | None:
 
 
 def memory_in_words(known: tuple[int, int] | None) -> str:
-    """Return free and total memory for people."""
+    """Return free and total memory as text."""
     if known is None:
         return "not known"
     return f"{known[0] / _GIGABYTE:.1f} GB free of {known[1] / _GIGABYTE:.1f} GB"
 
 
 def missing_packages() -> list[str]:
-    """Return a sentence for each package that something needs and that isn't there."""
+    """Return a sentence for each package that is needed but not installed."""
     return [
         f"{name} is not installed; it is needed for {use}: pip install {name}"
         for name, use in _PACKAGES.items()
@@ -67,8 +67,8 @@ def missing_packages() -> list[str]:
     ]
 
 
-def usual_library() -> Library | None:
-    """Return the usual library if there is one: looking at a machine makes none."""
+def default_library() -> Library | None:
+    """Return the default library, or None if it doesn't exist; this doesn't create it."""
     if not (default_library_folder() / NAME).exists():
         return None
     with contextlib.suppress(LibraryError):
@@ -86,7 +86,7 @@ def _accelerator() -> tuple[Rows, list[str]]:
     ]
     kind = "cuda" if torch.cuda.is_available() else "mps"
     if kind == "mps" and not torch.backends.mps.is_available():
-        advice = "There is no accelerator: pollen is quick without one, larger models are not."
+        advice = "There is no accelerator: pollen is fast without one, larger models are not."
         return [*rows, ("accelerator", "none")], [advice]
     found = torch.device(kind)
     named = f"{kind}, {device.device_name(found)}, {memory_in_words(device.memory(found))}"
@@ -97,9 +97,11 @@ def _video() -> tuple[Rows, list[str]]:
     try:
         import av
     except ImportError:
-        return [("video", "none")], ["PyAV is not installed, which writes clips: pip install av"]
+        return [("video", "none")], ["PyAV, which writes clips, is not installed: pip install av"]
     codecs = [name for name in ("libx264", "aac") if name in av.codecs_available]
-    rows = [("video", f"PyAV {av.__version__} with {', '.join(codecs) or 'no codec of ours'}")]
+    rows = [
+        ("video", f"PyAV {av.__version__} with {', '.join(codecs) or 'none of the codecs needed'}")
+    ]
     if "libx264" in codecs:
         return rows, []
     return rows, ["This PyAV has no libx264, which writes clips: pip install --upgrade av"]
@@ -108,31 +110,30 @@ def _video() -> tuple[Rows, list[str]]:
 def _widgets() -> tuple[Rows, list[str]]:
     if importlib.util.find_spec("beecam_widgets") is None:
         return [("widgets", "not installed")], [
-            "beecam_widgets is not installed: runs show a line and a contact sheet, no live grid."
+            "beecam_widgets is not installed: runs show a contact sheet instead of a live grid."
         ]
     parts = [f"{name} {version(name) or 'missing'}" for name in ("anywidget", "jupyterlab")]
     return [("widgets", f"installed; {', '.join(parts)}")], []
 
 
 def _disk() -> tuple[Rows, list[str]]:
-
     folder = default_library_folder()
-    there = usual_library()
-    clips = f"{len(there):,} clips" if there is not None else "not made yet"
-    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(above).free
+    library = default_library()
+    clips = f"{len(library):,} clips" if library is not None else "not created yet"
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     rows = [
         ("library", f"{folder}: {clips}, {free / _GIGABYTE:.1f} GB free"),
         ("cache", f"{cache_folder()}: {_bytes_in(cache_folder()) / 1e6:.1f} MB"),
     ]
     advice = []
-    if free < _LITTLE_DISK:
+    if free < _MIN_FREE_DISK:
         advice.append(
-            f"Only {free / _GIGABYTE:.1f} GB are free for the library: BEECAM_LIBRARY names a "
+            f"Only {free / _GIGABYTE:.1f} GB are free for the library: set BEECAM_LIBRARY to a "
             "folder on another disk."
         )
-    if not os.access(above, os.W_OK):
-        advice.append(f"{above} can't be written: BEECAM_LIBRARY names another folder.")
+    if not os.access(existing, os.W_OK):
+        advice.append(f"{existing} can't be written: set BEECAM_LIBRARY to another folder.")
     return rows, advice
 
 

@@ -1,4 +1,4 @@
-"""What a model or this machine can do, what limits it, and what to change: `bc.doctor()`."""
+"""Reports on a model or this machine, with its limits and advice: `bc.doctor()`."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ if TYPE_CHECKING:
 
 _COLUMNS = 100
 _GIGABYTE = 1e9
-_SMALL = 100_000_000  # parameters; these are quick enough on a CPU
+_SMALL = 100_000_000  # parameters; such models are fast enough on a CPU
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """The result of `bc.doctor()`; its repr is a table.
+
+    >>> bc.doctor(model)["batch size"]
+    '8 clips a batch (measured here)'
 
     Attributes:
-        title: Of what.
-        rows: Names and values, in the order in which they are read.
-        advice: What to change, a sentence each; none where all is well.
+        title: The title.
+        rows: Names and values, in the order of the table.
+        advice: Sentences on what to change; empty if nothing has to be.
     """
 
     title: str
@@ -39,30 +42,33 @@ class Report:
     def __getitem__(self, name: str) -> str:
         """Return the value of a row.
 
+        >>> bc.doctor()["torch"]
+        '2.7.0'
+
         Raises:
             KeyError: There is no such row.
         """
         return dict(self.rows)[name]
 
     def __repr__(self) -> str:
-        wide = max(len(name) for name, _ in self.rows) + 2
+        width = max(len(name) for name, _ in self.rows) + 2
         lines = [self.title]
-        lines += [_wrapped(f"{name:<{wide}}", value) for name, value in self.rows]
+        lines += [_wrap(f"{name:<{width}}", value) for name, value in self.rows]
         lines += ["", "What to change:" if self.advice else "Nothing to change."]
-        lines += [_wrapped("- ", one) for one in self.advice]
+        lines += [_wrap("- ", one) for one in self.advice]
         return "\n".join(lines)
 
 
 def doctor(model: Any = None, *, library: Library | None = None) -> Report:
-    """Report what a model can do here and what to change; without a model, what this machine can.
+    """Report what a model can do on this machine, or without a model, what is installed.
 
     >>> bc.doctor()
     >>> bc.doctor(model)["batch size"]
-    '8 clips a batch (measured)'
+    '8 clips a batch (measured here)'
 
     Args:
-        model: From `bc.load()` or `bc.wrap(pipe)`; None for the machine and what is installed.
-        library: Where timings are looked up; by default the default library, if it exists.
+        model: A model from `bc.load()` or `bc.wrap(pipe)`; None for machine and installation.
+        library: The library with measured timings; by default `bc.library()`, if it exists.
 
     Returns:
         A report, whose repr is a table.
@@ -76,15 +82,15 @@ def doctor(model: Any = None, *, library: Library | None = None) -> Report:
     if not all(hasattr(model, name) for name in ("generate", "pipe", "task_for")):
         raise ModelError(
             f"doctor({shorten(model)}): a loaded model is needed, from bc.load() or bc.wrap(pipe); "
-            "bc.doctor() says what is installed."
+            "bc.doctor() without a model reports what is installed."
         )
-    return _of_model(model, library or machine.usual_library())
+    return _report_on(model, library or machine.default_library())
 
 
-def _of_model(model: DiffusersModel, library: Library | None) -> Report:
+def _report_on(model: DiffusersModel, library: Library | None) -> Report:
     from beecam.shots.shot import Shot
 
-    # What was changed by hand since is seen, too.
+    # The weights may have changed since the last refresh.
     refresh(model)
     pipe = model.pipe
     shot = model.resolve(Shot(prompt=""))
@@ -92,19 +98,19 @@ def _of_model(model: DiffusersModel, library: Library | None) -> Report:
     rows = (
         ("model", f"{model.name}, {type(pipe).__name__}"),
         ("revision", model.revision),
-        ("from", model.source or "a pipeline that was loaded elsewhere, or this package"),
-        ("license", model.license or "not known; its card says"),
+        ("source", model.source or "a pipeline loaded elsewhere, or this package"),
+        ("license", model.license or "unknown; see its model card"),
         ("device", f"{device}, {hardware.device_name(device)}"),
         ("memory", machine.memory_in_words(hardware.memory(device))),
-        ("numbers", hardware.dtypes(pipe)),
+        ("dtype", hardware.dtypes(pipe)),
         ("tasks", "; ".join(task.description for task in model.tasks)),
         ("sizes", _sizes(model, shot)),
         ("frames", _frames(model, shot)),
         ("batch size", _batch(model, shot, known)),
-        ("seconds a clip", _seconds(model, shot, known, library)),
+        ("seconds per clip", _seconds(model, shot, known, library)),
         ("results differ by", _differences(device)),
         ("speed", str(model.speed)),
-        ("also switched on", ", ".join(_speed(model)) or "nothing"),
+        ("also enabled", ", ".join(_speed(model)) or "none"),
         ("LoRAs", ", ".join(map(str, model.adapters)) or "none"),
     )
     return Report(f"{model.name} on this machine", rows, tuple(_advice(model, shot, known)))
@@ -125,37 +131,39 @@ def _frames(model: DiffusersModel, shot: Shot) -> str:
         form = "any number"
     else:
         form = f"{step}k+{plus}" if plus else f"multiples of {step}"
-        some = [plus + step * k for k in range(1, 4)]
-        form += f" ({', '.join(map(str, some))}, ...)"
+        examples = [plus + step * k for k in range(1, 4)]
+        form += f" ({', '.join(map(str, examples))}, ...)"
     return f"{form}; {shot.num_frames} at {shot.fps:g} fps by default"
 
 
 def _batch(model: DiffusersModel, shot: Shot, known: BatchStats) -> str:
     family = model.task_for(shot).family
     if not known.batches:
-        why = (
-            f"two clips in a call of {family.name} fail or change each other"
+        reason = (
+            f"two clips in a batch of {family.name} fail or change each other"
             if family.classes
-            else f"{type(model.pipe).__name__} is in no table of pipelines that can make more"
+            else f"{type(model.pipe).__name__} is not a pipeline that beecam knows to batch"
         )
-        return f"one clip a call, because {why}"
+        return f"one clip a batch, because {reason}"
     if known.requested is not None:
-        how = "as given by batch_size="
+        how = "set by batch_size="
     elif known.settled:
         how = "measured here"
     elif known.best in known.seconds:
-        how = "the best of those measured so far"
+        how = "the best size measured so far"
     else:
-        how = "a guess, not measured yet: long runs measure it as they go"
-    lanes = f", {model.batching.at_once} calls at once" if model.batching.at_once > 1 else ""
+        how = "an estimate; long runs measure it"
+    parallel = (
+        f", {model.batching.at_once} batches in parallel" if model.batching.at_once > 1 else ""
+    )
     exact = f"; {known.exact} in exact mode" if known.exact else ""
-    return f"{known.best} clips a call ({how}){lanes}{exact}"
+    return f"{known.best} clips a batch ({how}){parallel}{exact}"
 
 
 def _seconds(model: DiffusersModel, shot: Shot, known: BatchStats, library: Library | None) -> str:
     found = library.seconds_for(shot) if library is not None else None
     if found is not None:
-        return f"about {found:.2g}, as clips of the library took"
+        return f"about {found:.2g}, measured on clips in the library"
     if known.best in known.seconds:
         return f"about {known.seconds[known.best] / model.batching.at_once:.2g}, measured here"
     return "not measured yet"
@@ -166,45 +174,45 @@ def _differences(device: Any) -> str:
 
     versions = ", ".join(f"{name} {version}" for name, version in hardware.versions().items())
     if device.type == "cpu":
-        sure = "On a CPU the same call has the same bits again"
+        certainty = "On a CPU, the same batch gives the same bits"
     elif torch.are_deterministic_algorithms_enabled():
-        sure = "Deterministic algorithms are on, so the same call has the same bits again"
+        certainty = "Deterministic algorithms are on, so that the same batch gives the same bits"
     else:
-        sure = "Some operations of an accelerator add up in no fixed order"
+        certainty = "Some operations of an accelerator sum in a varying order"
     return (
-        "the number of clips a call, by rounding (exact=True rules that out); the device and its "
-        f"kind of numbers; library versions ({versions}). {sure}."
+        "the batch size, by rounding (not with exact=True); device and dtype; library versions "
+        f"({versions}). {certainty}."
     )
 
 
 def _speed(model: DiffusersModel) -> list[str]:
-
     found = hardware.speed_options(model.pipe)
     if model.batching.at_once > 1:
-        found.append(f"{model.batching.at_once} calls at once, a thread each")
+        found.append(f"{model.batching.at_once} batches in parallel, a thread each")
     return found
 
 
-# --- what to change ------------------------------------------------------------------------------
+# --- advice --------------------------------------------------------------------------------------
 
 
 def _advice(model: DiffusersModel, shot: Shot, known: BatchStats) -> list[str]:
-    advice = [*_about_device(model), *_about_memory(model, known)]
+    advice = [*_device_advice(model), *_memory_advice(model, known)]
     if known.requested is not None and not known.batches:
         advice.append(f"batch_size={known.requested} has no effect: leave it out.")
     elif known.requested is not None:
         advice.append(
-            f"batch_size={known.requested} fixes the calls: left out, the best size is measured."
+            f"batch_size={known.requested} fixes the batch size: without it, the best size is "
+            "measured."
         )
     if not model.task_for(shot).family.classes:
         advice.append(
-            f"{type(model.pipe).__name__} isn't tested: look at its first clips beside those of "
-            "the pipeline itself."
+            f"{type(model.pipe).__name__} is not tested: compare its first clips with those of the "
+            "pipeline itself."
         )
     return advice + machine.missing_packages()
 
 
-def _about_device(model: DiffusersModel) -> list[str]:
+def _device_advice(model: DiffusersModel) -> list[str]:
     import torch
 
     pipe, device = model.pipe, hardware.device_of(model.pipe)
@@ -213,48 +221,47 @@ def _about_device(model: DiffusersModel) -> list[str]:
     if device.type == "cpu" and parameters > _SMALL:
         if torch.cuda.is_available() or torch.backends.mps.is_available():
             name = "cuda" if torch.cuda.is_available() else "mps"
-            return [
-                f'It runs on the CPU though there is an accelerator: device="{name}" in bc.load.'
-            ]
+            where = f'bc.load(..., device="{name}")'
+            return [f"It runs on the CPU although there is an accelerator: use {where}."]
         return [
             (
-                f"With {parameters / 1e9:.1f} billion weights it is slow without an accelerator: a "
-                "machine with one, smaller sizes, fewer frames or drafts (draft=0.3) are quicker."
+                f"With {parameters / 1e9:.1f} billion weights it is slow without an accelerator: "
+                "use one, smaller sizes, fewer frames or drafts (draft=0.3)."
             )
         ]
     if device.type != "cpu" and hardware.dtypes(pipe) == "float32":
-        return ['Its weights are float32: dtype="bfloat16" in bc.load needs half the memory.']
+        return ['Its weights are float32: bc.load(..., dtype="bfloat16") needs half the memory.']
     return []
 
 
-def _about_memory(model: DiffusersModel, known: BatchStats) -> list[str]:
+def _memory_advice(model: DiffusersModel, known: BatchStats) -> list[str]:
     from beecam.models.text.offload import is_short
 
     advice, how = [], hardware.offload(model.pipe)
     if how != "none":
         advice.append(
-            f'{how} offload costs time: where its memory is free, offload="none" in bc.load keeps '
-            "all of it on the accelerator."
+            f'{how} offload costs time: if there is enough memory, bc.load(..., offload="none") '
+            "keeps all networks on the accelerator."
         )
     elif is_short(model.pipe):
         advice.append(
-            "Memory is short, so that the text encoders leave the accelerator while a run goes on: "
-            'other programs there, or offload="model", make room.'
+            "Memory is short, so that the text encoders leave the accelerator during a run: end "
+            'other programs that use it, or use offload="model".'
         )
     if known.limit is not None:
         advice.append(
-            f"More than {known.limit} clips a call ran out of memory here: smaller sizes, fewer "
-            "frames or pipe.vae.enable_tiling() need less."
+            f"More than {known.limit} clips a batch ran out of memory here: use smaller sizes, "
+            "fewer frames or pipe.vae.enable_tiling()."
         )
-    room = hardware.memory(hardware.device_of(model.pipe))
-    if room is not None and room[0] < 0.1 * room[1]:
+    memory = hardware.memory(hardware.device_of(model.pipe))
+    if memory is not None and memory[0] < 0.1 * memory[1]:
         advice.append(
-            f"Only {room[0] / _GIGABYTE:.1f} GB of memory are free: end what else uses it."
+            f"Only {memory[0] / _GIGABYTE:.1f} GB of memory are free: end other programs."
         )
     return advice
 
 
-def _wrapped(head: str, text: str) -> str:
+def _wrap(head: str, text: str) -> str:
     return textwrap.fill(
         text,
         _COLUMNS,

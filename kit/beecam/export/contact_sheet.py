@@ -1,235 +1,250 @@
-"""The contact sheet: a static page part that shows clips where nothing else can."""
+"""The contact sheet: static HTML that shows clips without widgets, scripts or network."""
 
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from beecam.errors import BeecamError, MediaError
 from beecam.export import view_data
+from beecam.export.templates import render
 from beecam.export.view_data import cut
 from beecam.media import sheets, size_budget
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from beecam.export.shown import ShownClip, ShownClips
     from beecam.sweeps.axes import Axis
 
-_FONT = "font:12px/1.4 system-ui,sans-serif"
-_CELL = f"display:inline-block;vertical-align:top;margin:0 12px 12px 0;{_FONT}"
-# Lab gives tables stripes and right-aligned cells of its own.
-_TABLE = f"border-collapse:collapse;border:0;width:auto;margin:0 0 12px 0;{_FONT}"
-_FIELD = "text-align:left;vertical-align:top;padding:2px 8px 6px 0;border:0;font-weight:400"
-_HEAD = (
-    f"{_FIELD};vertical-align:middle;max-width:180px;white-space:normal;word-break:break-word;"
-    "font-weight:600"
-)
 _FRAMES = 4
-_WIDE = 700  # pixels of a page beside the headers of rows
-_MOST_COLUMNS = 12
-_IN_ONE_ROW = 6
-# A kernel that cuts more strips than these lets the page beside them wait.
+_PAGE_WIDTH = 700  # pixels, without the headers of rows
+_MAX_COLUMNS = 12
+_MAX_IN_ONE_ROW = 6
+# The page would have to wait for a kernel that cuts more strips.
 _MOST_STRIPS = 160
-_FRAME = 96  # pixels
-_FILM = (128, 240)
-# Of the room, films may take so much.
-_FILMS = 0.5
-_GOOD, _POOR = 12_000, 4_000  # letters for a clip, and how its picture is then
-_CAPTION = 160
+_FRAME_WIDTH = 96  # pixels
+_VIDEO_WIDTHS = (128, 240)
+# The share of the size that videos may take.
+_VIDEO_SHARE = 0.5
+# Characters per clip: above the first, strips have a high quality; below the second, one frame.
+_HIGH_QUALITY, _ONE_FRAME = 12_000, 4_000
+_MAX_CAPTION = 160
+_MAX_AXIS_NAME = 40
+_MAX_TITLE = 600
 _UNRATED = {"stars": 0, "rejected": False}
-_AROUND = 1_400  # letters of a cell beside its picture
-_TEXT = 600
+# Upper bounds of the characters around media and cells.
+_CELL_MARKUP = 1_400
+_SHEET_MARKUP = 2_000
+_HEADER_MARKUP = _MAX_CAPTION * 6 + 200
+_FIELD_MARKUP = 120
+_MAX_TABLE_MARKUP = 200_000
 
 
 def contact_sheet_html(clips: ShownClips, title: str = "", max_bytes: int = 900_000) -> str:
-    """Return a static page part with the clips: no script, no network.
+    """Return static HTML that shows clips, without scripts and network.
 
-    Starred clips are films that play, the others strips of some frames. Where one or two axes
-    vary, they are the headers of a table.
+    Starred clips are playing videos, the others strips of some frames. If the clips differ along
+    one or two axes, these are the headers of a table.
+
+    >>> contact_sheet_html(run.clips, "Bees")
 
     Args:
-        clips: What to show.
+        clips: The clips.
         title: A line above.
-        max_bytes: The page part stays below this: quality is lowered first, then clips are left
-            out, which a last line says.
+        max_bytes: The HTML stays below this: quality is lowered first, then clips are left out,
+            which a last line says.
     """
-    head = (
-        f'<div style="{_FONT}"><bdi>{html.escape(cut(title, _TEXT))}</bdi></div>' if title else ""
+    axes = _table_axes(clips)
+    room = max_bytes - _SHEET_MARKUP - _table_markup(clips, axes)
+    cells, videos = _cells(clips, _frames_per_clip(clips, axes), room, in_table=axes is not None)
+    left_out = len(clips) - len(cells)
+    return render(
+        "contact_sheet.html",
+        title=cut(title, _MAX_TITLE),
+        table=_table(clips, axes, cells) if axes else None,
+        videos=[cell for index, cell in cells.items() if index in videos],
+        strips=[cell for index, cell in cells.items() if index not in videos],
+        left_out=f"{left_out:,}" if left_out else "",
     )
-    if not clips:
-        return f'<div class="beecam-sheet">{head}<p>No clips yet.</p></div>'
-    sides = _sides(clips)
-    frames = _frames(clips, sides)
-    cells = _cells(clips, frames, max_bytes - 2_000 - _around(clips, sides), bare=sides is not None)
-    body = _lines(cells.values()) if sides is None else _table(clips, sides, cells)
-    left = len(clips) - len(cells)
-    foot = f"<div>and {left:,} more clips in the library.</div>" if left else ""
-    return f'<div class="beecam-sheet">{head}{body}{foot}</div>'
 
 
 def clip_caption(clips: ShownClips, index: int) -> str:
-    """Return what a clip is called: its labels, or its prompt and its seed."""
-    place = clips.coords(index)
-    words = [axis.labels[place[axis.name]] for axis in clips.axes if axis.name in place]
+    """Return the caption of a clip: its labels, or its prompt and seed.
+
+    >>> clip_caption(clips, 0)
+    'bee · dunes'
+    """
+    coords = clips.coords(index)
+    labels = [axis.labels[coords[axis.name]] for axis in clips.axes if axis.name in coords]
     clip = clips[index]
-    return view_data.joined(words or [clip.shot.text, f"seed {clip.shot.seed}"])
+    return view_data.joined(labels or [clip.shot.text, f"seed {clip.shot.seed}"])
 
 
 # --- rows and columns ----------------------------------------------------------------------------
 
-_Sides = tuple["Axis | None", "Axis"]
+_TableAxes = tuple["Axis | None", "Axis"]
 
 
-def _sides(clips: ShownClips) -> _Sides | None:
-    """Return the axes of rows and columns, or None where the clips stand in lines."""
-    places = [clips.coords(i) for i in range(len(clips))]
-    used = {axis.name: {p[axis.name] for p in places if axis.name in p} for axis in clips.axes}
+@dataclass(frozen=True)
+class _Table:
+    """A table's labels and cells; a row's label is None if there is only one row."""
+
+    row_axis: str
+    column_axis: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str | None, Sequence[Markup]]]
+
+
+def _table_axes(clips: ShownClips) -> _TableAxes | None:
+    """Return the axes of rows and columns, or None if the clips don't form a table."""
+    coords = [clips.coords(i) for i in range(len(clips))]
+    used = {axis.name: {at[axis.name] for at in coords if axis.name in at} for axis in clips.axes}
     varying = [axis for axis in clips.axes if len(used[axis.name]) > 1]
-    if len(varying) == 1 and len(used[varying[0].name]) <= _IN_ONE_ROW:
+    if len(varying) == 1 and len(used[varying[0].name]) <= _MAX_IN_ONE_ROW:
         return None, varying[0]
-    if len(varying) != 2 or not all(varying[0].name in p and varying[1].name in p for p in places):  # noqa: PLR2004
+    if len(varying) != 2 or not all(axis.name in at for at in coords for axis in varying):  # noqa: PLR2004
         return None
     rows, columns = varying
-    if len(used[columns.name]) > _MOST_COLUMNS:
+    if len(used[columns.name]) > _MAX_COLUMNS:
         rows, columns = columns, rows
-    return (rows, columns) if len(used[columns.name]) <= _MOST_COLUMNS else None
+    return (rows, columns) if len(used[columns.name]) <= _MAX_COLUMNS else None
 
 
-def _lines(cells: Collection[str]) -> str:
-    """Return cells one after the other, what plays in lines of its own."""
-    films = "".join(cell for cell in cells if "<video" in cell)
-    strips = "".join(cell for cell in cells if "<video" not in cell)
-    return f"<div>{films}</div><div>{strips}</div>" if films else strips
+def _table(clips: ShownClips, axes: _TableAxes, cells: Mapping[int, Markup]) -> _Table:
+    from markupsafe import Markup
 
-
-def _table(clips: ShownClips, sides: _Sides, cells: Mapping[int, str]) -> str:
-    rows, columns = sides
-    fields: dict[int, dict[int, str]] = {}
+    rows, columns = axes
+    fields: dict[int, dict[int, Markup]] = {}
     for index, cell in cells.items():
-        place = clips.coords(index)
-        row = fields.setdefault(place[rows.name] if rows else 0, {})
-        row[place[columns.name]] = row.get(place[columns.name], "") + cell
-    across = sorted({place for row in fields.values() for place in row})
-    corner = f"{html.escape(cut(columns.name, 40))} →"
-    if rows:
-        corner = f"{html.escape(cut(rows.name, 40))} ↓<br>{corner}"
-    heads = "".join(_head("col", columns.labels[place]) for place in across)
-    lines = [f'<tr><td style="{_FIELD}">{corner}</td>{heads}</tr>']
-    for down in sorted(fields):
-        head = _head("row", rows.labels[down]) if rows else f'<td style="{_FIELD}"></td>'
-        line = "".join(f'<td style="{_FIELD}">{fields[down].get(p, "")}</td>' for p in across)
-        lines.append(f"<tr>{head}{line}</tr>")
-    return f'<div style="overflow-x:auto"><table style="{_TABLE}">{"".join(lines)}</table></div>'
+        coords = clips.coords(index)
+        row = fields.setdefault(coords[rows.name] if rows else 0, {})
+        row[coords[columns.name]] = row.get(coords[columns.name], Markup()) + cell
+    used = sorted({column for row in fields.values() for column in row})
+    return _Table(
+        row_axis=cut(rows.name, _MAX_AXIS_NAME) if rows else "",
+        column_axis=cut(columns.name, _MAX_AXIS_NAME),
+        columns=[cut(columns.labels[column], _MAX_CAPTION) for column in used],
+        rows=[
+            (
+                cut(rows.labels[row], _MAX_CAPTION) if rows else None,
+                [fields[row].get(column, Markup()) for column in used],
+            )
+            for row in sorted(fields)
+        ],
+    )
 
 
-def _head(scope: str, label: str) -> str:
-    text = html.escape(cut(label, _CAPTION))
-    return f'<th scope="{scope}" style="{_HEAD}"><bdi>{text}</bdi></th>'
-
-
-def _around(clips: ShownClips, sides: _Sides | None) -> int:
-    """Return the letters that a table takes apart from its cells, at most."""
-    if sides is None:
+def _table_markup(clips: ShownClips, axes: _TableAxes | None) -> int:
+    """Return an upper bound of the characters of a table without the content of its cells."""
+    if axes is None:
         return 0
-    heads = sum(len(axis) for axis in sides if axis) * (_CAPTION * 6 + 200)
-    return min(heads + len(clips) * 120, 200_000)
+    headers = sum(len(axis) for axis in axes if axis) * _HEADER_MARKUP
+    return min(headers + len(clips) * _FIELD_MARKUP, _MAX_TABLE_MARKUP)
 
 
 # --- cells ---------------------------------------------------------------------------------------
 
 
-def _frames(clips: ShownClips, sides: _Sides | None) -> int:
-    """Return how many frames of a clip are shown, so that a row fits onto a page."""
-    if sides is None:
+def _frames_per_clip(clips: ShownClips, axes: _TableAxes | None) -> int:
+    """Return how many frames of each clip are shown, so that a row fits the page."""
+    if axes is None:
         return _FRAMES
-    columns = len({clips.coords(i)[sides[1].name] for i in range(len(clips))})
-    wide: int = min(_FRAME, clips[0].facts.get("sheet", {}).get("width", 1))
-    return max(1, min(_FRAMES, _WIDE // (columns * (wide + 8))))
+    columns = len({clips.coords(i)[axes[1].name] for i in range(len(clips))})
+    width: int = min(_FRAME_WIDTH, clips[0].facts.get("sheet", {}).get("width", 1))
+    return max(1, min(_FRAMES, _PAGE_WIDTH // (columns * (width + 8))))
 
 
-def _cells(clips: ShownClips, frames: int, room: int, *, bare: bool) -> dict[int, str]:
-    """Return the cells that fit into so many letters, by their clips' places in the set."""
+def _cells(
+    clips: ShownClips, frames: int, room: int, *, in_table: bool
+) -> tuple[dict[int, Markup], Collection[int]]:
+    """Return the cells that fit into `room` characters by index, and the indices of videos."""
     table = clips.library.table(clips.keys) if clips else {}
-    rated = [table.get(key, _UNRATED) for key in clips.keys]
-    films = _films(clips, [marks["stars"] for marks in rated], int(room * _FILMS))
-    room -= sum(map(_letters, films.values()))
-    cells: dict[int, str] = {}
+    ratings = [table.get(key, _UNRATED) for key in clips.keys]
+    videos = _videos(clips, [rating["stars"] for rating in ratings], int(room * _VIDEO_SHARE))
+    room -= sum(map(_video_size, videos.values()))
+    cells: dict[int, Markup] = {}
     for index, clip in enumerate(clips):
-        strips = len(cells.keys() - films.keys())
-        if index not in films and strips == _MOST_STRIPS:
+        strips = len(cells.keys() - videos.keys())
+        if index not in videos and strips == _MOST_STRIPS:
             continue
-        marks = "★" * rated[index]["stars"] + ("✕" if rated[index]["rejected"] else "")
-        name = cut(clip_caption(clips, index), _CAPTION)
-        text = marks if bare else f"{name} {marks}"
-        if index in films:
-            room += _letters(films[index])
-            cell = _film_cell(films[index], text, frames, bare=bare)
+        rating = "★" * ratings[index]["stars"] + ("✕" if ratings[index]["rejected"] else "")
+        name = cut(clip_caption(clips, index), _MAX_CAPTION)
+        text = rating if in_table else f"{name} {rating}"
+        if index in videos:
+            room += _video_size(videos[index])
+            cell = _video_cell(videos[index], text, frames, in_table=in_table)
         else:
-            each = room // min(len(clips) - index, _MOST_STRIPS - strips)
-            cell = _strip_cell(clip, text, name, frames, each, bare=bare)
+            share = room // min(len(clips) - index, _MOST_STRIPS - strips)
+            cell = _strip_cell(clip, text, name, frames, share, in_table=in_table)
         if len(cell) > room:
             break
         room -= len(cell)
         cells[index] = cell
-    return cells
+    return cells, videos.keys()
 
 
-def _films(clips: ShownClips, rated: Sequence[int], letters: int) -> dict[int, bytes]:
-    """Return the films of starred clips, as many as fit; the best ones first."""
-    stars = {i: count for i, count in enumerate(rated) if count}
+def _videos(clips: ShownClips, stars: Sequence[int], room: int) -> dict[int, bytes]:
+    """Return the mp4 files of starred clips by index, as many as fit; the best clips first."""
+    starred = sorted((i for i, count in enumerate(stars) if count), key=lambda i: -stars[i])
     found: dict[int, bytes] = {}
-    for n, index in enumerate(sorted(stars, key=lambda i: -stars[i])):
-        # In base64 three bytes are four letters.
-        each = letters // (len(stars) - n) * 3 // 4 - _AROUND
+    for n, index in enumerate(starred):
+        # Base64 has four characters for three bytes.
+        share = room // (len(starred) - n) * 3 // 4 - _CELL_MARKUP
         try:
-            data = _video(clips[index], each) if each > 0 else None
+            data = _fit_video(clips[index], share) if share > 0 else None
         except BeecamError:
-            continue  # its strip, or a sentence, is there
+            continue  # the strip or the error is shown instead
         if data:
             found[index] = data
-            letters -= _letters(data)
+            room -= _video_size(data)
     return found
 
 
-def _video(clip: ShownClip, limit: int) -> bytes | None:
-    return size_budget.fit_video(clip.mp4_bytes(), clip.frames, clip.shot.fps or 8, limit)
+def _fit_video(clip: ShownClip, max_bytes: int) -> bytes | None:
+    return size_budget.fit_video(clip.mp4_bytes(), clip.frames, clip.shot.fps or 8, max_bytes)
 
 
-def _letters(film: bytes) -> int:
-    return -(-len(film) // 3) * 4 + _AROUND
+def _video_size(data: bytes) -> int:
+    return -(-len(data) // 3) * 4 + _CELL_MARKUP
 
 
-def _film_cell(film: bytes, text: str, frames: int, *, bare: bool) -> str:
-    width = max(_FILM[0], min(_FILM[1], frames * _FRAME))
-    source = base64.b64encode(film).decode()
-    style = _FONT if bare else f"{_CELL};max-width:{width}px"
-    return (
-        f'<div style="{style}"><video src="data:video/mp4;base64,{source}" width="{width}" '
-        "autoplay loop muted playsinline controls></video>"
-        f"<div><bdi>{html.escape(text)}</bdi></div></div>"
+def _video_cell(data: bytes, text: str, frames: int, *, in_table: bool) -> Markup:
+    low, high = _VIDEO_WIDTHS
+    return render(
+        "sheet_cell.html",
+        bare=in_table,
+        video=base64.b64encode(data).decode(),
+        width=max(low, min(high, frames * _FRAME_WIDTH)),
+        text=text,
     )
 
 
 def _strip_cell(
-    clip: ShownClip, text: str, name: str, frames: int, letters: int, *, bare: bool
-) -> str:
-    style = _FONT if bare else _CELL
-    words = f"<bdi>{html.escape(text)}</bdi>"
+    clip: ShownClip, text: str, name: str, frames: int, room: int, *, in_table: bool
+) -> Markup:
     try:
         layout = clip.facts["sheet"]
-        places = _places(layout["frames"], frames if letters > _POOR else 1)
-        small = sheets.subsheet(clip.sheet_bytes(), layout, places, 80 if letters > _GOOD else 55)
+        indices = _select(layout["frames"], frames if room > _ONE_FRAME else 1)
+        quality = 80 if room > _HIGH_QUALITY else 55
+        data = sheets.subsheet(clip.sheet_bytes(), layout, indices, quality)
     except (MediaError, KeyError) as error:
-        return f'<div style="{style};max-width:240px">{words}<br>{html.escape(str(error))}</div>'
-    width = min(_FRAME, layout["width"]) * len(places)
-    source = base64.b64encode(small).decode()
-    return (
-        f'<div style="{style};max-width:{width}px"><img src="data:image/jpeg;base64,{source}" '
-        f'width="{width}" alt="{html.escape(name)}"><div>{words}</div></div>'
+        return render(
+            "sheet_cell.html", bare=in_table, video="", image="", text=text, problem=str(error)
+        )
+    return render(
+        "sheet_cell.html",
+        bare=in_table,
+        video="",
+        image=base64.b64encode(data).decode(),
+        width=min(_FRAME_WIDTH, layout["width"]) * len(indices),
+        name=name,
+        text=text,
     )
 
 
-def _places(count: int, frames: int) -> Sequence[int]:
-    # One frame is that from the middle, which shows most.
+def _select(count: int, frames: int) -> Sequence[int]:
+    # A single frame is that from the middle, which shows most.
     return sheets.select_frames(count, frames) if frames > 1 else [count // 2]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
 from beecam._util import checks
 from beecam.errors import BeecamError, MediaError
 from beecam.export.contact_sheet import clip_caption
+from beecam.export.templates import render
 from beecam.export.view_data import cut
 from beecam.media import sheets
 
@@ -20,38 +20,53 @@ if TYPE_CHECKING:
 def show_videos(clips: ShownClips, *, columns: int, width: int) -> None:
     """Show clips as playing videos in a table, through mediapy.
 
+    >>> show_videos(run.clips, columns=4, width=160)
+
+    Args:
+        clips: The clips.
+        columns: Videos per row.
+        width: The width of each video, in pixels.
+
     Raises:
-        CheckError: A number is out of its range.
+        CheckError: A number is out of range.
     """
     checks.raise_problems(
         [*checks.integer("columns", columns, 1, 100), *checks.integer("width", width, 1, 4_096)]
     )
     import mediapy
     from IPython.display import HTML, display
+    from markupsafe import Markup, escape
 
-    # The files are compressed already, so that mediapy needs no ffmpeg on the PATH.
-    cells = []
+    cells: list[str] = []
     for i, clip in enumerate(clips):
-        shape = clip.facts
-        height = round(width * shape.get("height", 1) / shape.get("width", 1))
+        facts = clip.facts
+        height = round(width * facts.get("height", 1) / facts.get("width", 1))
         try:
             data = clip.mp4_bytes()
         except MediaError as error:
-            cells.append(f"<td>{html.escape(str(error))}</td>")
+            cells.append(str(error))
             continue
+        # mediapy doesn't escape the title. It gets compressed files, which need no ffmpeg.
         video = mediapy.html_from_compressed_video(
-            data, width, height, title=html.escape(clip_caption(clips, i)), loop=True, autoplay=True
+            data, width, height, title=escape(clip_caption(clips, i)), loop=True, autoplay=True
         )
-        cells.append(f"<td>{video}</td>")
+        cells.append(Markup(video))  # noqa: S704
     rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
-    display(HTML("<table>" + "".join(f"<tr>{''.join(row)}</tr>" for row in rows) + "</table>"))
+    display(HTML(render("videos.html", rows=rows)))
 
 
 def contact_figure(clips: ShownClips, *, columns: int, frames: int) -> Figure:
-    """Draw some frames of each clip with matplotlib, a strip a clip.
+    """Draw some frames of each clip with matplotlib.
+
+    >>> contact_figure(run.clips, columns=4, frames=4).savefig("clips.png")
+
+    Args:
+        clips: The clips.
+        columns: Clips per row.
+        frames: Frames shown of each clip, evenly spaced.
 
     Raises:
-        CheckError: A number is out of its range.
+        CheckError: A number is out of range.
         BeecamError: There are no clips.
     """
     checks.raise_problems(
@@ -80,7 +95,7 @@ def contact_figure(clips: ShownClips, *, columns: int, frames: int) -> Figure:
 
 
 def _strip(clip: ShownClip, frames: int) -> list[Any]:
-    cut = sheets.frames_from_sheet(clip.sheet_bytes(), clip.facts["sheet"])
-    # One frame is that from the middle, which shows most.
-    chosen = sheets.select_frames(len(cut), frames) if frames > 1 else [len(cut) // 2]
-    return [cut[i] for i in chosen]
+    found = sheets.frames_from_sheet(clip.sheet_bytes(), clip.facts["sheet"])
+    # A single frame is that from the middle, which shows most.
+    indices = sheets.select_frames(len(found), frames) if frames > 1 else [len(found) // 2]
+    return [found[i] for i in indices]

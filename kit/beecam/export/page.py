@@ -1,11 +1,10 @@
-"""One offline page with the grid of a notebook: no network, no outside file, no kernel."""
+"""The offline page: one file with the notebook's grid, without network, other files or a kernel."""
 
 from __future__ import annotations
 
 import base64
 import datetime as dt
 import hashlib
-import html
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -17,50 +16,55 @@ from beecam._util import checks
 from beecam._util.files import atomic_write
 from beecam.errors import BeecamError
 from beecam.export import view_data
-from beecam.export.page_contents import Cell, cells_of, facts_of, take_media
+from beecam.export.page_contents import Cell, add_media, cells_of, facts_of
+from beecam.export.templates import render
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from beecam.export.shown import ShownClips
 
-_LEAST = 200_000
-# What stands around a sheet and a film in the page.
-_AROUND = 400
-_CAPTION = 300
+_MIN_BYTES = 200_000
+# The characters around a sheet and a video in the page.
+_MEDIA_MARKUP = 400
+_MAX_CAPTION = 300
 
 
 def write_page(clips: ShownClips, path: str | os.PathLike[str], title: str, max_bytes: int) -> Path:
-    """Write the page.
+    """Write the offline page; see `ClipSet.export_html`.
 
-    It holds the very grid of the notebook, answered by what lies in the page. Prompts, labels and
-    tags are text everywhere, and a strict content policy allows nothing but the page's own script,
-    style and media, so that a page from somebody else is safe to open. Without JavaScript, and on
+    The page has the grid of the notebook, with its data inside. Prompts, labels and tags are
+    escaped everywhere, and a strict content security policy allows only the page's own script,
+    style and media, so that a page from another person is safe to open. Without JavaScript, and on
     paper, it is a contact sheet.
 
+    >>> write_page(clips, "bees.html", "Bees", 9_500_000)
+
     Args:
-        clips: What to show, in this order.
-        path: The HTML file; written under a temporary name and renamed.
+        clips: The clips, in the order of the page.
+        path: The HTML file; it is written under a temporary name and renamed.
         title: The heading.
-        max_bytes: The page stays below this: films that don't fit are left out, then sheets are
-            made smaller, then left out, too; the page says so.
+        max_bytes: The page stays below this: videos that don't fit are left out, then sheets are
+            reduced, then left out, too. The page says so.
 
     Returns:
         The path.
 
     Raises:
-        CheckError: The path is a folder's or can't be one, the title is no text, or the number is
-            out of its range.
-        BeecamError: There are no clips, or the file can't be written there.
+        CheckError: The path is that of a folder or can't be a path, the title is not a string, or
+            the number is out of range.
+        BeecamError: There are no clips, or the file can't be written.
     """
     checks.raise_problems(
         [
             *checks.writable_file("path", path, "page.html"),
             *checks.string("title", title),
-            *checks.integer("max_bytes", max_bytes, _LEAST),
+            *checks.integer("max_bytes", max_bytes, _MIN_BYTES),
         ]
     )
     if not clips:
         raise BeecamError("there are no clips to write a page of.")
-    # A text from outside may hold half a character, which no file can.
+    # Text from outside may hold half of a surrogate pair, which can't be encoded.
     _write(Path(path).expanduser(), _page(clips, title, max_bytes).encode("utf-8", "replace"))
     return Path(path).expanduser()
 
@@ -78,34 +82,41 @@ def _write(path: Path, data: bytes) -> None:
 def _page(clips: ShownClips, title: str, max_bytes: int) -> str:
     cells = cells_of(clips)
     facts = facts_of(clips, cells)
-    parts = resources.files("beecam.export")
-    script, style = ((parts / f"offline.{kind}").read_text("utf-8") for kind in ("js", "css"))
-    head = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_policy(script, style)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title><style>{style}</style></head>
-<body><header><h1 dir="auto">{html.escape(title)}</h1>
-<p class="quiet" dir="auto">{html.escape(_about(cells))}</p></header>
-<main id="grid"></main>
-<noscript><p>With JavaScript these clips play, and can be arranged, filtered and compared.</p>
-</noscript><section id="sheet" aria-label="contact sheet">
-"""
-    foot = f"<script>{script}</script></body></html>\n"
-    texts = "".join(map(_figure, cells)) + _json(facts) + head + foot
-    room = max_bytes - len(texts.encode("utf-8", "replace")) - _AROUND * (len(cells) + 5)
+    without_media = _render(cells, facts, title)
+    used = len(without_media.encode("utf-8", "replace")) + _MEDIA_MARKUP * (len(cells) + 5)
     notes = [
-        *take_media(cells, room),
-        "Stars, tags and rejections given in this page last as long as it is open.",
+        *add_media(cells, max_bytes - used),
+        "Stars, tags and rejections in this page are lost when it is closed.",
     ]
-    end = f"""</section><footer class="quiet"><p>{html.escape(" ".join(notes))}</p></footer>
-<script type="application/json" id="facts">{_json(facts)}</script>
-"""
-    return "".join([head, *map(_figure, cells), end, foot])
+    return _render(cells, facts, title, " ".join(notes))
 
 
-def _policy(script: str, style: str) -> str:
-    return (
+def _render(cells: Sequence[Cell], facts: Mapping[str, Any], title: str, notes: str = "") -> str:
+    from markupsafe import Markup
+
+    package = resources.files("beecam.export")
+    # Files of this package, which need no escaping.
+    script, style = (
+        Markup((package / f"offline.{suffix}").read_text("utf-8"))  # noqa: S704
+        for suffix in ("js", "css")
+    )
+    return render(
+        "page.html",
+        policy=_policy(script, style),
+        title=title,
+        style=style,
+        about=_about(cells),
+        figures=[_figure(cell) for cell in cells],
+        notes=notes,
+        facts=_json(facts),
+        script=script,
+    )
+
+
+def _policy(script: str, style: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(  # noqa: S704  (digests in base64 have no special characters)
         "default-src 'none'; img-src data: blob:; media-src data: blob:; "
         f"script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -113,43 +124,35 @@ def _policy(script: str, style: str) -> str:
 
 
 def _about(cells: Sequence[Cell]) -> str:
-    """Say how many clips there are, what made them, and when the page was written."""
+    """Return the line under the heading: number of clips, models with licenses, date."""
     models: dict[str, None] = {}
     for clip in (cell.clip for cell in cells if cell.clip):
-        terms = clip.facts.get("license")
-        name = view_data.cut(str(clip.shot.model or "an unknown model"), _CAPTION)
-        models[f"{name} ({view_data.cut(str(terms), _CAPTION)})" if terms else name] = None
+        name = view_data.cut(str(clip.shot.model or "an unknown model"), _MAX_CAPTION)
+        found = clip.facts.get("license")
+        models[f"{name} ({view_data.cut(str(found), _MAX_CAPTION)})" if found else name] = None
     today = dt.datetime.now(tz=dt.UTC).astimezone()
     count = f"{len(cells):,} clip{'' if len(cells) == 1 else 's'}"
-    made = [f"made by {', '.join(models)}"] if models else []
-    return " · ".join([count, *made, f"{today.day} {today:%B %Y}", "beecam"])
+    generated = [f"generated by {', '.join(models)}"] if models else []
+    return " · ".join([count, *generated, f"{today.day} {today:%B %Y}", "beecam"])
 
 
-def _figure(cell: Cell) -> str:
-    """Return a clip as a page without JavaScript shows it; the script takes the media from it."""
-    text = html.escape(view_data.cut(cell.caption, _CAPTION))
-    problem = html.escape(cell.item.get("problem", ""))
-    stars = "★" * cell.item.get("stars", 0)
-    picture, film = "", ""
-    if cell.sheet:
-        data = base64.b64encode(cell.sheet).decode()
-        picture = f'<img alt="" loading="lazy" src="data:image/jpeg;base64,{data}">'
-    if cell.film:
-        data = base64.b64encode(cell.film).decode()
-        film = (
-            '<video controls loop muted playsinline preload="none" '
-            f'src="data:video/mp4;base64,{data}"></video>'
-        )
-    kind = ' class="starred"' if stars else ""
-    return (
-        f'<figure{kind}><div class="strip">{picture or problem}</div>{film}'
-        f'<figcaption><bdi>{text}</bdi> <span class="stars">{stars}</span></figcaption></figure>\n'
-    )
+def _figure(cell: Cell) -> dict[str, str]:
+    """Return a cell's figure, which the page's script also takes the media from."""
+    return {
+        "caption": view_data.cut(cell.caption, _MAX_CAPTION),
+        "problem": cell.item.get("problem", ""),
+        "stars": "★" * cell.item.get("stars", 0),
+        "image": base64.b64encode(cell.sheet).decode(),
+        "video": base64.b64encode(cell.video).decode(),
+    }
 
 
-def _json(data: Mapping[str, Any]) -> str:
-    # "<" is escaped so that no text can close the element; ASCII keeps all else in order.
-    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+def _json(data: Mapping[str, Any]) -> Markup:
+    from markupsafe import Markup
+
+    # Without "<" no string can close the script element. JSON is ASCII, without line separators.
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return Markup(text)  # noqa: S704
 
 
 def _digest(text: str) -> str:

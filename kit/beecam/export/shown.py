@@ -1,4 +1,4 @@
-"""What export needs to know of clips: protocols, so that `export` lies below `clips`."""
+"""Protocols of the clips that are exported, so that `export` doesn't import `clips`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class ShownClip(Protocol):
 
     @property
     def shot(self) -> Shot:
-        """The shot that it was generated from."""
+        """Its shot."""
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What was measured on it."""
+        """The facts measured on it."""
 
     @property
     def path(self) -> Path:

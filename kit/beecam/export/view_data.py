@@ -1,4 +1,4 @@
-"""What a page is told of axes and clips, as plain JSON data, whether it is live or offline."""
+"""Axes and clips as JSON data for the front end, both live and on offline pages."""
 
 from __future__ import annotations
 
@@ -14,58 +14,70 @@ from beecam.storage.query import STATES, Row
 from beecam.sweeps.axes import Axis
 
 LONGEST = 2_000
-_LABEL = 300
-_LABELS = 1_000_000
-_MANY_LABELS = 4_000
-_TURNING = {"R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "RLI", "LRI", "FSI", "PDF", "PDI"}
+_MAX_LABEL = 300
+_MAX_ALL_LABELS = 1_000_000
+_MAX_LABELS_WITH_NOTES = 4_000
+_BIDIRECTIONAL = {"R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "RLI", "LRI", "FSI", "PDF", "PDI"}
 _ISOLATES = re.compile("[\u2066-\u2069]")
 _FACTS = {
-    "seconds": "seconds to make",
-    "batch": "clips in the call",
+    "seconds": "seconds to generate",
+    "batch": "clips in the batch",
     "license": "license",
     "broken": "broken",
 }
 
 
 def cut(text: str, limit: int = LONGEST) -> str:
-    """Return a text, cut with an ellipsis when it is longer than `limit` characters."""
+    """Return text of at most `limit` characters; what is cut off becomes an ellipsis.
+
+    >>> cut("a bee over dunes", 6)
+    'a bee…'
+    """
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def joined(parts: Iterable[str]) -> str:
-    """Join labels with dots; one that runs from right to left turns nothing else round."""
-    return " · ".join(map(_apart, parts))
+    """Join labels with dots; right-to-left text doesn't change the direction of its neighbours.
+
+    >>> joined(["bee", "dunes"])
+    'bee · dunes'
+    """
+    return " · ".join(map(_isolate, parts))
 
 
-def _apart(text: str) -> str:
-    if not any(unicodedata.bidirectional(char) in _TURNING for char in text):
+def _isolate(text: str) -> str:
+    if not any(unicodedata.bidirectional(char) in _BIDIRECTIONAL for char in text):
         return text
-    # The Unicode isolate ends what overrides begin; one within would end it early.
+    # A Unicode isolate ends all overrides inside; a nested isolate could end it early.
     return f"\u2068{_ISOLATES.sub('', text)}\u2069"
 
 
-def axes_data(given: Sequence[Axis]) -> list[dict[str, Any]]:
-    """Say how axes and their values are called; where there are very many, shortened."""
-    labels = max(1, sum(len(axis) for axis in given))
-    limit = min(_LABEL, max(8, _LABELS // labels))
-    noted = labels < _MANY_LABELS
+def axes_data(axes: Sequence[Axis]) -> list[dict[str, Any]]:
+    """Return names, labels and notes of axes; very many labels are shortened."""
+    labels = max(1, sum(len(axis) for axis in axes))
+    limit = min(_MAX_LABEL, max(8, _MAX_ALL_LABELS // labels))
+    with_notes = labels < _MAX_LABELS_WITH_NOTES
     return [
         {
             "name": axis.name,
             "labels": [cut(x, limit) for x in axis.labels],
-            "notes": [cut(n or "", limit) for n in axis.notes if noted],
+            "notes": [cut(n or "", limit) for n in axis.notes if with_notes],
         }
-        for axis in given
+        for axis in axes
     ]
 
 
 def aspect_ratio(shot: Shot) -> float:
-    """Say the shape of cells: height over width."""
+    """Return the aspect ratio of a cell (height / width); 1.0 while the size isn't resolved."""
     return (shot.height or 1) / (shot.width or 1)
 
 
 def clip_data(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what a cell shows of a clip, as the library's row has it."""
+    """Return the data of a clip that its cell shows.
+
+    Args:
+        row: The clip's row in the library; see `ClipStore.row`.
+    """
     shot, facts = row["shot"], row["facts"]
     return {
         "prompt": cut(shot.text),
@@ -81,21 +93,21 @@ def clip_data(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def clip_details(shot: Shot, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Say all about a clip: its recipe, the code that makes it, and what was measured."""
+    """Return the data of a clip that the viewer shows: arguments, code and facts."""
     arguments = [
         [f.name, _plain(getattr(shot, f.name))]
         for f in dataclasses.fields(shot)
         if f.name not in ("prompt", "extra", "noise")
         and getattr(shot, f.name) not in (None, "", ())
     ]
-    recipe = [] if len(shot.noise) == 1 else [["noise", _plain(shot.noise)]]
+    noise = [] if len(shot.noise) == 1 else [["noise", _plain(shot.noise)]]
     return {
         "prompt": shot.text,
         "code": shot.code(),
         "fps": shot.fps or 8,
         "arguments": [
             ["seed", str(shot.seed)],
-            *recipe,
+            *noise,
             *arguments,
             *([k, _plain(v)] for k, v in shot.arguments.items()),
         ],
@@ -104,27 +116,28 @@ def clip_details(shot: Shot, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def columns_data(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Say what rows can be filtered and sorted by: for each name its values.
+    """Return the values that rows can be filtered and sorted by, for each name.
 
-    Numbers are said as they are, with None for none; of a name with a text among them `texts` has
-    the distinct texts, and `values` their places there, with -1 for none.
+    Numbers are listed in `values`, with None for rows without a value. If some values of a name
+    are strings, `texts` has the distinct strings and `values` their indices, with -1 for rows
+    without a value.
     """
-    told = []
+    columns: list[dict[str, Any]] = []
     for name in dict.fromkeys(name for row in rows for name in row.values):
         values = [row.values.get(name) for row in rows]
         if all(value is None or isinstance(value, (int, float)) for value in values):
             numbers = [v if v is not None and math.isfinite(v) else None for v in values]
-            told.append({"name": name, "values": numbers})
+            columns.append({"name": name, "values": numbers})
             continue
         texts = {str(v)[:LONGEST]: 0 for v in values if v is not None}
-        places = {text: i for i, text in enumerate(texts)}
-        codes = [-1 if v is None else places[str(v)[:LONGEST]] for v in values]
-        told.append({"name": name, "texts": list(texts), "values": codes})
-    return told
+        indices = {text: i for i, text in enumerate(texts)}
+        codes = [-1 if v is None else indices[str(v)[:LONGEST]] for v in values]
+        columns.append({"name": name, "texts": list(texts), "values": codes})
+    return columns
 
 
 def state_bits(row: Row) -> int:
-    """Say which of `query.STATES` a row is in, a bit each."""
+    """Return the states of a row as bits, in the order of `query.STATES`."""
     return sum(1 << STATES.index(state) for state in row.states)
 
 

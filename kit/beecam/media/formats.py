@@ -1,4 +1,4 @@
-"""Images and videos of any format, and storage of pixels without loss."""
+"""Reads images and videos of any format; writes lossless pixels, animations and images."""
 
 from __future__ import annotations
 
@@ -19,36 +19,51 @@ if TYPE_CHECKING:
 
 
 def read_any(path: Path) -> Frames:
-    """Read somebody's picture or film: frames x height x width x 3, RGB, uint8.
+    """Read an image or a video of any format.
 
-    A picture is turned as its camera says, and has one frame.
+    >>> read_any(Path("bee.png")).shape
+    (1, 480, 640, 3)
+
+    Returns:
+        Array of shape `(frames, height, width, 3)`, RGB, uint8. An image has one frame, rotated as
+        its EXIF data says.
 
     Raises:
-        MediaError: It is neither, or damaged.
+        MediaError: The file is neither an image nor a video, or damaged.
     """
     import av
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with Image.open(path) as picture:
-            if getattr(picture, "n_frames", 1) == 1:
-                return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))[None]
+        with Image.open(path) as image:
+            if getattr(image, "n_frames", 1) == 1:
+                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))[None]
     except UnidentifiedImageError:
         pass
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise MediaError(f"the picture can't be read ({error}).") from error
+        raise MediaError(f"the image can't be read ({error}).") from error
     try:
         with av.open(str(path)) as file:
             frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
     except (OSError, av.FFmpegError, IndexError) as error:
-        raise MediaError(f"it is no picture and no film ({type(error).__name__}).") from error
+        raise MediaError(f"it is neither an image nor a video ({type(error).__name__}).") from error
     if not frames:
         raise MediaError("it holds no frames.")
     return np.stack(frames)
 
 
 def write_lossless(path: Path, frames: Frames) -> None:
-    """Write pixels without loss, synced to the disk: one frame as PNG, more as FFV1 in mkv."""
+    """Write frames losslessly, synced to the disk: one as PNG, several as FFV1 in Matroska.
+
+    >>> write_lossless(Path("first.png"), frames[:1])
+
+    Args:
+        path: The file.
+        frames: Array of shape `(frames, height, width, 3)`, RGB, uint8.
+
+    Raises:
+        OSError: The disk is full or broken.
+    """
     import av
     from PIL import Image
 
@@ -69,7 +84,7 @@ def write_lossless(path: Path, frames: Frames) -> None:
 
 
 def read_lossless(path: Path) -> Frames:
-    """Read back what `write_lossless` wrote.
+    """Read a file that `write_lossless` wrote.
 
     Raises:
         MediaError: The file is missing or damaged.
@@ -85,7 +100,7 @@ def write_animation(path: Path, frames: Frames, fps: float) -> None:
     """Write frames as an animated GIF or WebP that loops, by the path's suffix.
 
     Args:
-        path: The file; replaced as a whole.
+        path: The file; an existing one is replaced.
         frames: Array of shape `(frames, height, width, 3)`, RGB, uint8.
         fps: Frames per second; GIF rounds a frame's time to 1/100 s.
     """
@@ -112,6 +127,6 @@ def write_image(path: Path, image: Image) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file that is complete or not there at all."""
+    """Write a file atomically: it is complete or doesn't exist."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)

@@ -23,53 +23,56 @@ SHEET_FRAMES = 24
 SHEET_WIDTH = 160
 
 
-def sheet_layout(frames: Frames, most: int = SHEET_WIDTH) -> dict[str, int]:
-    """Say how a sheet lays these frames out: frames, width and height of each, in pixels.
+def sheet_layout(frames: Frames, max_width: int = SHEET_WIDTH) -> dict[str, int]:
+    """Return the layout of a sheet: the number of frames, and width and height of each in pixels.
+
+    >>> sheet_layout(np.zeros((17, 96, 96, 3), np.uint8))
+    {'frames': 17, 'width': 96, 'height': 96}
 
     Args:
-        frames: frames x height x width x 3.
-        most: Wider ones are made smaller.
+        frames: Array of shape `(frames, height, width, 3)`.
+        max_width: Wider frames are scaled down.
     """
     count, height, width = frames.shape[:3]
-    scale = min(1.0, most / width)
-    # JPEG codes blocks of 16 pixels: whole blocks keep a frame's colours out of its neighbour.
-    wide = max(16, round(width * scale / 16) * 16)
+    scale = min(1.0, max_width / width)
+    # JPEG encodes blocks of 16 pixels: full blocks keep a frame's colours out of its neighbour.
+    scaled_width = max(16, round(width * scale / 16) * 16)
     return {
         "frames": min(count, SHEET_FRAMES),
-        "width": wide,
-        "height": max(1, round(height * wide / width)),
+        "width": scaled_width,
+        "height": max(1, round(height * scaled_width / width)),
     }
 
 
-# JPEGs can be decoded at an eighth at least; smaller than a quarter nobody can see anything.
+# JPEGs can be decoded at up to an eighth of their size; frames under a quarter show nothing.
 _MAX_REDUCTION = 4
 
 
-def sheet_bytes(frames: Frames, quality: int = 85, most: int = SHEET_WIDTH) -> bytes:
-    """Return one JPEG with the clip's frames side by side, evenly chosen, at most 24.
+def sheet_bytes(frames: Frames, quality: int = 85, max_width: int = SHEET_WIDTH) -> bytes:
+    """Return one JPEG with up to 24 evenly spaced frames of a clip side by side.
 
     Args:
-        frames: frames x height x width x 3.
-        quality: JPEG's.
-        most: Frames wider than this are made smaller.
+        frames: Array of shape `(frames, height, width, 3)`.
+        quality: The JPEG quality.
+        max_width: Wider frames are scaled down.
     """
     from PIL import Image
 
-    layout = sheet_layout(frames, most)
+    layout = sheet_layout(frames, max_width)
     size = (layout["width"], layout["height"])
     sheet = Image.new("RGB", (size[0] * layout["frames"], size[1]))
-    for place, index in enumerate(select_frames(len(frames))):
+    for position, index in enumerate(select_frames(len(frames))):
         frame = Image.fromarray(np.ascontiguousarray(frames[index]))
         if frame.size != size:
             frame = frame.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-        sheet.paste(frame, (place * size[0], 0))
+        sheet.paste(frame, (position * size[0], 0))
     buffer = io.BytesIO()
     sheet.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
 def write_sheet(path: Path, frames: Frames) -> None:
-    """Write the clip's sheet, synced to the disk."""
+    """Write a clip's sheet, synced to the disk."""
     with path.open("wb") as file:
         file.write(sheet_bytes(frames))
         file.flush()
@@ -77,17 +80,21 @@ def write_sheet(path: Path, frames: Frames) -> None:
 
 
 def select_frames(count: int, limit: int = SHEET_FRAMES) -> list[int]:
-    """Return which frames of `count` a sheet shows: the first, the last, evenly between."""
+    """Return the indices of up to `limit` of `count` frames: first, last and evenly between.
+
+    >>> select_frames(9, 3)
+    [0, 4, 8]
+    """
     if count <= limit:
         return list(range(count))
     return [math.floor(i * (count - 1) / (limit - 1) + 0.5) for i in range(limit)]
 
 
 def frames_from_sheet(data: bytes, layout: Mapping[str, int]) -> list[Frames]:
-    """Cut a sheet into its frames, each height x width x 3.
+    """Return the frames of a sheet, each of shape `(height, width, 3)`.
 
     Raises:
-        MediaError: The sheet is damaged.
+        MediaError: The sheet is damaged or has another layout.
     """
     from PIL import Image
 
@@ -96,28 +103,30 @@ def frames_from_sheet(data: bytes, layout: Mapping[str, int]) -> list[Frames]:
     except (OSError, SyntaxError) as error:
         raise MediaError(f"a sheet can't be read: it is damaged ({error}).") from error
     width = layout["width"]
+    if sheet.shape != (layout["height"], width * layout["frames"], 3):
+        raise MediaError("a sheet can't be read: it doesn't have the size of its layout.")
     return [sheet[:, i * width : (i + 1) * width] for i in range(layout["frames"])]
 
 
-def subsheet(data: bytes, layout: Mapping[str, int], places: Sequence[int], quality: int) -> bytes:
-    """Return a smaller sheet with some of the frames, for pages that must stay small."""
+def subsheet(data: bytes, layout: Mapping[str, int], indices: Sequence[int], quality: int) -> bytes:
+    """Return a sheet with some of the frames of another one."""
     frames = frames_from_sheet(data, layout)
-    return sheet_bytes(np.stack([frames[i] for i in places]), quality)
+    return sheet_bytes(np.stack([frames[i] for i in indices]), quality)
 
 
 def reduced_sheet(
     data: bytes, layout: Mapping[str, int], width: int, quality: int = 85
 ) -> tuple[bytes, dict[str, int]]:
-    """Return a sheet halved as long as its frames stay as wide as wanted, and its layout.
+    """Return a sheet at a half or a quarter of its size, and its layout.
 
-    A JPEG is decoded at a half or a quarter of its size without decoding all of it, which makes
-    this quick (under a millisecond for 24 frames of 160 x 96).
+    It is halved as long as its frames stay at least `width` pixels wide. A JPEG can be decoded at
+    a half or a quarter of its size directly, which takes under 1 ms for 24 frames of 160 x 96.
 
     Args:
         data: The sheet's JPEG.
-        layout: frames, width and height of it.
-        width: In pixels, of a frame.
-        quality: Of the JPEG.
+        layout: The sheet's layout; see `sheet_layout`.
+        width: The minimum width of a frame in pixels.
+        quality: The JPEG quality.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -136,12 +145,12 @@ def reduced_sheet(
         opened.draft("RGB", size)
         sheet: Image.Image = opened if opened.width == size[0] else opened.resize(size)
     except (OSError, UnidentifiedImageError, ValueError):
-        # It is shown, or found to be damaged, as it is.
+        # The browser shows it, or reports the damage.
         return data, dict(layout)
     buffer = io.BytesIO()
     try:
         sheet.save(buffer, "JPEG", quality=quality)
-    except OSError:  # what is cut off is found to be so when it is decoded
+    except OSError:  # a truncated file is only noticed while decoding
         return data, dict(layout)
     small = {**layout, "width": layout["width"] // factor, "height": sheet.height}
     return buffer.getvalue(), small

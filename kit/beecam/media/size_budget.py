@@ -1,4 +1,4 @@
-"""Sheets and films of clips made small enough for a page that must not grow."""
+"""Sheets and videos reduced so that a page stays below a size."""
 
 from __future__ import annotations
 
@@ -15,45 +15,46 @@ from beecam.media import mp4, sheets
 if TYPE_CHECKING:
     from beecam.media.types import Frames
 
-# Most frames of a sheet, their width and the JPEG's quality: each is smaller than the one before,
-# and of the last one can still tell what it shows.
+# The maximum number of frames of a sheet, their width and the JPEG quality. Each level is smaller
+# than the one before, and the last one is still recognizable.
 _SHEETS = ((24, 160, 70), (12, 160, 70), (24, 80, 80), (12, 80, 70), (12, 40, 70), (6, 40, 60))
-_TRIED = 8
+_SAMPLED = 8  # sheets that are reduced to estimate the size of all
 # The longer side in pixels, and the rate factor of H.264.
-_FILMS = ((480, 20), (320, 24), (192, 28))
+_VIDEOS = ((480, 20), (320, 24), (192, 28))
 
 
 Sheet = tuple[bytes, Mapping[str, int]]
 
 
-def fit_sheets(sheets: Sequence[Sheet], room: int) -> list[Sheet | None]:
-    """Return sheets that take at most `room` bytes together, all reduced alike.
+def fit_sheets(originals: Sequence[Sheet], max_bytes: int) -> list[Sheet | None]:
+    """Return sheets that have at most `max_bytes` together, all reduced to the same level.
 
     Returns:
-        For each its JPEG and its layout, damaged ones as they are; None for the last ones where
-        not even the smallest fit.
+        The JPEG and the layout of each sheet; damaged sheets are unchanged. The last ones are None
+        if even the smallest level is too large.
     """
-    found: list[Sheet | None] = list(sheets)
-    if _taken(found) <= room:
+    found: list[Sheet | None] = list(originals)
+    if _total(found) <= max_bytes:
         return found
-    some = sheets[:: max(1, len(sheets) // _TRIED)]
+    sample = originals[:: max(1, len(originals) // _SAMPLED)]
     for level in _SHEETS:
-        # What a few take says which levels need not be tried on all.
-        if _taken([_reduced(sheet, level) for sheet in some]) / len(some) * len(sheets) > 2 * room:
+        # A level that is far too large for the sample isn't tried on all sheets.
+        mean = _total([_reduced(sheet, level) for sheet in sample]) / len(sample)
+        if mean * len(originals) > 2 * max_bytes:
             continue
-        found = [_reduced(sheet, level) for sheet in sheets]
-        if _taken(found) <= room:
+        found = [_reduced(sheet, level) for sheet in originals]
+        if _total(found) <= max_bytes:
             return found
-    found = [_reduced(sheet, _SHEETS[-1]) for sheet in sheets]
+    found = [_reduced(sheet, _SHEETS[-1]) for sheet in originals]
     for n, sheet in enumerate(found):
-        room -= len(sheet[0]) if sheet else 0
-        if room < 0:
+        max_bytes -= len(sheet[0]) if sheet else 0
+        if max_bytes < 0:
             return [*found[:n], *[None] * (len(found) - n)]
     return found
 
 
-def _taken(sheets: Sequence[Sheet | None]) -> int:
-    return sum(len(sheet[0]) for sheet in sheets if sheet)
+def _total(found: Sequence[Sheet | None]) -> int:
+    return sum(len(sheet[0]) for sheet in found if sheet)
 
 
 def _reduced(sheet: Sheet, level: tuple[int, int, int]) -> Sheet:
@@ -61,64 +62,67 @@ def _reduced(sheet: Sheet, level: tuple[int, int, int]) -> Sheet:
     try:
         frames = np.stack(sheets.frames_from_sheet(*sheets.reduced_sheet(*sheet, width, 90)))
     except MediaError:
-        return sheet  # whoever shows it finds out
+        return sheet  # the page reports the damage
     frames = frames[sheets.select_frames(len(frames), count)]
     return sheets.sheet_bytes(frames, quality), sheets.sheet_layout(frames)
 
 
 def fit_video(data: bytes, frames: Callable[[], Frames], fps: float, limit: int) -> bytes | None:
-    """Return an mp4 of at most `limit` bytes: the given one, or a smaller one without sound.
+    """Return an mp4 of at most `limit` bytes: `data` itself, or a smaller one without sound.
 
     Args:
         data: The mp4.
-        frames: Reads its frames, array of shape `(frames, height, width, 3)`; called if needed.
+        frames: Returns its frames, shape `(frames, height, width, 3)`; called only if needed.
         fps: Frames per second.
-        limit: In bytes.
+        limit: The maximum number of bytes.
 
     Returns:
         None if not even the smallest one fits.
 
     Raises:
-        MediaError: By `frames`.
+        MediaError: `frames` can't read them.
     """
     if len(data) <= limit:
         return data
     pixels = frames()
-    for side, factor in _FILMS:
-        if len(data := _film(_at_most(pixels, side), fps, factor)) <= limit:
+    for side, factor in _VIDEOS:
+        if len(data := _encode(_scale_down(pixels, side), fps, factor)) <= limit:
             return data
     return None
 
 
-def fair_share(sizes: Sequence[int], room: int) -> int:
-    """Return what each of some things may take, so that all of them stay within `room`.
+def fair_share(sizes: Sequence[int], total: int) -> int:
+    """Return the limit per item with which items of these sizes stay within `total`.
 
-    What is smaller than its share leaves the rest to the others.
+    Items below the limit leave the rest of their share to the others.
+
+    >>> fair_share([10, 80, 80], 100)
+    45
     """
-    left = sorted(sizes)
-    for n, size in enumerate(left):
-        each = room // (len(left) - n)
+    ascending = sorted(sizes)
+    for n, size in enumerate(ascending):
+        each = total // (len(ascending) - n)
         if size > each:
             return each
-        room -= size
-    return max(left, default=0)
+        total -= size
+    return max(ascending, default=0)
 
 
-def _film(frames: Frames, fps: float, factor: int) -> bytes:
+def _encode(frames: Frames, fps: float, factor: int) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "small.mp4"
         mp4.write_mp4(path, frames, fps, {}, factor=factor)
         return path.read_bytes()
 
 
-def _at_most(frames: Frames, side: int) -> Frames:
+def _scale_down(frames: Frames, side: int) -> Frames:
     from PIL import Image
 
     height, width = frames.shape[1:3]
     scale = side / max(height, width)
     if scale >= 1:
         return frames
-    # Even, as H.264 has it.
+    # H.264 with yuv420p needs even sizes.
     size = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
-    pictures = (Image.fromarray(np.ascontiguousarray(one)) for one in frames)
-    return np.stack([np.asarray(one.resize(size, Image.Resampling.BICUBIC)) for one in pictures])
+    images = (Image.fromarray(np.ascontiguousarray(frame)) for frame in frames)
+    return np.stack([np.asarray(one.resize(size, Image.Resampling.BICUBIC)) for one in images])

@@ -8,16 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 Frames = npt.NDArray[np.uint8]
-"""One clip: frames x height x width x 3, RGB."""
+"""The frames of a clip: array of shape `(frames, height, width, 3)`, RGB, uint8."""
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What is heard with a clip.
+    """The audio of a clip.
+
+    >>> clip.sound().samples.shape
+    (2, 48000)
 
     Attributes:
-        samples: channels x samples, from -1 to 1, float32.
-        rate: Samples a second.
+        samples: Array of shape `(channels, samples)`, float32 from -1 to 1.
+        rate: Samples per second.
     """
 
     samples: npt.NDArray[np.float32] = field(repr=False)

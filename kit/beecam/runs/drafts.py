@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from beecam._util.checks import boolean, raise_problems
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library
@@ -14,9 +16,9 @@ from beecam.sweeps.build import sweep_of_shots
 
 
 def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = False) -> Run:
-    """Finish drafts: each resumes from its checkpoint, to the bits of a whole clip.
+    """Finish drafts: each resumes from its checkpoint, with the same bits as a full generation.
 
-    Stars and tags of the drafts are given to the finished clips.
+    The finished clips get the stars and tags of the drafts.
 
     >>> drafts = bc.run(sweep, model, draft=0.3).wait()
     >>> bc.promote(drafts.clips.starred)
@@ -27,44 +29,31 @@ def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = F
         exact: As in `bc.run`, and as it was for the drafts.
 
     Raises:
-        CheckError: There are no clips, no model is known, or it is another one.
+        CheckError: There are no clips, or the model is missing or another one.
     """
     if isinstance(clips, Run):
         clips = clips.clips
     if not isinstance(clips, ClipSet):
-        raise CheckError(
-            [
-                Problem(
-                    "clips",
-                    f"promote({shorten(clips)}): a set of drafts is needed, as in "
-                    "bc.promote(run.clips.starred).",
-                )
-            ]
+        _refuse(
+            "clips",
+            f"promote({shorten(clips)}): a set of drafts is needed, as in "
+            "bc.promote(run.clips.starred).",
         )
     library = clips.library
     assert isinstance(library, Library)
     used = clips.model if model is None else model
     if used is None:
-        raise CheckError(
-            [
-                Problem(
-                    "model",
-                    "promote: these clips come from a library, which knows no loaded model: "
-                    "bc.promote(clips, model).",
-                )
-            ]
+        _refuse(
+            "model",
+            "promote: these clips come from a library and not from a run; name the model: "
+            "bc.promote(clips, model).",
         )
     raise_problems([*loaded_model(used), *boolean("exact", exact)])
     refresh(used)
     if not len(clips):
-        raise CheckError(
-            [
-                Problem(
-                    "clips",
-                    "promote: there are no clips. Star the drafts to finish, or promote run.clips "
-                    "itself.",
-                )
-            ]
+        _refuse(
+            "clips",
+            "promote: there are no clips. Star the drafts to finish, or promote run.clips itself.",
         )
     shots = [clip.shot.replace(draft_steps=None) for clip in clips]
     labels = tuple(clips.label(i) for i in range(len(clips)))
@@ -72,3 +61,7 @@ def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = F
     sweep.resolve(used)
     drafts = {shot.key: key for shot, key in zip(shots, clips.keys, strict=True)}
     return start(RunRequest(sweep, used, library, exact=exact, drafts=drafts), shots)
+
+
+def _refuse(argument: str, message: str) -> NoReturn:
+    raise CheckError([Problem(argument, message)])

@@ -1,4 +1,4 @@
-"""What a sweep will cost: `bc.estimate`."""
+"""Estimates of how long a sweep will take: `bc.estimate`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from beecam.sweeps.sweep import Sweep
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a sweep will cost.
+    """The size of a sweep, and the time that it will take.
+
+    >>> bc.estimate(sweep, model).cached
+    8
 
     Attributes:
-        cells: How many clips it has.
-        cached: How many of them the library has already.
-        seconds: Time for the others by measured timings, or None if nothing was measured yet.
+        cells: The number of its clips.
+        cached: The number of clips that the library already has.
+        seconds: The time for the others by measured timings; None before the first measurement.
     """
 
     cells: int
@@ -45,19 +48,19 @@ def estimate(
 
     Args:
         sweep: The sweep.
-        model: What would generate it, as in `bc.run`.
+        model: The model, or several models, as in `bc.run`.
         library: The library; by default `bc.library()`.
 
     Raises:
-        CheckError: With everything that is wrong with the sweep or an argument.
+        CheckError: With all problems of the sweep and the arguments.
     """
     used: Model = as_model(model)
     raise_problems([*loaded_model(used), *library_problems(library)])
     library = open_library() if library is None else library
     shots = sweep.across(used).resolve(used)
-    have = library.known({shot.key for shot in shots})
-    missing = [shot for shot in shots if shot.key not in have]
-    each = [library.seconds_for(shot) for shot in missing]
-    known = [s for s in each if s is not None]
+    cached = library.known({shot.key for shot in shots})
+    missing = [shot for shot in shots if shot.key not in cached]
+    timings = [library.seconds_for(shot) for shot in missing]
+    known = [seconds for seconds in timings if seconds is not None]
     total = math.fsum(known) * len(missing) / len(known) if known else None
     return Estimate(len(shots), len(shots) - len(missing), 0.0 if not missing else total)

@@ -1,4 +1,4 @@
-"""How far a run is: told to any number of watchers, and asked by those who do its work."""
+"""The state of a run: written by its threads, read by any number of observers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 from beecam.errors import Stopped
 
-# A preview is only made when somebody has asked for changes so recently.
+# Previews are generated if changes were read within this time.
 _WATCHED_SECONDS = 2.0
 
 
 class Status(enum.StrEnum):
-    """Where a cell is."""
+    """The status of a cell."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -32,18 +32,18 @@ FINISHED = frozenset({Status.DONE, Status.CACHED, Status.FAILED, Status.CANCELLE
 
 @dataclass(frozen=True)
 class CellState:
-    """What is known of one cell of a run.
+    """The state of one cell of a run.
 
     Attributes:
-        index: The cell.
-        key: The shot's key, and so the clip's.
-        status: Where it is.
-        step: Denoising steps done.
-        steps: Denoising steps in all.
+        index: The index of the cell.
+        key: The key of its shot and clip.
+        status: One of `Status`.
+        step: The number of finished denoising steps.
+        steps: The number of all denoising steps.
         preview: A JPEG sheet of the predicted frames, or None.
-        preview_frames: How many frames are in it.
-        error: Why it failed, in a sentence.
-        seconds: How long its clip took, its share of the call.
+        preview_frames: The number of frames in the preview.
+        error: A sentence about why it failed, or None.
+        seconds: The time for its clip: its share of the batch.
     """
 
     index: int
@@ -59,14 +59,14 @@ class CellState:
 
 @dataclass(frozen=True)
 class RunState:
-    """What is known of a run.
+    """The state of a run.
 
     Attributes:
         status: "running", "pausing", "paused", "cancelled" or "done".
-        counts: Number of cells by status.
-        total: Cells in all.
-        seconds_left: From measured times, or None when nothing was measured yet.
-        message: What the person should know, in a sentence, or None.
+        counts: The number of cells by status.
+        total: The number of all cells.
+        seconds_left: Estimated from measured times; None before the first measurement.
+        message: A sentence for the user, or None.
     """
 
     status: str
@@ -78,12 +78,14 @@ class RunState:
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed since a version.
+    """The changes of a run since a version.
+
+    >>> changes = run.changes(changes.version, timeout=5)
 
     Attributes:
-        version: To ask from next time.
-        run: The run as it is now.
-        cells: The cells that changed, as they are now.
+        version: The version to pass to the next call of `Run.changes`.
+        run: The current state of the run.
+        cells: The current states of the cells that changed.
     """
 
     version: int
@@ -92,151 +94,154 @@ class Changes:
 
 
 class Progress:
-    """What is known of a run and what it may do; safe to use from any thread.
+    """The state of a run and its cells; thread-safe.
 
-    A cell that was cancelled stays so whatever is reported of it later, unless its clip was made
-    nevertheless.
+    A cancelled cell ignores later updates, unless its clip was already generated.
 
     Attributes:
-        lock: Held for changes that belong together.
-        status: The run's, as in `RunState`.
-        version: Grows with each change.
+        lock: A condition; hold it for changes that belong together.
+        status: The run's status, as in `RunState`.
+        version: A number that grows with each change.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
-        """Begin with every cell queued; `keys` are those of their clips."""
+        """Queue a cell for each of the clips' keys."""
         self.lock = threading.Condition()
         self.status = "running"
         self.version = 0
         self._cells = [CellState(i, key) for i, key in enumerate(keys)]
         self._versions = [0] * len(self._cells)
-        self._said: str | None = None
-        # Who asked for a pause, and why: the person, for one, and a disk that is full.
-        self._held: dict[object, str | None] = {}
-        self._asked = float("-inf")
-        self._made: set[int] = set()
+        self._note: str | None = None
+        # The reason of each pause, by who requested it: None is the user.
+        self._pauses: dict[object, str | None] = {}
+        self._last_read = float("-inf")
+        self._generated: set[int] = set()
         self._ended = False
 
-    # --- watching ------------------------------------------------------------------------------
+    # --- observing -----------------------------------------------------------------------------
 
     @property
     def finished(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the run has ended and nothing will change."""
         return self._ended
 
     @property
     def pausing(self) -> bool:
-        """Whether the work is asked to stand still."""
+        """Whether a pause was requested."""
         return self.status in ("pausing", "paused")
 
     @property
     def message(self) -> str | None:
-        """What the person should know, as in `RunState`: why it stands, before all else."""
-        return next((why for why in self._held.values() if why), self._said)
+        """A sentence for the user: the reason of a pause first, as in `RunState`."""
+        return next((why for why in self._pauses.values() if why), self._note)
 
     @property
     def watched(self) -> bool:
-        """Whether somebody has asked for changes just now."""
-        return time.monotonic() - self._asked < _WATCHED_SECONDS
+        """Whether changes were read within the last two seconds."""
+        return time.monotonic() - self._last_read < _WATCHED_SECONDS
 
     def __getitem__(self, index: int) -> CellState:
         return self._cells[index]
 
     def cells(self, *statuses: Status) -> list[CellState]:
-        """Return the cells that are in one of these places."""
+        """Return the cells with one of these statuses."""
         with self.lock:
             return [cell for cell in self._cells if cell.status in statuses]
 
     def changes(self, since: int, timeout: float | None) -> Changes:
-        """Return what changed after version `since`; wait for news at most `timeout` seconds."""
+        """Return the changes after version `since`; wait for some up to `timeout` seconds."""
         with self.lock:
-            self._asked = time.monotonic()
+            self._last_read = time.monotonic()
             if timeout:
                 self.lock.wait_for(lambda: self.version > since or self.finished, timeout)
-            self._asked = time.monotonic()
+            self._last_read = time.monotonic()
             new = [c for c, v in zip(self._cells, self._versions, strict=True) if v > since]
             cells = tuple(self._cells if since <= 0 else new)
             return Changes(self.version, self._state(), cells)
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait until it is finished; return whether it is."""
+        """Wait until the run is finished, up to `timeout` seconds; return whether it is."""
         with self.lock:
             return self.lock.wait_for(lambda: self.finished, timeout)
 
-    # --- steering ------------------------------------------------------------------------------
+    # --- controlling ---------------------------------------------------------------------------
 
     def pause(self, message: str | None = None, *, by: object = None) -> None:
-        """Ask the work to stand still.
+        """Request a pause.
 
         Args:
-            message: Why.
-            by: Who asks, if not the person.
+            message: The reason.
+            by: The object that requests it; None for the user.
         """
         with self.lock:
             if self.status == "running" or self.pausing:
                 before = self.message
-                self._held[by] = message
+                self._pauses[by] = message
                 if self.status == "running":
                     self._become("pausing")
                 elif self.message != before:
                     self._changed()
 
     def resume(self, *, by: object = None) -> None:
-        """Let the work go on: all of it for the person, else what nobody else holds."""
+        """End a pause: all pauses for the user (None), or else the one requested by `by`."""
         with self.lock:
             if not self.pausing:
                 return
             if by is None:
-                self._held.clear()
+                self._pauses.clear()
             else:
-                self._held.pop(by, None)
-            self._become(self.status if self._held else "running")
+                self._pauses.pop(by, None)
+            self._become(self.status if self._pauses else "running")
 
     def cancel(self) -> None:
-        """Cancel every cell that is not finished, and the run."""
+        """Cancel the run and all cells that are not finished."""
         with self.lock:
             if not self.finished:
                 for cell in self.cells(Status.QUEUED, Status.RUNNING):
-                    if cell.index not in self._made:
+                    if cell.index not in self._generated:
                         self.set(cell.index, status=Status.CANCELLED, preview=None)
                 self._become("cancelled")
 
     def drop(self, index: int) -> None:
-        """Cancel one cell, if it is not finished."""
+        """Cancel one cell, unless it is finished.
+
+        Raises:
+            IndexError: The run has no such cell.
+        """
         with self.lock:
             if not 0 <= index < len(self._cells):
                 raise IndexError(f"cell {index}: this run has cells 0 to {len(self._cells) - 1}.")
-            if self._cells[index].status not in FINISHED and index not in self._made:
+            if self._cells[index].status not in FINISHED and index not in self._generated:
                 self.set(index, status=Status.CANCELLED, preview=None)
 
     def finish(self) -> None:
-        """Say that all work has ended."""
+        """Record that the run has ended."""
         with self.lock:
             self._ended = True
             self._become("cancelled" if self.status == "cancelled" else "done")
 
-    # --- for those who do the work ---------------------------------------------------------------
+    # --- for the engine and the writer -----------------------------------------------------------
 
     def set(self, index: int, **new: Any) -> None:
-        """Change what is known of a cell."""
+        """Update fields of a cell's state."""
         with self.lock:
-            made = new.get("status") in (Status.DONE, Status.CACHED)
-            if self._cells[index].status != Status.CANCELLED or made:
+            has_clip = new.get("status") in (Status.DONE, Status.CACHED)
+            if self._cells[index].status != Status.CANCELLED or has_clip:
                 self._cells[index] = replace(self._cells[index], **new)
                 self._versions[index] = self.version + 1
                 self._changed()
 
     def made(self, index: int) -> None:
-        """Note that a clip is made and only has to be written: nothing can cancel it any more."""
+        """Record that a clip is generated and only has to be written; it can't be cancelled."""
         with self.lock:
-            self._made.add(index)
+            self._generated.add(index)
 
     def dropped(self, index: int) -> bool:
         """Return whether a cell was cancelled."""
         return self._cells[index].status == Status.CANCELLED
 
     def hold(self, timeout: float | None = None) -> None:
-        """Wait while paused, at most `timeout` seconds.
+        """Wait while the run is paused, up to `timeout` seconds.
 
         Raises:
             Stopped: The run was cancelled.
@@ -249,17 +254,17 @@ class Progress:
                 raise Stopped("the run was cancelled.")
 
     def say(self, message: str) -> None:
-        """Tell the person something while the run goes on."""
+        """Show a message to the user while the run continues."""
         with self.lock:
-            self._said = message
+            self._note = message
             self._changed()
 
     # --- inside --------------------------------------------------------------------------------
 
     def _become(self, status: str) -> None:
         if status not in ("pausing", "paused"):
-            self._held.clear()
-            self._said = None
+            self._pauses.clear()
+            self._note = None
         self.status = status
         self._changed()
 
@@ -281,9 +286,9 @@ class Progress:
         measured = sorted(c.seconds for c in self._cells if c.seconds is not None)
         if not measured:
             return None
-        share = [
+        steps_left = [
             1 - cell.step / cell.steps if cell.steps else 1.0
             for cell in self._cells
             if cell.status in (Status.QUEUED, Status.RUNNING)
         ]
-        return measured[len(measured) // 2] * sum(share)
+        return measured[len(measured) // 2] * sum(steps_left)

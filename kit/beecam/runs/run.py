@@ -1,4 +1,4 @@
-"""A run: a sweep being made in the background, watched through its changes."""
+"""Runs: `bc.run` generates a sweep in the background, observed through its changes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any, overload
 from beecam._util import checks
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
-from beecam.clips.library import Library, library_problems, open_library
-from beecam.errors import BeecamError, Problem, shorten
+from beecam.clips.library import Library, open_library
+from beecam.errors import BeecamError
 from beecam.export import notebook
 from beecam.models.capabilities import refresh, steps_of
-from beecam.models.model import Model, loaded_model
+from beecam.models.model import Model
 from beecam.models.model_set import as_model
+from beecam.runs.arguments import as_draft, check_arguments
 from beecam.runs.engines.local import LocalEngine
-from beecam.runs.progress import Changes, Progress, Status
+from beecam.runs.progress import CellState, Changes, Progress, Status
 from beecam.shots.shot import Shot
-from beecam.storage.sweep_files import MAX_NAME
 from beecam.sweeps.build import sweep_of_shots
 from beecam.sweeps.sweep import Sweep
 
@@ -38,46 +38,45 @@ def run(
     draft: float | None = None,
     name: str | None = None,
 ) -> Run:
-    """Make a sweep in the background.
+    """Generate a sweep in the background.
 
-    It returns once everything is checked and looked up, which for most sweeps is at once; 100,000
-    cells take some seconds.
-
-    Clips that the library has are not made again. The same call while a run is going, as when a
-    notebook's cell is run twice, returns that run.
+    The call returns once all cells are checked and looked up in the library: immediately for most
+    sweeps, after some seconds for 100,000 cells. Clips that the library has are not generated
+    again. The same call while the run is active, as when a notebook's cell is run twice, returns
+    that run.
 
     >>> run = bc.run(sweep, model)
     >>> run            # the last line of a cell: a live grid
 
     Args:
         sweep: A sweep, or one shot.
-        model: From `bc.load()` or `bc.wrap(pipe)`. Several of them, as a list or as {label: model},
-            become an axis "model" before all others.
-        library: Where clips are kept; by default `bc.library()`.
-        exact: Fill up every call to one size, so that each clip has the very bits that it has
-            alone. Without it one clip may differ by rounding from the same clip in a sweep.
-        draft: Do only this share of each clip's steps, over 0 and under 1, and show the result
-            that is predicted then. `run.clips.starred.promote()` finishes the ones worth it.
-        name: How the sweep is found again: `library.sweep(name)`, tomorrow too. By default it is
-            called as before, or like its template; a single shot is only kept under a name.
+        model: A model from `bc.load()` or `bc.wrap(pipe)`. Several models, as a list or as
+            `{label: model}`, become an axis "model" before all others.
+        library: The library for the clips; by default `bc.library()`.
+        exact: Whether to pad every batch to one size, so that each clip has the same bits as when
+            it is generated alone. Without it, a clip may differ by rounding.
+        draft: The share of each clip's steps to do, between 0 and 1; the clip shows the result
+            predicted at that step. `bc.promote(run.clips.starred)` finishes drafts.
+        name: The name for `library.sweep(name)`. By default the sweep keeps its older name, or
+            gets that of its template; a single shot is only recorded under a name.
 
     Raises:
-        CheckError: With everything that is wrong, before any compute.
+        CheckError: With all problems of the arguments, before anything is generated.
     """
     single = isinstance(sweep, Shot)
     if isinstance(sweep, Shot):
         sweep = sweep_of_shots([sweep])
     used: Model = as_model(model)
-    _check_kinds(sweep, used, library, exact, draft)
-    checks.raise_problems(_wrong_with_name(name))
+    check_arguments(sweep, used, library, exact=exact, draft=draft, name=name)
     sweep = sweep.across(used)
     library = open_library() if library is None else library
     refresh(used)
     shots = sweep.resolve(used)
     if draft is not None:
         shots = tuple(as_draft(shot, steps_of(used, shot), draft) for shot in shots)
-        kinds_of_shots = {used.batch_key(shot): shot for shot in shots}
-        checks.raise_problems(p for shot in kinds_of_shots.values() for p in used.check(shot))
+        # One shot for each batch key: the others differ in prompt and seed only.
+        samples = {used.batch_key(shot): shot for shot in shots}
+        checks.raise_problems(p for shot in samples.values() for p in used.check(shot))
     started = start(RunRequest(sweep, used, library, exact=exact, draft=draft), shots)
     if name is not None or not single:
         started.remember(name)
@@ -86,15 +85,15 @@ def run(
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a run was asked for.
+    """The arguments of a run.
 
     Attributes:
-        sweep: What is made.
-        model: What makes it.
-        library: Where the clips go.
-        exact: Whether every call is filled up to one size.
+        sweep: The sweep to generate.
+        model: The model that generates it.
+        library: The library for the clips.
+        exact: Whether every batch is padded to one size.
         draft: The share of each clip's steps that is done, or None for all.
-        drafts: Of shots that finish drafts, by key: the keys of these drafts.
+        drafts: For shots that finish drafts: the key of the draft, by the key of the shot.
     """
 
     sweep: Sweep
@@ -105,18 +104,18 @@ class RunRequest:
     drafts: Mapping[str, str] = field(default_factory=dict)
 
 
-def start(asked: RunRequest, shots: Sequence[Shot]) -> Run:
-    """Start a run, or return the one that is going and was asked for the same.
+def start(request: RunRequest, shots: Sequence[Shot]) -> Run:
+    """Start a run, or return the active run with the same request.
 
     Args:
-        asked: What for.
-        shots: Resolved, one for each cell.
+        request: The arguments of the run.
+        shots: The resolved shots, one for each cell.
     """
     text = "\n".join(
         [
-            asked.sweep.outline,
-            str(asked.exact),
-            str(asked.library.folder),
+            request.sweep.outline,
+            str(request.exact),
+            str(request.library.folder),
             *(shot.key for shot in shots),
         ]
     )
@@ -125,92 +124,54 @@ def start(asked: RunRequest, shots: Sequence[Shot]) -> Run:
         found = _active.get(key)
         if found is not None and found.status not in ("cancelled", "done"):
             return found
-        started = Run(asked, shots, key=key)
+        started = Run(request, shots, key=key)
         _active[key] = started
         return started
 
 
-def as_draft(shot: Shot, steps: int, share: float) -> Shot:
-    """Return the draft of a shot: with only a share of its steps, at least one, never all."""
-    return shot.replace(draft_steps=min(max(1, round(share * steps)), max(1, steps - 1)))
-
-
-def _wrong_with_name(name: object) -> Iterator[Problem]:
-    yield from checks.string("name", name, or_none=True)
-    if isinstance(name, str) and not (
-        name.strip() and len(name) <= MAX_NAME and name.isprintable()
-    ):
-        yield Problem(
-            "name",
-            f"name={shorten(name)}: one line of 1 to {MAX_NAME} characters is needed, as in "
-            'name="bees at dusk".',
-        )
-
-
-def _check_kinds(
-    sweep: object, model: object, library: object, exact: object, draft: object
-) -> None:
-    wrong = []
-    if not isinstance(sweep, Sweep):
-        wrong.append(
-            Problem(
-                "sweep",
-                f"sweep={shorten(sweep)}: a sweep or a shot is needed, as in "
-                'bc.run(bc.sweep("a bee", seed=range(4)), model).',
-            )
-        )
-    wrong += [*loaded_model(model), *library_problems(library), *checks.boolean("exact", exact)]
-    if draft is not None and not (isinstance(draft, (int, float)) and 0 < draft < 1):
-        wrong.append(
-            Problem(
-                "draft",
-                f"draft={shorten(draft)}: a share of the steps is needed, over 0 and under 1; "
-                "draft=0.3 does the first 30 %.",
-            )
-        )
-    checks.raise_problems(wrong)
-
-
 class Run:
-    """A sweep being made: progress, pause, cancel; made by `bc.run`.
+    """A sweep that is generated in the background; started by `bc.run`.
 
-    Everything that can be known of it is in `changes(since)`, which never loses a final state
-    however seldom it is asked.
+    A run is also a sequence of the clips generated so far. Its state is reported by
+    `changes(since)`, which includes every final state, however rarely it is called.
+
+    >>> run = bc.run(sweep, model)
+    >>> run.wait()[0].save("bee.mp4")
 
     Attributes:
-        sweep: What is made.
-        model: What makes it.
-        library: Where the clips go.
-        exact: Whether every call is filled up to one size.
+        sweep: The sweep that is generated.
+        model: The model that generates it.
+        library: The library for the clips.
+        exact: Whether every batch is padded to one size.
         draft: The share of each clip's steps that is done, or None for all.
         key: A digest of sweep, model and library.
-        name: How the sweep is found again, or None.
+        name: The name for `library.sweep(name)`, or None.
     """
 
-    def __init__(self, asked: RunRequest, shots: Sequence[Shot], *, key: str) -> None:
-        self._asked = asked
-        self.sweep, self.model, self.library = asked.sweep, asked.model, asked.library
-        self.exact, self.draft = asked.exact, asked.draft
+    def __init__(self, request: RunRequest, shots: Sequence[Shot], *, key: str) -> None:
+        self._request = request
+        self.sweep, self.model, self.library = request.sweep, request.model, request.library
+        self.exact, self.draft = request.exact, request.draft
         self.key = key
         self.name: str | None = None
         self._shots = tuple(shots)
         self._progress = Progress([shot.key for shot in shots])
         self._engine = LocalEngine(
             shots,
-            asked.model,
-            asked.library,
+            request.model,
+            request.library,
             self._progress,
-            parents=asked.sweep.parents,
-            exact=asked.exact,
-            drafts=asked.drafts,
+            parents=request.sweep.parents,
+            exact=request.exact,
+            drafts=request.drafts,
         )
         self._engine.start(owner=self)
 
     def __repr__(self) -> str:
         state = self.changes(self._progress.version).run
         counts = ", ".join(f"{n} {status}" for status, n in state.counts.items() if n)
-        why = f" ({state.message})" if state.message else ""
-        return f"Run of {state.total} cells on {self.model.name}, {state.status}: {counts}{why}"
+        message = f" ({state.message})" if state.message else ""
+        return f"Run of {state.total} cells on {self.model.name}, {state.status}: {counts}{message}"
 
     def _ipython_display_(self) -> None:
         notebook.show_run(self)
@@ -240,7 +201,7 @@ class Run:
         >>> run.selection[0].save("bee.mp4")
 
         Raises:
-            BeecamError: No grid shows the run.
+            BeecamError: The run is not shown by a grid.
         """
         cells = notebook.selected_cells(self)
         if cells is None:
@@ -249,14 +210,14 @@ class Run:
                 "cell, after `import beecam_widgets`."
             )
         wanted = set(cells)
-        there = self._progress.cells(Status.DONE, Status.CACHED)
-        return self.clips[[i for i, cell in enumerate(there) if cell.index in wanted]]
+        generated = self._progress.cells(Status.DONE, Status.CACHED)
+        return self._clips_of([cell for cell in generated if cell.index in wanted])
 
-    # --- watching ------------------------------------------------------------------------------
+    # --- observing -----------------------------------------------------------------------------
 
     @property
     def finished(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the run has ended and nothing will change."""
         return self._progress.finished
 
     @property
@@ -266,37 +227,57 @@ class Run:
 
     @property
     def clips(self) -> ClipSet:
-        """The clips that are there by now, in the sweep's order."""
-        there = self._progress.cells(Status.DONE, Status.CACHED)
+        """The clips generated so far, in the sweep's order.
+
+        >>> run.clips.starred
+        """
+        # Before the clips: a run that ends in between has all of them.
+        expected = 0 if self.finished else len(self._shots)
+        return self._clips_of(self._progress.cells(Status.DONE, Status.CACHED), expected)
+
+    def _clips_of(self, cells: Sequence[CellState], expected: int = 0) -> ClipSet:
         return ClipSet(
             self.library,
-            [c.key for c in there],
+            [cell.key for cell in cells],
             axes=self.sweep.axes,
-            coords=[self.sweep.cells[c.index].coords for c in there],
+            coords=[self.sweep.cells[cell.index].coords for cell in cells],
             title=self.sweep.template,
             model=self.model,
-            expected=0 if self.finished else len(self._shots),
+            expected=expected,
         )
 
     @property
     def errors(self) -> dict[int, str]:
-        """Why cells failed, by the cell's index."""
+        """The error messages of failed cells, by the cell's index.
+
+        >>> run.errors
+        {3: 'ValueError: ...'}
+        """
         return {c.index: c.error or "" for c in self._progress.cells(Status.FAILED)}
 
     def changes(self, since: int = 0, timeout: float | None = None) -> Changes:
-        """Return what changed after version `since`; wait for news at most `timeout` seconds.
+        """Return the changes after version `since`; wait for some up to `timeout` seconds.
 
-        Asking also says that somebody is watching, which is when previews are made.
+        Previews are only generated while this is called, at least every two seconds.
+
+        >>> changes = run.changes()
+        >>> changes = run.changes(changes.version, timeout=5)
+
+        Args:
+            since: The version of the last changes; 0 for all cells.
+            timeout: How long to wait for a change, in seconds; None doesn't wait.
         """
         return self._progress.changes(since, timeout)
 
     def wait(self, timeout: float | None = None) -> Run:
-        """Wait until it is finished, and return it.
+        """Wait until the run is finished, and return it.
 
         A KeyboardInterrupt (the notebook's stop button) cancels the run.
 
+        >>> clips = bc.run(sweep, model).wait().clips
+
         Raises:
-            TimeoutError: It took longer than `timeout` seconds; the run goes on.
+            TimeoutError: The run is not finished after `timeout` seconds; it continues.
         """
         try:
             if not self._progress.wait(timeout):
@@ -307,9 +288,11 @@ class Run:
         return self
 
     def remember(self, name: str | None = None) -> None:
-        """Keep the sweep in the library, so that it is found again.
+        """Record the sweep in the library, for `library.sweep(name)`.
 
-        A disk that is full costs the name, and no clip: the run says so and goes on.
+        If the disk is full, the run continues without a record and reports that.
+
+        >>> run.remember("bees at dusk")
         """
         name = name and " ".join(name.split())
         try:
@@ -321,29 +304,36 @@ class Run:
                 draft=self.draft,
             )
         except OSError as error:
-            self._progress.say(f"this sweep is not kept by name: {error.strerror or error}.")
+            self._progress.say(f"this sweep was not recorded: {error.strerror or error}.")
 
-    # --- steering ------------------------------------------------------------------------------
+    # --- controlling ---------------------------------------------------------------------------
 
     def pause(self) -> None:
-        """Stop at the next step; what is under way goes on from there, to the same bits.
+        """Stop after the current denoising step; `resume` continues to the same bits.
 
-        The accelerator is free for others then, where the pipeline can go on from within a clip.
+        The accelerator is free during the pause if the pipeline can resume within a clip.
+
+        >>> run.pause()
         """
         self._progress.pause()
 
     def resume(self) -> None:
-        """Go on from a pause."""
+        """Continue after a pause.
+
+        >>> run.resume()
+        """
         self._progress.resume()
 
     def cancel(self, index: int | None = None) -> None:
-        """Stop the run, or leave out one cell. What is finished stays in the library.
+        """Cancel the run, or one cell; clips that are finished stay in the library.
+
+        >>> run.cancel()
 
         Args:
-            index: The cell; all of them for None.
+            index: The index of the cell; None for all.
 
         Raises:
-            IndexError: There is no such cell.
+            IndexError: The run has no such cell.
         """
         if index is None:
             self._progress.cancel()
@@ -356,16 +346,21 @@ class Run:
 
         Clips that this run has generated, or is generating, are not generated again.
 
+        >>> more = run.with_cells(larger_sweep)
+
         Raises:
-            CheckError: With everything that is wrong, before any compute.
+            CheckError: With all problems of the sweep, before anything is generated.
         """
         refresh(self.model)
         shots = sweep.resolve(self.model)
         if self.draft is not None:
             shots = tuple(as_draft(shot, steps_of(self.model, shot), self.draft) for shot in shots)
-        return start(replace(self._asked, sweep=sweep), shots)
+        return start(replace(self._request, sweep=sweep), shots)
 
     def retry(self) -> Run:
-        """Make what is missing of a run that was stopped, or that failed in places."""
+        """Generate what is missing after the run was cancelled or some of its cells failed.
+
+        >>> run = run.retry()
+        """
         refresh(self.model)
-        return start(self._asked, self._shots)
+        return start(self._request, self._shots)

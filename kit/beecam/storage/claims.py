@@ -1,26 +1,36 @@
-"""Which clips are being made in this process, so that no two runs make the same one."""
+"""What this process is generating, so that two runs don't generate the same clip."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from typing import Protocol
+
+
+class BackgroundWriter(Protocol):
+    """An object that writes into a library in the background, such as the engine of a run."""
+
+    def give_up(self, *, at_once: bool = False) -> None:
+        """Cancel clips that aren't generated yet, if `at_once` or if the run is paused."""
+
+    def leave(self, *, at_once: bool = False) -> None:
+        """Finish, because the library is about to be closed."""
 
 
 class Claims:
-    """The keys of clips that are being made, and by whom; safe to use from any thread."""
+    """The keys of clips that are being generated, with their owners; thread-safe."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._owners: dict[str, object] = {}
         self._changed = threading.Condition()
 
     def take(self, keys: Iterable[str], owner: object) -> set[str]:
-        """Claim what nobody else makes; return which of the keys are the owner's now."""
+        """Claim those keys that have no other owner; return the keys that `owner` now has."""
         with self._changed:
             return {key for key in keys if self._owners.setdefault(key, owner) is owner}
 
     def release(self, keys: Iterable[str], owner: object) -> None:
-        """Give up claims: the clips are written, or won't be."""
+        """Release claims: the clips are written, or won't be generated."""
         with self._changed:
             for key in keys:
                 if self._owners.get(key) is owner:
@@ -28,7 +38,7 @@ class Claims:
             self._changed.notify_all()
 
     def free(self, keys: Iterable[str], timeout: float) -> set[str]:
-        """Return which of these nobody makes, waiting for one at most so many seconds."""
+        """Return the keys without an owner, after waiting up to `timeout` seconds for the first."""
         wanted = set(keys)
         with self._changed:
             self._changed.wait_for(lambda: wanted - self._owners.keys(), timeout)

@@ -30,30 +30,30 @@ CREATE INDEX IF NOT EXISTS clips_stars ON clips (stars, rejected, created, key);
 CREATE INDEX IF NOT EXISTS clips_timing ON clips (timing, created, seconds);
 CREATE TABLE IF NOT EXISTS pending (key TEXT, session TEXT);
 """
-# Beside the index's name: a file that says that it was found to be damaged.
+# Suffix of a file that marks the index as damaged, until the next opening checks it.
 _SUSPECT = "-suspect"
-_MARKS = ("stars", "rejected", "tags")
-_TOLD = "shot, facts, created, stars, rejected, tags"
-_AT_ONCE = 500
-# Checking a larger one at every opening would take longer than opening it.
+_ANNOTATIONS = ("stars", "rejected", "tags")
+_TABLE_COLUMNS = "shot, facts, created, stars, rejected, tags"
+_KEYS_PER_QUERY = 500
+# Checking a larger index at every opening would take longer than opening it.
 _CHECKED_BYTES = 20_000_000
 
 
 class Index:
-    """The rows of a library's clips; safe to use from several threads and kernels.
+    """The rows of a library's clips; safe to use from several threads and processes.
 
     Attributes:
-        fresh: Whether it is new, and what media is there isn't known yet: until `mark_complete()`.
-        damaged: Where a damaged one was put aside, or None.
-        closed: Whether it can't be used any more.
+        fresh: Whether it is new and may lack rows of existing media, until `mark_complete()`.
+        damaged: The path to which a damaged index was moved, or None.
+        closed: Whether it was closed.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open the index of a library's folder, making it where there is none.
+        """Open the index of a library's folder, creating it if it doesn't exist.
 
         Raises:
             LibraryError: It was written by a newer version.
-            sqlite3.OperationalError: The folder can't be used.
+            sqlite3.OperationalError: The index can't be opened or written there.
         """
         self.closed = False
         self.damaged: Path | None = None
@@ -65,11 +65,11 @@ class Index:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
                 raise
-            self._put_aside(path)
+            self._move_away(path)
             self._db = self._connect(path)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database."""
         with self._lock:
             if not self.closed:
                 self.closed = True
@@ -77,7 +77,7 @@ class Index:
 
     @property
     def exists(self) -> bool:
-        """Whether its file still is where it was opened, and no other is in its place."""
+        """Whether the file that was opened is still at its path, not moved, removed or replaced."""
         return _identity(self._folder / NAME) == self._file
 
     # --- clips ---------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ class Index:
         return [row[0] for row in self._rows("SELECT key FROM clips")]
 
     def keys_with_prefix(self, text: str) -> list[str]:
-        """Return up to two keys that begin with a text."""
+        """Return up to two keys that start with `text`."""
         pattern = "".join(c for c in text if c.isalnum()) + "%"
         return [
             row[0] for row in self._rows("SELECT key FROM clips WHERE key LIKE ? LIMIT 2", pattern)
@@ -103,10 +103,10 @@ class Index:
         """Return which of these keys have a row."""
         wanted = list(dict.fromkeys(keys))
         found: set[str] = set()
-        for start in range(0, len(wanted), _AT_ONCE):
-            part = wanted[start : start + _AT_ONCE]
-            marks = ",".join("?" * len(part))
-            rows = self._rows(f"SELECT key FROM clips WHERE key IN ({marks})", *part)  # noqa: S608
+        for start in range(0, len(wanted), _KEYS_PER_QUERY):
+            part = wanted[start : start + _KEYS_PER_QUERY]
+            slots = ",".join("?" * len(part))
+            rows = self._rows(f"SELECT key FROM clips WHERE key IN ({slots})", *part)  # noqa: S608
             found.update(row[0] for row in rows)
         return found
 
@@ -122,8 +122,11 @@ class Index:
         descending: bool,
         limit: int | None,
     ) -> list[str]:
-        """Return the keys of the clips that pass every test that is given; see `Library.clips`."""
-        # SQLite's own `lower`, which is quick, knows no letters but those of ASCII.
+        """Return the keys of the clips that pass all tests but those that are None.
+
+        See `Library.clips`.
+        """
+        # SQLite's own `lower` is fast, but only knows ASCII letters.
         fold = "lower" if prompt is None or prompt.isascii() else "casefold"
         tests = {
             f"instr({fold}(prompt), {fold}(?))": prompt,
@@ -143,7 +146,7 @@ class Index:
         return [row[0] for row in found]
 
     def row(self, key: str) -> dict[str, Any] | None:
-        """Return what is known of a clip, or None."""
+        """Return a clip's row, or None if the clip is not in the index."""
         rows = self._rows(
             "SELECT shot, facts, parents, created, stars, rejected, tags FROM clips WHERE key = ?",
             key,
@@ -162,14 +165,14 @@ class Index:
         }
 
     def table(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the rows of many clips by key: as `row`, but the shot as plain data."""
+        """Return the rows of many clips by key, like `row`, but with the shot as plain data."""
         wanted = list(dict.fromkeys(keys))
         found = {}
-        for start in range(0, len(wanted), _AT_ONCE):
-            part = wanted[start : start + _AT_ONCE]
-            marks = ",".join("?" * len(part))
+        for start in range(0, len(wanted), _KEYS_PER_QUERY):
+            part = wanted[start : start + _KEYS_PER_QUERY]
+            slots = ",".join("?" * len(part))
             rows = self._rows(
-                f"SELECT key, {_TOLD} FROM clips WHERE key IN ({marks})",  # noqa: S608
+                f"SELECT key, {_TABLE_COLUMNS} FROM clips WHERE key IN ({slots})",  # noqa: S608
                 *part,
             )
             for key, shot, facts, created, stars, rejected, tags in rows:
@@ -184,7 +187,7 @@ class Index:
         return found
 
     def seconds_for(self, shot: Shot) -> list[float]:
-        """Return how long the last clips of shots like this one took."""
+        """Return the seconds per clip of the last clips with such a shot, up to 15."""
         rows = self._rows(
             "SELECT seconds FROM clips WHERE timing = ? AND seconds IS NOT NULL "
             "ORDER BY created DESC LIMIT 15",
@@ -196,16 +199,16 @@ class Index:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make changes that are committed all at once, or none of them."""
+        """Commit the changes of a `with` block together, or none of them after an error."""
         with self._lock, _exclusive(self._open()):
             yield
 
     def add(self, key: str, settings: Mapping[str, Any]) -> None:
-        """Add a clip's row, or renew its facts.
+        """Add a clip's row, or update the facts of an existing one.
 
         Args:
-            key: The clip's.
-            settings: shot, facts, created and parents, as they are in its mp4.
+            key: The clip's key.
+            settings: shot, facts, created and parents, as in the clip's mp4.
         """
         shot = Shot.from_dict(settings["shot"])
         facts = settings["facts"]
@@ -220,27 +223,28 @@ class Index:
                 _timing_key(shot),
                 shot.text,
                 shot.seed,
-                # The seconds of a part say nothing of the next clip.
-                None if "continued_from" in facts else facts.get("seconds"),
+                # The seconds of a part, or of another machine, say nothing about the next clip.
+                None if {"continued_from", "taken"} & facts.keys() else facts.get("seconds"),
                 json.dumps(settings["shot"]),
                 json.dumps(facts),
                 json.dumps(settings.get("parents", [])),
             ),
         )
 
-    def annotate(self, key: str, marks: Mapping[str, Any]) -> bool:
-        """Set stars, rejected and tags as far as given; return whether there is the clip."""
-        done = 1
-        for name in _MARKS:
-            if name in marks:
-                value = json.dumps(marks[name]) if name == "tags" else int(marks[name])
-                done = self._write(f"UPDATE clips SET {name} = ? WHERE key = ?", (value, key))  # noqa: S608
-        return bool(done)
+    def annotate(self, key: str, annotations: Mapping[str, Any]) -> bool:
+        """Set stars, rejected and tags if present; return whether the clip exists."""
+        changed = 1
+        for name in _ANNOTATIONS:
+            if name in annotations:
+                found = annotations[name]
+                value = json.dumps(found) if name == "tags" else int(found)
+                changed = self._write(f"UPDATE clips SET {name} = ? WHERE key = ?", (value, key))  # noqa: S608
+        return bool(changed)
 
-    # --- what is being written -------------------------------------------------------------------
+    # --- pending clips ---------------------------------------------------------------------------
 
     def begin(self, key: str, session: str) -> None:
-        """Note that a session writes a clip's files; once, however often it tries."""
+        """Record that an opening is writing a clip's files; repeated calls add one record."""
         self._write(
             "INSERT INTO pending SELECT ?1, ?2 WHERE NOT EXISTS"
             " (SELECT 1 FROM pending WHERE key = ?1 AND session = ?2)",
@@ -248,13 +252,13 @@ class Index:
         )
 
     def end(self, session: str, key: str | None = None) -> None:
-        """Take the note away; all of a session's for None."""
+        """Remove the record of a clip, or for None all records of the opening."""
         self._write(
             "DELETE FROM pending WHERE session = ? AND key = coalesce(?, key)", (session, key)
         )
 
     def unfinished(self) -> dict[str, list[str]]:
-        """Return the keys of which files are being written, by session."""
+        """Return the keys of the clips that are being written, by the opening's name."""
         found: dict[str, list[str]] = {}
         for session, key in self._rows("SELECT session, key FROM pending"):
             found.setdefault(session, []).append(key)
@@ -263,11 +267,11 @@ class Index:
     # --- inside --------------------------------------------------------------------------------
 
     def mark_complete(self) -> None:
-        """Note that it knows all the media; before that, the next opening looks for it again."""
+        """Record that all media have rows; until then, each opening rebuilds the index."""
         self._write(f"PRAGMA user_version = {VERSION}", ())
         self.fresh = False
 
-    def _put_aside(self, path: Path) -> None:
+    def _move_away(self, path: Path) -> None:
         self.damaged = path.with_name(f"{NAME}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
         path.rename(self.damaged)
         for suffix in ("-wal", "-shm", _SUSPECT):
@@ -278,8 +282,8 @@ class Index:
         db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         db.create_function("casefold", 1, str.casefold, deterministic=True)
         try:
-            # NORMAL may lose the last rows with the power, never with a killed process; their
-            # media is complete by then and the pending table brings them back.
+            # NORMAL may lose the last rows in a power failure, but not when a process is killed.
+            # Their media is complete by then, so that the pending table restores them.
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             with _exclusive(db):
@@ -308,15 +312,15 @@ class Index:
         return db
 
     def _write(self, sql: str, values: Sequence[Any]) -> int:
-        with self._lock, self._damage_told():
+        with self._lock, self._damage_reported():
             return self._open().execute(sql, values).rowcount
 
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._lock, self._damage_told():
+        with self._lock, self._damage_reported():
             return self._open().execute(sql, values).fetchall()
 
     @contextlib.contextmanager
-    def _damage_told(self) -> Iterator[None]:
+    def _damage_reported(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError:
@@ -327,8 +331,8 @@ class Index:
             Path(f"{self._folder / NAME}{_SUSPECT}").touch()
             raise LibraryError(
                 f"the index of library {str(self._folder)!r} is damaged ({error}); the clips are "
-                "not. Close the library (library.close()) and open it again, which makes the "
-                "index anew from them."
+                "not. Close the library (library.close()) and open it again, which rebuilds the "
+                "index from them."
             ) from error
 
     def _open(self) -> sqlite3.Connection:
@@ -338,7 +342,7 @@ class Index:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one of the same name; None where there is none."""
+    """Return what identifies a file, also after a rename; None if it doesn't exist."""
     try:
         found = path.stat()
     except OSError:
@@ -347,7 +351,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _timing_key(shot: Shot) -> str:
-    """Return what decides how long a shot takes, apart from the machine."""
+    """Return the settings that decide how long a shot takes on one machine."""
     return (
         f"{shot.model}|{shot.width}x{shot.height}x{shot.num_frames}"
         f"|{shot.draft_steps or shot.num_inference_steps}|{(shot.guidance_scale or 0) > 1}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beecam._util.files import atomic_write, remove_partial_files
-from beecam.errors import BeecamError, MediaError
+from beecam.errors import BeecamError, MediaError, shorten
 from beecam.media import formats
 from beecam.shots.conditions import Condition, Input
 
@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 
 
 class InputStore:
-    """The inputs of a library's clips: a file for each, by its digest."""
+    """The inputs of a library's clips, by digest.
+
+    >>> library.inputs["3f9c2a"]
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Look into a folder, which is made when the first input is kept."""
+        """Use a folder, which is created with the first input."""
         self._folder = folder
         remove_partial_files(folder)
 
     def __getitem__(self, digest: str) -> Input:
-        """Return an input by its digest, or by how it begins.
+        """Return the input with this digest, or with the only digest that starts with it.
 
         Raises:
-            KeyError: There is none, or more than one.
+            KeyError: No input, or more than one, has such a digest.
         """
         found = sorted(self._folder.glob(f"{digest}*.*")) if digest.isalnum() else []
         if len(found) != 1:
@@ -37,7 +40,7 @@ class InputStore:
         return Input(found[0].stem, len(frames), "", [frames])
 
     def store(self, conditions: Iterable[Condition]) -> None:
-        """Write what isn't there yet.
+        """Write the inputs that aren't stored yet.
 
         Raises:
             OSError: The disk is full or broken; nothing was left behind.
@@ -51,17 +54,19 @@ class InputStore:
                 formats.write_lossless(temporary, one.frames)
 
     def attach(self, conditions: Iterable[Condition]) -> None:
-        """Say of inputs that are known by their digest where their pixels are."""
+        """Let inputs that are known by digest read their pixels from here when needed."""
         for condition in conditions:
             condition.input.set_reader(functools.partial(_read_stored, self._path(condition.input)))
 
     def _path(self, one: Input) -> Path:
+        if not one.digest.isalnum():
+            raise MediaError(f"{shorten(one.digest)} is not an input's digest.")
         return self._folder / f"{one.digest}{'.png' if one.count == 1 else '.mkv'}"
 
 
 def _read_stored(path: Path) -> Frames:
     if not path.exists():
-        raise MediaError(f"the input {path.name} is missing in its library.")
+        raise MediaError(f"the input {path.name} is missing from its library.")
     try:
         return formats.read_lossless(path)
     except BeecamError as error:

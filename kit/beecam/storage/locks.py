@@ -1,4 +1,4 @@
-"""A library as files: who has it open, what is on the disk, why it can't be used."""
+"""Lock files: which processes have a library open."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from beecam._util.files import remove_quietly
 
 
 class LibraryLock:
-    """One opening of a library; others can tell whether its process still lives.
+    """A lock file for one opening of a library; other processes can see whether it is alive.
 
-    It holds a lock for as long as it is open, which the system takes away from a process that
-    dies, however it dies.
+    The lock is held while the library is open. The system releases it when the process ends,
+    however it ends.
 
     Attributes:
-        name: Names the session in the library's rows.
+        name: The name of this opening in the index's table of pending clips.
     """
 
     def __init__(self, folder: Path) -> None:
+        """Create a lock file in a folder, and lock it."""
         folder.mkdir(exist_ok=True)
         self.name = uuid.uuid4().hex
         self._folder = folder
@@ -28,7 +29,7 @@ class LibraryLock:
         self._lock.acquire(timeout=5)
 
     def is_alive(self, name: str) -> bool:
-        """Return whether a session is open somewhere."""
+        """Return whether the opening of this name is still open, in any process."""
         path = self._folder / f"{name}.lock"
         if name == self.name:
             return True
@@ -43,25 +44,12 @@ class LibraryLock:
         return False
 
     def remove_stale(self) -> None:
-        """Remove what sessions left that were not ended."""
+        """Remove the lock files of processes that ended without closing the library."""
         for path in self._folder.glob("*.lock"):
             if not self.is_alive(path.stem):
                 remove_quietly(path)
 
     def release(self) -> None:
-        """Let go of the lock."""
+        """Release the lock and remove its file."""
         self._lock.release()
         remove_quietly(self._folder / f"{self.name}.lock")
-
-
-def explain_unusable(folder: Path, error: BaseException) -> str:
-    """Return a sentence on what to change, so that a folder can be a library."""
-    if isinstance(error, PermissionError) or "readonly" in str(error):
-        why = "this user may not write there; change its permissions or name another folder"
-    elif isinstance(error, OSError) and error.errno == 30:  # noqa: PLR2004  (EROFS)
-        why = "the disk is read-only; name a folder on another one"
-    elif (isinstance(error, OSError) and error.errno == 28) or "full" in str(error):  # noqa: PLR2004
-        why = "the disk is full; free some space or name a folder on another one"
-    else:
-        why = f"{error}; name another folder"
-    return f"library {str(folder)!r} can't be used: {why}."

@@ -1,8 +1,8 @@
-"""Queries: which clips are meant, in a line that a person types.
+"""The query language of `ClipSet.query` and of the grid's search box.
 
-`bee stars>=4 -is:rejected insect:bee,moth seconds<2` keeps clips whose text has the word bee, with
+`bee stars>=4 -is:rejected insect:bee,moth seconds<2` matches clips whose text contains "bee", with
 four stars or more, not rejected, of one of two insects, that took less than two seconds. The
-widgets understand the same line (`js/query.js`); both are held to one list of cases by a test.
+widgets parse the same language (`js/query.js`); one list of cases tests both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
 
-# What `is:` may be followed by.
+# The allowed values of `is:`.
 STATES = ("starred", "rejected", "broken", "draft", "failed", "made", "missing")
 _TERM = re.compile(
     r"""(?P<minus>-)?
@@ -26,7 +26,7 @@ _TERM = re.compile(
     re.VERBOSE,
 )
 _VALUE = re.compile(r'"([^"]*)"|([^,"]+)')
-# As in js/query.js, not as float(): no "nan", no "1_0".
+# As in js/query.js, unlike float(): no "nan", no "1_0".
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 _ORDER: Mapping[str, Callable[[float, float], bool]] = {
     "<": lambda a, b: a < b,
@@ -38,13 +38,13 @@ _ORDER: Mapping[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """What a query can ask of one cell.
+    """The searchable values of one cell.
 
     Attributes:
-        text: Where words are looked for: prompt, labels and tags.
-        values: Numbers, texts or None by name: axes by their labels, marks and facts.
-        tags: Its tags.
-        states: Which of STATES it is in.
+        text: The text that words are searched in: prompt, labels and tags.
+        values: Numbers, strings or None by name: labels of axes, annotations and facts.
+        tags: The clip's tags.
+        states: Those of STATES that the cell is in.
     """
 
     text: str
@@ -58,10 +58,10 @@ class Term:
     """One condition of a query.
 
     Attributes:
-        name: What is asked, or "" for the text.
-        sign: How it is compared: ":", "=", "!=", "<", "<=", ">" or ">=".
-        values: One of these must suit; in lower case.
-        negated: Whether none may.
+        name: The name of the value to compare, or "" for the text.
+        sign: The comparison: ":", "=", "!=", "<", "<=", ">" or ">=".
+        values: The values to compare with, in lower case; one of them has to match.
+        negated: Whether none of them may match.
     """
 
     name: str
@@ -70,10 +70,10 @@ class Term:
     negated: bool
 
     def matches(self, row: Row) -> bool:
-        """Return whether a cell suits."""
-        return self._suits(row) != self.negated
+        """Return whether a cell matches the term."""
+        return self._compare(row) != self.negated
 
-    def _suits(self, row: Row) -> bool:
+    def _compare(self, row: Row) -> bool:
         if not self.name:
             return self.values[0] in row.text.lower()
         if self.name == "is":
@@ -83,38 +83,38 @@ class Term:
             return any(value in own for value in self.values) != (self.sign == "!=")
         found = row.values.get(self.name)
         if self.sign == "!=":
-            return not any(_like(found, value, "=") for value in self.values)
-        return any(_like(found, value, self.sign) for value in self.values)
+            return not any(_matches(found, value, "=") for value in self.values)
+        return any(_matches(found, value, self.sign) for value in self.values)
 
 
 @dataclass(frozen=True)
 class Query:
-    """A parsed query: all of its terms must suit."""
+    """A parsed query, which matches where all of its terms do."""
 
     terms: tuple[Term, ...]
 
     def matches(self, row: Row) -> bool:
-        """Return whether a cell suits."""
+        """Return whether a cell matches all terms."""
         return all(term.matches(row) for term in self.terms)
 
 
 def parse(text: str, names: Collection[str]) -> Query:
-    """Read a query.
+    """Parse a query.
 
-    Words and "several words" are looked for in prompt, labels and tags. `name:value` asks for a
-    text that contains the value, or for a number that equals it; `=` and `!=` for the very value,
-    `<`, `<=`, `>`, `>=` for numbers; `a,b` for one of two. `tag:` names a tag, `is:` a state (one
-    of STATES). A leading "-" turns a term round. Upper and lower case are alike.
+    Words and "several words" are searched in prompt, labels and tags. `name:value` matches a
+    string that contains the value, or a number that equals it; `=` and `!=` compare the whole
+    value; `<`, `<=`, `>` and `>=` compare numbers; `a,b` matches either value. `tag:` matches a
+    tag, `is:` a state (one of STATES). A leading "-" negates a term. Case is ignored.
 
     Args:
-        text: What was typed.
-        names: What can be asked for, apart from tag and is.
+        text: The query.
+        names: The names that can be queried, apart from tag and is.
 
     Raises:
-        CheckError: A term makes no sense; the message names it and what there is.
+        CheckError: A term can't be parsed; the message has the term and the allowed names.
     """
     if not isinstance(text, str):
-        raise CheckError([Problem("query", f"query={shorten(text)}: a text is needed.")])
+        raise CheckError([Problem("query", f"query={shorten(text)}: a string is needed.")])
     folded = {name.lower(): name for name in names}
     terms: list[Term] = []
     problems: list[Problem] = []
@@ -125,9 +125,7 @@ def parse(text: str, names: Collection[str]) -> Query:
             continue
         found = _TERM.match(text, at)
         if found is None:
-            problems.append(
-                Problem("query", f"query: {text[at:]!r} has a quote without its other.")
-            )
+            problems.append(Problem("query", f"query: {text[at:]!r} has an unmatched quote."))
             break
         at = found.end()
         problem, term = _term(found, folded)
@@ -139,25 +137,27 @@ def parse(text: str, names: Collection[str]) -> Query:
 
 
 def sort_rows(rows: Sequence[Row | None], by: str) -> list[int]:
-    """Return the places of rows ordered by one of their values.
+    """Return the indices of rows in the order of one of their values.
 
-    Numbers come before texts, and what has no value comes last, whichever way it goes; equal ones
-    stay in their order.
+    Numbers come before strings. Rows without a value come last in both directions; rows with equal
+    values keep their order.
 
     Args:
-        rows: None where there is no clip.
-        by: A name, with a leading "-" for descending; "" for the order as it is.
+        rows: The rows; None where there is no clip.
+        by: A name, with a leading "-" for descending; "" keeps the order.
     """
-    places = list(range(len(rows)))
+    indices = list(range(len(rows)))
     if not by:
-        return places
-    name, falling = by.removeprefix("-"), by.startswith("-")
+        return indices
+    name, descending = by.removeprefix("-"), by.startswith("-")
     found = [None if row is None else row.values.get(name) for row in rows]
-    numbers = {i: n for i in places if (n := _number(found[i])) is not None}
-    texts = {i: str(found[i]).lower() for i in places if i not in numbers and found[i] is not None}
-    none = [i for i in places if i not in numbers and i not in texts]
-    groups = [sorted(group, key=group.__getitem__, reverse=falling) for group in (numbers, texts)]
-    return [*(groups[1] + groups[0] if falling else groups[0] + groups[1]), *none]
+    numbers = {i: n for i in indices if (n := _number(found[i])) is not None}
+    texts = {i: str(found[i]).lower() for i in indices if i not in numbers and found[i] is not None}
+    missing = [i for i in indices if i not in numbers and i not in texts]
+    groups = [
+        sorted(group, key=group.__getitem__, reverse=descending) for group in (numbers, texts)
+    ]
+    return [*(groups[1] + groups[0] if descending else groups[0] + groups[1]), *missing]
 
 
 def _term(found: re.Match[str], names: Mapping[str, str]) -> tuple[list[Problem], list[Term]]:
@@ -169,32 +169,33 @@ def _term(found: re.Match[str], names: Mapping[str, str]) -> tuple[list[Problem]
     values = tuple(
         (a or b).strip().lower() for a, b in _VALUE.findall(found["values"]) if (a or b).strip()
     )
-    wrong = list(_invalid(found[0], name, sign, values, names))
-    return wrong, [] if wrong else [Term(names.get(name, name), sign, values, negated)]
+    problems = list(_find_problems(found[0], name, sign, values, names))
+    return problems, [] if problems else [Term(names.get(name, name), sign, values, negated)]
 
 
-def _invalid(
+def _find_problems(
     term: str, name: str, sign: str, values: Sequence[str], names: Mapping[str, str]
 ) -> Iterator[Problem]:
     known = (*names, "tag", "is")
     if name not in known:
-        there = ", ".join(sorted({*names.values(), "tag", "is"}))
+        allowed = ", ".join(sorted({*names.values(), "tag", "is"}))
         yield Problem(
-            name, f"{term}: no {name!r} here.{did_you_mean(name, known)} There are {there}."
+            name,
+            f"{term}: no {name!r} here.{did_you_mean(name, known)} The names are {allowed}.",
         )
     elif not values:
         yield Problem(name, f"{term}: a value is missing after {sign!r}.")
     elif sign in _ORDER and (name in ("tag", "is") or any(_number(v) is None for v in values)):
-        yield Problem(name, f"{term}: {sign!r} is for numbers, as in stars>=3.")
+        yield Problem(name, f"{term}: {sign!r} compares numbers, as in stars>=3.")
     elif name == "is":
         for value in values:
             if value not in STATES:
                 hint = did_you_mean(value, STATES)
-                yield Problem("is", f"{term}: is: goes with {', '.join(STATES)}.{hint}")
+                yield Problem("is", f"{term}: is: takes one of {', '.join(STATES)}.{hint}")
 
 
-def _like(found: Any, value: str, sign: str) -> bool:
-    """Return whether a cell's value suits one of a term's."""
+def _matches(found: Any, value: str, sign: str) -> bool:
+    """Return whether a cell's value matches a value of a term."""
     if found is None:
         return False
     own, wanted = _number(found), _number(value)
@@ -210,10 +211,7 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool):
         return float(value)
     if isinstance(value, str):
-        # As JavaScript's regular expression in js/query.js, not as float(): no "nan", no "1_0".
-        if not re.fullmatch(
-            r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", value.strip(), re.IGNORECASE
-        ):
+        if not _NUMBER.fullmatch(value.strip()):
             return None
         value = float(value)
     if not isinstance(value, (int, float)):

@@ -1,4 +1,4 @@
-"""What can be asked and told of many clips at once: a row of plain values for each."""
+"""The rows that queries search: plain values of many clips, read at once."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from beecam.storage.query import Row
 from beecam.storage.store import ClipStore
 from beecam.sweeps.axes import Axis
 
-# Facts and arguments that say nothing to a person who looks for a clip.
+# Facts and arguments that are of no use in a search.
 _LEFT_OUT = frozenset(
     {"digest", "beecam", "sheet", "place_in_batch", "exact", "noise", "revision", "draft_steps"}
 )
 _PLAIN = (str, int, float)
-# What can be asked of any clip, whether one of those at hand has it or not.
+# Names that can be queried even if none of the clips has such a value.
 COMMON_NAMES = (
     "prompt",
     "negative_prompt",
@@ -41,35 +41,35 @@ def rows_of(
     axes: Sequence[Axis] = (),
     coords: Sequence[Mapping[str, int]] = (),
 ) -> list[Row | None]:
-    """Return a row for each clip, or None where the library has none.
+    """Return a row for each clip, or None where the library doesn't have the clip.
 
     Args:
-        library: Where the clips are.
-        keys: Theirs.
-        axes: The axes that the coordinates count along.
+        library: The library that the clips are in.
+        keys: The clips' keys.
+        axes: The axes that the coordinates refer to.
         coords: Each clip's position on each axis, by the axis' name.
     """
     table = library.table(keys)
     rows: list[Row | None] = []
     for index, key in enumerate(keys):
         found = table.get(key)
-        place = coords[index] if coords else {}
-        labels = {a.name: a.labels[place[a.name]] for a in axes if a.name in place}
+        at = coords[index] if coords else {}
+        labels = {a.name: a.labels[at[a.name]] for a in axes if a.name in at}
         rows.append(None if found is None else _row(found, labels))
     return rows
 
 
 def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
     shot, facts, tags = found["shot"], found["facts"], found["tags"]
-    recipe = shot.get("noise") or [[None, 1.0]]
-    # An axis may be called like a fact: what the person named wins.
+    noise = shot.get("noise") or [[None, 1.0]]
+    # An axis may have the name of a fact: the user's own name takes precedence.
     values = {
         **{
             k: int(v) if isinstance(v, bool) else v
             for k, v in (shot | facts).items()
             if k not in _LEFT_OUT and isinstance(v, _PLAIN)
         },
-        "seed": max(recipe, key=lambda pair: abs(pair[1]))[0],
+        "seed": max(noise, key=lambda pair: abs(pair[1]))[0],
         "stars": found["stars"],
         "created": found["created"],
         **labels,
@@ -83,5 +83,5 @@ def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
 
 
 def names_in(rows: Sequence[Row | None]) -> list[str]:
-    """Return what can be asked of these rows, in the order in which it is met."""
+    """Return the names of the values in some rows, in the order of their first occurrence."""
     return list(dict.fromkeys(name for row in rows if row is not None for name in row.values))

@@ -7,56 +7,39 @@ name, synced and renamed before its row is committed, so a row never points at n
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import itertools
 import os
-import shutil
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from beecam._util import checks
-from beecam._util.files import atomic_write, remove_quietly, sync_folder
-from beecam.errors import BeecamError, LibraryError, MediaError, Problem, shorten
-from beecam.media import mp4, sheets
+from beecam.errors import BeecamError, LibraryError, MediaError
+from beecam.media import mp4
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
-from beecam.storage.annotations import AnnotationLog
+from beecam.storage.annotations import AnnotationLog, tag_problems
 from beecam.storage.checkpoints import Checkpoints
-from beecam.storage.claims import Claims
+from beecam.storage.claims import BackgroundWriter, Claims
+from beecam.storage.clip_settings import LAYOUT, measured_facts, read_clip_settings
+from beecam.storage.folder import folder_errors, library_path
 from beecam.storage.index import VERSION, Index
 from beecam.storage.inputs import InputStore
-from beecam.storage.locks import LibraryLock, explain_unusable
+from beecam.storage.locks import LibraryLock
+from beecam.storage.media_files import MediaFiles
 from beecam.storage.sweep_files import SweepFiles
-
-# What a file that isn't a clip can raise, whatever is in its settings.
-_NOT_A_CLIP = (
-    BeecamError,
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    OSError,
-    sqlite3.IntegrityError,
-)
-
-
-class BackgroundWriter(Protocol):
-    """What writes into a library in the background."""
-
-    def give_up(self, *, at_once: bool = False) -> None:
-        """Cancel clips that aren't generated yet, if asked to or if paused."""
-
-    def leave(self, *, at_once: bool = False) -> None:
-        """Finish, because the library is about to be closed."""
 
 
 class ClipStore:
     """The files and the index of one library folder.
 
     Safe to use from several threads, and from two kernels at the same time.
+
+    >>> ClipStore("bees").count([clip.key])
+    1
 
     Attributes:
         folder: The library's folder.
@@ -72,25 +55,16 @@ class ClipStore:
         self.folder = folder = library_path(folder)
         self.healed: list[str] = []
         self._annotations = AnnotationLog(folder / "marks.jsonl")
-        try:
+        with folder_errors(folder):
             (folder / "media").mkdir(parents=True, exist_ok=True)
             self._lock = LibraryLock(folder / "sessions")
-        except (FileExistsError, NotADirectoryError) as error:
-            raise LibraryError(
-                f"library {str(folder)!r} is a file; name a folder, or move the file away."
-            ) from error
-        except OSError as error:
-            raise LibraryError(explain_unusable(folder, error)) from error
-        try:
             self._index = Index(folder)
-        except sqlite3.OperationalError as error:
-            raise LibraryError(explain_unusable(folder, error)) from error
         self.checkpoints = Checkpoints(folder / "states")
         self.inputs = InputStore(folder / "inputs")
         self.sweep_files = SweepFiles(folder / "sweeps", self.inputs)
         self.claims = Claims()
         self.writers: set[BackgroundWriter] = set()
-        self._file_count = itertools.count()
+        self._media = MediaFiles(folder / "media", self._lock.name)
         self._heal()
 
     def __enter__(self) -> Self:
@@ -135,14 +109,22 @@ class ClipStore:
         {'3f9c2a...'}
         """
         found = self._index.known(keys)
-        return {key for key in found if self._is_complete(key)}
+        return {key for key in found if self._media.is_complete(key)}
 
     def keys_with_prefix(self, text: str) -> list[str]:
-        """Return up to two keys that start with `text`."""
+        """Return up to two keys that start with `text`.
+
+        >>> library.keys_with_prefix("3f9c")
+        ['3f9c2a...']
+        """
         return self._index.keys_with_prefix(text)
 
     def find(self, **tests: Any) -> list[str]:
-        """Return the keys of the clips that pass every test; see `Library.clips`."""
+        """Return the keys of the clips that pass every test; see `Library.clips`.
+
+        >>> library.find(prompt="bee", model=None, stars=4, rejected=None, tag=None,
+        ...              sort="created", descending=True, limit=10)
+        """
         return self._index.find(**tests)
 
     def row(self, key: str) -> dict[str, Any]:
@@ -182,15 +164,26 @@ class ClipStore:
         return self._annotations.since(cursor)
 
     def mp4_path(self, key: str) -> Path:
-        """Return the path of a clip's video."""
-        return self.folder / "media" / key[:2] / f"{key}.mp4"
+        """Return the path of a clip's video.
+
+        >>> library.mp4_path(clip.key).stat().st_size
+        """
+        return self._media.mp4_path(key)
 
     def sheet_path(self, key: str) -> Path:
-        """Return the path of a clip's sheet."""
-        return self.folder / "media" / key[:2] / f"{key}.jpg"
+        """Return the path of a clip's sheet.
+
+        >>> library.sheet_path(clip.key).exists()
+        True
+        """
+        return self._media.sheet_path(key)
 
     def seconds_for(self, shot: Shot) -> float | None:
-        """Return the median of the measured seconds per clip of shots like this one, or None."""
+        """Return the median seconds per clip measured for such a shot, or None.
+
+        >>> library.seconds_for(clip.shot)
+        0.42
+        """
         found = sorted(self._index.seconds_for(shot))
         return found[len(found) // 2] if found else None
 
@@ -206,11 +199,13 @@ class ClipStore:
     ) -> str:
         """Store a clip: files first, then its row.
 
+        >>> library.store(clip.shot, clip.frames(), clip.facts)
+
         Args:
             shot: A resolved shot; its key names the clip.
             frames: Array of shape `(frames, height, width, 3)`, RGB, uint8.
             facts: JSON data measured on the clip.
-            parents: Keys of the clips that it was made from.
+            parents: Keys of the clips that it was derived from.
             sound: The clip's audio.
 
         Returns:
@@ -219,9 +214,6 @@ class ClipStore:
         Raises:
             OSError: The disk is full or broken; nothing was left behind.
         """
-        if self.gone:
-            # Another library may be in its place, which the open index knows nothing of.
-            raise FileNotFoundError(errno.ENOENT, "the library's folder was moved or removed")
         key = shot.key
         settings = {
             "version": VERSION,
@@ -230,44 +222,31 @@ class ClipStore:
             "parents": list(parents),
             "created": time.time(),
         }
-        try:
-            self._index.begin(key, self._lock.name)
+        with self._writing(key, settings):
             self.inputs.store(shot.conditions)
-            self._write_media(shot, frames, settings, sound)
-            with self._index.transaction():
-                self._index.add(key, settings)
-                self._index.end(self._lock.name, key)
-        except sqlite3.OperationalError as error:
-            if "full" in str(error) or "I/O" in str(error):
-                raise OSError(errno.ENOSPC, f"no space left for {self.folder}") from error
-            raise
+            self._media.write(key, frames, shot.fps or 1, settings, sound)
         return key
 
     def adopt(self, path: Path) -> str:
         """Copy an mp4 file that beecam wrote into the library, with its row; return its key.
 
+        >>> library.adopt(Path("from-a-friend.mp4"))
+
+        A clip that the library already has is not changed. The file's settings are checked, and
+        facts about the frames are measured again: see `beecam.storage.clip_settings`.
+
         Raises:
             MediaError: The file is missing, damaged or carries no shot.
+            OSError: The disk is full or broken; nothing was left behind.
         """
-        try:
-            settings = mp4.read_settings(path)
-            key = Shot.from_dict(settings["shot"]).key
-            frames = mp4.read_mp4(path)
-            if not self._is_complete(key):
-                self._index.begin(key, self._lock.name)
-                self.mp4_path(key).parent.mkdir(exist_ok=True)
-                with atomic_write(self.sheet_path(key)) as temporary:
-                    sheets.write_sheet(temporary, frames)
-                with atomic_write(self.mp4_path(key)) as temporary:
-                    shutil.copyfile(path, temporary)
-                sync_folder(self.mp4_path(key).parent)
-            with self._index.transaction():
-                self._index.add(key, settings)
-                self._index.end(self._lock.name, key)
-        except _NOT_A_CLIP as error:
-            if isinstance(error, (MediaError, OSError)):
-                raise
-            raise MediaError(f"{path} carries no shot of beecam: {error}") from error
+        key, settings = read_clip_settings(path)
+        if key in self and self._media.is_complete(key):
+            return key
+        frames = mp4.read_mp4(path)
+        # The seconds of another machine say nothing about this one; see `Index.add`.
+        settings["facts"] |= {**measured_facts(frames), "taken": True}
+        with self._writing(key, settings):
+            self._media.copy(key, path, frames, settings)
         return key
 
     def rate(self, key: str, *, stars: int | None = None, rejected: bool | None = None) -> None:
@@ -304,11 +283,14 @@ class ClipStore:
             CheckError: The tags are not a list of strings.
             LibraryError: The clip does not exist.
         """
-        checks.raise_problems(_tag_problems(tags))
+        checks.raise_problems(tag_problems(tags))
         self._annotate(key, tags=list(dict.fromkeys(tags)))
 
     def copy_annotations(self, key: str, source: str) -> None:
-        """Give a clip the stars and tags of another one, if that has any."""
+        """Copy stars and tags of another clip, if it has any, to a clip.
+
+        >>> library.copy_annotations(finished.key, draft.key)
+        """
         row = self._index.row(source)
         found = {} if row is None else {n: row[n] for n in ("stars", "tags") if row[n]}
         if found:
@@ -318,10 +300,13 @@ class ClipStore:
         """Add rows for media without one, from the settings inside; return how many.
 
         Stars, rejections and tags are restored, too.
+
+        >>> library.rebuild()
+        0
         """
-        files = sorted((self.folder / "media").glob("??/*.mp4"))
-        have = set(self._index.keys())
-        added = [path.stem for path in files if path.stem not in have and self._restore(path)]
+        known = set(self._index.keys())
+        files = self._media.all_mp4_paths()
+        added = [path.stem for path in files if path.stem not in known and self._restore(path)]
         if added or self._index.fresh:
             # An opening that was interrupted may have left rows without annotations, too.
             with self._index.transaction():
@@ -331,6 +316,8 @@ class ClipStore:
 
     def close(self, *, at_once: bool = False) -> None:
         """Wait for the runs that write into the library, and close it.
+
+        >>> library.close()
 
         Args:
             at_once: Cancel these runs. What they have generated is written in any case.
@@ -361,45 +348,44 @@ class ClipStore:
             for key in keys:
                 if key not in self and self.mp4_path(key).exists():
                     self._restore(self.mp4_path(key))
-                for left in self.mp4_path(key).parent.glob(f".{key}.{process}*"):
-                    remove_quietly(left)
+                self._media.remove_partial(key, process)
             self._index.end(process)
             self.healed.append("a run that was interrupted has been cleaned up.")
 
     def _restore(self, path: Path) -> bool:
         """Add a row from a file's own settings; a file that is not a clip is left alone."""
         try:
-            settings = mp4.read_settings(path)
-            if Shot.from_dict(settings["shot"]).key != path.stem:
+            key, settings = read_clip_settings(path)
+            if key != path.stem:
                 raise MediaError("the file's name is not its shot's key")
-            if not self.sheet_path(path.stem).exists():
-                sheets.write_sheet(self.sheet_path(path.stem), mp4.read_mp4(path))
-            self._index.add(path.stem, settings)
-        except _NOT_A_CLIP as error:
+            self._media.restore_sheet(key)
+            if not settings["facts"].keys() >= set(LAYOUT):
+                settings["facts"] |= measured_facts(mp4.read_mp4(path))
+            self._index.add(key, settings)
+        except (BeecamError, OSError) as error:
             self.healed.append(f"{path.name} was left out: {error}")
             return False
         return True
 
-    def _is_complete(self, key: str) -> bool:
-        return mp4.is_complete(self.mp4_path(key)) and mp4.is_complete(self.sheet_path(key))
+    @contextlib.contextmanager
+    def _writing(self, key: str, settings: Mapping[str, Any]) -> Iterator[None]:
+        """Record that a clip's files are being written, and add its row afterwards.
 
-    def _write_media(
-        self, shot: Shot, frames: Frames, settings: Mapping[str, Any], sound: Sound | None
-    ) -> None:
-        video, sheet = self.mp4_path(shot.key), self.sheet_path(shot.key)
-        video.parent.mkdir(exist_ok=True)
-        name = f".{shot.key}.{self._lock.name}-{next(self._file_count)}"
-        temporary = [path.with_name(name + path.suffix) for path in (video, sheet)]
+        Raises:
+            OSError: The disk is full or broken, also where SQLite raises its own error.
+        """
+        if self.gone:
+            # Another library may be in its place, which the open index doesn't describe.
+            raise FileNotFoundError(errno.ENOENT, "the library's folder was moved or removed")
         try:
-            mp4.write_mp4(temporary[0], frames, shot.fps or 1, settings, sound)
-            sheets.write_sheet(temporary[1], frames)
-            # The sheet first: once the video is in place, the clip is complete.
-            temporary[1].replace(sheet)
-            temporary[0].replace(video)
-            sync_folder(video.parent)
-        except BaseException:
-            for path in temporary:
-                remove_quietly(path)
+            self._index.begin(key, self._lock.name)
+            yield
+            with self._index.transaction():
+                self._index.add(key, settings)
+                self._index.end(self._lock.name, key)
+        except sqlite3.OperationalError as error:
+            if "full" in str(error) or "I/O" in str(error):
+                raise OSError(errno.ENOSPC, f"no space left for {self.folder}") from error
             raise
 
     def _annotate(self, key: str, **annotations: Any) -> None:
@@ -412,41 +398,3 @@ class ClipStore:
         if not self._index.annotate(key, annotations):
             raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
         self._annotations.add(key, **annotations)
-
-
-def library_path(folder: str | os.PathLike[str]) -> Path:
-    """Return a library's folder as a path.
-
-    Raises:
-        LibraryError: It can't be the path of a folder.
-    """
-    checks.raise_problems(_folder_problems(folder), LibraryError)
-    return Path(folder).expanduser()
-
-
-def _folder_problems(value: Any) -> Iterator[Problem]:
-    if not isinstance(value, (str, os.PathLike)):
-        yield Problem("folder", f"library({shorten(value)}): the path of a folder is needed.")
-    elif not os.fspath(value):
-        yield Problem(
-            "folder",
-            "library(''): the path of a folder is needed; library() is the usual one and "
-            "library('.') is the folder of this notebook.",
-        )
-    elif "\0" in str(value):
-        yield Problem(
-            "folder",
-            f"library({shorten(value)}): a path can't hold the character \\0; "
-            f"the nearest is {str(value).replace(chr(0), '')!r}.",
-        )
-
-
-def _tag_problems(tags: Any) -> Iterator[Problem]:
-    if isinstance(tags, str):
-        yield Problem("tags", f"tags={tags!r}: give a list of strings, as in [{tags!r}].")
-    elif not isinstance(tags, Collection):
-        yield Problem("tags", f"tags={shorten(tags)}: give a list of strings; [] removes all tags.")
-    else:
-        for word in tags:
-            if not isinstance(word, str):
-                yield Problem("tags", f"tags: {shorten(word)} is not a string.")

@@ -40,7 +40,7 @@ class SweepFile:
 
     Attributes:
         name: The sweep's name; not unique.
-        key: A digest of the cells and their places, whatever the name.
+        key: A digest of the cells and their positions, without the name.
         created: When the sweep was last run, in seconds since 1970.
         template: The prompt template.
         model: Name of the model that it was run on.
@@ -143,7 +143,7 @@ class SweepFiles:
 
 
 def default_name(sweep: Sweep) -> str:
-    """Return the name of a sweep that was given none: its template, shortened."""
+    """Return the name of a sweep without one: its template, shortened."""
     text = " ".join(sweep.template.split()) or "sweep"
     return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1].rstrip() + "…"
 
@@ -194,14 +194,14 @@ def sweep_to_dict(sweep: Sweep) -> dict[str, Any]:
 def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
     """Return the sweep of JSON data; images and videos are read from `inputs` when needed."""
     kept, shots = data["kept"], data["shots"]
-    made = None if shots is None else tuple(Shot.from_dict(one) for one in shots)
-    for shot in made or ():
+    rebuilt = None if shots is None else tuple(Shot.from_dict(one) for one in shots)
+    for shot in rebuilt or ():
         inputs.attach(shot.conditions)
     sources = [str(source) for source in data["templates"]]
     return Sweep(
-        # The prompts of shots that are made already are no templates, whatever is in them.
+        # The prompts of finished shots aren't templates, even if they contain braces.
         templates=tuple(
-            prompts.parse(s) if made is None else prompts.Template(s, (s,)) for s in sources
+            prompts.parse(s) if rebuilt is None else prompts.Template(s, (s,)) for s in sources
         ),
         groups=tuple(
             Zip(tuple(_axis_from_dict(axis, inputs) for axis in group)) for group in data["groups"]
@@ -209,7 +209,7 @@ def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
         constants={str(n): _from_json(v, inputs) for n, v in data["constants"].items()},
         samples=tuple(Sample(n, seed) for n, seed in data["samples"]),
         selected=None if kept is None else tuple(map(int, kept)),
-        shots=made,
+        shots=rebuilt,
         parents=tuple(map(str, data["parents"])),
     )
 
@@ -229,7 +229,7 @@ def _axis_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Axis:
 
 
 def _to_json(value: Any) -> Any:
-    """Return a value of an axis as JSON data; what JSON has no form for says what it is."""
+    """Return a value of an axis as JSON data; other types become {type: content}."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if value is None or isinstance(value, (str, int, float, bool)):
@@ -242,7 +242,7 @@ def _to_json(value: Any) -> Any:
         return {"map": [[_to_json(k), _to_json(v)] for k, v in value.items()]}
     if isinstance(value, (tuple, list)):
         return {"tuple": [_to_json(one) for one in value]}
-    # Nothing else passes the checks of a sweep; a label is better than no record.
+    # Other types don't pass the checks of a sweep; a label is better than no record.
     return str(value)
 
 
@@ -253,9 +253,9 @@ def _from_json(value: Any, inputs: InputStore) -> Any:
     if kind == "input":
         if not str(inside[0]).isalnum():
             raise ValueError(kind)  # it names a file
-        made = Input(str(inside[0]), int(inside[1]), str(inside[2]))
-        inputs.attach([Condition("image", made)])
-        return made
+        found = Input(str(inside[0]), int(inside[1]), str(inside[2]))
+        inputs.attach([Condition("image", found)])
+        return found
     if kind == "loras":
         return Loras(Adapter(str(d), float(w)) for d, w in inside)
     if kind == "map":

@@ -1,4 +1,4 @@
-"""The thread that writes what a run has made."""
+"""The thread that writes generated clips into the library."""
 
 from __future__ import annotations
 
@@ -15,40 +15,41 @@ import numpy as np
 
 from beecam._version import __version__
 from beecam.errors import BeecamError, Stopped
-from beecam.media import mp4, sheets
+from beecam.media import mp4
 from beecam.media.types import Frames
 from beecam.models.capabilities import license_of, source_of
 from beecam.models.model import Generated, Model
 from beecam.models.model_set import model_of
 from beecam.runs.progress import Progress, Status
 from beecam.shots.shot import Shot
+from beecam.storage.clip_settings import measured_facts
 from beecam.storage.store import ClipStore
 
-_BLACK = 8  # of 255: what nobody sees on a screen
-_TRY_AGAIN = 2.0  # seconds until what could not be written is tried once more
+_BLACK = 8  # of 255: not visible on a screen
+_TRY_AGAIN = 2.0  # seconds between attempts to write
 
 
 @dataclass(frozen=True)
 class FinishedClip:
-    """A clip on its way to the library.
+    """A generated clip that has to be written.
 
     Attributes:
-        index: Its cell.
-        made: What the model made.
-        seconds: How long that took.
-        batch: How many clips the call made.
-        step: After which step it went on; 0 for a clip from the beginning.
+        index: The index of its cell.
+        generated: The result of the model.
+        seconds: The time for this clip: its share of the batch.
+        batch: The size of the batch.
+        step: The step from which it was resumed; 0 if it was generated from the start.
     """
 
     index: int
-    made: Generated
+    generated: Generated
     seconds: float
     batch: int
     step: int
 
 
 class Writer:
-    """Writes clips into the library, one after the other, while the next ones are made."""
+    """Writes clips into the library one by one, while the model generates the next ones."""
 
     def __init__(
         self,
@@ -61,7 +62,7 @@ class Writer:
         exact: bool,
         drafts: Mapping[str, str],
     ) -> None:
-        """Prepare; arguments are those of the engine."""
+        """Create the thread; the arguments are those of the engine."""
         self._shots = shots
         self._model = model
         self._library = library
@@ -69,106 +70,103 @@ class Writer:
         self._parents = tuple(parents)
         self._exact = exact
         self._drafts = dict(drafts)
-        self._outbox: SimpleQueue[FinishedClip | None] = SimpleQueue()
+        self._queue: SimpleQueue[FinishedClip | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="beecam-write", daemon=True)
 
     def start(self) -> None:
-        """Begin to write what comes."""
+        """Start the thread."""
         self._thread.start()
 
-    def put(self, made: FinishedClip) -> None:
-        """Take a clip; nothing can cancel it any more."""
-        self._progress.made(made.index)
-        self._outbox.put(made)
+    def put(self, clip: FinishedClip) -> None:
+        """Queue a clip, which can't be cancelled after that."""
+        self._progress.made(clip.index)
+        self._queue.put(clip)
 
     def end(self) -> None:
-        """Write what is left, and wait until that is done."""
-        self._outbox.put(None)
+        """Write the queued clips and end the thread."""
+        self._queue.put(None)
         self._thread.join()
 
     def join(self, timeout: float | None) -> None:
-        """Wait until everything is written."""
+        """Wait until the thread has ended, up to `timeout` seconds."""
         if self._thread.ident is not None:
             self._thread.join(timeout)
 
     def fail(self, indices: Sequence[int], error: BaseException) -> None:
-        """Say that cells have no clip, and why."""
-        sentence = str(error) if isinstance(error, BeecamError) else _sentence(error)
+        """Record that cells failed, with the reason."""
+        message = str(error) if isinstance(error, BeecamError) else _describe(error)
         for index in indices:
-            self._progress.set(index, status=Status.FAILED, error=sentence, preview=None)
+            self._progress.set(index, status=Status.FAILED, error=message, preview=None)
 
     # --- the thread ------------------------------------------------------------------------------
 
     def _write(self) -> None:
         mp4.warm_up()
-        while (made := self._outbox.get()) is not None:
+        while (clip := self._queue.get()) is not None:
             try:
-                self._keep(made)
-            except Exception as error:  # noqa: BLE001  (a thread has nobody else to tell)
-                self.fail([made.index], error)
+                self._write_clip(clip)
+            except Exception as error:  # noqa: BLE001  (the thread has no caller that could catch it)
+                self.fail([clip.index], error)
 
-    def _keep(self, made: FinishedClip) -> None:
-        """Store one clip and say so."""
-        shot = self._shots[made.index]
+    def _write_clip(self, clip: FinishedClip) -> None:
+        """Store one clip, and update its cell."""
+        shot = self._shots[clip.index]
         try:
-            self._store(shot, made)
+            self._store(shot, clip)
         finally:
             self._library.claims.release([shot.key], self)
         if shot.draft_steps is None:
             self._library.checkpoints.remove(shot.key)
         if shot.key in self._drafts:
             self._library.copy_annotations(shot.key, self._drafts[shot.key])
-        self._progress.set(made.index, status=Status.DONE, preview=None, seconds=made.seconds)
+        self._progress.set(clip.index, status=Status.DONE, preview=None, seconds=clip.seconds)
 
-    def _store(self, shot: Shot, made: FinishedClip) -> None:
-        """Write a clip; a full or lost disk pauses the run until it is back, and loses nothing."""
-        facts = _facts(shot, made, self._model, exact=self._exact)
+    def _store(self, shot: Shot, clip: FinishedClip) -> None:
+        """Write a clip; a full or missing disk pauses the run until writing works again."""
+        facts = _facts_of(shot, clip, self._model, exact=self._exact)
         parents = [key for key in self._parents if key != shot.key]
-        late = False
+        generated, paused = clip.generated, False
         while True:
             try:
-                if made.made.checkpoint is not None:
-                    self._library.checkpoints.store(undrafted_key(shot), made.made.checkpoint)
-                self._library.store(shot, made.made.frames, facts, parents, made.made.sound)
+                if generated.checkpoint is not None:
+                    self._library.checkpoints.store(undrafted_key(shot), generated.checkpoint)
+                self._library.store(shot, generated.frames, facts, parents, generated.sound)
             except OSError as error:
-                late = True
-                self._progress.pause(self._why_not_written(error), by=self)
+                paused = True
+                self._progress.pause(self._explain(error), by=self)
                 try:
                     self._progress.hold(_TRY_AGAIN)
                 except Stopped:
                     raise error from None
             else:
-                if late:
+                if paused:
                     self._progress.resume(by=self)
                 return
 
-    def _why_not_written(self, error: OSError) -> str:
+    def _explain(self, error: OSError) -> str:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        # Not the file's name, which is another one at each try.
-        what = error.strerror or str(error)
-        why = "the disk is full" if full else f"a clip can't be written ({what})"
+        # Without the file's name, which differs at each attempt.
+        reason = error.strerror or str(error)
+        what = "the disk is full" if full else f"a clip can't be written ({reason})"
         return (
-            f"{why} at {self._library.folder}: {'free some space' if full else 'mend that'}, and "
-            "the run goes on by itself. Clips that are made already are kept in memory."
+            f"{what} at {self._library.folder}: {'free some space' if full else 'fix that'}, and "
+            "the run resumes automatically. Clips that are already generated stay in memory."
         )
 
 
 def undrafted_key(shot: Shot) -> str:
-    """Return the key of what a shot is when no step is left out."""
+    """Return the key of a shot, or of the finished clip if the shot is a draft."""
     return shot.key if shot.draft_steps is None else shot.replace(draft_steps=None).key
 
 
-def _facts(shot: Shot, made: FinishedClip, model: Model, *, exact: bool) -> dict[str, Any]:
-    frames = made.made.frames
+def _facts_of(shot: Shot, clip: FinishedClip, model: Model, *, exact: bool) -> dict[str, Any]:
+    frames = clip.generated.frames
     facts: dict[str, Any] = {
-        "frames": len(frames),
-        "height": frames.shape[1],
-        "width": frames.shape[2],
-        "seconds": round(made.seconds, 4),
-        "batch": made.batch,
-        "place_in_batch": made.made.position,
+        **measured_facts(frames),
+        "seconds": round(clip.seconds, 4),
+        "batch": clip.batch,
+        "place_in_batch": clip.generated.position,
         "exact": exact,
-        "sheet": sheets.sheet_layout(frames),
         "license": license_of(model_of(model, shot)),
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
         "beecam": __version__,
@@ -177,13 +175,13 @@ def _facts(shot: Shot, made: FinishedClip, model: Model, *, exact: bool) -> dict
         facts["source"] = source
     if shot.adapters:
         facts["loras"] = {one.digest: one.name for one in shot.adapters}
-    if sound := made.made.sound:
+    if sound := clip.generated.sound:
         facts["sound"] = {"rate": sound.rate, "channels": len(sound.samples)}
-    if made.step:
-        # The seconds are those of the rest.
-        facts["continued_from"] = made.step
-    if why := made.made.broken or _why_broken(frames):
-        facts["broken"] = why
+    if clip.step:
+        # The seconds only cover the steps after this one.
+        facts["continued_from"] = clip.step
+    if broken := clip.generated.broken or _why_broken(frames):
+        facts["broken"] = broken
     return facts
 
 
@@ -195,7 +193,7 @@ def _why_broken(frames: Frames) -> str | None:
     return None
 
 
-def _sentence(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1:] if error.__traceback__ else []
-    where = f" (in {last[0].name})" if last else ""
-    return f"{type(error).__name__}: {error}{where}"
+    function = f" (in {last[0].name})" if last else ""
+    return f"{type(error).__name__}: {error}{function}"

@@ -1,0 +1,115 @@
+"""The media of a library: an mp4 and a sheet per clip, in `media/` by key."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from beecam._util.files import remove_quietly, sync_folder
+from beecam.media import mp4, sheets
+from beecam.media.types import Frames, Sound
+
+
+class MediaFiles:
+    """The media files of one library.
+
+    Both files of a clip are written under temporary names, synced and renamed: the sheet first,
+    so that a clip with an mp4 is complete.
+    """
+
+    def __init__(self, folder: Path, process: str) -> None:
+        """Use a folder.
+
+        Args:
+            folder: The folder `media/` of a library.
+            process: The name of this opening of the library, which is part of temporary names.
+        """
+        self._folder = folder
+        self._process = process
+        self._count = itertools.count()
+
+    def mp4_path(self, key: str) -> Path:
+        """Return the path of a clip's video."""
+        return self._folder / key[:2] / f"{key}.mp4"
+
+    def sheet_path(self, key: str) -> Path:
+        """Return the path of a clip's sheet."""
+        return self._folder / key[:2] / f"{key}.jpg"
+
+    def all_mp4_paths(self) -> list[Path]:
+        """Return the paths of all videos."""
+        return sorted(self._folder.glob("??/*.mp4"))
+
+    def is_complete(self, key: str) -> bool:
+        """Return whether both files of a clip exist and are not cut off."""
+        return mp4.is_complete(self.mp4_path(key)) and mp4.is_complete(self.sheet_path(key))
+
+    def write(
+        self,
+        key: str,
+        frames: Frames,
+        fps: float,
+        settings: Mapping[str, Any],
+        sound: Sound | None = None,
+    ) -> None:
+        """Write a clip's video and sheet.
+
+        Args:
+            key: The clip's key.
+            frames: Array of shape `(frames, height, width, 3)`, RGB, uint8.
+            fps: Frames per second.
+            settings: The JSON data for the mp4; see `mp4.write_mp4`.
+            sound: The clip's audio.
+
+        Raises:
+            OSError: The disk is full or broken; nothing was left behind.
+        """
+        self._write(key, frames, lambda path: mp4.write_mp4(path, frames, fps, settings, sound))
+
+    def copy(self, key: str, source: Path, frames: Frames, settings: Mapping[str, Any]) -> None:
+        """Copy a video from elsewhere, with other settings, and write its sheet.
+
+        Args:
+            key: The clip's key.
+            source: An mp4 file.
+            frames: The frames of the file.
+            settings: The JSON data for the copy; see `mp4.copy_mp4`.
+
+        Raises:
+            MediaError: The source can't be copied.
+            OSError: The disk is full or broken; nothing was left behind.
+        """
+        self._write(key, frames, lambda path: mp4.copy_mp4(source, path, settings))
+
+    def restore_sheet(self, key: str) -> None:
+        """Write a missing sheet from the video.
+
+        Raises:
+            MediaError: The video is missing or damaged.
+        """
+        if not self.sheet_path(key).exists():
+            sheets.write_sheet(self.sheet_path(key), mp4.read_mp4(self.mp4_path(key)))
+
+    def remove_partial(self, key: str, process: str) -> None:
+        """Remove temporary files of a clip that an ended process left."""
+        for path in self.mp4_path(key).parent.glob(f".{key}.{process}*"):
+            remove_quietly(path)
+
+    def _write(self, key: str, frames: Frames, write_video: Callable[[Path], None]) -> None:
+        video, sheet = self.mp4_path(key), self.sheet_path(key)
+        video.parent.mkdir(exist_ok=True)
+        name = f".{key}.{self._process}-{next(self._count)}"
+        temporary_video = video.with_name(f"{name}.mp4")
+        temporary_sheet = sheet.with_name(f"{name}.jpg")
+        try:
+            write_video(temporary_video)
+            sheets.write_sheet(temporary_sheet, frames)
+            temporary_sheet.replace(sheet)
+            temporary_video.replace(video)
+            sync_folder(video.parent)
+        except BaseException:
+            remove_quietly(temporary_video)
+            remove_quietly(temporary_sheet)
+            raise

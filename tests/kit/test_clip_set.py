@@ -1,0 +1,203 @@
+"""Sets of clips as sequences: picking by index, list and mask; sums; pivots; texts."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from beecam.clips.clip_set import ClipSet
+from beecam.clips.library import open_library
+from beecam.errors import CheckError
+from beecam.sweeps.axes import Axis
+from helpers import fill, said
+
+
+@pytest.fixture
+def clips(library):
+    return fill(library)
+
+
+def seeds(clips):
+    return [(clip["prompt"], clip["seed"]) for clip in clips]
+
+
+def test_a_list_of_indices_picks_in_its_order_and_keeps_coordinates(clips):
+    picked = clips[[4, 0, -1]]
+    assert isinstance(picked, ClipSet)
+    assert picked.keys == (clips.keys[4], clips.keys[0], clips.keys[5])
+    assert seeds(picked) == [("a moth", 1), ("a bee", 0), ("a moth", 2)]
+    assert clips[np.array([1, 2])].keys == clips.keys[1:3]
+    assert clips[pd.Series([3])].keys == (clips.keys[3],)
+    assert clips[range(2)].keys == clips.keys[:2]
+    assert len(clips[[]]) == 0
+    assert clips[np.int64(2)] == clips[2]
+    assert clips[-1] == clips[5]
+    assert clips[-1]["seed"] == 2
+
+
+@pytest.mark.parametrize("make", [list, tuple, np.array, pd.Series])
+def test_a_mask_picks_where_it_is_true(clips, make):
+    mask = make([False, True, False, False, True, False])
+    assert seeds(clips[mask]) == [("a bee", 1), ("a moth", 1)]
+    assert len(clips[make([False] * 6)]) == 0
+
+
+def test_a_mask_of_a_frame_picks_its_clips(clips):
+    clips[3].stars = 4
+    frame = clips.to_frame()
+    assert clips[frame["stars"] > 2].keys == (clips.keys[3],)
+    assert seeds(clips[frame["seed"] == 0]) == [("a bee", 0), ("a moth", 0)]
+
+
+@pytest.mark.parametrize("index", [[0, 6], [-7], np.array([99])])
+def test_an_index_in_a_list_that_does_not_exist_is_named(clips, index):
+    with pytest.raises(IndexError, match=r"clip (6|-7|99): there are 6, counted from 0"):
+        clips[index]
+
+
+def test_a_mask_of_another_length_is_named(clips):
+    with pytest.raises(IndexError, match=r"the mask has 2 values, and there are 6 clips"):
+        clips[[True, False]]
+
+
+def test_a_string_is_answered_with_what_searches(clips):
+    with pytest.raises(KeyError) as error:
+        clips["bee"]
+    for part in ("clips['bee']", "clips[0]", "clips.query('bee')", "library[key]"):
+        assert part in error.value.args[0]
+
+
+@pytest.mark.parametrize(
+    "index", [True, None, 1.5, b"bee", ["bee"], [1.5], [[0]], [0, "x"], {"insect": "bee"}, object()]
+)
+def test_any_other_index_is_named(clips, index):
+    message = said(lambda: clips[index], CheckError)
+    assert "a number, a slice, a list of numbers or a mask is needed" in message
+    assert 'clips.where(insect="bee")' in message
+
+
+def test_the_text_of_a_slice_counts_the_values_it_has(clips):
+    assert repr(clips) == "ClipSet: 6 clips, prompt(2) x seed(3)"
+    assert repr(clips[:2]) == "ClipSet: 2 clips, prompt(1) x seed(2)"
+    assert repr(clips[::3]) == "ClipSet: 2 clips, prompt(2) x seed(1)"
+    assert repr(clips[:0]) == "ClipSet: 0 clips, prompt(0) x seed(0)"
+    assert repr(ClipSet(clips.library, clips.keys)) == "ClipSet: 6 clips"
+
+
+# --- sums ----------------------------------------------------------------------------------------
+
+
+def test_a_sum_has_both_sets_in_order_and_each_clip_once(clips):
+    both = clips[2:4] + clips[:3]
+    assert both.keys == (clips.keys[2], clips.keys[3], clips.keys[0], clips.keys[1])
+    assert seeds(both) == [("a bee", 2), ("a moth", 0), ("a bee", 0), ("a bee", 1)]
+    assert both.axes == clips.axes
+    assert both.title == clips.title
+    assert (clips + clips).keys == clips.keys
+    assert (clips[:0] + clips).keys == clips.keys
+    assert (clips[[1, 0, 1]] + clips[:0]).keys == (clips.keys[1], clips.keys[0])
+
+
+def test_a_sum_adds_the_values_that_only_one_axis_has(library):
+    bees, moths = fill(library, ["a bee"], seeds=2), fill(library, ["a moth", "a bee"], seeds=3)
+    both = bees + moths
+    assert both.axes[0].values == ("a bee", "a moth")
+    assert both.axes[0].labels == ("a bee", "a moth")
+    assert both.axes[1].values == (0, 1, 2)
+    assert len(both) == 6
+    for clip in both:
+        assert (clip["prompt"], clip["seed"]) == (clip.prompt, clip.seed)
+    assert both.where(prompt="a moth", seed=2)[0].prompt == "a moth"
+    assert [both.coords(i)["seed"] for i in range(len(both))] == [0, 1, 0, 1, 2, 2]
+
+
+def test_a_sum_keeps_labels_and_notes_of_added_values(clips):
+    one = ClipSet(
+        clips.library,
+        clips.keys[:1],
+        axes=[Axis("x", (1,), ("one",), ("first",))],
+        coords=[{"x": 0}],
+    )
+    two = ClipSet(
+        clips.library,
+        clips.keys[1:2],
+        axes=[Axis("x", ([2],), ("two",), ("second",))],  # a list has no hash
+        coords=[{"x": 0}],
+    )
+    both = one + two
+    assert both.axes[0] == Axis("x", (1, [2]), ("one", "two"), ("first", "second"))
+    assert [both[i]["x"] for i in (0, 1)] == [1, [2]]
+    assert both.label(1) == "two"
+
+
+def test_a_sum_drops_axes_that_only_one_set_has(clips):
+    other = ClipSet(
+        clips.library,
+        clips.keys[:1],
+        axes=[Axis("place", ("sea",)), Axis("seed", (0,))],
+        coords=[{"place": 0, "seed": 0}],
+        title="another",
+    )
+    both = clips[1:2] + other
+    assert [axis.name for axis in both.axes] == ["seed"]
+    assert dict(both[0].values) == {"seed": 1}
+    assert dict(both[1].values) == {"seed": 0}
+    assert both.title == ""
+    plain = clips + ClipSet(clips.library, clips.keys)
+    assert plain.axes == ()
+    assert dict(plain[0].values) == {}
+
+
+def test_a_sum_of_other_libraries_or_other_things_is_refused(clips, tmp_path):
+    with open_library(tmp_path / "other") as other:
+        message = said(lambda: clips + fill(other), CheckError)
+    assert "can't be in one set; library.take(clip.path)" in message
+    with pytest.raises(TypeError):
+        clips + clips[0]
+
+
+def test_a_sum_of_long_axes_compares_few_values(clips):
+    compared = []
+
+    class Counted(int):
+        __hash__ = int.__hash__
+
+        def __eq__(self, other):
+            compared.append(1)
+            return int(self) == other
+
+    count = 400
+    one, two = (
+        ClipSet(
+            clips.library,
+            [f"{i:032x}" for i in range(start, start + count)],
+            axes=[Axis("n", tuple(map(Counted, range(start, start + count))))],
+            coords=[{"n": i} for i in range(count)],
+        )
+        for start in (0, count // 2)
+    )
+    compared.clear()
+    both = one + two
+    assert len(both) == len(both.axes[0]) == 3 * count // 2
+    assert both.values(len(both) - 1) == {"n": 3 * count // 2 - 1}
+    assert len(compared) < 20 * count
+
+
+# --- pivots --------------------------------------------------------------------------------------
+
+
+def test_pivot_warns_of_clips_that_share_a_cell(clips):
+    three = ClipSet(
+        clips.library,
+        clips.keys[:4],
+        axes=[Axis("a", (1, 2)), Axis("b", (1, 2)), Axis("c", ("x", "y"))],
+        coords=[{"a": 0, "b": 0, "c": 0}, {"a": 0, "b": 0, "c": 1}, {"a": 1, "b": 1, "c": 0}, {}],
+    )
+    with pytest.warns(UserWarning, match=r"pivot: 2 of 4 clips are left out.*where\(c=") as caught:
+        table = three.pivot("a", "b")
+    assert caught[0].filename == __file__, "the warning points to the line that pivots"
+    assert table.iloc[0, 0] == clips[0], "the first of those that share a cell"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clips.pivot("prompt", "seed")

@@ -1,0 +1,335 @@
+"""Clips from other people's files: taken as data, checked, measured again."""
+
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+import beecam as bc
+from beecam.clips.library import open_library
+from beecam.errors import MediaError
+from beecam.export.contact_sheet import contact_sheet_html
+from beecam.media import formats, mp4, sheets
+from beecam.storage.index import NAME as INDEX
+from helpers import fill, said
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    with open_library(tmp_path / "theirs") as library:
+        yield fill(library)
+
+
+@pytest.fixture
+def forge(theirs, tmp_path):
+    """Write a clip's mp4 with other settings, and return its path."""
+
+    def write(change, name="forged.mp4"):
+        settings = mp4.read_settings(theirs[0].path)
+        changed = change(settings)
+        path = tmp_path / name
+        mp4.write_mp4(path, theirs[0].frames(), 8, settings if changed is None else changed)
+        return path
+
+    return write
+
+
+def show_everywhere(clips, folder):
+    """Whatever shows clips has to work."""
+    assert contact_sheet_html(clips).count("<img") == len(clips)
+    clips[0].stars = 1
+    assert "<video" in contact_sheet_html(clips)
+    page = clips.export_html(folder / "page.html").read_text("utf-8")
+    assert page.count("jpeg;base64") == len(clips)
+    assert clips[0]._repr_html_().startswith("<div")
+    assert len(clips.to_frame()) == len(clips)
+    assert len(clips.contact_sheet().axes) == len(clips)
+    assert len(clips.sort("-seconds").query("seed>=0")) == len(clips)
+    assert clips[0].frames().shape == (9, 32, 48, 3)
+
+
+def test_a_file_is_taken_with_everything_about_it(theirs, library, tmp_path):
+    path = theirs[4].save(tmp_path / "from a friend.mp4")
+    clips = library.take(path)
+    assert len(clips) == len(library) == 1
+    clip = clips[0]
+    assert clip.key == theirs[4].key
+    assert clip.shot == theirs[4].shot
+    assert clip.created == theirs[4].created
+    assert clip.facts == {**theirs[4].facts, "taken": True}
+    assert (clip.frames() == theirs[4].frames()).all()
+    assert clip.sheet_bytes()[:2] == b"\xff\xd8"
+    assert library.known([clip.key]) == {clip.key}
+    assert path.exists(), "it is copied, not moved"
+    assert library._index.unfinished() == {}
+    assert library.take(str(path))[0] == clip
+    assert len(library) == 1
+    show_everywhere(clips, tmp_path)
+
+
+def test_what_was_taken_outlives_the_index(theirs, tmp_path):
+    with open_library(tmp_path / "mine") as library:
+        facts = library.take(theirs[0].path)[0].facts
+    for path in library.folder.glob(f"{INDEX}*"):
+        path.unlink()
+    with open_library(tmp_path / "mine") as again:
+        assert again[theirs[0].key].facts == facts
+
+
+def test_sound_is_taken_along(theirs, library):
+    from beecam.media.types import Sound
+
+    shot = theirs[0].shot.replace(seed=77)
+    samples = np.sin(np.arange(48_000) / 20)[None].repeat(2, 0).astype(np.float32)
+    clip = theirs.library.add(shot, theirs[0].frames(), {}, sound=Sound(samples, 48_000))
+    taken = library.take(clip.path)[0]
+    assert (taken.sound().samples == clip.sound().samples).all()
+    assert (taken.frames() == clip.frames()).all()
+
+
+def test_seconds_of_another_machine_are_not_measurements_of_this_one(theirs, library):
+    assert theirs.library.seconds_for(theirs[0].shot) is not None
+    assert len(library.take(theirs.library.folder / "media" / theirs[0].key[:2])) >= 1
+    assert library.seconds_for(theirs[0].shot) is None
+
+
+def test_a_clip_that_is_there_keeps_its_files_facts_and_rating(theirs, library, forge):
+    own = fill(library)[0]
+    own.stars = 4
+    before = own.path.read_bytes(), library.row(own.key)
+    taken = library.take(forge(lambda settings: settings["facts"].update(seconds=99.0, batch=7)))
+    assert taken[0] == own
+    assert (own.path.read_bytes(), library.row(own.key)) == before
+
+
+def test_a_damaged_clip_is_replaced_by_a_taken_one(theirs, library):
+    own = fill(library)[0]
+    own.stars = 4
+    own.path.write_bytes(own.path.read_bytes()[:300])
+    library.take(theirs[0].path)
+    assert (own.frames() == theirs[0].frames()).all()
+    assert own.stars == 4
+
+
+def test_of_a_folder_the_files_with_a_shot_are_taken(theirs, library, tmp_path):
+    folder = tmp_path / "downloads"
+    (folder / "deeper.mp4").mkdir(parents=True)
+    for i in (2, 1):
+        theirs[i].save(folder / f"{9 - i}.MP4")
+    shutil.copy(folder / "8.MP4", folder / "twice.mp4")
+    (folder / "damaged.mp4").write_bytes(theirs[3].mp4_bytes()[:500])
+    (folder / "notes.txt").write_text("no clip")
+    theirs[4].save(folder / "still.png")
+    clips = library.take(folder)
+    assert clips.keys == (theirs.keys[2], theirs.keys[1]), "by the files' names, each clip once"
+    assert len(library) == 2
+    message = said(lambda: library.take(folder / "deeper.mp4"), MediaError)
+    assert "none of its 0 mp4 files carries a shot of beecam" in message
+
+
+def test_what_is_not_a_clip_is_named(theirs, library, tmp_path):
+    missing = tmp_path / "missing.mp4"
+    assert f"{missing} is missing" in said(lambda: library.take(missing), MediaError)
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(theirs[0].mp4_bytes()[:700])
+    assert f"{cut} can't be read as a video: it is damaged" in said(
+        lambda: library.take(cut), MediaError
+    )
+    text = tmp_path / "text.mp4"
+    text.write_text("not a video")
+    assert "it is damaged" in said(lambda: library.take(text), MediaError)
+    plain = tmp_path / "plain.mp4"
+    mp4.copy_mp4(theirs[0].path, plain, {})
+    with_none = tmp_path / "none.mp4"
+    mp4.write_mp4(with_none, theirs[0].frames(), 8, None)
+    for path in (plain, with_none):
+        assert "carries no shot of beecam" in said(lambda p=path: library.take(p), MediaError)
+    gif = theirs[0].save(tmp_path / "bee.gif")
+    assert "carries no shot" in said(lambda: library.take(gif), MediaError)
+    for wrong in (3, None, "", "a\0b"):
+        assert "path=" in said(lambda p=wrong: library.take(p))
+    assert len(library) == 0
+    assert not list((library.folder / "media").rglob("*.*"))
+
+
+def replaced(**new):
+    return lambda settings: {**settings, **new}
+
+
+def in_shot(**new):
+    return lambda settings: {**settings, "shot": {**settings["shot"], **new}}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (replaced(created="yesterday"), "its creation time is not a number"),
+        (replaced(created=math.nan), "its creation time"),
+        (replaced(created=10**400), "its creation time"),
+        (replaced(created=-1), "its creation time"),
+        (replaced(created=True), "its creation time"),
+        (lambda s: {k: v for k, v in s.items() if k != "created"}, "created"),
+        (replaced(parents="abc"), "its parents are not a list of keys"),
+        (replaced(parents={"a": 1}), "its parents are not a list of keys"),
+        (replaced(parents=[3]), "its parents are not a list of keys"),
+        (replaced(parents=["../../etc/passwd"]), "its parents are not a list of keys"),
+        (replaced(parents=["<img src=x onerror=alert(1)>"]), "its parents are not a list"),
+        (replaced(parents=["a" * 32] * 1_001), "it has 1,001 parents; at most 1,000"),
+        (replaced(parents=["a" * 32] * 100_000), "its settings have more than"),
+        (replaced(version=99), "it was written by a newer beecam"),
+        (replaced(version="2"), "it was written by a newer beecam"),
+        (replaced(shot=None), "not a shot"),
+        (replaced(shot=[1, 2]), "not a shot"),
+        (replaced(shot={"prompt": "a bee"}), "not a shot"),
+        (in_shot(teleport=True), "fields of a newer beecam"),
+        (in_shot(width="48"), "width='48'"),
+        (in_shot(width=10**9), "width=1000000000"),
+        (in_shot(fps=math.nan), "fps=nan"),
+        (in_shot(fps=10**400), "fps="),
+        (in_shot(prompt=3), "prompt"),
+        (in_shot(prompt="x" * 4_001), "prompt has 4,001 characters"),
+        (in_shot(negative_prompt={"a": 1}), "negative_prompt="),
+        (in_shot(model=["a"]), "model="),
+        (in_shot(noise=[[-1, 1.0]]), "seed=-1"),
+        (in_shot(noise=[[2**70, 1.0]]), "seed="),
+        (in_shot(noise=[]), "noise"),
+        (in_shot(revision=None), "a shot has a key once a model has resolved it"),
+        (in_shot(extra={"x=1); import os #": 1}), "not an identifier"),
+        (in_shot(extra={"x": {"y": 1}}), "x={'y': 1}"),
+        (in_shot(conditions=[{"name": "image", "digest": "../../etc/passwd"}]), "an input"),
+        (in_shot(conditions=[{"name": "<b>", "digest": "a" * 32}]), "an input"),
+        (in_shot(conditions=[{"name": "image", "digest": "a", "count": math.inf}]), "infinity"),
+        (in_shot(conditions=[{"name": "keyframes", "digest": "a", "frame": "0"}]), "a keyframe"),
+        (in_shot(adapters=[["../x", 1.0]]), "a LoRA"),
+        (in_shot(adapters=[["abc", math.nan]]), "a LoRA"),
+        (in_shot(switch={"at": "x"}), ""),
+    ],
+)
+def test_settings_that_are_not_those_of_a_clip_are_refused(library, forge, change, words):
+    path = forge(change)
+    message = said(lambda: library.take(path), MediaError)
+    assert f"{path} carries no shot of beecam" in message
+    assert words in message
+    assert len(library) == 0
+    assert library._index.unfinished() == {}
+    assert not list((library.folder / "media").rglob("*.*"))
+
+
+def test_nested_settings_are_refused(library, theirs, tmp_path):
+    path = tmp_path / "deep.mp4"
+    deep = "[" * 50_000
+    settings = mp4.read_settings(theirs[0].path)
+    mp4.write_mp4(path, theirs[0].frames(), 8, settings)
+    data = mp4.json.dumps
+    try:
+        mp4.json.dumps = lambda *_args, **_more: f'{{"beecam": {deep}'
+        mp4.write_mp4(path, theirs[0].frames(), 8, settings)
+    finally:
+        mp4.json.dumps = data
+    assert "carries no shot of beecam" in said(lambda: library.take(path), MediaError)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        None,
+        "text",
+        [1, 2],
+        {},
+        {"frames": 10**9, "height": -5, "width": "wide", "sheet": {"frames": 10**9}},
+        {"frames": True, "height": 0, "width": 31, "sheet": [1]},
+        {"height": 1, "width": 1, "frames": 1, "sheet": {"frames": 1, "width": 1, "height": 1}},
+        {"height": 31, "width": 47, "sheet": {"frames": 24, "width": 160, "height": 65_536}},
+        {"seconds": "<b>", "batch": {"a": 1}, "broken": [1], "license": 3, "exact": "yes"},
+        {
+            "seconds": math.nan,
+            "batch": -1,
+            "place_in_batch": 1.5,
+            "loras": 3,
+            "sound": {"rate": "x"},
+        },
+        {"seconds": 10**400, "license": "x" * 10_000, "motion": math.inf, "speed": [1]},
+        {"prompt": "another", "seed": 9, "model": "other", "stars": 5, "key": "0", "tags": "x"},
+        {"<img src=x onerror=alert(1)>": 1, "a b": 2, "x" * 500: 3, "is": 4, "": 5},
+        {f"fact_{i}": i for i in range(5_000)},
+    ],
+)
+def test_absurd_facts_break_nothing(library, forge, theirs, tmp_path, facts):
+    clips = library.take(forge(replaced(facts=facts)))
+    clip, own = clips[0], theirs[0]
+    for name in ("frames", "width"):
+        assert clip.facts[name] in (own.facts[name], own.facts[name] - 1)
+    assert clip.facts["sheet"] == sheets.sheet_layout(clip.frames())
+    assert len(clip.facts) <= 210
+    assert clip.seed == own.seed
+    assert (clip.stars, clip.tags) == (0, ())
+    if clip.facts["height"] == 32:
+        show_everywhere(clips, tmp_path)
+    row = clips.to_frame().iloc[0]
+    assert (row["prompt"], row["seed"], row["key"]) == (own.prompt, own.seed, own.key)
+    assert clips.query('"a bee" model:tiny').keys == clips.keys
+
+
+def test_facts_of_another_version_are_kept(library, forge):
+    new = {"motion": 0.25, "surprise": "it jumps", "looped": True}
+    clip = library.take(forge(lambda settings: settings["facts"].update(new)))[0]
+    assert {name: clip.facts[name] for name in new} == new
+    assert len(library.clips().query("motion<0.5")) == 1
+
+
+def test_a_forged_file_in_the_media_folder_breaks_nothing(theirs, tmp_path):
+    with open_library(tmp_path / "mine") as library:
+        clip = fill(library, ["a bee"], seeds=1)[0]
+        settings = mp4.read_settings(clip.path)
+        settings["facts"] = {"sheet": "x", "width": -1, "seconds": "soon", "batch": 2}
+        mp4.write_mp4(clip.path, clip.frames(), 8, settings)
+        other = theirs[1]
+        target = library.mp4_path(other.key)
+        target.parent.mkdir(exist_ok=True)
+        mp4.copy_mp4(other.path, target, {**mp4.read_settings(other.path), "created": "x"})
+    for path in library.folder.glob(f"{INDEX}*"):
+        path.unlink()
+    with open_library(tmp_path / "mine") as again:
+        assert [one.key for one in again.clips()] == [clip.key]
+        assert any("its creation time" in line for line in again.healed)
+        facts = again[clip.key].facts
+        assert facts["batch"] == 2
+        assert (facts["width"], facts["height"], facts["frames"]) == (48, 32, 9)
+        assert "seconds" not in facts
+        show_everywhere(again.clips(), tmp_path)
+
+
+def test_an_input_that_names_a_path_is_never_read(library, tmp_path):
+    formats.write_lossless(tmp_path / "secret.png", np.zeros((1, 8, 8, 3), np.uint8))
+    with pytest.raises(MediaError, match="is not an input's digest"):
+        library.inputs.attach([_condition("../../secret")])
+    with pytest.raises(KeyError):
+        library.inputs["../../secret"]
+
+
+def _condition(digest):
+    from beecam.shots.conditions import Condition, Input
+
+    return Condition("image", Input(digest))
+
+
+def test_a_full_disk_leaves_nothing_behind(theirs, library, monkeypatch):
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(mp4, "copy_mp4", full)
+    with pytest.raises(OSError, match="No space"):
+        library.take(theirs[0].path)
+    monkeypatch.undo()
+    assert len(library) == 0
+    assert not list((library.folder / "media").rglob("*.*"))
+    assert len(library.take(theirs[0].path)) == 1
+    assert bc.Clip(library, theirs[0].key).facts["width"] == 48
+
+
+def test_a_library_that_is_gone_takes_nothing(theirs, library):
+    shutil.rmtree(library.folder)
+    with pytest.raises(OSError, match="the library's folder was moved or removed"):
+        library.take(theirs[0].path)
+    assert not library.folder.exists()
