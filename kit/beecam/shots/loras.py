@@ -167,9 +167,7 @@ def adapters_of(arguments: Mapping[str, Any]) -> tuple[Adapter, ...] | None:
     if "lora" not in arguments:
         if arguments.get("lora_weight") is None:
             return None
-        message = (
-            f"lora_weight={shorten(arguments['lora_weight'])}: of which LoRA? Give lora=, too."
-        )
+        message = f"lora_weight={shorten(arguments['lora_weight'])}: of which LoRA? Set lora=, too."
         raise CheckError([Problem("lora_weight", message)])
     loras = normalize_loras(arguments["lora"]) or ()
     scale = arguments.get("lora_weight", 1.0)

@@ -82,7 +82,7 @@ class Switch:
         if (self.prompt, self.negative_prompt, scale) == (None, None, None):
             yield Problem(
                 "switch_at",
-                f"switch_at={shorten(at)}: what changes then? Give then_prompt= or "
+                f"switch_at={shorten(at)}: what changes then? Set then_prompt= or "
                 "then_guidance_scale=, too.",
             )
 
