@@ -12,7 +12,7 @@ def test_vary_generates_variations_of_a_clip(ltx, library):
     clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).clips[0]
     close = bc.run(bc.vary(clip, 3, strength=0.1), ltx, library=library).wait(60)
     assert statuses(close) == [Status.CACHED] + [Status.DONE] * 3
-    assert [axis.labels for axis in close.sweep.axes] == [("as it is", "1", "2", "3")]
+    assert [axis.labels for axis in close.sweep.axes] == [("original", "1", "2", "3")]
     assert close.clips[0] == clip
     assert {c.parents for c in close.clips[1:]} == {(clip.key,)}
     assert clip.parents == ()
@@ -31,8 +31,8 @@ def test_vary_generates_variations_of_a_clip(ltx, library):
     ("arguments", "words"),
     [
         ({"clip": 3}, "clip=3: a clip, as in run.clips[0]"),
-        ({"n": 0}, "n=0: a whole number from 1"),
-        ({"strength": 0}, "strength=0: over 0, up to 1"),
+        ({"n": 0}, "n=0: an integer from 1"),
+        ({"strength": 0}, "strength=0: a number over 0 and up to 1"),
         ({"strength": float("nan")}, "strength=nan"),
         ({"seed": "x"}, "seed='x'"),
     ],

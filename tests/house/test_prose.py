@@ -1,0 +1,152 @@
+"""The prose: plain technical English in docstrings, comments, messages and docs.
+
+The glossary has the words of a dialect that this project once had; each line says what is written
+instead. Data (captions, vocabularies, decks) may hold any word.
+"""
+
+import ast
+import inspect
+import io
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+
+import beecam
+import beecam_widgets
+
+ROOT = Path(__file__).parents[2]
+GLOSSARY = {
+    r"anew": "again; rebuilt",
+    r"oftener": "more often",
+    r"seldom": "rarely",
+    r"shall": "should; will",
+    r"by lot": "at random",
+    r"whoever": "name who it is",
+    r"(some|any|no)body": "name who it is; someone else; no one",
+    r"goes? on|going on|went on": "resume; continue",
+    r"whole numbers?": "integer",
+    r"(?<!there )(?<!where )(is|are|was|were) no (?!longer|more|such|\d)[a-z]+": "is not a ...",
+    r"there (is|are) none": "it does not exist",
+    r"as it stands|where (it|they|that|a \w+) stands?": "is at",
+    r"(is|are|was|were) told": "is sent; is reported",
+    r"told of": "sent; notified",
+    r"says so": "reports it",
+    r"film(s|ed)?(?!-maker| grain| style|_)": "video; footage",
+    r"pictures?": "image",
+    r"lots?": "random draw",
+    r"is called like": "has the name of",
+    r"is said|are said|it is said": "is reported",
+    r"in words": "as text",
+    r"for ever": "forever",
+    r"licence": "license",
+    r"wishe?s?": "request",
+}
+FIRST_WORDS = {"Say", "Tell", "Begin", "Prepare", "Know", "Name"}
+# Files whose words are data, or that quote somebody else's.
+DATA = ("models/pollen/world/", "sweeps/deck_files/shipped/", "docs/pictures/")
+ALLOWED = re.compile(
+    r"black and white film|film-maker|short film|3D short film|docs/pictures|pictures/\w+\.|"
+    r"film_grain|by hand|on the other hand|beside the point"
+)
+
+
+def spoken(path):
+    """The words of a file that a person reads, with their lines: comments, strings, docs."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".py":
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type in (tokenize.COMMENT, tokenize.STRING):
+                yield token.start[0], token.string
+    elif path.suffix == ".js":
+        for match in re.finditer(r"//.*|/\*.*?\*/|\"[^\"\n]*\"|`[^`]*`", text, re.DOTALL):
+            yield text.count("\n", 0, match.start()) + 1, match.group()
+    else:
+        yield from enumerate(text.splitlines(), 1)
+
+
+def files():
+    folders = ["kit", "widgets/beecam_widgets", "widgets/js", "docs", "tests"]
+    found = [
+        p
+        for folder in folders
+        for p in (ROOT / folder).rglob("*")
+        if p.suffix in {".py", ".js", ".md"}
+    ]
+    found += [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+    return [
+        p
+        for p in found
+        if "static" not in p.parts
+        and "__pycache__" not in p.parts
+        and p.name not in ("offline.js", "test_prose.py")
+        and not any(part in p.as_posix() for part in DATA)
+    ]
+
+
+def dialect(text):
+    """The entries of the glossary that a text has."""
+    plain = ALLOWED.sub("", text)
+    return [
+        (m.group(), better)
+        for word, better in GLOSSARY.items()
+        for m in re.finditer(rf"\b(?:{word})\b", plain, re.IGNORECASE)
+    ]
+
+
+@pytest.mark.parametrize(
+    "said", ["oftener than not", "it is no clip", "Pictures of bees", "a whole number"]
+)
+def test_the_glossary_finds_its_words(said):
+    assert dialect(said)
+
+
+def test_no_word_of_the_glossary_is_used():
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {word!r} (write: {better})"
+        for path in files()
+        for line, text in spoken(path)
+        for word, better in dialect(text)
+    ]
+    assert found == []
+
+
+def public():
+    """Each exported name, and each public method of an exported class."""
+    for package in (beecam, beecam_widgets):
+        for name in package.__all__:
+            value = getattr(package, name)
+            if not callable(value) or not getattr(value, "__module__", "").startswith("beecam"):
+                continue
+            yield f"{package.__name__}.{name}", value
+            if inspect.isclass(value) and not issubclass(value, Exception):
+                for member, function in vars(value).items():
+                    if inspect.isfunction(function) and not member.startswith("_"):
+                        yield f"{package.__name__}.{name}.{member}", function
+
+
+def test_every_exported_name_and_public_method_has_an_example():
+    assert [
+        name
+        for name, value in public()
+        if ">>>" not in (value.__doc__ or "")
+        and not (inspect.isclass(value) and issubclass(value, Exception))
+    ] == []
+
+
+def docstrings():
+    for folder in ("kit/beecam", "widgets/beecam_widgets"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    yield path.relative_to(ROOT), node, ast.get_docstring(node)
+
+
+def test_no_docstring_is_empty_or_starts_in_the_dialect():
+    found = [
+        f"{path}:{node.lineno} {node.name}: {text.splitlines()[0]!r}"
+        for path, node, text in docstrings()
+        if text is not None and (not text.strip() or text.split()[0].rstrip(".") in FIRST_WORDS)
+    ]
+    assert found == []
