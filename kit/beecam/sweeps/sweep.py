@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from beecam._util.checks import callable_argument, raise_problems
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
-from beecam.models.model import Model
+from beecam.models.capabilities import notes_of
+from beecam.models.model import Model, Note
 from beecam.models.model_set import ModelSet, as_model
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis, Zip, positions
@@ -166,16 +167,27 @@ class Sweep(Layout):
         )
         return replace(self, samples=(), kept=kept)
 
-    def check(self, model: Model | Sequence[Model] | Mapping[str, Model]) -> None:
-        """Find every problem with this model at once, before any compute.
+    def check(self, model: Model | Sequence[Model] | Mapping[str, Model]) -> list[Note]:
+        """Check all cells at once, before any compute.
 
-        >>> sweep.check(model)
+        >>> for note in bc.sweep("a zebra over a medow").check(model):
+        ...     print(note)
+        prompt: pollen passes over 'zebra', 'medow'; the nearest that it knows: 'meadow' for...
+
+        Returns:
+            Notes on words that don't reach the model; they are no reason to refuse the sweep.
 
         Raises:
             CheckError: With all problems, each naming the argument and the nearest valid choice.
         """
         used = as_model(model)
-        self.across(used).resolve(used)
+        shots = self.across(used).resolve(used)
+        # Seeds and sizes don't change the words.
+        distinct = {
+            (s.model, s.prompt, s.negative_prompt, s.switch, s.extra, s.guidance_scale): s
+            for s in shots
+        }
+        return list(dict.fromkeys(notes_of(used, list(distinct.values()))))
 
     def resolve(self, model: Model) -> tuple[Shot, ...]:
         """Return the cells' shots with the model's defaults filled in.
