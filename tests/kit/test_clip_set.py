@@ -131,6 +131,16 @@ def test_a_sum_keeps_labels_and_notes_of_added_values(clips):
     assert both.label(1) == "two"
 
 
+def test_a_clip_of_both_sets_keeps_its_value_in_the_first(clips):
+    one, two = (
+        ClipSet(clips.library, clips.keys[:1], axes=[Axis("take", (value,))], coords=[{"take": 0}])
+        for value in ("first", "second")
+    )
+    both = one + two
+    assert len(both) == 1
+    assert both[0]["take"] == "first"
+
+
 def test_a_sum_drops_axes_that_only_one_set_has(clips):
     other = ClipSet(
         clips.library,

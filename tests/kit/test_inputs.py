@@ -142,7 +142,7 @@ def test_a_library_keeps_inputs_and_remakes_from_them(tmp_path, model, clip):
         assert model.resolve(shot).key == key
         file = next((library.folder / "inputs").iterdir())
         file.unlink()
-        with pytest.raises(bc.MediaError, match="is missing in its library"):
+        with pytest.raises(bc.MediaError, match="is missing from its library"):
             library[key].regenerate(model)
         Image.fromarray(given[::-1]).save(file)
         with pytest.raises(bc.MediaError, match="is damaged"):
