@@ -79,6 +79,6 @@ def test_style_sheet_styles_only_its_own_widgets(name):
 
 def test_css_classes_are_literals_in_the_sources():
     """The test above doesn't find computed class names; ids may be computed."""
-    for path in (WIDGETS / "js").glob("*.js"):
+    for path in (WIDGETS / "js").rglob("*.js"):
         for line in path.read_text("utf-8").splitlines():
             assert "`bcm-${" not in line or "id =" in line, (path.name, line)
