@@ -1,7 +1,7 @@
-"""What large text encoders made, on disk: a safetensors file for each text, for all kernels.
+"""The outputs of large text encoders on disk: one safetensors file per text, for all kernels.
 
-Nothing here holds words: a file is named by a digest of the encoder, the text and all arguments.
-Losing a file, or a damaged one, costs the time to encode its text again.
+No text is stored: a file is named by a digest of the encoder, the text and all arguments. Losing a
+file, or a damaged one, only costs the time to encode its text again.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from beecam._util.files import atomic_write, remove_partial_files, remove_quietl
 from beecam.models.batching.device import environment_key, networks
 from beecam.models.weights.fingerprint import text_fingerprint
 
-# Smaller encoders are quicker than a disk.
+# Smaller encoders are faster than a disk.
 LARGE = 100_000_000  # parameters
-_MOST_BYTES = 2_000_000_000
+_MAX_BYTES = 2_000_000_000
 
 
 def cache_for(pipe: Any) -> EmbeddingCache | None:
-    """Return where a pipeline's encoded texts are kept, or None where that isn't worth it.
+    """Return the cache of a pipeline's encoded texts, or None where it isn't worthwhile.
 
     Args:
         pipe: A loaded diffusers pipeline.
@@ -47,24 +47,24 @@ class EmbeddingCache:
     """The encoded texts of one encoder."""
 
     def __init__(self, folder: Path, encoder: str) -> None:
-        """Name the folder; it is made when the first text is kept.
+        """Name the folder, which is created with the first file.
 
         Args:
-            folder: Shared by all encoders.
-            encoder: Says which one it is, and what it runs on: that decides the last bits, too.
+            folder: The folder, shared by all encoders.
+            encoder: Identifies the encoder and its environment, which decides the last bits.
         """
         self._folder = folder
         self._encoder = encoder
 
     def get(self, key: str) -> Any:
-        """Return what was made of a text, where it was made; None when it isn't there."""
+        """Return a stored output, on its device; None if it isn't stored."""
         from safetensors import SafetensorError, safe_open
 
         path = self._path(key)
         try:
             with safe_open(path, "pt") as file:
                 shape = json.loads(file.metadata()["shape"])
-                found = _whole(shape, file)
+                found = _read(shape, file)
             os.utime(path)
         except FileNotFoundError:
             return None
@@ -74,7 +74,7 @@ class EmbeddingCache:
         return found
 
     def put(self, key: str, found: Any) -> Any:
-        """Keep what was made of a text, and return it as `get` will."""
+        """Store an output, and return it as `get` will."""
         from safetensors.torch import save
 
         tensors: dict[str, Any] = {}
@@ -96,11 +96,11 @@ class EmbeddingCache:
         return self._folder / f"{digest[:40]}.safetensors"
 
     def _tidy(self) -> None:
-        """Take away what wasn't used for the longest time, until the rest is small enough."""
+        """Remove the least recently used files until the rest is small enough."""
         remove_partial_files(self._folder)
         files = [(path.stat(), path) for path in self._folder.glob("*.safetensors")]
         files.sort(key=lambda one: one[0].st_mtime_ns)
-        room = _MOST_BYTES - sum(known.st_size for known, _ in files)
+        room = _MAX_BYTES - sum(known.st_size for known, _ in files)
         for known, path in files[:-1]:
             if room >= 0:
                 break
@@ -109,10 +109,10 @@ class EmbeddingCache:
 
 
 def _apart(value: Any, tensors: dict[str, Any]) -> Any:
-    """Return JSON for a value, its tensors put aside.
+    """Return JSON data for a value, and collect its tensors.
 
     Raises:
-        TypeError: There is something in it that can't be written down.
+        TypeError: It holds something that can't be stored.
     """
     import torch
 
@@ -122,7 +122,7 @@ def _apart(value: Any, tensors: dict[str, Any]) -> Any:
         return ["dict", {name: _apart(one, tensors) for name, one in value.items()}]
     if type(value) is torch.Tensor:
         name = str(len(tensors))
-        # Laid out as a file's are: sums over others may end in other bits.
+        # Contiguous as in a file: sums over other layouts may end in other bits.
         tensors[name] = value.detach().contiguous()
         return ["tensor", [name, str(value.device)]]
     if isinstance(value, (str, int, float, bool, type(None))):
@@ -130,8 +130,8 @@ def _apart(value: Any, tensors: dict[str, Any]) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def _whole(shape: Any, file: Any) -> Any:
-    """Read the tensors that a value's JSON names, and put it together."""
+def _read(shape: Any, file: Any) -> Any:
+    """Read the tensors that a value's JSON data names, and rebuild it."""
     names = list(file.keys())
     return _together(shape, {name: file.get_tensor(name) for name in names})
 

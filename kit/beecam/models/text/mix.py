@@ -1,13 +1,13 @@
-"""Several encoded texts as one: what the encoder made of them is mixed by weight.
+"""Mix the embeddings of several prompts by weight.
 
-The mix is linear, sum(w * e) with weights that add up to 1, as `.blend()` of compel and the
-"prompt blending" of other tools have it: what is given to the denoiser lies between the texts, and
-not beside one another. Pooled embeddings are mixed alike and attention masks are united.
+The mix is linear, sum(w * e) with weights that add up to 1, as in `.blend()` of compel and the
+"prompt blending" of other tools: the denoiser reads one text between the prompts, not one after
+another. Pooled embeddings are mixed in the same way, and attention masks are united.
 
-A text with fewer tokens is filled up with its own ones again, which attention reads as the same
-text. Zeros would be words of their own: with them, 1 % of a longer text changed the clips of LTX as
-much as 50 % did. Where a model numbers the words of its text (LTX-2, HunyuanVideo 1.5, Kandinsky)
-they aren't quite the same, and a clip jumps where the longer text comes in.
+A prompt with fewer tokens is padded with its own tokens again, which attention reads as the same
+text. Zeros would act as words: with them, 1 % of a longer prompt changed LTX's clips as much as
+50 % did. Where a model encodes the positions of tokens (LTX-2, HunyuanVideo 1.5, Kandinsky),
+repeated tokens aren't quite the same, and a clip jumps where the longer prompt comes in.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ _TOKENS = 2  # dimensions of a mask: clips x tokens
 
 
 class MixedPrompt(str):
-    """Stands for weighted texts where a pipeline wants one text, until it is encoded.
+    """A placeholder for weighted prompts where a pipeline expects one string, until it is encoded.
 
-    One that is altered on its way to the encoder is a plain text again, which
-    `WeightedPrompts.need_all_read` notices.
+    A pipeline that alters it passes a plain string to its encoder, which
+    `PromptEncoder.check_all_read` detects.
 
     Attributes:
-        parts: The texts and their weights.
+        parts: The prompts and their weights.
     """
 
     __slots__ = ("parts",)
     parts: WeightedPrompts
 
     def __new__(cls, parts: WeightedPrompts) -> Self:
-        """Read as the parts do, in one line."""
-        made = super().__new__(cls, as_text(parts))
-        made.parts = parts
-        return made
+        """Create the string, which reads as all parts in one line."""
+        mixed = super().__new__(cls, as_text(parts))
+        mixed.parts = parts
+        return mixed
 
 
 def prompt_text(prompt: str | WeightedPrompts) -> str:
-    """Return what a pipeline is given as a prompt."""
+    """Return the string that a pipeline is called with."""
     return prompt if isinstance(prompt, str) else MixedPrompt(prompt)
 
 
 def mix_embeddings(each: Sequence[Any], weights: Sequence[float]) -> Any:
-    """Mix what an encoder returned for several texts; what is equal in all stays as it is.
+    """Mix an encoder's outputs for several prompts; what is equal in all stays unchanged.
 
     Args:
-        each: For each text the same structure: tensors, with None and plain values between.
-        weights: Of each; they add up to 1.
+        each: The outputs, all of the same structure: tensors, None and plain values.
+        weights: The weight of each; they add up to 1.
     """
     first = each[0]
     if isinstance(first, dict):
@@ -60,18 +60,18 @@ def mix_embeddings(each: Sequence[Any], weights: Sequence[float]) -> Any:
         return dict(zip(names, values, strict=True))
     if isinstance(first, (list, tuple)):
         columns = [[one[i] for one in each] for i in range(len(first))]
-        made = [_column(column, _masks(columns, i), weights) for i, column in enumerate(columns)]
-        return type(first)(made)
+        mixed = [_column(column, _masks(columns, i), weights) for i, column in enumerate(columns)]
+        return type(first)(mixed)
     return _column(list(each), None, weights)
 
 
 def _column(column: list[Any], masks: list[Any] | None, weights: Sequence[float]) -> Any:
-    """Mix one part of what the encoder returned.
+    """Mix one part of the outputs.
 
     Args:
-        column: That part of each text.
-        masks: Which of its tokens are there, for each text; None where nothing says so.
-        weights: Of the texts.
+        column: That part for each prompt.
+        masks: The attention mask of each prompt; None if the output has none.
+        weights: The weights of the prompts.
     """
     import torch
 
@@ -82,7 +82,7 @@ def _column(column: list[Any], masks: list[Any] | None, weights: Sequence[float]
         return first
     same = all(one.shape == first.shape and torch.equal(one, first) for one in column)
     if same and (masks is None or all(torch.equal(m, masks[0]) for m in masks)):
-        # What to keep away from is the same for all: not a bit of it may change.
+        # The negative prompt is the same for all: not a bit of it may change.
         return first
     if _is_mask(column):
         return functools.reduce(torch.maximum, _padded(column))
@@ -95,7 +95,7 @@ def _column(column: list[Any], masks: list[Any] | None, weights: Sequence[float]
 
 
 def _masks(columns: Sequence[list[Any]], index: int) -> list[Any] | None:
-    """Return the masks that belong to a part: the next ones behind it, token by token."""
+    """Return the masks that belong to a part: the next ones after it with its tokens."""
     import torch
 
     part = columns[index][0]
@@ -112,7 +112,7 @@ def _masks(columns: Sequence[list[Any]], index: int) -> list[Any] | None:
 
 
 def _is_mask(column: Sequence[Any]) -> bool:
-    """Return whether these tensors say which tokens are there: ones and zeros, or counts."""
+    """Return whether these tensors are attention masks: ones and zeros, or counts."""
     first = column[0]
     if not first.is_floating_point():
         return True
@@ -120,18 +120,18 @@ def _is_mask(column: Sequence[Any]) -> bool:
 
 
 def _filled(column: Sequence[Any], masks: Sequence[Any] | None) -> list[Any]:
-    """Return embeddings (clips x tokens x numbers) of one length, each filled with its own tokens.
+    """Return embeddings of one length, each padded with its own tokens.
 
     Args:
-        column: Those of each text.
-        masks: Which of their tokens are there; None for all.
+        column: For each prompt a tensor of shape `(clips, tokens, channels)`.
+        masks: The attention mask of each; None if all tokens count.
     """
     import torch
 
     own = masks or [torch.ones(one.shape[:_TOKENS], device=one.device) for one in column]
     known = [one.bool() for one in _padded(own)]
     wanted = functools.reduce(torch.logical_or, known)
-    made = []
+    filled = []
     for one, there in zip(_padded(column), known, strict=True):
         full = one.clone()
         for clip in range(len(full)):
@@ -139,20 +139,20 @@ def _filled(column: Sequence[Any], masks: Sequence[Any] | None) -> list[Any]:
             missing = (wanted[clip] & ~there[clip]).nonzero()[:, 0]
             if len(tokens):
                 full[clip, missing] = tokens[torch.arange(len(missing)) % len(tokens)]
-        made.append(full)
-    return made
+        filled.append(full)
+    return filled
 
 
 def _padded(column: Sequence[Any]) -> list[Any]:
-    """Return tensors of one size: those with fewer tokens get zeros at their end."""
+    """Return tensors of one size: those with fewer tokens get zeros at the end."""
     import torch
 
     if len({one.shape for one in column}) == 1:
         return list(column)
     size = [max(lengths) for lengths in zip(*(one.shape for one in column), strict=True)]
-    made = []
+    padded = []
     for one in column:
         larger = torch.zeros(size, dtype=one.dtype, device=one.device)
         larger[tuple(slice(length) for length in one.shape)] = one
-        made.append(larger)
-    return made
+        padded.append(larger)
+    return padded

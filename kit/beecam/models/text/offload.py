@@ -1,4 +1,4 @@
-"""Before a run on a machine that is short of memory: all texts first, then the encoders go.
+"""Free the memory of text encoders during runs: encode all prompts first, then move them away.
 
 Denoising needs no text encoder, which in many pipelines is as large as the denoiser.
 """
@@ -17,19 +17,19 @@ from beecam.models.batching.device import device_of, memory, offload
 from beecam.models.text.disk_cache import encoders
 from beecam.shots.shot import Shot
 
-# Less of an accelerator's memory than this is little for calls of many clips.
+# Less free memory than this share is too little for batches of many clips.
 _LITTLE = 0.3
-# Encoders that have a smaller share of it are left alone.
+# Encoders with a smaller share of the memory stay.
 _WORTH = 0.02
 
 
 class EncoderOffload:
-    """A pipeline's text encoders while runs go on.
+    """The text encoders of a pipeline during runs.
 
-    From the beginning of the first run to the end of the last one they lie on the CPU, if memory
-    is short; a text that isn't encoded yet brings them back for as long as that takes. After the
-    last run they are where they were. The texts that were encoded stay in memory, up to 256 MB.
-    Who calls the pipeline itself while a run goes on may find its encoders on the CPU.
+    From the beginning of the first run to the end of the last one they are on the CPU, if memory
+    is short; to encode another text they are brought back for that time. After the last run they
+    are where they were. Encoded texts stay in memory, up to 256 MB. A direct call of the pipeline
+    during a run may find its encoders on the CPU.
     """
 
     def __init__(self, pipe: Any) -> None:
@@ -42,15 +42,15 @@ class EncoderOffload:
     def begin(
         self, shots: Iterable[Shot], encode: Callable[[Shot], None], hold: Callable[[], None]
     ) -> None:
-        """Get ready for a run; `end` must follow, whatever happens.
+        """Prepare a run; `end` must follow in any case.
 
         Args:
-            shots: What will be made.
-            encode: Encodes one shot's texts.
-            hold: Called before each text; it may wait, or raise `Stopped`.
+            shots: The shots of the run.
+            encode: Encodes the prompts of one shot.
+            hold: Called before each shot; it may wait, or raise `Stopped`.
 
         Raises:
-            Stopped: By `hold`.
+            Stopped: Raised by `hold`.
         """
         with self._lock:
             self._users += 1
@@ -58,7 +58,7 @@ class EncoderOffload:
                 return
         for shot in {_texts_of(shot): shot for shot in shots if not shot.conditions}.values():
             hold()
-            # What is wrong with it is said where its clip is made.
+            # An error is reported where its clip is generated.
             with contextlib.suppress(Exception):
                 encode(shot)
         with self._lock:
@@ -70,11 +70,11 @@ class EncoderOffload:
                 self._move(away=True)
 
     def end(self) -> None:
-        """Put everything back after the last run."""
+        """Bring the encoders back after the last run."""
         with self._lock:
             self._users -= 1
             if not self._users and self._homes:
-                # Where somebody else has taken the room, they stay away, and come when needed.
+                # If their memory is taken, they stay away until they are needed.
                 with contextlib.suppress(RuntimeError):
                     _free()
                     self._move(away=False)
@@ -82,7 +82,7 @@ class EncoderOffload:
 
     @contextlib.contextmanager
     def encoding(self) -> Iterator[None]:
-        """Have the encoders where they belong while a text is encoded."""
+        """Bring the encoders back while a text is encoded."""
         with self._lock:
             away = bool(self._homes)
             if away:
@@ -116,11 +116,11 @@ def is_short(pipe: Any) -> bool:
 
 
 def encode_only(pipe: Any, arguments: Mapping[str, Any]) -> None:
-    """Call a pipeline just until its texts are encoded, with all that it gives its encoder.
+    """Call a pipeline just until its prompts are encoded.
 
     Args:
         pipe: A copy for this call only.
-        arguments: What it is called with.
+        arguments: The keyword arguments of the call.
     """
     own = vars(pipe)
     scheduler = own["scheduler"] = copy.deepcopy(pipe.scheduler)
@@ -131,10 +131,10 @@ def encode_only(pipe: Any, arguments: Mapping[str, Any]) -> None:
 
 
 def _leaving(original: Callable[..., Any]) -> Callable[..., Any]:
-    # Pipelines look at the signature to see what they may give.
+    # Pipelines read the signature to see what they may pass.
     @functools.wraps(original)
     def leave(*_args: Any, **_kwargs: Any) -> Any:
-        raise Stopped("the texts are encoded.")
+        raise Stopped("the prompts are encoded.")
 
     return leave
 

@@ -1,4 +1,4 @@
-"""A digest of a pipeline's weights and configuration: quick, and different when either is."""
+"""Digests of a pipeline's weights and configuration, fast to compute."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from beecam.models.weights.lora import PREFIX
 
 _SAMPLES = 1024
-_WHOLE = 300_000  # numbers
+_MAX_COMPLETE = 300_000  # values
 _DIGITS = 16
-# Parts by how their names begin; whatever else a pipeline has may have to do with texts.
+# Prefixes of components' names; any other component may affect the encoding of a text.
 _NOT_FOR_TEXTS = (
     "transformer",
     "unet",
@@ -26,24 +26,24 @@ _NOT_FOR_TEXTS = (
 def fingerprint(pipe: Any) -> str:
     """Return 16 hexadecimal digits for a pipeline.
 
-    Reads small tensors whole, and 1,024 evenly spaced numbers of each large one, so that a model
-    of many gigabytes takes well under a second. Two checkpoints that agree in all of those are
-    the same in practice; a change made by hand to few numbers of a large tensor may go unseen.
+    Reads small tensors completely, and 1,024 evenly spaced values of each large one, so that a
+    model of many gigabytes takes well under a second. Two checkpoints that agree in all of those
+    are the same in practice; a change by hand to a few values of a large tensor may go unnoticed.
 
     Args:
         pipe: A loaded diffusers pipeline.
     """
     digest = hashlib.sha256(type(pipe).__name__.encode())
     for name, part in sorted(pipe.components.items()):
-        _take(digest, name, part)
+        _update(digest, name, part)
     return digest.hexdigest()[:_DIGITS]
 
 
 def text_fingerprint(pipe: Any) -> str | None:
-    """Return 16 digits for all of a pipeline that can have a part in encoding a text.
+    """Return 16 hexadecimal digits for everything that can affect the encoding of a text.
 
-    Tokenizers count as well. None where weights can't be read, as in sequential offload: two
-    encoders of one shape can't be told apart then.
+    Includes tokenizers. None where weights can't be read, as in sequential offload: two encoders
+    of one shape can't be distinguished then.
 
     Args:
         pipe: A loaded diffusers pipeline.
@@ -54,19 +54,19 @@ def text_fingerprint(pipe: Any) -> str | None:
             continue
         if any(p.device.type == "meta" for p in getattr(part, "parameters", list)()):
             return None
-        _take(digest, name, part)
+        _update(digest, name, part)
         words = getattr(part, "tokenizer", part)
         if hasattr(words, "get_vocab"):
             fast = getattr(words, "backend_tokenizer", None)
-            known = fast.to_str() if fast is not None else sorted(words.get_vocab().items())
+            content = fast.to_str() if fast is not None else sorted(words.get_vocab().items())
             settings = sorted(vars(words).get("init_kwargs", {}).items())
             more = (words.padding_side, words.model_max_length, settings)
-            digest.update(f"{name} {type(words).__name__} {known} {more}".encode())
+            digest.update(f"{name} {type(words).__name__} {content} {more}".encode())
     return digest.hexdigest()[:_DIGITS]
 
 
-def _take(digest: Any, name: str, part: Any) -> None:
-    """Add one part of a pipeline to a digest."""
+def _update(digest: Any, name: str, part: Any) -> None:
+    """Add one component of a pipeline to a digest."""
     import torch
 
     config = getattr(part, "config", None)
@@ -80,17 +80,17 @@ def _take(digest: Any, name: str, part: Any) -> None:
     for key, tensor in sorted(_own_weights(part).items()):
         flat = tensor.detach().flatten()
         if flat.device.type == "meta":
-            # Moved away, as offloading does: its name and shape are all that is here.
+            # Offloaded: only its name and shape are here.
             flat = flat[:0].new_empty(0, device="cpu")
-        if flat.numel() > _WHOLE:
+        if flat.numel() > _MAX_COMPLETE:
             flat = flat[:: flat.numel() // _SAMPLES][:_SAMPLES]
-        some = flat.to("cpu", torch.float32)
+        values = flat.to("cpu", torch.float32)
         digest.update(f"{name}.{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(some.numpy().tobytes())
+        digest.update(values.numpy().tobytes())
 
 
 def _own_weights(part: Any) -> dict[str, Any]:
-    """Return a network's weights as they are named without the LoRAs that shots ask for."""
+    """Return a network's weights by their names without the LoRAs of shots."""
     return {
         key.replace(".base_layer.", "."): tensor
         for key, tensor in part.state_dict().items()
@@ -99,7 +99,7 @@ def _own_weights(part: Any) -> dict[str, Any]:
 
 
 def _adapters(part: Any) -> dict[str, Any]:
-    """Return how strong a network's adapters are: that is no weight, and changes pixels."""
+    """Return the strengths of a network's adapters, which change pixels without being weights."""
     found = {}
     for name, module in part.named_modules():
         scaling = getattr(module, "scaling", None)

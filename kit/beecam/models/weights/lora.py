@@ -1,4 +1,4 @@
-"""LoRAs on a pipeline: loaded once, and switched between calls."""
+"""Load LoRAs into a pipeline once, and switch them between batches."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from typing import Any
 from beecam.errors import ModelError
 from beecam.shots.loras import Adapter
 
-# What a pipeline calls those that are loaded here: its owner's have other names.
+# The prefix of the names of LoRAs that are loaded here; those of the pipeline's owner differ.
 PREFIX = "beecam_"
 
-
-# Of what peft says of a LoRA, which may name every layer.
-_SAID = 160  # characters
+# peft's errors may name every layer.
+_MAX_REASON = 160  # characters
 
 
 class LoraLoader:
-    """The LoRAs of one pipeline; calls with different ones wait for each other."""
+    """The LoRAs of one pipeline; batches with different ones wait for each other."""
 
     def __init__(self, pipe: Any) -> None:
-        """Begin with none.
+        """Name the pipeline.
 
         Args:
-            pipe: The pipeline; its networks are shared by all calls.
+            pipe: The pipeline; its networks are shared by all batches.
         """
         self._pipe = pipe
         self._loaded: dict[str, str] = {}
@@ -34,7 +33,7 @@ class LoraLoader:
         self._free = threading.Condition()
 
     def check(self, adapters: tuple[Adapter, ...]) -> str | None:
-        """Return what keeps these from being used, or None; loads what isn't yet."""
+        """Return why these can't be used, or None; loads them if they aren't loaded yet."""
         name = type(self._pipe).__name__
         if not adapters:
             return None
@@ -42,7 +41,7 @@ class LoraLoader:
             return f"{name} takes no LoRA."
         if others := self._others():
             return (
-                f"the pipeline has LoRAs of its own switched on ({', '.join(others)}): give them "
+                f"the pipeline has LoRAs of its own switched on ({', '.join(others)}): pass them "
                 "as lora=, too, or fuse them with pipe.fuse_lora()."
             )
         for adapter in adapters:
@@ -54,7 +53,7 @@ class LoraLoader:
 
     @contextlib.contextmanager
     def used(self, adapters: tuple[Adapter, ...]) -> Iterator[None]:
-        """Have these LoRAs switched on, and no others, while a call runs."""
+        """Switch on these LoRAs, and no others, during a batch."""
         with self._free:
             while self._loading or (self._users and self._active != adapters):
                 self._free.wait()
@@ -67,7 +66,7 @@ class LoraLoader:
             with self._free:
                 self._users -= 1
                 if not self._users and self._active:
-                    # Who owns the pipeline finds it as it was.
+                    # The owner of the pipeline finds it unchanged.
                     self._switch(())
                 self._free.notify_all()
 
@@ -87,7 +86,7 @@ class LoraLoader:
         with self._free:
             if adapter.digest in self._loaded:
                 return
-            # Calls that overlap would never leave room for it: those that come now wait.
+            # Overlapping batches would never leave a gap: new ones wait from now on.
             self._loading += 1
             try:
                 while self._users:
@@ -106,10 +105,10 @@ class LoraLoader:
         except Exception as error:
             with contextlib.suppress(Exception):
                 self._pipe.delete_adapters(name)
-            first = str(error).strip().splitlines()[0][:_SAID]
+            first = str(error).strip().splitlines()[0][:_MAX_REASON]
             raise ModelError(
-                f"the LoRA {adapter.name} doesn't fit {type(self._pipe).__name__}: it was made for "
-                f"another family, or another size of this one ({first})."
+                f"the LoRA {adapter.name} doesn't fit {type(self._pipe).__name__}: it was trained "
+                f"for another family, or another size of this one ({first})."
             ) from error
         if name not in self._names():
             raise ModelError(
