@@ -1,7 +1,5 @@
 """The notebooks, as a reader runs them: all cells, in JupyterLab."""
 
-import shutil
-
 import labpage
 import pytest
 
@@ -10,9 +8,7 @@ pytestmark = pytest.mark.browser
 
 def run_all(notebook, name, stored, **more):
     """Open one of the notebooks and run all its cells; gives its page and what it put out."""
-    nb = notebook(name, opened=False, **more)
-    shutil.copy(labpage.ROOT / "notebooks" / stored, nb.path)
-    nb.open()
+    nb = notebook(name, stored=labpage.ROOT / "notebooks" / stored, **more)
     page = nb.page
     page.set_default_timeout(240_000)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
