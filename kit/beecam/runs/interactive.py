@@ -98,6 +98,7 @@ class InteractiveEngine:
         quick: Model | None = None,
         rest: float = _REST,
         patience: float = _PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; the first `ask` starts the thread.
 
@@ -107,12 +108,14 @@ class InteractiveEngine:
             tell: Called on the engine's threads with each thing there is to be seen.
             rest: After so many seconds without a new wish the clip is made with all its steps.
             patience: So many seconds nothing may be seen while wishes follow one another.
+            clock: Returns the time, in seconds.
         """
         self._model = model.beside()
         self._quick = self._model if quick is None else quick.beside()
         self._tell = tell
         self._rest = rest
         self._patience = patience
+        self._clock = clock
         self._news = threading.Condition()
         self._wish: _Request | None = None
         self._thread: threading.Thread | None = None
@@ -137,7 +140,7 @@ class InteractiveEngine:
         with self._news:
             if self._closed:
                 return
-            self._wish = _Request(number, draft, whole or draft, quickly, time.monotonic())
+            self._wish = _Request(number, draft, whole or draft, quickly, self._clock())
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="beecam-live", daemon=True)
                 self._thread.start()
@@ -165,16 +168,16 @@ class InteractiveEngine:
     def _next(self) -> _Request | None:
         """Take the latest wish; None when nobody has asked for long."""
         with self._news:
-            before = time.monotonic()
+            before = self._clock()
             self._news.wait_for(lambda: self._wish is not None or self._closed, _IDLE)
             wish, self._wish = self._wish, None
             if wish is None or self._closed:
                 self._thread = None
                 return None
-            rested = time.monotonic() - before
+            rested = self._clock() - before
         if rested > self._rest:
             # The hand begins to move: nothing is late yet.
-            self._moved = self._finished = time.monotonic()
+            self._moved = self._finished = self._clock()
         self._rested = max(self._rested, rested)
         return wish
 
@@ -221,19 +224,19 @@ class InteractiveEngine:
         Raises:
             Stopped: Something else was asked for, and it was not worth finishing.
         """
-        call = _Call(time.monotonic())
+        call = _Call(self._clock())
         (made,) = model.generate(
             [shot], lambda step: self._on_step(step, wish, shot, call, quietly=quietly)
         )
         if call.step:
-            self._tail = time.monotonic() - call.step
+            self._tail = self._clock() - call.step
         self._remember(shot, made.frames)
         return made.frames
 
     def _on_step(
         self, step: Step, wish: _Request, shot: Shot, call: _Call, *, quietly: bool
     ) -> None:
-        now = call.step = time.monotonic()
+        now = call.step = self._clock()
         ahead = (step.steps - step.step) * (now - call.began) / step.step + self._tail
         if self._closed or (quietly and self._interrupted()):
             raise Stopped("something else was asked for.")
@@ -271,7 +274,7 @@ class InteractiveEngine:
 
     def _show(self, wish: _Request, kind: str, shot: Shot, frames: Frames) -> None:
         steps = shot.num_inference_steps or 0
-        self._finished = time.monotonic()
+        self._finished = self._clock()
         self._say(wish, kind, shot, frames, step=steps, steps=steps)
 
     def _say(
@@ -284,7 +287,7 @@ class InteractiveEngine:
     ) -> None:
         if self._closed:
             return
-        now = time.monotonic()
+        now = self._clock()
         if frames is not None:
             self._seen = now
         self._tell(LiveFrame(wish.number, kind, shot, frames, seconds=now - wish.at, **more))
