@@ -123,13 +123,13 @@ def _running(folder, module, *arguments, ready):
 
 
 def _wait_for(address, server, module):
-    for _ in range(300):
+    for _ in range(1200):
         if server.poll() is not None:
             pytest.fail(f"{module} ended at once")
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):
             return
         time.sleep(0.2)
-    pytest.fail(f"{module} did not come up in a minute")
+    pytest.fail(f"{module} did not come up in four minutes")
 
 
 # How far texts stand out from what is behind them, by their selectors.
@@ -310,7 +310,7 @@ def wait_for(page, count):
     )
 
 
-def until(page, check, seconds=30):
+def until(page, check, seconds=120):
     """Wait until a check holds; gives the assertion that failed if it never does."""
     end = time.monotonic() + seconds
     while True:

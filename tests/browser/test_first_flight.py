@@ -10,7 +10,7 @@ def run_all(notebook, name, stored, **more):
     """Open one of the notebooks and run all its cells; gives its page and what it put out."""
     nb = notebook(name, stored=labpage.ROOT / "notebooks" / stored, **more)
     page = nb.page
-    page.set_default_timeout(240_000)
+    page.set_default_timeout(800_000)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     page.wait_for_function(
         """() => window.jupyterapp.shell.currentWidget.content.widgets

@@ -34,7 +34,7 @@ def test_the_example_is_a_script(example, clips, tmp_path):
     script = tmp_path / "bees.py"
     script.write_text(example)
     done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=280, env=os.environ
+        [sys.executable, script], capture_output=True, text=True, timeout=800, env=os.environ
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Run of 24 cells" in done.stdout
@@ -45,7 +45,7 @@ def test_the_example_is_a_script(example, clips, tmp_path):
 def test_the_example_is_a_cell_that_shows_both_runs(example, clips):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(example)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
-    NotebookClient(notebook, timeout=280).execute()
+    NotebookClient(notebook, timeout=800).execute()
     assert clips() == 24 + 8
     shown = [out for out in notebook.cells[0].outputs if "data" in out]
     views = [out for out in shown if "application/vnd.jupyter.widget-view+json" in out.data]
@@ -73,7 +73,7 @@ def test_the_panel_runs_without_a_front_end(clips):
     sources = (before + lines + "panel", "run.wait()\nprint(len(run.clips), panel.grid.run is run)")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
-    NotebookClient(notebook, timeout=280).execute()
+    NotebookClient(notebook, timeout=800).execute()
     assert notebook.cells[1].outputs[0].text == "24 True\n"
     assert clips() == 24
     views = [

@@ -53,7 +53,7 @@ class Page:
                 found.append((content, buffers))
         return found
 
-    def wait_for(self, condition, seconds=15):
+    def wait_for(self, condition, seconds=240):
         """Wait until `condition()` is true, acknowledging what comes; return its value."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -111,7 +111,7 @@ def test_examples_are_of_clips_and_mirror_images(rendered):
 
 @pytest.mark.slow
 def test_the_reader_learns_what_latents_show(rendered, tmp_path, monkeypatch):
-    monkeypatch.setattr(rewards, "_BATCH", 16)
+    monkeypatch.setattr(rewards, "_BATCH", 8)
     loop = rewards.reader_loop(tmp_path, POLLEN, reader_of_texts())
     loss = rewards.ReaderLoss(examples(rendered))
 
@@ -122,7 +122,7 @@ def test_the_reader_learns_what_latents_show(rendered, tmp_path, monkeypatch):
 
     with torch.no_grad():
         before = float(loss(Same()))
-    loop.run(loss, steps=20)
+    loop.run(loss, steps=16)
     Same.generator.manual_seed(3)
     with torch.no_grad():
         assert float(loss(Same())) < before - 1.0
@@ -130,9 +130,9 @@ def test_the_reader_learns_what_latents_show(rendered, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_reader_goes_on_to_the_same_bits(rendered, tmp_path, monkeypatch):
-    monkeypatch.setattr(rewards, "_BATCH", 4)
+    monkeypatch.setattr(rewards, "_BATCH", 2)
     loss = rewards.ReaderLoss(examples(rendered))
-    for name, parts in (("one", [4]), ("two", [2, 2])):
+    for name, parts in (("one", [2]), ("two", [1, 1])):
         for steps in parts:
             (tmp_path / name).mkdir(exist_ok=True)
             loop = rewards.reader_loop(tmp_path / name, POLLEN, reader_of_texts())
@@ -375,7 +375,7 @@ def test_two_steps_stand_for_all_with_what_each_was_given(levels):
 
 @pytest.mark.slow
 def test_tuning_leads_clips_to_what_is_rewarded(tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning, "_BATCH", 4)
+    monkeypatch.setattr(tuning, "_BATCH", 2)
     monkeypatch.setattr(tuning, "_STEPS", (4, 4))
     encoder = reader_of_texts()
     loop = tuning.tuning_loop(tmp_path, POLLEN, 0.3, {})
@@ -398,7 +398,7 @@ def test_tuning_leads_clips_to_what_is_rewarded(tmp_path, monkeypatch):
         return seen[-1]
 
     before = sampled()
-    loop.run(work, steps=12)
+    loop.run(work, steps=8)
     assert sampled() > before + 0.1
 
 
@@ -413,7 +413,7 @@ def test_weights_are_tuned_stopped_and_go_on_to_the_same_bits(
         monkeypatch.setattr(Loop, "run", lambda self, loss, **_: real(self, loss, steps=steps))
         train.main(["tune", *USUAL, "--no-compile", "--folder", str(tmp_path / name)])
 
-    for name, parts in (("one", [4]), ("two", [2, 2])):
+    for name, parts in (("one", [2]), ("two", [1, 1])):
         shutil.copytree(rendered, tmp_path / name)
         shutil.copytree(rewarded, tmp_path / name / rewards.FOLDER)
         recognises(tmp_path / name / rewards.FOLDER)
@@ -422,7 +422,7 @@ def test_weights_are_tuned_stopped_and_go_on_to_the_same_bits(
     one, two = (
         torch.load(tmp_path / name / "tune.pt", weights_only=True) for name in ("one", "two")
     )
-    assert one["step"] == two["step"] == 4
+    assert one["step"] == two["step"] == 2
     assert one["rates"] == (0.1 * 4e-4, 0.1 * 1.2e-3)
     assert all(map(torch.equal, one["average"], two["average"]))
     assert torch.equal(one["modules"]["came"]["shares"], two["modules"]["came"]["shares"])

@@ -79,7 +79,7 @@ def test_place_and_light_of_most_clips_are_what_the_prompt_says(model):
             (p, t) for p in ATTRIBUTES["place"] for t in ("noon", "night")
         )
     ]
-    made = sampling.make(model.pipe, [captions.plain(s.attributes) for s in scenes], 20)
+    made = sampling.make(model.pipe, [captions.plain(s.attributes) for s in scenes], steps=10)
     for name in ("place", "light"):
         right = judges.judge_all(each[name], made) == judges.truth(scenes, name)
         assert int(right.sum()) >= 14, name
@@ -88,7 +88,7 @@ def test_place_and_light_of_most_clips_are_what_the_prompt_says(model):
 @pytest.mark.slow
 def test_the_judges_know_rendered_clips():
     each = judges.load()
-    for name, (right, many) in evaluate.judge_the_judges(each, 60).items():
+    for name, (right, many) in evaluate.judge_the_judges(each, 30).items():
         assert right / many >= 0.9, name
 
 
