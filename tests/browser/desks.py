@@ -18,6 +18,16 @@ from playwright.sync_api import Error as PlaywrightError
 
 # Below this width JupyterLab changes its layout.
 _NARROW = 800
+# JupyterLab is there before all of its plugins are.
+_LOADED = """async () => {
+  const lab = window.jupyterapp;
+  if (!lab) return false;
+  await lab.restored;
+  await lab.allPluginsActivated;
+  const needed = ['docmanager:open', 'docmanager:save', 'notebook:run-cell',
+    'apputils:change-theme', 'filebrowser:toggle-main'];
+  return needed.every(name => lab.commands.hasCommand(name));
+}"""
 _OPEN = """async path => {
   const { commands, serviceManager } = window.jupyterapp;
   // A notebook takes the kernel of the session that has its path.
@@ -110,9 +120,7 @@ class Desk:
         self._loads += 1
         name = f"desk-{self._number}-{self._loads}"
         self.page.goto(f"{self._address}/lab/workspaces/{name}?token={TOKEN}")
-        self.page.wait_for_function(
-            "async () => { await window.jupyterapp?.restored; return !!window.jupyterapp; }"
-        )
+        self.page.wait_for_function(_LOADED)
 
     def _page_is_kept(self):
         """Whether the page is JupyterLab as it is when it opens, or could be brought to that."""

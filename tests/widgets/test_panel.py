@@ -48,7 +48,7 @@ def run_code(panel, model, library):
     return space
 
 
-def until(check, seconds=15):
+def until(check, seconds=240):
     end = time.monotonic() + seconds
     while not (found := check()):
         assert time.monotonic() < end, "it did not happen in time"

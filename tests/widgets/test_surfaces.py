@@ -28,7 +28,7 @@ def table(show):
         one.close()
 
 
-def until(check, seconds=15):
+def until(check, seconds=240):
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end, "it did not happen in time"

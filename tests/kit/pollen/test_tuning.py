@@ -1,5 +1,6 @@
 """Rewards and the tuning of the denoiser by them."""
 
+import functools
 import itertools
 import json
 import shutil
@@ -201,6 +202,7 @@ def goals(came, name, chance, scenes, which):
     return came.goals(chances_of(name, chance, scenes, which), scenes)
 
 
+@functools.cache
 def where(possible_is, name="giant"):
     scenes = [draw_scene(seed) for seed in range(600)]
     return [one for one in scenes if possible(name, one.attributes) == possible_is][:200]
