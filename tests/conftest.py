@@ -6,7 +6,6 @@ import pytest
 
 from beecam.clips.library import open_library
 
-
 # The files that take longest, from the longest on: begun first, none is left for one worker alone
 # at the end. `make test` runs whole files side by side, so that what a file shares is made once.
 LONGEST = (

@@ -86,7 +86,7 @@ def test_it_learns_and_is_what_the_denoiser_listens_to(tmp_path):
         reading.encoder(tmp_path)
     loop = reading.loop(tmp_path)
     before = {k: v.clone() for k, v in loop.modules["text_encoder"].state_dict().items()}
-    loop.run(reading.ReadingLoss(), steps=30, finish=True)
+    loop.run(reading.ReadingLoss(), steps=60, finish=True)
     lot = random.Random(1)
     truth = [reading.draw(lot) for _ in range(100)]
     texts = [captions.caption(one, lot) for one in truth]
