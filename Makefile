@@ -47,9 +47,13 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-# Two tests at once, a thread each: threads that wait for each other burn what the other could use.
+# Two files at once, a thread each: threads that wait for each other burn what the other could use.
+# Each of the two has a browser, a JupyterLab and models of its own, for all of its files; those
+# that take longest begin (tests/conftest.py).
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 unit: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not browser and not notebook and not slow"
+	$(PYTEST) -m "not browser and not notebook and not slow"
 
 js: $(STAMP)
 	@if command -v npm >/dev/null; then npm --prefix widgets ci --silent --no-audit --no-fund && npm --prefix widgets run --silent types && npm --prefix widgets test --silent; \
@@ -66,15 +70,13 @@ chromium:
 	fi
 
 browser: $(STAMP) chromium
-	$(BIN)/pytest -m browser
+	$(PYTEST) -m browser
 
 notebooks: $(STAMP)
-	$(BIN)/pytest -m notebook
+	$(PYTEST) -m notebook
 
-# What has a browser to itself isn't hurried by another test beside it.
 test: lint types js chromium
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not browser and not notebook"
-	$(BIN)/pytest -m "browser or notebook"
+	$(PYTEST)
 
 bench: $(STAMP) chromium
 	$(BIN)/python tests/bench/bench.py

@@ -1,8 +1,42 @@
 """What tests of several rooms need."""
 
+from pathlib import Path
+
 import pytest
 
 from beecam.clips.library import open_library
+
+# The files that take longest, from the longest on: begun first, none is left for one worker alone
+# at the end. `make test` runs whole files side by side, so that what a file shares is made once.
+LONGEST = (
+    "browser/test_first_flight.py",
+    "kit/pollen/test_modes.py",
+    "browser/test_live.py",
+    "browser/test_panel.py",
+    "kit/pollen/test_training.py",
+    "notebooks/test_readme.py",
+    "notebooks/test_first_flight.py",
+    "browser/test_exploring.py",
+    "browser/test_grid.py",
+    "browser/test_hosts.py",
+    "kit/pollen/test_tuning.py",
+    "bench/test_bench.py",
+    "browser/test_remains.py",
+    "browser/test_faults.py",
+    "kit/pollen/test_weights.py",
+    "kit/test_live.py",
+    "kit/test_kill.py",
+    "kit/test_inputs.py",
+    "kit/test_loras.py",
+    "kit/test_speed.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files that take longest first."""
+    here = Path(__file__).parent
+    rank = {here / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture

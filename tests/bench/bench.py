@@ -554,7 +554,9 @@ def bundles():
     files = (ROOT / "widgets" / "beecam_widgets" / "static").iterdir()
     sizes = {path.name: path.stat().st_size for path in files}
     total = sum(sizes.values()) / 1000
-    return [Row("scripts and styles in total", "under 160 KB", f"{total:.1f} KB", total < 160, sizes)]
+    return [
+        Row("scripts and styles in total", "under 160 KB", f"{total:.1f} KB", total < 160, sizes)
+    ]
 
 
 def grid():

@@ -17,6 +17,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "out" / "screenshots"
 TOKEN = "beecam"
+# Generous: a machine that does other things as well may need half a minute for a page.
+TIMEOUT = 60_000
 _AXE = ROOT / "widgets" / "node_modules" / "axe-core" / "axe.min.js"
 PREAMBLE = f"""\
 import sys
@@ -121,13 +123,13 @@ def _running(folder, module, *arguments, ready):
 
 
 def _wait_for(address, server, module):
-    for _ in range(300):
+    for _ in range(1200):
         if server.poll() is not None:
             pytest.fail(f"{module} ended at once")
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):
             return
         time.sleep(0.2)
-    pytest.fail(f"{module} did not come up in a minute")
+    pytest.fail(f"{module} did not come up in four minutes")
 
 
 # How far texts stand out from what is behind them, by their selectors.
@@ -161,6 +163,10 @@ class Notebook:
         self.page.goto(
             f"{self.address}/lab/workspaces/{self.path.stem}/tree/{self.path.name}?token={TOKEN}"
         )
+        return self.ready()
+
+    def ready(self):
+        """Wait until it is open and its kernel is idle."""
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
         # The indicator is busy while the kernel starts.
         self.page.wait_for_function(
@@ -215,10 +221,36 @@ class Notebook:
         self.page.screenshot(path=SHOTS / f"{name}.png")
 
 
+def write_notebook(path, sources):
+    """Write a notebook with these code cells; returns its path."""
+    cells = [nbformat.v4.new_code_cell(text) for text in sources]
+    body = nbformat.v4.new_notebook(cells=cells)
+    body.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    nbformat.write(body, path)
+    return path
+
+
+def watched(page):
+    """The page, with a list of its errors."""
+    page.set_default_timeout(TIMEOUT)
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(f"{error} {error.stack}"))
+    return page
+
+
+def problems_of(page):
+    """Errors of the widgets' own code, which is loaded from a blob; others are the host's."""
+    return [text for text in page.problems if "blob:" in text]
+
+
 @contextlib.contextmanager
 def notebooks(browser, address, folder):
     """Open notebooks with given cells; the first one imports what all need."""
-    contexts = []
+    contexts, paths = [], set()
 
     def make(name, *sources, size=(1280, 900), scheme="light", reduced=None, opened=True):
         context = browser.new_context(
@@ -227,20 +259,9 @@ def notebooks(browser, address, folder):
             reduced_motion=reduced,
         )
         contexts.append(context)
-        page = context.new_page()
-        # Generous: a machine that does other things as well may need half a minute for a page.
-        page.set_default_timeout(60_000)
-        page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(f"{error} {error.stack}"))
-        path = folder / f"{name}.ipynb"
-        cells = [nbformat.v4.new_code_cell(text) for text in (PREAMBLE, *sources)]
-        body = nbformat.v4.new_notebook(cells=cells)
-        body.metadata["kernelspec"] = {
-            "name": "python3",
-            "display_name": "Python 3",
-            "language": "python",
-        }
-        nbformat.write(body, path)
+        page = watched(context.new_page())
+        path = write_notebook(folder / f"{name}.ipynb", (PREAMBLE, *sources))
+        paths.add(path.name)
         notebook = Notebook(page, address, path)
         if opened:
             notebook.open().run(0, wait=True)
@@ -249,19 +270,21 @@ def notebooks(browser, address, folder):
     yield make
     for context in contexts:
         for page in context.pages:
-            # The widget's own code is loaded from a blob; other errors are the host's.
-            assert not [p for p in page.problems if "blob:" in p], page.problems
+            assert not problems_of(page), page.problems
         context.close()
-    stop_kernels(address)
+    stop_kernels(address, paths)
 
 
-def stop_kernels(address):
+def stop_kernels(address, paths=None):
+    """Stop the kernels of these notebooks, by default of all."""
     headers = {"Authorization": f"token {TOKEN}"}
     with urllib.request.urlopen(
         urllib.request.Request(f"{address}/api/sessions", headers=headers)
     ) as got:
         sessions = json.load(got)
     for session in sessions:
+        if paths is not None and session["path"] not in paths:
+            continue
         gone = urllib.request.Request(
             f"{address}/api/sessions/{session['id']}", headers=headers, method="DELETE"
         )
@@ -287,7 +310,7 @@ def wait_for(page, count):
     )
 
 
-def until(page, check, seconds=30):
+def until(page, check, seconds=120):
     """Wait until a check holds; gives the assertion that failed if it never does."""
     end = time.monotonic() + seconds
     while True:

@@ -3,7 +3,6 @@
 import gc
 import os
 import threading
-import time
 
 import pytest
 import torch
@@ -12,6 +11,8 @@ import beecam as bc
 from beecam.errors import Stopped
 from beecam.models.batching.threads import WorkerPool, WorkerThread
 from helpers import frames
+
+PATIENCE = 240  # seconds, after which what never comes has failed
 
 
 def test_everything_is_done_on_one_thread_in_order():
@@ -26,7 +27,7 @@ def test_everything_is_done_on_one_thread_in_order():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert sorted(done) == list(range(20))
 
 
@@ -42,7 +43,7 @@ def test_the_thread_ends_with_the_lane():
     thread = lane.run(threading.current_thread)
     del lane
     gc.collect()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -89,7 +90,7 @@ def test_as_many_calls_at_once_as_there_are_lanes():
         with lock:
             together += 1
             most.append(together)
-        meet.wait(10)
+        meet.wait(PATIENCE)
         with lock:
             together -= 1
 
@@ -97,7 +98,7 @@ def test_as_many_calls_at_once_as_there_are_lanes():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
     assert max(most) == 3
     assert torch.get_num_threads() == before_all
 
@@ -107,7 +108,7 @@ before_all = torch.get_num_threads()
 
 def test_an_interrupt_of_a_call_stops_it_at_its_next_step(ltx, monkeypatch):
     shot = ltx.resolve(bc.shot("a bee", num_inference_steps=200))
-    steps, ended = [], threading.Event()
+    steps, begun, heard, ended = [], threading.Event(), threading.Event(), threading.Event()
     original = ltx._workers.run
 
     def interrupted(work):
@@ -118,12 +119,18 @@ def test_an_interrupt_of_a_call_stops_it_at_its_next_step(ltx, monkeypatch):
                 ended.set()
 
         threading.Thread(target=original, args=(watched,)).start()
-        while not steps:
-            time.sleep(0.001)
+        assert begun.wait(PATIENCE)
         raise KeyboardInterrupt
+
+    def on_step(step):
+        # The first step lasts until the caller has heard of the interrupt.
+        steps.append(step)
+        begun.set()
+        assert heard.wait(PATIENCE)
 
     monkeypatch.setattr(ltx._workers, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        frames(ltx, [shot], steps.append)
-    assert ended.wait(30)
-    assert len(steps) < 200
+        frames(ltx, [shot], on_step)
+    heard.set()
+    assert ended.wait(PATIENCE)
+    assert len(steps) == 1

@@ -23,7 +23,7 @@ def executed(tmp_path_factory):
         [sys.executable, ROOT / "notebooks" / "execute.py", NOTEBOOK, "--out", folder / "out"],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=800,
         check=False,
         env={**os.environ, "BEECAM_LIBRARY": str(library)},
     )

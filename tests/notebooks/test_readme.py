@@ -15,38 +15,43 @@ import beecam as bc
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A library that has the example's clips once one test has made them."""
+    return tmp_path_factory.mktemp("example") / "library"
+
+
 @pytest.fixture
-def example():
+def example(shared, monkeypatch):
+    monkeypatch.setenv("BEECAM_LIBRARY", str(shared))
     return re.search(
         r"```python\n(import beecam as bc.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
     ).group(1)
 
 
-@pytest.fixture
-def clips(tmp_path, monkeypatch):
-    """Counts the clips that were made."""
-    monkeypatch.setenv("BEECAM_LIBRARY", str(tmp_path / "library"))
-    return lambda: len(list((tmp_path / "library" / "media").glob("??/*.mp4")))
+def clips(library):
+    """How many clips were made."""
+    return len(list((library / "media").glob("??/*.mp4")))
 
 
 @pytest.mark.slow
-def test_the_example_is_a_script(example, clips, tmp_path):
+def test_the_example_is_a_script(example, shared, tmp_path):
     script = tmp_path / "bees.py"
     script.write_text(example)
     done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=280, env=os.environ
+        [sys.executable, script], capture_output=True, text=True, timeout=800, env=os.environ
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Run of 24 cells" in done.stdout
-    assert clips() == 24 + 8
+    assert clips(shared) == 24 + 8
 
 
 @pytest.mark.notebook
-def test_the_example_is_a_cell_that_shows_both_runs(example, clips):
+def test_the_example_is_a_cell_that_shows_both_runs(example, shared):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(example)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
-    NotebookClient(notebook, timeout=280).execute()
-    assert clips() == 24 + 8
+    NotebookClient(notebook, timeout=800).execute()
+    assert clips(shared) == 24 + 8
     shown = [out for out in notebook.cells[0].outputs if "data" in out]
     views = [out for out in shown if "application/vnd.jupyter.widget-view+json" in out.data]
     sheets = [out for out in shown if "beecam-sheet" in out.data.get("text/html", "")]
@@ -64,18 +69,19 @@ def test_the_deck_is_one(tmp_path):
 
 
 @pytest.mark.notebook
-def test_the_panel_runs_without_a_front_end(clips):
+def test_the_panel_runs_without_a_front_end(tmp_path, monkeypatch):
+    monkeypatch.setenv("BEECAM_LIBRARY", str(tmp_path / "library"))
     text = (ROOT / "README.md").read_text()
     lines = re.search(
         r"```python\n(import beecam_widgets as bw\n\npanel.*?)```", text, re.DOTALL
     ).group(1)
-    before = "import beecam as bc\nmodel = bc.load()\n"
+    before = "import beecam as bc\nmodel = bc.load(speed='fast')\n"
     sources = (before + lines + "panel", "run.wait()\nprint(len(run.clips), panel.grid.run is run)")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
-    NotebookClient(notebook, timeout=280).execute()
+    NotebookClient(notebook, timeout=800).execute()
     assert notebook.cells[1].outputs[0].text == "24 True\n"
-    assert clips() == 24
+    assert clips(tmp_path / "library") == 24
     views = [
         out
         for out in notebook.cells[0].outputs

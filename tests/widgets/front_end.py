@@ -53,7 +53,7 @@ class FrontEnd:
                 messages.append((content, buffers))
         return messages
 
-    def wait_for(self, condition, seconds=15):
+    def wait_for(self, condition, seconds=240):
         """Wait until `condition()` is true, acknowledging batches; return its value."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

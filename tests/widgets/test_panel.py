@@ -48,7 +48,7 @@ def run_code(panel, model, library):
     return variables
 
 
-def until(check, seconds=15):
+def until(check, seconds=240):
     end = time.monotonic() + seconds
     while not (result := check()):
         assert time.monotonic() < end, "timed out"

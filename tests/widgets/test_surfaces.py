@@ -29,7 +29,7 @@ def table(show):
         one.close()
 
 
-def until(check, seconds=15):
+def until(check, seconds=240):
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end, "timed out"

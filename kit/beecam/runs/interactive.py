@@ -100,6 +100,7 @@ class InteractiveEngine:
         quick: Model | None = None,
         rest: float = _REST,
         patience: float = _PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Set up the engine; the first `ask` starts its thread.
 
@@ -109,12 +110,14 @@ class InteractiveEngine:
             quick: The model of drafts that are requested `quickly`; by default the same.
             rest: After so many seconds without a request the clip is generated with all its steps.
             patience: The seconds without anything shown while requests follow one another.
+            clock: Returns the time, in seconds.
         """
         self._model = capabilities.beside(model)
         self._quick = self._model if quick is None else capabilities.beside(quick)
         self._send = send
         self._rest = rest
         self._patience = patience
+        self._clock = clock
         self._changed = threading.Condition()
         self._request: _Request | None = None
         self._thread: threading.Thread | None = None
@@ -141,7 +144,7 @@ class InteractiveEngine:
         with self._changed:
             if self._closed:
                 return
-            self._request = _Request(number, draft, final or draft, quickly, time.monotonic())
+            self._request = _Request(number, draft, final or draft, quickly, self._clock())
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="beecam-live", daemon=True)
                 self._thread.start()
@@ -169,16 +172,16 @@ class InteractiveEngine:
     def _next(self) -> _Request | None:
         """Take the latest request; return None after a long time without one."""
         with self._changed:
-            before = time.monotonic()
+            before = self._clock()
             self._changed.wait_for(lambda: self._request is not None or self._closed, _IDLE)
             request, self._request = self._request, None
             if request is None or self._closed:
                 self._thread = None
                 return None
-            rested = time.monotonic() - before
+            rested = self._clock() - before
         if rested > self._rest:
             # Requests resume: nothing is late yet.
-            self._resumed = self._finished = time.monotonic()
+            self._resumed = self._finished = self._clock()
         self._rested = max(self._rested, rested)
         return request
 
@@ -228,19 +231,19 @@ class InteractiveEngine:
         Raises:
             Stopped: There is a newer request, and this one wasn't worth finishing.
         """
-        times = _Times(time.monotonic())
+        times = _Times(self._clock())
         (clip,) = capabilities.generate(
             model, [shot], lambda step: self._on_step(step, request, shot, times, silent=silent)
         )
         if times.step:
-            self._tail = time.monotonic() - times.step
+            self._tail = self._clock() - times.step
         self._store(shot, clip.frames)
         return clip.frames
 
     def _on_step(
         self, step: Step, request: _Request, shot: Shot, times: _Times, *, silent: bool
     ) -> None:
-        now = times.step = time.monotonic()
+        now = times.step = self._clock()
         ahead = (step.steps - step.step) * (now - times.began) / step.step + self._tail
         if self._closed or (silent and self._interrupted()):
             raise Stopped("there is a newer request.")
@@ -278,7 +281,7 @@ class InteractiveEngine:
 
     def _show(self, request: _Request, kind: str, shot: Shot, frames: Frames) -> None:
         steps = shot.num_inference_steps or 0
-        self._finished = time.monotonic()
+        self._finished = self._clock()
         self._report(request, kind, shot, frames, step=steps, steps=steps)
 
     def _report(
@@ -291,7 +294,7 @@ class InteractiveEngine:
     ) -> None:
         if self._closed:
             return
-        now = time.monotonic()
+        now = self._clock()
         if frames is not None:
             self._shown = now
         self._send(LiveFrame(request.number, kind, shot, frames, seconds=now - request.at, **more))

@@ -66,7 +66,7 @@ def test_examples_are_of_clips_and_mirror_images(two_shards):
 
 @pytest.mark.slow
 def test_the_reader_learns_what_latents_show(two_shards, text_encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(losses, "BATCH", 16)
+    monkeypatch.setattr(losses, "BATCH", 8)
     loop = losses.reader_loop(tmp_path, POLLEN, text_encoder)
     loss = losses.ReaderLoss(load(two_shards))
 
@@ -77,7 +77,7 @@ def test_the_reader_learns_what_latents_show(two_shards, text_encoder, tmp_path,
 
     with torch.no_grad():
         before = float(loss(Same()))
-    loop.run(loss, steps=20)
+    loop.run(loss, steps=16)
     Same.generator.manual_seed(3)
     with torch.no_grad():
         assert float(loss(Same())) < before - 1.0
@@ -85,9 +85,9 @@ def test_the_reader_learns_what_latents_show(two_shards, text_encoder, tmp_path,
 
 @pytest.mark.slow
 def test_the_reader_resumes_to_the_same_bits(two_shards, text_encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(losses, "BATCH", 4)
+    monkeypatch.setattr(losses, "BATCH", 2)
     loss = losses.ReaderLoss(load(two_shards))
-    for name, parts in (("one", [4]), ("two", [2, 2])):
+    for name, parts in (("one", [2]), ("two", [1, 1])):
         for steps in parts:
             (tmp_path / name).mkdir(exist_ok=True)
             loop = losses.reader_loop(tmp_path / name, POLLEN, text_encoder)

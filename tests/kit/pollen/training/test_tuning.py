@@ -192,7 +192,7 @@ def test_two_steps_represent_all_with_their_own_inputs(levels):
 
 @pytest.mark.slow
 def test_tuning_increases_the_reward(text_encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning, "_BATCH", 4)
+    monkeypatch.setattr(tuning, "_BATCH", 2)
     monkeypatch.setattr(tuning, "_STEPS", (4, 4))
     loop = tuning.tuning_loop(tmp_path, POLLEN, 0.3, {})
     seen = []
@@ -214,7 +214,7 @@ def test_tuning_increases_the_reward(text_encoder, tmp_path, monkeypatch):
         return seen[-1]
 
     before = sampled()
-    loop.run(work, steps=12)
+    loop.run(work, steps=8)
     assert sampled() > before + 0.1
 
 
@@ -229,7 +229,7 @@ def test_stopped_tuning_resumes_to_the_same_bits(
         monkeypatch.setattr(Loop, "run", lambda self, loss, **_: real(self, loss, steps=steps))
         train(["tune", *USUAL, "--no-compile", "--folder", str(tmp_path / name)])
 
-    for name, parts in (("one", [4]), ("two", [2, 2])):
+    for name, parts in (("one", [2]), ("two", [1, 1])):
         shutil.copytree(two_shards, tmp_path / name)
         shutil.copytree(recognising, tmp_path / name / rewards.FOLDER)
         for steps in parts:
@@ -237,7 +237,7 @@ def test_stopped_tuning_resumes_to_the_same_bits(
     one, two = (
         torch.load(tmp_path / name / "tune.pt", weights_only=True) for name in ("one", "two")
     )
-    assert one["step"] == two["step"] == 4
+    assert one["step"] == two["step"] == 2
     assert one["rates"] == (0.1 * 4e-4, 0.1 * 1.2e-3)
     assert all(map(torch.equal, one["average"], two["average"]))
     assert torch.equal(
