@@ -37,7 +37,7 @@ def test_orders(by, expected):
         ("colour:red", "colour:red: no 'colour' here. The names are insect, is, model,"),
         ("sed:3", "Did you mean seed?"),
         ("stars>=", "stars>=: a value is missing after '>='."),
-        ("stars>many", "stars>many: '>' compares numbers, as in stars>=3."),
+        ("stars>many", "stars>many: '>' is for numbers, as in stars>=3."),
         ("is:stared", "Did you mean starred?"),
         ('bee "open', "'\"open' has an unmatched quote."),
         (3, "query=3: a string is needed."),

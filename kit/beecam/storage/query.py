@@ -186,7 +186,7 @@ def _find_problems(
     elif not values:
         yield Problem(name, f"{term}: a value is missing after {sign!r}.")
     elif sign in _ORDER and (name in ("tag", "is") or any(_number(v) is None for v in values)):
-        yield Problem(name, f"{term}: {sign!r} compares numbers, as in stars>=3.")
+        yield Problem(name, f"{term}: {sign!r} is for numbers, as in stars>=3.")
     elif name == "is":
         for value in values:
             if value not in STATES:
