@@ -8,10 +8,10 @@ import pytest
 
 from beecam.models.loading.load import POLLEN
 from beecam.models.pollen.networks.text_encoder import load_text_encoder
-from beecam.models.pollen.training.__main__ import main as train
 from beecam.models.pollen.training import export
+from beecam.models.pollen.training.__main__ import main as train
+from beecam.models.pollen.training.command_line import stages
 from beecam.models.pollen.training.data import clips as clip_files
-from beecam.models.pollen.training.losses import flow
 from beecam.models.pollen.training.losses import text_encoder as text_encoder_loss
 from beecam.models.pollen.training.optimization import loop as loops
 from beecam.models.pollen.training.rewards import losses, rewards
@@ -23,7 +23,7 @@ from beecam.models.pollen.world.splits import scenes
 def _small_batches():
     """Steps of a few clips, and exports that show one, test the same as large ones."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flow, "BATCH", 2)
+        patch.setattr(stages, "BATCH", 2)
         patch.setattr(text_encoder_loss, "_BATCH", 4)
         patch.setattr(export, "_SAMPLES", export._SAMPLES[:1])
         yield
