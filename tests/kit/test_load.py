@@ -73,6 +73,15 @@ def test_a_choice_that_is_none_is_named_with_the_nearest(saved, arguments, said)
         bc.load(saved, **arguments)
 
 
+def test_torchs_own_devices_and_dtypes_are_accepted(saved, capsys):
+    import torch
+
+    model = bc.load(saved, device=torch.device("cpu"), dtype=torch.bfloat16)
+    assert model.pipe.transformer.dtype == torch.bfloat16
+    assert "on cpu in bfloat16" in capsys.readouterr().out
+    assert str(bc.load(device=torch.device("cpu"), dtype=torch.float32).pipe.device) == "cpu"
+
+
 def test_a_repository_that_can_not_be_reached_says_so(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelError, match=r"load\('nobody/nothing'\): it isn't on this machine"):
@@ -82,7 +91,7 @@ def test_a_repository_that_can_not_be_reached_says_so(monkeypatch):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        ("GatedRepoError", "only to those who have asked"),
+        ("GatedRepoError", "grants access on request"),
         ("RepositoryNotFoundError", "the repository does not exist"),
         ("RevisionNotFoundError", "no such revision"),
     ],

@@ -348,12 +348,13 @@ class DiffusersModel:
         positions = positions_of(len(shots), starts)
         if shots[0].switch is not None:
             if not starts:
-                starts = self._prefixes.checkpoints(shots, self._generate_one, on_step)
+                starts = self._prefixes.checkpoints(
+                    shots, lambda one, watch: self.generate([one], watch), on_step
+                )
                 positions = list(range(len(shots)))
             shots = [after_switch(shot) for shot in shots]
         indices = filled(positions, pad_to)
-        batch = [shots[i] for i in indices]
-        resumed = [starts[i] for i in indices] if starts else []
+        batch, resumed = [shots[i] for i in indices], [starts[i] for i in indices if starts]
         timer = BatchTimer(self._workers)
         steps = _Steps(on_step and timer.excluding(at_positions(on_step, positions)))
         try:
@@ -379,9 +380,6 @@ class DiffusersModel:
             self._resources, task, batch, speed=speed, timer=timer, starts=starts
         )
         return call.unpack(call.run(steps))
-
-    def _generate_one(self, shot: Shot, on_step: OnStep) -> None:
-        self.generate([shot], on_step)
 
 
 class _Steps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import functools
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,8 @@ from typing import Any
 
 from beecam.errors import BeecamError, ModelError, OutOfMemoryError, Stopped
 from beecam.media import sheets
-from beecam.models import capabilities
 from beecam.models.batching.batch_size import batching_of
+from beecam.models.capabilities import generate, prepare, release
 from beecam.models.model import Checkpoint, Model, Step
 from beecam.runs.engines.writer import FinishedClip, Writer, undrafted_key
 from beecam.runs.plan import Batch, Plan
@@ -51,8 +52,7 @@ class LocalEngine:
             progress: The progress of the run.
             parents: Keys of the clips that these are derived from.
             exact: Fill up every batch to one size.
-            drafts: For shots that finish drafts, by key: the key of the draft, whose stars and
-                tags the finished clip gets.
+            drafts: For shots that finish drafts, by key: the key of the draft.
         """
         self._shots = tuple(shots)
         self._model = model
@@ -74,8 +74,7 @@ class LocalEngine:
         """Look up what the library has, and generate the rest in the background.
 
         Args:
-            owner: Kept alive until the work has ended: a run without other references is still
-                found when its notebook cell is executed again.
+            owner: A run, kept alive until the work has ended, so that it can be found again.
         """
         have = self._cached(self._shots)
         waiting = []
@@ -84,9 +83,8 @@ class LocalEngine:
                 self._progress.set(index, status=Status.CACHED)
             else:
                 waiting.append((index, shot))
-        self._plan = Plan(
-            self._model, waiting, exact=self._exact, resumable=self._resumable(dict(waiting))
-        )
+        resumable = self._resumable(dict(waiting))
+        self._plan = Plan(self._model, waiting, exact=self._exact, resumable=resumable)
         if not waiting:
             self._progress.finish()
             return
@@ -146,7 +144,7 @@ class LocalEngine:
     def _end(self) -> None:
         """End the run even if the model's release fails, so that no caller waits forever."""
         try:
-            capabilities.release(self._model)
+            release(self._model)
         finally:
             self._writer.end()
             self._progress.finish()
@@ -158,7 +156,7 @@ class LocalEngine:
         with self._preparing:
             shots, self._unprepared = self._unprepared, None
             if shots is not None:
-                capabilities.prepare(self._model, shots, self._progress.hold)
+                prepare(self._model, shots, self._progress.hold)
 
     def _next(self) -> Batch | None:
         """Take the next batch, or return None when no cells are left; waits while paused."""
@@ -213,13 +211,8 @@ class LocalEngine:
         state = _BatchState(tuple(indices), size)
         started = time.perf_counter()
         try:
-            found = capabilities.generate(
-                self._model,
-                shots,
-                lambda step: self._on_step(step, state),
-                pad_to=size,
-                starts=starts,
-            )
+            on_step = functools.partial(self._on_step, state)
+            found = generate(self._model, shots, on_step, pad_to=size, starts=starts)
         except Stopped:
             # All clips of this batch were cancelled, or the run was, or it is paused.
             if state.stored is not None:
@@ -253,14 +246,11 @@ class LocalEngine:
 
     def _resumable(self, shots: Mapping[int, Shot]) -> dict[int, CheckpointInfo]:
         """Return the checkpoints of cells that can resume from within their steps."""
-        keys = {index: undrafted_key(shot) for index, shot in shots.items()}
+        keys = {i: undrafted_key(shot) for i, shot in shots.items()}
         found = self._library.checkpoints.find(keys.values())
-        stored = {index: found[key] for index, key in keys.items() if key in found}
-        return {
-            index: checkpoint
-            for index, checkpoint in stored.items()
-            if checkpoint.step < (shots[index].draft_steps or shots[index].num_inference_steps or 0)
-        }
+        stored = {i: found[key] for i, key in keys.items() if key in found}
+        steps = {i: shots[i].draft_steps or shots[i].num_inference_steps or 0 for i in stored}
+        return {i: checkpoint for i, checkpoint in stored.items() if checkpoint.step < steps[i]}
 
     def _starts(self, indices: list[int], batch: Batch) -> list[Checkpoint]:
         """Load the checkpoints of a batch; a clip whose checkpoint is lost begins again."""
@@ -324,7 +314,7 @@ class LocalEngine:
                     self._elsewhere.add(index)
         return needed
 
-    def _on_step(self, step: Step, state: _BatchState) -> None:
+    def _on_step(self, state: _BatchState, step: Step) -> None:
         self._pause_here(step, state)
         if time.monotonic() - state.checkpointed > _CHECKPOINT_EVERY:
             self._store_checkpoints(step, state)
