@@ -72,7 +72,7 @@ class Side:
 def measure(tools, sweep, rounds=3):
     """Give one sweep to each tool in turn, `rounds` times; return a Side for each, by its name.
 
-    Each has a process of its own, which goes on living, so that each loads its model once. They
+    Each has a process of its own that stays alive, so that each loads its model once. They
     take turns, so that what else the machine does falls on all of them.
 
     Args:
@@ -103,7 +103,7 @@ def measure(tools, sweep, rounds=3):
 
 
 class _Child:
-    """A process with one tool, which warms up, says so, and then does as it is told."""
+    """A process with one tool, which warms up, reports it, and then follows commands."""
 
     def __init__(self, name, work):
         self.name, self.work = name, work
@@ -167,7 +167,7 @@ def difference(one, other):
     """Return how far apart the farthest pixels are, in levels of 255; None for unequal shapes."""
     if one.shape != other.shape:
         return None
-    # Clip by clip: a sweep of large clips twice as whole numbers is a lot.
+    # Clip by clip: a sweep of large clips twice as integers is much memory.
     return max(int(np.abs(a.astype(np.int16) - b).max()) for a, b in zip(one, other, strict=True))
 
 

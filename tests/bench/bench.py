@@ -688,7 +688,7 @@ def live():
         Row(
             "live: a hand that never rests",
             "",
-            f"{drag['pictures_a_second']:.1f} pictures a second, {drag['clips_a_second']:.1f} of "
+            f"{drag['pictures_a_second']:.1f} images per second, {drag['clips_a_second']:.1f} of "
             f"them finished, never more than {drag['longest_gap_ms']:.0f} ms without",
             None,
             {},

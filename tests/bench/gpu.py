@@ -1,7 +1,7 @@
 """Sweeps at the real sizes of Wan 2.1 1.3B and LTX-Video 2B: the plain loop against beecam.
 
 `python tests/bench/gpu.py --device cuda --out gpu.md` needs torch and diffusers, no network: the
-weights are random. The table is written anew after each row, so that what is measured is kept
+weights are random. The table is rewritten after each row, so that what is measured is kept
 however the program ends.
 """
 

@@ -1,4 +1,4 @@
-"""Clicks while a run goes on, and thousands of events at once, measured in chromium.
+"""Clicks during a run, and thousands of events at once, measured in chromium.
 
 By hand: `python tests/browser/measure_busy.py` prints JSON.
 """

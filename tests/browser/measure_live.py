@@ -25,11 +25,11 @@ TURN = """async ([index, share]) => {
   if (Number(slider.value) === before) throw new Error('the slider is there already');
   const start = performance.now();
   slider.dispatchEvent(new Event('input', { bubbles: true }));
-  const wish = Number(root.dataset.asked);
+  const wanted = Number(root.dataset.asked);
   const found = {};
   while (!found.whole && performance.now() - start < 20000) {
     await new Promise(requestAnimationFrame);
-    if (!(Number(root.dataset.shown) >= wish)) continue;
+    if (!(Number(root.dataset.shown) >= wanted)) continue;
     const now = performance.now() - start;
     found.first ??= now;
     if (root.dataset.what !== 'preview') found.clip ??= now;
@@ -65,7 +65,7 @@ def measure_live(times=12):
     """Measure pollen's live view: a slider is turned, and its clip is waited for.
 
     Returns:
-        Medians and the worst, in milliseconds: to the first picture, to the clip of few steps and
+        Medians and the worst, in milliseconds: to the first image, to the clip of few steps and
         to that of all steps, which waits for the hand to rest; and what a hand sees that never
         rests.
     """

@@ -42,7 +42,7 @@ def test_axes_are_dragged_and_chosen(notebook):
     page.mouse.up()
     until(page, same(lambda: labels(page)[0], ["sea", "dunes"]))
     assert labels(page)[1][:2] == ["0\nbee", "0\nmoth"], "nested, the outer one first"
-    assert not page.locator(".bcm-menu").count(), "a drag is no press"
+    assert not page.locator(".bcm-menu").count(), "a drag is not a press"
     # By keys: only one value of the place, then the next one.
     page.locator(".bcm-chip[data-axis=place]").focus()
     page.keyboard.press("Enter")
@@ -90,7 +90,7 @@ def test_finding_and_ordering(notebook):
         page.keyboard.press("Backspace")
     page.keyboard.press("Enter")
     until(page, same(lambda: focused(page, ".bcm-scroll"), True))
-    # What doesn't suit any more goes, and the cursor goes on to the next.
+    # What no longer matches disappears, and the cursor moves to the next.
     page.keyboard.press("Home")
     page.keyboard.press("0")
     until(page, same(lambda: len(shown(page)), 1))

@@ -65,7 +65,7 @@ def _all_say(page, count):
 
 
 def test_a_connection_that_breaks_and_comes_back(notebook):
-    """Nothing is heard for so long that it is said; afterwards the grid has what was made meanwhile."""
+    """A long silence is reported; afterwards the grid has the clips generated meanwhile."""
     nb = notebook("broken", started("broken", seconds=0.3, batch=1), opened=False)
     page = nb.page
     through = threading.Event()

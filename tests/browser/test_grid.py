@@ -18,7 +18,7 @@ def asked(notebook, index):
 
 
 def test_grid_fills_while_a_second_cell_runs(notebook, tmp_path):
-    # The second cell is busy until it is told, so that a slow machine changes nothing.
+    # The second cell is busy until it is released, so that a slow machine changes nothing.
     enough = tmp_path / "enough"
     busy = (
         "import os, time\n"
@@ -42,7 +42,7 @@ def test_grid_fills_while_a_second_cell_runs(notebook, tmp_path):
     enough.touch()
     assert pixels(page.locator(".bcm-cell").first) > 10
     assert page.locator(".bcm-cell").first.get_attribute("aria-label").startswith("insect bee")
-    nb.run(1)  # re-running re-attaches: the same run goes on, in one grid
+    nb.run(1)  # re-running re-attaches: the same run continues, in one grid
     wait_for(page, 24)
     assert page.locator(".bcm-root").count() == 1
     assert "24 of 24" in page.locator(".bcm-count").inner_text()

@@ -36,7 +36,7 @@ def live(notebook):
 
 
 def at_rest(page):
-    """Wait until the clip has all its steps and answers the last wish."""
+    """Wait until the clip has all its steps and answers the last request."""
     page.wait_for_function(
         """() => {
           const root = document.querySelector('.bcm-root');
@@ -47,12 +47,12 @@ def at_rest(page):
 
 
 def asked(page):
-    """How many wishes the page has sent."""
+    """The number of requests that the front end has sent."""
     return int(page.locator(".bcm-root").first.get_attribute("data-asked") or 0)
 
 
 def fill(page, field, text):
-    """Type into a field, and wait for the clip of it: a text is a wish when hands rest."""
+    """Type into a field, and wait for the clip of it: text is a request once typing stops."""
     before = asked(page)
     field.fill(text)
     page.wait_for_function(

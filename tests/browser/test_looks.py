@@ -1,4 +1,4 @@
-"""How the grid looks: themes, many clips, one clip, odd prompts; the pictures are looked at."""
+"""How the grid looks: themes, many clips, one clip, unusual prompts; the screenshots are looked at."""
 
 import pytest
 from labpage import CONTRAST, frame, same, started, until, wait_for
@@ -139,7 +139,7 @@ def test_long_labels_have_room_and_stand_in_line(notebook):
 
 
 def outer(grid):
-    """The labels of outer axes that are said, from the top of what is seen."""
+    """The labels of outer axes that are shown, from the top."""
     # At once: rows come and go while the table is scrolled.
     return grid.locator(".bcm-scroll").evaluate(
         """scroll => {

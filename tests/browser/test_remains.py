@@ -42,10 +42,10 @@ def _has(found, wanted):
 
 
 def see_them_play(page, films, *, pressed=False):
-    """Both starred films play while they are looked at: chromium halts those out of sight.
+    """Both starred videos play while they are visible: chromium pauses the others.
 
-    What is above may still grow after a film was scrolled to, so it is scrolled to again. In a
-    notebook it may take a press: a film whose cell JupyterLab puts into the page later than it
+    What is above may still grow after a video was scrolled to, so it is scrolled to again. In a
+    notebook it may take a press: a video whose cell JupyterLab puts into the page later than it
     made it, as all further down and on a slow machine the first, is one that chromium no longer
     starts by itself.
     """
@@ -75,7 +75,7 @@ def test_reopened_without_a_kernel_starred_clips_play(notebook, lab):
     see_them_play(page, films, pressed=True)
     assert page.locator(".beecam-static img").count() == 10
     nb.shot("remains-lab")
-    # Also where the notebook is not trusted, as one from somebody else.
+    # Also where the notebook is not trusted, as one from someone else.
     page.evaluate("""() => {
       const { model } = window.jupyterapp.shell.currentWidget.content;
       for (const cell of model.cells) cell.trusted = false;

@@ -63,7 +63,7 @@ def _small(model, **defaults):
 
 @pytest.fixture
 def wrap_ltx(ltx_pipe):
-    """Makes the model `ltx` anew, as another kernel would."""
+    """Creates the model `ltx` again, as another kernel would."""
     return lambda: _small(
         wrap(ltx_pipe, name="tiny-ltx"),
         width=32,

@@ -221,7 +221,7 @@ def test_a_pause_leaves_the_model_to_others_and_goes_on_to_the_same_bits(
     assert begun
     states = list((library.folder / "states").glob("*.safetensors"))
     assert len(states) == len(begun)
-    # Nobody holds a lane: another run of the same model is made meanwhile.
+    # No worker is held: another run of the same model is made meanwhile.
     assert bc.run(bc.shot("a drone", num_inference_steps=2), ltx, library=other).wait(30).finished
     run.resume()
     run.wait(60)

@@ -36,7 +36,7 @@ TEXT_TO_VIDEO = (
         )
     ),
 )
-# With the pictures or films that each is given; for some a class of its family is asked.
+# With the images or videos that each takes; for some a class of its family is used.
 GIVEN = {
     "WanImageToVideoPipeline": {"image": picture(16, 16)},
     "WanVideoToVideoPipeline": {"video": film(5, 16, 16), "strength": 0.8},

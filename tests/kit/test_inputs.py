@@ -1,4 +1,4 @@
-"""Pictures, films and keyframes: read, kept, and given to pollen and to tiny pipelines."""
+"""Images, videos and keyframes: read, stored, and passed to pollen and to tiny pipelines."""
 
 import re
 import threading
@@ -60,8 +60,8 @@ def test_the_same_pixels_are_the_same_input_however_they_are_given(tmp_path):
 
 def test_films_are_read_from_files_lists_arrays_and_clips(tmp_path, clip):
     array = pixels(5, 16, 24, 3)
-    formats.write_lossless(tmp_path / "film.mkv", array)
-    given = [array, [Image.fromarray(one) for one in array], tmp_path / "film.mkv"]
+    formats.write_lossless(tmp_path / "video.mkv", array)
+    given = [array, [Image.fromarray(one) for one in array], tmp_path / "video.mkv"]
     assert {bc.read_media(one).digest for one in given} == {digest_of(array)}
     assert bc.read_media(clip).count == clip.shot.num_frames
     assert bc.read_media(clip.path).count == clip.shot.num_frames
@@ -116,8 +116,8 @@ def test_an_axis_of_pictures_has_their_names_and_each_has_its_key(tmp_path, mode
     assert len({shot.key for shot in shots}) == 4
     again = bc.shot("a bee", seed=1, image=picture(at=0))
     assert model.resolve(again).key == shots[0].key
-    assert len(bc.sweep("a bee", image=film(3))) == 3, "a list of pictures is an axis"
-    assert len(bc.sweep("a bee", video=film(3))) == 1, "a film is one value"
+    assert len(bc.sweep("a bee", image=film(3))) == 3, "a list of images is an axis"
+    assert len(bc.sweep("a bee", video=film(3))) == 1, "a video is one value"
 
 
 @pytest.mark.slow

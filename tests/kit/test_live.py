@@ -1,4 +1,4 @@
-"""Clips while a hand moves: the latest wish wins, something is always seen, nothing is left behind."""
+"""Clips while a slider moves: the latest request wins, something is always shown, nothing remains."""
 
 import itertools
 import threading
@@ -25,7 +25,7 @@ def pollen():
 
 
 class Clock:
-    """An engine's clock: a step of a model takes as long as it is told, whatever it really took."""
+    """An engine's clock: a step takes as long as the test sets, whatever it really took."""
 
     def __init__(self, step=0.03):
         self.now, self.step = 1_000.0, step
@@ -138,7 +138,7 @@ def move_until(engine, calls, eye, done, steps):
 
 
 def wait_until(check):
-    """Wait for what nobody tells of."""
+    """Wait for what sends no event."""
     end = time.monotonic() + PATIENCE
     while not check():
         assert time.monotonic() < end, "it never came"

@@ -55,7 +55,7 @@ def test_a_lora_changes_a_clip_and_is_gone_afterwards(pollen, files):
     assert np.array_equal(made(pollen, lora=(files[0], 0.0)), before)
     assert np.array_equal(made(pollen), before)
     pollen.refresh()
-    assert pollen.revision == revision, "what a shot asks for is no part of the model's weights"
+    assert pollen.revision == revision, "a shot's LoRAs are not part of the model's weights"
 
 
 def test_weights_scale_it_and_two_can_be_had_at_once(pollen, files):

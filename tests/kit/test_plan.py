@@ -58,7 +58,7 @@ def test_calls_at_the_same_time_share_the_cells_evenly(cells, size, at_once):
     assert len(set(sizes[:-1])) <= 1, "all but the last are equally large"
     assert len(sizes) <= -(-cells // (size * at_once)) * at_once
     if cells >= size * at_once:
-        assert len(sizes) >= at_once, "nobody stands idle"
+        assert len(sizes) >= at_once, "no worker is idle"
     elif cells >= at_once and cells % at_once == 0:
         assert sizes == [cells // at_once] * at_once
 

@@ -35,7 +35,7 @@ def test_it_is_quicker_alike_and_recorded(pollen, library):
     made = frames(quick, [full])[0]
     error = np.mean((made.astype(float) - exact) ** 2)
     assert error > 0, "it is another clip"
-    assert 10 * np.log10(255**2 / error) > 35, "which nobody would tell from the exact one"
+    assert 10 * np.log10(255**2 / error) > 35, "which can't be told from the exact one"
     clip = bc.run(whole, quick, library=library).wait().clips[0]
     assert clip.shot.speed == ("taylorseer 2",)
     assert np.array_equal(clip.regenerate(quick), made)

@@ -224,7 +224,7 @@ def test_a_text_that_comes_later_brings_the_encoder_back_for_as_long_as_that_tak
     assert np.array_equal(frames(ltx, shots[1:])[0], plain)
     assert [one for one in moves.log if one != "step"] == ["home", "encode", "encode", "away"]
     ltx.release()
-    assert moves.away, "another run goes on"
+    assert moves.away, "another run continues"
     ltx.release()
     assert not moves.away
 

@@ -1,6 +1,6 @@
-"""AnimateDiff on Stable Diffusion 1.5: text and film."""
+"""AnimateDiff on Stable Diffusion 1.5: text and video."""
 
-from tiny.pictures import film
+from tiny.pictures import video
 from tiny.texts import SIZE, clip_text, clip_tokenizer
 
 
@@ -57,7 +57,7 @@ def _animatediff():
 _FILM = {
     "height": 16,
     "width": 16,
-    "video": film(4, 16, 16),
+    "video": video(4, 16, 16),
     "num_inference_steps": 4,
     "strength": 0.5,
 }

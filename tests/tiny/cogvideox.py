@@ -1,8 +1,8 @@
-"""CogVideoX: text, image, and film."""
+"""CogVideoX: text, image, and video."""
 
 from functools import partial
 
-from tiny.pictures import film, picture
+from tiny.pictures import image, video
 from tiny.texts import SIZE, t5, t5_tokenizer
 
 
@@ -61,7 +61,7 @@ _SHAPE = {
 _FILM = {
     "height": 32,
     "width": 32,
-    "video": film(9),
+    "video": video(9),
     "num_inference_steps": 4,
     "strength": 0.5,
     "max_sequence_length": 16,
@@ -69,7 +69,7 @@ _FILM = {
 
 MAKERS = {
     "CogVideoXPipeline": _cog,
-    # Noise and the picture; rotary and learned positions, as CogVideoX-5B-I2V has.
+    # Noise and the image; rotary and learned positions, as CogVideoX-5B-I2V has.
     "CogVideoXImageToVideoPipeline": partial(
         _cog, 8, use_rotary_positional_embeddings=True, use_learned_positional_embeddings=True
     ),
@@ -77,6 +77,6 @@ MAKERS = {
 }
 SHAPES = {
     "CogVideoXPipeline": _SHAPE,
-    "CogVideoXImageToVideoPipeline": {**_SHAPE, "image": picture()},
+    "CogVideoXImageToVideoPipeline": {**_SHAPE, "image": image()},
     "CogVideoXVideoToVideoPipeline": _FILM,
 }

@@ -1,4 +1,4 @@
-"""Cosmos Predict 1 (text, image or film) and Predict 2 (image or film).
+"""Cosmos Predict 1 (text, image or video) and Predict 2 (image or video).
 
 The pipelines refuse to run without a safety checker, and theirs are the big models of
 cosmos_guardrail. `_always_safe` makes the small stand-in that their constructors accept: it has
@@ -8,7 +8,7 @@ the two checks that they call, and finds everything safe.
 from functools import partial
 
 from tiny import wan
-from tiny.pictures import picture
+from tiny.pictures import image
 from tiny.texts import SIZE, t5, t5_tokenizer
 
 
@@ -116,6 +116,6 @@ MAKERS = {
 }
 SHAPES = {
     "CosmosTextToWorldPipeline": _SHAPE,
-    "CosmosVideoToWorldPipeline": {**_SHAPE, "image": picture()},
-    "Cosmos2VideoToWorldPipeline": {**_SHAPE, "image": picture()},
+    "CosmosVideoToWorldPipeline": {**_SHAPE, "image": image()},
+    "Cosmos2VideoToWorldPipeline": {**_SHAPE, "image": image()},
 }

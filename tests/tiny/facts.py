@@ -35,7 +35,7 @@ Written by `PYTHONPATH=tests python -m tiny.facts` with diffusers {diffusers}, t
 - **Two in one call**: a list of 2 prompts with a list of 2 generators; the greatest difference of
   each clip from the clip alone (frames are 0 to 1), or the last line of the traceback.
 - **One prompt twice**: the same with one prompt in the list twice, so that no prompt is longer.
-- **Pictures twice**: two prompts, and the picture or film in a list twice as well.
+- **Images twice**: two prompts, and the image or video in a list twice as well.
 - **Latents**: what `scheduler.step` is given as the sample, and which axis its channels are.
 - **Steps**: calls of `scheduler.step` for each denoising step.
 - **Callback**: the latents that `callback_on_step_end` gets, and the tensors it may ask for.
@@ -138,7 +138,7 @@ def row(name):
         out = call(pipe, name, **({"callback_on_step_end": keep} if has else {}))
     finally:
         kind.step = step
-    steps = 2  # of the calls in SHAPES: films begin half way through 4
+    steps = 2  # of the calls in SHAPES: videos start half way through 4
     names = ", ".join(getattr(pipe, "_callback_tensor_inputs", []))
     callback = f"{kept[0]}; {names}" if has else "none"
     fields = ", ".join(f"{k}: {type(v).__name__} {shown(v)}" for k, v in out.items())
@@ -169,7 +169,7 @@ def main():
             "Class",
             "Two in one call",
             "One prompt twice",
-            "Pictures twice",
+            "Images twice",
             "Scheduler",
             "Latents",
             "prepare_latents",

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tiny.pictures import picture
+from tiny.pictures import image
 from tiny.texts import (
     SIZE,
     clip_images,
@@ -153,8 +153,8 @@ MAKERS = {
 SHAPES = {
     "HunyuanVideoPipeline": _SHAPE,
     # It leaves out the first 4 frames: 5 are left.
-    "HunyuanVideoImageToVideoPipeline": {**_SHAPE, "image": picture(16, 16), "num_frames": 9},
+    "HunyuanVideoImageToVideoPipeline": {**_SHAPE, "image": image(16, 16), "num_frames": 9},
     "HunyuanVideo15Pipeline": {**_SHAPE15, "height": 16, "width": 16},
-    # Takes its size from the picture's shape and the transformer's `target_size`: 16 x 16.
-    "HunyuanVideo15ImageToVideoPipeline": {**_SHAPE15, "image": picture(16, 16)},
+    # Takes its size from the image's shape and the transformer's `target_size`: 16 x 16.
+    "HunyuanVideo15ImageToVideoPipeline": {**_SHAPE15, "image": image(16, 16)},
 }

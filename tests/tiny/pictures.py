@@ -1,4 +1,4 @@
-"""Pictures and films that pipelines are given."""
+"""Images and videos that pipelines are given."""
 
 from PIL import Image
 

@@ -1,6 +1,6 @@
 """Stable Video Diffusion: image, and no words at all."""
 
-from tiny.pictures import picture
+from tiny.pictures import image
 from tiny.texts import clip_vision
 
 
@@ -41,7 +41,7 @@ def _svd():
     )
     image_encoder, feature_extractor = clip_vision(
         32, 224
-    )  # the pipeline brings every picture to 224
+    )  # the pipeline brings every image to 224
     return {
         "vae": vae,
         "image_encoder": image_encoder,
@@ -52,7 +52,7 @@ def _svd():
 
 
 _SHAPE = {
-    "image": picture(16, 16),
+    "image": image(16, 16),
     "height": 16,
     "width": 16,
     "num_frames": 2,

@@ -155,7 +155,7 @@ def qwen_tokenizer(instructions, length):
 
 
 def qwen_processor(tokenizer):
-    """Qwen2.5-VL's for words and pictures: the part for films can't be made without torchvision."""
+    """Qwen2.5-VL's for words and images: the part for videos can't be made without torchvision."""
     from transformers import ProcessorMixin, Qwen2VLImageProcessorPil, Qwen2VLProcessor
 
     class WithoutFilms(Qwen2VLProcessor):

@@ -1,8 +1,8 @@
-"""Wan 2.1: text, image, film, and VACE's control."""
+"""Wan 2.1: text, image, video, and VACE's control."""
 
 from functools import partial
 
-from tiny.pictures import film, picture
+from tiny.pictures import image, video
 from tiny.texts import SIZE, clip_vision, t5_tokenizer, umt5
 
 
@@ -67,7 +67,7 @@ def _wan_image():
     from diffusers import WanTransformer3DModel
 
     image_encoder, image_processor = clip_vision()
-    # What is denoised, 4 channels of mask and the picture's 16.
+    # What is denoised, 4 channels of mask and the image's 16.
     transformer = WanTransformer3DModel(in_channels=36, image_dim=8, **BLOCKS)
     return {
         **text(),
@@ -100,7 +100,7 @@ _SHAPE = {
 _FILM = {
     "height": 16,
     "width": 16,
-    "video": film(5, 16, 16),
+    "video": video(5, 16, 16),
     "num_inference_steps": 4,
     "strength": 0.5,
     "max_sequence_length": 16,
@@ -114,7 +114,7 @@ MAKERS = {
 }
 SHAPES = {
     "WanPipeline": _SHAPE,
-    "WanImageToVideoPipeline": {**_SHAPE, "image": picture(16, 16)},
+    "WanImageToVideoPipeline": {**_SHAPE, "image": image(16, 16)},
     "WanVideoToVideoPipeline": _FILM,
-    "WanVACEPipeline": {**_SHAPE, "video": film(5, 16, 16)},
+    "WanVACEPipeline": {**_SHAPE, "video": video(5, 16, 16)},
 }

@@ -45,7 +45,7 @@ def write_page(clips: ShownClips, path: str | os.PathLike[str], title: str, max_
         path: The HTML file; it is written under a temporary name and renamed.
         title: The heading.
         max_bytes: The page stays below this: videos that don't fit are left out, then sheets are
-            reduced, then left out, too. The page says so.
+            reduced, then left out, too. The page reports it.
 
     Returns:
         The path.

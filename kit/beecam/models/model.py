@@ -22,6 +22,9 @@ _MEMBERS = ("name", "revision", "check", "resolve", "batch_key", "generate")
 class Checkpoint:
     """The state of one clip's denoising: enough to resume it to the same bits.
 
+    >>> library.checkpoints.load(shot.key).step
+    6
+
     Attributes:
         step: Steps done.
         batch: Clips in the batch that it comes from; it resumes in a batch of the same size.
@@ -62,6 +65,9 @@ class Generated:
 class Step:
     """One finished denoising step of one batch.
 
+    >>> model.generate([shot], lambda step: print(step.step, "of", step.steps))
+    1 of 4
+
     Attributes:
         step: Steps done, from 1.
         steps: The total number of steps.
@@ -83,7 +89,10 @@ OnStep = Callable[[Step], None]
 
 @dataclass(frozen=True)
 class Note:
-    """Something to know about a shot that is no reason to refuse it.
+    """Something worth knowing about a shot that does not prevent it.
+
+    >>> [note.words for note in bc.sweep("a zebra").check(model)]
+    [('zebra',)]
 
     Attributes:
         argument: The argument's name, such as "prompt".

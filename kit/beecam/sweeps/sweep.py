@@ -175,7 +175,7 @@ class Sweep(Layout):
             model: A model, a list of models, or a mapping of labels to models.
 
         Returns:
-            Notes on words that don't reach the model; they are no reason to refuse the sweep.
+            Notes on words that don't reach the model; they don't prevent the sweep.
 
         Raises:
             CheckError: With all problems, each naming the argument and the nearest valid choice.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 # Batches of sheets sent to a front end and not acknowledged yet.
 MAX_UNACKNOWLEDGED = 4
 # After so long a batch counts as received: an acknowledgement that never comes (a closed page, a
-# busy kernel on a host without subshells) must not stop the grid for ever.
+# busy kernel on a host without subshells) must not stop the grid forever.
 ACK_SECONDS = 3.0
 # A closed page may send no goodbye; an open one pings every few seconds.
 CLIENT_SECONDS = 20.0

@@ -89,7 +89,7 @@ class AdaptiveBatchPolicy(BatchPolicy):
     def __init__(
         self, sizes: BatchSizes, kind_of: Callable[[Shot], BatchKind], *, at_once: int
     ) -> None:
-        """Name what is tuned.
+        """Create a policy.
 
         Args:
             sizes: What is known, shared by all models over the same weights.

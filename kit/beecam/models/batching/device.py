@@ -85,7 +85,7 @@ class MemoryMeter:
     """
 
     def __init__(self, device: Any) -> None:
-        """Name the device."""
+        """Measure a device."""
         self.share: float | None = None
         self._device = device
         self._before = self._free = 0

@@ -55,7 +55,7 @@ class WorkerPool:
     """
 
     def __init__(self) -> None:
-        """Begin with one worker; `widen` adds others."""
+        """Create a pool of one worker; `widen` adds others."""
         self.count = 1
         self._threads: int | None = None
         self._lock = threading.Lock()

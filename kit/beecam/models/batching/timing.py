@@ -24,7 +24,7 @@ class BatchTimer:
     """
 
     def __init__(self, pool: WorkerPool) -> None:
-        """Name the workers of the batch's pipeline."""
+        """Create a timer."""
         self.began = 0.0
         self.seconds = 0.0
         self.usual = False

@@ -142,7 +142,7 @@ class BatchSizes:
     """
 
     def __init__(self, requested: int | None = None) -> None:
-        """Begin with what the cache folder has.
+        """Load what the cache folder has.
 
         Args:
             requested: The size that the user requested: nothing is tried, and only running out of

@@ -31,7 +31,7 @@ class Schedulers:
     """
 
     def __init__(self, own: Any) -> None:
-        """Name a pipeline's own scheduler."""
+        """Start from a pipeline's own scheduler."""
         self.usual = type(own).__name__
         self._own = own
         self._prototypes: dict[str, Any] = {self.usual: own}

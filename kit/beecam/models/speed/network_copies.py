@@ -48,7 +48,7 @@ class NetworkCopies:
     """The copies of one pipeline's networks: one for each batch that runs at the same time."""
 
     def __init__(self, pipe: Any, *, packed: bool) -> None:
-        """Name the pipeline; copies are created on first use.
+        """Manage the copies of a pipeline's networks; they are created on first use.
 
         Args:
             pipe: The pipeline.

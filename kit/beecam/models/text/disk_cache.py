@@ -47,7 +47,7 @@ class EmbeddingCache:
     """The encoded texts of one encoder."""
 
     def __init__(self, folder: Path, encoder: str) -> None:
-        """Name the folder, which is created with the first file.
+        """Use a folder, which is created with the first file.
 
         Args:
             folder: The folder, shared by all encoders.

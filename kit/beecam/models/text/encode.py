@@ -31,7 +31,7 @@ class PromptEncoder:
     """
 
     def __init__(self, *, masks_padding: bool) -> None:
-        """Begin without any.
+        """Create an encoder without cached embeddings.
 
         Args:
             masks_padding: Whether padding tokens have no effect on the result.

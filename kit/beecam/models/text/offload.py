@@ -33,7 +33,7 @@ class EncoderOffload:
     """
 
     def __init__(self, pipe: Any) -> None:
-        """Name the pipeline."""
+        """Manage the encoders of a pipeline."""
         self._pipe = pipe
         self._users = 0
         self._homes: dict[str, Any] = {}

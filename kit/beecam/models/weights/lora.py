@@ -21,7 +21,7 @@ class LoraLoader:
     """The LoRAs of one pipeline; batches with different ones wait for each other."""
 
     def __init__(self, pipe: Any) -> None:
-        """Name the pipeline.
+        """Manage the LoRAs of a pipeline.
 
         Args:
             pipe: The pipeline; its networks are shared by all batches.
