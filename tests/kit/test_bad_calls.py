@@ -204,7 +204,7 @@ def test_a_run_resolves_each_cell_once(ltx, library, monkeypatch):
         ({"dtype": "float9"}, "dtype='float9': one of float32, bfloat16 and float16. Did you mean"),
         ({"quantize": "int3"}, "quantize='int3': one of none and float8"),
         ({"offload": "maybe"}, "offload='maybe': one of none, model and sequential"),
-        ({"dtype": "bfloat16"}, "pollen is small and ships inside; and has no such choice. Leave"),
+        ({"dtype": "bfloat16"}, "pollen is small and ships inside, and has no such choice. Leave"),
         ({"revision": "main"}, "Leave revision out"),
         ({"device": "mps:7"}, "it can't be moved to mps:7"),
         ({"batch_size": 0}, "batch_size=0: an integer of 1 or more"),

@@ -230,7 +230,7 @@ def test_a_pipeline_that_alters_its_prompt_is_reported(wrap_ltx, monkeypatch):
 
     shouting.__signature__ = inspect.signature(original)
     monkeypatch.setattr(kind, "__call__", shouting)
-    assert "give it one text" in said(lambda: frames(model, [shot]), bc.ModelError)
+    assert "use a single prompt" in said(lambda: frames(model, [shot]), bc.ModelError)
 
 
 def test_a_pipeline_without_an_encoder_is_reported_before_any_compute(wrap_ltx, monkeypatch):

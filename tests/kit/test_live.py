@@ -252,8 +252,8 @@ def test_memory_is_bounded(live, eye, monkeypatch):
     for number in range(1, 5):
         engine.ask(number, bee(number))
         eye.wait_for(number, "clip")
-    assert len(engine._kept) == 2
-    assert engine._bytes == sum(one.nbytes for one in engine._kept.values())
+    assert len(engine._cache) == 2
+    assert engine._bytes == sum(one.nbytes for one in engine._cache.values())
 
 
 def test_what_is_wrong_is_said_and_the_next_wish_works(live, eye, pollen, monkeypatch):

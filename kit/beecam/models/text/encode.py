@@ -124,7 +124,7 @@ class PromptEncoder:
             ):
                 raise ModelError(
                     "this pipeline alters its prompt before it encodes it, so that prompts can't "
-                    "be mixed: give it one."
+                    "be mixed: use a single prompt."
                 )
 
     def _encode(
