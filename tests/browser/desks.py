@@ -20,13 +20,13 @@ from playwright.sync_api import Error as PlaywrightError
 _NARROW = 800
 # JupyterLab is there before all of its plugins are.
 _LOADED = """async () => {
-  const lab = window.jupyterapp;
-  if (!lab) return false;
-  await lab.restored;
-  await lab.allPluginsActivated;
   const needed = ['docmanager:open', 'docmanager:save', 'notebook:run-cell',
     'apputils:change-theme', 'filebrowser:toggle-main'];
-  return needed.every(name => lab.commands.hasCommand(name));
+  while (!needed.every(name => window.jupyterapp?.commands.hasCommand(name))) {
+    await new Promise(done => setTimeout(done, 50));
+  }
+  await window.jupyterapp.allPluginsActivated;
+  await window.jupyterapp.restored;
 }"""
 _OPEN = """async path => {
   const { commands, serviceManager } = window.jupyterapp;
@@ -93,6 +93,8 @@ class Desk:
 
     def tidy(self, *, failed):
         """Make the desk ready for the next test, or give up what can't be."""
+        if failed:
+            self.page.screenshot(path=labpage.SHOTS / f"failed-{self._number}.png")
         problems = labpage.problems_of(self.page)
         try:
             kept = not failed and not problems and self._page_is_kept()
@@ -120,7 +122,7 @@ class Desk:
         self._loads += 1
         name = f"desk-{self._number}-{self._loads}"
         self.page.goto(f"{self._address}/lab/workspaces/{name}?token={TOKEN}")
-        self.page.wait_for_function(_LOADED)
+        self.page.evaluate(_LOADED)
 
     def _page_is_kept(self):
         """Whether the page is JupyterLab as it is when it opens, or could be brought to that."""

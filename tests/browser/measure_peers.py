@@ -23,7 +23,7 @@ WAYS = {
     "mediapy": f"clips.show(columns={COLUMNS}, width=72)",
     "GridBox": f"""\
 from ipywidgets import GridBox, Layout, Video
-GridBox([Video.from_file(str(c.mp4), autoplay=True, loop=True, width=72) for c in clips],
+GridBox([Video.from_file(str(c.path), autoplay=True, loop=True, width=72) for c in clips],
         layout=Layout(grid_template_columns="repeat({COLUMNS}, 80px)"))""",
 }
 # Resolves when all videos of the page have moved; gives what was there, and when.

@@ -33,7 +33,7 @@ def filled(name, count, *, width=160, height=96, num_frames=24, fps=16.0, column
             "sheet": sheets.sheet_layout(frames),
         }
         if first is None:
-            first = library.add(shot, frames, facts).mp4
+            first = library.add(shot, frames, facts).path
             continue
         library.mp4_path(shot.key).parent.mkdir(exist_ok=True)
         library.sheet_path(shot.key).write_bytes(sheets.sheet_bytes(frames))
