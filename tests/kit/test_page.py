@@ -15,11 +15,11 @@ from PIL import Image
 
 from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, CheckError
-from beecam.export import templates
+from beecam.export import notebook, templates
 from beecam.export.templates import render
 from beecam.media import size_budget
 from beecam.sweeps.axes import Axis
-from helpers import fill, noisy
+from helpers import fill, noisy, said
 
 HOSTILE = (
     "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \" ' ` & \u2028\u2029"
@@ -227,3 +227,135 @@ def test_templates_escape_every_value():
         text = file.read_text("utf-8")
         assert "safe" not in text, f"{file.name} marks a value as safe"
         assert "autoescape" not in text
+
+
+@pytest.fixture
+def grid(monkeypatch):
+    """Set the settings of the grid that shows an object, by the object's id."""
+    shown = {}
+    monkeypatch.setattr(notebook, "_views", [])
+
+    def view(*clips):
+        return next((shown[id(one)] for one in clips if id(one) in shown), None)
+
+    notebook.register(view=view)
+    return lambda clips, **settings: shown.update({id(clips): settings})
+
+
+def view_in(path):
+    return read(path)[1]["view"]
+
+
+EMPTY = {"rows": [], "columns": [], "fixed": {}, "filter": "", "sort": ""}
+
+
+def test_a_page_starts_as_the_grid_that_shows_its_clips(clips, grid, tmp_path):
+    path = tmp_path / "page.html"
+    assert view_in(clips.export_html(path)) == EMPTY, "the page chooses"
+    settings = {
+        "rows": ["seed"],
+        "columns": [],
+        "fixed": {"prompt": "a moth"},
+        "filter": "seconds<5",
+        "sort": "-seed",
+    }
+    grid(clips, **settings)
+    assert view_in(clips.export_html(path)) == settings
+    assert view_in(clips[3:].sort("-seed")[:2].export_html(path)) == settings, "taken from it"
+    assert view_in(fill(clips.library).export_html(path)) == EMPTY, "other clips"
+    part = clips[:4]
+    grid(part, rows=["prompt"])
+    assert view_in(part.export_html(path)) == {**EMPTY, "rows": ["prompt"]}, "its own grid first"
+    notebook.register(view=lambda *_: None)
+    assert view_in(clips.export_html(path)) == EMPTY
+
+
+def test_rows_and_columns_in_code_take_precedence_over_the_grid(clips, grid, tmp_path):
+    path = tmp_path / "page.html"
+    assert view_in(clips.export_html(path, rows="seed")) == {**EMPTY, "rows": ["seed"]}
+    both = view_in(clips.export_html(path, rows=["seed"], columns=("prompt",)))
+    assert both == {**EMPTY, "rows": ["seed"], "columns": ["prompt"]}
+    grid(clips, rows=["seed"], columns=["prompt"])
+    assert view_in(clips.export_html(path, rows=[])) == {**EMPTY, "columns": ["prompt"]}
+    moved = view_in(clips.export_html(path, columns="seed"))
+    assert moved == {**EMPTY, "columns": ["seed"]}, "an axis is on one side"
+    grid(clips, fixed={"prompt": "a bee"}, sort="seed")
+    free = view_in(clips.export_html(path, rows="prompt"))
+    assert free == {**EMPTY, "rows": ["prompt"], "sort": "seed"}, "no longer fixed"
+
+
+def test_settings_that_do_not_fit_the_clips_are_dropped(clips, grid, tmp_path):
+    path = tmp_path / "page.html"
+    clips[5].stars = 3
+    bees = clips[:3]
+    grid(
+        clips,
+        rows=["seed", "place"],
+        columns=["gone"],
+        fixed={"prompt": "a moth", "seed": "1", "gone": "x"},
+        filter="is:starred",
+        sort="-gone",
+    )
+    found = view_in(bees.export_html(path))
+    assert found == {**EMPTY, "rows": ["seed"], "fixed": {"seed": "1"}}
+    # Each of these matches some clips, but not both at once.
+    grid(clips, fixed={"prompt": "a moth", "seed": "0"}, filter="is:starred")
+    found = view_in(clips.export_html(path))
+    assert found == {**EMPTY, "fixed": {"prompt": "a moth", "seed": "0"}}
+    grid(clips, fixed={"prompt": "a wasp"}, filter="gone:3", sort="-seconds")
+    assert view_in(clips.export_html(path)) == {**EMPTY, "sort": "-seconds"}
+    lost = ClipSet(clips.library, ["0" * 64])
+    grid(lost, filter="seed<5", sort="-seed")
+    assert view_in(lost.export_html(path)) == {**EMPTY, "sort": "-seed"}
+
+
+def test_a_fixed_value_is_that_of_the_page_whose_long_labels_are_cut(library, grid, tmp_path):
+    first = fill(library, ["a bee"], seeds=3)
+    same, other = "b" * 400, "b" * 500
+    shown = ClipSet(
+        library,
+        first.keys,
+        axes=[Axis("place", (1, 2, 3), labels=(same, other, "c" * 400))],
+        coords=[{"place": i} for i in range(3)],
+    )
+    grid(shown, fixed={"place": "c" * 400})
+    facts = read(shown.export_html(tmp_path / "page.html"))[1]
+    labels = facts["head"]["axes"][0]["labels"]
+    assert labels.index(facts["view"]["fixed"]["place"]) == 2
+    second = shown[1:]
+    grid(second, fixed={"place": other})
+    assert view_in(second.export_html(tmp_path / "page.html")) == EMPTY, "the page can't tell them"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"rows": "sed"},
+            "rows='sed': no axis 'sed'; the axes are prompt, seed. Did you mean seed?",
+        ),
+        (
+            {"columns": ["seed", "prmpt"]},
+            "no axis 'prmpt'; the axes are prompt, seed. Did you mean",
+        ),
+        ({"rows": ["seed", "seed"]}, "rows=['seed', 'seed']: 'seed' is in it twice; the axes are"),
+        (
+            {"rows": "seed", "columns": ["seed"]},
+            "rows='seed' and columns=['seed']: 'seed' can't be",
+        ),
+        ({"rows": 3}, "rows=3: the name of an axis, or a list of names, is needed; the axes are"),
+        (
+            {"columns": [["seed"]]},
+            "columns=[['seed']]: the name of an axis, or a list of names, is",
+        ),
+    ],
+)
+def test_wrong_rows_and_columns_are_named(clips, tmp_path, arguments, message):
+    path = tmp_path / "page.html"
+    assert message in said(lambda: clips.export_html(path, **arguments))
+    assert not path.exists()
+    if "sed" in arguments.values():
+        none = ClipSet(clips.library, clips.keys)
+        assert "these clips have no axes" in said(lambda: none.export_html(path, **arguments))
+        both = said(lambda: clips.export_html(path, title=3, **arguments))
+        assert "title=3" in both, "all problems at once"

@@ -157,6 +157,7 @@ def clips_of(source: CellSource, cells: Iterable[int]) -> ClipSet:
         axes=source.axes,
         coords=[dict(source.coords(i)) for i in available],
         title=source.title,
+        origin=source,
     )
 
 

@@ -62,24 +62,23 @@ def selected_cells(run: Run) -> list[int] | None:
     return None
 
 
-def grid_view(clips: object) -> dict[str, Any] | None:
-    """Return rows, columns, fixed values, filter and order of the latest grid of these clips.
+def grid_view(*clips: object) -> dict[str, Any] | None:
+    """Return rows, columns, fixed values, filter and order of the latest grid of some clips.
 
     Clips that were taken from a grid belong to that grid, even if another one shows the same.
 
-    >>> grid_view(run)["rows"]
+    >>> grid_view(run.clips, run)["rows"]
     ['insect']
 
     Args:
-        clips: A run, a clip set, or the source that a surface took clips from.
+        clips: Runs, clip sets, or sources that surfaces took clips from, the preferred first.
 
     Returns:
-        The settings, or None if no grid shows these clips.
+        The settings, or None if no grid shows any of these clips.
     """
     surfaces = _open_surfaces()
-    for exactly in (True, False):
+    for exactly, one in itertools.product((True, False), clips):
         for surface in surfaces:
-            # Evaluated last: it copies all settings of the surface.
-            if surface.shows(clips, exactly=exactly) and "rows" in (view := surface.view):
+            if surface.shows(one, exactly=exactly) and "rows" in (view := surface.view):
                 return {name: view[name] for name in _PAGE_PARTS}
     return None
