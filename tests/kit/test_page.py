@@ -1,14 +1,18 @@
 """The offline page: its content, its size and its safety."""
 
 import base64
+import copy
 import hashlib
 import io
 import json
 import math
+import os
+import pickle
 import re
 from pathlib import Path
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from jinja2 import UndefinedError
 from markupsafe import escape
 from PIL import Image
@@ -25,6 +29,11 @@ HOSTILE = (
     "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \" ' ` & \u2028\u2029"
     "\u202enحلة 🦋 ]]> {{7*7}}"
 )
+
+
+def format_display_data(value):
+    """What IPython shows for the value of a cell's last line, by type."""
+    return DisplayFormatter().format(value)[0]
 
 
 @pytest.fixture
@@ -359,3 +368,33 @@ def test_wrong_rows_and_columns_are_named(clips, tmp_path, arguments, message):
         assert "these clips have no axes" in said(lambda: none.export_html(path, **arguments))
         both = said(lambda: clips.export_html(path, title=3, **arguments))
         assert "title=3" in both, "all problems at once"
+
+
+def test_the_last_line_of_a_cell_shows_a_link_to_the_page(clips, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = clips.export_html("pages/<b> & bees 100%.html")
+    shown = format_display_data(page)
+    assert shown["text/html"] == (
+        '<a href="pages/%3Cb%3E%20%26%20bees%20100%25.html" target="_blank" rel="noopener">'
+        f"<bdi>&lt;b&gt; &amp; bees 100%.html</bdi></a> ({page.stat().st_size / 1e6:.1f} MB)"
+    )
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    absolute = clips.export_html(tmp_path / "javascript:alert(1).html")
+    assert '<a href="../javascript%3Aalert%281%29.html"' in absolute._repr_html_()
+    absolute.unlink()
+    assert list(format_display_data(absolute)) == ["text/plain"], "no link to a file that is gone"
+
+
+def test_the_path_of_a_page_is_a_path(clips, tmp_path):
+    page = clips.export_html(tmp_path / "page.html")
+    plain = tmp_path / "page.html"
+    assert isinstance(page, Path)
+    assert (page, hash(page), str(page)) == (plain, hash(plain), str(plain))
+    assert {plain: 1}[page] == 1
+    assert page.parent / "page.html" == plain
+    assert (page.suffix, page.with_suffix(".txt").name) == (".html", "page.txt")
+    assert pickle.loads(pickle.dumps(page)) == copy.deepcopy(page) == plain
+    assert page.read_bytes() == plain.read_bytes()
+    assert os.fspath(page.rename(tmp_path / "moved.html")) == str(tmp_path / "moved.html")
+    assert format_display_data(tmp_path / "moved.html").keys() == {"text/plain"}

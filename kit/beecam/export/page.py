@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -28,6 +29,35 @@ _MIN_BYTES = 200_000
 # The characters around a sheet and a video in the page.
 _MEDIA_MARKUP = 400
 _MAX_CAPTION = 300
+if TYPE_CHECKING:
+    _PathBase = Path
+else:
+    _PathBase = type(Path())  # before Python 3.12, only these classes can have subclasses
+
+
+class PagePath(_PathBase):
+    """The path of a written page, which a notebook shows as a link.
+
+    >>> page = clips.export_html("bees.html")
+    >>> page                     # the last line of a cell: a link, and the size
+    """
+
+    def _repr_html_(self) -> str | None:
+        try:
+            size = self.stat().st_size
+        except OSError:  # moved or deleted since
+            return None
+        try:
+            relative = Path(os.path.relpath(self)).as_posix()
+            href = urllib.parse.quote(os.fsencode(relative))
+        except ValueError:  # on another drive of Windows
+            href = self.absolute().as_uri()
+        return render(
+            "page_link.html",
+            href=href,
+            name=self.name.encode("utf-8", "replace").decode(),
+            size=f"{size / 1e6:.1f} MB",
+        )
 
 
 def write_page(
@@ -36,7 +66,7 @@ def write_page(
     title: str,
     max_bytes: int,
     layout: PageLayout,
-) -> Path:
+) -> PagePath:
     """Write the offline page; see `ClipSet.export_html`.
 
     The page has the grid of the notebook, with its data inside. Prompts, labels and tags are
@@ -72,7 +102,7 @@ def write_page(
     )
     if not clips:
         raise BeecamError("there are no clips to write a page of.")
-    page = Path(path).expanduser()
+    page = PagePath(path).expanduser()
     # Text from outside may hold half of a surrogate pair, which can't be encoded.
     _write(page, _page(clips, title, max_bytes, layout).encode("utf-8", "replace"))
     return page
