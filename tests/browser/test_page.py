@@ -11,6 +11,7 @@ from test_exploring import labels, shown
 import beecam as bc
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import open_library
+from beecam.export import notebook
 from beecam.sweeps.axes import Axis
 
 pytestmark = pytest.mark.browser
@@ -262,3 +263,36 @@ def test_a_finger_opens_and_closes_a_clip_on_a_phone(opened, clips, wide):
     page.get_by_role("button", name="reject (X)").last.tap()
     page.get_by_role("button", name="close (Esc)").tap()
     page.locator(".bcm-large").wait_for(state="hidden")
+
+
+def test_the_page_starts_as_the_grid_of_the_notebook(opened, clips, monkeypatch):
+    settings = {
+        "rows": ["seed"],
+        "columns": ["insect"],
+        "fixed": {"place": "dunes"},
+        "filter": "seed<2",
+        "sort": "",
+    }
+    monkeypatch.setattr(notebook, "_views", [lambda *_: settings])
+    page = opened(clips, title="As in the notebook")
+    until(page, same(lambda: shown(page), [3, 9, 4, 10]))
+    ready(page, 4)
+    shot(page, "page-layout")
+    assert labels(page) == [["0", "1"], ["bee", "moth"]]
+    assert _zones(page) == {"rows": ["seed"], "columns": ["insect"], "fixed": ["place: dunes"]}
+    assert page.get_by_role("searchbox", name="find clips").input_value() == "seed<2"
+    # The settings are a start: all of them can be changed.
+    page.get_by_role("button", name="next place").click()
+    until(page, same(lambda: sorted(shown(page)), [0, 1, 6, 7]))
+    page = opened(clips, rows=["place", "insect"], columns="seed")
+    until(page, same(lambda: sorted(shown(page)), [0, 1, 3, 4, 6, 7, 9, 10]))
+    shot(page, "page-layout-in-code")
+    assert _zones(page) == {"rows": ["place", "insect"], "columns": ["seed"], "fixed": []}
+
+
+def _zones(page):
+    """The texts of the chips in each zone."""
+    return {
+        zone: page.locator(f".bcm-zone[data-zone={zone}] .bcm-chip").all_inner_texts()
+        for zone in ("rows", "columns", "fixed")
+    }

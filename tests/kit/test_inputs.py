@@ -298,7 +298,9 @@ def test_a_folder_is_no_file(model, tmp_path):
 
 
 def test_what_needs_a_film_says_so(model):
-    with pytest.raises(bc.CheckError, match=r"pollen has it together with .* as in video='bee.mp4'"):
+    with pytest.raises(
+        bc.CheckError, match=r"pollen has it together with .* as in video='bee.mp4'"
+    ):
         bc.sweep("a bee", denoise_strength=0.5).check(model)
 
 

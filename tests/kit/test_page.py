@@ -1,30 +1,39 @@
 """The offline page: its content, its size and its safety."""
 
 import base64
+import copy
 import hashlib
 import io
 import json
 import math
+import os
+import pickle
 import re
 from pathlib import Path
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from jinja2 import UndefinedError
 from markupsafe import escape
 from PIL import Image
 
 from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, CheckError
-from beecam.export import templates
+from beecam.export import notebook, templates
 from beecam.export.templates import render
 from beecam.media import size_budget
 from beecam.sweeps.axes import Axis
-from helpers import fill, noisy
+from helpers import fill, noisy, said
 
 HOSTILE = (
     "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \" ' ` & \u2028\u2029"
     "\u202enحلة 🦋 ]]> {{7*7}}"
 )
+
+
+def format_display_data(value):
+    """What IPython shows for the value of a cell's last line, by type."""
+    return DisplayFormatter().format(value)[0]
 
 
 @pytest.fixture
@@ -227,3 +236,165 @@ def test_templates_escape_every_value():
         text = file.read_text("utf-8")
         assert "safe" not in text, f"{file.name} marks a value as safe"
         assert "autoescape" not in text
+
+
+@pytest.fixture
+def grid(monkeypatch):
+    """Set the settings of the grid that shows an object, by the object's id."""
+    shown = {}
+    monkeypatch.setattr(notebook, "_views", [])
+
+    def view(*clips):
+        return next((shown[id(one)] for one in clips if id(one) in shown), None)
+
+    notebook.register(view=view)
+    return lambda clips, **settings: shown.update({id(clips): settings})
+
+
+def view_in(path):
+    return read(path)[1]["view"]
+
+
+EMPTY = {"rows": [], "columns": [], "fixed": {}, "filter": "", "sort": ""}
+
+
+def test_a_page_starts_as_the_grid_that_shows_its_clips(clips, grid, tmp_path):
+    path = tmp_path / "page.html"
+    assert view_in(clips.export_html(path)) == EMPTY, "the page chooses"
+    settings = {
+        "rows": ["seed"],
+        "columns": [],
+        "fixed": {"prompt": "a moth"},
+        "filter": "seconds<5",
+        "sort": "-seed",
+    }
+    grid(clips, **settings)
+    assert view_in(clips.export_html(path)) == settings
+    assert view_in(clips[3:].sort("-seed")[:2].export_html(path)) == settings, "taken from it"
+    assert view_in(fill(clips.library).export_html(path)) == EMPTY, "other clips"
+    part = clips[:4]
+    grid(part, rows=["prompt"])
+    assert view_in(part.export_html(path)) == {**EMPTY, "rows": ["prompt"]}, "its own grid first"
+    notebook.register(view=lambda *_: None)
+    assert view_in(clips.export_html(path)) == EMPTY
+
+
+def test_rows_and_columns_in_code_take_precedence_over_the_grid(clips, grid, tmp_path):
+    path = tmp_path / "page.html"
+    assert view_in(clips.export_html(path, rows="seed")) == {**EMPTY, "rows": ["seed"]}
+    both = view_in(clips.export_html(path, rows=["seed"], columns=("prompt",)))
+    assert both == {**EMPTY, "rows": ["seed"], "columns": ["prompt"]}
+    grid(clips, rows=["seed"], columns=["prompt"])
+    assert view_in(clips.export_html(path, rows=[])) == {**EMPTY, "columns": ["prompt"]}
+    moved = view_in(clips.export_html(path, columns="seed"))
+    assert moved == {**EMPTY, "columns": ["seed"]}, "an axis is on one side"
+    grid(clips, fixed={"prompt": "a bee"}, sort="seed")
+    free = view_in(clips.export_html(path, rows="prompt"))
+    assert free == {**EMPTY, "rows": ["prompt"], "sort": "seed"}, "no longer fixed"
+
+
+def test_settings_that_do_not_fit_the_clips_are_dropped(clips, grid, tmp_path):
+    path = tmp_path / "page.html"
+    clips[5].stars = 3
+    bees = clips[:3]
+    grid(
+        clips,
+        rows=["seed", "place"],
+        columns=["gone"],
+        fixed={"prompt": "a moth", "seed": "1", "gone": "x"},
+        filter="is:starred",
+        sort="-gone",
+    )
+    found = view_in(bees.export_html(path))
+    assert found == {**EMPTY, "rows": ["seed"], "fixed": {"seed": "1"}}
+    # Each of these matches some clips, but not both at once.
+    grid(clips, fixed={"prompt": "a moth", "seed": "0"}, filter="is:starred")
+    found = view_in(clips.export_html(path))
+    assert found == {**EMPTY, "fixed": {"prompt": "a moth", "seed": "0"}}
+    grid(clips, fixed={"prompt": "a wasp"}, filter="gone:3", sort="-seconds")
+    assert view_in(clips.export_html(path)) == {**EMPTY, "sort": "-seconds"}
+    lost = ClipSet(clips.library, ["0" * 64])
+    grid(lost, filter="seed<5", sort="-seed")
+    assert view_in(lost.export_html(path)) == {**EMPTY, "sort": "-seed"}
+
+
+def test_a_fixed_value_is_that_of_the_page_whose_long_labels_are_cut(library, grid, tmp_path):
+    first = fill(library, ["a bee"], seeds=3)
+    same, other = "b" * 400, "b" * 500
+    shown = ClipSet(
+        library,
+        first.keys,
+        axes=[Axis("place", (1, 2, 3), labels=(same, other, "c" * 400))],
+        coords=[{"place": i} for i in range(3)],
+    )
+    grid(shown, fixed={"place": "c" * 400})
+    facts = read(shown.export_html(tmp_path / "page.html"))[1]
+    labels = facts["head"]["axes"][0]["labels"]
+    assert labels.index(facts["view"]["fixed"]["place"]) == 2
+    second = shown[1:]
+    grid(second, fixed={"place": other})
+    assert view_in(second.export_html(tmp_path / "page.html")) == EMPTY, "the page can't tell them"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"rows": "sed"},
+            "rows='sed': no axis 'sed'; the axes are prompt, seed. Did you mean seed?",
+        ),
+        (
+            {"columns": ["seed", "prmpt"]},
+            "no axis 'prmpt'; the axes are prompt, seed. Did you mean",
+        ),
+        ({"rows": ["seed", "seed"]}, "rows=['seed', 'seed']: 'seed' is in it twice; the axes are"),
+        (
+            {"rows": "seed", "columns": ["seed"]},
+            "rows='seed' and columns=['seed']: 'seed' can't be",
+        ),
+        ({"rows": 3}, "rows=3: the name of an axis, or a list of names, is needed; the axes are"),
+        (
+            {"columns": [["seed"]]},
+            "columns=[['seed']]: the name of an axis, or a list of names, is",
+        ),
+    ],
+)
+def test_wrong_rows_and_columns_are_named(clips, tmp_path, arguments, message):
+    path = tmp_path / "page.html"
+    assert message in said(lambda: clips.export_html(path, **arguments))
+    assert not path.exists()
+    if "sed" in arguments.values():
+        none = ClipSet(clips.library, clips.keys)
+        assert "these clips have no axes" in said(lambda: none.export_html(path, **arguments))
+        both = said(lambda: clips.export_html(path, title=3, **arguments))
+        assert "title=3" in both, "all problems at once"
+
+
+def test_the_last_line_of_a_cell_shows_a_link_to_the_page(clips, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = clips.export_html("pages/<b> & bees 100%.html")
+    shown = format_display_data(page)
+    assert shown["text/html"] == (
+        '<a href="pages/%3Cb%3E%20%26%20bees%20100%25.html" target="_blank" rel="noopener">'
+        f"<bdi>&lt;b&gt; &amp; bees 100%.html</bdi></a> ({page.stat().st_size / 1e6:.1f} MB)"
+    )
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    absolute = clips.export_html(tmp_path / "javascript:alert(1).html")
+    assert '<a href="../javascript%3Aalert%281%29.html"' in absolute._repr_html_()
+    absolute.unlink()
+    assert list(format_display_data(absolute)) == ["text/plain"], "no link to a file that is gone"
+
+
+def test_the_path_of_a_page_is_a_path(clips, tmp_path):
+    page = clips.export_html(tmp_path / "page.html")
+    plain = tmp_path / "page.html"
+    assert isinstance(page, Path)
+    assert (page, hash(page), str(page)) == (plain, hash(plain), str(plain))
+    assert {plain: 1}[page] == 1
+    assert page.parent / "page.html" == plain
+    assert (page.suffix, page.with_suffix(".txt").name) == (".html", "page.txt")
+    assert pickle.loads(pickle.dumps(page)) == copy.deepcopy(page) == plain
+    assert page.read_bytes() == plain.read_bytes()
+    assert os.fspath(page.rename(tmp_path / "moved.html")) == str(tmp_path / "moved.html")
+    assert format_display_data(tmp_path / "moved.html").keys() == {"text/plain"}

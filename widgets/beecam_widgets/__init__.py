@@ -12,7 +12,9 @@ live grid.
 
 from __future__ import annotations
 
+from beecam.export import notebook
 from beecam_widgets._clips.cell_source import token_of
+from beecam_widgets._clips.open_surfaces import grid_view, selected_cells
 from beecam_widgets._notebook.display_hooks import DisplayHooks
 from beecam_widgets.grid import ClipGrid
 from beecam_widgets.live import Live, live
@@ -32,3 +34,4 @@ __all__ = [
 
 _hooks = DisplayHooks(ClipGrid, token_of)
 _hooks.register()
+notebook.register(selection=selected_cells, view=grid_view)

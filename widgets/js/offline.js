@@ -25,8 +25,8 @@ function start() {
   const store = new Store({ send: (content) => backend.receive(content) });
   backend.onMessage = (content, buffers) => store.onMessage(content, buffers);
   const model = new LocalModel({
-    rows: [], columns: [], fixed: {}, size: 0, height: MIN_HEIGHT, playing: true, speed: 1, filter: "", sort: "",
-    _current: -1, _selected: [], _sheet: "",
+    size: 0, height: MIN_HEIGHT, playing: true, speed: 1, _current: -1, _selected: [], _sheet: "",
+    ...contents.view, // rows, columns, fixed, filter, sort
   });
   new GridView(store, model, host);
   store.hello();

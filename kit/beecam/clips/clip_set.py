@@ -16,6 +16,7 @@ from beecam.clips.tables import frame_of, pivot_of
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
 from beecam.export import figures, notebook
 from beecam.export.page import write_page
+from beecam.export.page_contents import PageLayout
 from beecam.models.model import Model
 from beecam.storage.query import parse, sort_rows
 from beecam.storage.query_rows import COMMON_NAMES, names_in, rows_of
@@ -50,6 +51,7 @@ class ClipSet(Sequence[Clip]):
         title: str = "",
         model: Model | None = None,
         expected: int = 0,
+        origin: object = None,
     ) -> None:
         """Collect clips.
 
@@ -61,6 +63,7 @@ class ClipSet(Sequence[Clip]):
             title: The title of the set.
             model: The model that generated them.
             expected: How many clips there will be, while a run is still generating them.
+            origin: The run or the set that they were taken from.
         """
         self.library = library
         self.keys = tuple(keys)
@@ -69,6 +72,7 @@ class ClipSet(Sequence[Clip]):
         self.model = model
         self._coords = tuple(coords)
         self._expected = expected
+        self._origin = origin
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -336,26 +340,40 @@ class ClipSet(Sequence[Clip]):
         return figures.contact_figure(self, columns=columns, frames=frames)
 
     def export_html(
-        self, path: str | Path, title: str | None = None, *, max_bytes: int = 9_500_000
+        self,
+        path: str | Path,
+        title: str | None = None,
+        *,
+        rows: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        max_bytes: int = 9_500_000,
     ) -> Path:
         """Write one offline page with the grid: play, arrange, search, compare, without a network.
 
+        The page starts as the latest grid that shows these clips, or the run that they come from:
+        its rows, columns, fixed values, filter and order.
+
         >>> run.clips.export_html("bees.html")
+        >>> run.clips.export_html("bees.html", rows=["place", "light"], columns="seed")
 
         Args:
             path: The HTML file.
             title: The heading; by default the sweep's template.
+            rows: One axis or several, the outermost first; by default those of the grid. Where
+                there is no grid, or with [], the page chooses.
+            columns: As `rows`.
             max_bytes: The page stays below this. Videos of all clips are in it if they fit, or
                 else those of the starred ones; the page says what was left out or reduced.
 
         Returns:
-            The page's path.
+            The page's path, which a notebook shows as a link.
 
         Raises:
-            CheckError: The path is that of a folder, or the title is not a string.
+            CheckError: A wrong path or title, or rows and columns that aren't different axes.
             BeecamError: There are no clips, or the page can't be written there.
         """
-        return write_page(self, path, title or self.title or "beecam", max_bytes)
+        layout = PageLayout(rows, columns, notebook.live_view(self, self._origin))
+        return write_page(self, path, title or self.title or "beecam", max_bytes, layout)
 
     def _check_axes(self, names: Iterable[str]) -> None:
         known = [axis.name for axis in self.axes]
@@ -375,6 +393,7 @@ class ClipSet(Sequence[Clip]):
             coords=[self._coords[i] for i in chosen] if self._coords else (),
             title=self.title,
             model=self.model,
+            origin=self if self._origin is None else self._origin,
         )
 
     def _ipython_display_(self) -> None:

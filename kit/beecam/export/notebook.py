@@ -6,7 +6,7 @@ The widget package registers itself here; the kit never imports it.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from beecam.errors import MediaError
@@ -16,8 +16,10 @@ from beecam.export.templates import render
 
 Show = Callable[[Any], None]
 Selection = Callable[[Any], list[int] | None]
+View = Callable[..., Mapping[str, Any] | None]
 _registered: dict[str, Show] = {}
 _selections: list[Selection] = []
+_views: list[View] = []
 
 _MIN_WIDTH = 240
 
@@ -31,7 +33,11 @@ class ShownRun(Protocol):
 
 
 def register(
-    *, run: Show | None = None, clips: Show | None = None, selection: Selection | None = None
+    *,
+    run: Show | None = None,
+    clips: Show | None = None,
+    selection: Selection | None = None,
+    view: View | None = None,
 ) -> None:
     """Set how runs and clip sets are shown in a notebook; called by the widget package.
 
@@ -42,15 +48,34 @@ def register(
         clips: Shows a clip set.
         selection: Returns the indices of the cells selected in the grid that shows a run, or None
             if no grid shows it.
+        view: Takes a clip set and the run or set that it was taken from. Returns the settings
+            "rows", "columns", "fixed", "filter" and "sort" of the latest grid that shows one of
+            them, or None if no grid does.
     """
     _registered.update({k: v for k, v in (("run", run), ("clips", clips)) if v is not None})
     if selection is not None:
         _selections[:] = [selection]
+    if view is not None:
+        _views[:] = [view]
 
 
 def selected_cells(run: object) -> list[int] | None:
     """Return the indices of the cells selected in the grid that shows a run, or None."""
     return _selections[0](run) if _selections else None
+
+
+def live_view(clips: object, origin: object = None) -> Mapping[str, Any] | None:
+    """Return the settings of the latest grid that shows clips, or None if no grid does.
+
+    >>> live_view(run.clips, run)
+    {'rows': ['insect'], 'columns': ['seed'], 'fixed': {}, 'filter': '', 'sort': ''}
+
+    Args:
+        clips: A clip set.
+        origin: The run or the set that it was taken from.
+    """
+    found = [clips] if origin is None else [clips, origin]
+    return _views[0](*found) if _views else None
 
 
 def show_run(run: ShownRun) -> None:

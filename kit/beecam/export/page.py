@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -16,7 +17,7 @@ from beecam._util import checks
 from beecam._util.files import atomic_write
 from beecam.errors import BeecamError
 from beecam.export import view_data
-from beecam.export.page_contents import Cell, add_media, cells_of, facts_of
+from beecam.export.page_contents import Cell, PageLayout, add_media, cells_of, facts_of
 from beecam.export.templates import render
 
 if TYPE_CHECKING:
@@ -28,9 +29,44 @@ _MIN_BYTES = 200_000
 # The characters around a sheet and a video in the page.
 _MEDIA_MARKUP = 400
 _MAX_CAPTION = 300
+if TYPE_CHECKING:
+    _PathBase = Path
+else:
+    _PathBase = type(Path())  # before Python 3.12, only these classes can have subclasses
 
 
-def write_page(clips: ShownClips, path: str | os.PathLike[str], title: str, max_bytes: int) -> Path:
+class PagePath(_PathBase):
+    """The path of a written page, which a notebook shows as a link.
+
+    >>> page = clips.export_html("bees.html")
+    >>> page                     # the last line of a cell: a link, and the size
+    """
+
+    def _repr_html_(self) -> str | None:
+        try:
+            size = self.stat().st_size
+        except OSError:  # moved or deleted since
+            return None
+        try:
+            relative = Path(os.path.relpath(self)).as_posix()
+            href = urllib.parse.quote(os.fsencode(relative))
+        except ValueError:  # on another drive of Windows
+            href = self.absolute().as_uri()
+        return render(
+            "page_link.html",
+            href=href,
+            name=self.name.encode("utf-8", "replace").decode(),
+            size=f"{size / 1e6:.1f} MB",
+        )
+
+
+def write_page(
+    clips: ShownClips,
+    path: str | os.PathLike[str],
+    title: str,
+    max_bytes: int,
+    layout: PageLayout,
+) -> PagePath:
     """Write the offline page; see `ClipSet.export_html`.
 
     The page has the grid of the notebook, with its data inside. Prompts, labels and tags are
@@ -38,7 +74,7 @@ def write_page(clips: ShownClips, path: str | os.PathLike[str], title: str, max_
     style and media, so that a page from another person is safe to open. Without JavaScript, and on
     paper, it is a contact sheet.
 
-    >>> write_page(clips, "bees.html", "Bees", 9_500_000)
+    >>> write_page(clips, "bees.html", "Bees", 9_500_000, PageLayout(rows="insect"))
 
     Args:
         clips: The clips, in the order of the page.
@@ -46,13 +82,14 @@ def write_page(clips: ShownClips, path: str | os.PathLike[str], title: str, max_
         title: The heading.
         max_bytes: The page stays below this: videos that don't fit are left out, then sheets are
             reduced, then left out, too. The page reports it.
+        layout: The settings that the page's grid starts with.
 
     Returns:
         The path.
 
     Raises:
-        CheckError: The path is that of a folder or can't be a path, the title is not a string, or
-            the number is out of range.
+        CheckError: The path is that of a folder or can't be a path, the title is not a string,
+            the number is out of range, or the layout has a problem.
         BeecamError: There are no clips, or the file can't be written.
     """
     checks.raise_problems(
@@ -60,13 +97,15 @@ def write_page(clips: ShownClips, path: str | os.PathLike[str], title: str, max_
             *checks.writable_file("path", path, "page.html"),
             *checks.string("title", title),
             *checks.integer("max_bytes", max_bytes, _MIN_BYTES),
+            *layout.problems(clips.axes),
         ]
     )
     if not clips:
         raise BeecamError("there are no clips to write a page of.")
+    page = PagePath(path).expanduser()
     # Text from outside may hold half of a surrogate pair, which can't be encoded.
-    _write(Path(path).expanduser(), _page(clips, title, max_bytes).encode("utf-8", "replace"))
-    return Path(path).expanduser()
+    _write(page, _page(clips, title, max_bytes, layout).encode("utf-8", "replace"))
+    return page
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -79,9 +118,9 @@ def _write(path: Path, data: bytes) -> None:
         ) from error
 
 
-def _page(clips: ShownClips, title: str, max_bytes: int) -> str:
+def _page(clips: ShownClips, title: str, max_bytes: int, layout: PageLayout) -> str:
     cells = cells_of(clips)
-    facts = facts_of(clips, cells)
+    facts = {**facts_of(clips, cells), "view": layout.view(clips)}
     without_media = _render(cells, facts, title)
     used = len(without_media.encode("utf-8", "replace")) + _MEDIA_MARKUP * (len(cells) + 5)
     notes = [

@@ -1,18 +1,27 @@
-"""The content of an offline page: cells as the grid expects them, and the media that fit."""
+"""The content of an offline page: what its grid starts with, its cells, the media that fit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from beecam.errors import BeecamError, MediaError
+from beecam.errors import (
+    BeecamError,
+    CheckError,
+    MediaError,
+    Problem,
+    did_you_mean,
+    shorten,
+)
 from beecam.export import view_data
 from beecam.media import size_budget
-from beecam.storage.query_rows import COMMON_NAMES, rows_of
+from beecam.storage.query import parse
+from beecam.storage.query_rows import COMMON_NAMES, names_in, rows_of
 
 if TYPE_CHECKING:
     from beecam.export.shown import ShownClip, ShownClips
+    from beecam.sweeps.axes import Axis
 
 # The share of the media's size that videos may take.
 _VIDEO_SHARE = 0.4
@@ -50,6 +59,114 @@ class Cell:
     caption: str
     sheet: bytes = b""
     video: bytes = b""
+
+
+@dataclass(frozen=True)
+class PageLayout:
+    """The settings that the grid of a page starts with.
+
+    Attributes:
+        rows: The axes of the rows, one name or several; None takes them from `grid`.
+        columns: The axes of the columns; None takes them from `grid`.
+        grid: The settings of the notebook's grid that shows the clips, if there is one: "rows",
+            "columns", "fixed", "filter" and "sort".
+    """
+
+    rows: str | Sequence[str] | None = None
+    columns: str | Sequence[str] | None = None
+    grid: Mapping[str, Any] | None = None
+
+    def problems(self, axes: Sequence[Axis]) -> Iterator[Problem]:
+        """Yield a problem for each name in rows and columns that can't be there.
+
+        >>> [str(problem) for problem in PageLayout(rows="insekt").problems(clips.axes)]
+        ["rows='insekt': no axis 'insekt'; the axes are insect, seed. Did you mean insect?"]
+        """
+        known = [axis.name for axis in axes]
+        axes_are = f"the axes are {', '.join(known)}" if known else "these clips have no axes"
+        for argument, value in (("rows", self.rows), ("columns", self.columns)):
+            text = f"{argument}={shorten(value)}"
+            names = _names(value)
+            if names is None:
+                message = f"{text}: the name of an axis, or a list of names, is needed; {axes_are}."
+                yield Problem(argument, message)
+            for name in dict.fromkeys(names or []):
+                if name not in known:
+                    near = did_you_mean(name, known)
+                    yield Problem(argument, f"{text}: no axis {name!r}; {axes_are}.{near}")
+                elif names and names.count(name) > 1:
+                    yield Problem(argument, f"{text}: {name!r} is in it twice; {axes_are}.")
+        for name in dict.fromkeys(_names(self.rows) or []):
+            if name in known and name in (_names(self.columns) or []):
+                both = f"rows={shorten(self.rows)} and columns={shorten(self.columns)}"
+                message = f"{both}: {name!r} can't be in both; {axes_are}."
+                yield Problem("columns", message)
+
+    def view(self, clips: ShownClips) -> dict[str, Any]:
+        """Return the settings as JSON data, without those that don't fit the clips.
+
+        The settings of the grid may be those of other clips of the same run: a filter or a fixed
+        value that would leave nothing to see is dropped.
+        """
+        grid = {
+            "rows": (),
+            "columns": (),
+            "fixed": {},
+            "filter": "",
+            "sort": "",
+            **(self.grid or {}),
+        }
+        requested = {*(_names(self.rows) or []), *(_names(self.columns) or [])}
+        free = [axis.name for axis in clips.axes if axis.name not in requested]
+        rows, columns = (
+            [name for name in grid[side] if name in free] if value is None else _names(value)
+            for side, value in (("rows", self.rows), ("columns", self.columns))
+        )
+        fixed = {name: label for name, label in grid["fixed"].items() if name in free}
+        fixed, cells = _fix(clips, fixed)
+        text, by = _fitting_query(clips, cells, grid["filter"], grid["sort"])
+        return {"rows": rows, "columns": columns, "fixed": fixed, "filter": text, "sort": by}
+
+
+def _names(value: Any) -> list[str] | None:
+    """Return one name or several as a list; None if the value is neither."""
+    names = [value] if isinstance(value, str) else [] if value is None else value
+    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
+        return list(names)
+    return None
+
+
+def _fix(clips: ShownClips, fixed: Mapping[str, str]) -> tuple[dict[str, str], list[int]]:
+    """Return the fixed values that some clips have together, and the indices of these clips."""
+    labels = {axis["name"]: axis["labels"] for axis in view_data.axes_data(clips.axes)}
+    kept: dict[str, str] = {}
+    cells = list(range(len(clips)))
+    for axis in clips.axes:
+        if fixed.get(axis.name) not in axis.labels:
+            continue
+        # The page compares labels as it has them: very long ones are shortened.
+        label = labels[axis.name][axis.labels.index(fixed[axis.name])]
+        position = labels[axis.name].index(label)
+        found = [i for i in cells if clips.coords(i).get(axis.name, 0) == position]
+        if found:
+            kept[axis.name], cells = label, found
+    return kept, cells
+
+
+def _fitting_query(clips: ShownClips, cells: Sequence[int], text: str, by: str) -> tuple[str, str]:
+    """Return a filter if it matches some of the cells, and an order if the clips have its name."""
+    if not (text.strip() or by):
+        return "", ""
+    coords = [clips.coords(i) for i in range(len(clips))]
+    rows = rows_of(clips.library, clips.keys, clips.axes, coords)
+    names = [*(axis.name for axis in clips.axes), *COMMON_NAMES, *names_in(rows)]
+    by = by if by.removeprefix("-") in names else ""
+    try:
+        query = parse(text, names)
+    except CheckError:
+        return "", by
+    found = any((row := rows[i]) is not None and query.matches(row) for i in cells)
+    return text if found else "", by
 
 
 def cells_of(clips: ShownClips) -> list[Cell]:

@@ -244,6 +244,7 @@ class Run:
             title=self.sweep.template,
             model=self.model,
             expected=expected,
+            origin=self,
         )
 
     @property

@@ -114,7 +114,7 @@ class ClipSetSource:
         return None
 
 
-def cell_source(clips: Run | ClipSet) -> RunSource | ClipSetSource:
+def cell_source(clips: object) -> RunSource | ClipSetSource:
     """Wrap a run or a clip set as a source of cells.
 
     Raises:
@@ -130,8 +130,19 @@ def cell_source(clips: Run | ClipSet) -> RunSource | ClipSetSource:
     )
 
 
-def token_of(clips: Run | ClipSet) -> str:
-    """Return a string that is equal for two runs or sets with the same cells."""
+def token_of(clips: object) -> str:
+    """Return a string that is equal for two runs or sets with the same cells.
+
+    Args:
+        clips: A run, a clip set, or the source of a surface.
+
+    Raises:
+        TypeError: It is none of these.
+    """
+    if isinstance(clips, Run):
+        return clips.key  # without a look at all cells
+    if isinstance(clips, (RunSource, ClipSetSource)):
+        return clips.token
     return cell_source(clips).token
 
 
@@ -146,6 +157,7 @@ def clips_of(source: CellSource, cells: Iterable[int]) -> ClipSet:
         axes=source.axes,
         coords=[dict(source.coords(i)) for i in available],
         title=source.title,
+        origin=source,
     )
 
 

@@ -16,8 +16,9 @@ from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, did_you_mean
 from beecam.export.contact_sheet import contact_sheet_html
 from beecam.runs.run import Run
-from beecam_widgets._clips.cell_source import CellSource, cell_source, clips_of
+from beecam_widgets._clips.cell_source import CellSource, cell_source, clips_of, token_of
 from beecam_widgets._clips.filtering import check_filter, check_sort, matching_cells
+from beecam_widgets._clips.open_surfaces import set_latest
 from beecam_widgets._clips.publisher import Publisher
 from beecam_widgets._clips.shared_state import SHARED_TRAITS, Member, SharedState, shared_state
 from beecam_widgets._notebook.assets import load_assets
@@ -77,6 +78,7 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         self._static = StaticOutput(display_id, self._static_html, self._sheet_fingerprint)
         self._applying = threading.local()
         self._shared = shared_state(source.token)
+        self._tokens = {source.token}
         self._member = Member(
             self._show_extended, self._apply_shared, self._refresh_sheet, self._sheet_rank
         )
@@ -84,6 +86,7 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         super().__init__(**initial, _sheet=display_id)
         self._join(initial)
         self.on_msg(self._on_message)
+        set_latest(self)
 
     def __repr__(self) -> str:
         kind = "run" if self._source.run else "set of clips"
@@ -204,8 +207,24 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         if source.token != previous.token:
             self._shared.leave(self._member)
             self._shared = shared_state(source.token)
+            self._tokens = {source.token}
             self._join()
         self._reset_unfit()
+        set_latest(self)
+
+    def shows(self, clips: object, *, exactly: bool = False) -> bool:
+        """Return whether these are its cells, or the first of them: those before it was extended.
+
+        >>> grid.shows(run)
+        True
+
+        Args:
+            clips: A run, a clip set, or the source that a surface took clips from.
+            exactly: Whether it has to be this very object, not one with the same cells.
+        """
+        if exactly:
+            return clips is self._source
+        return token_of(clips) in self._tokens
 
     def close(self) -> None:
         """Remove the widget from the page and end its thread; the clips stay in the library.
@@ -262,6 +281,8 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _show_extended(self, source: CellSource, shared: SharedState) -> None:
         self._shared = shared
+        # The cells of the shorter source keep their numbers.
+        self._tokens.add(source.token)
         self._publisher.show(source, extends=True)
 
     def _apply_shared(self, name: str, value: Any) -> None:
@@ -340,6 +361,7 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _ipython_display_(self) -> None:
         display_widget(self)
+        set_latest(self)
         # One surface of the same cells stores the sheet, so that a notebook has it only once.
         previous = self._shared.claim_sheet(self._member)
         self._static.display()
