@@ -16,9 +16,11 @@ from beecam._version import __version__
 # Name -> module and name there. Loaded on first use: importing beecam must not import torch.
 _PUBLIC = {
     "Axis": ("beecam.sweeps.axes", "Axis"),
+    "BatchPolicy": ("beecam.models.batching.batch_size", "BatchPolicy"),
     "BeecamError": ("beecam.errors", "BeecamError"),
     "Cell": ("beecam.sweeps.layout", "Cell"),
     "CheckError": ("beecam.errors", "CheckError"),
+    "Checkpoint": ("beecam.models.model", "Checkpoint"),
     "Clip": ("beecam.clips.clip", "Clip"),
     "ClipSet": ("beecam.clips.clip_set", "ClipSet"),
     "Deck": ("beecam.sweeps.deck_files.deck", "Deck"),
@@ -31,10 +33,13 @@ _PUBLIC = {
     "MediaError": ("beecam.errors", "MediaError"),
     "Model": ("beecam.models.model", "Model"),
     "ModelError": ("beecam.errors", "ModelError"),
+    "Note": ("beecam.models.model", "Note"),
     "OutOfMemoryError": ("beecam.errors", "OutOfMemoryError"),
+    "Problem": ("beecam.errors", "Problem"),
     "Report": ("beecam.diagnostics.report", "Report"),
     "Run": ("beecam.runs.run", "Run"),
     "Shot": ("beecam.shots.shot", "Shot"),
+    "Step": ("beecam.models.model", "Step"),
     "Sweep": ("beecam.sweeps.sweep", "Sweep"),
     "SweepRecord": ("beecam.clips.sweep_records", "SweepRecord"),
     "deck": ("beecam.sweeps.deck_files.find", "deck"),
@@ -71,12 +76,17 @@ if TYPE_CHECKING:
     from beecam.errors import MediaError as MediaError
     from beecam.errors import ModelError as ModelError
     from beecam.errors import OutOfMemoryError as OutOfMemoryError
+    from beecam.errors import Problem as Problem
     from beecam.follow.vary import vary as vary
     from beecam.media.types import Frames as Frames
+    from beecam.models.batching.batch_size import BatchPolicy as BatchPolicy
     from beecam.models.loading.load import load as load
     from beecam.models.loading.load import wrap as wrap
+    from beecam.models.model import Checkpoint as Checkpoint
     from beecam.models.model import Generated as Generated
     from beecam.models.model import Model as Model
+    from beecam.models.model import Note as Note
+    from beecam.models.model import Step as Step
     from beecam.runs.drafts import promote as promote
     from beecam.runs.estimate import Estimate as Estimate
     from beecam.runs.estimate import estimate as estimate

@@ -207,16 +207,16 @@ def release(model: Model) -> None:
 class SupportsVocabulary(Protocol):
     """A model that can say which words of a prompt reach it."""
 
-    def notes(self, shot: Shot) -> Iterable[Note]:
-        """Yield a note on each text of a resolved shot of which the model passes over words."""
+    def notes(self, shots: Sequence[Shot]) -> Iterable[Note]:
+        """Yield notes on the words of resolved shots that don't reach the model."""
 
     def known_words(self) -> Sequence[str]:
         """Return the words that the model knows, sorted; empty if it can read any word."""
 
 
-def notes_of(model: Model, shot: Shot) -> list[Note]:
-    """Return what a model notes on a resolved shot; nothing if it knows no vocabulary."""
-    return list(model.notes(shot)) if isinstance(model, SupportsVocabulary) else []
+def notes_of(model: Model, shots: Sequence[Shot]) -> list[Note]:
+    """Return a model's notes on resolved shots; none if it has no vocabulary."""
+    return list(model.notes(shots)) if isinstance(model, SupportsVocabulary) else []
 
 
 def known_words(model: Model) -> tuple[str, ...]:

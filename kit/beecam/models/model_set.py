@@ -157,9 +157,11 @@ class ModelSet:
         """Return how many denoising steps a resolved shot takes."""
         return capabilities.steps_of(self.of(shot), shot)
 
-    def notes(self, shot: Shot) -> Iterable[Note]:
-        """Yield the notes of the shot's model."""
-        return capabilities.notes_of(self.of(shot), shot)
+    def notes(self, shots: Sequence[Shot]) -> Iterable[Note]:
+        """Yield the notes of each model on its shots."""
+        for one in self.models:
+            own = [shot for shot in shots if self.of(shot) is one]
+            yield from capabilities.notes_of(one, own)
 
     def known_words(self) -> Sequence[str]:
         """Return the words that all of them know; empty if all can read any word."""

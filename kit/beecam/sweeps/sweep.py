@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from beecam._util.checks import callable_argument, raise_problems
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
-from beecam.models.model import Model
+from beecam.models.capabilities import notes_of
+from beecam.models.model import Model, Note
 from beecam.models.model_set import ModelSet, as_model
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis, Zip, positions
@@ -163,21 +164,27 @@ class Sweep(Layout):
         )
         return replace(self, samples=(), selected=selected)
 
-    def check(self, model: Model | Sequence[Model] | Mapping[str, Model]) -> None:
-        """Raise all problems that a model has with the sweep, before any compute.
+    def check(self, model: Model | Sequence[Model] | Mapping[str, Model]) -> list[Note]:
+        """Check all cells at once, before any compute.
 
-        >>> bc.sweep("a bee", seed=-1).check(model)
-        Traceback (most recent call last):
-        beecam.errors.CheckError: seed=-1: an integer from 0 to ... is needed. The nearest is 0.
+        >>> for note in bc.sweep("a zebra over a medow").check(model):
+        ...     print(note)
+        prompt: pollen passes over 'zebra', 'medow'; the nearest that it knows: 'meadow' for...
 
-        Args:
-            model: A model, a list of models, or a mapping of labels to models.
+        Returns:
+            Notes on words that don't reach the model; they are no reason to refuse the sweep.
 
         Raises:
             CheckError: With all problems, each naming the argument and the nearest valid choice.
         """
-        single = as_model(model)
-        self.across(single).resolve(single)
+        used = as_model(model)
+        shots = self.across(used).resolve(used)
+        # Seeds and sizes don't change the words.
+        distinct = {
+            (s.model, s.prompt, s.negative_prompt, s.switch, s.extra, s.guidance_scale): s
+            for s in shots
+        }
+        return list(dict.fromkeys(notes_of(used, list(distinct.values()))))
 
     def resolve(self, model: Model) -> tuple[Shot, ...]:
         """Return the cells' shots with the model's defaults filled in.

@@ -10,6 +10,7 @@ import platform
 from pathlib import Path
 from typing import Any, Self
 
+_SMALL = 100_000_000  # parameters
 _LIBRARIES = ("torch", "diffusers", "transformers")
 
 
@@ -40,6 +41,19 @@ def cores() -> int:
     """Return how many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def is_small_on_cpu(pipe: Any, network: Any) -> bool:
+    """Return whether one thread per clip is faster than all threads for one clip.
+
+    Args:
+        pipe: The pipeline.
+        network: Its denoiser, or None.
+    """
+    if network is None:
+        return False
+    parameters = sum(p.numel() for p in network.parameters())
+    return str(pipe.device) == "cpu" and parameters < _SMALL
 
 
 def memory(device: Any) -> tuple[int, int] | None:

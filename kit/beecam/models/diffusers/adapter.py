@@ -13,7 +13,7 @@ from typing import Any
 
 from beecam.errors import CheckError, ModelError, Problem, Stopped
 from beecam.models.batching.batch_size import AdaptiveBatchPolicy, initial_guess, shape_key
-from beecam.models.batching.device import MemoryMeter, cores, device_of
+from beecam.models.batching.device import MemoryMeter, cores, device_of, is_small_on_cpu
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import BatchKind, BatchSizes
@@ -21,6 +21,7 @@ from beecam.models.denoise.batch_positions import at_positions, filled, position
 from beecam.models.denoise.shared_prefix import SharedPrefixes, after_switch, before_switch
 from beecam.models.diffusers.call import PipelineResources, PreparedCall
 from beecam.models.diffusers.checks import (
+    find_notes,
     find_problems,
     identity_problems,
     scheduler_problems,
@@ -34,13 +35,12 @@ from beecam.models.diffusers.conditions import (
     with_absolute_keyframes,
 )
 from beecam.models.diffusers.tasks import Task, tasks_of
-from beecam.models.model import Checkpoint, Generated, OnStep, Step
+from beecam.models.model import Checkpoint, Generated, Note, OnStep, Step
 from beecam.models.speed.speed import FewSteps, Speed, speed_of
+from beecam.models.text.vocabulary import Vocabulary
 from beecam.models.weights.lora import LoraLoader
 from beecam.shots.loras import Adapter, lora
 from beecam.shots.shot import Shot
-
-_SMALL = 100_000_000  # parameters
 
 # One of each per pipeline, however often it is wrapped: networks have state, too.
 _loras: weakref.WeakKeyDictionary[Any, LoraLoader] = weakref.WeakKeyDictionary()
@@ -75,7 +75,7 @@ class DiffusersModel:
         self.source: str | None = None
         self._tasks = tuple(tasks_of(pipe))
         own = self._tasks[0]
-        small = _is_small_on_cpu(pipe, own.info.denoiser)
+        small = is_small_on_cpu(pipe, own.info.denoiser)
         self._workers = _workers.setdefault(pipe, workers or WorkerPool())
         if small:
             self._workers.widen(cores(), threads=1)
@@ -100,7 +100,7 @@ class DiffusersModel:
         )
 
     def __str__(self) -> str:
-        """Return the name with what distinguishes it from the plain model."""
+        """Return the name, and how it differs from the plain model."""
         speed = [] if self.speed.name == "exact" else [f"at speed {self.speed.name}"]
         return " ".join([self.name, *(f"with {one}" for one in self._adapters), *speed])
 
@@ -269,6 +269,19 @@ class DiffusersModel:
         """Return how many steps a resolved shot takes."""
         return self.task_for(shot).steps(shot)
 
+    def notes(self, shots: Sequence[Shot]) -> Iterator[Note]:
+        """Yield notes on the words of resolved shots that don't reach the model."""
+        groups: dict[int, list[Shot]] = {}
+        for shot in shots:
+            groups.setdefault(self._tasks.index(self.task_for(shot)), []).append(shot)
+        for index, group in groups.items():
+            yield from find_notes(group, self._tasks[index], self.name)
+
+    def known_words(self) -> tuple[str, ...]:
+        """Return the words that the model knows, sorted; empty if it can read any word."""
+        limits = self._tasks[0].text_limits(Shot(prompt=""))
+        return Vocabulary(limits[0].tokenizer).known if limits else ()
+
     # --- batches -------------------------------------------------------------------------------
 
     @property
@@ -387,11 +400,3 @@ class _Steps:
             raise Stopped("the caller was interrupted.")
         if self._on_step is not None:
             self._on_step(step)
-
-
-def _is_small_on_cpu(pipe: Any, denoiser: Any) -> bool:
-    """Return whether one thread per clip is faster than all threads for one clip."""
-    if denoiser is None:
-        return False
-    parameters = sum(p.numel() for p in denoiser.parameters())
-    return str(pipe.device) == "cpu" and parameters < _SMALL

@@ -31,6 +31,9 @@ class Family:
         siblings: Classes that work with the same weights, for conditions that this one can't use.
         own_timesteps: Whether its pipeline passes timesteps to its scheduler, which must not be
             shifted a second time; no other scheduler understands it.
+        text_limit: Tokens of a prompt that it reads, for pipelines without `max_sequence_length`
+            whose tokenizer doesn't limit it; 0 for others.
+        second_text_limit: Tokens that its second tokenizer reads; 0 if it has none for the prompt.
         predicts: Whether its result can be predicted before its last step.
         resumes: Whether a clip can resume from within its steps.
         defaults: Arguments that differ from the pipeline's own defaults.
@@ -50,6 +53,8 @@ class Family:
     keyframes: str = ""
     siblings: tuple[str, ...] = ()
     own_timesteps: bool = False
+    text_limit: int = 0
+    second_text_limit: int = 0
     predicts: bool = True
     resumes: bool = True
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -132,17 +137,24 @@ FAMILIES = (
     ),
     Family(name="CogVideoX", classes=("CogVideoXImageToVideoPipeline",), fps=8.0, per_clip=True),
     Family(name="Mochi", classes=("MochiPipeline",), fps=30.0),
-    Family(name="HunyuanVideo", classes=("HunyuanVideoPipeline",), fps=24.0),
+    Family(
+        name="HunyuanVideo",
+        classes=("HunyuanVideoPipeline",),
+        fps=24.0,
+        second_text_limit=77,
+    ),
     Family(
         name="HunyuanVideo",
         classes=("HunyuanVideoImageToVideoPipeline",),
         fps=24.0,
         per_clip=True,
         cut_frames=4,
+        second_text_limit=77,
     ),
     Family(
         name="HunyuanVideo 1.5",
         fps=24.0,
+        text_limit=1000,
         batches=False,
         classes=("HunyuanVideo15Pipeline", "HunyuanVideo15ImageToVideoPipeline"),
     ),
@@ -172,6 +184,7 @@ FAMILIES = (
         name="Kandinsky 5",
         classes=("Kandinsky5T2VPipeline", "Kandinsky5I2VPipeline"),
         fps=24.0,
+        second_text_limit=77,
         batches=False,
     ),
     # Its bits depend on a clip's position in the batch, even in batches of two.
@@ -184,7 +197,7 @@ FAMILIES = (
         per_clip=True,
         siblings=_ANIMATEDIFF,
     ),
-    Family(name="Latte", classes=("LattePipeline",), fps=8.0, batches=False),
+    Family(name="Latte", classes=("LattePipeline",), fps=8.0, batches=False, text_limit=120),
     Family(name="Allegro", classes=("AllegroPipeline",), fps=15.0, frame_plus=0, batches=False),
     Family(
         name="Stable Video Diffusion",

@@ -40,8 +40,26 @@ _FILLED_IN = (
     "callback_on_step_end",
     "callback_on_step_end_tensor_inputs",
 )
+# Sana's argument for an instruction before the prompt, whose length it adds to the limit, less 2.
+_INSTRUCTION = "complex_human_instruction"
+_INSTRUCTION_RESERVE = 2
 # Parts of names of arguments that take encoded prompts.
 _ENCODED = ("_embeds", "_attention_mask", "_embeds_mask", "_cu_seqlens")
+
+
+@dataclass(frozen=True)
+class TextLimit:
+    """How much of a prompt one tokenizer reads.
+
+    Attributes:
+        tokenizer: The tokenizer, or a processor with one.
+        tokens: The number of tokens.
+        specials: Whether the special tokens are among them.
+    """
+
+    tokenizer: Any
+    tokens: int
+    specials: bool
 
 
 @dataclass(frozen=True)
@@ -114,6 +132,37 @@ class Task:
             return steps
         share = shot.arguments.get(name, parameters[name].default)
         return min(steps, int(steps * share)) if isinstance(share, (int, float)) else steps
+
+    def text_limits(self, shot: Shot) -> list[TextLimit]:
+        """Return how much of a prompt each of the pipeline's tokenizers reads.
+
+        Args:
+            shot: A shot, which may set `max_sequence_length`.
+        """
+        if "prompt" not in self.info.parameters:
+            return []
+        tokenizers = [getattr(self.pipe, name, None) for name in ("tokenizer", "tokenizer_2")]
+        parameter = self.info.parameters.get("max_sequence_length")
+        own = shot.arguments.get("max_sequence_length", parameter and parameter.default)
+        tokenizer = getattr(tokenizers[0], "tokenizer", tokenizers[0])
+        first = own or self.family.text_limit or getattr(tokenizer, "model_max_length", None)
+        limits = [(first, not self._has_template), (self.family.second_text_limit, True)]
+        instruction = self.info.parameters.get(_INSTRUCTION)
+        if first and shot.arguments.get(_INSTRUCTION, instruction and instruction.default):
+            # The special tokens belong to its instruction.
+            limits[0] = (first - _INSTRUCTION_RESERVE, False)
+        return [
+            TextLimit(tokenizer, limit, specials)
+            for tokenizer, (limit, specials) in zip(tokenizers, limits, strict=True)
+            if tokenizer is not None and limit
+        ]
+
+    @property
+    def _has_template(self) -> bool:
+        """Whether the prompt is put into a template, which has the special tokens."""
+        return "prompt_template" in self.info.parameters or any(
+            hasattr(self.pipe, name) for name in ("prompt_template", "system_message")
+        )
 
     def usable(self, speed: Speed) -> Speed:
         """Return the part of a speed that this task can use."""

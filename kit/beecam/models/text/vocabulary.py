@@ -1,0 +1,109 @@
+"""The words of a prompt that reach a text encoder: those that it knows, up to its limit."""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+# Below this similarity, and for shorter words, a suggestion is more odd than useful.
+_SIMILAR = 0.8
+_SHORTEST = 4
+_PUNCTUATION = ".,;:!?()[]{}\"'"
+# A phrase of unknown words ends where a word ends with one of these.
+_BREAKS = (".", ",", ";", ":", "!", "?", ")")
+
+
+class Vocabulary:
+    """The words that a tokenizer can read.
+
+    Attributes:
+        known: All words that it knows, sorted; empty if it splits unknown words into parts.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        """Read the vocabulary of a tokenizer of transformers, or of a processor with one."""
+        # A processor for images and text has its tokenizer inside.
+        self._tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
+        self._unknown: dict[str, bool] = {}
+        self.known = _whole_words(self._tokenizer)
+
+    def unknown(self, text: str) -> list[str]:
+        """Return the phrases of a text that the tokenizer replaces by its unknown token.
+
+        >>> Vocabulary(pollen.pipe.tokenizer).unknown("a zebra at a gas station")
+        ['zebra', 'gas station']
+        """
+        phrases: list[list[str]] = []
+        continues = False
+        for word in text.split():
+            if not self._is_unknown(word):
+                continues = False
+                continue
+            if not continues:
+                phrases.append([])
+            phrases[-1].append(word.strip(_PUNCTUATION) or word)
+            continues = not word.endswith(_BREAKS)
+        return list(dict.fromkeys(" ".join(words) for words in phrases))
+
+    def nearest(self, word: str) -> str | None:
+        """Return the known word that is most like a word, or None if none is like it."""
+        if len(word) < _SHORTEST:
+            return None
+        found = difflib.get_close_matches(word.lower(), self.known, n=1, cutoff=_SIMILAR)
+        return found[0] if found else None
+
+    def cut_off(self, text: str, limit: int, *, specials: bool = True) -> list[str]:
+        """Return the last words of a text, from the first one that isn't read completely.
+
+        Args:
+            text: The text.
+            limit: The number of tokens that the encoder reads.
+            specials: Whether the tokenizer's special tokens are among them.
+        """
+        words = text.split()
+        if self._count(text, specials=specials) <= limit:
+            return []
+
+        def tokens(count: int) -> int:
+            return self._count(" ".join(words[:count]), specials=specials)
+
+        fitting = bisect.bisect_right(range(len(words) + 1), limit, key=tokens) - 1
+        return words[max(0, fitting) :]
+
+    def _count(self, text: str, *, specials: bool) -> int:
+        return len(self._tokens(text, specials=specials))
+
+    def _is_unknown(self, word: str) -> bool:
+        token = getattr(self._tokenizer, "unk_token_id", None)
+        if token is None:
+            return False
+        if word not in self._unknown:
+            self._unknown[word] = token in self._tokens(word, specials=False)
+        return self._unknown[word]
+
+    def _tokens(self, text: str, *, specials: bool) -> list[int]:
+        # Not verbose: a text over the limit is what is looked for.
+        found = self._tokenizer(text, add_special_tokens=specials, verbose=False)
+        tokens: list[int] = found.input_ids
+        return tokens
+
+
+def _whole_words(tokenizer: Any) -> tuple[str, ...]:
+    """Return the words of a tokenizer whose tokens are all whole words; none for others."""
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is None or type(fast.model).__name__ != "WordLevel":
+        return ()
+    return tuple(sorted(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens)))
+
+
+def quoted(words: list[str] | tuple[str, ...], most: int = 8) -> str:
+    """Return words as messages list them: `'zebra', 'gas station'`; the first few of many."""
+
+    def each() -> Iterator[str]:
+        yield from (repr(word) for word in words[:most])
+        if len(words) > most:
+            yield f"and {len(words) - most:,} more"
+
+    return ", ".join(each())
