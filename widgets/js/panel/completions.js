@@ -7,6 +7,7 @@ import { completionsOf } from "./words.js";
 /** @typedef {HTMLInputElement | HTMLTextAreaElement} Field */
 
 const GAP = 4; // pixels between the word and the list
+const INDENT = 13; // pixels from the edge of the list to its text
 
 /** Offers words while text is typed in a field; its keys reach nothing else while the list is open. */
 export class Completions {
@@ -51,17 +52,18 @@ export class Completions {
   #onKey(event) {
     if (!this.#list || event.isComposing) return;
     const { key } = event;
-    if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(key)) this.#close();
-    if (!this.#list) return;
-    if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) {
-      if (key === "Enter" || key === "Tab") this.#close();
+    const accepts = key === "Enter" || key === "Tab";
+    const modified = event.shiftKey || event.ctrlKey || event.metaKey || event.altKey;
+    if ((accepts && (modified || this.#active < 0)) || ["ArrowLeft", "ArrowRight", "Home", "End"].includes(key)) {
+      this.#close(); // and the key does what it usually does
       return;
     }
+    if (modified) return;
     const count = this.#list.children.length;
     if (key === "ArrowDown") this.#activate((this.#active + 1) % count);
     else if (key === "ArrowUp") this.#activate(this.#active <= 0 ? count - 1 : this.#active - 1);
     else if (key === "Escape") this.#close();
-    else if ((key === "Enter" || key === "Tab") && this.#active >= 0) this.#accept(this.#active);
+    else if (accepts) this.#accept(this.#active);
     else return;
     event.preventDefault();
     // Escape would leave the panel, and Enter would add a value.
@@ -108,7 +110,7 @@ export class Completions {
     const isBelow = height <= below || below >= above;
     list.style.maxHeight = `${Math.max(isBelow ? below : above, 80)}px`;
     list.style.top = `${isBelow ? word.bottom - outside.top + GAP : Math.max(0, word.top - outside.top - GAP - height)}px`;
-    list.style.left = `${Math.max(0, Math.min(word.left - outside.left - 9, outside.width - width - 2))}px`;
+    list.style.left = `${Math.max(0, Math.min(word.left - outside.left - INDENT, outside.width - width - 2))}px`;
   }
 
   /** Make an option the active one. @param {number} at -1 for none */
