@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from labpage import CONTRAST, same, until, wait_for
+from labpage import CONTRAST, find_flaws, same, until, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -282,3 +282,114 @@ def test_how_it_looks(notebook, theme, width):
     assert len(contrast) == len(read)
     assert min(contrast.values()) >= 4.5, contrast
     nb.shot(f"panel-{theme}-{width}")
+
+
+def options(page):
+    return texts(page.locator(".bcm-completions [role=option]"))
+
+
+def test_unknown_words_are_underlined_and_known_ones_offered(notebook):
+    nb = opened(notebook, "words", size=(900, 900))
+    page = nb.page
+    before = nb.cells()
+    area, note = page.locator(".bcm-area"), page.locator(".bcm-wordnotes")
+    underlined = page.locator(".bcm-mirror .bcm-unknown")
+    area.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("a zebra and a bee over ")
+    seeds = page.locator(".bcm-amount").first
+    top = seeds.bounding_box()["y"]
+    until(page, same(lambda: texts(underlined), ["zebra"]))
+    assert note.inner_text() == "pollen passes over 'zebra', which it doesn't know."
+    assert underlined.evaluate("node => getComputedStyle(node).textDecorationStyle") == "wavy"
+    assert seeds.bounding_box()["y"] == top, "a note has its place"
+    box = underlined.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    assert "'zebra'" in area.get_attribute("title")
+    # What is typed is completed; the keys of the list reach nothing else.
+    page.keyboard.type("mead")
+    until(page, same(lambda: options(page), ["meadow"]))
+    active = page.locator(f"#{area.get_attribute('aria-activedescendant')}")
+    assert (active.inner_text(), active.get_attribute("aria-selected")) == ("meadow", "true")
+    nb.shot("words-template")
+    page.keyboard.press("Enter")
+    assert area.input_value() == "a zebra and a bee over meadow"
+    assert options(page) == []
+    page.keyboard.press("Control+z")
+    assert area.input_value() == "a zebra and a bee over mead", "it can be undone"
+    page.keyboard.press("Control+Shift+z")
+    page.keyboard.type(" in da")
+    until(page, same(lambda: options(page)[:2], ["damselfly", "dark"]))
+    page.keyboard.press("Escape")
+    assert options(page) == []
+    assert page.evaluate("document.activeElement.className") == "bcm-area", "nothing else closes"
+    page.keyboard.type("y")
+    until(page, same(lambda: options(page), ["daybreak", "daylight"]))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    assert area.input_value().endswith(" in daylight")
+    page.keyboard.type(" near a {mea")
+    page.wait_for_timeout(200)
+    assert options(page) == [], "this is the name of a slot"
+    assert nb.cells() == before
+
+
+def test_words_of_values_are_underlined_and_completed(notebook):
+    ask = (
+        "print(__import__('json').dumps([list(panel.axes['place'].values), "
+        "[list(note.words) for note in panel.notes]]))"
+    )
+    nb = opened(notebook, "values", ask, size=(900, 900))
+    page = nb.page
+    add(page, "place", "a gas station")
+    underlined = page.locator(".bcm-axes .bcm-unknown")
+    until(page, same(lambda: texts(underlined), ["gas", "station"]))
+    assert "'gas station'" in page.locator("[data-slot=place] .bcm-word").get_attribute("title")
+    page.keyboard.type("mead")
+    page.get_by_role("option", name="meadow").click()
+    page.keyboard.press("Enter")
+    assert chips(page, "place") == ["a gas station", "meadow"]
+    page.keyboard.type("island")
+    until(page, same(lambda: options(page), ["islands"]))
+    nb.shot("words-value")
+    page.keyboard.press("Enter")
+    expected = ["a gas station", "meadow", "island"]
+    assert chips(page, "place") == expected, "a known word is not replaced by a longer one"
+    assert options(page) == []
+    add(page, "insect", "bee")
+    until(page, same(lambda: costs(page)[:18], "3 clips = 3 place "))
+    assert asked(nb, 2) == [expected, [["gas station"]]]
+
+
+@pytest.mark.parametrize("width", [1400, 620])
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+def test_how_notes_look(notebook, theme, width):
+    show = (
+        "panel = bw.explore(library=bc.library('words'), deck='product shot')\n"
+        "panel.template = 'a zebra and ' + panel.template\npanel"
+    )
+    nb = notebook(f"words-{theme}-{width}", show, size=(width, 1100))
+    page = nb.page
+    page.evaluate(
+        "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})",
+        f"JupyterLab {theme}",
+    )
+    nb.run(1)
+    root = page.locator(".bcm-panel")
+    root.locator(".bcm-axes .bcm-unknown").first.wait_for()
+    area = page.locator(".bcm-area")
+    area.click()
+    page.keyboard.press("End")
+    page.keyboard.type(" at da")
+    listed = page.locator(".bcm-completions")
+    listed.wait_for()
+    page.wait_for_timeout(500)
+    nb.shot(f"words-{theme}-{width}")
+    assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1"), "nothing sticks out"
+    inside, outside = listed.bounding_box(), root.bounding_box()
+    assert inside["y"] + inside["height"] <= outside["y"] + outside["height"]
+    assert inside["x"] + inside["width"] <= outside["x"] + outside["width"]
+    read = [".bcm-wordnote", ".bcm-completion", ".bcm-completion[aria-selected=true]"]
+    assert min(page.evaluate(CONTRAST, read).values()) >= 4.5
+    assert find_flaws(page, ".bcm-panel") == []

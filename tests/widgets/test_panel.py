@@ -553,3 +553,90 @@ def test_code_escapes_any_text(explore, model, library):
     variables = run_code(panel, model, library)
     assert variables["sweep"].cells[0].shot.prompt == f"a {hostile}"
     variables["run"].cancel()
+
+
+# --- notes on words --------------------------------------------------------------------------------
+
+
+class Reader:
+    """pollen as a model that counts how often it is asked for its notes."""
+
+    def __init__(self, model, *, error=None, limit=6):
+        self.model, self.error, self.limit, self.calls = model, error, limit, 0
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+    def notes(self, shots):
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+        yield from self.model.notes(shots)
+        for text in dict.fromkeys(str(shot.prompt) for shot in shots):
+            if ends := text.split()[self.limit :]:
+                yield bc.Note("prompt", f"prompt: cut off from {ends[0]!r} on.", tuple(ends))
+
+    def known_words(self):
+        return [f"w{i:05}" for i in reversed(range(3_000))]
+
+
+def test_words_that_the_model_passes_over_are_noted(explore, model):
+    panel = explore(template="a zebra, over a {place}")
+    panel.axes = {"place": {"pumps": "gas station", "sea": "sea"}}
+    assert panel.notes == tuple(panel.sweep.check(model))
+    assert [(note.argument, note.words) for note in panel.notes] == [
+        ("prompt", ("zebra", "gas station"))
+    ]
+    assert panel.unknown_words == {"zebra", "gas", "station"}
+    (note,) = summary_of(panel)["notes"]
+    assert note["message"] == panel.notes[0].message
+    assert note["words"] == ["zebra", "gas", "station"]
+    assert {"bee", "meadow"} <= {*panel._about["words"]}
+    panel.template = "a bee over the sea"
+    assert panel.notes == ()
+    assert summary_of(panel)["notes"] == []
+
+
+@pytest.mark.parametrize(
+    "template", ["a zebra over {place}", "a {dunes|zebra} {place", "a zebra }"]
+)
+def test_notes_come_while_the_form_has_problems(explore, template):
+    panel = explore(template=template)
+    panel.arguments = {"num_frames": 20, "guidance_scale": [1, 3]}
+    summary = summary_of(panel)
+    assert summary["problems"]
+    assert [note["words"] for note in summary["notes"]] == [["zebra"]]
+
+
+def test_notes_are_limited_and_computed_once_per_text(explore, model, library, monkeypatch):
+    reader = Reader(model)
+    panel = bw.explore(reader, template="a bee over the old sea with a zebra", library=library)
+    try:
+        assert len(panel._about["words"]) == 2_000
+        assert panel._about["words"] == sorted(panel._about["words"])
+        unknown, cut = summary_of(panel)["notes"]
+        assert unknown["words"] == ["zebra"]
+        assert cut["words"] == ["zebra"], "'with' and 'a' are only cut off"
+        assert len(cut["message"]) < 100
+        before = reader.calls
+        panel.seeds, panel.name = range(500), "many"
+        summary_of(panel)
+        assert panel.notes[1].message == cut["message"]
+        assert reader.calls == before
+        panel.template = " ".join(f"{{{i}a|{i}b}}" for i in range(3)) + " z" * 20
+        reader.limit = 0
+        monkeypatch.setattr("beecam_widgets._panel.descriptions._MAX_NOTES", 5)
+        assert len(summary_of(panel)["notes"]) == 5
+        assert len(panel.notes) == 9
+    finally:
+        panel.close()
+
+
+def test_model_that_fails_to_note_can_still_generate(explore, model, library):
+    panel = bw.explore(Reader(model, error=RuntimeError("no")), template="a bee", library=library)
+    try:
+        summary = summary_of(panel)
+        assert (summary["cells"], summary["problems"]) == (1, [])
+        assert "can't report unknown words" in summary["notes"][0]["message"]
+    finally:
+        panel.close()

@@ -8,17 +8,20 @@ from typing import Any
 
 from beecam.clips.sweep_records import SweepRecord
 from beecam.errors import CheckError, shorten
+from beecam.models.capabilities import SupportsVocabulary, known_words
 from beecam.models.diffusers.arguments import Control
+from beecam.models.model import Note
 from beecam.runs.estimate import estimate
 from beecam.sweeps.deck_files.find import Decks
 from beecam_widgets._panel.form_state import FormState
 
 _MAX_PROBLEMS, _MAX_RECORDS = 30, 60
+_MAX_NOTES, _MAX_NOTED_WORDS, _MAX_KNOWN_WORDS = 20, 200, 2_000
 _MAX_MESSAGE = 600  # characters
 
 
 def describe_choices(state: FormState, sheet_class: str) -> dict[str, Any]:
-    """Return the decks and the controls of a panel as JSON data.
+    """Return the decks, the controls and the known words of a panel as JSON data.
 
     Args:
         state: The form and its model.
@@ -30,6 +33,8 @@ def describe_choices(state: FormState, sheet_class: str) -> dict[str, Any]:
         "problems": list(state.decks.problems)[:_MAX_PROBLEMS],
         "decks": _describe_decks(state.decks),
         "controls": [_describe_control(control) for control in state.controls.values()],
+        "notes": isinstance(state.model, SupportsVocabulary),
+        "words": sorted(known_words(state.model))[:_MAX_KNOWN_WORDS],
     }
 
 
@@ -42,11 +47,11 @@ def describe_records(records: Iterable[SweepRecord]) -> list[dict[str, Any]]:
 
 
 def describe_sweep(state: FormState) -> dict[str, Any]:
-    """Return shape, code and estimate of the current sweep, or its problems, as JSON data.
+    """Return notes, shape, code and estimate of the current sweep, or its problems, as JSON data.
 
     A library that was closed or a model that fails is reported as a problem, too.
     """
-    summary: dict[str, Any] = {"problems": [], "code": ""}
+    summary: dict[str, Any] = {"problems": [], "notes": _describe_notes(state), "code": ""}
     try:
         sweep = state.sweep
         summary["shape"] = [
@@ -68,6 +73,25 @@ def describe_sweep(state: FormState) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001  (whatever a model raises is shown)
         summary["problems"] = [{"argument": "", "message": shorten(str(error), _MAX_MESSAGE)}]
     return summary
+
+
+def _describe_notes(state: FormState) -> list[dict[str, Any]]:
+    """Return the notes, each with those of its single words that are unknown."""
+    try:
+        notes, unknown = state.notes, state.unknown_words
+    except Exception as error:  # noqa: BLE001  (such a model can still generate)
+        text = f"{state.model.name} can't report unknown words: {shorten(error, _MAX_MESSAGE)}"
+        return [{"argument": "", "message": text, "words": []}]
+    return [_describe_note(note, unknown) for note in notes[:_MAX_NOTES]]
+
+
+def _describe_note(note: Note, unknown: frozenset[str]) -> dict[str, Any]:
+    words = dict.fromkeys(word for phrase in note.words for word in phrase.split())
+    return {
+        "argument": note.argument,
+        "message": note.message[:_MAX_MESSAGE],
+        "words": [word for word in words if word in unknown][:_MAX_NOTED_WORDS],
+    }
 
 
 def _describe_decks(decks: Decks) -> list[dict[str, Any]]:

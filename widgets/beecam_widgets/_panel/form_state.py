@@ -13,7 +13,7 @@ from beecam.clips.library import Library, open_library
 from beecam.errors import BeecamError, Problem, did_you_mean, shorten
 from beecam.models.capabilities import arguments_of
 from beecam.models.diffusers.arguments import Control, controls_of
-from beecam.models.model import Model
+from beecam.models.model import Model, Note
 from beecam.runs.estimate import Estimate, estimate
 from beecam.shots.shot import SHOT_ARGUMENTS
 from beecam.sweeps.axes import Axis, is_scalar, make_axis
@@ -22,6 +22,7 @@ from beecam.sweeps.deck_files.find import Decks, own_folder
 from beecam.sweeps.deck_files.match import DeckMatch, match_intent
 from beecam.sweeps.sweep import Sweep
 from beecam_widgets._panel.form import SweepForm
+from beecam_widgets._panel.word_notes import WordNotes
 
 _LAYOUTS = ("product", "zip")
 
@@ -47,6 +48,7 @@ class FormState:
         self.model, self.library = model, library
         self.controls: dict[str, Control] = {one.name: one for one in controls_of(model)}
         self._is_default_model = is_default
+        self._word_notes = WordNotes(model)
         self._decks = bc.decks(own_folder(library.folder))
         self._intent: DeckMatch | None = None
         self._form = SweepForm(template=template)
@@ -274,6 +276,28 @@ class FormState:
         >>> print(panel.estimate)
         """
         return estimate(self.sweep, self.model, self.library)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The notes of the model on words that don't reach it: unknown ones, and a cut-off end.
+
+        `sweep.check(model)` returns the same notes; here they come also while slots have no values.
+
+        >>> panel.template = "a bee over a medow"
+        >>> print(panel.notes[0])
+        prompt: pollen passes over 'medow'; the nearest that it knows: 'meadow' for 'medow'.
+        """
+        return self._word_notes.notes(self._form)
+
+    @property
+    def unknown_words(self) -> frozenset[str]:
+        """The single words of the notes that the model passes over wherever they occur.
+
+        >>> panel.template = "a zebra at a gas station"
+        >>> sorted(panel.unknown_words)
+        ['gas', 'station', 'zebra']
+        """
+        return self._word_notes.unknown(self._form)
 
     @property
     def code(self) -> str:

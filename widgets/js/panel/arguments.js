@@ -5,6 +5,7 @@ import { CLOSE, PLUS } from "../core/icons.js";
 import { option } from "./fields.js";
 import { describeAllowed, nextValue } from "./slots.js";
 import { Values } from "./values.js";
+import { unknownWords } from "./words.js";
 
 /** @typedef {import("./slots.js").Control} Control */
 
@@ -139,6 +140,11 @@ class Argument {
     setButton(this.#axisButton, isAxis ? CLOSE : PLUS, label);
   }
 
+  /** Underline words in the values. @param {Map<string, string>} unknown with their notes */
+  showUnknown(unknown) {
+    this.#values.showUnknown(unknown);
+  }
+
   /** Show a problem; "" to end it. @param {string} text */
   showProblem(text) {
     this.#problem.textContent = text;
@@ -190,6 +196,11 @@ export class Arguments {
       return `${name} ${many ? many.map((/** @type {any} */ row) => row[1] || String(row[0])).join(", ") : label ?? String(one)}`;
     });
     this.#summary.textContent = texts.length ? `Arguments: ${texts.join(" · ")}` : "Arguments";
+  }
+
+  /** Underline the words of notes. @param {import("./words.js").Note[]} notes */
+  showNotes(notes) {
+    for (const [name, argument] of this.all) argument.showUnknown(unknownWords(notes.filter((one) => one.argument === name)));
   }
 
   /** Show problems. @param {Map<string, string>} problems by argument */

@@ -7,10 +7,12 @@ import { Arguments } from "./arguments.js";
 import { DeckPicker } from "./deck_picker.js";
 import { labelledRow, problemLine } from "./fields.js";
 import { Code, Footer } from "./footer.js";
+import { NoteList } from "./notes.js";
 import { Seeds } from "./seeds.js";
 import { slotsOf } from "./slots.js";
 import { TemplateField } from "./template.js";
 import { Values } from "./values.js";
+import { unknownWords } from "./words.js";
 
 /** @typedef {import("./panel_store.js").PanelStore} PanelStore */
 
@@ -35,6 +37,9 @@ export class PanelView {
   #gridStyle;
   #root;
   #template;
+  #notes;
+  /** Unknown words with their notes. @type {Map<string, string>} */
+  #unknown = new Map();
 
   /** @param {PanelStore} store @param {any} model @param {HTMLElement} host */
   constructor(store, model, host) {
@@ -47,7 +52,9 @@ export class PanelView {
     const announce = (/** @type {string} */ text) => { this.#liveRegion.textContent = text; };
     this.announce = announce;
     this.#deckPicker = new DeckPicker(store, this.#about);
-    this.#template = new TemplateField((text) => store.change((state) => { state.template = text; }));
+    this.#notes = new NoteList(this.#about.notes);
+    this.#template = new TemplateField(
+      (text) => store.change((state) => { state.template = text; }), this.#about.words, this.#notes.node);
     this.#templateProblem = problemLine();
     this.#axisList = div("bcm-axes");
     this.#seeds = new Seeds(store);
@@ -65,7 +72,7 @@ export class PanelView {
     attributes(this.#root, { role: "form", "aria-label": `explore ${this.#about.model}` });
     this.#root.append(
       this.#gridStyle, this.#deckPicker.node, this.#deckPicker.notes,
-      labelledRow("Prompt", this.#template.node, this.#templateProblem), this.#axisList, this.#seeds.node,
+      labelledRow("Prompt", this.#template.node, this.#notes.node, this.#templateProblem), this.#axisList, this.#seeds.node,
       this.#arguments.node, this.#footer.node, this.code.node, this.#liveRegion,
     );
     host.append(this.#root);
@@ -167,9 +174,10 @@ export class PanelView {
   /** Create the row of an axis. @param {string} name */
   #createAxis(name) {
     const values = new Values(name, {
-      announce: this.announce, hint: (note) => this.#deckPicker.showHint(note),
+      announce: this.announce, hint: (note) => this.#deckPicker.showHint(note), words: this.#about.words,
       change: (rows) => this.store.change((state) => { state.axes[name] = rows; }),
     });
+    values.showUnknown(this.#unknown);
     const line = problemLine();
     const node = labelledRow(name, values.node, line);
     node.classList.add("bcm-slotrow");
@@ -189,7 +197,17 @@ export class PanelView {
     this.#status = run.status;
     this.#gridStyle.textContent = run.shown ? "" : hidingStyle(this.#about.sheet);
     this.#root.classList.toggle("bcm-ahead", this.store.ahead);
+    this.#showNotes(summary.notes ?? []);
     this.#showProblems();
+  }
+
+  /** List notes, and underline their words wherever they are. @param {import("./words.js").Note[]} notes */
+  #showNotes(notes) {
+    this.#unknown = unknownWords(notes);
+    this.#notes.show(notes);
+    this.#template.showUnknown(this.#unknown);
+    for (const { values } of this.#axes.values()) values.showUnknown(this.#unknown);
+    this.#arguments.showNotes(notes);
   }
 
   /** Show each problem next to the field that it names. */

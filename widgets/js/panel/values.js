@@ -2,8 +2,11 @@
 
 import { attributes, button, div, element, focus, on } from "../core/dom.js";
 import { CLOSE, NEXT, PREVIOUS } from "../core/icons.js";
+import { Completions } from "./completions.js";
 import { option } from "./fields.js";
+import { underlined } from "./notes.js";
 import { newRows, moveItem } from "./slots.js";
+import { markValue, typedWord } from "./words.js";
 
 /** @typedef {import("./slots.js").Row} Row */
 
@@ -19,11 +22,14 @@ export class Values {
   #list;
   #editor;
   #name;
+  /** Unknown words with their notes. @type {Map<string, string>} */
+  #unknown = new Map();
 
   /**
    * @param {string} name
    * @param {{change: (rows: Row[]) => void, hint: (note: string) => void, choices?: string[],
-   *   placeholder?: string, announce: (text: string) => void}} actions
+   *   placeholder?: string, announce: (text: string) => void, words?: readonly string[]}} actions
+   *   `choices` are the only values, `words` those that the model knows
    */
   constructor(name, actions) {
     this.#name = name;
@@ -61,7 +67,32 @@ export class Values {
     });
     // Text that is typed and left counts as a value, too.
     on(input, "blur", () => this.#addTyped());
+    this.#complete(input);
     return input;
+  }
+
+  /** Offer known words in a field. @param {HTMLInputElement} input */
+  #complete(input) {
+    const { words = [] } = this.#actions;
+    if (words.length) new Completions(input, { words, find: typedWord });
+  }
+
+  /** Underline words in the values. @param {Map<string, string>} unknown with their notes */
+  showUnknown(unknown) {
+    if (JSON.stringify([...unknown]) === JSON.stringify([...this.#unknown])) return;
+    this.#unknown = unknown;
+    const words = /** @type {NodeListOf<HTMLElement>} */ (this.#list.querySelectorAll(".bcm-word"));
+    this.rows.forEach((row, i) => words[i] && this.#fillChip(words[i], row));
+  }
+
+  /** Set the text of a chip and its tooltip: the value if it has a label, and notes. @param {HTMLElement} word @param {Row} row */
+  #fillChip(word, [value, label, note]) {
+    const text = String(value ?? "None");
+    const isText = typeof value === "string";
+    const pieces = isText ? markValue(text, label, this.#unknown) : [{ text: label || text, message: "" }];
+    const messages = new Set(pieces.map((one) => one.message));
+    word.replaceChildren(...underlined(pieces));
+    word.title = [label ? String(value) : "", note, ...messages].filter(Boolean).join("\n");
   }
 
   /** Show values. @param {Row[]} rows */
@@ -86,11 +117,11 @@ export class Values {
   #createChip([value, label, note], i) {
     const text = label || String(value ?? "None");
     const chip = element("span", "bcm-wordchip");
-    const word = /** @type {HTMLButtonElement} */ (element("button", "bcm-word", text));
+    const word = /** @type {HTMLButtonElement} */ (element("button", "bcm-word"));
     word.type = "button";
     word.dir = "auto";
     word.tabIndex = -1;
-    word.title = [label ? String(value) : "", note].filter(Boolean).join("\n");
+    this.#fillChip(word, [value, label, note]);
     const place = `${i + 1} of ${this.rows.length}`;
     attributes(word, {
       "aria-label": `${text}, ${place}${note ? `. ${note}` : ""}`,
@@ -227,6 +258,7 @@ export class Values {
       if (what === "label") input.placeholder = "as the value";
       if (what === "note") input.placeholder = "for learners";
       if (typeof this.rows[i][part] === "object") input.disabled = true;
+      if (what === "value") this.#complete(input);
       on(input, "change", () => this.setPart(i, part, input.value));
       on(input, "keydown", (event) => {
         if (event.key !== "Enter" || event.isComposing || event.shiftKey) return;
