@@ -1,6 +1,6 @@
 """AnimateDiff on Stable Diffusion 1.5: text and video."""
 
-from tiny.pictures import video
+from tiny.inputs import video
 from tiny.texts import SIZE, clip_text, clip_tokenizer
 
 

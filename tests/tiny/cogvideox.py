@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tiny.pictures import image, video
+from tiny.inputs import image, video
 from tiny.texts import SIZE, t5, t5_tokenizer
 
 

@@ -8,7 +8,7 @@ the two checks that they call, and finds everything safe.
 from functools import partial
 
 from tiny import wan
-from tiny.pictures import image
+from tiny.inputs import image
 from tiny.texts import SIZE, t5, t5_tokenizer
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tiny.pictures import image
+from tiny.inputs import image
 from tiny.texts import (
     SIZE,
     clip_images,

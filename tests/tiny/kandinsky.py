@@ -3,7 +3,7 @@
 from functools import partial
 
 from tiny.hunyuan import vae
-from tiny.pictures import picture
+from tiny.inputs import image
 from tiny.texts import SIZE, clip_text, clip_tokenizer, qwen, qwen_processor, qwen_tokenizer
 
 
@@ -61,5 +61,5 @@ MAKERS = {
 SHAPES = {
     "Kandinsky5T2VPipeline": _SHAPE,
     # It evens out the first 4 latent frames by the next ones: with fewer than 17 frames, NaN.
-    "Kandinsky5I2VPipeline": {**_SHAPE, "image": picture(16, 16), "num_frames": 17},
+    "Kandinsky5I2VPipeline": {**_SHAPE, "image": image(16, 16), "num_frames": 17},
 }

@@ -1,6 +1,6 @@
 """LTX-Video: text, image, and conditions."""
 
-from tiny.pictures import picture
+from tiny.inputs import image
 from tiny.texts import SIZE, t5, t5_tokenizer
 
 
@@ -63,6 +63,6 @@ _SHAPE = {
 MAKERS = dict.fromkeys(("LTXPipeline", "LTXImageToVideoPipeline", "LTXConditionPipeline"), _ltx)
 SHAPES = {
     "LTXPipeline": _SHAPE,
-    "LTXImageToVideoPipeline": {**_SHAPE, "image": picture()},
-    "LTXConditionPipeline": {**_SHAPE, "image": picture()},
+    "LTXImageToVideoPipeline": {**_SHAPE, "image": image()},
+    "LTXConditionPipeline": {**_SHAPE, "image": image()},
 }

@@ -1,6 +1,6 @@
 """LTX-2: text and image, each with sound."""
 
-from tiny.pictures import picture
+from tiny.inputs import image
 from tiny.texts import SIZE, gemma3, gemma_tokenizer
 
 
@@ -125,4 +125,4 @@ _SHAPE = {
 }
 
 MAKERS = dict.fromkeys(("LTX2Pipeline", "LTX2ImageToVideoPipeline"), _ltx2)
-SHAPES = {"LTX2Pipeline": _SHAPE, "LTX2ImageToVideoPipeline": {**_SHAPE, "image": picture()}}
+SHAPES = {"LTX2Pipeline": _SHAPE, "LTX2ImageToVideoPipeline": {**_SHAPE, "image": image()}}

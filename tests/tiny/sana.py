@@ -3,7 +3,7 @@
 from functools import partial
 
 from tiny import wan
-from tiny.pictures import picture
+from tiny.inputs import image
 from tiny.texts import SIZE, gemma2, gemma_tokenizer
 
 
@@ -63,4 +63,4 @@ MAKERS = {
     "SanaVideoPipeline": partial(_sana, _solver),
     "SanaImageToVideoPipeline": partial(_sana, _euler),
 }
-SHAPES = {"SanaVideoPipeline": _SHAPE, "SanaImageToVideoPipeline": {**_SHAPE, "image": picture()}}
+SHAPES = {"SanaVideoPipeline": _SHAPE, "SanaImageToVideoPipeline": {**_SHAPE, "image": image()}}

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tiny.pictures import picture
+from tiny.inputs import image
 from tiny.texts import clip_vision
 from tiny.wan import BLOCKS, text, vae
 
@@ -42,6 +42,6 @@ MAKERS = {
 }
 SHAPES = {
     "SkyReelsV2Pipeline": _SHAPE,
-    "SkyReelsV2ImageToVideoPipeline": {**_SHAPE, "image": picture(16, 16)},
+    "SkyReelsV2ImageToVideoPipeline": {**_SHAPE, "image": image(16, 16)},
     "SkyReelsV2DiffusionForcingPipeline": _SHAPE,
 }

@@ -1,6 +1,6 @@
 """Stable Video Diffusion: image, and no words at all."""
 
-from tiny.pictures import image
+from tiny.inputs import image
 from tiny.texts import clip_vision
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tiny.pictures import image, video
+from tiny.inputs import image, video
 from tiny.texts import SIZE, clip_vision, t5_tokenizer, umt5
 
 
