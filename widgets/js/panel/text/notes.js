@@ -1,6 +1,6 @@
 // The notes of the model on words, below the template and at the words themselves.
 
-import { attributes, div, element } from "../core/dom.js";
+import { attributes, div, element } from "../../core/dom.js";
 import { noteText } from "./words.js";
 
 /** @typedef {import("./words.js").Note} Note */
