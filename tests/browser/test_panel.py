@@ -393,3 +393,8 @@ def test_how_notes_look(notebook, theme, width):
     read = [".bcm-wordnote", ".bcm-completion", ".bcm-completion[aria-selected=true]"]
     assert min(page.evaluate(CONTRAST, read).values()) >= 4.5
     assert find_flaws(page, ".bcm-panel") == []
+    height = page.locator(".bcm-wordnotes").bounding_box()["height"]
+    page.keyboard.press("Control+a")
+    page.keyboard.type("a bee")
+    until(page, same(lambda: page.locator(".bcm-wordnote").count(), 0))
+    assert page.locator(".bcm-wordnotes").bounding_box()["height"] == height, "nothing moves"

@@ -4,7 +4,7 @@ import { PanelStore } from "../../widgets/js/panel/panel_store.js";
 import { isNotebookKeyWhileTyping } from "../../widgets/js/core/keys.js";
 import {
   describeAllowed, describeCost, formatEstimate, moveItem, newRows, nextValue, runLabel, segments, slotsOf,
-} from "../../widgets/js/panel/slots.js";
+} from "../../widgets/js/panel/text/slots.js";
 
 const kinds = (template) => segments(template).map(({ text, kind }) => [text, kind]);
 

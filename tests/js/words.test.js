@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   completionsOf, markValue, markWords, noteText, typedTemplateWord, typedWord, unknownWords,
-} from "../../widgets/js/panel/words.js";
+} from "../../widgets/js/panel/text/words.js";
 
 const note = (words, message = "prompt: pollen passes over words.") => ({ argument: "prompt", message, words });
 const unknown = unknownWords([note(["zebra", "gas", "station"], "one"), note(["it's"], "two")]);

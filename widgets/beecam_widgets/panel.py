@@ -352,8 +352,8 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
             serial = self._serial
         summary = describe_sweep(self)
         with self._lock:
-            self._summarized_serial = serial
             self._summary = {"serial": serial, **summary}
+            self._summarized_serial = serial
 
     def _send_problem(self, text: str) -> None:
         self.send_message(kind="problem", text=text[:_MAX_MESSAGE])

@@ -3,11 +3,11 @@
 import { attributes, button, div, element, on, setButton } from "../core/dom.js";
 import { CLOSE, PLUS } from "../core/icons.js";
 import { option } from "./fields.js";
-import { describeAllowed, nextValue } from "./slots.js";
+import { describeAllowed, nextValue } from "./text/slots.js";
 import { Values } from "./values.js";
-import { unknownWords } from "./words.js";
+import { unknownWords } from "./text/words.js";
 
-/** @typedef {import("./slots.js").Control} Control */
+/** @typedef {import("./text/slots.js").Control} Control */
 
 /** One argument: a field, or the chips of an axis. */
 class Argument {
@@ -198,7 +198,7 @@ export class Arguments {
     this.#summary.textContent = texts.length ? `Arguments: ${texts.join(" · ")}` : "Arguments";
   }
 
-  /** Underline the words of notes. @param {import("./words.js").Note[]} notes */
+  /** Underline the words of notes. @param {import("./text/words.js").Note[]} notes */
   showNotes(notes) {
     for (const [name, argument] of this.all) argument.showUnknown(unknownWords(notes.filter((one) => one.argument === name)));
   }

@@ -3,7 +3,7 @@
 import { attributes, button, copy, div, element, on, setButton } from "../core/dom.js";
 import { PAUSE, PLAY, PLUS, STOP } from "../core/icons.js";
 import { option, problemLine, setText } from "./fields.js";
-import { describeCost, runLabel } from "./slots.js";
+import { describeCost, runLabel } from "./text/slots.js";
 
 /** @typedef {import("./panel_store.js").PanelStore} PanelStore */
 

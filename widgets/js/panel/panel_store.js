@@ -2,7 +2,7 @@
 
 import { KERNEL_ENDED, KERNEL_GONE, KERNEL_SILENT } from "../core/host.js";
 
-/** @typedef {import("./slots.js").Row} Row */
+/** @typedef {import("./text/slots.js").Row} Row */
 
 const ANSWER_TIMEOUT = 10_000; // milliseconds
 const EDIT_DELAY = 120; // milliseconds in which edits are collected

@@ -7,12 +7,12 @@ import { Arguments } from "./arguments.js";
 import { DeckPicker } from "./deck_picker.js";
 import { labelledRow, problemLine } from "./fields.js";
 import { Code, Footer } from "./footer.js";
-import { NoteList } from "./notes.js";
+import { NoteList } from "./text/notes.js";
 import { Seeds } from "./seeds.js";
-import { slotsOf } from "./slots.js";
-import { TemplateField } from "./template.js";
+import { slotsOf } from "./text/slots.js";
+import { TemplateField } from "./text/template.js";
 import { Values } from "./values.js";
-import { unknownWords } from "./words.js";
+import { unknownWords } from "./text/words.js";
 
 /** @typedef {import("./panel_store.js").PanelStore} PanelStore */
 
@@ -201,7 +201,7 @@ export class PanelView {
     this.#showProblems();
   }
 
-  /** List notes, and underline their words wherever they are. @param {import("./words.js").Note[]} notes */
+  /** List notes, and underline their words wherever they are. @param {import("./text/words.js").Note[]} notes */
   #showNotes(notes) {
     this.#unknown = unknownWords(notes);
     this.#notes.show(notes);

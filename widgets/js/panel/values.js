@@ -2,13 +2,13 @@
 
 import { attributes, button, div, element, focus, on } from "../core/dom.js";
 import { CLOSE, NEXT, PREVIOUS } from "../core/icons.js";
-import { Completions } from "./completions.js";
+import { Completions } from "./text/completions.js";
 import { option } from "./fields.js";
-import { underlined } from "./notes.js";
-import { newRows, moveItem } from "./slots.js";
-import { markValue, typedWord } from "./words.js";
+import { underlined } from "./text/notes.js";
+import { newRows, moveItem } from "./text/slots.js";
+import { markValue, typedWord } from "./text/words.js";
 
-/** @typedef {import("./slots.js").Row} Row */
+/** @typedef {import("./text/slots.js").Row} Row */
 
 /** Chips of the values, a field to add more, and an editor for one of them. */
 export class Values {

@@ -1,6 +1,6 @@
 // The notes of the model on words, below the template and at the words themselves.
 
-import { attributes, div, element } from "../core/dom.js";
+import { attributes, div, element } from "../../core/dom.js";
 import { noteText } from "./words.js";
 
 /** @typedef {import("./words.js").Note} Note */
@@ -23,6 +23,9 @@ export class NoteList {
     const now = notes.map(noteText);
     if (now.join("\n") === this.#shown) return;
     this.#shown = now.join("\n");
+    // What is below must not move up and down while the user types.
+    const isTyping = this.node.closest(".bcm-root")?.contains(document.activeElement);
+    this.node.style.minHeight = isTyping ? `${this.node.offsetHeight}px` : "";
     this.node.replaceChildren(...now.map((text) => {
       const line = element("p", "bcm-wordnote", text);
       line.dir = "auto";

@@ -1,6 +1,6 @@
 // The field of the prompt template, which highlights slots and unknown words while they are typed.
 
-import { attributes, div, element, on } from "../core/dom.js";
+import { attributes, div, element, on } from "../../core/dom.js";
 import { Completions } from "./completions.js";
 import { underlined } from "./notes.js";
 import { segments } from "./slots.js";

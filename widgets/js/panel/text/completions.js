@@ -1,6 +1,6 @@
 // A list of known words that complete what is typed in a field.
 
-import { attributes, div, element, on } from "../core/dom.js";
+import { attributes, div, element, on } from "../../core/dom.js";
 import { completionsOf } from "./words.js";
 
 /** @typedef {import("./words.js").Typed} Typed */
