@@ -14,7 +14,7 @@ from beecam.models.batching.threads import WorkerPool
 from beecam.shots.conditions import CONDITIONS
 from helpers import frames
 from tiny import SHAPES, make
-from tiny.pictures import film, picture
+from tiny.inputs import image, video
 
 STEPS = 4
 QUICK = ("LTXPipeline", "WanPipeline", "CogVideoXPipeline", "MochiPipeline", "AnimateDiffPipeline")
@@ -38,38 +38,38 @@ TEXT_TO_VIDEO = (
 )
 # With the images or videos that each takes; for some a class of its family is used.
 GIVEN = {
-    "WanImageToVideoPipeline": {"image": picture(16, 16)},
-    "WanVideoToVideoPipeline": {"video": film(5, 16, 16), "strength": 0.8},
-    "WanVACEPipeline": {"keyframes": {0: picture(16, 16), -1: picture(16, 16, 4)}},
-    "LTXImageToVideoPipeline": {"image": picture(32, 32)},
-    "LTXConditionPipeline": {"image": picture(32, 32), "last_image": picture(32, 32, 9)},
-    "CogVideoXImageToVideoPipeline": {"image": picture(32, 32)},
-    "CogVideoXVideoToVideoPipeline": {"video": film(9, 32, 32), "strength": 0.8},
-    "HunyuanVideoImageToVideoPipeline": {"image": picture(16, 16)},
-    "HunyuanVideo15ImageToVideoPipeline": {"image": picture(16, 16)},
-    "LTX2ImageToVideoPipeline": {"image": picture(32, 32)},
-    "SkyReelsV2ImageToVideoPipeline": {"image": picture(16, 16)},
+    "WanImageToVideoPipeline": {"image": image(16, 16)},
+    "WanVideoToVideoPipeline": {"video": video(5, 16, 16), "strength": 0.8},
+    "WanVACEPipeline": {"keyframes": {0: image(16, 16), -1: image(16, 16, 4)}},
+    "LTXImageToVideoPipeline": {"image": image(32, 32)},
+    "LTXConditionPipeline": {"image": image(32, 32), "last_image": image(32, 32, 9)},
+    "CogVideoXImageToVideoPipeline": {"image": image(32, 32)},
+    "CogVideoXVideoToVideoPipeline": {"video": video(9, 32, 32), "strength": 0.8},
+    "HunyuanVideoImageToVideoPipeline": {"image": image(16, 16)},
+    "HunyuanVideo15ImageToVideoPipeline": {"image": image(16, 16)},
+    "LTX2ImageToVideoPipeline": {"image": image(32, 32)},
+    "SkyReelsV2ImageToVideoPipeline": {"image": image(16, 16)},
     "SkyReelsV2DiffusionForcingPipeline": {},
-    "CosmosVideoToWorldPipeline": {"image": picture(32, 32)},
-    "Cosmos2VideoToWorldPipeline": {"image": picture(32, 32)},
-    "Kandinsky5I2VPipeline": {"image": picture(16, 16)},
-    "SanaImageToVideoPipeline": {"image": picture(32, 32)},
-    "AnimateDiffVideoToVideoPipeline": {"video": film(4, 16, 16), "strength": 0.8},
-    "StableVideoDiffusionPipeline": {"image": picture(16, 16)},
+    "CosmosVideoToWorldPipeline": {"image": image(32, 32)},
+    "Cosmos2VideoToWorldPipeline": {"image": image(32, 32)},
+    "Kandinsky5I2VPipeline": {"image": image(16, 16)},
+    "SanaImageToVideoPipeline": {"image": image(32, 32)},
+    "AnimateDiffVideoToVideoPipeline": {"video": video(4, 16, 16), "strength": 0.8},
+    "StableVideoDiffusionPipeline": {"image": image(16, 16)},
 }
 # What a user gives those that say it in other words.
 PLAIN = {
     "LTXConditionPipeline": {
         "conditions": [
-            LTXVideoCondition(image=picture(32, 32), frame_index=0),
-            LTXVideoCondition(image=picture(32, 32, 9), frame_index=8),
+            LTXVideoCondition(image=image(32, 32), frame_index=0),
+            LTXVideoCondition(image=image(32, 32, 9), frame_index=8),
         ]
     },
     "WanVACEPipeline": {
         "video": [
-            picture(16, 16),
+            image(16, 16),
             *[Image.new("RGB", (16, 16), (128, 128, 128))] * 3,
-            picture(16, 16, 4),
+            image(16, 16, 4),
         ],
         "mask": [Image.new("L", (16, 16), shade) for shade in (0, 255, 255, 255, 0)],
     },

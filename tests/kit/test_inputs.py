@@ -13,7 +13,7 @@ from beecam.media import formats
 from beecam.shots.conditions import Condition, Input, digest_of
 from helpers import frames
 from tiny import make
-from tiny.pictures import film, picture
+from tiny.inputs import image, video
 
 
 def pixels(*shape):
@@ -76,14 +76,14 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path):
 
 def test_what_cannot_be_read_is_named_at_once(tmp_path):
     (tmp_path / "notes.txt").write_text("bees")
-    picture().save(tmp_path / "meadow.png")
+    image().save(tmp_path / "meadow.png")
     sweep = bc.sweep(
         "a bee",
         image=str(tmp_path / "meadoow.png"),
         last_image=tmp_path / "notes.txt",
         video=[pixels(4, 4, 4)],
         mask="https://bees.org/a.png",
-        keyframes={"first": picture()},
+        keyframes={"first": image()},
         reference_images=np.full((4, 4, 3), 2.0),
     )
     text = "\n".join(str(problem) for problem in sweep.problems)
@@ -94,7 +94,7 @@ def test_what_cannot_be_read_is_named_at_once(tmp_path):
     assert "a mapping of frame indices to images" in text
     assert "floats: pixels must be from 0 to 1" in text
     with pytest.raises(bc.CheckError, match="it has 3 frames; one image is needed"):
-        bc.shot("a bee", image=bc.read_media(film(3)))
+        bc.shot("a bee", image=bc.read_media(video(3)))
 
 
 # --- in sweeps and libraries -------------------------------------------------------------------
@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_named_at_once(tmp_path):
 
 def test_an_axis_of_pictures_has_their_names_and_each_has_its_key(tmp_path, model):
     for name, at in (("bee", 0), ("moth", 5)):
-        picture(at=at).save(tmp_path / f"{name}.png")
+        image(at=at).save(tmp_path / f"{name}.png")
     sweep = bc.sweep(
         "a {insect}",
         insect=["bee"],
@@ -114,10 +114,10 @@ def test_an_axis_of_pictures_has_their_names_and_each_has_its_key(tmp_path, mode
     assert len(sweep) == 4
     shots = [model.resolve(cell.shot) for cell in sweep.cells]
     assert len({shot.key for shot in shots}) == 4
-    again = bc.shot("a bee", seed=1, image=picture(at=0))
+    again = bc.shot("a bee", seed=1, image=image(at=0))
     assert model.resolve(again).key == shots[0].key
-    assert len(bc.sweep("a bee", image=film(3))) == 3, "a list of images is an axis"
-    assert len(bc.sweep("a bee", video=film(3))) == 1, "a video is one value"
+    assert len(bc.sweep("a bee", image=video(3))) == 3, "a list of images is an axis"
+    assert len(bc.sweep("a bee", video=video(3))) == 1, "a video is one value"
 
 
 @pytest.mark.slow
@@ -151,7 +151,7 @@ def test_a_library_keeps_inputs_and_remakes_from_them(tmp_path, model, clip):
 
 def test_a_run_and_its_record_may_keep_the_same_film_at_once(library, monkeypatch):
     # The thread that started a run keeps it for the sweep's record while another writes clips.
-    one = bc.read_media(film(5, 16, 16))
+    one = bc.read_media(video(5, 16, 16))
     both = threading.Barrier(2, timeout=20)
     write = formats.write_lossless
 
@@ -260,7 +260,7 @@ def test_a_share_is_named_as_its_pipeline_names_it():
         with pytest.raises(bc.CheckError, match=rf"^strength={share}: .*{said}"):
             bc.sweep(
                 "a bee",
-                video=bc.read_media(film(9)),
+                video=bc.read_media(video(9)),
                 num_frames=9,
                 width=32,
                 height=32,
@@ -269,7 +269,7 @@ def test_a_share_is_named_as_its_pipeline_names_it():
     with pytest.raises(bc.CheckError, match=r"^strength=0.8: of 1 steps none would run"):
         bc.sweep(
             "a bee",
-            video=bc.read_media(film(9)),
+            video=bc.read_media(video(9)),
             num_frames=9,
             width=32,
             height=32,
@@ -282,7 +282,7 @@ def test_the_nearest_share_does_a_step(model, steps):
     def check(share):
         bc.sweep(
             "a bee",
-            video=bc.read_media(film(17)),
+            video=bc.read_media(video(17)),
             num_inference_steps=steps,
             denoise_strength=share,
         ).check(model)
@@ -306,26 +306,26 @@ def test_what_needs_a_film_says_so(model):
 
 def test_a_redrawn_film_is_as_long_as_the_film():
     model = bc.wrap(make("CogVideoXPipeline"), name="cog")
-    resolved = model.resolve(bc.shot("a bee", video=film(11), width=32, height=32))
+    resolved = model.resolve(bc.shot("a bee", video=video(11), width=32, height=32))
     assert resolved.num_frames == 9, "of eleven frames, as many as the model can make"
     with pytest.raises(
         bc.CheckError, match="it has 11 frames, but the clip should have num_frames=13"
     ):
-        bc.sweep("a bee", video=bc.read_media(film(11)), num_frames=13).check(model)
+        bc.sweep("a bee", video=bc.read_media(video(11)), num_frames=13).check(model)
 
 
 def test_what_a_model_cannot_be_given_is_said_before_any_compute(model):
     mochi = bc.wrap(make("MochiPipeline"), name="mochi")
     with pytest.raises(bc.CheckError, match="mochi can't use that; MochiPipeline makes text"):
-        bc.sweep("a bee", image=picture()).check(mochi)
+        bc.sweep("a bee", image=image()).check(mochi)
     with pytest.raises(bc.CheckError, match="pollen can't use these together"):
-        bc.sweep("a bee", image=picture(), mask=picture()).check(model)
+        bc.sweep("a bee", image=image(), mask=image()).check(model)
     svd = bc.wrap(make("StableVideoDiffusionPipeline"), name="svd")
     with pytest.raises(bc.CheckError) as said:
         bc.sweep("a bee").check(svd)
     assert "image: svd needs it, as in image='bee.png'" in str(said.value)
     with pytest.raises(bc.CheckError, match="takes no prompt"):
-        bc.sweep("a bee", image=picture()).check(svd)
+        bc.sweep("a bee", image=image()).check(svd)
 
 
 def test_classes_that_share_weights_share_their_networks():
