@@ -119,7 +119,9 @@ def test_variations_differ_gradually(square, library):
 
 def test_without_the_capability_a_draft_is_refused_in_plain_words(square, library):
     text = said(lambda: bc.run(sweep(), square, library=library, draft=0.5))
-    assert text.startswith("draft: square supports no drafts. Its class needs a method `steps(shot)`")
+    assert text.startswith(
+        "draft: square supports no drafts. Its class needs a method `steps(shot)`"
+    )
 
 
 def test_drafts_are_promoted_to_the_bits_of_whole_clips(draft_square, library, tmp_path):

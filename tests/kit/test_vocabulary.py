@@ -29,7 +29,9 @@ def test_unknown_words_are_noted_once_for_all_cells_with_the_nearest_known_ones(
 
 
 def test_other_texts_of_a_shot_are_noted_under_their_arguments(pollen):
-    shot = bc.shot("a bee", negative_prompt="a zebra", switch_at=5, then_prompt="a butterfly in Oslo")
+    shot = bc.shot(
+        "a bee", negative_prompt="a zebra", switch_at=5, then_prompt="a butterfly in Oslo"
+    )
     notes = notes_of(pollen, [pollen.resolve(shot)])
     assert {note.argument: note.words for note in notes} == {
         "negative_prompt": ("zebra",),
