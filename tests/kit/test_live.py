@@ -1,4 +1,4 @@
-"""Clips while a hand moves: the latest wish wins, something is always seen, nothing is left behind."""
+"""Clips while a control is dragged: the latest request wins, and something is always shown."""
 
 import itertools
 import threading
@@ -96,7 +96,7 @@ def move_until(engine, done, steps, seconds=20):
     end = time.monotonic() + seconds
     number = 0
     while not done():
-        assert time.monotonic() < end, "a hand that never rests never saw it"
+        assert time.monotonic() < end, "nothing was shown while requests followed one another"
         number += 1
         engine.ask(number, bee(number, steps))
         time.sleep(0.03)
@@ -206,7 +206,7 @@ def test_memory_is_bounded(live, eye, monkeypatch):
     assert engine._bytes == sum(one.nbytes for one in engine._cache.values())
 
 
-def test_what_is_wrong_is_said_and_the_next_wish_works(live, eye, pollen, monkeypatch):
+def test_a_problem_is_reported_and_the_next_request_works(live, eye, pollen, monkeypatch):
     engine = live()
     engine.ask(1, bee(width=100))
     assert "nearest are 96 and 192" in eye.wait_for(1, "problem").text
