@@ -57,7 +57,7 @@ def stranger(cog_pipe):
 def _small(model, **defaults):
     """A model's defaults are set where it is made; these are for tests."""
     model._defaults.update(defaults)
-    model._workers = WorkerPool()  # one call after the other, however many cores there are
+    model._workers = WorkerPool()  # one batch after another, however many cores there are
     return model
 
 

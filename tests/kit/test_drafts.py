@@ -1,4 +1,4 @@
-"""Clips that go on from within their steps: to the very bits of a whole run."""
+"""Clips that resume from within their steps, to the same bits as complete ones."""
 
 import threading
 import time
@@ -47,7 +47,7 @@ def model(request):
 
 
 @pytest.mark.parametrize("after", [1, 3, 5])
-def test_a_draft_goes_on_to_the_bits_of_a_whole_run(model, after):
+def test_a_draft_resumes_to_the_bits_of_a_complete_run(model, after):
     some = shots(model, **tiny(model))
     whole = frames(model, some)
     drafts = model.generate([shot.replace(draft_steps=after) for shot in some])
@@ -61,7 +61,7 @@ def test_a_draft_goes_on_to_the_bits_of_a_whole_run(model, after):
     assert seen == list(range(after + 1, STEPS + 1)), "no step is done twice"
 
 
-def test_one_of_several_drafts_goes_on_in_a_call_as_large(model):
+def test_one_of_several_drafts_resumes_in_a_batch_of_the_same_size(model):
     some = shots(model, **tiny(model))
     whole = frames(model, some)
     drafts = model.generate([shot.replace(draft_steps=2) for shot in some])
@@ -70,7 +70,7 @@ def test_one_of_several_drafts_goes_on_in_a_call_as_large(model):
     assert second[0].position == 1
 
 
-def test_clips_that_stand_at_different_steps_are_refused(ltx):
+def test_checkpoints_of_different_steps_are_refused(ltx):
     some = shots(ltx)
     starts = [
         ltx.generate([shot.replace(draft_steps=k)])[0].checkpoint
@@ -80,7 +80,7 @@ def test_clips_that_stand_at_different_steps_are_refused(ltx):
         ltx.generate(some, starts=starts)
 
 
-def test_a_call_can_be_left_and_gone_on_with_from_any_step(model):
+def test_a_batch_can_be_left_and_resumed_at_any_step(model):
     some = shots(model, **tiny(model))
     whole = frames(model, some)
     kept = []

@@ -79,7 +79,7 @@ def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pip
     assert set(seen.values()) == {1}, "a small model on a CPU has a thread a call"
 
 
-def test_as_many_calls_at_once_as_there_are_lanes():
+def test_as_many_concurrent_batches_as_there_are_workers():
     lanes = WorkerPool()
     lanes.widen(3, threads=1)
     together, most, lock = 0, [], threading.Lock()

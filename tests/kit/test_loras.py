@@ -98,8 +98,8 @@ def test_a_model_with_a_lora_shares_the_weights(pollen, files):
 
 
 @pytest.mark.slow
-def test_calls_at_the_same_time_do_not_mix_their_loras(pollen, files, library):
-    """Lanes share the networks, on which only one set can be switched on."""
+def test_concurrent_batches_do_not_mix_their_loras(pollen, files, library):
+    """Workers share the networks, on which only one set can be switched on."""
     sweep = bc.sweep("a bee", seed=range(4), lora=[None, *files], num_inference_steps=4)
     first = bc.run(sweep, pollen, library=library)
     other = bc.run(
@@ -116,14 +116,14 @@ def test_calls_at_the_same_time_do_not_mix_their_loras(pollen, files, library):
 def test_what_is_no_lora_for_this_model_is_said_before_any_compute(pollen, tmp_path, files):
     wan = make("WanPipeline")
     foreign = write(wan, tmp_path / "wan.safetensors")
-    with pytest.raises(bc.CheckError, match="made for another family"):
+    with pytest.raises(bc.CheckError, match="trained for another family"):
         bc.sweep("a bee", lora=foreign).check(pollen)
     large = make("LTXPipeline")
     with pytest.raises(bc.CheckError, match="another size of this one"):
         bc.sweep("a bee", lora=files[0]).check(bc.wrap(large, name="tiny-ltx"))
     with pytest.raises(bc.CheckError, match="LattePipeline takes no LoRA"):
         bc.sweep("a bee", lora=files[0]).check(bc.wrap(make("LattePipeline")))
-    with pytest.raises(bc.ModelError, match="made for another family"):
+    with pytest.raises(bc.ModelError, match="trained for another family"):
         pollen.with_lora(foreign)
     assert made(pollen).shape, "the model stays usable"
 

@@ -1,4 +1,4 @@
-"""Any pipeline as a model: the same pixels as the plain loop, less time, and plain messages."""
+"""Any pipeline as a model: the pixels of a plain loop, in less time, with plain messages."""
 
 import threading
 
@@ -44,13 +44,13 @@ def difference(a, b):
     return max(np.abs(x.astype(int) - y).max() for x, y in zip(a, b, strict=True))
 
 
-def test_a_call_for_many_gives_the_plain_loops_pixels(model):
+def test_a_batch_has_the_pixels_of_a_plain_loop(model):
     some = shots(model, negative_prompt="dunes")
     more = {"frame_rate": 8.0} if model.name == "tiny-ltx" else {}
     assert difference(frames(model, some), plain_loop(model.pipe, some, **more)) <= 1
 
 
-def test_padding_that_has_no_part_in_the_result_is_cut_off(ltx, monkeypatch):
+def test_padding_without_effect_is_cut_off(ltx, monkeypatch):
     seen = []
     original = ltx.pipe.transformer.forward
     monkeypatch.setattr(
@@ -69,7 +69,7 @@ def test_padding_that_has_no_part_in_the_result_is_cut_off(ltx, monkeypatch):
     assert set(seen) == {64}
 
 
-def test_calls_at_the_same_time_do_not_disturb_each_other(ltx_pipe):
+def test_concurrent_batches_do_not_disturb_each_other(ltx_pipe):
     model = bc.wrap(ltx_pipe, name="many")
     model._workers.widen(3, threads=1)
     small = {"width": 32, "height": 32, "num_frames": 9, "fps": 8.0}
@@ -204,7 +204,7 @@ def test_another_scheduler_is_used_for_one_call_only(wan):
     assert difference(frames(wan, [a]), before) == 0
 
 
-def test_out_of_memory_is_told_apart(ltx, monkeypatch):
+def test_out_of_memory_is_recognized(ltx, monkeypatch):
     def full(*args, **kwargs):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ...")
 
@@ -221,7 +221,7 @@ def test_shots_of_different_kinds_are_refused(ltx):
         frames(ltx, [a, a.replace(width=64)])
 
 
-def test_wrap_and_load_say_what_they_take(ltx_pipe):
+def test_wrap_and_load_name_what_they_need(ltx_pipe):
     with pytest.raises(ModelError, match=r"wrap\(.*a loaded diffusers pipeline is needed"):
         bc.wrap("Wan-AI/Wan2.1")
     with pytest.raises(ModelError, match=r"'pollen' ships inside.*Did you mean pollen\?"):

@@ -1,4 +1,4 @@
-"""Plans: every cell once, together with those that can share a call."""
+"""Plans: every cell once, together with those that can share a batch."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +36,7 @@ def drain(plan):
 
 
 @given(st.lists(st.sampled_from([32, 64, 96]), max_size=40), st.integers(1, 9), st.booleans())
-def test_every_cell_comes_once_and_calls_are_of_one_kind(widths, size, exact):
+def test_every_cell_comes_once_and_batches_are_of_one_kind(widths, size, exact):
     given = shots(widths)
     batches = drain(Plan(Sizes(size), given, exact=exact))
     assert sorted(i for b in batches for i in b.cells) == list(range(len(widths)))
@@ -50,7 +50,7 @@ def test_every_cell_comes_once_and_calls_are_of_one_kind(widths, size, exact):
 
 
 @given(st.integers(1, 100), st.integers(1, 9), st.integers(1, 4))
-def test_calls_at_the_same_time_share_the_cells_evenly(cells, size, at_once):
+def test_concurrent_batches_share_the_cells_evenly(cells, size, at_once):
     batches = drain(Plan(Sizes(size, at_once), shots([32] * cells)))
     sizes = [len(batch.cells) for batch in batches]
     assert sum(sizes) == cells
@@ -92,7 +92,7 @@ def test_a_smaller_size_in_between_is_kept_to():
     assert [b.cells for b in drain(plan)] == [(0, 1), (2, 3), (4, 5)]
 
 
-def test_calls_are_as_a_model_that_learns_wants_them_and_then_equally_large():
+def test_batches_follow_the_trials_of_the_policy_and_are_then_equally_large():
     model = Sizes(4, trials=(4, 8))
     plan = Plan(model, shots([32] * 40))
     assert [len(plan.next().cells) for _ in range(2)] == [4, 8]

@@ -1,4 +1,4 @@
-"""Sizes of calls: measured on clips that are wanted anyway, remembered, fixed in exact mode."""
+"""Batch sizes: tuned on real batches, stored, and fixed in exact mode."""
 
 import json
 import os

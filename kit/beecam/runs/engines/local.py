@@ -94,9 +94,8 @@ class LocalEngine:
         self._writer.start()
         self._started = self._busy = min(self._batching.at_once, len(waiting))
         for _ in range(self._started):
-            worker = threading.Thread(
-                target=self._work, args=(owner,), name="beecam-run", daemon=True
-            )
+            worker = threading.Thread(target=self._work, args=(owner,), name="beecam-run")
+            worker.daemon = True
             worker.start()
 
     def drop(self, index: int) -> None:
