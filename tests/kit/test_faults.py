@@ -135,7 +135,7 @@ def test_nan_values_and_black_clips_are_marked(ltx, library, monkeypatch):
     monkeypatch.setattr(type(ltx.pipe.vae), "decode", poisoned)
     run = bc.run(sweep(4), ltx, library=library).wait(60)
     broken = [clip.facts.get("broken") for clip in run.clips]
-    assert "no numbers" in broken[0]
+    assert "not numbers" in broken[0]
     assert "black" in broken[1]
     assert broken[2] is None
     assert "broken" in run.clips.to_frame()

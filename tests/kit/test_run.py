@@ -78,7 +78,7 @@ def test_the_same_sweep_again_generates_nothing(ltx, library, monkeypatch):
 
 
 def test_parallel_batches_generate_every_clip_once(ltx, library, monkeypatch):
-    ltx._lanes.widen(3, threads=1)
+    ltx._workers.widen(3, threads=1)
     together, most, lock = [], [], threading.Lock()
     original = ltx.generate
 

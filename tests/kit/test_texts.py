@@ -124,7 +124,7 @@ def test_without_a_folder_it_goes_on(wrap_ltx, encoded, cache):
 
 def test_what_was_not_used_for_the_longest_time_goes_first(tmp_path, monkeypatch):
     kept = EmbeddingCache(tmp_path, "an encoder")
-    monkeypatch.setattr(shelf, "_MOST_BYTES", 20_000)
+    monkeypatch.setattr(shelf, "_MAX_BYTES", 20_000)
     for i, name in enumerate("abc"):
         kept.put(name, torch.full((1000,), i))
         for path in tmp_path.glob("*.safetensors"):

@@ -220,9 +220,9 @@ def test_a_model_that_fails_to_release_does_not_stop_a_run_from_ending(ltx, libr
 
 @pytest.mark.parametrize("first", ["paused", "waiting"])
 def test_a_library_closes_although_a_run_waits_for_a_paused_one(ltx, library, monkeypatch, first):
-    monkeypatch.setattr(ltx, "_lanes", WorkerPool())
+    monkeypatch.setattr(ltx, "_workers", WorkerPool())
     # As a pipeline that can't resume within a clip: the batch waits where it is.
-    monkeypatch.setattr(local.LocalEngine, "_keep_states", lambda *_: False)
+    monkeypatch.setattr(local.LocalEngine, "_store_checkpoints", lambda *_: False)
     gate = Gate(ltx, monkeypatch)
     paused = bc.run(sweep(prompt="a {insect} is paused"), ltx, library=library)
     assert gate.reached.wait(30)

@@ -230,6 +230,6 @@ def test_fast_reports_negative_prompts_without_guidance(quick):
     model, _, _ = quick
     (problem,) = model.check(bc.shot("a bee", negative_prompt="fog"))
     assert problem.argument == "negative_prompt"
-    assert "give guidance_scale=3 too" in problem.message
+    assert "set guidance_scale=3 too" in problem.message
     assert not list(model.check(bc.shot("a bee", negative_prompt="fog", guidance_scale=3)))
     assert not list(model.at_speed("exact").check(bc.shot("a bee", negative_prompt="fog")))
