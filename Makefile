@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # What make does is kept apart from the library of the person who works here (~/beecam).
 demo test quick unit browser notebooks bench: export BEECAM_LIBRARY := $(CURDIR)/out/library
 
-.PHONY: help setup demo lab test quick bench lint types unit js browser notebooks chromium clean
+.PHONY: help setup demo lab test quick bench docs lint types unit js browser notebooks chromium clean
 
 help:
 	@echo "make demo   install, make real clips with the embedded model, leave a page with their grid under out/"
@@ -16,6 +16,7 @@ help:
 	@echo "make test   everything: unit, property, browser, notebooks, lint, types"
 	@echo "make quick  unit tests, lint and types in under 90 s"
 	@echo "make bench  the promised figures, measured here"
+	@echo "make docs   the API reference, built from the docstrings"
 
 demo: $(STAMP)
 	@$(BIN)/python notebooks/execute.py notebooks/01_first_flight.ipynb --out out
@@ -77,6 +78,10 @@ notebooks: $(STAMP)
 
 test: lint types js chromium
 	$(PYTEST)
+
+docs: $(STAMP)
+	$(BIN)/pdoc --docformat google --no-show-source --output-directory out/docs beecam beecam_widgets '!beecam_widgets._'
+	@echo "the API reference: file://$(CURDIR)/out/docs/index.html"
 
 bench: $(STAMP) chromium
 	$(BIN)/python tests/bench/bench.py

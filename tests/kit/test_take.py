@@ -197,10 +197,19 @@ def in_shot(**new):
         (in_shot(revision=None), "a shot has a key once a model has resolved it"),
         (in_shot(extra={"x=1); import os #": 1}), "not an identifier"),
         (in_shot(extra={"x": {"y": 1}}), "x={'y': 1}"),
-        (in_shot(conditions=[{"name": "image", "digest": "../../etc/passwd"}]), "digest='../../etc/passwd'"),
+        (
+            in_shot(conditions=[{"name": "image", "digest": "../../etc/passwd"}]),
+            "digest='../../etc/passwd'",
+        ),
         (in_shot(conditions=[{"name": "<b>", "digest": "a" * 32}]), "an input"),
-        (in_shot(conditions=[{"name": "image", "digest": "a" * 32, "count": math.inf}]), "infinity"),
-        (in_shot(conditions=[{"name": "keyframes", "digest": "a" * 32, "frame": "0"}]), "a keyframe"),
+        (
+            in_shot(conditions=[{"name": "image", "digest": "a" * 32, "count": math.inf}]),
+            "infinity",
+        ),
+        (
+            in_shot(conditions=[{"name": "keyframes", "digest": "a" * 32, "frame": "0"}]),
+            "a keyframe",
+        ),
         (in_shot(adapters=[["../x", 1.0]]), "digest='../x'"),
         (in_shot(adapters=[["a" * 32, math.nan]]), "a LoRA"),
         (in_shot(switch={"at": "x"}), ""),
