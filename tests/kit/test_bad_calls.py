@@ -8,6 +8,7 @@ import pytest
 
 import beecam as bc
 from beecam.errors import CheckError, LibraryError, ModelError
+from beecam.models.model_set import as_model
 from helpers import fill, said
 
 
@@ -244,3 +245,19 @@ def test_a_video_limits_the_length_of_a_clip(library):
 def test_values_of_a_missing_clip(library):
     with pytest.raises(IndexError, match="clip 99: there are 0"):
         library.clips().values(99)
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize(
+    ("shots", "words"),
+    [
+        ("a bee", "shots='a bee': a list of resolved shots is needed"),
+        (bc.shot("a bee"), "model.generate([model.resolve(shot)])"),
+        ([], "shots=[]: a list of resolved shots is needed"),
+        ([bc.shot("a bee")], "resolve"),
+        (5, "shots=5: a list of resolved shots is needed"),
+    ],
+)
+def test_generate_names_what_it_takes(ltx, shots, words, several):
+    model = as_model([ltx]) if several else ltx
+    assert words in said(lambda: model.generate(shots))

@@ -11,6 +11,7 @@ from beecam.models import capabilities
 from beecam.models.batching.batch_size import BatchPolicy, batching_of
 from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, loaded_model
 from beecam.shots.shot import Shot
+from beecam.shots.shot_checks import require_resolved
 
 
 def as_model(model: Any) -> Any:
@@ -135,6 +136,7 @@ class ModelSet:
         starts: Sequence[Checkpoint] = (),
     ) -> list[Generated]:
         """Generate clips in one batch of their model."""
+        require_resolved(shots)
         own = self.of(shots[0])
         return capabilities.generate(own, shots, on_step, pad_to=pad_to, starts=starts)
 

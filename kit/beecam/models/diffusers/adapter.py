@@ -41,6 +41,7 @@ from beecam.models.text.vocabulary import Vocabulary
 from beecam.models.weights.lora import LoraLoader
 from beecam.shots.loras import Adapter, lora
 from beecam.shots.shot import Shot
+from beecam.shots.shot_checks import require_resolved
 
 # One of each per pipeline, however often it is wrapped: networks have state, too.
 _loras: weakref.WeakKeyDictionary[Any, LoraLoader] = weakref.WeakKeyDictionary()
@@ -343,6 +344,7 @@ class DiffusersModel:
         starts: Sequence[Checkpoint] = (),
     ) -> list[Generated]:
         """Generate clips in one call of the pipeline; see `Model` and `SupportsDrafts`."""
+        require_resolved(shots)
         if len({self.batch_key(shot) for shot in shots}) != 1:
             raise ModelError("generate: all shots of one batch need the same batch key.")
         positions = positions_of(len(shots), starts)
