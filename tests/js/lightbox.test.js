@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { differingArguments, promptWords } from "../../widgets/js/large/diff.js";
-import { loopOffset } from "../../widgets/js/large/video_stage.js";
+import { differingArguments, promptWords } from "../../widgets/js/surface/diff.js";
+import { loopOffset } from "../../widgets/js/surface/video_stage.js";
 
 test("only arguments in which some clips differ are listed", () => {
   const details = [

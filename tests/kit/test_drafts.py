@@ -139,7 +139,7 @@ def test_drafts_are_clips_of_their_own_and_promoting_finishes_them(ltx, library,
     # What is finished is not begun any more; the other drafts can still be finished.
     rest = bc.promote(drafts.clips, exact=True).wait()
     assert made(rest.clips) == whole
-    assert not list((library.folder / "states").glob("*"))
+    assert not list((library.folder / "checkpoints").glob("*"))
     assert bc.run(sweep(), ltx, library=library, exact=True).wait().status == "done"
     other.close()
 
@@ -163,7 +163,7 @@ def test_promoting_works_after_the_kernel_has_gone(ltx, wrap_ltx, library):
 
 def test_a_draft_whose_state_was_lost_is_made_from_the_beginning(ltx, library):
     drafts = bc.run(sweep(), ltx, library=library, exact=True, draft=0.5).wait()
-    states = sorted((library.folder / "states").glob("*.safetensors"))
+    states = sorted((library.folder / "checkpoints").glob("*.safetensors"))
     assert len(states) == 4
     states[0].write_bytes(b"damaged")
     states[1].unlink()
@@ -219,14 +219,14 @@ def test_a_pause_leaves_the_model_to_others_and_goes_on_to_the_same_bits(
         time.sleep(0.001)
     begun = [c for c in run.changes().cells if c.status == Status.QUEUED and c.step]
     assert begun
-    states = list((library.folder / "states").glob("*.safetensors"))
+    states = list((library.folder / "checkpoints").glob("*.safetensors"))
     assert len(states) == len(begun)
     # No worker is held: another run of the same model is made meanwhile.
     assert bc.run(bc.shot("a drone", num_inference_steps=2), ltx, library=other).wait(30).finished
     run.resume()
     run.wait(60)
     assert made(run.clips) == whole
-    assert not list((library.folder / "states").glob("*.safetensors"))
+    assert not list((library.folder / "checkpoints").glob("*.safetensors"))
     assert any("continued_from" in clip.facts for clip in run.clips)
     other.close()
 

@@ -197,7 +197,7 @@ def test_stars_and_tags_outlive_the_index(folder):
         one, two, three = (add(library, "a bee", seed) for seed in range(3))
         one.stars, one.tags, one.stars = 2, ["night", "<b>"], 5
         two.rejected = True
-    with (folder / "marks.jsonl").open("ab") as file:
+    with (folder / "annotations.jsonl").open("ab") as file:
         for line in ("{cut off", "7", '{"key": 3}', f'{{"key": "{three.key}", "stars": "x"}}'):
             file.write(line.encode() + b"\n")
     (folder / INDEX).write_bytes(b"this is not a database" * 1000)

@@ -1,10 +1,10 @@
 // Entry of the grid, the table and the viewer: one bundle, because they share most of their modules.
-// Imports go one way: query, core < data < large < grid, table < clips.
+// Imports go one way: query, core < data < surface < grid, table < clips.
 
 import { entry } from "./core/entry.js";
 import { Store } from "./data/store.js";
 import { GridView } from "./grid/grid_view.js";
-import { Viewer } from "./large/viewer.js";
+import { Viewer } from "./surface/viewer.js";
 import { Table } from "./table/table.js";
 
 /** Surfaces by the value of the model's `_surface` trait. */

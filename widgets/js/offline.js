@@ -1,5 +1,5 @@
 // Entry of exported pages: the grid without a kernel, answered from the data in the page.
-// Imports go one way: query, core < data < large < grid < this entry.
+// Imports go one way: query, core < data < surface < grid < this entry.
 
 import { LocalModel } from "./data/local_model.js";
 import { StaticBackend } from "./data/static_backend.js";

@@ -1,4 +1,4 @@
-"""Checkpoints of unfinished clips: safetensors files in the library's `states/` folder.
+"""Checkpoints of unfinished clips: safetensors files in the library's `checkpoints/` folder.
 
 A checkpoint only saves time: losing one restarts its clip from step 0.
 """

@@ -2,7 +2,7 @@
 
 `library.sqlite` holds the index, `media/` the clips by key. Media is written under a temporary
 name, synced and renamed before its row is committed, so a row never points at nothing.
-`marks.jsonl` keeps a copy of stars and tags, for when the index is rebuilt from the media.
+`annotations.jsonl` keeps a copy of stars and tags, for when the index is rebuilt from the media.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ class ClipStore:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = folder = library_path(folder)
         self.healed: list[str] = []
-        self._annotations = AnnotationLog(folder / "marks.jsonl")
+        self._annotations = AnnotationLog(folder / "annotations.jsonl")
         with folder_errors(folder):
             (folder / "media").mkdir(parents=True, exist_ok=True)
-            self._lock = LibraryLock(folder / "sessions")
+            self._lock = LibraryLock(folder / "locks")
             self._index = Index(folder)
-        self.checkpoints = Checkpoints(folder / "states")
+        self.checkpoints = Checkpoints(folder / "checkpoints")
         self.inputs = InputStore(folder / "inputs")
         self.sweep_files = SweepFiles(folder / "sweeps", self.inputs)
         self.claims = Claims()

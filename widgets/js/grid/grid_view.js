@@ -3,8 +3,8 @@
 import { button, div, element, focus, setButton } from "../core/dom.js";
 import { CLOSE, COMPARE, PLUS } from "../core/icons.js";
 import { filterAndSort } from "../data/filtering.js";
-import { Overlay } from "../large/overlay.js";
-import { SearchBox } from "../large/search_box.js";
+import { Overlay } from "../surface/overlay.js";
+import { SearchBox } from "../surface/search_box.js";
 import { Arrangement } from "./arrangement.js";
 import { createHoverBar } from "./hover_bar.js";
 import { nextCell } from "./layout.js";

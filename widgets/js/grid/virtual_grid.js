@@ -3,7 +3,7 @@
 import { attributes, div, element, on } from "../core/dom.js";
 import { isolateBidi } from "../core/text.js";
 import { describeCell } from "../data/axes.js";
-import { Tile } from "../large/tile.js";
+import { Tile } from "../surface/tile.js";
 import { LETTER, LINE, renderLabels, shortenRows } from "./headers.js";
 import { chooseAxes, fitColumns, fitFlow, flow, pivot, reveal, visible } from "./layout.js";
 

@@ -2,7 +2,7 @@
 
 import { attributes, div, focus, starRow } from "../core/dom.js";
 import { formatDuration, isolateBidi } from "../core/text.js";
-import { Tile } from "../large/tile.js";
+import { Tile } from "../surface/tile.js";
 
 /** @typedef {import("./table.js").Table} Table */
 

@@ -4,8 +4,8 @@ import { attributes, button, div, element, focus, on } from "../core/dom.js";
 import { PLUS } from "../core/icons.js";
 import { openMenu } from "../core/menu.js";
 import { filterAndSort } from "../data/filtering.js";
-import { Overlay } from "../large/overlay.js";
-import { SearchBox } from "../large/search_box.js";
+import { Overlay } from "../surface/overlay.js";
+import { SearchBox } from "../surface/search_box.js";
 import { LINE_HEIGHT, Line } from "./line.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
