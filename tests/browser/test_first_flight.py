@@ -14,9 +14,12 @@ def run_all(notebook, name, stored, **more):
     page.set_default_timeout(800_000)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     page.wait_for_function(
-        """() => window.jupyterapp.shell.currentWidget.content.widgets
-            .filter(cell => cell.model.type === 'code')
-            .every(cell => cell.model.executionState === 'idle' && cell.model.executionCount)"""
+        """() => {
+          const cells = window.jupyterapp.shell.currentWidget.content.widgets
+            .map(cell => cell.model).filter(cell => cell.type === 'code');
+          return cells.every(cell => cell.executionState === 'idle' && cell.executionCount)
+            || cells.some(cell => cell.outputs.toJSON().some(out => out.output_type === 'error'));
+        }"""
     )
     outputs = [out for cell in nb.save().cells for out in cell.get("outputs", [])]
     assert [out for out in outputs if out.output_type == "error"] == []
