@@ -415,24 +415,6 @@ def test_nothing_that_axe_finds(notebook, theme):
     assert find_flaws(page) == [], "side by side"
 
 
-def test_a_quiet_bar(notebook):
-    nb = notebook(
-        "bar",
-        "import time\nfor i in bw.progress(range(400), 'measuring <b>all</b>'):\n"
-        "    time.sleep(0.01)\nfor i in bw.progress(range(9), 'left early'):\n    if i == 4: break",
-    )
-    page = nb.page
-    nb.run(1)
-    page.get_by_text("a second").wait_for()
-    nb.shot("bar")
-    page.get_by_text("400 of 400").wait_for()
-    page.get_by_text("4 of 9 · stopped").wait_for()
-    assert page.get_by_text("measuring <b>all</b>").count()
-    assert page.locator(".bcm-quiettrack").first.get_attribute("aria-valuenow") == "400"
-    assert find_flaws(page) == []
-    nb.shot("bars")
-
-
 def test_by_touch_a_tap_opens_and_a_long_press_selects(browser, lab):
     with notebooks(Touching(browser), *lab) as make:
         nb = make("touch", started("touch", seeds=3) + GRID.format(""))

@@ -141,7 +141,9 @@ def test_a_view_that_was_closed_is_opened_again(notebook):
     page.evaluate("() => window.jupyterapp.shell.currentWidget.dispose()")
     page.locator(".jp-Notebook").wait_for(state="detached")
     page.evaluate(
-        "path => window.jupyterapp.commands.execute('docmanager:open', {path})", nb.path.name
+        # Without braces the opened widget would be the result, which can't be serialized.
+        "path => { window.jupyterapp.commands.execute('docmanager:open', {path}); }",
+        nb.path.name,
     )
     page.locator(".bcm-cell").first.wait_for()
     wait_for(page, 24)

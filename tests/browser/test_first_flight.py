@@ -48,7 +48,7 @@ def test_first_flight_runs_top_to_bottom(notebook, lab, tmp_path):
 def test_your_own_model_runs_top_to_bottom(notebook):
     nb, outputs = run_all(notebook, "own", STORED / "02_your_own_model.ipynb", size=(1280, 1000))
     page = nb.page
-    text = "".join(str(out.get("text", "")) for out in outputs)
+    text = "".join(str(out.get("text", "")) + str(out.get("data", "")) for out in outputs)
     assert "What to change" in text or "Nothing to change" in text
     assert "times as fast" in text
     assert sum("beecam-sheet" in str(out.get("data", "")) for out in outputs) == 5

@@ -120,7 +120,7 @@ def test_pause_stop_and_earlier_sweeps(notebook):
     page = nb.page
     page.locator(".bcm-begin select").first.select_option("insects over landscapes")
     until(page, same(lambda: costs(page)[:24], "32 clips drawn from 480:"))
-    assert "somebody explored insects" in page.locator(".bcm-said").inner_text()
+    assert "a user explored insects" in page.locator(".bcm-said").inner_text()
     page.locator("[data-slot=insect] .bcm-word").first.hover()
     until(page, same(lambda: page.locator(".bcm-hint").inner_text()[:4], "bee:"))
     page.wait_for_timeout(300)
