@@ -76,7 +76,7 @@ def run(*command, **more):
 def test_the_first_cells_run_from_the_wheel(python, tmp_path):
     notebook = json.loads((ROOT / "notebooks" / "01_first_flight.ipynb").read_text("utf-8"))
     cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
-    first = cells[0] + "\nprint(model, beecam_widgets.__file__, len(bc.decks()))\n"
+    first = cells[0] + "\nprint(repr(model), beecam_widgets.__file__, len(bc.decks()))\n"
     clip = 'print(bc.run(bc.shot("a bee", num_inference_steps=2), model).wait()[0].frames().shape)'
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     env |= {"BEECAM_LIBRARY": str(tmp_path / "library"), "BEECAM_CACHE": str(tmp_path / "cache")}
