@@ -101,6 +101,7 @@ def test_the_glossary_finds_its_words(said):
     assert dialect(said)
 
 
+@pytest.mark.slow
 def test_no_word_of_the_glossary_is_used():
     found = [
         f"{path.relative_to(ROOT)}:{line}: {word!r} (write: {better})"

@@ -83,6 +83,7 @@ def test_an_unknown_pipeline_is_reported_as_untested(stranger):
     assert any("is not tested" in one for one in report.advice)
 
 
+@pytest.mark.slow
 def test_measurements_are_reported(ltx, wrap_ltx, library, empty_home):
     bc.run(bc.sweep("a bee", seed=range(48)), ltx, library=library).wait(60)
     assert "the best size measured so far" in bc.doctor(ltx)["batch size"]

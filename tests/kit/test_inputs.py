@@ -186,6 +186,7 @@ def test_an_input_alone_says_where_its_pixels_are_to_be_found():
 # --- what models make of them ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_first_frame_of_pollens_clip_is_the_picture(model, clip):
     given = clip.frames()[0]
     shot = model.resolve(bc.shot("a bee over a meadow", seed=9, image=given))
@@ -207,6 +208,7 @@ def test_clips_of_one_call_have_each_their_own_picture(model, clip):
         assert np.abs(one.astype(int) - other).max() <= 1
 
 
+@pytest.mark.slow
 def test_keyframes_are_where_they_were_put(model, clip):
     first, last = clip.frames()[0], clip.frames()[-1]
     given = {0: first, -1: last}

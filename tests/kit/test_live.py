@@ -152,6 +152,7 @@ def test_the_clip_is_that_of_the_model(live, eye, pollen):
     assert (sight.shot, sight.steps) == (pollen.resolve(bee()), 4)
 
 
+@pytest.mark.slow
 def test_the_latest_wish_wins_and_the_others_are_left(live, eye, calls):
     engine = live()
     engine.ask(1, bee(1, LONG))
@@ -185,6 +186,7 @@ def test_a_hand_that_never_rests_sees_previews_of_long_clips(live, eye, calls, c
     assert eye.kinds("preview")[0].frames.shape == (17, 48, 48, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [0.03, 0.06])
 def test_a_finished_clip_is_not_blurred_at_once_by_what_comes_next(live, eye, calls, clock, step):
     clock.step = step
@@ -193,6 +195,7 @@ def test_a_finished_clip_is_not_blurred_at_once_by_what_comes_next(live, eye, ca
         assert (sight.kind, after.kind) != ("clip", "preview") or then - at > 0.2
 
 
+@pytest.mark.slow
 def test_without_previews_a_clip_is_finished_now_and_then(live, eye, calls, monkeypatch):
     monkeypatch.setattr(PreviewMap, "ready", property(lambda self: False))
     monkeypatch.setattr(PreviewMap, "fit", lambda *args, **kwargs: None)
@@ -214,6 +217,7 @@ def test_what_is_left_leaves_the_model_free(live, pollen, eye, calls):
     assert np.array_equal(eye.wait_for(1, "clip").frames, expected)
 
 
+@pytest.mark.slow
 def test_when_the_hand_rests_the_whole_clip_takes_the_place_of_the_draft(live, eye, pollen):
     live(rest=0.1).ask(1, bee(3, 4), bee(3, 12))
     draft, whole = eye.wait_for(1, "draft"), eye.wait_for(1, "clip")

@@ -47,6 +47,7 @@ def digest(array):
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_a_lora_changes_a_clip_and_is_gone_afterwards(pollen, files):
     before, revision = made(pollen), pollen.revision
     with_a = made(pollen, lora=files[0])
@@ -58,6 +59,7 @@ def test_a_lora_changes_a_clip_and_is_gone_afterwards(pollen, files):
     assert pollen.revision == revision, "a shot's LoRAs are not part of the model's weights"
 
 
+@pytest.mark.slow
 def test_weights_scale_it_and_two_can_be_had_at_once(pollen, files):
     before, whole = made(pollen), made(pollen, lora=files[0])
     third = made(pollen, lora=(files[0], 0.3))
@@ -69,6 +71,7 @@ def test_weights_scale_it_and_two_can_be_had_at_once(pollen, files):
     assert np.array_equal(made(pollen, lora=(files[1], files[0])), both), "their order is nothing"
 
 
+@pytest.mark.slow
 def test_an_axis_of_loras_with_weights(pollen, files, library):
     sweep = bc.sweep("a bee", lora=[None, *files], lora_weight=[0.5, 1.0], num_inference_steps=4)
     with pytest.raises(bc.CheckError, match="are the same shot"):

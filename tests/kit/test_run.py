@@ -199,6 +199,7 @@ def test_a_run_resumes_after_a_pause_to_the_same_bits(ltx, library, monkeypatch)
     assert set(made.values()) == {hashlib.sha256(f.tobytes()).hexdigest() for f in again}
 
 
+@pytest.mark.slow
 def test_cancel_keeps_finished_clips_and_leaves_the_model_usable(ltx, library, monkeypatch):
     use_size(ltx, 1)
     run = bc.run(sweep(40), ltx, library=library)

@@ -42,6 +42,7 @@ def test_it_is_quicker_alike_and_recorded(pollen, library):
     assert "this is exact" in said(lambda: bc.run(clip.shot, pollen, library=library))
 
 
+@pytest.mark.slow
 def test_the_pipeline_is_as_it_was_between_calls(pollen):
     exact = frames(pollen, [pollen.resolve(shot())])[0]
     quick = pollen.at_speed("balanced")
@@ -108,6 +109,7 @@ def test_speeds_of_one_model_beside_each_other(pollen, library):
     assert [clip.shot.speed for clip in run.clips] == [None, None, *[("taylorseer 2",)] * 2]
 
 
+@pytest.mark.slow
 def test_compare_measures_both(pollen):
     found = compare(pollen.at_speed("balanced"), shot(num_inference_steps=8), repeats=1)
     assert 30 < found.psnr < 99

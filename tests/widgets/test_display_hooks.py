@@ -47,6 +47,7 @@ def test_run_displays_grid_and_contact_sheet(outputs, sweep, library):
     grid.close()
 
 
+@pytest.mark.slow
 def test_sheet_is_updated_after_annotations_settle_if_changed(outputs, sweep, library, monkeypatch):
     monkeypatch.setattr("beecam_widgets._clips.publisher._SETTLE_SECONDS", 0.3)
     run = bc.run(sweep, DrawnModel(), library=library).wait()

@@ -126,6 +126,7 @@ def test_annotations_are_stored_and_sent_to_all_front_ends(show, sweep, library)
     assert run.clips[1].stars == 2
 
 
+@pytest.mark.slow
 def test_pause_resume_stop_and_retry(show, sweep, library):
     run = bc.run(sweep, DrawnModel(0.05, batch=1), library=library)
     grid = show(run)
@@ -296,6 +297,7 @@ def test_unknown_names_suggest_the_nearest(show, finished):
         show(run, row="seed")
 
 
+@pytest.mark.slow
 def test_close_ends_thread_and_messages(show, sweep, library):
     run = bc.run(sweep, DrawnModel(0.05), library=library)
     grid = show(run)

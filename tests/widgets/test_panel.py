@@ -138,6 +138,7 @@ def test_attributes_give_one_sweep(explore, model, library):
         },
     ],
 )
+@pytest.mark.slow
 def test_code_gives_the_same_sweep(explore, model, library, change):
     panel = explore()
     form = SweepForm(

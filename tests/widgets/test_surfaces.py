@@ -232,6 +232,7 @@ def test_filling_empty_cells_extends_all_surfaces(show, library):
     front_end.wait_for(lambda: "no place" in str(front_end.received("problem")))
 
 
+@pytest.mark.slow
 def test_retry_moves_all_surfaces_to_the_new_run(show, table, library):
     sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(10))
     run = bc.run(sweep, DrawnModel(0.05), library=library)

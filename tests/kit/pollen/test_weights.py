@@ -34,6 +34,7 @@ def test_loading_gives_pollen_with_a_license_and_defaults(model):
     assert model.license == "Apache-2.0"
 
 
+@pytest.mark.slow
 def test_loading_imports_neither_training_nor_evaluation_nor_renderer():
     code = (
         "import sys, beecam as bc; bc.load(); "
@@ -45,6 +46,7 @@ def test_loading_imports_neither_training_nor_evaluation_nor_renderer():
     assert {module for room, module in rooms if room == "world"} == {"", "scene"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_one_another_clip(model):
     a, b = (model.resolve(bc.shot("a bee over a meadow at noon", seed=s)) for s in (1, 2))
     one, two = frames(model, [a, b])

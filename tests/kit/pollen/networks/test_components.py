@@ -44,6 +44,7 @@ def test_components_reconstruct_clips_and_give_coarse_channels_more_spread(folde
     assert torch.allclose(fitted.encode(clips[3:4, :1])[0, :, 0], cells[3, :, 0], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_same_clips_give_the_same_components():
     clips = render_all([draw_scene(seed) for seed in range(6)])
     one, two = (components.fit([clips[:a], clips[a:]], 8) for a in (3, 5))

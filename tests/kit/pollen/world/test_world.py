@@ -61,6 +61,7 @@ def test_size_and_frames_are_free():
     assert (same.permute(0, 2, 3, 1) - small[0]).abs().mean() < 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attribute", list(ATTRIBUTES))
 def test_every_value_of_an_attribute_is_visible(attribute):
     """The same scene with another value differs by more than noise."""
