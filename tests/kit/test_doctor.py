@@ -1,5 +1,6 @@
 """The doctor's reports are right and fit a terminal."""
 
+import importlib.metadata
 import importlib.util
 import platform
 
@@ -58,7 +59,7 @@ def test_the_report_on_pollen(pollen):
         f"{pollen.batching.size(pollen.resolve(bc.shot('')))} clips a batch (an estimate; long runs measure it"
     )
     assert report["seconds per clip"] == "not measured yet"
-    assert f"torch {version('torch')}" in report["results differ by"]
+    assert f"torch {importlib.metadata.version('torch')}" in report["results differ by"]
     assert report.advice == ()
     assert str(report).endswith("Nothing to change.")
     # The sizes that it reports are valid.
