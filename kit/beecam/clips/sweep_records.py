@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, LibraryError, did_you_mean, shorten
@@ -23,7 +23,7 @@ _NAMES_IN_MESSAGE = 8
 
 
 @dataclass(frozen=True)
-class SweepRecord:
+class SweepRecord(SweepFile):
     """A sweep that was run.
 
     >>> library.sweep("bees at dusk").clips
@@ -36,33 +36,16 @@ class SweepRecord:
         model: Name of the model that it was run on.
         draft: The share of each clip's steps that was done, or None for all.
         clip_keys: The keys of its clips, in the order of its cells.
+        data: The whole record as JSON data.
         library: The library that it is in.
     """
 
-    name: str
-    key: str
-    created: float
-    template: str
-    model: str
-    draft: float | None
-    clip_keys: tuple[str, ...] = field(repr=False)
     library: ClipStore = field(repr=False, compare=False)
-    _data: Mapping[str, Any] = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, file: SweepFile, library: ClipStore) -> SweepRecord:
         """Return the record in a file of a library."""
-        return cls(
-            name=file.name,
-            key=file.key,
-            created=file.created,
-            template=file.template,
-            model=file.model,
-            draft=file.draft,
-            clip_keys=file.clip_keys,
-            library=library,
-            _data=file.data,
-        )
+        return cls(**vars(file), library=library)
 
     def __len__(self) -> int:
         return len(self.clip_keys)
@@ -97,7 +80,7 @@ class SweepRecord:
             LibraryError: The record is damaged.
         """
         try:
-            return sweep_from_dict(self._data, self.library.inputs)
+            return sweep_from_dict(self.data, self.library.inputs)
         except (KeyError, TypeError, ValueError, AttributeError, BeecamError) as error:
             raise LibraryError(
                 f"the record of the sweep {self.name!r} can't be read: {error}; its clips are "

@@ -10,12 +10,12 @@ from beecam.diagnostics import machine
 from beecam.errors import ModelError, shorten
 from beecam.models.batching import device as hardware
 from beecam.models.capabilities import refresh
+from beecam.shots.shot import Shot
 
 if TYPE_CHECKING:
     from beecam.clips.library import Library
     from beecam.models.batching.tuning import BatchStats
     from beecam.models.diffusers.adapter import DiffusersModel
-    from beecam.shots.shot import Shot
 
 _COLUMNS = 100
 _GIGABYTE = 1e9
@@ -88,8 +88,6 @@ def doctor(model: Any = None, *, library: Library | None = None) -> Report:
 
 
 def _report_on(model: DiffusersModel, library: Library | None) -> Report:
-    from beecam.shots.shot import Shot
-
     # The weights may have changed since the last refresh.
     refresh(model)
     pipe = model.pipe

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from beecam.errors import BeecamError, MediaError
 from beecam.export import view_data
+from beecam.export.shown import fit_clip
 from beecam.export.templates import render
 from beecam.export.view_data import cut
-from beecam.media import sheets, size_budget
+from beecam.media import sheets
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -194,17 +195,13 @@ def _videos(clips: ShownClips, stars: Sequence[int], room: int) -> dict[int, byt
         # Base64 has four characters for three bytes.
         share = room // (len(starred) - n) * 3 // 4 - _CELL_MARKUP
         try:
-            data = _fit_video(clips[index], share) if share > 0 else None
+            data = fit_clip(clips[index], share) if share > 0 else None
         except BeecamError:
             continue  # the strip or the error is shown instead
         if data:
             found[index] = data
             room -= _video_size(data)
     return found
-
-
-def _fit_video(clip: ShownClip, max_bytes: int) -> bytes | None:
-    return size_budget.fit_video(clip.mp4_bytes(), clip.frames, clip.shot.fps or 8, max_bytes)
 
 
 def _video_size(data: bytes) -> int:

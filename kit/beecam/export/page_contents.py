@@ -15,6 +15,7 @@ from beecam.errors import (
     shorten,
 )
 from beecam.export import view_data
+from beecam.export.shown import fit_clip
 from beecam.media import size_budget
 from beecam.storage.query import parse
 from beecam.storage.query_rows import COMMON_NAMES, names_in, rows_of
@@ -269,13 +270,9 @@ def _add_videos(cells: Sequence[Cell], max_bytes: int) -> None:
     for cell in wanted:
         assert cell.clip is not None
         try:
-            cell.video = _fit_video(cell.clip, share) or b""
+            cell.video = fit_clip(cell.clip, share) or b""
         except MediaError:
             cell.detail["problem"] = _NO_VIDEO
-
-
-def _fit_video(clip: ShownClip, max_bytes: int) -> bytes | None:
-    return size_budget.fit_video(clip.mp4_bytes(), clip.frames, clip.shot.fps or 8, max_bytes)
 
 
 def _file_size(cell: Cell) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from beecam.media import size_budget
 from beecam.media.types import Frames
 from beecam.shots.shot import Shot
 from beecam.storage.store import ClipStore
@@ -68,3 +69,8 @@ class ShownClips(Protocol):
 
     def coords(self, index: int) -> Mapping[str, int]:
         """Return the position on each axis of the clip at `index`."""
+
+
+def fit_clip(clip: ShownClip, max_bytes: int) -> bytes | None:
+    """Return a clip's mp4 in at most `max_bytes`, made smaller if needed; None if it can't be."""
+    return size_budget.fit_video(clip.mp4_bytes(), clip.frames, clip.shot.fps or 8, max_bytes)
