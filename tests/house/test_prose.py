@@ -5,8 +5,10 @@ instead. Data (captions, vocabularies, decks) may hold any word.
 """
 
 import ast
+import importlib
 import inspect
 import io
+import pkgutil
 import re
 import tokenize
 from pathlib import Path
@@ -150,3 +152,51 @@ def test_no_docstring_is_empty_or_starts_in_the_dialect():
         if text is not None and (not text.strip() or text.split()[0].rstrip(".") in FIRST_WORDS)
     ]
     assert found == []
+
+
+def test_members_named_in_docstrings_exist():
+    """A renamed method must not live on in prose: `ClipSet.query`, `bc.run` and the like."""
+    classes = {
+        name: value
+        for module in loaded_modules()
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__.startswith("beecam")
+    }
+    found = []
+    for path in files():
+        if path.name == "CHANGELOG.md":
+            continue  # It names what was renamed.
+        for line, text in enumerate(path.read_text("utf-8").splitlines(), 1):
+            for owner, member in re.findall(r"(?<![.\w])(bc|bw|(?<=`)[A-Z]\w+)\.(\w+)", text):
+                if owner == "bc":
+                    known = hasattr(beecam, member)
+                elif owner == "bw":
+                    known = hasattr(beecam_widgets, member)
+                elif owner in classes:
+                    known = has_member(classes[owner], member)
+                else:
+                    continue
+                if not known:
+                    found.append(f"{path.relative_to(ROOT)}:{line}: {owner}.{member}")
+    assert found == []
+
+
+def loaded_modules():
+    """Import every module of both packages."""
+    for package in (beecam, beecam_widgets):
+        for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            if not info.name.endswith("__main__"):
+                yield importlib.import_module(info.name)
+
+
+def has_member(owner, name):
+    """Whether a class, or an instance that its source assigns it to, has an attribute."""
+    return (
+        hasattr(owner, name)
+        or any(name in vars(base).get("__annotations__", {}) for base in owner.__mro__)
+        or any(
+            f"self.{name} " in inspect.getsource(base)
+            for base in owner.__mro__
+            if base.__module__.startswith("beecam")
+        )
+    )

@@ -18,7 +18,7 @@ from beecam.export import notebook
 from beecam.models.capabilities import refresh, steps_of
 from beecam.models.model import Model
 from beecam.models.model_set import as_model
-from beecam.runs.arguments import as_draft, check_arguments
+from beecam.runs.argument_checks import as_draft, check_arguments
 from beecam.runs.engines.local import LocalEngine
 from beecam.runs.progress import CellState, Changes, Progress, Status
 from beecam.shots.shot import Shot

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from beecam.models.pollen.world.rendering.background import visibility
 from beecam.models.pollen.world.rendering.camera import FIELD, Rays
+from beecam.models.pollen.world.rendering.insects import Canvas, Colour, ellipse
 from beecam.models.pollen.world.rendering.land import Land, sample
-from beecam.models.pollen.world.rendering.sprites import Canvas, Colour, ellipse
 from beecam.models.pollen.world.rendering.stage import Stage
 
 _COUNT = 14

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from beecam.models.pollen.world.rendering import plants, sprites, styles, weather
+from beecam.models.pollen.world.rendering import insects, plants, styles, weather
 from beecam.models.pollen.world.rendering.background import background
 from beecam.models.pollen.world.rendering.camera import make_rays
 from beecam.models.pollen.world.rendering.land import make_land
@@ -80,7 +80,7 @@ def render_all(
 def _draw_insects(stage: Stage, image: Tensor) -> Tensor:
     """Draw the insect of each clip that has one, and several where there is a swarm."""
     out = list(image.unbind(0))
-    for kind in sprites.DRAW:
+    for kind in insects.DRAW:
         indices = [
             i for i, s in enumerate(stage.scenes) if s.insect == kind and s.accident != "own view"
         ]
@@ -94,25 +94,25 @@ def _draw_insects(stage: Stage, image: Tensor) -> Tensor:
 def _draw_insect(stage: Stage, kind: str, indices: list[int], image: Tensor) -> Tensor:
     part = Stage([stage.scenes[i] for i in indices], stage.size, stage.t.shape[1], stage.device)
     n, t = part.number, part.t
-    canvas = sprites.Canvas(image, part.x, part.y, 1.4 / stage.size, part.near_light())
-    beats = sprites.BEATS[kind] * (0.6 + 0.4 * part.pace())
+    canvas = insects.Canvas(image, part.x, part.y, 1.4 / stage.size, part.near_light())
+    beats = insects.BEATS[kind] * (0.6 + 0.4 * part.pace())
     spread = 0.5 + 0.5 * torch.sin(beats * n("beat") * t + n("phase2"))
     t = t * (0.5 + 0.5 * part.pace())
     giant, swarm = part.flag("accident", "giant"), part.flag("accident", "swarm")
-    size = sprites.SIZES[kind] * n("size") * (1 + giant) * (1 - 0.45 * swarm)
+    size = insects.SIZES[kind] * n("size") * (1 + giant) * (1 - 0.45 * swarm)
     soft = canvas.soft
     for i in range(7 if bool(swarm.any()) else 1):
         shift = n("phase") + 1.9 * i
-        dx, dy = sprites.hover(t, shift, n("drift"))
+        dx, dy = insects.hover(t, shift, n("drift"))
         path = (
             n("left") + dx + (0.33 * math.cos(2.4 * i) if i else 0.0),
             n("top") + dy + (0.33 * math.sin(2.4 * i) if i else 0.0),
         )
         tilt = n("tilt") + 0.12 * torch.sin(6 * t + shift)
-        x, y = sprites.insect_coordinates(part.x, part.y, path, size, tilt)
+        x, y = insects.insect_coordinates(part.x, part.y, path, size, tilt)
         before = canvas.image
         canvas.soft = soft / size
-        sprites.DRAW[kind](canvas, x, y, spread)
+        insects.DRAW[kind](canvas, x, y, spread)
         if i:
             canvas.image = torch.where(swarm[..., None] > 0, canvas.image, before)
     return canvas.image
@@ -120,7 +120,7 @@ def _draw_insect(stage: Stage, kind: str, indices: list[int], image: Tensor) -> 
 
 def _draw_accidents(stage: Stage, image: Tensor, names: Sequence[str]) -> Tensor:
     """Draw accidents that are things before the camera."""
-    canvas = sprites.Canvas(image, stage.x, stage.y, 1.4 / stage.size, stage.near_light())
+    canvas = insects.Canvas(image, stage.x, stage.y, 1.4 / stage.size, stage.near_light())
     t, drift = stage.t, stage.number("drift").sign()
     for name in names:
         flag = stage.flag("accident", name)
@@ -129,13 +129,13 @@ def _draw_accidents(stage: Stage, image: Tensor, names: Sequence[str]) -> Tensor
         before = canvas.image
         if name == "own view":
             sway = torch.sin(9 * t + stage.number("phase"))
-            sprites.antennae(canvas, stage.x, stage.y, sway)
+            insects.antennae(canvas, stage.x, stage.y, sway)
         else:
             draw = {
-                "petal": sprites.petal,
-                "balloon": sprites.balloon,
-                "bird": sprites.bird,
-                "light leak": sprites.light_leak,
+                "petal": insects.petal,
+                "balloon": insects.balloon,
+                "bird": insects.bird,
+                "light leak": insects.light_leak,
             }[name]
             draw(canvas, stage.x, stage.y, t, drift)
         canvas.image = torch.where(flag[..., None] > 0, canvas.image, before)

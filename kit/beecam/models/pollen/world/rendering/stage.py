@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from beecam.models.pollen.world.rendering.sprites import Colour
+from beecam.models.pollen.world.rendering.insects import Colour
 from beecam.models.pollen.world.scene import Scene
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from beecam.models.pollen.world.rendering.sprites import Colour
+from beecam.models.pollen.world.rendering.insects import Colour
 from beecam.models.pollen.world.rendering.stage import Stage
 
 _DOWN, _ACROSS = 2, 3  # axes of maps

@@ -1,4 +1,4 @@
-"""Insects and other things close to the camera, drawn flat with soft edges."""
+"""Insects and other things close to the camera, such as petals and birds, with soft edges."""
 
 from __future__ import annotations
 
