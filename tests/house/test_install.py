@@ -80,15 +80,15 @@ def test_the_first_cells_run_from_the_wheel(python, tmp_path):
     clip = 'print(bc.run(bc.shot("a bee", num_inference_steps=2), model).wait()[0].frames().shape)'
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     env |= {"BEECAM_LIBRARY": str(tmp_path / "library"), "BEECAM_CACHE": str(tmp_path / "cache")}
-    said = run(python, "-c", first + clip, cwd=tmp_path, env=env)
-    assert "Model pollen (LTX): 96x96, 17 frames" in said
-    assert str(ROOT) not in said, "nothing is taken from the checkout"
-    assert "(17, 96, 96, 3)" in said
+    output = run(python, "-c", first + clip, cwd=tmp_path, env=env)
+    assert "Model pollen (LTX): 96x96, 17 frames" in output
+    assert str(ROOT) not in output, "nothing is taken from the checkout"
+    assert "(17, 96, 96, 3)" in output
 
 
 @pytest.mark.slow
 def test_the_wheel_pins_nothing_and_names_its_python(python):
     code = "import importlib.metadata as m; print(m.requires('beecam'), m.metadata('beecam')['Requires-Python'])"
-    said = run(python, "-c", code)
-    assert "==" not in re.sub(r"extra ==", "", said)
-    assert ">=3.11" in said
+    output = run(python, "-c", code)
+    assert "==" not in re.sub(r"extra ==", "", output)
+    assert ">=3.11" in output

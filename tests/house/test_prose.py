@@ -95,10 +95,10 @@ def dialect(text):
 
 
 @pytest.mark.parametrize(
-    "said", ["oftener than not", "it is no clip", "Pictures of bees", "a whole number"]
+    "text", ["oftener than not", "it is no clip", "Pictures of bees", "a whole number"]
 )
-def test_the_glossary_finds_its_words(said):
-    assert dialect(said)
+def test_the_glossary_finds_its_words(text):
+    assert dialect(text)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import torch
 
 import beecam as bc
 from beecam.errors import ModelError, OutOfMemoryError, Stopped
-from helpers import frames
+from helpers import generate_frames
 
 
 def shots(model, prompts=("a bee", "a moth over the sea", "night"), **arguments):
@@ -47,7 +47,7 @@ def difference(a, b):
 def test_a_batch_has_the_pixels_of_a_plain_loop(model):
     some = shots(model, negative_prompt="dunes")
     more = {"frame_rate": 8.0} if model.name == "tiny-ltx" else {}
-    assert difference(frames(model, some), plain_loop(model.pipe, some, **more)) <= 1
+    assert difference(generate_frames(model, some), plain_loop(model.pipe, some, **more)) <= 1
 
 
 def test_padding_without_effect_is_cut_off(ltx, monkeypatch):
@@ -60,12 +60,12 @@ def test_padding_without_effect_is_cut_off(ltx, monkeypatch):
     )
     a = ltx.resolve(bc.shot("a bee"))
     long = ltx.resolve(bc.shot("a bee over the sea " * 9))
-    made = frames(ltx, [a])
+    made = generate_frames(ltx, [a])
     assert set(seen) == {32}
     assert difference(made, plain_loop(ltx.pipe, [a], frame_rate=8.0)) <= 1
     assert ltx.batch_key(a) != ltx.batch_key(long), "a clip's bits depend on its own text only"
     seen.clear()
-    frames(ltx, [long])
+    generate_frames(ltx, [long])
     assert set(seen) == {64}
 
 
@@ -80,12 +80,12 @@ def test_concurrent_batches_do_not_disturb_each_other(ltx_pipe):
         ]
         for s, n in ((0, 3), (1, 5), (2, 8))
     ]
-    alone = [frames(model, kind) for kind in kinds]
+    alone = [generate_frames(model, kind) for kind in kinds]
     made = [[] for _ in kinds]
 
     def work(i):
         for _ in range(5):
-            made[i].append(frames(model, kinds[i]))
+            made[i].append(generate_frames(model, kinds[i]))
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
     for thread in threads:
@@ -100,15 +100,15 @@ def test_concurrent_batches_do_not_disturb_each_other(ltx_pipe):
 def test_without_guidance_too(model):
     some = shots(model, guidance_scale=1.0)
     more = {"frame_rate": 8.0} if model.name == "tiny-ltx" else {}
-    assert difference(frames(model, some), plain_loop(model.pipe, some, **more)) <= 1
+    assert difference(generate_frames(model, some), plain_loop(model.pipe, some, **more)) <= 1
 
 
 def test_the_bits_depend_on_the_number_of_clips_and_never_on_the_neighbours(model):
     a, b, c = shots(model)
-    both = frames(model, [a, b])
-    other = frames(model, [c, a])
+    both = generate_frames(model, [a, b])
+    other = generate_frames(model, [c, a])
     assert np.array_equal(both[0], other[1])
-    alone = frames(model, [a], pad_to=2)
+    alone = generate_frames(model, [a], pad_to=2)
     assert len(alone) == 1
     assert np.array_equal(alone[0], both[0])
 
@@ -117,21 +117,21 @@ def test_a_weighted_noise_lies_between(model):
     a = model.resolve(bc.shot("a bee", seed=1))
     b = a.replace(seed=2)
     near = a.replace(noise=((1, 0.95), (2, 0.05)))
-    one, two, mixed = frames(model, [a, b, near])
+    one, two, mixed = generate_frames(model, [a, b, near])
     far = np.abs(one.astype(int) - two).mean()
     assert np.abs(mixed.astype(int) - one).mean() < far / 2
-    scaled = frames(model, [a.replace(noise=((1, 1.9), (2, 0.1)))])[0]
+    scaled = generate_frames(model, [a.replace(noise=((1, 1.9), (2, 0.1)))])[0]
     assert difference([scaled], [mixed]) <= 1
 
 
 def test_steps_come_one_by_one_with_previews_after_the_first_clip(model):
     some = shots(model)
-    frames(model, some[:1])
+    generate_frames(model, some[:1])
     steps = []
-    frames(model, some, steps.append)
+    generate_frames(model, some, steps.append)
     assert [(s.step, s.steps) for s in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     previews = []
-    frames(model, some, lambda step: previews.append(step.preview()))
+    generate_frames(model, some, lambda step: previews.append(step.preview()))
     assert len(previews[0]) == len(some)
     assert previews[0][0].ndim == 4
     assert previews[0][0].dtype == np.uint8
@@ -139,9 +139,9 @@ def test_steps_come_one_by_one_with_previews_after_the_first_clip(model):
 
 def test_the_last_preview_looks_like_the_clip(model):
     some = shots(model)
-    made = frames(model, some)
+    made = generate_frames(model, some)
     last = []
-    frames(model, some, lambda step: last.append(step.preview()))
+    generate_frames(model, some, lambda step: last.append(step.preview()))
     small = last[-1][0].astype(float)
     many, high, wide = small.shape[:3]
     clip = made[0][:: max(1, len(made[0]) // many)][:many].astype(float)
@@ -151,14 +151,14 @@ def test_the_last_preview_looks_like_the_clip(model):
 
 def test_leaving_from_a_step_keeps_the_model_usable(model):
     some = shots(model)
-    before = frames(model, some)
+    before = generate_frames(model, some)
 
     def leave(step):
         raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        frames(model, some, leave)
-    assert difference(before, frames(model, some)) == 0
+        generate_frames(model, some, leave)
+    assert difference(before, generate_frames(model, some)) == 0
 
 
 def test_a_text_is_encoded_once(model, monkeypatch):
@@ -171,8 +171,8 @@ def test_a_text_is_encoded_once(model, monkeypatch):
 
     monkeypatch.setattr(type(model.pipe), "encode_prompt", counted)
     same = [model.resolve(bc.shot("the drone", seed=i)) for i in range(3)]
-    frames(model, same)
-    frames(model, same)
+    generate_frames(model, same)
+    generate_frames(model, same)
     assert [t for t in texts if t is not None] == [["the drone"]]
 
 
@@ -196,12 +196,12 @@ def test_changed_weights_are_another_revision_and_forget_texts(ltx):
 def test_another_scheduler_is_used_for_one_call_only(wan):
     usual = type(wan.pipe.scheduler).__name__
     a = wan.resolve(bc.shot("a bee"))
-    before = frames(wan, [a])
+    before = generate_frames(wan, [a])
     other = "UniPCMultistepScheduler"
-    made = frames(wan, [a.replace(scheduler=other)])
+    made = generate_frames(wan, [a.replace(scheduler=other)])
     assert type(wan.pipe.scheduler).__name__ == usual
     assert difference(made, before) > 0
-    assert difference(frames(wan, [a]), before) == 0
+    assert difference(generate_frames(wan, [a]), before) == 0
 
 
 def test_out_of_memory_is_recognized(ltx, monkeypatch):
@@ -210,15 +210,15 @@ def test_out_of_memory_is_recognized(ltx, monkeypatch):
 
     monkeypatch.setattr(ltx.pipe.vae, "decode", full)
     with pytest.raises(OutOfMemoryError, match="1 clip of 32x32x9"):
-        frames(ltx, shots(ltx)[:1])
+        generate_frames(ltx, shots(ltx)[:1])
     monkeypatch.undo()
-    assert len(frames(ltx, shots(ltx)[:1])) == 1
+    assert len(generate_frames(ltx, shots(ltx)[:1])) == 1
 
 
 def test_shots_of_different_kinds_are_refused(ltx):
     a = ltx.resolve(bc.shot("a bee"))
     with pytest.raises(ModelError, match="same batch key"):
-        frames(ltx, [a, a.replace(width=64)])
+        generate_frames(ltx, [a, a.replace(width=64)])
 
 
 def test_wrap_and_load_name_what_they_need(ltx_pipe):
@@ -239,9 +239,9 @@ def test_the_model_says_what_it_is(ltx):
 @pytest.mark.parametrize("name", ["ltx", "wan"])
 def test_every_scheduler_that_is_offered_makes_clips(request, name):
     model = request.getfixturevalue(name)
-    with pytest.raises(bc.CheckError, match="can use") as said:
+    with pytest.raises(bc.CheckError, match="can use") as error:
         bc.sweep("a bee", scheduler=["Nonsense"]).check(model)
-    offered = str(said.value).split("can use ")[1].split(".")[0].split(", ")
+    offered = str(error.value).split("can use ")[1].split(".")[0].split(", ")
     assert len(offered) >= 2
     assert "UniPCMultistepScheduler" in offered
     assert "DDPMScheduler" not in offered, "it was not made for flows"
@@ -249,7 +249,7 @@ def test_every_scheduler_that_is_offered_makes_clips(request, name):
     pixels = {}
     for scheduler in offered:
         shot = model.resolve(bc.shot("a bee", scheduler=scheduler, num_inference_steps=8))
-        (pixels[scheduler],) = frames(model, [shot])
+        (pixels[scheduler],) = generate_frames(model, [shot])
     own = pixels[model.resolve(bc.shot("a bee")).scheduler].astype(int)
     for scheduler, made in pixels.items():
         assert np.abs(made - own).mean() < 40, f"{scheduler} does something else"

@@ -103,11 +103,11 @@ def test_texts_become_values_where_they_are_some(kind, text, value):
 
 
 def test_docstrings_give_first_sentences():
-    said = help_lines(
+    lines = help_lines(
         "Makes it.\n\nArgs:\n    height (`int`, defaults to `512`): The height, e.g. in px. More.\n"
         "    a, b (`float`, *optional*):\n        See [`Foo`](http://x) and ``0.5``. Then more.\n"
         "    odd:\n        No kind.\n\nReturns:\n    Something (`int`): else.\n"
     )
-    assert said["height"] == "The height, e.g. in px."
-    assert said["a"] == said["b"] == "See Foo and 0.5."
-    assert "Something" not in said
+    assert lines["height"] == "The height, e.g. in px."
+    assert lines["a"] == lines["b"] == "See Foo and 0.5."
+    assert "Something" not in lines

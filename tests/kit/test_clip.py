@@ -17,7 +17,7 @@ from beecam.export import notebook
 from beecam.media import mp4
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
-from helpers import fill, said
+from helpers import error_message, fill
 
 HOSTILE = "<img src=x onerror=alert(1)> </script><script>alert(2)</script> a 🐝 \u202enحلة"
 
@@ -238,11 +238,11 @@ def test_save_names_what_it_can_not_write(clips, tmp_path):
         "bee": "the suffix is one of",
         "bee.jpge": "Did you mean .jpg?",
     }.items():
-        assert words in said(lambda p=path: clips[0].save(tmp_path / p))
-    assert "is a folder" in said(lambda: clips[0].save(tmp_path))
-    assert "a path is needed, as in 'bee.gif'" in said(lambda: clips[0].save(3))
-    assert "frame=9" in said(lambda: clips[0].save(tmp_path / "bee.png", frame=9))
+        assert words in error_message(lambda p=path: clips[0].save(tmp_path / p))
+    assert "is a folder" in error_message(lambda: clips[0].save(tmp_path))
+    assert "a path is needed, as in 'bee.gif'" in error_message(lambda: clips[0].save(3))
+    assert "frame=9" in error_message(lambda: clips[0].save(tmp_path / "bee.png", frame=9))
     clips[0].path.unlink()
     for name in ("bee.mp4", "bee.gif", "bee.png"):
-        assert "is missing" in said(lambda n=name: clips[0].save(tmp_path / n), MediaError)
+        assert "is missing" in error_message(lambda n=name: clips[0].save(tmp_path / n), MediaError)
     assert not [one for one in tmp_path.iterdir() if one.name.startswith((".", "bee"))]

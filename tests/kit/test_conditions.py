@@ -11,7 +11,7 @@ from PIL import Image
 import beecam as bc
 from beecam.media import formats
 from beecam.shots.conditions import Condition, Input, digest_of
-from helpers import frames
+from helpers import generate_frames
 from tiny import make
 from tiny.inputs import image, video
 
@@ -134,7 +134,7 @@ def test_a_library_keeps_inputs_and_remakes_from_them(tmp_path, model, clip):
         made = library[key]
         assert np.array_equal(made.shot.conditions[0].input.frames[0], given)
         again = made.regenerate(model)
-        assert digest_of(again) == digest_of(frames(model, [made.shot])[0])
+        assert digest_of(again) == digest_of(generate_frames(model, [made.shot])[0])
         assert made.facts["digest"] == digest
         code = made.shot.code()
         assert "image=library.inputs[" in code
@@ -190,8 +190,8 @@ def test_an_input_alone_says_where_its_pixels_are_to_be_found():
 def test_the_first_frame_of_pollens_clip_is_the_picture(model, clip):
     given = clip.frames()[0]
     shot = model.resolve(bc.shot("a bee over a meadow", seed=9, image=given))
-    made = frames(model, [shot])[0]
-    other = frames(model, [model.resolve(bc.shot("a bee over a meadow", seed=9))])[0]
+    made = generate_frames(model, [shot])[0]
+    other = generate_frames(model, [model.resolve(bc.shot("a bee over a meadow", seed=9))])[0]
     assert distance(made[0], given) < distance(other[0], given) / 2
     assert model.tasks[0].description == "text to video"
     assert any("image" in task.description for task in model.tasks)
@@ -202,8 +202,8 @@ def test_clips_of_one_call_have_each_their_own_picture(model, clip):
     first, last = clip.frames()[0], np.full((96, 96, 3), 200, np.uint8)
     shots = [model.resolve(bc.shot("a bee", seed=2, image=one)) for one in (first, last)]
     assert model.batch_key(shots[0]) == model.batch_key(shots[1])
-    together = frames(model, shots)
-    alone = [frames(model, [shot])[0] for shot in shots]
+    together = generate_frames(model, shots)
+    alone = [generate_frames(model, [shot])[0] for shot in shots]
     for one, other in zip(together, alone, strict=True):
         assert np.abs(one.astype(int) - other).max() <= 1
 
@@ -216,8 +216,8 @@ def test_keyframes_are_where_they_were_put(model, clip):
     assert [one.frame for one in shot.conditions] == [0, 16]
     same = model.resolve(bc.shot("a bee over a meadow", seed=1, keyframes={0: first, 16: last}))
     assert same.key == shot.key
-    made = frames(model, [shot])[0]
-    other = frames(model, [model.resolve(bc.shot("a bee over a meadow", seed=1))])[0]
+    made = generate_frames(model, [shot])[0]
+    other = generate_frames(model, [model.resolve(bc.shot("a bee over a meadow", seed=1))])[0]
     for place, wanted in ((0, first), (16, last)):
         assert distance(made[place], wanted) < distance(other[place], wanted)
     with pytest.raises(bc.CheckError, match="frame 17 is not in a clip of 17 frames"):
@@ -234,7 +234,7 @@ def test_a_film_is_redrawn_as_far_as_is_asked(model, clip):
         model.resolve(bc.shot("a moth over a desert", seed=4, video=film, denoise_strength=share))
         for share in (0.2, 0.9)
     ]
-    near, far = (frames(model, [shot])[0] for shot in shots)
+    near, far = (generate_frames(model, [shot])[0] for shot in shots)
     assert distance(near, film) < distance(far, film) / 2
     assert [model.steps(shot) for shot in shots] == [4, 18]
 

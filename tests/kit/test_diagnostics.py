@@ -12,7 +12,7 @@ from beecam.diagnostics.report import Report
 from beecam.errors import ModelError
 from beecam.models.batching import device as machine
 from beecam.models.text import offload as preparing
-from helpers import said, use_size
+from helpers import error_message, use_size
 from tiny import make
 
 
@@ -156,7 +156,7 @@ def test_missing_packages_are_named(monkeypatch):
 
 @pytest.mark.parametrize("wrong", ["pollen", 5, object])
 def test_an_argument_that_is_not_a_model_is_named(wrong):
-    text = said(lambda: bc.doctor(wrong), ModelError)
+    text = error_message(lambda: bc.doctor(wrong), ModelError)
     assert text.startswith("doctor(")
     assert "a loaded model is needed, from bc.load() or bc.wrap(pipe)" in text
 

@@ -11,7 +11,7 @@ from beecam.clips.library import open_library
 from beecam.errors import CheckError, ModelError, Stopped
 from beecam.runs.engines import local
 from beecam.runs.progress import Progress, Status
-from helpers import frames
+from helpers import generate_frames
 
 STEPS = 6
 
@@ -49,7 +49,7 @@ def model(request):
 @pytest.mark.parametrize("after", [1, 3, 5])
 def test_a_draft_resumes_to_the_bits_of_a_complete_run(model, after):
     some = shots(model, **tiny(model))
-    whole = frames(model, some)
+    whole = generate_frames(model, some)
     drafts = model.generate([shot.replace(draft_steps=after) for shot in some])
     assert [made.checkpoint.step for made in drafts] == [after, after]
     assert not same([made.frames for made in drafts], whole)
@@ -63,7 +63,7 @@ def test_a_draft_resumes_to_the_bits_of_a_complete_run(model, after):
 
 def test_one_of_several_drafts_resumes_in_a_batch_of_the_same_size(model):
     some = shots(model, **tiny(model))
-    whole = frames(model, some)
+    whole = generate_frames(model, some)
     drafts = model.generate([shot.replace(draft_steps=2) for shot in some])
     second = model.generate(some[1:], starts=[drafts[1].checkpoint], pad_to=2)
     assert np.array_equal(second[0].frames, whole[1])
@@ -82,7 +82,7 @@ def test_checkpoints_of_different_steps_are_refused(ltx):
 
 def test_a_batch_can_be_left_and_resumed_at_any_step(model):
     some = shots(model, **tiny(model))
-    whole = frames(model, some)
+    whole = generate_frames(model, some)
     kept = []
 
     def leave(step):
@@ -92,7 +92,7 @@ def test_a_batch_can_be_left_and_resumed_at_any_step(model):
 
     with pytest.raises(Stopped):
         model.generate(some, leave)
-    assert same(frames(model, some, starts=kept), whole)
+    assert same(generate_frames(model, some, starts=kept), whole)
 
 
 # --- runs ----------------------------------------------------------------------------------------

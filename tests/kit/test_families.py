@@ -12,7 +12,7 @@ import beecam as bc
 from beecam.errors import ModelError, Stopped
 from beecam.models.batching.threads import WorkerPool
 from beecam.shots.conditions import CONDITIONS
-from helpers import frames
+from helpers import generate_frames
 from tiny import SHAPES, make
 from tiny.inputs import image, video
 
@@ -172,7 +172,7 @@ def test_previews_arrive_after_the_first_clip_and_leaving_is_harmless(family):
     model, more = family
     shots = [model.resolve(bc.shot(text, **more)) for text in texts(model, "a bee", "a moth")]
     shots = shots[: model.batching.size(shots[0])]
-    before = frames(model, shots)
+    before = generate_frames(model, shots)
     previews = []
 
     def leave(step):
@@ -186,7 +186,7 @@ def test_previews_arrive_after_the_first_clip_and_leaving_is_harmless(family):
     assert len(previews[0]) == len(shots)
     assert previews[0][0].dtype == np.uint8
     assert previews[0][0].ndim == 4
-    again = frames(model, shots)
+    again = generate_frames(model, shots)
     assert all(np.array_equal(a, b) for a, b in zip(before, again, strict=True))
 
 
@@ -207,7 +207,7 @@ def test_drafts_go_on_to_the_same_bits(family):
         with pytest.raises(bc.CheckError, match="there are no drafts of it"):
             bc.run(shot, model, draft=0.5)
         return
-    whole = frames(model, [shot])[0]
+    whole = generate_frames(model, [shot])[0]
     (draft,) = model.generate([shot.replace(draft_steps=2)])
     assert not np.array_equal(draft.frames, whole)
     if not model.tasks[0].family.resumes:
@@ -219,10 +219,10 @@ def test_drafts_go_on_to_the_same_bits(family):
 
 def test_what_the_pipeline_does_not_know_is_named(family):
     model, more = family
-    with pytest.raises(bc.CheckError) as said:
+    with pytest.raises(bc.CheckError) as error:
         bc.sweep(texts(model, "a bee")[0], nonsense=1, **{**more, "width": [33]}).check(model)
-    assert "nonsense" in str(said.value)
-    assert "width=33" in str(said.value)
+    assert "nonsense" in str(error.value)
+    assert "width=33" in str(error.value)
 
 
 def test_a_pipeline_in_no_table_makes_one_clip_a_call():
@@ -237,7 +237,7 @@ def test_a_pipeline_in_no_table_makes_one_clip_a_call():
     sizes = [(shot.width, shot.height, shot.num_frames) for shot in shots]
     assert sizes[0] == sizes[1]
     shot = shots[0].replace(num_inference_steps=2, extra={"max_sequence_length": 16})
-    made = frames(stranger, [stranger.resolve(shot)])[0]
+    made = generate_frames(stranger, [stranger.resolve(shot)])[0]
     assert made.shape == (shot.num_frames, shot.height, shot.width, 3)
 
 

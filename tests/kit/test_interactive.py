@@ -11,7 +11,7 @@ import beecam as bc
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.denoise.preview import PreviewMap
 from beecam.runs.interactive import InteractiveEngine
-from helpers import frames
+from helpers import generate_frames
 
 LONG = 80  # steps: about two seconds a clip
 PATIENCE = 240  # seconds, after which what never comes has failed
@@ -20,7 +20,7 @@ PATIENCE = 240  # seconds, after which what never comes has failed
 @pytest.fixture(scope="module")
 def pollen():
     model = bc.load()
-    frames(model, [model.resolve(bc.shot("a warm-up", num_inference_steps=4))])
+    generate_frames(model, [model.resolve(bc.shot("a warm-up", num_inference_steps=4))])
     return model
 
 
@@ -148,7 +148,7 @@ def wait_until(check):
 def test_the_clip_is_that_of_the_model(live, eye, pollen):
     live().ask(7, bee())
     sight = eye.wait_for(7, "clip")
-    assert np.array_equal(sight.frames, frames(pollen, [pollen.resolve(bee())])[0])
+    assert np.array_equal(sight.frames, generate_frames(pollen, [pollen.resolve(bee())])[0])
     assert (sight.shot, sight.steps) == (pollen.resolve(bee()), 4)
 
 
@@ -210,7 +210,7 @@ def test_what_is_left_leaves_the_model_free(live, pollen, eye, calls):
         calls.wait_for_a_step()
     engine.close()
     left = len(calls.steps)
-    expected = frames(pollen, [pollen.resolve(bee())])[0]
+    expected = generate_frames(pollen, [pollen.resolve(bee())])[0]
     assert len([seed for seed in calls.steps[left:] if seed != 1]) <= 1, "it ends at its next step"
     again = live()
     again.ask(1, bee())
@@ -222,7 +222,7 @@ def test_when_the_hand_rests_the_whole_clip_takes_the_place_of_the_draft(live, e
     live(rest=0.1).ask(1, bee(3, 4), bee(3, 12))
     draft, whole = eye.wait_for(1, "draft"), eye.wait_for(1, "clip")
     assert (draft.steps, whole.steps) == (4, 12)
-    assert np.array_equal(whole.frames, frames(pollen, [whole.shot])[0])
+    assert np.array_equal(whole.frames, generate_frames(pollen, [whole.shot])[0])
     assert [sight.kind for sight in eye.kinds()][-2:] == ["draft", "clip"]
 
 
@@ -296,7 +296,7 @@ def test_a_run_goes_on_beside_it(live, eye, pollen, library):
     engine.ask(1, bee(9))
     sight = eye.wait_for(1, "clip")
     assert not run.finished, "it waits for no call of the run"
-    assert np.array_equal(sight.frames, frames(pollen, [sight.shot])[0])
+    assert np.array_equal(sight.frames, generate_frames(pollen, [sight.shot])[0])
     assert not run.wait(PATIENCE).errors
     assert len(run.clips) == 12
     # The mp4 is nearly what was made; a clip that another one got into would be far from it.

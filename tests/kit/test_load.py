@@ -8,7 +8,7 @@ import torch
 
 import beecam as bc
 from beecam.errors import ModelError
-from helpers import frames
+from helpers import generate_frames
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_a_folder_is_loaded_and_makes_what_its_pipeline_makes(saved, wan_pipe, c
     assert model.license == "apache-2.0"
     shot = bc.shot("a bee", **SMALL)
     other = bc.wrap(wan_pipe, name="other")
-    (one,), (two,) = (frames(m, [m.resolve(shot)]) for m in (model, other))
+    (one,), (two,) = (generate_frames(m, [m.resolve(shot)]) for m in (model, other))
     assert (one == two).all()
     assert bc.load(str(saved), batch_size=3).batching.size(model.resolve(shot)) == 3
 
@@ -160,7 +160,7 @@ def test_a_single_file_is_loaded_with_the_rest_of_its_pipeline(single, saved, ca
     assert model.name == "my-wan"
     shot = bc.shot("a bee", **SMALL)
     whole = bc.load(saved)
-    (one,), (two,) = (frames(m, [m.resolve(shot)]) for m in (model, whole))
+    (one,), (two,) = (generate_frames(m, [m.resolve(shot)]) for m in (model, whole))
     assert (one == two).all()
     assert model.revision == whole.revision, "the weights are the same"
 
@@ -193,7 +193,7 @@ def test_weights_can_be_stored_in_half_the_memory(saved, capsys):
     shot = bc.shot("a bee", **SMALL)
     plain = bc.load(saved)
     assert model.revision != plain.revision
-    (one,), (two,) = (frames(m, [m.resolve(shot)]) for m in (model, plain))
+    (one,), (two,) = (generate_frames(m, [m.resolve(shot)]) for m in (model, plain))
     assert one.shape == two.shape
     assert abs(one.astype(int) - two).mean() < 40
     with pytest.raises(ModelError, match=r"quantize='int3': one of none and float8"):

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 import beecam as bc
 from beecam.shots.loras import Adapter
-from helpers import frames
+from helpers import generate_frames
 from tiny import make
 
 
@@ -40,7 +40,7 @@ def files(pollen, tmp_path_factory):
 
 def made(model, **more):
     shot = bc.shot("a bee over a meadow", **{"num_inference_steps": 6, **more})
-    return frames(model, [model.resolve(shot)])[0]
+    return generate_frames(model, [model.resolve(shot)])[0]
 
 
 def digest(array):

@@ -1,7 +1,7 @@
 """Several models as an axis."""
 
 import beecam as bc
-from helpers import said
+from helpers import error_message
 
 SHAPE = {"width": 32, "height": 32, "num_frames": 9, "num_inference_steps": 2}
 
@@ -47,17 +47,17 @@ def test_an_axis_of_ones_own_order(wan, ltx, library):
     run = bc.run(sweep, {"a": wan, "b": ltx}, library=library).wait()
     assert [clip.shot.model for clip in run.clips] == [ltx.name, wan.name] * 2
     wrong = bc.sweep("a bee", model=["a", "c"], **SHAPE)
-    assert "model='c': one of a and b." in said(lambda: wrong.check({"a": wan, "b": ltx}))
+    assert "model='c': one of a and b." in error_message(lambda: wrong.check({"a": wan, "b": ltx}))
 
 
 def test_what_one_of_them_cannot_do_is_said(wan, ltx):
     sweep = bc.sweep("a bee", **{**SHAPE, "width": 48})
-    text = said(lambda: bc.run(sweep, [wan, ltx]))
+    text = error_message(lambda: bc.run(sweep, [wan, ltx]))
     assert "width=48" in text
     assert ltx.name in text
-    assert "two are called" in said(lambda: bc.run(sweep, [wan, wan]))
-    assert "a loaded model is needed" in said(lambda: bc.run(sweep, [wan, "pollen"]))
-    assert "at least one model" in said(lambda: bc.run(sweep, []))
+    assert "two are called" in error_message(lambda: bc.run(sweep, [wan, wan]))
+    assert "a loaded model is needed" in error_message(lambda: bc.run(sweep, [wan, "pollen"]))
+    assert "at least one model" in error_message(lambda: bc.run(sweep, []))
     assert bc.estimate(sweep, {"a": wan}).cells == 1
 
 

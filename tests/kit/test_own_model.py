@@ -10,7 +10,7 @@ import beecam as bc
 import beecam_widgets as bw
 from beecam.models import capabilities
 from beecam.models.batching.batch_size import batching_of
-from helpers import Gate, said
+from helpers import Gate, error_message
 
 DOCS = Path(__file__).parents[2] / "docs" / "own_model.md"
 MAX_LINES = 45
@@ -73,7 +73,7 @@ def test_a_sweep_is_cached_estimated_and_regenerated(square, library):
 
 
 def test_its_own_check_is_reported_before_anything_is_generated(square, library):
-    text = said(lambda: bc.run(bc.sweep("a {pink|red} square"), square, library=library))
+    text = error_message(lambda: bc.run(bc.sweep("a {pink|red} square"), square, library=library))
     assert "name one of red, green, blue" in text
     assert sweep().check(square) == []
 
@@ -118,7 +118,7 @@ def test_variations_differ_gradually(square, library):
 
 
 def test_without_the_capability_a_draft_is_refused_in_plain_words(square, library):
-    text = said(lambda: bc.run(sweep(), square, library=library, draft=0.5))
+    text = error_message(lambda: bc.run(sweep(), square, library=library, draft=0.5))
     assert text.startswith(
         "draft: square supports no drafts. Its class needs a method `steps(shot)`"
     )
@@ -151,7 +151,7 @@ def test_a_grid_shows_it(square, library):
 def test_models_of_ones_own_are_compared_with_others(square, draft_square, library):
     run = bc.run(sweep(1), [square, draft_square], library=library).wait(30)
     assert [clip.shot.model for clip in run.clips] == ["square"] * 3 + ["draft square"] * 3
-    assert "square supports no drafts" in said(
+    assert "square supports no drafts" in error_message(
         lambda: bc.run(sweep(1), [square, draft_square], library=library, draft=0.5)
     )
 
@@ -179,9 +179,11 @@ def test_what_is_missing_or_wrong_is_named(square, library):
         def generate(self, shots, on_step=None):
             return []
 
-    text = said(lambda: bc.run(sweep(), Half(), library=library))
+    text = error_message(lambda: bc.run(sweep(), Half(), library=library))
     assert "it has no revision, check, resolve and no batch_key" in text
-    assert "a loaded model is needed" in said(lambda: bc.run(sweep(), "pollen", library=library))
+    assert "a loaded model is needed" in error_message(
+        lambda: bc.run(sweep(), "pollen", library=library)
+    )
     for wrong, message in (
         ([], "returned 0 clips for 1 shots"),
         ([np.zeros((2, 4, 4, 3), np.uint8)], "returned ndarray of uint8; bc.Generated"),

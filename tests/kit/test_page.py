@@ -23,7 +23,7 @@ from beecam.export import notebook, templates
 from beecam.export.templates import render
 from beecam.media import size_budget
 from beecam.sweeps.axes import Axis
-from helpers import fill, noisy, said
+from helpers import error_message, fill, noisy
 
 HOSTILE = (
     "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \" ' ` & \u2028\u2029"
@@ -361,12 +361,14 @@ def test_a_fixed_value_is_that_of_the_page_whose_long_labels_are_cut(library, gr
 )
 def test_wrong_rows_and_columns_are_named(clips, tmp_path, arguments, message):
     path = tmp_path / "page.html"
-    assert message in said(lambda: clips.export_html(path, **arguments))
+    assert message in error_message(lambda: clips.export_html(path, **arguments))
     assert not path.exists()
     if "sed" in arguments.values():
         none = ClipSet(clips.library, clips.keys)
-        assert "these clips have no axes" in said(lambda: none.export_html(path, **arguments))
-        both = said(lambda: clips.export_html(path, title=3, **arguments))
+        assert "these clips have no axes" in error_message(
+            lambda: none.export_html(path, **arguments)
+        )
+        both = error_message(lambda: clips.export_html(path, title=3, **arguments))
         assert "title=3" in both, "all problems at once"
 
 

@@ -13,7 +13,7 @@ from beecam.models.text import disk_cache as shelf
 from beecam.models.text import offload as preparing
 from beecam.models.text.disk_cache import EmbeddingCache, cache_for
 from beecam.models.weights.fingerprint import text_fingerprint
-from helpers import frames
+from helpers import generate_frames
 from tiny import make
 
 
@@ -38,7 +38,7 @@ def encoded(ltx_pipe, monkeypatch):
 
 
 def made(model, prompt="a bee", **more):
-    return frames(model, [model.resolve(bc.shot(prompt, **more))])[0]
+    return generate_frames(model, [model.resolve(bc.shot(prompt, **more))])[0]
 
 
 def files(cache):
@@ -221,7 +221,7 @@ def test_a_text_that_comes_later_brings_the_encoder_back_for_as_long_as_that_tak
     ltx.prepare(shots[:1], lambda: None)
     ltx.prepare(shots[:1], lambda: None)
     moves.log.clear()
-    assert np.array_equal(frames(ltx, shots[1:])[0], plain)
+    assert np.array_equal(generate_frames(ltx, shots[1:])[0], plain)
     assert [one for one in moves.log if one != "step"] == ["home", "encode", "encode", "away"]
     ltx.release()
     assert moves.away, "another run continues"
@@ -309,6 +309,6 @@ def test_other_families_encode_ahead_with_the_arguments_of_their_calls(name, mon
     model.prepare([shot], lambda: None)
     ahead = len(counted)
     assert ahead
-    frames(model, [shot])
+    generate_frames(model, [shot])
     assert len(counted) == ahead
     model.release()

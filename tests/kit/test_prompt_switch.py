@@ -7,7 +7,7 @@ import pytest
 
 import beecam as bc
 from beecam.errors import Stopped
-from helpers import frames, said
+from helpers import error_message, generate_frames
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def digest(array):
 
 
 def generate(model, **more):
-    return frames(model, [model.resolve(bc.shot("a bee", seed=3, **more))])[0]
+    return generate_frames(model, [model.resolve(bc.shot("a bee", seed=3, **more))])[0]
 
 
 @pytest.mark.parametrize("scheduler", [None, "UniPCMultistepScheduler"])
@@ -88,19 +88,23 @@ def test_drafts_and_stops_after_the_switch(ltx, library):
     resolved = ltx.resolve(shot.replace(seed=11))
     with pytest.raises(Stopped):
         ltx.generate([resolved], leave)
-    assert np.array_equal(frames(ltx, [resolved])[0], frames(ltx, [resolved])[0])
-    text = said(lambda: bc.run(bc.shot("a bee", switch_at=3, then_prompt="a moth"), ltx, draft=0.5))
+    assert np.array_equal(generate_frames(ltx, [resolved])[0], generate_frames(ltx, [resolved])[0])
+    text = error_message(
+        lambda: bc.run(bc.shot("a bee", switch_at=3, then_prompt="a moth"), ltx, draft=0.5)
+    )
     assert "end before the switch at 3" in text
 
 
 def test_invalid_switches_are_reported(ltx):
-    text = said(
+    text = error_message(
         lambda: bc.sweep(
             "a bee", switch_at=[0.0, 4, "k", 2.5], then_prompt="a moth", num_inference_steps=4
         ).check(ltx)
     )
     for part in ("switch_at=0.0", "nearest is 3", "switch_at='k'", "switch_at=2.5"):
         assert part in text
-    assert "what changes then?" in said(lambda: bc.shot("a bee", switch_at=0.5))
-    assert "from which step on?" in said(lambda: bc.shot("a bee", then_prompt="a moth"))
-    assert "then_prompt=3: a string" in said(lambda: bc.shot("a bee", switch_at=2, then_prompt=3))
+    assert "what changes then?" in error_message(lambda: bc.shot("a bee", switch_at=0.5))
+    assert "from which step on?" in error_message(lambda: bc.shot("a bee", then_prompt="a moth"))
+    assert "then_prompt=3: a string" in error_message(
+        lambda: bc.shot("a bee", switch_at=2, then_prompt=3)
+    )

@@ -13,7 +13,7 @@ from beecam.models.model import Generated
 from beecam.runs import progress
 from beecam.runs.engines import local
 from beecam.runs.progress import FINISHED, Status
-from helpers import Gate, frames, statuses, sweep, use_size
+from helpers import Gate, generate_frames, statuses, sweep, use_size
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_parallel_batches_generate_every_clip_once(ltx, library, monkeypatch):
     assert statuses(run) == [Status.DONE] * 14
     assert max(most) == 3
     assert sorted(clip.shot.seed for clip in run.clips) == sorted([*range(7)] * 2)
-    alone = {c.key: frames(ltx, [c.shot] * c.facts["batch"])[0] for c in run.clips[:3]}
+    alone = {c.key: generate_frames(ltx, [c.shot] * c.facts["batch"])[0] for c in run.clips[:3]}
     for clip in run.clips[:3]:
         assert np.abs(alone[clip.key].astype(int) - clip.regenerate(ltx)).max() <= 1
 
@@ -193,7 +193,7 @@ def test_a_run_resumes_after_a_pause_to_the_same_bits(ltx, library, monkeypatch)
     run.wait(60)
     made = {c.key: c.facts["digest"] for c in run.clips}
     monkeypatch.undo()
-    again = frames(ltx, [c.shot for c in run.clips])
+    again = generate_frames(ltx, [c.shot for c in run.clips])
     import hashlib
 
     assert set(made.values()) == {hashlib.sha256(f.tobytes()).hexdigest() for f in again}

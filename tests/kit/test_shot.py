@@ -14,7 +14,7 @@ from beecam.shots.conditions import Condition
 from beecam.shots.noise import MAX_SEED
 from beecam.shots.shot import MAX_PROMPT, Shot
 from beecam.shots.shot_checks import check_values, require_resolved
-from helpers import said
+from helpers import error_message
 
 shots = st.builds(
     Shot,
@@ -168,7 +168,7 @@ def test_digests_of_a_shot_come_back():
     ],
 )
 def test_what_a_model_can_not_generate_is_named(shots, words):
-    assert words in said(lambda: require_resolved(shots))
+    assert words in error_message(lambda: require_resolved(shots))
 
 
 def test_a_list_of_resolved_shots_can_be_generated():

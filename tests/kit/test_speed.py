@@ -8,7 +8,7 @@ import pytest
 import beecam as bc
 from beecam.errors import Stopped
 from beecam.models.speed.compare import compare
-from helpers import frames, said
+from helpers import error_message, generate_frames
 from tiny import make
 
 SHOT = {"prompt": "a bee over a meadow", "seed": 4, "num_inference_steps": 12}
@@ -28,23 +28,23 @@ def test_it_is_quicker_alike_and_recorded(pollen, library):
     whole = shot(num_inference_steps=20)  # as it ships; what is continued from fewer is coarser
     quick = pollen.at_speed("balanced")
     assert str(quick.speed) == "balanced: taylorseer 2"
-    exact = frames(pollen, [pollen.resolve(whole)])[0]
+    exact = generate_frames(pollen, [pollen.resolve(whole)])[0]
     full = quick.resolve(whole)
     assert full.speed == ("taylorseer 2",)
     assert full.key != pollen.resolve(whole).key
-    made = frames(quick, [full])[0]
+    made = generate_frames(quick, [full])[0]
     error = np.mean((made.astype(float) - exact) ** 2)
     assert error > 0, "it is another clip"
     assert 10 * np.log10(255**2 / error) > 35, "which can't be told from the exact one"
     clip = bc.run(whole, quick, library=library).wait().clips[0]
     assert clip.shot.speed == ("taylorseer 2",)
     assert np.array_equal(clip.regenerate(quick), made)
-    assert "this is exact" in said(lambda: bc.run(clip.shot, pollen, library=library))
+    assert "this is exact" in error_message(lambda: bc.run(clip.shot, pollen, library=library))
 
 
 @pytest.mark.slow
 def test_the_pipeline_is_as_it_was_between_calls(pollen):
-    exact = frames(pollen, [pollen.resolve(shot())])[0]
+    exact = generate_frames(pollen, [pollen.resolve(shot())])[0]
     quick = pollen.at_speed("balanced")
 
     def leave(step):
@@ -53,9 +53,10 @@ def test_the_pipeline_is_as_it_was_between_calls(pollen):
     with pytest.raises(Stopped):
         quick.generate([quick.resolve(shot())], leave)
     assert not pollen.pipe.transformer.is_cache_enabled
-    assert np.array_equal(frames(pollen, [pollen.resolve(shot())])[0], exact)
+    assert np.array_equal(generate_frames(pollen, [pollen.resolve(shot())])[0], exact)
     assert np.array_equal(
-        frames(quick, [quick.resolve(shot())])[0], frames(quick, [quick.resolve(shot())])[0]
+        generate_frames(quick, [quick.resolve(shot())])[0],
+        generate_frames(quick, [quick.resolve(shot())])[0],
     )
 
 
@@ -92,13 +93,13 @@ def test_what_a_pipeline_cannot_do_is_left_out():
     latte = bc.wrap(make("LattePipeline"), name="latte", speed="balanced")
     assert str(latte.speed) == "balanced: nothing that it can switch on"
     assert latte.resolve(bc.shot("a bee")).speed is None
-    wrong = said(lambda: bc.wrap(make("LattePipeline"), speed="fsat"), bc.ModelError)
+    wrong = error_message(lambda: bc.wrap(make("LattePipeline"), speed="fsat"), bc.ModelError)
     assert "one of exact, balanced and fast. Did you mean fast?" in wrong
 
 
 def test_what_a_cache_cannot_go_on_from_is_said(pollen):
     quick = pollen.at_speed("balanced")
-    text = said(lambda: bc.sweep("a bee", switch_at=2, then_prompt="a moth").check(quick))
+    text = error_message(lambda: bc.sweep("a bee", switch_at=2, then_prompt="a moth").check(quick))
     assert "not at speed='balanced'" in text
 
 

@@ -11,7 +11,7 @@ import beecam as bc
 from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError
 from beecam.storage import sweep_files
-from helpers import said
+from helpers import error_message
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +113,10 @@ def test_zips_samples_subsets_images_and_variations_are_restored(library, model)
 
 def test_an_unknown_name_gets_the_nearest_one(library, model, plan):
     bc.run(plan, model, library=library, name="bees").cancel()
-    assert "Did you mean 'bees'?" in said(lambda: library.sweep("beas"), LibraryError)
-    assert "a sweep's name" in said(lambda: library.sweep(3), LibraryError)
+    assert "Did you mean 'bees'?" in error_message(lambda: library.sweep("beas"), LibraryError)
+    assert "a sweep's name" in error_message(lambda: library.sweep(3), LibraryError)
     for name in ("", " ", "x" * 121, "two\nlines", 7):
-        assert "name=" in said(lambda n=name: bc.run(plan, model, library=library, name=n))
+        assert "name=" in error_message(lambda n=name: bc.run(plan, model, library=library, name=n))
     assert library.sweep(library.sweeps()[0].key[:6]).name == "bees"
 
 
@@ -146,7 +146,7 @@ def test_damaged_records_are_skipped_and_reported(library, model, plan):
     assert all("it is damaged" in one for one in found.problems)
     assert {one.name for one in found} == {"bees", "odd", "evil"}
     for name in ("odd", "evil"):
-        assert "can't be read" in said(lambda n=name: library.sweep(n).sweep, LibraryError)
+        assert "can't be read" in error_message(lambda n=name: library.sweep(n).sweep, LibraryError)
 
 
 def test_a_full_disk_loses_the_record_but_no_clip(library, model, plan, monkeypatch):

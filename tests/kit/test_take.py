@@ -12,7 +12,7 @@ from beecam.errors import MediaError
 from beecam.export.contact_sheet import contact_sheet_html
 from beecam.media import formats, mp4, sheets
 from beecam.storage.index import NAME as INDEX
-from helpers import fill, said
+from helpers import error_message, fill
 
 
 @pytest.fixture
@@ -124,31 +124,33 @@ def test_of_a_folder_the_files_with_a_shot_are_taken(theirs, library, tmp_path):
     clips = library.take(folder)
     assert clips.keys == (theirs.keys[2], theirs.keys[1]), "by the files' names, each clip once"
     assert len(library) == 2
-    message = said(lambda: library.take(folder / "deeper.mp4"), MediaError)
+    message = error_message(lambda: library.take(folder / "deeper.mp4"), MediaError)
     assert "none of its 0 mp4 files carries a shot of beecam" in message
 
 
 def test_what_is_not_a_clip_is_named(theirs, library, tmp_path):
     missing = tmp_path / "missing.mp4"
-    assert f"{missing} is missing" in said(lambda: library.take(missing), MediaError)
+    assert f"{missing} is missing" in error_message(lambda: library.take(missing), MediaError)
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(theirs[0].mp4_bytes()[:700])
-    assert f"{cut} can't be read as a video: it is damaged" in said(
+    assert f"{cut} can't be read as a video: it is damaged" in error_message(
         lambda: library.take(cut), MediaError
     )
     text = tmp_path / "text.mp4"
     text.write_text("not a video")
-    assert "it is damaged" in said(lambda: library.take(text), MediaError)
+    assert "it is damaged" in error_message(lambda: library.take(text), MediaError)
     plain = tmp_path / "plain.mp4"
     mp4.copy_mp4(theirs[0].path, plain, {})
     with_none = tmp_path / "none.mp4"
     mp4.write_mp4(with_none, theirs[0].frames(), 8, None)
     for path in (plain, with_none):
-        assert "carries no shot of beecam" in said(lambda p=path: library.take(p), MediaError)
+        assert "carries no shot of beecam" in error_message(
+            lambda p=path: library.take(p), MediaError
+        )
     gif = theirs[0].save(tmp_path / "bee.gif")
-    assert "carries no shot" in said(lambda: library.take(gif), MediaError)
+    assert "carries no shot" in error_message(lambda: library.take(gif), MediaError)
     for wrong in (3, None, "", "a\0b"):
-        assert "path=" in said(lambda p=wrong: library.take(p))
+        assert "path=" in error_message(lambda p=wrong: library.take(p))
     assert len(library) == 0
     assert not list((library.folder / "media").rglob("*.*"))
 
@@ -217,7 +219,7 @@ def in_shot(**new):
 )
 def test_settings_that_are_not_those_of_a_clip_are_refused(library, forge, change, words):
     path = forge(change)
-    message = said(lambda: library.take(path), MediaError)
+    message = error_message(lambda: library.take(path), MediaError)
     assert f"{path} carries no shot of beecam" in message
     assert words in message
     assert len(library) == 0
@@ -236,7 +238,7 @@ def test_nested_settings_are_refused(library, theirs, tmp_path):
         mp4.write_mp4(path, theirs[0].frames(), 8, settings)
     finally:
         mp4.json.dumps = data
-    assert "carries no shot of beecam" in said(lambda: library.take(path), MediaError)
+    assert "carries no shot of beecam" in error_message(lambda: library.take(path), MediaError)
 
 
 _ODD = {"height": 31, "width": 47, "sheet": {"frames": 24, "width": 160, "height": 65_536}}

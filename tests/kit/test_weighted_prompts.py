@@ -13,7 +13,7 @@ import beecam as bc
 from beecam.models.text.mix import mix_embeddings
 from beecam.shots.shot import Shot
 from beecam.shots.weighted_prompts import MAX_TEXTS
-from helpers import frames, said
+from helpers import error_message, generate_frames
 from tiny import SHAPES, make
 
 BEE, MOTH = "a bee over dunes", "a moth in the deep snow at night, seen from far away"
@@ -96,7 +96,7 @@ def test_equal_mixes_have_one_canonical_form():
 def test_invalid_mixes_are_reported(prompt, words):
     import re
 
-    assert re.search(words, said(lambda: bc.shot(prompt)))
+    assert re.search(words, error_message(lambda: bc.shot(prompt)))
 
 
 # --- sweeps and the library -------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def test_a_mix_is_found_by_its_words_and_regenerated(ltx, library):
     assert not run.errors
     (clip,) = library.clips(prompt="moth in the deep")
     assert clip.shot.text == f"0.7 {BEE} + 0.3 {MOTH}"
-    assert np.array_equal(clip.regenerate(ltx), frames(ltx, [clip.shot])[0])
+    assert np.array_equal(clip.regenerate(ltx), generate_frames(ltx, [clip.shot])[0])
     assert bc.run(bc.sweep([[(BEE, 7), (MOTH, 3)]]), ltx, library=library).finished, "it is there"
 
 
@@ -136,7 +136,9 @@ def test_a_mix_can_be_drafted_promoted_switched_and_exact(ltx, library):
     drafts = bc.run(sweep, ltx, library=library, draft=0.5).wait(60)
     finished = bc.promote(drafts.clips).wait(60)
     assert not finished.errors
-    alone = frames(ltx, [finished.clips[0].shot], pad_to=finished.clips[0].facts["batch"])[0]
+    alone = generate_frames(ltx, [finished.clips[0].shot], pad_to=finished.clips[0].facts["batch"])[
+        0
+    ]
     assert np.array_equal(finished.clips[0].regenerate(ltx), alone)
     both = bc.sweep([MIX, MOTH], switch_at=2, then_prompt=BEE, num_inference_steps=4)
     assert not bc.run(both, ltx, library=library, exact=True).wait(60).errors
@@ -182,7 +184,7 @@ def maker(name):
 def test_clips_of_a_mix_lie_between_those_of_its_prompts(name):
     model, shot = maker(name)
     a, b, half, near = (
-        frames(model, [shot(p)])[0].astype(int)
+        generate_frames(model, [shot(p)])[0].astype(int)
         for p in (BEE, MOTH, [(BEE, 1), (MOTH, 1)], [(BEE, 999), (MOTH, 1)])
     )
     far = np.abs(a - b).mean()
@@ -190,14 +192,14 @@ def test_clips_of_a_mix_lie_between_those_of_its_prompts(name):
     assert np.abs(half - b).mean() > 0
     if name not in NUMBERED:
         assert np.abs(near - a).mean() < far / 2, "a little of another text changes little"
-    assert np.array_equal(frames(model, [shot([(BEE, 1.0), (MOTH, 0.0)])])[0], a)
+    assert np.array_equal(generate_frames(model, [shot([(BEE, 1.0), (MOTH, 0.0)])])[0], a)
     with pytest.MonkeyPatch.context() as patch:
         # In a batch with others a clip is the same.
         one = shot([(BEE, 1), (MOTH, 1)])
         batches = model.task_for(one).family.batches and not model.task_for(one).requires_any
         if batches and model.batch_key(one) == model.batch_key(shot(BEE)):
             patch.setattr(model, "batch_key", lambda shot: 0)
-            many = frames(model, [shot(BEE), one, shot(MOTH)])
+            many = generate_frames(model, [shot(BEE), one, shot(MOTH)])
             assert np.abs(many[1].astype(int) - half).max() <= 1
             assert np.abs(many[0].astype(int) - a).max() <= 1
 
@@ -214,8 +216,8 @@ def test_each_prompt_is_encoded_once(wrap_ltx, ltx_pipe, monkeypatch):
 
     monkeypatch.setattr(type(ltx_pipe), "encode_prompt", counted)
     for weight in (0.2, 0.5, 0.8):
-        frames(model, [model.resolve(bc.shot([(BEE, weight), (MOTH, 1 - weight)]))])
-    frames(model, [model.resolve(bc.shot(BEE))])
+        generate_frames(model, [model.resolve(bc.shot([(BEE, weight), (MOTH, 1 - weight)]))])
+    generate_frames(model, [model.resolve(bc.shot(BEE))])
     assert sorted(texts) == [BEE, MOTH]
 
 
@@ -230,13 +232,15 @@ def test_a_pipeline_that_alters_its_prompt_is_reported(wrap_ltx, monkeypatch):
 
     shouting.__signature__ = inspect.signature(original)
     monkeypatch.setattr(kind, "__call__", shouting)
-    assert "use a single prompt" in said(lambda: frames(model, [shot]), bc.ModelError)
+    assert "use a single prompt" in error_message(
+        lambda: generate_frames(model, [shot]), bc.ModelError
+    )
 
 
 def test_a_pipeline_without_an_encoder_is_reported_before_any_compute(wrap_ltx, monkeypatch):
     model = wrap_ltx()
     monkeypatch.delattr(type(model.pipe), "encode_prompt")
-    assert "prompts can't be mixed; the nearest is 'a bee" in said(
+    assert "prompts can't be mixed; the nearest is 'a bee" in error_message(
         lambda: bc.sweep([MIX]).check(model)
     )
 

@@ -10,7 +10,7 @@ import torch
 import beecam as bc
 from beecam.errors import Stopped
 from beecam.models.batching.threads import WorkerPool, WorkerThread
-from helpers import frames
+from helpers import generate_frames
 
 PATIENCE = 240  # seconds, after which what never comes has failed
 
@@ -69,7 +69,7 @@ def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pip
         shot = model.resolve(
             bc.shot("a bee", width=32, height=32, num_frames=9, num_inference_steps=1)
         )
-        frames(
+        generate_frames(
             model,
             [shot],
             lambda step: seen.setdefault(threading.current_thread(), torch.get_num_threads()),
@@ -130,7 +130,7 @@ def test_an_interrupt_of_a_call_stops_it_at_its_next_step(ltx, monkeypatch):
 
     monkeypatch.setattr(ltx._workers, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        frames(ltx, [shot], on_step)
+        generate_frames(ltx, [shot], on_step)
     heard.set()
     assert ended.wait(PATIENCE)
     assert len(steps) == 1
