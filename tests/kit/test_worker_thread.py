@@ -1,4 +1,4 @@
-"""One thread for all tensor work of a model."""
+"""Worker threads: all tensor work of a model runs on them."""
 
 import gc
 import os
@@ -12,55 +12,56 @@ from beecam.errors import Stopped
 from beecam.models.batching.threads import WorkerPool, WorkerThread
 from helpers import generate_frames
 
-PATIENCE = 240  # seconds, after which what never comes has failed
+TIMEOUT = 240  # seconds
+DEFAULT_THREADS = torch.get_num_threads()
 
 
-def test_everything_is_done_on_one_thread_in_order():
-    lane = WorkerThread()
-    seen = [lane.run(threading.current_thread) for _ in range(3)]
+def test_a_worker_runs_everything_on_one_thread():
+    worker = WorkerThread()
+    seen = [worker.run(threading.current_thread) for _ in range(3)]
     assert len(set(seen)) == 1
     assert seen[0] is not threading.current_thread()
     done = []
     threads = [
-        threading.Thread(target=lane.run, args=(lambda i=i: done.append(i),)) for i in range(20)
+        threading.Thread(target=worker.run, args=(lambda i=i: done.append(i),)) for i in range(20)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
     assert sorted(done) == list(range(20))
 
 
-def test_what_is_raised_there_is_raised_here_and_the_lane_goes_on():
-    lane = WorkerThread()
+def test_errors_are_raised_in_the_caller_and_nested_calls_work():
+    worker = WorkerThread()
     with pytest.raises(ZeroDivisionError):
-        lane.run(lambda: 1 / 0)
-    assert lane.run(lambda: lane.run(lambda: "from within")) == "from within"
+        worker.run(lambda: 1 / 0)
+    assert worker.run(lambda: worker.run(lambda: "from within")) == "from within"
 
 
-def test_the_thread_ends_with_the_lane():
-    lane = WorkerThread()
-    thread = lane.run(threading.current_thread)
-    del lane
+def test_the_thread_ends_with_its_worker():
+    worker = WorkerThread()
+    thread = worker.run(threading.current_thread)
+    del worker
     gc.collect()
-    thread.join(PATIENCE)
+    thread.join(TIMEOUT)
     assert not thread.is_alive()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
-def test_a_forks_child_has_a_thread_of_its_own():
-    lane = WorkerThread()
-    lane.run(lambda: None)
-    read, write = os.pipe()
+def test_a_forked_process_starts_a_thread_of_its_own():
+    worker = WorkerThread()
+    worker.run(lambda: None)
+    read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(write, lane.run(lambda: b"made"))
+        os.write(write_end, worker.run(lambda: b"done"))
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
-    assert os.read(read, 4) == b"made"
+    assert os.read(read_end, 4) == b"done"
 
 
-def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pipe):
+def test_models_of_one_pipeline_share_a_pool_and_call_it_there(ltx_pipe):
     one, two = bc.wrap(ltx_pipe, name="one"), bc.wrap(ltx_pipe, name="two")
     assert one._workers is two._workers
     assert one.batching.at_once >= len(os.sched_getaffinity(0))
@@ -76,61 +77,58 @@ def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pip
         )
     assert 1 <= len(seen) <= one.batching.at_once
     assert threading.current_thread() not in seen
-    assert set(seen.values()) == {1}, "a small model on a CPU has a thread a call"
+    assert set(seen.values()) == {1}, "small models on a CPU use one thread per batch"
 
 
 def test_as_many_concurrent_batches_as_there_are_workers():
-    lanes = WorkerPool()
-    lanes.widen(3, threads=1)
-    together, most, lock = 0, [], threading.Lock()
-    meet = threading.Barrier(3)
+    pool = WorkerPool()
+    pool.widen(3, threads=1)
+    running, counts, lock = 0, [], threading.Lock()
+    barrier = threading.Barrier(3)
 
-    def work():
-        nonlocal together
+    def run_together():
+        nonlocal running
         with lock:
-            together += 1
-            most.append(together)
-        meet.wait(PATIENCE)
+            running += 1
+            counts.append(running)
+        barrier.wait(TIMEOUT)
         with lock:
-            together -= 1
+            running -= 1
 
-    threads = [threading.Thread(target=lanes.run, args=(work,)) for _ in range(6)]
+    threads = [threading.Thread(target=pool.run, args=(run_together,)) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE)
-    assert max(most) == 3
-    assert torch.get_num_threads() == before_all
+        thread.join(TIMEOUT)
+    assert max(counts) == 3
+    assert torch.get_num_threads() == DEFAULT_THREADS
 
 
-before_all = torch.get_num_threads()
-
-
-def test_an_interrupt_of_a_call_stops_it_at_its_next_step(ltx, monkeypatch):
+def test_an_interrupted_batch_stops_at_its_next_step(ltx, monkeypatch):
     shot = ltx.resolve(bc.shot("a bee", num_inference_steps=200))
-    steps, begun, heard, ended = [], threading.Event(), threading.Event(), threading.Event()
+    steps, started, noticed, stopped = [], threading.Event(), threading.Event(), threading.Event()
     original = ltx._workers.run
 
-    def interrupted(work):
-        def watched():
+    def run_and_interrupt(work):
+        def record_stop():
             try:
                 work()
             except Stopped:
-                ended.set()
+                stopped.set()
 
-        threading.Thread(target=original, args=(watched,)).start()
-        assert begun.wait(PATIENCE)
+        threading.Thread(target=original, args=(record_stop,)).start()
+        assert started.wait(TIMEOUT)
         raise KeyboardInterrupt
 
     def on_step(step):
-        # The first step lasts until the caller has heard of the interrupt.
+        # The first step lasts until the caller was interrupted.
         steps.append(step)
-        begun.set()
-        assert heard.wait(PATIENCE)
+        started.set()
+        assert noticed.wait(TIMEOUT)
 
-    monkeypatch.setattr(ltx._workers, "run", interrupted)
+    monkeypatch.setattr(ltx._workers, "run", run_and_interrupt)
     with pytest.raises(KeyboardInterrupt):
         generate_frames(ltx, [shot], on_step)
-    heard.set()
-    assert ended.wait(PATIENCE)
+    noticed.set()
+    assert stopped.wait(TIMEOUT)
     assert len(steps) == 1
