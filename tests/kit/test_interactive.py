@@ -82,7 +82,7 @@ def create_engine(pollen, log, clock, calls):
 
 
 class Calls(list):
-"""The seeds of all batches, in order.
+    """The seeds of all batches, in order.
 
     Attributes:
         steps: The seed of each completed step.
