@@ -17,28 +17,28 @@ from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import MAX_SIZE, BatchKind, BatchSizes, next_size
 from helpers import use_size
 
-LIKE = BatchKind("a model", 4)
+KIND = BatchKind("a model", 4)
 
 
-class Machine:
-    """Calls that take as long as a function says, without waiting for them."""
+class SimulatedMachine:
+    """Records batches whose seconds per clip are a function of their size, without running them."""
 
-    def __init__(self, sizes, seconds, like=LIKE):
-        self.sizes, self.seconds, self.like = sizes, seconds, like
+    def __init__(self, sizes, seconds, kind=KIND):
+        self.sizes, self.seconds, self.kind = sizes, seconds, kind
         self.now = 1.0
-        self.made = []
+        self.sizes_run = []
 
-    def call(self, size, *, usual=True, share=None):
+    def run_batch(self, size, *, usual=True, share=None):
         timing = BatchTimer(WorkerPool())
         timing.began, timing.seconds, timing.usual = self.now, size * self.seconds(size), usual
         self.now += timing.seconds
-        self.sizes.record(self.like, size, timing, share)
-        self.made.append(size)
+        self.sizes.record(self.kind, size, timing, share)
+        self.sizes_run.append(size)
 
-    def run(self, waiting=1000, at_once=1):
-        while trial := self.sizes.trial(self.like, waiting, at_once):
-            self.call(trial)
-        return self.sizes.best(self.like)
+    def run_until_settled(self, waiting=1000, at_once=1):
+        while trial := self.sizes.trial(self.kind, waiting, at_once):
+            self.run_batch(trial)
+        return self.sizes.best(self.kind)
 
 
 @given(
@@ -46,126 +46,126 @@ class Machine:
     st.integers(1, 12),
     st.integers(1, MAX_SIZE),
 )
-def test_what_is_decided_is_no_worse_than_the_guess_and_always_settled(times, begin, most):
+def test_the_search_ends_with_a_size_no_worse_than_the_guess(times, first, largest):
     seconds, steps = {}, 0
     while True:
-        best, wanted = next_size(seconds, begin, most, {})
-        assert 1 <= best <= most
-        if wanted is None:
+        best, trial = next_size(seconds, first, largest, {})
+        assert 1 <= best <= largest
+        if trial is None:
             break
-        assert wanted not in seconds
-        assert 1 <= wanted <= most
-        seconds[wanted] = times[steps % 8]
+        assert trial not in seconds
+        assert 1 <= trial <= largest
+        seconds[trial] = times[steps % 8]
         steps += 1
         assert steps < 12
-    assert seconds[best] <= seconds[min(begin, most)]
+    assert seconds[best] <= seconds[min(first, largest)]
 
 
-def test_it_goes_up_while_that_gains_a_tenth_and_down_where_less_is_quicker():
-    overhead = Machine(BatchSizes(), lambda size: 1 + 8 / size)
-    assert overhead.run() == MAX_SIZE
-    assert sorted(set(overhead.made)) == [4, 8, 16, 32]
-    nothing = Machine(BatchSizes(), lambda size: 1 + 0.09 / size, BatchKind("flat", 4))
-    assert nothing.run() == 4
-    assert set(nothing.made) == {2, 4, 8}
-    crowded = Machine(BatchSizes(), lambda size: 1 + 0.5 * size, BatchKind("crowded", 4))
-    assert crowded.run() == 1
-    assert 16 not in crowded.made
+def test_the_size_is_doubled_while_that_gains_a_tenth_else_halved():
+    overhead = SimulatedMachine(BatchSizes(), lambda size: 1 + 8 / size)
+    assert overhead.run_until_settled() == MAX_SIZE
+    assert sorted(set(overhead.sizes_run)) == [4, 8, 16, 32]
+    nothing = SimulatedMachine(BatchSizes(), lambda size: 1 + 0.09 / size, BatchKind("flat", 4))
+    assert nothing.run_until_settled() == 4
+    assert set(nothing.sizes_run) == {2, 4, 8}
+    crowded = SimulatedMachine(BatchSizes(), lambda size: 1 + 0.5 * size, BatchKind("crowded", 4))
+    assert crowded.run_until_settled() == 1
+    assert 16 not in crowded.sizes_run
 
 
-def test_the_first_call_and_calls_that_had_the_machine_alone_do_not_count():
+def test_the_first_batch_and_batches_without_others_do_not_count():
     sizes = BatchSizes()
-    machine = Machine(sizes, lambda size: 1.0)
-    machine.call(4)
-    machine.call(4, usual=False)
-    assert sizes.stats(LIKE).seconds == {}
-    machine.call(4)
-    assert sizes.stats(LIKE).seconds == {4: pytest.approx(1.0)}
-    began_cold = BatchTimer(WorkerPool())
-    began_cold.began, began_cold.seconds, began_cold.usual = 1.5, 0.004, True
-    sizes.record(LIKE, 4, began_cold, None)
-    assert sizes.stats(LIKE).seconds == {4: pytest.approx(1.0)}, "two lanes warm up together"
+    simulated = SimulatedMachine(sizes, lambda size: 1.0)
+    simulated.run_batch(4)
+    simulated.run_batch(4, usual=False)
+    assert sizes.stats(KIND).seconds == {}
+    simulated.run_batch(4)
+    assert sizes.stats(KIND).seconds == {4: pytest.approx(1.0)}
+    overlapping = BatchTimer(WorkerPool())
+    overlapping.began, overlapping.seconds, overlapping.usual = 1.5, 0.004, True
+    sizes.record(KIND, 4, overlapping, None)
+    assert sizes.stats(KIND).seconds == {4: pytest.approx(1.0)}, "each worker's first is left out"
 
 
-def test_a_trial_is_never_more_than_half_of_what_waits():
+def test_a_trial_takes_at_most_half_of_the_waiting_clips():
     sizes = BatchSizes()
-    assert sizes.trial(LIKE, 7, 1) is None
-    assert sizes.trial(LIKE, 8, 1) == 4
-    assert sizes.trial(LIKE, 15, 2) is None
-    assert sizes.trial(LIKE, 16, 2) == 4
+    assert sizes.trial(KIND, 7, 1) is None
+    assert sizes.trial(KIND, 8, 1) == 4
+    assert sizes.trial(KIND, 15, 2) is None
+    assert sizes.trial(KIND, 16, 2) == 4
 
 
-def test_what_is_found_is_there_in_the_next_kernel(cache):
-    Machine(BatchSizes(), lambda size: 1 + 8 / size).run()
-    again = BatchSizes()
-    assert again.best(LIKE) == MAX_SIZE
-    assert again.trial(LIKE, 1000, 1) is None
-    assert again.best(BatchKind("another", 4)) == 4
+def test_the_best_size_is_stored_for_other_kernels(cache):
+    SimulatedMachine(BatchSizes(), lambda size: 1 + 8 / size).run_until_settled()
+    reopened = BatchSizes()
+    assert reopened.best(KIND) == MAX_SIZE
+    assert reopened.trial(KIND, 1000, 1) is None
+    assert reopened.best(BatchKind("another", 4)) == 4
     assert [p.name for p in cache.glob("*.part")] == []
 
 
-def test_memory_limits_what_is_tried_here_and_in_the_next_kernel():
+def test_memory_limits_trials_here_and_in_other_kernels():
     sizes = BatchSizes()
-    machine = Machine(sizes, lambda size: 1 + 8 / size)
+    simulated = SimulatedMachine(sizes, lambda size: 1 + 8 / size)
     for _ in range(3):
-        machine.call(4)
-    assert sizes.trial(LIKE, 1000, 1) == 8
-    sizes.limit(LIKE, 4)
-    assert machine.run() == 4
-    fresh = BatchSizes()
-    assert fresh.best(BatchKind(LIKE.key, 8)) == 4
-    sizes.limit(LIKE, 2)
-    sizes.limit(LIKE, 3)
-    assert BatchSizes().best(LIKE) == 2
+        simulated.run_batch(4)
+    assert sizes.trial(KIND, 1000, 1) == 8
+    sizes.limit(KIND, 4)
+    assert simulated.run_until_settled() == 4
+    reopened = BatchSizes()
+    assert reopened.best(BatchKind(KIND.key, 8)) == 4
+    sizes.limit(KIND, 2)
+    sizes.limit(KIND, 3)
+    assert BatchSizes().best(KIND) == 2
 
 
 def test_a_size_that_would_not_fit_is_not_tried():
-    machine = Machine(BatchSizes(), lambda size: 1 + 8 / size)
+    simulated = SimulatedMachine(BatchSizes(), lambda size: 1 + 8 / size)
     for _ in range(3):
-        machine.call(4, share=0.5)
-    assert machine.sizes.trial(LIKE, 1000, 1) == 2, "eight would take all the memory that is free"
+        simulated.run_batch(4, share=0.5)
+    assert simulated.sizes.trial(KIND, 1000, 1) == 2, "a batch of eight would need all free memory"
 
 
-def test_a_size_that_is_given_is_used_as_it_is(cache):
-    Machine(BatchSizes(), lambda size: 1 + 8 / size).run()
+def test_a_fixed_size_is_used_unchanged(cache):
+    SimulatedMachine(BatchSizes(), lambda size: 1 + 8 / size).run_until_settled()
     before = (cache / "sizes.json").read_text()
     sizes = BatchSizes(6)
-    machine = Machine(sizes, lambda size: size)
+    simulated = SimulatedMachine(sizes, lambda size: size)
     for _ in range(9):
-        machine.call(6)
-    assert (sizes.best(LIKE), sizes.trial(LIKE, 1000, 1), sizes.exact(LIKE)) == (6, None, 4)
-    sizes.limit(LIKE, 3)
-    assert sizes.best(LIKE) == 3
-    assert BatchSizes(100).best(LIKE) == 100
+        simulated.run_batch(6)
+    assert (sizes.best(KIND), sizes.trial(KIND, 1000, 1), sizes.exact(KIND)) == (6, None, 4)
+    sizes.limit(KIND, 3)
+    assert sizes.best(KIND) == 3
+    assert BatchSizes(100).best(KIND) == 100
     assert (cache / "sizes.json").read_text() == before
 
 
-def test_families_that_can_not_batch_stay_at_one():
-    alone = BatchKind("alone", 8, batches=False)
-    machine = Machine(BatchSizes(), lambda size: 1.0, alone)
-    assert machine.run() == 1
-    assert set(machine.made) == {1}
-    assert BatchSizes(5).best(alone) == BatchSizes().exact(alone) == 1
+def test_families_without_batching_use_size_one():
+    unbatched = BatchKind("alone", 8, batches=False)
+    simulated = SimulatedMachine(BatchSizes(), lambda size: 1.0, unbatched)
+    assert simulated.run_until_settled() == 1
+    assert set(simulated.sizes_run) == {1}
+    assert BatchSizes(5).best(unbatched) == BatchSizes().exact(unbatched) == 1
 
 
-def test_the_exact_size_is_the_same_tomorrow_whatever_was_measured_since():
+def test_the_exact_size_does_not_change_with_later_measurements():
     sizes = BatchSizes()
     assert sizes.exact(BatchKind("a model", 6)) == 4
-    assert Machine(sizes, lambda size: 1 + 8 / size).run() > 4
-    assert sizes.exact(LIKE) == BatchSizes().exact(LIKE) == 4
-    sizes.limit(LIKE, 2)
-    assert BatchSizes().exact(LIKE) == 2, "nothing was made in calls of four"
-    late = BatchSizes()
-    Machine(late, lambda size: 1.0).call(2)
-    late.limit(LIKE, 1)
-    assert late.exact(LIKE) == 2, "clips were made in calls of two"
+    assert SimulatedMachine(sizes, lambda size: 1 + 8 / size).run_until_settled() > 4
+    assert sizes.exact(KIND) == BatchSizes().exact(KIND) == 4
+    sizes.limit(KIND, 2)
+    assert BatchSizes().exact(KIND) == 2, "no batch of four was run"
+    reopened = BatchSizes()
+    SimulatedMachine(reopened, lambda size: 1.0).run_batch(2)
+    reopened.limit(KIND, 1)
+    assert reopened.exact(KIND) == 2, "batches of two were run"
 
 
-def test_where_nothing_can_be_remembered_the_exact_size_is_the_guess(cache):
+def test_without_a_cache_the_exact_size_is_the_guess(cache):
     cache.write_text("a file where the folder should be")
     sizes = BatchSizes()
-    assert Machine(sizes, lambda size: 1 + 8 / size).run() == MAX_SIZE
-    assert sizes.exact(LIKE) == 4
+    assert SimulatedMachine(sizes, lambda size: 1 + 8 / size).run_until_settled() == MAX_SIZE
+    assert sizes.exact(KIND) == 4
 
 
 @pytest.mark.parametrize(
@@ -185,12 +185,12 @@ def test_a_damaged_file_costs_only_time(cache, text):
     cache.mkdir()
     (cache / "sizes.json").write_text(text)
     sizes = BatchSizes()
-    assert (sizes.best(LIKE), sizes.exact(LIKE)) == (4, 4)
-    assert Machine(sizes, lambda size: 1 + 8 / size).run() == MAX_SIZE
-    assert BatchSizes().best(LIKE) == MAX_SIZE
+    assert (sizes.best(KIND), sizes.exact(KIND)) == (4, 4)
+    assert SimulatedMachine(sizes, lambda size: 1 + 8 / size).run_until_settled() == MAX_SIZE
+    assert BatchSizes().best(KIND) == MAX_SIZE
 
 
-def test_processes_at_the_same_time_lose_nothing(cache):
+def test_concurrent_processes_lose_no_notes(cache):
     code = (
         "import sys; from pathlib import Path; from beecam._util.cache import Notes\n"
         "notes = Notes(Path(sys.argv[1]))\n"
@@ -213,10 +213,10 @@ def test_processes_at_the_same_time_lose_nothing(cache):
 def test_a_run_settles_on_a_size_and_keeps_it(ltx, wrap_ltx, library, cache):
     shot = ltx.resolve(bc.shot("a bee"))
     run = bc.run(bc.sweep("a bee", seed=range(250)), ltx, library=library).wait(120)
-    known = ltx.batching.stats(shot)
-    seconds = known.seconds
-    assert known.settled
-    assert known.limit is None
+    stats = ltx.batching.stats(shot)
+    seconds = stats.seconds
+    assert stats.settled
+    assert stats.limit is None
     assert {8, 16} <= set(seconds)
     assert len(run.clips) == 250
     best = ltx.batching.size(shot)
@@ -226,13 +226,13 @@ def test_a_run_settles_on_a_size_and_keeps_it(ltx, wrap_ltx, library, cache):
 
 
 @pytest.mark.slow
-def test_what_was_waited_for_is_not_measured(ltx, monkeypatch):
+def test_encoding_and_callbacks_are_not_measured(ltx, monkeypatch):
     import time
 
     shots = [ltx.resolve(bc.shot("a bee", seed=i)) for i in range(8)]
     ltx.generate(shots)
     ltx.generate(shots)
-    quick = ltx.batching.stats(shots[0]).seconds[8]
+    seconds_before = ltx.batching.stats(shots[0]).seconds[8]
     use_size(ltx, None)
     ltx.generate(shots)
     others = [shot.replace(prompt="a moth") for shot in shots]
@@ -244,25 +244,25 @@ def test_what_was_waited_for_is_not_measured(ltx, monkeypatch):
 
     monkeypatch.setattr(type(ltx.pipe), "encode_prompt", slow)
     ltx.generate(others, lambda step: time.sleep(0.5))
-    assert ltx.batching.stats(shots[0]).seconds[8] < quick + 0.2
+    assert ltx.batching.stats(shots[0]).seconds[8] < seconds_before + 0.2
 
 
-def test_lanes_measure_each_call_as_in_the_midst_of_a_run():
+def test_batches_without_busy_neighbours_are_marked():
     import threading
     import time
 
-    lanes = WorkerPool()
-    lanes.widen(2, threads=1)
+    pool = WorkerPool()
+    pool.widen(2, threads=1)
     seen = {}
 
     def work(name, seconds):
-        timing = BatchTimer(lanes)
+        timing = BatchTimer(pool)
         with timing:
             time.sleep(seconds)
         seen[name] = timing
 
     threads = [
-        threading.Thread(target=lanes.run, args=(lambda n=n, s=s: work(n, s),))
+        threading.Thread(target=pool.run, args=(lambda n=n, s=s: work(n, s),))
         for n, s in (("short", 0.2), ("long", 1.0))
     ]
     for thread in threads:
@@ -270,10 +270,12 @@ def test_lanes_measure_each_call_as_in_the_midst_of_a_run():
     for thread in threads:
         thread.join()
     assert seen["short"].usual
-    assert not seen["long"].usual, "it had the machine for itself most of the time"
+    assert not seen["long"].usual, "the other worker was idle most of the time"
 
 
-def test_exact_mode_halves_what_never_fitted_and_then_keeps_it(ltx, wrap_ltx, library, monkeypatch):
+def test_exact_mode_halves_a_size_that_never_fitted_and_keeps_it(
+    ltx, wrap_ltx, library, monkeypatch
+):
     sizes, original = [], ltx.generate
 
     def generate(shots, *args, pad_to=0, **kwargs):

@@ -1,4 +1,4 @@
-"""Calls at the same time: a small model on a CPU has a lane a core, and no clip minds the others."""
+"""Concurrent batches: small models on a CPU run one per core, and clips don't affect each other."""
 
 import hashlib
 
@@ -8,11 +8,11 @@ import beecam as bc
 from beecam.models.batching.threads import WorkerPool
 from tiny import SHAPES, make
 
-KINDS = (
+CLASSES = (
     "LTXPipeline",
     "CogVideoXPipeline",
     "HunyuanVideoPipeline",
-    # These keep in their decoder how far they are: each call has its own.
+    # Their decoders have state: each batch has its own copy.
     "WanPipeline",
     "SkyReelsV2Pipeline",
     "AnyFlowPipeline",
@@ -21,16 +21,17 @@ KINDS = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_clips_made_at_the_same_time_have_the_bits_that_they_have_alone(kind, library):
-    model = bc.wrap(make(kind), name=kind)
+@pytest.mark.parametrize("name", CLASSES)
+def test_clips_of_concurrent_batches_have_the_bits_that_they_have_alone(name, library):
+    model = bc.wrap(make(name), name=name)
     model._workers = WorkerPool()
-    model._workers.widen(2, threads=1)  # however many cores there are
-    shape = {"num_frames" if name == "frames" else name: v for name, v in SHAPES[kind].items()}
+    model._workers.widen(2, threads=1)  # on any number of cores
+    renamed = {"frames": "num_frames"}
+    shape = {renamed.get(argument, argument): v for argument, v in SHAPES[name].items()}
     more = {**shape, "num_inference_steps": 3}
     sweep = bc.sweep(["a bee", "a moth over the sea", "a cat"], seed=range(8), **more)
     run = bc.run(sweep, model, library=library).wait(120)
     assert not run.errors
     for clip in run.clips:
-        made = clip.regenerate(model)  # alone, in a call of the same size
-        assert hashlib.sha256(made.tobytes()).hexdigest() == clip.facts["digest"]
+        regenerated = clip.regenerate(model)  # alone, in a batch of the same size
+        assert hashlib.sha256(regenerated.tobytes()).hexdigest() == clip.facts["digest"]
