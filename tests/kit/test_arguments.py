@@ -1,4 +1,4 @@
-"""What can be set of a model, read off the model: no list of arguments is written by hand."""
+"""Controls of a model's arguments, derived from its signature and docstring."""
 
 import pytest
 
@@ -12,20 +12,24 @@ def by_name(model):
     return {control.name: control for control in controls_of(model)}
 
 
-def test_pollen_has_controls_with_its_limits_and_the_words_of_its_pipeline():
+def test_pollen_has_controls_with_its_limits_and_help_texts():
     model = bc.load()
-    found = by_name(model)
-    assert list(found)[:3] == ["negative_prompt", "width", "height"]
-    frames = found["num_frames"]
+    controls = by_name(model)
+    assert list(controls)[:3] == ["negative_prompt", "width", "height"]
+    frames = controls["num_frames"]
     assert (frames.kind, frames.default, frames.step, frames.base) == ("integer", 17, 8, 1)
-    assert (found["width"].default, found["width"].step, found["width"].low) == (96, 96, 96)
-    assert found["guidance_scale"].kind == "number"
-    assert found["scheduler"].default in found["scheduler"].choices
-    assert found["num_inference_steps"].help == "The number of denoising steps."
-    assert found["decode_timestep"].help == "The timestep at which generated video is decoded."
-    assert found["fps"].help
-    assert "attention_kwargs" not in found
-    assert "seed" not in found
+    assert (controls["width"].default, controls["width"].step, controls["width"].low) == (
+        96,
+        96,
+        96,
+    )
+    assert controls["guidance_scale"].kind == "number"
+    assert controls["scheduler"].default in controls["scheduler"].choices
+    assert controls["num_inference_steps"].help == "The number of denoising steps."
+    assert controls["decode_timestep"].help == "The timestep at which generated video is decoded."
+    assert controls["fps"].help
+    assert "attention_kwargs" not in controls
+    assert "seed" not in controls
 
 
 @pytest.mark.parametrize(
@@ -39,12 +43,12 @@ def test_pollen_has_controls_with_its_limits_and_the_words_of_its_pipeline():
         "HunyuanVideoPipeline",
     ],
 )
-def test_each_control_of_a_pipeline_takes_what_it_says(name):
+def test_each_control_accepts_its_default_and_choices(name):
     model = bc.wrap(make(name))
-    found = by_name(model)
-    extra = {**model.arguments}
-    assert {"width", "num_frames", "num_inference_steps"} <= {*found}
-    for control in found.values():
+    controls = by_name(model)
+    uncovered = {**model.arguments}
+    assert {"width", "num_frames", "num_inference_steps"} <= {*controls}
+    for control in controls.values():
         values = [control.default, *control.choices[:2]]
         if control.kind == "integer" and control.step and control.low is not None:
             values.append(int(control.base + control.step * 3))
@@ -57,29 +61,29 @@ def test_each_control_of_a_pipeline_takes_what_it_says(name):
                 if p.argument == control.name
             ]
             assert not problems, problems
-        extra.pop(control.name, None)
-    simple = {n for n, v in extra.items() if type(v) in (int, float, str, bool)}
-    assert not simple, "what has a plain default has a control"
+        uncovered.pop(control.name, None)
+    missing = {n for n, v in uncovered.items() if type(v) in (int, float, str, bool)}
+    assert not missing, "every argument with a simple default has a control"
 
 
 def test_kinds_come_from_defaults_and_annotations():
-    found = by_name(bc.wrap(make("LTX2Pipeline")))
-    assert found["use_cross_timestep"].kind == "flag"
-    assert found["image_crf"].kind == "integer"  # None by default; its annotation says int
-    assert found["system_prompt"].kind == "text"
-    assert "sigmas" not in found
-    assert "weaker sample" in found["modality_scale"].help
+    controls = by_name(bc.wrap(make("LTX2Pipeline")))
+    assert controls["use_cross_timestep"].kind == "flag"
+    assert controls["image_crf"].kind == "integer"  # None by default; its annotation says int
+    assert controls["system_prompt"].kind == "text"
+    assert "sigmas" not in controls
+    assert "weaker sample" in controls["modality_scale"].help
 
 
-def test_what_only_other_ways_take_says_with_what():
-    found = by_name(bc.wrap(make("WanPipeline")))
-    assert found["strength"].only_with == ("video",)
-    assert found["guidance_scale"].only_with == found["guidance_scale_2"].only_with == ()
+def test_arguments_of_other_tasks_name_what_they_need():
+    controls = by_name(bc.wrap(make("WanPipeline")))
+    assert controls["strength"].only_with == ("video",)
+    assert controls["guidance_scale"].only_with == controls["guidance_scale_2"].only_with == ()
 
 
-def test_several_models_have_the_controls_of_each():
-    found = by_name(as_model([bc.load(), bc.wrap(make("WanPipeline"), name="wan")]))
-    assert {"decode_timestep", "guidance_scale_2"} <= {*found}
+def test_a_model_set_has_the_controls_of_each_model():
+    controls = by_name(as_model([bc.load(), bc.wrap(make("WanPipeline"), name="wan")]))
+    assert {"decode_timestep", "guidance_scale_2"} <= {*controls}
 
 
 @pytest.mark.parametrize(
@@ -98,16 +102,16 @@ def test_several_models_have_the_controls_of_each():
         ("choice", "DDIM", "DDIM"),
     ],
 )
-def test_texts_become_values_where_they_are_some(kind, text, value):
+def test_text_is_parsed_to_the_type_of_its_control(kind, text, value):
     assert Control("x", kind).parse(text) == value
 
 
-def test_docstrings_give_first_sentences():
-    lines = help_lines(
+def test_help_texts_are_the_first_sentences_of_docstrings():
+    help_texts = help_lines(
         "Makes it.\n\nArgs:\n    height (`int`, defaults to `512`): The height, e.g. in px. More.\n"
         "    a, b (`float`, *optional*):\n        See [`Foo`](http://x) and ``0.5``. Then more.\n"
         "    odd:\n        No kind.\n\nReturns:\n    Something (`int`): else.\n"
     )
-    assert lines["height"] == "The height, e.g. in px."
-    assert lines["a"] == lines["b"] == "See Foo and 0.5."
-    assert "Something" not in lines
+    assert help_texts["height"] == "The height, e.g. in px."
+    assert help_texts["a"] == help_texts["b"] == "See Foo and 0.5."
+    assert "Something" not in help_texts

@@ -12,7 +12,7 @@ from helpers import error_message, generate_frames
 
 @pytest.fixture
 def calls(ltx):
-    """Batch sizes of the network's calls; guidance doubles them."""
+    """Return the batch sizes of the network's forward passes; guidance doubles them."""
     seen = []
     handle = ltx.pipe.transformer.register_forward_pre_hook(
         lambda module, args, kwargs: seen.append(kwargs["hidden_states"].shape[0]), with_kwargs=True
@@ -30,15 +30,20 @@ def generate(model, **more):
 
 
 @pytest.mark.parametrize("scheduler", [None, "UniPCMultistepScheduler"])
-def test_a_switch_to_the_same_changes_no_bit(ltx, scheduler):
+def test_a_switch_to_the_same_prompt_changes_no_bit(ltx, scheduler):
     plain = generate(ltx, scheduler=scheduler)
     assert np.array_equal(
         generate(ltx, scheduler=scheduler, switch_at=2, then_prompt="a bee"), plain
     )
-    other = generate(ltx, scheduler=scheduler, switch_at=2, then_prompt="a moth over the sea")
-    assert not np.array_equal(other, plain)
-    late = generate(ltx, scheduler=scheduler, switch_at=3, then_prompt="a moth over the sea")
-    assert np.abs(late.astype(int) - plain).mean() < np.abs(other.astype(int) - plain).mean()
+    switched = generate(ltx, scheduler=scheduler, switch_at=2, then_prompt="a moth over the sea")
+    assert not np.array_equal(switched, plain)
+    switched_late = generate(
+        ltx, scheduler=scheduler, switch_at=3, then_prompt="a moth over the sea"
+    )
+    assert (
+        np.abs(switched_late.astype(int) - plain).mean()
+        < np.abs(switched.astype(int) - plain).mean()
+    )
 
 
 def test_shared_steps_are_denoised_once(ltx, calls, library):
@@ -71,7 +76,7 @@ def test_in_exact_mode_a_clip_equals_the_one_generated_alone(ltx, library, tmp_p
         assert bc.Shot.from_dict(alone.shot.to_dict()).key == alone.key
 
 
-def test_drafts_and_stops_after_the_switch(ltx, library):
+def test_drafts_and_cancellation_after_the_switch(ltx, library):
     shot = bc.shot("a bee", switch_at=1, then_prompt="a moth", num_inference_steps=4)
     plain = generate(ltx, switch_at=1, then_prompt="a moth", num_inference_steps=4)
     drafts = bc.run(shot.replace(seed=3), ltx, library=library, draft=0.5).wait()
@@ -80,14 +85,14 @@ def test_drafts_and_stops_after_the_switch(ltx, library):
     assert np.array_equal(finished.regenerate(ltx), plain)
     steps = []
 
-    def leave(step):
+    def stop(step):
         steps.append(step.step)
         if len(steps) == 1:
             raise Stopped("enough")
 
     resolved = ltx.resolve(shot.replace(seed=11))
     with pytest.raises(Stopped):
-        ltx.generate([resolved], leave)
+        ltx.generate([resolved], stop)
     assert np.array_equal(generate_frames(ltx, [resolved])[0], generate_frames(ltx, [resolved])[0])
     text = error_message(
         lambda: bc.run(bc.shot("a bee", switch_at=3, then_prompt="a moth"), ltx, draft=0.5)
