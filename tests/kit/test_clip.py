@@ -91,11 +91,11 @@ def test_the_contact_sheet_is_small_static_and_shows_frames(clips):
 
 
 def test_the_contact_sheet_stays_below_its_size_and_counts_what_is_left_out(clips):
-    many = ClipSet(clips.library, clips.keys * 40)
-    page = notebook.contact_sheet_html(many, max_bytes=60_000)
+    many_clips = ClipSet(clips.library, clips.keys * 40)
+    page = notebook.contact_sheet_html(many_clips, max_bytes=60_000)
     assert len(page) <= 60_000
-    left = int(re.search(r"and (\d+) more clips", page).group(1))
-    assert left == len(many) - page.count("<img") > 0
+    left_out = int(re.search(r"and (\d+) more clips", page).group(1))
+    assert left_out == len(many_clips) - page.count("<img") > 0
 
 
 def test_prompts_are_escaped_everywhere(library, monkeypatch):

@@ -77,8 +77,8 @@ def test_a_family_that_can_not_batch_has_a_reason():
     assert any("batch_size=3 has no effect" in one for one in report.advice)
 
 
-def test_an_unknown_pipeline_is_reported_as_untested(stranger):
-    report = bc.doctor(stranger)
+def test_an_unknown_pipeline_is_reported_as_untested(unknown_pipeline):
+    report = bc.doctor(unknown_pipeline)
     assert "SomebodysPipeline is not a pipeline that beecam knows to batch" in report["batch size"]
     assert any("is not tested" in one for one in report.advice)
 

@@ -148,9 +148,9 @@ def test_where_selects_among_sampled_cells():
     for _ in range(5):
         sweep = bc.sweep("a bee", bc.sample(3, seed=None), seed=range(1000))
         drawn = [cell.shot.seed for cell in sweep.cells]
-        kept = sweep.where(lambda cell, d=drawn: cell.shot.seed == d[1])
-        assert [cell.shot.seed for cell in kept.cells] == drawn[1:2]
-        assert [cell.values["seed"] for cell in kept.cells] == drawn[1:2]
+        selected = sweep.where(lambda cell, d=drawn: cell.shot.seed == d[1])
+        assert [cell.shot.seed for cell in selected.cells] == drawn[1:2]
+        assert [cell.values["seed"] for cell in selected.cells] == drawn[1:2]
         assert [cell.shot.seed for cell in sweep.where().cells] == drawn
 
 

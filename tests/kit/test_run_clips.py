@@ -49,11 +49,11 @@ def test_the_selection_is_that_of_the_grid_that_shows_the_run(ltx, library, monk
     message = error_message(lambda: run.selection, BeecamError)
     assert "run.selection: no grid shows this run" in message
     assert "import beecam_widgets" in message
-    asked = []
-    notebook.register(selection=lambda one: asked.append(one) or [3, 1])
+    requested = []
+    notebook.register(selection=lambda one: requested.append(one) or [3, 1])
     assert run.selection.keys == (run.clips.keys[1], run.clips.keys[3])
     assert run.selection[1]["insect"] == "moth"
-    assert asked[0] is run
+    assert requested[0] is run
     notebook.register(selection=lambda _one: [])
     assert len(run.selection) == 0
     notebook.register(selection=lambda _one: None)

@@ -109,19 +109,19 @@ def test_the_first_lost_word_is_where_the_pipeline_cuts(name, monkeypatch):
             original = getattr(kind, method)
 
             def observed(self, *args, original=original, **more):
-                found = original(self, *args, **more)
+                output = original(self, *args, **more)
                 if more.get("truncation"):
-                    ids = found["input_ids"] if hasattr(found, "keys") else found
+                    ids = output["input_ids"] if hasattr(output, "keys") else output
                     seen.setdefault(id(self), []).append(ids[0])
-                return found
+                return output
 
             monkeypatch.setattr(kind, method, observed)
     model._resources.encode_ahead(task, shot)
     for limit, note in zip(limits, notes, strict=True):
         one = getattr(limit.tokenizer, "tokenizer", limit.tokenizer)
-        read = "".join(one.decode(seen[id(one)][0], skip_special_tokens=True).split())
+        encoded = "".join(one.decode(seen[id(one)][0], skip_special_tokens=True).split())
         words = text.split()
-        complete = next(n for n in range(count, 0, -1) if "".join(words[:n]) in read)
+        complete = next(n for n in range(count, 0, -1) if "".join(words[:n]) in encoded)
         assert note.words == tuple(words[complete:])
 
 

@@ -254,11 +254,11 @@ def test_equal_embeddings_are_unchanged_and_masks_united():
     a, b = torch.randn(1, 4, 8), torch.randn(1, 4, 8)
     short, long = torch.tensor([[1, 1, 0, 0]]), torch.tensor([[1, 1, 1, 0]])
     same, pooled = torch.randn(1, 4, 8), (torch.randn(1, 8), torch.randn(1, 8))
-    mixed, mask, kept, none, pool = mix_embeddings(
+    mixed, mask, unchanged, none, pool = mix_embeddings(
         [(a, short, same, None, pooled[0]), (b, long, same.clone(), None, pooled[1])], [0.75, 0.25]
     )
     assert mask.tolist() == [[1, 1, 1, 0]]
-    assert kept is same
+    assert unchanged is same
     assert none is None
     assert torch.allclose(pool, 0.75 * pooled[0] + 0.25 * pooled[1])
     assert torch.allclose(mixed[0, :2], 0.75 * a[0, :2] + 0.25 * b[0, :2])

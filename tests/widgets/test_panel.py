@@ -564,7 +564,7 @@ def test_code_escapes_any_text(explore, model, library):
 
 
 class Reader:
-    """pollen as a model that counts how often it is asked for its notes."""
+    """A model, as pollen, that counts how often its notes are requested."""
 
     def __init__(self, model, *, error=None, limit=6):
         self.model, self.error, self.limit, self.calls = model, error, limit, 0

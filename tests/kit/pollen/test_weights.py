@@ -100,15 +100,15 @@ def test_place_and_light_of_most_clips_are_what_the_prompt_says(model):
     ]
     clips = generate(model.pipe, [plain_caption(s.attributes) for s in requested], 10)
     for name in ("place", "light"):
-        right = classify(each[name], clips) == labels(requested, name)
-        assert int(right.sum()) >= 14, name
+        correct = classify(each[name], clips) == labels(requested, name)
+        assert int(correct.sum()) >= 14, name
 
 
 @pytest.mark.slow
 def test_the_classifiers_recognise_rendered_clips():
     each = load_classifiers()
-    for name, (right, many) in score_classifiers(each, 30).items():
-        assert right / many >= 0.9, name
+    for name, (correct, count) in score_classifiers(each, 30).items():
+        assert correct / count >= 0.9, name
 
 
 def test_the_card_quotes_the_scores_as_they_were_measured():
