@@ -6,7 +6,7 @@ for a CPU. Encoders and decoders are those of tests/tiny.
 
 from tiny import make as _tiny
 from tiny import wan
-from tiny.texts import SIZE
+from tiny.text_encoders import SIZE
 
 # What each call is given beside prompt and seed; the rest is the pipeline's own default.
 SETTINGS = {

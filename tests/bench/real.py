@@ -254,7 +254,7 @@ def _text(kind, width):
     """Return a tokenizer and a text encoder of one layer, whose states have this width."""
     import transformers
 
-    from tiny.texts import t5_tokenizer
+    from tiny.text_encoders import t5_tokenizer
 
     tokenizer = t5_tokenizer()
     config = getattr(transformers, f"{kind}Config")(

@@ -57,7 +57,7 @@ def test_every_class_has_a_tiny_pipeline():
 
 
 def test_different_prompts_have_different_tokens():
-    from tiny.texts import clip_tokenizer, gemma_tokenizer, t5_tokenizer
+    from tiny.text_encoders import clip_tokenizer, gemma_tokenizer, t5_tokenizer
 
     prompts = ["a bee", "a beetle", "a Bee", "ein Käfer", "a bee.", "蜂"]
     for tokenizer in (t5_tokenizer(), gemma_tokenizer()):
