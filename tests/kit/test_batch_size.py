@@ -28,9 +28,13 @@ class SimulatedMachine:
         self.now = 1.0
         self.sizes_run = []
 
-    def run_batch(self, size, *, usual=True, share=None):
+    def run_batch(self, size, *, representative=True, share=None):
         timing = BatchTimer(WorkerPool())
-        timing.began, timing.seconds, timing.usual = self.now, size * self.seconds(size), usual
+        timing.started, timing.seconds, timing.representative = (
+            self.now,
+            size * self.seconds(size),
+            representative,
+        )
         self.now += timing.seconds
         self.sizes.record(self.kind, size, timing, share)
         self.sizes_run.append(size)
@@ -77,12 +81,12 @@ def test_the_first_batch_and_batches_without_others_do_not_count():
     sizes = BatchSizes()
     simulated = SimulatedMachine(sizes, lambda size: 1.0)
     simulated.run_batch(4)
-    simulated.run_batch(4, usual=False)
+    simulated.run_batch(4, representative=False)
     assert sizes.stats(KIND).seconds == {}
     simulated.run_batch(4)
     assert sizes.stats(KIND).seconds == {4: pytest.approx(1.0)}
     overlapping = BatchTimer(WorkerPool())
-    overlapping.began, overlapping.seconds, overlapping.usual = 1.5, 0.004, True
+    overlapping.started, overlapping.seconds, overlapping.representative = 1.5, 0.004, True
     sizes.record(KIND, 4, overlapping, None)
     assert sizes.stats(KIND).seconds == {4: pytest.approx(1.0)}, "each worker's first is left out"
 
@@ -269,8 +273,8 @@ def test_batches_without_busy_neighbours_are_marked():
         thread.start()
     for thread in threads:
         thread.join()
-    assert seen["short"].usual
-    assert not seen["long"].usual, "the other worker was idle most of the time"
+    assert seen["short"].representative
+    assert not seen["long"].representative, "the other worker was idle most of the time"
 
 
 def test_exact_mode_halves_a_size_that_never_fitted_and_keeps_it(

@@ -120,7 +120,7 @@ def test_missing_media_are_a_sentence(clips):
 
 
 def test_of_very_many_clips_some_strips_and_all_videos_are_shown(clips, monkeypatch):
-    monkeypatch.setattr(contact_sheet, "_MOST_STRIPS", 2)
+    monkeypatch.setattr(contact_sheet, "_MAX_STRIPS", 2)
     clips[5].stars = 1
     page = contact_sheet_html(clips)
     assert page.count("<img") == 2

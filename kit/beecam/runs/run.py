@@ -209,9 +209,9 @@ class Run:
                 "run.selection: no grid shows this run. Show it with `run` as the last line of a "
                 "cell, after `import beecam_widgets`."
             )
-        wanted = set(cells)
+        indices = set(cells)
         generated = self._progress.cells(Status.DONE, Status.CACHED)
-        return self._clips_of([cell for cell in generated if cell.index in wanted])
+        return self._clips_of([cell for cell in generated if cell.index in indices])
 
     # --- observing -----------------------------------------------------------------------------
 

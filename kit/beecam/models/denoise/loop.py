@@ -321,11 +321,11 @@ def _partial_timesteps(first: int, until: int | None, on_iterate: Callable[[int]
 
 def _attributes(scheduler: Any) -> dict[str, Any]:
     """Return a scheduler's state besides its configuration; lists are copied."""
-    ours = ("beecam_denoising", "timesteps", "_internal_dict")
+    own_names = ("beecam_denoising", "timesteps", "_internal_dict")
     return {
         name: list(value) if isinstance(value, list) else value
         for name, value in vars(scheduler).items()
-        if name not in ours
+        if name not in own_names
     }
 
 

@@ -258,8 +258,8 @@ class LocalEngine:
         starts = []
         for index in list(indices):
             checkpoint = self._library.checkpoints.load(undrafted_key(self._shots[index]))
-            wanted = (batch.step, batch.size)
-            if checkpoint is None or (checkpoint.step, checkpoint.batch) != wanted:
+            expected = (batch.step, batch.size)
+            if checkpoint is None or (checkpoint.step, checkpoint.batch) != expected:
                 indices.remove(index)
                 with self._progress.lock:
                     self._plan.put_back([(index, self._shots[index])])
@@ -296,7 +296,7 @@ class LocalEngine:
 
     def _claim(self, indices: Sequence[int]) -> list[int]:
         """Claim cells that no run has generated or claimed, and that weren't cancelled."""
-        ours = self._library.claims.take((self._shots[i].key for i in indices), self._writer)
+        claimed = self._library.claims.take((self._shots[i].key for i in indices), self._writer)
         have = self._cached([self._shots[i] for i in indices])
         needed = []
         for index in indices:
@@ -306,7 +306,7 @@ class LocalEngine:
             elif key in have:
                 self._library.claims.release([key], self._writer)
                 self._progress.set(index, status=Status.CACHED)
-            elif key in ours:
+            elif key in claimed:
                 needed.append(index)
             else:
                 with self._progress.lock:

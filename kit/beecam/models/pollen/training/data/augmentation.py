@@ -89,12 +89,12 @@ def degrade(video: Tensor, g: torch.Generator, noise_generator: torch.Generator)
         less = int(torch.randint(round(size / _BLUR), size + 1, (1,), generator=g))
         flat = F.interpolate(flat, less, mode="bilinear", antialias=True)
         flat = F.interpolate(flat, size, mode="bicubic")
-    for pixels, most in ((1, _GRAIN), (_BLOTCH_PIXELS, _BLOTCHES)):
+    for pixels, strength in ((1, _GRAIN), (_BLOTCH_PIXELS, _BLOTCHES)):
         shape = (*flat.shape[:2], size // pixels, size // pixels)
         noise = torch.randn(shape, generator=noise_generator, device=flat.device)
         if pixels > 1:
             noise = F.interpolate(noise, size, mode="bicubic")
-        flat = flat + noise * (most * float(torch.rand(1, generator=g)))
+        flat = flat + noise * (strength * float(torch.rand(1, generator=g)))
     return flat.view(len(video), video.shape[2], *flat.shape[1:]).transpose(1, 2)
 
 

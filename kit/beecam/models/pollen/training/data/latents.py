@@ -80,8 +80,8 @@ def write(folder: Path, components: Components) -> int:
             continue
         clips, scenes = clip_files.load_shards([shard])
         straight, mirrored = (
-            torch.cat([components.encode(part.to(device)) for part in torch.split(some, 50)])
-            for some in (clips, clips.flip(3))
+            torch.cat([components.encode(part.to(device)) for part in torch.split(oriented, 50)])
+            for oriented in (clips, clips.flip(3))
         )
         both = torch.stack([straight, mirrored]).half().cpu()
         texts = torch.stack(

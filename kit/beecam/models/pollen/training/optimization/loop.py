@@ -203,11 +203,11 @@ class Loop:
                         self._finish = (self.step, max(1, left))
                 if self._finish and self.step >= sum(self._finish):
                     break
-                begun = time.monotonic()
-                self._train_step(loss, begun - budget.started)
+                started = time.monotonic()
+                self._train_step(loss, started - budget.started)
                 if self.device != "cpu" and len(budget.durations) < _MEASURED_STEPS:
                     torch.cuda.synchronize()  # or only the launch of kernels would be measured
-                budget.durations.append(time.monotonic() - begun)
+                budget.durations.append(time.monotonic() - started)
                 if time.monotonic() - last_save > SAVE_SECONDS:
                     self.save()
                     last_save = time.monotonic()

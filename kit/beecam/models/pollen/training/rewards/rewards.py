@@ -114,9 +114,9 @@ def measure(rewards: Rewards, unseen: Examples, device: str = "cpu") -> dict[str
         right[name] = same[unseen.plain].float().mean()
     likely, can = found["accident"].softmax(1), unseen.possible()
     for number, name in enumerate(ACCIDENTS, 1):
-        some = unseen.truth[:, ACCIDENT] == number
-        if some.any():
-            right[name] = (likely.argmax(1)[some] == number).float().mean()
+        affected = unseen.truth[:, ACCIDENT] == number
+        if affected.any():
+            right[name] = (likely.argmax(1)[affected] == number).float().mean()
             probability[name] = likely[can[:, number - 1], number].mean()
     return {
         "right": {name: round(float(share), 3) for name, share in right.items()},
