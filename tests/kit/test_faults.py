@@ -279,7 +279,7 @@ def test_the_time_left_is_estimated_from_measurements():
 
 def test_a_cancelled_cell_stays_cancelled_unless_its_clip_was_generated():
     progress = Progress(["a", "b", "c"])
-    progress.made(2)
+    progress.mark_generated(2)
     progress.cancel()
     assert [cell.status for cell in progress.changes(0, None).cells] == [
         Status.CANCELLED,
@@ -305,7 +305,7 @@ def test_an_exception_in_a_preview_only_turns_previews_off(ltx, library, monkeyp
     monkeypatch.setattr("beecam.runs.progress.Progress.watched", True)
     messages = []
     monkeypatch.setattr(
-        "beecam.runs.progress.Progress.say", lambda self, text: messages.append(text)
+        "beecam.runs.progress.Progress.show_message", lambda self, text: messages.append(text)
     )
     run = bc.run(bc.sweep("a bee", seed=[1, 2, 3]), ltx, library=library)
     assert not run.wait().errors

@@ -200,7 +200,7 @@ class PreparedCall:
             self.pipe,
             on_step,
             predict=self._predict if resources.preview.ready else None,
-            place=lambda latents, part: merge_part(self.task, latents, part, self.shots[0]),
+            merge_part=lambda latents, part: merge_part(self.task, latents, part, self.shots[0]),
         )
         with (
             torch.no_grad(),
