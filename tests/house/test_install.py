@@ -1,4 +1,4 @@
-"""The wheel in an empty environment: what it declares is all that the first cell needs."""
+"""The wheel in an empty environment: its declared dependencies are enough for the first cells."""
 
 import importlib.metadata
 import json
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def closure(requirements):
-    """The installed distributions that these requirements need, with what those need in turn."""
+    """Return the installed distributions of these requirements and of their dependencies."""
     found, left = {}, [Requirement(text) for text in requirements]
     while left:
         one = left.pop()
@@ -38,7 +38,7 @@ def closure(requirements):
 
 
 def link(dist, target):
-    """Put a distribution's files into another environment, as links."""
+    """Link a distribution's files into another environment."""
     base = Path(dist.locate_file(""))
     for top in {file.parts[0] for file in dist.files or () if ".." not in file.parts}:
         if not (target / top).exists() and (base / top).exists():
@@ -47,7 +47,7 @@ def link(dist, target):
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory):
-    """The interpreter of an environment that has the wheel and what it declares, nothing else."""
+    """Return the interpreter of an environment with only the wheel and its dependencies."""
     folder = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT)
     (wheel,) = folder.glob("*.whl")
@@ -60,7 +60,7 @@ def python(tmp_path_factory):
     needed = closure(text for text in metadata.requires or () if "extra ==" not in text)
     for dist in needed.values():
         link(dist, site)
-    assert not (site / "pytest").exists(), "what only tests need isn't there"
+    assert not (site / "pytest").exists(), "dependencies of tests aren't installed"
     return python
 
 

@@ -25,7 +25,7 @@ def test_unknown_words_are_noted_once_for_all_cells_with_the_nearest_known_ones(
     assert note.words == ("zebra", "medow", "gas station")
     assert str(note).startswith("prompt: pollen passes over 'zebra', 'medow', 'gas station'; the")
     assert "'meadow' for 'medow'" in note.message
-    assert "zebra'" not in note.message.split(";")[1], "nothing is like it"
+    assert "zebra'" not in note.message.split(";")[1], "no known word is similar"
 
 
 def test_other_texts_of_a_shot_are_noted_under_their_arguments(pollen):
@@ -54,7 +54,7 @@ def test_models_of_a_set_note_their_own_shots(pollen, ltx):
     notes = bc.sweep("a zebra", num_frames=9).check({"one": pollen, "other": ltx})
     assert [note.words for note in notes] == [("zebra",)]
     assert "pollen" in notes[0].message
-    assert known_words(ltx) == (), "it can read any word"
+    assert known_words(ltx) == (), "its tokenizer encodes any word"
 
 
 def test_the_end_of_a_long_text_is_noted(ltx):
