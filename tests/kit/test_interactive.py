@@ -130,10 +130,10 @@ def request_until(engine, calls, log, finished, steps):
     def request_next():
         if not finished():
             number = next(numbers)
-            engine.ask(number, bee_shot(number, steps))
+            engine.request(number, bee_shot(number, steps))
 
     calls.on_step = request_next
-    engine.ask(1, bee_shot(1, steps))
+    engine.request(1, bee_shot(1, steps))
     log.wait_until(finished)
 
 
@@ -146,7 +146,7 @@ def wait_until(check):
 
 
 def test_a_clip_has_the_pixels_of_the_model(create_engine, log, pollen):
-    create_engine().ask(7, bee_shot())
+    create_engine().request(7, bee_shot())
     frame = log.wait_for(7, "clip")
     assert np.array_equal(frame.frames, generate_frames(pollen, [pollen.resolve(bee_shot())])[0])
     assert (frame.shot, frame.steps) == (pollen.resolve(bee_shot()), 4)
@@ -155,12 +155,12 @@ def test_a_clip_has_the_pixels_of_the_model(create_engine, log, pollen):
 @pytest.mark.slow
 def test_the_latest_request_wins_and_others_are_cancelled(create_engine, log, calls):
     engine = create_engine()
-    engine.ask(1, bee_shot(1, LONG))
+    engine.request(1, bee_shot(1, LONG))
     for number in range(2, 12):
         calls.wait_for_a_step()
-        engine.ask(number, bee_shot(number, LONG))
+        engine.request(number, bee_shot(number, LONG))
     started = len(calls)
-    engine.ask(12, bee_shot(12, LONG))
+    engine.request(12, bee_shot(12, LONG))
     log.wait_for(12, "clip")
     assert {frame.number for frame in log.of_kind("clip")} == {12}
     assert set(calls[started:]) <= {11, 12}, "outdated requests are not started"
@@ -216,7 +216,7 @@ def test_without_previews_some_clips_are_finished(create_engine, log, calls, mon
 def test_a_cancelled_clip_frees_the_model(create_engine, pollen, log, calls):
     engine = create_engine()
     for seed in range(10, 16):
-        engine.ask(seed, bee_shot(seed, LONG))
+        engine.request(seed, bee_shot(seed, LONG))
         calls.wait_for_a_step()
     engine.close()
     count = len(calls.steps)
@@ -225,13 +225,13 @@ def test_a_cancelled_clip_frees_the_model(create_engine, pollen, log, calls):
         "it stops at its next step"
     )
     again = create_engine()
-    again.ask(1, bee_shot())
+    again.request(1, bee_shot())
     assert np.array_equal(log.wait_for(1, "clip").frames, expected)
 
 
 @pytest.mark.slow
 def test_once_requests_cease_the_final_clip_replaces_the_draft(create_engine, log, pollen):
-    create_engine(rest=0.1).ask(1, bee_shot(3, 4), bee_shot(3, 12))
+    create_engine(rest=0.1).request(1, bee_shot(3, 4), bee_shot(3, 12))
     draft, final = log.wait_for(1, "draft"), log.wait_for(1, "clip")
     assert (draft.steps, final.steps) == (4, 12)
     assert np.array_equal(final.frames, generate_frames(pollen, [final.shot])[0])
@@ -240,10 +240,10 @@ def test_once_requests_cease_the_final_clip_replaces_the_draft(create_engine, lo
 
 def test_a_final_clip_is_cancelled_by_the_next_request(create_engine, log, calls):
     engine = create_engine(rest=0.05)
-    engine.ask(1, bee_shot(1), bee_shot(1, LONG * 4))
+    engine.request(1, bee_shot(1), bee_shot(1, LONG * 4))
     log.wait_for(1, "draft")
     wait_until(lambda: calls.steps.count(1) > 4)
-    engine.ask(2, bee_shot(2), bee_shot(2))
+    engine.request(2, bee_shot(2), bee_shot(2))
     count = calls.steps.count(1)
     log.wait_for(2, "clip")
     assert calls.steps.count(1) <= count + 1, "it stops at its next step"
@@ -252,10 +252,10 @@ def test_a_final_clip_is_cancelled_by_the_next_request(create_engine, log, calls
 
 def test_a_repeated_request_is_served_from_the_cache(create_engine, log, calls):
     engine = create_engine(rest=0.05)
-    engine.ask(1, bee_shot(5), bee_shot(5, 8))
+    engine.request(1, bee_shot(5), bee_shot(5, 8))
     log.wait_for(1, "clip")
     count = len(calls)
-    engine.ask(2, bee_shot(5), bee_shot(5, 8))
+    engine.request(2, bee_shot(5), bee_shot(5, 8))
     frame = log.wait_for(2, "clip")
     assert frame.seconds < 1
     assert len(calls) == count
@@ -266,7 +266,7 @@ def test_the_cache_is_bounded(create_engine, log, monkeypatch):
     monkeypatch.setattr("beecam.runs.interactive._CACHE_BYTES", 1_000_000)
     engine = create_engine()
     for number in range(1, 5):
-        engine.ask(number, bee_shot(number))
+        engine.request(number, bee_shot(number))
         log.wait_for(number, "clip")
     assert len(engine._cache) == 2
     assert engine._bytes == sum(one.nbytes for one in engine._cache.values())
@@ -274,13 +274,13 @@ def test_the_cache_is_bounded(create_engine, log, monkeypatch):
 
 def test_a_problem_is_reported_and_the_next_request_works(create_engine, log, pollen, monkeypatch):
     engine = create_engine()
-    engine.ask(1, bee_shot(width=100))
+    engine.request(1, bee_shot(width=100))
     assert "nearest are 96 and 192" in log.wait_for(1, "problem").text
     with monkeypatch.context() as patch:
         patch.setattr(type(pollen), "generate", lambda *a, **k: 1 / 0)
-        engine.ask(2, bee_shot(8))
+        engine.request(2, bee_shot(8))
         assert log.wait_for(2, "problem").text == "ZeroDivisionError: division by zero"
-    engine.ask(3, bee_shot(8))
+    engine.request(3, bee_shot(8))
     log.wait_for(3, "clip")
 
 
@@ -293,9 +293,9 @@ def test_a_failing_refresh_is_reported_and_the_next_request_works(
     engine = create_engine()
     with monkeypatch.context() as patch:
         patch.setattr(type(pollen), "refresh", failing_refresh)
-        engine.ask(1, bee_shot(8))
+        engine.request(1, bee_shot(8))
         assert "on their way" in log.wait_for(1, "problem").text
-    engine.ask(2, bee_shot(8))
+    engine.request(2, bee_shot(8))
     log.wait_for(2, "clip")
 
 
@@ -305,7 +305,7 @@ def test_a_run_continues_beside_the_engine(create_engine, log, pollen, library):
     engine = create_engine()
     run = bc.run(sweep, pollen, library=library)
     wait_until(lambda: run.changes().run.counts["running"])
-    engine.ask(1, bee_shot(9))
+    engine.request(1, bee_shot(9))
     frame = log.wait_for(1, "clip")
     assert not run.finished, "it doesn't wait for the run"
     assert np.array_equal(frame.frames, generate_frames(pollen, [frame.shot])[0])

@@ -161,7 +161,7 @@ def test_the_live_engine_generates_with_it(square):
 
     shown = []
     engine = InteractiveEngine(square, shown.append, rest=0.01)
-    engine.ask(1, bc.shot("a red square"))
+    engine.request(1, bc.shot("a red square"))
     for _ in range(200):
         if any(frame.kind == CLIP for frame in shown):
             break

@@ -93,7 +93,7 @@ def batch(pipe, name, prompts, **more):
         if both.shape[0] != len(PROMPTS):
             return f"no: {both.shape[0]} clip comes back"
         differences = [float(np.abs(a - b).max()) for a, b in zip(both, alone, strict=True)]
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the fact
+    except Exception as error:  # noqa: BLE001 - any error is a result
         last = str(error).strip().splitlines() or [""]
         return f"**no**: `{type(error).__name__}: {last[0]}`"
     verdict = "yes" if max(differences) <= TOLERANCE else "**runs, but not the same**"

@@ -250,7 +250,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
     def keep(self) -> Clip:
         """Generate the shot again by a run, save the clip to the library, and return it.
 
-        The clip has the same bits as the one shown at rest: both are generated in a batch of one.
+        The clip has the same bits as the final one shown: both are generated in a batch of one.
 
         Raises:
             BeecamError: The clip couldn't be generated or written.
@@ -296,7 +296,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             while len(self._edits) > _REMEMBERED_EDITS:
                 self._edits.popitem(last=False)
         refine = self.refine
-        self._engine.ask(
+        self._engine.request(
             number,
             self._shots.draft(controls, refine=refine),
             self._shots.final(controls, refine=refine),

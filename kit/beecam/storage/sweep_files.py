@@ -1,7 +1,7 @@
 """Records of the sweeps that were run: one small JSON file per sweep in the library's folder.
 
-Clips are stored by what determines them, whatever sweep they come from; a record puts them back
-into their cells. Files are written under a temporary name and renamed, so that two kernels may
+Clips are stored by their shots, independently of their sweeps; a record restores their cells.
+Files are written under a temporary name and renamed, so that two kernels may
 write at once; a damaged file is skipped.
 """
 

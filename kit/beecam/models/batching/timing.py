@@ -1,4 +1,4 @@
-"""The time that one batch takes, without what others do in the meantime."""
+"""The time of one batch, without what is excluded."""
 
 from __future__ import annotations
 

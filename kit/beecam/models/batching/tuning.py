@@ -15,7 +15,7 @@ from beecam.models.batching.timing import BatchTimer
 MAX_SIZE = 32
 # A smaller gain is within the noise of two measurements.
 _GAIN = 0.10
-# The fastest of so many counts: other processes only ever make a batch slower.
+# The fastest of this many batches counts: other processes only make a batch slower.
 _TIMES = 2
 # The largest share of the free memory that a trial may be expected to need.
 _MAX_MEMORY_SHARE = 0.85

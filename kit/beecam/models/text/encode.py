@@ -91,7 +91,7 @@ class PromptEncoder:
                 return original(*args, **kwargs)
             read.update(_mixed_in(arguments))
             if not _is_plain(arguments):
-                # An image beside the text: the result isn't stored.
+                # An image besides the text: the result isn't stored.
                 return _encode_parts(arguments, count, lambda one: original(**one))
             with self._lock:
                 disk = self._disk_cache(pipe) if not shots[0].adapters else None

@@ -220,7 +220,7 @@ class LocalEngine:
         except OutOfMemoryError as error:
             self._out_of_memory(indices, shots, size, error)
             return []
-        except BaseException as error:  # noqa: BLE001  (whatever a pipeline raises, the run continues)
+        except BaseException as error:  # noqa: BLE001  (the run continues after any error)
             if len(indices) > 1 and isinstance(error, Exception):
                 return self._one_by_one(batch, indices)
             self._writer.fail(indices, error)

@@ -166,7 +166,7 @@ def _denoiser(folder: Path) -> str:
 
 
 def sample(weights: Path, path: Path, device: str = "cpu") -> None:
-    """Write a contact sheet of sample clips, with their prompts as JSON beside it."""
+    """Write a contact sheet of sample clips, with their prompts as JSON next to it."""
     prompts = [text for text in _SAMPLES for _ in range(2)]
     save_contact_sheet(generate(load_pipeline(weights).to(device), prompts), path)
     path.with_suffix(".json").write_text(json.dumps(prompts))

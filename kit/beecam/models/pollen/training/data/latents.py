@@ -102,7 +102,7 @@ def load(folder: Path, clips: int | None = None) -> TrainingData:
 
     Args:
         folder: Folder of the training.
-        clips: At most so many clips, rounded up to full shards.
+        clips: The maximum number of clips, rounded up to full shards.
 
     Raises:
         FileNotFoundError: There are no latents.
@@ -125,7 +125,7 @@ def files(folder: Path, clips: int | None = None) -> list[Path]:
 
     Args:
         folder: Folder of the training.
-        clips: At most so many clips, rounded up to full shards.
+        clips: The maximum number of clips, rounded up to full shards.
 
     Raises:
         FileNotFoundError: There are no latents.

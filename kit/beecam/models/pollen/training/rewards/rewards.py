@@ -37,7 +37,7 @@ FOLDER = "rewards"
 CLIPS = 12_000
 FIRST = UNSEEN // 16  # seed from which their scenes are drawn: no classifier's
 _MEASURED = "measured.json"
-_HELD_BACK = 6  # one shard in so many measures how good they are
+_HELD_BACK = 6  # one in six shards measures how good they are
 _RECOGNISED = 0.5  # share of an accident's clips, for clips to be tuned by it
 _READER_SHARE = 0.35  # of the training time
 
