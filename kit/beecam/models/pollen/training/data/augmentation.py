@@ -9,7 +9,7 @@ from torch import Tensor
 from beecam.models.pollen.networks.classifier import VALUES
 from beecam.models.pollen.world.rendering import styles
 
-_MAX_CROP = 10  # at most one of so many pixels is cut off: more helps against memorising clips
+_MAX_CROP = 10  # at most 1/10 of a side is cropped; larger crops help against memorising clips
 _GREY = 0.25  # share of the clips
 _BLACK_AND_WHITE = 0.25  # share of the clips
 _FLIPPED = 0.12  # share of the clips, for each kind of flip
