@@ -232,7 +232,7 @@ def test_save_as_an_image_writes_one_frame(clips, tmp_path):
     assert (np.asarray(Image.open(png)) == clips[3].frames()[0]).all(), "an old file is replaced"
 
 
-def test_save_names_what_it_can_not_write(clips, tmp_path):
+def test_save_names_what_it_cannot_write(clips, tmp_path):
     for path, words in {
         "bee.mov": "the suffix is one of .mp4, .gif, .webp, .png, .jpg, .jpeg",
         "bee": "the suffix is one of",

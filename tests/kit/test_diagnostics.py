@@ -66,7 +66,7 @@ def test_the_report_on_pollen(pollen):
     bc.sweep("a bee", width=96 * 2, num_frames=25).check(pollen)
 
 
-def test_a_family_that_can_not_batch_has_a_reason():
+def test_a_family_that_cannot_batch_has_a_reason():
     latte = bc.wrap(make("LattePipeline"), batch_size=3)
     report = bc.doctor(latte)
     fits(report)

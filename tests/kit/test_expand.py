@@ -112,7 +112,7 @@ def test_existing_shots_can_be_repeated(ltx_pipe):
     assert not expanded.fills
 
 
-def test_paired_or_mixed_seeds_can_not_be_repeated():
+def test_paired_or_mixed_seeds_cannot_be_repeated():
     paired = bc.sweep("a {insect}", bc.zip(insect=INSECTS, seed=range(3)))
     with pytest.raises(CheckError, match="pairs its seeds with other axes"):
         expand.with_new_seeds(paired, [0])

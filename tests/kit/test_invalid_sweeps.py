@@ -59,14 +59,14 @@ def test_two_prompts_get_a_message_with_the_right_call(ltx, prompt, layout):
     assert 'bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[1, 2]))' in message
 
 
-def test_another_axis_can_not_take_the_place_of_the_prompt(ltx):
+def test_another_axis_cannot_replace_the_prompt(ltx):
     message = check_message(ltx, bc.Axis("insect", ["bee"]), seed=[1])
     assert "(insect), of which none is called prompt" in message
     assert "prompt=3: a string" in check_message(ltx, bc.zip(prompt=["a bee", 3]))
     assert "prompt=Sample" in check_message(ltx, bc.sample(3))
 
 
-def test_a_slot_can_not_be_called_prompt_or_have_an_unusable_keyword(ltx):
+def test_a_slot_cannot_be_named_prompt_or_as_a_reserved_argument(ltx):
     message = check_message(ltx, "a {prompt} bee")
     assert "a slot can't be called prompt" in message
     assert "prompt=[...]" not in message
@@ -92,7 +92,7 @@ def test_a_value_in_place_of_a_list_gets_the_right_spelling(call, words):
         assert word in message
 
 
-def test_zip_and_sample_can_not_be_keyword_arguments(ltx):
+def test_zip_and_sample_cannot_be_keyword_arguments(ltx):
     assert "pair=bc.zip(...): bc.zip has no name" in check_message(
         ltx, "a bee", pair=bc.zip(seed=[1])
     )
@@ -134,7 +134,7 @@ def test_a_slot_with_the_name_of_an_argument_sets_both(ltx):
 # --- which cells -----------------------------------------------------------------------------------
 
 
-def test_samples_that_can_not_be_drawn_are_reported(ltx):
+def test_samples_that_cannot_be_drawn_are_reported(ltx):
     def drawn(*samples):
         return check_message(ltx, "a bee", *samples, seed=range(9))
 

@@ -63,7 +63,7 @@ def test_a_clip_is_restored_with_everything(library):
     assert (clip.stars, clip.rejected, clip.tags) == (4, True, ("night", "<b>"))
 
 
-def test_the_mp4_carries_the_whole_shot(library):
+def test_the_mp4_stores_the_complete_shot(library):
     clip = add(library, "a 🐝 <script>", 3)
     assert Shot.from_dict(mp4.read_settings(clip.path)["shot"]) == clip.shot
 
@@ -192,7 +192,7 @@ def test_a_damaged_index_is_kept_aside_and_rebuilt(folder):
     assert list(folder.glob(f"{INDEX}.damaged-*"))
 
 
-def test_stars_and_tags_outlive_the_index(folder):
+def test_stars_and_tags_survive_a_lost_index(folder):
     with open_library(folder) as library:
         one, two, three = (add(library, "a bee", seed) for seed in range(3))
         one.stars, one.tags, one.stars = 2, ["night", "<b>"], 5

@@ -198,7 +198,7 @@ def test_values_that_are_not_numbers_do_not_break_the_page(library, tmp_path):
     assert columns.get("motion", [None]) == [None]
 
 
-def test_a_page_that_can_not_be_written_is_named(clips, tmp_path):
+def test_a_page_that_cannot_be_written_is_named(clips, tmp_path):
     with pytest.raises(BeecamError, match="there are no clips to write a page of"):
         clips[:0].export_html(tmp_path / "page.html")
     with pytest.raises(

@@ -43,7 +43,7 @@ def test_orders(by, expected):
         (3, "query=3: a string is needed."),
     ],
 )
-def test_a_term_that_can_not_be_parsed_is_named(text, message):
+def test_a_term_that_cannot_be_parsed_is_named(text, message):
     with pytest.raises(CheckError) as error:
         parse(text, CASES["names"])
     assert message in str(error.value)
