@@ -1,4 +1,4 @@
-"""What tests of several rooms need."""
+"""Fixtures of all tests, and the order in which test files run."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import pytest
 
 from beecam.clips.library import open_library
 
-# The files that take longest, from the longest on: begun first, none is left for one worker alone
-# at the end. `make test` runs whole files side by side, so that what a file shares is made once.
+# The slowest files, the slowest first: they start first, so that no worker is left with a long file
+# at the end. `make test` distributes whole files, so that fixtures of a file are created once.
 LONGEST = (
     "browser/test_first_flight.py",
     "kit/pollen/test_modes.py",
@@ -28,18 +28,18 @@ LONGEST = (
     "browser/test_remains.py",
     "browser/test_faults.py",
     "kit/pollen/test_weights.py",
-    "kit/test_live.py",
+    "kit/test_interactive.py",
     "kit/test_kill.py",
-    "kit/test_inputs.py",
+    "kit/test_conditions.py",
     "kit/test_loras.py",
     "kit/test_speed.py",
 )
 
 
 def pytest_collection_modifyitems(items):
-    """Put the files that take longest first."""
-    here = Path(__file__).parent
-    rank = {here / name: place for place, name in enumerate(LONGEST)}
+    """Run the slowest files first."""
+    folder = Path(__file__).parent
+    rank = {folder / name: i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
@@ -51,26 +51,26 @@ def library(tmp_path):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _cache_of_the_session(tmp_path_factory):
-    """No test reads or writes the user's cache: neither a kernel that serves all tests ..."""
-    yield from _cached(tmp_path_factory)
+def _session_cache(tmp_path_factory):
+    """Use a temporary cache in the whole session: no test reads or writes the user's cache."""
+    yield from _temporary_cache(tmp_path_factory)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _cache_of_the_module(_cache_of_the_session, tmp_path_factory):
-    """... nor a model that serves a module, which knows nothing that other modules measured ..."""
-    yield from _cached(tmp_path_factory)
+def _module_cache(_session_cache, tmp_path_factory):
+    """Use a cache of its own per module: models of a module don't share measurements of others."""
+    yield from _temporary_cache(tmp_path_factory)
 
 
 @pytest.fixture(autouse=True)
-def cache(_cache_of_the_module, tmp_path, monkeypatch):
-    """... nor one that a single test makes."""
+def cache(_module_cache, tmp_path, monkeypatch):
+    """Use a cache of its own per test; return its folder."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("BEECAM_CACHE", str(folder))
     return folder
 
 
-def _cached(folders):
+def _temporary_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BEECAM_CACHE", str(folders.mktemp("cache")))
+        patch.setenv("BEECAM_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

@@ -1,4 +1,4 @@
-"""What tests of several rooms call."""
+"""Functions that tests of several folders use."""
 
 import threading
 
@@ -14,18 +14,18 @@ from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
 
 
-def frames(model, shots, on_step=None, **more):
-    """Make clips in one call, and return only their frames."""
-    return [made.frames for made in model.generate(shots, on_step, **more)]
+def generate_frames(model, shots, on_step=None, **more):
+    """Generate clips in one batch; return their frames."""
+    return [generated.frames for generated in model.generate(shots, on_step, **more)]
 
 
 def use_size(model, size):
-    """Make calls of this size, as `batch_size=` does."""
+    """Fix the batch size, as `batch_size=` does."""
     model._sizes = BatchSizes(size)
 
 
 def fill(library, prompts=("a bee", "a moth"), seeds=3):
-    """Six clips of moving squares, with coordinates, made without a model."""
+    """Add six clips of moving gradients, with coordinates, without a model; return them."""
     keys, coords = [], []
     for i, prompt in enumerate(prompts):
         for seed in range(seeds):
@@ -59,7 +59,7 @@ def fill(library, prompts=("a bee", "a moth"), seeds=3):
 
 
 def noisy(library, count, *, width=160, height=96, frames=24, stars=()):
-    """Clips that hardly compress, as those of large models."""
+    """Add clips that barely compress, as those of large models; return them."""
     rng = np.random.default_rng(0)
     keys = []
     for seed in range(count):
@@ -98,8 +98,8 @@ def noisy(library, count, *, width=160, height=96, frames=24, stars=()):
     return clips
 
 
-def said(call, kind=CheckError):
-    """What an error says; any other kind of error is a failure."""
+def error_message(call, kind=CheckError):
+    """Return the message of the error that `call` raises; it must be of this kind."""
     with pytest.raises(BeecamError) as error:
         call()
     assert isinstance(error.value, kind)
@@ -107,17 +107,17 @@ def said(call, kind=CheckError):
 
 
 def statuses(run):
-    """Where each cell is."""
+    """Return the status of each cell."""
     return [cell.status for cell in run.changes().cells]
 
 
 def sweep(n=4, prompt="a {insect}"):
-    """Some insects, each with some seeds."""
+    """Return a sweep of two insects and `n / 2` seeds."""
     return bc.sweep(prompt, insect=["bee", "moth"], seed=range(n // 2))
 
 
 class Gate:
-    """Stands in a model's steps until it is opened, so that a test knows where a run is."""
+    """Blocks each step of a model until it is opened, so that a test knows where a run is."""
 
     def __init__(self, model, monkeypatch):
         self.open = threading.Event()
@@ -125,12 +125,12 @@ class Gate:
         original = model.generate
 
         def generate(shots, on_step=None, **more):
-            def stand(step):
+            def wait(step):
                 self.reached.set()
                 assert self.open.wait(30)
                 if on_step is not None:
                     on_step(step)
 
-            return original(shots, stand, **more)
+            return original(shots, wait, **more)
 
         monkeypatch.setattr(model, "generate", generate)

@@ -1,6 +1,6 @@
-"""The promised figures, measured here: `make bench` prints a table and writes out/bench.json.
+"""Measure the promised figures: `make bench` prints a table and writes out/bench.json.
 
-Speeds are ratios in one run or medians of several; the machine's own noise is not hidden.
+Speeds are ratios within one run or medians of several, and vary with the load of the machine.
 """
 
 import argparse
@@ -29,7 +29,7 @@ PROMPTS = [
 
 @dataclass
 class Row:
-    """One promise: what was measured, and whether it holds."""
+    """One promise, its measurement, and whether it holds."""
 
     promise: str
     target: str
@@ -39,8 +39,8 @@ class Row:
 
 
 def main():
-    """Measure everything that the command line names, or all; return how much went wrong."""
-    all_of_them = (
+    """Measure the benchmarks of the command line, by default all; return the number of failures."""
+    measures = (
         imports,
         first_clip,
         one_clip,
@@ -59,17 +59,17 @@ def main():
         live,
         peers,
     )
-    by_name = {measure.__name__: measure for measure in all_of_them}
+    by_name = {measure.__name__: measure for measure in measures}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", nargs="*", choices=[*by_name, []], help="by default all of them")
-    rows, wrong = [], 0
+    parser.add_argument("rows", nargs="*", choices=[*by_name, []], help="by default all")
+    rows, failures = [], 0
     for name in parser.parse_args().rows or by_name:
         print(f"measuring {name.replace('_', ' ')} ...", file=sys.stderr, flush=True)
         try:
             rows += by_name[name]()
         except Exception:  # noqa: BLE001  (the other rows are worth having)
             traceback.print_exc()
-            wrong += 1
+            failures += 1
     print(table(rows))
     target = ROOT / "out" / "bench.json"
     target.parent.mkdir(exist_ok=True)
@@ -80,16 +80,16 @@ def main():
         "rows": [row.__dict__ for row in rows],
     }
     target.write_text(json.dumps(facts, indent=1) + "\n")
-    return wrong
+    return failures
 
 
 def table(rows):
     """Return the rows as a table of text."""
-    wide = max((len(row.promise) for row in rows), default=0)
-    short = max((len(row.target) for row in rows), default=0)
-    mark = {True: "holds", False: "MISSED", None: ""}
+    promise_width = max((len(row.promise) for row in rows), default=0)
+    target_width = max((len(row.target) for row in rows), default=0)
+    verdict = {True: "holds", False: "MISSED", None: ""}
     return "\n".join(
-        f"{row.promise:{wide}}  {row.target:{short}}  {mark[row.holds]:6}  {row.measured}"
+        f"{row.promise:{promise_width}}  {row.target:{target_width}}  {verdict[row.holds]:6}  {row.measured}"
         for row in rows
     )
 
@@ -101,14 +101,14 @@ def _python(code):
 
 
 def imports():
-    """How long `import beecam` takes, and that it brings no torch."""
+    """Measure the time of `import beecam`, and check that it doesn't import torch."""
     code = (
         "import time; t = time.perf_counter(); import beecam, sys, json; "
         "print(json.dumps([time.perf_counter() - t, 'torch' in sys.modules]))"
     )
-    found = [_python(code) for _ in range(7)]
-    seconds = statistics.median(f[0] for f in found)
-    holds = seconds < 0.3 and not any(f[1] for f in found)
+    measured = [_python(code) for _ in range(7)]
+    seconds = statistics.median(f[0] for f in measured)
+    holds = seconds < 0.3 and not any(f[1] for f in measured)
     return [
         Row(
             "import beecam",
@@ -121,7 +121,7 @@ def imports():
 
 
 def first_clip():
-    """From a new interpreter to a clip in the library."""
+    """Measure the time from a new interpreter to a clip in the library."""
     code = """
 import json, sys, tempfile, time
 start = time.perf_counter()
@@ -135,22 +135,22 @@ with tempfile.TemporaryDirectory() as folder:
         end = time.perf_counter()
 print(json.dumps([end - start, end - loaded]))
 """
-    found = [_python(code) for _ in range(3)]
-    whole, rest = (statistics.median(f[i] for f in found) for i in (0, 1))
+    measured = [_python(code) for _ in range(3)]
+    total, after_import = (statistics.median(f[i] for f in measured) for i in (0, 1))
     return [
         Row(
             "new interpreter to first clip",
             "under 10 s",
-            f"{whole:.1f} s",
-            whole < 10,
-            {"seconds": whole},
+            f"{total:.1f} s",
+            total < 10,
+            {"seconds": total},
         ),
         Row(
-            "load and first clip once torch is imported",
+            "load and first clip after importing torch",
             "under 3 s",
-            f"{rest:.1f} s",
-            rest < 3,
-            {"seconds": rest},
+            f"{after_import:.1f} s",
+            after_import < 3,
+            {"seconds": after_import},
         ),
     ]
 
@@ -164,7 +164,7 @@ def _fresh_library():
 
 
 def one_clip():
-    """One clip against the time that it plays."""
+    """Compare the time of one clip with its playing time."""
     import beecam as bc
 
     model = bc.load()
@@ -179,49 +179,49 @@ def one_clip():
                 .clips[0]
             )
             times.append(time.perf_counter() - start)
-        plays = clip.shot.num_frames / clip.shot.fps
-    each = statistics.median(times)
+        playing_time = clip.shot.num_frames / clip.shot.fps
+    per_clip = statistics.median(times)
     return [
         Row(
             "one clip, alone",
             "less than it plays",
-            f"{each:.2f} s for {plays:.2f} s",
-            each < plays,
-            {"seconds": each, "plays": plays},
+            f"{per_clip:.2f} s for {playing_time:.2f} s",
+            per_clip < playing_time,
+            {"seconds": per_clip, "plays": playing_time},
         )
     ]
 
 
 def few_steps():
-    """One clip in the few steps that a LoRA beside the weights allows, and its first preview."""
+    """Measure one clip in few steps with the LoRA that ships, and its first preview."""
     import beecam as bc
 
     model = bc.load().in_few_steps()
     if model is None:
-        return [Row("pollen in few steps", "under 0.4 s", "no LoRA for it ships yet", None, {})]
-    first, whole = [], []
+        return [Row("pollen in few steps", "under 0.4 s", "no LoRA ships", None, {})]
+    first, total = [], []
     for seed in range(8):
         shot = model.resolve(bc.shot("a bee over dunes at noon", seed=seed))
         seen = []
 
-        def look(step, seen=seen):
+        def preview_first(step, seen=seen):
             if not seen:
                 step.preview()
                 seen.append(time.perf_counter())
 
         start = time.perf_counter()
-        model.generate([shot], look)
-        whole.append(time.perf_counter() - start)
+        model.generate([shot], preview_first)
+        total.append(time.perf_counter() - start)
         first.append(seen[0] - start)
-    # The first one encodes the text and packs the weights.
-    each, preview = statistics.median(whole[1:]), statistics.median(first[1:])
+    # The first clip encodes the prompt and packs the weights.
+    per_clip, preview = statistics.median(total[1:]), statistics.median(first[1:])
     return [
         Row(
             "pollen in few steps: a clip",
             "under 0.4 s",
-            f"{each:.2f} s",
-            each < 0.4,
-            {"seconds": each},
+            f"{per_clip:.2f} s",
+            per_clip < 0.4,
+            {"seconds": per_clip},
         ),
         Row(
             "pollen in few steps: first preview",
@@ -233,7 +233,7 @@ def few_steps():
     ]
 
 
-PLAIN_LOOP = """
+PLAIN_LOOP_CODE = """
 import json, sys, time
 import numpy as np, torch
 from diffusers import LTXPipeline
@@ -250,12 +250,12 @@ def clip(prompt, seed):
 
 clip("a warm-up", 0)
 start = time.perf_counter()
-made = [clip(prompt, seed) for prompt in PROMPTS for seed in range(4)]
+clips = [clip(prompt, seed) for prompt in PROMPTS for seed in range(4)]
 seconds = time.perf_counter() - start
-np.save(TARGET, np.round(np.stack(made) * 255).astype(np.uint8))
+np.save(TARGET, np.round(np.stack(clips) * 255).astype(np.uint8))
 print(json.dumps(seconds))
 """
-OURS = """
+BEECAM_SETUP = """
 import json, tempfile, time
 import numpy as np
 import beecam as bc
@@ -266,8 +266,8 @@ with tempfile.TemporaryDirectory() as folder, bc.library(folder) as library:
     sweep = bc.sweep(PROMPTS, seed=range(4))
     start = time.perf_counter()
 """
-SWEPT = (
-    OURS
+SWEEP_CODE = (
+    BEECAM_SETUP
     + """
     run = bc.run(sweep, model, library=library).wait()
     seconds = time.perf_counter() - start
@@ -280,8 +280,8 @@ SWEPT = (
 print(json.dumps([seconds, sorted(again)[2]]))
 """
 )
-DRAFTED = (
-    OURS
+DRAFTS_CODE = (
+    BEECAM_SETUP
     + """
     drafts = bc.run(sweep, model, library=library, draft=0.2).wait()
     first = time.perf_counter() - start
@@ -297,57 +297,65 @@ print(json.dumps([seconds, first]))
 
 
 def against_the_loop():
-    """A sweep against the plain loop over the same weights, each in a process of its own."""
-    seconds, made = {"loop": [], "sweep": [], "drafts": []}, {}
+    """Compare a sweep with the plain loop over the same weights, each in its own process."""
+    seconds, clips = {"loop": [], "sweep": [], "drafts": []}, {}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(3):
-            for name, code in (("loop", PLAIN_LOOP), ("sweep", SWEPT), ("drafts", DRAFTED)):
+            for name, code in (
+                ("loop", PLAIN_LOOP_CODE),
+                ("sweep", SWEEP_CODE),
+                ("drafts", DRAFTS_CODE),
+            ):
                 target = f"{folder}/{name}.npy"
-                given = f"PROMPTS = {PROMPTS!r}\nTARGET = {target!r}\n"
-                seconds[name].append(_python(given + code))
-                made[name] = np.load(target).astype(int)
-    far = int(np.abs(made["loop"] - made["sweep"]).max())
-    far_too = int(np.abs(made["loop"][5::11] - made["drafts"]).max())
+                header = f"PROMPTS = {PROMPTS!r}\nTARGET = {target!r}\n"
+                seconds[name].append(_python(header + code))
+                clips[name] = np.load(target).astype(int)
+    levels = int(np.abs(clips["loop"] - clips["sweep"]).max())
+    draft_levels = int(np.abs(clips["loop"][5::11] - clips["drafts"]).max())
     loop = statistics.median(seconds["loop"])
-    sweep, same = (statistics.median(found[i] for found in seconds["sweep"]) for i in (0, 1))
-    drafts, first = (statistics.median(found[i] for found in seconds["drafts"]) for i in (0, 1))
-    many, few = len(made["loop"]), len(made["drafts"])
+    sweep, repeated = (
+        statistics.median(measured[i] for measured in seconds["sweep"]) for i in (0, 1)
+    )
+    drafts, first = (
+        statistics.median(measured[i] for measured in seconds["drafts"]) for i in (0, 1)
+    )
+    clip_count, draft_count = len(clips["loop"]), len(clips["drafts"])
     return [
         Row(
-            f"sweep of {many} against the plain loop",
+            f"sweep of {clip_count} against the plain loop",
             "2x, pixels within 1/255",
-            f"{loop / sweep:.2f}x ({loop / many:.2f} to {sweep / many:.2f} s a clip), pixels "
-            f"within {far}/255",
-            loop / sweep >= 2 and far <= 1,
-            {**seconds, "levels": far},
+            f"{loop / sweep:.2f}x ({loop / clip_count:.2f} to {sweep / clip_count:.2f} s per clip), pixels "
+            f"within {levels}/255",
+            loop / sweep >= 2 and levels <= 1,
+            {**seconds, "levels": levels},
         ),
         Row(
-            f"{many} drafts of 4 in 20 steps, {few} of them finished",
+            f"{clip_count} drafts of 4 in 20 steps, {draft_count} of them finished",
             "at most 45 % of the plain loop, pixels within 1/255",
-            f"{drafts / loop:.0%} (all drafts after {first / loop:.0%}), pixels within {far_too}/255",
-            drafts / loop <= 0.45 and far_too <= 1,
-            {"levels": far_too},
+            f"{drafts / loop:.0%} (all drafts after {first / loop:.0%}), pixels within {draft_levels}/255",
+            drafts / loop <= 0.45 and draft_levels <= 1,
+            {"levels": draft_levels},
         ),
         Row(
-            f"the same sweep again, {many} cells",
+            f"the same sweep again, {clip_count} cells",
             "under 50 ms",
-            f"{same * 1000:.0f} ms",
-            same < 0.05,
-            {"seconds": same},
+            f"{repeated * 1000:.0f} ms",
+            repeated < 0.05,
+            {"seconds": repeated},
         ),
     ]
 
 
 def other_families():
-    """Sweeps of Wan, CogVideoX and HunyuanVideo, small and random, against the plain loop."""
+    """Compare sweeps of small random Wan, CogVideoX and HunyuanVideo with the plain loop."""
     sys.path.insert(0, str(ROOT / "tests"))
     import families
 
-    return [Row(*families.row(name)) for name in families.FAMILIES]
+    return [Row(*families.promise_row(name)) for name in families.FAMILIES]
 
 
 def speeds():
-    """What `speed=` gives a sweep of pollen, and how far its clips are from the exact ones."""
+    """Measure the gain of `speed=` in a sweep of pollen, and the PSNR to the exact clips."""
     import numpy as np
 
     import beecam as bc
@@ -368,29 +376,29 @@ def speeds():
             start = time.perf_counter()
             assert not bc.run(sweep, model, library=library).wait().errors
             times.setdefault(name, []).append(time.perf_counter() - start)
-    each = {name: statistics.median(found) / len(sweep) for name, found in times.items()}
+    per_clip = {name: statistics.median(measured) / len(sweep) for name, measured in times.items()}
     rows = []
     for name in ("balanced", "fast"):
         model = exact.at_speed(name)
-        alike = [compare(model, cell.shot, repeats=1).psnr for cell in sweep.cells[::4]]
+        psnr = [compare(model, cell.shot, repeats=1).psnr for cell in sweep.cells[::4]]
         rows.append(
             Row(
                 f'pollen at speed="{name}", against exact',
-                "by choice: other pixels",
-                f"{each['exact'] / each[name]:.2f}x, {each[name]:.2f} s a clip, "
-                f"{np.median(alike):.0f} dB from the exact clip",
+                "optional: other pixels",
+                f"{per_clip['exact'] / per_clip[name]:.2f}x, {per_clip[name]:.2f} s per clip, "
+                f"{np.median(psnr):.0f} dB from the exact clip",
                 None,
-                {"seconds": each, "psnr": alike},
+                {"seconds": per_clip, "psnr": psnr},
             )
         )
     return rows
 
 
 def overhead():
-    """What a run takes beyond the pipeline's own calls, where nothing can be shared.
+    """Measure what a run adds to the pipeline's own time, without batches.
 
-    One clip a call, one call after the other: the wall's time against the time in the pipeline,
-    less what our own functions take within it.
+    One clip per batch, one batch after the other: the wall-clock time against the time within the
+    pipeline, without that of our own functions.
     """
     import beecam as bc
     from beecam.models.batching.threads import WorkerPool
@@ -411,9 +419,12 @@ def overhead():
 
         return call
 
-    kind = type(model.pipe)
-    kept = (kind.__call__, DenoisingLoop.ended)
-    kind.__call__, DenoisingLoop.ended = timed(kept[0], calls), timed(kept[1], within)
+    pipeline_class = type(model.pipe)
+    originals = (pipeline_class.__call__, DenoisingLoop.ended)
+    pipeline_class.__call__, DenoisingLoop.ended = (
+        timed(originals[0], calls),
+        timed(originals[1], within),
+    )
     try:
         with _fresh_library() as library:
             bc.run(bc.shot("a warm-up"), model, library=library).wait()
@@ -422,7 +433,7 @@ def overhead():
             bc.run(bc.sweep(PROMPTS, seed=[1]), model, library=library).wait()
             wall = time.perf_counter() - start
     finally:
-        kind.__call__, DenoisingLoop.ended = kept
+        pipeline_class.__call__, DenoisingLoop.ended = originals
     share = wall / (calls[0] - within[0]) - 1
     return [
         Row(
@@ -436,7 +447,7 @@ def overhead():
 
 
 def again():
-    """The same sweep again: nothing is generated."""
+    """Measure a repeated sweep, which generates nothing."""
     import beecam as bc
     from beecam.media import sheets
 
@@ -489,7 +500,7 @@ def _add_rows(library, count):
 
 
 def large_library():
-    """Open, filter and sort 100,000 rows."""
+    """Measure opening, filtering and sorting 100,000 rows."""
     from beecam.clips.library import Library
 
     with tempfile.TemporaryDirectory() as folder:
@@ -503,20 +514,20 @@ def large_library():
             library = Library(Path(folder))
             times["open"].append(time.perf_counter() - start)
             start = time.perf_counter()
-            found = library.clips(prompt="moth", stars=4)
+            measured = library.clips(prompt="moth", stars=4)
             times["filter"].append(time.perf_counter() - start)
             start = time.perf_counter()
             library.clips(sort="-stars", limit=2000)
             times["sort"].append(time.perf_counter() - start)
-            assert 0 < len(found) < 2000
+            assert 0 < len(measured) < 2000
             library.close()
     medians = {name: statistics.median(values) for name, values in times.items()}
-    said = ", ".join(f"{name} {value * 1000:.0f} ms" for name, value in medians.items())
+    measurement = ", ".join(f"{name} {value * 1000:.0f} ms" for name, value in medians.items())
     return [
         Row(
             "library of 100,000 clips",
             "under 100 ms each",
-            said,
+            measurement,
             max(medians.values()) < 0.1,
             medians,
         )
@@ -524,7 +535,7 @@ def large_library():
 
 
 def star():
-    """A star on a library of 25,000 clips."""
+    """Measure setting a star in a library of 25,000 clips."""
     from beecam.clips.library import Library
 
     times = []
@@ -550,7 +561,7 @@ def star():
 
 
 def bundles():
-    """The scripts and styles that a page may load, all together."""
+    """Measure the total size of the scripts and styles."""
     files = (ROOT / "widgets" / "beecam_widgets" / "static").iterdir()
     sizes = {path.name: path.stat().st_size for path in files}
     total = sum(sizes.values()) / 1000
@@ -560,18 +571,18 @@ def bundles():
 
 
 def grid():
-    """A grid of 2,000 clips in a real JupyterLab."""
-    found = _in_chromium().measure_grid(2000)
-    late, playing, memory = (found[k] for k in ("finished_to_visible_ms", "playing", "page_mb"))
+    """Measure a grid of 2,000 clips in a real JupyterLab."""
+    measured = _in_chromium().measure_grid(2000)
+    delay, playing, memory = (measured[k] for k in ("finished_to_visible_ms", "playing", "page_mb"))
     fps, visible = playing["clip_frames_a_second"], playing["cells"]
     together = playing["different_frames_at_once"] == 1
     return [
         Row(
             "grid of 2,000 clips: first paint",
             "under 1 s",
-            f"{found['first_paint_ms']:.0f} ms",
-            found["first_paint_ms"] < 1000,
-            found,
+            f"{measured['first_paint_ms']:.0f} ms",
+            measured["first_paint_ms"] < 1000,
+            measured,
         ),
         Row(
             "grid: visible cells playing in sync",
@@ -587,11 +598,11 @@ def grid():
         Row(
             "grid: after a jump all visible clips show",
             "under 500 ms",
-            f"{found['jump_ms']['median']:.0f} ms, at worst {found['jump_ms']['worst']:.0f} ms",
-            found["jump_ms"]["median"] < 500,
+            f"{measured['jump_ms']['median']:.0f} ms, at worst {measured['jump_ms']['worst']:.0f} ms",
+            measured["jump_ms"]["median"] < 500,
             {},
         ),
-        Row("grid: a finished clip is on the screen", "", f"{late['median']:.0f} ms", None, late),
+        Row("grid: a finished clip is on the screen", "", f"{delay['median']:.0f} ms", None, delay),
         Row(
             "grid: memory of the page after scrolling through all",
             "under 400 MB",
@@ -603,25 +614,25 @@ def grid():
         Row(
             "grid: size of the saved notebook",
             "grows by under 1 MB",
-            f"{found['notebook_mb']:.2f} MB",
-            found["notebook_mb"] < 1,
+            f"{measured['notebook_mb']:.2f} MB",
+            measured["notebook_mb"] < 1,
             {},
         ),
     ]
 
 
 def busy():
-    """Clicks while pollen fills a grid, and 5,000 events of a run as quick as it can be."""
-    found = _in_chromium("measure_busy").measure_busy()
-    clicks, storm = found["clicks"], found["storm"]
-    going = clicks["while_running"]
+    """Measure clicks while pollen fills a grid, and 5,000 events of a very fast run."""
+    measured = _in_chromium("measure_busy").measure_busy()
+    clicks, storm = measured["clicks"], measured["storm"]
+    running = clicks["while_running"]
     return [
         Row(
-            "grid: a click is answered while a run is going",
+            "grid: a click is answered during a run",
             "under 100 ms",
             f"{clicks['median']:.0f} ms, at worst {clicks['worst']:.0f} ms"
-            f"{'' if going else ', but the run had ended'}",
-            clicks["worst"] < 100 and going,
+            f"{'' if running else ', but the run had ended'}",
+            clicks["worst"] < 100 and running,
             clicks,
         ),
         Row(
@@ -636,60 +647,60 @@ def busy():
 
 
 def peers():
-    """The same clips by mediapy and in a GridBox of Video, beside our grid."""
+    """Measure the same clips in mediapy, in a GridBox of Video and in our grid."""
     rows = []
-    for one in _in_chromium("measure_peers").measure_peers():
-        late = "" if one["all_ms"] is None else f", all after {one['all_ms'] / 1000:.1f} s"
-        apart = (
-            f"{one['frames_at_once']} frame(s) at once"
-            if one["way"] == "grid"
-            else f"{one['apart_ms']:.0f} ms apart"
+    for peer in _in_chromium("measure_peers").measure_peers():
+        delay = "" if peer["all_ms"] is None else f", all after {peer['all_ms'] / 1000:.1f} s"
+        sync = (
+            f"{peer['frames_at_once']} frame(s) at once"
+            if peer["way"] == "grid"
+            else f"{peer['apart_ms']:.0f} ms apart"
         )
         rows.append(
             Row(
-                f"{one['way']}: {one['clips']} clips",
+                f"{peer['way']}: {peer['clips']} clips",
                 "",
-                f"{one['moved']} play{late}; {one['rate']:.0f} animation frames/s, {apart}, page "
-                f"{one['page_mb']} MB, notebook {one['notebook_mb']:.2f} MB",
+                f"{peer['moved']} play{delay}; {peer['rate']:.0f} animation frames/s, {sync}, page "
+                f"{peer['page_mb']} MB, notebook {peer['notebook_mb']:.2f} MB",
                 None,
-                one,
+                peer,
             )
         )
     return rows
 
 
 def live():
-    """A slider of pollen's live view in a real JupyterLab, until its clip is on the screen."""
-    found = _in_chromium("measure_live").measure_live()
-    first, clip, whole = (found[name]["median"] for name in ("first", "clip", "whole"))
-    drag = found["drag"]
+    """Measure the delay from a slider of the live view to its clip on the screen, in JupyterLab."""
+    measured = _in_chromium("measure_live").measure_live()
+    first, clip, total = (measured[name]["median"] for name in ("first", "clip", "whole"))
+    drag = measured["drag"]
     return [
         Row(
             "live: slider moved to first preview painted",
             "under 250 ms",
-            f"{first:.0f} ms, at worst {found['first']['worst']:.0f} ms",
+            f"{first:.0f} ms, at worst {measured['first']['worst']:.0f} ms",
             first < 250,
-            found,
+            measured,
         ),
         Row(
             "live: slider moved to new clip painted, 6 steps",
             "under 600 ms",
-            f"{clip:.0f} ms, at worst {found['clip']['worst']:.0f} ms",
+            f"{clip:.0f} ms, at worst {measured['clip']['worst']:.0f} ms",
             clip < 600,
             {},
         ),
         Row(
-            "live: to the clip of all 20 steps, 500 ms of them rest",
+            "live: to the final clip of 20 steps, including 500 ms of rest",
             "",
-            f"{whole:.0f} ms",
+            f"{total:.0f} ms",
             None,
             {},
         ),
         Row(
-            "live: a hand that never rests",
+            "live: continuous movement of a slider",
             "",
             f"{drag['pictures_a_second']:.1f} images per second, {drag['clips_a_second']:.1f} of "
-            f"them finished, never more than {drag['longest_gap_ms']:.0f} ms without",
+            f"them finished, at most {drag['longest_gap_ms']:.0f} ms apart",
             None,
             {},
         ),
@@ -697,23 +708,23 @@ def live():
 
 
 def page():
-    """An offline page of 100 clips, opened as a file."""
-    found = _in_chromium().measure_page(100)
+    """Measure an offline page of 100 clips, opened as a file."""
+    measured = _in_chromium().measure_page(100)
     return [
         Row(
             "offline page of 100 clips",
             "under 10 MB",
-            f"{found['mb']:.1f} MB, written in {found['seconds_to_write']:.1f} s, first paint "
-            f"after {found['first_paint_ms']:.0f} ms, {found['visible']} visible clips after "
-            f"{found['all_visible_ms']:.0f} ms",
-            found["mb"] < 10,
-            found,
+            f"{measured['mb']:.1f} MB, written in {measured['seconds_to_write']:.1f} s, first paint "
+            f"after {measured['first_paint_ms']:.0f} ms, {measured['visible']} visible clips after "
+            f"{measured['all_visible_ms']:.0f} ms",
+            measured["mb"] < 10,
+            measured,
         )
     ]
 
 
 def _in_chromium(program="measure"):
-    """Load what measures in a browser, which pytest doesn't collect."""
+    """Import a program of tests/browser, which is not a package."""
     import importlib.util
 
     for name in ("labpage", program):

@@ -1,53 +1,65 @@
-"""Sweeps of other families than pollen's against the plain loop, on small random pipelines."""
+"""Sweeps of families other than pollen's against the plain loop, on small random pipelines."""
 
 import tempfile
 
-import against
+import compare_tools
 import pipelines
 
-# By the names that people call them.
+# Pipeline classes by the usual names of the families.
 FAMILIES = {
     "Wan": "WanPipeline",
     "CogVideoX": "CogVideoXPipeline",
     "HunyuanVideo": "HunyuanVideoPipeline",
 }
-TOOLS = {"loop": against.LOOP, "one thread": against.ONE_THREAD, "beecam": against.KIT}
+TOOLS = {
+    "loop": compare_tools.LOOP,
+    "one thread": compare_tools.ONE_THREAD,
+    "beecam": compare_tools.KIT,
+}
 AT_LEAST = 1.3
 SEEDS = (1, 2)
 
 
-def measured(kind, rounds=3):
-    """Return how long one family's sweep takes each tool, and the sweep.
+def measure(pipeline_class, rounds=3):
+    """Return the ToolResults of one family's sweep, and the sweep.
 
     Args:
-        kind: A class of diffusers.
-        rounds: How many times.
+        pipeline_class: The name of a diffusers class.
+        rounds: The number of rounds.
     """
     with tempfile.TemporaryDirectory() as folder:
-        pipelines.make(kind).save_pretrained(folder, safe_serialization=True)
+        pipelines.make(pipeline_class).save_pretrained(folder, safe_serialization=True)
         settings = {"model": folder, "device": "cpu", **pipelines.SETTINGS}
-        sweep = against.Sweep(against.PROMPTS, list(SEEDS), settings)
-        return against.measure(TOOLS, sweep, rounds), sweep
+        sweep = compare_tools.Sweep(compare_tools.PROMPTS, list(SEEDS), settings)
+        return compare_tools.measure(TOOLS, sweep, rounds), sweep
 
 
-def row(name):
-    """Return one family's promise, what it is, what was measured, whether it holds, and figures.
+def promise_row(name):
+    """Return a family's promise, its target, the measurement, whether it holds, and figures.
 
-    The loop is the quicker of two: as it is, and with one thread, which suits small models.
+    The loop is the faster one of two: by default, and with one thread, which suits small models.
     """
-    promise = f"{name}: sweep of {len(against.PROMPTS) * len(SEEDS)} against the plain loop"
+    promise = f"{name}: sweep of {len(compare_tools.PROMPTS) * len(SEEDS)} against the plain loop"
     target = f"{AT_LEAST}x, pixels within 1/255"
     try:
-        sides, sweep = measured(FAMILIES[name])
+        results, sweep = measure(FAMILIES[name])
     except RuntimeError as error:
         return promise, target, f"failed: {error}", False, {}
-    beecam = sides["beecam"]
-    by = {which: sides[which].median / beecam.median for which in ("loop", "one thread")}
-    far = against.difference(sides["loop"].frames, beecam.frames)
-    best = min(by.values())
-    said = (
-        f"{by['loop']:.2f}x, {by['one thread']:.2f}x where the loop has one thread "
-        f"({beecam.median / sweep.size:.3f} s a clip), pixels within {far}/255"
+    beecam = results["beecam"]
+    ratios = {
+        variant: results[variant].median / beecam.median for variant in ("loop", "one thread")
+    }
+    levels = compare_tools.difference(results["loop"].frames, beecam.frames)
+    smallest = min(ratios.values())
+    measurement = (
+        f"{ratios['loop']:.2f}x, {ratios['one thread']:.2f}x where the loop has one thread "
+        f"({beecam.median / sweep.size:.3f} s per clip), pixels within {levels}/255"
     )
-    figures = {which: side.seconds for which, side in sides.items()}
-    return promise, target, said, best >= AT_LEAST and far <= 1, {**figures, "levels": far}
+    figures = {variant: result.seconds for variant, result in results.items()}
+    return (
+        promise,
+        target,
+        measurement,
+        smallest >= AT_LEAST and levels <= 1,
+        {**figures, "levels": levels},
+    )

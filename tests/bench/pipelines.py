@@ -6,9 +6,9 @@ for a CPU. Encoders and decoders are those of tests/tiny.
 
 from tiny import make as _tiny
 from tiny import wan
-from tiny.texts import SIZE
+from tiny.text_encoders import SIZE
 
-# What each call is given beside prompt and seed; the rest is the pipeline's own default.
+# Arguments of each pipeline call besides prompt and seed; the others have their defaults.
 SETTINGS = {
     "width": 64,
     "height": 64,
@@ -30,7 +30,7 @@ def _wan():
 def _cogvideox():
     from diffusers import CogVideoXTransformer3DModel
 
-    # With rotary positions, as CogVideoX-5B: they fit every size.
+    # With rotary positions, as CogVideoX-5B, which support every size.
     return CogVideoXTransformer3DModel(
         **_HEADS,
         attention_head_dim=32,
@@ -73,7 +73,7 @@ _DENOISERS = {
 
 
 def make(name):
-    """A pipeline of the diffusers class `name`, the same one every time."""
+    """Return a pipeline of the diffusers class `name`, with the same weights every time."""
     import torch
 
     pipe = _tiny(name)

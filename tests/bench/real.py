@@ -1,10 +1,10 @@
-"""Wan 2.1 T2V 1.3B and LTX-Video 2B at their real sizes, with random weights: no download.
+"""Wan 2.1 T2V 1.3B and LTX-Video 2B at their real sizes, with random weights and no download.
 
 The numbers are those of the published config.json files (Wan-AI/Wan2.1-T2V-1.3B-Diffusers and
-Lightricks/LTX-Video as it was first published). Speed and memory depend on shapes and number
-types, not on what the weights say. One part is another: the text encoder is a small one whose
-states have the right width, because with the real one (T5 with 4.8 billion parameters) a loop
-that encodes each text again would only look worse.
+the first version of Lightricks/LTX-Video). Speed and memory depend on shapes and dtypes, not on
+the values of the weights. One part differs: the text encoder is a small one whose states have the
+right width. With the real one (T5 with 4.8 billion parameters) a loop that encodes each prompt
+again would only be slower.
 """
 
 from dataclasses import dataclass
@@ -159,15 +159,15 @@ class Real:
     """A pipeline at its real size.
 
     Attributes:
-        name: What people call it.
+        name: The usual name.
         pipeline: Its diffusers class.
-        encoder: The class of its text encoder, of transformers.
-        denoiser: Makes it.
-        vae: Makes it.
-        scheduler: Makes it.
-        exact_vae: Whether its decoder is used in float32, as its card says.
-        shapes: Arguments of a call: "published" are those that it was published for, "explore"
-            what a person takes to look at many, "small" those for a trial on a CPU.
+        encoder: The transformers class of its text encoder.
+        denoiser: A function that creates it.
+        vae: A function that creates it.
+        scheduler: A function that creates it.
+        exact_vae: Whether its decoder runs in float32, as its model card recommends.
+        shapes: Arguments of a pipeline call: "published" as published, "explore" for many clips,
+            "small" for a trial on a CPU.
     """
 
     name: str
@@ -250,41 +250,43 @@ def make(real, device, *, small=False):
     return pipe
 
 
-def _text(kind, width):
+def _text(architecture, width):
     """Return a tokenizer and a text encoder of one layer, whose states have this width."""
     import transformers
 
-    from tiny.texts import t5_tokenizer
+    from tiny.text_encoders import t5_tokenizer
 
     tokenizer = t5_tokenizer()
-    config = getattr(transformers, f"{kind}Config")(
+    config = getattr(transformers, f"{architecture}Config")(
         vocab_size=len(tokenizer), d_model=width, d_kv=64, d_ff=64, num_layers=1, num_heads=2
     )
-    encoder = getattr(transformers, f"{kind}EncoderModel")(config)
+    encoder = getattr(transformers, f"{architecture}EncoderModel")(config)
     return tokenizer, encoder.eval().requires_grad_(False)
 
 
 def _cast(model, dtype):
     """Cast as `from_pretrained(dtype=...)` does: some parts of Wan stay in float32."""
-    stay = getattr(model, "_keep_in_fp32_modules", None) or ()
+    float32_parts = getattr(model, "_keep_in_fp32_modules", None) or ()
     for name, parameter in model.named_parameters():
-        if not any(part in stay for part in name.split(".")):
+        if not any(part in float32_parts for part in name.split(".")):
             parameter.data = parameter.data.to(dtype)
     for name, buffer in model.named_buffers():
-        if buffer.is_floating_point() and not any(part in stay for part in name.split(".")):
+        if buffer.is_floating_point() and not any(
+            part in float32_parts for part in name.split(".")
+        ):
             buffer.data = buffer.data.to(dtype)
 
 
 def _give_contrast(vae):
     """Scale a random decoder's last layer, so that pixels fill their range.
 
-    All of them would be nearly the same grey, and no difference would ever show.
+    Otherwise all pixels would be nearly the same grey, and differences would not show.
     """
     import torch
 
-    one = next(vae.decoder.parameters())
+    parameter = next(vae.decoder.parameters())
     channels = vae.config.get("z_dim") or vae.config.latent_channels
-    latents = torch.randn(1, channels, 3, 8, 8, device=one.device, dtype=one.dtype)
+    latents = torch.randn(1, channels, 3, 8, 8, device=parameter.device, dtype=parameter.dtype)
     with torch.no_grad():
         spread = vae.decode(latents).sample.float().std()
         for parameter in vae.decoder.conv_out.parameters():

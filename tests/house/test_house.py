@@ -1,4 +1,4 @@
-"""The rules of the house: imports, dependencies, packaging files that must agree."""
+"""Rules of the project: imports, dependencies, and packaging files that must agree."""
 
 import re
 import subprocess
@@ -13,11 +13,11 @@ CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 
 
 def run_python(code: str) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
 
 
 def test_importing_beecam_loads_neither_torch_nor_widgets():
@@ -29,8 +29,8 @@ def test_importing_beecam_loads_neither_torch_nor_widgets():
 def test_kit_never_imports_the_widgets():
     for path in (ROOT / "kit").rglob("*.py"):
         imports = re.findall(r"^\s*(?:from|import)\s+([\w.]+)", path.read_text(), re.MULTILINE)
-        guilty = [m for m in imports if m.split(".")[0] in {"beecam_widgets", "ipywidgets"}]
-        assert not guilty, f"{path} imports {guilty}"
+        violations = [m for m in imports if m.split(".")[0] in {"beecam_widgets", "ipywidgets"}]
+        assert not violations, f"{path} imports {violations}"
 
 
 def test_environment_yml_agrees_with_pyproject():

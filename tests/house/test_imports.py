@@ -1,4 +1,4 @@
-"""The structure of the code: imports without circles, folders that can be overlooked."""
+"""The structure of the code: no import cycles, and folders with few entries."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ NOT_COUNTED = {"__init__.py", "__pycache__", "py.typed"}
 
 
 def modules():
-    """Each module's path by its dotted name."""
+    """Return the path of each module by its dotted name."""
     found = {}
     for name, folder in PACKAGES.items():
         for path in folder.rglob("*.py"):
@@ -28,7 +28,7 @@ def modules():
 
 
 def imports_of(path, known):
-    """The modules that a module imports anywhere: at its top, late, and for types only."""
+    """Return all modules that a module imports, including late and typing imports."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -40,7 +40,7 @@ def imports_of(path, known):
 
 
 def circles(graph):
-    """The strongly connected components of more than one node (Tarjan 1972)."""
+    """Return the strongly connected components of more than one node (Tarjan 1972)."""
     index, low, stack, found = {}, {}, [], []
 
     def visit(node):
@@ -79,12 +79,12 @@ def test_no_circle_of_imports():
 
 def test_no_module_of_the_kit_imports_the_package_itself():
     known = modules()
-    guilty = [
+    violations = [
         name
         for name, path in known.items()
         if name.startswith("beecam.") and "beecam" in imports_of(path, known)
     ]
-    assert guilty == []
+    assert violations == []
 
 
 def test_no_folder_is_named_like_a_public_function():
@@ -97,18 +97,18 @@ def test_dir_is_all():
     assert all(hasattr(beecam, name) for name in beecam.__all__)
 
 
-def excused():
-    """Folders with more than ten entries for which the architecture page gives a reason."""
+def documented_exceptions():
+    """Return the folders with more entries that the architecture page justifies."""
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     section = page.split("## Folders with more than ten entries")[1].split("\n## ")[0]
     return set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE))
 
 
 @pytest.mark.parametrize("top", ["kit/beecam", "widgets/beecam_widgets", "widgets/js"])
-def test_folders_can_be_overlooked(top):
+def test_folders_have_few_entries(top):
     too_many = set()
     for folder in [ROOT / top, *(path for path in (ROOT / top).rglob("*") if path.is_dir())]:
         names = {path.name for path in folder.iterdir()} - NOT_COUNTED
         if folder.name != "__pycache__" and len(names) > MOST_ENTRIES:
             too_many.add(folder.relative_to(ROOT).as_posix())
-    assert too_many - excused() == set()
+    assert too_many - documented_exceptions() == set()

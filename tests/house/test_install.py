@@ -1,4 +1,4 @@
-"""The wheel in an empty environment: what it declares is all that the first cell needs."""
+"""The wheel in an empty environment: its declared dependencies are enough for the first cells."""
 
 import importlib.metadata
 import json
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def closure(requirements):
-    """The installed distributions that these requirements need, with what those need in turn."""
+    """Return the installed distributions of these requirements and of their dependencies."""
     found, left = {}, [Requirement(text) for text in requirements]
     while left:
         one = left.pop()
@@ -38,7 +38,7 @@ def closure(requirements):
 
 
 def link(dist, target):
-    """Put a distribution's files into another environment, as links."""
+    """Link a distribution's files into another environment."""
     base = Path(dist.locate_file(""))
     for top in {file.parts[0] for file in dist.files or () if ".." not in file.parts}:
         if not (target / top).exists() and (base / top).exists():
@@ -47,7 +47,7 @@ def link(dist, target):
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory):
-    """The interpreter of an environment that has the wheel and what it declares, nothing else."""
+    """Return the interpreter of an environment with only the wheel and its dependencies."""
     folder = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT)
     (wheel,) = folder.glob("*.whl")
@@ -60,7 +60,7 @@ def python(tmp_path_factory):
     needed = closure(text for text in metadata.requires or () if "extra ==" not in text)
     for dist in needed.values():
         link(dist, site)
-    assert not (site / "pytest").exists(), "what only tests need isn't there"
+    assert not (site / "pytest").exists(), "dependencies of tests aren't installed"
     return python
 
 
@@ -80,15 +80,15 @@ def test_the_first_cells_run_from_the_wheel(python, tmp_path):
     clip = 'print(bc.run(bc.shot("a bee", num_inference_steps=2), model).wait()[0].frames().shape)'
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     env |= {"BEECAM_LIBRARY": str(tmp_path / "library"), "BEECAM_CACHE": str(tmp_path / "cache")}
-    said = run(python, "-c", first + clip, cwd=tmp_path, env=env)
-    assert "Model pollen (LTX): 96x96, 17 frames" in said
-    assert str(ROOT) not in said, "nothing is taken from the checkout"
-    assert "(17, 96, 96, 3)" in said
+    output = run(python, "-c", first + clip, cwd=tmp_path, env=env)
+    assert "Model pollen (LTX): 96x96, 17 frames" in output
+    assert str(ROOT) not in output, "nothing is taken from the checkout"
+    assert "(17, 96, 96, 3)" in output
 
 
 @pytest.mark.slow
 def test_the_wheel_pins_nothing_and_names_its_python(python):
     code = "import importlib.metadata as m; print(m.requires('beecam'), m.metadata('beecam')['Requires-Python'])"
-    said = run(python, "-c", code)
-    assert "==" not in re.sub(r"extra ==", "", said)
-    assert ">=3.11" in said
+    output = run(python, "-c", code)
+    assert "==" not in re.sub(r"extra ==", "", output)
+    assert ">=3.11" in output

@@ -1,4 +1,4 @@
-"""What is built holds all that a user needs, and nothing of the workshop."""
+"""The wheel and the sdist have all files that users need, and no development files."""
 
 import subprocess
 import sys
@@ -64,7 +64,7 @@ def test_the_sdist_builds_the_same_and_has_the_tests(built):
     ]
 
 
-def test_no_weight_file_is_larger_than_git_likes():
+def test_no_weight_file_is_too_large_for_git():
     folder = ROOT / "kit" / "beecam" / "models" / "pollen" / "weights"
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert max(path.stat().st_size for path in files) <= 15e6

@@ -1,7 +1,7 @@
 """The prose: plain technical English in docstrings, comments, messages and docs.
 
-The glossary has the words of a dialect that this project once had; each line says what is written
-instead. Data (captions, vocabularies, decks) may hold any word.
+The glossary lists words to avoid, and what to write instead. Data (captions, vocabularies, decks)
+may have any word.
 """
 
 import ast
@@ -43,9 +43,9 @@ GLOSSARY = {
     r"licence": "license",
     r"wishe?s?": "request",
 }
-# "Begin with none.", "Name the folder.": what a constructor's docstring once was.
+# As in "Begin with none." or "Name the folder.".
 FIRST_WORDS = {"Say", "Tell", "Begin", "Know", "Name"}
-# Files whose words are data, or that quote somebody else's.
+# Files whose words are data or quotations.
 DATA = ("models/pollen/world/", "sweeps/deck_files/shipped/", "docs/pictures/")
 ALLOWED = re.compile(
     r"docs/pictures|black and white film|film-maker|short film|pictures/\w+|bcm-\w+|\w+_\w+|"
@@ -53,8 +53,8 @@ ALLOWED = re.compile(
 )
 
 
-def spoken(path):
-    """The words of a file that a person reads, with their lines: comments, strings, docs."""
+def readable_text(path):
+    """Yield the comments, strings or documentation of a file, with their lines."""
     text = path.read_text("utf-8")
     if path.suffix == ".py":
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -86,8 +86,8 @@ def files():
     ]
 
 
-def dialect(text):
-    """The entries of the glossary that a text has."""
+def words_to_avoid(text):
+    """Return the words of the glossary in a text, each with its replacement."""
     plain = ALLOWED.sub("", text)
     return [
         (m.group(), better)
@@ -97,10 +97,10 @@ def dialect(text):
 
 
 @pytest.mark.parametrize(
-    "said", ["oftener than not", "it is no clip", "Pictures of bees", "a whole number"]
+    "text", ["oftener than not", "it is no clip", "Pictures of bees", "a whole number"]
 )
-def test_the_glossary_finds_its_words(said):
-    assert dialect(said)
+def test_the_glossary_finds_its_words(text):
+    assert words_to_avoid(text)
 
 
 @pytest.mark.slow
@@ -108,14 +108,14 @@ def test_no_word_of_the_glossary_is_used():
     found = [
         f"{path.relative_to(ROOT)}:{line}: {word!r} (write: {better})"
         for path in files()
-        for line, text in spoken(path)
-        for word, better in dialect(text)
+        for line, text in readable_text(path)
+        for word, better in words_to_avoid(text)
     ]
     assert found == []
 
 
 def public():
-    """Each exported name, and each public method of an exported class."""
+    """Yield each exported name, and each public method of an exported class."""
     for package in (beecam, beecam_widgets):
         for name in package.__all__:
             value = getattr(package, name)
@@ -145,7 +145,7 @@ def docstrings():
                     yield path.relative_to(ROOT), node, ast.get_docstring(node)
 
 
-def test_no_docstring_is_empty_or_starts_in_the_dialect():
+def test_no_docstring_is_empty_or_starts_with_a_word_to_avoid():
     found = [
         f"{path}:{node.lineno} {node.name}: {text.splitlines()[0]!r}"
         for path, node, text in docstrings()

@@ -30,12 +30,14 @@ def mochi_pipe():
 
 @pytest.fixture
 def cog(cog_pipe):
-    return _small(wrap(cog_pipe, name="tiny-cog"), num_inference_steps=4, max_sequence_length=16)
+    return _with_defaults(
+        wrap(cog_pipe, name="tiny-cog"), num_inference_steps=4, max_sequence_length=16
+    )
 
 
 @pytest.fixture
 def mochi(mochi_pipe):
-    return _small(
+    return _with_defaults(
         wrap(mochi_pipe, name="tiny-mochi"),
         width=32,
         height=32,
@@ -45,26 +47,26 @@ def mochi(mochi_pipe):
 
 
 @pytest.fixture
-def stranger(cog_pipe):
-    """A pipeline of a class that is in no table."""
+def unknown_pipeline(cog_pipe):
+    """Return a model whose pipeline class is in no table."""
 
-    class SomebodysPipeline(type(cog_pipe)):
+    class UnknownPipeline(type(cog_pipe)):
         pass
 
-    return _small(wrap(SomebodysPipeline(**cog_pipe.components)), num_inference_steps=4)
+    return _with_defaults(wrap(UnknownPipeline(**cog_pipe.components)), num_inference_steps=4)
 
 
-def _small(model, **defaults):
-    """A model's defaults are set where it is made; these are for tests."""
+def _with_defaults(model, **defaults):
+    """Set defaults of tests, and use one worker."""
     model._defaults.update(defaults)
-    model._workers = WorkerPool()  # one batch after another, however many cores there are
+    model._workers = WorkerPool()  # one batch after the other, on any number of cores
     return model
 
 
 @pytest.fixture
 def wrap_ltx(ltx_pipe):
-    """Creates the model `ltx` again, as another kernel would."""
-    return lambda: _small(
+    """Return a function that creates the model `ltx` again, as another kernel would."""
+    return lambda: _with_defaults(
         wrap(ltx_pipe, name="tiny-ltx"),
         width=32,
         height=32,
@@ -81,14 +83,14 @@ def ltx(wrap_ltx):
 
 @pytest.fixture
 def wan(wan_pipe):
-    return _small(
+    return _with_defaults(
         wrap(wan_pipe, name="tiny-wan"), width=32, height=32, num_frames=9, num_inference_steps=4
     )
 
 
 @pytest.fixture
 def moving():
-    """A clip with motion, colour and odd length: frames x height x width x 3."""
+    """Return a clip with motion, colours and an odd length, of shape (frames, height, width, 3)."""
     t, y, x = np.mgrid[0:9, 0:48, 0:64]
     red = (x * 4 + t * 20) % 256
     green = (y * 5) % 256

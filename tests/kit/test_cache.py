@@ -53,7 +53,7 @@ def test_a_damaged_file_is_replaced(tmp_path, text):
     assert notes.read("pollen") == {"largest": 8}
 
 
-def test_a_note_that_can_not_be_stored_is_none(tmp_path, monkeypatch):
+def test_a_note_that_cannot_be_stored_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "_LOCK_TIMEOUT", 0.05)
     with FileLock(tmp_path / "notes.json.lock"):
         assert Notes(tmp_path / "notes.json").change("pollen", dict) is None

@@ -17,7 +17,7 @@ from beecam.export import notebook
 from beecam.media import mp4
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
-from helpers import fill, said
+from helpers import error_message, fill
 
 HOSTILE = "<img src=x onerror=alert(1)> </script><script>alert(2)</script> a 🐝 \u202enحلة"
 
@@ -91,11 +91,11 @@ def test_the_contact_sheet_is_small_static_and_shows_frames(clips):
 
 
 def test_the_contact_sheet_stays_below_its_size_and_counts_what_is_left_out(clips):
-    many = ClipSet(clips.library, clips.keys * 40)
-    page = notebook.contact_sheet_html(many, max_bytes=60_000)
+    many_clips = ClipSet(clips.library, clips.keys * 40)
+    page = notebook.contact_sheet_html(many_clips, max_bytes=60_000)
     assert len(page) <= 60_000
-    left = int(re.search(r"and (\d+) more clips", page).group(1))
-    assert left == len(many) - page.count("<img") > 0
+    left_out = int(re.search(r"and (\d+) more clips", page).group(1))
+    assert left_out == len(many_clips) - page.count("<img") > 0
 
 
 def test_prompts_are_escaped_everywhere(library, monkeypatch):
@@ -232,17 +232,17 @@ def test_save_as_an_image_writes_one_frame(clips, tmp_path):
     assert (np.asarray(Image.open(png)) == clips[3].frames()[0]).all(), "an old file is replaced"
 
 
-def test_save_names_what_it_can_not_write(clips, tmp_path):
+def test_save_names_what_it_cannot_write(clips, tmp_path):
     for path, words in {
         "bee.mov": "the suffix is one of .mp4, .gif, .webp, .png, .jpg, .jpeg",
         "bee": "the suffix is one of",
         "bee.jpge": "Did you mean .jpg?",
     }.items():
-        assert words in said(lambda p=path: clips[0].save(tmp_path / p))
-    assert "is a folder" in said(lambda: clips[0].save(tmp_path))
-    assert "a path is needed, as in 'bee.gif'" in said(lambda: clips[0].save(3))
-    assert "frame=9" in said(lambda: clips[0].save(tmp_path / "bee.png", frame=9))
+        assert words in error_message(lambda p=path: clips[0].save(tmp_path / p))
+    assert "is a folder" in error_message(lambda: clips[0].save(tmp_path))
+    assert "a path is needed, as in 'bee.gif'" in error_message(lambda: clips[0].save(3))
+    assert "frame=9" in error_message(lambda: clips[0].save(tmp_path / "bee.png", frame=9))
     clips[0].path.unlink()
     for name in ("bee.mp4", "bee.gif", "bee.png"):
-        assert "is missing" in said(lambda n=name: clips[0].save(tmp_path / n), MediaError)
+        assert "is missing" in error_message(lambda n=name: clips[0].save(tmp_path / n), MediaError)
     assert not [one for one in tmp_path.iterdir() if one.name.startswith((".", "bee"))]

@@ -10,7 +10,7 @@ from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import open_library
 from beecam.errors import CheckError
 from beecam.sweeps.axes import Axis
-from helpers import fill, said
+from helpers import error_message, fill
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_string_is_answered_with_what_searches(clips):
     "index", [True, None, 1.5, b"bee", ["bee"], [1.5], [[0]], [0, "x"], {"insect": "bee"}, object()]
 )
 def test_any_other_index_is_named(clips, index):
-    message = said(lambda: clips[index], CheckError)
+    message = error_message(lambda: clips[index], CheckError)
     assert "a number, a slice, a list of numbers or a mask is needed" in message
     assert 'clips.where(insect="bee")' in message
 
@@ -161,7 +161,7 @@ def test_a_sum_drops_axes_that_only_one_set_has(clips):
 
 def test_a_sum_of_other_libraries_or_other_things_is_refused(clips, tmp_path):
     with open_library(tmp_path / "other") as other:
-        message = said(lambda: clips + fill(other), CheckError)
+        message = error_message(lambda: clips + fill(other), CheckError)
     assert "can't be in one set; library.take(clip.path)" in message
     with pytest.raises(TypeError):
         clips + clips[0]

@@ -46,8 +46,8 @@ def test_parallel_runs_generate_common_clips_once(ltx, library, monkeypatch):
     ltx._workers.widen(2, threads=1)
     generated = counted(ltx, monkeypatch)
     runs = [
-        bc.run(sweep(8, insects=some), ltx, library=library)
-        for some in (("bee", "moth"), ("bee", "drone"), ("moth", "bee", "drone"))
+        bc.run(sweep(8, insects=insects_of_run), ltx, library=library)
+        for insects_of_run in (("bee", "moth"), ("bee", "drone"), ("moth", "bee", "drone"))
     ]
     for run in runs:
         run.wait(60)
@@ -99,9 +99,9 @@ def test_a_pause_after_the_last_clip_does_not_delay_the_end(ltx, library, monkey
     original = ltx.generate
 
     def generate(shots, *args, **kwargs):
-        made = original(shots, *args, **kwargs)
+        generated = original(shots, *args, **kwargs)
         run.pause()
-        return made
+        return generated
 
     monkeypatch.setattr(ltx, "generate", generate)
     started = threading.Event()
@@ -196,12 +196,12 @@ def test_every_row_of_a_small_models_weights_counts(ltx):
     seen = set()
     for row in range(len(weight)):
         with torch.no_grad():
-            kept = weight[row].clone()
+            row_before = weight[row].clone()
             weight[row] += 1
         ltx.refresh()
         seen.add(ltx.revision)
         with torch.no_grad():
-            weight[row].copy_(kept)
+            weight[row].copy_(row_before)
     ltx.refresh()
     assert len(seen | {ltx.revision}) == len(weight) + 1
 
@@ -253,10 +253,10 @@ print(len(run._progress._generated), len(run.clips))
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
     )
-    made, written = map(int, done.stdout.split())
-    assert made > written
+    generated, written = map(int, done.stdout.split())
+    assert generated > written
     opened = Library(tmp_path / "library")
-    assert len(opened) >= made
+    assert len(opened) >= generated
     assert opened.healed == []
     opened.close()
 
@@ -279,7 +279,7 @@ def test_the_time_left_is_estimated_from_measurements():
 
 def test_a_cancelled_cell_stays_cancelled_unless_its_clip_was_generated():
     progress = Progress(["a", "b", "c"])
-    progress.made(2)
+    progress.mark_generated(2)
     progress.cancel()
     assert [cell.status for cell in progress.changes(0, None).cells] == [
         Status.CANCELLED,
@@ -305,7 +305,7 @@ def test_an_exception_in_a_preview_only_turns_previews_off(ltx, library, monkeyp
     monkeypatch.setattr("beecam.runs.progress.Progress.watched", True)
     messages = []
     monkeypatch.setattr(
-        "beecam.runs.progress.Progress.say", lambda self, text: messages.append(text)
+        "beecam.runs.progress.Progress.show_message", lambda self, text: messages.append(text)
     )
     run = bc.run(bc.sweep("a bee", seed=[1, 2, 3]), ltx, library=library)
     assert not run.wait().errors

@@ -63,7 +63,7 @@ def test_a_clip_is_restored_with_everything(library):
     assert (clip.stars, clip.rejected, clip.tags) == (4, True, ("night", "<b>"))
 
 
-def test_the_mp4_carries_the_whole_shot(library):
+def test_the_mp4_stores_the_complete_shot(library):
     clip = add(library, "a 🐝 <script>", 3)
     assert Shot.from_dict(mp4.read_settings(clip.path)["shot"]) == clip.shot
 
@@ -192,7 +192,7 @@ def test_a_damaged_index_is_kept_aside_and_rebuilt(folder):
     assert list(folder.glob(f"{INDEX}.damaged-*"))
 
 
-def test_stars_and_tags_outlive_the_index(folder):
+def test_stars_and_tags_survive_a_lost_index(folder):
     with open_library(folder) as library:
         one, two, three = (add(library, "a bee", seed) for seed in range(3))
         one.stars, one.tags, one.stars = 2, ["night", "<b>"], 5
@@ -269,8 +269,8 @@ def test_a_full_disk_is_an_error_that_leaves_nothing_behind(library, monkeypatch
         add(library, seed=2)
     monkeypatch.undo()
     assert len(library) == 1
-    left = [p for p in (library.folder / "media").rglob("*") if p.name.startswith(".")]
-    assert left == []
+    temporary_files = [p for p in (library.folder / "media").rglob("*") if p.name.startswith(".")]
+    assert temporary_files == []
     add(library, seed=2)
     assert len(library) == 2
 
@@ -356,9 +356,9 @@ def test_settings_from_others_never_name_another_file(folder):
         clip = add(library, seed=1)
         settings = mp4.read_settings(clip.path)
         settings["shot"]["prompt"] = "another"
-        stranger = library.mp4_path("f" * 32)
-        stranger.parent.mkdir(exist_ok=True)
-        mp4.write_mp4(stranger, clip.frames(), 8, settings)
+        foreign = library.mp4_path("f" * 32)
+        foreign.parent.mkdir(exist_ok=True)
+        mp4.write_mp4(foreign, clip.frames(), 8, settings)
         assert library.rebuild() == 0
         assert len(library) == 1
         assert "not its shot's key" in library.healed[-1]

@@ -94,8 +94,8 @@ def test_a_sheet_stays_small_whatever_the_clip(shape):
 def test_a_damaged_mp4_is_named(tmp_path, moving):
     path = tmp_path / "a.mp4"
     mp4.write_mp4(path, moving, 8, {})
-    whole = path.read_bytes()
-    for damaged in (b"", b"not a video", whole[:200], whole[: len(whole) // 2]):
+    complete = path.read_bytes()
+    for damaged in (b"", b"not a video", complete[:200], complete[: len(complete) // 2]):
         path.write_bytes(damaged)
         with pytest.raises(MediaError, match=r"a\.mp4"):
             mp4.read_mp4(path)

@@ -1,4 +1,4 @@
-"""The models of docs/own_model.md: six members run a sweep, a grid and more; drafts need two more."""
+"""The models of docs/own_model.md: six members are enough for sweeps and grids; drafts need two more."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ import beecam as bc
 import beecam_widgets as bw
 from beecam.models import capabilities
 from beecam.models.batching.batch_size import batching_of
-from helpers import Gate, said
+from helpers import Gate, error_message
 
 DOCS = Path(__file__).parents[2] / "docs" / "own_model.md"
 MAX_LINES = 45
@@ -18,7 +18,7 @@ MAX_LINES = 45
 
 @pytest.fixture(scope="module")
 def docs():
-    """The classes of the page; only the block that runs a sweep needs a library of its own."""
+    """Return the classes of the page; the block that runs a sweep is left out."""
     blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
     found = {"__name__": "own_model"}
     for block in blocks:
@@ -52,7 +52,7 @@ def test_the_class_is_a_model_of_about_thirty_lines(docs, square):
     assert len([line for line in body.splitlines() if line.strip()]) <= MAX_LINES
 
 
-def test_the_pages_own_sweep_runs(docs, library, monkeypatch):
+def test_the_sweep_of_the_page_runs(docs, library, monkeypatch):
     monkeypatch.setattr("beecam.runs.run.open_library", lambda: library)
     (block,) = [block for block in docs["blocks"] if "bc.run(" in block]
     scope = dict(docs)
@@ -73,7 +73,7 @@ def test_a_sweep_is_cached_estimated_and_regenerated(square, library):
 
 
 def test_its_own_check_is_reported_before_anything_is_generated(square, library):
-    text = said(lambda: bc.run(bc.sweep("a {pink|red} square"), square, library=library))
+    text = error_message(lambda: bc.run(bc.sweep("a {pink|red} square"), square, library=library))
     assert "name one of red, green, blue" in text
     assert sweep().check(square) == []
 
@@ -117,14 +117,14 @@ def test_variations_differ_gradually(square, library):
     assert len(set(digests(run))) > 2
 
 
-def test_without_the_capability_a_draft_is_refused_in_plain_words(square, library):
-    text = said(lambda: bc.run(sweep(), square, library=library, draft=0.5))
+def test_without_the_capability_a_draft_is_refused(square, library):
+    text = error_message(lambda: bc.run(sweep(), square, library=library, draft=0.5))
     assert text.startswith(
         "draft: square supports no drafts. Its class needs a method `steps(shot)`"
     )
 
 
-def test_drafts_are_promoted_to_the_bits_of_whole_clips(draft_square, library, tmp_path):
+def test_drafts_are_promoted_to_the_bits_of_complete_clips(draft_square, library, tmp_path):
     drafts = bc.run(sweep(), draft_square, library=library, draft=0.5).wait(30)
     with bc.library(tmp_path / "other") as other:
         complete = digests(bc.run(sweep(), draft_square, library=other).wait(30))
@@ -148,10 +148,10 @@ def test_a_grid_shows_it(square, library):
         grid.close()
 
 
-def test_models_of_ones_own_are_compared_with_others(square, draft_square, library):
+def test_own_models_are_compared_with_others(square, draft_square, library):
     run = bc.run(sweep(1), [square, draft_square], library=library).wait(30)
     assert [clip.shot.model for clip in run.clips] == ["square"] * 3 + ["draft square"] * 3
-    assert "square supports no drafts" in said(
+    assert "square supports no drafts" in error_message(
         lambda: bc.run(sweep(1), [square, draft_square], library=library, draft=0.5)
     )
 
@@ -161,7 +161,7 @@ def test_the_live_engine_generates_with_it(square):
 
     shown = []
     engine = InteractiveEngine(square, shown.append, rest=0.01)
-    engine.ask(1, bc.shot("a red square"))
+    engine.request(1, bc.shot("a red square"))
     for _ in range(200):
         if any(frame.kind == CLIP for frame in shown):
             break
@@ -172,16 +172,18 @@ def test_the_live_engine_generates_with_it(square):
     assert shown[-1].frames.shape == (9, 48, 64, 3)
 
 
-def test_what_is_missing_or_wrong_is_named(square, library):
+def test_missing_and_invalid_members_are_reported(square, library):
     class Half:
         name = "half"
 
         def generate(self, shots, on_step=None):
             return []
 
-    text = said(lambda: bc.run(sweep(), Half(), library=library))
+    text = error_message(lambda: bc.run(sweep(), Half(), library=library))
     assert "it has no revision, check, resolve and no batch_key" in text
-    assert "a loaded model is needed" in said(lambda: bc.run(sweep(), "pollen", library=library))
+    assert "a loaded model is needed" in error_message(
+        lambda: bc.run(sweep(), "pollen", library=library)
+    )
     for wrong, message in (
         ([], "returned 0 clips for 1 shots"),
         ([np.zeros((2, 4, 4, 3), np.uint8)], "returned ndarray of uint8; bc.Generated"),

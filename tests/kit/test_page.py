@@ -23,7 +23,7 @@ from beecam.export import notebook, templates
 from beecam.export.templates import render
 from beecam.media import size_budget
 from beecam.sweeps.axes import Axis
-from helpers import fill, noisy, said
+from helpers import error_message, fill, noisy
 
 HOSTILE = (
     "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \" ' ` & \u2028\u2029"
@@ -137,8 +137,8 @@ def test_a_missing_clip_file_or_row_is_a_sentence_in_its_cell(clips, tmp_path):
 
 def test_the_page_stays_below_its_size_and_names_what_is_left_out(library, tmp_path):
     clips = noisy(library, 12, stars=[3])
-    whole = sum(len(clip.sheet_bytes()) + len(clip.mp4_bytes()) for clip in clips)
-    assert whole > 2_000_000
+    total = sum(len(clip.sheet_bytes()) + len(clip.mp4_bytes()) for clip in clips)
+    assert total > 2_000_000
     path = clips.export_html(tmp_path / "page.html", max_bytes=900_000)
     assert path.stat().st_size < 900_000
     page, facts, figures, _ = read(path)
@@ -162,10 +162,10 @@ def test_what_does_not_fit_at_all_is_left_out_with_a_sentence(library, tmp_path,
     clips = noisy(library, 12)
     monkeypatch.setattr(size_budget, "_SHEETS", size_budget._SHEETS[:1])
     page, facts, _, _ = read(clips.export_html(tmp_path / "page.html", max_bytes=320_000))
-    left = [item.get("problem", "") for item in facts["items"]]
-    assert left[0] == ""
-    assert left[-1] == "This clip was left out: the page would have become too large."
-    assert f"{sum(map(bool, left))} of 12 clips have no image here." in page
+    problems = [item.get("problem", "") for item in facts["items"]]
+    assert problems[0] == ""
+    assert problems[-1] == "This clip was left out: the page would have become too large."
+    assert f"{sum(map(bool, problems))} of 12 clips have no image here." in page
 
 
 def test_a_video_that_is_too_large_is_reduced(library):
@@ -198,7 +198,7 @@ def test_values_that_are_not_numbers_do_not_break_the_page(library, tmp_path):
     assert columns.get("motion", [None]) == [None]
 
 
-def test_a_page_that_can_not_be_written_is_named(clips, tmp_path):
+def test_a_page_that_cannot_be_written_is_named(clips, tmp_path):
     with pytest.raises(BeecamError, match="there are no clips to write a page of"):
         clips[:0].export_html(tmp_path / "page.html")
     with pytest.raises(
@@ -209,11 +209,11 @@ def test_a_page_that_can_not_be_written_is_named(clips, tmp_path):
         clips.export_html(tmp_path / f"{'x' * 300}.html")
     with pytest.raises(CheckError, match="max_bytes=5: an integer of 200,000 or more is needed"):
         clips.export_html(tmp_path / "page.html", max_bytes=5)
-    kept = clips.export_html(tmp_path / "page.html")
-    before = kept.read_bytes()
+    existing = clips.export_html(tmp_path / "page.html")
+    before = existing.read_bytes()
     with pytest.raises(CheckError, match="is a folder"):
         clips.export_html(tmp_path)
-    assert kept.read_bytes() == before
+    assert existing.read_bytes() == before
 
 
 def test_right_to_left_labels_do_not_change_their_neighbours():
@@ -361,12 +361,14 @@ def test_a_fixed_value_is_that_of_the_page_whose_long_labels_are_cut(library, gr
 )
 def test_wrong_rows_and_columns_are_named(clips, tmp_path, arguments, message):
     path = tmp_path / "page.html"
-    assert message in said(lambda: clips.export_html(path, **arguments))
+    assert message in error_message(lambda: clips.export_html(path, **arguments))
     assert not path.exists()
     if "sed" in arguments.values():
         none = ClipSet(clips.library, clips.keys)
-        assert "these clips have no axes" in said(lambda: none.export_html(path, **arguments))
-        both = said(lambda: clips.export_html(path, title=3, **arguments))
+        assert "these clips have no axes" in error_message(
+            lambda: none.export_html(path, **arguments)
+        )
+        both = error_message(lambda: clips.export_html(path, title=3, **arguments))
         assert "title=3" in both, "all problems at once"
 
 

@@ -8,7 +8,7 @@ from beecam.runs.plan import Plan
 from beecam.shots.shot import Shot
 
 
-class Sizes(BatchPolicy):
+class FakeModel(BatchPolicy):
     """The members of a model that a plan uses, and its batch policy."""
 
     def __init__(self, size, at_once=1, trials=()):
@@ -20,8 +20,8 @@ class Sizes(BatchPolicy):
         return shot.width
 
     def trial_size(self, shot, waiting):
-        wanted = self.trials[:1]
-        return self.trials.pop(0) if wanted and waiting >= 2 * wanted[0] else None
+        size = self.trials[:1]
+        return self.trials.pop(0) if size and waiting >= 2 * size[0] else None
 
 
 def shots(widths):
@@ -36,9 +36,9 @@ def drain(plan):
 
 
 @given(st.lists(st.sampled_from([32, 64, 96]), max_size=40), st.integers(1, 9), st.booleans())
-def test_every_cell_comes_once_and_batches_are_of_one_kind(widths, size, exact):
-    given = shots(widths)
-    batches = drain(Plan(Sizes(size), given, exact=exact))
+def test_every_cell_is_in_one_batch_with_cells_of_the_same_key(widths, size, exact):
+    pairs = shots(widths)
+    batches = drain(Plan(FakeModel(size), pairs, exact=exact))
     assert sorted(i for b in batches for i in b.cells) == list(range(len(widths)))
     for batch in batches:
         assert len({widths[i] for i in batch.cells}) == 1
@@ -51,7 +51,7 @@ def test_every_cell_comes_once_and_batches_are_of_one_kind(widths, size, exact):
 
 @given(st.integers(1, 100), st.integers(1, 9), st.integers(1, 4))
 def test_concurrent_batches_share_the_cells_evenly(cells, size, at_once):
-    batches = drain(Plan(Sizes(size, at_once), shots([32] * cells)))
+    batches = drain(Plan(FakeModel(size, at_once), shots([32] * cells)))
     sizes = [len(batch.cells) for batch in batches]
     assert sum(sizes) == cells
     assert max(sizes) <= size
@@ -64,9 +64,9 @@ def test_concurrent_batches_share_the_cells_evenly(cells, size, at_once):
 
 
 @given(st.lists(st.sampled_from([32, 64]), min_size=1, max_size=20), st.data())
-def test_dropped_cells_never_come_and_those_put_back_come_first(widths, data):
-    given = shots(widths)
-    plan = Plan(Sizes(3), given)
+def test_dropped_cells_are_left_out_and_cells_put_back_come_first(widths, data):
+    pairs = shots(widths)
+    plan = Plan(FakeModel(3), pairs)
     dropped = data.draw(st.sets(st.integers(0, len(widths) - 1)))
     for index in dropped:
         assert plan.drop(index)
@@ -76,15 +76,15 @@ def test_dropped_cells_never_come_and_those_put_back_come_first(widths, data):
     if batch is None:
         assert len(dropped) == len(widths)
         return
-    plan.put_back([given[i] for i in batch.cells])
+    plan.put_back([pairs[i] for i in batch.cells])
     assert plan.next() == batch
     assert sorted(i for b in drain(plan) for i in b.cells) == sorted(
         set(range(len(widths))) - dropped - set(batch.cells)
     )
 
 
-def test_a_smaller_size_in_between_is_kept_to():
-    model = Sizes(4)
+def test_a_size_that_is_reduced_meanwhile_is_used():
+    model = FakeModel(4)
     plan = Plan(model, shots([32] * 6))
     batch = plan.next()
     model._size = 2
@@ -92,12 +92,12 @@ def test_a_smaller_size_in_between_is_kept_to():
     assert [b.cells for b in drain(plan)] == [(0, 1), (2, 3), (4, 5)]
 
 
-def test_batches_follow_the_trials_of_the_policy_and_are_then_equally_large():
-    model = Sizes(4, trials=(4, 8))
+def test_batches_follow_the_trials_of_the_policy_and_are_then_of_equal_size():
+    model = FakeModel(4, trials=(4, 8))
     plan = Plan(model, shots([32] * 40))
     assert [len(plan.next().cells) for _ in range(2)] == [4, 8]
     assert [len(b.cells) for b in drain(plan)] == [4] * 7
-    model = Sizes(4, trials=(4,))
+    model = FakeModel(4, trials=(4,))
     plan = Plan(model, shots([32] * 30))
     plan.next()
     assert [len(plan.next().cells) for _ in range(2)] == [4, 4]

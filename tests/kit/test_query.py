@@ -32,7 +32,7 @@ def test_orders(by, expected):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("colour:red", "colour:red: no 'colour' here. The names are insect, is, model,"),
         ("sed:3", "Did you mean seed?"),
@@ -43,10 +43,10 @@ def test_orders(by, expected):
         (3, "query=3: a string is needed."),
     ],
 )
-def test_a_term_that_can_not_be_parsed_is_named(text, said):
+def test_a_term_that_cannot_be_parsed_is_named(text, message):
     with pytest.raises(CheckError) as error:
         parse(text, CASES["names"])
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_all_problems_at_once():

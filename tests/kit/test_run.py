@@ -13,7 +13,7 @@ from beecam.models.model import Generated
 from beecam.runs import progress
 from beecam.runs.engines import local
 from beecam.runs.progress import FINISHED, Status
-from helpers import Gate, frames, statuses, sweep, use_size
+from helpers import Gate, generate_frames, statuses, sweep, use_size
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def test_retry_generates_what_is_missing(ltx, library, gate):
     assert gate.reached.wait(30)
     run.cancel()
     gate.open.set()
-    again = run.retry()
-    assert again is not run
-    assert again.exact
-    assert len(again.wait(60).clips) == 8
-    assert again.sweep is run.sweep
+    regenerated = run.retry()
+    assert regenerated is not run
+    assert regenerated.exact
+    assert len(regenerated.wait(60).clips) == 8
+    assert regenerated.sweep is run.sweep
 
 
 def test_the_same_call_returns_the_active_run(ltx, library, gate):
@@ -87,10 +87,10 @@ def test_parallel_batches_generate_every_clip_once(ltx, library, monkeypatch):
             together.append(len(shots))
             most.append(len(together))
         time.sleep(0.05)
-        made = original(shots, *args, **kwargs)
+        generated = original(shots, *args, **kwargs)
         with lock:
             together.pop()
-        return made
+        return generated
 
     monkeypatch.setattr(ltx, "generate", generate)
     use_size(ltx, 2)
@@ -98,24 +98,24 @@ def test_parallel_batches_generate_every_clip_once(ltx, library, monkeypatch):
     assert statuses(run) == [Status.DONE] * 14
     assert max(most) == 3
     assert sorted(clip.shot.seed for clip in run.clips) == sorted([*range(7)] * 2)
-    alone = {c.key: frames(ltx, [c.shot] * c.facts["batch"])[0] for c in run.clips[:3]}
+    alone = {c.key: generate_frames(ltx, [c.shot] * c.facts["batch"])[0] for c in run.clips[:3]}
     for clip in run.clips[:3]:
         assert np.abs(alone[clip.key].astype(int) - clip.regenerate(ltx)).max() <= 1
 
 
 def test_two_runs_with_common_cells_generate_each_clip_once(ltx, library, monkeypatch):
-    made = []
+    generated = []
     original = ltx.generate
 
     def generate(shots, *args, **kwargs):
-        made.extend(shot.key for shot in shots)
+        generated.extend(shot.key for shot in shots)
         return original(shots, *args, **kwargs)
 
     monkeypatch.setattr(ltx, "generate", generate)
     use_size(ltx, 1)
     one = bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library).wait(60)
     two = bc.run(bc.sweep("a bee", seed=range(6)), ltx, library=library).wait(60)
-    assert len(made) == len(set(made)) == 6
+    assert len(generated) == len(set(generated)) == 6
     assert statuses(one) == [Status.DONE] * 4
     assert statuses(two)[4:] == [Status.DONE] * 2
 
@@ -156,10 +156,10 @@ def test_previews_are_generated_only_while_changes_are_read(ltx, library, monkey
     assert previews[0].preview[:2] == b"\xff\xd8"
     assert 0 < previews[0].step <= previews[0].steps == 4
     monkeypatch.setattr(progress, "_WATCHED_SECONDS", -1.0)
-    made = []
-    monkeypatch.setattr(ltx._resources.preview, "frames", lambda *a: made.append(1))
+    generated = []
+    monkeypatch.setattr(ltx._resources.preview, "frames", lambda *a: generated.append(1))
     bc.run(bc.sweep("the sea"), ltx, library=library).wait(60)
-    assert made == []
+    assert generated == []
 
 
 def test_a_failing_preview_loses_no_clip(ltx, library, monkeypatch):
@@ -191,12 +191,12 @@ def test_a_run_resumes_after_a_pause_to_the_same_bits(ltx, library, monkeypatch)
     assert run.changes(version).cells == ()
     run.resume()
     run.wait(60)
-    made = {c.key: c.facts["digest"] for c in run.clips}
+    generated = {c.key: c.facts["digest"] for c in run.clips}
     monkeypatch.undo()
-    again = frames(ltx, [c.shot for c in run.clips])
+    regenerated = generate_frames(ltx, [c.shot for c in run.clips])
     import hashlib
 
-    assert set(made.values()) == {hashlib.sha256(f.tobytes()).hexdigest() for f in again}
+    assert set(generated.values()) == {hashlib.sha256(f.tobytes()).hexdigest() for f in regenerated}
 
 
 @pytest.mark.slow
@@ -213,9 +213,9 @@ def test_cancel_keeps_finished_clips_and_leaves_the_model_usable(ltx, library, m
     assert counts["cancelled"] > 0
     assert counts["done"] + counts["cancelled"] == 40
     assert len(library) >= counts["done"] >= 2
-    again = bc.run(sweep(40), ltx, library=library)
-    assert again is not run
-    assert len(again.wait(100).clips) == 40
+    regenerated = bc.run(sweep(40), ltx, library=library)
+    assert regenerated is not run
+    assert len(regenerated.wait(100).clips) == 40
 
 
 def test_one_cell_can_be_cancelled_before_and_while_it_is_generated(ltx, library, monkeypatch):
@@ -263,8 +263,8 @@ def test_a_failed_batch_is_named_and_the_run_continues(ltx, library, monkeypatch
     assert statuses(run) == [Status.DONE, Status.FAILED, Status.DONE]
     assert "ValueError: <b>step 7 went wrong</b>" in run.errors[1]
     monkeypatch.undo()
-    again = bc.run(bc.sweep("a bee", seed=range(3)), ltx, library=library).wait(60)
-    assert again.changes().run.counts["done"] == 1
+    regenerated = bc.run(bc.sweep("a bee", seed=range(3)), ltx, library=library).wait(60)
+    assert regenerated.changes().run.counts["done"] == 1
 
 
 def test_a_failing_clip_fails_no_other_clip_of_its_batch(ltx, library, monkeypatch):
@@ -331,8 +331,11 @@ def test_exact_mode_reuses_only_exact_clips(ltx, library, monkeypatch):
     assert statuses(run) == [Status.DONE] * 6
     assert {(c.facts["batch"], c.facts["exact"]) for c in run.clips} == {(4, True)}
     assert run.clips[0].stars == 4
-    for again in (True, False):
-        assert statuses(bc.run(sweep(6), ltx, library=library, exact=again)) == [Status.CACHED] * 6
+    for regenerated in (True, False):
+        assert (
+            statuses(bc.run(sweep(6), ltx, library=library, exact=regenerated))
+            == [Status.CACHED] * 6
+        )
 
 
 def test_regenerate_gives_the_same_bits(ltx, library, monkeypatch):
@@ -340,8 +343,8 @@ def test_regenerate_gives_the_same_bits(ltx, library, monkeypatch):
 
     use_size(ltx, 3)  # in an odd batch the position decides the last bits
     for clip in bc.run(sweep(4), ltx, library=library).wait(60).clips:
-        made = clip.regenerate(ltx)
-        assert hashlib.sha256(made.tobytes()).hexdigest() == clip.facts["digest"]
+        generated = clip.regenerate(ltx)
+        assert hashlib.sha256(generated.tobytes()).hexdigest() == clip.facts["digest"]
 
 
 def test_regenerate_with_another_model_is_refused(ltx, wan, library):

@@ -7,7 +7,7 @@ from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import open_library
 from beecam.errors import BeecamError, CheckError
 from beecam.export import notebook
-from helpers import Gate, fill, said, sweep, use_size
+from helpers import Gate, error_message, fill, sweep, use_size
 
 
 def test_a_run_is_a_sequence_of_its_clips(ltx, library):
@@ -46,18 +46,18 @@ def test_a_clip_that_is_not_generated_yet_is_named(ltx, library, monkeypatch):
 def test_the_selection_is_that_of_the_grid_that_shows_the_run(ltx, library, monkeypatch):
     monkeypatch.setattr(notebook, "_selections", [])
     run = bc.run(sweep(), ltx, library=library).wait(60)
-    message = said(lambda: run.selection, BeecamError)
+    message = error_message(lambda: run.selection, BeecamError)
     assert "run.selection: no grid shows this run" in message
     assert "import beecam_widgets" in message
-    asked = []
-    notebook.register(selection=lambda one: asked.append(one) or [3, 1])
+    requested = []
+    notebook.register(selection=lambda one: requested.append(one) or [3, 1])
     assert run.selection.keys == (run.clips.keys[1], run.clips.keys[3])
     assert run.selection[1]["insect"] == "moth"
-    assert asked[0] is run
+    assert requested[0] is run
     notebook.register(selection=lambda _one: [])
     assert len(run.selection) == 0
     notebook.register(selection=lambda _one: None)
-    assert "no grid shows this run" in said(lambda: run.selection, BeecamError)
+    assert "no grid shows this run" in error_message(lambda: run.selection, BeecamError)
     notebook.register(run=None)
     assert notebook.selected_cells(run) is None
 
@@ -87,16 +87,20 @@ def test_promote_takes_a_run_for_its_clips(ltx, library):
 
 def test_promote_names_what_is_no_set_of_drafts(ltx, library):
     for wrong in (3, None, [], "run", fill(library)[0]):
-        message = said(lambda w=wrong: bc.promote(w), CheckError)
+        message = error_message(lambda w=wrong: bc.promote(w), CheckError)
         assert "a set of drafts is needed, as in bc.promote(run.clips.starred)" in message
-    assert "there are no clips" in said(lambda: bc.promote(fill(library)[:0], ltx), CheckError)
-    assert "bc.promote(clips, model)" in said(lambda: bc.promote(fill(library)), CheckError)
-    assert "exact=3" in said(lambda: bc.promote(fill(library), ltx, exact=3), CheckError)
+    assert "there are no clips" in error_message(
+        lambda: bc.promote(fill(library)[:0], ltx), CheckError
+    )
+    assert "bc.promote(clips, model)" in error_message(
+        lambda: bc.promote(fill(library)), CheckError
+    )
+    assert "exact=3" in error_message(lambda: bc.promote(fill(library), ltx, exact=3), CheckError)
 
 
 @pytest.mark.parametrize("wrong", ["bees", 3, [], ("a",), object()])
 def test_estimate_names_a_wrong_library(ltx, wrong):
-    message = said(lambda: bc.estimate(bc.sweep("a bee"), ltx, wrong), CheckError)
+    message = error_message(lambda: bc.estimate(bc.sweep("a bee"), ltx, wrong), CheckError)
     assert "library=" in message
     assert "an open library is needed, as in library=bc.library('bees')" in message
 

@@ -14,7 +14,7 @@ from beecam.shots.conditions import Condition
 from beecam.shots.noise import MAX_SEED
 from beecam.shots.shot import MAX_PROMPT, Shot
 from beecam.shots.shot_checks import check_values, require_resolved
-from helpers import said
+from helpers import error_message
 
 shots = st.builds(
     Shot,
@@ -83,7 +83,7 @@ def test_a_shot_that_is_not_resolved_has_no_key_and_lists_what_is_not_set():
         _ = bc.shot("a bee", width=64).key
 
 
-def test_a_shot_can_not_be_changed():
+def test_a_shot_cannot_be_changed():
     shot = bc.shot("a bee")
     with pytest.raises(dataclasses.FrozenInstanceError):
         shot.prompt = "a moth"
@@ -167,8 +167,8 @@ def test_digests_of_a_shot_come_back():
         ([bc.shot("a bee", width=64)], "isn't resolved, height, num_frames"),
     ],
 )
-def test_what_a_model_can_not_generate_is_named(shots, words):
-    assert words in said(lambda: require_resolved(shots))
+def test_what_a_model_cannot_generate_is_named(shots, words):
+    assert words in error_message(lambda: require_resolved(shots))
 
 
 def test_a_list_of_resolved_shots_can_be_generated():

@@ -1,4 +1,4 @@
-"""Faster with other pixels: on pollen, and on tiny pipelines that can and can't."""
+"""Speeds that change pixels: on pollen, and on tiny pipelines that support them or not."""
 
 import hashlib
 
@@ -8,7 +8,7 @@ import pytest
 import beecam as bc
 from beecam.errors import Stopped
 from beecam.models.speed.compare import compare
-from helpers import frames, said
+from helpers import error_message, generate_frames
 from tiny import make
 
 SHOT = {"prompt": "a bee over a meadow", "seed": 4, "num_inference_steps": 12}
@@ -24,85 +24,89 @@ def pollen():
 
 
 @pytest.mark.slow
-def test_it_is_quicker_alike_and_recorded(pollen, library):
-    whole = shot(num_inference_steps=20)  # as it ships; what is continued from fewer is coarser
-    quick = pollen.at_speed("balanced")
-    assert str(quick.speed) == "balanced: taylorseer 2"
-    exact = frames(pollen, [pollen.resolve(whole)])[0]
-    full = quick.resolve(whole)
-    assert full.speed == ("taylorseer 2",)
-    assert full.key != pollen.resolve(whole).key
-    made = frames(quick, [full])[0]
-    error = np.mean((made.astype(float) - exact) ** 2)
-    assert error > 0, "it is another clip"
-    assert 10 * np.log10(255**2 / error) > 35, "which can't be told from the exact one"
-    clip = bc.run(whole, quick, library=library).wait().clips[0]
+def test_balanced_is_close_to_exact_and_recorded(pollen, library):
+    # The default number of steps: with fewer the cache is coarser.
+    long_shot = shot(num_inference_steps=20)
+    balanced = pollen.at_speed("balanced")
+    assert str(balanced.speed) == "balanced: taylorseer 2"
+    exact = generate_frames(pollen, [pollen.resolve(long_shot)])[0]
+    resolved = balanced.resolve(long_shot)
+    assert resolved.speed == ("taylorseer 2",)
+    assert resolved.key != pollen.resolve(long_shot).key
+    generated = generate_frames(balanced, [resolved])[0]
+    error = np.mean((generated.astype(float) - exact) ** 2)
+    assert error > 0, "the pixels differ"
+    assert 10 * np.log10(255**2 / error) > 35, "without a visible difference"
+    clip = bc.run(long_shot, balanced, library=library).wait().clips[0]
     assert clip.shot.speed == ("taylorseer 2",)
-    assert np.array_equal(clip.regenerate(quick), made)
-    assert "this is exact" in said(lambda: bc.run(clip.shot, pollen, library=library))
+    assert np.array_equal(clip.regenerate(balanced), generated)
+    assert "this is exact" in error_message(lambda: bc.run(clip.shot, pollen, library=library))
 
 
 @pytest.mark.slow
-def test_the_pipeline_is_as_it_was_between_calls(pollen):
-    exact = frames(pollen, [pollen.resolve(shot())])[0]
-    quick = pollen.at_speed("balanced")
+def test_the_cache_is_disabled_between_batches(pollen):
+    exact = generate_frames(pollen, [pollen.resolve(shot())])[0]
+    balanced = pollen.at_speed("balanced")
 
-    def leave(step):
+    def stop(step):
         raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        quick.generate([quick.resolve(shot())], leave)
+        balanced.generate([balanced.resolve(shot())], stop)
     assert not pollen.pipe.transformer.is_cache_enabled
-    assert np.array_equal(frames(pollen, [pollen.resolve(shot())])[0], exact)
+    assert np.array_equal(generate_frames(pollen, [pollen.resolve(shot())])[0], exact)
     assert np.array_equal(
-        frames(quick, [quick.resolve(shot())])[0], frames(quick, [quick.resolve(shot())])[0]
+        generate_frames(balanced, [balanced.resolve(shot())])[0],
+        generate_frames(balanced, [balanced.resolve(shot())])[0],
     )
 
 
 @pytest.mark.slow
-def test_neighbours_change_nothing_and_two_models_of_one_pipeline_take_turns(pollen, library):
-    quick = pollen.at_speed("balanced")
+def test_clips_do_not_depend_on_their_batch_or_on_another_speed(pollen, library):
+    balanced = pollen.at_speed("balanced")
     sweep = bc.sweep(
         "a bee over {place}",
         place=["a meadow", "dunes", "the sea"],
         seed=[1, 2],
         num_inference_steps=6,
     )
-    first = bc.run(sweep, quick, library=library, exact=True)
-    second = bc.run(sweep, pollen, library=library)
-    assert not first.wait().errors
-    assert not second.wait().errors
-    for clip in first.clips[::3]:
-        assert digest(clip.regenerate(quick)) == clip.facts["digest"]
-        alone = quick.generate([clip.shot], pad_to=clip.facts["batch"])[0].frames
+    balanced_run = bc.run(sweep, balanced, library=library, exact=True)
+    exact_run = bc.run(sweep, pollen, library=library)
+    assert not balanced_run.wait().errors
+    assert not exact_run.wait().errors
+    for clip in balanced_run.clips[::3]:
+        assert digest(clip.regenerate(balanced)) == clip.facts["digest"]
+        alone = balanced.generate([clip.shot], pad_to=clip.facts["batch"])[0].frames
         assert digest(alone) == clip.facts["digest"]
-    for clip in second.clips[::3]:
+    for clip in exact_run.clips[::3]:
         assert digest(clip.regenerate(pollen)) == clip.facts["digest"]
 
 
-def test_fast_takes_half_the_steps_unless_they_are_given():
+def test_fast_halves_the_steps_unless_they_are_set():
     fast = bc.wrap(make("WanPipeline"), name="wan", speed="fast")
-    full = fast.resolve(bc.shot("a bee"))
-    assert (full.num_inference_steps, full.scheduler) == (25, "UniPCMultistepScheduler")
-    given = fast.resolve(bc.shot("a bee", num_inference_steps=9))
-    assert given.num_inference_steps == 9
+    resolved = fast.resolve(bc.shot("a bee"))
+    assert (resolved.num_inference_steps, resolved.scheduler) == (25, "UniPCMultistepScheduler")
+    explicit = fast.resolve(bc.shot("a bee", num_inference_steps=9))
+    assert explicit.num_inference_steps == 9
 
 
-def test_what_a_pipeline_cannot_do_is_left_out():
+def test_unsupported_optimizations_are_left_out():
     latte = bc.wrap(make("LattePipeline"), name="latte", speed="balanced")
     assert str(latte.speed) == "balanced: nothing that it can switch on"
     assert latte.resolve(bc.shot("a bee")).speed is None
-    wrong = said(lambda: bc.wrap(make("LattePipeline"), speed="fsat"), bc.ModelError)
-    assert "one of exact, balanced and fast. Did you mean fast?" in wrong
+    message = error_message(lambda: bc.wrap(make("LattePipeline"), speed="fsat"), bc.ModelError)
+    assert "one of exact, balanced and fast. Did you mean fast?" in message
 
 
-def test_what_a_cache_cannot_go_on_from_is_said(pollen):
-    quick = pollen.at_speed("balanced")
-    text = said(lambda: bc.sweep("a bee", switch_at=2, then_prompt="a moth").check(quick))
+def test_prompt_switches_are_refused_with_a_cache(pollen):
+    balanced = pollen.at_speed("balanced")
+    text = error_message(
+        lambda: bc.sweep("a bee", switch_at=2, then_prompt="a moth").check(balanced)
+    )
     assert "not at speed='balanced'" in text
 
 
-def test_speeds_of_one_model_beside_each_other(pollen, library):
+def test_speeds_of_one_model_are_an_axis(pollen, library):
     speeds = {"exact": pollen, "quick": pollen.at_speed("balanced")}
     run = bc.run(bc.sweep("a bee", seed=[1, 2], num_inference_steps=6), speeds, library=library)
     assert not run.wait().errors
@@ -110,13 +114,13 @@ def test_speeds_of_one_model_beside_each_other(pollen, library):
 
 
 @pytest.mark.slow
-def test_compare_measures_both(pollen):
-    found = compare(pollen.at_speed("balanced"), shot(num_inference_steps=8), repeats=1)
-    assert 30 < found.psnr < 99
-    assert found.largest > 0
-    assert "times as fast" in str(found)
-    same = compare(pollen, shot(num_inference_steps=2), repeats=1)
-    assert same.largest == 0
+def test_compare_measures_both_models(pollen):
+    result = compare(pollen.at_speed("balanced"), shot(num_inference_steps=8), repeats=1)
+    assert 30 < result.psnr < 99
+    assert result.largest > 0
+    assert "times as fast" in str(result)
+    identical = compare(pollen, shot(num_inference_steps=2), repeats=1)
+    assert identical.largest == 0
 
 
 def digest(array):

@@ -236,8 +236,8 @@ def test_the_repr_shows_the_values_that_a_sweep_has():
     assert repr(sweep[:3]) == "Sweep 'a {insect}': 3 cells, seed(3), insect='bee'"
     assert repr(sweep[:5]) == "Sweep 'a {insect}': 5 cells of insect(2) x seed(4)"
     assert repr(sweep[5:6]) == "Sweep 'a {insect}': 1 cell, insect='moth', seed=1"
-    some = sweep.where(insect=["bee", "fly"], seed=[1, 3])
-    assert repr(some) == "Sweep 'a {insect}': 4 cells, insect(2) x seed(2)"
+    part = sweep.where(insect=["bee", "fly"], seed=[1, 3])
+    assert repr(part) == "Sweep 'a {insect}': 4 cells, insect(2) x seed(2)"
     assert "a slice kept no cell" in repr(sweep[:0])
     drawn = bc.sweep("a bee", bc.sample(3), seed=range(100))
     assert repr(drawn) == "Sweep 'a bee': 3 cells, seed(3)"
@@ -279,8 +279,8 @@ def test_html_in_prompts_axes_and_labels_is_escaped():
         bc.Axis("insect", [bad, "&amp;"], labels=[f"{bad}1", "<b>"]),
         seed=range(2),
     )
-    for some in (sweep, sweep[:1], sweep[-1:]):
-        page = some._repr_html_()
+    for part in (sweep, sweep[:1], sweep[-1:]):
+        page = part._repr_html_()
         assert "<img" not in page
         assert "<b>" not in page.replace("<b>Sweep</b>", "")
         assert html.escape(bad, quote=False) in page

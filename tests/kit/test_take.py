@@ -1,4 +1,4 @@
-"""Clips from other people's files: taken as data, checked, measured again."""
+"""`library.take`: clips from other people's files are checked, and their facts measured again."""
 
 import math
 import shutil
@@ -12,31 +12,31 @@ from beecam.errors import MediaError
 from beecam.export.contact_sheet import contact_sheet_html
 from beecam.media import formats, mp4, sheets
 from beecam.storage.index import NAME as INDEX
-from helpers import fill, said
+from helpers import error_message, fill
 
 
 @pytest.fixture
-def theirs(tmp_path):
+def their_clips(tmp_path):
     with open_library(tmp_path / "theirs") as library:
         yield fill(library)
 
 
 @pytest.fixture
-def forge(theirs, tmp_path):
+def write_forged(their_clips, tmp_path):
     """Write a clip's mp4 with other settings, and return its path."""
 
     def write(change, name="forged.mp4"):
-        settings = mp4.read_settings(theirs[0].path)
+        settings = mp4.read_settings(their_clips[0].path)
         changed = change(settings)
         path = tmp_path / name
-        mp4.write_mp4(path, theirs[0].frames(), 8, settings if changed is None else changed)
+        mp4.write_mp4(path, their_clips[0].frames(), 8, settings if changed is None else changed)
         return path
 
     return write
 
 
-def show_everywhere(clips, folder):
-    """Whatever shows clips has to work."""
+def show_in_every_form(clips, folder):
+    """Show clips in every form; none may fail."""
     assert contact_sheet_html(clips).count("<img") == len(clips)
     clips[0].stars = 1
     assert "<video" in contact_sheet_html(clips)
@@ -49,106 +49,112 @@ def show_everywhere(clips, folder):
     assert clips[0].frames().shape[3] == 3
 
 
-def test_a_file_is_taken_with_everything_about_it(theirs, library, tmp_path):
-    path = theirs[4].save(tmp_path / "from a friend.mp4")
+def test_a_file_is_taken_with_its_shot_facts_and_date(their_clips, library, tmp_path):
+    path = their_clips[4].save(tmp_path / "from a friend.mp4")
     clips = library.take(path)
     assert len(clips) == len(library) == 1
     clip = clips[0]
-    assert clip.key == theirs[4].key
-    assert clip.shot == theirs[4].shot
-    assert clip.created == theirs[4].created
-    assert clip.facts == {**theirs[4].facts, "taken": True}
-    assert (clip.frames() == theirs[4].frames()).all()
+    assert clip.key == their_clips[4].key
+    assert clip.shot == their_clips[4].shot
+    assert clip.created == their_clips[4].created
+    assert clip.facts == {**their_clips[4].facts, "taken": True}
+    assert (clip.frames() == their_clips[4].frames()).all()
     assert clip.sheet_bytes()[:2] == b"\xff\xd8"
     assert library.known([clip.key]) == {clip.key}
-    assert path.exists(), "it is copied, not moved"
+    assert path.exists(), "the file is copied, not moved"
     assert library._index.unfinished() == {}
     assert library.take(str(path))[0] == clip
     assert len(library) == 1
-    show_everywhere(clips, tmp_path)
+    show_in_every_form(clips, tmp_path)
 
 
-def test_what_was_taken_outlives_the_index(theirs, tmp_path):
+def test_taken_clips_survive_a_rebuilt_index(their_clips, tmp_path):
     with open_library(tmp_path / "mine") as library:
-        facts = library.take(theirs[0].path)[0].facts
+        facts = library.take(their_clips[0].path)[0].facts
     for path in library.folder.glob(f"{INDEX}*"):
         path.unlink()
     with open_library(tmp_path / "mine") as again:
-        assert again[theirs[0].key].facts == facts
+        assert again[their_clips[0].key].facts == facts
 
 
-def test_sound_is_taken_along(theirs, library):
+def test_sound_is_taken(their_clips, library):
     from beecam.media.types import Sound
 
-    shot = theirs[0].shot.replace(seed=77)
+    shot = their_clips[0].shot.replace(seed=77)
     samples = np.sin(np.arange(48_000) / 20)[None].repeat(2, 0).astype(np.float32)
-    clip = theirs.library.add(shot, theirs[0].frames(), {}, sound=Sound(samples, 48_000))
+    clip = their_clips.library.add(shot, their_clips[0].frames(), {}, sound=Sound(samples, 48_000))
     taken = library.take(clip.path)[0]
     assert (taken.sound().samples == clip.sound().samples).all()
     assert (taken.frames() == clip.frames()).all()
 
 
-def test_seconds_of_another_machine_are_not_measurements_of_this_one(theirs, library):
-    assert theirs.library.seconds_for(theirs[0].shot) is not None
-    assert len(library.take(theirs.library.folder / "media" / theirs[0].key[:2])) >= 1
-    assert library.seconds_for(theirs[0].shot) is None
+def test_seconds_of_another_machine_are_not_measurements_of_this_one(their_clips, library):
+    assert their_clips.library.seconds_for(their_clips[0].shot) is not None
+    assert len(library.take(their_clips.library.folder / "media" / their_clips[0].key[:2])) >= 1
+    assert library.seconds_for(their_clips[0].shot) is None
 
 
-def test_a_clip_that_is_there_keeps_its_files_facts_and_rating(theirs, library, forge):
+def test_an_existing_clip_keeps_its_files_facts_and_rating(their_clips, library, write_forged):
     own = fill(library)[0]
     own.stars = 4
     before = own.path.read_bytes(), library.row(own.key)
-    taken = library.take(forge(lambda settings: settings["facts"].update(seconds=99.0, batch=7)))
+    taken = library.take(
+        write_forged(lambda settings: settings["facts"].update(seconds=99.0, batch=7))
+    )
     assert taken[0] == own
     assert (own.path.read_bytes(), library.row(own.key)) == before
 
 
-def test_a_damaged_clip_is_replaced_by_a_taken_one(theirs, library):
+def test_a_damaged_clip_is_replaced_by_a_taken_one(their_clips, library):
     own = fill(library)[0]
     own.stars = 4
     own.path.write_bytes(own.path.read_bytes()[:300])
-    library.take(theirs[0].path)
-    assert (own.frames() == theirs[0].frames()).all()
+    library.take(their_clips[0].path)
+    assert (own.frames() == their_clips[0].frames()).all()
     assert own.stars == 4
 
 
-def test_of_a_folder_the_files_with_a_shot_are_taken(theirs, library, tmp_path):
+def test_files_with_a_shot_are_taken_from_a_folder(their_clips, library, tmp_path):
     folder = tmp_path / "downloads"
     (folder / "deeper.mp4").mkdir(parents=True)
     for i in (2, 1):
-        theirs[i].save(folder / f"{9 - i}.MP4")
+        their_clips[i].save(folder / f"{9 - i}.MP4")
     shutil.copy(folder / "8.MP4", folder / "twice.mp4")
-    (folder / "damaged.mp4").write_bytes(theirs[3].mp4_bytes()[:500])
+    (folder / "damaged.mp4").write_bytes(their_clips[3].mp4_bytes()[:500])
     (folder / "notes.txt").write_text("no clip")
-    theirs[4].save(folder / "still.png")
+    their_clips[4].save(folder / "still.png")
     clips = library.take(folder)
-    assert clips.keys == (theirs.keys[2], theirs.keys[1]), "by the files' names, each clip once"
+    assert clips.keys == (their_clips.keys[2], their_clips.keys[1]), (
+        "by the files' names, each clip once"
+    )
     assert len(library) == 2
-    message = said(lambda: library.take(folder / "deeper.mp4"), MediaError)
+    message = error_message(lambda: library.take(folder / "deeper.mp4"), MediaError)
     assert "none of its 0 mp4 files carries a shot of beecam" in message
 
 
-def test_what_is_not_a_clip_is_named(theirs, library, tmp_path):
+def test_files_that_are_not_clips_are_reported(their_clips, library, tmp_path):
     missing = tmp_path / "missing.mp4"
-    assert f"{missing} is missing" in said(lambda: library.take(missing), MediaError)
+    assert f"{missing} is missing" in error_message(lambda: library.take(missing), MediaError)
     cut = tmp_path / "cut.mp4"
-    cut.write_bytes(theirs[0].mp4_bytes()[:700])
-    assert f"{cut} can't be read as a video: it is damaged" in said(
+    cut.write_bytes(their_clips[0].mp4_bytes()[:700])
+    assert f"{cut} can't be read as a video: it is damaged" in error_message(
         lambda: library.take(cut), MediaError
     )
     text = tmp_path / "text.mp4"
     text.write_text("not a video")
-    assert "it is damaged" in said(lambda: library.take(text), MediaError)
+    assert "it is damaged" in error_message(lambda: library.take(text), MediaError)
     plain = tmp_path / "plain.mp4"
-    mp4.copy_mp4(theirs[0].path, plain, {})
+    mp4.copy_mp4(their_clips[0].path, plain, {})
     with_none = tmp_path / "none.mp4"
-    mp4.write_mp4(with_none, theirs[0].frames(), 8, None)
+    mp4.write_mp4(with_none, their_clips[0].frames(), 8, None)
     for path in (plain, with_none):
-        assert "carries no shot of beecam" in said(lambda p=path: library.take(p), MediaError)
-    gif = theirs[0].save(tmp_path / "bee.gif")
-    assert "carries no shot" in said(lambda: library.take(gif), MediaError)
+        assert "carries no shot of beecam" in error_message(
+            lambda p=path: library.take(p), MediaError
+        )
+    gif = their_clips[0].save(tmp_path / "bee.gif")
+    assert "carries no shot" in error_message(lambda: library.take(gif), MediaError)
     for wrong in (3, None, "", "a\0b"):
-        assert "path=" in said(lambda p=wrong: library.take(p))
+        assert "path=" in error_message(lambda p=wrong: library.take(p))
     assert len(library) == 0
     assert not list((library.folder / "media").rglob("*.*"))
 
@@ -215,9 +221,9 @@ def in_shot(**new):
         (in_shot(switch={"at": "x"}), ""),
     ],
 )
-def test_settings_that_are_not_those_of_a_clip_are_refused(library, forge, change, words):
-    path = forge(change)
-    message = said(lambda: library.take(path), MediaError)
+def test_invalid_settings_are_refused(library, write_forged, change, words):
+    path = write_forged(change)
+    message = error_message(lambda: library.take(path), MediaError)
     assert f"{path} carries no shot of beecam" in message
     assert words in message
     assert len(library) == 0
@@ -225,18 +231,18 @@ def test_settings_that_are_not_those_of_a_clip_are_refused(library, forge, chang
     assert not list((library.folder / "media").rglob("*.*"))
 
 
-def test_nested_settings_are_refused(library, theirs, tmp_path):
+def test_nested_settings_are_refused(library, their_clips, tmp_path):
     path = tmp_path / "deep.mp4"
     deep = "[" * 50_000
-    settings = mp4.read_settings(theirs[0].path)
-    mp4.write_mp4(path, theirs[0].frames(), 8, settings)
+    settings = mp4.read_settings(their_clips[0].path)
+    mp4.write_mp4(path, their_clips[0].frames(), 8, settings)
     data = mp4.json.dumps
     try:
         mp4.json.dumps = lambda *_args, **_more: f'{{"beecam": {deep}'
-        mp4.write_mp4(path, theirs[0].frames(), 8, settings)
+        mp4.write_mp4(path, their_clips[0].frames(), 8, settings)
     finally:
         mp4.json.dumps = data
-    assert "carries no shot of beecam" in said(lambda: library.take(path), MediaError)
+    assert "carries no shot of beecam" in error_message(lambda: library.take(path), MediaError)
 
 
 _ODD = {"height": 31, "width": 47, "sheet": {"frames": 24, "width": 160, "height": 65_536}}
@@ -267,9 +273,9 @@ _ODD = {"height": 31, "width": 47, "sheet": {"frames": 24, "width": 160, "height
         {f"fact_{i}": i for i in range(5_000)},
     ],
 )
-def test_absurd_facts_break_nothing(library, forge, theirs, tmp_path, facts):
-    clips = library.take(forge(replaced(facts=facts)))
-    clip, own = clips[0], theirs[0]
+def test_absurd_facts_break_nothing(library, write_forged, their_clips, tmp_path, facts):
+    clips = library.take(write_forged(replaced(facts=facts)))
+    clip, own = clips[0], their_clips[0]
     # An odd size is padded by one pixel; nothing else is cut off.
     odd = facts == _ODD
     size = (9, 32 - odd, 48 - odd)
@@ -279,26 +285,26 @@ def test_absurd_facts_break_nothing(library, forge, theirs, tmp_path, facts):
     assert len(clip.facts) <= 210
     assert clip.seed == own.seed
     assert (clip.stars, clip.tags) == (0, ())
-    show_everywhere(clips, tmp_path)
+    show_in_every_form(clips, tmp_path)
     row = clips.to_frame().iloc[0]
     assert (row["prompt"], row["seed"], row["key"]) == (own.prompt, own.seed, own.key)
     assert clips.query('"a bee" model:tiny').keys == clips.keys
 
 
-def test_facts_of_another_version_are_kept(library, forge):
+def test_facts_of_another_version_are_kept(library, write_forged):
     new = {"motion": 0.25, "surprise": "it jumps", "looped": True}
-    clip = library.take(forge(lambda settings: settings["facts"].update(new)))[0]
+    clip = library.take(write_forged(lambda settings: settings["facts"].update(new)))[0]
     assert {name: clip.facts[name] for name in new} == new
     assert len(library.clips().query("motion<0.5")) == 1
 
 
-def test_a_forged_file_in_the_media_folder_breaks_nothing(theirs, tmp_path):
+def test_a_forged_file_in_the_media_folder_breaks_nothing(their_clips, tmp_path):
     with open_library(tmp_path / "mine") as library:
         clip = fill(library, ["a bee"], seeds=1)[0]
         settings = mp4.read_settings(clip.path)
         settings["facts"] = {"sheet": "x", "width": -1, "seconds": "soon", "batch": 2}
         mp4.write_mp4(clip.path, clip.frames(), 8, settings)
-        other = theirs[1]
+        other = their_clips[1]
         target = library.mp4_path(other.key)
         target.parent.mkdir(exist_ok=True)
         mp4.copy_mp4(other.path, target, {**mp4.read_settings(other.path), "created": "x"})
@@ -311,7 +317,7 @@ def test_a_forged_file_in_the_media_folder_breaks_nothing(theirs, tmp_path):
         assert facts["batch"] == 2
         assert (facts["width"], facts["height"], facts["frames"]) == (48, 32, 9)
         assert "seconds" not in facts
-        show_everywhere(again.clips(), tmp_path)
+        show_in_every_form(again.clips(), tmp_path)
 
 
 def test_an_input_that_names_a_path_is_never_read(library, tmp_path):
@@ -328,22 +334,22 @@ def _condition(digest):
     return Condition("image", Input(digest))
 
 
-def test_a_full_disk_leaves_nothing_behind(theirs, library, monkeypatch):
+def test_a_full_disk_leaves_nothing_behind(their_clips, library, monkeypatch):
     def full(*_args):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(mp4, "copy_mp4", full)
     with pytest.raises(OSError, match="No space"):
-        library.take(theirs[0].path)
+        library.take(their_clips[0].path)
     monkeypatch.undo()
     assert len(library) == 0
     assert not list((library.folder / "media").rglob("*.*"))
-    assert len(library.take(theirs[0].path)) == 1
-    assert bc.Clip(library, theirs[0].key).facts["width"] == 48
+    assert len(library.take(their_clips[0].path)) == 1
+    assert bc.Clip(library, their_clips[0].key).facts["width"] == 48
 
 
-def test_a_library_that_is_gone_takes_nothing(theirs, library):
+def test_a_removed_library_takes_nothing(their_clips, library):
     shutil.rmtree(library.folder)
     with pytest.raises(OSError, match="the library's folder was moved or removed"):
-        library.take(theirs[0].path)
+        library.take(their_clips[0].path)
     assert not library.folder.exists()

@@ -1,4 +1,4 @@
-"""The tiny pipelines that other tests stand on: real, small, and the same every time."""
+"""The tiny pipelines of other tests: real classes, small and deterministic."""
 
 import inspect
 
@@ -10,58 +10,60 @@ import tiny
 
 pytestmark = pytest.mark.slow
 PROMPT = "a bee over the meadow"
-# It leaves out the first 4 of the frames it is asked for.
-FEWER = {"HunyuanVideoImageToVideoPipeline": 4}
+# This pipeline drops the first 4 of the requested frames.
+DROPPED_FRAMES = {"HunyuanVideoImageToVideoPipeline": 4}
 
 
-def call(pipe, name, seed, prompt=PROMPT):
-    words = "prompt" in inspect.signature(pipe.__call__).parameters
-    out = pipe(
+def generate(pipe, name, seed, prompt=PROMPT):
+    takes_prompt = "prompt" in inspect.signature(pipe.__call__).parameters
+    output = pipe(
         generator=torch.Generator().manual_seed(seed),
         output_type="np",
-        **({"prompt": prompt} if words else {}),
+        **({"prompt": prompt} if takes_prompt else {}),
         **tiny.SHAPES[name],
     )
-    return np.asarray(out.frames)
+    return np.asarray(output.frames)
 
 
 def expected(name):
     shape = tiny.SHAPES[name]
     frames = next(shape[k] for k in ("num_frames", "frames", "video_length", "video") if k in shape)
     frames = frames if isinstance(frames, int) else len(frames)
-    return frames - FEWER.get(name, 0), shape.get("height", 16), shape.get("width", 16)
+    return frames - DROPPED_FRAMES.get(name, 0), shape.get("height", 16), shape.get("width", 16)
 
 
 @pytest.mark.parametrize("name", tiny.NAMES)
-def test_every_pipeline_makes_the_same_clip_every_time(name):
+def test_every_pipeline_generates_the_same_clip_every_time(name):
     if name in tiny.NEEDS:
         pytest.importorskip(tiny.NEEDS[name])
-    before = torch.random.get_rng_state()
+    rng_state = torch.random.get_rng_state()
     pipe = tiny.make(name)
-    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(rng_state, torch.random.get_rng_state())
     assert type(pipe).__name__ == name
-    clip = call(pipe, name, 0)
+    clip = generate(pipe, name, 0)
     assert clip.shape == (1, *expected(name), 3)
     assert np.isfinite(clip).all()
     assert clip.std() > 0.01
-    assert np.array_equal(clip, call(pipe, name, 0))
-    assert np.abs(clip - call(pipe, name, 1)).max() > 2 / 255
+    assert np.array_equal(clip, generate(pipe, name, 0))
+    assert np.abs(clip - generate(pipe, name, 1)).max() > 2 / 255
     if "prompt" in inspect.signature(pipe.__call__).parameters:
-        assert np.abs(clip - call(pipe, name, 0, "a moth at night")).max() > 1 / 510
-    assert np.array_equal(clip, call(tiny.make(name), name, 0))
+        assert np.abs(clip - generate(pipe, name, 0, "a moth at night")).max() > 1 / 510
+    assert np.array_equal(clip, generate(tiny.make(name), name, 0))
 
 
-def test_every_class_that_was_asked_for_is_there():
+def test_every_class_has_a_tiny_pipeline():
     assert len(tiny.NAMES) == len(tiny.SHAPES) == 33
     assert set(tiny.NEEDS) <= set(tiny.NAMES)
 
 
-def test_no_two_prompts_read_the_same():
-    from tiny.texts import clip_tokenizer, gemma_tokenizer, t5_tokenizer
+def test_different_prompts_have_different_tokens():
+    from tiny.text_encoders import clip_tokenizer, gemma_tokenizer, t5_tokenizer
 
     prompts = ["a bee", "a beetle", "a Bee", "ein Käfer", "a bee.", "蜂"]
     for tokenizer in (t5_tokenizer(), gemma_tokenizer()):
-        read = [tuple(tokenizer(prompt)["input_ids"]) for prompt in prompts]
-        assert len(set(read)) == len(prompts)
-        assert [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in read] == prompts
+        encoded = [tuple(tokenizer(prompt)["input_ids"]) for prompt in prompts]
+        assert len(set(encoded)) == len(prompts)
+        assert [
+            tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in encoded
+        ] == prompts
     assert len({tuple(clip_tokenizer()(p)["input_ids"]) for p in prompts}) == len(prompts) - 1

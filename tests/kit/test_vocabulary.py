@@ -25,7 +25,7 @@ def test_unknown_words_are_noted_once_for_all_cells_with_the_nearest_known_ones(
     assert note.words == ("zebra", "medow", "gas station")
     assert str(note).startswith("prompt: pollen passes over 'zebra', 'medow', 'gas station'; the")
     assert "'meadow' for 'medow'" in note.message
-    assert "zebra'" not in note.message.split(";")[1], "nothing is like it"
+    assert "zebra'" not in note.message.split(";")[1], "no known word is similar"
 
 
 def test_other_texts_of_a_shot_are_noted_under_their_arguments(pollen):
@@ -54,7 +54,7 @@ def test_models_of_a_set_note_their_own_shots(pollen, ltx):
     notes = bc.sweep("a zebra", num_frames=9).check({"one": pollen, "other": ltx})
     assert [note.words for note in notes] == [("zebra",)]
     assert "pollen" in notes[0].message
-    assert known_words(ltx) == (), "it can read any word"
+    assert known_words(ltx) == (), "its tokenizer encodes any word"
 
 
 def test_the_end_of_a_long_text_is_noted(ltx):
@@ -109,19 +109,19 @@ def test_the_first_lost_word_is_where_the_pipeline_cuts(name, monkeypatch):
             original = getattr(kind, method)
 
             def observed(self, *args, original=original, **more):
-                found = original(self, *args, **more)
+                output = original(self, *args, **more)
                 if more.get("truncation"):
-                    ids = found["input_ids"] if hasattr(found, "keys") else found
+                    ids = output["input_ids"] if hasattr(output, "keys") else output
                     seen.setdefault(id(self), []).append(ids[0])
-                return found
+                return output
 
             monkeypatch.setattr(kind, method, observed)
     model._resources.encode_ahead(task, shot)
     for limit, note in zip(limits, notes, strict=True):
         one = getattr(limit.tokenizer, "tokenizer", limit.tokenizer)
-        read = "".join(one.decode(seen[id(one)][0], skip_special_tokens=True).split())
+        encoded = "".join(one.decode(seen[id(one)][0], skip_special_tokens=True).split())
         words = text.split()
-        complete = next(n for n in range(count, 0, -1) if "".join(words[:n]) in read)
+        complete = next(n for n in range(count, 0, -1) if "".join(words[:n]) in encoded)
         assert note.words == tuple(words[complete:])
 
 

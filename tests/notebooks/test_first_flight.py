@@ -1,4 +1,4 @@
-"""The tutorial runs from top to bottom, and is stored as a reader should find it."""
+"""The tutorial runs from top to bottom, and is stored with its outputs."""
 
 import os
 import re
@@ -16,7 +16,7 @@ OWN = ROOT / "notebooks" / "02_your_own_model.ipynb"
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """The notebook as it ran in a real kernel, as `make demo` runs it."""
+    """Execute the notebook in a real kernel, as `make demo` does; return it."""
     folder = tmp_path_factory.mktemp("flight")
     library = folder / "library"
     done = subprocess.run(

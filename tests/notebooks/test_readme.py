@@ -1,4 +1,4 @@
-"""The README's example works as it is pasted: as a script, and as one cell of a notebook."""
+"""The README's example runs unchanged: as a script, and as one cell of a notebook."""
 
 import os
 import re
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """A library that has the example's clips once one test has made them."""
+    """Return a library with the example's clips, once a test has generated them."""
     return tmp_path_factory.mktemp("example") / "library"
 
 
@@ -30,7 +30,7 @@ def example(shared, monkeypatch):
 
 
 def clips(library):
-    """How many clips were made."""
+    """Return the number of generated clips."""
     return len(list((library / "media").glob("??/*.mp4")))
 
 
@@ -58,7 +58,7 @@ def test_the_example_is_a_cell_that_shows_both_runs(example, shared):
     assert len(views) == len(sheets) == 2, [list(out.data) for out in shown]
 
 
-def test_the_deck_is_one(tmp_path):
+def test_the_deck_is_valid(tmp_path):
     path = tmp_path / "ponds.yaml"
     path.write_text(
         re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)

@@ -1,8 +1,8 @@
 """Every video pipeline of diffusers with tiny random weights: no file, no network, no mock.
 
-`make("WanPipeline")` is the real class around real models of a few thousand weights, the same
-ones every time. `SHAPES["WanPipeline"]` holds the smallest arguments that it can be called with;
-FACTS.md has what was measured of each.
+`make("WanPipeline")` returns the real class with real models of a few thousand weights, the same
+ones every time. `SHAPES["WanPipeline"]` has the smallest arguments that it can be called with;
+FACTS.md lists the measured behaviour of each.
 """
 
 from tiny import (
@@ -43,7 +43,7 @@ _GROUPS = (
 _MAKERS = {name: maker for group in _GROUPS for name, maker in group.MAKERS.items()}
 SHAPES = {name: shape for group in _GROUPS for name, shape in group.SHAPES.items()}
 NAMES: tuple[str, ...] = tuple(_MAKERS)
-# Called with words, diffusers 0.42 ends in a NameError where these lack the package.
+# With a prompt and without this package, these raise a NameError in diffusers 0.42.
 NEEDS = dict.fromkeys(
     (
         "WanImageToVideoPipeline",
@@ -58,7 +58,7 @@ NEEDS = dict.fromkeys(
 
 
 def make(name):
-    """A pipeline of the diffusers class `name`; the global random numbers stay as they were."""
+    """Return a pipeline of the diffusers class `name`; the global random state doesn't change."""
     import diffusers
     import torch
 

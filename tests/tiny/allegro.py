@@ -1,6 +1,6 @@
 """Allegro: text."""
 
-from tiny.texts import SIZE, t5, t5_tokenizer
+from tiny.text_encoders import SIZE, t5, t5_tokenizer
 
 
 def _allegro():
@@ -33,7 +33,7 @@ def _allegro():
         norm_num_groups=2,
         temporal_compression_ratio=4,
     )
-    vae.enable_tiling()  # it has no other way to decode; tiles are as small as the clips
+    vae.enable_tiling()  # it only decodes in tiles, here as small as the clips
     vae.kernel, vae.stride = (8, 16, 16), (4, 8, 8)
     tokenizer = t5_tokenizer()
     return {

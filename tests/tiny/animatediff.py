@@ -1,11 +1,11 @@
 """AnimateDiff on Stable Diffusion 1.5: text and video."""
 
 from tiny.inputs import video
-from tiny.texts import SIZE, clip_text, clip_tokenizer
+from tiny.text_encoders import SIZE, clip_text, clip_tokenizer
 
 
-def pictures_vae():
-    """Stable Diffusion's, for one frame at a time: half the size, where the published one's is an eighth."""
+def image_vae():
+    """Return Stable Diffusion's VAE for single frames, with a factor of 2 instead of 8."""
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
@@ -38,7 +38,7 @@ def _animatediff():
     )
     tokenizer = clip_tokenizer()
     return {
-        "vae": pictures_vae(),
+        "vae": image_vae(),
         "text_encoder": clip_text(tokenizer),
         "tokenizer": tokenizer,
         "unet": unet,
@@ -53,8 +53,8 @@ def _animatediff():
     }
 
 
-# As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
-_FILM = {
+# As many frames as the video; at strength 0.5 it runs 2 of 4 steps.
+_VIDEO = {
     "height": 16,
     "width": 16,
     "video": video(4, 16, 16),
@@ -65,5 +65,5 @@ _FILM = {
 MAKERS = dict.fromkeys(("AnimateDiffPipeline", "AnimateDiffVideoToVideoPipeline"), _animatediff)
 SHAPES = {
     "AnimateDiffPipeline": {"height": 16, "width": 16, "num_frames": 4, "num_inference_steps": 2},
-    "AnimateDiffVideoToVideoPipeline": _FILM,
+    "AnimateDiffVideoToVideoPipeline": _VIDEO,
 }

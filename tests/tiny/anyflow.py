@@ -1,6 +1,6 @@
 """AnyFlow: text."""
 
-from tiny.texts import t5
+from tiny.text_encoders import t5
 from tiny.wan import BLOCKS, text, vae
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 from tiny.inputs import image, video
-from tiny.texts import SIZE, t5, t5_tokenizer
+from tiny.text_encoders import SIZE, t5, t5_tokenizer
 
 
 def _cog(in_channels=4, **more):
@@ -48,7 +48,7 @@ def _cog(in_channels=4, **more):
     }
 
 
-# The positions of a model without rotary ones are laid out for one size: 32 x 32, 9 frames.
+# Learned positions, without rotary ones, are for one size: 32 x 32, 9 frames.
 _SHAPE = {
     "height": 32,
     "width": 32,
@@ -57,8 +57,8 @@ _SHAPE = {
     "max_sequence_length": 16,
 }
 
-# As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
-_FILM = {
+# As many frames as the video; at strength 0.5 it runs 2 of 4 steps.
+_VIDEO = {
     "height": 32,
     "width": 32,
     "video": video(9),
@@ -78,5 +78,5 @@ MAKERS = {
 SHAPES = {
     "CogVideoXPipeline": _SHAPE,
     "CogVideoXImageToVideoPipeline": {**_SHAPE, "image": image()},
-    "CogVideoXVideoToVideoPipeline": _FILM,
+    "CogVideoXVideoToVideoPipeline": _VIDEO,
 }

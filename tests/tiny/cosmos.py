@@ -1,15 +1,15 @@
 """Cosmos Predict 1 (text, image or video) and Predict 2 (image or video).
 
-The pipelines refuse to run without a safety checker, and theirs are the big models of
-cosmos_guardrail. `_always_safe` makes the small stand-in that their constructors accept: it has
-the two checks that they call, and finds everything safe.
+The pipelines refuse to run without a safety checker, by default the large models of
+cosmos_guardrail. `_always_safe` returns a small stand-in that their constructors accept: it has
+the two checks that they call, and accepts everything.
 """
 
 from functools import partial
 
 from tiny import wan
 from tiny.inputs import image
-from tiny.texts import SIZE, t5, t5_tokenizer
+from tiny.text_encoders import SIZE, t5, t5_tokenizer
 
 
 def _always_safe():
@@ -48,7 +48,7 @@ def _transformer(channels, out_channels):
         patch_size=(1, 2, 2),
         rope_scale=(2.0, 1.0, 1.0),
         extra_pos_embed_type="learnable",
-        concat_padding_mask=False,  # the published weights have it; it wants torchvision
+        concat_padding_mask=False,  # the published weights have it; it needs torchvision
     )
 
 
@@ -84,7 +84,7 @@ def _cosmos(*, image=False):
         rho=7.0,
         final_sigmas_type="sigma_min",
     )
-    # With an image, a channel says which frames are given.
+    # With an image, one channel marks the conditioning frames.
     transformer = _transformer(5 if image else 4, 4)
     return {**_text(), "vae": vae, "scheduler": scheduler, "transformer": transformer}
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 from tiny.inputs import image
-from tiny.texts import (
+from tiny.text_encoders import (
     SIZE,
     clip_images,
     clip_text,
@@ -63,7 +63,7 @@ def _hunyuan(*, image=False):
     )
     tokenizer = llama_tokenizer((of_image if image else of_text).DEFAULT_PROMPT_TEMPLATE)
     tokenizer_2 = clip_tokenizer()
-    made = {
+    components = {
         "transformer": transformer,
         "vae": vae(),
         "scheduler": _scheduler(),
@@ -72,7 +72,7 @@ def _hunyuan(*, image=False):
         "tokenizer_2": tokenizer_2,
         "text_encoder_2": clip_text(tokenizer_2),
     }
-    return {**made, "image_processor": clip_images(24)} if image else made
+    return {**components, "image_processor": clip_images(24)} if image else components
 
 
 def _hunyuan15(*, image=False):
@@ -120,7 +120,7 @@ def _hunyuan15(*, image=False):
     )
     tokenizer = qwen_tokenizer(instructions, system["crop_start"].default)
     tokenizer_2 = ByT5Tokenizer()
-    made = {
+    components = {
         "transformer": transformer,
         "vae": vae,
         "scheduler": _scheduler(),
@@ -131,8 +131,8 @@ def _hunyuan15(*, image=False):
         "guider": ClassifierFreeGuidance(guidance_scale=6.0),
     }
     if image:
-        made["image_encoder"], made["feature_extractor"] = siglip_vision(12)
-    return made
+        components["image_encoder"], components["feature_extractor"] = siglip_vision(12)
+    return components
 
 
 _SHAPE = {
@@ -152,7 +152,7 @@ MAKERS = {
 }
 SHAPES = {
     "HunyuanVideoPipeline": _SHAPE,
-    # It leaves out the first 4 frames: 5 are left.
+    # It drops the first 4 frames, so that 5 remain.
     "HunyuanVideoImageToVideoPipeline": {**_SHAPE, "image": image(16, 16), "num_frames": 9},
     "HunyuanVideo15Pipeline": {**_SHAPE15, "height": 16, "width": 16},
     # Takes its size from the image's shape and the transformer's `target_size`: 16 x 16.

@@ -1,10 +1,10 @@
-"""Images and videos that pipelines are given."""
+"""Input images and videos of pipelines."""
 
 from PIL import Image
 
 
 def image(width=32, height=32, at=0):
-    """A coloured square on a slope of colours; `at` moves it."""
+    """Return an image of a coloured square on a gradient; `at` moves the square."""
     square = Image.linear_gradient("L").resize((width, height)).convert("RGB")
     square.paste((220, 60, 30), (at, height // 4, at + width // 3, height * 3 // 4))
     return square

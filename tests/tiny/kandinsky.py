@@ -4,7 +4,7 @@ from functools import partial
 
 from tiny.hunyuan import vae
 from tiny.inputs import image
-from tiny.texts import SIZE, clip_text, clip_tokenizer, qwen, qwen_processor, qwen_tokenizer
+from tiny.text_encoders import SIZE, clip_text, clip_tokenizer, qwen, qwen_processor, qwen_tokenizer
 
 
 def _kandinsky(*, image=False):
@@ -12,10 +12,10 @@ def _kandinsky(*, image=False):
     import torch
     from diffusers import FlowMatchEulerDiscreteScheduler, Kandinsky5Transformer3DModel
 
-    # The instructions are written into the pipeline when it is made, so one is made of nothing.
-    bare = diffusers.Kandinsky5T2VPipeline(*[None] * 7)
-    before, _, _ = bare.prompt_template.partition("{}")
-    tokenizer = qwen_tokenizer(before, bare.prompt_template_encode_start_idx)
+    # The prompt template is set in the constructor, so that a pipeline without parts has it.
+    empty_pipeline = diffusers.Kandinsky5T2VPipeline(*[None] * 7)
+    instructions, _, _ = empty_pipeline.prompt_template.partition("{}")
+    tokenizer = qwen_tokenizer(instructions, empty_pipeline.prompt_template_encode_start_idx)
     tokenizer_2 = clip_tokenizer()
     transformer = Kandinsky5Transformer3DModel(
         in_visual_dim=16,
@@ -33,7 +33,7 @@ def _kandinsky(*, image=False):
         attention_type="regular",
     )
     for weights in transformer.parameters():
-        if not weights.any():  # as long as these are zero, it ignores the words
+        if not weights.any():  # zero weights would ignore the prompt
             torch.nn.init.normal_(weights, std=0.1)
     return {
         "transformer": transformer,
@@ -60,6 +60,6 @@ MAKERS = {
 }
 SHAPES = {
     "Kandinsky5T2VPipeline": _SHAPE,
-    # It evens out the first 4 latent frames by the next ones: with fewer than 17 frames, NaN.
+    # It normalizes the first 4 latent frames by the next ones: fewer than 17 frames give NaN.
     "Kandinsky5I2VPipeline": {**_SHAPE, "image": image(16, 16), "num_frames": 17},
 }

@@ -1,7 +1,7 @@
 """Latte: text."""
 
-from tiny.animatediff import pictures_vae
-from tiny.texts import SIZE, t5, t5_tokenizer
+from tiny.animatediff import image_vae
+from tiny.text_encoders import SIZE, t5, t5_tokenizer
 
 
 def _latte():
@@ -29,7 +29,7 @@ def _latte():
     return {
         "tokenizer": tokenizer,
         "text_encoder": t5(tokenizer),
-        "vae": pictures_vae(),
+        "vae": image_vae(),
         "transformer": transformer,
         "scheduler": DDIMScheduler(clip_sample=False),
     }

@@ -1,7 +1,7 @@
 """LTX-Video: text, image, and conditions."""
 
 from tiny.inputs import image
-from tiny.texts import SIZE, t5, t5_tokenizer
+from tiny.text_encoders import SIZE, t5, t5_tokenizer
 
 
 def _ltx():

@@ -1,7 +1,7 @@
 """LTX-2: text and image, each with sound."""
 
 from tiny.inputs import image
-from tiny.texts import SIZE, gemma3, gemma_tokenizer
+from tiny.text_encoders import SIZE, gemma3, gemma_tokenizer
 
 
 def _ltx2():
@@ -119,7 +119,7 @@ _SHAPE = {
     "num_frames": 5,
     "num_inference_steps": 2,
     "max_sequence_length": 16,
-    # The block that guidance leaves out: the default is the 28th, and there is one.
+    # The block that guidance skips: the default is the 28th, but this model has one.
     "spatio_temporal_guidance_blocks": [0],
     "use_cross_timestep": False,
 }

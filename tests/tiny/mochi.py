@@ -1,6 +1,6 @@
 """Mochi: text."""
 
-from tiny.texts import SIZE, t5, t5_tokenizer
+from tiny.text_encoders import SIZE, t5, t5_tokenizer
 
 
 def _mochi():

@@ -4,7 +4,7 @@ from functools import partial
 
 from tiny import wan
 from tiny.inputs import image
-from tiny.texts import SIZE, gemma2, gemma_tokenizer
+from tiny.text_encoders import SIZE, gemma2, gemma_tokenizer
 
 
 def _solver():
@@ -49,7 +49,7 @@ def _sana(scheduler):
     }
 
 
-# `use_resolution_binning` would make of every size one of 480p.
+# `use_resolution_binning` would change every size to one of 480p.
 _SHAPE = {
     "height": 32,
     "width": 32,

@@ -3,7 +3,7 @@
 from functools import partial
 
 from tiny.inputs import image
-from tiny.texts import clip_vision
+from tiny.text_encoders import clip_vision
 from tiny.wan import BLOCKS, text, vae
 
 
@@ -21,9 +21,9 @@ def _skyreels(**more):
 
 
 def _skyreels_image():
-    made = _skyreels(in_channels=36, image_dim=8)
-    made["image_encoder"], made["image_processor"] = clip_vision()
-    return made
+    components = _skyreels(in_channels=36, image_dim=8)
+    components["image_encoder"], components["image_processor"] = clip_vision()
+    return components
 
 
 _SHAPE = {
@@ -37,7 +37,7 @@ _SHAPE = {
 MAKERS = {
     "SkyReelsV2Pipeline": _skyreels,
     "SkyReelsV2ImageToVideoPipeline": _skyreels_image,
-    # Told the rate of frames, as the published weights are.
+    # Takes the frame rate, as the published weights do.
     "SkyReelsV2DiffusionForcingPipeline": partial(_skyreels, inject_sample_info=True),
 }
 SHAPES = {

@@ -1,7 +1,7 @@
-"""Stable Video Diffusion: image, and no words at all."""
+"""Stable Video Diffusion: image, without a prompt."""
 
 from tiny.inputs import image
-from tiny.texts import clip_vision
+from tiny.text_encoders import clip_vision
 
 
 def _svd():
@@ -41,7 +41,7 @@ def _svd():
     )
     image_encoder, feature_extractor = clip_vision(
         32, 224
-    )  # the pipeline brings every image to 224
+    )  # the pipeline resizes every image to 224
     return {
         "vae": vae,
         "image_encoder": image_encoder,

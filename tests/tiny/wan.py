@@ -3,7 +3,7 @@
 from functools import partial
 
 from tiny.inputs import image, video
-from tiny.texts import SIZE, clip_vision, t5_tokenizer, umt5
+from tiny.text_encoders import SIZE, clip_vision, t5_tokenizer, umt5
 
 
 def vae():
@@ -67,7 +67,7 @@ def _wan_image():
     from diffusers import WanTransformer3DModel
 
     image_encoder, image_processor = clip_vision()
-    # What is denoised, 4 channels of mask and the image's 16.
+    # Latents, 4 channels of the mask and 16 of the image.
     transformer = WanTransformer3DModel(in_channels=36, image_dim=8, **BLOCKS)
     return {
         **text(),
@@ -96,8 +96,8 @@ _SHAPE = {
     "max_sequence_length": 16,
 }
 
-# As many frames as it is given; of 4 steps at strength 0.5 it takes 2.
-_FILM = {
+# As many frames as the video; at strength 0.5 it runs 2 of 4 steps.
+_VIDEO = {
     "height": 16,
     "width": 16,
     "video": video(5, 16, 16),
@@ -115,6 +115,6 @@ MAKERS = {
 SHAPES = {
     "WanPipeline": _SHAPE,
     "WanImageToVideoPipeline": {**_SHAPE, "image": image(16, 16)},
-    "WanVideoToVideoPipeline": _FILM,
+    "WanVideoToVideoPipeline": _VIDEO,
     "WanVACEPipeline": {**_SHAPE, "video": video(5, 16, 16)},
 }

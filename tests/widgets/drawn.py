@@ -1,4 +1,4 @@
-"""A model that draws its clips: the whole protocol is real, only the images are simple.
+"""A model that draws its clips: it implements the complete protocol with simple images.
 
 Delays, errors and previews can be chosen, so that tests see a run in every state. The prompt
 determines the colours, the seed the path of the insect; the same shot gives the same bits.

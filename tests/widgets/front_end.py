@@ -1,4 +1,4 @@
-"""A front end without a browser: it records what it receives, and answers as the tests tell it."""
+"""A front end without a browser: it records what it receives, and acknowledges batches."""
 
 import threading
 import time

@@ -10,7 +10,7 @@ import beecam_widgets as bw
 from beecam.shots.weighted_prompts import parts_of
 from beecam_widgets._live.controls import LiveControls, Slider, sliders_of
 from beecam_widgets._notebook import flow_control
-from helpers import frames, said
+from helpers import error_message, generate_frames
 
 BEE, MOTH = "a bee over a meadow", "a moth in snow"
 
@@ -150,7 +150,7 @@ def test_keep_saves_the_bits_that_are_shown(show, pollen, library):
     wait_for_n(front_end, 1)
     clip = view.keep()
     assert view.clip.key == clip.key == pollen.resolve(view.shot).key
-    assert (frames(pollen, [clip.shot])[0] == view._last.frames).all()
+    assert (generate_frames(pollen, [clip.shot])[0] == view._last.frames).all()
     front_end.send("keep")
     front_end.wait_for(lambda: len(front_end.received("kept")) == 2)
     assert len(view.clips) == len(library.clips()) == 1
@@ -303,7 +303,7 @@ def test_distilled_model_generates_drafts_at_default_guidance(show, pollen, monk
     ],
 )
 def test_invalid_arguments_are_reported_before_any_computation(show, call, message):
-    assert message in said(lambda: call(show))
+    assert message in error_message(lambda: call(show))
 
 
 def test_sliders_match_the_signature(pollen):

@@ -107,16 +107,16 @@ def test_a_page_starts_as_the_latest_grid(show, sweep, library, tmp_path):
 
 
 def test_a_page_of_a_set_starts_as_the_grid_of_the_set(show, finished, tmp_path):
-    some = finished.clips.where(place="sea")
-    grid, whole = show(some, rows="seed"), show(finished, rows="insect")
-    assert exported(some, tmp_path)["rows"] == ["seed"], "before the grid of the run"
+    part = finished.clips.where(place="sea")
+    grid, run_grid = show(part, rows="seed"), show(finished, rows="insect")
+    assert exported(part, tmp_path)["rows"] == ["seed"], "before the grid of the run"
     assert exported(grid.shown[:2], tmp_path)["rows"] == ["seed"]
     assert exported(finished.clips, tmp_path)["rows"] == ["insect"]
-    other = show(some, rows="place")
+    other = show(part, rows="place")
     assert exported(grid.clips, tmp_path)["rows"] == ["seed"], "taken from this grid"
-    assert exported(some, tmp_path)["rows"] == ["place"]
+    assert exported(part, tmp_path)["rows"] == ["place"]
     grid.show(finished)
-    whole.close()
+    run_grid.close()
     assert exported(finished.clips, tmp_path)["rows"] == ["seed"]
     other.close()
-    assert exported(some, tmp_path)["rows"] == ["seed"], "the grid of the run that they come from"
+    assert exported(part, tmp_path)["rows"] == ["seed"], "the grid of the run that they come from"

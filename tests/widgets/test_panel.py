@@ -17,7 +17,7 @@ from beecam.errors import BeecamError, DeckError, LibraryError
 from beecam_widgets import panel as panels
 from beecam_widgets._panel.form import SweepForm
 from beecam_widgets._panel.protocol import form_to_json
-from helpers import said
+from helpers import error_message
 
 FEW = {"num_inference_steps": 1}
 
@@ -214,15 +214,17 @@ def test_code_refers_to_images_by_digest(explore, model, library):
 def test_invalid_value_is_rejected_on_assignment(explore, name, value, message):
     panel = explore()
     before = panel.form
-    assert message in said(lambda: setattr(panel, name, value))
+    assert message in error_message(lambda: setattr(panel, name, value))
     assert panel.form == before
 
 
 def test_invalid_arguments_are_rejected(explore, library):
-    assert "model=3" in said(lambda: bw.explore(3, library=library))
-    assert "library=" in said(lambda: bw.explore(library="bees"))
-    assert "Did you mean product shot" in said(lambda: explore(deck="produkt shot"), DeckError)
-    assert "panel.form" in said(lambda: setattr(explore(), "form", {}), BeecamError)
+    assert "model=3" in error_message(lambda: bw.explore(3, library=library))
+    assert "library=" in error_message(lambda: bw.explore(library="bees"))
+    assert "Did you mean product shot" in error_message(
+        lambda: explore(deck="produkt shot"), DeckError
+    )
+    assert "panel.form" in error_message(lambda: setattr(explore(), "form", {}), BeecamError)
 
 
 def test_values_return_with_their_slot(explore):
@@ -275,10 +277,12 @@ def test_sweep_without_a_form_is_shown_in_the_grid(explore, model, library):
     picked = bc.sweep("a bee", seed=range(4), **FEW).where(lambda cell: cell.values["seed"] != 1)
     bc.run(picked, model, library=library, name="picked").wait()
     panel = explore(template="mine")
-    assert "a panel can't edit this sweep" in said(lambda: panel.restore("picked"), BeecamError)
+    assert "a panel can't edit this sweep" in error_message(
+        lambda: panel.restore("picked"), BeecamError
+    )
     assert panel.template == "mine"
     assert len(panel.grid.clips) == 3
-    assert "no sweep of that name" in said(lambda: panel.restore("nothing"), LibraryError)
+    assert "no sweep of that name" in error_message(lambda: panel.restore("nothing"), LibraryError)
     two = bc.sweep("{a} {b} {c} {d}", bc.zip(a=["x", "y"], b=["x", "y"]), bc.zip(c=["1"], d=["2"]))
     assert SweepForm.from_sweep(two) is not None
     pairs = bc.zip(a=["x", "y"], b=["x", "y"])
@@ -288,7 +292,7 @@ def test_sweep_without_a_form_is_shown_in_the_grid(explore, model, library):
 
 def test_pause_resume_and_stop(explore, library):
     panel = explore(template="a bee")
-    assert "No run was started" in said(panel.pause, BeecamError)
+    assert "No run was started" in error_message(panel.pause, BeecamError)
     panel.seeds = range(40)
     run = panel.run_now()
     panel.pause()
@@ -560,7 +564,7 @@ def test_code_escapes_any_text(explore, model, library):
 
 
 class Reader:
-    """pollen as a model that counts how often it is asked for its notes."""
+    """A model, as pollen, that counts how often its notes are requested."""
 
     def __init__(self, model, *, error=None, limit=6):
         self.model, self.error, self.limit, self.calls = model, error, limit, 0

@@ -35,9 +35,9 @@ from beecam.shots.shot_checks import check_values
 from beecam.sweeps.build import shot as make_shot
 from beecam_widgets._live.controls import LiveControls, sliders_of
 from beecam_widgets._live.messages import (
+    frame_message,
     problem_message,
     saved_message,
-    sight_message,
     static_html,
 )
 from beecam_widgets._live.shot_builder import ShotBuilder
@@ -160,7 +160,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._number = 0
         self._last: LiveFrame | None = None
         self._sender = ThrottledSender(self._send_message)
-        self._engine = InteractiveEngine(self.model, self._on_sight, quick=self._distilled)
+        self._engine = InteractiveEngine(self.model, self._on_frame, quick=self._distilled)
         display_id = f"beecam-static-{uuid.uuid4().hex[:12]}"
         self._static = StaticOutput(display_id, self._static_html)
         super().__init__(
@@ -250,7 +250,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
     def keep(self) -> Clip:
         """Generate the shot again by a run, save the clip to the library, and return it.
 
-        The clip has the same bits as the one shown at rest: both are generated in a batch of one.
+        The clip has the same bits as the final one shown: both are generated in a batch of one.
 
         Raises:
             BeecamError: The clip couldn't be generated or written.
@@ -296,7 +296,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             while len(self._edits) > _REMEMBERED_EDITS:
                 self._edits.popitem(last=False)
         refine = self.refine
-        self._engine.ask(
+        self._engine.request(
             number,
             self._shots.draft(controls, refine=refine),
             self._shots.final(controls, refine=refine),
@@ -317,7 +317,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         elif kind == "hello":
             self._sender.acknowledge(client, 0)
             if self._last is not None:
-                self._send_sight(self._last)
+                self._send_frame(self._last)
             else:
                 self._request("", 0, self._controls)
         elif kind == "keep":
@@ -332,34 +332,34 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     # --- results ---------------------------------------------------------------------------------
 
-    def _on_sight(self, sight: LiveFrame) -> None:
+    def _on_frame(self, frame: LiveFrame) -> None:
         """Take a result of the engine, on its threads."""
-        if sight.kind in (DRAFT, CLIP):
-            self._last = sight
-        self._send_sight(sight)
-        if sight.kind == CLIP:
-            self._publish_final(sight)
+        if frame.kind in (DRAFT, CLIP):
+            self._last = frame
+        self._send_frame(frame)
+        if frame.kind == CLIP:
+            self._publish_final(frame)
 
-    def _send_sight(self, sight: LiveFrame) -> None:
-        client, edit, controls = self._edits.get(sight.number, ("", 0, None))
+    def _send_frame(self, frame: LiveFrame) -> None:
+        client, edit, controls = self._edits.get(frame.number, ("", 0, None))
         shot = self._shots.final(controls, refine=self.refine) if controls else self.shot
         code = shot.code()
-        if sight.kind == PROBLEM:
-            message = problem_message(client, edit, sight.text)
+        if frame.kind == PROBLEM:
+            message = problem_message(client, edit, frame.text)
             self._sender.submit(PROBLEM, lambda: message, supersedes=(PREVIEW, STEP))
-        elif sight.kind in (PREVIEW, STEP):
-            self._sender.submit(sight.kind, lambda: sight_message(sight, client, edit, code))
+        elif frame.kind in (PREVIEW, STEP):
+            self._sender.submit(frame.kind, lambda: frame_message(frame, client, edit, code))
         else:
             self._sender.submit(
                 DRAFT,
-                lambda: sight_message(sight, client, edit, code),
+                lambda: frame_message(frame, client, edit, code),
                 supersedes=(PREVIEW, STEP, PROBLEM),
             )
 
-    def _publish_final(self, sight: LiveFrame) -> None:
+    def _publish_final(self, frame: LiveFrame) -> None:
         """Send the controls of a final clip to all front ends, and update the static output."""
-        client, _, controls = self._edits.get(sight.number, ("", 0, None))
-        if controls is None or sight.number != self._number:
+        client, _, controls = self._edits.get(frame.number, ("", 0, None))
+        if controls is None or frame.number != self._number:
             return
         self._dials = {**controls.to_json(), "by": client}
         self._static.update()

@@ -141,9 +141,9 @@ class ClipSet(Sequence[Clip]):
                 ]
             )
         axes = merge_axes(self.axes, other.axes)
-        mine, others = position_maps(self.axes, axes), position_maps(other.axes, axes)
+        own, others = position_maps(self.axes, axes), position_maps(other.axes, axes)
         found: dict[str, dict[str, int]] = {}
-        for clips, maps in ((self, mine), (other, others)):
+        for clips, maps in ((self, own), (other, others)):
             for i, key in enumerate(clips.keys):
                 if key not in found:
                     found[key] = move_coords(clips.coords(i), maps)
@@ -259,13 +259,15 @@ class ClipSet(Sequence[Clip]):
             CheckError: There is no such axis, or an axis has no such value.
         """
         self._check_axes(values)
-        wanted = {a.name: positions(a, values[a.name]) for a in self.axes if a.name in values}
-        if not wanted:
+        allowed_by_axis = {
+            a.name: positions(a, values[a.name]) for a in self.axes if a.name in values
+        }
+        if not allowed_by_axis:
             return self._pick(range(len(self)))
         return self._pick(
             i
             for i, coords in enumerate(self._coords)
-            if all(coords.get(name) in allowed for name, allowed in wanted.items())
+            if all(coords.get(name) in allowed for name, allowed in allowed_by_axis.items())
         )
 
     def query(self, expression: str) -> ClipSet:
@@ -282,10 +284,8 @@ class ClipSet(Sequence[Clip]):
             CheckError: A term of it can't be understood.
         """
         rows = rows_of(self.library, self.keys, self.axes, self._coords)
-        wanted = parse(expression, list(dict.fromkeys([*names_in(rows), *COMMON_NAMES])))
-        return self._pick(
-            i for i, row in enumerate(rows) if row is not None and wanted.matches(row)
-        )
+        query = parse(expression, list(dict.fromkeys([*names_in(rows), *COMMON_NAMES])))
+        return self._pick(i for i, row in enumerate(rows) if row is not None and query.matches(row))
 
     @property
     def starred(self) -> ClipSet:

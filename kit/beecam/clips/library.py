@@ -84,9 +84,9 @@ class Library(ClipStore):
             )
         found = self.keys_with_prefix(key)
         if len(found) != 1:
-            many = "several clips" if found else "no clip"
+            matches = "several clips" if found else "no clip"
             raise KeyError(
-                f"{many} in {self.folder} with a key that starts with {key!r}; "
+                f"{matches} in {self.folder} with a key that starts with {key!r}; "
                 f"library.clips({key!r}) searches prompts."
             )
         return Clip(self, found[0])

@@ -164,20 +164,20 @@ class SweepRecords(Sequence[SweepRecord]):
             raise LibraryError(
                 f"sweep({shorten(name)}): a sweep's name is needed; library.sweeps() lists them."
             )
-        wanted = " ".join(name.casefold().split())
+        normalized = " ".join(name.casefold().split())
         for one in self:
-            if " ".join(one.name.casefold().split()) == wanted:
+            if " ".join(one.name.casefold().split()) == normalized:
                 return one
         by_key = [one for one in self if one.key.startswith(name)]
         if len(by_key) == 1:
             return by_key[0]
         names = list(dict.fromkeys(one.name for one in self))
-        some = ", ".join(map(repr, names[:_NAMES_IN_MESSAGE])) or "none yet"
+        listed = ", ".join(map(repr, names[:_NAMES_IN_MESSAGE])) or "none yet"
         rest = len(names) - _NAMES_IN_MESSAGE
         more = f" and {rest} more" if rest > 0 else ""
         raise LibraryError(
             f"sweep({name!r}): no sweep of that name was run here."
-            f"{did_you_mean(name, names, '{!r}')} There are {some}{more}."
+            f"{did_you_mean(name, names, '{!r}')} There are {listed}{more}."
         )
 
     def to_frame(self) -> pd.DataFrame:

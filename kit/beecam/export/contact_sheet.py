@@ -25,7 +25,7 @@ _PAGE_WIDTH = 700  # pixels, without the headers of rows
 _MAX_COLUMNS = 12
 _MAX_IN_ONE_ROW = 6
 # The page would have to wait for a kernel that cuts more strips.
-_MOST_STRIPS = 160
+_MAX_STRIPS = 160
 _FRAME_WIDTH = 96  # pixels
 _VIDEO_WIDTHS = (128, 240)
 # The share of the size that videos may take.
@@ -169,7 +169,7 @@ def _cells(
     cells: dict[int, Markup] = {}
     for index, clip in enumerate(clips):
         strips = len(cells.keys() - videos.keys())
-        if index not in videos and strips == _MOST_STRIPS:
+        if index not in videos and strips == _MAX_STRIPS:
             continue
         rating = "★" * ratings[index]["stars"] + ("✕" if ratings[index]["rejected"] else "")
         name = cut(clip_caption(clips, index), _MAX_CAPTION)
@@ -178,7 +178,7 @@ def _cells(
             room += _video_size(videos[index])
             cell = _video_cell(videos[index], text, frames, in_table=in_table)
         else:
-            share = room // min(len(clips) - index, _MOST_STRIPS - strips)
+            share = room // min(len(clips) - index, _MAX_STRIPS - strips)
             cell = _strip_cell(clip, text, name, frames, share, in_table=in_table)
         if len(cell) > room:
             break

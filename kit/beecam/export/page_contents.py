@@ -35,10 +35,10 @@ _NO_DETAIL: Mapping[str, Any] = {
     "arguments": [["seed", ""]],
     "facts": [],
 }
-_LOST = "The library no longer had this clip when the page was written."
+_NOT_IN_LIBRARY = "The library no longer had this clip when the page was written."
 _NO_IMAGE = "This clip's image was missing when the page was written."
 _NO_VIDEO = "This clip's video was missing or damaged when the page was written."
-_NO_ROOM = "This clip was left out: the page would have become too large."
+_TOO_LARGE = "This clip was left out: the page would have become too large."
 
 
 @dataclass
@@ -140,7 +140,7 @@ def _names(value: Any) -> list[str] | None:
 def _fix(clips: ShownClips, fixed: Mapping[str, str]) -> tuple[dict[str, str], list[int]]:
     """Return the fixed values that some clips have together, and the indices of these clips."""
     labels = {axis["name"]: axis["labels"] for axis in view_data.axes_data(clips.axes)}
-    kept: dict[str, str] = {}
+    applicable: dict[str, str] = {}
     cells = list(range(len(clips)))
     for axis in clips.axes:
         if fixed.get(axis.name) not in axis.labels:
@@ -150,8 +150,8 @@ def _fix(clips: ShownClips, fixed: Mapping[str, str]) -> tuple[dict[str, str], l
         position = labels[axis.name].index(label)
         found = [i for i in cells if clips.coords(i).get(axis.name, 0) == position]
         if found:
-            kept[axis.name], cells = label, found
-    return kept, cells
+            applicable[axis.name], cells = label, found
+    return applicable, cells
 
 
 def _fitting_query(clips: ShownClips, cells: Sequence[int], text: str, by: str) -> tuple[str, str]:
@@ -182,7 +182,7 @@ def _cell(clips: ShownClips, index: int) -> Cell:
     try:
         row = clip.library.row(clip.key)
     except BeecamError:
-        return Cell(None, {"problem": _LOST}, {**_NO_DETAIL}, labels or clip.key[:8])
+        return Cell(None, {"problem": _NOT_IN_LIBRARY}, {**_NO_DETAIL}, labels or clip.key[:8])
     shot = row["shot"]
     return Cell(
         clip,
@@ -246,14 +246,14 @@ def add_media(cells: Sequence[Cell], max_characters: int) -> list[str]:
     _add_videos(found, int(max_bytes * _VIDEO_SHARE))
     reduced = _add_sheets(found, max_bytes - sum(len(cell.video) for cell in cells))
     videos = sum(bool(cell.video) for cell in cells)
-    shown = sum(bool(cell.sheet) for cell in cells)
+    with_sheet = sum(bool(cell.sheet) for cell in cells)
     notes = []
-    if videos < shown:
-        which = f"This page has the videos of {videos:,} of {shown:,} clips"
+    if videos < with_sheet:
+        which = f"This page has the videos of {videos:,} of {with_sheet:,} clips"
         notes.append(f"{which if videos else 'This page has no videos'}; the others play frames.")
     if reduced:
         notes.append(f"The images of {reduced:,} clips were reduced.")
-    if missing := len(cells) - shown:
+    if missing := len(cells) - with_sheet:
         notes.append(f"{missing:,} of {len(cells):,} clips have no image here.")
     return notes
 
@@ -263,11 +263,11 @@ def _add_videos(cells: Sequence[Cell], max_bytes: int) -> None:
     for cell in cells:
         if not sizes[id(cell)]:
             cell.detail["problem"] = _NO_VIDEO
-    wanted = [cell for cell in cells if sizes[id(cell)]]
+    with_video = [cell for cell in cells if sizes[id(cell)]]
     if sum(sizes.values()) > max_bytes:
-        wanted = [cell for cell in wanted if cell.item["stars"]]
-    share = size_budget.fair_share([sizes[id(cell)] for cell in wanted], max_bytes)
-    for cell in wanted:
+        with_video = [cell for cell in with_video if cell.item["stars"]]
+    share = size_budget.fair_share([sizes[id(cell)] for cell in with_video], max_bytes)
+    for cell in with_video:
         assert cell.clip is not None
         try:
             cell.video = fit_clip(cell.clip, share) or b""
@@ -297,7 +297,7 @@ def _add_sheets(cells: Sequence[Cell], max_bytes: int) -> int:
     reduced = 0
     for (cell, data, _), sheet in zip(found, fitted, strict=True):
         if sheet is None:
-            cell.item["problem"] = _NO_ROOM
+            cell.item["problem"] = _TOO_LARGE
             continue
         cell.sheet, small = sheet
         cell.item["sheet"] = {**small, "full": small["width"]}

@@ -183,7 +183,7 @@ def _without_padding(frames: Frames, facts: object) -> Frames:
     """Return the frames without the row or column that `write_mp4` adds to odd sizes."""
     height, width = frames.shape[1:3]
     if isinstance(facts, Mapping):
-        # Facts are data from outside: nothing else is cut off, whatever they say.
+        # Facts are untrusted data: nothing else is cropped because of them.
         height -= facts.get("height") == height - 1
         width -= facts.get("width") == width - 1
     return frames[:, :height, :width]

@@ -12,7 +12,7 @@ attributes:
 | words that it knows | `SupportsVocabulary` | `notes_of`, `known_words` |
 | arguments beyond those of a shot | `arguments` | `arguments_of` |
 | weights that can change | `refresh()` | `refresh` |
-| batches beside those of a run | `beside()` | `beside` |
+| single clips during a run | `beside()` | `beside` |
 | where the weights come from | `license`, `source` | `license_of`, `source_of` |
 """
 
@@ -51,7 +51,7 @@ class SupportsDrafts(Protocol):
     ) -> Sequence[Generated]:
         """Generate the clips of shots; see `Model.generate`.
 
-        A shot with `draft_steps` ends after so many steps, with the predicted clip and a
+        A shot with `draft_steps` ends after that many steps, with the predicted clip and a
         checkpoint.
 
         Args:

@@ -231,16 +231,16 @@ class Progress:
                 self._versions[index] = self.version + 1
                 self._changed()
 
-    def made(self, index: int) -> None:
+    def mark_generated(self, index: int) -> None:
         """Record that a clip is generated and only has to be written; it can't be cancelled."""
         with self.lock:
             self._generated.add(index)
 
-    def dropped(self, index: int) -> bool:
+    def is_cancelled(self, index: int) -> bool:
         """Return whether a cell was cancelled."""
         return self._cells[index].status == Status.CANCELLED
 
-    def hold(self, timeout: float | None = None) -> None:
+    def wait_while_paused(self, timeout: float | None = None) -> None:
         """Wait while the run is paused, up to `timeout` seconds.
 
         Raises:
@@ -253,7 +253,7 @@ class Progress:
             if self.status == "cancelled":
                 raise Stopped("the run was cancelled.")
 
-    def say(self, message: str) -> None:
+    def show_message(self, message: str) -> None:
         """Show a message to the user while the run continues."""
         with self.lock:
             self._note = message

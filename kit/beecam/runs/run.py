@@ -209,9 +209,9 @@ class Run:
                 "run.selection: no grid shows this run. Show it with `run` as the last line of a "
                 "cell, after `import beecam_widgets`."
             )
-        wanted = set(cells)
+        indices = set(cells)
         generated = self._progress.cells(Status.DONE, Status.CACHED)
-        return self._clips_of([cell for cell in generated if cell.index in wanted])
+        return self._clips_of([cell for cell in generated if cell.index in indices])
 
     # --- observing -----------------------------------------------------------------------------
 
@@ -305,7 +305,7 @@ class Run:
                 draft=self.draft,
             )
         except OSError as error:
-            self._progress.say(f"this sweep was not recorded: {error.strerror or error}.")
+            self._progress.show_message(f"this sweep was not recorded: {error.strerror or error}.")
 
     # --- controlling ---------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Conditions: images and videos that a model gets beside the prompt, identified by content."""
+"""Conditions: images and videos that a model gets besides the prompt, identified by content."""
 
 from __future__ import annotations
 

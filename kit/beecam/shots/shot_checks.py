@@ -38,8 +38,8 @@ def check_values(shot: Shot) -> Iterator[Problem]:
     for name in _INTEGERS:
         value = getattr(shot, name)
         if value is not None:
-            most = int(LIMITS[name][1] or 0)
-            yield from integer(name, value, 1, most, suggest=name not in _WITHOUT_NEAREST)
+            largest = int(LIMITS[name][1] or 0)
+            yield from integer(name, value, 1, largest, suggest=name not in _WITHOUT_NEAREST)
     for name in _FLOATS:
         yield from _check_float(name, getattr(shot, name))
     yield from check_noise(shot.noise)

@@ -1,4 +1,4 @@
-"""Stars, rejections and tags in a log file beside the index, which can be rebuilt from it."""
+"""Stars, rejections and tags in a log file next to the index, which can be rebuilt from it."""
 
 from __future__ import annotations
 

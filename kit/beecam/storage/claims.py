@@ -39,7 +39,7 @@ class Claims:
 
     def free(self, keys: Iterable[str], timeout: float) -> set[str]:
         """Return the keys without an owner, after waiting up to `timeout` seconds for the first."""
-        wanted = set(keys)
+        requested = set(keys)
         with self._changed:
-            self._changed.wait_for(lambda: wanted - self._owners.keys(), timeout)
-            return wanted - self._owners.keys()
+            self._changed.wait_for(lambda: requested - self._owners.keys(), timeout)
+            return requested - self._owners.keys()

@@ -101,10 +101,10 @@ class Index:
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Return which of these keys have a row."""
-        wanted = list(dict.fromkeys(keys))
+        unique_keys = list(dict.fromkeys(keys))
         found: set[str] = set()
-        for start in range(0, len(wanted), _KEYS_PER_QUERY):
-            part = wanted[start : start + _KEYS_PER_QUERY]
+        for start in range(0, len(unique_keys), _KEYS_PER_QUERY):
+            part = unique_keys[start : start + _KEYS_PER_QUERY]
             slots = ",".join("?" * len(part))
             rows = self._rows(f"SELECT key FROM clips WHERE key IN ({slots})", *part)  # noqa: S608
             found.update(row[0] for row in rows)
@@ -166,10 +166,10 @@ class Index:
 
     def table(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the rows of many clips by key, like `row`, but with the shot as plain data."""
-        wanted = list(dict.fromkeys(keys))
+        unique_keys = list(dict.fromkeys(keys))
         found = {}
-        for start in range(0, len(wanted), _KEYS_PER_QUERY):
-            part = wanted[start : start + _KEYS_PER_QUERY]
+        for start in range(0, len(unique_keys), _KEYS_PER_QUERY):
+            part = unique_keys[start : start + _KEYS_PER_QUERY]
             slots = ",".join("?" * len(part))
             rows = self._rows(
                 f"SELECT key, {_TABLE_COLUMNS} FROM clips WHERE key IN ({slots})",  # noqa: S608

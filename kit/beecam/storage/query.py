@@ -198,11 +198,11 @@ def _matches(found: Any, value: str, sign: str) -> bool:
     """Return whether a cell's value matches a value of a term."""
     if found is None:
         return False
-    own, wanted = _number(found), _number(value)
+    own, number = _number(found), _number(value)
     if sign in _ORDER:
-        return own is not None and wanted is not None and _ORDER[sign](own, wanted)
-    if own is not None and wanted is not None:
-        return own == wanted
+        return own is not None and number is not None and _ORDER[sign](own, number)
+    if own is not None and number is not None:
+        return own == number
     text = str(found).lower()
     return value in text if sign == ":" else value == text
 

@@ -1,7 +1,7 @@
 """Records of the sweeps that were run: one small JSON file per sweep in the library's folder.
 
-Clips are stored by what determines them, whatever sweep they come from; a record puts them back
-into their cells. Files are written under a temporary name and renamed, so that two kernels may
+Clips are stored by their shots, independently of their sweeps; a record restores their cells.
+Files are written under a temporary name and renamed, so that two kernels may
 write at once; a damaged file is skipped.
 """
 
@@ -178,14 +178,14 @@ def _read(path: Path) -> SweepFile:
 
 def sweep_to_dict(sweep: Sweep) -> dict[str, Any]:
     """Return a sweep as JSON data."""
-    _, places = sweep.places
+    _, positions = sweep.places
     return {
         "template": sweep.template,
         "templates": [t.source for t in sweep.templates],
         "groups": [[_axis_to_dict(axis) for axis in group.axes] for group in sweep.groups],
         "constants": {name: _to_json(value) for name, value in sweep.constants.items()},
         "samples": [[one.n, one.seed] for one in sweep.samples],
-        "kept": None if sweep.selected is None else list(places),
+        "kept": None if sweep.selected is None else list(positions),
         "shots": None if sweep.shots is None else [shot.to_dict() for shot in sweep.shots],
         "parents": list(sweep.parents),
     }
@@ -193,7 +193,7 @@ def sweep_to_dict(sweep: Sweep) -> dict[str, Any]:
 
 def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
     """Return the sweep of JSON data; images and videos are read from `inputs` when needed."""
-    kept, shots = data["kept"], data["shots"]
+    selected, shots = data["kept"], data["shots"]
     rebuilt = None if shots is None else tuple(Shot.from_dict(one) for one in shots)
     for shot in rebuilt or ():
         inputs.attach(shot.conditions)
@@ -208,7 +208,7 @@ def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
         ),
         constants={str(n): _from_json(v, inputs) for n, v in data["constants"].items()},
         samples=tuple(Sample(n, seed) for n, seed in data["samples"]),
-        selected=None if kept is None else tuple(map(int, kept)),
+        selected=None if selected is None else tuple(map(int, selected)),
         shots=rebuilt,
         parents=tuple(map(str, data["parents"])),
     )

@@ -12,7 +12,7 @@ from beecam.sweeps.axes import Axis, Zip, positions
 from beecam.sweeps.sweep import Sweep
 
 
-def with_value(sweep: Sweep, places: Iterable[Mapping[str, Any]]) -> Sweep:
+def with_value(sweep: Sweep, cells: Iterable[Mapping[str, Any]]) -> Sweep:
     """Return a sweep with cells at more places of its layout, after the existing cells.
 
     >>> few = bc.sweep("a {insect}", bc.sample(5), insect=["bee", "moth"], seed=range(20))
@@ -20,12 +20,12 @@ def with_value(sweep: Sweep, places: Iterable[Mapping[str, Any]]) -> Sweep:
 
     Args:
         sweep: A sweep whose layout has empty places.
-        places: For each new cell, its value on each axis that has several values.
+        cells: For each new cell, its value on each axis that has several values.
 
     Raises:
         CheckError: The layout has no such place.
     """
-    return _with_places(sweep, [_place(sweep, _coords(sweep, values)) for values in places])
+    return _with_cells_at(sweep, [_position(sweep, _coords(sweep, values)) for values in cells])
 
 
 def with_cell(sweep: Sweep, coords: Iterable[Mapping[str, int]]) -> Sweep:
@@ -42,7 +42,7 @@ def with_cell(sweep: Sweep, coords: Iterable[Mapping[str, int]]) -> Sweep:
     Raises:
         CheckError: The layout has no such place.
     """
-    return _with_places(sweep, [_place(sweep, one) for one in coords])
+    return _with_cells_at(sweep, [_position(sweep, one) for one in coords])
 
 
 def with_new_seeds(sweep: Sweep, cells: Sequence[int], seed: int | None = None) -> Sweep:
@@ -94,9 +94,9 @@ def _repeat(sweep: Sweep, cells: Sequence[int], seed: int) -> Sweep:
         )
     expanded = _with_seed(sweep, groups.get("seed"), seed)
     position = next(axis for axis in expanded.axes if axis.name == "seed").values.index(seed)
-    existing = [_place(expanded, {"seed": 0, **cell.coords}) for cell in sweep.cells]
-    new = [_place(expanded, {**sweep.cells[i].coords, "seed": position}) for i in cells]
-    return _with_places(replace(expanded, samples=(), selected=tuple(existing)), new)
+    existing = [_position(expanded, {"seed": 0, **cell.coords}) for cell in sweep.cells]
+    new = [_position(expanded, {**sweep.cells[i].coords, "seed": position}) for i in cells]
+    return _with_cells_at(replace(expanded, samples=(), selected=tuple(existing)), new)
 
 
 def _with_seed(sweep: Sweep, group: Zip | None, seed: int) -> Sweep:
@@ -124,22 +124,22 @@ def _repeat_shots(sweep: Sweep, cells: Sequence[int], seed: int) -> Sweep:
     return replace(sweep, groups=(Zip((longer,)),), shots=tuple(shots), samples=(), selected=None)
 
 
-def _with_places(sweep: Sweep, places: Sequence[int]) -> Sweep:
+def _with_cells_at(sweep: Sweep, layout_positions: Sequence[int]) -> Sweep:
     existing = list(sweep.places[1])
     occupied = set(existing)
-    new = [place for place in dict.fromkeys(places) if place not in occupied]
+    new = [position for position in dict.fromkeys(layout_positions) if position not in occupied]
     return replace(sweep, samples=(), selected=(*existing, *new))
 
 
-def _place(sweep: Sweep, coords: Mapping[str, int]) -> int:
-    place = 0
+def _position(sweep: Sweep, coords: Mapping[str, int]) -> int:
+    position = 0
     for group, length in zip(sweep.groups, sweep.shape, strict=True):
         at = {coords.get(axis.name, 0) for axis in group.axes}
         if len(at) > 1 or not 0 <= min(at) < length:
             names = " and ".join(axis.name for axis in group.axes)
             raise CheckError([Problem(names, f"{names}: the sweep has no place {dict(coords)}.")])
-        place = place * length + at.pop()
-    return place
+        position = position * length + at.pop()
+    return position
 
 
 def _coords(sweep: Sweep, values: Mapping[str, Any]) -> dict[str, int]:

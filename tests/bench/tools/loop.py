@@ -1,6 +1,6 @@
 """The plain loop: what a user of diffusers writes without a kit.
 
-`make` is what every tool is called by; docs/benchmark.md says what it is given and gives back.
+Every tool has a function `make`; docs/benchmark.md documents its arguments and its result.
 """
 
 import functools
@@ -8,7 +8,7 @@ import functools
 
 @functools.cache
 def pipeline(model, device):
-    """The pipeline of a folder or repository, loaded once."""
+    """Return the pipeline of a folder or repository, loaded once."""
     import torch
     from diffusers import DiffusionPipeline
 
@@ -19,7 +19,7 @@ def pipeline(model, device):
 
 
 def loop(pipe, prompts, seeds, **settings):
-    """Yield clip after clip, a call each."""
+    """Yield each clip, one pipeline call per clip."""
     import torch
 
     for prompt in prompts:
@@ -33,5 +33,5 @@ def loop(pipe, prompts, seeds, **settings):
 
 
 def make(prompts, seeds, *, model, device, **settings):
-    """Make a clip of every prompt with every seed."""
+    """Generate a clip of every prompt with every seed."""
     return list(loop(pipeline(model, device), prompts, seeds, **settings))

@@ -1,10 +1,10 @@
-"""The plain loop by a user who found that a small model on a CPU is quicker with one thread."""
+"""The plain loop with one thread, which is faster for small models on a CPU."""
 
 from tools import loop
 
 
 def make(prompts, seeds, **settings):
-    """Make a clip of every prompt with every seed."""
+    """Generate a clip of every prompt with every seed."""
     import torch
 
     torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from beecam.models.pollen.world.captions import plain_caption
 from beecam.models.pollen.world.rendering.render import render_all
 from beecam.models.pollen.world.scene import draw_scene
 from beecam.models.pollen.world.splits import UNSEEN, scenes
-from helpers import frames
+from helpers import generate_frames
 
 NEAR = 22.0  # dB; first and last frames are reproduced at least so well
 # The same is promised for frames within a clip, and not reached: 20.9 to 23.9 with guidance, which
@@ -52,7 +52,7 @@ def videos(chosen):
 def others(model, chosen):
     """Clips of the scenes' prompts and seeds alone, in all steps."""
     shots = [bc.shot(plain_caption(s.attributes), seed=s.seed % 1000) for s in chosen]
-    return frames(model, [model.resolve(shot) for shot in shots])
+    return generate_frames(model, [model.resolve(shot) for shot in shots])
 
 
 def psnr(one, other):
@@ -62,7 +62,9 @@ def psnr(one, other):
 
 def generated(model, scene, **conditions):
     prompt = plain_caption(scene.attributes)
-    return frames(model, [model.resolve(bc.shot(prompt, seed=scene.seed % 1000, **conditions))])[0]
+    return generate_frames(
+        model, [model.resolve(bc.shot(prompt, seed=scene.seed % 1000, **conditions))]
+    )[0]
 
 
 @pytest.mark.slow
@@ -171,7 +173,7 @@ def test_a_video_takes_another_style_and_keeps_its_place(model, chosen, videos):
     for scene, video in zip(chosen, videos, strict=True):
         prompt = plain_caption({**scene.attributes, "style": "pencil"})
         shot = model.resolve(bc.shot(prompt, seed=1, video=video, denoise_strength=0.85))
-        clip = torch.from_numpy(frames(model, [shot])[0])[None]
+        clip = torch.from_numpy(generate_frames(model, [shot])[0])[None]
         found.append(
             [
                 int(classify(each["style"], clip)) == VALUES["style"].index("pencil"),
@@ -192,7 +194,7 @@ def test_four_steps_show_what_the_prompt_asks_for(model):
         quick.resolve(bc.shot(plain_caption(s.attributes), seed=i)) for i, s in enumerate(requested)
     ]
     assert {quick.steps(shot) for shot in shots} == {4}
-    clips = torch.from_numpy(np.stack(frames(quick, shots)))
+    clips = torch.from_numpy(np.stack(generate_frames(quick, shots)))
     for name in ("place", "light", "weather"):
         right = classify(each[name], clips) == labels(requested, name)
         assert int(right.sum()) >= 27, name
@@ -216,7 +218,7 @@ def test_negative_prompts_are_left_out(model):
             )
             for seed in range(16)
         ]
-        clips = torch.from_numpy(np.stack(frames(model, shots)))
+        clips = torch.from_numpy(np.stack(generate_frames(model, shots)))
         return int((classify(each["light"], clips) == night).sum())
 
     assert nights("at night") == 0
@@ -242,7 +244,7 @@ def test_guidance_makes_clips_follow_their_prompts(model):
                 )
                 for scene in requested[i : i + 8]
             ]
-            clips += frames(model, shots)
+            clips += generate_frames(model, shots)
         seen = torch.from_numpy(np.stack(clips))
         return sum(
             int((classify(each[name], seen) == labels(requested, name)).sum()) for name in SCORED
@@ -263,7 +265,7 @@ def test_unknown_words_are_ignored(model):
         for text in texts
         for seed in range(4)
     ]
-    clips = torch.from_numpy(np.stack(frames(model, shots)))
+    clips = torch.from_numpy(np.stack(generate_frames(model, shots)))
     for name, value in (("place", "desert"), ("insect", "ladybug"), ("light", "noon")):
         seen = classify(each[name], clips) == VALUES[name].index(value)
         assert int(seen.sum()) >= 6, name

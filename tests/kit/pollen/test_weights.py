@@ -17,7 +17,7 @@ from beecam.models.pollen.evaluation.table import SCORES, table
 from beecam.models.pollen.networks.pipeline import generate
 from beecam.models.pollen.world.captions import plain_caption
 from beecam.models.pollen.world.scene import ATTRIBUTES, draw_scene
-from helpers import frames
+from helpers import generate_frames
 
 CARD = POLLEN.parent / "CARD.md"
 
@@ -49,8 +49,8 @@ def test_loading_imports_neither_training_nor_evaluation_nor_renderer():
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_one_another_clip(model):
     a, b = (model.resolve(bc.shot("a bee over a meadow at noon", seed=s)) for s in (1, 2))
-    one, two = frames(model, [a, b])
-    again, _ = frames(model, [a, b])
+    one, two = generate_frames(model, [a, b])
+    again, _ = generate_frames(model, [a, b])
     assert (one == again).all()
     assert abs(one.astype(float) - two).mean() > 8
 
@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_another_clip(model):
 def test_previews_approach_the_clip(model):
     shot = model.resolve(bc.shot("a ladybug over a desert at noon", seed=3))
     seen = []
-    clip = frames(model, [shot], lambda step: seen.append(step.preview()[0]))[0]
+    clip = generate_frames(model, [shot], lambda step: seen.append(step.preview()[0]))[0]
     small = torch.nn.functional.avg_pool2d(torch.from_numpy(clip).permute(0, 3, 1, 2).float(), 2)
     far = [
         float((torch.from_numpy(s).permute(0, 3, 1, 2).float() - small).abs().mean()) for s in seen
@@ -100,15 +100,15 @@ def test_place_and_light_of_most_clips_are_what_the_prompt_says(model):
     ]
     clips = generate(model.pipe, [plain_caption(s.attributes) for s in requested], 10)
     for name in ("place", "light"):
-        right = classify(each[name], clips) == labels(requested, name)
-        assert int(right.sum()) >= 14, name
+        correct = classify(each[name], clips) == labels(requested, name)
+        assert int(correct.sum()) >= 14, name
 
 
 @pytest.mark.slow
 def test_the_classifiers_recognise_rendered_clips():
     each = load_classifiers()
-    for name, (right, many) in score_classifiers(each, 30).items():
-        assert right / many >= 0.9, name
+    for name, (correct, count) in score_classifiers(each, 30).items():
+        assert correct / count >= 0.9, name
 
 
 def test_the_card_quotes_the_scores_as_they_were_measured():

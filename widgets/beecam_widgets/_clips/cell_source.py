@@ -140,7 +140,7 @@ def token_of(clips: object) -> str:
         TypeError: It is none of these.
     """
     if isinstance(clips, Run):
-        return clips.key  # without a look at all cells
+        return clips.key  # without reading all cells
     if isinstance(clips, (RunSource, ClipSetSource)):
         return clips.token
     return cell_source(clips).token

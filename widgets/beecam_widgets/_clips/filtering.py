@@ -9,7 +9,7 @@ from beecam.storage.query import Row, parse, sort_rows
 from beecam.storage.query_rows import COMMON_NAMES, names_in, rows_of
 from beecam_widgets._clips.cell_source import CellSource
 
-# The names of facts are collected from so many clips.
+# The names of facts are collected from at most this many clips.
 _SAMPLED = 200
 
 

@@ -21,7 +21,7 @@ from beecam_widgets._notebook.flow_control import Message, RateLimiter, Send
 
 _TICK = 0.1
 _QUIET_TICK = 0.5
-# Annotations come in series: the contact sheet waits for so many seconds after the last one.
+# Annotations come in series: the contact sheet waits for this many seconds after the last one.
 _SETTLE_SECONDS = 4.0
 _MESSAGE_VERSION = 1
 

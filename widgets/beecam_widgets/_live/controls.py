@@ -247,5 +247,5 @@ def _clip(value: Any, minimum: float, maximum: float, otherwise: float) -> float
     return min(max(value, minimum), maximum)
 
 
-def _cast(value: float, like: float) -> float:
-    return int(value) if isinstance(like, int) else float(value)
+def _cast(value: float, example: float) -> float:
+    return int(value) if isinstance(example, int) else float(value)

@@ -42,52 +42,52 @@ def saved_message(count: int, key: str) -> Message:
     return {"kind": "kept", "count": count, "key": key}, []
 
 
-def sight_message(sight: LiveFrame, client: str, edit: int, code: str) -> Message:
+def frame_message(frame: LiveFrame, client: str, edit: int, code: str) -> Message:
     """Return the message with a result of the engine, its frames encoded as a sheet.
 
     Args:
-        sight: The result.
+        frame: The result.
         client: The front end whose edit it shows, or "".
         edit: Number of the edit.
         code: The code of the shot.
     """
-    shot = sight.shot
+    shot = frame.shot
     content: dict[str, Any] = {
         "kind": "sight",
-        "what": sight.kind,
+        "what": frame.kind,
         "client": client,
         "n": edit,
-        "number": sight.number,
-        "step": sight.step,
-        "steps": sight.steps,
-        "seconds": round(sight.seconds, 3),
+        "number": frame.number,
+        "step": frame.step,
+        "steps": frame.steps,
+        "seconds": round(frame.seconds, 3),
     }
-    if sight.frames is None or shot is None:
+    if frame.frames is None or shot is None:
         return content, []
-    if sight.kind != PREVIEW:
+    if frame.kind != PREVIEW:
         content["label"] = telling.cut(f"{shot.text} · seed {shot.seed}", _MAX_TEXT)
         content["code"] = code
-    layout = sheets.sheet_layout(sight.frames, _MAX_WIDTH)
+    layout = sheets.sheet_layout(frame.frames, _MAX_WIDTH)
     fps = shot.fps or _DEFAULT_FPS
-    content["sheet"] = {**layout, "count": len(sight.frames), "fps": fps}
-    return content, [sheets.sheet_bytes(sight.frames, _JPEG_QUALITY, _MAX_WIDTH)]
+    content["sheet"] = {**layout, "count": len(frame.frames), "fps": fps}
+    return content, [sheets.sheet_bytes(frame.frames, _JPEG_QUALITY, _MAX_WIDTH)]
 
 
-def static_html(sight: LiveFrame | None, model_name: str, css_class: str) -> str:
+def static_html(frame: LiveFrame | None, model_name: str, css_class: str) -> str:
     """Return HTML with some frames of the last clip, for a notebook without a kernel.
 
     Args:
-        sight: The last result of the engine, if any.
+        frame: The last result of the engine, if any.
         model_name: Name of the model.
         css_class: A class of the element that is returned.
     """
-    if sight is None or sight.frames is None:
+    if frame is None or frame.frames is None:
         body = f"<p>Live view of {html.escape(model_name)}: run the cell to start it.</p>"
     else:
-        indices = sheets.select_frames(len(sight.frames), _STRIP_FRAMES)
-        strip = np.stack([sight.frames[i] for i in indices])
+        indices = sheets.select_frames(len(frame.frames), _STRIP_FRAMES)
+        strip = np.stack([frame.frames[i] for i in indices])
         source = base64.b64encode(sheets.sheet_bytes(strip)).decode()
-        code = html.escape(sight.shot.code() if sight.shot else "")
+        code = html.escape(frame.shot.code() if frame.shot else "")
         body = (
             f'<img src="data:image/jpeg;base64,{source}" alt="frames of the last clip">'
             f'<pre style="white-space:pre-wrap">{code}</pre>'

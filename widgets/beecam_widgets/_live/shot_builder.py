@@ -70,7 +70,7 @@ class ShotBuilder:
             return _DRAFT_STEPS
         shot = self._base.replace(num_inference_steps=None, guidance_scale=None)
         resolved = self._distilled.resolve(shot)
-        # With conditions beside the text it uses guidance, and the usual number of steps.
+        # With conditions besides the text it uses guidance, and the usual number of steps.
         unguided = resolved.guidance_scale == _NO_GUIDANCE
         return (unguided and resolved.num_inference_steps) or _DRAFT_STEPS
 

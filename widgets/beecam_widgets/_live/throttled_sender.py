@@ -9,7 +9,7 @@ from collections.abc import Callable
 from beecam_widgets._notebook.flow_control import Message, RateLimiter, Send
 
 # An image also shows that the kernel has received an edit. Edits are acknowledged by a message of
-# their own only after so many seconds without an image.
+# their own only after this many seconds without an image.
 _SILENCE = 0.2
 _IDLE = 10.0
 

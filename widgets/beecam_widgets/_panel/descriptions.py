@@ -70,7 +70,7 @@ def describe_sweep(state: FormState) -> dict[str, Any]:
             {"argument": one.argument, "message": one.message[:_MAX_MESSAGE]}
             for one in error.problems[:_MAX_PROBLEMS]
         ]
-    except Exception as error:  # noqa: BLE001  (whatever a model raises is shown)
+    except Exception as error:  # noqa: BLE001  (any error of a model is shown)
         summary["problems"] = [{"argument": "", "message": shorten(str(error), _MAX_MESSAGE)}]
     return summary
 

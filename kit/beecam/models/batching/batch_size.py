@@ -139,8 +139,8 @@ def initial_guess(shot: Shot, at_once: int) -> int:
         at_once: How many batches run at the same time.
     """
     pixels = (shot.width or 1) * (shot.height or 1) * (shot.num_frames or 1)
-    most = _GUESS if at_once == 1 else _GUESS_PER_THREAD
-    return max(1, min(most, _PIXELS_PER_BATCH // pixels))
+    guess = _GUESS if at_once == 1 else _GUESS_PER_THREAD
+    return max(1, min(guess, _PIXELS_PER_BATCH // pixels))
 
 
 def shape_key(shot: Shot, tokens: int | None) -> str:

@@ -103,8 +103,8 @@ class MemoryMeter:
 
         if self._free:
             # The peak of all batches so far: the counter belongs to the user, and is not reset.
-            most = torch.cuda.max_memory_allocated(self._device)
-            self.share = (most - self._before) / self._free
+            peak = torch.cuda.max_memory_allocated(self._device)
+            self.share = (peak - self._before) / self._free
 
 
 def versions() -> dict[str, str]:

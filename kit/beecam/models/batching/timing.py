@@ -1,4 +1,4 @@
-"""The time that one batch takes, without what others do in the meantime."""
+"""The time of one batch, without what is excluded."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ class BatchTimer:
     """Measures one batch, as a context manager.
 
     Attributes:
-        began: When the batch began (`time.perf_counter`).
+        started: When the batch started (`time.perf_counter`).
         seconds: How long it took, without what was excluded.
-        usual: Whether the other workers were busy, as they are in the middle of a run. A batch
-            that has the machine to itself is faster and predicts nothing about the next one.
+        representative: Whether the other workers were busy, as they are in the middle of a run.
+            A batch that has the machine to itself is faster and predicts nothing about others.
     """
 
     def __init__(self, pool: WorkerPool) -> None:
         """Create a timer."""
-        self.began = 0.0
+        self.started = 0.0
         self.seconds = 0.0
-        self.usual = False
+        self.representative = False
         self._pool = pool
         self._work = 0.0
         self._excluded = 0.0
 
     def __enter__(self) -> Self:
         self._work = self._pool.work()
-        self.began = time.perf_counter()
+        self.started = time.perf_counter()
         return self
 
     def __exit__(self, *error: object) -> None:
-        total = time.perf_counter() - self.began
+        total = time.perf_counter() - self.started
         self.seconds = total - self._excluded
-        self.usual = self._pool.work() - self._work >= (self._pool.count - _MAX_IDLE) * total
+        self.representative = (
+            self._pool.work() - self._work >= (self._pool.count - _MAX_IDLE) * total
+        )
 
     def excluding(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function whose time isn't counted: prompts are encoded once, runs pause."""

@@ -15,14 +15,14 @@ from beecam.models.batching.timing import BatchTimer
 MAX_SIZE = 32
 # A smaller gain is within the noise of two measurements.
 _GAIN = 0.10
-# The fastest of so many counts: other processes only ever make a batch slower.
+# The fastest of this many batches counts: other processes only make a batch slower.
 _TIMES = 2
 # The largest share of the free memory that a trial may be expected to need.
-_ROOM = 0.85
+_MAX_MEMORY_SHARE = 0.85
 
 
 def next_size(
-    seconds: Mapping[int, float], begin: int, most: int, shares: Mapping[int, float]
+    seconds: Mapping[int, float], initial: int, largest: int, shares: Mapping[int, float]
 ) -> tuple[int, int | None]:
     """Return the best known size, and the size to measure next or None if the search is over.
 
@@ -31,15 +31,15 @@ def next_size(
 
     Args:
         seconds: Seconds per clip by size, of sizes that were measured often enough.
-        begin: The size to begin with.
-        most: The largest allowed size.
+        initial: The initial size.
+        largest: The largest allowed size.
         shares: The share of the free memory that a batch of a size took, where known.
     """
-    best = min(begin, most)
+    best = min(initial, largest)
     if best not in seconds:
         return best, best
     climbed = False
-    while 2 * best <= most and 2 * shares.get(best, 0.0) <= _ROOM:
+    while 2 * best <= largest and 2 * shares.get(best, 0.0) <= _MAX_MEMORY_SHARE:
         if 2 * best not in seconds:
             return best, 2 * best
         if seconds[2 * best] > (1 - _GAIN) * seconds[best]:
@@ -60,7 +60,7 @@ class BatchKind:
 
     Attributes:
         key: Names the model, the shape, the device and everything else that decides.
-        guess: The size to begin with.
+        guess: The initial size.
         batches: Whether a batch can have several clips.
     """
 
@@ -97,8 +97,8 @@ class _KindState:
     """The state of the search for one kind of batch.
 
     Attributes:
-        begin: The size to begin with.
-        most: The largest size that may be tried.
+        initial: The initial size.
+        largest: The largest size that may be tried.
         best: The best known size.
         settled: Whether nothing is left to try.
         limit: The largest size that fits into memory, as far as is known.
@@ -109,8 +109,8 @@ class _KindState:
         succeeded: Whether a batch of that size has succeeded here.
     """
 
-    begin: int
-    most: int
+    initial: int
+    largest: int
     best: int
     settled: bool = False
     limit: int = MAX_SIZE
@@ -123,9 +123,11 @@ class _KindState:
     def search(self) -> int | None:
         """Update the best size from the measurements; return the size to measure next."""
         known = {size: min(each) for size, each in self.seconds.items() if len(each) >= _TIMES}
-        self.best, wanted = next_size(known, self.begin, min(self.most, self.limit), self.shares)
-        self.settled = wanted is None
-        return wanted
+        self.best, candidate = next_size(
+            known, self.initial, min(self.largest, self.limit), self.shares
+        )
+        self.settled = candidate is None
+        return candidate
 
 
 class BatchSizes:
@@ -170,9 +172,9 @@ class BatchSizes:
         """
         with self._lock:
             state = self._state(kind)
-            wanted = None if state.settled else state.search()
-            enough = wanted and waiting >= 2 * max(wanted, state.best) * at_once
-            return wanted if enough else None
+            candidate = None if state.settled else state.search()
+            enough = candidate and waiting >= 2 * max(candidate, state.best) * at_once
+            return candidate if enough else None
 
     def exact(self, kind: BatchKind) -> int:
         """Return the size of every batch in exact mode; it is fixed from now on."""
@@ -183,12 +185,12 @@ class BatchSizes:
             return state.exact
 
     def _fixed(self, kind: BatchKind, state: _KindState) -> int:
-        wanted = power_of_two(min(state.best, state.limit))
+        size = power_of_two(min(state.best, state.limit))
         if self.requested is not None:
-            return wanted
-        stored = self._notes.change(kind.key, lambda note: {"exact": wanted, **note})
+            return size
+        stored = self._notes.change(kind.key, lambda note: {"exact": size, **note})
         # Another process may have been first.
-        return _size(stored or {}, "exact") or power_of_two(min(state.begin, state.limit))
+        return _size(stored or {}, "exact") or power_of_two(min(state.initial, state.limit))
 
     def record(self, kind: BatchKind, size: int, timing: BatchTimer, share: float | None) -> None:
         """Record a batch that succeeded.
@@ -202,17 +204,17 @@ class BatchSizes:
         with self._lock:
             state = self._state(kind)
             state.succeeded |= size == state.exact
-            warm, state.warm = state.warm, state.warm or timing.began + timing.seconds
+            warm, state.warm = state.warm, state.warm or timing.started + timing.seconds
             if self.requested is not None or state.settled:
                 return
             if share is not None:
                 state.shares[size] = max(share, state.shares.get(size, 0.0))
-            if warm is None or timing.began < warm or not timing.usual:
+            if warm is None or timing.started < warm or not timing.representative:
                 return
             state.seconds.setdefault(size, []).append(timing.seconds / size)
             if state.search() is None:
-                found = {str(size): round(min(each), 5) for size, each in state.seconds.items()}
-                self._store(kind.key, best=state.best, seconds=found)
+                values = {str(size): round(min(each), 5) for size, each in state.seconds.items()}
+                self._store(kind.key, best=state.best, seconds=values)
 
     def limit(self, kind: BatchKind, size: int) -> None:
         """Store that no more than `size` clips fit into memory."""
@@ -249,9 +251,9 @@ class BatchSizes:
 
     def _state(self, kind: BatchKind) -> _KindState:
         if kind.key not in self._states:
-            begin = (self.requested or kind.guess) if kind.batches else 1
+            initial = (self.requested or kind.guess) if kind.batches else 1
             state = _KindState(
-                begin, MAX_SIZE if kind.batches else 1, begin, limit=max(MAX_SIZE, begin)
+                initial, MAX_SIZE if kind.batches else 1, initial, limit=max(MAX_SIZE, initial)
             )
             if self.requested is None:
                 _restore(state, self._notes.read(kind.key))
@@ -260,8 +262,8 @@ class BatchSizes:
             self._states[kind.key] = state
         return self._states[kind.key]
 
-    def _store(self, key: str, **found: Any) -> None:
-        new = {name: value for name, value in found.items() if value is not None}
+    def _store(self, key: str, **values: Any) -> None:
+        new = {name: value for name, value in values.items() if value is not None}
 
         def change(note: Note) -> Note:
             """Merge the new values; of two limits the smaller one holds."""
@@ -279,17 +281,17 @@ def _restore(state: _KindState, note: Note) -> None:
     best, seconds = _size(note, "best"), note.get("seconds")
     if best is None or not isinstance(seconds, dict):
         return
-    good = {int(n): s for n, s in seconds.items() if n.isdecimal() and _is_time(s)}
-    state.best = min(best, state.most)
+    valid = {int(n): s for n, s in seconds.items() if n.isdecimal() and _is_time(s)}
+    state.best = min(best, state.largest)
     state.settled = True
-    state.seconds = {size: [found] * _TIMES for size, found in good.items()}
+    state.seconds = {size: [value] * _TIMES for size, value in valid.items()}
 
 
 def _size(note: Note, name: str) -> int | None:
     """Return a size from a note, or None if it is missing or invalid."""
-    found = note.get(name)
-    right = isinstance(found, int) and not isinstance(found, bool) and 1 <= found <= MAX_SIZE
-    return found if right else None
+    value = note.get(name)
+    valid = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_SIZE
+    return value if valid else None
 
 
 def _is_time(value: object) -> bool:

@@ -15,8 +15,8 @@ def positions_of(shots: int, starts: Sequence[Checkpoint]) -> list[int]:
     A clip resumes at its own position where that is free, because in batches of an odd size the
     last bits depend on it.
     """
-    wanted = [checkpoint.position for checkpoint in starts]
-    return wanted if starts and len(set(wanted)) == shots else list(range(shots))
+    positions = [checkpoint.position for checkpoint in starts]
+    return positions if starts and len(set(positions)) == shots else list(range(shots))
 
 
 def filled(positions: Sequence[int], pad_to: int) -> list[int]:
@@ -42,11 +42,11 @@ def at_positions(on_step: OnStep, positions: Sequence[int]) -> OnStep:
         if make is None:
             return None
 
-        def some() -> list[Any]:
+        def select() -> list[Any]:
             every = make()
             return [every[position] for position in positions]
 
-        return some
+        return select
 
     return lambda step: on_step(
         replace(step, preview=picked(step.preview), checkpoints=picked(step.checkpoints))

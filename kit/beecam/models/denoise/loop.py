@@ -18,7 +18,7 @@ from beecam.models.denoise.state import join, split
 from beecam.models.model import Checkpoint, OnStep, Step
 
 Predict = Callable[[Any], list[Frames]]
-Place = Callable[[Any, Any], Any]
+MergePart = Callable[[Any, Any], Any]
 
 
 class DenoisingLoop:
@@ -54,7 +54,7 @@ class DenoisingLoop:
         self._until = until
         self._resumes = resumes
         self._predict: Predict | None = None
-        self._place: Place = lambda _latents, part: part
+        self._merge_part: MergePart = lambda _latents, part: part
         self._pipe: Any = None
         self._calls_back = False
         self._before: dict[str, Any] = {}
@@ -74,7 +74,7 @@ class DenoisingLoop:
         on_step: OnStep | None = None,
         *,
         predict: Predict | None = None,
-        place: Place | None = None,
+        merge_part: MergePart | None = None,
     ) -> None:
         """Hook into a pipeline before it is called.
 
@@ -82,11 +82,11 @@ class DenoisingLoop:
             pipe: A copy of a pipeline for this call only, with a scheduler for this call only.
             on_step: Called after each step; it may raise `Stopped`.
             predict: Returns small frames of predicted latents, or None.
-            place: Merges the scheduler's latents into the pipeline's, of which they may be a
+            merge_part: Merges the scheduler's latents into the pipeline's, of which they may be a
                 part only: frames that are conditions aren't denoised.
         """
         self._pipe, self._on_step, self._predict = pipe, on_step, predict
-        self._place = place or self._place
+        self._merge_part = merge_part or self._merge_part
         parameters = inspect.signature(type(pipe).__call__).parameters
         self._calls_back = "callback_on_step_end" in parameters
         pipe.scheduler.__class__ = _watched(type(pipe.scheduler))
@@ -192,7 +192,7 @@ class DenoisingLoop:
             self._end(latents, self._done)
             final = self._predicted() if self._predicted else None
             if final is not None:
-                final = self._place(latents, final)
+                final = self._merge_part(latents, final)
             if final is None:
                 raise ModelError(_NO_DRAFT)
             # Where the pipeline replaced a step's result, as by frames of a condition, that stays.
@@ -219,7 +219,7 @@ class DenoisingLoop:
         # Where the scheduler's steps aren't hooked, the current latents are the best prediction.
         found = self._predicted() if self._predicted else latents
         if found is not None and self._calls_back:
-            found = self._place(latents, found)
+            found = self._merge_part(latents, found)
         if found is None:
             raise ModelError("this scheduler can't predict the result of a clip.")
         return self._predict(found)
@@ -257,7 +257,7 @@ class _Bar:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def update(self, _many: int = 1) -> None:
+    def update(self, _count: int = 1) -> None:
         """Report one step."""
         self._denoising.bar_moved()
 
@@ -321,11 +321,11 @@ def _partial_timesteps(first: int, until: int | None, on_iterate: Callable[[int]
 
 def _attributes(scheduler: Any) -> dict[str, Any]:
     """Return a scheduler's state besides its configuration; lists are copied."""
-    ours = ("beecam_denoising", "timesteps", "_internal_dict")
+    own_names = ("beecam_denoising", "timesteps", "_internal_dict")
     return {
         name: list(value) if isinstance(value, list) else value
         for name, value in vars(scheduler).items()
-        if name not in ours
+        if name not in own_names
     }
 
 

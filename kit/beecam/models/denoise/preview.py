@@ -110,7 +110,7 @@ class PreviewMap:
         self.patch, self.frames_per_cell = patch, frames
 
     def save(self, folder: Path) -> None:
-        """Write the map beside a model's weights, in half precision; `load` reads it back."""
+        """Write the map next to a model's weights, in half precision; `load` reads it back."""
         from safetensors.torch import save_file
 
         save_file(

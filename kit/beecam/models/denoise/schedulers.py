@@ -27,21 +27,21 @@ class Schedulers:
     """A pipeline's scheduler, and others with the same settings, by their classes' names.
 
     Attributes:
-        usual: The class name of the pipeline's own scheduler.
+        default_name: The class name of the pipeline's own scheduler.
     """
 
     def __init__(self, own: Any) -> None:
         """Start from a pipeline's own scheduler."""
-        self.usual = type(own).__name__
+        self.default_name = type(own).__name__
         self._own = own
-        self._prototypes: dict[str, Any] = {self.usual: own}
+        self._prototypes: dict[str, Any] = {self.default_name: own}
 
     @cached_property
     def names(self) -> list[str]:
         """Those that can be used: each was tried with these settings, for one step."""
         named = {kind.__name__ for kind in self._own.compatibles}
-        others = named.union(_FLOW_NAMES if self._is_flow(self._own) else ()) - {self.usual}
-        return sorted([self.usual, *(name for name in others if self._works(name))])
+        others = named.union(_FLOW_NAMES if self._is_flow(self._own) else ()) - {self.default_name}
+        return sorted([self.default_name, *(name for name in others if self._works(name))])
 
     def fresh(self, name: str) -> Any:
         """Return a new scheduler by its class name."""

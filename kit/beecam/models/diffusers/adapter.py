@@ -200,9 +200,9 @@ class DiffusersModel:
     @property
     def schedulers(self) -> list[str]:
         """The names of the schedulers that its own task can use."""
-        usual = self._resources.schedulers.usual
+        default = self._resources.schedulers.default_name
         own = self._tasks[0].family.own_timesteps
-        return [usual] if own else self._resources.schedulers.names
+        return [default] if own else self._resources.schedulers.names
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
@@ -234,17 +234,17 @@ class DiffusersModel:
         task = self.task_for(shot)
         speed = task.usable(self.speed)
         width, height = size_from_image(task, shot) or (None, None)
-        usual_frames = self._default(task, "num_frames")
-        usual_steps = self._default(task, "num_inference_steps") or 1
+        default_frames = self._default(task, "num_frames")
+        default_steps = self._default(task, "num_inference_steps") or 1
         own = {
             "width": width or self._default(task, "width"),
             "height": height or self._default(task, "height"),
-            "num_frames": frames_from_video(task, shot, usual_frames) or usual_frames,
+            "num_frames": frames_from_video(task, shot, default_frames) or default_frames,
             "fps": self._defaults.get("fps", task.family.fps),
-            "num_inference_steps": max(1, round(usual_steps * speed.steps)),
+            "num_inference_steps": max(1, round(default_steps * speed.steps)),
             "guidance_scale": speed.guidance or self._default(task, "guidance_scale"),
             "negative_prompt": "",
-            "scheduler": speed.scheduler or self._resources.schedulers.usual,
+            "scheduler": speed.scheduler or self._resources.schedulers.default_name,
             "model": self.name,
             "revision": self.revision,
             "adapters": self._adapters,

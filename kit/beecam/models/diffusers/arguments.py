@@ -107,20 +107,20 @@ def controls_of(model: Model) -> tuple[Control, ...]:
 
 
 def _controls(model: Model) -> Iterator[Control]:
-    usual = model.resolve(Shot(prompt=""))
+    defaults = model.resolve(Shot(prompt=""))
     tasks = _tasks(model)
     notes = [help_lines(inspect.getdoc(type(task.pipe).__call__) or "") for task in tasks]
     for name in SHOT_ARGUMENTS:
         if name not in _WITHOUT_CONTROL:
-            yield _of_shot(model, name, usual, _help(notes, *_names_in(tasks, name)))
+            yield _of_shot(model, name, defaults, _help(notes, *_names_in(tasks, name)))
     for name, default in arguments_of(model).items():
         control = _of_pipeline(tasks, name, default, _help(notes, name))
         if control is not None:
             yield control
 
 
-def _of_shot(model: Model, name: str, usual: Shot, help_text: str) -> Control:
-    default = getattr(usual, name)
+def _of_shot(model: Model, name: str, defaults: Shot, help_text: str) -> Control:
+    default = getattr(defaults, name)
     if name == "scheduler":
         with _quiet():
             names = tuple(model.schedulers) if isinstance(model, DiffusersModel) else ()
@@ -136,8 +136,8 @@ def _of_shot(model: Model, name: str, usual: Shot, help_text: str) -> Control:
             step, base = task.family.frame_step, task.family.frame_plus
     if isinstance(default, int):
         # The first valid value that isn't a clip without frames.
-        least = base if base >= 1 else step
-        low = max(low or 1, least)
+        lowest = base if base >= 1 else step
+        low = max(low or 1, lowest)
         return Control(name, "integer", default, low, high, step, base, help=help_text)
     return Control(name, "number", default, low, high, help=help_text)
 

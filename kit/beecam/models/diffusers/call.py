@@ -157,7 +157,7 @@ class PreparedCall:
         # Assignments bypass `setattr`, which would write into the pipeline's configuration.
         own = vars(pipe)
 
-        scheduler = resources.schedulers.fresh(first.scheduler or resources.schedulers.usual)
+        scheduler = resources.schedulers.fresh(first.scheduler or resources.schedulers.default_name)
         timesteps: dict[str, Any] = {}
         if task.family.own_timesteps:
             steps = first.num_inference_steps or 1
@@ -200,7 +200,7 @@ class PreparedCall:
             self.pipe,
             on_step,
             predict=self._predict if resources.preview.ready else None,
-            place=lambda latents, part: merge_part(self.task, latents, part, self.shots[0]),
+            merge_part=lambda latents, part: merge_part(self.task, latents, part, self.shots[0]),
         )
         with (
             torch.no_grad(),

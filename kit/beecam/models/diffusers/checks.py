@@ -114,9 +114,9 @@ def scheduler_problems(
         model: The model's name.
         schedulers: The schedulers of its pipeline.
     """
-    if full.scheduler == schedulers.usual:
+    if full.scheduler == schedulers.default_name:
         return
-    usable = [schedulers.usual] if task.family.own_timesteps else schedulers.names
+    usable = [schedulers.default_name] if task.family.own_timesteps else schedulers.names
     if full.scheduler not in usable:
         yield Problem(
             "scheduler",
@@ -134,7 +134,7 @@ def identity_problems(shot: Shot, model: str, revision: str, speed: Speed) -> It
         revision: The model's revision.
         speed: What the shot's task can use of the model's speed.
     """
-    for name, wanted, own in (
+    for name, requested, own in (
         ("model", shot.model, model),
         ("revision", shot.revision, revision),
         (
@@ -143,8 +143,8 @@ def identity_problems(shot: Shot, model: str, revision: str, speed: Speed) -> It
             " and ".join(speed.labels) or "exact",
         ),
     ):
-        if wanted not in (None, own):
-            yield Problem(name, f"{name}={wanted!r}: this is {own}; load the other one.")
+        if requested not in (None, own):
+            yield Problem(name, f"{name}={requested!r}: this is {own}; load the other one.")
 
 
 def find_notes(shots: Sequence[Shot], task: Task, model: str) -> Iterator[Note]:
@@ -325,18 +325,19 @@ def _check_switch(task: Task, shot: Shot, steps: int) -> Iterator[Problem]:
         )
 
 
-def _check_draft(task: Task, wanted: int, steps: int) -> Iterator[Problem]:
+def _check_draft(task: Task, requested: int, steps: int) -> Iterator[Problem]:
     if not task.family.predicts:
         yield Problem(
             "draft",
             f"draft: no step of {task.family.name} predicts the clip, so that there are no drafts "
             "of it.",
         )
-    elif not 1 <= wanted < steps:
-        near = min(max(wanted, 1), max(steps - 1, 1))
+    elif not 1 <= requested < steps:
+        near = min(max(requested, 1), max(steps - 1, 1))
         yield Problem(
             "draft_steps",
-            f"draft_steps={wanted}: fewer than the {steps} steps of the clip; nearest is {near}.",
+            f"draft_steps={requested}: fewer than the {steps} steps of the clip; "
+            f"nearest is {near}.",
         )
 
 

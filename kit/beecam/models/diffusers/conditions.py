@@ -30,7 +30,7 @@ def condition_arguments(task: Task, shots: Sequence[Shot]) -> dict[str, Any]:
 
 def check_conditions(task: Task, shot: Shot) -> Iterator[Problem]:
     """Yield what is wrong with a shot's images and videos for its task."""
-    many = shot.num_frames or 1
+    num_frames = shot.num_frames or 1
     if "prompt" not in task.info.parameters and (shot.prompt or shot.negative_prompt):
         yield Problem(
             "prompt",
@@ -44,26 +44,26 @@ def check_conditions(task: Task, shot: Shot) -> Iterator[Problem]:
             f"shape of the image, {size[0]}x{size[1]} here; leave both out.",
         )
     for one in shot.conditions:
-        if one.name == "video" and one.input.count < many:
+        if one.name == "video" and one.input.count < num_frames:
             yield Problem(
                 "video",
                 f"video={shorten(str(one.input))}: it has {one.input.count} frames, but the "
-                f"clip should have num_frames={many}.",
+                f"clip should have num_frames={num_frames}.",
             )
-        if one.frame is not None and not 0 <= one.frame < many:
+        if one.frame is not None and not 0 <= one.frame < num_frames:
             yield Problem(
                 "keyframes",
-                f"keyframes: frame {one.frame} is not in a clip of {many} frames, which are "
-                f"0 to {many - 1}, or -{many} to -1 from its end.",
+                f"keyframes: frame {one.frame} is not in a clip of {num_frames} frames, which are "
+                f"0 to {num_frames - 1}, or -{num_frames} to -1 from its end.",
             )
         elif task.family.keyframes == "ltx" and one.name == "keyframes":
-            yield from _check_ltx(task, one, many)
+            yield from _check_ltx(task, one, num_frames)
     positions = [frame for frame, _ in _positions(shot)]
     if len(set(positions)) < len(positions):
         yield Problem("keyframes", "keyframes: one frame of the clip is set twice.")
 
 
-def _check_ltx(task: Task, one: Condition, many: int) -> Iterator[Problem]:
+def _check_ltx(task: Task, one: Condition, num_frames: int) -> Iterator[Problem]:
     """Yield a problem unless a keyframe video has a valid length: LTX encodes it alone."""
     step, count = task.family.frame_step, one.input.count
     if count % step != 1:
@@ -73,30 +73,30 @@ def _check_ltx(task: Task, one: Condition, many: int) -> Iterator[Problem]:
             f"keyframes: a video of {count} frames; {task.family.name} takes {step}k+1 frames, "
             f"nearest are {low} and {low + step}.",
         )
-    elif (one.frame or 0) + count > many:
+    elif (one.frame or 0) + count > num_frames:
         yield Problem(
             "keyframes",
             f"keyframes: a video of {count} frames at frame {one.frame} ends after the clip, "
-            f"which has {many}.",
+            f"which has {num_frames}.",
         )
 
 
-def frames_from_video(task: Task, shot: Shot, usual: int | None) -> int | None:
+def frames_from_video(task: Task, shot: Shot, default: int | None) -> int | None:
     """Return the number of frames of a clip that redraws a video, or None for other clips.
 
     Args:
         task: The task that generates it.
         shot: The unresolved shot.
-        usual: The largest number where the pipeline has an argument for it.
+        default: The largest number where the pipeline has an argument for it.
     """
     video = next((one.input for one in shot.conditions if one.name == "video"), None)
     if video is None:
         return None
     step, plus = task.family.frame_step, task.family.frame_plus
-    most = (video.count - plus) // step * step + plus
-    if most < max(step, plus):
+    usable = (video.count - plus) // step * step + plus
+    if usable < max(step, plus):
         return None  # the check of the shot reports it
-    return most if task.info.frames_argument is None else min(most, usual or most)
+    return usable if task.info.frames_argument is None else min(usable, default or usable)
 
 
 def size_from_image(task: Task, shot: Shot) -> tuple[int, int] | None:
@@ -115,14 +115,14 @@ def size_from_image(task: Task, shot: Shot) -> tuple[int, int] | None:
 
 def with_absolute_keyframes(shot: Shot) -> Shot:
     """Return a shot whose keyframes are all counted from the beginning of the clip."""
-    many = shot.num_frames or 1
+    num_frames = shot.num_frames or 1
     if not any((one.frame or 0) < 0 for one in shot.conditions):
         return shot
     return shot.replace(
         conditions=tuple(
             sorted(
                 (
-                    replace(one, frame=one.frame + many) if (one.frame or 0) < 0 else one  # type: ignore[operator]
+                    replace(one, frame=one.frame + num_frames) if (one.frame or 0) < 0 else one  # type: ignore[operator]
                     for one in shot.conditions
                 ),
                 key=lambda one: (CONDITIONS.index(one.name), one.frame or 0),
@@ -189,21 +189,21 @@ def _vace(shot: Shot) -> dict[str, Any]:
     """Return VACE's arguments: a video that is gray where it is free, and a mask of that."""
     from PIL import Image
 
-    size, many = (shot.width or 1, shot.height or 1), shot.num_frames or 1
+    size, num_frames = (shot.width or 1, shot.height or 1), shot.num_frames or 1
     found: dict[str, Any] = {}
     by_name = {one.name: one.input for one in shot.conditions}
     if "video" in by_name:
-        found["video"] = _images(by_name["video"], shot)[:many]
+        found["video"] = _images(by_name["video"], shot)[:num_frames]
     if "mask" in by_name:
         mask = [one.convert("L") for one in _images(by_name["mask"], shot)]
-        found["mask"] = (mask * many)[:many] if len(mask) == 1 else mask[:many]
+        found["mask"] = (mask * num_frames)[:num_frames] if len(mask) == 1 else mask[:num_frames]
     if keyframes := _keyframes(shot):
-        video = [Image.new("RGB", size, (128, 128, 128))] * many
-        free = [Image.new("L", size, 255)] * many
+        video = [Image.new("RGB", size, (128, 128, 128))] * num_frames
+        free = [Image.new("L", size, 255)] * num_frames
         for frame, images in keyframes.items():
             video[frame : frame + len(images)] = images
             free[frame : frame + len(images)] = [Image.new("L", size, 0)] * len(images)
-        found |= {"video": video[:many], "mask": free[:many]}
+        found |= {"video": video[:num_frames], "mask": free[:num_frames]}
     references = [one.input for one in shot.conditions if one.name == "reference_images"]
     if references:
         found["reference_images"] = [_images(one, shot)[0] for one in references]

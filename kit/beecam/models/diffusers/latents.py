@@ -76,8 +76,8 @@ def merge_part(task: Task, latents: Any, part: Any, shot: Shot) -> Any:
         return None
     last = latents.ndim - 1
     where = tuple(
-        slice(None) if full == some else slice(0, some) if axis == last else slice(-some, None)
-        for axis, (full, some) in enumerate(zip(latents.shape, part.shape, strict=True))
+        slice(None) if full == size else slice(0, size) if axis == last else slice(-size, None)
+        for axis, (full, size) in enumerate(zip(latents.shape, part.shape, strict=True))
     )
     merged = latents.clone()
     merged[where] = part.to(merged.dtype)

@@ -18,7 +18,7 @@ from beecam.models.speed.speed import Speed
 from beecam.shots.conditions import CONDITIONS, Condition
 from beecam.shots.shot import Shot
 
-# Classes with these words can't work from text alone, whatever their signatures allow.
+# Classes with these words can't work from text alone, even if their signatures allow it.
 _FROM_INPUTS = re.compile("ImageToVideo|I2V|VideoToVideo|VideoToWorld|StableVideoDiffusion")
 _KEYFRAME_CONDITIONS = ("image", "last_image", "keyframes")
 

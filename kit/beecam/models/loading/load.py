@@ -86,9 +86,9 @@ def load(
 
 def _check_pollen(**choices: str | None) -> None:
     """Raise a ModelError for a choice that pollen doesn't have."""
-    usual = {"dtype": "float32", "offload": "none", "quantize": "none"}
+    defaults = {"dtype": "float32", "offload": "none", "quantize": "none"}
     for name, value in choices.items():
-        if value not in (None, usual.get(name)):
+        if value not in (None, defaults.get(name)):
             raise ModelError(
                 f"{name}={value!r}: pollen is small and ships inside, and has no such choice. "
                 f"Leave {name} out."

@@ -74,17 +74,17 @@ class NetworkCopies:
         if not speed.labels:
             yield {}
             return
-        wanted = (speed, state)
+        requested = (speed, state)
         with self._lock:
-            if self._state != wanted:
-                self._state, self._free = wanted, []
+            if self._state != requested:
+                self._state, self._free = requested, []
             reserved = self._free.pop() if self._free else self._create(speed)
         try:
             yield reserved.networks
         finally:
             reserved.reset()
             with self._lock:
-                if self._state == wanted:
+                if self._state == requested:
                     self._free.append(reserved)
 
     def _create(self, speed: Speed) -> _NetworkCopy:

@@ -20,7 +20,7 @@ from beecam.errors import ModelError, did_you_mean, join_words, shorten
 
 SPEEDS = ("exact", "balanced", "fast")
 _FAST_SCHEDULER = "UniPCMultistepScheduler"
-_FEW_STEPS = "few_steps"  # the folder of a LoRA that was trained for few steps, beside the weights
+_FEW_STEPS = "few_steps"  # the folder of a LoRA that was trained for few steps, next to the weights
 _FEW_STEPS_SHARE = 0.2  # of the usual steps, which is what such a LoRA was trained for
 
 
@@ -38,7 +38,7 @@ class FewSteps:
 
     @classmethod
     def beside(cls, folder: Path | None) -> FewSteps | None:
-        """Return the LoRA beside a model's weights, or None if there is none."""
+        """Return the LoRA next to a model's weights, or None."""
         files = sorted((folder / _FEW_STEPS).glob("*.safetensors")) if folder else []
         if not files:
             return None
@@ -75,7 +75,7 @@ class Speed:
 
     Attributes:
         name: One of `SPEEDS`.
-        cache: The network runs at one step in so many, and the others are extrapolated; None to
+        cache: The network runs at one step in this many, and the others are extrapolated; None to
             run it at all steps.
         compiled: Whether the network's blocks are compiled.
         attention: The name of an attention kernel in diffusers, or None for the usual one.
@@ -171,7 +171,7 @@ def _can_cache(denoiser: Any) -> bool:
     try:
         denoiser.enable_cache(_cache(2))
         denoiser.disable_cache()
-    except Exception:  # noqa: BLE001  (whatever it raises, it isn't available)
+    except Exception:  # noqa: BLE001  (any error means that it isn't available)
         return False
     return True
 
@@ -181,7 +181,7 @@ def _can_attend(denoiser: Any) -> bool:
     try:
         denoiser.set_attention_backend("_native_cudnn")
         denoiser.reset_attention_backend()
-    except Exception:  # noqa: BLE001  (whatever it raises, it isn't available)
+    except Exception:  # noqa: BLE001  (any error means that it isn't available)
         return False
     return True
 

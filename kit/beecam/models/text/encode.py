@@ -60,12 +60,12 @@ class PromptEncoder:
         """
         if not self._masks_padding:
             return None
-        most = shot.arguments.get("max_sequence_length", _usual_length(type(pipe).__call__))
+        limit = shot.arguments.get("max_sequence_length", _default_length(type(pipe).__call__))
         guided = (shot.guidance_scale or 0) > 1
         texts = [text for text, _ in parts_of(shot.prompt)]
         texts += [shot.negative_prompt or ""] if guided else []
         tokens = max(self._tokens(pipe, text) for text in texts)
-        return min(-(-tokens // _PADDING) * _PADDING, most or tokens)
+        return min(-(-tokens // _PADDING) * _PADDING, limit or tokens)
 
     def remembering(self, pipe: Any, shots: Sequence[Shot]) -> Callable[..., Any]:
         """Return the pipeline's `encode_prompt`, with a lookup of what was encoded before.
@@ -91,7 +91,7 @@ class PromptEncoder:
                 return original(*args, **kwargs)
             read.update(_mixed_in(arguments))
             if not _is_plain(arguments):
-                # An image beside the text: the result isn't stored.
+                # An image besides the text: the result isn't stored.
                 return _encode_parts(arguments, count, lambda one: original(**one))
             with self._lock:
                 disk = self._disk_cache(pipe) if not shots[0].adapters else None
@@ -100,7 +100,10 @@ class PromptEncoder:
                 def encode(one: Mapping[str, Any]) -> Any:
                     return self._encode(original, one, adapters, disk)
 
-                each = [_encode_parts(_alone(arguments, count, i), 1, encode) for i in range(count)]
+                each = [
+                    _encode_parts(_arguments_of_clip(arguments, count, i), 1, encode)
+                    for i in range(count)
+                ]
             return _cut(_concatenated(each), length)
 
         vars(encode_prompt)["read"] = read
@@ -175,8 +178,8 @@ def _encode_parts(
     parts = _parts(arguments, count)
     if all(len(one) == 1 for one in parts):
         return encode(arguments)
-    most = max(len(one) for one in parts)
-    layers = [encode(_with_parts(arguments, layer)) for layer in range(most)]
+    layer_count = max(len(one) for one in parts)
+    layers = [encode(_with_parts(arguments, layer)) for layer in range(layer_count)]
     return _concatenated(
         [
             mix_embeddings(
@@ -189,7 +192,7 @@ def _encode_parts(
 
 def _mixed_in(arguments: Mapping[str, Any]) -> list[MixedPrompt]:
     listed = [v if isinstance(v, (list, tuple)) else [v] for v in arguments.values()]
-    return [one for some in listed for one in some if isinstance(one, MixedPrompt)]
+    return [one for values in listed for one in values if isinstance(one, MixedPrompt)]
 
 
 def _parts(arguments: Mapping[str, Any], count: int) -> list[WeightedPrompts]:
@@ -226,10 +229,10 @@ def _row(found: Any, index: int, count: int) -> Any:
 
 
 @functools.cache
-def _usual_length(call: Callable[..., Any]) -> int | None:
+def _default_length(call: Callable[..., Any]) -> int | None:
     """Return the default limit of tokens of a pipeline's call, if it has one."""
-    usual = inspect.signature(call).parameters.get("max_sequence_length")
-    return usual.default if usual else None
+    parameter = inspect.signature(call).parameters.get("max_sequence_length")
+    return parameter.default if parameter else None
 
 
 def _is_plain(value: Any) -> bool:
@@ -244,7 +247,7 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, kinds)
 
 
-def _alone(arguments: Mapping[str, Any], count: int, index: int) -> dict[str, Any]:
+def _arguments_of_clip(arguments: Mapping[str, Any], count: int, index: int) -> dict[str, Any]:
     """Return the arguments for one of several clips."""
 
     def one(value: Any) -> Any:

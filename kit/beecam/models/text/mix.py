@@ -129,14 +129,14 @@ def _filled(column: Sequence[Any], masks: Sequence[Any] | None) -> list[Any]:
     import torch
 
     own = masks or [torch.ones(one.shape[:_TOKENS], device=one.device) for one in column]
-    known = [one.bool() for one in _padded(own)]
-    wanted = functools.reduce(torch.logical_or, known)
+    own_tokens = [one.bool() for one in _padded(own)]
+    all_tokens = functools.reduce(torch.logical_or, own_tokens)
     filled = []
-    for one, there in zip(_padded(column), known, strict=True):
+    for one, present in zip(_padded(column), own_tokens, strict=True):
         full = one.clone()
         for clip in range(len(full)):
-            tokens = one[clip, there[clip]]
-            missing = (wanted[clip] & ~there[clip]).nonzero()[:, 0]
+            tokens = one[clip, present[clip]]
+            missing = (all_tokens[clip] & ~present[clip]).nonzero()[:, 0]
             if len(tokens):
                 full[clip, missing] = tokens[torch.arange(len(missing)) % len(tokens)]
         filled.append(full)

@@ -98,12 +98,12 @@ def _whole_words(tokenizer: Any) -> tuple[str, ...]:
     return tuple(sorted(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens)))
 
 
-def quoted(words: list[str] | tuple[str, ...], most: int = 8) -> str:
+def quoted(words: list[str] | tuple[str, ...], limit: int = 8) -> str:
     """Return words as messages list them: `'zebra', 'gas station'`; the first few of many."""
 
     def each() -> Iterator[str]:
-        yield from (repr(word) for word in words[:most])
-        if len(words) > most:
-            yield f"and {len(words) - most:,} more"
+        yield from (repr(word) for word in words[:limit])
+        if len(words) > limit:
+            yield f"and {len(words) - limit:,} more"
 
     return ", ".join(each())

@@ -155,7 +155,7 @@ class LocalEngine:
         with self._preparing:
             shots, self._unprepared = self._unprepared, None
             if shots is not None:
-                prepare(self._model, shots, self._progress.hold)
+                prepare(self._model, shots, self._progress.wait_while_paused)
 
     def _next(self) -> Batch | None:
         """Take the next batch, or return None when no cells are left; waits while paused."""
@@ -163,7 +163,7 @@ class LocalEngine:
             with self._progress.lock:
                 if not len(self._plan) and not self._elsewhere:
                     return None
-            self._progress.hold()
+            self._progress.wait_while_paused()
             with self._progress.lock:
                 batch = self._plan.next()
                 keys = {self._shots[i].key: i for i in self._elsewhere}
@@ -186,7 +186,7 @@ class LocalEngine:
             raise
         # A cancelled cell is dropped; a cancelled run keeps the clips that it has generated.
         if self._progress.status != "cancelled":
-            finished = [one for one in finished if not self._progress.dropped(one.index)]
+            finished = [one for one in finished if not self._progress.is_cancelled(one.index)]
         for one in finished:
             self._writer.put(one)
         # The writer releases the claims of what it has written.
@@ -220,7 +220,7 @@ class LocalEngine:
         except OutOfMemoryError as error:
             self._out_of_memory(indices, shots, size, error)
             return []
-        except BaseException as error:  # noqa: BLE001  (whatever a pipeline raises, the run continues)
+        except BaseException as error:  # noqa: BLE001  (the run continues after any error)
             if len(indices) > 1 and isinstance(error, Exception):
                 return self._one_by_one(batch, indices)
             self._writer.fail(indices, error)
@@ -236,7 +236,7 @@ class LocalEngine:
         """Generate the clips of a failed batch one by one: not all of them need to fail."""
         finished = []
         for index in indices:
-            if not self._progress.dropped(index):
+            if not self._progress.is_cancelled(index):
                 alone = dataclasses.replace(batch, cells=(index,))
                 finished += self._finished_of(alone, [index])
         return finished
@@ -258,8 +258,8 @@ class LocalEngine:
         starts = []
         for index in list(indices):
             checkpoint = self._library.checkpoints.load(undrafted_key(self._shots[index]))
-            wanted = (batch.step, batch.size)
-            if checkpoint is None or (checkpoint.step, checkpoint.batch) != wanted:
+            expected = (batch.step, batch.size)
+            if checkpoint is None or (checkpoint.step, checkpoint.batch) != expected:
                 indices.remove(index)
                 with self._progress.lock:
                     self._plan.put_back([(index, self._shots[index])])
@@ -280,7 +280,7 @@ class LocalEngine:
         return True
 
     def _put_back(self, indices: Sequence[int], checkpoint: CheckpointInfo) -> None:
-        left = [i for i in indices if not self._progress.dropped(i)]
+        left = [i for i in indices if not self._progress.is_cancelled(i)]
         for index in left:
             self._progress.set(index, status=Status.QUEUED, step=checkpoint.step)
         with self._progress.lock:
@@ -296,17 +296,17 @@ class LocalEngine:
 
     def _claim(self, indices: Sequence[int]) -> list[int]:
         """Claim cells that no run has generated or claimed, and that weren't cancelled."""
-        ours = self._library.claims.take((self._shots[i].key for i in indices), self._writer)
+        claimed = self._library.claims.take((self._shots[i].key for i in indices), self._writer)
         have = self._cached([self._shots[i] for i in indices])
         needed = []
         for index in indices:
             key = self._shots[index].key
-            if self._progress.dropped(index):
+            if self._progress.is_cancelled(index):
                 self._library.claims.release([key], self._writer)
             elif key in have:
                 self._library.claims.release([key], self._writer)
                 self._progress.set(index, status=Status.CACHED)
-            elif key in ours:
+            elif key in claimed:
                 needed.append(index)
             else:
                 with self._progress.lock:
@@ -317,7 +317,7 @@ class LocalEngine:
         self._pause_here(step, state)
         if time.monotonic() - state.checkpointed > _CHECKPOINT_EVERY:
             self._store_checkpoints(step, state)
-        if all(map(self._progress.dropped, state.indices)):
+        if all(map(self._progress.is_cancelled, state.indices)):
             raise Stopped("all clips of this batch were cancelled.")
         previews = self._previews(step, state)
         for position, index in enumerate(state.indices):
@@ -332,7 +332,7 @@ class LocalEngine:
             state.stored = CheckpointInfo(step.step, state.size)
             raise Stopped("paused; the clips resume from here.")
         before = time.perf_counter()
-        self._progress.hold()
+        self._progress.wait_while_paused()
         state.paused += time.perf_counter() - before
 
     def _previews(self, step: Step, state: _BatchState) -> list[tuple[bytes, int]]:
@@ -343,7 +343,7 @@ class LocalEngine:
             clips = step.preview()
             found = [(sheets.sheet_bytes(f), sheets.sheet_layout(f)["frames"]) for f in clips]
         except Exception as error:  # noqa: BLE001  (a failed preview must not cost the clip)
-            self._progress.say(f"previews are off: {error}")
+            self._progress.show_message(f"previews are off: {error}")
             found = []
         state.previewed = time.monotonic()
         return found

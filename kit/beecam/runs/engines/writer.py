@@ -79,7 +79,7 @@ class Writer:
 
     def put(self, clip: FinishedClip) -> None:
         """Queue a clip, which can't be cancelled after that."""
-        self._progress.made(clip.index)
+        self._progress.mark_generated(clip.index)
         self._queue.put(clip)
 
     def end(self) -> None:
@@ -135,7 +135,7 @@ class Writer:
                 paused = True
                 self._progress.pause(self._explain(error), by=self)
                 try:
-                    self._progress.hold(_TRY_AGAIN)
+                    self._progress.wait_while_paused(_TRY_AGAIN)
                 except Stopped:
                     raise error from None
             else:

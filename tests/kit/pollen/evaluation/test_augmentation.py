@@ -11,11 +11,11 @@ from beecam.models.pollen.world.scene import CAMERAS, draw_scene
 def test_reversed_time_swaps_pans_and_is_not_used_for_flights():
     g = torch.Generator().manual_seed(0)
     video = torch.randn(len(CAMERAS), 1, 17, 8, 8, generator=g).repeat(40, 1, 1, 1, 1)
-    wanted = torch.arange(len(CAMERAS)).repeat(40)
+    labels = torch.arange(len(CAMERAS)).repeat(40)
     back = augmentation.reversed_labels("camera")
-    seen, meant = augmentation.vary_motion(video, wanted, back, g)
+    seen, meant = augmentation.vary_motion(video, labels, back, g)
     kinds = {}
-    for one, other, before, after in zip(video, seen, wanted, meant, strict=True):
+    for one, other, before, after in zip(video, seen, labels, meant, strict=True):
         changes = {
             (s, b): torch.equal(other, s * (one.flip(1) if b else one))
             for s in (1, -1)
@@ -86,21 +86,21 @@ def test_flips_and_black_and_white_look_as_rendered():
         for accident, style in kinds
     )
     g = torch.Generator().manual_seed(0)
-    many = usual.expand(300, -1, -1, -1, -1)
-    turned, wanted = augmentation.random_flips(many, torch.zeros(300, dtype=torch.long), g)
+    clips = usual.expand(300, -1, -1, -1, -1)
+    turned, labels = augmentation.random_flips(clips, torch.zeros(300, dtype=torch.long), g)
     names = VALUES["accident"]
     for name, rendered in zip(("upside down", "mirror"), others[:2], strict=True):
-        some = wanted == names.index(name)
-        assert 0.06 < some.float().mean() < 0.2
-        assert torch.equal(turned[some], rendered.expand(int(some.sum()), -1, -1, -1, -1))
-    assert torch.equal(turned[wanted == 0], many[wanted == 0])
+        affected = labels == names.index(name)
+        assert 0.06 < affected.float().mean() < 0.2
+        assert torch.equal(turned[affected], rendered.expand(int(affected.sum()), -1, -1, -1, -1))
+    assert torch.equal(turned[labels == 0], clips[labels == 0])
     # Clips with an accident keep it.
     with_accident = torch.full((300,), names.index("petal"))
-    assert torch.equal(augmentation.random_flips(many, with_accident, g)[1], with_accident)
-    styled = augmentation.random_black_and_white(many, g)
+    assert torch.equal(augmentation.random_flips(clips, with_accident, g)[1], with_accident)
+    styled = augmentation.random_black_and_white(clips, g)
     grey = (styled[..., 0] == styled[..., 2]).flatten(1).all(1)
     assert 0.15 < grey.float().mean() < 0.35
-    assert torch.equal(styled[~grey], many[~grey])
+    assert torch.equal(styled[~grey], clips[~grey])
     assert (styled[grey].float() - others[2].float()).abs().mean() < 2
 
 

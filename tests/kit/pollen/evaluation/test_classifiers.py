@@ -135,8 +135,8 @@ def test_stills_have_the_first_the_middle_and_the_last_frame():
     clips = torch.arange(17).view(1, 17, 1, 1, 1).byte()
     assert select_frames(clips, "place").flatten().tolist() == [0, 8, 16]
     # selecting from selected frames changes nothing
-    some = select_frames(clips, "accident")
-    assert torch.equal(select_frames(some, "accident"), some)
+    selected = select_frames(clips, "accident")
+    assert torch.equal(select_frames(selected, "accident"), selected)
     assert set(STILL) == {"place", "light", "style"}
 
 
@@ -157,8 +157,8 @@ def test_each_kind_of_accident_is_drawn_at_its_rate_in_the_world(attribute, shar
         return
     wild = Counter(s.accident for s in itertools.islice(scenes(10**6), 30_000) if s.accident)
     for name in ACCIDENTS:
-        found, wanted = kinds[name] / kinds.total(), wild[name] / wild.total()
-        assert found == pytest.approx(wanted, rel=0.2, abs=0.01), name
+        share_drawn, expected = kinds[name] / kinds.total(), wild[name] / wild.total()
+        assert share_drawn == pytest.approx(expected, rel=0.2, abs=0.01), name
 
 
 def test_correlations_show_where_cells_moved():

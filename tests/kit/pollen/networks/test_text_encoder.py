@@ -36,21 +36,21 @@ def test_the_tokenizer_takes_any_text():
 
 def test_tokens_are_scored_by_the_named_values_and_padding_is_ignored():
     sizes = [len(values) + 1 for values in ATTRIBUTES.values()]
-    wanted = torch.tensor([[size - 1 for size in sizes], [0] * len(sizes)])
+    expected = torch.tensor([[size - 1 for size in sizes], [0] * len(sizes)])
     known = torch.tensor([[True, True, False], [True, False, False]])
     right = torch.cat(
         [
-            torch.nn.functional.one_hot(wanted[:, i, None].expand(-1, 3), size).float() * 50
+            torch.nn.functional.one_hot(expected[:, i, None].expand(-1, 3), size).float() * 50
             for i, size in enumerate(sizes)
         ],
         -1,
     )
-    assert float(cross_entropy(right, wanted, known)) < 1e-6
+    assert float(cross_entropy(right, expected, known)) < 1e-6
     wrong = right.clone()
     wrong[~known] = -right[~known]
-    assert float(cross_entropy(wrong, wanted, known)) < 1e-6, "padding"
+    assert float(cross_entropy(wrong, expected, known)) < 1e-6, "padding"
     wrong[0, 1] = right[1, 0]
-    assert float(cross_entropy(wrong, wanted, known)) > 10
+    assert float(cross_entropy(wrong, expected, known)) > 10
 
 
 @pytest.mark.slow
@@ -63,24 +63,24 @@ def test_it_learns_and_is_used_by_the_denoiser(tmp_path):
     rng = random.Random(1)
     truth = [random_attributes(rng) for _ in range(100)]
     texts = [caption(one, rng) for one in truth]
-    wanted = torch.tensor([named_values(*pair) for pair in zip(truth, texts, strict=True)])
+    expected = torch.tensor([named_values(*pair) for pair in zip(truth, texts, strict=True)])
     loop.use_average()
     with torch.no_grad():
         learned = float(
-            cross_entropy(*_swapped(TextEncoderLoss().predict(loop, texts, 48), wanted))
+            cross_entropy(*_swapped(TextEncoderLoss().predict(loop, texts, 48), expected))
         )
         fresh = text_encoder_loop(tmp_path / "other")
-        new = float(cross_entropy(*_swapped(TextEncoderLoss().predict(fresh, texts, 48), wanted)))
+        new = float(cross_entropy(*_swapped(TextEncoderLoss().predict(fresh, texts, 48), expected)))
     assert learned < 0.9 * new
-    begun = trained_text_encoder(tmp_path).state_dict()
+    reloaded = trained_text_encoder(tmp_path).state_dict()
     trained = loop.modules["text_encoder"].state_dict()
-    assert all(torch.equal(begun[name], trained[name]) for name in trained)
-    assert not all(torch.equal(begun[name], before[name]) for name in trained)
+    assert all(torch.equal(reloaded[name], trained[name]) for name in trained)
+    assert not all(torch.equal(reloaded[name], before[name]) for name in trained)
 
 
-def _swapped(found, wanted):
-    scores, known = found
-    return scores, wanted, known
+def _swapped(predicted, expected):
+    scores, known = predicted
+    return scores, expected, known
 
 
 def test_weights_with_another_vocabulary_are_refused(tmp_path, monkeypatch):

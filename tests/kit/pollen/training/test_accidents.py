@@ -56,8 +56,8 @@ def test_clips_come_before_mirror_images_with_their_accidents(folder):
     assert torch.equal(both.data.clips, torch.cat([usual.clips, with_accidents.clips]))
     order = [(usual, 0), (with_accidents, 0), (usual, 6), (with_accidents, 6)]
     for name in ("latents", "texts"):
-        wanted = torch.cat([getattr(one, name)[at : at + 6] for one, at in order])
-        assert torch.equal(getattr(both.data, name), wanted)
+        expected = torch.cat([getattr(one, name)[at : at + 6] for one, at in order])
+        assert torch.equal(getattr(both.data, name), expected)
     assert both.accidents[6:12].tolist() == both.accidents[18:].tolist() == [1, 2, 3, 4, 5, 6]
     of_clips = clip_files.scenes_of(folder / "clips" / "clips-00000.pt")
     names = (None, *ACCIDENTS)
@@ -120,7 +120,7 @@ def test_predictions_are_retained_with_guidance(loss, loop, monkeypatch):
 def test_the_command_line_teaches_accidents(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(accidents, "BATCH", 2)
     monkeypatch.setattr(
-        clip_files, "render_parallel", lambda path, many, *_, **__: len(list(path.glob("*.pt")))
+        clip_files, "render_parallel", lambda path, count, *_, **__: len(list(path.glob("*.pt")))
     )
     train(["render", "--folder", str(folder), "--device", "cpu", "--accidents", "6"])
     assert "1 shards of 250 clips with accidents" in capsys.readouterr().out

@@ -102,8 +102,8 @@ def test_follow_reports_what_it_needs_and_when_no_clips_come(tmp_path, monkeypat
     with pytest.raises(SystemExit):
         train(["render", "--folder", str(tmp_path), "--follow"])
     assert "--follow: only for components, transformer" in capsys.readouterr().err
-    some = components.Components(torch.zeros(6), torch.eye(6), torch.ones(6))
-    some.save(tmp_path / components.FILE)
+    fitted = components.Components(torch.zeros(6), torch.eye(6), torch.ones(6))
+    fitted.save(tmp_path / components.FILE)
     monkeypatch.setattr(stages, "_TIMEOUT", 0.1)
     with pytest.raises(RuntimeError, match=r"no new clips in .*same --clips"):
         train([*usual, "--follow"])

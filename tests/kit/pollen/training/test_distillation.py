@@ -14,7 +14,7 @@ from beecam.models.pollen.networks.pipeline import load_pipeline
 from beecam.models.pollen.training import distillation
 from beecam.models.pollen.training.distillation import DistillationLoss
 from beecam.models.speed.speed import FewSteps
-from helpers import frames
+from helpers import generate_frames
 
 
 @pytest.fixture(scope="module")
@@ -198,16 +198,18 @@ def test_fast_uses_the_lora_and_leaves_the_model_alone(quick):
     plain = exact.resolve(
         bc.shot("a bee over a meadow", seed=2, num_inference_steps=4, guidance_scale=1.0)
     )
-    before = frames(exact, [plain])[0]
-    fast = frames(model, [full])[0]
+    before = generate_frames(exact, [plain])[0]
+    fast = generate_frames(model, [full])[0]
     assert np.abs(fast.astype(int) - before).max() > 0, "the LoRA is used"
-    assert np.array_equal(frames(exact, [plain])[0], before), "and only there"
+    assert np.array_equal(generate_frames(exact, [plain])[0], before), "and only there"
     # The same as with these weights in the pipeline.
     layer = exact.pipe.transformer.transformer_blocks[0].attn1.to_q
     with torch.no_grad():
         layer.weight += more
     exact.refresh()
-    same = frames(exact, [exact.resolve(plain.replace(model=None, revision=None, speed=None))])[0]
+    same = generate_frames(
+        exact, [exact.resolve(plain.replace(model=None, revision=None, speed=None))]
+    )[0]
     assert np.abs(fast.astype(int) - same).max() <= 1
     own = model.resolve(bc.shot("a bee", num_inference_steps=9, guidance_scale=2.0))
     assert (own.num_inference_steps, own.guidance_scale) == (9, 2.0)
@@ -222,7 +224,7 @@ def test_fast_ignores_the_lora_for_conditioned_clips(quick):
         shot = bc.shot("a bee over a meadow", seed=2, **conditions)
         assert model.resolve(shot) == exact.resolve(shot)
     shot = bc.shot("a bee", seed=3, keyframes={-1: still}, num_inference_steps=2)
-    both = [frames(one, [one.resolve(shot)])[0] for one in (model, exact)]
+    both = [generate_frames(one, [one.resolve(shot)])[0] for one in (model, exact)]
     assert np.array_equal(*both)
 
 

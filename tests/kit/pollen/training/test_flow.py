@@ -75,8 +75,8 @@ def test_compiled_code_does_not_depend_on_the_first_texts_and_frames(tmp_path, m
 
     lengths = iter([48, 128, 48, 96])
     monkeypatch.setattr(flow.FlowLoss, "_length", lambda *_: next(lengths))
-    given = iter([(0, []), (0, []), (1, [16]), (2, [])])
-    monkeypatch.setattr(flow, "conditions", lambda *_: next(given))
+    conditions_drawn = iter([(0, []), (0, []), (1, [16]), (2, [])])
+    monkeypatch.setattr(flow, "conditions", lambda *_: next(conditions_drawn))
     training = flow_loop(tmp_path / "a.pt")
     network = training.modules["transformer"]
     real = network.compile_repeated_blocks
@@ -121,7 +121,7 @@ def test_conditions_are_those_of_the_pipelines():
     drawn = [flow.conditions(g, 5, 0.2) for _ in range(2000)]
     none = sum(d == (0, []) for d in drawn) / len(drawn)
     assert none == pytest.approx(0.8, abs=0.05)
-    kinds = {(given, tuple(s == 16 for s in stills)) for given, stills in drawn}
+    kinds = {(count, tuple(s == 16 for s in stills)) for count, stills in drawn}
     assert {(1, ()), (2, ()), (3, ()), (1, (True,)), (0, (True,)), (0, (False,))} <= kinds
     assert {s for _, stills in drawn for s in stills} == set(range(1, 17))
 

@@ -101,13 +101,13 @@ def test_an_ignored_interrupt_stays_ignored(tmp_path):
 
 @pytest.mark.usefixtures("sigint")
 def test_a_second_interrupt_stops_at_once(tmp_path):
-    def twice(run):
+    def interrupt_twice(run):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         pytest.fail("it continued")
 
     with pytest.raises(KeyboardInterrupt):
-        loop(tmp_path / "part.pt").run(twice, steps=2)
+        loop(tmp_path / "part.pt").run(interrupt_twice, steps=2)
     assert not (tmp_path / "part.pt").exists()
 
 
@@ -150,12 +150,12 @@ def test_matrices_within_blocks_are_trained_by_muon_and_the_rest_by_adam(tmp_pat
     assert resumed.resume()
     for run in (training, resumed):
         run.run(go, steps=20)
-    for one, two in zip(training.average, resumed.average, strict=True):
-        assert torch.equal(one, two)
+    for parameter, two in zip(training.average, resumed.average, strict=True):
+        assert torch.equal(parameter, two)
 
 
 @pytest.mark.parametrize(
-    ("device", "instructions", "wanted"),
+    ("device", "instructions", "expected"),
     [
         ("cpu", {"avx2": True, "avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
         ("cpu", {"neon": True, "bf16": True}, torch.bfloat16),
@@ -164,15 +164,15 @@ def test_matrices_within_blocks_are_trained_by_muon_and_the_rest_by_adam(tmp_pat
     ],
 )
 def test_training_is_in_bfloat16_only_where_the_processor_multiplies_in_it(
-    monkeypatch, device, instructions, wanted
+    monkeypatch, device, instructions, expected
 ):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
     precision.compute_dtype.cache_clear()
     try:
-        assert precision.compute_dtype(device) == wanted
+        assert precision.compute_dtype(device) == expected
         if device == "cpu":
             with precision.autocast(device):
-                assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == wanted
+                assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == expected
     finally:
         precision.compute_dtype.cache_clear()
 
@@ -192,17 +192,17 @@ def test_muon_matches_torchs_on_batched_matrices(monkeypatch, bits, near):
         (theirs, torch.optim.Muon(theirs, 1e-2, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")),
     ]
     for turn in range(4):
-        for some, optimizer in each:
+        for parameters, optimizer in each:
             g = torch.Generator().manual_seed(turn)
-            for one in some:
-                one.grad = torch.randn(one.shape, generator=g)
-            some[3].grad = some[3].grad if turn else None  # a matrix may have none
+            for parameter in parameters:
+                parameter.grad = torch.randn(parameter.shape, generator=g)
+            parameters[3].grad = parameters[3].grad if turn else None  # a matrix may have none
             for group in optimizer.param_groups:
                 group["lr"] = 1e-2 / (turn + 1)
             optimizer.step()
-    for one, other, first in zip(ours, theirs, before, strict=True):
-        torch.testing.assert_close(one, other, atol=near, rtol=0)
-        assert (one - first).abs().mean() > 1e-3
+    for parameter, other, first in zip(ours, theirs, before, strict=True):
+        torch.testing.assert_close(parameter, other, atol=near, rtol=0)
+        assert (parameter - first).abs().mean() > 1e-3
     with pytest.raises(ValueError, match=r"matrices: one of shape \(3,\)"):
         Muon([torch.zeros(3)], 1e-2)
 

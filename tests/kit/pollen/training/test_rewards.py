@@ -55,8 +55,10 @@ def test_examples_are_of_clips_and_mirror_images(two_shards):
         for index, (name, values) in zip(truth, examples.VALUES.items(), strict=False):
             assert values[index] == {**scene.attributes, "accident": scene.accident or "none"}[name]
         assert ATTRIBUTES["camera"][truth[-1]] == scene.camera
-        turned = {"pan left": "pan right", "pan right": "pan left"}.get(scene.camera, scene.camera)
-        assert ATTRIBUTES["camera"][every.truth[72 + i, -1]] == turned
+        mirrored = {"pan left": "pan right", "pan right": "pan left"}.get(
+            scene.camera, scene.camera
+        )
+        assert ATTRIBUTES["camera"][every.truth[72 + i, -1]] == mirrored
     assert len(every.accidents) > 0
     assert set(every.accidents.tolist()) | set(every.plain.tolist()) == set(range(len(every)))
     part = load_examples(latents.files(two_shards)[1:])
@@ -113,9 +115,9 @@ def test_rewards_are_differentiable_and_know_what_they_recognise(
     assert "mirror" not in found.expected
     tokens = load(rewarded).tokens(torch.arange(2)).requires_grad_()
     scores = found(tokens, torch.Generator().manual_seed(7))
-    wanted = {**examples.VALUES, "camera": ATTRIBUTES["camera"]}
+    values_of = {**examples.VALUES, "camera": ATTRIBUTES["camera"]}
     assert {name: one.shape for name, one in scores.items()} == {
-        name: (2, len(values)) for name, values in wanted.items()
+        name: (2, len(values)) for name, values in values_of.items()
     }
     for name in ("place", "camera", "accident"):
         (back,) = torch.autograd.grad(scores[name][:, 0].sum(), tokens, retain_graph=True)

@@ -19,12 +19,12 @@ USUAL = ["--device", "cpu", "--from-weights", str(POLLEN)]
 
 
 def chances_of(name, chance, drawn, which):
-    """Return probabilities of no accident but in some clips."""
-    found = torch.zeros(len(drawn), len(ACCIDENTS) + 1)
-    found[:, 0] = 1
-    found[which, 0] = 1 - chance
-    found[which, 1 + list(ACCIDENTS).index(name)] = chance
-    return found
+    """Return the probabilities of each accident, with this one in some clips."""
+    probabilities = torch.zeros(len(drawn), len(ACCIDENTS) + 1)
+    probabilities[:, 0] = 1
+    probabilities[which, 0] = 1 - chance
+    probabilities[which, 1 + list(ACCIDENTS).index(name)] = chance
+    return probabilities
 
 
 def targets(frequency, name, chance, drawn, which):
@@ -47,14 +47,14 @@ def test_accidents_at_the_right_rate_are_left_alone():
     assert frequency.relative() == {"giant": pytest.approx(1.0)}
 
 
-@pytest.mark.parametrize(("many", "odds"), [(2, 4.0), (32, 0.25)])
-def test_accidents_that_are_too_rare_or_too_frequent_are_corrected(many, odds):
+@pytest.mark.parametrize(("clips_with_accident", "odds"), [(2, 4.0), (32, 0.25)])
+def test_accidents_that_are_too_rare_or_too_frequent_are_corrected(clips_with_accident, odds):
     drawn, frequency = where(True), AccidentFrequency({"giant": 0.02})
     for _ in range(400):
-        target = targets(frequency, "giant", 0.5, drawn, range(many))
+        target = targets(frequency, "giant", 0.5, drawn, range(clips_with_accident))
     assert frequency.relative()["giant"] == pytest.approx(1 / odds, rel=0.01)
     assert target[0, NUMBER] == pytest.approx(odds / (1 + odds), rel=0.01)
-    assert (target[many:, 0] == 1).all()
+    assert (target[clips_with_accident:, 0] == 1).all()
     torch.testing.assert_close(target.sum(1), torch.ones(len(drawn)))
 
 
@@ -82,12 +82,12 @@ class Push(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.way = torch.nn.Parameter(torch.linspace(-1, 1, shapes.CHANNELS))
+        self.velocity = torch.nn.Parameter(torch.linspace(-1, 1, shapes.CHANNELS))
 
     def forward(self, hidden_states, encoder_hidden_states, timestep, **_):
         words = encoder_hidden_states[:, 0, :1, None] * timestep[:, :, None] / 1000
-        found = words * self.way.expand(hidden_states.shape)
-        return type("Out", (), {"sample": found})
+        prediction = words * self.velocity.expand(hidden_states.shape)
+        return type("Out", (), {"sample": prediction})
 
 
 class Words(torch.nn.Module):
@@ -145,16 +145,16 @@ def test_the_gradient_is_that_of_the_sampled_clip(monkeypatch, levels):
     """With all steps trained it is that of backpropagation through all of sampling."""
     monkeypatch.setattr(tuning, "_TRAINED_STEPS", 5)
     push, rewarded = Push(), Recorded()
-    found = tuned(rewarded, Words(), missed)(Run(push))
-    assert float(found) == 0, "only flow matching's loss is logged"
-    found.backward()
-    ours = push.way.grad.clone()
-    push.way.grad = None
+    loss = tuned(rewarded, Words(), missed)(Run(push))
+    assert float(loss) == 0, "only flow matching's loss is logged"
+    loss.backward()
+    ours = push.velocity.grad.clone()
+    push.velocity.grad = None
     (level,), (end,) = levels, rewarded.ends
     distance = (level[:-1] * (level[:-1] - level[1:])).sum() * tuning.GUIDANCE
-    noise = end.detach() + distance * push.way.detach()
-    missed(Sum()(noise - distance * push.way, None)).backward()
-    torch.testing.assert_close(ours, push.way.grad, rtol=0.02, atol=0.02)
+    noise = end.detach() + distance * push.velocity.detach()
+    missed(Sum()(noise - distance * push.velocity, None)).backward()
+    torch.testing.assert_close(ours, push.velocity.grad, rtol=0.02, atol=0.02)
     assert level[0] == 1
     assert level[-1] == 0
     assert (level.diff() < 0).all()
@@ -170,7 +170,7 @@ class Turn(Push):
     def forward(self, hidden_states, encoder_hidden_states, timestep, **_):
         self.seen.append((hidden_states.detach(), timestep[:, 0].detach() / 1000))
         words = encoder_hidden_states[:, 0, :1, None] * timestep[:, :, None] / 1000
-        return type("Out", (), {"sample": words * self.way * hidden_states})
+        return type("Out", (), {"sample": words * self.velocity * hidden_states})
 
 
 def test_two_steps_represent_all_with_their_own_inputs(levels):
@@ -180,14 +180,14 @@ def test_two_steps_represent_all_with_their_own_inputs(levels):
     (gradient,) = torch.autograd.grad(missed(Sum()(end, None)), end)
     inputs, at = turn.seen[-1]
     assert len(turn.seen) == 6, "five steps, and the two trained ones at once"
-    wanted = torch.zeros(shapes.CHANNELS)
+    expected = torch.zeros(shapes.CHANNELS)
     for part, where in zip(inputs.split(3), at.split(3), strict=True):
         step = int((level - where[0]).abs().argmin())
         there = turn.seen[step][0]
         torch.testing.assert_close(part, there[:3])
         pull = -tuning.GUIDANCE * (level[step] - level[step + 1]) * level[step]
-        wanted += (5 / 2) * (pull * gradient * there[:3]).sum((0, 1))
-    torch.testing.assert_close(turn.way.grad, wanted, rtol=0.02, atol=0.05)
+        expected += (5 / 2) * (pull * gradient * there[:3]).sum((0, 1))
+    torch.testing.assert_close(turn.velocity.grad, expected, rtol=0.02, atol=0.05)
 
 
 @pytest.mark.slow

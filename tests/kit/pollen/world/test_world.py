@@ -47,9 +47,9 @@ def test_few_frames_fly_as_far_as_many():
         place="desert",
         accident=None,
     )
-    few, many = (render([scene], frames=n)[0, -1].float() for n in (3, 17))
+    few_frames, many_frames = (render([scene], frames=n)[0, -1].float() for n in (3, 17))
     first = render([scene], frames=3)[0, 0].float()
-    assert (few - many).abs().mean() < 0.35 * (first - many).abs().mean()
+    assert (few_frames - many_frames).abs().mean() < 0.35 * (first - many_frames).abs().mean()
 
 
 def test_size_and_frames_are_free():
@@ -101,10 +101,10 @@ def test_every_accident_is_visible(accident):
 
 
 def test_accident_scenes_have_each_kind_equally_often():
-    some = list(itertools.islice(accident_scenes(5), 5 * len(ACCIDENTS)))
-    assert Counter(scene.accident for scene in some) == dict.fromkeys(ACCIDENTS, 5)
-    assert all(possible(s.accident, s.attributes) and not held_out(s) for s in some)
-    assert len({scene.seed for scene in some}) == len(some)
+    scenes = list(itertools.islice(accident_scenes(5), 5 * len(ACCIDENTS)))
+    assert Counter(scene.accident for scene in scenes) == dict.fromkeys(ACCIDENTS, 5)
+    assert all(possible(s.accident, s.attributes) and not held_out(s) for s in scenes)
+    assert len({scene.seed for scene in scenes}) == len(scenes)
 
 
 def test_accidents_are_rare_uncaptioned_and_some_are_tied_to_the_caption():

@@ -81,22 +81,22 @@ class ClassifierLoss:
         mirrored = bool(torch.rand(1, generator=g) < _HALF)
         clips = self._clips[indices.to(loop.device)]
         clips = clips.flip(3) if mirrored else clips
-        wanted = (self._mirrored_labels if mirrored else self._labels)[indices]
+        targets = (self._mirrored_labels if mirrored else self._labels)[indices]
         if self._attribute == "accident":
-            clips, wanted = augmentation.random_flips(clips, wanted, g)
+            clips, targets = augmentation.random_flips(clips, targets, g)
         if self._attribute in _BLACK_AND_WHITE:
             clips = augmentation.random_black_and_white(clips, g)
         video = prepare(clips, self._view)
         video = augmentation.random_crop(video, g, horizontal=not self._view.mirror)
         if self._view.motion:
-            video, wanted = augmentation.vary_motion(video, wanted, self._reversed, g)
+            video, targets = augmentation.vary_motion(video, targets, self._reversed, g)
         elif self._attribute in _SHAPES:
             video = augmentation.random_grey(video, g)
         video = augmentation.degrade(video, g, loop.device_generator())
         # Not in bfloat16: oneDNN's gradients of some of these layers are NaN then (seen with 12
         # channels and 2 frames).
         video = video.contiguous(memory_format=torch.channels_last_3d)
-        return F.cross_entropy(loop.modules["classifier"](video), wanted.to(loop.device))
+        return F.cross_entropy(loop.modules["classifier"](video), targets.to(loop.device))
 
     def _draw(self, g: torch.Generator) -> Tensor:
         """Return the indices of a random batch."""

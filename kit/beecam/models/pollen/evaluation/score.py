@@ -287,8 +287,8 @@ def _encode_and_decode(vae: Any, clips: Tensor) -> Tensor:
     with torch.no_grad():
         return torch.cat(
             [
-                vae.decode(vae.encode(to_video(some).to(vae.device)).latent_dist.mean).sample.cpu()
-                for some in torch.split(clips, 16)
+                vae.decode(vae.encode(to_video(part).to(vae.device)).latent_dist.mean).sample.cpu()
+                for part in torch.split(clips, 16)
             ]
         )
 
@@ -335,15 +335,15 @@ def diversity(
     """
     chosen = list(itertools.islice(scenes(UNSEEN * 3), prompts))
     texts = [plain_caption(s.attributes) for s in chosen for _ in range(seeds)]
-    ours = features(classifiers, _generate(pipe, texts, steps, first_seed=20_000))
+    found = features(classifiers, _generate(pipe, texts, steps, first_seed=20_000))
     drawn = [
         draw_scene(UNSEEN * 3 + 1000 + i * seeds + j, accident=None, **scene.attributes)
         for i, scene in enumerate(chosen)
         for j in range(seeds)
     ]
     real = features(classifiers, render_all(drawn, device=pipe.device))
-    real, ours = ((x - real.mean(0)) / (real.std(0) + 1e-3) for x in (real, ours))
-    groups = real.view(prompts, seeds, -1), ours.view(prompts, seeds, -1)
+    real, found = ((x - real.mean(0)) / (real.std(0) + 1e-3) for x in (real, found))
+    groups = real.view(prompts, seeds, -1), found.view(prompts, seeds, -1)
     wide = float(torch.cdist(groups[0], groups[0]).square().sum() / (prompts * seeds * (seeds - 1)))
     rendered, generated = (
         sum(measures.vendi(torch.exp(-torch.cdist(g, g).square() / wide)) for g in group) / prompts

@@ -204,10 +204,10 @@ def normalize_contrast(video: Tensor) -> Tensor:
 
 def reduce_for_motion(clips: Tensor) -> Tensor:
     """Return clips as if rendered with MOTION_FRAMES and MOTION_PIXELS, uint8."""
-    some = clips[:, frame_indices(clips.shape[1], MOTION_FRAMES)]
-    count, frames, size = some.shape[:3]
+    selected = clips[:, frame_indices(clips.shape[1], MOTION_FRAMES)]
+    count, frames, size = selected.shape[:3]
     side = size // MOTION_PIXELS
-    cut = some.view(count, frames, MOTION_PIXELS, side, MOTION_PIXELS, side, 3)
+    cut = selected.view(count, frames, MOTION_PIXELS, side, MOTION_PIXELS, side, 3)
     return torch.cat([part.float().mean((3, 5)).round().byte() for part in torch.split(cut, 100)])
 
 

@@ -57,10 +57,10 @@ class Components:
 
     def same(self, other: Components) -> bool:
         """Return whether others give the same latents, up to half precision."""
-        ours, theirs = (
+        own, others = (
             [part.half() for part in (one.mean, one.basis, one.deviation)] for one in (self, other)
         )
-        return all(map(torch.equal, ours, theirs))
+        return all(map(torch.equal, own, others))
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write the components to a file."""

@@ -153,12 +153,12 @@ def pipeline(folder: Path, start: Path | None = None) -> Any:
 
 def _denoiser(folder: Path) -> str:
     """Return the name of the denoiser's checkpoint: the tuned one, if it exists."""
-    tuned, usual = folder / f"{tuning.NAME}.pt", folder / "transformer.pt"
+    tuned, trained = folder / f"{tuning.NAME}.pt", folder / "transformer.pt"
     if not tuned.exists():
         return "transformer"
-    if usual.exists() and usual.stat().st_mtime > tuned.stat().st_mtime:
+    if trained.exists() and trained.stat().st_mtime > tuned.stat().st_mtime:
         raise ValueError(
-            f"{usual} was trained after {tuned.name}, which would be exported: move away the one "
+            f"{trained} was trained after {tuned.name}, which would be exported: move away the one "
             "that should not be exported."
         )
     print(f"the denoiser of {tuned.name}", flush=True)
@@ -166,7 +166,7 @@ def _denoiser(folder: Path) -> str:
 
 
 def sample(weights: Path, path: Path, device: str = "cpu") -> None:
-    """Write a contact sheet of sample clips, with their prompts as JSON beside it."""
+    """Write a contact sheet of sample clips, with their prompts as JSON next to it."""
     prompts = [text for text in _SAMPLES for _ in range(2)]
     save_contact_sheet(generate(load_pipeline(weights).to(device), prompts), path)
     path.with_suffix(".json").write_text(json.dumps(prompts))

@@ -10,31 +10,31 @@ from pathlib import Path
 import torch
 
 
-def count(least: int) -> Callable[[str], int]:
-    """Return an argument type: integers of at least `least`."""
+def count(minimum: int) -> Callable[[str], int]:
+    """Return an argument type: integers of at least `minimum`."""
 
     def read(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
-            number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"{text!r} must be an integer, {least} or more")
+            number = minimum - 1
+        if number < minimum:
+            raise argparse.ArgumentTypeError(f"{text!r} must be an integer, {minimum} or more")
         return number
 
     return read
 
 
-def amount(most: float = math.inf) -> Callable[[str], float]:
-    """Return an argument type: numbers greater than 0 and at most `most`."""
-    limit = f" and at most {most:g}" if most < math.inf else ""
+def amount(maximum: float = math.inf) -> Callable[[str], float]:
+    """Return an argument type: numbers greater than 0 and at most `maximum`."""
+    limit = f" and at most {maximum:g}" if maximum < math.inf else ""
 
     def read(text: str) -> float:
         try:
             number = float(text)
         except ValueError:
             number = math.nan
-        if not 0 < number <= most or number == math.inf:
+        if not 0 < number <= maximum or number == math.inf:
             raise argparse.ArgumentTypeError(f"{text!r} must be a number greater than 0{limit}")
         return number
 

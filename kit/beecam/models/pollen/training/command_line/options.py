@@ -129,7 +129,10 @@ def _add_stage_options(parser: argparse.ArgumentParser) -> None:
         help="components and transformer (for half its minutes): while --clips are still rendered",
     )
     parser.add_argument(
-        "--accidents", type=count(0), default=0, help="render: also so many clips with accidents"
+        "--accidents",
+        type=count(0),
+        default=0,
+        help="render: the number of additional clips with accidents",
     )
     parser.add_argument(
         "--retain",

@@ -221,16 +221,20 @@ def _transformer(options: argparse.Namespace) -> None:
 
 def _train_on_flow(options: argparse.Namespace, encoder: Any, loop: Loop) -> None:
     """Train by flow matching; with --follow, reload the clips as they are rendered."""
-    wanted = options.clips or DEFAULT_CLIPS
+    clip_count = options.clips or DEFAULT_CLIPS
     data = latents.load(options.folder, options.clips)
     until = time.monotonic() + 60 * options.minutes
     middle = until - 60 * options.minutes / 2  # later clips are left out
     loss, clips = _flow_loss(data, options, encoder, loop), len(data.clips)
-    while options.follow and clips < wanted and time.monotonic() < middle and not loop.finishing:
+    while (
+        options.follow and clips < clip_count and time.monotonic() < middle and not loop.finishing
+    ):
         left = (middle - time.monotonic()) / 60
         loop.run(loss, minutes=min(left, _FOLLOW_MINUTES))
         last = time.monotonic() >= middle
-        if latents.count(options.folder) >= (clips + 1 if last else min(wanted, _GROWTH * clips)):
+        if latents.count(options.folder) >= (
+            clips + 1 if last else min(clip_count, _GROWTH * clips)
+        ):
             del loss, data  # two of them may not fit into memory
             data = latents.load(options.folder, options.clips)
             loss, clips = _flow_loss(data, options, encoder, loop), len(data.clips)

@@ -9,7 +9,7 @@ from torch import Tensor
 from beecam.models.pollen.networks.classifier import VALUES
 from beecam.models.pollen.world.rendering import styles
 
-_MAX_CROP = 10  # at most one of so many pixels is cut off: more helps against memorising clips
+_MAX_CROP = 10  # at most 1/10 of a side is cropped; larger crops help against memorising clips
 _GREY = 0.25  # share of the clips
 _BLACK_AND_WHITE = 0.25  # share of the clips
 _FLIPPED = 0.12  # share of the clips, for each kind of flip
@@ -89,12 +89,12 @@ def degrade(video: Tensor, g: torch.Generator, noise_generator: torch.Generator)
         less = int(torch.randint(round(size / _BLUR), size + 1, (1,), generator=g))
         flat = F.interpolate(flat, less, mode="bilinear", antialias=True)
         flat = F.interpolate(flat, size, mode="bicubic")
-    for pixels, most in ((1, _GRAIN), (_BLOTCH_PIXELS, _BLOTCHES)):
+    for pixels, strength in ((1, _GRAIN), (_BLOTCH_PIXELS, _BLOTCHES)):
         shape = (*flat.shape[:2], size // pixels, size // pixels)
         noise = torch.randn(shape, generator=noise_generator, device=flat.device)
         if pixels > 1:
             noise = F.interpolate(noise, size, mode="bicubic")
-        flat = flat + noise * (most * float(torch.rand(1, generator=g)))
+        flat = flat + noise * (strength * float(torch.rand(1, generator=g)))
     return flat.view(len(video), video.shape[2], *flat.shape[1:]).transpose(1, 2)
 
 

@@ -1,4 +1,4 @@
-"""Rendered clips on disk, in shards of uint8, with their scenes as JSON beside them."""
+"""Rendered clips on disk, in shards of uint8, with their scenes as JSON next to them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def render_shards(
         device: Device to render on.
         shard: Clips per shard.
         first: Seed from which scenes are drawn.
-        frames: Frames per clip; its duration is the same whatever their number.
+        frames: Frames per clip; its duration doesn't depend on their number.
         size: Width and height in pixels.
         accidents: Only clips with accidents, each kind equally often.
 
@@ -124,7 +124,7 @@ def _render_part(folder: Path, clips: int, part: int, parts: int, options: dict[
 
 
 def save(path: Path, chosen: list[Scene], clips: Tensor) -> None:
-    """Write clips atomically, with their scenes beside them."""
+    """Write clips atomically, with their scenes next to them."""
     with atomic_write(path) as file:
         torch.save(clips, file)
         truth = [asdict(scene) for scene in chosen]

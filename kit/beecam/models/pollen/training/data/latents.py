@@ -80,8 +80,8 @@ def write(folder: Path, components: Components) -> int:
             continue
         clips, scenes = clip_files.load_shards([shard])
         straight, mirrored = (
-            torch.cat([components.encode(part.to(device)) for part in torch.split(some, 50)])
-            for some in (clips, clips.flip(3))
+            torch.cat([components.encode(part.to(device)) for part in torch.split(oriented, 50)])
+            for oriented in (clips, clips.flip(3))
         )
         both = torch.stack([straight, mirrored]).half().cpu()
         texts = torch.stack(
@@ -102,7 +102,7 @@ def load(folder: Path, clips: int | None = None) -> TrainingData:
 
     Args:
         folder: Folder of the training.
-        clips: At most so many clips, rounded up to full shards.
+        clips: The maximum number of clips, rounded up to full shards.
 
     Raises:
         FileNotFoundError: There are no latents.
@@ -125,7 +125,7 @@ def files(folder: Path, clips: int | None = None) -> list[Path]:
 
     Args:
         folder: Folder of the training.
-        clips: At most so many clips, rounded up to full shards.
+        clips: The maximum number of clips, rounded up to full shards.
 
     Raises:
         FileNotFoundError: There are no latents.

@@ -136,7 +136,7 @@ def load(folder: Path, clips: int | None = None) -> AccidentData:
 
     Args:
         folder: Folder of the training.
-        clips: At most so many random clips, rounded up to full shards.
+        clips: The maximum number of random clips, rounded up to full shards.
 
     Raises:
         FileNotFoundError: There are no random clips, or none with accidents.

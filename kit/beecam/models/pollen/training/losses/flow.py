@@ -257,6 +257,6 @@ def noise_levels(batch: int, g: torch.Generator) -> Tensor:
     High levels are drawn often: there texts decide on layout, light and place, and later steps
     can't correct a few wrong first ones.
     """
-    usual = torch.sigmoid(1.2 * torch.randn(batch, generator=g) + 1.0)
+    sigmoid_normal = torch.sigmoid(1.2 * torch.randn(batch, generator=g) + 1.0)
     uniform = torch.rand(batch, generator=g)
-    return torch.where(torch.rand(batch, generator=g) < _UNIFORM, uniform, usual)
+    return torch.where(torch.rand(batch, generator=g) < _UNIFORM, uniform, sigmoid_normal)

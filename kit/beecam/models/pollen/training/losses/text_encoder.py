@@ -93,10 +93,10 @@ class TextEncoderLoss:
         truth = [random_attributes(rng) for _ in range(_BATCH)]
         texts = [captions.caption(one, rng) for one in truth]
         logits, mask = self.predict(loop, texts, rng.choice(_LENGTHS))
-        wanted = torch.tensor(
+        targets = torch.tensor(
             [captions.named_values(*pair) for pair in zip(truth, texts, strict=True)]
         )
-        return cross_entropy(logits, wanted.to(loop.device), mask)
+        return cross_entropy(logits, targets.to(loop.device), mask)
 
     def predict(self, loop: Loop, texts: Sequence[str], length: int) -> tuple[Tensor, Tensor]:
         """Return the logits of each token, and which tokens are not padding.
@@ -120,18 +120,18 @@ class TextEncoderLoss:
         return loop.modules["heads"](states), text.attention_mask.bool().to(loop.device)
 
 
-def cross_entropy(logits: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     """Return the mean cross entropy over attributes and tokens.
 
     Args:
         logits: (texts, tokens, values of all attributes).
-        wanted: Indices of values, (texts, attributes).
+        targets: Indices of values, (texts, attributes).
         mask: (texts, tokens), False for padding.
     """
     sizes = [len(values) + 1 for values in ATTRIBUTES.values()]
     parts = torch.split(logits, sizes, -1)
     total = torch.zeros((), device=logits.device)
     for i, part in enumerate(parts):
-        target = wanted[:, i, None].expand(-1, logits.shape[1])
+        target = targets[:, i, None].expand(-1, logits.shape[1])
         total = total + F.cross_entropy(part[mask], target[mask])
     return total / len(parts)

@@ -186,8 +186,8 @@ class Loop:
 
         Args:
             loss: Draws a batch from `loop.generator` and returns its loss.
-            minutes: Stop after so many minutes.
-            steps: Stop after so many steps, whichever comes first.
+            minutes: Stop after this many minutes.
+            steps: Stop after this many steps, whichever comes first.
             finish: Decay the learning rate to zero over this call. The next call does the rest of
                 a finish that was stopped; after a complete one training continues.
         """
@@ -203,11 +203,11 @@ class Loop:
                         self._finish = (self.step, max(1, left))
                 if self._finish and self.step >= sum(self._finish):
                     break
-                begun = time.monotonic()
-                self._train_step(loss, begun - budget.started)
+                started = time.monotonic()
+                self._train_step(loss, started - budget.started)
                 if self.device != "cpu" and len(budget.durations) < _MEASURED_STEPS:
                     torch.cuda.synchronize()  # or only the launch of kernels would be measured
-                budget.durations.append(time.monotonic() - begun)
+                budget.durations.append(time.monotonic() - started)
                 if time.monotonic() - last_save > SAVE_SECONDS:
                     self.save()
                     last_save = time.monotonic()
@@ -255,7 +255,7 @@ class Loop:
             )
 
     def log(self, **facts: Any) -> None:
-        """Append a line to the log, a JSONL file beside the checkpoint."""
+        """Append a line to the log, a JSONL file next to the checkpoint."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("a") as file:
             file.write(json.dumps(facts) + "\n")

@@ -46,16 +46,16 @@ class ReaderLoss:
             indices = torch.where(torch.rand(count, generator=g) < _ACCIDENTS, other, indices)
         level = _MAX_NOISE * torch.rand(count, generator=g) ** 1.5
         tokens = add_noise(self._examples.tokens(indices).to(loop.device), level, g)
-        wanted = self._examples.truth[indices].to(loop.device)
+        targets = self._examples.truth[indices].to(loop.device)
         # Dropout uses the global generator, which no checkpoint has.
         torch.manual_seed(int(torch.randint(0, 2**62, (1,), generator=g)))
         with autocast(loop.device), attention(loop.device):
             logits = loop.modules["reader"](tokens, level.to(loop.device))
         # An accident may hide the attributes of its clip.
-        plain = wanted[:, ACCIDENT] == 0
-        total = F.cross_entropy(logits["accident"], wanted[:, ACCIDENT])
+        plain = targets[:, ACCIDENT] == 0
+        total = F.cross_entropy(logits["accident"], targets[:, ACCIDENT])
         for i, name in enumerate(STILL):
-            total = total + F.cross_entropy(logits[name][plain], wanted[plain, i])
+            total = total + F.cross_entropy(logits[name][plain], targets[plain, i])
         return total
 
 
@@ -74,11 +74,11 @@ class MotionLoss:
         noisy = torch.rand(count, generator=g) < _NOISY_MOTION
         level = _MAX_MOTION_NOISE * torch.rand(count, generator=g) * noisy
         tokens = add_noise(self._examples.tokens(indices).to(loop.device), level, g)
-        wanted = self._examples.truth[indices, -1]
+        targets = self._examples.truth[indices, -1]
         video = augmentation.random_crop(self._decoded(tokens), g)
-        video, wanted = augmentation.vary_motion(video, wanted, self._reversed, g)
+        video, targets = augmentation.vary_motion(video, targets, self._reversed, g)
         video = video.contiguous(memory_format=torch.channels_last_3d)
-        return F.cross_entropy(loop.modules["classifier"](video), wanted.to(loop.device))
+        return F.cross_entropy(loop.modules["classifier"](video), targets.to(loop.device))
 
 
 def reader_loop(folder: Path, weights: Path, text_encoder: Any, device: str = "cpu") -> Loop:

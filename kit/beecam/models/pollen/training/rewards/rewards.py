@@ -37,7 +37,7 @@ FOLDER = "rewards"
 CLIPS = 12_000
 FIRST = UNSEEN // 16  # seed from which their scenes are drawn: no classifier's
 _MEASURED = "measured.json"
-_HELD_BACK = 6  # one shard in so many measures how good they are
+_HELD_BACK = 6  # one in six shards measures how good they are
 _RECOGNISED = 0.5  # share of an accident's clips, for clips to be tuned by it
 _READER_SHARE = 0.35  # of the training time
 
@@ -114,9 +114,9 @@ def measure(rewards: Rewards, unseen: Examples, device: str = "cpu") -> dict[str
         right[name] = same[unseen.plain].float().mean()
     likely, can = found["accident"].softmax(1), unseen.possible()
     for number, name in enumerate(ACCIDENTS, 1):
-        some = unseen.truth[:, ACCIDENT] == number
-        if some.any():
-            right[name] = (likely.argmax(1)[some] == number).float().mean()
+        affected = unseen.truth[:, ACCIDENT] == number
+        if affected.any():
+            right[name] = (likely.argmax(1)[affected] == number).float().mean()
             probability[name] = likely[can[:, number - 1], number].mean()
     return {
         "right": {name: round(float(share), 3) for name, share in right.items()},

@@ -3,7 +3,7 @@
 Clips are sampled as usual, with guidance, in few steps. What the reward networks see in them is
 compared with their captions, and the gradient leads back to the denoiser at two of the steps, whose
 input is detached. So what the first steps decide can be learnt, and no activations of the other
-steps are stored. Flow matching continues beside it, or the denoiser would forget what no caption
+steps are stored. Flow matching continues in parallel, or the denoiser would forget what no caption
 asks for.
 
 No caption names accidents, and guidance leads away from them. So the target for accidents is what
@@ -56,7 +56,7 @@ _FIRST, _LAST = UNSEEN // 100, UNSEEN // 10 * 9
 
 
 def batch(device: str) -> int:
-    """Return how many clips are sampled per step, and how many flow matching uses beside them."""
+    """Return how many clips are sampled per step, and how many flow matching uses besides them."""
     return _BATCH if device == "cpu" else _GPU_BATCH
 
 

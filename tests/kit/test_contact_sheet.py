@@ -107,7 +107,7 @@ def test_large_videos_are_reduced_and_the_sheet_stays_below_its_size(library):
     assert "more clips in the library" in tight or tight.count("<img") == 8
 
 
-def test_missing_media_are_a_sentence(clips):
+def test_missing_media_are_reported_in_a_sentence(clips):
     clips[2].stars = 3
     clips.library.mp4_path(clips.keys[2]).unlink()
     clips.library.sheet_path(clips.keys[3]).unlink()
@@ -120,7 +120,7 @@ def test_missing_media_are_a_sentence(clips):
 
 
 def test_of_very_many_clips_some_strips_and_all_videos_are_shown(clips, monkeypatch):
-    monkeypatch.setattr(contact_sheet, "_MOST_STRIPS", 2)
+    monkeypatch.setattr(contact_sheet, "_MAX_STRIPS", 2)
     clips[5].stars = 1
     page = contact_sheet_html(clips)
     assert page.count("<img") == 2

@@ -7,12 +7,12 @@ import pytest
 
 import beecam as bc
 from beecam.errors import Stopped
-from helpers import frames, said
+from helpers import error_message, generate_frames
 
 
 @pytest.fixture
 def calls(ltx):
-    """Batch sizes of the network's calls; guidance doubles them."""
+    """Return the batch sizes of the network's forward passes; guidance doubles them."""
     seen = []
     handle = ltx.pipe.transformer.register_forward_pre_hook(
         lambda module, args, kwargs: seen.append(kwargs["hidden_states"].shape[0]), with_kwargs=True
@@ -26,19 +26,24 @@ def digest(array):
 
 
 def generate(model, **more):
-    return frames(model, [model.resolve(bc.shot("a bee", seed=3, **more))])[0]
+    return generate_frames(model, [model.resolve(bc.shot("a bee", seed=3, **more))])[0]
 
 
 @pytest.mark.parametrize("scheduler", [None, "UniPCMultistepScheduler"])
-def test_a_switch_to_the_same_changes_no_bit(ltx, scheduler):
+def test_a_switch_to_the_same_prompt_changes_no_bit(ltx, scheduler):
     plain = generate(ltx, scheduler=scheduler)
     assert np.array_equal(
         generate(ltx, scheduler=scheduler, switch_at=2, then_prompt="a bee"), plain
     )
-    other = generate(ltx, scheduler=scheduler, switch_at=2, then_prompt="a moth over the sea")
-    assert not np.array_equal(other, plain)
-    late = generate(ltx, scheduler=scheduler, switch_at=3, then_prompt="a moth over the sea")
-    assert np.abs(late.astype(int) - plain).mean() < np.abs(other.astype(int) - plain).mean()
+    switched = generate(ltx, scheduler=scheduler, switch_at=2, then_prompt="a moth over the sea")
+    assert not np.array_equal(switched, plain)
+    switched_late = generate(
+        ltx, scheduler=scheduler, switch_at=3, then_prompt="a moth over the sea"
+    )
+    assert (
+        np.abs(switched_late.astype(int) - plain).mean()
+        < np.abs(switched.astype(int) - plain).mean()
+    )
 
 
 def test_shared_steps_are_denoised_once(ltx, calls, library):
@@ -71,7 +76,7 @@ def test_in_exact_mode_a_clip_equals_the_one_generated_alone(ltx, library, tmp_p
         assert bc.Shot.from_dict(alone.shot.to_dict()).key == alone.key
 
 
-def test_drafts_and_stops_after_the_switch(ltx, library):
+def test_drafts_and_cancellation_after_the_switch(ltx, library):
     shot = bc.shot("a bee", switch_at=1, then_prompt="a moth", num_inference_steps=4)
     plain = generate(ltx, switch_at=1, then_prompt="a moth", num_inference_steps=4)
     drafts = bc.run(shot.replace(seed=3), ltx, library=library, draft=0.5).wait()
@@ -80,27 +85,31 @@ def test_drafts_and_stops_after_the_switch(ltx, library):
     assert np.array_equal(finished.regenerate(ltx), plain)
     steps = []
 
-    def leave(step):
+    def stop(step):
         steps.append(step.step)
         if len(steps) == 1:
             raise Stopped("enough")
 
     resolved = ltx.resolve(shot.replace(seed=11))
     with pytest.raises(Stopped):
-        ltx.generate([resolved], leave)
-    assert np.array_equal(frames(ltx, [resolved])[0], frames(ltx, [resolved])[0])
-    text = said(lambda: bc.run(bc.shot("a bee", switch_at=3, then_prompt="a moth"), ltx, draft=0.5))
+        ltx.generate([resolved], stop)
+    assert np.array_equal(generate_frames(ltx, [resolved])[0], generate_frames(ltx, [resolved])[0])
+    text = error_message(
+        lambda: bc.run(bc.shot("a bee", switch_at=3, then_prompt="a moth"), ltx, draft=0.5)
+    )
     assert "end before the switch at 3" in text
 
 
 def test_invalid_switches_are_reported(ltx):
-    text = said(
+    text = error_message(
         lambda: bc.sweep(
             "a bee", switch_at=[0.0, 4, "k", 2.5], then_prompt="a moth", num_inference_steps=4
         ).check(ltx)
     )
     for part in ("switch_at=0.0", "nearest is 3", "switch_at='k'", "switch_at=2.5"):
         assert part in text
-    assert "what changes then?" in said(lambda: bc.shot("a bee", switch_at=0.5))
-    assert "from which step on?" in said(lambda: bc.shot("a bee", then_prompt="a moth"))
-    assert "then_prompt=3: a string" in said(lambda: bc.shot("a bee", switch_at=2, then_prompt=3))
+    assert "what changes then?" in error_message(lambda: bc.shot("a bee", switch_at=0.5))
+    assert "from which step on?" in error_message(lambda: bc.shot("a bee", then_prompt="a moth"))
+    assert "then_prompt=3: a string" in error_message(
+        lambda: bc.shot("a bee", switch_at=2, then_prompt=3)
+    )

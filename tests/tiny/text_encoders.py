@@ -1,8 +1,8 @@
-"""Tokenizers and text encoders: real ones, made in code.
+"""Tokenizers and text encoders: real classes with random weights, created in code.
 
-Every tokenizer is a byte-pair encoding over all 256 bytes, so that no two prompts read the same:
-the words below are one token each, any other word is spelled. Where a pipeline cuts a fixed
-number of tokens off its own instructions, the tokenizer is made to reach exactly that number.
+Every tokenizer is a byte-pair encoding over all 256 bytes, so that different prompts have different
+tokens: the words below are one token each, any other word is spelled. Where a pipeline cuts a fixed
+number of tokens off its own instructions, the tokenizer encodes them as exactly that number.
 """
 
 import json
@@ -18,8 +18,8 @@ PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 SIZE = 16  # of every encoder's hidden states
 
 
-def _model(words, specials, suffix=""):
-    """The longest known beginning of a word (with CLIP's suffix: its longest known end)."""
+def _vocabulary_and_merges(words, specials, suffix=""):
+    """Return a vocabulary with all prefixes of the words, or all endings with CLIP's suffix."""
     from tokenizers import pre_tokenizers
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -29,12 +29,12 @@ def _model(words, specials, suffix=""):
     merges = []
     for word in words:
         pieces = [*word[:-1], word[-1] + suffix][::-1] if suffix else ["Ġ", *word]
-        made = pieces[0]
+        merged = pieces[0]
         for piece in pieces[1:]:
-            pair = (piece, made) if suffix else (made, piece)
-            made = "".join(pair)
-            if made not in vocabulary:
-                vocabulary[made] = len(vocabulary)
+            pair = (piece, merged) if suffix else (merged, piece)
+            merged = "".join(pair)
+            if merged not in vocabulary:
+                vocabulary[merged] = len(vocabulary)
                 merges.append(pair)
     return vocabulary, merges
 
@@ -43,22 +43,22 @@ def _tokenizer(words, specials, single, **more):
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary, merges = _model(words, specials)
-    made = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
-    made.pre_tokenizer = pre_tokenizers.Sequence(
+    vocabulary, merges = _vocabulary_and_merges(words, specials)
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.WhitespaceSplit(),
             pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False),
         ]
     )
-    made.decoder = decoders.ByteLevel()
-    made.add_special_tokens([AddedToken(token, special=True) for token in specials])
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in specials])
     if single:
         used = [token for token in specials if token in single.split()]
-        made.post_processor = processors.TemplateProcessing(
+        tokenizer.post_processor = processors.TemplateProcessing(
             single=single, special_tokens=[(token, specials.index(token)) for token in used]
         )
-    return PreTrainedTokenizerFast(tokenizer_object=made, **more)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **more)
 
 
 def t5_tokenizer():
@@ -73,29 +73,29 @@ def t5_tokenizer():
     )
 
 
-def _fitted(specials, single, instructions, length, **more):
-    """A tokenizer for which the pipeline's `instructions` are `length` tokens long."""
-    plain = re.sub("|".join(map(re.escape, specials)), " ", instructions).split()
-    known = dict.fromkeys([*WORDS, *plain])
-    once = sorted((word for word in known if plain.count(word) == 1), key=len)
-    words = {word: word for word in known}
+def _tokenizer_of_length(specials, single, instructions, length, **more):
+    """Return a tokenizer that encodes the pipeline's `instructions` as `length` tokens."""
+    instruction_words = re.sub("|".join(map(re.escape, specials)), " ", instructions).split()
+    unique = dict.fromkeys([*WORDS, *instruction_words])
+    shortenable = sorted((word for word in unique if instruction_words.count(word) == 1), key=len)
+    words = {word: word for word in unique}
 
-    def missing():
-        nonlocal made
-        made = _tokenizer([word for word in words.values() if word], specials, single, **more)
-        return length - len(made(instructions)["input_ids"])
+    def rebuild():
+        nonlocal tokenizer
+        tokenizer = _tokenizer([word for word in words.values() if word], specials, single, **more)
+        return length - len(tokenizer(instructions)["input_ids"])
 
-    made = None
-    while (less := missing()) and once:
-        # Every letter that a word is short of is a token more.
-        word = once.pop()
-        words[word] = word[: max(0, len(word) - less)]
-        if missing() < 0:  # it is the beginning of another word
+    tokenizer = None
+    while (excess := rebuild()) and shortenable:
+        # Each letter that is missing from a known word is one more token.
+        word = shortenable.pop()
+        words[word] = word[: max(0, len(word) - excess)]
+        if rebuild() < 0:  # it is a prefix of another word
             words[word] = word
-    if less:
+    if excess:
         message = f"the instructions can't be made {length} tokens long"
         raise ValueError(message)
-    return made
+    return tokenizer
 
 
 LLAMA = [
@@ -110,12 +110,12 @@ LLAMA = [
 
 
 def llama_tokenizer(template):
-    """Llama 3's: `template` is the pipeline's own, of which it cuts off `crop_start` tokens."""
-    before, _, _ = template["template"].partition("{}")
-    return _fitted(
+    """Return Llama 3's; the pipeline cuts off the first `crop_start` tokens of its `template`."""
+    instructions, _, _ = template["template"].partition("{}")
+    return _tokenizer_of_length(
         LLAMA,
         "<|begin_of_text|> $A",
-        before,
+        instructions,
         template["crop_start"],
         bos_token="<|begin_of_text|>",
         pad_token="<|pad|>",
@@ -141,7 +141,7 @@ CHAT = (
 
 
 def qwen_tokenizer(instructions, length):
-    return _fitted(
+    return _tokenizer_of_length(
         QWEN,
         None,
         instructions,
@@ -155,10 +155,10 @@ def qwen_tokenizer(instructions, length):
 
 
 def qwen_processor(tokenizer):
-    """Qwen2.5-VL's for words and images: the part for videos can't be made without torchvision."""
+    """Return Qwen2.5-VL's for text and images: the part for videos needs torchvision."""
     from transformers import ProcessorMixin, Qwen2VLImageProcessorPil, Qwen2VLProcessor
 
-    class WithoutFilms(Qwen2VLProcessor):
+    class TextAndImageProcessor(Qwen2VLProcessor):
         def __init__(self, image_processor=None, tokenizer=None):
             self.image_token, self.video_token = "<|image_pad|>", "<|video_pad|>"
             ids = tokenizer.convert_tokens_to_ids
@@ -167,7 +167,7 @@ def qwen_processor(tokenizer):
             )
             ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=CHAT)
 
-    return WithoutFilms(Qwen2VLImageProcessorPil(), tokenizer)
+    return TextAndImageProcessor(Qwen2VLImageProcessorPil(), tokenizer)
 
 
 def gemma_tokenizer():
@@ -196,7 +196,7 @@ def clip_tokenizer():
     from transformers import CLIPTokenizer
 
     specials = ["<|startoftext|>", "<|endoftext|>"]
-    vocabulary, merges = _model(WORDS, specials, suffix="</w>")
+    vocabulary, merges = _vocabulary_and_merges(WORDS, specials, suffix="</w>")
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder, "vocab.json"), Path(folder, "merges.txt")
         files[0].write_text(json.dumps(vocabulary), "utf-8")
@@ -220,7 +220,7 @@ def umt5(tokenizer):
     return UMT5EncoderModel(UMT5Config(vocab_size=len(tokenizer), **_T5))
 
 
-# So far from zero that one word more or less changes what is made.
+# Large enough that every word changes the clip.
 _DECODER = {
     "hidden_size": SIZE,
     "intermediate_size": 32,
@@ -233,7 +233,7 @@ _DECODER = {
 def llama_config(tokenizer):
     from transformers import LlamaConfig
 
-    # The pipelines take the state two layers before the last.
+    # The pipelines use the state two layers before the last.
     return LlamaConfig(
         vocab_size=len(tokenizer),
         num_hidden_layers=3,
@@ -251,7 +251,7 @@ def llama(tokenizer):
 
 
 def llava(tokenizer):
-    """With 24 x 24 patches, of which the pipeline's template leaves room for 576."""
+    """Return LLaVA with 24 x 24 patches: the pipeline's template expects 576."""
     from transformers import CLIPVisionConfig, LlavaConfig, LlavaForConditionalGeneration
 
     vision = CLIPVisionConfig(
@@ -391,7 +391,7 @@ def clip_text(tokenizer):
 
 
 def clip_vision(size=8, side=16):
-    """An encoder of images of 4 x 4 patches and the processor before it."""
+    """Return an image encoder with 4 x 4 patches, and its processor."""
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     model = CLIPVisionModelWithProjection(
@@ -417,7 +417,7 @@ def clip_images(size):
 
 
 def siglip_vision(size):
-    """With 27 x 27 patches, of which HunyuanVideo 1.5 wants 729."""
+    """Return SigLIP with 27 x 27 patches: HunyuanVideo 1.5 expects 729."""
     from transformers import SiglipImageProcessorPil, SiglipVisionConfig, SiglipVisionModel
 
     model = SiglipVisionModel(

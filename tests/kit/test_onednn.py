@@ -1,4 +1,4 @@
-"""Products through oneDNN: the same numbers to rounding, and a network that is left as it was."""
+"""Linear layers through oneDNN: equal up to rounding, and the network is restored."""
 
 import threading
 
@@ -18,28 +18,28 @@ def network():
     )
 
 
-def test_they_give_the_same_to_rounding_and_leave_the_network_as_it_was(network):
+def test_outputs_are_equal_up_to_rounding_and_the_network_is_restored(network):
     x = torch.randn(5, 7, 40)
     with torch.no_grad():
         plain = network(x)
         packed = PackedLinears(network)
         with packed.used():
             assert "forward" in vars(network[0])
-            found = network(x)
-        assert torch.allclose(found, plain, atol=1e-5)
+            result = network(x)
+        assert torch.allclose(result, plain, atol=1e-5)
         assert torch.equal(network(x), plain)
     assert "forward" not in vars(network[0])
 
 
-def test_a_rows_bits_do_not_depend_on_its_neighbours(network):
+def test_bits_of_a_row_do_not_depend_on_other_rows(network):
     x = torch.randn(6, 40)
     with torch.no_grad(), PackedLinears(network).used():
-        every = network(x)
-        other = network(torch.cat([torch.randn(3, 40), x[:3]]))
-    assert torch.equal(every[:3], other[3:])
+        outputs = network(x)
+        others = network(torch.cat([torch.randn(3, 40), x[:3]]))
+    assert torch.equal(outputs[:3], others[3:])
 
 
-def test_changed_weights_are_packed_anew(network):
+def test_changed_weights_are_packed_again(network):
     packed = PackedLinears(network)
     x = torch.randn(3, 40)
     with torch.no_grad():
@@ -52,29 +52,29 @@ def test_changed_weights_are_packed_anew(network):
     assert not torch.allclose(before, after, atol=1e-2)
 
 
-def test_it_ends_with_the_last_of_several_users(network):
+def test_the_network_is_restored_after_the_last_user(network):
     packed = PackedLinears(network)
-    inside, leave = threading.Event(), threading.Event()
+    entered, leave = threading.Event(), threading.Event()
 
     def use():
         with packed.used():
-            inside.set()
+            entered.set()
             leave.wait(10)
 
     thread = threading.Thread(target=use)
     thread.start()
-    assert inside.wait(10)
+    assert entered.wait(10)
     with packed.used():
         pass
-    assert "forward" in vars(network[0]), "the other one is not done"
+    assert "forward" in vars(network[0]), "the other user is still inside"
     leave.set()
     thread.join(10)
     assert "forward" not in vars(network[0])
 
 
-def test_other_layers_are_passed_over(network):
-    half = network[0].to(torch.bfloat16)
-    with PackedLinears(torch.nn.Sequential(half)).used():
-        assert "forward" not in vars(half)
+def test_other_layers_are_left_unchanged(network):
+    bfloat16_layer = network[0].to(torch.bfloat16)
+    with PackedLinears(torch.nn.Sequential(bfloat16_layer)).used():
+        assert "forward" not in vars(bfloat16_layer)
     with PackedLinears(None).used():
         pass

@@ -8,11 +8,11 @@ import pytest
 import beecam as bc
 from beecam.errors import CheckError
 from beecam.models.diffusers.checks import fits_annotation
-from helpers import said
+from helpers import error_message
 
 
 def check_message(model, *args, **kwargs):
-    return said(lambda: bc.sweep(*args, **kwargs).check(model))
+    return error_message(lambda: bc.sweep(*args, **kwargs).check(model))
 
 
 # --- axes ------------------------------------------------------------------------------------------
@@ -59,14 +59,14 @@ def test_two_prompts_get_a_message_with_the_right_call(ltx, prompt, layout):
     assert 'bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[1, 2]))' in message
 
 
-def test_another_axis_can_not_take_the_place_of_the_prompt(ltx):
+def test_another_axis_cannot_replace_the_prompt(ltx):
     message = check_message(ltx, bc.Axis("insect", ["bee"]), seed=[1])
     assert "(insect), of which none is called prompt" in message
     assert "prompt=3: a string" in check_message(ltx, bc.zip(prompt=["a bee", 3]))
     assert "prompt=Sample" in check_message(ltx, bc.sample(3))
 
 
-def test_a_slot_can_not_be_called_prompt_or_have_an_unusable_keyword(ltx):
+def test_a_slot_cannot_be_named_prompt_or_as_a_reserved_argument(ltx):
     message = check_message(ltx, "a {prompt} bee")
     assert "a slot can't be called prompt" in message
     assert "prompt=[...]" not in message
@@ -87,12 +87,12 @@ def test_a_slot_can_not_be_called_prompt_or_have_an_unusable_keyword(ltx):
     ],
 )
 def test_a_value_in_place_of_a_list_gets_the_right_spelling(call, words):
-    message = said(call)
+    message = error_message(call)
     for word in words:
         assert word in message
 
 
-def test_zip_and_sample_can_not_be_keyword_arguments(ltx):
+def test_zip_and_sample_cannot_be_keyword_arguments(ltx):
     assert "pair=bc.zip(...): bc.zip has no name" in check_message(
         ltx, "a bee", pair=bc.zip(seed=[1])
     )
@@ -134,7 +134,7 @@ def test_a_slot_with_the_name_of_an_argument_sets_both(ltx):
 # --- which cells -----------------------------------------------------------------------------------
 
 
-def test_samples_that_can_not_be_drawn_are_reported(ltx):
+def test_samples_that_cannot_be_drawn_are_reported(ltx):
     def drawn(*samples):
         return check_message(ltx, "a bee", *samples, seed=range(9))
 
@@ -148,9 +148,9 @@ def test_where_selects_among_sampled_cells():
     for _ in range(5):
         sweep = bc.sweep("a bee", bc.sample(3, seed=None), seed=range(1000))
         drawn = [cell.shot.seed for cell in sweep.cells]
-        kept = sweep.where(lambda cell, d=drawn: cell.shot.seed == d[1])
-        assert [cell.shot.seed for cell in kept.cells] == drawn[1:2]
-        assert [cell.values["seed"] for cell in kept.cells] == drawn[1:2]
+        selected = sweep.where(lambda cell, d=drawn: cell.shot.seed == d[1])
+        assert [cell.shot.seed for cell in selected.cells] == drawn[1:2]
+        assert [cell.values["seed"] for cell in selected.cells] == drawn[1:2]
         assert [cell.shot.seed for cell in sweep.where().cells] == drawn
 
 
@@ -161,14 +161,14 @@ def test_where_reports_values_that_do_not_exist():
         seed=[1, 20],
         view=bc.Axis("view", ["from above"], labels=["drone"]),
     )
-    message = said(lambda: sweep.where(insect=["bee", "mothh"], seed=18, place="x"))
+    message = error_message(lambda: sweep.where(insect=["bee", "mothh"], seed=18, place="x"))
     assert "where(insect='mothh'): no such value. Did you mean 'moth'?" in message
     assert "The values are 'bee', 'moth'" in message
     assert "where(seed=18): no such value. Did you mean 20?" in message
     assert "where(place=...): no such axis" in message
-    assert "Did you mean 'bee'?" in said(lambda: sweep.where(insect="beee"))
-    assert "a label; its value is 'from above'" in said(lambda: sweep.where(view="drone"))
-    assert "where(5): a function of a cell" in said(lambda: sweep.where(5))
+    assert "Did you mean 'bee'?" in error_message(lambda: sweep.where(insect="beee"))
+    assert "a label; its value is 'from above'" in error_message(lambda: sweep.where(view="drone"))
+    assert "where(5): a function of a cell" in error_message(lambda: sweep.where(5))
     assert "kept no cell" in repr(sweep.where(lambda cell: False))
     assert len(sweep.where(seed=range(1, 2))) == 2
 
@@ -181,14 +181,14 @@ def test_an_invalid_noise_is_reported(ltx, noise):
     message = check_message(ltx, "a bee", noise=noise)
     assert "noise" in message
     assert "needed" in message or "finite number" in message
-    assert "noise" in said(lambda: bc.shot("a", noise=noise))
+    assert "noise" in error_message(lambda: bc.shot("a", noise=noise))
 
 
 def test_a_number_in_place_of_a_noise_gets_seed_suggested():
-    assert "noise=3: pairs of a seed and its weight" in said(lambda: bc.shot("a", noise=3))
-    assert "noise=3: pairs" in said(bc.sweep("a", noise=3).to_frame)
-    assert "seed=3 is one plain seed" in said(lambda: bc.shot("a", noise=3))
-    assert "seed and noise both" in said(lambda: bc.shot("a", seed=1, noise=((2, 1.0),)))
+    assert "noise=3: pairs of a seed and its weight" in error_message(lambda: bc.shot("a", noise=3))
+    assert "noise=3: pairs" in error_message(bc.sweep("a", noise=3).to_frame)
+    assert "seed=3 is one plain seed" in error_message(lambda: bc.shot("a", noise=3))
+    assert "seed and noise both" in error_message(lambda: bc.shot("a", seed=1, noise=((2, 1.0),)))
 
 
 def test_one_noise_is_for_all_cells_and_a_list_of_them_an_axis(ltx):
@@ -218,7 +218,9 @@ def test_one_noise_is_for_all_cells_and_a_list_of_them_an_axis(ltx):
 )
 def test_arguments_are_checked_whatever_their_default(ltx, library, arguments, words):
     assert words in check_message(ltx, "a bee", **arguments)
-    assert words in said(lambda: bc.run(bc.sweep("a bee", **arguments), ltx, library=library))
+    assert words in error_message(
+        lambda: bc.run(bc.sweep("a bee", **arguments), ltx, library=library)
+    )
 
 
 def test_valid_arguments_pass(ltx):
@@ -244,11 +246,11 @@ def test_valid_arguments_pass(ltx):
     ],
 )
 def test_numbers_have_limits(arguments, words):
-    assert words in said(lambda: bc.shot(**{"prompt": "a bee", **arguments}))
+    assert words in error_message(lambda: bc.shot(**{"prompt": "a bee", **arguments}))
 
 
 def test_a_boolean_has_no_nearest_seed():
-    assert said(lambda: bc.shot("a", seed=True)).endswith(
+    assert error_message(lambda: bc.shot("a", seed=True)).endswith(
         "from 0 to 9223372036854775807 is needed."
     )
 

@@ -9,7 +9,7 @@ import pytest
 import beecam as bc
 from beecam.errors import CheckError, LibraryError, ModelError
 from beecam.models.model_set import as_model
-from helpers import fill, said
+from helpers import error_message, fill
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def clips(library):
 
 
 def test_a_run_names_every_wrong_argument_at_once(ltx):
-    message = said(lambda: bc.run("x", "pollen", library="bees", exact="no"))
+    message = error_message(lambda: bc.run("x", "pollen", library="bees", exact="no"))
     for word in (
         "sweep='x'",
         "model='pollen'",
@@ -40,13 +40,13 @@ def test_an_argument_that_is_not_a_model_is_named(ltx, library, clips):
         lambda: clips[0].regenerate(5),
         lambda: bc.promote(clips, 5),
     ):
-        assert "a loaded model is needed, from bc.load() or bc.wrap(pipe)" in said(call)
-    assert "library='x'" in said(lambda: bc.estimate(sweep, ltx, "x"))
-    assert "load(5): a name, as in bc.load()" in said(lambda: bc.load(5), ModelError)
+        assert "a loaded model is needed, from bc.load() or bc.wrap(pipe)" in error_message(call)
+    assert "library='x'" in error_message(lambda: bc.estimate(sweep, ltx, "x"))
+    assert "load(5): a name, as in bc.load()" in error_message(lambda: bc.load(5), ModelError)
 
 
 def test_vary_needs_a_resolved_shot(ltx):
-    message = said(lambda: bc.vary(bc.shot("a bee", seed=3), n=0))
+    message = error_message(lambda: bc.vary(bc.shot("a bee", seed=3), n=0))
     assert "clip=bc.shot('a bee', seed=3)" in message
     assert "bc.vary(model.resolve(shot))" in message
     assert "n=0: an integer from 1 to 10,000" in message
@@ -73,7 +73,7 @@ def test_vary_needs_a_resolved_shot(ltx):
     ],
 )
 def test_clip_sets_name_wrong_arguments(clips, call, words):
-    assert words in said(lambda: call(clips))
+    assert words in error_message(lambda: call(clips))
     assert not Path("page.html").exists()
 
 
@@ -97,11 +97,11 @@ def test_a_library_can_be_opened_by_a_string(tmp_path):
     ("folder", "words"), [("", "library(''): the path"), ("a\0b", "\\0"), (3, "library(3)")]
 )
 def test_wrong_folders_are_named(make, folder, words):
-    assert words in said(lambda: make(folder), LibraryError)
+    assert words in error_message(lambda: make(folder), LibraryError)
 
 
 def test_searches_name_all_wrong_arguments(library):
-    message = said(
+    message = error_message(
         lambda: library.clips(limit="x", sort=None, stars=9, rejected="no", tag=3, prompt=b"x"),
     )
     for word in (
@@ -113,8 +113,8 @@ def test_searches_name_all_wrong_arguments(library):
         "prompt=b'x'",
     ):
         assert word in message
-    assert "limit=118059" in said(lambda: library.clips(limit=2**70))
-    assert "library[0]: a clip's key is needed" in said(lambda: library[0], LibraryError)
+    assert "limit=118059" in error_message(lambda: library.clips(limit=2**70))
+    assert "library[0]: a clip's key is needed" in error_message(lambda: library[0], LibraryError)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_annotations_of_the_wrong_type_change_nothing(clips, name, value):
     clip = clips[0]
     clip.stars, clip.tags = 3, ["keep"]
     words = f"{name}={value!r}" if value != [["a"]] else "tags: ['a'] is not a string"
-    assert words in said(lambda: setattr(clip, name, value))
+    assert words in error_message(lambda: setattr(clip, name, value))
     assert (clip.stars, clip.rejected, clip.tags) == (3, False, ("keep",))
 
 
@@ -200,7 +200,7 @@ def test_a_run_resolves_each_cell_once(ltx, library, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("arguments", "message"),
     [
         ({"dtype": "float9"}, "dtype='float9': one of float32, bfloat16 and float16. Did you mean"),
         ({"quantize": "int3"}, "quantize='int3': one of none and float8"),
@@ -212,17 +212,21 @@ def test_a_run_resolves_each_cell_once(ltx, library, monkeypatch):
         ({"name": "./nowhere"}, "the folder or file does not exist"),
     ],
 )
-def test_arguments_of_load_are_checked_for_pollen_too(given, said):
-    with pytest.raises(ModelError, match=re.escape(said)):
-        bc.load(**given)
+def test_arguments_of_load_are_checked_for_pollen_too(arguments, message):
+    with pytest.raises(ModelError, match=re.escape(message)):
+        bc.load(**arguments)
 
 
 def test_arguments_that_belong_together():
-    assert "switch_at: from which step on" in said(lambda: bc.shot("a bee", then_prompt="a moth"))
-    assert "lora_weight=0.5: of which LoRA" in said(lambda: bc.shot("a bee", lora_weight=0.5))
-    assert "lora=5: a file" in said(lambda: bc.sweep("a bee", lora=5).cells)
+    assert "switch_at: from which step on" in error_message(
+        lambda: bc.shot("a bee", then_prompt="a moth")
+    )
+    assert "lora_weight=0.5: of which LoRA" in error_message(
+        lambda: bc.shot("a bee", lora_weight=0.5)
+    )
+    assert "lora=5: a file" in error_message(lambda: bc.sweep("a bee", lora=5).cells)
     address = "https://bees.org/a.png"
-    message = said(lambda: bc.sweep("a bee", image=address).cells)
+    message = error_message(lambda: bc.sweep("a bee", image=address).cells)
     assert f"{address!r}: a file on this machine" in message
 
 
@@ -260,4 +264,4 @@ def test_values_of_a_missing_clip(library):
 )
 def test_generate_names_what_it_takes(ltx, shots, words, several):
     model = as_model([ltx]) if several else ltx
-    assert words in said(lambda: model.generate(shots))
+    assert words in error_message(lambda: model.generate(shots))

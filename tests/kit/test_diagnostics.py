@@ -12,7 +12,7 @@ from beecam.diagnostics.report import Report
 from beecam.errors import ModelError
 from beecam.models.batching import device as machine
 from beecam.models.text import offload as preparing
-from helpers import said, use_size
+from helpers import error_message, use_size
 from tiny import make
 
 
@@ -66,7 +66,7 @@ def test_the_report_on_pollen(pollen):
     bc.sweep("a bee", width=96 * 2, num_frames=25).check(pollen)
 
 
-def test_a_family_that_can_not_batch_has_a_reason():
+def test_a_family_that_cannot_batch_has_a_reason():
     latte = bc.wrap(make("LattePipeline"), batch_size=3)
     report = bc.doctor(latte)
     fits(report)
@@ -77,8 +77,8 @@ def test_a_family_that_can_not_batch_has_a_reason():
     assert any("batch_size=3 has no effect" in one for one in report.advice)
 
 
-def test_an_unknown_pipeline_is_reported_as_untested(stranger):
-    report = bc.doctor(stranger)
+def test_an_unknown_pipeline_is_reported_as_untested(unknown_pipeline):
+    report = bc.doctor(unknown_pipeline)
     assert "SomebodysPipeline is not a pipeline that beecam knows to batch" in report["batch size"]
     assert any("is not tested" in one for one in report.advice)
 
@@ -156,7 +156,7 @@ def test_missing_packages_are_named(monkeypatch):
 
 @pytest.mark.parametrize("wrong", ["pollen", 5, object])
 def test_an_argument_that_is_not_a_model_is_named(wrong):
-    text = said(lambda: bc.doctor(wrong), ModelError)
+    text = error_message(lambda: bc.doctor(wrong), ModelError)
     assert text.startswith("doctor(")
     assert "a loaded model is needed, from bc.load() or bc.wrap(pipe)" in text
 

@@ -11,7 +11,7 @@ import beecam as bc
 from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError
 from beecam.storage import sweep_files
-from helpers import said
+from helpers import error_message
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def plan():
+def small_sweep():
     return bc.sweep(
         "a {insect} over {place}",
         insect=bc.Axis("insect", ["bee", "moth"], notes=["x", None]),
@@ -30,20 +30,22 @@ def plan():
     )
 
 
-def again(library):
+def reopen(library):
     """Open the library again, as another kernel would."""
     library.close()
     return open_library(library.folder)
 
 
-def test_a_sweep_is_found_by_name_with_its_grid(library, model, plan):
-    run = bc.run(plan, model, library=library, name="  bees at\tdusk ".replace("\t", " ")).wait()
+def test_a_sweep_is_found_by_name_with_its_grid(library, model, small_sweep):
+    run = bc.run(
+        small_sweep, model, library=library, name="  bees at\tdusk ".replace("\t", " ")
+    ).wait()
     assert run.name == "bees at dusk"
-    library = again(library)
+    library = reopen(library)
     found = library.sweep("Bees at  dusk")
     assert (len(found), found.finished, found.model, found.draft) == (4, 4, "pollen", None)
-    assert found.sweep.key == plan.key
-    assert [a.notes for a in found.axes] == [a.notes for a in plan.axes]
+    assert found.sweep.key == small_sweep.key
+    assert [a.notes for a in found.axes] == [a.notes for a in small_sweep.axes]
     assert found.axes[1].labels == ("sea",)
     clips = found.clips
     assert [c.key for c in clips] == [c.key for c in run.clips]
@@ -52,7 +54,7 @@ def test_a_sweep_is_found_by_name_with_its_grid(library, model, plan):
     assert {c.status for c in rerun.changes().cells} == {"cached"}
     assert rerun.name == "bees at dusk", "a sweep keeps its name until it gets another one"
     assert len(library.sweeps()) == 1
-    bc.run(plan, model, library=library, name="moths").wait()
+    bc.run(small_sweep, model, library=library, name="moths").wait()
     assert [one.name for one in library.sweeps()] == ["moths"]
 
 
@@ -67,16 +69,16 @@ def test_the_default_name_is_the_template(library, model):
     assert list(library.sweeps().to_frame()["name"]) == ["a moth", "a {x}"]
 
 
-def test_missing_clips_keep_the_positions_of_the_others(library, model, plan):
-    run = bc.run(plan, model, library=library)
+def test_missing_clips_keep_the_positions_of_the_others(library, model, small_sweep):
+    run = bc.run(small_sweep, model, library=library)
     run.cancel(0)
     run.cancel(2)
     run.wait()
-    found = library.sweep(plan.template)
-    made = [i for i, c in enumerate(run.changes().cells) if c.status == "done"]
-    assert found.finished == len(made)
-    assert [found.clips.coords(i) for i in range(len(made))] == [
-        dict(plan.cells[i].coords) for i in made
+    found = library.sweep(small_sweep.template)
+    generated = [i for i, c in enumerate(run.changes().cells) if c.status == "done"]
+    assert found.finished == len(generated)
+    assert [found.clips.coords(i) for i in range(len(generated))] == [
+        dict(small_sweep.cells[i].coords) for i in generated
     ]
 
 
@@ -95,7 +97,7 @@ def test_zips_samples_subsets_images_and_variations_are_restored(library, model)
         run = bc.run(sweep, model, library=library, name=f"sweep {i}")
         run.cancel()
         run.wait()
-    library = again(library)
+    library = reopen(library)
     for i, sweep in enumerate(sweeps):
         found = library.sweep(f"sweep {i}").sweep
         assert found.key == sweep.key
@@ -106,22 +108,24 @@ def test_zips_samples_subsets_images_and_variations_are_restored(library, model)
     assert str(image) == "red"
     clip = bc.run(bc.shot("a bee", num_inference_steps=1), model, library=library).wait().clips[0]
     follow = bc.run(bc.vary(clip, 2), model, library=library, name="near it").wait()
-    found = again(library).sweep("near it")
+    found = reopen(library).sweep("near it")
     assert found.sweep.parents == (clip.key,)
     assert [c.key for c in found.clips] == [c.key for c in follow.clips]
 
 
-def test_an_unknown_name_gets_the_nearest_one(library, model, plan):
-    bc.run(plan, model, library=library, name="bees").cancel()
-    assert "Did you mean 'bees'?" in said(lambda: library.sweep("beas"), LibraryError)
-    assert "a sweep's name" in said(lambda: library.sweep(3), LibraryError)
+def test_an_unknown_name_gets_the_nearest_one(library, model, small_sweep):
+    bc.run(small_sweep, model, library=library, name="bees").cancel()
+    assert "Did you mean 'bees'?" in error_message(lambda: library.sweep("beas"), LibraryError)
+    assert "a sweep's name" in error_message(lambda: library.sweep(3), LibraryError)
     for name in ("", " ", "x" * 121, "two\nlines", 7):
-        assert "name=" in said(lambda n=name: bc.run(plan, model, library=library, name=n))
+        assert "name=" in error_message(
+            lambda n=name: bc.run(small_sweep, model, library=library, name=n)
+        )
     assert library.sweep(library.sweeps()[0].key[:6]).name == "bees"
 
 
-def test_damaged_records_are_skipped_and_reported(library, model, plan):
-    bc.run(plan, model, library=library, name="bees").wait()
+def test_damaged_records_are_skipped_and_reported(library, model, small_sweep):
+    bc.run(small_sweep, model, library=library, name="bees").wait()
     folder = library.folder / "sweeps"
     record = next(folder.glob("*.json")).read_text()
     data = json.loads(record)
@@ -138,30 +142,30 @@ def test_damaged_records_are_skipped_and_reported(library, model, plan):
         (folder / f"bad{i}.json").write_text(text)
     (folder / "bytes.json").write_bytes(b"\xff\xfe")
     (folder / "inside.json").write_text(json.dumps({**data, "name": "odd", "groups": 3}))
-    evil = {"input": ["../../etc", 1, ""]}
-    data["groups"][0][0]["values"][0] = evil
+    tampered = {"input": ["../../etc", 1, ""]}
+    data["groups"][0][0]["values"][0] = tampered
     (folder / "evil.json").write_text(json.dumps({**data, "name": "evil"}))
     found = library.sweeps()
     assert len(found.problems) == len(bad) + 1
     assert all("it is damaged" in one for one in found.problems)
     assert {one.name for one in found} == {"bees", "odd", "evil"}
     for name in ("odd", "evil"):
-        assert "can't be read" in said(lambda n=name: library.sweep(n).sweep, LibraryError)
+        assert "can't be read" in error_message(lambda n=name: library.sweep(n).sweep, LibraryError)
 
 
-def test_a_full_disk_loses_the_record_but_no_clip(library, model, plan, monkeypatch):
+def test_a_full_disk_loses_the_record_but_no_clip(library, model, small_sweep, monkeypatch):
     def full(*_args, **_more):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(sweep_files.json, "dump", full)
-    run = bc.run(plan, model, library=library, name="bees")
+    run = bc.run(small_sweep, model, library=library, name="bees")
     assert "this sweep was not recorded: No space left" in run.changes().run.message
     assert len(run.wait().clips) == 4
     assert [p.name for p in (library.folder / "sweeps").iterdir()] == []
 
 
 @pytest.mark.slow
-def test_two_kernels_write_at_the_same_time(library, plan):
+def test_two_kernels_write_at_the_same_time(library, small_sweep):
     code = (
         "import sys, beecam as bc\nlibrary, model = bc.library(sys.argv[1]), bc.load()\n"
         "for i in range(6):\n"
@@ -180,8 +184,8 @@ def test_two_kernels_write_at_the_same_time(library, plan):
     assert library.sweeps().problems == ()
 
 
-def test_a_reopened_library_lists_the_same_sweeps(tmp_path, model, plan):
+def test_a_reopened_library_lists_the_same_sweeps(tmp_path, model, small_sweep):
     with Library(tmp_path / "one") as first:
-        bc.run(plan, model, library=first, name="bees").cancel()
+        bc.run(small_sweep, model, library=first, name="bees").cancel()
     with Library(tmp_path / "one") as second:
         assert [one.name for one in second.sweeps()] == ["bees"]

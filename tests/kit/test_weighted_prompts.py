@@ -13,7 +13,7 @@ import beecam as bc
 from beecam.models.text.mix import mix_embeddings
 from beecam.shots.shot import Shot
 from beecam.shots.weighted_prompts import MAX_TEXTS
-from helpers import frames, said
+from helpers import error_message, generate_frames
 from tiny import SHAPES, make
 
 BEE, MOTH = "a bee over dunes", "a moth in the deep snow at night, seen from far away"
@@ -50,7 +50,7 @@ def test_a_plain_prompt_keeps_its_key():
 
 
 @given(texts)
-def test_a_mix_survives_json_and_its_code(pairs):
+def test_a_mix_is_restored_from_json_and_from_its_code(pairs):
     shot = bc.shot(pairs)
     if not isinstance(shot.prompt, str):
         assert sum(weight for _, weight in shot.prompt) == pytest.approx(1, abs=1e-4)
@@ -96,7 +96,7 @@ def test_equal_mixes_have_one_canonical_form():
 def test_invalid_mixes_are_reported(prompt, words):
     import re
 
-    assert re.search(words, said(lambda: bc.shot(prompt)))
+    assert re.search(words, error_message(lambda: bc.shot(prompt)))
 
 
 # --- sweeps and the library -------------------------------------------------------------------------
@@ -122,13 +122,15 @@ def test_slots_are_filled_in_each_part():
     assert "0 or more" in bc.sweep([[("a", -1), ("b", 1)], "c"]).problems[0].message
 
 
-def test_a_mix_is_found_by_its_words_and_regenerated(ltx, library):
+def test_a_mix_can_be_searched_and_regenerated(ltx, library):
     run = bc.run(bc.sweep([MIX, "a fly"]), ltx, library=library).wait(60)
     assert not run.errors
     (clip,) = library.clips(prompt="moth in the deep")
     assert clip.shot.text == f"0.7 {BEE} + 0.3 {MOTH}"
-    assert np.array_equal(clip.regenerate(ltx), frames(ltx, [clip.shot])[0])
-    assert bc.run(bc.sweep([[(BEE, 7), (MOTH, 3)]]), ltx, library=library).finished, "it is there"
+    assert np.array_equal(clip.regenerate(ltx), generate_frames(ltx, [clip.shot])[0])
+    assert bc.run(bc.sweep([[(BEE, 7), (MOTH, 3)]]), ltx, library=library).finished, (
+        "the clip exists"
+    )
 
 
 def test_a_mix_can_be_drafted_promoted_switched_and_exact(ltx, library):
@@ -136,7 +138,9 @@ def test_a_mix_can_be_drafted_promoted_switched_and_exact(ltx, library):
     drafts = bc.run(sweep, ltx, library=library, draft=0.5).wait(60)
     finished = bc.promote(drafts.clips).wait(60)
     assert not finished.errors
-    alone = frames(ltx, [finished.clips[0].shot], pad_to=finished.clips[0].facts["batch"])[0]
+    alone = generate_frames(ltx, [finished.clips[0].shot], pad_to=finished.clips[0].facts["batch"])[
+        0
+    ]
     assert np.array_equal(finished.clips[0].regenerate(ltx), alone)
     both = bc.sweep([MIX, MOTH], switch_at=2, then_prompt=BEE, num_inference_steps=4)
     assert not bc.run(both, ltx, library=library, exact=True).wait(60).errors
@@ -160,10 +164,10 @@ FAMILIES = (
 )
 
 # These encode the position of a word, so that the same word later in a prompt differs.
-NUMBERED = ("LTX2Pipeline", "HunyuanVideo15Pipeline", "Kandinsky5T2VPipeline", "MochiPipeline")
+POSITIONAL = ("LTX2Pipeline", "HunyuanVideo15Pipeline", "Kandinsky5T2VPipeline", "MochiPipeline")
 
 
-def maker(name):
+def model_and_shot(name):
     """Return a tiny model, and a function that returns a resolved shot of a prompt."""
     model = bc.wrap(make(name))
     renamed = {"video_length": "num_frames", "frames": "num_frames"}
@@ -180,26 +184,29 @@ def maker(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_clips_of_a_mix_lie_between_those_of_its_prompts(name):
-    model, shot = maker(name)
-    a, b, half, near = (
-        frames(model, [shot(p)])[0].astype(int)
+    model, shot = model_and_shot(name)
+    a, b, between, mostly_a = (
+        generate_frames(model, [shot(p)])[0].astype(int)
         for p in (BEE, MOTH, [(BEE, 1), (MOTH, 1)], [(BEE, 999), (MOTH, 1)])
     )
-    far = np.abs(a - b).mean()
-    assert np.abs(half - a).mean() > 0
-    assert np.abs(half - b).mean() > 0
-    if name not in NUMBERED:
-        assert np.abs(near - a).mean() < far / 2, "a little of another text changes little"
-    assert np.array_equal(frames(model, [shot([(BEE, 1.0), (MOTH, 0.0)])])[0], a)
+    distance = np.abs(a - b).mean()
+    assert np.abs(between - a).mean() > 0
+    assert np.abs(between - b).mean() > 0
+    if name not in POSITIONAL:
+        assert np.abs(mostly_a - a).mean() < distance / 2, "a small weight changes little"
+    assert np.array_equal(generate_frames(model, [shot([(BEE, 1.0), (MOTH, 0.0)])])[0], a)
     with pytest.MonkeyPatch.context() as patch:
-        # In a batch with others a clip is the same.
-        one = shot([(BEE, 1), (MOTH, 1)])
-        batches = model.task_for(one).family.batches and not model.task_for(one).requires_any
-        if batches and model.batch_key(one) == model.batch_key(shot(BEE)):
+        # In a batch with other clips it has the same pixels.
+        mixed_shot = shot([(BEE, 1), (MOTH, 1)])
+        batches = (
+            model.task_for(mixed_shot).family.batches
+            and not model.task_for(mixed_shot).requires_any
+        )
+        if batches and model.batch_key(mixed_shot) == model.batch_key(shot(BEE)):
             patch.setattr(model, "batch_key", lambda shot: 0)
-            many = frames(model, [shot(BEE), one, shot(MOTH)])
-            assert np.abs(many[1].astype(int) - half).max() <= 1
-            assert np.abs(many[0].astype(int) - a).max() <= 1
+            batch = generate_frames(model, [shot(BEE), mixed_shot, shot(MOTH)])
+            assert np.abs(batch[1].astype(int) - between).max() <= 1
+            assert np.abs(batch[0].astype(int) - a).max() <= 1
 
 
 def test_each_prompt_is_encoded_once(wrap_ltx, ltx_pipe, monkeypatch):
@@ -214,42 +221,44 @@ def test_each_prompt_is_encoded_once(wrap_ltx, ltx_pipe, monkeypatch):
 
     monkeypatch.setattr(type(ltx_pipe), "encode_prompt", counted)
     for weight in (0.2, 0.5, 0.8):
-        frames(model, [model.resolve(bc.shot([(BEE, weight), (MOTH, 1 - weight)]))])
-    frames(model, [model.resolve(bc.shot(BEE))])
+        generate_frames(model, [model.resolve(bc.shot([(BEE, weight), (MOTH, 1 - weight)]))])
+    generate_frames(model, [model.resolve(bc.shot(BEE))])
     assert sorted(texts) == [BEE, MOTH]
 
 
 def test_a_pipeline_that_alters_its_prompt_is_reported(wrap_ltx, monkeypatch):
     model = wrap_ltx()
     shot = model.resolve(bc.shot(MIX))
-    kind = type(model.pipe)
-    original = kind.__call__
+    pipeline_class = type(model.pipe)
+    original = pipeline_class.__call__
 
-    def shouting(self, prompt, **kwargs):
+    def upper_case(self, prompt, **kwargs):
         return original(self, prompt=[text.upper() for text in prompt], **kwargs)
 
-    shouting.__signature__ = inspect.signature(original)
-    monkeypatch.setattr(kind, "__call__", shouting)
-    assert "use a single prompt" in said(lambda: frames(model, [shot]), bc.ModelError)
+    upper_case.__signature__ = inspect.signature(original)
+    monkeypatch.setattr(pipeline_class, "__call__", upper_case)
+    assert "use a single prompt" in error_message(
+        lambda: generate_frames(model, [shot]), bc.ModelError
+    )
 
 
 def test_a_pipeline_without_an_encoder_is_reported_before_any_compute(wrap_ltx, monkeypatch):
     model = wrap_ltx()
     monkeypatch.delattr(type(model.pipe), "encode_prompt")
-    assert "prompts can't be mixed; the nearest is 'a bee" in said(
+    assert "prompts can't be mixed; the nearest is 'a bee" in error_message(
         lambda: bc.sweep([MIX]).check(model)
     )
 
 
-def test_equal_embeddings_are_kept_and_masks_united():
+def test_equal_embeddings_are_unchanged_and_masks_united():
     a, b = torch.randn(1, 4, 8), torch.randn(1, 4, 8)
     short, long = torch.tensor([[1, 1, 0, 0]]), torch.tensor([[1, 1, 1, 0]])
     same, pooled = torch.randn(1, 4, 8), (torch.randn(1, 8), torch.randn(1, 8))
-    mixed, mask, kept, none, pool = mix_embeddings(
+    mixed, mask, unchanged, none, pool = mix_embeddings(
         [(a, short, same, None, pooled[0]), (b, long, same.clone(), None, pooled[1])], [0.75, 0.25]
     )
     assert mask.tolist() == [[1, 1, 1, 0]]
-    assert kept is same
+    assert unchanged is same
     assert none is None
     assert torch.allclose(pool, 0.75 * pooled[0] + 0.25 * pooled[1])
     assert torch.allclose(mixed[0, :2], 0.75 * a[0, :2] + 0.25 * b[0, :2])

@@ -1,4 +1,4 @@
-"""Expanded sweeps keep their cells in order, and new cells come after them."""
+"""Expanded sweeps keep their cells in order, and new cells follow."""
 
 import pytest
 
@@ -25,19 +25,25 @@ def assert_starts_with(expanded, sweep):
     ],
 )
 def test_new_cells_come_after_the_existing_ones(few):
-    free = [
+    missing = [
         {"insect": i, "seed": s} for i in INSECTS for s in range(5) if (i, s) not in values(few)
     ]
-    expanded = expand.with_value(few, [free[3], free[0]])
+    expanded = expand.with_value(few, [missing[3], missing[0]])
     assert_starts_with(expanded, few)
-    assert values(expanded) == [*values(few), tuple(free[3].values()), tuple(free[0].values())]
-    assert expanded.cells[-1].shot.prompt == f"a {free[0]['insect']}"
-    assert len(expand.with_value(expanded, [free[0]])) == len(expanded), "the cell exists already"
-    full = expand.with_value(expanded, free)
+    assert values(expanded) == [
+        *values(few),
+        tuple(missing[3].values()),
+        tuple(missing[0].values()),
+    ]
+    assert expanded.cells[-1].shot.prompt == f"a {missing[0]['insect']}"
+    assert len(expand.with_value(expanded, [missing[0]])) == len(expanded), (
+        "the cell exists already"
+    )
+    full = expand.with_value(expanded, missing)
     assert sorted(values(full)) == sorted((i, s) for i in INSECTS for s in range(5))
 
 
-def test_places_by_position():
+def test_new_cells_by_position():
     few = bc.sweep("a {insect}", insect=INSECTS, seed=range(2)).where(insect="bee")
     expanded = expand.with_cell(few, [{"insect": 2, "seed": 1}])
     assert values(expanded)[-1] == ("fly", 1)
@@ -50,17 +56,17 @@ def test_places_by_position():
 
 
 @pytest.mark.parametrize(
-    ("place", "words"),
+    ("values", "words"),
     [
         ({"insekt": "bee", "seed": 0}, "Did you mean insect"),
         ({"insect": "be", "seed": 0}, "Did you mean 'bee'"),
         ({"insect": "bee"}, "seed: a value of this axis is needed"),
     ],
 )
-def test_an_invalid_place_is_reported(place, words):
+def test_an_invalid_cell_is_reported(values, words):
     sweep = bc.sweep("a {insect}", insect=INSECTS, seed=range(2)).where(insect="moth")
     with pytest.raises(CheckError, match=words):
-        expand.with_value(sweep, [place])
+        expand.with_value(sweep, [values])
 
 
 @pytest.mark.parametrize(
@@ -81,8 +87,8 @@ def test_a_repeated_cell_adds_a_value_to_the_seed_axis(sweep):
         assert new not in seeds
         assert more.values == {**old.values, "seed": new}
         assert more.shot == old.shot.replace(seed=new)
-    twice = expand.with_new_seeds(expanded, [len(sweep)])
-    assert twice.cells[-1].shot.seed not in {cell.shot.seed for cell in expanded.cells}
+    again = expand.with_new_seeds(expanded, [len(sweep)])
+    assert again.cells[-1].shot.seed not in {cell.shot.seed for cell in expanded.cells}
 
 
 def test_repeating_cells_creates_a_missing_seed_axis():
@@ -106,7 +112,7 @@ def test_existing_shots_can_be_repeated(ltx_pipe):
     assert not expanded.fills
 
 
-def test_paired_or_mixed_seeds_can_not_be_repeated():
+def test_paired_or_mixed_seeds_cannot_be_repeated():
     paired = bc.sweep("a {insect}", bc.zip(insect=INSECTS, seed=range(3)))
     with pytest.raises(CheckError, match="pairs its seeds with other axes"):
         expand.with_new_seeds(paired, [0])

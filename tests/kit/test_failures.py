@@ -22,14 +22,14 @@ from helpers import Gate, statuses, sweep, use_size
 
 
 @pytest.fixture(autouse=True)
-def often(monkeypatch):
-    """Failed writes are repeated immediately."""
+def retry_immediately(monkeypatch):
+    """Repeat failed writes immediately."""
     monkeypatch.setattr("beecam.runs.engines.writer._TRY_AGAIN", 0.05)
 
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    """While this event is set, nothing can be written."""
+    """Return an event; while it is set, no mp4 can be written."""
     from beecam.media import mp4
 
     full = threading.Event()
@@ -45,7 +45,7 @@ def full_disk(monkeypatch):
     return full
 
 
-def until_paused(run):
+def wait_until_paused(run):
     deadline = time.monotonic() + 30
     while run.status != "paused" and time.monotonic() < deadline:
         run.changes(run.changes().version, timeout=0.2)
@@ -55,7 +55,7 @@ def until_paused(run):
 def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, full_disk):
     use_size(ltx, 1)
     run = bc.run(sweep(), ltx, library=library)
-    until_paused(run)
+    wait_until_paused(run)
     assert "the disk is full" in run.changes().run.message
     assert "the disk is full" in repr(run)
     full_disk.clear()
@@ -67,7 +67,7 @@ def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, full_d
 def test_a_run_resumes_automatically_once_there_is_space(ltx, library, full_disk):
     use_size(ltx, 1)
     run = bc.run(sweep(), ltx, library=library)
-    until_paused(run)
+    wait_until_paused(run)
     time.sleep(0.2)
     assert run.status == "paused"
     full_disk.clear()
@@ -81,7 +81,7 @@ def test_a_pause_by_the_user_outlasts_a_full_disk(ltx, library, full_disk, befor
     run = bc.run(sweep(), ltx, library=library)
     if before:
         run.pause()
-    until_paused(run)
+    wait_until_paused(run)
     if not before:
         run.pause()
     full_disk.clear()
@@ -100,7 +100,7 @@ def test_calling_run_again_while_the_disk_is_full_keeps_the_pause(
 ):
     use_size(ltx, 1)
     run = bc.run(sweep(), ltx, library=library)
-    until_paused(run)
+    wait_until_paused(run)
     with monkeypatch.context() as patch:
         patch.setattr(library.sweep_files, "write", no_space)
         assert bc.run(sweep(), ltx, library=library) is run
@@ -128,7 +128,7 @@ def test_an_error_with_another_message_each_time_is_one_pause(ltx, library, monk
 
     monkeypatch.setattr(mp4, "write_mp4", write)
     run = bc.run(sweep(), ltx, library=library)
-    until_paused(run)
+    wait_until_paused(run)
     while len(tries) < 4:
         time.sleep(0.02)
     assert len(set(tries)) > 2
@@ -138,16 +138,16 @@ def test_an_error_with_another_message_each_time_is_one_pause(ltx, library, monk
     assert library._index.unfinished() == {}
 
 
-_FILLING = """
+_LIMITED_WRITES = """
 import resource, sys
 import numpy as np
 from pathlib import Path
 from beecam.media import formats, mp4
 
 frames = np.random.default_rng(0).integers(0, 255, (9, 96, 96, 3), np.uint8)
-whole = Path(sys.argv[1]) / "whole.mp4"
-mp4.write_mp4(whole, frames, 8, {})
-size = whole.stat().st_size
+complete = Path(sys.argv[1]) / "complete.mp4"
+mp4.write_mp4(complete, frames, 8, {})
+size = complete.stat().st_size
 for share in (0.0, 0.3, 0.6, 0.9, 0.99):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * size), resource.RLIM_INFINITY))
     for write in (
@@ -165,42 +165,45 @@ for share in (0.0, 0.3, 0.6, 0.9, 0.99):
 
 
 def test_a_file_that_cannot_grow_raises_the_error_of_the_system(tmp_path):
-    found = subprocess.run(
-        [sys.executable, "-c", _FILLING, str(tmp_path)], capture_output=True, text=True, check=False
+    process = subprocess.run(
+        [sys.executable, "-c", _LIMITED_WRITES, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert found.returncode == 0, found.stderr
-    lines = found.stdout.splitlines()
+    assert process.returncode == 0, process.stderr
+    lines = process.stdout.splitlines()
     assert len(lines) == 15
     assert set(lines) <= {f"OSError {errno.EFBIG}", "written"}
     assert lines.count(f"OSError {errno.EFBIG}") >= 7
 
 
 def test_checkpoints_that_cannot_be_written_lose_no_clip(ltx, library, monkeypatch):
-    def refuse(*_, **__):
+    def fail(*_, **__):
         raise SafetensorError("I/O error: Disk quota exceeded (os error 122)")
 
-    monkeypatch.setattr("safetensors.numpy.save_file", refuse)
+    monkeypatch.setattr("safetensors.numpy.save_file", fail)
     monkeypatch.setattr(local, "_CHECKPOINT_EVERY", 0.0)
     gate = Gate(ltx, monkeypatch)
     run = bc.run(sweep(), ltx, library=library)
     assert gate.reached.wait(30)
     run.pause()
     gate.open.set()
-    until_paused(run)
+    wait_until_paused(run)
     run.resume()
     assert statuses(run.wait(60)) == [Status.DONE] * 4
 
 
 def test_a_query_that_fails_once_leaves_no_claims(ltx, library, monkeypatch):
-    known, calls = library.known, []
+    original, calls = library.known, []
 
-    def fails_once(keys):
+    def fail_once(keys):
         calls.append(1)
         if len(calls) == 2:
             raise sqlite3.OperationalError("disk I/O error")
-        return known(keys)
+        return original(keys)
 
-    monkeypatch.setattr(library, "known", fails_once)
+    monkeypatch.setattr(library, "known", fail_once)
     run = bc.run(sweep(), ltx, library=library).wait(60)
     assert Status.FAILED in statuses(run)
     assert statuses(run.retry().wait(60)).count(Status.FAILED) == 0
@@ -209,10 +212,10 @@ def test_a_query_that_fails_once_leaves_no_claims(ltx, library, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_model_that_fails_to_release_does_not_stop_a_run_from_ending(ltx, library, monkeypatch):
-    def broken():
+    def fail():
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(ltx, "release", broken)
+    monkeypatch.setattr(ltx, "release", fail)
     run = bc.run(sweep(), ltx, library=library).wait(60)
     assert statuses(run) == [Status.DONE] * 4
     assert not library.writers
@@ -221,14 +224,14 @@ def test_a_model_that_fails_to_release_does_not_stop_a_run_from_ending(ltx, libr
 @pytest.mark.parametrize("first", ["paused", "waiting"])
 def test_a_library_closes_although_a_run_waits_for_a_paused_one(ltx, library, monkeypatch, first):
     monkeypatch.setattr(ltx, "_workers", WorkerPool())
-    # As a pipeline that can't resume within a clip: the batch waits where it is.
+    # As for a pipeline that can't resume within a clip: the batch waits at its step.
     monkeypatch.setattr(local.LocalEngine, "_store_checkpoints", lambda *_: False)
     gate = Gate(ltx, monkeypatch)
     paused = bc.run(sweep(prompt="a {insect} is paused"), ltx, library=library)
     assert gate.reached.wait(30)
     paused.pause()
     gate.open.set()
-    until_paused(paused)
+    wait_until_paused(paused)
     waiting = bc.run(sweep(prompt="a {insect} waits"), ltx, library=library)
     users = [paused._engine, waiting._engine]
     library.writers = InOrder(users if first == "paused" else users[::-1])
@@ -256,9 +259,9 @@ def test_a_library_created_in_place_of_a_removed_one_is_another_one(ltx, library
     shutil.rmtree(library.folder)
     assert library.gone
     with Library(library.folder) as other:  # as another kernel would
-        assert library.gone, "its file is another one"
+        assert library.gone, "its index is another file"
         run = bc.run(bc.sweep("a moth"), ltx, library=library)
-        until_paused(run)
+        wait_until_paused(run)
         assert "moved or removed" in run.changes().run.message
         assert len(other) == 0
         assert not list(library.folder.glob("media/*/*"))
@@ -269,7 +272,7 @@ def test_a_library_created_in_place_of_a_removed_one_is_another_one(ltx, library
     bc.library(library.folder).close()
 
 
-class Loras:
+class LoraPipeline:
     """The methods of a pipeline that LoRAs need."""
 
     def __init__(self):
@@ -285,12 +288,12 @@ class Loras:
         return []
 
     def enable_lora(self):
-        """Nothing to switch."""
+        """Do nothing."""
 
     disable_lora = enable_lora
 
     def set_adapters(self, *_):
-        """Nothing to switch."""
+        """Do nothing."""
 
 
 def test_a_lora_is_checked_while_batches_overlap():
@@ -298,28 +301,31 @@ def test_a_lora_is_checked_while_batches_overlap():
         types.SimpleNamespace(digest=letter * 32, weight=1.0, path=letter, name=letter)
         for letter in "ab"
     )
-    adapting = LoraLoader(Loras())
-    assert adapting.check((one,)) is None
+    loader = LoraLoader(LoraPipeline())
+    assert loader.check((one,)) is None
     stop = threading.Event()
 
-    def lane(late):
-        time.sleep(late)
+    def use_lora(delay):
+        time.sleep(delay)
         while not stop.is_set():
-            with adapting.used((one,)):
+            with loader.used((one,)):
                 time.sleep(0.1)
 
-    lanes = [threading.Thread(target=lane, args=(late,), daemon=True) for late in (0.0, 0.05)]
-    for thread in lanes:
+    threads = [
+        threading.Thread(target=use_lora, args=(delay,), daemon=True) for delay in (0.0, 0.05)
+    ]
+    for thread in threads:
         thread.start()
     time.sleep(0.1)
     checked = []
-    checking = threading.Thread(
-        target=lambda: checked.extend(adapting.check((x,)) for x in (one, other)), daemon=True
+    checker = threading.Thread(
+        target=lambda: checked.extend(loader.check((adapter,)) for adapter in (one, other)),
+        daemon=True,
     )
-    checking.start()
-    checking.join(20)
+    checker.start()
+    checker.join(20)
     stop.set()
     assert checked == [None, None]
-    for thread in lanes:
+    for thread in threads:
         thread.join(20)
         assert not thread.is_alive()
