@@ -155,7 +155,7 @@ class Stopped(BeecamError):  # noqa: N818  (a requested stop is not an error)
 
     >>> def on_step(step):
     ...     if stop_requested:
-    ...         raise Stopped
+    ...         raise bc.Stopped
     """
 
 

@@ -19,7 +19,8 @@ from beecam.clips.library import Library, library_problems, open_library
 from beecam.errors import BeecamError, CheckError, Problem, shorten
 from beecam.models.capabilities import in_few_steps
 from beecam.models.loading.load import load
-from beecam.models.model import Model, loaded_model
+from beecam.models.model import Model
+from beecam.models.model_checks import loaded_model
 from beecam.runs.interactive import (
     CLIP,
     DRAFT,

@@ -5,17 +5,15 @@ What a model may support beyond its six members is in `beecam.models.capabilitie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from beecam.errors import Problem, join_words, shorten
+from beecam.errors import Problem
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
-
-_MEMBERS = ("name", "revision", "check", "resolve", "batch_key", "generate")
 
 
 @dataclass(frozen=True)
@@ -165,20 +163,3 @@ class Model(Protocol):
             OutOfMemoryError: The batch doesn't fit into memory.
             Stopped: Raised by `on_step`; the model must stay usable.
         """
-
-
-def loaded_model(model: Any) -> Iterator[Problem]:
-    """Yield a problem unless `model` has the six members of a model."""
-    if not hasattr(model, "generate"):
-        yield Problem(
-            "model",
-            f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe).",
-        )
-        return
-    missing = [name for name in _MEMBERS if not hasattr(model, name)]
-    if missing:
-        yield Problem(
-            "model",
-            f"model={shorten(model)}: it has no {join_words(missing, 'and no')}; a model needs "
-            f"{join_words(_MEMBERS)}.",
-        )

@@ -9,7 +9,8 @@ from beecam._util.checks import raise_problems
 from beecam.errors import CheckError, Problem, Stopped, did_you_mean, join_words, shorten
 from beecam.models import capabilities
 from beecam.models.batching.batch_size import BatchPolicy, batching_of
-from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, loaded_model
+from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep
+from beecam.models.model_checks import loaded_model
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import require_resolved
 

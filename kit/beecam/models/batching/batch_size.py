@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from beecam._util.checks import integer, raise_problems
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import BatchKind, BatchSizes, BatchStats, power_of_two
 from beecam.models.model import Model
@@ -33,7 +34,11 @@ class BatchPolicy:
         Args:
             size: Clips in a batch.
             at_once: How many batches `generate` may be called with at the same time.
+
+        Raises:
+            CheckError: One of them isn't an integer of 1 or more.
         """
+        raise_problems([*integer("size", size, 1), *integer("at_once", at_once, 1)])
         self._size = size
         self._at_once = at_once
         self._limits: dict[Any, int] = {}
