@@ -23,9 +23,16 @@ def test_unknown_words_are_noted_once_for_all_cells_with_the_nearest_known_ones(
     (note,) = sweep.check(pollen)
     assert note.argument == "prompt"
     assert note.words == ("zebra", "medow", "gas station")
-    assert str(note).startswith("prompt: pollen passes over 'zebra', 'medow', 'gas station'; the")
+    assert str(note).startswith("prompt: pollen ignores 'zebra', 'medow', 'gas station'; the")
     assert "'meadow' for 'medow'" in note.message
     assert "zebra'" not in note.message.split(";")[1], "nothing is like it"
+
+
+def test_two_unknown_words_may_have_one_nearest_word(pollen):
+    (note,) = bc.sweep("a bee over a medow, a meadw, a medow").check(pollen)
+    assert note.message.endswith(
+        "the nearest that it knows: 'meadow' for 'medow' and 'meadow' for 'meadw'."
+    )
 
 
 def test_other_texts_of_a_shot_are_noted_under_their_arguments(pollen):

@@ -18,18 +18,26 @@ from beecam.shots.shot_checks import require_resolved
 def as_model(model: Any) -> Any:
     """Return a list or dict of models as one ModelSet; anything else unchanged.
 
-    Models of one name are told apart by their `str`, as of one with another LoRA.
+    Models of one name are distinguished by their `str`, as of one with another LoRA.
 
     Raises:
-        CheckError: One of them isn't a model, or two can't be told apart.
+        CheckError: One of them isn't a model, or two have the same label.
     """
     if isinstance(model, Mapping):
-        return ModelSet({str(label): one for label, one in model.items()})
+        return _labelled([str(label) for label in model], list(model.values()))
     if not isinstance(model, (list, tuple)):
         return model
     raise_problems(problem for one in model for problem in loaded_model(one))
     names = [one.name for one in model]
-    labels = [str(one) if names.count(one.name) > 1 else one.name for one in model]
+    return _labelled([str(one) if names.count(one.name) > 1 else one.name for one in model], model)
+
+
+def _labelled(labels: Sequence[str], models: Sequence[Model]) -> ModelSet:
+    """Return models as one by their labels.
+
+    Raises:
+        CheckError: Two labels are equal, or one of the models isn't a model.
+    """
     if len(set(labels)) < len(labels):
         double = next(label for label in labels if labels.count(label) > 1)
         raise CheckError(
@@ -41,7 +49,7 @@ def as_model(model: Any) -> Any:
                 )
             ]
         )
-    return ModelSet(dict(zip(labels, model, strict=True)))
+    return ModelSet(dict(zip(labels, models, strict=True)))
 
 
 def model_of(model: Model, shot: Shot) -> Model:

@@ -34,7 +34,7 @@ class WordNotes:
         return self._read(form)[1]
 
     def unknown(self, form: SweepForm) -> frozenset[str]:
-        """Return the single words of the notes that the model passes over wherever they occur.
+        """Return the single words of the notes that the model ignores wherever they occur.
 
         The words at the cut-off end of a text aren't among them.
         """

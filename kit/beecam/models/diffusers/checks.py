@@ -192,14 +192,14 @@ def _note_unknown(
     if not phrases:
         return
     nearest = {
-        near: word
+        word: near
         for phrase in phrases
         for word in phrase.split()
         if (near := vocabulary.nearest(word))
     }
-    listed = join_words([f"{near!r} for {word!r}" for near, word in nearest.items()])
+    listed = join_words([f"{near!r} for {word!r}" for word, near in nearest.items()])
     hint = f"; the nearest that it knows: {listed}" if nearest else ", which it doesn't know"
-    yield Note(argument, f"{argument}: {model} passes over {quoted(phrases)}{hint}.", phrases)
+    yield Note(argument, f"{argument}: {model} ignores {quoted(phrases)}{hint}.", phrases)
 
 
 def _note_cut(
