@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import beecam as bc
-from beecam.errors import ModelError
+from beecam.errors import CheckError, ModelError
+from beecam.models.loading.messages import explain_load_errors
 from helpers import frames
 
 
@@ -69,7 +70,7 @@ def test_the_license_is_kept_with_each_clip(saved, library):
     ],
 )
 def test_a_choice_that_is_none_is_named_with_the_nearest(saved, arguments, said):
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(CheckError, match=said):
         bc.load(saved, **arguments)
 
 
@@ -112,6 +113,22 @@ def test_what_a_hub_answers_is_said_plainly(monkeypatch, error, said):
     monkeypatch.setattr(DiffusionPipeline, "from_pretrained", refuses)
     with pytest.raises(ModelError, match=said):
         bc.load("somebody/something")
+
+
+@pytest.mark.parametrize("error", [OSError(), ValueError("\n"), ImportError("one\ntwo")])
+def test_an_error_of_any_text_is_explained(error):
+    expected = pytest.raises(ModelError, match=r"as a pipeline: (OSError|ValueError|one)$")
+    with expected, explain_load_errors("bees/model"):
+        raise error
+
+
+def test_a_pipeline_that_makes_images_is_not_loaded(saved, monkeypatch):
+    monkeypatch.setattr(
+        "beecam.models.loading.load.pipeline_problems",
+        lambda pipe: [bc.Problem("pipe", "it makes images.")],
+    )
+    with pytest.raises(ModelError, match="it makes images"):
+        bc.load(saved)
 
 
 def test_what_is_no_pipeline_says_what_is_missing(tmp_path, saved):
@@ -179,7 +196,7 @@ def test_a_single_file_that_does_not_fit_says_so(single, saved, tmp_path, monkey
     pickled.write_bytes(b"\x80\x04.")
     with pytest.raises(ModelError, match="only safetensors are loaded"):
         bc.load(pickled, base=str(saved))
-    with pytest.raises(ModelError, match="only a single file needs it"):
+    with pytest.raises(CheckError, match="only a single file needs it"):
         bc.load(saved, base=str(saved))
     with pytest.raises(ModelError, match=r"can't be reached|does not exist|isn't on this"):
         bc.load(single, base="nobody/nothing-at-all")
@@ -196,7 +213,7 @@ def test_weights_can_be_stored_in_half_the_memory(saved, capsys):
     (one,), (two,) = (frames(m, [m.resolve(shot)]) for m in (model, plain))
     assert one.shape == two.shape
     assert abs(one.astype(int) - two).mean() < 40
-    with pytest.raises(ModelError, match=r"quantize='int3': one of none and float8"):
+    with pytest.raises(CheckError, match=r"quantize='int3': one of none and float8"):
         bc.load(saved, quantize="int3")
 
 
@@ -222,5 +239,5 @@ def test_a_device_that_is_not_there_is_named(saved):
         pytest.skip("it is there")
     with pytest.raises(ModelError, match="can't be moved to cuda"):
         bc.load(saved, device="cuda")
-    with pytest.raises(ModelError, match="can't be moved to gpu"):
+    with pytest.raises(CheckError, match="device='gpu': torch has no such device; one such as"):
         bc.load(saved, device="gpu")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import beecam as bc
-from beecam.errors import ModelError, OutOfMemoryError, Stopped
+from beecam.errors import CheckError, ModelError, OutOfMemoryError, Stopped
 from helpers import frames
 
 
@@ -217,16 +217,16 @@ def test_out_of_memory_is_recognized(ltx, monkeypatch):
 
 def test_shots_of_different_kinds_are_refused(ltx):
     a = ltx.resolve(bc.shot("a bee"))
-    with pytest.raises(ModelError, match="same batch key"):
+    with pytest.raises(CheckError, match="same batch key"):
         frames(ltx, [a, a.replace(width=64)])
 
 
 def test_wrap_and_load_name_what_they_need(ltx_pipe):
-    with pytest.raises(ModelError, match=r"wrap\(.*a loaded diffusers pipeline is needed"):
+    with pytest.raises(CheckError, match=r"wrap\(.*a loaded diffusers pipeline is needed"):
         bc.wrap("Wan-AI/Wan2.1")
     with pytest.raises(ModelError, match=r"'pollen' ships inside.*Did you mean pollen\?"):
         bc.load("polen")
-    with pytest.raises(ModelError, match="batch_size=0"):
+    with pytest.raises(CheckError, match="batch_size=0"):
         bc.wrap(ltx_pipe, batch_size=0)
 
 

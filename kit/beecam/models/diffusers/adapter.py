@@ -122,12 +122,11 @@ class DiffusersModel:
             weight: Its strength; 1 is as it was trained.
 
         Raises:
+            CheckError: The file does not exist or isn't a safetensors file, or the weight isn't
+                a number.
             ModelError: It can't be loaded, or was trained for another family.
         """
-        try:
-            adapter = lora(source, weight)
-        except CheckError as error:
-            raise ModelError(f"with_lora: {error}") from error
+        adapter = lora(source, weight)
         if reason := self._resources.loras.check((adapter,)):
             raise ModelError(f"with_lora({str(source)!r}): {reason}")
         others = (one for one in self._adapters if one.digest != adapter.digest)
@@ -144,7 +143,7 @@ class DiffusersModel:
             name: "exact", "balanced" or "fast"; see `bc.load`.
 
         Raises:
-            ModelError: The speed does not exist.
+            CheckError: The speed does not exist.
         """
         return self._with(speed=self._speed_of(name))
 
@@ -346,7 +345,8 @@ class DiffusersModel:
         """Generate clips in one call of the pipeline; see `Model` and `SupportsDrafts`."""
         require_resolved(shots)
         if len({self.batch_key(shot) for shot in shots}) != 1:
-            raise ModelError("generate: all shots of one batch need the same batch key.")
+            reason = "shots: all shots of one batch need the same batch key."
+            raise CheckError([Problem("shots", reason)])
         positions = positions_of(len(shots), starts)
         if shots[0].switch is not None:
             if not starts:
