@@ -8,6 +8,7 @@ import torch
 
 import beecam as bc
 from beecam.errors import CheckError, ModelError, OutOfMemoryError, Stopped
+from beecam.models.diffusers.call import frames_from_output
 from helpers import frames
 
 
@@ -219,6 +220,23 @@ def test_shots_of_different_kinds_are_refused(ltx):
     a = ltx.resolve(bc.shot("a bee"))
     with pytest.raises(CheckError, match="same batch key"):
         frames(ltx, [a, a.replace(width=64)])
+
+
+def test_shots_of_other_weights_are_refused(ltx, wan):
+    shot = ltx.resolve(bc.shot("a bee"))
+    with pytest.raises(CheckError, match=r"revision='0a': this is \w+; load the other one"):
+        ltx.generate([shot, shot.replace(revision="0a")])
+    with pytest.raises(CheckError, match="model='tiny-ltx': this is tiny-wan"):
+        wan.generate([shot])
+    with pytest.raises(CheckError, match="speed='compiled': this is exact"):
+        ltx.generate([shot.replace(speed=("compiled",))])
+
+
+def test_an_output_that_is_not_clips_is_refused(ltx):
+    shot = ltx.resolve(bc.shot("a bee"))
+    for shape in ((), (1, 9, 32, 32), (1, 9, 32, 32, 4)):
+        with pytest.raises(ModelError, match="the pipeline returned frames of shape"):
+            frames_from_output(np.zeros(shape), shot)
 
 
 def test_wrap_and_load_name_what_they_need(ltx_pipe):

@@ -26,12 +26,8 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 
 from beecam.errors import CheckError, ModelError, Problem
-from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep
+from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, check_frames_shape
 from beecam.shots.shot import Shot
-
-_FRAMES_AXES = 4
-_COLORS = 3
-
 
 # --- drafts ---------------------------------------------------------------------------------------
 
@@ -140,11 +136,7 @@ def _check_frames(model: Model, one: Any) -> None:
             f"{model.name} returned {type(one).__name__} of {kind}; bc.Generated of a uint8 array "
             "is needed."
         )
-    if frames.ndim != _FRAMES_AXES or frames.shape[-1] != _COLORS:
-        raise ModelError(
-            f"{model.name} returned frames of shape {frames.shape}; "
-            "(frames, height, width, 3) is needed."
-        )
+    check_frames_shape(model.name, frames.shape)
 
 
 # --- speed ----------------------------------------------------------------------------------------

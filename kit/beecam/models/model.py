@@ -11,9 +11,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from beecam.errors import Problem
+from beecam.errors import ModelError, Problem
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
+
+_FRAMES_AXES = 4
+_COLORS = 3
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,23 @@ class Note:
 
     def __str__(self) -> str:
         return self.message
+
+
+def check_frames_shape(owner: str, shape: Sequence[int]) -> None:
+    """Raise unless a shape is that of the frames of a clip.
+
+    Args:
+        owner: What returned the frames, for the message.
+        shape: The shape.
+
+    Raises:
+        ModelError: It isn't `(frames, height, width, 3)`.
+    """
+    if len(shape) != _FRAMES_AXES or shape[-1] != _COLORS:
+        raise ModelError(
+            f"{owner} returned frames of shape {tuple(shape)}; (frames, height, width, 3) is "
+            "needed."
+        )
 
 
 @runtime_checkable

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import CheckError, ModelError, Problem, Stopped
+from beecam._util.checks import raise_problems
+from beecam.errors import ModelError, Problem
 from beecam.models.batching.batch_size import AdaptiveBatchPolicy, initial_guess, shape_key
 from beecam.models.batching.device import MemoryMeter, cores, device_of, is_small_on_cpu
 from beecam.models.batching.threads import WorkerPool
@@ -19,7 +19,7 @@ from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import BatchKind, BatchSizes
 from beecam.models.denoise.batch_positions import at_positions, filled, positions_of
 from beecam.models.denoise.shared_prefix import SharedPrefixes, after_switch, before_switch
-from beecam.models.diffusers.call import PipelineResources, PreparedCall
+from beecam.models.diffusers.call import CallSteps, PipelineResources, PreparedCall
 from beecam.models.diffusers.checks import (
     find_notes,
     find_problems,
@@ -35,7 +35,7 @@ from beecam.models.diffusers.conditions import (
     with_absolute_keyframes,
 )
 from beecam.models.diffusers.tasks import Task, tasks_of
-from beecam.models.model import Checkpoint, Generated, Note, OnStep, Step
+from beecam.models.model import Checkpoint, Generated, Note, OnStep
 from beecam.models.speed.speed import FewSteps, Speed, speed_of
 from beecam.models.text.vocabulary import Vocabulary
 from beecam.models.weights.lora import LoraLoader
@@ -344,9 +344,7 @@ class DiffusersModel:
     ) -> list[Generated]:
         """Generate clips in one call of the pipeline; see `Model` and `SupportsDrafts`."""
         require_resolved(shots)
-        if len({self.batch_key(shot) for shot in shots}) != 1:
-            reason = "shots: all shots of one batch need the same batch key."
-            raise CheckError([Problem("shots", reason)])
+        raise_problems(self._batch_problems(shots))
         positions = positions_of(len(shots), starts)
         if shots[0].switch is not None:
             if not starts:
@@ -358,7 +356,7 @@ class DiffusersModel:
         indices = filled(positions, pad_to)
         batch, resumed = [shots[i] for i in indices], [starts[i] for i in indices if starts]
         timer = BatchTimer(self._workers)
-        steps = _Steps(on_step and timer.excluding(at_positions(on_step, positions)))
+        steps = CallSteps(on_step and timer.excluding(at_positions(on_step, positions)))
         try:
             with MemoryMeter(device_of(self.pipe)) as meter:
                 clips = self._workers.run(lambda: self._call(batch, resumed, timer, steps))
@@ -369,12 +367,20 @@ class DiffusersModel:
             self.batching.record(batch[0], len(batch), timer, meter.share)
         return [clips[i] for i in positions]
 
+    def _batch_problems(self, shots: Sequence[Shot]) -> Iterator[Problem]:
+        if len({self.batch_key(shot) for shot in shots}) != 1:
+            yield Problem("shots", "shots: all shots of one batch need the same batch key.")
+        # Other weights would generate another clip under the key of these.
+        for shot in {(one.model, one.revision, one.speed): one for one in shots}.values():
+            speed = self.task_for(shot).usable(self.speed)
+            yield from identity_problems(shot, self.name, self.revision, speed)
+
     def _call(
         self,
         batch: Sequence[Shot],
         starts: Sequence[Checkpoint],
         timer: BatchTimer,
-        steps: _Steps,
+        steps: CallSteps,
     ) -> list[Generated]:
         task = self.task_for(batch[0])
         speed = task.usable(self.speed)
@@ -382,21 +388,3 @@ class DiffusersModel:
             self._resources, task, batch, speed=speed, timer=timer, starts=starts
         )
         return call.unpack(call.run(steps))
-
-
-class _Steps:
-    """Reports the steps of a call, and ends it when its caller was interrupted.
-
-    Attributes:
-        stopped: Set it to leave the call at its next step.
-    """
-
-    def __init__(self, on_step: OnStep | None) -> None:
-        self.stopped = threading.Event()
-        self._on_step = on_step
-
-    def __call__(self, step: Step) -> None:
-        if self.stopped.is_set():
-            raise Stopped("the caller was interrupted.")
-        if self._on_step is not None:
-            self._on_step(step)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from beecam._util.checks import integer, string
 from beecam.errors import Problem, did_you_mean, join_words, shorten
 from beecam.models.diffusers.tasks import task_of
 from beecam.models.speed.speed import SPEEDS
-
-if TYPE_CHECKING:
-    import torch
 
 _CHOICES = {
     "dtype": ("float32", "bfloat16", "float16"),
@@ -46,15 +43,12 @@ class LoadOptions:
     base: str | None = None
 
 
-def device_name(device: str | torch.device | None) -> Any:
-    """Return a device as a string; what isn't one is left to `load_problems`."""
-    return str(device) if type(device).__name__ == "device" else device
-
-
-def dtype_name(dtype: str | torch.dtype | None) -> Any:
-    """Return a dtype as a string; what isn't one is left to `load_problems`."""
-    known = isinstance(dtype, str) or type(dtype).__name__ == "dtype"
-    return str(dtype).removeprefix("torch.") if known else dtype
+def plain_name(value: Any) -> Any:
+    """Return a torch.device, a torch.dtype or a path as a string; anything else unchanged."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    torchs_own = type(value).__name__ in ("device", "dtype")
+    return str(value).removeprefix("torch.") if torchs_own else value
 
 
 def load_problems(

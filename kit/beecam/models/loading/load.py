@@ -12,11 +12,10 @@ from beecam.models.batching.threads import WorkerPool
 from beecam.models.diffusers.adapter import DiffusersModel
 from beecam.models.loading.arguments import (
     LoadOptions,
-    device_name,
-    dtype_name,
     load_problems,
     model_problems,
     pipeline_problems,
+    plain_name,
 )
 from beecam.models.loading.hub import load_pipeline, move_to_device
 
@@ -67,14 +66,13 @@ def load(
         CheckError: With all problems of the arguments, before anything is read.
         ModelError: The model does not exist or can't be loaded; the message says what to do.
     """
-    options = LoadOptions(
-        device=device_name(device),
-        dtype=dtype_name(dtype),
-        offload=offload,
-        revision=revision,
-        quantize=quantize,
-        base=os.fspath(base) if isinstance(base, os.PathLike) else base,
-    )
+    chosen = map(plain_name, (device, dtype, offload, revision, quantize, base))
+    return _load(name, LoadOptions(*chosen), batch_size=batch_size, speed=speed)
+
+
+def _load(
+    name: str | os.PathLike[str], options: LoadOptions, *, batch_size: int | None, speed: str | None
+) -> DiffusersModel:
     raise_problems(load_problems(name, options, batch_size=batch_size, speed=speed))
     source = os.fspath(name)
     if source == "pollen":
@@ -83,7 +81,7 @@ def load(
     raise_problems(pipeline_problems(opened.pipe), ModelError)
     model = DiffusersModel(opened.pipe, name=opened.name, batch_size=batch_size, speed=speed)
     model.license, model.source = opened.license, opened.origin
-    print(opened.choices)  # noqa: T201  (the one line that the docstring promises)
+    print(opened.choices)  # noqa: T201  (the one line that `load` promises)
     return model
 
 
