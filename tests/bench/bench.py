@@ -196,7 +196,7 @@ def few_steps():
     """One clip in the few steps that a LoRA beside the weights allows, and its first preview."""
     import beecam as bc
 
-    model = bc.load().in_few_steps()
+    model = bc.load().few_step_variant()
     if model is None:
         return [Row("pollen in few steps", "under 0.4 s", "no LoRA for it ships yet", None, {})]
     first, whole = [], []

@@ -9,7 +9,7 @@ model that has a part of one.
 |---|---|---|
 | batches of several clips | `batching` | `beecam.models.batching.batch_size.batching_of` |
 | drafts, and resuming from a checkpoint | `SupportsDrafts` | `steps_of`, `generate` |
-| other speeds of the same weights | `SupportsSpeed` | `in_few_steps`, `makes` |
+| other speeds of the same weights | `SupportsSpeed` | `few_step_variant`, `generates` |
 | work before and after a run | `SupportsPreparation` | `prepare`, `release` |
 | words that it knows | `SupportsVocabulary` | `notes_of`, `known_words` |
 | arguments beyond those of a shot | `arguments` | `arguments_of` |
@@ -160,37 +160,39 @@ class SupportsSpeed(Protocol):
         'fast'
         """
 
-    def in_few_steps(self) -> Model | None:
+    def few_step_variant(self) -> Model | None:
         """Return this model as it needs few steps and no guidance, or None if it can't.
 
         From the same noise it generates about the same clips.
 
-        >>> model.in_few_steps().resolve(bc.shot("a bee")).num_inference_steps
+        >>> model.few_step_variant().resolve(bc.shot("a bee")).num_inference_steps
         4
         """
 
-    def makes(self, shot: Shot) -> bool:
+    def generates(self, shot: Shot) -> bool:
         """Return whether a resolved shot has this model's name, revision and speed.
 
-        >>> model.makes(model.resolve(bc.shot("a bee")))
+        >>> model.generates(model.resolve(bc.shot("a bee")))
         True
         """
 
 
 def supports_speed(model: object) -> TypeGuard[SupportsSpeed]:
     """Return whether a model can trade exactness for speed."""
-    return hasattr(model, "speed") and _has_methods(model, "at_speed", "in_few_steps", "makes")
+    return hasattr(model, "speed") and _has_methods(
+        model, "at_speed", "few_step_variant", "generates"
+    )
 
 
-def in_few_steps(model: Model) -> Model | None:
+def few_step_variant(model: Model) -> Model | None:
     """Return a model as it needs few steps and no guidance, or None if it has no such speed."""
-    return model.in_few_steps() if supports_speed(model) else None
+    return model.few_step_variant() if supports_speed(model) else None
 
 
-def makes(model: Model, shot: Shot) -> bool:
+def generates(model: Model, shot: Shot) -> bool:
     """Return whether a resolved shot is one of this model, at its speed."""
     if supports_speed(model):
-        return model.makes(shot)
+        return model.generates(shot)
     return (shot.model, shot.revision) == (model.name, model.revision)
 
 

@@ -51,7 +51,7 @@ class _Capability:
 
 _CAPABILITIES = (
     _Capability("drafts", SupportsDrafts, ("steps", "generate"), keywords=("starts", "pad_to")),
-    _Capability("speeds", SupportsSpeed, ("at_speed", "in_few_steps", "makes"), ("speed",)),
+    _Capability("speeds", SupportsSpeed, ("at_speed", "few_step_variant", "generates"), ("speed",)),
     _Capability("preparation", SupportsPreparation, ("prepare", "release")),
     _Capability("a vocabulary", SupportsVocabulary, ("notes", "known_words")),
 )

@@ -98,7 +98,7 @@ class ModelSet:
         if shot.model in self.by_label and shot.revision is None:
             return self.by_label[shot.model or ""]
         for one in self.models:
-            if capabilities.makes(one, shot):
+            if capabilities.generates(one, shot):
                 return one
         raise CheckError(
             [

@@ -147,7 +147,7 @@ class DiffusersModel:
         """
         return self._with(speed=self._speed_of(name))
 
-    def in_few_steps(self) -> DiffusersModel | None:
+    def few_step_variant(self) -> DiffusersModel | None:
         """Return this model with the LoRA for few steps that ships with it, or None."""
         return self.at_speed("fast") if self._few_steps and self.speed.name == "exact" else None
 
@@ -260,7 +260,7 @@ class DiffusersModel:
         found = self._defaults.get(name)
         return task.info.default(name) if found is None else found
 
-    def makes(self, shot: Shot) -> bool:
+    def generates(self, shot: Shot) -> bool:
         """Return whether a resolved shot has this model's name, revision and speed."""
         speed = self.task_for(shot).usable(self.speed).labels or None
         return (shot.model, shot.revision, shot.speed) == (self.name, self.revision, speed)
