@@ -307,6 +307,6 @@ def test_a_run_goes_on_beside_it(live, eye, pollen, library):
 def test_other_models_wait_for_their_only_lane():
     wide, narrow = WorkerPool(), WorkerPool()
     wide.widen(2, threads=1)
-    assert wide.beside() is not wide
-    assert narrow.beside() is narrow
-    assert wide.beside().run(lambda: 3) == 3
+    assert wide.for_single_clips() is not wide
+    assert narrow.for_single_clips() is narrow
+    assert wide.for_single_clips().run(lambda: 3) == 3

@@ -247,7 +247,7 @@ def test_distilled_model_generates_drafts_at_default_guidance(show, pollen, monk
         def __getattr__(self, name):
             return getattr(pollen, name)
 
-        def beside(self):
+        def for_single_clips(self):
             return self
 
         def resolve(self, shot):

@@ -14,7 +14,7 @@ model that has a part of one.
 | words that it knows | `SupportsVocabulary` | `notes_of`, `known_words` |
 | arguments beyond those of a shot | `arguments` | `arguments_of` |
 | weights that can change | `refresh()` | `refresh` |
-| batches beside those of a run | `beside()` | `beside` |
+| batches beside those of a run | `for_single_clips()` | `for_single_clips` |
 | where the weights come from | `license`, `source` | `license_of`, `source_of` |
 """
 
@@ -302,9 +302,9 @@ def refresh(model: Model) -> None:
         read_again()
 
 
-def beside(model: Model) -> Model:
+def for_single_clips(model: Model) -> Model:
     """Return a model for single batches that should not wait for those of a run."""
-    make: Callable[[], Model] = getattr(model, "beside", lambda: model)
+    make: Callable[[], Model] = getattr(model, "for_single_clips", lambda: model)
     return make()
 
 

@@ -27,7 +27,7 @@ _ATTRIBUTES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "source": ((str, type(None)), "a string or None is needed"),
 }
 # Methods without arguments that a model may have.
-_PLAIN_METHODS = ("refresh", "beside")
+_PLAIN_METHODS = ("refresh", "for_single_clips")
 
 
 @dataclass(frozen=True)

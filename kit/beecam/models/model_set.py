@@ -184,9 +184,11 @@ class ModelSet:
         for one in self.models:
             capabilities.refresh(one)
 
-    def beside(self) -> ModelSet:
+    def for_single_clips(self) -> ModelSet:
         """Return them for single batches that should not wait for those of a run."""
-        return ModelSet({label: capabilities.beside(one) for label, one in self.by_label.items()})
+        return ModelSet(
+            {label: capabilities.for_single_clips(one) for label, one in self.by_label.items()}
+        )
 
     def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
         """Prepare each for a run with its own shots."""

@@ -151,9 +151,9 @@ class DiffusersModel:
         """Return this model with the LoRA for few steps that ships with it, or None."""
         return self.at_speed("fast") if self._few_steps and self.speed.name == "exact" else None
 
-    def beside(self) -> DiffusersModel:
+    def for_single_clips(self) -> DiffusersModel:
         """Return this model for single batches that should not wait for a run."""
-        return self._with(_workers=self._workers.beside())
+        return self._with(_workers=self._workers.for_single_clips())
 
     def _with(self, **attributes: Any) -> DiffusersModel:
         variant = copy.copy(self)
