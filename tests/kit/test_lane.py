@@ -63,7 +63,7 @@ def test_a_forks_child_has_a_thread_of_its_own():
 def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pipe):
     one, two = bc.wrap(ltx_pipe, name="one"), bc.wrap(ltx_pipe, name="two")
     assert one._workers is two._workers
-    assert one.batching.at_once >= len(os.sched_getaffinity(0))
+    assert one.batching.parallel_batches >= len(os.sched_getaffinity(0))
     seen = {}
     for model in (one, two, one, two):
         shot = model.resolve(
@@ -74,7 +74,7 @@ def test_every_model_of_a_pipeline_has_the_same_lanes_and_calls_it_there(ltx_pip
             [shot],
             lambda step: seen.setdefault(threading.current_thread(), torch.get_num_threads()),
         )
-    assert 1 <= len(seen) <= one.batching.at_once
+    assert 1 <= len(seen) <= one.batching.parallel_batches
     assert threading.current_thread() not in seen
     assert set(seen.values()) == {1}, "a small model on a CPU has a thread a call"
 

@@ -95,7 +95,7 @@ def test_a_batch_is_filled_up_for_a_model_that_knows_no_pad_to(square):
     shots = [square.resolve(cell.shot) for cell in sweep()]
     found = capabilities.generate(square, shots[:2], pad_to=4)
     assert len(found) == 2
-    assert batching_of(square).exact_size(shots[0]) == batching_of(square).at_once == 1
+    assert batching_of(square).exact_size(shots[0]) == batching_of(square).parallel_batches == 1
 
 
 def test_cancelling_stops_it_at_its_next_step(square, library, monkeypatch):
@@ -252,7 +252,7 @@ def test_a_class_in_place_of_a_model_is_named(docs, library):
 @pytest.mark.parametrize("size", [0, -1, True, 2.0, "4", None])
 def test_a_batch_policy_has_sizes_of_1_or_more(size):
     assert "size=" in said(lambda: bc.BatchPolicy(size))
-    assert "=" in said(lambda: bc.BatchPolicy(1, at_once=size))
+    assert "=" in said(lambda: bc.BatchPolicy(1, parallel_batches=size))
 
 
 def test_the_models_of_beecam_have_no_problems(docs, ltx):

@@ -35,8 +35,8 @@ class Machine:
         self.sizes.record(self.like, size, timing, share)
         self.made.append(size)
 
-    def run(self, waiting=1000, at_once=1):
-        while trial := self.sizes.trial(self.like, waiting, at_once):
+    def run(self, waiting=1000, parallel_batches=1):
+        while trial := self.sizes.trial(self.like, waiting, parallel_batches):
             self.call(trial)
         return self.sizes.best(self.like)
 

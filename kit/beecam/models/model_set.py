@@ -216,7 +216,9 @@ class _SetPolicy(BatchPolicy):
     """Asks the policy of each shot's model."""
 
     def __init__(self, models: ModelSet) -> None:
-        super().__init__(at_once=max(batching_of(one).at_once for one in models.models))
+        super().__init__(
+            parallel_batches=max(batching_of(one).parallel_batches for one in models.models)
+        )
         self._models = models
 
     def size(self, shot: Shot) -> int:

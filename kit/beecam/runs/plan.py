@@ -117,8 +117,8 @@ class Plan:
             return trial
         most = self._batching.size(first)
         if self._sizes.get(group, (0, 0))[0] != most:
-            at_once = self._batching.at_once
-            batches = math.ceil(len(shots) / (most * at_once)) * at_once
+            parallel_batches = self._batching.parallel_batches
+            batches = math.ceil(len(shots) / (most * parallel_batches)) * parallel_batches
             self._sizes[group] = (most, math.ceil(len(shots) / batches))
         return self._sizes[group][1]
 

@@ -287,7 +287,9 @@ class DiffusersModel:
     @property
     def batching(self) -> AdaptiveBatchPolicy:
         """The sizes of its batches, tuned on those that it generates."""
-        return AdaptiveBatchPolicy(self._sizes, self._batch_kind, at_once=self._workers.count)
+        return AdaptiveBatchPolicy(
+            self._sizes, self._batch_kind, parallel_batches=self._workers.count
+        )
 
     def batch_key(self, shot: Shot) -> Hashable:
         """Return the same value for shots that differ only in prompts and noise."""
@@ -309,13 +311,13 @@ class DiffusersModel:
         )
 
     def _batch_kind(self, shot: Shot) -> BatchKind:
-        task, at_once, shot = self.task_for(shot), self._workers.count, after_switch(shot)
+        task, parallel_batches, shot = self.task_for(shot), self._workers.count, after_switch(shot)
         tokens = self._resources.prompts.length(self.pipe, shot)
         key = (
-            f"{self.revision}; {self._resources.environment}; {at_once} at once; "
+            f"{self.revision}; {self._resources.environment}; {parallel_batches} at once; "
             f"{type(task.pipe).__name__}, {shape_key(shot, tokens)}"
         )
-        return BatchKind(key, initial_guess(shot, at_once), task.family.batches)
+        return BatchKind(key, initial_guess(shot, parallel_batches), task.family.batches)
 
     # --- before and after a run ----------------------------------------------------------------
 
