@@ -17,7 +17,7 @@ from beecam.media.types import Frames, Sound
 from beecam.models.batching.device import environment_key
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.denoise.loop import DenoisingLoop
-from beecam.models.denoise.noise import generators, with_mixed_noise
+from beecam.models.denoise.noise import generators_of, with_mixed_noise
 from beecam.models.denoise.preview import PreviewMap
 from beecam.models.denoise.schedulers import Schedulers, with_plain_timesteps
 from beecam.models.diffusers.conditions import condition_arguments
@@ -95,7 +95,7 @@ class PipelineResources:
         if not hasattr(pipe, "encode_prompt"):
             return
         vars(pipe)["encode_prompt"] = self.prompts.remembering(pipe, [shot])
-        arguments = pipeline_arguments(task, [shot], generators([shot]))
+        arguments = pipeline_arguments(task, [shot], generators_of([shot]))
         with torch.no_grad(), self.loras.used(shot.adapters or ()):
             try:
                 encode_only(pipe, {**arguments, **condition_arguments(task, [shot])})
@@ -186,17 +186,17 @@ class PreparedCall:
 
         conditions = condition_arguments(task, shots)
 
-        draws = generators(shots)
-        own["prepare_latents"] = with_mixed_noise(pipe.prepare_latents, shots, draws)
+        generators = generators_of(shots)
+        own["prepare_latents"] = with_mixed_noise(pipe.prepare_latents, shots, generators)
         loop = DenoisingLoop(
-            generators=draws,
+            generators=generators,
             until=shots[0].draft_steps,
             starts=starts,
             # The state of a cache is not part of a checkpoint.
             resumes=task.family.resumes and not speed.cache,
         )
 
-        arguments = {**pipeline_arguments(task, shots, draws), **conditions, **timesteps}
+        arguments = {**pipeline_arguments(task, shots, generators), **conditions, **timesteps}
         return cls(
             resources, task, speed, tuple(shots), pipe, encode_prompt, loop, arguments, timer
         )
@@ -280,13 +280,15 @@ def _private_copy(pipe: Any) -> Any:
     return private
 
 
-def pipeline_arguments(task: Task, shots: Sequence[Shot], draws: Sequence[Any]) -> dict[str, Any]:
+def pipeline_arguments(
+    task: Task, shots: Sequence[Shot], generators: Sequence[Any]
+) -> dict[str, Any]:
     """Return the keyword arguments of one call, apart from its conditions.
 
     Args:
         task: The task of these shots.
         shots: Resolved shots with one batch key.
-        draws: The random generator of each shot.
+        generators: The random generator of each shot.
     """
     shot, info = shots[0], task.info
     arguments: dict[str, Any] = {
@@ -298,7 +300,7 @@ def pipeline_arguments(task: Task, shots: Sequence[Shot], draws: Sequence[Any]) 
         "num_inference_steps": shot.num_inference_steps,
         "guidance_scale": shot.guidance_scale,
         "output_type": "np",
-        "generator": list(draws),
+        "generator": list(generators),
         info.fps_argument or "": shot.fps,
     }
     if not task.family.batches:
