@@ -39,7 +39,13 @@ _PUBLIC = {
     "Report": ("beecam.diagnostics.report", "Report"),
     "Run": ("beecam.runs.run", "Run"),
     "Shot": ("beecam.shots.shot", "Shot"),
+    "Sound": ("beecam.media.types", "Sound"),
     "Step": ("beecam.models.model", "Step"),
+    "Stopped": ("beecam.errors", "Stopped"),
+    "SupportsDrafts": ("beecam.models.capabilities", "SupportsDrafts"),
+    "SupportsPreparation": ("beecam.models.capabilities", "SupportsPreparation"),
+    "SupportsSpeed": ("beecam.models.capabilities", "SupportsSpeed"),
+    "SupportsVocabulary": ("beecam.models.capabilities", "SupportsVocabulary"),
     "Sweep": ("beecam.sweeps.sweep", "Sweep"),
     "SweepRecord": ("beecam.clips.sweep_records", "SweepRecord"),
     "deck": ("beecam.sweeps.deck_files.find", "deck"),
@@ -77,9 +83,15 @@ if TYPE_CHECKING:
     from beecam.errors import ModelError as ModelError
     from beecam.errors import OutOfMemoryError as OutOfMemoryError
     from beecam.errors import Problem as Problem
+    from beecam.errors import Stopped as Stopped
     from beecam.follow.vary import vary as vary
     from beecam.media.types import Frames as Frames
+    from beecam.media.types import Sound as Sound
     from beecam.models.batching.batch_size import BatchPolicy as BatchPolicy
+    from beecam.models.capabilities import SupportsDrafts as SupportsDrafts
+    from beecam.models.capabilities import SupportsPreparation as SupportsPreparation
+    from beecam.models.capabilities import SupportsSpeed as SupportsSpeed
+    from beecam.models.capabilities import SupportsVocabulary as SupportsVocabulary
     from beecam.models.loading.load import load as load
     from beecam.models.loading.load import wrap as wrap
     from beecam.models.model import Checkpoint as Checkpoint

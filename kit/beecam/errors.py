@@ -102,6 +102,8 @@ class CheckError(BeecamError, ValueError):
 class ModelError(BeecamError):
     """Raised when a model can't be loaded, or returns something that is not a clip.
 
+    A wrong argument of `bc.load` is a CheckError, as of any call.
+
     >>> try:
     ...     model = bc.load("owner/name")
     ... except bc.ModelError:
@@ -155,7 +157,7 @@ class Stopped(BeecamError):  # noqa: N818  (a requested stop is not an error)
 
     >>> def on_step(step):
     ...     if stop_requested:
-    ...         raise Stopped
+    ...         raise bc.Stopped
     """
 
 
@@ -220,6 +222,15 @@ def did_you_mean(word: object, choices: Iterable[str], form: str = "{}") -> str:
     """
     match = nearest_match(word, choices)
     return f" Did you mean {form.format(match)}?" if match else ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its class where it has no text.
+
+    >>> first_line(ValueError("too large")), first_line(OSError())
+    ('too large', 'OSError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def shorten(value: object, limit: int = 60) -> str:

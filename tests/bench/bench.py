@@ -196,7 +196,7 @@ def few_steps():
     """Measure one clip in few steps with the LoRA that ships, and its first preview."""
     import beecam as bc
 
-    model = bc.load().in_few_steps()
+    model = bc.load().few_step_variant()
     if model is None:
         return [Row("pollen in few steps", "under 0.4 s", "no LoRA ships", None, {})]
     first, total = [], []

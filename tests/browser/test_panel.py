@@ -300,7 +300,7 @@ def test_unknown_words_are_underlined_and_known_ones_offered(notebook):
     seeds = page.locator(".bcm-amount").first
     top = seeds.bounding_box()["y"]
     until(page, same(lambda: texts(underlined), ["zebra"]))
-    assert note.inner_text() == "pollen passes over 'zebra', which it doesn't know."
+    assert note.inner_text() == "pollen ignores 'zebra', which it doesn't know."
     assert underlined.evaluate("node => getComputedStyle(node).textDecorationStyle") == "wavy"
     assert seeds.bounding_box()["y"] == top, "a note has its place"
     box = underlined.bounding_box()

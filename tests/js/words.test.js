@@ -4,13 +4,13 @@ import {
   completionsOf, markValue, markWords, noteText, typedTemplateWord, typedWord, unknownWords,
 } from "../../widgets/js/panel/text/words.js";
 
-const note = (words, message = "prompt: pollen passes over words.") => ({ argument: "prompt", message, words });
+const note = (words, message = "prompt: pollen ignores words.") => ({ argument: "prompt", message, words });
 const unknown = unknownWords([note(["zebra", "gas", "station"], "one"), note(["it's"], "two")]);
 const marked = (text, kind) => markWords(text, unknown, kind).filter((one) => one.message).map((one) => one.text);
 
 test("each unknown word has the message of its note", () => {
   assert.deepEqual([...unknown], [["zebra", "one"], ["gas", "one"], ["station", "one"], ["it's", "two"]]);
-  assert.equal(noteText(note([])), "pollen passes over words.");
+  assert.equal(noteText(note([])), "pollen ignores words.");
   assert.equal(noteText({ ...note([]), argument: "negative_prompt", message: "negative_prompt: x" }), "negative_prompt: x");
 });
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import beecam as bc
-from beecam.errors import ModelError, OutOfMemoryError, Stopped
+from beecam.errors import CheckError, ModelError, OutOfMemoryError, Stopped
+from beecam.models.diffusers.call import frames_from_output
 from helpers import generate_frames
 
 
@@ -217,16 +218,33 @@ def test_out_of_memory_is_recognized(ltx, monkeypatch):
 
 def test_shots_with_different_batch_keys_are_refused(ltx):
     a = ltx.resolve(bc.shot("a bee"))
-    with pytest.raises(ModelError, match="same batch key"):
+    with pytest.raises(CheckError, match="same batch key"):
         generate_frames(ltx, [a, a.replace(width=64)])
 
 
-def test_wrap_and_load_report_invalid_arguments(ltx_pipe):
-    with pytest.raises(ModelError, match=r"wrap\(.*a loaded diffusers pipeline is needed"):
+def test_shots_of_other_weights_are_refused(ltx, wan):
+    shot = ltx.resolve(bc.shot("a bee"))
+    with pytest.raises(CheckError, match=r"revision='0a': this is \w+; load the other one"):
+        ltx.generate([shot, shot.replace(revision="0a")])
+    with pytest.raises(CheckError, match="model='tiny-ltx': this is tiny-wan"):
+        wan.generate([shot])
+    with pytest.raises(CheckError, match="speed='compiled': this is exact"):
+        ltx.generate([shot.replace(speed=("compiled",))])
+
+
+def test_an_output_that_is_not_clips_is_refused(ltx):
+    shot = ltx.resolve(bc.shot("a bee"))
+    for shape in ((), (1, 9, 32, 32), (1, 9, 32, 32, 4)):
+        with pytest.raises(ModelError, match="the pipeline returned frames of shape"):
+            frames_from_output(np.zeros(shape), shot)
+
+
+def test_wrap_and_load_name_what_they_need(ltx_pipe):
+    with pytest.raises(CheckError, match=r"wrap\(.*a loaded diffusers pipeline is needed"):
         bc.wrap("Wan-AI/Wan2.1")
     with pytest.raises(ModelError, match=r"'pollen' ships inside.*Did you mean pollen\?"):
         bc.load("polen")
-    with pytest.raises(ModelError, match="batch_size=0"):
+    with pytest.raises(CheckError, match="batch_size=0"):
         bc.wrap(ltx_pipe, batch_size=0)
 
 

@@ -39,8 +39,8 @@ class SimulatedMachine:
         self.sizes.record(self.kind, size, timing, share)
         self.sizes_run.append(size)
 
-    def run_until_settled(self, waiting=1000, at_once=1):
-        while trial := self.sizes.trial(self.kind, waiting, at_once):
+    def run_until_settled(self, waiting=1000, parallel_batches=1):
+        while trial := self.sizes.trial(self.kind, waiting, parallel_batches):
             self.run_batch(trial)
         return self.sizes.best(self.kind)
 

@@ -8,7 +8,7 @@ import pytest
 
 import beecam as bc
 from beecam.clips.library import open_library
-from beecam.errors import CheckError, ModelError, Stopped
+from beecam.errors import CheckError, Stopped
 from beecam.runs.engines import local
 from beecam.runs.progress import Progress, Status
 from helpers import generate_frames
@@ -78,7 +78,7 @@ def test_checkpoints_of_different_steps_are_refused(ltx):
         ltx.generate([shot.replace(draft_steps=k)])[0].checkpoint
         for shot, k in zip(batch, (1, 2), strict=True)
     ]
-    with pytest.raises(ModelError, match="same step"):
+    with pytest.raises(CheckError, match="same step"):
         ltx.generate(batch, starts=starts)
 
 

@@ -9,7 +9,7 @@ from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 from PIL import Image
 
 import beecam as bc
-from beecam.errors import ModelError, Stopped
+from beecam.errors import CheckError, Stopped
 from beecam.models.batching.threads import WorkerPool
 from beecam.shots.conditions import CONDITIONS
 from helpers import generate_frames
@@ -252,9 +252,9 @@ def test_an_image_pipeline_is_refused():
         def __call__(self, prompt, height=64, width=64):
             raise NotImplementedError
 
-    with pytest.raises(ModelError, match="it makes images"):
+    with pytest.raises(CheckError, match="it makes images"):
         bc.wrap(ImagePipeline(**pipe.components))
-    with pytest.raises(ModelError, match="a loaded diffusers pipeline is needed"):
+    with pytest.raises(CheckError, match="a loaded diffusers pipeline is needed"):
         bc.wrap("Wan-AI/Wan2.1-T2V-1.3B-Diffusers")
 
 

@@ -319,6 +319,6 @@ def test_a_run_continues_beside_the_engine(create_engine, log, pollen, library):
 def test_a_pool_of_one_worker_is_shared():
     two_workers, one_worker = WorkerPool(), WorkerPool()
     two_workers.widen(2, threads=1)
-    assert two_workers.beside() is not two_workers
-    assert one_worker.beside() is one_worker
-    assert two_workers.beside().run(lambda: 3) == 3
+    assert two_workers.for_single_clips() is not two_workers
+    assert one_worker.for_single_clips() is one_worker
+    assert two_workers.for_single_clips().run(lambda: 3) == 3

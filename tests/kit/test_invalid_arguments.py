@@ -42,7 +42,7 @@ def test_an_argument_that_is_not_a_model_is_named(ltx, library, clips):
     ):
         assert "a loaded model is needed, from bc.load() or bc.wrap(pipe)" in error_message(call)
     assert "library='x'" in error_message(lambda: bc.estimate(sweep, ltx, "x"))
-    assert "load(5): a name, as in bc.load()" in error_message(lambda: bc.load(5), ModelError)
+    assert "load(5): a name, as in bc.load()" in error_message(lambda: bc.load(5))
 
 
 def test_vary_needs_a_resolved_shot(ltx):
@@ -207,14 +207,56 @@ def test_a_run_resolves_each_cell_once(ltx, library, monkeypatch):
         ({"offload": "maybe"}, "offload='maybe': one of none, model and sequential"),
         ({"dtype": "bfloat16"}, "pollen is small and ships inside, and has no such choice. Leave"),
         ({"revision": "main"}, "Leave revision out"),
-        ({"device": "mps:7"}, "it can't be moved to mps:7"),
         ({"batch_size": 0}, "batch_size=0: an integer of 1 or more"),
+        ({"speed": "fats"}, "speed='fats': one of exact, balanced and fast. Did you mean fast?"),
+        ({"device": 5}, "device=5: torch has no such device"),
+        ({"dtype": 5}, "dtype=5: one of float32"),
+        ({"revision": 5}, "revision=5: a string"),
+        ({"base": 5}, "base=5: a string"),
+    ],
+)
+@pytest.mark.parametrize("name", ["pollen", "owner/name"])
+def test_arguments_of_load_are_checked_before_anything_is_read(given, said, name, monkeypatch):
+    monkeypatch.setattr("beecam.models.loading.hub._find", None)
+    if name != "pollen" and said.startswith(("pollen", "Leave")):
+        pytest.skip("other models have these choices")
+    with pytest.raises(CheckError, match=re.escape(said)):
+        bc.load(name, **given)
+
+
+def test_all_wrong_arguments_of_load_are_reported_at_once():
+    message = error_message(lambda: bc.load("owner/name", batch_size=0, speed="fats", dtype="half"))
+    assert message.startswith("3 problems")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"device": "mps:7"}, "it can't be moved to mps:7"),
         ({"name": "./nowhere"}, "the folder or file does not exist"),
     ],
 )
-def test_arguments_of_load_are_checked_for_pollen_too(arguments, message):
-    with pytest.raises(ModelError, match=re.escape(message)):
-        bc.load(**arguments)
+def test_what_is_not_there_is_a_model_error(given, said):
+    with pytest.raises(ModelError, match=re.escape(said)):
+        bc.load(**given)
+
+
+@pytest.mark.parametrize("given", [{"batch_size": 0}, {"speed": "fats"}, {"name": 5}])
+def test_arguments_of_wrap_are_checked(ltx_pipe, given):
+    assert f"{next(iter(given))}=" in error_message(lambda: bc.wrap(ltx_pipe, **given))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda m: m.at_speed("fats"), "speed='fats': one of"),
+        (lambda m: m.with_lora("nowhere.safetensors"), "nowhere.safetensors"),
+        (lambda m: m.with_lora(5), "5"),
+        (lambda m: m.with_lora("x.safetensors", "strong"), "weight='strong': a finite number"),
+    ],
+)
+def test_arguments_of_a_models_variants_are_checked(ltx, call, words):
+    assert words in error_message(lambda: call(ltx))
 
 
 def test_arguments_that_belong_together():

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import beecam as bc
-from beecam.errors import ModelError
+from beecam.errors import CheckError, ModelError
+from beecam.models.loading.messages import explain_load_errors
 from helpers import generate_frames
 
 
@@ -68,8 +69,8 @@ def test_the_license_is_stored_with_each_clip(saved, library):
         ({"offload": "modell"}, r"offload='modell': one of none, model and sequential.*model"),
     ],
 )
-def test_an_invalid_choice_gets_the_nearest_suggested(saved, arguments, message):
-    with pytest.raises(ModelError, match=message):
+def test_a_choice_that_is_none_is_named_with_the_nearest(saved, arguments, said):
+    with pytest.raises(CheckError, match=said):
         bc.load(saved, **arguments)
 
 
@@ -114,7 +115,23 @@ def test_errors_of_the_hub_are_explained(monkeypatch, error, message):
         bc.load("somebody/something")
 
 
-def test_names_and_files_without_a_pipeline_are_reported(tmp_path, saved):
+@pytest.mark.parametrize("error", [OSError(), ValueError("\n"), ImportError("one\ntwo")])
+def test_an_error_of_any_text_is_explained(error):
+    expected = pytest.raises(ModelError, match=r"as a pipeline: (OSError|ValueError|one)$")
+    with expected, explain_load_errors("bees/model"):
+        raise error
+
+
+def test_a_pipeline_that_makes_images_is_not_loaded(saved, monkeypatch):
+    monkeypatch.setattr(
+        "beecam.models.loading.load.pipeline_problems",
+        lambda pipe: [bc.Problem("pipe", "it makes images.")],
+    )
+    with pytest.raises(ModelError, match="it makes images"):
+        bc.load(saved)
+
+
+def test_what_is_no_pipeline_says_what_is_missing(tmp_path, saved):
     with pytest.raises(ModelError, match=r"'pollen' ships inside.*Did you mean pollen"):
         bc.load("polen")
     (tmp_path / "empty").mkdir()
@@ -179,7 +196,7 @@ def test_a_single_file_that_does_not_fit_is_reported(single_file, saved, tmp_pat
     pickled.write_bytes(b"\x80\x04.")
     with pytest.raises(ModelError, match="only safetensors are loaded"):
         bc.load(pickled, base=str(saved))
-    with pytest.raises(ModelError, match="only a single file needs it"):
+    with pytest.raises(CheckError, match="only a single file needs it"):
         bc.load(saved, base=str(saved))
     with pytest.raises(ModelError, match=r"can't be reached|does not exist|isn't on this"):
         bc.load(single_file, base="nobody/nothing-at-all")
@@ -196,7 +213,7 @@ def test_weights_can_be_quantized(saved, capsys):
     (one,), (two,) = (generate_frames(m, [m.resolve(shot)]) for m in (model, original))
     assert one.shape == two.shape
     assert abs(one.astype(int) - two).mean() < 40
-    with pytest.raises(ModelError, match=r"quantize='int3': one of none and float8"):
+    with pytest.raises(CheckError, match=r"quantize='int3': one of none and float8"):
         bc.load(saved, quantize="int3")
 
 
@@ -222,5 +239,5 @@ def test_a_missing_device_is_reported(saved):
         pytest.skip("this machine has CUDA")
     with pytest.raises(ModelError, match="can't be moved to cuda"):
         bc.load(saved, device="cuda")
-    with pytest.raises(ModelError, match="can't be moved to gpu"):
+    with pytest.raises(CheckError, match="device='gpu': torch has no such device; one such as"):
         bc.load(saved, device="gpu")

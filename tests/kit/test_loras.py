@@ -161,3 +161,13 @@ def test_a_copied_file_is_the_same_lora(files, tmp_path):
     changed = tmp_path / "changed.safetensors"
     save_file({"a": torch.zeros(1)}, changed)
     assert bc.lora(changed).digest != bc.lora(files[0]).digest
+
+
+def test_an_error_without_text_is_named_by_its_class(pollen, files, monkeypatch):
+    def fails(*_args, **_kwargs):
+        raise KeyError
+
+    monkeypatch.setattr(pollen.pipe, "load_lora_weights", fails)
+    adapter = bc.lora(files[0], 1.0)
+    monkeypatch.setattr(pollen._resources.loras, "_loaded", {})
+    assert "another size of this one (KeyError)" in pollen._resources.loras.check((adapter,))

@@ -1,6 +1,7 @@
 """Several models as an axis."""
 
 import beecam as bc
+from beecam.models.model_set import as_model
 from helpers import error_message
 
 SHAPE = {"width": 32, "height": 32, "num_frames": 9, "num_inference_steps": 2}
@@ -67,3 +68,7 @@ def test_drafts_of_several_models_are_promoted_by_their_models(wan, ltx, library
     finished = bc.promote(drafts.clips).wait()
     assert not finished.errors
     assert [clip.facts["continued_from"] for clip in finished.clips] == [2, 2]
+
+
+def test_labels_that_are_equal_as_text_are_refused(ltx, wan):
+    assert "two are called '1'" in error_message(lambda: as_model({1: ltx, "1": wan}))

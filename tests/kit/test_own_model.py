@@ -10,6 +10,7 @@ import beecam as bc
 import beecam_widgets as bw
 from beecam.models import capabilities
 from beecam.models.batching.batch_size import batching_of
+from beecam.models.model_checks import loaded_model
 from helpers import Gate, error_message
 
 DOCS = Path(__file__).parents[2] / "docs" / "own_model.md"
@@ -94,7 +95,7 @@ def test_a_batch_is_filled_up_for_a_model_that_knows_no_pad_to(square):
     shots = [square.resolve(cell.shot) for cell in sweep()]
     found = capabilities.generate(square, shots[:2], pad_to=4)
     assert len(found) == 2
-    assert batching_of(square).exact_size(shots[0]) == batching_of(square).at_once == 1
+    assert batching_of(square).exact_size(shots[0]) == batching_of(square).parallel_batches == 1
 
 
 def test_cancelling_stops_it_at_its_next_step(square, library, monkeypatch):
@@ -193,3 +194,71 @@ def test_missing_and_invalid_members_are_reported(square, library):
         square.generate = lambda shots, on_step=None, wrong=wrong: wrong
         run = bc.run(sweep(1).where(color="red"), square, library=library).wait(30)
         assert message in run.errors[0]
+
+
+# --- problems of a model, before anything is generated ---------------------------------------------
+
+
+def variant(docs, base="Square", **members):
+    """An instance of a class of the page with other members."""
+    return type("Own", (docs[base],), members)()
+
+
+def refused(model, library):
+    return error_message(lambda: bc.run(sweep(), model, library=library))
+
+
+def test_an_attribute_with_the_name_of_a_method_is_not_a_capability(docs, library):
+    model = variant(docs, steps=4, notes="none", prepare=True, speed=2)
+    assert len(set(digests(bc.run(sweep(), model, library=library).wait(30)))) == 6
+    assert not capabilities.supports_drafts(model)
+    assert capabilities.known_words(model) == ()
+    text = error_message(lambda: bc.run(sweep(), model, library=library, draft=0.5))
+    assert "supports no drafts" in text
+
+
+@pytest.mark.parametrize(
+    ("base", "members", "message"),
+    [
+        (
+            "Square",
+            {"steps": lambda self, shot: 4},
+            "its generate takes other arguments (got an unexpected keyword argument 'pad_to'); that needs",
+        ),
+        ("DraftSquare", {"steps": 4}, "it offers drafts, but its steps is 4, not a method"),
+        ("DraftSquare", {"steps": lambda self: 4}, "its steps takes other arguments (too many"),
+        ("Square", {"prepare": lambda self, shots, hold: None}, "but it has no release; that"),
+        ("Square", {"notes": lambda self, shots: []}, "a vocabulary, but it has no known_words"),
+        ("Square", {"at_speed": lambda self, name: self}, "offers speeds, but it has no speed, "),
+        ("Square", {"refresh": lambda self, a: None}, "its refresh takes other arguments"),
+        ("Square", {"batching": 4}, "its batching is 4; a bc.BatchPolicy is needed, as in"),
+        ("Square", {"arguments": ["shift"]}, "its arguments is ['shift']; a dict"),
+        ("Square", {"license": 3}, "its license is 3; a string or None"),
+        ("Square", {"name": None}, "its name is None; a string is needed"),
+        ("Square", {"check": 5}, "its check is 5, not a method; check(shot) is needed"),
+        ("Square", {"generate": lambda self, shots: []}, "its generate takes other arguments (too"),
+    ],
+)
+def test_a_wrong_member_is_reported_before_anything_is_generated(
+    docs, library, base, members, message
+):
+    text = refused(variant(docs, base, **members), library)
+    assert message in text
+    assert text.startswith("model=")
+
+
+def test_a_class_in_place_of_a_model_is_named(docs, library):
+    assert "model=Square: a class; pass Square()." in refused(docs["Square"], library)
+
+
+@pytest.mark.parametrize("size", [0, -1, True, 2.0, "4", None])
+def test_a_batch_policy_has_sizes_of_1_or_more(size):
+    assert "size=" in error_message(lambda: bc.BatchPolicy(size))
+    assert "=" in error_message(lambda: bc.BatchPolicy(1, parallel_batches=size))
+
+
+def test_the_models_of_beecam_have_no_problems(docs, ltx):
+    from beecam.models.model_set import as_model
+
+    own = [docs[name]() for name in ("Square", "DraftSquare", "BatchedSquare")]
+    assert not [p for one in (ltx, as_model([ltx, *own]), *own) for p in loaded_model(one)]

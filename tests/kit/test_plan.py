@@ -11,8 +11,8 @@ from beecam.shots.shot import Shot
 class FakeModel(BatchPolicy):
     """The members of a model that a plan uses, and its batch policy."""
 
-    def __init__(self, size, at_once=1, trials=()):
-        super().__init__(size, at_once=at_once)
+    def __init__(self, size, parallel_batches=1, trials=()):
+        super().__init__(size, parallel_batches=parallel_batches)
         self.trials = list(trials)
         self.batching = self
 
@@ -50,17 +50,17 @@ def test_every_cell_is_in_one_batch_with_cells_of_the_same_key(widths, size, exa
 
 
 @given(st.integers(1, 100), st.integers(1, 9), st.integers(1, 4))
-def test_concurrent_batches_share_the_cells_evenly(cells, size, at_once):
-    batches = drain(Plan(FakeModel(size, at_once), shots([32] * cells)))
+def test_concurrent_batches_share_the_cells_evenly(cells, size, parallel_batches):
+    batches = drain(Plan(FakeModel(size, parallel_batches), shots([32] * cells)))
     sizes = [len(batch.cells) for batch in batches]
     assert sum(sizes) == cells
     assert max(sizes) <= size
     assert len(set(sizes[:-1])) <= 1, "all but the last are equally large"
-    assert len(sizes) <= -(-cells // (size * at_once)) * at_once
-    if cells >= size * at_once:
-        assert len(sizes) >= at_once, "no worker is idle"
-    elif cells >= at_once and cells % at_once == 0:
-        assert sizes == [cells // at_once] * at_once
+    assert len(sizes) <= -(-cells // (size * parallel_batches)) * parallel_batches
+    if cells >= size * parallel_batches:
+        assert len(sizes) >= parallel_batches, "no worker is idle"
+    elif cells >= parallel_batches and cells % parallel_batches == 0:
+        assert sizes == [cells // parallel_batches] * parallel_batches
 
 
 @given(st.lists(st.sampled_from([32, 64]), min_size=1, max_size=20), st.data())

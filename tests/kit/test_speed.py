@@ -94,8 +94,8 @@ def test_unsupported_optimizations_are_left_out():
     latte = bc.wrap(make("LattePipeline"), name="latte", speed="balanced")
     assert str(latte.speed) == "balanced: nothing that it can switch on"
     assert latte.resolve(bc.shot("a bee")).speed is None
-    message = error_message(lambda: bc.wrap(make("LattePipeline"), speed="fsat"), bc.ModelError)
-    assert "one of exact, balanced and fast. Did you mean fast?" in message
+    wrong = error_message(lambda: bc.wrap(make("LattePipeline"), speed="fsat"))
+    assert "one of exact, balanced and fast. Did you mean fast?" in wrong
 
 
 def test_prompt_switches_are_refused_with_a_cache(pollen):

@@ -1,11 +1,15 @@
 """Notes on words that don't reach a model: unknown ones, and those beyond an encoder's limit."""
 
+import bisect
+import functools
+
 import pytest
+import torch
 
 import beecam as bc
 from beecam.models.capabilities import known_words, notes_of
 from beecam.models.text.vocabulary import Vocabulary, quoted
-from tiny import SHAPES, make
+from tiny import NEEDS, SHAPES, make
 
 LONG = " ".join(f"w{i}" for i in range(400))
 SHAPE = {"width": 32, "height": 32, "num_frames": 9}
@@ -23,9 +27,16 @@ def test_unknown_words_are_noted_once_for_all_cells_with_the_nearest_known_ones(
     (note,) = sweep.check(pollen)
     assert note.argument == "prompt"
     assert note.words == ("zebra", "medow", "gas station")
-    assert str(note).startswith("prompt: pollen passes over 'zebra', 'medow', 'gas station'; the")
+    assert str(note).startswith("prompt: pollen ignores 'zebra', 'medow', 'gas station'; the")
     assert "'meadow' for 'medow'" in note.message
     assert "zebra'" not in note.message.split(";")[1], "no known word is similar"
+
+
+def test_two_unknown_words_may_have_one_nearest_word(pollen):
+    (note,) = bc.sweep("a bee over a medow, a meadw, a medow").check(pollen)
+    assert note.message.endswith(
+        "the nearest that it knows: 'meadow' for 'medow' and 'meadow' for 'meadw'."
+    )
 
 
 def test_other_texts_of_a_shot_are_noted_under_their_arguments(pollen):
@@ -123,6 +134,96 @@ def test_the_first_lost_word_is_where_the_pipeline_cuts(name, monkeypatch):
         words = text.split()
         complete = next(n for n in range(count, 0, -1) if "".join(words[:n]) in encoded)
         assert note.words == tuple(words[complete:])
+
+
+# Guidance has another name there, or its text isn't encoded: nothing can be observed.
+UNGUIDED = ("HunyuanVideoPipeline", "HunyuanVideoImageToVideoPipeline", "HunyuanVideo15Pipeline")
+# The classes with another encoder, limit or template; the rest share those of one of these.
+ENCODERS = (
+    "LTXPipeline",
+    "WanPipeline",
+    "SanaVideoPipeline",
+    "AnimateDiffPipeline",
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in (
+            "CogVideoXPipeline",
+            "MochiPipeline",
+            "LattePipeline",
+            "AllegroPipeline",
+            "AnyFlowPipeline",
+            "SkyReelsV2Pipeline",
+            "CosmosTextToWorldPipeline",
+            "LTX2Pipeline",
+            "HunyuanVideoPipeline",
+            "HunyuanVideo15Pipeline",
+            "Kandinsky5T2VPipeline",
+        )
+    ),
+)
+
+
+def tensors_of(value):
+    """All tensors in what an encoder returns."""
+    if isinstance(value, torch.Tensor):
+        return [value.clone()]
+    inner = list(value.values()) if isinstance(value, dict) else value
+    return [t for one in inner for t in tensors_of(one)] if isinstance(inner, (list, tuple)) else []
+
+
+@pytest.mark.parametrize("argument", ["prompt", "negative_prompt"])
+@pytest.mark.parametrize("name", ENCODERS)
+def test_the_note_comes_with_the_first_word_that_is_lost(name, argument, monkeypatch):
+    """The word before it changes an embedding that the first lost one doesn't change."""
+    if argument == "negative_prompt" and name in UNGUIDED:
+        pytest.skip("its negative prompt isn't encoded")
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    model = bc.wrap(make(name), name=name)
+    renamed = {"frames": "num_frames", "video_length": "num_frames", "frame_rate": "fps"}
+    shape = {
+        renamed.get(k, k): v for k, v in SHAPES[name].items() if not isinstance(v, (list, dict))
+    }
+    shape.pop("max_sequence_length", None)
+
+    def shot(count):
+        texts = {"prompt": "an bee", argument: "a " * count}
+        return model.resolve(bc.shot(**texts, **{**shape, "guidance_scale": 3.0}))
+
+    def notes(count):
+        return [n for n in notes_of(model, [shot(count)]) if n.argument == argument]
+
+    seen = []
+    kind = type(model.pipe)
+    original = kind.encode_prompt
+
+    @functools.wraps(original)
+    def observed(*args, **more):
+        found = original(*args, **more)
+        seen.extend(tensors_of(found))
+        return found
+
+    monkeypatch.setattr(kind, "encode_prompt", observed)
+
+    def embeddings(count):
+        seen.clear()
+        model._resources.prompts.clear()
+        model._resources.encode_ahead(model.tasks[0], shot(count))
+        return list(seen)
+
+    def changed(one, other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return {i for i, (a, b) in pairs if a.shape != b.shape or not torch.equal(a, b)}
+
+    limits = model.tasks[0].text_limits(shot(1), argument)
+    for number in range(1, len(limits) + 1):
+        longest = bisect.bisect_left(range(1, 1900), number, key=lambda n: len(notes(n)))
+        first = notes(longest + 1)
+        assert ("a",) in [note.words for note in first]
+        before, at, after = (embeddings(n) for n in range(longest - 1, longest + 2))
+        lost = changed(before, at) - changed(at, after)
+        assert lost, "a word that is read changes what a word that is lost leaves"
+        assert number < len(limits) or not changed(at, after)
 
 
 def test_quoted_lists_the_first_few():

@@ -64,7 +64,7 @@ def test_a_forked_process_starts_a_thread_of_its_own():
 def test_models_of_one_pipeline_share_a_pool_and_call_it_there(ltx_pipe):
     one, two = bc.wrap(ltx_pipe, name="one"), bc.wrap(ltx_pipe, name="two")
     assert one._workers is two._workers
-    assert one.batching.at_once >= len(os.sched_getaffinity(0))
+    assert one.batching.parallel_batches >= len(os.sched_getaffinity(0))
     seen = {}
     for model in (one, two, one, two):
         shot = model.resolve(
@@ -75,7 +75,7 @@ def test_models_of_one_pipeline_share_a_pool_and_call_it_there(ltx_pipe):
             [shot],
             lambda step: seen.setdefault(threading.current_thread(), torch.get_num_threads()),
         )
-    assert 1 <= len(seen) <= one.batching.at_once
+    assert 1 <= len(seen) <= one.batching.parallel_batches
     assert threading.current_thread() not in seen
     assert set(seen.values()) == {1}, "small models on a CPU use one thread per batch"
 

@@ -247,7 +247,7 @@ def test_distilled_model_generates_drafts_at_default_guidance(show, pollen, monk
         def __getattr__(self, name):
             return getattr(pollen, name)
 
-        def beside(self):
+        def for_single_clips(self):
             return self
 
         def resolve(self, shot):
@@ -268,7 +268,7 @@ def test_distilled_model_generates_drafts_at_default_guidance(show, pollen, monk
             generated.append(shots[0])
             return pollen.generate(shots, *args, **more)
 
-    monkeypatch.setattr(type(pollen), "in_few_steps", lambda self: Distilled())
+    monkeypatch.setattr(type(pollen), "few_step_variant", lambda self: Distilled())
     view = show(num_inference_steps=6)
     assert view.controls.steps == 3
     front_end = FrontEnd(view)

@@ -17,9 +17,10 @@ from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library, library_problems, open_library
 from beecam.errors import BeecamError, CheckError, Problem, shorten
-from beecam.models.capabilities import in_few_steps
+from beecam.models.capabilities import few_step_variant
 from beecam.models.loading.load import load
-from beecam.models.model import Model, loaded_model
+from beecam.models.model import Model
+from beecam.models.model_checks import loaded_model
 from beecam.runs.interactive import (
     CLIP,
     DRAFT,
@@ -143,7 +144,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self.model = model
         self._library = library
         self._sliders = sliders_of(model, shot)
-        self._distilled = in_few_steps(model)
+        self._distilled = few_step_variant(model)
         self._shots = ShotBuilder(model, self._distilled, shot, self._sliders)
         self._controls = self._shots.initial_controls(
             prompt_b=prompt_b, blend=blend, seed_b=seed_b, seed_blend=seed_blend, steps=steps

@@ -17,7 +17,8 @@ from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library, library_problems, open_library
 from beecam.clips.sweep_records import SweepRecord, SweepRecords
 from beecam.errors import BeecamError, shorten
-from beecam.models.model import Model, loaded_model
+from beecam.models.model import Model
+from beecam.models.model_checks import loaded_model
 from beecam.models.model_set import as_model
 from beecam.runs.run import Run
 from beecam.storage.sweep_files import default_name

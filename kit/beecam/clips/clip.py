@@ -13,7 +13,8 @@ from beecam.export.notebook import clip_html
 from beecam.media import formats, mp4
 from beecam.media.types import Frames, Sound
 from beecam.models.capabilities import generate, refresh
-from beecam.models.model import Model, loaded_model
+from beecam.models.model import Model
+from beecam.models.model_checks import loaded_model
 from beecam.shots.shot import Shot
 from beecam.storage.store import ClipStore
 

@@ -152,7 +152,9 @@ def _batch(model: DiffusersModel, shot: Shot, known: BatchStats) -> str:
     else:
         how = "an estimate; long runs measure it"
     parallel = (
-        f", {model.batching.at_once} batches in parallel" if model.batching.at_once > 1 else ""
+        f", {model.batching.parallel_batches} batches in parallel"
+        if model.batching.parallel_batches > 1
+        else ""
     )
     exact = f"; {known.exact} in exact mode" if known.exact else ""
     return f"{known.best} clips a batch ({how}){parallel}{exact}"
@@ -163,7 +165,8 @@ def _seconds(model: DiffusersModel, shot: Shot, known: BatchStats, library: Libr
     if found is not None:
         return f"about {found:.2g}, measured on clips in the library"
     if known.best in known.seconds:
-        return f"about {known.seconds[known.best] / model.batching.at_once:.2g}, measured here"
+        seconds = known.seconds[known.best] / model.batching.parallel_batches
+        return f"about {seconds:.2g}, measured here"
     return "not measured yet"
 
 
@@ -185,8 +188,8 @@ def _differences(device: Any) -> str:
 
 def _speed(model: DiffusersModel) -> list[str]:
     found = hardware.speed_options(model.pipe)
-    if model.batching.at_once > 1:
-        found.append(f"{model.batching.at_once} batches in parallel, a thread each")
+    if model.batching.parallel_batches > 1:
+        found.append(f"{model.batching.parallel_batches} batches in parallel, a thread each")
     return found
 
 

@@ -1,45 +1,50 @@
 """What a model may support beyond the six members of `Model`.
 
 Each capability has one function here that reads it, or its default, so that no caller looks for
-attributes:
+attributes. A model has a capability if it has all its methods: `isinstance` with the protocols
+doesn't tell a method from another attribute of its name. `beecam.models.model_checks` reports a
+model that has a part of one.
 
 | capability | member of the model | read by |
 |---|---|---|
 | batches of several clips | `batching` | `beecam.models.batching.batch_size.batching_of` |
 | drafts, and resuming from a checkpoint | `SupportsDrafts` | `steps_of`, `generate` |
-| other speeds of the same weights | `SupportsSpeed` | `in_few_steps`, `makes` |
+| other speeds of the same weights | `SupportsSpeed` | `few_step_variant`, `generates` |
 | work before and after a run | `SupportsPreparation` | `prepare`, `release` |
 | words that it knows | `SupportsVocabulary` | `notes_of`, `known_words` |
 | arguments beyond those of a shot | `arguments` | `arguments_of` |
 | weights that can change | `refresh()` | `refresh` |
-| single clips during a run | `beside()` | `beside` |
+| batches beside those of a run | `for_single_clips()` | `for_single_clips` |
 | where the weights come from | `license`, `source` | `license_of`, `source_of` |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
 from beecam.errors import CheckError, ModelError, Problem
-from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep
+from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, check_frames_shape
 from beecam.shots.shot import Shot
-
-_FRAMES_AXES = 4
-_COLORS = 3
-
 
 # --- drafts ---------------------------------------------------------------------------------------
 
 
-@runtime_checkable
 class SupportsDrafts(Protocol):
-    """A model that can end a clip early and resume it later."""
+    """A model that can end a clip early and resume it later; `docs/own_model.md` has one.
+
+    >>> drafts = bc.run(sweep, model, draft=0.3).wait()
+    >>> bc.promote(drafts.clips.starred)
+    """
 
     def steps(self, shot: Shot) -> int:
-        """Return how many denoising steps a resolved shot takes, apart from its `draft_steps`."""
+        """Return how many denoising steps a resolved shot takes, apart from its `draft_steps`.
+
+        >>> model.steps(model.resolve(bc.shot("a bee")))
+        20
+        """
 
     def generate(
         self,
@@ -54,6 +59,9 @@ class SupportsDrafts(Protocol):
         A shot with `draft_steps` ends after that many steps, with the predicted clip and a
         checkpoint.
 
+        >>> (draft,) = model.generate([shot.replace(draft_steps=6)])
+        >>> (clip,) = model.generate([shot], starts=[draft.checkpoint])
+
         Args:
             shots: Resolved shots.
             on_step: Called after each step.
@@ -63,13 +71,18 @@ class SupportsDrafts(Protocol):
         """
 
 
+def supports_drafts(model: object) -> TypeGuard[SupportsDrafts]:
+    """Return whether a model can end a clip early and resume it later."""
+    return _has_methods(model, "steps", "generate")
+
+
 def steps_of(model: Model, shot: Shot) -> int:
     """Return how many denoising steps a resolved shot takes.
 
     Raises:
         CheckError: The model supports no drafts, which is what the number is needed for.
     """
-    if isinstance(model, SupportsDrafts):
+    if supports_drafts(model):
         return model.steps(shot)
     raise CheckError(
         [
@@ -100,7 +113,7 @@ def generate(
         OutOfMemoryError: The batch doesn't fit into memory.
         Stopped: Raised by `on_step`.
     """
-    if isinstance(model, SupportsDrafts):
+    if supports_drafts(model):
         found = model.generate(shots, on_step, pad_to=pad_to, starts=starts)
     elif starts:
         raise ModelError(f"{model.name} can't resume a clip from a checkpoint.")
@@ -123,58 +136,80 @@ def _check_frames(model: Model, one: Any) -> None:
             f"{model.name} returned {type(one).__name__} of {kind}; bc.Generated of a uint8 array "
             "is needed."
         )
-    if frames.ndim != _FRAMES_AXES or frames.shape[-1] != _COLORS:
-        raise ModelError(
-            f"{model.name} returned frames of shape {frames.shape}; "
-            "(frames, height, width, 3) is needed."
-        )
+    check_frames_shape(model.name, frames.shape)
 
 
 # --- speed ----------------------------------------------------------------------------------------
 
 
-@runtime_checkable
 class SupportsSpeed(Protocol):
-    """A model that can trade exactness for speed, with the same weights."""
+    """A model that can trade exactness for speed, with the same weights.
+
+    >>> str(bc.load().speed)
+    'exact: the pixels of the plain pipeline'
+    """
 
     @property
     def speed(self) -> object:
         """What is switched on; its `str` describes it."""
 
     def at_speed(self, name: str | None) -> Model:
-        """Return this model at another speed; "exact" is the plain one."""
+        """Return this model at another speed; "exact" is the plain one.
 
-    def in_few_steps(self) -> Model | None:
+        >>> model.at_speed("fast").speed.name
+        'fast'
+        """
+
+    def few_step_variant(self) -> Model | None:
         """Return this model as it needs few steps and no guidance, or None if it can't.
 
         From the same noise it generates about the same clips.
+
+        >>> model.few_step_variant().resolve(bc.shot("a bee")).num_inference_steps
+        4
         """
 
-    def makes(self, shot: Shot) -> bool:
-        """Return whether a resolved shot has this model's name, revision and speed."""
+    def generates(self, shot: Shot) -> bool:
+        """Return whether a resolved shot has this model's name, revision and speed.
+
+        >>> model.generates(model.resolve(bc.shot("a bee")))
+        True
+        """
 
 
-def in_few_steps(model: Model) -> Model | None:
+def supports_speed(model: object) -> TypeGuard[SupportsSpeed]:
+    """Return whether a model can trade exactness for speed."""
+    return hasattr(model, "speed") and _has_methods(
+        model, "at_speed", "few_step_variant", "generates"
+    )
+
+
+def few_step_variant(model: Model) -> Model | None:
     """Return a model as it needs few steps and no guidance, or None if it has no such speed."""
-    return model.in_few_steps() if isinstance(model, SupportsSpeed) else None
+    return model.few_step_variant() if supports_speed(model) else None
 
 
-def makes(model: Model, shot: Shot) -> bool:
+def generates(model: Model, shot: Shot) -> bool:
     """Return whether a resolved shot is one of this model, at its speed."""
-    if isinstance(model, SupportsSpeed):
-        return model.makes(shot)
+    if supports_speed(model):
+        return model.generates(shot)
     return (shot.model, shot.revision) == (model.name, model.revision)
 
 
 # --- before and after a run -----------------------------------------------------------------------
 
 
-@runtime_checkable
 class SupportsPreparation(Protocol):
-    """A model that has work to do before and after a run, such as moving its encoders."""
+    """A model that has work to do before and after a run, such as moving its encoders.
+
+    >>> model.prepare(shots, lambda: None)
+    >>> model.release()
+    """
 
     def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
         """Prepare a run; `release` follows in any case.
+
+        >>> model.prepare([model.resolve(bc.shot("a bee"))], lambda: None)
 
         Args:
             shots: All shots of the run that will be generated, resolved.
@@ -185,38 +220,62 @@ class SupportsPreparation(Protocol):
         """
 
     def release(self) -> None:
-        """Undo what `prepare` did, after the run."""
+        """Undo what `prepare` did, after the run.
+
+        >>> model.release()
+        """
+
+
+def supports_preparation(model: object) -> TypeGuard[SupportsPreparation]:
+    """Return whether a model has work to do before and after a run."""
+    return _has_methods(model, "prepare", "release")
 
 
 def prepare(model: Model, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
     """Prepare a model for a run, if it has work to do; see `SupportsPreparation.prepare`."""
-    if isinstance(model, SupportsPreparation):
+    if supports_preparation(model):
         model.prepare(shots, hold)
 
 
 def release(model: Model) -> None:
     """Undo what `prepare` did, after the run."""
-    if isinstance(model, SupportsPreparation):
+    if supports_preparation(model):
         model.release()
 
 
 # --- words ----------------------------------------------------------------------------------------
 
 
-@runtime_checkable
 class SupportsVocabulary(Protocol):
-    """A model that can say which words of a prompt reach it."""
+    """A model that knows which words of a prompt reach it.
+
+    >>> [note.words for note in bc.sweep("a zebra").check(bc.load())]
+    [('zebra',)]
+    """
 
     def notes(self, shots: Sequence[Shot]) -> Iterable[Note]:
-        """Yield notes on the words of resolved shots that don't reach the model."""
+        """Yield notes on the words of resolved shots that don't reach the model.
+
+        >>> list(model.notes([model.resolve(bc.shot("a bee"))]))
+        []
+        """
 
     def known_words(self) -> Sequence[str]:
-        """Return the words that the model knows, sorted; empty if it can read any word."""
+        """Return the words that the model knows, sorted; empty if it can read any word.
+
+        >>> bc.load().known_words()[:2]
+        ('a', 'above')
+        """
+
+
+def supports_vocabulary(model: object) -> TypeGuard[SupportsVocabulary]:
+    """Return whether a model knows which words of a prompt reach it."""
+    return _has_methods(model, "notes", "known_words")
 
 
 def notes_of(model: Model, shots: Sequence[Shot]) -> list[Note]:
     """Return a model's notes on resolved shots; none if it has no vocabulary."""
-    return list(model.notes(shots)) if isinstance(model, SupportsVocabulary) else []
+    return list(model.notes(shots)) if supports_vocabulary(model) else []
 
 
 def known_words(model: Model) -> tuple[str, ...]:
@@ -225,7 +284,7 @@ def known_words(model: Model) -> tuple[str, ...]:
     >>> known_words(bc.load())[:2]
     ('a', 'above')
     """
-    return tuple(model.known_words()) if isinstance(model, SupportsVocabulary) else ()
+    return tuple(model.known_words()) if supports_vocabulary(model) else ()
 
 
 # --- attributes -----------------------------------------------------------------------------------
@@ -243,9 +302,9 @@ def refresh(model: Model) -> None:
         read_again()
 
 
-def beside(model: Model) -> Model:
+def for_single_clips(model: Model) -> Model:
     """Return a model for single batches that should not wait for those of a run."""
-    make: Callable[[], Model] = getattr(model, "beside", lambda: model)
+    make: Callable[[], Model] = getattr(model, "for_single_clips", lambda: model)
     return make()
 
 
@@ -259,3 +318,7 @@ def source_of(model: Model) -> str | None:
     """Return where the weights came from, such as a repository with its commit, or None."""
     found: str | None = getattr(model, "source", None)
     return found
+
+
+def _has_methods(model: object, *names: str) -> bool:
+    return all(callable(getattr(model, name, None)) for name in names)

@@ -5,17 +5,18 @@ What a model may support beyond its six members is in `beecam.models.capabilitie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from beecam.errors import Problem, join_words, shorten
+from beecam.errors import ModelError, Problem
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
 
-_MEMBERS = ("name", "revision", "check", "resolve", "batch_key", "generate")
+_FRAMES_AXES = 4
+_COLORS = 3
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,23 @@ class Note:
         return self.message
 
 
+def check_frames_shape(owner: str, shape: Sequence[int]) -> None:
+    """Raise unless a shape is that of the frames of a clip.
+
+    Args:
+        owner: What returned the frames, for the message.
+        shape: The shape.
+
+    Raises:
+        ModelError: It isn't `(frames, height, width, 3)`.
+    """
+    if len(shape) != _FRAMES_AXES or shape[-1] != _COLORS:
+        raise ModelError(
+            f"{owner} returned frames of shape {tuple(shape)}; (frames, height, width, 3) is "
+            "needed."
+        )
+
+
 @runtime_checkable
 class Model(Protocol):
     """A model that generates clips from shots; see `docs/own_model.md` for one in thirty lines.
@@ -165,20 +183,3 @@ class Model(Protocol):
             OutOfMemoryError: The batch doesn't fit into memory.
             Stopped: Raised by `on_step`; the model must stay usable.
         """
-
-
-def loaded_model(model: Any) -> Iterator[Problem]:
-    """Yield a problem unless `model` has the six members of a model."""
-    if not hasattr(model, "generate"):
-        yield Problem(
-            "model",
-            f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe).",
-        )
-        return
-    missing = [name for name in _MEMBERS if not hasattr(model, name)]
-    if missing:
-        yield Problem(
-            "model",
-            f"model={shorten(model)}: it has no {join_words(missing, 'and no')}; a model needs "
-            f"{join_words(_MEMBERS)}.",
-        )

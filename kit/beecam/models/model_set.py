@@ -9,7 +9,8 @@ from beecam._util.checks import raise_problems
 from beecam.errors import CheckError, Problem, Stopped, did_you_mean, join_words, shorten
 from beecam.models import capabilities
 from beecam.models.batching.batch_size import BatchPolicy, batching_of
-from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, loaded_model
+from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep
+from beecam.models.model_checks import loaded_model
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import require_resolved
 
@@ -17,18 +18,26 @@ from beecam.shots.shot_checks import require_resolved
 def as_model(model: Any) -> Any:
     """Return a list or dict of models as one ModelSet; anything else unchanged.
 
-    Models of one name are told apart by their `str`, as of one with another LoRA.
+    Models of one name are distinguished by their `str`, as of one with another LoRA.
 
     Raises:
-        CheckError: One of them isn't a model, or two can't be told apart.
+        CheckError: One of them isn't a model, or two have the same label.
     """
     if isinstance(model, Mapping):
-        return ModelSet({str(label): one for label, one in model.items()})
+        return _labelled([str(label) for label in model], list(model.values()))
     if not isinstance(model, (list, tuple)):
         return model
     raise_problems(problem for one in model for problem in loaded_model(one))
     names = [one.name for one in model]
-    labels = [str(one) if names.count(one.name) > 1 else one.name for one in model]
+    return _labelled([str(one) if names.count(one.name) > 1 else one.name for one in model], model)
+
+
+def _labelled(labels: Sequence[str], models: Sequence[Model]) -> ModelSet:
+    """Return models as one by their labels.
+
+    Raises:
+        CheckError: Two labels are equal, or one of the models isn't a model.
+    """
     if len(set(labels)) < len(labels):
         double = next(label for label in labels if labels.count(label) > 1)
         raise CheckError(
@@ -40,7 +49,7 @@ def as_model(model: Any) -> Any:
                 )
             ]
         )
-    return ModelSet(dict(zip(labels, model, strict=True)))
+    return ModelSet(dict(zip(labels, models, strict=True)))
 
 
 def model_of(model: Model, shot: Shot) -> Model:
@@ -89,7 +98,7 @@ class ModelSet:
         if shot.model in self.by_label and shot.revision is None:
             return self.by_label[shot.model or ""]
         for one in self.models:
-            if capabilities.makes(one, shot):
+            if capabilities.generates(one, shot):
                 return one
         raise CheckError(
             [
@@ -175,9 +184,11 @@ class ModelSet:
         for one in self.models:
             capabilities.refresh(one)
 
-    def beside(self) -> ModelSet:
+    def for_single_clips(self) -> ModelSet:
         """Return them for single batches that should not wait for those of a run."""
-        return ModelSet({label: capabilities.beside(one) for label, one in self.by_label.items()})
+        return ModelSet(
+            {label: capabilities.for_single_clips(one) for label, one in self.by_label.items()}
+        )
 
     def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
         """Prepare each for a run with its own shots."""
@@ -205,7 +216,9 @@ class _SetPolicy(BatchPolicy):
     """Asks the policy of each shot's model."""
 
     def __init__(self, models: ModelSet) -> None:
-        super().__init__(at_once=max(batching_of(one).at_once for one in models.models))
+        super().__init__(
+            parallel_batches=max(batching_of(one).parallel_batches for one in models.models)
+        )
         self._models = models
 
     def size(self, shot: Shot) -> int:

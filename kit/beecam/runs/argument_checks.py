@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from beecam._util import checks
 from beecam.clips.library import library_problems
 from beecam.errors import Problem, shorten
-from beecam.models.model import loaded_model
+from beecam.models.model_checks import loaded_model
 from beecam.shots.shot import Shot
 from beecam.storage.sweep_files import MAX_NAME
 from beecam.sweeps.sweep import Sweep

@@ -9,7 +9,8 @@ from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library
 from beecam.errors import CheckError, Problem, shorten
 from beecam.models.capabilities import refresh
-from beecam.models.model import Model, loaded_model
+from beecam.models.model import Model
+from beecam.models.model_checks import loaded_model
 from beecam.runs.run import Run, RunRequest, start
 from beecam.sweeps.axes import Axis
 from beecam.sweeps.build import sweep_of_shots

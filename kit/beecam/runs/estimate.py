@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from beecam._util.checks import raise_problems
 from beecam.clips.library import Library, library_problems, open_library
-from beecam.models.model import Model, loaded_model
+from beecam.models.model import Model
+from beecam.models.model_checks import loaded_model
 from beecam.models.model_set import as_model
 from beecam.sweeps.sweep import Sweep
 

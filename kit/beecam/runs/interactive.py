@@ -112,8 +112,8 @@ class InteractiveEngine:
             patience: The seconds without anything shown while requests follow one another.
             clock: Returns the time, in seconds.
         """
-        self._model = capabilities.beside(model)
-        self._quick = self._model if quick is None else capabilities.beside(quick)
+        self._model = capabilities.for_single_clips(model)
+        self._quick = self._model if quick is None else capabilities.for_single_clips(quick)
         self._send = send
         self._rest = rest
         self._patience = patience

@@ -115,11 +115,11 @@ class Plan:
             return self._batching.exact_size(first)
         if trial := self._batching.trial_size(first, len(shots)):
             return trial
-        largest = self._batching.size(first)
-        if self._sizes.get(group, (0, 0))[0] != largest:
-            at_once = self._batching.at_once
-            batches = math.ceil(len(shots) / (largest * at_once)) * at_once
-            self._sizes[group] = (largest, math.ceil(len(shots) / batches))
+        most = self._batching.size(first)
+        if self._sizes.get(group, (0, 0))[0] != most:
+            parallel_batches = self._batching.parallel_batches
+            batches = math.ceil(len(shots) / (most * parallel_batches)) * parallel_batches
+            self._sizes[group] = (most, math.ceil(len(shots) / batches))
         return self._sizes[group][1]
 
 

@@ -10,10 +10,10 @@ from typing import Protocol
 class BackgroundWriter(Protocol):
     """An object that writes into a library in the background, such as the engine of a run."""
 
-    def give_up(self, *, at_once: bool = False) -> None:
-        """Cancel clips that aren't generated yet, if `at_once` or if the run is paused."""
+    def give_up(self, *, cancel: bool = False) -> None:
+        """Cancel clips that aren't generated yet, if `cancel` or if the run is paused."""
 
-    def leave(self, *, at_once: bool = False) -> None:
+    def leave(self, *, cancel: bool = False) -> None:
         """Finish, because the library is about to be closed."""
 
 

@@ -71,7 +71,7 @@ class ClipStore:
         return self
 
     def __exit__(self, kind: object, *error: object) -> None:
-        self.close(at_once=kind is not None)
+        self.close(cancel=kind is not None)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -314,19 +314,19 @@ class ClipStore:
                     self._index.annotate(key, annotations)
         return len(added)
 
-    def close(self, *, at_once: bool = False) -> None:
+    def close(self, *, cancel: bool = False) -> None:
         """Wait for the runs that write into the library, and close it.
 
         >>> library.close()
 
         Args:
-            at_once: Cancel these runs. What they have generated is written in any case.
+            cancel: Cancel these runs. What they have generated is written in any case.
         """
         # All of them first: one may be waiting for another that is paused.
         for writer in (writers := list(self.writers)):
-            writer.give_up(at_once=at_once)
+            writer.give_up(cancel=cancel)
         for writer in writers:
-            writer.leave(at_once=at_once)
+            writer.leave(cancel=cancel)
         if not self.closed:
             self._index.close()
             self._lock.release()

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from beecam._util.checks import raise_problems
 from beecam.errors import CheckError, Problem, did_you_mean, join_words, shorten
 from beecam.models.capabilities import arguments_of
-from beecam.models.model import Model, loaded_model
+from beecam.models.model import Model
+from beecam.models.model_checks import loaded_model
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 from beecam.shots.shot_checks import BOTH_NOISES, check_values
 from beecam.sweeps.axes import MAX_CELLS, Sample

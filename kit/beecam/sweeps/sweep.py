@@ -169,7 +169,7 @@ class Sweep(Layout):
 
         >>> for note in bc.sweep("a zebra over a medow").check(model):
         ...     print(note)
-        prompt: pollen passes over 'zebra', 'medow'; the nearest that it knows: 'meadow' for...
+        prompt: pollen ignores 'zebra', 'medow'; the nearest that it knows: 'meadow' for...
 
         Args:
             model: A model, a list of models, or a mapping of labels to models.

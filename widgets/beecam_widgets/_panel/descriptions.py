@@ -8,7 +8,7 @@ from typing import Any
 
 from beecam.clips.sweep_records import SweepRecord
 from beecam.errors import CheckError, shorten
-from beecam.models.capabilities import SupportsVocabulary, known_words
+from beecam.models.capabilities import known_words, supports_vocabulary
 from beecam.models.diffusers.arguments import Control
 from beecam.models.model import Note
 from beecam.runs.estimate import estimate
@@ -33,7 +33,7 @@ def describe_choices(state: FormState, sheet_class: str) -> dict[str, Any]:
         "problems": list(state.decks.problems)[:_MAX_PROBLEMS],
         "decks": _describe_decks(state.decks),
         "controls": [_describe_control(control) for control in state.controls.values()],
-        "notes": isinstance(state.model, SupportsVocabulary),
+        "notes": supports_vocabulary(state.model),
         "words": sorted(known_words(state.model))[:_MAX_KNOWN_WORDS],
     }
 

@@ -285,13 +285,13 @@ class FormState:
 
         >>> panel.template = "a bee over a medow"
         >>> print(panel.notes[0])
-        prompt: pollen passes over 'medow'; the nearest that it knows: 'meadow' for 'medow'.
+        prompt: pollen ignores 'medow'; the nearest that it knows: 'meadow' for 'medow'.
         """
         return self._word_notes.notes(self._form)
 
     @property
     def unknown_words(self) -> frozenset[str]:
-        """The single words of the notes that the model passes over wherever they occur.
+        """The single words of the notes that the model ignores wherever they occur.
 
         >>> panel.template = "a zebra at a gas station"
         >>> sorted(panel.unknown_words)

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from beecam.errors import CheckError
-from beecam.models.capabilities import SupportsVocabulary
+from beecam.models.capabilities import supports_vocabulary
 from beecam.models.model import Model, Note
 from beecam.shots import prompts
 from beecam.sweeps.axes import Axis
@@ -34,7 +34,7 @@ class WordNotes:
         return self._read(form)[1]
 
     def unknown(self, form: SweepForm) -> frozenset[str]:
-        """Return the single words of the notes that the model passes over wherever they occur.
+        """Return the single words of the notes that the model ignores wherever they occur.
 
         The words at the cut-off end of a text aren't among them.
         """
@@ -59,12 +59,11 @@ class WordNotes:
 
     def _check(self, forms: Sequence[SweepForm]) -> tuple[Note, ...]:
         """Return the notes of the first form that has no problems, or none."""
-        if isinstance(self._model, SupportsVocabulary):
-            for one in forms:
-                try:
-                    return tuple(dict.fromkeys(one.sweep().check(self._model)))
-                except CheckError:
-                    continue
+        for one in forms if supports_vocabulary(self._model) else ():
+            try:
+                return tuple(dict.fromkeys(one.sweep().check(self._model)))
+            except CheckError:
+                continue
         return ()
 
 

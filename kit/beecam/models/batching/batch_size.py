@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from beecam._util.checks import integer, raise_problems
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import BatchKind, BatchSizes, BatchStats, power_of_two
 from beecam.models.model import Model
@@ -27,21 +28,27 @@ class BatchPolicy:
     4
     """
 
-    def __init__(self, size: int = 1, *, at_once: int = 1) -> None:
+    def __init__(self, size: int = 1, *, parallel_batches: int = 1) -> None:
         """Fix the sizes.
 
         Args:
             size: Clips in a batch.
-            at_once: How many batches `generate` may be called with at the same time.
+            parallel_batches: How many batches `generate` may be called with at the same time.
+
+        Raises:
+            CheckError: One of them isn't an integer of 1 or more.
         """
+        raise_problems(
+            [*integer("size", size, 1), *integer("parallel_batches", parallel_batches, 1)]
+        )
         self._size = size
-        self._at_once = at_once
+        self._parallel_batches = parallel_batches
         self._limits: dict[Any, int] = {}
 
     @property
-    def at_once(self) -> int:
+    def parallel_batches(self) -> int:
         """How many batches are worth running at the same time, each on a thread of its own."""
-        return self._at_once
+        return self._parallel_batches
 
     def size(self, shot: Shot) -> int:
         """Return how many shots like this one a batch should have, as far as is known.
@@ -87,16 +94,16 @@ class AdaptiveBatchPolicy(BatchPolicy):
     """Tunes the batch size from the timings of real batches; see `BatchSizes`."""
 
     def __init__(
-        self, sizes: BatchSizes, kind_of: Callable[[Shot], BatchKind], *, at_once: int
+        self, sizes: BatchSizes, kind_of: Callable[[Shot], BatchKind], *, parallel_batches: int
     ) -> None:
         """Create a policy.
 
         Args:
             sizes: What is known, shared by all models over the same weights.
             kind_of: Returns the kind of batch that a resolved shot belongs to.
-            at_once: How many batches run at the same time.
+            parallel_batches: How many batches run at the same time.
         """
-        super().__init__(at_once=at_once)
+        super().__init__(parallel_batches=parallel_batches)
         self._sizes = sizes
         self._kind_of = kind_of
 
@@ -106,7 +113,7 @@ class AdaptiveBatchPolicy(BatchPolicy):
 
     def trial_size(self, shot: Shot, waiting: int) -> int | None:
         """Return the size that the next batch should have to be measured, or None for any."""
-        return self._sizes.trial(self._kind_of(shot), waiting, self.at_once)
+        return self._sizes.trial(self._kind_of(shot), waiting, self.parallel_batches)
 
     def exact_size(self, shot: Shot) -> int:
         """Return the size of every batch in exact mode; it is fixed from now on."""
@@ -131,16 +138,16 @@ def batching_of(model: Model) -> BatchPolicy:
     return found
 
 
-def initial_guess(shot: Shot, at_once: int) -> int:
+def initial_guess(shot: Shot, parallel_batches: int) -> int:
     """Return the size to begin with where nothing was measured.
 
     Args:
         shot: A resolved shot.
-        at_once: How many batches run at the same time.
+        parallel_batches: How many batches run at the same time.
     """
     pixels = (shot.width or 1) * (shot.height or 1) * (shot.num_frames or 1)
-    guess = _GUESS if at_once == 1 else _GUESS_PER_THREAD
-    return max(1, min(guess, _PIXELS_PER_BATCH // pixels))
+    most = _GUESS if parallel_batches == 1 else _GUESS_PER_THREAD
+    return max(1, min(most, _PIXELS_PER_BATCH // pixels))
 
 
 def shape_key(shot: Shot, tokens: int | None) -> str:

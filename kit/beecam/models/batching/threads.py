@@ -82,7 +82,7 @@ class WorkerPool:
         finally:
             self._free.put(worker)
 
-    def beside(self) -> WorkerPool:
+    def for_single_clips(self) -> WorkerPool:
         """Return workers for single batches that should not wait for those of a run.
 
         Where each worker has a single thread, that is one more worker; a model that uses the whole

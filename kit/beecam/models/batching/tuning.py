@@ -161,20 +161,20 @@ class BatchSizes:
             state = self._state(kind)
             return min(state.best, state.limit)
 
-    def trial(self, kind: BatchKind, waiting: int, at_once: int) -> int | None:
+    def trial(self, kind: BatchKind, waiting: int, parallel_batches: int) -> int | None:
         """Return the size that the next batch should have to be measured, or None for any.
 
         Args:
             kind: The kind of batch.
             waiting: How many clips of this kind are still to be generated. A trial never makes the
                 last batches of a run uneven.
-            at_once: How many batches run at the same time.
+            parallel_batches: How many batches run at the same time.
         """
         with self._lock:
             state = self._state(kind)
-            candidate = None if state.settled else state.search()
-            enough = candidate and waiting >= 2 * max(candidate, state.best) * at_once
-            return candidate if enough else None
+            wanted = None if state.settled else state.search()
+            enough = wanted and waiting >= 2 * max(wanted, state.best) * parallel_batches
+            return wanted if enough else None
 
     def exact(self, kind: BatchKind) -> int:
         """Return the size of every batch in exact mode; it is fixed from now on."""

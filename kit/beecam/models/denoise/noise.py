@@ -10,7 +10,7 @@ from beecam.shots.noise import Noise
 from beecam.shots.shot import Shot
 
 
-def generators(shots: Sequence[Shot]) -> list[Any]:
+def generators_of(shots: Sequence[Shot]) -> list[Any]:
     """Return a generator per shot, on the CPU: the same noise on every device.
 
     For a mix of seeds it is that of the heaviest one.
@@ -19,7 +19,7 @@ def generators(shots: Sequence[Shot]) -> list[Any]:
 
 
 def with_mixed_noise(
-    original: Callable[..., Any], shots: Sequence[Shot], draws: Sequence[Any]
+    original: Callable[..., Any], shots: Sequence[Shot], generators: Sequence[Any]
 ) -> Callable[..., Any]:
     """Return `prepare_latents` such that shots with several seeds draw the mix of their noise.
 
@@ -28,11 +28,11 @@ def with_mixed_noise(
     Args:
         original: The pipeline's `prepare_latents`.
         shots: The shots of the batch.
-        draws: The generator of each shot.
+        generators: The generator of each shot.
     """
     mixes = {
         id(generator): _NoiseMix(shot.noise)
-        for shot, generator in zip(shots, draws, strict=True)
+        for shot, generator in zip(shots, generators, strict=True)
         if len(shot.noise) > 1 or shot.noise[0][1] != 1.0
     }
     if not mixes:

@@ -19,12 +19,12 @@ _MAX_BYTES = 256_000_000
 
 
 def before_switch(shot: Shot) -> Shot:
-    """Return the shot of the first steps."""
+    """Return the shot before the prompt switch."""
     return shot.replace(switch=None, draft_steps=None)
 
 
 def after_switch(shot: Shot) -> Shot:
-    """Return the shot of the last steps."""
+    """Return the shot after the prompt switch; the shot itself where it has none."""
     switch = shot.switch
     if switch is None:
         return shot

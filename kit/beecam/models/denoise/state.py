@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from beecam.errors import ModelError
+from beecam.errors import CheckError, ModelError, Problem
 from beecam.models.model import Checkpoint
 
 
@@ -33,10 +33,11 @@ def join(checkpoints: Sequence[Checkpoint]) -> dict[str, Any]:
     """Return the state of a batch from its clips' checkpoints; the inverse of `split`.
 
     Raises:
-        ModelError: They are not of the same step of the same kind of batch.
+        CheckError: They are not of the same step of the same kind of batch.
     """
     if len({(one.step, repr(one.notes["parts"])) for one in checkpoints}) != 1:
-        raise ModelError("only clips that are at the same step can resume in one batch.")
+        reason = "starts: only clips that are at the same step can resume in one batch."
+        raise CheckError([Problem("starts", reason)])
     each = [_restored(one.notes["parts"], one.arrays) for one in checkpoints]
     generators = [one.pop("generators").tensor for one in each]
     joined: dict[str, Any] = _joined(each)

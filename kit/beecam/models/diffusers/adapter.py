@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import CheckError, ModelError, Problem, Stopped
+from beecam._util.checks import raise_problems
+from beecam.errors import ModelError, Problem
 from beecam.models.batching.batch_size import AdaptiveBatchPolicy, initial_guess, shape_key
 from beecam.models.batching.device import MemoryMeter, cores, device_of, is_small_on_cpu
 from beecam.models.batching.threads import WorkerPool
@@ -19,7 +19,7 @@ from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import BatchKind, BatchSizes
 from beecam.models.denoise.batch_positions import at_positions, filled, positions_of
 from beecam.models.denoise.shared_prefix import SharedPrefixes, after_switch, before_switch
-from beecam.models.diffusers.call import PipelineResources, PreparedCall
+from beecam.models.diffusers.call import CallSteps, PipelineResources, PreparedCall
 from beecam.models.diffusers.checks import (
     find_notes,
     find_problems,
@@ -35,7 +35,7 @@ from beecam.models.diffusers.conditions import (
     with_absolute_keyframes,
 )
 from beecam.models.diffusers.tasks import Task, tasks_of
-from beecam.models.model import Checkpoint, Generated, Note, OnStep, Step
+from beecam.models.model import Checkpoint, Generated, Note, OnStep
 from beecam.models.speed.speed import FewSteps, Speed, speed_of
 from beecam.models.text.vocabulary import Vocabulary
 from beecam.models.weights.lora import LoraLoader
@@ -122,12 +122,11 @@ class DiffusersModel:
             weight: Its strength; 1 is as it was trained.
 
         Raises:
+            CheckError: The file does not exist or isn't a safetensors file, or the weight isn't
+                a number.
             ModelError: It can't be loaded, or was trained for another family.
         """
-        try:
-            adapter = lora(source, weight)
-        except CheckError as error:
-            raise ModelError(f"with_lora: {error}") from error
+        adapter = lora(source, weight)
         if reason := self._resources.loras.check((adapter,)):
             raise ModelError(f"with_lora({str(source)!r}): {reason}")
         others = (one for one in self._adapters if one.digest != adapter.digest)
@@ -144,17 +143,17 @@ class DiffusersModel:
             name: "exact", "balanced" or "fast"; see `bc.load`.
 
         Raises:
-            ModelError: The speed does not exist.
+            CheckError: The speed does not exist.
         """
         return self._with(speed=self._speed_of(name))
 
-    def in_few_steps(self) -> DiffusersModel | None:
+    def few_step_variant(self) -> DiffusersModel | None:
         """Return this model with the LoRA for few steps that ships with it, or None."""
         return self.at_speed("fast") if self._few_steps and self.speed.name == "exact" else None
 
-    def beside(self) -> DiffusersModel:
+    def for_single_clips(self) -> DiffusersModel:
         """Return this model for single batches that should not wait for a run."""
-        return self._with(_workers=self._workers.beside())
+        return self._with(_workers=self._workers.for_single_clips())
 
     def _with(self, **attributes: Any) -> DiffusersModel:
         variant = copy.copy(self)
@@ -261,7 +260,7 @@ class DiffusersModel:
         found = self._defaults.get(name)
         return task.info.default(name) if found is None else found
 
-    def makes(self, shot: Shot) -> bool:
+    def generates(self, shot: Shot) -> bool:
         """Return whether a resolved shot has this model's name, revision and speed."""
         speed = self.task_for(shot).usable(self.speed).labels or None
         return (shot.model, shot.revision, shot.speed) == (self.name, self.revision, speed)
@@ -288,7 +287,9 @@ class DiffusersModel:
     @property
     def batching(self) -> AdaptiveBatchPolicy:
         """The sizes of its batches, tuned on those that it generates."""
-        return AdaptiveBatchPolicy(self._sizes, self._batch_kind, at_once=self._workers.count)
+        return AdaptiveBatchPolicy(
+            self._sizes, self._batch_kind, parallel_batches=self._workers.count
+        )
 
     def batch_key(self, shot: Shot) -> Hashable:
         """Return the same value for shots that differ only in prompts and noise."""
@@ -310,13 +311,13 @@ class DiffusersModel:
         )
 
     def _batch_kind(self, shot: Shot) -> BatchKind:
-        task, at_once, shot = self.task_for(shot), self._workers.count, after_switch(shot)
+        task, parallel_batches, shot = self.task_for(shot), self._workers.count, after_switch(shot)
         tokens = self._resources.prompts.length(self.pipe, shot)
         key = (
-            f"{self.revision}; {self._resources.environment}; {at_once} at once; "
+            f"{self.revision}; {self._resources.environment}; {parallel_batches} at once; "
             f"{type(task.pipe).__name__}, {shape_key(shot, tokens)}"
         )
-        return BatchKind(key, initial_guess(shot, at_once), task.family.batches)
+        return BatchKind(key, initial_guess(shot, parallel_batches), task.family.batches)
 
     # --- before and after a run ----------------------------------------------------------------
 
@@ -345,8 +346,7 @@ class DiffusersModel:
     ) -> list[Generated]:
         """Generate clips in one call of the pipeline; see `Model` and `SupportsDrafts`."""
         require_resolved(shots)
-        if len({self.batch_key(shot) for shot in shots}) != 1:
-            raise ModelError("generate: all shots of one batch need the same batch key.")
+        raise_problems(self._batch_problems(shots))
         positions = positions_of(len(shots), starts)
         if shots[0].switch is not None:
             if not starts:
@@ -358,7 +358,7 @@ class DiffusersModel:
         indices = filled(positions, pad_to)
         batch, resumed = [shots[i] for i in indices], [starts[i] for i in indices if starts]
         timer = BatchTimer(self._workers)
-        steps = _Steps(on_step and timer.excluding(at_positions(on_step, positions)))
+        steps = CallSteps(on_step and timer.excluding(at_positions(on_step, positions)))
         try:
             with MemoryMeter(device_of(self.pipe)) as meter:
                 clips = self._workers.run(lambda: self._call(batch, resumed, timer, steps))
@@ -369,12 +369,20 @@ class DiffusersModel:
             self.batching.record(batch[0], len(batch), timer, meter.share)
         return [clips[i] for i in positions]
 
+    def _batch_problems(self, shots: Sequence[Shot]) -> Iterator[Problem]:
+        if len({self.batch_key(shot) for shot in shots}) != 1:
+            yield Problem("shots", "shots: all shots of one batch need the same batch key.")
+        # Other weights would generate another clip under the key of these.
+        for shot in {(one.model, one.revision, one.speed): one for one in shots}.values():
+            speed = self.task_for(shot).usable(self.speed)
+            yield from identity_problems(shot, self.name, self.revision, speed)
+
     def _call(
         self,
         batch: Sequence[Shot],
         starts: Sequence[Checkpoint],
         timer: BatchTimer,
-        steps: _Steps,
+        steps: CallSteps,
     ) -> list[Generated]:
         task = self.task_for(batch[0])
         speed = task.usable(self.speed)
@@ -382,21 +390,3 @@ class DiffusersModel:
             self._resources, task, batch, speed=speed, timer=timer, starts=starts
         )
         return call.unpack(call.run(steps))
-
-
-class _Steps:
-    """Reports the steps of a call, and ends it when its caller was interrupted.
-
-    Attributes:
-        stopped: Set it to leave the call at its next step.
-    """
-
-    def __init__(self, on_step: OnStep | None) -> None:
-        self.stopped = threading.Event()
-        self._on_step = on_step
-
-    def __call__(self, step: Step) -> None:
-        if self.stopped.is_set():
-            raise Stopped("the caller was interrupted.")
-        if self._on_step is not None:
-            self._on_step(step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +12,18 @@ from typing import Any, Self
 
 import numpy as np
 
-from beecam.errors import ModelError, OutOfMemoryError
+from beecam.errors import ModelError, OutOfMemoryError, Stopped
 from beecam.media.types import Frames, Sound
 from beecam.models.batching.device import environment_key
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.denoise.loop import DenoisingLoop
-from beecam.models.denoise.noise import generators, with_mixed_noise
+from beecam.models.denoise.noise import generators_of, with_mixed_noise
 from beecam.models.denoise.preview import PreviewMap
 from beecam.models.denoise.schedulers import Schedulers, with_plain_timesteps
 from beecam.models.diffusers.conditions import condition_arguments
 from beecam.models.diffusers.latents import merge_part, unpack
 from beecam.models.diffusers.tasks import Task
-from beecam.models.model import Checkpoint, Generated, OnStep
+from beecam.models.model import Checkpoint, Generated, OnStep, Step, check_frames_shape
 from beecam.models.speed.network_copies import NetworkCopies
 from beecam.models.speed.onednn import PackedLinears, available
 from beecam.models.speed.speed import Speed
@@ -34,8 +35,6 @@ from beecam.models.weights.lora import LoraLoader
 from beecam.shots.shot import Shot
 
 _RATE = "output_sampling_rate"
-_CLIPS_AXES = 5
-_COLORS = 3
 
 
 class PipelineResources:
@@ -96,12 +95,35 @@ class PipelineResources:
         if not hasattr(pipe, "encode_prompt"):
             return
         vars(pipe)["encode_prompt"] = self.prompts.remembering(pipe, [shot])
-        arguments = pipeline_arguments(task, [shot], generators([shot]))
+        arguments = pipeline_arguments(task, [shot], generators_of([shot]))
         with torch.no_grad(), self.loras.used(shot.adapters or ()):
             try:
                 encode_only(pipe, {**arguments, **condition_arguments(task, [shot])})
             finally:
                 self.pipe.maybe_free_model_hooks()
+
+
+class CallSteps:
+    """Reports the steps of a call, and ends it when its caller was interrupted.
+
+    Attributes:
+        stopped: Set it to leave the call at its next step.
+    """
+
+    def __init__(self, on_step: OnStep | None) -> None:
+        self.stopped = threading.Event()
+        self._on_step = on_step
+
+    def __call__(self, step: Step) -> None:
+        """Report one step.
+
+        Raises:
+            Stopped: The caller was interrupted, or `on_step` raised it.
+        """
+        if self.stopped.is_set():
+            raise Stopped("the caller was interrupted.")
+        if self._on_step is not None:
+            self._on_step(step)
 
 
 @dataclass(frozen=True)
@@ -152,17 +174,10 @@ class PreparedCall:
             timer: Measures the call.
             starts: For each shot the checkpoint to resume from, or none.
         """
-        first = shots[0]
         pipe = _private_copy(task.pipe)
         # Assignments bypass `setattr`, which would write into the pipeline's configuration.
         own = vars(pipe)
-
-        scheduler = resources.schedulers.fresh(first.scheduler or resources.schedulers.default_name)
-        timesteps: dict[str, Any] = {}
-        if task.family.own_timesteps:
-            steps = first.num_inference_steps or 1
-            scheduler, timesteps["timesteps"] = with_plain_timesteps(scheduler, steps)
-        own["scheduler"] = scheduler
+        own["scheduler"], timesteps = _scheduler(resources, task, shots[0])
 
         encode_prompt = None
         if hasattr(pipe, "encode_prompt"):
@@ -171,17 +186,17 @@ class PreparedCall:
 
         conditions = condition_arguments(task, shots)
 
-        draws = generators(shots)
-        own["prepare_latents"] = with_mixed_noise(pipe.prepare_latents, shots, draws)
+        generators = generators_of(shots)
+        own["prepare_latents"] = with_mixed_noise(pipe.prepare_latents, shots, generators)
         loop = DenoisingLoop(
-            generators=draws,
-            until=first.draft_steps,
+            generators=generators,
+            until=shots[0].draft_steps,
             starts=starts,
             # The state of a cache is not part of a checkpoint.
             resumes=task.family.resumes and not speed.cache,
         )
 
-        arguments = {**pipeline_arguments(task, shots, draws), **conditions, **timesteps}
+        arguments = {**pipeline_arguments(task, shots, generators), **conditions, **timesteps}
         return cls(
             resources, task, speed, tuple(shots), pipe, encode_prompt, loop, arguments, timer
         )
@@ -247,6 +262,15 @@ class PreparedCall:
             preview.fit(unpacked, clips)
 
 
+def _scheduler(resources: PipelineResources, task: Task, shot: Shot) -> tuple[Any, dict[str, Any]]:
+    """Return the scheduler of one call, with the arguments that its pipeline needs for it."""
+    scheduler = resources.schedulers.fresh(shot.scheduler or resources.schedulers.usual)
+    if not task.family.own_timesteps:
+        return scheduler, {}
+    scheduler, timesteps = with_plain_timesteps(scheduler, shot.num_inference_steps or 1)
+    return scheduler, {"timesteps": timesteps}
+
+
 def _private_copy(pipe: Any) -> Any:
     """Return a copy that shares all networks: concurrent calls each have their own state."""
     private = copy.copy(pipe)
@@ -256,13 +280,15 @@ def _private_copy(pipe: Any) -> Any:
     return private
 
 
-def pipeline_arguments(task: Task, shots: Sequence[Shot], draws: Sequence[Any]) -> dict[str, Any]:
+def pipeline_arguments(
+    task: Task, shots: Sequence[Shot], generators: Sequence[Any]
+) -> dict[str, Any]:
     """Return the keyword arguments of one call, apart from its conditions.
 
     Args:
         task: The task of these shots.
         shots: Resolved shots with one batch key.
-        draws: The random generator of each shot.
+        generators: The random generator of each shot.
     """
     shot, info = shots[0], task.info
     arguments: dict[str, Any] = {
@@ -274,7 +300,7 @@ def pipeline_arguments(task: Task, shots: Sequence[Shot], draws: Sequence[Any]) 
         "num_inference_steps": shot.num_inference_steps,
         "guidance_scale": shot.guidance_scale,
         "output_type": "np",
-        "generator": list(draws),
+        "generator": list(generators),
         info.fps_argument or "": shot.fps,
     }
     if not task.family.batches:
@@ -299,10 +325,7 @@ def frames_from_output(output: Any, shot: Shot) -> list[tuple[Frames, str | None
         ModelError: The output isn't clips, or not of the requested size.
     """
     clips = np.asarray(output)
-    if clips.ndim != _CLIPS_AXES or clips.shape[-1] != _COLORS:
-        raise ModelError(
-            f"the pipeline returned an array of shape {clips.shape}, which holds no clips."
-        )
+    check_frames_shape("the pipeline", clips.shape[1:])
     if clips.shape[1:4] != (shot.num_frames, shot.height, shot.width):
         raise ModelError(
             f"the pipeline generated {clips.shape[1]} frames of {clips.shape[3]}x{clips.shape[2]}, "

@@ -156,15 +156,17 @@ def find_notes(shots: Sequence[Shot], task: Task, model: str) -> Iterator[Note]:
         model: The model's name.
     """
     texts: dict[tuple[str, int, int], dict[str, None]] = {}
-    limits: dict[tuple[int, int], TextLimit] = {}
+    limits: dict[tuple[str, int, int], TextLimit] = {}
     for shot in shots:
-        for number, limit in enumerate(task.text_limits(shot)):
-            limits[number, limit.tokens] = limit
-            for argument, text in _texts_of(shot):
-                texts.setdefault((argument, number, limit.tokens), {})[text] = None
+        for argument, text in _texts_of(shot):
+            for number, limit in enumerate(task.text_limits(shot, argument)):
+                key = argument, number, limit.tokens
+                limits[key] = limit
+                texts.setdefault(key, {})[text] = None
     vocabularies: dict[int, Vocabulary] = {}
-    for (argument, number, tokens), found in texts.items():
-        limit = limits[number, tokens]
+    for key, found in texts.items():
+        argument, number, _ = key
+        limit = limits[key]
         if number not in vocabularies:
             vocabularies[number] = Vocabulary(limit.tokenizer)
         words = vocabularies[number]
@@ -192,14 +194,14 @@ def _note_unknown(
     if not phrases:
         return
     nearest = {
-        near: word
+        word: near
         for phrase in phrases
         for word in phrase.split()
         if (near := vocabulary.nearest(word))
     }
-    listed = join_words([f"{near!r} for {word!r}" for near, word in nearest.items()])
+    listed = join_words([f"{near!r} for {word!r}" for word, near in nearest.items()])
     hint = f"; the nearest that it knows: {listed}" if nearest else ", which it doesn't know"
-    yield Note(argument, f"{argument}: {model} passes over {quoted(phrases)}{hint}.", phrases)
+    yield Note(argument, f"{argument}: {model} ignores {quoted(phrases)}{hint}.", phrases)
 
 
 def _note_cut(

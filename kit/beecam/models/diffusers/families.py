@@ -27,7 +27,7 @@ class Family:
         batches: Whether a batch can have several clips, none of which changes another.
         per_clip: Whether the clips of a batch may have different images and videos.
         cut_frames: How many frames fewer than requested a clip has.
-        keyframes: Who builds what its pipeline calls keyframes: "ltx", "vace" or "".
+        keyframes: Keyframe format: "ltx", "vace" or "" for none.
         siblings: Classes that work with the same weights, for conditions that this one can't use.
         own_timesteps: Whether its pipeline passes timesteps to its scheduler, which must not be
             shifted a second time; no other scheduler understands it.

@@ -40,7 +40,8 @@ _FILLED_IN = (
     "callback_on_step_end",
     "callback_on_step_end_tensor_inputs",
 )
-# Sana's argument for an instruction before the prompt, whose length it adds to the limit, less 2.
+# Sana's argument for an instruction before the prompt (not before the negative prompt), whose
+# length it adds to the limit, less 2.
 _INSTRUCTION = "complex_human_instruction"
 _INSTRUCTION_RESERVE = 2
 # Parts of names of arguments that take encoded prompts.
@@ -133,11 +134,12 @@ class Task:
         share = shot.arguments.get(name, parameters[name].default)
         return min(steps, int(steps * share)) if isinstance(share, (int, float)) else steps
 
-    def text_limits(self, shot: Shot) -> list[TextLimit]:
-        """Return how much of a prompt each of the pipeline's tokenizers reads.
+    def text_limits(self, shot: Shot, argument: str = "prompt") -> list[TextLimit]:
+        """Return how much of a text each of the pipeline's tokenizers reads.
 
         Args:
             shot: A shot, which may set `max_sequence_length`.
+            argument: What the text is: the prompt, or the negative prompt.
         """
         if "prompt" not in self.info.parameters:
             return []
@@ -148,7 +150,8 @@ class Task:
         first = own or self.family.text_limit or getattr(tokenizer, "model_max_length", None)
         limits = [(first, not self._has_template), (self.family.second_text_limit, True)]
         instruction = self.info.parameters.get(_INSTRUCTION)
-        if first and shot.arguments.get(_INSTRUCTION, instruction and instruction.default):
+        instructed = shot.arguments.get(_INSTRUCTION, instruction and instruction.default)
+        if first and instructed and argument != "negative_prompt":
             # The special tokens belong to its instruction.
             limits[0] = (first - _INSTRUCTION_RESERVE, False)
         return [

@@ -10,16 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import ModelError, did_you_mean, join_words, shorten
+from beecam.errors import CheckError, ModelError, Problem, did_you_mean, first_line, join_words
+from beecam.models.loading.arguments import LoadOptions
 from beecam.models.loading.messages import explain_load_errors
 from beecam.models.loading.single_file import base_repository, load_denoiser
 
 _INDEX = "model_index.json"
-_CHOICES = {
-    "dtype": ("float32", "bfloat16", "float16"),
-    "offload": ("none", "model", "sequential"),
-    "quantize": ("none", "float8"),
-}
 # The memory that the weights, latents and one step need, relative to the weights.
 _ROOM = 1.3
 
@@ -43,42 +39,81 @@ class LoadedPipeline:
     choices: str
 
 
-def load_pipeline(
-    source: str,
-    *,
-    device: str | None,
-    dtype: str | None,
-    offload: str | None,
-    revision: str | None,
-    quantize: str | None = None,
-    base: str | None = None,
-) -> LoadedPipeline:
+@dataclass(frozen=True)
+class _Place:
+    """Where a pipeline is.
+
+    Attributes:
+        source: The repository or folder with the pipeline, as in the call.
+        folder: The same as a path; it doesn't exist for a repository.
+        single: The file with its network, if that comes from another place.
+    """
+
+    source: str
+    folder: Path
+    single: Path | None
+
+    @property
+    def name(self) -> str:
+        """How clips name the model."""
+        if self.single:
+            return self.single.stem
+        return self.folder.name if self.folder.exists() else self.source
+
+
+def load_pipeline(source: str, options: LoadOptions) -> LoadedPipeline:
     """Load a diffusers pipeline.
 
     Args:
-        source: A repository as "owner/name", or a folder.
-        device: The device; by default the accelerator if there is one, else the CPU.
-        dtype: One of "float32", "bfloat16" and "float16"; by default bfloat16 on an accelerator.
-        offload: "none", "model" or "sequential"; by default it depends on the free memory.
-        revision: The revision of the repository.
-        quantize: "none" or "float8".
-        base: For a single file, where the rest of its pipeline is.
+        source: A repository as "owner/name", a folder, or a single file.
+        options: Where and how.
 
     Raises:
+        CheckError: `base` is set for something else than a single file.
         ModelError: It can't be loaded; the message says why and what to do.
     """
     import torch
 
-    check_choices(dtype=dtype, offload=offload, quantize=quantize)
-    used = device or _best_device()
-    number = dtype or ("float32" if used == "cpu" else "bfloat16")
+    place = _find(source, options.base)
+    device = options.device or _best_device()
+    dtype = options.dtype or ("float32" if device == "cpu" else "bfloat16")
+    number = getattr(torch, dtype)
+    more = {} if place.single is None else load_denoiser(place.single, place.source, number)
+    pipe = _from_pretrained(place, number, options.revision, more)
+    if options.quantize == "float8":
+        _store_in_8_bits(pipe, number)
+    offload = options.offload or _best_offload(pipe, device)
+    move_to_device(place.source, pipe, device, offload)
+    choices = (
+        f"{type(pipe).__name__} from {place.single or place.source} on {device} in {dtype}, "
+        + ("all of it in memory" if offload == "none" else f"{offload} offload")
+        + (
+            ", weights stored in float8"
+            if options.quantize == "float8"
+            else ", weights as they are"
+        )
+        + " (device=, dtype=, offload= and quantize= choose otherwise)"
+    )
+    exists = place.folder.exists()
+    local = place.folder if exists else _snapshot(place.source, options.revision)
+    return LoadedPipeline(pipe, place.name, _license(local), _origin(place, local), choices)
+
+
+def _find(source: str, base: str | None) -> _Place:
+    """Find a pipeline by the name in the call, before anything is loaded.
+
+    Raises:
+        CheckError: `base` is set for something else than a single file.
+        ModelError: It does not exist, or is not a pipeline.
+    """
     folder = Path(source).expanduser()
     single = folder if folder.is_file() else None
     if single is not None:
         source = base or base_repository(single)
         folder = Path(source).expanduser()
     elif base is not None:
-        raise ModelError(f"base={base!r}: only a single file needs it, and {source!r} isn't one.")
+        reason = f"base={base!r}: only a single file needs it, and {source!r} isn't one."
+        raise CheckError([Problem("base", reason)])
     if folder.exists():
         _check_folder(folder)
     elif source.startswith((".", "/", "~")):
@@ -89,39 +124,17 @@ def load_pipeline(
             "'Wan-AI/Wan2.1-T2V-1.3B-Diffusers' or a folder with a pipeline is needed."
             f"{did_you_mean(source, ['pollen'])}"
         )
-    more = {} if single is None else load_denoiser(single, source, getattr(torch, number))
-    pipe = _from_pretrained(source, folder, getattr(torch, number), revision, more)
-    if quantize == "float8":
-        _store_in_8_bits(pipe, getattr(torch, number))
-    how = offload or _best_offload(pipe, used)
-    move_to_device(source, pipe, used, how)
-    choices = (
-        f"{type(pipe).__name__} from {single or source} on {used} in {number}, "
-        + ("all of it in memory" if how == "none" else f"{how} offload")
-        + (", weights stored in float8" if quantize == "float8" else ", weights as they are")
-        + " (device=, dtype=, offload= and quantize= choose otherwise)"
-    )
-    local = folder if folder.exists() else _snapshot(source, revision)
-    name = single.stem if single else source if not folder.exists() else folder.name
-    # A snapshot's folder is named after its commit. Paths of this machine are private.
-    origin = source if folder.exists() or local is None else f"{source}@{local.name}"
-    origin = Path(origin).name if folder.exists() else origin
-    origin = f"{single.name} with {origin}" if single else origin
-    return LoadedPipeline(pipe, name, _license(local), origin, choices)
+    return _Place(source, folder, single)
 
 
-def check_choices(**choices: str | None) -> None:
-    """Check `dtype`, `offload` and `quantize`.
-
-    Raises:
-        ModelError: One of them has another value than its choices.
-    """
-    for name, value in choices.items():
-        if value is not None and value not in _CHOICES[name]:
-            raise ModelError(
-                f"{name}={shorten(value)}: one of {join_words(_CHOICES[name])}."
-                f"{did_you_mean(value, _CHOICES[name])}"
-            )
+def _origin(place: _Place, local: Path | None) -> str:
+    """Return where a pipeline came from, without paths of this machine, which are private."""
+    if place.folder.exists():
+        origin = place.folder.name
+    else:
+        # A snapshot's folder is named after its commit.
+        origin = f"{place.source}@{local.name}" if local else place.source
+    return f"{place.single.name} with {origin}" if place.single else origin
 
 
 def _store_in_8_bits(pipe: Any, number: Any) -> None:
@@ -157,12 +170,12 @@ def _check_folder(folder: Path) -> None:
 
 
 def _from_pretrained(
-    source: str, folder: Path, dtype: Any, revision: str | None, parts: Mapping[str, Any]
+    place: _Place, dtype: Any, revision: str | None, parts: Mapping[str, Any]
 ) -> Any:
     from diffusers import DiffusionPipeline
 
-    where = str(folder) if folder.exists() else source
-    with explain_load_errors(source):
+    where = str(place.folder) if place.folder.exists() else place.source
+    with explain_load_errors(place.source):
         return DiffusionPipeline.from_pretrained(
             where, dtype=dtype, revision=revision, use_safetensors=True, **parts
         )
@@ -223,13 +236,9 @@ def move_to_device(source: str, pipe: Any, device: str, offload: str) -> None:
             [one for one in (lighter, 'quantize="float8"', 'dtype="bfloat16"') if one]
         )
         raise ModelError(
-            f"load({source!r}): it can't be moved to {device} ({_first_line(error)}). If it is "
+            f"load({source!r}): it can't be moved to {device} ({first_line(error)}). If it is "
             f"too large for the memory there, try {options}."
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _snapshot(source: str, revision: str | None) -> Path | None:

@@ -6,11 +6,18 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beecam.errors import ModelError, join_words, shorten
+from beecam._util.checks import raise_problems, string
+from beecam.errors import ModelError
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.diffusers.adapter import DiffusersModel
-from beecam.models.diffusers.tasks import task_of
-from beecam.models.loading.hub import check_choices, load_pipeline, move_to_device
+from beecam.models.loading.arguments import (
+    LoadOptions,
+    load_problems,
+    model_problems,
+    pipeline_problems,
+    plain_name,
+)
+from beecam.models.loading.hub import load_pipeline, move_to_device
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +33,7 @@ def load(
     offload: str | None = None,
     revision: str | None = None,
     quantize: str | None = None,
-    base: str | None = None,
+    base: str | os.PathLike[str] | None = None,
     batch_size: int | None = None,
     speed: str | None = None,
 ) -> DiffusersModel:
@@ -56,49 +63,26 @@ def load(
             of each clip's key.
 
     Raises:
+        CheckError: With all problems of the arguments, before anything is read.
         ModelError: The model does not exist or can't be loaded; the message says what to do.
     """
-    if not isinstance(name, (str, os.PathLike)):
-        raise ModelError(f"load({shorten(name)}): a name, as in bc.load() or bc.load('pollen').")
+    chosen = map(plain_name, (device, dtype, offload, revision, quantize, base))
+    return _load(name, LoadOptions(*chosen), batch_size=batch_size, speed=speed)
+
+
+def _load(
+    name: str | os.PathLike[str], options: LoadOptions, *, batch_size: int | None, speed: str | None
+) -> DiffusersModel:
+    raise_problems(load_problems(name, options, batch_size=batch_size, speed=speed))
     source = os.fspath(name)
-    # A torch.device and a torch.dtype by their names.
-    device = None if device is None else str(device)
-    dtype = dtype if dtype is None else str(dtype).removeprefix("torch.")
     if source == "pollen":
-        check_choices(dtype=dtype, offload=offload, quantize=quantize)
-        _check_pollen(dtype=dtype, offload=offload, quantize=quantize, revision=revision, base=base)
-        _check_size(batch_size)
-        return _pollen(device or "cpu", batch_size, speed)
-    opened = load_pipeline(
-        source,
-        device=device,
-        dtype=dtype,
-        offload=offload,
-        revision=revision,
-        quantize=quantize,
-        base=base,
-    )
-    model = wrap(opened.pipe, name=opened.name, batch_size=batch_size, speed=speed)
+        return _pollen(options.device or "cpu", batch_size, speed)
+    opened = load_pipeline(source, options)
+    raise_problems(pipeline_problems(opened.pipe), ModelError)
+    model = DiffusersModel(opened.pipe, name=opened.name, batch_size=batch_size, speed=speed)
     model.license, model.source = opened.license, opened.origin
-    print(opened.choices)  # noqa: T201  (the one line that the docstring promises)
+    print(opened.choices)  # noqa: T201  (the one line that `load` promises)
     return model
-
-
-def _check_pollen(**choices: str | None) -> None:
-    """Raise a ModelError for a choice that pollen doesn't have."""
-    defaults = {"dtype": "float32", "offload": "none", "quantize": "none"}
-    for name, value in choices.items():
-        if value not in (None, defaults.get(name)):
-            raise ModelError(
-                f"{name}={value!r}: pollen is small and ships inside, and has no such choice. "
-                f"Leave {name} out."
-            )
-
-
-def _check_size(batch_size: int | None) -> None:
-    wrong = isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1
-    if batch_size is not None and wrong:
-        raise ModelError(f"batch_size={shorten(batch_size)}: an integer of 1 or more is needed.")
 
 
 def _pollen(device: str, batch_size: int | None, speed: str | None) -> DiffusersModel:
@@ -152,29 +136,15 @@ def wrap(
         speed: As in `bc.load`; between batches the pipeline itself is unchanged.
 
     Raises:
-        ModelError: It isn't a pipeline that generates video.
+        CheckError: It isn't a pipeline that generates video, or another argument is invalid.
     """
-    kind = type(pipe).__name__
-    if not hasattr(pipe, "components") or not callable(pipe):
-        raise ModelError(
-            f"wrap({shorten(pipe)}): a loaded diffusers pipeline is needed, as in "
-            "bc.wrap(WanPipeline.from_pretrained(...))."
-        )
-    task = task_of(pipe)
-    if task.info.frames_argument is None and "video" not in task.accepts:
-        raise ModelError(f"wrap({kind}): it makes images; a pipeline that makes video is needed.")
-    missing = [name for name in task.info.missing if name not in task.accepts]
-    if missing:
-        raise ModelError(
-            f"wrap({kind}): it needs {join_words(missing)}, which a shot can't carry yet."
-        )
-    if "prompt" not in task.info.parameters and not task.accepts:
-        raise ModelError(f"wrap({kind}): it takes neither a prompt nor an image or a video.")
-    _check_size(batch_size)
-    if name is not None and not isinstance(name, str):
-        raise ModelError(
-            f"name={shorten(name)}: a string is needed; it is how clips name the model."
-        )
+    raise_problems(
+        [
+            *pipeline_problems(pipe),
+            *string("name", name, or_none=True),
+            *model_problems(batch_size=batch_size, speed=speed),
+        ]
+    )
     source = str(getattr(pipe.config, "_name_or_path", "") or "")
     plain = name or (source if "/" in source and not Path(source).is_absolute() else "")
     return DiffusersModel(

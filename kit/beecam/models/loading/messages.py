@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from beecam.errors import ModelError
+from beecam.errors import ModelError, first_line
 
 
 @contextlib.contextmanager
@@ -49,7 +49,7 @@ def _explain(kinds: set[str], error: BaseException) -> str:
             "it isn't on this machine, and the hub can't be reached. Check the network, or pass "
             "a folder that has it."
         )
-    text = str(error).strip().splitlines()[0]
+    text = first_line(error)
     if "safetensors" in text:
         return f"only safetensors are loaded, and some component has none: {text}"
     return f"it can't be loaded as a pipeline: {text}"

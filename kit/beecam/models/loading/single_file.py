@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import ModelError, shorten
+from beecam.errors import ModelError, first_line, shorten
 from beecam.models.loading.messages import explain_load_errors
 
 # Prefixes of diffusers' names of families that generate video.
@@ -66,9 +66,9 @@ def load_denoiser(path: Path, base: str, dtype: Any) -> dict[str, Any]:
         assert kind is not None
         network = kind.from_single_file(str(path), config=base, subfolder=name, dtype=dtype)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"load({str(path)!r}): it doesn't fit the {name} of {base} ({shorten(reason)})."
+            f"load({str(path)!r}): it doesn't fit the {name} of {base} "
+            f"({shorten(first_line(error))})."
         ) from error
     return {name: network}
 

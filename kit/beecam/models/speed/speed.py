@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import ModelError, did_you_mean, join_words, shorten
+from beecam.errors import CheckError, Problem, did_you_mean, join_words, shorten
 
 SPEEDS = ("exact", "balanced", "fast")
 _FAST_SCHEDULER = "UniPCMultistepScheduler"
@@ -139,14 +139,13 @@ def speed_of(
         few_steps: The LoRA that ships with its weights, if any.
 
     Raises:
-        ModelError: The speed does not exist.
+        CheckError: The speed does not exist.
     """
     if name in (None, "exact"):
         return Speed()
     if name not in SPEEDS:
-        raise ModelError(
-            f"speed={shorten(name)}: one of {join_words(SPEEDS)}.{did_you_mean(name, SPEEDS)}"
-        )
+        reason = f"speed={shorten(name)}: one of {join_words(SPEEDS)}.{did_you_mean(name, SPEEDS)}"
+        raise CheckError([Problem("speed", reason)])
     on_cuda = device.startswith("cuda")
     fast = name == "fast"
     if fast and few_steps:

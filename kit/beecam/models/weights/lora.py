@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from beecam.errors import ModelError
+from beecam.errors import ModelError, first_line
 from beecam.shots.loras import Adapter
 
 # The prefix of the names of LoRAs that are loaded here; those of the pipeline's owner differ.
@@ -105,7 +105,7 @@ class LoraLoader:
         except Exception as error:
             with contextlib.suppress(Exception):
                 self._pipe.delete_adapters(name)
-            first = str(error).strip().splitlines()[0][:_MAX_REASON]
+            first = first_line(error)[:_MAX_REASON]
             raise ModelError(
                 f"the LoRA {adapter.name} doesn't fit {type(self._pipe).__name__}: it was trained "
                 f"for another family, or another size of this one ({first})."

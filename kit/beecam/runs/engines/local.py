@@ -92,7 +92,7 @@ class LocalEngine:
         _running.add(self)
         self._library.writers.add(self)
         self._writer.start()
-        self._started = self._busy = min(self._batching.at_once, len(waiting))
+        self._started = self._busy = min(self._batching.parallel_batches, len(waiting))
         for _ in range(self._started):
             worker = threading.Thread(target=self._work, args=(owner,), name="beecam-run")
             worker.daemon = True
@@ -103,18 +103,18 @@ class LocalEngine:
         with self._progress.lock:
             self._plan.drop(index)
 
-    def leave(self, *, at_once: bool = False) -> None:
+    def leave(self, *, cancel: bool = False) -> None:
         """End the run, because the library is being closed; generated clips are written first.
 
         Args:
-            at_once: Cancel what isn't generated; otherwise only a paused run is cancelled.
+            cancel: Cancel what isn't generated; otherwise only a paused run is cancelled.
         """
         while not self._progress.wait(_POLL_EVERY):
-            self.give_up(at_once=at_once)
+            self.give_up(cancel=cancel)
 
-    def give_up(self, *, at_once: bool = False) -> None:
-        """Cancel what isn't generated, if `at_once`, or if the run is paused."""
-        if at_once or self._progress.pausing:
+    def give_up(self, *, cancel: bool = False) -> None:
+        """Cancel what isn't generated, if `cancel`, or if the run is paused."""
+        if cancel or self._progress.pausing:
             self._progress.cancel()
 
     def join(self, timeout: float | None = None) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from beecam.errors import first_line
+
 # torch.load takes unknown bytes for a pickle, which can fail in any of these ways.
 _DAMAGE = (
     RuntimeError,
@@ -36,7 +38,7 @@ def tensors(path: Path, *, mmap: bool = False) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except _DAMAGE as error:
         raise ValueError(
-            f"{path}: it can't be read ({str(error).splitlines()[0] if str(error) else 'empty'}); "
+            f"{path}: it can't be read ({first_line(error)}); "
             "remove it, and it will be written again."
         ) from error
 
