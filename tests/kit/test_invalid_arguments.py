@@ -216,12 +216,12 @@ def test_a_run_resolves_each_cell_once(ltx, library, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("name", ["pollen", "owner/name"])
-def test_arguments_of_load_are_checked_before_anything_is_read(given, said, name, monkeypatch):
+def test_arguments_of_load_are_checked_before_anything_is_read(arguments, message, name, monkeypatch):
     monkeypatch.setattr("beecam.models.loading.hub._find", None)
-    if name != "pollen" and said.startswith(("pollen", "Leave")):
+    if name != "pollen" and message.startswith(("pollen", "Leave")):
         pytest.skip("other models have these choices")
-    with pytest.raises(CheckError, match=re.escape(said)):
-        bc.load(name, **given)
+    with pytest.raises(CheckError, match=re.escape(message)):
+        bc.load(name, **arguments)
 
 
 def test_all_wrong_arguments_of_load_are_reported_at_once():

@@ -69,8 +69,8 @@ def test_the_license_is_stored_with_each_clip(saved, library):
         ({"offload": "modell"}, r"offload='modell': one of none, model and sequential.*model"),
     ],
 )
-def test_a_choice_that_is_none_is_named_with_the_nearest(saved, arguments, said):
-    with pytest.raises(CheckError, match=said):
+def test_an_invalid_choice_gets_the_nearest_suggested(saved, arguments, message):
+    with pytest.raises(CheckError, match=message):
         bc.load(saved, **arguments)
 
 
@@ -131,7 +131,7 @@ def test_a_pipeline_that_makes_images_is_not_loaded(saved, monkeypatch):
         bc.load(saved)
 
 
-def test_what_is_no_pipeline_says_what_is_missing(tmp_path, saved):
+def test_names_and_files_without_a_pipeline_are_reported(tmp_path, saved):
     with pytest.raises(ModelError, match=r"'pollen' ships inside.*Did you mean pollen"):
         bc.load("polen")
     (tmp_path / "empty").mkdir()
