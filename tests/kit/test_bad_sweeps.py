@@ -138,10 +138,16 @@ def test_samples_that_can_not_be_drawn_are_reported(ltx):
     def drawn(*samples):
         return check_message(ltx, "a bee", *samples, seed=range(9))
 
-    assert "sample(1, seed=[1]): an integer is needed" in drawn(bc.sample(1, seed=[1]))
     assert "given 2 times: keep one" in drawn(bc.sample(1), bc.sample(2))
-    assert "sample('3'): from 1 to 9" in drawn(bc.sample("3"))
     assert "sample(12): from 1 to 9 cells can be drawn. The nearest is 9" in drawn(bc.sample(12))
+
+
+def test_samples_of_wrong_types_are_reported_at_once():
+    assert "seed=[1]: an integer or None is needed" in said(lambda: bc.sample(1, seed=[1]))
+    message = said(lambda: bc.sample("3", seed=True))
+    assert "n='3': an integer of 1 or more is needed" in message
+    assert "seed=True" in message
+    assert "n=0: an integer of 1 or more is needed. The nearest is 1." in said(lambda: bc.sample(0))
 
 
 def test_where_selects_among_sampled_cells():

@@ -10,6 +10,7 @@ from typing import Any
 
 from beecam._util import checks
 from beecam._util.cache import default_library_folder
+from beecam._util.plain import as_integer
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.sweep_records import SweepRecord, SweepRecords
@@ -128,12 +129,12 @@ class Library(ClipStore):
         found = self.find(
             prompt=prompt,
             model=model,
-            stars=stars,
+            stars=as_integer(stars),
             rejected=rejected,
             tag=tag,
             sort=sort.removeprefix("-"),
             descending=sort.startswith("-"),
-            limit=limit,
+            limit=as_integer(limit),
         )
         return ClipSet(self, found)
 

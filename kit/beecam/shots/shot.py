@@ -23,8 +23,8 @@ KEY_DIGITS = 32
 _DEFAULT_NOISE: Noise = ((0, 1.0),)
 
 _SIZES = ("width", "height", "num_frames", "num_inference_steps")
-_INTEGERS = (*_SIZES, "draft_steps")
-_FLOATS = ("fps", "guidance_scale")
+INTEGERS = (*_SIZES, "draft_steps")
+FLOATS = ("fps", "guidance_scale")
 # The smallest and the largest value of each number for every model; None for no limit. Models of
 # today stay far below the largest: these catch typing errors that would fill the memory.
 LIMITS: Mapping[str, tuple[float | None, float | None]] = {
@@ -37,7 +37,7 @@ LIMITS: Mapping[str, tuple[float | None, float | None]] = {
     "guidance_scale": (0, None),
 }
 # fps reaches some pipelines as frame_rate; the others change the pixels of every pipeline.
-RESOLVED_BY_MODEL = (*_SIZES, *_FLOATS, "negative_prompt", "scheduler", "model", "revision")
+RESOLVED_BY_MODEL = (*_SIZES, *FLOATS, "negative_prompt", "scheduler", "model", "revision")
 
 # The arguments of `bc.shot` and `bc.sweep` besides the prompt and the pipeline's own arguments.
 SHOT_ARGUMENTS = (
@@ -122,10 +122,10 @@ class Shot:
         if own["adapters"] is None and own["revision"] is not None:
             own["adapters"] = ()  # a resolved shot without LoRAs
         own["noise"] = normalize_noise(self.noise)
-        for name in _INTEGERS:
+        for name in INTEGERS:
             if type(own[name]) is not int:
                 own[name] = to_int(own[name])
-        for name in _FLOATS:
+        for name in FLOATS:
             if type(own[name]) is not float:
                 own[name] = to_float(own[name])
 
@@ -274,7 +274,7 @@ class Shot:
         "bc.shot('a bee', seed=3, width=96, height=96, num_frames=17, ...)"
         """
         arguments = [self._noise_code()]
-        for name in ("negative_prompt", *_INTEGERS, *_FLOATS, "scheduler"):
+        for name in ("negative_prompt", *INTEGERS, *FLOATS, "scheduler"):
             value = getattr(self, name)
             if value not in (None, ""):
                 arguments.append(f"{name}={value!r}")

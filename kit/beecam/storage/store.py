@@ -270,7 +270,7 @@ class ClipStore:
             ]
         )
         if stars is not None:
-            self._annotate(key, stars=stars)
+            self._annotate(key, stars=int(stars))
         if rejected is not None:
             self._annotate(key, rejected=bool(rejected))
 

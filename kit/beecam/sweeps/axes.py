@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beecam._util.checks import raise_problems
+from beecam._util.checks import integer, raise_problems
+from beecam._util.plain import as_integer
 from beecam.errors import CheckError, Problem, nearest_match, shorten
 from beecam.shots import weighted_prompts
 
@@ -153,8 +154,17 @@ def sample(n: int, seed: int | None = 0) -> Sample:
         n: The number of cells.
         seed: The seed of the draw: equal seeds draw the same cells. None draws other cells with
             each call of `bc.sample`.
+
+    Raises:
+        CheckError: An argument is not an integer, or `n` is less than 1.
     """
-    return Sample(n, random.randrange(2**32) if seed is None else seed)  # noqa: S311
+    drawn = random.randrange(2**32) if seed is None else as_integer(seed)  # noqa: S311
+    problems = list(integer("n", n, 1))
+    if drawn is None:
+        problems.append(Problem("seed", f"seed={shorten(seed)}: an integer or None is needed."))
+    raise_problems(problems)
+    assert drawn is not None
+    return Sample(int(n), drawn)
 
 
 def is_scalar(value: Any) -> bool:

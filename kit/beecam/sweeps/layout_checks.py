@@ -131,15 +131,11 @@ def _sample_problems(samples: tuple[Sample, ...], total: int) -> Iterator[Proble
     if len(samples) > 1:
         yield Problem("sample", f"bc.sample is given {len(samples)} times: keep one of them.")
     for sample in samples:
-        n, seed = sample.n, sample.seed
-        if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= total:
-            near = f" The nearest is {min(max(n, 1), total):,}." if isinstance(n, int) else ""
+        if sample.n > total:
             yield Problem(
-                "sample", f"sample({shorten(n)}): from 1 to {total:,} cells can be drawn.{near}"
-            )
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            yield Problem(
-                "sample", f"sample({shorten(n)}, seed={shorten(seed)}): an integer is needed."
+                "sample",
+                f"sample({sample.n}): from 1 to {total:,} cells can be drawn. The nearest is "
+                f"{total:,}.",
             )
 
 
