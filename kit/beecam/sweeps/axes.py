@@ -196,6 +196,28 @@ def make_axis(name: str, value: Any) -> Axis:
     return Axis(name, value)
 
 
+def values_at(axes: Iterable[Axis], coords: Mapping[str, int]) -> dict[str, Any]:
+    """Return the values at some positions, by the axis' name.
+
+    >>> values_at([bc.Axis("seed", (3, 8)), bc.Axis("fps", (8,))], {"seed": 1})
+    {'seed': 8}
+
+    Args:
+        axes: The axes.
+        coords: The position on each axis, by its name; axes that it lacks are left out.
+    """
+    return {axis.name: axis.values[coords[axis.name]] for axis in axes if axis.name in coords}
+
+
+def labels_at(axes: Iterable[Axis], coords: Mapping[str, int]) -> dict[str, str]:
+    """Return the labels at some positions, by the axis' name; see `values_at`.
+
+    >>> labels_at([bc.Axis("seed", (3, 8))], {"seed": 1})
+    {'seed': '8'}
+    """
+    return {axis.name: axis.labels[coords[axis.name]] for axis in axes if axis.name in coords}
+
+
 def positions(axis: Axis, values: Any) -> set[int]:
     """Return the positions of a value, or of each value of a list, on an axis.
 

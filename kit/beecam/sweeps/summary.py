@@ -6,8 +6,9 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
+from beecam._util.words import count_of
 from beecam.errors import shorten
-from beecam.sweeps.axes import Axis
+from beecam.sweeps.axes import Axis, labels_at
 from beecam.sweeps.layout import Cell, Layout
 
 _MAX_ROWS = 5
@@ -38,7 +39,7 @@ def describe_cells(layout: Layout) -> str:
             fixed += [_describe_value(axis, at) for axis in group.axes for at in used]
     # A slice or a sample may leave places of the grid empty.
     separator = ", " if product == total else " of "
-    cells = f"{total:,} cell{'' if total == 1 else 's'}"
+    cells = count_of(total, "cell")
     grid = f"{separator}{' x '.join(varying)}" if varying else ""
     return ", ".join([cells + grid, *fixed])
 
@@ -81,7 +82,7 @@ def _axes_table(layout: Layout) -> str:
 def _cells_table(layout: Layout, cells: Sequence[Cell]) -> str:
     rows = []
     for cell in cells:
-        labels = {axis.name: axis.labels[cell.coords[axis.name]] for axis in layout.axes}
+        labels = labels_at(layout.axes, cell.coords)
         rows.append(
             {"cell": cell.index, **labels, "prompt": cell.shot.text, "seed": cell.shot.seed}
         )
