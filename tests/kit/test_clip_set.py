@@ -300,3 +300,26 @@ def test_pivot_warns_of_clips_that_share_a_cell(clips):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         clips.pivot("prompt", "seed")
+
+
+# --- the library as a collection ------------------------------------------------------------------
+
+
+def test_a_key_is_looked_up_by_its_first_characters_only(library):
+    (clip,) = fill(library, ["a bee"], seeds=1)
+    assert library[clip.key[:4]] == library[clip.key] == clip
+    for text in ("", "!!!", "%", clip.key[:4] + "%", " ", clip.key[:3] + "!"):
+        with pytest.raises(KeyError, match="no clip in"):
+            library[text]
+
+
+def test_a_library_is_a_collection_of_clips(library):
+    assert list(library) == []
+    assert repr(library).endswith(": 0 clips")
+    clips = fill(library)
+    assert list(library) == list(library.clips())
+    assert clips[0] in library
+    assert clips[0].shot in library
+    assert clips[0].key in library
+    for other in ("0" * 32, 3, None, object()):
+        assert other not in library

@@ -191,3 +191,18 @@ def test_what_is_missing_or_wrong_is_named(square, library):
         square.generate = lambda shots, on_step=None, wrong=wrong: wrong
         run = bc.run(sweep(1).where(color="red"), square, library=library).wait(30)
         assert message in run.errors[0]
+
+
+def test_an_argument_that_it_does_not_have_is_named_in_a_shot_as_in_a_sweep(square, library):
+    for what in (bc.shot("a red square", steps=10), bc.sweep("a red square", steps=10)):
+        message = said(lambda w=what: bc.run(w, square, library=library))
+        assert "steps: not a" in message
+        assert "an argument of square. Did you mean num_inference_steps?" in message
+    assert "slot" not in said(
+        lambda: bc.run(bc.shot("a red square", steps=10), square, library=library)
+    )
+    resolved = square.resolve(bc.shot("a red square", steps=10))
+    assert "steps: not an argument of square" in said(
+        lambda: bc.run(bc.vary(resolved, 2), square, library=library)
+    )
+    assert not library.clips()

@@ -125,7 +125,7 @@ def test_of_a_folder_the_files_with_a_shot_are_taken(theirs, library, tmp_path):
     assert clips.keys == (theirs.keys[2], theirs.keys[1]), "by the files' names, each clip once"
     assert len(library) == 2
     message = said(lambda: library.take(folder / "deeper.mp4"), MediaError)
-    assert "none of its 0 mp4 files carries a shot of beecam" in message
+    assert "the folder has no mp4 files." in message
 
 
 def test_what_is_not_a_clip_is_named(theirs, library, tmp_path):
@@ -340,6 +340,15 @@ def test_a_full_disk_leaves_nothing_behind(theirs, library, monkeypatch):
     assert not list((library.folder / "media").rglob("*.*"))
     assert len(library.take(theirs[0].path)) == 1
     assert bc.Clip(library, theirs[0].key).facts["width"] == 48
+
+
+def test_the_folder_of_a_library_is_taken(theirs, library, tmp_path):
+    taken = library.take(theirs.library.folder)
+    assert sorted(taken.keys) == sorted(theirs.keys)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.mp4").write_bytes(b"x")
+    message = said(lambda: library.take(tmp_path / "other"), MediaError)
+    assert "the folder has 1 mp4 file, but it doesn't carry a shot of beecam." in message
 
 
 def test_a_library_that_is_gone_takes_nothing(theirs, library):

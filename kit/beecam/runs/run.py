@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from beecam._util import checks
+from beecam._util.words import one_line
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library, open_library
@@ -295,7 +296,7 @@ class Run:
 
         >>> run.remember("bees at dusk")
         """
-        name = name and " ".join(name.split())
+        name = name and one_line(name)
         try:
             self.name = self.library.sweep_files.write(
                 self.sweep,

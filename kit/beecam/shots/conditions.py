@@ -254,6 +254,17 @@ def conditions_of(values: Mapping[str, Any]) -> tuple[Condition, ...]:
     return tuple(conditions)
 
 
+def sort_conditions(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """Return conditions in the order of `CONDITIONS`, so that equal shots have equal keys.
+
+    >>> first, last = bc.shot("a bee", image="bee.png", last_image="moth.png").conditions
+    >>> sort_conditions([last, first]) == (first, last)
+    True
+    """
+    order = {name: i for i, name in enumerate(CONDITIONS)}
+    return tuple(sorted(conditions, key=lambda one: order.get(one.name, len(order))))
+
+
 def conditions_code(conditions: Iterable[Condition]) -> list[str]:
     """Return the arguments of `bc.shot` that take these conditions from a library, as code.
 

@@ -118,13 +118,20 @@ def switch_of(arguments: Mapping[str, Any]) -> Switch | None:
     )
 
 
+def switch_arguments(switch: Switch | None) -> dict[str, Any]:
+    """Return the arguments of `bc.shot` that make up a switch.
+
+    >>> switch_arguments(Switch(2, "a moth"))
+    {'switch_at': 2, 'then_prompt': 'a moth'}
+    """
+    values = switch.to_dict() if switch else {}
+    return {"switch_at" if name == "at" else f"then_{name}": v for name, v in values.items()}
+
+
 def switch_code(switch: Switch | None) -> list[str]:
     """Return the arguments of `bc.shot` for a switch, as code.
 
     >>> switch_code(Switch(2, "a moth"))
     ['switch_at=2', "then_prompt='a moth'"]
     """
-    if switch is None:
-        return []
-    names = {"at": "switch_at"}
-    return [f"{names.get(n, f'then_{n}')}={v!r}" for n, v in switch.to_dict().items()]
+    return [f"{name}={value!r}" for name, value in switch_arguments(switch).items()]

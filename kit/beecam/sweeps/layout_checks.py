@@ -17,6 +17,11 @@ from beecam.shots.shot_checks import BOTH_NOISES, check_values
 from beecam.sweeps.axes import MAX_CELLS, Sample
 from beecam.sweeps.layout import Cell, Layout
 
+_EMPTY = (
+    "the selection is empty: no cell has all of the values of where(...), none passed its "
+    "function, or the slice or list selects none."
+)
+
 
 def resolve_cells(
     layout: Layout,
@@ -41,17 +46,17 @@ def resolve_cells(
     """
     raise_problems(loaded_model(model))
     found = list(problems)
+    if layout.selected == ():
+        found.append(Problem("sweep", _EMPTY))
     arguments = arguments_of(model)
     allowed = (*SHOT_ARGUMENTS, *arguments)
     slots = [slot for template in layout.templates for slot in template.slots]
     unknown = [name for name in sorted(layout.argument_names) if name not in allowed]
     for name in unknown:
         hint = did_you_mean(name, slots, "the slot {{{}}}") or did_you_mean(name, allowed)
-        found.append(
-            Problem(
-                name, f"{name}: not a slot of the template or an argument of {model.name}.{hint}"
-            )
-        )
+        where = "" if layout.shots is not None else "a slot of the template or "
+        message = f"{name}: not {where}an argument of {model.name}.{hint}"
+        found.append(Problem(name, message))
     found += [
         Problem(
             slot,
@@ -118,12 +123,6 @@ def check_layout(layout: Layout) -> Iterator[Problem]:
             "axes",
             f"{total:,} cells; at most {MAX_CELLS:,} can be laid out. "
             "Draw some of them with bc.sample(n).",
-        )
-    if layout.selected == ():
-        yield Problem(
-            "where",
-            "where(...) or a slice kept no cell of the sweep: no cell has all of the values, none "
-            "passed the function, or the slice is empty.",
         )
 
 

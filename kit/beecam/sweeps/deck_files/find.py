@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import overload
 
 from beecam._util.cache import default_library_folder
+from beecam._util.words import normalize_name
 from beecam.errors import DeckError, did_you_mean, join_words, shorten
 from beecam.sweeps.deck_files.deck import Deck
 from beecam.sweeps.deck_files.parse import read_deck
@@ -64,8 +65,8 @@ def decks(folder: str | os.PathLike[str] | None = None) -> Decks:
             library. A deck there replaces a shipped deck of the same name.
     """
     own, problems = _read(own_folder() if folder is None else Path(folder).expanduser())
-    names = {deck.name.casefold() for deck in own}
-    others = [deck for deck in _shipped() if deck.name.casefold() not in names]
+    names = {normalize_name(deck.name) for deck in own}
+    others = [deck for deck in _shipped() if normalize_name(deck.name) not in names]
     return Decks((*others, *own), tuple(problems))
 
 
@@ -87,9 +88,9 @@ def deck(name: str | os.PathLike[str], folder: str | os.PathLike[str] | None = N
     if isinstance(name, os.PathLike) or name.endswith(_SUFFIXES):
         return read_deck(Path(name).expanduser())
     available = decks(folder)
-    normalized = " ".join(name.casefold().split())
+    normalized = normalize_name(name)
     for one in available:
-        if one.name.casefold() == normalized:
+        if normalize_name(one.name) == normalized:
             return one
     names = [one.name for one in available]
     invalid = "".join(f"\n{problem}" for problem in available.problems)
@@ -131,7 +132,7 @@ def _read(folder: Path) -> tuple[list[Deck], list[str]]:
         except DeckError as error:
             problems.append(str(error))
             continue
-        first = found.setdefault(deck.name.casefold(), deck)
+        first = found.setdefault(normalize_name(deck.name), deck)
         if first is not deck:
             problems.append(f"{path}: {first.path} has the name {deck.name!r}, too.")
     return list(found.values()), problems
