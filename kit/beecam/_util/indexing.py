@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from beecam._util.words import count_of
 from beecam.errors import CheckError, Problem, shorten
+
+T = TypeVar("T")
 
 
 def indices_of(
@@ -54,6 +56,35 @@ def indices_of(
         if not -count <= one < count:
             raise IndexError(explain_missing(int(one)))
     return [int(one) % count for one in array]
+
+
+@overload
+def item_of(items: tuple[T, ...], index: int, noun: str) -> T: ...
+@overload
+def item_of(items: tuple[T, ...], index: slice, noun: str) -> tuple[T, ...]: ...
+def item_of(items: tuple[T, ...], index: Any, noun: str) -> T | tuple[T, ...]:
+    """Return one item of a tuple, or those of a slice.
+
+    >>> item_of(("a", "b"), 2, "deck")
+    Traceback (most recent call last):
+    IndexError: deck 2: there are 2, counted from 0.
+
+    Args:
+        items: The items.
+        index: An integer or a slice.
+        noun: What they are, in the singular.
+
+    Raises:
+        IndexError: There is no such item.
+        CheckError: The index is neither an integer nor a slice.
+    """
+    try:
+        return items[index]
+    except IndexError:
+        raise IndexError(f"{noun} {index}: there are {len(items):,}, counted from 0.") from None
+    except TypeError:
+        message = f"{noun}s[{shorten(index)}]: a number or a slice is needed."
+        raise CheckError([Problem("index", message)]) from None
 
 
 def _read(index: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
+from beecam._util.indexing import item_of
 from beecam._util.words import count_of, normalize_name
 from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, LibraryError, did_you_mean, shorten
@@ -140,8 +141,13 @@ class SweepRecords(Sequence[SweepRecord]):
     @overload
     def __getitem__(self, index: slice) -> tuple[SweepRecord, ...]: ...
     def __getitem__(self, index: int | slice) -> SweepRecord | tuple[SweepRecord, ...]:
-        """Return one record, or a tuple of records."""
-        return self.found[index]
+        """Return one record, or a tuple of records.
+
+        Raises:
+            IndexError: There is no such record.
+            CheckError: The index is neither an integer nor a slice.
+        """
+        return item_of(self.found, index, "record")
 
     def __iter__(self) -> Iterator[SweepRecord]:
         return iter(self.found)

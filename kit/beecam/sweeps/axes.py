@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beecam._util.checks import integer, raise_problems
+from beecam._util.checks import integer, raise_problems, string
 from beecam._util.plain import as_integer
+from beecam._util.words import count_of
 from beecam.errors import CheckError, Problem, nearest_match, shorten
 from beecam.shots import weighted_prompts
 
@@ -50,13 +51,15 @@ class Axis:
         object.__setattr__(self, "values", values)
         labels = tuple(str(x) for x in self.labels) or tuple(_label(v) for v in values)
         object.__setattr__(self, "labels", labels)
+        count = count_of(len(values), "value")
         notes = tuple(self.notes) or (None,) * len(values)
         object.__setattr__(self, "notes", notes)
         raise_problems(
-            Problem(self.name, f"axis {self.name!r} has {len(values)} values but {len(x)} {name}.")
+            Problem(self.name, f"axis {self.name!r} has {count} but {len(x)} {name}.")
             for name, x in (("labels", labels), ("notes", notes))
             if len(x) != len(values)
         )
+        raise_problems(p for n in notes for p in string(f"{self.name}: notes", n, or_none=True))
 
     def __len__(self) -> int:
         return len(self.values)

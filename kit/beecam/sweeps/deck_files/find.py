@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import overload
 
 from beecam._util.cache import default_library_folder
+from beecam._util.checks import path_argument, raise_problems
+from beecam._util.indexing import item_of
 from beecam._util.words import normalize_name
 from beecam.errors import DeckError, did_you_mean, join_words, shorten
 from beecam.sweeps.deck_files.deck import Deck
@@ -43,8 +45,13 @@ class Decks(Sequence[Deck]):
     @overload
     def __getitem__(self, index: slice) -> tuple[Deck, ...]: ...
     def __getitem__(self, index: int | slice) -> Deck | tuple[Deck, ...]:
-        """Return one deck, or a slice of them."""
-        return self.found[index]
+        """Return one deck, or a slice of them.
+
+        Raises:
+            IndexError: There is no such deck.
+            CheckError: The index is neither an integer nor a slice.
+        """
+        return item_of(self.found, index, "deck")
 
     def __iter__(self) -> Iterator[Deck]:
         return iter(self.found)
@@ -63,7 +70,12 @@ def decks(folder: str | os.PathLike[str] | None = None) -> Decks:
     Args:
         folder: The folder of your own decks; by default `decks` in the folder of the default
             library. A deck there replaces a shipped deck of the same name.
+
+    Raises:
+        CheckError: The folder is not a path.
     """
+    if folder is not None:
+        raise_problems(path_argument("folder", folder, "'lessons'"))
     own, problems = _read(own_folder() if folder is None else Path(folder).expanduser())
     names = {normalize_name(deck.name) for deck in own}
     others = [deck for deck in _shipped() if normalize_name(deck.name) not in names]
@@ -82,6 +94,7 @@ def deck(name: str | os.PathLike[str], folder: str | os.PathLike[str] | None = N
 
     Raises:
         DeckError: The deck does not exist, or its file is invalid; the message says what to fix.
+        CheckError: The folder is not a path.
     """
     if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
         raise DeckError(f"deck({shorten(name)}): a deck's name or the path of a file is needed.")
