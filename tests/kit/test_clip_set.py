@@ -9,6 +9,7 @@ import pytest
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import open_library
 from beecam.errors import CheckError
+from beecam.export.contact_sheet import contact_sheet_html
 from beecam.export.shown import complete_axes
 from beecam.sweeps.axes import Axis
 from helpers import fill, said
@@ -231,6 +232,8 @@ def test_a_grid_arranges_by_axes_that_all_clips_have(clips, library, tmp_path):
     assert complete_axes(clips) == clips.axes
     page = both.export_html(tmp_path / "page.html").read_text()
     assert '"axes":[]' in page
+    assert contact_sheet_html(both).count("<img") == 5
+    assert both.contact_sheet().axes
     assert said(lambda: both.export_html(tmp_path / "page.html", rows="seed"), CheckError)
 
 

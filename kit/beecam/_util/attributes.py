@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from beecam.errors import did_you_mean
 
@@ -17,18 +15,17 @@ class FixedAttributes:
     AttributeError: Clip has no attribute 'star'. Did you mean stars?
     """
 
+    _declared: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        annotated = (name for base in cls.__mro__ for name in vars(base).get("__annotations__", {}))
+        cls._declared = frozenset([*dir(cls), *annotated])
+
     def __setattr__(self, name: str, value: Any) -> None:
-        known = _declared(type(self))
-        if name not in known and not name.startswith("_"):
-            public = [one for one in known if not one.startswith("_")]
+        if name not in self._declared and not name.startswith("_"):
+            public = [one for one in self._declared if not one.startswith("_")]
             raise AttributeError(
                 f"{type(self).__name__} has no attribute {name!r}.{did_you_mean(name, public)}"
             )
         object.__setattr__(self, name, value)
-
-
-@cache
-def _declared(kind: Hashable) -> frozenset[str]:
-    assert isinstance(kind, type)
-    annotated = (name for base in kind.__mro__ for name in vars(base).get("__annotations__", {}))
-    return frozenset([*dir(kind), *annotated])

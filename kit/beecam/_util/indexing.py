@@ -79,12 +79,13 @@ def item_of(items: tuple[T, ...], index: Any, noun: str) -> T | tuple[T, ...]:
         CheckError: The index is neither an integer nor a slice.
     """
     try:
-        return items[index]
+        found: T | tuple[T, ...] = items[index]
     except IndexError:
         raise IndexError(f"{noun} {index}: there are {len(items):,}, counted from 0.") from None
     except TypeError:
         message = f"{noun}s[{shorten(index)}]: a number or a slice is needed."
         raise CheckError([Problem("index", message)]) from None
+    return found
 
 
 def _read(index: Any) -> Any:

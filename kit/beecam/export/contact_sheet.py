@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from beecam.errors import BeecamError, MediaError
 from beecam.export import view_data
-from beecam.export.shown import fit_clip
+from beecam.export.shown import complete_axes, fit_clip
 from beecam.export.templates import render
 from beecam.export.view_data import cut
 from beecam.media import sheets
@@ -101,12 +101,13 @@ class _Table:
 
 def _table_axes(clips: ShownClips) -> _TableAxes | None:
     """Return the axes of rows and columns, or None if the clips don't form a table."""
+    axes = complete_axes(clips)
     coords = [clips.coords(i) for i in range(len(clips))]
-    used = {axis.name: {at[axis.name] for at in coords if axis.name in at} for axis in clips.axes}
-    varying = [axis for axis in clips.axes if len(used[axis.name]) > 1]
+    used = {axis.name: {at[axis.name] for at in coords} for axis in axes}
+    varying = [axis for axis in axes if len(used[axis.name]) > 1]
     if len(varying) == 1 and len(used[varying[0].name]) <= _MAX_IN_ONE_ROW:
         return None, varying[0]
-    if len(varying) != 2 or not all(axis.name in at for at in coords for axis in varying):  # noqa: PLR2004
+    if len(varying) != 2:  # noqa: PLR2004
         return None
     rows, columns = varying
     if len(used[columns.name]) > _MAX_COLUMNS:

@@ -16,7 +16,7 @@ from beecam.shots.conditions import CONDITIONS, conditions_of
 from beecam.shots.loras import LORA_ARGUMENTS, adapters_of
 from beecam.shots.prompt_switch import SWITCH_ARGUMENTS, switch_of
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
-from beecam.sweeps.axes import Axis, Sample, Zip
+from beecam.sweeps.axes import Axis, Sample, Zip, values_at
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Layout:
     def argument_names(self) -> frozenset[str]:
         """Return the names of axes, constants and shots that must be arguments of the pipeline."""
         if self.shots is not None:
-            return frozenset(name for shot in self.shots for name, _ in shot.extra)
+            return frozenset(name for shot in self.shots for name in shot.arguments)
         names = {*self.constants, *(axis.name for axis in self.axes)}
         slots = {s for t in self.templates for s in t.slots if s not in SHOT_ARGUMENTS}
         variants = {v.name for t in self.templates for v in t.variants}
@@ -166,7 +166,7 @@ class Layout:
 
     def _cell(self, index: int, place: int) -> Cell:
         coords = {axis.name: place // stride % length for axis, stride, length in self._strides}
-        values = {axis.name: axis.values[coords[axis.name]] for axis, _, _ in self._strides}
+        values = values_at((axis for axis, _, _ in self._strides), coords)
         if self.shots is not None:
             return Cell(index, coords, values, self.shots[place])
         template = self.templates[coords.get("prompt", 0)]
