@@ -8,6 +8,7 @@ import ast
 import importlib
 import inspect
 import io
+import json
 import pkgutil
 import re
 import tokenize
@@ -63,19 +64,23 @@ def readable_text(path):
     elif path.suffix == ".js":
         for match in re.finditer(r"//.*|/\*.*?\*/|\"[^\"\n]*\"|`[^`]*`", text, re.DOTALL):
             yield text.count("\n", 0, match.start()) + 1, match.group()
+    elif path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]  # what they print is not ours
+        yield from enumerate("\n".join("".join(c["source"]) for c in cells).splitlines(), 1)
     else:
         yield from enumerate(text.splitlines(), 1)
 
 
 def files():
-    folders = ["kit", "widgets/beecam_widgets", "widgets/js", "docs", "tests"]
+    folders = ["kit", "widgets/beecam_widgets", "widgets/js", "docs", "tests", "notebooks"]
     found = [
         p
         for folder in folders
         for p in (ROOT / folder).rglob("*")
-        if p.suffix in {".py", ".js", ".md"}
+        if p.suffix in {".py", ".js", ".md", ".html", ".ipynb"}
     ]
-    found += [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+    names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "pyproject.toml")
+    found += [ROOT / name for name in names]
     return [
         p
         for p in found
@@ -101,6 +106,13 @@ def words_to_avoid(text):
 )
 def test_the_glossary_finds_its_words(text):
     assert words_to_avoid(text)
+
+
+def test_every_kind_of_text_is_read():
+    names = {path.name for path in files()}
+    assert {"pyproject.toml", "01_first_flight.ipynb", "page.html", "summary.html"} <= names
+    notebook = ROOT / "notebooks" / "01_first_flight.ipynb"
+    assert any("bc.run(" in text for _, text in readable_text(notebook))
 
 
 @pytest.mark.slow

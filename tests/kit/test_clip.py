@@ -69,12 +69,43 @@ def test_to_frame_has_a_row_per_clip(clips):
     )
 
 
+def test_axes_take_precedence_over_ratings_as_in_queries(clips):
+    names = ("key", "stars", "tags", "rejected", "place")
+    named = ClipSet(
+        clips.library,
+        clips.keys[:1],
+        axes=[Axis(name, ("mine",)) for name in names],
+        coords=[dict.fromkeys(names, 0)],
+    )
+    row = named.to_frame().iloc[0]
+    assert [row[name] for name in names] == ["mine"] * 5
+    assert (row["prompt"], row["seed"]) == ("a bee", 0)
+    assert all(len(named.query(f"{name}:mine")) == 1 for name in names)
+    assert clips.to_frame().columns.tolist() == [
+        *("prompt", "seed", "stars", "rejected", "tags"),
+        *("frames", "height", "width", "seconds", "key"),
+    ]
+
+
+def test_misspelled_attributes_are_refused(clips):
+    with pytest.raises(AttributeError, match=r"Clip has no attribute 'star'. Did you mean stars\?"):
+        clips[0].star = 3
+    with pytest.raises(AttributeError, match=r"ClipSet has no attribute 'titel'. Did you mean tit"):
+        clips.titel = "x"
+    clips.title = "bees"
+    assert clips.title == "bees"
+    with pytest.raises(AttributeError):
+        clips[0].seed = 3
+
+
 def test_pivot_has_axes_as_rows_and_columns(clips):
     table = clips.filter(lambda c: c.shot.seed < 2).pivot("prompt", "seed")
     assert list(table.index) == ["a bee", "a moth"]
-    assert list(table.columns) == ["0", "1", "2"]
-    assert table.loc["a moth", "1"] == clips[4]
-    assert table.loc["a moth", "2"] is None
+    assert list(table.columns) == [0, 1], "values, without those that no clip has"
+    assert (table.index.name, table.columns.name) == ("prompt", "seed")
+    assert table.loc["a moth", 1] == clips[4]
+    assert clips[:4].pivot("prompt", "seed").loc["a moth", 2] is None
+    assert clips[:0].pivot("prompt", "seed").shape == (0, 0)
     with pytest.raises(CheckError, match="no axis 'place': the axes are prompt, seed"):
         clips.pivot("place", "seed")
 
@@ -180,7 +211,8 @@ def test_a_clip_of_a_sweep_has_its_values_by_axis(clips):
         "clip['promt']: no such axis; its axes are prompt, seed. Did you mean prompt?"
     )
     with pytest.raises(
-        KeyError, match=r"it was not taken from a sweep; use clip\.prompt, clip\.seed"
+        KeyError,
+        match=r"this clip has no axes here; run\.clips and library\.sweep\(name\)\.clips have them",
     ):
         clips.library[clips.keys[5]]["prompt"]
 
@@ -232,7 +264,24 @@ def test_save_as_an_image_writes_one_frame(clips, tmp_path):
     assert (np.asarray(Image.open(png)) == clips[3].frames()[0]).all(), "an old file is replaced"
 
 
-def test_save_names_what_it_cannot_write(clips, tmp_path):
+def test_save_refuses_a_frame_of_what_has_all_frames(clips, tmp_path):
+    for name in ("bee.gif", "bee.webp", "bee.mp4"):
+        message = error_message(lambda n=name: clips[0].save(tmp_path / n, frame=0), CheckError)
+        assert "frame=0: " in message
+        assert "files have all frames" in message
+
+
+@pytest.mark.parametrize("name", ["bee.gif", "bee.mp4", "bee.png"])
+def test_save_wraps_errors_of_the_disk(clips, tmp_path, name, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("beecam.media.formats.atomic_write", full)
+    message = error_message(lambda: clips[0].save(tmp_path / name), BeecamError)
+    assert "the file can't be written there: No space left on device." in message
+
+
+def test_save_names_what_it_can_not_write(clips, tmp_path):
     for path, words in {
         "bee.mov": "the suffix is one of .mp4, .gif, .webp, .png, .jpg, .jpeg",
         "bee": "the suffix is one of",

@@ -9,6 +9,8 @@ import pytest
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import open_library
 from beecam.errors import CheckError
+from beecam.export.contact_sheet import contact_sheet_html
+from beecam.export.shown import complete_axes
 from beecam.sweeps.axes import Axis
 from helpers import error_message, fill
 
@@ -50,6 +52,20 @@ def test_a_mask_of_a_frame_picks_its_clips(clips):
     assert seeds(clips[frame["seed"] == 0]) == [("a bee", 0), ("a moth", 0)]
 
 
+def test_a_mask_of_a_sorted_frame_is_aligned_by_its_index(clips):
+    clips[3].stars, clips[1].stars = 4, 3
+    frame = clips.to_frame().sort_values("stars", ascending=False)
+    assert clips[frame["stars"] > 2].keys == (clips.keys[1], clips.keys[3])
+    assert clips[~(frame["stars"] > 2)].keys == tuple(clips.keys[i] for i in (0, 2, 4, 5))
+    assert clips[(frame["stars"] > 2).to_numpy()].keys == clips.keys[:2]
+    for other in (frame.set_index("seed"), frame.set_index("key"), frame.set_axis(range(1, 7))):
+        message = error_message(lambda: clips[other["stars"] > 2], CheckError)  # noqa: B023
+        assert "the mask's index [" in message
+        assert "mask.to_numpy()" in message
+    picked = frame.index[frame["stars"] > 2]
+    assert clips[picked].keys == (clips.keys[3], clips.keys[1]), "indices, not a mask"
+
+
 @pytest.mark.parametrize("index", [[0, 6], [-7], np.array([99])])
 def test_an_index_in_a_list_that_does_not_exist_is_named(clips, index):
     with pytest.raises(IndexError, match=r"clip (6|-7|99): there are 6, counted from 0"):
@@ -83,6 +99,28 @@ def test_the_text_of_a_slice_counts_the_values_it_has(clips):
     assert repr(clips[::3]) == "ClipSet: 2 clips, prompt(2) x seed(1)"
     assert repr(clips[:0]) == "ClipSet: 0 clips, prompt(0) x seed(0)"
     assert repr(ClipSet(clips.library, clips.keys)) == "ClipSet: 6 clips"
+    assert repr(clips[:5]) == "ClipSet: 5 clips of prompt(2) x seed(3)"
+    assert repr(clips[:1]) == "ClipSet: 1 clip, prompt(1) x seed(1)"
+    paired = ClipSet(
+        clips.library,
+        clips.keys,
+        axes=[Axis("a", (1, 2, 3)), Axis("b", (4, 5, 6)), Axis("c", (7, 8))],
+        coords=[{"a": i // 2, "b": i // 2, "c": i % 2} for i in range(6)],
+    )
+    assert repr(paired) == "ClipSet: 6 clips, a+b(3) x c(2)"
+    assert repr(paired[[0, 3]]) == "ClipSet: 2 clips, a+b+c(2)"
+
+
+def test_labels_and_coordinates_take_indices_as_lists_do(clips):
+    plain = ClipSet(clips.library, clips.keys)
+    assert (plain.label(-1), plain.label(np.int64(0))) == ("6", "1")
+    assert (clips.label(-1), clips.values(-1)) == ("a moth, 2", {"prompt": "a moth", "seed": 2})
+    assert (plain.coords(-1), clips.coords(-1)) == ({}, {"prompt": 1, "seed": 2})
+    for one in (plain, clips):
+        for method in (one.label, one.coords, one.values):
+            for index in (6, 99, -7):
+                with pytest.raises(IndexError, match=rf"clip {index}: there are 6, counted from"):
+                    method(index)
 
 
 # --- sums ----------------------------------------------------------------------------------------
@@ -141,7 +179,7 @@ def test_a_clip_of_both_sets_keeps_its_value_in_the_first(clips):
     assert both[0]["take"] == "first"
 
 
-def test_a_sum_drops_axes_that_only_one_set_has(clips):
+def test_a_sum_keeps_axes_that_only_one_set_has(clips):
     other = ClipSet(
         clips.library,
         clips.keys[:1],
@@ -150,13 +188,67 @@ def test_a_sum_drops_axes_that_only_one_set_has(clips):
         title="another",
     )
     both = clips[1:2] + other
-    assert [axis.name for axis in both.axes] == ["seed"]
-    assert dict(both[0].values) == {"seed": 1}
-    assert dict(both[1].values) == {"seed": 0}
+    assert [axis.name for axis in both.axes] == ["prompt", "seed", "place"]
+    assert dict(both[0].values) == {"prompt": "a bee", "seed": 1}
+    assert dict(both[1].values) == {"seed": 0, "place": "sea"}
     assert both.title == ""
-    plain = clips + ClipSet(clips.library, clips.keys)
-    assert plain.axes == ()
-    assert dict(plain[0].values) == {}
+    with pytest.raises(KeyError, match=r"clip\['place'\]: this clip has no value on that axis"):
+        both[0]["place"]
+    assert both.where(place="sea").keys == clips.keys[:1]
+    assert both.to_frame()["place"].isna().tolist() == [True, False]
+    assert repr(both) == "ClipSet: 2 clips, prompt(1) x seed(2) x place(1)"
+
+
+def test_a_sum_with_clips_of_no_sweep_keeps_axes_model_and_origin(clips, library):
+    model, run = object(), []  # an empty run counts, too
+    of_run = ClipSet(
+        library,
+        clips.keys[:3],
+        axes=clips.axes,
+        coords=[clips.coords(i) for i in range(3)],
+        title="{prompt}",
+        model=model,
+        origin=run,
+    )
+    for both in (of_run[[0, 2]] + library.clips("moth"), library.clips("moth") + of_run[[0, 2]]):
+        assert both.axes == clips.axes
+        assert (both.model, both.title) == (model, "{prompt}")
+        assert both._origin is run
+        assert len(both.where(seed=[0, 2])) == 2
+        moth = both.query("moth")[0]
+        assert moth.seed in (0, 1, 2)
+        with pytest.raises(KeyError, match="no value on that axis"):
+            moth["seed"]
+    other = ClipSet(library, clips.keys[3:], model=object(), origin=object())
+    assert (of_run + other).model is None
+    assert (of_run + other)._origin is None
+    whole = library.clips() + clips
+    assert all(clip["seed"] == clip.seed for clip in whole), "coordinates of the second set"
+
+
+def test_a_grid_arranges_by_axes_that_all_clips_have(clips, library, tmp_path):
+    both = clips[:2] + library.clips("moth")
+    assert complete_axes(both) == ()
+    assert complete_axes(clips) == clips.axes
+    page = both.export_html(tmp_path / "page.html").read_text()
+    assert '"axes":[]' in page
+    assert contact_sheet_html(both).count("<img") == 5
+    assert both.contact_sheet().axes
+    assert error_message(lambda: both.export_html(tmp_path / "page.html", rows="seed"), CheckError)
+
+
+def test_sets_can_be_summed_with_sum_and_with_a_run(clips):
+    assert sum([clips[:2], clips[2:]]).keys == clips.keys
+    assert sum([clips[:2]]).axes == clips.axes
+
+    class Run:
+        def __init__(self, clips):
+            self.clips = clips
+
+    assert (clips[:2] + Run(clips[1:3])).keys == clips.keys[:3]
+    for wrong in (lambda: 1 + clips, lambda: clips + 0, lambda: clips + clips.library):
+        with pytest.raises(TypeError):
+            wrong()
 
 
 def test_a_sum_of_other_libraries_or_other_things_is_refused(clips, tmp_path):
@@ -204,10 +296,33 @@ def test_pivot_warns_of_clips_that_share_a_cell(clips):
         axes=[Axis("a", (1, 2)), Axis("b", (1, 2)), Axis("c", ("x", "y"))],
         coords=[{"a": 0, "b": 0, "c": 0}, {"a": 0, "b": 0, "c": 1}, {"a": 1, "b": 1, "c": 0}, {}],
     )
-    with pytest.warns(UserWarning, match=r"pivot: 2 of 4 clips are left out.*where\(c=") as caught:
+    with pytest.warns(UserWarning, match=r"pivot leaves out 2 of 4 clips.*where\(c=") as caught:
         table = three.pivot("a", "b")
     assert caught[0].filename == __file__, "the warning points to the line that pivots"
     assert table.iloc[0, 0] == clips[0], "the first of those that share a cell"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         clips.pivot("prompt", "seed")
+
+
+# --- the library as a collection ------------------------------------------------------------------
+
+
+def test_a_key_is_looked_up_by_its_first_characters_only(library):
+    (clip,) = fill(library, ["a bee"], seeds=1)
+    assert library[clip.key[:4]] == library[clip.key] == clip
+    for text in ("", "!!!", "%", clip.key[:4] + "%", " ", clip.key[:3] + "!"):
+        with pytest.raises(KeyError, match="no clip in"):
+            library[text]
+
+
+def test_a_library_is_a_collection_of_clips(library):
+    assert list(library) == []
+    assert repr(library).endswith(": 0 clips")
+    clips = fill(library)
+    assert list(library) == list(library.clips())
+    assert clips[0] in library
+    assert clips[0].shot in library
+    assert clips[0].key in library
+    for other in ("0" * 32, 3, None, object()):
+        assert other not in library

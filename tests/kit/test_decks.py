@@ -205,3 +205,10 @@ def test_without_a_word_in_common_there_is_no_match():
     with pytest.raises(DeckError, match="no deck shares a word with it"):
         bc.find_deck("the zzz of qqq")
     assert bc.find_deck("a hand-drawn butterfly").name == "2D animation"
+
+
+def test_neither_case_nor_spaces_of_a_name_matter(write):
+    path = write(GOOD.replace("ponds", "My  Ponds", 1))
+    folder = path.parent
+    for name in ("My  Ponds", "my ponds", " MY PONDS "):
+        assert bc.deck(name, folder).path == path

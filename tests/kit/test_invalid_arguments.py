@@ -1,5 +1,6 @@
 """Calls with arguments of the wrong type raise beecam's own errors and change nothing."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -216,7 +217,9 @@ def test_a_run_resolves_each_cell_once(ltx, library, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("name", ["pollen", "owner/name"])
-def test_arguments_of_load_are_checked_before_anything_is_read(arguments, message, name, monkeypatch):
+def test_arguments_of_load_are_checked_before_anything_is_read(
+    arguments, message, name, monkeypatch
+):
     monkeypatch.setattr("beecam.models.loading.hub._find", None)
     if name != "pollen" and message.startswith(("pollen", "Leave")):
         pytest.skip("other models have these choices")
@@ -307,3 +310,84 @@ def test_values_of_a_missing_clip(library):
 def test_generate_names_what_it_takes(ltx, shots, words, several):
     model = as_model([ltx]) if several else ltx
     assert words in error_message(lambda: model.generate(shots))
+
+
+# --- every exported function -----------------------------------------------------------------------
+
+WRONG = [3, object(), [object()], b"x", 1.5, True, {}]
+CALLS = {
+    "Axis.name": lambda clips, v: bc.Axis(v, [1]),
+    "Axis.notes": lambda clips, v: bc.Axis("a", [1], notes=[v]),
+    "deck.folder": lambda clips, v: bc.deck("product shot", v),
+    "deck.name": lambda clips, v: bc.deck(v),
+    "decks.folder": lambda clips, v: bc.decks(v),
+    "doctor.library": lambda clips, v: bc.doctor(_Loaded(), library=v),
+    "doctor.model": lambda clips, v: bc.doctor(v),
+    "estimate.model": lambda clips, v: bc.estimate(bc.sweep("a bee"), v),
+    "find_deck.folder": lambda clips, v: bc.find_deck("a bee", v),
+    "find_deck.text": lambda clips, v: bc.find_deck(v),
+    "library.folder": lambda clips, v: bc.library(v),
+    "load.name": lambda clips, v: bc.load(v),
+    "lora.name": lambda clips, v: bc.lora(__file__, name=v),
+    "lora.source": lambda clips, v: bc.lora(v),
+    "promote.clips": lambda clips, v: bc.promote(v),
+    "promote.model": bc.promote,
+    "read_media.name": lambda clips, v: bc.read_media(np.zeros((2, 2, 3)), name=v),
+    "read_media.source": lambda clips, v: bc.read_media(v),
+    "run.model": lambda clips, v: bc.run(bc.sweep("a bee"), v),
+    "run.sweep": lambda clips, v: bc.run(v, _Loaded()),
+    "sample.n": lambda clips, v: bc.sample(v),
+    "sample.seed": lambda clips, v: bc.sample(2, v),
+    "shot.image": lambda clips, v: bc.shot("a bee", image=v),
+    "shot.lora": lambda clips, v: bc.shot("a bee", lora=v),
+    "shot.noise": lambda clips, v: bc.shot("a bee", noise=v),
+    "shot.prompt": lambda clips, v: bc.shot(v),
+    "shot.seed": lambda clips, v: bc.shot("a bee", seed=v),
+    "shot.width": lambda clips, v: bc.shot("a bee", width=v),
+    "sweep.layout": lambda clips, v: len(bc.sweep("a bee", v)),
+    "sweep.prompt": lambda clips, v: len(bc.sweep(v)),
+    "vary.clip": lambda clips, v: bc.vary(v),
+    "vary.n": lambda clips, v: bc.vary(clips[0], v),
+    "vary.seed": lambda clips, v: bc.vary(clips[0], seed=v),
+    "vary.strength": lambda clips, v: bc.vary(clips[0], strength=v),
+    "wrap.pipe": lambda clips, v: bc.wrap(v),
+    "zip.axes": lambda clips, v: bc.zip(v),
+}
+RIGHT = dict.fromkeys(
+    ("sample.n", "sample.seed", "shot.seed", "shot.width", "vary.n", "vary.seed"), 3
+)
+
+
+class _Loaded:
+    """Has the members of a loaded model."""
+
+    name = revision = ""
+    pipe = check = resolve = batch_key = generate = task_for = None
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_exported_function_refuses_what_it_can_not_take(clips, name, monkeypatch, tmp_path):
+    monkeypatch.setenv("BEECAM_LIBRARY", str(tmp_path / "default"))
+    for value in WRONG:
+        if RIGHT.get(name) is not value and (name, value) != ("vary.strength", True):
+            assert error_message(lambda v=value: CALLS[name](clips, v), bc.BeecamError)
+
+
+def test_the_table_has_every_exported_function():
+    functions = {name for name in bc.__all__ if inspect.isfunction(getattr(bc, name))}
+    assert functions <= {name.split(".")[0] for name in CALLS}
+
+
+def test_lists_of_decks_and_records_name_an_index_that_does_not_exist(library):
+    for found, noun in ((bc.decks(), "deck"), (library.sweeps(), "record")):
+        with pytest.raises(IndexError, match=rf"{noun} 99: there are {len(found)}, counted from 0"):
+            found[99]
+        assert f"{noun}s['x']: a number or a slice is needed" in error_message(
+            lambda f=found: f["x"]
+        )
+
+
+def test_inputs_are_looked_up_by_a_digest(library):
+    for wrong in (3, None, "", "*", b"x"):
+        with pytest.raises(KeyError, match="no input"):
+            library.inputs[wrong]

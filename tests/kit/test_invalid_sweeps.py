@@ -138,10 +138,18 @@ def test_samples_that_cannot_be_drawn_are_reported(ltx):
     def drawn(*samples):
         return check_message(ltx, "a bee", *samples, seed=range(9))
 
-    assert "sample(1, seed=[1]): an integer is needed" in drawn(bc.sample(1, seed=[1]))
     assert "given 2 times: keep one" in drawn(bc.sample(1), bc.sample(2))
-    assert "sample('3'): from 1 to 9" in drawn(bc.sample("3"))
     assert "sample(12): from 1 to 9 cells can be drawn. The nearest is 9" in drawn(bc.sample(12))
+
+
+def test_samples_of_wrong_types_are_reported_at_once():
+    assert "seed=[1]: an integer or None is needed" in error_message(lambda: bc.sample(1, seed=[1]))
+    message = error_message(lambda: bc.sample("3", seed=True))
+    assert "n='3': an integer of 1 or more is needed" in message
+    assert "seed=True" in message
+    assert "n=0: an integer of 1 or more is needed. The nearest is 1." in error_message(
+        lambda: bc.sample(0)
+    )
 
 
 def test_where_selects_among_sampled_cells():
@@ -169,7 +177,7 @@ def test_where_reports_values_that_do_not_exist():
     assert "Did you mean 'bee'?" in error_message(lambda: sweep.where(insect="beee"))
     assert "a label; its value is 'from above'" in error_message(lambda: sweep.where(view="drone"))
     assert "where(5): a function of a cell" in error_message(lambda: sweep.where(5))
-    assert "kept no cell" in repr(sweep.where(lambda cell: False))
+    assert len(sweep.where(lambda cell: False)) == 0
     assert len(sweep.where(seed=range(1, 2))) == 2
 
 

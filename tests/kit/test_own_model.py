@@ -262,3 +262,18 @@ def test_the_models_of_beecam_have_no_problems(docs, ltx):
 
     own = [docs[name]() for name in ("Square", "DraftSquare", "BatchedSquare")]
     assert not [p for one in (ltx, as_model([ltx, *own]), *own) for p in loaded_model(one)]
+
+
+def test_an_argument_that_it_does_not_have_is_named_in_a_shot_as_in_a_sweep(square, library):
+    for what in (bc.shot("a red square", steps=10), bc.sweep("a red square", steps=10)):
+        message = error_message(lambda w=what: bc.run(w, square, library=library))
+        assert "steps: not a" in message
+        assert "an argument of square. Did you mean num_inference_steps?" in message
+    assert "slot" not in error_message(
+        lambda: bc.run(bc.shot("a red square", steps=10), square, library=library)
+    )
+    resolved = square.resolve(bc.shot("a red square", steps=10))
+    assert "steps: not an argument of square" in error_message(
+        lambda: bc.run(bc.vary(resolved, 2), square, library=library)
+    )
+    assert not library.clips()

@@ -96,25 +96,33 @@ def test_its_code_builds_it_again(shot):
 
 
 def test_the_repr_has_only_what_differs_from_the_defaults():
-    assert repr(bc.shot("a bee", seed=3)) == "Shot('a bee', seed=3)"
-    assert repr(bc.shot("a bee")) == "Shot('a bee')"
+    assert repr(bc.shot("a bee", seed=3)) == "bc.shot('a bee', seed=3)"
+    assert repr(bc.shot("a bee")) == "bc.shot('a bee')"
     assert repr(bc.shot("a bee", negative_prompt="", width=64, eta=0.5)) == (
-        "Shot('a bee', width=64, negative_prompt='', eta=0.5)"
+        "bc.shot('a bee', width=64, negative_prompt='', eta=0.5)"
     )
     assert repr(bc.shot("a bee", switch_at=0.5, then_prompt="a moth")) == (
-        "Shot('a bee', switch_at=0.5, then_prompt='a moth')"
+        "bc.shot('a bee', switch_at=0.5, then_prompt='a moth')"
     )
-    assert "model='pollen', revision='0'" in repr(resolve(bc.shot("a bee")))
+    assert "model='pollen'" in repr(resolve(bc.shot("a bee")))
+    assert "revision" not in repr(resolve(bc.shot("a bee"))), "bc.shot doesn't take it"
 
 
 @given(shots)
 def test_the_repr_can_be_evaluated_as_a_call_of_bc_shot(shot):
-    assert eval(f"bc.shot{repr(shot).removeprefix('Shot')}", {"bc": bc}) == shot
+    assert eval(repr(shot), {"bc": bc}) == shot
+
+
+def test_the_code_of_a_draft_builds_the_draft():
+    draft = bc.shot("a bee", seed=3, draft_steps=2)
+    assert draft.draft_steps == 2
+    assert draft.extra == ()
+    assert eval(draft.code(), {"bc": bc}) == eval(repr(draft), {"bc": bc}) == draft
 
 
 @pytest.mark.parametrize("values", [{"prompt": None}, {"prompt": 3}, {"noise": 5}, {"noise": ()}])
 def test_an_invalid_shot_has_a_repr(values):
-    assert repr(Shot(**{"prompt": "a bee", **values})).startswith("Shot(")
+    assert repr(Shot(**{"prompt": "a bee", **values})).startswith("bc.shot(")
 
 
 # --- data from others -------------------------------------------------------------------------
@@ -156,7 +164,7 @@ def test_digests_of_a_shot_come_back():
             "a bee",
             "shots='a bee': a list of resolved shots is needed, as in model.generate([model.resolve(",
         ),
-        (bc.shot("a bee", seed=3), "shots=Shot('a bee', seed=3): a list of resolved shots"),
+        (bc.shot("a bee", seed=3), "shots=bc.shot('a bee', seed=3): a list of resolved shots"),
         (bc.sweep("a bee", seed=range(2)), "as in model.generate(sweep.resolve(model))"),
         ([], "shots=[]: a list of resolved shots is needed"),
         (None, "shots=None: a list of resolved shots is needed"),
@@ -226,3 +234,33 @@ def test_a_prompt_of_ten_thousand_characters_is_too_long():
 def test_html_emoji_and_right_to_left_text_are_plain_text(prompt):
     assert Shot.from_dict(bc.shot(prompt).to_dict()).prompt == prompt
     assert "surrogate" in str(next(check_values(Shot(prompt="a\ud83d"))))
+
+
+# --- copies with other values ------------------------------------------------------------------
+
+
+def test_a_copy_takes_the_arguments_of_bc_shot(tmp_path):
+    image, other = (np.full((4, 4, 3), value, np.uint8) for value in (1, 2))
+    lora = tmp_path / "pencil.safetensors"
+    lora.write_bytes(b"weights")
+    plain = bc.shot("a bee", seed=3, eta=0.5)
+    for arguments in (
+        {"image": image},
+        {"last_image": other, "image": image},
+        {"keyframes": {0: image, -1: other}},
+        {"lora": lora, "lora_weight": 0.5},
+        {"switch_at": 0.5, "then_prompt": "a moth"},
+        {"max_sequence_length": 64, "eta": 1.0},
+        {"seed": 5, "width": 64, "image": image},
+    ):
+        built = bc.shot("a bee", **({"seed": 3, "eta": 0.5} | arguments))
+        assert plain.replace(**arguments) == built
+        assert plain.replace(**arguments).to_dict() == built.to_dict()
+    both = bc.shot("a bee", last_image=other).replace(image=image)
+    assert both == bc.shot("a bee", image=image, last_image=other)
+    assert both.replace(image=other, last_image=None) == bc.shot("a bee", image=other)
+    assert bc.shot("a bee", switch_at=2, then_prompt="a moth").replace(then_prompt="a fly") == (
+        bc.shot("a bee", switch_at=2, then_prompt="a fly")
+    )
+    with pytest.raises(CheckError, match="lora_weight=1: of which LoRA"):
+        plain.replace(lora_weight=1)

@@ -5,6 +5,7 @@ import itertools
 import math
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import beecam as bc
 from beecam.errors import CheckError
 from beecam.sweeps.build import sweep_of_shots
+from helpers import error_message
 
 lengths = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 
@@ -236,9 +238,10 @@ def test_the_repr_shows_the_values_that_a_sweep_has():
     assert repr(sweep[:3]) == "Sweep 'a {insect}': 3 cells, seed(3), insect='bee'"
     assert repr(sweep[:5]) == "Sweep 'a {insect}': 5 cells of insect(2) x seed(4)"
     assert repr(sweep[5:6]) == "Sweep 'a {insect}': 1 cell, insect='moth', seed=1"
-    part = sweep.where(insect=["bee", "fly"], seed=[1, 3])
-    assert repr(part) == "Sweep 'a {insect}': 4 cells, insect(2) x seed(2)"
-    assert "a slice kept no cell" in repr(sweep[:0])
+    some = sweep.where(insect=["bee", "fly"], seed=[1, 3])
+    assert repr(some) == "Sweep 'a {insect}': 4 cells, insect(2) x seed(2)"
+    assert repr(sweep[:0]) == "Sweep 'a {insect}': 0 cells"
+    assert repr(sweep[[0, 5]]) == "Sweep 'a {insect}': 2 cells of insect(2) x seed(2)"
     drawn = bc.sweep("a bee", bc.sample(3), seed=range(100))
     assert repr(drawn) == "Sweep 'a bee': 3 cells, seed(3)"
     paired = bc.sweep("a {insect}", bc.zip(insect=["bee", "moth"], seed=[1, 2]), width=[32, 64])
@@ -301,3 +304,50 @@ def test_estimate_counts_cached_cells_and_measures_the_rest(ltx, library):
     each = sorted(clip.facts["seconds"] for clip in library.clips())
     assert more.seconds == pytest.approx(3 * each[1], rel=0.5)
     assert "2 in the library, 3 to generate" in str(more)
+
+
+def test_a_list_and_a_mask_select_cells():
+    sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(3))
+    places = lambda picked: [tuple(cell.coords.values()) for cell in picked]  # noqa: E731
+    assert places(sweep[[0, 2]]) == places(sweep[np.array([0, 2])]) == [(0, 0), (0, 2)]
+    assert places(sweep[[-1, 0]]) == [(1, 2), (0, 0)]
+    mask = sweep.to_frame()["seed"] == 1
+    assert places(sweep[mask]) == places(sweep[mask.tolist()]) == [(0, 1), (1, 1)]
+    assert sweep[np.int64(1)] is sweep.cells[1]
+    assert len(sweep[[]]) == 0
+    for index in (6, -7, [0, 6]):
+        with pytest.raises(IndexError, match=r"cell (6|-7): there are 6, counted from 0"):
+            sweep[index]
+    with pytest.raises(IndexError, match="the mask has 2 values, and there are 6 cells"):
+        sweep[[True, False]]
+    for wrong in (True, None, "bee", 1.5, [1.5], [0, 0], slice("x")):
+        message = error_message(lambda i=wrong: sweep[i], CheckError)
+        assert "sweep[" in message
+        assert "a list of different numbers or a mask is needed" in message
+
+
+def test_an_empty_selection_is_legal_until_it_is_used(ltx, library):
+    sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(3))
+    for empty in (sweep[:0], sweep[[]], sweep.where(lambda cell: False)):
+        assert (len(empty), list(empty), len(empty.to_frame())) == (0, [], 0)
+        assert repr(empty) == "Sweep 'a {insect}': 0 cells"
+        assert "0 cells" in empty._repr_html_()
+        assert empty.key
+        for use in (
+            lambda e=empty: e.check(ltx),
+            lambda e=empty: e.resolve(ltx),
+            lambda e=empty: bc.run(e, ltx, library=library),
+            lambda e=empty: bc.estimate(e, ltx, library),
+        ):
+            assert "the selection is empty: " in error_message(use, CheckError)
+
+
+def test_resolve_takes_several_models_as_check_does(ltx, cog):
+    sweep = bc.sweep("a bee", seed=range(2))
+    shots = sweep.resolve([ltx, cog])
+    assert [(shot.model, shot.seed) for shot in shots] == [
+        *(("tiny-ltx", 0), ("tiny-ltx", 1)),
+        *(("tiny-cog", 0), ("tiny-cog", 1)),
+    ]
+    assert sweep.resolve({"one": ltx, "other": cog}) == shots
+    assert "limit='x'" in error_message(lambda: sweep.to_frame("x"))

@@ -129,7 +129,7 @@ def test_files_with_a_shot_are_taken_from_a_folder(their_clips, library, tmp_pat
     )
     assert len(library) == 2
     message = error_message(lambda: library.take(folder / "deeper.mp4"), MediaError)
-    assert "none of its 0 mp4 files carries a shot of beecam" in message
+    assert "the folder has no mp4 files." in message
 
 
 def test_files_that_are_not_clips_are_reported(their_clips, library, tmp_path):
@@ -348,7 +348,16 @@ def test_a_full_disk_leaves_nothing_behind(their_clips, library, monkeypatch):
     assert bc.Clip(library, their_clips[0].key).facts["width"] == 48
 
 
-def test_a_removed_library_takes_nothing(their_clips, library):
+def test_the_folder_of_a_library_is_taken(their_clips, library, tmp_path):
+    taken = library.take(their_clips.library.folder)
+    assert sorted(taken.keys) == sorted(their_clips.keys)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.mp4").write_bytes(b"x")
+    message = error_message(lambda: library.take(tmp_path / "other"), MediaError)
+    assert "the folder has 1 mp4 file, but it doesn't carry a shot of beecam." in message
+
+
+def test_a_library_that_is_gone_takes_nothing(their_clips, library):
     shutil.rmtree(library.folder)
     with pytest.raises(OSError, match="the library's folder was moved or removed"):
         library.take(their_clips[0].path)

@@ -13,6 +13,7 @@ import traitlets as t
 
 import beecam as bc
 from beecam._util import checks
+from beecam._util.words import one_line
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library, library_problems, open_library
 from beecam.clips.sweep_records import SweepRecord, SweepRecords
@@ -154,7 +155,7 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
 
         >>> run = panel.run_now().wait()
         """
-        name = " ".join(self._form.name.split()) or None
+        name = one_line(self._form.name) or None
         run = bc.run(self.sweep, self.model, library=self.library, name=name)
         with self._lock:
             self._show(run)

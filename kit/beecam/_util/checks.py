@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from beecam._util.plain import as_integer, as_number
 from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, join_problems, shorten
 
 DIGEST_LENGTH = 32
@@ -42,7 +44,7 @@ def integer(
     or_none: bool = False,
     suggest: bool = True,
 ) -> Iterator[Problem]:
-    """Yield a problem unless `value` is an int in [low, high].
+    """Yield a problem unless `value` is an integer in [low, high]; numpy's are allowed.
 
     >>> [str(problem) for problem in integer("columns", 0, 1, 100)]
     ['columns=0: an integer from 1 to 100 is needed. The nearest is 1.']
@@ -57,11 +59,12 @@ def integer(
     """
     if value is None and or_none:
         return
-    if isinstance(value, bool) or not isinstance(value, int):
+    found = as_integer(value)
+    if found is None:
         hint = ""
-    elif high is not None and value > high:
+    elif high is not None and found > high:
         hint = f" The nearest is {high:,}."
-    elif value < low:
+    elif found < low:
         hint = f" The nearest is {low:,}."
     else:
         return
@@ -69,6 +72,33 @@ def integer(
     yield Problem(
         name, f"{name}={shorten(value)}: an integer {allowed} is needed.{hint if suggest else ''}"
     )
+
+
+def number(
+    name: str,
+    value: Any,
+    needed: str = "a finite number is needed.",
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: float = -math.inf,
+) -> Iterator[Problem]:
+    """Yield a problem unless `value` is a finite number in a range; numpy's are allowed.
+
+    >>> [str(problem) for problem in number("strength", 2, "0 to 1 is allowed.", low=0, high=1)]
+    ['strength=2: 0 to 1 is allowed.']
+
+    Args:
+        name: The argument's name.
+        value: Its value.
+        needed: What the message says after the value.
+        low: The smallest allowed value.
+        high: The largest allowed value.
+        above: A value that all allowed ones are greater than.
+    """
+    found = as_number(value)
+    if found is None or not low <= found <= high or found <= above:
+        yield Problem(name, f"{name}={shorten(value)}: {needed}")
 
 
 def boolean(name: str, value: Any, *, or_none: bool = False) -> Iterator[Problem]:

@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from beecam.errors import BeecamError
+
 _PARTIAL_FILES = ".*.part"
 _MAX_AGE = 3_600  # seconds; no process writes a file for longer
 
@@ -31,6 +33,24 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         remove_quietly(temporary)
+
+
+@contextlib.contextmanager
+def translate_write_errors(path: Path, what: str = "the file") -> Iterator[None]:
+    """Raise errors of the disk, while a user's file is written, as a BeecamError.
+
+    >>> with translate_write_errors(Path("bee.png")):
+    ...     image.save("bee.png")
+
+    Raises:
+        BeecamError: The file can't be written there.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise BeecamError(
+            f"path={str(path)!r}: {what} can't be written there: {error.strerror or error}."
+        ) from error
 
 
 def remove_partial_files(folder: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import numbers
+import operator
 from typing import Any
 
 _PLAIN_TYPES = (str, int, float, bool)
@@ -44,6 +46,34 @@ def to_float(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_FLOAT:
         return float(value)
     return value
+
+
+def as_integer(value: Any) -> int | None:
+    """Return an integer of any type, such as numpy's, as an int; None for anything else.
+
+    >>> as_integer(np.int64(3)), as_integer(True), as_integer(3.0)
+    (3, None, None)
+    """
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def as_number(value: Any) -> float | None:
+    """Return a finite number of any type, such as numpy's, as a float; None for anything else.
+
+    >>> as_number(np.float32(0.5)), as_number(math.nan), as_number(True)
+    (0.5, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # an int that is too large
+        return None
 
 
 def is_json_data(value: Any) -> bool:

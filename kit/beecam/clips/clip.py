@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beecam._util import checks
-from beecam.errors import LibraryError, MediaError, did_you_mean
+from beecam._util.attributes import FixedAttributes
+from beecam._util.files import translate_write_errors
+from beecam.errors import CheckError, LibraryError, MediaError, Problem, did_you_mean, shorten
 from beecam.export.notebook import clip_html
 from beecam.media import formats, mp4
 from beecam.media.types import Frames, Sound
@@ -17,12 +19,13 @@ from beecam.models.model import Model
 from beecam.models.model_checks import loaded_model
 from beecam.shots.shot import Shot
 from beecam.storage.store import ClipStore
+from beecam.sweeps.axes import Axis
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class Clip:
+class Clip(FixedAttributes):
     """A generated video: frames on disk, facts measured on them, and a rating.
 
     Shot and facts never change and are read once. Stars, rejection and tags are read from the
@@ -42,12 +45,30 @@ class Clip:
             empty for a clip from the library's own list.
     """
 
+    library: ClipStore
+    key: str
+    values: Mapping[str, Any]
+
     def __init__(
-        self, library: ClipStore, key: str, values: Mapping[str, Any] | None = None
+        self,
+        library: ClipStore,
+        key: str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        axes: Iterable[Axis] = (),
     ) -> None:
+        """Refer to a clip in a library.
+
+        Args:
+            library: The library.
+            key: The digest of its shot.
+            values: Its value on each axis, by the axis' name.
+            axes: All axes of the set that it was taken from.
+        """
         self.library = library
         self.key = key
-        self.values: Mapping[str, Any] = dict(values or {})
+        self.values = dict(values or {})
+        self._axes = tuple(axes)
 
     @cached_property
     def _row(self) -> dict[str, Any]:
@@ -80,12 +101,17 @@ class Clip:
         """
         if axis in self.values:
             return self.values[axis]
+        if any(one.name == axis for one in self._axes):
+            raise KeyError(
+                f"clip[{axis!r}]: this clip has no value on that axis, which only other clips of "
+                "its set have; clip.prompt, clip.seed and clip.shot say how it was generated."
+            )
         hint = (
-            f"its axes are {', '.join(self.values)}"
+            f"no such axis; its axes are {', '.join(self.values)}.{did_you_mean(axis, self.values)}"
             if self.values
-            else "it was not taken from a sweep; use clip.prompt, clip.seed or clip.shot"
+            else "this clip has no axes here; run.clips and library.sweep(name).clips have them."
         )
-        raise KeyError(f"clip[{axis!r}]: no such axis; {hint}.{did_you_mean(axis, self.values)}")
+        raise KeyError(f"clip[{axis!r}]: {hint}")
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -225,7 +251,7 @@ class Clip:
         checks.raise_problems(checks.integer("frame", frame, -len(frames), len(frames) - 1))
         return Image.fromarray(frames[frame])
 
-    def save(self, path: str | Path, *, frame: int = 0) -> Path:
+    def save(self, path: str | Path, *, frame: int | None = None) -> Path:
         """Write the clip to a file; the suffix decides the format.
 
         >>> clip.save("bee.mp4")
@@ -235,7 +261,7 @@ class Clip:
         Args:
             path: `.mp4` (with the shot inside), `.gif`, `.webp`, or `.png` or `.jpg` for one
                 frame. An existing file is replaced.
-            frame: The index of the frame for `.png` and `.jpg`.
+            frame: The index of the frame for `.png` and `.jpg`; by default the first.
 
         Returns:
             The file's path.
@@ -244,21 +270,28 @@ class Clip:
             CheckError: The suffix is not one of these, the path can't be a file, or the clip has
                 no such frame.
             MediaError: The clip's file is missing or damaged.
+            BeecamError: The file can't be written there.
         """
-        checks.raise_problems(
-            [
-                *checks.writable_file("path", path, "bee.gif"),
-                *checks.suffix("path", path, (".mp4", *formats.ANIMATED, *formats.STILL)),
-            ]
-        )
+        problems = [
+            *checks.writable_file("path", path, "bee.gif"),
+            *checks.suffix("path", path, (".mp4", *formats.ANIMATED, *formats.STILL)),
+        ]
+        checks.raise_problems(problems)
         target = Path(path).expanduser()
         suffix = target.suffix.lower()
+        if frame is not None and suffix not in formats.STILL:
+            message = f"frame={shorten(frame)}: {suffix} files have all frames; leave it out."
+            raise CheckError([Problem("frame", message)])
+        write: Callable[[Path], None]
         if suffix == ".mp4":
-            formats.write_bytes(target, self.mp4_bytes())
+            write = partial(formats.write_bytes, data=self.mp4_bytes())
         elif suffix in formats.ANIMATED:
-            formats.write_animation(target, self.frames(), self.shot.fps or 8)
+            fps = self.shot.fps or 8
+            write = partial(formats.write_animation, frames=self.frames(), fps=fps)
         else:
-            formats.write_image(target, self.image(frame))
+            write = partial(formats.write_image, image=self.image(0 if frame is None else frame))
+        with translate_write_errors(target):
+            write(target)
         return target
 
     def regenerate(self, model: Model) -> Frames:

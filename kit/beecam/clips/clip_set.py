@@ -6,29 +6,38 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
-import numpy as np
-
 from beecam._util import checks
+from beecam._util.attributes import FixedAttributes
+from beecam._util.indexing import indices_of
+from beecam._util.plain import as_integer
+from beecam._util.words import count_of
 from beecam.clips.clip import Clip
-from beecam.clips.indexing import index_problem, indices_of
-from beecam.clips.merging import merge_axes, move_coords, position_maps
+from beecam.clips.merging import merge_clips, shared_value
+from beecam.clips.summary import axis_problems, counts_on, describe_clips
 from beecam.clips.tables import frame_of, pivot_of
-from beecam.errors import CheckError, Problem, did_you_mean, shorten
+from beecam.errors import CheckError, Problem, shorten
 from beecam.export import figures, notebook
 from beecam.export.page import write_page
 from beecam.export.page_contents import PageLayout
+from beecam.export.shown import complete_axes
 from beecam.models.model import Model
 from beecam.storage.query import parse, sort_rows
 from beecam.storage.query_rows import COMMON_NAMES, names_in, rows_of
 from beecam.storage.store import ClipStore
-from beecam.sweeps.axes import Axis, positions
+from beecam.sweeps.axes import Axis, labels_at, positions, values_at
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+_INDEX = (
+    "a number, a slice, a list of numbers or a mask is needed, as in clips[0], clips[:4] or "
+    'clips[[0, 2]]; clips.where(insect="bee") selects by axis, library[key] returns a clip by its '
+    "key."
+)
 
-class ClipSet(Sequence[Clip]):
+
+class ClipSet(FixedAttributes, Sequence[Clip]):
     """An ordered collection of clips, with their coordinates when they come from a sweep.
 
     >>> run.clips.filter(lambda clip: clip.stars >= 4).to_frame()
@@ -40,6 +49,12 @@ class ClipSet(Sequence[Clip]):
         title: The title of the set: the template of a sweep.
         model: The loaded model of the run that generated them, or None.
     """
+
+    library: ClipStore
+    keys: tuple[str, ...]
+    axes: tuple[Axis, ...]
+    title: str
+    model: Model | None
 
     def __init__(
         self,
@@ -94,40 +109,40 @@ class ClipSet(Sequence[Clip]):
             KeyError: The index is a string.
             CheckError: The index is of another type.
         """
-        if isinstance(index, slice):
-            try:
-                return self._pick(range(len(self))[index])
-            except TypeError:
-                raise CheckError([index_problem(index)]) from None
         if isinstance(index, str):
             raise KeyError(
-                f"clips[{shorten(index)}]: clips are picked by number, as in clips[0]; "
-                f"clips.query({index!r}) searches prompts, labels and tags, library[key] picks by "
-                "key."
+                f"clips[{shorten(index)}]: clips are selected by number, as in clips[0]; "
+                f"clips.query({index!r}) searches prompts, labels and tags, library[key] returns a "
+                "clip by its key."
             )
-        if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
-            return self._clip(int(index))
-        return self._pick(indices_of(index, len(self), self._explain_missing))
+        if as_integer(index) is not None:
+            at = self._from_start(index)
+            return Clip(self.library, self.keys[at], self.values(at), axes=self.axes)
+        problem = Problem("index", f"clips[{shorten(index)}]: {_INDEX}")
+        return self._pick(indices_of(index, len(self), "clip", self._explain_missing, problem))
 
-    def _clip(self, index: int) -> Clip:
+    def _from_start(self, index: int) -> int:
+        """Return an index counted from 0, as that of a list may be negative."""
         if not -len(self) <= index < len(self):
             raise IndexError(self._explain_missing(index))
-        index %= len(self)
-        return Clip(self.library, self.keys[index], self.values(index))
+        return int(index) % len(self)
 
     def __iter__(self) -> Iterator[Clip]:
-        return (self._clip(i) for i in range(len(self)))
+        return (self[i] for i in range(len(self)))
 
     def __add__(self, other: object) -> ClipSet:
-        """Return the clips of both sets in order, each clip once.
+        """Return the clips of both sets or runs in order, each clip once.
 
-        Axes that both sets have are kept; values that only one of them has are added to them.
+        The sum has the axes of both, and on an axis of both the values of both. A clip has no
+        value on an axis that only the other set has.
 
         >>> bees = library.sweep("bees").clips + library.sweep("more bees").clips
+        >>> everything = sum(record.clips for record in library.sweeps())
 
         Raises:
             CheckError: The sets are from different libraries.
         """
+        other = getattr(other, "clips", other)  # a run
         if not isinstance(other, ClipSet):
             return NotImplemented
         if self.library is not other.library:
@@ -140,49 +155,43 @@ class ClipSet(Sequence[Clip]):
                     )
                 ]
             )
-        axes = merge_axes(self.axes, other.axes)
-        own, others = position_maps(self.axes, axes), position_maps(other.axes, axes)
-        found: dict[str, dict[str, int]] = {}
-        for clips, maps in ((self, own), (other, others)):
-            for i, key in enumerate(clips.keys):
-                if key not in found:
-                    found[key] = move_coords(clips.coords(i), maps)
+        axes, coords = merge_clips(self, other)
         return ClipSet(
             self.library,
-            list(found),
+            list(coords),
             axes=axes,
-            coords=list(found.values()) if axes else (),
-            title=self.title if self.title == other.title else "",
-            model=self.model if self.model is other.model else None,
+            coords=list(coords.values()) if axes else (),
+            title=shared_value(self.title or None, other.title or None) or "",
+            model=shared_value(self.model, other.model),
+            origin=shared_value(self._origin, other._origin),
         )
 
-    def __repr__(self) -> str:
-        axes = " x ".join(f"{name}({count})" for name, count in self._counts().items())
-        return f"ClipSet: {len(self):,} clips" + (f", {axes}" if axes else "")
+    def __radd__(self, other: object) -> ClipSet:
+        """Return the set itself for the 0 that `sum` starts with."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
 
-    def _counts(self) -> dict[str, int]:
-        """Return how many values of each axis the clips have, by the axis' name."""
-        used: dict[str, set[int]] = {axis.name: set() for axis in self.axes}
-        for coords in self._coords:
-            for name, position in coords.items():
-                used[name].add(position)
-        return {name: len(positions) for name, positions in used.items()}
+    def __repr__(self) -> str:
+        return f"ClipSet: {describe_clips(len(self), self.axes, self._coords)}"
 
     def _explain_missing(self, index: int) -> str:
         if len(self) < self._expected and -self._expected <= index < self._expected:
             return (
-                f"clip {index}: the run has generated {len(self):,} of {self._expected:,} clips so "
-                "far; run.wait() waits for all."
+                f"clip {index}: the run has generated {len(self):,} of "
+                f"{count_of(self._expected, 'clip')} so far; run.wait() waits for all."
             )
-        return f"clip {index}: there are {len(self)}, counted from 0."
+        return f"clip {index}: there are {len(self):,}, counted from 0."
 
     def coords(self, index: int) -> dict[str, int]:
         """Return the position on each axis of the clip at `index`, by the axis' name.
 
         >>> clips.coords(5)
         {'insect': 1, 'seed': 2}
+
+        Raises:
+            IndexError: There is no such clip.
         """
-        return dict(self._coords[index]) if self._coords else {}
+        at = self._from_start(index)
+        return dict(self._coords[at]) if self._coords else {}
 
     def values(self, index: int) -> dict[str, Any]:
         """Return the value on each axis of the clip at `index`, by the axis' name.
@@ -193,20 +202,19 @@ class ClipSet(Sequence[Clip]):
         Raises:
             IndexError: There is no such clip.
         """
-        if not -len(self) <= index < len(self):
-            raise IndexError(self._explain_missing(index))
-        coords = self.coords(index)
-        return {a.name: a.values[coords[a.name]] for a in self.axes if a.name in coords}
+        return values_at(self.axes, self.coords(index))
 
     def label(self, index: int) -> str:
         """Return the labels of the clip at `index` on the axes, or its number.
 
         >>> clips.label(5)
         'moth, 2'
+
+        Raises:
+            IndexError: There is no such clip.
         """
-        coords = self.coords(index)
-        words = [a.labels[coords[a.name]] for a in self.axes if a.name in coords]
-        return ", ".join(words) or str(index + 1)
+        labels = labels_at(self.axes, self.coords(index))
+        return ", ".join(labels.values()) or str(self._from_start(index) + 1)
 
     def filter(self, keep: Callable[[Clip], bool]) -> ClipSet:
         """Return the clips for which `keep(clip)` is true.
@@ -258,16 +266,14 @@ class ClipSet(Sequence[Clip]):
         Raises:
             CheckError: There is no such axis, or an axis has no such value.
         """
-        self._check_axes(values)
-        allowed_by_axis = {
-            a.name: positions(a, values[a.name]) for a in self.axes if a.name in values
-        }
-        if not allowed_by_axis:
+        checks.raise_problems(axis_problems(self.axes, values))
+        wanted = {a.name: positions(a, values[a.name]) for a in self.axes if a.name in values}
+        if not wanted:
             return self._pick(range(len(self)))
         return self._pick(
             i
             for i, coords in enumerate(self._coords)
-            if all(coords.get(name) in allowed for name, allowed in allowed_by_axis.items())
+            if all(coords.get(name) in allowed for name, allowed in wanted.items())
         )
 
     def query(self, expression: str) -> ClipSet:
@@ -306,9 +312,9 @@ class ClipSet(Sequence[Clip]):
         Raises:
             CheckError: There is no such axis.
         """
-        self._check_axes((rows, columns))
-        varying = [name for name, count in self._counts().items() if count > 1]
-        return pivot_of(self, rows, columns, varying=varying, stacklevel=2)
+        checks.raise_problems(axis_problems(self.axes, (rows, columns)))
+        varying = [name for name, count in counts_on(self.axes, self._coords).items() if count > 1]
+        return pivot_of(self, rows, columns, varying=varying)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame: a row per clip, with axes, prompt, seed, rating and facts.
@@ -373,16 +379,8 @@ class ClipSet(Sequence[Clip]):
             BeecamError: There are no clips, or the page can't be written there.
         """
         layout = PageLayout(rows, columns, notebook.live_view(self, self._origin))
-        return write_page(self, path, title or self.title or "beecam", max_bytes, layout)
-
-    def _check_axes(self, names: Iterable[str]) -> None:
-        known = [axis.name for axis in self.axes]
-        hint = f"the axes are {', '.join(known)}" if known else "these clips have no axes"
-        checks.raise_problems(
-            Problem(name, f"no axis {name!r}: {hint}.{did_you_mean(name, known)}")
-            for name in names
-            if name not in known
-        )
+        shown = ClipSet(self.library, self.keys, axes=complete_axes(self), coords=self._coords)
+        return write_page(shown, path, title or self.title or "beecam", max_bytes, layout)
 
     def _pick(self, indices: Iterable[int]) -> Self:
         chosen = list(indices)

@@ -10,6 +10,8 @@ from typing import Any
 
 from beecam._util import checks
 from beecam._util.cache import default_library_folder
+from beecam._util.plain import as_integer
+from beecam._util.words import count_of
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.sweep_records import SweepRecord, SweepRecords
@@ -18,6 +20,7 @@ from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
 from beecam.storage.folder import library_path
 from beecam.storage.index import SORTS
+from beecam.storage.media_files import media_of
 from beecam.storage.store import ClipStore
 
 _opened: dict[Path, Library] = {}
@@ -91,6 +94,14 @@ class Library(ClipStore):
             )
         return Clip(self, found[0])
 
+    def __iter__(self) -> Iterator[Clip]:
+        """Yield all clips, the newest first.
+
+        >>> for clip in library:
+        ...     print(clip)
+        """
+        return iter(self.clips())
+
     def clips(
         self,
         prompt: str | None = None,
@@ -128,12 +139,12 @@ class Library(ClipStore):
         found = self.find(
             prompt=prompt,
             model=model,
-            stars=stars,
+            stars=as_integer(stars),
             rejected=rejected,
             tag=tag,
             sort=sort.removeprefix("-"),
             descending=sort.startswith("-"),
-            limit=limit,
+            limit=as_integer(limit),
         )
         return ClipSet(self, found)
 
@@ -191,10 +202,11 @@ class Library(ClipStore):
 
         >>> library.take("from-a-friend.mp4")
         >>> library.take("downloads")       # all mp4 files of a folder that carry a shot
+        >>> library.take("bees")            # all clips of another library's folder
 
         Args:
             path: An mp4 file, or a folder whose mp4 files are taken; those of a folder that carry
-                no shot are skipped.
+                no shot are skipped. The folder may be that of another library.
 
         Raises:
             MediaError: The file is missing, damaged or carries no shot; or no file of the folder
@@ -205,6 +217,9 @@ class Library(ClipStore):
         if not source.is_dir():
             return ClipSet(self, [self.adopt(source)])
         files = sorted(one for one in source.iterdir() if one.suffix.lower() == ".mp4")
+        files = files or media_of(source)
+        if not files:
+            raise MediaError(f"take({str(source)!r}): the folder has no mp4 files.")
         keys = []
         for one in files:
             try:
@@ -212,8 +227,9 @@ class Library(ClipStore):
             except MediaError:
                 continue
         if not keys:
+            none = "none of them carries" if len(files) > 1 else "it doesn't carry"
             raise MediaError(
-                f"take({str(source)!r}): none of its {len(files):,} mp4 files carries a shot of "
-                "beecam."
+                f"take({str(source)!r}): the folder has {count_of(len(files), 'mp4 file')}, but "
+                f"{none} a shot of beecam."
             )
         return ClipSet(self, list(dict.fromkeys(keys)))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
+from beecam._util.indexing import item_of
+from beecam._util.words import count_of, normalize_name
 from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, LibraryError, did_you_mean, shorten
 from beecam.storage.store import ClipStore
@@ -51,7 +53,8 @@ class SweepRecord(SweepFile):
         return len(self.clip_keys)
 
     def __repr__(self) -> str:
-        return f"SweepRecord {self.name!r}: {self.finished} of {len(self)} clips, {self.when}"
+        clips = f"{self.finished:,} of {count_of(len(self), 'clip')}"
+        return f"SweepRecord {self.name!r}: {clips}, {self.when}"
 
     @property
     def when(self) -> str:
@@ -138,8 +141,13 @@ class SweepRecords(Sequence[SweepRecord]):
     @overload
     def __getitem__(self, index: slice) -> tuple[SweepRecord, ...]: ...
     def __getitem__(self, index: int | slice) -> SweepRecord | tuple[SweepRecord, ...]:
-        """Return one record, or a tuple of records."""
-        return self.found[index]
+        """Return one record, or a tuple of records.
+
+        Raises:
+            IndexError: There is no such record.
+            CheckError: The index is neither an integer nor a slice.
+        """
+        return item_of(self.found, index, "record")
 
     def __iter__(self) -> Iterator[SweepRecord]:
         return iter(self.found)
@@ -164,9 +172,9 @@ class SweepRecords(Sequence[SweepRecord]):
             raise LibraryError(
                 f"sweep({shorten(name)}): a sweep's name is needed; library.sweeps() lists them."
             )
-        normalized = " ".join(name.casefold().split())
+        wanted = normalize_name(name)
         for one in self:
-            if " ".join(one.name.casefold().split()) == normalized:
+            if normalize_name(one.name) == wanted:
                 return one
         by_key = [one for one in self if one.key.startswith(name)]
         if len(by_key) == 1:

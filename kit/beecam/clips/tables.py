@@ -6,8 +6,10 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from beecam._util.words import count_of
 from beecam.export.shown import ShownClip, ShownClips
 from beecam.shots.shot import Shot
+from beecam.sweeps.axes import Axis, values_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,23 +24,18 @@ def frame_of(clips: ShownClips) -> pd.DataFrame:
         row = clips.library.row(key)
         shot: Shot = row["shot"]
         facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
-        coords = clips.coords(i)
-        own = {
-            **{a.name: a.values[coords[a.name]] for a in clips.axes if a.name in coords},
-            "prompt": shot.text,
-            "seed": shot.seed,
-            "stars": row["stars"],
-            "rejected": row["rejected"],
-            "tags": row["tags"],
-        }
-        # An axis may have the name of a fact: the user's own name takes precedence.
-        rows.append({**own, **{k: v for k, v in facts.items() if k not in own}, "key": key})
+        values = values_at(clips.axes, clips.coords(i))
+        rating = {name: row[name] for name in ("stars", "rejected", "tags")}
+        # The prompt of an axis is a template. Any other name of an axis takes precedence over that
+        # of a fact or a rating, as in queries.
+        own = {**values, "prompt": shot.text, "seed": shot.seed}
+        rows.append(
+            own | {k: v for k, v in (rating | facts | {"key": key}).items() if k not in own}
+        )
     return pd.DataFrame(rows)
 
 
-def pivot_of(
-    clips: ShownClips, rows: str, columns: str, *, varying: Sequence[str], stacklevel: int
-) -> pd.DataFrame:
+def pivot_of(clips: ShownClips, rows: str, columns: str, *, varying: Sequence[str]) -> pd.DataFrame:
     """Return clips by two axes; see `ClipSet.pivot`.
 
     Args:
@@ -46,27 +43,38 @@ def pivot_of(
         rows: The name of one axis.
         columns: The name of another.
         varying: The axes along which the clips differ.
-        stacklevel: Which caller the warning about clips that are left out points to.
     """
     import pandas as pd
 
-    labels = {a.name: a.labels for a in clips.axes}
-    cells: list[list[ShownClip | None]] = [[None] * len(labels[columns]) for _ in labels[rows]]
-    left_out = 0
-    for i in reversed(range(len(clips))):
+    cells: dict[tuple[int, int], ShownClip] = {}
+    for i in range(len(clips)):
         coords = clips.coords(i)
-        if rows not in coords or columns not in coords:
-            left_out += 1
-            continue
-        row, column = coords[rows], coords[columns]
-        left_out += cells[row][column] is not None
-        cells[row][column] = clips[i]
-    if left_out:
+        if rows in coords and columns in coords:
+            cells.setdefault((coords[rows], coords[columns]), clips[i])
+    if left_out := len(clips) - len(cells):
         others = [name for name in varying if name not in (rows, columns)]
         hint = f"; clips.where({others[0]}=...) picks one of them first" if others else ""
         warnings.warn(
-            f"pivot: {left_out:,} of {len(clips):,} clips are left out, because several share a "
-            f"cell{hint}.",
-            stacklevel=stacklevel + 1,
+            f"pivot leaves out {left_out:,} of {count_of(len(clips), 'clip')}, which share a cell "
+            f"with another or have no value on these axes{hint}.",
+            stacklevel=3,
         )
-    return pd.DataFrame(cells, index=labels[rows], columns=labels[columns], dtype=object)
+    axes = {axis.name: axis for axis in clips.axes}
+    at_rows, at_columns = (sorted({place[side] for place in cells}) for side in (0, 1))
+    return pd.DataFrame(
+        [[cells.get((row, column)) for column in at_columns] for row in at_rows],
+        index=_index(axes[rows], at_rows),
+        columns=_index(axes[columns], at_columns),
+        dtype=object,
+    )
+
+
+def _index(axis: Axis, positions: Sequence[int]) -> pd.Index:
+    """Return the values of an axis as an index with its name; values without a hash by label."""
+    import pandas as pd
+
+    values = [axis.values[at] for at in positions]
+    if not all(isinstance(value, (str, int, float, type(None))) for value in values):
+        values = [axis.labels[at] for at in positions]
+    index: pd.Index = pd.Index(values, name=axis.name, tupleize_cols=False)
+    return index

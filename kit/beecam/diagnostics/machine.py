@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from beecam._util.cache import cache_folder, default_library_folder
+from beecam._util.words import count_of
 from beecam._version import __version__
 from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError
@@ -119,7 +120,7 @@ def _widgets() -> tuple[Rows, list[str]]:
 def _disk() -> tuple[Rows, list[str]]:
     folder = default_library_folder()
     library = default_library()
-    clips = f"{len(library):,} clips" if library is not None else "not created yet"
+    clips = count_of(len(library), "clip") if library is not None else "not created yet"
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     rows = [

@@ -6,6 +6,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from beecam._util.checks import raise_problems
+from beecam.clips.library import Library, library_problems
 from beecam.diagnostics import machine
 from beecam.errors import ModelError, shorten
 from beecam.models.batching import device as hardware
@@ -13,7 +15,6 @@ from beecam.models.capabilities import refresh
 from beecam.shots.shot import Shot
 
 if TYPE_CHECKING:
-    from beecam.clips.library import Library
     from beecam.models.batching.tuning import BatchStats
     from beecam.models.diffusers.adapter import DiffusersModel
 
@@ -75,6 +76,7 @@ def doctor(model: Any = None, *, library: Library | None = None) -> Report:
 
     Raises:
         ModelError: The argument is not a loaded model.
+        CheckError: The library is not an open one.
     """
     if model is None:
         rows, advice = machine.machine_rows()
@@ -84,7 +86,8 @@ def doctor(model: Any = None, *, library: Library | None = None) -> Report:
             f"doctor({shorten(model)}): a loaded model is needed, from bc.load() or bc.wrap(pipe); "
             "bc.doctor() without a model reports what is installed."
         )
-    return _report_on(model, library or machine.default_library())
+    raise_problems(library_problems(library))
+    return _report_on(model, machine.default_library() if library is None else library)
 
 
 def _report_on(model: DiffusersModel, library: Library | None) -> Report:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from beecam.errors import BeecamError, MediaError
 from beecam.export import view_data
-from beecam.export.shown import fit_clip
+from beecam.export.shown import complete_axes, fit_clip
 from beecam.export.templates import render
 from beecam.export.view_data import cut
 from beecam.media import sheets
+from beecam.sweeps.axes import labels_at
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -78,10 +79,9 @@ def clip_caption(clips: ShownClips, index: int) -> str:
     >>> clip_caption(clips, 0)
     'bee · dunes'
     """
-    coords = clips.coords(index)
-    labels = [axis.labels[coords[axis.name]] for axis in clips.axes if axis.name in coords]
+    labels = labels_at(clips.axes, clips.coords(index))
     clip = clips[index]
-    return view_data.joined(labels or [clip.shot.text, f"seed {clip.shot.seed}"])
+    return view_data.joined(labels.values() or [clip.shot.text, f"seed {clip.shot.seed}"])
 
 
 # --- rows and columns ----------------------------------------------------------------------------
@@ -101,12 +101,13 @@ class _Table:
 
 def _table_axes(clips: ShownClips) -> _TableAxes | None:
     """Return the axes of rows and columns, or None if the clips don't form a table."""
+    axes = complete_axes(clips)
     coords = [clips.coords(i) for i in range(len(clips))]
-    used = {axis.name: {at[axis.name] for at in coords if axis.name in at} for axis in clips.axes}
-    varying = [axis for axis in clips.axes if len(used[axis.name]) > 1]
+    used = {axis.name: {at[axis.name] for at in coords} for axis in axes}
+    varying = [axis for axis in axes if len(used[axis.name]) > 1]
     if len(varying) == 1 and len(used[varying[0].name]) <= _MAX_IN_ONE_ROW:
         return None, varying[0]
-    if len(varying) != 2 or not all(axis.name in at for at in coords for axis in varying):  # noqa: PLR2004
+    if len(varying) != 2:  # noqa: PLR2004
         return None
     rows, columns = varying
     if len(used[columns.name]) > _MAX_COLUMNS:
@@ -224,7 +225,8 @@ def _strip_cell(
 ) -> Markup:
     try:
         layout = clip.facts["sheet"]
-        indices = _select(layout["frames"], frames if room > _ONE_FRAME else 1)
+        count = frames if room > _ONE_FRAME else 1
+        indices = sheets.select_frames(layout["frames"], count)
         quality = 80 if room > _HIGH_QUALITY else 55
         data = sheets.subsheet(clip.sheet_bytes(), layout, indices, quality)
     except (MediaError, KeyError) as error:
@@ -240,8 +242,3 @@ def _strip_cell(
         name=name,
         text=text,
     )
-
-
-def _select(count: int, frames: int) -> Sequence[int]:
-    # A single frame is that from the middle, which shows most.
-    return sheets.select_frames(count, frames) if frames > 1 else [count // 2]

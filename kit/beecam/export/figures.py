@@ -96,6 +96,4 @@ def contact_figure(clips: ShownClips, *, columns: int, frames: int) -> Figure:
 
 def _strip(clip: ShownClip, frames: int) -> list[Any]:
     found = sheets.frames_from_sheet(clip.sheet_bytes(), clip.facts["sheet"])
-    # A single frame is that from the middle, which shows most.
-    indices = sheets.select_frames(len(found), frames) if frames > 1 else [len(found) // 2]
-    return [found[i] for i in indices]
+    return [found[i] for i in sheets.select_frames(len(found), frames)]

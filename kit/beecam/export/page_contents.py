@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from beecam._util.words import count_of
 from beecam.errors import (
     BeecamError,
     CheckError,
@@ -19,6 +20,7 @@ from beecam.export.shown import fit_clip
 from beecam.media import size_budget
 from beecam.storage.query import parse
 from beecam.storage.query_rows import COMMON_NAMES, names_in, rows_of
+from beecam.sweeps.axes import labels_at
 
 if TYPE_CHECKING:
     from beecam.export.shown import ShownClip, ShownClips
@@ -177,8 +179,7 @@ def cells_of(clips: ShownClips) -> list[Cell]:
 
 def _cell(clips: ShownClips, index: int) -> Cell:
     clip = clips[index]
-    coords = clips.coords(index)
-    labels = view_data.joined(a.labels[coords[a.name]] for a in clips.axes if a.name in coords)
+    labels = view_data.joined(labels_at(clips.axes, clips.coords(index)).values())
     try:
         row = clip.library.row(clip.key)
     except BeecamError:
@@ -249,12 +250,13 @@ def add_media(cells: Sequence[Cell], max_characters: int) -> list[str]:
     with_sheet = sum(bool(cell.sheet) for cell in cells)
     notes = []
     if videos < with_sheet:
-        which = f"This page has the videos of {videos:,} of {with_sheet:,} clips"
+        which = f"This page has the videos of {videos:,} of {count_of(with_sheet, 'clip')}"
         notes.append(f"{which if videos else 'This page has no videos'}; the others play frames.")
     if reduced:
-        notes.append(f"The images of {reduced:,} clips were reduced.")
+        notes.append(f"The images of {count_of(reduced, 'clip')} were reduced.")
     if missing := len(cells) - with_sheet:
-        notes.append(f"{missing:,} of {len(cells):,} clips have no image here.")
+        have = "has" if missing == 1 else "have"
+        notes.append(f"{missing:,} of {count_of(len(cells), 'clip')} {have} no image here.")
     return notes
 
 

@@ -71,6 +71,12 @@ class ShownClips(Protocol):
         """Return the position on each axis of the clip at `index`."""
 
 
+def complete_axes(clips: ShownClips) -> tuple[Axis, ...]:
+    """Return the axes on which every clip has a position: those that a grid can arrange by."""
+    coords = [clips.coords(i) for i in range(len(clips))]
+    return tuple(axis for axis in clips.axes if all(axis.name in at for at in coords))
+
+
 def fit_clip(clip: ShownClip, max_bytes: int) -> bytes | None:
     """Return a clip's mp4 in at most `max_bytes`, made smaller if needed; None if it can't be."""
     return size_budget.fit_video(clip.mp4_bytes(), clip.frames, clip.shot.fps or 8, max_bytes)

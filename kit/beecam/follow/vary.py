@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from beecam._util.checks import integer, raise_problems
+from beecam._util.checks import integer, number, raise_problems
+from beecam._util.plain import as_integer
 from beecam.clips.clip import Clip
 from beecam.errors import Problem, shorten
 from beecam.shots.noise import Noise
@@ -79,14 +80,9 @@ def _find_problems(clip: Any, n: Any, strength: Any, seed: Any) -> Iterator[Prob
             f"clip={clip.code()}: a resolved shot is needed, as in bc.vary(model.resolve(shot)).",
         )
     yield from integer("n", n, 1, _MAX_VARIATIONS)
-    is_number = isinstance(strength, (int, float)) and not isinstance(strength, bool)
-    if not (is_number and 0 < strength <= 1):
-        yield Problem(
-            "strength",
-            f"strength={shorten(strength)}: a number over 0 and up to 1 is needed; 0.35 is the "
-            "default.",
-        )
-    if isinstance(seed, bool) or not isinstance(seed, int):
+    needed = "a number over 0 and up to 1 is needed; 0.35 is the default."
+    yield from number("strength", strength, needed, above=0, high=1)
+    if as_integer(seed) is None:
         yield Problem("seed", f"seed={shorten(seed)}: an integer is needed.")
 
 

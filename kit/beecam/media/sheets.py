@@ -82,11 +82,15 @@ def write_sheet(path: Path, frames: Frames) -> None:
 def select_frames(count: int, limit: int = SHEET_FRAMES) -> list[int]:
     """Return the indices of up to `limit` of `count` frames: first, last and evenly between.
 
+    A single frame is that from the middle, which shows most.
+
     >>> select_frames(9, 3)
     [0, 4, 8]
     """
     if count <= limit:
         return list(range(count))
+    if limit == 1:
+        return [count // 2]
     return [math.floor(i * (count - 1) / (limit - 1) + 0.5) for i in range(limit)]
 
 

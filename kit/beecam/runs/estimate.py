@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from beecam._util.checks import raise_problems
+from beecam._util.words import count_of
 from beecam.clips.library import Library, library_problems, open_library
 from beecam.models.model import Model
 from beecam.models.model_checks import loaded_model
@@ -32,9 +33,10 @@ class Estimate:
     seconds: float | None
 
     def __str__(self) -> str:
+        cells = count_of(self.cells, "cell")
         left = self.cells - self.cached
         time = "not measured yet" if self.seconds is None else f"about {self.seconds:.0f} s"
-        return f"{self.cells} cells, {self.cached} in the library, {left} to generate: {time}"
+        return f"{cells}, {self.cached} in the library, {left} to generate: {time}"
 
 
 def estimate(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from beecam._util import checks
+from beecam._util.words import count_of, one_line
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library, open_library
@@ -170,8 +171,9 @@ class Run:
     def __repr__(self) -> str:
         state = self.changes(self._progress.version).run
         counts = ", ".join(f"{n} {status}" for status, n in state.counts.items() if n)
+        cells = count_of(state.total, "cell")
         message = f" ({state.message})" if state.message else ""
-        return f"Run of {state.total} cells on {self.model.name}, {state.status}: {counts}{message}"
+        return f"Run of {cells} on {self.model.name}, {state.status}: {counts}{message}"
 
     def _ipython_display_(self) -> None:
         notebook.show_run(self)
@@ -295,7 +297,7 @@ class Run:
 
         >>> run.remember("bees at dusk")
         """
-        name = name and " ".join(name.split())
+        name = name and one_line(name)
         try:
             self.name = self.library.sweep_files.write(
                 self.sweep,

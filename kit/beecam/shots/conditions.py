@@ -6,13 +6,14 @@ import difflib
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from beecam._util.checks import DIGEST_LENGTH, parse_digest
+from beecam._util.checks import DIGEST_LENGTH, parse_digest, raise_problems, string
+from beecam._util.plain import as_integer
 from beecam.errors import CheckError, MediaError, Problem, shorten
 from beecam.media import formats
 
@@ -154,8 +155,9 @@ def read_media(source: Any, *, name: str = "") -> Input:
     Raises:
         CheckError: The source is none of these, or can't be read.
     """
+    raise_problems(string("name", name))
     if isinstance(source, Input):
-        return source
+        return replace(source, name=name) if name else source
     frames, default_name = _frames_and_name(source)
     frames = np.ascontiguousarray(frames)
     frames.setflags(write=False)
@@ -173,7 +175,7 @@ def is_input(value: Any, name: str = "image") -> bool:
         name: One of `CONDITIONS`; a list of images is one value for "video".
     """
     if name == "keyframes":
-        return isinstance(value, Mapping) and all(isinstance(k, int) for k in value)
+        return isinstance(value, Mapping) and all(as_integer(k) is not None for k in value)
     if name == "reference_images" and isinstance(value, (list, tuple)):
         return all(is_input(one) for one in value)
     if isinstance(value, (str, os.PathLike, Input)) or _is_image(value) or _is_clip(value):
@@ -252,6 +254,17 @@ def conditions_of(values: Mapping[str, Any]) -> tuple[Condition, ...]:
     return tuple(conditions)
 
 
+def sort_conditions(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """Return conditions in the order of `CONDITIONS`, so that equal shots have equal keys.
+
+    >>> first, last = bc.shot("a bee", image="bee.png", last_image="moth.png").conditions
+    >>> sort_conditions([last, first]) == (first, last)
+    True
+    """
+    order = {name: i for i, name in enumerate(CONDITIONS)}
+    return tuple(sorted(conditions, key=lambda one: order.get(one.name, len(order))))
+
+
 def conditions_code(conditions: Iterable[Condition]) -> list[str]:
     """Return the arguments of `bc.shot` that take these conditions from a library, as code.
 
@@ -285,13 +298,14 @@ def digest_of(frames: Frames) -> str:
 
 
 def _keyframes(value: Any) -> dict[int, Input]:
-    if not isinstance(value, Mapping) or not value or not all(type(k) is int for k in value):
+    frames = [as_integer(key) for key in value] if isinstance(value, Mapping) else []
+    if not frames or None in frames:
         message = (
             f"{shorten(value)}: a mapping of frame indices to images is needed, as in "
             '{0: "first.png", -1: "last.png"}.'
         )
         raise CheckError([Problem("keyframes", message)])
-    return {frame: read_media(one) for frame, one in value.items()}
+    return {int(frame): read_media(one) for frame, one in value.items()}
 
 
 def _frames_and_name(source: Any) -> tuple[Frames, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import math
+import numbers
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beecam._util.checks import DIGEST_LENGTH
+from beecam._util.checks import DIGEST_LENGTH, number, raise_problems, string
 from beecam.errors import BeecamError, CheckError, Problem, shorten
 
 # The arguments of `bc.shot` and `bc.sweep` that make up a shot's adapters.
 LORA_ARGUMENTS = ("lora", "lora_weight")
+_WEIGHT = "a finite number is needed; 1 is the strength it was trained for."
 # Path and name of each file that this process has read, by its digest: the clips of a library
 # store digests only.
 _files: dict[str, tuple[Path, str]] = {}
@@ -96,15 +97,14 @@ def lora(
         name: What axes show; by default the file's name.
 
     Raises:
-        CheckError: The file does not exist, or is not a safetensors file.
+        CheckError: The file does not exist, or is not a safetensors file; a weight is not a
+            finite number.
     """
+    raise_problems([*number("weight", weight, _WEIGHT), *string("name", name)])
     if isinstance(source, Adapter):
-        return Adapter(source.digest, source.weight * weight)
-    if not _is_finite_number(weight):
-        raise _error(
-            f"weight={shorten(weight)}: a finite number is needed; 1 is the strength it was "
-            "trained for."
-        )
+        if name and source.digest in _files:
+            _files[source.digest] = (_files[source.digest][0], name)
+        return Adapter(source.digest, source.weight * float(weight))
     path = _find_file(source)
     if path.suffix != ".safetensors":
         raise _error(
@@ -171,12 +171,7 @@ def adapters_of(arguments: Mapping[str, Any]) -> tuple[Adapter, ...] | None:
         raise CheckError([Problem("lora_weight", message)])
     loras = normalize_loras(arguments["lora"]) or ()
     scale = arguments.get("lora_weight", 1.0)
-    if not _is_finite_number(scale):
-        message = (
-            f"lora_weight={shorten(scale)}: a finite number is needed; 1 is the strength it was "
-            "trained for."
-        )
-        raise CheckError([Problem("lora_weight", message)])
+    raise_problems(number("lora_weight", scale, _WEIGHT))
     return tuple(
         sorted(
             (Adapter(one.digest, one.weight * float(scale)) for one in loras if one.weight * scale),
@@ -197,16 +192,11 @@ def loras_code(adapters: Iterable[Adapter]) -> list[str]:
     return [f"lora=({', '.join(calls)})" if len(calls) > 1 else f"lora={calls[0]}"]
 
 
-def _is_finite_number(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
-
-
 def _is_pair(value: tuple[Any, ...]) -> bool:
     return (
         len(value) == 2  # noqa: PLR2004
         and isinstance(value[0], (str, os.PathLike))
-        and isinstance(value[1], (int, float))
+        and isinstance(value[1], numbers.Real)
         and not isinstance(value[1], bool)
     )
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from beecam._util.checks import number
+from beecam._util.plain import as_number, to_float, to_plain
 from beecam.errors import Problem, shorten
 
 # The arguments of `bc.shot` and `bc.sweep` that make up a switch.
@@ -73,12 +75,9 @@ class Switch:
             if value is not None and not isinstance(value, str):
                 yield Problem(f"then_{name}", f"then_{name}={shorten(value)}: a string is needed.")
         scale = self.guidance_scale
-        valid = isinstance(scale, float) and math.isfinite(scale) and scale >= 0
-        if scale is not None and not valid:
-            yield Problem(
-                "then_guidance_scale",
-                f"then_guidance_scale={shorten(scale)}: a finite number, 0 or more, is needed.",
-            )
+        if scale is not None:
+            needed = "a finite number, 0 or more, is needed."
+            yield from number("then_guidance_scale", scale, needed, low=0)
         if (self.prompt, self.negative_prompt, scale) == (None, None, None):
             yield Problem(
                 "switch_at",
@@ -88,8 +87,7 @@ class Switch:
 
     def _check_step(self, steps: int | None) -> Iterator[Problem]:
         at = self.at
-        number = isinstance(at, (int, float)) and not isinstance(at, bool) and math.isfinite(at)
-        if not number or not (0 < at < 1 or (at >= 1 and int(at) == at)):
+        if as_number(at) is None or not (0 < at < 1 or (at >= 1 and int(at) == at)):
             yield Problem(
                 "switch_at",
                 f"switch_at={shorten(at)}: a fraction of the steps over 0 and below 1, or an "
@@ -109,17 +107,25 @@ def switch_of(arguments: Mapping[str, Any]) -> Switch | None:
     >>> switch_of({"switch_at": 2, "then_prompt": "a moth"})
     Switch(at=2, prompt='a moth', negative_prompt=None, guidance_scale=None)
     """
-    values = {name: value for name, value in arguments.items() if value is not None}
+    values = {n: to_plain(value) for n, value in arguments.items() if value is not None}
     if not values:
         return None
-    scale = values.get("then_guidance_scale")
-    is_int = isinstance(scale, int) and not isinstance(scale, bool)
     return Switch(
         values.get("switch_at", math.nan),
         values.get("then_prompt"),
         values.get("then_negative_prompt"),
-        float(scale) if is_int else scale,  # type: ignore[arg-type]
+        to_float(values.get("then_guidance_scale")),
     )
+
+
+def switch_arguments(switch: Switch | None) -> dict[str, Any]:
+    """Return the arguments of `bc.shot` that make up a switch.
+
+    >>> switch_arguments(Switch(2, "a moth"))
+    {'switch_at': 2, 'then_prompt': 'a moth'}
+    """
+    values = switch.to_dict() if switch else {}
+    return {"switch_at" if name == "at" else f"then_{name}": v for name, v in values.items()}
 
 
 def switch_code(switch: Switch | None) -> list[str]:
@@ -128,7 +134,4 @@ def switch_code(switch: Switch | None) -> list[str]:
     >>> switch_code(Switch(2, "a moth"))
     ['switch_at=2', "then_prompt='a moth'"]
     """
-    if switch is None:
-        return []
-    names = {"at": "switch_at"}
-    return [f"{names.get(n, f'then_{n}')}={v!r}" for n, v in switch.to_dict().items()]
+    return [f"{name}={value!r}" for name, value in switch_arguments(switch).items()]

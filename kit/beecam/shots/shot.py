@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -12,10 +12,22 @@ from typing import Any
 from beecam._util.checks import parse_digest
 from beecam._util.plain import to_float, to_int, to_plain
 from beecam.errors import BeecamError, CheckError, shorten
-from beecam.shots.conditions import CONDITIONS, Condition, conditions_code
-from beecam.shots.loras import LORA_ARGUMENTS, Adapter, loras_code
+from beecam.shots.conditions import (
+    CONDITIONS,
+    Condition,
+    conditions_code,
+    conditions_of,
+    sort_conditions,
+)
+from beecam.shots.loras import LORA_ARGUMENTS, Adapter, adapters_of, loras_code
 from beecam.shots.noise import Noise, check_noise, is_noise, normalize_noise
-from beecam.shots.prompt_switch import SWITCH_ARGUMENTS, Switch, switch_code
+from beecam.shots.prompt_switch import (
+    SWITCH_ARGUMENTS,
+    Switch,
+    switch_arguments,
+    switch_code,
+    switch_of,
+)
 from beecam.shots.weighted_prompts import WeightedPrompts, as_text, normalize_weights
 
 MAX_PROMPT = 4_000  # characters
@@ -23,8 +35,8 @@ KEY_DIGITS = 32
 _DEFAULT_NOISE: Noise = ((0, 1.0),)
 
 _SIZES = ("width", "height", "num_frames", "num_inference_steps")
-_INTEGERS = (*_SIZES, "draft_steps")
-_FLOATS = ("fps", "guidance_scale")
+INTEGERS = (*_SIZES, "draft_steps")
+FLOATS = ("fps", "guidance_scale")
 # The smallest and the largest value of each number for every model; None for no limit. Models of
 # today stay far below the largest: these catch typing errors that would fill the memory.
 LIMITS: Mapping[str, tuple[float | None, float | None]] = {
@@ -37,7 +49,7 @@ LIMITS: Mapping[str, tuple[float | None, float | None]] = {
     "guidance_scale": (0, None),
 }
 # fps reaches some pipelines as frame_rate; the others change the pixels of every pipeline.
-RESOLVED_BY_MODEL = (*_SIZES, *_FLOATS, "negative_prompt", "scheduler", "model", "revision")
+RESOLVED_BY_MODEL = (*_SIZES, *FLOATS, "negative_prompt", "scheduler", "model", "revision")
 
 # The arguments of `bc.shot` and `bc.sweep` besides the prompt and the pipeline's own arguments.
 SHOT_ARGUMENTS = (
@@ -66,7 +78,7 @@ class Shot:
     a resolved shot has a key.
 
     >>> bc.shot("a bee over a meadow", seed=7)
-    Shot('a bee over a meadow', seed=7)
+    bc.shot('a bee over a meadow', seed=7)
 
     Attributes:
         prompt: What to show: a string, or several with weights that add up to 1, the heaviest
@@ -122,20 +134,17 @@ class Shot:
         if own["adapters"] is None and own["revision"] is not None:
             own["adapters"] = ()  # a resolved shot without LoRAs
         own["noise"] = normalize_noise(self.noise)
-        for name in _INTEGERS:
+        for name in INTEGERS:
             if type(own[name]) is not int:
                 own[name] = to_int(own[name])
-        for name in _FLOATS:
+        for name in FLOATS:
             if type(own[name]) is not float:
                 own[name] = to_float(own[name])
 
     def __repr__(self) -> str:
-        arguments = [] if self.noise == _DEFAULT_NOISE else [self._noise_code()]
-        for name in (*RESOLVED_BY_MODEL, "speed", "draft_steps"):
-            value = getattr(self, name)
-            if value is not None:
-                arguments.append(f"{name}={value!r}")
-        return f"Shot({', '.join([self._prompt_code(), *arguments, *self._other_code()])})"
+        # Code that builds the shot, but for `revision` and `speed`, which only a model sets.
+        noise = [] if self.noise == _DEFAULT_NOISE else [self._noise_code()]
+        return self._code([*noise, *self._arguments_code((*RESOLVED_BY_MODEL, "draft_steps"))])
 
     @property
     def text(self) -> str:
@@ -229,7 +238,7 @@ class Shot:
         """Return the shot of `to_dict()`.
 
         >>> Shot.from_dict({"prompt": "a bee", "noise": [[3, 1.0]]})
-        Shot('a bee', seed=3)
+        bc.shot('a bee', seed=3)
 
         Raises:
             BeecamError: The data is not that of a shot.
@@ -258,14 +267,42 @@ class Shot:
             raise BeecamError(f"this is not a shot: {shorten(data)}") from error
 
     def replace(self, **changes: Any) -> Shot:
-        """Return a copy with other values; `seed=` sets plain noise of one seed.
+        """Return a copy with other values; takes the fields and the arguments of `bc.shot`.
+
+        `seed=` sets plain noise of one seed; an image or video, or None, replaces that of its
+        name; arguments of the pipeline are added to those that the shot has.
 
         >>> bc.shot("a bee", seed=3).replace(seed=4, width=96)
-        Shot('a bee', seed=4, width=96)
+        bc.shot('a bee', seed=4, width=96)
+        >>> bc.shot("a bee", image="bee.png").replace(image=None)
+        bc.shot('a bee')
+
+        Raises:
+            CheckError: A value can't be read, or a LoRA's weight has no LoRA.
         """
         if "seed" in changes:
             changes["noise"] = ((changes.pop("seed"), 1.0),)
+        if not changes.keys() <= _NAME_SET:
+            changes |= self._fields_of({n: changes.pop(n) for n in changes.keys() - _NAME_SET})
         return replace(self, **changes)
+
+    def _fields_of(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields that arguments of `bc.shot` without a field of their own change."""
+
+        def take(names: Iterable[str]) -> dict[str, Any]:
+            return {name: arguments.pop(name) for name in names if name in arguments}
+
+        found: dict[str, Any] = {}
+        if media := take(CONDITIONS):
+            others = [one for one in self.conditions if one.name not in media]
+            found["conditions"] = sort_conditions([*others, *conditions_of(media)])
+        if loras := take(LORA_ARGUMENTS):
+            found["adapters"] = adapters_of(loras)
+        if switch := take(SWITCH_ARGUMENTS):
+            found["switch"] = switch_of(switch_arguments(self.switch) | switch)
+        if arguments:
+            found["extra"] = dict(self.extra) | arguments
+        return found
 
     def code(self) -> str:
         """Return the `bc.shot(...)` call that builds this shot again for the same model.
@@ -273,15 +310,16 @@ class Shot:
         >>> run.clips[0].shot.code()
         "bc.shot('a bee', seed=3, width=96, height=96, num_frames=17, ...)"
         """
-        arguments = [self._noise_code()]
-        for name in ("negative_prompt", *_INTEGERS, *_FLOATS, "scheduler"):
-            value = getattr(self, name)
-            if value not in (None, ""):
-                arguments.append(f"{name}={value!r}")
-        return f"bc.shot({', '.join([self._prompt_code(), *arguments, *self._other_code()])})"
+        names = ("negative_prompt", *INTEGERS, *FLOATS, "scheduler")
+        return self._code([self._noise_code(), *self._arguments_code(names, without="")])
 
-    def _prompt_code(self) -> str:
-        return repr(list(self.prompt) if isinstance(self.prompt, tuple) else self.prompt)
+    def _code(self, arguments: Iterable[str]) -> str:
+        prompt = repr(list(self.prompt) if isinstance(self.prompt, tuple) else self.prompt)
+        return f"bc.shot({', '.join([prompt, *arguments, *self._other_code()])})"
+
+    def _arguments_code(self, names: Iterable[str], without: object = None) -> list[str]:
+        values = {name: getattr(self, name) for name in names if name != "revision"}
+        return [f"{n}={v!r}" for n, v in values.items() if v is not None and v != without]
 
     def _noise_code(self) -> str:
         if is_noise(self.noise) and len(self.noise) == 1 and self.noise[0][1] == 1.0:
@@ -298,3 +336,4 @@ class Shot:
 
 
 _NAMES = tuple(field.name for field in fields(Shot))
+_NAME_SET = frozenset(_NAMES)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
-from beecam._util.checks import integer, raise_problems
+from beecam._util.checks import integer, number, raise_problems
 from beecam._util.plain import is_json_data
 from beecam.errors import Problem, shorten
 from beecam.shots import weighted_prompts
 from beecam.shots.noise import check_noise
-from beecam.shots.shot import LIMITS, MAX_PROMPT, RESOLVED_BY_MODEL, Shot
+from beecam.shots.shot import FLOATS, INTEGERS, LIMITS, MAX_PROMPT, RESOLVED_BY_MODEL, Shot
 
 BOTH_NOISES = "seed and noise both set the noise: keep one of them."
 
 _STRINGS = ("negative_prompt", "scheduler", "model", "revision")
-_INTEGERS = ("width", "height", "num_frames", "num_inference_steps", "draft_steps")
 # The nearest allowed size depends on the model, whose own check mentions it.
 _WITHOUT_NEAREST = ("width", "height", "num_frames")
-_FLOATS = ("fps", "guidance_scale")
 
 
 def check_values(shot: Shot) -> Iterator[Problem]:
@@ -35,12 +32,12 @@ def check_values(shot: Shot) -> Iterator[Problem]:
     yield from _check_prompts(shot.prompt)
     if isinstance(shot.negative_prompt, str):
         yield from _check_text("negative_prompt", shot.negative_prompt)
-    for name in _INTEGERS:
+    for name in INTEGERS:
         value = getattr(shot, name)
         if value is not None:
-            largest = int(LIMITS[name][1] or 0)
-            yield from integer(name, value, 1, largest, suggest=name not in _WITHOUT_NEAREST)
-    for name in _FLOATS:
+            most = int(LIMITS[name][1] or 0)
+            yield from integer(name, value, 1, most, suggest=name not in _WITHOUT_NEAREST)
+    for name in FLOATS:
         yield from _check_float(name, getattr(shot, name))
     yield from check_noise(shot.noise)
     yield from shot.switch.check(None) if shot.switch else ()
@@ -96,8 +93,8 @@ def _resolved_problems(shots: Any) -> Iterator[Problem]:
 def _check_float(name: str, value: Any) -> Iterator[Problem]:
     if value is None:
         return
-    if not (isinstance(value, float) and math.isfinite(value)):
-        yield Problem(name, f"{name}={shorten(value)}: a finite number is needed.")
+    if problems := list(number(name, value)):
+        yield from problems
     elif name == "fps" and not 0 < value <= (LIMITS["fps"][1] or 0):
         yield Problem(name, f"fps={value:g}: between 0 and 240 frames per second.")
     elif name == "guidance_scale" and value < 0:

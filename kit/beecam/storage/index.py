@@ -94,10 +94,10 @@ class Index:
 
     def keys_with_prefix(self, text: str) -> list[str]:
         """Return up to two keys that start with `text`."""
-        pattern = "".join(c for c in text if c.isalnum()) + "%"
-        return [
-            row[0] for row in self._rows("SELECT key FROM clips WHERE key LIKE ? LIMIT 2", pattern)
-        ]
+        if not text.isalnum():  # also the empty string, with which every key starts
+            return []
+        sql = "SELECT key FROM clips WHERE key LIKE ? LIMIT 2"
+        return [row[0] for row in self._rows(sql, f"{text}%")]
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Return which of these keys have a row."""

@@ -33,9 +33,9 @@ class InputStore:
         Raises:
             KeyError: No input, or more than one, has such a digest.
         """
-        found = sorted(self._folder.glob(f"{digest}*.*")) if digest.isalnum() else []
+        found = sorted(self._folder.glob(f"{digest}*.*")) if _is_word(digest) else []
         if len(found) != 1:
-            raise KeyError(f"{'several inputs' if found else 'no input'} {digest!r}")
+            raise KeyError(f"{'several inputs' if found else 'no input'} {shorten(digest)}")
         frames = formats.read_lossless(found[0])
         return Input(found[0].stem, len(frames), "", [frames])
 
@@ -62,6 +62,10 @@ class InputStore:
         if not one.digest.isalnum():
             raise MediaError(f"{shorten(one.digest)} is not an input's digest.")
         return self._folder / f"{one.digest}{'.png' if one.count == 1 else '.mkv'}"
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and value.isalnum()
 
 
 def _read_stored(path: Path) -> Frames:

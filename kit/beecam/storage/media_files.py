@@ -12,6 +12,15 @@ from beecam.media import mp4, sheets
 from beecam.media.types import Frames, Sound
 
 
+def media_of(library: Path) -> list[Path]:
+    """Return the paths of all videos in a library's folder; none of any other folder.
+
+    >>> media_of(Path("bees"))
+    [PosixPath('bees/media/3f/3f9c2a0b5d6e7f8091a2b3c4d5e6f708.mp4')]
+    """
+    return sorted(library.glob("media/??/*.mp4"))
+
+
 class MediaFiles:
     """The media files of one library.
 
@@ -40,7 +49,7 @@ class MediaFiles:
 
     def all_mp4_paths(self) -> list[Path]:
         """Return the paths of all videos."""
-        return sorted(self._folder.glob("??/*.mp4"))
+        return media_of(self._folder.parent)
 
     def is_complete(self, key: str) -> bool:
         """Return whether both files of a clip exist and are not cut off."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from beecam.storage.query import Row
 from beecam.storage.store import ClipStore
-from beecam.sweeps.axes import Axis
+from beecam.sweeps.axes import Axis, labels_at
 
 # Facts and arguments that are of no use in a search.
 _LEFT_OUT = frozenset(
@@ -54,8 +54,7 @@ def rows_of(
     for index, key in enumerate(keys):
         found = table.get(key)
         at = coords[index] if coords else {}
-        labels = {a.name: a.labels[at[a.name]] for a in axes if a.name in at}
-        rows.append(None if found is None else _row(found, labels))
+        rows.append(None if found is None else _row(found, labels_at(axes, at)))
     return rows
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from beecam._util import checks
+from beecam._util.words import count_of
 from beecam.errors import BeecamError, LibraryError, MediaError
 from beecam.media import mp4
 from beecam.media.types import Frames, Sound
@@ -76,11 +77,12 @@ class ClipStore:
     def __len__(self) -> int:
         return len(self._index)
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._index
+    def __contains__(self, item: object) -> bool:
+        key = getattr(item, "key", item)  # of a clip or a shot
+        return isinstance(key, str) and key in self._index
 
     def __repr__(self) -> str:
-        return f"Library {str(self.folder)!r}: {len(self):,} clips"
+        return f"Library {str(self.folder)!r}: {count_of(len(self), 'clip')}"
 
     @property
     def closed(self) -> bool:
@@ -263,14 +265,10 @@ class ClipStore:
             CheckError: A value has the wrong type or is out of range.
             LibraryError: The clip does not exist.
         """
-        checks.raise_problems(
-            [
-                *checks.integer("stars", stars, 0, 5, or_none=True),
-                *checks.boolean("rejected", rejected, or_none=True),
-            ]
-        )
+        problems = [*checks.integer("stars", stars, 0, 5, or_none=True)]
+        checks.raise_problems([*problems, *checks.boolean("rejected", rejected, or_none=True)])
         if stars is not None:
-            self._annotate(key, stars=stars)
+            self._annotate(key, stars=int(stars))
         if rejected is not None:
             self._annotate(key, rejected=bool(rejected))
 
@@ -339,7 +337,8 @@ class ClipStore:
             self.healed.append(f"the index was damaged; it is kept as {self._index.damaged.name}.")
         if self._index.fresh:
             if count := self.rebuild():
-                self.healed.append(f"the index was rebuilt from {count} clips' own files.")
+                clips = count_of(count, "clip")
+                self.healed.append(f"the index was rebuilt from {clips} in media/.")
             self._index.mark_complete()
         self._lock.remove_stale()
         for process, keys in self._index.unfinished().items():

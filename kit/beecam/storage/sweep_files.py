@@ -24,7 +24,7 @@ from beecam.shots.conditions import Condition, Input
 from beecam.shots.loras import Adapter, Loras
 from beecam.shots.shot import Shot
 from beecam.storage.inputs import InputStore
-from beecam.sweeps.axes import Axis, Sample, Zip
+from beecam.sweeps.axes import Axis, Zip, sample
 from beecam.sweeps.sweep import Sweep
 
 VERSION = 1
@@ -207,7 +207,7 @@ def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
             Zip(tuple(_axis_from_dict(axis, inputs) for axis in group)) for group in data["groups"]
         ),
         constants={str(n): _from_json(v, inputs) for n, v in data["constants"].items()},
-        samples=tuple(Sample(n, seed) for n, seed in data["samples"]),
+        samples=tuple(sample(n, int(seed)) for n, seed in data["samples"]),
         selected=None if selected is None else tuple(map(int, selected)),
         shots=rebuilt,
         parents=tuple(map(str, data["parents"])),

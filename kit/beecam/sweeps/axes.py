@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beecam._util.checks import raise_problems
+from beecam._util.checks import integer, raise_problems, string
+from beecam._util.plain import as_integer
+from beecam._util.words import count_of
 from beecam.errors import CheckError, Problem, nearest_match, shorten
 from beecam.shots import weighted_prompts
 
@@ -49,13 +51,15 @@ class Axis:
         object.__setattr__(self, "values", values)
         labels = tuple(str(x) for x in self.labels) or tuple(_label(v) for v in values)
         object.__setattr__(self, "labels", labels)
+        count = count_of(len(values), "value")
         notes = tuple(self.notes) or (None,) * len(values)
         object.__setattr__(self, "notes", notes)
         raise_problems(
-            Problem(self.name, f"axis {self.name!r} has {len(values)} values but {len(x)} {name}.")
+            Problem(self.name, f"axis {self.name!r} has {count} but {len(x)} {name}.")
             for name, x in (("labels", labels), ("notes", notes))
             if len(x) != len(values)
         )
+        raise_problems(p for n in notes for p in string(f"{self.name}: notes", n, or_none=True))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -153,8 +157,17 @@ def sample(n: int, seed: int | None = 0) -> Sample:
         n: The number of cells.
         seed: The seed of the draw: equal seeds draw the same cells. None draws other cells with
             each call of `bc.sample`.
+
+    Raises:
+        CheckError: An argument is not an integer, or `n` is less than 1.
     """
-    return Sample(n, random.randrange(2**32) if seed is None else seed)  # noqa: S311
+    drawn = random.randrange(2**32) if seed is None else as_integer(seed)  # noqa: S311
+    problems = list(integer("n", n, 1))
+    if drawn is None:
+        problems.append(Problem("seed", f"seed={shorten(seed)}: an integer or None is needed."))
+    raise_problems(problems)
+    assert drawn is not None
+    return Sample(int(n), drawn)
 
 
 def is_scalar(value: Any) -> bool:
@@ -184,6 +197,28 @@ def make_axis(name: str, value: Any) -> Axis:
     if isinstance(value, Axis):
         return Axis(name, value.values, value.labels, value.notes)
     return Axis(name, value)
+
+
+def values_at(axes: Iterable[Axis], coords: Mapping[str, int]) -> dict[str, Any]:
+    """Return the values at some positions, by the axis' name.
+
+    >>> values_at([bc.Axis("seed", (3, 8)), bc.Axis("fps", (8,))], {"seed": 1})
+    {'seed': 8}
+
+    Args:
+        axes: The axes.
+        coords: The position on each axis, by its name; axes that it lacks are left out.
+    """
+    return {axis.name: axis.values[coords[axis.name]] for axis in axes if axis.name in coords}
+
+
+def labels_at(axes: Iterable[Axis], coords: Mapping[str, int]) -> dict[str, str]:
+    """Return the labels at some positions, by the axis' name; see `values_at`.
+
+    >>> labels_at([bc.Axis("seed", (3, 8))], {"seed": 1})
+    {'seed': '8'}
+    """
+    return {axis.name: axis.labels[coords[axis.name]] for axis in axes if axis.name in coords}
 
 
 def positions(axis: Axis, values: Any) -> set[int]:

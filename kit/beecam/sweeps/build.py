@@ -72,7 +72,7 @@ def shot(prompt: str | Sequence[tuple[str, float]], **arguments: Any) -> Shot:
     """Build one shot; the arguments are those of `bc.sweep`, each a single value.
 
     >>> bc.shot("a bee over a meadow", seed=7, num_inference_steps=10)
-    Shot('a bee over a meadow', seed=7, num_inference_steps=10)
+    bc.shot('a bee over a meadow', seed=7, num_inference_steps=10)
     >>> bc.shot([("a bee over dunes", 0.7), ("a moth in snow", 0.3)], seed=4).seed
     4
 

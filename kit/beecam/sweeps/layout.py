@@ -16,7 +16,7 @@ from beecam.shots.conditions import CONDITIONS, conditions_of
 from beecam.shots.loras import LORA_ARGUMENTS, adapters_of
 from beecam.shots.prompt_switch import SWITCH_ARGUMENTS, switch_of
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
-from beecam.sweeps.axes import Axis, Sample, Zip
+from beecam.sweeps.axes import Axis, Sample, Zip, values_at
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,9 @@ class Layout:
 
     @cached_property
     def argument_names(self) -> frozenset[str]:
-        """Return the names of axes and constants that must be arguments of the pipeline."""
+        """Return the names of axes, constants and shots that must be arguments of the pipeline."""
         if self.shots is not None:
-            return frozenset()
+            return frozenset(name for shot in self.shots for name in shot.arguments)
         names = {*self.constants, *(axis.name for axis in self.axes)}
         slots = {s for t in self.templates for s in t.slots if s not in SHOT_ARGUMENTS}
         variants = {v.name for t in self.templates for v in t.variants}
@@ -166,7 +166,7 @@ class Layout:
 
     def _cell(self, index: int, place: int) -> Cell:
         coords = {axis.name: place // stride % length for axis, stride, length in self._strides}
-        values = {axis.name: axis.values[coords[axis.name]] for axis, _, _ in self._strides}
+        values = values_at((axis for axis, _, _ in self._strides), coords)
         if self.shots is not None:
             return Cell(index, coords, values, self.shots[place])
         template = self.templates[coords.get("prompt", 0)]
@@ -182,7 +182,7 @@ def shot_from(prompt: Any, arguments: Mapping[str, Any]) -> Shot:
     """Return the shot of a prompt and the arguments of `bc.sweep`, each a single value.
 
     >>> shot_from("a bee", {"seed": 3, "max_sequence_length": 64})
-    Shot('a bee', seed=3, max_sequence_length=64)
+    bc.shot('a bee', seed=3, max_sequence_length=64)
 
     Args:
         prompt: The rendered prompt.
@@ -194,7 +194,7 @@ def shot_from(prompt: Any, arguments: Mapping[str, Any]) -> Shot:
     media = {name: rest.pop(name) for name in CONDITIONS if name in rest}
     adapters = adapters_of({n: rest.pop(n) for n in LORA_ARGUMENTS if n in rest})
     switch = switch_of({n: rest.pop(n) for n in SWITCH_ARGUMENTS if n in rest})
-    own = {name: rest.pop(name) for name in SHOT_ARGUMENTS if name in rest}
+    own = {name: rest.pop(name) for name in (*SHOT_ARGUMENTS, "draft_steps") if name in rest}
     return Shot(
         prompt=prompt,
         noise=((seed, 1.0),) if noise is None else noise,

@@ -18,6 +18,11 @@ from beecam.shots.shot_checks import BOTH_NOISES, check_values
 from beecam.sweeps.axes import MAX_CELLS, Sample
 from beecam.sweeps.layout import Cell, Layout
 
+_EMPTY = (
+    "the selection is empty: no cell has all of the values of where(...), none passed its "
+    "function, or the slice or list selects none."
+)
+
 
 def resolve_cells(
     layout: Layout,
@@ -42,17 +47,17 @@ def resolve_cells(
     """
     raise_problems(loaded_model(model))
     found = list(problems)
+    if layout.selected == ():
+        found.append(Problem("sweep", _EMPTY))
     arguments = arguments_of(model)
     allowed = (*SHOT_ARGUMENTS, *arguments)
     slots = [slot for template in layout.templates for slot in template.slots]
     unknown = [name for name in sorted(layout.argument_names) if name not in allowed]
     for name in unknown:
         hint = did_you_mean(name, slots, "the slot {{{}}}") or did_you_mean(name, allowed)
-        found.append(
-            Problem(
-                name, f"{name}: not a slot of the template or an argument of {model.name}.{hint}"
-            )
-        )
+        where = "" if layout.shots is not None else "a slot of the template or "
+        message = f"{name}: not {where}an argument of {model.name}.{hint}"
+        found.append(Problem(name, message))
     found += [
         Problem(
             slot,
@@ -120,27 +125,17 @@ def check_layout(layout: Layout) -> Iterator[Problem]:
             f"{total:,} cells; at most {MAX_CELLS:,} can be laid out. "
             "Draw some of them with bc.sample(n).",
         )
-    if layout.selected == ():
-        yield Problem(
-            "where",
-            "where(...) or a slice kept no cell of the sweep: no cell has all of the values, none "
-            "passed the function, or the slice is empty.",
-        )
 
 
 def _sample_problems(samples: tuple[Sample, ...], total: int) -> Iterator[Problem]:
     if len(samples) > 1:
         yield Problem("sample", f"bc.sample is given {len(samples)} times: keep one of them.")
     for sample in samples:
-        n, seed = sample.n, sample.seed
-        if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= total:
-            near = f" The nearest is {min(max(n, 1), total):,}." if isinstance(n, int) else ""
+        if sample.n > total:
             yield Problem(
-                "sample", f"sample({shorten(n)}): from 1 to {total:,} cells can be drawn.{near}"
-            )
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            yield Problem(
-                "sample", f"sample({shorten(n)}, seed={shorten(seed)}): an integer is needed."
+                "sample",
+                f"sample({sample.n}): from 1 to {total:,} cells can be drawn. The nearest is "
+                f"{total:,}.",
             )
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
+from beecam._util.words import count_of
 from beecam.errors import shorten
-from beecam.sweeps.axes import Axis
+from beecam.sweeps.axes import Axis, labels_at
 from beecam.sweeps.layout import Cell, Layout
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 _MAX_ROWS = 5
 _MAX_LABELS = 8
@@ -38,7 +43,7 @@ def describe_cells(layout: Layout) -> str:
             fixed += [_describe_value(axis, at) for axis in group.axes for at in used]
     # A slice or a sample may leave places of the grid empty.
     separator = ", " if product == total else " of "
-    cells = f"{total:,} cell{'' if total == 1 else 's'}"
+    cells = count_of(total, "cell")
     grid = f"{separator}{' x '.join(varying)}" if varying else ""
     return ", ".join([cells + grid, *fixed])
 
@@ -59,41 +64,48 @@ def sweep_html(layout: Layout, cells: Sequence[Cell]) -> str:
     template = layout.template
     if len(template) > _MAX_TEXT:
         template = template[: _MAX_TEXT - 1] + "…"
-    head = (
-        f'<p><b>Sweep</b> <code style="white-space: pre-wrap">{html.escape(template)}</code><br>'
-        f"{html.escape(describe_cells(layout))}</p>"
-    )
     rest = len(cells) - _MAX_ROWS
-    more = f"<p>… and {rest:,} more cell{'' if rest == 1 else 's'}</p>" if rest > 0 else ""
-    return f"{head}{_axes_table(layout)}{_cells_table(layout, cells[:_MAX_ROWS])}{more}"
+    return _template().render(
+        template=template,
+        description=describe_cells(layout),
+        tables=[table for table in (_axes(layout), _cells(layout, cells[:_MAX_ROWS])) if table],
+        more=count_of(rest, "more cell") if rest > 0 else "",
+    )
 
 
-def _axes_table(layout: Layout) -> str:
+@cache
+def _template() -> Template:
+    # Imported on first use: `import beecam` should stay fast.
+    from jinja2 import Environment, StrictUndefined
+
+    source = (resources.files("beecam.sweeps") / "summary.html").read_text("utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(source)
+
+
+def _axes(layout: Layout) -> list[dict[str, Any]]:
     rows = []
     for axis in layout.axes:
         used = layout.used_positions[axis.name]
         labels = ", ".join(axis.labels[at] for at in used[:_MAX_LABELS])
         more = ", …" if len(used) > _MAX_LABELS else ""
-        rows.append({"axis": axis.name, "count": len(used), "values": labels + more})
-    return _table(rows) if rows else ""
+        rows.append({"axis": axis.name, "count": len(used), "values": _cut(labels + more)})
+    return rows
 
 
-def _cells_table(layout: Layout, cells: Sequence[Cell]) -> str:
+def _cells(layout: Layout, cells: Sequence[Cell]) -> list[dict[str, Any]]:
     rows = []
     for cell in cells:
-        labels = {axis.name: axis.labels[cell.coords[axis.name]] for axis in layout.axes}
-        rows.append(
-            {"cell": cell.index, **labels, "prompt": cell.shot.text, "seed": cell.shot.seed}
-        )
-    return _table(rows)
+        labels = labels_at(layout.axes, cell.coords)
+        own = {"prompt": cell.shot.text, "seed": cell.shot.seed}
+        rows.append({n: _cut(str(v)) for n, v in ({"cell": cell.index} | labels | own).items()})
+    return rows
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> str:
-    import pandas as pd
-
-    with pd.option_context("display.max_colwidth", _MAX_COLUMN):
-        table: str = pd.DataFrame(rows).to_html(index=False, border=0, justify="left", escape=True)
-    return table
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_COLUMN else text[: _MAX_COLUMN - 1] + "…"
 
 
 def _describe_value(axis: Axis, position: int) -> str:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
-from beecam._util.checks import callable_argument, raise_problems
+from beecam._util.checks import callable_argument, integer, raise_problems
+from beecam._util.indexing import indices_of
+from beecam._util.plain import as_integer
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
 from beecam.models.capabilities import notes_of
 from beecam.models.model import Model, Note
@@ -79,38 +81,37 @@ class Sweep(Layout):
     @overload
     def __getitem__(self, index: int) -> Cell: ...
     @overload
-    def __getitem__(self, index: slice) -> Sweep: ...
-    def __getitem__(self, index: int | slice) -> Cell | Sweep:
-        """Return one cell, or a slice as another sweep.
+    def __getitem__(self, index: slice | Sequence[int] | Sequence[bool]) -> Sweep: ...
+    def __getitem__(self, index: Any) -> Cell | Sweep:
+        """Return one cell, or a sweep of those that a slice, a list of indices or a mask selects.
 
         >>> sweep[0].shot.prompt
         'a bee'
-        >>> len(sweep[:4])
-        4
+        >>> len(sweep[:4]), len(sweep[[0, 2]])
+        (4, 2)
 
         Raises:
-            IndexError: The index is out of range.
-            CheckError: The index is neither an integer nor a slice.
+            IndexError: The index is out of range, or the mask has another length.
+            CheckError: The index is of another type, or selects a cell twice.
         """
-        if isinstance(index, slice):
-            places = self._places
-            return replace(
-                self, samples=(), selected=tuple(places[i] for i in range(len(self))[index])
-            )
-        try:
-            return self.cells[index]
-        except IndexError:
-            raise IndexError(f"cell {index}: there are {len(self):,}, counted from 0.") from None
-        except TypeError:
-            raise CheckError(
-                [
-                    Problem(
-                        "index",
-                        f"sweep[{shorten(index)}]: a cell's index or a slice is needed, as in "
-                        'sweep[0] or sweep[:4]; sweep.where(insect="bee") selects by axis.',
-                    )
-                ]
-            ) from None
+        at = as_integer(index)
+        if at is not None:
+            if not -len(self) <= at < len(self):
+                raise IndexError(self._explain_missing(at))
+            return self.cells[at]
+        problem = Problem(
+            "index",
+            f"sweep[{shorten(index)}]: a number, a slice, a list of different numbers or a mask is "
+            'needed, as in sweep[0], sweep[:4] or sweep[[0, 2]]; sweep.where(insect="bee") selects '
+            "by axis.",
+        )
+        selected = indices_of(index, len(self), "cell", self._explain_missing, problem)
+        if len(set(selected)) < len(selected):
+            raise CheckError([problem])
+        return replace(self, samples=(), selected=tuple(self._places[i] for i in selected))
+
+    def _explain_missing(self, index: int) -> str:
+        return f"cell {index}: there are {len(self):,}, counted from 0."
 
     def __repr__(self) -> str:
         if self.problems:
@@ -189,20 +190,23 @@ class Sweep(Layout):
         }
         return list(dict.fromkeys(notes_of(used, list(distinct.values()))))
 
-    def resolve(self, model: Model) -> tuple[Shot, ...]:
+    def resolve(self, model: Model | Sequence[Model] | Mapping[str, Model]) -> tuple[Shot, ...]:
         """Return the cells' shots with the model's defaults filled in.
 
-        Of a model set, each cell must name its model; see `across`.
+        Of several models, each has a shot of each cell, in the order of `across`.
 
         >>> frames = model.generate(bc.sweep("a bee", seed=range(2)).resolve(model))
 
         Args:
-            model: A model, or a model set.
+            model: A model, a list of models, or a mapping of labels to models. Of a model set, each
+                cell must name its model.
 
         Raises:
             CheckError: With all problems.
         """
-        return resolve_cells(self, self.problems, lambda: self.cells, model)
+        used = as_model(model)
+        sweep = self if used is model else self.across(used)
+        return resolve_cells(sweep, sweep.problems, lambda: sweep.cells, used)
 
     def across(self, model: Model) -> Sweep:
         """Return the sweep with an axis "model" before all others, if `model` is a model set.
@@ -242,9 +246,13 @@ class Sweep(Layout):
 
         Args:
             limit: The maximum number of rows; None for all.
+
+        Raises:
+            CheckError: The sweep has problems, or the limit is not an integer.
         """
         import pandas as pd
 
+        raise_problems(integer("limit", limit, 0, or_none=True))
         cells = self.cells[:limit]
         rows = [{**c.values, "prompt": c.shot.text, "seed": c.shot.seed} for c in cells]
         return pd.DataFrame(rows, index=pd.Index([c.index for c in cells], name="cell"))

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
+from beecam.export.shown import complete_axes
 from beecam.runs.progress import Changes, RunState
 from beecam.runs.run import Run
 from beecam.shots.shot import Shot
@@ -89,7 +90,7 @@ class ClipSetSource:
     def __init__(self, clips: ClipSet) -> None:
         self.run: Run | None = None
         self.library = clips.library
-        self.axes = clips.axes
+        self.axes = complete_axes(clips)
         self.title = clips.title
         self.token = str(hash((str(clips.library.folder), clips.keys, clips.title)))
         self._clips = clips

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import overload
 
 from beecam._util.cache import default_library_folder
+from beecam._util.checks import path_argument, raise_problems
+from beecam._util.indexing import item_of
+from beecam._util.words import normalize_name
 from beecam.errors import DeckError, did_you_mean, join_words, shorten
 from beecam.sweeps.deck_files.deck import Deck
 from beecam.sweeps.deck_files.parse import read_deck
@@ -42,8 +45,13 @@ class Decks(Sequence[Deck]):
     @overload
     def __getitem__(self, index: slice) -> tuple[Deck, ...]: ...
     def __getitem__(self, index: int | slice) -> Deck | tuple[Deck, ...]:
-        """Return one deck, or a slice of them."""
-        return self.found[index]
+        """Return one deck, or a slice of them.
+
+        Raises:
+            IndexError: There is no such deck.
+            CheckError: The index is neither an integer nor a slice.
+        """
+        return item_of(self.found, index, "deck")
 
     def __iter__(self) -> Iterator[Deck]:
         return iter(self.found)
@@ -62,10 +70,15 @@ def decks(folder: str | os.PathLike[str] | None = None) -> Decks:
     Args:
         folder: The folder of your own decks; by default `decks` in the folder of the default
             library. A deck there replaces a shipped deck of the same name.
+
+    Raises:
+        CheckError: The folder is not a path.
     """
+    if folder is not None:
+        raise_problems(path_argument("folder", folder, "'lessons'"))
     own, problems = _read(own_folder() if folder is None else Path(folder).expanduser())
-    names = {deck.name.casefold() for deck in own}
-    others = [deck for deck in _shipped() if deck.name.casefold() not in names]
+    names = {normalize_name(deck.name) for deck in own}
+    others = [deck for deck in _shipped() if normalize_name(deck.name) not in names]
     return Decks((*others, *own), tuple(problems))
 
 
@@ -81,15 +94,16 @@ def deck(name: str | os.PathLike[str], folder: str | os.PathLike[str] | None = N
 
     Raises:
         DeckError: The deck does not exist, or its file is invalid; the message says what to fix.
+        CheckError: The folder is not a path.
     """
     if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
         raise DeckError(f"deck({shorten(name)}): a deck's name or the path of a file is needed.")
     if isinstance(name, os.PathLike) or name.endswith(_SUFFIXES):
         return read_deck(Path(name).expanduser())
     available = decks(folder)
-    normalized = " ".join(name.casefold().split())
+    normalized = normalize_name(name)
     for one in available:
-        if one.name.casefold() == normalized:
+        if normalize_name(one.name) == normalized:
             return one
     names = [one.name for one in available]
     invalid = "".join(f"\n{problem}" for problem in available.problems)
@@ -131,7 +145,7 @@ def _read(folder: Path) -> tuple[list[Deck], list[str]]:
         except DeckError as error:
             problems.append(str(error))
             continue
-        first = found.setdefault(deck.name.casefold(), deck)
+        first = found.setdefault(normalize_name(deck.name), deck)
         if first is not deck:
             problems.append(f"{path}: {first.path} has the name {deck.name!r}, too.")
     return list(found.values()), problems

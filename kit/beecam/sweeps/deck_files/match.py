@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from beecam._util.checks import path_argument, raise_problems
 from beecam.errors import DeckError, join_words, shorten
 from beecam.sweeps.deck_files.deck import Deck
 from beecam.sweeps.deck_files.find import decks as all_decks
@@ -64,7 +65,10 @@ def find_deck(text: str, folder: str | os.PathLike[str] | None = None) -> Deck:
 
     Raises:
         DeckError: No deck shares a word with the description, or it is empty or too long.
+        CheckError: The folder is not a path.
     """
+    if folder is not None:
+        raise_problems(path_argument("folder", folder, "'lessons'"))
     match = match_intent(text, folder=None if folder is None else Path(folder))
     if match.deck is None:
         raise DeckError(f"find_deck({shorten(text)}): {match.reason}")
