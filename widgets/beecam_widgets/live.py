@@ -36,8 +36,8 @@ from beecam.sweeps.build import shot as make_shot
 from beecam_widgets._live.controls import LiveControls, sliders_of
 from beecam_widgets._live.messages import (
     problem_message,
+    result_message,
     saved_message,
-    sight_message,
     static_html,
 )
 from beecam_widgets._live.shot_builder import ShotBuilder
@@ -98,8 +98,8 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     playing = t.Bool(default_value=True).tag(sync=True)
     refine = t.Bool(default_value=True).tag(sync=True)
-    _dials = t.Dict().tag(sync=True)
-    _about = t.Dict().tag(sync=True)
+    _control_values = t.Dict().tag(sync=True)
+    _model_info = t.Dict().tag(sync=True)
     _sheet = t.Unicode().tag(sync=True)
 
     def __init__(
@@ -160,13 +160,13 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._number = 0
         self._last: LiveFrame | None = None
         self._sender = ThrottledSender(self._send_message)
-        self._engine = InteractiveEngine(self.model, self._on_sight, quick=self._distilled)
+        self._engine = InteractiveEngine(self.model, self._on_result, quick=self._distilled)
         display_id = f"beecam-static-{uuid.uuid4().hex[:12]}"
         self._static = StaticOutput(display_id, self._static_html)
         super().__init__(
             refine=refine,
-            _dials={**self._controls.to_json(), "by": ""},
-            _about=self._shots.describe(),
+            _control_values={**self._controls.to_json(), "client": ""},
+            _model_info=self._shots.describe(),
             _sheet=display_id,
         )
         self.on_msg(self._on_message)
@@ -199,10 +199,10 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._shots = ShotBuilder(self.model, self._distilled, base, self._sliders)
         if not self.refine:
             controls = replace(controls, steps=self._shots.steps)
-        self._about = self._shots.describe()
+        self._model_info = self._shots.describe()
         self._shots.check(controls, refine=self.refine)
         self._request("", 0, controls)
-        self._dials = {**controls.to_json(), "by": ""}
+        self._control_values = {**controls.to_json(), "client": ""}
 
     @property
     def code(self) -> str:
@@ -308,16 +308,16 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         if not isinstance(content, dict):
             return
         client, kind = str(content.get("client", "")), content.get("kind")
-        if kind == "ask" and isinstance(content.get("dials"), dict):
-            edit = content.get("n")
+        if kind == "update" and isinstance(content.get("controls"), dict):
+            edit = content.get("edit")
             edit = edit if isinstance(edit, int) else 0
             self._sender.acknowledge(client, edit)
-            controls = self._controls.updated(content["dials"], self._sliders)
+            controls = self._controls.updated(content["controls"], self._sliders)
             self._request(client, edit, controls)
         elif kind == "hello":
             self._sender.acknowledge(client, 0)
             if self._last is not None:
-                self._send_sight(self._last)
+                self._send_result(self._last)
             else:
                 self._request("", 0, self._controls)
         elif kind == "keep":
@@ -332,36 +332,36 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     # --- results ---------------------------------------------------------------------------------
 
-    def _on_sight(self, sight: LiveFrame) -> None:
+    def _on_result(self, result: LiveFrame) -> None:
         """Take a result of the engine, on its threads."""
-        if sight.kind in (DRAFT, CLIP):
-            self._last = sight
-        self._send_sight(sight)
-        if sight.kind == CLIP:
-            self._publish_final(sight)
+        if result.kind in (DRAFT, CLIP):
+            self._last = result
+        self._send_result(result)
+        if result.kind == CLIP:
+            self._publish_final(result)
 
-    def _send_sight(self, sight: LiveFrame) -> None:
-        client, edit, controls = self._edits.get(sight.number, ("", 0, None))
+    def _send_result(self, result: LiveFrame) -> None:
+        client, edit, controls = self._edits.get(result.number, ("", 0, None))
         shot = self._shots.final(controls, refine=self.refine) if controls else self.shot
         code = shot.code()
-        if sight.kind == PROBLEM:
-            message = problem_message(client, edit, sight.text)
+        if result.kind == PROBLEM:
+            message = problem_message(client, edit, result.text)
             self._sender.submit(PROBLEM, lambda: message, supersedes=(PREVIEW, STEP))
-        elif sight.kind in (PREVIEW, STEP):
-            self._sender.submit(sight.kind, lambda: sight_message(sight, client, edit, code))
+        elif result.kind in (PREVIEW, STEP):
+            self._sender.submit(result.kind, lambda: result_message(result, client, edit, code))
         else:
             self._sender.submit(
                 DRAFT,
-                lambda: sight_message(sight, client, edit, code),
+                lambda: result_message(result, client, edit, code),
                 supersedes=(PREVIEW, STEP, PROBLEM),
             )
 
-    def _publish_final(self, sight: LiveFrame) -> None:
+    def _publish_final(self, result: LiveFrame) -> None:
         """Send the controls of a final clip to all front ends, and update the static output."""
-        client, _, controls = self._edits.get(sight.number, ("", 0, None))
-        if controls is None or sight.number != self._number:
+        client, _, controls = self._edits.get(result.number, ("", 0, None))
+        if controls is None or result.number != self._number:
             return
-        self._dials = {**controls.to_json(), "by": client}
+        self._control_values = {**controls.to_json(), "client": client}
         self._static.update()
 
     def _send_message(self, content: dict[str, Any], buffers: list[bytes]) -> None:

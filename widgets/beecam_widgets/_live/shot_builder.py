@@ -178,8 +178,8 @@ class ShotBuilder:
             "model": self._model.name,
             "width": self.resolved.width,
             "height": self.resolved.height,
-            "usual_steps": self.steps,
-            "guidance_most": max(_MIN_MAX_GUIDANCE, 2 * (guidance or 0)),
-            "usual_guidance": guidance,
+            "default_steps": self.steps,
+            "max_guidance": max(_MIN_MAX_GUIDANCE, 2 * (guidance or 0)),
+            "default_guidance": guidance,
             "sliders": [slider.to_json() for slider in self._sliders.values()],
         }

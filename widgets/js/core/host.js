@@ -33,7 +33,7 @@ export function observeHost(root, signal, { onResize, onVisible = () => {}, onTh
 /** Take over the background and the theme of the page. @param {HTMLElement} root @param {HTMLElement} host */
 export function applyTheme(root, host) {
   const { color, dark } = backgroundOf(host);
-  root.style.setProperty("--bcm-paper", color);
+  root.style.setProperty("--bcm-bg", color);
   root.classList.toggle("bcm-dark", dark);
 }
 

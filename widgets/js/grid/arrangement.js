@@ -162,15 +162,15 @@ export class Arrangement {
         dragging = true;
         chip.classList.add("bcm-dragged");
         chip.style.transform = `translate(${dx}px, ${dy}px)`;
-        over?.classList.remove("bcm-over");
+        over?.classList.remove("bcm-dragover");
         over = this.#zoneAt(event);
-        over?.classList.add("bcm-over");
+        over?.classList.add("bcm-dragover");
       };
       const end = (/** @type {PointerEvent} */ event) => {
         controller.abort();
         chip.classList.remove("bcm-dragged");
         chip.style.transform = "";
-        over?.classList.remove("bcm-over");
+        over?.classList.remove("bcm-dragover");
         if (!dragging) return;
         this.#dropTime = event.timeStamp;
         if (event.type === "pointerup") this.#drop(event, name);

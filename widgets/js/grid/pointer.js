@@ -130,7 +130,7 @@ export class Pointer {
     const { view } = this;
     const { grid, store } = view;
     const target = /** @type {HTMLElement} */ (event.target);
-    const empty = /** @type {HTMLElement | null} */ (target.closest(".bcm-hole"));
+    const empty = /** @type {HTMLElement | null} */ (target.closest(".bcm-emptycell"));
     if (empty) {
       const [row, column] = (empty.dataset.place ?? "").split(",").map(Number);
       const coords = grid.emptyCoords(row, column);

@@ -54,7 +54,7 @@ export class VirtualGrid {
     this.node = div("bcm-scroll");
     this.node.tabIndex = 0;
     attributes(this.node, { role: "grid", "aria-multiselectable": "true" });
-    this.#field = div("bcm-field");
+    this.#field = div("bcm-content");
     attributes(this.#field, { role: "presentation" });
     this.#head = div("bcm-head");
     attributes(this.#head, { role: "row", "aria-rowindex": "1" });
@@ -254,7 +254,7 @@ export class VirtualGrid {
   #renderEmptyCell(row, column, line) {
     const place = `${row},${column}`;
     if (!this.store.fills || this.table.flow || this.#emptyCells.has(place) || !this.emptyCoords(row, column)) return;
-    const node = div("bcm-hole");
+    const node = div("bcm-emptycell");
     attributes(node, {
       role: "gridcell",
       "aria-label": "empty; press to generate it",

@@ -41,7 +41,7 @@ export class SearchBox {
   constructor(store, options) {
     this.#store = store;
     this.#options = options;
-    this.node = div("bcm-find");
+    this.node = div("bcm-search");
     attributes(this.node, { role: "group", "aria-label": "filter and sort" });
     this.#input = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-query"));
     Object.assign(this.#input, {

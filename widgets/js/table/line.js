@@ -33,7 +33,7 @@ export class Line {
     this.#table = table;
     this.cell = cell;
     this.names = names;
-    this.node = div("bcm-line");
+    this.node = div("bcm-tablerow");
     this.node.id = `${table.name}-line-${cell}`;
     this.node.dataset.cell = String(cell);
     attributes(this.node, { role: "row", "aria-rowindex": position + 2 });
@@ -72,7 +72,7 @@ export class Line {
     node.textContent = text;
     node.title = text;
     node.dir = "auto";
-    node.classList.toggle("bcm-figure", NUMBER.test(text));
+    node.classList.toggle("bcm-number", NUMBER.test(text));
     return node;
   }
 }

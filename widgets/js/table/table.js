@@ -3,7 +3,7 @@
 import { attributes, button, div, element, focus, on } from "../core/dom.js";
 import { PLUS } from "../core/icons.js";
 import { openMenu } from "../core/menu.js";
-import { filterAndSort } from "../data/filtering.js";
+import { pluralize } from "../core/text.js";
 import { Overlay } from "../surface/overlay.js";
 import { SearchBox } from "../surface/search_box.js";
 import { LINE_HEIGHT, Line } from "./line.js";
@@ -50,12 +50,12 @@ export class Table extends Overlay {
     attributes(this.#node, { role: "grid", "aria-multiselectable": "true", "aria-label": "clips" });
     this.#head = div("bcm-tablehead");
     attributes(this.#head, { role: "row" });
-    this.#field = div("bcm-field");
+    this.#field = div("bcm-content");
     attributes(this.#field, { role: "presentation" });
     this.#node.append(this.#head, this.#field);
-    this.#noMatches = element("p", "bcm-nothing");
+    this.#noMatches = element("p", "bcm-empty");
     const help = button("", "keys (?)", () => this.toggleHelp(), "?");
-    help.classList.add("bcm-quiet");
+    help.classList.add("bcm-flat");
     this.#searchBox.node.append(help);
     const body = div("bcm-body",
       this.#node, this.#noMatches, this.lightbox.node, this.helpBox, this.tagBox.node, this.toast);
@@ -117,8 +117,7 @@ export class Table extends Overlay {
   relayout() {
     const { store, model } = this;
     if (!store.ready || !this.root.clientWidth) return;
-    const criteria = { filter: model.get("filter"), sort: model.get("sort"), fixed: {} };
-    this.shown = filterAndSort(store, criteria).cells;
+    this.shown = this.matchingCells();
     this.#searchBox.refresh();
     this.#updateCount();
     this.#renderHead();
@@ -127,7 +126,7 @@ export class Table extends Overlay {
     this.#node.style.height = `${Math.min(model.get("height"), full + HEAD_HEIGHT + 2)}px`;
     this.#node.hidden = !this.shown.length;
     this.#noMatches.hidden = Boolean(this.shown.length);
-    this.#noMatches.textContent = criteria.filter ? `No clip matches  ${criteria.filter}` : "There are no clips.";
+    this.#noMatches.textContent = this.noMatchText();
     attributes(this.#node, { "aria-rowcount": this.shown.length + 1 });
     for (const line of this.#lines.values()) line.node.remove();
     this.#lines.clear();
@@ -136,9 +135,9 @@ export class Table extends Overlay {
 
   #updateCount() {
     const { store, shown } = this;
-    const all = store.total.toLocaleString("en");
-    this.#count.textContent = shown.length === store.total
-      ? `${all} ${store.total === 1 ? "clip" : "clips"}` : `${shown.length.toLocaleString("en")} of ${all}`;
+    const { length } = shown;
+    this.#count.textContent = length === store.total
+      ? pluralize(length, "clip") : `${length.toLocaleString("en")} of ${store.total.toLocaleString("en")}`;
   }
 
   #renderHead() {
@@ -146,12 +145,12 @@ export class Table extends Overlay {
     const sort = this.model.get("sort");
     this.root.style.setProperty("--bcm-columns", ["72px", ...names.map(widthOf)].join(" "));
     attributes(this.#node, { "aria-colcount": names.length + 1 });
-    const poster = div("bcm-tablename");
+    const poster = div("bcm-columnhead");
     attributes(poster, { role: "columnheader" });
     poster.append(element("span", "bcm-hidden", "clip"));
     this.#head.replaceChildren(poster, ...names.map((/** @type {string} */ name) => {
       const direction = sort === name ? "ascending" : sort === `-${name}` ? "descending" : "none";
-      const header = div("bcm-tablename");
+      const header = div("bcm-columnhead");
       attributes(header, { role: "columnheader", "aria-sort": direction });
       const arrow = { ascending: " ↑", descending: " ↓", none: "" }[direction];
       const sortButton = button("", `sort by ${name}`, () => this.#sortBy(name), name + arrow);
@@ -256,7 +255,7 @@ export class Table extends Overlay {
   /** @param {MouseEvent} event */
   #onClick(event) {
     const target = /** @type {HTMLElement} */ (event.target);
-    const node = /** @type {HTMLElement | null} */ (target.closest(".bcm-line"));
+    const node = /** @type {HTMLElement | null} */ (target.closest(".bcm-tablerow"));
     if (!node) return;
     focus(this.#node);
     const cell = Number(node.dataset.cell);

@@ -38,7 +38,7 @@ export class NoteList {
 export function underlined(pieces) {
   return pieces.map(({ text, message }) => {
     if (!message) return document.createTextNode(text);
-    const node = element("span", "bcm-unknown", text);
+    const node = element("span", "bcm-unknownword", text);
     node.title = message;
     return node;
   });
