@@ -216,7 +216,7 @@ def test_prompts_keep_their_sides_when_the_other_is_heavier():
     base = bc.shot(BEE)
     for blend in (0.2, 0.8):
         shot = LiveControls(BEE, MOTH, blend=blend).shot(base)
-        result = controls.matching(shot, {})
+        result = controls.with_shot(shot, {})
         assert (result.prompt, result.prompt_b, result.blend) == (BEE, MOTH, blend)
 
 

@@ -88,7 +88,7 @@ class ClipGrid(Surface):
             height: Maximum height of the grid in pixels.
             playing: Whether the clips play from the start.
             speed: Playback speed.
-            filter: Which cells are shown, a query as in `ClipSet.matching`; by default the filter
+            filter: Which cells are shown, a query as in `ClipSet.query`; by default the filter
                 of the surfaces that already show these cells.
             sort: The name to sort by, as in `ClipSet.sort`; the default as with `filter`.
 

@@ -194,7 +194,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             message = f"shot={shorten(value)}: a shot is needed, as in bc.shot({str(value)!r})."
             raise CheckError([Problem("shot", message)])
         raise_problems(check_values(value))
-        controls = self._controls.matching(value, self._sliders)
+        controls = self._controls.with_shot(value, self._sliders)
         base = value.replace(model=None, revision=None)
         self._shots = ShotBuilder(self.model, self._distilled, base, self._sliders)
         if not self.refine:

@@ -51,7 +51,7 @@ class ClipTable(Surface):
             clips: From `bc.run(...)`, `run.clips` or `bc.library().clips(...)`.
             columns: Names of the columns.
             height: Maximum height of the table in pixels.
-            filter: Which clips are shown, a query as in `ClipSet.matching`; by default the filter
+            filter: Which clips are shown, a query as in `ClipSet.query`; by default the filter
                 of the surfaces that already show these clips.
             sort: The name to sort by, as in `ClipSet.sort`; the default as with `filter`.
 

@@ -53,7 +53,7 @@ def matching_cells(
     Args:
         source: Where the cells are from.
         cells: The cells to choose from.
-        filter_text: A query, as in `ClipSet.matching`; "" matches all cells.
+        filter_text: A query, as in `ClipSet.query`; "" matches all cells.
         sort: A name, "-" and a name, or "" for the order of the source.
     """
     if not (filter_text.strip() or sort):

@@ -206,7 +206,7 @@ def annotations_message(
     """
     table = source.library.table({source.key(i) for i in cells})
     rows = [table.get(source.key(i)) for i in cells]
-    # A deleted clip has no annotations: front ends take back what they showed in advance.
+    # A deleted clip has no annotations: front ends revert what they showed in advance.
     annotations = [
         [i, row["stars"], row["rejected"], list(row["tags"])] if row else [i, 0, False, []]
         for i, row in zip(cells, rows, strict=True)

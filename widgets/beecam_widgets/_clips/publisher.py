@@ -169,7 +169,7 @@ class Publisher:
         client = self._clients.get(name)
         now = time.monotonic()
         if client is not None:
-            client.seen = now
+            client.last_seen = now
         elif name and kind != "bye":
             client = self._clients[name] = Client(now)
             if kind != "hello":
@@ -213,7 +213,7 @@ class Publisher:
             for index in changed:
                 annotate(clip_at(self.source, index), content)
         finally:
-            # After an error, too: the front end then takes back what it showed in advance.
+            # After an error, too: the front end then reverts what it showed in advance.
             self._send_annotations(changed)
 
     def _on_columns(self, content: dict[str, Any], client: Client | None) -> None:

@@ -41,7 +41,7 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
     order. Stars, rejections and tags are stored in the library.
 
     Attributes:
-        filter: Which cells are shown, a query as in `ClipSet.matching`; "" shows all.
+        filter: Which cells are shown, a query as in `ClipSet.query`; "" shows all.
         sort: The name to sort by, with a leading "-" for descending order; "" keeps the order of
             the run or the set.
     """

@@ -140,8 +140,8 @@ class LiveControls:
             extra={**base.arguments, **self.arguments},
         )
 
-    def matching(self, shot: Shot, sliders: Mapping[str, Slider]) -> LiveControls:
-        """Return the controls of a shot.
+    def with_shot(self, shot: Shot, sliders: Mapping[str, Slider]) -> LiveControls:
+        """Return the controls that give a shot.
 
         Args:
             shot: The shot; what it leaves open keeps its current value.

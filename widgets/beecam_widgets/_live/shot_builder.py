@@ -104,7 +104,7 @@ class ShotBuilder:
             guidance_scale=self.resolved.guidance_scale or 0.0,
             steps=steps or self.draft_steps,
         )
-        controls = defaults.matching(self._shot, self._sliders)
+        controls = defaults.with_shot(self._shot, self._sliders)
         # A shot with one prompt or one seed has no weight of a second one.
         if isinstance(self._shot.prompt, str):
             controls = replace(controls, blend=blend)

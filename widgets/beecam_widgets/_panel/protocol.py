@@ -129,7 +129,9 @@ class _Reader:
 
     def _axis(self, name: str, rows: Sequence[Any]) -> Axis:
         if len(rows) > MAX_VALUES:
-            raise BeecamError(f"{name}: {len(rows):,} values; a panel takes {MAX_VALUES:,}.")
+            raise BeecamError(
+                f"{name}: {len(rows):,} values; a panel takes at most {MAX_VALUES:,}."
+            )
         values = tuple(self._value(name, row[0]) for row in rows)
         defaults = Axis(name, values).labels
         labels = tuple(self._text(r[1]) or own for r, own in zip(rows, defaults, strict=True))

@@ -1,10 +1,10 @@
-// Answers the grid's messages from the data of an exported page, in the place of a kernel.
+// Answers the grid's messages from the data of an exported page, in place of a kernel.
 
 /** @typedef {import("./store.js").Annotation} Annotation */
 
 const BATCH = 6; // clips per message
 
-/** A kernel's half of the protocol, without one. */
+/** Implements the kernel's side of the protocol. */
 export class StaticBackend {
   /** @type {number[]} */
   #queue = [];

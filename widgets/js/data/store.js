@@ -113,13 +113,13 @@ export class Store extends EventTarget {
     }
   }
 
-  /** Ask Python for everything. */
+  /** Request the whole state from Python. */
   hello() {
     this.#pending.clear();
     this.send({ kind: "hello" });
   }
 
-  /** Tell Python that the page is still open; request again what never arrived. */
+  /** Send a ping, and request again what never arrived. */
   heartbeat() {
     if (!this.#views.size) return;
     if (this.ready && ++this.#missed > MAX_MISSED) this.#setConnection(this.connectionProblem || KERNEL_SILENT);
@@ -270,7 +270,7 @@ export class Store extends EventTarget {
    */
   onMessage(content, buffers) {
     if (this.closed || (content.to && content.to !== this.client)) return;
-    // Messages sent during the silence may be lost: ask for everything.
+    // Messages sent during the silence may be lost: request the whole state.
     if (this.#missed > MAX_MISSED) this.hello();
     this.#missed = 0;
     this.#setConnection("");

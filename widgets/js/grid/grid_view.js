@@ -57,8 +57,8 @@ export class GridView extends Overlay {
     this.#compareButton = button(COMPARE, "", () => this.compare());
     this.#fillButton = button(PLUS, FILL_LABEL, () => store.fillEmpty(this.grid.allEmptyCoords()));
     this.#arrangement = new Arrangement(store, {
-      now: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
-      change: (places) => this.#arrange(places), root, announce: (text) => this.announce(text),
+      current: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
+      change: (placement) => this.#arrange(placement), root, announce: (text) => this.announce(text),
     });
     this.searchBox = new SearchBox(store, {
       filter: () => model.get("filter"), sort: () => model.get("sort"), root,
@@ -137,7 +137,7 @@ export class GridView extends Overlay {
     this.#toolbar.refresh();
     this.#arrangement.refresh();
     this.searchBox.refresh();
-    // Before the layout: a hidden grid has no room to be laid out in.
+    // Before the layout, because a hidden grid has no width.
     const empty = store.ready && store.total > 0 && !this.shown.length;
     this.#noMatches.hidden = !empty;
     this.grid.node.hidden = empty;
@@ -215,7 +215,7 @@ export class GridView extends Overlay {
     this.clock.seek(share * this.#length() * 0.9999);
   }
 
-  /** @param {import("./arrangement.js").Places} places */
+  /** @param {import("./arrangement.js").Placement} placement */
   #arrange({ rows, columns, fixed }) {
     const { model } = this;
     model.set({ rows, columns, fixed });

@@ -60,7 +60,7 @@ export class LiveStore extends EventTarget {
     this.sent = -Infinity;
   }
 
-  /** Ask Python for everything. */
+  /** Request the whole state from Python. */
   hello() {
     this.open.push(0);
     this.send({ kind: "hello" });

@@ -61,8 +61,8 @@ export class DeckPicker {
     if (choices.problems.length) this.showMessage(choices.problems.join("\n"), true);
   }
 
-  /** Offer the decks of a model. @param {any} choices */
-  offer(choices) {
+  /** Replace the decks of the menu. @param {any} choices */
+  updateDecks(choices) {
     const { value } = this.#deck;
     this.#choices = choices;
     this.#deck.replaceChildren(option("", "Start with …"), ...choices.decks.map((/** @type {any} */ one) => option(one.name, one.title)));
@@ -101,7 +101,7 @@ export class DeckPicker {
     this.showHint("");
   }
 
-  /** Keep room for hints. @param {boolean} hasNotes whether any value has a note */
+  /** Reserve space for hints. @param {boolean} hasNotes whether any value has a note */
   reserve(hasNotes) {
     this.#hasNotes = hasNotes;
     this.notes.hidden = !(hasNotes || this.#message.textContent);

@@ -57,7 +57,7 @@ export class Footer {
     this.#layout.value = state.layout;
   }
 
-  /** If all problems are slots without values, ask for the values. @param {string[]} empty @param {number} problems count */
+  /** If all problems are slots without values, request the values. @param {string[]} empty @param {number} problems count */
   showEmptySlots(empty, problems) {
     if (!empty.length || problems > empty.length) return;
     this.#cost.textContent = `Add values to ${empty.join(", ")}`;

@@ -92,7 +92,7 @@ export class PanelView {
     const traits = [
       ["_summary", () => this.#showSummary()], ["_run", () => this.#showSummary()],
       ["_history", () => this.#deckPicker.showHistory(model.get("_history"))],
-      ["_choices", () => this.#deckPicker.offer(model.get("_choices"))],
+      ["_choices", () => this.#deckPicker.updateDecks(model.get("_choices"))],
     ];
     for (const [name, listener] of traits) {
       model.on(`change:${name}`, listener);

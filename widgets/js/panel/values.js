@@ -1,4 +1,4 @@
-// The values of one axis: chips that are typed, pasted, moveItem, labelled and removed.
+// The values of one axis: chips that are typed, pasted, moved, labelled and removed.
 
 import { attributes, button, div, element, focus, on } from "../core/dom.js";
 import { CLOSE, NEXT, PREVIOUS } from "../core/icons.js";

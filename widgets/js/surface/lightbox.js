@@ -128,7 +128,7 @@ export class Lightbox {
     this.#pending.clear();
   }
 
-  /** Make another compared clip the one that keys act on. @param {number} i */
+  /** Choose the compared clip that keys act on. @param {number} i */
   #focusPane(i) {
     this.index = i;
     this.refresh();
@@ -141,7 +141,7 @@ export class Lightbox {
     else this.#focusPane((this.index + by + this.cells.length) % this.cells.length);
   }
 
-  /** Show the compared clips in turn in one place, so that differences move; or stop that. */
+  /** Alternate between the compared clips in one place, so that differences stand out; or stop. */
   toggleFlicker() {
     if (!this.#comparing) return;
     const flickers = this.node.classList.toggle("bcm-flickering");

@@ -125,7 +125,7 @@ export class SearchBox {
       ...names.map((name) => {
         const checked = now === name || now === `-${name}`;
         const arrow = now === `-${name}` ? "  ↓" : now === name ? "  ↑" : "";
-        // Descending first, because the best are wanted at the top; pressed again, ascending.
+        // Descending first, so that the best are at the top; pressed again, ascending.
         return { label: name + arrow, checked, action: sortBy(now === `-${name}` ? name : `-${name}`) };
       }),
     ], this.#options.root());

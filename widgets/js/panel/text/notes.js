@@ -6,7 +6,7 @@ import { noteText } from "./words.js";
 /** @typedef {import("./words.js").Note} Note */
 /** @typedef {import("./words.js").Piece} Piece */
 
-/** One quiet line for each note; a model that has notes keeps the place of the first one. */
+/** One line for each note; the first line is reserved if the model may have notes. */
 export class NoteList {
   #shown = "";
 

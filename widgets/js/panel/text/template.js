@@ -9,8 +9,8 @@ import { markWords, typedTemplateWord } from "./words.js";
 const CLASSES = { text: "", slot: "", variants: "bcm-variants", invalid: "bcm-invalid" };
 
 /**
- * A textarea over a copy of its text that paints the slots and underlines unknown words. The visible text is the field's own, so
- * that undo, selection and input methods are the browser's.
+ * A textarea over a copy of its text, which highlights slots and underlines unknown words. The visible
+ * text is the field's own, so that undo, selection and input methods are the browser's.
  */
 export class TemplateField {
   #highlighted = "";

@@ -105,7 +105,7 @@ export function typedTemplateWord(template, caret) {
  * Return the known words that complete a word: those that start with it, else those that contain it.
  * @param {string} word
  * @param {readonly string[]} known
- * @returns {{words: string[], first: boolean}} and whether the first one is what is probably meant
+ * @returns {{words: string[], first: boolean}} and whether Enter should accept the first one
  */
 export function completionsOf(word, known) {
   const typed = word.toLowerCase();
