@@ -121,7 +121,7 @@ test("images requested by another front end are shown, but do not count as an an
   decoding[0](image("theirs"));
   await null; await null;
   assert.equal(store.image.own, false);
-  assert.deepEqual(store.open, [1]);
+  assert.deepEqual(store.unanswered, [1]);
 });
 
 test("steps, problems and saved clips are emitted", () => {

@@ -13,7 +13,7 @@ import { decode, jpegBlob } from "../data/sheets.js";
 // Milliseconds between two messages to Python.
 const MIN_INTERVAL = 30;
 // Unanswered requests after which the latest values wait here instead of queueing in the kernel.
-const MAX_OPEN = 6;
+const MAX_UNANSWERED = 6;
 const CHECK_INTERVAL = 250;
 const BUSY_AFTER = 1500;
 const GONE_AFTER = 12_000;
@@ -30,8 +30,8 @@ export class LiveStore extends EventTarget {
   /** Number of the last edit made here. */
   edit = 0;
   /** Numbers of edits without an answer. @type {number[]} */
-  open = [];
-  /** When the silence about them began; 0 if none is open. */
+  unanswered = [];
+  /** When the silence about them began; 0 if all are answered. */
   #silentSince = 0;
   /** "", "busy", "gone", or "ended" once that is certain. */
   state = "";
@@ -57,12 +57,12 @@ export class LiveStore extends EventTarget {
     this.transport = send;
     this.decode = decoder;
     this.now = now;
-    this.sent = -Infinity;
+    this.lastSent = -Infinity;
   }
 
   /** Request the whole state from Python. */
   hello() {
-    this.open.push(0);
+    this.unanswered.push(0);
     this.send({ kind: "hello" });
   }
 
@@ -87,8 +87,8 @@ export class LiveStore extends EventTarget {
   flush() {
     if (!this.#unsent || this.#sendTimer !== null) return;
     const now = this.now();
-    if (this.open.length >= MAX_OPEN && now - this.sent < RETRY_AFTER) return this.#checkSoon();
-    const wait = this.sent + MIN_INTERVAL - now;
+    if (this.unanswered.length >= MAX_UNANSWERED && now - this.lastSent < RETRY_AFTER) return this.#checkSoon();
+    const wait = this.lastSent + MIN_INTERVAL - now;
     if (wait > 0) {
       this.#sendTimer = setTimeout(() => {
         this.#sendTimer = null;
@@ -98,14 +98,14 @@ export class LiveStore extends EventTarget {
     }
     const values = this.#unsent;
     this.#unsent = null;
-    this.open.push(this.edit);
+    this.unanswered.push(this.edit);
     this.send({ kind: "update", edit: this.edit, controls: values });
   }
 
   /** Send a message to Python. @param {any} content */
   send(content) {
-    this.sent = this.now();
-    if (this.open.length) this.#silentSince ||= this.sent;
+    this.lastSent = this.now();
+    if (this.unanswered.length) this.#silentSince ||= this.lastSent;
     try {
       this.transport({ ...content, client: this.client });
     } catch {
@@ -146,9 +146,9 @@ export class LiveStore extends EventTarget {
     this.ready = true;
     const answered = content.kind === "ack" ? content.edits?.[this.client]
       : content.client === this.client ? content.edit : undefined;
-    if (typeof answered === "number") this.open = this.open.filter((edit) => edit > answered);
+    if (typeof answered === "number") this.unanswered = this.unanswered.filter((edit) => edit > answered);
     // Any message shows that the kernel is alive.
-    this.#silentSince = this.open.length ? this.now() : 0;
+    this.#silentSince = this.unanswered.length ? this.now() : 0;
     this.#setState("");
     if (content.kind === "result" && buffers.length) this.show(content, buffers[0]);
     else if (content.kind === "result") this.#emit("step", content);

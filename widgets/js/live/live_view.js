@@ -81,7 +81,7 @@ export class LiveView {
     host.append(this.#root);
     replaceStaticSheet(this.#root, model.get("_sheet"), store, this.lifetime.signal);
     this.#clock.painters.add((seconds) => this.#paint(seconds));
-    this.#adopt(model.get("_control_values"));
+    this.#applyValues(model.get("_control_values"));
     this.#listen();
     this.#observe();
     this.#onModel();
@@ -91,7 +91,7 @@ export class LiveView {
   // --- control values ---------------------------------------------------------------------------
 
   /** Take over values set by Python or another front end. @param {any} values */
-  #adopt(values) {
+  #applyValues(values) {
     if (!values || values.client === this.store.client) return;
     this.#panel.set(values);
     this.#placeDot();
@@ -140,7 +140,7 @@ export class LiveView {
     });
     /** @type {[string, () => void][]} */
     const traits = [
-      ["_control_values", () => this.#adopt(model.get("_control_values"))],
+      ["_control_values", () => this.#applyValues(model.get("_control_values"))],
       ["_model_info", () => this.#onModel()], ["refine", () => this.#onModel()],
       ["playing", () => this.#play(Boolean(model.get("playing")), false)],
     ];
