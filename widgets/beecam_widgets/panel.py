@@ -220,7 +220,7 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
         if form is None:
             raise BeecamError(
                 f"The grid shows {sweep_record.name!r}, but a panel can't edit this sweep: its "
-                "cells were picked, or it was made from clips. "
+                "cells were picked, or it was built from clips. "
                 f"library.sweep({sweep_record.name!r}).sweep returns it."
             )
 

@@ -158,7 +158,7 @@ class _Reader:
         self._characters += len(text)
         if len(text) > MAX_TEXT or self._characters > MAX_CHARACTERS:
             raise BeecamError(
-                f"This is too much text for a panel: {shorten(text)}. One text has at most "
+                f"Too much text for a panel: {shorten(text)}. One text has at most "
                 f"{MAX_TEXT:,} characters, all together {MAX_CHARACTERS:,}; bc.sweep has no limit."
             )
         return text
