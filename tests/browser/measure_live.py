@@ -19,28 +19,28 @@ LIVE_CODE = "view = bw.live(bc.load(){more})\nview"
 # Turns a slider as a hand does, and waits until what it asked for is painted; milliseconds.
 TURN = """async ([index, share]) => {
   const root = document.querySelector('.bcm-root');
-  const slider = root.querySelectorAll('.bcm-slide')[index];
+  const slider = root.querySelectorAll('.bcm-slider')[index];
   const before = Number(slider.value);
   slider.value = Number(slider.min) + share * (Number(slider.max) - Number(slider.min));
   if (Number(slider.value) === before) throw new Error('the slider is there already');
   const start = performance.now();
   slider.dispatchEvent(new Event('input', { bubbles: true }));
-  const wanted = Number(root.dataset.asked);
+  const wanted = Number(root.dataset.requested);
   const found = {};
   while (!found.whole && performance.now() - start < 20000) {
     await new Promise(requestAnimationFrame);
     if (!(Number(root.dataset.shown) >= wanted)) continue;
     const now = performance.now() - start;
     found.first ??= now;
-    if (root.dataset.what !== 'preview') found.clip ??= now;
-    if (root.dataset.what === 'clip') found.whole ??= now;
+    if (root.dataset.phase !== 'preview') found.clip ??= now;
+    if (root.dataset.phase === 'clip') found.whole ??= now;
   }
   return found;
 }"""
 # Drags without a rest for so many seconds; how many clips were seen, and the longest time without.
 DRAG = """async seconds => {
   const root = document.querySelector('.bcm-root');
-  const slider = root.querySelectorAll('.bcm-slide')[0];
+  const slider = root.querySelectorAll('.bcm-slider')[0];
   const start = performance.now();
   let last = start, worst = 0, seen = new Set();
   while (performance.now() - start < seconds * 1000) {
@@ -48,7 +48,7 @@ DRAG = """async seconds => {
     const now = performance.now();
     slider.value = 0.5 + 0.45 * Math.sin((now - start) / 400);
     slider.dispatchEvent(new Event('input', { bubbles: true }));
-    const shown = `${root.dataset.shown}${root.dataset.what}`;
+    const shown = `${root.dataset.shown}${root.dataset.phase}`;
     if (!seen.has(shown)) {
       if (seen.size) worst = Math.max(worst, now - last);
       last = now;
@@ -57,7 +57,7 @@ DRAG = """async seconds => {
   }
   const clips = [...seen].filter(one => !one.endsWith('preview')).length;
   return { pictures_a_second: seen.size / seconds, clips_a_second: clips / seconds,
-    longest_gap_ms: worst, behind: Number(root.dataset.asked) - Number(root.dataset.shown) };
+    longest_gap_ms: worst, behind: Number(root.dataset.requested) - Number(root.dataset.shown) };
 }"""
 
 
@@ -79,7 +79,7 @@ def measure_live(times=12):
             nb = notebook("live", LIVE_CODE.format(more=""))
             page = nb.page
             nb.run(1)
-            page.locator(".bcm-root[data-what=clip]").wait_for()
+            page.locator(".bcm-root[data-phase=clip]").wait_for()
             found = []
             for turn in range(times):
                 found.append(page.evaluate(TURN, [turn % 2, 0.05 + turn / (times + 2)]))

@@ -83,7 +83,7 @@ def test_finding_and_ordering(notebook):
     until(page, same(lambda: len(shown(page)), 2))
     nb.shot("found")
     page.keyboard.type(" colour:red")
-    page.get_by_text("no “colour” here").wait_for()
+    page.get_by_text("no 'colour' here").wait_for()
     nb.shot("found-problem")
     assert len(shown(page)) == 2, "a line that makes no sense changes nothing"
     for _ in range(len(" colour:red")):
@@ -111,7 +111,7 @@ def test_finding_and_ordering(notebook):
     assert view["sort"] == "-seed"
     assert seeds == [2] * 4 + [1] * 4 + [0] * 4
     page.keyboard.press("Escape")
-    page.locator(".bcm-find .bcm-query").fill("no such word")
+    page.locator(".bcm-search .bcm-query").fill("no such word")
     page.get_by_text("No clip matches").wait_for()
     nb.shot("nothing-found")
     page.get_by_text("Show all").click()
@@ -136,13 +136,13 @@ def test_tags_and_what_another_notebook_marks(notebook):
     page.keyboard.press("Escape")
     tag = "keep <b>this</b> 🐝"
     until(page, same(lambda: asked(nb, 2)[:3], [[[tag], 0], [[tag], 0], [[], 0]]))
-    assert page.locator(".bcm-tagged").first.inner_text() == tag
+    assert page.locator(".bcm-tags").first.inner_text() == tag
     assert page.locator(".bcm-root b").count() == 0
     # Another kernel on the same library.
     other = notebook(
         "tags-too", "clips = bc.library('tags').clips(sort='created')\nclips[3].stars = 5"
     )
-    stars = page.locator(".bcm-rated").filter(has_text="★★★★★")
+    stars = page.locator(".bcm-rating").filter(has_text="★★★★★")
     other.run(1, wait=True)
     stars.wait_for()
 
@@ -157,20 +157,20 @@ def test_empty_places_are_made_and_clips_made_once_more(notebook):
     page = nb.page
     nb.run(1)
     wait_for(page, 4)
-    assert page.locator(".bcm-hole").count() == 4
+    assert page.locator(".bcm-emptycell").count() == 4
     nb.shot("sparse")
-    page.locator(".bcm-hole").nth(1).click()
+    page.locator(".bcm-emptycell").nth(1).click()
     wait_for(page, 5)
-    assert page.locator(".bcm-hole").count() == 3
+    assert page.locator(".bcm-emptycell").count() == 3
     page.get_by_text("Generate 3 more").click()
     wait_for(page, 8)
-    assert page.locator(".bcm-hole").count() == 0
+    assert page.locator(".bcm-emptycell").count() == 0
     page.locator(".bcm-scroll").focus()
     page.keyboard.press("Home")
     page.keyboard.press("r")
     wait_for(page, 9)
     assert len(labels(page)[1]) == 5, "another seed is another column"
-    assert page.locator(".bcm-hole").count() == 1
+    assert page.locator(".bcm-emptycell").count() == 1
     nb.shot("once-more")
     seeds = asked(nb, 2)[1]
     assert len(seeds) == 9
@@ -179,7 +179,7 @@ def test_empty_places_are_made_and_clips_made_once_more(notebook):
     page.locator(".bcm-scroll").focus()
     page.keyboard.press("n")
     wait_for(page, 10)
-    assert page.locator(".bcm-hole").count() == 0
+    assert page.locator(".bcm-emptycell").count() == 0
     page.keyboard.press("n")
     page.wait_for_timeout(500)
     assert page.locator(".bcm-cell").count() == 10
@@ -195,7 +195,7 @@ def test_clips_side_by_side(notebook):
     page.get_by_text("Select two to eight clips").wait_for()
     for key in ("Home", "s", "ArrowRight", "s", "ArrowDown", "s", "c"):
         page.keyboard.press(key)
-    page.locator("video.bcm-there").nth(2).wait_for()
+    page.locator("video.bcm-loaded").nth(2).wait_for()
     assert page.locator("video").count() == 3
 
     def in_step():
@@ -210,7 +210,7 @@ def test_clips_side_by_side(notebook):
     until(page, in_step)
     nb.shot("compare")
     assert page.locator(".bcm-pane").first.locator("dd").all_inner_texts() == ["0"]
-    assert page.locator(".bcm-other").all_inner_texts() == ["sea", "sea", "dunes"]
+    assert page.locator(".bcm-differs").all_inner_texts() == ["sea", "sea", "dunes"]
     # Paused, all show the same frame; a step is one frame.
     page.keyboard.press("Space")
     until(
@@ -234,15 +234,16 @@ def test_clips_side_by_side(notebook):
     visible = "() => [...document.querySelectorAll('.bcm-pane')].filter(p => getComputedStyle(p).visibility === 'visible').length"
     assert page.evaluate(visible) == 1
     first = page.evaluate(
-        "() => [...document.querySelectorAll('.bcm-pane')].findIndex(p => p.classList.contains('bcm-looked'))"
+        "() => [...document.querySelectorAll('.bcm-pane')].findIndex(p => p.classList.contains('bcm-activepane'))"
     )
     until(
-        page, lambda: page.locator(f".bcm-pane.bcm-looked:not(:nth-child({first + 1}))").wait_for()
+        page,
+        lambda: page.locator(f".bcm-pane.bcm-activepane:not(:nth-child({first + 1}))").wait_for(),
     )
     nb.shot("flicker")
     page.keyboard.press("Escape")
     assert page.locator("video").count() == 0
-    assert page.locator(".bcm-rated").filter(has_text="★★★★★").count() == 1
+    assert page.locator(".bcm-rating").filter(has_text="★★★★★").count() == 1
 
 
 def test_two_surfaces_follow_each_other(notebook):
@@ -258,10 +259,10 @@ def test_two_surfaces_follow_each_other(notebook):
     for key in ("Home", "s", "3"):
         page.keyboard.press(key)
     second.locator(".bcm-selected").wait_for()
-    second.locator(".bcm-rated").filter(has_text="★★★").wait_for()
-    second.locator(".bcm-find .bcm-query").fill("stars>=3")
+    second.locator(".bcm-rating").filter(has_text="★★★").wait_for()
+    second.locator(".bcm-search .bcm-query").fill("stars>=3")
     until(page, same(lambda: first.locator(".bcm-cell").count(), 1))
-    assert first.locator(".bcm-find .bcm-query").input_value() == "stars>=3"
+    assert first.locator(".bcm-search .bcm-query").input_value() == "stars>=3"
     assert asked(nb, 3)[0]["filter"] == "stars>=3"
 
 
@@ -277,17 +278,17 @@ def test_the_table_follows_the_grid_and_orders_it(notebook):
     wait_for(page, 12)
     nb.run(2)
     table = page.locator(".bcm-root").nth(1)
-    table.locator(".bcm-line").first.wait_for()
+    table.locator(".bcm-tablerow").first.wait_for()
     wait_for(page, 16)
     page.get_by_label("sort by seed").click()
-    until(page, same(lambda: table.locator(".bcm-line").first.get_attribute("data-cell"), "2"))
+    until(page, same(lambda: table.locator(".bcm-tablerow").first.get_attribute("data-cell"), "2"))
     until(page, same(lambda: shown(page)[0], 2), 10)
     assert table.get_by_role("columnheader", name="seed").get_attribute("aria-sort") == "descending"
     table.locator(".bcm-scroll").focus()
     for key in ("Home", "s", "Shift+ArrowDown", "3"):
         page.keyboard.press(key)
     until(page, same(lambda: page.locator(".bcm-cell.bcm-selected").count(), 2))
-    until(page, same(lambda: page.locator(".bcm-rated").filter(has_text="★★★").count(), 4))
+    until(page, same(lambda: page.locator(".bcm-rating").filter(has_text="★★★").count(), 4))
     nb.shot("table")
     view, order, chosen = asked(nb, 3)
     assert (view["sort"], order, chosen) == ("-seed", "-seed", 2)
@@ -296,7 +297,7 @@ def test_the_table_follows_the_grid_and_orders_it(notebook):
     page.get_by_role("menuitemradio", name="prompt", exact=True).click()
     table.locator(".bcm-value", has_text="a bee over sea").first.wait_for()
     table.get_by_label("find clips").fill("moth")
-    until(page, same(lambda: table.locator(".bcm-line").count(), 6))
+    until(page, same(lambda: table.locator(".bcm-tablerow").count(), 6))
     pictures = page.locator(".bcm-root").first.locator("[data-shows=clip] canvas")
     until(page, same(lambda: sum(one.is_visible() for one in pictures.all()), 6))
     before = nb.state()
@@ -305,20 +306,20 @@ def test_the_table_follows_the_grid_and_orders_it(notebook):
         page.keyboard.press(key)
     assert nb.state() == before
     # The same keys as in the grid: large, tags, help.
-    table.locator(".bcm-large video.bcm-there").wait_for()
+    table.locator(".bcm-lightbox video.bcm-loaded").wait_for()
     nb.shot("table-large")
     page.keyboard.press("t")
     page.keyboard.type("wings")
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
-    assert not table.locator(".bcm-large").is_visible()
-    table.locator(".bcm-line", has_text="wings").wait_for()
+    assert not table.locator(".bcm-lightbox").is_visible()
+    table.locator(".bcm-tablerow", has_text="wings").wait_for()
     page.keyboard.press("?")
     assert table.locator(".bcm-help").is_visible()
     page.keyboard.press("Escape")
     assert not table.locator(".bcm-help").is_visible()
-    table.locator(".bcm-line .bcm-stars button").first.click()
+    table.locator(".bcm-tablerow .bcm-stars button").first.click()
     assert focused(page, ".bcm-tablescroll"), "a pressed star doesn't take the keys away"
     assert find_flaws(page) == []
 
@@ -335,7 +336,7 @@ def test_the_viewer_follows_the_cursor_and_the_selection(notebook):
     wait_for(page, 8)
     nb.run(2)
     viewer = page.locator(".bcm-root").nth(1)
-    viewer.locator("video.bcm-there").wait_for()
+    viewer.locator("video.bcm-loaded").wait_for()
     page.locator(".bcm-scroll").focus()
     for key in ("Home", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
@@ -351,7 +352,7 @@ def test_the_viewer_follows_the_cursor_and_the_selection(notebook):
     page.locator(".bcm-scroll").focus()
     for key in ("s", "ArrowRight", "s"):
         page.keyboard.press(key)
-    viewer.locator("video.bcm-there").nth(1).wait_for()
+    viewer.locator("video.bcm-loaded").nth(1).wait_for()
     nb.shot("viewer")
     assert find_flaws(page) == []
 
@@ -407,11 +408,11 @@ def test_nothing_that_axe_finds(notebook, theme):
     page.keyboard.press("Escape")
     page.locator(".bcm-scroll").focus()
     page.keyboard.press("Enter")
-    page.locator("video.bcm-there").wait_for()
+    page.locator("video.bcm-loaded").wait_for()
     assert find_flaws(page) == [], "large"
     page.keyboard.press("Escape")
     page.keyboard.press("c")
-    page.locator("video.bcm-there").nth(1).wait_for()
+    page.locator("video.bcm-loaded").nth(1).wait_for()
     assert find_flaws(page) == [], "side by side"
 
 
@@ -433,12 +434,12 @@ def test_by_touch_a_tap_opens_and_a_long_press_selects(browser, lab):
 
         chosen = page.locator(".bcm-cell[aria-selected=true]")
         press(1, 50)
-        page.locator(".bcm-large").wait_for()
-        page.locator(".bcm-large [aria-label^=close]").tap()
+        page.locator(".bcm-lightbox").wait_for()
+        page.locator(".bcm-lightbox [aria-label^=close]").tap()
         assert chosen.count() == 0
         press(1, 800)
         until(page, same(chosen.count, 1))
-        assert not page.locator(".bcm-large").is_visible(), "a long press opens nothing"
+        assert not page.locator(".bcm-lightbox").is_visible(), "a long press opens nothing"
         assert page.locator(".bcm-tools button:visible", has_text="Compare").count() == 0
         press(2, 50)
         until(page, same(chosen.count, 2))

@@ -9,9 +9,9 @@ pytestmark = pytest.mark.browser
 
 RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
 END = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
-AWAY = ".bcm-away:visible"
+AWAY = ".bcm-connection:visible"
 # Pause and stop of the run.
-STEER = ".bcm-bar > .bcm-group:first-child > .bcm-button:visible"
+STEER = ".bcm-toolbar > .bcm-group:first-child > .bcm-button:visible"
 TOAST = ".bcm-toast:visible"
 
 
@@ -23,20 +23,20 @@ def test_a_restart_in_the_middle_of_a_run(notebook):
     nb.run(2)
     page.locator(".bcm-panel").wait_for()
     page.evaluate(RESTART)
-    for away in (page.locator(AWAY).first, page.locator(".bcm-said:visible")):
+    for away in (page.locator(AWAY).first, page.locator(".bcm-panelmessage:visible")):
         away.filter(
             has_text="The kernel was restarted or has ended: run the cell again."
         ).wait_for()
     grid = page.locator(".bcm-root").first
     assert grid.locator(STEER).count() == 0
-    assert not page.locator(".bcm-foot .bcm-primary").is_visible()
+    assert not page.locator(".bcm-footerrow .bcm-primary").is_visible()
     # What is there stays; what can't be kept isn't shown as if it were.
     assert page.locator("[data-shows=clip]").count() >= 4
     page.locator(".bcm-cell").first.click()
     page.keyboard.press("Escape")
     page.keyboard.press("4")
     grid.locator(TOAST).filter(has_text="run the cell again").wait_for()
-    assert not page.locator(".bcm-rated:visible").count()
+    assert not page.locator(".bcm-rating:visible").count()
     nb.shot("restarted")
     nb.run(0, wait=True)
     nb.run(1)
@@ -50,7 +50,7 @@ def test_a_kernel_that_has_ended(notebook):
     for cell in (1, 2, 3):
         nb.run(cell)
     wait_for(page, 8)
-    page.locator(".bcm-line").nth(7).wait_for()
+    page.locator(".bcm-tablerow").nth(7).wait_for()
     page.evaluate(END)
     # Not every host says it; what can't be sent tells.
     until(page, lambda: _all_say(page, 3))
@@ -120,7 +120,7 @@ def test_clips_that_vanish(notebook):
     assert "missing" in note.inner_text()
     wait_for(page, 15)
     grid.locator(".bcm-cell").nth(1).click()
-    grid.locator(".bcm-large").get_by_text("missing").wait_for()
+    grid.locator(".bcm-lightbox").get_by_text("missing").wait_for()
     nb.shot("vanished")
     page.keyboard.press("Escape")
     nb.run(3, wait=True)

@@ -63,8 +63,8 @@ def test_the_grid_runs_top_to_bottom(notebook, lab):
     page = nb.page
     assert "ladybug" in "".join(str(out.get("data", "")) for out in outputs)
     assert sum("beecam-sheet" in str(out.get("data", "")) for out in outputs) >= 3
-    assert page.locator(".bcm-line").count() > 3
-    page.locator("video.bcm-there").nth(2).wait_for()
+    assert page.locator(".bcm-tablerow").count() > 3
+    page.locator("video.bcm-loaded").nth(2).wait_for()
     # The panel's grid hides until there is a run.
     surfaces = page.locator(".bcm-root:visible")
     for place in range(surfaces.count()):

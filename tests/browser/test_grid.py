@@ -33,7 +33,7 @@ def test_grid_fills_while_a_second_cell_runs(notebook, tmp_path):
     page.locator(".bcm-cell").first.wait_for()
     nb.run(2)
     # A preview of the predicted clip, with its progress, before the clip is there.
-    page.locator(".bcm-cell[data-status=running]:not(.bcm-waiting)").first.wait_for()
+    page.locator(".bcm-cell[data-status=running]:not(.bcm-loading)").first.wait_for()
     nb.shot("running")
     wait_for(page, 4)
     assert page.locator(".bcm-count").inner_text().split()[0] != "0"
@@ -159,7 +159,7 @@ def test_large_view(notebook):
     assert page.locator(".bcm-root b").count() == 0
     nb.shot("error-cell")
     page.locator(".bcm-cell").nth(1).click()
-    page.locator("video.bcm-there").wait_for()
+    page.locator("video.bcm-loaded").wait_for()
     assert page.locator("video").evaluate("v => v.videoWidth") == 96
     assert page.locator(".bcm-prompt").inner_text() == "a bee over sea"
     assert "seed=1" in page.locator(".bcm-code").inner_text()
@@ -176,17 +176,17 @@ def test_large_view(notebook):
     code = page.evaluate("() => navigator.clipboard.readText()")
     assert code.startswith("bc.shot('a bee over sea', seed=2")
     page.keyboard.press("ArrowRight")
-    page.locator(".bcm-stagenote.bcm-bad").wait_for()
+    page.locator(".bcm-stagenote.bcm-error").wait_for()
     nb.shot("large-error")
     page.keyboard.press("Escape")
-    assert not page.locator(".bcm-large").is_visible()
+    assert not page.locator(".bcm-lightbox").is_visible()
     assert page.locator("video").count() == 0
     assert page.evaluate("() => document.activeElement.classList.contains('bcm-scroll')")
     until(page, same(lambda: asked(nb, 2), [0, 4, 0, 0, 0, 0]))
     # By mouse: the marks over a cell don't open it.
     page.locator(".bcm-cell").nth(2).hover()
-    page.locator(".bcm-hover button").nth(1).click()
-    assert not page.locator(".bcm-large").is_visible()
+    page.locator(".bcm-hoverbar button").nth(1).click()
+    assert not page.locator(".bcm-lightbox").is_visible()
     until(page, same(lambda: asked(nb, 2), [0, 4, 2, 0, 0, 0]))
 
 
@@ -231,7 +231,7 @@ def test_reload_and_second_view(notebook):
     nb.save()
     nb.open()
     wait_for(page, 24)
-    assert page.locator(".bcm-cell").nth(3).locator(".bcm-rated").inner_text() == "★★★★★"
+    assert page.locator(".bcm-cell").nth(3).locator(".bcm-rating").inner_text() == "★★★★★"
     assert "bcm-current" in page.locator(".bcm-cell").nth(3).get_attribute("class")
     # The clips of the run as a set: a grid of its own, which needs no run.
     nb.run(2)
@@ -293,5 +293,5 @@ def test_a_press_in_a_scrolled_grid_opens_what_was_pressed(notebook):
     number = int(cell.get_attribute("data-cell"))
     assert number > 0
     cell.click()
-    page.locator(".bcm-large video.bcm-there").wait_for()
+    page.locator(".bcm-lightbox video.bcm-loaded").wait_for()
     assert page.locator(".bcm-current").get_attribute("data-cell") == str(number)

@@ -58,7 +58,7 @@ def test_notebook_7(notebook):
         page.keyboard.press(key)
         page.wait_for_timeout(50)
         assert cells.count() == before, f"{key} leaked to the notebook"
-    assert page.locator(".bcm-rated").nth(1).inner_text() == "★★★★★"
+    assert page.locator(".bcm-rating").nth(1).inner_text() == "★★★★★"
     nb.shot("notebook-7")
 
 
@@ -106,9 +106,9 @@ def test_a_grid_in_voila(dashboard, voila):
     page.locator(".bcm-axischip, .bcm-chip[data-axis=insect]").first.wait_for()
     page.locator(".bcm-cell").nth(1).click()
     page.keyboard.press("4")
-    page.wait_for_function("() => document.querySelector('.bcm-large video')?.currentTime > 0.2")
+    page.wait_for_function("() => document.querySelector('.bcm-lightbox video')?.currentTime > 0.2")
     page.keyboard.press("Escape")
-    until(page, same(lambda: page.locator(".bcm-rated").nth(1).inner_text(), "★★★★"))
+    until(page, same(lambda: page.locator(".bcm-rating").nth(1).inner_text(), "★★★★"))
 
     def kept():
         with Library(voila[1] / "voila") as library:
@@ -127,13 +127,15 @@ def test_a_panel_in_voila(dashboard, theme):
     for root in roots:
         dark = root.evaluate("node => node.classList.contains('bcm-dark')")
         assert dark == (theme == "dark")
-    contrast = page.evaluate(CONTRAST, [".bcm-name", ".bcm-wordchip", ".bcm-costs", ".bcm-count"])
+    contrast = page.evaluate(
+        CONTRAST, [".bcm-fieldname", ".bcm-valuechip", ".bcm-cost", ".bcm-count"]
+    )
     assert min(contrast.values()) >= 4.5, contrast
 
 
 def test_a_live_view_in_voila(dashboard):
     page = dashboard("live", "dark")
-    page.wait_for_function("() => document.querySelector('.bcm-root')?.dataset.what === 'clip'")
+    page.wait_for_function("() => document.querySelector('.bcm-root')?.dataset.phase === 'clip'")
     before = page.locator(".bcm-root").get_attribute("data-shown")
     page.get_by_label("Blend").first.fill("0.6")
     page.wait_for_function(

@@ -40,23 +40,23 @@ def at_rest(page):
     page.wait_for_function(
         """() => {
           const root = document.querySelector('.bcm-root');
-          return root?.dataset.what === 'clip'
-            && Number(root.dataset.shown ?? 0) >= Number(root.dataset.asked ?? 0);
+          return root?.dataset.phase === 'clip'
+            && Number(root.dataset.shown ?? 0) >= Number(root.dataset.requested ?? 0);
         }"""
     )
 
 
-def asked(page):
+def requested(page):
     """The number of requests that the front end has sent."""
-    return int(page.locator(".bcm-root").first.get_attribute("data-asked") or 0)
+    return int(page.locator(".bcm-root").first.get_attribute("data-requested") or 0)
 
 
 def fill(page, field, text):
     """Type into a field, and wait for the clip of it: text is a request once typing stops."""
-    before = asked(page)
+    before = requested(page)
     field.fill(text)
     page.wait_for_function(
-        "before => Number(document.querySelector('.bcm-root').dataset.asked ?? 0) > before",
+        "before => Number(document.querySelector('.bcm-root').dataset.requested ?? 0) > before",
         arg=before,
     )
     at_rest(page)
@@ -64,8 +64,8 @@ def fill(page, field, text):
 
 def picture(page):
     """What the clip looks like: its first frame."""
-    page.wait_for_function("() => document.querySelector('.bcm-view').dataset.frame === '0'")
-    return page.locator(".bcm-view").evaluate(SUM)
+    page.wait_for_function("() => document.querySelector('.bcm-livecanvas').dataset.frame === '0'")
+    return page.locator(".bcm-livecanvas").evaluate(SUM)
 
 
 def printed(nb, index):
@@ -89,14 +89,14 @@ def test_the_clip_follows_the_mouse_and_the_keys(live):
     box = slider.bounding_box()
     page.mouse.move(box["x"] + 8, box["y"] + box["height"] / 2)
     page.mouse.down()
-    whats = set()
+    phases = set()
     # To and fro until it is seen to follow, before the mouse is let go.
     for i in itertools.count(1):
         across = abs(i % 80 - 40) / 40
         page.mouse.move(box["x"] + 8 + across * box["width"] * 0.7, box["y"] + box["height"] / 2)
         page.wait_for_timeout(25)
-        whats.add(page.locator(".bcm-root").get_attribute("data-what"))
-        if whats & {"draft", "preview"} and i >= 80 and across == 1:
+        phases.add(page.locator(".bcm-root").get_attribute("data-phase"))
+        if phases & {"draft", "preview"} and i >= 80 and across == 1:
             break
     page.mouse.up()
     at_rest(page)
@@ -129,7 +129,7 @@ def test_keys_play_roll_keep_copy_and_stay_in_the_view(live):
     at_rest(page)
     assert picture(page) != before
     page.keyboard.press("k")
-    page.locator(".bcm-status").filter(has_text="1 kept").wait_for()
+    page.locator(".bcm-status").filter(has_text="1 saved").wait_for()
     page.keyboard.press("c")
     page.locator(".bcm-status").filter(has_text="cop").wait_for()
     page.keyboard.press("?")
@@ -231,7 +231,7 @@ def test_two_views_move_together(live):
     until(page, same(page.get_by_label("Blend").nth(2).input_value, "0.6"))
     at_rest(page)
     page.wait_for_function(
-        """() => new Set([...document.querySelectorAll('.bcm-scene')].map(one => one.dataset.what))
+        """() => new Set([...document.querySelectorAll('.bcm-scene')].map(one => one.dataset.phase))
           .size === 1"""
     )
     page.get_by_label("Seed A", exact=True).nth(1).fill("31")

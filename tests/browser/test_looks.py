@@ -24,7 +24,7 @@ def test_dark_theme(notebook):
     page.keyboard.press("ArrowRight")
     nb.shot("dark")
     page.keyboard.press("Enter")
-    page.locator("video.bcm-there").wait_for()
+    page.locator("video.bcm-loaded").wait_for()
     nb.shot("dark-large")
     page.evaluate(
         "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
@@ -100,7 +100,7 @@ def test_long_labels_have_room_and_stand_in_line(notebook):
     nb = notebook("long", LONG + "bw.ClipTable(run)", "bw.ClipGrid(run, height=360, size=80)")
     page = nb.page
     nb.run(1)
-    lines = page.locator(".bcm-tablehead, .bcm-line")
+    lines = page.locator(".bcm-tablehead, .bcm-tablerow")
     lines.nth(12).wait_for()
     page.evaluate("() => window.jupyterapp.commands.execute('filebrowser:toggle-main')")
     for wide in (1280, 420):

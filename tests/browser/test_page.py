@@ -109,16 +109,16 @@ def test_clips_play_and_are_arranged_found_and_ordered(opened, clips):
     until(page, same(lambda: labels(page)[0], ["sea", "dunes"]))
     # Found and ordered, also by stars that were given here.
     page.locator(".bcm-cell[data-cell='0']").hover()
-    page.locator(".bcm-hover button").nth(4).click()
+    page.locator(".bcm-hoverbar button").nth(4).click()
     find = page.get_by_role("searchbox", name="find clips")
     find.fill("stars>=1 -is:rejected")
     until(page, same(lambda: sorted(shown(page)), [0, 1, 2]))
     page.get_by_role("button", name="sort").click()
-    page.locator(".bcm-entry", has_text="stars").click()
+    page.locator(".bcm-menuitem", has_text="stars").click()
     until(page, same(lambda: shown(page), [0, 1, 2]))
     shot(page, "page-ordered")
     find.fill("nothing:1")
-    page.locator(".bcm-problem", has_text="no “nothing” here").wait_for()
+    page.locator(".bcm-problem", has_text="no 'nothing' here").wait_for()
 
 
 def _differs(now, before):
@@ -131,22 +131,22 @@ def test_a_clip_is_opened_and_clips_are_compared_by_keys(opened, clips):
     page.locator(".bcm-scroll").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("5")
-    assert page.locator(".bcm-cell[data-cell='1'] .bcm-rated").inner_text() == "★★★★★"
+    assert page.locator(".bcm-cell[data-cell='1'] .bcm-rating").inner_text() == "★★★★★"
     page.keyboard.press("Enter")
-    page.locator("video.bcm-there").wait_for()
+    page.locator("video.bcm-loaded").wait_for()
     shot(page, "page-large")
-    side = page.locator(".bcm-side").inner_text()
+    side = page.locator(".bcm-details").inner_text()
     assert "a bee over sea" in side
     assert "bc.shot('a bee over sea'" in side
-    first = page.locator("video.bcm-there").evaluate("v => v.currentTime")
+    first = page.locator("video.bcm-loaded").evaluate("v => v.currentTime")
     until(
         page,
-        lambda: _differs(page.locator("video.bcm-there").evaluate("v => v.currentTime"), first),
+        lambda: _differs(page.locator("video.bcm-loaded").evaluate("v => v.currentTime"), first),
     )
     page.keyboard.press("Escape")
     for key in ("s", "ArrowRight", "s", "c"):
         page.keyboard.press(key)
-    page.locator("video.bcm-there").nth(1).wait_for()
+    page.locator("video.bcm-loaded").nth(1).wait_for()
     assert page.locator(".bcm-pane").count() == 2
     shot(page, "page-compared")
     assert page.locator(".bcm-pane dd").all_inner_texts() == ["1", "2"]
@@ -155,7 +155,7 @@ def test_a_clip_is_opened_and_clips_are_compared_by_keys(opened, clips):
     page.locator(".bcm-tagbox input").fill("odd one")
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
-    assert page.locator(".bcm-tagged", has_text="odd one").count() == 2
+    assert page.locator(".bcm-tags", has_text="odd one").count() == 2
     page.keyboard.press("?")
     help_ = page.locator(".bcm-help").inner_text()
     assert "side by side" in help_
@@ -192,7 +192,7 @@ def test_hostile_texts_run_nothing_and_break_nothing(opened, clips, tmp_path):
         assert page.locator("h1").inner_text().startswith("</script><script>")
         assert page.title().startswith("</script>")
         page.locator(".bcm-cell").first.click()
-        page.locator("video.bcm-there").wait_for()
+        page.locator("video.bcm-loaded").wait_for()
         page.keyboard.press("Escape")
         find = page.get_by_role("searchbox", name="find clips")
         find.fill("<script>")
@@ -232,7 +232,7 @@ def test_what_was_left_out_is_said_and_plays_from_its_sheet(opened, clips):
     page.locator(".bcm-cell").first.click()
     page.wait_for_timeout(500)
     assert page.locator("video").locator("visible=true").count() == 0
-    still = page.locator(".bcm-still")
+    still = page.locator(".bcm-poster")
     assert (
         still.evaluate(
             "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
@@ -257,12 +257,12 @@ def test_a_finger_opens_and_closes_a_clip_on_a_phone(opened, clips, wide):
     page = opened(clips, size=(wide, 760), touch=True)
     ready(page, 6)
     page.locator(".bcm-cell").first.tap()
-    page.locator("video.bcm-there").wait_for()
+    page.locator("video.bcm-loaded").wait_for()
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     shot(page, f"page-large-{wide}")
     page.get_by_role("button", name="reject (X)").last.tap()
     page.get_by_role("button", name="close (Esc)").tap()
-    page.locator(".bcm-large").wait_for(state="hidden")
+    page.locator(".bcm-lightbox").wait_for(state="hidden")
 
 
 def test_the_page_starts_as_the_grid_of_the_notebook(opened, clips, monkeypatch):

@@ -15,7 +15,7 @@ def texts(locator):
 
 
 def chips(page, slot):
-    return texts(page.locator(f"[data-slot={slot}] .bcm-word"))
+    return texts(page.locator(f"[data-slot={slot}] .bcm-chiptext"))
 
 
 def add(page, slot, *values):
@@ -32,7 +32,7 @@ def asked(notebook, index):
 
 
 def costs(page):
-    return page.locator(".bcm-costs").inner_text()
+    return page.locator(".bcm-cost").inner_text()
 
 
 def opened(notebook, name, *more, **how):
@@ -50,13 +50,13 @@ def test_a_template_is_typed_its_axes_filled_and_its_grid_fills(notebook):
     nb = opened(notebook, "typed", ask, size=(1280, 1100))
     page = nb.page
     assert not page.locator(".bcm-scroll").is_visible(), "the grid waits for a run"
-    area = page.locator(".bcm-area")
+    area = page.locator(".bcm-templateinput")
     assert texts(page.locator(".bcm-mirror mark")) == ["{insect}", "{place}"]
     area.click()
     page.keyboard.press("End")
     page.keyboard.type(", {view")
     assert page.locator("[data-slot=view]").count() == 0
-    assert texts(page.locator(".bcm-mirror mark.bcm-faulty")) == ["{view"]
+    assert texts(page.locator(".bcm-mirror mark.bcm-invalid")) == ["{view"]
     page.keyboard.type("}")
     assert page.locator("[data-slot=view]").count() == 1, "at once"
     until(page, same(lambda: costs(page), "Add values to insect, place, view"))
@@ -118,10 +118,10 @@ def test_a_template_is_typed_its_axes_filled_and_its_grid_fills(notebook):
 def test_pause_stop_and_earlier_sweeps(notebook):
     nb = opened(notebook, "steered", size=(1280, 1100))
     page = nb.page
-    page.locator(".bcm-begin select").first.select_option("insects over landscapes")
+    page.locator(".bcm-deckpicker select").first.select_option("insects over landscapes")
     until(page, same(lambda: costs(page)[:24], "32 clips drawn from 480:"))
-    assert "a user explored insects" in page.locator(".bcm-said").inner_text()
-    page.locator("[data-slot=insect] .bcm-word").first.hover()
+    assert "a user explored insects" in page.locator(".bcm-panelmessage").inner_text()
+    page.locator("[data-slot=insect] .bcm-chiptext").first.hover()
     until(page, same(lambda: page.locator(".bcm-hint").inner_text()[:4], "bee:"))
     page.wait_for_timeout(300)
     assert page.locator(".bcm-hint").inner_text()[:4] == "bee:", "the page stands still"
@@ -142,19 +142,25 @@ def test_pause_stop_and_earlier_sweeps(notebook):
     page.locator(".bcm-panel button", has_text="Stop").click()
     page.locator(".bcm-primary", has_text="Generate").wait_for()
     until(page, same(lambda: "generated already" in costs(page), True))
-    page.locator(".bcm-begin button", has_text="Undo").click()
-    until(page, same(lambda: page.locator(".bcm-area").input_value(), "a {insect} over {place}"))
+    page.locator(".bcm-deckpicker button", has_text="Undo").click()
+    until(
+        page,
+        same(lambda: page.locator(".bcm-templateinput").input_value(), "a {insect} over {place}"),
+    )
     earlier = page.locator(".bcm-history")
     value = earlier.locator("option", has_text="bees at dusk").first.get_attribute("value")
     earlier.select_option(value)
     until(page, same(lambda: page.locator(".bcm-sweepname").input_value(), "bees at dusk"))
     assert len(chips(page, "place")) == 10
-    assert page.locator("[data-slot=place] .bcm-word").first.inner_text() == "meadow"
+    assert page.locator("[data-slot=place] .bcm-chiptext").first.inner_text() == "meadow"
     page.locator(".bcm-intent").fill("a watch in an advert")
     page.keyboard.press("Enter")
     until(
         page,
-        same(lambda: "'product shot' was taken" in page.locator(".bcm-said").inner_text(), True),
+        same(
+            lambda: "'product shot' was taken" in page.locator(".bcm-panelmessage").inner_text(),
+            True,
+        ),
     )
 
 
@@ -163,7 +169,7 @@ def test_by_keyboard_alone_and_nothing_leaks_to_the_notebook(notebook):
     nb = opened(notebook, "keys", ask, size=(1280, 1100))
     page = nb.page
     before = nb.cells()
-    page.locator(".bcm-area").focus()
+    page.locator(".bcm-templateinput").focus()
     # German keyboards type braces with AltGr, which is Ctrl and Alt together.
     page.keyboard.press("Control+a")
     page.keyboard.type("a {insect} by night: b a m y z x c v d d")
@@ -203,11 +209,11 @@ def test_by_keyboard_alone_and_nothing_leaks_to_the_notebook(notebook):
     assert (values, labels) == (["bee", "wasp"], ["bee", "a wasp, said otherwise"])
     assert (seeds, ran) == (2, True)
     # Shift+Enter in a field is the notebook's: it runs the cell, which re-attaches.
-    page.locator(".bcm-area").focus()
+    page.locator(".bcm-templateinput").focus()
     page.keyboard.press("Shift+Enter")
     until(page, same(lambda: chips(page, "insect"), ["bee", "a wasp, said otherwise"]))
     assert nb.cells() == before
-    assert "\n" not in page.locator(".bcm-area").input_value()
+    assert "\n" not in page.locator(".bcm-templateinput").input_value()
 
 
 def test_code_and_hands_meet_in_one_state(notebook):
@@ -220,8 +226,8 @@ def test_code_and_hands_meet_in_one_state(notebook):
     nb.run(2, wait=True)
     until(page, same(lambda: len(chips(page, "x")), 2))
     assert page.locator(".bcm-panel img").count() == 0
-    assert page.locator(".bcm-area").input_value() == "a <b>{x}</b> \U0001f98b"
-    problem = page.locator(".bcm-argument", has_text="num_frames").locator(".bcm-wrong")
+    assert page.locator(".bcm-templateinput").input_value() == "a <b>{x}</b> \U0001f98b"
+    problem = page.locator(".bcm-argument", has_text="num_frames").locator(".bcm-fieldproblem")
     until(page, same(lambda: "nearest are 17 and 25" in problem.inner_text(), True))
     assert costs(page) == "1 problem to fix"
     nb.shot("panel-problem")
@@ -277,7 +283,14 @@ def test_how_it_looks(notebook, theme, width):
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1"), "nothing sticks out"
     for one in page.locator(".bcm-root").all():  # the grid, too
         assert one.evaluate("node => node.classList.contains('bcm-dark')") == (theme == "Dark")
-    read = [".bcm-name", ".bcm-word", ".bcm-said", ".bcm-faint", ".bcm-foldhead", ".bcm-costs"]
+    read = [
+        ".bcm-fieldname",
+        ".bcm-chiptext",
+        ".bcm-panelmessage",
+        ".bcm-muted",
+        ".bcm-sectionhead",
+        ".bcm-cost",
+    ]
     contrast = page.evaluate(CONTRAST, read)
     assert len(contrast) == len(read)
     assert min(contrast.values()) >= 4.5, contrast
@@ -292,12 +305,12 @@ def test_unknown_words_are_underlined_and_known_ones_offered(notebook):
     nb = opened(notebook, "words", size=(900, 900))
     page = nb.page
     before = nb.cells()
-    area, note = page.locator(".bcm-area"), page.locator(".bcm-wordnotes")
-    underlined = page.locator(".bcm-mirror .bcm-unknown")
+    area, note = page.locator(".bcm-templateinput"), page.locator(".bcm-wordnotes")
+    underlined = page.locator(".bcm-mirror .bcm-unknownword")
     area.click()
     page.keyboard.press("Control+a")
     page.keyboard.type("a zebra and a bee over ")
-    seeds = page.locator(".bcm-amount").first
+    seeds = page.locator(".bcm-numberinput").first
     top = seeds.bounding_box()["y"]
     until(page, same(lambda: texts(underlined), ["zebra"]))
     assert note.inner_text() == "pollen ignores 'zebra', which it doesn't know."
@@ -322,7 +335,9 @@ def test_unknown_words_are_underlined_and_known_ones_offered(notebook):
     until(page, same(lambda: options(page)[:2], ["damselfly", "dark"]))
     page.keyboard.press("Escape")
     assert options(page) == []
-    assert page.evaluate("document.activeElement.className") == "bcm-area", "nothing else closes"
+    assert page.evaluate("document.activeElement.className") == "bcm-templateinput", (
+        "nothing else closes"
+    )
     page.keyboard.type("y")
     until(page, same(lambda: options(page), ["daybreak", "daylight"]))
     page.keyboard.press("ArrowDown")
@@ -343,9 +358,9 @@ def test_words_of_values_are_underlined_and_completed(notebook):
     nb = opened(notebook, "values", ask, size=(900, 900))
     page = nb.page
     add(page, "place", "a gas station")
-    underlined = page.locator(".bcm-axes .bcm-unknown")
+    underlined = page.locator(".bcm-axes .bcm-unknownword")
     until(page, same(lambda: texts(underlined), ["gas", "station"]))
-    assert "'gas station'" in page.locator("[data-slot=place] .bcm-word").get_attribute("title")
+    assert "'gas station'" in page.locator("[data-slot=place] .bcm-chiptext").get_attribute("title")
     page.keyboard.type("mead")
     page.get_by_role("option", name="meadow").click()
     page.keyboard.press("Enter")
@@ -377,8 +392,8 @@ def test_how_notes_look(notebook, theme, width):
     )
     nb.run(1)
     root = page.locator(".bcm-panel")
-    root.locator(".bcm-axes .bcm-unknown").first.wait_for()
-    area = page.locator(".bcm-area")
+    root.locator(".bcm-axes .bcm-unknownword").first.wait_for()
+    area = page.locator(".bcm-templateinput")
     area.click()
     page.keyboard.press("End")
     page.keyboard.type(" at da")

@@ -159,7 +159,7 @@ HEAD = {
     "kind": "cells",
     "version": 1,
     "token": "t",
-    "keeps": "",
+    "extends": "",
     "total": 1,
     "title": "",
     "live": False,

@@ -34,7 +34,7 @@ test("the last axis goes across, all others down", () => {
   assert.equal(table.columns.length, 4);
   assert.deepEqual(table.rows[4].labels, ["insect1", "place1"]);
   assert.equal(table.at(4, 2), 18);
-  assert.deepEqual(table.place(18), [4, 2]);
+  assert.deepEqual(table.position(18), [4, 2]);
 });
 
 test("no axis is ever hidden, whatever is requested", () => {
@@ -44,7 +44,7 @@ test("no axis is ever hidden, whatever is requested", () => {
     const chosen = chooseAxes(axes, coords, rows, columns);
     const table = pivot(axes, coords, upTo(24), chosen);
     assert.deepEqual([...chosen.rows, ...chosen.columns].sort(), [0, 1, 2], `${rows} by ${columns}`);
-    const places = new Set(Array.from({ length: 24 }, (_, cell) => String(table.place(cell))));
+    const places = new Set(Array.from({ length: 24 }, (_, cell) => String(table.position(cell))));
     assert.equal(places.size, 24);
   }
 });
@@ -81,8 +81,8 @@ test("a flow wraps", () => {
   assert.equal(table.rows.length, 3);
   assert.equal(table.at(2, 0), 6);
   assert.equal(table.at(2, 1), -1);
-  assert.deepEqual(table.place(5), [1, 2]);
-  assert.equal(table.place(7), null);
+  assert.deepEqual(table.position(5), [1, 2]);
+  assert.equal(table.position(7), null);
   assert.equal(flow(upTo(0), 4).rows.length, 0);
 });
 

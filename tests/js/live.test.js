@@ -7,7 +7,7 @@ import { LiveStore } from "../../widgets/js/live/live_store.js";
 let sent, store, decoding, events;
 const bytes = new DataView(Uint8Array.from([1]).buffer);
 const image = (name) => ({ name, closed: 0, close() { this.closed++; } });
-const asks = () => sent.filter((one) => one.kind === "ask");
+const updates = () => sent.filter((one) => one.kind === "update");
 const tick = async (ms) => {
   mock.timers.tick(ms);
   await null;
@@ -22,7 +22,7 @@ beforeEach(() => {
     send: (content) => sent.push(content), now: () => Date.now(),
     decode: () => new Promise((done) => decoding.push(done)),
   });
-  for (const name of ["image", "step", "state", "problem", "kept"]) {
+  for (const name of ["image", "step", "state", "problem", "saved"]) {
     store.addEventListener(name, (event) => events.push([name, event.detail]));
   }
 });
@@ -32,21 +32,21 @@ afterEach(() => {
 });
 
 const answer = (n, more = {}) => store.onMessage({
-  kind: "sight", what: "draft", client: store.client, n, step: 4, steps: 4, sheet: {}, ...more,
+  kind: "result", phase: "draft", client: store.client, edit: n, step: 4, steps: 4, sheet: {}, ...more,
 }, [bytes]);
-const acknowledge = (n) => store.onMessage({ kind: "heard", by: { [store.client]: n } });
+const acknowledge = (n) => store.onMessage({ kind: "ack", edits: { [store.client]: n } });
 
 test("the latest values are sent, at most every 30 ms", async () => {
   for (let i = 0; i < 100; i++) {
     store.setValues({ blend: i });
     await tick(5);
-  acknowledge(store.n);
+  acknowledge(store.edit);
   }
   await tick(40);
-  const requests = asks();
+  const requests = updates();
   assert.ok(requests.length >= 14 && requests.length <= 18, String(requests.length));
-  assert.deepEqual(requests.at(-1).dials, { blend: 99 });
-  assert.equal(requests.at(-1).n, 100);
+  assert.deepEqual(requests.at(-1).controls, { blend: 99 });
+  assert.equal(requests.at(-1).edit, 100);
 });
 
 test("nothing queues in a busy kernel, and the latest values are sent once it answers", async () => {
@@ -54,13 +54,13 @@ test("nothing queues in a busy kernel, and the latest values are sent once it an
     store.setValues({ blend: i });
     await tick(33);
   }
-  assert.equal(asks().length, 6);
+  assert.equal(updates().length, 6);
   assert.equal(store.state, "busy");
-  acknowledge(asks().at(-1).n);
+  acknowledge(updates().at(-1).edit);
   assert.equal(store.state, "");
   await tick(40);
-  assert.equal(asks().length, 7);
-  assert.deepEqual(asks().at(-1).dials, { blend: 59 });
+  assert.equal(updates().length, 7);
+  assert.deepEqual(updates().at(-1).controls, { blend: 59 });
 });
 
 test("a lost answer does not block later requests", async () => {
@@ -68,19 +68,19 @@ test("a lost answer does not block later requests", async () => {
     store.setValues({ blend: i });
     await tick(33);
   }
-  assert.equal(asks().length, 6);
+  assert.equal(updates().length, 6);
   await tick(250);
   for (let i = 0; i < 14; i++) await tick(250);
-  assert.equal(asks().length, 7);
+  assert.equal(updates().length, 7);
 });
 
 test("continuous changes do not delay their own answers", async () => {
   for (let i = 0; i < 300; i++) {
     store.setValues({ blend: i });
     await tick(8);
-    if (i % 25 === 24) answer(asks().at(-1).n);
+    if (i % 25 === 24) answer(updates().at(-1).edit);
   }
-  assert.ok(asks().length > 60, String(asks().length));
+  assert.ok(updates().length > 60, String(updates().length));
 });
 
 test("a kernel that is gone is reported, and so is its return", async () => {
@@ -115,20 +115,20 @@ test("an older image never replaces a newer one", async () => {
   assert.equal(fresh.closed, 1);
 });
 
-test("images requested by another page are shown, but do not count as an answer", async () => {
+test("images requested by another front end are shown, but do not count as an answer", async () => {
   store.setValues({});
   answer(9, { client: "another" });
   decoding[0](image("theirs"));
   await null; await null;
   assert.equal(store.image.own, false);
-  assert.deepEqual(store.open, [1]);
+  assert.deepEqual(store.unanswered, [1]);
 });
 
-test("steps, problems and kept clips are emitted", () => {
-  store.onMessage({ kind: "sight", what: "step", client: store.client, n: 1, step: 2, steps: 9 });
-  store.onMessage({ kind: "problem", client: "", n: 0, text: "no" });
-  store.onMessage({ kind: "kept", count: 2 });
-  assert.deepEqual(events.map(([name]) => name), ["step", "problem", "kept"]);
+test("steps, problems and saved clips are emitted", () => {
+  store.onMessage({ kind: "result", phase: "step", client: store.client, edit: 1, step: 2, steps: 9 });
+  store.onMessage({ kind: "problem", client: "", edit: 0, text: "no" });
+  store.onMessage({ kind: "saved", count: 2 });
+  assert.deepEqual(events.map(([name]) => name), ["step", "problem", "saved"]);
 });
 
 test("numbers and labels", () => {
@@ -137,7 +137,7 @@ test("numbers and labels", () => {
   assert.equal(formatNumber(12, 1), "12");
   assert.equal(percent(0.305), "31 %");
   assert.match(randomSeed(), /^\d{1,6}$/);
-  assert.equal(badgeText({ what: "draft", step: 6, steps: 6 }), "draft · 6 steps");
-  assert.equal(badgeText({ what: "clip", step: 1, steps: 1 }), "1 step");
-  assert.equal(badgeText({ what: "preview", step: 1, steps: 6 }), "step 1 of 6");
+  assert.equal(badgeText({ phase: "draft", step: 6, steps: 6 }), "draft · 6 steps");
+  assert.equal(badgeText({ phase: "clip", step: 1, steps: 1 }), "1 step");
+  assert.equal(badgeText({ phase: "preview", step: 1, steps: 6 }), "step 1 of 6");
 });

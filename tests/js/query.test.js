@@ -4,7 +4,7 @@ import test from "node:test";
 
 import { sortCells, matches, parse } from "../../widgets/js/query.js";
 
-const { names, rows, cases, orders } = JSON.parse(
+const { names, rows, cases, orders, problems, aliases } = JSON.parse(
   readFileSync(new URL("./query_cases.json", import.meta.url), "utf8"),
 );
 const items = rows.map((row) => ({
@@ -29,3 +29,14 @@ for (const [by, expected] of orders) {
     assert.deepEqual(sortCells([0, 1, 2, 3], by, value), expected);
   });
 }
+
+for (const [text, message] of problems) {
+  test(`problem of ${JSON.stringify(text)}`, () => assert.equal(parse(text, names).problem, message));
+}
+
+test("names of other tools are suggested as in the kit", () => {
+  const targets = [...new Set(Object.values(aliases))];
+  for (const [alias, name] of Object.entries(aliases)) {
+    assert.match(parse(`${alias}:1`, targets).problem, new RegExp(` Did you mean ${name}\\?`));
+  }
+});

@@ -18,8 +18,8 @@ test("a template is split into segments that join to the whole of it", () => {
 });
 
 test("invalid slots are marked, and doubled braces are text", () => {
-  assert.deepEqual(kinds("{{a}} {a"), [["{{a}} ", "text"], ["{a", "faulty"]]);
-  assert.deepEqual(kinds("{a b} {prompt} x}"), [["{a b}", "faulty"], [" ", "text"], ["{prompt}", "faulty"], [" x", "text"], ["}", "faulty"]]);
+  assert.deepEqual(kinds("{{a}} {a"), [["{{a}} ", "text"], ["{a", "invalid"]]);
+  assert.deepEqual(kinds("{a b} {prompt} x}"), [["{a b}", "invalid"], [" ", "text"], ["{prompt}", "invalid"], [" x", "text"], ["}", "invalid"]]);
   assert.deepEqual(slotsOf("{a} {b} {a} {seed} { Ä } {c|d} {{e}}"), ["a", "b", "Ä"]);
 });
 
@@ -36,7 +36,7 @@ test("values are moved to where they are dropped", () => {
   assert.deepEqual(moveItem(["a", "b"], 0, 9), ["b", "a"]);
 });
 
-const control = (more) => ({ name: "x", kind: "integer", low: null, high: null, step: 1, base: 0, default: "", choices: [], help: "", with: [], ...more });
+const control = (more) => ({ name: "x", kind: "integer", low: null, high: null, step: 1, base: 0, default: "", choices: [], help: "", only_with: [], ...more });
 
 test("arrow keys step through what a model allows", () => {
   const frames = control({ step: 8, base: 1, default: "17", low: 1 });

@@ -20,7 +20,7 @@ beforeEach(() => {
   backend = new StaticBackend({
     head: { kind: "cells", total: 3 }, coords: [0, 1, 2],
     columns: {
-      kind: "columns", usual: ["stars"], cells: [0, 1], states: [1, 1], tags: [],
+      kind: "columns", common: ["stars"], cells: [0, 1], states: [1, 1], tags: [],
       columns: [{ name: "stars", values: [0, null] }, { name: "prompt", texts: ["a bee"], values: [0, -1] }],
     },
     items: [item(), item({ stars: 2, tags: ["keep"] }), { problem: "lost" }],
@@ -38,19 +38,19 @@ test("a hello is answered with the head and the coordinates, asynchronously", as
 });
 
 test("requested cells arrive with their image, or with the reason why they have none", async () => {
-  backend.receive({ kind: "see", want: [2, 1] });
+  backend.receive({ kind: "viewport", requested: [2, 1] });
   await soon();
   const [content, buffers] = received[0];
-  assert.deepEqual(content.items.map((one) => [one.i, one.problem, one.sheet?.at]), [[2, "lost", undefined], [1, undefined, 0]]);
+  assert.deepEqual(content.items.map((one) => [one.i, one.problem, one.sheet?.buffer]), [[2, "lost", undefined], [1, undefined, 0]]);
   assert.equal(text(buffers[0]), "two");
 });
 
 test("clips arrive in batches, and a new request replaces what is queued", async () => {
   backend.contents.items = Array.from({ length: 40 }, () => item());
   backend.figures = Array.from({ length: 40 }, () => figure({ img: "x" }));
-  backend.receive({ kind: "see", want: Array.from({ length: 40 }, (_, i) => i) });
+  backend.receive({ kind: "viewport", requested: Array.from({ length: 40 }, (_, i) => i) });
   await new Promise((done) => setTimeout(done));
-  backend.receive({ kind: "see", want: [39] });
+  backend.receive({ kind: "viewport", requested: [39] });
   await soon(60);
   const arrived = received.flatMap(([content]) => content.items.map((one) => one.i));
   assert.ok(received[0][0].items.length <= 6);
@@ -59,18 +59,18 @@ test("clips arrive in batches, and a new request replaces what is queued", async
 });
 
 test("annotations stay in the page: they are sent, and sent again on request", async () => {
-  backend.receive({ kind: "rate", cells: [0, 1, 2], stars: 4 });
-  backend.receive({ kind: "rate", cells: [1], tag: "new", on: true });
-  backend.receive({ kind: "rate", cells: [1], tag: "keep", on: false });
+  backend.receive({ kind: "annotate", cells: [0, 1, 2], stars: 4 });
+  backend.receive({ kind: "annotate", cells: [1], tag: "new", on: true });
+  backend.receive({ kind: "annotate", cells: [1], tag: "keep", on: false });
   await soon();
   assert.deepEqual(received.at(-1)[0].cells, [[1, 4, false, ["new"]]]);
   assert.deepEqual(received[0][0].cells.map(([i]) => i), [0, 1], "a lost clip cannot be annotated");
   received = [];
-  backend.receive({ kind: "see", want: [1] });
+  backend.receive({ kind: "viewport", requested: [1] });
   backend.receive({ kind: "columns" });
   await soon();
   assert.equal(received.find(([one]) => one.kind === "sheets")[0].items[0].stars, 4);
-  assert.deepEqual(received.filter(([one]) => ["columns", "marks"].includes(one.kind)).map(([one]) => one.kind), ["columns", "marks"]);
+  assert.deepEqual(received.filter(([one]) => ["columns", "annotations"].includes(one.kind)).map(([one]) => one.kind), ["columns", "annotations"]);
 });
 
 test("columns are numbers with NaN for null, and indices of strings", async () => {
@@ -92,7 +92,7 @@ test("details come with the video in one part, or with the reason why there is n
 });
 
 test("requests that need a kernel are not answered", async () => {
-  for (const kind of ["run", "fill", "again", "bye", "ack"]) backend.receive({ kind, cells: [0] });
+  for (const kind of ["run", "fill", "regenerate", "bye", "ack"]) backend.receive({ kind, cells: [0] });
   await soon();
   assert.deepEqual(received, []);
 });

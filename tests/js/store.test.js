@@ -34,7 +34,7 @@ const state = (cells, previews = [], buffers = []) => store.onMessage({
 const sheet = (i, id = 1) => store.onMessage({
   kind: "sheets", id, to: store.client,
   items: [{ i, prompt: "a bee", seed: "1", stars: 2, rejected: false, fps: 8, frames: 17,
-    sheet: { frames: 4, width: 8, height: 8, at: 0 } }],
+    sheet: { frames: 4, width: 8, height: 8, buffer: 0 } }],
 }, [bytes(1, 2, 3)]);
 
 test("coordinates survive a buffer that isn't aligned", () => {
@@ -47,13 +47,13 @@ test("sheets are requested once, for visible cells with a clip", async () => {
   state([[0, "done", 4, 4, "", 1], [1, "running", 1, 4, "", null], [5, "cached", 0, 0, "", null]]);
   store.setVisible("a", [0, 1, 2]);
   await soon();
-  const see = sent.filter((m) => m.kind === "see");
-  assert.equal(see.length, 1);
-  assert.deepEqual(see[0].want, [0]);
-  assert.deepEqual(see[0].visible, [0, 1, 2]);
+  const viewports = sent.filter((m) => m.kind === "viewport");
+  assert.equal(viewports.length, 1);
+  assert.deepEqual(viewports[0].requested, [0]);
+  assert.deepEqual(viewports[0].visible, [0, 1, 2]);
   store.setVisible("a", [0, 1, 2]);
   await soon();
-  assert.equal(sent.filter((m) => m.kind === "see").length, 1);
+  assert.equal(sent.filter((m) => m.kind === "viewport").length, 1);
 });
 
 test("a sheet is acknowledged, decoded and dropped with its cell", async () => {
@@ -87,9 +87,9 @@ test("sheets of cells out of view are not decoded", async () => {
 
 test("messages for another page are ignored", () => {
   start(3);
-  store.onMessage({ kind: "marks", to: "another page", cells: [[0, 5, false, ["a"]]] }, []);
+  store.onMessage({ kind: "annotations", to: "another page", cells: [[0, 5, false, ["a"]]] }, []);
   assert.equal(store.annotation(0).stars, 0);
-  store.onMessage({ kind: "marks", cells: [[0, 5, false, ["a"]]] }, []);
+  store.onMessage({ kind: "annotations", cells: [[0, 5, false, ["a"]]] }, []);
   assert.equal(store.annotation(0).stars, 5);
 });
 
@@ -114,8 +114,8 @@ test("stars are shown at once and sent", () => {
   state([[0, "done", 4, 4, "", 1]]);
   store.annotate([0, 1], { stars: 4 });
   assert.equal(store.annotation(0).stars, 4);
-  assert.deepEqual(sent.filter((m) => m.kind === "rate"), [
-    { kind: "rate", cells: [0], turn: 1, stars: 4, client: store.client },
+  assert.deepEqual(sent.filter((m) => m.kind === "annotate"), [
+    { kind: "annotate", cells: [0], turn: 1, stars: 4, client: store.client },
   ]);
 });
 
@@ -124,7 +124,7 @@ test("an answer to an earlier change does not undo a later one", () => {
   state([[0, "done", 4, 4, "", 1]]);
   sheet(0);
   const answer = (turn, rejected) => store.onMessage({
-    kind: "marks", cells: [[0, 2, rejected, []]], heard: turn ? { [store.client]: turn, other: 9 } : { other: 9 },
+    kind: "annotations", cells: [[0, 2, rejected, []]], turns: turn ? { [store.client]: turn, other: 9 } : { other: 9 },
   }, []);
   store.annotate([0], { rejected: true });
   store.annotate([0], { rejected: false });
@@ -190,11 +190,11 @@ test("a silent kernel is reported, and asked for everything once it answers", ()
   store.heartbeat();
   assert.equal(reports.length, 1);
   sent.length = 0;
-  store.onMessage({ kind: "heard", to: store.client }, []);
+  store.onMessage({ kind: "pong", to: store.client }, []);
   assert.deepEqual([reports[1], kinds()], ["", ["hello"]]);
   for (let i = 0; i < 9; i++) {
     store.heartbeat();
-    store.onMessage({ kind: "heard", to: store.client }, []);
+    store.onMessage({ kind: "pong", to: store.client }, []);
   }
   assert.equal(reports.length, 2);
 });
@@ -256,12 +256,12 @@ test("a small sheet is requested again when its cell grows", async () => {
   store.setVisible("a", [0], 8);
   await soon();
   store.onMessage({ kind: "sheets", id: 1, to: store.client, items: [{ i: 0, fps: 8, frames: 17,
-    stars: 0, rejected: false, sheet: { frames: 4, width: 8, height: 8, at: 0, full: 32 } }] }, [bytes(1)]);
+    stars: 0, rejected: false, sheet: { frames: 4, width: 8, height: 8, buffer: 0, full: 32 } }] }, [bytes(1)]);
   await soon();
-  assert.equal(sent.filter((m) => m.kind === "see" && m.want.length).length, 1);
+  assert.equal(sent.filter((m) => m.kind === "viewport" && m.requested.length).length, 1);
   store.setVisible("a", [0], 20);
   await soon();
-  const last = sent.filter((m) => m.kind === "see" && m.want.length).at(-1);
-  assert.deepEqual([last.want, last.pixels], [[0], 20]);
+  const last = sent.filter((m) => m.kind === "viewport" && m.requested.length).at(-1);
+  assert.deepEqual([last.requested, last.pixels], [[0], 20]);
   assert.ok(store.imageOf(0), "the small one stays until then");
 });

@@ -66,11 +66,11 @@ class FrontEnd:
             time.sleep(0.02)
         raise AssertionError("timed out")
 
-    def open(self, visible=(), want=()):
+    def open(self, visible=(), requested=()):
         """Connect, then request the visible cells."""
         self.send("hello")
         self.wait_for(lambda: self.received("cells"))
-        self.send("see", visible=list(visible), want=list(want), awake=True)
+        self.send("viewport", visible=list(visible), requested=list(requested), awake=True)
         return self
 
     def sheets(self):

@@ -55,15 +55,15 @@ def test_sheet_is_updated_after_annotations_settle_if_changed(outputs, sweep, li
     grid = next(iter(bw._hooks.grids.values()))
     assert outputs[1][1].data.count("<img") == 12
     front_end = FrontEnd(grid).open(visible=range(12))
-    front_end.send("rate", cells=[1], stars=3)
-    front_end.send("rate", cells=[4], stars=5)
+    front_end.send("annotate", cells=[1], stars=3)
+    front_end.send("annotate", cells=[4], stars=5)
     front_end.wait_for(lambda: len(outputs) == 3)
     sheet, after = outputs[2]
     assert sheet == outputs[1][0]
     assert after.data.count("<video") == 2
     assert after.data.count("<img") == 10
-    front_end.send("rate", cells=[4], stars=5)
-    front_end.send("rate", cells=[2], tag="not in the sheet")
+    front_end.send("annotate", cells=[4], stars=5)
+    front_end.send("annotate", cells=[2], tag="not in the sheet")
     time.sleep(1.5)
     assert len(outputs) == 3, "an equal sheet must not mark the notebook as unsaved"
     grid.close()

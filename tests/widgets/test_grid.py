@@ -20,7 +20,7 @@ from beecam_widgets._notebook import flow_control
 
 def test_finished_run_sends_state_and_requested_sheets(show, finished):
     run = finished
-    front_end = FrontEnd(show(run)).open(visible=range(12), want=[3, 4])
+    front_end = FrontEnd(show(run)).open(visible=range(12), requested=[3, 4])
     front_end.wait_for(lambda: sorted(front_end.sheets()) == [3, 4])
     head, (coords,) = front_end.received("cells")[0]
     assert [a["name"] for a in head["axes"]] == ["insect", "place", "seed"]
@@ -31,8 +31,8 @@ def test_finished_run_sends_state_and_requested_sheets(show, finished):
     content, buffers = front_end.received("sheets")[0]
     item = content["items"][0]
     assert item["prompt"] == "a bee over ice"
-    assert buffers[item["sheet"]["at"]] == run.clips[3].sheet_bytes()
-    front_end.send("see", visible=[5], want=[5], awake=True)
+    assert buffers[item["sheet"]["buffer"]] == run.clips[3].sheet_bytes()
+    front_end.send("viewport", visible=[5], requested=[5], awake=True)
     front_end.wait_for(lambda: 5 in front_end.sheets())
 
 
@@ -63,7 +63,7 @@ def test_messages_are_limited_in_size_and_rate(show, library, monkeypatch):
     grid = show(run)
     front_end = FrontEnd(grid).open(visible=range(60))
     for i in range(40):
-        front_end.send("rate", cells=[i], stars=1)
+        front_end.send("annotate", cells=[i], stars=1)
     front_end.wait_for(lambda: sorted(front_end.sheets()) == list(range(60)), 30)
     times = [m[0] for m in grid.comm.sent if m[1] == "comm_msg"]
     for i, start in enumerate(times):
@@ -77,8 +77,8 @@ def test_silent_front_end_delays_only_itself(show, library, monkeypatch):
     monkeypatch.setattr("beecam_widgets._clips.messages.SHEETS_BYTES", 30_000)
     run = bc.run(bc.sweep("a bee", seed=range(12)), DrawnModel(), library=library).wait()
     grid = show(run)
-    mute = FrontEnd(grid, "mute", answers=False).open(visible=range(12), want=range(12))
-    front_end = FrontEnd(grid, "alive").open(visible=range(12), want=range(12))
+    mute = FrontEnd(grid, "mute", answers=False).open(visible=range(12), requested=range(12))
+    front_end = FrontEnd(grid, "alive").open(visible=range(12), requested=range(12))
     front_end.wait_for(lambda: sorted(front_end.sheets()) == list(range(12)))
     assert len(mute.received("sheets")) <= client.MAX_UNACKNOWLEDGED
     mute.wait_for(lambda: len(mute.received("sheets")) > client.MAX_UNACKNOWLEDGED)
@@ -89,7 +89,7 @@ def test_late_front_end_gets_the_whole_state(show, sweep, library):
     grid = show(run)
     FrontEnd(grid, "first").open(visible=[0])
     run.wait()
-    late = FrontEnd(grid, "late").open(visible=[2], want=[2])
+    late = FrontEnd(grid, "late").open(visible=[2], requested=[2])
     late.wait_for(lambda: 2 in late.sheets())
     states = {c[0]: c[1] for content, _ in late.received("state") for c in content["cells"]}
     assert states == dict.fromkeys(range(12), "done")
@@ -98,24 +98,24 @@ def test_late_front_end_gets_the_whole_state(show, sweep, library):
 def test_annotations_are_stored_and_sent_to_all_front_ends(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
     grid = show(run)
-    front_end = FrontEnd(grid, "a").open(visible=[0, 1], want=[0, 1])
-    other = FrontEnd(grid, "b").open(visible=[0, 1], want=[0, 1])
+    front_end = FrontEnd(grid, "a").open(visible=[0, 1], requested=[0, 1])
+    other = FrontEnd(grid, "b").open(visible=[0, 1], requested=[0, 1])
     front_end.wait_for(lambda: 1 in front_end.sheets())
-    front_end.send("rate", cells=[1], stars=4)
-    front_end.send("rate", cells=[0], rejected=True)
+    front_end.send("annotate", cells=[1], stars=4)
+    front_end.send("annotate", cells=[0], rejected=True)
 
     def annotations():
-        messages = other.received("marks")
+        messages = other.received("annotations")
         return {tuple(c[:3]) for content, _ in messages for c in content["cells"]}
 
     other.wait_for(lambda: {(1, 4, False), (0, 0, True)} <= annotations())
     assert run.clips[1].stars == 4
     # The number tells a front end which of its clicks the answer includes.
-    front_end.send("rate", cells=[1], stars=4, turn=7)
-    other.wait_for(lambda: other.received("marks")[-1][0]["heard"] == {"a": 7})
+    front_end.send("annotate", cells=[1], stars=4, turn=7)
+    other.wait_for(lambda: other.received("annotations")[-1][0]["turns"] == {"a": 7})
     run.clips[1].stars = 2  # by code: noticed within two seconds
     other.wait_for(lambda: (1, 2, False) in annotations(), 3)
-    front_end.send("rate", cells=[1], stars=9)
+    front_end.send("annotate", cells=[1], stars=9)
     front_end.wait_for(
         lambda: (
             "stars=9" in front_end.received("problem")[-1][0]["text"]
@@ -131,16 +131,16 @@ def test_pause_resume_stop_and_retry(show, sweep, library):
     run = bc.run(sweep, DrawnModel(0.05, batch=1), library=library)
     grid = show(run)
     front_end = FrontEnd(grid).open(visible=range(12))
-    front_end.send("run", do="pause")
+    front_end.send("run", action="pause")
     front_end.wait_for(lambda: run.status == "paused")
-    front_end.send("run", do="drop", cell=11)
+    front_end.send("run", action="skip", cell=11)
     front_end.wait_for(lambda: run.changes().cells[11].status == "cancelled")
-    front_end.send("run", do="run")
+    front_end.send("run", action="run")
     front_end.wait_for(front_end.sheets)
-    front_end.send("run", do="stop")
+    front_end.send("run", action="stop")
     front_end.wait_for(lambda: run.finished)
     assert len(run.clips) < 12
-    front_end.send("run", do="run")
+    front_end.send("run", action="run")
     front_end.wait_for(lambda: grid.run is not run)
     grid.run.wait()
     assert len(grid.clips) == 12
@@ -150,7 +150,7 @@ def test_pause_resume_stop_and_retry(show, sweep, library):
 
 def test_error_of_a_cell_is_reported_and_others_continue(show, sweep, library):
     run = bc.run(sweep, DrawnModel(batch=3, broken="ice"), library=library).wait()
-    front_end = FrontEnd(show(run)).open(visible=range(12), want=range(12))
+    front_end = FrontEnd(show(run)).open(visible=range(12), requested=range(12))
     cells = {c[0]: c for content, _ in front_end.received("state") for c in content["cells"]}
     assert cells[3][1] == "failed"
     assert "<b>ice</b>" in cells[3][4]
@@ -163,7 +163,7 @@ def test_lost_media_is_reported_as_a_problem(show, sweep, library):
     library.sheet_path(clips[2].key).unlink()
     library.mp4_path(clips[3].key).unlink()
     library.mp4_path(clips[4].key).write_bytes(clips[4].mp4_bytes()[:-500])
-    front_end = FrontEnd(show(clips)).open(visible=range(12), want=range(12))
+    front_end = FrontEnd(show(clips)).open(visible=range(12), requested=range(12))
     front_end.wait_for(lambda: len(front_end.sheets()) == 12)
     items = {i["i"]: i for content, _ in front_end.received("sheets") for i in content["items"]}
     assert "missing" in items[2]["problem"]
@@ -198,14 +198,14 @@ def test_mp4_is_sent_in_parts(show, library, monkeypatch):
     "content",
     [
         {"kind": "nonsense"},
-        {"kind": ["see"]},
-        {"kind": "see"},
-        {"kind": "run", "do": "explode"},
-        {"kind": "rate", "cells": "all", "stars": 3},
-        {"kind": "rate", "cells": [99], "stars": 3},
+        {"kind": ["viewport"]},
+        {"kind": "viewport"},
+        {"kind": "run", "action": "explode"},
+        {"kind": "annotate", "cells": "all", "stars": 3},
+        {"kind": "annotate", "cells": [99], "stars": 3},
         {"kind": "detail", "cell": -4},
         {"kind": "ack", "id": "x"},
-        {"kind": "see", "visible": [True, 2.5, None, "1"], "want": [10**9]},
+        {"kind": "viewport", "visible": [True, 2.5, None, "1"], "requested": [10**9]},
         {"kind": "__class__"},
         {"kind": "show", "source": 3},
     ],
@@ -214,7 +214,7 @@ def test_invalid_messages_do_no_harm(show, finished, content):
     run = finished
     front_end = FrontEnd(show(run)).open()
     front_end.send(**content)
-    front_end.send("see", visible=[1], want=[1], awake=True)
+    front_end.send("viewport", visible=[1], requested=[1], awake=True)
     front_end.wait_for(lambda: 1 in front_end.sheets())
     assert all(clip.stars == 0 for clip in run.clips)
 
@@ -315,12 +315,12 @@ def test_close_ends_thread_and_messages(show, sweep, library):
 def test_thread_ends_without_front_ends_and_restarts(show, finished, monkeypatch):
     run = finished
     grid = show(run)
-    front_end = FrontEnd(grid).open(visible=[0], want=[0])
+    front_end = FrontEnd(grid).open(visible=[0], requested=[0])
     front_end.wait_for(lambda: 0 in front_end.sheets())
     thread = grid._publisher._thread
     front_end.send("bye")
     front_end.wait_for(lambda: not thread.is_alive())
-    front_end.open(visible=[1], want=[1])
+    front_end.open(visible=[1], requested=[1])
     front_end.wait_for(lambda: 1 in front_end.sheets())
     monkeypatch.setattr(client, "CLIENT_SECONDS", 0.2)  # closed without a goodbye
     thread = grid._publisher._thread

@@ -35,20 +35,20 @@ def show(pollen, library, monkeypatch):
 
 
 def edit(front_end, n, **changes):
-    front_end.send("ask", n=n, dials={**front_end.widget.controls.to_json(), **changes})
+    front_end.send("update", edit=n, controls={**front_end.widget.controls.to_json(), **changes})
 
 
-def sights(front_end, what=None):
+def results(front_end, phase=None):
     return [
         (content, buffers[0])
-        for content, buffers in front_end.received("sight")
-        if buffers and what in (None, content["what"])
+        for content, buffers in front_end.received("result")
+        if buffers and phase in (None, content["phase"])
     ]
 
 
-def wait_for_n(front_end, n, what="clip"):
+def wait_for_edit(front_end, n, phase="clip"):
     return front_end.wait_for(
-        lambda: next((s for s in sights(front_end, what) if s[0]["n"] == n), None)
+        lambda: next((s for s in results(front_end, phase) if s[0]["edit"] == n), None)
     )
 
 
@@ -58,30 +58,30 @@ def wait_for_n(front_end, n, what="clip"):
 def test_new_front_end_gets_the_clip(show):
     front_end = FrontEnd(show(steps=4, num_inference_steps=8))
     front_end.send("hello")
-    content, image = front_end.wait_for(lambda: (sights(front_end, "clip") or [None])[0])
+    content, image = front_end.wait_for(lambda: (results(front_end, "clip") or [None])[0])
     assert image[:2] == b"\xff\xd8"
     assert content["sheet"] == {"frames": 17, "width": 96, "height": 96, "count": 17, "fps": 8.0}
     assert content["label"] == f"{BEE} · seed 0"
     assert eval(content["code"], {"bc": bc}) == front_end.widget.shot
     second = FrontEnd(front_end.widget, "second")
-    before = len(sights(front_end, "clip"))
+    before = len(results(front_end, "clip"))
     second.send("hello")
-    second.wait_for(lambda: len(sights(second, "clip")) > before)
+    second.wait_for(lambda: len(results(second, "clip")) > before)
 
 
 def test_controls_change_clip_and_shot(show, pollen):
     view = show(steps=4, num_inference_steps=8, prompt_b=MOTH)
     front_end = FrontEnd(view)
     edit(front_end, 5, blend=0.25, seed="7", seed_b="9", seed_blend=0.4, guidance_scale=5, steps=3)
-    draft, _ = wait_for_n(front_end, 5, "draft")
-    final, _ = wait_for_n(front_end, 5)
+    draft, _ = wait_for_edit(front_end, 5, "draft")
+    final, _ = wait_for_edit(front_end, 5)
     assert (draft["steps"], final["steps"]) == (3, 8)
     assert view.shot.prompt == ((BEE, 0.75), (MOTH, 0.25))
     assert view.shot.noise == ((7, 0.6), (9, 0.4))
     assert view.shot.guidance_scale == 5
     assert view.controls.steps == 3
     assert not list(pollen.check(view.shot))
-    front_end.wait_for(lambda: view._dials["by"] == "page")
+    front_end.wait_for(lambda: view._control_values["client"] == "page")
 
 
 def test_images_are_limited_in_rate_and_end_with_the_last(show):
@@ -89,8 +89,8 @@ def test_images_are_limited_in_rate_and_end_with_the_last(show):
     front_end = FrontEnd(view)
     for n in range(1, 60):
         edit(front_end, n, blend=n / 60)
-    wait_for_n(front_end, 59)
-    numbers = [content["n"] for content, _ in sights(front_end)]
+    wait_for_edit(front_end, 59)
+    numbers = [content["edit"] for content, _ in results(front_end)]
     assert numbers == sorted(numbers)
     times = [t for t, kind, _, _ in view.comm.sent if kind == "comm_msg"]
     for i, start in enumerate(times):
@@ -102,7 +102,7 @@ def test_edit_is_acknowledged_without_an_image(show, monkeypatch, pollen):
     front_end = FrontEnd(view)
     edit(front_end, 3)
     front_end.wait_for(
-        lambda: [c for c, _ in front_end.received("heard") if c["by"].get("page") == 3]
+        lambda: [c for c, _ in front_end.received("ack") if c["edits"].get("page") == 3]
     )
 
 
@@ -115,18 +115,25 @@ def test_error_is_reported_and_next_edit_works(show, pollen, monkeypatch):
         front_end.wait_for(lambda: front_end.received("problem"))
     assert "division by zero" in front_end.received("problem")[0][0]["text"]
     edit(front_end, 2, seed="4")
-    wait_for_n(front_end, 2)
+    wait_for_edit(front_end, 2)
 
 
 @pytest.mark.parametrize(
     "content",
     [
         {},
-        {"kind": "ask"},
-        {"kind": "ask", "dials": 7},
+        {"kind": "update"},
+        {"kind": "update", "controls": 7},
         {"kind": "nonsense"},
-        {"kind": "ask", "n": "x", "dials": {"blend": "a", "seed": "-1", "steps": None, "more": 3}},
-        {"kind": "ask", "dials": {"blend": float("nan"), "seed": "9" * 40, "guidance_scale": 1e99}},
+        {
+            "kind": "update",
+            "edit": "x",
+            "controls": {"blend": "a", "seed": "-1", "steps": None, "arguments": 3},
+        },
+        {
+            "kind": "update",
+            "controls": {"blend": float("nan"), "seed": "9" * 40, "guidance_scale": 1e99},
+        },
     ],
 )
 def test_invalid_messages_do_no_harm(show, content):
@@ -134,7 +141,7 @@ def test_invalid_messages_do_no_harm(show, content):
     front_end = FrontEnd(view)
     front_end.send(content.pop("kind", ""), **content)
     edit(front_end, 9, seed="5")
-    wait_for_n(front_end, 9)
+    wait_for_edit(front_end, 9)
     assert view.shot.seed == 5
 
 
@@ -147,19 +154,19 @@ def test_keep_saves_the_bits_that_are_shown(show, pollen, library):
     front_end = FrontEnd(view)
     assert view.clip is None
     edit(front_end, 1)
-    wait_for_n(front_end, 1)
+    wait_for_edit(front_end, 1)
     clip = view.keep()
     assert view.clip.key == clip.key == pollen.resolve(view.shot).key
     assert (generate_frames(pollen, [clip.shot])[0] == view._last.frames).all()
     front_end.send("keep")
-    front_end.wait_for(lambda: len(front_end.received("kept")) == 2)
+    front_end.wait_for(lambda: len(front_end.received("saved")) == 2)
     assert len(view.clips) == len(library.clips()) == 1
 
 
 def test_nothing_is_saved_without_keep(show, library):
     front_end = FrontEnd(show(steps=4, num_inference_steps=8))
     edit(front_end, 1)
-    wait_for_n(front_end, 1)
+    wait_for_edit(front_end, 1)
     assert not len(library.clips())
 
 
@@ -177,9 +184,9 @@ def test_assigned_shot_is_read_back(show, pollen):
     view.shot = shot
     assert pollen.resolve(view.shot).key == pollen.resolve(shot).key
     assert eval(view.code, {"bc": bc}) == view.shot
-    front_end.wait_for(lambda: sights(front_end, "clip"))
-    assert view._about["usual_steps"] == 6
-    assert view._dials["by"] == ""
+    front_end.wait_for(lambda: results(front_end, "clip"))
+    assert view._model_info["default_steps"] == 6
+    assert view._control_values["client"] == ""
     view.shot = view.clip.shot if view.clip else pollen.resolve(bc.shot("a fly", seed=2))
     assert (view.shot.prompt, view.shot.seed) == ("a fly", 2)
 
@@ -188,8 +195,8 @@ def test_arguments_of_a_shot_can_be_reset(show):
     view = show(steps=4, num_inference_steps=4, guidance_rescale=0.5)
     assert view.shot.arguments == {"guidance_rescale": 0.5}
     front_end = FrontEnd(view)
-    edit(front_end, 1, more={"guidance_rescale": 0.0})
-    wait_for_n(front_end, 1)
+    edit(front_end, 1, arguments={"guidance_rescale": 0.0})
+    wait_for_edit(front_end, 1)
     assert view.shot.arguments == {}
 
 
@@ -198,9 +205,9 @@ def test_refine_can_be_switched_off(show):
     view = show(steps=3, num_inference_steps=6)
     front_end = FrontEnd(view)
     edit(front_end, 1)
-    wait_for_n(front_end, 1)
+    wait_for_edit(front_end, 1)
     view.refine = False
-    front_end.wait_for(lambda: [s for s in sights(front_end, "clip") if s[0]["steps"] == 3])
+    front_end.wait_for(lambda: [s for s in results(front_end, "clip") if s[0]["steps"] == 3])
     assert view.shot.num_inference_steps == 3
 
 
@@ -209,7 +216,7 @@ def test_prompts_keep_their_sides_when_the_other_is_heavier():
     base = bc.shot(BEE)
     for blend in (0.2, 0.8):
         shot = LiveControls(BEE, MOTH, blend=blend).shot(base)
-        result = controls.matching(shot, {})
+        result = controls.with_shot(shot, {})
         assert (result.prompt, result.prompt_b, result.blend) == (BEE, MOTH, blend)
 
 
@@ -273,7 +280,7 @@ def test_distilled_model_generates_drafts_at_default_guidance(show, pollen, monk
     assert view.controls.steps == 3
     front_end = FrontEnd(view)
     front_end.send("hello")
-    front_end.wait_for(lambda: sights(front_end, "clip"))
+    front_end.wait_for(lambda: results(front_end, "clip"))
     assert [(shot.num_inference_steps, shot.guidance_scale) for shot in generated] == [(3, 1.0)]
     assert view.shot.guidance_scale in (None, 3.0), "the final clip must not change"
     keyframes = {"keyframes": {0: np.zeros((96, 96, 3), np.uint8)}}
@@ -309,10 +316,10 @@ def test_invalid_arguments_are_reported_before_any_computation(show, call, messa
 def test_sliders_match_the_signature(pollen):
     sliders = sliders_of(pollen, bc.shot(BEE))
     assert sliders == {"guidance_rescale": Slider("guidance_rescale", 0.0, 1.0, 0.02, 0.0)}
-    edited = {"more": {"guidance_rescale": 0.5, "strength": 0.1}}
+    edited = {"arguments": {"guidance_rescale": 0.5, "strength": 0.1}}
     controls = LiveControls(BEE).updated(edited, sliders)
     assert controls.shot(bc.shot(BEE)).arguments == {"guidance_rescale": 0.5}
-    reset = LiveControls(BEE).updated({"more": {"guidance_rescale": 0.0}}, sliders)
+    reset = LiveControls(BEE).updated({"arguments": {"guidance_rescale": 0.0}}, sliders)
     assert reset.arguments == {}
 
 
@@ -323,7 +330,7 @@ def test_close_ends_threads_and_messages(show):
     view = show(steps=4, num_inference_steps=90)
     front_end = FrontEnd(view)
     edit(front_end, 1)
-    front_end.wait_for(lambda: sights(front_end))
+    front_end.wait_for(lambda: results(front_end))
     view.close()
     end = time.monotonic() + 240
     names = ("beecam-live", "beecam-sender")
@@ -338,7 +345,7 @@ def test_static_html_needs_no_kernel(show):
     assert "run the cell" in view._static_html()
     front_end = FrontEnd(view)
     edit(front_end, 1)
-    wait_for_n(front_end, 1)
+    wait_for_edit(front_end, 1)
     text = view._static_html()
     assert "data:image/jpeg;base64," in text
     assert "<b>" not in text

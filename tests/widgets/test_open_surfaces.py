@@ -57,7 +57,7 @@ def test_selection_survives_that_the_grid_is_extended(show, library):
     grid = show(run)
     front_end = FrontEnd(grid).open(visible=range(3))
     front_end.wait_for(lambda: front_end.received("cells"))
-    front_end.send("fill", places=[[1, 2]])
+    front_end.send("fill", coords=[[1, 2]])
     front_end.wait_for(lambda: grid.run is not run)
     grid.run.wait()
     grid.selection = [1, 3]

@@ -178,7 +178,7 @@ def test_code_refers_to_images_by_digest(explore, model, library):
     panel.arguments = FEW | {
         "image": [bc.read_media(red, name="red"), bc.read_media(255 - red, name="cyan")]
     }
-    assert panel._state["arguments"]["image"]["many"] == [
+    assert panel._state["arguments"]["image"]["values"] == [
         [{"object": 0}, "red", ""],
         [{"object": 1}, "cyan", ""],
     ]
@@ -187,12 +187,12 @@ def test_code_refers_to_images_by_digest(explore, model, library):
     variables = run_code(panel, model, library)
     assert [c.shot for c in variables["sweep"].cells] == [c.shot for c in panel.sweep.cells]
     front_end = PanelFrontEnd(panel)
-    front_end.edit(lambda state: state["arguments"]["image"]["many"].reverse())
+    front_end.edit(lambda state: state["arguments"]["image"]["values"].reverse())
     assert [str(v) for v in panel.arguments["image"].values] == ["cyan", "red"]
     before = panel.form
     for index in (-1, 2, "0", None):
         front_end.edit(
-            lambda state, index=index: state["arguments"].update(image={"one": {"object": index}})
+            lambda state, index=index: state["arguments"].update(image={"value": {"object": index}})
         )
     assert panel.form == before
 
@@ -248,7 +248,7 @@ def test_decks_intents_and_undo(explore, tmp_path):
     assert "hand" in panel.intent.reason
     panel.deck = own
     assert panel.deck.name == "ponds"
-    assert [one["name"] for one in panel._about["decks"]][-1] == "ponds"
+    assert [one["name"] for one in panel._choices["decks"]][-1] == "ponds"
     panel.undo()
     assert panel.template == "by hand", "deck after deck: undo restores the form edited by hand"
     panel.undo()
@@ -336,11 +336,11 @@ def test_typed_text_is_parsed_by_the_controls(explore):
         state["template"] = "a {insect}, {fps}"
         state["axes"] = {"insect": [["bee", "", ""], ["7", "seven", "odd"]], "fps": [["8", "", ""]]}
         state["arguments"] = {
-            "num_inference_steps": {"one": "2"},
-            "guidance_scale": {"many": [["1", "", ""], ["2.5", "", ""]]},
-            "negative_prompt": {"one": "3"},
-            "decode_timestep": {"one": ""},
-            "width": {"one": "wide"},
+            "num_inference_steps": {"value": "2"},
+            "guidance_scale": {"values": [["1", "", ""], ["2.5", "", ""]]},
+            "negative_prompt": {"value": "3"},
+            "decode_timestep": {"value": ""},
+            "width": {"value": "wide"},
         }
         state["seeds"] = {"first": 10, "count": 2}
 
@@ -356,7 +356,7 @@ def test_typed_text_is_parsed_by_the_controls(explore):
     problems = summary_of(panel)["problems"]
     assert [one["argument"] for one in problems] == ["width"]
     assert "width='wide'" in problems[0]["message"]
-    assert panel._state["arguments"]["width"] == {"one": "wide"}, "invalid text must not be lost"
+    assert panel._state["arguments"]["width"] == {"value": "wide"}, "invalid text must not be lost"
 
 
 def test_front_end_gets_estimate_and_problems(explore):
@@ -368,14 +368,16 @@ def test_front_end_gets_estimate_and_problems(explore):
         lambda s: s.update(
             template="a {insect}",
             axes={"insect": [["bee", "", ""]]},
-            arguments={"num_frames": {"one": "20"}},
+            arguments={"num_frames": {"value": "20"}},
             name="x" * 200,
         )
     )
     (problem,) = summary_of(panel)["problems"]
     assert problem["argument"] == "num_frames"
     assert "nearest are 17 and 25" in problem["message"]
-    front_end.edit(lambda s: s.update(arguments={"num_inference_steps": {"one": "1"}}, name="bees"))
+    front_end.edit(
+        lambda s: s.update(arguments={"num_inference_steps": {"value": "1"}}, name="bees")
+    )
     summary = summary_of(panel)
     assert (summary["cells"], summary["cached"], summary["problems"]) == (1, 0, [])
     assert summary["code"] == panel.code
@@ -407,7 +409,7 @@ def test_buttons_call_methods(explore):
     front_end.send("intent", text="qqq")
     until(lambda: front_end.received("intent"))
     assert "no deck shares a word" in front_end.received("intent")[0][0]["text"]
-    front_end.send("history", key=panel._history[0]["key"])
+    front_end.send("restore", key=panel._history[0]["key"])
     until(lambda: panel.seeds == tuple(range(30)))
     until(lambda: panel._run == {"status": "", "shown": True})
 
@@ -418,7 +420,7 @@ def test_panel_controls_a_run_started_in_its_grid(explore):
     run = panel.run_now()
     panel.stop()
     until(lambda: panel._run["finished"])
-    panel.grid._publisher.receive({"kind": "run", "do": "run", "client": "page"})
+    panel.grid._publisher.receive({"kind": "run", "action": "run", "client": "page"})
     until(lambda: panel.current_run is not run)
     until(lambda: panel._run["status"] == "running")
     panel.stop()
@@ -462,7 +464,7 @@ def test_invalid_edits_change_nothing(explore, change):
     assert len(front_end.received("problem")[0][0]["text"]) <= 1_000
     for kind in ("", "nope", "take", "put"):
         front_end.send(kind)
-    for kind in ("edit", "deck", "intent", "history"):
+    for kind in ("edit", "deck", "intent", "restore"):
         front_end.send(kind)
     until(lambda: not panel._worker.running or panel._worker.idle)
     time.sleep(0.1)
@@ -538,7 +540,7 @@ def test_invalid_decks_are_reported(explore, library):
     (folder / "good.yaml").write_text("name: ponds\ntemplate: a pond\n")
     panel = explore(deck="ponds")
     assert panel.template == "a pond"
-    assert "bad.yaml, line 1" in panel._about["problems"][0]
+    assert "bad.yaml, line 1" in panel._choices["problems"][0]
 
 
 def test_closed_library_is_reported(explore, library):
@@ -596,7 +598,7 @@ def test_words_that_the_model_passes_over_are_noted(explore, model):
     (note,) = summary_of(panel)["notes"]
     assert note["message"] == panel.notes[0].message
     assert note["words"] == ["zebra", "gas", "station"]
-    assert {"bee", "meadow"} <= {*panel._about["words"]}
+    assert {"bee", "meadow"} <= {*panel._choices["words"]}
     panel.template = "a bee over the sea"
     assert panel.notes == ()
     assert summary_of(panel)["notes"] == []
@@ -617,8 +619,8 @@ def test_notes_are_limited_and_computed_once_per_text(explore, model, library, m
     reader = Reader(model)
     panel = bw.explore(reader, template="a bee over the old sea with a zebra", library=library)
     try:
-        assert len(panel._about["words"]) == 2_000
-        assert panel._about["words"] == sorted(panel._about["words"])
+        assert len(panel._choices["words"]) == 2_000
+        assert panel._choices["words"] == sorted(panel._choices["words"])
         unknown, cut = summary_of(panel)["notes"]
         assert unknown["words"] == ["zebra"]
         assert cut["words"] == ["zebra"], "'with' and 'a' are only cut off"

@@ -179,30 +179,30 @@ def test_column_values_of_later_clips_are_sent(show, sweep, library):
 
 def test_annotations_of_invisible_cells_are_sent(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
-    front_end = FrontEnd(show(run)).open(visible=[0], want=[0])
+    front_end = FrontEnd(show(run)).open(visible=[0], requested=[0])
     front_end.wait_for(front_end.sheets)
     other = bc.library(library.folder)  # as another kernel would: it writes to the same file
     other.rate(run.clips[9].key, stars=4)
     other.tag(run.clips[9].key, ["far"])
 
     def annotations():
-        return [c for content, _ in front_end.received("marks") for c in content["cells"]]
+        return [c for content, _ in front_end.received("annotations") for c in content["cells"]]
 
     front_end.wait_for(lambda: [9, 4, False, ["far"]] in annotations(), 3)
 
 
 def test_tags_are_added_and_removed(show, sweep, library):
     run = bc.run(sweep, DrawnModel(), library=library).wait()
-    front_end = FrontEnd(show(run)).open(visible=[0, 1], want=[0, 1])
-    front_end.send("rate", cells=[0, 1], tag=" two \n words ", on=True)
-    front_end.send("rate", cells=[0], tag="one", on=True)
-    front_end.send("rate", cells=[1], tag="two words", on=False)
+    front_end = FrontEnd(show(run)).open(visible=[0, 1], requested=[0, 1])
+    front_end.send("annotate", cells=[0, 1], tag=" two \n words ", on=True)
+    front_end.send("annotate", cells=[0], tag="one", on=True)
+    front_end.send("annotate", cells=[1], tag="two words", on=False)
     front_end.wait_for(
         lambda: run.clips[0].tags == ("two words", "one") and run.clips[1].tags == ()
     )
-    front_end.send("rate", cells=[0], tag="x" * 500, on=True)
+    front_end.send("annotate", cells=[0], tag="x" * 500, on=True)
     front_end.wait_for(lambda: "x" * 100 in run.clips[0].tags)
-    front_end.send("rate", cells=[0], tag="   ", on=True)
+    front_end.send("annotate", cells=[0], tag="   ", on=True)
     front_end.send("ping")
     assert "" not in run.clips[0].tags
 
@@ -212,23 +212,23 @@ def test_filling_empty_cells_extends_all_surfaces(show, library):
     run = bc.run(few, DrawnModel(), library=library).wait()
     grid, other = show(run), show(run)
     grid.selection = [1]
-    front_end = FrontEnd(grid).open(visible=range(3), want=range(3))
+    front_end = FrontEnd(grid).open(visible=range(3), requested=range(3))
     front_end.wait_for(lambda: sorted(front_end.sheets()) == [0, 1, 2])
     assert front_end.received("cells")[0][0]["fills"] is True
-    front_end.send("fill", places=[[1, 2]])
+    front_end.send("fill", coords=[[1, 2]])
     front_end.wait_for(lambda: len(front_end.received("cells")) > 1)
     head = front_end.received("cells")[-1][0]
-    assert (head["total"], head["keeps"]) == (4, front_end.received("cells")[0][0]["token"])
+    assert (head["total"], head["extends"]) == (4, front_end.received("cells")[0][0]["token"])
     grid.run.wait()
     assert other.run is grid.run
     assert other._selected == [1], "the selection is kept"
     assert grid.clips[3].shot.prompt == "a moth"
-    front_end.send("again", cells=[3])
+    front_end.send("regenerate", cells=[3])
     front_end.wait_for(lambda: front_end.received("cells")[-1][0]["total"] == 5)
     grid.run.wait()
     assert grid.clips[4].shot.prompt == "a moth"
     assert grid.clips[4].shot.seed not in range(3)
-    front_end.send("fill", places=[[9, 9]])
+    front_end.send("fill", coords=[[9, 9]])
     front_end.wait_for(lambda: "no place" in str(front_end.received("problem")))
 
 
@@ -244,7 +244,7 @@ def test_retry_moves_all_surfaces_to_the_new_run(show, table, library):
         FrontEnd(grid).open(visible=range(3)),
         FrontEnd(other).open(visible=range(3)),
     )
-    front_end.send("run", do="run")
+    front_end.send("run", action="run")
     # The thread that started it passes it to one surface after the other.
     front_end.wait_for(lambda: other.run is list_.run is grid.run is not run)
     grid.run.wait()
@@ -257,16 +257,18 @@ def test_retry_moves_all_surfaces_to_the_new_run(show, table, library):
 
 def test_annotations_of_a_deleted_clip_are_taken_back(show, finished):
     grid = show(finished)
-    front_end = FrontEnd(grid).open(visible=range(3), want=range(3))
+    front_end = FrontEnd(grid).open(visible=range(3), requested=range(3))
     front_end.wait_for(front_end.sheets)
     clip = finished.clips[1]
     clip.stars = 3
-    front_end.wait_for(lambda: front_end.received("marks"))
+    front_end.wait_for(lambda: front_end.received("annotations"))
     finished.library.mp4_path(clip.key).unlink()
     with sqlite3.connect(finished.library.folder / "library.sqlite") as file:
         file.execute("DELETE FROM clips WHERE key = ?", [clip.key])
-    front_end.send("rate", cells=[1], stars=5)
-    front_end.wait_for(lambda: front_end.received("marks")[-1][0]["cells"] == [[1, 0, False, []]])
+    front_end.send("annotate", cells=[1], stars=5)
+    front_end.wait_for(
+        lambda: front_end.received("annotations")[-1][0]["cells"] == [[1, 0, False, []]]
+    )
     assert "deleted" in str(front_end.received("problem"))
     front_end.send("detail", cell=1)
     front_end.wait_for(lambda: front_end.received("detail"))
@@ -305,9 +307,9 @@ def test_small_cells_get_small_sheets(show, library):
     front_end = FrontEnd(show(run))
     front_end.send("hello")
     front_end.wait_for(lambda: front_end.received("cells"))
-    front_end.send("see", visible=[0], want=[0], awake=True, pixels=40)
+    front_end.send("viewport", visible=[0], requested=[0], awake=True, pixels=40)
     front_end.wait_for(lambda: front_end.received("sheets"))
-    front_end.send("see", visible=[1], want=[1], awake=True, pixels=96)
+    front_end.send("viewport", visible=[1], requested=[1], awake=True, pixels=96)
     front_end.wait_for(lambda: len(front_end.received("sheets")) > 1)
     small, large = (content["items"][0]["sheet"] for content, _ in front_end.received("sheets"))
     assert (small["width"], small["full"]) == (48, 96)

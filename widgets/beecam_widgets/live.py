@@ -36,8 +36,8 @@ from beecam.shots.shot_checks import check_values
 from beecam.sweeps.build import shot as make_shot
 from beecam_widgets._live.controls import LiveControls, sliders_of
 from beecam_widgets._live.messages import (
-    frame_message,
     problem_message,
+    result_message,
     saved_message,
     static_html,
 )
@@ -99,8 +99,8 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     playing = t.Bool(default_value=True).tag(sync=True)
     refine = t.Bool(default_value=True).tag(sync=True)
-    _dials = t.Dict().tag(sync=True)
-    _about = t.Dict().tag(sync=True)
+    _control_values = t.Dict().tag(sync=True)
+    _model_info = t.Dict().tag(sync=True)
     _sheet = t.Unicode().tag(sync=True)
 
     def __init__(
@@ -161,13 +161,13 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._number = 0
         self._last: LiveFrame | None = None
         self._sender = ThrottledSender(self._send_message)
-        self._engine = InteractiveEngine(self.model, self._on_frame, quick=self._distilled)
+        self._engine = InteractiveEngine(self.model, self._on_result, quick=self._distilled)
         display_id = f"beecam-static-{uuid.uuid4().hex[:12]}"
         self._static = StaticOutput(display_id, self._static_html)
         super().__init__(
             refine=refine,
-            _dials={**self._controls.to_json(), "by": ""},
-            _about=self._shots.describe(),
+            _control_values={**self._controls.to_json(), "client": ""},
+            _model_info=self._shots.describe(),
             _sheet=display_id,
         )
         self.on_msg(self._on_message)
@@ -195,15 +195,15 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             message = f"shot={shorten(value)}: a shot is needed, as in bc.shot({str(value)!r})."
             raise CheckError([Problem("shot", message)])
         raise_problems(check_values(value))
-        controls = self._controls.matching(value, self._sliders)
+        controls = self._controls.with_shot(value, self._sliders)
         base = value.replace(model=None, revision=None)
         self._shots = ShotBuilder(self.model, self._distilled, base, self._sliders)
         if not self.refine:
             controls = replace(controls, steps=self._shots.steps)
-        self._about = self._shots.describe()
+        self._model_info = self._shots.describe()
         self._shots.check(controls, refine=self.refine)
         self._request("", 0, controls)
-        self._dials = {**controls.to_json(), "by": ""}
+        self._control_values = {**controls.to_json(), "client": ""}
 
     @property
     def code(self) -> str:
@@ -309,16 +309,16 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         if not isinstance(content, dict):
             return
         client, kind = str(content.get("client", "")), content.get("kind")
-        if kind == "ask" and isinstance(content.get("dials"), dict):
-            edit = content.get("n")
+        if kind == "update" and isinstance(content.get("controls"), dict):
+            edit = content.get("edit")
             edit = edit if isinstance(edit, int) else 0
             self._sender.acknowledge(client, edit)
-            controls = self._controls.updated(content["dials"], self._sliders)
+            controls = self._controls.updated(content["controls"], self._sliders)
             self._request(client, edit, controls)
         elif kind == "hello":
             self._sender.acknowledge(client, 0)
             if self._last is not None:
-                self._send_frame(self._last)
+                self._send_result(self._last)
             else:
                 self._request("", 0, self._controls)
         elif kind == "keep":
@@ -333,36 +333,36 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     # --- results ---------------------------------------------------------------------------------
 
-    def _on_frame(self, frame: LiveFrame) -> None:
+    def _on_result(self, result: LiveFrame) -> None:
         """Take a result of the engine, on its threads."""
-        if frame.kind in (DRAFT, CLIP):
-            self._last = frame
-        self._send_frame(frame)
-        if frame.kind == CLIP:
-            self._publish_final(frame)
+        if result.kind in (DRAFT, CLIP):
+            self._last = result
+        self._send_result(result)
+        if result.kind == CLIP:
+            self._publish_final(result)
 
-    def _send_frame(self, frame: LiveFrame) -> None:
-        client, edit, controls = self._edits.get(frame.number, ("", 0, None))
+    def _send_result(self, result: LiveFrame) -> None:
+        client, edit, controls = self._edits.get(result.number, ("", 0, None))
         shot = self._shots.final(controls, refine=self.refine) if controls else self.shot
         code = shot.code()
-        if frame.kind == PROBLEM:
-            message = problem_message(client, edit, frame.text)
+        if result.kind == PROBLEM:
+            message = problem_message(client, edit, result.text)
             self._sender.submit(PROBLEM, lambda: message, supersedes=(PREVIEW, STEP))
-        elif frame.kind in (PREVIEW, STEP):
-            self._sender.submit(frame.kind, lambda: frame_message(frame, client, edit, code))
+        elif result.kind in (PREVIEW, STEP):
+            self._sender.submit(result.kind, lambda: result_message(result, client, edit, code))
         else:
             self._sender.submit(
                 DRAFT,
-                lambda: frame_message(frame, client, edit, code),
+                lambda: result_message(result, client, edit, code),
                 supersedes=(PREVIEW, STEP, PROBLEM),
             )
 
-    def _publish_final(self, frame: LiveFrame) -> None:
+    def _publish_final(self, result: LiveFrame) -> None:
         """Send the controls of a final clip to all front ends, and update the static output."""
-        client, _, controls = self._edits.get(frame.number, ("", 0, None))
-        if controls is None or frame.number != self._number:
+        client, _, controls = self._edits.get(result.number, ("", 0, None))
+        if controls is None or result.number != self._number:
             return
-        self._dials = {**controls.to_json(), "by": client}
+        self._control_values = {**controls.to_json(), "client": client}
         self._static.update()
 
     def _send_message(self, content: dict[str, Any], buffers: list[bytes]) -> None:

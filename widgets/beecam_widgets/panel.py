@@ -67,7 +67,7 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
     _esm, _css = load_assets("panel")
 
     # Only Python writes these traits; the front end sends its requests as messages.
-    _about = t.Dict().tag(sync=True)
+    _choices = t.Dict().tag(sync=True)
     _state = t.Dict().tag(sync=True)
     _summary = t.Dict().tag(sync=True)
     _run = t.Dict().tag(sync=True)
@@ -114,7 +114,7 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
         self.grid = ClipGrid(ClipSet(self.library, []))
         anywidget.AnyWidget.__init__(
             self,
-            _about=self._describe_choices(),
+            _choices=self._describe_choices(),
             _state={},
             _summary={},
             _run=self._runs.state(),
@@ -222,7 +222,7 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
         if form is None:
             raise BeecamError(
                 f"The grid shows {sweep_record.name!r}, but a panel can't edit this sweep: its "
-                "cells were picked, or it was made from clips. "
+                "cells were picked, or it was built from clips. "
                 f"library.sweep({sweep_record.name!r}).sweep returns it."
             )
 
@@ -273,8 +273,8 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
     def _set_form(self, form: SweepForm, edit: Sequence[Any] = _CODE_EDIT) -> None:
         data = form_to_json(form)  # first, as it may fail
         with self._lock:
-            if [one["name"] for one in self._about["decks"]] != [one.name for one in self._decks]:
-                self._about = self._describe_choices()
+            if [one["name"] for one in self._choices["decks"]] != [one.name for one in self._decks]:
+                self._choices = self._describe_choices()
             self._form, self._edit = form, list(edit)
             self._serial += 1
             self._changed_at = time.monotonic()
@@ -316,7 +316,7 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
             self._send_problem(str(error))
         except Exception as error:  # noqa: BLE001  (there is no caller to raise to)
             self._send_problem(f"The panel raised an error: {shorten(error, 300)}")
-        self.send_message(kind="heard")
+        self.send_message(kind="ack")
 
     def _poll(self) -> float | None:
         try:

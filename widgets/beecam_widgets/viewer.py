@@ -13,7 +13,7 @@ class ClipViewer(Surface):
     """The clip under the cursor at full size, or two to eight selected ones side by side.
 
     Clips side by side play in step. The viewer follows the grid or the table of the same clips,
-    in whatever cell or view of the notebook that is.
+    in any cell or view of the notebook.
 
     >>> bw.ClipGrid(run)
     >>> bw.ClipViewer(run)                      # in another cell, or in a JupyterLab view

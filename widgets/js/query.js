@@ -1,5 +1,7 @@
 // Parses and evaluates the query language that filters cells, as the kit does in Python: shared test
-// cases (tests/js/query_cases.json) hold both to the same results.
+// cases (tests/js/query_cases.json) hold both to the same results and messages.
+
+import { didYouMean, quote } from "./suggest.js";
 
 /**
  * What a query can read of a cell.
@@ -39,7 +41,7 @@ export function parse(text, names) {
     }
     TERM.lastIndex = at;
     const match = TERM.exec(text);
-    if (!match) return { terms, problem: `${text.slice(at)} has a quote without its other.` };
+    if (!match) return { terms, problem: `query: ${quote(text.slice(at))} has an unmatched quote.` };
     at = TERM.lastIndex;
     const negated = Boolean(match[1]);
     if (match[5] !== undefined) {
@@ -71,18 +73,17 @@ function unquote(text) {
  * @param {Map<string, string>} known
  */
 function findProblem(term, name, sign, values, known) {
-  if (!known.has(name) && name !== "tag" && name !== "is") {
-    const available = [...new Set([...known.values(), "tag", "is"])].sort().join(", ");
-    return `${term}: no “${name}” here. There are ${available}.`;
+  const names = [...known.keys(), "tag", "is"];
+  if (!names.includes(name)) {
+    const allowed = [...new Set([...known.values(), "tag", "is"])].sort().join(", ");
+    return `${term}: no ${quote(name)} here.${didYouMean(name, names)} The names are ${allowed}.`;
   }
-  if (!values.length) return `${term}: a value is missing after “${sign}”.`;
+  if (!values.length) return `${term}: a value is missing after ${quote(sign)}.`;
   if (sign in ORDER && (name === "tag" || name === "is" || values.some((v) => number(v) === null))) {
-    return `${term}: “${sign}” is for numbers, as in stars>=3.`;
+    return `${term}: ${quote(sign)} is for numbers, as in stars>=3.`;
   }
-  if (name === "is" && values.some((value) => !STATES.includes(value))) {
-    return `${term}: is: goes with ${STATES.join(", ")}.`;
-  }
-  return "";
+  const unknown = name === "is" && values.find((value) => !STATES.includes(value));
+  return unknown ? `${term}: is: takes one of ${STATES.join(", ")}.${didYouMean(unknown, STATES)}` : "";
 }
 
 /**

@@ -205,7 +205,7 @@ def facts_of(clips: ShownClips, cells: Sequence[Cell]) -> dict[str, Any]:
             "kind": "cells",
             "version": 1,
             "token": "page",
-            "keeps": "",
+            "extends": "",
             "total": len(cells),
             "title": "",
             "live": False,
@@ -218,7 +218,7 @@ def facts_of(clips: ShownClips, cells: Sequence[Cell]) -> dict[str, Any]:
         "coords": [at.get(axis.name, 0) for at in coords for axis in clips.axes],
         "columns": {
             "kind": "columns",
-            "usual": list(COMMON_NAMES),
+            "common": list(COMMON_NAMES),
             "columns": view_data.columns_data(known),
             "cells": [i for i, _ in found],
             "states": [view_data.state_bits(row) for row in known],

@@ -1,4 +1,4 @@
-"""What the publisher knows of one front end: its visible cells, requests and open batches."""
+"""The publisher's state of one front end: its visible cells, requests and open batches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 # Batches of sheets sent to a front end and not acknowledged yet.
 MAX_UNACKNOWLEDGED = 4
-# After so long a batch counts as received: an acknowledgement that never comes (a closed page, a
+# After this time a batch counts as received: an acknowledgement that never comes (a closed page, a
 # busy kernel on a host without subshells) must not stop the grid forever.
 ACK_SECONDS = 3.0
 # A closed page may send no goodbye; an open one pings every few seconds.
@@ -20,7 +20,7 @@ class Client:
     """One front end that shows the cells.
 
     Attributes:
-        seen: When its last message arrived (monotonic seconds).
+        last_seen: When its last message arrived (monotonic seconds).
         awake: Whether the page is visible to its user.
         visible: Cells in its viewport, nearest to the centre first.
         pixels: Width of its widest cell.
@@ -30,7 +30,7 @@ class Client:
         turn: Number of its last annotation message; the front end counts them.
     """
 
-    seen: float
+    last_seen: float
     awake: bool = True
     visible: tuple[int, ...] = ()
     pixels: int = 160
@@ -41,7 +41,7 @@ class Client:
 
     def is_gone(self, now: float) -> bool:
         """Return whether it has been silent for too long."""
-        return now - self.seen > CLIENT_SECONDS
+        return now - self.last_seen > CLIENT_SECONDS
 
     def is_ready(self, now: float) -> bool:
         """Return whether another batch may be sent; drop batches whose answer is overdue."""

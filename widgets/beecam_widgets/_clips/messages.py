@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from beecam.errors import BeecamError
-from beecam.export import view_data as telling
+from beecam.export import view_data
 from beecam.media.sheets import reduced_sheet
 from beecam.runs.progress import CellState, RunState
 from beecam_widgets._clips.cell_source import CellSource, clip_at, run_facts
@@ -36,15 +36,15 @@ def cells_message(source: CellSource, version: int, extends: str = "") -> Messag
         "kind": "cells",
         "version": version,
         "token": source.token,
-        "keeps": extends,
+        "extends": extends,
         "total": len(source),
-        "title": source.title[: telling.LONGEST],
+        "title": source.title[: view_data.LONGEST],
         "live": source.run is not None,
         "drafts": source.run is not None and source.run.draft is not None,
         "fills": source.run is not None and source.run.sweep.fills,
         "model": source.run.model.name if source.run else "",
         "aspect": _aspect_ratio(source),
-        "axes": telling.axes_data(source.axes),
+        "axes": view_data.axes_data(source.axes),
     }
     return content, [coords.tobytes()]
 
@@ -73,7 +73,14 @@ def state_messages(
                 "run": facts,
                 "previews": previews,
                 "cells": [
-                    [c.index, str(c.status), c.step, c.steps, telling.cut(c.error or ""), c.seconds]
+                    [
+                        c.index,
+                        str(c.status),
+                        c.step,
+                        c.steps,
+                        view_data.cut(c.error or ""),
+                        c.seconds,
+                    ]
                     for c in part
                 ],
             },
@@ -86,7 +93,7 @@ def _split_states(cells: Sequence[CellState]) -> Iterator[list[CellState]]:
     part: list[CellState] = []
     size = 0
     for cell in cells:
-        size += _CELL_STATE_BYTES + min(telling.LONGEST, len(cell.error or ""))
+        size += _CELL_STATE_BYTES + min(view_data.LONGEST, len(cell.error or ""))
         if size > _half_message() and part:
             yield part
             part, size = [], _CELL_STATE_BYTES
@@ -120,7 +127,7 @@ def sheets_message(
         included.append(index)
         items.append(item)
         if image is not None:
-            item["sheet"]["at"] = len(images)
+            item["sheet"]["buffer"] = len(images)
             images.append(image)
             room -= len(image)
     return ({"kind": "sheets", "items": items}, images), included
@@ -131,12 +138,12 @@ def _sheet_item(source: CellSource, index: int, pixels: int) -> tuple[dict[str, 
     item: dict[str, Any] = {"i": index}
     try:
         row = clip.library.row(clip.key)
-        item |= telling.clip_data(row)
+        item |= view_data.clip_data(row)
         layout = row["facts"]["sheet"]
         image, reduced = reduced_sheet(clip.sheet_bytes(), layout, pixels)
         item["sheet"] = {**reduced, "full": layout["width"]}
     except (BeecamError, KeyError) as error:
-        item["problem"] = telling.cut(str(error))
+        item["problem"] = view_data.cut(str(error))
         return item, None
     if len(image) > MAX_BYTES:
         item["problem"] = "This clip's sheet is too large for the grid; open the clip to play it."
@@ -168,7 +175,7 @@ def detail_messages(source: CellSource, index: int) -> Iterator[Message]:
     parts = [data[i : i + MAX_BYTES] for i in range(0, len(data), MAX_BYTES)]
     yield (
         {
-            **telling.clip_details(shot, facts),
+            **view_data.clip_details(shot, facts),
             "kind": "detail",
             "i": index,
             "key": clip.key,
@@ -199,18 +206,18 @@ def annotations_message(
     """
     table = source.library.table({source.key(i) for i in cells})
     rows = [table.get(source.key(i)) for i in cells]
-    # A deleted clip has no annotations: front ends take back what they showed in advance.
+    # A deleted clip has no annotations: front ends revert what they showed in advance.
     annotations = [
         [i, row["stars"], row["rejected"], list(row["tags"])] if row else [i, 0, False, []]
         for i, row in zip(cells, rows, strict=True)
     ]
-    content = {"kind": "marks", "cells": annotations, "heard": dict(turns)}
+    content = {"kind": "annotations", "cells": annotations, "turns": dict(turns)}
     return (content, []), any(rows)
 
 
 def problem_message(text: str) -> Message:
     """Return the message that shows a problem to the user."""
-    return {"kind": "problem", "text": telling.cut(text, _MAX_PROBLEM)}, []
+    return {"kind": "problem", "text": view_data.cut(text, _MAX_PROBLEM)}, []
 
 
 def _aspect_ratio(source: CellSource) -> float:
@@ -221,4 +228,4 @@ def _aspect_ratio(source: CellSource) -> float:
         shot = source.shot(0)
     except BeecamError:
         return 1.0
-    return telling.aspect_ratio(shot)
+    return view_data.aspect_ratio(shot)

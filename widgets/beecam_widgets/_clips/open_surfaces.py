@@ -1,4 +1,4 @@
-"""The surfaces that are open in this kernel, for what code asks of the surface that shows a run."""
+"""The open surfaces of this kernel, by which code finds the surface that shows a run."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from beecam.errors import BeecamError
-from beecam.sweeps import expand as growing
+from beecam.sweeps import expand
 from beecam_widgets._clips import messages
 from beecam_widgets._clips.annotation_watcher import AnnotationWatcher
 from beecam_widgets._clips.cell_source import CellSource, RunSource, annotate, clip_at
@@ -169,7 +169,7 @@ class Publisher:
         client = self._clients.get(name)
         now = time.monotonic()
         if client is not None:
-            client.seen = now
+            client.last_seen = now
         elif name and kind != "bye":
             client = self._clients[name] = Client(now)
             if kind != "hello":
@@ -183,14 +183,14 @@ class Publisher:
     def _on_hello(self, content: dict[str, Any], _: Client | None) -> None:
         self._send_all_state(str(content["client"]))
 
-    def _on_see(self, content: dict[str, Any], client: Client | None) -> None:
+    def _on_viewport(self, content: dict[str, Any], client: Client | None) -> None:
         if client is None:
             return
         client.awake = bool(content.get("awake", True))
         client.visible = tuple(self._valid(content["visible"]))
         client.pixels = max(1, int(content.get("pixels", client.pixels)))
         client.requested.clear()
-        client.request(self._valid(content["want"]))
+        client.request(self._valid(content["requested"]))
 
     def _on_ack(self, content: dict[str, Any], client: Client | None) -> None:
         if client is not None:
@@ -200,12 +200,12 @@ class Publisher:
         if client is not None:
             client.awake = bool(content.get("awake", True))
             # Without an answer the front end reports that the kernel is gone.
-            self._outbox.append(({"kind": "heard", "to": content["client"]}, []))
+            self._outbox.append(({"kind": "pong", "to": content["client"]}, []))
 
     def _on_bye(self, content: dict[str, Any], _: Client | None) -> None:
         self._clients.pop(str(content.get("client", "")), None)
 
-    def _on_rate(self, content: dict[str, Any], client: Client | None) -> None:
+    def _on_annotate(self, content: dict[str, Any], client: Client | None) -> None:
         changed = self._valid(content["cells"])
         if client is not None:
             client.turn = int(content.get("turn", 0))
@@ -213,7 +213,7 @@ class Publisher:
             for index in changed:
                 annotate(clip_at(self.source, index), content)
         finally:
-            # After an error, too: the front end then takes back what it showed in advance.
+            # After an error, too: the front end then reverts what it showed in advance.
             self._send_annotations(changed)
 
     def _on_columns(self, content: dict[str, Any], client: Client | None) -> None:
@@ -222,14 +222,14 @@ class Publisher:
             self._send_columns(range(len(self.source)), str(content["client"]))
 
     def _on_run(self, content: dict[str, Any], _: Client | None) -> None:
-        run, action = self.source.run, content["do"]
+        run, action = self.source.run, content["action"]
         if run is None:
             return
         if action == "pause":
             run.pause()
         elif action == "stop":
             run.cancel()
-        elif action == "drop":
+        elif action == "skip":
             run.cancel(*self._valid([content["cell"]]))
         elif action == "run":
             if run.status in ("cancelled", "done"):
@@ -243,14 +243,14 @@ class Publisher:
         run = self.source.run
         if run is not None:
             names = [axis.name for axis in self.source.axes]
-            coords = [dict(zip(names, place, strict=True)) for place in content["places"]]
-            self._on_extended(RunSource(run.with_cells(growing.with_cell(run.sweep, coords))))
+            coords = [dict(zip(names, one, strict=True)) for one in content["coords"]]
+            self._on_extended(RunSource(run.with_cells(expand.with_cell(run.sweep, coords))))
 
-    def _on_again(self, content: dict[str, Any], _: Client | None) -> None:
+    def _on_regenerate(self, content: dict[str, Any], _: Client | None) -> None:
         run = self.source.run
         if run is not None:
             cells = self._valid(content["cells"])
-            self._on_extended(RunSource(run.with_cells(growing.with_new_seeds(run.sweep, cells))))
+            self._on_extended(RunSource(run.with_cells(expand.with_new_seeds(run.sweep, cells))))
 
     def _on_show(self, content: dict[str, Any], _: Client | None) -> None:
         """Switch to another source; sent by `show` only."""

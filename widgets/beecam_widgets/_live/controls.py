@@ -46,10 +46,10 @@ class Slider:
         """Return plain data for the front end."""
         return {
             "name": self.name,
-            "least": self.minimum,
-            "most": self.maximum,
+            "min": self.minimum,
+            "max": self.maximum,
             "step": self.step,
-            "usual": self.default,
+            "default": self.default,
         }
 
 
@@ -88,9 +88,7 @@ class LiveControls:
 
         Seeds are strings: JavaScript has no integers of that size.
         """
-        data = {**asdict(self), "seed": str(self.seed), "seed_b": str(self.seed_b)}
-        data["more"] = data.pop("arguments")
-        return data
+        return {**asdict(self), "seed": str(self.seed), "seed_b": str(self.seed_b)}
 
     def updated(self, data: Mapping[str, Any], sliders: Mapping[str, Slider]) -> LiveControls:
         """Return the controls with the values that a front end sent; invalid ones are ignored.
@@ -112,8 +110,8 @@ class LiveControls:
         guidance = data.get("guidance_scale")
         changes["guidance_scale"] = _clip(guidance, 0.0, _MAX_GUIDANCE, self.guidance_scale)
         changes["steps"] = int(_clip(data.get("steps"), 1, _MAX_STEPS, self.steps))
-        if isinstance(data.get("more"), dict):
-            values = data["more"]
+        if isinstance(data.get("arguments"), dict):
+            values = data["arguments"]
             changes["arguments"] = {
                 name: _cast(_clip(values[name], s.minimum, s.maximum, s.default), s.default)
                 for name, s in sliders.items()
@@ -142,8 +140,8 @@ class LiveControls:
             extra={**base.arguments, **self.arguments},
         )
 
-    def matching(self, shot: Shot, sliders: Mapping[str, Slider]) -> LiveControls:
-        """Return the controls of a shot.
+    def with_shot(self, shot: Shot, sliders: Mapping[str, Slider]) -> LiveControls:
+        """Return the controls that give a shot.
 
         Args:
             shot: The shot; what it leaves open keeps its current value.

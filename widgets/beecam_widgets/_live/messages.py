@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from beecam.export import view_data as telling
+from beecam.export import view_data
 from beecam.media import sheets
 from beecam.runs.interactive import PREVIEW, LiveFrame
 from beecam_widgets._notebook.flow_control import Message
@@ -28,8 +28,8 @@ def problem_message(client: str, edit: int, text: str) -> Message:
         edit: Number of the edit.
         text: The problem.
     """
-    text = telling.cut(text, _MAX_TEXT)
-    return {"kind": "problem", "client": client, "n": edit, "text": text}, []
+    text = view_data.cut(text, _MAX_TEXT)
+    return {"kind": "problem", "client": client, "edit": edit, "text": text}, []
 
 
 def saved_message(count: int, key: str) -> Message:
@@ -39,55 +39,55 @@ def saved_message(count: int, key: str) -> Message:
         count: How many clips were saved from this view.
         key: Key of the clip.
     """
-    return {"kind": "kept", "count": count, "key": key}, []
+    return {"kind": "saved", "count": count, "key": key}, []
 
 
-def frame_message(frame: LiveFrame, client: str, edit: int, code: str) -> Message:
+def result_message(result: LiveFrame, client: str, edit: int, code: str) -> Message:
     """Return the message with a result of the engine, its frames encoded as a sheet.
 
     Args:
-        frame: The result.
+        result: The result.
         client: The front end whose edit it shows, or "".
         edit: Number of the edit.
         code: The code of the shot.
     """
-    shot = frame.shot
+    shot = result.shot
     content: dict[str, Any] = {
-        "kind": "sight",
-        "what": frame.kind,
+        "kind": "result",
+        "phase": result.kind,
         "client": client,
-        "n": edit,
-        "number": frame.number,
-        "step": frame.step,
-        "steps": frame.steps,
-        "seconds": round(frame.seconds, 3),
+        "edit": edit,
+        "number": result.number,
+        "step": result.step,
+        "steps": result.steps,
+        "seconds": round(result.seconds, 3),
     }
-    if frame.frames is None or shot is None:
+    if result.frames is None or shot is None:
         return content, []
-    if frame.kind != PREVIEW:
-        content["label"] = telling.cut(f"{shot.text} · seed {shot.seed}", _MAX_TEXT)
+    if result.kind != PREVIEW:
+        content["label"] = view_data.cut(f"{shot.text} · seed {shot.seed}", _MAX_TEXT)
         content["code"] = code
-    layout = sheets.sheet_layout(frame.frames, _MAX_WIDTH)
+    layout = sheets.sheet_layout(result.frames, _MAX_WIDTH)
     fps = shot.fps or _DEFAULT_FPS
-    content["sheet"] = {**layout, "count": len(frame.frames), "fps": fps}
-    return content, [sheets.sheet_bytes(frame.frames, _JPEG_QUALITY, _MAX_WIDTH)]
+    content["sheet"] = {**layout, "count": len(result.frames), "fps": fps}
+    return content, [sheets.sheet_bytes(result.frames, _JPEG_QUALITY, _MAX_WIDTH)]
 
 
-def static_html(frame: LiveFrame | None, model_name: str, css_class: str) -> str:
+def static_html(result: LiveFrame | None, model_name: str, css_class: str) -> str:
     """Return HTML with some frames of the last clip, for a notebook without a kernel.
 
     Args:
-        frame: The last result of the engine, if any.
+        result: The last result of the engine, if any.
         model_name: Name of the model.
         css_class: A class of the element that is returned.
     """
-    if frame is None or frame.frames is None:
+    if result is None or result.frames is None:
         body = f"<p>Live view of {html.escape(model_name)}: run the cell to start it.</p>"
     else:
-        indices = sheets.select_frames(len(frame.frames), _STRIP_FRAMES)
-        strip = np.stack([frame.frames[i] for i in indices])
+        indices = sheets.select_frames(len(result.frames), _STRIP_FRAMES)
+        strip = np.stack([result.frames[i] for i in indices])
         source = base64.b64encode(sheets.sheet_bytes(strip)).decode()
-        code = html.escape(frame.shot.code() if frame.shot else "")
+        code = html.escape(result.shot.code() if result.shot else "")
         body = (
             f'<img src="data:image/jpeg;base64,{source}" alt="frames of the last clip">'
             f'<pre style="white-space:pre-wrap">{code}</pre>'

@@ -104,7 +104,7 @@ class ShotBuilder:
             guidance_scale=self.resolved.guidance_scale or 0.0,
             steps=steps or self.draft_steps,
         )
-        controls = defaults.matching(self._shot, self._sliders)
+        controls = defaults.with_shot(self._shot, self._sliders)
         # A shot with one prompt or one seed has no weight of a second one.
         if isinstance(self._shot.prompt, str):
             controls = replace(controls, blend=blend)
@@ -178,8 +178,8 @@ class ShotBuilder:
             "model": self._model.name,
             "width": self.resolved.width,
             "height": self.resolved.height,
-            "usual_steps": self.steps,
-            "guidance_most": max(_MIN_MAX_GUIDANCE, 2 * (guidance or 0)),
-            "usual_guidance": guidance,
+            "default_steps": self.steps,
+            "max_guidance": max(_MIN_MAX_GUIDANCE, 2 * (guidance or 0)),
+            "default_guidance": guidance,
             "sliders": [slider.to_json() for slider in self._sliders.values()],
         }

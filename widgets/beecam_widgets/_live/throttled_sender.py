@@ -81,7 +81,7 @@ class ThrottledSender:
             try:
                 message = build()
             except Exception as error:  # noqa: BLE001  (there is no caller to raise to)
-                message = {"kind": "problem", "n": 0, "client": "", "text": str(error)}, []
+                message = {"kind": "problem", "edit": 0, "client": "", "text": str(error)}, []
             while not self._limiter.allow():
                 time.sleep(0.01)
             self._last_sent = time.monotonic()
@@ -101,7 +101,7 @@ class ThrottledSender:
                 if self._received and silence >= _SILENCE:
                     received = dict(self._received)
                     self._received.clear()
-                    return lambda: ({"kind": "heard", "by": received}, [])
+                    return lambda: ({"kind": "ack", "edits": received}, [])
                 if now > end:
                     break
                 self._changed.wait(

@@ -116,7 +116,7 @@ def _describe_control(control: Control) -> dict[str, Any]:
         "high": control.high,
         "step": control.step,
         "base": control.base,
-        "with": list(control.only_with),
+        "only_with": list(control.only_with),
         "default": _format_default(control.default),
     }
 

@@ -48,10 +48,10 @@ def form_to_json(form: SweepForm) -> dict[str, Any]:
 
     def argument(value: Any) -> dict[str, Any]:
         if isinstance(value, Axis):
-            return {"many": axis(value)}
+            return {"values": axis(value)}
         plain = scalar(value)
         label = {} if isinstance(plain, (str, int, float)) else {"label": str(value)}
-        return {"one": plain, **label}
+        return {"value": plain, **label}
 
     first = form.seeds[0]
     consecutive = form.seeds == tuple(range(first, first + len(form.seeds)))
@@ -121,15 +121,17 @@ class _Reader:
 
     def _argument(self, name: str, data: Mapping[str, Any]) -> Any:
         """Return the value or the axis of an argument; None for one that was cleared."""
-        if "many" in data:
-            axis = self._axis(name, data["many"])
+        if "values" in data:
+            axis = self._axis(name, data["values"])
             return axis if len(axis) else None
-        value = self._value(name, data["one"])
+        value = self._value(name, data["value"])
         return None if value == "" else value
 
     def _axis(self, name: str, rows: Sequence[Any]) -> Axis:
         if len(rows) > MAX_VALUES:
-            raise BeecamError(f"{name}: {len(rows):,} values; a panel takes {MAX_VALUES:,}.")
+            raise BeecamError(
+                f"{name}: {len(rows):,} values; a panel takes at most {MAX_VALUES:,}."
+            )
         values = tuple(self._value(name, row[0]) for row in rows)
         defaults = Axis(name, values).labels
         labels = tuple(self._text(r[1]) or own for r, own in zip(rows, defaults, strict=True))
@@ -156,7 +158,7 @@ class _Reader:
         self._characters += len(text)
         if len(text) > MAX_TEXT or self._characters > MAX_CHARACTERS:
             raise BeecamError(
-                f"This is too much text for a panel: {shorten(text)}. One text has at most "
+                f"Too much text for a panel: {shorten(text)}. One text has at most "
                 f"{MAX_TEXT:,} characters, all together {MAX_CHARACTERS:,}; bc.sweep has no limit."
             )
         return text

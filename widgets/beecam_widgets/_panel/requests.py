@@ -116,7 +116,7 @@ def _intent(panel: PanelActions, content: Mapping[str, Any]) -> None:
         panel.send_message(kind="intent", text=intent.reason, note=note)
 
 
-def _history(panel: PanelActions, content: Mapping[str, Any]) -> None:
+def _restore(panel: PanelActions, content: Mapping[str, Any]) -> None:
     panel.restore(str(content["key"]))
 
 
@@ -135,7 +135,7 @@ _HANDLERS: dict[str, Callable[[PanelActions, Mapping[str, Any]], None]] = {
     "stop": _stop,
     "deck": _deck,
     "intent": _intent,
-    "history": _history,
+    "restore": _restore,
     "undo": _undo,
     "hello": _hello,
 }

@@ -1,4 +1,4 @@
-"""The run that a panel steers, and which of its states were sent to the front end."""
+"""The run that a panel controls, and which of its states were sent to the front end."""
 
 from __future__ import annotations
 

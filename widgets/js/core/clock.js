@@ -50,9 +50,9 @@ export class Clock {
   tick(now) {
     this.#handle = null;
     // A page that returns from the background resumes where it was.
-    const passed = this.#last === null ? 0 : Math.min(0.25, (now - this.#last) / 1000);
+    const elapsed = this.#last === null ? 0 : Math.min(0.25, (now - this.#last) / 1000);
     this.#last = this.playing ? now : null;
-    if (this.playing) this.seconds += passed * this.speed;
+    if (this.playing) this.seconds += elapsed * this.speed;
     for (const paint of this.painters) paint(this.seconds);
     if (this.playing && !this.#asleep) this.wake();
     else this.#last = null;

@@ -1,6 +1,9 @@
 // Small helpers for the DOM; text from outside only ever becomes text nodes.
 
 import { STAR } from "./icons.js";
+import { pluralize } from "./text.js";
+
+const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * Create an element.
@@ -51,9 +54,9 @@ export function on(target, type, listener, options) {
  * @returns {SVGElement}
  */
 export function icon(path) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const svg = document.createElementNS(SVG, "svg");
   attributes(svg, { viewBox: "0 0 16 16", "aria-hidden": "true", class: "bcm-icon" });
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  const line = document.createElementNS(SVG, "path");
   attributes(line, { d: path });
   svg.append(line);
   return svg;
@@ -101,7 +104,7 @@ export function setButton(node, path, label, text = "") {
 export function starRow(action) {
   const row = div("bcm-stars");
   const all = [1, 2, 3, 4, 5].map((stars) => {
-    const star = button(STAR, `${stars} ${stars === 1 ? "star" : "stars"}`, () =>
+    const star = button(STAR, pluralize(stars, "star"), () =>
       action(Number(row.dataset.stars) === stars ? 0 : stars));
     star.tabIndex = -1;
     return star;

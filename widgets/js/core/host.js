@@ -1,12 +1,12 @@
-// What a surface needs from the page around it: size, theme, visibility, the kernel's last signs of life.
+// What a surface needs from its host: size, theme, visibility, and whether the kernel answers.
 
 import { backgroundOf, element, focus, on } from "./dom.js";
 
 // Milliseconds without an answer after which the static sheet is shown instead.
 const KERNEL_TIMEOUT = 8000;
 
-// A front end knows two things about its kernel: that it stays silent, or, where the host ends the
-// comms of its models, that it is gone.
+// A front end can only observe that its kernel is silent or, where the host closes the comms of its
+// models, that it has ended.
 export const KERNEL_SILENT = "The kernel does not answer: it may be busy, or the connection is lost. After a restart, run the cell again.";
 export const KERNEL_ENDED = "comm_live_update";
 export const KERNEL_GONE = "The kernel was restarted or has ended: run the cell again.";
@@ -33,11 +33,11 @@ export function observeHost(root, signal, { onResize, onVisible = () => {}, onTh
 /** Take over the background and the theme of the page. @param {HTMLElement} root @param {HTMLElement} host */
 export function applyTheme(root, host) {
   const { color, dark } = backgroundOf(host);
-  root.style.setProperty("--bcm-paper", color);
+  root.style.setProperty("--bcm-bg", color);
   root.classList.toggle("bcm-dark", dark);
 }
 
-/** Return whether the user asked the system for reduced motion. */
+/** Return whether the system is set to reduce motion. */
 export function prefersReducedMotion() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

@@ -1,4 +1,4 @@
-// Maps keys to commands, and keeps the notebook's own shortcuts apart from them.
+// Maps keys to commands, and separates them from the notebook's own shortcuts.
 
 /**
  * @typedef {{name: string, by?: number, down?: number, stars?: number, extend?: boolean,

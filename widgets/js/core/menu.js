@@ -51,7 +51,7 @@ export function openMenu(anchor, items, root) {
 
 /** Create the button of an item. @param {Item} item @param {() => void} close */
 function createItem(item, close) {
-  const node = /** @type {HTMLButtonElement} */ (element("button", "bcm-entry", item.label));
+  const node = /** @type {HTMLButtonElement} */ (element("button", "bcm-menuitem", item.label));
   node.type = "button";
   node.tabIndex = -1;
   node.dir = "auto";

@@ -29,7 +29,7 @@ export class Player {
       label: `${speed}×`, checked: speed === this.#currentSpeed, action: () => actions.speed(speed),
     })), actions.root()), "1×");
     attributes(this.#speedButton, { "aria-haspopup": "menu" });
-    for (const node of [this.#playButton, this.#speedButton]) node.classList.add("bcm-quiet");
+    for (const node of [this.#playButton, this.#speedButton]) node.classList.add("bcm-flat");
     this.node.append(this.#playButton, this.#position, this.#speedButton);
   }
 

@@ -51,6 +51,11 @@ export function isolateBidi(text) {
   return BIDI.test(text) ? `\u2068${text.replace(/[\u2066-\u2069]/g, "")}\u2069` : text;
 }
 
+/** Return a count with its noun, such as `2 clips`. @param {number} count @param {string} noun in the singular */
+export function pluralize(count, noun) {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Return a duration, such as `9.5 s`. @param {number} seconds */
 export function formatDuration(seconds) {
   if (seconds >= 60) return `${Math.round(seconds / 6) / 10} min`;
@@ -80,7 +85,7 @@ export function formatTimeLeft(seconds) {
  * @returns {string}
  */
 export function summarizeRun(run, total, drafts = false) {
-  if (!run) return `${total.toLocaleString("en")} ${total === 1 ? "clip" : "clips"}`;
+  if (!run) return pluralize(total, "clip");
   const count = (/** @type {string} */ status) => run.counts[status] ?? 0;
   const ready = count("done") + count("cached");
   const noun = drafts ? (run.total === 1 ? " draft" : " drafts") : "";

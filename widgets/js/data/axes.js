@@ -9,7 +9,7 @@ import { isolateBidi } from "../core/text.js";
  * @param {{axes: Axis[], coords: Int32Array}} store
  * @param {number} cell
  * @param {boolean} notes whether to append the notes of the values
- * @param {boolean} [bare] whether to omit axis names; kept for numbers, which alone say little
+ * @param {boolean} [bare] whether to omit axis names, except before numbers, which need them
  */
 export function describeCell({ axes, coords }, cell, notes, bare = false) {
   const parts = axes.map((axis, a) => {

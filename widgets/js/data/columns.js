@@ -13,7 +13,7 @@ export class Columns {
   /** Whether they have arrived. */
   ready = false;
   /** @type {string[]} */
-  #usual = [];
+  #commonNames = [];
   /** @type {Map<string, Value[]>} */
   #values = new Map();
   /** @type {number[]} */
@@ -44,7 +44,7 @@ export class Columns {
   /** Handle the message with the columns. @param {any} content @param {DataView[]} buffers */
   onMessage(content, buffers) {
     if (!this.#requested) return;
-    this.#usual = content.usual;
+    this.#commonNames = content.common;
     const cells = new Int32Array(copyBytes(buffers[0]));
     const states = new Int32Array(copyBytes(buffers[buffers.length - 1]));
     content.columns.forEach((/** @type {{name: string, texts?: string[]}} */ { name, texts }, /** @type {number} */ n) => {
@@ -77,7 +77,7 @@ export class Columns {
   /** Return the names of all columns, axes first. */
   names() {
     const axes = this.store.axes.map((axis) => axis.name);
-    return [...new Set([...axes, ...this.#usual, ...this.#values.keys()])];
+    return [...new Set([...axes, ...this.#commonNames, ...this.#values.keys()])];
   }
 
   /**

@@ -1,10 +1,10 @@
-// Answers the grid's messages from the data of an exported page, in the place of a kernel.
+// Answers the grid's messages from the data of an exported page, in place of a kernel.
 
 /** @typedef {import("./store.js").Annotation} Annotation */
 
 const BATCH = 6; // clips per message
 
-/** A kernel's half of the protocol, without one. */
+/** Implements the kernel's side of the protocol. */
 export class StaticBackend {
   /** @type {number[]} */
   #queue = [];
@@ -27,10 +27,10 @@ export class StaticBackend {
   receive(content) {
     /** @type {Record<string, () => void>} */
     const actions = {
-      ping: () => this.onMessage({ kind: "heard" }, []),
+      ping: () => this.onMessage({ kind: "pong" }, []),
       hello: () => this.onMessage(this.contents.head, [packNumbers(Int32Array, this.contents.coords)]),
-      see: () => this.sendSheets(content.want), columns: () => this.sendColumns(),
-      rate: () => this.annotate(content), detail: () => this.sendDetail(content.cell),
+      viewport: () => this.sendSheets(content.requested), columns: () => this.sendColumns(),
+      annotate: () => this.annotate(content), detail: () => this.sendDetail(content.cell),
     };
     // Asynchronous, as a kernel's answers: the sender is not ready for a reply yet.
     if (content.kind in actions) setTimeout(actions[content.kind]);
@@ -54,7 +54,7 @@ export class StaticBackend {
       const data = item.sheet && mediaBytes(this.figures[i], "img");
       if (!data) return { ...item, sheet: undefined };
       buffers.push(data);
-      return { ...item, sheet: { ...item.sheet, at: buffers.length - 1 } };
+      return { ...item, sheet: { ...item.sheet, buffer: buffers.length - 1 } };
     });
     this.onMessage({ kind: "sheets", id: 0, items }, buffers);
     // Leaves time to paint in between.
@@ -92,7 +92,7 @@ export class StaticBackend {
       const annotation = this.#annotations.get(i);
       return annotation ? [[i, annotation.stars, annotation.rejected, annotation.tags]] : [];
     });
-    if (changed.length) this.onMessage({ kind: "marks", cells: changed }, []);
+    if (changed.length) this.onMessage({ kind: "annotations", cells: changed }, []);
   }
 
   /** Send the details and the video of a cell. @param {number} i */

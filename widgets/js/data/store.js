@@ -113,13 +113,13 @@ export class Store extends EventTarget {
     }
   }
 
-  /** Ask Python for everything. */
+  /** Request the whole state from Python. */
   hello() {
     this.#pending.clear();
     this.send({ kind: "hello" });
   }
 
-  /** Tell Python that the page is still open; request again what never arrived. */
+  /** Send a ping, and request again what never arrived. */
   heartbeat() {
     if (!this.#views.size) return;
     if (this.ready && ++this.#missed > MAX_MISSED) this.#setConnection(this.connectionProblem || KERNEL_SILENT);
@@ -190,16 +190,16 @@ export class Store extends EventTarget {
     const now = performance.now();
     const visible = [...this.#visible].slice(0, MAX_VISIBLE);
     const lacking = visible.filter((i) => this.hasClip(i) && !this.images.hasSheet(i) && !this.items.get(i)?.problem);
-    const want = lacking.filter((i) => now - (this.#requested.get(i) ?? -Infinity) > REQUEST_AGAIN);
-    // `want` replaces what Python has queued: cells that were scrolled away are dropped from it.
-    const waiting = lacking.filter((i) => this.#requested.has(i) && !want.includes(i));
+    const due = lacking.filter((i) => now - (this.#requested.get(i) ?? -Infinity) > REQUEST_AGAIN);
+    // This replaces what Python has queued: cells that were scrolled away are dropped from it.
+    const waiting = lacking.filter((i) => this.#requested.has(i) && !due.includes(i));
     for (const i of [...this.#requested.keys()]) if (!this.#visible.has(i)) this.#requested.delete(i);
-    for (const i of want) this.#requested.set(i, now);
+    for (const i of due) this.#requested.set(i, now);
     const awake = this.#awake();
-    const shown = JSON.stringify([visible, awake]);
-    if (!want.length && shown === this.#lastVisible) return;
-    this.#lastVisible = shown;
-    this.send({ kind: "see", visible, want: [...want, ...waiting], awake, pixels: Math.ceil(this.pixels) });
+    const signature = JSON.stringify([visible, awake]);
+    if (!due.length && signature === this.#lastVisible) return;
+    this.#lastVisible = signature;
+    this.send({ kind: "viewport", visible, requested: [...due, ...waiting], awake, pixels: Math.ceil(this.pixels) });
   }
 
   /** Return whether a cell has a clip. @param {number} cell */
@@ -242,23 +242,23 @@ export class Store extends EventTarget {
       this.annotations.set(i, applyChange(this.annotation(i), change));
       this.emit("cell", i);
     }
-    this.send({ kind: "rate", cells: annotated, turn: this.#turn, ...change });
+    this.send({ kind: "annotate", cells: annotated, turn: this.#turn, ...change });
     this.emit("annotations");
   }
 
-  /** Control the run. @param {"run" | "pause" | "stop" | "drop"} action @param {number} [cell] for "drop" */
+  /** Control the run. @param {"run" | "pause" | "stop" | "skip"} action @param {number} [cell] for "skip" */
   controlRun(action, cell) {
-    if (!this.reportIfGone()) this.send({ kind: "run", do: action, cell });
+    if (!this.reportIfGone()) this.send({ kind: "run", action, cell });
   }
 
-  /** Generate empty cells. @param {number[][]} places their coordinates */
-  fillEmpty(places) {
-    if (places.length && !this.reportIfGone()) this.send({ kind: "fill", places });
+  /** Generate empty cells. @param {number[][]} coords one index per axis for each cell */
+  fillEmpty(coords) {
+    if (coords.length && !this.reportIfGone()) this.send({ kind: "fill", coords });
   }
 
   /** Generate cells again, each with another seed. @param {number[]} cells */
   regenerate(cells) {
-    if (cells.length && !this.reportIfGone()) this.send({ kind: "again", cells });
+    if (cells.length && !this.reportIfGone()) this.send({ kind: "regenerate", cells });
   }
 
   // --- messages from Python -------------------------------------------------------------------
@@ -270,14 +270,14 @@ export class Store extends EventTarget {
    */
   onMessage(content, buffers) {
     if (this.closed || (content.to && content.to !== this.client)) return;
-    // Messages sent during the silence may be lost: ask for everything.
+    // Messages sent during the silence may be lost: request the whole state.
     if (this.#missed > MAX_MISSED) this.hello();
     this.#missed = 0;
     this.#setConnection("");
     /** @type {Record<string, () => void>} */
     const handlers = {
       cells: () => this.#onCells(content, buffers), state: () => this.#onState(content, buffers),
-      sheets: () => this.#onSheets(content, buffers), marks: () => this.#onAnnotations(content),
+      sheets: () => this.#onSheets(content, buffers), annotations: () => this.#onAnnotations(content),
       columns: () => this.#onColumns(content, buffers), detail: () => this.details.onDetail(content),
       mp4: () => this.details.onMp4(content, buffers), problem: () => this.emit("problem", content.text),
     };
@@ -286,7 +286,7 @@ export class Store extends EventTarget {
 
   /** @param {any} content @param {DataView[]} buffers */
   #onCells(content, buffers) {
-    const sameClips = [content.token, content.keeps].includes(this.token);
+    const sameClips = [content.token, content.extends].includes(this.token);
     const data = buffers[0];
     // Copied, because a view into the message may be unaligned.
     const start = data.byteOffset;
@@ -348,8 +348,8 @@ export class Store extends EventTarget {
       if (stars !== undefined && !this.#pending.has(i)) this.annotations.set(i, { stars, rejected, tags: tags ?? [] });
       this.#requested.delete(i);
       if (sheet) {
-        const { at, ...size } = sheet;
-        this.images.addSheet(i, buffers[at], { ...size, fps, count: frames });
+        const { buffer, ...size } = sheet;
+        this.images.addSheet(i, buffers[buffer], { ...size, fps, count: frames });
       }
       this.emit("cell", i);
     }
@@ -358,7 +358,7 @@ export class Store extends EventTarget {
   /** @param {any} content */
   #onAnnotations(content) {
     // Values read before Python received the latest change here would undo it; a newer answer follows.
-    const acknowledged = content.heard?.[this.client] ?? Infinity;
+    const acknowledged = content.turns?.[this.client] ?? Infinity;
     for (const [index, stars, rejected, tags] of content.cells) {
       if ((this.#pending.get(index) ?? 0) > acknowledged) continue;
       this.#pending.delete(index);

@@ -8,7 +8,7 @@ import { chooseAxes } from "./layout.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 /** @typedef {"rows" | "columns" | "fixed"} Zone */
-/** @typedef {{rows: string[], columns: string[], fixed: Record<string, string>}} Places */
+/** @typedef {{rows: string[], columns: string[], fixed: Record<string, string>}} Placement */
 
 /** @type {[Zone, string][]} */
 const ZONES = [["rows", "↓ rows"], ["columns", "→ columns"], ["fixed", "fixed"]];
@@ -16,16 +16,16 @@ const DRAG_DISTANCE = 5; // pixels that the pointer moves before a drag starts
 
 /**
  * Return an arrangement with an axis moved to a zone, before another one or at the end.
- * @param {Places} now has each varying axis in one of its zones
+ * @param {Placement} current has each varying axis in one of its zones
  * @param {string} name
  * @param {Zone} zone
- * @param {{label?: string, before?: string}} how label: the value of a fixed axis
- * @returns {Places}
+ * @param {{label?: string, before?: string}} options label: the value of a fixed axis; before: the axis that follows it
+ * @returns {Placement}
  */
-export function moveAxis(now, name, zone, { label = "", before = "" } = {}) {
+export function moveAxis(current, name, zone, { label = "", before = "" } = {}) {
   const without = (/** @type {string[]} */ names) => names.filter((one) => one !== name);
-  const { [name]: _, ...fixed } = now.fixed;
-  const next = { rows: without(now.rows), columns: without(now.columns), fixed };
+  const { [name]: _, ...fixed } = current.fixed;
+  const next = { rows: without(current.rows), columns: without(current.columns), fixed };
   if (zone === "fixed") return { ...next, fixed: { ...fixed, [name]: label } };
   const at = before ? next[zone].indexOf(before) : -1;
   next[zone].splice(at < 0 ? next[zone].length : at, 0, name);
@@ -41,7 +41,7 @@ export class Arrangement {
 
   /**
    * @param {Store} store
-   * @param {{now: () => Places, change: (places: Places) => void, root: () => HTMLElement,
+   * @param {{current: () => Placement, change: (placement: Placement) => void, root: () => HTMLElement,
    *   announce: (text: string) => void}} options
    */
   constructor(store, options) {
@@ -52,9 +52,9 @@ export class Arrangement {
   }
 
   /** Return the current arrangement of all varying axes. */
-  #places() {
+  #placement() {
     const { axes, coords } = this.#store;
-    const requested = this.#options.now();
+    const requested = this.#options.current();
     const known = new Set(axes.filter((axis) => axis.labels.length > 1).map((axis) => axis.name));
     const fixed = Object.fromEntries(Object.entries(requested.fixed).filter(([name]) => known.has(name)));
     const chosen = chooseAxes(axes, coords, requested.rows, requested.columns, Object.keys(fixed));
@@ -66,32 +66,32 @@ export class Arrangement {
 
   /** Render the chips again if the arrangement changed. */
   refresh() {
-    const places = this.#places();
-    const count = places.rows.length + places.columns.length + Object.keys(places.fixed).length;
+    const placement = this.#placement();
+    const count = placement.rows.length + placement.columns.length + Object.keys(placement.fixed).length;
     this.node.hidden = count < 2;
-    const now = JSON.stringify([places, this.#store.token]);
+    const now = JSON.stringify([placement, this.#store.token]);
     if (this.node.hidden || now === this.#rendered) return;
     const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.axis;
     const focusedChip = this.node.contains(document.activeElement) ? focused : undefined;
     this.#rendered = now;
-    this.node.replaceChildren(...ZONES.map(([zone, title]) => this.#createZone(zone, title, places)));
+    this.node.replaceChildren(...ZONES.map(([zone, title]) => this.#createZone(zone, title, placement)));
     if (focusedChip) /** @type {HTMLElement | null} */ (this.node.querySelector(`[data-axis="${CSS.escape(focusedChip)}"]`))?.focus();
   }
 
-  /** @param {Zone} zone @param {string} title @param {Places} places */
-  #createZone(zone, title, places) {
+  /** @param {Zone} zone @param {string} title @param {Placement} placement */
+  #createZone(zone, title, placement) {
     const box = div("bcm-zone");
     box.dataset.zone = zone;
     box.append(element("span", "bcm-zonename", title));
-    const names = zone === "fixed" ? Object.keys(places.fixed) : places[zone];
-    for (const name of names) box.append(this.#createChip(name, zone, places));
+    const names = zone === "fixed" ? Object.keys(placement.fixed) : placement[zone];
+    for (const name of names) box.append(this.#createChip(name, zone, placement));
     return box;
   }
 
-  /** @param {string} name @param {Zone} zone @param {Places} places */
-  #createChip(name, zone, places) {
+  /** @param {string} name @param {Zone} zone @param {Placement} placement */
+  #createChip(name, zone, placement) {
     const box = element("span", "bcm-axischip");
-    const label = places.fixed[name];
+    const label = placement.fixed[name];
     const text = zone === "fixed" ? `${isolateBidi(name)}: ${isolateBidi(label)}` : name;
     const chip = /** @type {HTMLButtonElement} */ (element("button", "bcm-chip", text));
     Object.assign(chip, { type: "button", title: `${name}: drag it, or press for a menu` });
@@ -105,7 +105,7 @@ export class Arrangement {
       event.stopPropagation();
       // The click at the end of a drag does not count.
       if (event.detail && event.timeStamp - this.#dropTime < 100) return;
-      openMenu(chip, this.#menuItems(name, zone, places), this.#options.root());
+      openMenu(chip, this.#menuItems(name, zone, placement), this.#options.root());
     });
     this.#makeDraggable(chip, name);
     if (zone !== "fixed") {
@@ -115,7 +115,7 @@ export class Arrangement {
     const { labels } = /** @type {any} */ (this.#store.axes.find((axis) => axis.name === name));
     const step = (/** @type {number} */ by) => {
       const next = labels[(labels.indexOf(label) + by + labels.length) % labels.length];
-      this.#change(moveAxis(places, name, "fixed", { label: next }), `${name} ${next}`);
+      this.#change(moveAxis(placement, name, "fixed", { label: next }), `${name} ${next}`);
     };
     box.append(
       button(PREVIOUS, `previous ${name}`, () => step(-1)), chip, button(NEXT, `next ${name}`, () => step(1)),
@@ -123,25 +123,25 @@ export class Arrangement {
     return box;
   }
 
-  /** @param {string} name @param {Zone} zone @param {Places} places */
-  #menuItems(name, zone, places) {
+  /** @param {string} name @param {Zone} zone @param {Placement} placement */
+  #menuItems(name, zone, placement) {
     const axis = /** @type {any} */ (this.#store.axes.find((one) => one.name === name));
     const to = (/** @type {Zone} */ target, /** @type {string} */ text, label = "") => () =>
-      this.#change(moveAxis(places, name, target, { label }), `${name}: ${text}`);
+      this.#change(moveAxis(placement, name, target, { label }), `${name}: ${text}`);
     return [
       { label: "as rows", checked: zone === "rows", action: to("rows", "rows") },
       { label: "as columns", checked: zone === "columns", action: to("columns", "columns") },
       { label: "fixed at", heading: true },
       ...axis.labels.map((/** @type {string} */ label, /** @type {number} */ n) => ({
-        label, checked: places.fixed[name] === label, title: axis.notes[n] ?? "",
+        label, checked: placement.fixed[name] === label, title: axis.notes[n] ?? "",
         action: to("fixed", `fixed at ${label}`, label),
       })),
     ];
   }
 
-  /** @param {Places} places @param {string} text for screen readers */
-  #change(places, text) {
-    this.#options.change(places);
+  /** @param {Placement} placement @param {string} text for screen readers */
+  #change(placement, text) {
+    this.#options.change(placement);
     this.#options.announce(text);
   }
 
@@ -162,15 +162,15 @@ export class Arrangement {
         dragging = true;
         chip.classList.add("bcm-dragged");
         chip.style.transform = `translate(${dx}px, ${dy}px)`;
-        over?.classList.remove("bcm-over");
+        over?.classList.remove("bcm-dragover");
         over = this.#zoneAt(event);
-        over?.classList.add("bcm-over");
+        over?.classList.add("bcm-dragover");
       };
       const end = (/** @type {PointerEvent} */ event) => {
         controller.abort();
         chip.classList.remove("bcm-dragged");
         chip.style.transform = "";
-        over?.classList.remove("bcm-over");
+        over?.classList.remove("bcm-dragover");
         if (!dragging) return;
         this.#dropTime = event.timeStamp;
         if (event.type === "pointerup") this.#drop(event, name);
@@ -193,14 +193,14 @@ export class Arrangement {
     const box = /** @type {HTMLElement | null} */ (this.#zoneAt(event));
     if (!box) return;
     const zone = /** @type {Zone} */ (box.dataset.zone);
-    const places = this.#places();
+    const placement = this.#placement();
     const chips = /** @type {HTMLElement[]} */ ([...box.querySelectorAll(".bcm-chip")]);
     const nextChip = chips.find((one) => {
       const side = one.getBoundingClientRect();
       return one.dataset.axis !== name && event.clientX < side.left + side.width / 2;
     });
     const axis = this.#store.axes.find((one) => one.name === name);
-    const label = places.fixed[name] ?? axis?.labels[0] ?? "";
-    this.#change(moveAxis(places, name, zone, { label, before: nextChip?.dataset.axis }), `${name}: ${zone}`);
+    const label = placement.fixed[name] ?? axis?.labels[0] ?? "";
+    this.#change(moveAxis(placement, name, zone, { label, before: nextChip?.dataset.axis }), `${name}: ${zone}`);
   }
 }

@@ -2,7 +2,6 @@
 
 import { button, div, element, focus, setButton } from "../core/dom.js";
 import { CLOSE, COMPARE, PLUS } from "../core/icons.js";
-import { filterAndSort } from "../data/filtering.js";
 import { Overlay } from "../surface/overlay.js";
 import { SearchBox } from "../surface/search_box.js";
 import { Arrangement } from "./arrangement.js";
@@ -58,8 +57,8 @@ export class GridView extends Overlay {
     this.#compareButton = button(COMPARE, "", () => this.compare());
     this.#fillButton = button(PLUS, FILL_LABEL, () => store.fillEmpty(this.grid.allEmptyCoords()));
     this.#arrangement = new Arrangement(store, {
-      now: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
-      change: (places) => this.#arrange(places), root, announce: (text) => this.announce(text),
+      current: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
+      change: (placement) => this.#arrange(placement), root, announce: (text) => this.announce(text),
     });
     this.searchBox = new SearchBox(store, {
       filter: () => model.get("filter"), sort: () => model.get("sort"), root,
@@ -67,7 +66,7 @@ export class GridView extends Overlay {
       leave: () => focus(this.grid.node),
     });
     this.hover = createHoverBar(store, () => this.#pointer.hovered, (cells, change) => this.annotate(cells, change));
-    this.#noMatches = div("bcm-nothing");
+    this.#noMatches = div("bcm-empty");
     this.#noMatches.hidden = true;
     const showAll = button(CLOSE, "show all clips", () => this.#showAll(), "Show all");
     this.#noMatches.append(element("p", "", ""), showAll);
@@ -134,21 +133,20 @@ export class GridView extends Overlay {
   relayout() {
     const { store, model } = this;
     const filter = model.get("filter");
-    this.shown = filterAndSort(store, { filter, sort: model.get("sort"), fixed: model.get("fixed") }).cells;
+    this.shown = this.matchingCells(model.get("fixed"));
     this.#toolbar.refresh();
     this.#arrangement.refresh();
     this.searchBox.refresh();
-    // Before the layout: a hidden grid has no room to be laid out in.
+    // Before the layout, because a hidden grid has no width.
     const empty = store.ready && store.total > 0 && !this.shown.length;
     this.#noMatches.hidden = !empty;
-    this.grid.node.classList.toggle("bcm-none", empty);
+    this.grid.node.hidden = empty;
     this.grid.layout();
     this.grid.updateStates();
     const { rows, columns } = this.grid.geometry;
     const counts = store.fills && !filter && rows * columns <= MAX_COUNTED;
     this.#updateFillButton(counts ? this.grid.allEmptyCoords().length : 0);
-    /** @type {HTMLElement} */ (this.#noMatches.firstElementChild).textContent = filter
-      ? `No clip matches  ${filter}` : "There are no clips.";
+    /** @type {HTMLElement} */ (this.#noMatches.firstElementChild).textContent = this.noMatchText();
     this.#updateToolbar();
     this.clock.wake();
   }
@@ -159,8 +157,7 @@ export class GridView extends Overlay {
     if (!model.get("filter") && !model.get("sort")) return;
     this.#filterTimer ??= setTimeout(() => {
       this.#filterTimer = undefined;
-      const criteria = { filter: model.get("filter"), sort: model.get("sort"), fixed: model.get("fixed") };
-      const { cells } = filterAndSort(this.store, criteria);
+      const cells = this.matchingCells(model.get("fixed"));
       if (String(cells) === String(this.shown)) return;
       const { table, current } = this.grid;
       const next = cells.includes(current) ? current : nextCell(table, current, 1);
@@ -218,7 +215,7 @@ export class GridView extends Overlay {
     this.clock.seek(share * this.#length() * 0.9999);
   }
 
-  /** @param {import("./arrangement.js").Places} places */
+  /** @param {import("./arrangement.js").Placement} placement */
   #arrange({ rows, columns, fixed }) {
     const { model } = this;
     model.set({ rows, columns, fixed });

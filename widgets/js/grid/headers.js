@@ -26,7 +26,7 @@ export function renderLabels(head, labels, { titles, notes }, width, height) {
     block.dir = "auto";
     const parts = i ? [label] : [...labels.slice(0, surplus), label];
     block.textContent = surplus ? parts.map(isolateBidi).join(" · ") : label;
-    if (notes[surplus + i]) block.append(" ", element("span", "bcm-noted", `(${isolateBidi(notes[surplus + i])})`));
+    if (notes[surplus + i]) block.append(" ", element("span", "bcm-labelnote", `(${isolateBidi(notes[surplus + i])})`));
     return block;
   });
   // Spare lines go to the labels that need them, the innermost first.

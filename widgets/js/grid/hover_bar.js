@@ -13,13 +13,13 @@ import { CLOSE, REJECT } from "../core/icons.js";
  * @param {(cells: number[], change: AnnotationChange) => void} annotate
  */
 export function createHoverBar(store, hovered, annotate) {
-  const bar = div("bcm-hover");
+  const bar = div("bcm-hoverbar");
   const stars = starRow((n) => annotate([hovered()], { stars: n }));
   const reject = button(REJECT, "reject (X)", () =>
     annotate([hovered()], { rejected: !store.annotation(hovered()).rejected }));
-  const drop = button(CLOSE, "leave this clip out of the run", () => store.controlRun("drop", hovered()));
-  for (const node of [reject, drop]) node.tabIndex = -1;
-  bar.append(stars.row, reject, drop);
+  const skip = button(CLOSE, "leave this clip out of the run", () => store.controlRun("skip", hovered()));
+  for (const node of [reject, skip]) node.tabIndex = -1;
+  bar.append(stars.row, reject, skip);
   // A press next to a star must not open the clip.
   on(bar, "click", (event) => event.stopPropagation());
   /** Show the state of a cell. @param {number} cell */
@@ -29,7 +29,7 @@ export function createHoverBar(store, hovered, annotate) {
     stars.show(annotation.stars);
     reject.classList.toggle("bcm-on", annotation.rejected);
     stars.row.hidden = reject.hidden = !store.hasClip(cell);
-    drop.hidden = !store.live || (status !== "queued" && status !== "running");
+    skip.hidden = !store.live || (status !== "queued" && status !== "running");
   };
   return { bar, refresh };
 }

@@ -6,7 +6,7 @@
  * @typedef {{key: number[], labels: string[], notes: string[], titles: string[]}} Header
  * @typedef {{
  *   flow: boolean, rows: Header[], columns: Header[], rowAxes: string[], columnAxes: string[],
- *   at: (row: number, column: number) => number, place: (cell: number) => [number, number] | null,
+ *   at: (row: number, column: number) => number, position: (cell: number) => [number, number] | null,
  * }} Table
  * @typedef {{
  *   width: number, height: number, gap: number, headWidth: number, headHeight: number,
@@ -17,7 +17,7 @@
 /**
  * Choose which axes are rows and which are columns.
  *
- * No axis is ever hidden: one that is on neither side goes to the rows. Axes that vary together
+ * No axis is ever hidden: one that is on neither side is added to the rows. Axes that vary together
  * (bc.zip) stay on one side, or every row would have a single cell.
  *
  * @param {Axis[]} axes
@@ -93,12 +93,12 @@ export function pivot(axes, coords, cells, chosen) {
   const columns = distinct(keys.map(([, column]) => column));
   const cellAt = new Map();
   /** @type {Map<number, [number, number]>} */
-  const placeOfCell = new Map();
+  const positions = new Map();
   keys.forEach(([row, column], n) => {
-    const at = /** @type {number} */ (rows.order.get(String(row)));
-    const across = /** @type {number} */ (columns.order.get(String(column)));
-    cellAt.set(at * columns.keys.length + across, cells[n]);
-    placeOfCell.set(cells[n], [at, across]);
+    const r = /** @type {number} */ (rows.order.get(String(row)));
+    const c = /** @type {number} */ (columns.order.get(String(column)));
+    cellAt.set(r * columns.keys.length + c, cells[n]);
+    positions.set(cells[n], [r, c]);
   });
   return {
     flow: false,
@@ -107,7 +107,7 @@ export function pivot(axes, coords, cells, chosen) {
     rowAxes: chosen.rows.map((a) => axes[a].name),
     columnAxes: chosen.columns.map((a) => axes[a].name),
     at: (row, column) => cellAt.get(row * columns.keys.length + column) ?? -1,
-    place: (cell) => placeOfCell.get(cell) ?? null,
+    position: (cell) => positions.get(cell) ?? null,
   };
 }
 
@@ -120,7 +120,7 @@ export function pivot(axes, coords, cells, chosen) {
 export function flow(cells, columns) {
   const width = Math.max(1, Math.min(columns, cells.length || 1));
   const empty = () => ({ key: [], labels: [], notes: [], titles: [] });
-  const places = new Map(cells.map((cell, n) => [cell, n]));
+  const order = new Map(cells.map((cell, n) => [cell, n]));
   return {
     flow: true,
     rows: Array.from({ length: Math.ceil(cells.length / width) }, empty),
@@ -128,8 +128,8 @@ export function flow(cells, columns) {
     rowAxes: [],
     columnAxes: [],
     at: (row, column) => (column < width ? cells[row * width + column] ?? -1 : -1),
-    place: (cell) => {
-      const n = places.get(cell);
+    position: (cell) => {
+      const n = order.get(cell);
       return n === undefined ? null : [Math.floor(n / width), n % width];
     },
   };
@@ -253,14 +253,14 @@ export function fitFlow(room, count, aspect, extra, maximum = 176) {
  * @returns {number} the same cell if there is no other
  */
 export function neighbour(table, cell, down, right) {
-  const place = table.place(cell);
-  if (!place || (!down && !right)) return cell;
+  const position = table.position(cell);
+  if (!position || (!down && !right)) return cell;
   const [rows, columns] = [table.rows.length, table.columns.length];
   const within = (/** @type {number} */ x, /** @type {number} */ n) => Math.max(0, Math.min(n - 1, x));
-  let row = within(place[0] + down, rows);
-  let column = within(place[1] + right, columns);
-  const clipped = row !== place[0] + down || column !== place[1] + right;
-  // From beyond the edge the search goes back, otherwise onwards.
+  let row = within(position[0] + down, rows);
+  let column = within(position[1] + right, columns);
+  const clipped = row !== position[0] + down || column !== position[1] + right;
+  // From a clipped position search backwards, otherwise forwards.
   const direction = clipped ? -1 : 1;
   const [rowStep, columnStep] = [direction * Math.sign(down), direction * Math.sign(right)];
   for (; row === within(row, rows) && column === within(column, columns); row += rowStep, column += columnStep) {
@@ -269,7 +269,7 @@ export function neighbour(table, cell, down, right) {
     for (let off = 1; down && off < columns; off++) {
       const near = [column - off, column + off].filter((x) => x === within(x, columns)).map((x) => table.at(row, x));
       const found = near.find((one) => one >= 0);
-      if (found !== undefined && table.place(found)?.[0] !== place[0]) return found;
+      if (found !== undefined && table.position(found)?.[0] !== position[0]) return found;
     }
   }
   return cell;
@@ -283,11 +283,11 @@ export function neighbour(table, cell, down, right) {
  * @returns {number} -1 at the end
  */
 export function nextCell(table, cell, by) {
-  const place = table.place(cell);
-  if (!place) return -1;
+  const position = table.position(cell);
+  if (!position) return -1;
   const columns = table.columns.length;
   const count = table.rows.length * columns;
-  for (let at = place[0] * columns + place[1] + by; at >= 0 && at < count; at += by) {
+  for (let at = position[0] * columns + position[1] + by; at >= 0 && at < count; at += by) {
     const found = table.at(Math.floor(at / columns), at % columns);
     if (found >= 0) return found;
   }
@@ -302,7 +302,7 @@ export function nextCell(table, cell, by) {
  * @returns {number[]}
  */
 export function rectangle(table, a, b) {
-  const [from, to] = [table.place(a), table.place(b)];
+  const [from, to] = [table.position(a), table.position(b)];
   if (!from || !to) return [b];
   const cells = [];
   for (let row = Math.min(from[0], to[0]); row <= Math.max(from[0], to[0]); row++) {

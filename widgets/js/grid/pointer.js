@@ -37,7 +37,7 @@ export class Pointer {
     on(node, "focus", () => {
       const { grid, shown } = view;
       // A press determines its own cell: going to the first one would scroll it away.
-      if (!this.#pressing && !grid.table.place(grid.current) && shown.length && node.matches(":focus-visible")) {
+      if (!this.#pressing && !grid.table.position(grid.current) && shown.length && node.matches(":focus-visible")) {
         view.goTo(shown[0]);
       }
     });
@@ -57,7 +57,7 @@ export class Pointer {
   #generateNext() {
     const { grid: { table, current, geometry: { rows, columns } }, grid, store } = this.view;
     if (!store.fills) return;
-    const [row, column] = table.place(current) ?? [0, -1];
+    const [row, column] = table.position(current) ?? [0, -1];
     for (let n = 1; n <= rows * columns; n++) {
       const at = (row * columns + column + n) % (rows * columns);
       const coords = grid.emptyCoords(Math.floor(at / columns), at % columns);
@@ -74,7 +74,7 @@ export class Pointer {
   /** Move the cursor. @param {number} down @param {number} by @param {boolean} extend whether to select on the way */
   #move(down, by, extend) {
     const { table, current, selected } = this.view.grid;
-    const cell = table.place(current) ? neighbour(table, current, down, by) : this.view.shown[0] ?? -1;
+    const cell = table.position(current) ? neighbour(table, current, down, by) : this.view.shown[0] ?? -1;
     if (extend) this.view.select([...selected, current, cell]);
     this.view.goTo(cell);
   }
@@ -130,9 +130,9 @@ export class Pointer {
     const { view } = this;
     const { grid, store } = view;
     const target = /** @type {HTMLElement} */ (event.target);
-    const empty = /** @type {HTMLElement | null} */ (target.closest(".bcm-hole"));
+    const empty = /** @type {HTMLElement | null} */ (target.closest(".bcm-emptycell"));
     if (empty) {
-      const [row, column] = (empty.dataset.place ?? "").split(",").map(Number);
+      const [row, column] = (empty.dataset.position ?? "").split(",").map(Number);
       const coords = grid.emptyCoords(row, column);
       if (coords) store.fillEmpty([coords]);
       return;

@@ -24,10 +24,10 @@ export class Toolbar {
   constructor(store, actions) {
     this.store = store;
     this.#actions = actions;
-    this.node = div("bcm-bar");
+    this.node = div("bcm-toolbar");
     attributes(this.node, { role: "toolbar", "aria-label": "run and view" });
     this.runButton = button(PLAY, "run", () => this.#toggle());
-    this.#stopButton = button(STOP, "stop the run; finished clips stay", () => store.controlRun("stop"));
+    this.#stopButton = button(STOP, "stop the run; finished clips stay", () => store.controlRun("stop"), "Stop");
     this.title = element("span", "bcm-title");
     this.count = element("span", "bcm-count");
     this.#message = element("span", "bcm-message");
@@ -41,9 +41,9 @@ export class Toolbar {
     on(this.#range, "input", () => actions.size(Number(this.#range.value)));
     this.player = new Player(actions);
     this.fullScreen = button(FULL, "full screen (F)", actions.fullScreen);
-    this.fullScreen.classList.add("bcm-quiet");
+    this.fullScreen.classList.add("bcm-flat");
     const help = button("", "keys (?)", actions.help, "?");
-    help.classList.add("bcm-quiet");
+    help.classList.add("bcm-flat");
     const left = div("bcm-group", this.runButton, this.#stopButton, this.count, this.#message);
     const right = div("bcm-group bcm-right", this.title, this.player.node, this.#range, this.fullScreen, help);
     this.node.append(left, right, this.#track);
@@ -78,7 +78,6 @@ export class Toolbar {
     if (run?.status === "running") setButton(this.runButton, PAUSE, "pause the run", "Pause");
     else if (ended) setButton(this.runButton, PLAY, "generate the missing clips", "Run the rest");
     else setButton(this.runButton, PLAY, "resume the run", "Run");
-    setButton(this.#stopButton, STOP, "stop the run; finished clips stay", "Stop");
     const counts = run?.counts ?? {};
     const finished = ["done", "cached", "failed", "cancelled"]
       .reduce((sum, status) => sum + (counts[status] ?? 0), 0);

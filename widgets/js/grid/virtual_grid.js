@@ -19,7 +19,7 @@ let grids = 0;
 
 /** Renders a table or a flow of cells, as far as it is in view. */
 export class VirtualGrid {
-  #field;
+  #content;
   #head;
   current = -1;
   /** @type {Set<number>} */
@@ -27,7 +27,7 @@ export class VirtualGrid {
   /** @type {Map<number, Tile>} */
   tiles = new Map();
   /** @type {Map<number, HTMLElement>} */
-  #lines = new Map();
+  #rowNodes = new Map();
   /** @type {Map<string, HTMLElement>} nodes of empty cells, by row and column */
   #emptyCells = new Map();
   /** @type {Tile[]} */
@@ -54,12 +54,12 @@ export class VirtualGrid {
     this.node = div("bcm-scroll");
     this.node.tabIndex = 0;
     attributes(this.node, { role: "grid", "aria-multiselectable": "true" });
-    this.#field = div("bcm-field");
-    attributes(this.#field, { role: "presentation" });
+    this.#content = div("bcm-content");
+    attributes(this.#content, { role: "presentation" });
     this.#head = div("bcm-head");
     attributes(this.#head, { role: "row", "aria-rowindex": "1" });
-    this.#field.append(this.#head);
-    this.node.append(this.#field);
+    this.#content.append(this.#head);
+    this.node.append(this.#content);
     /** @type {Table} */
     this.table = flow([], 1);
     this.geometry = { width: 120, height: 120, gap: GAP, headWidth: 0, headHeight: 0, rows: 0, columns: 0 };
@@ -123,9 +123,9 @@ export class VirtualGrid {
   /** Apply the geometry to the DOM. */
   #resize() {
     const { geometry: g } = this;
-    this.#field.style.width = `${g.headWidth + g.columns * (g.width + GAP)}px`;
+    this.#content.style.width = `${g.headWidth + g.columns * (g.width + GAP)}px`;
     const full = g.headHeight + g.rows * (g.height + GAP);
-    this.#field.style.height = `${full}px`;
+    this.#content.style.height = `${full}px`;
     this.node.style.height = `${Math.min(this.options.height(), full + 14)}px`;
     this.node.style.setProperty("--bcm-width", `${g.width}px`);
     this.node.style.setProperty("--bcm-height", `${g.height}px`);
@@ -145,10 +145,10 @@ export class VirtualGrid {
     this.#head.hidden = this.table.flow;
     const corner = div("bcm-corner");
     attributes(corner, { role: "columnheader" });
-    const across = element("span", "bcm-axis", this.table.columnAxes.map(isolateBidi).join(" · ") + " →");
-    const down = element("span", "bcm-axis", this.table.rowAxes.map(isolateBidi).join(" · ") + " ↓");
-    if (this.table.columnAxes.length) corner.append(across);
-    if (this.table.rowAxes.length) corner.append(down);
+    const columnAxes = element("span", "bcm-axis", this.table.columnAxes.map(isolateBidi).join(" · ") + " →");
+    const rowAxes = element("span", "bcm-axis", this.table.rowAxes.map(isolateBidi).join(" · ") + " ↓");
+    if (this.table.columnAxes.length) corner.append(columnAxes);
+    if (this.table.rowAxes.length) corner.append(rowAxes);
     corner.title = corner.textContent ?? "";
     this.#head.replaceChildren(corner);
   }
@@ -163,8 +163,8 @@ export class VirtualGrid {
   #clear() {
     for (const tile of this.tiles.values()) this.#release(tile);
     this.tiles.clear();
-    for (const line of this.#lines.values()) line.remove();
-    this.#lines.clear();
+    for (const rowNode of this.#rowNodes.values()) rowNode.remove();
+    this.#rowNodes.clear();
     this.#emptyCells.clear();
     this.#renderedRange = "";
   }
@@ -195,16 +195,16 @@ export class VirtualGrid {
       this.tiles.delete(cell);
       this.#release(tile);
     }
-    for (const [place, node] of this.#emptyCells) {
-      const [row, column] = place.split(",").map(Number);
+    for (const [position, node] of this.#emptyCells) {
+      const [row, column] = position.split(",").map(Number);
       if (row >= range.row0 && row < range.row1 && column >= range.column0 && column < range.column1) continue;
-      this.#emptyCells.delete(place);
+      this.#emptyCells.delete(position);
       node.remove();
     }
-    for (const [row, line] of this.#lines) {
+    for (const [row, rowNode] of this.#rowNodes) {
       if (row >= range.row0 && row < range.row1) continue;
-      this.#lines.delete(row);
-      line.remove();
+      this.#rowNodes.delete(row);
+      rowNode.remove();
     }
     for (let row = range.row0; row < range.row1; row++) this.#renderRow(row, range.column0, range.column1);
     this.#renderHeads(range.column0, range.column1);
@@ -217,8 +217,8 @@ export class VirtualGrid {
     const { table: { rows, flow: isFlow }, geometry: { height }, node: { scrollTop } } = this;
     if (isFlow) return;
     const first = Math.ceil((scrollTop - GAP) / (height + GAP));
-    for (const [row, line] of this.#lines) {
-      const heads = /** @type {HTMLElement[]} */ ([...line.firstElementChild?.children ?? []]);
+    for (const [row, rowNode] of this.#rowNodes) {
+      const heads = /** @type {HTMLElement[]} */ ([...rowNode.firstElementChild?.children ?? []]);
       for (const [i, head] of heads.slice(0, -1).entries()) {
         const shared = (/** @type {number} */ at) => String(rows[at].key.slice(0, rows[row].labels.length - heads.length + i + 1));
         head.style.visibility = row > Math.max(0, first) && shared(row) === shared(row - 1) ? "hidden" : "";
@@ -228,15 +228,15 @@ export class VirtualGrid {
 
   /** Render the cells of a row. @param {number} row @param {number} from first column @param {number} to exclusive */
   #renderRow(row, from, to) {
-    let line = this.#lines.get(row);
-    if (!line) {
-      line = this.#createRow(row);
-      this.#lines.set(row, line);
-      this.#field.append(line);
+    let rowNode = this.#rowNodes.get(row);
+    if (!rowNode) {
+      rowNode = this.#createRow(row);
+      this.#rowNodes.set(row, rowNode);
+      this.#content.append(rowNode);
     }
     for (let column = from; column < to; column++) {
       const cell = this.table.at(row, column);
-      if (cell < 0) this.#renderEmptyCell(row, column, line);
+      if (cell < 0) this.#renderEmptyCell(row, column, rowNode);
       if (cell < 0 || this.tiles.has(cell)) continue;
       const tile = this.#spare.pop() ?? new Tile(this.store);
       tile.assign(cell, this.labelOf(cell));
@@ -246,25 +246,25 @@ export class VirtualGrid {
       attributes(tile.node, { "aria-colindex": column + (this.table.flow ? 1 : 2) });
       this.#updateState(tile);
       this.tiles.set(cell, tile);
-      line.append(tile.node);
+      rowNode.append(tile.node);
     }
   }
 
-  /** Render an empty cell that can be generated. @param {number} row @param {number} column @param {HTMLElement} line */
-  #renderEmptyCell(row, column, line) {
-    const place = `${row},${column}`;
-    if (!this.store.fills || this.table.flow || this.#emptyCells.has(place) || !this.emptyCoords(row, column)) return;
-    const node = div("bcm-hole");
+  /** Render an empty cell that can be generated. @param {number} row @param {number} column @param {HTMLElement} rowNode */
+  #renderEmptyCell(row, column, rowNode) {
+    const position = `${row},${column}`;
+    if (!this.store.fills || this.table.flow || this.#emptyCells.has(position) || !this.emptyCoords(row, column)) return;
+    const node = div("bcm-emptycell");
     attributes(node, {
       role: "gridcell",
       "aria-label": "empty; press to generate it",
       "aria-colindex": column + 2,
     });
     node.title = "generate this clip";
-    node.dataset.place = place;
+    node.dataset.position = position;
     node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
-    this.#emptyCells.set(place, node);
-    line.append(node);
+    this.#emptyCells.set(position, node);
+    rowNode.append(node);
   }
 
   /**
@@ -295,15 +295,15 @@ export class VirtualGrid {
 
   /** Create the node of a row with its header. @param {number} row */
   #createRow(row) {
-    const line = div("bcm-row");
-    attributes(line, { role: "row", "aria-rowindex": row + (this.table.flow ? 1 : 2) });
-    line.style.top = `${this.geometry.headHeight + row * (this.geometry.height + GAP)}px`;
-    if (this.table.flow) return line;
+    const rowNode = div("bcm-row");
+    attributes(rowNode, { role: "row", "aria-rowindex": row + (this.table.flow ? 1 : 2) });
+    rowNode.style.top = `${this.geometry.headHeight + row * (this.geometry.height + GAP)}px`;
+    if (this.table.flow) return rowNode;
     const head = div("bcm-rowhead");
     attributes(head, { role: "rowheader" });
     renderLabels(head, this.#rowLabels[row], this.table.rows[row], this.geometry.headWidth - 12, this.geometry.height);
-    line.append(head);
-    return line;
+    rowNode.append(head);
+    return rowNode;
   }
 
   /** Render column headers. @param {number} from first column @param {number} to exclusive */
@@ -325,7 +325,7 @@ export class VirtualGrid {
   reportVisible() {
     const range = visible(this.geometry, this.#view(), 0);
     const rank = (/** @type {number} */ cell) => {
-      const [row, column] = /** @type {[number, number]} */ (this.table.place(cell));
+      const [row, column] = /** @type {[number, number]} */ (this.table.position(cell));
       const inside = row >= range.row0 && row < range.row1
         && column >= range.column0 && column < range.column1;
       return (inside ? 0 : 1e9) + row * this.geometry.columns + column;
@@ -361,9 +361,9 @@ export class VirtualGrid {
 
   /** Scroll as little as needed to show a cell. @param {number} cell */
   reveal(cell) {
-    const place = this.table.place(cell);
-    if (!place) return;
-    const { left, top } = reveal(this.geometry, this.#view(), ...place);
+    const position = this.table.position(cell);
+    if (!position) return;
+    const { left, top } = reveal(this.geometry, this.#view(), ...position);
     this.node.scrollLeft = left;
     this.node.scrollTop = top;
     this.render();
@@ -375,5 +375,5 @@ export class VirtualGrid {
   }
 }
 
-/** How width cells become by themselves: a screen of their own is to be used. */
+/** Return the maximum width of cells whose size is chosen by the grid; wider in full screen. */
 const maxCellWidth = () => (document.fullscreenElement ? 480 : 176);

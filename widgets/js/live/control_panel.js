@@ -15,13 +15,13 @@ export class ControlPanel {
   #seedB;
   #guidance;
   #steps;
-  #more;
+  #arguments;
 
   /**
-   * @param {any} about the model, as Python describes it
+   * @param {any} info the model, as Python describes it
    * @param {() => void} onChange
    */
-  constructor(about, onChange) {
+  constructor(info, onChange) {
     this.#onChange = () => {
       clearTimeout(this.#typingTimer);
       this.#refresh();
@@ -33,38 +33,38 @@ export class ControlPanel {
       else this.#onChange();
     };
     const share = (/** @type {string} */ label, /** @type {string} */ second) => sliderRow({
-      label, least: 0, most: 1, step: 0.01, usual: 0, format: percent,
+      label, min: 0, max: 1, step: 0.01, default: 0, format: percent,
       describe: (value) => `${percent(value)} of ${second}`,
     }, this.#onChange);
-    this.#prompt = promptBox("Prompt A", "what to show", onType);
-    this.#promptB = promptBox("Prompt B", "what to blend it with", onType);
+    this.#prompt = promptBox("Prompt A", "the prompt", onType);
+    this.#promptB = promptBox("Prompt B", "the prompt to blend with", onType);
     this.blend = share("Blend", "prompt B");
     this.seed = seedBox("Seed A", this.#onChange);
     this.#seedB = seedBox("Seed B", this.#onChange);
     this.seedBlend = share("Blend", "seed B");
     this.#guidance = sliderRow({
-      label: "Guidance", least: 1, most: about.guidance_most, step: 0.1,
-      usual: about.usual_guidance,
+      label: "Guidance", min: 1, max: info.max_guidance, step: 0.1,
+      default: info.default_guidance,
     }, this.#onChange);
     this.#steps = sliderRow({
-      label: "Steps", least: 1, most: Math.max(about.usual_steps, 2), step: 1,
-      usual: Math.min(6, about.usual_steps),
+      label: "Steps", min: 1, max: Math.max(info.default_steps, 2), step: 1,
+      default: Math.min(6, info.default_steps),
       describe: (value) => `${value} steps`,
     }, this.#onChange);
-    this.#more = about.sliders.map((/** @type {any} */ one) => {
+    this.#arguments = info.sliders.map((/** @type {any} */ one) => {
       const label = one.name.replaceAll("_", " ");
       return { ...one, ...sliderRow({ ...one, label }, this.#onChange) };
     });
     const seeds = div("bcm-seeds", this.seed.box, this.#seedB.box);
-    this.node = div("bcm-beside",
+    this.node = div("bcm-controls",
       group("Prompts", this.#prompt.box, this.blend.row, this.#promptB.box),
       group("Seeds", seeds, this.seedBlend.row),
       group("Generation", this.#guidance.row, this.#steps.row),
     );
-    if (!this.#more.length) return;
+    if (!this.#arguments.length) return;
     const fold = element("details", "bcm-more");
     fold.append(element("summary", "", "More pipeline arguments"),
-      ...this.#more.map((/** @type {any} */ one) => one.row));
+      ...this.#arguments.map((/** @type {any} */ one) => one.row));
     this.node.append(fold);
   }
 
@@ -75,7 +75,7 @@ export class ControlPanel {
       blend: this.blend.value(), seed: this.seed.input.value, seed_b: this.#seedB.input.value,
       seed_blend: this.seedBlend.value(), guidance_scale: this.#guidance.value(),
       steps: this.#steps.value(),
-      more: Object.fromEntries(this.#more.map((/** @type {any} */ one) => [one.name, one.value()])),
+      arguments: Object.fromEntries(this.#arguments.map((/** @type {any} */ one) => [one.name, one.value()])),
     };
   }
 
@@ -89,7 +89,7 @@ export class ControlPanel {
     this.seedBlend.set(values.seed_blend);
     this.#guidance.set(values.guidance_scale);
     this.#steps.set(values.steps);
-    for (const one of this.#more) one.set(values.more[one.name] ?? one.usual);
+    for (const one of this.#arguments) one.set(values.arguments[one.name] ?? one.default);
     this.#refresh();
   }
 
@@ -98,11 +98,11 @@ export class ControlPanel {
     this.blend.input.disabled = !this.#promptB.area.value.trim();
   }
 
-  /** Adapt to the model. @param {any} about @param {boolean} refine whether all steps are run at rest */
-  setModel(about, refine) {
-    this.#steps.input.max = String(Math.max(about.usual_steps, 2));
+  /** Adapt to the model. @param {any} info @param {boolean} refine whether all steps are run at rest */
+  setModel(info, refine) {
+    this.#steps.input.max = String(Math.max(info.default_steps, 2));
     this.#steps.name.textContent = refine ? "Draft steps" : "Steps";
-    this.#steps.row.title = refine ? `while a control moves; all ${about.usual_steps} at rest` : "";
+    this.#steps.row.title = refine ? `while a control moves; all ${info.default_steps} at rest` : "";
   }
 
   /** Stop pending changes. */
@@ -113,7 +113,7 @@ export class ControlPanel {
 
 /** Create a labelled group. @param {string} name @param {HTMLElement[]} parts */
 function group(name, ...parts) {
-  const node = div("bcm-dials");
+  const node = div("bcm-controlgroup");
   attributes(node, { role: "group", "aria-label": name });
   node.append(...parts);
   return node;

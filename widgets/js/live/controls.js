@@ -29,19 +29,19 @@ export function formatNumber(value, step) {
 }
 
 /**
- * Create a row with a slider. A double click resets it to its usual value.
- * @param {{label: string, least: number, most: number, step: number, usual: number,
+ * Create a row with a slider. A double click resets it to its default value.
+ * @param {{label: string, min: number, max: number, step: number, default: number,
  *   format?: (value: number) => string, describe?: (value: number) => string}} options format: text next
  *   to the slider; describe: text for screen readers, the same by default
  * @param {() => void} onChange
  */
-export function sliderRow({ label, least, most, step, usual, format, describe }, onChange) {
-  const row = div("bcm-dial");
-  const name = /** @type {HTMLLabelElement} */ (element("label", "bcm-dialname", label));
-  const input = /** @type {HTMLInputElement} */ (element("input", "bcm-slide"));
-  const shown = element("output", "bcm-reading");
-  Object.assign(input, { type: "range", min: String(least), max: String(most), step: String(step) });
-  input.id = name.htmlFor = `bcm-dial-${++count}`;
+export function sliderRow({ label, min, max, step, default: initial, format, describe }, onChange) {
+  const row = div("bcm-sliderrow");
+  const name = /** @type {HTMLLabelElement} */ (element("label", "bcm-controlname", label));
+  const input = /** @type {HTMLInputElement} */ (element("input", "bcm-slider"));
+  const shown = element("output", "bcm-slidervalue");
+  Object.assign(input, { type: "range", min: String(min), max: String(max), step: String(step) });
+  input.id = name.htmlFor = `bcm-control-${++count}`;
   const text = format ?? ((/** @type {number} */ value) => formatNumber(value, step));
   const refresh = () => {
     const value = Number(input.value);
@@ -57,10 +57,10 @@ export function sliderRow({ label, least, most, step, usual, format, describe },
     onChange();
   });
   on(input, "dblclick", () => {
-    set(usual);
+    set(initial);
     onChange();
   });
-  set(usual);
+  set(initial);
   row.append(name, input, shown);
   return { row, name, input, set, value: () => Number(input.value) };
 }
@@ -72,10 +72,10 @@ export function sliderRow({ label, least, most, step, usual, format, describe },
  * @param {(typing: boolean) => void} onChange typing: whether more text is likely to follow
  */
 export function promptBox(label, placeholder, onChange) {
-  const box = element("label", "bcm-text");
-  const area = /** @type {HTMLTextAreaElement} */ (element("textarea", "bcm-input bcm-words"));
+  const box = element("label", "bcm-promptfield");
+  const area = /** @type {HTMLTextAreaElement} */ (element("textarea", "bcm-input bcm-prompttext"));
   Object.assign(area, { rows: 2, placeholder, spellcheck: false, dir: "auto", maxLength: 4000 });
-  box.append(element("span", "bcm-dialname", label), area);
+  box.append(element("span", "bcm-controlname", label), area);
   on(area, "input", () => onChange(true));
   on(area, "change", () => onChange(false));
   return { box, area };
@@ -87,11 +87,11 @@ export function promptBox(label, placeholder, onChange) {
  * @param {() => void} onChange
  */
 export function seedBox(label, onChange) {
-  const box = div("bcm-seed");
-  const name = /** @type {HTMLLabelElement} */ (element("label", "bcm-dialname", label));
-  const input = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-digits"));
+  const box = div("bcm-seedfield");
+  const name = /** @type {HTMLLabelElement} */ (element("label", "bcm-controlname", label));
+  const input = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-seedinput"));
   Object.assign(input, { type: "text", inputMode: "numeric", pattern: "[0-9]*", autocomplete: "off" });
-  input.id = name.htmlFor = `bcm-dial-${++count}`;
+  input.id = name.htmlFor = `bcm-control-${++count}`;
   on(input, "input", () => {
     const valid = /^\d{1,19}$/.test(input.value) && BigInt(input.value) < 2n ** 63n;
     attributes(input, { "aria-invalid": !valid });
@@ -103,7 +103,7 @@ export function seedBox(label, onChange) {
     onChange();
   };
   const dice = button(DICE, `random ${label.toLowerCase()}`, randomize);
-  dice.classList.add("bcm-quiet");
+  dice.classList.add("bcm-flat");
   box.append(name, input, dice);
   return { box, input, randomize };
 }

@@ -4,16 +4,16 @@ import { decode, jpegBlob } from "../data/sheets.js";
 
 /** @typedef {import("../data/sheets.js").Sheet} Sheet */
 /**
- * The image on the page; what: "preview", "draft" or "clip"; n: number of the request that it answers;
- * own: whether this page sent that request.
- * @typedef {{bitmap: ImageBitmap, sheet: Sheet, what: string, n: number, steps: number,
+ * The image that is shown; phase: "preview", "draft" or "clip"; edit: number of the edit that it
+ * answers; own: whether this front end made that edit.
+ * @typedef {{bitmap: ImageBitmap, sheet: Sheet, phase: string, edit: number, steps: number,
  *   step: number, own: boolean}} LiveImage
  */
 
 // Milliseconds between two messages to Python.
 const MIN_INTERVAL = 30;
 // Unanswered requests after which the latest values wait here instead of queueing in the kernel.
-const MAX_OPEN = 6;
+const MAX_UNANSWERED = 6;
 const CHECK_INTERVAL = 250;
 const BUSY_AFTER = 1500;
 const GONE_AFTER = 12_000;
@@ -22,15 +22,16 @@ const RETRY_AFTER = 3000;
 
 /**
  * State of the live widget. Events: "image", "step" (detail: message), "state", "values" (detail: by
- * and values), "problem" (detail: text), "kept" (detail: count).
+ * and values), "problem" (detail: text), "saved" (detail: count).
  */
 export class LiveStore extends EventTarget {
   /** Values that are not sent yet. @type {any} */
   #unsent = null;
-  n = 0;
-  /** Numbers of requests without an answer. @type {number[]} */
-  open = [];
-  /** When the silence about them began; 0 if none is open. */
+  /** Number of the last edit made here. */
+  edit = 0;
+  /** Numbers of edits without an answer. @type {number[]} */
+  unanswered = [];
+  /** When the silence about them began; 0 if all are answered. */
   #silentSince = 0;
   /** "", "busy", "gone", or "ended" once that is certain. */
   state = "";
@@ -56,16 +57,16 @@ export class LiveStore extends EventTarget {
     this.transport = send;
     this.decode = decoder;
     this.now = now;
-    this.sent = -Infinity;
+    this.lastSent = -Infinity;
   }
 
-  /** Ask Python for everything. */
+  /** Request the whole state from Python. */
   hello() {
-    this.open.push(0);
+    this.unanswered.push(0);
     this.send({ kind: "hello" });
   }
 
-  /** Keep the clip in the library. */
+  /** Save the clip to the library. */
   keep() {
     this.send({ kind: "keep" });
   }
@@ -77,7 +78,7 @@ export class LiveStore extends EventTarget {
    */
   setValues(values, by = null) {
     this.#unsent = values;
-    this.n++;
+    this.edit++;
     this.flush();
     this.#emit("values", { by, values });
   }
@@ -86,8 +87,8 @@ export class LiveStore extends EventTarget {
   flush() {
     if (!this.#unsent || this.#sendTimer !== null) return;
     const now = this.now();
-    if (this.open.length >= MAX_OPEN && now - this.sent < RETRY_AFTER) return this.#checkSoon();
-    const wait = this.sent + MIN_INTERVAL - now;
+    if (this.unanswered.length >= MAX_UNANSWERED && now - this.lastSent < RETRY_AFTER) return this.#checkSoon();
+    const wait = this.lastSent + MIN_INTERVAL - now;
     if (wait > 0) {
       this.#sendTimer = setTimeout(() => {
         this.#sendTimer = null;
@@ -97,14 +98,14 @@ export class LiveStore extends EventTarget {
     }
     const values = this.#unsent;
     this.#unsent = null;
-    this.open.push(this.n);
-    this.send({ kind: "ask", n: this.n, dials: values });
+    this.unanswered.push(this.edit);
+    this.send({ kind: "update", edit: this.edit, controls: values });
   }
 
   /** Send a message to Python. @param {any} content */
   send(content) {
-    this.sent = this.now();
-    if (this.open.length) this.#silentSince ||= this.sent;
+    this.lastSent = this.now();
+    if (this.unanswered.length) this.#silentSince ||= this.lastSent;
     try {
       this.transport({ ...content, client: this.client });
     } catch {
@@ -143,18 +144,16 @@ export class LiveStore extends EventTarget {
   /** Handle a message from Python. @param {any} content @param {DataView[]} buffers */
   onMessage(content, buffers = []) {
     this.ready = true;
-    const n = content.kind === "heard" ? content.by?.[this.client]
-      : content.client === this.client ? content.n : undefined;
-    if (typeof n === "number") this.open = this.open.filter((one) => one > n);
+    const answered = content.kind === "ack" ? content.edits?.[this.client]
+      : content.client === this.client ? content.edit : undefined;
+    if (typeof answered === "number") this.unanswered = this.unanswered.filter((edit) => edit > answered);
     // Any message shows that the kernel is alive.
-    this.#silentSince = this.open.length ? this.now() : 0;
+    this.#silentSince = this.unanswered.length ? this.now() : 0;
     this.#setState("");
-    if (content.kind === "sight" && buffers.length) this.show(content, buffers[0]);
-    else if (content.kind === "sight") this.#emit("step", content);
+    if (content.kind === "result" && buffers.length) this.show(content, buffers[0]);
+    else if (content.kind === "result") this.#emit("step", content);
     else if (content.kind === "problem") this.#emit("problem", content.text);
-    else if (content.kind === "kept") {
-      this.#emit("kept", content.count);
-    }
+    else if (content.kind === "saved") this.#emit("saved", content.count);
     this.flush();
   }
 
@@ -174,7 +173,7 @@ export class LiveStore extends EventTarget {
     if (content.code) this.code = content.code;
     if (content.label) this.label = content.label;
     this.image = {
-      bitmap, sheet: content.sheet, what: content.what, n: content.n, step: content.step,
+      bitmap, sheet: content.sheet, phase: content.phase, edit: content.edit, step: content.step,
       steps: content.steps, own: content.client === this.client,
     };
     this.#emit("image");

@@ -19,7 +19,7 @@ const HELP = [
   ["Drag on the clip", "blend: across the prompts, up the seeds"],
   ["Space", "play or pause"],
   ["R", "choose a random seed"],
-  ["K", "keep the clip in the library"],
+  ["K", "save the clip to the library"],
   ["C", "copy the shot as code"],
   ["Double click", "reset a slider"],
   ["Esc", "leave the view"],
@@ -58,10 +58,10 @@ export class LiveView {
     this.#scene = new Scene(store, {
       play: () => this.#play(!this.#playing), blend: (across, up) => this.#drag(across, up),
     });
-    this.#panel = new ControlPanel(model.get("_about"), () => this.#onChange());
+    this.#panel = new ControlPanel(model.get("_model_info"), () => this.#onChange());
     this.playButton = button(PLAY, "play (space)", () => this.#play(!this.#playing));
     this.#status = element("span", "bcm-status");
-    this.#keepButton = textButton("Keep", "keep the clip in the library (K)", () => this.#keep());
+    this.#keepButton = textButton("Keep", "save the clip to the library (K)", () => this.#keep());
     const help = createHelpBox(() => this.#toggleHelp());
     help.show(HELP);
     this.#help = help.box;
@@ -81,7 +81,7 @@ export class LiveView {
     host.append(this.#root);
     replaceStaticSheet(this.#root, model.get("_sheet"), store, this.lifetime.signal);
     this.#clock.painters.add((seconds) => this.#paint(seconds));
-    this.#adopt(model.get("_dials"));
+    this.#applyValues(model.get("_control_values"));
     this.#listen();
     this.#observe();
     this.#onModel();
@@ -90,9 +90,9 @@ export class LiveView {
 
   // --- control values ---------------------------------------------------------------------------
 
-  /** Take over values set by Python or another page. @param {any} values */
-  #adopt(values) {
-    if (!values || values.by === this.store.client) return;
+  /** Take over values set by Python or another front end. @param {any} values */
+  #applyValues(values) {
+    if (!values || values.client === this.store.client) return;
     this.#panel.set(values);
     this.#placeDot();
   }
@@ -101,7 +101,7 @@ export class LiveView {
     this.#toast.hidden = true;
     this.#placeDot();
     this.store.setValues(this.#panel.values(), this);
-    this.#root.dataset.asked = String(this.store.n);
+    this.#root.dataset.requested = String(this.store.edit);
   }
 
   /** Set the blends from the pad. @param {number} across @param {number} up */
@@ -134,14 +134,14 @@ export class LiveView {
       this.#placeDot();
     });
     listen("problem", (text) => this.#showProblem(text));
-    listen("kept", (count) => {
+    listen("saved", (count) => {
       this.#keepButton.disabled = false;
-      this.#showNote(`${count} kept`);
+      this.#showNote(`${count} saved`);
     });
     /** @type {[string, () => void][]} */
     const traits = [
-      ["_dials", () => this.#adopt(model.get("_dials"))],
-      ["_about", () => this.#onModel()], ["refine", () => this.#onModel()],
+      ["_control_values", () => this.#applyValues(model.get("_control_values"))],
+      ["_model_info", () => this.#onModel()], ["refine", () => this.#onModel()],
       ["playing", () => this.#play(Boolean(model.get("playing")), false)],
     ];
     for (const [name, listener] of traits) {
@@ -168,16 +168,16 @@ export class LiveView {
 
   /** Adapt to the model: another shot may have another shape and number of steps. */
   #onModel() {
-    const about = this.model.get("_about");
-    this.#scene.setModel(about);
-    this.#panel.setModel(about, this.model.get("refine"));
+    const info = this.model.get("_model_info");
+    this.#scene.setModel(info);
+    this.#panel.setModel(info, this.model.get("refine"));
     this.#refresh();
   }
 
   /** Update badge, status and buttons. @param {string} [progress] of the running generation */
   #refresh(progress = "") {
     const { store, model } = this;
-    const about = model.get("_about");
+    const info = model.get("_model_info");
     this.#scene.refresh();
     /** @type {Record<string, string>} */
     const disconnected = {
@@ -185,11 +185,11 @@ export class LiveView {
       gone: KERNEL_SILENT,
       ended: KERNEL_GONE,
     };
-    const draft = store.image?.what === "draft" && model.get("refine");
-    const resting = draft ? `all ${about.usual_steps} steps at rest` : "";
+    const draft = store.image?.phase === "draft" && model.get("refine");
+    const resting = draft ? `all ${info.default_steps} steps at rest` : "";
     this.#status.textContent = disconnected[store.state] || this.#note || progress || resting
-      || (store.image ? about.model : "connecting to the kernel");
-    this.#status.classList.toggle("bcm-far", ["gone", "ended"].includes(store.state));
+      || (store.image ? info.model : "connecting to the kernel");
+    this.#status.classList.toggle("bcm-disconnected", ["gone", "ended"].includes(store.state));
     setButton(this.playButton, this.#playing ? PAUSE : PLAY, this.#playing ? "pause (space)" : "play (space)");
   }
 
@@ -197,9 +197,9 @@ export class LiveView {
   #paint(seconds) {
     const { image } = this.store;
     if (!this.#scene.paint(seconds) || !image) return;
-    // The number of this page's request that the painted image answers.
-    if (image.own) this.#root.dataset.shown = String(image.n);
-    this.#root.dataset.what = image.what;
+    // The number of this front end's edit that the painted image answers.
+    if (image.own) this.#root.dataset.shown = String(image.edit);
+    this.#root.dataset.phase = image.phase;
   }
 
   // --- keys and actions -------------------------------------------------------------------------
@@ -237,7 +237,7 @@ export class LiveView {
   #keep() {
     if (this.#keepButton.disabled) return;
     this.#keepButton.disabled = true;
-    this.#showNote("keeping the clip");
+    this.#showNote("saving the clip");
     this.store.keep();
   }
 

@@ -2,6 +2,7 @@
 
 import { frameAt } from "../core/clock.js";
 import { attributes, div, element, on } from "../core/dom.js";
+import { pluralize } from "../core/text.js";
 
 /** @typedef {import("./live_store.js").LiveStore} LiveStore */
 
@@ -23,7 +24,7 @@ export class Scene {
     this.#store = store;
     this.actions = actions;
     this.node = div("bcm-scene");
-    this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-view"));
+    this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-livecanvas"));
     attributes(this.#canvas, { role: "img", "aria-label": "the clip" });
     this.#context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
     this.#badge = div("bcm-badge");
@@ -32,15 +33,15 @@ export class Scene {
     on(this.node, "pointerdown", (event) => this.#press(event));
   }
 
-  /** Adapt to the model. @param {any} about */
-  setModel(about) {
-    this.node.style.setProperty("--bcm-aspect", `${about.width} / ${about.height}`);
+  /** Adapt to the model. @param {any} info */
+  setModel(info) {
+    this.node.style.setProperty("--bcm-aspect", `${info.width} / ${info.height}`);
   }
 
   /** Update badge and label. */
   refresh() {
     const { image, label } = this.#store;
-    this.node.dataset.what = image?.what ?? "";
+    this.node.dataset.phase = image?.phase ?? "";
     this.#badge.textContent = image ? badgeText(image) : "";
     if (image && label) this.#canvas.setAttribute("aria-label", label);
   }
@@ -92,7 +93,7 @@ export class Scene {
       moved ||= Math.hypot(move.clientX - event.clientX, move.clientY - event.clientY) > DRAG_DISTANCE;
       if (!moved) return;
       const box = node.getBoundingClientRect();
-      node.classList.add("bcm-held");
+      node.classList.add("bcm-dragging");
       this.actions.blend(
         toShare((move.clientX - box.left) / box.width), toShare(1 - (move.clientY - box.top) / box.height),
       );
@@ -100,7 +101,7 @@ export class Scene {
     for (const name of ["pointerup", "pointercancel"]) {
       node.addEventListener(name, () => {
         controller.abort();
-        node.classList.remove("bcm-held");
+        node.classList.remove("bcm-dragging");
         if (!moved && name === "pointerup") this.actions.play();
       }, options);
     }
@@ -108,10 +109,10 @@ export class Scene {
 }
 
 /** Return the text of the badge. @param {import("./live_store.js").LiveImage} image */
-export function badgeText({ what, step, steps }) {
-  if (what === "preview") return `step ${step} of ${steps}`;
-  const count = `${steps} ${steps === 1 ? "step" : "steps"}`;
-  return what === "draft" ? `draft · ${count}` : count;
+export function badgeText({ phase, step, steps }) {
+  if (phase === "preview") return `step ${step} of ${steps}`;
+  const count = pluralize(steps, "step");
+  return phase === "draft" ? `draft · ${count}` : count;
 }
 
 /** Clip a share to [0, 1], in hundredths. @param {number} share */

@@ -32,14 +32,14 @@ class Argument {
     const { name } = control;
     this.node = div("bcm-argument");
     const id = `bcm-${Math.random().toString(36).slice(2)}`;
-    const label = /** @type {HTMLLabelElement} */ (element("label", "bcm-name", name));
+    const label = /** @type {HTMLLabelElement} */ (element("label", "bcm-fieldname", name));
     label.htmlFor = id;
     label.title = this.#help();
     this.#field = this.#createField(id);
     this.#axisButton = button(PLUS, "", () => this.#toggleAxis());
-    this.#axisButton.classList.add("bcm-quiet");
+    this.#axisButton.classList.add("bcm-flat");
     this.#values = new Values(name, {
-      change: (rows) => actions.change(name, rows.length ? { many: rows } : null),
+      change: (rows) => actions.change(name, rows.length ? { values: rows } : null),
       hint: (note) => actions.hint(note || this.#help()), announce: actions.announce,
       choices: control.kind === "choice" ? control.choices : control.kind === "flag" ? ["true", "false"] : undefined,
       placeholder: "values; Enter adds one",
@@ -47,8 +47,8 @@ class Argument {
     const note = element("span", "bcm-hidden", this.#help());
     note.id = `${id}-help`;
     attributes(this.#field, { "aria-describedby": note.id });
-    this.#problem = element("p", "bcm-wrong");
-    const row = div("bcm-holder", this.#field, this.#values.node, this.#axisButton);
+    this.#problem = element("p", "bcm-fieldproblem");
+    const row = div("bcm-argumentinput", this.#field, this.#values.node, this.#axisButton);
     this.node.append(label, row, note, this.#problem);
     for (const event of ["focusin", "pointerenter"]) this.node.addEventListener(event, () => actions.hint(this.#help()));
     for (const event of ["focusout", "pointerleave"]) this.node.addEventListener(event, () => actions.hint(""));
@@ -97,7 +97,7 @@ class Argument {
 
   /** Report a changed value. @param {string} text */
   #change(text) {
-    this.#actions.change(this.control.name, text.trim() ? { one: text } : null);
+    this.#actions.change(this.control.name, text.trim() ? { value: text } : null);
   }
 
   /** Turn a value into an axis, or an axis into its first value. */
@@ -106,12 +106,12 @@ class Argument {
     this.#isAxis = !this.#isAxis;
     if (this.#isAxis) {
       const value = this.#field.value.trim() || this.control.default;
-      this.#actions.change(name, value ? { many: [[value, "", ""]] } : null);
+      this.#actions.change(name, value ? { values: [[value, "", ""]] } : null);
       this.#refresh();
       this.#values.input.focus();
     } else {
       const first = this.#values.rows[0];
-      this.#actions.change(name, first ? { one: first[0] } : null);
+      this.#actions.change(name, first ? { value: first[0] } : null);
       this.#refresh();
       this.#field.focus();
     }
@@ -119,12 +119,12 @@ class Argument {
 
   /** Show a value. @param {any} value as requested; undefined for the default */
   show(value) {
-    if (value?.many) this.#isAxis = true;
+    if (value?.values) this.#isAxis = true;
     else if (value) this.#isAxis = false;
-    const rows = value?.many ?? [];
+    const rows = value?.values ?? [];
     this.#values.show(rows);
-    const one = value && "one" in value ? value.one : "";
-    const text = one !== null && typeof one === "object" ? value.label : String(one ?? "");
+    const single = value && "value" in value ? value.value : "";
+    const text = single !== null && typeof single === "object" ? value.label : String(single ?? "");
     // A field that the user is typing in keeps its text.
     if (document.activeElement !== this.#field || this.#field instanceof HTMLSelectElement) this.#field.value = text;
     this.node.classList.toggle("bcm-set", Boolean(value));
@@ -163,8 +163,8 @@ export class Arguments {
    * @param {{change: (name: string, value: any) => void, announce: (text: string) => void}} actions
    */
   constructor(controls, actions) {
-    this.node = /** @type {HTMLDetailsElement} */ (element("details", "bcm-fold"));
-    this.#summary = element("summary", "bcm-foldhead");
+    this.node = /** @type {HTMLDetailsElement} */ (element("details", "bcm-section"));
+    this.#summary = element("summary", "bcm-sectionhead");
     this.help = element("p", "bcm-helpline");
     const list = div("bcm-arguments");
     /** @type {Map<string, Argument>} */
@@ -187,13 +187,13 @@ export class Arguments {
       argument.show(values[name]);
       // A slot named like an argument sets both; an argument that needs an image or a video is
       // hidden without one.
-      const unusable = argument.control.with.length > 0 && !argument.control.with.some((one) => one in values);
+      const unusable = argument.control.only_with.length > 0 && !argument.control.only_with.some((one) => one in values);
       argument.node.hidden = slots.includes(name) || (unusable && !(name in values));
     }
     const set = Object.keys(values).filter((name) => !slots.includes(name));
     const texts = set.map((name) => {
-      const { one, many, label } = values[name];
-      return `${name} ${many ? many.map((/** @type {any} */ row) => row[1] || String(row[0])).join(", ") : label ?? String(one)}`;
+      const { value, values: rows, label } = values[name];
+      return `${name} ${rows ? rows.map((/** @type {any} */ row) => row[1] || String(row[0])).join(", ") : label ?? String(value)}`;
     });
     this.#summary.textContent = texts.length ? `Arguments: ${texts.join(" · ")}` : "Arguments";
   }

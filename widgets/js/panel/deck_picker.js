@@ -14,21 +14,21 @@ export class DeckPicker {
   #message;
   #hint;
   #hasNotes = false;
-  #about;
+  #choices;
   /** Whether the message is a problem. */
   isProblem = false;
   #deckOfNote = "";
 
-  /** @param {PanelStore} store @param {any} about */
-  constructor(store, about) {
-    this.node = div("bcm-begin");
+  /** @param {PanelStore} store @param {any} choices */
+  constructor(store, choices) {
+    this.node = div("bcm-deckpicker");
     const select = (/** @type {string} */ label) => {
       const node = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
       attributes(node, { "aria-label": label });
       return node;
     };
     this.#deck = select("start with a deck");
-    this.#deck.append(option("", "Start with …"), ...about.decks.map((/** @type {any} */ one) => option(one.name, one.title)));
+    this.#deck.append(option("", "Start with …"), ...choices.decks.map((/** @type {any} */ one) => option(one.name, one.title)));
     on(this.#deck, "change", () => {
       if (this.#deck.value) store.request("deck", { name: this.#deck.value });
     });
@@ -43,29 +43,29 @@ export class DeckPicker {
       store.request("intent", { text: this.intent.value });
     });
     this.#undo = button(BACK, "undo the choice of the deck or sweep", () => store.request("undo"), "Undo");
-    this.#undo.classList.add("bcm-quiet");
+    this.#undo.classList.add("bcm-flat");
     this.#history = select("earlier sweeps");
     this.#history.classList.add("bcm-right", "bcm-history");
     on(this.#history, "change", () => {
-      if (this.#history.value) store.request("history", { key: this.#history.value });
+      if (this.#history.value) store.request("restore", { key: this.#history.value });
       this.#history.value = "";
     });
     this.node.append(this.#deck, this.intent, this.#undo, this.#history);
     // Hints cover the message in place: the page must not move under the pointer.
-    this.notes = div("bcm-notes");
-    this.#message = element("p", "bcm-said");
+    this.notes = div("bcm-messages");
+    this.#message = element("p", "bcm-panelmessage");
     this.#hint = element("p", "bcm-hint");
     this.#message.dir = this.#hint.dir = "auto";
     this.notes.append(this.#message, this.#hint);
-    this.#about = about;
-    if (about.problems.length) this.showMessage(about.problems.join("\n"), true);
+    this.#choices = choices;
+    if (choices.problems.length) this.showMessage(choices.problems.join("\n"), true);
   }
 
-  /** Offer the decks of a model. @param {any} about */
-  offer(about) {
+  /** Replace the decks of the menu. @param {any} choices */
+  updateDecks(choices) {
     const { value } = this.#deck;
-    this.#about = about;
-    this.#deck.replaceChildren(option("", "Start with …"), ...about.decks.map((/** @type {any} */ one) => option(one.name, one.title)));
+    this.#choices = choices;
+    this.#deck.replaceChildren(option("", "Start with …"), ...choices.decks.map((/** @type {any} */ one) => option(one.name, one.title)));
     this.#deck.value = value;
   }
 
@@ -81,7 +81,7 @@ export class DeckPicker {
 
   /** Return the deck of the state. @param {any} state */
   deckOf(state) {
-    return this.#about.decks.find((/** @type {any} */ one) => one.name === state.deck);
+    return this.#choices.decks.find((/** @type {any} */ one) => one.name === state.deck);
   }
 
   /** Show earlier sweeps. @param {any[]} sweeps */
@@ -95,13 +95,13 @@ export class DeckPicker {
   showMessage(text, isProblem) {
     this.isProblem = isProblem;
     this.#message.textContent = text;
-    this.#message.classList.toggle("bcm-faulty", isProblem);
+    this.#message.classList.toggle("bcm-invalid", isProblem);
     attributes(this.#message, { role: isProblem ? "alert" : "status" });
     this.reserve(this.#hasNotes);
     this.showHint("");
   }
 
-  /** Keep room for hints. @param {boolean} hasNotes whether any value has a note */
+  /** Reserve space for hints. @param {boolean} hasNotes whether any value has a note */
   reserve(hasNotes) {
     this.#hasNotes = hasNotes;
     this.notes.hidden = !(hasNotes || this.#message.textContent);
@@ -110,6 +110,6 @@ export class DeckPicker {
   /** Show a hint in the place of the message; "" to end it. @param {string} text */
   showHint(text) {
     this.#hint.textContent = text;
-    this.notes.classList.toggle("bcm-hinting", Boolean(text));
+    this.notes.classList.toggle("bcm-hashint", Boolean(text));
   }
 }

@@ -16,7 +16,7 @@ export function option(value, text) {
 
 /** Create a hidden line for the problems of a field. */
 export function problemLine() {
-  const node = element("p", "bcm-wrong");
+  const node = element("p", "bcm-fieldproblem");
   node.hidden = true;
   node.dir = "auto";
   return node;
@@ -24,11 +24,11 @@ export function problemLine() {
 
 /** Create a labelled row. @param {string} label @param {HTMLElement[]} parts */
 export function labelledRow(label, ...parts) {
-  const node = div("bcm-pair");
-  const name = element("span", "bcm-name", label);
+  const node = div("bcm-formrow");
+  const name = element("span", "bcm-fieldname", label);
   name.dir = "auto";
   name.title = label;
-  const body = div("bcm-holderbody", ...parts);
+  const body = div("bcm-formbody", ...parts);
   node.append(name, body);
   return node;
 }

@@ -2,6 +2,7 @@
 
 import { attributes, button, copy, div, element, on, setButton } from "../core/dom.js";
 import { PAUSE, PLAY, PLUS, STOP } from "../core/icons.js";
+import { pluralize } from "../core/text.js";
 import { option, problemLine, setText } from "./fields.js";
 import { describeCost, runLabel } from "./text/slots.js";
 
@@ -17,12 +18,12 @@ export class Footer {
 
   /** @param {PanelStore} store */
   constructor(store) {
-    const line = div("bcm-foot");
+    const line = div("bcm-footerrow");
     this.#layout = /** @type {HTMLSelectElement} */ (element("select", "bcm-input"));
     this.#layout.append(option("product", "all combinations"), option("zip", "in pairs"));
     attributes(this.#layout, { "aria-label": "how axes are combined" });
     on(this.#layout, "change", () => store.change((state) => { state.layout = this.#layout.value; }));
-    this.#sample = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-amount"));
+    this.#sample = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-numberinput"));
     Object.assign(this.#sample, { type: "text", inputMode: "numeric", placeholder: "all", autocomplete: "off" });
     attributes(this.#sample, { "aria-label": "number of random cells; empty for all" });
     on(this.#sample, "input", () => store.change((state) => {
@@ -37,12 +38,12 @@ export class Footer {
     this.runButton.classList.add("bcm-primary");
     this.#pauseButton = button(PAUSE, "pause the run", () => store.request("pause"), "Pause");
     this.stopButton = button(STOP, "stop the run; finished clips stay", () => store.request("stop"), "Stop");
-    this.#cost = div("bcm-costs");
+    this.#cost = div("bcm-cost");
     attributes(this.#cost, { role: "status" });
     this.problem = problemLine();
-    const settings = div("bcm-group bcm-how");
+    const settings = div("bcm-group bcm-runsettings");
     const sample = element("span", "bcm-group");
-    sample.append(element("span", "bcm-faint", "sample"), this.#sample);
+    sample.append(element("span", "bcm-muted", "sample"), this.#sample);
     settings.append(this.#layout, sample, this.#name);
     this.actions = div("bcm-group bcm-right", this.#pauseButton, this.stopButton, this.runButton);
     line.append(settings, this.actions);
@@ -56,19 +57,19 @@ export class Footer {
     this.#layout.value = state.layout;
   }
 
-  /** If all problems are slots without values, ask for the values. @param {string[]} empty @param {number} problems count */
+  /** If all problems are slots without values, request the values. @param {string[]} empty @param {number} problems count */
   showEmptySlots(empty, problems) {
     if (!empty.length || problems > empty.length) return;
     this.#cost.textContent = `Add values to ${empty.join(", ")}`;
-    this.#cost.classList.remove("bcm-faulty");
+    this.#cost.classList.remove("bcm-invalid");
   }
 
   /** Show the cost and the state of the run. @param {any} summary @param {any} run */
   showSummary(summary, run) {
     const problems = summary.problems?.length ?? 0;
-    const cost = problems ? `${problems} ${problems === 1 ? "problem" : "problems"} to fix` : describeCost(summary);
+    const cost = problems ? `${pluralize(problems, "problem")} to fix` : describeCost(summary);
     this.#cost.textContent = summary.serial ? cost : "";
-    this.#cost.classList.toggle("bcm-faulty", problems > 0);
+    this.#cost.classList.toggle("bcm-invalid", problems > 0);
     const running = ["running", "pausing"].includes(run.status) && !run.finished;
     const paused = run.status === "paused";
     this.#pauseButton.hidden = !running || run.status === "pausing";
@@ -83,7 +84,7 @@ export class Footer {
 /** The equivalent lines of Python. */
 export class Code {
   constructor() {
-    this.node = element("details", "bcm-fold");
+    this.node = element("details", "bcm-section");
     this.code = element("pre", "bcm-code");
     this.code.tabIndex = 0;
     const message = element("span", "bcm-copied");
@@ -93,6 +94,6 @@ export class Code {
     });
     copyButton.textContent = "Copy";
     const line = div("bcm-group", copyButton, message);
-    this.node.append(element("summary", "bcm-foldhead", "Equivalent code"), this.code, line);
+    this.node.append(element("summary", "bcm-sectionhead", "Equivalent code"), this.code, line);
   }
 }

@@ -24,7 +24,7 @@ export class PanelView {
   lifetime = new AbortController();
   #status = "";
   #connection = "";
-  #about;
+  #choices;
   #liveRegion;
   /** @type {Map<string, {node: HTMLElement, values: Values, problem: HTMLElement}>} */
   #axes = new Map();
@@ -46,19 +46,19 @@ export class PanelView {
     this.store = store;
     this.model = model;
     this.host = host;
-    this.#about = model.get("_about");
+    this.#choices = model.get("_choices");
     this.#liveRegion = div("bcm-hidden");
     attributes(this.#liveRegion, { "aria-live": "polite" });
     const announce = (/** @type {string} */ text) => { this.#liveRegion.textContent = text; };
     this.announce = announce;
-    this.#deckPicker = new DeckPicker(store, this.#about);
-    this.#notes = new NoteList(this.#about.notes);
+    this.#deckPicker = new DeckPicker(store, this.#choices);
+    this.#notes = new NoteList(this.#choices.notes);
     this.#template = new TemplateField(
-      (text) => store.change((state) => { state.template = text; }), this.#about.words, this.#notes.node);
+      (text) => store.change((state) => { state.template = text; }), this.#choices.words, this.#notes.node);
     this.#templateProblem = problemLine();
     this.#axisList = div("bcm-axes");
     this.#seeds = new Seeds(store);
-    this.#arguments = new Arguments(this.#about.controls, {
+    this.#arguments = new Arguments(this.#choices.controls, {
       announce,
       change: (name, value) => store.change((state) => {
         if (value) state.arguments[name] = value;
@@ -69,7 +69,7 @@ export class PanelView {
     this.code = new Code();
     this.#gridStyle = element("style");
     this.#root = div("bcm-root bcm-panel");
-    attributes(this.#root, { role: "form", "aria-label": `explore ${this.#about.model}` });
+    attributes(this.#root, { role: "form", "aria-label": `explore ${this.#choices.model}` });
     this.#root.append(
       this.#gridStyle, this.#deckPicker.node, this.#deckPicker.notes,
       labelledRow("Prompt", this.#template.node, this.#notes.node, this.#templateProblem), this.#axisList, this.#seeds.node,
@@ -92,7 +92,7 @@ export class PanelView {
     const traits = [
       ["_summary", () => this.#showSummary()], ["_run", () => this.#showSummary()],
       ["_history", () => this.#deckPicker.showHistory(model.get("_history"))],
-      ["_about", () => this.#deckPicker.offer(model.get("_about"))],
+      ["_choices", () => this.#deckPicker.updateDecks(model.get("_choices"))],
     ];
     for (const [name, listener] of traits) {
       model.on(`change:${name}`, listener);
@@ -152,7 +152,7 @@ export class PanelView {
     this.#footer.show(state);
     this.#deckPicker.show(state);
     this.#deckPicker.reserve(slots.some((name) => (state.axes[name] ?? []).some((/** @type {any} */ one) => one[2])));
-    this.#root.classList.toggle("bcm-ahead", this.store.ahead);
+    this.#root.classList.toggle("bcm-pending", this.store.ahead);
     this.#showProblems();
   }
 
@@ -174,7 +174,7 @@ export class PanelView {
   /** Create the row of an axis. @param {string} name */
   #createAxis(name) {
     const values = new Values(name, {
-      announce: this.announce, hint: (note) => this.#deckPicker.showHint(note), words: this.#about.words,
+      announce: this.announce, hint: (note) => this.#deckPicker.showHint(note), words: this.#choices.words,
       change: (rows) => this.store.change((state) => { state.axes[name] = rows; }),
     });
     values.showUnknown(this.#unknown);
@@ -195,8 +195,8 @@ export class PanelView {
     if (summary.code) this.code.code.textContent = summary.code;
     if (this.#status !== run.status && run.status) this.announce(`the run is ${run.status}`);
     this.#status = run.status;
-    this.#gridStyle.textContent = run.shown ? "" : hidingStyle(this.#about.sheet);
-    this.#root.classList.toggle("bcm-ahead", this.store.ahead);
+    this.#gridStyle.textContent = run.shown ? "" : hidingStyle(this.#choices.sheet);
+    this.#root.classList.toggle("bcm-pending", this.store.ahead);
     this.#showNotes(summary.notes ?? []);
     this.#showProblems();
   }

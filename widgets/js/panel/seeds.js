@@ -15,7 +15,7 @@ export class Seeds {
   /** @param {PanelStore} store */
   constructor(store) {
     const field = (/** @type {string} */ label, /** @type {(value: string) => void} */ onInput) => {
-      const node = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-amount"));
+      const node = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-numberinput"));
       Object.assign(node, { type: "text", inputMode: "numeric", autocomplete: "off" });
       attributes(node, { "aria-label": label });
       on(node, "input", () => onInput(node.value));
@@ -42,8 +42,8 @@ export class Seeds {
       const count = Array.isArray(seeds) ? seeds.length : seeds.count;
       store.change((state) => { state.seeds = { first: Math.floor(Math.random() * 2 ** 31), count }; });
     });
-    this.#list = element("span", "bcm-faint");
-    const line = div("bcm-group", this.#count, element("span", "bcm-faint", "from"), this.#first, roll, this.#list);
+    this.#list = element("span", "bcm-muted");
+    const line = div("bcm-group", this.#count, element("span", "bcm-muted", "from"), this.#first, roll, this.#list);
     this.problem = problemLine();
     this.node = labelledRow("Seeds", line, this.problem);
   }

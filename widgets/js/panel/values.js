@@ -1,4 +1,4 @@
-// The values of one axis: chips that are typed, pasted, moveItem, labelled and removed.
+// The values of one axis: chips that are typed, pasted, moved, labelled and removed.
 
 import { attributes, button, div, element, focus, on } from "../core/dom.js";
 import { CLOSE, NEXT, PREVIOUS } from "../core/icons.js";
@@ -35,10 +35,10 @@ export class Values {
     this.#name = name;
     this.#actions = actions;
     this.node = div("bcm-values");
-    this.#list = div("bcm-wordchips");
+    this.#list = div("bcm-valuechips");
     attributes(this.#list, { role: "group", "aria-label": `values of ${name}` });
     this.input = this.#createInput();
-    this.#editor = div("bcm-wordeditor");
+    this.#editor = div("bcm-valueeditor");
     this.#editor.hidden = true;
     this.node.append(this.#list, this.#editor);
     this.#list.append(this.input);
@@ -81,7 +81,7 @@ export class Values {
   showUnknown(unknown) {
     if (JSON.stringify([...unknown]) === JSON.stringify([...this.#unknown])) return;
     this.#unknown = unknown;
-    const words = /** @type {NodeListOf<HTMLElement>} */ (this.#list.querySelectorAll(".bcm-word"));
+    const words = /** @type {NodeListOf<HTMLElement>} */ (this.#list.querySelectorAll(".bcm-chiptext"));
     this.rows.forEach((row, i) => words[i] && this.#fillChip(words[i], row));
   }
 
@@ -105,8 +105,8 @@ export class Values {
     const opened = this.rows[this.#open]?.[0];
     this.#rendered = now;
     this.rows = rows;
-    const at = [...this.#list.children].indexOf(/** @type {Element} */ (document.activeElement?.closest(".bcm-wordchip")));
-    for (const chip of this.#list.querySelectorAll(".bcm-wordchip")) chip.remove();
+    const at = [...this.#list.children].indexOf(/** @type {Element} */ (document.activeElement?.closest(".bcm-valuechip")));
+    for (const chip of this.#list.querySelectorAll(".bcm-valuechip")) chip.remove();
     this.input.before(...rows.map((row, i) => this.#createChip(row, i)));
     // A value replaced from elsewhere is no longer the one being edited.
     if (this.#open >= 0 && !this.#changing && rows[this.#open]?.[0] !== opened) this.#edit(-1);
@@ -116,8 +116,8 @@ export class Values {
   /** @param {Row} row @param {number} i */
   #createChip([value, label, note], i) {
     const text = label || String(value ?? "None");
-    const chip = element("span", "bcm-wordchip");
-    const word = /** @type {HTMLButtonElement} */ (element("button", "bcm-word"));
+    const chip = element("span", "bcm-valuechip");
+    const word = /** @type {HTMLButtonElement} */ (element("button", "bcm-chiptext"));
     word.type = "button";
     word.dir = "auto";
     word.tabIndex = -1;
@@ -208,7 +208,7 @@ export class Values {
 
   /** Focus a chip. @param {number} i -1 or beyond the last one for the input */
   #focus(i) {
-    const words = this.#list.querySelectorAll(".bcm-word");
+    const words = this.#list.querySelectorAll(".bcm-chiptext");
     const target = /** @type {HTMLElement | undefined} */ (words[i]) ?? this.input;
     focus(target);
   }
@@ -217,7 +217,7 @@ export class Values {
   #onKey(event) {
     const { target, key } = event;
     if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-    const words = [...this.#list.querySelectorAll(".bcm-word")];
+    const words = [...this.#list.querySelectorAll(".bcm-chiptext")];
     const at = words.indexOf(/** @type {Element} */ (target));
     const hasText = target === this.input && this.input instanceof HTMLInputElement && this.input.value !== "";
     const inInput = target === this.input && !hasText;
@@ -246,8 +246,8 @@ export class Values {
     this.#open = i;
     this.#editor.hidden = i < 0;
     this.#editor.replaceChildren();
-    for (const [at, chip] of [...this.#list.querySelectorAll(".bcm-wordchip")].entries()) {
-      chip.classList.toggle("bcm-open", at === i);
+    for (const [at, chip] of [...this.#list.querySelectorAll(".bcm-valuechip")].entries()) {
+      chip.classList.toggle("bcm-editing", at === i);
     }
     if (i < 0) return;
     attributes(this.#editor, { role: "group", "aria-label": `value ${i + 1} of ${this.#name}` });
@@ -295,6 +295,6 @@ export class Values {
     }
     const rows = /** @type {Row[]} */ (this.rows.map((row, at) => (at === i ? row.map((old, p) => (p === part ? value : old)) : row)));
     this.#change(rows);
-    this.#list.querySelectorAll(".bcm-wordchip")[i]?.classList.add("bcm-open");
+    this.#list.querySelectorAll(".bcm-valuechip")[i]?.classList.add("bcm-editing");
   }
 }

@@ -46,30 +46,30 @@ export class Lightbox {
     this.store = store;
     this.#actions = actions;
     this.reducedMotion = prefersReducedMotion();
-    this.node = div("bcm-large");
+    this.node = div("bcm-lightbox");
     this.node.hidden = true;
     this.node.tabIndex = -1;
     attributes(this.node, { role: "dialog" });
     this.#stars = starRow((stars) => actions.annotate([this.cell], { stars }));
     this.#reject = button(REJECT, "reject (X)", () =>
       actions.annotate([this.cell], { rejected: !this.#annotation().rejected }));
-    this.#title = element("span", "bcm-place");
+    this.#title = element("span", "bcm-cliptitle");
     this.#title.dir = "auto";
     this.#previous = button(PREVIOUS, "previous clip (←)", () => this.step(-1));
     this.next = button(NEXT, "next clip (→)", () => this.step(1));
-    this.drop = button(STOP, "leave this clip out of the run", () => store.controlRun("drop", this.cell), "Leave out");
+    this.skip = button(STOP, "leave this clip out of the run", () => store.controlRun("skip", this.cell), "Leave out");
     this.#flicker = button(COMPARE, "flicker between the clips (V)", () => this.toggleFlicker(), "Flicker");
     this.#tag = button(TAG, "tags (T)", () => actions.tag(this.cell));
     this.#regenerate = button(AGAIN, "generate it again with another seed (R)", () => store.regenerate([this.cell]));
-    const head = div("bcm-largehead");
+    const head = div("bcm-lightboxhead");
     const left = div("bcm-group", this.#previous, this.next, this.#title);
     const right = div("bcm-group bcm-right",
-      this.#flicker, this.drop, this.#stars.row, this.#reject, this.#tag, this.#regenerate,
+      this.#flicker, this.skip, this.#stars.row, this.#reject, this.#tag, this.#regenerate,
       button(CLOSE, "close (Esc)", actions.close));
     head.append(left, right);
     this.#paneList = div("bcm-panes");
-    this.#side = div("bcm-side");
-    const body = div("bcm-largebody", this.#paneList, this.#side);
+    this.#side = div("bcm-details");
+    const body = div("bcm-lightboxbody", this.#paneList, this.#side);
     this.node.append(head, body);
   }
 
@@ -103,8 +103,8 @@ export class Lightbox {
     this.#panes = this.cells.map((cell, i) => new Pane(this.store, cell, () => this.#focusPane(i)));
     this.#paneList.replaceChildren(...this.#panes.map((pane) => pane.node));
     const { length } = this.cells;
-    this.#paneList.style.setProperty("--bcm-across", String(length < 4 ? length : Math.ceil(length / 2)));
-    this.node.classList.toggle("bcm-several", this.#comparing);
+    this.#paneList.style.setProperty("--bcm-panecolumns", String(length < 4 ? length : Math.ceil(length / 2)));
+    this.node.classList.toggle("bcm-comparing", this.#comparing);
     this.#side.replaceChildren();
     this.refresh();
     for (const cell of this.cells) this.store.details.request(cell);
@@ -120,7 +120,7 @@ export class Lightbox {
   #clear() {
     clearInterval(this.flickerTimer);
     this.flickerTimer = undefined;
-    this.node.classList.remove("bcm-flickers");
+    this.node.classList.remove("bcm-flickering");
     for (const pane of this.#panes) pane.stage.unload();
     this.#panes = [];
     this.cells = [];
@@ -128,7 +128,7 @@ export class Lightbox {
     this.#pending.clear();
   }
 
-  /** Make another compared clip the one that keys act on. @param {number} i */
+  /** Choose the compared clip that keys act on. @param {number} i */
   #focusPane(i) {
     this.index = i;
     this.refresh();
@@ -141,10 +141,10 @@ export class Lightbox {
     else this.#focusPane((this.index + by + this.cells.length) % this.cells.length);
   }
 
-  /** Show the compared clips in turn in one place, so that differences move; or stop that. */
+  /** Alternate between the compared clips in one place, so that differences stand out; or stop. */
   toggleFlicker() {
     if (!this.#comparing) return;
-    const flickers = this.node.classList.toggle("bcm-flickers");
+    const flickers = this.node.classList.toggle("bcm-flickering");
     clearInterval(this.flickerTimer);
     // With reduced motion, only the arrow keys change the clip.
     this.flickerTimer = flickers && !this.reducedMotion ? setInterval(() => {
@@ -165,7 +165,7 @@ export class Lightbox {
     setButton(this.#reject, REJECT, rejected ? "undo the rejection (X)" : "reject (X)");
     this.#reject.classList.toggle("bcm-on", rejected);
     attributes(this.#reject, { "aria-pressed": rejected });
-    const flickers = this.node.classList.contains("bcm-flickers");
+    const flickers = this.node.classList.contains("bcm-flickering");
     this.#flicker.hidden = !this.#comparing;
     attributes(this.#flicker, { "aria-pressed": flickers });
     this.#flicker.classList.toggle("bcm-on", flickers);
@@ -173,10 +173,10 @@ export class Lightbox {
     this.#regenerate.hidden = !store.live;
     this.#previous.hidden = this.next.hidden = store.total < 2;
     const status = store.cells.get(this.cell)?.status;
-    this.drop.hidden = status !== "queued" && status !== "running";
+    this.skip.hidden = status !== "queued" && status !== "running";
     this.#panes.forEach((pane, i) => {
       pane.stage.refresh();
-      pane.node.classList.toggle("bcm-looked", this.#comparing && i === this.index);
+      pane.node.classList.toggle("bcm-activepane", this.#comparing && i === this.index);
       const hasClip = store.hasClip(pane.stage.cell);
       // Opened before it was generated: request the details as soon as there are any.
       if (hasClip && this.#pending.delete(pane.stage.cell)) store.details.request(pane.stage.cell);
@@ -276,7 +276,7 @@ class Pane {
     const line = element("p", "bcm-paneprompt");
     line.dir = "auto";
     for (const { word, shared } of prompt) {
-      line.append(element(shared ? "span" : "mark", shared ? "" : "bcm-other", word), " ");
+      line.append(element(shared ? "span" : "mark", shared ? "" : "bcm-differs", word), " ");
     }
     const list = element("dl", "bcm-facts");
     for (const { name, value } of table) list.append(element("dt", "", name), element("dd", "", value));

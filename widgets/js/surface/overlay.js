@@ -6,6 +6,7 @@ import { createHelpBox } from "../core/help_box.js";
 import { releaseFocus } from "../core/host.js";
 import { HELP, commandFor, isNotebookKey } from "../core/keys.js";
 import { describeCell } from "../data/axes.js";
+import { filterAndSort } from "../data/filtering.js";
 import { Lightbox, MAX_CLIPS } from "./lightbox.js";
 import { Surface } from "./surface.js";
 import { TagBox } from "./tag_box.js";
@@ -55,6 +56,18 @@ export class Overlay extends Surface {
       detail: (detail) => this.lightbox.showDetail(detail), mp4: (mp4) => this.lightbox.play(mp4),
     });
     on(this.root, "keydown", (event) => this.#onKey(event));
+  }
+
+  /** Return the cells that match the filter, in their order. @param {Record<string, string>} [fixed] axes held at one value */
+  matchingCells(fixed = {}) {
+    const { store, model } = this;
+    return filterAndSort(store, { filter: model.get("filter"), sort: model.get("sort"), fixed });
+  }
+
+  /** Return why no cell is shown. */
+  noMatchText() {
+    const filter = this.model.get("filter");
+    return filter ? `No clip matches  ${filter}` : "There are no clips.";
   }
 
   // --- overridden by surfaces -------------------------------------------------------------------
@@ -160,7 +173,7 @@ export class Overlay extends Surface {
   /** Open clips in the large view. @param {number[]} cells */
   openLarge(cells) {
     if (!cells.length || cells.some((cell) => cell < 0 || cell >= this.store.total)) return;
-    this.root.classList.add("bcm-opened");
+    this.root.classList.add("bcm-expanded");
     if (cells.length === 1) this.goTo(cells[0]);
     this.lightbox.show(cells);
     this.root.scrollIntoView({ block: "nearest" });
@@ -170,7 +183,7 @@ export class Overlay extends Surface {
   /** Close the large view. */
   closeLarge() {
     this.lightbox.hide();
-    this.root.classList.remove("bcm-opened");
+    this.root.classList.remove("bcm-expanded");
     this.goTo(this.model.get("_current"), false);
     focus(this.focusTarget);
     this.clock.wake();
@@ -200,7 +213,7 @@ export class Overlay extends Surface {
   toggleHelp() {
     this.helpBox.hidden = !this.helpBox.hidden;
     // The class makes room for the help where the cells are low.
-    this.root.classList.toggle("bcm-opened", this.lightbox.open || !this.helpBox.hidden);
+    this.root.classList.toggle("bcm-expanded", this.lightbox.open || !this.helpBox.hidden);
     // The focused close button disappears with the box.
     if (this.helpBox.hidden) focus(this.lightbox.open ? this.lightbox.node : this.focusTarget);
   }

@@ -41,7 +41,7 @@ export class SearchBox {
   constructor(store, options) {
     this.#store = store;
     this.#options = options;
-    this.node = div("bcm-find");
+    this.node = div("bcm-search");
     attributes(this.node, { role: "group", "aria-label": "filter and sort" });
     this.#input = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-query"));
     Object.assign(this.#input, {
@@ -125,7 +125,7 @@ export class SearchBox {
       ...names.map((name) => {
         const checked = now === name || now === `-${name}`;
         const arrow = now === `-${name}` ? "  ↓" : now === name ? "  ↑" : "";
-        // Descending first, because the best are wanted at the top; pressed again, ascending.
+        // Descending first, so that the best are at the top; pressed again, ascending.
         return { label: name + arrow, checked, action: sortBy(now === `-${name}` ? name : `-${name}`) };
       }),
     ], this.#options.root());

@@ -3,6 +3,7 @@
 import { attributes, div, element, on } from "../core/dom.js";
 import { applyTheme, observeHost, prefersReducedMotion, replaceStaticSheet } from "../core/host.js";
 import { guardShortcuts } from "../core/keys.js";
+import { pluralize } from "../core/text.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 /** @typedef {import("../data/store.js").AnnotationChange} AnnotationChange */
@@ -37,7 +38,7 @@ export class Surface {
     this.toast = div("bcm-toast");
     attributes(this.toast, { role: "alert" });
     this.toast.hidden = true;
-    this.#connection = element("p", "bcm-away");
+    this.#connection = element("p", "bcm-connection");
     attributes(this.#connection, { role: "status" });
     this.#connection.hidden = true;
     this.root.append(this.#connection);
@@ -127,7 +128,7 @@ export class Surface {
     if (!cells.length || this.store.reportIfGone()) return;
     this.store.annotate(cells, change);
     const { stars, rejected, tag, on: added } = change;
-    const text = stars !== undefined ? `${stars} ${stars === 1 ? "star" : "stars"}`
+    const text = stars !== undefined ? pluralize(stars, "star")
       : tag !== undefined ? (added ? `tagged ${tag}` : `tag ${tag} removed`)
         : rejected ? "rejected" : "not rejected";
     this.announce(cells.length > 1 ? `${cells.length} clips: ${text}` : text);

@@ -2,7 +2,7 @@
 
 import { frameAt } from "../core/clock.js";
 import { attributes, div, element } from "../core/dom.js";
-import { formatDuration, isolateBidi } from "../core/text.js";
+import { formatDuration, isolateBidi, pluralize } from "../core/text.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 
@@ -34,16 +34,16 @@ export class Tile {
     this.store = store;
     this.node = div("bcm-cell");
     attributes(this.node, { role: "gridcell" });
-    this.face = div("bcm-face");
-    this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-picture"));
+    this.face = div("bcm-media");
+    this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-image"));
     this.#context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
     this.note = div("bcm-note");
-    this.#stars = div("bcm-rated");
-    this.#tags = div("bcm-tagged");
+    this.#stars = div("bcm-rating");
+    this.#tags = div("bcm-tags");
     this.#tags.dir = "auto";
-    this.#needle = div("bcm-needle");
+    this.#needle = div("bcm-playhead");
     this.#progress = div("bcm-progress");
-    this.took = div("bcm-took");
+    this.took = div("bcm-timing");
     this.#caption = div("bcm-caption");
     this.face.append(this.#canvas, this.note, this.#stars, this.#tags, this.#needle, this.#progress, this.took);
     this.node.append(this.face, this.#caption);
@@ -79,7 +79,7 @@ export class Tile {
     const status = state?.status ?? (store.live ? "queued" : "done");
     const problem = state?.status === "failed" ? state.error : item?.problem;
     node.dataset.status = problem ? "failed" : status;
-    node.classList.toggle("bcm-waiting", !image && !problem);
+    node.classList.toggle("bcm-loading", !image && !problem);
     node.classList.toggle("bcm-rejected", rejected);
     this.#canvas.style.visibility = image ? "" : "hidden";
     setText(this.note, problem || "");
@@ -97,7 +97,7 @@ export class Tile {
     this.#caption.title = [this.#label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
     setText(this.#tags, tags.map(isolateBidi).join(" · "));
-    const facts = [STATUS_TEXT[status] ?? status, stars && `${stars} ${stars === 1 ? "star" : "stars"}`,
+    const facts = [STATUS_TEXT[status] ?? status, stars && pluralize(stars, "star"),
       rejected && "rejected", tags.length && `tagged ${tags.join(", ")}`,
       item?.broken && "broken image", item?.seconds && `took ${formatDuration(item.seconds)}`, problem];
     const step = status === "running" && steps ? `, step ${state?.step} of ${steps}` : "";
@@ -129,7 +129,7 @@ export class Tile {
   scrubTo(share) {
     this.#scrub = share;
     this.#needle.style.left = share === null ? "" : `${share * 100}%`;
-    this.node.classList.toggle("bcm-scrubbed", share !== null);
+    this.node.classList.toggle("bcm-scrubbing", share !== null);
   }
 }
 

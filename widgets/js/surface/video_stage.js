@@ -43,7 +43,7 @@ export class VideoStage {
   constructor(store) {
     this.#store = store;
     this.node = div("bcm-stage");
-    this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-still"));
+    this.#canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "bcm-poster"));
     this.#context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
     this.#note = element("p", "bcm-stagenote");
     this.node.append(this.#canvas, this.#note);
@@ -65,7 +65,7 @@ export class VideoStage {
     const state = this.#store.cells.get(this.cell);
     const problem = (state?.status === "failed" ? state.error : this.#store.items.get(this.cell)?.problem) || this.problem;
     this.#note.textContent = problem || (STATUS_TEXT[state?.status ?? ""] ?? "");
-    this.#note.classList.toggle("bcm-bad", Boolean(problem));
+    this.#note.classList.toggle("bcm-error", Boolean(problem));
   }
 
   /** Load an mp4. @param {{i: number, data: Blob}} mp4 @param {() => void} ready called when it can be painted */
@@ -78,7 +78,7 @@ export class VideoStage {
     // The sheet stays until the first frame is decoded, and for good where the codec is missing.
     on(video, "loadeddata", () => {
       this.#canvas.hidden = true;
-      video.classList.add("bcm-there");
+      video.classList.add("bcm-loaded");
       ready();
     });
     on(video, "error", () => {
@@ -114,7 +114,7 @@ export class VideoStage {
    */
   paint(seconds, playing, speed) {
     const { video } = this;
-    if (video?.classList.contains("bcm-there") && video.duration > 0) this.#syncVideo(video, seconds, playing, speed);
+    if (video?.classList.contains("bcm-loaded") && video.duration > 0) this.#syncVideo(video, seconds, playing, speed);
     else this.#paintSheet(seconds);
   }
 

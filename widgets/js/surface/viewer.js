@@ -3,7 +3,6 @@
 import { div, element } from "../core/dom.js";
 import { releaseFocus } from "../core/host.js";
 import { Player } from "../core/player.js";
-import { filterAndSort } from "../data/filtering.js";
 import { MAX_CLIPS } from "./lightbox.js";
 import { Overlay } from "./overlay.js";
 
@@ -32,8 +31,8 @@ export class Viewer extends Overlay {
         this.#player.show(this.playing, speed);
       },
     });
-    this.#placeholder = element("p", "bcm-nothing", "Click a clip in a grid of these clips, or select several there.");
-    const bar = div("bcm-bar", this.#player.node);
+    this.#placeholder = element("p", "bcm-empty", "Click a clip in a grid of these clips, or select several there.");
+    const bar = div("bcm-toolbar", this.#player.node);
     const body = div("bcm-body bcm-viewer",
       this.lightbox.node, this.#placeholder, this.helpBox, this.tagBox.node, this.toast);
     this.root.append(bar, body, this.liveRegion);
@@ -73,9 +72,8 @@ export class Viewer extends Overlay {
   relayout() {
     if (!this.store.ready) return;
     const { store, model } = this;
-    this.root.style.setProperty("--bcm-tall", `${model.get("height")}px`);
-    const criteria = { filter: model.get("filter"), sort: model.get("sort"), fixed: {} };
-    this.shown = filterAndSort(store, criteria).cells;
+    this.root.style.setProperty("--bcm-viewerheight", `${model.get("height")}px`);
+    this.shown = this.matchingCells();
     const cells = this.#cells();
     const hasFocus = this.lightbox.node.contains(document.activeElement);
     this.#placeholder.hidden = cells.length > 0;

@@ -3,10 +3,10 @@
 import { attributes, button, div, element, focus, on } from "../core/dom.js";
 import { PLUS } from "../core/icons.js";
 import { openMenu } from "../core/menu.js";
-import { filterAndSort } from "../data/filtering.js";
+import { pluralize } from "../core/text.js";
 import { Overlay } from "../surface/overlay.js";
 import { SearchBox } from "../surface/search_box.js";
-import { LINE_HEIGHT, Line } from "./line.js";
+import { ROW_HEIGHT, TableRow } from "./row.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 
@@ -15,14 +15,14 @@ const OVERSCAN = 6; // rows rendered around those in view
 
 /** A table of clips with its controls. */
 export class Table extends Overlay {
-  /** @type {Map<number, Line>} by position in the table */
-  #lines = new Map();
+  /** @type {Map<number, TableRow>} by position in the table */
+  #rows = new Map();
   #asleep = false;
   /** @type {number | undefined} */
   #pending;
   #node;
   #head;
-  #field;
+  #content;
   #noMatches;
   #searchBox;
   #count;
@@ -50,25 +50,25 @@ export class Table extends Overlay {
     attributes(this.#node, { role: "grid", "aria-multiselectable": "true", "aria-label": "clips" });
     this.#head = div("bcm-tablehead");
     attributes(this.#head, { role: "row" });
-    this.#field = div("bcm-field");
-    attributes(this.#field, { role: "presentation" });
-    this.#node.append(this.#head, this.#field);
-    this.#noMatches = element("p", "bcm-nothing");
+    this.#content = div("bcm-content");
+    attributes(this.#content, { role: "presentation" });
+    this.#node.append(this.#head, this.#content);
+    this.#noMatches = element("p", "bcm-empty");
     const help = button("", "keys (?)", () => this.toggleHelp(), "?");
-    help.classList.add("bcm-quiet");
+    help.classList.add("bcm-flat");
     this.#searchBox.node.append(help);
     const body = div("bcm-body",
       this.#node, this.#noMatches, this.lightbox.node, this.helpBox, this.tagBox.node, this.toast);
     this.root.append(tools, body, this.liveRegion);
     this.clock.painters.add((seconds) => {
       if (this.lightbox.open) this.lightbox.paint(seconds, this.playing, 1);
-      else for (const line of this.#lines.values()) line.tile.paint(seconds);
+      else for (const row of this.#rows.values()) row.tile.paint(seconds);
     });
     this.#listen();
     this.observe((widthChanged) => (widthChanged ? this.relayout() : this.#render()), (visible) => {
       this.#asleep = !visible;
       this.clock.sleep(!visible);
-      for (const line of this.#lines.values()) line.tile.invalidate();
+      for (const row of this.#rows.values()) row.tile.invalidate();
       this.#reportVisible();
     });
     store.columns.request();
@@ -85,7 +85,7 @@ export class Table extends Overlay {
         this.relayout();
       },
       cell: (cell) => {
-        for (const line of this.#lines.values()) if (line.cell === cell) line.refresh();
+        for (const row of this.#rows.values()) if (row.cell === cell) row.refresh();
       },
       annotations: relayout, columns: relayout, run: () => this.#updateCount(),
     });
@@ -106,7 +106,7 @@ export class Table extends Overlay {
     return this.model.get("_current");
   }
 
-  /** Return the names of the shown columns: the requested ones, or by default those that tell clips apart. */
+  /** Return the names of the shown columns: the requested ones, or by default those in which clips differ. */
   #names() {
     const requested = this.model.get("columns");
     if (requested.length) return requested;
@@ -117,28 +117,27 @@ export class Table extends Overlay {
   relayout() {
     const { store, model } = this;
     if (!store.ready || !this.root.clientWidth) return;
-    const criteria = { filter: model.get("filter"), sort: model.get("sort"), fixed: {} };
-    this.shown = filterAndSort(store, criteria).cells;
+    this.shown = this.matchingCells();
     this.#searchBox.refresh();
     this.#updateCount();
     this.#renderHead();
-    const full = this.shown.length * LINE_HEIGHT;
-    this.#field.style.height = `${full}px`;
+    const full = this.shown.length * ROW_HEIGHT;
+    this.#content.style.height = `${full}px`;
     this.#node.style.height = `${Math.min(model.get("height"), full + HEAD_HEIGHT + 2)}px`;
     this.#node.hidden = !this.shown.length;
     this.#noMatches.hidden = Boolean(this.shown.length);
-    this.#noMatches.textContent = criteria.filter ? `No clip matches  ${criteria.filter}` : "There are no clips.";
+    this.#noMatches.textContent = this.noMatchText();
     attributes(this.#node, { "aria-rowcount": this.shown.length + 1 });
-    for (const line of this.#lines.values()) line.node.remove();
-    this.#lines.clear();
+    for (const row of this.#rows.values()) row.node.remove();
+    this.#rows.clear();
     this.#render();
   }
 
   #updateCount() {
     const { store, shown } = this;
-    const all = store.total.toLocaleString("en");
-    this.#count.textContent = shown.length === store.total
-      ? `${all} ${store.total === 1 ? "clip" : "clips"}` : `${shown.length.toLocaleString("en")} of ${all}`;
+    const { length } = shown;
+    this.#count.textContent = length === store.total
+      ? pluralize(length, "clip") : `${length.toLocaleString("en")} of ${store.total.toLocaleString("en")}`;
   }
 
   #renderHead() {
@@ -146,12 +145,12 @@ export class Table extends Overlay {
     const sort = this.model.get("sort");
     this.root.style.setProperty("--bcm-columns", ["72px", ...names.map(widthOf)].join(" "));
     attributes(this.#node, { "aria-colcount": names.length + 1 });
-    const poster = div("bcm-tablename");
+    const poster = div("bcm-columnhead");
     attributes(poster, { role: "columnheader" });
     poster.append(element("span", "bcm-hidden", "clip"));
     this.#head.replaceChildren(poster, ...names.map((/** @type {string} */ name) => {
       const direction = sort === name ? "ascending" : sort === `-${name}` ? "descending" : "none";
-      const header = div("bcm-tablename");
+      const header = div("bcm-columnhead");
       attributes(header, { role: "columnheader", "aria-sort": direction });
       const arrow = { ascending: " ↑", descending: " ↓", none: "" }[direction];
       const sortButton = button("", `sort by ${name}`, () => this.#sortBy(name), name + arrow);
@@ -183,19 +182,19 @@ export class Table extends Overlay {
   #render() {
     const { scrollTop, clientHeight } = this.#node;
     if (!clientHeight) return;
-    const from = Math.max(0, Math.floor(scrollTop / LINE_HEIGHT) - OVERSCAN);
-    const to = Math.min(this.shown.length, Math.ceil((scrollTop + clientHeight) / LINE_HEIGHT) + OVERSCAN);
-    for (const [position, line] of this.#lines) {
+    const from = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - OVERSCAN);
+    const to = Math.min(this.shown.length, Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + OVERSCAN);
+    for (const [position, row] of this.#rows) {
       if (position >= from && position < to) continue;
-      line.node.remove();
-      this.#lines.delete(position);
+      row.node.remove();
+      this.#rows.delete(position);
     }
     const names = this.#names();
     for (let position = from; position < to; position++) {
-      if (this.#lines.has(position)) continue;
-      const line = new Line(this, this.shown[position], position, names);
-      this.#lines.set(position, line);
-      this.#field.append(line.node);
+      if (this.#rows.has(position)) continue;
+      const row = new TableRow(this, this.shown[position], position, names);
+      this.#rows.set(position, row);
+      this.#content.append(row.node);
     }
     this.#updateStates();
     this.#reportVisible();
@@ -205,7 +204,7 @@ export class Table extends Overlay {
   /** Report to the store which cells are rendered. */
   #reportVisible() {
     const cells = this.#asleep ? []
-      : [...this.#lines.keys()].sort((a, b) => a - b).map((position) => this.shown[position]);
+      : [...this.#rows.keys()].sort((a, b) => a - b).map((position) => this.shown[position]);
     this.store.setVisible(this.name, cells, 64 * devicePixelRatio);
   }
 
@@ -213,10 +212,10 @@ export class Table extends Overlay {
   #updateStates() {
     const { selected } = this;
     this.#node.removeAttribute("aria-activedescendant");
-    for (const line of this.#lines.values()) {
-      line.node.classList.toggle("bcm-current", line.cell === this.#current);
-      attributes(line.node, { "aria-selected": selected.has(line.cell) });
-      if (line.cell === this.#current) this.#node.setAttribute("aria-activedescendant", line.node.id);
+    for (const row of this.#rows.values()) {
+      row.node.classList.toggle("bcm-current", row.cell === this.#current);
+      attributes(row.node, { "aria-selected": selected.has(row.cell) });
+      if (row.cell === this.#current) this.#node.setAttribute("aria-activedescendant", row.node.id);
     }
   }
 
@@ -225,10 +224,10 @@ export class Table extends Overlay {
     super.goTo(cell, save);
     const position = this.shown.indexOf(cell);
     if (position >= 0) {
-      const top = position * LINE_HEIGHT;
+      const top = position * ROW_HEIGHT;
       const room = this.#node.clientHeight - HEAD_HEIGHT;
       if (top < this.#node.scrollTop) this.#node.scrollTop = top;
-      else if (top + LINE_HEIGHT > this.#node.scrollTop + room) this.#node.scrollTop = top + LINE_HEIGHT - room;
+      else if (top + ROW_HEIGHT > this.#node.scrollTop + room) this.#node.scrollTop = top + ROW_HEIGHT - room;
     }
     this.#render();
   }
@@ -241,7 +240,7 @@ export class Table extends Overlay {
   actions(command, current) {
     const { by = 0, down = 0, extend } = command;
     const at = this.shown.indexOf(current);
-    const page = Math.max(1, Math.floor((this.#node.clientHeight - HEAD_HEIGHT) / LINE_HEIGHT));
+    const page = Math.max(1, Math.floor((this.#node.clientHeight - HEAD_HEIGHT) / ROW_HEIGHT));
     const step = (/** @type {number} */ rows) => {
       const position = Math.max(0, Math.min(this.shown.length - 1, at < 0 ? 0 : at + rows));
       if (extend && at >= 0) this.select([...this.selected, current, this.shown[position]]);
@@ -256,7 +255,7 @@ export class Table extends Overlay {
   /** @param {MouseEvent} event */
   #onClick(event) {
     const target = /** @type {HTMLElement} */ (event.target);
-    const node = /** @type {HTMLElement | null} */ (target.closest(".bcm-line"));
+    const node = /** @type {HTMLElement | null} */ (target.closest(".bcm-tablerow"));
     if (!node) return;
     focus(this.#node);
     const cell = Number(node.dataset.cell);

@@ -264,7 +264,7 @@ class PreparedCall:
 
 def _scheduler(resources: PipelineResources, task: Task, shot: Shot) -> tuple[Any, dict[str, Any]]:
     """Return the scheduler of one call, with the arguments that its pipeline needs for it."""
-    scheduler = resources.schedulers.fresh(shot.scheduler or resources.schedulers.usual)
+    scheduler = resources.schedulers.fresh(shot.scheduler or resources.schedulers.default_name)
     if not task.family.own_timesteps:
         return scheduler, {}
     scheduler, timesteps = with_plain_timesteps(scheduler, shot.num_inference_steps or 1)

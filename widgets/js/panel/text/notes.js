@@ -6,7 +6,7 @@ import { noteText } from "./words.js";
 /** @typedef {import("./words.js").Note} Note */
 /** @typedef {import("./words.js").Piece} Piece */
 
-/** One quiet line for each note; a model that has notes keeps the place of the first one. */
+/** One line for each note; the first line is reserved if the model may have notes. */
 export class NoteList {
   #shown = "";
 
@@ -38,7 +38,7 @@ export class NoteList {
 export function underlined(pieces) {
   return pieces.map(({ text, message }) => {
     if (!message) return document.createTextNode(text);
-    const node = element("span", "bcm-unknown", text);
+    const node = element("span", "bcm-unknownword", text);
     node.title = message;
     return node;
   });

@@ -1,11 +1,13 @@
 // Rules for templates, values and costs: pure functions without a DOM.
 
+import { pluralize } from "../../core/text.js";
+
 /**
- * @typedef {{text: string, kind: "text" | "slot" | "variants" | "faulty", name: string}} Segment
+ * @typedef {{text: string, kind: "text" | "slot" | "variants" | "invalid", name: string}} Segment
  * @typedef {[any, string, string]} Row a value, its label and its note
  * @typedef {{name: string, kind: string, low: number | null, high: number | null,
  *   step: number | null, base: number, default: string, choices: string[], help: string,
- *   with: string[]}} Control
+ *   only_with: string[]}} Control
  */
 
 // As a Python identifier: a letter or _, then letters, digits and _.
@@ -32,7 +34,7 @@ export function segments(template) {
       at += 2;
     } else if (template[at] === "{" && end < 0) {
       flush();
-      result.push({ text: template.slice(at), kind: "faulty", name: "" });
+      result.push({ text: template.slice(at), kind: "invalid", name: "" });
       return result;
     } else if (template[at] === "{") {
       flush();
@@ -40,7 +42,7 @@ export function segments(template) {
       at = end + 1;
     } else if (template[at] === "}") {
       flush();
-      result.push({ text: "}", kind: "faulty", name: "" });
+      result.push({ text: "}", kind: "invalid", name: "" });
       at += 1;
     } else {
       text += template[at];
@@ -55,9 +57,9 @@ export function segments(template) {
 function parseBraces(text) {
   const body = text.slice(1, -1);
   const name = body.trim();
-  if (body.includes("{")) return { text, kind: "faulty", name: "" };
+  if (body.includes("{")) return { text, kind: "invalid", name: "" };
   if (body.includes("|")) return { text, kind: "variants", name: "" };
-  if (!NAME.test(name) || name === "prompt") return { text, kind: "faulty", name: "" };
+  if (!NAME.test(name) || name === "prompt") return { text, kind: "invalid", name: "" };
   return { text, kind: "slot", name };
 }
 
@@ -125,11 +127,11 @@ export function nextValue(control, text, by) {
  * @param {Control} control
  */
 export function describeAllowed(control) {
-  const { step, base, low, default: usual } = control;
+  const { step, base, low, default: defaultText } = control;
   const parts = [];
   if (step && step > 1) parts.push(base ? `${step}k+${base}` : `multiples of ${step}`);
   else if (control.kind === "integer") parts.push(low && low > 0 ? "an integer over 0" : "an integer");
-  if (usual !== "") parts.push(`${usual} by default`);
+  if (defaultText !== "") parts.push(`${defaultText} by default`);
   return parts.join(", ");
 }
 
@@ -154,7 +156,7 @@ export function describeCost(summary) {
   const total = shape.reduce((product, [, size]) => product * size, 1);
   const factors = shape.filter(([, size]) => size > 1);
   const format = (/** @type {number} */ n) => n.toLocaleString("en");
-  let line = `${format(cells)} ${cells === 1 ? "clip" : "clips"}`;
+  let line = pluralize(cells, "clip");
   if (factors.length) {
     const product = factors.map(([name, size]) => `${size} ${name}`).join(" × ");
     line += cells < total ? ` drawn from ${format(total)}: ${product}` : ` = ${product}`;
@@ -172,6 +174,6 @@ export function runLabel(summary) {
   const { cells = 0, cached = 0 } = summary;
   const left = cells - cached;
   if (!cells) return "Run";
-  if (!left) return cells === 1 ? "Show the clip" : `Show ${cells.toLocaleString("en")} clips`;
-  return left === 1 ? "Generate 1 clip" : `Generate ${left.toLocaleString("en")} clips`;
+  if (!left) return cells === 1 ? "Show the clip" : `Show ${pluralize(cells, "clip")}`;
+  return `Generate ${pluralize(left, "clip")}`;
 }

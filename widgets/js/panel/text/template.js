@@ -6,11 +6,11 @@ import { underlined } from "./notes.js";
 import { segments } from "./slots.js";
 import { markWords, typedTemplateWord } from "./words.js";
 
-const CLASSES = { text: "", slot: "", variants: "bcm-variants", faulty: "bcm-faulty" };
+const CLASSES = { text: "", slot: "", variants: "bcm-variants", invalid: "bcm-invalid" };
 
 /**
- * A textarea over a copy of its text that paints the slots and underlines unknown words. The visible text is the field's own, so
- * that undo, selection and input methods are the browser's.
+ * A textarea over a copy of its text, which highlights slots and underlines unknown words. The visible
+ * text is the field's own, so that undo, selection and input methods are the browser's.
  */
 export class TemplateField {
   #highlighted = "";
@@ -28,7 +28,7 @@ export class TemplateField {
     this.node = div("bcm-template");
     this.#mirror = div("bcm-mirror");
     attributes(this.#mirror, { "aria-hidden": "true" });
-    this.#area = /** @type {HTMLTextAreaElement} */ (element("textarea", "bcm-area"));
+    this.#area = /** @type {HTMLTextAreaElement} */ (element("textarea", "bcm-templateinput"));
     Object.assign(this.#area, { rows: 1, spellcheck: false, dir: "auto", autocomplete: "off" });
     this.#area.placeholder = "a {insect} over {place}";
     attributes(this.#area, { "aria-label": "prompt; a name in braces, as in {insect}, is a slot" });
@@ -58,7 +58,7 @@ export class TemplateField {
 
   /** Return the note on the word under the pointer, or "". @param {PointerEvent} event */
   #noteAt({ clientX: x, clientY: y }) {
-    const words = /** @type {NodeListOf<HTMLElement>} */ (this.#mirror.querySelectorAll(".bcm-unknown"));
+    const words = /** @type {NodeListOf<HTMLElement>} */ (this.#mirror.querySelectorAll(".bcm-unknownword"));
     const found = [...words].find((word) => [...word.getClientRects()].some(
       (box) => x >= box.left && x <= box.right && y >= box.top && y <= box.bottom));
     return found?.title ?? "";

@@ -9,10 +9,10 @@ import { segments } from "./slots.js";
  * @typedef {{word: string, start: number, end: number}} Typed the word before the caret
  */
 
-const MOST = 8;
-const SHORTEST = 2;
+const MAX_COMPLETIONS = 8;
+const MIN_LETTERS = 2;
 // As the kit strips the words of its notes.
-const AROUND = /^[.,;:!?()[\]{}"']+|[.,;:!?()[\]{}"']+$/g;
+const PUNCTUATION = /^[.,;:!?()[\]{}"']+|[.,;:!?()[\]{}"']+$/g;
 const TYPED = /[\p{L}\p{M}\p{N}_'’-]*$/u;
 const CONTINUES = /^[\p{L}\p{M}\p{N}_'’-]/u;
 
@@ -46,7 +46,7 @@ export function markWords(text, unknown, kind = "text") {
   const result = [];
   let done = 0;
   for (const match of unknown.size ? text.matchAll(kind === "text" ? /\S+/g : /[^\s{}|]+/g) : []) {
-    const core = match[0].replace(AROUND, "") || match[0];
+    const core = match[0].replace(PUNCTUATION, "") || match[0];
     const message = unknown.get(core);
     if (message === undefined) continue;
     const start = match.index + match[0].indexOf(core);
@@ -81,7 +81,7 @@ export function typedWord(text, caret) {
   if (CONTINUES.test(text.slice(caret))) return null;
   const word = text.slice(0, caret).match(TYPED)?.[0] ?? "";
   const letters = word.match(/\p{L}/gu)?.length ?? 0;
-  return letters < SHORTEST ? null : { word, start: caret - word.length, end: caret };
+  return letters < MIN_LETTERS ? null : { word, start: caret - word.length, end: caret };
 }
 
 /**
@@ -94,7 +94,7 @@ export function typedTemplateWord(template, caret) {
   for (const { text, kind } of segments(template)) {
     const inside = caret > start && caret < start + text.length + (text.endsWith("}") ? 0 : 1);
     // Braces that are still open may become variants.
-    const isName = kind === "slot" || (kind === "faulty" && !template.slice(start, caret).includes("|"));
+    const isName = kind === "slot" || (kind === "invalid" && !template.slice(start, caret).includes("|"));
     if (inside && isName) return null;
     start += text.length;
   }
@@ -105,7 +105,7 @@ export function typedTemplateWord(template, caret) {
  * Return the known words that complete a word: those that start with it, else those that contain it.
  * @param {string} word
  * @param {readonly string[]} known
- * @returns {{words: string[], first: boolean}} and whether the first one is what is probably meant
+ * @returns {{words: string[], first: boolean}} and whether Enter should accept the first one
  */
 export function completionsOf(word, known) {
   const typed = word.toLowerCase();
@@ -113,6 +113,6 @@ export function completionsOf(word, known) {
   const others = known.filter((one) => one.toLowerCase() !== typed);
   const starting = others.filter((one) => one.toLowerCase().startsWith(typed));
   // Enter after a word that is complete must not replace it.
-  if (starting.length || isKnown) return { words: starting.slice(0, MOST), first: !isKnown };
-  return { words: others.filter((one) => one.toLowerCase().includes(typed)).slice(0, MOST), first: false };
+  if (starting.length || isKnown) return { words: starting.slice(0, MAX_COMPLETIONS), first: !isKnown };
+  return { words: others.filter((one) => one.toLowerCase().includes(typed)).slice(0, MAX_COMPLETIONS), first: false };
 }

@@ -6,7 +6,7 @@ import { Tile } from "../surface/tile.js";
 
 /** @typedef {import("./table.js").Table} Table */
 
-export const LINE_HEIGHT = 52; // pixels
+export const ROW_HEIGHT = 52; // pixels
 const NUMBER = /^-?[\d.]+(e[+-]?\d+)?$/i;
 
 /** Return a value as text for people. @param {string} name of the column @param {any} value */
@@ -19,7 +19,7 @@ export function formatValue(name, value) {
 }
 
 /** A row of the table. */
-export class Line {
+export class TableRow {
   #table;
   #stars;
 
@@ -33,11 +33,11 @@ export class Line {
     this.#table = table;
     this.cell = cell;
     this.names = names;
-    this.node = div("bcm-line");
-    this.node.id = `${table.name}-line-${cell}`;
+    this.node = div("bcm-tablerow");
+    this.node.id = `${table.name}-row-${cell}`;
     this.node.dataset.cell = String(cell);
     attributes(this.node, { role: "row", "aria-rowindex": position + 2 });
-    this.node.style.top = `${position * LINE_HEIGHT}px`;
+    this.node.style.top = `${position * ROW_HEIGHT}px`;
     this.tile = new Tile(table.store);
     this.#stars = starRow((stars) => {
       table.annotate([cell], { stars });
@@ -72,7 +72,7 @@ export class Line {
     node.textContent = text;
     node.title = text;
     node.dir = "auto";
-    node.classList.toggle("bcm-figure", NUMBER.test(text));
+    node.classList.toggle("bcm-number", NUMBER.test(text));
     return node;
   }
 }
