@@ -79,7 +79,7 @@ def test_a_family_that_cannot_batch_has_a_reason():
 
 def test_an_unknown_pipeline_is_reported_as_untested(unknown_pipeline):
     report = bc.doctor(unknown_pipeline)
-    assert "SomebodysPipeline is not a pipeline that beecam knows to batch" in report["batch size"]
+    assert "UnknownPipeline is not a pipeline that beecam knows to batch" in report["batch size"]
     assert any("is not tested" in one for one in report.advice)
 
 

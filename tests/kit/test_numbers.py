@@ -8,7 +8,7 @@ import pytest
 import beecam as bc
 from beecam._util import checks
 from beecam.errors import CheckError
-from helpers import fill, said
+from helpers import fill, error_message
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_an_input_can_be_named_again():
     assert (str(named), named) == ("meadow", plain)
     assert named.frames is plain.frames
     assert str(bc.read_media(named)) == "meadow"
-    assert "name=3: a string" in said(lambda: bc.read_media(plain, name=3), CheckError)
+    assert "name=3: a string" in error_message(lambda: bc.read_media(plain, name=3), CheckError)
 
 
 def test_an_adapter_can_be_named_again(tmp_path):
@@ -104,6 +104,6 @@ def test_an_adapter_can_be_named_again(tmp_path):
     plain = bc.lora(path, np.float32(0.5))
     named = bc.lora(plain, name="soft")
     assert (named.name, named.weight, str(bc.lora(named))) == ("soft", 0.5, "soft 0.5")
-    assert "weight='x': a finite number" in said(lambda: bc.lora(plain, "x"))
-    assert "name=3: a string" in said(lambda: bc.lora(path, name=3))
+    assert "weight='x': a finite number" in error_message(lambda: bc.lora(plain, "x"))
+    assert "name=3: a string" in error_message(lambda: bc.lora(path, name=3))
     assert bc.shot("a bee", lora=(path, np.float32(0.5))).adapters == (plain,)
