@@ -279,7 +279,7 @@ def test_the_time_left_is_estimated_from_measurements():
 
 def test_a_cancelled_cell_stays_cancelled_unless_its_clip_was_generated():
     progress = Progress(["a", "b", "c"])
-    progress.made(2)
+    progress.mark_generated(2)
     progress.cancel()
     assert [cell.status for cell in progress.changes(0, None).cells] == [
         Status.CANCELLED,

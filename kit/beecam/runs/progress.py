@@ -231,7 +231,7 @@ class Progress:
                 self._versions[index] = self.version + 1
                 self._changed()
 
-    def made(self, index: int) -> None:
+    def mark_generated(self, index: int) -> None:
         """Record that a clip is generated and only has to be written; it can't be cancelled."""
         with self.lock:
             self._generated.add(index)
@@ -240,8 +240,8 @@ class Progress:
         """Return whether a cell was cancelled."""
         return self._cells[index].status == Status.CANCELLED
 
-    def hold(self, timeout: float | None = None) -> None:
-        """Wait while the run is paused, up to `timeout` seconds.
+    def hold(self, timeout: float | None = None) -> bool:
+        """Wait while the run is paused, up to `timeout` seconds; return whether it was paused.
 
         Raises:
             Stopped: The run was cancelled.
@@ -249,11 +249,13 @@ class Progress:
         with self.lock:
             if self.status == "pausing":
                 self._become("paused")
+            was_paused = self.pausing
             self.lock.wait_for(lambda: not self.pausing, timeout)
             if self.status == "cancelled":
                 raise Stopped("the run was cancelled.")
+            return was_paused
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Show a message to the user while the run continues."""
         with self.lock:
             self._note = message

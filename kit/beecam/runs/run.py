@@ -9,20 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
-from beecam._util import checks
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library, open_library
 from beecam.errors import BeecamError
 from beecam.export import notebook
-from beecam.models.capabilities import refresh, steps_of
+from beecam.models.capabilities import refresh
 from beecam.models.model import Model
 from beecam.models.model_set import as_model
-from beecam.runs.argument_checks import as_draft, check_arguments
+from beecam.runs.argument_checks import as_sweep, check_arguments, check_sweep, resolve_shots
 from beecam.runs.engines.local import LocalEngine
 from beecam.runs.progress import CellState, Changes, Progress, Status
 from beecam.shots.shot import Shot
-from beecam.sweeps.build import sweep_of_shots
 from beecam.sweeps.sweep import Sweep
 
 _active: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
@@ -63,24 +61,20 @@ def run(
     Raises:
         CheckError: With all problems of the arguments, before anything is generated.
     """
-    single = isinstance(sweep, Shot)
-    if isinstance(sweep, Shot):
-        sweep = sweep_of_shots([sweep])
     used: Model = as_model(model)
-    check_arguments(sweep, used, library, exact=exact, draft=draft, name=name)
-    sweep = sweep.across(used)
-    library = open_library() if library is None else library
-    refresh(used)
-    shots = sweep.resolve(used)
-    if draft is not None:
-        shots = tuple(as_draft(shot, steps_of(used, shot), draft) for shot in shots)
-        # One shot for each batch key: the others differ in prompt and seed only.
-        samples = {used.batch_key(shot): shot for shot in shots}
-        checks.raise_problems(p for shot in samples.values() for p in used.check(shot))
-    started = start(RunRequest(sweep, used, library, exact=exact, draft=draft), shots)
-    if name is not None or not single:
-        started.remember(name)
-    return started
+    cells = as_sweep(sweep)
+    check_arguments(cells, used, library, exact=exact, draft=draft, name=name)
+    return launch(
+        RunRequest(
+            cells.across(used),
+            used,
+            open_library() if library is None else library,
+            exact=exact,
+            draft=draft,
+            name=name,
+            recorded=name is not None or not isinstance(sweep, Shot),
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -94,6 +88,8 @@ class RunRequest:
         exact: Whether every batch is padded to one size.
         draft: The share of each clip's steps that is done, or None for all.
         drafts: For shots that finish drafts: the key of the draft, by the key of the shot.
+        name: The name for `library.sweep(name)`; None for the default.
+        recorded: Whether the sweep is recorded in the library.
     """
 
     sweep: Sweep
@@ -102,15 +98,23 @@ class RunRequest:
     exact: bool = False
     draft: float | None = None
     drafts: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None
+    recorded: bool = True
 
 
-def start(request: RunRequest, shots: Sequence[Shot]) -> Run:
-    """Start a run, or return the active run with the same request.
+def launch(request: RunRequest) -> Run:
+    """Resolve and check the cells and start a run, or return the active run with the same cells.
 
-    Args:
-        request: The arguments of the run.
-        shots: The resolved shots, one for each cell.
+    Everything that starts a run calls this, so that shots are always resolved by the weights that
+    the model has now.
+
+    Raises:
+        CheckError: With all problems of the cells, before anything is generated.
     """
+    model = request.model
+    refresh(model)
+    revision = model.revision
+    shots = resolve_shots(request.sweep, model, draft=request.draft, drafts=request.drafts)
     text = "\n".join(
         [
             request.sweep.outline,
@@ -121,12 +125,13 @@ def start(request: RunRequest, shots: Sequence[Shot]) -> Run:
     )
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     with _starting:
-        found = _active.get(key)
-        if found is not None and found.status not in ("cancelled", "done"):
-            return found
-        started = Run(request, shots, key=key)
-        _active[key] = started
-        return started
+        run = _active.get(key)
+        if run is None or run.status in ("cancelled", "done"):
+            run = _active[key] = Run(request, shots, key=key, revision=revision)
+            run._engine.start(owner=run)  # noqa: SLF001
+    if request.recorded:
+        run.remember(request.name)
+    return run
 
 
 class Run:
@@ -144,17 +149,28 @@ class Run:
         library: The library for the clips.
         exact: Whether every batch is padded to one size.
         draft: The share of each clip's steps that is done, or None for all.
+        shots: The resolved shot of each cell.
         key: A digest of sweep, model and library.
         name: The name for `library.sweep(name)`, or None.
     """
 
-    def __init__(self, request: RunRequest, shots: Sequence[Shot], *, key: str) -> None:
+    def __init__(
+        self, request: RunRequest, shots: Sequence[Shot], *, key: str, revision: str
+    ) -> None:
+        """Set up a run; `launch` starts it.
+
+        Args:
+            request: The arguments of the run.
+            shots: The resolved shot of each cell.
+            key: A digest of sweep, model and library.
+            revision: The model's revision that the shots were resolved with.
+        """
         self._request = request
         self.sweep, self.model, self.library = request.sweep, request.model, request.library
         self.exact, self.draft = request.exact, request.draft
         self.key = key
         self.name: str | None = None
-        self._shots = tuple(shots)
+        self.shots = tuple(shots)
         self._progress = Progress([shot.key for shot in shots])
         self._engine = LocalEngine(
             shots,
@@ -164,8 +180,8 @@ class Run:
             parents=request.sweep.parents,
             exact=request.exact,
             drafts=request.drafts,
+            revision=revision,
         )
-        self._engine.start(owner=self)
 
     def __repr__(self) -> str:
         state = self.changes(self._progress.version).run
@@ -232,7 +248,7 @@ class Run:
         >>> run.clips.starred
         """
         # Before the clips: a run that ends in between has all of them.
-        expected = 0 if self.finished else len(self._shots)
+        expected = 0 if self.finished else len(self.shots)
         return self._clips_of(self._progress.cells(Status.DONE, Status.CACHED), expected)
 
     def _clips_of(self, cells: Sequence[CellState], expected: int = 0) -> ClipSet:
@@ -299,13 +315,13 @@ class Run:
         try:
             self.name = self.library.sweep_files.write(
                 self.sweep,
-                self._shots,
+                self.shots,
                 name=name,
                 model=self.model.name,
                 draft=self.draft,
             )
         except OSError as error:
-            self._progress.say(f"this sweep was not recorded: {error.strerror or error}.")
+            self._progress.notify(f"this sweep was not recorded: {error.strerror or error}.")
 
     # --- controlling ---------------------------------------------------------------------------
 
@@ -345,23 +361,27 @@ class Run:
     def with_cells(self, sweep: Sweep) -> Run:
         """Run a sweep that has more cells than this one's; see `beecam.sweeps.expand`.
 
-        Clips that this run has generated, or is generating, are not generated again.
+        Clips that this run has generated, or is generating, are not generated again, unless the
+        model's weights have changed. The larger sweep is recorded under the name of this one.
 
         >>> more = run.with_cells(larger_sweep)
 
         Raises:
             CheckError: With all problems of the sweep, before anything is generated.
         """
-        refresh(self.model)
-        shots = sweep.resolve(self.model)
-        if self.draft is not None:
-            shots = tuple(as_draft(shot, steps_of(self.model, shot), self.draft) for shot in shots)
-        return start(replace(self._request, sweep=sweep), shots)
+        check_sweep(sweep)
+        return launch(replace(self._request, sweep=sweep, name=self.name, recorded=True))
 
     def retry(self) -> Run:
         """Generate what is missing after the run was cancelled or some of its cells failed.
 
+        If the model's weights have changed since, all cells are generated with the new ones.
+
         >>> run = run.retry()
+
+        Raises:
+            CheckError: The changed model can't generate the cells, such as those that finish
+                drafts of the old one.
         """
-        refresh(self.model)
-        return start(self._request, self._shots)
+        recorded = self._request.recorded or self.name is not None
+        return launch(replace(self._request, name=self.name, recorded=recorded))

@@ -11,10 +11,16 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from beecam.errors import BeecamError
-from beecam.sweeps import expand as growing
+from beecam.sweeps import expand
 from beecam_widgets._clips import messages
 from beecam_widgets._clips.annotation_watcher import AnnotationWatcher
-from beecam_widgets._clips.cell_source import CellSource, RunSource, annotate, clip_at
+from beecam_widgets._clips.cell_source import (
+    CellSource,
+    RunSource,
+    annotate,
+    clip_at,
+    starts_with,
+)
 from beecam_widgets._clips.client import Client
 from beecam_widgets._clips.column_messages import column_messages
 from beecam_widgets._notebook.flow_control import Message, RateLimiter, Send
@@ -244,18 +250,21 @@ class Publisher:
         if run is not None:
             names = [axis.name for axis in self.source.axes]
             coords = [dict(zip(names, place, strict=True)) for place in content["places"]]
-            self._on_extended(RunSource(run.with_cells(growing.with_cell(run.sweep, coords))))
+            self._on_extended(RunSource(run.with_cells(expand.with_cell(run.sweep, coords))))
 
     def _on_again(self, content: dict[str, Any], _: Client | None) -> None:
         run = self.source.run
         if run is not None:
             cells = self._valid(content["cells"])
-            self._on_extended(RunSource(run.with_cells(growing.with_new_seeds(run.sweep, cells))))
+            self._on_extended(RunSource(run.with_cells(expand.with_new_seeds(run.sweep, cells))))
 
     def _on_show(self, content: dict[str, Any], _: Client | None) -> None:
         """Switch to another source; sent by `show` only."""
-        self._extends = self.source.token if content["extends"] else ""
-        self.source = content["source"]
+        source = content["source"]
+        # With other weights, the same cells have other clips: nothing of the old ones stays.
+        extends = content["extends"] and starts_with(source, self.source)
+        self._extends = self.source.token if extends else ""
+        self.source = source
         self._end_reported = self.source.run is None
         self._version = 0
         self._annotations.detach()

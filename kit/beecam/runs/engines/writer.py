@@ -79,7 +79,7 @@ class Writer:
 
     def put(self, clip: FinishedClip) -> None:
         """Queue a clip, which can't be cancelled after that."""
-        self._progress.made(clip.index)
+        self._progress.mark_generated(clip.index)
         self._queue.put(clip)
 
     def end(self) -> None:
