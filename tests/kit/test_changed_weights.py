@@ -139,8 +139,10 @@ def test_weights_changed_in_a_pause_are_noticed(painter, library, monkeypatch):
     run.resume()
     run.wait(30)
     assert set(run.errors.values()) == {
-        "painter changed from revision 1 to 2 during the run; run.retry() generates the sweep "
-        "with the new one."
+        (
+            "painter changed from revision 1 to 2 during the run; run.retry() generates the sweep "
+            "with the new one."
+        )
     }
     assert_true(run.retry().wait(30), "2")
 

@@ -1,12 +1,14 @@
-"""Checks of the arguments of `bc.run` and of its cells."""
+"""The arguments of a run: `RunRequest`, and checks of those of `bc.run`."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from beecam._util import checks
-from beecam.clips.library import library_problems
+from beecam.clips.library import Library, library_problems
 from beecam.errors import Problem, shorten
 from beecam.models.capabilities import steps_of
 from beecam.models.model import Model, loaded_model
@@ -15,6 +17,53 @@ from beecam.shots.shot import Shot
 from beecam.storage.sweep_files import MAX_NAME
 from beecam.sweeps.build import sweep_of_shots
 from beecam.sweeps.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """The arguments of a run.
+
+    Attributes:
+        sweep: The sweep to generate.
+        model: The model that generates it.
+        library: The library for the clips.
+        exact: Whether every batch is padded to one size.
+        draft: The share of each clip's steps that is done, or None for all.
+        drafts: For shots that finish drafts: the key of the draft, by the key of the shot.
+        name: The name for `library.sweep(name)`; None for the default.
+        recorded: Whether the sweep is recorded in the library.
+    """
+
+    sweep: Sweep
+    model: Model
+    library: Library
+    exact: bool = False
+    draft: float | None = None
+    drafts: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None
+    recorded: bool = True
+
+    def resolve(self) -> tuple[Shot, ...]:
+        """Return the shot of each cell, resolved by a model that was just refreshed.
+
+        Raises:
+            CheckError: With all problems of the cells.
+        """
+        model = self.model
+        shots = self.sweep.resolve(model)
+        checks.raise_problems(_find_changed(self.sweep, model, shots, self.drafts))
+        if self.draft is not None:
+            shots = tuple(_as_draft(shot, steps_of(model, shot), self.draft) for shot in shots)
+            # One shot for each batch key: the others differ in prompt and seed only.
+            samples = {model.batch_key(shot): shot for shot in shots}
+            checks.raise_problems(p for shot in samples.values() for p in model.check(shot))
+        return shots
+
+    def key_of(self, shots: Sequence[Shot]) -> str:
+        """Return a digest of the request and its resolved shots: 16 hexadecimal digits."""
+        parts = [self.sweep.outline, str(self.exact), str(self.library.folder)]
+        text = "\n".join([*parts, *(shot.key for shot in shots)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def check_arguments(
@@ -64,30 +113,6 @@ def check_sweep(sweep: object) -> None:
         CheckError: It isn't.
     """
     checks.raise_problems(find_sweep_problems(sweep))
-
-
-def resolve_shots(
-    sweep: Sweep, model: Model, *, draft: float | None, drafts: Mapping[str, str]
-) -> tuple[Shot, ...]:
-    """Return the shot of each cell, resolved by the model's current weights.
-
-    Args:
-        sweep: The sweep.
-        model: The model, just refreshed.
-        draft: The share of each clip's steps to do, or None for all.
-        drafts: The shots that finish drafts, by key.
-
-    Raises:
-        CheckError: With all problems of the cells.
-    """
-    shots = sweep.resolve(model)
-    checks.raise_problems(_find_changed(sweep, model, shots, drafts))
-    if draft is not None:
-        shots = tuple(_as_draft(shot, steps_of(model, shot), draft) for shot in shots)
-        # One shot for each batch key: the others differ in prompt and seed only.
-        samples = {model.batch_key(shot): shot for shot in shots}
-        checks.raise_problems(p for shot in samples.values() for p in model.check(shot))
-    return shots
 
 
 def _find_changed(

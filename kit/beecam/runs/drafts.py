@@ -10,7 +10,8 @@ from beecam.clips.library import Library
 from beecam.errors import CheckError, Problem, shorten
 from beecam.models.model import Model, loaded_model
 from beecam.models.model_set import as_model
-from beecam.runs.run import Run, RunRequest, launch
+from beecam.runs.argument_checks import RunRequest
+from beecam.runs.run import Run, launch
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
 from beecam.sweeps.build import sweep_of_shots

@@ -136,11 +136,23 @@ class Progress:
         return next((why for why in self._pauses.values() if why), self._note)
 
     @property
+    def counts(self) -> Counter[str]:
+        """The number of cells by status; reading it doesn't count as watching the run."""
+        with self.lock:
+            return Counter(str(cell.status) for cell in self._cells)
+
+    @property
     def watched(self) -> bool:
         """Whether changes were read within the last two seconds."""
         return time.monotonic() - self._last_read < _WATCHED_SECONDS
 
     def __getitem__(self, index: int) -> CellState:
+        """Return the state of a cell.
+
+        Raises:
+            IndexError: The run has no such cell.
+        """
+        self._check_index(index)
         return self._cells[index]
 
     def cells(self, *statuses: Status) -> list[CellState]:
@@ -209,8 +221,7 @@ class Progress:
             IndexError: The run has no such cell.
         """
         with self.lock:
-            if not 0 <= index < len(self._cells):
-                raise IndexError(f"cell {index}: this run has cells 0 to {len(self._cells) - 1}.")
+            self._check_index(index)
             if self._cells[index].status not in FINISHED and index not in self._generated:
                 self.set(index, status=Status.CANCELLED, preview=None)
 
@@ -263,6 +274,10 @@ class Progress:
 
     # --- inside --------------------------------------------------------------------------------
 
+    def _check_index(self, index: int) -> None:
+        if not 0 <= index < len(self._cells):
+            raise IndexError(f"cell {index}: this run has cells 0 to {len(self._cells) - 1}.")
+
     def _become(self, status: str) -> None:
         if status not in ("pausing", "paused"):
             self._pauses.clear()
@@ -275,7 +290,7 @@ class Progress:
         self.lock.notify_all()
 
     def _state(self) -> RunState:
-        counts = Counter(str(cell.status) for cell in self._cells)
+        counts = self.counts
         return RunState(
             status=self.status,
             counts={s: counts[s] for s in Status},

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, overload
 
 from beecam.clips.clip import Clip
@@ -17,9 +16,10 @@ from beecam.export import notebook
 from beecam.models.capabilities import refresh
 from beecam.models.model import Model
 from beecam.models.model_set import as_model
-from beecam.runs.argument_checks import as_sweep, check_arguments, check_sweep, resolve_shots
+from beecam.runs.argument_checks import RunRequest, as_sweep, check_arguments, check_sweep
 from beecam.runs.engines.local import LocalEngine
 from beecam.runs.progress import CellState, Changes, Progress, Status
+from beecam.runs.progress_bar import shows_bar, wait_with_bar
 from beecam.shots.shot import Shot
 from beecam.sweeps.sweep import Sweep
 
@@ -77,31 +77,6 @@ def run(
     )
 
 
-@dataclass(frozen=True)
-class RunRequest:
-    """The arguments of a run.
-
-    Attributes:
-        sweep: The sweep to generate.
-        model: The model that generates it.
-        library: The library for the clips.
-        exact: Whether every batch is padded to one size.
-        draft: The share of each clip's steps that is done, or None for all.
-        drafts: For shots that finish drafts: the key of the draft, by the key of the shot.
-        name: The name for `library.sweep(name)`; None for the default.
-        recorded: Whether the sweep is recorded in the library.
-    """
-
-    sweep: Sweep
-    model: Model
-    library: Library
-    exact: bool = False
-    draft: float | None = None
-    drafts: Mapping[str, str] = field(default_factory=dict)
-    name: str | None = None
-    recorded: bool = True
-
-
 def launch(request: RunRequest) -> Run:
     """Resolve and check the cells and start a run, or return the active run with the same cells.
 
@@ -114,16 +89,8 @@ def launch(request: RunRequest) -> Run:
     model = request.model
     refresh(model)
     revision = model.revision
-    shots = resolve_shots(request.sweep, model, draft=request.draft, drafts=request.drafts)
-    text = "\n".join(
-        [
-            request.sweep.outline,
-            str(request.exact),
-            str(request.library.folder),
-            *(shot.key for shot in shots),
-        ]
-    )
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    shots = request.resolve()
+    key = request.key_of(shots)
     with _starting:
         run = _active.get(key)
         if run is None or run.status in ("cancelled", "done"):
@@ -137,7 +104,8 @@ def launch(request: RunRequest) -> Run:
 class Run:
     """A sweep that is generated in the background; started by `bc.run`.
 
-    A run is also a sequence of the clips generated so far. Its state is reported by
+    A run is also a sequence of the clips generated so far, and can be used in place of
+    `run.clips`. Its state is reported by
     `changes(since)`, which includes every final state, however rarely it is called.
 
     >>> run = bc.run(sweep, model)
@@ -157,14 +125,7 @@ class Run:
     def __init__(
         self, request: RunRequest, shots: Sequence[Shot], *, key: str, revision: str
     ) -> None:
-        """Set up a run; `launch` starts it.
-
-        Args:
-            request: The arguments of the run.
-            shots: The resolved shot of each cell.
-            key: A digest of sweep, model and library.
-            revision: The model's revision that the shots were resolved with.
-        """
+        """Set up a run, whose engine `launch` starts; the shots are resolved."""
         self._request = request
         self.sweep, self.model, self.library = request.sweep, request.model, request.library
         self.exact, self.draft = request.exact, request.draft
@@ -184,16 +145,32 @@ class Run:
         )
 
     def __repr__(self) -> str:
-        state = self.changes(self._progress.version).run
-        counts = ", ".join(f"{n} {status}" for status, n in state.counts.items() if n)
-        message = f" ({state.message})" if state.message else ""
-        return f"Run of {state.total} cells on {self.model.name}, {state.status}: {counts}{message}"
+        counts = self._progress.counts
+        text = ", ".join(f"{counts[one]} {one}" for one in Status if counts[one])
+        message = f" ({self._progress.message})" if self._progress.message else ""
+        cells = f"Run of {len(self.shots)} cells on {self.model.name}"
+        return f"{cells}, {self.status}: {text}{message}"
 
     def _ipython_display_(self) -> None:
         notebook.show_run(self)
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    def __bool__(self) -> bool:
+        # A run without clips yet is a run.
+        return True
+
+    def __add__(self, other: object) -> ClipSet:
+        """Return the clips of both in order, each clip once; see `ClipSet.__add__`.
+
+        >>> bc.run(bees, model).wait() + bc.run(moths, model).wait()
+        """
+        other = other.clips if isinstance(other, Run) else other
+        return self.clips + other if isinstance(other, ClipSet) else NotImplemented
+
+    def __radd__(self, other: object) -> ClipSet:
+        return other + self.clips if isinstance(other, ClipSet) else NotImplemented
 
     def __iter__(self) -> Iterator[Clip]:
         return iter(self.clips)
@@ -203,12 +180,32 @@ class Run:
     @overload
     def __getitem__(self, index: slice | Sequence[int] | Sequence[bool]) -> ClipSet: ...
     def __getitem__(self, index: Any) -> Clip | ClipSet:
-        """Return one of its clips, or a set for a slice, a list of indices or a mask.
+        """Return one of the clips generated so far, or a set for a slice, a list or a mask.
+
+        These are positions among the generated clips: while cells are missing, `run[3]` may be
+        the clip of a later cell. Grids, `errors` and `cancel` count cells; so does `clip`.
 
         >>> run[3], run[:4]
         """
         found: Clip | ClipSet = self.clips[index]
         return found
+
+    def clip(self, index: int) -> Clip:
+        """Return the clip of a cell, by the number that the cell has in the grid.
+
+        >>> run.clip(3).save("bee.mp4")
+
+        Args:
+            index: The index of the cell.
+
+        Raises:
+            IndexError: The run has no such cell, or the cell has no clip.
+        """
+        cell = self._progress[index]
+        if cell.status not in (Status.DONE, Status.CACHED):
+            reason = f": {cell.error}" if cell.error else ""
+            raise IndexError(f"cell {index} has no clip, it is {cell.status}{reason}")
+        return self._clips_of([cell])[0]
 
     @property
     def selection(self) -> ClipSet:
@@ -286,22 +283,33 @@ class Run:
         """
         return self._progress.changes(since, timeout)
 
-    def wait(self, timeout: float | None = None) -> Run:
+    def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> Run:
         """Wait until the run is finished, and return it.
 
         A KeyboardInterrupt (the notebook's stop button) cancels the run.
 
         >>> clips = bc.run(sweep, model).wait().clips
+        100%|██████████| 24/24 [00:06<00:00,  3.71clip/s]
+
+        Args:
+            timeout: How long to wait, in seconds; None for any time.
+            progress: Whether a bar of tqdm shows the progress; by default in a terminal, and in a
+                notebook without `beecam_widgets`.
 
         Raises:
             TimeoutError: The run is not finished after `timeout` seconds; it continues.
         """
+        has_bar = shows_bar() if progress is None else progress
         try:
-            if not self._progress.wait(timeout):
-                raise TimeoutError(f"the run is not finished after {timeout:g} s: {self!r}")
+            if has_bar and not self.finished:
+                ended = wait_with_bar(self._progress, timeout)
+            else:
+                ended = self._progress.wait(timeout)
         except KeyboardInterrupt:
             self.cancel()
             raise
+        if not ended:
+            raise TimeoutError(f"the run is not finished after {timeout:g} s: {self!r}")
         return self
 
     def remember(self, name: str | None = None) -> None:
