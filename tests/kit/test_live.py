@@ -287,6 +287,71 @@ def test_a_look_at_the_model_that_fails_is_said_and_the_next_wish_works(
     eye.wait_for(2, "clip")
 
 
+@pytest.fixture
+def read(pollen, monkeypatch):
+    """An entry for each time that the weights were read."""
+    times = []
+    original = type(pollen).refresh
+
+    def refresh(self):
+        times.append(1)
+        return original(self)
+
+    monkeypatch.setattr(type(pollen), "refresh", refresh)
+    return times
+
+
+def test_weights_are_read_again_after_the_thread_has_ended(live, eye, read, clock, monkeypatch):
+    monkeypatch.setattr("beecam.runs.interactive._IDLE", 0.05)
+    engine = live()
+    for number in (1, 2):
+        engine.ask(number, bee(8))
+        eye.wait_for(number, "clip")
+        wait_until(lambda: engine._thread is None)
+    assert len(read) == 1, "no time to change them"
+    clock.now += 30
+    engine.ask(3, bee(8))
+    eye.wait_for(3, "clip")
+    assert len(read) == 2
+    assert engine._resumed == clock.now, "requests resume: nothing is late"
+
+
+def test_weights_are_read_again_after_a_long_clip(live, eye, read, calls, clock):
+    clock.step = 1.0
+    engine = live()
+    engine.ask(1, bee(8))
+    eye.wait_for(1, "clip")
+    engine.ask(2, bee(9))
+    eye.wait_for(2, "clip")
+    assert len(read) == 2, "they may have changed while it was generated"
+
+
+def test_the_clip_shown_after_a_rest_is_of_the_new_weights(live, eye, pollen, clock, monkeypatch):
+    engine = live()
+    engine.ask(1, bee(8))
+    before = eye.wait_for(1, "clip").shot.revision
+    resources = pollen._resources
+    monkeypatch.setattr(type(resources), "refresh", lambda self: setattr(self, "revision", "new"))
+    clock.now += 30
+    engine.ask(2, bee(8))
+    assert eye.wait_for(2, "clip").shot.revision == "new"
+    resources.revision = before
+
+
+def test_a_clip_is_not_remembered_if_the_weights_change_meanwhile(live, eye, pollen, calls):
+    engine = live()
+    before = pollen.revision
+
+    def change():
+        pollen._resources.revision = "other"
+
+    calls.on_step = change
+    engine.ask(1, bee(8))
+    eye.wait_for(1, "clip")
+    assert not engine._cache
+    pollen._resources.revision = before
+
+
 @pytest.mark.slow
 def test_a_run_goes_on_beside_it(live, eye, pollen, library):
     sweep = bc.sweep("a moth in snow", seed=range(12), num_inference_steps=8)
