@@ -134,7 +134,7 @@ def test_drafts_are_clips_of_their_own_and_promoting_finishes_them(ltx, library,
     assert made(run.clips).items() <= whole.items(), "the bits of the full run"
     assert [clip.stars for clip in run.clips] == [4, 1]
     assert run.clips[0].tags == ("odd",)
-    assert run.clips[0].facts["continued_from"] == 2
+    assert run.clips[0].facts["resumed_from"] == 2
     assert "bee" in run.clips.label(0)
     # What is finished is not begun any more; the other drafts can still be finished.
     rest = bc.promote(drafts.clips, exact=True).wait()
@@ -157,7 +157,7 @@ def test_promoting_works_after_the_kernel_has_gone(ltx, wrap_ltx, library):
         bc.promote(drafts)
     run = bc.promote(drafts, again, exact=True).wait()
     assert made(run.clips) == expected
-    assert {clip.facts["continued_from"] for clip in run.clips} == {3}
+    assert {clip.facts["resumed_from"] for clip in run.clips} == {3}
     tomorrow.close()
 
 
@@ -170,7 +170,7 @@ def test_a_draft_whose_state_was_lost_is_made_from_the_beginning(ltx, library):
     run = bc.promote(drafts.clips, exact=True).wait()
     assert len(run.clips) == 4
     assert not run.errors
-    assert sum("continued_from" in clip.facts for clip in run.clips) == 2
+    assert sum("resumed_from" in clip.facts for clip in run.clips) == 2
 
 
 def test_without_exact_mode_a_promoted_clip_differs_by_rounding_at_most(wan, library, tmp_path):
@@ -227,7 +227,7 @@ def test_a_pause_leaves_the_model_to_others_and_goes_on_to_the_same_bits(
     run.wait(60)
     assert made(run.clips) == whole
     assert not list((library.folder / "checkpoints").glob("*.safetensors"))
-    assert any("continued_from" in clip.facts for clip in run.clips)
+    assert any("resumed_from" in clip.facts for clip in run.clips)
     other.close()
 
 
@@ -258,7 +258,7 @@ def test_a_run_that_was_cut_off_goes_on_from_what_was_kept(
     assert len(cut.wait(30).clips) == 0
     run = bc.run(sweep(), wrap_ltx(), library=library, exact=True).wait(60)
     assert made(run.clips) == whole
-    assert {clip.facts["continued_from"] for clip in run.clips} == {4}
+    assert {clip.facts["resumed_from"] for clip in run.clips} == {4}
 
 
 def test_states_of_a_call_of_another_size_are_not_used_in_exact_mode(ltx, library, tmp_path):

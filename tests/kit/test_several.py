@@ -66,4 +66,4 @@ def test_drafts_of_several_models_are_finished_by_them(wan, ltx, library):
     drafts = bc.run(sweep, [wan, ltx], library=library, draft=0.5).wait()
     finished = bc.promote(drafts.clips).wait()
     assert not finished.errors
-    assert [clip.facts["continued_from"] for clip in finished.clips] == [2, 2]
+    assert [clip.facts["resumed_from"] for clip in finished.clips] == [2, 2]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from beecam.export import view_data as telling
+from beecam.export import view_data
 from beecam.storage.query import Row
 from beecam.storage.query_rows import COMMON_NAMES, rows_of
 from beecam_widgets._clips.cell_source import CellSource
@@ -36,13 +36,13 @@ def column_messages(source: CellSource, cells: Sequence[int]) -> Iterator[Messag
 
 
 def _message(cells: Sequence[int], rows: Sequence[Row]) -> Message:
-    columns = telling.columns_data(rows)
+    columns = view_data.columns_data(rows)
     buffers = [np.array(cells, np.int32).tobytes()]
     for column in columns:
         values = column.pop("values")
         # numpy turns None into NaN.
         buffers.append(np.array(values, np.int32 if "texts" in column else np.float64).tobytes())
-    buffers.append(np.array([telling.state_bits(row) for row in rows], np.int32).tobytes())
+    buffers.append(np.array([view_data.state_bits(row) for row in rows], np.int32).tobytes())
     return {
         "kind": "columns",
         "columns": columns,

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from beecam.errors import BeecamError
-from beecam.export import view_data as telling
+from beecam.export import view_data
+from beecam.export.view_data import cut
 from beecam.media.sheets import reduced_sheet
 from beecam.runs.progress import CellState, RunState
 from beecam_widgets._clips.cell_source import CellSource, clip_at, run_facts
@@ -38,13 +39,13 @@ def cells_message(source: CellSource, version: int, extends: str = "") -> Messag
         "token": source.token,
         "keeps": extends,
         "total": len(source),
-        "title": source.title[: telling.LONGEST],
+        "title": source.title[: view_data.LONGEST],
         "live": source.run is not None,
         "drafts": source.run is not None and source.run.draft is not None,
         "fills": source.run is not None and source.run.sweep.fills,
-        "model": source.run.model.name if source.run else "",
+        "model": "" if source.run is None else source.run.model.name,
         "aspect": _aspect_ratio(source),
-        "axes": telling.axes_data(source.axes),
+        "axes": view_data.axes_data(source.axes),
     }
     return content, [coords.tobytes()]
 
@@ -73,7 +74,14 @@ def state_messages(
                 "run": facts,
                 "previews": previews,
                 "cells": [
-                    [c.index, str(c.status), c.step, c.steps, telling.cut(c.error or ""), c.seconds]
+                    [
+                        c.index,
+                        str(c.status),
+                        c.step,
+                        c.steps,
+                        cut(c.error or ""),
+                        c.seconds,
+                    ]
                     for c in part
                 ],
             },
@@ -86,7 +94,7 @@ def _split_states(cells: Sequence[CellState]) -> Iterator[list[CellState]]:
     part: list[CellState] = []
     size = 0
     for cell in cells:
-        size += _CELL_STATE_BYTES + min(telling.LONGEST, len(cell.error or ""))
+        size += _CELL_STATE_BYTES + min(view_data.LONGEST, len(cell.error or ""))
         if size > _half_message() and part:
             yield part
             part, size = [], _CELL_STATE_BYTES
@@ -131,12 +139,12 @@ def _sheet_item(source: CellSource, index: int, pixels: int) -> tuple[dict[str, 
     item: dict[str, Any] = {"i": index}
     try:
         row = clip.library.row(clip.key)
-        item |= telling.clip_data(row)
+        item |= view_data.clip_data(row)
         layout = row["facts"]["sheet"]
         image, reduced = reduced_sheet(clip.sheet_bytes(), layout, pixels)
         item["sheet"] = {**reduced, "full": layout["width"]}
     except (BeecamError, KeyError) as error:
-        item["problem"] = telling.cut(str(error))
+        item["problem"] = cut(str(error))
         return item, None
     if len(image) > MAX_BYTES:
         item["problem"] = "This clip's sheet is too large for the grid; open the clip to play it."
@@ -168,7 +176,7 @@ def detail_messages(source: CellSource, index: int) -> Iterator[Message]:
     parts = [data[i : i + MAX_BYTES] for i in range(0, len(data), MAX_BYTES)]
     yield (
         {
-            **telling.clip_details(shot, facts),
+            **view_data.clip_details(shot, facts),
             "kind": "detail",
             "i": index,
             "key": clip.key,
@@ -210,7 +218,7 @@ def annotations_message(
 
 def problem_message(text: str) -> Message:
     """Return the message that shows a problem to the user."""
-    return {"kind": "problem", "text": telling.cut(text, _MAX_PROBLEM)}, []
+    return {"kind": "problem", "text": cut(text, _MAX_PROBLEM)}, []
 
 
 def _aspect_ratio(source: CellSource) -> float:
@@ -221,4 +229,4 @@ def _aspect_ratio(source: CellSource) -> float:
         shot = source.shot(0)
     except BeecamError:
         return 1.0
-    return telling.aspect_ratio(shot)
+    return view_data.aspect_ratio(shot)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import html
 from typing import Any
 
 import numpy as np
 
-from beecam.export import view_data as telling
+from beecam.export import view_data
 from beecam.media import sheets
 from beecam.runs.interactive import PREVIEW, LiveFrame
 from beecam_widgets._notebook.flow_control import Message
+from beecam_widgets._notebook.templates import render
 
 _MAX_WIDTH = 480
 _JPEG_QUALITY = 88
@@ -28,7 +28,7 @@ def problem_message(client: str, edit: int, text: str) -> Message:
         edit: Number of the edit.
         text: The problem.
     """
-    text = telling.cut(text, _MAX_TEXT)
+    text = view_data.cut(text, _MAX_TEXT)
     return {"kind": "problem", "client": client, "n": edit, "text": text}, []
 
 
@@ -65,7 +65,7 @@ def sight_message(sight: LiveFrame, client: str, edit: int, code: str) -> Messag
     if sight.frames is None or shot is None:
         return content, []
     if sight.kind != PREVIEW:
-        content["label"] = telling.cut(f"{shot.text} · seed {shot.seed}", _MAX_TEXT)
+        content["label"] = view_data.cut(f"{shot.text} · seed {shot.seed}", _MAX_TEXT)
         content["code"] = code
     layout = sheets.sheet_layout(sight.frames, _MAX_WIDTH)
     fps = shot.fps or _DEFAULT_FPS
@@ -81,15 +81,10 @@ def static_html(sight: LiveFrame | None, model_name: str, css_class: str) -> str
         model_name: Name of the model.
         css_class: A class of the element that is returned.
     """
-    if sight is None or sight.frames is None:
-        body = f"<p>Live view of {html.escape(model_name)}: run the cell to start it.</p>"
-    else:
+    image = code = ""
+    if sight is not None and sight.frames is not None:
         indices = sheets.select_frames(len(sight.frames), _STRIP_FRAMES)
         strip = np.stack([sight.frames[i] for i in indices])
-        source = base64.b64encode(sheets.sheet_bytes(strip)).decode()
-        code = html.escape(sight.shot.code() if sight.shot else "")
-        body = (
-            f'<img src="data:image/jpeg;base64,{source}" alt="frames of the last clip">'
-            f'<pre style="white-space:pre-wrap">{code}</pre>'
-        )
-    return f'<div class="beecam-static {css_class}">{body}</div>'
+        image = base64.b64encode(sheets.sheet_bytes(strip)).decode()
+        code = sight.shot.code() if sight.shot else ""
+    return render("live.html", css_class=css_class, image=image, code=code, model=model_name)
