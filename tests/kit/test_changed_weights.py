@@ -1,6 +1,8 @@
 """Weights that change: no clip of the new ones is stored under a key of the old ones."""
 
 import threading
+import time
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import beecam as bc
 import beecam_widgets as bw
 from beecam.models.model import Checkpoint, Generated, Model, Step
 from beecam.runs.engines import local
+from beecam.runs.interactive import CLIP, PROBLEM, InteractiveEngine
 from beecam_widgets._clips.cell_source import RunSource
 from helpers import Gate, said
 
@@ -218,3 +221,91 @@ def test_the_run_button_of_a_grid_shows_nothing_of_the_old_weights(painter, libr
         assert_true(grid.run.clips, "2")
     finally:
         grid.close()
+
+
+class Clock:
+    """The time of a live engine, which tests set."""
+
+    now = 1_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def shown():
+    """Return the frames that an engine has sent."""
+    return SimpleQueue()
+
+
+@pytest.fixture
+def engine(painter, shown, clock, monkeypatch):
+    monkeypatch.setattr("beecam.runs.interactive._IDLE", 0.05)
+    opened = InteractiveEngine(painter, shown.put, clock=clock)
+    yield opened
+    opened.close()
+
+
+def ask(engine, shown, number, seed=1):
+    """Request a clip, and return it; then wait until the thread has ended."""
+    engine.ask(number, bc.shot("a bee", seed=seed))
+    while (frame := shown.get(timeout=30)).kind != CLIP or frame.number != number:
+        assert frame.kind != PROBLEM, frame.text
+    end = time.monotonic() + 30
+    while engine._thread is not None:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return frame
+
+
+def test_the_live_view_reads_weights_after_its_thread_has_ended(engine, shown, painter, clock):
+    for number in (1, 2):
+        assert ask(engine, shown, number).shot.revision == "1"
+    assert painter.read == 1, "no time to change them"
+    painter.weights = "2"
+    clock.now += 30
+    frame = ask(engine, shown, 3)
+    assert (frame.shot.revision, frame.frames[1, 9, 9, 0]) == ("2", 120)
+    assert painter.read == 2
+    assert engine._resumed == clock.now, "requests resume: nothing is late"
+
+
+def test_the_live_view_reads_weights_after_a_long_clip(engine, shown, painter, clock, monkeypatch):
+    original = painter.generate
+
+    def slow(shots, on_step=None, **more):
+        clock.now += 5
+        return original(shots, on_step, **more)
+
+    monkeypatch.setattr(painter, "generate", slow)
+    ask(engine, shown, 1)
+    painter.weights = "2"
+    assert ask(engine, shown, 2).shot.revision == "2"
+
+
+def test_the_live_view_remembers_no_clip_whose_weights_changed_meanwhile(
+    engine, shown, painter, monkeypatch
+):
+    original = painter.generate
+
+    def changed(shots, on_step=None, **more):
+        painter.weights = painter.revision = "2"
+        return original(shots, on_step, **more)
+
+    monkeypatch.setattr(painter, "generate", changed)
+    ask(engine, shown, 1)
+    assert not engine._cache
+
+
+def test_the_live_view_tries_again_to_read_weights(engine, shown, painter, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(painter, "refresh", lambda: _raise(RuntimeError("moving")))
+        engine.ask(1, bc.shot("a bee"))
+        assert "moving" in shown.get(timeout=30).text
+    painter.weights = "2"
+    assert ask(engine, shown, 2).shot.revision == "2"

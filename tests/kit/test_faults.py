@@ -305,7 +305,7 @@ def test_an_exception_in_a_preview_only_turns_previews_off(ltx, library, monkeyp
     monkeypatch.setattr("beecam.runs.progress.Progress.watched", True)
     messages = []
     monkeypatch.setattr(
-        "beecam.runs.progress.Progress.notify", lambda self, text: messages.append(text)
+        "beecam.runs.progress.Progress.show_message", lambda self, text: messages.append(text)
     )
     run = bc.run(bc.sweep("a bee", seed=[1, 2, 3]), ltx, library=library)
     assert not run.wait().errors

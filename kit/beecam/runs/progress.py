@@ -247,11 +247,11 @@ class Progress:
         with self.lock:
             self._generated.add(index)
 
-    def dropped(self, index: int) -> bool:
+    def is_cancelled(self, index: int) -> bool:
         """Return whether a cell was cancelled."""
         return self._cells[index].status == Status.CANCELLED
 
-    def hold(self, timeout: float | None = None) -> bool:
+    def wait_while_paused(self, timeout: float | None = None) -> bool:
         """Wait while the run is paused, up to `timeout` seconds; return whether it was paused.
 
         Raises:
@@ -266,7 +266,7 @@ class Progress:
                 raise Stopped("the run was cancelled.")
             return was_paused
 
-    def notify(self, message: str) -> None:
+    def show_message(self, message: str) -> None:
         """Show a message to the user while the run continues."""
         with self.lock:
             self._note = message

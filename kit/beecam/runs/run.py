@@ -329,7 +329,7 @@ class Run:
                 draft=self.draft,
             )
         except OSError as error:
-            self._progress.notify(f"this sweep was not recorded: {error.strerror or error}.")
+            self._progress.show_message(f"this sweep was not recorded: {error.strerror or error}.")
 
     # --- controlling ---------------------------------------------------------------------------
 

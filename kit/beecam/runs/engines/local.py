@@ -188,7 +188,7 @@ class LocalEngine:
         Raises:
             Stopped: The run was cancelled.
         """
-        if self._progress.hold():
+        if self._progress.wait_while_paused():
             self._weights.read_again()
 
     def _generate(self, batch: Batch) -> None:
@@ -201,7 +201,7 @@ class LocalEngine:
             raise
         # A cancelled cell is dropped; a cancelled run keeps the clips that it has generated.
         if self._progress.status != "cancelled":
-            finished = [one for one in finished if not self._progress.dropped(one.index)]
+            finished = [one for one in finished if not self._progress.is_cancelled(one.index)]
         for one in finished:
             self._writer.put(one)
         # The writer releases the claims of what it has written.
@@ -252,7 +252,7 @@ class LocalEngine:
         """Generate the clips of a failed batch one by one: not all of them need to fail."""
         finished = []
         for index in indices:
-            if not self._progress.dropped(index):
+            if not self._progress.is_cancelled(index):
                 alone = dataclasses.replace(batch, cells=(index,))
                 finished += self._finished_of(alone, [index])
         return finished
@@ -300,7 +300,7 @@ class LocalEngine:
         return True
 
     def _put_back(self, indices: Sequence[int], checkpoint: CheckpointInfo) -> None:
-        left = [i for i in indices if not self._progress.dropped(i)]
+        left = [i for i in indices if not self._progress.is_cancelled(i)]
         for index in left:
             self._progress.set(index, status=Status.QUEUED, step=checkpoint.step)
         with self._progress.lock:
@@ -321,7 +321,7 @@ class LocalEngine:
         needed = []
         for index in indices:
             key = self._shots[index].key
-            if self._progress.dropped(index):
+            if self._progress.is_cancelled(index):
                 self._library.claims.release([key], self._writer)
             elif key in have:
                 self._library.claims.release([key], self._writer)
@@ -337,7 +337,7 @@ class LocalEngine:
         self._pause_here(step, state)
         if time.monotonic() - state.checkpointed > _CHECKPOINT_EVERY:
             self._store_checkpoints(step, state)
-        if all(map(self._progress.dropped, state.indices)):
+        if all(map(self._progress.is_cancelled, state.indices)):
             raise Stopped("all clips of this batch were cancelled.")
         previews = self._previews(step, state)
         for position, index in enumerate(state.indices):
@@ -363,7 +363,7 @@ class LocalEngine:
             clips = step.preview()
             found = [(sheets.sheet_bytes(f), sheets.sheet_layout(f)["frames"]) for f in clips]
         except Exception as error:  # noqa: BLE001  (a failed preview must not cost the clip)
-            self._progress.notify(f"previews are off: {error}")
+            self._progress.show_message(f"previews are off: {error}")
             found = []
         state.previewed = time.monotonic()
         return found

@@ -135,7 +135,7 @@ class Writer:
                 paused = True
                 self._progress.pause(self._explain(error), by=self)
                 try:
-                    self._progress.hold(_TRY_AGAIN)
+                    self._progress.wait_while_paused(_TRY_AGAIN)
                 except Stopped:
                     raise error from None
             else:
