@@ -289,7 +289,7 @@ DRAFTS_CODE = (
         clip.stars = 1
     promoted = bc.promote(drafts.clips.starred).wait()
     seconds = time.perf_counter() - start
-    assert all(clip.facts["continued_from"] == 4 for clip in promoted.clips)
+    assert all(clip.facts["resumed_from"] == 4 for clip in promoted.clips)
     np.save(TARGET, np.stack([clip.regenerate(model) for clip in promoted.clips]))
 print(json.dumps([seconds, first]))
 """

@@ -4,12 +4,14 @@ import importlib.metadata
 import importlib.util
 import platform
 
+import numpy as np
 import pytest
 
 import beecam as bc
 from beecam.diagnostics import machine as health
 from beecam.diagnostics.report import Report
 from beecam.errors import ModelError
+from beecam.media import mp4
 from beecam.models.batching import device as machine
 from beecam.models.text import offload as preparing
 from helpers import error_message, use_size
@@ -123,7 +125,7 @@ def test_advice_fits_the_machine(ltx, monkeypatch):
     report = bc.doctor(ltx)
     assert any('offload="none"' in one for one in report.advice)
     assert "model offload" in report["also enabled"]
-    monkeypatch.setitem(bc.doctor.__globals__, "_SMALL", 0)
+    monkeypatch.setattr("beecam.models.batching.report._SMALL", 0)
     assert any("slow without an accelerator" in one for one in bc.doctor(ltx).advice)
 
 
@@ -168,3 +170,83 @@ def test_long_values_are_wrapped_and_aligned():
     assert lines[2].startswith(" " * 11 + "word")
     with pytest.raises(KeyError):
         report["b"]
+
+
+class Own:
+    """The six members of a model, and nothing else."""
+
+    name, revision = "own", "7"
+
+    def check(self, shot):
+        return ()
+
+    def resolve(self, shot):
+        return shot.replace(
+            width=64,
+            height=48,
+            num_frames=9,
+            fps=8.0,
+            num_inference_steps=4,
+            guidance_scale=1.0,
+            negative_prompt="",
+            scheduler="none",
+            model=self.name,
+            revision=self.revision,
+        )
+
+    def batch_key(self, shot):
+        return 0
+
+    def generate(self, shots, on_step=None):
+        return [bc.Generated(np.full((9, 48, 64, 3), 80, np.uint8)) for _ in shots]
+
+
+def test_a_model_of_ones_own_is_reported_by_what_it_has(library):
+    report = bc.doctor(Own())
+    fits(report)
+    assert report["model"] == "own, Own"
+    assert report["revision"] == "7"
+    assert report["sizes"] == "64x48 by default"
+    assert report["frames"] == "9 at 8 fps by default"
+    assert report["batch size"] == "1 clip a batch"
+    assert report["drafts"].startswith("no: see docs/own_model.md")
+    assert report["seconds per clip"] == "not measured yet"
+    assert "unknown" in report["license"]
+    assert report.advice == ()
+    bc.run(bc.sweep("a bee", seed=range(2)), Own(), library=library).wait(30)
+    assert "measured on clips" in bc.doctor(Own(), library=library)["seconds per clip"]
+
+
+def test_a_model_of_ones_own_that_fails_is_reported_all_the_same(monkeypatch, library):
+    monkeypatch.setattr(Own, "resolve", lambda self, shot: {}["prompt"])
+    report = bc.doctor(Own(), library=library)
+    assert report["revision"] == "7"
+    assert report.advice == ("resolve(bc.shot('')) or its batch size failed: KeyError: 'prompt'",)
+
+
+def test_an_empty_library_is_not_replaced_by_the_default_one(library, empty_home):
+    with bc.library() as usual:
+        bc.run(bc.shot("a bee"), Own(), library=usual).wait(30)
+        assert "measured on clips" in bc.doctor(Own())["seconds per clip"]
+        assert len(library) == 0
+        assert bc.doctor(Own(), library=library)["seconds per clip"] == "not measured yet"
+    with pytest.raises(bc.CheckError, match="library='bees': an open library is needed"):
+        bc.doctor(Own(), library="bees")
+
+
+def test_what_is_missing_of_a_model_is_named():
+    class Half:
+        name = "half"
+
+        def generate(self, shots, on_step=None):
+            return []
+
+    assert "it has no revision, check" in error_message(lambda: bc.doctor(Half()), ModelError)
+
+
+def test_missing_codecs_are_named(monkeypatch):
+    monkeypatch.setattr("av.codecs_available", {"aac"})
+    assert mp4.missing_codecs() == {"libx264": "clips"}
+    report = bc.doctor()
+    assert report["video"].endswith("with aac")
+    assert any("no libx264, which writes clips: pip install" in one for one in report.advice)

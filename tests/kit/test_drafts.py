@@ -136,7 +136,7 @@ def test_drafts_are_separate_clips_and_promoting_finishes_them(ltx, library, tmp
     assert digests(run.clips).items() <= full.items(), "the bits of the full run"
     assert [clip.stars for clip in run.clips] == [4, 1]
     assert run.clips[0].tags == ("odd",)
-    assert run.clips[0].facts["continued_from"] == 2
+    assert run.clips[0].facts["resumed_from"] == 2
     assert "bee" in run.clips.label(0)
     # Finished clips are not generated again; the other drafts can still be promoted.
     rest = bc.promote(drafts.clips, exact=True).wait()
@@ -159,7 +159,7 @@ def test_drafts_of_an_earlier_kernel_can_be_promoted(ltx, wrap_ltx, library):
         bc.promote(drafts)
     run = bc.promote(drafts, restarted, exact=True).wait()
     assert digests(run.clips) == expected
-    assert {clip.facts["continued_from"] for clip in run.clips} == {3}
+    assert {clip.facts["resumed_from"] for clip in run.clips} == {3}
     second.close()
 
 
@@ -172,7 +172,7 @@ def test_a_draft_without_its_checkpoint_is_generated_from_the_start(ltx, library
     run = bc.promote(drafts.clips, exact=True).wait()
     assert len(run.clips) == 4
     assert not run.errors
-    assert sum("continued_from" in clip.facts for clip in run.clips) == 2
+    assert sum("resumed_from" in clip.facts for clip in run.clips) == 2
 
 
 def test_without_exact_mode_a_promoted_clip_differs_by_rounding_at_most(wan, library, tmp_path):
@@ -229,7 +229,7 @@ def test_a_paused_run_frees_the_model_and_resumes_to_the_same_bits(
     run.wait(60)
     assert digests(run.clips) == full
     assert not list((library.folder / "checkpoints").glob("*.safetensors"))
-    assert any("continued_from" in clip.facts for clip in run.clips)
+    assert any("resumed_from" in clip.facts for clip in run.clips)
     other.close()
 
 
@@ -260,7 +260,7 @@ def test_an_interrupted_run_resumes_from_its_checkpoints(
     assert len(interrupted.wait(30).clips) == 0
     run = bc.run(sweep(), wrap_ltx(), library=library, exact=True).wait(60)
     assert digests(run.clips) == full
-    assert {clip.facts["continued_from"] for clip in run.clips} == {4}
+    assert {clip.facts["resumed_from"] for clip in run.clips} == {4}
 
 
 def test_checkpoints_of_another_batch_size_are_not_used_in_exact_mode(ltx, library, tmp_path):

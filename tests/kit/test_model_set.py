@@ -67,7 +67,7 @@ def test_drafts_of_several_models_are_promoted_by_their_models(wan, ltx, library
     drafts = bc.run(sweep, [wan, ltx], library=library, draft=0.5).wait()
     finished = bc.promote(drafts.clips).wait()
     assert not finished.errors
-    assert [clip.facts["continued_from"] for clip in finished.clips] == [2, 2]
+    assert [clip.facts["resumed_from"] for clip in finished.clips] == [2, 2]
 
 
 def test_labels_that_are_equal_as_text_are_refused(ltx, wan):

@@ -8,7 +8,7 @@ import pytest
 import beecam as bc
 from beecam._util import checks
 from beecam.errors import CheckError
-from helpers import fill, error_message
+from helpers import error_message, fill
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_drafts_are_promoted_to_the_bits_of_complete_clips(draft_square, library
     promoted = bc.promote(drafts.clips, draft_square).wait(30)
     assert digests(promoted) == complete
     assert promoted.clips[1].stars == 5
-    assert promoted.clips[0].facts["continued_from"] == 2
+    assert promoted.clips[0].facts["resumed_from"] == 2
 
 
 def test_a_grid_shows_it(square, library):

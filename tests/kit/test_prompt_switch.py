@@ -81,7 +81,7 @@ def test_drafts_and_cancellation_after_the_switch(ltx, library):
     plain = generate(ltx, switch_at=1, then_prompt="a moth", num_inference_steps=4)
     drafts = bc.run(shot.replace(seed=3), ltx, library=library, draft=0.5).wait()
     finished = bc.promote(drafts.clips).wait().clips[0]
-    assert finished.facts["continued_from"] == 2
+    assert finished.facts["resumed_from"] == 2
     assert np.array_equal(finished.regenerate(ltx), plain)
     steps = []
 

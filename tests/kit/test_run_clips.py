@@ -1,5 +1,7 @@
 """A run stands for its clips: length, indices, loops, the selection of its grid, promotion."""
 
+import io
+
 import pytest
 
 import beecam as bc
@@ -7,6 +9,10 @@ from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import open_library
 from beecam.errors import BeecamError, CheckError
 from beecam.export import notebook
+from beecam.runs import progress_bar
+from beecam.runs.estimate import Estimate
+from beecam.runs.progress import Progress
+from beecam.storage.store import ClipStore
 from helpers import Gate, error_message, fill, sweep, use_size
 
 
@@ -111,8 +117,185 @@ def test_estimate_counts_what_its_library_has(ltx, library, tmp_path, monkeypatc
     found = bc.estimate(sweep(4), ltx, library)
     assert (found.cells, found.cached) == (4, 2)
     assert found.seconds > 0
-    assert str(found).startswith("4 cells, 2 in the library, 2 to generate: about ")
+    assert str(found).startswith("4 cells, 2 in the library, 2 to generate: ")
     usual = bc.estimate(sweep(4), ltx)
     assert (usual.cached, usual.seconds) == (0, None)
     assert "not measured yet" in str(usual)
     open_library().close()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "under 1 s"),
+        (0.6, "about 1 s"),
+        (80, "about 80 s"),
+        (120, "about 2 min"),
+        (5400, "about 1.5 h"),
+        (7200, "about 2 h"),
+        (100_000, "about 28 h"),
+        (300_000, "about 3.5 days"),
+        (None, "not measured yet"),
+    ],
+)
+def test_an_estimate_is_in_a_unit_that_fits(seconds, words):
+    assert str(Estimate(4, 2, seconds)) == f"4 cells, 2 in the library, 2 to generate: {words}"
+    assert str(Estimate(4, 4, 0.0)) == "4 cells, 4 in the library, 0 to generate"
+
+
+def test_a_shot_is_estimated_as_it_is_run(ltx, library):
+    shot = bc.shot("a bee", num_inference_steps=2)
+    assert bc.estimate(shot, ltx, library).cells == 1
+    assert "1 to generate" in str(bc.estimate(shot, ltx, library))
+
+
+@pytest.mark.parametrize("wrong", ["a bee", 3, None, [], ["a bee"]])
+def test_what_is_not_a_sweep_is_named_wherever_one_is_taken(ltx, library, wrong):
+    run = bc.run(bc.shot("a bee", num_inference_steps=2), ltx, library=library)
+    for call in (
+        lambda: bc.run(wrong, ltx, library=library),
+        lambda: bc.estimate(wrong, ltx, library),
+        lambda: run.with_cells(wrong),
+    ):
+        assert "a sweep or a shot is needed, as in bc.run(bc.sweep(" in error_message(
+            call, CheckError
+        )
+    for call in (lambda: bc.vary(wrong), lambda: bc.promote(wrong)):
+        assert "is needed" in error_message(call, CheckError)
+
+
+def test_a_run_stands_for_its_clips_in_sums(ltx, library):
+    one = bc.run(sweep(2), ltx, library=library).wait(60)
+    other = bc.run(sweep(4), ltx, library=library).wait(60)
+    keys = (one.clips + other.clips).keys
+    assert len(keys) == 4
+    for both in (one + other, one.clips + other, one + other.clips):
+        assert both.keys == keys
+    for wrong in (3, [one.clips[0]], None):
+        with pytest.raises(TypeError):
+            one + wrong
+        with pytest.raises(TypeError):
+            wrong + one
+
+
+def test_a_run_without_clips_is_true(ltx, library, monkeypatch):
+    gate = Gate(ltx, monkeypatch)
+    run = bc.run(sweep(2), ltx, library=library)
+    assert len(run) == 0
+    assert run
+    gate.open.set()
+    run.wait(60)
+
+
+def test_a_clip_is_found_by_its_cell(ltx, library, monkeypatch):
+    bc.run(sweep(4).where(insect="moth", seed=1), ltx, library=library).wait(60)
+    gate = Gate(ltx, monkeypatch)
+    run = bc.run(sweep(4), ltx, library=library)
+    assert run.clip(3) == run[0]
+    with pytest.raises(IndexError, match=r"cell 2 has no clip, it is (queued|running)"):
+        run.clip(2)
+    for wrong in (4, -1):
+        with pytest.raises(IndexError, match="this run has cells 0 to 3"):
+            run.clip(wrong)
+    gate.open.set()
+    assert run.wait(60).clip(2).key == run[2].key
+    assert run.clip(3).key == run[3].key
+
+
+def test_a_clip_that_failed_says_why(ltx, library, monkeypatch):
+    monkeypatch.setattr(ltx, "generate", lambda *_, **__: 1 / 0)
+    run = bc.run(sweep(2), ltx, library=library).wait(60)
+    with pytest.raises(IndexError, match="cell 0 has no clip, it is failed: ZeroDivisionError"):
+        run.clip(0)
+
+
+def test_repeated_drafts_are_promoted_once(ltx, library):
+    drafts = bc.run(sweep(2), ltx, library=library, draft=0.3).wait(60)
+    more = bc.run(sweep(2), ltx, library=library, draft=0.6).wait(60)
+    drafts.clips[0].stars = 4
+    promoted = bc.promote(drafts.clips[[0, 0]]).wait(60)
+    assert [clip.stars for clip in promoted] == [4]
+    both = bc.promote(drafts + more + promoted, ltx).wait(60)
+    assert [clip.key for clip in both][:1] == [clip.key for clip in promoted]
+    assert len(both) == 2
+
+
+def test_promoted_and_extended_sweeps_are_recorded(ltx, library):
+    drafts = bc.run(sweep(2), ltx, library=library, draft=0.5, name="few").wait(60)
+    bc.promote(drafts).wait(60)
+    assert len(library.sweeps()) == 2
+    more = drafts.with_cells(sweep(4)).wait(60)
+    assert library.sweep("few").clip_keys == tuple(clip.key for clip in more)
+    single = bc.run(bc.shot("a bee", num_inference_steps=2), ltx, library=library).wait(60)
+    single.cancel()
+    single.retry()
+    assert len(library.sweeps()) == 3, "a single shot is only recorded under a name"
+
+
+def test_promote_names_a_store_that_is_not_a_library(ltx, library, tmp_path):
+    clips = fill(library)
+    clips.library = ClipStore(tmp_path / "other")
+    message = error_message(lambda: bc.promote(clips, ltx), CheckError)
+    assert "isn't an open library; take them from bc.library(folder)" in message
+
+
+@pytest.mark.parametrize(
+    ("terminal", "kernel", "grids", "shown"),
+    [
+        (True, False, True, True),
+        (False, False, False, False),
+        (False, True, False, True),
+        (False, True, True, False),
+    ],
+)
+def test_waiting_shows_a_bar_where_no_grid_does(monkeypatch, terminal, kernel, grids, shown):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr(progress_bar, "_in_kernel", lambda: kernel)
+    monkeypatch.setattr("beecam.export.notebook._registered", {"run": print} if grids else {})
+    assert progress_bar.shows_bar() is shown
+
+
+def test_the_bar_counts_clips(ltx, library, capsys, monkeypatch):
+    bc.run(sweep(2), ltx, library=library).wait(60)
+    assert not capsys.readouterr().err, "no terminal, no bar"
+    monkeypatch.setattr(ltx, "generate", _failing_for("moth", ltx.generate))
+    watched = []
+    monkeypatch.setattr(Progress, "changes", lambda *args: watched.append(args))
+    run = bc.run(sweep(6), ltx, library=library)
+    run.wait(60, progress=True)
+    text = capsys.readouterr().err
+    assert "6/6" in text
+    assert "3 failed" in text or "2 failed" in text
+    assert "clip" in text
+    assert not watched, "a bar makes no previews"
+    run.wait(progress=True)
+    assert not capsys.readouterr().err, "the run has ended"
+
+
+def test_a_bar_ends_with_the_time_or_by_the_stop_button(ltx, library, monkeypatch, capsys):
+    gate = Gate(ltx, monkeypatch)
+    run = bc.run(sweep(2), ltx, library=library)
+    with pytest.raises(TimeoutError, match=r"not finished after 0\.3 s"):
+        run.wait(0.3, progress=True)
+    assert "0/2" in capsys.readouterr().err
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(progress_bar, "_update", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run.wait(progress=True)
+    assert run.status == "cancelled"
+    gate.open.set()
+
+
+def _failing_for(word, generate):
+    def failing(shots, *args, **more):
+        if any(word in shot.text for shot in shots):
+            raise ValueError(word)
+        return generate(shots, *args, **more)
+
+    return failing

@@ -263,7 +263,7 @@ _ODD = {"height": 31, "width": 47, "sheet": {"frames": 24, "width": 160, "height
         {
             "seconds": math.nan,
             "batch": -1,
-            "place_in_batch": 1.5,
+            "position": 1.5,
             "loras": 3,
             "sound": {"rate": "x"},
         },

@@ -11,9 +11,11 @@ from front_end import FrontEnd
 
 import beecam as bc
 from beecam.errors import BeecamError, CheckError
+from beecam.runs.interactive import LiveFrame
 from beecam.storage.query import STATES
 from beecam_widgets import ClipTable
 from beecam_widgets._clips.shared_state import _states, shared_state
+from beecam_widgets._live.messages import static_html
 
 
 @pytest.fixture
@@ -314,3 +316,52 @@ def test_small_cells_get_small_sheets(show, library):
     small, large = (content["items"][0]["sheet"] for content, _ in front_end.received("sheets"))
     assert (small["width"], small["full"]) == (48, 96)
     assert large["width"] == 96
+
+
+def test_the_selected_drafts_of_a_grid_are_promoted(show, sweep, library):
+    drafts = bc.run(sweep, DrawnModel(), library=library, draft=0.5).wait()
+    grid = show(drafts)
+    grid.selection = [0, 3]
+    for clips in (grid.selection, grid.clips[:2], grid.shown.query("bee")):
+        assert clips.model is drafts.model
+    promoted = bc.promote(grid.selection).wait()
+    assert [clip.shot.draft_steps for clip in promoted] == [None, None]
+    assert show(drafts.clips).clips.model is drafts.model
+    stored = library.clips()
+    with pytest.raises(bc.CheckError, match=r"isn't known; pass it: bc\.promote\(clips, model\)"):
+        bc.promote(show(stored).clips)
+
+
+def test_a_surface_of_a_run_without_clips_knows_its_run(show, sweep, library):
+    run = bc.run(sweep, DrawnModel(0.2), library=library)
+    grid = show(run)
+    assert repr(grid) == "ClipGrid of a run: 12 cells"
+    head, _ = FrontEnd(grid).open().received("cells")[0]
+    assert head["model"] == "drawn"
+    run.cancel()
+
+
+def test_static_html_escapes_templates_and_names(show, library):
+    sweep = bc.sweep("<b>bee</b> & {insect}", insect=["<i>"])
+    run = bc.run(sweep, DrawnModel(0.2), library=library)
+    grid = show(run)
+    waiting = grid._static_html()
+    assert "&lt;b&gt;bee&lt;/b&gt; &amp; {insect} · drawn: the clips appear here" in waiting
+    run.wait()
+    assert "contact sheet below their grid" in grid._static_html()
+    grid._shared.claim_sheet(grid._member)
+    shown = grid._static_html()
+    assert shown.startswith(f'<div class="beecam-static {grid._sheet}">')
+    assert shown.endswith("</div>")
+    assert "<table" in shown or "<figure" in shown or "<img" in shown
+    assert "<b>bee" not in shown
+    assert "&amp;lt;" not in shown, "escaped once"
+
+
+def test_static_html_of_the_live_view_escapes_its_names():
+    assert "<p>Live view of &lt;b&gt;: run" in static_html(None, "<b>", "x")
+    frames = np.zeros((3, 32, 32, 3), np.uint8)
+    sight = LiveFrame(1, "clip", bc.shot("<b> & bees"), frames)
+    html = static_html(sight, "<b>", "x")
+    assert html.startswith('<div class="beecam-static x"><img src="data:image/jpeg;base64,/9j/')
+    assert "&lt;b&gt; &amp; bees" in html

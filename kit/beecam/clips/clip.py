@@ -319,7 +319,7 @@ class Clip(FixedAttributes):
                 f"this is {model.name} {model.revision}, which would generate another one."
             )
         facts = self.facts
-        batch, position = int(facts.get("batch", 1)), int(facts.get("place_in_batch", 0))
+        batch, position = int(facts.get("batch", 1)), int(facts.get("position", 0))
         return generate(model, [self.shot] * batch)[position].frames
 
     def _read(self, path: Path) -> bytes:

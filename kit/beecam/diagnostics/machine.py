@@ -15,6 +15,7 @@ from beecam._util.words import count_of
 from beecam._version import __version__
 from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError
+from beecam.media import mp4
 from beecam.models.batching import device
 from beecam.storage.index import NAME
 
@@ -52,13 +53,6 @@ def version(name: str) -> str | None:
     return None
 
 
-def memory_in_words(known: tuple[int, int] | None) -> str:
-    """Return free and total memory as text."""
-    if known is None:
-        return "not known"
-    return f"{known[0] / _GIGABYTE:.1f} GB free of {known[1] / _GIGABYTE:.1f} GB"
-
-
 def missing_packages() -> list[str]:
     """Return a sentence for each package that is needed but not installed."""
     return [
@@ -83,14 +77,14 @@ def _accelerator() -> tuple[Rows, list[str]]:
     cpu = torch.device("cpu")
     rows = [
         ("processor", f"{device.device_name(cpu)}, {device.cores()} cores"),
-        ("memory", memory_in_words(device.memory(cpu))),
+        ("memory", device.memory_in_words(device.memory(cpu))),
     ]
     kind = "cuda" if torch.cuda.is_available() else "mps"
     if kind == "mps" and not torch.backends.mps.is_available():
         advice = "There is no accelerator: pollen is fast without one, larger models are not."
         return [*rows, ("accelerator", "none")], [advice]
     found = torch.device(kind)
-    named = f"{kind}, {device.device_name(found)}, {memory_in_words(device.memory(found))}"
+    named = f"{kind}, {device.device_name(found)}, {device.memory_in_words(device.memory(found))}"
     return [*rows, ("accelerator", named)], []
 
 
@@ -99,13 +93,15 @@ def _video() -> tuple[Rows, list[str]]:
         import av
     except ImportError:
         return [("video", "none")], ["PyAV, which writes clips, is not installed: pip install av"]
-    codecs = [name for name in ("libx264", "aac") if name in av.codecs_available]
+    missing = mp4.missing_codecs()
+    found = [name for name in mp4.CODECS if name not in missing]
     rows = [
-        ("video", f"PyAV {av.__version__} with {', '.join(codecs) or 'none of the codecs needed'}")
+        ("video", f"PyAV {av.__version__} with {', '.join(found) or 'none of the codecs needed'}")
     ]
-    if "libx264" in codecs:
-        return rows, []
-    return rows, ["This PyAV has no libx264, which writes clips: pip install --upgrade av"]
+    return rows, [
+        f"This PyAV has no {name}, which writes {what}: pip install --upgrade av"
+        for name, what in missing.items()
+    ]
 
 
 def _widgets() -> tuple[Rows, list[str]]:

@@ -59,6 +59,16 @@ def register(
         _views[:] = [view]
 
 
+def has_grids() -> bool:
+    """Return whether runs are shown as live grids.
+
+    >>> import beecam_widgets
+    >>> has_grids()
+    True
+    """
+    return "run" in _registered
+
+
 def selected_cells(run: object) -> list[int] | None:
     """Return the indices of the cells selected in the grid that shows a run, or None."""
     return _selections[0](run) if _selections else None
@@ -80,7 +90,7 @@ def live_view(clips: object, origin: object = None) -> Mapping[str, Any] | None:
 
 def show_run(run: ShownRun) -> None:
     """Show a run: a live grid if one is registered, or else its state and a contact sheet."""
-    if "run" in _registered:
+    if has_grids():
         _registered["run"](run)
         return
     from IPython.display import HTML, display

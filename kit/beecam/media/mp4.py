@@ -1,6 +1,6 @@
 """Reads and writes H.264 mp4 files with the shot inside.
 
-The codec is known to this module only.
+No other module encodes or decodes H.264; `size_budget` only chooses a size and a rate factor.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from beecam.errors import MediaError
 if TYPE_CHECKING:
     from beecam.media.types import Frames, Sound
 
+_VIDEO, _SOUND = "libx264", "aac"
+# The codecs that it writes, and what each is for.
+CODECS = {_VIDEO: "clips", _SOUND: "their sound"}
 _SIGNATURE = "beecam"
 # 12 is visually lossless. Clips are small, and the mp4 is the only copy of the pixels.
 _RATE_FACTOR = 12
@@ -49,6 +52,17 @@ def os_errors() -> Iterator[None]:
         if cause is None or cause is error:
             raise
         raise OSError(cause.errno, cause.strerror) from error
+
+
+def missing_codecs() -> dict[str, str]:
+    """Return the codecs that the installed PyAV lacks, and what each is for.
+
+    >>> missing_codecs()
+    {}
+    """
+    import av
+
+    return {name: what for name, what in CODECS.items() if name not in av.codecs_available}
 
 
 def warm_up() -> None:
@@ -86,7 +100,7 @@ def write_mp4(
     even = _even(frames)
     with os_errors(), path.open("wb") as file:
         with _open_for_writing(file, settings) as out:
-            stream = out.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+            stream = out.add_stream(_VIDEO, rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width = even.shape[1:3]
             stream.pix_fmt = "yuv420p"
             stream.options = {**_X264, "crf": str(factor)}
@@ -120,7 +134,7 @@ def _reformatter() -> Callable[..., Any]:
 
 def _sound_stream(out: Any, sound: Sound) -> Any:
     layout = "mono" if len(sound.samples) == 1 else "stereo"
-    return out.add_stream("aac", rate=sound.rate, layout=layout, bit_rate=_SOUND_BITS)
+    return out.add_stream(_SOUND, rate=sound.rate, layout=layout, bit_rate=_SOUND_BITS)
 
 
 def _encode_sound(out: Any, stream: Any, sound: Sound, limit: int) -> None:

@@ -16,11 +16,13 @@ model that has a part of one.
 | weights that can change | `refresh()` | `refresh` |
 | batches beside those of a run | `for_single_clips()` | `for_single_clips` |
 | where the weights come from | `license`, `source` | `license_of`, `source_of` |
+| a report on this machine | `describe()` | `description_of` |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
@@ -318,6 +320,31 @@ def source_of(model: Model) -> str | None:
     """Return where the weights came from, such as a repository with its commit, or None."""
     found: str | None = getattr(model, "source", None)
     return found
+
+
+# --- reports --------------------------------------------------------------------------------------
+
+SECONDS = "seconds per clip"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model reports about itself on this machine, for `bc.doctor`.
+
+    Attributes:
+        rows: Names and values, in order; the row "seconds per clip" is replaced by what a library
+            has measured.
+        advice: Sentences on what to change.
+    """
+
+    rows: tuple[tuple[str, str], ...]
+    advice: tuple[str, ...] = ()
+
+
+def description_of(model: Model) -> Description | None:
+    """Return what a model reports about itself, or None if it doesn't."""
+    describe: Callable[[], Description | None] = getattr(model, "describe", lambda: None)
+    return describe()
 
 
 def _has_methods(model: object, *names: str) -> bool:

@@ -1,16 +1,70 @@
-"""Checks of the arguments of `bc.run`."""
+"""The arguments of a run: `RunRequest`, and checks of those of `bc.run`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from beecam._util import checks
-from beecam.clips.library import library_problems
+from beecam.clips.library import Library, library_problems
 from beecam.errors import Problem, shorten
+from beecam.models.capabilities import steps_of
+from beecam.models.model import Model
 from beecam.models.model_checks import loaded_model
+from beecam.models.model_set import model_of
 from beecam.shots.shot import Shot
 from beecam.storage.sweep_files import MAX_NAME
+from beecam.sweeps.build import sweep_of_shots
 from beecam.sweeps.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """The arguments of a run.
+
+    Attributes:
+        sweep: The sweep to generate.
+        model: The model that generates it.
+        library: The library for the clips.
+        exact: Whether every batch is padded to one size.
+        draft: The share of each clip's steps that is done, or None for all.
+        drafts: For shots that finish drafts: the key of the draft, by the key of the shot.
+        name: The name for `library.sweep(name)`; None for the default.
+        recorded: Whether the sweep is recorded in the library.
+    """
+
+    sweep: Sweep
+    model: Model
+    library: Library
+    exact: bool = False
+    draft: float | None = None
+    drafts: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None
+    recorded: bool = True
+
+    def resolve(self) -> tuple[Shot, ...]:
+        """Return the shot of each cell, resolved by a model that was just refreshed.
+
+        Raises:
+            CheckError: With all problems of the cells.
+        """
+        model = self.model
+        shots = self.sweep.resolve(model)
+        checks.raise_problems(_find_changed(self.sweep, model, shots, self.drafts))
+        if self.draft is not None:
+            shots = tuple(_as_draft(shot, steps_of(model, shot), self.draft) for shot in shots)
+            # One shot for each batch key: the others differ in prompt and seed only.
+            samples = {model.batch_key(shot): shot for shot in shots}
+            checks.raise_problems(p for shot in samples.values() for p in model.check(shot))
+        return shots
+
+    def key_of(self, shots: Sequence[Shot]) -> str:
+        """Return a digest of the request and its resolved shots: 16 hexadecimal digits."""
+        parts = [self.sweep.outline, str(self.exact), str(self.library.folder)]
+        text = "\n".join([*parts, *(shot.key for shot in shots)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def check_arguments(
@@ -21,16 +75,12 @@ def check_arguments(
     Raises:
         CheckError: With all problems.
     """
-    problems = []
-    if not isinstance(sweep, Sweep):
-        problems.append(
-            Problem(
-                "sweep",
-                f"sweep={shorten(sweep)}: a sweep or a shot is needed, as in "
-                'bc.run(bc.sweep("a bee", seed=range(4)), model).',
-            )
-        )
-    problems += [*loaded_model(model), *library_problems(library), *checks.boolean("exact", exact)]
+    problems = [
+        *find_sweep_problems(sweep),
+        *loaded_model(model),
+        *library_problems(library),
+        *checks.boolean("exact", exact),
+    ]
     if draft is not None and not (isinstance(draft, (int, float)) and 0 < draft < 1):
         problems.append(
             Problem(
@@ -42,7 +92,55 @@ def check_arguments(
     checks.raise_problems([*problems, *_find_name_problems(name)])
 
 
-def as_draft(shot: Shot, steps: int, share: float) -> Shot:
+def as_sweep(sweep: Any) -> Any:
+    """Return a shot as a sweep of one cell; anything else unchanged."""
+    return sweep_of_shots([sweep]) if isinstance(sweep, Shot) else sweep
+
+
+def find_sweep_problems(sweep: object) -> Iterator[Problem]:
+    """Yield a problem unless the argument is a sweep."""
+    if not isinstance(sweep, Sweep):
+        yield Problem(
+            "sweep",
+            f"sweep={shorten(sweep)}: a sweep or a shot is needed, as in "
+            'bc.run(bc.sweep("a bee", seed=range(4)), model).',
+        )
+
+
+def check_sweep(sweep: object) -> None:
+    """Check that the argument is a sweep.
+
+    Raises:
+        CheckError: It isn't.
+    """
+    checks.raise_problems(find_sweep_problems(sweep))
+
+
+def _find_changed(
+    sweep: Sweep, model: Model, shots: Sequence[Shot], drafts: Mapping[str, str]
+) -> Iterator[Problem]:
+    """Yield a problem for cells whose shots are of other weights than the model has now."""
+    for cell, shot in zip(sweep.cells, shots, strict=True):
+        was, used = cell.shot, model_of(model, shot)
+        if drafts and was.resolved and was.key in drafts and shot.key != was.key:
+            yield Problem(
+                "model",
+                f"model={shorten(used)}: cell {cell.index} finishes a draft of {was.model} "
+                f"{was.revision}; this is {used.name} {used.revision}, which can't resume it. "
+                "Pass the model that generated the drafts, or run their sweep again.",
+            )
+            return
+        if shot.revision != used.revision:
+            yield Problem(
+                "model",
+                f"model={shorten(used)}: cell {cell.index} is a shot of {shot.model} "
+                f"{shot.revision}; this is {used.name} {used.revision}, which would generate "
+                "another clip. Use shot.replace(model=None, revision=None).",
+            )
+            return
+
+
+def _as_draft(shot: Shot, steps: int, share: float) -> Shot:
     """Return the draft of a shot: with a share of its steps, at least one and never all."""
     return shot.replace(draft_steps=min(max(1, round(share * steps)), max(1, steps - 1)))
 

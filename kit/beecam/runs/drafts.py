@@ -8,10 +8,12 @@ from beecam._util.checks import boolean, raise_problems
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library
 from beecam.errors import CheckError, Problem, shorten
-from beecam.models.capabilities import refresh
 from beecam.models.model import Model
 from beecam.models.model_checks import loaded_model
-from beecam.runs.run import Run, RunRequest, start
+from beecam.models.model_set import as_model
+from beecam.runs.argument_checks import RunRequest
+from beecam.runs.run import Run, launch
+from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
 from beecam.sweeps.build import sweep_of_shots
 
@@ -19,7 +21,8 @@ from beecam.sweeps.build import sweep_of_shots
 def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = False) -> Run:
     """Finish drafts: each resumes from its checkpoint, with the same bits as a full generation.
 
-    The finished clips get the stars and tags of the drafts.
+    The finished clips get the stars and tags of the drafts. Of several drafts of one clip the
+    first counts. The run is recorded for `library.sweep(name)` under the template of the clips.
 
     >>> drafts = bc.run(sweep, model, draft=0.3).wait()
     >>> bc.promote(drafts.clips.starred)
@@ -30,7 +33,7 @@ def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = F
         exact: As in `bc.run`, and as it was for the drafts.
 
     Raises:
-        CheckError: There are no clips, or the model is missing or another one.
+        CheckError: There are no clips, or the model is missing, another one, or has changed.
     """
     if isinstance(clips, Run):
         clips = clips.clips
@@ -41,27 +44,32 @@ def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = F
             "bc.promote(run.clips.starred).",
         )
     library = clips.library
-    assert isinstance(library, Library)
-    used = clips.model if model is None else model
+    if not isinstance(library, Library):
+        _refuse(
+            "clips",
+            f"promote: the clips are in {library!r}, which isn't an open library; take them from "
+            "bc.library(folder).",
+        )
+    used: Model | None = clips.model if model is None else as_model(model)
     if used is None:
         _refuse(
             "model",
-            "promote: these clips come from a library and not from a run; name the model: "
-            "bc.promote(clips, model).",
+            "promote: the model of these clips isn't known; pass it: bc.promote(clips, model).",
         )
     raise_problems([*loaded_model(used), *boolean("exact", exact)])
-    refresh(used)
     if not len(clips):
         _refuse(
             "clips",
             "promote: there are no clips. Star the drafts to finish, or promote run.clips itself.",
         )
-    shots = [clip.shot.replace(draft_steps=None) for clip in clips]
-    labels = tuple(clips.label(i) for i in range(len(clips)))
-    sweep = sweep_of_shots(shots, Axis("draft", tuple(range(len(shots))), labels))
-    sweep.resolve(used)
-    drafts = {shot.key: key for shot, key in zip(shots, clips.keys, strict=True)}
-    return start(RunRequest(sweep, used, library, exact=exact, drafts=drafts), shots)
+    # The position of the first draft of each shot.
+    first: dict[Shot, int] = {}
+    for i, clip in enumerate(clips):
+        first.setdefault(clip.shot.replace(draft_steps=None), i)
+    labels = tuple(clips.label(i) for i in first.values())
+    sweep = sweep_of_shots(list(first), Axis("draft", tuple(range(len(first))), labels))
+    drafts = {shot.key: clips.keys[i] for shot, i in first.items()}
+    return launch(RunRequest(sweep, used, library, exact=exact, drafts=drafts))
 
 
 def _refuse(argument: str, message: str) -> NoReturn:

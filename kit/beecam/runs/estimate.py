@@ -9,10 +9,18 @@ from dataclasses import dataclass
 from beecam._util.checks import raise_problems
 from beecam._util.words import count_of
 from beecam.clips.library import Library, library_problems, open_library
+from beecam.models.capabilities import refresh
 from beecam.models.model import Model
 from beecam.models.model_checks import loaded_model
 from beecam.models.model_set import as_model
+from beecam.runs.argument_checks import as_sweep, find_sweep_problems
+from beecam.shots.shot import Shot
 from beecam.sweeps.sweep import Sweep
+
+_HOUR = 3600
+# Each unit, its seconds, and below how many of them it is used.
+_UNITS = (("s", 1, 90), ("min", 60, 90), ("h", _HOUR, 48), ("days", 24 * _HOUR, math.inf))
+_WHOLE = 10  # from so many hours or days on, without a decimal
 
 
 @dataclass(frozen=True)
@@ -35,12 +43,29 @@ class Estimate:
     def __str__(self) -> str:
         cells = count_of(self.cells, "cell")
         left = self.cells - self.cached
-        time = "not measured yet" if self.seconds is None else f"about {self.seconds:.0f} s"
-        return f"{cells}, {self.cached} in the library, {left} to generate: {time}"
+        text = f"{cells}, {self.cached} in the library, {left} to generate"
+        if not left:
+            return text
+        return f"{text}: {'not measured yet' if self.seconds is None else _duration(self.seconds)}"
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration as text, in the unit that fits.
+
+    >>> _duration(0.2), _duration(80), _duration(7200)
+    ('under 1 s', 'about 80 s', 'about 2 h')
+    """
+    if round(seconds) < 1:
+        return "under 1 s"
+    for name, unit, limit in _UNITS:
+        if (count := seconds / unit) < limit:
+            digits = 1 if unit >= _HOUR and count < _WHOLE else 0
+            return f"about {round(count, digits):g} {name}"
+    raise AssertionError(seconds)
 
 
 def estimate(
-    sweep: Sweep,
+    sweep: Sweep | Shot,
     model: Model | Sequence[Model] | Mapping[str, Model],
     library: Library | None = None,
 ) -> Estimate:
@@ -50,7 +75,7 @@ def estimate(
     24 cells, 8 in the library, 16 to generate: about 4 s
 
     Args:
-        sweep: The sweep.
+        sweep: The sweep, or one shot.
         model: The model, or several models, as in `bc.run`.
         library: The library; by default `bc.library()`.
 
@@ -58,9 +83,24 @@ def estimate(
         CheckError: With all problems of the sweep and the arguments.
     """
     used: Model = as_model(model)
-    raise_problems([*loaded_model(used), *library_problems(library)])
-    library = open_library() if library is None else library
-    shots = sweep.across(used).resolve(used)
+    cells = as_sweep(sweep)
+    raise_problems([*find_sweep_problems(cells), *loaded_model(used), *library_problems(library)])
+    refresh(used)
+    return estimate_current(cells, used, open_library() if library is None else library)
+
+
+def estimate_current(sweep: Sweep, model: Model, library: Library) -> Estimate:
+    """Estimate with the model's revision as it was last read.
+
+    Args:
+        sweep: The sweep.
+        model: The model or model set.
+        library: The library.
+
+    Raises:
+        CheckError: With all problems of the sweep.
+    """
+    shots = sweep.across(model).resolve(model)
     cached = library.known({shot.key for shot in shots})
     missing = [shot for shot in shots if shot.key not in cached]
     timings = [library.seconds_for(shot) for shot in missing]

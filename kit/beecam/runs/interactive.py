@@ -32,7 +32,7 @@ _REST = 0.5
 _PREVIEW_AHEAD = 0.15
 _PREVIEW_EVERY = 0.08
 _STEP_EVERY = 0.25
-# The weights are read again when requests resume after this long; that takes a moment.
+# The weights are read again after a gap this long between requests; that takes a moment.
 _REFRESH_AFTER = 2.0
 _IDLE = 20.0
 _CACHE_BYTES = 64_000_000
@@ -126,7 +126,11 @@ class InteractiveEngine:
         self._resumed = self._shown = self._finished = 0.0
         # How long the decoding after the last step takes.
         self._tail = 0.0
-        self._rested = float("inf")
+        # When a request was made last, and the longest gap since the weights were read.
+        self._asked = float("-inf")
+        self._gap = 0.0
+        # Since when there has been nothing to do, which may be longer than the thread exists.
+        self._idle_since: float | None = None
         self._cache: OrderedDict[str, Frames] = OrderedDict()
         self._bytes = 0
 
@@ -144,7 +148,9 @@ class InteractiveEngine:
         with self._changed:
             if self._closed:
                 return
-            self._request = _Request(number, draft, final or draft, quickly, self._clock())
+            now = self._clock()
+            self._gap, self._asked = max(self._gap, now - self._asked), now
+            self._request = _Request(number, draft, final or draft, quickly, now)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="beecam-live", daemon=True)
                 self._thread.start()
@@ -162,7 +168,7 @@ class InteractiveEngine:
     def _work(self) -> None:
         while (request := self._next()) is not None:
             try:
-                self._refresh_if_rested()
+                self._refresh_after_gap()
                 self._answer(request)
             except Stopped:
                 continue
@@ -172,27 +178,32 @@ class InteractiveEngine:
     def _next(self) -> _Request | None:
         """Take the latest request; return None after a long time without one."""
         with self._changed:
-            before = self._clock()
+            if self._idle_since is None:
+                self._idle_since = self._clock()
             self._changed.wait_for(lambda: self._request is not None or self._closed, _IDLE)
             request, self._request = self._request, None
             if request is None or self._closed:
                 self._thread = None
                 return None
-            rested = self._clock() - before
+            rested, self._idle_since = self._clock() - self._idle_since, None
         if rested > self._rest:
             # Requests resume: nothing is late yet.
             self._resumed = self._finished = self._clock()
-        self._rested = max(self._rested, rested)
         return request
 
-    def _refresh_if_rested(self) -> None:
+    def _refresh_after_gap(self) -> None:
         """Read the weights again, if there was time to change them."""
-        if self._rested <= _REFRESH_AFTER:
+        with self._changed:
+            gap, self._gap = self._gap, 0.0
+        if gap <= _REFRESH_AFTER:
             return
-        capabilities.refresh(self._model)
-        if self._quick is not self._model:
-            capabilities.refresh(self._quick)
-        self._rested = 0.0
+        try:
+            capabilities.refresh(self._model)
+            if self._quick is not self._model:
+                capabilities.refresh(self._quick)
+        except BaseException:
+            self._gap = gap
+            raise
 
     def _answer(self, request: _Request) -> None:
         quick = self._quick if request.quickly else self._model
@@ -231,13 +242,15 @@ class InteractiveEngine:
         Raises:
             Stopped: There is a newer request, and this one wasn't worth finishing.
         """
-        times = _Times(self._clock())
+        times, revision = _Times(self._clock()), model.revision
         (clip,) = capabilities.generate(
             model, [shot], lambda step: self._on_step(step, request, shot, times, silent=silent)
         )
         if times.step:
             self._tail = self._clock() - times.step
-        self._store(shot, clip.frames)
+        # Another call may have read changed weights meanwhile.
+        if model.revision == revision:
+            self._store(shot, clip.frames)
         return clip.frames
 
     def _on_step(

@@ -136,11 +136,23 @@ class Progress:
         return next((why for why in self._pauses.values() if why), self._note)
 
     @property
+    def counts(self) -> Counter[str]:
+        """The number of cells by status; reading it doesn't count as watching the run."""
+        with self.lock:
+            return Counter(str(cell.status) for cell in self._cells)
+
+    @property
     def watched(self) -> bool:
         """Whether changes were read within the last two seconds."""
         return time.monotonic() - self._last_read < _WATCHED_SECONDS
 
     def __getitem__(self, index: int) -> CellState:
+        """Return the state of a cell.
+
+        Raises:
+            IndexError: The run has no such cell.
+        """
+        self._check_index(index)
         return self._cells[index]
 
     def cells(self, *statuses: Status) -> list[CellState]:
@@ -209,8 +221,7 @@ class Progress:
             IndexError: The run has no such cell.
         """
         with self.lock:
-            if not 0 <= index < len(self._cells):
-                raise IndexError(f"cell {index}: this run has cells 0 to {len(self._cells) - 1}.")
+            self._check_index(index)
             if self._cells[index].status not in FINISHED and index not in self._generated:
                 self.set(index, status=Status.CANCELLED, preview=None)
 
@@ -240,8 +251,8 @@ class Progress:
         """Return whether a cell was cancelled."""
         return self._cells[index].status == Status.CANCELLED
 
-    def wait_while_paused(self, timeout: float | None = None) -> None:
-        """Wait while the run is paused, up to `timeout` seconds.
+    def wait_while_paused(self, timeout: float | None = None) -> bool:
+        """Wait while the run is paused, up to `timeout` seconds; return whether it was paused.
 
         Raises:
             Stopped: The run was cancelled.
@@ -249,9 +260,11 @@ class Progress:
         with self.lock:
             if self.status == "pausing":
                 self._become("paused")
+            was_paused = self.pausing
             self.lock.wait_for(lambda: not self.pausing, timeout)
             if self.status == "cancelled":
                 raise Stopped("the run was cancelled.")
+            return was_paused
 
     def show_message(self, message: str) -> None:
         """Show a message to the user while the run continues."""
@@ -260,6 +273,10 @@ class Progress:
             self._changed()
 
     # --- inside --------------------------------------------------------------------------------
+
+    def _check_index(self, index: int) -> None:
+        if not 0 <= index < len(self._cells):
+            raise IndexError(f"cell {index}: this run has cells 0 to {len(self._cells) - 1}.")
 
     def _become(self, status: str) -> None:
         if status not in ("pausing", "paused"):
@@ -273,7 +290,7 @@ class Progress:
         self.lock.notify_all()
 
     def _state(self) -> RunState:
-        counts = Counter(str(cell.status) for cell in self._cells)
+        counts = self.counts
         return RunState(
             status=self.status,
             counts={s: counts[s] for s in Status},

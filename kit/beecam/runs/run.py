@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, overload
 
-from beecam._util import checks
 from beecam._util.words import count_of, one_line
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library, open_library
 from beecam.errors import BeecamError
 from beecam.export import notebook
-from beecam.models.capabilities import refresh, steps_of
+from beecam.models.capabilities import refresh
 from beecam.models.model import Model
 from beecam.models.model_set import as_model
-from beecam.runs.argument_checks import as_draft, check_arguments
+from beecam.runs.argument_checks import RunRequest, as_sweep, check_arguments, check_sweep
 from beecam.runs.engines.local import LocalEngine
 from beecam.runs.progress import CellState, Changes, Progress, Status
+from beecam.runs.progress_bar import shows_bar, wait_with_bar
 from beecam.shots.shot import Shot
-from beecam.sweeps.build import sweep_of_shots
 from beecam.sweeps.sweep import Sweep
 
 _active: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
@@ -64,76 +62,51 @@ def run(
     Raises:
         CheckError: With all problems of the arguments, before anything is generated.
     """
-    single = isinstance(sweep, Shot)
-    if isinstance(sweep, Shot):
-        sweep = sweep_of_shots([sweep])
     used: Model = as_model(model)
-    check_arguments(sweep, used, library, exact=exact, draft=draft, name=name)
-    sweep = sweep.across(used)
-    library = open_library() if library is None else library
-    refresh(used)
-    shots = sweep.resolve(used)
-    if draft is not None:
-        shots = tuple(as_draft(shot, steps_of(used, shot), draft) for shot in shots)
-        # One shot for each batch key: the others differ in prompt and seed only.
-        samples = {used.batch_key(shot): shot for shot in shots}
-        checks.raise_problems(p for shot in samples.values() for p in used.check(shot))
-    started = start(RunRequest(sweep, used, library, exact=exact, draft=draft), shots)
-    if name is not None or not single:
-        started.remember(name)
-    return started
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """The arguments of a run.
-
-    Attributes:
-        sweep: The sweep to generate.
-        model: The model that generates it.
-        library: The library for the clips.
-        exact: Whether every batch is padded to one size.
-        draft: The share of each clip's steps that is done, or None for all.
-        drafts: For shots that finish drafts: the key of the draft, by the key of the shot.
-    """
-
-    sweep: Sweep
-    model: Model
-    library: Library
-    exact: bool = False
-    draft: float | None = None
-    drafts: Mapping[str, str] = field(default_factory=dict)
-
-
-def start(request: RunRequest, shots: Sequence[Shot]) -> Run:
-    """Start a run, or return the active run with the same request.
-
-    Args:
-        request: The arguments of the run.
-        shots: The resolved shots, one for each cell.
-    """
-    text = "\n".join(
-        [
-            request.sweep.outline,
-            str(request.exact),
-            str(request.library.folder),
-            *(shot.key for shot in shots),
-        ]
+    cells = as_sweep(sweep)
+    check_arguments(cells, used, library, exact=exact, draft=draft, name=name)
+    return launch(
+        RunRequest(
+            cells.across(used),
+            used,
+            open_library() if library is None else library,
+            exact=exact,
+            draft=draft,
+            name=name,
+            recorded=name is not None or not isinstance(sweep, Shot),
+        )
     )
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def launch(request: RunRequest) -> Run:
+    """Resolve and check the cells and start a run, or return the active run with the same cells.
+
+    Everything that starts a run calls this, so that shots are always resolved by the weights that
+    the model has now.
+
+    Raises:
+        CheckError: With all problems of the cells, before anything is generated.
+    """
+    model = request.model
+    refresh(model)
+    revision = model.revision
+    shots = request.resolve()
+    key = request.key_of(shots)
     with _starting:
-        found = _active.get(key)
-        if found is not None and found.status not in ("cancelled", "done"):
-            return found
-        started = Run(request, shots, key=key)
-        _active[key] = started
-        return started
+        run = _active.get(key)
+        if run is None or run.status in ("cancelled", "done"):
+            run = _active[key] = Run(request, shots, key=key, revision=revision)
+            run._engine.start(owner=run)  # noqa: SLF001
+    if request.recorded:
+        run.remember(request.name)
+    return run
 
 
 class Run:
     """A sweep that is generated in the background; started by `bc.run`.
 
-    A run is also a sequence of the clips generated so far. Its state is reported by
+    A run is also a sequence of the clips generated so far, and can be used in place of
+    `run.clips`. Its state is reported by
     `changes(since)`, which includes every final state, however rarely it is called.
 
     >>> run = bc.run(sweep, model)
@@ -145,17 +118,21 @@ class Run:
         library: The library for the clips.
         exact: Whether every batch is padded to one size.
         draft: The share of each clip's steps that is done, or None for all.
+        shots: The resolved shot of each cell.
         key: A digest of sweep, model and library.
         name: The name for `library.sweep(name)`, or None.
     """
 
-    def __init__(self, request: RunRequest, shots: Sequence[Shot], *, key: str) -> None:
+    def __init__(
+        self, request: RunRequest, shots: Sequence[Shot], *, key: str, revision: str
+    ) -> None:
+        """Set up a run, whose engine `launch` starts; the shots are resolved."""
         self._request = request
         self.sweep, self.model, self.library = request.sweep, request.model, request.library
         self.exact, self.draft = request.exact, request.draft
         self.key = key
         self.name: str | None = None
-        self._shots = tuple(shots)
+        self.shots = tuple(shots)
         self._progress = Progress([shot.key for shot in shots])
         self._engine = LocalEngine(
             shots,
@@ -165,21 +142,36 @@ class Run:
             parents=request.sweep.parents,
             exact=request.exact,
             drafts=request.drafts,
+            revision=revision,
         )
-        self._engine.start(owner=self)
 
     def __repr__(self) -> str:
-        state = self.changes(self._progress.version).run
-        counts = ", ".join(f"{n} {status}" for status, n in state.counts.items() if n)
-        cells = count_of(state.total, "cell")
-        message = f" ({state.message})" if state.message else ""
-        return f"Run of {cells} on {self.model.name}, {state.status}: {counts}{message}"
+        counts = self._progress.counts
+        text = ", ".join(f"{counts[one]} {one}" for one in Status if counts[one])
+        message = f" ({self._progress.message})" if self._progress.message else ""
+        cells = f"Run of {count_of(len(self.shots), 'cell')} on {self.model.name}"
+        return f"{cells}, {self.status}: {text}{message}"
 
     def _ipython_display_(self) -> None:
         notebook.show_run(self)
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    def __bool__(self) -> bool:
+        # A run without clips yet is a run.
+        return True
+
+    def __add__(self, other: object) -> ClipSet:
+        """Return the clips of both in order, each clip once; see `ClipSet.__add__`.
+
+        >>> bc.run(bees, model).wait() + bc.run(moths, model).wait()
+        """
+        other = other.clips if isinstance(other, Run) else other
+        return self.clips + other if isinstance(other, ClipSet) else NotImplemented
+
+    def __radd__(self, other: object) -> ClipSet:
+        return other + self.clips if isinstance(other, ClipSet) else NotImplemented
 
     def __iter__(self) -> Iterator[Clip]:
         return iter(self.clips)
@@ -189,12 +181,32 @@ class Run:
     @overload
     def __getitem__(self, index: slice | Sequence[int] | Sequence[bool]) -> ClipSet: ...
     def __getitem__(self, index: Any) -> Clip | ClipSet:
-        """Return one of its clips, or a set for a slice, a list of indices or a mask.
+        """Return one of the clips generated so far, or a set for a slice, a list or a mask.
+
+        These are positions among the generated clips: while cells are missing, `run[3]` may be
+        the clip of a later cell. Grids, `errors` and `cancel` count cells; so does `clip`.
 
         >>> run[3], run[:4]
         """
         found: Clip | ClipSet = self.clips[index]
         return found
+
+    def clip(self, index: int) -> Clip:
+        """Return the clip of a cell, by the number that the cell has in the grid.
+
+        >>> run.clip(3).save("bee.mp4")
+
+        Args:
+            index: The index of the cell.
+
+        Raises:
+            IndexError: The run has no such cell, or the cell has no clip.
+        """
+        cell = self._progress[index]
+        if cell.status not in (Status.DONE, Status.CACHED):
+            reason = f": {cell.error}" if cell.error else ""
+            raise IndexError(f"cell {index} has no clip, it is {cell.status}{reason}")
+        return self._clips_of([cell])[0]
 
     @property
     def selection(self) -> ClipSet:
@@ -234,7 +246,7 @@ class Run:
         >>> run.clips.starred
         """
         # Before the clips: a run that ends in between has all of them.
-        expected = 0 if self.finished else len(self._shots)
+        expected = 0 if self.finished else len(self.shots)
         return self._clips_of(self._progress.cells(Status.DONE, Status.CACHED), expected)
 
     def _clips_of(self, cells: Sequence[CellState], expected: int = 0) -> ClipSet:
@@ -272,22 +284,33 @@ class Run:
         """
         return self._progress.changes(since, timeout)
 
-    def wait(self, timeout: float | None = None) -> Run:
+    def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> Run:
         """Wait until the run is finished, and return it.
 
         A KeyboardInterrupt (the notebook's stop button) cancels the run.
 
         >>> clips = bc.run(sweep, model).wait().clips
+        100%|██████████| 24/24 [00:06<00:00,  3.71clip/s]
+
+        Args:
+            timeout: How long to wait, in seconds; None for any time.
+            progress: Whether a bar of tqdm shows the progress; by default in a terminal, and in a
+                notebook without `beecam_widgets`.
 
         Raises:
             TimeoutError: The run is not finished after `timeout` seconds; it continues.
         """
+        has_bar = shows_bar() if progress is None else progress
         try:
-            if not self._progress.wait(timeout):
-                raise TimeoutError(f"the run is not finished after {timeout:g} s: {self!r}")
+            if has_bar and not self.finished:
+                ended = wait_with_bar(self._progress, timeout)
+            else:
+                ended = self._progress.wait(timeout)
         except KeyboardInterrupt:
             self.cancel()
             raise
+        if not ended:
+            raise TimeoutError(f"the run is not finished after {timeout:g} s: {self!r}")
         return self
 
     def remember(self, name: str | None = None) -> None:
@@ -301,7 +324,7 @@ class Run:
         try:
             self.name = self.library.sweep_files.write(
                 self.sweep,
-                self._shots,
+                self.shots,
                 name=name,
                 model=self.model.name,
                 draft=self.draft,
@@ -347,23 +370,27 @@ class Run:
     def with_cells(self, sweep: Sweep) -> Run:
         """Run a sweep that has more cells than this one's; see `beecam.sweeps.expand`.
 
-        Clips that this run has generated, or is generating, are not generated again.
+        Clips that this run has generated, or is generating, are not generated again, unless the
+        model's weights have changed. The larger sweep is recorded under the name of this one.
 
         >>> more = run.with_cells(larger_sweep)
 
         Raises:
             CheckError: With all problems of the sweep, before anything is generated.
         """
-        refresh(self.model)
-        shots = sweep.resolve(self.model)
-        if self.draft is not None:
-            shots = tuple(as_draft(shot, steps_of(self.model, shot), self.draft) for shot in shots)
-        return start(replace(self._request, sweep=sweep), shots)
+        check_sweep(sweep)
+        return launch(replace(self._request, sweep=sweep, name=self.name, recorded=True))
 
     def retry(self) -> Run:
         """Generate what is missing after the run was cancelled or some of its cells failed.
 
+        If the model's weights have changed since, all cells are generated with the new ones.
+
         >>> run = run.retry()
+
+        Raises:
+            CheckError: The changed model can't generate the cells, such as those that finish
+                drafts of the old one.
         """
-        refresh(self.model)
-        return start(self._request, self._shots)
+        recorded = self._request.recorded or self.name is not None
+        return launch(replace(self._request, name=self.name, recorded=recorded))

@@ -177,8 +177,8 @@ _KNOWN_FACTS: Mapping[str, Callable[[Any], bool]] = {
     "sheet": _is_layout,
     "seconds": lambda value: _is_number(value, _MAX_NUMBER) and value >= 0,
     "batch": lambda value: _is_count(value, _MAX_FRAMES, low=1),
-    "place_in_batch": lambda value: _is_count(value, _MAX_FRAMES),
-    "continued_from": lambda value: _is_count(value, _MAX_FRAMES),
+    "position": lambda value: _is_count(value, _MAX_FRAMES),
+    "resumed_from": lambda value: _is_count(value, _MAX_FRAMES),
     "exact": lambda value: isinstance(value, bool),
     "loras": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
     "sound": lambda value: (

@@ -224,7 +224,7 @@ class Index:
                 shot.text,
                 shot.seed,
                 # The seconds of a part, or of another machine, say nothing about the next clip.
-                None if {"continued_from", "taken"} & facts.keys() else facts.get("seconds"),
+                None if {"resumed_from", "taken"} & facts.keys() else facts.get("seconds"),
                 json.dumps(settings["shot"]),
                 json.dumps(facts),
                 json.dumps(settings.get("parents", [])),

@@ -11,7 +11,7 @@ from beecam.sweeps.axes import Axis, labels_at
 
 # Facts and arguments that are of no use in a search.
 _LEFT_OUT = frozenset(
-    {"digest", "beecam", "sheet", "place_in_batch", "exact", "noise", "revision", "draft_steps"}
+    {"digest", "beecam", "sheet", "position", "exact", "noise", "revision", "draft_steps"}
 )
 _PLAIN = (str, int, float)
 # Names that can be queried even if none of the clips has such a value.

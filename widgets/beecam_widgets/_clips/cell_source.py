@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.export.shown import complete_axes
+from beecam.models.model import Model
 from beecam.runs.progress import Changes, RunState
 from beecam.runs.run import Run
 from beecam.shots.shot import Shot
@@ -25,12 +26,14 @@ class CellSource(Protocol):
         title: One line that names the cells, such as the prompt template.
         token: Equal for two sources with the same cells.
         run: The run that generates the clips; None for a clip set.
+        model: The model that generated them; None if it isn't known.
     """
 
     axes: tuple[Axis, ...]
     title: str
     token: str
     run: Run | None
+    model: Model | None
 
     @property
     def library(self) -> ClipStore:
@@ -56,13 +59,14 @@ class RunSource:
 
     def __init__(self, run: Run) -> None:
         self.run: Run | None = run
+        self.model: Model | None = run.model
         self.library = run.library
         self.axes = run.sweep.axes
         self.title = run.sweep.template
         self.token = run.key
         self._source_run = run
         self._cells = run.sweep.cells
-        self._keys = [cell.key for cell in run.changes(0).cells]
+        self._keys = [shot.key for shot in run.shots]
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -77,7 +81,7 @@ class RunSource:
 
     def shot(self, index: int) -> Shot:
         """Return the resolved shot of a cell."""
-        return self._source_run.model.resolve(self._cells[index].shot)
+        return self._source_run.shots[index]
 
     def changes(self, since: int) -> Changes | None:
         """Return what has changed since a version."""
@@ -89,6 +93,7 @@ class ClipSetSource:
 
     def __init__(self, clips: ClipSet) -> None:
         self.run: Run | None = None
+        self.model = clips.model
         self.library = clips.library
         self.axes = complete_axes(clips)
         self.title = clips.title
@@ -147,6 +152,13 @@ def token_of(clips: object) -> str:
     return cell_source(clips).token
 
 
+def starts_with(source: CellSource, shorter: CellSource) -> bool:
+    """Return whether the first cells of a source have the same clips as those of another one."""
+    return len(source) >= len(shorter) and all(
+        source.key(i) == shorter.key(i) for i in range(len(shorter))
+    )
+
+
 def clips_of(source: CellSource, cells: Iterable[int]) -> ClipSet:
     """Return the clips of some cells as a set, without cells that have no clip yet."""
     valid = [i for i in cells if 0 <= i < len(source)]
@@ -158,6 +170,7 @@ def clips_of(source: CellSource, cells: Iterable[int]) -> ClipSet:
         axes=source.axes,
         coords=[dict(source.coords(i)) for i in available],
         title=source.title,
+        model=source.model,
         origin=source,
     )
 

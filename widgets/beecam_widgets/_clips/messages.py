@@ -42,7 +42,7 @@ def cells_message(source: CellSource, version: int, extends: str = "") -> Messag
         "live": source.run is not None,
         "drafts": source.run is not None and source.run.draft is not None,
         "fills": source.run is not None and source.run.sweep.fills,
-        "model": source.run.model.name if source.run else "",
+        "model": "" if source.run is None else source.run.model.name,
         "aspect": _aspect_ratio(source),
         "axes": view_data.axes_data(source.axes),
     }

@@ -14,7 +14,13 @@ from beecam.errors import BeecamError
 from beecam.sweeps import expand
 from beecam_widgets._clips import messages
 from beecam_widgets._clips.annotation_watcher import AnnotationWatcher
-from beecam_widgets._clips.cell_source import CellSource, RunSource, annotate, clip_at
+from beecam_widgets._clips.cell_source import (
+    CellSource,
+    RunSource,
+    annotate,
+    clip_at,
+    starts_with,
+)
 from beecam_widgets._clips.client import Client
 from beecam_widgets._clips.column_messages import column_messages
 from beecam_widgets._notebook.flow_control import Message, RateLimiter, Send
@@ -254,8 +260,11 @@ class Publisher:
 
     def _on_show(self, content: dict[str, Any], _: Client | None) -> None:
         """Switch to another source; sent by `show` only."""
-        self._extends = self.source.token if content["extends"] else ""
-        self.source = content["source"]
+        source = content["source"]
+        # With other weights, the same cells have other clips: nothing of the old ones stays.
+        extends = content["extends"] and starts_with(source, self.source)
+        self._extends = self.source.token if extends else ""
+        self.source = source
         self._end_reported = self.source.run is None
         self._version = 0
         self._annotations.detach()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 import uuid
 from collections.abc import Iterable, Mapping
@@ -23,6 +22,7 @@ from beecam_widgets._clips.publisher import Publisher
 from beecam_widgets._clips.shared_state import SHARED_TRAITS, Member, SharedState, shared_state
 from beecam_widgets._notebook.assets import load_assets
 from beecam_widgets._notebook.outputs import StaticOutput, display_widget
+from beecam_widgets._notebook.templates import render
 
 _SHEET_BYTES = 700_000
 # The parts of `view` that all surfaces have, and their traits.
@@ -89,7 +89,7 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         set_latest(self)
 
     def __repr__(self) -> str:
-        kind = "run" if self._source.run else "set of clips"
+        kind = "set of clips" if self._source.run is None else "run"
         return f"{type(self).__name__} of a {kind}: {len(self._source):,} cells"
 
     # --- what it shows -------------------------------------------------------------------------
@@ -377,13 +377,14 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
     def _static_html(self) -> str:
         run = self.run
         title = "" if run is None else f"{run.sweep.template} · {run.model.name}"
+        sheet = text = ""
         if run is not None and not run.finished:
-            body = f"<p>{html.escape(title)}: the clips appear here when the run has ended.</p>"
+            text = f"{title}: the clips appear here when the run has ended."
         elif not self._shared.owns_sheet(self._member):
-            body = "<p>These clips are in the contact sheet below their grid.</p>"
+            text = "These clips are in the contact sheet below their grid."
         else:
-            body = contact_sheet_html(self.clips, title=title, max_bytes=_SHEET_BYTES)
-        return f'<div class="beecam-static {self._sheet}">{body}</div>'
+            sheet = contact_sheet_html(self.clips, title=title, max_bytes=_SHEET_BYTES)
+        return render("surface.html", css_class=self._sheet, sheet=sheet, text=text)
 
     def _sheet_fingerprint(self) -> object:
         """Return a value that changes when the contact sheet does."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from beecam.export import view_data
 from beecam.media import sheets
 from beecam.runs.interactive import PREVIEW, LiveFrame
 from beecam_widgets._notebook.flow_control import Message
+from beecam_widgets._notebook.templates import render
 
 _MAX_WIDTH = 480
 _JPEG_QUALITY = 88
@@ -81,15 +81,10 @@ def static_html(result: LiveFrame | None, model_name: str, css_class: str) -> st
         model_name: Name of the model.
         css_class: A class of the element that is returned.
     """
-    if result is None or result.frames is None:
-        body = f"<p>Live view of {html.escape(model_name)}: run the cell to start it.</p>"
-    else:
+    image = code = ""
+    if result is not None and result.frames is not None:
         indices = sheets.select_frames(len(result.frames), _STRIP_FRAMES)
         strip = np.stack([result.frames[i] for i in indices])
-        source = base64.b64encode(sheets.sheet_bytes(strip)).decode()
-        code = html.escape(result.shot.code() if result.shot else "")
-        body = (
-            f'<img src="data:image/jpeg;base64,{source}" alt="frames of the last clip">'
-            f'<pre style="white-space:pre-wrap">{code}</pre>'
-        )
-    return f'<div class="beecam-static {css_class}">{body}</div>'
+        image = base64.b64encode(sheets.sheet_bytes(strip)).decode()
+        code = result.shot.code() if result.shot else ""
+    return render("live.html", css_class=css_class, image=image, code=code, model=model_name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from beecam.export import notebook as display
+from beecam.export import notebook
 
 
 class Grid(Protocol):
@@ -51,7 +51,7 @@ class DisplayHooks:
 
     def register(self) -> None:
         """Display runs and clip sets as grids from now on."""
-        display.register(run=self.show, clips=self.show)
+        notebook.register(run=self.show, clips=self.show)
 
     def show(self, clips: Any) -> None:
         """Display a run or a clip set as a live grid."""

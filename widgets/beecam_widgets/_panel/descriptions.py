@@ -11,7 +11,7 @@ from beecam.errors import CheckError, shorten
 from beecam.models.capabilities import known_words, supports_vocabulary
 from beecam.models.diffusers.arguments import Control
 from beecam.models.model import Note
-from beecam.runs.estimate import estimate
+from beecam.runs.estimate import estimate_current
 from beecam.sweeps.deck_files.find import Decks
 from beecam_widgets._panel.form_state import FormState
 
@@ -59,7 +59,8 @@ def describe_sweep(state: FormState) -> dict[str, Any]:
             for group, size in zip(sweep.groups, sweep.shape, strict=True)
         ]
         summary["code"] = state.code
-        found = estimate(sweep, state.model, state.library)
+        # Without reading the weights at each change of the form.
+        found = estimate_current(sweep, state.model, state.library)
         summary |= {
             "cells": found.cells,
             "cached": found.cached,

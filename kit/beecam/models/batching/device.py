@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 _SMALL = 100_000_000  # parameters
+_GIGABYTE = 1e9
 _LIBRARIES = ("torch", "diffusers", "transformers")
 
 
@@ -75,6 +76,13 @@ def memory(device: Any) -> tuple[int, int] | None:
         known = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
         return known["MemAvailable"], known["MemTotal"]
     return None
+
+
+def memory_in_words(known: tuple[int, int] | None) -> str:
+    """Return free and total memory as text."""
+    if known is None:
+        return "not known"
+    return f"{known[0] / _GIGABYTE:.1f} GB free of {known[1] / _GIGABYTE:.1f} GB"
 
 
 class MemoryMeter:

@@ -14,9 +14,11 @@ from beecam._util.checks import raise_problems
 from beecam.errors import ModelError, Problem
 from beecam.models.batching.batch_size import AdaptiveBatchPolicy, initial_guess, shape_key
 from beecam.models.batching.device import MemoryMeter, cores, device_of, is_small_on_cpu
+from beecam.models.batching.report import describe
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import BatchKind, BatchSizes
+from beecam.models.capabilities import Description
 from beecam.models.denoise.batch_positions import at_positions, filled, positions_of
 from beecam.models.denoise.shared_prefix import SharedPrefixes, after_switch, before_switch
 from beecam.models.diffusers.call import CallSteps, PipelineResources, PreparedCall
@@ -281,6 +283,10 @@ class DiffusersModel:
         """Return the words that the model knows, sorted; empty if it can read any word."""
         limits = self._tasks[0].text_limits(Shot(prompt=""))
         return Vocabulary(limits[0].tokenizer).known if limits else ()
+
+    def describe(self) -> Description:
+        """Return what it can do on this machine, for `bc.doctor`."""
+        return describe(self)
 
     # --- batches -------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ import functools
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from beecam.errors import BeecamError, ModelError, OutOfMemoryError, Stopped
@@ -16,6 +15,8 @@ from beecam.media import sheets
 from beecam.models.batching.batch_size import batching_of
 from beecam.models.capabilities import generate, prepare, release
 from beecam.models.model import Checkpoint, Model, Step
+from beecam.runs.engines.batch_state import BatchState
+from beecam.runs.engines.weights_check import WeightsCheck
 from beecam.runs.engines.writer import FinishedClip, Writer, undrafted_key
 from beecam.runs.plan import Batch, Plan
 from beecam.runs.progress import Progress, Status
@@ -42,6 +43,7 @@ class LocalEngine:
         parents: Sequence[str] = (),
         exact: bool = False,
         drafts: Mapping[str, str] | None = None,
+        revision: str | None = None,
     ) -> None:
         """Set up the engine; `start()` begins.
 
@@ -53,9 +55,12 @@ class LocalEngine:
             parents: Keys of the clips that these are derived from.
             exact: Fill up every batch to one size.
             drafts: For shots that finish drafts, by key: the key of the draft.
+            revision: The model's revision that the shots were resolved with; by default the
+                current one.
         """
         self._shots = tuple(shots)
         self._model = model
+        self._weights = WeightsCheck(model, revision)
         self._library = library
         self._progress = progress
         self._exact = exact
@@ -155,7 +160,7 @@ class LocalEngine:
         with self._preparing:
             shots, self._unprepared = self._unprepared, None
             if shots is not None:
-                prepare(self._model, shots, self._progress.wait_while_paused)
+                prepare(self._model, shots, self._hold)
 
     def _next(self) -> Batch | None:
         """Take the next batch, or return None when no cells are left; waits while paused."""
@@ -163,7 +168,8 @@ class LocalEngine:
             with self._progress.lock:
                 if not len(self._plan) and not self._elsewhere:
                     return None
-            self._progress.wait_while_paused()
+            self._hold()
+            self._weights.check()
             with self._progress.lock:
                 batch = self._plan.next()
                 keys = {self._shots[i].key: i for i in self._elsewhere}
@@ -175,6 +181,15 @@ class LocalEngine:
                 back = [keys[key] for key in free if keys[key] in self._elsewhere]
                 self._elsewhere.difference_update(back)
                 self._plan.put_back([(i, self._shots[i]) for i in back])
+
+    def _hold(self) -> None:
+        """Wait while the run is paused.
+
+        Raises:
+            Stopped: The run was cancelled.
+        """
+        if self._progress.wait_while_paused():
+            self._weights.read_again()
 
     def _generate(self, batch: Batch) -> None:
         keys = [self._shots[i].key for i in batch.cells]
@@ -193,9 +208,9 @@ class LocalEngine:
         queued = {self._shots[one.index].key for one in finished}
         self._library.claims.release([key for key in keys if key not in queued], self._writer)
 
-    def _finished_of(self, batch: Batch, indices: list[int]) -> list[FinishedClip]:
+    def _finished_of(self, batch: Batch, claimed: Sequence[int]) -> list[FinishedClip]:
         """Generate the clips of one batch, or report why it has none."""
-        starts = self._starts(indices, batch)
+        indices, starts = self._starts(claimed, batch)
         if not indices:
             return []
         shots = [self._shots[i] for i in indices]
@@ -207,11 +222,12 @@ class LocalEngine:
                 step=batch.step,
                 steps=shot.draft_steps or shot.num_inference_steps or 0,
             )
-        state = _BatchState(tuple(indices), size)
+        state = BatchState(tuple(indices), size)
         started = time.perf_counter()
         try:
             on_step = functools.partial(self._on_step, state)
             found = generate(self._model, shots, on_step, pad_to=size, starts=starts)
+            self._weights.check()
         except Stopped:
             # All clips of this batch were cancelled, or the run was, or it is paused.
             if state.stored is not None:
@@ -251,23 +267,27 @@ class LocalEngine:
         steps = {i: shots[i].draft_steps or shots[i].num_inference_steps or 0 for i in stored}
         return {i: checkpoint for i, checkpoint in stored.items() if checkpoint.step < steps[i]}
 
-    def _starts(self, indices: list[int], batch: Batch) -> list[Checkpoint]:
-        """Load the checkpoints of a batch; a clip whose checkpoint is lost begins again."""
+    def _starts(self, indices: Sequence[int], batch: Batch) -> tuple[list[int], list[Checkpoint]]:
+        """Return the cells of a batch that can be generated now, with their checkpoints.
+
+        A cell whose checkpoint is lost is put back, to be generated from the first step.
+        """
         if not batch.step:
-            return []
-        starts = []
-        for index in list(indices):
+            return list(indices), []
+        found: list[int] = []
+        starts: list[Checkpoint] = []
+        for index in indices:
             checkpoint = self._library.checkpoints.load(undrafted_key(self._shots[index]))
             expected = (batch.step, batch.size)
             if checkpoint is None or (checkpoint.step, checkpoint.batch) != expected:
-                indices.remove(index)
                 with self._progress.lock:
                     self._plan.put_back([(index, self._shots[index])])
             else:
+                found.append(index)
                 starts.append(checkpoint)
-        return starts
+        return found, starts
 
-    def _store_checkpoints(self, step: Step, state: _BatchState) -> bool:
+    def _store_checkpoints(self, step: Step, state: BatchState) -> bool:
         """Store the checkpoints of a batch's clips; return whether that was possible."""
         if step.checkpoints is None or step.step >= step.steps:
             return False
@@ -313,7 +333,7 @@ class LocalEngine:
                     self._elsewhere.add(index)
         return needed
 
-    def _on_step(self, state: _BatchState, step: Step) -> None:
+    def _on_step(self, state: BatchState, step: Step) -> None:
         self._pause_here(step, state)
         if time.monotonic() - state.checkpointed > _CHECKPOINT_EVERY:
             self._store_checkpoints(step, state)
@@ -326,16 +346,16 @@ class LocalEngine:
                 new["preview"], new["preview_frames"] = previews[position]
             self._progress.set(index, **new)
 
-    def _pause_here(self, step: Step, state: _BatchState) -> None:
+    def _pause_here(self, step: Step, state: BatchState) -> None:
         """Pause if requested: leave the batch and free its memory, where it can resume."""
         if self._progress.pausing and self._store_checkpoints(step, state):
             state.stored = CheckpointInfo(step.step, state.size)
             raise Stopped("paused; the clips resume from here.")
         before = time.perf_counter()
-        self._progress.wait_while_paused()
+        self._hold()
         state.paused += time.perf_counter() - before
 
-    def _previews(self, step: Step, state: _BatchState) -> list[tuple[bytes, int]]:
+    def _previews(self, step: Step, state: BatchState) -> list[tuple[bytes, int]]:
         early = time.monotonic() - state.previewed < _PREVIEW_EVERY
         if step.preview is None or early or not self._progress.watched:
             return []
@@ -364,27 +384,6 @@ class LocalEngine:
             self._progress.set(index, status=Status.QUEUED, step=0)
         with self._progress.lock:
             self._plan.put_back(list(zip(indices, shots, strict=True)))
-
-
-@dataclass
-class _BatchState:
-    """The state of a batch while it is generated; times in monotonic seconds.
-
-    Attributes:
-        indices: Its cells.
-        size: How many clips it has.
-        paused: How many seconds it was paused.
-        previewed: When its last previews were generated.
-        checkpointed: When its last checkpoints were stored.
-        stored: Where its clips resume, if it was left for a pause.
-    """
-
-    indices: tuple[int, ...]
-    size: int
-    paused: float = 0.0
-    previewed: float = float("-inf")
-    checkpointed: float = field(default_factory=time.monotonic)
-    stored: CheckpointInfo | None = None
 
 
 _running: set[LocalEngine] = set()

@@ -165,7 +165,7 @@ def _facts_of(shot: Shot, clip: FinishedClip, model: Model, *, exact: bool) -> d
         **measured_facts(frames),
         "seconds": round(clip.seconds, 4),
         "batch": clip.batch,
-        "place_in_batch": clip.generated.position,
+        "position": clip.generated.position,
         "exact": exact,
         "license": license_of(model_of(model, shot)),
         "digest": hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
@@ -179,7 +179,7 @@ def _facts_of(shot: Shot, clip: FinishedClip, model: Model, *, exact: bool) -> d
         facts["sound"] = {"rate": sound.rate, "channels": len(sound.samples)}
     if clip.step:
         # The seconds only cover the steps after this one.
-        facts["continued_from"] = clip.step
+        facts["resumed_from"] = clip.step
     if broken := clip.generated.broken or _why_broken(frames):
         facts["broken"] = broken
     return facts
