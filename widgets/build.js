@@ -25,5 +25,5 @@ await build({
 // The kit exports pages without the widgets package, so it ships its own bundle.
 await build({
   ...options, format: "iife", entryPoints: ["js/offline.js", "js/offline.css"],
-  outdir: folder ?? join(here, "..", "kit", "beecam", "export"),
+  outdir: folder ?? join(here, "..", "kit", "beecam", "export", "static"),
 });

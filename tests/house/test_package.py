@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 NEEDED = (
     "beecam/py.typed",
     "beecam_widgets/py.typed",
-    "beecam/export/offline.js",
-    "beecam/export/offline.css",
+    "beecam/export/static/offline.js",
+    "beecam/export/static/offline.css",
     "beecam_widgets/static/clips.js",
     "beecam_widgets/static/clips.css",
     "beecam_widgets/static/base.css",

@@ -86,7 +86,7 @@ def files():
         for p in found
         if "static" not in p.parts
         and "__pycache__" not in p.parts
-        and p.name not in ("offline.js", "test_prose.py")
+        and p.name != "test_prose.py"
         and not any(part in p.as_posix() for part in DATA)
     ]
 

@@ -210,7 +210,7 @@ def test_the_run_button_of_a_grid_shows_nothing_of_the_old_weights(painter, libr
         assert source.shot(0).key == source.key(0), "the shot of the clip, not of the model now"
         extended = threading.Event()
         publisher = grid._publisher
-        publisher.receive({"kind": "run", "do": "run", "client": "page"})
+        publisher.receive({"kind": "run", "action": "run", "client": "page"})
         for _ in range(500):
             if publisher.source.run is not run and publisher.source.run.finished:
                 extended.set()

@@ -10,7 +10,7 @@ import pytest
 
 WIDGETS = Path(__file__).parents[2] / "widgets"
 STATIC = WIDGETS / "beecam_widgets" / "static"
-EXPORT = WIDGETS.parent / "kit" / "beecam" / "export"
+EXPORT = WIDGETS.parent / "kit" / "beecam" / "export" / "static"
 PAGE = [EXPORT / "offline.js", EXPORT / "offline.css"]
 
 

@@ -165,8 +165,8 @@ def test_column_values_of_all_cells_are_sent_on_request(show, sweep, library):
     values = columns_of(front_end)
     assert values[2]["stars"] == 3
     assert values[2]["tags"] == ["a", "b"]
-    assert values[2]["states"] == {"made", "starred"}
-    assert values[3]["states"] == {"made", "rejected"}
+    assert values[2]["states"] == {"generated", "starred"}
+    assert values[3]["states"] == {"generated", "rejected"}
     assert values[7]["prompt"] == run.clips[7].shot.prompt
     assert values[7]["seed"] == run.clips[7].shot.seed
 

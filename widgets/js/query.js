@@ -12,7 +12,7 @@ import { didYouMean, quote } from "./suggest.js";
  * @typedef {{name: string, sign: string, values: string[], negated: boolean}} Term
  */
 
-export const STATES = ["starred", "rejected", "broken", "draft", "failed", "made", "missing"];
+export const STATES = ["starred", "rejected", "broken", "draft", "failed", "generated", "missing"];
 
 const TERM = /(-)?(?:("[^"]*"|[^\s"<>=!:]+)(<=|>=|!=|<|>|=|:)((?:"[^"]*"|[^\s"])*)|("[^"]*"|[^\s"]+))/y;
 const VALUE = /"([^"]*)"|([^,"]+)/g;

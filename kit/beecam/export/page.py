@@ -129,10 +129,10 @@ def _page(clips: ShownClips, title: str, max_bytes: int, layout: PageLayout) -> 
 def _render(cells: Sequence[Cell], facts: Mapping[str, Any], title: str, notes: str = "") -> str:
     from markupsafe import Markup
 
-    package = resources.files("beecam.export")
-    # Files of this package, which need no escaping.
+    folder = resources.files("beecam.export") / "static"
+    # Built by widgets/build.js, which need no escaping.
     script, style = (
-        Markup((package / f"offline.{suffix}").read_text("utf-8"))  # noqa: S704
+        Markup((folder / f"offline.{suffix}").read_text("utf-8"))  # noqa: S704
         for suffix in ("js", "css")
     )
     return render(

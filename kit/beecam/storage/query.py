@@ -16,7 +16,7 @@ from typing import Any
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
 
 # The allowed values of `is:`.
-STATES = ("starred", "rejected", "broken", "draft", "failed", "made", "missing")
+STATES = ("starred", "rejected", "broken", "draft", "failed", "generated", "missing")
 _TERM = re.compile(
     r"""(?P<minus>-)?
     (?:

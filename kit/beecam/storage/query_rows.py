@@ -73,7 +73,7 @@ def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
         "created": found["created"],
         **labels,
     }
-    states = {"made"}
+    states = {"generated"}
     states |= {"starred"} if found["stars"] else set()
     states |= {"rejected"} if found["rejected"] else set()
     states |= {"broken"} if facts.get("broken") else set()

@@ -104,7 +104,7 @@ export class Columns {
     const { axes, coords } = store;
     const { stars, rejected, tags } = store.annotation(cell);
     const labels = axes.map((axis, a) => axis.labels[coords[cell * axes.length + a]]);
-    const states = new Set([store.hasClip(cell) ? "made" : "missing"]);
+    const states = new Set([store.hasClip(cell) ? "generated" : "missing"]);
     if (stars) states.add("starred");
     if (rejected) states.add("rejected");
     if (store.cells.get(cell)?.status === "failed") states.add("failed");

@@ -2,7 +2,7 @@
 
 import { button, div, element, focus, setButton } from "../core/dom.js";
 import { CLOSE, COMPARE, PLUS } from "../core/icons.js";
-import { Overlay } from "../surface/overlay.js";
+import { ClipSurface } from "../surface/clip_surface.js";
 import { SearchBox } from "../surface/search_box.js";
 import { Arrangement } from "./arrangement.js";
 import { createHoverBar } from "./hover_bar.js";
@@ -20,7 +20,7 @@ const MAX_COUNTED = 20_000;
 const FILL_LABEL = "generate the clips of the empty cells";
 
 /** A grid of clips with its controls. */
-export class GridView extends Overlay {
+export class GridView extends ClipSurface {
   #status = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #filterTimer;
@@ -266,7 +266,7 @@ export class GridView extends Overlay {
     return Math.max(200, this.root.clientHeight - above - 12);
   }
 
-  // --- overrides of Overlay ---------------------------------------------------------------------
+  // --- overrides of ClipSurface ---------------------------------------------------------------------
 
   get focusTarget() {
     return this.grid.node;

@@ -4,12 +4,12 @@ import { div, element } from "../core/dom.js";
 import { releaseFocus } from "../core/host.js";
 import { Player } from "../core/player.js";
 import { MAX_CLIPS } from "./lightbox.js";
-import { Overlay } from "./overlay.js";
+import { ClipSurface } from "./clip_surface.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 
 /** The viewer: a large view that is always open. */
-export class Viewer extends Overlay {
+export class Viewer extends ClipSurface {
   #player;
   #placeholder;
 

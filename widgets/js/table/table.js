@@ -4,7 +4,7 @@ import { attributes, button, div, element, focus, on } from "../core/dom.js";
 import { PLUS } from "../core/icons.js";
 import { openMenu } from "../core/menu.js";
 import { pluralize } from "../core/text.js";
-import { Overlay } from "../surface/overlay.js";
+import { ClipSurface } from "../surface/clip_surface.js";
 import { SearchBox } from "../surface/search_box.js";
 import { ROW_HEIGHT, TableRow } from "./row.js";
 
@@ -14,7 +14,7 @@ const HEAD_HEIGHT = 32; // pixels
 const OVERSCAN = 6; // rows rendered around those in view
 
 /** A table of clips with its controls. */
-export class Table extends Overlay {
+export class Table extends ClipSurface {
   /** @type {Map<number, TableRow>} by position in the table */
   #rows = new Map();
   #asleep = false;

@@ -114,7 +114,8 @@ def _batch(model: _Pipeline, shot: Shot, known: BatchStats) -> str:
 
 def _seconds(model: _Pipeline, known: BatchStats) -> str:
     if known.best in known.seconds:
-        return f"about {known.seconds[known.best] / model.batching.parallel_batches:.2g}, measured here"
+        seconds = known.seconds[known.best] / model.batching.parallel_batches
+        return f"about {seconds:.2g}, measured here"
     return "not measured yet"
 
 

@@ -16,7 +16,7 @@ import { TagBox } from "./tag_box.js";
 /** @typedef {import("../core/keys.js").Command} Command */
 
 /** A surface whose clips can be opened, compared, tagged and controlled by keys. */
-export class Overlay extends Surface {
+export class ClipSurface extends Surface {
   /** The cells that match the filter, in their order. @type {number[]} */
   shown = [];
   clock = new Clock();
