@@ -129,3 +129,27 @@ def test_the_real_sizes_equal_the_published_ones(monkeypatch):
     # Millions of parameters of the published weights.
     assert [round(size / 1e6) for size in sizes["wan"]] == [1419, 127]
     assert [round(size / 1e6) for size in sizes["ltx"]] == [1923, 419]
+
+
+def test_rows_about_libraries_and_bundles_are_measured(monkeypatch):
+    """They reach into the library for speed, so that a rename there must fail here."""
+    monkeypatch.syspath_prepend(FOLDER)
+    import bench
+
+    monkeypatch.setattr(bench, "LARGE", 2000)
+    monkeypatch.setattr(bench, "STARRED", 1000)
+    rows = [
+        row for measure in (bench.large_library, bench.star, bench.bundles) for row in measure()
+    ]
+    assert all(row.figures for row in rows)
+    assert "library of 2,000 clips" in bench.table(rows)
+
+
+@pytest.mark.slow
+def test_the_overhead_is_a_share_of_the_pipelines_time(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    import bench
+
+    monkeypatch.setattr(bench, "PROMPTS", bench.PROMPTS[:1])
+    (row,) = bench.overhead()
+    assert 0 < row.figures["pipeline"] < row.figures["wall"]
