@@ -6,15 +6,16 @@ STAMP := $(VENV)/.installed
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # What make does is kept apart from the library of the person who works here (~/beecam).
-demo test quick unit browser notebooks bench: export BEECAM_LIBRARY := $(CURDIR)/out/library
+demo test quick unit coverage browser notebooks bench: export BEECAM_LIBRARY := $(CURDIR)/out/library
 
-.PHONY: help setup demo lab test quick bench docs lint types unit js browser notebooks chromium clean
+.PHONY: help setup demo lab test quick coverage bench docs lint types unit js browser notebooks chromium clean
 
 help:
 	@echo "make demo   install, make real clips with the embedded model, leave a page with their grid under out/"
 	@echo "make lab    open the first notebook in JupyterLab"
 	@echo "make test   everything: unit, property, browser, notebooks, lint, types"
 	@echo "make quick  unit tests, lint and types in under 90 s"
+	@echo "make coverage   the share of lines that tests without a browser run, by file"
 	@echo "make bench  the promised figures, measured here"
 	@echo "make docs   the API reference, built from the docstrings"
 
@@ -55,6 +56,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-re
 
 unit: $(STAMP)
 	$(PYTEST) -m "not browser and not notebook and not slow"
+
+coverage: $(STAMP)
+	$(PYTEST) -m "not browser and not notebook" --cov beecam --cov beecam_widgets --cov-report term:skip-covered
 
 js: $(STAMP)
 	@if command -v npm >/dev/null; then npm --prefix widgets ci --silent --no-audit --no-fund && npm --prefix widgets run --silent types && npm --prefix widgets test --silent; \

@@ -1,6 +1,7 @@
 """Functions that tests of several folders use."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +13,19 @@ from beecam.media import sheets
 from beecam.models.batching.tuning import BatchSizes
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
+
+# Seconds to wait for an event: far more than any takes on a busy machine, and less than what
+# pytest's timeout allows, so that a test that waits in vain says for what.
+PATIENCE = 300
+
+
+def wait_until(condition):
+    """Poll until `condition()` is true; return its value."""
+    end = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < end, "timed out"
+        time.sleep(0.005)
+    return value
 
 
 def generate_frames(model, shots, on_step=None, **more):
@@ -127,7 +141,7 @@ class Gate:
         def generate(shots, on_step=None, **more):
             def wait(step):
                 self.reached.set()
-                assert self.open.wait(30)
+                assert self.open.wait(PATIENCE)
                 if on_step is not None:
                     on_step(step)
 

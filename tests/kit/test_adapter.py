@@ -9,7 +9,7 @@ import torch
 import beecam as bc
 from beecam.errors import CheckError, ModelError, OutOfMemoryError, Stopped
 from beecam.models.diffusers.call import frames_from_output
-from helpers import generate_frames
+from helpers import PATIENCE, generate_frames
 
 
 def shots(model, prompts=("a bee", "a moth over the sea", "night"), **arguments):
@@ -92,7 +92,7 @@ def test_concurrent_batches_do_not_disturb_each_other(ltx_pipe):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     for before, after in zip(alone, generated, strict=True):
         assert len(after) == 5
         assert all(difference(before, one) == 0 for one in after)

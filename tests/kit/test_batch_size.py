@@ -15,7 +15,7 @@ from beecam.errors import OutOfMemoryError
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import MAX_SIZE, BatchKind, BatchSizes, next_size
-from helpers import use_size
+from helpers import PATIENCE, use_size
 
 KIND = BatchKind("a model", 4)
 
@@ -205,7 +205,7 @@ def test_concurrent_processes_lose_no_notes(cache):
         subprocess.Popen([sys.executable, "-c", code, file, name], env=os.environ)
         for name in ("one", "two")
     ]
-    assert [process.wait(60) for process in both] == [0, 0]
+    assert [process.wait(PATIENCE) for process in both] == [0, 0]
     assert len(json.loads(file.read_text())) == 40
     assert Notes(file).read("two-19") == {"x": 19}
 
@@ -216,7 +216,7 @@ def test_concurrent_processes_lose_no_notes(cache):
 @pytest.mark.slow
 def test_a_run_settles_on_a_size_and_keeps_it(ltx, wrap_ltx, library, cache):
     shot = ltx.resolve(bc.shot("a bee"))
-    run = bc.run(bc.sweep("a bee", seed=range(250)), ltx, library=library).wait(120)
+    run = bc.run(bc.sweep("a bee", seed=range(250)), ltx, library=library).wait(PATIENCE)
     stats = ltx.batching.stats(shot)
     seconds = stats.seconds
     assert stats.settled
@@ -289,7 +289,7 @@ def test_exact_mode_halves_a_size_that_never_fitted_and_keeps_it(
         return original(shots, *args, pad_to=pad_to, **kwargs)
 
     monkeypatch.setattr(ltx, "generate", generate)
-    run = bc.run(bc.sweep("a bee", seed=range(5)), ltx, library=library, exact=True).wait(60)
+    run = bc.run(bc.sweep("a bee", seed=range(5)), ltx, library=library, exact=True).wait(PATIENCE)
     assert not run.errors
     assert sizes == [8, 4, 2, 2, 2]
     assert wrap_ltx().batching.exact_size(run.clips[0].shot) == 2

@@ -1,7 +1,5 @@
 """Weights that change: no clip of the new ones is stored under a key of the old ones."""
 
-import threading
-import time
 from queue import SimpleQueue
 
 import numpy as np
@@ -13,7 +11,7 @@ from beecam.models.model import Checkpoint, Generated, Model, Step
 from beecam.runs.engines import local
 from beecam.runs.interactive import CLIP, PROBLEM, InteractiveEngine
 from beecam_widgets._clips.cell_source import RunSource
-from helpers import Gate, error_message
+from helpers import PATIENCE, Gate, error_message, wait_until
 
 STEPS = 4
 
@@ -94,11 +92,11 @@ def test_it_is_a_model(painter):
 @pytest.mark.parametrize("attribute", ["weights", "revision"])
 def test_retry_resolves_again(painter, library, attribute):
     painter.broken = True
-    failed = bc.run(sweep(), painter, library=library, name="bees").wait(30)
+    failed = bc.run(sweep(), painter, library=library, name="bees").wait(PATIENCE)
     assert len(failed.errors) == 2
     painter.broken, painter.weights = False, "2"
     setattr(painter, attribute, "2")
-    again = failed.retry().wait(30)
+    again = failed.retry().wait(PATIENCE)
     assert len(again.clips) == 2
     assert_true(again, "2")
     assert [one.name for one in library.sweeps()] == ["bees", "bees"]
@@ -106,17 +104,17 @@ def test_retry_resolves_again(painter, library, attribute):
 
 
 def test_more_cells_are_of_the_new_weights(painter, library):
-    run = bc.run(sweep(), painter, library=library, name="bees").wait(30)
+    run = bc.run(sweep(), painter, library=library, name="bees").wait(PATIENCE)
     assert_true(run, "1")
     painter.weights = "2"
-    more = run.with_cells(sweep(3)).wait(30)
+    more = run.with_cells(sweep(3)).wait(PATIENCE)
     assert_true(more, "2")
     assert more.name == "bees"
     assert len(library.sweep("bees")) == 3
 
 
 def test_a_draft_of_old_weights_is_not_finished_by_new_ones(painter, library):
-    drafts = bc.run(sweep(), painter, library=library, draft=0.5).wait(30)
+    drafts = bc.run(sweep(), painter, library=library, draft=0.5).wait(PATIENCE)
     painter.weights = "2"
     for call in (lambda: bc.promote(drafts), lambda: bc.promote(drafts.clips[:1], painter)):
         text = error_message(call)
@@ -124,7 +122,7 @@ def test_a_draft_of_old_weights_is_not_finished_by_new_ones(painter, library):
         assert "run their sweep again" in text
     painter.weights = "1"
     promoted = bc.promote(drafts)
-    assert_true(promoted.wait(30), "1")
+    assert_true(promoted.wait(PATIENCE), "1")
     painter.weights = "2"
     assert "finishes a draft of painter 1" in error_message(promoted.retry)
 
@@ -132,7 +130,7 @@ def test_a_draft_of_old_weights_is_not_finished_by_new_ones(painter, library):
 def test_weights_changed_in_a_pause_are_noticed(painter, library, monkeypatch):
     gate = Gate(painter, monkeypatch)
     run = bc.run(sweep(), painter, library=library)
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(PATIENCE)
     run.pause()
     gate.open.set()
     version = 0
@@ -140,24 +138,24 @@ def test_weights_changed_in_a_pause_are_noticed(painter, library, monkeypatch):
         version = run.changes(version, timeout=1).version
     painter.weights = "2"
     run.resume()
-    run.wait(30)
+    run.wait(PATIENCE)
     assert set(run.errors.values()) == {
         (
             "painter changed from revision 1 to 2 during the run; run.retry() generates the sweep "
             "with the new one."
         )
     }
-    assert_true(run.retry().wait(30), "2")
+    assert_true(run.retry().wait(PATIENCE), "2")
 
 
 def test_weights_changed_within_a_batch_are_noticed(painter, library, monkeypatch):
     gate = Gate(painter, monkeypatch)
     run = bc.run(sweep(3), painter, library=library)
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(PATIENCE)
     painter.weights = "2"
     bc.estimate(sweep(), painter, library)  # as any other call that reads the weights
     gate.open.set()
-    assert len(run.wait(30).errors) == 3
+    assert len(run.wait(PATIENCE).errors) == 3
     assert not len(library)
 
 
@@ -177,46 +175,40 @@ def _raise(error):
 
 
 def test_a_shot_of_old_weights_that_the_model_leaves_as_it_is_is_refused(painter, library):
-    clip = bc.run(bc.shot("a bee"), painter, library=library).wait(30).clips[0]
+    clip = bc.run(bc.shot("a bee"), painter, library=library).wait(PATIENCE).clips[0]
     painter.weights = "2"
     resolve = painter.resolve
     painter.resolve = lambda shot: shot if shot.resolved else resolve(shot)
     text = error_message(lambda: bc.run(bc.vary(clip, 2), painter, library=library))
     assert "cell 0 is a shot of painter 1; this is painter 2" in text
     del painter.resolve
-    assert_true(bc.run(bc.vary(clip, 2), painter, library=library).wait(30), "2")
+    assert_true(bc.run(bc.vary(clip, 2), painter, library=library).wait(PATIENCE), "2")
 
 
 def test_an_estimate_is_of_the_weights_as_they_are(painter, library):
-    bc.run(sweep(), painter, library=library).wait(30)
+    bc.run(sweep(), painter, library=library).wait(PATIENCE)
     assert bc.estimate(sweep(), painter, library).cached == 2
     painter.weights = "2"
     assert bc.estimate(sweep(), painter, library).cached == 0
 
 
 def test_a_changed_model_generates_no_clip_again(painter, library):
-    clip = bc.run(sweep(), painter, library=library).wait(30).clips[0]
+    clip = bc.run(sweep(), painter, library=library).wait(PATIENCE).clips[0]
     painter.weights = "2"
     with pytest.raises(bc.LibraryError, match="generated by painter 1; this is painter 2"):
         clip.regenerate(painter)
 
 
 def test_the_run_button_of_a_grid_shows_nothing_of_the_old_weights(painter, library):
-    run = bc.run(sweep(), painter, library=library, draft=0.5).wait(30)
+    run = bc.run(sweep(), painter, library=library, draft=0.5).wait(PATIENCE)
     source = RunSource(run)
     grid = bw.ClipGrid(run)
     try:
         painter.weights = painter.revision = "2"
         assert source.shot(0).key == source.key(0), "the shot of the clip, not of the model now"
-        extended = threading.Event()
         publisher = grid._publisher
         publisher.receive({"kind": "run", "action": "run", "client": "page"})
-        for _ in range(500):
-            if publisher.source.run is not run and publisher.source.run.finished:
-                extended.set()
-                break
-            threading.Event().wait(0.02)
-        assert extended.is_set()
+        wait_until(lambda: publisher.source.run is not run and publisher.source.run.finished)
         assert publisher._extends == "", "the cells have other clips"
         assert_true(grid.run.clips, "2")
     finally:
@@ -254,12 +246,9 @@ def engine(painter, shown, clock, monkeypatch):
 def ask(engine, shown, number, seed=1):
     """Request a clip, and return it; then wait until the thread has ended."""
     engine.request(number, bc.shot("a bee", seed=seed))
-    while (frame := shown.get(timeout=30)).kind != CLIP or frame.number != number:
+    while (frame := shown.get(timeout=PATIENCE)).kind != CLIP or frame.number != number:
         assert frame.kind != PROBLEM, frame.text
-    end = time.monotonic() + 30
-    while engine._thread is not None:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(lambda: engine._thread is None)
     return frame
 
 
@@ -279,7 +268,7 @@ def test_the_live_view_reads_weights_after_a_long_clip(engine, shown, painter, c
     original = painter.generate
 
     def slow(shots, on_step=None, **more):
-        clock.now += 5
+        clock.now += 11
         return original(shots, on_step, **more)
 
     monkeypatch.setattr(painter, "generate", slow)
@@ -306,6 +295,6 @@ def test_the_live_view_tries_again_to_read_weights(engine, shown, painter, monke
     with monkeypatch.context() as patch:
         patch.setattr(painter, "refresh", lambda: _raise(RuntimeError("moving")))
         engine.request(1, bc.shot("a bee"))
-        assert "moving" in shown.get(timeout=30).text
+        assert "moving" in shown.get(timeout=PATIENCE).text
     painter.weights = "2"
     assert ask(engine, shown, 2).shot.revision == "2"

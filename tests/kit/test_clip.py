@@ -17,7 +17,7 @@ from beecam.export import notebook
 from beecam.media import mp4
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
-from helpers import error_message, fill
+from helpers import PATIENCE, error_message, fill
 
 HOSTILE = "<img src=x onerror=alert(1)> </script><script>alert(2)</script> a 🐝 \u202enحلة"
 
@@ -165,7 +165,7 @@ def test_without_widgets_a_run_and_its_clips_show_a_contact_sheet(ltx, library, 
     monkeypatch.setattr(notebook, "_registered", {})
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
-    run = bc.run(bc.sweep("a <b> bee", seed=range(2)), ltx, library=library).wait(60)
+    run = bc.run(bc.sweep("a <b> bee", seed=range(2)), ltx, library=library).wait(PATIENCE)
     run._ipython_display_()
     run.clips._ipython_display_()
     assert "2 done" in shown[0].data

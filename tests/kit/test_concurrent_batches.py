@@ -6,6 +6,7 @@ import pytest
 
 import beecam as bc
 from beecam.models.batching.threads import WorkerPool
+from helpers import PATIENCE
 from tiny import SHAPES, make
 
 CLASSES = (
@@ -30,7 +31,7 @@ def test_clips_of_concurrent_batches_have_the_bits_that_they_have_alone(name, li
     shape = {renamed.get(argument, argument): v for argument, v in SHAPES[name].items()}
     more = {**shape, "num_inference_steps": 3}
     sweep = bc.sweep(["a bee", "a moth over the sea", "a cat"], seed=range(8), **more)
-    run = bc.run(sweep, model, library=library).wait(120)
+    run = bc.run(sweep, model, library=library).wait(PATIENCE)
     assert not run.errors
     for clip in run.clips:
         regenerated = clip.regenerate(model)  # alone, in a batch of the same size

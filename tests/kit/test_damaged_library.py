@@ -9,6 +9,7 @@ import pytest
 import beecam as bc
 from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError, MediaError
+from helpers import PATIENCE
 
 
 def sweep(n):
@@ -19,7 +20,7 @@ def sweep(n):
 def stored(ltx, tmp_path):
     """A closed library with eight clips, two of them starred."""
     with open_library(tmp_path / "stored") as opened:
-        clips = bc.run(sweep(8), ltx, library=opened).wait(60).clips
+        clips = bc.run(sweep(8), ltx, library=opened).wait(PATIENCE).clips
         clips[1].stars = 5
         clips[6].stars = 2
     return tmp_path / "stored"
@@ -109,7 +110,7 @@ def test_a_truncated_file_is_generated_again(ltx, stored, suffix, keep):
     opened = Library(stored)
     path = next((stored / "media").glob(f"*/*{suffix}"))
     path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
-    run = bc.run(sweep(8), ltx, library=opened).wait(60)
+    run = bc.run(sweep(8), ltx, library=opened).wait(PATIENCE)
     counts = run.changes().run.counts
     assert (counts["cached"], counts["done"]) == (7, 1)
     assert all(len(clip.frames()) == 9 for clip in opened.clips())

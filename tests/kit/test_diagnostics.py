@@ -14,7 +14,7 @@ from beecam.errors import ModelError
 from beecam.media import mp4
 from beecam.models.batching import device as machine
 from beecam.models.text import offload as preparing
-from helpers import error_message, use_size
+from helpers import PATIENCE, error_message, use_size
 from tiny import make
 
 
@@ -87,7 +87,7 @@ def test_an_unknown_pipeline_is_reported_as_untested(unknown_pipeline):
 
 @pytest.mark.slow
 def test_measurements_are_reported(ltx, wrap_ltx, library, empty_home):
-    bc.run(bc.sweep("a bee", seed=range(48)), ltx, library=library).wait(60)
+    bc.run(bc.sweep("a bee", seed=range(48)), ltx, library=library).wait(PATIENCE)
     assert "the best size measured so far" in bc.doctor(ltx)["batch size"]
     while ltx.batching.trial_size(shot := ltx.resolve(bc.shot("a bee")), 10_000) is not None:
         size = ltx.batching.trial_size(shot, 10_000)
@@ -213,7 +213,7 @@ def test_a_model_of_ones_own_is_reported_by_what_it_has(library):
     assert report["seconds per clip"] == "not measured yet"
     assert "unknown" in report["license"]
     assert report.advice == ()
-    bc.run(bc.sweep("a bee", seed=range(2)), Own(), library=library).wait(30)
+    bc.run(bc.sweep("a bee", seed=range(2)), Own(), library=library).wait(PATIENCE)
     assert "measured on clips" in bc.doctor(Own(), library=library)["seconds per clip"]
 
 
@@ -226,7 +226,7 @@ def test_a_model_of_ones_own_that_fails_is_reported_all_the_same(monkeypatch, li
 
 def test_an_empty_library_is_not_replaced_by_the_default_one(library, empty_home):
     with bc.library() as usual:
-        bc.run(bc.shot("a bee"), Own(), library=usual).wait(30)
+        bc.run(bc.shot("a bee"), Own(), library=usual).wait(PATIENCE)
         assert "measured on clips" in bc.doctor(Own())["seconds per clip"]
         assert len(library) == 0
         assert bc.doctor(Own(), library=library)["seconds per clip"] == "not measured yet"

@@ -1,7 +1,6 @@
 """Drafts and checkpoints: clips resume within their steps, to the same bits as complete ones."""
 
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from beecam.clips.library import open_library
 from beecam.errors import CheckError, Stopped
 from beecam.runs.engines import local
 from beecam.runs.progress import Progress, Status
-from helpers import generate_frames
+from helpers import PATIENCE, generate_frames, wait_until
 
 STEPS = 6
 
@@ -215,18 +214,19 @@ def test_a_paused_run_frees_the_model_and_resumes_to_the_same_bits(
 
     monkeypatch.setattr(Progress, "set", set_and_pause)
     run = bc.run(sweep(8), ltx, library=library, exact=True)
-    deadline = time.monotonic() + 60
-    while run.status != "paused":
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    wait_until(lambda: run.status == "paused")
     started = [c for c in run.changes().cells if c.status == Status.QUEUED and c.step]
     assert started
     files = list((library.folder / "checkpoints").glob("*.safetensors"))
     assert len(files) == len(started)
     # The worker is free: another run of the same model is done meanwhile.
-    assert bc.run(bc.shot("a drone", num_inference_steps=2), ltx, library=other).wait(30).finished
+    assert (
+        bc.run(bc.shot("a drone", num_inference_steps=2), ltx, library=other)
+        .wait(PATIENCE)
+        .finished
+    )
     run.resume()
-    run.wait(60)
+    run.wait(PATIENCE)
     assert digests(run.clips) == full
     assert not list((library.folder / "checkpoints").glob("*.safetensors"))
     assert any("resumed_from" in clip.facts for clip in run.clips)
@@ -247,18 +247,18 @@ def test_an_interrupted_run_resumes_from_its_checkpoints(
             on_step(step)
             if step.step == 4:
                 reached.set()
-                assert release.wait(30)
+                assert release.wait(PATIENCE)
                 raise Stopped("the process was killed")
 
         return original(shots, stop, **more)
 
     monkeypatch.setattr(ltx, "generate", generate)
     interrupted = bc.run(sweep(), ltx, library=library, exact=True)
-    assert reached.wait(30)
+    assert reached.wait(PATIENCE)
     interrupted.cancel()
     release.set()
-    assert len(interrupted.wait(30).clips) == 0
-    run = bc.run(sweep(), wrap_ltx(), library=library, exact=True).wait(60)
+    assert len(interrupted.wait(PATIENCE).clips) == 0
+    run = bc.run(sweep(), wrap_ltx(), library=library, exact=True).wait(PATIENCE)
     assert digests(run.clips) == full
     assert {clip.facts["resumed_from"] for clip in run.clips} == {4}
 

@@ -18,7 +18,7 @@ from beecam.models.batching.threads import WorkerPool
 from beecam.models.weights.lora import LoraLoader
 from beecam.runs.engines import local
 from beecam.runs.progress import Status
-from helpers import Gate, statuses, sweep, use_size
+from helpers import PATIENCE, Gate, statuses, sweep, use_size, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -46,10 +46,7 @@ def full_disk(monkeypatch):
 
 
 def wait_until_paused(run):
-    deadline = time.monotonic() + 30
-    while run.status != "paused" and time.monotonic() < deadline:
-        run.changes(run.changes().version, timeout=0.2)
-    assert run.status == "paused"
+    wait_until(lambda: run.status == "paused")
 
 
 def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, full_disk):
@@ -60,7 +57,7 @@ def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, full_d
     assert "the disk is full" in repr(run)
     full_disk.clear()
     run.resume()
-    assert statuses(run.wait(60)) == [Status.DONE] * 4
+    assert statuses(run.wait(PATIENCE)) == [Status.DONE] * 4
     assert len(library) == 4
 
 
@@ -71,7 +68,7 @@ def test_a_run_resumes_automatically_once_there_is_space(ltx, library, full_disk
     time.sleep(0.2)
     assert run.status == "paused"
     full_disk.clear()
-    assert statuses(run.wait(60)) == [Status.DONE] * 4
+    assert statuses(run.wait(PATIENCE)) == [Status.DONE] * 4
     assert run.changes().run.message is None
 
 
@@ -85,14 +82,11 @@ def test_a_pause_by_the_user_outlasts_a_full_disk(ltx, library, full_disk, befor
     if not before:
         run.pause()
     full_disk.clear()
-    deadline = time.monotonic() + 30
-    while run.changes().run.message is not None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert run.changes().run.message is None, "the disk isn't full any more"
+    wait_until(lambda: run.changes().run.message is None)  # the disk isn't full any more
     time.sleep(0.3)
     assert run.status == "paused"
     run.resume()
-    assert statuses(run.wait(60)) == [Status.DONE] * 4
+    assert statuses(run.wait(PATIENCE)) == [Status.DONE] * 4
 
 
 def test_calling_run_again_while_the_disk_is_full_keeps_the_pause(
@@ -106,7 +100,7 @@ def test_calling_run_again_while_the_disk_is_full_keeps_the_pause(
         assert bc.run(sweep(), ltx, library=library) is run
     assert "the disk is full" in run.changes().run.message
     full_disk.clear()
-    assert statuses(run.wait(60)) == [Status.DONE] * 4
+    assert statuses(run.wait(PATIENCE)) == [Status.DONE] * 4
 
 
 def no_space(*_, **__):
@@ -134,7 +128,7 @@ def test_an_error_with_another_message_each_time_is_one_pause(ltx, library, monk
     assert len(set(tries)) > 2
     assert "(Permission denied)" in run.changes().run.message
     locked.clear()
-    assert statuses(run.wait(60)) == [Status.DONE] * 4
+    assert statuses(run.wait(PATIENCE)) == [Status.DONE] * 4
     assert library._index.unfinished() == {}
 
 
@@ -186,12 +180,12 @@ def test_checkpoints_that_cannot_be_written_lose_no_clip(ltx, library, monkeypat
     monkeypatch.setattr(local, "_CHECKPOINT_EVERY", 0.0)
     gate = Gate(ltx, monkeypatch)
     run = bc.run(sweep(), ltx, library=library)
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(PATIENCE)
     run.pause()
     gate.open.set()
     wait_until_paused(run)
     run.resume()
-    assert statuses(run.wait(60)) == [Status.DONE] * 4
+    assert statuses(run.wait(PATIENCE)) == [Status.DONE] * 4
 
 
 def test_a_query_that_fails_once_leaves_no_claims(ltx, library, monkeypatch):
@@ -204,9 +198,9 @@ def test_a_query_that_fails_once_leaves_no_claims(ltx, library, monkeypatch):
         return original(keys)
 
     monkeypatch.setattr(library, "known", fail_once)
-    run = bc.run(sweep(), ltx, library=library).wait(60)
+    run = bc.run(sweep(), ltx, library=library).wait(PATIENCE)
     assert Status.FAILED in statuses(run)
-    assert statuses(run.retry().wait(60)).count(Status.FAILED) == 0
+    assert statuses(run.retry().wait(PATIENCE)).count(Status.FAILED) == 0
     assert len(library) == 4
 
 
@@ -216,7 +210,7 @@ def test_a_model_that_fails_to_release_does_not_stop_a_run_from_ending(ltx, libr
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     monkeypatch.setattr(ltx, "release", fail)
-    run = bc.run(sweep(), ltx, library=library).wait(60)
+    run = bc.run(sweep(), ltx, library=library).wait(PATIENCE)
     assert statuses(run) == [Status.DONE] * 4
     assert not library.writers
 
@@ -228,7 +222,7 @@ def test_a_library_closes_although_a_run_waits_for_a_paused_one(ltx, library, mo
     monkeypatch.setattr(local.LocalEngine, "_store_checkpoints", lambda *_: False)
     gate = Gate(ltx, monkeypatch)
     paused = bc.run(sweep(prompt="a {insect} is paused"), ltx, library=library)
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(PATIENCE)
     paused.pause()
     gate.open.set()
     wait_until_paused(paused)
@@ -237,7 +231,7 @@ def test_a_library_closes_although_a_run_waits_for_a_paused_one(ltx, library, mo
     library.writers = InOrder(users if first == "paused" else users[::-1])
     closing = threading.Thread(target=library.close, daemon=True)
     closing.start()
-    closing.join(60)
+    closing.join(PATIENCE)
     assert not closing.is_alive()
     assert paused.status == "cancelled"
     assert waiting.finished
@@ -255,7 +249,7 @@ class InOrder(set):
 
 
 def test_a_library_created_in_place_of_a_removed_one_is_another_one(ltx, library):
-    bc.run(bc.sweep("a bee"), ltx, library=library).wait(60)
+    bc.run(bc.sweep("a bee"), ltx, library=library).wait(PATIENCE)
     shutil.rmtree(library.folder)
     assert library.gone
     with Library(library.folder) as other:  # as another kernel would
@@ -266,7 +260,7 @@ def test_a_library_created_in_place_of_a_removed_one_is_another_one(ltx, library
         assert len(other) == 0
         assert not list(library.folder.glob("media/*/*"))
         run.cancel()
-        again = bc.run(bc.sweep("a moth"), ltx, library=other).wait(60)
+        again = bc.run(bc.sweep("a moth"), ltx, library=other).wait(PATIENCE)
         assert len(again.clips) == len(other) == 1
     assert bc.library(library.folder) is not library
     bc.library(library.folder).close()
@@ -323,9 +317,9 @@ def test_a_lora_is_checked_while_batches_overlap():
         daemon=True,
     )
     checker.start()
-    checker.join(20)
+    checker.join(PATIENCE)
     stop.set()
     assert checked == [None, None]
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
         assert not thread.is_alive()

@@ -12,7 +12,7 @@ import beecam as bc
 from beecam.errors import CheckError, Stopped
 from beecam.models.batching.threads import WorkerPool
 from beecam.shots.conditions import CONDITIONS
-from helpers import generate_frames
+from helpers import PATIENCE, generate_frames
 from tiny import SHAPES, make
 from tiny.inputs import image, video
 
@@ -156,7 +156,7 @@ def test_a_sweep_of_prompts_seeds_and_a_number(family, library):
     if "prompt" not in parameters_of(model):
         template, slots = "", {"noise_aug_strength": [0.02, 0.2]}
     sweep = bc.sweep(template, seed=[3, 4], **{**arguments, **axis, **slots})
-    run = bc.run(sweep, model, library=library).wait(120)
+    run = bc.run(sweep, model, library=library).wait(PATIENCE)
     assert not run.errors
     assert len(run.clips) == 8
     for clip in run.clips[::3]:

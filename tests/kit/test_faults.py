@@ -14,20 +14,13 @@ from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError
 from beecam.models.model import Generated
 from beecam.runs.progress import Progress, Status
-from helpers import use_size
+from helpers import PATIENCE, use_size, wait_until
 
 
 def sweep(n=8, steps=1, insects=("bee", "moth")):
     return bc.sweep(
         "a {insect}", insect=list(insects), seed=range(n // 2), num_inference_steps=steps
     )
-
-
-def wait_for(what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.001)
 
 
 def counted(model, monkeypatch):
@@ -50,7 +43,7 @@ def test_parallel_runs_generate_common_clips_once(ltx, library, monkeypatch):
         for insects_of_run in (("bee", "moth"), ("bee", "drone"), ("moth", "bee", "drone"))
     ]
     for run in runs:
-        run.wait(60)
+        run.wait(PATIENCE)
         assert not run.errors
         assert {cell.status for cell in run.changes().cells} <= {Status.DONE, Status.CACHED}
     assert len(generated) == len(set(generated)) == 12
@@ -68,29 +61,29 @@ def test_a_run_generates_what_another_run_failed_to_generate(ltx, library, monke
         if len(calls) > 1 + 4:  # the first run's call, and each of its clips alone
             return original(shots, *args, **kwargs)
         reached.set()
-        assert leave.wait(30)
+        assert leave.wait(PATIENCE)
         raise ValueError("no")
 
     monkeypatch.setattr(ltx, "generate", fails)
     first = bc.run(sweep(4), ltx, library=library)
-    assert reached.wait(30)
+    assert reached.wait(PATIENCE)
     second = bc.run(sweep(4), ltx, library=library, exact=True)
     assert not second.finished
     leave.set()
-    assert len(first.wait(60).errors) == 4
-    assert len(second.wait(60).clips) == 4
+    assert len(first.wait(PATIENCE).errors) == 4
+    assert len(second.wait(PATIENCE).clips) == 4
 
 
 def test_clips_that_are_generated_when_a_run_is_cancelled_are_stored(ltx, library, monkeypatch):
     use_size(ltx, 8)
     written, add = threading.Event(), library.store
-    monkeypatch.setattr(library, "store", lambda *a: written.wait(30) and add(*a))
+    monkeypatch.setattr(library, "store", lambda *a: written.wait(PATIENCE) and add(*a))
     run = bc.run(sweep(8), ltx, library=library)
-    wait_for(lambda: run._progress._generated)
+    wait_until(lambda: run._progress._generated)
     run.cancel()
     assert not run.finished, "generated clips have to be written"
     written.set()
-    run.wait(60)
+    run.wait(PATIENCE)
     assert len(run.clips) == len(library) == 8
     assert {cell.status for cell in run.changes().cells} == {Status.DONE}
 
@@ -108,7 +101,7 @@ def test_a_pause_after_the_last_clip_does_not_delay_the_end(ltx, library, monkey
     monkeypatch.setattr(ltx, "resolve", ltx.resolve)
     run = bc.run(bc.shot("a bee", num_inference_steps=1), ltx, library=library)
     started.set()
-    assert len(run.wait(30).clips) == 1
+    assert len(run.wait(PATIENCE).clips) == 1
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
@@ -117,7 +110,7 @@ def test_a_pipeline_that_exits_fails_its_cells(ltx, library, monkeypatch, error)
         raise error("out")
 
     monkeypatch.setattr(ltx, "generate", generate)
-    run = bc.run(sweep(4), ltx, library=library).wait(30)
+    run = bc.run(sweep(4), ltx, library=library).wait(PATIENCE)
     assert len(run.errors) == 4
     assert error.__name__ in run.errors[0]
 
@@ -133,7 +126,7 @@ def test_nan_values_and_black_clips_are_marked(ltx, library, monkeypatch):
         return (video,)
 
     monkeypatch.setattr(type(ltx.pipe.vae), "decode", poisoned)
-    run = bc.run(sweep(4), ltx, library=library).wait(60)
+    run = bc.run(sweep(4), ltx, library=library).wait(PATIENCE)
     broken = [clip.facts.get("broken") for clip in run.clips]
     assert "not numbers" in broken[0]
     assert "black" in broken[1]
@@ -166,17 +159,17 @@ def test_a_folder_that_is_missing_for_a_while_loses_no_clip(ltx, library, monkey
 
     monkeypatch.setattr(library, "store", add_or_not)
     run = bc.run(sweep(4), ltx, library=library)
-    wait_for(lambda: run.status == "paused")
+    wait_until(lambda: run.status == "paused")
     assert "can't be written" in run.changes().run.message
     lost.set()
     run.resume()
-    assert len(run.wait(60).clips) == 4
+    assert len(run.wait(PATIENCE).clips) == 4
 
 
 def test_a_clip_is_not_regenerated_by_changed_weights(ltx, library):
     import torch
 
-    clip = bc.run(sweep(2), ltx, library=library).wait(60).clips[0]
+    clip = bc.run(sweep(2), ltx, library=library).wait(PATIENCE).clips[0]
     weight = ltx.pipe.transformer.proj_out.weight
     with torch.no_grad():
         weight[0, 0] += 0.5
@@ -216,19 +209,19 @@ def test_a_run_without_references_is_found_again(ltx, library, monkeypatch):
 
     def generate(*args, **kwargs):
         reached.set()
-        assert leave.wait(30)
+        assert leave.wait(PATIENCE)
         return original(*args, **kwargs)
 
     monkeypatch.setattr(ltx, "generate", generate)
     run = bc.run(sweep(4), ltx, library=library)
-    assert reached.wait(30)
+    assert reached.wait(PATIENCE)
     engine = run._engine
     del run
     gc.collect()
     again = bc.run(sweep(4), ltx, library=library)
     assert again._engine is engine
     leave.set()
-    again.wait(60)
+    again.wait(PATIENCE)
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -11,10 +10,9 @@ import beecam as bc
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.denoise.preview import PreviewMap
 from beecam.runs.interactive import InteractiveEngine
-from helpers import generate_frames
+from helpers import PATIENCE, generate_frames, wait_until
 
 LONG = 80  # steps: about two seconds a clip
-TIMEOUT = 240  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +53,7 @@ class FrameLog:
 
     def wait_until(self, check):
         with self.changed:
-            assert self.changed.wait_for(check, TIMEOUT), self.entries
+            assert self.changed.wait_for(check, PATIENCE), self.entries
 
 
 @pytest.fixture
@@ -135,14 +133,6 @@ def request_until(engine, calls, log, finished, steps):
     calls.on_step = request_next
     engine.request(1, bee_shot(1, steps))
     log.wait_until(finished)
-
-
-def wait_until(check):
-    """Poll until `check()` is true."""
-    end = time.monotonic() + TIMEOUT
-    while not check():
-        assert time.monotonic() < end, "timed out"
-        time.sleep(0.01)
 
 
 def test_a_clip_has_the_pixels_of_the_model(create_engine, log, pollen):
@@ -309,7 +299,7 @@ def test_a_run_continues_beside_the_engine(create_engine, log, pollen, library):
     frame = log.wait_for(1, "clip")
     assert not run.finished, "it doesn't wait for the run"
     assert np.array_equal(frame.frames, generate_frames(pollen, [frame.shot])[0])
-    assert not run.wait(TIMEOUT).errors
+    assert not run.wait(PATIENCE).errors
     assert len(run.clips) == 12
     # mp4 is lossy, but a clip mixed up with another one would differ far more.
     for clip in run.clips[::3]:

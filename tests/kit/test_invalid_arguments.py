@@ -10,7 +10,7 @@ import pytest
 import beecam as bc
 from beecam.errors import CheckError, LibraryError, ModelError
 from beecam.models.model_set import as_model
-from helpers import error_message, fill
+from helpers import PATIENCE, error_message, fill
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_clip_that_is_not_generated_yet_names_wait(ltx, library, monkeypatch):
     original = ltx.generate
 
     def generate(*args, **kwargs):
-        assert gate.wait(30)
+        assert gate.wait(PATIENCE)
         return original(*args, **kwargs)
 
     monkeypatch.setattr(ltx, "generate", generate)
@@ -175,7 +175,7 @@ def test_a_clip_that_is_not_generated_yet_names_wait(ltx, library, monkeypatch):
     with pytest.raises(IndexError, match="clip 4: there are 0"):
         run.clips[4]
     gate.set()
-    run.wait(60)
+    run.wait(PATIENCE)
     with pytest.raises(IndexError, match="clip 4: there are 4"):
         run.clips[4]
 
@@ -192,7 +192,7 @@ def test_a_run_resolves_each_cell_once(ltx, library, monkeypatch):
 
         return counted
 
-    bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library).wait(60)
+    bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library).wait(PATIENCE)
     monkeypatch.setattr(ltx, "resolve", counting("resolve", resolve))
     monkeypatch.setattr(bc.Shot, "to_dict", counting("to_dict", to_dict))
     bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library)

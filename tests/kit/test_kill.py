@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from beecam.clips.library import Library
+from helpers import PATIENCE
 
 # Loads the model once; each line on stdin forks a process that runs the sweep and is killed. It
 # forks before any clip is generated, while its only other thread waits for work.
@@ -63,7 +64,7 @@ def test_twenty_kills_at_random_moments(tmp_path):
             _check_library(folder, finished, seen, attempt)
     finally:
         process.stdin.close()
-        process.wait(60)
+        process.wait(PATIENCE)
     assert len(finished) >= 20, "all kills came before the first clip: this tests nothing"
 
 

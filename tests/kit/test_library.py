@@ -19,6 +19,7 @@ from beecam.errors import CheckError, LibraryError, MediaError
 from beecam.media import mp4, sheets
 from beecam.shots.shot import Shot
 from beecam.storage.index import NAME as INDEX
+from helpers import PATIENCE
 
 
 def shot(prompt="a bee", seed=0):
@@ -131,7 +132,7 @@ def test_a_removed_folder_takes_no_annotations_and_can_be_opened_again(folder):
 
 def test_an_empty_library_is_still_the_one_that_was_named(library, ltx, monkeypatch, tmp_path):
     monkeypatch.setenv("BEECAM_LIBRARY", str(tmp_path / "other"))
-    bc.run(bc.sweep("a bee"), ltx, library=library).wait(60)
+    bc.run(bc.sweep("a bee"), ltx, library=library).wait(PATIENCE)
     assert len(library) == 1
     assert not (tmp_path / "other").exists()
 
@@ -277,13 +278,13 @@ def test_a_full_disk_is_an_error_that_leaves_nothing_behind(library, monkeypatch
 
 def test_a_missing_media_file_is_named_and_generated_again(library, ltx):
     sweep = bc.sweep("a bee", seed=[0, 1])
-    clips = bc.run(sweep, ltx, library=library).wait(60).clips
+    clips = bc.run(sweep, ltx, library=library).wait(PATIENCE).clips
     clips[0].path.unlink()
     with pytest.raises(MediaError, match=r"is missing; run its sweep again"):
         clips[0].frames()
     assert "missing" in clips[0]._repr_html_()
     clips[0].stars = 5
-    run = bc.run(sweep, ltx, library=library).wait(60)
+    run = bc.run(sweep, ltx, library=library).wait(PATIENCE)
     assert run.changes().run.counts["done"] == 1
     assert run.changes().run.counts["cached"] == 1
     assert clips[0].frames().shape == (9, 32, 32, 3)
@@ -310,7 +311,7 @@ def test_an_unknown_clip_is_named(library):
 def test_files_of_a_killed_process_are_healed(folder, moment):
     code = f"""
 import os, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1])!r}]
 from test_library import add, open_library
 
 library = open_library({str(folder)!r})

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from beecam.models.speed.onednn import PackedLinears, available
+from helpers import PATIENCE
 
 pytestmark = pytest.mark.skipif(not available(), reason="this PyTorch has no oneDNN")
 
@@ -59,16 +60,16 @@ def test_the_network_is_restored_after_the_last_user(network):
     def use():
         with packed.used():
             entered.set()
-            leave.wait(10)
+            leave.wait(PATIENCE)
 
     thread = threading.Thread(target=use)
     thread.start()
-    assert entered.wait(10)
+    assert entered.wait(PATIENCE)
     with packed.used():
         pass
     assert "forward" in vars(network[0]), "the other user is still inside"
     leave.set()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert "forward" not in vars(network[0])
 
 

@@ -11,7 +11,7 @@ import beecam_widgets as bw
 from beecam.models import capabilities
 from beecam.models.batching.batch_size import batching_of
 from beecam.models.model_checks import loaded_model
-from helpers import Gate, error_message
+from helpers import PATIENCE, Gate, error_message
 
 DOCS = Path(__file__).parents[2] / "docs" / "own_model.md"
 MAX_LINES = 45
@@ -58,13 +58,13 @@ def test_the_sweep_of_the_page_runs(docs, library, monkeypatch):
     (block,) = [block for block in docs["blocks"] if "bc.run(" in block]
     scope = dict(docs)
     exec(block, scope)
-    assert len(set(digests(scope["run"].wait(30)))) == 12
+    assert len(set(digests(scope["run"].wait(PATIENCE)))) == 12
 
 
 def test_a_sweep_is_cached_estimated_and_regenerated(square, library):
-    run = bc.run(sweep(), square, library=library).wait(30)
+    run = bc.run(sweep(), square, library=library).wait(PATIENCE)
     assert len(set(digests(run))) == 6
-    again = bc.run(sweep(), square, library=library).wait(30)
+    again = bc.run(sweep(), square, library=library).wait(PATIENCE)
     assert again.changes().run.counts["cached"] == 6
     assert bc.estimate(sweep(), square, library).cached == 6
     clip = run.clips[0]
@@ -80,13 +80,13 @@ def test_its_own_check_is_reported_before_anything_is_generated(square, library)
 
 
 def test_exact_mode_and_batches_give_the_same_bits(square, docs, library, tmp_path):
-    plain = digests(bc.run(sweep(), square, library=library).wait(30))
+    plain = digests(bc.run(sweep(), square, library=library).wait(PATIENCE))
     with bc.library(tmp_path / "exact") as other:
-        exact = bc.run(sweep(), square, library=other, exact=True).wait(30)
+        exact = bc.run(sweep(), square, library=other, exact=True).wait(PATIENCE)
         assert digests(exact) == plain
         assert exact.clips[0].facts["exact"]
     model = docs["BatchedSquare"]()
-    run = bc.run(sweep(), model, library=library).wait(30)
+    run = bc.run(sweep(), model, library=library).wait(PATIENCE)
     assert {clip.facts["batch"] for clip in run.clips} == {3}, "six clips in two equal batches"
     assert digests(run) == plain
 
@@ -101,19 +101,19 @@ def test_a_batch_is_filled_up_for_a_model_that_knows_no_pad_to(square):
 def test_cancelling_stops_it_at_its_next_step(square, library, monkeypatch):
     gate = Gate(square, monkeypatch)
     run = bc.run(sweep(), square, library=library)
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(PATIENCE)
     run.cancel()
     gate.open.set()
-    run.wait(30)
+    run.wait(PATIENCE)
     assert run.status == "cancelled"
     assert not len(run.clips)
     monkeypatch.undo()
-    assert len(run.retry().wait(30).clips) == 6
+    assert len(run.retry().wait(PATIENCE).clips) == 6
 
 
 def test_variations_differ_gradually(square, library):
-    clip = bc.run(bc.shot("a red square", seed=3), square, library=library).wait(30).clips[0]
-    run = bc.run(bc.vary(clip, 4, strength=0.3), square, library=library).wait(30)
+    clip = bc.run(bc.shot("a red square", seed=3), square, library=library).wait(PATIENCE).clips[0]
+    run = bc.run(bc.vary(clip, 4, strength=0.3), square, library=library).wait(PATIENCE)
     assert run.clips[0].key == clip.key
     assert len(set(digests(run))) > 2
 
@@ -126,12 +126,12 @@ def test_without_the_capability_a_draft_is_refused(square, library):
 
 
 def test_drafts_are_promoted_to_the_bits_of_complete_clips(draft_square, library, tmp_path):
-    drafts = bc.run(sweep(), draft_square, library=library, draft=0.5).wait(30)
+    drafts = bc.run(sweep(), draft_square, library=library, draft=0.5).wait(PATIENCE)
     with bc.library(tmp_path / "other") as other:
-        complete = digests(bc.run(sweep(), draft_square, library=other).wait(30))
+        complete = digests(bc.run(sweep(), draft_square, library=other).wait(PATIENCE))
     assert not set(digests(drafts)) & set(complete)
     drafts.clips[1].stars = 5
-    promoted = bc.promote(drafts.clips, draft_square).wait(30)
+    promoted = bc.promote(drafts.clips, draft_square).wait(PATIENCE)
     assert digests(promoted) == complete
     assert promoted.clips[1].stars == 5
     assert promoted.clips[0].facts["resumed_from"] == 2
@@ -140,7 +140,7 @@ def test_drafts_are_promoted_to_the_bits_of_complete_clips(draft_square, library
 def test_a_grid_shows_it(square, library):
     run = bc.run(sweep(), square, library=library)
     grid = bw.ClipGrid(run)
-    run.wait(30)
+    run.wait(PATIENCE)
     try:
         assert len(grid.shown) == 6
         grid.filter = 'prompt:"red"'
@@ -150,7 +150,7 @@ def test_a_grid_shows_it(square, library):
 
 
 def test_own_models_are_compared_with_others(square, draft_square, library):
-    run = bc.run(sweep(1), [square, draft_square], library=library).wait(30)
+    run = bc.run(sweep(1), [square, draft_square], library=library).wait(PATIENCE)
     assert [clip.shot.model for clip in run.clips] == ["square"] * 3 + ["draft square"] * 3
     assert "square supports no drafts" in error_message(
         lambda: bc.run(sweep(1), [square, draft_square], library=library, draft=0.5)
@@ -192,7 +192,7 @@ def test_missing_and_invalid_members_are_reported(square, library):
         ([bc.Generated(np.zeros((4, 4, 3), np.uint8))], "returned frames of shape (4, 4, 3)"),
     ):
         square.generate = lambda shots, on_step=None, wrong=wrong: wrong
-        run = bc.run(sweep(1).where(color="red"), square, library=library).wait(30)
+        run = bc.run(sweep(1).where(color="red"), square, library=library).wait(PATIENCE)
         assert message in run.errors[0]
 
 
@@ -210,7 +210,7 @@ def refused(model, library):
 
 def test_an_attribute_with_the_name_of_a_method_is_not_a_capability(docs, library):
     model = variant(docs, steps=4, notes="none", prepare=True, speed=2)
-    assert len(set(digests(bc.run(sweep(), model, library=library).wait(30)))) == 6
+    assert len(set(digests(bc.run(sweep(), model, library=library).wait(PATIENCE)))) == 6
     assert not capabilities.supports_drafts(model)
     assert capabilities.known_words(model) == ()
     text = error_message(lambda: bc.run(sweep(), model, library=library, draft=0.5))

@@ -12,7 +12,7 @@ from beecam.models.model_set import ModelSet
 from beecam.models.text import disk_cache, offload
 from beecam.models.text.disk_cache import EmbeddingCache, cache_for
 from beecam.models.weights.fingerprint import text_fingerprint
-from helpers import generate_frames
+from helpers import PATIENCE, generate_frames
 from tiny import make
 
 
@@ -202,7 +202,7 @@ def encoder_log(ltx_pipe, monkeypatch):
 
 def test_all_prompts_are_encoded_first_and_then_the_encoder_is_offloaded(ltx, library, encoder_log):
     sweep = bc.sweep("a {insect}", insect=["bee", "moth", "fly"], seed=range(3))
-    run = bc.run(sweep, ltx, library=library).wait(60)
+    run = bc.run(sweep, ltx, library=library).wait(PATIENCE)
     assert not run.errors
     events = encoder_log.events
     assert set(events[: events.index("away")]) == {"encode"}
@@ -211,7 +211,7 @@ def test_all_prompts_are_encoded_first_and_then_the_encoder_is_offloaded(ltx, li
     assert after[-1] == "home", "the encoder is moved back at the end"
     encodes = events.count("encode")
     assert encodes == 6, "three prompts, each with a negative prompt"
-    bc.run(sweep, ltx, library=library).wait(60)
+    bc.run(sweep, ltx, library=library).wait(PATIENCE)
     assert events.count("encode") == encodes
 
 
@@ -244,13 +244,13 @@ def test_a_cancelled_run_restores_the_pipeline(ltx, library, encoder_log, monkey
     ltx.release()
     assert not encoder_log.offloaded
     monkeypatch.setattr(ltx, "generate", lambda *a, **k: 1 / 0)
-    assert bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).errors
+    assert bc.run(bc.sweep("a bee"), ltx, library=library).wait(PATIENCE).errors
     assert not encoder_log.offloaded
     assert not ltx._resources.encoders._homes
 
 
 def test_encoders_of_several_models_are_offloaded_and_restored(ltx, wan, library, encoder_log):
-    run = bc.run(bc.sweep(["a bee", "a moth"]), [ltx, wan], library=library).wait(60)
+    run = bc.run(bc.sweep(["a bee", "a moth"]), [ltx, wan], library=library).wait(PATIENCE)
     assert not run.errors
     assert [entry for entry in encoder_log.events if entry != "step"].count("encode") == 4
     for model in (ltx, wan):
@@ -273,7 +273,7 @@ def test_encoders_of_several_models_are_restored_when_stopped(ltx, wan, encoder_
 
 def test_the_prompt_after_a_switch_is_encoded_ahead(ltx, library, encoder_log):
     sweep = bc.sweep("a bee", switch_at=0.5, then_prompt="a moth")
-    assert not bc.run(sweep, ltx, library=library).wait(60).errors
+    assert not bc.run(sweep, ltx, library=library).wait(PATIENCE).errors
     assert "encode" not in encoder_log.events[encoder_log.events.index("away") :]
 
 

@@ -13,11 +13,11 @@ from beecam.runs import progress_bar
 from beecam.runs.estimate import Estimate
 from beecam.runs.progress import Progress
 from beecam.storage.store import ClipStore
-from helpers import Gate, error_message, fill, sweep, use_size
+from helpers import PATIENCE, Gate, error_message, fill, sweep, use_size
 
 
 def test_a_run_is_a_sequence_of_its_clips(ltx, library):
-    run = bc.run(sweep(), ltx, library=library).wait(60)
+    run = bc.run(sweep(), ltx, library=library).wait(PATIENCE)
     assert len(run) == 4
     assert run[3] == run.clips[3]
     assert (run[3]["insect"], run[-1]["seed"]) == ("moth", 1)
@@ -37,7 +37,7 @@ def test_a_clip_that_is_not_generated_yet_is_named(ltx, library, monkeypatch):
     use_size(ltx, 1)
     gate = Gate(ltx, monkeypatch)
     run = bc.run(sweep(), ltx, library=library)
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(PATIENCE)
     assert len(run) == 0
     assert list(run) == []
     for index in (3, -1):
@@ -46,12 +46,12 @@ def test_a_clip_that_is_not_generated_yet_is_named(ltx, library, monkeypatch):
     with pytest.raises(IndexError, match=r"clip 4: there are 0"):
         run[4]
     gate.open.set()
-    assert len(run.wait(60)) == 4
+    assert len(run.wait(PATIENCE)) == 4
 
 
 def test_the_selection_is_that_of_the_grid_that_shows_the_run(ltx, library, monkeypatch):
     monkeypatch.setattr(notebook, "_selections", [])
-    run = bc.run(sweep(), ltx, library=library).wait(60)
+    run = bc.run(sweep(), ltx, library=library).wait(PATIENCE)
     message = error_message(lambda: run.selection, BeecamError)
     assert "run.selection: no grid shows this run" in message
     assert "import beecam_widgets" in message
@@ -72,23 +72,23 @@ def test_the_selection_counts_cells_and_not_clips(ltx, library, monkeypatch):
     monkeypatch.setattr(notebook, "_selections", [lambda _run: [0, 2]])
     gate = Gate(ltx, monkeypatch)
     run = bc.run(sweep(), ltx, library=library)
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(PATIENCE)
     run.cancel(0)
     gate.open.set()
-    run.wait(60)
+    run.wait(PATIENCE)
     assert run.selection.keys == (run[1].key,), "cell 0 has no clip, so that cell 2 is clip 1"
     assert dict(run.selection[0].values) == {"insect": "moth", "seed": 0}
 
 
 def test_promote_takes_a_run_for_its_clips(ltx, library):
-    drafts = bc.run(sweep(2), ltx, library=library, draft=0.5).wait(60)
+    drafts = bc.run(sweep(2), ltx, library=library, draft=0.5).wait(PATIENCE)
     drafts[0].stars = 3
-    finished = bc.promote(drafts).wait(60)
+    finished = bc.promote(drafts).wait(PATIENCE)
     assert len(finished) == 2
     assert {clip.shot.draft_steps for clip in finished} == {None}
     assert [clip.shot.prompt for clip in finished] == [clip.shot.prompt for clip in drafts]
     assert [clip.stars for clip in finished] == [3, 0]
-    assert bc.promote(drafts[:1]).wait(60)[0] == finished[0]
+    assert bc.promote(drafts[:1]).wait(PATIENCE)[0] == finished[0]
 
 
 def test_promote_names_what_is_no_set_of_drafts(ltx, library):
@@ -113,7 +113,7 @@ def test_estimate_names_a_wrong_library(ltx, wrong):
 
 def test_estimate_counts_what_its_library_has(ltx, library, tmp_path, monkeypatch):
     monkeypatch.setenv("BEECAM_LIBRARY", str(tmp_path / "usual"))
-    bc.run(sweep(2), ltx, library=library).wait(60)
+    bc.run(sweep(2), ltx, library=library).wait(PATIENCE)
     found = bc.estimate(sweep(4), ltx, library)
     assert (found.cells, found.cached) == (4, 2)
     assert found.seconds > 0
@@ -165,8 +165,8 @@ def test_what_is_not_a_sweep_is_named_wherever_one_is_taken(ltx, library, wrong)
 
 
 def test_a_run_stands_for_its_clips_in_sums(ltx, library):
-    one = bc.run(sweep(2), ltx, library=library).wait(60)
-    other = bc.run(sweep(4), ltx, library=library).wait(60)
+    one = bc.run(sweep(2), ltx, library=library).wait(PATIENCE)
+    other = bc.run(sweep(4), ltx, library=library).wait(PATIENCE)
     keys = (one.clips + other.clips).keys
     assert len(keys) == 4
     for both in (one + other, one.clips + other, one + other.clips):
@@ -184,11 +184,11 @@ def test_a_run_without_clips_is_true(ltx, library, monkeypatch):
     assert len(run) == 0
     assert run
     gate.open.set()
-    run.wait(60)
+    run.wait(PATIENCE)
 
 
 def test_a_clip_is_found_by_its_cell(ltx, library, monkeypatch):
-    bc.run(sweep(4).where(insect="moth", seed=1), ltx, library=library).wait(60)
+    bc.run(sweep(4).where(insect="moth", seed=1), ltx, library=library).wait(PATIENCE)
     gate = Gate(ltx, monkeypatch)
     run = bc.run(sweep(4), ltx, library=library)
     assert run.clip(3) == run[0]
@@ -198,35 +198,35 @@ def test_a_clip_is_found_by_its_cell(ltx, library, monkeypatch):
         with pytest.raises(IndexError, match="this run has cells 0 to 3"):
             run.clip(wrong)
     gate.open.set()
-    assert run.wait(60).clip(2).key == run[2].key
+    assert run.wait(PATIENCE).clip(2).key == run[2].key
     assert run.clip(3).key == run[3].key
 
 
 def test_a_clip_that_failed_says_why(ltx, library, monkeypatch):
     monkeypatch.setattr(ltx, "generate", lambda *_, **__: 1 / 0)
-    run = bc.run(sweep(2), ltx, library=library).wait(60)
+    run = bc.run(sweep(2), ltx, library=library).wait(PATIENCE)
     with pytest.raises(IndexError, match="cell 0 has no clip, it is failed: ZeroDivisionError"):
         run.clip(0)
 
 
 def test_repeated_drafts_are_promoted_once(ltx, library):
-    drafts = bc.run(sweep(2), ltx, library=library, draft=0.3).wait(60)
-    more = bc.run(sweep(2), ltx, library=library, draft=0.6).wait(60)
+    drafts = bc.run(sweep(2), ltx, library=library, draft=0.3).wait(PATIENCE)
+    more = bc.run(sweep(2), ltx, library=library, draft=0.6).wait(PATIENCE)
     drafts.clips[0].stars = 4
-    promoted = bc.promote(drafts.clips[[0, 0]]).wait(60)
+    promoted = bc.promote(drafts.clips[[0, 0]]).wait(PATIENCE)
     assert [clip.stars for clip in promoted] == [4]
-    both = bc.promote(drafts + more + promoted, ltx).wait(60)
+    both = bc.promote(drafts + more + promoted, ltx).wait(PATIENCE)
     assert [clip.key for clip in both][:1] == [clip.key for clip in promoted]
     assert len(both) == 2
 
 
 def test_promoted_and_extended_sweeps_are_recorded(ltx, library):
-    drafts = bc.run(sweep(2), ltx, library=library, draft=0.5, name="few").wait(60)
-    bc.promote(drafts).wait(60)
+    drafts = bc.run(sweep(2), ltx, library=library, draft=0.5, name="few").wait(PATIENCE)
+    bc.promote(drafts).wait(PATIENCE)
     assert len(library.sweeps()) == 2
-    more = drafts.with_cells(sweep(4)).wait(60)
+    more = drafts.with_cells(sweep(4)).wait(PATIENCE)
     assert library.sweep("few").clip_keys == tuple(clip.key for clip in more)
-    single = bc.run(bc.shot("a bee", num_inference_steps=2), ltx, library=library).wait(60)
+    single = bc.run(bc.shot("a bee", num_inference_steps=2), ltx, library=library).wait(PATIENCE)
     single.cancel()
     single.retry()
     assert len(library.sweeps()) == 3, "a single shot is only recorded under a name"
@@ -258,7 +258,7 @@ def test_waiting_shows_a_bar_where_no_grid_does(monkeypatch, terminal, kernel, g
 
 
 def test_the_bar_counts_clips(ltx, library, capsys, monkeypatch):
-    bc.run(sweep(2), ltx, library=library).wait(60)
+    bc.run(sweep(2), ltx, library=library).wait(PATIENCE)
     assert not capsys.readouterr().err, "no terminal, no bar"
     monkeypatch.setattr(ltx, "generate", _failing_for("moth", ltx.generate))
     watched = []

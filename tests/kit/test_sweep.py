@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import beecam as bc
 from beecam.errors import CheckError
 from beecam.sweeps.build import sweep_of_shots
-from helpers import error_message
+from helpers import PATIENCE, error_message
 
 lengths = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 
@@ -298,7 +298,7 @@ def test_no_clip_is_generated_from_a_sweep_with_problems(ltx, library):
 def test_estimate_counts_cached_cells_and_measures_the_rest(ltx, library):
     first = bc.sweep("a bee", seed=range(2))
     assert bc.estimate(first, ltx, library).seconds is None
-    bc.run(first, ltx, library=library).wait(60)
+    bc.run(first, ltx, library=library).wait(PATIENCE)
     more = bc.estimate(bc.sweep("a bee", seed=range(5)), ltx, library)
     assert (more.cells, more.cached) == (5, 2)
     each = sorted(clip.facts["seconds"] for clip in library.clips())

@@ -11,7 +11,7 @@ import beecam as bc
 from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError
 from beecam.storage import sweep_files
-from helpers import error_message
+from helpers import PATIENCE, error_message
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_two_kernels_write_at_the_same_time(library, small_sweep):
         subprocess.Popen([sys.executable, "-c", code, str(library.folder), name])
         for name in ("left", "right")
     ]
-    assert [one.wait(120) for one in both] == [0, 0]
+    assert [one.wait(PATIENCE) for one in both] == [0, 0]
     names = {one.name for one in library.sweeps()}
     assert names == {f"{n} {i}" for n in ("shared", "left", "right") for i in range(6)}
     assert library.sweeps().problems == ()

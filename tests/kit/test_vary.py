@@ -5,18 +5,18 @@ import pytest
 
 import beecam as bc
 from beecam.runs.progress import Status
-from helpers import statuses
+from helpers import PATIENCE, statuses
 
 
 def test_vary_generates_variations_of_a_clip(ltx, library):
-    clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(60).clips[0]
-    close = bc.run(bc.vary(clip, 3, strength=0.1), ltx, library=library).wait(60)
+    clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(PATIENCE).clips[0]
+    close = bc.run(bc.vary(clip, 3, strength=0.1), ltx, library=library).wait(PATIENCE)
     assert statuses(close) == [Status.CACHED] + [Status.DONE] * 3
     assert [axis.labels for axis in close.sweep.axes] == [("original", "1", "2", "3")]
     assert close.clips[0] == clip
     assert {c.parents for c in close.clips[1:]} == {(clip.key,)}
     assert clip.parents == ()
-    far = bc.run(bc.vary(clip, 3, strength=1), ltx, library=library).wait(60)
+    far = bc.run(bc.vary(clip, 3, strength=1), ltx, library=library).wait(PATIENCE)
     base = clip.regenerate(ltx).astype(float)
 
     def distance(run):

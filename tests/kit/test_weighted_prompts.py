@@ -13,7 +13,7 @@ import beecam as bc
 from beecam.models.text.mix import mix_embeddings
 from beecam.shots.shot import Shot
 from beecam.shots.weighted_prompts import MAX_TEXTS
-from helpers import error_message, generate_frames
+from helpers import PATIENCE, error_message, generate_frames
 from tiny import SHAPES, make
 
 BEE, MOTH = "a bee over dunes", "a moth in the deep snow at night, seen from far away"
@@ -123,7 +123,7 @@ def test_slots_are_filled_in_each_part():
 
 
 def test_a_mix_can_be_searched_and_regenerated(ltx, library):
-    run = bc.run(bc.sweep([MIX, "a fly"]), ltx, library=library).wait(60)
+    run = bc.run(bc.sweep([MIX, "a fly"]), ltx, library=library).wait(PATIENCE)
     assert not run.errors
     (clip,) = library.clips(prompt="moth in the deep")
     assert clip.shot.text == f"0.7 {BEE} + 0.3 {MOTH}"
@@ -135,15 +135,15 @@ def test_a_mix_can_be_searched_and_regenerated(ltx, library):
 
 def test_a_mix_can_be_drafted_promoted_switched_and_exact(ltx, library):
     sweep = bc.sweep([MIX, BEE], seed=range(2), num_inference_steps=4)
-    drafts = bc.run(sweep, ltx, library=library, draft=0.5).wait(60)
-    finished = bc.promote(drafts.clips).wait(60)
+    drafts = bc.run(sweep, ltx, library=library, draft=0.5).wait(PATIENCE)
+    finished = bc.promote(drafts.clips).wait(PATIENCE)
     assert not finished.errors
     alone = generate_frames(ltx, [finished.clips[0].shot], pad_to=finished.clips[0].facts["batch"])[
         0
     ]
     assert np.array_equal(finished.clips[0].regenerate(ltx), alone)
     both = bc.sweep([MIX, MOTH], switch_at=2, then_prompt=BEE, num_inference_steps=4)
-    assert not bc.run(both, ltx, library=library, exact=True).wait(60).errors
+    assert not bc.run(both, ltx, library=library, exact=True).wait(PATIENCE).errors
 
 
 # --- the model --------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ import time
 
 import comm.base_comm
 
+from helpers import PATIENCE
+
 
 class RecordingComm(comm.base_comm.BaseComm):
     """Records published messages: time, type, content and buffers."""
@@ -53,7 +55,7 @@ class FrontEnd:
                 messages.append((content, buffers))
         return messages
 
-    def wait_for(self, condition, seconds=240):
+    def wait_for(self, condition, seconds=PATIENCE):
         """Wait until `condition()` is true, acknowledging batches; return its value."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

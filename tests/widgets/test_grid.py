@@ -16,6 +16,7 @@ from beecam_widgets._clips import client
 from beecam_widgets._clips.cell_source import ClipSetSource
 from beecam_widgets._clips.messages import cells_message, state_messages
 from beecam_widgets._notebook import flow_control
+from helpers import PATIENCE
 
 
 def test_finished_run_sends_state_and_requested_sheets(show, finished):
@@ -276,7 +277,7 @@ def test_show_takes_effect_at_once(show, finished, library):
     assert grid.run is other
     assert grid.rows == []
     grid.rows = "place"
-    other.wait(30)
+    other.wait(PATIENCE)
     assert len(grid.clips) == len(other.clips) == 2
 
 

@@ -10,7 +10,7 @@ import beecam_widgets as bw
 from beecam.shots.weighted_prompts import parts_of
 from beecam_widgets._live.controls import LiveControls, Slider, sliders_of
 from beecam_widgets._notebook import flow_control
-from helpers import error_message, generate_frames
+from helpers import PATIENCE, error_message, generate_frames
 
 BEE, MOTH = "a bee over a meadow", "a moth in snow"
 
@@ -332,7 +332,7 @@ def test_close_ends_threads_and_messages(show):
     edit(front_end, 1)
     front_end.wait_for(lambda: results(front_end))
     view.close()
-    end = time.monotonic() + 240
+    end = time.monotonic() + PATIENCE
     names = ("beecam-live", "beecam-sender")
     while [t for t in threading.enumerate() if t.name in names] and time.monotonic() < end:
         time.sleep(0.05)

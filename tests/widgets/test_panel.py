@@ -17,7 +17,7 @@ from beecam.errors import BeecamError, DeckError, LibraryError
 from beecam_widgets import panel as panels
 from beecam_widgets._panel.form import SweepForm
 from beecam_widgets._panel.protocol import form_to_json
-from helpers import error_message
+from helpers import error_message, wait_until
 
 FEW = {"num_inference_steps": 1}
 
@@ -48,17 +48,9 @@ def run_code(panel, model, library):
     return variables
 
 
-def until(check, seconds=240):
-    end = time.monotonic() + seconds
-    while not (result := check()):
-        assert time.monotonic() < end, "timed out"
-        time.sleep(0.02)
-    return result
-
-
 def summary_of(panel):
     """Return the summary of the current form."""
-    return until(lambda: panel._summarized_serial == panel._serial and panel._summary)
+    return wait_until(lambda: panel._summarized_serial == panel._serial and panel._summary)
 
 
 class PanelFrontEnd(FrontEnd):
@@ -71,7 +63,7 @@ class PanelFrontEnd(FrontEnd):
         self.number = getattr(self, "number", 0) + 1
         problems = len(self.received("problem"))
         self.send("edit", edit=[self.name, self.number], state=state)
-        until(
+        wait_until(
             lambda: (
                 self.widget._state["edit"] == [self.name, self.number]
                 or len(self.received("problem")) > problems
@@ -296,11 +288,11 @@ def test_pause_resume_and_stop(explore, library):
     panel.seeds = range(40)
     run = panel.run_now()
     panel.pause()
-    until(lambda: panel._run["status"] == "paused")
+    wait_until(lambda: panel._run["status"] == "paused")
     panel.resume()
-    until(lambda: panel._run["status"] == "running")
+    wait_until(lambda: panel._run["status"] == "running")
     panel.stop()
-    until(lambda: panel._run["finished"])
+    wait_until(lambda: panel._run["finished"])
     assert run.status == "cancelled"
     finished = len(run.clips)
     assert summary_of(panel)["cached"] == finished
@@ -382,8 +374,8 @@ def test_front_end_gets_estimate_and_problems(explore):
     assert (summary["cells"], summary["cached"], summary["problems"]) == (1, 0, [])
     assert summary["code"] == panel.code
     front_end.send("run")
-    until(lambda: panel._run.get("finished"))
-    assert until(lambda: summary_of(panel)["cached"] == 1)
+    wait_until(lambda: panel._run.get("finished"))
+    assert wait_until(lambda: summary_of(panel)["cached"] == 1)
     assert summary_of(panel)["seconds"] == 0
     assert [one["name"] for one in panel._history] == ["bees"]
 
@@ -393,25 +385,25 @@ def test_buttons_call_methods(explore):
     front_end = PanelFrontEnd(panel)
     front_end.edit(lambda state: state.update(seeds={"first": 0, "count": 30}))
     front_end.send("run")
-    until(lambda: panel._run.get("status") == "running")
+    wait_until(lambda: panel._run.get("status") == "running")
     front_end.send("pause")
-    until(lambda: panel._run["status"] == "paused")
+    wait_until(lambda: panel._run["status"] == "paused")
     run = panel.current_run
     front_end.send("run")
-    until(lambda: panel._run["status"] == "running")
+    wait_until(lambda: panel._run["status"] == "running")
     assert panel.current_run is run
     front_end.send("stop")
-    until(lambda: panel._run["finished"])
+    wait_until(lambda: panel._run["finished"])
     front_end.send("deck", name="product shot")
-    until(lambda: panel.deck is not None)
+    wait_until(lambda: panel.deck is not None)
     front_end.send("undo")
-    until(lambda: panel.template == "a bee")
+    wait_until(lambda: panel.template == "a bee")
     front_end.send("intent", text="qqq")
-    until(lambda: front_end.received("intent"))
+    wait_until(lambda: front_end.received("intent"))
     assert "no deck shares a word" in front_end.received("intent")[0][0]["text"]
     front_end.send("restore", key=panel._history[0]["key"])
-    until(lambda: panel.seeds == tuple(range(30)))
-    until(lambda: panel._run == {"status": "", "shown": True})
+    wait_until(lambda: panel.seeds == tuple(range(30)))
+    wait_until(lambda: panel._run == {"status": "", "shown": True})
 
 
 def test_panel_controls_a_run_started_in_its_grid(explore):
@@ -419,12 +411,12 @@ def test_panel_controls_a_run_started_in_its_grid(explore):
     panel.seeds = range(40)
     run = panel.run_now()
     panel.stop()
-    until(lambda: panel._run["finished"])
+    wait_until(lambda: panel._run["finished"])
     panel.grid._publisher.receive({"kind": "run", "action": "run", "client": "page"})
-    until(lambda: panel.current_run is not run)
-    until(lambda: panel._run["status"] == "running")
+    wait_until(lambda: panel.current_run is not run)
+    wait_until(lambda: panel._run["status"] == "running")
     panel.stop()
-    until(lambda: panel._run["finished"])
+    wait_until(lambda: panel._run["finished"])
     assert panel.current_run.status == "cancelled"
 
 
@@ -466,7 +458,7 @@ def test_invalid_edits_change_nothing(explore, change):
         front_end.send(kind)
     for kind in ("edit", "deck", "intent", "restore"):
         front_end.send(kind)
-    until(lambda: not panel._worker.running or panel._worker.idle)
+    wait_until(lambda: not panel._worker.running or panel._worker.idle)
     time.sleep(0.1)
     front_end.edit(lambda state: state.update(template="still here"))
     assert panel.template == "still here"
@@ -504,7 +496,7 @@ def test_concurrent_edits_end_in_one_state(explore):
 def test_idle_thread_ends(explore):
     panel = explore(template="a bee")
     summary_of(panel)
-    until(lambda: not panel._worker.running)
+    wait_until(lambda: not panel._worker.running)
     panel.close()
     gc.collect()
     assert panel.comm is None
@@ -515,7 +507,7 @@ def test_reason_why_a_run_cannot_start_is_sent(explore):
     front_end = PanelFrontEnd(panel)
     panel.name = "x" * 200
     front_end.send("run")
-    until(lambda: front_end.received("problem"))
+    wait_until(lambda: front_end.received("problem"))
     assert "name=" in front_end.received("problem")[0][0]["text"]
     assert panel.current_run is None
 
@@ -529,7 +521,7 @@ def test_active_run_can_be_stopped_while_another_is_shown(explore, library, mode
     assert panel.grid.run is None
     assert panel.current_run is run
     panel.stop()
-    until(lambda: panel._run["finished"])
+    wait_until(lambda: panel._run["finished"])
     assert run.status == "cancelled"
 
 
@@ -548,7 +540,7 @@ def test_closed_library_is_reported(explore, library):
     summary_of(panel)
     library.close()
     panel.seeds = 5
-    problem = until(lambda: summary_of(panel)["problems"])[0]
+    problem = wait_until(lambda: summary_of(panel)["problems"])[0]
     assert "is closed" in problem["message"]
 
 

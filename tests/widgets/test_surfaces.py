@@ -2,7 +2,6 @@
 
 import gc
 import sqlite3
-import time
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from beecam.storage.query import STATES
 from beecam_widgets import ClipTable
 from beecam_widgets._clips.shared_state import _states, shared_state
 from beecam_widgets._live.messages import static_html
+from helpers import wait_until
 
 
 @pytest.fixture
@@ -29,13 +29,6 @@ def table(show):
     yield create
     for one in tables:
         one.close()
-
-
-def until(check, seconds=240):
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end, "timed out"
-        time.sleep(0.02)
 
 
 def test_surfaces_of_same_cells_share_state(show, table, finished):
@@ -293,12 +286,12 @@ def test_one_of_several_surfaces_stores_the_contact_sheet(show, table, finished,
     def sheets():
         return [one for one in (first, grid, late) if "beecam-sheet" in displayed[one._sheet]]
 
-    until(lambda: sheets() == [grid])
+    wait_until(lambda: sheets() == [grid])
     assert "contact sheet below their grid" in displayed[first._sheet]
     again = show(finished)
     again._ipython_display_()
     assert "beecam-sheet" in displayed[again._sheet]
-    until(lambda: sheets() == [])
+    wait_until(lambda: sheets() == [])
     alone = table(finished.clips[:2])
     alone._ipython_display_()
     assert "beecam-sheet" in displayed[alone._sheet]

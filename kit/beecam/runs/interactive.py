@@ -32,8 +32,10 @@ _REST = 0.5
 _PREVIEW_AHEAD = 0.15
 _PREVIEW_EVERY = 0.08
 _STEP_EVERY = 0.25
-# The weights are read again after a gap this long between requests; that takes a moment.
-_REFRESH_AFTER = 2.0
+# The weights are read again after this long without work, or this long after they were read, as
+# when clips take long: reading takes a moment, which delays the next preview.
+_REFRESH_AFTER_REST = 2.0
+_REFRESH_EVERY = 10.0
 _IDLE = 20.0
 _CACHE_BYTES = 64_000_000
 
@@ -126,9 +128,9 @@ class InteractiveEngine:
         self._resumed = self._shown = self._finished = 0.0
         # How long the decoding after the last step takes.
         self._tail = 0.0
-        # When a request was made last, and the longest gap since the weights were read.
-        self._asked = float("-inf")
-        self._gap = 0.0
+        # When the weights were read, and the longest rest since then.
+        self._read = float("-inf")
+        self._rested = 0.0
         # Since when there has been nothing to do, which may be longer than the thread exists.
         self._idle_since: float | None = None
         self._cache: OrderedDict[str, Frames] = OrderedDict()
@@ -148,9 +150,7 @@ class InteractiveEngine:
         with self._changed:
             if self._closed:
                 return
-            now = self._clock()
-            self._gap, self._asked = max(self._gap, now - self._asked), now
-            self._request = _Request(number, draft, final or draft, quickly, now)
+            self._request = _Request(number, draft, final or draft, quickly, self._clock())
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="beecam-live", daemon=True)
                 self._thread.start()
@@ -168,7 +168,7 @@ class InteractiveEngine:
     def _work(self) -> None:
         while (request := self._next()) is not None:
             try:
-                self._refresh_after_gap()
+                self._refresh_if_due()
                 self._answer(request)
             except Stopped:
                 continue
@@ -189,21 +189,18 @@ class InteractiveEngine:
         if rested > self._rest:
             # Requests resume: nothing is late yet.
             self._resumed = self._finished = self._clock()
+        self._rested = max(self._rested, rested)
         return request
 
-    def _refresh_after_gap(self) -> None:
+    def _refresh_if_due(self) -> None:
         """Read the weights again, if there was time to change them."""
-        with self._changed:
-            gap, self._gap = self._gap, 0.0
-        if gap <= _REFRESH_AFTER:
+        now = self._clock()
+        if self._rested <= _REFRESH_AFTER_REST and now - self._read <= _REFRESH_EVERY:
             return
-        try:
-            capabilities.refresh(self._model)
-            if self._quick is not self._model:
-                capabilities.refresh(self._quick)
-        except BaseException:
-            self._gap = gap
-            raise
+        capabilities.refresh(self._model)
+        if self._quick is not self._model:
+            capabilities.refresh(self._quick)
+        self._rested, self._read = 0.0, now
 
     def _answer(self, request: _Request) -> None:
         quick = self._quick if request.quickly else self._model

@@ -7,6 +7,7 @@ import functools
 import importlib.metadata
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -115,7 +116,8 @@ class MemoryMeter:
             self.share = (peak - self._before) / self._free
 
 
-def versions() -> dict[str, str]:
+@functools.cache
+def versions() -> Mapping[str, str]:
     """Return the versions of the libraries that decide a clip's last bits."""
     found = {}
     for name in _LIBRARIES:
