@@ -39,7 +39,7 @@ def make_rays(stage: Stage, land: Land) -> Rays:
     phase, pace = n("phase"), stage.pace()
     go = n("speed") * (0.55 + 0.45 * pace)  # slow movement must be visible too
     shake = camera["handheld"]
-    yaw = 1.25 * (camera["pan right"] - camera["pan left"]) * (t - 0.5) * go
+    yaw = 1.25 * (camera["pan left"] - camera["pan right"]) * (t - 0.5) * go
     yaw = yaw + own * 0.3 * torch.sin(8 * t + phase)
     yaw = yaw + shake * (0.055 * torch.sin(17 * t * pace + phase) + 0.03 * torch.sin(41 * t))
     roll = own * 0.3 * torch.cos(8 * t + phase) + shake * 0.07 * torch.sin(13 * t + phase) + 0 * t
