@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  chooseAxes, fitColumns, flow, nextCell, neighbour, pivot, rectangle, reveal, visible,
+  chooseAxes, countWhole, fitTable, flow, nextCell, neighbour, pivot, rectangle, reveal, visible,
 } from "../../widgets/js/grid/layout.js";
 
 const axis = (name, count) => ({
@@ -104,10 +104,44 @@ test("a cell is revealed with as little scrolling as possible", () => {
   assert.deepEqual(reveal(geometry, view, 20, 9), { left: 660, top: 960 });
 });
 
+const room = (width, height, more = {}) => ({ width, height, aspect: 1, maximum: 320, ...more });
+
 test("cell widths fit the columns within their limits", () => {
-  assert.equal(fitColumns(1000, 8, 5), 120);
-  assert.equal(fitColumns(1000, 100, 5), 72);
-  assert.equal(fitColumns(1000, 1, 5), 176);
+  assert.equal(fitTable(room(1000, 600), 2, 8), 119);
+  assert.equal(fitTable(room(1000, 600), 2, 100), 72);
+  assert.equal(fitTable(room(1000, 600), 1, 1), 320);
+});
+
+test("cells are narrower where more of them are whole then", () => {
+  const size = fitTable(room(860, 602), 3, 3);
+  assert.equal(countWhole(room(860, 602), 3, 3, size), 9);
+  assert.equal(countWhole(room(860, 602), 3, 3, size + 1), 6);
+  assert.ok(fitTable(room(860, 602), 30, 3) >= 144, "details are still seen");
+});
+
+test("axes are divided where most clips are whole, in any room", () => {
+  for (const counts of [[3, 3, 3, 3], [2, 5], [12, 2], [4, 3, 8], [2, 2, 2, 2, 2], [3, 24], [40, 2, 3]]) {
+    const axes = counts.map((count, i) => axis(`a${i}`, count));
+    const coords = product(...counts);
+    for (const [width, height] of [[1000, 640], [560, 640], [1800, 900], [360, 500]]) {
+      const space = room(width, height);
+      const chosen = chooseAxes(axes, coords, [], [], [], space);
+      const inner = room(width - 150, height - 50);
+      const seen = ({ rows, columns }) => {
+        const [down, across] = [rows, columns].map((side) => side.reduce((n, a) => n * counts[a], 1));
+        return countWhole(inner, down, across, fitTable(inner, down, across));
+      };
+      for (let at = 1; at < counts.length; at++) {
+        const other = { rows: upTo(at), columns: upTo(counts.length).slice(at) };
+        assert.ok(seen(chosen) >= seen(other), `${counts} in ${width} x ${height}: ${JSON.stringify(chosen)}`);
+      }
+      assert.deepEqual([...chosen.rows, ...chosen.columns], upTo(counts.length), "in their order");
+    }
+  }
+  const axes = [3, 3, 3, 3].map((count, i) => axis(`a${i}`, count));
+  const coords = product(3, 3, 3, 3);
+  assert.deepEqual(chooseAxes(axes, coords, [], [], [], room(1000, 640)).columns, [2, 3]);
+  assert.deepEqual(chooseAxes(axes, coords, ["a0"], [], [], room(1000, 640)).columns, [3], "what is requested stays");
 });
 
 test("arrows lead to every clip of a table with gaps", () => {

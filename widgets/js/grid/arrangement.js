@@ -41,7 +41,7 @@ export class Arrangement {
 
   /**
    * @param {Store} store
-   * @param {{current: () => Placement, change: (placement: Placement) => void, root: () => HTMLElement,
+   * @param {{current: () => Placement, change: (placement: Placement) => void, room: () => import("./layout.js").Room | undefined, root: () => HTMLElement,
    *   announce: (text: string) => void}} options
    */
   constructor(store, options) {
@@ -57,7 +57,7 @@ export class Arrangement {
     const requested = this.#options.current();
     const known = new Set(axes.filter((axis) => axis.labels.length > 1).map((axis) => axis.name));
     const fixed = Object.fromEntries(Object.entries(requested.fixed).filter(([name]) => known.has(name)));
-    const chosen = chooseAxes(axes, coords, requested.rows, requested.columns, Object.keys(fixed));
+    const chosen = chooseAxes(axes, coords, requested.rows, requested.columns, Object.keys(fixed), this.#options.room());
     const names = (/** @type {number[]} */ side) => side.map((a) => axes[a].name).filter((n) => known.has(n));
     // A flow has no rows and columns: its axes count as columns.
     const flowing = chosen.flow ? [...known].filter((name) => !(name in fixed)) : [];

@@ -51,14 +51,14 @@ export class GridView extends ClipSurface {
     this.#toolbar = new Toolbar(store, {
       play: () => this.play(!this.playing), size: (size) => this.setSize(size), help: () => this.toggleHelp(),
       scrub: (share) => this.#scrub(share), speed: (speed) => this.saveTrait("speed", speed), root,
-      fullScreen: () => this.toggleFullScreen(), shown: () => this.shown.length,
+      fullScreen: () => this.toggleFullScreen(), shown: () => this.shown.length, inView: () => this.grid.whole,
       focusCells: () => focus(this.focusTarget),
     });
     this.#compareButton = button(COMPARE, "", () => this.compare());
     this.#fillButton = button(PLUS, FILL_LABEL, () => store.fillEmpty(this.grid.allEmptyCoords()));
     this.#arrangement = new Arrangement(store, {
       current: () => ({ rows: model.get("rows"), columns: model.get("columns"), fixed: model.get("fixed") }),
-      change: (placement) => this.#arrange(placement), root, announce: (text) => this.announce(text),
+      change: (placement) => this.#arrange(placement), room: () => (this.grid.node.clientWidth ? this.grid.room() : undefined), root, announce: (text) => this.announce(text),
     });
     this.searchBox = new SearchBox(store, {
       filter: () => model.get("filter"), sort: () => model.get("sort"), root,
@@ -134,7 +134,6 @@ export class GridView extends ClipSurface {
     const { store, model } = this;
     const filter = model.get("filter");
     this.shown = this.matchingCells(model.get("fixed"));
-    this.#toolbar.refresh();
     this.#arrangement.refresh();
     this.searchBox.refresh();
     // Before the layout, because a hidden grid has no width.
@@ -142,6 +141,7 @@ export class GridView extends ClipSurface {
     this.#noMatches.hidden = !empty;
     this.grid.node.hidden = empty;
     this.grid.layout();
+    this.#toolbar.refresh();
     this.grid.updateStates();
     const { rows, columns } = this.grid.geometry;
     const counts = store.fills && !filter && rows * columns <= MAX_COUNTED;

@@ -12,22 +12,32 @@
  *   width: number, height: number, gap: number, headWidth: number, headHeight: number,
  *   rows: number, columns: number,
  * }} Geometry
+ * @typedef {{width: number, height: number, aspect: number, maximum: number}} Room pixels for headers
+ *   and cells, the cells' height / width, and their largest width
  */
+
+// Pixels: the narrowest cell, that of which details are seen, and the headers until they are known.
+const NARROWEST = 72;
+const READABLE = 144;
+const HEAD = { width: 150, height: 50 };
+export const GAP = 6;
 
 /**
  * Choose which axes are rows and which are columns.
  *
  * No axis is ever hidden: one that is on neither side is added to the rows. Axes that vary together
- * (bc.zip) stay on one side, or every row would have a single cell.
+ * (bc.zip) stay on one side, or every row would have a single cell. If neither side is requested, the
+ * axes keep their order, and are divided where most clips are seen as a whole.
  *
  * @param {Axis[]} axes
  * @param {Int32Array} coords cells x axes
  * @param {string[]} rows
  * @param {string[]} columns
  * @param {string[]} [fixed] axes held at one value
+ * @param {Room} [room] by default only the last axis goes across
  * @returns {{flow: boolean, rows: number[], columns: number[]}} indices of axes
  */
-export function chooseAxes(axes, coords, rows, columns, fixed = []) {
+export function chooseAxes(axes, coords, rows, columns, fixed = [], room = undefined) {
   const indexOf = (/** @type {string} */ name) =>
     fixed.includes(name) ? -1 : axes.findIndex((axis) => axis.name === name);
   const chosenRows = rows.map(indexOf).filter((a) => a >= 0);
@@ -36,9 +46,44 @@ export function chooseAxes(axes, coords, rows, columns, fixed = []) {
     chosenRows.includes(a) || chosenColumns.includes(a) || fixed.includes(axes[a].name)));
   const requested = chosenRows.length + chosenColumns.length > 0;
   if (!requested && groups.length <= 1) return { flow: true, rows: [], columns: [] };
+  if (!requested && room) return { flow: false, ...divide(axes, groups, room) };
   if (!columns.length && groups.length) chosenColumns.push(.../** @type {number[]} */ (groups.pop()));
   chosenRows.push(...groups.flat());
   return { flow: false, rows: chosenRows, columns: chosenColumns };
+}
+
+/**
+ * Divide axes into rows and columns where most clips are seen as a whole, then where they are largest.
+ * @param {Axis[]} axes
+ * @param {number[][]} groups
+ * @param {Room} room
+ */
+function divide(axes, groups, room) {
+  const inner = { ...room, width: room.width - HEAD.width, height: room.height - HEAD.height };
+  const count = (/** @type {number[][]} */ side) => side.reduce((n, [a]) => n * axes[a].labels.length, 1);
+  let best = { rows: /** @type {number[]} */ ([]), columns: /** @type {number[]} */ ([]), whole: -1, size: 0 };
+  for (let at = groups.length - 1; at > 0; at--) {
+    const [rows, columns] = [groups.slice(0, at), groups.slice(at)];
+    const size = fitTable(inner, count(rows), count(columns));
+    const whole = countWhole(inner, count(rows), count(columns), size);
+    if (whole > best.whole || (whole === best.whole && size > best.size)) {
+      best = { rows: rows.flat(), columns: columns.flat(), whole, size };
+    }
+  }
+  return { rows: best.rows, columns: best.columns };
+}
+
+/**
+ * Return how many cells of a table are seen as a whole.
+ * @param {Room} room without headers
+ * @param {number} rows
+ * @param {number} columns
+ * @param {number} size width of a cell
+ */
+export function countWhole({ width, height, aspect }, rows, columns, size) {
+  const fit = (/** @type {number} */ pixels, /** @type {number} */ cell, /** @type {number} */ count) =>
+    Math.max(1, Math.min(count, Math.floor((pixels + GAP) / (cell + GAP))));
+  return fit(width, size, columns) * fit(height, size * aspect, rows);
 }
 
 /**
@@ -216,29 +261,33 @@ export function reveal(geometry, view, row, column) {
 }
 
 /**
- * Return the cell width at which all columns fit, within readable limits.
- * @param {number} room pixels for all columns
+ * Return the cell width of a table: at most that at which all columns fit, and narrower, as far as
+ * details are still seen, where more cells are whole then.
+ * @param {Room} room without headers
+ * @param {number} rows
  * @param {number} columns
- * @param {number} gap
- * @param {number} maximum
  */
-export function fitColumns(room, columns, gap, maximum = 176) {
-  const width = Math.floor(room / Math.max(1, columns)) - gap;
-  return Math.max(72, Math.min(maximum, width));
+export function fitTable(room, rows, columns) {
+  const widest = Math.floor(room.width / Math.max(1, columns)) - GAP;
+  let best = Math.max(NARROWEST, Math.min(room.maximum, widest));
+  let most = countWhole(room, rows, columns, best);
+  for (let size = best - 1; size >= READABLE; size--) {
+    const whole = countWhole(room, rows, columns, size);
+    if (whole > most) [best, most] = [size, whole];
+  }
+  return best;
 }
 
 /**
  * Return the largest cell width at which all lines of a flow fit, within readable limits.
- * @param {{width: number, height: number}} room
+ * @param {Room} room
  * @param {number} count
- * @param {number} aspect height / width
- * @param {number} extra pixels around a cell
- * @param {number} maximum
+ * @param {number} caption height of the line below a cell
  */
-export function fitFlow(room, count, aspect, extra, maximum = 176) {
+export function fitFlow({ width, height, aspect, maximum }, count, caption) {
   for (let size = maximum; size > 104; size -= 8) {
-    const lines = Math.ceil(count / Math.max(1, Math.floor(room.width / (size + extra))));
-    if (lines * (size * aspect + extra) <= room.height) return size;
+    const lines = Math.ceil(count / Math.max(1, Math.floor(width / (size + GAP))));
+    if (lines * (size * aspect + caption + GAP) <= height) return size;
   }
   return 104;
 }

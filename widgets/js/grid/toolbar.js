@@ -19,7 +19,7 @@ export class Toolbar {
    * @param {Store} store
    * @param {{play: () => void, size: (size: number) => void, help: () => void,
    *   scrub: (share: number) => void, speed: (speed: number) => void, fullScreen: () => void,
-   *   root: () => HTMLElement, shown: () => number, focusCells: () => void}} actions
+   *   root: () => HTMLElement, shown: () => number, inView: () => number, focusCells: () => void}} actions
    */
   constructor(store, actions) {
     this.store = store;
@@ -63,8 +63,10 @@ export class Toolbar {
     this.title.title = [store.title, store.model].filter(Boolean).join("\n");
     this.title.dir = "auto";
     const shown = this.#actions.shown();
+    const inView = this.#actions.inView();
     const filtered = shown < store.total ? ` · ${shown.toLocaleString("en")} shown` : "";
-    this.count.textContent = store.ready ? summarizeRun(run, store.total, store.drafts) + filtered : "connecting to the kernel";
+    const part = inView && inView < shown ? ` · ${inView.toLocaleString("en")} in view` : "";
+    this.count.textContent = store.ready ? summarizeRun(run, store.total, store.drafts) + filtered + part : "connecting to the kernel";
     this.#message.textContent = run?.message ?? "";
     this.#message.title = run?.message ?? "";
     const missing = (run?.counts.failed ?? 0) + (run?.counts.cancelled ?? 0);

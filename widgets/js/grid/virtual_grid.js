@@ -5,13 +5,12 @@ import { isolateBidi } from "../core/text.js";
 import { describeCell } from "../data/axes.js";
 import { Tile } from "../surface/tile.js";
 import { LETTER, LINE, renderLabels, shortenRows } from "./headers.js";
-import { chooseAxes, fitColumns, fitFlow, flow, pivot, reveal, visible } from "./layout.js";
+import { GAP, chooseAxes, countWhole, fitFlow, fitTable, flow, pivot, reveal, visible } from "./layout.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 /** @typedef {import("./layout.js").Table} Table */
 
 // Pixels.
-const GAP = 6;
 const CAPTION = 20;
 const MAX_SPARE = 300; // tiles kept for reuse
 
@@ -37,6 +36,8 @@ export class VirtualGrid {
   /** @type {string[][]} */
   #columnLabels = [];
   size = 0;
+  /** How many cells are seen as a whole. */
+  whole = 0;
   #renderedRange = "";
   asleep = false;
   #pending = 0;
@@ -75,7 +76,7 @@ export class VirtualGrid {
   layout() {
     const { store, options } = this;
     const fixed = Object.keys(options.fixed());
-    const sides = chooseAxes(store.axes, store.coords, options.rows(), options.columns(), fixed);
+    const sides = chooseAxes(store.axes, store.coords, options.rows(), options.columns(), fixed, this.room());
     // Sorted cells flow in lines, whatever axes they have.
     const chosen = options.sorted() ? { flow: true, rows: [], columns: [] } : sides;
     const cells = options.cells();
@@ -85,12 +86,15 @@ export class VirtualGrid {
     const label = chosen.flow ? CAPTION : 0;
     const table = chosen.flow ? null : pivot(store.axes, store.coords, cells, chosen);
     const heads = table ? this.#headSizes(table, room) : { headWidth: 0, headHeight: 0 };
-    const width = room - heads.headWidth - 2;
+    const inner = this.room(heads);
     const size = options.size() || (table
-      ? fitColumns(width, table.columns.length, GAP, maxCellWidth())
-      : fitFlow({ width, height: options.height() }, cells.length, store.aspect, GAP + CAPTION, maxCellWidth()));
-    this.table = table ?? flow(cells, Math.floor(width / (size + GAP)));
-    const height = Math.round(size * Math.max(0.3, Math.min(2.5, store.aspect))) + label;
+      ? fitTable(inner, table.rows.length, table.columns.length)
+      : fitFlow(inner, cells.length, CAPTION));
+    this.table = table ?? flow(cells, Math.floor(inner.width / (size + GAP)));
+    const height = Math.round(size * inner.aspect) + label;
+    this.whole = Math.min(cells.length, countWhole(
+      { ...inner, aspect: height / size }, this.table.rows.length, this.table.columns.length, size,
+    ));
     this.geometry = {
       width: size, height, gap: GAP, ...heads,
       rows: this.table.rows.length, columns: this.table.columns.length,
@@ -100,6 +104,18 @@ export class VirtualGrid {
     this.#renderCorner();
     this.#clear();
     this.render();
+  }
+
+  /**
+   * Return the pixels that cells may take, without headers of a size.
+   * @returns {import("./layout.js").Room}
+   */
+  room({ headWidth, headHeight } = { headWidth: 0, headHeight: 0 }) {
+    return {
+      width: this.node.clientWidth - headWidth - 2, height: this.options.height() - headHeight,
+      aspect: Math.max(0.3, Math.min(2.5, this.store.aspect)),
+      maximum: document.fullscreenElement ? 640 : 320,
+    };
   }
 
   /** Return the size of the headers. @param {Table} table @param {number} room pixels across */
@@ -112,7 +128,8 @@ export class VirtualGrid {
       rows.flatMap((labels, n) => labels.map((label, i) => label.length + heads[n].notes[i].length));
     const longest = Math.max(names, ...letters(this.#rowLabels, table.rows));
     const headWidth = Math.min(room * 0.32, Math.max(64, Math.min(190, longest * LETTER + 20)));
-    const size = this.options.size() || fitColumns(room - headWidth, table.columns.length, GAP, maxCellWidth());
+    const size = this.options.size()
+      || fitTable(this.room({ headWidth, headHeight: 38 }), table.rows.length, table.columns.length);
     const maxLines = table.columns.some((head) => head.notes.join("")) ? 3 : 2;
     const lines = Math.min(maxLines, Math.ceil(Math.max(1, ...letters(this.#columnLabels, table.columns)) * LETTER / size));
     // The corner has a line for the axes of each side.
@@ -374,6 +391,3 @@ export class VirtualGrid {
     for (const tile of this.tiles.values()) tile.paint(seconds);
   }
 }
-
-/** Return the maximum width of cells whose size is chosen by the grid; wider in full screen. */
-const maxCellWidth = () => (document.fullscreenElement ? 480 : 176);
