@@ -97,7 +97,11 @@ run = bc.run(sweep, DrawnModel(batch=8), library=bc.library("long")).wait()
 
 
 def test_long_labels_have_room_and_stand_in_line(notebook):
-    nb = notebook("long", LONG + "bw.ClipTable(run)", "bw.ClipGrid(run, height=360, size=80)")
+    nb = notebook(
+        "long",
+        LONG + "bw.ClipTable(run)",
+        'bw.ClipGrid(run, rows=["insect", "place", "light"], height=360, size=80)',
+    )
     page = nb.page
     nb.run(1)
     lines = page.locator(".bcm-tablehead, .bcm-tablerow")

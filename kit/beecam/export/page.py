@@ -56,6 +56,7 @@ class PagePath(_PathBase):
         return render(
             "page_link.html",
             href=href,
+            folder=str(self.absolute().parent),
             name=self.name.encode("utf-8", "replace").decode(),
             size=f"{size / 1e6:.1f} MB",
         )

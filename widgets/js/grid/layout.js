@@ -12,8 +12,8 @@
  *   width: number, height: number, gap: number, headWidth: number, headHeight: number,
  *   rows: number, columns: number,
  * }} Geometry
- * @typedef {{width: number, height: number, aspect: number, maximum: number}} Room pixels for headers
- *   and cells, the cells' height / width, and their largest width
+ * @typedef {{width: number, height: number, aspect: number, maximum: number, size?: number}} Room
+ *   pixels for headers and cells, the cells' height / width, their largest width, and the width if set
  */
 
 // Pixels: the narrowest cell, that of which details are seen, and the headers until they are known.
@@ -64,7 +64,7 @@ function divide(axes, groups, room) {
   let best = { rows: /** @type {number[]} */ ([]), columns: /** @type {number[]} */ ([]), whole: -1, size: 0 };
   for (let at = groups.length - 1; at > 0; at--) {
     const [rows, columns] = [groups.slice(0, at), groups.slice(at)];
-    const size = fitTable(inner, count(rows), count(columns));
+    const size = room.size || fitTable(inner, count(rows), count(columns));
     const whole = countWhole(inner, count(rows), count(columns), size);
     if (whole > best.whole || (whole === best.whole && size > best.size)) {
       best = { rows: rows.flat(), columns: columns.flat(), whole, size };

@@ -114,7 +114,7 @@ export class VirtualGrid {
     return {
       width: this.node.clientWidth - headWidth - 2, height: this.options.height() - headHeight,
       aspect: Math.max(0.3, Math.min(2.5, this.store.aspect)),
-      maximum: document.fullscreenElement ? 640 : 320,
+      maximum: document.fullscreenElement ? 640 : 320, size: this.options.size(),
     };
   }
 
