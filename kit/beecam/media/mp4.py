@@ -202,7 +202,7 @@ def read_mp4(path: Path) -> Frames:
     """
     with _opened(path) as file:
         reformat = _reformatter()
-        decoded = []
+        decoded: list[Frames] = []
         for frame in file.decode(video=0):
             if (len(decoded) + 1) * frame.height * frame.width * 3 > _MAX_PIXELS:
                 raise MediaError(f"{path} is larger than any clip of beecam.")
@@ -331,6 +331,8 @@ def _unreadable(path: Path, error: Exception) -> str:
         return f"{path} is missing."
     if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.EINVAL) and error.filename:
         return f"{path} can't be read: {error.strerror}."
+    if path.suffix.lower() != ".mp4":
+        return f"{path} carries no shot of beecam: it can't be read as an mp4."
     return (
         f"{path} can't be read as a video: it is damaged ({type(error).__name__}). Delete it and "
         "run its sweep again, which generates only what is missing."

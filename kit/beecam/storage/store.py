@@ -32,7 +32,8 @@ from beecam.storage.folder import (
     set_strangers_aside,
 )
 from beecam.storage.healing import Healing
-from beecam.storage.index import VERSION, Index
+from beecam.storage.index import Index
+from beecam.storage.index_file import VERSION
 from beecam.storage.inputs import InputStore
 from beecam.storage.locks import LibraryLock
 from beecam.storage.media_files import MediaFiles
