@@ -59,6 +59,10 @@ class BeecamError(Exception):
     ...     print(error)
     """
 
+    def __init__(self, *values: object) -> None:
+        # Messages quote what others wrote: half of a surrogate pair would raise where it is shown.
+        super().__init__(*(encodable(v) if isinstance(v, str) else v for v in values))
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -74,6 +78,10 @@ class Problem:
 
     argument: str
     message: str
+
+    def __post_init__(self) -> None:
+        """Make the texts ones that can be shown; see `encodable`."""
+        vars(self).update(argument=encodable(self.argument), message=encodable(self.message))
 
     def __str__(self) -> str:
         return self.message
@@ -231,6 +239,19 @@ def first_line(error: BaseException) -> str:
     ('too large', 'OSError')
     """
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def encodable(text: str) -> str:
+    r"""Return text with its halves of surrogate pairs, which no output can encode, as escapes.
+
+    >>> encodable("a \ud83d bee")
+    'a \\ud83d bee'
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
 
 
 def shorten(value: object, limit: int = 60) -> str:

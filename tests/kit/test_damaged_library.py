@@ -9,6 +9,7 @@ import pytest
 import beecam as bc
 from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError, MediaError
+from beecam.storage.healing import Healing
 from helpers import PATIENCE
 
 
@@ -32,16 +33,16 @@ def starred(opened):
 
 def test_an_interrupted_rebuild_is_repeated_with_the_stars(stored, monkeypatch):
     (stored / "library.sqlite").unlink()
-    restore, restored = Library._restore, []
+    restore, restored = Healing._restore, []
 
-    def dies(self, path):
-        restored.append(path)
+    def dies(self, key):
+        restored.append(key)
         if len(restored) > 4:
             raise RuntimeError("killed")
-        return restore(self, path)
+        return restore(self, key)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Library, "_restore", dies)
+        patch.setattr(Healing, "_restore", dies)
         with pytest.raises(RuntimeError):
             Library(stored)
     opened = Library(stored)
@@ -88,7 +89,7 @@ def test_a_database_of_another_program_is_moved_away(stored):
 
 
 def test_damage_found_later_is_reported_and_repaired_by_the_next_opening(stored, monkeypatch):
-    monkeypatch.setattr("beecam.storage.index._CHECKED_BYTES", 0)
+    monkeypatch.setattr("beecam.storage.index_file._CHECKED_BYTES", 0)
     opened = Library(stored)
     path = stored / "library.sqlite"
     opened._index._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -151,12 +152,12 @@ def test_a_foreign_file_among_the_media_blocks_nothing(stored, change, moving):
 
 def test_healing_keeps_files_of_live_processes(stored):
     live = Library(stored)
-    key = live.clips()[0].key
+    key, ended = live.clips()[0].key, "d" * 32
     half = live.mp4_path(key).with_name(f".{key}.{live._lock.name}-0.mp4")
-    dead = live.mp4_path(key).with_name(f".{key}.dead-0.mp4")
+    dead = live.mp4_path(key).with_name(f".{key}.{ended}-0.mp4")
     half.write_bytes(b"half")
     dead.write_bytes(b"half")
-    live._index.begin(key, "dead")
+    live._index.begin(key, ended)
     other = Library(stored)
     assert half.exists()
     assert not dead.exists()

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from beecam._util.plain import as_integer, as_number
 from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, join_problems, shorten
-
-DIGEST_LENGTH = 32
-_DIGEST = re.compile(rf"[0-9a-f]{{{DIGEST_LENGTH}}}")
 
 
 def raise_problems(problems: Iterable[Problem], error: type[BeecamError] = CheckError) -> None:
@@ -131,6 +127,28 @@ def string(name: str, value: Any, *, or_none: bool = False) -> Iterator[Problem]
         yield Problem(name, f"{name}={shorten(value)}: a string is needed.")
 
 
+def encodable_text(name: str, value: Any) -> Iterator[Problem]:
+    r"""Yield a problem if a string has half of a surrogate pair, which can't be stored or shown.
+
+    >>> [str(problem) for problem in encodable_text("tag", "half \ud83d")]
+    ["tag='half \\ud83d': half of a surrogate pair, at character 5, is no text; leave it out."]
+
+    Args:
+        name: The argument's name.
+        value: Its value; what is not a string is left to `string`.
+    """
+    if not isinstance(value, str) or value.isascii():
+        return
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        yield Problem(
+            name,
+            f"{name}={shorten(value)}: half of a surrogate pair, at character {error.start}, is no "
+            "text; leave it out.",
+        )
+
+
 def choice(name: str, value: Any, choices: Sequence[str], more: str = "") -> Iterator[Problem]:
     """Yield a problem unless `value` is one of some strings, with or without a leading "-".
 
@@ -237,22 +255,3 @@ def suffix(name: str, value: Any, suffixes: Sequence[str]) -> Iterator[Problem]:
             f"{name}={str(value)!r}: the suffix is one of {', '.join(suffixes)}."
             f"{did_you_mean(found, suffixes)}",
         )
-
-
-def parse_digest(value: Any) -> str:
-    """Return a digest that was read from a file, if it is one.
-
-    Digests name files in a library, and come from files that others may have written.
-
-    >>> parse_digest("../../x")
-    Traceback (most recent call last):
-    beecam.errors.BeecamError: digest='../../x': 32 hexadecimal digits are needed.
-
-    Raises:
-        BeecamError: The value is not a string of 32 lower-case hexadecimal digits.
-    """
-    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
-        raise BeecamError(
-            f"digest={shorten(value)}: {DIGEST_LENGTH} hexadecimal digits are needed."
-        )
-    return value

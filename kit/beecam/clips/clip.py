@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from beecam._util import checks
 from beecam._util.attributes import FixedAttributes
 from beecam._util.files import translate_write_errors
+from beecam._util.plain_files import read_bytes
 from beecam.errors import CheckError, LibraryError, MediaError, Problem, did_you_mean, shorten
 from beecam.export.notebook import clip_html
 from beecam.media import formats, mp4
@@ -23,6 +24,8 @@ from beecam.sweeps.axes import Axis
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+_MAX_BYTES = 2_000_000_000  # of a clip's file
 
 
 class Clip(FixedAttributes):
@@ -324,9 +327,11 @@ class Clip(FixedAttributes):
 
     def _read(self, path: Path) -> bytes:
         try:
-            return path.read_bytes()
-        except OSError as error:
+            return read_bytes(path, _MAX_BYTES)
+        except FileNotFoundError as error:
             raise MediaError(self._missing(path)) from error
+        except OSError as error:
+            raise MediaError(f"{path} can't be read: {error.strerror}.") from error
 
     def _missing(self, path: Path) -> str:
         return (

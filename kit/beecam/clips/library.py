@@ -131,6 +131,7 @@ class Library(ClipStore):
         """
         texts = {"prompt": prompt, "model": model, "tag": tag}
         problems = [p for n, v in texts.items() for p in checks.string(n, v, or_none=True)]
+        problems += [p for n, v in texts.items() for p in checks.encodable_text(n, v)]
         problems += checks.integer("stars", stars, 0, 5, or_none=True)
         problems += checks.boolean("rejected", rejected, or_none=True)
         problems += checks.integer("limit", limit, 0, 10**9, or_none=True)
@@ -215,7 +216,8 @@ class Library(ClipStore):
         checks.raise_problems(checks.path_argument("path", path, "'bee.mp4'"))
         source = Path(path).expanduser()
         if not source.is_dir():
-            return ClipSet(self, [self.adopt(source)])
+            # A link that the user names is followed, those in a folder of somebody else aren't.
+            return ClipSet(self, [self.adopt(source.resolve())])
         files = sorted(one for one in source.iterdir() if one.suffix.lower() == ".mp4")
         files = files or media_of(source)
         if not files:

@@ -84,7 +84,7 @@ class SweepRecord(SweepFile):
         """
         try:
             return sweep_from_dict(self.data, self.library.inputs)
-        except (KeyError, TypeError, ValueError, AttributeError, BeecamError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, BeecamError) as error:
             raise LibraryError(
                 f"the record of the sweep {self.name!r} can't be read: {error}; its clips are "
                 "still in the library."

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from beecam._util.words import count_of
+from beecam.errors import LibraryError
 from beecam.export.shown import ShownClip, ShownClips
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis, values_at
@@ -21,7 +22,11 @@ def frame_of(clips: ShownClips) -> pd.DataFrame:
 
     rows = []
     for i, key in enumerate(clips.keys):
-        row = clips.library.row(key)
+        try:
+            row = clips.library.row(key)
+        except LibraryError:  # it was damaged or deleted: the other rows are still right
+            rows.append(values_at(clips.axes, clips.coords(i)) | {"key": key})
+            continue
         shot: Shot = row["shot"]
         facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
         values = values_at(clips.axes, clips.coords(i))

@@ -17,7 +17,7 @@ from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError
 from beecam.media import mp4
 from beecam.models.batching import device
-from beecam.storage.index import NAME
+from beecam.storage.index_file import NAME
 
 Rows = list[tuple[str, str]]
 

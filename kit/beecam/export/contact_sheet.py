@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from beecam.errors import BeecamError, MediaError
+from beecam.errors import BeecamError, LibraryError, MediaError
 from beecam.export import view_data
 from beecam.export.shown import complete_axes, fit_clip
 from beecam.export.templates import render
@@ -74,14 +74,31 @@ def contact_sheet_html(clips: ShownClips, title: str = "", max_bytes: int = 900_
 
 
 def clip_caption(clips: ShownClips, index: int) -> str:
-    """Return the caption of a clip: its labels, or its prompt and seed.
+    """Return the caption of a clip: its labels, or its prompt and seed; its key if it is gone.
 
     >>> clip_caption(clips, 0)
     'bee · dunes'
     """
     labels = labels_at(clips.axes, clips.coords(index))
+    if labels:
+        return view_data.joined(labels.values())
     clip = clips[index]
-    return view_data.joined(labels.values() or [clip.shot.text, f"seed {clip.shot.seed}"])
+    try:
+        return view_data.joined([clip.shot.text, f"seed {clip.shot.seed}"])
+    except LibraryError:
+        return clip.key[:8]
+
+
+def clip_facts(clip: ShownClip) -> Mapping[str, Any]:
+    """Return the facts of a clip; none if it is gone, as the other clips are still shown.
+
+    >>> clip_facts(clips[0])["width"]
+    96
+    """
+    try:
+        return clip.facts
+    except LibraryError:
+        return {}
 
 
 # --- rows and columns ----------------------------------------------------------------------------
@@ -155,7 +172,7 @@ def _frames_per_clip(clips: ShownClips, axes: _TableAxes | None) -> int:
     if axes is None:
         return _FRAMES
     columns = len({clips.coords(i)[axes[1].name] for i in range(len(clips))})
-    width: int = min(_FRAME_WIDTH, clips[0].facts.get("sheet", {}).get("width", 1))
+    width: int = min(_FRAME_WIDTH, clip_facts(clips[0]).get("sheet", {}).get("width", 1))
     return max(1, min(_FRAMES, _PAGE_WIDTH // (columns * (width + 8))))
 
 
@@ -224,14 +241,15 @@ def _strip_cell(
     clip: ShownClip, text: str, name: str, frames: int, room: int, *, in_table: bool
 ) -> Markup:
     try:
-        layout = clip.facts["sheet"]
+        layout = clip_facts(clip)["sheet"]
         count = frames if room > _ONE_FRAME else 1
         indices = sheets.select_frames(layout["frames"], count)
         quality = 80 if room > _HIGH_QUALITY else 55
         data = sheets.subsheet(clip.sheet_bytes(), layout, indices, quality)
     except (MediaError, KeyError) as error:
+        problem = str(error) if isinstance(error, MediaError) else "its images are missing."
         return render(
-            "sheet_cell.html", bare=in_table, video="", image="", text=text, problem=str(error)
+            "sheet_cell.html", bare=in_table, video="", image="", text=text, problem=problem
         )
     return render(
         "sheet_cell.html",

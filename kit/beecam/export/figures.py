@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from beecam._util import checks
 from beecam.errors import BeecamError, MediaError
-from beecam.export.contact_sheet import clip_caption
+from beecam.export.contact_sheet import clip_caption, clip_facts
 from beecam.export.templates import render
 from beecam.export.view_data import cut
 from beecam.media import sheets
@@ -39,7 +39,7 @@ def show_videos(clips: ShownClips, *, columns: int, width: int) -> None:
 
     cells: list[str] = []
     for i, clip in enumerate(clips):
-        facts = clip.facts
+        facts = clip_facts(clip)
         height = round(width * facts.get("height", 1) / facts.get("width", 1))
         try:
             data = clip.mp4_bytes()
@@ -89,7 +89,7 @@ def contact_figure(clips: ShownClips, *, columns: int, frames: int) -> Figure:
         axes.set_title(cut(clip_caption(clips, i), 12 * frames), fontsize=7, parse_math=False)
         try:
             axes.imshow(np.concatenate(_strip(clip, frames), axis=1))
-        except MediaError as error:
+        except (BeecamError, KeyError) as error:
             axes.text(0.5, 0.5, cut(str(error), 60), ha="center", fontsize=6, parse_math=False)
     return figure
 

@@ -6,6 +6,7 @@ No other module encodes or decodes H.264; `size_budget` only chooses a size and 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from beecam._util.plain_files import read_plain
+from beecam._util.strict_json import parse_json
 from beecam.errors import MediaError
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 _VIDEO, _SOUND = "libx264", "aac"
 # The codecs that it writes, and what each is for.
 CODECS = {_VIDEO: "clips", _SOUND: "their sound"}
+_DECODERS = ("h264", "aac")
 _SIGNATURE = "beecam"
 # 12 is visually lossless. Clips are small, and the mp4 is the only copy of the pixels.
 _RATE_FACTOR = 12
@@ -32,6 +36,8 @@ _X264 = {"preset": "veryfast", "threads": "1", "x264-params": "cpu-independent=1
 _BT709 = 1
 _PYAV_WITH_THREADS = 17
 _SOUND_BITS = 192_000  # per second
+_MAX_SETTINGS = 10_000_000  # characters
+_MAX_PIXELS = 4_000_000_000  # bytes of all frames: what a file may take of the memory
 
 
 @contextlib.contextmanager
@@ -147,24 +153,42 @@ def _encode_sound(out: Any, stream: Any, sound: Sound, limit: int) -> None:
     out.mux(stream.encode())
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open an mp4 file for reading: a plain file with H.264, whatever it looks like.
+
+    Other formats that FFmpeg recognizes by their content are lists of further files, and other
+    codecs are further code that a stranger's file would reach.
+
+    Raises:
+        MediaError: The file is missing, damaged, a link, a pipe or no mp4.
+    """
+    import av
+
+    try:
+        with read_plain(path) as file, av.open(file, format="mp4") as container:
+            for stream in (*container.streams.video[:1], *container.streams.audio[:1]):
+                if stream.codec_context.name not in _DECODERS:
+                    raise MediaError(f"{path} has {stream.codec_context.name}, not H.264 and AAC.")
+            yield container
+    # FFmpeg's metadata need not be text, which raises a ValueError.
+    except (OSError, av.FFmpegError, IndexError, ValueError, MemoryError) as error:
+        raise MediaError(_unreadable(path, error)) from error
+
+
 def read_sound(path: Path) -> Sound | None:
     """Read the audio of a clip; None for a silent one.
 
     Raises:
         MediaError: The file is missing or damaged.
     """
-    import av
-
     from beecam.media.types import Sound
 
-    try:
-        with av.open(str(path)) as file:
-            if not file.streams.audio:
-                return None
-            parts = [frame.to_ndarray() for frame in file.decode(audio=0)]
-            return Sound(np.concatenate(parts, 1), int(file.streams.audio[0].rate or 0))
-    except (OSError, av.FFmpegError, ValueError) as error:
-        raise MediaError(_unreadable(path, error)) from error
+    with _opened(path) as file:
+        if not file.streams.audio:
+            return None
+        parts = [frame.to_ndarray() for frame in file.decode(audio=0)]
+        return Sound(np.concatenate(parts, 1), int(file.streams.audio[0].rate or 0))
 
 
 def read_mp4(path: Path) -> Frames:
@@ -176,18 +200,15 @@ def read_mp4(path: Path) -> Frames:
     Raises:
         MediaError: The file is missing or damaged.
     """
-    import av
-
-    try:
-        with av.open(str(path)) as file:
-            reformat = _reformatter()
-            decoded = [
-                reformat(frame, format="rgb24", src_colorspace=_BT709).to_ndarray()
-                for frame in file.decode(video=0)
-            ]
-            settings = _settings(file.metadata)
-    except (OSError, av.FFmpegError, IndexError) as error:
-        raise MediaError(_unreadable(path, error)) from error
+    with _opened(path) as file:
+        reformat = _reformatter()
+        decoded: list[Frames] = []
+        for frame in file.decode(video=0):
+            if (len(decoded) + 1) * frame.height * frame.width * 3 > _MAX_PIXELS:
+                raise MediaError(f"{path} is larger than any clip of beecam.")
+            rgb = reformat(frame, format="rgb24", src_colorspace=_BT709)
+            decoded.append(rgb.to_ndarray())
+        settings = _settings(file.metadata)
     if not decoded:
         raise MediaError(f"{path} holds no frames: it is damaged.")
     return _without_padding(np.stack(decoded), (settings or {}).get("facts"))
@@ -218,7 +239,7 @@ def copy_mp4(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
     import av
 
     try:
-        with av.open(str(source)) as file:
+        with read_plain(source) as source_file, av.open(source_file, format="mp4") as file:
             streams = [*file.streams.video[:1], *file.streams.audio[:1]]
             with os_errors(), target.open("wb") as out_file:
                 with _open_for_writing(out_file, settings) as out:
@@ -247,7 +268,7 @@ def is_complete(path: Path) -> bool:
     This checks the structure only. Damage inside is found when the file is read.
     """
     try:
-        with path.open("rb") as file:
+        with read_plain(path) as file:
             size = file.seek(0, os.SEEK_END)
             if path.suffix != ".mp4":
                 file.seek(max(0, size - 2))
@@ -280,14 +301,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         MediaError: The file is missing, damaged or not a clip of beecam.
     """
-    import av
-
-    try:
-        with av.open(str(path)) as file:
-            settings = _settings(file.metadata)
-            complete = next(file.decode(video=0), None) is not None
-    except (OSError, av.FFmpegError, IndexError) as error:
-        raise MediaError(_unreadable(path, error)) from error
+    with _opened(path) as file:
+        settings = _settings(file.metadata)
+        complete = next(file.decode(video=0), None) is not None
     if not complete:
         raise MediaError(f"{path} holds no frames: it is damaged.")
     if settings is None:
@@ -297,8 +313,8 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 def _settings(metadata: Mapping[str, str]) -> dict[str, Any] | None:
     try:
-        found = json.loads(metadata.get("comment", ""))[_SIGNATURE]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = parse_json(metadata.get("comment", ""), _MAX_SETTINGS)[_SIGNATURE]
+    except (ValueError, KeyError, TypeError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -311,8 +327,12 @@ def _even(frames: Frames) -> Frames:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    if not path.exists():
+    if isinstance(error, FileNotFoundError):
         return f"{path} is missing."
+    if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.EINVAL) and error.filename:
+        return f"{path} can't be read: {error.strerror}."
+    if path.suffix.lower() != ".mp4":
+        return f"{path} carries no shot of beecam: it can't be read as an mp4."
     return (
         f"{path} can't be read as a video: it is damaged ({type(error).__name__}). Delete it and "
         "run its sweep again, which generates only what is missing."

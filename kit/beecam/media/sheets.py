@@ -102,13 +102,14 @@ def frames_from_sheet(data: bytes, layout: Mapping[str, int]) -> list[Frames]:
     """
     from PIL import Image
 
-    try:
-        sheet = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    except (OSError, SyntaxError) as error:
-        raise MediaError(f"a sheet can't be read: it is damaged ({error}).") from error
     width = layout["width"]
-    if sheet.shape != (layout["height"], width * layout["frames"], 3):
-        raise MediaError("a sheet can't be read: it doesn't have the size of its layout.")
+    try:
+        opened = Image.open(io.BytesIO(data), formats=["JPEG"])
+        if opened.size != (width * layout["frames"], layout["height"]):  # before its pixels
+            raise MediaError("a sheet can't be read: it doesn't have the size of its layout.")
+        sheet = np.asarray(opened.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise MediaError(f"a sheet can't be read: it is damaged ({error}).") from error
     return [sheet[:, i * width : (i + 1) * width] for i in range(layout["frames"])]
 
 
@@ -145,10 +146,12 @@ def reduced_sheet(
     if factor == 1:
         return data, dict(layout)
     try:
-        opened = Image.open(io.BytesIO(data))
+        opened = Image.open(io.BytesIO(data), formats=["JPEG"])
+        if opened.size != (layout["frames"] * layout["width"], layout["height"]):
+            return data, dict(layout)
         opened.draft("RGB", size)
         sheet: Image.Image = opened if opened.width == size[0] else opened.resize(size)
-    except (OSError, UnidentifiedImageError, ValueError):
+    except (OSError, SyntaxError, UnidentifiedImageError, ValueError, Image.DecompressionBombError):
         # The browser shows it, or reports the damage.
         return data, dict(layout)
     buffer = io.BytesIO()

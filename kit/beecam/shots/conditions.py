@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from beecam._util.checks import DIGEST_LENGTH, parse_digest, raise_problems, string
+from beecam._util.checks import raise_problems, string
+from beecam._util.digests import DIGEST_LENGTH, parse_digest
 from beecam._util.plain import as_integer
 from beecam.errors import CheckError, MediaError, Problem, shorten
 from beecam.media import formats

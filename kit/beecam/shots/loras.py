@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beecam._util.checks import DIGEST_LENGTH, number, raise_problems, string
+from beecam._util.checks import number, raise_problems, string
+from beecam._util.digests import DIGEST_LENGTH
 from beecam.errors import BeecamError, CheckError, Problem, shorten
 
 # The arguments of `bc.shot` and `bc.sweep` that make up a shot's adapters.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from beecam._util.checks import parse_digest
+from beecam._util.digests import parse_digest
 from beecam._util.plain import to_float, to_int, to_plain
 from beecam.errors import BeecamError, CheckError, shorten
 from beecam.shots.conditions import (

@@ -10,7 +10,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from beecam._util import checks
+from beecam._util.digests import is_digest
+from beecam._util.plain_files import open_plain, read_plain
+from beecam._util.strict_json import parse_json
 from beecam.errors import Problem, shorten
+
+MAX_STARS = 5
+MAX_TAGS = 1_000
+# A longer line isn't ours: 1,000 tags have fewer characters.
+_MAX_LINE = 1_000_000
 
 
 class AnnotationLog:
@@ -18,6 +27,9 @@ class AnnotationLog:
 
     Annotations are looked up in the index. The log is read when the index has to be rebuilt from
     the media, which hold no annotations, and to find out what another process has written.
+
+    A line is read only if it is whole and its key, stars and tags are valid: others may have
+    written it, and a full disk may have cut it off.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,16 +40,20 @@ class AnnotationLog:
         """Append a change to the log. If the disk is full, only the index has the change."""
         line = json.dumps({"key": key, **annotations}, separators=(",", ":")).encode() + b"\n"
         with contextlib.suppress(OSError):
-            # A single write with O_APPEND: lines of two processes don't mix.
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            handle = open_plain(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             try:
-                os.write(handle, line)
+                # The last line may be half a line, which would swallow this one.
+                size = os.fstat(handle).st_size
+                os.lseek(handle, max(0, size - 1), os.SEEK_SET)
+                start = b"\n" if size and os.read(handle, 1) != b"\n" else b""
+                # A single write with O_APPEND: lines of two processes don't mix.
+                os.write(handle, start + line)
             finally:
                 os.close(handle)
 
-    def read(self) -> dict[str, dict[str, Any]]:
-        """Return the last annotations of each clip, by key; damaged lines are skipped."""
-        return self.since(0)[1]
+    def read(self) -> tuple[dict[str, dict[str, Any]], int]:
+        """Return the last annotations of each clip, by key, and how many lines are damaged."""
+        return self._read_from(0)[1:]
 
     def since(self, cursor: int) -> tuple[int, dict[str, dict[str, Any]]]:
         """Return the new cursor, and the annotations written since `cursor`, by key.
@@ -45,36 +61,57 @@ class AnnotationLog:
         Args:
             cursor: The offset in bytes that the last call returned; negative for the file's end.
         """
+        return self._read_from(cursor)[:2]
+
+    def _read_from(self, cursor: int) -> tuple[int, dict[str, dict[str, Any]], int]:
+        found: dict[str, dict[str, Any]] = defaultdict(dict)
+        damaged = 0
         try:
-            size = self._path.stat().st_size
-            # A file that is shorter than before has been replaced.
-            start = size if cursor < 0 else cursor if cursor <= size else 0
-            if start == size:
-                return size, {}
-            with self._path.open("rb") as file:
-                file.seek(start)
-                data = file.read()
+            with read_plain(self._path) as file:
+                size = os.fstat(file.fileno()).st_size
+                # A file that is shorter than before has been replaced.
+                at = size if cursor < 0 else cursor if cursor <= size else 0
+                file.seek(at)
+                while line := file.readline(_MAX_LINE):
+                    if not line.endswith(b"\n") and len(line) < _MAX_LINE:
+                        break  # the next call reads a line that isn't complete yet
+                    at += len(line)
+                    try:
+                        key, change = _parse_line(line)
+                        found[key] |= change
+                    except (ValueError, TypeError, KeyError, AttributeError):
+                        damaged += bool(line.strip())
         except OSError:
-            return 0, {}
-        # The next call reads a line that isn't complete yet.
-        end = data.rfind(b"\n") + 1
-        return start + end, _parse_annotations(data[:end])
+            return 0, {}, 0
+        return at, dict(found), damaged
 
 
-def _parse_annotations(data: bytes) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = defaultdict(dict)
-    for line in data.splitlines():
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            change = json.loads(line)
-            found[change["key"]] |= {k: v for k, v in change.items() if _is_annotation(k, v)}
-    return dict(found)
+def _parse_line(line: bytes) -> tuple[str, dict[str, Any]]:
+    """Return the key and the valid annotations of a line.
+
+    Raises:
+        ValueError: It isn't one of the log; TypeError, KeyError and AttributeError likewise.
+    """
+    data = parse_json(line, _MAX_LINE)
+    key = data["key"]
+    if not is_digest(key):
+        raise ValueError(key)
+    change = {name: value for name, value in data.items() if is_annotation(name, value)}
+    if len(change) != len(data) - 1:
+        raise ValueError(key)
+    return key, change
 
 
-def _is_annotation(name: str, value: Any) -> bool:
+def is_annotation(name: str, value: Any) -> bool:
+    r"""Return whether this is a valid annotation, of data from outside.
+
+    >>> is_annotation("stars", 4), is_annotation("tags", ["half of a pair: \ud83d"])
+    (True, False)
+    """
     if name == "stars":
-        return type(value) is int and 0 <= value <= 5  # noqa: PLR2004
+        return type(value) is int and 0 <= value <= MAX_STARS
     if name == "tags":
-        return isinstance(value, list) and all(isinstance(tag, str) for tag in value)
+        return isinstance(value, (list, tuple)) and not list(tag_problems(value))
     return name == "rejected" and isinstance(value, bool)
 
 
@@ -84,7 +121,11 @@ def tag_problems(tags: Any) -> Iterator[Problem]:
         yield Problem("tags", f"tags={tags!r}: give a list of strings, as in [{tags!r}].")
     elif not isinstance(tags, Collection):
         yield Problem("tags", f"tags={shorten(tags)}: give a list of strings; [] removes all tags.")
+    elif len(tags) > MAX_TAGS:
+        yield Problem("tags", f"tags: {len(tags):,} tags; at most {MAX_TAGS:,} are allowed.")
     else:
         for tag in tags:
             if not isinstance(tag, str):
                 yield Problem("tags", f"tags: {shorten(tag)} is not a string.")
+            else:
+                yield from checks.encodable_text("tags", tag)

@@ -1,21 +1,33 @@
 """Checkpoints of unfinished clips: safetensors files in the library's `checkpoints/` folder.
 
-A checkpoint only saves time: losing one restarts its clip from step 0.
+A checkpoint only saves time: losing one restarts its clip from step 0. So whatever can be doubted
+is removed: a digest of its content, key, step and batch is part of the file, and is compared
+before anything of it is used. Damage that nobody notices would change the pixels under a key.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from beecam._util.digests import is_digest
 from beecam._util.files import atomic_write, remove_partial_files, remove_quietly
+from beecam._util.plain_files import is_plain
+from beecam._util.strict_json import parse_json
 from beecam.models.model import Checkpoint
 
 # How safetensors quotes the system's error number.
 _OS_ERROR = re.compile(r"os error (\d+)")
+# The clip's key, the number of steps, the size of the batch.
+_NAME = re.compile(r"([0-9a-f]{32})-([0-9]{1,6})-([0-9]{1,6})\.safetensors")
+_MAX_NOTES = 10_000_000  # characters
 
 
 @dataclass(frozen=True)
@@ -41,10 +53,8 @@ class Checkpoints:
 
     def find(self, keys: Iterable[str]) -> dict[str, CheckpointInfo]:
         """Return how far those of the clips are that have a checkpoint, by key."""
-        if not self._folder.exists():
-            return {}
-        paths = {path.name.split("-")[0]: path for path in self._folder.glob("*.safetensors")}
-        return {key: _info_of(paths[key]) for key in keys if key in paths}
+        infos = {key: info for key, info, _ in self._files()}
+        return {key: infos[key] for key in keys if key in infos}
 
     def store(self, key: str, state: Checkpoint) -> None:
         """Write a clip's checkpoint in place of its older one.
@@ -55,12 +65,14 @@ class Checkpoints:
         from safetensors.numpy import save_file
 
         self._folder.mkdir(exist_ok=True)
-        older = list(self._folder.glob(f"{key}-*.safetensors"))
+        older = self._paths_of(key)
         path = self._folder / f"{key}-{state.step}-{state.batch}.safetensors"
-        notes = {"place": state.position, "notes": state.notes}
+        text = json.dumps({"place": state.position, "notes": state.notes})
+        digest = _digest(path, text, state.arrays)
         try:
             with atomic_write(path) as temporary:
-                save_file(dict(state.arrays), temporary, metadata={"state": json.dumps(notes)})
+                metadata = {"state": text, "digest": digest}
+                save_file(dict(state.arrays), temporary, metadata=metadata)
         except BaseException as error:
             # safetensors has an error class of its own, which hides the system's.
             found = _OS_ERROR.search(str(error))
@@ -73,23 +85,45 @@ class Checkpoints:
         """Return a clip's checkpoint, or None if it has none that can be read."""
         from safetensors import SafetensorError, safe_open
 
-        for path in self._folder.glob(f"{key}-*.safetensors"):
+        for path in self._paths_of(key):
             try:
                 with safe_open(path, "np") as file:
                     arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                    stored = json.loads(file.metadata()["state"])
+                    metadata = file.metadata() or {}
+                text = metadata["state"]
+                if metadata["digest"] != _digest(path, text, arrays):
+                    raise ValueError(path)  # noqa: TRY301
+                stored = parse_json(text, _MAX_NOTES)
                 info = _info_of(path)
                 return Checkpoint(info.step, info.batch, stored["place"], arrays, stored["notes"])
-            except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+            except (SafetensorError, OSError, KeyError, TypeError, ValueError, MemoryError):
                 remove_quietly(path)
         return None
 
     def remove(self, key: str) -> None:
-        """Remove the checkpoint of a clip that is finished."""
-        for path in self._folder.glob(f"{key}-*.safetensors"):
+        """Remove the checkpoint of a clip that is finished, or that can't resume from it."""
+        for path in self._paths_of(key):
             remove_quietly(path)
+
+    def _paths_of(self, key: str) -> list[Path]:
+        return [path for found, _, path in self._files(key)] if is_digest(key) else []
+
+    def _files(self, key: str = "") -> Iterator[tuple[str, CheckpointInfo, Path]]:
+        """Yield key, progress and path of the checkpoints; other files are left alone."""
+        for path in self._folder.glob(f"{key}*.safetensors"):
+            if (found := _NAME.fullmatch(path.name)) and is_plain(path):
+                yield found[1], _info_of(path), path
 
 
 def _info_of(path: Path) -> CheckpointInfo:
     _, step, batch = path.stem.split("-")
     return CheckpointInfo(int(step), int(batch))
+
+
+def _digest(path: Path, notes: str, arrays: Mapping[str, Any]) -> str:
+    """Return a digest of a checkpoint: its name says of which clip, step and batch it is."""
+    digest = hashlib.sha256(f"{path.name}\n{notes}".encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

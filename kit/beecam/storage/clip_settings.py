@@ -1,4 +1,4 @@
-"""Checks of the settings inside a clip's mp4: what views rely on, from any writer.
+"""Checks of the settings of a clip, in its mp4 or its row: what views rely on, from any writer.
 
 Settings are data from outside: a file may come from another person, another version or a damaged
 disk. What names or describes the clip must be right, or the file is refused; measured facts that
@@ -12,19 +12,21 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from beecam.errors import BeecamError, MediaError
+from beecam._util.digests import is_digest
+from beecam.errors import BeecamError, MediaError, encodable
 from beecam.media import mp4, sheets
 from beecam.media.types import Frames
 from beecam.shots.conditions import CONDITIONS
+from beecam.shots.noise import MAX_SEED
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import check_values
-from beecam.storage.index import VERSION
+from beecam.storage.index_file import VERSION
 
 # What views take from the facts to lay out frames.
 LAYOUT = ("frames", "height", "width", "sheet")
 
 # The errors of settings that aren't a clip's.
-_INVALID = (
+INVALID = (
     BeecamError,
     KeyError,
     TypeError,
@@ -33,13 +35,14 @@ _INVALID = (
     ArithmeticError,
     RecursionError,
 )
-_MAX_CHARACTERS = 1_000_000
+MAX_CHARACTERS = 1_000_000
 _MAX_PARENTS = 1_000
-_MAX_KEY = 64
 _MAX_CREATED = 253_402_300_799  # the end of the year 9999
 _MAX_FACTS = 200
 _MAX_NAME = 60
 _MAX_TEXT = 2_000
+_MAX_SEEDS = 1_000
+_TEXTS = ("model", "revision", "scheduler")
 _MAX_NUMBER = 1e15
 _MAX_FRAMES = 1_000_000
 _MAX_SIDE = 65_536
@@ -64,14 +67,23 @@ def read_clip_settings(path: Path) -> tuple[str, dict[str, Any]]:
     """
     settings = mp4.read_settings(path)
     try:
-        return _check_settings(settings)
-    except _INVALID as error:
+        return check_settings(settings)
+    except INVALID as error:
         raise MediaError(f"{path} carries no shot of beecam: {error}") from error
 
 
-def _check_settings(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    if len(json.dumps(settings)) > _MAX_CHARACTERS:
-        raise MediaError(f"its settings have more than {_MAX_CHARACTERS:,} characters")
+def check_settings(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return a clip's key and its settings; see `read_clip_settings`.
+
+    >>> key, settings = check_settings(mp4.read_settings(clip.path))
+
+    Raises:
+        BeecamError: They can't be those of a clip; any of `INVALID` likewise.
+    """
+    if len(json.dumps(settings)) > MAX_CHARACTERS:
+        raise MediaError(f"its settings have more than {MAX_CHARACTERS:,} characters")
+    # Halves of surrogate pairs raise here, wherever they are.
+    json.dumps(settings["shot"], ensure_ascii=False).encode()
     shot = Shot.from_dict(settings["shot"])
     for problem in _find_problems(shot, settings):
         raise MediaError(problem)
@@ -107,7 +119,7 @@ def _find_problems(shot: Shot, settings: Mapping[str, Any]) -> Iterator[str]:
     created, parents = settings["created"], settings.get("parents", ())
     if not _is_number(created, _MAX_CREATED) or created < 0:
         yield "its creation time is not a number of seconds since 1970"
-    if not isinstance(parents, (list, tuple)) or not all(map(_is_key, parents)):
+    if not isinstance(parents, (list, tuple)) or not all(map(is_digest, parents)):
         yield "its parents are not a list of keys"
     elif len(parents) > _MAX_PARENTS:
         yield f"it has {len(parents):,} parents; at most {_MAX_PARENTS:,} are allowed"
@@ -117,25 +129,44 @@ def _find_shot_problems(shot: Shot) -> Iterator[str]:
     if not all(name.isidentifier() for name in shot.arguments):
         # They are part of the code that a viewer shows for copying.
         yield "an argument of its shot has a name that is not an identifier"
+    if not all(map(_is_argument, shot.arguments.values())):
+        yield "an argument of its shot is a number that no pipeline takes"
+    if not all(len(getattr(shot, name) or "") <= _MAX_TEXT for name in _TEXTS):
+        yield f"the name of its model or scheduler has more than {_MAX_TEXT:,} characters"
+    if len(shot.noise) > _MAX_SEEDS:
+        yield f"it has {len(shot.noise):,} seeds; at most {_MAX_SEEDS:,} are allowed"
     for one in shot.conditions:
         # A digest names a file.
-        if not _is_key(one.input.digest) or one.name not in CONDITIONS or one.input.count < 1:
+        if not is_digest(one.input.digest) or one.name not in CONDITIONS or one.input.count < 1:
             yield "an input of its shot has a wrong name or digest"
-        elif one.frame is not None and type(one.frame) is not int:
+        elif one.frame is not None and not _is_count(one.frame, _MAX_FRAMES, -_MAX_FRAMES):
             yield "a keyframe of its shot has a wrong index"
     for adapter in shot.adapters or ():
-        if not _is_key(adapter.digest) or not _is_number(adapter.weight, _MAX_NUMBER):
+        if not is_digest(adapter.digest) or not _is_number(adapter.weight, _MAX_NUMBER):
             yield "a LoRA of its shot has a wrong digest or weight"
+
+
+def _is_argument(value: Any) -> bool:
+    """Return whether views can show and compare a value: its integers have at most 64 bits."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_argument, value))
+    return type(value) is not int or abs(value) <= MAX_SEED
 
 
 def _plausible_facts(facts: object) -> dict[str, Any]:
     if not isinstance(facts, Mapping):
         return {}
-    found = {name: value for name, value in facts.items() if _is_plausible(name, value)}
-    return dict(list(found.items())[:_MAX_FACTS])
+    found = {name: value for name, value in facts.items() if is_fact(name, value)}
+    known = {name: found[name] for name in _KNOWN_FACTS if name in found}
+    return dict(list((known | found).items())[:_MAX_FACTS])
 
 
-def _is_plausible(name: str, value: Any) -> bool:
+def is_fact(name: str, value: Any) -> bool:
+    """Return whether this can be a fact of a clip, of data from outside.
+
+    >>> is_fact("frames", 9), is_fact("frames", -1)
+    (True, False)
+    """
     if name in _KNOWN_FACTS:
         return _KNOWN_FACTS[name](value)
     # Facts of another version: plain values under a name that isn't taken.
@@ -162,12 +193,8 @@ def _is_number(value: Any, high: float) -> bool:
     return type(value) in (int, float) and abs(value) <= high
 
 
-def _is_key(value: Any) -> bool:
-    return isinstance(value, str) and value.isalnum() and value.isascii() and len(value) <= _MAX_KEY
-
-
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= _MAX_TEXT
+    return isinstance(value, str) and len(value) <= _MAX_TEXT and encodable(value) is value
 
 
 _KNOWN_FACTS: Mapping[str, Callable[[Any], bool]] = {
@@ -180,7 +207,9 @@ _KNOWN_FACTS: Mapping[str, Callable[[Any], bool]] = {
     "position": lambda value: _is_count(value, _MAX_FRAMES),
     "resumed_from": lambda value: _is_count(value, _MAX_FRAMES),
     "exact": lambda value: isinstance(value, bool),
-    "loras": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    "loras": lambda value: (
+        isinstance(value, dict) and all(map(_is_text, (*value, *value.values())))
+    ),
     "sound": lambda value: (
         isinstance(value, dict) and all(_is_count(one, 10**9) for one in value.values())
     ),

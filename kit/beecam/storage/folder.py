@@ -1,4 +1,9 @@
-"""Which folders can be a library, and why one can't."""
+"""Which folders can be a library, why one can't, and what in one is not as beecam made it.
+
+A library may come from another person, a shared disk or a torn copy. Whatever in it is not a plain
+file or folder is renamed before anything is read, written or removed; where a link leads to isn't
+touched. See docs/guarantees.md.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,104 @@ from pathlib import Path
 from typing import Any
 
 from beecam._util import checks
+from beecam._util.files import atomic_write
+from beecam._util.plain_files import is_plain, is_plain_folder, read_bytes, set_aside
 from beecam.errors import LibraryError, Problem, shorten
+
+# The folders of a library; `checkpoints`, `inputs` and `sweeps` are created when needed.
+FOLDERS = ("media", "locks", "checkpoints", "inputs", "sweeps")
+ANNOTATIONS = "annotations.jsonl"
+_MAX_LOG = 1_000_000_000  # bytes
+# SQLite's codes of what isn't the file's fault, each with a reason and with what to do.
+_LOCKED = (
+    "another program has locked the index",
+    "close that program, then try again",
+    errno.EBUSY,
+)
+_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_FULL: (
+        "the disk is full",
+        "free some space or name a folder on another one",
+        errno.ENOSPC,
+    ),
+    **dict.fromkeys(
+        (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
+        (
+            "this user may not write there",
+            "change its permissions or name another folder",
+            errno.EACCES,
+        ),
+    ),
+    **dict.fromkeys(
+        (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR),
+        (
+            "the disk is full or doesn't answer",
+            "free some space and check that it is connected",
+            errno.EIO,
+        ),
+    ),
+}
+
+
+class LibraryUnavailableError(LibraryError, OSError):
+    """Raised when a library can't be read or written at present: nothing in it is damaged.
+
+    It is an OSError too, as a full disk raises one: who can wait tries again later.
+
+    >>> try:
+    ...     clip.stars = 4
+    ... except LibraryUnavailableError as error:
+    ...     print(error)
+    library 'bees': the disk is full; free some space or name a folder on another one.
+    """
+
+    def __init__(self, folder: Path, reason: str, advice: str, number: int) -> None:
+        """Say what is wrong with a folder, and what to do; `number` is the system's errno."""
+        super().__init__(number, reason)
+        self._text = f"library {str(folder)!r}: {reason}; {advice}."
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def unavailable(folder: Path, error: sqlite3.Error) -> LibraryUnavailableError | None:
+    """Return an error of SQLite as a sentence, or None if the index itself is at fault."""
+    code = getattr(error, "sqlite_errorcode", None)
+    found = None if code is None else _UNAVAILABLE.get(code & 0xFF)
+    return None if found is None else LibraryUnavailableError(folder, *found)
+
+
+def set_strangers_aside(folder: Path) -> list[str]:
+    """Rename what in a library's folder is a link, a pipe or otherwise not as beecam makes it.
+
+    Returns:
+        A sentence for each.
+    """
+    found = [
+        _set_aside(folder / name, "a folder")
+        for name in FOLDERS
+        if os.path.lexists(folder / name) and not is_plain_folder(folder / name)
+    ]
+    log = folder / ANNOTATIONS
+    if os.path.lexists(log) and not is_plain(log):
+        found.append(_set_aside(log, "a plain file"))
+    elif os.path.lexists(log) and not is_plain(log, writable=True):
+        # A backup made of hard links, or somebody's trap: the other name keeps its content.
+        data = read_bytes(log, _MAX_LOG)
+        with atomic_write(log) as temporary:
+            temporary.write_bytes(data)
+    return found
+
+
+def _set_aside(path: Path, needed: str) -> str:
+    where = f" (a link to {str(path.readlink())!r})" if path.is_symlink() else ""
+    moved = set_aside(path, "not-plain")
+    return (
+        f"{path.name} was not {needed} of the library{where}, and links are not followed; it is "
+        f"kept as {moved.name}."
+    )
 
 
 def library_path(folder: str | os.PathLike[str]) -> Path:
@@ -36,20 +138,27 @@ def folder_errors(folder: Path) -> Iterator[None]:
     """
     try:
         yield
+    except LibraryError:
+        raise
     except (FileExistsError, NotADirectoryError) as error:
         raise LibraryError(
             f"library {str(folder)!r} is a file; name a folder, or move the file away."
         ) from error
-    except (OSError, sqlite3.OperationalError) as error:
+    except TimeoutError as error:
+        why = "another process is opening it, and doesn't finish; try again, or end that process"
+        raise LibraryError(f"library {str(folder)!r} can't be used: {why}.") from error
+    except sqlite3.Error as error:
+        raise (unavailable(folder, error) or LibraryError(_explain(folder, error))) from error
+    except OSError as error:
         raise LibraryError(_explain(folder, error)) from error
 
 
 def _explain(folder: Path, error: BaseException) -> str:
-    if isinstance(error, PermissionError) or "readonly" in str(error):
+    if isinstance(error, PermissionError):
         why = "this user may not write there; change its permissions or name another folder"
     elif isinstance(error, OSError) and error.errno == errno.EROFS:
         why = "the disk is read-only; name a folder on another one"
-    elif (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "full" in str(error):
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         why = "the disk is full; free some space or name a folder on another one"
     else:
         why = f"{error}; name another folder"

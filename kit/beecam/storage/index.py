@@ -1,4 +1,4 @@
-"""A library's index: one SQLite file. Nothing outside this module knows SQL."""
+"""A library's index: the rows of its clips. No other module but `index_file` knows SQL."""
 
 from __future__ import annotations
 
@@ -6,45 +6,46 @@ import contextlib
 import json
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from beecam._util.files import remove_quietly
+from beecam._util.digests import is_digest
 from beecam.errors import LibraryError
 from beecam.shots.shot import Shot
+from beecam.storage import index_file
+from beecam.storage.annotations import is_annotation
+from beecam.storage.folder import unavailable
+from beecam.storage.index_file import NAME, SUSPECT, VERSION
+from beecam.storage.rows import COLUMNS, checked_row, plain_row
 
-VERSION = 1
-NAME = "library.sqlite"
 SORTS = ("created", "stars", "prompt", "model", "seed", "seconds")
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS clips (
-    key TEXT PRIMARY KEY, created REAL NOT NULL, model TEXT NOT NULL, timing TEXT NOT NULL,
-    prompt TEXT NOT NULL, seed INTEGER NOT NULL, seconds REAL, shot TEXT NOT NULL,
-    facts TEXT NOT NULL, parents TEXT NOT NULL DEFAULT '[]', stars INTEGER NOT NULL DEFAULT 0,
-    rejected INTEGER NOT NULL DEFAULT 0, tags TEXT NOT NULL DEFAULT '[]'
-);
-CREATE INDEX IF NOT EXISTS clips_created ON clips (created, key);
-CREATE INDEX IF NOT EXISTS clips_stars ON clips (stars, rejected, created, key);
-CREATE INDEX IF NOT EXISTS clips_timing ON clips (timing, created, seconds);
-CREATE TABLE IF NOT EXISTS pending (key TEXT, session TEXT);
-"""
-# Suffix of a file that marks the index as damaged, until the next opening checks it.
-_SUSPECT = "-suspect"
 _ANNOTATIONS = ("stars", "rejected", "tags")
-_TABLE_COLUMNS = "shot, facts, created, stars, rejected, tags"
 _KEYS_PER_QUERY = 500
-# Checking a larger index at every opening would take longer than opening it.
-_CHECKED_BYTES = 20_000_000
+
+
+class DamagedRowsError(LibraryError):
+    """Raised when rows of the index aren't those of clips.
+
+    Attributes:
+        keys: The keys of these rows.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Name the rows."""
+        super().__init__(f"the rows of {', '.join(keys[:3])} in the index are damaged.")
+        self.keys = tuple(keys)
 
 
 class Index:
     """The rows of a library's clips; safe to use from several threads and processes.
 
+    Every error of SQLite becomes a sentence: `LibraryUnavailableError` where trying again later may
+    work, as on a full disk, or else a LibraryError.
+
     Attributes:
         fresh: Whether it is new and may lack rows of existing media, until `mark_complete()`.
-        damaged: The path to which a damaged index was moved, or None.
+        repairs: A sentence about each repair of its file.
         closed: Whether it was closed.
     """
 
@@ -52,21 +53,14 @@ class Index:
         """Open the index of a library's folder, creating it if it doesn't exist.
 
         Raises:
-            LibraryError: It was written by a newer version.
-            sqlite3.OperationalError: The index can't be opened or written there.
+            LibraryError: It was written by a newer version, or can't be opened.
         """
         self.closed = False
-        self.damaged: Path | None = None
         self._folder = folder
         self._lock = threading.RLock()
-        path = folder / NAME
-        try:
-            self._db = self._connect(path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
-                raise
-            self._move_away(path)
-            self._db = self._connect(path)
+        opened = index_file.open_index(folder)
+        self._db, self.fresh, self.repairs = opened.db, opened.fresh, opened.repairs
+        self._file = _identity(folder / NAME)
 
     def close(self) -> None:
         """Close the database."""
@@ -86,7 +80,7 @@ class Index:
         return int(self._rows("SELECT count(*) FROM clips")[0][0])
 
     def __contains__(self, key: str) -> bool:
-        return bool(self._rows("SELECT 1 FROM clips WHERE key = ?", key))
+        return is_digest(key) and bool(self._rows("SELECT 1 FROM clips WHERE key = ?", key))
 
     def keys(self) -> list[str]:
         """Return the keys of all clips."""
@@ -94,14 +88,15 @@ class Index:
 
     def keys_with_prefix(self, text: str) -> list[str]:
         """Return up to two keys that start with `text`."""
-        if not text.isalnum():  # also the empty string, with which every key starts
+        # Every key starts with the empty string.
+        if not (text.isascii() and text.isalnum()):
             return []
         sql = "SELECT key FROM clips WHERE key LIKE ? LIMIT 2"
         return [row[0] for row in self._rows(sql, f"{text}%")]
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Return which of these keys have a row."""
-        unique_keys = list(dict.fromkeys(keys))
+        unique_keys = list(dict.fromkeys(filter(is_digest, keys)))
         found: set[str] = set()
         for start in range(0, len(unique_keys), _KEYS_PER_QUERY):
             part = unique_keys[start : start + _KEYS_PER_QUERY]
@@ -126,10 +121,12 @@ class Index:
 
         See `Library.clips`.
         """
-        # SQLite's own `lower` is fast, but only knows ASCII letters.
-        fold = "lower" if prompt is None or prompt.isascii() else "casefold"
+        # SQLite's own `lower` is fast, but only knows ASCII letters. Bytes need not be valid text.
+        text = "instr(lower(prompt), lower(?))"
+        if prompt is not None and not prompt.isascii():
+            text = "instr(casefold(CAST(prompt AS BLOB)), casefold(?))"
         tests = {
-            f"instr({fold}(prompt), {fold}(?))": prompt,
+            text: prompt,
             "model = ?": model,
             "stars >= ?": stars,
             "rejected = ?": None if rejected is None else int(rejected),
@@ -146,44 +143,41 @@ class Index:
         return [row[0] for row in found]
 
     def row(self, key: str) -> dict[str, Any] | None:
-        """Return a clip's row, or None if the clip is not in the index."""
-        rows = self._rows(
-            "SELECT shot, facts, parents, created, stars, rejected, tags FROM clips WHERE key = ?",
-            key,
-        )
+        """Return a clip's row, or None if the clip is not in the index.
+
+        Raises:
+            DamagedRowsError: The row is damaged.
+        """
+        sql = f"SELECT {COLUMNS} FROM clips WHERE key = ?"  # noqa: S608  (names are ours)
+        rows = self._rows(sql, key) if is_digest(key) else []
         if not rows:
             return None
-        shot, facts, parents, created, stars, rejected, tags = rows[0]
-        return {
-            "shot": Shot.from_dict(json.loads(shot)),
-            "facts": json.loads(facts),
-            "parents": tuple(json.loads(parents)),
-            "created": created,
-            "stars": stars,
-            "rejected": bool(rejected),
-            "tags": tuple(json.loads(tags)),
-        }
+        found = checked_row(rows[0])
+        if found is None:
+            raise DamagedRowsError([key])
+        return found
 
     def table(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the rows of many clips by key, like `row`, but with the shot as plain data."""
-        unique_keys = list(dict.fromkeys(keys))
-        found = {}
+        """Return the rows of many clips by key, like `row`, but with the shot as plain data.
+
+        Raises:
+            DamagedRowsError: Some rows are damaged; it has their keys.
+        """
+        unique_keys = list(dict.fromkeys(filter(is_digest, keys)))
+        found: dict[str, dict[str, Any]] = {}
+        damaged: list[str] = []
         for start in range(0, len(unique_keys), _KEYS_PER_QUERY):
             part = unique_keys[start : start + _KEYS_PER_QUERY]
             slots = ",".join("?" * len(part))
-            rows = self._rows(
-                f"SELECT key, {_TABLE_COLUMNS} FROM clips WHERE key IN ({slots})",  # noqa: S608
-                *part,
-            )
-            for key, shot, facts, created, stars, rejected, tags in rows:
-                found[key] = {
-                    "shot": json.loads(shot),
-                    "facts": json.loads(facts),
-                    "created": created,
-                    "stars": stars,
-                    "rejected": bool(rejected),
-                    "tags": tuple(json.loads(tags)),
-                }
+            sql = f"SELECT {COLUMNS} FROM clips WHERE key IN ({slots})"  # noqa: S608
+            for values in self._rows(sql, *part):
+                row = plain_row(values)
+                if row is None:
+                    damaged.append(values[0])
+                else:
+                    found[values[0]] = row
+        if damaged:
+            raise DamagedRowsError(damaged)
         return found
 
     def seconds_for(self, shot: Shot) -> list[float]:
@@ -200,7 +194,7 @@ class Index:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit the changes of a `with` block together, or none of them after an error."""
-        with self._lock, _exclusive(self._open()):
+        with self._lock, self._errors_named(), index_file.transaction(self._open()):
             yield
 
     def add(self, key: str, settings: Mapping[str, Any]) -> None:
@@ -233,13 +227,27 @@ class Index:
 
     def annotate(self, key: str, annotations: Mapping[str, Any]) -> bool:
         """Set stars, rejected and tags if present; return whether the clip exists."""
-        changed = 1
+        changed = int(is_digest(key))
         for name in _ANNOTATIONS:
-            if name in annotations:
+            if changed and name in annotations:
                 found = annotations[name]
                 value = json.dumps(found) if name == "tags" else int(found)
                 changed = self._write(f"UPDATE clips SET {name} = ? WHERE key = ?", (value, key))  # noqa: S608
         return bool(changed)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Remove the rows of clips."""
+        with self.transaction():
+            for key in keys:
+                self._write("DELETE FROM clips WHERE key = ?", (key,))
+
+    def annotations_of(self, key: str) -> dict[str, Any]:
+        """Return the stars, rejection and tags of a clip that aren't the default."""
+        sql = "SELECT stars, rejected, tags FROM clips WHERE key = ?"
+        for stars, rejected, tags in self._rows(sql, key):
+            found = {"stars": stars, "rejected": bool(rejected), "tags": json.loads(tags)}
+            return {n: v for n, v in found.items() if v and is_annotation(n, v)}
+        return {}
 
     # --- pending clips ---------------------------------------------------------------------------
 
@@ -271,64 +279,31 @@ class Index:
         self._write(f"PRAGMA user_version = {VERSION}", ())
         self.fresh = False
 
-    def _move_away(self, path: Path) -> None:
-        self.damaged = path.with_name(f"{NAME}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-        path.rename(self.damaged)
-        for suffix in ("-wal", "-shm", _SUSPECT):
-            remove_quietly(Path(f"{path}{suffix}"))
-
-    def _connect(self, path: Path) -> sqlite3.Connection:
-        suspect = Path(f"{path}{_SUSPECT}")
-        db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        db.create_function("casefold", 1, str.casefold, deterministic=True)
-        try:
-            # NORMAL may lose the last rows in a power failure, but not when a process is killed.
-            # Their media is complete by then, so that the pending table restores them.
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            with _exclusive(db):
-                version = db.execute("PRAGMA user_version").fetchone()[0]
-                if version > VERSION:
-                    raise LibraryError(  # noqa: TRY301
-                        f"library {str(self._folder)!r} was written by a newer beecam (format "
-                        f"{version}, this one reads up to {VERSION}): update beecam, or name "
-                        "another folder."
-                    )
-                if version == 0:
-                    for statement in _SCHEMA.split(";"):
-                        db.execute(statement)
-                for table in ("clips", "pending"):
-                    db.execute(f"SELECT 1 FROM {table} LIMIT 1")  # noqa: S608  (names are ours)
-            if suspect.exists() or path.stat().st_size < _CHECKED_BYTES:
-                found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if found != "ok":
-                    raise sqlite3.DatabaseError(found)  # noqa: TRY301
-                remove_quietly(suspect)
-        except BaseException:
-            db.close()
-            raise
-        self.fresh = version == 0
-        self._file = _identity(path)
-        return db
-
     def _write(self, sql: str, values: Sequence[Any]) -> int:
-        with self._lock, self._damage_reported():
+        with self._lock, self._errors_named():
             return self._open().execute(sql, values).rowcount
 
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._lock, self._damage_reported():
+        with self._lock, self._errors_named():
             return self._open().execute(sql, values).fetchall()
 
     @contextlib.contextmanager
-    def _damage_reported(self) -> Iterator[None]:
+    def _errors_named(self) -> Iterator[None]:
+        """Raise errors of SQLite as sentences, in every call that reaches it.
+
+        Raises:
+            LibraryUnavailableError: The disk is full or another program has the index's lock.
+            LibraryError: The index is damaged.
+        """
         try:
             yield
-        except sqlite3.OperationalError:
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
-                raise
-            Path(f"{self._folder / NAME}{_SUSPECT}").touch()
+        except sqlite3.Error as error:
+            if found := unavailable(self._folder, error):
+                raise found from error
+            with contextlib.suppress(OSError):
+                Path(f"{self._folder / NAME}{SUSPECT}").touch()
             raise LibraryError(
                 f"the index of library {str(self._folder)!r} is damaged ({error}); the clips are "
                 "not. Close the library (library.close()) and open it again, which rebuilds the "
@@ -356,14 +331,3 @@ def _timing_key(shot: Shot) -> str:
         f"{shot.model}|{shot.width}x{shot.height}x{shot.num_frames}"
         f"|{shot.draft_steps or shot.num_inference_steps}|{(shot.guidance_scale or 0) > 1}"
     )
-
-
-@contextlib.contextmanager
-def _exclusive(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")

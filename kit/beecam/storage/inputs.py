@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from beecam._util.digests import is_digest
 from beecam._util.files import atomic_write, remove_partial_files
+from beecam._util.plain_files import is_plain
 from beecam.errors import BeecamError, MediaError, shorten
 from beecam.media import formats
-from beecam.shots.conditions import Condition, Input
+from beecam.shots.conditions import Condition, Input, digest_of
 
 if TYPE_CHECKING:
     from beecam.media.types import Frames
@@ -32,11 +34,18 @@ class InputStore:
 
         Raises:
             KeyError: No input, or more than one, has such a digest.
+            MediaError: The input is damaged.
         """
-        found = sorted(self._folder.glob(f"{digest}*.*")) if _is_word(digest) else []
+        found = (
+            [path for path in self._folder.glob(f"{digest}*") if _is_stored(path)]
+            if _is_hex(digest)
+            else []
+        )
         if len(found) != 1:
             raise KeyError(f"{'several inputs' if found else 'no input'} {shorten(digest)}")
-        frames = formats.read_lossless(found[0])
+        frames = _read_stored(found[0])
+        if digest_of(frames) != found[0].stem:
+            raise MediaError(f"the input {found[0].name} is damaged.")
         return Input(found[0].stem, len(frames), "", [frames])
 
     def store(self, conditions: Iterable[Condition]) -> None:
@@ -47,7 +56,7 @@ class InputStore:
         """
         for one in {condition.input for condition in conditions}:
             path = self._path(one)
-            if path.exists():
+            if is_plain(path):
                 continue
             self._folder.mkdir(exist_ok=True)
             with atomic_write(path) as temporary:
@@ -59,17 +68,21 @@ class InputStore:
             condition.input.set_reader(functools.partial(_read_stored, self._path(condition.input)))
 
     def _path(self, one: Input) -> Path:
-        if not one.digest.isalnum():
+        if not is_digest(one.digest):
             raise MediaError(f"{shorten(one.digest)} is not an input's digest.")
         return self._folder / f"{one.digest}{'.png' if one.count == 1 else '.mkv'}"
 
 
-def _is_word(value: object) -> bool:
-    return isinstance(value, str) and value.isalnum()
+def _is_hex(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and set(value) <= set("0123456789abcdef")
+
+
+def _is_stored(path: Path) -> bool:
+    return is_digest(path.stem) and path.suffix in (".png", ".mkv") and is_plain(path)
 
 
 def _read_stored(path: Path) -> Frames:
-    if not path.exists():
+    if not is_plain(path):
         raise MediaError(f"the input {path.name} is missing from its library.")
     try:
         return formats.read_lossless(path)

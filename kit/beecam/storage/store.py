@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,16 +17,23 @@ from typing import Any, Self
 
 from beecam._util import checks
 from beecam._util.words import count_of
-from beecam.errors import BeecamError, LibraryError, MediaError
+from beecam.errors import LibraryError, shorten
 from beecam.media import mp4
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
 from beecam.storage.annotations import AnnotationLog, tag_problems
 from beecam.storage.checkpoints import Checkpoints
 from beecam.storage.claims import BackgroundWriter, Claims
-from beecam.storage.clip_settings import LAYOUT, measured_facts, read_clip_settings
-from beecam.storage.folder import folder_errors, library_path
-from beecam.storage.index import VERSION, Index
+from beecam.storage.clip_settings import measured_facts, read_clip_settings
+from beecam.storage.folder import (
+    ANNOTATIONS,
+    folder_errors,
+    library_path,
+    set_strangers_aside,
+)
+from beecam.storage.healing import Healing
+from beecam.storage.index import Index
+from beecam.storage.index_file import VERSION
 from beecam.storage.inputs import InputStore
 from beecam.storage.locks import LibraryLock
 from beecam.storage.media_files import MediaFiles
@@ -55,18 +61,28 @@ class ClipStore:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = folder = library_path(folder)
         self.healed: list[str] = []
-        self._annotations = AnnotationLog(folder / "annotations.jsonl")
-        with folder_errors(folder):
-            (folder / "media").mkdir(parents=True, exist_ok=True)
-            self._lock = LibraryLock(folder / "locks")
-            self._index = Index(folder)
-        self.checkpoints = Checkpoints(folder / "checkpoints")
-        self.inputs = InputStore(folder / "inputs")
-        self.sweep_files = SweepFiles(folder / "sweeps", self.inputs)
+        self._annotations = AnnotationLog(folder / ANNOTATIONS)
         self.claims = Claims()
         self.writers: set[BackgroundWriter] = set()
-        self._media = MediaFiles(folder / "media", self._lock.name)
-        self._heal()
+        with folder_errors(folder), contextlib.ExitStack() as undo:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.healed += set_strangers_aside(folder)
+            (folder / "media").mkdir(exist_ok=True)
+            self._lock = LibraryLock(folder / "locks")
+            undo.callback(self._lock.release)
+            with self._lock.opening():
+                self._index = Index(folder)
+            undo.callback(self._index.close)
+            self.healed += self._index.repairs
+            self.checkpoints = Checkpoints(folder / "checkpoints")
+            self.inputs = InputStore(folder / "inputs")
+            self.sweep_files = SweepFiles(folder / "sweeps", self.inputs)
+            self._media = MediaFiles(folder / "media", self._lock.name)
+            self._healing = Healing(
+                self._index, self._media, self._annotations, self._lock, self.healed
+            )
+            self._healing.heal()
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -138,9 +154,9 @@ class ClipStore:
         Raises:
             LibraryError: The clip does not exist.
         """
-        row = self._index.row(key)
+        row = self._healing.read(self._index.row, key)
         if row is None:
-            raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
+            raise LibraryError(f"clip {shorten(key)} is not in {self.folder}; was it deleted?")
         self.inputs.attach(row["shot"].conditions)
         return row
 
@@ -152,7 +168,7 @@ class ClipStore:
         >>> library.table(clips.keys)[clip.key]["shot"]["prompt"]
         'a bee over dunes'
         """
-        return self._index.table(keys)
+        return self._healing.read(self._index.table, list(keys)) or {}
 
     def annotations_since(self, cursor: int) -> tuple[int, dict[str, dict[str, Any]]]:
         """Return annotations written since `cursor`, by any process, and the new cursor.
@@ -263,7 +279,7 @@ class ClipStore:
 
         Raises:
             CheckError: A value has the wrong type or is out of range.
-            LibraryError: The clip does not exist.
+            LibraryError: The clip does not exist, or the index can't be written at present.
         """
         problems = [*checks.integer("stars", stars, 0, 5, or_none=True)]
         checks.raise_problems([*problems, *checks.boolean("rejected", rejected, or_none=True)])
@@ -289,8 +305,8 @@ class ClipStore:
 
         >>> library.copy_annotations(finished.key, draft.key)
         """
-        row = self._index.row(source)
-        found = {} if row is None else {n: row[n] for n in ("stars", "tags") if row[n]}
+        found = self._index.annotations_of(source)
+        found.pop("rejected", None)
         if found:
             self._annotate(key, **found)
 
@@ -302,15 +318,7 @@ class ClipStore:
         >>> library.rebuild()
         0
         """
-        known = set(self._index.keys())
-        files = self._media.all_mp4_paths()
-        added = [path.stem for path in files if path.stem not in known and self._restore(path)]
-        if added or self._index.fresh:
-            # An opening that was interrupted may have left rows without annotations, too.
-            with self._index.transaction():
-                for key, annotations in self._annotations.read().items():
-                    self._index.annotate(key, annotations)
-        return len(added)
+        return self._healing.compare()
 
     def close(self, *, cancel: bool = False) -> None:
         """Wait for the runs that write into the library, and close it.
@@ -331,61 +339,21 @@ class ClipStore:
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _heal(self) -> None:
-        """Finish or remove what processes that have ended left half done."""
-        if self._index.damaged:
-            self.healed.append(f"the index was damaged; it is kept as {self._index.damaged.name}.")
-        if self._index.fresh:
-            if count := self.rebuild():
-                clips = count_of(count, "clip")
-                self.healed.append(f"the index was rebuilt from {clips} in media/.")
-            self._index.mark_complete()
-        self._lock.remove_stale()
-        for process, keys in self._index.unfinished().items():
-            if self._lock.is_alive(process):
-                continue
-            for key in keys:
-                if key not in self and self.mp4_path(key).exists():
-                    self._restore(self.mp4_path(key))
-                self._media.remove_partial(key, process)
-            self._index.end(process)
-            self.healed.append("a run that was interrupted has been cleaned up.")
-
-    def _restore(self, path: Path) -> bool:
-        """Add a row from a file's own settings; a file that is not a clip is left alone."""
-        try:
-            key, settings = read_clip_settings(path)
-            if key != path.stem:
-                raise MediaError("the file's name is not its shot's key")
-            self._media.restore_sheet(key)
-            if not settings["facts"].keys() >= set(LAYOUT):
-                settings["facts"] |= measured_facts(mp4.read_mp4(path))
-            self._index.add(key, settings)
-        except (BeecamError, OSError) as error:
-            self.healed.append(f"{path.name} was left out: {error}")
-            return False
-        return True
-
     @contextlib.contextmanager
     def _writing(self, key: str, settings: Mapping[str, Any]) -> Iterator[None]:
         """Record that a clip's files are being written, and add its row afterwards.
 
         Raises:
-            OSError: The disk is full or broken, also where SQLite raises its own error.
+            OSError: The disk is full or broken, or another program has locked the index.
         """
         if self.gone:
             # Another library may be in its place, which the open index doesn't describe.
             raise FileNotFoundError(errno.ENOENT, "the library's folder was moved or removed")
-        try:
-            self._index.begin(key, self._lock.name)
-            yield
-            with self._index.transaction():
-                self._index.add(key, settings)
-                self._index.end(self._lock.name, key)
-        except sqlite3.OperationalError as error:
-            if "full" in str(error) or "I/O" in str(error):
-                raise OSError(errno.ENOSPC, f"no space left for {self.folder}") from error
-            raise
+        self._index.begin(key, self._lock.name)
+        yield
+        with self._index.transaction():
+            self._index.add(key, settings)
+            self._index.end(self._lock.name, key)
 
     def _annotate(self, key: str, **annotations: Any) -> None:
         # SQLite also writes into a file that was removed, which nothing would ever read.
@@ -395,5 +363,5 @@ class ClipStore:
                 "nothing can be stored in it. bc.library() opens what is there now."
             )
         if not self._index.annotate(key, annotations):
-            raise LibraryError(f"clip {key} is not in {self.folder}; was it deleted?")
+            raise LibraryError(f"clip {shorten(key)} is not in {self.folder}; was it deleted?")
         self._annotations.add(key, **annotations)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from beecam._util.digests import is_digest, parse_digest
 from beecam._util.files import atomic_write, remove_partial_files, sync_folder
+from beecam._util.plain_files import read_bytes
+from beecam._util.strict_json import parse_json
+from beecam.errors import BeecamError, encodable
 from beecam.shots import prompts
 from beecam.shots.conditions import Condition, Input
 from beecam.shots.loras import Adapter, Loras
@@ -31,7 +34,8 @@ VERSION = 1
 MAX_NAME = 120
 # A record of 100,000 cells has about 4 MB; beecam doesn't write larger ones.
 _MAX_BYTES = 64_000_000
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)
+_MAX_CREATED = 253_402_300_799  # the end of the year 9999
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, BeecamError)
 
 
 @dataclass(frozen=True)
@@ -149,16 +153,15 @@ def default_name(sweep: Sweep) -> str:
 
 
 def _read(path: Path) -> SweepFile:
-    if path.stat().st_size > _MAX_BYTES:
-        raise ValueError(path)
-    data = json.loads(path.read_text("utf-8"))
+    data = parse_json(read_bytes(path, _MAX_BYTES), _MAX_BYTES)
     texts = [data[part] for part in ("name", "template", "model")]
     clips, created, draft = data["clips"], data["created"], data["draft"]
     if not (
-        all(isinstance(one, str) for one in (*texts, *clips))
-        and isinstance(clips, list)
+        isinstance(clips, list)
+        and all(map(is_digest, clips))
+        and all(isinstance(one, str) and encodable(one) is one for one in texts)
         and isinstance(created, (int, float))
-        and math.isfinite(created)
+        and 0 <= created <= _MAX_CREATED
         and isinstance(draft, (int, float, type(None)))
         and data["version"] <= VERSION
     ):
@@ -251,9 +254,7 @@ def _from_json(value: Any, inputs: InputStore) -> Any:
         return value
     ((kind, inside),) = value.items()
     if kind == "input":
-        if not str(inside[0]).isalnum():
-            raise ValueError(kind)  # it names a file
-        found = Input(str(inside[0]), int(inside[1]), str(inside[2]))
+        found = Input(parse_digest(inside[0]), int(inside[1]), str(inside[2]))
         inputs.attach([Condition("image", found)])
         return found
     if kind == "loras":

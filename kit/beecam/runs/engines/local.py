@@ -237,16 +237,28 @@ class LocalEngine:
             self._out_of_memory(indices, shots, size, error)
             return []
         except BaseException as error:  # noqa: BLE001  (the run continues after any error)
-            if len(indices) > 1 and isinstance(error, Exception):
-                return self._one_by_one(batch, indices)
-            self._writer.fail(indices, error)
-            return []
+            return self._after_failure(batch, indices, error)
         # Concurrent batches share the machine: a clip's time is its share of it.
         seconds = (time.perf_counter() - started - state.paused) / len(shots) / self._started
         return [
             FinishedClip(index, clip, seconds, size, batch.step)
             for index, clip in zip(indices, found, strict=True)
         ]
+
+    def _after_failure(
+        self, batch: Batch, indices: Sequence[int], error: BaseException
+    ) -> list[FinishedClip]:
+        if isinstance(error, Exception):
+            if batch.step:
+                # Their checkpoints may be the reason: without them the clips begin again.
+                for index in indices:
+                    self._library.checkpoints.remove(undrafted_key(self._shots[index]))
+                self._put_back(indices)
+                return []
+            if len(indices) > 1:
+                return self._one_by_one(batch, indices)
+        self._writer.fail(indices, error)
+        return []
 
     def _one_by_one(self, batch: Batch, indices: Sequence[int]) -> list[FinishedClip]:
         """Generate the clips of a failed batch one by one: not all of them need to fail."""
@@ -299,10 +311,11 @@ class LocalEngine:
             return False
         return True
 
-    def _put_back(self, indices: Sequence[int], checkpoint: CheckpointInfo) -> None:
+    def _put_back(self, indices: Sequence[int], checkpoint: CheckpointInfo | None = None) -> None:
         left = [i for i in indices if not self._progress.is_cancelled(i)]
         for index in left:
-            self._progress.set(index, status=Status.QUEUED, step=checkpoint.step)
+            step = checkpoint.step if checkpoint else 0
+            self._progress.set(index, status=Status.QUEUED, step=step)
         with self._progress.lock:
             self._plan.put_back([(i, self._shots[i]) for i in left], checkpoint)
 
@@ -380,10 +393,7 @@ class LocalEngine:
             )
             self._writer.fail(indices, BeecamError(f"{error}{hint if size > 1 else ''}"))
             return
-        for index in indices:
-            self._progress.set(index, status=Status.QUEUED, step=0)
-        with self._progress.lock:
-            self._plan.put_back(list(zip(indices, shots, strict=True)))
+        self._put_back(indices)
 
 
 _running: set[LocalEngine] = set()

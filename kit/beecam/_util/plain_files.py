@@ -1,0 +1,126 @@
+"""Plain files of a folder that others may have filled: no links, no pipes, no devices.
+
+A link leads out of the folder, a pipe hangs whoever opens it, and a second name (a hard link) of a
+file means that writing changes it elsewhere, too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_FLAGS = _NO_LINKS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_LINK = "it is a link, and links are not followed"
+_NOT_PLAIN = "it is not a plain file"
+
+
+def open_plain(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
+    """Open a plain file, and return its descriptor.
+
+    >>> os.close(open_plain("notes.json"))
+
+    Args:
+        path: The file.
+        flags: As of `os.open`. A file that is opened for writing must have no other name.
+
+    Raises:
+        OSError: The file is missing, a link, a pipe or anything else than a plain file.
+    """
+    name = os.fspath(path)
+    if not _NO_LINKS and Path(name).is_symlink():  # Windows
+        raise OSError(errno.ELOOP, _LINK, name)
+    try:
+        descriptor = os.open(name, flags | _FLAGS, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, _LINK, name) from error
+        raise
+    found = os.fstat(descriptor)
+    writes = flags & (os.O_WRONLY | os.O_RDWR)
+    if not stat.S_ISREG(found.st_mode) or (writes and found.st_nlink > 1):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, _NOT_PLAIN, name)
+    return descriptor
+
+
+def read_plain(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a plain file for reading.
+
+    >>> with read_plain("notes.json") as file:
+    ...     file.read()
+
+    Raises:
+        OSError: The file is missing, a link, a pipe or anything else than a plain file.
+    """
+    return os.fdopen(open_plain(path), "rb")
+
+
+def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Return the content of a plain file of at most `limit` bytes.
+
+    >>> read_bytes("notes.json", 1_000_000)
+
+    Raises:
+        OSError: The file is missing, not a plain file, or larger.
+    """
+    with read_plain(path) as file:
+        if os.fstat(file.fileno()).st_size > limit:
+            raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", os.fspath(path))
+        return file.read()
+
+
+def is_plain(path: str | os.PathLike[str], *, writable: bool = False) -> bool:
+    """Return whether a path is that of a plain file; False if there is nothing.
+
+    >>> is_plain("/dev/null")
+    False
+
+    Args:
+        path: The path.
+        writable: Also require that the file has no other name.
+    """
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and not (writable and found.st_nlink > 1)
+
+
+def is_plain_folder(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is that of a folder itself, not of a link to one.
+
+    >>> is_plain_folder("/tmp")
+    True
+    """
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def set_aside(path: Path, what: str) -> Path:
+    """Rename what is at a path, in its own folder; where a link leads to is not touched.
+
+    >>> set_aside(Path("library.sqlite"), "damaged")
+    PosixPath('library.sqlite.damaged-20250131-125959')
+
+    Args:
+        path: A file, a folder or a link.
+        what: A word for the new name.
+
+    Returns:
+        The new path.
+    """
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    target = path.with_name(f"{path.name}.{what}-{stamp}")
+    count = 1
+    while os.path.lexists(target):
+        count += 1
+        target = path.with_name(f"{path.name}.{what}-{stamp}-{count}")
+    path.rename(target)
+    return target
