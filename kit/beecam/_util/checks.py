@@ -229,8 +229,10 @@ def path_argument(name: str, value: Any, example: str) -> Iterator[Problem]:
         yield Problem(name, f"{name}={shorten(value)}: a path is needed, as in {example}.")
         return
     try:
+        os.fsencode(value)
         Path(value).expanduser().is_dir()
-    except (OSError, RuntimeError) as error:  # a name that is too long, an unknown home folder
+    # Half of a surrogate pair, a name that is too long, an unknown home folder.
+    except (UnicodeEncodeError, OSError, RuntimeError) as error:
         why = getattr(error, "strerror", None) or error
         yield Problem(name, f"{name}={shorten(value)}: this can't be a file's name: {why}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _MAX_BYTES = 2_000_000_000  # of a clip's file
+# How a clip's files start.
+_MP4, _JPEG = re.compile(rb"....ftyp", re.DOTALL), re.compile(rb"\xff\xd8")
 
 
 class Clip(FixedAttributes):
@@ -196,7 +199,7 @@ class Clip(FixedAttributes):
         Raises:
             MediaError: The file is missing.
         """
-        return self._read(self.path)
+        return self._read(self.path, _MP4)
 
     def sheet_bytes(self) -> bytes:
         """Return one JPEG with the frames side by side; `facts["sheet"]` has its layout.
@@ -207,7 +210,7 @@ class Clip(FixedAttributes):
         Raises:
             MediaError: The file is missing.
         """
-        return self._read(self.library.sheet_path(self.key))
+        return self._read(self.library.sheet_path(self.key), _JPEG)
 
     def sound(self) -> Sound | None:
         """Read the audio from the mp4; None for a silent clip.
@@ -325,13 +328,16 @@ class Clip(FixedAttributes):
         batch, position = int(facts.get("batch", 1)), int(facts.get("position", 0))
         return generate(model, [self.shot] * batch)[position].frames
 
-    def _read(self, path: Path) -> bytes:
+    def _read(self, path: Path, start: re.Pattern[bytes]) -> bytes:
         try:
-            return read_bytes(path, _MAX_BYTES)
+            data = read_bytes(path, _MAX_BYTES)
         except FileNotFoundError as error:
             raise MediaError(self._missing(path)) from error
         except OSError as error:
             raise MediaError(f"{path} can't be read: {error.strerror}.") from error
+        if not start.match(data):  # pages and notebooks hold a copy of it
+            raise MediaError(f"{path} can't be read: it is damaged.")
+        return data
 
     def _missing(self, path: Path) -> str:
         return (

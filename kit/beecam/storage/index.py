@@ -17,7 +17,7 @@ from beecam.storage import index_file
 from beecam.storage.annotations import is_annotation
 from beecam.storage.folder import unavailable
 from beecam.storage.index_file import NAME, SUSPECT, VERSION
-from beecam.storage.rows import COLUMNS, checked_row, plain_row
+from beecam.storage.rows import COLUMNS, checked_row, is_number, plain_row
 
 SORTS = ("created", "stars", "prompt", "model", "seed", "seconds")
 _ANNOTATIONS = ("stars", "rejected", "tags")
@@ -140,7 +140,7 @@ class Index:
             *used.values(),
             -1 if limit is None else limit,
         )
-        return [row[0] for row in found]
+        return [row[0] for row in found if is_digest(row[0])]
 
     def row(self, key: str) -> dict[str, Any] | None:
         """Return a clip's row, or None if the clip is not in the index.
@@ -187,7 +187,7 @@ class Index:
             "ORDER BY created DESC LIMIT 15",
             _timing_key(shot),
         )
-        return [row[0] for row in rows]
+        return [row[0] for row in rows if is_number(row[0])]
 
     # --- changes -------------------------------------------------------------------------------
 

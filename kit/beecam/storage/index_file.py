@@ -99,7 +99,7 @@ def open_index(folder: Path) -> IndexFile:
     # A journal names files that SQLite would remove. Ours has none: it is made elsewhere and
     # renamed, and changed through a write-ahead log.
     remove_quietly(Path(f"{path}-journal"))
-    for suffix in ("-wal", "-shm"):
+    for suffix in ("-wal", "-shm", "-journal", SUSPECT):
         if os.path.lexists(f"{path}{suffix}") and not is_plain(f"{path}{suffix}", writable=True):
             set_aside(Path(f"{path}{suffix}"), "not-plain")
     damaged = None

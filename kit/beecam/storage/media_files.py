@@ -16,7 +16,7 @@ from beecam.errors import MediaError, shorten
 from beecam.media import mp4, sheets
 from beecam.media.types import Frames, Sound
 
-_VIDEO = ".mp4"
+_VIDEO, _SHEET = ".mp4", ".jpg"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Listing:
     Attributes:
         keys: The keys of the clips that have a video.
         strangers: Videos that have no clip's name or are in the wrong folder.
-        links: Folders and videos that are links or otherwise not plain.
+        links: What is in the place of a folder or a file, but is a link or otherwise not plain.
     """
 
     keys: set[str] = field(default_factory=set)
@@ -57,7 +57,7 @@ def list_media(folder: Path) -> Listing:
         for one in folders:
             if one.is_dir(follow_symlinks=False):
                 _list_folder(one, found)
-            elif one.is_symlink():
+            elif not one.name.startswith("."):
                 found.links.append(Path(one.path))
     return found
 
@@ -66,12 +66,14 @@ def _list_folder(folder: os.DirEntry[str], found: Listing) -> None:
     with os.scandir(folder.path) as files:
         for one in files:
             name = one.name
+            if not one.is_file(follow_symlinks=False):
+                if name.endswith((_VIDEO, _SHEET)):
+                    found.links.append(Path(one.path))
+                continue
             if not name.endswith(_VIDEO):
                 continue
             key = name[: -len(_VIDEO)]
-            if not one.is_file(follow_symlinks=False):
-                found.links.append(Path(one.path))
-            elif is_digest(key) and key[:2] == folder.name:
+            if is_digest(key) and key[:2] == folder.name:
                 found.keys.add(key)
             elif not name.startswith("."):
                 found.strangers.append(Path(one.path))
@@ -105,7 +107,7 @@ class MediaFiles:
 
     def sheet_path(self, key: str) -> Path:
         """Return the path of a clip's sheet; raises as `mp4_path`."""
-        return self._folder_of(key) / f"{key}.jpg"
+        return self._folder_of(key) / f"{key}{_SHEET}"
 
     def list(self) -> Listing:
         """Return which clips have a video, and what else is there."""

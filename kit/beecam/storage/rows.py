@@ -89,13 +89,18 @@ def _parse(values: Sequence[Any]) -> dict[str, Any]:
         if isinstance(found, list)
         else (),
     }
-    valid = is_digest(key) and is_annotation("stars", stars) and _is_number(created)
+    valid = is_digest(key) and is_annotation("stars", stars) and is_number(created)
     if not (valid and isinstance(row["shot"], dict) and isinstance(row["facts"], dict)):
         raise BeecamError(f"the row {key} is damaged.")
     return row
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Return whether a column holds a number.
+
+    >>> is_number(0.5), is_number("fast")
+    (True, False)
+    """
     return type(value) in (int, float)
 
 
