@@ -180,8 +180,12 @@ class _Draws:
         import torch
 
         tensors = [one for one in args if isinstance(one, torch.Tensor)]
-        if not tensors:
-            return func(*args, generator=self._one(), **kwargs)
+        if not tensors:  # torch.normal of two numbers and a size
+            *numbers, size = args if "size" not in kwargs else (*args, kwargs.pop("size"))
+            device = kwargs.pop("device", None)
+            mean, std = (*numbers, kwargs.pop("mean", None), kwargs.pop("std", None))[:2]
+            found = std * self._new(torch.randn, tuple(size), kwargs) + mean
+            return found if device is None else found.to(device)
         device, parts, start = tensors[0].device, [], 0
         for generator, count in self._shares(tensors[0].shape):
             here = slice(start, start + count)

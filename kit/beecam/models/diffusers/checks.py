@@ -115,6 +115,13 @@ def scheduler_problems(
         schedulers: The schedulers of its pipeline.
     """
     if full.scheduler == schedulers.default_name:
+        if schedulers.own_draws_elsewhere:
+            yield Problem(
+                "scheduler",
+                f"scheduler={full.scheduler!r}: it draws noise that no seed decides, so that no "
+                f"clip of {model} could be made again; use another, such as "
+                f"{next((n for n in schedulers.names if n != full.scheduler), 'its base class')}.",
+            )
         return
     usable = [schedulers.default_name] if task.family.own_timesteps else schedulers.names
     if full.scheduler not in usable:
