@@ -99,7 +99,7 @@ def own_draws(generators: Sequence[Any]) -> Any:
         generators: The generator of each clip, on the CPU.
 
     Raises:
-        ModelError: Raised within it: a value that belongs to no clip is drawn in a batch of several.
+        ModelError: Raised within it, if a value that belongs to no clip is drawn among several clips.
     """
     draw = _Draws(generators)
     from torch.overrides import TorchFunctionMode
@@ -168,7 +168,7 @@ class _Draws:
         return found if device is None else found.to(device)
 
     def _like(self, creating: Any, _func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        first, *limits = args if args else (kwargs.pop("input"),)
+        first, *limits = args or (kwargs.pop("input"),)
         kwargs.pop("memory_format", None)
         chosen = {"dtype": first.dtype, "device": first.device} | {
             name: value for name, value in kwargs.items() if value is not None

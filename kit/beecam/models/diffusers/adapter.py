@@ -228,7 +228,7 @@ class DiffusersModel:
         yield from self._resources.owner.problems(self.name)
         speed = task.usable(self.speed)
         yield from find_problems(full, task, self.name, self.arguments)
-        yield from speed_problems(full, speed)
+        yield from speed_problems(full, task, speed)
         if reason := self._resources.loras.check(full.adapters or ()):
             names = " + ".join(map(str, full.adapters or ()))
             yield Problem("lora", f"lora={names}: {reason}")
@@ -249,7 +249,7 @@ class DiffusersModel:
             "fps": self._defaults.get("fps", task.family.fps),
             "num_inference_steps": max(1, round(default_steps * speed.steps)),
             "guidance_scale": speed.guidance or self._default(task, "guidance_scale"),
-            "negative_prompt": "",
+            "negative_prompt": task.unset_negative_prompt,
             "scheduler": speed.scheduler or self._resources.schedulers.default_name,
             "model": self.name,
             "revision": self.revision,
@@ -309,6 +309,7 @@ class DiffusersModel:
             at,
             shared_conditions(self.task_for(shot), shot),
             shot.adapters,
+            shot.negative_prompt is None,
             shot.width,
             shot.height,
             shot.num_frames,

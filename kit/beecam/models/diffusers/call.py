@@ -309,7 +309,7 @@ def pipeline_arguments(
     shot, info = shots[0], task.info
     arguments: dict[str, Any] = {
         "prompt": [prompt_text(one.prompt) for one in shots],
-        "negative_prompt": [one.negative_prompt or "" for one in shots],
+        "negative_prompt": [one.negative_prompt for one in shots],
         "height": shot.height,
         "width": shot.width,
         info.frames_argument or "": (shot.num_frames or 0) + task.family.cut_frames,
@@ -324,6 +324,9 @@ def pipeline_arguments(
         arguments |= {
             name: arguments[name][0] for name in ("prompt", "negative_prompt", "generator")
         }
+    if shot.negative_prompt is None:
+        # None isn't "" to every pipeline, and lists of None are errors.
+        del arguments["negative_prompt"]
     known = {name: v for name, v in arguments.items() if name in info.parameters}
     # A shot stores lists as tuples; pipelines distinguish the two.
     more = {n: list(v) if isinstance(v, tuple) else v for n, v in shot.arguments.items()}

@@ -25,7 +25,18 @@ from beecam.shots.conditions import Condition
 
 # Libraries whose classes are known to store nothing of a call, or to be handled here.
 _KNOWN = frozenset(
-    "beecam diffusers transformers torch peft accelerate torchao bitsandbytes gguf optimum".split()
+    [
+        "beecam",
+        "diffusers",
+        "transformers",
+        "torch",
+        "peft",
+        "accelerate",
+        "torchao",
+        "bitsandbytes",
+        "gguf",
+        "optimum",
+    ]
 )
 _FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
 # They move or cast weights around each call of a network, and change no pixel.
@@ -68,8 +79,8 @@ class OwnerState:
             # Each call has a copy of the scheduler, which a replaced method doesn't know.
             yield Problem(
                 "scheduler",
-                f"scheduler: {join_words(methods)} of {model} was replaced on the scheduler itself; "
-                "a class of its own, derived from the scheduler's, does the same and works.",
+                f"scheduler: {join_words(methods)} of {model} was replaced on the scheduler "
+                "itself; a class of its own, derived from the scheduler's, works instead.",
             )
 
     def other_class_problems(
@@ -93,7 +104,7 @@ class OwnerState:
             return tasks
         own = tasks[0]
         family = replace(own.family, batches=False, resumes=False, own_draws=True)
-        return (replace(own, family=family, as_set_up=True),)
+        return (replace(own, family=family, unset_negative_prompt=None, as_set_up=True),)
 
 
 def owner_state(pipe: Any) -> OwnerState:
@@ -139,7 +150,9 @@ def _of_module(path: str, module: Any, *, cached: bool) -> tuple[list[str], bool
         elif not cached:
             found.append(f"{path}: {type(hook).__qualname__} {_settings(hook)}".rstrip())
     for kind in ("_forward_hooks", "_forward_pre_hooks"):
-        found += [f"{path}: hook {_name(hook)}" for hook in own[kind].values()]
+        names = map(_name, own[kind].values())
+        # Libraries have hooks of their own, such as those with which transformers reads layers.
+        found += [f"{path}: hook {one}" for one in names if one.partition(".")[0] not in _KNOWN]
     if not _is_known(module):
         found.append(f"{path}: {type(module).__qualname__}")
     elif type(module).__name__ == "OptimizedModule" or own.get("_compiled_call_impl"):
@@ -193,7 +206,7 @@ def _settings(owner: Any) -> str:
 
 
 def call_lock(task: Task) -> threading.Lock:
-    """Return what is held during a call on a pipeline itself, the same for all that share its network."""
+    """Return the lock of calls that must not overlap, the same for all with one network."""
     denoiser = task.info.denoiser
     return _locks.setdefault(task.pipe if denoiser is None else denoiser, threading.Lock())
 

@@ -14,6 +14,7 @@ from typing import Any
 from beecam.errors import join_words
 from beecam.models.diffusers.families import Family, family_of
 from beecam.models.diffusers.introspection import PipelineInfo
+from beecam.models.diffusers.negative_prompt import unset_negative_prompt
 from beecam.models.speed.speed import Speed
 from beecam.shots.conditions import CONDITIONS, Condition
 from beecam.shots.shot import Shot
@@ -75,6 +76,7 @@ class Task:
         requires: The conditions that it can't work without.
         requires_any: Whether it needs at least one condition.
         uses_cache_context: Whether it names its network's calls, as caches need.
+        unset_negative_prompt: The text that is the same as no negative prompt; None if none is.
         as_set_up: Whether its networks stay as their owner has set them up, at any speed.
     """
 
@@ -85,6 +87,7 @@ class Task:
     requires: frozenset[str]
     requires_any: bool
     uses_cache_context: bool
+    unset_negative_prompt: str | None
     as_set_up: bool = False
 
     def supports(self, conditions: tuple[Condition, ...]) -> bool:
@@ -208,6 +211,7 @@ def task_of(pipe: Any) -> Task:
         frozenset(requires),
         bool(requires or (accepts and any(map(_FROM_INPUTS.search, kinds)))),
         _uses_cache_context(pipe),
+        unset_negative_prompt(type(pipe), info.parameters),
     )
 
 
