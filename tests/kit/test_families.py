@@ -12,6 +12,7 @@ import beecam as bc
 from beecam.errors import CheckError, Stopped
 from beecam.models.batching.threads import WorkerPool
 from beecam.shots.conditions import CONDITIONS
+from beecam.shots.shot import Shot
 from helpers import PATIENCE, generate_frames
 from tiny import SHAPES, make
 from tiny.inputs import image, video
@@ -124,21 +125,22 @@ def digest(generated):
     return hashlib.sha256(np.ascontiguousarray(generated).tobytes()).hexdigest()
 
 
-def generate_by_pipeline(model, shot):
-    """Return the clip that the pipeline generates without the kit."""
+def generate_by_pipeline(model, shot, **arguments):
+    """Return the clip that the pipeline generates without the kit.
+
+    Only what a user would write is passed, so that what the kit fills in is compared, too.
+    """
     task = model.tasks[0]
     info = task.info
     inputs = {
         "prompt": shot.prompt,
-        "negative_prompt": shot.negative_prompt,
         "width": shot.width,
         "height": shot.height,
         info.frames_argument: shot.num_frames + task.family.cut_frames,
-        info.fps_argument: shot.fps,
         "num_inference_steps": shot.num_inference_steps,
-        "guidance_scale": shot.guidance_scale,
         **shot.arguments,
         **PIPELINE_INPUTS.get(model.name, INPUTS.get(model.name, {})),
+        **arguments,
     }
     generated = model.pipe(
         **{name: value for name, value in inputs.items() if name in info.parameters},
@@ -164,8 +166,36 @@ def test_a_sweep_of_prompts_seeds_and_a_number(family, library):
         assert clip.frames().shape == (shot.num_frames, shot.height, shot.width, 3)
         generated = clip.regenerate(model)
         assert digest(generated) == clip.facts["digest"]
-        assert difference(generated, generate_by_pipeline(model, shot)) <= 1
+        guidance = {"guidance_scale": shot.guidance_scale}
+        assert difference(generated, generate_by_pipeline(model, shot, **guidance)) <= 1
     assert len({clip.facts["digest"] for clip in run.clips}) == 8
+
+
+def test_what_a_shot_leaves_open_is_as_in_a_plain_call(family):
+    model, arguments = family
+    (prompt,) = prompts_of(model, "a bee")[:1]
+    shot = model.resolve(bc.shot(prompt, seed=5, **arguments))
+    generated = generate_frames(model, [shot])[0]
+    assert difference(generated, generate_by_pipeline(model, shot)) <= 1
+    # What is recorded says all of it: nothing is left to a default of later versions.
+    if shot.negative_prompt is not None and "negative_prompt" in parameters_of(model):
+        written = {"negative_prompt": shot.negative_prompt}
+        assert difference(generated, generate_by_pipeline(model, shot, **written)) <= 1
+    if not shot.conditions:
+        restored = Shot.from_dict(shot.to_dict())
+        assert restored == model.resolve(restored) == shot
+    written = f"negative_prompt={shot.negative_prompt!r}"
+    assert (written in shot.code()) == (shot.negative_prompt is not None)
+
+
+def test_an_empty_negative_prompt_is_that_of_the_plain_call(family):
+    model, arguments = family
+    if "negative_prompt" not in parameters_of(model):
+        return
+    shot = model.resolve(bc.shot("a bee", negative_prompt="", **arguments))
+    assert shot.negative_prompt == ""
+    generated = generate_frames(model, [shot])[0]
+    assert difference(generated, generate_by_pipeline(model, shot, negative_prompt="")) <= 1
 
 
 def test_previews_start_with_the_second_batch_and_stopping_is_harmless(family):

@@ -51,6 +51,9 @@ LIMITS: Mapping[str, tuple[float | None, float | None]] = {
 # fps reaches some pipelines as frame_rate; the others change the pixels of every pipeline.
 RESOLVED_BY_MODEL = (*_SIZES, *FLOATS, "negative_prompt", "scheduler", "model", "revision")
 
+# A call without a negative prompt isn't one with "" for every pipeline: it stays None then.
+REQUIRED = tuple(name for name in RESOLVED_BY_MODEL if name != "negative_prompt")
+
 # The arguments of `bc.shot` and `bc.sweep` besides the prompt and the pipeline's own arguments.
 SHOT_ARGUMENTS = (
     "negative_prompt",
@@ -83,7 +86,9 @@ class Shot:
     Attributes:
         prompt: What to show: a string, or several with weights that add up to 1, the heaviest
             first, whose embeddings are mixed by weight.
-        negative_prompt: What to avoid.
+        negative_prompt: What to avoid. A model sets the text that its pipeline uses if it is
+            called without one; None in a resolved shot stands for such a call, which for some
+            pipelines is that of no text.
         noise: Weighted seeds. One seed with weight 1 is plain noise; several are a variation,
             mixed as sum(w*n)/sqrt(sum(w**2)), so that the mix is Gaussian noise again.
         width: In pixels.
@@ -186,7 +191,7 @@ class Shot:
         >>> bc.shot("a bee").resolved, model.resolve(bc.shot("a bee")).resolved
         (False, True)
         """
-        return all(getattr(self, name) is not None for name in RESOLVED_BY_MODEL)
+        return all(getattr(self, name) is not None for name in REQUIRED)
 
     @cached_property
     def key(self) -> str:
@@ -199,7 +204,7 @@ class Shot:
             BeecamError: The shot isn't resolved.
         """
         if not self.resolved:
-            unset = [name for name in RESOLVED_BY_MODEL if getattr(self, name) is None]
+            unset = [name for name in REQUIRED if getattr(self, name) is None]
             raise BeecamError(
                 f"a shot has a key once a model has resolved it; {', '.join(unset)} are not set. "
                 "Use model.resolve(shot)."
@@ -311,15 +316,16 @@ class Shot:
         "bc.shot('a bee', seed=3, width=96, height=96, num_frames=17, ...)"
         """
         names = ("negative_prompt", *INTEGERS, *FLOATS, "scheduler")
-        return self._code([self._noise_code(), *self._arguments_code(names, without="")])
+        return self._code([self._noise_code(), *self._arguments_code(names)])
 
     def _code(self, arguments: Iterable[str]) -> str:
         prompt = repr(list(self.prompt) if isinstance(self.prompt, tuple) else self.prompt)
         return f"bc.shot({', '.join([prompt, *arguments, *self._other_code()])})"
 
-    def _arguments_code(self, names: Iterable[str], without: object = None) -> list[str]:
+    def _arguments_code(self, names: Iterable[str]) -> list[str]:
+        # Also a negative prompt of "", which isn't none to every model.
         values = {name: getattr(self, name) for name in names if name != "revision"}
-        return [f"{n}={v!r}" for n, v in values.items() if v is not None and v != without]
+        return [f"{name}={value!r}" for name, value in values.items() if value is not None]
 
     def _noise_code(self) -> str:
         if is_noise(self.noise) and len(self.noise) == 1 and self.noise[0][1] == 1.0:

@@ -10,7 +10,7 @@ from beecam._util.plain import is_json_data
 from beecam.errors import Problem, shorten
 from beecam.shots import weighted_prompts
 from beecam.shots.noise import check_noise
-from beecam.shots.shot import FLOATS, INTEGERS, LIMITS, MAX_PROMPT, RESOLVED_BY_MODEL, Shot
+from beecam.shots.shot import FLOATS, INTEGERS, LIMITS, MAX_PROMPT, REQUIRED, Shot
 
 BOTH_NOISES = "seed and noise both set the noise: keep one of them."
 
@@ -82,7 +82,7 @@ def _resolved_problems(shots: Any) -> Iterator[Problem]:
                 f"model.resolve(bc.shot({argument})).",
             )
         elif not shot.resolved:
-            unset = [name for name in RESOLVED_BY_MODEL if getattr(shot, name) is None]
+            unset = [name for name in REQUIRED if getattr(shot, name) is None]
             yield Problem(
                 "shots",
                 f"shots[{i}]={shorten(shot)}: the shot isn't resolved, {', '.join(unset)} are "

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from beecam.errors import ModelError
 from beecam.media.types import Frames
+from beecam.models.denoise.noise import own_draws
 from beecam.models.denoise.state import join, split
 from beecam.models.model import Checkpoint, OnStep, Step
 
@@ -27,6 +28,7 @@ class DenoisingLoop:
     Attributes:
         latents: The result of the last step, which the pipeline decodes.
         checkpoints: The checkpoint of each clip, if the steps ended early.
+        generators: The random generator of each clip.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class DenoisingLoop:
         self.latents: Any = None
         self.checkpoints: list[Checkpoint] | None = None
         self._on_step: OnStep | None = None
-        self._generators = list(generators)
+        self.generators = list(generators)
+        # Pipelines of flow models pass their generators to no scheduler.
+        self._own_draws = own_draws(self.generators)
         self._start = join(starts) if starts else None
         self._first = starts[0].step if starts else 0
         self._until = until
@@ -73,6 +77,7 @@ class DenoisingLoop:
         pipe: Any,
         on_step: OnStep | None = None,
         *,
+        calls_back: bool,
         predict: Predict | None = None,
         merge_part: MergePart | None = None,
     ) -> None:
@@ -81,14 +86,14 @@ class DenoisingLoop:
         Args:
             pipe: A copy of a pipeline for this call only, with a scheduler for this call only.
             on_step: Called after each step; it may raise `Stopped`.
+            calls_back: Whether the pipeline takes `callback_on_step_end`.
             predict: Returns small frames of predicted latents, or None.
             merge_part: Merges the scheduler's latents into the pipeline's, of which they may be a
                 part only: frames that are conditions aren't denoised.
         """
         self._pipe, self._on_step, self._predict = pipe, on_step, predict
         self._merge_part = merge_part or self._merge_part
-        parameters = inspect.signature(type(pipe).__call__).parameters
-        self._calls_back = "callback_on_step_end" in parameters
+        self._calls_back = calls_back
         pipe.scheduler.__class__ = _watched(type(pipe.scheduler))
         pipe.scheduler.beecam_denoising = self
         # Not by setattr, which would write into the pipeline's configuration.
@@ -146,7 +151,7 @@ class DenoisingLoop:
         device = self._pipe._execution_device  # noqa: SLF001
         for name, value in self._start["scheduler"].items():
             setattr(scheduler, name, _moved(value, device))
-        for generator, state in zip(self._generators, self._start["generators"], strict=True):
+        for generator, state in zip(self.generators, self._start["generators"], strict=True):
             generator.set_state(state)
 
     # --- at each step --------------------------------------------------------------------------
@@ -154,9 +159,11 @@ class DenoisingLoop:
     def step(self, scheduler: Any, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run the scheduler's step, and store what its prediction needs."""
         if scheduler is not self._pipe.scheduler:
-            return original(*args, **kwargs)
+            with self._own_draws:
+                return original(*args, **kwargs)
         sample = inspect.signature(original).bind(*args, **kwargs).arguments["sample"]
-        result = original(*args, **kwargs)
+        with self._own_draws:
+            result = original(*args, **kwargs)
         parts = result if isinstance(result, tuple) else tuple(result.values())
         self._result = parts[0]
         self._predicted = lambda: _predicted(scheduler, sample, parts)
@@ -235,9 +242,9 @@ class DenoisingLoop:
         parts = {
             "latents": latents,
             "scheduler": changed,
-            "generators": [generator.get_state() for generator in self._generators],
+            "generators": [generator.get_state() for generator in self.generators],
         }
-        return split(parts, step, len(self._generators))
+        return split(parts, step, len(self.generators))
 
 
 _NOTHING = object()

@@ -1,4 +1,9 @@
-"""The random numbers of a batch: a generator per clip, and mixes of several seeds."""
+"""The random numbers of a batch: a generator per clip, and mixes of several seeds.
+
+Nothing that decides a pixel may come from torch's global generator: other batches, and everything
+else in the process, draw from it too. Within `own_draws`, what is drawn without a generator comes
+from those of the clips.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from beecam.errors import ModelError
 from beecam.shots.noise import Noise
 from beecam.shots.shot import Shot
 
@@ -81,3 +87,168 @@ def _mode(mixes: dict[int, _NoiseMix]) -> Any:
             return func(*args, **kwargs)
 
     return Mixing()
+
+
+def own_draws(generators: Sequence[Any]) -> Any:
+    """Return a context in which what is drawn without a generator comes from the clips' own.
+
+    A tensor with a row per clip, or several, gets each from the generator of its clip, so that
+    neighbours change nothing. Only this thread is affected.
+
+    Args:
+        generators: The generator of each clip, on the CPU.
+
+    Raises:
+        ModelError: Raised within it, if a value that belongs to no clip is drawn among several clips.
+    """
+    draw = _Draws(generators)
+    from torch.overrides import TorchFunctionMode
+
+    class Own(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            kwargs = kwargs or {}
+            if func not in draw.kinds or kwargs.get("generator") is not None:
+                return func(*args, **kwargs)
+            return draw(func, args, kwargs)
+
+    return Own()
+
+
+class _Draws:
+    """Random functions of torch without a generator, drawn from those of some clips.
+
+    Attributes:
+        kinds: How each of the functions is called with a generator.
+    """
+
+    def __init__(self, generators: Sequence[Any]) -> None:
+        import torch
+
+        self._generators = list(generators)
+        new, like, rows, fill = self._new, self._like, self._rows, self._fill
+        self.kinds: dict[Any, Callable[..., Any]] = {
+            torch.randn: new,
+            torch.rand: new,
+            torch.randint: new,
+            torch.randperm: new,
+            torch.randn_like: functools.partial(like, torch.randn),
+            torch.rand_like: functools.partial(like, torch.rand),
+            torch.randint_like: functools.partial(like, torch.randint),
+            torch.normal: rows,
+            torch.bernoulli: rows,
+            torch.poisson: rows,
+            torch.multinomial: rows,
+            torch.Tensor.bernoulli: rows,
+            torch.Tensor.multinomial: rows,
+            **{getattr(torch.Tensor, name): fill for name in _FILLING},
+        }
+
+    def __call__(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Draw what `func` would."""
+        named = {name: value for name, value in kwargs.items() if name != "generator"}
+        return self.kinds[func](func, args, named)
+
+    def _new(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Create a tensor of a size, which is the last positional argument, or several."""
+        import torch
+
+        limits, size = _size_in(func, args, kwargs)
+        device = kwargs.pop("device", None)
+        kwargs.pop("size", None)
+        if func is torch.randperm:
+            found = func(*args, generator=self._one(), **kwargs)
+        else:
+            parts = [
+                func(*limits, (count, *size[1:]), generator=generator, **kwargs)
+                for generator, count in self._shares(size)
+            ]
+            found = torch.cat(parts) if size else parts[0].reshape(())
+        return found if device is None else found.to(device)
+
+    def _like(self, creating: Any, _func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        first, *limits = args or (kwargs.pop("input"),)
+        kwargs.pop("memory_format", None)
+        chosen = {"dtype": first.dtype, "device": first.device} | {
+            name: value for name, value in kwargs.items() if value is not None
+        }
+        return self._new(creating, (*limits, tuple(first.shape)), chosen)
+
+    def _rows(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Draw for each row of the tensors among the arguments."""
+        import torch
+
+        tensors = [one for one in args if isinstance(one, torch.Tensor)]
+        if not tensors:  # torch.normal of two numbers and a size
+            *numbers, size = args if "size" not in kwargs else (*args, kwargs.pop("size"))
+            device = kwargs.pop("device", None)
+            mean, std = (*numbers, kwargs.pop("mean", None), kwargs.pop("std", None))[:2]
+            found = std * self._new(torch.randn, tuple(size), kwargs) + mean
+            return found if device is None else found.to(device)
+        device, parts, start = tensors[0].device, [], 0
+        for generator, count in self._shares(tensors[0].shape):
+            here = slice(start, start + count)
+            own = [
+                one[here].cpu() if isinstance(one, torch.Tensor) and one.ndim else one
+                for one in args
+            ]
+            parts.append(func(*own, generator=generator, **kwargs))
+            start += count
+        return (torch.cat(parts) if tensors[0].ndim else parts[0]).to(device)
+
+    def _fill(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Fill a tensor in place."""
+        import torch
+
+        tensor, *others = args
+        filled, start = torch.empty_like(tensor, device="cpu"), 0
+        for generator, count in self._shares(tensor.shape):
+            part = filled[start : start + count] if tensor.ndim else filled
+            func(part, *others, generator=generator, **kwargs)
+            start += count
+        return tensor.copy_(filled)
+
+    def _shares(self, size: Sequence[int]) -> list[tuple[Any, int]]:
+        """Return each generator with its number of rows of a tensor."""
+        rows, clips = (size[0] if size else 1), len(self._generators)
+        if rows % clips:
+            raise ModelError(_SHARED)
+        return [(generator, rows // clips) for generator in self._generators]
+
+    def _one(self) -> Any:
+        if len(self._generators) > 1:
+            raise ModelError(_SHARED)
+        return self._generators[0]
+
+
+_FILLING = (
+    "normal_",
+    "uniform_",
+    "random_",
+    "bernoulli_",
+    "exponential_",
+    "log_normal_",
+    "geometric_",
+    "cauchy_",
+)
+_SHARED = (
+    "this pipeline or scheduler draws a random number for its whole batch, so that clips would "
+    "change each other: load the model with batch_size=1."
+)
+
+
+def _size_in(func: Any, args: Any, kwargs: dict[str, Any]) -> tuple[list[Any], tuple[int, ...]]:
+    """Return the arguments before a size, and the size."""
+    import torch
+
+    if func is torch.randint:
+        limits = list(args)
+        size = kwargs.get("size")
+        if size is None:
+            size = limits.pop()
+        limits += [kwargs.pop(name) for name in ("low", "high") if name in kwargs]
+        return limits, tuple(size)
+    size = kwargs.get("size", args)
+    nested = len(size) == 1 and not isinstance(size[0], int) and hasattr(size[0], "__len__")
+    return [], tuple(size[0] if nested else size)

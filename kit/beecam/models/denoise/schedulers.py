@@ -9,6 +9,8 @@ import logging
 from functools import cached_property
 from typing import Any
 
+from beecam.models.denoise.scheduler_trial import draws_elsewhere, steps_are_repeatable
+
 # FlowMatch schedulers list no compatible ones themselves.
 _FLOW_NAMES = (
     "FlowMatchEulerDiscreteScheduler",
@@ -26,6 +28,8 @@ _FLOW = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
 class Schedulers:
     """A pipeline's scheduler, and others with the same settings, by their classes' names.
 
+    Only those are offered with which a clip's seed decides all noise, in any batch.
+
     Attributes:
         default_name: The class name of the pipeline's own scheduler.
     """
@@ -38,7 +42,7 @@ class Schedulers:
 
     @cached_property
     def names(self) -> list[str]:
-        """Those that can be used: each was tried with these settings, for one step."""
+        """Those that can be used: each was tried with these settings."""
         named = {kind.__name__ for kind in self._own.compatibles}
         others = named.union(_FLOW_NAMES if self._is_flow(self._own) else ()) - {self.default_name}
         return sorted([self.default_name, *(name for name in others if self._works(name))])
@@ -59,9 +63,12 @@ class Schedulers:
             return kind.from_config(config, **_FLOW, flow_shift=shift)
         return kind.from_config(config)
 
-    def _works(self, name: str) -> bool:
-        import torch
+    @cached_property
+    def own_draws_elsewhere(self) -> bool:
+        """Whether the pipeline's own draws noise that no seed of a clip decides."""
+        return draws_elsewhere(self._own)
 
+    def _works(self, name: str) -> bool:
         with contextlib.suppress(Exception):
             tried = self._create(name)
             if self._is_flow(tried) != self._is_flow(self._own):
@@ -70,10 +77,9 @@ class Schedulers:
                 return False
             if not _parameters(self._own) <= _parameters(tried):
                 return False
-            tried.set_timesteps(3)
-            zeros = torch.zeros(1, 4, 1, 4, 4)
-            tried.step(zeros, tried.timesteps[0], zeros, return_dict=False)
-            self._prototypes[name] = self._create(name)
+            if not steps_are_repeatable(tried):
+                return False
+            self._prototypes[name] = tried
             return True
         return False
 

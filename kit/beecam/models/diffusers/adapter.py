@@ -36,6 +36,7 @@ from beecam.models.diffusers.conditions import (
     size_from_image,
     with_absolute_keyframes,
 )
+from beecam.models.diffusers.owner import pipeline_for_call
 from beecam.models.diffusers.tasks import Task, tasks_of
 from beecam.models.model import Checkpoint, Generated, Note, OnStep
 from beecam.models.speed.speed import FewSteps, Speed, speed_of
@@ -76,8 +77,8 @@ class DiffusersModel:
         self.name = name
         self.license: str | None = None
         self.source: str | None = None
-        self._tasks = tuple(tasks_of(pipe))
-        own = self._tasks[0]
+        tasks = tasks_of(pipe)
+        own = tasks[0]
         small = is_small_on_cpu(pipe, own.info.denoiser)
         self._workers = _workers.setdefault(pipe, workers or WorkerPool())
         if small:
@@ -87,7 +88,7 @@ class DiffusersModel:
         self._adapters: tuple[Adapter, ...] = ()
         self._prefixes = SharedPrefixes()
         loras = _loras.setdefault(pipe, LoraLoader(pipe))
-        self._resources = PipelineResources(pipe, own, loras=loras, small=small)
+        self._resources = PipelineResources(pipe, tasks, loras=loras, small=small)
         if folder is not None:
             self._resources.load_preview(folder)
         self._few_steps = FewSteps.beside(folder)
@@ -96,7 +97,7 @@ class DiffusersModel:
     def __repr__(self) -> str:
         shot = self.resolve(Shot(prompt=""))
         return (
-            f"Model {self.name} ({self._tasks[0].family.name}): {shot.width}x{shot.height}, "
+            f"Model {self.name} ({self.tasks[0].family.name}): {shot.width}x{shot.height}, "
             f"{shot.num_frames} frames at {shot.fps:g} fps, {shot.num_inference_steps} steps, "
             f"guidance {shot.guidance_scale:g}, on {self.pipe.device}"
             + "".join(f", with {adapter}" for adapter in self._adapters)
@@ -163,7 +164,7 @@ class DiffusersModel:
         return variant
 
     def _speed_of(self, name: str | None) -> Speed:
-        own = self._tasks[0]
+        own = self.tasks[0]
         schedulers = self._resources.schedulers
         return speed_of(
             name,
@@ -189,20 +190,20 @@ class DiffusersModel:
     def arguments(self) -> Mapping[str, Any]:
         """Further arguments that a shot may carry, with the pipelines' defaults."""
         found: dict[str, Any] = {}
-        for task in reversed(self._tasks):
+        for task in reversed(self.tasks):
             found |= task.arguments
         return found
 
     @property
     def tasks(self) -> tuple[Task, ...]:
         """The tasks of its weights, the pipeline's own first."""
-        return self._tasks
+        return self._resources.tasks
 
     @property
     def schedulers(self) -> list[str]:
         """The names of the schedulers that its own task can use."""
         default = self._resources.schedulers.default_name
-        own = self._tasks[0].family.own_timesteps
+        own = self.tasks[0].family.own_timesteps
         return [default] if own else self._resources.schedulers.names
 
     @property
@@ -212,18 +213,22 @@ class DiffusersModel:
 
     def task_for(self, shot: Shot) -> Task:
         """Return the task that generates a shot; the pipeline's own if none supports it."""
-        fitting = (task for task in self._tasks if task.supports(shot.conditions))
-        return next(fitting, self._tasks[0])
+        fitting = (task for task in self.tasks if task.supports(shot.conditions))
+        return next(fitting, self.tasks[0])
 
     def check(self, shot: Shot) -> Iterator[Problem]:
         """Yield what this model can't do with the shot."""
         full, task = self.resolve(shot), self.task_for(shot)
         if not task.supports(shot.conditions):
-            yield from unsupported_conditions(shot, self._tasks, self.name)
+            if any(one.supports(shot.conditions) for one in self._resources.all_tasks):
+                yield from self._resources.owner.other_class_problems(shot.conditions, self.name)
+            else:
+                yield from unsupported_conditions(shot, self.tasks, self.name)
             return
+        yield from self._resources.owner.problems(self.name)
         speed = task.usable(self.speed)
         yield from find_problems(full, task, self.name, self.arguments)
-        yield from speed_problems(full, speed)
+        yield from speed_problems(full, task, speed)
         if reason := self._resources.loras.check(full.adapters or ()):
             names = " + ".join(map(str, full.adapters or ()))
             yield Problem("lora", f"lora={names}: {reason}")
@@ -244,7 +249,7 @@ class DiffusersModel:
             "fps": self._defaults.get("fps", task.family.fps),
             "num_inference_steps": max(1, round(default_steps * speed.steps)),
             "guidance_scale": speed.guidance or self._default(task, "guidance_scale"),
-            "negative_prompt": "",
+            "negative_prompt": task.unset_negative_prompt,
             "scheduler": speed.scheduler or self._resources.schedulers.default_name,
             "model": self.name,
             "revision": self.revision,
@@ -275,13 +280,13 @@ class DiffusersModel:
         """Yield notes on the words of resolved shots that don't reach the model."""
         groups: dict[int, list[Shot]] = {}
         for shot in shots:
-            groups.setdefault(self._tasks.index(self.task_for(shot)), []).append(shot)
+            groups.setdefault(self.tasks.index(self.task_for(shot)), []).append(shot)
         for index, group in groups.items():
-            yield from find_notes(group, self._tasks[index], self.name)
+            yield from find_notes(group, self.tasks[index], self.name)
 
     def known_words(self) -> tuple[str, ...]:
         """Return the words that the model knows, sorted; empty if it can read any word."""
-        limits = self._tasks[0].text_limits(Shot(prompt=""))
+        limits = self.tasks[0].text_limits(Shot(prompt=""))
         return Vocabulary(limits[0].tokenizer).known if limits else ()
 
     def describe(self) -> Description:
@@ -294,7 +299,7 @@ class DiffusersModel:
     def batching(self) -> AdaptiveBatchPolicy:
         """The sizes of its batches, tuned on those that it generates."""
         return AdaptiveBatchPolicy(
-            self._sizes, self._batch_kind, parallel_batches=self._workers.count
+            self._sizes, self._batch_kind, parallel_batches=self._parallel_batches
         )
 
     def batch_key(self, shot: Shot) -> Hashable:
@@ -304,6 +309,7 @@ class DiffusersModel:
             at,
             shared_conditions(self.task_for(shot), shot),
             shot.adapters,
+            shot.negative_prompt is None,
             shot.width,
             shot.height,
             shot.num_frames,
@@ -316,8 +322,13 @@ class DiffusersModel:
             self._resources.prompts.length(self.pipe, shot),
         )
 
+    @property
+    def _parallel_batches(self) -> int:
+        return 1 if self._resources.owner.one_at_a_time else self._workers.count
+
     def _batch_kind(self, shot: Shot) -> BatchKind:
-        task, parallel_batches, shot = self.task_for(shot), self._workers.count, after_switch(shot)
+        task, parallel_batches = self.task_for(shot), self._parallel_batches
+        shot = after_switch(shot)
         tokens = self._resources.prompts.length(self.pipe, shot)
         key = (
             f"{self.revision}; {self._resources.environment}; {parallel_batches} at once; "
@@ -352,6 +363,7 @@ class DiffusersModel:
     ) -> list[Generated]:
         """Generate clips in one call of the pipeline; see `Model` and `SupportsDrafts`."""
         require_resolved(shots)
+        self._resources.see_owner()
         raise_problems(self._batch_problems(shots))
         positions = positions_of(len(shots), starts)
         if shots[0].switch is not None:
@@ -382,6 +394,7 @@ class DiffusersModel:
         for shot in {(one.model, one.revision, one.speed): one for one in shots}.values():
             speed = self.task_for(shot).usable(self.speed)
             yield from identity_problems(shot, self.name, self.revision, speed)
+        yield from self._resources.owner.problems(self.name)
 
     def _call(
         self,
@@ -392,7 +405,8 @@ class DiffusersModel:
     ) -> list[Generated]:
         task = self.task_for(batch[0])
         speed = task.usable(self.speed)
-        call = PreparedCall.prepare(
-            self._resources, task, batch, speed=speed, timer=timer, starts=starts
-        )
-        return call.unpack(call.run(steps))
+        with pipeline_for_call(task, self._resources.owner) as pipe:
+            call = PreparedCall.prepare(
+                self._resources, task, batch, pipe=pipe, speed=speed, timer=timer, starts=starts
+            )
+            return call.unpack(call.run(steps))

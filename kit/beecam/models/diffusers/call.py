@@ -6,6 +6,7 @@ import contextlib
 import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,11 +18,12 @@ from beecam.media.types import Frames, Sound
 from beecam.models.batching.device import environment_key
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.denoise.loop import DenoisingLoop
-from beecam.models.denoise.noise import generators_of, with_mixed_noise
+from beecam.models.denoise.noise import generators_of, own_draws, with_mixed_noise
 from beecam.models.denoise.preview import PreviewMap
 from beecam.models.denoise.schedulers import Schedulers, with_plain_timesteps
 from beecam.models.diffusers.conditions import condition_arguments
 from beecam.models.diffusers.latents import merge_part, unpack
+from beecam.models.diffusers.owner import OwnerState, call_lock, owner_state
 from beecam.models.diffusers.tasks import Task
 from beecam.models.model import Checkpoint, Generated, OnStep, Step, check_frames_shape
 from beecam.models.speed.network_copies import NetworkCopies
@@ -42,6 +44,9 @@ class PipelineResources:
 
     Attributes:
         pipe: The pipeline.
+        all_tasks: The tasks of its weights, its own first.
+        owner: What the owner of the pipeline has set up on it.
+        tasks: Those that it has with that.
         prompts: Its encoded prompts.
         encoders: Its text encoders, which leave the accelerator where memory is short.
         schedulers: The schedulers that it can use.
@@ -53,16 +58,20 @@ class PipelineResources:
         environment: What else decides speed and last bits, such as the device.
     """
 
-    def __init__(self, pipe: Any, task: Task, *, loras: LoraLoader, small: bool) -> None:
+    def __init__(self, pipe: Any, tasks: Sequence[Task], *, loras: LoraLoader, small: bool) -> None:
         """Set up what is shared.
 
         Args:
             pipe: The pipeline.
-            task: Its own task.
+            tasks: The tasks of its weights, its own first.
             loras: Its LoRAs, the same however often it is wrapped.
             small: Whether its denoiser is a small one on a CPU.
         """
+        task = tasks[0]
         self.pipe = pipe
+        self.all_tasks = tuple(tasks)
+        self.owner = owner_state(pipe)
+        self.tasks = self.owner.limit(self.all_tasks)
         self.prompts = PromptEncoder(masks_padding=task.family.masks_padding)
         self.encoders = EncoderOffload(pipe)
         self.prompts.encoding = self.encoders.encoding
@@ -71,7 +80,7 @@ class PipelineResources:
         self.linears = PackedLinears(task.info.denoiser if small and available() else None)
         self.copies = NetworkCopies(pipe, packed=small)
         self.preview = PreviewMap()
-        self.revision = fingerprint(pipe)
+        self.revision = fingerprint(pipe, self.owner.found)
         self.environment = environment_key(pipe)
 
     def load_preview(self, folder: Path) -> None:
@@ -80,12 +89,24 @@ class PipelineResources:
 
     def refresh(self) -> None:
         """Read the weights again, and drop what belongs to others."""
-        revision = fingerprint(self.pipe)
+        self.see_owner()
+        revision = fingerprint(self.pipe, self.owner.found)
         self.environment = environment_key(self.pipe)
         if revision != self.revision:
             self.revision = revision
             self.prompts.clear()
             self.schedulers = Schedulers(self.pipe.scheduler)
+
+    def see_owner(self) -> OwnerState:
+        """Look at what the owner of the pipeline has set up on it, and return it."""
+        if (lock := call_lock(self.all_tasks[0])).acquire(blocking=False):
+            try:
+                owner = owner_state(self.pipe)
+            finally:
+                lock.release()
+            if owner != self.owner:
+                self.owner, self.tasks = owner, owner.limit(self.all_tasks)
+        return self.owner
 
     def encode_ahead(self, task: Task, shot: Shot) -> None:
         """Encode the prompts of one shot, with all that its call passes to the encoder."""
@@ -135,7 +156,7 @@ class PreparedCall:
         task: The pipeline class that generates the shots.
         speed: What is switched on.
         shots: The clips of the batch, in order.
-        pipe: A copy of the task's pipeline for this call only, with a scheduler of its own; its
+        pipe: The task's pipeline, reserved for this call, with a scheduler of its own; its
             `encode_prompt` and `prepare_latents` are replaced.
         encode_prompt: The replaced `encode_prompt`; None for pipelines that have none.
         loop: Its denoising steps.
@@ -160,6 +181,7 @@ class PreparedCall:
         task: Task,
         shots: Sequence[Shot],
         *,
+        pipe: Any,
         speed: Speed,
         timer: BatchTimer,
         starts: Sequence[Checkpoint] = (),
@@ -170,18 +192,19 @@ class PreparedCall:
             resources: What it shares with other calls of the pipeline.
             task: The task of these shots.
             shots: Resolved shots with one batch key.
+            pipe: The task's pipeline, reserved for this call.
             speed: What is switched on, as far as the task can use it.
             timer: Measures the call.
             starts: For each shot the checkpoint to resume from, or none.
         """
-        pipe = _private_copy(task.pipe)
         # Assignments bypass `setattr`, which would write into the pipeline's configuration.
         own = vars(pipe)
         own["scheduler"], timesteps = _scheduler(resources, task, shots[0])
 
         encode_prompt = None
         if hasattr(pipe, "encode_prompt"):
-            encode_prompt = resources.prompts.remembering(pipe, shots)
+            remember = not resources.owner.encodes
+            encode_prompt = resources.prompts.remembering(pipe, shots, remember=remember)
             own["encode_prompt"] = timer.excluding(encode_prompt)
 
         conditions = condition_arguments(task, shots)
@@ -214,13 +237,15 @@ class PreparedCall:
         self.loop.watch(
             self.pipe,
             on_step,
+            calls_back="callback_on_step_end" in self.task.info.parameters,
             predict=self._predict if resources.preview.ready else None,
             merge_part=lambda latents, part: merge_part(self.task, latents, part, self.shots[0]),
         )
         with (
             torch.no_grad(),
+            own_draws(self.loop.generators) if self.task.family.own_draws else nullcontext(),
             resources.loras.used(adapters),
-            resources.linears.used(),
+            nullcontext() if self.task.as_set_up else resources.linears.used(),
             resources.copies.used(self.speed, (resources.revision, adapters)) as networks,
             translate_memory_errors(self.shots),
         ):
@@ -271,15 +296,6 @@ def _scheduler(resources: PipelineResources, task: Task, shot: Shot) -> tuple[An
     return scheduler, {"timesteps": timesteps}
 
 
-def _private_copy(pipe: Any) -> Any:
-    """Return a copy that shares all networks: concurrent calls each have their own state."""
-    private = copy.copy(pipe)
-    if hasattr(pipe, "vae"):
-        # Wan's autoencoder stores its progress in itself while it decodes.
-        vars(private)["vae"] = copy.copy(pipe.vae)
-    return private
-
-
 def pipeline_arguments(
     task: Task, shots: Sequence[Shot], generators: Sequence[Any]
 ) -> dict[str, Any]:
@@ -293,7 +309,7 @@ def pipeline_arguments(
     shot, info = shots[0], task.info
     arguments: dict[str, Any] = {
         "prompt": [prompt_text(one.prompt) for one in shots],
-        "negative_prompt": [one.negative_prompt or "" for one in shots],
+        "negative_prompt": [one.negative_prompt for one in shots],
         "height": shot.height,
         "width": shot.width,
         info.frames_argument or "": (shot.num_frames or 0) + task.family.cut_frames,
@@ -308,6 +324,9 @@ def pipeline_arguments(
         arguments |= {
             name: arguments[name][0] for name in ("prompt", "negative_prompt", "generator")
         }
+    if shot.negative_prompt is None:
+        # None isn't "" to every pipeline, and lists of None are errors.
+        del arguments["negative_prompt"]
     known = {name: v for name, v in arguments.items() if name in info.parameters}
     # A shot stores lists as tuples; pipelines distinguish the two.
     more = {n: list(v) if isinstance(v, tuple) else v for n, v in shot.arguments.items()}

@@ -81,11 +81,12 @@ def unsupported_conditions(shot: Shot, tasks: Sequence[Task], model: str) -> Ite
     )
 
 
-def speed_problems(full: Shot, speed: Speed) -> Iterator[Problem]:
+def speed_problems(full: Shot, task: Task, speed: Speed) -> Iterator[Problem]:
     """Yield what a shot can't have at a speed.
 
     Args:
         full: The resolved shot.
+        task: The task that generates it.
         speed: What its task can use of the model's speed.
     """
     if full.switch is not None and speed.cache:
@@ -94,10 +95,11 @@ def speed_problems(full: Shot, speed: Speed) -> Iterator[Problem]:
             f"switch_at={full.switch.at:g}: not at speed={speed.name!r}, whose cache "
             "can't resume from within a clip.",
         )
-    if full.negative_prompt and full.guidance_scale == speed.guidance:
+    own = full.negative_prompt in (None, "", task.unset_negative_prompt)
+    if not own and full.guidance_scale == speed.guidance:
         yield Problem(
             "negative_prompt",
-            f"negative_prompt={shorten(full.negative_prompt)}: at speed={speed.name!r} clips are "
+            f"negative_prompt={shorten(full.negative_prompt or '')}: at speed={speed.name!r} clips are "
             "generated without guidance, in which it has no effect; set guidance_scale=3 too, or "
             "load the model at speed='exact'.",
         )
@@ -115,6 +117,14 @@ def scheduler_problems(
         schedulers: The schedulers of its pipeline.
     """
     if full.scheduler == schedulers.default_name:
+        if schedulers.own_draws_elsewhere:
+            others = (name for name in schedulers.names if name != full.scheduler)
+            nearest = next(others, "the class that it derives from")
+            yield Problem(
+                "scheduler",
+                f"scheduler={full.scheduler!r}: it draws noise that no seed decides, so that no "
+                f"clip of {model} could be made again; use another, such as {nearest}.",
+            )
         return
     usable = [schedulers.default_name] if task.family.own_timesteps else schedulers.names
     if full.scheduler not in usable:

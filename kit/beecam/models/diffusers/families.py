@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +36,8 @@ class Family:
         second_text_limit: Tokens that its second tokenizer reads; 0 if it has none for the prompt.
         predicts: Whether its result can be predicted before its last step.
         resumes: Whether a clip can resume from within its steps.
+        own_draws: Whether its pipeline draws random numbers without the generators that it is
+            passed.
         defaults: Arguments that differ from the pipeline's own defaults.
     """
 
@@ -57,6 +59,7 @@ class Family:
     second_text_limit: int = 0
     predicts: bool = True
     resumes: bool = True
+    own_draws: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -169,6 +172,7 @@ FAMILIES = (
         classes=("SkyReelsV2DiffusionForcingPipeline",),
         fps=24.0,
         batches=False,
+        own_draws=True,
         resumes=False,
         predicts=False,
     ),
@@ -210,15 +214,17 @@ FAMILIES = (
 )
 
 
-def family_of(class_name: str, info: PipelineInfo) -> Family:
+def family_of(class_names: Sequence[str], info: PipelineInfo) -> Family:
     """Return the family of a pipeline class; cautious values if it is in no row.
 
     Args:
-        class_name: The name of the pipeline's class.
+        class_names: The name of the pipeline's class, then those of the classes it derives from.
         info: Facts read off the pipeline, for what the row leaves open.
     """
-    unknown = Family(name=class_name.removesuffix("Pipeline"), classes=(), batches=False)
-    row = next((family for family in FAMILIES if class_name in family.classes), unknown)
+    name = class_names[0].removesuffix("Pipeline")
+    unknown = Family(name=name, classes=(), batches=False, own_draws=True)
+    rows = {kind: family for family in FAMILIES for kind in family.classes}
+    row = next((rows[kind] for kind in class_names if kind in rows), unknown)
     # A size must pass the pipeline's check and divide into whole patches of its autoencoder.
     size_step = math.lcm(row.size_step, info.spatial) if row.size_step else info.size_step
     return replace(

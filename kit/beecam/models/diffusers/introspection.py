@@ -38,9 +38,7 @@ class PipelineInfo:
     def __init__(self, pipe: Any) -> None:
         """Read the facts off a loaded pipeline."""
         self._pipe = pipe
-        self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(
-            type(pipe).__call__
-        ).parameters
+        self.parameters: Mapping[str, inspect.Parameter] = call_parameters(type(pipe))
         self.frames_argument = next((n for n in _FRAMES if n in self.parameters), None)
         self.fps_argument = next((n for n in _FPS if n in self.parameters), None)
         self.spatial = _first(pipe, _SPATIAL) or 8
@@ -49,7 +47,8 @@ class PipelineInfo:
     @property
     def denoiser(self) -> Any:
         """The network that runs at each step."""
-        return getattr(self._pipe, "transformer", None) or getattr(self._pipe, "unet", None)
+        own = getattr(self._pipe, "transformer", None)  # a compiled one has no truth value
+        return own if own is not None else getattr(self._pipe, "unet", None)
 
     @property
     def channels(self) -> int | None:
@@ -103,6 +102,26 @@ class PipelineInfo:
 
     def _config(self, name: str) -> Any:
         return getattr(getattr(self.denoiser, "config", None), name, None)
+
+
+def call_parameters(kind: type) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of calls of a pipeline class.
+
+    A derived class may pass on what it doesn't name: then those of the class above it are added.
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for one in kind.__mro__:
+        if "__call__" not in vars(one):
+            continue
+        own = inspect.signature(vars(one)["__call__"]).parameters
+        open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values())
+        found |= {name: parameter for name, parameter in own.items() if name not in found}
+        if not open_ended:
+            break
+        found = {
+            name: p for name, p in found.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+        }
+    return found
 
 
 def _first(pipe: Any, names: tuple[str, ...]) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any
 from beecam.errors import join_words
 from beecam.models.diffusers.families import Family, family_of
 from beecam.models.diffusers.introspection import PipelineInfo
+from beecam.models.diffusers.negative_prompt import unset_negative_prompt
 from beecam.models.speed.speed import Speed
 from beecam.shots.conditions import CONDITIONS, Condition
 from beecam.shots.shot import Shot
@@ -75,6 +76,8 @@ class Task:
         requires: The conditions that it can't work without.
         requires_any: Whether it needs at least one condition.
         uses_cache_context: Whether it names its network's calls, as caches need.
+        unset_negative_prompt: The text that is the same as no negative prompt; None if none is.
+        as_set_up: Whether its networks stay as their owner has set them up, at any speed.
     """
 
     pipe: Any
@@ -84,6 +87,8 @@ class Task:
     requires: frozenset[str]
     requires_any: bool
     uses_cache_context: bool
+    unset_negative_prompt: str | None
+    as_set_up: bool = False
 
     def supports(self, conditions: tuple[Condition, ...]) -> bool:
         """Return whether this task generates shots with these conditions."""
@@ -170,8 +175,10 @@ class Task:
     def usable(self, speed: Speed) -> Speed:
         """Return the part of a speed that this task can use."""
         own = self.family.own_timesteps
+        if self.as_set_up:
+            speed = replace(speed, cache=None, compiled=False, attention=None)
         # A LoRA for few steps was trained on text alone.
-        few = None if self.accepts else speed.few_steps
+        few = None if self.accepts or self.as_set_up else speed.few_steps
         exact = own or (speed.few_steps is not None and few is None)
         return replace(
             speed,
@@ -185,8 +192,9 @@ class Task:
 def task_of(pipe: Any) -> Task:
     """Return the task of one pipeline."""
     info = PipelineInfo(pipe)
-    kind = type(pipe).__name__
-    family = family_of(kind, info)
+    # A class that is derived from a known one is of its family.
+    kinds = [kind.__name__ for kind in type(pipe).__mro__]
+    family = family_of(kinds, info)
     accepts = {
         name for name in CONDITIONS if name in info.parameters and name not in family.excludes
     }
@@ -201,8 +209,9 @@ def task_of(pipe: Any) -> Task:
         family,
         frozenset(accepts),
         frozenset(requires),
-        bool(requires or (accepts and _FROM_INPUTS.search(kind))),
+        bool(requires or (accepts and any(map(_FROM_INPUTS.search, kinds)))),
         _uses_cache_context(pipe),
+        unset_negative_prompt(type(pipe), info.parameters),
     )
 
 
@@ -219,7 +228,7 @@ def tasks_of(pipe: Any) -> list[Task]:
     others = [
         _sibling(pipe, name)
         for name in own.family.siblings
-        if name != type(pipe).__name__ and _fits_weights(pipe, name)
+        if name not in {kind.__name__ for kind in type(pipe).__mro__} and _fits_weights(pipe, name)
     ]
     return [own, *(task_of(other) for other in others if other is not None)]
 

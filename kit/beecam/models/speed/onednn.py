@@ -35,6 +35,7 @@ class PackedLinears:
             and layer.weight.device.type == "cpu"
         ]
         self._packed: dict[Any, tuple[tuple[int, int], Callable[[Any], Any]]] = {}
+        self._used: list[Any] = []
         self._users = 0
         self._lock = threading.Lock()
 
@@ -49,7 +50,9 @@ class PackedLinears:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                for layer in self._layers:
+                # What else replaced a layer's method stays, and is left as it was.
+                self._used = [one for one in self._layers if "forward" not in one.__dict__]
+                for layer in self._used:
                     layer.__dict__["forward"] = self._forward(layer)
         try:
             yield
@@ -57,7 +60,7 @@ class PackedLinears:
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
-                    for layer in self._layers:
+                    for layer in self._used:
                         layer.__dict__.pop("forward", None)
 
     def _forward(self, layer: Any) -> Callable[[Any], Any]:

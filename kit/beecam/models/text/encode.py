@@ -67,12 +67,15 @@ class PromptEncoder:
         tokens = max(self._tokens(pipe, text) for text in texts)
         return min(-(-tokens // _PADDING) * _PADDING, limit or tokens)
 
-    def remembering(self, pipe: Any, shots: Sequence[Shot]) -> Callable[..., Any]:
+    def remembering(
+        self, pipe: Any, shots: Sequence[Shot], *, remember: bool = True
+    ) -> Callable[..., Any]:
         """Return the pipeline's `encode_prompt`, with a lookup of what was encoded before.
 
         Args:
             pipe: The pipeline.
             shots: The shots of one batch.
+            remember: Whether to look it up; else every text is encoded, whatever was before.
         """
         original = pipe.encode_prompt
         signature = inspect.signature(original)
@@ -90,8 +93,8 @@ class PromptEncoder:
             if count == 0:
                 return original(*args, **kwargs)
             read.update(_mixed_in(arguments))
-            if not _is_plain(arguments):
-                # An image besides the text: the result isn't stored.
+            if not remember or not _is_plain(arguments):
+                # The owner's own method, or an image besides the text: the result isn't stored.
                 return _encode_parts(arguments, count, lambda one: original(**one))
             with self._lock:
                 disk = self._disk_cache(pipe) if not shots[0].adapters else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from beecam.models.weights.lora import PREFIX
@@ -23,7 +24,7 @@ _NOT_FOR_TEXTS = (
 )
 
 
-def fingerprint(pipe: Any) -> str:
+def fingerprint(pipe: Any, set_up: Sequence[str] = ()) -> str:
     """Return 16 hexadecimal digits for a pipeline.
 
     Reads small tensors completely, and 1,024 evenly spaced values of each large one, so that a
@@ -32,8 +33,11 @@ def fingerprint(pipe: Any) -> str:
 
     Args:
         pipe: A loaded diffusers pipeline.
+        set_up: What else changes its pixels, such as a cache.
     """
     digest = hashlib.sha256(type(pipe).__name__.encode())
+    if set_up:
+        digest.update(json.dumps(list(set_up)).encode())
     for name, part in sorted(pipe.components.items()):
         _update(digest, name, part)
     return digest.hexdigest()[:_DIGITS]

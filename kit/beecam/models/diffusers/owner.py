@@ -1,0 +1,260 @@
+"""What the owner of a pipeline has set up on it, such as caches, hooks and wrapped networks.
+
+These may keep the state of a call in a network that all batches share, decide by the whole batch,
+or read the pipeline that they close over. So with any of them there is one call at a time, with
+one clip, on the pipeline itself instead of a copy. Whatever is added to this adapter and shares
+something between batches must ask `owner_state` first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import threading
+import types
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from beecam.errors import Problem, join_words, shorten
+from beecam.models.batching.device import networks
+from beecam.models.diffusers.tasks import Task
+from beecam.shots.conditions import Condition
+
+# Libraries whose classes are known to store nothing of a call, or to be handled here.
+_KNOWN = frozenset(
+    [
+        "beecam",
+        "diffusers",
+        "transformers",
+        "torch",
+        "peft",
+        "accelerate",
+        "torchao",
+        "bitsandbytes",
+        "gguf",
+        "optimum",
+    ]
+)
+_FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+# They move or cast weights around each call of a network, and change no pixel.
+_PLACING = ("group_offloading", "lazy_", "layer_execution_tracker", "layerwise_casting", "peft_")
+# Calls of one network wait for each other, whichever pipelines have it.
+_locks: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class OwnerState:
+    """What the owner of a pipeline has set up on it.
+
+    Attributes:
+        found: What may change pixels or keep state, in words; part of the model's revision.
+        moves_weights: Whether hooks move or cast weights around each call.
+    """
+
+    found: tuple[str, ...] = ()
+    moves_weights: bool = False
+
+    @property
+    def alone(self) -> bool:
+        """Whether each clip needs a call of its own, on the pipeline itself."""
+        return bool(self.found)
+
+    @property
+    def encodes(self) -> bool:
+        """Whether each clip's prompt must be encoded with it, even if it was before."""
+        return any(one.startswith(("pipe", "text_encoder")) for one in self.found)
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether calls must not overlap."""
+        return self.alone or self.moves_weights
+
+    def problems(self, model: str) -> Iterator[Problem]:
+        """Yield what can't be used, whatever the shot."""
+        methods = [one for one in self.found if one.startswith("scheduler.")]
+        if methods:
+            # Each call has a copy of the scheduler, which a replaced method doesn't know.
+            yield Problem(
+                "scheduler",
+                f"scheduler: {join_words(methods)} of {model} was replaced on the scheduler "
+                "itself; a class of its own, derived from the scheduler's, works instead.",
+            )
+
+    def other_class_problems(
+        self, conditions: Sequence[Condition], model: str
+    ) -> Iterator[Problem]:
+        """Yield why conditions that another class over the weights has can't be used."""
+        names = list(dict.fromkeys(condition.name for condition in conditions)) or ["image"]
+        yield Problem(
+            names[0],
+            f"{names[0]}: for that, {model} needs another pipeline class over its weights, which "
+            f"what is set up on the pipeline doesn't follow to: {shorten(join_words(self.found))}.",
+        )
+
+    def limit(self, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+        """Return the tasks that a pipeline has with what is set up on it.
+
+        What closes over the pipeline doesn't follow to other pipeline classes over its weights,
+        and what networks keep within a clip isn't part of a checkpoint.
+        """
+        if not self.alone:
+            return tasks
+        own = tasks[0]
+        family = replace(own.family, batches=False, resumes=False, own_draws=True)
+        return (replace(own, family=family, unset_negative_prompt=None, as_set_up=True),)
+
+
+def owner_state(pipe: Any) -> OwnerState:
+    """Return what the owner of a pipeline has set up on it.
+
+    Args:
+        pipe: The pipeline, while none of its calls runs on itself.
+    """
+    found, moves = [], False
+    if not _is_known(pipe):
+        found.append(f"pipeline of class {type(pipe).__qualname__}")
+    found += [f"pipe.{name}" for name in _replaced_methods(pipe)]
+    if scheduler := _replaced_methods(pipe.scheduler):
+        found += [f"scheduler.{name}" for name in scheduler]
+    for name, network in networks(pipe).items():
+        cache = getattr(network, "_cache_config", None)
+        if cache is not None:
+            found.append(f"{name} with {_settings(cache)}")
+        if name == "safety_checker":
+            continue  # it sees finished clips only
+        for path, module in network.named_modules(prefix=name):
+            own, moved = _of_module(path, module, cached=cache is not None)
+            found += own
+            moves = moves or moved
+    return OwnerState(tuple(sorted(set(found))), moves)
+
+
+def _of_module(path: str, module: Any, *, cached: bool) -> tuple[list[str], bool]:
+    """Return what is set up on a module itself, and whether hooks move its weights.
+
+    Args:
+        path: The module's name in the pipeline.
+        module: The module.
+        cached: Whether it belongs to a network with a cache, whose hooks are known by that.
+    """
+    own = vars(module)
+    found, moves = [], "_hf_hook" in own
+    registry = own.get("_diffusers_hook")
+    hooks = dict(getattr(registry, "hooks", {}))
+    for name, hook in hooks.items():
+        if name.startswith(_PLACING):
+            moves = True
+        elif not cached:
+            found.append(f"{path}: {type(hook).__qualname__} {_settings(hook)}".rstrip())
+    for kind in ("_forward_hooks", "_forward_pre_hooks"):
+        names = map(_name, own[kind].values())
+        # Libraries have hooks of their own, such as those with which transformers reads layers.
+        found += [f"{path}: hook {one}" for one in names if one.partition(".")[0] not in _KNOWN]
+    if not _is_known(module):
+        found.append(f"{path}: {type(module).__qualname__}")
+    elif type(module).__name__ == "OptimizedModule" or own.get("_compiled_call_impl"):
+        found.append(f"{path}: compiled")
+    processor = own.get("processor")
+    if processor is not None and not _is_known(processor):
+        found.append(f"{path}: {type(processor).__qualname__}")
+    placed = {"forward"} if hooks or "_hf_hook" in own else set()
+    found += [f"{path}.{name}" for name in _replaced_methods(module) if name not in placed]
+    return found, moves
+
+
+def _replaced_methods(owner: Any) -> list[str]:
+    """Return the methods of an object that were replaced on itself."""
+    own = getattr(owner, "__dict__", {})
+    return [
+        name
+        for name, value in own.items()
+        if isinstance(value, _FUNCTIONS)
+        and callable(getattr(type(owner), name, None))
+        and not _name(value).startswith("beecam.")
+        # What was hooked once has its own method on itself afterwards.
+        and getattr(value, "__func__", None) is not getattr(type(owner), name)
+    ]
+
+
+def _is_known(owner: Any) -> bool:
+    return type(owner).__module__.partition(".")[0] in _KNOWN
+
+
+def _name(function: Any) -> str:
+    inner = getattr(function, "func", function)
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
+    return f"{getattr(inner, '__module__', '')}.{name}"
+
+
+def _settings(owner: Any) -> str:
+    """Return the settings of a cache or a hook, without functions and state."""
+    config = owner if is_dataclass(owner) else getattr(owner, "config", None)
+    if not is_dataclass(config):
+        plain = {
+            name: value
+            for name, value in vars(owner).items()
+            if isinstance(value, (bool, int, float, str, tuple)) and not name.startswith("_")
+        }
+        return str(plain) if plain else ""
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    plain = {n: v.tolist() if hasattr(v, "tolist") else v for n, v in values.items()}
+    shown = [f"{name}={value!r}" for name, value in plain.items() if not callable(value)]
+    return f"{type(config).__name__}({', '.join(shown)})"
+
+
+def call_lock(task: Task) -> threading.Lock:
+    """Return the lock of calls that must not overlap, the same for all with one network."""
+    denoiser = task.info.denoiser
+    return _locks.setdefault(task.pipe if denoiser is None else denoiser, threading.Lock())
+
+
+@contextlib.contextmanager
+def pipeline_for_call(task: Task, state: OwnerState) -> Iterator[Any]:
+    """Reserve a pipeline for one call, whose attributes may be replaced.
+
+    Args:
+        task: The task of the call.
+        state: What its owner has set up on it.
+
+    Yields:
+        A copy that shares all networks; with a state the pipeline itself, which is afterwards as
+        it was before.
+    """
+    if not state.one_at_a_time:
+        yield _private_copy(task.pipe)
+        return
+    with call_lock(task):
+        if not state.alone:
+            yield _private_copy(task.pipe)
+            return
+        own = vars(task.pipe)
+        before = dict(own)
+        # Also before: a call of the owner may have been interrupted.
+        _reset(task.pipe)
+        try:
+            yield task.pipe
+        finally:
+            own.clear()
+            own.update(before)
+            _reset(task.pipe)
+
+
+def _reset(pipe: Any) -> None:
+    """Clear what the hooks of diffusers have stored of a call."""
+    for network in networks(pipe).values():
+        for module in network.modules():
+            registry = vars(module).get("_diffusers_hook")
+            if registry is not None:
+                registry.reset_stateful_hooks(recurse=False)
+
+
+def _private_copy(pipe: Any) -> Any:
+    """Return a copy that shares all networks: concurrent calls each have their own state."""
+    private = copy.copy(pipe)
+    if hasattr(pipe, "vae"):
+        # Wan's autoencoder stores its progress in itself while it decodes.
+        vars(private)["vae"] = copy.copy(pipe.vae)
+    return private
