@@ -6,17 +6,18 @@ No other module encodes or decodes H.264; `size_budget` only chooses a size and 
 from __future__ import annotations
 
 import contextlib
-import functools
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from beecam.errors import MediaError
+from beecam.errors import MediaError, first_line
+from beecam.media.embedded import comment_of, settings_of, size_before_padding
+from beecam.media.selection import MEGAPIXEL
+from beecam.media.videos import MP4, decoded_frames, open_video, read_video, reformatter
 
 if TYPE_CHECKING:
     from beecam.media.types import Frames, Sound
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
 _VIDEO, _SOUND = "libx264", "aac"
 # The codecs that it writes, and what each is for.
 CODECS = {_VIDEO: "clips", _SOUND: "their sound"}
-_SIGNATURE = "beecam"
 # 12 is visually lossless. Clips are small, and the mp4 is the only copy of the pixels.
 _RATE_FACTOR = 12
 # Without cpu-independent, equal frames gave different files, even in one process.
 _X264 = {"preset": "veryfast", "threads": "1", "x264-params": "cpu-independent=1"}
 _BT709 = 1
-_PYAV_WITH_THREADS = 17
 _SOUND_BITS = 192_000  # per second
+# Silence and still images take hardly any room in a file, and gigabytes in memory.
+_MAX_CLIP = 2_000  # megapixels of all frames
+_MAX_SAMPLES = 50_000_000  # per channel; 17 minutes at 48 kHz
 
 
 @contextlib.contextmanager
@@ -99,7 +101,8 @@ def write_mp4(
 
     even = _even(frames)
     with os_errors(), path.open("wb") as file:
-        with _open_for_writing(file, settings) as out:
+        padded = (frames.shape[2], frames.shape[1]) if even is not frames else None
+        with _open_for_writing(file, settings, padded) as out:
             stream = out.add_stream(_VIDEO, rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width = even.shape[1:3]
             stream.pix_fmt = "yuv420p"
@@ -107,7 +110,7 @@ def write_mp4(
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             audio = _sound_stream(out, sound) if sound else None
-            reformat = _reformatter()
+            reformat = reformatter()
             for array in even:
                 frame = av.VideoFrame.from_ndarray(array, format="rgb24")
                 out.mux(stream.encode(reformat(frame, format="yuv420p", dst_colorspace=_BT709)))
@@ -116,20 +119,6 @@ def write_mp4(
                 _encode_sound(out, audio, sound, round(len(frames) / fps * sound.rate))
         file.flush()
         os.fsync(file.fileno())
-
-
-def _reformatter() -> Callable[..., Any]:
-    """Return a function that converts the pixel format of a clip's frames, in a single thread.
-
-    From version 17 on, PyAV starts a thread per core for every frame. While a model keeps the
-    cores busy, a frame waits 6 ms for these threads, which have 0.1 ms of work.
-    """
-    import av
-    from av.video.reformatter import VideoReformatter
-
-    reformat: Callable[..., Any] = VideoReformatter().reformat
-    has_threads = int(av.__version__.split(".")[0]) >= _PYAV_WITH_THREADS
-    return functools.partial(reformat, threads=1) if has_threads else reformat
 
 
 def _sound_stream(out: Any, sound: Sound) -> Any:
@@ -158,10 +147,15 @@ def read_sound(path: Path) -> Sound | None:
     from beecam.media.types import Sound
 
     try:
-        with av.open(str(path)) as file:
+        with open_video(path, (MP4,)) as file:
             if not file.streams.audio:
                 return None
-            parts = [frame.to_ndarray() for frame in file.decode(audio=0)]
+            parts, samples = [], 0
+            for frame in file.decode(audio=0):
+                samples += frame.samples
+                if samples > _MAX_SAMPLES:
+                    raise MediaError(f"{path}: its sound is longer than that of any clip.")
+                parts.append(frame.to_ndarray())
             return Sound(np.concatenate(parts, 1), int(file.streams.audio[0].rate or 0))
     except (OSError, av.FFmpegError, ValueError) as error:
         raise MediaError(_unreadable(path, error)) from error
@@ -179,28 +173,18 @@ def read_mp4(path: Path) -> Frames:
     import av
 
     try:
-        with av.open(str(path)) as file:
-            reformat = _reformatter()
-            decoded = [
-                reformat(frame, format="rgb24", src_colorspace=_BT709).to_ndarray()
-                for frame in file.decode(video=0)
-            ]
-            settings = _settings(file.metadata)
-    except (OSError, av.FFmpegError, IndexError) as error:
+        return read_video(path, containers=(MP4,), limit=_check_clip).frames
+    except (OSError, av.FFmpegError, IndexError, MediaError) as error:
         raise MediaError(_unreadable(path, error)) from error
-    if not decoded:
-        raise MediaError(f"{path} holds no frames: it is damaged.")
-    return _without_padding(np.stack(decoded), (settings or {}).get("facts"))
 
 
-def _without_padding(frames: Frames, facts: object) -> Frames:
-    """Return the frames without the row or column that `write_mp4` adds to odd sizes."""
-    height, width = frames.shape[1:3]
-    if isinstance(facts, Mapping):
-        # Facts are untrusted data: nothing else is cropped because of them.
-        height -= facts.get("height") == height - 1
-        width -= facts.get("width") == width - 1
-    return frames[:, :height, :width]
+def _check_clip(width: int, height: int, count: int = 1, **_decoded: object) -> None:
+    """Raise a MediaError for a file that claims to be larger than any clip.
+
+    Conditions have a lower limit; what was once generated must be readable.
+    """
+    if width * height * count > _MAX_CLIP * MEGAPIXEL:
+        raise MediaError(f"{count:,} frames of {width}x{height}: no clip is that large")
 
 
 def copy_mp4(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
@@ -218,10 +202,13 @@ def copy_mp4(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
     import av
 
     try:
-        with av.open(str(source)) as file:
+        with open_video(source, (MP4,)) as file:
             streams = [*file.streams.video[:1], *file.streams.audio[:1]]
+            coded = (streams[0].codec_context.width, streams[0].codec_context.height)
+            true = size_before_padding(file.metadata, *coded)
             with os_errors(), target.open("wb") as out_file:
-                with _open_for_writing(out_file, settings) as out:
+                padded = true if true != coded else None
+                with _open_for_writing(out_file, settings, padded) as out:
                     copies = {one.index: out.add_stream_from_template(one) for one in streams}
                     for packet in file.demux(streams):
                         if packet.dts is not None:
@@ -233,11 +220,13 @@ def copy_mp4(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
         raise MediaError(_unreadable(source, error)) from error
 
 
-def _open_for_writing(file: BinaryIO, settings: Mapping[str, Any]) -> Any:
+def _open_for_writing(
+    file: BinaryIO, settings: Mapping[str, Any], padded: tuple[int, int] | None
+) -> Any:
     import av
 
     out = av.open(file, "w", format="mp4", options={"movflags": "faststart+use_metadata_tags"})
-    out.metadata["comment"] = json.dumps({_SIGNATURE: settings}, ensure_ascii=True)
+    out.metadata["comment"] = comment_of(settings, padded)
     return out
 
 
@@ -283,9 +272,11 @@ def read_settings(path: Path) -> dict[str, Any]:
     import av
 
     try:
-        with av.open(str(path)) as file:
-            settings = _settings(file.metadata)
-            complete = next(file.decode(video=0), None) is not None
+        with open_video(path, (MP4,)) as file:
+            settings = settings_of(file.metadata)
+            complete = next(decoded_frames(file), None) is not None
+    except av.ArgumentError as error:  # a container of another name
+        raise MediaError(f"{path} is not an mp4 file, and carries no shot of beecam.") from error
     except (OSError, av.FFmpegError, IndexError) as error:
         raise MediaError(_unreadable(path, error)) from error
     if not complete:
@@ -293,14 +284,6 @@ def read_settings(path: Path) -> dict[str, Any]:
     if settings is None:
         raise MediaError(f"{path} is a video, but carries no shot of beecam.")
     return settings
-
-
-def _settings(metadata: Mapping[str, str]) -> dict[str, Any] | None:
-    try:
-        found = json.loads(metadata.get("comment", ""))[_SIGNATURE]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _even(frames: Frames) -> Frames:
@@ -313,7 +296,8 @@ def _even(frames: Frames) -> Frames:
 def _unreadable(path: Path, error: Exception) -> str:
     if not path.exists():
         return f"{path} is missing."
+    reason = first_line(error) if isinstance(error, MediaError) else type(error).__name__
     return (
-        f"{path} can't be read as a video: it is damaged ({type(error).__name__}). Delete it and "
+        f"{path} can't be read as a video: it is damaged ({reason.rstrip('.')}). Delete it and "
         "run its sweep again, which generates only what is missing."
     )

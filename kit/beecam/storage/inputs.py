@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from beecam._util.files import atomic_write, remove_partial_files
 from beecam.errors import BeecamError, MediaError, shorten
 from beecam.media import formats
-from beecam.shots.conditions import Condition, Input
+from beecam.shots.conditions import Condition
+from beecam.shots.inputs import Input
 
 if TYPE_CHECKING:
     from beecam.media.types import Frames
@@ -36,8 +37,7 @@ class InputStore:
         found = sorted(self._folder.glob(f"{digest}*.*")) if _is_word(digest) else []
         if len(found) != 1:
             raise KeyError(f"{'several inputs' if found else 'no input'} {shorten(digest)}")
-        frames = formats.read_lossless(found[0])
-        return Input(found[0].stem, len(frames), "", [frames])
+        return Input.of(formats.read_lossless(found[0]))
 
     def store(self, conditions: Iterable[Condition]) -> None:
         """Write the inputs that aren't stored yet.

@@ -20,7 +20,8 @@ from typing import Any
 
 from beecam._util.files import atomic_write, remove_partial_files, sync_folder
 from beecam.shots import prompts
-from beecam.shots.conditions import Condition, Input
+from beecam.shots.conditions import Condition
+from beecam.shots.inputs import Input, parse_rate
 from beecam.shots.loras import Adapter, Loras
 from beecam.shots.shot import Shot
 from beecam.storage.inputs import InputStore
@@ -235,7 +236,8 @@ def _to_json(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     if isinstance(value, Input):
-        return {"input": [value.digest, value.count, value.name]}
+        rate = [] if value.fps is None else [value.fps]
+        return {"input": [value.digest, value.count, value.name, *rate]}
     if isinstance(value, Loras):
         return {"loras": [[one.digest, one.weight] for one in value]}
     if isinstance(value, Mapping):
@@ -253,7 +255,8 @@ def _from_json(value: Any, inputs: InputStore) -> Any:
     if kind == "input":
         if not str(inside[0]).isalnum():
             raise ValueError(kind)  # it names a file
-        found = Input(str(inside[0]), int(inside[1]), str(inside[2]))
+        rate = parse_rate(inside[3]) if inside[3:] else None
+        found = Input(str(inside[0]), int(inside[1]), str(inside[2]), rate)
         inputs.attach([Condition("image", found)])
         return found
     if kind == "loras":

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from beecam.shots.conditions import Input
+from beecam.shots.inputs import Input
 from beecam.sweeps.axes import Axis, Sample, Zip
 
 _COLUMNS = 80

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,11 +27,19 @@ class LoraLoader:
         Args:
             pipe: The pipeline; its networks are shared by all batches.
         """
-        self._pipe = pipe
+        # Weak, since the loader is the value of a registry whose key is the pipeline: a value that
+        # holds its key would keep each pipeline that was ever loaded in memory.
+        self._reference = weakref.ref(pipe)
         self._loaded: dict[str, str] = {}
         self._active: tuple[Adapter, ...] = ()
         self._users = self._loading = 0
         self._free = threading.Condition()
+
+    @property
+    def _pipe(self) -> Any:
+        pipe = self._reference()
+        assert pipe is not None  # those who use the loader hold the pipeline
+        return pipe
 
     def check(self, adapters: tuple[Adapter, ...]) -> str | None:
         """Return why these can't be used, or None; loads them if they aren't loaded yet."""
