@@ -10,7 +10,7 @@ import beecam as bc
 from beecam.clips.library import open_library
 from beecam.errors import MediaError
 from beecam.export.contact_sheet import contact_sheet_html
-from beecam.media import formats, mp4, sheets
+from beecam.media import embedded, formats, mp4, sheets
 from beecam.storage.index import NAME as INDEX
 from helpers import error_message, fill
 

@@ -277,7 +277,7 @@ def read_settings(path: Path) -> dict[str, Any]:
             complete = next(decoded_frames(file), None) is not None
     except av.ArgumentError as error:  # a container of another name
         raise MediaError(f"{path} is not an mp4 file, and carries no shot of beecam.") from error
-    except (OSError, av.FFmpegError, IndexError) as error:
+    except (OSError, av.FFmpegError, IndexError, MediaError) as error:
         raise MediaError(_unreadable(path, error)) from error
     if not complete:
         raise MediaError(f"{path} holds no frames: it is damaged.")

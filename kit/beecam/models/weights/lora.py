@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from beecam.errors import ModelError, first_line
+from beecam.models.weights.safe_files import file_problem
 from beecam.shots.loras import Adapter
 
 # The prefix of the names of LoRAs that are loaded here; those of the pipeline's owner differ.
@@ -109,8 +110,16 @@ class LoraLoader:
         if adapter.digest in self._loaded:
             return
         name = PREFIX + adapter.digest[:12]
+        if problem := file_problem(adapter.path):
+            raise ModelError(f"the LoRA {adapter.name}: {problem}")
         try:
-            self._pipe.load_lora_weights(adapter.path, adapter_name=name)
+            self._pipe.load_lora_weights(
+                str(adapter.path.parent),
+                weight_name=adapter.path.name,
+                adapter_name=name,
+                use_safetensors=True,
+                local_files_only=True,
+            )
         except Exception as error:
             with contextlib.suppress(Exception):
                 self._pipe.delete_adapters(name)
