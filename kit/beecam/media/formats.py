@@ -38,14 +38,15 @@ def read_any(path: Path, selection: Selection = ALL) -> Media:
     Raises:
         MediaError: The file is neither an image nor a video, damaged, or too large.
     """
-    import av
-
     try:
         image = read_image_file(path, selection)
         if image is not None:
             return image
         return read_video(path, selection)
-    except (OSError, av.FFmpegError, IndexError) as error:
+    except MediaError:
+        raise
+    # What a decoder raises for damage is not documented, as for images.
+    except Exception as error:
         raise MediaError(
             f"it is neither an image nor a video ({type(error).__name__}): of images "
             f"{', '.join(FORMATS)} are read, of videos {', '.join(CONTAINERS)}."
@@ -89,14 +90,14 @@ def read_lossless(path: Path) -> Frames:
     Raises:
         MediaError: The file is missing or damaged.
     """
-    import av
-
     try:
         if path.suffix == ".png":
             with path.open("rb") as file, open_image(file, ("PNG",)) as image:
                 return read_pil(image).frames
         return read_video(path, containers=(MATROSKA,)).frames
-    except (OSError, av.FFmpegError, IndexError) as error:
+    except MediaError:
+        raise
+    except Exception as error:
         raise MediaError(f"it is damaged ({type(error).__name__}).") from error
 
 

@@ -142,23 +142,25 @@ def read_sound(path: Path) -> Sound | None:
     Raises:
         MediaError: The file is missing or damaged.
     """
-    import av
-
     from beecam.media.types import Sound
 
     try:
         with open_video(path, (MP4,)) as file:
             if not file.streams.audio:
                 return None
-            parts, samples = [], 0
-            for frame in file.decode(audio=0):
-                samples += frame.samples
-                if samples > _MAX_SAMPLES:
-                    raise MediaError(f"{path}: its sound is longer than that of any clip.")
-                parts.append(frame.to_ndarray())
+            parts = list(_sound_parts(file))
             return Sound(np.concatenate(parts, 1), int(file.streams.audio[0].rate or 0))
-    except (OSError, av.FFmpegError, ValueError) as error:
+    except Exception as error:
         raise MediaError(_unreadable(path, error)) from error
+
+
+def _sound_parts(file: Any) -> Iterator[Any]:
+    samples = 0
+    for frame in file.decode(audio=0):
+        samples += frame.samples
+        if samples > _MAX_SAMPLES:
+            raise MediaError("its sound is longer than that of any clip.")
+        yield frame.to_ndarray()
 
 
 def read_mp4(path: Path) -> Frames:
@@ -170,11 +172,9 @@ def read_mp4(path: Path) -> Frames:
     Raises:
         MediaError: The file is missing or damaged.
     """
-    import av
-
     try:
         return read_video(path, containers=(MP4,), limit=_check_clip).frames
-    except (OSError, av.FFmpegError, IndexError, MediaError) as error:
+    except Exception as error:
         raise MediaError(_unreadable(path, error)) from error
 
 
@@ -277,7 +277,7 @@ def read_settings(path: Path) -> dict[str, Any]:
             complete = next(decoded_frames(file), None) is not None
     except av.ArgumentError as error:  # a container of another name
         raise MediaError(f"{path} is not an mp4 file, and carries no shot of beecam.") from error
-    except (OSError, av.FFmpegError, IndexError, MediaError) as error:
+    except Exception as error:
         raise MediaError(_unreadable(path, error)) from error
     if not complete:
         raise MediaError(f"{path} holds no frames: it is damaged.")

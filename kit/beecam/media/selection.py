@@ -21,6 +21,8 @@ MAX_TOTAL = 256  # megapixels of all frames: 768 MB as RGB
 # Frames per second of a source whose frames have different durations; more are rounded to it.
 _MAX_IRREGULAR = 60.0
 _SAME_RATE = 1e-3  # relative
+# Relative to a frame: at 240 per second, times that a file rounds to milliseconds differ by 0.12.
+_SAME_DURATION = 0.15
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,9 @@ def rhythm_of(starts: Sequence[float], end: float, known_rate: float | None = No
     if count < 2 or duration <= 0:  # noqa: PLR2004
         return Rhythm(count, known_rate if count > 1 else None)
     mean = (starts[-1] - first) / (count - 1)
-    last_is_usual = abs(duration - count * mean) < mean / 2
-    if last_is_usual and all(abs(at - first - i * mean) < mean / 2 for i, at in enumerate(starts)):
+    tolerance = _SAME_DURATION * mean
+    regular = all(abs(at - first - i * mean) < tolerance for i, at in enumerate(starts))
+    if regular and abs(duration - count * mean) < tolerance:
         near = known_rate is not None and abs(known_rate * mean - 1) < 0.02  # noqa: PLR2004
         return Rhythm(count, known_rate if near else round(1 / mean, 6))
     ends = [*starts[1:], end]

@@ -162,9 +162,9 @@ def _rhythm(container: Any, stream: Any) -> Rhythm:
         return Rhythm(len(shown), rate)
     shown.sort(key=lambda packet: packet.pts)
     starts = [float(packet.pts * stream.time_base) for packet in shown]
-    last = float((shown[-1].duration or 0) * stream.time_base)
-    if not last:
-        last = starts[-1] - starts[-2] if len(starts) > 1 else 1 / (rate or 1)
+    mean = (starts[-1] - starts[0]) / (len(starts) - 1) if len(starts) > 1 else 1 / (rate or 1)
+    # Many files cut the last one short.
+    last = max(mean, float((shown[-1].duration or 0) * stream.time_base))
     return rhythm_of(starts, starts[-1] + last, rate)
 
 
@@ -253,7 +253,8 @@ def _turn(frame: Any) -> Callable[[Frames], Frames]:
         return lambda rgb: rgb
     a, b, _, c, d = (value / _ONE for value in np.frombuffer(bytes(data), np.int32)[:5])
     mirrored = a * d - b * c < 0
-    quarters = round(math.atan2(b, -a if mirrored else a) / (math.pi / 2))
+    sign = -1 if mirrored else 1
+    quarters = round(math.atan2(sign * b, sign * a) / (math.pi / 2))
     return lambda rgb: np.rot90(rgb[:, ::-1] if mirrored else rgb, -quarters)
 
 
