@@ -57,7 +57,7 @@ _PUBLIC = {
     "load": ("beecam.models.loading.load", "load"),
     "lora": ("beecam.shots.loras", "lora"),
     "promote": ("beecam.runs.drafts", "promote"),
-    "read_media": ("beecam.shots.conditions", "read_media"),
+    "read_media": ("beecam.shots.inputs", "read_media"),
     "run": ("beecam.runs.run", "run"),
     "sample": ("beecam.sweeps.axes", "sample"),
     "shot": ("beecam.sweeps.build", "shot"),
@@ -104,7 +104,7 @@ if TYPE_CHECKING:
     from beecam.runs.estimate import estimate as estimate
     from beecam.runs.run import Run as Run
     from beecam.runs.run import run as run
-    from beecam.shots.conditions import read_media as read_media
+    from beecam.shots.inputs import read_media as read_media
     from beecam.shots.loras import lora as lora
     from beecam.shots.shot import Shot as Shot
     from beecam.sweeps.axes import Axis as Axis

@@ -10,7 +10,8 @@ from PIL import Image
 
 import beecam as bc
 from beecam.media import formats
-from beecam.shots.conditions import Condition, Input, digest_of
+from beecam.shots.conditions import Condition
+from beecam.shots.inputs import Input, digest_of
 from helpers import generate_frames
 from tiny import make
 from tiny.inputs import image, video

@@ -5,26 +5,14 @@ import hashlib
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model_state_dict
+from peft import LoraConfig
 from safetensors.torch import save_file
 
 import beecam as bc
 from beecam.shots.loras import Adapter
 from helpers import generate_frames
 from tiny import make
-
-
-def write_lora(pipe, path, seed=0, strength=0.3):
-    """Write a LoRA with random weights, as diffusers' training scripts do; return its path."""
-    network = type(pipe.transformer).from_config(pipe.transformer.config)
-    network.add_adapter(
-        LoraConfig(r=4, lora_alpha=4, target_modules=["to_q", "to_v"], init_lora_weights=False)
-    )
-    state = get_peft_model_state_dict(network)
-    generator = torch.Generator().manual_seed(seed)
-    state = {k: torch.randn(v.shape, generator=generator) * strength for k, v in state.items()}
-    type(pipe).save_lora_weights(path.parent, transformer_lora_layers=state, weight_name=path.name)
-    return path
+from tiny.loras import write_lora
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import beecam as bc
 from beecam.clips.library import open_library
 from beecam.errors import MediaError
 from beecam.export.contact_sheet import contact_sheet_html
-from beecam.media import formats, mp4, sheets
+from beecam.media import embedded, formats, mp4, sheets
 from beecam.storage.index import NAME as INDEX
 from helpers import error_message, fill
 
@@ -236,12 +236,12 @@ def test_nested_settings_are_refused(library, their_clips, tmp_path):
     deep = "[" * 50_000
     settings = mp4.read_settings(their_clips[0].path)
     mp4.write_mp4(path, their_clips[0].frames(), 8, settings)
-    data = mp4.json.dumps
+    data = embedded.json.dumps
     try:
-        mp4.json.dumps = lambda *_args, **_more: f'{{"beecam": {deep}'
+        embedded.json.dumps = lambda *_args, **_more: f'{{"beecam": {deep}'
         mp4.write_mp4(path, their_clips[0].frames(), 8, settings)
     finally:
-        mp4.json.dumps = data
+        embedded.json.dumps = data
     assert "carries no shot of beecam" in error_message(lambda: library.take(path), MediaError)
 
 
@@ -329,7 +329,8 @@ def test_an_input_that_names_a_path_is_never_read(library, tmp_path):
 
 
 def _condition(digest):
-    from beecam.shots.conditions import Condition, Input
+    from beecam.shots.conditions import Condition
+    from beecam.shots.inputs import Input
 
     return Condition("image", Input(digest))
 

@@ -1,4 +1,4 @@
-"""Reads images and videos of any format; writes lossless pixels, animations and images."""
+"""Reads images and videos by one function; writes lossless pixels, animations and images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import numpy as np
 
 from beecam._util.files import atomic_write
 from beecam.errors import MediaError
+from beecam.media.images import FORMATS, open_image, read_image_file, read_pil
 from beecam.media.mp4 import os_errors
+from beecam.media.selection import ALL, Selection
+from beecam.media.types import Media
+from beecam.media.videos import CONTAINERS, MATROSKA, read_video
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,38 +22,35 @@ if TYPE_CHECKING:
     from beecam.media.types import Frames
 
 
-def read_any(path: Path) -> Frames:
-    """Read an image or a video of any format.
+def read_any(path: Path, selection: Selection = ALL) -> Media:
+    """Read an image, an animation or a video of a named format.
 
-    >>> read_any(Path("bee.png")).shape
+    Images and frames are upright, as EXIF data or a rotation tag says; transparent pixels are on
+    white; the padding of a clip of beecam is cut off.
+
+    >>> read_any(Path("bee.png")).frames.shape
     (1, 480, 640, 3)
 
-    Returns:
-        Array of shape `(frames, height, width, 3)`, RGB, uint8. An image has one frame, rotated as
-        its EXIF data says.
+    Args:
+        path: A regular file.
+        selection: The part to read; its size is checked before it is decoded.
 
     Raises:
-        MediaError: The file is neither an image nor a video, or damaged.
+        MediaError: The file is neither an image nor a video, damaged, or too large.
     """
-    import av
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     try:
-        with Image.open(path) as image:
-            if getattr(image, "n_frames", 1) == 1:
-                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))[None]
-    except UnidentifiedImageError:
-        pass
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise MediaError(f"the image can't be read ({error}).") from error
-    try:
-        with av.open(str(path)) as file:
-            frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
-    except (OSError, av.FFmpegError, IndexError) as error:
-        raise MediaError(f"it is neither an image nor a video ({type(error).__name__}).") from error
-    if not frames:
-        raise MediaError("it holds no frames.")
-    return np.stack(frames)
+        image = read_image_file(path, selection)
+        if image is not None:
+            return image
+        return read_video(path, selection)
+    except MediaError:
+        raise
+    # What a decoder raises for damage is not documented, as for images.
+    except Exception as error:
+        raise MediaError(
+            f"it is neither an image nor a video ({type(error).__name__}): of images "
+            f"{', '.join(FORMATS)} are read, of videos {', '.join(CONTAINERS)}."
+        ) from error
 
 
 def write_lossless(path: Path, frames: Frames) -> None:
@@ -89,7 +90,15 @@ def read_lossless(path: Path) -> Frames:
     Raises:
         MediaError: The file is missing or damaged.
     """
-    return read_any(path)
+    try:
+        if path.suffix == ".png":
+            with path.open("rb") as file, open_image(file, ("PNG",)) as image:
+                return read_pil(image).frames
+        return read_video(path, containers=(MATROSKA,)).frames
+    except MediaError:
+        raise
+    except Exception as error:
+        raise MediaError(f"it is damaged ({type(error).__name__}).") from error
 
 
 ANIMATED = (".gif", ".webp")

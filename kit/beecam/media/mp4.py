@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -18,8 +16,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from beecam._util.plain_files import read_plain
-from beecam._util.strict_json import parse_json
-from beecam.errors import MediaError
+from beecam.errors import MediaError, first_line
+from beecam.media.embedded import comment_of, settings_of, size_before_padding
+from beecam.media.selection import MEGAPIXEL
+from beecam.media.videos import MP4, decoded_frames, open_video, read_video, reformatter
 
 if TYPE_CHECKING:
     from beecam.media.types import Frames, Sound
@@ -27,17 +27,15 @@ if TYPE_CHECKING:
 _VIDEO, _SOUND = "libx264", "aac"
 # The codecs that it writes, and what each is for.
 CODECS = {_VIDEO: "clips", _SOUND: "their sound"}
-_DECODERS = ("h264", "aac")
-_SIGNATURE = "beecam"
 # 12 is visually lossless. Clips are small, and the mp4 is the only copy of the pixels.
 _RATE_FACTOR = 12
 # Without cpu-independent, equal frames gave different files, even in one process.
 _X264 = {"preset": "veryfast", "threads": "1", "x264-params": "cpu-independent=1"}
 _BT709 = 1
-_PYAV_WITH_THREADS = 17
 _SOUND_BITS = 192_000  # per second
-_MAX_SETTINGS = 10_000_000  # characters
-_MAX_PIXELS = 4_000_000_000  # bytes of all frames: what a file may take of the memory
+# Silence and still images take hardly any room in a file, and gigabytes in memory.
+_MAX_CLIP = 2_000  # megapixels of all frames
+_MAX_SAMPLES = 50_000_000  # per channel; 17 minutes at 48 kHz
 
 
 @contextlib.contextmanager
@@ -105,7 +103,8 @@ def write_mp4(
 
     even = _even(frames)
     with os_errors(), path.open("wb") as file:
-        with _open_for_writing(file, settings) as out:
+        padded = (frames.shape[2], frames.shape[1]) if even is not frames else None
+        with _open_for_writing(file, settings, padded) as out:
             stream = out.add_stream(_VIDEO, rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width = even.shape[1:3]
             stream.pix_fmt = "yuv420p"
@@ -113,7 +112,7 @@ def write_mp4(
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             audio = _sound_stream(out, sound) if sound else None
-            reformat = _reformatter()
+            reformat = reformatter()
             for array in even:
                 frame = av.VideoFrame.from_ndarray(array, format="rgb24")
                 out.mux(stream.encode(reformat(frame, format="yuv420p", dst_colorspace=_BT709)))
@@ -122,20 +121,6 @@ def write_mp4(
                 _encode_sound(out, audio, sound, round(len(frames) / fps * sound.rate))
         file.flush()
         os.fsync(file.fileno())
-
-
-def _reformatter() -> Callable[..., Any]:
-    """Return a function that converts the pixel format of a clip's frames, in a single thread.
-
-    From version 17 on, PyAV starts a thread per core for every frame. While a model keeps the
-    cores busy, a frame waits 6 ms for these threads, which have 0.1 ms of work.
-    """
-    import av
-    from av.video.reformatter import VideoReformatter
-
-    reformat: Callable[..., Any] = VideoReformatter().reformat
-    has_threads = int(av.__version__.split(".")[0]) >= _PYAV_WITH_THREADS
-    return functools.partial(reformat, threads=1) if has_threads else reformat
 
 
 def _sound_stream(out: Any, sound: Sound) -> Any:
@@ -153,29 +138,6 @@ def _encode_sound(out: Any, stream: Any, sound: Sound, limit: int) -> None:
     out.mux(stream.encode())
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open an mp4 file for reading: a plain file with H.264, whatever it looks like.
-
-    Other formats that FFmpeg recognizes by their content are lists of further files, and other
-    codecs are further code that a stranger's file would reach.
-
-    Raises:
-        MediaError: The file is missing, damaged, a link, a pipe or no mp4.
-    """
-    import av
-
-    try:
-        with read_plain(path) as file, av.open(file, format="mp4") as container:
-            for stream in (*container.streams.video[:1], *container.streams.audio[:1]):
-                if stream.codec_context.name not in _DECODERS:
-                    raise MediaError(f"{path} has {stream.codec_context.name}, not H.264 and AAC.")
-            yield container
-    # FFmpeg's metadata need not be text, which raises a ValueError.
-    except (OSError, av.FFmpegError, IndexError, ValueError, MemoryError) as error:
-        raise MediaError(_unreadable(path, error)) from error
-
-
 def read_sound(path: Path) -> Sound | None:
     """Read the audio of a clip; None for a silent one.
 
@@ -184,11 +146,23 @@ def read_sound(path: Path) -> Sound | None:
     """
     from beecam.media.types import Sound
 
-    with _opened(path) as file:
-        if not file.streams.audio:
-            return None
-        parts = [frame.to_ndarray() for frame in file.decode(audio=0)]
-        return Sound(np.concatenate(parts, 1), int(file.streams.audio[0].rate or 0))
+    try:
+        with open_video(path, (MP4,), strict=True) as file:
+            if not file.streams.audio:
+                return None
+            parts = list(_sound_parts(file))
+            return Sound(np.concatenate(parts, 1), int(file.streams.audio[0].rate or 0))
+    except Exception as error:
+        raise MediaError(_unreadable(path, error)) from error
+
+
+def _sound_parts(file: Any) -> Iterator[Any]:
+    samples = 0
+    for frame in file.decode(audio=0):
+        samples += frame.samples
+        if samples > _MAX_SAMPLES:
+            raise MediaError("its sound is longer than that of any clip.")
+        yield frame.to_ndarray()
 
 
 def read_mp4(path: Path) -> Frames:
@@ -200,28 +174,19 @@ def read_mp4(path: Path) -> Frames:
     Raises:
         MediaError: The file is missing or damaged.
     """
-    with _opened(path) as file:
-        reformat = _reformatter()
-        decoded: list[Frames] = []
-        for frame in file.decode(video=0):
-            if (len(decoded) + 1) * frame.height * frame.width * 3 > _MAX_PIXELS:
-                raise MediaError(f"{path} is larger than any clip of beecam.")
-            rgb = reformat(frame, format="rgb24", src_colorspace=_BT709)
-            decoded.append(rgb.to_ndarray())
-        settings = _settings(file.metadata)
-    if not decoded:
-        raise MediaError(f"{path} holds no frames: it is damaged.")
-    return _without_padding(np.stack(decoded), (settings or {}).get("facts"))
+    try:
+        return read_video(path, containers=(MP4,), limit=_check_clip, strict=True).frames
+    except Exception as error:
+        raise MediaError(_unreadable(path, error)) from error
 
 
-def _without_padding(frames: Frames, facts: object) -> Frames:
-    """Return the frames without the row or column that `write_mp4` adds to odd sizes."""
-    height, width = frames.shape[1:3]
-    if isinstance(facts, Mapping):
-        # Facts are untrusted data: nothing else is cropped because of them.
-        height -= facts.get("height") == height - 1
-        width -= facts.get("width") == width - 1
-    return frames[:, :height, :width]
+def _check_clip(width: int, height: int, count: int = 1, **_decoded: object) -> None:
+    """Raise a MediaError for a file that claims to be larger than any clip.
+
+    Conditions have a lower limit; what was once generated must be readable.
+    """
+    if width * height * count > _MAX_CLIP * MEGAPIXEL:
+        raise MediaError(f"{count:,} frames of {width}x{height}: no clip is that large")
 
 
 def copy_mp4(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
@@ -239,10 +204,13 @@ def copy_mp4(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
     import av
 
     try:
-        with read_plain(source) as source_file, av.open(source_file, format="mp4") as file:
+        with open_video(source, (MP4,), strict=True) as file:
             streams = [*file.streams.video[:1], *file.streams.audio[:1]]
+            coded = (streams[0].codec_context.width, streams[0].codec_context.height)
+            true = size_before_padding(file.metadata, *coded)
             with os_errors(), target.open("wb") as out_file:
-                with _open_for_writing(out_file, settings) as out:
+                padded = true if true != coded else None
+                with _open_for_writing(out_file, settings, padded) as out:
                     copies = {one.index: out.add_stream_from_template(one) for one in streams}
                     for packet in file.demux(streams):
                         if packet.dts is not None:
@@ -254,11 +222,13 @@ def copy_mp4(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
         raise MediaError(_unreadable(source, error)) from error
 
 
-def _open_for_writing(file: BinaryIO, settings: Mapping[str, Any]) -> Any:
+def _open_for_writing(
+    file: BinaryIO, settings: Mapping[str, Any], padded: tuple[int, int] | None
+) -> Any:
     import av
 
     out = av.open(file, "w", format="mp4", options={"movflags": "faststart+use_metadata_tags"})
-    out.metadata["comment"] = json.dumps({_SIGNATURE: settings}, ensure_ascii=True)
+    out.metadata["comment"] = comment_of(settings, padded)
     return out
 
 
@@ -301,22 +271,21 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         MediaError: The file is missing, damaged or not a clip of beecam.
     """
-    with _opened(path) as file:
-        settings = _settings(file.metadata)
-        complete = next(file.decode(video=0), None) is not None
+    import av
+
+    try:
+        with open_video(path, (MP4,), strict=True) as file:
+            settings = settings_of(file.metadata)
+            complete = next(decoded_frames(file), None) is not None
+    except av.ArgumentError as error:  # a container of another name
+        raise MediaError(f"{path} is not an mp4 file, and carries no shot of beecam.") from error
+    except Exception as error:
+        raise MediaError(_unreadable(path, error)) from error
     if not complete:
         raise MediaError(f"{path} holds no frames: it is damaged.")
     if settings is None:
         raise MediaError(f"{path} is a video, but carries no shot of beecam.")
     return settings
-
-
-def _settings(metadata: Mapping[str, str]) -> dict[str, Any] | None:
-    try:
-        found = parse_json(metadata.get("comment", ""), _MAX_SETTINGS)[_SIGNATURE]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _even(frames: Frames) -> Frames:
@@ -333,7 +302,8 @@ def _unreadable(path: Path, error: Exception) -> str:
         return f"{path} can't be read: {error.strerror}."
     if path.suffix.lower() != ".mp4":
         return f"{path} carries no shot of beecam: it can't be read as an mp4."
+    reason = first_line(error) if isinstance(error, MediaError) else type(error).__name__
     return (
-        f"{path} can't be read as a video: it is damaged ({type(error).__name__}). Delete it and "
+        f"{path} can't be read as a video: it is damaged ({reason.rstrip('.')}). Delete it and "
         "run its sweep again, which generates only what is missing."
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from beecam.errors import MediaError
+from beecam.media.images import open_image
 
 if TYPE_CHECKING:
     from beecam.media.types import Frames
@@ -44,6 +45,7 @@ def sheet_layout(frames: Frames, max_width: int = SHEET_WIDTH) -> dict[str, int]
     }
 
 
+_FORMAT = ("JPEG",)
 # JPEGs can be decoded at up to an eighth of their size; frames under a quarter show nothing.
 _MAX_REDUCTION = 4
 
@@ -104,12 +106,14 @@ def frames_from_sheet(data: bytes, layout: Mapping[str, int]) -> list[Frames]:
 
     width = layout["width"]
     try:
-        opened = Image.open(io.BytesIO(data), formats=["JPEG"])
-        if opened.size != (width * layout["frames"], layout["height"]):  # before its pixels
-            raise MediaError("a sheet can't be read: it doesn't have the size of its layout.")
-        sheet = np.asarray(opened.convert("RGB"))
+        opened = open_image(io.BytesIO(data), _FORMAT)
+        # Before it is decoded: it may come from another's folder.
+        fits = opened.size == (width * layout["frames"], layout["height"])
+        sheet = np.asarray(opened.convert("RGB")) if fits else None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise MediaError(f"a sheet can't be read: it is damaged ({error}).") from error
+    if sheet is None:
+        raise MediaError("a sheet can't be read: it doesn't have the size of its layout.")
     return [sheet[:, i * width : (i + 1) * width] for i in range(layout["frames"])]
 
 
@@ -146,7 +150,7 @@ def reduced_sheet(
     if factor == 1:
         return data, dict(layout)
     try:
-        opened = Image.open(io.BytesIO(data), formats=["JPEG"])
+        opened = open_image(io.BytesIO(data), _FORMAT)
         if opened.size != (layout["frames"] * layout["width"], layout["height"]):
             return data, dict(layout)
         opened.draft("RGB", size)

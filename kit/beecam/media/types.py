@@ -12,6 +12,19 @@ Frames = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
+class Media:
+    """An image or a video that was read.
+
+    Attributes:
+        frames: Array of shape `(frames, height, width, 3)`, RGB, uint8; one frame for an image.
+        fps: Frames per second; None for an image, and where it isn't known.
+    """
+
+    frames: Frames = field(repr=False)
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
 class Sound:
     """The audio of a clip.
 

@@ -12,7 +12,8 @@ from beecam._util.files import atomic_write, remove_partial_files
 from beecam._util.plain_files import is_plain
 from beecam.errors import BeecamError, MediaError, shorten
 from beecam.media import formats
-from beecam.shots.conditions import Condition, Input, digest_of
+from beecam.shots.conditions import Condition
+from beecam.shots.inputs import Input, digest_of
 
 if TYPE_CHECKING:
     from beecam.media.types import Frames
@@ -46,7 +47,7 @@ class InputStore:
         frames = _read_stored(found[0])
         if digest_of(frames) != found[0].stem:
             raise MediaError(f"the input {found[0].name} is damaged.")
-        return Input(found[0].stem, len(frames), "", [frames])
+        return Input.of(frames)
 
     def store(self, conditions: Iterable[Condition]) -> None:
         """Write the inputs that aren't stored yet.

@@ -23,7 +23,8 @@ from beecam._util.plain_files import read_bytes
 from beecam._util.strict_json import parse_json
 from beecam.errors import BeecamError, encodable
 from beecam.shots import prompts
-from beecam.shots.conditions import Condition, Input
+from beecam.shots.conditions import Condition
+from beecam.shots.inputs import Input, parse_rate
 from beecam.shots.loras import Adapter, Loras
 from beecam.shots.shot import Shot
 from beecam.storage.inputs import InputStore
@@ -238,7 +239,8 @@ def _to_json(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     if isinstance(value, Input):
-        return {"input": [value.digest, value.count, value.name]}
+        rate = [] if value.fps is None else [value.fps]
+        return {"input": [value.digest, value.count, value.name, *rate]}
     if isinstance(value, Loras):
         return {"loras": [[one.digest, one.weight] for one in value]}
     if isinstance(value, Mapping):
@@ -254,7 +256,8 @@ def _from_json(value: Any, inputs: InputStore) -> Any:
         return value
     ((kind, inside),) = value.items()
     if kind == "input":
-        found = Input(parse_digest(inside[0]), int(inside[1]), str(inside[2]))
+        rate = parse_rate(inside[3]) if inside[3:] else None
+        found = Input(parse_digest(inside[0]), int(inside[1]), str(inside[2]), rate)
         inputs.attach([Condition("image", found)])
         return found
     if kind == "loras":

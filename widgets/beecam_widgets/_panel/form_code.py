@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from beecam.shots.conditions import Input
+from beecam.shots.inputs import Input
 from beecam.sweeps.axes import Axis, Sample, Zip
 
 _COLUMNS = 80
@@ -61,7 +61,8 @@ def _object_code(value: Any) -> str:
     if isinstance(value, Sample):
         return f"bc.sample({value.n}, seed={value.seed})"
     if isinstance(value, Input):
-        return f"library.inputs[{string_code(value.digest[:12])}]"
+        stored = f"library.inputs[{string_code(value.digest[:12])}]"
+        return stored if value.fps is None else f"bc.read_media({stored}, fps={value.fps!r})"
     return repr(value)
 
 

@@ -35,6 +35,7 @@ from beecam.models.diffusers.conditions import (
     shared_conditions,
     size_from_image,
     with_absolute_keyframes,
+    with_rate_of_clip,
 )
 from beecam.models.diffusers.owner import pipeline_for_call
 from beecam.models.diffusers.tasks import Task, tasks_of
@@ -46,7 +47,8 @@ from beecam.shots.loras import Adapter, lora
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import require_resolved
 
-# One of each per pipeline, however often it is wrapped: networks have state, too.
+# One of each per pipeline, however often it is wrapped: networks have state, too. No value may hold
+# its pipeline, not even through others, or no model is ever freed.
 _loras: weakref.WeakKeyDictionary[Any, LoraLoader] = weakref.WeakKeyDictionary()
 _workers: weakref.WeakKeyDictionary[Any, WorkerPool] = weakref.WeakKeyDictionary()
 
@@ -238,6 +240,8 @@ class DiffusersModel:
     def resolve(self, shot: Shot) -> Shot:
         """Fill in what the shot leaves to the model's defaults."""
         task = self.task_for(shot)
+        fps = self._defaults.get("fps", task.family.fps)
+        shot = with_rate_of_clip(shot, fps)
         speed = task.usable(self.speed)
         width, height = size_from_image(task, shot) or (None, None)
         default_frames = self._default(task, "num_frames")
@@ -246,7 +250,7 @@ class DiffusersModel:
             "width": width or self._default(task, "width"),
             "height": height or self._default(task, "height"),
             "num_frames": frames_from_video(task, shot, default_frames) or default_frames,
-            "fps": self._defaults.get("fps", task.family.fps),
+            "fps": fps,
             "num_inference_steps": max(1, round(default_steps * speed.steps)),
             "guidance_scale": speed.guidance or self._default(task, "guidance_scale"),
             "negative_prompt": task.unset_negative_prompt,

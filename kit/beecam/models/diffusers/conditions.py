@@ -6,10 +6,12 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from beecam._util.plain import as_number
 from beecam.errors import ModelError, Problem, shorten
 from beecam.media.types import Frames
 from beecam.models.diffusers.tasks import Task
-from beecam.shots.conditions import CONDITIONS, Condition, Input
+from beecam.shots.conditions import CONDITIONS, Condition
+from beecam.shots.inputs import Input
 from beecam.shots.shot import Shot
 
 
@@ -47,7 +49,7 @@ def check_conditions(task: Task, shot: Shot) -> Iterator[Problem]:
         if one.name == "video" and one.input.count < num_frames:
             yield Problem(
                 "video",
-                f"video={shorten(str(one.input))}: it has {one.input.count} frames, but the "
+                f"video={shorten(str(one.input))}: it has {_frames(shot, one)}, but the "
                 f"clip should have num_frames={num_frames}.",
             )
         if one.frame is not None and not 0 <= one.frame < num_frames:
@@ -57,27 +59,34 @@ def check_conditions(task: Task, shot: Shot) -> Iterator[Problem]:
                 f"0 to {num_frames - 1}, or -{num_frames} to -1 from its end.",
             )
         elif task.family.keyframes == "ltx" and one.name == "keyframes":
-            yield from _check_ltx(task, one, num_frames)
+            yield from _check_ltx(task, shot, one)
     positions = [frame for frame, _ in _positions(shot)]
     if len(set(positions)) < len(positions):
         yield Problem("keyframes", "keyframes: one frame of the clip is set twice.")
 
 
-def _check_ltx(task: Task, one: Condition, num_frames: int) -> Iterator[Problem]:
+def _frames(shot: Shot, one: Condition) -> str:
+    if one.input.from_fps is None:
+        return f"{one.input.count} frames"
+    rates = f"the {shot.fps:g} fps of the clip (its own are {one.input.from_fps:g})"
+    return f"{one.input.count} frames at {rates}"
+
+
+def _check_ltx(task: Task, shot: Shot, one: Condition) -> Iterator[Problem]:
     """Yield a problem unless a keyframe video has a valid length: LTX encodes it alone."""
-    step, count = task.family.frame_step, one.input.count
+    step, count, num_frames = task.family.frame_step, one.input.count, shot.num_frames or 1
     if count % step != 1:
         low = max(1, (count - 1) // step * step + 1)
         yield Problem(
             "keyframes",
-            f"keyframes: a video of {count} frames; {task.family.name} takes {step}k+1 frames, "
-            f"nearest are {low} and {low + step}.",
+            f"keyframes: a video of {_frames(shot, one)}; {task.family.name} takes {step}k+1 "
+            f"frames, nearest are {low} and {low + step}.",
         )
     elif (one.frame or 0) + count > num_frames:
         yield Problem(
             "keyframes",
-            f"keyframes: a video of {count} frames at frame {one.frame} ends after the clip, "
-            f"which has {num_frames}.",
+            f"keyframes: a video of {_frames(shot, one)} at frame {one.frame} ends after the "
+            f"clip, which has {num_frames}.",
         )
 
 
@@ -111,6 +120,31 @@ def size_from_image(task: Task, shot: Shot) -> tuple[int, int] | None:
     height, width = shot.conditions[0].input.frames.shape[1:3]
     found = choose.calculate_default_height_width(height, width, task.pipe.target_size)
     return int(found[1]), int(found[0])
+
+
+def with_rate_of_clip(shot: Shot, default: float) -> Shot:
+    """Return a shot whose videos have the frames that a clip of its rate shows of them.
+
+    The frames that a model gets have no rate of their own any more: they are part of the key.
+
+    Args:
+        shot: The unresolved shot.
+        default: The rate of clips that set none.
+    """
+    if all(one.input.fps is None and one.name != "mask" for one in shot.conditions):
+        return shot
+    fps = default if shot.fps is None else shot.fps
+    if as_number(fps) is None or fps <= 0:
+        return shot  # the check of the shot reports it
+    video = next((one.input for one in shot.conditions if one.name == "video"), None)
+    found = []
+    for one in shot.conditions:
+        source = one.input
+        if one.name == "mask" and video and source.fps is None and source.count == video.count:
+            # A mask for each frame of the video, such as an array, plays with it.
+            source = replace(source, fps=video.fps)
+        found.append(replace(one, input=source.at_rate(fps)))
+    return shot.replace(conditions=tuple(found))
 
 
 def with_absolute_keyframes(shot: Shot) -> Shot:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from beecam.errors import CheckError, ModelError, Problem, did_you_mean, first_l
 from beecam.models.loading.arguments import LoadOptions
 from beecam.models.loading.messages import explain_load_errors
 from beecam.models.loading.single_file import base_repository, load_denoiser
+from beecam.models.weights.safe_files import INDEX, folder_problems
 
-_INDEX = "model_index.json"
 # The memory that the weights, latents and one step need, relative to the weights.
 _ROOM = 1.3
 
@@ -79,7 +78,8 @@ def load_pipeline(source: str, options: LoadOptions) -> LoadedPipeline:
     dtype = options.dtype or ("float32" if device == "cpu" else "bfloat16")
     number = getattr(torch, dtype)
     more = {} if place.single is None else load_denoiser(place.single, place.source, number)
-    pipe = _from_pretrained(place, number, options.revision, more)
+    folder = _folder_of(place, options.revision, more)
+    pipe = _from_pretrained(place.source, folder, number, more)
     if options.quantize == "float8":
         _store_in_8_bits(pipe, number)
     offload = options.offload or _best_offload(pipe, device)
@@ -94,9 +94,7 @@ def load_pipeline(source: str, options: LoadOptions) -> LoadedPipeline:
         )
         + " (device=, dtype=, offload= and quantize= choose otherwise)"
     )
-    exists = place.folder.exists()
-    local = place.folder if exists else _snapshot(place.source, options.revision)
-    return LoadedPipeline(pipe, place.name, _license(local), _origin(place, local), choices)
+    return LoadedPipeline(pipe, place.name, _license(folder), _origin(place, folder), choices)
 
 
 def _find(source: str, base: str | None) -> _Place:
@@ -127,13 +125,10 @@ def _find(source: str, base: str | None) -> _Place:
     return _Place(source, folder, single)
 
 
-def _origin(place: _Place, local: Path | None) -> str:
+def _origin(place: _Place, folder: Path) -> str:
     """Return where a pipeline came from, without paths of this machine, which are private."""
-    if place.folder.exists():
-        origin = place.folder.name
-    else:
-        # A snapshot's folder is named after its commit.
-        origin = f"{place.source}@{local.name}" if local else place.source
+    # A snapshot's folder is named after its commit.
+    origin = folder.name if place.folder.exists() else f"{place.source}@{folder.name}"
     return f"{place.single.name} with {origin}" if place.single else origin
 
 
@@ -147,37 +142,45 @@ def _store_in_8_bits(pipe: Any, number: Any) -> None:
 
 def _check_folder(folder: Path) -> None:
     """Raise a ModelError if a folder can't be loaded, before anything is read."""
-    index = folder / _INDEX
+    index = folder / INDEX
     if not index.exists():
-        near = [path.parent.name for path in folder.glob(f"*/{_INDEX}")]
+        near = [path.parent.name for path in folder.glob(f"*/{INDEX}")]
         hint = f" There is one in {join_words(near)} within it." if near else ""
         raise ModelError(
-            f"load({str(folder)!r}): not the folder of a pipeline, which has a {_INDEX}.{hint}"
+            f"load({str(folder)!r}): not the folder of a pipeline, which has a {INDEX}.{hint}"
         )
-    try:
-        parts = json.loads(index.read_text())
-    except ValueError as error:
-        raise ModelError(f"load({str(folder)!r}): its {_INDEX} is damaged ({error}).") from error
-    for part in parts:
-        weights = folder / part
-        pickled = [*weights.glob("*.bin"), *weights.glob("*.pt"), *weights.glob("*.ckpt")]
-        if weights.is_dir() and pickled and not list(weights.glob("*.safetensors")):
-            raise ModelError(
-                f"load({str(folder)!r}): {part} has its weights as a pickle ({pickled[0].name}), "
-                "which can run any code. Only safetensors are loaded: convert it with "
-                "save_pretrained(folder, safe_serialization=True) where you trust it."
-            )
+    _check_weights(str(folder), folder)
 
 
-def _from_pretrained(
-    place: _Place, dtype: Any, revision: str | None, parts: Mapping[str, Any]
-) -> Any:
+def _check_weights(source: str, folder: Path) -> None:
+    """Raise a ModelError for a folder that would load anything but whole safetensors."""
+    if problem := next(folder_problems(folder), None):
+        raise ModelError(f"load({source!r}): {problem}")
+
+
+def _folder_of(place: _Place, revision: str | None, parts: Mapping[str, Any]) -> Path:
+    """Return the folder with the pipeline, downloaded and checked, before it is loaded."""
     from diffusers import DiffusionPipeline
 
-    where = str(place.folder) if place.folder.exists() else place.source
+    if place.folder.exists():
+        return place.folder
     with explain_load_errors(place.source):
+        folder = Path(
+            DiffusionPipeline.download(
+                place.source, revision=revision, use_safetensors=True, **parts
+            )
+        )
+    _check_weights(place.source, folder)
+    return folder
+
+
+def _from_pretrained(source: str, folder: Path, dtype: Any, parts: Mapping[str, Any]) -> Any:
+    from diffusers import DiffusionPipeline
+
+    # A damaged configuration raises errors of any class.
+    with explain_load_errors(source, Exception):
         return DiffusionPipeline.from_pretrained(
-            where, dtype=dtype, revision=revision, use_safetensors=True, **parts
+            str(folder), dtype=dtype, use_safetensors=True, local_files_only=True, **parts
         )
 
 
@@ -241,19 +244,10 @@ def move_to_device(source: str, pipe: Any, device: str, offload: str) -> None:
         ) from error
 
 
-def _snapshot(source: str, revision: str | None) -> Path | None:
-    """Return the folder of a downloaded repository, or None."""
-    from huggingface_hub import snapshot_download
-
-    with contextlib.suppress(OSError, ValueError):
-        return Path(snapshot_download(source, revision=revision, local_files_only=True))
-    return None
-
-
-def _license(folder: Path | None) -> str | None:
+def _license(folder: Path) -> str | None:
     """Return the license in the metadata of a model's card, its README."""
-    card = folder / "README.md" if folder else None
-    if card is None or not card.exists():
+    card = folder / "README.md"
+    if not card.exists():
         return None
     front = card.read_text(errors="replace").split("---")[1:2]
     found = re.search(r"^licen[cs]e(?:_name)?:\s*(\S+)", front[0], re.MULTILINE) if front else None

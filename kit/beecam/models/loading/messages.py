@@ -9,11 +9,17 @@ from beecam.errors import ModelError, first_line
 
 
 @contextlib.contextmanager
-def explain_load_errors(source: str) -> Iterator[None]:
-    """Turn the errors of a hub or a folder into a ModelError that says what to do."""
+def explain_load_errors(source: str, *more: type[Exception]) -> Iterator[None]:
+    """Turn the errors of a hub or a folder into a ModelError that says what to do.
+
+    Args:
+        source: The name in the call.
+        more: Further classes of errors.
+    """
+    caught: tuple[type[Exception], ...] = (OSError, ValueError, AttributeError, ImportError, *more)
     try:
         yield
-    except (OSError, ValueError, AttributeError, ImportError) as error:
+    except caught as error:
         kinds = {type(one).__name__ for one in _causes(error)}
         raise ModelError(f"load({source!r}): {_explain(kinds, error)}") from error
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from beecam.errors import ModelError, first_line, shorten
 from beecam.models.loading.messages import explain_load_errors
+from beecam.models.weights.safe_files import file_problem
 
 # Prefixes of diffusers' names of families that generate video.
 _VIDEO = ("ltx", "wan", "hunyuan-video", "mochi", "cosmos", "cog")
@@ -53,13 +54,14 @@ def load_denoiser(path: Path, base: str, dtype: Any) -> dict[str, Any]:
     from huggingface_hub import hf_hub_download
 
     _check(path)
-    with explain_load_errors(base):
+    # A damaged index raises errors of any class.
+    with explain_load_errors(base, Exception):
         folder = Path(base).expanduser()
         index = folder / "model_index.json"
         where = index if folder.exists() else Path(hf_hub_download(base, "model_index.json"))
         parts = json.loads(where.read_text())
-    name = next((part for part in ("transformer", "unet") if part in parts), None)
-    kind = getattr(diffusers, parts[name][1], None) if name else None
+        name = next((part for part in ("transformer", "unet") if part in parts), None)
+        kind = getattr(diffusers, parts[name][1], None) if name else None
     if name is None or not hasattr(kind, "from_single_file"):
         raise ModelError(f"load({str(path)!r}): {base} isn't a pipeline that takes single files.")
     try:
@@ -74,8 +76,5 @@ def load_denoiser(path: Path, base: str, dtype: Any) -> dict[str, Any]:
 
 
 def _check(path: Path) -> None:
-    if path.suffix != ".safetensors":
-        raise ModelError(
-            f"load({str(path)!r}): only safetensors are loaded, since other files can run code "
-            "when they are opened."
-        )
+    if problem := file_problem(path):
+        raise ModelError(f"load({str(path)!r}): {problem}")

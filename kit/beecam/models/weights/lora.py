@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 from beecam.errors import ModelError, first_line
+from beecam.models.weights.safe_files import file_problem
 from beecam.shots.loras import Adapter
 
 # The prefix of the names of LoRAs that are loaded here; those of the pipeline's owner differ.
@@ -26,11 +28,19 @@ class LoraLoader:
         Args:
             pipe: The pipeline; its networks are shared by all batches.
         """
-        self._pipe = pipe
+        # Weak, since the loader is the value of a registry whose key is the pipeline: a value that
+        # holds its key would keep each pipeline that was ever loaded in memory.
+        self._reference = weakref.ref(pipe)
         self._loaded: dict[str, str] = {}
         self._active: tuple[Adapter, ...] = ()
         self._users = self._loading = 0
         self._free = threading.Condition()
+
+    @property
+    def _pipe(self) -> Any:
+        pipe = self._reference()
+        assert pipe is not None  # those who use the loader hold the pipeline
+        return pipe
 
     def check(self, adapters: tuple[Adapter, ...]) -> str | None:
         """Return why these can't be used, or None; loads them if they aren't loaded yet."""
@@ -100,8 +110,16 @@ class LoraLoader:
         if adapter.digest in self._loaded:
             return
         name = PREFIX + adapter.digest[:12]
+        if problem := file_problem(adapter.path):
+            raise ModelError(f"the LoRA {adapter.name}: {problem}")
         try:
-            self._pipe.load_lora_weights(adapter.path, adapter_name=name)
+            self._pipe.load_lora_weights(
+                str(adapter.path.parent),
+                weight_name=adapter.path.name,
+                adapter_name=name,
+                use_safetensors=True,
+                local_files_only=True,
+            )
         except Exception as error:
             with contextlib.suppress(Exception):
                 self._pipe.delete_adapters(name)
