@@ -51,7 +51,7 @@ def resolve_cells(
         found.append(Problem("sweep", _EMPTY))
     arguments = arguments_of(model)
     allowed = (*SHOT_ARGUMENTS, *arguments)
-    slots = [slot for template in layout.templates for slot in template.slots]
+    slots = layout.slots
     unknown = [name for name in sorted(layout.argument_names) if name not in allowed]
     for name in unknown:
         hint = did_you_mean(name, slots, "the slot {{{}}}") or did_you_mean(name, allowed)
@@ -64,7 +64,7 @@ def resolve_cells(
             f"the slot {{{slot}}} has the name of an argument of {model.name}, which it would not "
             f"reach: rename it, for example to {{{slot}_text}}.",
         )
-        for slot in dict.fromkeys(slots)
+        for slot in slots
         if slot in arguments
     ]
     shots: list[Shot] = []
@@ -105,8 +105,7 @@ def check_layout(layout: Layout) -> Iterator[Problem]:
     ['insect']
     """
     yield from layout.layout_problems
-    for template in layout.templates:
-        yield from template.problems
+    yield from _template_problems(layout)
     if not layout.templates and not layout.layout_problems:
         yield Problem("prompt", "prompt=[]: at least one prompt is needed.")
     yield from _axis_problems(layout)
@@ -124,6 +123,35 @@ def check_layout(layout: Layout) -> Iterator[Problem]:
             "axes",
             f"{total:,} cells; at most {MAX_CELLS:,} can be laid out. "
             "Draw some of them with bc.sample(n).",
+        )
+
+
+def _template_problems(layout: Layout) -> Iterator[Problem]:
+    names = {axis.name for axis in layout.axes}
+    for template in layout.templates:
+        yield from template.problems
+        for choice in template.choices:
+            # In a damaged record; after another problem no axis was made.
+            if choice.name not in names and not (template.problems or layout.layout_problems):
+                message = f"prompt: the sweep has no axis {shorten(choice.name)} of its template."
+                yield Problem("prompt", message)
+    for name, texts in layout.texts.items():
+        for text in texts.values():
+            yield from text.problems
+            if text.switch_at is not None or text.loras:
+                yield Problem(
+                    name,
+                    f"{name}={shorten(text.source)}: a switch is written in the prompt, or as "
+                    "switch_at= with then_prompt= and then_negative_prompt=; a LoRA in the prompt, "
+                    "or as lora=.",
+                )
+    switches = [t.source for t in layout.templates if t.switch_at is not None]
+    given = [n for n in ("switch_at", "then_prompt") if n in names or n in layout.constants]
+    for name in given if switches else ():
+        yield Problem(
+            name,
+            f"{name}: the prompt {shorten(switches[0])} has a switch of its own: keep one of the "
+            "two.",
         )
 
 
@@ -168,7 +196,7 @@ def _axis_problems(layout: Layout) -> Iterator[Problem]:
 def _slot_problems(layout: Layout) -> Iterator[Problem]:
     names = [*(axis.name for axis in layout.axes), *layout.constants]
     candidates = [name for name in names if name not in SHOT_ARGUMENTS]
-    for slot in dict.fromkeys(s for t in layout.templates for s in t.slots):
+    for slot in layout.slots:
         if slot not in names:
             # class=[...] is a syntax error.
             how = f'bc.Axis("{slot}", [...])' if keyword.iskeyword(slot) else f"{slot}=[...]"
@@ -180,10 +208,9 @@ def _slot_problems(layout: Layout) -> Iterator[Problem]:
 
 def _value_problems(layout: Layout) -> Iterator[Problem]:
     """Yield values of slots that would appear in the prompt as a Python repr."""
-    slots = dict.fromkeys(s for t in layout.templates for s in t.slots)
     values = {axis.name: axis.values for axis in layout.axes}
     values.update({name: (value,) for name, value in layout.constants.items()})
-    for slot in slots:
+    for slot in layout.slots:
         for value in values.get(slot, ()):
             if not _is_text_or_number(value):
                 hint = (
