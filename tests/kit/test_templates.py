@@ -524,6 +524,15 @@ def test_any_wildcard_file_gives_cells_or_a_check_error(tmp_path_factory, lines)
 # --- elsewhere -------------------------------------------------------------------------------------
 
 
+def test_values_that_look_like_templates_are_noted(ltx):
+    values = ["(bee:1.4)", "moth", "{a|b}"]
+    (note,) = bc.sweep("a {insect}", insect=values, seed=range(2)).check(ltx)
+    assert note.argument == "insect"
+    assert "insect='(bee:1.4)', and 1 more values" in note.message
+    for sweep in (bc.sweep("a {insect} (big)", insect="bee"), bc.sweep("(a:1.4)", plain=True)):
+        assert sweep.check(ltx) == []
+
+
 def test_a_deck_reads_no_files_by_its_template(tmp_path):
     for source in ("a __insect__", "a {b|{2$$__insect__}}", "a bee <lora:x:1>"):
         path = tmp_path / "deck.yaml"

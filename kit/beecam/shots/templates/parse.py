@@ -46,7 +46,7 @@ _MAX_DEPTH = 8
 _MAX_SOURCE = 100_000  # characters
 _MAX_EXCERPT = 40  # characters in a message
 _PUNCTUATION = r"[!-/:-@\[-`{-~]"
-_ESCAPE = re.compile(rf"\\({_PUNCTUATION}|(?:{'|'.join(COMMANDS)})(?!\w))")
+_ESCAPE = re.compile(rf"\\({_PUNCTUATION}|{'|'.join(COMMANDS)})")
 _NAME = re.compile(r"[^\W\d]\w*")
 _WILDCARD = re.compile(r"__(?!_)([^\n{}|]{1,200}?)(?<!_)__(?!_)")
 _FILE_NAME = re.compile(r"[\w*.-][\w*./ -]*")
@@ -90,6 +90,18 @@ def parse_weighted(pairs: Sequence[tuple[str, float]]) -> WeightedTemplate:
     """
     names: set[str] = set()
     return WeightedTemplate(tuple((parse(text, "prompt", names), weight) for text, weight in pairs))
+
+
+def is_plain(text: str) -> bool:
+    """Return whether a text has no syntax: as a template it is itself.
+
+    >>> is_plain("a bee (striped)"), is_plain("a (bee:1.4)")
+    (True, False)
+    """
+    if not STARTS.search(text):
+        return True
+    template = parse(text)
+    return not template.problems and template.parts == (text,)
 
 
 class _Parser:

@@ -21,7 +21,7 @@ from beecam.shots.weighted_prompts import WeightedPrompts
 COMMANDS = ("AND", "BREAK", "ADDBASE", "ADDCOL", "ADDCOMM", "ADDROW")
 _SPECIAL = re.compile(
     r"[\\{}()\[\]<>|#:$]|_(?=_)|(?<=_)_|-(?=-)|(?<=-)-"
-    rf"|(?<![\w\\])(?=(?:{'|'.join(COMMANDS)})(?!\w))"
+    rf"|(?<![\w\\])(?={'|'.join(COMMANDS)})"
 )
 _SAMPLER = re.compile(r"\A(\s*)(?=[@~!])")
 
