@@ -79,6 +79,7 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
         *,
         deck: Deck | str | os.PathLike[str] | None = None,
         template: str = TEMPLATE,
+        wildcards: str | os.PathLike[str] | None = None,
         library: Library | None = None,
     ) -> None:
         """Create a panel; `explore` also finds the existing one of a notebook cell.
@@ -87,6 +88,7 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
             model: From `bc.load()` or `bc.wrap(pipe)`, or several models; None for pollen.
             deck: The deck to start with: a deck, its name, or a YAML file.
             template: The prompt template to start with if there is no deck.
+            wildcards: The folder of text files whose lines `__name__` in the template stands for.
             library: Where clips are stored; by default `bc.library()`.
 
         Raises:
@@ -101,10 +103,12 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
                 *loaded_model(used),
                 *library_problems(library),
                 *checks.string("template", template),
+                *(() if wildcards is None else checks.path_argument("wildcards", wildcards, "'w'")),
             ]
         )
         opened = open_library() if library is None else library
-        FormState.__init__(self, used, opened, template, is_default=model is None)
+        self._is_default_model, folder = model is None, os.fspath(wildcards or "")
+        FormState.__init__(self, used, opened, SweepForm(template=template, wildcards=folder))
         self._serial, self._summarized_serial, self._changed_at = 0, 0, 0.0
         self._edit: list[Any] = list(_CODE_EDIT)
         self._lock = threading.RLock()
@@ -210,7 +214,9 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
         sweep_record = self.library.sweep(record) if isinstance(record, str) else record
         has_default_name = sweep_record.name == default_name(sweep_record.sweep)
         form = SweepForm.from_sweep(
-            sweep_record.sweep, "" if has_default_name else sweep_record.name
+            sweep_record.sweep,
+            "" if has_default_name else sweep_record.name,
+            self._form.wildcards,
         )
         with self._lock:
             # An active run stays current, so that it can still be stopped here.
@@ -377,6 +383,7 @@ def explore(
     *,
     deck: Deck | str | os.PathLike[str] | None = None,
     template: str = TEMPLATE,
+    wildcards: str | os.PathLike[str] | None = None,
     library: Library | None = None,
 ) -> Panel:
     """Return a panel to explore a model; the last line of a notebook cell displays it.
@@ -390,6 +397,7 @@ def explore(
         model: From `bc.load()` or `bc.wrap(pipe)`, or several models; None for pollen.
         deck: The deck to start with: a deck, its name, or a YAML file.
         template: The prompt template to start with if there is no deck.
+        wildcards: The folder of text files whose lines `__name__` in the template stands for.
         library: Where clips are stored; by default `bc.library()`.
 
     Raises:
@@ -398,10 +406,11 @@ def explore(
     """
     checks.raise_problems(library_problems(library))
     library = open_library() if library is None else library
-    key = (current_cell_id(), id(model), str(deck), template, str(library.folder))
+    texts = (str(deck), template, str(wildcards), str(library.folder))
+    key = (current_cell_id(), id(model), *texts)
     _, panel = _panels.get(key, (None, None))
     if panel is None or panel.comm is None or panel.library.closed:
-        panel = Panel(model, deck=deck, template=template, library=library)
+        panel = Panel(model, deck=deck, template=template, wildcards=wildcards, library=library)
         if key[0]:
             _panels[key] = (model, panel)
     return panel

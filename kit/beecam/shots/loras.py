@@ -14,7 +14,7 @@ from typing import Any
 
 from beecam._util.checks import number, raise_problems, string
 from beecam._util.digests import DIGEST_LENGTH
-from beecam.errors import BeecamError, CheckError, Problem, shorten
+from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, shorten
 
 # The arguments of `bc.shot` and `bc.sweep` that make up a shot's adapters.
 LORA_ARGUMENTS = ("lora", "lora_weight")
@@ -121,6 +121,34 @@ def lora(
     if digest not in _files or name:
         _files[digest] = (path, name or path.stem)
     return Adapter(digest, float(weight))
+
+
+def find_lora(name: str, weight: float = 1.0) -> Adapter:
+    """Return the LoRA of a tag `<lora:name:weight>`: one that was read, or a local file.
+
+    >>> find_lora("pencil", 0.8)
+    LoRA pencil 0.8 (3f9c2a)
+
+    Args:
+        name: The name of a LoRA that this process has read, or a file's path, with or without
+            its suffix. Nothing is downloaded.
+        weight: The scale of the LoRA.
+
+    Raises:
+        CheckError: There is no such LoRA.
+    """
+    known = [digest for digest, (_, own) in _files.items() if own == name]
+    if len(known) == 1:
+        return lora(Adapter(known[0]), weight)
+    path = name if name.endswith(".safetensors") else f"{name}.safetensors"
+    try:
+        return lora(path, weight)
+    except CheckError as error:
+        hint = did_you_mean(name, [own for _, own in _files.values()], "<lora:{}>")
+        raise _error(
+            f"<lora:{name}>: {error}{hint} Read a file of another folder once, as in "
+            "bc.lora('loras/pencil.safetensors'): a tag finds it by its name."
+        ) from error
 
 
 def is_lora(value: Any) -> bool:

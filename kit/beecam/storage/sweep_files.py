@@ -22,11 +22,17 @@ from beecam._util.files import atomic_write, remove_partial_files, sync_folder
 from beecam._util.plain_files import read_bytes
 from beecam._util.strict_json import parse_json
 from beecam.errors import BeecamError, encodable
-from beecam.shots import prompts
 from beecam.shots.conditions import Condition
 from beecam.shots.inputs import Input, parse_rate
 from beecam.shots.loras import Adapter, Loras
 from beecam.shots.shot import Shot
+from beecam.shots.templates.parse import parse, parse_weighted
+from beecam.shots.templates.template import (
+    AnyTemplate,
+    Template,
+    plain_template,
+    plain_weighted,
+)
 from beecam.storage.inputs import InputStore
 from beecam.sweeps.axes import Axis, Zip, sample
 from beecam.sweeps.sweep import Sweep
@@ -185,7 +191,8 @@ def sweep_to_dict(sweep: Sweep) -> dict[str, Any]:
     _, positions = sweep.places
     return {
         "template": sweep.template,
-        "templates": [t.source for t in sweep.templates],
+        "templates": [_template_to_json(template) for template in sweep.templates],
+        "plain": sweep.plain,
         "groups": [[_axis_to_dict(axis) for axis in group.axes] for group in sweep.groups],
         "constants": {name: _to_json(value) for name, value in sweep.constants.items()},
         "samples": [[one.n, one.seed] for one in sweep.samples],
@@ -201,12 +208,11 @@ def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
     rebuilt = None if shots is None else tuple(Shot.from_dict(one) for one in shots)
     for shot in rebuilt or ():
         inputs.attach(shot.conditions)
-    sources = [str(source) for source in data["templates"]]
+    # The prompts of finished shots aren't templates, even if they contain braces.
+    plain = bool(data.get("plain", False))
+    is_text = plain or rebuilt is not None
     return Sweep(
-        # The prompts of finished shots aren't templates, even if they contain braces.
-        templates=tuple(
-            prompts.parse(s) if rebuilt is None else prompts.Template(s, (s,)) for s in sources
-        ),
+        templates=tuple(_template_from_json(one, is_text) for one in data["templates"]),
         groups=tuple(
             Zip(tuple(_axis_from_dict(axis, inputs) for axis in group)) for group in data["groups"]
         ),
@@ -215,7 +221,21 @@ def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
         selected=None if selected is None else tuple(map(int, selected)),
         shots=rebuilt,
         parents=tuple(map(str, data["parents"])),
+        plain=plain,
     )
+
+
+def _template_to_json(template: AnyTemplate) -> str | list[list[Any]]:
+    if isinstance(template, Template):
+        return template.source
+    return [[part.source, weight] for part, weight in template.parts]
+
+
+def _template_from_json(data: Any, plain: bool) -> AnyTemplate:
+    if isinstance(data, str):
+        return plain_template(data) if plain else parse(data)
+    pairs = [(str(text), float(weight)) for text, weight in data]
+    return plain_weighted(pairs) if plain else parse_weighted(pairs)
 
 
 def _axis_to_dict(axis: Axis) -> dict[str, Any]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from beecam._util.checks import raise_problems
+from beecam._util.checks import boolean, path_argument, raise_problems
 from beecam.errors import CheckError, Problem, shorten
-from beecam.shots import prompts, weighted_prompts
+from beecam.shots import weighted_prompts
 from beecam.shots.conditions import CONDITIONS, is_input, normalize_condition
 from beecam.shots.loras import is_lora, normalize_loras
 from beecam.shots.noise import is_noise
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import BOTH_NOISES, check_values
+from beecam.shots.templates.parse import parse, parse_weighted
+from beecam.shots.templates.template import AnyTemplate, plain_template, plain_weighted
 from beecam.sweeps.axes import Axis, Sample, Zip, is_scalar, make_axis
 from beecam.sweeps.layout import shot_from
 from beecam.sweeps.sweep import Sweep
+from beecam.sweeps.written_axes import WrittenAxes
 
 # Arguments whose values are read from files when a sweep is laid out.
 _FILE_ARGUMENTS = (*CONDITIONS, "lora")
@@ -26,6 +30,8 @@ _PAIRED_EXAMPLE = 'bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[1, 2]))'
 def sweep(
     prompt: str | Sequence[Any] | Mapping[str, Any] | Axis | Zip,
     *layout: Axis | Zip | Sample,
+    plain: bool = False,
+    wildcards: str | os.PathLike[str] | None = None,
     **axes: Any,
 ) -> Sweep:
     """Lay out a prompt template and axes as a sweep.
@@ -34,37 +40,52 @@ def sweep(
     Sweep 'a {insect} over {place}': 8 cells, insect(2) x seed(4)
     >>> len(bc.sweep(bc.zip(prompt=["a bee", "a moth"], seed=[3, 8])))
     2
+    >>> [cell.shot.prompt for cell in bc.sweep(["a {bee|moth}", "snow"])]
+    ['a bee', 'a moth', 'snow']
 
     Args:
-        prompt: A template with `{slots}` and `{in place|variants}`; or an axis "prompt" of
-            templates, as a list, as `{label: template}`, as a bc.Axis, or paired with others in
-            a bc.zip. Each may also be several templates with weights, `[("a bee", 0.7),
-            ("a moth", 0.3)]`, whose embeddings are mixed.
+        prompt: A template with `{slots}` and `{choices|written|in place}`; docs/templates.md has
+            all that can be written. Or an axis "prompt" of templates, as a list, as
+            `{label: template}`, as a bc.Axis, or paired with others in a bc.zip. Each may also be
+            several templates with weights, `[("a bee", 0.7), ("a moth", 0.3)]`, whose embeddings
+            are mixed. Templates that don't all have the same choices are expanded line by line.
         layout: Axes with labels and notes, `bc.zip(...)`, or `bc.sample(...)`.
         axes: A list (or range, `{label: value}` or bc.Axis) for an axis, a single value for all
             cells: for a slot of the template, for the seed, or for any argument of the pipeline.
             A slot with the name of an argument (`{seed}`) sets both. Axes are multiplied in the
-            given order, the last one moving fastest.
+            given order, the last one moving fastest. Negative prompts and the prompts after a
+            switch are templates, too; other values are texts that mean themselves.
+        plain: Take the prompts as texts that mean themselves, with braces and all.
+        wildcards: The folder of text files whose lines `__name__` stands for.
 
     Returns:
         The sweep. It may have problems: `sweep.check(model)` raises them all at once.
     """
-    builder = _Builder()
+    problems = list(boolean("plain", plain))
+    if wildcards is not None:
+        problems += path_argument("wildcards", wildcards, "'wildcards'")
+    builder = _Builder(problems=problems)
     texts = builder.add_prompt(prompt)
     for part in layout:
         builder.add_part(part)
     for name, value in axes.items():
         builder.add_argument(name, value)
     builder.check_single_prompt(prompt)
-    templates = tuple(map(_parse, texts))
-    for variants in dict.fromkeys(v for template in templates for v in template.variants):
-        builder.groups.insert(0, Zip((Axis(variants.name, variants.options),)))
-    return Sweep(
-        templates=templates,
-        groups=tuple(builder.groups),
-        constants=builder.constants,
-        samples=tuple(builder.samples),
-        layout_problems=tuple(builder.problems),
+    is_plain = plain is True
+    templates = tuple(_parse(text, is_plain) for text in texts)
+    written = WrittenAxes(builder.groups, builder.constants, builder.problems)
+    if not is_plain:
+        folder = None if any(p.argument == "wildcards" for p in problems) else wildcards
+        templates = written.add(templates, folder)
+    return written.drawn(
+        Sweep(
+            templates=templates,
+            groups=tuple(builder.groups),
+            constants=builder.constants,
+            samples=tuple(builder.samples),
+            layout_problems=tuple(builder.problems),
+            plain=is_plain,
+        )
     )
 
 
@@ -77,7 +98,8 @@ def shot(prompt: str | Sequence[tuple[str, float]], **arguments: Any) -> Shot:
     4
 
     Args:
-        prompt: A string, or several with weights, whose embeddings are mixed.
+        prompt: A string, or several with weights, whose embeddings are mixed. It means itself:
+            slots and choices are filled by `bc.sweep`.
         arguments: Arguments of the shot and of the pipeline.
 
     Raises:
@@ -104,7 +126,7 @@ def sweep_of_shots(shots: Sequence[Shot], axis: Axis | None = None) -> Sweep:
     if axis is None and len(shots) > 1:
         axis = Axis("shot", tuple(range(1, len(shots) + 1)))
     return Sweep(
-        templates=tuple(dict.fromkeys(prompts.Template(s.text, (s.text,)) for s in shots)),
+        templates=tuple(dict.fromkeys(plain_template(s.text) for s in shots)),
         groups=(Zip((axis,)),) if axis else (),
         constants={},
         shots=tuple(shots),
@@ -225,10 +247,10 @@ class _Builder:
         self.problems.append(Problem(argument, message))
 
 
-def _parse(text: Any) -> prompts.Template | prompts.WeightedTemplate:
+def _parse(text: Any, plain: bool) -> AnyTemplate:
     if isinstance(text, str):
-        return prompts.parse(text)
-    return prompts.WeightedTemplate(tuple((prompts.parse(part), weight) for part, weight in text))
+        return plain_template(text) if plain else parse(text)
+    return plain_weighted(text) if plain else parse_weighted(text)
 
 
 def _read_files(name: str, value: Any) -> Any:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import builtins
+import heapq
+import itertools
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from beecam.errors import Problem
-from beecam.shots import prompts
 from beecam.shots.conditions import CONDITIONS, conditions_of
 from beecam.shots.loras import LORA_ARGUMENTS, adapters_of
 from beecam.shots.prompt_switch import SWITCH_ARGUMENTS, switch_of
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
+from beecam.shots.templates.parse import TEXT_ARGUMENTS, parse
+from beecam.shots.templates.template import AnyTemplate, Template
 from beecam.sweeps.axes import Axis, Sample, Zip, values_at
+
+_MAX_WEIGHED = 1_000_000
+_MAX_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,11 @@ class Layout:
         selected: The places that have cells, in the cells' order; None for all, or the sample.
         shots: The shot of each place, in place of the templates.
         parents: Keys of the clips that the sweep's shots are made from.
+        plain: Whether texts mean themselves; otherwise the values of `TEXT_ARGUMENTS` are
+            templates, too.
     """
 
-    templates: tuple[prompts.Template | prompts.WeightedTemplate, ...]
+    templates: tuple[AnyTemplate, ...]
     groups: tuple[Zip, ...]
     constants: Mapping[str, Any]
     samples: tuple[Sample, ...] = ()
@@ -69,6 +77,7 @@ class Layout:
     selected: tuple[int, ...] | None = field(default=None, repr=False)
     shots: tuple[Shot, ...] | None = field(default=None, repr=False)
     parents: tuple[str, ...] = ()
+    plain: bool = False
 
     @property
     def template(self) -> str:
@@ -140,9 +149,32 @@ class Layout:
         if self.shots is not None:
             return frozenset(name for shot in self.shots for name in shot.arguments)
         names = {*self.constants, *(axis.name for axis in self.axes)}
-        slots = {s for t in self.templates for s in t.slots if s not in SHOT_ARGUMENTS}
-        variants = {v.name for t in self.templates for v in t.variants}
-        return frozenset(names - slots - variants - {"prompt"})
+        slots = {slot for slot in self.slots if slot not in SHOT_ARGUMENTS}
+        choices = {choice.name for template in self.templates for choice in template.choices}
+        return frozenset(names - slots - choices - {"prompt"})
+
+    @cached_property
+    def slots(self) -> tuple[str, ...]:
+        """Return the names of the slots of all templates, each once.
+
+        >>> bc.sweep("a {insect}", negative_prompt="no {thing}").slots
+        ('insect', 'thing')
+        """
+        every = (*self.templates, *(t for texts in self.texts.values() for t in texts.values()))
+        return tuple(dict.fromkeys(slot for template in every for slot in template.slots))
+
+    @cached_property
+    def texts(self) -> Mapping[str, Mapping[str, Template]]:
+        """Return the templates of `TEXT_ARGUMENTS` that are set, by argument and source."""
+        if self.plain or self.shots is not None:
+            return {}
+        values = {name: (value,) for name, value in self.constants.items()}
+        values.update({axis.name: axis.values for axis in self.axes})
+        return {
+            name: {v: parse(v, name) for v in values[name] if isinstance(v, str)}
+            for name in TEXT_ARGUMENTS
+            if name in values
+        }
 
     @cached_property
     def _places(self) -> Sequence[int]:
@@ -154,6 +186,42 @@ class Layout:
             return range(total)
         drawn = self.samples[0]
         return sorted(random.Random(drawn.seed).sample(range(total), drawn.n))  # noqa: S311
+
+    def draw(self, weights: Mapping[str, Sequence[float]]) -> tuple[int, ...]:
+        """Return the places of the sample, drawn by the weights of values, without repeats.
+
+        Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006): each place
+        waits for an exponential time at the rate of its weight, and the first ones are drawn.
+
+        >>> bc.sweep("{a|b}", bc.sample(1)).draw({"a|b": (1.0, 1e-9)})
+        (0,)
+
+        Args:
+            weights: For each axis on which they differ the weights of its values.
+        """
+        drawn = self.samples[0]
+        generator = random.Random(drawn.seed)  # noqa: S311
+        axes = [(s, n, weights[a.name]) for a, s, n in self._strides if a.name in weights]
+        total = math.prod(self.shape)
+        if total <= _MAX_WEIGHED:
+            times = [
+                (generator.expovariate(_product(w[at // s % n] for s, n, w in axes)), at)
+                for at in range(total)
+            ]
+            return tuple(sorted(at for _, at in heapq.nsmallest(drawn.n, times)))
+        # Of more places than that, one after the other, and those that are drawn again left out.
+        found: dict[int, None] = {}
+        for _ in range(_MAX_TRIES * drawn.n):
+            if len(found) == drawn.n:
+                break
+            at = generator.randrange(total)
+            for stride, length, values in axes:
+                (position,) = generator.choices(range(length), values)
+                at += (position - at // stride % length) * stride
+            found[at] = None
+        rest = (at for at in iter(lambda: generator.randrange(total), -1) if at not in found)
+        found.update(dict.fromkeys(itertools.islice(rest, drawn.n - len(found))))
+        return tuple(sorted(found))
 
     @cached_property
     def _strides(self) -> tuple[tuple[Axis, int, int], ...]:
@@ -171,11 +239,15 @@ class Layout:
             return Cell(index, coords, values, self.shots[place])
         template = self.templates[coords.get("prompt", 0)]
         arguments = {**self.constants, **values}
-        shot = shot_from(
-            template.render(arguments),
-            {name: value for name, value in arguments.items() if name in self.argument_names},
-        )
-        return Cell(index, coords, values, shot)
+        given = {name: value for name, value in arguments.items() if name in self.argument_names}
+        for name, texts in self.texts.items():
+            if isinstance(arguments[name], str):
+                given[name] = texts[arguments[name]].render(arguments)
+        arguments |= given
+        if template.switch_at is not None:
+            given["switch_at"] = template.switch_at
+            given["then_prompt"] = template.render(arguments, after=True)
+        return Cell(index, coords, values, shot_from(template.render(arguments), given))
 
 
 def shot_from(prompt: Any, arguments: Mapping[str, Any]) -> Shot:
@@ -204,3 +276,8 @@ def shot_from(prompt: Any, arguments: Mapping[str, Any]) -> Shot:
         switch=switch,
         **own,
     )
+
+
+def _product(weights: Iterable[float]) -> float:
+    # A rate of 0 would wait forever.
+    return max(math.prod(weights), 1e-300)

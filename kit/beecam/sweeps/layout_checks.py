@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from beecam._util.checks import raise_problems
 from beecam.errors import CheckError, Problem, did_you_mean, join_words, shorten
 from beecam.models.capabilities import arguments_of
-from beecam.models.model import Model
+from beecam.models.model import Model, Note
 from beecam.models.model_checks import loaded_model
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 from beecam.shots.shot_checks import BOTH_NOISES, check_values
+from beecam.shots.templates.parse import is_plain
 from beecam.sweeps.axes import MAX_CELLS, Sample
 from beecam.sweeps.layout import Cell, Layout
 
@@ -51,7 +52,7 @@ def resolve_cells(
         found.append(Problem("sweep", _EMPTY))
     arguments = arguments_of(model)
     allowed = (*SHOT_ARGUMENTS, *arguments)
-    slots = [slot for template in layout.templates for slot in template.slots]
+    slots = layout.slots
     unknown = [name for name in sorted(layout.argument_names) if name not in allowed]
     for name in unknown:
         hint = did_you_mean(name, slots, "the slot {{{}}}") or did_you_mean(name, allowed)
@@ -64,7 +65,7 @@ def resolve_cells(
             f"the slot {{{slot}}} has the name of an argument of {model.name}, which it would not "
             f"reach: rename it, for example to {{{slot}_text}}.",
         )
-        for slot in dict.fromkeys(slots)
+        for slot in slots
         if slot in arguments
     ]
     shots: list[Shot] = []
@@ -105,8 +106,7 @@ def check_layout(layout: Layout) -> Iterator[Problem]:
     ['insect']
     """
     yield from layout.layout_problems
-    for template in layout.templates:
-        yield from template.problems
+    yield from _template_problems(layout)
     if not layout.templates and not layout.layout_problems:
         yield Problem("prompt", "prompt=[]: at least one prompt is needed.")
     yield from _axis_problems(layout)
@@ -124,6 +124,60 @@ def check_layout(layout: Layout) -> Iterator[Problem]:
             "axes",
             f"{total:,} cells; at most {MAX_CELLS:,} can be laid out. "
             "Draw some of them with bc.sample(n).",
+        )
+
+
+def note_values(layout: Layout) -> Iterator[Note]:
+    """Yield notes on values of slots that would be syntax in a template.
+
+    Values mean themselves, so that any text can be one; that braces in them stay braces is said,
+    since other tools fill them.
+
+    >>> [note.argument for note in note_values(bc.sweep("a {insect}", insect="{bee|moth}"))]
+    ['insect']
+    """
+    if layout.plain:
+        return
+    given = {name: (value,) for name, value in layout.constants.items()}
+    given.update({axis.name: axis.values for axis in layout.axes})
+    for slot in layout.slots:
+        texts = (v for v in given.get(slot, ()) if isinstance(v, str) and slot not in layout.texts)
+        odd = [text for text in texts if not is_plain(text)]
+        if odd:
+            more = f", and {len(odd) - 1:,} more values," if len(odd) > 1 else ""
+            yield Note(
+                slot,
+                f"{slot}={shorten(odd[0])}{more}: the values of a slot are texts that mean "
+                "themselves; write choices, weights and tags in the template.",
+            )
+
+
+def _template_problems(layout: Layout) -> Iterator[Problem]:
+    names = {axis.name for axis in layout.axes}
+    for template in layout.templates:
+        yield from template.problems
+        for choice in template.choices:
+            # In a damaged record; after another problem no axis was made.
+            if choice.name not in names and not (template.problems or layout.layout_problems):
+                message = f"prompt: the sweep has no axis {shorten(choice.name)} of its template."
+                yield Problem("prompt", message)
+    for name, texts in layout.texts.items():
+        for text in texts.values():
+            yield from text.problems
+            if text.switch_at is not None or text.loras:
+                yield Problem(
+                    name,
+                    f"{name}={shorten(text.source)}: a switch is written in the prompt, or as "
+                    "switch_at= with then_prompt= and then_negative_prompt=; a LoRA in the prompt, "
+                    "or as lora=.",
+                )
+    switches = [t.source for t in layout.templates if t.switch_at is not None]
+    given = [n for n in ("switch_at", "then_prompt") if n in names or n in layout.constants]
+    for name in given if switches else ():
+        yield Problem(
+            name,
+            f"{name}: the prompt {shorten(switches[0])} has a switch of its own: keep one of the "
+            "two.",
         )
 
 
@@ -168,7 +222,7 @@ def _axis_problems(layout: Layout) -> Iterator[Problem]:
 def _slot_problems(layout: Layout) -> Iterator[Problem]:
     names = [*(axis.name for axis in layout.axes), *layout.constants]
     candidates = [name for name in names if name not in SHOT_ARGUMENTS]
-    for slot in dict.fromkeys(s for t in layout.templates for s in t.slots):
+    for slot in layout.slots:
         if slot not in names:
             # class=[...] is a syntax error.
             how = f'bc.Axis("{slot}", [...])' if keyword.iskeyword(slot) else f"{slot}=[...]"
@@ -180,10 +234,9 @@ def _slot_problems(layout: Layout) -> Iterator[Problem]:
 
 def _value_problems(layout: Layout) -> Iterator[Problem]:
     """Yield values of slots that would appear in the prompt as a Python repr."""
-    slots = dict.fromkeys(s for t in layout.templates for s in t.slots)
     values = {axis.name: axis.values for axis in layout.axes}
     values.update({name: (value,) for name, value in layout.constants.items()})
-    for slot in slots:
+    for slot in layout.slots:
         for value in values.get(slot, ()):
             if not _is_text_or_number(value):
                 hint = (

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import beecam as bc
-from beecam.shots import prompts
+from beecam.shots.templates.parse import TEXT_ARGUMENTS, parse
+from beecam.shots.templates.template import Template, escape
 from beecam.sweeps.axes import Axis, Sample, Zip
 from beecam.sweeps.deck_files.deck import Deck
 from beecam.sweeps.sweep import Sweep
@@ -33,6 +34,7 @@ class SweepForm:
         sample: The number of cells to sample, or None for all.
         deck: Name of the deck that the form was filled from, or "".
         name: Name of the sweep in the library; "" uses the template.
+        wildcards: The folder of text files whose lines `__name__` stands for, or "".
     """
 
     template: str = ""
@@ -43,28 +45,37 @@ class SweepForm:
     sample: int | None = None
     deck: str = ""
     name: str = ""
+    wildcards: str = ""
 
     @classmethod
-    def from_sweep(cls, sweep: Sweep, name: str = "") -> SweepForm | None:
+    def from_sweep(cls, sweep: Sweep, name: str = "", wildcards: str = "") -> SweepForm | None:
         """Return the form of an existing sweep, or None if no form gives the same shots.
 
         Args:
             sweep: The sweep.
             name: Its name, if that isn't the default one.
+            wildcards: The folder of wildcards.
         """
         if sweep.shots is not None or len(sweep.templates) != 1 or len(sweep.samples) > 1:
             return None
         parsed = sweep.templates[0]
-        variants = {one.name for one in parsed.variants}
+        if not isinstance(parsed, Template):
+            return None
+        choices = {one.name for one in parsed.choices}
         arguments: dict[str, Any] = dict(sweep.constants)
-        arguments.update({axis.name: axis for axis in sweep.axes if axis.name not in variants})
+        arguments.update({axis.name: axis for axis in sweep.axes if axis.name not in choices})
+        if parsed.loras:
+            arguments.pop("lora", None)  # the tags in the template give it
+        if sweep.plain:
+            arguments.update(_escaped(arguments))
         seeds = arguments.pop("seed", 0)
         values = seeds.values if isinstance(seeds, Axis) else (seeds,)
         if not all(type(seed) is int for seed in values):
             return None
         axes = {n: _to_axis(n, arguments.pop(n)) for n in parsed.slots if n in arguments}
         form = cls(
-            template=parsed.source,
+            template=escape(parsed.source) if sweep.plain else parsed.source,
+            wildcards=wildcards,
             axes=axes,
             seeds=tuple(values),
             arguments=arguments,
@@ -80,7 +91,7 @@ class SweepForm:
     @property
     def slots(self) -> tuple[str, ...]:
         """The slots of the template that need values; `{seed}` takes those of the seeds."""
-        return tuple(s for s in prompts.parse(self.template).slots if s != "seed")
+        return tuple(s for s in parse(self.template).slots if s != "seed")
 
     @property
     def active_axes(self) -> dict[str, Axis]:
@@ -90,7 +101,7 @@ class SweepForm:
     def sweep(self) -> Sweep:
         """Return the sweep; `sweep.check(model)` reports what is wrong with it."""
         layout, keywords = self._sweep_arguments()
-        return bc.sweep(self.template, *layout, **keywords)
+        return bc.sweep(self.template, *layout, wildcards=self.wildcards or None, **keywords)
 
     def code(self, *, preamble: Sequence[str] = (), library: str = "") -> str:
         """Return Python code that runs the same sweep.
@@ -101,6 +112,8 @@ class SweepForm:
         """
         layout, keywords = self._sweep_arguments()
         arguments = [code_of(part) for part in layout]
+        if self.wildcards and parse(self.template).choices:
+            keywords["wildcards"] = self.wildcards
         arguments += [f"{name}={code_of(value, name)}" for name, value in keywords.items()]
         sweep = call_code("bc.sweep", [string_code(self.template), *arguments])
         more = f", library={library}" if library else ""
@@ -153,10 +166,19 @@ class SweepForm:
         return layout, keywords
 
     def _count_cells(self, layout: Sequence[Any], keywords: Mapping[str, Any]) -> int:
-        parsed = prompts.parse(self.template)
-        sizes = [len(one.axes[0]) if isinstance(one, Zip) else len(one) for one in layout]
-        sizes += [len(v) for v in keywords.values() if isinstance(v, (Axis, range, list))]
-        return math.prod([*sizes, *(len(one.options) for one in parsed.variants)])
+        every = bc.sweep(self.template, *layout, wildcards=self.wildcards or None, **keywords)
+        return math.prod(every.shape)
+
+
+def _escaped(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the arguments that are templates, for texts that mean themselves."""
+    for name in TEXT_ARGUMENTS:
+        value = arguments.get(name)
+        if isinstance(value, str):
+            yield name, escape(value)
+        elif isinstance(value, Axis):
+            texts = tuple(escape(v) if isinstance(v, str) else v for v in value.values)
+            yield name, Axis(name, texts, value.labels, value.notes)
 
 
 def _to_axis(name: str, value: Any) -> Axis:

@@ -36,22 +36,23 @@ class FormState:
         controls: The arguments of the model that have an input field, by name.
     """
 
-    def __init__(self, model: Model, library: Library, template: str, *, is_default: bool) -> None:
-        """Start with a template.
+    # Whether `bc.load()` returns the same model.
+    _is_default_model = False
+
+    def __init__(self, model: Model, library: Library, form: SweepForm) -> None:
+        """Start with a form.
 
         Args:
             model: The model that generates the clips.
             library: The library that stores them.
-            template: The first prompt template.
-            is_default: Whether `bc.load()` returns the same model.
+            form: The first form.
         """
         self.model, self.library = model, library
         self.controls: dict[str, Control] = {one.name: one for one in controls_of(model)}
-        self._is_default_model = is_default
         self._word_notes = WordNotes(model)
         self._decks = bc.decks(own_folder(library.folder))
         self._intent: DeckMatch | None = None
-        self._form = SweepForm(template=template)
+        self._form = form
         # What `undo` restores, and the form that was filled from a deck or an earlier sweep.
         self._undo_form: SweepForm | None = None
         self._filled_form: SweepForm | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from beecam.errors import BeecamError, shorten
@@ -82,7 +83,7 @@ def form_from_json(
     """
     reader = _Reader(list(previous.objects()), controls)
     try:
-        return reader.form(data)
+        return replace(reader.form(data), wildcards=previous.wildcards)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise BeecamError(
             f"The panel received an edit that it can't read: {shorten(error)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -11,15 +10,14 @@ from typing import Any
 from beecam.errors import CheckError
 from beecam.models.capabilities import supports_vocabulary
 from beecam.models.model import Model, Note
-from beecam.shots import prompts
+from beecam.shots.templates.parse import parse
+from beecam.shots.templates.template import Choice, flatten
 from beecam.sweeps.axes import Axis
 from beecam_widgets._panel.form import SweepForm
 
 _MAX_TEXTS = 2_000
 # The slot of texts that are checked by themselves; no model has an argument of this name.
 _SLOT = "text_of_the_panel"
-# A slot, with variants or unclosed, and a stray brace.
-_BRACES = re.compile(r"\{[^{}]*\}?|\}")
 
 
 class WordNotes:
@@ -42,7 +40,7 @@ class WordNotes:
 
     def _read(self, form: SweepForm) -> tuple[SweepForm, tuple[Note, ...], frozenset[str]]:
         # Names don't change the words, and seeds do only where the template has them.
-        seeds = form.seeds if "seed" in prompts.parse(form.template).slots else form.seeds[:1]
+        seeds = form.seeds if "seed" in parse(form.template).slots else form.seeds[:1]
         form = replace(form, seeds=seeds, name="", deck="")
         latest = self._latest  # read once: another thread may replace it
         if latest is None or latest[0] != form:
@@ -61,20 +59,31 @@ class WordNotes:
         """Return the notes of the first form that has no problems, or none."""
         for one in forms if supports_vocabulary(self._model) else ():
             try:
-                return tuple(dict.fromkeys(one.sweep().check(self._model)))
+                notes = one.sweep().check(self._model)
+                return tuple(dict.fromkeys(note for note in notes if note.argument != _SLOT))
             except CheckError:
                 continue
         return ()
 
 
 def _texts_of(form: SweepForm) -> Iterator[str]:
-    """Yield the template without its slots, the options of its variants, and all values."""
-    parsed = prompts.parse(form.template)
-    yield _BRACES.sub(" ", form.template)
-    for variants in parsed.variants:
-        yield from variants.options
-    for axis in form.active_axes.values():
+    """Yield the texts of the template, of its choices and of all values."""
+    parsed = parse(form.template)
+    yield " ".join(part for part in flatten(parsed.parts) if isinstance(part, str))
+    for choice in parsed.choices:
+        yield from _texts_within(choice)
+    names = {choice.name for choice in parsed.choices}
+    written = (axis for axis in form.sweep().axes if axis.name in names)
+    for axis in (*written, *form.active_axes.values()):
         yield from (value for value in axis.values if isinstance(value, str))
+
+
+def _texts_within(part: Any) -> Iterator[str]:
+    if isinstance(part, str):
+        yield part
+    for option in part.options if isinstance(part, Choice) else ():
+        for inside in option.parts:
+            yield from _texts_within(inside)
 
 
 def _forms_of_texts(form: SweepForm, texts: Iterator[str] | Sequence[str]) -> list[SweepForm]:

@@ -8,16 +8,17 @@ and each problem names its line.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from beecam.errors import DeckError, did_you_mean, shorten
-from beecam.shots import prompts
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.shot import MAX_PROMPT
+from beecam.shots.templates.parse import parse
+from beecam.shots.templates.template import Choice, Wildcard
 from beecam.sweeps.axes import Axis
 from beecam.sweeps.deck_files.deck import Deck
 
@@ -135,9 +136,12 @@ class _Reader:
     # --- parts ---------------------------------------------------------------------------------
 
     def _check_template(self, node: yaml.Node, template: str, axes: list[Axis]) -> None:
-        parsed = prompts.parse(template)
+        parsed = parse(template)
         for problem in parsed.problems:
             self._add_problem(node, "template", str(problem).removeprefix("prompt: "))
+        if parsed.loras or _has_wildcard(parsed.choices):
+            why = "tags <lora:...> and __wildcards__ read files; a deck can't, write values out"
+            self._add_problem(node, "template", why)
         names = [axis.name for axis in axes]
         for slot in parsed.slots:
             if slot not in names and slot != "seed":
@@ -302,6 +306,15 @@ class _Reader:
     def _add_problem(self, node: yaml.Node, key: str, why: str) -> None:
         end = "" if why.endswith((".", "?")) else "."
         self.problems.append(f"{self._path}, line {node.start_mark.line + 1}: {key}: {why}{end}")
+
+
+def _has_wildcard(parts: Iterable[Any]) -> bool:
+    """Return whether choices, or what is nested in them, name files."""
+    return any(
+        isinstance(part, Wildcard)
+        or (isinstance(part, Choice) and any(_has_wildcard(o.parts) for o in part.options))
+        for part in parts
+    )
 
 
 def _is_text_or_number(value: Any) -> bool:

@@ -1,0 +1,1 @@
+"""Prompt templates: slots, choices, wildcards, switches and LoRA tags within a text."""
