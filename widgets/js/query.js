@@ -14,8 +14,17 @@ import { didYouMean, quote } from "./suggest.js";
 
 export const STATES = ["starred", "rejected", "broken", "draft", "failed", "generated", "missing"];
 
-const TERM = /(-)?(?:("[^"]*"|[^\s"<>=!:]+)(<=|>=|!=|<|>|=|:)((?:"[^"]*"|[^\s"])*)|("[^"]*"|[^\s"]+))/y;
+const NAME = /("[^"]*"|[^\s"<>=!:]+)([<>=!:]+|\s+[!]?[<>=]+[<>=!:]*)/.source;
+// The word after a sign and a space is its value, unless it is a term itself.
+const VALUES = /(?:\s+(?![^\s"<>=!:]*[<>=!:]))?((?:"[^"]*"|[^\s"])*)/.source;
+const TERM = new RegExp(`(-)?(?:${NAME}${VALUES}|("[^"]*"|[^\\s"]+))`, "y");
 const VALUE = /"([^"]*)"|([^,"]+)/g;
+const SIGNS = [":", "=", "!=", "<", "<=", ">", ">="];
+const AND = "all terms have to match, as in insect:bee seed:0";
+const OR = "a comma separates values of which one has to match, as in insect:bee,moth";
+const NOT = "a leading - negates a term, as in -bee";
+/** What Python, pandas and search engines write between terms. @type {Record<string, string>} */
+const OPERATORS = { and: AND, "&": AND, "&&": AND, or: OR, "|": OR, "||": OR, not: NOT };
 const NUMBER = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/i;
 
 /** @type {Record<string, (a: number, b: number) => boolean>} */
@@ -45,6 +54,8 @@ export function parse(text, names) {
     at = TERM.lastIndex;
     const negated = Boolean(match[1]);
     if (match[5] !== undefined) {
+      const reason = negated ? "" : whyNoWord(match[5]);
+      if (reason) return { terms, problem: `${match[5]}: ${reason}.` };
       const word = unquote(match[5]).toLowerCase();
       if (word) terms.push({ name: "", sign: ":", values: [word], negated });
       continue;
@@ -52,9 +63,11 @@ export function parse(text, names) {
     const name = unquote(match[2]).toLowerCase();
     const values = [...match[4].matchAll(VALUE)]
       .map(([, quoted, bare]) => (quoted ?? bare).trim().toLowerCase()).filter(Boolean);
-    const problem = findProblem(match[0], name, match[3], values, known);
+    const sign = match[3].trim() === "==" ? "=" : match[3].trim();
+    const problem = findProblem(match[0].trim(), name, sign, values, known)
+      || findSingleQuote(match[0], match[2] + sign, match[4]);
     if (problem) return { terms, problem };
-    terms.push({ name: known.get(name) ?? name, sign: match[3], values, negated });
+    terms.push({ name: known.get(name) ?? name, sign, values, negated });
   }
   return { terms, problem: "" };
 }
@@ -62,6 +75,27 @@ export function parse(text, names) {
 /** Remove quotes around text. @param {string} text */
 function unquote(text) {
   return text.replace(/^"+|"+$/g, "");
+}
+
+/** Return why a bare text can't be a word to search for; "" if it can. @param {string} text */
+function whyNoWord(text) {
+  const low = text.toLowerCase();
+  if (Object.hasOwn(OPERATORS, low)) return `${OPERATORS[low]}; "${text}" in quotes searches for it`;
+  return /^[<>=!:]+$/.test(text) ? "a name is missing before it, as in stars>=3" : "";
+}
+
+/**
+ * Return what is wrong with a value in single quotes; "" if there is none.
+ * @param {string} term
+ * @param {string} start its name and sign
+ * @param {string} values
+ */
+function findSingleQuote(term, start, values) {
+  const bare = [...values.matchAll(VALUE)].map((found) => (found[2] ?? "").trim())
+    .find((one) => one.startsWith("'"));
+  if (!bare) return "";
+  const right = `${start}"${bare.replace(/^'+|'+$/g, "") || bare}"`;
+  return `${term}: quotes around a value are double, as in ${right}.`;
 }
 
 /**
@@ -77,6 +111,9 @@ function findProblem(term, name, sign, values, known) {
   if (!names.includes(name)) {
     const allowed = [...new Set([...known.values(), "tag", "is"])].sort().join(", ");
     return `${term}: no ${quote(name)} here.${didYouMean(name, names)} The names are ${allowed}.`;
+  }
+  if (!SIGNS.includes(sign)) {
+    return `${term}: no ${quote(sign)} here; a comparison is one of ${SIGNS.join(" ")}.`;
   }
   if (!values.length) return `${term}: a value is missing after ${quote(sign)}.`;
   if (sign in ORDER && (name === "tag" || name === "is" || values.some((v) => number(v) === null))) {

@@ -20,12 +20,21 @@ STATES = ("starred", "rejected", "broken", "draft", "failed", "generated", "miss
 _TERM = re.compile(
     r"""(?P<minus>-)?
     (?:
-        (?P<name>"[^"]*"|[^\s"<>=!:]+)(?P<sign><=|>=|!=|<|>|=|:)(?P<values>(?:"[^"]*"|[^\s"])*)
+        (?P<name>"[^"]*"|[^\s"<>=!:]+)
+        (?P<sign>[<>=!:]+|\s+[!]?[<>=]+[<>=!:]*)
+        (?:\s+(?![^\s"<>=!:]*[<>=!:]))?  # the word after it is the value, unless it is a term
+        (?P<values>(?:"[^"]*"|[^\s"])*)
         | (?P<text>"[^"]*"|[^\s"]+)
     )""",
     re.VERBOSE,
 )
 _VALUE = re.compile(r'"([^"]*)"|([^,"]+)')
+_SIGNS = (":", "=", "!=", "<", "<=", ">", ">=")
+# What Python, pandas and search engines write between terms.
+_AND = "all terms have to match, as in insect:bee seed:0"
+_OR = "a comma separates values of which one has to match, as in insect:bee,moth"
+_NOT = "a leading - negates a term, as in -bee"
+_OPERATORS = {"and": _AND, "&": _AND, "&&": _AND, "or": _OR, "|": _OR, "||": _OR, "not": _NOT}
 # As in js/query.js, unlike float(): no "nan", no "1_0".
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 _ORDER: Mapping[str, Callable[[float, float], bool]] = {
@@ -106,6 +115,9 @@ def parse(text: str, names: Collection[str]) -> Query:
     value; `<`, `<=`, `>` and `>=` compare numbers; `a,b` matches either value. `tag:` matches a
     tag, `is:` a state (one of STATES). A leading "-" negates a term. Case is ignored.
 
+    `==` is `=`, and spaces may surround a comparison. What would only look as if it was understood
+    (`and`, `or`, `not`, single quotes, other signs) is reported; `"or"` searches for the word.
+
     Args:
         text: The query.
         names: The names that can be queried, apart from tag and is.
@@ -163,14 +175,37 @@ def sort_rows(rows: Sequence[Row | None], by: str) -> list[int]:
 def _term(found: re.Match[str], names: Mapping[str, str]) -> tuple[list[Problem], list[Term]]:
     negated = bool(found["minus"])
     if found["text"] is not None:
-        word = found["text"].strip('"').lower()
+        text = found["text"]
+        if reason := "" if negated else _why_no_word(text):
+            return [Problem("query", f"{text}: {reason}.")], []
+        word = text.strip('"').lower()
         return [], [Term("", ":", (word,), negated)] if word else []
-    name, sign = found["name"].strip('"').lower(), found["sign"]
+    name, sign = found["name"].strip('"').lower(), found["sign"].strip()
+    sign = "=" if sign == "==" else sign
     values = tuple(
         (a or b).strip().lower() for a, b in _VALUE.findall(found["values"]) if (a or b).strip()
     )
-    problems = list(_find_problems(found[0], name, sign, values, names))
+    problems = list(_find_problems(found[0].strip(), name, sign, values, names))
+    if not problems and (bare := _single_quoted(found["values"])):
+        right = f'{found["name"]}{sign}"{bare}"'
+        message = f"{found[0]}: quotes around a value are double, as in {right}."
+        problems = [Problem(name, message)]
     return problems, [] if problems else [Term(names.get(name, name), sign, values, negated)]
+
+
+def _why_no_word(text: str) -> str:
+    """Return why a bare text can't be a word to search for; "" if it can."""
+    if how := _OPERATORS.get(text.lower()):
+        return f'{how}; "{text}" in quotes searches for it'
+    if not text.strip("<>=!:"):
+        return "a name is missing before it, as in stars>=3"
+    return ""
+
+
+def _single_quoted(values: str) -> str:
+    """Return the text of the first value that begins with a single quote, or ""."""
+    bare = next((b for _, b in _VALUE.findall(values) if b.strip().startswith("'")), "")
+    return bare.strip().strip("'") or bare
 
 
 def _find_problems(
@@ -183,6 +218,8 @@ def _find_problems(
             name,
             f"{term}: no {name!r} here.{did_you_mean(name, known)} The names are {allowed}.",
         )
+    elif sign not in _SIGNS:
+        yield Problem(name, f"{term}: no {sign!r} here; a comparison is one of {' '.join(_SIGNS)}.")
     elif not values:
         yield Problem(name, f"{term}: a value is missing after {sign!r}.")
     elif sign in _ORDER and (name in ("tag", "is") or any(_number(v) is None for v in values)):
