@@ -206,7 +206,7 @@ def test_a_lora_that_fits_in_part_is_refused_or_noted(tmp_path, foreign, told):
     for i in range(foreign):
         for name, value in layers.items():
             layer = name.replace("transformer_blocks.0.", f"transformer_blocks.{50 + i}.")
-            state[layer] = value
+            state[layer] = value.clone()
     save_file(state, path)
     model = bc.wrap(pipe, name="tiny")
     sweep = bc.sweep("a bee", lora=path, width=32, height=32, num_frames=9)

@@ -370,7 +370,7 @@ def test_a_number_is_shown_as_it_is_sent(values):
         ),
         min_size=1,
         max_size=5,
-        unique_by=lambda one: (*one[0], one[1]),
+        unique_by=str,
     )
 )
 def test_files_have_names_that_tell_them_apart(parts):

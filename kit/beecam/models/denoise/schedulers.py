@@ -109,7 +109,7 @@ class Schedulers:
             )
         return self._rehearsals[key]
 
-    def _rehearse(self, name: str, steps: int, custom: dict[str, list[float]]) -> Rehearsal:
+    def _rehearse(self, name: str, steps: int, custom: dict[str, Any]) -> Rehearsal:
         scheduler = self.fresh(name)
         parameters = inspect.signature(scheduler.set_timesteps).parameters
         for argument in custom:

@@ -230,7 +230,7 @@ def _perturbed_blocks(call: CallSettings) -> Iterator[tuple[str, str]]:
     blocks = getattr(network, "transformer_blocks", ())
     chosen = call.values["spatio_temporal_guidance_blocks"] or ()
     if not getattr(network, "config", {}).get("perturbed_attn", True):
-        names = _OF_PERTURBATION
+        names: tuple[str, ...] = _OF_PERTURBATION
         reason = "this transformer has no perturbed attention; set modality_scale instead"
     elif not any(0 <= one < len(blocks) for one in chosen):
         names = _OF_PERTURBATION
