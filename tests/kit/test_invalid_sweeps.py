@@ -220,7 +220,7 @@ def test_one_noise_is_for_all_cells_and_a_list_of_them_an_axis(ltx):
         ({"decode_noise_scale": [[1.0, float("nan")]]}, "decode_noise_scale=(1.0, nan)"),
         (
             {"timesteps": [[1000, 500]]},
-            "timesteps: not a slot of the template or an argument of tiny-ltx",
+            "timesteps: set by beecam, not by a sweep; use num_inference_steps=.",
         ),
     ],
 )

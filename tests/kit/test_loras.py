@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import beecam as bc
 from beecam.shots.loras import Adapter
@@ -147,7 +147,7 @@ def test_a_copied_file_is_the_same_lora(files, tmp_path):
     copied.write_bytes(files[0].read_bytes())
     assert bc.lora(copied) == bc.lora(files[0])
     changed = tmp_path / "changed.safetensors"
-    save_file({"a": torch.zeros(1)}, changed)
+    save_file({"a.lora_A.weight": torch.zeros(1)}, changed)
     assert bc.lora(changed).digest != bc.lora(files[0]).digest
 
 
@@ -158,4 +158,50 @@ def test_an_error_without_text_is_named_by_its_class(pollen, files, monkeypatch)
     monkeypatch.setattr(pollen.pipe, "load_lora_weights", fails)
     adapter = bc.lora(files[0], 1.0)
     monkeypatch.setattr(pollen._resources.loras, "_loaded", {})
-    assert "another size of this one (KeyError)" in pollen._resources.loras.check((adapter,))
+    assert "can't be loaded into LTXPipeline (KeyError)" in pollen._resources.loras.check(
+        (adapter,)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is damaged, or no safetensors file"),
+        (b"PK\x03\x04" + b"0" * 60, "it is damaged, or no safetensors file"),
+        (b"\x02" + b"\0" * 7 + b"{}", "it holds no weights"),
+    ],
+)
+def test_a_file_is_refused_for_its_true_reason(tmp_path, content, reason):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(bc.CheckError, match=reason):
+        bc.lora(path)
+    save_file({"blocks.0.weight": torch.zeros(1)}, path)
+    with pytest.raises(bc.CheckError, match="it holds no LoRA but other weights, such as 'blocks"):
+        bc.lora(path)
+    path.rename(tmp_path / "b.SAFETENSORS")
+    with pytest.raises(bc.CheckError, match="other weights"):
+        bc.lora(tmp_path / "b.SAFETENSORS")
+
+
+@pytest.mark.parametrize(("foreign", "told"), [(7, "problem"), (1, "note"), (0, "nothing")])
+def test_a_lora_that_fits_in_part_is_refused_or_noted(tmp_path, foreign, told):
+    """Of its layers some are in blocks that the pipeline doesn't have."""
+    pipe = make("LTXPipeline")
+    path = write_lora(pipe, tmp_path / "part.safetensors")
+    state = load_file(path)
+    layers = {name: value for name, value in state.items() if "transformer_blocks.0." in name}
+    for i in range(foreign):
+        for name, value in layers.items():
+            layer = name.replace("transformer_blocks.0.", f"transformer_blocks.{50 + i}.")
+            state[layer] = value.clone()
+    save_file(state, path)
+    model = bc.wrap(pipe, name="tiny")
+    sweep = bc.sweep("a bee", lora=path, width=32, height=32, num_frames=9)
+    if told == "problem":
+        with pytest.raises(bc.CheckError, match=r"of its .* layers .* exist there"):
+            sweep.check(model)
+        assert not pipe.get_list_adapters()
+        return
+    notes = [note for note in sweep.check(model) if note.argument == "lora"]
+    assert [("have no effect" in note.message) for note in notes] == [True] * (told == "note")

@@ -4,13 +4,16 @@ import html
 import itertools
 import math
 import re
+from pathlib import PurePath
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 import beecam as bc
+from beecam._util.words import path_names
 from beecam.errors import CheckError
 from beecam.sweeps.build import sweep_of_shots
 from helpers import PATIENCE, error_message
@@ -351,3 +354,38 @@ def test_resolve_takes_several_models_as_check_does(ltx, cog):
     ]
     assert sweep.resolve({"one": ltx, "other": cog}) == shots
     assert "limit='x'" in error_message(lambda: sweep.to_frame("x"))
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=6, unique=True))
+def test_a_number_is_shown_as_it_is_sent(values):
+    axis = bc.Axis("guidance_scale", values)
+    assert [float(label) for label in axis.labels] == values
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(["a", "b", "c"]), max_size=3),
+            st.sampled_from(["bee.png", "bee.jpg", "moth.png"]),
+        ),
+        min_size=1,
+        max_size=5,
+        unique_by=str,
+    )
+)
+def test_files_have_names_that_tell_them_apart(parts):
+    names = path_names([PurePath("x", *folders, file) for folders, file in parts])
+    assert len(set(names)) == len(names)
+
+
+def test_values_of_equal_text_have_different_labels(tmp_path):
+    for i, folder in enumerate(("spring", "autumn")):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / folder / "bee.png")
+    paths = [tmp_path / folder / "bee.png" for folder in ("spring", "autumn")]
+    assert bc.sweep("a", image=paths).axes[0].labels == ("spring/bee", "autumn/bee")
+    read = bc.sweep("a", image=[bc.read_media(path) for path in paths]).axes[0]
+    assert len(set(read.labels)) == 2
+    assert all(label.startswith("bee (") for label in read.labels)
+    assert bc.Axis("x", [1, "1"]).labels == ("1", "'1'")
+    assert bc.sweep("a", image=paths[:1]).axes[0].labels == ("bee",)

@@ -50,7 +50,9 @@ def test_other_texts_of_a_shot_are_noted_under_their_arguments(pollen):
     }
     assert "which it doesn't know" in notes[0].message
     unguided = pollen.resolve(bc.shot("a bee", negative_prompt="a zebra", guidance_scale=1.0))
-    assert not notes_of(pollen, [unguided]), "it isn't encoded"
+    (note,) = notes_of(pollen, [unguided])
+    assert "clips are generated without guidance; set guidance_scale=3, too" in note.message
+    assert not note.words, "it isn't encoded"
     mixed = pollen.resolve(bc.shot([("a bee", 0.5), ("a zebra", 0.5)]))
     assert notes_of(pollen, [mixed])[0].words == ("zebra",)
 

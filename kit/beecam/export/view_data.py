@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from beecam._util.words import number_text
 from beecam.shots.shot import Shot
 from beecam.storage.query import STATES, Row
 from beecam.sweeps.axes import Axis
@@ -142,4 +143,4 @@ def state_bits(row: Row) -> int:
 
 
 def _plain(value: Any) -> str:
-    return cut(f"{value:g}" if isinstance(value, float) else str(value))
+    return cut(number_text(value) if isinstance(value, float) else str(value))

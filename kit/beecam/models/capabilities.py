@@ -13,6 +13,7 @@ model that has a part of one.
 | work before and after a run | `SupportsPreparation` | `prepare`, `release` |
 | words that it knows | `SupportsVocabulary` | `notes_of`, `known_words` |
 | arguments beyond those of a shot | `arguments` | `arguments_of` |
+| arguments that it fills in itself | `filled_in` | `filled_in_by` |
 | weights that can change | `refresh()` | `refresh` |
 | batches beside those of a run | `for_single_clips()` | `for_single_clips` |
 | where the weights come from | `license`, `source` | `license_of`, `source_of` |
@@ -295,6 +296,12 @@ def known_words(model: Model) -> tuple[str, ...]:
 def arguments_of(model: Model) -> Mapping[str, Any]:
     """Return the arguments that a model's shots may carry beyond a shot's own, with defaults."""
     found: Mapping[str, Any] = getattr(model, "arguments", {})
+    return found
+
+
+def filled_in_by(model: Model) -> Mapping[str, str]:
+    """Return arguments of a model's pipeline that shots can't set, with what to use instead."""
+    found: Mapping[str, str] = getattr(model, "filled_in", {})
     return found
 
 

@@ -164,6 +164,14 @@ class ModelSet:
             found |= capabilities.arguments_of(one)
         return found
 
+    @property
+    def filled_in(self) -> Mapping[str, str]:
+        """Arguments that at least one of them fills in itself."""
+        found: dict[str, str] = {}
+        for one in reversed(self.models):
+            found |= capabilities.filled_in_by(one)
+        return found
+
     def steps(self, shot: Shot) -> int:
         """Return how many denoising steps a resolved shot takes."""
         return capabilities.steps_of(self.of(shot), shot)

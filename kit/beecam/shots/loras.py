@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import numbers
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from beecam._util.checks import number, raise_problems, string
 from beecam._util.digests import DIGEST_LENGTH
-from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, shorten
+from beecam._util.words import number_text
+from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, first_line, shorten
 
 # The arguments of `bc.shot` and `bc.sweep` that make up a shot's adapters.
 LORA_ARGUMENTS = ("lora", "lora_weight")
 _WEIGHT = "a finite number is needed; 1 is the strength it was trained for."
+_MAX_HEADER = 100_000_000  # bytes, as in safetensors itself
 # Path and name of each file that this process has read, by its digest: the clips of a library
 # store digests only.
 _files: dict[str, tuple[Path, str]] = {}
@@ -66,7 +69,7 @@ class Adapter:
         return _files.get(self.digest, (None, self.digest[:6]))[1]
 
     def __str__(self) -> str:
-        return self.name if self.weight == 1 else f"{self.name} {self.weight:g}"
+        return self.name if self.weight == 1 else f"{self.name} {number_text(self.weight)}"
 
     def __repr__(self) -> str:
         return f"LoRA {self} ({self.digest[:6]})"
@@ -107,15 +110,19 @@ def lora(
             _files[source.digest] = (_files[source.digest][0], name)
         return Adapter(source.digest, source.weight * float(weight))
     path = _find_file(source)
-    if path.suffix != ".safetensors":
+    if path.suffix.lower() != ".safetensors":
         raise _error(
             f"{str(path)!r}: only safetensors are loaded, since other files can run code when "
             "they are opened."
         )
-    sha256 = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            sha256.update(block)
+    try:
+        with path.open("rb") as file:
+            _check_header(path, file)
+            sha256 = hashlib.sha256()
+            while block := file.read(1 << 20):
+                sha256.update(block)
+    except OSError as error:
+        raise _error(f"{str(path)!r}: it can't be read ({first_line(error)}).") from error
     digest = sha256.hexdigest()[:DIGEST_LENGTH]
     # A copy of the file keeps the first one's name, unless a name is set.
     if digest not in _files or name:
@@ -228,6 +235,31 @@ def _is_pair(value: tuple[Any, ...]) -> bool:
         and isinstance(value[1], numbers.Real)
         and not isinstance(value[1], bool)
     )
+
+
+def _check_header(path: Path, file: BinaryIO) -> None:
+    """Check what a file says that it holds, and go back to its beginning.
+
+    Raises:
+        CheckError: It isn't safetensors, is damaged, or holds no LoRA.
+    """
+    size = path.stat().st_size
+    length = int.from_bytes(file.read(8), "little")
+    damaged = f"{str(path)!r}: it is damaged, or no safetensors file in spite of its name."
+    if length > min(size - 8, _MAX_HEADER):
+        raise _error(damaged)
+    try:
+        names = set(json.loads(file.read(length))) - {"__metadata__"}
+    except (ValueError, TypeError, RecursionError):
+        raise _error(damaged) from None
+    if names and not any(re.search("lora|dora|hada|lokr|diff", name.casefold()) for name in names):
+        raise _error(
+            f"{str(path)!r}: it holds no LoRA but other weights, such as {shorten(min(names))}; "
+            "bc.load loads whole models."
+        )
+    if not names:
+        raise _error(f"{str(path)!r}: it holds no weights.")
+    file.seek(0)
 
 
 def _find_file(source: Any) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
+import numbers
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import Any
 
 from beecam._util.checks import integer, raise_problems, string
 from beecam._util.plain import as_integer
-from beecam._util.words import count_of
+from beecam._util.words import count_of, number_text, repeated
 from beecam.errors import CheckError, Problem, nearest_match, shorten
 from beecam.shots import weighted_prompts
 
@@ -28,7 +30,8 @@ class Axis:
     Attributes:
         name: A slot of the template, an argument of the pipeline, or "prompt".
         values: The values of the slot or argument; a mapping `{label: value}` sets both.
-        labels: What headers show; by default the values as text.
+        labels: What headers show; by default the values as text, such that different values have
+            different ones.
         notes: For each value a sentence for learners, or None.
     """
 
@@ -49,7 +52,7 @@ class Axis:
             source = sorted(source, key=repr)
         values = tuple(itertools.islice(source, MAX_CELLS + 1))
         object.__setattr__(self, "values", values)
-        labels = tuple(str(x) for x in self.labels) or tuple(_label(v) for v in values)
+        labels = tuple(str(x) for x in self.labels) or _labels(values)
         object.__setattr__(self, "labels", labels)
         count = count_of(len(values), "value")
         notes = tuple(self.notes) or (None,) * len(values)
@@ -281,7 +284,28 @@ def _nearest(value: Any, values: tuple[Any, ...]) -> Any:
     return spellings.get(nearest_match(str(value), spellings) or "")
 
 
+def _labels(values: tuple[Any, ...]) -> tuple[str, ...]:
+    """Return a label for each value: what is sent, and different ones for different values."""
+    labels = [_label(value) for value in values]
+    for again in (_with_digest, repr):
+        same = repeated(labels)
+        if not same:
+            break
+        labels = [
+            again(value) if label in same else label
+            for value, label in builtins.zip(values, labels, strict=True)
+        ]
+    return tuple(labels)
+
+
 def _label(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
+    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
+        return number_text(float(value))
     return weighted_prompts.as_text(value) if weighted_prompts.is_weighted(value) else str(value)
+
+
+def _with_digest(value: Any) -> str:
+    """Return the label of a file with its digest, as files in two folders may have one name."""
+    parts = value if isinstance(value, tuple) else (value,)
+    digests = [str(one.digest)[:6] for one in parts if hasattr(one, "digest")]
+    return f"{_label(value)} ({' + '.join(digests)})" if digests else repr(value)

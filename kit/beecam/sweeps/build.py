@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from beecam._util.checks import boolean, path_argument, raise_problems
+from beecam._util.words import path_names, repeated
 from beecam.errors import CheckError, Problem, shorten
 from beecam.shots import weighted_prompts
 from beecam.shots.conditions import CONDITIONS, is_input, normalize_condition
@@ -240,11 +242,39 @@ class _Builder:
                 self.problems += error.problems
                 # The length is kept, so that no other problem follows from this one.
                 return Axis(axis.name, tuple(range(len(axis))), axis.labels, axis.notes)
-        labelled = axis.labels != tuple(map(str, axis.values))  # by the user
-        return Axis(axis.name, tuple(values), axis.labels if labelled else (), axis.notes)
+        labelled = axis.labels != make_axis(axis.name, axis.values).labels  # by the user
+        labels = axis.labels if labelled else _file_labels(axis.values, values)
+        return Axis(axis.name, tuple(values), labels, axis.notes)
 
     def _add_problem(self, argument: str, message: str) -> None:
         self.problems.append(Problem(argument, message))
+
+
+def _file_labels(sources: Sequence[Any], values: Sequence[Any]) -> tuple[str, ...]:
+    """Return a label for each file: its name, and of files of one name also where they differ.
+
+    Args:
+        sources: What the user gave: paths, or anything else.
+        values: What was read from it.
+    """
+    labels = Axis("", tuple(values)).labels
+    plain = [str(value) for value in values]
+    same = repeated(plain)
+    paths = {i: path for i, one in enumerate(sources) if (path := _path_of(one)) is not None}
+    for name in same:
+        places = [i for i, text in enumerate(plain) if text == name]
+        if not all(i in paths for i in places):
+            continue  # labelled by digest
+        names = path_names([paths[i] for i in places])
+        for i, found in zip(places, names, strict=True):
+            text = plain[i].replace(paths[i].stem, found, 1)
+            labels = (*labels[:i], text, *labels[i + 1 :])
+    return labels
+
+
+def _path_of(source: Any) -> Path | None:
+    first = source[0] if isinstance(source, tuple) and source else source
+    return Path(first) if isinstance(first, (str, os.PathLike)) else None
 
 
 def _parse(text: Any, plain: bool) -> AnyTemplate:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from beecam._util.checks import raise_problems
 from beecam.errors import CheckError, Problem, did_you_mean, join_words, shorten
-from beecam.models.capabilities import arguments_of
+from beecam.models.capabilities import arguments_of, filled_in_by
 from beecam.models.model import Model, Note
 from beecam.models.model_checks import loaded_model
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
@@ -54,7 +54,12 @@ def resolve_cells(
     allowed = (*SHOT_ARGUMENTS, *arguments)
     slots = layout.slots
     unknown = [name for name in sorted(layout.argument_names) if name not in allowed]
+    filled_in = filled_in_by(model)
     for name in unknown:
+        if name in filled_in:
+            message = f"{name}: set by beecam, not by a sweep; {filled_in[name]}."
+            found.append(Problem(name, message))
+            continue
         hint = did_you_mean(name, slots, "the slot {{{}}}") or did_you_mean(name, allowed)
         where = "" if layout.shots is not None else "a slot of the template or "
         message = f"{name}: not {where}an argument of {model.name}.{hint}"

@@ -6,8 +6,9 @@ import builtins
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, overload
 
 from beecam._util.checks import callable_argument, integer, raise_problems
@@ -25,6 +26,8 @@ from beecam.sweeps.summary import describe_cells, sweep_html
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_WITHOUT_NOISE = itemgetter(*(field.name for field in fields(Shot) if field.name != "noise"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,19 +179,17 @@ class Sweep(Layout):
             model: A model, a list of models, or a mapping of labels to models.
 
         Returns:
-            Notes on words that don't reach the model, and on values that look like templates; they
-            don't prevent the sweep.
+            Notes on what doesn't reach the model: words that it doesn't know or that are cut off,
+            arguments without effect, and cells that make equal clips for it, and values that look
+            like templates. They don't prevent the sweep.
 
         Raises:
             CheckError: With all problems, each naming the argument and the nearest valid choice.
         """
         used = as_model(model)
         shots = self.across(used).resolve(used)
-        # Seeds and sizes don't change the words.
-        distinct = {
-            (s.model, s.prompt, s.negative_prompt, s.switch, s.extra, s.guidance_scale): s
-            for s in shots
-        }
+        # Seeds change nothing of what reaches the model.
+        distinct = {_WITHOUT_NOISE(vars(shot)): shot for shot in shots}
         notes = notes_of(used, list(distinct.values()))
         return list(dict.fromkeys([*note_values(self), *notes]))
 

@@ -166,11 +166,11 @@ class DenoisingLoop:
             result = original(*args, **kwargs)
         parts = result if isinstance(result, tuple) else tuple(result.values())
         self._result = parts[0]
-        self._predicted = lambda: _predicted(scheduler, sample, parts)
+        self._predicted = lambda: predicted(scheduler, sample, parts)
         if self._calls_back or self._done + 1 != self._until:
             return result
         self._end(parts[0], self._done + 1)
-        final = _predicted(scheduler, sample, parts)
+        final = predicted(scheduler, sample, parts)
         if final is None:
             raise ModelError(_NO_DRAFT)
         self.latents = final
@@ -349,7 +349,7 @@ def _moved(value: Any, device: Any) -> Any:
     return value.to(device) if hasattr(value, "to") else value
 
 
-def _predicted(scheduler: Any, sample: Any, parts: tuple[Any, ...]) -> Any:
+def predicted(scheduler: Any, sample: Any, parts: tuple[Any, ...]) -> Any:
     """Return the result that a step predicts, or None where that isn't known.
 
     Some schedulers return it, multistep ones store it, and Euler's method is extrapolated to it

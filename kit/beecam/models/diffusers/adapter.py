@@ -23,7 +23,6 @@ from beecam.models.denoise.batch_positions import at_positions, filled, position
 from beecam.models.denoise.shared_prefix import SharedPrefixes, after_switch, before_switch
 from beecam.models.diffusers.call import CallSteps, PipelineResources, PreparedCall
 from beecam.models.diffusers.checks import (
-    find_notes,
     find_problems,
     identity_problems,
     scheduler_problems,
@@ -37,7 +36,9 @@ from beecam.models.diffusers.conditions import (
     with_absolute_keyframes,
     with_rate_of_clip,
 )
+from beecam.models.diffusers.notes import ShotNotes
 from beecam.models.diffusers.owner import pipeline_for_call
+from beecam.models.diffusers.refusals import refusals
 from beecam.models.diffusers.tasks import Task, tasks_of
 from beecam.models.model import Checkpoint, Generated, Note, OnStep
 from beecam.models.speed.speed import FewSteps, Speed, speed_of
@@ -197,6 +198,11 @@ class DiffusersModel:
         return found
 
     @property
+    def filled_in(self) -> Mapping[str, str]:
+        """Arguments of its pipelines that can't be set, with what to use in place of each."""
+        return {n: hint for task in reversed(self.tasks) for n, hint in task.filled_in.items()}
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
         """The tasks of its weights, the pipeline's own first."""
         return self._resources.tasks
@@ -230,7 +236,8 @@ class DiffusersModel:
         yield from self._resources.owner.problems(self.name)
         speed = task.usable(self.speed)
         yield from find_problems(full, task, self.name, self.arguments)
-        yield from speed_problems(full, task, speed)
+        yield from refusals(full, task, self.name, self._resources.schedulers)
+        yield from speed_problems(full, speed)
         if reason := self._resources.loras.check(full.adapters or ()):
             names = " + ".join(map(str, full.adapters or ()))
             yield Problem("lora", f"lora={names}: {reason}")
@@ -260,6 +267,8 @@ class DiffusersModel:
             "adapters": self._adapters,
             "speed": speed.labels or None,
         }
+        if shot.extra and (steps := self._resources.schedulers.custom_steps(shot)):
+            own["num_inference_steps"] = steps
         changes = {name: value for name, value in own.items() if getattr(shot, name) is None}
         full = shot.replace(**changes) if changes else shot
         if full.switch is not None and not list(full.switch.check(None)):
@@ -281,12 +290,15 @@ class DiffusersModel:
         return self.task_for(shot).steps(shot)
 
     def notes(self, shots: Sequence[Shot]) -> Iterator[Note]:
-        """Yield notes on the words of resolved shots that don't reach the model."""
+        """Yield notes on what resolved shots set that doesn't reach the model."""
         groups: dict[int, list[Shot]] = {}
         for shot in shots:
             groups.setdefault(self.tasks.index(self.task_for(shot)), []).append(shot)
         for index, group in groups.items():
-            yield from find_notes(group, self.tasks[index], self.name)
+            defaults = self.resolve(Shot(prompt="", conditions=group[0].conditions))
+            notes = ShotNotes(self.tasks[index], self.name, self._resources.schedulers)
+            yield from notes.find(group, defaults)
+        yield from self._resources.loras.notes(one for s in shots for one in s.adapters or ())
 
     def known_words(self) -> tuple[str, ...]:
         """Return the words that the model knows, sorted; empty if it can read any word."""

@@ -12,13 +12,10 @@ from typing import Any
 from beecam.errors import Problem, did_you_mean, join_words, shorten
 from beecam.models.denoise.schedulers import Schedulers
 from beecam.models.diffusers.conditions import check_conditions
-from beecam.models.diffusers.tasks import Task, TextLimit
-from beecam.models.model import Note
+from beecam.models.diffusers.tasks import Task
 from beecam.models.speed.speed import Speed
-from beecam.models.text.vocabulary import Vocabulary, quoted
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
-from beecam.shots.weighted_prompts import parts_of
 
 # An example of the condition with which an argument is valid.
 _EXAMPLES = {"denoise_strength": "video='bee.mp4'"}
@@ -81,12 +78,11 @@ def unsupported_conditions(shot: Shot, tasks: Sequence[Task], model: str) -> Ite
     )
 
 
-def speed_problems(full: Shot, task: Task, speed: Speed) -> Iterator[Problem]:
+def speed_problems(full: Shot, speed: Speed) -> Iterator[Problem]:
     """Yield what a shot can't have at a speed.
 
     Args:
         full: The resolved shot.
-        task: The task that generates it.
         speed: What its task can use of the model's speed.
     """
     if full.switch is not None and speed.cache:
@@ -94,14 +90,6 @@ def speed_problems(full: Shot, task: Task, speed: Speed) -> Iterator[Problem]:
             "switch_at",
             f"switch_at={full.switch.at:g}: not at speed={speed.name!r}, whose cache "
             "can't resume from within a clip.",
-        )
-    own = full.negative_prompt in (None, "", task.unset_negative_prompt)
-    if not own and full.guidance_scale == speed.guidance:
-        yield Problem(
-            "negative_prompt",
-            f"negative_prompt={shorten(full.negative_prompt or '')}: at speed={speed.name!r} clips are "
-            "generated without guidance, in which it has no effect; set guidance_scale=3 too, or "
-            "load the model at speed='exact'.",
         )
 
 
@@ -157,94 +145,6 @@ def identity_problems(shot: Shot, model: str, revision: str, speed: Speed) -> It
             yield Problem(name, f"{name}={requested!r}: this is {own}; load the other one.")
 
 
-def find_notes(shots: Sequence[Shot], task: Task, model: str) -> Iterator[Note]:
-    """Yield notes on the words of shots that don't reach a model.
-
-    Args:
-        shots: Resolved shots of one task.
-        task: The task that generates them.
-        model: The model's name.
-    """
-    texts: dict[tuple[str, int, int], dict[str, None]] = {}
-    limits: dict[tuple[str, int, int], TextLimit] = {}
-    for shot in shots:
-        for argument, text in _texts_of(shot):
-            for number, limit in enumerate(task.text_limits(shot, argument)):
-                key = argument, number, limit.tokens
-                limits[key] = limit
-                texts.setdefault(key, {})[text] = None
-    vocabularies: dict[int, Vocabulary] = {}
-    for key, found in texts.items():
-        argument, number, _ = key
-        limit = limits[key]
-        if number not in vocabularies:
-            vocabularies[number] = Vocabulary(limit.tokenizer)
-        words = vocabularies[number]
-        if number == 0:
-            yield from _note_unknown(argument, list(found), words, model)
-        yield from _note_cut(argument, list(found), words, limit, model, second=number > 0)
-
-
-def _texts_of(shot: Shot) -> Iterator[tuple[str, str]]:
-    """Yield the texts of a shot that reach its model, with their arguments."""
-    for text, _ in parts_of(shot.prompt):
-        yield "prompt", text
-    switch = shot.switch
-    if switch is not None and switch.prompt is not None:
-        yield "then_prompt", switch.prompt
-    if (shot.guidance_scale or 0) > 1 and shot.negative_prompt:
-        yield "negative_prompt", shot.negative_prompt
-
-
-def _note_unknown(
-    argument: str, texts: Sequence[str], vocabulary: Vocabulary, model: str
-) -> Iterator[Note]:
-    """Yield a note on the words that the vocabulary lacks, with the nearest that it has."""
-    phrases = tuple(dict.fromkeys(phrase for text in texts for phrase in vocabulary.unknown(text)))
-    if not phrases:
-        return
-    nearest = {
-        word: near
-        for phrase in phrases
-        for word in phrase.split()
-        if (near := vocabulary.nearest(word))
-    }
-    listed = join_words([f"{near!r} for {word!r}" for word, near in nearest.items()])
-    hint = f"; the nearest that it knows: {listed}" if nearest else ", which it doesn't know"
-    yield Note(argument, f"{argument}: {model} ignores {quoted(phrases)}{hint}.", phrases)
-
-
-def _note_cut(
-    argument: str,
-    texts: Sequence[str],
-    vocabulary: Vocabulary,
-    limit: TextLimit,
-    model: str,
-    *,
-    second: bool,
-) -> Iterator[Note]:
-    """Yield a note on the words that are beyond the limit of an encoder."""
-    ends = [
-        words
-        for text in texts
-        if (words := vocabulary.cut_off(text, limit.tokens, specials=limit.specials))
-    ]
-    if not ends:
-        return
-    reader = "the second text encoder of " if second else ""
-    where = "reaches only the first encoder" if second else "is cut off"
-    first = shorten(" ".join(ends[0]))
-    if len(ends) == 1:
-        what = f"the end of the text {where}, from {first} on"
-    else:
-        what = f"of {len(ends)} texts the end {where}, such as {first}"
-    yield Note(
-        argument,
-        f"{argument}: {reader}{model} reads at most {limit.tokens} tokens; {what}.",
-        tuple(dict.fromkeys(word for words in ends for word in words)),
-    )
-
-
 def _check_multiple(model: str, name: str, value: int, step: int, plus: int) -> Iterator[Problem]:
     """Yield a problem unless `value` is a multiple of `step`, plus `plus`."""
     if (value - plus) % step == 0 and value >= max(step, plus):
@@ -266,6 +166,9 @@ def _check_extra(
 ) -> Iterator[Problem]:
     """Yield a problem unless the task has such an argument and `value` fits it."""
     allowed = task.arguments
+    if name not in allowed and name not in every and name in task.filled_in:
+        yield Problem(name, f"{name}: set by beecam, not by a shot; {task.filled_in[name]}.")
+        return
     if name not in allowed:
         hint = did_you_mean(name, (*SHOT_ARGUMENTS, *allowed))
         if name in every:

@@ -23,7 +23,10 @@ class Family:
         frame_plus: See `frame_step`.
         fps: Frames per second that it was trained at; 0 to read it off the pipeline.
         excludes: Arguments that its pipelines name but can't work with.
-        masks_padding: Whether padding tokens have no effect on the result.
+        masks_padding: Whether padding tokens have no effect on the result, and can be cut off.
+        ignores_padding: Whether a limit of tokens that a text doesn't reach has no effect.
+        unread: Arguments that its pipelines take but, by a fault of diffusers, don't use.
+        least_steps: The smallest number of steps that it can take.
         batches: Whether a batch can have several clips, none of which changes another.
         per_clip: Whether the clips of a batch may have different images and videos.
         cut_frames: How many frames fewer than requested a clip has.
@@ -49,6 +52,9 @@ class Family:
     fps: float = 0.0
     excludes: tuple[str, ...] = ()
     masks_padding: bool = False
+    ignores_padding: bool = False
+    unread: tuple[str, ...] = ()
+    least_steps: int = 1
     batches: bool = True
     per_clip: bool = False
     cut_frames: int = 0
@@ -67,6 +73,8 @@ _LTX = ("LTXPipeline", "LTXImageToVideoPipeline", "LTXConditionPipeline")
 _WAN = ("WanPipeline", "WanVideoToVideoPipeline", "WanImageToVideoPipeline")
 _COGVIDEOX = ("CogVideoXPipeline", "CogVideoXVideoToVideoPipeline")
 _LTX2 = ("LTX2Pipeline", "LTX2ImageToVideoPipeline")
+# What these decide is decided by num_frames, which is always passed, and by noise.
+_LTX2_IDLE = ("min_seconds", "max_seconds", "noise_scale")
 _SANA = ("SanaVideoPipeline", "SanaImageToVideoPipeline")
 _ANIMATEDIFF = ("AnimateDiffPipeline", "AnimateDiffVideoToVideoPipeline")
 
@@ -78,6 +86,7 @@ FAMILIES = (
         size_step=32,
         frame_step=8,
         masks_padding=True,
+        ignores_padding=True,
         siblings=_LTX,
         excludes=("timesteps",),  # it always passes sigmas to its scheduler, too
     ),
@@ -87,6 +96,7 @@ FAMILIES = (
         size_step=32,
         frame_step=8,
         masks_padding=True,
+        ignores_padding=True,
         siblings=_LTX,
         per_clip=True,
         excludes=("timesteps",),
@@ -98,6 +108,7 @@ FAMILIES = (
         size_step=32,
         frame_step=8,
         masks_padding=True,
+        ignores_padding=True,
         siblings=_LTX,
         batches=False,
         resumes=False,
@@ -112,7 +123,7 @@ FAMILIES = (
         size_step=32,
         resumes=False,
         siblings=_LTX2,
-        excludes=("timesteps", "audio_latents"),
+        excludes=("timesteps", "audio_latents", *_LTX2_IDLE),
     ),
     Family(
         name="LTX-2",
@@ -121,7 +132,7 @@ FAMILIES = (
         resumes=False,
         siblings=_LTX2,
         batches=False,
-        excludes=("timesteps", "audio_latents"),
+        excludes=("timesteps", "audio_latents", *_LTX2_IDLE),
     ),
     Family(name="Wan", classes=("WanPipeline", "WanImageToVideoPipeline"), fps=16.0, siblings=_WAN),
     Family(
@@ -139,20 +150,32 @@ FAMILIES = (
         siblings=_COGVIDEOX,
     ),
     Family(name="CogVideoX", classes=("CogVideoXImageToVideoPipeline",), fps=8.0, per_clip=True),
-    Family(name="Mochi", classes=("MochiPipeline",), fps=30.0),
+    # It always passes sigmas of its own to its scheduler, and divides by the steps less one.
+    Family(
+        name="Mochi",
+        classes=("MochiPipeline",),
+        fps=30.0,
+        ignores_padding=True,
+        least_steps=2,
+        excludes=("timesteps",),
+    ),
     Family(
         name="HunyuanVideo",
         classes=("HunyuanVideoPipeline",),
+        unread=("prompt_2", "negative_prompt_2"),
         fps=24.0,
         second_text_limit=77,
+        ignores_padding=True,
     ),
     Family(
         name="HunyuanVideo",
         classes=("HunyuanVideoImageToVideoPipeline",),
+        unread=("prompt_2", "negative_prompt_2"),
         fps=24.0,
         per_clip=True,
         cut_frames=4,
         second_text_limit=77,
+        ignores_padding=True,
     ),
     Family(
         name="HunyuanVideo 1.5",
@@ -166,7 +189,8 @@ FAMILIES = (
         classes=("SkyReelsV2Pipeline", "SkyReelsV2ImageToVideoPipeline"),
         fps=24.0,
     ),
-    # It has a scheduler for each latent frame.
+    # It has a scheduler for each latent frame. `causal_block_size` is written into its transformer,
+    # whose later clips would differ.
     Family(
         name="SkyReels-V2",
         classes=("SkyReelsV2DiffusionForcingPipeline",),
@@ -175,6 +199,7 @@ FAMILIES = (
         own_draws=True,
         resumes=False,
         predicts=False,
+        excludes=("causal_block_size",),
     ),
     Family(name="Cosmos", classes=("CosmosTextToWorldPipeline",), batches=False),
     # They count their steps from the first one that they run.
@@ -189,10 +214,18 @@ FAMILIES = (
         classes=("Kandinsky5T2VPipeline", "Kandinsky5I2VPipeline"),
         fps=24.0,
         second_text_limit=77,
+        ignores_padding=True,
         batches=False,
     ),
     # Its bits depend on a clip's position in the batch, even in batches of two.
-    Family(name="SanaVideo", classes=_SANA, fps=16.0, batches=False, siblings=_SANA),
+    Family(
+        name="SanaVideo",
+        classes=_SANA,
+        fps=16.0,
+        batches=False,
+        siblings=_SANA,
+        ignores_padding=True,
+    ),
     Family(name="AnimateDiff", classes=("AnimateDiffPipeline",), fps=8.0, siblings=_ANIMATEDIFF),
     Family(
         name="AnimateDiff",
@@ -202,7 +235,14 @@ FAMILIES = (
         siblings=_ANIMATEDIFF,
     ),
     Family(name="Latte", classes=("LattePipeline",), fps=8.0, batches=False, text_limit=120),
-    Family(name="Allegro", classes=("AllegroPipeline",), fps=15.0, frame_plus=0, batches=False),
+    Family(
+        name="Allegro",
+        classes=("AllegroPipeline",),
+        fps=15.0,
+        frame_plus=0,
+        batches=False,
+        ignores_padding=True,
+    ),
     Family(
         name="Stable Video Diffusion",
         classes=("StableVideoDiffusionPipeline",),

@@ -17,7 +17,7 @@ from beecam.models.diffusers.introspection import PipelineInfo
 from beecam.models.diffusers.negative_prompt import unset_negative_prompt
 from beecam.models.speed.speed import Speed
 from beecam.shots.conditions import CONDITIONS, Condition
-from beecam.shots.shot import Shot
+from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 
 # Classes with these words can't work from text alone, even if their signatures allow it.
 _FROM_INPUTS = re.compile("ImageToVideo|I2V|VideoToVideo|VideoToWorld|StableVideoDiffusion")
@@ -36,11 +36,32 @@ _FILLED_IN = (
     "generator",
     "latents",
     "num_videos_per_prompt",
+    "num_images_per_prompt",
     "output_type",
     "return_dict",
     "callback_on_step_end",
     "callback_on_step_end_tensor_inputs",
 )
+# What to use in place of arguments that are filled in, or that a family excludes.
+_SEEDS = "use seed= or noise="
+_INSTEAD = {
+    "generator": _SEEDS,
+    "latents": _SEEDS,
+    "audio_latents": _SEEDS,
+    "noise_scale": _SEEDS,
+    "num_videos_per_prompt": "use seed=range(4), which makes a cell of each clip",
+    "num_images_per_prompt": "use seed=range(4), which makes a cell of each clip",
+    "output_type": "clip.frames() returns the frames, and clip.save() writes them",
+    "return_dict": "clip.frames() returns the frames",
+    "callback_on_step_end": "a run shows previews of its steps",
+    "callback_on_step_end_tensor_inputs": "a run shows previews of its steps",
+    "conditions": "use image=, last_image= or keyframes=",
+    "frame_index": "use keyframes=, a mapping of frames to images",
+    "timesteps": "use num_inference_steps=",
+    "min_seconds": "use num_frames=",
+    "max_seconds": "use num_frames=",
+    "causal_block_size": "set it on the transformer before bc.wrap, since it changes all clips",
+}
 # Sana's argument for an instruction before the prompt (not before the negative prompt), whose
 # length it adds to the limit, less 2.
 _INSTRUCTION = "complex_human_instruction"
@@ -120,6 +141,19 @@ class Task:
             for name, parameter in info.parameters.items()
             if name not in filled_in
             and not any(part in name for part in _ENCODED)
+            and parameter.kind is not parameter.VAR_KEYWORD
+        }
+
+    @property
+    def filled_in(self) -> dict[str, str]:
+        """Its pipeline's other arguments, each with what to use in its place."""
+        info, arguments = self.info, self.arguments
+        ours = {info.frames_argument: "use num_frames=", info.fps_argument: "use fps="}
+        return {
+            name: ours.get(name) or _INSTEAD.get(name) or "use prompt= or negative_prompt="
+            for name, parameter in info.parameters.items()
+            if name not in arguments
+            and name not in ("self", "prompt", *SHOT_ARGUMENTS)
             and parameter.kind is not parameter.VAR_KEYWORD
         }
 

@@ -14,6 +14,7 @@ from typing import Any
 from beecam.errors import ModelError
 from beecam.models.text.disk_cache import EmbeddingCache, cache_for
 from beecam.models.text.mix import MixedPrompt, mix_embeddings
+from beecam.models.text.quiet import about_limits
 from beecam.shots.shot import Shot
 from beecam.shots.weighted_prompts import WeightedPrompts, parts_of
 
@@ -95,8 +96,9 @@ class PromptEncoder:
             read.update(_mixed_in(arguments))
             if not remember or not _is_plain(arguments):
                 # The owner's own method, or an image besides the text: the result isn't stored.
-                return _encode_parts(arguments, count, lambda one: original(**one))
-            with self._lock:
+                with about_limits(pipe):
+                    return _encode_parts(arguments, count, lambda one: original(**one))
+            with self._lock, about_limits(pipe):
                 disk = self._disk_cache(pipe) if not shots[0].adapters else None
                 adapters = [str(one) for one in shots[0].adapters or ()]
 
@@ -164,7 +166,7 @@ class PromptEncoder:
     def _tokens(self, pipe: Any, text: str) -> int:
         with self._lock:
             if text not in self._lengths:
-                self._lengths[text] = len(pipe.tokenizer(text).input_ids)
+                self._lengths[text] = len(pipe.tokenizer(text, verbose=False).input_ids)
             return self._lengths[text]
 
 

@@ -72,6 +72,20 @@ class Vocabulary:
         fitting = bisect.bisect_right(range(len(words) + 1), limit, key=tokens) - 1
         return words[max(0, fitting) :]
 
+    def read(self, text: str, limit: int, *, specials: bool = True) -> tuple[int, ...]:
+        """Return the tokens of a text that an encoder reads: texts with equal ones are one to it.
+
+        Args:
+            text: The text.
+            limit: The number of tokens that the encoder reads.
+            specials: Whether the tokenizer's special tokens are among them.
+        """
+        tokens = self._tokens(text, specials=specials)
+        if len(tokens) <= limit:
+            return tuple(tokens)
+        ends = specials and tokens[-1] in self._tokenizer.all_special_ids
+        return (*tokens[: limit - 1], tokens[-1]) if ends else tuple(tokens[:limit])
+
     def _count(self, text: str, *, specials: bool) -> int:
         return len(self._tokens(text, specials=specials))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from beecam.errors import ModelError, first_line
+from beecam.models.model import Note
 from beecam.models.weights.safe_files import file_problem
 from beecam.shots.loras import Adapter
 
@@ -32,6 +34,7 @@ class LoraLoader:
         # holds its key would keep each pipeline that was ever loaded in memory.
         self._reference = weakref.ref(pipe)
         self._loaded: dict[str, str] = {}
+        self._partial: dict[str, str] = {}
         self._active: tuple[Adapter, ...] = ()
         self._users = self._loading = 0
         self._free = threading.Condition()
@@ -60,6 +63,12 @@ class LoraLoader:
             except ModelError as error:
                 return str(error)
         return None
+
+    def notes(self, adapters: Iterable[Adapter]) -> Iterator[Note]:
+        """Yield a note on each of these that fits the pipeline in part only."""
+        for digest in dict.fromkeys(one.digest for one in adapters):
+            if digest in self._partial:
+                yield Note("lora", f"lora={self._partial[digest]}")
 
     @contextlib.contextmanager
     def used(self, adapters: tuple[Adapter, ...]) -> Iterator[None]:
@@ -123,19 +132,33 @@ class LoraLoader:
         except Exception as error:
             with contextlib.suppress(Exception):
                 self._pipe.delete_adapters(name)
-            first = first_line(error)[:_MAX_REASON]
-            raise ModelError(
-                f"the LoRA {adapter.name} doesn't fit {type(self._pipe).__name__}: it was trained "
-                f"for another family, or another size of this one ({first})."
-            ) from error
+            raise ModelError(_why_not_loaded(adapter, self._pipe, error)) from error
         if name not in self._names():
             raise ModelError(
                 f"the LoRA {adapter.name} has nothing for {type(self._pipe).__name__}: it was made "
                 "for another family."
             )
+        fitting, total = self._layers(name), _layers_in(self._pipe, adapter)
+        if 2 * fitting < total:
+            self._pipe.delete_adapters(name)
+            raise ModelError(
+                f"the LoRA {adapter.name} doesn't fit {type(self._pipe).__name__}: of its {total} "
+                f"layers {fitting} exist there; it was made for another family."
+            )
+        if fitting < total:
+            self._partial[adapter.digest] = (
+                f"{adapter.name}: of its {total} layers {fitting} exist in "
+                f"{type(self._pipe).__name__}; the others have no effect."
+            )
         self._pipe.disable_lora()
         self._loaded[adapter.digest] = name
         self._active = ()
+
+    def _layers(self, name: str) -> int:
+        """Return how many layers of the pipeline's networks have a loaded LoRA."""
+        networks = [part for part in self._pipe.components.values() if hasattr(part, "modules")]
+        layers = (layer for network in networks for layer in network.modules())
+        return sum(name in getattr(layer, "lora_A", ()) for layer in layers)
 
     def _names(self) -> set[str]:
         found = self._pipe.get_list_adapters()
@@ -147,3 +170,25 @@ class LoraLoader:
         except (AttributeError, ValueError):
             return []
         return [name for name in active if not name.startswith(PREFIX)]
+
+
+def _layers_in(pipe: Any, adapter: Adapter) -> int:
+    """Return how many layers a file has, in the names of diffusers; 0 where that isn't known."""
+    with contextlib.suppress(Exception):
+        found = pipe.lora_state_dict(adapter.path)
+        state = found[0] if isinstance(found, tuple) else found
+        return sum(bool(re.search(r"lora_A|lora_down|lora\.down", name)) for name in state)
+    return 0
+
+
+def _why_not_loaded(adapter: Adapter, pipe: Any, error: Exception) -> str:
+    first = first_line(error)[:_MAX_REASON]
+    kind = type(pipe).__name__
+    if not adapter.path.is_file():
+        return f"the LoRA {adapter.name} isn't at {str(adapter.path)!r} any more."
+    if re.search("size mismatch|[Tt]arget module|not found|key", str(error)):
+        return (
+            f"the LoRA {adapter.name} doesn't fit {kind}: it was trained for another family, or "
+            f"another size of this one ({first})."
+        )
+    return f"the LoRA {adapter.name} can't be loaded into {kind} ({first})."

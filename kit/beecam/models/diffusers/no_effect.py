@@ -1,0 +1,397 @@
+"""Arguments that are set but change no pixel of a call, each with what would make it act.
+
+The rule: an argument that a shot sets, and that differs from its default, changes the pixels or is
+named here, as a note before any compute. Most is read off: the pipeline's signature and properties,
+the configurations of its networks, the source of its scheduler's step.
+`tests/kit/test_no_effect.py` varies each argument of each family and holds it.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import inspect
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+from beecam.errors import join_words
+from beecam.models.denoise.schedulers import Schedulers
+from beecam.models.diffusers.tasks import Task
+from beecam.shots.shot import Shot
+
+# Arguments that only change how guidance works.
+_OF_GUIDANCE = (
+    "guidance_scale_2",
+    "guidance_rescale",
+    "use_dynamic_cfg",
+    "input_frames_guidance",
+    "negative_prompt_2",
+)
+_OF_ENHANCEMENT = (
+    "system_prompt",
+    "prompt_max_new_tokens",
+    "prompt_enhancement_kwargs",
+    "prompt_enhancement_seed",
+)
+_OF_PERTURBATION = ("stg_scale", "audio_stg_scale", "spatio_temporal_guidance_blocks")
+_OF_LONG_VIDEOS = ("overlap_history", "addnoise_condition", "base_num_frames")
+
+
+@dataclass(frozen=True)
+class CallSettings:
+    """What decides which arguments of a call have an effect.
+
+    Attributes:
+        task: The task of the shot.
+        shot: A resolved shot.
+        defaults: The resolved shot that sets nothing.
+        schedulers: The schedulers of the pipeline.
+        fits: Whether all texts are shorter than the limit of tokens.
+    """
+
+    task: Task
+    shot: Shot
+    defaults: Shot
+    schedulers: Schedulers
+    fits: bool = True
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """The value of each argument of the pipeline, set or default."""
+        shot, info = self.shot, self.task.info
+        own = {
+            "guidance_scale": shot.guidance_scale,
+            "num_inference_steps": shot.num_inference_steps,
+            "height": shot.height,
+            "width": shot.width,
+            info.frames_argument or "": shot.num_frames,
+            info.fps_argument or "": shot.fps,
+        }
+        defaults = {name: one.default for name, one in info.parameters.items()}
+        return {**defaults, **{n: v for n, v in own.items() if n in defaults}, **shot.arguments}
+
+    def is_set(self, name: str) -> bool:
+        """Return whether the shot sets an argument of the pipeline to another than its default."""
+        arguments, parameters = self.shot.arguments, self.task.info.parameters
+        if name not in arguments or name not in parameters:
+            return False
+        default = parameters[name].default
+        return bool(arguments[name] != (tuple(default) if isinstance(default, list) else default))
+
+    @cached_property
+    def guided(self) -> bool:
+        """Whether negative prompts have an effect: classifier-free guidance is on at some step."""
+        switch = self.shot.switch
+        later = [switch.guidance_scale] if switch and switch.guidance_scale is not None else []
+        return any(
+            self._guided({**self.values, "guidance_scale": scale})
+            for scale in (self.shot.guidance_scale, *later)
+        )
+
+    def _guided(self, values: Mapping[str, Any]) -> bool:
+        pipe = self.task.pipe
+        if "negative_prompt" not in values:
+            return False
+        if "true_cfg_scale" in values:
+            return bool((values["true_cfg_scale"] or 0) > 1)
+        if (guider := getattr(pipe, "guider", None)) is not None:
+            return bool(getattr(guider, "_enabled", True))
+        if isinstance(getattr(type(pipe), "do_classifier_free_guidance", None), property):
+            probe = copy.copy(pipe)
+            vars(probe).update({f"_{name}": value for name, value in values.items()})
+            with contextlib.suppress(Exception):
+                return bool(probe.do_classifier_free_guidance)
+        return bool((values.get("guidance_scale") or 0) > 1)
+
+    @property
+    def how_to_guide(self) -> str:
+        """What switches guidance on, in words."""
+        values = self.values
+        if "true_cfg_scale" in values:
+            return "set true_cfg_scale=3, too"
+        if getattr(self.task.pipe, "guider", None) is not None:
+            return "switch the guider of the pipeline on"
+        if "guidance_scale" in values:
+            default = self.defaults.guidance_scale or 0
+            return f"set guidance_scale={default if default > 1 else 3:g}, too"
+        return "use a model with guidance"
+
+
+def without_effect(call: CallSettings) -> dict[str, str]:
+    """Return the arguments of a call that have no effect, each with what would act.
+
+    Args:
+        call: The settings of the call.
+    """
+    return {name: reason for rule in _RULES for name, reason in rule(call)}
+
+
+def _guidance(call: CallSettings) -> Iterator[tuple[str, str]]:
+    reason = _why_scale_is_idle(call)
+    if reason and call.shot.guidance_scale != call.defaults.guidance_scale:
+        yield "guidance_scale", reason
+
+
+def _why_scale_is_idle(call: CallSettings) -> str | None:
+    """Return why no guidance scale would change a pixel, or None if it can."""
+    others = [n for n in call.task.arguments if "guid" in n or "cfg" in n]
+    acts = f"set {join_words(others, 'or')} instead" if others else "its guider guides"
+    kind = type(call.task.pipe).__name__
+    if "guidance_scale" not in call.task.info.parameters:
+        if not others and getattr(call.task.pipe, "guider", None) is None:
+            acts = "it has no guidance"
+        return f"{kind} has no such argument; {acts}"
+    if "true_cfg_scale" in call.values and not _embeds_guidance(call):
+        return f"this transformer wasn't trained with it; {acts}"
+    if call.guided and _boundary_steps(call) == (False, True):
+        return "all steps are those of transformer_2; set guidance_scale_2 or more steps"
+    return None
+
+
+def _embeds_guidance(call: CallSettings) -> bool:
+    """Return whether the denoiser reads the scale itself, as distilled ones do."""
+    config = getattr(call.task.info.denoiser, "config", {})
+    return bool(config.get("guidance_embeds") or config.get("time_cond_proj_dim"))
+
+
+def _negative_prompt(call: CallSettings) -> Iterator[tuple[str, str]]:
+    if not call.shot.negative_prompt:
+        return
+    if "negative_prompt" not in call.task.info.parameters:
+        yield (
+            "negative_prompt",
+            f"{type(call.task.pipe).__name__} has no such argument; say in the prompt what to show",
+        )
+    elif not call.guided:
+        yield "negative_prompt", f"clips are generated without guidance; {call.how_to_guide}"
+
+
+def _of_guidance(call: CallSettings) -> Iterator[tuple[str, str]]:
+    for name in _OF_GUIDANCE:
+        if not call.is_set(name):
+            continue
+        if not call.guided:
+            yield name, f"clips are generated without guidance; {call.how_to_guide}"
+        elif name == "guidance_scale_2" and _boundary_steps(call) == (True, False):
+            yield name, "no step is one of transformer_2; set guidance_scale or more steps"
+
+
+def _boundary_steps(call: CallSettings) -> tuple[bool, bool] | None:
+    """Return whether steps run above and below the boundary between two transformers, if any."""
+    pipe = call.task.pipe
+    ratio = getattr(pipe, "config", {}).get("boundary_ratio")
+    if ratio is None:
+        return None
+    found = call.schedulers.rehearse(call.shot)
+    if not found.timesteps:
+        return None
+    boundary = ratio * pipe.scheduler.config.num_train_timesteps
+    above = [one >= boundary for one in found.timesteps]
+    return any(above), not all(above)
+
+
+def _eta(call: CallSettings) -> Iterator[tuple[str, str]]:
+    schedulers, name = call.schedulers, call.shot.scheduler or ""
+    if not call.is_set("eta") or reads(schedulers.kind(name).step, "eta"):
+        return
+    names = schedulers.names if not call.task.family.own_timesteps else []
+    having = [one for one in names if reads(schedulers.kind(one).step, "eta")]
+    acts = f"it acts with scheduler={having[0]!r}" if having else "no scheduler that fits does"
+    yield "eta", f"{name} doesn't read it; {acts}"
+
+
+def _decoding(call: CallSettings) -> Iterator[tuple[str, str]]:
+    vae = getattr(call.task.pipe, "vae", None)
+    conditioned = getattr(vae, "config", {}).get("timestep_conditioning")
+    for name in ("decode_timestep", "decode_noise_scale"):
+        if call.is_set(name) and not conditioned:
+            yield name, "this autoencoder has no timestep; it acts with one that has"
+    if call.is_set("decode_chunk_size") and vae is not None:
+        size = call.values["decode_chunk_size"]
+        if not reads(vae.decode, "num_frames") and not _has_temporal_decoder(vae):
+            yield "decode_chunk_size", "it changes how much memory the decoder needs, no pixel"
+        elif size is not None and size >= (call.shot.num_frames or 0):
+            yield "decode_chunk_size", "all frames fit into one chunk; set less than num_frames"
+
+
+def _has_temporal_decoder(vae: Any) -> bool:
+    return "Temporal" in type(vae).__name__
+
+
+def _perturbed_blocks(call: CallSettings) -> Iterator[tuple[str, str]]:
+    """Yield what works by skipping attention in some blocks, where there are none such."""
+    if "spatio_temporal_guidance_blocks" not in call.values:
+        return
+    network = call.task.info.denoiser
+    blocks = getattr(network, "transformer_blocks", ())
+    chosen = call.values["spatio_temporal_guidance_blocks"] or ()
+    if not getattr(network, "config", {}).get("perturbed_attn", True):
+        names: tuple[str, ...] = _OF_PERTURBATION
+        reason = "this transformer has no perturbed attention; set modality_scale instead"
+    elif not any(0 <= one < len(blocks) for one in chosen):
+        names = _OF_PERTURBATION
+        reason = f"set spatio_temporal_guidance_blocks to numbers below {len(blocks)}, too"
+    elif not any((call.values.get(n) or 0) > 0 for n in ("stg_scale", "audio_stg_scale")):
+        names, reason = _OF_PERTURBATION[2:], "stg_scale is 0; set more than 0"
+    else:
+        return
+    yield from ((name, reason) for name in names if call.is_set(name))
+
+
+def _enhancement(call: CallSettings) -> Iterator[tuple[str, str]]:
+    if call.values.get("enable_prompt_enhancement"):
+        return
+    for name in _OF_ENHANCEMENT:
+        if call.is_set(name):
+            yield name, "prompts aren't enhanced; set enable_prompt_enhancement=True, too"
+
+
+def _long_videos(call: CallSettings) -> Iterator[tuple[str, str]]:
+    base = call.values.get("base_num_frames")
+    if not isinstance(base, int) or (call.shot.num_frames or 0) > base:
+        return
+    for name in _OF_LONG_VIDEOS:
+        if call.is_set(name):
+            yield name, f"it is for clips of more than base_num_frames={base} frames; set more"
+
+
+def _cleaning(call: CallSettings) -> Iterator[tuple[str, str]]:
+    clean = getattr(call.task.pipe, "_text_preprocessing", None)
+    if not call.is_set("clean_caption") or clean is None:
+        return
+    texts = [text for text in (call.shot.text, call.shot.negative_prompt) if text]
+    logger = inspect.getmodule(type(call.task.pipe))
+    with _quiet(logger):
+        same = clean(texts, clean_caption=True) == clean(texts, clean_caption=False)
+    if same:
+        yield (
+            "clean_caption",
+            "there is nothing to clean in these texts, or ftfy and bs4 are missing",
+        )
+
+
+@contextlib.contextmanager
+def _quiet(module: Any) -> Iterator[None]:
+    """Silence the warnings of a module's logger."""
+    logger = getattr(module, "logger", None)
+    if logger is None:
+        yield
+        return
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+def _unread(call: CallSettings) -> Iterator[tuple[str, str]]:
+    unread = call.task.family.unread
+    for name in call.shot.arguments:
+        read = name not in unread and reads(type(call.task.pipe).__call__, name)
+        if call.is_set(name) and not read:
+            yield name, f"{type(call.task.pipe).__name__} doesn't read it; leave it out"
+
+
+_RULES = (
+    _guidance,
+    _negative_prompt,
+    _of_guidance,
+    _eta,
+    _decoding,
+    _perturbed_blocks,
+    _enhancement,
+    _long_videos,
+    _cleaning,
+    _unread,
+)
+
+
+def reads(function: Any, name: str) -> bool:
+    """Return whether a function has a parameter and reads it; true where that can't be told.
+
+    >>> reads(lambda a, b: a, "b")
+    False
+    """
+    return name in _read_parameters(inspect.unwrap(getattr(function, "__func__", function)))
+
+
+@cache
+def _read_parameters(function: Any) -> frozenset[str]:
+    parameters = frozenset(inspect.signature(function).parameters)
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return parameters
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    if names & {"locals", "vars", "kwargs"}:
+        return parameters
+    return parameters & names
+
+
+def effective_settings(call: CallSettings, idle: Mapping[str, str]) -> tuple[Any, ...]:
+    """Return what is left of a shot's settings, besides its texts and noise, without those idle.
+
+    Two shots with equal ones, texts and noise make equal clips.
+
+    Args:
+        call: The settings of the call.
+        idle: The arguments that have no effect in it.
+    """
+    shot = call.shot
+    extra = {n: v for n, v in shot.arguments.items() if n not in idle and call.is_set(n)}
+    if call.fits and call.task.family.ignores_padding:
+        extra.pop("max_sequence_length", None)
+    strength = call.task.strength_argument
+    redraws = any(one.name == "video" for one in shot.conditions)
+    if redraws and strength in extra and not call.values.get("enforce_inference_steps"):
+        extra[strength] = call.task.steps(shot)
+    # Without guidance, every scale up to 1 is as 1.
+    scaled = not _why_scale_is_idle(call) and (call.guided or _embeds_guidance(call))
+    return (
+        shot.guidance_scale if scaled else None,
+        tuple(sorted(extra.items(), key=lambda pair: pair[0])),
+        *(getattr(shot, name) for name in _SETTINGS if name not in ("guidance_scale", "extra")),
+    )
+
+
+_SETTINGS = (
+    "model",
+    "width",
+    "height",
+    "num_frames",
+    "fps",
+    "num_inference_steps",
+    "guidance_scale",
+    "scheduler",
+    "conditions",
+    "adapters",
+    "draft_steps",
+    "speed",
+    "extra",
+)
+
+
+def settings_of(shot: Shot) -> tuple[Any, ...]:
+    """Return all settings of a shot besides its texts and noise.
+
+    >>> settings_of(bc.shot("a bee")) == settings_of(bc.shot("a moth", seed=3))
+    True
+    """
+    return tuple(getattr(shot, name) for name in _SETTINGS)
+
+
+def differing(shots: Sequence[Shot]) -> list[str]:
+    """Return the names of the arguments in which two shots differ, apart from noise.
+
+    >>> differing([bc.shot("a bee", fps=8), bc.shot("a bee", fps=9)])
+    ['fps']
+    """
+    one, other = shots[:2]
+    names = ("prompt", "negative_prompt", "switch", *_SETTINGS[:-1])
+    found = [name for name in names if getattr(one, name) != getattr(other, name)]
+    extras = {**one.arguments, **other.arguments}
+    return found + [n for n in extras if one.arguments.get(n) != other.arguments.get(n)]

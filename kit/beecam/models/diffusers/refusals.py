@@ -1,0 +1,177 @@
+"""What a pipeline would refuse during a run, asked before it.
+
+The rule: whatever can be asked without compute is asked when a shot is checked. The pipeline's own
+`check_inputs` is called, its scheduler's steps are tried on four numbers, and limits of networks
+are read off their configurations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from beecam.errors import Problem, first_line, shorten
+from beecam.models.denoise.schedulers import CUSTOM_STEPS, Schedulers, is_numbers
+from beecam.models.diffusers.tasks import Task
+from beecam.shots.shot import Shot
+
+
+def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterator[Problem]:
+    """Yield what a pipeline or its scheduler would refuse of a shot.
+
+    Args:
+        full: The resolved shot.
+        task: The task that generates it.
+        model: The model's name.
+        schedulers: The schedulers of its pipeline.
+    """
+    yield from _setup(task, model)
+    yield from _steps(full, task, model, schedulers)
+    yield from _text_length(full, task, model)
+    yield from _own_checks(full, task)
+    if "clip_skip" in full.arguments and not hasattr(
+        getattr(task.pipe, "text_encoder", None), "text_model"
+    ):
+        yield Problem(
+            "clip_skip",
+            f"clip_skip={full.arguments['clip_skip']}: diffusers can't use it with this version of "
+            "transformers, in which text encoders are built otherwise; leave it out.",
+        )
+
+
+def _setup(task: Task, model: str) -> Iterator[Problem]:
+    """Yield what the owner of a pipeline has switched on that single clips can't have."""
+    if getattr(task.pipe, "free_noise_enabled", False):
+        yield Problem(
+            "model",
+            f"model={model!r}: enable_free_noise() is on, which can't work with the generators of "
+            "single clips; switch it off with pipe.disable_free_noise().",
+        )
+
+
+def _steps(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterator[Problem]:
+    steps, least = full.num_inference_steps or 1, task.family.least_steps
+    custom = [name for name in CUSTOM_STEPS if full.arguments.get(name) is not None]
+    if steps < least and not custom:
+        yield Problem(
+            "num_inference_steps",
+            f"num_inference_steps={steps}: {model} needs {least} or more; the nearest is {least}.",
+        )
+    usable = full.scheduler == schedulers.default_name or full.scheduler in schedulers.names
+    if not usable or not all(is_numbers(full.arguments[name]) for name in custom):
+        return  # reported as such
+    if not custom and full.draft_steps is None and full.scheduler == schedulers.default_name:
+        return
+    found = schedulers.rehearse(full)
+    if found.argument:
+        value = full.arguments.get(found.argument, full.num_inference_steps)
+        yield Problem(found.argument, f"{found.argument}={shorten(value)}: {found.reason}.")
+        return
+    if custom and found.timesteps and len(found.timesteps) != steps:
+        yield Problem(
+            "num_inference_steps",
+            f"num_inference_steps={steps}: {custom[0]} has {len(found.timesteps)} steps, and it "
+            f"counts; leave num_inference_steps out, or set it to {len(found.timesteps)}.",
+        )
+    if full.draft_steps is not None and task.family.predicts and not found.predicts:
+        others = schedulers.names if not task.family.own_timesteps else []
+        able = [n for n in others if schedulers.rehearse(full.replace(scheduler=n)).predicts]
+        nearest = f"; those of {able[0]} do" if able else ""
+        yield Problem(
+            "draft",
+            f"draft: no step of {full.scheduler} predicts the clip, so that there are no drafts "
+            f"with it{nearest}.",
+        )
+
+
+def _text_length(full: Shot, task: Task, model: str) -> Iterator[Problem]:
+    """Yield a problem unless the denoiser has a position for each token of a text."""
+    length = full.arguments.get("max_sequence_length")
+    if not isinstance(length, int) or isinstance(length, bool):
+        return
+    if length < 1:
+        yield Problem(
+            "max_sequence_length",
+            f"max_sequence_length={length}: 1 or more is needed; the nearest is 1.",
+        )
+        return
+    network = task.info.denoiser
+    needed = getattr(network, "config", {}).get("max_text_seq_length")
+    positions = getattr(network, "patch_embed", None)
+    fixed = any(
+        getattr(positions, f"use_{kind}positional_embeddings", False) for kind in ("", "learned_")
+    )
+    if needed and fixed and length != needed:
+        yield Problem(
+            "max_sequence_length",
+            f"max_sequence_length={length}: {model} was trained on texts of {needed} tokens and "
+            f"reads no other length; the nearest is {needed}.",
+        )
+
+
+def _own_checks(full: Shot, task: Task) -> Iterator[Problem]:
+    """Yield what the pipeline's own `check_inputs` says of a shot's further arguments.
+
+    It counts only if it accepts the same call without them: what it says of images and sizes is
+    checked elsewhere, and can't be asked without them.
+    """
+    check = getattr(task.pipe, "check_inputs", None)
+    extra = full.arguments
+    if check is None or not extra:
+        return
+    try:
+        parameters = inspect.signature(check).parameters
+    except (TypeError, ValueError):
+        return
+    if not set(parameters) & set(extra):
+        return
+
+    def refused(arguments: Mapping[str, Any]) -> str | None:
+        values = _values(full, task, arguments)
+        try:
+            with contextlib.redirect_stdout(None):
+                check(**{name: values.get(name) for name in parameters})
+        except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+            return first_line(error)
+        return None
+
+    if refused({}) is not None or (reason := refused(extra)) is None:
+        return
+    for name, value in extra.items():
+        without = {other: one for other, one in extra.items() if other != name}
+        if name in parameters and refused(without) != reason:
+            kind = type(task.pipe).__name__
+            yield Problem(name, f"{name}={shorten(value)}: {kind} refuses it: {reason}")
+            return
+
+
+def _values(full: Shot, task: Task, extra: Mapping[str, Any]) -> dict[str, Any]:
+    info = task.info
+    defaults = {
+        name: None if one.default is one.empty else one.default
+        for name, one in info.parameters.items()
+    }
+    own = {
+        "prompt": full.prompt if isinstance(full.prompt, str) else full.prompt[0][0],
+        "negative_prompt": full.negative_prompt,
+        "height": full.height,
+        "width": full.width,
+        info.frames_argument or "": full.num_frames,
+        info.fps_argument or "": full.fps,
+        "num_inference_steps": full.num_inference_steps,
+        "guidance_scale": full.guidance_scale,
+        **_stand_ins(full),
+    }
+    given = {n: list(v) if isinstance(v, tuple) else v for n, v in extra.items()}
+    return {**defaults, **own, **given}
+
+
+def _stand_ins(full: Shot) -> dict[str, Any]:
+    """Return a small image or video for each condition: pipelines look at their types only."""
+    from PIL import Image
+
+    image = Image.new("RGB", (full.width or 16, full.height or 16))
+    names = {one.name for one in full.conditions}
+    return {name: [image] if name == "video" else image for name in names}

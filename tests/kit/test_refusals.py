@@ -1,0 +1,136 @@
+"""What a pipeline would refuse during a run is refused when a sweep is checked."""
+
+import logging
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import beecam as bc
+from beecam.models.batching.threads import WorkerPool
+from beecam.models.diffusers.adapter import DiffusersModel
+from beecam.shots.shot import SHOT_ARGUMENTS
+from beecam.sweeps.layout import shot_from
+from helpers import error_message, generate_frames
+from kit.test_families import ALL
+from tiny import SHAPES, make
+
+SCHEDULED = ("LTXPipeline", "CogVideoXPipeline", "MochiPipeline", "AnimateDiffPipeline")
+
+
+def model_of(name):
+    model = bc.wrap(make(name), name=name)
+    model._workers = WorkerPool()
+    return model
+
+
+def shape_of(model):
+    info = model.tasks[0].info
+    ours = {info.frames_argument: "num_frames", info.fps_argument: "fps"}
+    shape = {ours.get(n, n): v for n, v in SHAPES[model.name].items()}
+    return {n: tuple(v) if isinstance(v, list) else v for n, v in shape.items()}
+
+
+@pytest.fixture(scope="module", params=SCHEDULED)
+def scheduled(request):
+    return model_of(request.param)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_what_passes_the_check_does_not_fail_in_the_run(scheduled, data):
+    arguments = {
+        "num_inference_steps": data.draw(st.integers(1, 4)),
+        "scheduler": data.draw(st.sampled_from(scheduled.schedulers)),
+        "draft_steps": data.draw(st.sampled_from([None, 1, 2, 3])),
+    }
+    if "max_sequence_length" in scheduled.arguments:
+        arguments["max_sequence_length"] = data.draw(st.sampled_from([16, 77, 500, 3000, 0, -1]))
+    for name in {"sigmas", "timesteps"} & scheduled.arguments.keys():
+        values = [None, (999, 500, 20), (1.0, 0.5), ()]
+        arguments[name] = data.draw(st.sampled_from(values))
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    shot = scheduled.resolve(shot_from("a bee", {**shape_of(scheduled), **arguments}))
+    if not list(scheduled.check(shot)):
+        steps = []
+        generate_frames(scheduled, [shot], lambda step: steps.append(step.steps))
+        own = {"HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"}
+        expected = shot.draft_steps or scheduled.steps(shot)
+        assert steps[-1] == expected or shot.scheduler in own, "they are recorded as they run"
+
+
+@pytest.mark.parametrize("name", ["HunyuanVideoPipeline", "LTX2Pipeline"])
+def test_custom_sigmas_set_the_number_of_steps(name):
+    model = model_of(name)
+    shape = {n: v for n, v in shape_of(model).items() if n != "num_inference_steps"}
+    shot = model.resolve(shot_from("a bee", {**shape, "sigmas": (1.0, 0.6, 0.3)}))
+    assert (shot.num_inference_steps, model.steps(shot)) == (3, 3)
+    assert not list(model.check(shot))
+    wrong = model.resolve(shot.replace(num_inference_steps=50, revision=None, model=None))
+    (problem,) = model.check(wrong)
+    assert "num_inference_steps=50: sigmas has 3 steps" in problem.message
+    longer = shot.replace(draft_steps=10)
+    assert [problem.argument for problem in model.check(longer)] == ["draft_steps"]
+
+
+@pytest.mark.parametrize("scheduler", ["DEISMultistepScheduler", "DPMSolverMultistepScheduler"])
+def test_drafts_are_refused_where_no_step_predicts_the_clip(cog, scheduler):
+    shape = {"width": 32, "height": 32, "num_frames": 9, "max_sequence_length": 16}
+    sweep = bc.sweep("a bee", scheduler=scheduler, **shape)
+    if scheduler == "DPMSolverMultistepScheduler":
+        assert bc.estimate(sweep, cog).cells == 1
+        bc.sweep("a bee", draft_steps=2, scheduler=scheduler, **shape)
+        return
+    message = error_message(lambda: bc.run(sweep, cog, draft=0.5))
+    assert "draft: no step of DEISMultistepScheduler predicts the clip" in message
+    assert "those of CogVideoXDDIMScheduler do" in message
+
+
+def test_a_pipeline_with_free_noise_is_refused_by_name():
+    model = model_of("AnimateDiffPipeline")
+    model.pipe.enable_free_noise(context_length=4, context_stride=2)
+    message = error_message(lambda: bc.sweep("a bee").check(model))
+    assert "switch it off with pipe.disable_free_noise()" in message
+    model.pipe.disable_free_noise()
+    bc.sweep("a bee").check(model)
+
+
+def test_the_pipelines_own_checks_are_asked_before(wan):
+    message = error_message(lambda: bc.sweep("a bee", guidance_scale_2=[2.0]).check(wan))
+    assert message.startswith("guidance_scale_2=2.0: WanPipeline refuses it: `guidance_scale_2`")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_argument_of_a_pipeline_is_ours_or_points_to_ours(name):
+    model = model_of(name)
+    assert isinstance(model, DiffusersModel)
+    theirs = model.tasks[0].info.parameters
+    reached = 0
+    for argument, parameter in theirs.items():
+        if parameter.kind is parameter.VAR_KEYWORD or argument in (
+            "self",
+            "prompt",
+            *SHOT_ARGUMENTS,
+            *model.arguments,
+        ):
+            continue
+        message = error_message(lambda n=argument: bc.sweep("a bee", **{n: 2}).check(model))
+        assert f"{argument}: set by beecam, not by a sweep; " in message
+        reached += 1
+    assert reached
+
+
+def test_no_alarming_warning_of_a_long_text(ltx, caplog):
+    caplog.set_level(logging.WARNING)
+    ltx.pipe.tokenizer.model_max_length = 20
+    loggers = ["transformers", "diffusers"]
+    before = [logging.getLogger(name).propagate for name in loggers]
+    for name in loggers:
+        logging.getLogger(name).propagate = True
+    sweep = bc.sweep("a bee " * 90, num_inference_steps=1)
+    assert sweep.check(ltx)[0].words
+    generate_frames(ltx, sweep.resolve(ltx))
+    for name, value in zip(loggers, before, strict=True):
+        logging.getLogger(name).propagate = value
+    assert "sequence length" not in caplog.text
+    assert "truncated" not in caplog.text
