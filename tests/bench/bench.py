@@ -501,13 +501,23 @@ def _add_rows(library, count):
             library._index.add(shot.key, settings)
 
 
+def _add_files(library):
+    """Give each row empty media files, which opening compares by name."""
+    for key in list(library._index.keys()):
+        path = library.mp4_path(key)
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        path.with_suffix(".jpg").touch()
+
+
 def large_library():
-    """Measure opening, filtering and sorting 100,000 rows."""
+    """Measure opening (with files and rows compared), filtering and sorting 100,000 clips."""
     from beecam.clips.library import Library
 
     with tempfile.TemporaryDirectory() as folder:
         with Library(Path(folder)) as library:
             _add_rows(library, LARGE)
+            _add_files(library)
             for clip in library.clips(limit=LARGE)[::37]:
                 clip.stars = 1 + clip.shot.seed // 5 % 5
         times = {name: [] for name in ("open", "filter", "sort")}
@@ -522,17 +532,26 @@ def large_library():
             library.clips(sort="-stars", limit=2000)
             times["sort"].append(time.perf_counter() - start)
             assert 0 < len(measured) < 2000
+            assert library.healed == []
             library.close()
     medians = {name: statistics.median(values) for name, values in times.items()}
+    opening = medians.pop("open")
     measurement = ", ".join(f"{name} {value * 1000:.0f} ms" for name, value in medians.items())
     return [
+        Row(
+            f"opening {LARGE:,} clips, files and rows compared",
+            "under 1 s",
+            f"{opening:.2f} s",
+            opening < 1,
+            {"seconds": times["open"]},
+        ),
         Row(
             f"library of {LARGE:,} clips",
             "under 100 ms each",
             measurement,
             max(medians.values()) < 0.1,
             medians,
-        )
+        ),
     ]
 
 
