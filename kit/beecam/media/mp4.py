@@ -313,7 +313,4 @@ def _even(frames: Frames) -> Frames:
 def _unreadable(path: Path, error: Exception) -> str:
     if not path.exists():
         return f"{path} is missing."
-    return (
-        f"{path} can't be read as a video: it is damaged ({type(error).__name__}). Delete it and "
-        "run its sweep again, which generates only what is missing."
-    )
+    return f"{path} can't be read as a video: it is damaged ({type(error).__name__})."

@@ -21,6 +21,19 @@ def media_of(library: Path) -> list[Path]:
     return sorted(library.glob("media/??/*.mp4"))
 
 
+def is_mp4(path: Path) -> bool:
+    """Return whether a file begins as an mp4 does, complete or not; an unreadable one doesn't.
+
+    >>> is_mp4(Path("bee.webp"))
+    False
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(8)[4:] == b"ftyp"
+    except OSError:
+        return False
+
+
 class MediaFiles:
     """The media files of one library.
 
