@@ -18,6 +18,7 @@ _PUBLIC = {
     "Axis": ("beecam.sweeps.axes", "Axis"),
     "BatchPolicy": ("beecam.models.batching.batch_size", "BatchPolicy"),
     "BeecamError": ("beecam.errors", "BeecamError"),
+    "BeecamWarning": ("beecam.errors", "BeecamWarning"),
     "Cell": ("beecam.sweeps.layout", "Cell"),
     "CheckError": ("beecam.errors", "CheckError"),
     "Checkpoint": ("beecam.models.model", "Checkpoint"),
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from beecam.diagnostics.report import Report as Report
     from beecam.diagnostics.report import doctor as doctor
     from beecam.errors import BeecamError as BeecamError
+    from beecam.errors import BeecamWarning as BeecamWarning
     from beecam.errors import CheckError as CheckError
     from beecam.errors import DeckError as DeckError
     from beecam.errors import LibraryError as LibraryError

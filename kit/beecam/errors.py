@@ -10,6 +10,8 @@ BeecamError
   + DeckError
   + LibraryError
   + Stopped                 (a requested stop, not a failure)
+
+A BeecamWarning is a UserWarning.
 """
 
 from __future__ import annotations
@@ -157,6 +159,13 @@ class LibraryError(BeecamError):
     ...     library = bc.library("clips")
     ... except bc.LibraryError as error:
     ...     print(error)
+    """
+
+
+class BeecamWarning(UserWarning):
+    """Issued for what doesn't stop a run: words that a model doesn't know, cells that failed.
+
+    >>> warnings.simplefilter("ignore", bc.BeecamWarning)
     """
 
 

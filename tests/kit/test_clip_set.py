@@ -84,6 +84,31 @@ def test_a_string_is_answered_with_what_searches(clips):
         assert part in error.value.args[0]
 
 
+def test_a_column_as_an_index_is_answered_with_its_values(clips):
+    for name, picks in (("seed", "clips.where(seed=...)"), ("stars", 'clips.query("stars:...")')):
+        with pytest.raises(KeyError) as error:
+            clips[name]
+        assert f"clips.to_frame()[{name!r}]" in error.value.args[0]
+        assert picks in error.value.args[0]
+
+
+@pytest.mark.parametrize("index", ["seed", None, 1.5, [0]])
+@pytest.mark.parametrize("method", ["values", "coords", "label"])
+def test_the_number_of_a_clip_is_a_number(clips, method, index):
+    message = error_message(lambda: getattr(clips, method)(index))
+    assert "the number of a clip is needed" in message
+    assert "clips.to_frame()['seed']" in message
+
+
+def test_several_names_sort_by_the_first_then_the_next(clips):
+    assert seeds(clips.sort(["-prompt", "seed"])) == [
+        (prompt, seed) for prompt in ("a moth", "a bee") for seed in range(3)
+    ]
+    backwards = clips.sort(["prompt", "-seed"], reverse=True)
+    assert seeds(backwards) == seeds(clips.sort(["-prompt", "seed"]))
+    assert "Did you mean seed?" in error_message(lambda: clips.sort(["prompt", "sed"]))
+
+
 @pytest.mark.parametrize(
     "index", [True, None, 1.5, b"bee", ["bee"], [1.5], [[0]], [0, "x"], {"insect": "bee"}, object()]
 )

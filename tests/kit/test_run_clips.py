@@ -204,9 +204,33 @@ def test_a_clip_is_found_by_its_cell(ltx, library, monkeypatch):
 
 def test_a_clip_that_failed_says_why(ltx, library, monkeypatch):
     monkeypatch.setattr(ltx, "generate", lambda *_, **__: 1 / 0)
-    run = bc.run(sweep(2), ltx, library=library).wait(PATIENCE)
+    with pytest.warns(
+        bc.BeecamWarning, match=r"2 of 2 cells failed: run\.errors .* The first: Zero"
+    ):
+        run = bc.run(sweep(2), ltx, library=library).wait(PATIENCE)
+    assert "2 of 2 cells failed: run.errors has the reasons" in repr(run)
+    assert "run.retry()" in repr(run)
+    for index in (0, 1, -1):
+        with pytest.raises(IndexError, match=r"there are 0.* run\.errors .* run\.clip\(cell\)"):
+            run[index]
+        with pytest.raises(IndexError, match=r"run\.errors"):
+            run.clips[index]
     with pytest.raises(IndexError, match="cell 0 has no clip, it is failed: ZeroDivisionError"):
         run.clip(0)
+
+
+def test_a_run_has_the_methods_of_its_clips(ltx, library, tmp_path):
+    run = bc.run(sweep(4), ltx, library=library).wait(PATIENCE)
+    run[1].stars = 3
+    assert run.starred.keys == run.clips.starred.keys == (run[1].key,)
+    assert len(run.where(insect="bee")) == len(run.query("insect:bee")) == 2
+    assert run.keys == run.clips.keys
+    assert run.export_html(tmp_path / "run.html").exists()
+    assert {name for name in dir(ClipSet) if not name.startswith("_")} <= set(dir(run))
+    with pytest.raises(
+        AttributeError, match=r"Run has no attribute 'stared'\. Did you mean starred"
+    ):
+        _ = run.stared
 
 
 def test_repeated_drafts_are_promoted_once(ltx, library):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from beecam._util import checks
 from beecam._util.attributes import FixedAttributes
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _MAX_BYTES = 2_000_000_000  # of a clip's file
 # How a clip's files start.
 _MP4, _JPEG = re.compile(rb"....ftyp", re.DOTALL), re.compile(rb"\xff\xd8")
+
+_Media = TypeVar("_Media")
 
 
 class Clip(FixedAttributes):
@@ -221,7 +223,7 @@ class Clip(FixedAttributes):
         Raises:
             MediaError: The file is missing or damaged.
         """
-        return mp4.read_sound(self.path)
+        return self._decode(mp4.read_sound)
 
     def frames(self) -> Frames:
         """Read the frames from the mp4.
@@ -235,9 +237,7 @@ class Clip(FixedAttributes):
         Raises:
             MediaError: The file is missing or damaged.
         """
-        if not self.path.exists():
-            raise MediaError(self._missing(self.path))
-        return mp4.read_mp4(self.path)
+        return self._decode(mp4.read_mp4)
 
     def image(self, frame: int = 0) -> Image:
         """Return one frame as a PIL image.
@@ -327,6 +327,17 @@ class Clip(FixedAttributes):
         facts = self.facts
         batch, position = int(facts.get("batch", 1)), int(facts.get("position", 0))
         return generate(model, [self.shot] * batch)[position].frames
+
+    def _decode(self, read: Callable[[Path], _Media]) -> _Media:
+        """Decode the mp4. Only a library's own file is safe to delete: its shot is in the row."""
+        if not self.path.exists():
+            raise MediaError(self._missing(self.path))
+        try:
+            return read(self.path)
+        except MediaError as error:
+            raise MediaError(
+                f"{error} Delete it and run its sweep again, which generates only what is missing."
+            ) from error
 
     def _read(self, path: Path, start: re.Pattern[bytes]) -> bytes:
         try:

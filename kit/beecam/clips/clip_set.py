@@ -10,8 +10,8 @@ from beecam._util import checks
 from beecam._util.attributes import FixedAttributes
 from beecam._util.indexing import indices_of
 from beecam._util.plain import as_integer
-from beecam._util.words import count_of
 from beecam.clips.clip import Clip
+from beecam.clips.explanations import INDEX, explain_missing, explain_name, no_number
 from beecam.clips.merging import merge_clips, shared_value
 from beecam.clips.summary import axis_problems, counts_on, describe_clips
 from beecam.clips.tables import frame_of, pivot_of
@@ -21,7 +21,7 @@ from beecam.export.page import write_page
 from beecam.export.page_contents import PageLayout
 from beecam.export.shown import complete_axes
 from beecam.models.model import Model
-from beecam.storage.query import parse, sort_rows
+from beecam.storage.query import parse, sort_rows_by
 from beecam.storage.query_rows import COMMON_NAMES, names_in, rows_of
 from beecam.storage.store import ClipStore
 from beecam.sweeps.axes import Axis, labels_at, positions, values_at
@@ -29,12 +29,6 @@ from beecam.sweeps.axes import Axis, labels_at, positions, values_at
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-_INDEX = (
-    "a number, a slice, a list of numbers or a mask is needed, as in clips[0], clips[:4] or "
-    'clips[[0, 2]]; clips.where(insect="bee") selects by axis, library[key] returns a clip by its '
-    "key."
-)
 
 
 class ClipSet(FixedAttributes, Sequence[Clip]):
@@ -66,6 +60,7 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
         title: str = "",
         model: Model | None = None,
         expected: int = 0,
+        missing: str = "",
         origin: object = None,
     ) -> None:
         """Collect clips.
@@ -78,6 +73,7 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
             title: The title of the set.
             model: The model that generated them.
             expected: How many clips there will be, while a run is still generating them.
+            missing: A sentence on why clips are missing, for an index that has none.
             origin: The run or the set that they were taken from.
         """
         self.library = library
@@ -87,6 +83,7 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
         self.model = model
         self._coords = tuple(coords)
         self._expected = expected
+        self._missing = missing
         self._origin = origin
 
     def __len__(self) -> int:
@@ -110,19 +107,17 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
             CheckError: The index is of another type.
         """
         if isinstance(index, str):
-            raise KeyError(
-                f"clips[{shorten(index)}]: clips are selected by number, as in clips[0]; "
-                f"clips.query({index!r}) searches prompts, labels and tags, library[key] returns a "
-                "clip by its key."
-            )
+            raise KeyError(self._explain_name(index))
         if as_integer(index) is not None:
             at = self._from_start(index)
             return Clip(self.library, self.keys[at], self.values(at), axes=self.axes)
-        problem = Problem("index", f"clips[{shorten(index)}]: {_INDEX}")
+        problem = Problem("index", f"clips[{shorten(index)}]: {INDEX}")
         return self._pick(indices_of(index, len(self), "clip", self._explain_missing, problem))
 
     def _from_start(self, index: int) -> int:
         """Return an index counted from 0, as that of a list may be negative."""
+        if as_integer(index) is None:
+            raise CheckError([no_number(index)])
         if not -len(self) <= index < len(self):
             raise IndexError(self._explain_missing(index))
         return int(index) % len(self)
@@ -173,13 +168,12 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
     def __repr__(self) -> str:
         return f"ClipSet: {describe_clips(len(self), self.axes, self._coords)}"
 
+    def _explain_name(self, name: str) -> str:
+        columns = {*COMMON_NAMES, *names_in(rows_of(self.library, self.keys))}
+        return explain_name(name, [axis.name for axis in self.axes], columns)
+
     def _explain_missing(self, index: int) -> str:
-        if len(self) < self._expected and -self._expected <= index < self._expected:
-            return (
-                f"clip {index}: the run has generated {len(self):,} of "
-                f"{count_of(self._expected, 'clip')} so far; run.wait() waits for all."
-            )
-        return f"clip {index}: there are {len(self):,}, counted from 0."
+        return explain_missing(index, len(self), self._expected, self._missing)
 
     def coords(self, index: int) -> dict[str, int]:
         """Return the position on each axis of the clip at `index`, by the axis' name.
@@ -229,26 +223,30 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
         )
         return self._pick([i for i, clip in enumerate(self) if keep(clip)])
 
-    def sort(self, by: str | Callable[[Clip], Any], *, reverse: bool = False) -> ClipSet:
+    def sort(
+        self, by: str | Sequence[str] | Callable[[Clip], Any], *, reverse: bool = False
+    ) -> ClipSet:
         """Return the clips in the order of a value; clips with equal values keep their order.
 
         >>> clips.sort("-stars")
+        >>> clips.sort(["insect", "-seed"])
         >>> clips.sort(lambda clip: len(clip.prompt))
 
         Args:
-            by: A name that a query knows (see `query`), with a leading "-" for descending; or a
-                function of a clip.
+            by: A name that a query knows (see `query`), with a leading "-" for descending; several
+                names, the first one first; or a function of a clip.
             reverse: Whether to reverse the order.
 
         Raises:
             CheckError: There is no such name.
         """
-        if isinstance(by, str):
+        if isinstance(by, (str, list, tuple)):
+            names = [by] if isinstance(by, str) else by
             rows = rows_of(self.library, self.keys, self.axes, self._coords)
             known = list(dict.fromkeys([*names_in(rows), *COMMON_NAMES]))
-            checks.raise_problems(checks.choice("by", by, known, "; a leading - is for descending"))
-            reversed_by = by.removeprefix("-") if by.startswith("-") else f"-{by}"
-            return self._pick(sort_rows(rows, reversed_by if reverse else by))
+            hint = "; a leading - is for descending"
+            checks.raise_problems(p for n in names for p in checks.choice("by", n, known, hint))
+            return self._pick(sort_rows_by(rows, names, reverse=reverse))
         checks.raise_problems(
             checks.callable_argument("sort", by, "clip", "lambda clip: clip.stars")
         )

@@ -20,7 +20,7 @@ from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
 from beecam.storage.folder import library_path
 from beecam.storage.index import SORTS
-from beecam.storage.media_files import media_of
+from beecam.storage.media_files import is_mp4, media_of
 from beecam.storage.store import ClipStore
 
 _opened: dict[Path, Library] = {}
@@ -216,7 +216,12 @@ class Library(ClipStore):
         checks.raise_problems(checks.path_argument("path", path, "'bee.mp4'"))
         source = Path(path).expanduser()
         if not source.is_dir():
-            # A link that the user names is followed, those in a folder of somebody else aren't.
+            if source.exists() and not is_mp4(source):
+                raise MediaError(
+                    f"take({str(source)!r}): not an mp4 file; take reads mp4 files that beecam "
+                    "wrote, as by clip.save('bee.mp4'). Other files don't carry a clip's shot."
+                )
+            # A link that the user names is followed, those in a folder of someone else aren't.
             return ClipSet(self, [self.adopt(source.resolve())])
         files = sorted(one for one in source.iterdir() if one.suffix.lower() == ".mp4")
         files = files or media_of(source)

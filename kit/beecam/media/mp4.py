@@ -303,7 +303,4 @@ def _unreadable(path: Path, error: Exception) -> str:
     if path.suffix.lower() != ".mp4":
         return f"{path} carries no shot of beecam: it can't be read as an mp4."
     reason = first_line(error) if isinstance(error, MediaError) else type(error).__name__
-    return (
-        f"{path} can't be read as a video: it is damaged ({reason.rstrip('.')}). Delete it and "
-        "run its sweep again, which generates only what is missing."
-    )
+    return f"{path} can't be read as a video: it is damaged ({reason.rstrip('.')})."

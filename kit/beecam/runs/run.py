@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import threading
+import warnings
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, overload
 
 from beecam._util.words import count_of, one_line
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library, open_library
-from beecam.errors import BeecamError
+from beecam.errors import BeecamError, BeecamWarning
 from beecam.export import notebook
 from beecam.models.capabilities import refresh
 from beecam.models.model import Model
 from beecam.models.model_set import as_model
 from beecam.runs.argument_checks import RunRequest, as_sweep, check_arguments, check_sweep
+from beecam.runs.clip_sequence import ClipSequence
 from beecam.runs.engines.local import LocalEngine
 from beecam.runs.progress import CellState, Changes, Progress, Status
 from beecam.runs.progress_bar import shows_bar, wait_with_bar
@@ -102,12 +103,12 @@ def launch(request: RunRequest) -> Run:
     return run
 
 
-class Run:
+class Run(ClipSequence):
     """A sweep that is generated in the background; started by `bc.run`.
 
-    A run is also a sequence of the clips generated so far, and can be used in place of
-    `run.clips`. Its state is reported by
-    `changes(since)`, which includes every final state, however rarely it is called.
+    A run is also a sequence of the clips generated so far, and can be used in place of `run.clips`,
+    with its methods. Its state is reported by `changes(since)`, which includes every final state,
+    however rarely it is called.
 
     >>> run = bc.run(sweep, model)
     >>> run.wait()[0].save("bee.mp4")
@@ -150,46 +151,21 @@ class Run:
         text = ", ".join(f"{counts[one]} {one}" for one in Status if counts[one])
         message = f" ({self._progress.message})" if self._progress.message else ""
         cells = f"Run of {count_of(len(self.shots), 'cell')} on {self.model.name}"
-        return f"{cells}, {self.status}: {text}{message}"
+        failures = f". {self._failures}" if self._failures else ""
+        return f"{cells}, {self.status}: {text}{message}{failures}"
+
+    @property
+    def _failures(self) -> str:
+        """How many cells failed, and what to do, in a sentence; "" if none has."""
+        if not (failed := self._progress.counts[Status.FAILED]):
+            return ""
+        return (
+            f"{failed:,} of {count_of(len(self.shots), 'cell')} failed: run.errors has the reasons "
+            "by cell, run.clip(cell) returns the clip of a cell, run.retry() tries again."
+        )
 
     def _ipython_display_(self) -> None:
         notebook.show_run(self)
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def __bool__(self) -> bool:
-        # A run without clips yet is a run.
-        return True
-
-    def __add__(self, other: object) -> ClipSet:
-        """Return the clips of both in order, each clip once; see `ClipSet.__add__`.
-
-        >>> bc.run(bees, model).wait() + bc.run(moths, model).wait()
-        """
-        other = other.clips if isinstance(other, Run) else other
-        return self.clips + other if isinstance(other, ClipSet) else NotImplemented
-
-    def __radd__(self, other: object) -> ClipSet:
-        return other + self.clips if isinstance(other, ClipSet) else NotImplemented
-
-    def __iter__(self) -> Iterator[Clip]:
-        return iter(self.clips)
-
-    @overload
-    def __getitem__(self, index: int) -> Clip: ...
-    @overload
-    def __getitem__(self, index: slice | Sequence[int] | Sequence[bool]) -> ClipSet: ...
-    def __getitem__(self, index: Any) -> Clip | ClipSet:
-        """Return one of the clips generated so far, or a set for a slice, a list or a mask.
-
-        These are positions among the generated clips: while cells are missing, `run[3]` may be
-        the clip of a later cell. Grids, `errors` and `cancel` count cells; so does `clip`.
-
-        >>> run[3], run[:4]
-        """
-        found: Clip | ClipSet = self.clips[index]
-        return found
 
     def clip(self, index: int) -> Clip:
         """Return the clip of a cell, by the number that the cell has in the grid.
@@ -258,6 +234,7 @@ class Run:
             title=self.sweep.template,
             model=self.model,
             expected=expected,
+            missing=self._failures,
             origin=self,
         )
 
@@ -287,7 +264,8 @@ class Run:
     def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> Run:
         """Wait until the run is finished, and return it.
 
-        A KeyboardInterrupt (the notebook's stop button) cancels the run.
+        Failed cells are reported by a BeecamWarning. A KeyboardInterrupt (the notebook's stop
+        button) cancels the run.
 
         >>> clips = bc.run(sweep, model).wait().clips
         100%|██████████| 24/24 [00:06<00:00,  3.71clip/s]
@@ -311,6 +289,9 @@ class Run:
             raise
         if not ended:
             raise TimeoutError(f"the run is not finished after {timeout:g} s: {self!r}")
+        if failures := self._failures:
+            first = one_line(next(iter(self.errors.values())))
+            warnings.warn(f"{failures} The first: {first}", BeecamWarning, stacklevel=2)
         return self
 
     def remember(self, name: str | None = None) -> None:

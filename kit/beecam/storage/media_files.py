@@ -79,6 +79,19 @@ def _list_folder(folder: os.DirEntry[str], found: Listing) -> None:
                 found.strangers.append(Path(one.path))
 
 
+def is_mp4(path: Path) -> bool:
+    """Return whether a file begins as an mp4 does, complete or not; an unreadable one doesn't.
+
+    >>> is_mp4(Path("bee.webp"))
+    False
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(8)[4:] == b"ftyp"
+    except OSError:
+        return False
+
+
 class MediaFiles:
     """The media files of one library.
 

@@ -172,6 +172,24 @@ def sort_rows(rows: Sequence[Row | None], by: str) -> list[int]:
     return [*(groups[1] + groups[0] if descending else groups[0] + groups[1]), *missing]
 
 
+def sort_rows_by(
+    rows: Sequence[Row | None], names: Sequence[str], *, reverse: bool = False
+) -> list[int]:
+    """Return the indices of rows in the order of several of their values; see `sort_rows`.
+
+    Args:
+        rows: The rows; None where there is no clip.
+        names: Names as for `sort_rows`, the one that decides first at the start.
+        reverse: Whether to reverse the order of each.
+    """
+    order = list(range(len(rows)))
+    for name in reversed(names):  # sorting is stable, so the first name comes last
+        if reverse:
+            name = name.removeprefix("-") if name.startswith("-") else f"-{name}"  # noqa: PLW2901
+        order = [order[i] for i in sort_rows([rows[i] for i in order], name)]
+    return order
+
+
 def _term(found: re.Match[str], names: Mapping[str, str]) -> tuple[list[Problem], list[Term]]:
     negated = bool(found["minus"])
     if found["text"] is not None:
