@@ -250,7 +250,7 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
         checks.raise_problems(
             checks.callable_argument("sort", by, "clip", "lambda clip: clip.stars")
         )
-        ranks = [by(clip) for clip in self]
+        ranks = [by(clip) for clip in self]  # type: ignore[operator]  # checked above
         return self._pick(sorted(range(len(self)), key=ranks.__getitem__, reverse=reverse))
 
     def where(self, **values: Any) -> ClipSet:
