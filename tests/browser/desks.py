@@ -16,8 +16,6 @@ import labpage
 from labpage import TOKEN, Notebook
 from playwright.sync_api import Error as PlaywrightError
 
-# Below this width JupyterLab changes its layout.
-_NARROW = 800
 # JupyterLab is there before all of its plugins are.
 _LOADED = """async () => {
   const needed = ['docmanager:open', 'docmanager:save', 'notebook:run-cell',
@@ -63,7 +61,16 @@ def _forget(shell):
     ipywidgets.Widget.close_all()
     shell.reset(new_session=True)
 _forget(get_ipython())"""
-_LAYOUT = "() => [window.jupyterapp.shell.mode, window.jupyterapp.shell.leftCollapsed]"
+# In a narrow window JupyterLab changes its layout, and back once it is wide again.
+_SIZE = (1280, 900)
+_LAYOUT = """async () => {
+  const { shell } = window.jupyterapp;
+  for (let i = 0; i < 100 && shell.mode !== 'multiple-document'; i++) {
+    await new Promise(done => setTimeout(done, 50));
+  }
+  if (shell.leftCollapsed) shell.expandLeft();
+  return [shell.mode, shell.leftCollapsed];
+}"""
 _USUAL = ["multiple-document", False]
 _THEME = "() => document.body.dataset.jpThemeName"
 _LIGHT = "JupyterLab Light"
@@ -96,27 +103,30 @@ class Desk:
         if failed:
             self.page.screenshot(path=labpage.SHOTS / f"failed-{self._number}.png")
         problems = labpage.problems_of(self.page)
-        try:
-            kept = not failed and not problems and self._page_is_kept()
-            if kept:
+        kernel_kept = page_kept = False
+        if not failed and not problems:
+            with contextlib.suppress(PlaywrightError):
                 self.page.evaluate(_CLOSE)
-                if self._session_of() and not self._forgotten():
-                    self._end_kernel()
-        except PlaywrightError:
-            kept = False
-        if not kept:
-            self.close()
+                kernel_kept = self._session_of() is not None and self._forgotten()
+                page_kept = self._page_is_kept()
+        if not kernel_kept:
+            self._end_kernel()
+        if not page_kept:
+            self._close_page()
         assert not problems, problems
 
     def close(self):
         """End the page and the kernel."""
+        self._close_page()
+        self._end_kernel()
+
+    def _close_page(self):
         if self._context is not None:
             self._context.close()
-        self._end_kernel()
         self._context = self.page = None
 
     def _load(self):
-        self._context = self._browser.new_context(viewport={"width": 1280, "height": 900})
+        self._context = self._browser.new_context(viewport={"width": _SIZE[0], "height": _SIZE[1]})
         self.page = labpage.watched(self._context.new_page())
         # Each has a workspace of its own, as JupyterLab would open again what was open in it.
         self._loads += 1
@@ -126,10 +136,7 @@ class Desk:
 
     def _page_is_kept(self):
         """Whether the page is JupyterLab as it is when it opens, or could be brought to that."""
-        if not self.page.evaluate("() => !!window.jupyterapp"):
-            return False
-        if self.page.viewport_size["width"] < _NARROW:
-            return False
+        self.page.set_viewport_size({"width": _SIZE[0], "height": _SIZE[1]})
         if self.page.evaluate(_THEME) != _LIGHT:
             self.page.evaluate(
                 "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
@@ -199,7 +206,7 @@ class Desks:
         """Lend desks to a test: a function that opens notebooks with given cells, or a stored one."""
         used = []
 
-        def make(name, *sources, stored=None, size=(1280, 900), scheme="light", reduced=None):
+        def make(name, *sources, stored=None, size=_SIZE, scheme="light", reduced=None):
             if len(used) == len(self._desks):
                 self._desks.append(Desk(*self._how, len(used)))
             desk = self._desks[len(used)]

@@ -1,4 +1,4 @@
-"""The notebooks, as a reader runs them: all cells, in JupyterLab."""
+"""Notebooks, as a reader runs them: all cells, in JupyterLab; tests/notebooks runs the first one."""
 
 import labpage
 import pytest
@@ -26,50 +26,51 @@ def run_all(notebook, name, stored, **more):
     return nb, outputs
 
 
-def test_first_flight_runs_top_to_bottom(notebook, lab, tmp_path):
-    # With few steps: tests/notebooks runs it as it is stored.
-    text = (STORED / "01_first_flight.ipynb").read_text()
-    assert text.count("model = bc.load()") == 1
-    quick = tmp_path / "quick.ipynb"
-    quick.write_text(text.replace("model = bc.load()", "model = bc.load(speed='fast')"))
-    nb, outputs = run_all(notebook, "flight", quick, size=(1280, 1000))
-    page = nb.page
-    assert sum("beecam-sheet" in str(out.get("data", "")) for out in outputs) >= 3
-    page.locator(".bcm-root").nth(0).scroll_into_view_if_needed()
-    page.wait_for_timeout(1000)
-    nb.shot("first-flight")
-    page.locator(".bcm-root").nth(1).scroll_into_view_if_needed()
-    page.wait_for_timeout(1000)
-    nb.shot("first-flight-seeds")
-    _, folder = lab
-    assert (folder / "first_flight.html").stat().st_size > 50_000
+def few_steps(folder, name, before, after):
+    """A copy of a notebook in which its only line with `before` has `after`."""
+    text = (STORED / name).read_text()
+    assert text.count(before) == 1
+    copy = folder / name
+    copy.write_text(text.replace(before, after))
+    return copy
 
 
-def test_your_own_model_runs_top_to_bottom(notebook):
-    nb, outputs = run_all(notebook, "own", STORED / "02_your_own_model.ipynb", size=(1280, 1000))
+def shots(nb, surfaces, name):
+    """Screenshots of each surface."""
+    for place in range(surfaces.count()):
+        surfaces.nth(place).scroll_into_view_if_needed()
+        nb.page.wait_for_timeout(200)
+        nb.shot(f"{name}-{place}")
+
+
+def test_your_own_model_runs_top_to_bottom(notebook, tmp_path):
+    quick = few_steps(
+        tmp_path,
+        "02_your_own_model.ipynb",
+        "model = bc.load(name)",
+        "model = bc.load(name); model._defaults['num_inference_steps'] = 8",
+    )
+    nb, outputs = run_all(notebook, "own", quick, size=(1280, 1000))
     page = nb.page
     text = "".join(str(out.get("text", "")) + str(out.get("data", "")) for out in outputs)
     assert "What to change" in text or "Nothing to change" in text
     assert "times as fast" in text
     assert sum("beecam-sheet" in str(out.get("data", "")) for out in outputs) == 5
-    for place in range(5):
-        page.locator(".bcm-root").nth(place).scroll_into_view_if_needed()
-        page.wait_for_timeout(1000)
-        nb.shot(f"own-model-{place}")
+    assert page.locator(".bcm-root").count() == 5
+    shots(nb, page.locator(".bcm-root"), "own-model")
 
 
-def test_the_grid_runs_top_to_bottom(notebook, lab):
-    nb, outputs = run_all(notebook, "grid", STORED / "03_the_grid.ipynb", size=(1280, 1000))
+def test_the_grid_runs_top_to_bottom(notebook, lab, tmp_path):
+    quick = few_steps(
+        tmp_path, "03_the_grid.ipynb", "num_inference_steps=10", "num_inference_steps=2"
+    )
+    nb, outputs = run_all(notebook, "grid", quick, size=(1280, 1000))
     page = nb.page
     assert "ladybug" in "".join(str(out.get("data", "")) for out in outputs)
     assert sum("beecam-sheet" in str(out.get("data", "")) for out in outputs) >= 3
     assert page.locator(".bcm-tablerow").count() > 3
     page.locator("video.bcm-loaded").nth(2).wait_for()
     # The panel's grid hides until there is a run.
-    surfaces = page.locator(".bcm-root:visible")
-    for place in range(surfaces.count()):
-        surfaces.nth(place).scroll_into_view_if_needed()
-        page.wait_for_timeout(700)
-        nb.shot(f"the-grid-{place}")
+    shots(nb, page.locator(".bcm-root:visible"), "the-grid")
     _, folder = lab
     assert (folder / "the_grid.html").stat().st_size > 50_000

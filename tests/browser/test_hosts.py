@@ -14,13 +14,13 @@ pytestmark = pytest.mark.browser
 GRID = """\
 run = bc.run(bc.sweep("a {insect} over {place}", insect=["bee", "moth"],
                       place=["a meadow", "the ocean"], seed=range(2)),
-             bc.load(), library=bc.library("voila"))
+             DrawnModel(), library=bc.library("voila"))
 run"""
 PANEL = """\
-panel = bw.explore(library=bc.library("voila-panel"), deck="insects over landscapes")
+panel = bw.explore(DrawnModel(), library=bc.library("voila-panel"), deck="insects over landscapes")
 panel.sample = 4
 panel"""
-LIVE = "bw.live(bc.load(), library=bc.library('voila-live'))"
+LIVE = "bw.live(bc.load(), library=bc.library('voila-live'), num_inference_steps=8)"
 
 
 def run_by_keys(page, cell):
@@ -39,7 +39,7 @@ def run_by_keys(page, cell):
 
 def test_notebook_7(notebook):
     """It hears keys before the page does, so that here only the mark on the focus helps."""
-    nb = notebook("seven", started("seven", seeds=3), "import time; time.sleep(4)", opened=False)
+    nb = notebook("seven", started("seven", seeds=3), "import time; time.sleep(2)", opened=False)
     page = nb.page
     page.goto(f"{nb.address}/notebooks/{nb.path.name}?token={TOKEN}")
     cells = page.locator(".jp-Notebook .jp-Cell")

@@ -8,7 +8,7 @@ from measure_live import DRAG, LIVE_CODE
 
 pytestmark = pytest.mark.browser
 
-SMALL = LIVE_CODE.format(more=", library=bc.library({name!r})")
+SMALL = LIVE_CODE.format(more=", library=bc.library({name!r}), num_inference_steps=8")
 SUM = """canvas => {
   const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
   let sum = 0;
@@ -102,7 +102,7 @@ def test_the_clip_follows_the_mouse_and_the_keys(live):
     at_rest(page)
     dragged = picture(page)
     assert dragged != before
-    assert page.locator(".bcm-badge").inner_text() == "20 steps"
+    assert page.locator(".bcm-badge").inner_text() == "8 steps"
     nb.shot("live")
     assert "a butterfly over the ocean" in printed(nb, 2)
     slider.focus()
@@ -257,8 +257,8 @@ def test_after_reopening_a_picture_remains(live, lab):
     ("name", "size", "theme"),
     [
         ("wide-light", (1500, 900), None),
-        ("narrow-dark", (760, 1100), "JupyterLab Dark"),
         ("wide-dark", (1500, 900), "JupyterLab Dark"),
+        ("narrow-dark", (760, 1100), "JupyterLab Dark"),
     ],
 )
 def test_how_it_looks(live, name, size, theme):

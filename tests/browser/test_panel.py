@@ -8,6 +8,8 @@ from labpage import CONTRAST, find_flaws, same, until, wait_for
 pytestmark = pytest.mark.browser
 
 SHOW = "panel = bw.explore(library=bc.library({name!r}))\npanel"
+# Clips in four steps, for tests in which they only have to be there.
+FAST = "bc.load(speed='fast'), "
 
 
 def texts(locator):
@@ -258,13 +260,13 @@ def test_code_and_hands_meet_in_one_state(notebook):
     )
 
 
-@pytest.mark.parametrize("width", [1400, 620])
 @pytest.mark.parametrize("theme", ["Dark", "Light"])
+@pytest.mark.parametrize("width", [1400, 620])
 def test_how_it_looks(notebook, theme, width):
     # The page's own theme counts, whatever the system likes.
     system = "light" if theme == "Dark" else "dark"
     show = (
-        "panel = bw.explore(library=bc.library('looks'), deck='insects over landscapes')\n"
+        f"panel = bw.explore({FAST}library=bc.library('looks'), deck='insects over landscapes')\n"
         "panel.sample, panel.seeds = 6, 1\npanel"
     )
     nb = notebook(f"panel-{theme}-{width}", show, size=(width, 1100), scheme=system)
@@ -377,8 +379,8 @@ def test_words_of_values_are_underlined_and_completed(notebook):
     assert asked(nb, 2) == [expected, [["gas station"]]]
 
 
-@pytest.mark.parametrize("width", [1400, 620])
 @pytest.mark.parametrize("theme", ["Dark", "Light"])
+@pytest.mark.parametrize("width", [1400, 620])
 def test_how_notes_look(notebook, theme, width):
     show = (
         "panel = bw.explore(library=bc.library('words'), deck='product shot')\n"

@@ -107,38 +107,28 @@ def test_axes_are_headers(notebook, lab):
     nb.shot("remains-table")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_converted_to_html_the_page_shows_the_sheet(notebook, browser, tmp_path, scheme):
-    nb = starred(notebook, f"converted-{scheme}")
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "nbconvert",
-            "--to",
-            "html",
-            nb.path,
-            "--output-dir",
-            tmp_path,
-            "--theme",
-            scheme,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=800,
-    )
-    assert done.returncode == 0, done.stderr
-    context = browser.new_context(offline=True, viewport={"width": 1100, "height": 900})
-    page = context.new_page()
-    page.goto(f"file://{tmp_path / nb.path.name.replace('.ipynb', '.html')}")
-    films = page.locator(".beecam-static video")
-    films.nth(1).wait_for()
-    see_them_play(page, films)
-    assert page.locator(".beecam-static img:visible").count() == 10
-    page.locator(".beecam-static").scroll_into_view_if_needed()
-    page.screenshot(path=SHOTS / f"remains-converted-{scheme}.png")
-    assert not re.search("Error displaying widget", page.locator("body").inner_text())
-    context.close()
+def test_converted_to_html_the_page_shows_the_sheet(notebook, browser, tmp_path):
+    nb = starred(notebook, "converted")
+    for scheme in ("light", "dark"):
+        program = [sys.executable, "-m", "nbconvert", "--to", "html", nb.path]
+        done = subprocess.run(
+            [*program, "--output-dir", tmp_path, "--output", scheme, "--theme", scheme],
+            capture_output=True,
+            text=True,
+            timeout=800,
+        )
+        assert done.returncode == 0, done.stderr
+        context = browser.new_context(offline=True, viewport={"width": 1100, "height": 900})
+        page = context.new_page()
+        page.goto(f"file://{tmp_path}/{scheme}.html")
+        films = page.locator(".beecam-static video")
+        films.nth(1).wait_for()
+        see_them_play(page, films)
+        assert page.locator(".beecam-static img:visible").count() == 10
+        page.locator(".beecam-static").scroll_into_view_if_needed()
+        page.screenshot(path=SHOTS / f"remains-converted-{scheme}.png")
+        assert not re.search("Error displaying widget", page.locator("body").inner_text())
+        context.close()
 
 
 MOUNT = """async ([script, style, traits]) => {

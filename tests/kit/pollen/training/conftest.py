@@ -12,6 +12,7 @@ from beecam.models.pollen.training import export
 from beecam.models.pollen.training.__main__ import main as train
 from beecam.models.pollen.training.command_line import stages
 from beecam.models.pollen.training.data import clips as clip_files
+from beecam.models.pollen.training.losses import autoencoder
 from beecam.models.pollen.training.losses import text_encoder as text_encoder_loss
 from beecam.models.pollen.training.optimization import loop as loops
 from beecam.models.pollen.training.rewards import losses, rewards
@@ -25,6 +26,7 @@ def _small_batches():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "BATCH", 2)
         patch.setattr(text_encoder_loss, "_BATCH", 4)
+        patch.setattr(autoencoder, "HELD_BACK", 4)
         patch.setattr(export, "_SAMPLES", export._SAMPLES[:1])
         yield
 
@@ -35,8 +37,7 @@ def rendered(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pollen")
     chosen = list(itertools.islice(scenes(5), 12))
     (folder / "clips").mkdir()
-    clips = render_all(chosen).repeat(6, 1, 1, 1, 1)
-    clip_files.save(folder / "clips" / "clips-00000.pt", chosen * 6, clips)
+    clip_files.save(folder / "clips" / "clips-00000.pt", chosen, render_all(chosen))
     train(["components", "--folder", str(folder), "--device", "cpu"])
     return folder
 
@@ -57,8 +58,8 @@ def two_shards(tmp_path_factory):
     for number, part in enumerate((chosen, chosen[::-1])):
         clip_files.save(
             folder / "clips" / f"clips-{number:05d}.pt",
-            part * 6,
-            (clips if number == 0 else clips.flip(0)).repeat(6, 1, 1, 1, 1),
+            part,
+            clips if number == 0 else clips.flip(0),
         )
     train(["components", "--folder", str(folder), "--device", "cpu", "--from-weights", str(POLLEN)])
     return folder

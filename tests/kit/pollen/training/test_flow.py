@@ -134,24 +134,24 @@ def test_every_noise_level_is_drawn_and_high_ones_often():
     assert (drawn < 0.3).float().mean() == pytest.approx(0.11, abs=0.03)
 
 
+class Spy(torch.nn.Module):
+    """Records its last call, and predicts nothing."""
+
+    def forward(self, **called):
+        self.seen = called
+        return type("Out", (), {"sample": torch.zeros_like(called["hidden_states"])})
+
+
 @pytest.mark.slow
 def test_given_tokens_are_nearly_clean_and_have_no_loss(monkeypatch, tmp_path):
     """Given tokens have time 0 and no loss; LTXConditionPipeline adds a little noise."""
-    seen = {}
-
-    class Spy(torch.nn.Module):
-        def forward(self, **called):
-            seen.update(called)
-            found = torch.zeros_like(called["hidden_states"])
-            return type("Out", (), {"sample": found})
-
     monkeypatch.setattr(flow, "conditions", lambda g, frames, share: (2, [9]))
     cells = torch.randn(4, shapes.CHANNELS, 5, 4, 4)
     truth = [draw_scene(seed).attributes for seed in range(4)]
     loss = flow_loss(cells, truth, batch=4)
     run = flow_loop(tmp_path)
-    run.modules["transformer"] = Spy()
-    value = loss(run)
+    spy = run.modules["transformer"] = Spy()
+    value, seen = loss(run), spy.seen
     tokens, times = seen["hidden_states"], seen["timestep"]
     assert tokens.shape == (4, 16 + 80, shapes.CHANNELS)
     assert times.shape == (4, 96)
@@ -165,11 +165,11 @@ def test_given_tokens_are_nearly_clean_and_have_no_loss(monkeypatch, tmp_path):
     assert 1.2 < float(value) < 3, "noise less latents, over the other tokens"
 
 
-@pytest.mark.slow
 def test_conditioned_batches_have_fewer_captions(monkeypatch, tmp_path):
     truth = [draw_scene(seed).attributes for seed in range(4)]
     loss = flow_loss(torch.zeros(4, shapes.CHANNELS, 5, 4, 4), truth, batch=400)
     run, shares = flow_loop(tmp_path), {}
+    run.modules["transformer"] = Spy()
     original = loss._captions
 
     def recorded(*inputs):

@@ -49,7 +49,7 @@ def test_the_motion_classifier_sees_what_the_components_decode(two_shards):
 @pytest.mark.slow
 def test_examples_are_of_clips_and_mirror_images(two_shards):
     every = load(two_shards)
-    assert len(every) == 4 * 72
+    assert len(every) == 4 * 12
     for i, scene in enumerate(SCENES):
         truth = every.truth[i].tolist()
         for index, (name, values) in zip(truth, examples.VALUES.items(), strict=False):
@@ -58,12 +58,12 @@ def test_examples_are_of_clips_and_mirror_images(two_shards):
         mirrored = {"pan left": "pan right", "pan right": "pan left"}.get(
             scene.camera, scene.camera
         )
-        assert ATTRIBUTES["camera"][every.truth[72 + i, -1]] == mirrored
+        assert ATTRIBUTES["camera"][every.truth[12 + i, -1]] == mirrored
     assert len(every.accidents) > 0
     assert set(every.accidents.tolist()) | set(every.plain.tolist()) == set(range(len(every)))
     part = load_examples(latents.files(two_shards)[1:])
-    assert torch.equal(part.latents, every.latents[144:])
-    assert torch.equal(part.truth, every.truth[144:])
+    assert torch.equal(part.latents, every.latents[24:])
+    assert torch.equal(part.truth, every.truth[24:])
 
 
 @pytest.mark.slow

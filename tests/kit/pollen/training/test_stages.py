@@ -17,7 +17,16 @@ from beecam.models.pollen.training.data import clips as clip_files
 from beecam.models.pollen.training.data import latents
 from beecam.models.pollen.training.losses import flow
 from beecam.models.pollen.training.losses.text_encoder import trained_text_encoder
+from beecam.models.pollen.training.optimization import loop
 from beecam.models.pollen.training.optimization.loop import Loop
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_finishes():
+    """A finish takes at least one step more than are measured."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "_MEASURED_STEPS", 1)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -246,8 +255,8 @@ def test_follow_uses_clips_that_are_rendered_meanwhile(rendered, tmp_path, monke
     # an untrained text encoder is enough
     train(["text-encoder", *usual[:-1], "--minutes", "0.001"])
     monkeypatch.setattr(Loop, "run", run)
-    train(["transformer", *usual, "--clips", "74", "--minutes", "0.2", "--finish"])
-    assert seen == [72, 74]
+    train(["transformer", *usual, "--clips", "14", "--minutes", "0.2", "--finish"])
+    assert seen == [12, 14]
     assert finishes == [False, True], "only the last call decays the rates"
     # all clips exist: it doesn't wait
-    train(["components", *usual, "--clips", "74"])
+    train(["components", *usual, "--clips", "14"])

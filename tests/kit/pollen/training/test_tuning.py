@@ -223,6 +223,7 @@ def test_stopped_tuning_resumes_to_the_same_bits(
     two_shards, recognising, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(tuning, "_BATCH", 2)
+    monkeypatch.setattr(tuning, "_STEPS", (3, 4))
     real = Loop.run
 
     def tune(name, steps):
