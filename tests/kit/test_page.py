@@ -379,7 +379,7 @@ def test_the_last_line_of_a_cell_shows_a_link_to_the_page(clips, tmp_path, monke
     assert shown["text/html"] == (
         '<a href="pages/%3Cb%3E%20%26%20bees%20100%25.html" target="_blank" rel="noopener">'
         f"<bdi>&lt;b&gt; &amp; bees 100%.html</bdi></a> ({page.stat().st_size / 1e6:.1f} MB)"
-            f" in <bdi>{page.absolute().parent}</bdi>"
+        f" in <bdi>{page.absolute().parent}</bdi>"
     )
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
