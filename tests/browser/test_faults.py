@@ -16,7 +16,7 @@ TOAST = ".bcm-toast:visible"
 
 
 def test_a_restart_in_the_middle_of_a_run(notebook):
-    nb = notebook("restart", started("restart", seconds=0.4), "bw.explore(model, library=library)")
+    nb = notebook("restart", started("restart", seconds=0.25), "bw.explore(model, library=library)")
     page = nb.page
     nb.run(1)
     wait_for(page, 4)
@@ -66,7 +66,7 @@ def _all_say(page, count):
 
 def test_a_connection_that_breaks_and_comes_back(notebook):
     """A long silence is reported; afterwards the grid has the clips generated meanwhile."""
-    nb = notebook("broken", started("broken", seconds=0.3, batch=1), opened=False)
+    nb = notebook("broken", started("broken", seconds=0.1, batch=1), opened=False)
     page = nb.page
     through = threading.Event()
     through.set()

@@ -1,4 +1,4 @@
-"""Notebooks, as a reader runs them: all cells, in JupyterLab; tests/notebooks runs the first one."""
+"""The notebooks, as a reader runs them: all cells, in JupyterLab."""
 
 import labpage
 import pytest
@@ -41,6 +41,18 @@ def shots(nb, surfaces, name):
         surfaces.nth(place).scroll_into_view_if_needed()
         nb.page.wait_for_timeout(200)
         nb.shot(f"{name}-{place}")
+
+
+def test_first_flight_runs_top_to_bottom(notebook, lab, tmp_path):
+    quick = few_steps(
+        tmp_path, "01_first_flight.ipynb", "model = bc.load()", "model = bc.load(speed='fast')"
+    )
+    nb, outputs = run_all(notebook, "flight", quick, size=(1280, 1000))
+    assert sum("beecam-sheet" in str(out.get("data", "")) for out in outputs) >= 3
+    assert nb.page.locator(".bcm-root").count() >= 2
+    shots(nb, nb.page.locator(".bcm-root:visible"), "first-flight")
+    _, folder = lab
+    assert (folder / "first_flight.html").stat().st_size > 50_000
 
 
 def test_your_own_model_runs_top_to_bottom(notebook, tmp_path):

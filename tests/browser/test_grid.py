@@ -27,7 +27,7 @@ def test_grid_fills_while_a_second_cell_runs(notebook, tmp_path):
         "    time.sleep(0.1)\n"
         "print('slept')"
     )
-    nb = notebook("fills", started("fills", seconds=0.3, batch=2), busy)
+    nb = notebook("fills", started("fills", seconds=0.15, batch=2), busy)
     page = nb.page
     nb.run(1)
     page.locator(".bcm-cell").first.wait_for()

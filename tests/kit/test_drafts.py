@@ -274,26 +274,3 @@ def test_checkpoints_of_another_batch_size_are_not_used_in_exact_mode(ltx, libra
     }
     run = bc.run(sweep(), ltx, library=library, exact=True).wait()
     assert digests(run.clips) == full
-
-
-def test_promoted_drafts_keep_the_axes_of_their_run(ltx, library):
-    sweep = bc.sweep(
-        "a {insect}", insect=["bee", "moth", "fly"], seed=range(2), num_inference_steps=STEPS
-    )
-    drafts = bc.run(sweep, ltx, library=library, draft=0.5).wait(PATIENCE)
-    chosen = drafts.clips.where(insect=["bee", "fly"], seed=1)
-    run = bc.promote(chosen).wait(PATIENCE)
-    assert [run.clips.values(i) for i in range(2)] == [
-        {"insect": "bee", "seed": 1},
-        {"insect": "fly", "seed": 1},
-    ]
-    assert run.clips.title == drafts.clips.title
-    assert [clip.facts["resumed_from"] for clip in run.clips] == [3, 3]
-    assert [
-        axis.name for axis in bc.promote(list_of(chosen, library), ltx).wait(PATIENCE).sweep.axes
-    ]
-
-
-def list_of(clips, library):
-    """Return the same clips as a library has them, without a run."""
-    return library.clips()[[library.clips().keys.index(key) for key in clips.keys]]

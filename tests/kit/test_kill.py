@@ -31,7 +31,7 @@ for line in sys.stdin:
         os.waitpid(child, 0)
         print("gone", flush=True)
         continue
-    sweep = bc.sweep("a bee over a meadow", seed=range(2000), num_inference_steps=1,
+    sweep = bc.sweep("a bee over a meadow", seed=range(1000), num_inference_steps=1,
                      guidance_scale=1.0, num_frames=9)
     run = bc.run(sweep, model, library=Library(Path(sys.argv[1])))
     version = 0
@@ -46,7 +46,7 @@ for line in sys.stdin:
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments(tmp_path):
+def test_twelve_kills_at_random_moments(tmp_path):
     rng = random.Random(20)
     folder = tmp_path / "library"
     process = subprocess.Popen(
@@ -59,13 +59,13 @@ def test_twenty_kills_at_random_moments(tmp_path):
     try:
         assert process.stdout.readline() == "ready\n"
         finished, seen = set(), set()
-        for attempt in range(20):
-            finished |= _run_and_kill(process, rng.uniform(0.05, 0.8))
+        for attempt in range(12):
+            finished |= _run_and_kill(process, rng.uniform(0.05, 0.6))
             _check_library(folder, finished, seen, attempt)
     finally:
         process.stdin.close()
         process.wait(PATIENCE)
-    assert len(finished) >= 20, "all kills came before the first clip: this tests nothing"
+    assert len(finished) >= 12, "all kills came before the first clip: this tests nothing"
 
 
 def _run_and_kill(process, seconds):

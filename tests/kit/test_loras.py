@@ -93,10 +93,10 @@ def test_a_model_with_a_lora_shares_the_pipeline(pollen, files):
 @pytest.mark.slow
 def test_concurrent_batches_do_not_mix_their_loras(pollen, files, library):
     """Workers share the networks, and only one set of LoRAs can be active on them."""
-    sweep = bc.sweep("a bee", seed=range(4), lora=[None, *files], num_inference_steps=4)
+    sweep = bc.sweep("a bee", seed=range(3), lora=[None, *files], num_inference_steps=2)
     first = bc.run(sweep, pollen, library=library)
     other = bc.run(
-        bc.sweep("a moth", seed=range(4), lora=[files[1], None], num_inference_steps=4),
+        bc.sweep("a moth", seed=range(3), lora=[files[1], None], num_inference_steps=2),
         pollen,
         library=library,
     )

@@ -11,7 +11,7 @@ from beecam.models.speed.compare import compare
 from helpers import error_message, generate_frames
 from tiny import make
 
-SHOT = {"prompt": "a bee over a meadow", "seed": 4, "num_inference_steps": 12}
+SHOT = {"prompt": "a bee over a meadow", "seed": 4, "num_inference_steps": 6}
 
 
 def shot(**more):
@@ -66,7 +66,7 @@ def test_clips_do_not_depend_on_their_batch_or_on_another_speed(pollen, library)
     balanced = pollen.at_speed("balanced")
     sweep = bc.sweep(
         "a bee over {place}",
-        place=["a meadow", "dunes", "the sea"],
+        place=["a meadow", "the sea"],
         seed=[1, 2],
         num_inference_steps=6,
     )

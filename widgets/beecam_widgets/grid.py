@@ -81,7 +81,8 @@ class ClipGrid(Surface):
 
         Args:
             clips: From `bc.run(...)`, `run.clips` or `bc.library().clips(...)`.
-            rows: One axis or several, the outermost first.
+            rows: One axis or several, the outermost first. Without rows and columns, the axes are
+                divided so that the most clips are seen as a whole.
             columns: One axis or several.
             fixed: A value, or its label, for each axis of which only one value is shown.
             size: Width of a cell in pixels; 0 fits as many as the page has room for.

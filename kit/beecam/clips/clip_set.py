@@ -292,15 +292,6 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
         return self._pick(i for i, row in enumerate(rows) if row is not None and query.matches(row))
 
     @property
-    def origin(self) -> object:
-        """The run or the set that the clips were taken from, or None.
-
-        >>> run.clips.starred.origin is run
-        True
-        """
-        return self._origin
-
-    @property
     def starred(self) -> ClipSet:
         """The clips with at least one star.
 

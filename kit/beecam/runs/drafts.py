@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NoReturn
 
 from beecam._util.checks import boolean, raise_problems
@@ -17,15 +16,13 @@ from beecam.runs.run import Run, launch
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
 from beecam.sweeps.build import sweep_of_shots
-from beecam.sweeps.sweep import Sweep
 
 
 def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = False) -> Run:
     """Finish drafts: each resumes from its checkpoint, with the same bits as a full generation.
 
     The finished clips get the stars and tags of the drafts. Of several drafts of one clip the
-    first counts. Drafts of a run keep its axes. The run is recorded for
-    `library.sweep(name)` under the template of the clips.
+    first counts. The run is recorded for `library.sweep(name)` under the template of the clips.
 
     >>> drafts = bc.run(sweep, model, draft=0.3).wait()
     >>> bc.promote(drafts.clips.starred)
@@ -69,22 +66,10 @@ def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = F
     first: dict[Shot, int] = {}
     for i, clip in enumerate(clips):
         first.setdefault(clip.shot.replace(draft_steps=None), i)
-    sweep = _cells_of_run(clips.origin, first, used)
-    if sweep is None:
-        labels = tuple(clips.label(i) for i in first.values())
-        sweep = sweep_of_shots(list(first), Axis("draft", tuple(range(len(first))), labels))
+    labels = tuple(clips.label(i) for i in first.values())
+    sweep = sweep_of_shots(list(first), Axis("draft", tuple(range(len(first))), labels))
     drafts = {shot.key: clips.keys[i] for shot, i in first.items()}
     return launch(RunRequest(sweep, used, library, exact=exact, drafts=drafts))
-
-
-def _cells_of_run(origin: object, shots: Iterable[Shot], model: Model) -> Sweep | None:
-    """Return the cells of the drafts' run, with its axes, or None if they come from elsewhere."""
-    run = getattr(origin, "run", origin)  # a selection comes from what a grid shows of a run
-    if not isinstance(run, Run) or run.draft is None or run.model is not model:
-        return None
-    cells = {shot.replace(draft_steps=None).key: i for i, shot in enumerate(run.shots)}
-    found = [cells.get(shot.key) for shot in shots]
-    return None if None in found else run.sweep[sorted(i for i in found if i is not None)]
 
 
 def _refuse(argument: str, message: str) -> NoReturn:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from beecam._util.html import render_template
 from beecam._util.words import count_of
 from beecam.errors import shorten
 from beecam.sweeps.axes import Axis, labels_at
 from beecam.sweeps.layout import Cell, Layout
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 _MAX_ROWS = 5
 _MAX_LABELS = 8
@@ -65,24 +61,14 @@ def sweep_html(layout: Layout, cells: Sequence[Cell]) -> str:
     if len(template) > _MAX_TEXT:
         template = template[: _MAX_TEXT - 1] + "…"
     rest = len(cells) - _MAX_ROWS
-    return _template().render(
-        template=template,
-        description=describe_cells(layout),
-        tables=[table for table in (_axes(layout), _cells(layout, cells[:_MAX_ROWS])) if table],
-        more=count_of(rest, "more cell") if rest > 0 else "",
-    )
-
-
-@cache
-def _template() -> Template:
-    # Imported on first use: `import beecam` should stay fast.
-    from jinja2 import Environment, StrictUndefined
-
-    source = (resources.files("beecam.sweeps") / "summary.html").read_text("utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(source)
+    tables = (_axes(layout), _cells(layout, cells[:_MAX_ROWS]))
+    values = {
+        "template": template,
+        "description": describe_cells(layout),
+        "tables": [table for table in tables if table],
+        "more": count_of(rest, "more cell") if rest > 0 else "",
+    }
+    return str(render_template("beecam.sweeps", "", "summary.html", values))
 
 
 def _axes(layout: Layout) -> list[dict[str, Any]]:

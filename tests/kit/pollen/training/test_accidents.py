@@ -49,6 +49,7 @@ def loop(tmp_path):
     return flow.transformer_loop(tmp_path, "cpu", POLLEN)
 
 
+@pytest.mark.slow
 def test_clips_come_before_mirror_images_with_their_accidents(folder):
     both = accidents.load(folder)
     usual, with_accidents = latents.load(folder), latents.load(folder / accidents.FOLDER)
@@ -64,6 +65,7 @@ def test_clips_come_before_mirror_images_with_their_accidents(folder):
     assert [names[i] for i in both.accidents[:6]] == [scene.accident for scene in of_clips]
 
 
+@pytest.mark.slow
 def test_each_accident_is_drawn_with_its_weight_beside_random_clips(loss, folder):
     loss._batch = 20_000
     indices, accident = loss._draw(torch.Generator().manual_seed(0))
@@ -102,6 +104,7 @@ def test_accidents_are_learnt_and_other_predictions_retained(loss, loop, monkeyp
         assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 def test_predictions_are_retained_with_guidance(loss, loop, monkeypatch):
     """Of clips with captions: without one guidance adds nothing."""
     monkeypatch.setattr(accidents, "ACCIDENT_SHARE", 0.0)
