@@ -70,7 +70,7 @@ class LibraryUnavailableError(LibraryError, OSError):
     """
 
     def __init__(self, folder: Path, reason: str, advice: str, number: int) -> None:
-        """Say what is wrong with a folder, and what to do; `number` is the system's errno."""
+        """Set what is wrong with a folder, and what to do; `number` is the system's errno."""
         super().__init__(number, reason)
         self._text = f"library {str(folder)!r}: {reason}; {advice}."
 
