@@ -216,7 +216,7 @@ class Library(ClipStore):
         checks.raise_problems(checks.path_argument("path", path, "'bee.mp4'"))
         source = Path(path).expanduser()
         if not source.is_dir():
-            # A link that the user names is followed, those in a folder of somebody else aren't.
+            # A link that the user names is followed, those in a folder of someone else aren't.
             return ClipSet(self, [self.adopt(source.resolve())])
         files = sorted(one for one in source.iterdir() if one.suffix.lower() == ".mp4")
         files = files or media_of(source)

@@ -1,4 +1,4 @@
-"""Copies of a library, and a folder of somebody else beside it."""
+"""Copies of a library, and a folder of someone else beside it."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def folder(original, tmp_path):
 
 @pytest.fixture
 def outside(tmp_path):
-    """A folder of somebody else, with files of every kind that a library has."""
+    """A folder of someone else, with files of every kind that a library has."""
     outside = tmp_path / "outside"
     (outside / "deeper").mkdir(parents=True)
     for name in (f"{KEY}.lock", "opening.lock", "notes.txt", f".{KEY}.{KEY}-0.mp4", ".x.part"):
