@@ -144,8 +144,8 @@ def encodable_text(name: str, value: Any) -> Iterator[Problem]:
     except UnicodeEncodeError as error:
         yield Problem(
             name,
-            f"{name}={shorten(value)}: half of a surrogate pair, at character {error.start}, is not "
-            "text; leave it out.",
+            f"{name}={shorten(value)}: half of a surrogate pair, at character {error.start}, is "
+            "not text; leave it out.",
         )
 
 
