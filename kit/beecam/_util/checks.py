@@ -131,7 +131,7 @@ def encodable_text(name: str, value: Any) -> Iterator[Problem]:
     r"""Yield a problem if a string has half of a surrogate pair, which can't be stored or shown.
 
     >>> [str(problem) for problem in encodable_text("tag", "half \ud83d")]
-    ["tag='half \\ud83d': half of a surrogate pair, at character 5, is no text; leave it out."]
+    ["tag='half \\ud83d': half of a surrogate pair, at character 5, is not text; leave it out."]
 
     Args:
         name: The argument's name.
@@ -144,8 +144,8 @@ def encodable_text(name: str, value: Any) -> Iterator[Problem]:
     except UnicodeEncodeError as error:
         yield Problem(
             name,
-            f"{name}={shorten(value)}: half of a surrogate pair, at character {error.start}, is no "
-            "text; leave it out.",
+            f"{name}={shorten(value)}: half of a surrogate pair, at character {error.start}, is "
+            "not text; leave it out.",
         )
 
 

@@ -1,7 +1,7 @@
 """Plain files of a folder that others may have filled: no links, no pipes, no devices.
 
-A link leads out of the folder, a pipe hangs whoever opens it, and a second name (a hard link) of a
-file means that writing changes it elsewhere, too.
+A link leads out of the folder, a pipe hangs the process that opens it, and a second name (a hard
+link) of a file means that writing changes it elsewhere, too.
 """
 
 from __future__ import annotations

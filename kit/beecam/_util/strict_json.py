@@ -25,7 +25,7 @@ def parse_json(text: str | bytes, max_length: int) -> Any:
         max_length: The maximum length.
 
     Raises:
-        ValueError: The text is no JSON, too long or nested too deeply.
+        ValueError: The text is not JSON, too long or nested too deeply.
     """
     if len(text) > max_length:
         raise ValueError(f"it has more than {max_length:,} characters")

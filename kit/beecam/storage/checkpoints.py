@@ -2,7 +2,7 @@
 
 A checkpoint only saves time: losing one restarts its clip from step 0. So whatever can be doubted
 is removed: a digest of its content, key, step and batch is part of the file, and is compared
-before anything of it is used. Damage that nobody notices would change the pixels under a key.
+before anything of it is used. Unnoticed damage would change the pixels under a key.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class LibraryUnavailableError(LibraryError, OSError):
     """
 
     def __init__(self, folder: Path, reason: str, advice: str, number: int) -> None:
-        """Say what is wrong with a folder, and what to do; `number` is the system's errno."""
+        """Set what is wrong with a folder, and what to do; `number` is the system's errno."""
         super().__init__(number, reason)
         self._text = f"library {str(folder)!r}: {reason}; {advice}."
 
@@ -100,7 +100,7 @@ def set_strangers_aside(folder: Path) -> list[str]:
     if os.path.lexists(log) and not is_plain(log):
         found.append(_set_aside(log, "a plain file"))
     elif os.path.lexists(log) and not is_plain(log, writable=True):
-        # A backup made of hard links, or somebody's trap: the other name keeps its content.
+        # A backup made of hard links, or a stranger's trap: the other name keeps its content.
         data = read_bytes(log, _MAX_LOG)
         with atomic_write(log) as temporary:
             temporary.write_bytes(data)

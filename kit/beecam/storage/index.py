@@ -32,7 +32,7 @@ class DamagedRowsError(LibraryError):
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
-        """Name the rows."""
+        """Set the keys of the rows."""
         super().__init__(f"the rows of {', '.join(keys[:3])} in the index are damaged.")
         self.keys = tuple(keys)
 

@@ -1,4 +1,4 @@
-"""The file of a library's index: opening it, whatever somebody put in its place.
+"""The file of a library's index: opening it, whatever was put in its place.
 
 The index can be rebuilt from the media, so that any doubt ends the same way: the file is renamed,
 never changed or removed, and a new one is made. What is compared before anything of the file is

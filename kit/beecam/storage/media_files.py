@@ -114,7 +114,7 @@ class MediaFiles:
         """Return the path of a clip's video.
 
         Raises:
-            MediaError: That is no clip's key, or the path leads through a link.
+            MediaError: That is not a clip's key, or the path leads through a link.
         """
         return self._folder_of(key) / f"{key}{_VIDEO}"
 

@@ -248,16 +248,15 @@ class LocalEngine:
     def _after_failure(
         self, batch: Batch, indices: Sequence[int], error: BaseException
     ) -> list[FinishedClip]:
-        if isinstance(error, Exception):
-            if batch.step:
-                # Their checkpoints may be the reason: without them the clips begin again.
-                for index in indices:
-                    self._library.checkpoints.remove(undrafted_key(self._shots[index]))
-                self._put_back(indices)
-                return []
-            if len(indices) > 1:
-                return self._one_by_one(batch, indices)
-        self._writer.fail(indices, error)
+        if batch.step and isinstance(error, Exception):
+            # Their checkpoints may be the reason: without them the clips begin again.
+            for index in indices:
+                self._library.checkpoints.remove(undrafted_key(self._shots[index]))
+            self._put_back(indices)
+        elif len(indices) > 1 and isinstance(error, Exception):
+            return self._one_by_one(batch, indices)
+        else:
+            self._writer.fail(indices, error)
         return []
 
     def _one_by_one(self, batch: Batch, indices: Sequence[int]) -> list[FinishedClip]:

@@ -1,0 +1,252 @@
+"""Files from strangers: settings, lines, checkpoints and text are valid or left out alone."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beecam._util.digests import is_digest
+from beecam.errors import BeecamError, CheckError
+from beecam.media import mp4
+from beecam.models.model import Checkpoint
+from beecam.storage.annotations import AnnotationLog
+from beecam.storage.checkpoints import Checkpoints
+from beecam.storage.clip_settings import INVALID, check_settings
+from beecam.storage.folder import LibraryUnavailableError
+from beecam.storage.index_file import NAME
+from helpers import fill
+from strangers import JSON, KEY, ONCE, opened, six_clips
+
+# --- settings and lines ----------------------------------------------------------------------------
+
+
+@ONCE
+@given(st.data())
+def test_settings_are_valid_or_refused_with_a_known_error(original, data):
+    path = next((original / "media").glob("*/*.mp4"))
+    changed = mp4.read_settings(path)
+    for _ in range(data.draw(st.integers(1, 3))):
+        part = data.draw(st.sampled_from([changed, changed["shot"], changed["facts"]]))
+        if not isinstance(part, dict):
+            continue
+        name = data.draw(st.sampled_from([*part, "extra", "switch", "conditions", "adapters"]))
+        part[name] = data.draw(JSON)
+        if not isinstance(changed["shot"], dict) or not isinstance(changed["facts"], dict):
+            break
+    try:
+        key, found = check_settings(changed)
+    except INVALID:
+        return
+    assert is_digest(key)
+    text = json.dumps(found, ensure_ascii=False, allow_nan=False)
+    text.encode()
+    assert check_settings(json.loads(text)) == (key, found)
+
+
+@pytest.mark.slow
+@settings(ONCE, max_examples=25)
+@given(JSON, st.sampled_from(["shot", "facts", "created", "parents", "version"]))
+def test_a_hostile_video_is_left_out_alone(tmp_path_factory, original, value, name):
+    folder = Path(shutil.copytree(original, tmp_path_factory.mktemp("hostile") / "library"))
+    path = min((folder / "media").glob("*/*.mp4"))
+    changed = {**mp4.read_settings(path), name: value}
+    mp4.copy_mp4(path, folder / "new.mp4", changed)
+    (folder / "new.mp4").replace(path)
+    (folder / NAME).unlink()
+    with opened(folder) as library:
+        assert 5 <= len(library) <= 6
+        assert len(library) == 6 or any(path.name in line for line in library.healed)
+        frame = library.clips().to_frame()
+        assert len(frame) == len(library)
+        assert len(library.clips().contact_sheet().axes) >= len(library)
+        library.clips().export_html(folder / "page.html")
+    shutil.rmtree(folder.parent)
+
+
+@pytest.mark.parametrize("depth", [30, 1_000, 100_000])
+def test_deep_nesting_is_left_out(folder, depth):
+    deep = "[" * depth + "]" * depth
+    path = min((folder / "media").glob("*/*.mp4"))
+    text = json.dumps({"beecam": {**mp4.read_settings(path), "facts": "DEEP"}})
+    import av
+
+    with (
+        av.open(str(path)) as source,
+        av.open(
+            str(folder / "new.mp4"), "w", format="mp4", options={"movflags": "use_metadata_tags"}
+        ) as target,
+    ):
+        target.metadata["comment"] = text.replace('"DEEP"', deep)
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    (folder / "new.mp4").replace(path)
+    with (folder / "annotations.jsonl").open("a") as file:
+        file.write(f'{{"key": "{path.stem}", "tags": {deep}}}\n')
+    (folder / "sweeps").mkdir()
+    (folder / "sweeps" / "deep.json").write_text(deep)
+    (folder / NAME).unlink()
+    with opened(folder) as library:
+        assert len(library) == 5
+        assert any(path.name in line for line in library.healed)
+        assert library.sweeps().problems
+
+
+@ONCE
+@given(st.lists(st.binary(max_size=60) | JSON.map(lambda v: json.dumps(v).encode()), max_size=6))
+def test_only_whole_and_valid_lines_of_the_log_count(tmp_path_factory, lines):
+    path = tmp_path_factory.mktemp("log") / "annotations.jsonl"
+    log = AnnotationLog(path)
+    log.add(KEY, stars=4)
+    for line in lines:
+        with path.open("ab") as file:  # without its end, as after a short write
+            file.write(line.replace(b"\n", b" "))
+        log.add(KEY, stars=2, tags=["a"])
+    found, damaged = log.read()
+    assert found == {KEY: {"stars": 2, "tags": ["a"]} if lines else {"stars": 4}}
+    assert damaged <= len(lines)
+    assert log.since(0)[1] == found
+
+
+@ONCE
+@given(JSON, st.sampled_from(["stars", "tags", "rejected"]))
+def test_annotations_of_others_are_valid_or_ignored(tmp_path_factory, value, name):
+    path = tmp_path_factory.mktemp("log") / "annotations.jsonl"
+    path.write_text(json.dumps({"key": KEY, name: value}) + "\n")
+    found, damaged = AnnotationLog(path).read()
+    for change in found.values():
+        json.dumps(change, ensure_ascii=False, allow_nan=False).encode()
+    assert bool(found) != bool(damaged)
+
+
+# --- checkpoints -----------------------------------------------------------------------------------
+
+
+def checkpoint(step=3, batch=2):
+    rng = np.random.default_rng(0)
+    arrays = {"a": rng.normal(size=(2, 3)).astype(np.float32), "n": np.int64(4)[None]}
+    return Checkpoint(step, batch, 1, arrays, {"parts": {"x": 1}})
+
+
+@ONCE
+@given(st.integers(0), st.integers(1, 255))
+def test_a_damaged_checkpoint_is_not_used(tmp_path_factory, at, change):
+    stored = Checkpoints(tmp_path_factory.mktemp("checkpoints"))
+    stored.store(KEY, checkpoint())
+    (path,) = stored._folder.iterdir()
+    data = bytearray(path.read_bytes())
+    data[at % len(data)] ^= change
+    path.write_bytes(data)
+    found = stored.load(KEY)
+    if found is not None:  # a byte that means nothing, such as a space
+        assert found.notes == checkpoint().notes
+        assert all((found.arrays[n] == a).all() for n, a in checkpoint().arrays.items())
+    else:
+        assert stored.find([KEY]) == {}
+
+
+@pytest.mark.parametrize("name", [f"{'b' * 32}-3-2", f"{KEY}-4-2", f"{KEY}-3-3"])
+def test_a_checkpoint_under_another_name_is_not_used(tmp_path, name):
+    stored = Checkpoints(tmp_path)
+    stored.store(KEY, checkpoint())
+    (path,) = tmp_path.iterdir()
+    path.rename(tmp_path / f"{name}.safetensors")
+    assert stored.load(name[:32]) is None
+
+
+def test_other_files_among_checkpoints_are_left_alone(tmp_path):
+    stored = Checkpoints(tmp_path)
+    names = ["x-y-z.safetensors", f"{KEY}.safetensors", f"{KEY}-a-b.safetensors", "-.safetensors"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    assert stored.find([KEY, "x"]) == {}
+    assert stored.load(KEY) is None
+    stored.remove(KEY)
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
+
+
+# --- text, and disks that don't answer -------------------------------------------------------------
+
+HALF = "half \ud83d"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda library: library.clips(HALF),
+        lambda library: library.clips(model=HALF),
+        lambda library: library.clips(tag=HALF),
+        lambda library: library.clips(sort=HALF),
+        lambda library: library.clips().sort(HALF),
+        lambda library: library.clips().query(f"{HALF}:3"),
+        lambda library: library.clips().query(f"{HALF}>=3"),
+        lambda library: library.clips().where(**{HALF: 3}),
+        lambda library: library.sweep(HALF),
+        lambda library: library.tag(library.clips()[0].key, [HALF]),
+        lambda library: library.rate(HALF, stars=3),
+        lambda library: library.row(HALF),
+        lambda library: library.take(HALF),
+        lambda library: library[HALF],
+        lambda library: library.clips().pivot(HALF, "seed"),
+    ],
+)
+def test_half_of_a_surrogate_pair_gets_a_sentence_that_can_be_shown(folder, call):
+    with opened(folder) as library:
+        with pytest.raises((BeecamError, KeyError)) as error:
+            call(library)
+        str(error.value).encode()
+
+
+def test_searching_for_half_of_a_surrogate_pair_finds_nothing(folder):
+    with opened(folder) as library:
+        assert len(library.clips().query("\ud83d")) == 0
+        assert HALF not in library
+        assert library.keys_with_prefix(HALF) == []
+
+
+def test_a_locked_index_gets_a_sentence(folder, monkeypatch):
+    monkeypatch.setattr("beecam.storage.index_file._BUSY_TIMEOUT", 0.05)
+    with opened(folder) as library, closing(sqlite3.connect(folder / NAME)) as other:
+        clip = library.clips()[0]
+        other.execute("BEGIN IMMEDIATE")
+        for change in (
+            lambda: setattr(clip, "stars", 1),
+            lambda: setattr(clip, "tags", ["a"]),
+            lambda: library.copy_annotations(clip.key, library.clips(stars=5)[0].key),
+            lambda: library.store(clip.shot, clip.frames(), clip.facts),
+        ):
+            with pytest.raises(LibraryUnavailableError, match="has locked the index; close that"):
+                change()
+        with opened(folder) as second:  # nothing has to be written
+            six_clips(second)
+        other.rollback()
+        clip.stars = 1
+        assert clip.stars == 1
+
+
+def test_a_full_disk_gets_a_sentence(folder):
+    with opened(folder) as library:
+        clip = library.clips()[0]
+        pages = library._index._db.execute("PRAGMA page_count").fetchone()[0]
+        library._index._db.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(LibraryUnavailableError, match="the disk is full; free some space"):
+            clip.tags = [f"tag {i} {'x' * 200}" for i in range(900)]
+        with pytest.raises(OSError, match="the disk is full"):
+            library.store(clip.shot.replace(prompt="x" * 4_000), clip.frames(), clip.facts)
+        clip.stars = 2
+        assert clip.stars == 2
+
+
+def test_tags_that_cannot_be_shown_are_refused(library):
+    clip = fill(library)[0]
+    with pytest.raises(CheckError, match="half of a surrogate pair, at character 5"):
+        clip.tags = ["fine", HALF]
+    assert clip.tags == ()

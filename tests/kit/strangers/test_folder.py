@@ -1,0 +1,209 @@
+"""Libraries from strangers: nothing outside the folder is touched, nothing locks the door."""
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beecam._util.digests import is_digest
+from beecam.clips.library import Library
+from beecam.errors import LibraryError, MediaError
+from beecam.storage.index_file import NAME
+from helpers import fill
+from strangers import KEY, ONCE, content, opened, six_clips, use
+
+# --- names -----------------------------------------------------------------------------------------
+
+
+@given(st.text() | st.sampled_from([f"{KEY}\n", KEY.upper(), KEY[:31] + "é", f"../{KEY}"[:32]]))
+def test_only_digests_are_names(text):
+    assert is_digest(text) == (len(text) == 32 and set(text) <= set("0123456789abcdef"))
+
+
+@ONCE
+@given(st.text() | st.sampled_from(["..", "../..", "../outside/x", "*", "\0", "\ud83d"]))
+def test_no_path_is_made_of_another_name(library, name):
+    if is_digest(name):
+        return
+    for make in (library.mp4_path, library.sheet_path):
+        with pytest.raises(MediaError, match="is not the key of a clip"):
+            make(name)
+    with pytest.raises(LibraryError):
+        library.row(name)
+    assert library.known([name]) == set()
+    assert library.table([name]) == {}
+    assert name not in library
+    library.checkpoints.remove(name)
+    assert library.checkpoints.load(name) is None
+    assert not library._lock.is_alive(name)
+    with pytest.raises(LibraryError):
+        library.rate(name, stars=3)
+
+
+@pytest.mark.parametrize(
+    ("key", "session"),
+    [
+        ("..", "x"),
+        ("../../outside", KEY),
+        (KEY, "../../outside/"),
+        ("*", "*"),
+        (KEY, "*"),
+        (f"../../outside/{KEY}", KEY),
+        (b"\xff\xfe", b"\xff"),
+        (3, None),
+    ],
+)
+def test_hostile_pending_rows_remove_nothing(folder, outside, tmp_path, key, session):
+    with closing(sqlite3.connect(folder / NAME)) as db, db:
+        db.execute("INSERT INTO pending VALUES (?, ?)", (key, session))
+    live = folder / "media" / KEY[:2] / f".{KEY}.{'b' * 32}-0.mp4"
+    live.parent.mkdir(exist_ok=True)
+    live.write_bytes(b"of another process")
+    before = content(outside)
+    with opened(folder) as library:
+        six_clips(library)
+        use(library, tmp_path)
+    assert content(outside) == before
+    assert live.exists()
+
+
+# --- links and other files -------------------------------------------------------------------------
+
+
+# What is placed into one library together, and apart from the others.
+PLACES = {
+    "folders": ["locks", "checkpoints", "inputs", "sweeps", "annotations.jsonl", NAME],
+    "media": ["media"],
+    "files": [
+        f"{NAME}-wal",
+        f"{NAME}-shm",
+        f"{NAME}-journal",
+        f"{NAME}-suspect",
+        f"locks/{KEY}.lock",
+        "locks/opening.lock",
+        f"checkpoints/{KEY}-1-1.safetensors",
+        f"sweeps/{KEY}.json",
+        f"inputs/{KEY}.png",
+        "media/00/" + "0" * 32 + ".mp4",
+        "a video",
+        "a sheet",
+        "a folder of clips",
+    ],
+}
+
+
+def place(folder, name):
+    """Return a path in a library; what was there is removed."""
+    first, second, third = sorted((folder / "media").glob("*/*.mp4"))[:3]
+    named = {
+        "a video": first,
+        "a sheet": second.with_suffix(".jpg"),
+        "a folder of clips": third.parent,
+    }
+    path = named.get(name, folder / name)
+    path.parent.mkdir(exist_ok=True)
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    return path
+
+
+@pytest.mark.parametrize("places", PLACES)
+@pytest.mark.parametrize("target", ["folder", "file", "dangling", "hard link"])
+def test_no_link_is_followed_out_of_a_library(folder, outside, tmp_path, places, target):
+    for path in [place(folder, name) for name in PLACES[places]]:
+        if target == "hard link":
+            path.hardlink_to(outside / "notes.txt")
+        else:
+            targets = {"folder": outside, "file": outside / "notes.txt", "dangling": outside / "no"}
+            path.symlink_to(targets[target])
+    before = content(outside)
+    with opened(folder) as library:
+        use(library, tmp_path)
+        assert len(library) >= 6
+    assert content(outside) == before
+    assert b"cHJpdmF0Z" not in (tmp_path / "page.html").read_bytes(), "private, in base64"
+
+
+@pytest.mark.parametrize("places", PLACES)
+@pytest.mark.parametrize("kind", ["pipe", "folder", "empty", "garbage"])
+def test_other_files_in_a_library_hang_and_lock_nothing(folder, tmp_path, places, kind):
+    for path in [place(folder, name) for name in PLACES[places]]:
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "folder":
+            path.mkdir()
+            (path / "file").write_text("x")
+        else:
+            path.write_bytes(b"" if kind == "empty" else b"\x00\xffgarbage\n" * 500)
+    with opened(folder) as library:
+        use(library, tmp_path)
+        assert len(library) >= 6
+
+
+def test_what_is_set_aside_is_named(folder, outside):
+    shutil.rmtree(folder / "locks")
+    (folder / "locks").symlink_to(outside)
+    with opened(folder) as library:
+        (sentence,) = library.healed
+        assert "locks was not a folder of the library (a link to" in sentence
+        six_clips(library)
+    assert (folder / "locks").is_dir()
+    assert not (folder / "locks").is_symlink()
+
+
+# --- files and rows --------------------------------------------------------------------------------
+
+
+def test_clips_without_a_row_are_listed_and_rows_without_a_clip_are_not(folder):
+    with opened(folder) as library:
+        lost, gone = (clip.key for clip in library.clips(stars=5)), library.clips()[0].key
+        lost = next(lost)
+        library._index.remove([lost])
+        library.mp4_path(gone).unlink()
+        assert lost != gone
+    with opened(folder) as library:
+        assert len(library) == 5
+        assert lost in library
+        assert gone not in library
+        assert library[lost].stars == 5
+        assert len(library.healed) == 2
+    with opened(folder) as library:
+        assert library.healed == []
+
+
+def test_a_lost_write_ahead_log_loses_no_clip(tmp_path):
+    with Library(tmp_path / "library") as library:
+        fill(library)[0].stars = 3
+        copied = tmp_path / "copied"
+        shutil.copytree(library.folder, copied, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+    with opened(copied) as library:
+        assert len(library) == 6
+        assert len(library.clips(stars=3)) == 1
+
+
+def test_a_clip_that_another_process_is_writing_is_left_to_it(folder):
+    with opened(folder) as one:
+        key = one.clips()[0].key
+        one._index.begin(key, one._lock.name)
+        one._index.remove([key])
+        with opened(folder) as two:
+            assert key not in two
+
+
+def test_stars_of_a_clip_whose_video_is_gone_come_back_with_it(folder):
+    with opened(folder) as library:
+        clip = library.clips(stars=5)[0]
+        path, data = clip.path, clip.mp4_bytes()
+    (folder / "annotations.jsonl").unlink()
+    path.unlink()
+    with opened(folder) as library:
+        assert len(library) == 5
+    path.write_bytes(data)
+    with opened(folder) as library:
+        six = sorted(clip.stars for clip in library.clips())
+        assert six == [0, 0, 0, 0, 0, 5]
