@@ -89,11 +89,14 @@ def _frames(model: _Pipeline, shot: Shot) -> str:
 def _batch(model: _Pipeline, shot: Shot, known: BatchStats) -> str:
     family = model.task_for(shot).family
     if not known.batches:
-        reason = (
-            f"two clips in a batch of {family.name} fail or change each other"
-            if family.classes
-            else f"{type(model.pipe).__name__} is not a pipeline that beecam knows to batch"
+        kind, reason = (
+            type(model.pipe).__name__,
+            "what is set up on the pipeline may store a part of a clip",
         )
+        if kind not in family.classes:
+            reason = f"{kind} is not a pipeline that beecam knows to batch"
+        elif not model.task_for(shot).as_set_up:
+            reason = f"two clips in a batch of {family.name} fail or change each other"
         return f"one clip a batch, because {reason}"
     if known.requested is not None:
         how = "set by batch_size="

@@ -99,7 +99,7 @@ def own_draws(generators: Sequence[Any]) -> Any:
         generators: The generator of each clip, on the CPU.
 
     Raises:
-        ModelError: Raised within it, if a value that belongs to no clip is drawn among several clips.
+        ModelError: Raised within it, if one value is drawn for a batch of several clips.
     """
     draw = _Draws(generators)
     from torch.overrides import TorchFunctionMode

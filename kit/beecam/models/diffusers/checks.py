@@ -99,9 +99,9 @@ def speed_problems(full: Shot, task: Task, speed: Speed) -> Iterator[Problem]:
     if not own and full.guidance_scale == speed.guidance:
         yield Problem(
             "negative_prompt",
-            f"negative_prompt={shorten(full.negative_prompt or '')}: at speed={speed.name!r} clips are "
-            "generated without guidance, in which it has no effect; set guidance_scale=3 too, or "
-            "load the model at speed='exact'.",
+            f"negative_prompt={shorten(full.negative_prompt)}: at speed={speed.name!r} clips "
+            "are generated without guidance, in which it has no effect; set guidance_scale=3 too, "
+            "or load the model at speed='exact'.",
         )
 
 

@@ -95,7 +95,8 @@ class PromptEncoder:
             read.update(_mixed_in(arguments))
             if not remember or not _is_plain(arguments):
                 # The owner's own method, or an image besides the text: the result isn't stored.
-                return _encode_parts(arguments, count, lambda one: original(**one))
+                with self.encoding():
+                    return _encode_parts(arguments, count, lambda one: original(**one))
             with self._lock:
                 disk = self._disk_cache(pipe) if not shots[0].adapters else None
                 adapters = [str(one) for one in shots[0].adapters or ()]
