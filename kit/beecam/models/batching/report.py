@@ -157,7 +157,7 @@ def _advice(model: _Pipeline, shot: Shot, known: BatchStats) -> list[str]:
             f"batch_size={known.requested} fixes the batch size: without it, the best size is "
             "measured."
         )
-    if not model.task_for(shot).family.classes:
+    if type(model.pipe).__name__ not in model.task_for(shot).family.classes:
         advice.append(
             f"{type(model.pipe).__name__} is not tested: compare its first clips with those of the "
             "pipeline itself."
