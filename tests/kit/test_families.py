@@ -1,7 +1,10 @@
 """Every family: pixels, previews, exact mode and drafts, on tiny pipelines of diffusers' classes."""
 
 import hashlib
+import inspect
+from pathlib import Path
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -11,10 +14,12 @@ from PIL import Image
 import beecam as bc
 from beecam.errors import CheckError, Stopped
 from beecam.models.batching.threads import WorkerPool
+from beecam.models.diffusers.families import FAMILIES, UNFIT, family_of
+from beecam.models.diffusers.introspection import PipelineInfo
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.shot import Shot
 from helpers import PATIENCE, generate_frames
-from tiny import SHAPES, make
+from tiny import NAMES, SHAPES, make
 from tiny.inputs import image, video
 
 STEPS = 4
@@ -34,6 +39,9 @@ TEXT_TO_VIDEO = (
             "LTX2Pipeline",
             "Kandinsky5T2VPipeline",
             "HunyuanVideo15Pipeline",
+            "AnimateDiffPAGPipeline",
+            "AnimateDiffSDXLPipeline",
+            "HeliosPipeline",
         )
     ),
 )
@@ -51,6 +59,7 @@ INPUTS = {
     "LTX2ImageToVideoPipeline": {"image": image(32, 32)},
     "SkyReelsV2ImageToVideoPipeline": {"image": image(16, 16)},
     "SkyReelsV2DiffusionForcingPipeline": {},
+    "SkyReelsV2DiffusionForcingImageToVideoPipeline": {"image": image(16, 16)},
     "CosmosVideoToWorldPipeline": {"image": image(32, 32)},
     "Cosmos2VideoToWorldPipeline": {"image": image(32, 32)},
     "Kandinsky5I2VPipeline": {"image": image(16, 16)},
@@ -303,3 +312,62 @@ def test_sound_is_stored_with_the_clip(library):
     silent_model = bc.wrap(make("LTXPipeline"))
     shot = bc.shot("a bee", **SHAPES["LTXPipeline"])
     assert bc.run(shot, silent_model, library=library).wait().clips[0].sound() is None
+
+
+def _video_pipelines():
+    """Return the video pipelines of diffusers, by the arguments of their calls."""
+    for name in dir(diffusers):
+        kind = getattr(diffusers, name)
+        if not (inspect.isclass(kind) and issubclass(kind, diffusers.DiffusionPipeline)):
+            continue
+        names = inspect.signature(kind.__call__).parameters if callable(kind) else {}
+        if "Video" in name or {"num_frames", "frames", "video_length", "pose_video", "video"} & set(
+            names
+        ):
+            yield name
+
+
+def test_every_video_pipeline_of_diffusers_is_known_or_listed():
+    listed = Path(__file__).parents[2].joinpath("docs", "pipelines.md").read_text("utf-8")
+    missing = [name for name in _video_pipelines() if f"`{name}`" not in listed]
+    assert not missing
+    for family in FAMILIES:
+        assert all(f"| `{name}` | tested |" in listed for name in family.classes)
+        assert set(family.classes) <= set(NAMES)
+    for name, reason in UNFIT.items():
+        assert f"| `{name}` | refused: it needs {reason} |" in listed
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_a_pipeline_that_does_not_fit_is_refused_by_what_it_needs(name):
+    pipe = make("WanPipeline")
+    kind = type(name, (type(pipe),), {})
+    with pytest.raises(CheckError, match="it needs") as error:
+        bc.wrap(kind(**pipe.components))
+    assert UNFIT[name] in str(error.value)
+    assert "images" not in str(error.value)
+
+
+def test_a_clip_of_another_length_than_requested_is_kept(library):
+    pipe = make("WanPipeline")
+
+    class Longer(type(pipe)):
+        def __call__(self, *args, **kwargs):
+            found = super().__call__(*args, **kwargs)
+            found.frames = np.concatenate([found.frames, found.frames[:, :2]], axis=1)
+            return found
+
+    model = bc.wrap(Longer(**pipe.components))
+    sweep = bc.sweep("a bee", seed=[1, 2], **SHAPES["WanPipeline"])
+    run = bc.run(sweep, model, library=library).wait(PATIENCE)
+    assert not run.errors
+    assert [len(clip.frames()) for clip in run.clips] == [7, 7]
+    assert run.clips[0].shot.num_frames == 5
+    run.clips.contact_sheet()
+    assert len(run.clips.to_frame()) == 2
+
+
+def test_an_unknown_pipeline_takes_its_own_default_of_frames():
+    pipe = make("WanPipeline")
+    family = family_of(["UnknownPipeline"], PipelineInfo(pipe))
+    assert (family.frame_step, family.frame_plus, family.batches) == (1, 0, False)

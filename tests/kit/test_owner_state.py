@@ -20,9 +20,9 @@ from diffusers import (
 
 import beecam as bc
 from beecam.errors import CheckError, Stopped
+from beecam.models.batching.owner import OwnerState, owner_state
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.diffusers.introspection import call_parameters
-from beecam.models.diffusers.owner import OwnerState, owner_state
 from helpers import PATIENCE, generate_frames
 from tiny import NAMES, SHAPES, make
 from tiny.inputs import image

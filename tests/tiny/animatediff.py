@@ -62,8 +62,53 @@ _VIDEO = {
     "strength": 0.5,
 }
 
-MAKERS = dict.fromkeys(("AnimateDiffPipeline", "AnimateDiffVideoToVideoPipeline"), _animatediff)
+
+def _animatediff_sdxl():
+    from diffusers import UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+    parts = _animatediff()
+    tokenizer = parts["tokenizer"]
+    config = {**parts["text_encoder"].config.to_dict(), "projection_dim": SIZE}
+    # Both encoders' tokens, and the size of the image as six numbers beside the pooled text.
+    unet = UNet2DConditionModel(
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        sample_size=8,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=2 * SIZE,
+        attention_head_dim=2,
+        norm_num_groups=2,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + SIZE,
+        transformer_layers_per_block=1,
+    )
+    second = CLIPTextModelWithProjection(CLIPTextConfig(**config))
+    return {**parts, "unet": unet, "tokenizer_2": tokenizer, "text_encoder_2": second}
+
+
+MAKERS = {
+    **dict.fromkeys(
+        ("AnimateDiffPipeline", "AnimateDiffPAGPipeline", "AnimateDiffVideoToVideoPipeline"),
+        _animatediff,
+    ),
+    "AnimateDiffSDXLPipeline": _animatediff_sdxl,
+}
 SHAPES = {
+    "AnimateDiffPAGPipeline": {
+        "height": 16,
+        "width": 16,
+        "num_frames": 4,
+        "num_inference_steps": 2,
+    },
+    "AnimateDiffSDXLPipeline": {
+        "height": 16,
+        "width": 16,
+        "num_frames": 4,
+        "num_inference_steps": 2,
+    },
     "AnimateDiffPipeline": {"height": 16, "width": 16, "num_frames": 4, "num_inference_steps": 2},
     "AnimateDiffVideoToVideoPipeline": _VIDEO,
 }

@@ -39,9 +39,11 @@ MAKERS = {
     "SkyReelsV2ImageToVideoPipeline": _skyreels_image,
     # Takes the frame rate, as the published weights do.
     "SkyReelsV2DiffusionForcingPipeline": partial(_skyreels, inject_sample_info=True),
+    "SkyReelsV2DiffusionForcingImageToVideoPipeline": partial(_skyreels, inject_sample_info=True),
 }
 SHAPES = {
     "SkyReelsV2Pipeline": _SHAPE,
     "SkyReelsV2ImageToVideoPipeline": {**_SHAPE, "image": image(16, 16)},
     "SkyReelsV2DiffusionForcingPipeline": _SHAPE,
+    "SkyReelsV2DiffusionForcingImageToVideoPipeline": {**_SHAPE, "image": image(16, 16)},
 }

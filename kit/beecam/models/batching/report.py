@@ -89,11 +89,14 @@ def _frames(model: _Pipeline, shot: Shot) -> str:
 def _batch(model: _Pipeline, shot: Shot, known: BatchStats) -> str:
     family = model.task_for(shot).family
     if not known.batches:
-        reason = (
-            f"two clips in a batch of {family.name} fail or change each other"
-            if family.classes
-            else f"{type(model.pipe).__name__} is not a pipeline that beecam knows to batch"
+        kind, reason = (
+            type(model.pipe).__name__,
+            "what is set up on the pipeline may store a part of a clip",
         )
+        if kind not in family.classes:
+            reason = f"{kind} is not a pipeline that beecam knows to batch"
+        elif not model.task_for(shot).as_set_up:
+            reason = f"two clips in a batch of {family.name} fail or change each other"
         return f"one clip a batch, because {reason}"
     if known.requested is not None:
         how = "set by batch_size="
@@ -154,7 +157,7 @@ def _advice(model: _Pipeline, shot: Shot, known: BatchStats) -> list[str]:
             f"batch_size={known.requested} fixes the batch size: without it, the best size is "
             "measured."
         )
-    if not model.task_for(shot).family.classes:
+    if type(model.pipe).__name__ not in model.task_for(shot).family.classes:
         advice.append(
             f"{type(model.pipe).__name__} is not tested: compare its first clips with those of the "
             "pipeline itself."

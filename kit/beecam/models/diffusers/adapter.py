@@ -14,6 +14,7 @@ from beecam._util.checks import raise_problems
 from beecam.errors import ModelError, Problem
 from beecam.models.batching.batch_size import AdaptiveBatchPolicy, initial_guess, shape_key
 from beecam.models.batching.device import MemoryMeter, cores, device_of, is_small_on_cpu
+from beecam.models.batching.owner import pipeline_for_call
 from beecam.models.batching.report import describe
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.batching.timing import BatchTimer
@@ -37,7 +38,6 @@ from beecam.models.diffusers.conditions import (
     with_rate_of_clip,
 )
 from beecam.models.diffusers.notes import ShotNotes
-from beecam.models.diffusers.owner import pipeline_for_call
 from beecam.models.diffusers.refusals import refusals
 from beecam.models.diffusers.tasks import Task, tasks_of
 from beecam.models.model import Checkpoint, Generated, Note, OnStep
@@ -421,7 +421,8 @@ class DiffusersModel:
     ) -> list[Generated]:
         task = self.task_for(batch[0])
         speed = task.usable(self.speed)
-        with pipeline_for_call(task, self._resources.owner) as pipe:
+        network = self.tasks[0].info.denoiser
+        with pipeline_for_call(task.pipe, network, self._resources.owner) as pipe:
             call = PreparedCall.prepare(
                 self._resources, task, batch, pipe=pipe, speed=speed, timer=timer, starts=starts
             )

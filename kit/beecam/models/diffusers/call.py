@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from beecam.errors import ModelError, OutOfMemoryError, Stopped
+from beecam.errors import ModelError, Stopped
 from beecam.media.types import Frames, Sound
 from beecam.models.batching.device import environment_key
+from beecam.models.batching.memory_errors import translate_memory_errors
+from beecam.models.batching.owner import OwnerState, call_lock, owner_state
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.denoise.loop import DenoisingLoop
 from beecam.models.denoise.noise import generators_of, own_draws, with_mixed_noise
@@ -23,8 +24,7 @@ from beecam.models.denoise.preview import PreviewMap
 from beecam.models.denoise.schedulers import Schedulers, with_plain_timesteps
 from beecam.models.diffusers.conditions import condition_arguments
 from beecam.models.diffusers.latents import merge_part, unpack
-from beecam.models.diffusers.owner import OwnerState, call_lock, owner_state
-from beecam.models.diffusers.tasks import Task
+from beecam.models.diffusers.tasks import Task, as_set_up
 from beecam.models.model import Checkpoint, Generated, OnStep, Step, check_frames_shape
 from beecam.models.speed.network_copies import NetworkCopies
 from beecam.models.speed.onednn import PackedLinears, available
@@ -71,7 +71,7 @@ class PipelineResources:
         self.pipe = pipe
         self.all_tasks = tuple(tasks)
         self.owner = owner_state(pipe)
-        self.tasks = self.owner.limit(self.all_tasks)
+        self.tasks = as_set_up(self.all_tasks, self.owner)
         self.prompts = PromptEncoder(masks_padding=task.family.masks_padding)
         self.encoders = EncoderOffload(pipe)
         self.prompts.encoding = self.encoders.encoding
@@ -99,13 +99,13 @@ class PipelineResources:
 
     def see_owner(self) -> OwnerState:
         """Look at what the owner of the pipeline has set up on it, and return it."""
-        if (lock := call_lock(self.all_tasks[0])).acquire(blocking=False):
+        if (lock := call_lock(self.all_tasks[0].info.denoiser)).acquire(blocking=False):
             try:
                 owner = owner_state(self.pipe)
             finally:
                 lock.release()
             if owner != self.owner:
-                self.owner, self.tasks = owner, owner.limit(self.all_tasks)
+                self.owner, self.tasks = owner, as_set_up(self.all_tasks, owner)
         return self.owner
 
     def encode_ahead(self, task: Task, shot: Shot) -> None:
@@ -280,7 +280,7 @@ class PreparedCall:
     def _fit_preview(self, clips: Sequence[Frames]) -> None:
         """Fit the preview map on what was just decoded, if none ships with the model."""
         preview, latents = self.resources.preview, self.loop.latents
-        if preview.ready or latents is None:
+        if preview.ready or latents is None or len(clips[0]) != self.shots[0].num_frames:
             return
         unpacked = unpack(self.task, latents, self.shots[0])
         if unpacked is not None:
@@ -337,7 +337,8 @@ def frames_from_output(output: Any, shot: Shot) -> list[tuple[Frames, str | None
     """Return the frames of each clip, with what is wrong with them or None.
 
     Args:
-        output: Values from 0 to 1: array of shape `(clips, frames, height, width, 3)`.
+        output: Values from 0 to 1: array of shape `(clips, frames, height, width, 3)`. Another
+            number of frames than requested is kept: it is known only after all compute.
         shot: The first shot of the batch, for its size.
 
     Raises:
@@ -345,10 +346,10 @@ def frames_from_output(output: Any, shot: Shot) -> list[tuple[Frames, str | None
     """
     clips = np.asarray(output)
     check_frames_shape("the pipeline", clips.shape[1:])
-    if clips.shape[1:4] != (shot.num_frames, shot.height, shot.width):
+    if clips.shape[2:4] != (shot.height, shot.width):
         raise ModelError(
-            f"the pipeline generated {clips.shape[1]} frames of {clips.shape[3]}x{clips.shape[2]}, "
-            f"not {shot.num_frames} of {shot.width}x{shot.height}."
+            f"the pipeline generated frames of {clips.shape[3]}x{clips.shape[2]}, not of "
+            f"{shot.width}x{shot.height}."
         )
     return [_to_pixels(clip) for clip in clips]
 
@@ -376,39 +377,3 @@ def _to_pixels(clip: Any) -> tuple[Frames, str | None]:
     broken = f"{share:.1%} of its values are not numbers (NaN)" if share else None
     clean = np.where(finite, clip, 0.0) if share else clip
     return np.round(clean * 255).clip(0, 255).astype(np.uint8), broken
-
-
-@contextlib.contextmanager
-def translate_memory_errors(shots: Sequence[Shot]) -> Iterator[None]:
-    """Turn an allocator's error into an OutOfMemoryError, and free its memory."""
-    try:
-        yield
-    except RuntimeError as error:
-        if _is_out_of_memory(error):
-            _free_memory()
-            shot, count = shots[0], len(shots)
-            raise OutOfMemoryError(
-                f"{count} clip{'s' if count > 1 else ''} of "
-                f"{shot.width}x{shot.height}x{shot.num_frames} "
-                f"do{'' if count > 1 else 'es'}n't fit into memory in one batch."
-            ) from error
-        raise
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    import torch
-
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or (
-        "out of memory" in text or "can't allocate memory" in text
-    )
-
-
-def _free_memory() -> None:
-    import gc
-
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

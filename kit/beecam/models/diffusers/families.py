@@ -193,7 +193,10 @@ FAMILIES = (
     # whose later clips would differ.
     Family(
         name="SkyReels-V2",
-        classes=("SkyReelsV2DiffusionForcingPipeline",),
+        classes=(
+            "SkyReelsV2DiffusionForcingPipeline",
+            "SkyReelsV2DiffusionForcingImageToVideoPipeline",
+        ),
         fps=24.0,
         batches=False,
         own_draws=True,
@@ -234,6 +237,25 @@ FAMILIES = (
         per_clip=True,
         siblings=_ANIMATEDIFF,
     ),
+    Family(name="AnimateDiff", classes=("AnimateDiffPAGPipeline",), fps=8.0),
+    Family(
+        name="AnimateDiff SDXL",
+        classes=("AnimateDiffSDXLPipeline",),
+        fps=8.0,
+        second_text_limit=77,
+        batches=False,
+    ),
+    # It generates whole chunks, each from its first step on.
+    Family(
+        name="Helios",
+        classes=("HeliosPipeline",),
+        frame_step=33,
+        frame_plus=0,
+        fps=24.0,
+        batches=False,
+        resumes=False,
+        predicts=False,
+    ),
     Family(name="Latte", classes=("LattePipeline",), fps=8.0, batches=False, text_limit=120),
     Family(
         name="Allegro",
@@ -253,6 +275,25 @@ FAMILIES = (
     Family(name="AnyFlow", classes=("AnyFlowPipeline",), fps=16.0, resumes=False),
 )
 
+_CONTROL = "a video that controls it, which a shot can't carry yet"
+_LATENTS = "latents of another pipeline, which aren't part of a shot"
+# Video pipelines that can't generate a shot, each with what it needs.
+UNFIT = {
+    "AnimateDiffControlNetPipeline": _CONTROL,
+    "AnimateDiffSparseControlNetPipeline": "frames that control it, which a shot can't carry yet",
+    "AnimateDiffVideoToVideoControlNetPipeline": _CONTROL,
+    "CogVideoXFunControlPipeline": _CONTROL,
+    "ConsisIDPipeline": "an embedding of a face, which a shot can't carry yet",
+    "Cosmos2_5_TransferPipeline": _CONTROL,
+    "EasyAnimateControlPipeline": _CONTROL,
+    "EasyAnimateInpaintPipeline": "a video with a mask, which it names otherwise than a shot",
+    "LTX2DFRTemporalRefinePipeline": _LATENTS,
+    "LTX2LatentUpsamplePipeline": _LATENTS,
+    "LTX2VideoDiffusionDecodePipeline": _LATENTS,
+    "LTXLatentUpsamplePipeline": _LATENTS,
+    "WanAnimatePipeline": "videos of a pose and of a face, which a shot can't carry yet",
+}
+
 
 def family_of(class_names: Sequence[str], info: PipelineInfo) -> Family:
     """Return the family of a pipeline class; cautious values if it is in no row.
@@ -262,7 +303,10 @@ def family_of(class_names: Sequence[str], info: PipelineInfo) -> Family:
         info: Facts read off the pipeline, for what the row leaves open.
     """
     name = class_names[0].removesuffix("Pipeline")
-    unknown = Family(name=name, classes=(), batches=False, own_draws=True)
+    # Any number of frames: a clip is kept with those that it then has.
+    unknown = Family(
+        name=name, classes=(), frame_step=1, frame_plus=0, batches=False, own_draws=True
+    )
     rows = {kind: family for family in FAMILIES for kind in family.classes}
     row = next((rows[kind] for kind in class_names if kind in rows), unknown)
     # A size must pass the pipeline's check and divide into whole patches of its autoencoder.

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from beecam.errors import join_words
+from beecam.models.batching.owner import OwnerState
 from beecam.models.diffusers.families import Family, family_of
 from beecam.models.diffusers.introspection import PipelineInfo
-from beecam.models.diffusers.negative_prompt import unset_negative_prompt
 from beecam.models.speed.speed import Speed
+from beecam.models.text.negative_prompt import unset_negative_prompt
 from beecam.shots.conditions import CONDITIONS, Condition
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 
@@ -265,6 +267,18 @@ def tasks_of(pipe: Any) -> list[Task]:
         if name not in {kind.__name__ for kind in type(pipe).__mro__} and _fits_weights(pipe, name)
     ]
     return [own, *(task_of(other) for other in others if other is not None)]
+
+
+def as_set_up(tasks: Sequence[Task], owner: OwnerState) -> tuple[Task, ...]:
+    """Return the tasks that a pipeline has with what its owner has set up on it.
+
+    What closes over the pipeline doesn't follow to other pipeline classes over its weights, and
+    what networks keep within a clip isn't part of a checkpoint.
+    """
+    if not owner.alone:
+        return tuple(tasks)
+    family = replace(tasks[0].family, batches=False, resumes=False, own_draws=True)
+    return (replace(tasks[0], family=family, unset_negative_prompt=None, as_set_up=True),)
 
 
 def _sibling(pipe: Any, name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from beecam._util.checks import integer, string
 from beecam.errors import Problem, did_you_mean, join_words, shorten
+from beecam.models.diffusers.families import UNFIT
 from beecam.models.diffusers.tasks import task_of
 from beecam.models.speed.speed import SPEEDS
 
@@ -99,7 +100,10 @@ def pipeline_problems(pipe: Any) -> Iterator[Problem]:
         return
     task = task_of(pipe)
     missing = [name for name in task.info.missing if name not in task.accepts]
-    if task.info.frames_argument is None and "video" not in task.accepts:
+    unfit = [UNFIT[one.__name__] for one in type(pipe).__mro__ if one.__name__ in UNFIT]
+    if unfit:
+        reason = f"it needs {unfit[0]}"
+    elif task.info.frames_argument is None and "video" not in task.accepts:
         reason = "it makes images; a pipeline that makes video is needed"
     elif missing:
         reason = f"it needs {join_words(missing)}, which a shot can't carry yet"

@@ -96,7 +96,7 @@ class PromptEncoder:
             read.update(_mixed_in(arguments))
             if not remember or not _is_plain(arguments):
                 # The owner's own method, or an image besides the text: the result isn't stored.
-                with about_limits(pipe):
+                with self.encoding(), about_limits(pipe):
                     return _encode_parts(arguments, count, lambda one: original(**one))
             with self._lock, about_limits(pipe):
                 disk = self._disk_cache(pipe) if not shots[0].adapters else None

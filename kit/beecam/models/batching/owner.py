@@ -15,12 +15,11 @@ import threading
 import types
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from beecam.errors import Problem, join_words, shorten
 from beecam.models.batching.device import networks
-from beecam.models.diffusers.tasks import Task
 from beecam.shots.conditions import Condition
 
 # Libraries whose classes are known to store nothing of a call, or to be handled here.
@@ -64,8 +63,8 @@ class OwnerState:
 
     @property
     def encodes(self) -> bool:
-        """Whether each clip's prompt must be encoded with it, even if it was before."""
-        return any(one.startswith(("pipe", "text_encoder")) for one in self.found)
+        """Whether the owner's own method encodes prompts: each clip's with it, then."""
+        return any(one.startswith("pipe") for one in self.found)
 
     @property
     def one_at_a_time(self) -> bool:
@@ -93,18 +92,6 @@ class OwnerState:
             f"{names[0]}: for that, {model} needs another pipeline class over its weights, which "
             f"what is set up on the pipeline doesn't follow to: {shorten(join_words(self.found))}.",
         )
-
-    def limit(self, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
-        """Return the tasks that a pipeline has with what is set up on it.
-
-        What closes over the pipeline doesn't follow to other pipeline classes over its weights,
-        and what networks keep within a clip isn't part of a checkpoint.
-        """
-        if not self.alone:
-            return tasks
-        own = tasks[0]
-        family = replace(own.family, batches=False, resumes=False, own_draws=True)
-        return (replace(own, family=family, unset_negative_prompt=None, as_set_up=True),)
 
 
 def owner_state(pipe: Any) -> OwnerState:
@@ -205,18 +192,18 @@ def _settings(owner: Any) -> str:
     return f"{type(config).__name__}({', '.join(shown)})"
 
 
-def call_lock(task: Task) -> threading.Lock:
-    """Return the lock of calls that must not overlap, the same for all with one network."""
-    denoiser = task.info.denoiser
-    return _locks.setdefault(task.pipe if denoiser is None else denoiser, threading.Lock())
+def call_lock(network: Any) -> threading.Lock:
+    """Return the lock of calls that must not overlap: one for each network."""
+    return _locks.setdefault(network, threading.Lock())
 
 
 @contextlib.contextmanager
-def pipeline_for_call(task: Task, state: OwnerState) -> Iterator[Any]:
+def pipeline_for_call(pipe: Any, network: Any, state: OwnerState) -> Iterator[Any]:
     """Reserve a pipeline for one call, whose attributes may be replaced.
 
     Args:
-        task: The task of the call.
+        pipe: The pipeline.
+        network: Its denoiser.
         state: What its owner has set up on it.
 
     Yields:
@@ -224,22 +211,22 @@ def pipeline_for_call(task: Task, state: OwnerState) -> Iterator[Any]:
         it was before.
     """
     if not state.one_at_a_time:
-        yield _private_copy(task.pipe)
+        yield _private_copy(pipe)
         return
-    with call_lock(task):
+    with call_lock(network):
         if not state.alone:
-            yield _private_copy(task.pipe)
+            yield _private_copy(pipe)
             return
-        own = vars(task.pipe)
+        own = vars(pipe)
         before = dict(own)
         # Also before: a call of the owner may have been interrupted.
-        _reset(task.pipe)
+        _reset(pipe)
         try:
-            yield task.pipe
+            yield pipe
         finally:
             own.clear()
             own.update(before)
-            _reset(task.pipe)
+            _reset(pipe)
 
 
 def _reset(pipe: Any) -> None:
