@@ -22,10 +22,10 @@ from beecam.models.capabilities import Description
 from beecam.models.denoise.batch_positions import at_positions, filled, positions_of
 from beecam.models.denoise.shared_prefix import SharedPrefixes, after_switch, before_switch
 from beecam.models.diffusers.call import CallSteps, PipelineResources, PreparedCall
-from beecam.models.diffusers.checks import (
+from beecam.models.diffusers.checking.notes import ShotNotes
+from beecam.models.diffusers.checking.problems import (
     find_problems,
     identity_problems,
-    scheduler_problems,
     speed_problems,
     unsupported_conditions,
 )
@@ -35,8 +35,6 @@ from beecam.models.diffusers.conditions import (
     size_from_image,
     with_absolute_keyframes,
 )
-from beecam.models.diffusers.notes import ShotNotes
-from beecam.models.diffusers.refusals import refusals
 from beecam.models.diffusers.tasks import Task, tasks_of
 from beecam.models.model import Checkpoint, Generated, Note, OnStep
 from beecam.models.speed.speed import FewSteps, Speed, speed_of
@@ -228,13 +226,13 @@ class DiffusersModel:
             yield from unsupported_conditions(shot, self._tasks, self.name)
             return
         speed = task.usable(self.speed)
-        yield from find_problems(full, task, self.name, self.arguments)
-        yield from refusals(full, task, self.name, self._resources.schedulers)
+        yield from find_problems(
+            full, task, self.name, self.arguments, schedulers=self._resources.schedulers
+        )
         yield from speed_problems(full, speed)
         if reason := self._resources.loras.check(full.adapters or ()):
             names = " + ".join(map(str, full.adapters or ()))
             yield Problem("lora", f"lora={names}: {reason}")
-        yield from scheduler_problems(full, task, self.name, self._resources.schedulers)
         yield from identity_problems(shot, self.name, self.revision, speed)
 
     def resolve(self, shot: Shot) -> Shot:

@@ -12,7 +12,7 @@ from typing import Any
 from beecam._util.words import count_of
 from beecam.errors import join_words, shorten
 from beecam.models.denoise.schedulers import Schedulers
-from beecam.models.diffusers.no_effect import (
+from beecam.models.diffusers.checking.no_effect import (
     CallSettings,
     differing,
     effective_settings,
