@@ -22,7 +22,7 @@ from beecam.models.capabilities import Description
 from beecam.models.denoise.batch_positions import at_positions, filled, positions_of
 from beecam.models.denoise.shared_prefix import SharedPrefixes, after_switch, before_switch
 from beecam.models.diffusers.call import CallSteps, PipelineResources, PreparedCall
-from beecam.models.diffusers.checking.notes import ShotNotes
+from beecam.models.diffusers.checking.notes import find_notes
 from beecam.models.diffusers.checking.problems import (
     find_problems,
     identity_problems,
@@ -187,10 +187,7 @@ class DiffusersModel:
     @property
     def arguments(self) -> Mapping[str, Any]:
         """Further arguments that a shot may carry, with the pipelines' defaults."""
-        found: dict[str, Any] = {}
-        for task in reversed(self._tasks):
-            found |= task.arguments
-        return found
+        return {n: one for task in reversed(self._tasks) for n, one in task.arguments.items()}
 
     @property
     def filled_in(self) -> Mapping[str, str]:
@@ -205,9 +202,8 @@ class DiffusersModel:
     @property
     def schedulers(self) -> list[str]:
         """The names of the schedulers that its own task can use."""
-        default = self._resources.schedulers.default_name
-        own = self._tasks[0].family.own_timesteps
-        return [default] if own else self._resources.schedulers.names
+        known = self._resources.schedulers
+        return [known.default_name] if self._tasks[0].family.own_timesteps else known.names
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
@@ -280,13 +276,8 @@ class DiffusersModel:
 
     def notes(self, shots: Sequence[Shot]) -> Iterator[Note]:
         """Yield notes on what resolved shots set that doesn't reach the model."""
-        groups: dict[int, list[Shot]] = {}
-        for shot in shots:
-            groups.setdefault(self._tasks.index(self.task_for(shot)), []).append(shot)
-        for index, group in groups.items():
-            defaults = self.resolve(Shot(prompt="", conditions=group[0].conditions))
-            notes = ShotNotes(self._tasks[index], self.name, self._resources.schedulers)
-            yield from notes.find(group, defaults)
+        pairs, known = [(s, self.task_for(s)) for s in shots], self._resources.schedulers
+        yield from find_notes(pairs, self.name, known, resolve=self.resolve)
         yield from self._resources.loras.notes(one for s in shots for one in s.adapters or ())
 
     def known_words(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ words or the argument and what would act; a last one says which cells make equal
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 from beecam._util.words import count_of
@@ -28,7 +28,30 @@ from beecam.shots.weighted_prompts import parts_of
 _MAX_LISTED = 4  # values in a note
 
 
-class ShotNotes:
+def find_notes(
+    shots: Sequence[tuple[Shot, Task]],
+    model: str,
+    schedulers: Schedulers,
+    *,
+    resolve: Callable[[Shot], Shot],
+) -> Iterator[Note]:
+    """Yield the notes on shots.
+
+    Args:
+        shots: Resolved shots, each with the task that generates it.
+        model: The model's name.
+        schedulers: The schedulers of its pipeline.
+        resolve: Fills in the model's defaults.
+    """
+    groups: dict[int, tuple[Task, list[Shot]]] = {}
+    for shot, task in shots:
+        groups.setdefault(id(task), (task, []))[1].append(shot)
+    for task, group in groups.values():
+        defaults = resolve(Shot(prompt="", conditions=group[0].conditions))
+        yield from _ShotNotes(task, model, schedulers).find(group, defaults)
+
+
+class _ShotNotes:
     """The notes on resolved shots of one task."""
 
     def __init__(self, task: Task, model: str, schedulers: Schedulers) -> None:
