@@ -1,6 +1,6 @@
 """What is set for a model but doesn't reach its clips: words, and arguments without effect.
 
-The rule: what is lost is said before any compute, and never prevents a sweep. A note names the
+The rule: what is lost is reported before any compute, and never prevents a sweep. A note names the
 words or the argument and what would act; a last one says which cells make equal clips for it.
 """
 
