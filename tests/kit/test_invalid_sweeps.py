@@ -7,7 +7,7 @@ import pytest
 
 import beecam as bc
 from beecam.errors import CheckError
-from beecam.models.diffusers.checks import fits_annotation
+from beecam.models.diffusers.checking.problems import fits_annotation
 from helpers import error_message
 
 

@@ -78,6 +78,11 @@ def resolved(model, arguments):
     return model.resolve(shot_from(arguments["prompt"], others))
 
 
+def texts_and_settings(model):
+    reads_text = "prompt" in model.tasks[0].info.parameters
+    return {"guidance_scale", *(["negative_prompt"] if reads_text else [])}
+
+
 def outcome(model, arguments):
     """Return a digest of the clip; the problems where the shot is refused."""
     shot = resolved(model, arguments)
@@ -104,7 +109,7 @@ def says_equal(found):
 @pytest.mark.parametrize("name", ALL)
 def test_an_argument_changes_the_pixels_or_is_named(name, base):
     model, arguments = family(name)
-    arguments = {**arguments, **base}
+    arguments = {**arguments, **{n: base[n] for n in base if n in texts_and_settings(model)}}
     reference, problems = outcome(model, arguments)
     assert not problems
     tried = {
@@ -168,6 +173,20 @@ def test_two_shots_make_equal_clips_if_and_only_if_a_note_says_so(name, data):
     clips = [outcome(model, each)[0] for each in (one, other)]
     assert None not in clips
     assert (clips[0] == clips[1]) == says_equal(notes(model, one, other))
+
+
+@pytest.mark.parametrize(("steps", "acts"), [(1, False), (4, True)])
+def test_a_second_guidance_acts_only_below_the_boundary(steps, acts):
+    pipe = make("WanPipeline")
+    pipe.transformer_2 = pipe.transformer
+    pipe.register_to_config(boundary_ratio=0.9)
+    model = bc.wrap(pipe, name="two")
+    one = {**SHAPES["WanPipeline"], "prompt": "a bee", "num_inference_steps": steps}
+    other = {**one, "guidance_scale_2": 2.0}
+    (first, _), (second, _) = outcome(model, one), outcome(model, other)
+    assert (first != second) == acts
+    found = notes(model, one, other)
+    assert (idle(found) == {"guidance_scale_2"}) == says_equal(found) == (not acts)
 
 
 def test_the_notes_of_a_sweep_say_what_would_act(wan, ltx):

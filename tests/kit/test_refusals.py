@@ -73,14 +73,10 @@ def test_custom_sigmas_set_the_number_of_steps(name):
     assert [problem.argument for problem in model.check(longer)] == ["draft_steps"]
 
 
-@pytest.mark.parametrize("scheduler", ["DEISMultistepScheduler", "DPMSolverMultistepScheduler"])
-def test_drafts_are_refused_where_no_step_predicts_the_clip(cog, scheduler):
+def test_drafts_are_refused_where_no_step_predicts_the_clip(cog):
     shape = {"width": 32, "height": 32, "num_frames": 9, "max_sequence_length": 16}
-    sweep = bc.sweep("a bee", scheduler=scheduler, **shape)
-    if scheduler == "DPMSolverMultistepScheduler":
-        assert bc.estimate(sweep, cog).cells == 1
-        bc.sweep("a bee", draft_steps=2, scheduler=scheduler, **shape)
-        return
+    sweep = bc.sweep("a bee", scheduler="DEISMultistepScheduler", **shape)
+    sweep.check(cog)
     message = error_message(lambda: bc.run(sweep, cog, draft=0.5))
     assert "draft: no step of DEISMultistepScheduler predicts the clip" in message
     assert "those of CogVideoXDDIMScheduler do" in message

@@ -59,10 +59,12 @@ class WordNotes:
         """Return the notes of the first form that has no problems, or none."""
         for one in forms if supports_vocabulary(self._model) else ():
             try:
-                notes = one.sweep().check(self._model)
-                return tuple(dict.fromkeys(note for note in notes if note.argument != _SLOT))
+                found = one.sweep().check(self._model)
+                notes = tuple(dict.fromkeys(note for note in found if note.argument != _SLOT))
             except CheckError:
                 continue
+            # Of cells that stand for single texts, only the words are true of the form.
+            return notes if one is forms[0] else tuple(note for note in notes if note.words)
         return ()
 
 

@@ -23,10 +23,10 @@ from beecam.models.capabilities import Description
 from beecam.models.denoise.batch_positions import at_positions, filled, positions_of
 from beecam.models.denoise.shared_prefix import SharedPrefixes, after_switch, before_switch
 from beecam.models.diffusers.call import CallSteps, PipelineResources, PreparedCall
-from beecam.models.diffusers.checks import (
+from beecam.models.diffusers.checking.notes import find_notes
+from beecam.models.diffusers.checking.problems import (
     find_problems,
     identity_problems,
-    scheduler_problems,
     speed_problems,
     unsupported_conditions,
 )
@@ -37,8 +37,6 @@ from beecam.models.diffusers.conditions import (
     with_absolute_keyframes,
     with_rate_of_clip,
 )
-from beecam.models.diffusers.notes import ShotNotes
-from beecam.models.diffusers.refusals import refusals
 from beecam.models.diffusers.tasks import Task, tasks_of
 from beecam.models.model import Checkpoint, Generated, Note, OnStep
 from beecam.models.speed.speed import FewSteps, Speed, speed_of
@@ -192,10 +190,7 @@ class DiffusersModel:
     @property
     def arguments(self) -> Mapping[str, Any]:
         """Further arguments that a shot may carry, with the pipelines' defaults."""
-        found: dict[str, Any] = {}
-        for task in reversed(self.tasks):
-            found |= task.arguments
-        return found
+        return {n: one for task in reversed(self.tasks) for n, one in task.arguments.items()}
 
     @property
     def filled_in(self) -> Mapping[str, str]:
@@ -210,9 +205,8 @@ class DiffusersModel:
     @property
     def schedulers(self) -> list[str]:
         """The names of the schedulers that its own task can use."""
-        default = self._resources.schedulers.default_name
-        own = self.tasks[0].family.own_timesteps
-        return [default] if own else self._resources.schedulers.names
+        known = self._resources.schedulers
+        return [known.default_name] if self.tasks[0].family.own_timesteps else known.names
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
@@ -235,13 +229,13 @@ class DiffusersModel:
             return
         yield from self._resources.owner.problems(self.name)
         speed = task.usable(self.speed)
-        yield from find_problems(full, task, self.name, self.arguments)
-        yield from refusals(full, task, self.name, self._resources.schedulers)
+        yield from find_problems(
+            full, task, self.name, self.arguments, schedulers=self._resources.schedulers
+        )
         yield from speed_problems(full, speed)
         if reason := self._resources.loras.check(full.adapters or ()):
             names = " + ".join(map(str, full.adapters or ()))
             yield Problem("lora", f"lora={names}: {reason}")
-        yield from scheduler_problems(full, task, self.name, self._resources.schedulers)
         yield from identity_problems(shot, self.name, self.revision, speed)
 
     def resolve(self, shot: Shot) -> Shot:
@@ -291,13 +285,8 @@ class DiffusersModel:
 
     def notes(self, shots: Sequence[Shot]) -> Iterator[Note]:
         """Yield notes on what resolved shots set that doesn't reach the model."""
-        groups: dict[int, list[Shot]] = {}
-        for shot in shots:
-            groups.setdefault(self.tasks.index(self.task_for(shot)), []).append(shot)
-        for index, group in groups.items():
-            defaults = self.resolve(Shot(prompt="", conditions=group[0].conditions))
-            notes = ShotNotes(self.tasks[index], self.name, self._resources.schedulers)
-            yield from notes.find(group, defaults)
+        pairs, known = [(s, self.task_for(s)) for s in shots], self._resources.schedulers
+        yield from find_notes(pairs, self.name, known, resolve=self.resolve)
         yield from self._resources.loras.notes(one for s in shots for one in s.adapters or ())
 
     def known_words(self) -> tuple[str, ...]:

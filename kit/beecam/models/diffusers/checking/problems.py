@@ -11,6 +11,7 @@ from typing import Any
 
 from beecam.errors import Problem, did_you_mean, join_words, shorten
 from beecam.models.denoise.schedulers import Schedulers
+from beecam.models.diffusers.checking.refusals import refusals
 from beecam.models.diffusers.conditions import check_conditions
 from beecam.models.diffusers.tasks import Task
 from beecam.models.speed.speed import Speed
@@ -21,7 +22,9 @@ from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 _EXAMPLES = {"denoise_strength": "video='bee.mp4'"}
 
 
-def find_problems(full: Shot, task: Task, model: str, every: Collection[str]) -> Iterator[Problem]:
+def find_problems(
+    full: Shot, task: Task, model: str, every: Collection[str], *, schedulers: Schedulers
+) -> Iterator[Problem]:
     """Yield what a task can't do with a shot.
 
     Args:
@@ -29,7 +32,20 @@ def find_problems(full: Shot, task: Task, model: str, every: Collection[str]) ->
         task: The task that generates it.
         model: The model's name.
         every: The further arguments of all tasks of the model.
+        schedulers: The schedulers of its pipeline.
     """
+    found = [
+        *_task_problems(full, task, model, every),
+        *_scheduler_problems(full, task, model, schedulers),
+    ]
+    yield from found
+    # In the pipeline's own words only what isn't said in ours.
+    named = {problem.argument for problem in found}
+    refused = refusals(full, task, model, schedulers)
+    yield from (problem for problem in refused if problem.argument not in named)
+
+
+def _task_problems(full: Shot, task: Task, model: str, every: Collection[str]) -> Iterator[Problem]:
     yield from check_conditions(task, full)
     if not isinstance(full.prompt, str) and not hasattr(task.pipe, "encode_prompt"):
         yield Problem(
@@ -93,17 +109,10 @@ def speed_problems(full: Shot, speed: Speed) -> Iterator[Problem]:
         )
 
 
-def scheduler_problems(
+def _scheduler_problems(
     full: Shot, task: Task, model: str, schedulers: Schedulers
 ) -> Iterator[Problem]:
-    """Yield a problem unless the task can use the shot's scheduler.
-
-    Args:
-        full: The resolved shot.
-        task: The task that generates it.
-        model: The model's name.
-        schedulers: The schedulers of its pipeline.
-    """
+    """Yield a problem unless the task can use the shot's scheduler."""
     if full.scheduler == schedulers.default_name:
         if schedulers.own_draws_elsewhere:
             others = (name for name in schedulers.names if name != full.scheduler)

@@ -1,18 +1,18 @@
 """What is set for a model but doesn't reach its clips: words, and arguments without effect.
 
-The rule: what is lost is said before any compute, and never prevents a sweep. A note names the
+The rule: what is lost is reported before any compute, and never prevents a sweep. A note names the
 words or the argument and what would act; a last one says which cells make equal clips for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 from beecam._util.words import count_of
 from beecam.errors import join_words, shorten
 from beecam.models.denoise.schedulers import Schedulers
-from beecam.models.diffusers.no_effect import (
+from beecam.models.diffusers.checking.no_effect import (
     CallSettings,
     differing,
     effective_settings,
@@ -28,7 +28,30 @@ from beecam.shots.weighted_prompts import parts_of
 _MAX_LISTED = 4  # values in a note
 
 
-class ShotNotes:
+def find_notes(
+    shots: Sequence[tuple[Shot, Task]],
+    model: str,
+    schedulers: Schedulers,
+    *,
+    resolve: Callable[[Shot], Shot],
+) -> Iterator[Note]:
+    """Yield the notes on shots.
+
+    Args:
+        shots: Resolved shots, each with the task that generates it.
+        model: The model's name.
+        schedulers: The schedulers of its pipeline.
+        resolve: Fills in the model's defaults.
+    """
+    groups: dict[int, tuple[Task, list[Shot]]] = {}
+    for shot, task in shots:
+        groups.setdefault(id(task), (task, []))[1].append(shot)
+    for task, group in groups.values():
+        defaults = resolve(Shot(prompt="", conditions=group[0].conditions))
+        yield from _ShotNotes(task, model, schedulers).find(group, defaults)
+
+
+class _ShotNotes:
     """The notes on resolved shots of one task."""
 
     def __init__(self, task: Task, model: str, schedulers: Schedulers) -> None:
