@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { PanelStore } from "../../widgets/js/panel/panel_store.js";
 import { isNotebookKeyWhileTyping } from "../../widgets/js/core/keys.js";
@@ -21,6 +22,25 @@ test("invalid slots are marked, and doubled braces are text", () => {
   assert.deepEqual(kinds("{{a}} {a"), [["{{a}} ", "text"], ["{a", "invalid"]]);
   assert.deepEqual(kinds("{a b} {prompt} x}"), [["{a b}", "invalid"], [" ", "text"], ["{prompt}", "invalid"], [" x", "text"], ["}", "invalid"]]);
   assert.deepEqual(slotsOf("{a} {b} {a} {seed} { Ä } {c|d} {{e}}"), ["a", "b", "Ä"]);
+});
+
+// The kit reads the same file.
+const templates = JSON.parse(readFileSync(new URL("./templates.json", import.meta.url), "utf8"));
+for (const { template, slots, choices } of templates) {
+  test(`the slots of ${template} are those of the kit`, () => {
+    assert.deepEqual(slotsOf(template), slots);
+    const found = segments(template);
+    assert.equal(found.map((one) => one.text).join(""), template);
+    // Choices within a switch are text of its brackets and segments of their own.
+    assert.equal(found.filter((one) => one.kind === "variants").length, choices);
+  });
+}
+
+test("choices, wildcards and escapes are told apart from slots", () => {
+  assert.deepEqual(kinds("{{a|b} c|d} \\{x\\} __y__ {3::z}"), [
+    ["{{a|b} c|d}", "variants"], [" \\{x\\} ", "text"], ["__y__", "variants"], [" ", "text"], ["{3::z}", "variants"],
+  ]);
+  assert.deepEqual(kinds("__../x__ {plain}"), [["__../x__", "invalid"], [" ", "text"], ["{plain}", "invalid"]]);
 });
 
 test("pasted lines become values, without duplicates", () => {

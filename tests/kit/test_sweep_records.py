@@ -82,9 +82,12 @@ def test_missing_clips_keep_the_positions_of_the_others(library, model, small_sw
     ]
 
 
-def test_zips_samples_subsets_images_and_variations_are_restored(library, model):
+def test_zips_samples_templates_images_and_variations_are_restored(library, model, tmp_path):
     red = np.full((64, 64, 3), (200, 30, 30), np.uint8)
     blue = np.full((64, 64, 3), (30, 30, 200), np.uint8)
+    wildcards = tmp_path / "wildcards"
+    wildcards.mkdir()
+    (wildcards / "insect.txt").write_text("bee\n3::moth\n")
     sweeps = [
         bc.sweep("{a} {b|c}", bc.zip(a=["x", "y"], seed=[1, 2]), bc.sample(3, seed=4)),
         bc.sweep("a bee", seed=range(4)).where(lambda cell: cell.values["seed"] != 2),
@@ -92,11 +95,20 @@ def test_zips_samples_subsets_images_and_variations_are_restored(library, model)
         bc.sweep("a bee", image=[bc.read_media(red, name="red"), blue], fps=[8]),
         bc.sweep("a bee", keyframes=[{0: red, -1: blue}]),
         bc.sweep("a {{brace}} {x}", x=["{not a slot}"], negative_prompt=["", None]),
+        bc.sweep("a {bee|moth} by a {bee|moth}, \\(big\\)", negative_prompt="{a|b} fly"),
+        bc.sweep(["a {bee|moth}", "snow"], seed=range(2)),
+        bc.sweep([("a {x} {b|c}", 3), ("a {b|c}", 1)], x=["y", "z"]),
+        bc.sweep("a {bee|moth} (big:1.4)", negative_prompt="((ugly))", seed=[1, 2], plain=True),
+        bc.sweep("a [{x}:{b|c}:0.5]", x=["y", "z"]),
+        bc.sweep("a {9::b|1::c}", bc.sample(5), seed=range(9)),
+        bc.sweep("a __insect__ {2$$__insect__|c}", wildcards=wildcards),
     ]
     for i, sweep in enumerate(sweeps):
         run = bc.run(sweep, model, library=library, name=f"sweep {i}")
         run.cancel()
         run.wait()
+    # Wildcards are kept as values.
+    (wildcards / "insect.txt").unlink()
     library = reopen(library)
     for i, sweep in enumerate(sweeps):
         found = library.sweep(f"sweep {i}").sweep

@@ -114,6 +114,14 @@ def test_an_odd_brace_is_always_a_problem(text):
         assert parse(text).problems
 
 
+@pytest.mark.parametrize("unit", ["1", " ", "\n", "__a", "{a|b}", "(a:", "[a:", "$${", "1-"])
+def test_long_repetitions_take_linear_work(unit):
+    # With a square of it, each of these took minutes.
+    for text in (unit * 15_000, f"{{{unit * 15_000}|b}}", f"{unit * 15_000}]):1])}}"):
+        template = parse(text)
+        assert template.problems or template.parts
+
+
 def test_slots_are_found_in_order():
     template = parse("a {insect} over [{place}:{dunes|a lake}:0.5] by {insect}")
     assert template.slots == ("insect", "place")
@@ -522,6 +530,15 @@ def test_any_wildcard_file_gives_cells_or_a_check_error(tmp_path_factory, lines)
 
 
 # --- elsewhere -------------------------------------------------------------------------------------
+
+
+def test_values_that_look_like_templates_are_noted(ltx):
+    values = ["(bee:1.4)", "moth", "{a|b}"]
+    (note,) = bc.sweep("a {insect}", insect=values, seed=range(2)).check(ltx)
+    assert note.argument == "insect"
+    assert "insect='(bee:1.4)', and 1 more values" in note.message
+    for sweep in (bc.sweep("a {insect} (big)", insect="bee"), bc.sweep("(a:1.4)", plain=True)):
+        assert sweep.check(ltx) == []
 
 
 def test_a_deck_reads_no_files_by_its_template(tmp_path):

@@ -153,6 +153,46 @@ def test_code_gives_the_same_sweep(explore, model, library, change):
     assert {c.status for c in panel.run_now().wait().changes().cells} == {"cached"}
 
 
+TEMPLATES = [
+    "a {insect} {by|over {the sea|a lake}} {2$$a|b|c}",
+    "a [{insect}:{moth|fly}:0.5] {3::at dawn|1::at night}",
+    r"a {insect} \(big\) in __place__",
+]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_panel_reads_templates_as_bc_sweep_does(explore, model, library, tmp_path, template):
+    (tmp_path / "place.txt").write_text("dunes\nfog\n")
+    panel = explore(template=template, wildcards=tmp_path)
+    panel.axes, panel.arguments = {"insect": ["bee", "ant"]}, {"num_inference_steps": 2}
+    axes = {"insect": ["bee", "ant"], "seed": 0, "num_inference_steps": 2}
+    expected = bc.sweep(template, wildcards=tmp_path, **axes)
+    assert panel.sweep.key == expected.key
+    assert summary_of(panel)["cells"] == len(expected)
+    variables = run_code(panel, model, library)
+    assert variables["sweep"].key == expected.key
+    variables["run"].cancel()
+    front_end = PanelFrontEnd(panel)
+    front_end.edit(lambda state: state.update(sample=2))
+    assert len(panel.sweep) == 2
+    assert not summary_of(panel)["problems"]
+    panel.restore(panel.history[0])
+    assert panel.template == template
+    panel.template = "a (bee:1.4)"
+    (problem,) = summary_of(panel)["problems"]
+    assert problem["argument"] == "prompt"
+
+
+def test_a_plain_sweep_is_restored_with_escapes(explore, model, library):
+    texts = {"negative_prompt": "((ugly))", "plain": True, **FEW}
+    bc.run(bc.sweep("a {bee|moth} (big:1.4)", **texts), model, library=library, name="p").cancel()
+    panel = explore()
+    panel.restore("p")
+    assert panel.template == r"a \{bee\|moth\} \(big\:1.4\)"
+    assert [c.shot.prompt for c in panel.sweep] == ["a {bee|moth} (big:1.4)"]
+    assert panel.sweep[0].shot.negative_prompt == "((ugly))"
+
+
 def test_code_of_every_deck_runs(explore, model, library):
     panel = explore()
     for deck in bc.decks():

@@ -98,7 +98,8 @@ def shot(prompt: str | Sequence[tuple[str, float]], **arguments: Any) -> Shot:
     4
 
     Args:
-        prompt: A string, or several with weights, whose embeddings are mixed.
+        prompt: A string, or several with weights, whose embeddings are mixed. It means itself:
+            slots and choices are filled by `bc.sweep`.
         arguments: Arguments of the shot and of the pipeline.
 
     Raises:

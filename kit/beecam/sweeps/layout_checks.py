@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from beecam._util.checks import raise_problems
 from beecam.errors import CheckError, Problem, did_you_mean, join_words, shorten
 from beecam.models.capabilities import arguments_of
-from beecam.models.model import Model
+from beecam.models.model import Model, Note
 from beecam.models.model_checks import loaded_model
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 from beecam.shots.shot_checks import BOTH_NOISES, check_values
+from beecam.shots.templates.parse import is_plain
 from beecam.sweeps.axes import MAX_CELLS, Sample
 from beecam.sweeps.layout import Cell, Layout
 
@@ -124,6 +125,31 @@ def check_layout(layout: Layout) -> Iterator[Problem]:
             f"{total:,} cells; at most {MAX_CELLS:,} can be laid out. "
             "Draw some of them with bc.sample(n).",
         )
+
+
+def note_values(layout: Layout) -> Iterator[Note]:
+    """Yield notes on values of slots that would be syntax in a template.
+
+    Values mean themselves, so that any text can be one; that braces in them stay braces is said,
+    since other tools fill them.
+
+    >>> [note.argument for note in note_values(bc.sweep("a {insect}", insect="{bee|moth}"))]
+    ['insect']
+    """
+    if layout.plain:
+        return
+    given = {name: (value,) for name, value in layout.constants.items()}
+    given.update({axis.name: axis.values for axis in layout.axes})
+    for slot in layout.slots:
+        texts = (v for v in given.get(slot, ()) if isinstance(v, str) and slot not in layout.texts)
+        odd = [text for text in texts if not is_plain(text)]
+        if odd:
+            more = f", and {len(odd) - 1:,} more values," if len(odd) > 1 else ""
+            yield Note(
+                slot,
+                f"{slot}={shorten(odd[0])}{more}: the values of a slot are texts that mean "
+                "themselves; write choices, weights and tags in the template.",
+            )
 
 
 def _template_problems(layout: Layout) -> Iterator[Problem]:

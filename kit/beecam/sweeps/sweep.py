@@ -20,7 +20,7 @@ from beecam.models.model_set import ModelSet, as_model
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis, Zip, positions
 from beecam.sweeps.layout import Cell, Layout
-from beecam.sweeps.layout_checks import check_layout, resolve_cells
+from beecam.sweeps.layout_checks import check_layout, note_values, resolve_cells
 from beecam.sweeps.summary import describe_cells, sweep_html
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ class Sweep(Layout):
             model: A model, a list of models, or a mapping of labels to models.
 
         Returns:
-            Notes on words that don't reach the model; they don't prevent the sweep.
+            Notes on words that don't reach the model, and on values that look like templates; they
+            don't prevent the sweep.
 
         Raises:
             CheckError: With all problems, each naming the argument and the nearest valid choice.
@@ -188,7 +189,8 @@ class Sweep(Layout):
             (s.model, s.prompt, s.negative_prompt, s.switch, s.extra, s.guidance_scale): s
             for s in shots
         }
-        return list(dict.fromkeys(notes_of(used, list(distinct.values()))))
+        notes = notes_of(used, list(distinct.values()))
+        return list(dict.fromkeys([*note_values(self), *notes]))
 
     def resolve(self, model: Model | Sequence[Model] | Mapping[str, Model]) -> tuple[Shot, ...]:
         """Return the cells' shots with the model's defaults filled in.

@@ -59,7 +59,8 @@ class WordNotes:
         """Return the notes of the first form that has no problems, or none."""
         for one in forms if supports_vocabulary(self._model) else ():
             try:
-                return tuple(dict.fromkeys(one.sweep().check(self._model)))
+                notes = one.sweep().check(self._model)
+                return tuple(dict.fromkeys(note for note in notes if note.argument != _SLOT))
             except CheckError:
                 continue
         return ()

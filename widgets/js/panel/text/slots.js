@@ -12,54 +12,96 @@ import { pluralize } from "../../core/text.js";
 
 // As a Python identifier: a letter or _, then letters, digits and _.
 const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
+const WILDCARD = /^__(?!_)([^\n{}|]{1,200}?)(?<!_)__(?!_)/;
+const FILE_NAME = /^[\p{L}\p{N}_*.-][\p{L}\p{N}_*./ -]*$/u;
+const TAG = /^<lora:(?:\\.|[^<>:|{}\n\\])+(?::\s*[-+]?[\d.]+(?:[eE][-+]?\d+)?\s*)?>/i;
+const PUNCTUATION = /^\\[!-/:-@[-`{-~]/;
+// What makes a choice of a single option: a count, a weight, a wildcard.
+const COUNT = /^\s{0,9}(?:\d{1,6}|\d{0,6}\s{0,9}-\s{0,9}\d{0,6})\s{0,9}\$\$/;
+const WEIGHT = /^\s{0,9}[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][-+]?\d{1,3})?\s{0,9}::/;
+// Slots that `bc.sweep` takes for itself.
+const RESERVED = ["prompt", "plain", "wildcards"];
 
 /**
- * Split a template into segments, as the kit parses it; joined, they are the whole text.
+ * Return the braces of a template that are closed: for each its end and whether it holds a bar.
+ * @param {string} template
+ * @returns {Map<number, {end: number, bar: boolean}>}
+ */
+function findBraces(template) {
+  /** @type {Map<number, {end: number, bar: boolean}>} */
+  const found = new Map();
+  /** @type {{start: number, bar: boolean}[]} */
+  const opened = [];
+  for (let at = 0; at < template.length; at += 1) {
+    const last = opened.at(-1);
+    if (template[at] === "\\") at += 1;
+    else if (template[at] === "{") opened.push({ start: at, bar: false });
+    else if (template[at] === "|" && last) last.bar = true;
+    else if (template[at] === "}" && last) {
+      opened.pop();
+      found.set(last.start, { end: at, bar: last.bar });
+    }
+  }
+  return found;
+}
+
+/**
+ * Split a template into segments, as the kit parses it; joined, they are the whole text. The kit
+ * decides what is valid: these only say what is a slot, a choice or text.
  * @param {string} template
  * @returns {Segment[]}
  */
 export function segments(template) {
   /** @type {Segment[]} */
   const result = [];
+  const braces = findBraces(template);
   let text = "";
-  const flush = () => {
+  /** @param {Segment} segment */
+  const add = (segment) => {
     if (text) result.push({ text, kind: "text", name: "" });
     text = "";
+    result.push(segment);
   };
   for (let at = 0; at < template.length; ) {
-    const two = template.slice(at, at + 2);
-    const end = template.indexOf("}", at);
-    if (two === "{{" || two === "}}") {
-      text += two;
-      at += 2;
-    } else if (template[at] === "{" && end < 0) {
-      flush();
-      result.push({ text: template.slice(at), kind: "invalid", name: "" });
-      return result;
-    } else if (template[at] === "{") {
-      flush();
-      result.push(parseBraces(template.slice(at, end + 1)));
-      at = end + 1;
-    } else if (template[at] === "}") {
-      flush();
-      result.push({ text: "}", kind: "invalid", name: "" });
+    const rest = template.slice(at, at + 210);
+    const brace = braces.get(at);
+    const plain = rest.match(PUNCTUATION)?.[0] ?? rest.match(TAG)?.[0] ?? (/^(?:\{\{|\}\})/.test(rest) && !brace?.bar ? rest.slice(0, 2) : "");
+    const wildcard = rest.match(WILDCARD);
+    if (plain) {
+      text += plain;
+      at += plain.length;
+    } else if (rest[0] === "{") {
+      const end = brace ? brace.end + 1 : template.length;
+      add(parseBraces(template.slice(at, end), brace));
+      at = end;
+    } else if (rest[0] === "}") {
+      add({ text: "}", kind: "invalid", name: "" });
       at += 1;
+    } else if (wildcard) {
+      const valid = FILE_NAME.test(wildcard[1].trim()) && !wildcard[1].includes("..");
+      add({ text: wildcard[0], kind: valid ? "variants" : "invalid", name: "" });
+      at += wildcard[0].length;
     } else {
-      text += template[at];
+      text += rest[0];
       at += 1;
     }
   }
-  flush();
+  if (text) result.push({ text, kind: "text", name: "" });
   return result;
 }
 
-/** Return the segment of text in braces. @param {string} text including the braces @returns {Segment} */
-function parseBraces(text) {
+/**
+ * Return the segment of text in braces.
+ * @param {string} text including the braces
+ * @param {{bar: boolean} | undefined} brace undefined if it is never closed
+ * @returns {Segment}
+ */
+function parseBraces(text, brace) {
   const body = text.slice(1, -1);
   const name = body.trim();
-  if (body.includes("{")) return { text, kind: "invalid", name: "" };
-  if (body.includes("|")) return { text, kind: "variants", name: "" };
-  if (!NAME.test(name) || name === "prompt") return { text, kind: "invalid", name: "" };
+  if (!brace) return { text, kind: "invalid", name: "" };
+  if (brace.bar || COUNT.test(body) || WEIGHT.test(body) || name.match(WILDCARD)?.[0] === name) return { text, kind: "variants", name: "" };
+  if (!NAME.test(name) || RESERVED.includes(name)) return { text, kind: "invalid", name: "" };
   return { text, kind: "slot", name };
 }
 

@@ -12,7 +12,7 @@ import { segments } from "./slots.js";
 const MAX_COMPLETIONS = 8;
 const MIN_LETTERS = 2;
 // As the kit strips the words of its notes.
-const PUNCTUATION = /^[.,;:!?()[\]{}"']+|[.,;:!?()[\]{}"']+$/g;
+const PUNCTUATION = /^[.,;:!?()[\]{}"'\\]+|[.,;:!?()[\]{}"'\\]+$/g;
 const TYPED = /[\p{L}\p{M}\p{N}_'’-]*$/u;
 const CONTINUES = /^[\p{L}\p{M}\p{N}_'’-]/u;
 
@@ -45,7 +45,7 @@ export function markWords(text, unknown, kind = "text") {
   /** @type {Piece[]} */
   const result = [];
   let done = 0;
-  for (const match of unknown.size ? text.matchAll(kind === "text" ? /\S+/g : /[^\s{}|]+/g) : []) {
+  for (const match of unknown.size ? text.matchAll(kind === "text" ? /\S+/g : /[^\s{}|:$]+/g) : []) {
     const core = match[0].replace(PUNCTUATION, "") || match[0];
     const message = unknown.get(core);
     if (message === undefined) continue;
