@@ -114,6 +114,14 @@ def test_an_odd_brace_is_always_a_problem(text):
         assert parse(text).problems
 
 
+@pytest.mark.parametrize("unit", ["1", " ", "\n", "__a", "{a|b}", "(a:", "[a:", "$${", "1-"])
+def test_long_repetitions_take_linear_work(unit):
+    # With a square of it, each of these took minutes.
+    for text in (unit * 15_000, f"{{{unit * 15_000}|b}}", f"{unit * 15_000}]):1])}}"):
+        template = parse(text)
+        assert template.problems or template.parts
+
+
 def test_slots_are_found_in_order():
     template = parse("a {insect} over [{place}:{dunes|a lake}:0.5] by {insect}")
     assert template.slots == ("insect", "place")

@@ -17,11 +17,11 @@ from beecam.shots.conditions import CONDITIONS, conditions_of
 from beecam.shots.loras import LORA_ARGUMENTS, adapters_of
 from beecam.shots.prompt_switch import SWITCH_ARGUMENTS, switch_of
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
-from beecam.shots.templates.parse import TEXT_ARGUMENTS, parse
+from beecam.shots.templates.parse import TEXT_ARGUMENTS, is_plain, parse
 from beecam.shots.templates.template import AnyTemplate, Template
 from beecam.sweeps.axes import Axis, Sample, Zip, values_at
 
-_MAX_WEIGHED = 1_000_000
+_MAX_WEIGHED = 300_000
 _MAX_TRIES = 20
 
 
@@ -165,16 +165,20 @@ class Layout:
 
     @cached_property
     def texts(self) -> Mapping[str, Mapping[str, Template]]:
-        """Return the templates of `TEXT_ARGUMENTS` that are set, by argument and source."""
+        """Return the templates of `TEXT_ARGUMENTS` that aren't plain, by argument and source."""
         if self.plain or self.shots is not None:
             return {}
         values = {name: (value,) for name, value in self.constants.items()}
         values.update({axis.name: axis.values for axis in self.axes})
-        return {
-            name: {v: parse(v, name) for v in values[name] if isinstance(v, str)}
+        found = {
+            name: {
+                value: parse(value, name)
+                for value in values.get(name, ())
+                if isinstance(value, str) and not is_plain(value)
+            }
             for name in TEXT_ARGUMENTS
-            if name in values
         }
+        return {name: texts for name, texts in found.items() if texts}
 
     @cached_property
     def _places(self) -> Sequence[int]:
@@ -241,9 +245,10 @@ class Layout:
         arguments = {**self.constants, **values}
         given = {name: value for name, value in arguments.items() if name in self.argument_names}
         for name, texts in self.texts.items():
-            if isinstance(arguments[name], str):
-                given[name] = texts[arguments[name]].render(arguments)
-        arguments |= given
+            if isinstance(value := arguments[name], str) and value in texts:
+                given[name] = texts[value].render(arguments)
+        if self.texts:
+            arguments |= given
         if template.switch_at is not None:
             given["switch_at"] = template.switch_at
             given["then_prompt"] = template.render(arguments, after=True)

@@ -180,7 +180,7 @@ class Sweep(Layout):
 
         Returns:
             Notes on what doesn't reach the model: words that it doesn't know or that are cut off,
-            arguments without effect, and cells that make equal clips for it, and values that look
+            arguments without effect, cells that make equal clips for it, and values that look
             like templates. They don't prevent the sweep.
 
         Raises:

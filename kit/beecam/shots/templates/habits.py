@@ -10,7 +10,8 @@ import re
 
 from beecam.shots.templates.template import COMMANDS
 
-NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+# Without a limit of digits, matching would take the square of their number.
+NUMBER = r"[-+]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][-+]?[0-9]{1,3})?"
 MIX = '[("a bee over dunes", 0.7), ("a moth in snow", 0.3)]'
 _INSIDE = r"(?:\\.|[^()\\])*"
 
@@ -107,3 +108,30 @@ def habit_at(source: str, at: int, end: int) -> tuple[str, str] | None:
         if found:
             return found.group(), f"{what}; {instead}"
     return None
+
+
+def option_habit(text: str, *, weighted: bool) -> str:
+    """Return what to write in place of another tool's form within an option, or "".
+
+    >>> option_habit("~bee", weighted=False)[:33]
+    "how options are drawn isn't writt"
+
+    Args:
+        text: The option as written, without its weight.
+        weighted: Whether it has a weight.
+    """
+    if not weighted and re.match(r"[^\s:]*::", text):
+        return (
+            "before :: is an option's weight, a number, as in {3::a|1::b}; write \\:: for the text."
+        )
+    if text[:1] in tuple("@~!"):
+        return (
+            "how options are drawn isn't written here: {a|b} has all of them, bc.sample(n) draws "
+            f"some, {{3::a|1::b}} with weights. Write \\{text[:1]} for the text itself."
+        )
+    if "$$" in re.sub(r"\\.", "", text, flags=re.DOTALL):
+        return (
+            "how many options to choose is written first, as in {2$$a|b|c} or {1-2$$ and $$a|b|c}; "
+            "write \\$ for the text."
+        )
+    return ""

@@ -22,7 +22,7 @@ import re
 from collections.abc import Sequence
 
 from beecam.errors import Problem, shorten
-from beecam.shots.templates.habits import NUMBER, STARTS, habit_at
+from beecam.shots.templates.habits import NUMBER, STARTS, habit_at, option_habit
 from beecam.shots.templates.scan import find_braces, marks_within
 from beecam.shots.templates.template import (
     COMMANDS,
@@ -52,15 +52,17 @@ _WILDCARD = re.compile(r"__(?!_)([^\n{}|]{1,200}?)(?<!_)__(?!_)")
 _FILE_NAME = re.compile(r"[\w*.-][\w*./ -]*")
 _LORA = re.compile(rf"<lora:((?:\\.|[^<>:|{{}}\n\\])+)(?::\s*({NUMBER})\s*)?>", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[((?:\\.|[^\[\]\\])*)\]", re.DOTALL)
+# Spaces are limited, too: two runs of them side by side would be matched in all divisions.
 _COUNT = re.compile(
-    r"\s*(?:([0-9]{1,6})|([0-9]{0,6})\s*-\s*([0-9]{0,6}))\s*\$\$(?:([^|{}$]*)\$\$)?"
+    r"\s{0,9}(?:([0-9]{1,6})|([0-9]{0,6})\s{0,9}-\s{0,9}([0-9]{0,6}))\s{0,9}\$\$"
+    r"(?:([^|{}$]*)\$\$)?"
 )
-_WEIGHT = re.compile(rf"\s*({NUMBER})\s*::")
-_WHEN = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+)\s*")
+_WEIGHT = re.compile(rf"\s{{0,9}}({NUMBER})\s{{0,9}}::")
+_WHEN = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})\s*")
 _WEIGHTS = (1e-6, 1e6)
 
 
-def parse(source: str, argument: str = "prompt", names: set[str] | None = None) -> Template:
+def parse(source: str, argument: str = "prompt", names: dict[str, int] | None = None) -> Template:
     r"""Parse a template. Never raises: see `Template.problems`.
 
     >>> parse("a {insect} over {{dunes}}").parts
@@ -69,7 +71,8 @@ def parse(source: str, argument: str = "prompt", names: set[str] | None = None) 
     Args:
         source: The template as written.
         argument: The argument that problems name.
-        names: The names of choices that are taken; those of this template are added.
+        names: The names of choices that are taken, each with the last number given to one of
+            that name; those of this template are added.
     """
     if len(source) > _MAX_SOURCE:
         message = (
@@ -77,7 +80,7 @@ def parse(source: str, argument: str = "prompt", names: set[str] | None = None) 
             "Give the options as an axis, or from a file: wildcards=."
         )
         return Template(source, (), (Problem(argument, message),))
-    parser = _Parser(source, argument, set() if names is None else names)
+    parser = _Parser(source, argument, {} if names is None else names)
     parts = parser.template()
     return Template(source, parts, tuple(parser.problems))
 
@@ -88,7 +91,7 @@ def parse_weighted(pairs: Sequence[tuple[str, float]]) -> WeightedTemplate:
     >>> [choice.name for choice in parse_weighted([("{a|b}", 0.7), ("{a|b}", 0.3)]).choices]
     ['a|b', 'a|b (2)']
     """
-    names: set[str] = set()
+    names: dict[str, int] = {}
     return WeightedTemplate(tuple((parse(text, "prompt", names), weight) for text, weight in pairs))
 
 
@@ -111,7 +114,7 @@ class _Parser:
         problems: What is wrong with it.
     """
 
-    def __init__(self, source: str, argument: str, names: set[str]) -> None:
+    def __init__(self, source: str, argument: str, names: dict[str, int]) -> None:
         self.problems: list[Problem] = []
         self._source = source
         self._braced = find_braces(source)
@@ -264,31 +267,17 @@ class _Parser:
     def _option(self, start: int, end: int, depth: int) -> Option:
         source = self._source
         weight = 1.0
-        text = source[start:end]
         match = _WEIGHT.match(source, start, end)
         if match:
             weight, start = float(match.group(1)), match.end()
-        if match and not _WEIGHTS[0] <= weight <= _WEIGHTS[1]:
+        text = source[start:end].strip()
+        if not _WEIGHTS[0] <= weight <= _WEIGHTS[1]:
             self._add(
-                f"the weight {match.group(1)} in {shorten(text.strip())} at character {start}: a "
-                "number from 0.000001 to 1,000,000 is needed; leave out what is never to be drawn."
+                f"the weight {weight:g} of {shorten(text)} at character {start}: a number from "
+                "0.000001 to 1,000,000 is needed; leave out what is never to be drawn."
             )
-        elif "::" in text and not match and re.match(r"\s*[^\s:]*::", text):
-            self._add(
-                f"{shorten(text.strip())} at character {start}: before :: is an option's weight, "
-                "a number, as in {3::a|1::b}; write \\:: for the text."
-            )
-        elif re.match(r"\s*[@~!]", source[start:end]):
-            self._add(
-                f"{shorten(text.strip())} at character {start}: how options are drawn isn't "
-                "written here: {a|b} has all of them, bc.sample(n) draws some, {3::a|1::b} with "
-                f"weights. Write \\{text.strip()[:1]} for the text itself."
-            )
-        elif "$$" in re.sub(r"\\.", "", source[start:end], flags=re.DOTALL):
-            self._add(
-                f"{shorten(text.strip())} at character {start}: how many options to choose is "
-                "written first, as in {2$$a|b|c} or {1-2$$ and $$a|b|c}; write \\$ for the text."
-            )
+        elif why := option_habit(text, weighted=match is not None):
+            self._add(f"{shorten(text)} at character {start}: {why}")
         parts = self._parts(start, end, depth + 1)
         allowed = [p for p in parts if isinstance(p, (str, Choice, Wildcard))]
         if allowed and isinstance(allowed[0], str):
@@ -299,11 +288,11 @@ class _Parser:
 
     def _unique(self, name: str) -> str:
         """Return a name that no other choice of the prompt has: equal choices are two axes."""
-        found, n = name, 1
+        found = name
         while found in self._names:
-            n += 1
-            found = f"{name} ({n})"
-        self._names.add(found)
+            self._names[name] = self._names.get(name, 1) + 1
+            found = f"{name} ({self._names[name]})"
+        self._names[found] = 1
         return found
 
     # --- wildcards, switches, tags -------------------------------------------------------------

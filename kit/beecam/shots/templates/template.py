@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 from beecam.errors import Problem
@@ -131,7 +132,7 @@ class Template:
     parts: tuple[Part, ...]
     problems: tuple[Problem, ...] = ()
 
-    @property
+    @cached_property
     def slots(self) -> tuple[str, ...]:
         """Return the names of the slots, each once, in order.
 
@@ -140,7 +141,7 @@ class Template:
         """
         return tuple(dict.fromkeys(p.name for p in flatten(self.parts) if isinstance(p, Slot)))
 
-    @property
+    @cached_property
     def choices(self) -> tuple[Choice | Wildcard, ...]:
         """Return the axes written in place, in order.
 
@@ -149,7 +150,7 @@ class Template:
         """
         return tuple(p for p in flatten(self.parts) if isinstance(p, (Choice, Wildcard)))
 
-    @property
+    @cached_property
     def loras(self) -> tuple[Lora, ...]:
         """Return the tags `<lora:...>`, in order.
 
@@ -158,7 +159,7 @@ class Template:
         """
         return tuple(p for p in flatten(self.parts) if isinstance(p, Lora))
 
-    @property
+    @cached_property
     def switch_at(self) -> float | None:
         """Return where the text changes during the denoising, or None.
 

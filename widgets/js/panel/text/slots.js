@@ -17,8 +17,8 @@ const FILE_NAME = /^[\p{L}\p{N}_*.-][\p{L}\p{N}_*./ -]*$/u;
 const TAG = /^<lora:(?:\\.|[^<>:|{}\n\\])+(?::\s*[-+]?[\d.]+(?:[eE][-+]?\d+)?\s*)?>/i;
 const PUNCTUATION = /^\\[!-/:-@[-`{-~]/;
 // What makes a choice of a single option: a count, a weight, a wildcard.
-const COUNT = /^\s*(?:\d{1,6}|\d{0,6}\s*-\s*\d{0,6})\s*\$\$/;
-const WEIGHT = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*::/;
+const COUNT = /^\s{0,9}(?:\d{1,6}|\d{0,6}\s{0,9}-\s{0,9}\d{0,6})\s{0,9}\$\$/;
+const WEIGHT = /^\s{0,9}[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][-+]?\d{1,3})?\s{0,9}::/;
 // Slots that `bc.sweep` takes for itself.
 const RESERVED = ["prompt", "plain", "wildcards"];
 
