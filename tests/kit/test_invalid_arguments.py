@@ -69,6 +69,8 @@ def test_vary_needs_a_resolved_shot(ltx):
         (lambda c: c[{"x": 1}], "clips[{'x': 1}]: a number, a slice"),
         (lambda c: c.export_html(str(c.library.folder)), "is a folder: name a file in it"),
         (lambda c: c.export_html(5), "path=5: a path"),
+        (lambda c: c.export_html("x.pdf"), "path='x.pdf': the suffix is one of .html, .htm."),
+        (lambda c: c[0].save("x.webm"), ".png, .jpg, .jpeg."),
         (lambda c: c.export_html(c[0].path / "page.html"), "a part of it is a file"),
         (lambda c: c.export_html("page.html", title=3), "title=3: a string"),
     ],

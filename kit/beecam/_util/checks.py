@@ -15,6 +15,12 @@ from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, join_p
 DIGEST_LENGTH = 32
 _DIGEST = re.compile(rf"[0-9a-f]{{{DIGEST_LENGTH}}}")
 
+# Suffixes of formats that exist, which are no misspelling of another one.
+_OTHER_FORMATS = frozenset(
+    {".apng", ".avi", ".avif", ".bmp", ".htm", ".html", ".m4v", ".mkv", ".mov", ".mp3", ".mpg"}
+    | {".ogv", ".pdf", ".svg", ".tif", ".tiff", ".webm", ".wmv"}
+)
+
 
 def raise_problems(problems: Iterable[Problem], error: type[BeecamError] = CheckError) -> None:
     """Raise one error with all problems, if there are any.
@@ -235,7 +241,7 @@ def suffix(name: str, value: Any, suffixes: Sequence[str]) -> Iterator[Problem]:
         yield Problem(
             name,
             f"{name}={str(value)!r}: the suffix is one of {', '.join(suffixes)}."
-            f"{did_you_mean(found, suffixes)}",
+            f"{'' if found in _OTHER_FORMATS else did_you_mean(found, suffixes)}",
         )
 
 

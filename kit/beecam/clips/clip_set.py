@@ -240,7 +240,7 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
         Raises:
             CheckError: There is no such name.
         """
-        if isinstance(by, (str, list, tuple)):
+        if isinstance(by, (str, Sequence)):
             names = [by] if isinstance(by, str) else by
             rows = rows_of(self.library, self.keys, self.axes, self._coords)
             known = list(dict.fromkeys([*names_in(rows), *COMMON_NAMES]))

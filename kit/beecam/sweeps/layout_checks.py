@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from beecam._util.checks import raise_problems
-from beecam.errors import CheckError, Problem, did_you_mean, join_words, shorten
+from beecam.errors import CheckError, Problem, did_you_mean, join_words, nearest_match, shorten
 from beecam.models.capabilities import arguments_of
 from beecam.models.model import Model
 from beecam.models.model_checks import loaded_model
@@ -167,15 +167,22 @@ def _axis_problems(layout: Layout) -> Iterator[Problem]:
 
 def _slot_problems(layout: Layout) -> Iterator[Problem]:
     names = [*(axis.name for axis in layout.axes), *layout.constants]
-    candidates = [name for name in names if name not in SHOT_ARGUMENTS]
-    for slot in dict.fromkeys(s for t in layout.templates for s in t.slots):
+    slots = dict.fromkeys(s for t in layout.templates for s in t.slots)
+    candidates = [name for name in names if name not in SHOT_ARGUMENTS and name not in slots]
+    for slot in slots:
         if slot not in names:
             # class=[...] is a syntax error.
             how = f'bc.Axis("{slot}", [...])' if keyword.iskeyword(slot) else f"{slot}=[...]"
             yield Problem(
                 slot,
-                f"the slot {{{slot}}} is not filled: give {how}.{did_you_mean(slot, candidates)}",
+                f"the slot {{{slot}}} is not filled: give {how}.{_renamed(slot, candidates)}",
             )
+
+
+def _renamed(slot: str, candidates: Sequence[str]) -> str:
+    """Return which argument was probably meant for a slot; either of the two may be misspelled."""
+    match = nearest_match(slot, candidates)
+    return f" {match}= fills no slot: use one name for both." if match else ""
 
 
 def _value_problems(layout: Layout) -> Iterator[Problem]:
