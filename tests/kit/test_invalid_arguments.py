@@ -237,7 +237,7 @@ def test_all_wrong_arguments_of_load_are_reported_at_once():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"device": "mps:7"}, "it can't be moved to mps:7"),
+        ({"device": "mps:7"}, "it can't be moved to mps:7: torch finds no Apple GPU"),
         ({"name": "./nowhere"}, "the folder or file does not exist"),
     ],
 )

@@ -116,36 +116,13 @@ def _device_problems(device: Any) -> Iterator[Problem]:
     import torch
 
     try:
-        found = torch.device(device if isinstance(device, str) else "")
+        torch.device(device if isinstance(device, str) else "")
     except RuntimeError:
         yield Problem(
             "device",
             f"device={shorten(device)}: torch has no such device; one such as 'cpu', 'cuda', "
             "'cuda:1' or 'mps' is needed.",
         )
-        return
-    if reason := _why_absent(found):
-        yield Problem(
-            "device",
-            f"device={device!r}: {reason}; leave device= out for the best one here, as "
-            "bc.doctor() reports it.",
-        )
-
-
-def _why_absent(device: torch.device) -> str:
-    """Return why this machine doesn't have a device of a common kind; "" if it may have it."""
-    import torch
-
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        return "torch finds no Apple GPU on this machine"
-    if device.type != "cuda":
-        return ""
-    if not torch.cuda.is_available():
-        return "torch finds no CUDA GPU on this machine"
-    count = torch.cuda.device_count()
-    if device.index is not None and device.index >= count:
-        return f"this machine has {count}, the last one is 'cuda:{count - 1}'"
-    return ""
 
 
 def _choice_problems(name: str, value: Any) -> Iterator[Problem]:
