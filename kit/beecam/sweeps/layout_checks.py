@@ -13,6 +13,7 @@ from beecam.errors import CheckError, Problem, did_you_mean, join_words, nearest
 from beecam.models.capabilities import arguments_of
 from beecam.models.model import Model
 from beecam.models.model_checks import loaded_model
+from beecam.models.resolving import resolve_shot
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 from beecam.shots.shot_checks import BOTH_NOISES, check_values
 from beecam.sweeps.axes import MAX_CELLS, Sample
@@ -84,9 +85,9 @@ def _resolve_shots(cells: Sequence[Cell], model: Model, shots: list[Shot]) -> It
             yield from problems
             # An invalid shot may not be hashable.
             continue
-        resolved = model.resolve(cell.shot)
+        resolved, problems = resolve_shot(model, cell.shot)
         shots.append(resolved)
-        yield from model.check(resolved)
+        yield from problems
         first = seen.setdefault(cell.shot, cell.index)
         if first != cell.index:
             yield Problem(

@@ -182,13 +182,7 @@ class Sweep(Layout):
             CheckError: With all problems, each naming the argument and the nearest valid choice.
         """
         used = as_model(model)
-        shots = self.across(used).resolve(used)
-        # Seeds and sizes don't change the words.
-        distinct = {
-            (s.model, s.prompt, s.negative_prompt, s.switch, s.extra, s.guidance_scale): s
-            for s in shots
-        }
-        return list(dict.fromkeys(notes_of(used, list(distinct.values()))))
+        return notes_of(used, self.across(used).resolve(used))
 
     def resolve(self, model: Model | Sequence[Model] | Mapping[str, Model]) -> tuple[Shot, ...]:
         """Return the cells' shots with the model's defaults filled in.
