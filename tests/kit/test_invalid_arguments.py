@@ -246,6 +246,33 @@ def test_what_is_not_there_is_a_model_error(given, said):
         bc.load(**given)
 
 
+@pytest.mark.parametrize(
+    ("call", "wrong", "meant"),
+    [
+        (bc.run, "libary", "library"),
+        (bc.run, "drafts", "draft"),
+        (bc.load, "dtpe", "dtype"),
+        (bc.estimate, "modell", "model"),
+        (bc.ClipSet.export_html, "row", "rows"),
+        (bc.ClipSet.sort, "revers", "reverse"),
+        (bc.Clip.save, "fram", "frame"),
+    ],
+)
+def test_a_wrong_keyword_is_named_with_the_nearest(call, wrong, meant):
+    message = error_message(lambda: call(**{wrong: 1}))
+    assert f"{call.__name__}({wrong}=...): no such argument. Did you mean {meant}?" in message
+
+
+def test_every_public_function_explains_its_keywords():
+    for name in bc.__all__:
+        function = getattr(bc, name)
+        if inspect.isfunction(function):
+            parameters = inspect.signature(function).parameters.values()
+            if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+                assert f"{function.__name__}(xyzzy=" in error_message(lambda f=function: f(xyzzy=1))
+            assert function.__doc__
+
+
 @pytest.mark.parametrize("given", [{"batch_size": 0}, {"speed": "fats"}, {"name": 5}])
 def test_arguments_of_wrap_are_checked(ltx_pipe, given):
     assert f"{next(iter(given))}=" in error_message(lambda: bc.wrap(ltx_pipe, **given))
