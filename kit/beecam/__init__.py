@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from beecam._version import __version__
@@ -129,6 +130,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'beecam' has no attribute {name!r}")
     module, attribute = _PUBLIC[name]
     value = getattr(importlib.import_module(module), attribute)
+    if inspect.isfunction(value):
+        value = importlib.import_module("beecam._util.keywords").explain_keywords(value)
     globals()[name] = value
     return value
 

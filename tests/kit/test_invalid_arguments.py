@@ -69,6 +69,8 @@ def test_vary_needs_a_resolved_shot(ltx):
         (lambda c: c[{"x": 1}], "clips[{'x': 1}]: a number, a slice"),
         (lambda c: c.export_html(str(c.library.folder)), "is a folder: name a file in it"),
         (lambda c: c.export_html(5), "path=5: a path"),
+        (lambda c: c.export_html("x.pdf"), "path='x.pdf': the suffix is one of .html, .htm."),
+        (lambda c: c[0].save("x.webm"), ".png, .jpg, .jpeg."),
         (lambda c: c.export_html(c[0].path / "page.html"), "a part of it is a file"),
         (lambda c: c.export_html("page.html", title=3), "title=3: a string"),
     ],
@@ -235,13 +237,40 @@ def test_all_wrong_arguments_of_load_are_reported_at_once():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"device": "mps:7"}, "it can't be moved to mps:7"),
+        ({"device": "mps:7"}, "it can't be moved to mps:7: torch finds no Apple GPU"),
         ({"name": "./nowhere"}, "the folder or file does not exist"),
     ],
 )
 def test_what_is_not_there_is_a_model_error(given, said):
     with pytest.raises(ModelError, match=re.escape(said)):
         bc.load(**given)
+
+
+@pytest.mark.parametrize(
+    ("call", "wrong", "meant"),
+    [
+        (bc.run, "libary", "library"),
+        (bc.run, "drafts", "draft"),
+        (bc.load, "dtpe", "dtype"),
+        (bc.estimate, "modell", "model"),
+        (bc.ClipSet.export_html, "row", "rows"),
+        (bc.ClipSet.sort, "revers", "reverse"),
+        (bc.Clip.save, "fram", "frame"),
+    ],
+)
+def test_a_wrong_keyword_is_named_with_the_nearest(call, wrong, meant):
+    message = error_message(lambda: call(**{wrong: 1}))
+    assert f"{call.__name__}({wrong}=...): no such argument. Did you mean {meant}?" in message
+
+
+def test_every_public_function_explains_its_keywords():
+    for name in bc.__all__:
+        function = getattr(bc, name)
+        if inspect.isfunction(function):
+            parameters = inspect.signature(function).parameters.values()
+            if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+                assert f"{function.__name__}(xyzzy=" in error_message(lambda f=function: f(xyzzy=1))
+            assert function.__doc__
 
 
 @pytest.mark.parametrize("given", [{"batch_size": 0}, {"speed": "fats"}, {"name": 5}])

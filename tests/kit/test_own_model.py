@@ -208,6 +208,63 @@ def refused(model, library):
     return error_message(lambda: bc.run(sweep(), model, library=library))
 
 
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"resolve": lambda self, shot: shot}, "in which width, height, num_frames, num_infer"),
+        ({"resolve": lambda self, shot: None}, "own.resolve returned None; it returns a resolved"),
+        ({"check": lambda self, shot: "no red"}, "own.check returned 'no red'; it yields problems"),
+        ({"check": lambda self, shot: [ValueError("x")]}, "own.check returned ValueError('x')"),
+    ],
+)
+def test_what_resolve_and_check_return_is_explained(docs, library, members, message):
+    assert message in refused(variant(docs, name="own", **members), library)
+
+
+def test_a_class_without_members_is_told_which_it_needs(library):
+    for model in (type("Nothing", (), {})(), type("Named", (), {"name": "x"})()):
+        text = refused(model, library)
+        assert "needs name, revision, check, resolve, batch_key and generate" in text
+
+
+def test_inputs_that_it_does_not_take_are_refused(docs, square, library, tmp_path):
+    image = np.zeros((48, 64, 3), np.uint8)
+    lookalikes = {"image": image, "last_image": image, "video": image[None]}
+    for name, value in lookalikes.items():
+        call = bc.sweep("a red square", seed=[0], **{name: value})
+        text = error_message(lambda c=call: bc.run(c, square, library=library))
+        assert f"{name}: square doesn't take it" in text
+        taking = variant(docs, takes=(name,))
+        assert not bc.run(call, taking, library=library).wait(PATIENCE).errors
+        two = {"plain": square, "own": taking}
+        assert "doesn't take it" in error_message(lambda c=call, t=two: bc.run(c, t))
+    switched = bc.shot("a red square", switch_at=0.5, then_prompt="a blue square")
+    assert "switch_at: square doesn't take it" in error_message(
+        lambda: bc.run(switched, square, library=library)
+    )
+
+
+@pytest.mark.parametrize(
+    ("generate", "message"),
+    [
+        (lambda shots: [bc.Generated(np.zeros((9, 48, 64, 3), np.uint8))] * 2, "2 clips for 1"),
+        (lambda shots: [], "returned 0 clips for 1 shots"),
+        (lambda shots: None, "returned NoneType; a list"),
+        (lambda shots: [bc.Generated(np.zeros((9, 64, 48, 3), np.uint8))], "(9, 48, 64, 3)"),
+        (lambda shots: [bc.Generated(np.zeros((8, 48, 64, 3), np.uint8))], "(8, 48, 64, 3) for"),
+        (
+            lambda shots: 1 / 0,
+            "ZeroDivisionError: division by zero (in <lambda>, test_own_model.py:",
+        ),
+    ],
+)
+def test_what_generate_returns_is_checked(square, library, generate, message):
+    square.generate = lambda shots, on_step=None: generate(shots)
+    with pytest.warns(bc.BeecamWarning, match="1 of 1 cell failed"):
+        run = bc.run(sweep(1).where(color="red"), square, library=library).wait(PATIENCE)
+    assert message in run.errors[0]
+
+
 def test_an_attribute_with_the_name_of_a_method_is_not_a_capability(docs, library):
     model = variant(docs, steps=4, notes="none", prepare=True, speed=2)
     assert len(set(digests(bc.run(sweep(), model, library=library).wait(PATIENCE)))) == 6

@@ -118,6 +118,11 @@ def test_estimate_counts_what_its_library_has(ltx, library, tmp_path, monkeypatc
     assert (found.cells, found.cached) == (4, 2)
     assert found.seconds > 0
     assert str(found).startswith("4 cells, 2 in the library, 2 to generate: ")
+    assert repr(found) == str(found), "as the last line of a notebook cell"
+    with pytest.raises(CheckError, match=r"draft=2: a share"):
+        bc.estimate(sweep(4), ltx, library, draft=2)
+    drafts = bc.estimate(sweep(4), ltx, library, draft=0.5)
+    assert (drafts.cells, drafts.cached) == (4, 0), "drafts are other clips"
     usual = bc.estimate(sweep(4), ltx)
     assert (usual.cached, usual.seconds) == (0, None)
     assert "not measured yet" in str(usual)

@@ -237,3 +237,15 @@ def test_a_text_of_one_long_word_is_lost_completely(ltx):
     vocabulary = Vocabulary(ltx.pipe.tokenizer)
     assert vocabulary.cut_off("x" * 50, 16) == ["x" * 50]
     assert vocabulary.cut_off("", 16) == []
+
+
+def test_a_run_warns_once_of_words_that_do_not_reach_the_model(library):
+    pollen = bc.load()
+    sweep = bc.sweep("a zebra over {place}", place=["a meadow", "medow"], num_inference_steps=1)
+    with pytest.warns(bc.BeecamWarning) as caught:
+        runs = [bc.run(sweep, pollen, library=library) for _ in range(2)]
+    (warning,), run = caught, runs[0]
+    run.cancel()
+    assert warning.filename == __file__
+    assert str(warning.message) == "\n".join(map(str, run.notes))
+    assert {word for note in run.notes for word in note.words} == {"zebra", "medow"}

@@ -252,6 +252,7 @@ def test_invalid_value_is_rejected_on_assignment(explore, name, value, message):
 
 def test_invalid_arguments_are_rejected(explore, library):
     assert "model=3" in error_message(lambda: bw.explore(3, library=library))
+    assert "template=5" in error_message(lambda: bw.explore(None, 5, library=library))
     assert "library=" in error_message(lambda: bw.explore(library="bees"))
     assert "Did you mean product shot" in error_message(
         lambda: explore(deck="produkt shot"), DeckError

@@ -12,6 +12,7 @@ live grid.
 
 from __future__ import annotations
 
+from beecam._util.keywords import explain_keywords
 from beecam.export import notebook
 from beecam_widgets._clips.cell_source import token_of
 from beecam_widgets._clips.open_surfaces import grid_view, selected_cells
@@ -32,6 +33,7 @@ __all__ = [
     "live",
 ]
 
+explore, live = explain_keywords(explore), explain_keywords(live)
 _hooks = DisplayHooks(ClipGrid, token_of)
 _hooks.register()
 notebook.register(selection=selected_cells, view=grid_view)

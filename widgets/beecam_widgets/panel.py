@@ -380,9 +380,9 @@ _panels: dict[tuple[Any, ...], tuple[Any, Panel]] = {}
 
 def explore(
     model: Model | Sequence[Model] | Mapping[str, Model] | None = None,
+    template: str = TEMPLATE,
     *,
     deck: Deck | str | os.PathLike[str] | None = None,
-    template: str = TEMPLATE,
     wildcards: str | os.PathLike[str] | None = None,
     library: Library | None = None,
 ) -> Panel:
@@ -391,12 +391,13 @@ def explore(
     The same call in the same cell returns the same panel, with all edits made in it.
 
     >>> bw.explore()                                   # pollen
+    >>> bw.explore(model, "a {view} of a bee")
     >>> panel = bw.explore(model, deck="first-person flight")
 
     Args:
         model: From `bc.load()` or `bc.wrap(pipe)`, or several models; None for pollen.
-        deck: The deck to start with: a deck, its name, or a YAML file.
         template: The prompt template to start with if there is no deck.
+        deck: The deck to start with: a deck, its name, or a YAML file.
         wildcards: The folder of text files whose lines `__name__` in the template stands for.
         library: Where clips are stored; by default `bc.library()`.
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, ClassVar
 
+from beecam._util.keywords import explain_keywords
 from beecam.errors import did_you_mean
 
 
 class FixedAttributes:
     """A class whose instances have the public attributes that it declares and no others.
+
+    Wrong keywords of its methods are reported as those of public functions.
 
     >>> clip.star = 4
     Traceback (most recent call last):
@@ -21,6 +25,9 @@ class FixedAttributes:
         super().__init_subclass__()
         annotated = (name for base in cls.__mro__ for name in vars(base).get("__annotations__", {}))
         cls._declared = frozenset([*dir(cls), *annotated])
+        for name, method in list(vars(cls).items()):
+            if inspect.isfunction(method) and not name.startswith("_"):
+                setattr(cls, name, explain_keywords(method))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._declared and not name.startswith("_"):

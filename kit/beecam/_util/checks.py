@@ -11,6 +11,12 @@ from typing import Any
 from beecam._util.plain import as_integer, as_number
 from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, join_problems, shorten
 
+# Suffixes of formats that exist, which are no misspelling of another one.
+_OTHER_FORMATS = frozenset(
+    {".apng", ".avi", ".avif", ".bmp", ".htm", ".html", ".m4v", ".mkv", ".mov", ".mp3", ".mpg"}
+    | {".ogv", ".pdf", ".svg", ".tif", ".tiff", ".webm", ".wmv"}
+)
+
 
 def raise_problems(problems: Iterable[Problem], error: type[BeecamError] = CheckError) -> None:
     """Raise one error with all problems, if there are any.
@@ -255,5 +261,5 @@ def suffix(name: str, value: Any, suffixes: Sequence[str]) -> Iterator[Problem]:
         yield Problem(
             name,
             f"{name}={str(value)!r}: the suffix is one of {', '.join(suffixes)}."
-            f"{did_you_mean(found, suffixes)}",
+            f"{'' if found in _OTHER_FORMATS else did_you_mean(found, suffixes)}",
         )

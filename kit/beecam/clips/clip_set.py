@@ -240,7 +240,7 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
         Raises:
             CheckError: There is no such name.
         """
-        if isinstance(by, (str, list, tuple)):
+        if isinstance(by, (str, Sequence)):
             names = [by] if isinstance(by, str) else by
             rows = rows_of(self.library, self.keys, self.axes, self._coords)
             known = list(dict.fromkeys([*names_in(rows), *COMMON_NAMES]))
@@ -250,7 +250,7 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
         checks.raise_problems(
             checks.callable_argument("sort", by, "clip", "lambda clip: clip.stars")
         )
-        ranks = [by(clip) for clip in self]  # type: ignore[operator]  # checked above
+        ranks = [by(clip) for clip in self]  # checked above
         return self._pick(sorted(range(len(self)), key=ranks.__getitem__, reverse=reverse))
 
     def where(self, **values: Any) -> ClipSet:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from beecam._util.warning import warn
 from beecam._util.words import count_of
 from beecam.errors import LibraryError
 from beecam.export.shown import ShownClip, ShownClips
@@ -59,10 +59,9 @@ def pivot_of(clips: ShownClips, rows: str, columns: str, *, varying: Sequence[st
     if left_out := len(clips) - len(cells):
         others = [name for name in varying if name not in (rows, columns)]
         hint = f"; clips.where({others[0]}=...) picks one of them first" if others else ""
-        warnings.warn(
+        warn(
             f"pivot leaves out {left_out:,} of {count_of(len(clips), 'clip')}, which share a cell "
-            f"with another or have no value on these axes{hint}.",
-            stacklevel=3,
+            f"with another or have no value on these axes{hint}."
         )
     axes = {axis.name: axis for axis in clips.axes}
     at_rows, at_columns = (sorted({place[side] for place in cells}) for side in (0, 1))

@@ -97,6 +97,7 @@ def write_page(
     checks.raise_problems(
         [
             *checks.writable_file("path", path, "page.html"),
+            *checks.suffix("path", path, (".html", ".htm")),
             *checks.string("title", title),
             *checks.integer("max_bytes", max_bytes, _MIN_BYTES),
             *layout.problems(clips.axes),

@@ -14,6 +14,7 @@ model that has a part of one.
 | words that it knows | `SupportsVocabulary` | `notes_of`, `known_words` |
 | arguments beyond those of a shot | `arguments` | `arguments_of` |
 | arguments that it fills in itself | `filled_in` | `filled_in_by` |
+| images, videos, LoRAs and prompt switches | `takes` | `taken_by` |
 | weights that can change | `refresh()` | `refresh` |
 | batches beside those of a run | `for_single_clips()` | `for_single_clips` |
 | where the weights come from | `license`, `source` | `license_of`, `source_of` |
@@ -22,8 +23,9 @@ model that has a part of one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from operator import itemgetter
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
@@ -31,6 +33,8 @@ import numpy as np
 from beecam.errors import CheckError, ModelError, Problem
 from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, check_frames_shape
 from beecam.shots.shot import Shot
+
+_WITHOUT_NOISE = itemgetter(*(field.name for field in fields(Shot) if field.name != "noise"))
 
 # --- drafts ---------------------------------------------------------------------------------------
 
@@ -122,15 +126,26 @@ def generate(
         raise ModelError(f"{model.name} can't resume a clip from a checkpoint.")
     else:
         filling = [shots[-1]] * (pad_to - len(shots))
-        found = model.generate([*shots, *filling], on_step)[: len(shots)]
-    if len(found) != len(shots):
-        raise ModelError(f"{model.name} returned {len(found)} clips for {len(shots)} shots.")
-    for one in found:
-        _check_frames(model, one)
+        found = model.generate([*shots, *filling], on_step)
+        _check_count(model, found, len(shots) + len(filling))
+        found = found[: len(shots)]
+    _check_count(model, found, len(shots))
+    for one, shot in zip(found, shots, strict=True):
+        _check_frames(model, one, shot)
     return list(found)
 
 
-def _check_frames(model: Model, one: Any) -> None:
+def _check_count(model: Model, found: Any, count: int) -> None:
+    if not isinstance(found, (list, tuple)):
+        raise ModelError(
+            f"{model.name} returned {type(found).__name__}; a list with a bc.Generated for each "
+            "shot is needed."
+        )
+    if len(found) != count:
+        raise ModelError(f"{model.name} returned {len(found)} clips for {count} shots.")
+
+
+def _check_frames(model: Model, one: Any, shot: Shot) -> None:
     frames = one.frames if isinstance(one, Generated) else one
     right = isinstance(frames, np.ndarray) and frames.dtype == np.uint8
     if not isinstance(one, Generated) or not right:
@@ -140,6 +155,13 @@ def _check_frames(model: Model, one: Any) -> None:
             "is needed."
         )
     check_frames_shape(model.name, frames.shape)
+    wanted = (shot.num_frames, shot.height, shot.width)
+    if None not in wanted and frames.shape[:3] != wanted:
+        names = "(num_frames, height, width, 3)"
+        raise ModelError(
+            f"{model.name} returned frames of shape {frames.shape} for a shot of {(*wanted, 3)}: "
+            f"{names} of the resolved shot are needed."
+        )
 
 
 # --- speed ----------------------------------------------------------------------------------------
@@ -278,7 +300,11 @@ def supports_vocabulary(model: object) -> TypeGuard[SupportsVocabulary]:
 
 def notes_of(model: Model, shots: Sequence[Shot]) -> list[Note]:
     """Return a model's notes on resolved shots; none if it has no vocabulary."""
-    return list(model.notes(shots)) if supports_vocabulary(model) else []
+    if not supports_vocabulary(model):
+        return []
+    # Seeds change nothing of what reaches the model.
+    distinct = {_WITHOUT_NOISE(vars(shot)): shot for shot in shots}
+    return list(dict.fromkeys(model.notes(list(distinct.values()))))
 
 
 def known_words(model: Model) -> tuple[str, ...]:
@@ -302,6 +328,19 @@ def arguments_of(model: Model) -> Mapping[str, Any]:
 def filled_in_by(model: Model) -> Mapping[str, str]:
     """Return arguments of a model's pipeline that shots can't set, with what to use instead."""
     found: Mapping[str, str] = getattr(model, "filled_in", {})
+    return found
+
+
+def taken_by(model: Model, shot: Shot) -> Collection[str]:
+    """Return which inputs beyond prompt, noise and values the model of a shot can use.
+
+    A model that says nothing takes none of them: what it would ignore is refused.
+
+    >>> "image" in taken_by(bc.load(), bc.shot("a bee"))
+    True
+    """
+    own = model.of(shot) if hasattr(model, "of") else model  # one of a model set
+    found: Collection[str] = getattr(own, "takes", ())
     return found
 
 

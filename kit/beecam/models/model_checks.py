@@ -22,6 +22,10 @@ _METHODS = ("check", "resolve", "batch_key", "generate")
 # Attributes that a model may have beyond its methods, with the types that are allowed.
 _ATTRIBUTES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "batching": ((BatchPolicy,), "a bc.BatchPolicy is needed, as in bc.BatchPolicy(4)"),
+    "takes": (
+        (tuple, list, set, frozenset),
+        'names of inputs are needed, as in takes = ("image",)',
+    ),
     "arguments": ((Mapping,), "a dict of arguments with their defaults is needed"),
     "license": ((str, type(None)), "a string or None is needed"),
     "source": ((str, type(None)), "a string or None is needed"),
@@ -67,17 +71,19 @@ def loaded_model(model: Any) -> Iterator[Problem]:
     model=<Half object>: it has no name, revision, check, resolve and no batch_key; a model needs
     name, revision, check, resolve, batch_key and generate.
     """
-    if not hasattr(model, "generate"):
+    members = (*_STRINGS, *_METHODS)
+    missing = [name for name in members if not hasattr(model, name)]
+    own = sum(name not in missing for name in _METHODS)
+    if not own or (own < len(_METHODS) - 1 and "generate" in missing):
         yield Problem(
             "model",
-            f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe).",
+            f"model={shorten(model)}: a loaded model is needed, from bc.load() or bc.wrap(pipe); "
+            f"a class of your own needs {join_words(members)}, as in docs/own_model.md.",
         )
         return
     if isinstance(model, type):
         yield Problem("model", f"model={model.__name__}: a class; pass {model.__name__}().")
         return
-    members = (*_STRINGS, *_METHODS)
-    missing = [name for name in members if not hasattr(model, name)]
     if missing:
         yield Problem(
             "model",

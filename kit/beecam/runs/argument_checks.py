@@ -14,6 +14,7 @@ from beecam.models.capabilities import steps_of
 from beecam.models.model import Model
 from beecam.models.model_checks import loaded_model
 from beecam.models.model_set import model_of
+from beecam.models.resolving import check_shot
 from beecam.shots.shot import Shot
 from beecam.storage.sweep_files import MAX_NAME
 from beecam.sweeps.build import sweep_of_shots
@@ -57,7 +58,7 @@ class RunRequest:
             shots = tuple(_as_draft(shot, steps_of(model, shot), self.draft) for shot in shots)
             # One shot for each batch key: the others differ in prompt and seed only.
             samples = {model.batch_key(shot): shot for shot in shots}
-            checks.raise_problems(p for shot in samples.values() for p in model.check(shot))
+            checks.raise_problems(p for shot in samples.values() for p in check_shot(model, shot))
         return shots
 
     def key_of(self, shots: Sequence[Shot]) -> str:

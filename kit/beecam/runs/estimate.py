@@ -6,14 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from beecam._util.checks import raise_problems
 from beecam._util.words import count_of
-from beecam.clips.library import Library, library_problems, open_library
+from beecam.clips.library import Library, open_library
 from beecam.models.capabilities import refresh
 from beecam.models.model import Model
-from beecam.models.model_checks import loaded_model
 from beecam.models.model_set import as_model
-from beecam.runs.argument_checks import as_sweep, find_sweep_problems
+from beecam.runs.argument_checks import RunRequest, as_sweep, check_arguments
 from beecam.shots.shot import Shot
 from beecam.sweeps.sweep import Sweep
 
@@ -39,6 +37,9 @@ class Estimate:
     cells: int
     cached: int
     seconds: float | None
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         cells = count_of(self.cells, "cell")
@@ -68,39 +69,47 @@ def estimate(
     sweep: Sweep | Shot,
     model: Model | Sequence[Model] | Mapping[str, Model],
     library: Library | None = None,
+    *,
+    draft: float | None = None,
 ) -> Estimate:
     """Estimate how many clips of a sweep are cached and how long the others take.
 
-    >>> print(bc.estimate(sweep, model))
+    >>> bc.estimate(sweep, model)
     24 cells, 8 in the library, 16 to generate: about 4 s
 
     Args:
         sweep: The sweep, or one shot.
         model: The model, or several models, as in `bc.run`.
         library: The library; by default `bc.library()`.
+        draft: The share of each clip's steps to do, as in `bc.run`.
 
     Raises:
         CheckError: With all problems of the sweep and the arguments.
     """
     used: Model = as_model(model)
     cells = as_sweep(sweep)
-    raise_problems([*find_sweep_problems(cells), *loaded_model(used), *library_problems(library)])
+    check_arguments(cells, used, library, exact=False, draft=draft, name=None)
     refresh(used)
-    return estimate_current(cells, used, open_library() if library is None else library)
+    return estimate_current(
+        cells, used, open_library() if library is None else library, draft=draft
+    )
 
 
-def estimate_current(sweep: Sweep, model: Model, library: Library) -> Estimate:
+def estimate_current(
+    sweep: Sweep, model: Model, library: Library, *, draft: float | None = None
+) -> Estimate:
     """Estimate with the model's revision as it was last read.
 
     Args:
         sweep: The sweep.
         model: The model or model set.
         library: The library.
+        draft: The share of each clip's steps to do, or None for all.
 
     Raises:
         CheckError: With all problems of the sweep.
     """
-    shots = sweep.across(model).resolve(model)
+    shots = RunRequest(sweep.across(model), model, library, draft=draft).resolve()
     cached = library.known({shot.key for shot in shots})
     missing = [shot for shot in shots if shot.key not in cached]
     timings = [library.seconds_for(shot) for shot in missing]

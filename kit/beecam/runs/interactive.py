@@ -18,6 +18,7 @@ from beecam.errors import BeecamError, CheckError, Stopped
 from beecam.media.types import Frames
 from beecam.models import capabilities
 from beecam.models.model import Model, Step
+from beecam.models.resolving import resolve_shot
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import check_values
 
@@ -225,8 +226,7 @@ class InteractiveEngine:
         # An invalid value may not even be resolvable.
         problems = list(check_values(shot))
         if not problems:
-            shot = model.resolve(shot)
-            problems = list(model.check(shot))
+            shot, problems = resolve_shot(model, shot)
         if problems:
             raise CheckError(problems)
         return shot

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
+from beecam._util.warning import warn
 from beecam._util.words import count_of, one_line
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.library import Library, open_library
-from beecam.errors import BeecamError, BeecamWarning
+from beecam.errors import BeecamError
 from beecam.export import notebook
 from beecam.models.capabilities import refresh
-from beecam.models.model import Model
+from beecam.models.model import Model, Note
 from beecam.models.model_set import as_model
 from beecam.runs.argument_checks import RunRequest, as_sweep, check_arguments, check_sweep
 from beecam.runs.clip_sequence import ClipSequence
@@ -23,6 +24,7 @@ from beecam.runs.engines.local import LocalEngine
 from beecam.runs.progress import CellState, Changes, Progress, Status
 from beecam.runs.progress_bar import shows_bar, wait_with_bar
 from beecam.shots.shot import Shot
+from beecam.sweeps.layout_checks import notes_on
 from beecam.sweeps.sweep import Sweep
 
 _active: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
@@ -43,7 +45,7 @@ def run(
     The call returns once all cells are checked and looked up in the library: immediately for most
     sweeps, after some seconds for 100,000 cells. Clips that the library has are not generated
     again. The same call while the run is active, as when a notebook's cell is run twice, returns
-    that run.
+    that run. Words and text that don't reach the model are reported by a BeecamWarning.
 
     >>> run = bc.run(sweep, model)
     >>> run            # the last line of a cell: a live grid
@@ -66,7 +68,7 @@ def run(
     used: Model = as_model(model)
     cells = as_sweep(sweep)
     check_arguments(cells, used, library, exact=exact, draft=draft, name=name)
-    return launch(
+    started = launch(
         RunRequest(
             cells.across(used),
             used,
@@ -77,6 +79,9 @@ def run(
             recorded=name is not None or not isinstance(sweep, Shot),
         )
     )
+    if "notes" not in vars(started) and started.notes:
+        warn("\n".join(map(str, started.notes)))
+    return started
 
 
 def launch(request: RunRequest) -> Run:
@@ -238,6 +243,15 @@ class Run(ClipSequence):
             origin=self,
         )
 
+    @cached_property
+    def notes(self) -> list[Note]:
+        """What doesn't reach the model: words that it doesn't know, text that it cuts off.
+
+        >>> bc.run(bc.sweep("a zebra"), model).notes[0].words
+        ('zebra',)
+        """
+        return notes_on(self.sweep, self.model, self.shots)
+
     @property
     def errors(self) -> dict[int, str]:
         """The error messages of failed cells, by the cell's index.
@@ -291,7 +305,7 @@ class Run(ClipSequence):
             raise TimeoutError(f"the run is not finished after {timeout:g} s: {self!r}")
         if failures := self._failures:
             first = one_line(next(iter(self.errors.values())))
-            warnings.warn(f"{failures} The first: {first}", BeecamWarning, stacklevel=2)
+            warn(f"{failures} The first: {first}")
         return self
 
     def remember(self, name: str | None = None) -> None:

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from beecam._util.checks import raise_problems
-from beecam.errors import CheckError, Problem, did_you_mean, join_words, shorten
-from beecam.models.capabilities import arguments_of, filled_in_by
+from beecam.errors import CheckError, Problem, did_you_mean, join_words, nearest_match, shorten
+from beecam.models.capabilities import arguments_of, filled_in_by, notes_of
 from beecam.models.model import Model, Note
 from beecam.models.model_checks import loaded_model
+from beecam.models.resolving import resolve_shot
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 from beecam.shots.shot_checks import BOTH_NOISES, check_values
 from beecam.shots.templates.parse import is_plain
@@ -90,9 +91,9 @@ def _resolve_shots(cells: Sequence[Cell], model: Model, shots: list[Shot]) -> It
             yield from problems
             # An invalid shot may not be hashable.
             continue
-        resolved = model.resolve(cell.shot)
+        resolved, problems = resolve_shot(model, cell.shot)
         shots.append(resolved)
-        yield from model.check(resolved)
+        yield from problems
         first = seen.setdefault(cell.shot, cell.index)
         if first != cell.index:
             yield Problem(
@@ -130,6 +131,11 @@ def check_layout(layout: Layout) -> Iterator[Problem]:
             f"{total:,} cells; at most {MAX_CELLS:,} can be laid out. "
             "Draw some of them with bc.sample(n).",
         )
+
+
+def notes_on(layout: Layout, model: Model, shots: Sequence[Shot]) -> list[Note]:
+    """Return the notes on a layout and on its resolved shots, each once."""
+    return list(dict.fromkeys([*note_values(layout), *notes_of(model, shots)]))
 
 
 def note_values(layout: Layout) -> Iterator[Note]:
@@ -226,15 +232,21 @@ def _axis_problems(layout: Layout) -> Iterator[Problem]:
 
 def _slot_problems(layout: Layout) -> Iterator[Problem]:
     names = [*(axis.name for axis in layout.axes), *layout.constants]
-    candidates = [name for name in names if name not in SHOT_ARGUMENTS]
+    candidates = [n for n in names if n not in SHOT_ARGUMENTS and n not in layout.slots]
     for slot in layout.slots:
         if slot not in names:
             # class=[...] is a syntax error.
             how = f'bc.Axis("{slot}", [...])' if keyword.iskeyword(slot) else f"{slot}=[...]"
             yield Problem(
                 slot,
-                f"the slot {{{slot}}} is not filled: give {how}.{did_you_mean(slot, candidates)}",
+                f"the slot {{{slot}}} is not filled: give {how}.{_renamed(slot, candidates)}",
             )
+
+
+def _renamed(slot: str, candidates: Sequence[str]) -> str:
+    """Return which argument was probably meant for a slot; either of the two may be misspelled."""
+    match = nearest_match(slot, candidates)
+    return f" {match}= fills no slot: use one name for both." if match else ""
 
 
 def _value_problems(layout: Layout) -> Iterator[Problem]:

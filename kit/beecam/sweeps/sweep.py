@@ -6,28 +6,24 @@ import builtins
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, overload
 
 from beecam._util.checks import callable_argument, integer, raise_problems
 from beecam._util.indexing import indices_of
 from beecam._util.plain import as_integer
 from beecam.errors import CheckError, Problem, did_you_mean, shorten
-from beecam.models.capabilities import notes_of
 from beecam.models.model import Model, Note
 from beecam.models.model_set import ModelSet, as_model
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis, Zip, positions
 from beecam.sweeps.layout import Cell, Layout
-from beecam.sweeps.layout_checks import check_layout, note_values, resolve_cells
+from beecam.sweeps.layout_checks import check_layout, notes_on, resolve_cells
 from beecam.sweeps.summary import describe_cells, sweep_html
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_WITHOUT_NOISE = itemgetter(*(field.name for field in fields(Shot) if field.name != "noise"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,11 +183,7 @@ class Sweep(Layout):
             CheckError: With all problems, each naming the argument and the nearest valid choice.
         """
         used = as_model(model)
-        shots = self.across(used).resolve(used)
-        # Seeds change nothing of what reaches the model.
-        distinct = {_WITHOUT_NOISE(vars(shot)): shot for shot in shots}
-        notes = notes_of(used, list(distinct.values()))
-        return list(dict.fromkeys([*note_values(self), *notes]))
+        return notes_on(self, used, self.across(used).resolve(used))
 
     def resolve(self, model: Model | Sequence[Model] | Mapping[str, Model]) -> tuple[Shot, ...]:
         """Return the cells' shots with the model's defaults filled in.

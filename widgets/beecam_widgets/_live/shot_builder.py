@@ -8,6 +8,7 @@ from typing import Any
 
 from beecam._util.checks import raise_problems
 from beecam.models.model import Model
+from beecam.models.resolving import check_shot
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import check_values
 from beecam_widgets._live.controls import LiveControls, Slider, weight_problems
@@ -49,7 +50,7 @@ class ShotBuilder:
         """
         raise_problems(check_values(base))
         self.resolved = model.resolve(base)
-        raise_problems(model.check(self.resolved))
+        raise_problems(check_shot(model, self.resolved))
         self._model, self._distilled, self._sliders = model, distilled, sliders
         self._shot = base
         without_control = {n: v for n, v in base.arguments.items() if n not in sliders}

@@ -91,15 +91,16 @@ export class Tile {
     const progress = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
     this.#progress.style.transform = `scaleX(${progress})`;
     this.#progress.hidden = status !== "running";
-    const took = status === "running" ? steps && `${state?.step}/${steps}` : item?.seconds && formatDuration(item.seconds);
+    const took = status === "running" ? steps && `${state?.step}/${steps}` : item?.seconds && `took ${formatDuration(item.seconds)}`;
     setText(this.took, took || "");
+    this.took.title = item?.seconds ? `generated in ${formatDuration(item.seconds)}` : "";
     setText(this.#caption, this.#label || item?.prompt || "");
     this.#caption.title = [this.#label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
     setText(this.#tags, tags.map(isolateBidi).join(" · "));
     const facts = [STATUS_TEXT[status] ?? status, stars && pluralize(stars, "star"),
       rejected && "rejected", tags.length && `tagged ${tags.join(", ")}`,
-      item?.broken && "broken image", item?.seconds && `took ${formatDuration(item.seconds)}`, problem];
+      item?.broken && "broken image", item?.seconds && `generated in ${formatDuration(item.seconds)}`, problem];
     const step = status === "running" && steps ? `, step ${state?.step} of ${steps}` : "";
     node.setAttribute("aria-label",
       `${this.#label || item?.prompt || `cell ${cell + 1}`}: ${facts.filter(Boolean).join(", ")}${step}`);

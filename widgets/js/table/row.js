@@ -13,7 +13,7 @@ const NUMBER = /^-?[\d.]+(e[+-]?\d+)?$/i;
 export function formatValue(name, value) {
   if (value === null || value === undefined) return "";
   if (name === "created") return new Date(value * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  if (name === "seconds") return formatDuration(value);
+  if (name === "seconds") return `took ${formatDuration(value)}`;
   if (typeof value === "number" && !Number.isInteger(value)) return String(Number(value.toPrecision(4)));
   return String(value);
 }

@@ -42,6 +42,7 @@ from beecam.models.model import Checkpoint, Generated, Note, OnStep
 from beecam.models.speed.speed import FewSteps, Speed, speed_of
 from beecam.models.text.vocabulary import Vocabulary
 from beecam.models.weights.lora import LoraLoader
+from beecam.shots.conditions import CONDITIONS
 from beecam.shots.loras import Adapter, lora
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import require_resolved
@@ -76,6 +77,7 @@ class DiffusersModel:
     ) -> None:
         self.pipe = pipe
         self.name = name
+        self.takes = (*CONDITIONS, "lora", "switch_at")  # `check` knows what its tasks take
         self.license: str | None = None
         self.source: str | None = None
         tasks = tasks_of(pipe)

@@ -234,6 +234,11 @@ def move_to_device(source: str, pipe: Any, device: str, offload: str) -> None:
         # What has been moved would be in the way of a second try.
         with contextlib.suppress(RuntimeError):
             pipe.to("cpu")
+        if reason := _why_absent(device, error):
+            raise ModelError(
+                f"load({source!r}): it can't be moved to {device}: {reason}. Leave device= out for "
+                "the best one here."
+            ) from error
         lighter = {"none": 'offload="model"', "model": 'offload="sequential"'}.get(offload)
         options = join_words(
             [one for one in (lighter, 'quantize="float8"', 'dtype="bfloat16"') if one]
@@ -242,6 +247,24 @@ def move_to_device(source: str, pipe: Any, device: str, offload: str) -> None:
             f"load({source!r}): it can't be moved to {device} ({first_line(error)}). If it is "
             f"too large for the memory there, try {options}."
         ) from error
+
+
+def _why_absent(device: str, error: BaseException) -> str:
+    """Return why this machine doesn't have a device of a common kind; "" if it may have it."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError):
+        return ""
+    wanted = torch.device(device)
+    if wanted.type == "mps" and not torch.backends.mps.is_available():
+        return "torch finds no Apple GPU on this machine"
+    if wanted.type != "cuda":
+        return ""
+    if not torch.cuda.is_available():
+        return "torch finds no CUDA GPU on this machine"
+    count = torch.cuda.device_count()
+    absent = wanted.index is not None and wanted.index >= count
+    return f"the last CUDA GPU of this machine is 'cuda:{count - 1}'" if absent else ""
 
 
 def _license(folder: Path) -> str | None:

@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -195,5 +196,6 @@ def _why_broken(frames: Frames) -> str | None:
 
 def _describe(error: BaseException) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1:] if error.__traceback__ else []
-    function = f" (in {last[0].name})" if last else ""
-    return f"{type(error).__name__}: {error}{function}"
+    # Without the folder, which is private.
+    where = f" (in {last[0].name}, {Path(last[0].filename).name}:{last[0].lineno})" if last else ""
+    return f"{type(error).__name__}: {error}{where}"

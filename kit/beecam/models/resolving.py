@@ -1,0 +1,68 @@
+"""Resolve a shot by any model and ask what is wrong with it: also models that others wrote.
+
+Nothing else calls `Model.resolve` and `Model.check` for a shot from a user, so that what a class
+of one's own forgets is reported in a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from beecam.errors import Problem, join_words, shorten
+from beecam.models.capabilities import taken_by
+from beecam.models.model import Model
+from beecam.models.model_set import ModelSet
+from beecam.shots.shot import RESOLVED_BY_MODEL, Shot
+
+
+def resolve_shot(model: Model, shot: Shot) -> tuple[Shot, list[Problem]]:
+    """Return a shot as the model resolves it, and the problems that it has with it.
+
+    >>> resolve_shot(model, bc.shot("a bee", width=97))[1][0].argument
+    'width'
+    """
+    resolved = model.resolve(shot)
+    if not isinstance(resolved, Shot):
+        message = f"{model.name}.resolve returned {shorten(resolved)}; it returns a resolved shot."
+        return shot, [Problem("model", message)]
+    # A model set returns a shot of no model unchanged, and its check says so.
+    problems = [] if isinstance(model, ModelSet) else list(_unresolved(model, resolved))
+    problems = problems or list(check_shot(model, resolved))
+    return resolved, problems or list(_unresolved(model, resolved))
+
+
+def check_shot(model: Model, shot: Shot) -> Iterator[Problem]:
+    """Yield what a model can't do with a resolved shot, of its inputs and by its own check."""
+    taken = taken_by(model, shot)
+    given = {condition.name: condition.name for condition in shot.conditions}
+    given |= {"lora": "lora"} if shot.adapters else {}
+    given |= {"switch_at": "switch_at"} if shot.switch else {}
+    for name in given:
+        if name not in taken:
+            yield Problem(
+                name,
+                f"{name}: {model.name} doesn't take it; a model that uses {name} of its shots "
+                f"lists it in its attribute `takes`, as in takes = ({name!r},).",
+            )
+    found = model.check(shot)
+    items = [found] if isinstance(found, str) else list(found or ())
+    for one in items:
+        if not isinstance(one, Problem):
+            yield Problem(
+                "model",
+                f"{model.name}.check returned {shorten(one)}; it yields problems, as in "
+                'yield bc.Problem("prompt", "prompt: name a color.").',
+            )
+            return
+        yield one
+
+
+def _unresolved(model: Model, shot: Shot) -> Iterator[Problem]:
+    unset = [name for name in RESOLVED_BY_MODEL if getattr(shot, name) is None]
+    if unset:
+        is_or_are = "is" if len(unset) == 1 else "are"
+        yield Problem(
+            "model",
+            f"{model.name}.resolve returned a shot in which {join_words(unset)} {is_or_are} None; "
+            "it returns shot.replace(...) with a value for every field that is None.",
+        )
