@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import sqlite3
 import threading
@@ -35,6 +36,15 @@ _SUSPECT = "-suspect"
 _ANNOTATIONS = ("stars", "rejected", "tags")
 _TABLE_COLUMNS = "shot, facts, created, stars, rejected, tags"
 _KEYS_PER_QUERY = 500
+# SQLite's codes of what isn't the file's fault: trying again later may work.
+_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY: (errno.EBUSY, "another program has locked the index"),
+    sqlite3.SQLITE_LOCKED: (errno.EBUSY, "another program has locked the index"),
+    sqlite3.SQLITE_FULL: (errno.ENOSPC, "the disk is full"),
+    sqlite3.SQLITE_IOERR: (errno.EIO, "the disk is full or doesn't answer"),
+    sqlite3.SQLITE_CANTOPEN: (errno.EIO, "the disk is full or doesn't answer"),
+    sqlite3.SQLITE_READONLY: (errno.EACCES, "this user may not write there"),
+}
 # Checking a larger index at every opening would take longer than opening it.
 _CHECKED_BYTES = 20_000_000
 
@@ -200,7 +210,7 @@ class Index:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit the changes of a `with` block together, or none of them after an error."""
-        with self._lock, _exclusive(self._open()):
+        with self._lock, self._damage_reported(), _exclusive(self._open()):
             yield
 
     def add(self, key: str, settings: Mapping[str, Any]) -> None:
@@ -323,8 +333,11 @@ class Index:
     def _damage_reported(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError:
-            raise
+        except sqlite3.OperationalError as error:
+            code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+            if code not in _UNAVAILABLE:
+                raise
+            raise OSError(*_UNAVAILABLE[code]) from error
         except sqlite3.DatabaseError as error:
             if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
                 raise
