@@ -367,7 +367,7 @@ def test_waiting_can_time_out_and_be_interrupted(ltx, library, gate, monkeypatch
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run._progress.lock, "wait_for", interrupt)
+    monkeypatch.setattr(run._progress._news, "wait_for", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run.wait()
     monkeypatch.undo()
