@@ -95,20 +95,18 @@ class SharedCells:
         except BaseException:
             self._library.claims.release(taken, self._owner)
             raise
-        needed: dict[str, int] = {}
+        needed = []
         for index in indices:
-            key = self._shots[index].key
             if index in generated:
                 self._progress.set(index, status=Status.CACHED)
-            elif self._progress.is_cancelled(index):
-                continue
-            elif key in taken and key not in needed:
-                needed[key] = index
-            else:  # including a second cell with the same shot
+            elif self._shots[index].key not in taken:
                 with self._progress.lock:
                     self._elsewhere.add(index)
-        self._library.claims.release(taken - needed.keys(), self._owner)
-        return list(needed.values())
+            elif not self._progress.is_cancelled(index):
+                needed.append(index)
+        unused = taken.difference(self._shots[i].key for i in needed)
+        self._library.claims.release(unused, self._owner)
+        return needed
 
     def _take_back(self, timeout: float) -> list[int]:
         with self._progress.lock:
