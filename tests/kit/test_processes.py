@@ -128,6 +128,40 @@ def test_a_run_waits_for_another_opening_and_says_so(tmp_path):
         assert len(run.wait(PATIENCE).clips) == 3
 
 
+def test_a_batch_is_filled_up_in_place_of_what_others_generate(tmp_path):
+    sizes = []
+
+    class Model(PlainModel):
+        batching = bc.BatchPolicy(4)
+
+        def generate(self, shots, on_step=None):
+            sizes.append(len(shots))
+            return super().generate(shots, on_step)
+
+    with Library(tmp_path) as one, Library(tmp_path) as two:
+        model, sweep = Model(), bc.sweep("a bee", seed=range(8))
+        keys = {model.resolve(cell.shot).key for cell in sweep.cells[1:5:3]}
+        assert one.claims.take(keys, one) == keys
+        run = bc.run(sweep, model, library=two)
+        wait_until(lambda: len(run.clips) == 6)
+        one.claims.release(keys, one)
+        assert len(run.wait(PATIENCE).clips) == 8
+    assert sizes[:2] == [4, 2]
+
+
+def test_a_run_that_fails_claims_nothing_afterwards(library, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    model, sweep = PlainModel(), bc.sweep("a bee", seed=range(3))
+    monkeypatch.setattr("beecam.runs.engines.local.LocalEngine._finished_of", fail)
+    run = bc.run(sweep, model, library=library).wait(PATIENCE)
+    assert len(run.errors) == 3
+    assert library._index.unfinished() == {}
+    monkeypatch.undo()
+    assert len(run.retry().wait(PATIENCE).clips) == 3
+
+
 def test_a_closed_opening_claims_nothing(tmp_path):
     one, two = Library(tmp_path), Library(tmp_path)
     keys = [f"{i:032x}" for i in range(3)]

@@ -17,9 +17,10 @@ from beecam.models.batching.batch_size import batching_of
 from beecam.models.capabilities import generate, prepare, release
 from beecam.models.model import Checkpoint, Model, Step
 from beecam.runs.engines.batch_state import BatchState
+from beecam.runs.engines.resuming import find_resumable, undrafted_key
 from beecam.runs.engines.shared_cells import SharedCells
 from beecam.runs.engines.weights_check import WeightsCheck
-from beecam.runs.engines.writer import FinishedClip, Writer, undrafted_key
+from beecam.runs.engines.writer import FinishedClip, Writer
 from beecam.runs.plan import Batch, Plan
 from beecam.runs.progress import Progress, Status
 from beecam.shots.shot import Shot
@@ -84,9 +85,8 @@ class LocalEngine:
     def start(self, owner: object) -> None:
         """Look up what the library has, and generate the rest in the background.
 
-        One thread is started here, and everything else by that thread, whose end is the end of the
-        run. So after any exception, an interrupt at any moment included, the run is cancelled and
-        ends: by that thread, or here.
+        One thread is started here, and all others by that one, which also ends the run. So after
+        any exception, such as an interrupt at any moment, that thread ends it, or this one.
 
         Args:
             owner: A run, kept alive until the work has ended, so that it can be found again.
@@ -113,7 +113,7 @@ class LocalEngine:
         for index in have:
             self._progress.set(index, status=Status.CACHED)
         waiting = [(i, shot) for i, shot in enumerate(self._shots) if i not in have]
-        resumable = self._resumable(dict(waiting))
+        resumable = find_resumable(self._library.checkpoints, dict(waiting))
         self._plan = Plan(self._model, waiting, exact=self._exact, resumable=resumable)
         self._unprepared = [shot for _, shot in waiting]
 
@@ -135,10 +135,6 @@ class LocalEngine:
         """Cancel what isn't generated, if `cancel`, or if the run is paused."""
         if cancel or self._progress.pausing:
             self._progress.cancel()
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait until all generated clips are written."""
-        self._writer.join(timeout)
 
     # --- the threads that generate -------------------------------------------------------------
 
@@ -182,12 +178,11 @@ class LocalEngine:
         self._writer.fail([cell.index for cell in waiting], error)
 
     def _end(self) -> None:
-        """End the run even if the model's release fails, so that no caller waits forever."""
-        try:
+        """End the run whatever fails, so that no caller waits forever."""
+        with contextlib.ExitStack() as last:
+            for step in (self._finish, self._shared.end, self._writer.end):  # in reverse
+                last.callback(step)
             release(self._model)
-        finally:
-            self._writer.end()
-            self._finish()
 
     def _finish(self) -> None:
         self._progress.finish()
@@ -228,7 +223,11 @@ class LocalEngine:
             self._weights.read_again()
 
     def _generate(self, batch: Batch) -> None:
-        claimed = self._shared.claim(batch.cells)
+        def more(count: int) -> tuple[int, ...]:
+            with self._progress.lock:
+                return self._plan.more(batch, count)
+
+        claimed = self._shared.claim(batch.cells, more)
         queued: set[int] = set()
         try:
             finished = self._finished_of(batch, claimed)
@@ -292,14 +291,6 @@ class LocalEngine:
         return finished
 
     # --- checkpoints -----------------------------------------------------------------------------
-
-    def _resumable(self, shots: Mapping[int, Shot]) -> dict[int, CheckpointInfo]:
-        """Return the checkpoints of cells that can resume from within their steps."""
-        keys = {i: undrafted_key(shot) for i, shot in shots.items()}
-        found = self._library.checkpoints.find(keys.values())
-        stored = {i: found[key] for i, key in keys.items() if key in found}
-        steps = {i: shots[i].draft_steps or shots[i].num_inference_steps or 0 for i in stored}
-        return {i: checkpoint for i, checkpoint in stored.items() if checkpoint.step < steps[i]}
 
     def _starts(self, indices: Sequence[int], batch: Batch) -> tuple[list[int], list[Checkpoint]]:
         """Return the cells of a batch that can be generated now, with their checkpoints.
@@ -403,4 +394,4 @@ def _finish_writing() -> None:
     for one in engines:
         one._progress.cancel()  # noqa: SLF001
     for one in engines:
-        one.join(timeout=60)
+        one._writer.join(timeout=60)  # noqa: SLF001

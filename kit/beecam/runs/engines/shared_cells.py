@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from beecam._util.words import count_of
 from beecam.runs.engines.persistence import persist
@@ -61,18 +61,34 @@ class SharedCells:
             found = {key for key in found if self._library.row(key)["facts"].get("exact")}
         return {i for i in cells if self._shots[i].key in found}
 
-    def claim(self, indices: Sequence[int]) -> list[int]:
+    def claim(self, indices: Sequence[int], more: Callable[[int], Sequence[int]]) -> list[int]:
         """Claim cells that nobody has generated or claimed, and that weren't cancelled.
+
+        Args:
+            indices: The cells of a batch.
+            more: Takes up to so many cells off the plan, for the same batch. They replace those
+                that others generate: two processes that are half a batch apart would otherwise
+                both work in half batches.
 
         Raises:
             OSError: The library can't be used, and the run was cancelled.
         """
-        attempt = functools.partial(self._claim, indices)
-        return persist(attempt, self._progress, self._library.folder)
+        claimed: list[int] = []
+        further = indices
+        while further:
+            attempt = functools.partial(self._claim, further)
+            claimed += persist(attempt, self._progress, self._library.folder)
+            lacking = len(indices) - len(claimed)
+            further = more(lacking) if lacking and self._progress.status == "running" else ()
+        return claimed
 
     def release(self, indices: Iterable[int]) -> None:
         """Release the claims of cells that won't be generated now."""
         self._library.claims.release((self._shots[i].key for i in indices), self._owner)
+
+    def end(self) -> None:
+        """Release what is left: a run that has ended holds no claim, whatever has failed in it."""
+        self._library.claims.release((shot.key for shot in self._shots), self._owner)
 
     def take_back(self, timeout: float) -> list[int]:
         """Return the cells that others have given up; mark those that others have generated.

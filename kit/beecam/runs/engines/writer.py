@@ -21,6 +21,7 @@ from beecam.models.capabilities import license_of, source_of
 from beecam.models.model import Generated, Model
 from beecam.models.model_set import model_of
 from beecam.runs.engines.persistence import persist
+from beecam.runs.engines.resuming import undrafted_key
 from beecam.runs.progress import Progress, Status
 from beecam.shots.shot import Shot
 from beecam.storage.clip_settings import measured_facts
@@ -150,11 +151,6 @@ class Writer:
         except (OSError, LibraryError):
             self._library.store_files(shot, frames, facts, parents, sound)
             raise
-
-
-def undrafted_key(shot: Shot) -> str:
-    """Return the key of a shot, or of the finished clip if the shot is a draft."""
-    return shot.key if shot.draft_steps is None else shot.replace(draft_steps=None).key
 
 
 def _facts_of(shot: Shot, clip: FinishedClip, model: Model, *, exact: bool) -> dict[str, Any]:
