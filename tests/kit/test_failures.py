@@ -272,9 +272,9 @@ def test_a_library_created_in_place_of_a_removed_one_is_another_one(ltx, library
         assert len(other) == 0
         again = bc.library(library.folder)
         assert again is not library
-        anew = bc.run(bc.sweep("a moth"), ltx, library=again)
-        assert anew is not run
-        assert len(anew.wait(PATIENCE).clips) == len(again) == 1
+        other_run = bc.run(bc.sweep("a moth"), ltx, library=again)
+        assert other_run is not run
+        assert len(other_run.wait(PATIENCE).clips) == len(again) == 1
         assert bc.run(bc.sweep("a moth"), ltx, library=again).finished
         again.close()
 

@@ -12,7 +12,7 @@ import beecam as bc
 from beecam.clips.library import Library
 from helpers import PATIENCE, PlainModel, wait_until
 
-# Prints a line for each clip before it is generated; stops for ever at the clip number argv[3].
+# Prints a line for each clip before it is generated; stops forever at the clip number argv[3].
 WORKER = """
 import os, sys, time
 import beecam as bc

@@ -94,7 +94,7 @@ def launch(request: RunRequest) -> Run:
     key = request.key_of(shots)
     with _starting:
         run = _active.get(key)
-        # A library that was opened anew, in place of one that is gone or closed, is another one.
+        # A library that was opened again, in place of one that is gone or closed, is another one.
         if run is None or run.library is not request.library or run.status in ("cancelled", "done"):
             run = Run(request, shots, key=key, revision=revision)
             run._engine.start(owner=run)  # noqa: SLF001

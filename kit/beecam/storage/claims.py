@@ -44,7 +44,7 @@ class Claims:
         self._changed = threading.Condition()
 
     def take(self, keys: Iterable[str], owner: object) -> set[str]:
-        """Claim those keys that nobody has claimed, `owner` neither; return them.
+        """Claim those keys that have no owner in any process; return those.
 
         Raises:
             OSError: The index can't be written at present; nothing is claimed.
@@ -70,7 +70,7 @@ class Claims:
             self._remove(released)
 
     def free(self, keys: Iterable[str], timeout: float) -> set[str]:
-        """Return the keys that nobody has claimed; wait up to `timeout` seconds for the first.
+        """Return the keys without an owner in any process; wait up to `timeout` seconds.
 
         Raises:
             OSError: The index can't be read at present.

@@ -15,8 +15,8 @@ from beecam.storage.store import ClipStore
 class SharedCells:
     """Claims cells for one run; thread-safe.
 
-    Each clip is generated once, whoever requests it: the other runs of this process, and those of
-    other processes on the same library. A run claims the cells of one batch at a time, so that all
+    Each clip is generated once, also when other runs of this process, or of other processes on the
+    same library, request it. A run claims the cells of one batch at a time, so that all
     work through one sweep together, and takes from the library what others have generated.
     """
 
@@ -62,7 +62,7 @@ class SharedCells:
         return {i for i in cells if self._shots[i].key in found}
 
     def claim(self, indices: Sequence[int], more: Callable[[int], Sequence[int]]) -> list[int]:
-        """Claim cells that nobody has generated or claimed, and that weren't cancelled.
+        """Claim cells that no run has generated or claimed, and that weren't cancelled.
 
         Args:
             indices: The cells of a batch.
@@ -140,7 +140,7 @@ class SharedCells:
         return sorted(found - generated)
 
     def _show(self, *, waits: bool) -> None:
-        """Tell the user when nothing is left but what others are generating."""
+        """Show a message when nothing is left but what others are generating."""
         if self._note:
             self._progress.withdraw_message(self._note)
             self._note = None
