@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -148,3 +149,38 @@ class Gate:
             return original(shots, wait, **more)
 
         monkeypatch.setattr(model, "generate", generate)
+
+
+class PlainModel:
+    """A model that needs nothing but numpy, for tests of runs rather than of models."""
+
+    name, revision = "plain", "1"
+    defaults: ClassVar = {
+        "width": 16,
+        "height": 16,
+        "num_frames": 1,
+        "fps": 8.0,
+        "num_inference_steps": 1,
+        "guidance_scale": 1.0,
+        "negative_prompt": "",
+        "scheduler": "none",
+    }
+
+    def resolve(self, shot):
+        missing = {k: v for k, v in self.defaults.items() if getattr(shot, k) is None}
+        return shot.replace(model=self.name, revision=self.revision, **missing)
+
+    def check(self, shot):
+        return []
+
+    def batch_key(self, shot):
+        return shot.width, shot.height, shot.num_frames, shot.num_inference_steps
+
+    def generate(self, shots, on_step=None):
+        if on_step is not None:
+            on_step(bc.Step(1, 1))
+        return [bc.Generated(self._draw(shot)) for shot in shots]
+
+    def _draw(self, shot):
+        rng = np.random.default_rng(shot.seed)
+        return rng.integers(0, 256, (shot.num_frames, shot.height, shot.width, 3), np.uint8)

@@ -51,6 +51,7 @@ def main():
         other_families,
         speeds,
         overhead,
+        claims,
         again,
         large_library,
         star,
@@ -444,6 +445,35 @@ def overhead():
             f"{share:.1%}",
             share <= 0.02,
             {"wall": wall, "pipeline": calls[0], "ours_within": within[0]},
+        )
+    ]
+
+
+def claims(count=500):
+    """Measure claims of single clips, while another opening of the library has some, too."""
+    from beecam.clips.library import Library
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Library(Path(folder)) as library,
+        Library(Path(folder)) as other,
+    ):
+        keys = [f"{i:032x}" for i in range(count)]
+        assert len(other.claims.take(keys[::10], other)) == count / 10
+        start = time.perf_counter()
+        taken = [key for key in keys if library.claims.take([key], library)]
+        between = time.perf_counter()
+        library.claims.release(taken, library)
+        end = time.perf_counter()
+        assert len(taken) == count * 9 / 10
+    each = (end - start) / count
+    return [
+        Row(
+            "claims of clips against other processes",
+            "over 500 a second",
+            f"{1 / each:,.0f} a second, of which {(between - start) / (end - start):.0%} to claim",
+            each < 1 / 500,
+            {"seconds": each},
         )
     ]
 

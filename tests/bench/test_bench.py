@@ -139,7 +139,9 @@ def test_rows_about_libraries_and_bundles_are_measured(monkeypatch):
     monkeypatch.setattr(bench, "LARGE", 2000)
     monkeypatch.setattr(bench, "STARRED", 1000)
     rows = [
-        row for measure in (bench.large_library, bench.star, bench.bundles) for row in measure()
+        row
+        for measure in (bench.large_library, bench.star, bench.claims, bench.bundles)
+        for row in measure()
     ]
     assert all(row.figures for row in rows)
     assert "library of 2,000 clips" in bench.table(rows)

@@ -1,5 +1,6 @@
 """Failures beside a run: full disks, missing folders, failing queries, models that raise."""
 
+import contextlib
 import errno
 import shutil
 import sqlite3
@@ -18,13 +19,22 @@ from beecam.models.batching.threads import WorkerPool
 from beecam.models.weights.lora import LoraLoader
 from beecam.runs.engines import local
 from beecam.runs.progress import Status
-from helpers import PATIENCE, Gate, statuses, sweep, use_size, wait_until
+from helpers import (
+    PATIENCE,
+    Gate,
+    PlainModel,
+    error_message,
+    statuses,
+    sweep,
+    use_size,
+    wait_until,
+)
 
 
 @pytest.fixture(autouse=True)
 def retry_immediately(monkeypatch):
     """Repeat failed writes immediately."""
-    monkeypatch.setattr("beecam.runs.engines.writer._TRY_AGAIN", 0.05)
+    monkeypatch.setattr("beecam.runs.engines.persistence._TRY_AGAIN", 0.05)
 
 
 @pytest.fixture
@@ -248,22 +258,36 @@ class InOrder(set):
         return iter([user for user in self._users if user in self])
 
 
-def test_a_library_created_in_place_of_a_removed_one_is_another_one(ltx, library):
-    bc.run(bc.sweep("a bee"), ltx, library=library).wait(PATIENCE)
+def test_a_library_created_in_place_of_a_removed_one_is_another_one(ltx, library, monkeypatch):
+    gate = Gate(ltx, monkeypatch)
+    run = bc.run(bc.sweep("a moth"), ltx, library=library)
+    assert gate.reached.wait(PATIENCE)
     shutil.rmtree(library.folder)
     assert library.gone
     with Library(library.folder) as other:  # as another kernel would
         assert library.gone, "its index is another file"
-        run = bc.run(bc.sweep("a moth"), ltx, library=library)
+        gate.open.set()
         wait_until_paused(run)
         assert "moved or removed" in run.changes().run.message
         assert len(other) == 0
-        assert not list(library.folder.glob("media/*/*"))
-        run.cancel()
-        again = bc.run(bc.sweep("a moth"), ltx, library=other).wait(PATIENCE)
-        assert len(again.clips) == len(other) == 1
-    assert bc.library(library.folder) is not library
-    bc.library(library.folder).close()
+        again = bc.library(library.folder)
+        assert again is not library
+        other_run = bc.run(bc.sweep("a moth"), ltx, library=again)
+        assert other_run is not run
+        assert len(other_run.wait(PATIENCE).clips) == len(again) == 1
+        assert bc.run(bc.sweep("a moth"), ltx, library=again).finished
+        again.close()
+
+
+def test_a_library_that_is_gone_is_named_before_anything_is_generated(ltx, library):
+    run = bc.run(bc.sweep("a bee"), ltx, library=library).wait(PATIENCE)
+    shutil.rmtree(library.folder)
+    for start in (
+        run.retry,
+        lambda: run.with_cells(bc.sweep("a bee", seed=[1])),
+        lambda: bc.run(bc.sweep("a bee"), ltx, library=library),
+    ):
+        assert "its folder was moved or removed" in error_message(start)
 
 
 class LoraPipeline:
@@ -323,3 +347,62 @@ def test_a_lora_is_checked_while_batches_overlap():
     for thread in threads:
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+def test_an_index_that_another_program_locks_pauses_a_run_and_loses_nothing(library):
+    library._index._db.execute("PRAGMA busy_timeout = 20")  # instead of 30 seconds
+    with lock_of(library):
+        run = bc.run(bc.sweep("a bee", seed=range(4)), PlainModel(), library=library)
+        wait_until_paused(run)
+        assert "another program has locked the index" in run.changes().run.message
+    assert statuses(run.wait(PATIENCE)) == [Status.DONE] * 4
+    assert run.changes().run.message is None
+
+
+@pytest.mark.parametrize("end", ["cancel", "close"])
+def test_a_clip_that_is_generated_when_the_index_is_locked_outlasts_the_run(
+    library, end, monkeypatch
+):
+    library._index._db.execute("PRAGMA busy_timeout = 20")
+    model = PlainModel()
+    gate = Gate(model, monkeypatch)
+    run = bc.run(bc.sweep("a bee"), model, library=library)
+    assert gate.reached.wait(PATIENCE)
+    with lock_of(library):
+        gate.open.set()
+        wait_until_paused(run)
+        if end == "cancel":
+            run.cancel()
+            run.wait(PATIENCE)
+        else:
+            library.close()
+    if not library.closed:
+        library.close()
+    with Library(library.folder) as again:
+        again.rebuild()
+        assert len(again) == 1
+        assert bc.run(bc.sweep("a bee"), model, library=again).finished
+
+
+def test_claims_that_could_not_be_removed_are_removed_later(library, monkeypatch):
+    monkeypatch.setattr("beecam.storage.claims._TRY_AGAIN", 0.02)
+    library._index._db.execute("PRAGMA busy_timeout = 20")
+    key, owner = "0" * 32, object()
+    assert library.claims.take([key], owner) == {key}
+    with lock_of(library):
+        library.claims.release([key], owner)
+        assert not library.claims.free([key], 0)
+    wait_until(lambda: library.claims.free([key], 0))
+    assert library._index.unfinished() == {}
+
+
+@contextlib.contextmanager
+def lock_of(library):
+    """Hold the lock of a library's index, as another program would."""
+    db = sqlite3.connect(library.folder / "library.sqlite", isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        db.execute("ROLLBACK")
+        db.close()

@@ -363,3 +363,17 @@ def test_settings_from_others_never_name_another_file(folder):
         assert library.rebuild() == 0
         assert len(library) == 1
         assert "not its shot's key" in library.healed[-1]
+
+
+def test_one_folder_by_several_names_is_one_library(tmp_path, monkeypatch):
+    folder, other = tmp_path / "bees", tmp_path / "moths"
+    with bc.library(folder) as library:
+        (tmp_path / "link").symlink_to(folder)
+        monkeypatch.chdir(folder)
+        names = [folder, f"{folder}/", tmp_path / "link", ".", "../bees", "locks/..", "../link/."]
+        assert all(bc.library(name) is library for name in names)
+        assert bc.library(other) is not library
+        folder.rename(tmp_path / "wasps")
+        assert bc.library(tmp_path / "wasps") is not library, "the open one writes nothing there"
+        bc.library(tmp_path / "wasps").close()
+        bc.library(other).close()

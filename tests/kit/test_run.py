@@ -205,7 +205,6 @@ def test_cancel_keeps_finished_clips_and_leaves_the_model_usable(ltx, library, m
     run.cancel()
     run.wait(PATIENCE)
     assert run.status == "cancelled"
-    run._engine.join(PATIENCE)
     counts = run.changes().run.counts
     assert counts["cancelled"] > 0
     assert counts["done"] + counts["cancelled"] == 40
@@ -367,7 +366,7 @@ def test_waiting_can_time_out_and_be_interrupted(ltx, library, gate, monkeypatch
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run._progress.lock, "wait_for", interrupt)
+    monkeypatch.setattr(run._progress._news, "wait_for", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run.wait()
     monkeypatch.undo()

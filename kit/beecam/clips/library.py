@@ -23,7 +23,7 @@ from beecam.storage.index import SORTS
 from beecam.storage.media_files import is_mp4, media_of
 from beecam.storage.store import ClipStore
 
-_opened: dict[Path, Library] = {}
+_opened: list[Library] = []
 _opening = threading.Lock()
 
 
@@ -42,10 +42,13 @@ def open_library(folder: str | os.PathLike[str] | None = None) -> Library:
     """
     path = (default_library_folder() if folder is None else library_path(folder)).absolute()
     with _opening:
-        found = _opened.get(path)
-        if found is None or found.closed or found.gone:
-            found = _opened[path] = Library(path)
-        return found
+        # Several paths may lead to one folder: links, mounts, letters that differ in case only.
+        _opened[:] = [one for one in _opened if not (one.closed or one.gone)]
+        for found in _opened:
+            if path.exists() and path.samefile(found.folder):
+                return found
+        _opened.append(opened := Library(path))
+        return opened
 
 
 def library_problems(value: Any) -> Iterator[Problem]:
@@ -56,6 +59,12 @@ def library_problems(value: Any) -> Iterator[Problem]:
             "library",
             f"library={shorten(value)}: an open library is needed, as in "
             f"library=bc.library({str(folder)!r}); without it, it is bc.library().",
+        )
+    elif value is not None and not value.closed and value.gone:
+        yield Problem(
+            "library",
+            f"library={str(value.folder)!r}: its folder was moved or removed, so that nothing can "
+            f"be stored in it; bc.library({str(value.folder)!r}) opens what is there now.",
         )
 
 

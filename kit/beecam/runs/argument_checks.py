@@ -51,6 +51,7 @@ class RunRequest:
         Raises:
             CheckError: With all problems of the cells.
         """
+        checks.raise_problems(library_problems(self.library))
         model = self.model
         shots = self.sweep.resolve(model)
         checks.raise_problems(_find_changed(self.sweep, model, shots, self.drafts))

@@ -152,7 +152,8 @@ class InteractiveEngine:
             if self._closed:
                 return
             self._request = _Request(number, draft, final or draft, quickly, self._clock())
-            if self._thread is None:
+            # One that isn't alive is one whose start was interrupted.
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="beecam-live", daemon=True)
                 self._thread.start()
             self._changed.notify_all()

@@ -22,11 +22,13 @@ class Batch:
         size: How many clips the batch has; more than the cells in exact mode, where the last
             batch is filled up, and where clips resume that began in a larger batch.
         step: After which step the clips resume; 0 for clips from the beginning.
+        group: What its cells have in common, for `Plan.more`.
     """
 
     cells: tuple[int, ...]
     size: int
     step: int = 0
+    group: Hashable = None
 
 
 class Plan:
@@ -100,9 +102,17 @@ class Plan:
             for index in cells:
                 del shots[index]
             if checkpoint:
-                return Batch(cells, limit, checkpoint.step)
-            return Batch(cells, limit if self._exact else len(cells))
+                return Batch(cells, limit, checkpoint.step, group)
+            return Batch(cells, limit if self._exact else len(cells), group=group)
         return None
+
+    def more(self, batch: Batch, count: int) -> tuple[int, ...]:
+        """Take up to `count` further cells for a batch, in place of some that it doesn't need."""
+        shots = self._groups.get(batch.group, {})  # type: ignore[call-overload]
+        cells = tuple(shots)[:count]
+        for index in cells:
+            del shots[index]
+        return cells
 
     def _size(self, group: _Group, shots: dict[int, Shot]) -> int:
         """Return how many cells of a group go into the next batch.

@@ -99,14 +99,17 @@ class Progress:
     A cancelled cell ignores later updates, unless its clip was already generated.
 
     Attributes:
-        lock: A condition; hold it for changes that belong together.
+        lock: Hold it for changes that belong together.
         status: The run's status, as in `RunState`.
         version: A number that grows with each change.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
         """Queue a cell for each of the clips' keys."""
-        self.lock = threading.Condition()
+        # Not the condition itself, whose `with` is written in Python: an interrupt of the user's
+        # call within that would leave it locked.
+        self.lock = threading.RLock()
+        self._news = threading.Condition(self.lock)
         self.status = "running"
         self.version = 0
         self._cells = [CellState(i, key) for i, key in enumerate(keys)]
@@ -165,7 +168,7 @@ class Progress:
         with self.lock:
             self._last_read = time.monotonic()
             if timeout:
-                self.lock.wait_for(lambda: self.version > since or self.finished, timeout)
+                self._news.wait_for(lambda: self.version > since or self.finished, timeout)
             self._last_read = time.monotonic()
             new = [c for c, v in zip(self._cells, self._versions, strict=True) if v > since]
             cells = tuple(self._cells if since <= 0 else new)
@@ -174,7 +177,7 @@ class Progress:
     def wait(self, timeout: float | None) -> bool:
         """Wait until the run is finished, up to `timeout` seconds; return whether it is."""
         with self.lock:
-            return self.lock.wait_for(lambda: self.finished, timeout)
+            return self._news.wait_for(lambda: self.finished, timeout)
 
     # --- controlling ---------------------------------------------------------------------------
 
@@ -261,7 +264,7 @@ class Progress:
             if self.status == "pausing":
                 self._become("paused")
             was_paused = self.pausing
-            self.lock.wait_for(lambda: not self.pausing, timeout)
+            self._news.wait_for(lambda: not self.pausing, timeout)
             if self.status == "cancelled":
                 raise Stopped("the run was cancelled.")
             return was_paused
@@ -269,8 +272,16 @@ class Progress:
     def show_message(self, message: str) -> None:
         """Show a message to the user while the run continues."""
         with self.lock:
-            self._note = message
-            self._changed()
+            if self._note != message:
+                self._note = message
+                self._changed()
+
+    def withdraw_message(self, message: str) -> None:
+        """Stop showing a message, unless another one is shown by now."""
+        with self.lock:
+            if self._note == message:
+                self._note = None
+                self._changed()
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -287,7 +298,7 @@ class Progress:
 
     def _changed(self) -> None:
         self.version += 1
-        self.lock.notify_all()
+        self._news.notify_all()
 
     def _state(self) -> RunState:
         counts = self.counts

@@ -100,9 +100,11 @@ def launch(request: RunRequest) -> Run:
     key = request.key_of(shots)
     with _starting:
         run = _active.get(key)
-        if run is None or run.status in ("cancelled", "done"):
-            run = _active[key] = Run(request, shots, key=key, revision=revision)
+        # A library that was opened again, in place of one that is gone or closed, is another one.
+        if run is None or run.library is not request.library or run.status in ("cancelled", "done"):
+            run = Run(request, shots, key=key, revision=revision)
             run._engine.start(owner=run)  # noqa: SLF001
+            _active[key] = run
     if request.recorded:
         run.remember(request.name)
     return run

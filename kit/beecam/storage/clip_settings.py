@@ -8,7 +8,8 @@ can't be right are dropped.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,23 @@ _MAX_SIDE = 65_536
 _TAKEN_NAMES = frozenset(
     {*Shot.__dataclass_fields__, "seed", "key", "created", "stars", "rejected", "tags", "is", "tag"}
 )
+
+
+def new_settings(shot: Shot, facts: Mapping[str, Any], parents: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of a new clip, for its file and its row.
+
+    Args:
+        shot: The resolved shot.
+        facts: JSON data measured on the clip.
+        parents: Keys of the clips that it was derived from.
+    """
+    return {
+        "version": VERSION,
+        "shot": shot.to_dict(),
+        "facts": dict(facts),
+        "parents": list(parents),
+        "created": time.time(),
+    }
 
 
 def read_clip_settings(path: Path) -> tuple[str, dict[str, Any]]:

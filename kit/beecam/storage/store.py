@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -24,7 +23,7 @@ from beecam.shots.shot import Shot
 from beecam.storage.annotations import AnnotationLog, tag_problems
 from beecam.storage.checkpoints import Checkpoints
 from beecam.storage.claims import BackgroundWriter, Claims
-from beecam.storage.clip_settings import measured_facts, read_clip_settings
+from beecam.storage.clip_settings import measured_facts, new_settings, read_clip_settings
 from beecam.storage.folder import (
     ANNOTATIONS,
     folder_errors,
@@ -33,7 +32,6 @@ from beecam.storage.folder import (
 )
 from beecam.storage.healing import Healing
 from beecam.storage.index import Index
-from beecam.storage.index_file import VERSION
 from beecam.storage.inputs import InputStore
 from beecam.storage.locks import LibraryLock
 from beecam.storage.media_files import MediaFiles
@@ -54,7 +52,7 @@ class ClipStore:
         checkpoints: Checkpoints of unfinished clips.
         sweep_files: Records of the sweeps that were run.
         inputs: Images and videos that models were conditioned on, by digest.
-        claims: The clips that this process is generating.
+        claims: The clips that are being generated, by this process or another one.
         writers: What writes into the library in the background.
     """
 
@@ -62,7 +60,6 @@ class ClipStore:
         self.folder = folder = library_path(folder)
         self.healed: list[str] = []
         self._annotations = AnnotationLog(folder / ANNOTATIONS)
-        self.claims = Claims()
         self.writers: set[BackgroundWriter] = set()
         with folder_errors(folder), contextlib.ExitStack() as undo:
             folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +71,7 @@ class ClipStore:
                 self._index = Index(folder)
             undo.callback(self._index.close)
             self.healed += self._index.repairs
+            self.claims = Claims(self._index, self._lock)
             self.checkpoints = Checkpoints(folder / "checkpoints")
             self.inputs = InputStore(folder / "inputs")
             self.sweep_files = SweepFiles(folder / "sweeps", self.inputs)
@@ -232,18 +230,29 @@ class ClipStore:
         Raises:
             OSError: The disk is full or broken; nothing was left behind.
         """
-        key = shot.key
-        settings = {
-            "version": VERSION,
-            "shot": shot.to_dict(),
-            "facts": dict(facts),
-            "parents": list(parents),
-            "created": time.time(),
-        }
-        with self._writing(key, settings):
-            self.inputs.store(shot.conditions)
-            self._media.write(key, frames, shot.fps or 1, settings, sound)
-        return key
+        settings = new_settings(shot, facts, parents)
+        with self._writing(shot.key, settings):
+            self._write_files(shot, frames, settings, sound)
+        return shot.key
+
+    def store_files(
+        self,
+        shot: Shot,
+        frames: Frames,
+        facts: Mapping[str, Any],
+        parents: Sequence[str] = (),
+        sound: Sound | None = None,
+    ) -> None:
+        """Store a clip without a row, where the index can't be written; arguments as of `store`.
+
+        Opening the library again, or `rebuild`, adds the row.
+
+        >>> library.store_files(clip.shot, clip.frames(), clip.facts)
+
+        Raises:
+            OSError: The disk is full or broken; nothing was left behind.
+        """
+        self._write_files(shot, frames, new_settings(shot, facts, parents), sound)
 
     def adopt(self, path: Path) -> str:
         """Copy an mp4 file that beecam wrote into the library, with its row; return its key.
@@ -334,6 +343,9 @@ class ClipStore:
         for writer in writers:
             writer.leave(cancel=cancel)
         if not self.closed:
+            with contextlib.suppress(OSError, LibraryError):
+                # Otherwise they end with the lock.
+                self.claims.close()
             self._index.close()
             self._lock.release()
 
@@ -346,14 +358,24 @@ class ClipStore:
         Raises:
             OSError: The disk is full or broken, or another program has locked the index.
         """
-        if self.gone:
-            # Another library may be in its place, which the open index doesn't describe.
-            raise FileNotFoundError(errno.ENOENT, "the library's folder was moved or removed")
+        self._check_folder()
         self._index.begin(key, self._lock.name)
         yield
         with self._index.transaction():
             self._index.add(key, settings)
             self._index.end(self._lock.name, key)
+
+    def _check_folder(self) -> None:
+        if self.gone:
+            # Another library may be in its place, which the open index doesn't describe.
+            raise FileNotFoundError(errno.ENOENT, "the library's folder was moved or removed")
+
+    def _write_files(
+        self, shot: Shot, frames: Frames, settings: Mapping[str, Any], sound: Sound | None
+    ) -> None:
+        self._check_folder()
+        self.inputs.store(shot.conditions)
+        self._media.write(shot.key, frames, shot.fps or 1, settings, sound)
 
     def _annotate(self, key: str, **annotations: Any) -> None:
         # SQLite also writes into a file that was removed, which nothing would ever read.

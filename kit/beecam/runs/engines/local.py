@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import dataclasses
 import functools
 import threading
@@ -16,8 +17,10 @@ from beecam.models.batching.batch_size import batching_of
 from beecam.models.capabilities import generate, prepare, release
 from beecam.models.model import Checkpoint, Model, Step
 from beecam.runs.engines.batch_state import BatchState
+from beecam.runs.engines.resuming import find_resumable, undrafted_key
+from beecam.runs.engines.shared_cells import SharedCells
 from beecam.runs.engines.weights_check import WeightsCheck
-from beecam.runs.engines.writer import FinishedClip, Writer, undrafted_key
+from beecam.runs.engines.writer import FinishedClip, Writer
 from beecam.runs.plan import Batch, Plan
 from beecam.runs.progress import Progress, Status
 from beecam.shots.shot import Shot
@@ -26,6 +29,8 @@ from beecam.storage.store import ClipStore
 
 _PREVIEW_EVERY = 0.25
 _POLL_EVERY = 0.5  # seconds
+# How long to wait for other runs, in seconds, before looking at what they have generated.
+_TAKE_BACK_EVERY = 0.2
 # A process that is killed loses at most this many seconds of a clip's steps.
 _CHECKPOINT_EVERY = 30.0
 
@@ -65,43 +70,52 @@ class LocalEngine:
         self._progress = progress
         self._exact = exact
         self._batching = batching_of(model)
-        self._started = self._busy = 0
+        # How many threads generate.
+        self._workers = 1
         self._plan = Plan(model, [], exact=exact)
-        # Cells that other runs are generating.
-        self._elsewhere: set[int] = set()
         self._unprepared: list[Shot] | None = None
         self._preparing = threading.Lock()
+        # Acquired once, by who ends the run: its own thread, or `start` if that thread never began.
+        self._ending = threading.Lock()
         self._writer = Writer(
             self._shots, model, library, progress, parents=parents, exact=exact, drafts=drafts or {}
         )
+        self._shared = SharedCells(self._shots, library, progress, self._writer, exact=exact)
 
     def start(self, owner: object) -> None:
         """Look up what the library has, and generate the rest in the background.
 
+        One thread is started here, and all others by that one, which also ends the run. So after
+        any exception, such as an interrupt at any moment, that thread ends it, or this one.
+
         Args:
             owner: A run, kept alive until the work has ended, so that it can be found again.
         """
-        have = self._cached(self._shots)
-        waiting = []
-        for index, shot in enumerate(self._shots):
-            if shot.key in have:
-                self._progress.set(index, status=Status.CACHED)
-            else:
-                waiting.append((index, shot))
-        resumable = self._resumable(dict(waiting))
+        try:
+            self._look_up()
+            if not len(self._plan):
+                self._progress.finish()
+                return
+            _running.add(self)
+            self._library.writers.add(self)
+            threading.Thread(
+                target=self._run, args=(owner,), name="beecam-run", daemon=True
+            ).start()
+        except BaseException:
+            self._progress.cancel()
+            if self._ending.acquire(blocking=False):
+                self._finish()
+            raise
+
+    def _look_up(self) -> None:
+        """Plan the cells that the library doesn't have."""
+        have = self._shared.generated(range(len(self._shots)))
+        for index in have:
+            self._progress.set(index, status=Status.CACHED)
+        waiting = [(i, shot) for i, shot in enumerate(self._shots) if i not in have]
+        resumable = find_resumable(self._library.checkpoints, dict(waiting))
         self._plan = Plan(self._model, waiting, exact=self._exact, resumable=resumable)
-        if not waiting:
-            self._progress.finish()
-            return
         self._unprepared = [shot for _, shot in waiting]
-        _running.add(self)
-        self._library.writers.add(self)
-        self._writer.start()
-        self._started = self._busy = min(self._batching.parallel_batches, len(waiting))
-        for _ in range(self._started):
-            worker = threading.Thread(target=self._work, args=(owner,), name="beecam-run")
-            worker.daemon = True
-            worker.start()
 
     def drop(self, index: int) -> None:
         """Remove a waiting cell."""
@@ -122,13 +136,34 @@ class LocalEngine:
         if cancel or self._progress.pausing:
             self._progress.cancel()
 
-    def join(self, timeout: float | None = None) -> None:
-        """Wait until all generated clips are written."""
-        self._writer.join(timeout)
-
     # --- the threads that generate -------------------------------------------------------------
 
-    def _work(self, _owner: object) -> None:
+    def _run(self, _owner: object) -> None:
+        """Work with other threads, which are started here, and end the run after all of them."""
+        if not self._ending.acquire(blocking=False):
+            return  # `start` has raised
+        try:
+            self._writer.start()
+            others = self._start_others()
+            self._work()
+            for one in others:
+                one.join()
+        except BaseException as error:  # noqa: BLE001  (reported as the cells' error)
+            self._fail_rest(error)
+        finally:
+            self._end()
+
+    def _start_others(self) -> list[threading.Thread]:
+        others: list[threading.Thread] = []
+        with contextlib.suppress(RuntimeError):  # the system allows no more threads
+            for _ in range(min(self._batching.parallel_batches, len(self._plan)) - 1):
+                one = threading.Thread(target=self._work, name="beecam-run", daemon=True)
+                one.start()
+                others.append(one)
+                self._workers += 1
+        return others
+
+    def _work(self) -> None:
         try:
             self._prepare()
             while (batch := self._next()) is not None:
@@ -136,24 +171,23 @@ class LocalEngine:
         except Stopped:
             pass
         except BaseException as error:  # noqa: BLE001  (reported as the cells' error)
-            waiting = self._progress.cells(Status.QUEUED, Status.RUNNING)
-            self._writer.fail([cell.index for cell in waiting], error)
-        finally:
-            with self._progress.lock:
-                self._busy -= 1
-                last = self._busy == 0
-            if last:
-                self._end()
+            self._fail_rest(error)
+
+    def _fail_rest(self, error: BaseException) -> None:
+        waiting = self._progress.cells(Status.QUEUED, Status.RUNNING)
+        self._writer.fail([cell.index for cell in waiting], error)
 
     def _end(self) -> None:
-        """End the run even if the model's release fails, so that no caller waits forever."""
-        try:
+        """End the run whatever fails, so that no caller waits forever."""
+        with contextlib.ExitStack() as last:
+            for step in (self._finish, self._shared.end, self._writer.end):  # in reverse
+                last.callback(step)
             release(self._model)
-        finally:
-            self._writer.end()
-            self._progress.finish()
-            self._library.writers.discard(self)
-            _running.discard(self)
+
+    def _finish(self) -> None:
+        self._progress.finish()
+        self._library.writers.discard(self)
+        _running.discard(self)
 
     def _prepare(self) -> None:
         """Prepare the model; the first thread does that, and the others wait for it."""
@@ -166,21 +200,18 @@ class LocalEngine:
         """Take the next batch, or return None when no cells are left; waits while paused."""
         while True:
             with self._progress.lock:
-                if not len(self._plan) and not self._elsewhere:
-                    return None
+                left = len(self._plan)
+            if not left and not self._shared.waiting:
+                return None
             self._hold()
             self._weights.check()
+            # Others may still fail to generate what they have claimed.
+            back = self._shared.take_back(0.0 if left else _TAKE_BACK_EVERY)
             with self._progress.lock:
+                self._plan.put_back([(i, self._shots[i]) for i in back])
                 batch = self._plan.next()
-                keys = {self._shots[i].key: i for i in self._elsewhere}
             if batch is not None:
                 return batch
-            # The rest is being generated by other runs, which may still fail.
-            free = self._library.claims.free(keys, timeout=0.2)
-            with self._progress.lock:
-                back = [keys[key] for key in free if keys[key] in self._elsewhere]
-                self._elsewhere.difference_update(back)
-                self._plan.put_back([(i, self._shots[i]) for i in back])
 
     def _hold(self) -> None:
         """Wait while the run is paused.
@@ -192,21 +223,23 @@ class LocalEngine:
             self._weights.read_again()
 
     def _generate(self, batch: Batch) -> None:
-        keys = [self._shots[i].key for i in batch.cells]
+        def more(count: int) -> tuple[int, ...]:
+            with self._progress.lock:
+                return self._plan.more(batch, count)
+
+        claimed = self._shared.claim(batch.cells, more)
+        queued: set[int] = set()
         try:
-            indices = self._claim(batch.cells)
-            finished = self._finished_of(batch, indices)
-        except BaseException:
-            self._library.claims.release(keys, self._writer)
-            raise
-        # A cancelled cell is dropped; a cancelled run keeps the clips that it has generated.
-        if self._progress.status != "cancelled":
-            finished = [one for one in finished if not self._progress.is_cancelled(one.index)]
-        for one in finished:
-            self._writer.put(one)
-        # The writer releases the claims of what it has written.
-        queued = {self._shots[one.index].key for one in finished}
-        self._library.claims.release([key for key in keys if key not in queued], self._writer)
+            finished = self._finished_of(batch, claimed)
+            # A cancelled cell is dropped; a cancelled run keeps the clips that it has generated.
+            if self._progress.status != "cancelled":
+                finished = [c for c in finished if not self._progress.is_cancelled(c.index)]
+            for one in finished:
+                # The writer releases the claims of what it has written.
+                queued.add(one.index)
+                self._writer.put(one)
+        finally:
+            self._shared.release(i for i in claimed if i not in queued)
 
     def _finished_of(self, batch: Batch, claimed: Sequence[int]) -> list[FinishedClip]:
         """Generate the clips of one batch, or report why it has none."""
@@ -239,7 +272,7 @@ class LocalEngine:
         except BaseException as error:  # noqa: BLE001  (the run continues after any error)
             return self._after_failure(batch, indices, error)
         # Concurrent batches share the machine: a clip's time is its share of it.
-        seconds = (time.perf_counter() - started - state.paused) / len(shots) / self._started
+        seconds = (time.perf_counter() - started - state.paused) / len(shots) / self._workers
         return [
             FinishedClip(index, clip, seconds, size, batch.step)
             for index, clip in zip(indices, found, strict=True)
@@ -269,14 +302,6 @@ class LocalEngine:
         return finished
 
     # --- checkpoints -----------------------------------------------------------------------------
-
-    def _resumable(self, shots: Mapping[int, Shot]) -> dict[int, CheckpointInfo]:
-        """Return the checkpoints of cells that can resume from within their steps."""
-        keys = {i: undrafted_key(shot) for i, shot in shots.items()}
-        found = self._library.checkpoints.find(keys.values())
-        stored = {i: found[key] for i, key in keys.items() if key in found}
-        steps = {i: shots[i].draft_steps or shots[i].num_inference_steps or 0 for i in stored}
-        return {i: checkpoint for i, checkpoint in stored.items() if checkpoint.step < steps[i]}
 
     def _starts(self, indices: Sequence[int], batch: Batch) -> tuple[list[int], list[Checkpoint]]:
         """Return the cells of a batch that can be generated now, with their checkpoints.
@@ -317,33 +342,6 @@ class LocalEngine:
             self._progress.set(index, status=Status.QUEUED, step=step)
         with self._progress.lock:
             self._plan.put_back([(i, self._shots[i]) for i in left], checkpoint)
-
-    def _cached(self, shots: Sequence[Shot]) -> set[str]:
-        """Return the keys of the clips that need not be generated."""
-        found = self._library.known(shot.key for shot in shots)
-        if self._exact:
-            # A clip from a batch of another size differs by rounding.
-            found = {key for key in found if self._library.row(key)["facts"].get("exact")}
-        return found
-
-    def _claim(self, indices: Sequence[int]) -> list[int]:
-        """Claim cells that no run has generated or claimed, and that weren't cancelled."""
-        claimed = self._library.claims.take((self._shots[i].key for i in indices), self._writer)
-        have = self._cached([self._shots[i] for i in indices])
-        needed = []
-        for index in indices:
-            key = self._shots[index].key
-            if self._progress.is_cancelled(index):
-                self._library.claims.release([key], self._writer)
-            elif key in have:
-                self._library.claims.release([key], self._writer)
-                self._progress.set(index, status=Status.CACHED)
-            elif key in claimed:
-                needed.append(index)
-            else:
-                with self._progress.lock:
-                    self._elsewhere.add(index)
-        return needed
 
     def _on_step(self, state: BatchState, step: Step) -> None:
         self._pause_here(step, state)
@@ -405,4 +403,4 @@ def _finish_writing() -> None:
     for one in engines:
         one._progress.cancel()  # noqa: SLF001
     for one in engines:
-        one.join(timeout=60)
+        one._writer.join(timeout=60)  # noqa: SLF001

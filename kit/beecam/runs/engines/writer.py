@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import functools
 import hashlib
 import threading
 import traceback
@@ -15,19 +15,20 @@ from typing import Any
 import numpy as np
 
 from beecam._version import __version__
-from beecam.errors import BeecamError, Stopped
+from beecam.errors import BeecamError, LibraryError
 from beecam.media import mp4
 from beecam.media.types import Frames
 from beecam.models.capabilities import license_of, source_of
 from beecam.models.model import Generated, Model
 from beecam.models.model_set import model_of
+from beecam.runs.engines.persistence import persist
+from beecam.runs.engines.resuming import undrafted_key
 from beecam.runs.progress import Progress, Status
 from beecam.shots.shot import Shot
 from beecam.storage.clip_settings import measured_facts
 from beecam.storage.store import ClipStore
 
 _BLACK = 8  # of 255: not visible on a screen
-_TRY_AGAIN = 2.0  # seconds between attempts to write
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Writer:
     def end(self) -> None:
         """Write the queued clips and end the thread."""
         self._queue.put(None)
-        self._thread.join()
+        self.join(None)
 
     def join(self, timeout: float | None) -> None:
         """Wait until the thread has ended, up to `timeout` seconds."""
@@ -118,46 +119,39 @@ class Writer:
             self._library.claims.release([shot.key], self)
         if shot.draft_steps is None:
             self._library.checkpoints.remove(shot.key)
-        if shot.key in self._drafts:
-            self._library.copy_annotations(shot.key, self._drafts[shot.key])
+        self._copy_annotations(shot)
         self._progress.set(clip.index, status=Status.DONE, preview=None, seconds=clip.seconds)
 
+    def _copy_annotations(self, shot: Shot) -> None:
+        """Give the clip that finishes a draft the stars and tags of the draft."""
+        if shot.key not in self._drafts:
+            return
+        copy = functools.partial(self._library.copy_annotations, shot.key, self._drafts[shot.key])
+        try:
+            persist(copy, self._progress, self._library.folder)
+        except (OSError, LibraryError) as error:
+            # The clip itself is stored.
+            self._progress.show_message(f"stars and tags of a draft were not copied: {error}")
+
     def _store(self, shot: Shot, clip: FinishedClip) -> None:
-        """Write a clip; a full or missing disk pauses the run until writing works again."""
+        """Write a clip, once that is possible.
+
+        If its row can't be written any more, its files are: opening the library again adds the row.
+        """
         facts = _facts_of(shot, clip, self._model, exact=self._exact)
         parents = [key for key in self._parents if key != shot.key]
-        generated, paused = clip.generated, False
-        while True:
-            try:
-                if generated.checkpoint is not None:
-                    self._library.checkpoints.store(undrafted_key(shot), generated.checkpoint)
-                self._library.store(shot, generated.frames, facts, parents, generated.sound)
-            except OSError as error:
-                paused = True
-                self._progress.pause(self._explain(error), by=self)
-                try:
-                    self._progress.wait_while_paused(_TRY_AGAIN)
-                except Stopped:
-                    raise error from None
-            else:
-                if paused:
-                    self._progress.resume(by=self)
-                return
+        frames, sound = clip.generated.frames, clip.generated.sound
 
-    def _explain(self, error: OSError) -> str:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        # Without the file's name, which differs at each attempt.
-        reason = error.strerror or str(error)
-        what = "the disk is full" if full else f"a clip can't be written ({reason})"
-        return (
-            f"{what} at {self._library.folder}: {'free some space' if full else 'fix that'}, and "
-            "the run resumes automatically. Clips that are already generated stay in memory."
-        )
+        def attempt() -> None:
+            if (checkpoint := clip.generated.checkpoint) is not None:
+                self._library.checkpoints.store(undrafted_key(shot), checkpoint)
+            self._library.store(shot, frames, facts, parents, sound)
 
-
-def undrafted_key(shot: Shot) -> str:
-    """Return the key of a shot, or of the finished clip if the shot is a draft."""
-    return shot.key if shot.draft_steps is None else shot.replace(draft_steps=None).key
+        try:
+            persist(attempt, self._progress, self._library.folder)
+        except (OSError, LibraryError):
+            self._library.store_files(shot, frames, facts, parents, sound)
+            raise
 
 
 def _facts_of(shot: Shot, clip: FinishedClip, model: Model, *, exact: bool) -> dict[str, Any]:
