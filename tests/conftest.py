@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from beecam.clips.library import open_library
 
@@ -35,6 +36,10 @@ LONGEST = (
     "kit/test_loras.py",
     "kit/test_speed.py",
 )
+
+# How long one example takes says nothing on a busy machine.
+settings.register_profile("beecam", deadline=None)
+settings.load_profile("beecam")
 
 
 def pytest_collection_modifyitems(items):

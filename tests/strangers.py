@@ -13,7 +13,6 @@ from helpers import fill
 KEY = "0123456789abcdef" * 2
 ONCE = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 JSON = st.recursive(

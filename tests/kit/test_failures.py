@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-import types
 
 import pytest
 from safetensors import SafetensorError
@@ -29,6 +28,8 @@ from helpers import (
     use_size,
     wait_until,
 )
+from tiny import make
+from tiny.loras import write_lora
 
 
 @pytest.fixture(autouse=True)
@@ -290,36 +291,12 @@ def test_a_library_that_is_gone_is_named_before_anything_is_generated(ltx, libra
         assert "its folder was moved or removed" in error_message(start)
 
 
-class LoraPipeline:
-    """The methods of a pipeline that LoRAs need."""
-
-    def __init__(self):
-        self.names = set()
-
-    def load_lora_weights(self, _, adapter_name):
-        self.names.add(adapter_name)
-
-    def get_list_adapters(self):
-        return {"transformer": list(self.names)}
-
-    def get_active_adapters(self):
-        return []
-
-    def enable_lora(self):
-        """Do nothing."""
-
-    disable_lora = enable_lora
-
-    def set_adapters(self, *_):
-        """Do nothing."""
-
-
-def test_a_lora_is_checked_while_batches_overlap():
+def test_a_lora_is_checked_while_batches_overlap(tmp_path):
+    pipe = make("WanPipeline")
     one, other = (
-        types.SimpleNamespace(digest=letter * 32, weight=1.0, path=letter, name=letter)
-        for letter in "ab"
+        bc.lora(write_lora(pipe, tmp_path / f"{seed}.safetensors", seed)) for seed in range(2)
     )
-    loader = LoraLoader(LoraPipeline())
+    loader = LoraLoader(pipe)
     assert loader.check((one,)) is None
     stop = threading.Event()
 

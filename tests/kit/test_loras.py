@@ -166,8 +166,8 @@ def test_an_error_without_text_is_named_by_its_class(pollen, files, monkeypatch)
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "it is damaged, or no safetensors file"),
-        (b"PK\x03\x04" + b"0" * 60, "it is damaged, or no safetensors file"),
+        (b"", "not a safetensors file, or is damaged"),
+        (b"PK\x03\x04" + b"0" * 60, "not a safetensors file, or is damaged"),
         (b"\x02" + b"\0" * 7 + b"{}", "it holds no weights"),
     ],
 )

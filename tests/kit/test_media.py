@@ -57,7 +57,7 @@ json_data = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=8), json_data))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_settings_survive_a_round_trip(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("m") / "a.mp4"
     mp4.write_mp4(path, np.zeros((2, 16, 16, 3), np.uint8), 8, data)

@@ -157,7 +157,7 @@ COMBINED = {
 
 
 @pytest.mark.parametrize("name", ["LTXPipeline", "HunyuanVideoPipeline", "CogVideoXPipeline"])
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_two_shots_make_equal_clips_if_and_only_if_a_note_says_so(name, data):
     model, arguments = family(name)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import beecam as bc
 from beecam._util import checks
@@ -100,7 +101,7 @@ def test_an_input_can_be_named_again():
 
 def test_an_adapter_can_be_named_again(tmp_path):
     path = tmp_path / "pencil.safetensors"
-    path.write_bytes(b"weights")
+    save_file({"lora_A": np.zeros(1)}, path)
     plain = bc.lora(path, np.float32(0.5))
     named = bc.lora(plain, name="soft")
     assert (named.name, named.weight, str(bc.lora(named))) == ("soft", 0.5, "soft 0.5")

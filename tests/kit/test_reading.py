@@ -139,7 +139,7 @@ def test_a_pipe_is_refused_without_waiting(tmp_path):
 
 
 @given(st.binary(max_size=200), st.sampled_from(["PNG", "GIF", "JPEG", "WEBP", "TIFF", "mp4"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_damage_is_reported_in_a_sentence(tmp_path_factory, noise, kind):
     path = tmp_path_factory.mktemp("m") / "bee"
     if kind == "mp4":
@@ -242,7 +242,7 @@ def test_a_video_keeps_its_rate_and_all_its_frames(tmp_path, suffix, fps):
 
 
 @given(count=st.integers(1, 30), rate=st.sampled_from([8, 10, 24, 30, 60]), fps=st.floats(1, 120))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_video_plays_at_its_own_speed_at_any_rate(count, rate, fps):
     frames = counting(count, 16, 16)
     found = bc.read_media(frames, fps=rate).at_rate(fps) if count > 1 else None
@@ -383,7 +383,7 @@ def test_pixels_that_are_not_square_are_shown_as_wide(tmp_path):
 
 
 @given(width=st.integers(1, 40), height=st.integers(1, 40), count=st.integers(1, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_our_own_files_come_back_with_the_size_they_were_written_with(
     tmp_path_factory, width, height, count
 ):

@@ -36,7 +36,7 @@ def scheduled(request):
     return model_of(request.param)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_passes_the_check_does_not_fail_in_the_run(scheduled, data):
     arguments = {

@@ -160,9 +160,7 @@ JSON_FILES = (
     | json_values.map(lambda value: json.dumps({"weight_map": value, "transformer": value}))
     | st.sampled_from(["", "{", "[" * 100_000, "\ud800".encode("utf-8", "replace").decode()]),
 )
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.slow
 def test_a_damaged_file_of_json_is_reported_in_a_sentence(saved, tmp_path_factory, name, content):
     folder = shutil.copytree(saved, tmp_path_factory.mktemp("m") / "copy")
@@ -195,7 +193,7 @@ def test_a_pickle_with_the_suffix_of_safetensors_is_not_loaded(saved, tmp_path, 
     path.write_bytes(content)
     with pytest.raises(bc.ModelError, match="not a safetensors file, or is damaged"):
         bc.load(path, base=str(saved))
-    with pytest.raises(bc.ModelError, match="not a safetensors file, or is damaged"):
+    with pytest.raises(bc.CheckError, match="not a safetensors file, or is damaged"):
         wan.with_lora(path)
     with pytest.raises(bc.CheckError, match="not a safetensors file, or is damaged"):
         bc.sweep("a bee", lora=path).check(wan)
@@ -203,7 +201,7 @@ def test_a_pickle_with_the_suffix_of_safetensors_is_not_loaded(saved, tmp_path, 
 
 
 def test_a_lora_is_never_replaced_by_a_pickle_beside_it(tmp_path, wan):
-    path = write_lora(wan.pipe, tmp_path / "bee.safetensors")
+    path = write_lora(wan.pipe, tmp_path / "bee.safetensors", seed=99)  # loaded by no other test
     torch.save({"a": torch.zeros(1)}, tmp_path / "pytorch_lora_weights.bin")
     adapter = bc.lora(path)
     save_file({"a": torch.zeros(1)}, path)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 import beecam as bc
 from beecam.errors import BeecamError, CheckError
@@ -241,7 +242,7 @@ def test_html_emoji_and_right_to_left_text_are_plain_text(prompt):
 def test_a_copy_takes_the_arguments_of_bc_shot(tmp_path):
     image, other = (np.full((4, 4, 3), value, np.uint8) for value in (1, 2))
     lora = tmp_path / "pencil.safetensors"
-    lora.write_bytes(b"weights")
+    save_file({"lora_A": np.zeros(1)}, lora)
     plain = bc.shot("a bee", seed=3, eta=0.5)
     for arguments in (
         {"image": image},

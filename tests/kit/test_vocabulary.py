@@ -2,6 +2,7 @@
 
 import bisect
 import functools
+import threading
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import torch
 import beecam as bc
 from beecam.models.capabilities import known_words, notes_of
 from beecam.models.text.vocabulary import Vocabulary, quoted
+from helpers import PATIENCE
 from tiny import NEEDS, SHAPES, make
 
 LONG = " ".join(f"w{i}" for i in range(400))
@@ -249,3 +251,31 @@ def test_a_run_warns_once_of_words_that_do_not_reach_the_model(library):
     assert warning.filename == __file__
     assert str(warning.message) == "\n".join(map(str, run.notes))
     assert {word for note in run.notes for word in note.words} == {"zebra", "medow"}
+
+
+def test_notes_do_not_change_what_a_pipeline_encodes_meanwhile():
+    """A tokenizer keeps the padding of a call as its state until the call has ended."""
+    tokenizer = make("LTXPipeline").tokenizer
+    vocabulary = Vocabulary(tokenizer)
+    stop = threading.Event()
+
+    def read():
+        while not stop.is_set():
+            vocabulary.cut_off("a bee over a meadow", 3)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for _ in range(2_000):
+            found = tokenizer("a bee", padding="max_length", max_length=32, truncation=True)
+            assert len(found.input_ids) == 32
+    finally:
+        stop.set()
+        reader.join(PATIENCE)
+
+
+def test_a_vocabulary_has_words_that_are_added_later():
+    tokenizer = make("LTXPipeline").tokenizer
+    before = len(Vocabulary(tokenizer).read("zzbee", 9))
+    tokenizer.add_tokens(["zzbee"])
+    assert len(Vocabulary(tokenizer).read("zzbee", 9)) < before

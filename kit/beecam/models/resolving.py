@@ -12,7 +12,7 @@ from beecam.errors import Problem, join_words, shorten
 from beecam.models.capabilities import taken_by
 from beecam.models.model import Model
 from beecam.models.model_set import ModelSet
-from beecam.shots.shot import RESOLVED_BY_MODEL, Shot
+from beecam.shots.shot import REQUIRED, Shot
 
 
 def resolve_shot(model: Model, shot: Shot) -> tuple[Shot, list[Problem]]:
@@ -58,7 +58,7 @@ def check_shot(model: Model, shot: Shot) -> Iterator[Problem]:
 
 
 def _unresolved(model: Model, shot: Shot) -> Iterator[Problem]:
-    unset = [name for name in RESOLVED_BY_MODEL if getattr(shot, name) is None]
+    unset = [name for name in REQUIRED if getattr(shot, name) is None]
     if unset:
         is_or_are = "is" if len(unset) == 1 else "are"
         yield Problem(

@@ -245,7 +245,7 @@ def _check_header(path: Path, file: BinaryIO) -> None:
     """
     size = path.stat().st_size
     length = int.from_bytes(file.read(8), "little")
-    damaged = f"{str(path)!r}: it is damaged, or no safetensors file in spite of its name."
+    damaged = f"{str(path)!r}: the file is not a safetensors file, or is damaged."
     if length > min(size - 8, _MAX_HEADER):
         raise _error(damaged)
     try:

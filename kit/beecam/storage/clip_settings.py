@@ -231,5 +231,6 @@ _KNOWN_FACTS: Mapping[str, Callable[[Any], bool]] = {
     "sound": lambda value: (
         isinstance(value, dict) and all(_is_count(one, 10**9) for one in value.values())
     ),
-    **dict.fromkeys(("license", "digest", "beecam", "source", "broken"), _is_text),
+    "license": lambda value: value is None or _is_text(value),
+    **dict.fromkeys(("digest", "beecam", "source", "broken"), _is_text),
 }

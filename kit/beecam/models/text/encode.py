@@ -15,6 +15,7 @@ from beecam.errors import ModelError
 from beecam.models.text.disk_cache import EmbeddingCache, cache_for
 from beecam.models.text.mix import MixedPrompt, mix_embeddings
 from beecam.models.text.quiet import about_limits
+from beecam.models.text.tokenizers import own_tokenizer
 from beecam.shots.shot import Shot
 from beecam.shots.weighted_prompts import WeightedPrompts, parts_of
 
@@ -96,7 +97,7 @@ class PromptEncoder:
             read.update(_mixed_in(arguments))
             if not remember or not _is_plain(arguments):
                 # The owner's own method, or an image besides the text: the result isn't stored.
-                with self.encoding(), about_limits(pipe):
+                with self._lock, self.encoding(), about_limits(pipe):
                     return _encode_parts(arguments, count, lambda one: original(**one))
             with self._lock, about_limits(pipe):
                 disk = self._disk_cache(pipe) if not shots[0].adapters else None
@@ -166,7 +167,8 @@ class PromptEncoder:
     def _tokens(self, pipe: Any, text: str) -> int:
         with self._lock:
             if text not in self._lengths:
-                self._lengths[text] = len(pipe.tokenizer(text, verbose=False).input_ids)
+                tokenizer = own_tokenizer(pipe.tokenizer)
+                self._lengths[text] = len(tokenizer(text, verbose=False).input_ids)
             return self._lengths[text]
 
 

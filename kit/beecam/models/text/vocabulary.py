@@ -7,6 +7,8 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
+from beecam.models.text.tokenizers import own_tokenizer
+
 # Below this similarity, and for shorter words, a suggestion is more odd than useful.
 _SIMILAR = 0.8
 _SHORTEST = 4
@@ -24,8 +26,7 @@ class Vocabulary:
 
     def __init__(self, tokenizer: Any) -> None:
         """Read the vocabulary of a tokenizer of transformers, or of a processor with one."""
-        # A processor for images and text has its tokenizer inside.
-        self._tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
+        self._tokenizer = own_tokenizer(tokenizer)
         self._unknown: dict[str, bool] = {}
         self.known = _whole_words(self._tokenizer)
 

@@ -230,8 +230,8 @@ def test_fast_ignores_the_lora_for_conditioned_clips(quick):
 
 def test_fast_reports_negative_prompts_without_guidance(quick):
     model, _, _ = quick
-    (problem,) = model.check(bc.shot("a bee", negative_prompt="fog"))
-    assert problem.argument == "negative_prompt"
-    assert "set guidance_scale=3 too" in problem.message
-    assert not list(model.check(bc.shot("a bee", negative_prompt="fog", guidance_scale=3)))
-    assert not list(model.at_speed("exact").check(bc.shot("a bee", negative_prompt="fog")))
+    (note,) = bc.sweep("a bee", negative_prompt="fog").check(model)
+    assert note.argument == "negative_prompt"
+    assert "set guidance_scale=3, too" in note.message
+    assert not bc.sweep("a bee", negative_prompt="fog", guidance_scale=3).check(model)
+    assert not bc.sweep("a bee", negative_prompt="fog").check(model.at_speed("exact"))

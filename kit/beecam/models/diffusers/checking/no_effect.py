@@ -159,7 +159,8 @@ def _embeds_guidance(call: CallSettings) -> bool:
 
 
 def _negative_prompt(call: CallSettings) -> Iterator[tuple[str, str]]:
-    if not call.shot.negative_prompt:
+    # The pipeline's own text isn't the user's.
+    if call.shot.negative_prompt in (None, "", call.task.unset_negative_prompt):
         return
     if "negative_prompt" not in call.task.info.parameters:
         yield (

@@ -96,6 +96,8 @@ class _ShotNotes:
         limits: dict[str, list[TextLimit]] = {}
         for shot in group:
             for argument, text in _texts_of(shot, call.guided):
+                if argument == "negative_prompt" and text == self._task.unset_negative_prompt:
+                    continue  # the pipeline's own
                 if argument not in limits:
                     limits[argument] = self._task.text_limits(call.shot, argument)
                 for number, limit in enumerate(limits[argument]):
@@ -104,7 +106,9 @@ class _ShotNotes:
                     self._texts.setdefault(key, {})[text] = None
 
     def _vocabulary(self, number: int, limit: TextLimit) -> Vocabulary:
-        return self._vocabularies.setdefault(number, Vocabulary(limit.tokenizer))
+        if number not in self._vocabularies:
+            self._vocabularies[number] = Vocabulary(limit.tokenizer)
+        return self._vocabularies[number]
 
     def _of_words(self) -> Iterator[Note]:
         for key, texts in self._texts.items():
