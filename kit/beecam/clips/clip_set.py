@@ -297,7 +297,7 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
 
         >>> bc.promote(run.clips.starred)
         """
-        return self.filter(lambda clip: clip.stars > 0)
+        return self.query("is:starred")
 
     def pivot(self, rows: str, columns: str) -> pd.DataFrame:
         """Return a pandas frame of clips: a row per value of one axis, a column per other value.

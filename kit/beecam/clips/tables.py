@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from beecam._util.warning import warn
 from beecam._util.words import count_of
-from beecam.errors import LibraryError
 from beecam.export.shown import ShownClip, ShownClips
-from beecam.shots.shot import Shot
+from beecam.shots.noise import seed_of
+from beecam.shots.weighted_prompts import as_text
 from beecam.sweeps.axes import Axis, values_at
 
 if TYPE_CHECKING:
@@ -20,20 +20,20 @@ def frame_of(clips: ShownClips) -> pd.DataFrame:
     """Return a row per clip; see `ClipSet.to_frame`."""
     import pandas as pd
 
+    table = clips.library.table(clips.keys)
     rows = []
     for i, key in enumerate(clips.keys):
-        try:
-            row = clips.library.row(key)
-        except LibraryError:  # it was damaged or deleted: the other rows are still right
-            rows.append(values_at(clips.axes, clips.coords(i)) | {"key": key})
-            continue
-        shot: Shot = row["shot"]
-        facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
         values = values_at(clips.axes, clips.coords(i))
+        row = table.get(key)
+        if row is None:  # it was damaged or deleted: the other rows are still right
+            rows.append(values | {"key": key})
+            continue
+        shot = row["shot"]
+        facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
         rating = {name: row[name] for name in ("stars", "rejected", "tags")}
         # The prompt of an axis is a template. Any other name of an axis takes precedence over that
         # of a fact or a rating, as in queries.
-        own = {**values, "prompt": shot.text, "seed": shot.seed}
+        own = {**values, "prompt": as_text(shot["prompt"]), "seed": seed_of(shot["noise"])}
         rows.append(
             own | {k: v for k, v in (rating | facts | {"key": key}).items() if k not in own}
         )

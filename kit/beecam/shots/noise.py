@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from beecam._util.plain import to_float, to_int, to_plain
@@ -54,6 +54,19 @@ def normalize_noise(noise: Any) -> Any:
     if not is_noise(noise, strict=False):
         return noise
     return tuple((to_int(seed), to_float(weight)) for seed, weight in noise)
+
+
+def seed_of(noise: Iterable[Sequence[Any]]) -> int:
+    """Return the seed of a noise with the largest weight.
+
+    >>> seed_of(((3, 0.8), (9, 0.2)))
+    3
+
+    Raises:
+        TypeError: It isn't a noise; ValueError and LookupError likewise.
+    """
+    seed: int = max(noise, key=lambda pair: abs(pair[1]))[0]
+    return seed
 
 
 def check_noise(noise: Any) -> Iterator[Problem]:

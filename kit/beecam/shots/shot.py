@@ -20,7 +20,7 @@ from beecam.shots.conditions import (
     sort_conditions,
 )
 from beecam.shots.loras import LORA_ARGUMENTS, Adapter, adapters_of, loras_code
-from beecam.shots.noise import Noise, check_noise, is_noise, normalize_noise
+from beecam.shots.noise import Noise, check_noise, is_noise, normalize_noise, seed_of
 from beecam.shots.prompt_switch import (
     SWITCH_ARGUMENTS,
     Switch,
@@ -171,7 +171,7 @@ class Shot:
             CheckError: The noise is invalid.
         """
         try:
-            return max(self.noise, key=lambda pair: abs(pair[1]))[0]
+            return seed_of(self.noise)
         except (TypeError, ValueError, LookupError):
             raise CheckError(check_noise(self.noise)) from None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from beecam.shots.noise import seed_of
+from beecam.shots.weighted_prompts import as_text
 from beecam.storage.query import Row
 from beecam.storage.store import ClipStore
 from beecam.sweeps.axes import Axis, labels_at
@@ -60,7 +62,6 @@ def rows_of(
 
 def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
     shot, facts, tags = found["shot"], found["facts"], found["tags"]
-    noise = shot.get("noise") or [[None, 1.0]]
     # An axis may have the name of a fact: the user's own name takes precedence.
     values = {
         **{
@@ -68,7 +69,7 @@ def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
             for k, v in (shot | facts).items()
             if k not in _LEFT_OUT and isinstance(v, _PLAIN)
         },
-        "seed": max(noise, key=lambda pair: abs(pair[1]))[0],
+        "seed": seed_of(shot["noise"]),
         "stars": found["stars"],
         "created": found["created"],
         **labels,
@@ -78,7 +79,7 @@ def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
     states |= {"rejected"} if found["rejected"] else set()
     states |= {"broken"} if facts.get("broken") else set()
     states |= {"draft"} if shot.get("draft_steps") is not None else set()
-    return Row("\n".join([shot["prompt"], *labels.values(), *tags]), values, tags, states)
+    return Row("\n".join([as_text(shot["prompt"]), *labels.values(), *tags]), values, tags, states)
 
 
 def names_in(rows: Sequence[Row | None]) -> list[str]:

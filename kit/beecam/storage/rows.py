@@ -50,8 +50,10 @@ def plain_row(values: Sequence[Any]) -> dict[str, Any] | None:
     try:
         row = _parse(values)
         shot, facts = row["shot"], row["facts"]
-        if not all(_is_field(name, value) for name, value in shot.items()):
-            return checked_plain(values)
+        for name, value in shot.items():
+            test = _FIELDS.get(name)
+            if test is None or not test(value):
+                return checked_plain(values)
         if "prompt" not in shot or "noise" not in shot:
             return None
         if not all(is_fact(name, value) for name, value in facts.items()):
@@ -77,7 +79,7 @@ def _parse(values: Sequence[Any]) -> dict[str, Any]:
         BeecamError: The row is damaged; ValueError and TypeError likewise.
     """
     key, shot, facts, _, created, stars, rejected, tags = values
-    found = parse_json(tags, MAX_CHARACTERS)
+    found = [] if tags == "[]" else parse_json(tags, MAX_CHARACTERS)
     row = {
         "shot": parse_json(shot, MAX_CHARACTERS),
         "facts": parse_json(facts, MAX_CHARACTERS),
@@ -116,24 +118,18 @@ def _in_limits(name: str) -> Callable[[Any], bool]:
 
 
 def _is_plain_noise(value: Any) -> bool:
+    return type(value) is list and bool(value) and all(map(_is_plain_pair, value))
+
+
+def _is_plain_pair(pair: Any) -> bool:
     return (
-        type(value) is list
-        and bool(value)
-        and all(
-            type(pair) is list
-            and len(pair) == 2  # noqa: PLR2004
-            and type(pair[0]) is int
-            and 0 <= pair[0] <= MAX_SEED
-            and type(pair[1]) is float
-            and 0 < abs(pair[1]) < 1e15  # noqa: PLR2004
-            for pair in value
-        )
+        type(pair) is list
+        and len(pair) == 2  # noqa: PLR2004
+        and type(pair[0]) is int
+        and 0 <= pair[0] <= MAX_SEED
+        and type(pair[1]) is float
+        and 0 < abs(pair[1]) < 1e15  # noqa: PLR2004
     )
-
-
-def _is_field(name: str, value: Any) -> bool:
-    test = _FIELDS.get(name)
-    return test is not None and test(value)
 
 
 # The fields of most shots. One with others, such as images, is checked completely.
