@@ -25,8 +25,8 @@ PROMPTS = [
     for insect in ("a bee", "a butterfly", "a ladybug", "a dragonfly")
     for place in ("a meadow at noon", "the ocean at night", "dunes at dawn", "a forest at sunset")
 ]  # 16, each with 4 seeds
-# Clips in the libraries that are measured; tests use fewer.
-LARGE, STARRED = 100_000, 25_000
+# Clips in the libraries and cells of the sweep that are measured; tests use fewer.
+LARGE, STARRED, CELLS = 100_000, 25_000, 100_000
 
 
 @dataclass
@@ -54,6 +54,8 @@ def main():
         claims,
         again,
         large_library,
+        many_clips,
+        many_cells,
         star,
         bundles,
         grid,
@@ -583,6 +585,74 @@ def large_library():
             medians,
         ),
     ]
+
+
+def many_clips():
+    """Measure what searches, sorts and lists 25,000 clips."""
+    from beecam.clips.library import Library
+
+    with tempfile.TemporaryDirectory() as folder, Library(Path(folder)) as library:
+        _add_rows(library, STARRED)
+        clips = library.clips(limit=STARRED)
+        for clip in clips[::500]:
+            clip.stars = 5
+        figures = _medians(
+            {
+                "query": lambda: clips.query("moth stars>=4"),
+                "sort": lambda: clips.sort("-seconds"),
+                "starred": lambda: clips.starred,
+                "to_frame": clips.to_frame,
+            }
+        )
+    return [_in_a_second(f"sets of {STARRED:,} clips", figures)]
+
+
+def many_cells():
+    """Measure what is done with all cells of a sweep of 100,000 before the first is generated."""
+    import beecam as bc
+
+    model = bc.load()
+    place = ["meadow", "ocean"]
+
+    def sweep():
+        return bc.sweep("a bee over the {place}", place=place, seed=range(CELLS // len(place)))
+
+    with _fresh_library() as library:
+
+        def start():
+            run = bc.run(sweep(), model, library=library)
+            run.cancel()
+            runs.append(run)
+
+        runs = []
+        figures = _medians(
+            {
+                "check": lambda: sweep().check(model),
+                "estimate": lambda: bc.estimate(sweep(), model, library),
+                "start": start,
+            }
+        )
+        for run in runs:
+            run.wait()
+    return [_in_a_second(f"a sweep of {CELLS:,} cells", figures)]
+
+
+def _medians(calls, repeats=3):
+    """Return the median seconds of each call, after one that isn't counted."""
+    figures = {}
+    for name, call in calls.items():
+        seconds = []
+        for _ in range(1 + repeats):
+            start = time.perf_counter()
+            call()
+            seconds.append(time.perf_counter() - start)
+        figures[name] = statistics.median(seconds[1:])
+    return figures
+
+
+def _in_a_second(promise, figures):
+    measured = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in figures.items())
+    return Row(promise, "under 1 s each", measured, max(figures.values()) < 1, figures)
 
 
 def star():

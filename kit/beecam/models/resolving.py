@@ -6,13 +6,16 @@ of one's own forgets is reported in a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 
 from beecam.errors import Problem, join_words, shorten
-from beecam.models.capabilities import taken_by
+from beecam.models.capabilities import ignores_noise, taken_by
 from beecam.models.model import Model
 from beecam.models.model_set import ModelSet
+from beecam.shots.noise import Noise, check_noise
 from beecam.shots.shot import REQUIRED, Shot
+from beecam.shots.shot_checks import check_values
 
 
 def resolve_shot(model: Model, shot: Shot) -> tuple[Shot, list[Problem]]:
@@ -29,6 +32,50 @@ def resolve_shot(model: Model, shot: Shot) -> tuple[Shot, list[Problem]]:
     problems = [] if isinstance(model, ModelSet) else list(_unresolved(model, resolved))
     problems = problems or list(check_shot(model, resolved))
     return resolved, problems or list(_unresolved(model, resolved))
+
+
+class ShotResolver:
+    """Resolves and checks the shots of many cells; those that differ in the noise only as one."""
+
+    def __init__(self, model: Model) -> None:
+        """Ask a model; one that may look at the noise is asked about every shot."""
+        self._model = model
+        self._alike = ignores_noise(model)
+        self._groups: dict[Hashable, _Group] = {}
+
+    def resolve(self, shot: Shot, index: int) -> tuple[Shot | None, list[Problem], int]:
+        """Resolve the shot of a cell.
+
+        Args:
+            shot: The shot.
+            index: The cell's index.
+
+        Returns:
+            The resolved shot, or None if its values are invalid; problems that no shot of its
+            group had before; and the index of the first cell with the same shot.
+        """
+        try:
+            group = self._groups.get(key := shot.without_noise())
+        except TypeError:  # an invalid value that can't be hashed
+            return None, list(check_values(shot)), index
+        if group is None:
+            group = self._groups[key] = _Group(None, {})
+        elif self._alike and group.resolved is not None:
+            first = group.cells.setdefault(shot.noise, index)
+            return group.resolved.with_noise(shot.noise), list(check_noise(shot.noise)), first
+        if problems := list(check_values(shot)):
+            return None, problems, index
+        resolved, problems = resolve_shot(self._model, shot)
+        group.resolved = resolved
+        return resolved, problems, group.cells.setdefault(shot.noise, index)
+
+
+@dataclass
+class _Group:
+    """Shots that differ in the noise only: the first one resolved, and their cells by noise."""
+
+    resolved: Shot | None
+    cells: dict[Noise, int]
 
 
 def check_shot(model: Model, shot: Shot) -> Iterator[Problem]:

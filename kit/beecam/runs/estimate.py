@@ -112,7 +112,10 @@ def estimate_current(
     shots = RunRequest(sweep.across(model), model, library, draft=draft).resolve()
     cached = library.known({shot.key for shot in shots})
     missing = [shot for shot in shots if shot.key not in cached]
-    timings = [library.seconds_for(shot) for shot in missing]
+    # Shots that differ in the noise only take equally long.
+    different = {shot.without_noise(): shot for shot in missing}
+    seconds_of = {settings: library.seconds_for(shot) for settings, shot in different.items()}
+    timings = [seconds_of[shot.without_noise()] for shot in missing]
     known = [seconds for seconds in timings if seconds is not None]
     total = math.fsum(known) * len(missing) / len(known) if known else None
     return Estimate(len(shots), len(shots) - len(missing), 0.0 if not missing else total)

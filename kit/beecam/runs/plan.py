@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from beecam.models.batching.batch_size import batching_of
+from beecam.models.capabilities import ignores_noise
 from beecam.models.model import Model
 from beecam.shots.shot import Shot
 from beecam.storage.checkpoints import CheckpointInfo
@@ -61,12 +62,13 @@ class Plan:
         self._groups: OrderedDict[_Group, dict[int, Shot]] = OrderedDict()
         # For each group the best size, and how many cells a batch takes by that.
         self._sizes: dict[_Group, tuple[int, int]] = {}
+        batch_key = _batch_key_of(model)
         for index, shot in shots:
             checkpoint = (resumable or {}).get(index)
             # In exact mode only a clip that began in a batch of the right size has the right bits.
             if checkpoint and exact and checkpoint.batch != self._batching.exact_size(shot):
                 checkpoint = None
-            self._groups.setdefault((model.batch_key(shot), checkpoint), {})[index] = shot
+            self._groups.setdefault((batch_key(shot), checkpoint), {})[index] = shot
 
     def __len__(self) -> int:
         return sum(len(group) for group in self._groups.values())
@@ -134,3 +136,18 @@ class Plan:
 
 
 _Group = tuple[Hashable, CheckpointInfo | None]
+
+
+def _batch_key_of(model: Model) -> Callable[[Shot], Hashable]:
+    """Return the model's `batch_key`; of shots that differ in the noise only, it is asked once."""
+    if not ignores_noise(model):
+        return model.batch_key
+    known: dict[Hashable, Hashable] = {}
+
+    def batch_key(shot: Shot) -> Hashable:
+        settings = shot.without_noise()
+        if settings not in known:
+            known[settings] = model.batch_key(shot)
+        return known[settings]
+
+    return batch_key

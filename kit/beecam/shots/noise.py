@@ -75,6 +75,8 @@ def check_noise(noise: Any) -> Iterator[Problem]:
     >>> [problem.argument for problem in check_noise(((-1, 1.0),))]
     ['seed']
     """
+    if type(noise) is tuple and noise and all(map(_is_valid, noise)):
+        return
     if noise == ():
         yield Problem("noise", "noise=(): at least one seed with its weight is needed.")
     elif not is_noise(noise, strict=False):
@@ -96,6 +98,13 @@ def check_noise(noise: Any) -> Iterator[Problem]:
             yield Problem(
                 "noise", f"noise weight {shorten(weight)}: a finite number other than 0 is needed."
             )
+
+
+def _is_valid(pair: Any) -> bool:
+    """Return whether a pair is canonical and in its limits: a quick test, for thousands."""
+    return (
+        _is_canonical(pair) and 0 <= pair[0] <= MAX_SEED and math.isfinite(pair[1]) and pair[1] != 0
+    )
 
 
 def _is_canonical(pair: Any) -> bool:

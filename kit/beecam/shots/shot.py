@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from beecam._util.digests import parse_digest
@@ -203,14 +204,54 @@ class Shot:
         Raises:
             BeecamError: The shot isn't resolved.
         """
+        before, after = self._alike._json_around_noise  # noqa: SLF001  (of a shot, too)
+        text = f"{before}{_compact_json([list(pair) for pair in self.noise])}{after}"
+        return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+
+    @cached_property
+    def _json_around_noise(self) -> tuple[str, str]:
+        """The fields as JSON, sorted by name, before and after the value of the noise."""
         if not self.resolved:
             unset = [name for name in REQUIRED if getattr(self, name) is None]
             raise BeecamError(
                 f"a shot has a key once a model has resolved it; {', '.join(unset)} are not set. "
                 "Use model.resolve(shot)."
             )
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+        data = self.to_dict()
+        before = _compact_json({name: data[name] for name in data if name < "noise"})
+        after = _compact_json({name: data[name] for name in data if name > "noise"})
+        return f'{before[:-1]},"noise":', f",{after[1:]}"
+
+    def without_noise(self) -> tuple[Any, ...]:
+        """Return all fields but the noise, to group shots that differ in it only.
+
+        >>> bc.shot("a bee", seed=3).without_noise() == bc.shot("a bee", seed=4).without_noise()
+        True
+        """
+        found: tuple[Any, ...] = _without_noise(vars(self))
+        return found
+
+    def with_noise(self, noise: Noise) -> Shot:
+        """Return a copy with another noise, faster than `replace`: for thousands.
+
+        >>> bc.shot("a bee", seed=3).with_noise(((4, 1.0),))
+        bc.shot('a bee', seed=4)
+
+        Args:
+            noise: Seeds with their weights, as the field holds them: integers and floats.
+        """
+        copy = object.__new__(type(self))
+        own = vars(copy)
+        own.update(vars(self))
+        own.pop("key", None)
+        own["noise"] = noise
+        own["_alike"] = self._alike
+        return copy
+
+    @cached_property
+    def _alike(self) -> Shot:
+        """A shot that differs in the noise only, and caches what all such copies have in common."""
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are set, as JSON data.
@@ -343,3 +384,10 @@ class Shot:
 
 _NAMES = tuple(field.name for field in fields(Shot))
 _NAME_SET = frozenset(_NAMES)
+
+
+def _compact_json(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+_without_noise = itemgetter(*(name for name in _NAMES if name != "noise"))

@@ -69,6 +69,7 @@ def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
             for k, v in (shot | facts).items()
             if k not in _LEFT_OUT and isinstance(v, _PLAIN)
         },
+        "prompt": as_text(shot["prompt"]),
         "seed": seed_of(shot["noise"]),
         "stars": found["stars"],
         "created": found["created"],
@@ -79,7 +80,7 @@ def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
     states |= {"rejected"} if found["rejected"] else set()
     states |= {"broken"} if facts.get("broken") else set()
     states |= {"draft"} if shot.get("draft_steps") is not None else set()
-    return Row("\n".join([as_text(shot["prompt"]), *labels.values(), *tags]), values, tags, states)
+    return Row("\n".join([values["prompt"], *labels.values(), *tags]), values, tags, states)
 
 
 def names_in(rows: Sequence[Row | None]) -> list[str]:

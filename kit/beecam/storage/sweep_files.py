@@ -129,7 +129,8 @@ class SweepFiles:
         }
         self._folder.mkdir(exist_ok=True)
         with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-            json.dump(data, file, separators=(",", ":"))
+            # In one piece, which is written in C: 100,000 keys take a tenth of a second.
+            file.write(json.dumps(data, separators=(",", ":")))
             file.flush()
             os.fsync(file.fileno())
         sync_folder(self._folder)

@@ -7,7 +7,7 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,7 @@ from beecam.shots.prompt_switch import SWITCH_ARGUMENTS, switch_of
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 from beecam.shots.templates.parse import TEXT_ARGUMENTS, is_plain, parse
 from beecam.shots.templates.template import AnyTemplate, Template
-from beecam.sweeps.axes import Axis, Sample, Zip, values_at
+from beecam.sweeps.axes import Axis, Sample, Zip
 
 _MAX_WEIGHED = 300_000
 _MAX_TRIES = 20
@@ -236,11 +236,27 @@ class Layout:
             for axis in group.axes
         )
 
-    def _cell(self, index: int, place: int) -> Cell:
-        coords = {axis.name: place // stride % length for axis, stride, length in self._strides}
-        values = values_at((axis for axis, _, _ in self._strides), coords)
-        if self.shots is not None:
-            return Cell(index, coords, values, self.shots[place])
+    def _cells(self) -> Iterator[Cell]:
+        """Yield the cells, in order."""
+        # Cells that differ in the seed only are made from the first of them.
+        first: dict[tuple[int, ...], Shot] = {}
+        alike = self.shots is None and "noise" not in self.constants and "seed" not in self.slots
+        for index, place in enumerate(self._places):
+            coords = {axis.name: place // stride % length for axis, stride, length in self._strides}
+            values = {axis.name: axis.values[coords[axis.name]] for axis, _, _ in self._strides}
+            if self.shots is not None:
+                yield Cell(index, coords, values, self.shots[place])
+                continue
+            seed = values.get("seed")
+            if type(seed) is not int or not alike or "noise" in values:
+                yield Cell(index, coords, values, self._shot(coords, values))
+                continue
+            others = tuple(position for name, position in coords.items() if name != "seed")
+            if others not in first:
+                first[others] = self._shot(coords, values)
+            yield Cell(index, coords, values, first[others].with_noise(((seed, 1.0),)))
+
+    def _shot(self, coords: Mapping[str, int], values: Mapping[str, Any]) -> Shot:
         template = self.templates[coords.get("prompt", 0)]
         arguments = {**self.constants, **values}
         given = {name: value for name, value in arguments.items() if name in self.argument_names}
@@ -252,7 +268,7 @@ class Layout:
         if template.switch_at is not None:
             given["switch_at"] = template.switch_at
             given["then_prompt"] = template.render(arguments, after=True)
-        return Cell(index, coords, values, shot_from(template.render(arguments), given))
+        return shot_from(template.render(arguments), given)
 
 
 def shot_from(prompt: Any, arguments: Mapping[str, Any]) -> Shot:

@@ -13,9 +13,9 @@ from beecam.errors import CheckError, Problem, did_you_mean, join_words, nearest
 from beecam.models.capabilities import arguments_of, filled_in_by, notes_of
 from beecam.models.model import Model, Note
 from beecam.models.model_checks import loaded_model
-from beecam.models.resolving import resolve_shot
+from beecam.models.resolving import ShotResolver
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
-from beecam.shots.shot_checks import BOTH_NOISES, check_values
+from beecam.shots.shot_checks import BOTH_NOISES
 from beecam.shots.templates.parse import is_plain
 from beecam.sweeps.axes import MAX_CELLS, Sample
 from beecam.sweeps.layout import Cell, Layout
@@ -85,16 +85,12 @@ def resolve_cells(
 
 def _resolve_shots(cells: Sequence[Cell], model: Model, shots: list[Shot]) -> Iterator[Problem]:
     """Append the resolved shots of cells to `shots`, and yield their problems."""
-    seen: dict[Shot, int] = {}
+    resolver = ShotResolver(model)
     for cell in cells:
-        if problems := list(check_values(cell.shot)):
-            yield from problems
-            # An invalid shot may not be hashable.
-            continue
-        resolved, problems = resolve_shot(model, cell.shot)
-        shots.append(resolved)
+        resolved, problems, first = resolver.resolve(cell.shot, cell.index)
+        if resolved is not None:
+            shots.append(resolved)
         yield from problems
-        first = seen.setdefault(cell.shot, cell.index)
         if first != cell.index:
             yield Problem(
                 "cells",

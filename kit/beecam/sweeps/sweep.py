@@ -58,7 +58,7 @@ class Sweep(Layout):
         """
         if self.problems:
             raise CheckError(self.problems)
-        return tuple(self._cell(i, place) for i, place in enumerate(self._places))
+        return tuple(self._cells())
 
     @cached_property
     def key(self) -> str:

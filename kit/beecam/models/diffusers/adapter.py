@@ -62,7 +62,10 @@ class DiffusersModel:
         license: The license of its weights, where known.
         source: Where they came from, such as a repository with its commit, where known.
         speed: What is switched on to make it faster.
+        ignores_noise: True: `resolve`, `check` and `batch_key` don't depend on the noise.
     """
+
+    ignores_noise = True
 
     def __init__(
         self,
