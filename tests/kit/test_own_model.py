@@ -197,7 +197,7 @@ def test_missing_and_invalid_members_are_reported(square, library):
 
 
 def test_a_model_that_looks_at_the_noise_is_asked_about_every_shot(docs, library):
-    """Only a model that says so is asked once for cells that differ in the seed only."""
+    """Only a model with `ignores_noise` is asked once for cells that differ in the seed only."""
 
     def batch_key(self, shot):
         asked.append(shot.seed)

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -55,6 +56,7 @@ def workers(folder, sizes, cells, stops=None):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         for size, stop in zip(sizes, stops or [NEVER] * len(sizes), strict=True)
     ]
@@ -121,7 +123,7 @@ def test_a_run_waits_for_another_opening_and_says_so(tmp_path):
             changes.run.message or ""
         ):
             changes = run.changes(changes.version, timeout=1)
-        assert len(run.clips) == 2
+        wait_until(lambda: len(run.clips) == 2)
         assert two.claims.free([key], 0) == set()
         one.claims.release([key], one)
         assert len(run.wait(PATIENCE).clips) == 3

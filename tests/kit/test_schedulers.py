@@ -145,7 +145,7 @@ def test_a_scheduler_with_noise_resumes_to_the_same_bits():
 
 
 class _OwnRandomness(FlowMatchEulerDiscreteScheduler):
-    """Draws from Python's global generator, which belongs to nobody."""
+    """Draws from Python's global generator, which has no owner."""
 
     def step(self, model_output, timestep, sample, return_dict=True):
         found = super().step(model_output, timestep, sample, return_dict=False)[0]

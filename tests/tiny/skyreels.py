@@ -26,6 +26,13 @@ def _skyreels_image():
     return components
 
 
+def _skyreels_forcing_from_image():
+    components = _skyreels(inject_sample_info=True)
+    # Of later latent frames, these random weights show little: a text would not be seen.
+    components["vae"].decoder.conv_out.weight.data *= 20
+    return components
+
+
 _SHAPE = {
     "height": 16,
     "width": 16,
@@ -39,11 +46,16 @@ MAKERS = {
     "SkyReelsV2ImageToVideoPipeline": _skyreels_image,
     # Takes the frame rate, as the published weights do.
     "SkyReelsV2DiffusionForcingPipeline": partial(_skyreels, inject_sample_info=True),
-    "SkyReelsV2DiffusionForcingImageToVideoPipeline": partial(_skyreels, inject_sample_info=True),
+    "SkyReelsV2DiffusionForcingImageToVideoPipeline": _skyreels_forcing_from_image,
 }
 SHAPES = {
     "SkyReelsV2Pipeline": _SHAPE,
     "SkyReelsV2ImageToVideoPipeline": {**_SHAPE, "image": image(16, 16)},
     "SkyReelsV2DiffusionForcingPipeline": _SHAPE,
-    "SkyReelsV2DiffusionForcingImageToVideoPipeline": {**_SHAPE, "image": image(16, 16)},
+    # The first latent frame is that of the image; two more are generated.
+    "SkyReelsV2DiffusionForcingImageToVideoPipeline": {
+        **_SHAPE,
+        "num_frames": 9,
+        "image": image(16, 16),
+    },
 }

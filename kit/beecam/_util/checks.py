@@ -11,7 +11,7 @@ from typing import Any
 from beecam._util.plain import as_integer, as_number
 from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, join_problems, shorten
 
-# Suffixes of formats that exist, which are no misspelling of another one.
+# Suffixes of formats that exist: none is a misspelling of another.
 _OTHER_FORMATS = frozenset(
     {".apng", ".avi", ".avif", ".bmp", ".htm", ".html", ".m4v", ".mkv", ".mov", ".mp3", ".mpg"}
     | {".ogv", ".pdf", ".svg", ".tif", ".tiff", ".webm", ".wmv"}

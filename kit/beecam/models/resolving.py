@@ -28,7 +28,7 @@ def resolve_shot(model: Model, shot: Shot) -> tuple[Shot, list[Problem]]:
     if not isinstance(resolved, Shot):
         message = f"{model.name}.resolve returned {shorten(resolved)}; it returns a resolved shot."
         return shot, [Problem("model", message)]
-    # A model set returns a shot of no model unchanged, and its check says so.
+    # A model set returns a shot of no model unchanged, which its check reports.
     problems = [] if isinstance(model, ModelSet) else list(_unresolved(model, resolved))
     problems = problems or list(check_shot(model, resolved))
     return resolved, problems or list(_unresolved(model, resolved))

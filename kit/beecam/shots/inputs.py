@@ -184,7 +184,7 @@ def read_media(
         start: Where in a video to begin, in seconds.
         num_frames: The maximum number of frames to read.
         fps: Frames per second of the result; of a video of another rate the frames nearest in
-            time are read. An array or a list, which has no rate, is said to have this one.
+            time are read. An array or a list, which has no rate, gets this one.
         max_side: The maximum of width and height; larger frames are scaled down.
 
     Raises:

@@ -137,8 +137,8 @@ def notes_on(layout: Layout, model: Model, shots: Sequence[Shot]) -> list[Note]:
 def note_values(layout: Layout) -> Iterator[Note]:
     """Yield notes on values of slots that would be syntax in a template.
 
-    Values mean themselves, so that any text can be one; that braces in them stay braces is said,
-    since other tools fill them.
+    Values mean themselves, so that any text can be one; other tools would fill their
+    braces, which stay braces here.
 
     >>> [note.argument for note in note_values(bc.sweep("a {insect}", insect="{bee|moth}"))]
     ['insect']

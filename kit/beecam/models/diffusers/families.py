@@ -255,6 +255,9 @@ FAMILIES = (
         batches=False,
         resumes=False,
         predicts=False,
+        # Without the first frame it splits its history into one frame more than it has.
+        # The other one drops frames of clips that have a second chunk.
+        excludes=("keep_first_frame", "is_skip_first_chunk"),
     ),
     Family(name="Latte", classes=("LattePipeline",), fps=8.0, batches=False, text_limit=120),
     Family(

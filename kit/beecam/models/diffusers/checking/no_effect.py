@@ -38,6 +38,8 @@ _OF_ENHANCEMENT = (
     "prompt_enhancement_seed",
 )
 _OF_PERTURBATION = ("stg_scale", "audio_stg_scale", "spatio_temporal_guidance_blocks")
+# What a clip may begin with.
+_BEGINNINGS = ("image", "video")
 _OF_LONG_VIDEOS = ("overlap_history", "addnoise_condition", "base_num_frames")
 
 
@@ -97,7 +99,7 @@ class CallSettings:
         if "negative_prompt" not in values:
             return False
         if "true_cfg_scale" in values:
-            return bool((values["true_cfg_scale"] or 0) > 1)
+            return bool((values["true_cfg_scale"] or 0) > 1) and self.has_negative_prompt
         if (guider := getattr(pipe, "guider", None)) is not None:
             return bool(getattr(guider, "_enabled", True))
         if isinstance(getattr(type(pipe), "do_classifier_free_guidance", None), property):
@@ -106,6 +108,11 @@ class CallSettings:
             with contextlib.suppress(Exception):
                 return bool(probe.do_classifier_free_guidance)
         return bool((values.get("guidance_scale") or 0) > 1)
+
+    @property
+    def has_negative_prompt(self) -> bool:
+        """Whether there is a negative prompt, which some pipelines need for guidance."""
+        return (self.shot.negative_prompt, self.task.unset_negative_prompt) != (None, None)
 
     @property
     def how_to_guide(self) -> str:
@@ -172,10 +179,14 @@ def _negative_prompt(call: CallSettings) -> Iterator[tuple[str, str]]:
 
 
 def _of_guidance(call: CallSettings) -> Iterator[tuple[str, str]]:
+    if call.is_set("true_cfg_scale") and not call.has_negative_prompt:
+        yield "true_cfg_scale", "it guides away from a negative prompt; set one, too"
     for name in _OF_GUIDANCE:
         if not call.is_set(name):
             continue
-        if not call.guided:
+        if name == "negative_prompt_2" and not call.has_negative_prompt:
+            yield name, "it is read beside negative_prompt; set that, too"
+        elif not call.guided:
             yield name, f"clips are generated without guidance; {call.how_to_guide}"
         elif name == "guidance_scale_2" and _boundary_steps(call) == (True, False):
             yield name, "no step is one of transformer_2; set guidance_scale or more steps"
@@ -255,9 +266,25 @@ def _long_videos(call: CallSettings) -> Iterator[tuple[str, str]]:
     base = call.values.get("base_num_frames")
     if not isinstance(base, int) or (call.shot.num_frames or 0) > base:
         return
+    begun = any(one.name in _BEGINNINGS for one in call.shot.conditions)
     for name in _OF_LONG_VIDEOS:
+        if name == "addnoise_condition" and begun:
+            continue  # it changes what the clip begins with
         if call.is_set(name):
             yield name, f"it is for clips of more than base_num_frames={base} frames; set more"
+
+
+def _noise_on_inputs(call: CallSettings) -> Iterator[tuple[str, str]]:
+    """Yield what adds noise to an image or video where there is none."""
+    given = {one.name for one in call.shot.conditions}
+    flags = {f"add_noise_to_{name}_latents": name for name in _BEGINNINGS}
+    for flag, name in flags.items():
+        if call.is_set(flag) and name not in given:
+            yield flag, f"it is for clips with {name}=; set that, too"
+    if not any(name in given and call.values.get(flag) for flag, name in flags.items()):
+        for name in call.shot.arguments:
+            if "noise_sigma" in name and call.is_set(name):
+                yield name, "no noise is added to an image or video; set image= or video=, too"
 
 
 def _cleaning(call: CallSettings) -> Iterator[tuple[str, str]]:
@@ -306,6 +333,7 @@ _RULES = (
     _perturbed_blocks,
     _enhancement,
     _long_videos,
+    _noise_on_inputs,
     _cleaning,
     _unread,
 )
