@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from beecam.errors import BeecamError, MediaError
-from beecam.export import view_data
+from beecam.export.captions import captions, distinguish
 from beecam.export.shown import complete_axes, fit_clip
 from beecam.export.templates import render
 from beecam.export.view_data import cut
 from beecam.media import sheets
-from beecam.sweeps.axes import labels_at
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -73,17 +73,6 @@ def contact_sheet_html(clips: ShownClips, title: str = "", max_bytes: int = 900_
     )
 
 
-def clip_caption(clips: ShownClips, index: int) -> str:
-    """Return the caption of a clip: its labels, or its prompt and seed.
-
-    >>> clip_caption(clips, 0)
-    'bee · dunes'
-    """
-    labels = labels_at(clips.axes, clips.coords(index))
-    clip = clips[index]
-    return view_data.joined(labels.values() or [clip.shot.text, f"seed {clip.shot.seed}"])
-
-
 # --- rows and columns ----------------------------------------------------------------------------
 
 _TableAxes = tuple["Axis | None", "Axis"]
@@ -128,13 +117,16 @@ def _table(clips: ShownClips, axes: _TableAxes, cells: Mapping[int, Markup]) -> 
     return _Table(
         row_axis=cut(rows.name, _MAX_AXIS_NAME) if rows else "",
         column_axis=cut(columns.name, _MAX_AXIS_NAME),
-        columns=[cut(columns.labels[column], _MAX_CAPTION) for column in used],
+        columns=distinguish([columns.labels[column] for column in used], _MAX_CAPTION),
         rows=[
-            (
-                cut(rows.labels[row], _MAX_CAPTION) if rows else None,
-                [fields[row].get(column, Markup()) for column in used],
+            (label, [fields[row].get(column, Markup()) for column in used])
+            for row, label in zip(
+                sorted(fields),
+                distinguish([rows.labels[row] for row in sorted(fields)], _MAX_CAPTION)
+                if rows
+                else [None],
+                strict=True,
             )
-            for row in sorted(fields)
         ],
     )
 
@@ -167,13 +159,15 @@ def _cells(
     ratings = [table.get(key, _UNRATED) for key in clips.keys]
     videos = _videos(clips, [rating["stars"] for rating in ratings], int(room * _VIDEO_SHARE))
     room -= sum(map(_video_size, videos.values()))
+    others = islice((i for i in range(len(clips)) if i not in videos), _MAX_STRIPS)
+    names = captions(clips, _MAX_CAPTION, [*videos, *others])
     cells: dict[int, Markup] = {}
     for index, clip in enumerate(clips):
         strips = len(cells.keys() - videos.keys())
         if index not in videos and strips == _MAX_STRIPS:
             continue
         rating = "★" * ratings[index]["stars"] + ("✕" if ratings[index]["rejected"] else "")
-        name = cut(clip_caption(clips, index), _MAX_CAPTION)
+        name = names[index]
         text = rating if in_table else f"{name} {rating}"
         if index in videos:
             room += _video_size(videos[index])

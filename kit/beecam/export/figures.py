@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from beecam._util import checks
 from beecam.errors import BeecamError, MediaError
-from beecam.export.contact_sheet import clip_caption
+from beecam.export.captions import captions
 from beecam.export.templates import render
 from beecam.export.view_data import cut
 from beecam.media import sheets
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from beecam.export.shown import ShownClip, ShownClips
+
+_LETTER = 7  # pixels
 
 
 def show_videos(clips: ShownClips, *, columns: int, width: int) -> None:
@@ -38,6 +40,7 @@ def show_videos(clips: ShownClips, *, columns: int, width: int) -> None:
     from markupsafe import Markup, escape
 
     cells: list[str] = []
+    titles = captions(clips, width // _LETTER)
     for i, clip in enumerate(clips):
         facts = clip.facts
         height = round(width * facts.get("height", 1) / facts.get("width", 1))
@@ -48,7 +51,7 @@ def show_videos(clips: ShownClips, *, columns: int, width: int) -> None:
             continue
         # mediapy doesn't escape the title. It gets compressed files, which need no ffmpeg.
         video = mediapy.html_from_compressed_video(
-            data, width, height, title=escape(clip_caption(clips, i)), loop=True, autoplay=True
+            data, width, height, title=escape(titles[i]), loop=True, autoplay=True
         )
         cells.append(Markup(video))  # noqa: S704
     rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
@@ -84,9 +87,10 @@ def contact_figure(clips: ShownClips, *, columns: int, frames: int) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
+    titles = captions(clips, 12 * frames)
     for i, clip in enumerate(clips):
         axes = grid.flat[i]
-        axes.set_title(cut(clip_caption(clips, i), 12 * frames), fontsize=7, parse_math=False)
+        axes.set_title(titles[i], fontsize=7, parse_math=False)
         try:
             axes.imshow(np.concatenate(_strip(clip, frames), axis=1))
         except MediaError as error:

@@ -175,7 +175,7 @@ def _about(cells: Sequence[Cell]) -> str:
 def _figure(cell: Cell) -> dict[str, str]:
     """Return a cell's figure, which the page's script also takes the media from."""
     return {
-        "caption": view_data.cut(cell.caption, _MAX_CAPTION),
+        "caption": cell.caption,
         "problem": cell.item.get("problem", ""),
         "stars": "★" * cell.item.get("stars", 0),
         "image": base64.b64encode(cell.sheet).decode(),
