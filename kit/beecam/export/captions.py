@@ -1,8 +1,8 @@
 """Captions that tell clips apart: what all have in common is shortened first.
 
-`widgets/js/captions/captions.js` does the same in a live grid; `tests/js/caption_cases.json` holds for
-both. Whatever has less room than its text gets it from here: a text that is only cut at its end
-loses what it differs in.
+Whatever has less room than its text gets it from here: a text that is only cut at its end loses
+what it differs in. `widgets/js/captions/captions.js` does the same in a live grid;
+`tests/js/caption_cases.json` holds for both.
 """
 
 from __future__ import annotations
