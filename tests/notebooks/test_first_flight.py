@@ -38,8 +38,8 @@ def executed(tmp_path_factory):
 @pytest.mark.notebook
 def test_it_runs_with_progress_and_leaves_clips_and_a_gallery(executed):
     folder, progress = executed
-    assert "[ 1/10]" in progress
-    assert "[10/10]" in progress
+    assert "[ 1/9]" in progress
+    assert "[ 9/9]" in progress
     assert "clips made" in progress
     assert len(list((folder / "library" / "media").glob("??/*.mp4"))) == 16 + 24 + 8
     page = (folder / "out" / "first_flight.html").read_text()
@@ -74,7 +74,7 @@ def test_the_first_notebook_is_stored_without_outputs():
     stored = nbformat.reads(NOTEBOOK.read_text(), as_version=4)
     nbformat.validate(stored)
     code = [cell for cell in stored.cells if cell.cell_type == "code"]
-    assert len(code) == 10
+    assert len(code) == 9
     assert [cell for cell in code if cell.outputs or cell.execution_count] == []
     assert all(len(cell.source.splitlines()) <= 12 for cell in code)
 
