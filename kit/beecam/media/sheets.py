@@ -121,7 +121,7 @@ def frames_from_sheet(data: bytes, layout: Mapping[str, int]) -> list[Frames]:
 
 
 def strip(frames: Sequence[Frames]) -> Frames:
-    """Return frames side by side as on a film, with transparent gaps between them.
+    """Return frames side by side, with transparent gaps between them.
 
     >>> strip([frame, frame]).shape
     (96, 196, 4)
