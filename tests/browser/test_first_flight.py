@@ -7,6 +7,15 @@ pytestmark = pytest.mark.browser
 STORED = labpage.ROOT / "notebooks"
 
 
+# Whether a cell has run and the next one is active.
+RAN = """index => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  const { model } = notebook.widgets[index];
+  return notebook.activeCellIndex === index + 1
+    && (model.type !== 'code' || (model.executionCount && model.executionState === 'idle'));
+}"""
+
+
 def run_all(notebook, name, stored, **more):
     """Open one of the notebooks and run all its cells; gives its page and what it put out."""
     nb = notebook(name, stored=stored, **more)
@@ -53,6 +62,38 @@ def test_first_flight_runs_top_to_bottom(notebook, lab, tmp_path):
     shots(nb, nb.page.locator(".bcm-root:visible"), "first-flight")
     _, folder = lab
     assert (folder / "first_flight.html").stat().st_size > 50_000
+    # What is selected by hand is followed.
+    many = nb.page.locator(".jp-Cell").nth(7)
+    many.scroll_into_view_if_needed()
+    many.locator("[data-cell='5']").click(modifiers=["Control"])
+    many.locator(".bcm-selected[data-cell='5']").wait_for()
+    follow = nb.page.locator(".jp-Cell").nth(9)
+    assert "seed 14" in follow.inner_text()
+    nb.run(9, wait=True)
+    follow.get_by_text("seed 5").wait_for()
+
+
+def test_the_first_run_is_in_view(notebook):
+    nb = notebook("first", stored=STORED / "01_first_flight.ipynb", size=(1280, 900))
+    page = nb.page
+    page.locator(".jp-Notebook").focus()
+    for cell in range(4):  # up to the one that shows the run
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_function(RAN, arg=cell)
+    grid = page.locator(".bcm-scroll")
+    grid.locator(".bcm-cell").nth(15).wait_for()
+    page.wait_for_timeout(500)
+    nb.shot("first-run")
+    whole = grid.evaluate(
+        """scroll => [...scroll.querySelectorAll('.bcm-cell')].filter(cell => {
+          const box = cell.getBoundingClientRect();
+          return [scroll, scroll.closest('.jp-WindowedPanel-outer')].every(around => {
+            const outside = around.getBoundingClientRect();
+            return box.top >= outside.top && box.bottom <= outside.bottom;
+          });
+        }).length"""
+    )
+    assert whole >= 4, "a row or more, without scrolling"
 
 
 def test_your_own_model_runs_top_to_bottom(notebook, tmp_path):

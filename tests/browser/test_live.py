@@ -244,7 +244,7 @@ def test_after_reopening_a_picture_remains(live, lab):
     page.wait_for_timeout(800)
     saved = nb.save()
     texts = "".join(str(output) for cell in saved.cells for output in cell.get("outputs", ()))
-    assert texts.count("data:image/jpeg;base64") == 1
+    assert texts.count("data:image/webp;base64") == 1
     assert len(texts) < 200_000
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     page.goto(f"{lab[0]}/lab/workspaces/again/tree/{nb.path.name}?token={TOKEN}")

@@ -134,7 +134,8 @@ def test_long_labels_have_room_and_stand_in_line(notebook):
         )
         assert cut == []
         # A group says its label once, with the note, also where it is scrolled into.
-        assert outer(grid)[:3] == ["bee (small)", "sea", "the dunes by the sea"]
+        dunes = "the dunes by…" if wide == 420 else "the dunes by the sea"
+        assert outer(grid)[:3] == ["bee (small)", "sea", dunes]
     grid.locator(".bcm-scroll").evaluate("s => s.scrollTo(0, 150)")
     until(
         page,

@@ -149,7 +149,7 @@ def test_a_clip_is_opened_and_clips_are_compared_by_keys(opened, clips):
     page.locator("video.bcm-loaded").nth(1).wait_for()
     assert page.locator(".bcm-pane").count() == 2
     shot(page, "page-compared")
-    assert page.locator(".bcm-pane dd").all_inner_texts() == ["1", "2"]
+    assert page.locator(".bcm-panetext").all_inner_texts() == ["seed 1", "seed 2"]
     page.keyboard.press("Escape")
     page.keyboard.press("t")
     page.locator(".bcm-tagbox input").fill("odd one")

@@ -4,7 +4,7 @@ import { Clock, frameAt } from "../../widgets/js/core/clock.js";
 import { HELP, commandFor, isNotebookKey } from "../../widgets/js/core/keys.js";
 import { Lru } from "../../widgets/js/data/lru.js";
 import { describeCell } from "../../widgets/js/data/axes.js";
-import { formatDuration, formatTimeLeft, isolateBidi, shortenLabels, summarizeRun, truncate } from "../../widgets/js/core/text.js";
+import { formatDuration, formatTimeLeft, isolateBidi, summarizeRun } from "../../widgets/js/core/text.js";
 
 /** A clock whose animation frames the test triggers. */
 function manual() {
@@ -111,18 +111,6 @@ test("only pinned entries may exceed the budget", () => {
   const lru = new Lru(10, () => {}, (k) => k < 3);
   for (let k = 0; k < 6; k++) lru.set(k, k, 10);
   assert.deepEqual([...lru.entries.keys()].sort(), [0, 1, 2, 5]);
-});
-
-test("labels are shortened to the words in which they differ", () => {
-  const shared = "flies slowly over a green meadow at noon";
-  assert.deepEqual(
-    shortenLabels([`a bee ${shared} in the rain`, `a moth ${shared} in the wind`]),
-    ["a bee … rain", "a moth … wind"],
-  );
-  assert.deepEqual(shortenLabels(["bee", "moth"]), ["bee", "moth"]);
-  assert.deepEqual(shortenLabels(["x".repeat(99)]), ["x".repeat(99)]);
-  assert.equal(shortenLabels(["x".repeat(99), "y"])[0].length, 48);
-  assert.equal(truncate("a bee over", 6), "a bee…");
 });
 
 test("durations and counts are readable", () => {

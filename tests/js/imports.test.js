@@ -12,7 +12,7 @@ const ROOT = fileURLToPath(new URL("../../widgets/js", import.meta.url));
  * Folders by level, lowest first. A module may import from its own folder and from lower levels;
  * the folders of one level don't import each other. "" is the entries.
  */
-const LEVELS = [["suggest.js"], ["query.js"], ["core"], ["data"], ["surface", "panel/text"], ["grid", "table", "panel", "live"], [""]];
+const LEVELS = [["suggest.js"], ["query.js"], ["core"], ["data"], ["captions"], ["surface", "panel/text"], ["grid", "table", "panel", "live"], [""]];
 const ENTRIES = ["clips.js", "live.js", "offline.js", "panel.js"];
 
 /** Import specifiers of a module: those of the code, and those that only name a type. */

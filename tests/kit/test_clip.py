@@ -14,7 +14,7 @@ import beecam as bc
 from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, CheckError, MediaError
 from beecam.export import notebook
-from beecam.media import mp4
+from beecam.media import mp4, sheets
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
 from helpers import PATIENCE, error_message, fill
@@ -117,7 +117,10 @@ def test_the_contact_sheet_is_small_static_and_shows_frames(clips):
     assert "<script" not in page
     data = re.findall(r'base64,([^"]+)"', page)
     image = Image.open(io.BytesIO(base64.b64decode(data[0])))
-    assert image.width == 4 * 48
+    assert image.size == (sheets.strip_width(48, 4), 32)
+    opaque = np.asarray(image)[..., 3].min(axis=0) > 0
+    assert np.count_nonzero(np.diff(opaque.astype(int)) < 0) == 3, "gaps between four frames"
+    assert opaque.sum() == 4 * 48
     assert "No clips yet" in notebook.contact_sheet_html(clips[:0])
 
 

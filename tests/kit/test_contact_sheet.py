@@ -5,6 +5,7 @@ import io
 import re
 
 import av
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -77,6 +78,57 @@ def test_one_short_axis_is_a_row_and_other_clips_form_no_table(clips, library):
     assert contact_sheet_html(wide).count('scope="col"') == 4, "only columns with clips"
 
 
+@pytest.fixture
+def nested(library):
+    """Clips on three axes."""
+    return ClipSet(
+        library,
+        fill(library, seeds=4).keys,
+        axes=[Axis("a", ("x", "y")), Axis("b", (1, 2)), Axis("c", ("red", "blue"))],
+        coords=[{"a": i // 4, "b": i // 2 % 2, "c": i % 2} for i in range(8)],
+    )
+
+
+def test_rows_of_several_axes_name_each_of_them(nested):
+    page = contact_sheet_html(nested)
+    assert re.findall(r'<th scope="col".*?<bdi>(.*?)</bdi>', page) == ["red", "blue"]
+    rows = re.findall(r'<th scope="row".*?<bdi>(.*?)</bdi>', page)
+    assert rows == ["x · b 1", "x · b 2", "y · b 1", "y · b 2"]
+    assert "a · b ↓<br>c →" in page
+
+
+def test_a_figure_has_the_rows_and_columns_of_the_axes(nested, clips):
+    def texts(figure):
+        return [[axes.get_title(), *(t.get_text() for t in axes.texts)] for axes in figure.axes]
+
+    nested.contact_sheet().savefig(io.BytesIO())
+    assert texts(clips.contact_sheet()) == [
+        ["0", "a bee"],
+        ["1"],
+        ["2"],
+        ["", "a moth"],
+        [""],
+        [""],
+    ]
+    assert [one[1:] for one in texts(nested.contact_sheet())[::2]] == [
+        ["x · b 1"],
+        ["x · b 2"],
+        ["y · b 1"],
+        ["y · b 2"],
+    ]
+    flat = texts(clips.contact_sheet(columns=3))
+    assert flat[4] == ["a moth · seed 1"], "as many columns as asked for"
+    takes = ClipSet(
+        clips.library,
+        clips.keys[:2] * 2,
+        axes=[Axis("seed", (0, 1))],
+        coords=[{"seed": i % 2} for i in range(4)],
+    )
+    assert len(takes.contact_sheet().axes) == 4, "takes that share a place are all drawn"
+    drawn = clips.contact_sheet().axes[0].images[0].get_array()
+    assert np.count_nonzero(drawn[..., 3].min(axis=0) == 0) == 3 * 2, "gaps between frames"
+
+
 def test_texts_from_outside_stay_text_in_headers_and_captions(library):
     prompts = fill(library, [HOSTILE, "a bee"], seeds=2)
     named = ClipSet(
@@ -115,7 +167,7 @@ def test_missing_media_are_reported_in_a_sentence(clips):
     assert page.count("<video") == 0
     assert page.count("<img") == 5, "without its video its strip is shown"
     assert "is missing" in page
-    data = re.search(r'image/jpeg;base64,(.*?)"', page).group(1)
+    data = re.search(r'image/webp;base64,(.*?)"', page).group(1)
     assert Image.open(io.BytesIO(base64.b64decode(data))).height == 32
 
 

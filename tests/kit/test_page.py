@@ -217,12 +217,12 @@ def test_a_page_that_cannot_be_written_is_named(clips, tmp_path):
 
 
 def test_right_to_left_labels_do_not_change_their_neighbours():
-    from beecam.export import view_data
+    from beecam.export.view_data import isolated
 
-    assert view_data.joined(["bee", "sea"]) == "bee · sea"
-    assert view_data.joined(["\u202eevil", "1"]) == "\u2068\u202eevil\u2069 · 1"
-    assert view_data.joined(["נחלה", "1"]) == "\u2068נחלה\u2069 · 1"
-    assert view_data.joined(["\u2069\u202eevil", "1"]) == "\u2068\u202eevil\u2069 · 1"
+    assert isolated("bee") == "bee"
+    assert isolated("\u202eevil") == "\u2068\u202eevil\u2069"
+    assert isolated("נחלה") == "\u2068נחלה\u2069"
+    assert isolated("\u2069\u202eevil") == "\u2068\u202eevil\u2069"
 
 
 def test_templates_escape_every_value():

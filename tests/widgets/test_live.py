@@ -347,6 +347,6 @@ def test_static_html_needs_no_kernel(show):
     edit(front_end, 1)
     wait_for_edit(front_end, 1)
     text = view._static_html()
-    assert "data:image/jpeg;base64," in text
+    assert "data:image/webp;base64," in text
     assert "<b>" not in text
     assert len(text) < 60_000

@@ -332,13 +332,14 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
         """
         figures.show_videos(self, columns=columns, width=width)
 
-    def contact_sheet(self, columns: int = 4, frames: int = 4) -> Figure:
+    def contact_sheet(self, columns: int | None = None, frames: int = 4) -> Figure:
         """Draw some frames of each clip with matplotlib.
 
-        >>> clips.contact_sheet(columns=3).savefig("clips.png")
+        >>> clips.contact_sheet().savefig("clips.png")
 
         Args:
-            columns: Clips per row.
+            columns: Clips per row. By default rows and columns are the axes of the clips; clips
+                that form no table are drawn in rows of four.
             frames: Frames shown of each clip, evenly spaced.
         """
         return figures.contact_figure(self, columns=columns, frames=frames)

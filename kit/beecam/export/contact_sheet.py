@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from beecam.errors import BeecamError, LibraryError, MediaError
-from beecam.export import view_data
-from beecam.export.shown import complete_axes, fit_clip
+from beecam.export.captions import captions
+from beecam.export.shown import fit_clip
+from beecam.export.table_layout import TableLayout, table_layout
 from beecam.export.templates import render
 from beecam.export.view_data import cut
 from beecam.media import sheets
-from beecam.sweeps.axes import labels_at
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
     from beecam.export.shown import ShownClip, ShownClips
-    from beecam.sweeps.axes import Axis
 
 _FRAMES = 4
 _PAGE_WIDTH = 700  # pixels, without the headers of rows
-_MAX_COLUMNS = 12
-_MAX_IN_ONE_ROW = 6
 # The page would have to wait for a kernel that cuts more strips.
 _MAX_STRIPS = 160
 _FRAME_WIDTH = 96  # pixels
@@ -59,34 +56,18 @@ def contact_sheet_html(clips: ShownClips, title: str = "", max_bytes: int = 900_
         max_bytes: The HTML stays below this: quality is lowered first, then clips are left out,
             which a last line says.
     """
-    axes = _table_axes(clips)
-    room = max_bytes - _SHEET_MARKUP - _table_markup(clips, axes)
-    cells, videos = _cells(clips, _frames_per_clip(clips, axes), room, in_table=axes is not None)
+    layout = table_layout(clips)
+    room = max_bytes - _SHEET_MARKUP - _table_markup(layout)
+    cells, videos = _cells(clips, _frames_per_clip(clips, layout), room, in_table=bool(layout))
     left_out = len(clips) - len(cells)
     return render(
         "contact_sheet.html",
         title=cut(title, _MAX_TITLE),
-        table=_table(clips, axes, cells) if axes else None,
+        table=_table(layout, cells) if layout else None,
         videos=[cell for index, cell in cells.items() if index in videos],
         strips=[cell for index, cell in cells.items() if index not in videos],
         left_out=f"{left_out:,}" if left_out else "",
     )
-
-
-def clip_caption(clips: ShownClips, index: int) -> str:
-    """Return the caption of a clip: its labels, or its prompt and seed; its key if it is gone.
-
-    >>> clip_caption(clips, 0)
-    'bee · dunes'
-    """
-    labels = labels_at(clips.axes, clips.coords(index))
-    if labels:
-        return view_data.joined(labels.values())
-    clip = clips[index]
-    try:
-        return view_data.joined([clip.shot.text, f"seed {clip.shot.seed}"])
-    except LibraryError:
-        return clip.key[:8]
 
 
 def clip_facts(clip: ShownClip) -> Mapping[str, Any]:
@@ -103,76 +84,46 @@ def clip_facts(clip: ShownClip) -> Mapping[str, Any]:
 
 # --- rows and columns ----------------------------------------------------------------------------
 
-_TableAxes = tuple["Axis | None", "Axis"]
 
-
-@dataclass(frozen=True)
-class _Table:
-    """A table's labels and cells; a row's label is None if there is only one row."""
-
-    row_axis: str
-    column_axis: str
-    columns: Sequence[str]
-    rows: Sequence[tuple[str | None, Sequence[Markup]]]
-
-
-def _table_axes(clips: ShownClips) -> _TableAxes | None:
-    """Return the axes of rows and columns, or None if the clips don't form a table."""
-    axes = complete_axes(clips)
-    coords = [clips.coords(i) for i in range(len(clips))]
-    used = {axis.name: {at[axis.name] for at in coords} for axis in axes}
-    varying = [axis for axis in axes if len(used[axis.name]) > 1]
-    if len(varying) == 1 and len(used[varying[0].name]) <= _MAX_IN_ONE_ROW:
-        return None, varying[0]
-    if len(varying) != 2:  # noqa: PLR2004
-        return None
-    rows, columns = varying
-    if len(used[columns.name]) > _MAX_COLUMNS:
-        rows, columns = columns, rows
-    return (rows, columns) if len(used[columns.name]) <= _MAX_COLUMNS else None
-
-
-def _table(clips: ShownClips, axes: _TableAxes, cells: Mapping[int, Markup]) -> _Table:
+def _table(layout: TableLayout, cells: Mapping[int, Markup]) -> dict[str, Any]:
+    """Return what the template shows of a table; rows and columns without cells are left out."""
     from markupsafe import Markup
 
-    rows, columns = axes
     fields: dict[int, dict[int, Markup]] = {}
     for index, cell in cells.items():
-        coords = clips.coords(index)
-        row = fields.setdefault(coords[rows.name] if rows else 0, {})
-        row[coords[columns.name]] = row.get(coords[columns.name], Markup()) + cell
-    used = sorted({column for row in fields.values() for column in row})
-    return _Table(
-        row_axis=cut(rows.name, _MAX_AXIS_NAME) if rows else "",
-        column_axis=cut(columns.name, _MAX_AXIS_NAME),
-        columns=[cut(columns.labels[column], _MAX_CAPTION) for column in used],
-        rows=[
-            (
-                cut(rows.labels[row], _MAX_CAPTION) if rows else None,
-                [fields[row].get(column, Markup()) for column in used],
-            )
+        row, column = layout.places[index]
+        line = fields.setdefault(row, {})
+        line[column] = line.get(column, Markup()) + cell
+    used = sorted({column for line in fields.values() for column in line})
+    return {
+        "row_axis": cut(" · ".join(axis.name for axis in layout.row_axes), _MAX_AXIS_NAME),
+        "column_axis": cut(layout.column_axis.name, _MAX_AXIS_NAME),
+        "columns": [layout.column_labels[column] for column in used],
+        "rows": [
+            (layout.row_labels[row], [fields[row].get(column, Markup()) for column in used])
             for row in sorted(fields)
         ],
-    )
+    }
 
 
-def _table_markup(clips: ShownClips, axes: _TableAxes | None) -> int:
+def _table_markup(layout: TableLayout | None) -> int:
     """Return an upper bound of the characters of a table without the content of its cells."""
-    if axes is None:
+    if layout is None:
         return 0
-    headers = sum(len(axis) for axis in axes if axis) * _HEADER_MARKUP
-    return min(headers + len(clips) * _FIELD_MARKUP, _MAX_TABLE_MARKUP)
+    rows, columns = len(layout.row_labels), len(layout.column_labels)
+    markup = (rows + columns) * _HEADER_MARKUP + rows * columns * _FIELD_MARKUP
+    return min(markup, _MAX_TABLE_MARKUP)
 
 
 # --- cells ---------------------------------------------------------------------------------------
 
 
-def _frames_per_clip(clips: ShownClips, axes: _TableAxes | None) -> int:
+def _frames_per_clip(clips: ShownClips, layout: TableLayout | None) -> int:
     """Return how many frames of each clip are shown, so that a row fits the page."""
-    if axes is None:
+    if layout is None:
         return _FRAMES
-    columns = len({clips.coords(i)[axes[1].name] for i in range(len(clips))})
     width: int = min(_FRAME_WIDTH, clip_facts(clips[0]).get("sheet", {}).get("width", 1))
+    columns = len(layout.column_labels)
     return max(1, min(_FRAMES, _PAGE_WIDTH // (columns * (width + 8))))
 
 
@@ -184,13 +135,15 @@ def _cells(
     ratings = [table.get(key, _UNRATED) for key in clips.keys]
     videos = _videos(clips, [rating["stars"] for rating in ratings], int(room * _VIDEO_SHARE))
     room -= sum(map(_video_size, videos.values()))
+    others = islice((i for i in range(len(clips)) if i not in videos), _MAX_STRIPS)
+    names = captions(clips, _MAX_CAPTION, [*videos, *others])
     cells: dict[int, Markup] = {}
     for index, clip in enumerate(clips):
         strips = len(cells.keys() - videos.keys())
         if index not in videos and strips == _MAX_STRIPS:
             continue
         rating = "★" * ratings[index]["stars"] + ("✕" if ratings[index]["rejected"] else "")
-        name = cut(clip_caption(clips, index), _MAX_CAPTION)
+        name = names[index]
         text = rating if in_table else f"{name} {rating}"
         if index in videos:
             room += _video_size(videos[index])
@@ -245,7 +198,8 @@ def _strip_cell(
         count = frames if room > _ONE_FRAME else 1
         indices = sheets.select_frames(layout["frames"], count)
         quality = 80 if room > _HIGH_QUALITY else 55
-        data = sheets.subsheet(clip.sheet_bytes(), layout, indices, quality)
+        all_frames = sheets.frames_from_sheet(clip.sheet_bytes(), layout)
+        data = sheets.strip_bytes([all_frames[i] for i in indices], quality)
     except (MediaError, KeyError) as error:
         problem = str(error) if isinstance(error, MediaError) else "its images are missing."
         return render(
@@ -256,7 +210,7 @@ def _strip_cell(
         bare=in_table,
         video="",
         image=base64.b64encode(data).decode(),
-        width=min(_FRAME_WIDTH, layout["width"]) * len(indices),
+        width=sheets.strip_width(min(_FRAME_WIDTH, layout["width"]), len(indices)),
         name=name,
         text=text,
     )

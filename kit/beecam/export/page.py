@@ -137,6 +137,7 @@ def _render(cells: Sequence[Cell], facts: Mapping[str, Any], title: str, notes: 
         Markup((folder / f"offline.{suffix}").read_text("utf-8"))  # noqa: S704
         for suffix in ("js", "css")
     )
+    style += Markup(_gap_styles(cells))  # noqa: S704  (numbers only)
     return render(
         "page.html",
         policy=_policy(script, style),
@@ -148,6 +149,16 @@ def _render(cells: Sequence[Cell], facts: Mapping[str, Any], title: str, notes: 
         facts=_json(facts),
         script=script,
     )
+
+
+def _gap_styles(cells: Sequence[Cell]) -> str:
+    """Return the rules that show gaps between the frames of sheets, which have none."""
+    counts = sorted({_frame_count(cell) for cell in cells})
+    return "".join(f".frames-{count}{{--frames:{count}}}" for count in counts)
+
+
+def _frame_count(cell: Cell) -> int:
+    return int(cell.item.get("sheet", {}).get("frames", 1))
 
 
 def _policy(script: str, style: str) -> Markup:
@@ -173,12 +184,13 @@ def _about(cells: Sequence[Cell]) -> str:
     return " · ".join([count, *generated, f"{today.day} {today:%B %Y}", "beecam"])
 
 
-def _figure(cell: Cell) -> dict[str, str]:
+def _figure(cell: Cell) -> dict[str, Any]:
     """Return a cell's figure, which the page's script also takes the media from."""
     return {
-        "caption": view_data.cut(cell.caption, _MAX_CAPTION),
+        "caption": cell.caption,
         "problem": cell.item.get("problem", ""),
         "stars": "★" * cell.item.get("stars", 0),
+        "frames": _frame_count(cell),
         "image": base64.b64encode(cell.sheet).decode(),
         "video": base64.b64encode(cell.video).decode(),
     }

@@ -16,11 +16,11 @@ from beecam.errors import (
     shorten,
 )
 from beecam.export import view_data
+from beecam.export.captions import captions
 from beecam.export.shown import fit_clip
 from beecam.media import size_budget
 from beecam.storage.query import parse
 from beecam.storage.query_rows import COMMON_NAMES, names_in, rows_of
-from beecam.sweeps.axes import labels_at
 
 if TYPE_CHECKING:
     from beecam.export.shown import ShownClip, ShownClips
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _VIDEO_SHARE = 0.4
 # Base64 has four characters for three bytes.
 _CHARACTERS_PER_BYTE = 4 / 3
+# Three lines below a strip.
+_MAX_CAPTION = 110
 _NO_DETAIL: Mapping[str, Any] = {
     "prompt": "",
     "code": "",
@@ -51,7 +53,7 @@ class Cell:
         clip: The clip, or None if the library no longer has it.
         item: The data that the grid shows; see `view_data.clip_data`.
         detail: The data that the viewer shows; see `view_data.clip_details`.
-        caption: Its labels, or its prompt and seed.
+        caption: What it differs in from the others.
         sheet: Its sheet as a JPEG, or empty.
         video: Its mp4, or empty.
     """
@@ -174,22 +176,21 @@ def _fitting_query(clips: ShownClips, cells: Sequence[int], text: str, by: str) 
 
 def cells_of(clips: ShownClips) -> list[Cell]:
     """Return a cell for each clip, without media."""
-    return [_cell(clips, i) for i in range(len(clips))]
+    names = captions(clips, _MAX_CAPTION)
+    return [_cell(clip, names[i]) for i, clip in enumerate(clips)]
 
 
-def _cell(clips: ShownClips, index: int) -> Cell:
-    clip = clips[index]
-    labels = view_data.joined(labels_at(clips.axes, clips.coords(index)).values())
+def _cell(clip: ShownClip, caption: str) -> Cell:
     try:
         row = clip.library.row(clip.key)
     except BeecamError:
-        return Cell(None, {"problem": _NOT_IN_LIBRARY}, {**_NO_DETAIL}, labels or clip.key[:8])
+        return Cell(None, {"problem": _NOT_IN_LIBRARY}, {**_NO_DETAIL}, caption)
     shot = row["shot"]
     return Cell(
         clip,
         view_data.clip_data(row),
         view_data.clip_details(shot, row["facts"]),
-        labels or view_data.joined([shot.text, f"seed {shot.seed}"]),
+        caption,
     )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from beecam._util.words import number_text
@@ -37,16 +37,12 @@ def cut(text: str, limit: int = LONGEST) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def joined(parts: Iterable[str]) -> str:
-    """Join labels with dots; right-to-left text doesn't change the direction of its neighbours.
+def isolated(text: str) -> str:
+    """Wrap right-to-left text in Unicode isolates, so that it can't reorder the text around it.
 
-    >>> joined(["bee", "dunes"])
-    'bee · dunes'
+    >>> isolated("bee")
+    'bee'
     """
-    return " · ".join(map(_isolate, parts))
-
-
-def _isolate(text: str) -> str:
     if not any(unicodedata.bidirectional(char) in _BIDIRECTIONAL for char in text):
         return text
     # A Unicode isolate ends all overrides inside; a nested isolate could end it early.

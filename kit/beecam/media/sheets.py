@@ -15,6 +15,8 @@ from beecam.errors import MediaError
 from beecam.media.images import open_image
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from beecam.media.types import Frames
 
 
@@ -64,13 +66,19 @@ def sheet_bytes(frames: Frames, quality: int = 85, max_width: int = SHEET_WIDTH)
     size = (layout["width"], layout["height"])
     sheet = Image.new("RGB", (size[0] * layout["frames"], size[1]))
     for position, index in enumerate(select_frames(len(frames))):
-        frame = Image.fromarray(np.ascontiguousarray(frames[index]))
-        if frame.size != size:
-            frame = frame.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-        sheet.paste(frame, (position * size[0], 0))
+        sheet.paste(_resized(frames[index], size), (position * size[0], 0))
     buffer = io.BytesIO()
     sheet.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
+
+
+def _resized(frame: Frames, size: tuple[int, int]) -> Image.Image:
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(frame))
+    if image.size == size:
+        return image
+    return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
 
 
 def write_sheet(path: Path, frames: Frames) -> None:
@@ -117,10 +125,57 @@ def frames_from_sheet(data: bytes, layout: Mapping[str, int]) -> list[Frames]:
     return [sheet[:, i * width : (i + 1) * width] for i in range(layout["frames"])]
 
 
-def subsheet(data: bytes, layout: Mapping[str, int], indices: Sequence[int], quality: int) -> bytes:
-    """Return a sheet with some of the frames of another one."""
-    frames = frames_from_sheet(data, layout)
-    return sheet_bytes(np.stack([frames[i] for i in indices]), quality)
+def strip(frames: Sequence[Frames]) -> Frames:
+    """Return frames side by side, with transparent gaps between them.
+
+    >>> strip([frame, frame]).shape
+    (96, 196, 4)
+
+    Args:
+        frames: Arrays of shape `(height, width, 3)`.
+    """
+    height, width = frames[0].shape[:2]
+    gap = _gap(width)
+    result = np.zeros((height, strip_width(width, len(frames)), 4), np.uint8)
+    for position, frame in enumerate(frames):
+        left = position * (width + gap)
+        result[:, left : left + width, :3] = frame
+        result[:, left : left + width, 3] = 255
+    return result
+
+
+def strip_width(width: int, count: int) -> int:
+    """Return the width of a strip in pixels.
+
+    >>> strip_width(96, 4)
+    396
+
+    Args:
+        width: The width of a frame.
+        count: The number of frames.
+    """
+    return count * width + (count - 1) * _gap(width)
+
+
+def _gap(width: int) -> int:
+    return max(2, width // 24)
+
+
+def strip_bytes(frames: Sequence[Frames], quality: int = 80) -> bytes:
+    """Return a strip as WebP, which can be transparent and is half as large as a JPEG.
+
+    Args:
+        frames: Arrays of shape `(height, width, 3)`; wider ones than those of a sheet are scaled.
+        quality: The quality of the frames.
+    """
+    from PIL import Image
+
+    layout = sheet_layout(np.stack(frames))
+    size = (layout["width"], layout["height"])
+    frames = [np.asarray(_resized(frame, size)) for frame in frames]
+    buffer = io.BytesIO()
+    Image.fromarray(strip(frames)).save(buffer, "WEBP", quality=quality, method=2)
+    return buffer.getvalue()
 
 
 def reduced_sheet(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import numpy as np
-
 from beecam.export import view_data
 from beecam.media import sheets
 from beecam.runs.interactive import PREVIEW, LiveFrame
@@ -84,7 +82,7 @@ def static_html(result: LiveFrame | None, model_name: str, css_class: str) -> st
     image = code = ""
     if result is not None and result.frames is not None:
         indices = sheets.select_frames(len(result.frames), _STRIP_FRAMES)
-        strip = np.stack([result.frames[i] for i in indices])
-        image = base64.b64encode(sheets.sheet_bytes(strip)).decode()
+        strip = sheets.strip_bytes([result.frames[i] for i in indices])
+        image = base64.b64encode(strip).decode()
         code = result.shot.code() if result.shot else ""
     return render("live.html", css_class=css_class, image=image, code=code, model=model_name)

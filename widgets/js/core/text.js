@@ -1,44 +1,4 @@
-// Text for headers, labels and durations.
-
-/**
- * Shorten labels to the words in which they differ: prompts on one axis often share most words.
- * @param {string[]} labels
- * @param {number} limit characters
- * @returns {string[]}
- */
-export function shortenLabels(labels, limit = 48) {
-  if (labels.length < 2 || labels.every((label) => label.length <= limit)) return labels;
-  const words = labels.map((label) => label.split(/\s+/));
-  const sets = words.map((some) => new Set(some));
-  const shared = new Set(words[0].filter((word) => sets.every((set) => set.has(word))));
-  return words.map((some) => truncate(collapseRuns(some, shared).join(" "), limit));
-}
-
-/**
- * Replace runs of three or more shared words with an ellipsis; shorter runs read better in full.
- * @param {string[]} words
- * @param {Set<string>} shared
- */
-function collapseRuns(words, shared) {
-  /** @type {string[]} */
-  const result = [];
-  for (let i = 0; i < words.length; ) {
-    let end = i;
-    while (end < words.length && shared.has(words[end])) end++;
-    result.push(...(end - i > 2 ? ["…"] : words.slice(i, Math.max(end, i + 1))));
-    i = Math.max(end, i + 1);
-  }
-  return result;
-}
-
-/**
- * Truncate text to a number of characters, with an ellipsis.
- * @param {string} text
- * @param {number} limit
- */
-export function truncate(text, limit) {
-  return text.length <= limit ? text : `${text.slice(0, limit - 1).trimEnd()}…`;
-}
+// Text for labels, counts and durations.
 
 // Right-to-left letters, and control characters that change the direction of what follows.
 const BIDI = /[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;

@@ -96,7 +96,7 @@ export class GridView extends ClipSurface {
   #listen() {
     const { store, model, lifetime: { signal } } = this;
     this.listen({
-      cells: () => this.relayout(), cell: (cell) => this.grid.tiles.get(cell)?.refresh(),
+      cells: () => this.relayout(), cell: (cell) => this.grid.refresh(cell),
       annotations: () => this.#scheduleFilter(), columns: () => this.#scheduleFilter(),
       run: () => this.#onRun(), connection: () => this.#toolbar.refresh(),
     });

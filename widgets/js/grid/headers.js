@@ -1,11 +1,13 @@
 // The labels of row and column headers: shortened to what differs, fitted into their lines.
 
-import { attributes, element } from "../core/dom.js";
-import { isolateBidi, shortenLabels } from "../core/text.js";
+import { attributes, div, element } from "../core/dom.js";
+import { distinguish } from "../captions/captions.js";
+import { isolateBidi } from "../core/text.js";
 
 // Pixels.
 export const LINE = 16;
 export const LETTER = 6.4;
+const MAX_LABEL = 48; // characters
 
 /**
  * Render the labels of a header, one line per axis, each with its note; outer labels share a line
@@ -41,17 +43,33 @@ export function renderLabels(head, labels, { titles, notes }, width, height) {
   head.append(...blocks);
 }
 
+/** Create the corner between the headers, with the names of the axes. @param {import("./layout.js").Table} table */
+export function createCorner({ rowAxes, columnAxes }) {
+  const corner = div("bcm-corner");
+  attributes(corner, { role: "columnheader" });
+  const names = (/** @type {string[]} */ axes, /** @type {string} */ arrow) =>
+    (axes.length ? [element("span", "bcm-axis", `${axes.map(isolateBidi).join(" · ")} ${arrow}`)] : []);
+  corner.append(...names(columnAxes, "→"), ...names(rowAxes, "↓"));
+  corner.title = corner.textContent ?? "";
+  return corner;
+}
+
 /**
- * Shorten the labels of each axis to the words in which they differ.
- * @param {string[][]} rows labels of each header
+ * Return the labels of headers, shortened to what differs on each axis where they are too long.
+ * @param {import("./layout.js").Header[]} headers
+ * @param {number} [width] pixels of each; by default labels are as long as they may be
+ * @param {number} [height]
  * @returns {string[][]}
  */
-export function shortenRows(rows) {
-  const depth = rows[0]?.length ?? 0;
+export function shortenHeaders(headers, width = MAX_LABEL * LETTER, height = LINE) {
+  const depth = headers[0]?.labels.length ?? 0;
+  const lines = Math.max(1, Math.floor(height / LINE / depth));
+  // Lines are broken between words, before the end of the line.
+  const letters = Math.floor((width / LETTER) * (lines > 1 ? lines * 0.85 : 1));
   const byAxis = Array.from({ length: depth }, (_, a) => {
-    const unique = [...new Set(rows.map((row) => row[a]))];
-    const shortened = shortenLabels(unique);
+    const unique = [...new Set(headers.map(({ labels }) => labels[a]))];
+    const shortened = distinguish(unique, Math.min(letters, MAX_LABEL));
     return new Map(unique.map((label, i) => [label, shortened[i]]));
   });
-  return rows.map((row) => row.map((label, a) => /** @type {string} */ (byAxis[a].get(label))));
+  return headers.map(({ labels }) => labels.map((label, a) => /** @type {string} */ (byAxis[a].get(label))));
 }

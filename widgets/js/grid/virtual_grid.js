@@ -1,17 +1,17 @@
 // The scrolling table of cells: sticky headers, and DOM nodes for the visible cells only.
 
-import { attributes, div, element, on } from "../core/dom.js";
-import { isolateBidi } from "../core/text.js";
+import { attributes, div, on } from "../core/dom.js";
 import { describeCell } from "../data/axes.js";
 import { Tile } from "../surface/tile.js";
-import { LETTER, LINE, renderLabels, shortenRows } from "./headers.js";
+import { FlowCaptions } from "../captions/flow_captions.js";
+import { LETTER, LINE, createCorner, renderLabels, shortenHeaders } from "./headers.js";
 import { GAP, chooseAxes, countWhole, fitFlow, fitTable, flow, pivot, reveal, visible } from "./layout.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 /** @typedef {import("./layout.js").Table} Table */
 
 // Pixels.
-const CAPTION = 20;
+const CAPTION = [0, 20, 36]; // by its number of lines
 const MAX_SPARE = 300; // tiles kept for reuse
 
 let grids = 0;
@@ -38,6 +38,7 @@ export class VirtualGrid {
   size = 0;
   /** How many cells are seen as a whole. */
   whole = 0;
+  #captions;
   #renderedRange = "";
   asleep = false;
   #pending = 0;
@@ -51,6 +52,7 @@ export class VirtualGrid {
   constructor(store, options) {
     this.store = store;
     this.options = options;
+    this.#captions = new FlowCaptions(store);
     this.id = `bcm${++grids}-${Math.random().toString(36).slice(2, 7)}`;
     this.node = div("bcm-scroll");
     this.node.tabIndex = 0;
@@ -83,15 +85,21 @@ export class VirtualGrid {
     // Without width, it is hidden by the notebook or not attached yet; a resize lays it out later.
     const room = this.node.clientWidth;
     if (!room || !store.ready) return;
-    const label = chosen.flow ? CAPTION : 0;
     const table = chosen.flow ? null : pivot(store.axes, store.coords, cells, chosen);
     const heads = table ? this.#headSizes(table, room) : { headWidth: 0, headHeight: 0 };
     const inner = this.room(heads);
-    const size = options.size() || (table
+    const sizeWith = (/** @type {number} */ lines) => options.size() || (table
       ? fitTable(inner, table.rows.length, table.columns.length)
-      : fitFlow(inner, cells.length, CAPTION));
+      : fitFlow(inner, cells.length, CAPTION[lines]));
+    const lines = table ? 0 : this.#captions.update(cells, sizeWith);
+    const size = sizeWith(lines);
     this.table = table ?? flow(cells, Math.floor(inner.width / (size + GAP)));
-    const height = Math.round(size * inner.aspect) + label;
+    const height = Math.round(size * inner.aspect) + CAPTION[lines];
+    this.node.style.setProperty("--bcm-caption", `${CAPTION[lines]}px`);
+    if (table) {
+      this.#rowLabels = shortenHeaders(table.rows, heads.headWidth - 12, height);
+      this.#columnLabels = shortenHeaders(table.columns, size - 4, heads.headHeight - 8);
+    }
     this.whole = Math.min(cells.length, countWhole(
       { ...inner, aspect: height / size }, this.table.rows.length, this.table.columns.length, size,
     ));
@@ -122,16 +130,14 @@ export class VirtualGrid {
   #headSizes(table, room) {
     const nameLength = (/** @type {string[]} */ axes) => axes.join(" · ").length + 2;
     const names = Math.max(nameLength(table.rowAxes), Math.min(26, nameLength(table.columnAxes)));
-    this.#rowLabels = shortenRows(table.rows.map((r) => r.labels));
-    this.#columnLabels = shortenRows(table.columns.map((c) => c.labels));
-    const letters = (/** @type {string[][]} */ rows, /** @type {import("./layout.js").Header[]} */ heads) =>
-      rows.flatMap((labels, n) => labels.map((label, i) => label.length + heads[n].notes[i].length));
-    const longest = Math.max(names, ...letters(this.#rowLabels, table.rows));
+    const letters = (/** @type {import("./layout.js").Header[]} */ heads) => shortenHeaders(heads)
+      .flatMap((labels, n) => labels.map((label, i) => label.length + heads[n].notes[i].length));
+    const longest = Math.max(names, ...letters(table.rows));
     const headWidth = Math.min(room * 0.32, Math.max(64, Math.min(190, longest * LETTER + 20)));
     const size = this.options.size()
       || fitTable(this.room({ headWidth, headHeight: 38 }), table.rows.length, table.columns.length);
     const maxLines = table.columns.some((head) => head.notes.join("")) ? 3 : 2;
-    const lines = Math.min(maxLines, Math.ceil(Math.max(1, ...letters(this.#columnLabels, table.columns)) * LETTER / size));
+    const lines = Math.min(maxLines, Math.ceil(Math.max(1, ...letters(table.columns)) * LETTER / size));
     // The corner has a line for the axes of each side.
     const headHeight = Math.max(38, table.columnAxes.length * lines * LINE + 12);
     return { headWidth: Math.round(headWidth), headHeight };
@@ -160,14 +166,7 @@ export class VirtualGrid {
   /** Render the corner; column headers are rendered with the cells. */
   #renderCorner() {
     this.#head.hidden = this.table.flow;
-    const corner = div("bcm-corner");
-    attributes(corner, { role: "columnheader" });
-    const columnAxes = element("span", "bcm-axis", this.table.columnAxes.map(isolateBidi).join(" · ") + " →");
-    const rowAxes = element("span", "bcm-axis", this.table.rowAxes.map(isolateBidi).join(" · ") + " ↓");
-    if (this.table.columnAxes.length) corner.append(columnAxes);
-    if (this.table.rowAxes.length) corner.append(rowAxes);
-    corner.title = corner.textContent ?? "";
-    this.#head.replaceChildren(corner);
+    this.#head.replaceChildren(createCorner(this.table));
   }
 
   /** The part of the field that is in view. */
@@ -256,7 +255,7 @@ export class VirtualGrid {
       if (cell < 0) this.#renderEmptyCell(row, column, rowNode);
       if (cell < 0 || this.tiles.has(cell)) continue;
       const tile = this.#spare.pop() ?? new Tile(this.store);
-      tile.assign(cell, this.labelOf(cell));
+      tile.assign(cell, this.labelOf(cell), this.table.flow ? this.#captions.of(cell) : "");
       tile.node.id = `${this.id}-${cell}`;
       tile.node.dataset.cell = String(cell);
       tile.node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
@@ -358,6 +357,13 @@ export class VirtualGrid {
    */
   labelOf(cell, notes = this.table.flow) {
     return describeCell(this.store, cell, notes, this.table.flow);
+  }
+
+  /** Show what has changed in a cell. @param {number} cell */
+  refresh(cell) {
+    this.tiles.get(cell)?.refresh();
+    if (!this.table.flow) return;
+    this.#captions.refreshSoon(() => this.tiles.forEach((tile) => tile.caption(this.#captions.of(tile.cell))));
   }
 
   /** Show whether a cell is current and selected. @param {Tile} tile */

@@ -1,10 +1,9 @@
 // The large view: one clip with the details of its shot, or up to eight clips side by side.
 
-import { attributes, button, copy, div, element, focus, on, setButton, starRow } from "../core/dom.js";
+import { attributes, button, copy, div, element, focus, setButton, starRow } from "../core/dom.js";
 import { prefersReducedMotion } from "../core/host.js";
 import { AGAIN, CLOSE, COMPARE, NEXT, PREVIOUS, REJECT, STOP, TAG } from "../core/icons.js";
-import { differingArguments, promptWords } from "./diff.js";
-import { VideoStage } from "./video_stage.js";
+import { Panes } from "./panes.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 /** @typedef {import("../data/store.js").AnnotationChange} AnnotationChange */
@@ -20,8 +19,6 @@ export class Lightbox {
   cells = [];
   /** Index of the pane that keys act on. */
   index = 0;
-  /** @type {Pane[]} */
-  #panes = [];
   /** @type {Map<number, any>} */
   #details = new Map();
   /** Cells that were opened before they had a clip. @type {Set<number>} */
@@ -31,7 +28,7 @@ export class Lightbox {
   #tag;
   #regenerate;
   #flicker;
-  #paneList;
+  #panes;
   #side;
   #stars;
   #title;
@@ -67,9 +64,9 @@ export class Lightbox {
       this.#flicker, this.skip, this.#stars.row, this.#reject, this.#tag, this.#regenerate,
       button(CLOSE, "close (Esc)", actions.close));
     head.append(left, right);
-    this.#paneList = div("bcm-panes");
+    this.#panes = new Panes(store);
     this.#side = div("bcm-details");
-    const body = div("bcm-lightboxbody", this.#paneList, this.#side);
+    const body = div("bcm-lightboxbody", this.#panes.node, this.#side);
     this.node.append(head, body);
   }
 
@@ -100,12 +97,9 @@ export class Lightbox {
     attributes(this.node, {
       "aria-label": this.#comparing ? `${this.cells.length} clips side by side` : "clip",
     });
-    this.#panes = this.cells.map((cell, i) => new Pane(this.store, cell, () => this.#focusPane(i)));
-    this.#paneList.replaceChildren(...this.#panes.map((pane) => pane.node));
-    const { length } = this.cells;
-    this.#paneList.style.setProperty("--bcm-panecolumns", String(length < 4 ? length : Math.ceil(length / 2)));
     this.node.classList.toggle("bcm-comparing", this.#comparing);
     this.#side.replaceChildren();
+    this.#panes.show(this.cells, (i) => this.#focusPane(i));
     this.refresh();
     for (const cell of this.cells) this.store.details.request(cell);
     if (takeFocus) focus(this.node);
@@ -121,8 +115,7 @@ export class Lightbox {
     clearInterval(this.flickerTimer);
     this.flickerTimer = undefined;
     this.node.classList.remove("bcm-flickering");
-    for (const pane of this.#panes) pane.stage.unload();
-    this.#panes = [];
+    this.#panes.clear();
     this.cells = [];
     this.#details.clear();
     this.#pending.clear();
@@ -159,7 +152,7 @@ export class Lightbox {
     if (!this.open || (cell !== undefined && !this.cells.includes(cell))) return;
     const { store } = this;
     const label = this.#actions.label(this.cell);
-    this.#title.textContent = this.#comparing ? `${label} (${this.index + 1}/${this.cells.length})` : label;
+    this.#title.textContent = this.#comparing ? `${this.index + 1}/${this.cells.length} · ${label}` : label;
     const { stars, rejected } = this.#annotation();
     this.#stars.show(stars);
     setButton(this.#reject, REJECT, rejected ? "undo the rejection (X)" : "reject (X)");
@@ -174,14 +167,13 @@ export class Lightbox {
     this.#previous.hidden = this.next.hidden = store.total < 2;
     const status = store.cells.get(this.cell)?.status;
     this.skip.hidden = status !== "queued" && status !== "running";
-    this.#panes.forEach((pane, i) => {
-      pane.stage.refresh();
-      pane.node.classList.toggle("bcm-activepane", this.#comparing && i === this.index);
-      const hasClip = store.hasClip(pane.stage.cell);
+    this.#panes.refresh(this.#comparing ? this.index : -1);
+    for (const shown of this.cells) {
+      const hasClip = store.hasClip(shown);
       // Opened before it was generated: request the details as soon as there are any.
-      if (hasClip && this.#pending.delete(pane.stage.cell)) store.details.request(pane.stage.cell);
-      else if (!hasClip) this.#pending.add(pane.stage.cell);
-    });
+      if (hasClip && this.#pending.delete(shown)) store.details.request(shown);
+      else if (!hasClip) this.#pending.add(shown);
+    }
   }
 
   /** Show the details of a clip. @param {any} detail */
@@ -189,20 +181,14 @@ export class Lightbox {
     const i = this.cells.indexOf(detail.i);
     if (i < 0) return;
     this.#details.set(detail.i, detail);
-    const { stage } = this.#panes[i];
+    const stage = this.#panes.stages[i];
     stage.fps = Number(detail.fps) || 8;
     stage.problem = detail.problem ?? "";
     stage.refresh();
     if (!this.#comparing) this.#side.replaceChildren(...this.#describe(detail));
-    else if (this.#details.size === this.cells.length) this.#showDifferences();
-  }
-
-  /** Show under each compared clip how it differs from the others. */
-  #showDifferences() {
-    const details = this.cells.map((cell) => this.#details.get(cell));
-    const prompts = promptWords(details.map((one) => one.prompt));
-    const tables = differingArguments(details);
-    this.#panes.forEach((pane, i) => pane.showDifferences(prompts[i], tables[i]));
+    else if (this.#details.size === this.cells.length) {
+      this.#panes.showDifferences(this.cells.map((cell) => this.#details.get(cell)));
+    }
   }
 
   /** Create the prompt, arguments, facts and code of a clip. @param {any} detail */
@@ -240,46 +226,21 @@ export class Lightbox {
 
   /** Play a clip's mp4. @param {{i: number, data: Blob}} mp4 */
   play(mp4) {
-    this.#panes[this.cells.indexOf(mp4.i)]?.stage.play(mp4, this.#actions.wake);
+    this.#panes.play(this.cells.indexOf(mp4.i), mp4, this.#actions.wake);
   }
 
   /** Paint all panes. @param {number} seconds @param {boolean} playing @param {number} speed */
   paint(seconds, playing, speed) {
-    for (const pane of this.#panes) pane.stage.paint(seconds, playing, speed);
+    this.#panes.paint(seconds, playing, speed);
   }
 
   /** Frames per second of the clip that keys act on. */
   get fps() {
-    return this.#panes[this.index]?.stage.fps ?? 8;
+    return this.#panes.stages[this.index]?.fps ?? 8;
   }
 
   /** Duration of the longest clip in seconds; 0 while unknown. */
   get length() {
-    return Math.max(0, ...this.#panes.map(({ stage }) => stage.video?.duration || 0));
-  }
-}
-
-/** One of the clips: its stage, and what it differs in. */
-class Pane {
-  /** @param {Store} store @param {number} cell @param {() => void} onClick */
-  constructor(store, cell, onClick) {
-    this.stage = new VideoStage(store);
-    this.stage.show(cell);
-    this.node = div("bcm-pane");
-    this.text = div("bcm-panetext");
-    this.node.append(this.stage.node, this.text);
-    on(this.node, "click", onClick);
-  }
-
-  /** @param {{word: string, shared: boolean}[]} prompt @param {{name: string, value: string}[]} table */
-  showDifferences(prompt, table) {
-    const line = element("p", "bcm-paneprompt");
-    line.dir = "auto";
-    for (const { word, shared } of prompt) {
-      line.append(element(shared ? "span" : "mark", shared ? "" : "bcm-differs", word), " ");
-    }
-    const list = element("dl", "bcm-facts");
-    for (const { name, value } of table) list.append(element("dt", "", name), element("dd", "", value));
-    this.text.replaceChildren(list, line);
+    return Math.max(0, ...this.#panes.stages.map((stage) => stage.video?.duration || 0));
   }
 }

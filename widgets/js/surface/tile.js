@@ -53,13 +53,20 @@ export class Tile {
    * Show another cell.
    * @param {number} cell
    * @param {string} label its values as text
+   * @param {string} [caption] what it differs in from the others, shown below it
    */
-  assign(cell, label) {
+  assign(cell, label, caption = "") {
     this.cell = cell;
     this.#label = label;
+    this.caption(caption);
     this.#scrub = null;
     this.invalidate();
     this.refresh();
+  }
+
+  /** Show another caption. @param {string} text */
+  caption(text) {
+    setText(this.#caption, text);
   }
 
   /** Force the next paint: a canvas that was detached may have lost its content. */
@@ -94,7 +101,6 @@ export class Tile {
     const took = status === "running" ? steps && `${state?.step}/${steps}` : item?.seconds && `took ${formatDuration(item.seconds)}`;
     setText(this.took, took || "");
     this.took.title = item?.seconds ? `generated in ${formatDuration(item.seconds)}` : "";
-    setText(this.#caption, this.#label || item?.prompt || "");
     this.#caption.title = [this.#label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
     setText(this.#tags, tags.map(isolateBidi).join(" · "));

@@ -49,6 +49,14 @@ export class VideoStage {
     this.node.append(this.#canvas, this.#note);
   }
 
+  /** Height / width of the clip, as far as it is known. */
+  get aspect() {
+    const { video } = this;
+    if (video?.videoWidth) return video.videoHeight / video.videoWidth;
+    const sheet = this.#store.imageOf(this.cell)?.sheet;
+    return sheet ? sheet.height / sheet.width : this.#store.aspect;
+  }
+
   /** Show a cell. @param {number} cell */
   show(cell) {
     this.unload();

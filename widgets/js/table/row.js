@@ -69,7 +69,7 @@ export class TableRow {
     }
     const text = name === "tags" ? store.annotation(this.cell).tags.map(isolateBidi).join(" · ")
       : formatValue(name, store.columns.value(this.cell, name));
-    node.textContent = text;
+    node.textContent = this.#table.shortened(name, text);
     node.title = text;
     node.dir = "auto";
     node.classList.toggle("bcm-number", NUMBER.test(text));

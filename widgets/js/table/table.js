@@ -6,12 +6,14 @@ import { openMenu } from "../core/menu.js";
 import { pluralize } from "../core/text.js";
 import { ClipSurface } from "../surface/clip_surface.js";
 import { SearchBox } from "../surface/search_box.js";
-import { ROW_HEIGHT, TableRow } from "./row.js";
+import { ROW_HEIGHT, TableRow, formatValue } from "./row.js";
+import { ShortValues } from "../captions/short_values.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 
 const HEAD_HEIGHT = 32; // pixels
 const OVERSCAN = 6; // rows rendered around those in view
+const AS_IS = new Set(["stars", "tags", "created", "seconds"]); // columns whose values are not shortened
 
 /** A table of clips with its controls. */
 export class Table extends ClipSurface {
@@ -27,6 +29,7 @@ export class Table extends ClipSurface {
   #searchBox;
   #count;
   #columnsButton;
+  #shortValues;
 
   /**
    * @param {Store} store
@@ -53,6 +56,10 @@ export class Table extends ClipSurface {
     this.#content = div("bcm-content");
     attributes(this.#content, { role: "presentation" });
     this.#node.append(this.#head, this.#content);
+    this.#shortValues = new ShortValues(
+      (name) => /** @type {HTMLElement | undefined} */ (this.#head.children[this.#names().indexOf(name) + 1])?.clientWidth ?? 0,
+      (name) => this.shown.map((cell) => formatValue(name, store.columns.value(cell, name))),
+    );
     this.#noMatches = element("p", "bcm-empty");
     const help = button("", "keys (?)", () => this.toggleHelp(), "?");
     help.classList.add("bcm-flat");
@@ -87,7 +94,11 @@ export class Table extends ClipSurface {
       cell: (cell) => {
         for (const row of this.#rows.values()) if (row.cell === cell) row.refresh();
       },
-      annotations: relayout, columns: relayout, run: () => this.#updateCount(),
+      columns: () => {
+        this.#shortValues.clear();
+        relayout();
+      },
+      annotations: relayout, run: () => this.#updateCount(),
     });
     this.listenToTraits({
       filter: relayout, sort: relayout, columns: relayout, height: relayout,
@@ -120,6 +131,7 @@ export class Table extends ClipSurface {
     this.shown = this.matchingCells();
     this.#searchBox.refresh();
     this.#updateCount();
+    this.#shortValues.clear(JSON.stringify([this.root.clientWidth, this.#names(), this.shown]));
     this.#renderHead();
     const full = this.shown.length * ROW_HEIGHT;
     this.#content.style.height = `${full}px`;
@@ -133,6 +145,11 @@ export class Table extends ClipSurface {
     this.#render();
   }
 
+  /** Return a value as a row shows it. @param {string} name of the column @param {string} text */
+  shortened(name, text) {
+    return AS_IS.has(name) ? text : this.#shortValues.of(name, text);
+  }
+
   #updateCount() {
     const { store, shown } = this;
     const { length } = shown;
@@ -143,7 +160,7 @@ export class Table extends ClipSurface {
   #renderHead() {
     const names = this.#names();
     const sort = this.model.get("sort");
-    this.root.style.setProperty("--bcm-columns", ["72px", ...names.map(widthOf)].join(" "));
+    this.root.style.setProperty("--bcm-columns", ["72px", ...names.map((/** @type {string} */ name) => this.#widthOf(name))].join(" "));
     attributes(this.#node, { "aria-colcount": names.length + 1 });
     const poster = div("bcm-columnhead");
     attributes(poster, { role: "columnheader" });
@@ -160,6 +177,13 @@ export class Table extends ClipSurface {
       header.append(sortButton);
       return header;
     }));
+  }
+
+  /** Return the width of a column for `grid-template-columns`. @param {string} name */
+  #widthOf(name) {
+    if (name === "prompt" || name === "negative_prompt") return "minmax(160px, 3fr)";
+    if (name === "stars") return "104px";
+    return name === "tags" ? "minmax(80px, 1.5fr)" : `minmax(${this.#shortValues.widthOf(name, 64)}px, 1fr)`;
   }
 
   /** Sort descending at first, then ascending, then not at all. @param {string} name */
@@ -268,11 +292,4 @@ export class Table extends ClipSurface {
     this.goTo(cell);
     if (target.closest(".bcm-cell") && !event.shiftKey && !event.ctrlKey && !event.metaKey) this.openLarge([cell]);
   }
-}
-
-/** Return the width of a column for `grid-template-columns`. @param {string} name */
-function widthOf(name) {
-  if (name === "prompt" || name === "negative_prompt") return "minmax(160px, 3fr)";
-  if (name === "stars") return "104px";
-  return name === "tags" ? "minmax(80px, 1.5fr)" : "minmax(64px, 1fr)";
 }
