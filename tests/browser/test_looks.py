@@ -154,3 +154,56 @@ def outer(grid):
             .sort(([a], [b]) => a - b).map(([, one]) => one.innerText);
         }"""
     )
+
+
+FOUR_AXES = """\
+sweep = bc.sweep("a {insect} over {place} at {light}", insect=["bee", "moth", "fly"], place=["sea", "ice", "dunes"],
+                 light=["dawn", "noon", "dusk"], seed=range(3), height=96, num_frames=9)
+run = bc.run(sweep, DrawnModel(batch=27), library=bc.library("four")).wait()
+"""
+# How many cells are whole in the scroll area, and which controls of the bar overlap.
+_IN_VIEW = """root => {
+  const area = root.querySelector(".bcm-scroll").getBoundingClientRect();
+  const [left, top] = [
+    Math.max(...[...root.querySelectorAll(".bcm-rowhead")].map(one => one.getBoundingClientRect().right)),
+    root.querySelector(".bcm-head").getBoundingClientRect().bottom,
+  ];
+  const whole = [...root.querySelectorAll(".bcm-cell")].map(one => one.getBoundingClientRect()).filter(
+    box => box.left >= left - 1 && box.top >= top - 1 && box.right <= area.right + 1 && box.bottom <= area.bottom + 1);
+  const controls = [...root.querySelectorAll(".bcm-toolbar button, .bcm-toolbar input, .bcm-count")]
+    .filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect());
+  const overlapping = controls.filter((a, i) => controls.slice(i + 1).some(
+    b => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)).length;
+  return [whole.length, overlapping];
+}"""
+
+
+def test_most_of_81_clips_of_four_axes_are_whole(notebook):
+    nb = notebook("four", FOUR_AXES + "bw.ClipGrid(run)")
+    page = nb.page
+    nb.run(1)
+    page.locator(".bcm-cell").nth(26).wait_for()
+    page.evaluate("() => window.jupyterapp.commands.execute('filebrowser:toggle-main')")
+    root = page.locator(".bcm-root")
+    for wide, least in ((1280, 40), (620, 20), (360, 6)):
+        page.set_viewport_size({"width": wide, "height": 900})
+
+        def check(least=least):
+            count, overlapping = root.evaluate(_IN_VIEW)
+            assert page.locator(".bcm-count").inner_text() == f"81 of 81 · {count} in view"
+            assert count >= least
+            assert overlapping == 0
+
+        until(page, check)
+        nb.shot(f"four-axes-{wide}")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
+    page.locator(".bcm-root.bcm-dark").wait_for()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.wait_for_timeout(500)
+    nb.shot("four-axes-dark")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
+    )
+    page.locator(".bcm-root:not(.bcm-dark)").wait_for()
