@@ -65,7 +65,7 @@ export class GridView extends ClipSurface {
       set: (name, value) => this.saveTrait(name, value),
       leave: () => focus(this.grid.node),
     });
-    this.hover = createHoverBar(store, () => this.#pointer.hovered, (cells, change) => this.annotate(cells, change));
+    this.hover = createHoverBar(store, () => this.hovered, (cells, change) => this.annotate(cells, change));
     this.#noMatches = div("bcm-empty");
     this.#noMatches.hidden = true;
     const showAll = button(CLOSE, "show all clips", () => this.#showAll(), "Show all");
@@ -109,7 +109,9 @@ export class GridView extends ClipSurface {
         this.clock.speed = model.get("speed");
         this.#updateToolbar();
       },
-      _current: () => this.goTo(model.get("_current"), false),
+      _current: () => {
+        if (model.get("_current") !== this.grid.current) this.goTo(model.get("_current"), false);
+      },
       _selected: () => {
         this.grid.selected = new Set(model.get("_selected"));
         this.grid.updateStates();
@@ -133,6 +135,8 @@ export class GridView extends ClipSurface {
   relayout() {
     const { store, model } = this;
     const filter = model.get("filter");
+    // Other cells come to lie under the pointer.
+    this.unhover();
     this.shown = this.matchingCells(model.get("fixed"));
     this.#arrangement.refresh();
     this.searchBox.refresh();
@@ -237,10 +241,24 @@ export class GridView extends ClipSurface {
     if (save) this.saveTrait("_current", cell);
   }
 
+  /** @param {number} cell */
+  pointAt(cell) {
+    this.grid.current = cell;
+    this.grid.updateStates();
+    super.pointAt(cell);
+  }
+
+  unhover() {
+    this.grid.tiles.get(this.hovered)?.scrubTo(null);
+    super.unhover();
+    this.hover.bar.remove();
+    this.clock.wake();
+  }
+
   /** @param {number[]} cells @param {import("../data/store.js").AnnotationChange} change */
   annotate(cells, change) {
     super.annotate(cells, change);
-    if (this.#pointer.hovered >= 0) this.hover.refresh(this.#pointer.hovered);
+    if (this.hovered >= 0) this.hover.refresh(this.hovered);
   }
 
   /** @param {boolean} playing @param {boolean} save whether to send it to Python */
@@ -291,7 +309,7 @@ export class GridView extends ClipSurface {
 
   /** @param {number[]} cells */
   openLarge(cells) {
-    this.#pointer.unhover();
+    this.unhover();
     super.openLarge(cells);
   }
 

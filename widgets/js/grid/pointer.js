@@ -10,8 +10,7 @@ const LONG_PRESS = 500; // milliseconds of touch that select a clip
 
 /** Handles hovering, clicks, long presses and cursor movement. */
 export class Pointer {
-  /** The cell under the pointer. */
-  hovered = -1;
+  #place = "";
   #isTouch = false;
   #pressing = false;
   /** Whether the current touch has already selected, so that lifting the finger does nothing. */
@@ -24,7 +23,7 @@ export class Pointer {
     this.view = view;
     const { grid: { node } } = view;
     on(node, "pointermove", (event) => this.#onMove(event));
-    on(node, "pointerleave", () => this.unhover());
+    on(node, "pointerleave", () => view.unhover());
     on(node, "pointerdown", (event) => this.#onDown(event));
     // A finger that starts to scroll cancels its pointer.
     for (const end of ["pointerup", "pointercancel"]) node.addEventListener(end, () => clearTimeout(this.#pressTimer));
@@ -99,28 +98,22 @@ export class Pointer {
 
   /** @param {PointerEvent} event */
   #onMove(event) {
-    if (event.pointerType === "touch") return;
-    const cell = cellAt(event);
-    if (cell !== this.hovered) this.unhover();
+    const place = `${event.screenX},${event.screenY}`;
+    // Cells that scroll under a pointer at rest make the browser report a movement.
+    if (event.pointerType === "touch" || place === this.#place) return;
+    this.#place = place;
     const { view } = this;
+    const cell = cellAt(event);
+    if (cell !== view.hovered) view.unhover();
     const tile = view.grid.tiles.get(cell);
     if (!tile) return;
-    if (this.hovered !== cell) {
+    if (view.hovered !== cell) {
       view.hover.refresh(cell);
       tile.face.append(view.hover.bar);
     }
-    this.hovered = cell;
+    view.hovered = cell;
     const box = tile.face.getBoundingClientRect();
     tile.scrubTo(Math.max(0, Math.min(0.9999, (event.clientX - box.left) / box.width)));
-    view.clock.wake();
-  }
-
-  /** End hovering. */
-  unhover() {
-    const { view } = this;
-    view.grid.tiles.get(this.hovered)?.scrubTo(null);
-    this.hovered = -1;
-    view.hover.bar.remove();
     view.clock.wake();
   }
 

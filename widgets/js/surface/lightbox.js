@@ -218,8 +218,8 @@ export class Lightbox {
     this.copied = element("span", "bcm-copied");
     attributes(this.copied, { role: "status" });
     const row = div("bcm-group bcm-wrap");
-    for (const [what, key] of /** @type {[Copied, string][]} */ ([["code", "Y"], ["prompt", "P"], ["seed", "S"]])) {
-      row.append(button("", `copy the ${what} (${key})`, () => this.copy(what), `Copy ${what}`));
+    for (const [what, key] of /** @type {[Copied, string][]} */ ([["code", " (Y)"], ["prompt", " (P)"], ["seed", ""]])) {
+      row.append(button("", `copy the ${what}${key}`, () => this.copy(what), `Copy ${what}`));
     }
     row.append(this.copied);
     return [prompt, table, code, row];

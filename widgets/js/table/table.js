@@ -27,6 +27,7 @@ export class Table extends ClipSurface {
   #searchBox;
   #count;
   #columnsButton;
+  #place = "";
 
   /**
    * @param {Store} store
@@ -91,7 +92,7 @@ export class Table extends ClipSurface {
     });
     this.listenToTraits({
       filter: relayout, sort: relayout, columns: relayout, height: relayout,
-      _current: () => this.goTo(model.get("_current"), false), _selected: () => this.#updateStates(),
+      _current: () => this.#follow(), _selected: () => this.#updateStates(),
     });
     on(this.#node, "scroll", () => {
       this.#pending ??= requestAnimationFrame(() => {
@@ -100,6 +101,24 @@ export class Table extends ClipSurface {
       });
     }, { passive: true });
     on(this.#node, "click", (event) => this.#onClick(event));
+    on(this.#node, "pointermove", (event) => this.#onMove(event));
+    on(this.#node, "pointerleave", () => this.unhover());
+  }
+
+  /** Go to the current clip, unless it is current because the pointer is on it. */
+  #follow() {
+    if (this.#current === this.hovered) this.#updateStates();
+    else this.goTo(this.#current, false);
+  }
+
+  /** @param {PointerEvent} event */
+  #onMove(event) {
+    const place = `${event.screenX},${event.screenY}`;
+    // Rows that scroll under a pointer at rest make the browser report a movement.
+    if (event.pointerType === "touch" || place === this.#place) return;
+    this.#place = place;
+    const row = /** @type {HTMLElement} */ (event.target).closest(".bcm-tablerow");
+    this.hovered = row instanceof HTMLElement ? Number(row.dataset.cell) : -1;
   }
 
   get #current() {
@@ -117,6 +136,7 @@ export class Table extends ClipSurface {
   relayout() {
     const { store, model } = this;
     if (!store.ready || !this.root.clientWidth) return;
+    this.unhover();
     this.shown = this.matchingCells();
     this.#searchBox.refresh();
     this.#updateCount();
