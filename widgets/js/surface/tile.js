@@ -16,6 +16,7 @@ const STATUS_TEXT = {
 export class Tile {
   cell = -1;
   #label = "";
+  #ownCaption = "";
   /** @type {number | null} */
   #scrub = null;
   #frame = -1;
@@ -53,10 +54,12 @@ export class Tile {
    * Show another cell.
    * @param {number} cell
    * @param {string} label its values as text
+   * @param {string} [caption] of these only what headers don't say
    */
-  assign(cell, label) {
+  assign(cell, label, caption = "") {
     this.cell = cell;
     this.#label = label;
+    this.#ownCaption = caption;
     this.#scrub = null;
     this.invalidate();
     this.refresh();
@@ -93,7 +96,7 @@ export class Tile {
     this.#progress.hidden = status !== "running";
     const took = status === "running" ? steps && `${state?.step}/${steps}` : item?.seconds && formatDuration(item.seconds);
     setText(this.took, took || "");
-    setText(this.#caption, this.#label || item?.prompt || "");
+    setText(this.#caption, this.#ownCaption || this.#label || item?.prompt || "");
     this.#caption.title = [this.#label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
     setText(this.#tags, tags.map(isolateBidi).join(" · "));
