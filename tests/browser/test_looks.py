@@ -207,3 +207,75 @@ def test_most_of_81_clips_of_four_axes_are_whole(notebook):
         "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
     )
     page.locator(".bcm-root:not(.bcm-dark)").wait_for()
+
+
+def test_nothing_moves_while_clips_are_selected_found_and_arranged(notebook):
+    """Places are kept: what the pointer is on stays where it is."""
+    show = started("places", seeds=4, broken="ice", place='["sea", "ice"]')
+    nb = notebook("places", show, "# below")
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 8)
+    page.locator(".bcm-run", has_text="Retry failed").wait_for()
+    page.evaluate("() => window.jupyterapp.commands.execute('filebrowser:toggle-main')")
+    query = page.locator(".bcm-query").first
+    for wide in (1280, 620, 360):
+        page.set_viewport_size({"width": wide, "height": 900})
+        page.wait_for_timeout(500)
+
+        def places():
+            root = page.locator(".bcm-root")
+            tops = ".bcm-find, .bcm-look, .bcm-scroll:not([hidden]), .bcm-empty:not([hidden])"
+            return root.evaluate(
+                """(root, tops) => {
+                  const boxes = [...root.querySelectorAll(tops)].map(one => one.getBoundingClientRect());
+                  const { top, height } = root.getBoundingClientRect();
+                  return [...boxes.map(box => box.top - top), height].map(Math.round);
+                }""",
+                tops,
+            )
+
+        before = places()
+        page.locator(".bcm-scroll").focus()
+        page.keyboard.press("Home")
+        for key in ("s", "ArrowRight", "s", "ArrowRight", "s"):
+            page.keyboard.press(key)
+            assert places() == before, key
+        page.locator(".bcm-root").evaluate("root => root.scrollIntoView({ block: 'center' })")
+        page.wait_for_timeout(300)
+        chip = page.locator(".bcm-chip").first.bounding_box()
+        page.mouse.move(chip["x"] + 5, chip["y"] + 5)
+        page.mouse.down()
+        page.mouse.move(chip["x"] + 45, chip["y"] + 14, steps=3)
+        only = page.locator(".bcm-zone[data-zone=fixed]")
+        assert only.is_visible()
+        assert places() == before, "while an axis is dragged"
+        page.mouse.move(2, 2)
+        page.mouse.up()
+        assert not only.is_visible()
+        query.fill("no such word")
+        page.get_by_text("No clip matches").wait_for()
+        assert places() == before, "while nothing is found"
+        page.get_by_role("button", name="clear the filter").click()
+        page.get_by_text("No clip matches").wait_for(state="hidden")
+        assert places() == before
+        page.locator(".bcm-scroll").focus()
+        page.keyboard.press("Escape")
+
+
+def test_labels_are_read_in_full_and_errors_uncovered(notebook):
+    long = (
+        "the dunes by the sea in the very early morning light of a day in March, seen from a ship"
+    )
+    nb = notebook("labels", started("labels", seeds=2, broken="ice", place=f'["ice", {long!r}]'))
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 4)
+    page.locator("[data-status=failed]").first.hover()
+    assert page.locator(".bcm-scrubbing").count() == 0
+    page.locator(".bcm-rowhead", has_text="dunes").first.click()
+    page.locator(".bcm-menuitem", has_text=long).wait_for()
+    nb.shot("label-in-full")
+    page.keyboard.press("Escape")
+    assert page.locator(".bcm-menu").count() == 0
+    assert page.locator("[role=grid]").get_attribute("aria-label") == "a {insect} over {place}"

@@ -17,7 +17,7 @@
  *   pixels for headers and cells, the cells' height / width, their largest width, and the width if set
  */
 
-// Pixels: the narrowest cell, that of which details are seen, the widest gap of columns, and the
+// Pixels: the narrowest cell, that of which details are seen, a wide gap of columns, and the
 // headers until they are known.
 const NARROWEST = 72;
 const READABLE = 144;
@@ -351,7 +351,7 @@ export function fitFlow({ width, height, aspect, maximum }, count, rows = 1) {
  */
 export function fitGap(width, columns, size) {
   const spare = Math.floor(width / Math.max(1, columns)) - size;
-  return spare < GAP ? GAP : Math.min(WIDEST_GAP, spare);
+  return spare < GAP ? GAP : Math.min(Math.max(WIDEST_GAP, Math.floor(size * 0.3)), spare);
 }
 
 /**

@@ -1,6 +1,7 @@
 // Pointer, touch and movement keys on the cells of a grid.
 
 import { focus, on } from "../core/dom.js";
+import { openMenu } from "../core/menu.js";
 import { neighbour, rectangle } from "./layout.js";
 
 /** @typedef {import("./grid_view.js").GridView} GridView */
@@ -113,7 +114,8 @@ export class Pointer {
     }
     view.hovered = cell;
     const box = tile.face.getBoundingClientRect();
-    tile.scrubTo(Math.max(0, Math.min(0.9999, (event.clientX - box.left) / box.width)));
+    // Without frames, a line over the reason would only hide it.
+    if (view.store.imageOf(cell)) tile.scrubTo(Math.max(0, Math.min(0.9999, (event.clientX - box.left) / box.width)));
     view.clock.wake();
   }
 
@@ -123,6 +125,9 @@ export class Pointer {
     const { view } = this;
     const { grid, store } = view;
     const target = /** @type {HTMLElement} */ (event.target);
+    const head = /** @type {HTMLElement | null} */ (target.closest(".bcm-rowhead, .bcm-colhead"));
+    // A label that is cut is read in full; a tooltip needs a mouse.
+    if (head) return openMenu(head, head.title.split("\n").map((label) => ({ label })), view.root);
     const empty = /** @type {HTMLElement | null} */ (target.closest(".bcm-emptycell"));
     if (empty) {
       const [row, column] = (empty.dataset.position ?? "").split(",").map(Number);

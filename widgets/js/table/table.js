@@ -1,7 +1,7 @@
 // The table surface: a row per clip with its poster, annotations and values, sorted by its headers.
 
 import { attributes, button, div, element, focus, on } from "../core/dom.js";
-import { PLUS } from "../core/icons.js";
+import { CLOSE, PLUS } from "../core/icons.js";
 import { openMenu } from "../core/menu.js";
 import { pluralize } from "../core/text.js";
 import { ClipSurface } from "../surface/clip_surface.js";
@@ -54,7 +54,10 @@ export class Table extends ClipSurface {
     this.#content = div("bcm-content");
     attributes(this.#content, { role: "presentation" });
     this.#node.append(this.#head, this.#content);
-    this.#noMatches = element("p", "bcm-empty");
+    this.#noMatches = div("bcm-empty", element("p", "", ""), button(CLOSE, "clear the filter", () => {
+      this.#searchBox.clear();
+      focus(this.#node);
+    }, "Clear the filter"));
     const help = button("", "keys (?)", () => this.toggleHelp(), "?");
     help.classList.add("bcm-flat");
     this.#searchBox.node.append(help);
@@ -141,12 +144,14 @@ export class Table extends ClipSurface {
     this.#searchBox.refresh();
     this.#updateCount();
     this.#renderHead();
+    // The page below must not move while a filter is typed.
+    if (!this.#node.hidden) this.#noMatches.style.minHeight = this.#node.style.height;
     const full = this.shown.length * ROW_HEIGHT;
     this.#content.style.height = `${full}px`;
     this.#node.style.height = `${Math.min(model.get("height"), full + HEAD_HEIGHT + 2)}px`;
     this.#node.hidden = !this.shown.length;
     this.#noMatches.hidden = Boolean(this.shown.length);
-    this.#noMatches.textContent = this.noMatchText();
+    /** @type {HTMLElement} */ (this.#noMatches.firstElementChild).textContent = this.noMatchText();
     attributes(this.#node, { "aria-rowcount": this.shown.length + 1 });
     for (const row of this.#rows.values()) row.node.remove();
     this.#rows.clear();
