@@ -23,6 +23,7 @@ from beecam.models.model_checks import loaded_model
 from beecam.models.model_set import as_model
 from beecam.runs.run import Run
 from beecam.storage.sweep_files import default_name
+from beecam.sweeps.axes import Axis
 from beecam.sweeps.deck_files.deck import Deck
 from beecam_widgets._clips.cell_source import CellSource
 from beecam_widgets._clips.shared_state import Member, SharedState
@@ -38,6 +39,15 @@ from beecam_widgets._panel.run_tracker import RunTracker
 from beecam_widgets.grid import ClipGrid
 
 TEMPLATE = "a {insect} over {place}"
+# What an empty call starts with, in words that pollen knows: the first press makes eight clips.
+_FIRST_FORM = SweepForm(
+    template=TEMPLATE,
+    axes={
+        "insect": Axis("insect", ("bee", "butterfly")),
+        "place": Axis("place", ("a meadow", "the ocean")),
+    },
+    seeds=(0, 1),
+)
 _QUIET_SECONDS = 0.2  # after the last change, before the cells are counted
 _RUN_INTERVAL = 0.3  # seconds between two checks of a run
 _MAX_MESSAGE = 1_000  # characters
@@ -78,7 +88,7 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
         model: Model | Sequence[Model] | Mapping[str, Model] | None = None,
         *,
         deck: Deck | str | os.PathLike[str] | None = None,
-        template: str = TEMPLATE,
+        template: str | None = None,
         library: Library | None = None,
     ) -> None:
         """Create a panel; `explore` also finds the existing one of a notebook cell.
@@ -86,7 +96,8 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
         Args:
             model: From `bc.load()` or `bc.wrap(pipe)`, or several models; None for pollen.
             deck: The deck to start with: a deck, its name, or a YAML file.
-            template: The prompt template to start with if there is no deck.
+            template: The prompt template to start with if there is no deck; None for an example of
+                eight clips.
             library: Where clips are stored; by default `bc.library()`.
 
         Raises:
@@ -100,11 +111,13 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
             [
                 *loaded_model(used),
                 *library_problems(library),
-                *checks.string("template", template),
+                *checks.string("template", TEMPLATE if template is None else template),
             ]
         )
         opened = open_library() if library is None else library
-        FormState.__init__(self, used, opened, template, is_default=model is None)
+        given = template is not None or deck is not None
+        first = SweepForm(template=template or TEMPLATE) if given else _FIRST_FORM
+        FormState.__init__(self, used, opened, first, is_default=model is None)
         self._serial, self._summarized_serial, self._changed_at = 0, 0, 0.0
         self._edit: list[Any] = list(_CODE_EDIT)
         self._lock = threading.RLock()
@@ -376,7 +389,7 @@ def explore(
     model: Model | Sequence[Model] | Mapping[str, Model] | None = None,
     *,
     deck: Deck | str | os.PathLike[str] | None = None,
-    template: str = TEMPLATE,
+    template: str | None = None,
     library: Library | None = None,
 ) -> Panel:
     """Return a panel to explore a model; the last line of a notebook cell displays it.
@@ -389,7 +402,8 @@ def explore(
     Args:
         model: From `bc.load()` or `bc.wrap(pipe)`, or several models; None for pollen.
         deck: The deck to start with: a deck, its name, or a YAML file.
-        template: The prompt template to start with if there is no deck.
+        template: The prompt template to start with if there is no deck; None for an example of
+            eight clips.
         library: Where clips are stored; by default `bc.library()`.
 
     Raises:
@@ -398,7 +412,7 @@ def explore(
     """
     checks.raise_problems(library_problems(library))
     library = open_library() if library is None else library
-    key = (current_cell_id(), id(model), str(deck), template, str(library.folder))
+    key = (current_cell_id(), id(model), str(deck), str(template), str(library.folder))
     _, panel = _panels.get(key, (None, None))
     if panel is None or panel.comm is None or panel.library.closed:
         panel = Panel(model, deck=deck, template=template, library=library)

@@ -36,13 +36,15 @@ class FormState:
         controls: The arguments of the model that have an input field, by name.
     """
 
-    def __init__(self, model: Model, library: Library, template: str, *, is_default: bool) -> None:
-        """Start with a template.
+    def __init__(
+        self, model: Model, library: Library, form: SweepForm, *, is_default: bool
+    ) -> None:
+        """Start with a form.
 
         Args:
             model: The model that generates the clips.
             library: The library that stores them.
-            template: The first prompt template.
+            form: The first inputs.
             is_default: Whether `bc.load()` returns the same model.
         """
         self.model, self.library = model, library
@@ -51,7 +53,7 @@ class FormState:
         self._word_notes = WordNotes(model)
         self._decks = bc.decks(own_folder(library.folder))
         self._intent: DeckMatch | None = None
-        self._form = SweepForm(template=template)
+        self._form = form
         # What `undo` restores, and the form that was filled from a deck or an earlier sweep.
         self._undo_form: SweepForm | None = None
         self._filled_form: SweepForm | None = None

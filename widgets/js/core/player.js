@@ -19,7 +19,7 @@ export class Player {
    */
   constructor(actions) {
     this.node = div("bcm-group bcm-player");
-    this.#playButton = button(PAUSE, "pause all clips", actions.play, "Still");
+    this.#playButton = button(PAUSE, "pause all clips", actions.play, "Pause all");
     this.#position = /** @type {HTMLInputElement} */ (element("input", "bcm-range bcm-scrub"));
     Object.assign(this.#position, { type: "range", min: "0", max: "1", step: "0.001", value: "0" });
     attributes(this.#position, { "aria-label": "position in all clips" });
@@ -45,6 +45,6 @@ export class Player {
   show(playing, speed) {
     this.#currentSpeed = speed;
     setButton(this.#speedButton, "", `speed, ${speed}×`, `${speed}×`);
-    setButton(this.#playButton, playing ? PAUSE : PLAY, playing ? "pause all clips (space)" : "play all clips (space)", playing ? "Still" : "Play");
+    setButton(this.#playButton, playing ? PAUSE : PLAY, playing ? "pause all clips (space)" : "play all clips (space)", playing ? "Pause all" : "Play all");
   }
 }

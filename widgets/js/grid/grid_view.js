@@ -185,7 +185,7 @@ export class GridView extends ClipSurface {
     // Disabled instead of hidden: its place would be taken from the clips.
     this.#compareButton.disabled = size < 2;
     this.#compareButton.hidden = this.store.total < 2;
-    setButton(this.#compareButton, COMPARE, size < 2 ? "compare clips: select two to eight first (S)" : "compare the selected clips (C)",
+    setButton(this.#compareButton, COMPARE, size < 2 ? "compare clips: select two to eight first (S)" : `compare ${size} selected clips (C)`,
       size < 2 ? "Compare" : `Compare ${size}`);
   }
 

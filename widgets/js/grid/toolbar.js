@@ -90,10 +90,10 @@ export class Toolbar {
     // When the focused button disappears, the focus moves to the cells.
     const lostFocus = [this.runButton, this.#stopButton].some((node) => node === focused && node.hidden);
     if (lostFocus) this.#actions.focusCells();
-    if (run?.status === "running") setButton(this.runButton, PAUSE, "pause the run", "Pause run");
+    if (run?.status === "running") setButton(this.runButton, PAUSE, "pause the run", "Pause the run");
     else if (ended) {
       const onlyFailed = !run?.counts.cancelled;
-      setButton(this.runButton, PLAY, onlyFailed ? "try the failed clips again" : "generate the missing clips",
+      setButton(this.runButton, PLAY, onlyFailed ? "retry failed clips" : "run the rest: generate the missing clips",
         onlyFailed ? "Retry failed" : "Run the rest");
     }
     else setButton(this.runButton, PLAY, "resume the run", "Run");
