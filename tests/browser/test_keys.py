@@ -114,7 +114,7 @@ def test_keys_mark_the_clip_under_the_pointer(notebook):
     page.keyboard.press("x")
     until(page, same(marks, ["", "", "✕", ""]))
     assert focused(page, ".bcm-scroll")
-    # The pointer goes on to another clip: it was used last.
+    # The pointer moves to another clip: it was used last.
     cells.nth(1).hover()
     page.keyboard.press("3")
     until(page, same(marks, ["", "★★★", "✕", ""]))
