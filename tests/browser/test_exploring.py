@@ -114,7 +114,7 @@ def test_finding_and_ordering(notebook):
     page.locator(".bcm-search .bcm-query").fill("no such word")
     page.get_by_text("No clip matches").wait_for()
     nb.shot("nothing-found")
-    page.get_by_text("Show all").click()
+    page.get_by_text("Clear the filter").click()
     until(page, same(lambda: len(shown(page)), 12))
 
 
@@ -449,10 +449,10 @@ def test_by_touch_a_tap_opens_and_a_long_press_selects(browser, lab):
         press(1, 800)
         until(page, same(chosen.count, 1))
         assert not page.locator(".bcm-lightbox").is_visible(), "a long press opens nothing"
-        assert page.locator(".bcm-tools button:visible", has_text="Compare").count() == 0
+        assert page.locator(".bcm-find button", has_text="Compare").is_disabled()
         press(2, 50)
         until(page, same(chosen.count, 2))
-        page.locator(".bcm-tools button", has_text="Compare 2").tap()
+        page.locator(".bcm-find button", has_text="Compare 2").tap()
         until(page, same(page.locator(".bcm-pane:visible").count, 2))
 
 

@@ -11,7 +11,7 @@ RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKer
 END = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 AWAY = ".bcm-connection:visible"
 # Pause and stop of the run.
-STEER = ".bcm-toolbar > .bcm-group:first-child > .bcm-button:visible"
+STEER = ".bcm-run > .bcm-button:visible"
 TOAST = ".bcm-toast:visible"
 
 

@@ -143,7 +143,7 @@ def test_keys_stay_in_the_grid_and_marks_reach_the_library(notebook):
     page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
-    assert not page.evaluate("() => !!document.activeElement.closest('.bcm-root')")
+    assert leaked(nb) == [], "after Escape"
     assert nb.cells() == before
 
 

@@ -155,3 +155,128 @@ def outer(grid):
             .sort(([a], [b]) => a - b).map(([, one]) => one.innerText);
         }"""
     )
+
+
+FOUR_AXES = """\
+sweep = bc.sweep("a {insect} over {place} at {light}", insect=["bee", "moth", "fly"], place=["sea", "ice", "dunes"],
+                 light=["dawn", "noon", "dusk"], seed=range(3), height=96, num_frames=9)
+run = bc.run(sweep, DrawnModel(batch=27), library=bc.library("four")).wait()
+"""
+# How many cells are whole in the scroll area, and which controls of the bar overlap.
+_IN_VIEW = """root => {
+  const area = root.querySelector(".bcm-scroll").getBoundingClientRect();
+  const [left, top] = [
+    Math.max(...[...root.querySelectorAll(".bcm-rowhead")].map(one => one.getBoundingClientRect().right)),
+    root.querySelector(".bcm-head").getBoundingClientRect().bottom,
+  ];
+  const whole = [...root.querySelectorAll(".bcm-cell")].map(one => one.getBoundingClientRect()).filter(
+    box => box.left >= left - 1 && box.top >= top - 1 && box.right <= area.right + 1 && box.bottom <= area.bottom + 1);
+  const controls = [...root.querySelectorAll(".bcm-toolbar button, .bcm-toolbar input, .bcm-count")]
+    .filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect());
+  const overlapping = controls.filter((a, i) => controls.slice(i + 1).some(
+    b => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)).length;
+  return [whole.length, overlapping];
+}"""
+
+
+def test_most_of_81_clips_of_four_axes_are_whole(notebook):
+    nb = notebook("four", FOUR_AXES + "bw.ClipGrid(run)")
+    page = nb.page
+    nb.run(1)
+    page.locator(".bcm-cell").nth(26).wait_for()
+    page.evaluate("() => window.jupyterapp.commands.execute('filebrowser:toggle-main')")
+    root = page.locator(".bcm-root")
+    for wide, least in ((1280, 40), (620, 20), (360, 6)):
+        page.set_viewport_size({"width": wide, "height": 900})
+
+        def check(least=least):
+            count, overlapping = root.evaluate(_IN_VIEW)
+            assert page.locator(".bcm-count").inner_text() == f"81 of 81 · {count} in view"
+            assert count >= least
+            assert overlapping == 0
+
+        until(page, check)
+        nb.shot(f"four-axes-{wide}")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
+    page.locator(".bcm-root.bcm-dark").wait_for()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.wait_for_timeout(500)
+    nb.shot("four-axes-dark")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
+    )
+    page.locator(".bcm-root:not(.bcm-dark)").wait_for()
+
+
+def test_nothing_moves_while_clips_are_selected_found_and_arranged(notebook):
+    """Places are kept: what the pointer is on stays where it is."""
+    show = started("places", seeds=4, broken="ice", place='["sea", "ice"]')
+    nb = notebook("places", show, "# below")
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 8)
+    page.locator(".bcm-run", has_text="Retry failed").wait_for()
+    page.evaluate("() => window.jupyterapp.commands.execute('filebrowser:toggle-main')")
+    query = page.locator(".bcm-query").first
+    for wide in (1280, 620, 360):
+        page.set_viewport_size({"width": wide, "height": 900})
+        page.wait_for_timeout(500)
+
+        def places():
+            root = page.locator(".bcm-root")
+            tops = ".bcm-find, .bcm-look, .bcm-scroll:not([hidden]), .bcm-empty:not([hidden])"
+            return root.evaluate(
+                """(root, tops) => {
+                  const boxes = [...root.querySelectorAll(tops)].map(one => one.getBoundingClientRect());
+                  const { top, height } = root.getBoundingClientRect();
+                  return [...boxes.map(box => box.top - top), height].map(Math.round);
+                }""",
+                tops,
+            )
+
+        before = places()
+        page.locator(".bcm-scroll").focus()
+        page.keyboard.press("Home")
+        for key in ("s", "ArrowRight", "s", "ArrowRight", "s"):
+            page.keyboard.press(key)
+            assert places() == before, key
+        page.locator(".bcm-root").evaluate("root => root.scrollIntoView({ block: 'center' })")
+        page.wait_for_timeout(300)
+        chip = page.locator(".bcm-chip").first.bounding_box()
+        page.mouse.move(chip["x"] + 5, chip["y"] + 5)
+        page.mouse.down()
+        page.mouse.move(chip["x"] + 45, chip["y"] + 14, steps=3)
+        only = page.locator(".bcm-zone[data-zone=fixed]")
+        assert only.is_visible()
+        assert places() == before, "while an axis is dragged"
+        page.mouse.move(2, 2)
+        page.mouse.up()
+        assert not only.is_visible()
+        query.fill("no such word")
+        page.get_by_text("No clip matches").wait_for()
+        assert places() == before, "while nothing is found"
+        page.get_by_role("button", name="clear the filter").click()
+        page.get_by_text("No clip matches").wait_for(state="hidden")
+        assert places() == before
+        page.locator(".bcm-scroll").focus()
+        page.keyboard.press("Escape")
+
+
+def test_labels_are_read_in_full_and_errors_uncovered(notebook):
+    long = (
+        "the dunes by the sea in the very early morning light of a day in March, seen from a ship"
+    )
+    nb = notebook("labels", started("labels", seeds=2, broken="ice", place=f'["ice", {long!r}]'))
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 4)
+    page.locator("[data-status=failed]").first.hover()
+    assert page.locator(".bcm-scrubbing").count() == 0
+    page.locator(".bcm-rowhead", has_text="dunes").first.click()
+    page.locator(".bcm-menuitem", has_text=long).wait_for()
+    nb.shot("label-in-full")
+    page.keyboard.press("Escape")
+    assert page.locator(".bcm-menu").count() == 0
+    assert page.locator("[role=grid]").get_attribute("aria-label") == "a {insect} over {place}"

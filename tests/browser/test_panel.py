@@ -7,7 +7,7 @@ from labpage import CONTRAST, find_flaws, same, until, wait_for
 
 pytestmark = pytest.mark.browser
 
-SHOW = "panel = bw.explore(library=bc.library({name!r}))\npanel"
+SHOW = "panel = bw.explore(library=bc.library({name!r}), template='a {{insect}} over {{place}}')\npanel"
 # Clips in four steps, for tests in which they only have to be there.
 FAST = "bc.load(speed='fast'), "
 
@@ -42,6 +42,21 @@ def opened(notebook, name, *more, **how):
     nb.run(1)
     nb.page.locator(".bcm-panel").wait_for()
     return nb
+
+
+def test_the_first_press_makes_eight_clips_and_commas_two_values(notebook):
+    show = "panel = bw.explore(bc.load(speed='fast'), library=bc.library('eight'))\npanel"
+    nb = notebook("eight", show, size=(1280, 1100))
+    page = nb.page
+    nb.run(1)
+    page.locator(".bcm-panel .bcm-primary:enabled").wait_for()
+    assert costs(page).startswith("8 clips")
+    assert page.locator(".bcm-unknownword").count() == 0, "the model knows its words"
+    nb.shot("panel-first")
+    page.locator(".bcm-primary").click()
+    wait_for(page, 8)
+    add(page, "insect", "moth, ladybug", '"bee, seen from afar"')
+    assert chips(page, "insect") == ["bee", "butterfly", "moth", "ladybug", "bee, seen from afar"]
 
 
 def test_a_template_is_typed_its_axes_filled_and_its_grid_fills(notebook):

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  chooseAxes, countWhole, fitTable, flow, nextCell, neighbour, pivot, rectangle, reveal, visible,
+  CAPTION, chooseAxes, countWhole, fitFlow, fitGap, fitTable, flow, nextCell, neighbour, pivot, rectangle, reveal, visible, wrap,
 } from "../../widgets/js/grid/layout.js";
 
 const axis = (name, count) => ({
@@ -86,7 +86,7 @@ test("a flow wraps", () => {
   assert.equal(flow(upTo(0), 4).rows.length, 0);
 });
 
-const geometry = { width: 100, height: 50, gap: 10, headWidth: 80, headHeight: 30, rows: 1000, columns: 40 };
+const geometry = { width: 100, height: 50, columnGap: 10, gap: 10, headWidth: 80, headHeight: 30, rows: 1000, columns: 40 };
 
 test("only rows and columns inside the window are visible", () => {
   const range = visible(geometry, { left: 0, top: 0, width: 520, height: 330 }, 1);
@@ -174,4 +174,54 @@ test("steps cross gaps and stop at the edges", () => {
   assert.equal(nextCell(sparse, 2, -1), 1);
   assert.deepEqual(rectangle(sparse, 0, 2), [0, 2]);
   assert.deepEqual(rectangle(table, 5, 1), [1, 2, 4, 5]);
+});
+
+test("an axis too long for a line wraps, whatever the others are", () => {
+  for (const [outer, seeds] of [[2, 40], [9, 25], [1, 40], [3, 200]]) {
+    const axes = [axis("insect", 2), axis("place", outer), axis("seed", seeds)];
+    const coords = product(2, outer, seeds);
+    const room = { width: 900, height: 500, aspect: 0.66, maximum: 320 };
+    const chosen = chooseAxes(axes, coords, [], [], [], room);
+    assert.equal(chosen.wraps, true, `${outer} x ${seeds}`);
+    assert.deepEqual(chosen.columns, [2]);
+    const count = 2 * outer * seeds;
+    const table = pivot(axes, coords, upTo(count), chosen);
+    const size = fitFlow(room, seeds, CAPTION[1], table.rows.length);
+    const across = Math.floor(room.width / (size + 6));
+    const wrapped = wrap(table, across);
+    assert.ok(wrapped.columns.length * (size + 6) <= room.width, "nothing is beyond the right edge");
+    const seen = upTo(count).map((cell) => {
+      const [row, column] = wrapped.position(cell);
+      assert.equal(wrapped.at(row, column), cell);
+      assert.deepEqual(wrapped.keys(row, column), table.keys(...table.position(cell)));
+      assert.deepEqual(wrapped.rows[row].labels, table.rows[table.position(cell)[0]].labels);
+      return `${row},${column}`;
+    });
+    assert.equal(new Set(seen).size, count, "each clip has a place");
+    let reached = 0;
+    for (let cell = 0; cell >= 0; cell = nextCell(wrapped, cell, 1)) reached++;
+    assert.equal(reached, count, "in reading order, too");
+  }
+});
+
+test("axes that were requested never wrap", () => {
+  const axes = [axis("insect", 2), axis("seed", 40)];
+  const room = { width: 900, height: 500, aspect: 0.66, maximum: 320 };
+  assert.ok(!chooseAxes(axes, product(2, 40), ["insect"], ["seed"], [], room).wraps);
+});
+
+test("cells shrink a little where that wins a row, and never by more than a fifth", () => {
+  for (let width = 300; width < 1600; width += 53) {
+    for (let height = 200; height < 900; height += 31) {
+      const room = { width, height, aspect: 0.66, maximum: 320 };
+      const size = fitTable(room, 9, 9);
+      const widest = Math.max(72, Math.min(320, Math.floor(width / 9) - 6));
+      assert.ok(size >= Math.min(144, 0.8 * widest) || size === 72);
+      assert.ok(countWhole(room, 9, 9, size) >= countWhole(room, 9, 9, widest));
+      const gap = fitGap(width, 9, size);
+      const wide = Math.max(32, Math.floor(size * 0.3));
+      assert.ok(gap >= 6 && gap <= wide);
+      if (size > 72) assert.ok(9 * (size + gap) <= width && (gap === wide || 9 * (size + gap) > width - 9));
+    }
+  }
 });

@@ -139,3 +139,14 @@ test("pending edits are sent before a request", () => {
   store.close();
   assert.equal(model.listeners.size, 0);
 });
+
+test("typed values are separated by commas, except in quotes and brackets", () => {
+  const values = (text) => newRows(text, [], false).map((row) => row[0]);
+  assert.deepEqual(values("bee, moth"), ["bee", "moth"]);
+  assert.deepEqual(values(" bee ,, bee,moth, "), ["bee", "moth"]);
+  assert.deepEqual(values('"dawn, seen from afar", dusk'), ["dawn, seen from afar", "dusk"]);
+  assert.deepEqual(values("(1, 2), [3, 4], {a, b}"), ["(1, 2)", "[3, 4]", "{a, b}"]);
+  assert.deepEqual(values("a bee"), ["a bee"]);
+  assert.deepEqual(values('5" lens (old'), ['5" lens (old']);
+  assert.deepEqual(newRows("a, b\nc", []).map((row) => row[0]), ["a, b", "c"], "pasted lines keep theirs");
+});

@@ -393,7 +393,7 @@ def test_typed_text_is_parsed_by_the_controls(explore):
 
 
 def test_front_end_gets_estimate_and_problems(explore):
-    panel = explore()
+    panel = explore(template="a {insect} over {place}")
     first = summary_of(panel)
     assert {one["argument"] for one in first["problems"]} == {"insect", "place"}
     front_end = PanelFrontEnd(panel)

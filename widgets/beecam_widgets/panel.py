@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import anywidget
@@ -23,6 +24,7 @@ from beecam.models.model_checks import loaded_model
 from beecam.models.model_set import as_model
 from beecam.runs.run import Run
 from beecam.storage.sweep_files import default_name
+from beecam.sweeps.axes import Axis
 from beecam.sweeps.deck_files.deck import Deck
 from beecam_widgets._clips.cell_source import CellSource
 from beecam_widgets._clips.shared_state import Member, SharedState
@@ -38,6 +40,15 @@ from beecam_widgets._panel.run_tracker import RunTracker
 from beecam_widgets.grid import ClipGrid
 
 TEMPLATE = "a {insect} over {place}"
+# What an empty call starts with, in words that pollen knows: the first press makes eight clips.
+_FIRST_FORM = SweepForm(
+    template=TEMPLATE,
+    axes={
+        "insect": Axis("insect", ("bee", "butterfly")),
+        "place": Axis("place", ("a meadow", "the ocean")),
+    },
+    seeds=(0, 1),
+)
 _QUIET_SECONDS = 0.2  # after the last change, before the cells are counted
 _RUN_INTERVAL = 0.3  # seconds between two checks of a run
 _MAX_MESSAGE = 1_000  # characters
@@ -78,7 +89,7 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
         model: Model | Sequence[Model] | Mapping[str, Model] | None = None,
         *,
         deck: Deck | str | os.PathLike[str] | None = None,
-        template: str = TEMPLATE,
+        template: str | None = None,
         wildcards: str | os.PathLike[str] | None = None,
         library: Library | None = None,
     ) -> None:
@@ -87,7 +98,8 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
         Args:
             model: From `bc.load()` or `bc.wrap(pipe)`, or several models; None for pollen.
             deck: The deck to start with: a deck, its name, or a YAML file.
-            template: The prompt template to start with if there is no deck.
+            template: The prompt template to start with if there is no deck; None for an example of
+                eight clips.
             wildcards: The folder of text files whose lines `__name__` in the template stands for.
             library: Where clips are stored; by default `bc.library()`.
 
@@ -102,13 +114,15 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
             [
                 *loaded_model(used),
                 *library_problems(library),
-                *checks.string("template", template),
+                *checks.string("template", TEMPLATE if template is None else template),
                 *(() if wildcards is None else checks.path_argument("wildcards", wildcards, "'w'")),
             ]
         )
         opened = open_library() if library is None else library
-        self._is_default_model, folder = model is None, os.fspath(wildcards or "")
-        FormState.__init__(self, used, opened, SweepForm(template=template, wildcards=folder))
+        given, folder = template is not None or deck is not None, os.fspath(wildcards or "")
+        first = SweepForm(template=template or TEMPLATE) if given else _FIRST_FORM
+        first = replace(first, wildcards=folder)
+        FormState.__init__(self, used, opened, first, is_default=model is None)
         self._serial, self._summarized_serial, self._changed_at = 0, 0, 0.0
         self._edit: list[Any] = list(_CODE_EDIT)
         self._lock = threading.RLock()
@@ -380,7 +394,7 @@ _panels: dict[tuple[Any, ...], tuple[Any, Panel]] = {}
 
 def explore(
     model: Model | Sequence[Model] | Mapping[str, Model] | None = None,
-    template: str = TEMPLATE,
+    template: str | None = None,
     *,
     deck: Deck | str | os.PathLike[str] | None = None,
     wildcards: str | os.PathLike[str] | None = None,
@@ -396,7 +410,8 @@ def explore(
 
     Args:
         model: From `bc.load()` or `bc.wrap(pipe)`, or several models; None for pollen.
-        template: The prompt template to start with if there is no deck.
+        template: The prompt template to start with if there is no deck; None for an example of
+            eight clips.
         deck: The deck to start with: a deck, its name, or a YAML file.
         wildcards: The folder of text files whose lines `__name__` in the template stands for.
         library: Where clips are stored; by default `bc.library()`.
@@ -407,7 +422,7 @@ def explore(
     """
     checks.raise_problems(library_problems(library))
     library = open_library() if library is None else library
-    texts = (str(deck), template, str(wildcards), str(library.folder))
+    texts = (str(deck), str(template), str(wildcards), str(library.folder))
     key = (current_cell_id(), id(model), *texts)
     _, panel = _panels.get(key, (None, None))
     if panel is None or panel.comm is None or panel.library.closed:

@@ -36,19 +36,20 @@ class FormState:
         controls: The arguments of the model that have an input field, by name.
     """
 
-    # Whether `bc.load()` returns the same model.
-    _is_default_model = False
-
-    def __init__(self, model: Model, library: Library, form: SweepForm) -> None:
+    def __init__(
+        self, model: Model, library: Library, form: SweepForm, *, is_default: bool
+    ) -> None:
         """Start with a form.
 
         Args:
             model: The model that generates the clips.
             library: The library that stores them.
-            form: The first form.
+            form: The first inputs.
+            is_default: Whether `bc.load()` returns the same model.
         """
         self.model, self.library = model, library
         self.controls: dict[str, Control] = {one.name: one for one in controls_of(model)}
+        self._is_default_model = is_default
         self._word_notes = WordNotes(model)
         self._decks = bc.decks(own_folder(library.folder))
         self._intent: DeckMatch | None = None

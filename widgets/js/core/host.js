@@ -1,6 +1,6 @@
 // What a surface needs from its host: size, theme, visibility, and whether the kernel answers.
 
-import { backgroundOf, element, focus, on } from "./dom.js";
+import { backgroundOf, element, on } from "./dom.js";
 
 // Milliseconds without an answer after which the static sheet is shown instead.
 const KERNEL_TIMEOUT = 8000;
@@ -40,13 +40,6 @@ export function applyTheme(root, host) {
 /** Return whether the system is set to reduce motion. */
 export function prefersReducedMotion() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
-}
-
-/** Give the keyboard focus back to the host. @param {HTMLElement} root */
-export function releaseFocus(root) {
-  const outside = /** @type {HTMLElement | null} */ (root.parentElement?.closest("[tabindex]"));
-  /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
-  focus(outside);
 }
 
 /**

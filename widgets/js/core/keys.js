@@ -24,9 +24,10 @@ export const HELP = [
   [", and .", "one frame back or forward"],
   ["+ and −", "cell size"],
   ["F", "full screen"],
-  ["P, S, Y", "in the large view: copy prompt, seed, code"],
+  ["P and Y", "in the large view: copy prompt, code"],
   ["V", "flicker between compared clips"],
-  ["Esc", "close, deselect, or leave the grid"],
+  ["Esc", "close or deselect"],
+  ["Tab", "leave the grid"],
   ["?", "this help"],
 ];
 
@@ -41,7 +42,6 @@ const GRID = {
   Home: { name: "edge", by: -1 },
   End: { name: "edge", by: 1 },
   Enter: { name: "open" },
-  s: { name: "select" },
   c: { name: "compare" },
   n: { name: "next" },
   "/": { name: "find" },
@@ -59,12 +59,12 @@ const LARGE = {
   v: { name: "flicker" },
   y: { name: "copy", what: "code" },
   p: { name: "copy", what: "prompt" },
-  s: { name: "copy", what: "seed" },
 };
 
 /** @type {Record<string, Command>} */
 const BOTH = {
   " ": { name: "play" },
+  s: { name: "select" },
   x: { name: "reject" },
   t: { name: "tag" },
   f: { name: "full" },
@@ -91,6 +91,11 @@ export function commandFor(key, mode) {
   return command.name === "move" && key.shiftKey ? { ...command, extend: true } : command;
 }
 
+/** Return whether a key has a command in any mode. @param {Key} key */
+export function hasCommand(key) {
+  return Boolean(commandFor(key, "grid") ?? commandFor(key, "large"));
+}
+
 /**
  * Return whether a key belongs to the notebook and must reach it.
  * @param {Key} key
@@ -108,22 +113,4 @@ export function isNotebookKeyWhileTyping(key) {
   if (key.key === "Enter") return key.shiftKey || key.ctrlKey || key.metaKey || key.altKey;
   if (key.altKey || !(key.ctrlKey || key.metaKey)) return false;
   return key.key.length === 1 && !"zyacvx".includes(key.key.toLowerCase());
-}
-
-/**
- * Keep Jupyter from acting on the widget's keys, and let it act on its own. Its commands look for the
- * attribute on the focused element and its ancestors, and would otherwise insert a cell for every
- * `b`; but with the attribute, Shift+Enter would do nothing either. Must be called before the event
- * reaches the document.
- * @param {KeyboardEvent} event
- * @param {HTMLElement} root
- * @param {(event: KeyboardEvent) => boolean} isHostKey whether a key belongs to the notebook
- */
-export function guardShortcuts(event, root, isHostKey = isNotebookKey) {
-  const target = event.composedPath()[0];
-  if (!(target instanceof HTMLElement) || !root.contains(target)) return;
-  for (const node of [target, root]) {
-    if (isHostKey(event)) node.removeAttribute("data-lm-suppress-shortcuts");
-    else node.setAttribute("data-lm-suppress-shortcuts", "true");
-  }
 }

@@ -83,10 +83,17 @@ function onKey(event, menu, close) {
   event.stopPropagation();
 }
 
-/** Place the menu below its anchor. @param {HTMLElement} menu @param {HTMLElement} anchor @param {HTMLElement} root */
+/**
+ * Place the menu below its anchor, or above it where there is more room.
+ * @param {HTMLElement} menu
+ * @param {HTMLElement} anchor
+ * @param {HTMLElement} root
+ */
 function placeBelow(menu, anchor, root) {
   const [a, r] = [anchor.getBoundingClientRect(), root.getBoundingClientRect()];
-  menu.style.top = `${a.bottom - r.top + 4}px`;
-  menu.style.maxHeight = `${Math.max(140, Math.min(320, r.bottom - a.bottom - 12))}px`;
+  const [above, below] = [a.top - r.top - 8, r.bottom - a.bottom - 12];
+  const isAbove = below < Math.min(140, menu.offsetHeight) && above > below;
+  menu.style.maxHeight = `${Math.max(isAbove ? 60 : 140, Math.min(320, isAbove ? above : below))}px`;
+  menu.style.top = `${isAbove ? a.top - r.top - menu.offsetHeight - 4 : a.bottom - r.top + 4}px`;
   menu.style.left = `${Math.max(0, Math.min(a.left - r.left, r.width - menu.offsetWidth - 4))}px`;
 }

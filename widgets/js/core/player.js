@@ -18,8 +18,8 @@ export class Player {
    *   root: () => HTMLElement}} actions
    */
   constructor(actions) {
-    this.node = div("bcm-group bcm-right");
-    this.#playButton = button(PAUSE, "pause all clips", actions.play);
+    this.node = div("bcm-group bcm-player");
+    this.#playButton = button(PAUSE, "pause all clips", actions.play, "Pause all");
     this.#position = /** @type {HTMLInputElement} */ (element("input", "bcm-range bcm-scrub"));
     Object.assign(this.#position, { type: "range", min: "0", max: "1", step: "0.001", value: "0" });
     attributes(this.#position, { "aria-label": "position in all clips" });
@@ -30,7 +30,9 @@ export class Player {
     })), actions.root()), "1×");
     attributes(this.#speedButton, { "aria-haspopup": "menu" });
     for (const node of [this.#playButton, this.#speedButton]) node.classList.add("bcm-flat");
-    this.node.append(this.#playButton, this.#position, this.#speedButton);
+    const time = element("label", "bcm-named", "time");
+    time.append(this.#position);
+    this.node.append(this.#playButton, time, this.#speedButton);
   }
 
   /** Show the time of the clock. @param {number} seconds @param {number} length of the longest clip, in seconds */
@@ -43,6 +45,6 @@ export class Player {
   show(playing, speed) {
     this.#currentSpeed = speed;
     setButton(this.#speedButton, "", `speed, ${speed}×`, `${speed}×`);
-    setButton(this.#playButton, playing ? PAUSE : PLAY, playing ? "pause all clips (space)" : "play all clips (space)");
+    setButton(this.#playButton, playing ? PAUSE : PLAY, playing ? "pause all clips (space)" : "play all clips (space)", playing ? "Pause all" : "Play all");
   }
 }

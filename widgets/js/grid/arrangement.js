@@ -11,7 +11,7 @@ import { chooseAxes } from "./layout.js";
 /** @typedef {{rows: string[], columns: string[], fixed: Record<string, string>}} Placement */
 
 /** @type {[Zone, string][]} */
-const ZONES = [["rows", "↓ rows"], ["columns", "→ columns"], ["fixed", "fixed"]];
+const ZONES = [["rows", "↓ rows"], ["columns", "→ columns"], ["fixed", "only"]];
 const DRAG_DISTANCE = 5; // pixels that the pointer moves before a drag starts
 
 /**
@@ -84,6 +84,8 @@ export class Arrangement {
     box.dataset.zone = zone;
     box.append(element("span", "bcm-zonename", title));
     const names = zone === "fixed" ? Object.keys(placement.fixed) : placement[zone];
+    // Its place is kept, for the time that an axis is dragged.
+    box.classList.toggle("bcm-vacant", zone === "fixed" && !names.length);
     for (const name of names) box.append(this.#createChip(name, zone, placement));
     return box;
   }
@@ -99,7 +101,7 @@ export class Arrangement {
     chip.dataset.axis = name;
     attributes(chip, {
       "aria-haspopup": "menu",
-      "aria-label": `${text}, ${zone === "fixed" ? "fixed at this value" : zone}`,
+      "aria-label": `${text}, ${zone === "fixed" ? "only this value" : zone}`,
     });
     on(chip, "click", (event) => {
       event.stopPropagation();
@@ -131,10 +133,10 @@ export class Arrangement {
     return [
       { label: "as rows", checked: zone === "rows", action: to("rows", "rows") },
       { label: "as columns", checked: zone === "columns", action: to("columns", "columns") },
-      { label: "fixed at", heading: true },
+      { label: "only", heading: true },
       ...axis.labels.map((/** @type {string} */ label, /** @type {number} */ n) => ({
         label, checked: placement.fixed[name] === label, title: axis.notes[n] ?? "",
-        action: to("fixed", `fixed at ${label}`, label),
+        action: to("fixed", `only ${label}`, label),
       })),
     ];
   }
@@ -160,6 +162,7 @@ export class Arrangement {
         const [dx, dy] = [event.clientX - down.clientX, event.clientY - down.clientY];
         if (!dragging && Math.hypot(dx, dy) < DRAG_DISTANCE) return;
         dragging = true;
+        this.node.classList.add("bcm-moving");
         chip.classList.add("bcm-dragged");
         chip.style.transform = `translate(${dx}px, ${dy}px)`;
         over?.classList.remove("bcm-dragover");
@@ -169,6 +172,7 @@ export class Arrangement {
       const end = (/** @type {PointerEvent} */ event) => {
         controller.abort();
         chip.classList.remove("bcm-dragged");
+        this.node.classList.remove("bcm-moving");
         chip.style.transform = "";
         over?.classList.remove("bcm-dragover");
         if (!dragging) return;

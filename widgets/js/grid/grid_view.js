@@ -1,6 +1,6 @@
 // The grid surface: the toolbar, the tools that arrange and filter, and the cells.
 
-import { button, div, element, focus, setButton } from "../core/dom.js";
+import { attributes, button, div, element, focus, setButton } from "../core/dom.js";
 import { CLOSE, COMPARE, PLUS } from "../core/icons.js";
 import { ClipSurface } from "../surface/clip_surface.js";
 import { SearchBox } from "../surface/search_box.js";
@@ -30,6 +30,7 @@ export class GridView extends ClipSurface {
   #noMatches;
   #pointer;
   #fillButton;
+  #showAllButton = button(CLOSE, "show all clips", () => this.#showAll());
 
   /**
    * @param {Store} store
@@ -48,12 +49,6 @@ export class GridView extends ClipSurface {
     });
     this.grid.current = model.get("_current");
     this.grid.selected = new Set(model.get("_selected"));
-    this.#toolbar = new Toolbar(store, {
-      play: () => this.play(!this.playing), size: (size) => this.setSize(size), help: () => this.toggleHelp(),
-      scrub: (share) => this.#scrub(share), speed: (speed) => this.saveTrait("speed", speed), root,
-      fullScreen: () => this.toggleFullScreen(), shown: () => this.shown.length, inView: () => this.grid.whole,
-      focusCells: () => focus(this.focusTarget),
-    });
     this.#compareButton = button(COMPARE, "", () => this.compare());
     this.#fillButton = button(PLUS, FILL_LABEL, () => store.fillEmpty(this.grid.allEmptyCoords()));
     this.#arrangement = new Arrangement(store, {
@@ -65,11 +60,16 @@ export class GridView extends ClipSurface {
       set: (name, value) => this.saveTrait(name, value),
       leave: () => focus(this.grid.node),
     });
-    this.hover = createHoverBar(store, () => this.#pointer.hovered, (cells, change) => this.annotate(cells, change));
+    this.#toolbar = new Toolbar(store, {
+      play: () => this.play(!this.playing), size: (size) => this.setSize(size), help: () => this.toggleHelp(),
+      scrub: (share) => this.#scrub(share), speed: (speed) => this.saveTrait("speed", speed), root,
+      fullScreen: () => this.toggleFullScreen(), shown: () => this.shown.length, inView: () => this.grid.whole,
+      focusCells: () => focus(this.focusTarget),
+    }, { run: [this.#fillButton], find: [this.#compareButton, this.searchBox.node], look: [this.#arrangement.node] });
+    this.hover = createHoverBar(store, () => this.hovered, (cells, change) => this.annotate(cells, change));
     this.#noMatches = div("bcm-empty");
     this.#noMatches.hidden = true;
-    const showAll = button(CLOSE, "show all clips", () => this.#showAll(), "Show all");
-    this.#noMatches.append(element("p", "", ""), showAll);
+    this.#noMatches.append(element("p", "", ""), this.#showAllButton);
     this.#assemble();
     this.#pointer = new Pointer(this);
     this.clock.speed = model.get("speed");
@@ -85,10 +85,9 @@ export class GridView extends ClipSurface {
   }
 
   #assemble() {
-    const tools = div("bcm-tools", this.#arrangement.node, this.#fillButton, this.#compareButton, this.searchBox.node);
     const body = div("bcm-body",
       this.grid.node, this.#noMatches, this.lightbox.node, this.helpBox, this.tagBox.node, this.toast);
-    this.root.append(this.#toolbar.node, tools, body, this.liveRegion);
+    this.root.append(this.#toolbar.node, body, this.liveRegion);
   }
 
   // --- events of the store, the model and the page ----------------------------------------------
@@ -109,7 +108,9 @@ export class GridView extends ClipSurface {
         this.clock.speed = model.get("speed");
         this.#updateToolbar();
       },
-      _current: () => this.goTo(model.get("_current"), false),
+      _current: () => {
+        if (model.get("_current") !== this.grid.current) this.goTo(model.get("_current"), false);
+      },
       _selected: () => {
         this.grid.selected = new Set(model.get("_selected"));
         this.grid.updateStates();
@@ -133,14 +134,20 @@ export class GridView extends ClipSurface {
   relayout() {
     const { store, model } = this;
     const filter = model.get("filter");
+    // Other cells come to lie under the pointer.
+    this.unhover();
     this.shown = this.matchingCells(model.get("fixed"));
     this.#arrangement.refresh();
     this.searchBox.refresh();
     // Before the layout, because a hidden grid has no width.
     const empty = store.ready && store.total > 0 && !this.shown.length;
+    // The page below must not move while a filter is typed.
+    if (!this.grid.node.hidden) this.#noMatches.style.minHeight = `${this.grid.node.offsetHeight}px`;
     this.#noMatches.hidden = !empty;
     this.grid.node.hidden = empty;
+    setButton(this.#showAllButton, CLOSE, filter ? "clear the filter" : "show all clips", filter ? "Clear the filter" : "Show all");
     this.grid.layout();
+    attributes(this.grid.node, { "aria-label": store.title || "clips" });
     this.#toolbar.refresh();
     this.grid.updateStates();
     const { rows, columns } = this.grid.geometry;
@@ -148,6 +155,7 @@ export class GridView extends ClipSurface {
     this.#updateFillButton(counts ? this.grid.allEmptyCoords().length : 0);
     /** @type {HTMLElement} */ (this.#noMatches.firstElementChild).textContent = this.noMatchText();
     this.#updateToolbar();
+    this.#updateCompareButton();
     this.clock.wake();
   }
 
@@ -174,8 +182,11 @@ export class GridView extends ClipSurface {
 
   #updateCompareButton() {
     const { size } = this.grid.selected;
-    this.#compareButton.hidden = size < 2;
-    if (size > 1) setButton(this.#compareButton, COMPARE, "compare the selected clips (C)", `Compare ${size}`);
+    // Disabled instead of hidden: its place would be taken from the clips.
+    this.#compareButton.disabled = size < 2;
+    this.#compareButton.hidden = this.store.total < 2;
+    setButton(this.#compareButton, COMPARE, size < 2 ? "compare clips: select two to eight first (S)" : `compare ${size} selected clips (C)`,
+      size < 2 ? "Compare" : `Compare ${size}`);
   }
 
   #updateToolbar() {
@@ -237,10 +248,24 @@ export class GridView extends ClipSurface {
     if (save) this.saveTrait("_current", cell);
   }
 
+  /** @param {number} cell */
+  pointAt(cell) {
+    this.grid.current = cell;
+    this.grid.updateStates();
+    super.pointAt(cell);
+  }
+
+  unhover() {
+    this.grid.tiles.get(this.hovered)?.scrubTo(null);
+    super.unhover();
+    this.hover.bar.remove();
+    this.clock.wake();
+  }
+
   /** @param {number[]} cells @param {import("../data/store.js").AnnotationChange} change */
   annotate(cells, change) {
     super.annotate(cells, change);
-    if (this.#pointer.hovered >= 0) this.hover.refresh(this.#pointer.hovered);
+    if (this.hovered >= 0) this.hover.refresh(this.hovered);
   }
 
   /** @param {boolean} playing @param {boolean} save whether to send it to Python */
@@ -291,7 +316,7 @@ export class GridView extends ClipSurface {
 
   /** @param {number[]} cells */
   openLarge(cells) {
-    this.#pointer.unhover();
+    this.unhover();
     super.openLarge(cells);
   }
 

@@ -5,29 +5,40 @@
 /**
  * @typedef {{key: number[], labels: string[], notes: string[], titles: string[]}} Header
  * @typedef {{
- *   flow: boolean, rows: Header[], columns: Header[], rowAxes: string[], columnAxes: string[],
+ *   flow: boolean, wrapped: boolean, rows: Header[], columns: Header[], rowAxes: string[], columnAxes: string[],
  *   at: (row: number, column: number) => number, position: (cell: number) => [number, number] | null,
- * }} Table
+ *   keys: (row: number, column: number) => [number[], number[]] | null,
+ * }} Table keys: of the row and the column, on their axes; null beyond the end of a line
  * @typedef {{
- *   width: number, height: number, gap: number, headWidth: number, headHeight: number,
+ *   width: number, height: number, gap: number, columnGap: number, headWidth: number, headHeight: number,
  *   rows: number, columns: number,
  * }} Geometry
  * @typedef {{width: number, height: number, aspect: number, maximum: number, size?: number}} Room
  *   pixels for headers and cells, the cells' height / width, their largest width, and the width if set
  */
 
-// Pixels: the narrowest cell, that of which details are seen, and the headers until they are known.
+// Pixels: the narrowest cell, that of which details are seen, a wide gap of columns, and the
+// headers until they are known.
 const NARROWEST = 72;
 const READABLE = 144;
+const WIDEST_GAP = 32;
+/** The headers' largest share of the width. */
+export const MAX_HEAD = 0.32;
+// Values of an axis that may wrap.
+const LONG = 8;
+// How much narrower a cell may be made for another line of them.
+const SHRINK = 0.8;
 const HEAD = { width: 150, height: 50 };
 export const GAP = 6;
+export const CAPTION = [0, 20, 36]; // by its number of lines
 
 /**
  * Choose which axes are rows and which are columns.
  *
  * No axis is ever hidden: one that is on neither side is added to the rows. Axes that vary together
  * (bc.zip) stay on one side, or every row would have a single cell. If neither side is requested, the
- * axes keep their order, and are divided where most clips are seen as a whole.
+ * axes keep their order, and are divided where most clips are seen as a whole. If even the innermost
+ * one is too long for a line, as 40 seeds are, its lines wrap.
  *
  * @param {Axis[]} axes
  * @param {Int32Array} coords cells x axes
@@ -35,7 +46,7 @@ export const GAP = 6;
  * @param {string[]} columns
  * @param {string[]} [fixed] axes held at one value
  * @param {Room} [room] by default only the last axis goes across
- * @returns {{flow: boolean, rows: number[], columns: number[]}} indices of axes
+ * @returns {{flow: boolean, wraps?: boolean, rows: number[], columns: number[]}} indices of axes
  */
 export function chooseAxes(axes, coords, rows, columns, fixed = [], room = undefined) {
   const indexOf = (/** @type {string} */ name) =>
@@ -59,8 +70,12 @@ export function chooseAxes(axes, coords, rows, columns, fixed = [], room = undef
  * @param {Room} room
  */
 function divide(axes, groups, room) {
-  const inner = { ...room, width: room.width - HEAD.width, height: room.height - HEAD.height };
+  const headWidth = Math.min(HEAD.width, room.width * MAX_HEAD);
+  const inner = { ...room, width: room.width - headWidth, height: room.height - HEAD.height };
   const count = (/** @type {number[][]} */ side) => side.reduce((n, [a]) => n * axes[a].labels.length, 1);
+  const last = groups.slice(-1);
+  // Rows that wrap are read across; anything else would be seen in part only.
+  if (isTooLong(inner, count(last))) return { wraps: true, rows: groups.slice(0, -1).flat(), columns: last.flat() };
   let best = { rows: /** @type {number[]} */ ([]), columns: /** @type {number[]} */ ([]), whole: -1, size: 0 };
   for (let at = groups.length - 1; at > 0; at--) {
     const [rows, columns] = [groups.slice(0, at), groups.slice(at)];
@@ -71,6 +86,11 @@ function divide(axes, groups, room) {
     }
   }
   return { rows: best.rows, columns: best.columns };
+}
+
+/** Return whether not even narrow cells of a row fit side by side, and not for lack of room. @param {Room} room @param {number} columns */
+function isTooLong({ width }, columns) {
+  return columns > LONG && columns * (NARROWEST + GAP) > width;
 }
 
 /**
@@ -147,12 +167,40 @@ export function pivot(axes, coords, cells, chosen) {
   });
   return {
     flow: false,
+    wrapped: false,
     rows: rows.keys.map((k) => header(axes, chosen.rows, k)),
     columns: columns.keys.map((k) => header(axes, chosen.columns, k)),
     rowAxes: chosen.rows.map((a) => axes[a].name),
     columnAxes: chosen.columns.map((a) => axes[a].name),
     at: (row, column) => cellAt.get(row * columns.keys.length + column) ?? -1,
     position: (cell) => positions.get(cell) ?? null,
+    keys: (row, column) => [rows.keys[row], columns.keys[column]],
+  };
+}
+
+/**
+ * Break the rows of a table into lines. Its columns have no headers then: cells say what they are.
+ * @param {Table} table
+ * @param {number} across cells in a line
+ * @returns {Table}
+ */
+export function wrap(table, across) {
+  const width = Math.max(1, Math.min(across, table.columns.length));
+  const lines = Math.ceil(table.columns.length / width);
+  const whole = (/** @type {number} */ row, /** @type {number} */ column) => (row % lines) * width + column;
+  const isInside = (/** @type {number} */ row, /** @type {number} */ column) =>
+    column < width && whole(row, column) < table.columns.length;
+  return {
+    ...table,
+    wrapped: true,
+    rows: table.rows.flatMap((head) => Array(lines).fill(head)),
+    columns: Array.from({ length: width }, () => ({ key: [], labels: [], notes: [], titles: [] })),
+    at: (row, column) => (isInside(row, column) ? table.at(Math.floor(row / lines), whole(row, column)) : -1),
+    position: (cell) => {
+      const found = table.position(cell);
+      return found && [found[0] * lines + Math.floor(found[1] / width), found[1] % width];
+    },
+    keys: (row, column) => (isInside(row, column) ? table.keys(Math.floor(row / lines), whole(row, column)) : null),
   };
 }
 
@@ -168,6 +216,8 @@ export function flow(cells, columns) {
   const order = new Map(cells.map((cell, n) => [cell, n]));
   return {
     flow: true,
+    wrapped: false,
+    keys: () => null,
     rows: Array.from({ length: Math.ceil(cells.length / width) }, empty),
     columns: Array.from({ length: width }, empty),
     rowAxes: [],
@@ -220,7 +270,7 @@ function header(axes, side, key) {
  * @returns {{row0: number, row1: number, column0: number, column1: number}} ends are exclusive
  */
 export function visible(geometry, view, overscan = 1) {
-  const { width, height, gap, headWidth, headHeight } = geometry;
+  const { width, height, gap, columnGap, headWidth, headHeight } = geometry;
   const range = (
     /** @type {number} */ from, /** @type {number} */ to, /** @type {number} */ step,
     /** @type {number} */ count,
@@ -232,7 +282,7 @@ export function visible(geometry, view, overscan = 1) {
     view.top, view.top + Math.max(0, view.height - headHeight), height + gap, geometry.rows,
   );
   const [column0, column1] = range(
-    view.left, view.left + Math.max(0, view.width - headWidth), width + gap, geometry.columns,
+    view.left, view.left + Math.max(0, view.width - headWidth), width + columnGap, geometry.columns,
   );
   return { row0, row1, column0, column1 };
 }
@@ -253,16 +303,16 @@ export function reveal(geometry, view, row, column) {
     if (start < now || size > room) return start;
     return start + size > now + room ? start + size - room : now;
   };
-  const { width, height, gap, headWidth, headHeight } = geometry;
+  const { width, height, gap, columnGap, headWidth, headHeight } = geometry;
   return {
-    left: nearest(view.left, view.width - headWidth, column * (width + gap), width + gap),
+    left: nearest(view.left, view.width - headWidth, column * (width + columnGap), width + columnGap),
     top: nearest(view.top, view.height - headHeight, row * (height + gap), height + gap),
   };
 }
 
 /**
- * Return the cell width of a table: at most that at which all columns fit, and narrower, as far as
- * details are still seen, where more cells are whole then.
+ * Return the cell width of a table: at most that at which all columns fit, and narrower where more
+ * cells are whole then, as far as details are still seen, or by little.
  * @param {Room} room without headers
  * @param {number} rows
  * @param {number} columns
@@ -271,7 +321,8 @@ export function fitTable(room, rows, columns) {
   const widest = Math.floor(room.width / Math.max(1, columns)) - GAP;
   let best = Math.max(NARROWEST, Math.min(room.maximum, widest));
   let most = countWhole(room, rows, columns, best);
-  for (let size = best - 1; size >= READABLE; size--) {
+  const narrowest = best > READABLE ? READABLE : Math.max(NARROWEST, best * SHRINK);
+  for (let size = best - 1; size >= narrowest; size--) {
     const whole = countWhole(room, rows, columns, size);
     if (whole > most) [best, most] = [size, whole];
   }
@@ -282,14 +333,26 @@ export function fitTable(room, rows, columns) {
  * Return the largest cell width at which all lines of a flow fit, within readable limits.
  * @param {Room} room
  * @param {number} count
- * @param {number} caption height of the line below a cell
+ * @param {number} caption height of the lines below a cell
+ * @param {number} [rows] that each have so many cells
  */
-export function fitFlow({ width, height, aspect, maximum }, count, caption) {
+export function fitFlow({ width, height, aspect, maximum }, count, caption, rows = 1) {
   for (let size = maximum; size > 104; size -= 8) {
-    const lines = Math.ceil(count / Math.max(1, Math.floor(width / (size + GAP))));
+    const lines = rows * Math.ceil(count / Math.max(1, Math.floor(width / (size + GAP))));
     if (lines * (size * aspect + caption + GAP) <= height) return size;
   }
   return 104;
+}
+
+/**
+ * Return the gap of columns at which they reach the right edge, or nearly where they are few.
+ * @param {number} width
+ * @param {number} columns
+ * @param {number} size
+ */
+export function fitGap(width, columns, size) {
+  const spare = Math.floor(width / Math.max(1, columns)) - size;
+  return spare < GAP ? GAP : Math.min(Math.max(WIDEST_GAP, Math.floor(size * 0.3)), spare);
 }
 
 /**

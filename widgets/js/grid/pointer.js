@@ -1,6 +1,7 @@
 // Pointer, touch and movement keys on the cells of a grid.
 
 import { focus, on } from "../core/dom.js";
+import { openMenu } from "../core/menu.js";
 import { neighbour, rectangle } from "./layout.js";
 
 /** @typedef {import("./grid_view.js").GridView} GridView */
@@ -10,8 +11,7 @@ const LONG_PRESS = 500; // milliseconds of touch that select a clip
 
 /** Handles hovering, clicks, long presses and cursor movement. */
 export class Pointer {
-  /** The cell under the pointer. */
-  hovered = -1;
+  #place = "";
   #isTouch = false;
   #pressing = false;
   /** Whether the current touch has already selected, so that lifting the finger does nothing. */
@@ -24,7 +24,7 @@ export class Pointer {
     this.view = view;
     const { grid: { node } } = view;
     on(node, "pointermove", (event) => this.#onMove(event));
-    on(node, "pointerleave", () => this.unhover());
+    on(node, "pointerleave", () => view.unhover());
     on(node, "pointerdown", (event) => this.#onDown(event));
     // A finger that starts to scroll cancels its pointer.
     for (const end of ["pointerup", "pointercancel"]) node.addEventListener(end, () => clearTimeout(this.#pressTimer));
@@ -99,28 +99,23 @@ export class Pointer {
 
   /** @param {PointerEvent} event */
   #onMove(event) {
-    if (event.pointerType === "touch") return;
-    const cell = cellAt(event);
-    if (cell !== this.hovered) this.unhover();
+    const place = `${event.screenX},${event.screenY}`;
+    // Cells that scroll under a pointer at rest make the browser report a movement.
+    if (event.pointerType === "touch" || place === this.#place) return;
+    this.#place = place;
     const { view } = this;
+    const cell = cellAt(event);
+    if (cell !== view.hovered) view.unhover();
     const tile = view.grid.tiles.get(cell);
     if (!tile) return;
-    if (this.hovered !== cell) {
+    if (view.hovered !== cell) {
       view.hover.refresh(cell);
       tile.face.append(view.hover.bar);
     }
-    this.hovered = cell;
+    view.hovered = cell;
     const box = tile.face.getBoundingClientRect();
-    tile.scrubTo(Math.max(0, Math.min(0.9999, (event.clientX - box.left) / box.width)));
-    view.clock.wake();
-  }
-
-  /** End hovering. */
-  unhover() {
-    const { view } = this;
-    view.grid.tiles.get(this.hovered)?.scrubTo(null);
-    this.hovered = -1;
-    view.hover.bar.remove();
+    // Without frames, a line over the reason would only hide it.
+    if (view.store.imageOf(cell)) tile.scrubTo(Math.max(0, Math.min(0.9999, (event.clientX - box.left) / box.width)));
     view.clock.wake();
   }
 
@@ -130,6 +125,9 @@ export class Pointer {
     const { view } = this;
     const { grid, store } = view;
     const target = /** @type {HTMLElement} */ (event.target);
+    const head = /** @type {HTMLElement | null} */ (target.closest(".bcm-rowhead, .bcm-colhead"));
+    // A label that is cut is read in full; a tooltip needs a mouse.
+    if (head) return openMenu(head, head.title.split("\n").map((label) => ({ label })), view.root);
     const empty = /** @type {HTMLElement | null} */ (target.closest(".bcm-emptycell"));
     if (empty) {
       const [row, column] = (empty.dataset.position ?? "").split(",").map(Number);

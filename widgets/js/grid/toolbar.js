@@ -7,7 +7,10 @@ import { summarizeRun } from "../core/text.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 
-/** Controls of the run on the left, of the view on the right. */
+/**
+ * One bar of three groups: the run, finding clips, and the look of the grid. Each part has its place
+ * whatever is shown in it, so that neither the bar nor the grid below moves under the pointer.
+ */
 export class Toolbar {
   #actions;
   #stopButton;
@@ -20,12 +23,13 @@ export class Toolbar {
    * @param {{play: () => void, size: (size: number) => void, help: () => void,
    *   scrub: (share: number) => void, speed: (speed: number) => void, fullScreen: () => void,
    *   root: () => HTMLElement, shown: () => number, inView: () => number, focusCells: () => void}} actions
+   * @param {{run: HTMLElement[], find: HTMLElement[], look: HTMLElement[]}} more controls, by group
    */
-  constructor(store, actions) {
+  constructor(store, actions, more) {
     this.store = store;
     this.#actions = actions;
     this.node = div("bcm-toolbar");
-    attributes(this.node, { role: "toolbar", "aria-label": "run and view" });
+    attributes(this.node, { role: "toolbar", "aria-label": "run, find, look" });
     this.runButton = button(PLAY, "run", () => this.#toggle());
     this.#stopButton = button(STOP, "stop the run; finished clips stay", () => store.controlRun("stop"), "Stop");
     this.title = element("span", "bcm-title");
@@ -44,9 +48,18 @@ export class Toolbar {
     this.fullScreen.classList.add("bcm-flat");
     const help = button("", "keys (?)", actions.help, "?");
     help.classList.add("bcm-flat");
-    const left = div("bcm-group", this.runButton, this.#stopButton, this.count, this.#message);
-    const right = div("bcm-group bcm-right", this.title, this.player.node, this.#range, this.fullScreen, help);
-    this.node.append(left, right, this.#track);
+    const size = element("label", "bcm-named", "size");
+    size.append(this.#range);
+    const group = (/** @type {string} */ name, /** @type {HTMLElement[]} */ parts) => {
+      const node = div(`bcm-group bcm-${name}`, ...parts);
+      attributes(node, { role: "group", "aria-label": name });
+      return node;
+    };
+    const right = div("bcm-group bcm-right", this.player.node, size, this.fullScreen, help);
+    this.node.append(
+      group("run", [this.runButton, this.#stopButton, ...more.run, this.count, this.#message, this.title]),
+      group("find", more.find), group("look", [...more.look, right]), this.#track,
+    );
   }
 
   #toggle() {
@@ -77,8 +90,12 @@ export class Toolbar {
     // When the focused button disappears, the focus moves to the cells.
     const lostFocus = [this.runButton, this.#stopButton].some((node) => node === focused && node.hidden);
     if (lostFocus) this.#actions.focusCells();
-    if (run?.status === "running") setButton(this.runButton, PAUSE, "pause the run", "Pause");
-    else if (ended) setButton(this.runButton, PLAY, "generate the missing clips", "Run the rest");
+    if (run?.status === "running") setButton(this.runButton, PAUSE, "pause the run", "Pause the run");
+    else if (ended) {
+      const onlyFailed = !run?.counts.cancelled;
+      setButton(this.runButton, PLAY, onlyFailed ? "retry failed clips" : "run the rest: generate the missing clips",
+        onlyFailed ? "Retry failed" : "Run the rest");
+    }
     else setButton(this.runButton, PLAY, "resume the run", "Run");
     const counts = run?.counts ?? {};
     const finished = ["done", "cached", "failed", "cancelled"]

@@ -5,13 +5,14 @@ import { describeCell } from "../data/axes.js";
 import { Tile } from "../surface/tile.js";
 import { FlowCaptions } from "../captions/flow_captions.js";
 import { LETTER, LINE, createCorner, renderLabels, shortenHeaders } from "./headers.js";
-import { GAP, chooseAxes, countWhole, fitFlow, fitTable, flow, pivot, reveal, visible } from "./layout.js";
+import {
+  CAPTION, GAP, MAX_HEAD, chooseAxes, countWhole, fitFlow, fitGap, fitTable, flow, pivot, reveal, visible, wrap,
+} from "./layout.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 /** @typedef {import("./layout.js").Table} Table */
 
 // Pixels.
-const CAPTION = [0, 20, 36]; // by its number of lines
 const MAX_SPARE = 300; // tiles kept for reuse
 
 let grids = 0;
@@ -65,7 +66,7 @@ export class VirtualGrid {
     this.node.append(this.#content);
     /** @type {Table} */
     this.table = flow([], 1);
-    this.geometry = { width: 120, height: 120, gap: GAP, headWidth: 0, headHeight: 0, rows: 0, columns: 0 };
+    this.geometry = { width: 120, height: 120, gap: GAP, columnGap: GAP, headWidth: 0, headHeight: 0, rows: 0, columns: 0 };
     on(this.node, "scroll", () => {
       this.#pending ||= requestAnimationFrame(() => {
         this.#pending = 0;
@@ -86,25 +87,30 @@ export class VirtualGrid {
     const room = this.node.clientWidth;
     if (!room || !store.ready) return;
     const table = chosen.flow ? null : pivot(store.axes, store.coords, cells, chosen);
-    const heads = table ? this.#headSizes(table, room) : { headWidth: 0, headHeight: 0 };
+    const wraps = Boolean(table && chosen.wraps);
+    const heads = table ? this.#headSizes(table, room, wraps) : { headWidth: 0, headHeight: 0 };
     const inner = this.room(heads);
-    const sizeWith = (/** @type {number} */ lines) => options.size() || (table
+    const fit = (/** @type {number} */ lines) => options.size() || (table && !wraps
       ? fitTable(inner, table.rows.length, table.columns.length)
-      : fitFlow(inner, cells.length, CAPTION[lines]));
-    const lines = table ? 0 : this.#captions.update(cells, sizeWith);
-    const size = sizeWith(lines);
-    this.table = table ?? flow(cells, Math.floor(inner.width / (size + GAP)));
+      : fitFlow(inner, table?.columns.length ?? cells.length, CAPTION[lines], table?.rows.length));
+    const lines = table ? Number(wraps) : this.#captions.update(cells, fit);
+    const size = fit(lines);
+    const across = Math.floor(inner.width / (size + GAP));
+    this.table = table ? (wraps ? wrap(table, across) : table) : flow(cells, across);
     const height = Math.round(size * inner.aspect) + CAPTION[lines];
     this.node.style.setProperty("--bcm-caption", `${CAPTION[lines]}px`);
     if (table) {
-      this.#rowLabels = shortenHeaders(table.rows, heads.headWidth - 12, height);
+      // A row that wraps has its labels on each line.
+      const repeats = this.table.rows.length / table.rows.length;
+      this.#rowLabels = shortenHeaders(table.rows, heads.headWidth - 12, height)
+        .flatMap((labels) => Array(repeats).fill(labels));
       this.#columnLabels = shortenHeaders(table.columns, size - 4, heads.headHeight - 8);
     }
     this.whole = Math.min(cells.length, countWhole(
       { ...inner, aspect: height / size }, this.table.rows.length, this.table.columns.length, size,
     ));
     this.geometry = {
-      width: size, height, gap: GAP, ...heads,
+      width: size, height, gap: GAP, columnGap: fitGap(inner.width, this.table.columns.length, size), ...heads,
       rows: this.table.rows.length, columns: this.table.columns.length,
     };
     this.size = size;
@@ -126,14 +132,20 @@ export class VirtualGrid {
     };
   }
 
-  /** Return the size of the headers. @param {Table} table @param {number} room pixels across */
-  #headSizes(table, room) {
+  /**
+   * Return the size of the headers.
+   * @param {Table} table
+   * @param {number} room pixels across
+   * @param {boolean} wraps whether its columns have no headers
+   */
+  #headSizes(table, room, wraps) {
     const nameLength = (/** @type {string[]} */ axes) => axes.join(" · ").length + 2;
     const names = Math.max(nameLength(table.rowAxes), Math.min(26, nameLength(table.columnAxes)));
     const letters = (/** @type {import("./layout.js").Header[]} */ heads) => shortenHeaders(heads)
       .flatMap((labels, n) => labels.map((label, i) => label.length + heads[n].notes[i].length));
     const longest = Math.max(names, ...letters(table.rows));
-    const headWidth = Math.min(room * 0.32, Math.max(64, Math.min(190, longest * LETTER + 20)));
+    const headWidth = Math.min(room * MAX_HEAD, Math.max(64, Math.min(190, longest * LETTER + 20)));
+    if (wraps) return { headWidth: Math.round(headWidth), headHeight: 38 };
     const size = this.options.size()
       || fitTable(this.room({ headWidth, headHeight: 38 }), table.rows.length, table.columns.length);
     const maxLines = table.columns.some((head) => head.notes.join("")) ? 3 : 2;
@@ -146,7 +158,7 @@ export class VirtualGrid {
   /** Apply the geometry to the DOM. */
   #resize() {
     const { geometry: g } = this;
-    this.#content.style.width = `${g.headWidth + g.columns * (g.width + GAP)}px`;
+    this.#content.style.width = `${g.headWidth + g.columns * (g.width + g.columnGap) - g.columnGap + GAP}px`;
     const full = g.headHeight + g.rows * (g.height + GAP);
     this.#content.style.height = `${full}px`;
     this.node.style.height = `${Math.min(this.options.height(), full + 14)}px`;
@@ -154,7 +166,7 @@ export class VirtualGrid {
     this.node.style.setProperty("--bcm-height", `${g.height}px`);
     this.node.style.setProperty("--bcm-head-width", `${g.headWidth}px`);
     this.node.style.setProperty("--bcm-head-height", `${g.headHeight}px`);
-    this.node.classList.toggle("bcm-flow", this.table.flow);
+    this.node.classList.toggle("bcm-flow", this.table.flow || this.table.wrapped);
     this.node.classList.toggle("bcm-small", g.width < 84);
     this.node.classList.toggle("bcm-tight", g.width < 124 || g.height < 84);
     attributes(this.node, {
@@ -235,11 +247,19 @@ export class VirtualGrid {
     const first = Math.ceil((scrollTop - GAP) / (height + GAP));
     for (const [row, rowNode] of this.#rowNodes) {
       const heads = /** @type {HTMLElement[]} */ ([...rowNode.firstElementChild?.children ?? []]);
-      for (const [i, head] of heads.slice(0, -1).entries()) {
+      const isRepeated = row > Math.max(0, first) && rows[row] === rows[row - 1];
+      if (isRepeated) heads.forEach((head) => { head.style.visibility = "hidden"; });
+      else if (heads.length) heads[heads.length - 1].style.visibility = "";
+      for (const [i, head] of isRepeated ? [] : heads.slice(0, -1).entries()) {
         const shared = (/** @type {number} */ at) => String(rows[at].key.slice(0, rows[row].labels.length - heads.length + i + 1));
         head.style.visibility = row > Math.max(0, first) && shared(row) === shared(row - 1) ? "hidden" : "";
       }
     }
+  }
+
+  /** @param {number} column */
+  #left(column) {
+    return `${this.geometry.headWidth + column * (this.geometry.width + this.geometry.columnGap)}px`;
   }
 
   /** Render the cells of a row. @param {number} row @param {number} from first column @param {number} to exclusive */
@@ -255,15 +275,22 @@ export class VirtualGrid {
       if (cell < 0) this.#renderEmptyCell(row, column, rowNode);
       if (cell < 0 || this.tiles.has(cell)) continue;
       const tile = this.#spare.pop() ?? new Tile(this.store);
-      tile.assign(cell, this.labelOf(cell), this.table.flow ? this.#captions.of(cell) : "");
+      tile.assign(cell, this.labelOf(cell), this.#captionOf(cell));
       tile.node.id = `${this.id}-${cell}`;
       tile.node.dataset.cell = String(cell);
-      tile.node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
+      tile.node.style.left = this.#left(column);
       attributes(tile.node, { "aria-colindex": column + (this.table.flow ? 1 : 2) });
       this.#updateState(tile);
       this.tiles.set(cell, tile);
       rowNode.append(tile.node);
     }
+  }
+
+  /** Return what the headers don't show of a cell. @param {number} cell */
+  #captionOf(cell) {
+    const { flow: isFlow, wrapped, columnAxes } = this.table;
+    if (wrapped) return describeCell(this.store, cell, true, true, columnAxes);
+    return isFlow ? this.#captions.of(cell) : "";
   }
 
   /** Render an empty cell that can be generated. @param {number} row @param {number} column @param {HTMLElement} rowNode */
@@ -278,7 +305,7 @@ export class VirtualGrid {
     });
     node.title = "generate this clip";
     node.dataset.position = position;
-    node.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
+    node.style.left = this.#left(column);
     this.#emptyCells.set(position, node);
     rowNode.append(node);
   }
@@ -291,11 +318,12 @@ export class VirtualGrid {
    */
   emptyCoords(row, column) {
     const { store, table } = this;
-    if (table.flow || table.at(row, column) >= 0) return null;
+    const keys = table.at(row, column) < 0 ? table.keys(row, column) : null;
+    if (!keys) return null;
     const fixed = this.options.fixed();
     const coords = store.axes.map((axis) => Math.max(0, axis.labels.indexOf(fixed[axis.name] ?? axis.labels[0])));
-    table.rowAxes.forEach((name, i) => { coords[store.axes.findIndex((a) => a.name === name)] = table.rows[row].key[i]; });
-    table.columnAxes.forEach((name, i) => { coords[store.axes.findIndex((a) => a.name === name)] = table.columns[column].key[i]; });
+    table.rowAxes.forEach((name, i) => { coords[store.axes.findIndex((a) => a.name === name)] = keys[0][i]; });
+    table.columnAxes.forEach((name, i) => { coords[store.axes.findIndex((a) => a.name === name)] = keys[1][i]; });
     return store.occupied.has(String(coords)) ? null : coords;
   }
 
@@ -324,13 +352,13 @@ export class VirtualGrid {
 
   /** Render column headers. @param {number} from first column @param {number} to exclusive */
   #renderHeads(from, to) {
-    if (this.table.flow) return;
+    if (this.table.flow || this.table.wrapped) return;
     const corner = /** @type {HTMLElement} */ (this.#head.firstElementChild);
     const heads = [];
     for (let column = from; column < to; column++) {
       const head = div("bcm-colhead");
       attributes(head, { role: "columnheader", "aria-colindex": column + 2 });
-      head.style.left = `${this.geometry.headWidth + column * (this.geometry.width + GAP)}px`;
+      head.style.left = this.#left(column);
       renderLabels(head, this.#columnLabels[column], this.table.columns[column], this.geometry.width - 4, this.geometry.headHeight - 8);
       heads.push(head);
     }

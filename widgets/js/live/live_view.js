@@ -1,13 +1,14 @@
 // One view of the live widget: the clip, its controls, and their keys.
 
 import { Clock } from "../core/clock.js";
-import { attributes, button, copy, div, element, on, setButton } from "../core/dom.js";
+import { attributes, button, copy, div, element, focus, on, setButton } from "../core/dom.js";
 import { createHelpBox } from "../core/help_box.js";
 import {
-  KERNEL_GONE, KERNEL_SILENT, applyTheme, observeHost, prefersReducedMotion, releaseFocus, replaceStaticSheet,
+  KERNEL_GONE, KERNEL_SILENT, applyTheme, observeHost, prefersReducedMotion, replaceStaticSheet,
 } from "../core/host.js";
 import { PAUSE, PLAY } from "../core/icons.js";
-import { guardShortcuts, isNotebookKey } from "../core/keys.js";
+import { isTextField, listenForKeys } from "../core/keyboard.js";
+import { isNotebookKey } from "../core/keys.js";
 import { ControlPanel } from "./control_panel.js";
 import { Scene } from "./scene.js";
 
@@ -22,7 +23,8 @@ const HELP = [
   ["K", "save the clip to the library"],
   ["C", "copy the shot as code"],
   ["Double click", "reset a slider"],
-  ["Esc", "leave the view"],
+  ["Esc", "leave a field"],
+  ["Tab", "leave the view"],
   ["?", "this help"],
 ];
 
@@ -46,6 +48,11 @@ export class LiveView {
   #toast;
   #liveRegion;
   #clock = new Clock();
+  /** @type {Record<string, () => void>} */
+  #commands = {
+    " ": () => this.#play(!this.#playing), k: () => this.#keep(), c: () => this.#copy(),
+    r: () => this.#panel.seed.randomize(), "?": () => this.#toggleHelp(), escape: () => this.#dismiss(),
+  };
 
   /** @param {LiveStore} store @param {any} model @param {HTMLElement} host */
   constructor(store, model, host) {
@@ -148,9 +155,10 @@ export class LiveView {
       model.on(`change:${name}`, listener);
       on(signal, "abort", () => model.off(`change:${name}`, listener));
     }
-    // Captured, because Jupyter listens on the document.
-    on(window, "keydown", (event) => guardShortcuts(event, this.#root), { capture: true, signal });
-    on(this.#root, "keydown", (event) => this.#onKey(event));
+    listenForKeys(this.#root, {
+      onKey: (event) => this.#onKey(event),
+      hasCommand: (event) => !isNotebookKey(event) && event.key.toLowerCase() in this.#commands,
+    }, signal);
   }
 
   #observe() {
@@ -206,21 +214,13 @@ export class LiveView {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
-    if (isNotebookKey(event)) return;
-    const target = /** @type {HTMLElement} */ (event.target);
-    const typing = target instanceof HTMLTextAreaElement
-      || (target instanceof HTMLInputElement && target.type === "text");
+    const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
     const pressing = (target instanceof HTMLButtonElement || target.tagName === "SUMMARY")
       && [" ", "Enter"].includes(event.key);
-    if (event.key !== "Tab") event.stopPropagation();
-    /** @type {Record<string, () => void>} */
-    const actions = {
-      " ": () => this.#play(!this.#playing), k: () => this.#keep(), c: () => this.#copy(),
-      r: () => this.#panel.seed.randomize(), "?": () => this.#toggleHelp(), escape: () => this.#dismiss(),
-    };
-    const action = actions[event.key.toLowerCase()];
-    if (!action || pressing || (typing && event.key !== "Escape")) return;
+    const action = this.#commands[event.key.toLowerCase()];
+    if (!action || pressing || (isTextField(target) && event.key !== "Escape")) return;
     event.preventDefault();
+    if (!this.#root.contains(target)) focus(this.#root);
     action();
   }
 
@@ -262,12 +262,10 @@ export class LiveView {
     this.#help.hidden = !this.#help.hidden;
   }
 
-  /** Handle Esc: close the help, then leave the field, then the view. */
+  /** Handle Esc: close the help, else leave the field. It never leaves the view (see keyboard.js). */
   #dismiss() {
     if (!this.#help.hidden) return this.#toggleHelp();
-    const active = /** @type {HTMLElement | null} */ (document.activeElement);
-    if (active !== this.#root && this.#root.contains(active)) return this.#root.focus();
-    releaseFocus(this.#root);
+    focus(this.#root);
   }
 
   /** Show a problem until the next change. @param {string} text */

@@ -1,8 +1,9 @@
 // One view of the panel: deck, prompt, axes, arguments, cost, run.
 
-import { attributes, div, element, on } from "../core/dom.js";
-import { KERNEL_GONE, applyTheme, observeHost, releaseFocus } from "../core/host.js";
-import { guardShortcuts, isNotebookKey, isNotebookKeyWhileTyping } from "../core/keys.js";
+import { attributes, div, element, focus, on } from "../core/dom.js";
+import { KERNEL_GONE, applyTheme, observeHost } from "../core/host.js";
+import { isTextField, listenForKeys } from "../core/keyboard.js";
+import { isNotebookKey, isNotebookKeyWhileTyping } from "../core/keys.js";
 import { Arguments } from "./arguments.js";
 import { DeckPicker } from "./deck_picker.js";
 import { labelledRow, problemLine } from "./fields.js";
@@ -15,8 +16,6 @@ import { Values } from "./values.js";
 import { unknownWords } from "./text/words.js";
 
 /** @typedef {import("./panel_store.js").PanelStore} PanelStore */
-
-const TEXT_FIELDS = "textarea, input, select";
 
 /** The form. */
 export class PanelView {
@@ -69,6 +68,7 @@ export class PanelView {
     this.code = new Code();
     this.#gridStyle = element("style");
     this.#root = div("bcm-root bcm-panel");
+    this.#root.tabIndex = -1;
     attributes(this.#root, { role: "form", "aria-label": `explore ${this.#choices.model}` });
     this.#root.append(
       this.#gridStyle, this.#deckPicker.node, this.#deckPicker.notes,
@@ -102,17 +102,17 @@ export class PanelView {
     model.on("msg:custom", onMessage);
     on(signal, "abort", () => model.off("msg:custom", onMessage));
     const isHostKey = (/** @type {KeyboardEvent} */ event) =>
-      (event.target instanceof HTMLElement && event.target.matches(TEXT_FIELDS) ? isNotebookKeyWhileTyping(event) : isNotebookKey(event));
-    // Captured, because Jupyter listens on the document.
-    on(window, "keydown", (event) => guardShortcuts(event, this.#root, isHostKey), { capture: true, signal });
+      (isTextField(event.composedPath()[0]) ? isNotebookKeyWhileTyping(event) : isNotebookKey(event));
+    listenForKeys(this.#root, {
+      isHostKey, hasCommand: () => false,
+      // Esc leaves a field; a key after the focused button has gone stays in the form.
+      onKey: (event) => {
+        if (event.key === "Escape" || !this.#root.contains(/** @type {Node} */ (event.composedPath()[0]))) focus(this.#root);
+      },
+    }, signal);
     on(this.#root, "keydown", (event) => {
-      if (isHostKey(event)) {
-        // Shift+Enter runs the notebook's cell: send pending edits first.
-        if (event.key === "Enter") store.flush();
-        return;
-      }
-      if (event.key === "Escape") releaseFocus(this.#root);
-      event.stopPropagation();
+      // Shift+Enter runs the notebook's cell: send pending edits first.
+      if (isHostKey(event) && event.key === "Enter") store.flush();
     });
     // JupyterLab attaches the host after this: only then is its background known.
     const onTheme = () => applyTheme(this.#root, this.host);

@@ -58,7 +58,7 @@ export class Values {
     }
     const input = /** @type {HTMLInputElement} */ (element("input", "bcm-input bcm-add"));
     Object.assign(input, { type: "text", spellcheck: false, autocomplete: "off", dir: "auto" });
-    attributes(input, { "aria-label": `add a value to ${this.#name}: Enter adds it` });
+    attributes(input, { "aria-label": `add values to ${this.#name}, with commas between them: Enter adds them` });
     on(input, "paste", (event) => {
       const text = event.clipboardData?.getData("text/plain") ?? "";
       if (!/[\r\n]/.test(text.trim())) return; // a single line is pasted as text
@@ -98,7 +98,7 @@ export class Values {
   /** Show values. @param {Row[]} rows */
   show(rows) {
     attributes(this.input, {
-      placeholder: rows.length ? "add" : this.#actions.placeholder ?? "type a value, Enter adds it",
+      placeholder: rows.length ? "add" : this.#actions.placeholder ?? "bee, moth: Enter adds them",
     });
     const now = JSON.stringify(rows);
     if (now === this.#rendered) return;
@@ -164,9 +164,9 @@ export class Values {
 
   // --- changes --------------------------------------------------------------------------------
 
-  /** Add values. @param {string} text one per line */
-  #add(text) {
-    const rows = newRows(text, this.rows);
+  /** Add values. @param {string} text one per line @param {boolean} [isLines] or with commas between them */
+  #add(text, isLines = true) {
+    const rows = newRows(text, this.rows, isLines);
     if (rows.length) this.#change([...this.rows, ...rows]);
     if (rows.length > 1) this.#actions.announce(`${rows.length} values added to ${this.#name}`);
     else this.#actions.announce(rows.length ? `${rows[0][0]} added to ${this.#name}` : `${text.trim()} is already there`);
@@ -176,7 +176,7 @@ export class Values {
   #addTyped() {
     const { input } = this;
     if (!(input instanceof HTMLInputElement) || !input.value.trim()) return false;
-    this.#add(input.value);
+    this.#add(input.value, false);
     input.value = "";
     return true;
   }

@@ -1,10 +1,10 @@
 // A surface with everything that opens over its clips (large view, tags, help) and the keys for it.
 
 import { Clock } from "../core/clock.js";
-import { focus, on } from "../core/dom.js";
+import { focus } from "../core/dom.js";
 import { createHelpBox } from "../core/help_box.js";
-import { releaseFocus } from "../core/host.js";
-import { HELP, commandFor, isNotebookKey } from "../core/keys.js";
+import { isTextField, listenForKeys } from "../core/keyboard.js";
+import { HELP, commandFor, hasCommand } from "../core/keys.js";
 import { describeCell } from "../data/axes.js";
 import { filterAndSort } from "../data/filtering.js";
 import { Lightbox, MAX_CLIPS } from "./lightbox.js";
@@ -15,12 +15,17 @@ import { TagBox } from "./tag_box.js";
 /** @typedef {import("../data/store.js").AnnotationChange} AnnotationChange */
 /** @typedef {import("../core/keys.js").Command} Command */
 
+/** Commands that move the cursor. */
+const MOVES = ["move", "page", "edge", "next"];
+
 /** A surface whose clips can be opened, compared, tagged and controlled by keys. */
 export class ClipSurface extends Surface {
   /** The cells that match the filter, in their order. @type {number[]} */
   shown = [];
   clock = new Clock();
   playing = false;
+  /** The cell under the pointer, or -1: keys act on it until the next one that moves the cursor. */
+  hovered = -1;
 
   /**
    * @param {Store} store
@@ -55,7 +60,7 @@ export class ClipSurface extends Surface {
       annotations: () => this.tagBox.refresh(), problem: (text) => this.showProblem(text),
       detail: (detail) => this.lightbox.showDetail(detail), mp4: (mp4) => this.lightbox.play(mp4),
     });
-    on(this.root, "keydown", (event) => this.#onKey(event));
+    listenForKeys(this.root, { onKey: (event) => this.#onKey(event), hasCommand }, this.lifetime.signal);
   }
 
   /** Return the cells that match the filter, in their order. @param {Record<string, string>} [fixed] axes held at one value */
@@ -92,6 +97,16 @@ export class ClipSurface extends Surface {
     if (save) this.saveTrait("_current", cell);
   }
 
+  /** Make a cell the current one where it is, without scrolling to it. @param {number} cell */
+  pointAt(cell) {
+    this.saveTrait("_current", cell);
+  }
+
+  /** Forget the cell under the pointer until the pointer moves. */
+  unhover() {
+    this.hovered = -1;
+  }
+
   /** Play or pause all clips. @param {boolean} playing */
   play(playing) {
     this.playing = playing;
@@ -124,20 +139,28 @@ export class ClipSurface extends Surface {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
-    if (isNotebookKey(event)) return;
-    const target = /** @type {HTMLElement} */ (event.target);
-    const typing = target instanceof HTMLInputElement;
+    const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
+    const typing = isTextField(target) || target instanceof HTMLInputElement;
     const pressing = target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key);
     const command = typing || pressing ? null : commandFor(event, this.lightbox.open ? "large" : "grid");
-    // Tab leaves the surface; every other key stops here, or the notebook would act on it.
-    if (event.key !== "Tab") event.stopPropagation();
     if (!command && !(typing && event.key === "Escape")) return;
     event.preventDefault();
     const { name } = command ?? { name: "close" };
-    const current = this.model.get("_current");
-    // Cells hidden by a filter are not acted on.
-    const at = this.lightbox.open ? this.lightbox.cell : this.shown.includes(current) ? current : -1;
+    const at = this.#cellOf(name);
+    // Keys that follow have the same object, wherever the pointer goes.
+    if (!this.root.contains(target)) focus(this.lightbox.open ? this.lightbox.node : this.focusTarget);
     this.actions(command ?? { name }, at)[name]?.();
+  }
+
+  /** Return the cell that a command acts on, or -1; a hovered one becomes the current one. @param {string} name */
+  #cellOf(name) {
+    if (this.lightbox.open) return this.lightbox.cell;
+    if (MOVES.includes(name)) this.unhover();
+    // Cells hidden by a filter are not acted on.
+    const isShown = (/** @type {number} */ cell) => this.shown.includes(cell);
+    if (!isShown(this.hovered)) return [this.model.get("_current")].find(isShown) ?? -1;
+    if (this.hovered !== this.model.get("_current")) this.pointAt(this.hovered);
+    return this.hovered;
   }
 
   /** Pause and step by frames. @param {number} by negative for backwards */
@@ -224,7 +247,7 @@ export class ClipSurface extends Surface {
     else this.root.requestFullscreen?.().catch(() => this.showProblem("This page does not allow full screen."));
   }
 
-  /** Handle Esc: close what is open, then deselect, then leave the surface. */
+  /** Handle Esc: close what is open, then deselect. It never leaves the surface (see keyboard.js). */
   dismiss() {
     if (!this.tagBox.node.hidden) {
       this.tagBox.node.hidden = true;
@@ -232,7 +255,7 @@ export class ClipSurface extends Surface {
     } else if (!this.helpBox.hidden) this.toggleHelp();
     else if (this.lightbox.open) this.closeLarge();
     else if (this.selected.size) this.select([]);
-    else releaseFocus(this.root);
+    else this.announce("Tab leaves the clips");
   }
 
   close() {

@@ -49,15 +49,15 @@ export class Lightbox {
     attributes(this.node, { role: "dialog" });
     this.#stars = starRow((stars) => actions.annotate([this.cell], { stars }));
     this.#reject = button(REJECT, "reject (X)", () =>
-      actions.annotate([this.cell], { rejected: !this.#annotation().rejected }));
+      actions.annotate([this.cell], { rejected: !this.#annotation().rejected }), "Reject");
     this.#title = element("span", "bcm-cliptitle");
     this.#title.dir = "auto";
     this.#previous = button(PREVIOUS, "previous clip (←)", () => this.step(-1));
     this.next = button(NEXT, "next clip (→)", () => this.step(1));
     this.skip = button(STOP, "leave this clip out of the run", () => store.controlRun("skip", this.cell), "Leave out");
     this.#flicker = button(COMPARE, "flicker between the clips (V)", () => this.toggleFlicker(), "Flicker");
-    this.#tag = button(TAG, "tags (T)", () => actions.tag(this.cell));
-    this.#regenerate = button(AGAIN, "generate it again with another seed (R)", () => store.regenerate([this.cell]));
+    this.#tag = button(TAG, "tag (T)", () => actions.tag(this.cell), "Tag");
+    this.#regenerate = button(AGAIN, "again, with another seed (R)", () => store.regenerate([this.cell]), "Again");
     const head = div("bcm-lightboxhead");
     const left = div("bcm-group", this.#previous, this.next, this.#title);
     const right = div("bcm-group bcm-right",
@@ -155,7 +155,7 @@ export class Lightbox {
     this.#title.textContent = this.#comparing ? `${this.index + 1}/${this.cells.length} · ${label}` : label;
     const { stars, rejected } = this.#annotation();
     this.#stars.show(stars);
-    setButton(this.#reject, REJECT, rejected ? "undo the rejection (X)" : "reject (X)");
+    setButton(this.#reject, REJECT, rejected ? "rejected; undo (X)" : "reject (X)", rejected ? "Rejected" : "Reject");
     this.#reject.classList.toggle("bcm-on", rejected);
     attributes(this.#reject, { "aria-pressed": rejected });
     const flickers = this.node.classList.contains("bcm-flickering");
@@ -204,11 +204,12 @@ export class Lightbox {
     this.copied = element("span", "bcm-copied");
     attributes(this.copied, { role: "status" });
     const row = div("bcm-group bcm-wrap");
-    for (const [what, key] of /** @type {[Copied, string][]} */ ([["code", "Y"], ["prompt", "P"], ["seed", "S"]])) {
-      row.append(button("", `copy the ${what} (${key})`, () => this.copy(what), `Copy ${what}`));
+    for (const [what, key] of /** @type {[Copied, string][]} */ ([["code", " (Y)"], ["prompt", " (P)"], ["seed", ""]])) {
+      row.append(button("", `copy the ${what}${key}`, () => this.copy(what), `Copy ${what}`));
     }
     row.append(this.copied);
-    return [prompt, table, code, row];
+    // What can be done comes first, also in a low cell.
+    return [row, prompt, table, code];
   }
 
   /** @typedef {"code" | "prompt" | "seed"} Copied */

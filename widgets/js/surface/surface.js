@@ -2,7 +2,6 @@
 
 import { attributes, div, element, on } from "../core/dom.js";
 import { applyTheme, observeHost, prefersReducedMotion, replaceStaticSheet } from "../core/host.js";
-import { guardShortcuts } from "../core/keys.js";
 import { pluralize } from "../core/text.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
@@ -44,11 +43,8 @@ export class Surface {
     this.root.append(this.#connection);
     host.append(this.root);
     this.listen({ connection: () => this.#showConnection() });
-    const { signal } = this.lifetime;
-    replaceStaticSheet(this.root, model.get("_sheet"), store, signal);
+    replaceStaticSheet(this.root, model.get("_sheet"), store, this.lifetime.signal);
     applyTheme(this.root, host);
-    // Captured, because Jupyter listens on the document.
-    on(window, "keydown", (event) => guardShortcuts(event, this.root), { capture: true, signal });
   }
 
   /** Listen to events of the store. @param {Record<string, (detail: any) => void>} listeners by event */

@@ -16,6 +16,7 @@ const STATUS_TEXT = {
 export class Tile {
   cell = -1;
   #label = "";
+  #ownCaption = "";
   /** @type {number | null} */
   #scrub = null;
   #frame = -1;
@@ -53,7 +54,7 @@ export class Tile {
    * Show another cell.
    * @param {number} cell
    * @param {string} label its values as text
-   * @param {string} [caption] what it differs in from the others, shown below it
+   * @param {string} [caption] of these only what headers don't show, below it
    */
   assign(cell, label, caption = "") {
     this.cell = cell;

@@ -1,7 +1,6 @@
 // A surface that shows one clip large, or the selected ones side by side, following the cursor of a grid.
 
 import { div, element } from "../core/dom.js";
-import { releaseFocus } from "../core/host.js";
 import { Player } from "../core/player.js";
 import { MAX_CLIPS } from "./lightbox.js";
 import { ClipSurface } from "./clip_surface.js";
@@ -102,8 +101,6 @@ export class Viewer extends ClipSurface {
     this.#player.show(playing, this.clock.speed);
   }
 
-  /** Leave the surface: its large view is always open. */
-  closeLarge() {
-    releaseFocus(this.root);
-  }
+  /** Do nothing: its large view is always open. */
+  closeLarge() {}
 }

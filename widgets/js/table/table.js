@@ -1,7 +1,7 @@
 // The table surface: a row per clip with its poster, annotations and values, sorted by its headers.
 
 import { attributes, button, div, element, focus, on } from "../core/dom.js";
-import { PLUS } from "../core/icons.js";
+import { CLOSE, PLUS } from "../core/icons.js";
 import { openMenu } from "../core/menu.js";
 import { pluralize } from "../core/text.js";
 import { ClipSurface } from "../surface/clip_surface.js";
@@ -30,6 +30,7 @@ export class Table extends ClipSurface {
   #count;
   #columnsButton;
   #shortValues;
+  #place = "";
 
   /**
    * @param {Store} store
@@ -60,7 +61,10 @@ export class Table extends ClipSurface {
       (name) => /** @type {HTMLElement | undefined} */ (this.#head.children[this.#names().indexOf(name) + 1])?.clientWidth ?? 0,
       (name) => this.shown.map((cell) => formatValue(name, store.columns.value(cell, name))),
     );
-    this.#noMatches = element("p", "bcm-empty");
+    this.#noMatches = div("bcm-empty", element("p", "", ""), button(CLOSE, "clear the filter", () => {
+      this.#searchBox.clear();
+      focus(this.#node);
+    }, "Clear the filter"));
     const help = button("", "keys (?)", () => this.toggleHelp(), "?");
     help.classList.add("bcm-flat");
     this.#searchBox.node.append(help);
@@ -102,7 +106,7 @@ export class Table extends ClipSurface {
     });
     this.listenToTraits({
       filter: relayout, sort: relayout, columns: relayout, height: relayout,
-      _current: () => this.goTo(model.get("_current"), false), _selected: () => this.#updateStates(),
+      _current: () => this.#follow(), _selected: () => this.#updateStates(),
     });
     on(this.#node, "scroll", () => {
       this.#pending ??= requestAnimationFrame(() => {
@@ -111,6 +115,24 @@ export class Table extends ClipSurface {
       });
     }, { passive: true });
     on(this.#node, "click", (event) => this.#onClick(event));
+    on(this.#node, "pointermove", (event) => this.#onMove(event));
+    on(this.#node, "pointerleave", () => this.unhover());
+  }
+
+  /** Go to the current clip, unless it is current because the pointer is on it. */
+  #follow() {
+    if (this.#current === this.hovered) this.#updateStates();
+    else this.goTo(this.#current, false);
+  }
+
+  /** @param {PointerEvent} event */
+  #onMove(event) {
+    const place = `${event.screenX},${event.screenY}`;
+    // Rows that scroll under a pointer at rest make the browser report a movement.
+    if (event.pointerType === "touch" || place === this.#place) return;
+    this.#place = place;
+    const row = /** @type {HTMLElement} */ (event.target).closest(".bcm-tablerow");
+    this.hovered = row instanceof HTMLElement ? Number(row.dataset.cell) : -1;
   }
 
   get #current() {
@@ -128,17 +150,20 @@ export class Table extends ClipSurface {
   relayout() {
     const { store, model } = this;
     if (!store.ready || !this.root.clientWidth) return;
+    this.unhover();
     this.shown = this.matchingCells();
     this.#searchBox.refresh();
     this.#updateCount();
     this.#shortValues.clear(JSON.stringify([this.root.clientWidth, this.#names(), this.shown]));
     this.#renderHead();
+    // The page below must not move while a filter is typed.
+    if (!this.#node.hidden) this.#noMatches.style.minHeight = this.#node.style.height;
     const full = this.shown.length * ROW_HEIGHT;
     this.#content.style.height = `${full}px`;
     this.#node.style.height = `${Math.min(model.get("height"), full + HEAD_HEIGHT + 2)}px`;
     this.#node.hidden = !this.shown.length;
     this.#noMatches.hidden = Boolean(this.shown.length);
-    this.#noMatches.textContent = this.noMatchText();
+    /** @type {HTMLElement} */ (this.#noMatches.firstElementChild).textContent = this.noMatchText();
     attributes(this.#node, { "aria-rowcount": this.shown.length + 1 });
     for (const row of this.#rows.values()) row.node.remove();
     this.#rows.clear();

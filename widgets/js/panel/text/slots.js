@@ -115,21 +115,33 @@ export function slotsOf(template) {
 }
 
 /**
- * Return typed or pasted lines as new rows, without values that exist already.
+ * Return typed or pasted values as new rows, without those that exist already.
  * @param {string} text
  * @param {Row[]} rows
+ * @param {boolean} [isLines] whether lines separate the values, as in pasted text; else commas
  * @returns {Row[]}
  */
-export function newRows(text, rows) {
+export function newRows(text, rows, isLines = true) {
   const existing = new Set(rows.map((row) => String(row[0])));
   /** @type {Row[]} */
   const result = [];
-  for (const line of text.split(/\r\n|\r|\n/)) {
+  for (const line of isLines ? text.split(/\r\n|\r|\n/) : splitAtCommas(text)) {
     const value = line.trim();
     if (value && !existing.has(value)) result.push([value, "", ""]);
     existing.add(value);
   }
   return result;
+}
+
+/**
+ * Split typed text at its commas, except in quotes, which are removed then, and in brackets: a value with a comma
+ * is written as "dawn, seen from afar".
+ * @param {string} text
+ * @returns {string[]}
+ */
+export function splitAtCommas(text) {
+  const parts = text.match(/(?:"[^"]*"|\([^)]*\)|\[[^\]]*\]|\{[^}]*\}|[^,])+/g) ?? [];
+  return parts.map((part) => part.trim().replace(/^"([^"]*)"$/, "$1"));
 }
 
 /**
