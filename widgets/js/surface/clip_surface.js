@@ -58,6 +58,19 @@ export class ClipSurface extends Surface {
     on(this.root, "keydown", (event) => this.#onKey(event));
   }
 
+  /**
+   * Observe the page; out of view, clips don't play: that would cost as much as in view.
+   * @param {(widthChanged: boolean) => void} onResize
+   * @param {(visible: boolean) => void} onVisible
+   */
+  observe(onResize, onVisible) {
+    super.observe(onResize, (visible) => {
+      this.clock.sleep(!visible);
+      if (!visible) this.lightbox.pause();
+      onVisible(visible);
+    });
+  }
+
   /** Return the cells that match the filter, in their order. @param {Record<string, string>} [fixed] axes held at one value */
   matchingCells(fixed = {}) {
     const { store, model } = this;

@@ -243,6 +243,11 @@ export class Lightbox {
     this.#panes[this.cells.indexOf(mp4.i)]?.stage.play(mp4, this.#actions.wake);
   }
 
+  /** Pause the videos until the next paint. */
+  pause() {
+    for (const pane of this.#panes) pane.stage.video?.pause();
+  }
+
   /** Paint all panes. @param {number} seconds @param {boolean} playing @param {number} speed */
   paint(seconds, playing, speed) {
     for (const pane of this.#panes) pane.stage.paint(seconds, playing, speed);
