@@ -170,3 +170,29 @@ def test_an_unfinished_run_shows_its_clips_so_far(surfaces):
     kernel.run("c", "slow.wait(); None")
     until(kernel, lambda: "so far" not in kernel.html()[-1])
     assert kernel.html()[-1].count("<img") == 6
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("run", "a {insect}: 4 of 4 clips"),
+        ("bw.ClipTable(run.clips)", "4 of 4 clips"),
+        ("bw.live(DrawnModel(), 'a bee')", "Live view of drawn: bc.shot('a bee"),
+        ("bw.explore(DrawnModel(), library=library)", "0 of 0 clips"),
+    ],
+)
+def test_plain_text_says_what_is_shown(surfaces, source, line):
+    surfaces.run("a", source)
+    texts = [data["text/plain"] for _, data in surfaces.outputs["a"]]
+    assert not [text for text in texts if " object" in text]
+    assert line in texts[-1]
+
+
+@pytest.mark.parametrize("box", ["HBox", "VBox", "Tab", "Accordion"])
+def test_a_surface_inside_another_widget_leaves_a_sheet(surfaces, box):
+    kernel = surfaces
+    for _ in range(2):
+        kernel.run("a", f"ipywidgets.{box}([bw.ClipTable(run), bw.ClipGrid(run)])")
+        until(kernel, lambda: sheets(kernel) == 1)
+    kernel.run("a", "bw.ClipGrid(run); None")
+    assert sheets(kernel) == 0, "nothing is shown"

@@ -163,7 +163,7 @@ class Live(NotebookWidget):
         self._sender = ThrottledSender(self._send_message)
         self._engine = InteractiveEngine(self.model, self._on_result, quick=self._distilled)
         display_id = f"beecam-static-{uuid.uuid4().hex[:12]}"
-        self._static = StaticOutput(display_id, self._static_html)
+        self._static = StaticOutput(display_id, self._static_html, describe=lambda: repr(self))
         super().__init__(
             refine=refine,
             _control_values={**self._controls.to_json(), "client": ""},
@@ -272,6 +272,11 @@ class Live(NotebookWidget):
             count = len(self._saved)
         self._sender.submit(_SAVED, lambda: saved_message(count, clip.key))
         return clip
+
+    def display_static(self) -> None:
+        """Display what remains without a kernel, unless that was done; called by the notebook."""
+        if not self._static.displayed:
+            self._static.display()
 
     def on_cleared(self, cell: str) -> None:
         """Note that a cell that displays it is run again; called by the notebook."""

@@ -244,6 +244,10 @@ class Panel(FormState, NotebookWidget):
                 f"library.sweep({sweep_record.name!r}).sweep returns it."
             )
 
+    def display_static(self) -> None:
+        """Display what remains without a kernel, unless that was done; called by the notebook."""
+        self.grid.display_static()
+
     def on_cleared(self, cell: str) -> None:
         """Note that a cell that displays it is run again; called by the notebook."""
         self.grid.on_cleared(cell)

@@ -34,7 +34,9 @@ class Sheet:
             watched: Returns whether a page shows the surface.
         """
         self._source, self._name, self._watched = source, name, watched
-        self._output = StaticOutput(name, self.html, self._fingerprint, self._elsewhere)
+        self._output = StaticOutput(
+            name, self.html, self._fingerprint, self._elsewhere, self.describe
+        )
         self._owner = SheetOwner(self.update_in_background, rank)
 
     def display(self) -> None:
@@ -42,6 +44,23 @@ class Sheet:
         set_displayed(self._owner, _content_token(self._source()))
         self._output.display()
         self._output.update_after_cells(self._is_over, is_due=lambda: not self._watched())
+
+    @property
+    def displayed(self) -> bool:
+        """Whether it is displayed in a cell."""
+        return self._output.displayed
+
+    def describe(self) -> str:
+        """Return one line that says what it shows: prompt, model, and how many clips there are."""
+        source = self._source()
+        count = len(clips_of(source, range(len(source))))
+        run = source.run
+        title = f"{source.title}: " if source.title else ""
+        unfinished = run is not None and not run.finished
+        return (
+            f"{title}{count:,} of {len(source):,} clips"
+            f"{' so far, the run has not ended' if unfinished else ''}"
+        )
 
     def follow_source(self) -> None:
         """Note that the surface shows another source."""

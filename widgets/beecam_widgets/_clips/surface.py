@@ -233,6 +233,11 @@ class Surface(NotebookWidget):
             return clips is self._source
         return token_of(clips) in self._tokens
 
+    def display_static(self) -> None:
+        """Display what remains without a kernel, unless that was done; called by the notebook."""
+        if not self._static.displayed:
+            self._static.display()
+
     def on_cleared(self, cell: str) -> None:
         """Note that a cell that displays it is run again; called by the notebook."""
         self._static.clear_cell(cell)

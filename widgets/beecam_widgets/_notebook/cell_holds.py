@@ -11,6 +11,7 @@ import weakref
 from typing import Any, Protocol
 
 import IPython
+from ipywidgets.widgets.widget import _instances as widget_registry
 
 from beecam_widgets._notebook.outputs import current_cell_id
 
@@ -32,6 +33,9 @@ class HeldWidget(Protocol):
     def close(self) -> None:
         """Remove it from the page and from the kernel."""
 
+    def display_static(self) -> None:
+        """Display what remains of it without a kernel, unless that was done."""
+
     def on_cleared(self, cell: str) -> None:
         """Note that a cell is run again, so that what it displayed is gone."""
 
@@ -52,6 +56,7 @@ class CellHolds:
         self._lock = threading.RLock()
         self._depth = 0  # of cells that run cells
         self._cleared: list[HeldWidget] = []
+        self._new: weakref.WeakSet[HeldWidget] = weakref.WeakSet()  # held since the cell began
         self._shell: Any = None
 
     def hold(self, widget: HeldWidget) -> None:
@@ -61,6 +66,7 @@ class CellHolds:
             if widget in self._exempt:
                 return
             self._cells.setdefault(widget, set()).add(current_cell_id())
+            self._new.add(widget)
 
     def forget(self, widget: HeldWidget) -> None:
         """Never close a widget from here: it is closed, or ends with another widget."""
@@ -105,10 +111,15 @@ class CellHolds:
             if self._depth:
                 return
             cleared, self._cleared = self._cleared, []
+            new = list(self._new)
+            self._new.clear()
         self.close_unheld()
         for widget in cleared:
             if widget.comm is not None:
                 widget.on_rerun()
+        for widget in new:
+            if widget.comm is not None and _is_contained(widget):
+                widget.display_static()
 
     def _is_named(self, widget: HeldWidget) -> bool:
         """Return whether a variable of the notebook holds the widget."""
@@ -120,6 +131,15 @@ class CellHolds:
         names = {} if self._shell is None else self._shell.user_ns
         if found := next((name for name, one in list(names.items()) if one is widget), None):
             self._shell.del_var(found)
+
+
+def _is_contained(widget: HeldWidget) -> bool:
+    """Return whether another open widget, such as a box, shows the widget."""
+    return any(
+        child is widget
+        for one in list(widget_registry.values())
+        for child in getattr(one, "children", ())
+    )
 
 
 cell_holds = CellHolds()

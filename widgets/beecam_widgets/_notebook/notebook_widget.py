@@ -59,6 +59,12 @@ class NotebookWidget(anywidget.AnyWidget):  # type: ignore[misc]
     def on_rerun(self) -> None:
         """Note that such a cell has ended; called by the notebook."""
 
+    def display_static(self) -> None:
+        """Display what remains without a kernel, unless that was done; called by the notebook.
+
+        Another widget that contains this one displays nothing of that kind.
+        """
+
     def _check_open(self) -> None:
         """Raise if it was closed.
 

@@ -35,6 +35,17 @@ def current_cell_id() -> str:
     return str(parent.get("metadata", {}).get("cellId") or "")
 
 
+class _StaticHTML(IPython.display.HTML):  # type: ignore[misc]
+    """HTML with a line for where no HTML is shown: plain text, LaTeX, PDF."""
+
+    def __init__(self, html: str, line: str) -> None:
+        super().__init__(html)
+        self._line = line
+
+    def __repr__(self) -> str:
+        return self._line
+
+
 class StaticOutput:
     """HTML below a widget, stored in the notebook and readable when no kernel runs.
 
@@ -52,6 +63,7 @@ class StaticOutput:
         render: Callable[[], str],
         fingerprint: Callable[[], object] = object,  # a new object equals no other
         render_moved: Callable[[], str] | None = None,
+        describe: Callable[[], str] = lambda: "beecam",
     ) -> None:
         """Create the output without displaying it.
 
@@ -62,11 +74,13 @@ class StaticOutput:
                 replaces the HTML.
             render_moved: Returns the HTML of an output that was displayed again elsewhere; by
                 default that of `render`.
+            describe: Returns one line that says what the HTML shows.
         """
         self._name = name
         self._render = render
         self._render_moved = render_moved or render
         self._fingerprint = fingerprint
+        self._describe = describe
         self._lock = threading.Lock()
         self._last: object = None
         # Where it is displayed: cells and display ids, the last of which has the HTML.
@@ -83,7 +97,7 @@ class StaticOutput:
                 self._replace(self._shown_id, self._render_moved())
             self._shown_id = f"{self._name}-{next(_numbers)}"
             self._places.append((current_cell_id(), self._shown_id))
-            html = IPython.display.HTML(self._render())
+            html = _StaticHTML(self._render(), self._describe())
             IPython.display.display(html, display_id=self._shown_id)
             self.displayed = True
 
@@ -165,4 +179,5 @@ class StaticOutput:
         self._unsubscribe()
 
     def _replace(self, display_id: str, html: str) -> None:
-        IPython.display.update_display(IPython.display.HTML(html), display_id=display_id)
+        output = _StaticHTML(html, self._describe())
+        IPython.display.update_display(output, display_id=display_id)
