@@ -69,3 +69,24 @@ def test_a_view_goes_when_its_cell_is_run_again(notebook, name):
         assert alive.roots() <= 3 * count
 
     until(page, views_are_gone, seconds=30)
+
+
+@pytest.mark.slow
+def test_cursor_selection_and_focus_are_seen_with_forced_colors(notebook):
+    nb = notebook("forced", started("forced", seeds=2) + ".wait()\nNone", "bw.ClipGrid(run)")
+    page = nb.page
+    nb.run(1, wait=True)
+    nb.run(2, wait=True)
+    wait_for(page, 8)
+    page.emulate_media(forced_colors="active")
+    page.locator(".bcm-scroll").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("s")
+    page.locator(".bcm-cell.bcm-current.bcm-selected").wait_for()
+    style = "node => { const s = getComputedStyle(node); return [s.outlineStyle, s.outlineWidth, s.borderStyle]; }"
+    current = page.locator(".bcm-current .bcm-media").evaluate(style)
+    other = page.locator(".bcm-cell:not(.bcm-current) .bcm-media").first.evaluate(style)
+    assert current == ["solid", "4px", "double"]
+    assert other[0] == "none"
+    assert page.locator(".bcm-scroll").evaluate(style)[0] == "solid"
+    page.emulate_media(forced_colors="none")
