@@ -57,6 +57,42 @@ ALL_SHOWN = """async ([start, least]) => {
     if (performance.now() - start > 30000) return [Infinity, shown];
   }
 }"""
+SHOW_FIRST = "() => document.querySelector('.bcm-root').scrollIntoView({block: 'start'})"
+HIDE_OTHERS = """() => [...document.querySelectorAll('.bcm-root')].slice(1)
+  .forEach(root => { root.closest('.jp-Cell').style.display = 'none'; })"""
+# All sheets are here and painted once when no cell has changed for a second.
+QUIET = """async () => {
+  let last = '', since = performance.now();
+  while (performance.now() - since < 1000) {
+    await new Promise(done => setTimeout(done, 100));
+    const now = String(document.querySelectorAll('[data-shows=clip]').length);
+    if (now !== last) since = performance.now();
+    last = now;
+  }
+}"""
+FRAMES = """async seconds => {
+  const start = performance.now();
+  let frames = 0;
+  while (performance.now() - start < seconds * 1000) {
+    await new Promise(requestAnimationFrame);
+    frames++;
+  }
+  return frames / seconds;
+}"""
+PAINTED_AWAY = """async seconds => {
+  const { prototype } = CanvasRenderingContext2D;
+  const { drawImage } = prototype;
+  let painted = 0;
+  prototype.drawImage = function (...what) {
+    const box = this.canvas.closest('.bcm-cell').getBoundingClientRect();
+    // A little more than the margin in which cells are painted ahead.
+    if (box.bottom < -200 || box.top > innerHeight + 200) painted++;
+    return drawImage.apply(this, what);
+  };
+  await new Promise(done => setTimeout(done, seconds * 1000));
+  prototype.drawImage = drawImage;
+  return painted;
+}"""
 RATES = """async ([seconds, scrolling]) => {
   const scroll = document.querySelector('.bcm-scroll');
   const start = performance.now();
@@ -123,6 +159,34 @@ def measure_grid(count=2000):
             found = _measure_many(notebook, count)
             found["finished_to_visible_ms"] = _measure_latency(notebook)
     return found
+
+
+def measure_five(count=100):
+    """Measure five grids of `count` clips, one of them in view.
+
+    Returns:
+        Animation frames a second while the others are out of view, and while they are hidden; how
+        many clips were painted in grids out of view in two seconds.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with (
+            labpage.launched() as browser,
+            labpage.served(folder) as address,
+            labpage.notebooks(browser, address, folder) as notebook,
+        ):
+            grids = [f"bw.ClipGrid(clips[:{count - i}], size=110, height=800)" for i in range(5)]
+            nb = notebook("five", LIBRARY_CODE.format(name="five", count=count), *grids)
+            for index in range(1, 7):
+                nb.run(index, wait=True)
+            page = nb.page
+            page.locator(".bcm-root").nth(4).wait_for()
+            page.evaluate(SHOW_FIRST)
+            page.evaluate(QUIET)
+            others, painted = page.evaluate(FRAMES, 3), page.evaluate(PAINTED_AWAY, 2)
+            page.evaluate(HIDE_OTHERS)
+            alone = page.evaluate(FRAMES, 3)
+    return {"with_others": others, "alone": alone, "painted_out_of_view": painted}
 
 
 def measure_page(count=100):

@@ -5,6 +5,7 @@ import { badgeText } from "../../widgets/js/live/scene.js";
 import { LiveStore } from "../../widgets/js/live/live_store.js";
 
 let sent, store, decoding, events;
+const page = { signal: new AbortController().signal };
 const bytes = new DataView(Uint8Array.from([1]).buffer);
 const image = (name) => ({ name, closed: 0, close() { this.closed++; } });
 const updates = () => sent.filter((one) => one.kind === "update");
@@ -23,7 +24,7 @@ beforeEach(() => {
     decode: () => new Promise((done) => decoding.push(done)),
   });
   for (const name of ["image", "step", "state", "problem", "saved"]) {
-    store.addEventListener(name, (event) => events.push([name, event.detail]));
+    store.addEventListener(name, (event) => events.push([name, event.detail]), page);
   }
 });
 afterEach(() => {

@@ -6,6 +6,7 @@ import { Store } from "../../widgets/js/data/store.js";
 globalThis.document = { hidden: false };
 
 let sent, store;
+const page = { signal: new AbortController().signal };
 const image = () => ({ width: 32, height: 8, closed: 0, close() { this.closed++; } });
 const bytes = (...values) => new DataView(Uint8Array.from(values).buffer);
 const soon = (ms = 60) => new Promise((done) => setTimeout(done, ms));
@@ -162,7 +163,7 @@ test("a continued run keeps its images, another run does not", async () => {
 test("the parts of an mp4 are joined", async () => {
   start(3);
   let received;
-  store.addEventListener("mp4", (event) => { received = event.detail; });
+  store.addEventListener("mp4", (event) => { received = event.detail; }, page);
   store.onMessage({ kind: "detail", to: store.client, i: 2, parts: 2 }, []);
   store.onMessage({ kind: "mp4", to: store.client, i: 2, part: 0, parts: 2 }, [bytes(1, 2)]);
   assert.equal(received, undefined);
@@ -184,7 +185,7 @@ test("a silent kernel is reported, and asked for everything once it answers", ()
   const reports = [];
   start(3);
   store.setVisible("a", [0]);
-  store.addEventListener("connection", () => reports.push(store.connectionProblem));
+  store.addEventListener("connection", () => reports.push(store.connectionProblem), page);
   for (let i = 0; i < 3; i++) store.heartbeat();
   assert.match(reports[0], /does not answer/);
   store.heartbeat();
@@ -202,7 +203,7 @@ test("a silent kernel is reported, and asked for everything once it answers", ()
 test("without a connection nothing is thrown, and actions are refused with a message", () => {
   start(3, { live: false });
   const problems = [];
-  store.addEventListener("problem", (event) => problems.push(event.detail));
+  store.addEventListener("problem", (event) => problems.push(event.detail), page);
   store.transport.send = () => { throw new Error("Cannot send"); };
   store.controlRun("stop");
   assert.match(store.connectionProblem, /run the cell again/);

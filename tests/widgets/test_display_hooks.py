@@ -42,7 +42,7 @@ def test_run_displays_grid_and_contact_sheet(outputs, sweep, library):
     again, after = outputs[2]
     assert again == sheet, "updating the output of the widget would reload it"
     assert after.data.count("<img") == 12
-    assert sheet in after.data
+    assert grid._sheet in after.data
     assert len(after.data) < 1_000_000
     grid.close()
 
@@ -90,7 +90,7 @@ def test_titles_are_escaped(outputs, library):
     run._ipython_display_()
     run.wait()
     grid = bw.ClipGrid(run)
-    for html in (outputs[1][1].data, grid._static_html()):
+    for html in (outputs[1][1].data, grid._static.html()):
         assert "<script" not in html
     grid.close()
 

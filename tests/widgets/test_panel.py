@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -14,7 +15,6 @@ from front_end import FrontEnd, RecordingComm
 import beecam as bc
 import beecam_widgets as bw
 from beecam.errors import BeecamError, DeckError, LibraryError
-from beecam_widgets import panel as panels
 from beecam_widgets._panel.form import SweepForm
 from beecam_widgets._panel.protocol import form_to_json
 from helpers import error_message, wait_until
@@ -344,6 +344,8 @@ def test_pause_resume_and_stop(explore, library):
 
 
 def test_same_call_in_same_cell_returns_same_panel(explore, monkeypatch, model, library):
+    # The package has the function under the name of the module.
+    panels = sys.modules["beecam_widgets.explore"]
     monkeypatch.setattr(panels, "_panels", {})
     assert explore() is not explore(), "without a cell id every call returns a new panel"
     monkeypatch.setattr(panels, "current_cell_id", lambda: "cell-1")

@@ -275,7 +275,7 @@ def test_one_of_several_surfaces_stores_the_contact_sheet(show, table, finished,
 
     def display(what, *_, display_id=None, **__):
         if display_id is not None:
-            displayed[display_id] = what.data
+            displayed[display_id.rpartition("-")[0]] = what.data
 
     monkeypatch.setattr("IPython.display.display", display)
     monkeypatch.setattr("IPython.display.update_display", display)
@@ -287,11 +287,15 @@ def test_one_of_several_surfaces_stores_the_contact_sheet(show, table, finished,
         return [one for one in (first, grid, late) if "beecam-sheet" in displayed[one._sheet]]
 
     wait_until(lambda: sheets() == [grid])
-    assert "contact sheet below their grid" in displayed[first._sheet]
+    assert "contact sheet below another view" in displayed[first._sheet]
     again = show(finished)
     again._ipython_display_()
     assert "beecam-sheet" in displayed[again._sheet]
     wait_until(lambda: sheets() == [])
+    again.close()
+    wait_until(lambda: sheets() == [grid])
+    grid.close()
+    wait_until(lambda: late in sheets())
     alone = table(finished.clips[:2])
     alone._ipython_display_()
     assert "beecam-sheet" in displayed[alone._sheet]
@@ -338,12 +342,12 @@ def test_static_html_escapes_templates_and_names(show, library):
     sweep = bc.sweep("<b>bee</b> & {insect}", insect=["<i>"])
     run = bc.run(sweep, DrawnModel(0.2), library=library)
     grid = show(run)
-    waiting = grid._static_html()
-    assert "&lt;b&gt;bee&lt;/b&gt; &amp; {insect} · drawn: the clips appear here" in waiting
+    assert "contact sheet below another view" in grid._static.html()
+    grid._static.display()
+    waiting = grid._static.html()
+    assert "&lt;b&gt;bee&lt;/b&gt; &amp; {insect} · drawn: 0 of 1 clips so far" in waiting
     run.wait()
-    assert "contact sheet below their grid" in grid._static_html()
-    grid._shared.claim_sheet(grid._member)
-    shown = grid._static_html()
+    shown = grid._static.html()
     assert shown.startswith(f'<div class="beecam-static {grid._sheet}">')
     assert shown.endswith("</div>")
     assert "<table" in shown or "<figure" in shown or "<img" in shown

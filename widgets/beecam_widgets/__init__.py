@@ -17,9 +17,10 @@ from beecam.export import notebook
 from beecam_widgets._clips.cell_source import token_of
 from beecam_widgets._clips.open_surfaces import grid_view, selected_cells
 from beecam_widgets._notebook.display_hooks import DisplayHooks
+from beecam_widgets.explore import explore
 from beecam_widgets.grid import ClipGrid
 from beecam_widgets.live import Live, live
-from beecam_widgets.panel import Panel, explore
+from beecam_widgets.panel import Panel
 from beecam_widgets.table import ClipTable
 from beecam_widgets.viewer import ClipViewer
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import anywidget
 import traitlets as t
 
 from beecam._util.checks import boolean, integer, raise_problems, string
@@ -44,6 +43,7 @@ from beecam_widgets._live.messages import (
 from beecam_widgets._live.shot_builder import ShotBuilder
 from beecam_widgets._live.throttled_sender import ThrottledSender
 from beecam_widgets._notebook.assets import load_assets
+from beecam_widgets._notebook.notebook_widget import NotebookWidget
 from beecam_widgets._notebook.outputs import StaticOutput, display_widget
 
 _PROMPT, _PROMPT_B = "a bee over a meadow at noon", "a butterfly over the ocean at sunset"
@@ -79,7 +79,7 @@ def live(
     return Live(load() if model is None else model, prompt, **arguments)
 
 
-class Live(anywidget.AnyWidget):  # type: ignore[misc]
+class Live(NotebookWidget):
     """A clip that follows its controls; each of them is also an attribute.
 
     While a control moves, the clip is generated in a few steps; when it rests, in all of them.
@@ -163,17 +163,20 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._sender = ThrottledSender(self._send_message)
         self._engine = InteractiveEngine(self.model, self._on_result, quick=self._distilled)
         display_id = f"beecam-static-{uuid.uuid4().hex[:12]}"
-        self._static = StaticOutput(display_id, self._static_html)
+        self._static = StaticOutput(display_id, self._static_html, describe=lambda: repr(self))
         super().__init__(
             refine=refine,
             _control_values={**self._controls.to_json(), "client": ""},
             _model_info=self._shots.describe(),
             _sheet=display_id,
         )
-        self.on_msg(self._on_message)
 
     def __repr__(self) -> str:
-        return f"Live view of {self.model.name}: {self.code}"
+        closed = "closed " if self.closed else ""
+        return f"{closed}Live view of {self.model.name}: {self.code}"
+
+    def _how_to_reopen(self) -> str:
+        return f"view.code is its shot: {self.code}"
 
     # --- what it shows -------------------------------------------------------------------------
 
@@ -270,6 +273,19 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._sender.submit(_SAVED, lambda: saved_message(count, clip.key))
         return clip
 
+    def display_static(self) -> None:
+        """Display what remains without a kernel, unless that was done; called by the notebook."""
+        if not self._static.displayed:
+            self._static.display()
+
+    def on_cleared(self, cell: str) -> None:
+        """Note that a cell that displays it is run again; called by the notebook."""
+        self._static.clear_cell(cell)
+
+    def on_rerun(self) -> None:
+        """Note that such a cell has ended; called by the notebook."""
+        self._static.restore()
+
     def close(self) -> None:
         """Remove the view from the page, and end its threads; saved clips stay in the library.
 
@@ -278,6 +294,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         if hasattr(self, "_engine"):  # missing if the constructor failed
             self._engine.close()
             self._sender.close()
+            self._static.close()
         super().close()
 
     # --- requests --------------------------------------------------------------------------------
@@ -304,10 +321,8 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             quickly=self._shots.uses_distilled(controls, refine=refine),
         )
 
-    def _on_message(self, _: Any, content: Any, __: Any) -> None:
+    def _receive(self, content: dict[str, Any]) -> None:
         # This may run on any thread (subshells), so it only queues.
-        if not isinstance(content, dict):
-            return
         client, kind = str(content.get("client", "")), content.get("kind")
         if kind == "update" and isinstance(content.get("controls"), dict):
             edit = content.get("edit")
@@ -371,7 +386,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     # --- in a notebook -------------------------------------------------------------------------
 
-    def _ipython_display_(self) -> None:
+    def _display(self) -> None:
         display_widget(self)
         self._static.display()
 

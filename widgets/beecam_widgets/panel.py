@@ -1,4 +1,4 @@
-"""Panel and `explore`: build a sweep in the notebook, estimate it, run it, see its clips."""
+"""Panel: build a sweep in the notebook, estimate it, run it, see its clips."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import anywidget
 import traitlets as t
 
 import beecam as bc
@@ -29,7 +28,9 @@ from beecam.sweeps.deck_files.deck import Deck
 from beecam_widgets._clips.cell_source import CellSource
 from beecam_widgets._clips.shared_state import Member, SharedState
 from beecam_widgets._notebook.assets import load_assets
-from beecam_widgets._notebook.outputs import current_cell_id, display_widget
+from beecam_widgets._notebook.cell_holds import cell_holds
+from beecam_widgets._notebook.notebook_widget import NotebookWidget
+from beecam_widgets._notebook.outputs import display_widget
 from beecam_widgets._notebook.worker_thread import WorkerThread
 from beecam_widgets._panel.descriptions import describe_choices, describe_records, describe_sweep
 from beecam_widgets._panel.form import SweepForm
@@ -58,7 +59,7 @@ _FORM_CHANGED, _RUN_CHANGED = {"kind": "form changed"}, {"kind": "run changed"}
 _CODE_EDIT = ("", 0)
 
 
-class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
+class Panel(FormState, NotebookWidget):
     """A panel that builds and runs sweeps; each of its inputs is also an attribute.
 
     >>> panel = bw.explore(model)
@@ -73,7 +74,10 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
         library: The library that stores them.
         controls: The arguments of the model that have an input field, by name.
         grid: The ClipGrid below the panel.
+        requested_model: What `explore` was called with.
     """
+
+    requested_model: object = None
 
     _esm, _css = load_assets("panel")
 
@@ -130,7 +134,9 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
         self._worker = WorkerThread(self._handle, self._poll, "beecam-panel")
         self._member = Member(on_extended=self._follow_extended)
         self.grid = ClipGrid(ClipSet(self.library, []))
-        anywidget.AnyWidget.__init__(
+        # It ends with the panel.
+        cell_holds.forget(self.grid)
+        NotebookWidget.__init__(
             self,
             _choices=self._describe_choices(),
             _state={},
@@ -138,14 +144,26 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
             _run=self._runs.state(),
             _history=describe_records(self.history),
         )
-        self.on_msg(self._on_message)
         if deck is None:
             self._set_form(self._form)
         else:
             self.deck = deck
 
     def __repr__(self) -> str:
-        return f"Panel for {self.model.name}: {self.sweep!r}"
+        closed = "closed " if self.closed else ""
+        return f"{closed}Panel for {self.model.name}: {self.sweep!r}"
+
+    def _how_to_reopen(self) -> str:
+        return "bw.explore(model) opens another one; print(panel.code) prints its sweep."
+
+    @property
+    def has_views(self) -> bool:
+        """Whether an open page shows it or its grid.
+
+        >>> panel.has_views
+        True
+        """
+        return super().has_views or self.grid.has_views
 
     # --- the run -------------------------------------------------------------------------------
 
@@ -246,6 +264,18 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
                 f"library.sweep({sweep_record.name!r}).sweep returns it."
             )
 
+    def display_static(self) -> None:
+        """Display what remains without a kernel, unless that was done; called by the notebook."""
+        self.grid.display_static()
+
+    def on_cleared(self, cell: str) -> None:
+        """Note that a cell that displays it is run again; called by the notebook."""
+        self.grid.on_cleared(cell)
+
+    def on_rerun(self) -> None:
+        """Note that such a cell has ended; called by the notebook."""
+        self.grid.on_rerun()
+
     def close(self) -> None:
         """Remove panel and grid from the page, and end the panel's thread; a run continues.
 
@@ -322,9 +352,9 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
             self._report_run()
         self._worker.submit(_RUN_CHANGED)
 
-    def _on_message(self, _: Any, content: Any, __: Any) -> None:
+    def _receive(self, content: dict[str, Any]) -> None:
         # This may run on any thread (subshells), so it only queues.
-        if isinstance(content, dict) and isinstance(content.get("kind"), str):
+        if isinstance(content.get("kind"), str):
             self._worker.submit(content)
 
     # --- on the worker thread ------------------------------------------------------------------
@@ -380,53 +410,8 @@ class Panel(FormState, anywidget.AnyWidget):  # type: ignore[misc]
     def _send_problem(self, text: str) -> None:
         self.send_message(kind="problem", text=text[:_MAX_MESSAGE])
 
-    def _ipython_display_(self) -> None:
+    def _display(self) -> None:
         display_widget(self)
         # The grid is displayed from the start, so that a run never needs an output of its own;
         # the front end hides it until it has clips.
         self.grid._ipython_display_()
-
-
-# Widgets are never collected, and a notebook cell is run many times: the same call in the same
-# cell returns the same panel. The models of the keys are stored so that their ids stay unique.
-_panels: dict[tuple[Any, ...], tuple[Any, Panel]] = {}
-
-
-def explore(
-    model: Model | Sequence[Model] | Mapping[str, Model] | None = None,
-    template: str | None = None,
-    *,
-    deck: Deck | str | os.PathLike[str] | None = None,
-    wildcards: str | os.PathLike[str] | None = None,
-    library: Library | None = None,
-) -> Panel:
-    """Return a panel to explore a model; the last line of a notebook cell displays it.
-
-    The same call in the same cell returns the same panel, with all edits made in it.
-
-    >>> bw.explore()                                   # pollen
-    >>> bw.explore(model, "a {view} of a bee")
-    >>> panel = bw.explore(model, deck="first-person flight")
-
-    Args:
-        model: From `bc.load()` or `bc.wrap(pipe)`, or several models; None for pollen.
-        template: The prompt template to start with if there is no deck; None for an example of
-            eight clips.
-        deck: The deck to start with: a deck, its name, or a YAML file.
-        wildcards: The folder of text files whose lines `__name__` in the template stands for.
-        library: Where clips are stored; by default `bc.library()`.
-
-    Raises:
-        CheckError: An argument has the wrong type.
-        DeckError: The deck doesn't exist, or its file is invalid.
-    """
-    checks.raise_problems(library_problems(library))
-    library = open_library() if library is None else library
-    texts = (str(deck), str(template), str(wildcards), str(library.folder))
-    key = (current_cell_id(), id(model), *texts)
-    _, panel = _panels.get(key, (None, None))
-    if panel is None or panel.comm is None or panel.library.closed:
-        panel = Panel(model, deck=deck, template=template, wildcards=wildcards, library=library)
-        if key[0]:
-            _panels[key] = (model, panel)
-    return panel

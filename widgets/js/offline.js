@@ -31,7 +31,9 @@ function start() {
   new GridView(store, model, host);
   store.hello();
   const fit = () => model.set("height", availableHeight());
-  store.addEventListener("cells", () => requestAnimationFrame(fit));
+  // The page's only view stays as long as the page.
+  const { signal } = new AbortController();
+  store.addEventListener("cells", () => requestAnimationFrame(fit), { signal });
   addEventListener("resize", fit);
   // The grid observes attributes of the page to notice a change of the theme.
   dark.addEventListener("change", () => { document.documentElement.dataset.scheme = dark.matches ? "dark" : "light"; });

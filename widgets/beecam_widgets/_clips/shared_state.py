@@ -22,15 +22,10 @@ class Member:
         on_extended: Called with a source that starts with the cells of the current one and
             replaces it, and with the state of that source.
         on_change: Called with name and value when another member has changed the state.
-        refresh_sheet: Called when the contact sheet is no longer this member's.
-        sheet_rank: The member with the highest rank stores the contact sheet of the cells in the
-            notebook; of equal ranks the one displayed last.
     """
 
     on_extended: Callable[[CellSource, SharedState], None]
     on_change: Callable[[str, Any], None] = lambda *_: None
-    refresh_sheet: Callable[[], None] = lambda: None
-    sheet_rank: int = 0
 
 
 class SharedState:
@@ -44,7 +39,6 @@ class SharedState:
         self._lock = threading.RLock()
         self._values: dict[str, Any] = {"_current": -1, "_selected": [], "filter": "", "sort": ""}
         self._members: weakref.WeakSet[Member] = weakref.WeakSet()
-        self._sheet_owner: weakref.ref[Member] | None = None
 
     def join(self, member: Member) -> Mapping[str, Any]:
         """Add a member; return the current values."""
@@ -56,8 +50,6 @@ class SharedState:
         """Remove a member."""
         with self._lock:
             self._members.discard(member)
-            if self.owns_sheet(member):
-                self._sheet_owner = None
 
     def move_to(self, other: SharedState) -> list[Member]:
         """Move values and members to another state; return the members."""
@@ -67,26 +59,8 @@ class SharedState:
                 return members
             other._values = dict(self._values)
             other._members.update(members)
-            other._sheet_owner = self._sheet_owner
             self._members.clear()
         return members
-
-    def claim_sheet(self, member: Member) -> Member | None:
-        """Make a displayed member the owner of the contact sheet, unless its rank is too low.
-
-        Returns:
-            The owner that it replaces, if any.
-        """
-        with self._lock:
-            owner = self._sheet_owner() if self._sheet_owner else None
-            if owner is member or (owner is not None and owner.sheet_rank > member.sheet_rank):
-                return None
-            self._sheet_owner = weakref.ref(member)
-            return owner
-
-    def owns_sheet(self, member: Member) -> bool:
-        """Return whether a member stores the contact sheet."""
-        return self._sheet_owner is not None and self._sheet_owner() is member
 
     def set(self, member: Member, name: str, value: Any) -> None:
         """Set a value, and pass it to all members but the one that sets it."""

@@ -7,24 +7,22 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-import anywidget
 import traitlets as t
 
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError, did_you_mean
-from beecam.export.contact_sheet import contact_sheet_html
 from beecam.runs.run import Run
 from beecam_widgets._clips.cell_source import CellSource, cell_source, clips_of, token_of
 from beecam_widgets._clips.filtering import check_filter, check_sort, matching_cells
 from beecam_widgets._clips.open_surfaces import set_latest
 from beecam_widgets._clips.publisher import Publisher
 from beecam_widgets._clips.shared_state import SHARED_TRAITS, Member, SharedState, shared_state
+from beecam_widgets._clips.sheet import Sheet
 from beecam_widgets._notebook.assets import load_assets
-from beecam_widgets._notebook.outputs import StaticOutput, display_widget
-from beecam_widgets._notebook.templates import render
+from beecam_widgets._notebook.notebook_widget import NotebookWidget
+from beecam_widgets._notebook.outputs import display_widget
 
-_SHEET_BYTES = 700_000
 # The parts of `view` that all surfaces have, and their traits.
 _SHARED_PARTS = {
     "filter": "filter",
@@ -34,7 +32,7 @@ _SHARED_PARTS = {
 }
 
 
-class Surface(anywidget.AnyWidget):  # type: ignore[misc]
+class Surface(NotebookWidget):
     """A widget that shows the cells of a run, or the clips of a set.
 
     Surfaces of the same cells follow each other: they share selection, current clip, filter and
@@ -73,24 +71,30 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         """
         source = cell_source(clips)
         initial = {name: value for name, value in traits.items() if value is not None}
-        display_id = f"beecam-static-{uuid.uuid4().hex[:12]}"
-        self._publisher = Publisher(source, self._send_message, self._refresh_sheet, self._extend)
-        self._static = StaticOutput(display_id, self._static_html, self._sheet_fingerprint)
+        sheet_name = f"beecam-static-{uuid.uuid4().hex[:12]}"
+        self._static = Sheet(
+            lambda: self._source, sheet_name, self._sheet_rank, watched=lambda: self.has_views
+        )
+        self._publisher = Publisher(
+            source, self._send_message, self._static.update_in_background, self._extend
+        )
         self._applying = threading.local()
         self._shared = shared_state(source.token)
         self._tokens = {source.token}
-        self._member = Member(
-            self._show_extended, self._apply_shared, self._refresh_sheet, self._sheet_rank
-        )
+        self._member = Member(self._show_extended, self._apply_shared)
         self._check_view(initial)
-        super().__init__(**initial, _sheet=display_id)
+        super().__init__(**initial, _sheet=sheet_name)
         self._join(initial)
-        self.on_msg(self._on_message)
         set_latest(self)
 
     def __repr__(self) -> str:
         kind = "set of clips" if self._source.run is None else "run"
-        return f"{type(self).__name__} of a {kind}: {len(self._source):,} cells"
+        closed = "closed " if self.closed else ""
+        return f"{closed}{type(self).__name__} of a {kind}: {len(self._source):,} cells"
+
+    def _how_to_reopen(self) -> str:
+        clips = "clips" if self._source.run is None else "run"
+        return f"bw.{type(self).__name__}({clips}) shows its clips again."
 
     # --- what it shows -------------------------------------------------------------------------
 
@@ -197,13 +201,16 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
             clips: As in the constructor.
 
         Raises:
+            BeecamError: The widget is closed.
             TypeError: `clips` is neither a Run nor a ClipSet.
 
         >>> grid.show(bc.library().clips().starred)
         """
+        self._check_open()
         source = cell_source(clips)
         previous = self._source
         self._publisher.show(source)
+        self._static.follow_source()
         if source.token != previous.token:
             self._shared.leave(self._member)
             self._shared = shared_state(source.token)
@@ -225,6 +232,19 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         if exactly:
             return clips is self._source
         return token_of(clips) in self._tokens
+
+    def display_static(self) -> None:
+        """Display what remains without a kernel, unless that was done; called by the notebook."""
+        if not self._static.displayed:
+            self._static.display()
+
+    def on_cleared(self, cell: str) -> None:
+        """Note that a cell that displays it is run again; called by the notebook."""
+        self._static.clear_cell(cell)
+
+    def on_rerun(self) -> None:
+        """Note that such a cell has ended; called by the notebook."""
+        self._static.restore()
 
     def close(self) -> None:
         """Remove the widget from the page and end its thread; the clips stay in the library.
@@ -265,8 +285,6 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
     def _join(self, initial: Mapping[str, Any] | None = None) -> None:
         """Take over the shared values; initial values of this surface are shared instead."""
         values = self._shared.join(self._member)
-        if self._static.displayed:
-            self._shared.claim_sheet(self._member)
         for name in SHARED_TRAITS:
             if initial and name in initial:
                 self._shared.set(self._member, name, getattr(self, name))
@@ -284,6 +302,7 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         # The cells of the shorter source keep their numbers.
         self._tokens.add(source.token)
         self._publisher.show(source, extends=True)
+        self._static.follow_source()
 
     def _apply_shared(self, name: str, value: Any) -> None:
         """Set a trait to a value from another surface; called on any thread."""
@@ -338,9 +357,9 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
         if self.comm is not None:
             self.send(content, buffers)
 
-    def _on_message(self, _: Any, content: Any, __: Any) -> None:
+    def _receive(self, content: dict[str, Any]) -> None:
         # This may run on any thread (subshells), so it only queues. "show" is internal.
-        if isinstance(content, dict) and content.get("kind") != "show":
+        if content.get("kind") != "show":
             self._publisher.receive(content)
 
     def _cells_by_key(self) -> dict[str, int]:
@@ -359,39 +378,9 @@ class Surface(anywidget.AnyWidget):  # type: ignore[misc]
 
     # --- in a notebook ---------------------------------------------------------------------------
 
-    def _ipython_display_(self) -> None:
+    def _display(self) -> None:
         display_widget(self)
         set_latest(self)
-        # One surface of the same cells stores the sheet, so that a notebook has it only once.
-        previous = self._shared.claim_sheet(self._member)
         self._static.display()
-        if previous is not None:
-            previous.refresh_sheet()
         if self.run is not None:
             self._publisher.start()
-            self._static.update_after_cells(lambda: self.run is None or self.run.finished)
-
-    def _refresh_sheet(self) -> None:
-        self._static.update_in_background()
-
-    def _static_html(self) -> str:
-        run = self.run
-        title = "" if run is None else f"{run.sweep.template} · {run.model.name}"
-        sheet = text = ""
-        if run is not None and not run.finished:
-            text = f"{title}: the clips appear here when the run has ended."
-        elif not self._shared.owns_sheet(self._member):
-            text = "These clips are in the contact sheet below their grid."
-        else:
-            sheet = contact_sheet_html(self.clips, title=title, max_bytes=_SHEET_BYTES)
-        return render("surface.html", css_class=self._sheet, sheet=sheet, text=text)
-
-    def _sheet_fingerprint(self) -> object:
-        """Return a value that changes when the contact sheet does."""
-        source, run = self._source, self.run
-        if run is not None and not run.finished:
-            return source.token
-        if not self._shared.owns_sheet(self._member):
-            return None
-        table = source.library.table({source.key(i) for i in range(len(source))})
-        return source.token, {key: (row["stars"], row["rejected"]) for key, row in table.items()}

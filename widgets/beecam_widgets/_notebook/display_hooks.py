@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -31,8 +32,7 @@ class Grid(Protocol):
 class DisplayHooks:
     """Displays each set of cells in the one grid that it already has.
 
-    Widgets are never collected, and a notebook cell is run many times: displaying the same cells
-    again reuses their grid.
+    A notebook cell is run many times: displaying the same cells again reuses their grid.
 
     Attributes:
         grids: The grid of each set of cells, by its token.
@@ -45,7 +45,8 @@ class DisplayHooks:
             create: Creates the grid of a run or a clip set.
             token_of: Returns the same string for two values with the same cells.
         """
-        self.grids: dict[str, Grid] = {}
+        # A grid is stored by its cells and its page; once it is closed, nothing keeps its run.
+        self.grids: weakref.WeakValueDictionary[str, Grid] = weakref.WeakValueDictionary()
         self._create = create
         self._token_of = token_of
 

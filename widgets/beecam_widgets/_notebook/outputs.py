@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +13,8 @@ import IPython
 import IPython.display
 
 from beecam.errors import LibraryError
+
+_numbers = itertools.count(1)
 
 
 def display_widget(widget: Any) -> None:
@@ -31,11 +35,23 @@ def current_cell_id() -> str:
     return str(parent.get("metadata", {}).get("cellId") or "")
 
 
+class _StaticHTML(IPython.display.HTML):  # type: ignore[misc]
+    """HTML with a line for where no HTML is shown: plain text, LaTeX, PDF."""
+
+    def __init__(self, html: str, line: str) -> None:
+        super().__init__(html)
+        self._line = line
+
+    def __repr__(self) -> str:
+        return self._line
+
+
 class StaticOutput:
     """HTML below a widget, stored in the notebook and readable when no kernel runs.
 
     Every update marks the notebook as unsaved, so that the HTML is replaced only when the value
-    of `fingerprint` has changed.
+    of `fingerprint` has changed. Displayed again, in the same cell or in another one, the HTML
+    moves there: a notebook has it once.
 
     Attributes:
         displayed: Whether the output exists in a notebook.
@@ -43,32 +59,68 @@ class StaticOutput:
 
     def __init__(
         self,
-        display_id: str,
+        name: str,
         render: Callable[[], str],
         fingerprint: Callable[[], object] = object,  # a new object equals no other
+        render_moved: Callable[[], str] | None = None,
+        describe: Callable[[], str] = lambda: "beecam",
     ) -> None:
         """Create the output without displaying it.
 
         Args:
-            display_id: Identifies the output for updates.
+            name: Begins the ids by which the outputs are updated.
             render: Returns the HTML.
             fingerprint: Returns a value that changes when the HTML does. By default every update
                 replaces the HTML.
+            render_moved: Returns the HTML of an output that was displayed again elsewhere; by
+                default that of `render`.
+            describe: Returns one line that says what the HTML shows.
         """
-        self._display_id = display_id
+        self._name = name
         self._render = render
+        self._render_moved = render_moved or render
         self._fingerprint = fingerprint
+        self._describe = describe
         self._lock = threading.Lock()
         self._last: object = None
+        # Where it is displayed: cells and display ids, the last of which has the HTML.
+        self._places: list[tuple[str, str]] = []
+        self._shown_id = ""
+        self._unsubscribe: Callable[[], None] = lambda: None
         self.displayed = False
 
     def display(self) -> None:
         """Display the HTML in the running notebook cell."""
         with self._lock:
             self._last = self._fingerprint()
-            html = IPython.display.HTML(self._render())
-            IPython.display.display(html, display_id=self._display_id)
+            if self._places:
+                self._replace(self._shown_id, self._render_moved())
+            self._shown_id = f"{self._name}-{next(_numbers)}"
+            self._places.append((current_cell_id(), self._shown_id))
+            html = _StaticHTML(self._render(), self._describe())
+            IPython.display.display(html, display_id=self._shown_id)
             self.displayed = True
+
+    def clear_cell(self, cell: str) -> None:
+        """Note that what a cell displayed is gone, because it is run again."""
+        with self._lock:
+            self._places = [place for place in self._places if place[0] != cell]
+
+    def restore(self) -> bool:
+        """Move the HTML to another cell if its own is gone; return whether one has it.
+
+        Called when the cell has ended, which may have displayed it again.
+        """
+        with self._lock:
+            self.displayed = self.displayed and bool(self._places)
+            if not self.displayed:
+                return False
+            shown_id = self._places[-1][1]
+            if shown_id == self._shown_id:
+                return True
+            self._shown_id, self._last = shown_id, object()
+        self.update()
+        return True
 
     def update(self) -> None:
         """Replace the HTML if it has changed; a library closed meanwhile leaves it unchanged."""
@@ -76,31 +128,56 @@ class StaticOutput:
             if not self.displayed or (now := self._fingerprint()) == self._last:
                 return
             self._last = now
-            html = IPython.display.HTML(self._render())
-            IPython.display.update_display(html, display_id=self._display_id)
+            self._replace(self._shown_id, self._render())
 
     def update_in_background(self) -> None:
         """Update on another thread: rendering may have to re-encode videos."""
         threading.Thread(target=self.update, name="beecam-sheet", daemon=True).start()
 
-    def update_after_cells(self, finished: Callable[[], bool]) -> None:
-        """Check after each notebook cell, too, until `finished()` is true; then update.
+    def update_after_cells(
+        self, finished: Callable[[], bool], is_due: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Update after each notebook cell, and when the kernel ends, until `finished()` is true.
 
         A notebook that is executed without a front end may end right after `run.wait()`, before
-        any thread of the widget has seen that the run is over.
+        any thread of the widget has seen that the run is over, or while the run is unfinished.
+
+        Args:
+            finished: Returns whether what is displayed is final.
+            is_due: Returns whether to update before that, too.
         """
         shell = IPython.get_ipython()
-        if shell is None:
+        self._unsubscribe()
+        if shell is None or finished():
             return
 
         def check(*_: object) -> None:
-            if finished():
-                shell.events.unregister("post_run_cell", check)
+            over = finished()
+            if over:
+                self._unsubscribe()
+            if over or is_due():
                 self.update()
 
+        def unsubscribe() -> None:
+            self._unsubscribe = lambda: None
+            shell.events.unregister("post_run_cell", check)
+            atexit.unregister(self._update_at_exit)
+
+        self._unsubscribe = unsubscribe
         shell.events.register("post_run_cell", check)
+        atexit.register(self._update_at_exit)
+
+    def _update_at_exit(self) -> None:
+        # The host may be gone, and nothing can be reported any more.
+        with contextlib.suppress(Exception):
+            self.update()
 
     def close(self) -> None:
         """Stop updating; the HTML that is displayed stays."""
         with self._lock:
             self.displayed = False
+        self._unsubscribe()
+
+    def _replace(self, display_id: str, html: str) -> None:
+        output = _StaticHTML(html, self._describe())
+        IPython.display.update_display(output, display_id=display_id)

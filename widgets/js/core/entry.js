@@ -1,12 +1,13 @@
 // Connects a store and its views to the lifecycle of an anywidget front end.
 
 import { KERNEL_ENDED } from "./host.js";
+import { Views } from "./views.js";
 
 /**
  * What every store that talks with Python offers.
  * @typedef {{
  *   hello: () => void, onMessage: (content: any, buffers: DataView[]) => void,
- *   onKernelEnded: () => void, close: () => void,
+ *   onKernelEnded: () => void, close: () => void, client: string,
  * }} WidgetStore
  * @typedef {{close: () => void}} WidgetView
  */
@@ -20,10 +21,13 @@ import { KERNEL_ENDED } from "./host.js";
 export function entry(createStore, createView) {
   /** @type {S} */
   let store;
+  /** @type {Views} */
+  let views;
   return {
     /** Called once per widget. @param {{model: any}} context */
     initialize({ model }) {
       store = createStore((content) => model.send(content));
+      views = new Views(model, store.client);
       const onMessage = (/** @type {any} */ content, /** @type {DataView[]} */ buffers) =>
         store.onMessage(content, buffers);
       const onKernelEnded = () => store.onKernelEnded();
@@ -33,13 +37,13 @@ export function entry(createStore, createView) {
       return () => {
         model.off("msg:custom", onMessage);
         model.off(KERNEL_ENDED, onKernelEnded);
+        views.close();
         store.close();
       };
     },
     /** Called once per view. @param {{model: any, el: HTMLElement}} context */
     render({ model, el }) {
-      const view = createView(store, model, el);
-      return () => view.close();
+      return views.add(createView(store, model, el));
     },
   };
 }

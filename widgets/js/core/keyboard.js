@@ -32,20 +32,19 @@ const MODAL = "dialog, [aria-modal=true], [role=menu], [role=menubar]";
  */
 export function listenForKeys(root, { onKey, hasCommand, isHostKey = isNotebookKey }, signal) {
   // Captured, because Jupyter listens on the document.
-  const options = { capture: true, signal };
   let used = false;
   let pointed = false;
   let place = "";
   const isInside = (/** @type {Event} */ event) => root.contains(/** @type {Node} */ (event.composedPath()[0]));
   for (const name of ["focusin", "pointerdown"]) {
-    window.addEventListener(name, (event) => { used = isInside(event); }, options);
+    window.addEventListener(name, (event) => { used = isInside(event); }, { capture: true, signal });
   }
   window.addEventListener("pointermove", (event) => {
     // A page that scrolls under a pointer at rest makes the browser report a movement.
     if (event.pointerType === "touch" || place === `${event.screenX},${event.screenY}`) return;
     place = `${event.screenX},${event.screenY}`;
     pointed = isInside(event);
-  }, options);
+  }, { capture: true, signal });
   window.addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.composedPath()[0]);
     if (isInside(event)) return guardShortcuts(event, root, isHostKey);
@@ -55,7 +54,7 @@ export function listenForKeys(root, { onKey, hasCommand, isHostKey = isNotebookK
     if (!isLost && !(pointed && root.matches(":hover") && hasCommand(event))) return;
     event.stopImmediatePropagation();
     onKey(event);
-  }, options);
+  }, { capture: true, signal });
   root.addEventListener("keydown", (event) => {
     if (isHostKey(event)) return;
     // Tab leaves the surface; every other key stops here, or the host would act on it.

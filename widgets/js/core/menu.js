@@ -6,8 +6,13 @@ import { attributes, div, element, focus, on } from "./dom.js";
  * @typedef {{label: string, action?: () => void, checked?: boolean, heading?: boolean, title?: string}} Item
  */
 
-/** @type {(() => void) | null} */
-let closeOpen = null;
+/** The open menu: its root, and how to close it. @type {{root: HTMLElement, close: () => void} | null} */
+let opened = null;
+
+/** Close the menu of a view that goes: it listens to the window. @param {HTMLElement} root */
+export function closeMenuOf(root) {
+  if (opened?.root === root) opened.close();
+}
 
 /**
  * Open a menu under a button and close any other menu.
@@ -17,20 +22,20 @@ let closeOpen = null;
  */
 export function openMenu(anchor, items, root) {
   const wasOpen = anchor.getAttribute("aria-expanded") === "true";
-  closeOpen?.();
+  opened?.close();
   if (wasOpen) return;
   const menu = div("bcm-menu");
   attributes(menu, { role: "menu", "aria-label": anchor.getAttribute("aria-label") ?? "" });
   const controller = new AbortController();
   const close = () => {
-    closeOpen = null;
+    opened = null;
     controller.abort();
     attributes(anchor, { "aria-expanded": "false" });
     const hadFocus = menu.contains(document.activeElement);
     menu.remove();
     if (hadFocus && anchor.isConnected) focus(anchor);
   };
-  closeOpen = close;
+  opened = { root, close };
   for (const item of items) menu.append(item.heading ? element("div", "bcm-menuhead", item.label) : createItem(item, close));
   on(menu, "keydown", (event) => onKey(event, menu, close));
   // A press elsewhere closes the menu and still has its own effect.

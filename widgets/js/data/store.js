@@ -1,6 +1,7 @@
 // State of the cells of a grid, and its messages with Python: one store for all views of a widget.
 
 import { KERNEL_GONE, KERNEL_SILENT } from "../core/host.js";
+import { Source } from "../core/source.js";
 import { CellImages } from "./cell_images.js";
 import { Columns } from "./columns.js";
 import { Details } from "./details.js";
@@ -36,7 +37,7 @@ const NO_ANNOTATION = /** @type {Annotation} */ (Object.freeze({ stars: 0, rejec
  * may match a filter now), "run", "connection", "problem" (detail: text), "detail" (detail: message),
  * "mp4" (detail: index and data).
  */
-export class Store extends EventTarget {
+export class Store extends Source {
   /** Device pixels across the widest visible cell: no sheet is decoded much larger. */
   pixels = 160;
   /** @type {import("./axes.js").Axis[]} */

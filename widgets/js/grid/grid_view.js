@@ -124,7 +124,6 @@ export class GridView extends ClipSurface {
   /** @param {boolean} visible */
   #onVisible(visible) {
     this.grid.asleep = !visible;
-    this.clock.sleep(!visible);
     // JupyterLab detaches outputs and attaches them again: a canvas may come back empty.
     for (const tile of this.grid.tiles.values()) tile.invalidate();
     if (visible && !this.grid.tiles.size) this.relayout();

@@ -1,5 +1,6 @@
 // Messages of the live widget with Python: the latest control values go out, the latest image comes in.
 
+import { Source } from "../core/source.js";
 import { decode, jpegBlob } from "../data/sheets.js";
 
 /** @typedef {import("../data/sheets.js").Sheet} Sheet */
@@ -24,7 +25,7 @@ const RETRY_AFTER = 3000;
  * State of the live widget. Events: "image", "step" (detail: message), "state", "values" (detail: by
  * and values), "problem" (detail: text), "saved" (detail: count).
  */
-export class LiveStore extends EventTarget {
+export class LiveStore extends Source {
   /** Values that are not sent yet. @type {any} */
   #unsent = null;
   /** Number of the last edit made here. */

@@ -1,6 +1,7 @@
 // State of the panel: what Python has, and the edits made since.
 
 import { KERNEL_ENDED, KERNEL_GONE, KERNEL_SILENT } from "../core/host.js";
+import { Source } from "../core/source.js";
 
 /** @typedef {import("./text/slots.js").Row} Row */
 
@@ -8,7 +9,7 @@ const ANSWER_TIMEOUT = 10_000; // milliseconds
 const EDIT_DELAY = 120; // milliseconds in which edits are collected
 
 /** Events: "state", and "connection" (detail: why Python does not answer, "" if it does). */
-export class PanelStore extends EventTarget {
+export class PanelStore extends Source {
   #model;
   /** Number of the last edit made here. */
   edit = 0;

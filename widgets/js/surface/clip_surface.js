@@ -63,6 +63,21 @@ export class ClipSurface extends Surface {
     listenForKeys(this.root, { onKey: (event) => this.#onKey(event), hasCommand }, this.lifetime.signal);
   }
 
+  /**
+   * Observe the page; out of view, clips don't play: that would cost as much as in view.
+   * @param {(widthChanged: boolean) => void} onResize
+   * @param {(visible: boolean) => void} onVisible
+   */
+  observe(onResize, onVisible) {
+    super.observe(onResize, (visible) => {
+      this.clock.sleep(!visible);
+      // The page would still divide all its cells into layers, for each frame of another surface.
+      this.root.classList.toggle("bcm-outofview", !visible);
+      if (!visible) this.lightbox.pause();
+      onVisible(visible);
+    });
+  }
+
   /** Return the cells that match the filter, in their order. @param {Record<string, string>} [fixed] axes held at one value */
   matchingCells(fixed = {}) {
     const { store, model } = this;

@@ -230,6 +230,11 @@ export class Lightbox {
     this.#panes.play(this.cells.indexOf(mp4.i), mp4, this.#actions.wake);
   }
 
+  /** Pause the videos until the next paint. */
+  pause() {
+    for (const stage of this.#panes.stages) stage.video?.pause();
+  }
+
   /** Paint all panes. @param {number} seconds @param {boolean} playing @param {number} speed */
   paint(seconds, playing, speed) {
     this.#panes.paint(seconds, playing, speed);

@@ -2,6 +2,7 @@
 
 import { attributes, div, element, on } from "../core/dom.js";
 import { applyTheme, observeHost, prefersReducedMotion, replaceStaticSheet } from "../core/host.js";
+import { closeMenuOf } from "../core/menu.js";
 import { pluralize } from "../core/text.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
@@ -133,6 +134,7 @@ export class Surface {
   /** Remove the surface. */
   close() {
     this.lifetime.abort();
+    closeMenuOf(this.root);
     clearTimeout(this.toastTimer);
     if (this.#layoutRequest !== undefined) cancelAnimationFrame(this.#layoutRequest);
     this.store.removeView(this.name);

@@ -12,6 +12,27 @@ const STATUS_TEXT = {
   failed: "failed", cancelled: "left out",
 };
 
+// Pixels around the window in which a tile counts as in view, so that none comes in with an old frame.
+const MARGIN = "100px";
+/** @type {WeakMap<Element, Tile>} */
+const tiles = new WeakMap();
+/** @type {IntersectionObserver | undefined} */
+let observer;
+
+/**
+ * Tell a tile whether it is in view. A grid knows which of its cells its own window shows, but not
+ * what the page shows of that; a canvas out of view costs as much as one in view.
+ * @param {Tile} tile
+ */
+function watch(tile) {
+  tiles.set(tile.node, tile);
+  // It holds its targets weakly.
+  observer ??= new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) tiles.get(target)?.setInView(isIntersecting);
+  }, { rootMargin: MARGIN });
+  observer.observe(tile.node);
+}
+
 /** A cell that is reused for other clips while the grid scrolls. */
 export class Tile {
   cell = -1;
@@ -19,6 +40,7 @@ export class Tile {
   #ownCaption = "";
   /** @type {number | null} */
   #scrub = null;
+  #inView = true;
   #frame = -1;
   /** @type {ImageBitmap | null} */
   #bitmap = null;
@@ -48,6 +70,7 @@ export class Tile {
     this.#caption = div("bcm-caption");
     this.face.append(this.#canvas, this.note, this.#stars, this.#tags, this.#needle, this.#progress, this.took);
     this.node.append(this.face, this.#caption);
+    watch(this);
   }
 
   /**
@@ -75,6 +98,12 @@ export class Tile {
     delete this.node.dataset.shows;
     this.#bitmap = null;
     this.#frame = -1;
+  }
+
+  /** Stop painting while out of view. @param {boolean} inView */
+  setInView(inView) {
+    this.#inView = inView;
+    this.node.classList.toggle("bcm-away", !inView);
   }
 
   /** Update everything but the moving image. */
@@ -115,6 +144,8 @@ export class Tile {
 
   /** Paint the frame at a time of the clock. @param {number} seconds */
   paint(seconds) {
+    // Out of view, only the first frame is painted.
+    if (!this.#inView && this.node.dataset.shows) return;
     const image = this.store.imageOf(this.cell);
     if (!image) return;
     const { bitmap, sheet, preview } = image;

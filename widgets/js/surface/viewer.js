@@ -44,10 +44,7 @@ export class Viewer extends ClipSurface {
     this.listenToTraits({
       _current: relayout, _selected: relayout, height: relayout, filter: relayout, sort: relayout,
     });
-    this.observe(() => {}, (visible) => {
-      this.clock.sleep(!visible);
-      this.#reportVisible(visible);
-    });
+    this.observe(() => {}, (visible) => this.#reportVisible(visible));
     this.relayout();
     this.play(!this.reducedMotion);
   }

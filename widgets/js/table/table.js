@@ -78,7 +78,6 @@ export class Table extends ClipSurface {
     this.#listen();
     this.observe((widthChanged) => (widthChanged ? this.relayout() : this.#render()), (visible) => {
       this.#asleep = !visible;
-      this.clock.sleep(!visible);
       for (const row of this.#rows.values()) row.tile.invalidate();
       this.#reportVisible();
     });
