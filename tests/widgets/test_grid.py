@@ -368,7 +368,7 @@ def test_traits_are_small(show, library):
     state = {k: v for k, v in grid.get_state().items() if k not in ("_esm", "_css")}
     run.cancel()
     assert len(str(state)) < 2_000
-    assert len(grid._esm) + len(grid._css) < 112_000
+    assert len(grid._esm) + len(grid._css) < 118_000
     front_end = FrontEnd(grid).open()
     head, (coords,) = front_end.received("cells")[0]
     assert len(str(head)) + len(coords) < 100_000

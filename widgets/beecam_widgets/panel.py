@@ -265,15 +265,24 @@ class Panel(FormState, NotebookWidget):
             )
 
     def display_static(self) -> None:
-        """Display what remains without a kernel, unless that was done; called by the notebook."""
+        """Display what remains without a kernel, unless that was done; called by the notebook.
+
+        >>> panel.display_static()
+        """
         self.grid.display_static()
 
     def on_cleared(self, cell: str) -> None:
-        """Note that a cell that displays it is run again; called by the notebook."""
+        """Note that a cell that displays it is run again; called by the notebook.
+
+        >>> panel.on_cleared(cell_id)
+        """
         self.grid.on_cleared(cell)
 
     def on_rerun(self) -> None:
-        """Note that such a cell has ended; called by the notebook."""
+        """Note that such a cell has ended; called by the notebook.
+
+        >>> panel.on_rerun()
+        """
         self.grid.on_rerun()
 
     def close(self) -> None:

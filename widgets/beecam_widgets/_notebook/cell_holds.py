@@ -1,6 +1,6 @@
 """Which cells of the notebook hold which widgets; widgets that none holds are closed.
 
-A widget that nobody closes stays in the kernel with its channel, its threads and its model: each
+A widget that is never closed stays in the kernel with its channel, its threads and its model: each
 time that a cell is run again, it would leave another one that follows every change.
 """
 

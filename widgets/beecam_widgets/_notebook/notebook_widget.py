@@ -54,15 +54,23 @@ class NotebookWidget(anywidget.AnyWidget):  # type: ignore[misc]
         cell_holds.forget(self)
 
     def on_cleared(self, cell: str) -> None:
-        """Note that a cell that displays it is run again; called by the notebook."""
+        """Note that a cell that displays it is run again; called by the notebook.
+
+        >>> grid.on_cleared(cell_id)
+        """
 
     def on_rerun(self) -> None:
-        """Note that such a cell has ended; called by the notebook."""
+        """Note that such a cell has ended; called by the notebook.
+
+        >>> grid.on_rerun()
+        """
 
     def display_static(self) -> None:
         """Display what remains without a kernel, unless that was done; called by the notebook.
 
         Another widget that contains this one displays nothing of that kind.
+
+        >>> grid.display_static()
         """
 
     def _check_open(self) -> None:
