@@ -273,19 +273,6 @@ class Live(NotebookWidget):
         self._sender.submit(_SAVED, lambda: saved_message(count, clip.key))
         return clip
 
-    def display_static(self) -> None:
-        """Display what remains without a kernel, unless that was done; called by the notebook."""
-        if not self._static.displayed:
-            self._static.display()
-
-    def on_cleared(self, cell: str) -> None:
-        """Note that a cell that displays it is run again; called by the notebook."""
-        self._static.clear_cell(cell)
-
-    def on_rerun(self) -> None:
-        """Note that such a cell has ended; called by the notebook."""
-        self._static.restore()
-
     def close(self) -> None:
         """Remove the view from the page, and end its threads; saved clips stay in the library.
 
@@ -296,6 +283,10 @@ class Live(NotebookWidget):
             self._sender.close()
             self._static.close()
         super().close()
+
+    @property
+    def _remains(self) -> StaticOutput:
+        return self._static
 
     # --- requests --------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from beecam_widgets._clips.cell_source import CellSource
 from beecam_widgets._clips.shared_state import Member, SharedState
 from beecam_widgets._notebook.assets import load_assets
 from beecam_widgets._notebook.cell_holds import cell_holds
-from beecam_widgets._notebook.notebook_widget import NotebookWidget
+from beecam_widgets._notebook.notebook_widget import NotebookWidget, Remains
 from beecam_widgets._notebook.outputs import display_widget
 from beecam_widgets._notebook.worker_thread import WorkerThread
 from beecam_widgets._panel.descriptions import describe_choices, describe_records, describe_sweep
@@ -264,27 +264,6 @@ class Panel(FormState, NotebookWidget):
                 f"library.sweep({sweep_record.name!r}).sweep returns it."
             )
 
-    def display_static(self) -> None:
-        """Display what remains without a kernel, unless that was done; called by the notebook.
-
-        >>> panel.display_static()
-        """
-        self.grid.display_static()
-
-    def on_cleared(self, cell: str) -> None:
-        """Note that a cell that displays it is run again; called by the notebook.
-
-        >>> panel.on_cleared(cell_id)
-        """
-        self.grid.on_cleared(cell)
-
-    def on_rerun(self) -> None:
-        """Note that such a cell has ended; called by the notebook.
-
-        >>> panel.on_rerun()
-        """
-        self.grid.on_rerun()
-
     def close(self) -> None:
         """Remove panel and grid from the page, and end the panel's thread; a run continues.
 
@@ -294,6 +273,10 @@ class Panel(FormState, NotebookWidget):
             worker.close()
             self.grid.close()
         super().close()
+
+    @property
+    def _remains(self) -> Remains | None:
+        return self.grid.remains
 
     # --- requests of the front end, see PanelActions ---------------------------------------------
 

@@ -75,10 +75,12 @@ class Sheet:
         """Note that what a cell displayed is gone, because it is run again."""
         self._output.clear_cell(cell)
 
-    def restore(self) -> None:
+    def restore(self) -> bool:
         """Move it to another cell that shows the surface, or leave it to another surface."""
-        if not self._output.restore():
+        displayed = self._output.restore()
+        if not displayed:
             set_displayed(self._owner, "")
+        return displayed
 
     def close(self) -> None:
         """Stop updating; what is displayed stays, and another surface may own the sheet."""

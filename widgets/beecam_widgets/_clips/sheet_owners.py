@@ -1,7 +1,7 @@
 """Which of the displayed surfaces stores the contact sheet of some clips in the notebook.
 
-A sheet takes up to 700 KB of the notebook's file, so that the same clips have it once, if
-several surfaces or cells show them, or both a run and the set of its clips.
+A sheet takes up to 700 KB of the notebook's file, so that the same clips have it once, even if
+several surfaces or cells show them, or a run and the set of its clips.
 """
 
 from __future__ import annotations

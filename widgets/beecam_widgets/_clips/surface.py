@@ -233,28 +233,6 @@ class Surface(NotebookWidget):
             return clips is self._source
         return token_of(clips) in self._tokens
 
-    def display_static(self) -> None:
-        """Display what remains without a kernel, unless that was done; called by the notebook.
-
-        >>> grid.display_static()
-        """
-        if not self._static.displayed:
-            self._static.display()
-
-    def on_cleared(self, cell: str) -> None:
-        """Note that a cell that displays it is run again; called by the notebook.
-
-        >>> grid.on_cleared(cell_id)
-        """
-        self._static.clear_cell(cell)
-
-    def on_rerun(self) -> None:
-        """Note that such a cell has ended; called by the notebook.
-
-        >>> grid.on_rerun()
-        """
-        self._static.restore()
-
     def close(self) -> None:
         """Remove the widget from the page and end its thread; the clips stay in the library.
 
@@ -265,6 +243,10 @@ class Surface(NotebookWidget):
             self._static.close()
             self._shared.leave(self._member)
         super().close()
+
+    @property
+    def _remains(self) -> Sheet:
+        return self._static
 
     @property
     def _source(self) -> CellSource:

@@ -22,6 +22,7 @@ class HeldWidget(Protocol):
     Attributes:
         comm: The channel to the front end; None after `close()`.
         has_views: Whether a page shows it.
+        remains: Its static output, if it has one.
     """
 
     comm: Any
@@ -30,17 +31,12 @@ class HeldWidget(Protocol):
     def has_views(self) -> bool:
         """Whether a page shows it."""
 
+    @property
+    def remains(self) -> Any:
+        """Its static output, if it has one."""
+
     def close(self) -> None:
         """Remove it from the page and from the kernel."""
-
-    def display_static(self) -> None:
-        """Display what remains of it without a kernel, unless that was done."""
-
-    def on_cleared(self, cell: str) -> None:
-        """Note that a cell is run again, so that what it displayed is gone."""
-
-    def on_rerun(self) -> None:
-        """Note that such a cell has ended, whether or not it displays the widget again."""
 
 
 class CellHolds:
@@ -102,7 +98,8 @@ class CellHolds:
                 self._cleared = [one for one, cells in self._cells.items() if cell in cells]
                 for widget in self._cleared:
                     self._cells[widget].discard(cell)
-                    widget.on_cleared(cell)
+                    if remains := widget.remains:
+                        remains.clear_cell(cell)
 
     def _after_cell(self, *_: object) -> None:
         with self._lock:
@@ -115,11 +112,15 @@ class CellHolds:
             self._new.clear()
         self.close_unheld()
         for widget in cleared:
-            if widget.comm is not None:
-                widget.on_rerun()
+            if widget.comm is not None and (remains := widget.remains):
+                remains.restore()
         for widget in new:
-            if widget.comm is not None and _is_contained(widget):
-                widget.display_static()
+            remains = widget.remains
+            if widget.comm is None or remains is None or remains.displayed:
+                continue
+            # Another widget that contains it displays nothing that stays.
+            if _is_contained(widget):
+                remains.display()
 
     def _is_named(self, widget: HeldWidget) -> bool:
         """Return whether a variable of the notebook holds the widget."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import anywidget
 import IPython.display
@@ -10,6 +10,23 @@ import IPython.display
 from beecam.errors import BeecamError
 from beecam_widgets._notebook.cell_holds import cell_holds
 from beecam_widgets._notebook.templates import render
+
+
+class Remains(Protocol):
+    """A static output of a widget, as `StaticOutput` is one."""
+
+    @property
+    def displayed(self) -> bool:
+        """Whether it is displayed in a cell."""
+
+    def display(self) -> None:
+        """Display it in the running cell."""
+
+    def clear_cell(self, cell: str) -> None:
+        """Note that what a cell displayed is gone, because it is run again."""
+
+    def restore(self) -> bool:
+        """Move it to another cell if its own is gone; return whether one has it."""
 
 
 class NotebookWidget(anywidget.AnyWidget):  # type: ignore[misc]
@@ -53,25 +70,18 @@ class NotebookWidget(anywidget.AnyWidget):  # type: ignore[misc]
             self.layout.close()
         cell_holds.forget(self)
 
-    def on_cleared(self, cell: str) -> None:
-        """Note that a cell that displays it is run again; called by the notebook.
+    @property
+    def remains(self) -> Remains | None:
+        """What stays in the notebook when no kernel runs; None if there is nothing.
 
-        >>> grid.on_cleared(cell_id)
+        >>> grid.remains.displayed
+        True
         """
+        return self._remains
 
-    def on_rerun(self) -> None:
-        """Note that such a cell has ended; called by the notebook.
-
-        >>> grid.on_rerun()
-        """
-
-    def display_static(self) -> None:
-        """Display what remains without a kernel, unless that was done; called by the notebook.
-
-        Another widget that contains this one displays nothing of that kind.
-
-        >>> grid.display_static()
-        """
+    @property
+    def _remains(self) -> Remains | None:
+        return None
 
     def _check_open(self) -> None:
         """Raise if it was closed.
