@@ -173,6 +173,7 @@ class DiffusersModel:
             name,
             own.info.denoiser,
             device=str(self.pipe.device),
+            small=self._resources.small,
             uses_cache_context=own.uses_cache_context,
             schedulers=schedulers.names if name == "fast" and not self._few_steps else [],
             few_steps=self._few_steps,

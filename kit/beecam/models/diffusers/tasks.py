@@ -212,7 +212,7 @@ class Task:
         """Return the part of a speed that this task can use."""
         own = self.family.own_timesteps
         if self.as_set_up:
-            speed = replace(speed, cache=None, compiled=False, attention=None)
+            speed = replace(speed, cache=None, bfloat16=False, compiled=False, attention=None)
         # A LoRA for few steps was trained on text alone.
         few = None if self.accepts or self.as_set_up else speed.few_steps
         exact = own or (speed.few_steps is not None and few is None)
