@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from beecam._util.collector import collection_paused
 from beecam._util.checks import raise_problems, string
 from beecam.errors import ModelError
 from beecam.models.batching.threads import WorkerPool
@@ -103,7 +104,8 @@ def _pollen(device: str, batch_size: int | None, speed: str | None) -> Diffusers
             speed=speed,
         )
 
-    model = workers.run(create)
+    with collection_paused():
+        model = workers.run(create)
     model.license = "Apache-2.0"
     return model
 
