@@ -14,8 +14,9 @@ def test_the_collector_is_afterwards_as_it_was(enabled):
     before = gc.isenabled()
     (gc.enable if enabled else gc.disable)()
     try:
-        with pytest.raises(KeyError), collection_paused(), collection_paused():
+        with collection_paused(), collection_paused():
             assert not gc.isenabled()
+        with pytest.raises(KeyError), collection_paused():
             raise KeyError
         assert gc.isenabled() == enabled
     finally:

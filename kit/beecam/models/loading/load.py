@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beecam._util.collector import collection_paused
 from beecam._util.checks import raise_problems, string
+from beecam._util.collector import collection_paused
 from beecam.errors import ModelError
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.diffusers.adapter import DiffusersModel
@@ -90,6 +90,8 @@ def _pollen(device: str, batch_size: int | None, speed: str | None) -> Diffusers
     from beecam.models.pollen.networks.pipeline import load_pipeline
 
     workers = WorkerPool()
+    if device == "cpu":
+        workers.widen(1, threads=1)
 
     def create() -> DiffusersModel:
         pipe = load_pipeline(POLLEN)
