@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from beecam.models.batching.threads import FittingThreads, WorkerPool, one_thread
 from helpers import PATIENCE
 
-# Starts no tokenizer threads, which sleep while they wait, and are no threads of torch.
+# Run without the threads of tokenizers, which sleep while they wait and do not belong to torch.
 NO_POOL = """
 import json, os, tempfile, threading, time
 import numpy, torch

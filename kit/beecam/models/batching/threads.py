@@ -180,7 +180,7 @@ class FittingThreads:
     """
 
     def __init__(self, *, meter: Callable[[], tuple[float, float]] | None = None) -> None:
-        """Begin with the number of threads that the first step finds.
+        """Start with the number of threads that the first step finds.
 
         Args:
             meter: Returns the time, and the total time that threads of this process have waited
@@ -192,7 +192,7 @@ class FittingThreads:
         self._calm = 0
 
     def begin(self) -> None:
-        """Begin a call: what was measured before is no measure of it, the number stays."""
+        """Start a call, which is not measured by what was before it; the number stays."""
         self._last = None
 
     def step(self) -> None:

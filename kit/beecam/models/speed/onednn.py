@@ -129,7 +129,7 @@ def _agrees(dtype: Any, tolerance: float) -> bool:
 
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    # Not random: whoever seeded PyTorch's generator gets the same numbers from it afterwards.
+    # Not random, so that PyTorch's generator gives the same numbers afterwards.
     x, weight = torch.linspace(-1, 1, 24).view(3, 8), torch.linspace(-1, 2, 40).view(5, 8)
     bias = torch.linspace(0, 1, 5)
     try:
