@@ -12,6 +12,7 @@ import importlib
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from beecam._util.collector import collection_paused
 from beecam._version import __version__
 
 # Name -> module and name there. Loaded on first use: importing beecam must not import torch.
@@ -129,7 +130,8 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'beecam' has no attribute {name!r}")
     module, attribute = _PUBLIC[name]
-    value = getattr(importlib.import_module(module), attribute)
+    with collection_paused():
+        value = getattr(importlib.import_module(module), attribute)
     if inspect.isfunction(value):
         value = importlib.import_module("beecam._util.keywords").explain_keywords(value)
     globals()[name] = value

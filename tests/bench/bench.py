@@ -366,6 +366,7 @@ def speeds():
 
     import beecam as bc
     from beecam.models.speed.compare import compare
+    from beecam.models.speed.onednn import multiplies_bfloat16
 
     sweep = bc.sweep(
         "a {insect} over {place}",
@@ -384,17 +385,20 @@ def speeds():
             times.setdefault(name, []).append(time.perf_counter() - start)
     per_clip = {name: statistics.median(measured) / len(sweep) for name, measured in times.items()}
     rows = []
+    # Promised where the processor multiplies in bfloat16; all else that it may gain is not.
+    promised = multiplies_bfloat16() and "balanced"
     for name in ("balanced", "fast"):
         model = exact.at_speed(name)
+        gain = per_clip["exact"] / per_clip[name]
         psnr = [compare(model, cell.shot, repeats=1).psnr for cell in sweep.cells[::4]]
         rows.append(
             Row(
                 f'pollen at speed="{name}", against exact',
-                "optional: other pixels",
-                f"{per_clip['exact'] / per_clip[name]:.2f}x, {per_clip[name]:.2f} s per clip, "
+                "1.8x, other pixels" if name == promised else "optional: other pixels",
+                f"{gain:.2f}x, {per_clip[name]:.2f} s per clip, "
                 f"{np.median(psnr):.0f} dB from the exact clip",
-                None,
-                {"seconds": per_clip, "psnr": psnr},
+                gain >= 1.8 if name == promised else None,
+                {"seconds": times, "psnr": psnr, "what": str(model.speed)},
             )
         )
     return rows

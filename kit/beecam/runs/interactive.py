@@ -17,6 +17,7 @@ from typing import Any
 from beecam.errors import BeecamError, CheckError, Stopped
 from beecam.media.types import Frames
 from beecam.models import capabilities
+from beecam.models.batching.threads import FittingThreads
 from beecam.models.model import Model, Step
 from beecam.models.resolving import resolve_shot
 from beecam.shots.shot import Shot
@@ -127,6 +128,8 @@ class InteractiveEngine:
         self._closed = False
         # When requests resumed, and when anything or a finished clip was last shown.
         self._resumed = self._shown = self._finished = 0.0
+        # The steps of a clip come on the thread that computes it.
+        self._threads = FittingThreads()
         # How long the decoding after the last step takes.
         self._tail = 0.0
         # When the weights were read, and the longest rest since then.
@@ -241,6 +244,7 @@ class InteractiveEngine:
             Stopped: There is a newer request, and this one wasn't worth finishing.
         """
         times, revision = _Times(self._clock()), model.revision
+        self._threads.begin()
         (clip,) = capabilities.generate(
             model, [shot], lambda step: self._on_step(step, request, shot, times, silent=silent)
         )
@@ -254,6 +258,7 @@ class InteractiveEngine:
     def _on_step(
         self, step: Step, request: _Request, shot: Shot, times: _Times, *, silent: bool
     ) -> None:
+        self._threads.step()
         now = times.step = self._clock()
         ahead = (step.steps - step.step) * (now - times.began) / step.step + self._tail
         if self._closed or (silent and self._interrupted()):

@@ -16,7 +16,7 @@ from beecam.models.batching.batch_size import AdaptiveBatchPolicy, initial_guess
 from beecam.models.batching.device import MemoryMeter, cores, device_of, is_small_on_cpu
 from beecam.models.batching.owner import pipeline_for_call
 from beecam.models.batching.report import describe
-from beecam.models.batching.threads import WorkerPool
+from beecam.models.batching.threads import WorkerPool, one_thread
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import BatchKind, BatchSizes
 from beecam.models.capabilities import Description
@@ -176,6 +176,7 @@ class DiffusersModel:
             name,
             own.info.denoiser,
             device=str(self.pipe.device),
+            small=self._resources.small,
             uses_cache_context=own.uses_cache_context,
             schedulers=schedulers.names if name == "fast" and not self._few_steps else [],
             few_steps=self._few_steps,
@@ -190,7 +191,8 @@ class DiffusersModel:
 
     def refresh(self) -> None:
         """Read the weights again, so that `revision` is that of a changed pipeline."""
-        self._resources.refresh()
+        with one_thread():
+            self._resources.refresh()
 
     @property
     def arguments(self) -> Mapping[str, Any]:

@@ -51,6 +51,7 @@ class PipelineResources:
         encoders: Its text encoders, which leave the accelerator where memory is short.
         schedulers: The schedulers that it can use.
         loras: Its LoRAs.
+        small: Whether its denoiser is a small one on a CPU.
         linears: The packed weights of its denoiser, for a small one on a CPU.
         copies: Copies of its networks, for speeds that change them.
         preview: The map from latents to small frames.
@@ -77,6 +78,7 @@ class PipelineResources:
         self.prompts.encoding = self.encoders.encoding
         self.schedulers = Schedulers(pipe.scheduler)
         self.loras = loras
+        self.small = small
         self.linears = PackedLinears(task.info.denoiser if small and available() else None)
         self.copies = NetworkCopies(pipe, packed=small)
         self.preview = PreviewMap()

@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from beecam.errors import join_words
@@ -99,7 +100,6 @@ class Task:
         requires: The conditions that it can't work without.
         requires_any: Whether it needs at least one condition.
         uses_cache_context: Whether it names its network's calls, as caches need.
-        unset_negative_prompt: The text that is the same as no negative prompt; None if none is.
         as_set_up: Whether its networks stay as their owner has set them up, at any speed.
     """
 
@@ -110,8 +110,18 @@ class Task:
     requires: frozenset[str]
     requires_any: bool
     uses_cache_context: bool
-    unset_negative_prompt: str | None
     as_set_up: bool = False
+
+    @cached_property
+    def unset_negative_prompt(self) -> str | None:
+        """The text that is the same as no negative prompt; None if none is.
+
+        Found on first use: reading a class takes time, and most models have tasks that no shot
+        needs.
+        """
+        if self.as_set_up:
+            return None
+        return unset_negative_prompt(type(self.pipe), self.info.parameters)
 
     def supports(self, conditions: tuple[Condition, ...]) -> bool:
         """Return whether this task generates shots with these conditions."""
@@ -212,7 +222,7 @@ class Task:
         """Return the part of a speed that this task can use."""
         own = self.family.own_timesteps
         if self.as_set_up:
-            speed = replace(speed, cache=None, compiled=False, attention=None)
+            speed = replace(speed, cache=None, bfloat16=False, compiled=False, attention=None)
         # A LoRA for few steps was trained on text alone.
         few = None if self.accepts or self.as_set_up else speed.few_steps
         exact = own or (speed.few_steps is not None and few is None)
@@ -247,7 +257,6 @@ def task_of(pipe: Any) -> Task:
         frozenset(requires),
         bool(requires or (accepts and any(map(_FROM_INPUTS.search, kinds)))),
         _uses_cache_context(pipe),
-        unset_negative_prompt(type(pipe), info.parameters),
     )
 
 
@@ -278,7 +287,7 @@ def as_set_up(tasks: Sequence[Task], owner: OwnerState) -> tuple[Task, ...]:
     if not owner.alone:
         return tuple(tasks)
     family = replace(tasks[0].family, batches=False, resumes=False, own_draws=True)
-    return (replace(tasks[0], family=family, unset_negative_prompt=None, as_set_up=True),)
+    return (replace(tasks[0], family=family, as_set_up=True),)
 
 
 def _sibling(pipe: Any, name: str) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beecam._util.checks import raise_problems, string
+from beecam._util.collector import collection_paused
 from beecam.errors import ModelError
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.diffusers.adapter import DiffusersModel
@@ -89,6 +90,8 @@ def _pollen(device: str, batch_size: int | None, speed: str | None) -> Diffusers
     from beecam.models.pollen.networks.pipeline import load_pipeline
 
     workers = WorkerPool()
+    if device == "cpu":
+        workers.widen(1, threads=1)
 
     def create() -> DiffusersModel:
         pipe = load_pipeline(POLLEN)
@@ -103,7 +106,8 @@ def _pollen(device: str, batch_size: int | None, speed: str | None) -> Diffusers
             speed=speed,
         )
 
-    model = workers.run(create)
+    with collection_paused():
+        model = workers.run(create)
     model.license = "Apache-2.0"
     return model
 

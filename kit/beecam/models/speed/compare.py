@@ -53,20 +53,22 @@ def compare(model: _FastModel, shot: Shot, repeats: int = 3) -> Comparison:
     Args:
         model: A model that was loaded with a `speed`.
         shot: What to generate, alone; each model fills in its own defaults.
-        repeats: How often, after a first time that warms up; the fastest time counts.
+        repeats: How often each, in turns, so that a busy machine slows down both; the first time
+            warms up, and of the others the fastest counts.
     """
-    found = []
-    for one in (model, model.at_speed("exact")):
-        full = one.resolve(shot)
-        frames = one.generate([full])[0].frames
-        times = []
-        for _ in range(repeats):
-            started = time.perf_counter()
-            one.generate([full])
-            times.append(time.perf_counter() - started)
-        found.append((frames, min(times)))
-    (fast, seconds), (exact, exact_seconds) = found
+    models = (model, model.at_speed("exact"))
+    shots = [one.resolve(shot) for one in models]
+    pairs = list(zip(models, shots, strict=True))
+    fast, exact = (one.generate([full])[0].frames for one, full in pairs)
+    rounds = [[_seconds(one, full) for one, full in pairs] for _ in range(repeats)]
+    seconds, exact_seconds = map(min, zip(*rounds, strict=True))
     difference = fast.astype(float) - exact
     error = float(np.mean(difference**2))
     psnr = 10 * float(np.log10(255**2 / error)) if error else _IDENTICAL_PSNR
     return Comparison(str(model.speed), seconds, exact_seconds, psnr, int(np.abs(difference).max()))
+
+
+def _seconds(model: Model, shot: Shot) -> float:
+    started = time.perf_counter()
+    model.generate([shot])
+    return time.perf_counter() - started

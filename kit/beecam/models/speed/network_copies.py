@@ -98,6 +98,6 @@ class NetworkCopies:
                 speed.few_steps.merge(name, shared)
             if self._packed:
                 # Before the cache, which replaces the forward pass of some layers.
-                PackedLinears(shared).use()
+                PackedLinears(shared, bfloat16=speed.bfloat16).use()
             enable_speed(shared, speed)
         return _NetworkCopy(copies)

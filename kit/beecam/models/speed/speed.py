@@ -3,6 +3,7 @@
 * cache: TaylorSeer (arXiv 2503.06923, the lite form of diffusers): at some steps the network's
   output is extrapolated from the steps before, at the same steps for every clip, so that no clip's
   pixels depend on its neighbours.
+* bfloat16: the network's matrix products, for a small one on a CPU that has instructions for it.
 * attention: a faster kernel on CUDA.
 * compiled: the network's blocks by torch.compile, once per shape.
 * fewer steps, with a scheduler that needs fewer; or, where a LoRA that was trained for it ships
@@ -17,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from beecam.errors import CheckError, Problem, did_you_mean, join_words, shorten
+from beecam.models.speed.onednn import can_use_bfloat16
 
 SPEEDS = ("exact", "balanced", "fast")
+BFLOAT16 = "bfloat16 products"
 _FAST_SCHEDULER = "UniPCMultistepScheduler"
 _FEW_STEPS = "few_steps"  # the folder of a LoRA that was trained for few steps, next to the weights
 _FEW_STEPS_SHARE = 0.2  # of the usual steps, which is what such a LoRA was trained for
@@ -77,6 +80,7 @@ class Speed:
         name: One of `SPEEDS`.
         cache: The network runs at one step in this many, and the others are extrapolated; None to
             run it at all steps.
+        bfloat16: Whether the network's blocks multiply in bfloat16, on a CPU.
         compiled: Whether the network's blocks are compiled.
         attention: The name of an attention kernel in diffusers, or None for the usual one.
         scheduler: The scheduler of shots that name none, or None for the pipeline's own.
@@ -86,6 +90,7 @@ class Speed:
 
     name: str = "exact"
     cache: int | None = None
+    bfloat16: bool = False
     compiled: bool = False
     attention: str | None = None
     scheduler: str | None = None
@@ -100,6 +105,8 @@ class Speed:
             found.append(str(self.few_steps))
         if self.cache:
             found.append(f"taylorseer {self.cache}")
+        if self.bfloat16:
+            found.append(BFLOAT16)
         if self.compiled:
             found.append("compiled")
         if self.attention:
@@ -124,6 +131,7 @@ def speed_of(
     network: Any,
     *,
     device: str,
+    small: bool,
     uses_cache_context: bool,
     schedulers: list[str],
     few_steps: FewSteps | None = None,
@@ -134,6 +142,7 @@ def speed_of(
         name: One of `SPEEDS`; None is "exact".
         network: The pipeline's denoiser.
         device: The device that it runs on.
+        small: Whether it is a small denoiser on a CPU, whose layers may be packed.
         uses_cache_context: Whether the pipeline names its network's calls, as caches need.
         schedulers: The schedulers that it can use.
         few_steps: The LoRA that ships with its weights, if any.
@@ -149,11 +158,14 @@ def speed_of(
     on_cuda = device.startswith("cuda")
     fast = name == "fast"
     if fast and few_steps:
+        # In float32, as it was scored; few steps take less time than all that is around them.
         return Speed(name, few_steps=few_steps, steps=_FEW_STEPS_SHARE)
     fewer = fast and _FAST_SCHEDULER in schedulers
     return Speed(
         name,
         cache=(3 if fast else 2) if uses_cache_context and _can_cache(network) else None,
+        # Of a large network, a second copy of the weights may not fit into memory.
+        bfloat16=small and can_use_bfloat16(network),
         # On a CPU compiling takes a minute, for clips that take seconds.
         compiled=on_cuda and hasattr(network, "compile_repeated_blocks"),
         attention="_native_cudnn" if on_cuda and _can_attend(network) else None,

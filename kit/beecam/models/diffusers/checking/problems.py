@@ -14,7 +14,8 @@ from beecam.models.denoise.schedulers import Schedulers
 from beecam.models.diffusers.checking.refusals import refusals
 from beecam.models.diffusers.conditions import check_conditions
 from beecam.models.diffusers.tasks import Task
-from beecam.models.speed.speed import Speed
+from beecam.models.speed.onednn import multiplies_bfloat16
+from beecam.models.speed.speed import BFLOAT16, Speed
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 
@@ -150,8 +151,15 @@ def identity_problems(shot: Shot, model: str, revision: str, speed: Speed) -> It
             " and ".join(speed.labels) or "exact",
         ),
     ):
-        if requested not in (None, own):
-            yield Problem(name, f"{name}={requested!r}: this is {own}; load the other one.")
+        if requested in (None, own):
+            continue
+        way_out = "load the other one"
+        if name == "speed" and BFLOAT16 in requested and not multiplies_bfloat16():
+            way_out = (
+                "this processor has no instructions for products in bfloat16; "
+                "shot.replace(speed=None) leaves the speed to the model"
+            )
+        yield Problem(name, f"{name}={requested!r}: this is {own}; {way_out}.")
 
 
 def _check_multiple(model: str, name: str, value: int, step: int, plus: int) -> Iterator[Problem]:
