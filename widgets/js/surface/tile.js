@@ -144,11 +144,11 @@ export class Tile {
 
   /** Paint the frame at a time of the clock. @param {number} seconds */
   paint(seconds) {
-    // Out of view, only the first frame is painted.
-    if (!this.#inView && this.node.dataset.shows) return;
     const image = this.store.imageOf(this.cell);
     if (!image) return;
     const { bitmap, sheet, preview } = image;
+    // Out of view, each image is painted once.
+    if (!this.#inView && bitmap === this.#bitmap) return;
     const frame = frameAt(sheet, seconds, this.#scrub);
     if (bitmap === this.#bitmap && frame === this.#frame) return;
     if (this.#canvas.width !== sheet.width || this.#canvas.height !== sheet.height) {
