@@ -105,9 +105,11 @@ export class PanelView {
       (isTextField(event.composedPath()[0]) ? isNotebookKeyWhileTyping(event) : isNotebookKey(event));
     listenForKeys(this.#root, {
       isHostKey, hasCommand: () => false,
-      // Esc leaves a field; a key after the focused button has gone stays in the form.
+      // Esc leaves a field; a key after the focused button has gone stays in the form. The key that
+      // removes a value's button also moves the focus, which stays there.
       onKey: (event) => {
-        if (event.key === "Escape" || !this.#root.contains(/** @type {Node} */ (event.composedPath()[0]))) focus(this.#root);
+        const { activeElement } = /** @type {Document | ShadowRoot} */ (this.#root.getRootNode());
+        if (event.key === "Escape" || !this.#root.contains(activeElement)) focus(this.#root);
       },
     }, signal);
     on(this.#root, "keydown", (event) => {
