@@ -115,7 +115,9 @@ def test_clips_that_vanish(notebook):
     nb.run(2)
     grid = page.locator(".jp-Cell").nth(2).locator(".bcm-root")
     # The sheet of the first is gone as well; those of the others are there.
-    note = grid.locator(".bcm-cell").nth(0).locator(".bcm-note")
+    first = grid.locator(".bcm-cell").nth(0)
+    first.scroll_into_view_if_needed()  # out of view, a cell lays out nothing
+    note = first.locator(".bcm-note")
     note.wait_for()
     assert "missing" in note.inner_text()
     wait_for(page, 15)

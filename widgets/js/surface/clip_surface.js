@@ -71,8 +71,6 @@ export class ClipSurface extends Surface {
   observe(onResize, onVisible) {
     super.observe(onResize, (visible) => {
       this.clock.sleep(!visible);
-      // The page would still divide all its cells into layers, for each frame of another surface.
-      this.root.classList.toggle("bcm-outofview", !visible);
       if (!visible) this.lightbox.pause();
       onVisible(visible);
     });
