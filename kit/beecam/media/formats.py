@@ -76,6 +76,8 @@ def write_lossless(path: Path, frames: Frames) -> None:
                 stream = out.add_stream("ffv1", rate=8)
                 stream.height, stream.width = frames.shape[1:3]
                 stream.pix_fmt = "bgr0"
+                if stream.width == 1:
+                    stream.options = {"level": "1"}  # later levels cut frames into slices
                 for array in frames:
                     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
                     out.mux(stream.encode(frame.reformat(format="bgr0")))
