@@ -230,6 +230,7 @@ def test_reload_and_second_view(notebook):
     wait_for(page, 24)
     nb.save()
     nb.open()
+    page.locator(".bcm-root").first.scroll_into_view_if_needed()  # out of view, nothing is painted
     wait_for(page, 24)
     assert page.locator(".bcm-cell").nth(3).locator(".bcm-rating").inner_text() == "★★★★★"
     assert "bcm-current" in page.locator(".bcm-cell").nth(3).get_attribute("class")
