@@ -342,10 +342,23 @@ def test_what_other_tools_write_is_never_plain_text(source, form):
 
 @pytest.mark.parametrize(
     "text",
-    ["a bee (big) [sic]", "A BEE AND A MOTH", "bees: a film-maker's guide", "a 50/50 mix, C# & F#",
-     "a bee -- and a moth", "[wide shot: a bee]", "at 16:30, 100% $ ~ @ !", "snake_case ____ x",
-     "a <b> c", "1 < 2 > 0", "back\\slash and \\n", "so (: smile", "Steps: many", "{{a}} }}{{"],
-)  # fmt: skip
+    [
+        "a bee (big) [sic]",
+        "A BEE AND A MOTH",
+        "bees: a film-maker's guide",
+        "a 50/50 mix, C# & F#",
+        "a bee -- and a moth",
+        "[wide shot: a bee]",
+        "at 16:30, 100% $ ~ @ !",
+        "snake_case ____ x",
+        "a <b> c",
+        "1 < 2 > 0",
+        "back\\slash and \\n",
+        "so (: smile",
+        "Steps: many",
+        "{{a}} }}{{",
+    ],
+)
 def test_prose_is_plain_text(text):
     template = parse(text)
     assert not template.problems
