@@ -18,7 +18,12 @@ _LIBRARIES = ("torch", "diffusers", "transformers")
 
 def device_of(pipe: Any) -> Any:
     """Return the torch device on which a pipeline computes, wherever its components are now."""
-    return getattr(pipe, "_execution_device", pipe.device)
+    import torch
+
+    device = pipe.device
+    if device.type == "cpu" and not torch.accelerator.is_available():
+        return device  # there is no other; what follows looks at every module for hooks
+    return getattr(pipe, "_execution_device", device)
 
 
 def device_name(device: Any) -> str:

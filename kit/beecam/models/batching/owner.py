@@ -14,7 +14,7 @@ import functools
 import threading
 import types
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -38,6 +38,8 @@ _KNOWN = frozenset(
     ]
 )
 _FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+# Attributes of a module that only a set-up has; functions on it are looked at, too.
+_SET_UP = frozenset(["_hf_hook", "_diffusers_hook", "_compiled_call_impl", "processor"])
 # They move or cast weights around each call of a network, and change no pixel.
 _PLACING = ("group_offloading", "lazy_", "layer_execution_tracker", "layerwise_casting", "peft_")
 # Calls of one network wait for each other, whichever pipelines have it.
@@ -128,6 +130,8 @@ def _of_module(path: str, module: Any, *, cached: bool) -> tuple[list[str], bool
         cached: Whether it belongs to a network with a cache, whose hooks are known by that.
     """
     own = vars(module)
+    if _is_untouched(module, own):
+        return [], False
     found, moves = [], "_hf_hook" in own
     registry = own.get("_diffusers_hook")
     hooks = dict(getattr(registry, "hooks", {}))
@@ -150,6 +154,25 @@ def _of_module(path: str, module: Any, *, cached: bool) -> tuple[list[str], bool
     placed = {"forward"} if hooks or "_hf_hook" in own else set()
     found += [f"{path}.{name}" for name in _replaced_methods(module) if name not in placed]
     return found, moves
+
+
+def _is_untouched(module: Any, own: Mapping[str, Any]) -> bool:
+    """Return whether nothing can be set up on a module: quick, as each batch asks every module."""
+    if not _is_known(module) or type(module).__name__ == "OptimizedModule":
+        return False
+    if own["_forward_hooks"] or own["_forward_pre_hooks"]:
+        return False
+    return not any(
+        name in _SET_UP or isinstance(own[name], _FUNCTIONS) for name in own.keys() - _plain_names()
+    )
+
+
+@functools.cache
+def _plain_names() -> Set[str]:
+    """Return the attributes that each module has on itself."""
+    import torch
+
+    return vars(torch.nn.Module()).keys()
 
 
 def _replaced_methods(owner: Any) -> list[str]:
