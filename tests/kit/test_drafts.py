@@ -10,6 +10,7 @@ from beecam.clips.library import open_library
 from beecam.errors import CheckError, Stopped
 from beecam.runs.engines import local
 from beecam.runs.progress import Progress, Status
+from beecam.sweeps.expand import with_new_seeds
 from helpers import PATIENCE, generate_frames, wait_until
 
 STEPS = 6
@@ -274,3 +275,34 @@ def test_checkpoints_of_another_batch_size_are_not_used_in_exact_mode(ltx, libra
     }
     run = bc.run(sweep(), ltx, library=library, exact=True).wait()
     assert digests(run.clips) == full
+
+
+def test_promoted_drafts_keep_their_axes(ltx, library):
+    sweep = bc.sweep(
+        "a {insect}", insect=["bee", "moth", "fly"], seed=range(2), num_inference_steps=STEPS
+    )
+    drafts = bc.run(sweep, ltx, library=library, draft=0.5).wait(PATIENCE)
+    run = bc.promote(drafts.clips.where(insect=["bee", "fly"], seed=1)).wait(PATIENCE)
+    assert [run.clips.values(i) for i in range(2)] == [
+        {"insect": "bee", "seed": 1},
+        {"insect": "fly", "seed": 1},
+    ]
+    assert run.clips.title == drafts.clips.title == "a {insect}"
+    assert [clip.facts["resumed_from"] for clip in run.clips] == [3, 3]
+    # As the library has them later: the axes of the record.
+    again = bc.promote(library.sweeps()[-1].clips, ltx).wait(PATIENCE)
+    assert [axis.name for axis in again.sweep.axes] == ["insect", "seed"]
+
+
+def test_clips_without_axes_are_promoted_along_one(ltx, library):
+    sweep = bc.sweep("a {insect}", insect=["bee", "moth"], num_inference_steps=STEPS)
+    bc.run(sweep, ltx, library=library, draft=0.5).wait(PATIENCE)
+    run = bc.promote(library.clips(), ltx).wait(PATIENCE)
+    assert [axis.name for axis in run.sweep.axes] == ["draft"]
+
+
+def test_promoted_drafts_of_several_axes_take_more_seeds(ltx, library):
+    sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(2), num_inference_steps=STEPS)
+    drafts = bc.run(sweep, ltx, library=library, draft=0.5).wait(PATIENCE)
+    more = with_new_seeds(bc.promote(drafts).wait(PATIENCE).sweep, [2], seed=2)
+    assert more.axes[0].labels[-1] == "moth, 0, seed 2"

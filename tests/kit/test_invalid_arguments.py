@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import beecam as bc
+from beecam.clips.sweep_records import SweepRecord
 from beecam.errors import CheckError, LibraryError, ModelError
 from beecam.models.model_set import as_model
 from helpers import PATIENCE, error_message, fill
@@ -421,3 +422,26 @@ def test_inputs_are_looked_up_by_a_digest(library):
     for wrong in (3, None, "", "*", b"x"):
         with pytest.raises(KeyError, match="no input"):
             library.inputs[wrong]
+
+
+def methods_of_exported_classes():
+    """Return the public methods of the objects that a user holds."""
+    for kind in (bc.Clip, bc.ClipSet, bc.Library, bc.Run, bc.Sweep, SweepRecord):
+        for name, value in inspect.getmembers(kind, inspect.isfunction):
+            kinds = {one.kind for one in inspect.signature(value).parameters.values()}
+            own = value.__module__.startswith("beecam")
+            if own and not name.startswith("_") and inspect.Parameter.VAR_KEYWORD not in kinds:
+                yield pytest.param(value, id=f"{kind.__name__}.{name}")
+
+
+@pytest.mark.parametrize("method", methods_of_exported_classes())
+def test_each_method_names_a_wrong_keyword(method):
+    message = error_message(lambda: method(None, no_such=1))
+    assert message.startswith(f"{method.__name__}(no_such=...): no such argument.")
+
+
+@pytest.mark.parametrize("kind", [bc.Clip, bc.ClipSet, bc.Library, bc.Run])
+def test_no_object_takes_an_attribute_that_it_does_not_have(kind):
+    one = object.__new__(kind)
+    with pytest.raises(AttributeError, match=f"{kind.__name__} has no attribute 'colums'"):
+        one.colums = 3

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
+from beecam._util.attributes import FixedAttributes
 from beecam._util.indexing import item_of
 from beecam._util.words import count_of, normalize_name
 from beecam.clips.clip_set import ClipSet
@@ -25,7 +26,7 @@ _NAMES_IN_MESSAGE = 8
 
 
 @dataclass(frozen=True)
-class SweepRecord(SweepFile):
+class SweepRecord(SweepFile, FixedAttributes):
     """A sweep that was run.
 
     >>> library.sweep("bees at dusk").clips

@@ -15,14 +15,15 @@ from beecam.runs.argument_checks import RunRequest
 from beecam.runs.run import Run, launch
 from beecam.shots.shot import Shot
 from beecam.sweeps.axes import Axis
-from beecam.sweeps.build import sweep_of_shots
+from beecam.sweeps.build import sweep_at, sweep_of_shots
 
 
 def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = False) -> Run:
     """Finish drafts: each resumes from its checkpoint, with the same bits as a full generation.
 
     The finished clips get the stars and tags of the drafts. Of several drafts of one clip the
-    first counts. The run is recorded for `library.sweep(name)` under the template of the clips.
+    first counts. The run has the axes of the clips, and is recorded for `library.sweep(name)` under
+    their template.
 
     >>> drafts = bc.run(sweep, model, draft=0.3).wait()
     >>> bc.promote(drafts.clips.starred)
@@ -66,8 +67,12 @@ def promote(clips: ClipSet | Run, model: Model | None = None, *, exact: bool = F
     first: dict[Shot, int] = {}
     for i, clip in enumerate(clips):
         first.setdefault(clip.shot.replace(draft_steps=None), i)
-    labels = tuple(clips.label(i) for i in first.values())
-    sweep = sweep_of_shots(list(first), Axis("draft", tuple(range(len(first))), labels))
+    # With the shots of the drafts: resolved again, they would be those of changed weights.
+    coords = [clips.coords(i) for i in first.values()]
+    sweep = sweep_at(list(first), clips.axes, coords, clips.title)
+    if sweep is None:
+        labels = tuple(clips.label(i) for i in first.values())
+        sweep = sweep_of_shots(list(first), Axis("draft", tuple(range(len(first))), labels))
     drafts = {shot.key: clips.keys[i] for shot, i in first.items()}
     return launch(RunRequest(sweep, used, library, exact=exact, drafts=drafts))
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from beecam._util.attributes import FixedAttributes
 from beecam._util.warning import warn
 from beecam._util.words import count_of, one_line
 from beecam.clips.clip import Clip
@@ -110,7 +111,7 @@ def launch(request: RunRequest) -> Run:
     return run
 
 
-class Run(ClipSequence):
+class Run(ClipSequence, FixedAttributes):
     """A sweep that is generated in the background; started by `bc.run`.
 
     A run is also a sequence of the clips generated so far, and can be used in place of `run.clips`,
@@ -131,6 +132,15 @@ class Run(ClipSequence):
         name: The name for `library.sweep(name)`, or None.
     """
 
+    sweep: Sweep
+    model: Model
+    library: Library
+    exact: bool
+    draft: float | None
+    shots: tuple[Shot, ...]
+    key: str
+    name: str | None
+
     def __init__(
         self, request: RunRequest, shots: Sequence[Shot], *, key: str, revision: str
     ) -> None:
@@ -139,7 +149,7 @@ class Run(ClipSequence):
         self.sweep, self.model, self.library = request.sweep, request.model, request.library
         self.exact, self.draft = request.exact, request.draft
         self.key = key
-        self.name: str | None = None
+        self.name = None
         self.shots = tuple(shots)
         self._progress = Progress([shot.key for shot in shots])
         self._engine = LocalEngine(

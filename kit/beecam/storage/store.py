@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from beecam._util import checks
+from beecam._util.attributes import FixedAttributes
 from beecam._util.words import count_of
 from beecam.errors import LibraryError, shorten
 from beecam.media import mp4
@@ -38,7 +39,7 @@ from beecam.storage.media_files import MediaFiles
 from beecam.storage.sweep_files import SweepFiles
 
 
-class ClipStore:
+class ClipStore(FixedAttributes):
     """The files and the index of one library folder.
 
     Safe to use from several threads, and from two kernels at the same time.
@@ -56,11 +57,19 @@ class ClipStore:
         writers: What writes into the library in the background.
     """
 
+    folder: Path
+    healed: list[str]
+    checkpoints: Checkpoints
+    sweep_files: SweepFiles
+    inputs: InputStore
+    claims: Claims
+    writers: set[BackgroundWriter]
+
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = folder = library_path(folder)
-        self.healed: list[str] = []
+        self.healed = []
         self._annotations = AnnotationLog(folder / ANNOTATIONS)
-        self.writers: set[BackgroundWriter] = set()
+        self.writers = set()
         with folder_errors(folder), contextlib.ExitStack() as undo:
             folder.mkdir(parents=True, exist_ok=True)
             self.healed += set_strangers_aside(folder)

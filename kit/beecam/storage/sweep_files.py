@@ -189,7 +189,8 @@ def _read(path: Path) -> SweepFile:
 
 def sweep_to_dict(sweep: Sweep) -> dict[str, Any]:
     """Return a sweep as JSON data."""
-    _, positions = sweep.places
+    _, places = sweep.places
+    shots = sweep.shots
     return {
         "template": sweep.template,
         "templates": [_template_to_json(template) for template in sweep.templates],
@@ -197,18 +198,22 @@ def sweep_to_dict(sweep: Sweep) -> dict[str, Any]:
         "groups": [[_axis_to_dict(axis) for axis in group.axes] for group in sweep.groups],
         "constants": {name: _to_json(value) for name, value in sweep.constants.items()},
         "samples": [[one.n, one.seed] for one in sweep.samples],
-        "kept": None if sweep.selected is None else list(positions),
-        "shots": None if sweep.shots is None else [shot.to_dict() for shot in sweep.shots],
+        "kept": None if sweep.selected is None else list(places),
+        "shots": None if shots is None else [shots[place].to_dict() for place in places],
         "parents": list(sweep.parents),
     }
 
 
 def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
     """Return the sweep of JSON data; images and videos are read from `inputs` when needed."""
-    selected, shots = data["kept"], data["shots"]
-    rebuilt = None if shots is None else tuple(Shot.from_dict(one) for one in shots)
-    for shot in rebuilt or ():
-        inputs.attach(shot.conditions)
+    shots = data["shots"]
+    selected = None if data["kept"] is None else tuple(map(int, data["kept"]))
+    rebuilt = None
+    if shots is not None:
+        places = range(len(shots)) if selected is None else selected
+        rebuilt = {at: Shot.from_dict(one) for at, one in zip(places, shots, strict=True)}
+        for shot in rebuilt.values():
+            inputs.attach(shot.conditions)
     # The prompts of finished shots aren't templates, even if they contain braces.
     plain = bool(data.get("plain", False))
     is_text = plain or rebuilt is not None
@@ -219,7 +224,7 @@ def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
         ),
         constants={str(n): _from_json(v, inputs) for n, v in data["constants"].items()},
         samples=tuple(sample(n, int(seed)) for n, seed in data["samples"]),
-        selected=None if selected is None else tuple(map(int, selected)),
+        selected=selected,
         shots=rebuilt,
         parents=tuple(map(str, data["parents"])),
         plain=plain,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -131,7 +132,42 @@ def sweep_of_shots(shots: Sequence[Shot], axis: Axis | None = None) -> Sweep:
         templates=tuple(dict.fromkeys(plain_template(s.text) for s in shots)),
         groups=(Zip((axis,)),) if axis else (),
         constants={},
-        shots=tuple(shots),
+        shots=dict(enumerate(shots)),
+    )
+
+
+def sweep_at(
+    shots: Sequence[Shot], axes: Sequence[Axis], coords: Sequence[Mapping[str, int]], title: str
+) -> Sweep | None:
+    """Lay out existing shots at positions on several axes.
+
+    >>> sweep_at([bc.shot("a bee", seed=4)], sweep.axes, [{"insect": 0, "seed": 4}], "a {insect}")
+
+    Args:
+        shots: The shot of each cell.
+        axes: The axes, the fastest moving one last.
+        coords: The position of each shot on each axis, by the axis' name.
+        title: The template under which the sweep is recorded.
+
+    Returns:
+        The sweep, or None if a shot has no position on an axis, or two have the same.
+    """
+    shape = [len(axis) for axis in axes]
+    if not axes or any(axis.name not in at for at in coords for axis in axes):
+        return None
+    strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+    places = [
+        sum(at[axis.name] * stride for axis, stride in zip(axes, strides, strict=True))
+        for at in coords
+    ]
+    if len(set(places)) < len(places):
+        return None
+    return Sweep(
+        templates=(plain_template(title),),
+        groups=tuple(Zip((axis,)) for axis in axes),
+        constants={},
+        selected=tuple(places),
+        shots=dict(zip(places, shots, strict=True)),
     )
 
 

@@ -115,13 +115,17 @@ def _with_seed(sweep: Sweep, group: Zip | None, seed: int) -> Sweep:
 def _repeat_shots(sweep: Sweep, cells: Sequence[int], seed: int) -> Sweep:
     """Append shots with a new seed to a sweep of existing shots."""
     shots = [cell.shot for cell in sweep.cells]
-    axis = sweep.axes[0] if sweep.axes else Axis("shot", (1,))
-    labels = [axis.labels[cell.coords.get(axis.name, 0)] for cell in sweep.cells]
+    name = sweep.axes[0].name if len(sweep.axes) == 1 else "shot"
+    labels = [
+        ", ".join(axis.labels[cell.coords[axis.name]] for axis in sweep.axes) or "1"
+        for cell in sweep.cells
+    ]
     for index in cells:
         shots.append(sweep.cells[index].shot.replace(seed=seed))
         labels.append(f"{labels[index]}, seed {seed}")
-    longer = Axis(axis.name, tuple(range(1, len(shots) + 1)), tuple(labels))
-    return replace(sweep, groups=(Zip((longer,)),), shots=tuple(shots), samples=(), selected=None)
+    longer = Axis(name, tuple(range(1, len(shots) + 1)), tuple(labels))
+    numbered = dict(enumerate(shots))
+    return replace(sweep, groups=(Zip((longer,)),), shots=numbered, samples=(), selected=None)
 
 
 def _with_cells_at(sweep: Sweep, layout_positions: Sequence[int]) -> Sweep:

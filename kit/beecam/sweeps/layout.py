@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from beecam._util.attributes import FixedAttributes
 from beecam.errors import Problem
 from beecam.shots.conditions import CONDITIONS, conditions_of
 from beecam.shots.loras import LORA_ARGUMENTS, adapters_of
@@ -47,7 +48,7 @@ class Cell:
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class Layout(FixedAttributes):
     """Templates and axes, and the grid that they span.
 
     A place is a flat index into the grid, in row-major order (as `numpy.ravel_multi_index`
@@ -63,7 +64,7 @@ class Layout:
         samples: The draw of cells, if there is one; more than one is a problem.
         layout_problems: Problems of the call of `bc.sweep`.
         selected: The places that have cells, in the cells' order; None for all, or the sample.
-        shots: The shot of each place, in place of the templates.
+        shots: The shot at each place that has a cell, in place of the templates.
         parents: Keys of the clips that the sweep's shots are made from.
         plain: Whether texts mean themselves; otherwise the values of `TEXT_ARGUMENTS` are
             templates, too.
@@ -75,7 +76,7 @@ class Layout:
     samples: tuple[Sample, ...] = ()
     layout_problems: tuple[Problem, ...] = ()
     selected: tuple[int, ...] | None = field(default=None, repr=False)
-    shots: tuple[Shot, ...] | None = field(default=None, repr=False)
+    shots: Mapping[int, Shot] | None = field(default=None, repr=False)
     parents: tuple[str, ...] = ()
     plain: bool = False
 
@@ -147,7 +148,7 @@ class Layout:
     def argument_names(self) -> frozenset[str]:
         """Return the names of axes, constants and shots that must be arguments of the pipeline."""
         if self.shots is not None:
-            return frozenset(name for shot in self.shots for name in shot.arguments)
+            return frozenset(name for shot in self.shots.values() for name in shot.arguments)
         names = {*self.constants, *(axis.name for axis in self.axes)}
         slots = {slot for slot in self.slots if slot not in SHOT_ARGUMENTS}
         choices = {choice.name for template in self.templates for choice in template.choices}

@@ -221,9 +221,11 @@ class Sweep(Layout):
         if self.problems:
             return self
         total, places = self.places
-        shots = self.shots and tuple(
-            shot.replace(model=label) for label in labels for shot in self.shots
-        )
+        shots = self.shots and {
+            i * total + place: shot.replace(model=label)
+            for i, label in enumerate(labels)
+            for place, shot in self.shots.items()
+        }
         return replace(
             self,
             groups=(Zip((Axis("model", labels),)), *self.groups),

@@ -14,7 +14,7 @@ import functools
 import threading
 import types
 import weakref
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -162,17 +162,16 @@ def _is_untouched(module: Any, own: Mapping[str, Any]) -> bool:
         return False
     if own["_forward_hooks"] or own["_forward_pre_hooks"]:
         return False
-    return not any(
-        name in _SET_UP or isinstance(own[name], _FUNCTIONS) for name in own.keys() - _plain_names()
-    )
+    more = own.keys() - _plain_names()
+    return not any(name in _SET_UP or isinstance(own[name], _FUNCTIONS) for name in more)
 
 
 @functools.cache
-def _plain_names() -> Set[str]:
+def _plain_names() -> frozenset[str]:
     """Return the attributes that each module has on itself."""
     import torch
 
-    return vars(torch.nn.Module()).keys()
+    return frozenset(vars(torch.nn.Module()))
 
 
 def _replaced_methods(owner: Any) -> list[str]:
