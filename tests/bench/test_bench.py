@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent
 # A tool without a model, which returns floats from 0 to 1.
 TOOL = """
@@ -35,7 +37,6 @@ def cells(text, name):
     return [cell.strip() for cell in row.strip("|").split("|")]
 
 
-@pytest.mark.slow
 def test_the_benchmark_for_a_gpu_on_a_cpu(tmp_path):
     target = tmp_path / "gpu.md"
     program(
@@ -62,7 +63,6 @@ def test_the_benchmark_for_a_gpu_on_a_cpu(tmp_path):
         assert cells(table, "beecam")[4] in {"0/255", "1/255"}
 
 
-@pytest.mark.slow
 def test_the_time_limit_keeps_the_measured_rows(tmp_path, monkeypatch):
     """The second mode is interrupted by the signal of the timer, on a machine of any speed."""
     monkeypatch.syspath_prepend(FOLDER)
@@ -91,7 +91,6 @@ def test_the_time_limit_keeps_the_measured_rows(tmp_path, monkeypatch):
     assert "Ended after 60 minutes" in text
 
 
-@pytest.mark.slow
 def test_another_tool_is_compared(tmp_path):
     (tmp_path / "grey.py").write_text(TOOL)
     text = program(
@@ -112,7 +111,6 @@ def test_another_tool_is_compared(tmp_path):
     assert float(cells(text, "grey")[2]) > float(cells(text, "plain loop")[2])
 
 
-@pytest.mark.slow
 def test_the_real_sizes_equal_the_published_ones(monkeypatch):
     import torch
 
@@ -155,7 +153,6 @@ def test_rows_about_libraries_and_bundles_are_measured(monkeypatch):
     assert "library of 2,000 clips" in bench.table(rows)
 
 
-@pytest.mark.slow
 def test_the_overhead_is_a_share_of_the_pipelines_time(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
     import bench

@@ -68,6 +68,7 @@ def test_circles_are_found():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
 
 
+@pytest.mark.slow
 def test_no_circle_of_imports():
     known = modules()
     graph = {name: imports_of(path, known) - {name} for name, path in known.items()}
@@ -77,6 +78,7 @@ def test_no_circle_of_imports():
     assert circles(graph) == []
 
 
+@pytest.mark.slow
 def test_no_module_of_the_kit_imports_the_package_itself():
     known = modules()
     violations = [

@@ -157,6 +157,7 @@ def docstrings():
                     yield path.relative_to(ROOT), node, ast.get_docstring(node)
 
 
+@pytest.mark.slow
 def test_no_docstring_is_empty_or_starts_with_a_word_to_avoid():
     found = [
         f"{path}:{node.lineno} {node.name}: {text.splitlines()[0]!r}"

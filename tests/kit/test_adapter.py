@@ -11,6 +11,8 @@ from beecam.errors import CheckError, ModelError, OutOfMemoryError, Stopped
 from beecam.models.diffusers.call import frames_from_output
 from helpers import PATIENCE, generate_frames
 
+pytestmark = pytest.mark.slow
+
 
 def shots(model, prompts=("a bee", "a moth over the sea", "night"), **arguments):
     return [model.resolve(bc.shot(p, seed=i, **arguments)) for i, p in enumerate(prompts)]

@@ -32,6 +32,7 @@ def test_pollen_has_controls_with_its_limits_and_help_texts():
     assert "seed" not in controls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -68,6 +69,7 @@ def test_each_control_accepts_its_default_and_choices(name):
     assert not missing, "every argument with a simple default has a control"
 
 
+@pytest.mark.slow
 def test_kinds_come_from_defaults_and_annotations():
     controls = by_name(bc.wrap(make("LTX2Pipeline")))
     assert controls["use_cross_timestep"].kind == "flag"

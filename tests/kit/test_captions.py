@@ -46,6 +46,7 @@ def test_labels_that_differ_are_shown_differently_whatever_they_share(start, lab
     assert len(set(tight)) == len(full)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(SENTENCES, min_size=1, max_size=4, unique=True), min_size=1, max_size=3),
     st.integers(0, 80),

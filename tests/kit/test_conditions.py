@@ -59,6 +59,7 @@ def test_equal_pixels_are_the_same_input_whatever_their_type(tmp_path):
     assert bc.read_media(array.reshape(20, 12, 3)) != read[0]
 
 
+@pytest.mark.slow
 def test_videos_are_read_from_files_lists_arrays_and_clips(tmp_path, clip):
     array = pixels(5, 16, 24, 3)
     formats.write_lossless(tmp_path / "video.mkv", array)
@@ -233,6 +234,7 @@ def test_keyframes_are_reproduced_at_their_positions(model, clip):
         bc.sweep("a bee", image=first, keyframes={0: last}).check(model)
 
 
+@pytest.mark.slow
 def test_a_video_changes_with_the_strength(model, clip):
     source_video = clip.frames()
     shots = [

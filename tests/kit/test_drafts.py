@@ -13,6 +13,8 @@ from beecam.runs.progress import Progress, Status
 from beecam.sweeps.expand import with_new_seeds
 from helpers import PATIENCE, generate_frames, wait_until
 
+pytestmark = pytest.mark.slow
+
 STEPS = 6
 
 

@@ -121,6 +121,7 @@ def test_paired_or_mixed_seeds_cannot_be_repeated():
         expand.with_new_seeds(mixed, [0])
 
 
+@pytest.mark.slow
 def test_an_expanded_run_generates_only_new_cells(library):
     model = bc.load()
     few = bc.sweep("a {insect}", insect=INSECTS, seed=range(3), num_inference_steps=2).where(

@@ -22,6 +22,8 @@ from helpers import PATIENCE, generate_frames
 from tiny import NAMES, SHAPES, make
 from tiny.inputs import image, video
 
+pytestmark = pytest.mark.slow
+
 STEPS = 4
 FAST = ("LTXPipeline", "WanPipeline", "CogVideoXPipeline", "MochiPipeline", "AnimateDiffPipeline")
 TEXT_TO_VIDEO = (
@@ -297,7 +299,6 @@ def test_an_image_pipeline_is_refused():
         bc.wrap("Wan-AI/Wan2.1-T2V-1.3B-Diffusers")
 
 
-@pytest.mark.slow
 def test_sound_is_stored_with_the_clip(library):
     model = bc.wrap(make("LTX2Pipeline"), name="ltx2")
     shape = {k: [v] if isinstance(v, list) else v for k, v in SHAPES["LTX2Pipeline"].items()}

@@ -203,6 +203,7 @@ def test_a_generated_clip_is_not_broken_by_default():
     assert Generated(np.zeros((1, 2, 2, 3), np.uint8)).broken is None
 
 
+@pytest.mark.slow
 def test_a_run_without_references_is_found_again(ltx, library, monkeypatch):
     reached, leave = threading.Event(), threading.Event()
     original = ltx.generate

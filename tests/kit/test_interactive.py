@@ -12,6 +12,8 @@ from beecam.models.denoise.preview import PreviewMap
 from beecam.runs.interactive import InteractiveEngine
 from helpers import PATIENCE, generate_frames, wait_until
 
+pytestmark = pytest.mark.slow
+
 LONG = 80  # steps: about two seconds a clip
 
 
@@ -142,7 +144,6 @@ def test_a_clip_has_the_pixels_of_the_model(create_engine, log, pollen):
     assert (frame.shot, frame.steps) == (pollen.resolve(bee_shot()), 4)
 
 
-@pytest.mark.slow
 def test_the_latest_request_wins_and_others_are_cancelled(create_engine, log, calls):
     engine = create_engine()
     engine.request(1, bee_shot(1, LONG))
@@ -164,7 +165,6 @@ def test_continuous_requests_show_finished_clips_of_few_steps(create_engine, log
     assert len({frame.number for frame in finished}) == len(finished)
 
 
-@pytest.mark.slow
 def test_continuous_requests_show_previews_of_long_clips(create_engine, log, calls, clock):
     started = clock()
     request_until(
@@ -182,7 +182,6 @@ def test_continuous_requests_show_previews_of_long_clips(create_engine, log, cal
     assert log.of_kind("preview")[0].frames.shape == (17, 48, 48, 3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("step", [0.03, 0.06])
 def test_a_finished_clip_is_shown_for_a_while_before_the_next_preview(
     create_engine, log, calls, clock, step
@@ -193,7 +192,6 @@ def test_a_finished_clip_is_shown_for_a_while_before_the_next_preview(
         assert (frame.kind, next_frame.kind) != ("clip", "preview") or next_time - time_shown > 0.2
 
 
-@pytest.mark.slow
 def test_without_previews_some_clips_are_finished(create_engine, log, calls, monkeypatch):
     monkeypatch.setattr(PreviewMap, "ready", property(lambda self: False))
     monkeypatch.setattr(PreviewMap, "fit", lambda *args, **kwargs: None)
@@ -219,7 +217,6 @@ def test_a_cancelled_clip_frees_the_model(create_engine, pollen, log, calls):
     assert np.array_equal(log.wait_for(1, "clip").frames, expected)
 
 
-@pytest.mark.slow
 def test_once_requests_cease_the_final_clip_replaces_the_draft(create_engine, log, pollen):
     create_engine(rest=0.1).request(1, bee_shot(3, 4), bee_shot(3, 12))
     draft, final = log.wait_for(1, "draft"), log.wait_for(1, "clip")
@@ -289,7 +286,6 @@ def test_a_failing_refresh_is_reported_and_the_next_request_works(
     log.wait_for(2, "clip")
 
 
-@pytest.mark.slow
 def test_a_run_continues_beside_the_engine(create_engine, log, pollen, library):
     sweep = bc.sweep("a moth in snow", seed=range(12), num_inference_steps=8)
     engine = create_engine()

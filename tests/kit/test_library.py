@@ -307,6 +307,7 @@ def test_an_unknown_clip_is_named(library):
         library["abc"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["write_sheet", "sync_folder"])
 def test_files_of_a_killed_process_are_healed(folder, moment):
     code = f"""

@@ -23,6 +23,7 @@ def saved(tmp_path_factory, wan_pipe):
 SMALL = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2}
 
 
+@pytest.mark.slow
 def test_a_loaded_folder_generates_what_its_pipeline_generates(saved, wan_pipe, capsys):
     model = bc.load(saved)
     printed = capsys.readouterr().out

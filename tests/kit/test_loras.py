@@ -80,6 +80,7 @@ def test_loras_with_weights_are_an_axis(pollen, files, library):
     assert "lora=bc.lora('a.safetensors', 1.0)" in clip.shot.code()
 
 
+@pytest.mark.slow
 def test_a_model_with_a_lora_shares_the_pipeline(pollen, files):
     styled = pollen.with_lora(files[0], 0.5)
     assert styled.pipe is pollen.pipe
@@ -106,6 +107,7 @@ def test_concurrent_batches_do_not_mix_their_loras(pollen, files, library):
             assert digest(clip.regenerate(pollen)) == clip.facts["digest"]
 
 
+@pytest.mark.slow
 def test_loras_of_other_models_are_reported_before_any_compute(pollen, tmp_path, files):
     wan = make("WanPipeline")
     foreign = write_lora(wan, tmp_path / "wan.safetensors")

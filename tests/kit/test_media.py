@@ -162,6 +162,7 @@ def test_a_damaged_sheet_is_returned_unchanged():
         assert sheets.reduced_sheet(bad, layout, 16) == (bad, layout)
 
 
+@pytest.mark.slow
 def test_equal_frames_give_equal_files(tmp_path):
     clips = render_all(list(itertools.islice(scenes(3), 3))).numpy()
     for clip in clips:

@@ -1,5 +1,7 @@
 """Several models as an axis."""
 
+import pytest
+
 import beecam as bc
 from beecam.models.model_set import as_model
 from helpers import error_message
@@ -7,6 +9,7 @@ from helpers import error_message
 SHAPE = {"width": 32, "height": 32, "num_frames": 9, "num_inference_steps": 2}
 
 
+@pytest.mark.slow
 def test_every_model_generates_every_cell_one_model_after_the_other(wan, ltx, library):
     order = []
     sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=[1, 2], **SHAPE)
@@ -31,6 +34,7 @@ def test_every_model_generates_every_cell_one_model_after_the_other(wan, ltx, li
     assert library[run.clips[5].key].regenerate(wan).shape == (9, 32, 32, 3)
 
 
+@pytest.mark.slow
 def test_labels_subsets_and_samples(wan, ltx, library):
     sweep = bc.sweep("a bee", bc.sample(3, seed=1), seed=range(10), **SHAPE)
     seeds = [cell.values["seed"] for cell in sweep.cells]

@@ -17,6 +17,8 @@ from helpers import generate_frames
 from kit.test_families import ALL, INPUTS
 from tiny import SHAPES, make
 
+pytestmark = pytest.mark.slow
+
 # Values of arguments for which a number near the default says little.
 VALUES = {
     "guidance_scale": [1.0, 0.5, 4.0],

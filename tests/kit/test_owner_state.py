@@ -27,6 +27,8 @@ from helpers import PATIENCE, generate_frames
 from tiny import NAMES, SHAPES, make
 from tiny.inputs import image
 
+pytestmark = pytest.mark.slow
+
 STEPS = 6
 KINDS = ("WanPipeline", "LTXPipeline", "CogVideoXPipeline")
 
@@ -251,7 +253,6 @@ def test_what_is_set_up_is_part_of_the_revision_and_is_seen_at_once(name):
         assert model.revision == shot.revision
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plain_pipeline_has_nothing_set_up_before_and_after_a_call(name):
     pipe = make(name)

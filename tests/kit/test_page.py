@@ -135,6 +135,7 @@ def test_a_missing_clip_file_or_row_is_a_sentence_in_its_cell(clips, tmp_path):
     assert "2 of 7 clips have no image here." in page
 
 
+@pytest.mark.slow
 def test_the_page_stays_below_its_size_and_names_what_is_left_out(library, tmp_path):
     clips = noisy(library, 12, stars=[3])
     total = sum(len(clip.sheet_bytes()) + len(clip.mp4_bytes()) for clip in clips)
@@ -158,6 +159,7 @@ def test_the_page_stays_below_its_size_and_names_what_is_left_out(library, tmp_p
     assert least.stat().st_size < 200_000
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_at_all_is_left_out_with_a_sentence(library, tmp_path, monkeypatch):
     clips = noisy(library, 12)
     monkeypatch.setattr(size_budget, "_SHEETS", size_budget._SHEETS[:1])
@@ -168,6 +170,7 @@ def test_what_does_not_fit_at_all_is_left_out_with_a_sentence(library, tmp_path,
     assert f"{sum(map(bool, problems))} of 12 clips have no image here." in page
 
 
+@pytest.mark.slow
 def test_a_video_that_is_too_large_is_reduced(library):
     (clip,) = noisy(library, 1, width=640, height=384, frames=9)
 

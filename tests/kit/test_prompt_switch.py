@@ -9,6 +9,8 @@ import beecam as bc
 from beecam.errors import Stopped
 from helpers import error_message, generate_frames
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def calls(ltx, monkeypatch):

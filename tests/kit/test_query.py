@@ -61,6 +61,7 @@ def test_any_text_is_parsed_or_refused(text):
         parse(text, ["a", "b"]).matches(ROWS[0])
 
 
+@pytest.mark.slow
 def test_clips_are_queried(filled):
     library, run = filled
     clips = run.clips
@@ -79,6 +80,7 @@ def test_clips_are_queried(filled):
         library.clips().query("insect:moth")
 
 
+@pytest.mark.slow
 def test_clips_of_weighted_prompts_are_queried_beside_others(filled):
     library, run = filled
     mixed = bc.shot([("a bee", 0.7), ("a moth", 0.3)], num_inference_steps=3)

@@ -382,6 +382,7 @@ def test_pixels_that_are_not_square_are_shown_as_wide(tmp_path):
     assert bc.read_media(path).frames.shape == (3, 32, 64, 3)
 
 
+@pytest.mark.slow
 @given(width=st.integers(1, 40), height=st.integers(1, 40), count=st.integers(1, 3))
 @settings(max_examples=40)
 def test_our_own_files_come_back_with_the_size_they_were_written_with(

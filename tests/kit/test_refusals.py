@@ -15,6 +15,8 @@ from helpers import error_message, generate_frames
 from kit.test_families import ALL
 from tiny import SHAPES, make
 
+pytestmark = pytest.mark.slow
+
 SCHEDULED = ("LTXPipeline", "CogVideoXPipeline", "MochiPipeline", "AnimateDiffPipeline")
 
 

@@ -77,6 +77,7 @@ def test_the_same_sweep_again_generates_nothing(ltx, library, monkeypatch):
     assert statuses(run) == [Status.CACHED] * 4
 
 
+@pytest.mark.slow
 def test_parallel_batches_generate_every_clip_once(ltx, library, monkeypatch):
     ltx._workers.widen(3, threads=1)
     together, most, lock = [], [], threading.Lock()
@@ -307,6 +308,7 @@ def test_out_of_memory_for_one_clip_is_that_cells_error(ltx, library, monkeypatc
     assert "don't fit" in run.errors[0]
 
 
+@pytest.mark.slow
 def test_exact_mode_gives_each_clip_the_same_bits_as_alone(ltx, library, tmp_path, monkeypatch):
     use_size(ltx, 4)
     run = bc.run(sweep(6), ltx, library=library, exact=True).wait(PATIENCE)

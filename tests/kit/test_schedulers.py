@@ -24,6 +24,8 @@ from beecam.models.denoise.schedulers import Schedulers
 from helpers import PATIENCE, generate_frames
 from tiny import SHAPES, make
 
+pytestmark = pytest.mark.slow
+
 STEPS = 4
 FAMILIES = (
     "WanPipeline",

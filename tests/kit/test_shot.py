@@ -271,6 +271,7 @@ def test_a_copy_takes_the_arguments_of_bc_shot(tmp_path):
 # --- many shots that differ in the noise ---------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(shots, noises)
 def test_a_copy_with_another_noise_is_that_of_replace(shot, noise):
     copy, replaced = shot.with_noise(noise), shot.replace(noise=noise)

@@ -15,6 +15,8 @@ from beecam.models.speed.compare import compare
 from helpers import error_message, generate_frames
 from tiny import make
 
+pytestmark = pytest.mark.slow
+
 # What balanced switches on for pollen depends on the processor.
 BALANCED = ("taylorseer 2", *(["bfloat16 products"] if onednn.multiplies_bfloat16() else []))
 SHOT = {"prompt": "a bee over a meadow", "seed": 4, "num_inference_steps": 6}
@@ -29,7 +31,6 @@ def pollen():
     return bc.load()
 
 
-@pytest.mark.slow
 def test_balanced_is_close_to_exact_and_recorded(pollen, library):
     # The default number of steps: with fewer the cache is coarser.
     long_shot = shot(num_inference_steps=20)
@@ -49,7 +50,6 @@ def test_balanced_is_close_to_exact_and_recorded(pollen, library):
     assert "this is exact" in error_message(lambda: bc.run(clip.shot, pollen, library=library))
 
 
-@pytest.mark.slow
 def test_the_cache_is_disabled_between_batches(pollen):
     exact = generate_frames(pollen, [pollen.resolve(shot())])[0]
     balanced = pollen.at_speed("balanced")
@@ -67,7 +67,6 @@ def test_the_cache_is_disabled_between_batches(pollen):
     )
 
 
-@pytest.mark.slow
 def test_clips_do_not_depend_on_their_batch_or_on_another_speed(pollen, library):
     balanced = pollen.at_speed("balanced")
     sweep = bc.sweep(
@@ -150,7 +149,6 @@ def test_speeds_of_one_model_are_an_axis(pollen, library):
     assert [clip.shot.speed for clip in run.clips] == [None, None, BALANCED, BALANCED]
 
 
-@pytest.mark.slow
 def test_compare_measures_both_models(pollen):
     result = compare(pollen.at_speed("balanced"), shot(num_inference_steps=8), repeats=1)
     assert 30 < result.psnr < 99

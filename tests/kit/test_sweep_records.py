@@ -13,6 +13,8 @@ from beecam.errors import LibraryError
 from beecam.storage import sweep_files
 from helpers import PATIENCE, error_message
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model():
@@ -176,7 +178,6 @@ def test_a_full_disk_loses_the_record_but_no_clip(library, model, small_sweep, m
     assert [p.name for p in (library.folder / "sweeps").iterdir()] == []
 
 
-@pytest.mark.slow
 def test_two_kernels_write_at_the_same_time(library, small_sweep):
     code = (
         "import sys, beecam as bc\nlibrary, model = bc.library(sys.argv[1]), bc.load()\n"

@@ -114,6 +114,7 @@ def test_an_odd_brace_is_always_a_problem(text):
         assert parse(text).problems
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["1", " ", "\n", "__a", "{a|b}", "(a:", "[a:", "$${", "1-"])
 def test_long_repetitions_take_linear_work(unit):
     # With a square of it, each of these took minutes.

@@ -8,6 +8,7 @@ from beecam.runs.progress import Status
 from helpers import PATIENCE, statuses
 
 
+@pytest.mark.slow
 def test_vary_generates_variations_of_a_clip(ltx, library):
     clip = bc.run(bc.sweep("a bee"), ltx, library=library).wait(PATIENCE).clips[0]
     close = bc.run(bc.vary(clip, 3, strength=0.1), ltx, library=library).wait(PATIENCE)

@@ -84,6 +84,7 @@ def test_the_end_of_a_long_text_is_noted(ltx):
     assert not bc.sweep("a bee", max_sequence_length=16, **SHAPE).check(ltx)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

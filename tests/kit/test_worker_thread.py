@@ -39,6 +39,7 @@ def test_errors_are_raised_in_the_caller_and_nested_calls_work():
     assert worker.run(lambda: worker.run(lambda: "from within")) == "from within"
 
 
+@pytest.mark.slow
 def test_the_thread_ends_with_its_worker():
     worker = WorkerThread()
     thread = worker.run(threading.current_thread)

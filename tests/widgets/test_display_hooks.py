@@ -95,6 +95,7 @@ def test_titles_are_escaped(outputs, library):
     grid.close()
 
 
+@pytest.mark.slow
 def test_import_registers_hooks_without_torch():
     import subprocess
 

@@ -342,6 +342,7 @@ def test_suspended_front_end_gets_missed_changes(show, sweep, library, monkeypat
     assert {c[1] for m, _ in new() if m["kind"] == "state" for c in m["cells"]} == {"done"}
 
 
+@pytest.mark.slow
 def test_concurrent_front_ends_lose_nothing(show, library):
     run = bc.run(bc.sweep("a bee", seed=range(24)), DrawnModel(0.01), library=library)
     grid = show(run)
@@ -383,6 +384,7 @@ def test_thousands_of_errors_are_split_into_small_messages():
     assert len(list(state_messages(run, [], frozenset()))) == 1
 
 
+@pytest.mark.slow
 def test_cells_message_of_a_large_sweep_is_small(library):
     axis = bc.Axis("prompt", tuple(f"a bee {'over a meadow ' * 20}{i}" for i in range(50_000)))
     clips = ClipSet(

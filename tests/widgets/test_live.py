@@ -12,6 +12,8 @@ from beecam_widgets._live.controls import LiveControls, Slider, sliders_of
 from beecam_widgets._notebook import flow_control
 from helpers import PATIENCE, error_message, generate_frames
 
+pytestmark = pytest.mark.slow
+
 BEE, MOTH = "a bee over a meadow", "a moth in snow"
 
 
@@ -148,7 +150,6 @@ def test_invalid_messages_do_no_harm(show, content):
 # --- attributes -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_keep_saves_the_bits_that_are_shown(show, pollen, library):
     view = show(steps=4, num_inference_steps=8, seed=3)
     front_end = FrontEnd(view)
@@ -200,7 +201,6 @@ def test_arguments_of_a_shot_can_be_reset(show):
     assert view.shot.arguments == {}
 
 
-@pytest.mark.slow
 def test_refine_can_be_switched_off(show):
     view = show(steps=3, num_inference_steps=6)
     front_end = FrontEnd(view)

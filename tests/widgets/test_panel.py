@@ -74,6 +74,7 @@ class PanelFrontEnd(FrontEnd):
 # --- from code -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_attributes_give_one_sweep(explore, model, library):
     panel = explore(template="a {insect} over {place}, {view}")
     panel.axes = {"insect": ["bee", "moth"], "place": "the sea"}
@@ -160,6 +161,7 @@ TEMPLATES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_the_panel_reads_templates_as_bc_sweep_does(explore, model, library, tmp_path, template):
     (tmp_path / "place.txt").write_text("dunes\nfog\n")
@@ -204,6 +206,7 @@ def test_code_of_every_deck_runs(explore, model, library):
         panel.sweep.check(model)
 
 
+@pytest.mark.slow
 def test_code_refers_to_images_by_digest(explore, model, library):
     red = np.full((64, 64, 3), (200, 30, 30), np.uint8)
     panel = explore(template="a bee")
@@ -291,6 +294,7 @@ def test_decks_intents_and_undo(explore, tmp_path):
     assert panel.template == "by hand"
 
 
+@pytest.mark.slow
 def test_restored_sweep_is_complete(explore, model, library):
     panel = explore(template="a {insect} over {place}")
     panel.axes = {"insect": {"the bee": "bee", "moth": "moth"}, "place": ["sea", "ice"]}
@@ -323,6 +327,7 @@ def test_sweep_without_a_form_is_shown_in_the_grid(explore, model, library):
         assert SweepForm.from_sweep(bc.sweep("{a}{b}{c}", pairs, c=c)) is None
 
 
+@pytest.mark.slow
 def test_pause_resume_and_stop(explore, library):
     panel = explore(template="a bee")
     assert "No run was started" in error_message(panel.pause, BeecamError)
@@ -423,6 +428,7 @@ def test_front_end_gets_estimate_and_problems(explore):
     assert [one["name"] for one in panel._history] == ["bees"]
 
 
+@pytest.mark.slow
 def test_buttons_call_methods(explore):
     panel = explore(template="a bee")
     front_end = PanelFrontEnd(panel)
@@ -449,6 +455,7 @@ def test_buttons_call_methods(explore):
     wait_until(lambda: panel._run == {"status": "", "shown": True})
 
 
+@pytest.mark.slow
 def test_panel_controls_a_run_started_in_its_grid(explore):
     panel = explore(template="a bee")
     panel.seeds = range(40)

@@ -59,6 +59,7 @@ def test_surfaces_of_other_cells_share_nothing(show, finished):
     assert (other._selected, other.filter) == ([], "")
 
 
+@pytest.mark.slow
 def test_shared_state_is_dropped_with_last_surface(show, finished):
     grid = show(finished.clips[:3])
     grid.filter = "bee"

@@ -19,6 +19,8 @@ from beecam.models.pollen.world.captions import plain_caption
 from beecam.models.pollen.world.scene import ATTRIBUTES, draw_scene
 from helpers import generate_frames
 
+pytestmark = pytest.mark.slow
+
 CARD = POLLEN.parent / "CARD.md"
 
 
@@ -34,7 +36,6 @@ def test_loading_gives_pollen_with_a_license_and_defaults(model):
     assert model.license == "Apache-2.0"
 
 
-@pytest.mark.slow
 def test_loading_imports_neither_training_nor_evaluation_nor_renderer():
     code = (
         "import sys, beecam as bc; bc.load(); "
@@ -46,7 +47,6 @@ def test_loading_imports_neither_training_nor_evaluation_nor_renderer():
     assert {module for room, module in rooms if room == "world"} == {"", "scene"}
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_one_another_clip(model):
     a, b = (model.resolve(bc.shot("a bee over a meadow at noon", seed=s)) for s in (1, 2))
     one, two = generate_frames(model, [a, b])
@@ -68,7 +68,6 @@ def test_previews_approach_the_clip(model):
     assert far[-1] < far[len(far) // 2] <= far[0]
 
 
-@pytest.mark.slow
 def test_other_classes_of_diffusers_load_it_too():
     from diffusers import LTXConditionPipeline
 
@@ -89,7 +88,6 @@ def test_other_classes_of_diffusers_load_it_too():
     assert float(frames.std()) > 0.05
 
 
-@pytest.mark.slow
 def test_place_and_light_of_most_clips_are_what_the_prompt_says(model):
     each = load_classifiers()
     requested = [
@@ -104,7 +102,6 @@ def test_place_and_light_of_most_clips_are_what_the_prompt_says(model):
         assert int(correct.sum()) >= 14, name
 
 
-@pytest.mark.slow
 def test_the_classifiers_recognise_rendered_clips():
     each = load_classifiers()
     for name, (correct, count) in score_classifiers(each, 12).items():

@@ -26,6 +26,7 @@ from strangers import JSON, KEY, ONCE, opened, six_clips
 # --- settings and lines ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @ONCE
 @given(st.data())
 def test_settings_are_valid_or_refused_with_a_known_error(original, data):

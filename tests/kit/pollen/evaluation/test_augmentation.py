@@ -1,5 +1,6 @@
 """Augmentations change how clips look and not what they show."""
 
+import pytest
 import torch
 
 from beecam.models.pollen.networks.classifier import VALUES
@@ -67,6 +68,7 @@ def test_some_clips_become_grey_and_keep_their_shapes():
     assert torch.allclose(seen[grey].mean(1), video[grey].mean(1), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_flips_and_black_and_white_look_as_rendered():
     fixed = {
         "place": "meadow",

@@ -32,6 +32,8 @@ from beecam.models.pollen.world.rendering.render import render_all
 from beecam.models.pollen.world.scene import ACCIDENTS
 from beecam.models.pollen.world.splits import accident_scenes, scenes
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_classifier_of_accidents_gets_the_difference_from_the_mirror_image():
     classifier = Classifier("accident")
@@ -99,7 +101,6 @@ def test_damaged_files_of_classifiers_are_reported(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.slow
 def test_classifiers_of_a_file_are_fine_tuned(tmp_path, monkeypatch):
     chosen = list(itertools.islice(scenes(7), 6))
     (tmp_path / "clips").mkdir()

@@ -157,6 +157,7 @@ def test_a_curve_is_thinned(tmp_path):
     assert first[-1] == {"step": 50_000, "loss": 0.001}
 
 
+@pytest.mark.slow
 def test_the_scores_are_drawn(tmp_path, capsys):
     from PIL import Image
 

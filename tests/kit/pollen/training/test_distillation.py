@@ -16,6 +16,8 @@ from beecam.models.pollen.training.distillation import DistillationLoss
 from beecam.models.speed.speed import FewSteps
 from helpers import generate_frames
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pipe():
@@ -33,7 +35,6 @@ def trajectories(pipe, tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 def test_a_trajectory_starts_with_noise_and_ends_with_the_pipelines_clip(pipe):
     texts = ["a bee over a meadow at noon", "a desert at night in the rain"]
     states = distillation.trajectory(pipe, texts, 3)
@@ -58,7 +59,6 @@ def test_a_trajectory_starts_with_noise_and_ends_with_the_pipelines_clip(pipe):
     assert (states[:, -1] - end).abs().mean() < 0.1 * end.abs().mean()
 
 
-@pytest.mark.slow
 def test_the_target_is_right_on_a_straight_trajectory(pipe, trajectories):
     """With the states on a straight line the target is its direction."""
     loss = DistillationLoss(pipe, trajectories)
@@ -93,7 +93,6 @@ def test_the_target_is_right_on_a_straight_trajectory(pipe, trajectories):
     assert float(loss(Loop())) < 1e-6
 
 
-@pytest.mark.slow
 def test_targets_use_the_teachers_schedule(pipe, trajectories):
     shifted = type(pipe).from_pipe(pipe)
     shifted.scheduler = type(pipe.scheduler)(shift=3.0)
@@ -111,7 +110,6 @@ def test_weights_with_another_schedule_have_another_digest(tmp_path):
     assert distillation.digest(tmp_path) != distillation.digest(POLLEN)
 
 
-@pytest.mark.slow
 def test_a_lora_is_trained_saved_and_merged_as_diffusers_does(trajectories, tmp_path, monkeypatch):
     monkeypatch.setattr(distillation, "_BATCH", 4)
     student = load_pipeline(POLLEN)

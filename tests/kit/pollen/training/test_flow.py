@@ -15,6 +15,8 @@ from beecam.models.pollen.world.scene import (
     draw_scene,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def flow_loss(cells, truth, batch=2, accidents=()):
     """Return the loss of the training, with clips of noise."""
@@ -49,7 +51,6 @@ def flow_loop(path):
     return flow.transformer_loop(path, "cpu")
 
 
-@pytest.mark.slow
 def test_the_training_of_the_denoiser_resumes_to_the_same_bits(tmp_path):
     g = torch.Generator().manual_seed(0)
     cells = torch.randn(6, shapes.CHANNELS, 5, 4, 4, generator=g)
@@ -68,7 +69,6 @@ def test_the_training_of_the_denoiser_resumes_to_the_same_bits(tmp_path):
         assert torch.equal(one, two)
 
 
-@pytest.mark.slow
 def test_compiled_code_does_not_depend_on_the_first_texts_and_frames(tmp_path, monkeypatch):
     """Otherwise a stopped training would resume with other code, to other bits."""
     from torch._dynamo.utils import counters
@@ -142,7 +142,6 @@ class Spy(torch.nn.Module):
         return type("Out", (), {"sample": torch.zeros_like(called["hidden_states"])})
 
 
-@pytest.mark.slow
 def test_given_tokens_are_nearly_clean_and_have_no_loss(monkeypatch, tmp_path):
     """Given tokens have time 0 and no loss; LTXConditionPipeline adds a little noise."""
     monkeypatch.setattr(flow, "conditions", lambda g, frames, share: (2, [9]))

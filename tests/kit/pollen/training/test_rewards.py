@@ -21,6 +21,8 @@ from beecam.models.pollen.world.rendering.render import render_all
 from beecam.models.pollen.world.scene import ATTRIBUTES, draw_scene
 from beecam.models.pollen.world.splits import scenes
 
+pytestmark = pytest.mark.slow
+
 SCENES = list(itertools.islice(scenes(5), 12))
 
 
@@ -31,7 +33,6 @@ def load(folder):
     return load_examples(latents.files(folder))
 
 
-@pytest.mark.slow
 def test_the_motion_classifier_sees_what_the_components_decode(two_shards):
     basis = components.Components.load(POLLEN)
     clips, _ = clip_files.load(two_shards / "clips")
@@ -46,7 +47,6 @@ def test_the_motion_classifier_sees_what_the_components_decode(two_shards):
     assert (late - expected).abs().mean() > 0.2 * expected.abs().mean()
 
 
-@pytest.mark.slow
 def test_examples_are_of_clips_and_mirror_images(two_shards):
     every = load(two_shards)
     assert len(every) == 4 * 12
@@ -66,7 +66,6 @@ def test_examples_are_of_clips_and_mirror_images(two_shards):
     assert torch.equal(part.truth, every.truth[24:])
 
 
-@pytest.mark.slow
 def test_the_reader_learns_what_latents_show(two_shards, text_encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(losses, "BATCH", 8)
     loop = losses.reader_loop(tmp_path, POLLEN, text_encoder)
@@ -85,7 +84,6 @@ def test_the_reader_learns_what_latents_show(two_shards, text_encoder, tmp_path,
         assert float(loss(Same())) < before - 1.0
 
 
-@pytest.mark.slow
 def test_the_reader_resumes_to_the_same_bits(two_shards, text_encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(losses, "BATCH", 2)
     loss = losses.ReaderLoss(load(two_shards))
@@ -101,7 +99,6 @@ def test_the_reader_resumes_to_the_same_bits(two_shards, text_encoder, tmp_path,
     assert all(map(torch.equal, one, two))
 
 
-@pytest.mark.slow
 def test_rewards_are_differentiable_and_know_what_they_recognise(
     rewarded, recognising, text_encoder
 ):
@@ -124,7 +121,6 @@ def test_rewards_are_differentiable_and_know_what_they_recognise(
         assert back.abs().sum() > 0, name
 
 
-@pytest.mark.slow
 def test_missing_unfinished_and_unfitting_rewards_are_reported(rewarded, text_encoder, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"run the stage `rewards` first"):
         rewards.load(tmp_path, POLLEN, text_encoder)

@@ -15,6 +15,8 @@ from beecam.models.pollen.training.rewards import rewards, tuning
 from beecam.models.pollen.training.rewards.tuning import AccidentFrequency
 from beecam.models.pollen.world.scene import ACCIDENTS, draw_scene, possible
 
+pytestmark = pytest.mark.slow
+
 USUAL = ["--device", "cpu", "--from-weights", str(POLLEN)]
 
 
@@ -190,7 +192,6 @@ def test_two_steps_represent_all_with_their_own_inputs(levels):
     torch.testing.assert_close(turn.velocity.grad, expected, rtol=0.02, atol=0.05)
 
 
-@pytest.mark.slow
 def test_tuning_increases_the_reward(text_encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(tuning, "_BATCH", 2)
     monkeypatch.setattr(tuning, "_STEPS", (4, 4))
@@ -218,7 +219,6 @@ def test_tuning_increases_the_reward(text_encoder, tmp_path, monkeypatch):
     assert sampled() > before + 0.1
 
 
-@pytest.mark.slow
 def test_stopped_tuning_resumes_to_the_same_bits(
     two_shards, recognising, tmp_path, monkeypatch, capsys
 ):

@@ -19,6 +19,8 @@ from beecam.models.pollen.world.scene import (
 )
 from beecam.models.pollen.world.splits import accident_scenes, scenes
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_clip_is_the_same_in_every_batch_and_every_time():
     batch = [draw_scene(seed) for seed in (3, 14, 15, 92)]
@@ -61,7 +63,6 @@ def test_size_and_frames_are_free():
     assert (same.permute(0, 2, 3, 1) - small[0]).abs().mean() < 12
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("attribute", list(ATTRIBUTES))
 def test_every_value_of_an_attribute_is_visible(attribute):
     """The same scene with another value differs by more than noise."""
