@@ -12,6 +12,7 @@ import torch
 from diffusers import (
     FasterCacheConfig,
     FirstBlockCacheConfig,
+    FlowMatchEulerDiscreteScheduler,
     MagCacheConfig,
     PyramidAttentionBroadcastConfig,
     SeaCacheConfig,
@@ -144,6 +145,48 @@ def _compiled_in_place(pipe):
     pipe.transformer.compile(backend="eager")
 
 
+def _compiled_as_one_graph(pipe):
+    pipe.transformer.compile(backend="eager", fullgraph=True)
+
+
+def _encoder_of_any_arguments(pipe):
+    original = pipe.encode_prompt
+
+    def encode_prompt(prompt, *args, **kwargs):
+        named = [f"{text}, at dusk" for text in ([prompt] if isinstance(prompt, str) else prompt)]
+        return original(named, *args, **kwargs)
+
+    pipe.encode_prompt = encode_prompt
+
+
+class _Tokenizer:
+    """Another tokenizer behind one of its owner's own, which takes lists only."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def __call__(self, texts, **more):
+        return self._inner([text.replace("bee", "wasp") for text in texts], **more)
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+
+def _own_tokenizer(pipe):
+    pipe.tokenizer = _Tokenizer(pipe.tokenizer)
+
+
+def _derived_tokenizer(pipe):
+    kind = type(pipe.tokenizer)
+    own = {"__call__": lambda self, texts, **more: kind.__call__(self, texts[::-1], **more)}
+    pipe.tokenizer.__class__ = type("Derived", (kind,), {**own, "__module__": __name__})
+
+
+def _video_processor(pipe):
+    original = pipe.video_processor.postprocess_video
+    pipe.video_processor.postprocess_video = lambda *args, **more: 1 - original(*args, **more)
+
+
 SET_UPS = {
     **{cache: _cached(cache) for cache in CACHES},
     "hook that reads the pipeline": _hook_that_reads_the_pipeline,
@@ -153,6 +196,11 @@ SET_UPS = {
     "wrapped": _wrapped,
     "compiled": _compiled,
     "compiled in place": _compiled_in_place,
+    "compiled as one graph": _compiled_as_one_graph,
+    "encoder of any arguments": _encoder_of_any_arguments,
+    "own tokenizer": _own_tokenizer,
+    "derived tokenizer": _derived_tokenizer,
+    "video processor": _video_processor,
 }
 
 
@@ -260,6 +308,58 @@ def test_a_plain_pipeline_has_nothing_set_up_before_and_after_a_call(name):
     prompt = {"prompt": "a bee"} if "prompt" in call_parameters(type(pipe)) else {}
     pipe(**prompt, **SHAPES[name])
     assert owner_state(pipe) == OwnerState()
+
+
+def test_hooks_of_all_modules_are_part_of_the_revision():
+    pipe = make("WanPipeline")
+    before = two_lanes(pipe).revision
+    hook = torch.nn.modules.module.register_module_forward_hook(lambda _module, _in, out: out)
+    try:
+        assert two_lanes(pipe).revision != before
+    finally:
+        hook.remove()
+    assert two_lanes(pipe).revision == before
+
+
+def test_a_compiled_network_is_compiled_once_for_all_clips():
+    graphs = []
+
+    def backend(graph, _inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    pipe = make("WanPipeline")
+    pipe.transformer.compile(backend=backend)
+    plain_call(pipe, "a bee", 0)
+    plain, model = len(graphs), two_lanes(pipe)
+    for seed in range(4):
+        shot = model.resolve(bc.shot("a bee", seed=seed, **arguments("WanPipeline")))
+        model.generate([shot])
+    assert len(graphs) == plain
+
+
+def test_a_network_in_training_mode_is_refused_by_name(library):
+    pipe = make("WanPipeline")
+    pipe.transformer.blocks[0].ffn.net[1] = torch.nn.Dropout(0.5)
+    model, sweep = two_lanes(pipe), bc.sweep("a bee", **arguments("WanPipeline"))
+    with pytest.raises(CheckError, match=r"call pipe\.transformer\.eval\(\) first"):
+        bc.run(sweep, model, library=library)
+    pipe.transformer.eval()
+    assert not bc.run(sweep, model, library=library).wait(PATIENCE).errors
+
+
+def test_a_derived_scheduler_may_take_any_arguments(library):
+    class Softer(FlowMatchEulerDiscreteScheduler):
+        def step(self, output, *args, **kwargs):
+            return super().step(0.5 * output, *args, **kwargs)
+
+    pipe = make("WanPipeline")
+    before = two_lanes(pipe).revision
+    pipe.scheduler = Softer.from_config(pipe.scheduler.config)
+    model = two_lanes(pipe)
+    assert model.revision != before
+    clip = bc.run(bc.shot("a bee", seed=1, **arguments("WanPipeline")), model, library=library)
+    assert clip.wait(PATIENCE)[0].facts["digest"] == digest(plain_call(pipe, "a bee", 1))
 
 
 def test_a_stopped_clip_leaves_nothing_in_a_cache():

@@ -159,6 +159,8 @@ def qwen_processor(tokenizer):
     from transformers import ProcessorMixin, Qwen2VLImageProcessorPil, Qwen2VLProcessor
 
     class TextAndImageProcessor(Qwen2VLProcessor):
+        __module__ = Qwen2VLProcessor.__module__  # it stands for a class of transformers
+
         def __init__(self, image_processor=None, tokenizer=None):
             self.image_token, self.video_token = "<|image_pad|>", "<|video_pad|>"
             ids = tokenizer.convert_tokens_to_ids

@@ -38,6 +38,7 @@ _KNOWN = frozenset(
     ]
 )
 _FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+_COMPILED, _CACHED = ": compiled", " with cache "
 # Attributes of a module that only a set-up has; functions on it are looked at, too.
 _SET_UP = frozenset(["_hf_hook", "_diffusers_hook", "_compiled_call_impl", "processor"])
 # They move or cast weights around each call of a network, and change no pixel.
@@ -53,10 +54,12 @@ class OwnerState:
     Attributes:
         found: What may change pixels or keep state, in words; part of the model's revision.
         moves_weights: Whether hooks move or cast weights around each call.
+        in_training: Names of networks in training mode whose layers draw random numbers then.
     """
 
     found: tuple[str, ...] = ()
     moves_weights: bool = False
+    in_training: tuple[str, ...] = ()
 
     @property
     def alone(self) -> bool:
@@ -67,6 +70,14 @@ class OwnerState:
     def encodes(self) -> bool:
         """Whether the owner's own method encodes prompts: each clip's with it, then."""
         return any(one.startswith("pipe") for one in self.found)
+
+    @property
+    def may_draw(self) -> bool:
+        """Whether it may draw random numbers of its own, which compiled networks and caches don't.
+
+        What is compiled as one graph can't be called where each function of torch is watched.
+        """
+        return not all(one.endswith(_COMPILED) or _CACHED in one for one in self.found)
 
     @property
     def one_at_a_time(self) -> bool:
@@ -82,6 +93,12 @@ class OwnerState:
                 "scheduler",
                 f"scheduler: {join_words(methods)} of {model} was replaced on the scheduler "
                 "itself; a class of its own, derived from the scheduler's, works instead.",
+            )
+        for name in self.in_training:
+            yield Problem(
+                name,
+                f"{name} of {model} is in training mode, in which its dropout changes each clip at "
+                f"random: call pipe.{name}.eval() first.",
             )
 
     def other_class_problems(
@@ -102,23 +119,52 @@ def owner_state(pipe: Any) -> OwnerState:
     Args:
         pipe: The pipeline, while none of its calls runs on itself.
     """
-    found, moves = [], False
-    if not _is_known(pipe):
+    found, moves, in_training = [], False, []
+    if not is_known(pipe):
         found.append(f"pipeline of class {type(pipe).__qualname__}")
     found += [f"pipe.{name}" for name in _replaced_methods(pipe)]
     if scheduler := _replaced_methods(pipe.scheduler):
         found += [f"scheduler.{name}" for name in scheduler]
+    found += _helpers(pipe)
+    found += _global_hooks()
     for name, network in networks(pipe).items():
         cache = getattr(network, "_cache_config", None)
         if cache is not None:
-            found.append(f"{name} with {_settings(cache)}")
+            found.append(f"{name}{_CACHED}{_settings(cache)}")
         if name == "safety_checker":
             continue  # it sees finished clips only
+        if any(map(_drops_out, network.modules())):
+            in_training.append(name)
         for path, module in network.named_modules(prefix=name):
             own, moved = _of_module(path, module, cached=cache is not None)
             found += own
             moves = moves or moved
-    return OwnerState(tuple(sorted(set(found))), moves)
+    return OwnerState(tuple(sorted(set(found))), moves, tuple(in_training))
+
+
+def _helpers(pipe: Any) -> Iterator[str]:
+    """Yield what is set up on other objects of a pipeline, as tokenizers and video processors."""
+    import torch
+
+    for name, helper in list(vars(pipe).items()):
+        # A scheduler may have a class of its own; a function is a replaced method, named already.
+        if name == "scheduler" or name.startswith("_") or not hasattr(helper, "__dict__"):
+            continue
+        if isinstance(helper, (*_FUNCTIONS, torch.nn.Module)):
+            continue
+        if not is_known(helper):
+            yield f"pipe.{name} of class {type(helper).__qualname__}"
+        for method in _replaced_methods(helper):
+            yield f"pipe.{name}.{method}"
+
+
+def _global_hooks() -> Iterator[str]:
+    """Yield the hooks that torch calls for every module."""
+    import torch
+
+    for kind in ("_global_forward_hooks", "_global_forward_pre_hooks"):
+        for hook in list(getattr(torch.nn.modules.module, kind, {}).values()):
+            yield f"hook {_name(hook)} of all modules"
 
 
 def _of_module(path: str, module: Any, *, cached: bool) -> tuple[list[str], bool]:
@@ -144,21 +190,25 @@ def _of_module(path: str, module: Any, *, cached: bool) -> tuple[list[str], bool
         names = map(_name, own[kind].values())
         # Libraries have hooks of their own, such as those with which transformers reads layers.
         found += [f"{path}: hook {one}" for one in names if one.partition(".")[0] not in _KNOWN]
-    if not _is_known(module):
+    if not is_known(module):
         found.append(f"{path}: {type(module).__qualname__}")
     elif type(module).__name__ == "OptimizedModule" or own.get("_compiled_call_impl"):
-        found.append(f"{path}: compiled")
+        found.append(path + _COMPILED)
     processor = own.get("processor")
-    if processor is not None and not _is_known(processor):
+    if processor is not None and not is_known(processor):
         found.append(f"{path}: {type(processor).__qualname__}")
     placed = {"forward"} if hooks or "_hf_hook" in own else set()
     found += [f"{path}.{name}" for name in _replaced_methods(module) if name not in placed]
     return found, moves
 
 
+def _drops_out(module: Any) -> bool:
+    return module.training and "Dropout" in type(module).__name__ and getattr(module, "p", 0) > 0
+
+
 def _is_untouched(module: Any, own: Mapping[str, Any]) -> bool:
     """Return whether nothing can be set up on a module: quick, as each batch asks every module."""
-    if not _is_known(module) or type(module).__name__ == "OptimizedModule":
+    if not is_known(module) or type(module).__name__ == "OptimizedModule":
         return False
     if own["_forward_hooks"] or own["_forward_pre_hooks"]:
         return False
@@ -188,7 +238,12 @@ def _replaced_methods(owner: Any) -> list[str]:
     ]
 
 
-def _is_known(owner: Any) -> bool:
+def is_known(owner: Any) -> bool:
+    """Return whether an object is of a class whose calls are known to store nothing of a clip.
+
+    >>> is_known(pipe.tokenizer)
+    True
+    """
     return type(owner).__module__.partition(".")[0] in _KNOWN
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from beecam.errors import ModelError
@@ -161,7 +161,7 @@ class DenoisingLoop:
         if scheduler is not self._pipe.scheduler:
             with self._own_draws:
                 return original(*args, **kwargs)
-        sample = inspect.signature(original).bind(*args, **kwargs).arguments["sample"]
+        sample = _sample_of(type(scheduler), args, kwargs)
         with self._own_draws:
             result = original(*args, **kwargs)
         parts = result if isinstance(result, tuple) else tuple(result.values())
@@ -292,6 +292,21 @@ def _watched(kind: Any) -> type:
 
     named = {"set_timesteps": set_timesteps, "step": step, "__module__": kind.__module__}
     return _watched_classes.setdefault(kind, type(kind.__name__, (kind,), named))
+
+
+def _sample_of(kind: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Return the latents that a step is given.
+
+    The step of an owner's class may take any arguments, `step(self, output, *args)`: what it
+    derives from names them.
+    """
+    if "sample" in kwargs:
+        return kwargs["sample"]
+    for one in kind.__mro__:
+        names = list(inspect.signature(vars(one)["step"]).parameters) if "step" in vars(one) else []
+        if "sample" in names:
+            return args[names.index("sample") - 1]  # without self
+    raise ModelError(f"the step of {kind.__qualname__} takes no latents named sample.")
 
 
 def _partial_timesteps(first: int, until: int | None, on_iterate: Callable[[int], None]) -> type:

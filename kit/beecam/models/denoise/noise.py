@@ -74,19 +74,36 @@ def _generator(seed: int) -> Any:
 def _mode(mixes: dict[int, _NoiseMix]) -> Any:
     """Return a context in which `torch.randn` draws mixes, in this thread."""
     import torch
+
+    def draw(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        mix = mixes.get(id(kwargs.get("generator")))
+        if func is torch.randn and mix is not None:
+            return mix.draw(func, args, kwargs)
+        return func(*args, **kwargs)
+
+    return _mode_class()(draw)
+
+
+@functools.cache
+def _mode_class() -> Any:
+    """Return the class of contexts in which functions of torch are called by a function.
+
+    One class for all: a compiled network that is called within one is compiled for it, and would
+    be again for another class.
+    """
     from torch.overrides import TorchFunctionMode
 
-    class Mixing(TorchFunctionMode):
+    class Calling(TorchFunctionMode):
+        def __init__(self, call: Callable[..., Any]) -> None:
+            super().__init__()
+            self._call = call
+
         def __torch_function__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
-            kwargs = kwargs or {}
-            mix = mixes.get(id(kwargs.get("generator")))
-            if func is torch.randn and mix is not None:
-                return mix.draw(func, args, kwargs)
-            return func(*args, **kwargs)
+            return self._call(func, args, kwargs or {})
 
-    return Mixing()
+    return Calling
 
 
 def own_draws(generators: Sequence[Any]) -> Any:
@@ -101,19 +118,14 @@ def own_draws(generators: Sequence[Any]) -> Any:
     Raises:
         ModelError: Raised within it, if a value of no single clip is drawn for several clips.
     """
-    draw = _Draws(generators)
-    from torch.overrides import TorchFunctionMode
+    draws = _Draws(generators)
 
-    class Own(TorchFunctionMode):
-        def __torch_function__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            kwargs = kwargs or {}
-            if func not in draw.kinds or kwargs.get("generator") is not None:
-                return func(*args, **kwargs)
-            return draw(func, args, kwargs)
+    def draw(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        if func not in draws.kinds or kwargs.get("generator") is not None:
+            return func(*args, **kwargs)
+        return draws(func, args, kwargs)
 
-    return Own()
+    return _mode_class()(draw)
 
 
 class _Draws:

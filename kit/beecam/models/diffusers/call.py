@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -34,6 +34,7 @@ from beecam.models.text.mix import prompt_text
 from beecam.models.text.offload import EncoderOffload, encode_only
 from beecam.models.weights.fingerprint import fingerprint
 from beecam.models.weights.lora import LoraLoader
+from beecam.models.weights.set_values import set_values
 from beecam.shots.shot import Shot
 
 _RATE = "output_sampling_rate"
@@ -82,7 +83,8 @@ class PipelineResources:
         self.linears = PackedLinears(task.info.denoiser if small and available() else None)
         self.copies = NetworkCopies(pipe, packed=small)
         self.preview = PreviewMap()
-        self.revision = fingerprint(pipe, self.owner.found)
+        self._set_values = set_values(pipe)
+        self.revision = self._fingerprint()
         self.environment = environment_key(pipe)
 
     def load_preview(self, folder: Path) -> None:
@@ -92,22 +94,36 @@ class PipelineResources:
     def refresh(self) -> None:
         """Read the weights again, and drop what belongs to others."""
         self.see_owner()
-        revision = fingerprint(self.pipe, self.owner.found)
+        with self._between_calls() as idle:
+            if idle:
+                self._set_values = set_values(self.pipe)
+        revision = self._fingerprint()
         self.environment = environment_key(self.pipe)
         if revision != self.revision:
             self.revision = revision
             self.prompts.clear()
             self.schedulers = Schedulers(self.pipe.scheduler)
 
+    def _fingerprint(self) -> str:
+        return fingerprint(self.pipe, [*self.owner.found, *self._set_values])
+
+    @contextmanager
+    def _between_calls(self) -> Iterator[bool]:
+        """Keep calls of the pipeline itself out; yield False if there is one now."""
+        lock = call_lock(self.all_tasks[0].info.denoiser)
+        idle = lock.acquire(blocking=False)
+        try:
+            yield idle
+        finally:
+            if idle:
+                lock.release()
+
     def see_owner(self) -> OwnerState:
         """Look at what the owner of the pipeline has set up on it, and return it."""
-        if (lock := call_lock(self.all_tasks[0].info.denoiser)).acquire(blocking=False):
-            try:
-                owner = owner_state(self.pipe)
-            finally:
-                lock.release()
-            if owner != self.owner:
-                self.owner, self.tasks = owner, as_set_up(self.all_tasks, owner)
+        with self._between_calls() as idle:
+            owner = owner_state(self.pipe) if idle else self.owner
+        if owner != self.owner:
+            self.owner, self.tasks = owner, as_set_up(self.all_tasks, owner)
         return self.owner
 
     def encode_ahead(self, task: Task, shot: Shot) -> None:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from beecam.errors import join_words
-from beecam.models.batching.owner import OwnerState
+from beecam.models.batching.owner import OwnerState, is_known
 from beecam.models.diffusers.families import Family, family_of
 from beecam.models.diffusers.introspection import PipelineInfo
 from beecam.models.speed.speed import Speed
@@ -194,7 +194,11 @@ class Task:
         """
         if "prompt" not in self.info.parameters:
             return []
-        tokenizers = [getattr(self.pipe, name, None) for name in ("tokenizer", "tokenizer_2")]
+        # What a class of the owner's own makes of a text isn't known.
+        tokenizers = [
+            own_tokens if is_known(own_tokens := getattr(self.pipe, name, None)) else None
+            for name in ("tokenizer", "tokenizer_2")
+        ]
         parameter = self.info.parameters.get("max_sequence_length")
         own = shot.arguments.get("max_sequence_length", parameter and parameter.default)
         tokenizer = getattr(tokenizers[0], "tokenizer", tokenizers[0])
@@ -286,7 +290,9 @@ def as_set_up(tasks: Sequence[Task], owner: OwnerState) -> tuple[Task, ...]:
     """
     if not owner.alone:
         return tuple(tasks)
-    family = replace(tasks[0].family, batches=False, resumes=False, own_draws=True)
+    family = replace(tasks[0].family, batches=False, resumes=False)
+    if owner.may_draw:
+        family = replace(family, own_draws=True)
     return (replace(tasks[0], family=family, as_set_up=True),)
 
 

@@ -14,6 +14,7 @@ from beecam.models.loading.arguments import LoadOptions
 from beecam.models.loading.messages import explain_load_errors
 from beecam.models.loading.single_file import base_repository, load_denoiser
 from beecam.models.weights.safe_files import INDEX, folder_problems
+from beecam.models.weights.set_values import remember_as_built
 
 # The memory that the weights, latents and one step need, relative to the weights.
 _ROOM = 1.3
@@ -80,6 +81,7 @@ def load_pipeline(source: str, options: LoadOptions) -> LoadedPipeline:
     more = {} if place.single is None else load_denoiser(place.single, place.source, number)
     folder = _folder_of(place, options.revision, more)
     pipe = _from_pretrained(place.source, folder, number, more)
+    remember_as_built(pipe)
     if options.quantize == "float8":
         _store_in_8_bits(pipe, number)
     offload = options.offload or _best_offload(pipe, device)

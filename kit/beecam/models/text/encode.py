@@ -86,10 +86,7 @@ class PromptEncoder:
 
         @functools.wraps(original)
         def encode_prompt(*args: Any, **kwargs: Any) -> Any:
-            arguments = dict(signature.bind(*args, **kwargs).arguments)
-            for name, parameter in signature.parameters.items():
-                if parameter.kind is parameter.VAR_KEYWORD:
-                    arguments.update(arguments.pop(name, {}))
+            arguments, call = _by_name(original, signature, args, kwargs)
             texts = arguments.get("prompt")
             count = 1 if isinstance(texts, str) else len(texts or ())
             if count == 0:
@@ -98,13 +95,13 @@ class PromptEncoder:
             if not remember or not _is_plain(arguments):
                 # The owner's own method, or an image besides the text: the result isn't stored.
                 with self._lock, self.encoding(), about_limits(pipe):
-                    return _encode_parts(arguments, count, lambda one: original(**one))
+                    return _encode_parts(arguments, count, call)
             with self._lock, about_limits(pipe):
                 disk = self._disk_cache(pipe) if not shots[0].adapters else None
                 adapters = [str(one) for one in shots[0].adapters or ()]
 
                 def encode(one: Mapping[str, Any]) -> Any:
-                    return self._encode(original, one, adapters, disk)
+                    return self._encode(call, one, adapters, disk)
 
                 each = [
                     _encode_parts(_arguments_of_clip(arguments, count, i), 1, encode)
@@ -138,7 +135,7 @@ class PromptEncoder:
 
     def _encode(
         self,
-        original: Callable[..., Any],
+        call: Callable[[Mapping[str, Any]], Any],
         arguments: Mapping[str, Any],
         adapters: list[str],
         disk: EmbeddingCache | None,
@@ -148,7 +145,7 @@ class PromptEncoder:
             found = disk.get(key) if disk else None
             if found is None:
                 with self.encoding():
-                    found = original(**arguments)
+                    found = call(arguments)
                 if disk:
                     found = disk.put(key, found)
             self._encoded[key] = found
@@ -167,9 +164,33 @@ class PromptEncoder:
     def _tokens(self, pipe: Any, text: str) -> int:
         with self._lock:
             if text not in self._lengths:
-                tokenizer = own_tokenizer(pipe.tokenizer)
-                self._lengths[text] = len(tokenizer(text, verbose=False).input_ids)
+                # As a list, as pipelines call it: it may be of a class of its owner's own.
+                found = own_tokenizer(pipe.tokenizer)([text], verbose=False)
+                self._lengths[text] = len(found.input_ids[0])
             return self._lengths[text]
+
+
+def _by_name(
+    original: Callable[..., Any], signature: inspect.Signature, args: Any, kwargs: Any
+) -> tuple[dict[str, Any], Callable[[Mapping[str, Any]], Any]]:
+    """Return the arguments of a call by their names, and what calls with others of these names."""
+    arguments = dict(signature.bind(*args, **kwargs).arguments)
+    before: list[str] = []  # that can only be passed by position
+    rest: tuple[Any, ...] = ()
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments.update(arguments.pop(name, {}))
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            rest = arguments.pop(name, ())
+            before = list(arguments)[: len(args) - len(rest)] if rest else before
+        elif parameter.kind is parameter.POSITIONAL_ONLY:
+            before.append(name)
+
+    def call(given: Mapping[str, Any]) -> Any:
+        named = {name: value for name, value in given.items() if name not in before}
+        return original(*(given[name] for name in before if name in given), *rest, **named)
+
+    return arguments, call
 
 
 def _encode_parts(

@@ -7,6 +7,8 @@ import threading
 import weakref
 from typing import Any
 
+from beecam.models.batching.owner import is_known
+
 # By tokenizer, with its number of tokens then: words may be added to it.
 _copies: weakref.WeakKeyDictionary[Any, tuple[int, Any]] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
@@ -22,12 +24,14 @@ def own_tokenizer(tokenizer: Any) -> Any:
     >>> len(own_tokenizer(pollen.pipe.tokenizer)("a bee").input_ids)
     3
 
+    One of a class of its owner's own is returned itself.
+
     Args:
         tokenizer: A tokenizer of transformers, or a processor with one.
     """
     # A processor for images and text has its tokenizer inside.
     tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
-    if getattr(tokenizer, "backend_tokenizer", None) is None:
+    if getattr(tokenizer, "backend_tokenizer", None) is None or not is_known(tokenizer):
         return tokenizer
     with _lock:
         size, found = _copies.get(tokenizer, (None, None))

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from beecam.models.pollen.networks.autoencoder import to_clips
 from beecam.models.pollen.world.scene import FPS, FRAMES, SIZE
+from beecam.models.weights.set_values import remember_as_built
 
 WEIGHTS = Path(__file__).parents[1] / "weights"  # those that ship
 _BATCH, _GPU_BATCH = 16, 128
@@ -41,6 +42,7 @@ def load_pipeline(weights: Path) -> Any:
             low_cpu_mem_usage=False,
         )
     pipe.set_progress_bar_config(disable=True)
+    remember_as_built(pipe)
     return pipe
 
 

@@ -1,0 +1,108 @@
+"""Values that were set on a pipeline after it was built are part of the revision of its weights."""
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.video_processor import VideoProcessor
+
+import beecam as bc
+from beecam.models.weights.set_values import remember_as_built, set_values
+from helpers import PATIENCE
+from tiny import NAMES, SHAPES, make
+
+pytestmark = pytest.mark.slow
+
+
+def prompt_of(name):
+    return {} if name == "StableVideoDiffusionPipeline" else {"prompt": "a bee"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pipeline_as_built_has_none_before_and_after_a_call(name):
+    pipe = make(name)
+    before = set_values(pipe)
+    assert [one for one in before if " of class " not in one] == ALWAYS.get(name, [])
+    pipe(**prompt_of(name), **SHAPES[name])
+    assert set_values(pipe) == before
+
+
+# What tests/tiny sets itself.
+ALWAYS = {
+    "AllegroPipeline": [
+        "vae.kernel=[8, 16, 16]",
+        "vae.stride=[4, 8, 8]",
+        "vae.use_tiling=True",
+    ]
+}
+
+
+@pytest.mark.parametrize("name", ["WanPipeline", "AnimateDiffPipeline", "LTX2Pipeline"])
+def test_a_loaded_pipeline_has_none_by_either_way(name, tmp_path):
+    make(name).save_pretrained(tmp_path)
+    pipe = DiffusionPipeline.from_pretrained(tmp_path)
+    assert set_values(pipe) == []
+    remember_as_built(pipe)
+    assert set_values(pipe) == []
+
+
+def test_pollen_has_none():
+    assert set_values(bc.load().pipe) == []
+
+
+def _set(path, value):
+    def change(pipe):
+        owner, _, name = path.rpartition(".")
+        setattr(_at(pipe, owner), name, value)
+
+    return change
+
+
+def _at(owner, path):
+    for name in filter(None, path.split(".")):
+        owner = owner[int(name)] if name.isdigit() else getattr(owner, name)
+    return owner
+
+
+CHANGES = {
+    "tiling": ("WanPipeline", lambda pipe: pipe.vae.enable_tiling()),
+    "slicing": ("CogVideoXPipeline", lambda pipe: pipe.vae.enable_slicing()),
+    "freeu": ("AnimateDiffPipeline", lambda pipe: pipe.enable_freeu(0.2, 0.2, 3.0, 3.0)),
+    "shift": ("LTXPipeline", lambda pipe: pipe.scheduler.set_shift(7.0)),
+    "noise": ("CogVideoXPipeline", lambda pipe: pipe.scheduler.alphas_cumprod.pow_(2)),
+    "guidance": ("HunyuanVideo15Pipeline", _set("guider.guidance_scale", 9.0)),
+    "no guidance": ("HunyuanVideo15Pipeline", lambda pipe: pipe.guider.disable()),
+    "epsilon": ("WanPipeline", _set("transformer.blocks.0.norm1.eps", 0.5)),
+    "rope": ("LTXPipeline", _set("transformer.rope.theta", 3.0)),
+    "processor": ("WanPipeline", _set("video_processor", VideoProcessor(vae_scale_factor=4))),
+    "layer": ("WanPipeline", _set("text_encoder.encoder.dropout", torch.nn.Identity())),
+    "constant": ("CogVideoXPipeline", _set("vae_scaling_factor_image", 0.5)),
+    "padding": ("WanPipeline", _set("tokenizer.padding_side", "left")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_change_is_part_of_the_revision(change):
+    name, apply = CHANGES[change]
+    pipe = make(name)
+    model = bc.wrap(pipe, name="tiny")
+    before = model.revision
+    model.refresh()
+    assert model.revision == before
+    apply(pipe)
+    model.refresh()
+    assert model.revision != before
+    again = make(name)
+    apply(again)
+    assert bc.wrap(again, name="tiny").revision == model.revision, "whenever it was set"
+
+
+def test_a_clip_of_other_values_is_not_taken_from_the_library(library):
+    pipe = make("LTXPipeline")
+    sweep = bc.sweep("a bee", seed=range(2), **SHAPES["LTXPipeline"])
+    first = bc.run(sweep, bc.wrap(pipe, name="tiny"), library=library).wait(PATIENCE)
+    pipe.scheduler.set_shift(7.0)
+    model = bc.wrap(pipe, name="tiny")
+    second = bc.run(sweep, model, library=library).wait(PATIENCE)
+    assert {clip.key for clip in first}.isdisjoint(clip.key for clip in second)
+    for clip in second:
+        assert (clip.regenerate(model) == model.generate([clip.shot])[0].frames).all()
