@@ -33,6 +33,7 @@ import numpy as np
 from beecam.errors import CheckError, ModelError, Problem
 from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, check_frames_shape
 from beecam.shots.shot import Shot
+from beecam.shots.shot_list import distinct_shots
 
 # --- drafts ---------------------------------------------------------------------------------------
 
@@ -295,8 +296,7 @@ def notes_of(model: Model, shots: Sequence[Shot]) -> list[Note]:
     if not supports_vocabulary(model):
         return []
     # Seeds change nothing of what reaches the model.
-    distinct = {shot.without_noise(): shot for shot in shots}
-    return list(dict.fromkeys(model.notes(list(distinct.values()))))
+    return list(dict.fromkeys(model.notes(distinct_shots(shots))))
 
 
 def known_words(model: Model) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep
 from beecam.models.model_checks import loaded_model
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import require_resolved
+from beecam.shots.shot_list import ShotList
 
 
 def as_model(model: Any) -> Any:
@@ -184,7 +185,7 @@ class ModelSet:
     def notes(self, shots: Sequence[Shot]) -> Iterable[Note]:
         """Yield the notes of each model on its shots."""
         for one in self.models:
-            own = [shot for shot in shots if self.of(shot) is one]
+            own = self._shots_of(one, shots)
             yield from capabilities.notes_of(one, own)
 
     def known_words(self) -> Sequence[str]:
@@ -208,7 +209,7 @@ class ModelSet:
         stopped: Stopped | None = None
         for one in self.models:
             # `release` is called for each, so each is prepared, stopped or not.
-            own = [shot for shot in shots if self.of(shot) is one] if stopped is None else []
+            own = self._shots_of(one, shots if stopped is None else ())
             try:
                 capabilities.prepare(one, own, hold)
             except Stopped as error:
@@ -220,6 +221,9 @@ class ModelSet:
         """Release each after a run."""
         for one in self.models:
             capabilities.release(one)
+
+    def _shots_of(self, model: Model, shots: Sequence[Shot]) -> ShotList:
+        return ShotList.of(shots).select(lambda shot: self.of(shot) is model)
 
     def _without_label(self, shot: Shot) -> Shot:
         return shot.replace(model=None) if shot.revision is None else shot

@@ -204,9 +204,21 @@ class Shot:
         Raises:
             BeecamError: The shot isn't resolved.
         """
+        return self.keys_with([self.noise])[0]
+
+    def keys_with(self, noises: Iterable[Noise]) -> list[str]:
+        """Return the keys that this shot has with other noises, for thousands.
+
+        >>> resolved = model.resolve(bc.shot("a bee"))
+        >>> resolved.keys_with([resolved.noise]) == [resolved.key]
+        True
+
+        Raises:
+            BeecamError: The shot isn't resolved.
+        """
         before, after = self._alike._json_around_noise  # noqa: SLF001  (of a shot, too)
-        text = f"{before}{_compact_json([list(pair) for pair in self.noise])}{after}"
-        return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+        texts = (f"{before}{_noise_json(noise)}{after}" for noise in noises)
+        return [hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS] for text in texts]
 
     @cached_property
     def _json_around_noise(self) -> tuple[str, str]:
@@ -388,6 +400,14 @@ _NAME_SET = frozenset(_NAMES)
 
 def _compact_json(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+def _noise_json(noise: Noise) -> str:
+    if len(noise) == 1:
+        ((seed, weight),) = noise
+        if type(seed) is int and type(weight) is float and weight == 1:
+            return f"[[{seed},1.0]]"  # what most noises are, and faster
+    return _compact_json([list(pair) for pair in noise])
 
 
 _without_noise = itemgetter(*(name for name in _NAMES if name != "noise"))

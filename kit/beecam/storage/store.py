@@ -31,7 +31,7 @@ from beecam.storage.folder import (
     set_strangers_aside,
 )
 from beecam.storage.healing import Healing
-from beecam.storage.index import Index
+from beecam.storage.index import Index, timing_kind
 from beecam.storage.inputs import InputStore
 from beecam.storage.locks import LibraryLock
 from beecam.storage.media_files import MediaFiles
@@ -200,8 +200,20 @@ class ClipStore:
         >>> library.seconds_for(clip.shot)
         0.42
         """
-        found = sorted(self._index.seconds_for(shot))
-        return found[len(found) // 2] if found else None
+        return self.seconds_for_each([shot])[0]
+
+    def seconds_for_each(self, shots: Iterable[Shot]) -> list[float | None]:
+        """Return for each shot what `seconds_for` does; shots that take equally long as one.
+
+        >>> library.seconds_for_each([clip.shot])
+        [0.42]
+        """
+        measured: dict[str, float | None] = {}
+        kinds = [timing_kind(shot) for shot in shots]
+        for kind in dict.fromkeys(kinds):
+            found = sorted(self._index.seconds_of(kind))
+            measured[kind] = found[len(found) // 2] if found else None
+        return [measured[kind] for kind in kinds]
 
     # --- writing -------------------------------------------------------------------------------
 

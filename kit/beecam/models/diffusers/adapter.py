@@ -46,6 +46,7 @@ from beecam.shots.conditions import CONDITIONS
 from beecam.shots.loras import Adapter, lora
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import require_resolved
+from beecam.shots.shot_list import distinct_shots
 
 # One of each per pipeline, however often it is wrapped: networks have state, too. No value may hold
 # its pipeline, not even through others, or no model is ever freed.
@@ -352,7 +353,8 @@ class DiffusersModel:
 
     def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
         """Encode the prompts of a run first if memory is short; see `EncoderOffload`."""
-        parts = [part for shot in shots for part in {before_switch(shot), after_switch(shot)}]
+        distinct = distinct_shots(shots)
+        parts = [part for shot in distinct for part in {before_switch(shot), after_switch(shot)}]
         self._resources.encoders.begin(parts, self._encode_ahead, hold)
 
     def release(self) -> None:
