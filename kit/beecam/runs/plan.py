@@ -83,7 +83,11 @@ class Plan:
 
     def drop(self, index: int) -> bool:
         """Remove a cell; return whether it was still there."""
-        return any(group.pop(index, None) is not None for group in self._groups.values())
+        group = next((one for one in self._groups.values() if index in one), None)
+        if group is None:
+            return False
+        del group[index]
+        return True
 
     def put_back(self, cells: Sequence[int], checkpoint: CheckpointInfo | None = None) -> None:
         """Hand cells out again, before all others.

@@ -275,7 +275,7 @@ class Layout:
         single = {group.axes[0].name for group in self.groups if len(group.axes) == 1}
         for name in ("noise", "seed"):
             # A slot or a choice of that name is part of a text.
-            if name in single and name in self.argument_names:
+            if name in single and name in self.argument_names and name not in self.slots:
                 return next(one for one in self._strides if one[0].name == name)
         return None
 
