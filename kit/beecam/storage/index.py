@@ -21,7 +21,7 @@ from beecam.storage.rows import COLUMNS, checked_row, is_number, plain_row
 
 SORTS = ("created", "stars", "prompt", "model", "seed", "seconds")
 _ANNOTATIONS = ("stars", "rejected", "tags")
-_KEYS_PER_QUERY = 500
+KEYS_PER_QUERY = 500
 # Reading all keys is quicker than asking about more than one in so many.
 _SHARE_OF_ALL = 3
 
@@ -99,12 +99,12 @@ class Index:
     def known(self, keys: Iterable[str]) -> set[str]:
         """Return which of these keys have a row."""
         requested = set(keys)
-        if len(requested) > max(_KEYS_PER_QUERY, len(self) // _SHARE_OF_ALL):
+        if len(requested) > max(KEYS_PER_QUERY, len(self) // _SHARE_OF_ALL):
             return set(filter(is_digest, requested.intersection(self.keys())))
         unique_keys = list(filter(is_digest, requested))
         found: set[str] = set()
-        for start in range(0, len(unique_keys), _KEYS_PER_QUERY):
-            part = unique_keys[start : start + _KEYS_PER_QUERY]
+        for start in range(0, len(unique_keys), KEYS_PER_QUERY):
+            part = unique_keys[start : start + KEYS_PER_QUERY]
             slots = ",".join("?" * len(part))
             rows = self._rows(f"SELECT key FROM clips WHERE key IN ({slots})", *part)  # noqa: S608
             found.update(row[0] for row in rows)
@@ -171,8 +171,8 @@ class Index:
         unique_keys = list(dict.fromkeys(filter(is_digest, keys)))
         found: dict[str, dict[str, Any]] = {}
         damaged: list[str] = []
-        for start in range(0, len(unique_keys), _KEYS_PER_QUERY):
-            part = unique_keys[start : start + _KEYS_PER_QUERY]
+        for start in range(0, len(unique_keys), KEYS_PER_QUERY):
+            part = unique_keys[start : start + KEYS_PER_QUERY]
             slots = ",".join("?" * len(part))
             sql = f"SELECT {COLUMNS} FROM clips WHERE key IN ({slots})"  # noqa: S608
             for values in self._rows(sql, *part):
