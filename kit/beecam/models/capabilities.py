@@ -335,6 +335,17 @@ def ignores_noise(model: Model) -> bool:
     return getattr(model, "ignores_noise", False) is True
 
 
+def ignores_prompt(model: Model) -> bool:
+    """Return whether `resolve` and `check` give the same for every prompt.
+
+    Of cells that differ in prompt and noise only, such a model is asked about the first one.
+
+    >>> ignores_prompt(bc.load())
+    True
+    """
+    return getattr(model, "ignores_prompt", False) is True
+
+
 def taken_by(model: Model, shot: Shot) -> Collection[str]:
     """Return which inputs beyond prompt, noise and values the model of a shot can use.
 

@@ -178,6 +178,11 @@ class ModelSet:
         """Whether all of them give the same for every noise."""
         return all(capabilities.ignores_noise(one) for one in self.models)
 
+    @property
+    def ignores_prompt(self) -> bool:
+        """Whether all of them resolve and check every prompt alike."""
+        return all(capabilities.ignores_prompt(one) for one in self.models)
+
     def steps(self, shot: Shot) -> int:
         """Return how many denoising steps a resolved shot takes."""
         return capabilities.steps_of(self.of(shot), shot)

@@ -7,15 +7,15 @@ of one's own forgets is reported in a sentence.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterator, Sequence
 
 from beecam.errors import Problem, join_words, shorten
-from beecam.models.capabilities import ignores_noise, taken_by
+from beecam.models.capabilities import ignores_noise, ignores_prompt, taken_by
 from beecam.models.model import Model
 from beecam.models.model_set import ModelSet
 from beecam.shots.noise import Noise, check_noise
 from beecam.shots.shot import REQUIRED, Shot
-from beecam.shots.shot_checks import check_values
+from beecam.shots.shot_checks import check_prompt, check_values
 from beecam.shots.shot_list import ShotList
 
 
@@ -38,8 +38,8 @@ def resolve_shot(model: Model, shot: Shot) -> tuple[Shot, list[Problem]]:
 def resolve_shots(model: Model, shots: ShotList) -> tuple[ShotList, list[Problem]]:
     """Return shots as the model resolves them, and the problems that they have.
 
-    Shots that differ in the noise only are resolved and checked as one, unless the model may look
-    at the noise; noises are checked once each. With problems the list isn't to be used.
+    Shots that differ in what the model doesn't look at are resolved and checked as one; noises and
+    prompts are checked once each. With problems the list isn't to be used.
 
     >>> shots, problems = resolve_shots(model, bc.sweep("a bee", seed=range(9)).shot_list)
     >>> len(shots.bases), problems
@@ -51,20 +51,39 @@ def resolve_shots(model: Model, shots: ShotList) -> tuple[ShotList, list[Problem
     valid, problems_of_noises = _check_noises(shots.noises)
     problems: list[Problem] = []
     resolved = list(shots.bases)
+    kinds: dict[Hashable, Shot] = {}
     for number, cells in enumerate(shots.cells_of_bases):
         if not cells:
             continue
-        # A model is asked about a shot of which nothing else is wrong, if there is one.
-        shot = shots[next((i for i in cells if shots.noises[i] in valid), cells[0])]
-        found = list(check_values(shot))
-        if not found:
-            resolved[number], found = resolve_shot(model, shot)
+        base = shots.bases[number]
+        kind = _kind_of(base) if ignores_prompt(model) else None
+        found = list(check_prompt(base.prompt))
+        if found or kind is None or kind not in kinds:
+            # A model is asked about a shot of which nothing else is wrong, if there is one.
+            shot = shots[next((i for i in cells if shots.noises[i] in valid), cells[0])]
+            found = list(check_values(shot))
+            if not found:
+                resolved[number], found = resolve_shot(model, shot)
+                if kind is not None:
+                    kinds[kind] = resolved[number]
+        else:
+            resolved[number] = kinds[kind].with_prompt(base.prompt)
         problems += found
     problems += problems_of_noises
     with contextlib.suppress(TypeError):  # invalid values that can't be hashed
         problems += _repeated(shots)
     found_shots = ShotList(resolved, shots.numbers, shots.noises)
     return found_shots if alike else ShotList.of(tuple(found_shots)), problems
+
+
+def _kind_of(shot: Shot) -> Hashable:
+    """Return what a model that ignores prompts reads of a shot; None if it can't be compared."""
+    settings = shot.without_texts()
+    try:
+        hash(settings)
+    except TypeError:
+        return None
+    return settings
 
 
 def _check_noises(noises: Sequence[Noise]) -> tuple[Container[Noise], list[Problem]]:

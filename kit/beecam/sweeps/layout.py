@@ -247,9 +247,11 @@ class Layout:
         """
         if self.shots is not None:
             return ShotList.of([self.shots[place] for place in self._places])
+        # By the positions on the axes that are arguments: a shot to copy with another prompt.
+        alike: dict[tuple[int, ...], Shot] = {}
         noise = self._noise_axis
         if noise is None:
-            shots = [self._shot_at(place) for place in self._places]
+            shots = [self._shot_at(place, alike) for place in self._places]
             return ShotList(shots, range(len(shots)), [shot.noise for shot in shots])
         axis, stride, length = noise
         bases: dict[int, Shot] = {}
@@ -261,7 +263,7 @@ class Layout:
             number = known.get(rest)
             if number is None:
                 number = known[rest] = len(known)
-                bases[number] = self._shot_at(place)
+                bases[number] = self._shot_at(place, alike)
             numbers.append(number)
             positions.append(position)
         noises = {at: self._noise_of(axis.name, axis.values[at]) for at in set(positions)}
@@ -304,13 +306,18 @@ class Layout:
         """
         return {axis.name: axis.values[coords[axis.name]] for axis, _, _ in self._strides}
 
-    def _shot_at(self, place: int) -> Shot:
+    def _shot_at(self, place: int, alike: dict[tuple[int, ...], Shot]) -> Shot:
         coords = self.coords_at(place)
-        return self._shot(coords, self.values_of(coords))
-
-    def _shot(self, coords: Mapping[str, int], values: Mapping[str, Any]) -> Shot:
         template = self.templates[coords.get("prompt", 0)]
-        arguments = {**self.constants, **values}
+        arguments = {**self.constants, **self.values_of(coords)}
+        if self.texts or template.switch_at is not None:
+            return self._shot(template, arguments)
+        settings = tuple(at for name, at in coords.items() if name in self.argument_names)
+        if settings not in alike:
+            alike[settings] = self._shot(template, arguments)
+        return alike[settings].with_prompt(template.render(arguments))
+
+    def _shot(self, template: AnyTemplate, arguments: dict[str, Any]) -> Shot:
         given = {name: value for name, value in arguments.items() if name in self.argument_names}
         for name, texts in self.texts.items():
             if isinstance(value := arguments[name], str) and value in texts:

@@ -64,9 +64,11 @@ class DiffusersModel:
         source: Where they came from, such as a repository with its commit, where known.
         speed: What is switched on to make it faster.
         ignores_noise: True: `resolve`, `check` and `batch_key` don't depend on the noise.
+        ignores_prompt: True: `resolve` and `check` don't depend on the words of the prompt.
     """
 
     ignores_noise = True
+    ignores_prompt = True
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ words or the argument and what would act; a last one says which cells make equal
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from beecam.shots.shot import Shot
 from beecam.shots.weighted_prompts import parts_of
 
 _MAX_LISTED = 4  # values in a note
+_MAX_NEAREST = 50  # unknown words for which the nearest known one is looked for
 
 
 def find_notes(
@@ -225,10 +227,10 @@ def _note_unknown(
     phrases = tuple(dict.fromkeys(phrase for text in texts for phrase in vocabulary.unknown(text)))
     if not phrases:
         return
+    words = dict.fromkeys(word for phrase in phrases for word in phrase.split())
     nearest = {
         word: near
-        for phrase in phrases
-        for word in phrase.split()
+        for word in itertools.islice(words, _MAX_NEAREST)
         if (near := vocabulary.nearest(word))
     }
     listed = join_words([f"{near!r} for {word!r}" for word, near in nearest.items()])
