@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from beecam.models.text.tokenizers import own_tokenizer
@@ -28,6 +28,7 @@ class Vocabulary:
         """Read the vocabulary of a tokenizer of transformers, or of a processor with one."""
         self._tokenizer = own_tokenizer(tokenizer)
         self._unknown: dict[str, bool] = {}
+        self._encoded: dict[tuple[str, bool], list[int]] = {}
         self.known = _whole_words(self._tokenizer)
 
     def unknown(self, text: str) -> list[str]:
@@ -47,6 +48,20 @@ class Vocabulary:
             phrases[-1].append(word.strip(_PUNCTUATION) or word)
             continues = not word.endswith(_BREAKS)
         return list(dict.fromkeys(" ".join(words) for words in phrases))
+
+    def encode_ahead(self, texts: Iterable[str], *, specials: bool = True) -> None:
+        """Encode many texts that `cut_off` and `read` will be asked about at once, which is faster.
+
+        Args:
+            texts: The texts.
+            specials: Whether special tokens are added.
+        """
+        left = [text for text in dict.fromkeys(texts) if (text, specials) not in self._encoded]
+        if left:
+            found = self._tokenizer(left, add_special_tokens=specials, verbose=False).input_ids
+            self._encoded.update(
+                {(text, specials): tokens for text, tokens in zip(left, found, strict=True)}
+            )
 
     def nearest(self, word: str) -> str | None:
         """Return the known word that is most like a word, or None if none is like it."""
@@ -99,6 +114,8 @@ class Vocabulary:
         return self._unknown[word]
 
     def _tokens(self, text: str, *, specials: bool) -> list[int]:
+        if (text, specials) in self._encoded:
+            return self._encoded[text, specials]
         # Not verbose: a text over the limit is what is looked for.
         found = self._tokenizer(text, add_special_tokens=specials, verbose=False)
         tokens: list[int] = found.input_ids

@@ -72,6 +72,8 @@ class _ShotNotes:
         self._limits: dict[tuple[str, int, int], TextLimit] = {}
         self._texts: dict[tuple[str, int, int], dict[str, None]] = {}
         self._lossy: set[str] = set()
+        # By call, which outlives this, and argument.
+        self._limits_of: dict[tuple[int, str], list[TextLimit]] = {}
 
     def find(self, shots: Sequence[Shot], defaults: Shot) -> Iterator[Note]:
         """Yield the notes.
@@ -117,6 +119,7 @@ class _ShotNotes:
             argument, number, _ = key
             limit = self._limits[key]
             words = self._vocabulary(number, limit)
+            words.encode_ahead(texts, specials=limit.specials)
             found = [
                 *(_note_unknown(argument, list(texts), words, self._model) if not number else ()),
                 *_note_cut(argument, list(texts), words, limit, self._model, second=number > 0),
@@ -176,7 +179,10 @@ class _ShotNotes:
     def _read(self, call: CallSettings, argument: str, text: str) -> Hashable:
         if argument not in self._lossy:
             return text
-        limits = self._task.text_limits(call.shot, argument)
+        key = id(call), argument
+        if key not in self._limits_of:
+            self._limits_of[key] = self._task.text_limits(call.shot, argument)
+        limits = self._limits_of[key]
         return tuple(
             self._vocabulary(number, limit).read(text, limit.tokens, specials=limit.specials)
             for number, limit in enumerate(limits)
