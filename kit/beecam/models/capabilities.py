@@ -24,7 +24,7 @@ model that has a part of one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard
 
@@ -344,6 +344,14 @@ def ignores_prompt(model: Model) -> bool:
     True
     """
     return getattr(model, "ignores_prompt", False) is True
+
+
+def batch_keys_of(model: Model, shots: Sequence[Shot]) -> list[Hashable]:
+    """Return the `batch_key` of each shot; a model may have a faster way for very many."""
+    if (each := getattr(model, "batch_keys", None)) is not None:
+        found: list[Hashable] = each(shots)
+        return found
+    return [model.batch_key(shot) for shot in shots]
 
 
 def taken_by(model: Model, shot: Shot) -> Collection[str]:

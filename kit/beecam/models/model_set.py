@@ -137,6 +137,16 @@ class ModelSet:
         """Return the same value for shots of one model with equal keys there."""
         return shot.model, shot.revision, self.of(shot).batch_key(shot)
 
+    def batch_keys(self, shots: Sequence[Shot]) -> list[Hashable]:
+        """Return the `batch_key` of each of very many shots, faster than one by one."""
+        found: dict[int, Hashable] = {}
+        for one in self.models:
+            own = [i for i, shot in enumerate(shots) if self.of(shot) is one]
+            keys = capabilities.batch_keys_of(one, [shots[i] for i in own])
+            for i, key in zip(own, keys, strict=True):
+                found[i] = shots[i].model, shots[i].revision, key
+        return [found[i] for i in range(len(shots))]
+
     def generate(
         self,
         shots: Sequence[Shot],

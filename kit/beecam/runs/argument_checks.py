@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,15 +124,17 @@ def _find_changed(
     sweep: Sweep, model: Model, shots: ShotList, drafts: Mapping[str, str]
 ) -> Iterator[Problem]:
     """Yield a problem for cells whose shots are of other weights than the model has now."""
-    # With drafts, whose keys depend on the noise, each cell is looked at.
-    cells = range(len(shots)) if drafts else [one[0] for one in shots.cells_of_bases if one]
-    for cell in map(sweep.cells.__getitem__, cells):
-        was, shot = cell.shot, shots[cell.index]
+    # Without drafts, whose keys depend on all of a shot, the first cell of each model is looked at.
+    first: dict[Hashable, int] = {}
+    for base, cells in zip(shots.bases, shots.cells_of_bases, strict=True):
+        first.setdefault((base.model, base.revision, base.speed), cells[0])
+    for index in range(len(shots)) if drafts else first.values():
+        was, shot = sweep.shot_list[index], shots[index]
         used = model_of(model, shot)
         if drafts and was.resolved and was.key in drafts and shot.key != was.key:
             yield Problem(
                 "model",
-                f"model={shorten(used)}: cell {cell.index} finishes a draft of {was.model} "
+                f"model={shorten(used)}: cell {index} finishes a draft of {was.model} "
                 f"{was.revision}; this is {used.name} {used.revision}, which can't resume it. "
                 "Pass the model that generated the drafts, or run their sweep again.",
             )
@@ -140,7 +142,7 @@ def _find_changed(
         if shot.revision != used.revision:
             yield Problem(
                 "model",
-                f"model={shorten(used)}: cell {cell.index} is a shot of {shot.model} "
+                f"model={shorten(used)}: cell {index} is a shot of {shot.model} "
                 f"{shot.revision}; this is {used.name} {used.revision}, which would generate "
                 "another clip. Use shot.replace(model=None, revision=None).",
             )

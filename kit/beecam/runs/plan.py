@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from beecam.models.batching.batch_size import batching_of
-from beecam.models.capabilities import ignores_noise
+from beecam.models.capabilities import batch_keys_of, ignores_noise
 from beecam.models.model import Model
 from beecam.shots.shot import Shot
 from beecam.shots.shot_list import ShotList
@@ -45,7 +45,7 @@ class Plan:
         self,
         model: Model,
         shots: Sequence[Shot],
-        cells: Iterable[int] | None = None,
+        cells: Sequence[int] | None = None,
         *,
         exact: bool = False,
         resumable: Mapping[int, CheckpointInfo] | None = None,
@@ -68,15 +68,27 @@ class Plan:
         self._groups: OrderedDict[_Group, dict[int, None]] = OrderedDict()
         # For each group the best size, and how many cells a batch takes by that.
         self._sizes: dict[_Group, tuple[int, int]] = {}
-        alike = ignores_noise(model)
-        # Of cells that differ in the noise only, such a model is asked about the first one.
-        known: dict[Hashable, dict[int, None]] = {}
-        for index in range(len(shots)) if cells is None else cells:
-            checkpoint = (resumable or {}).get(index)
-            base = (self._shots.numbers[index] if alike else index), checkpoint
-            if base not in known:
-                known[base] = self._groups.setdefault(self._group_of(index, checkpoint), {})
-            known[base][index] = None
+        self._add(range(len(shots)) if cells is None else cells, resumable or {})
+
+    def _add(self, cells: Sequence[int], resumable: Mapping[int, CheckpointInfo]) -> None:
+        """Group cells; of those that differ in the noise only, a model may be asked about one."""
+        numbers = self._shots.numbers if ignores_noise(self._model) else range(len(self._shots))
+        first: dict[int, int] = {}
+        for index in cells:
+            first.setdefault(numbers[index], index)
+        keys = batch_keys_of(self._model, [self._shots[i] for i in first.values()])
+        key_of = dict(zip(first, keys, strict=True))
+        groups: dict[Hashable, dict[int, None]] = {}
+        for index in cells:
+            number, checkpoint = numbers[index], resumable.get(index)
+            # In exact mode only a clip that began in a batch of the right size has the right bits.
+            if checkpoint and self._exact:
+                size = self._batching.exact_size(self._shots[index])
+                checkpoint = checkpoint if checkpoint.batch == size else None
+            if (number, checkpoint) not in groups:
+                group = key_of[number], checkpoint
+                groups[number, checkpoint] = self._groups.setdefault(group, {})
+            groups[number, checkpoint][index] = None
 
     def __len__(self) -> int:
         return sum(len(group) for group in self._groups.values())
@@ -119,13 +131,6 @@ class Plan:
     def more(self, batch: Batch, count: int) -> tuple[int, ...]:
         """Take up to `count` further cells for a batch, in place of some that it doesn't need."""
         return _take(self._groups.get(batch.group, {}), count)  # type: ignore[call-overload]
-
-    def _group_of(self, index: int, checkpoint: CheckpointInfo | None) -> _Group:
-        shot = self._shots[index]
-        # In exact mode only a clip that began in a batch of the right size has the right bits.
-        if checkpoint and self._exact and checkpoint.batch != self._batching.exact_size(shot):
-            checkpoint = None
-        return self._model.batch_key(shot), checkpoint
 
     def _size(self, group: _Group, left: Mapping[int, None]) -> int:
         """Return how many cells of a group go into the next batch.

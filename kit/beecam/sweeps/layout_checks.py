@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from beecam._util.checks import raise_problems
+from beecam._util.collector import collection_paused
 from beecam.errors import CheckError, Problem, did_you_mean, join_words, nearest_match, shorten
 from beecam.models.capabilities import arguments_of, filled_in_by, notes_of
 from beecam.models.model import Model, Note
@@ -27,6 +28,7 @@ _EMPTY = (
 )
 
 
+@collection_paused()
 def resolve_cells(layout: Layout, problems: Sequence[Problem], model: Model) -> ShotList:
     """Return the shots of a sweep's cells, resolved by a model.
 
@@ -106,6 +108,7 @@ def check_layout(layout: Layout) -> Iterator[Problem]:
         )
 
 
+@collection_paused()
 def notes_on(layout: Layout, model: Model, shots: Sequence[Shot]) -> list[Note]:
     """Return the notes on a layout and on its resolved shots, each once."""
     return list(dict.fromkeys([*note_values(layout), *notes_of(model, shots)]))

@@ -27,6 +27,7 @@ class Vocabulary:
     def __init__(self, tokenizer: Any) -> None:
         """Read the vocabulary of a tokenizer of transformers, or of a processor with one."""
         self._tokenizer = own_tokenizer(tokenizer)
+        self._unknown_token = getattr(self._tokenizer, "unk_token_id", None)
         self._unknown: dict[str, bool] = {}
         self._encoded: dict[tuple[str, bool], list[int]] = {}
         self.known = _whole_words(self._tokenizer)
@@ -78,9 +79,9 @@ class Vocabulary:
             limit: The number of tokens that the encoder reads.
             specials: Whether the tokenizer's special tokens are among them.
         """
-        words = text.split()
         if self._count(text, specials=specials) <= limit:
             return []
+        words = text.split()
 
         def tokens(count: int) -> int:
             return self._count(" ".join(words[:count]), specials=specials)
@@ -106,11 +107,10 @@ class Vocabulary:
         return len(self._tokens(text, specials=specials))
 
     def _is_unknown(self, word: str) -> bool:
-        token = getattr(self._tokenizer, "unk_token_id", None)
-        if token is None:
+        if self._unknown_token is None:
             return False
         if word not in self._unknown:
-            self._unknown[word] = token in self._tokens(word, specials=False)
+            self._unknown[word] = self._unknown_token in self._tokens(word, specials=False)
         return self._unknown[word]
 
     def _tokens(self, text: str, *, specials: bool) -> list[int]:
