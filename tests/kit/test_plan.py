@@ -25,7 +25,7 @@ class FakeModel(BatchPolicy):
 
 
 def shots(widths):
-    return [(i, Shot(prompt=str(i), width=w)) for i, w in enumerate(widths)]
+    return [Shot(prompt=str(i), width=w) for i, w in enumerate(widths)]
 
 
 def drain(plan):
@@ -37,8 +37,7 @@ def drain(plan):
 
 @given(st.lists(st.sampled_from([32, 64, 96]), max_size=40), st.integers(1, 9), st.booleans())
 def test_every_cell_is_in_one_batch_with_cells_of_the_same_key(widths, size, exact):
-    pairs = shots(widths)
-    batches = drain(Plan(FakeModel(size), pairs, exact=exact))
+    batches = drain(Plan(FakeModel(size), shots(widths), exact=exact))
     assert sorted(i for b in batches for i in b.cells) == list(range(len(widths)))
     for batch in batches:
         assert len({widths[i] for i in batch.cells}) == 1
@@ -65,8 +64,7 @@ def test_concurrent_batches_share_the_cells_evenly(cells, size, parallel_batches
 
 @given(st.lists(st.sampled_from([32, 64]), min_size=1, max_size=20), st.data())
 def test_dropped_cells_are_left_out_and_cells_put_back_come_first(widths, data):
-    pairs = shots(widths)
-    plan = Plan(FakeModel(3), pairs)
+    plan = Plan(FakeModel(3), shots(widths))
     dropped = data.draw(st.sets(st.integers(0, len(widths) - 1)))
     for index in dropped:
         assert plan.drop(index)
@@ -76,7 +74,7 @@ def test_dropped_cells_are_left_out_and_cells_put_back_come_first(widths, data):
     if batch is None:
         assert len(dropped) == len(widths)
         return
-    plan.put_back([pairs[i] for i in batch.cells])
+    plan.put_back(batch.cells)
     assert plan.next() == batch
     assert sorted(i for b in drain(plan) for i in b.cells) == sorted(
         set(range(len(widths))) - dropped - set(batch.cells)
@@ -88,7 +86,7 @@ def test_a_size_that_is_reduced_meanwhile_is_used():
     plan = Plan(model, shots([32] * 6))
     batch = plan.next()
     model._size = 2
-    plan.put_back([(i, Shot(prompt=str(i), width=32)) for i in batch.cells])
+    plan.put_back(batch.cells)
     assert [b.cells for b in drain(plan)] == [(0, 1), (2, 3), (4, 5)]
 
 

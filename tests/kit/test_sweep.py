@@ -319,7 +319,7 @@ def test_a_list_and_a_mask_select_cells():
     assert places(sweep[[-1, 0]]) == [(1, 2), (0, 0)]
     mask = sweep.to_frame()["seed"] == 1
     assert places(sweep[mask]) == places(sweep[mask.tolist()]) == [(0, 1), (1, 1)]
-    assert sweep[np.int64(1)] is sweep.cells[1]
+    assert sweep[np.int64(1)] == sweep.cells[1]
     assert len(sweep[[]]) == 0
     for index in (6, -7, [0, 6]):
         with pytest.raises(IndexError, match=r"cell (6|-7): there are 6, counted from 0"):

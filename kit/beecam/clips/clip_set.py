@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from beecam._util import checks
 from beecam._util.attributes import FixedAttributes
+from beecam._util.collector import collection_paused
 from beecam._util.indexing import indices_of
 from beecam._util.plain import as_integer
 from beecam.clips.clip import Clip
@@ -242,16 +243,20 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
         """
         if isinstance(by, (str, Sequence)):
             names = [by] if isinstance(by, str) else by
-            rows = rows_of(self.library, self.keys, self.axes, self._coords)
-            known = list(dict.fromkeys([*names_in(rows), *COMMON_NAMES]))
-            hint = "; a leading - is for descending"
-            checks.raise_problems(p for n in names for p in checks.choice("by", n, known, hint))
-            return self._pick(sort_rows_by(rows, names, reverse=reverse))
+            return self._sort_by_names(names, reverse=reverse)
         checks.raise_problems(
             checks.callable_argument("sort", by, "clip", "lambda clip: clip.stars")
         )
         ranks = [by(clip) for clip in self]  # checked above
         return self._pick(sorted(range(len(self)), key=ranks.__getitem__, reverse=reverse))
+
+    @collection_paused()
+    def _sort_by_names(self, names: Sequence[str], *, reverse: bool) -> ClipSet:
+        rows = rows_of(self.library, self.keys, self.axes, self._coords)
+        known = list(dict.fromkeys([*names_in(rows), *COMMON_NAMES]))
+        hint = "; a leading - is for descending"
+        checks.raise_problems(p for n in names for p in checks.choice("by", n, known, hint))
+        return self._pick(sort_rows_by(rows, names, reverse=reverse))
 
     def where(self, **values: Any) -> ClipSet:
         """Return the clips that have these values on the axes.
@@ -274,6 +279,7 @@ class ClipSet(FixedAttributes, Sequence[Clip]):
             if all(coords.get(name) in allowed for name, allowed in wanted.items())
         )
 
+    @collection_paused()
     def query(self, expression: str) -> ClipSet:
         """Return the clips that match a query, in the syntax of the grid's search box.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from beecam._util.collector import collection_paused
 from beecam._util.warning import warn
 from beecam._util.words import count_of
 from beecam.export.shown import ShownClip, ShownClips
@@ -16,27 +17,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@collection_paused()
 def frame_of(clips: ShownClips) -> pd.DataFrame:
     """Return a row per clip; see `ClipSet.to_frame`."""
     import pandas as pd
 
-    table = clips.library.table(clips.keys)
     rows = []
-    for i, key in enumerate(clips.keys):
-        values = values_at(clips.axes, clips.coords(i))
-        row = table.get(key)
+    for i, row in enumerate(clips.library.rows(clips.keys)):
+        key, values = clips.keys[i], values_at(clips.axes, clips.coords(i))
         if row is None:  # it was damaged or deleted: the other rows are still right
             rows.append(values | {"key": key})
             continue
         shot = row["shot"]
-        facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
-        rating = {name: row[name] for name in ("stars", "rejected", "tags")}
         # The prompt of an axis is a template. Any other name of an axis takes precedence over that
         # of a fact or a rating, as in queries.
         own = {**values, "prompt": as_text(shot["prompt"]), "seed": seed_of(shot["noise"])}
-        rows.append(
-            own | {k: v for k, v in (rating | facts | {"key": key}).items() if k not in own}
-        )
+        rating = {name: row[name] for name in ("stars", "rejected", "tags")}
+        facts = {k: v for k, v in row["facts"].items() if not isinstance(v, dict)}
+        rows.append(own | rating | facts | {"key": key} | own)
     return pd.DataFrame(rows)
 
 

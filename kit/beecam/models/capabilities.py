@@ -24,7 +24,7 @@ model that has a part of one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard
 
@@ -33,6 +33,7 @@ import numpy as np
 from beecam.errors import CheckError, ModelError, Problem
 from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, check_frames_shape
 from beecam.shots.shot import Shot
+from beecam.shots.shot_list import distinct_shots
 
 # --- drafts ---------------------------------------------------------------------------------------
 
@@ -295,8 +296,7 @@ def notes_of(model: Model, shots: Sequence[Shot]) -> list[Note]:
     if not supports_vocabulary(model):
         return []
     # Seeds change nothing of what reaches the model.
-    distinct = {shot.without_noise(): shot for shot in shots}
-    return list(dict.fromkeys(model.notes(list(distinct.values()))))
+    return list(dict.fromkeys(model.notes(distinct_shots(shots))))
 
 
 def known_words(model: Model) -> tuple[str, ...]:
@@ -333,6 +333,25 @@ def ignores_noise(model: Model) -> bool:
     True
     """
     return getattr(model, "ignores_noise", False) is True
+
+
+def ignores_prompt(model: Model) -> bool:
+    """Return whether `resolve` and `check` give the same for every prompt.
+
+    Of cells that differ in prompt and noise only, such a model is asked about the first one.
+
+    >>> ignores_prompt(bc.load())
+    True
+    """
+    return getattr(model, "ignores_prompt", False) is True
+
+
+def batch_keys_of(model: Model, shots: Sequence[Shot]) -> list[Hashable]:
+    """Return the `batch_key` of each shot; a model may have a faster way for very many."""
+    if (each := getattr(model, "batch_keys", None)) is not None:
+        found: list[Hashable] = each(shots)
+        return found
+    return [model.batch_key(shot) for shot in shots]
 
 
 def taken_by(model: Model, shot: Shot) -> Collection[str]:

@@ -6,16 +6,17 @@ of one's own forgets is reported in a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Container, Hashable, Iterator, Sequence
 
 from beecam.errors import Problem, join_words, shorten
-from beecam.models.capabilities import ignores_noise, taken_by
+from beecam.models.capabilities import ignores_noise, ignores_prompt, taken_by
 from beecam.models.model import Model
 from beecam.models.model_set import ModelSet
 from beecam.shots.noise import Noise, check_noise
 from beecam.shots.shot import REQUIRED, Shot
-from beecam.shots.shot_checks import check_values
+from beecam.shots.shot_checks import check_prompt, check_values
+from beecam.shots.shot_list import ShotList
 
 
 def resolve_shot(model: Model, shot: Shot) -> tuple[Shot, list[Problem]]:
@@ -34,48 +35,96 @@ def resolve_shot(model: Model, shot: Shot) -> tuple[Shot, list[Problem]]:
     return resolved, problems or list(_unresolved(model, resolved))
 
 
-class ShotResolver:
-    """Resolves and checks the shots of many cells; those that differ in the noise only as one."""
+def resolve_shots(model: Model, shots: ShotList) -> tuple[ShotList, list[Problem]]:
+    """Return shots as the model resolves them, and the problems that they have.
 
-    def __init__(self, model: Model) -> None:
-        """Ask a model; one that may look at the noise is asked about every shot."""
-        self._model = model
-        self._alike = ignores_noise(model)
-        self._groups: dict[Hashable, _Group] = {}
+    Shots that differ in what the model doesn't look at are resolved and checked as one; noises and
+    prompts are checked once each. With problems the list isn't to be used.
 
-    def resolve(self, shot: Shot, index: int) -> tuple[Shot | None, list[Problem], int]:
-        """Resolve the shot of a cell.
+    >>> shots, problems = resolve_shots(model, bc.sweep("a bee", seed=range(9)).shot_list)
+    >>> len(shots.bases), problems
+    (1, [])
+    """
+    alike = ignores_noise(model)
+    if not alike:
+        shots = ShotList(tuple(shots), range(len(shots)), shots.noises)
+    valid, problems_of_noises = _check_noises(shots.noises)
+    problems: list[Problem] = []
+    resolved = list(shots.bases)
+    kinds: dict[Hashable, Shot] = {}
+    for number, cells in enumerate(shots.cells_of_bases):
+        if not cells:
+            continue
+        base = shots.bases[number]
+        kind = _kind_of(base) if ignores_prompt(model) else None
+        found = list(check_prompt(base.prompt))
+        if found or kind is None or kind not in kinds:
+            # A model is asked about a shot of which nothing else is wrong, if there is one.
+            shot = shots[next((i for i in cells if shots.noises[i] in valid), cells[0])]
+            found = list(check_values(shot))
+            if not found:
+                resolved[number], found = resolve_shot(model, shot)
+                if kind is not None:
+                    kinds[kind] = resolved[number]
+        else:
+            resolved[number] = kinds[kind].with_prompt(base.prompt)
+        problems += found
+    problems += problems_of_noises
+    with contextlib.suppress(TypeError):  # invalid values that can't be hashed
+        problems += _repeated(shots)
+    found_shots = ShotList(resolved, shots.numbers, shots.noises)
+    return found_shots if alike else ShotList.of(tuple(found_shots)), problems
 
-        Args:
-            shot: The shot.
-            index: The cell's index.
 
-        Returns:
-            The resolved shot, or None if its values are invalid; problems that no shot of its
-            group had before; and the index of the first cell with the same shot.
-        """
-        try:
-            group = self._groups.get(key := shot.without_noise())
-        except TypeError:  # an invalid value that can't be hashed
-            return None, list(check_values(shot)), index
-        if group is None:
-            group = self._groups[key] = _Group(None, {})
-        elif self._alike and group.resolved is not None:
-            first = group.cells.setdefault(shot.noise, index)
-            return group.resolved.with_noise(shot.noise), list(check_noise(shot.noise)), first
-        if problems := list(check_values(shot)):
-            return None, problems, index
-        resolved, problems = resolve_shot(self._model, shot)
-        group.resolved = resolved
-        return resolved, problems, group.cells.setdefault(shot.noise, index)
+def _kind_of(shot: Shot) -> Hashable:
+    """Return what a model that ignores prompts reads of a shot; None if it can't be compared."""
+    settings = shot.without_texts()
+    try:
+        hash(settings)
+    except TypeError:
+        return None
+    return settings
 
 
-@dataclass
-class _Group:
-    """Shots that differ in the noise only: the first one resolved, and their cells by noise."""
+def _check_noises(noises: Sequence[Noise]) -> tuple[Container[Noise], list[Problem]]:
+    """Return the valid noises, and the problems of the others."""
+    try:
+        distinct = dict.fromkeys(noises)
+    except TypeError:  # an invalid one that can't be hashed
+        return (), [problem for noise in noises for problem in check_noise(noise)]
+    valid: set[Noise] = set()
+    problems: list[Problem] = []
+    for noise in distinct:
+        found = list(check_noise(noise))
+        problems += found
+        if not found:
+            valid.add(noise)
+    return valid, problems
 
-    resolved: Shot | None
-    cells: dict[Noise, int]
+
+def _repeated(shots: ShotList) -> Iterator[Problem]:
+    """Yield a problem for the first two cells with the same shot."""
+    settings = [shot.without_noise() for shot in shots.bases]
+    # Numbers of equal bases and noises: tuples of them would take longer to compare.
+    bases = {one: number for number, one in enumerate(settings)}
+    noises = {noise: number for number, noise in enumerate(shots.noises)}
+    at = [bases[one] * len(shots) for one in settings]
+    codes = [
+        at[number] + noises[noise]
+        for number, noise in zip(shots.numbers, shots.noises, strict=True)
+    ]
+    if len(set(codes)) == len(codes):
+        return
+    first: dict[int, int] = {}
+    for index, code in enumerate(codes):
+        if first.setdefault(code, index) != index:
+            yield Problem(
+                "cells",
+                f"cells {first[code]} and {index} are the same shot, "
+                f"{shorten(shots[index].text)} with seed {shots[index].seed}: an axis does not "
+                "reach the prompt or an argument.",
+            )
+            return
 
 
 def check_shot(model: Model, shot: Shot) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from beecam.models.model_checks import loaded_model
 from beecam.models.model_set import model_of
 from beecam.models.resolving import check_shot
 from beecam.shots.shot import Shot
+from beecam.shots.shot_list import ShotList
 from beecam.storage.sweep_files import MAX_NAME
 from beecam.sweeps.build import sweep_of_shots
 from beecam.sweeps.sweep import Sweep
@@ -45,7 +46,7 @@ class RunRequest:
     name: str | None = None
     recorded: bool = True
 
-    def resolve(self) -> tuple[Shot, ...]:
+    def resolve(self) -> ShotList:
         """Return the shot of each cell, resolved by a model that was just refreshed.
 
         Raises:
@@ -53,19 +54,20 @@ class RunRequest:
         """
         checks.raise_problems(library_problems(self.library))
         model = self.model
-        shots = self.sweep.resolve(model)
+        shots = self.sweep.resolved_shots(model)
         checks.raise_problems(_find_changed(self.sweep, model, shots, self.drafts))
         if self.draft is not None:
-            shots = tuple(_as_draft(shot, steps_of(model, shot), self.draft) for shot in shots)
+            share = self.draft
+            shots = shots.map(lambda shot: _as_draft(shot, steps_of(model, shot), share))
             # One shot for each batch key: the others differ in prompt and seed only.
-            samples = {model.batch_key(shot): shot for shot in shots}
+            samples = {model.batch_key(shot): shot for shot in shots.distinct}
             checks.raise_problems(p for shot in samples.values() for p in check_shot(model, shot))
         return shots
 
-    def key_of(self, shots: Sequence[Shot]) -> str:
+    def key_of(self, shots: ShotList) -> str:
         """Return a digest of the request and its resolved shots: 16 hexadecimal digits."""
         parts = [self.sweep.outline, str(self.exact), str(self.library.folder)]
-        text = "\n".join([*parts, *(shot.key for shot in shots)])
+        text = "\n".join([*parts, *shots.keys])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -119,15 +121,20 @@ def check_sweep(sweep: object) -> None:
 
 
 def _find_changed(
-    sweep: Sweep, model: Model, shots: Sequence[Shot], drafts: Mapping[str, str]
+    sweep: Sweep, model: Model, shots: ShotList, drafts: Mapping[str, str]
 ) -> Iterator[Problem]:
     """Yield a problem for cells whose shots are of other weights than the model has now."""
-    for cell, shot in zip(sweep.cells, shots, strict=True):
-        was, used = cell.shot, model_of(model, shot)
+    # Without drafts, whose keys depend on all of a shot, the first cell of each model is looked at.
+    first: dict[Hashable, int] = {}
+    for base, cells in zip(shots.bases, shots.cells_of_bases, strict=True):
+        first.setdefault((base.model, base.revision, base.speed), cells[0])
+    for index in range(len(shots)) if drafts else first.values():
+        was, shot = sweep.shot_list[index], shots[index]
+        used = model_of(model, shot)
         if drafts and was.resolved and was.key in drafts and shot.key != was.key:
             yield Problem(
                 "model",
-                f"model={shorten(used)}: cell {cell.index} finishes a draft of {was.model} "
+                f"model={shorten(used)}: cell {index} finishes a draft of {was.model} "
                 f"{was.revision}; this is {used.name} {used.revision}, which can't resume it. "
                 "Pass the model that generated the drafts, or run their sweep again.",
             )
@@ -135,7 +142,7 @@ def _find_changed(
         if shot.revision != used.revision:
             yield Problem(
                 "model",
-                f"model={shorten(used)}: cell {cell.index} is a shot of {shot.model} "
+                f"model={shorten(used)}: cell {index} is a shot of {shot.model} "
                 f"{shot.revision}; this is {used.name} {used.revision}, which would generate "
                 "another clip. Use shot.replace(model=None, revision=None).",
             )

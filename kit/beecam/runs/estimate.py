@@ -110,12 +110,13 @@ def estimate_current(
         CheckError: With all problems of the sweep.
     """
     shots = RunRequest(sweep.across(model), model, library, draft=draft).resolve()
-    cached = library.known({shot.key for shot in shots})
-    missing = [shot for shot in shots if shot.key not in cached]
+    cached = library.known(shots.keys)
+    missing = shots.take([i for i, key in enumerate(shots.keys) if key not in cached])
     # Shots that differ in the noise only take equally long.
-    different = {shot.without_noise(): shot for shot in missing}
-    seconds_of = {settings: library.seconds_for(shot) for settings, shot in different.items()}
-    timings = [seconds_of[shot.without_noise()] for shot in missing]
-    known = [seconds for seconds in timings if seconds is not None]
-    total = math.fsum(known) * len(missing) / len(known) if known else None
-    return Estimate(len(shots), len(shots) - len(missing), 0.0 if not missing else total)
+    counts = [len(cells) for cells in missing.cells_of_bases if cells]
+    timings = zip(library.seconds_for_each(missing.distinct), counts, strict=True)
+    known = [(seconds, count) for seconds, count in timings if seconds is not None]
+    measured = sum(count for _, count in known)
+    seconds = math.fsum(seconds * count for seconds, count in known)
+    total = seconds * len(missing) / measured if measured else None
+    return Estimate(len(shots), len(shots) - len(missing), 0.0 if not len(missing) else total)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from beecam.models.batching.batch_size import batching_of
-from beecam.models.capabilities import ignores_noise
+from beecam.models.capabilities import batch_keys_of, ignores_noise
 from beecam.models.model import Model
 from beecam.shots.shot import Shot
+from beecam.shots.shot_list import ShotList
 from beecam.storage.checkpoints import CheckpointInfo
 
 
@@ -42,7 +44,8 @@ class Plan:
     def __init__(
         self,
         model: Model,
-        shots: Sequence[tuple[int, Shot]],
+        shots: Sequence[Shot],
+        cells: Sequence[int] | None = None,
         *,
         exact: bool = False,
         resumable: Mapping[int, CheckpointInfo] | None = None,
@@ -51,7 +54,8 @@ class Plan:
 
         Args:
             model: Decides which shots can share a batch, and how many.
-            shots: Cell index and resolved shot of each cell.
+            shots: The resolved shot of each cell of the run.
+            cells: The cells to generate; by default all.
             exact: Make every batch the same size, the last one filled up: a power of two, because
                 in odd batches threads split sums by the position of the clip.
             resumable: The checkpoints of cells that resume from within their steps.
@@ -59,50 +63,66 @@ class Plan:
         self._model = model
         self._batching = batching_of(model)
         self._exact = exact
-        self._groups: OrderedDict[_Group, dict[int, Shot]] = OrderedDict()
+        self._shots = ShotList.of(shots)
+        # The cells of each group, as the keys of a dict, which keep their order.
+        self._groups: OrderedDict[_Group, dict[int, None]] = OrderedDict()
         # For each group the best size, and how many cells a batch takes by that.
         self._sizes: dict[_Group, tuple[int, int]] = {}
-        batch_key = _batch_key_of(model)
-        for index, shot in shots:
-            checkpoint = (resumable or {}).get(index)
+        self._add(range(len(shots)) if cells is None else cells, resumable or {})
+
+    def _add(self, cells: Sequence[int], resumable: Mapping[int, CheckpointInfo]) -> None:
+        """Group cells; of those that differ in the noise only, a model may be asked about one."""
+        numbers = self._shots.numbers if ignores_noise(self._model) else range(len(self._shots))
+        first: dict[int, int] = {}
+        for index in cells:
+            first.setdefault(numbers[index], index)
+        keys = batch_keys_of(self._model, [self._shots[i] for i in first.values()])
+        key_of = dict(zip(first, keys, strict=True))
+        groups: dict[Hashable, dict[int, None]] = {}
+        for index in cells:
+            number, checkpoint = numbers[index], resumable.get(index)
             # In exact mode only a clip that began in a batch of the right size has the right bits.
-            if checkpoint and exact and checkpoint.batch != self._batching.exact_size(shot):
-                checkpoint = None
-            self._groups.setdefault((batch_key(shot), checkpoint), {})[index] = shot
+            if checkpoint and self._exact:
+                size = self._batching.exact_size(self._shots[index])
+                checkpoint = checkpoint if checkpoint.batch == size else None
+            if (number, checkpoint) not in groups:
+                group = key_of[number], checkpoint
+                groups[number, checkpoint] = self._groups.setdefault(group, {})
+            groups[number, checkpoint][index] = None
 
     def __len__(self) -> int:
         return sum(len(group) for group in self._groups.values())
 
     def drop(self, index: int) -> bool:
         """Remove a cell; return whether it was still there."""
-        return any(group.pop(index, None) is not None for group in self._groups.values())
+        group = next((one for one in self._groups.values() if index in one), None)
+        if group is None:
+            return False
+        del group[index]
+        return True
 
-    def put_back(
-        self, shots: Sequence[tuple[int, Shot]], checkpoint: CheckpointInfo | None = None
-    ) -> None:
+    def put_back(self, cells: Sequence[int], checkpoint: CheckpointInfo | None = None) -> None:
         """Hand cells out again, before all others.
 
         Args:
-            shots: Cell index and shot of each cell.
+            cells: The indices of the cells.
             checkpoint: Where they resume, if they have been begun.
         """
-        for index, shot in reversed(shots):
-            group = (self._model.batch_key(shot), checkpoint)
+        for index in reversed(cells):
+            group = (self._model.batch_key(self._shots[index]), checkpoint)
             self._sizes.pop(group, None)
-            self._groups[group] = {index: shot, **self._groups.get(group, {})}
+            self._groups[group] = {index: None, **self._groups.get(group, {})}
             self._groups.move_to_end(group, last=False)
 
     def next(self) -> Batch | None:
         """Take the next batch, or return None when no cells are left."""
-        for group, shots in list(self._groups.items()):
-            if not shots:
+        for group, left in list(self._groups.items()):
+            if not left:
                 del self._groups[group]
                 continue
             _, checkpoint = group
-            limit = checkpoint.batch if checkpoint else self._size(group, shots)
-            cells = tuple(list(shots)[:limit])
-            for index in cells:
-                del shots[index]
+            limit = checkpoint.batch if checkpoint else self._size(group, left)
+            cells = _take(left, limit)
             if checkpoint:
                 return Batch(cells, limit, checkpoint.step, group)
             return Batch(cells, limit if self._exact else len(cells), group=group)
@@ -110,44 +130,33 @@ class Plan:
 
     def more(self, batch: Batch, count: int) -> tuple[int, ...]:
         """Take up to `count` further cells for a batch, in place of some that it doesn't need."""
-        shots = self._groups.get(batch.group, {})  # type: ignore[call-overload]
-        cells = tuple(shots)[:count]
-        for index in cells:
-            del shots[index]
-        return cells
+        return _take(self._groups.get(batch.group, {}), count)  # type: ignore[call-overload]
 
-    def _size(self, group: _Group, shots: dict[int, Shot]) -> int:
+    def _size(self, group: _Group, left: Mapping[int, None]) -> int:
         """Return how many cells of a group go into the next batch.
 
         While the policy still measures sizes, the one that it requests; then all batches are
         about equally large.
         """
-        first = next(iter(shots.values()))
+        first = self._shots[next(iter(left))]
         if self._exact:
             return self._batching.exact_size(first)
-        if trial := self._batching.trial_size(first, len(shots)):
+        if trial := self._batching.trial_size(first, len(left)):
             return trial
         most = self._batching.size(first)
         if self._sizes.get(group, (0, 0))[0] != most:
             parallel_batches = self._batching.parallel_batches
-            batches = math.ceil(len(shots) / (most * parallel_batches)) * parallel_batches
-            self._sizes[group] = (most, math.ceil(len(shots) / batches))
+            batches = math.ceil(len(left) / (most * parallel_batches)) * parallel_batches
+            self._sizes[group] = (most, math.ceil(len(left) / batches))
         return self._sizes[group][1]
 
 
 _Group = tuple[Hashable, CheckpointInfo | None]
 
 
-def _batch_key_of(model: Model) -> Callable[[Shot], Hashable]:
-    """Return the model's `batch_key`; of shots that differ in the noise only, it is asked once."""
-    if not ignores_noise(model):
-        return model.batch_key
-    known: dict[Hashable, Hashable] = {}
-
-    def batch_key(shot: Shot) -> Hashable:
-        settings = shot.without_noise()
-        if settings not in known:
-            known[settings] = model.batch_key(shot)
-        return known[settings]
-
-    return batch_key
+def _take(left: dict[int, None], count: int) -> tuple[int, ...]:
+    """Take up to so many cells off a group."""
+    cells = tuple(itertools.islice(left, count))
+    for index in cells:
+        del left[index]
+    return cells

@@ -6,8 +6,8 @@ import enum
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from beecam.errors import Stopped
@@ -112,8 +112,12 @@ class Progress:
         self._news = threading.Condition(self.lock)
         self.status = "running"
         self.version = 0
-        self._cells = [CellState(i, key) for i, key in enumerate(keys)]
-        self._versions = [0] * len(self._cells)
+        # By column: a run of 100,000 cells begins, and is cancelled, with all of them in one state.
+        self._keys = keys
+        self._statuses = [Status.QUEUED] * len(keys)
+        self._versions = [0] * len(keys)
+        # The other fields of the cells that have any.
+        self._fields: dict[int, dict[str, Any]] = {}
         self._note: str | None = None
         # The reason of each pause, by who requested it: None is the user.
         self._pauses: dict[object, str | None] = {}
@@ -142,7 +146,7 @@ class Progress:
     def counts(self) -> Counter[str]:
         """The number of cells by status; reading it doesn't count as watching the run."""
         with self.lock:
-            return Counter(str(cell.status) for cell in self._cells)
+            return Counter(map(str, self._statuses))
 
     @property
     def watched(self) -> bool:
@@ -156,12 +160,18 @@ class Progress:
             IndexError: The run has no such cell.
         """
         self._check_index(index)
-        return self._cells[index]
+        with self.lock:
+            return self._cell(index)
+
+    def indices(self, *statuses: Status) -> list[int]:
+        """Return the indices of the cells with one of these statuses."""
+        with self.lock:
+            return [i for i, status in enumerate(self._statuses) if status in statuses]
 
     def cells(self, *statuses: Status) -> list[CellState]:
         """Return the cells with one of these statuses."""
         with self.lock:
-            return [cell for cell in self._cells if cell.status in statuses]
+            return [self._cell(i) for i in self.indices(*statuses)]
 
     def changes(self, since: int, timeout: float | None) -> Changes:
         """Return the changes after version `since`; wait for some up to `timeout` seconds."""
@@ -170,9 +180,8 @@ class Progress:
             if timeout:
                 self._news.wait_for(lambda: self.version > since or self.finished, timeout)
             self._last_read = time.monotonic()
-            new = [c for c, v in zip(self._cells, self._versions, strict=True) if v > since]
-            cells = tuple(self._cells if since <= 0 else new)
-            return Changes(self.version, self._state(), cells)
+            new = [i for i, version in enumerate(self._versions) if since <= 0 or version > since]
+            return Changes(self.version, self._state(), tuple(map(self._cell, new)))
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until the run is finished, up to `timeout` seconds; return whether it is."""
@@ -212,9 +221,9 @@ class Progress:
         """Cancel the run and all cells that are not finished."""
         with self.lock:
             if not self.finished:
-                for cell in self.cells(Status.QUEUED, Status.RUNNING):
-                    if cell.index not in self._generated:
-                        self.set(cell.index, status=Status.CANCELLED, preview=None)
+                left = self.indices(Status.QUEUED, Status.RUNNING)
+                cancelled = [i for i in left if i not in self._generated]
+                self.set_all(cancelled, status=Status.CANCELLED, preview=None)
                 self._become("cancelled")
 
     def drop(self, index: int) -> None:
@@ -225,7 +234,7 @@ class Progress:
         """
         with self.lock:
             self._check_index(index)
-            if self._cells[index].status not in FINISHED and index not in self._generated:
+            if self._statuses[index] not in FINISHED and index not in self._generated:
                 self.set(index, status=Status.CANCELLED, preview=None)
 
     def finish(self) -> None:
@@ -238,11 +247,27 @@ class Progress:
 
     def set(self, index: int, **new: Any) -> None:
         """Update fields of a cell's state."""
+        self.set_all((index,), **new)
+
+    def set_all(
+        self, indices: Iterable[int], *, status: Status | None = None, **fields: Any
+    ) -> None:
+        """Update the same fields of many cells' states; observers see it as one change."""
+        has_clip = status in (Status.DONE, Status.CACHED)
+        # What is None says nothing about a cell that has no other fields.
+        telling = any(value is not None for value in fields.values())
         with self.lock:
-            has_clip = new.get("status") in (Status.DONE, Status.CACHED)
-            if self._cells[index].status != Status.CANCELLED or has_clip:
-                self._cells[index] = replace(self._cells[index], **new)
-                self._versions[index] = self.version + 1
+            version, changed = self.version + 1, False
+            for index in indices:
+                if self._statuses[index] == Status.CANCELLED and not has_clip:
+                    continue
+                changed = True
+                self._versions[index] = version
+                if status is not None:
+                    self._statuses[index] = status
+                if telling or index in self._fields:
+                    self._fields.setdefault(index, {}).update(fields)
+            if changed:
                 self._changed()
 
     def mark_generated(self, index: int) -> None:
@@ -252,7 +277,7 @@ class Progress:
 
     def is_cancelled(self, index: int) -> bool:
         """Return whether a cell was cancelled."""
-        return self._cells[index].status == Status.CANCELLED
+        return self._statuses[index] == Status.CANCELLED
 
     def wait_while_paused(self, timeout: float | None = None) -> bool:
         """Wait while the run is paused, up to `timeout` seconds; return whether it was paused.
@@ -286,8 +311,12 @@ class Progress:
     # --- inside --------------------------------------------------------------------------------
 
     def _check_index(self, index: int) -> None:
-        if not 0 <= index < len(self._cells):
-            raise IndexError(f"cell {index}: this run has cells 0 to {len(self._cells) - 1}.")
+        if not 0 <= index < len(self._keys):
+            raise IndexError(f"cell {index}: this run has cells 0 to {len(self._keys) - 1}.")
+
+    def _cell(self, index: int) -> CellState:
+        fields = self._fields.get(index, {})
+        return CellState(index, self._keys[index], self._statuses[index], **fields)
 
     def _become(self, status: str) -> None:
         if status not in ("pausing", "paused"):
@@ -305,18 +334,17 @@ class Progress:
         return RunState(
             status=self.status,
             counts={s: counts[s] for s in Status},
-            total=len(self._cells),
+            total=len(self._keys),
             seconds_left=None if self.finished else self._seconds_left(),
             message=self.message,
         )
 
     def _seconds_left(self) -> float | None:
-        measured = sorted(c.seconds for c in self._cells if c.seconds is not None)
+        each = (fields.get("seconds") for fields in self._fields.values())
+        measured: list[float] = sorted(seconds for seconds in each if seconds is not None)
         if not measured:
             return None
-        steps_left = [
-            1 - cell.step / cell.steps if cell.steps else 1.0
-            for cell in self._cells
-            if cell.status in (Status.QUEUED, Status.RUNNING)
-        ]
-        return measured[len(measured) // 2] * sum(steps_left)
+        left = self.indices(Status.QUEUED, Status.RUNNING)
+        begun = [self._cell(i) for i in left if i in self._fields]
+        steps_done = sum(cell.step / cell.steps for cell in begun if cell.steps)
+        return measured[len(measured) // 2] * (len(left) - steps_done)

@@ -25,6 +25,7 @@ from beecam.runs.engines.local import LocalEngine
 from beecam.runs.progress import CellState, Changes, Progress, Status
 from beecam.runs.progress_bar import shows_bar, wait_with_bar
 from beecam.shots.shot import Shot
+from beecam.shots.shot_list import ShotList
 from beecam.sweeps.layout_checks import notes_on
 from beecam.sweeps.sweep import Sweep
 
@@ -137,21 +138,19 @@ class Run(ClipSequence, FixedAttributes):
     library: Library
     exact: bool
     draft: float | None
-    shots: tuple[Shot, ...]
+    shots: ShotList
     key: str
     name: str | None
 
-    def __init__(
-        self, request: RunRequest, shots: Sequence[Shot], *, key: str, revision: str
-    ) -> None:
+    def __init__(self, request: RunRequest, shots: ShotList, *, key: str, revision: str) -> None:
         """Set up a run, whose engine `launch` starts; the shots are resolved."""
         self._request = request
         self.sweep, self.model, self.library = request.sweep, request.model, request.library
         self.exact, self.draft = request.exact, request.draft
         self.key = key
         self.name = None
-        self.shots = tuple(shots)
-        self._progress = Progress([shot.key for shot in shots])
+        self.shots = shots
+        self._progress = Progress(shots.keys)
         self._engine = LocalEngine(
             shots,
             request.model,

@@ -204,13 +204,26 @@ class Shot:
         Raises:
             BeecamError: The shot isn't resolved.
         """
-        before, after = self._alike._json_around_noise  # noqa: SLF001  (of a shot, too)
-        text = f"{before}{_compact_json([list(pair) for pair in self.noise])}{after}"
-        return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+        return self.keys_with([self.noise])[0]
+
+    def keys_with(self, noises: Iterable[Noise]) -> list[str]:
+        """Return the keys that this shot has with other noises, for thousands.
+
+        >>> resolved = model.resolve(bc.shot("a bee"))
+        >>> resolved.keys_with([resolved.noise]) == [resolved.key]
+        True
+
+        Raises:
+            BeecamError: The shot isn't resolved.
+        """
+        before, between, after = self._alike._json_around  # noqa: SLF001  (of a shot, too)
+        rest = f"{between}{_compact_json(_prompt_data(self.prompt))}{after}"
+        texts = (f"{before}{_noise_json(noise)}{rest}" for noise in noises)
+        return [hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS] for text in texts]
 
     @cached_property
-    def _json_around_noise(self) -> tuple[str, str]:
-        """The fields as JSON, sorted by name, before and after the value of the noise."""
+    def _json_around(self) -> tuple[str, str, str]:
+        """The fields as JSON, sorted by name, around the values of the noise and of the prompt."""
         if not self.resolved:
             unset = [name for name in REQUIRED if getattr(self, name) is None]
             raise BeecamError(
@@ -219,8 +232,9 @@ class Shot:
             )
         data = self.to_dict()
         before = _compact_json({name: data[name] for name in data if name < "noise"})
-        after = _compact_json({name: data[name] for name in data if name > "noise"})
-        return f'{before[:-1]},"noise":', f",{after[1:]}"
+        between = _compact_json({n: data[n] for n in data if "noise" < n < "prompt"})
+        after = _compact_json({name: data[name] for name in data if name > "prompt"})
+        return f'{before[:-1]},"noise":', f',{between[1:-1]},"prompt":', f",{after[1:]}"
 
     def without_noise(self) -> tuple[Any, ...]:
         """Return all fields but the noise, to group shots that differ in it only.
@@ -231,6 +245,14 @@ class Shot:
         found: tuple[Any, ...] = _without_noise(vars(self))
         return found
 
+    def without_texts(self) -> tuple[Any, ...]:
+        """Return all fields but the noise and the prompt, and whether prompts are mixed.
+
+        >>> bc.shot("a bee").without_texts() == bc.shot("a moth", seed=3).without_texts()
+        True
+        """
+        return type(self.prompt), *_without_texts(vars(self))
+
     def with_noise(self, noise: Noise) -> Shot:
         """Return a copy with another noise, faster than `replace`: for thousands.
 
@@ -240,17 +262,28 @@ class Shot:
         Args:
             noise: Seeds with their weights, as the field holds them: integers and floats.
         """
+        return self._copy("noise", noise)
+
+    def with_prompt(self, prompt: str | WeightedPrompts) -> Shot:
+        """Return a copy with another prompt, faster than `replace`: for thousands.
+
+        >>> bc.shot("a bee", seed=3).with_prompt("a moth")
+        bc.shot('a moth', seed=3)
+        """
+        return self._copy("prompt", prompt if type(prompt) is str else normalize_weights(prompt))
+
+    def _copy(self, name: str, value: Any) -> Shot:
         copy = object.__new__(type(self))
         own = vars(copy)
         own.update(vars(self))
         own.pop("key", None)
-        own["noise"] = noise
+        own[name] = value
         own["_alike"] = self._alike
         return copy
 
     @cached_property
     def _alike(self) -> Shot:
-        """A shot that differs in the noise only, and caches what all such copies have in common."""
+        """A shot that differs in noise and prompt only, with what all such copies share."""
         return self
 
     def to_dict(self) -> dict[str, Any]:
@@ -266,8 +299,7 @@ class Shot:
             if value is None or (name in ("extra", "conditions", "adapters") and not value):
                 continue
             data[name] = value
-        if not isinstance(self.prompt, str):
-            data["prompt"] = [[text, weight] for text, weight in self.prompt]
+        data["prompt"] = _prompt_data(self.prompt)
         data["noise"] = [[seed, weight] for seed, weight in self.noise]
         if self.extra:
             data["extra"] = dict(self.extra)
@@ -387,7 +419,22 @@ _NAME_SET = frozenset(_NAMES)
 
 
 def _compact_json(data: Any) -> str:
+    if type(data) is str:
+        return json.dumps(data)  # the same, and faster
     return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
 
+def _prompt_data(prompt: str | WeightedPrompts) -> Any:
+    return prompt if isinstance(prompt, str) else [[text, weight] for text, weight in prompt]
+
+
+def _noise_json(noise: Noise) -> str:
+    if len(noise) == 1:
+        ((seed, weight),) = noise
+        if type(seed) is int and type(weight) is float and weight == 1:
+            return f"[[{seed},1.0]]"  # what most noises are, and faster
+    return _compact_json([list(pair) for pair in noise])
+
+
 _without_noise = itemgetter(*(name for name in _NAMES if name != "noise"))
+_without_texts = itemgetter(*(name for name in _NAMES if name not in ("noise", "prompt")))

@@ -29,7 +29,7 @@ def check_values(shot: Shot) -> Iterator[Problem]:
         value = getattr(shot, name)
         if not isinstance(value, str) and value is not None:
             yield Problem(name, f"{name}={shorten(value)}: a string is needed.")
-    yield from _check_prompts(shot.prompt)
+    yield from check_prompt(shot.prompt)
     if isinstance(shot.negative_prompt, str):
         yield from _check_text("negative_prompt", shot.negative_prompt)
     for name in INTEGERS:
@@ -117,7 +117,12 @@ def _describe_unsupported(value: Any) -> str:
     return f"{value}" if isinstance(value, float) else type(value).__name__
 
 
-def _check_prompts(prompt: Any) -> Iterator[Problem]:
+def check_prompt(prompt: Any) -> Iterator[Problem]:
+    """Yield the problems of a prompt, which may be several with weights.
+
+    >>> [problem.argument for problem in check_prompt("x" * 10_000)]
+    ['prompt']
+    """
     problems = list(weighted_prompts.find_problems(prompt))
     yield from problems
     for text, _ in () if problems else weighted_prompts.parts_of(prompt):

@@ -21,7 +21,9 @@ from beecam.storage.rows import COLUMNS, checked_row, is_number, plain_row
 
 SORTS = ("created", "stars", "prompt", "model", "seed", "seconds")
 _ANNOTATIONS = ("stars", "rejected", "tags")
-_KEYS_PER_QUERY = 500
+KEYS_PER_QUERY = 500
+# Reading all keys is quicker than asking about more than one in so many.
+_SHARE_OF_ALL = 3
 
 
 class DamagedRowsError(LibraryError):
@@ -96,10 +98,13 @@ class Index:
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Return which of these keys have a row."""
-        unique_keys = list(dict.fromkeys(filter(is_digest, keys)))
+        requested = set(keys)
+        if len(requested) > max(KEYS_PER_QUERY, len(self) // _SHARE_OF_ALL):
+            return set(filter(is_digest, requested.intersection(self.keys())))
+        unique_keys = list(filter(is_digest, requested))
         found: set[str] = set()
-        for start in range(0, len(unique_keys), _KEYS_PER_QUERY):
-            part = unique_keys[start : start + _KEYS_PER_QUERY]
+        for start in range(0, len(unique_keys), KEYS_PER_QUERY):
+            part = unique_keys[start : start + KEYS_PER_QUERY]
             slots = ",".join("?" * len(part))
             rows = self._rows(f"SELECT key FROM clips WHERE key IN ({slots})", *part)  # noqa: S608
             found.update(row[0] for row in rows)
@@ -166,8 +171,8 @@ class Index:
         unique_keys = list(dict.fromkeys(filter(is_digest, keys)))
         found: dict[str, dict[str, Any]] = {}
         damaged: list[str] = []
-        for start in range(0, len(unique_keys), _KEYS_PER_QUERY):
-            part = unique_keys[start : start + _KEYS_PER_QUERY]
+        for start in range(0, len(unique_keys), KEYS_PER_QUERY):
+            part = unique_keys[start : start + KEYS_PER_QUERY]
             slots = ",".join("?" * len(part))
             sql = f"SELECT {COLUMNS} FROM clips WHERE key IN ({slots})"  # noqa: S608
             for values in self._rows(sql, *part):
@@ -180,12 +185,12 @@ class Index:
             raise DamagedRowsError(damaged)
         return found
 
-    def seconds_for(self, shot: Shot) -> list[float]:
-        """Return the seconds per clip of the last clips with such a shot, up to 15."""
+    def seconds_of(self, kind: str) -> list[float]:
+        """Return the seconds per clip of the last clips of a `timing_kind`, up to 15."""
         rows = self._rows(
             "SELECT seconds FROM clips WHERE timing = ? AND seconds IS NOT NULL "
             "ORDER BY created DESC LIMIT 15",
-            _timing_key(shot),
+            kind,
         )
         return [row[0] for row in rows if is_number(row[0])]
 
@@ -214,7 +219,7 @@ class Index:
                 key,
                 settings["created"],
                 shot.model,
-                _timing_key(shot),
+                timing_kind(shot),
                 shot.text,
                 shot.seed,
                 # The seconds of a part, or of another machine, say nothing about the next clip.
@@ -325,7 +330,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _timing_key(shot: Shot) -> str:
+def timing_kind(shot: Shot) -> str:
     """Return the settings that decide how long a shot takes on one machine."""
     return (
         f"{shot.model}|{shot.width}x{shot.height}x{shot.num_frames}"

@@ -45,7 +45,7 @@ _ORDER: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """The searchable values of one cell.
 

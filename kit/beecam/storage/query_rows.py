@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from beecam.shots.noise import seed_of
@@ -51,13 +52,10 @@ def rows_of(
         axes: The axes that the coordinates refer to.
         coords: Each clip's position on each axis, by the axis' name.
     """
-    table = library.table(keys)
-    rows: list[Row | None] = []
-    for index, key in enumerate(keys):
-        found = table.get(key)
-        at = coords[index] if coords else {}
-        rows.append(None if found is None else _row(found, labels_at(axes, at)))
-    return rows
+    return [
+        None if found is None else _row(found, labels_at(axes, coords[i]) if coords else {})
+        for i, found in enumerate(library.rows(keys))
+    ]
 
 
 def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
@@ -66,7 +64,7 @@ def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
     values = {
         **{
             k: int(v) if isinstance(v, bool) else v
-            for k, v in (shot | facts).items()
+            for k, v in (*shot.items(), *facts.items())
             if k not in _LEFT_OUT and isinstance(v, _PLAIN)
         },
         "prompt": as_text(shot["prompt"]),
@@ -75,14 +73,23 @@ def _row(found: Mapping[str, Any], labels: Mapping[str, str]) -> Row:
         "created": found["created"],
         **labels,
     }
-    states = {"generated"}
-    states |= {"starred"} if found["stars"] else set()
-    states |= {"rejected"} if found["rejected"] else set()
-    states |= {"broken"} if facts.get("broken") else set()
-    states |= {"draft"} if shot.get("draft_steps") is not None else set()
+    states = _states(
+        starred=bool(found["stars"]),
+        rejected=found["rejected"],
+        broken=bool(facts.get("broken")),
+        draft=shot.get("draft_steps") is not None,
+    )
     return Row("\n".join([values["prompt"], *labels.values(), *tags]), values, tags, states)
+
+
+@cache
+def _states(**flags: bool) -> frozenset[str]:
+    """Return the states of a clip: one set for all clips that have the same."""
+    return frozenset({"generated", *(name for name, is_so in flags.items() if is_so)})
 
 
 def names_in(rows: Sequence[Row | None]) -> list[str]:
     """Return the names of the values in some rows, in the order of their first occurrence."""
-    return list(dict.fromkeys(name for row in rows if row is not None for name in row.values))
+    # Most rows have the same names.
+    different = dict.fromkeys(tuple(row.values) for row in rows if row is not None)
+    return list(dict.fromkeys(name for names in different for name in names))

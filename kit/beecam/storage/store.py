@@ -32,7 +32,7 @@ from beecam.storage.folder import (
     set_strangers_aside,
 )
 from beecam.storage.healing import Healing
-from beecam.storage.index import Index
+from beecam.storage.index import KEYS_PER_QUERY, Index, timing_kind
 from beecam.storage.inputs import InputStore
 from beecam.storage.locks import LibraryLock
 from beecam.storage.media_files import MediaFiles
@@ -177,6 +177,19 @@ class ClipStore(FixedAttributes):
         """
         return self._healing.read(self._index.table, list(keys)) or {}
 
+    def rows(self, keys: Sequence[str]) -> Iterator[dict[str, Any] | None]:
+        """Yield the rows of clips in order, as in `table`; None for a clip that the index lacks.
+
+        Only some hundred are in memory at once, unless they are kept: Python's garbage collector
+        looks through all that are, again and again.
+
+        >>> [row["stars"] for row in library.rows(clips.keys)]
+        [4]
+        """
+        for start in range(0, len(keys), KEYS_PER_QUERY):
+            part = keys[start : start + KEYS_PER_QUERY]
+            yield from map(self.table(part).get, part)
+
     def annotations_since(self, cursor: int) -> tuple[int, dict[str, dict[str, Any]]]:
         """Return annotations written since `cursor`, by any process, and the new cursor.
 
@@ -209,8 +222,20 @@ class ClipStore(FixedAttributes):
         >>> library.seconds_for(clip.shot)
         0.42
         """
-        found = sorted(self._index.seconds_for(shot))
-        return found[len(found) // 2] if found else None
+        return self.seconds_for_each([shot])[0]
+
+    def seconds_for_each(self, shots: Iterable[Shot]) -> list[float | None]:
+        """Return for each shot what `seconds_for` does; shots that take equally long as one.
+
+        >>> library.seconds_for_each([clip.shot])
+        [0.42]
+        """
+        measured: dict[str, float | None] = {}
+        kinds = [timing_kind(shot) for shot in shots]
+        for kind in dict.fromkeys(kinds):
+            found = sorted(self._index.seconds_of(kind))
+            measured[kind] = found[len(found) // 2] if found else None
+        return [measured[kind] for kind in kinds]
 
     # --- writing -------------------------------------------------------------------------------
 

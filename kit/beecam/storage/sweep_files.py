@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from beecam.shots.conditions import Condition
 from beecam.shots.inputs import Input, parse_rate
 from beecam.shots.loras import Adapter, Loras
 from beecam.shots.shot import Shot
+from beecam.shots.shot_list import ShotList
 from beecam.shots.templates.parse import parse, parse_weighted
 from beecam.shots.templates.template import (
     AnyTemplate,
@@ -87,7 +88,7 @@ class SweepFiles:
     def write(
         self,
         sweep: Sweep,
-        shots: Sequence[Shot],
+        shots: ShotList,
         *,
         name: str | None,
         model: str,
@@ -109,13 +110,13 @@ class SweepFiles:
         Raises:
             OSError: The record can't be written; nothing was left behind.
         """
-        clips = [shot.key for shot in shots]
+        clips = list(shots.keys)
         text = "\n".join([sweep.outline, *clips])
         path = self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
         if name is None:
             name = self._name_of(path) or default_name(sweep)
         inputs: dict[str, Condition] = {}
-        for shot in shots if any(shot.conditions for shot in shots) else ():
+        for shot in shots.distinct:
             inputs.update({one.input.digest: one for one in shot.conditions})
         self._inputs.store(inputs.values())
         data = {
@@ -150,7 +151,9 @@ class SweepFiles:
 
     def _name_of(self, path: Path) -> str | None:
         with contextlib.suppress(*_DAMAGED):
-            return _read(path).name
+            name = _data_of(path)["name"]
+            if _is_text(name):
+                return str(name)
         return None
 
 
@@ -161,13 +164,13 @@ def default_name(sweep: Sweep) -> str:
 
 
 def _read(path: Path) -> SweepFile:
-    data = parse_json(read_bytes(path, _MAX_BYTES), _MAX_BYTES)
+    data = _data_of(path)
     texts = [data[part] for part in ("name", "template", "model")]
     clips, created, draft = data["clips"], data["created"], data["draft"]
     if not (
         isinstance(clips, list)
         and all(map(is_digest, clips))
-        and all(isinstance(one, str) and encodable(one) is one for one in texts)
+        and all(map(_is_text, texts))
         and isinstance(created, (int, float))
         and 0 <= created <= _MAX_CREATED
         and isinstance(draft, (int, float, type(None)))
@@ -185,6 +188,14 @@ def _read(path: Path) -> SweepFile:
         clip_keys=tuple(clips),
         data=data,
     )
+
+
+def _data_of(path: Path) -> Any:
+    return parse_json(read_bytes(path, _MAX_BYTES), _MAX_BYTES)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and encodable(value) is value
 
 
 def sweep_to_dict(sweep: Sweep) -> dict[str, Any]:

@@ -299,6 +299,8 @@ def _labels(values: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def _label(value: Any) -> str:
+    if type(value) in (int, str):  # most values of long axes
+        return str(value)
     if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
         return number_text(float(value))
     return weighted_prompts.as_text(value) if weighted_prompts.is_weighted(value) else str(value)

@@ -10,14 +10,16 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 from beecam._util.attributes import FixedAttributes
 from beecam.errors import Problem
 from beecam.shots.conditions import CONDITIONS, conditions_of
 from beecam.shots.loras import LORA_ARGUMENTS, adapters_of
+from beecam.shots.noise import normalize_noise
 from beecam.shots.prompt_switch import SWITCH_ARGUMENTS, switch_of
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
+from beecam.shots.shot_list import ShotList
 from beecam.shots.templates.parse import TEXT_ARGUMENTS, is_plain, parse
 from beecam.shots.templates.template import AnyTemplate, Template
 from beecam.sweeps.axes import Axis, Sample, Zip
@@ -135,7 +137,7 @@ class Layout(FixedAttributes):
         """Return whether cells can be added at empty places; see `beecam.sweeps.expand`."""
         return self.shots is None
 
-    @property
+    @cached_property
     def outline(self) -> str:
         """Return template, labels and places as text, which with the shots' keys identify a sweep.
 
@@ -237,29 +239,86 @@ class Layout(FixedAttributes):
             for axis in group.axes
         )
 
-    def _cells(self) -> Iterator[Cell]:
-        """Yield the cells, in order."""
-        # Cells that differ in the seed only are made from the first of them.
-        first: dict[tuple[int, ...], Shot] = {}
-        alike = self.shots is None and "noise" not in self.constants and "seed" not in self.slots
-        for index, place in enumerate(self._places):
-            coords = {axis.name: place // stride % length for axis, stride, length in self._strides}
-            values = {axis.name: axis.values[coords[axis.name]] for axis, _, _ in self._strides}
-            if self.shots is not None:
-                yield Cell(index, coords, values, self.shots[place])
-                continue
-            seed = values.get("seed")
-            if type(seed) is not int or not alike or "noise" in values:
-                yield Cell(index, coords, values, self._shot(coords, values))
-                continue
-            others = tuple(position for name, position in coords.items() if name != "seed")
-            if others not in first:
-                first[others] = self._shot(coords, values)
-            yield Cell(index, coords, values, first[others].with_noise(((seed, 1.0),)))
+    @cached_property
+    def shot_list(self) -> ShotList:
+        """The shots of the cells, in order.
 
-    def _shot(self, coords: Mapping[str, int], values: Mapping[str, Any]) -> Shot:
+        >>> len(bc.sweep("a bee", seed=range(4)).shot_list.bases)
+        1
+        """
+        if self.shots is not None:
+            return ShotList.of([self.shots[place] for place in self._places])
+        # By the positions on the axes that are arguments: a shot to copy with another prompt.
+        alike: dict[tuple[int, ...], Shot] = {}
+        noise = self._noise_axis
+        if noise is None:
+            shots = [self._shot_at(place, alike) for place in self._places]
+            return ShotList(shots, range(len(shots)), [shot.noise for shot in shots])
+        axis, stride, length = noise
+        bases: dict[int, Shot] = {}
+        numbers, positions = [], []
+        known: dict[int, int] = {}
+        for place in self._places:
+            position = place // stride % length
+            rest = place - position * stride  # the place of the first noise
+            number = known.get(rest)
+            if number is None:
+                number = known[rest] = len(known)
+                bases[number] = self._shot_at(place, alike)
+            numbers.append(number)
+            positions.append(position)
+        noises = {at: self._noise_of(axis.name, axis.values[at]) for at in set(positions)}
+        return ShotList(tuple(bases.values()), numbers, [noises[at] for at in positions])
+
+    @property
+    def _noise_axis(self) -> tuple[Axis, int, int] | None:
+        """The axis along which nothing but the noise differs, with its stride and its length."""
+        if "noise" in self.constants:
+            return None
+        single = {group.axes[0].name for group in self.groups if len(group.axes) == 1}
+        for name in ("noise", "seed"):
+            # A slot or a choice of that name is part of a text.
+            if name in single and name in self.argument_names and name not in self.slots:
+                return next(one for one in self._strides if one[0].name == name)
+        return None
+
+    def _noise_of(self, name: str, value: Any) -> Any:
+        """Return the noise of a shot with a value of the axis "noise" or "seed"."""
+        if name == "seed" or value is None:
+            seed = value if name == "seed" else self.constants.get("seed", 0)
+            value = ((seed, 1.0),)
+            if type(seed) is int:
+                return value  # in its normal form
+        return normalize_noise(value)
+
+    def coords_at(self, place: int) -> dict[str, int]:
+        """Return the position on each axis of a place of the grid, by the axis' name.
+
+        >>> bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(3)).coords_at(5)
+        {'insect': 1, 'seed': 2}
+        """
+        return {axis.name: place // stride % length for axis, stride, length in self._strides}
+
+    def values_of(self, coords: Mapping[str, int]) -> dict[str, Any]:
+        """Return the value on each axis at its positions, by the axis' name.
+
+        >>> bc.sweep("a {insect}", insect=["bee", "moth"]).values_of({"insect": 1})
+        {'insect': 'moth'}
+        """
+        return {axis.name: axis.values[coords[axis.name]] for axis, _, _ in self._strides}
+
+    def _shot_at(self, place: int, alike: dict[tuple[int, ...], Shot]) -> Shot:
+        coords = self.coords_at(place)
         template = self.templates[coords.get("prompt", 0)]
-        arguments = {**self.constants, **values}
+        arguments = {**self.constants, **self.values_of(coords)}
+        if self.texts or template.switch_at is not None:
+            return self._shot(template, arguments)
+        settings = tuple(at for name, at in coords.items() if name in self.argument_names)
+        if settings not in alike:
+            alike[settings] = self._shot(template, arguments)
+        return alike[settings].with_prompt(template.render(arguments))
+
+    def _shot(self, template: AnyTemplate, arguments: dict[str, Any]) -> Shot:
         given = {name: value for name, value in arguments.items() if name in self.argument_names}
         for name, texts in self.texts.items():
             if isinstance(value := arguments[name], str) and value in texts:
@@ -270,6 +329,39 @@ class Layout(FixedAttributes):
             given["switch_at"] = template.switch_at
             given["then_prompt"] = template.render(arguments, after=True)
         return shot_from(template.render(arguments), given)
+
+
+class Cells(Sequence[Cell]):
+    """The cells of a layout, each made when it is asked for; a slice is a tuple of them."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._places = layout.places[1]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Cell: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Cell, ...]: ...
+    def __getitem__(self, index: int | slice) -> Cell | tuple[Cell, ...]:
+        """Return one cell, or a tuple of those of a slice.
+
+        >>> bc.sweep("a bee", seed=range(4)).cells[-1].values
+        {'seed': 3}
+        """
+        if isinstance(index, slice):
+            return tuple(map(self._cell, range(len(self))[index]))
+        return self._cell(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[Cell]:
+        return map(self._cell, range(len(self)))
+
+    def _cell(self, index: int) -> Cell:
+        layout = self._layout
+        coords = layout.coords_at(self._places[index])
+        return Cell(index, coords, layout.values_of(coords), layout.shot_list[index])
 
 
 def shot_from(prompt: Any, arguments: Mapping[str, Any]) -> Shot:

@@ -6,19 +6,21 @@ import keyword
 import math
 import numbers
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from beecam._util.checks import raise_problems
+from beecam._util.collector import collection_paused
 from beecam.errors import CheckError, Problem, did_you_mean, join_words, nearest_match, shorten
 from beecam.models.capabilities import arguments_of, filled_in_by, notes_of
 from beecam.models.model import Model, Note
 from beecam.models.model_checks import loaded_model
-from beecam.models.resolving import ShotResolver
+from beecam.models.resolving import resolve_shots
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 from beecam.shots.shot_checks import BOTH_NOISES
+from beecam.shots.shot_list import ShotList
 from beecam.shots.templates.parse import is_plain
 from beecam.sweeps.axes import MAX_CELLS, Sample
-from beecam.sweeps.layout import Cell, Layout
+from beecam.sweeps.layout import Layout
 
 _EMPTY = (
     "the selection is empty: no cell has all of the values of where(...), none passed its "
@@ -26,22 +28,17 @@ _EMPTY = (
 )
 
 
-def resolve_cells(
-    layout: Layout,
-    problems: Sequence[Problem],
-    cells: Callable[[], Sequence[Cell]],
-    model: Model,
-) -> tuple[Shot, ...]:
+@collection_paused()
+def resolve_cells(layout: Layout, problems: Sequence[Problem], model: Model) -> ShotList:
     """Return the shots of a sweep's cells, resolved by a model.
 
     >>> sweep = bc.sweep("a bee", seed=range(3))
-    >>> len(resolve_cells(sweep, sweep.problems, lambda: sweep.cells, model))
+    >>> len(resolve_cells(sweep, sweep.problems, model))
     3
 
     Args:
         layout: The sweep's layout.
-        problems: Its problems for every model.
-        cells: Returns the sweep's cells; called if there are no such problems.
+        problems: Its problems for every model; without any, its shots are checked.
         model: Resolves and checks the shots.
 
     Raises:
@@ -74,31 +71,13 @@ def resolve_cells(
         for slot in slots
         if slot in arguments
     ]
-    shots: list[Shot] = []
+    shots = ShotList((), (), ())
     if not problems:
-        more = _resolve_shots(cells(), model, shots)
+        shots, more = resolve_shots(model, layout.shot_list)
         found += [p for p in more if p.argument not in unknown]
     if found:
         raise CheckError(dict.fromkeys(found))
-    return tuple(shots)
-
-
-def _resolve_shots(cells: Sequence[Cell], model: Model, shots: list[Shot]) -> Iterator[Problem]:
-    """Append the resolved shots of cells to `shots`, and yield their problems."""
-    resolver = ShotResolver(model)
-    for cell in cells:
-        resolved, problems, first = resolver.resolve(cell.shot, cell.index)
-        if resolved is not None:
-            shots.append(resolved)
-        yield from problems
-        if first != cell.index:
-            yield Problem(
-                "cells",
-                f"cells {first} and {cell.index} are the same shot, "
-                f"{shorten(cell.shot.text)} with seed {cell.shot.seed}: an axis does not reach "
-                "the prompt or an argument.",
-            )
-            return
+    return shots
 
 
 def check_layout(layout: Layout) -> Iterator[Problem]:
@@ -129,6 +108,7 @@ def check_layout(layout: Layout) -> Iterator[Problem]:
         )
 
 
+@collection_paused()
 def notes_on(layout: Layout, model: Model, shots: Sequence[Shot]) -> list[Note]:
     """Return the notes on a layout and on its resolved shots, each once."""
     return list(dict.fromkeys([*note_values(layout), *notes_of(model, shots)]))

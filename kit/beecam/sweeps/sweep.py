@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +16,9 @@ from beecam.errors import CheckError, Problem, did_you_mean, shorten
 from beecam.models.model import Model, Note
 from beecam.models.model_set import ModelSet, as_model
 from beecam.shots.shot import Shot
+from beecam.shots.shot_list import ShotList
 from beecam.sweeps.axes import Axis, Zip, positions
-from beecam.sweeps.layout import Cell, Layout
+from beecam.sweeps.layout import Cell, Cells, Layout
 from beecam.sweeps.layout_checks import check_layout, notes_on, resolve_cells
 from beecam.sweeps.summary import describe_cells, sweep_html
 
@@ -47,8 +47,8 @@ class Sweep(Layout):
         return tuple(check_layout(self))
 
     @cached_property
-    def cells(self) -> tuple[Cell, ...]:
-        """Return the cells, in order.
+    def cells(self) -> Cells:
+        """Return the cells, in order; each is made when it is asked for.
 
         >>> [cell.shot.prompt for cell in bc.sweep("a {bee|moth}").cells]
         ['a bee', 'a moth']
@@ -58,7 +58,7 @@ class Sweep(Layout):
         """
         if self.problems:
             raise CheckError(self.problems)
-        return tuple(self._cells())
+        return Cells(self)
 
     @cached_property
     def key(self) -> str:
@@ -157,12 +157,16 @@ class Sweep(Layout):
                 "where", keep, "cell", 'lambda cell: cell.values["seed"] > 2'
             )
         raise_problems(problems)
-        selected = tuple(
-            place
-            for cell, place in builtins.zip(self.cells, self._places, strict=True)
-            if all(cell.coords[n] in p for n, p in allowed.items()) and (keep is None or keep(cell))
-        )
-        return replace(self, samples=(), selected=selected)
+        tests = [(s, n, allowed[a.name]) for a, s, n in self._strides if a.name in allowed]
+        cells = self.cells
+        selected = [
+            index
+            for index, place in enumerate(self._places)
+            if all(place // stride % length in found for stride, length, found in tests)
+        ]
+        if keep is not None:
+            selected = [index for index in selected if keep(cells[index])]
+        return replace(self, samples=(), selected=tuple(self._places[i] for i in selected))
 
     def check(self, model: Model | Sequence[Model] | Mapping[str, Model]) -> list[Note]:
         """Raise all problems that a model has with the sweep, before any compute.
@@ -183,7 +187,7 @@ class Sweep(Layout):
             CheckError: With all problems, each naming the argument and the nearest valid choice.
         """
         used = as_model(model)
-        return notes_on(self, used, self.across(used).resolve(used))
+        return notes_on(self, used, self.across(used).resolved_shots(used))
 
     def resolve(self, model: Model | Sequence[Model] | Mapping[str, Model]) -> tuple[Shot, ...]:
         """Return the cells' shots with the model's defaults filled in.
@@ -201,7 +205,21 @@ class Sweep(Layout):
         """
         used = as_model(model)
         sweep = self if used is model else self.across(used)
-        return resolve_cells(sweep, sweep.problems, lambda: sweep.cells, used)
+        return tuple(sweep.resolved_shots(used))
+
+    def resolved_shots(self, model: Model) -> ShotList:
+        """Return what `resolve` does as a list that holds few shots for very many cells.
+
+        >>> len(bc.sweep("a bee", seed=range(9)).resolved_shots(model).bases)
+        1
+
+        Args:
+            model: A model; of a model set, each cell must name its model.
+
+        Raises:
+            CheckError: With all problems.
+        """
+        return resolve_cells(self, self.problems, model)
 
     def across(self, model: Model) -> Sweep:
         """Return the sweep with an axis "model" before all others, if `model` is a model set.
@@ -251,5 +269,9 @@ class Sweep(Layout):
 
         raise_problems(integer("limit", limit, 0, or_none=True))
         cells = self.cells[:limit]
-        rows = [{**c.values, "prompt": c.shot.text, "seed": c.shot.seed} for c in cells]
-        return pd.DataFrame(rows, index=pd.Index([c.index for c in cells], name="cell"))
+        columns: dict[str, list[Any]] = {
+            axis.name: [c.values[axis.name] for c in cells] for axis in self.axes
+        }
+        columns["prompt"] = [c.shot.text for c in cells]
+        columns["seed"] = [c.shot.seed for c in cells]
+        return pd.DataFrame(columns, index=pd.RangeIndex(len(cells), name="cell"))

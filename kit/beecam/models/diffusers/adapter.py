@@ -46,6 +46,7 @@ from beecam.shots.conditions import CONDITIONS
 from beecam.shots.loras import Adapter, lora
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import require_resolved
+from beecam.shots.shot_list import distinct_shots
 
 # One of each per pipeline, however often it is wrapped: networks have state, too. No value may hold
 # its pipeline, not even through others, or no model is ever freed.
@@ -63,9 +64,11 @@ class DiffusersModel:
         source: Where they came from, such as a repository with its commit, where known.
         speed: What is switched on to make it faster.
         ignores_noise: True: `resolve`, `check` and `batch_key` don't depend on the noise.
+        ignores_prompt: True: `resolve` and `check` don't depend on the words of the prompt.
     """
 
     ignores_noise = True
+    ignores_prompt = True
 
     def __init__(
         self,
@@ -334,6 +337,11 @@ class DiffusersModel:
             self._resources.prompts.length(self.pipe, shot),
         )
 
+    def batch_keys(self, shots: Sequence[Shot]) -> list[Hashable]:
+        """Return the `batch_key` of each of very many shots, faster than one by one."""
+        self._resources.prompts.count_ahead(self.pipe, map(after_switch, shots))
+        return [self.batch_key(shot) for shot in shots]
+
     @property
     def _parallel_batches(self) -> int:
         return 1 if self._resources.owner.one_at_a_time else self._workers.count
@@ -352,8 +360,12 @@ class DiffusersModel:
 
     def prepare(self, shots: Sequence[Shot], hold: Callable[[], None]) -> None:
         """Encode the prompts of a run first if memory is short; see `EncoderOffload`."""
-        parts = [part for shot in shots for part in {before_switch(shot), after_switch(shot)}]
-        self._resources.encoders.begin(parts, self._encode_ahead, hold)
+
+        def parts() -> Iterator[Shot]:
+            for shot in distinct_shots(shots):
+                yield from {before_switch(shot), after_switch(shot)}
+
+        self._resources.encoders.begin(parts(), self._encode_ahead, hold)
 
     def release(self) -> None:
         """Bring the encoders back to where they were before the run."""

@@ -24,6 +24,7 @@ from beecam.runs.engines.writer import FinishedClip, Writer
 from beecam.runs.plan import Batch, Plan
 from beecam.runs.progress import Progress, Status
 from beecam.shots.shot import Shot
+from beecam.shots.shot_list import ShotList
 from beecam.storage.checkpoints import CheckpointInfo
 from beecam.storage.store import ClipStore
 
@@ -40,7 +41,7 @@ class LocalEngine:
 
     def __init__(
         self,
-        shots: Sequence[Shot],
+        shots: ShotList,
         model: Model,
         library: ClipStore,
         progress: Progress,
@@ -63,7 +64,7 @@ class LocalEngine:
             revision: The model's revision that the shots were resolved with; by default the
                 current one.
         """
-        self._shots = tuple(shots)
+        self._shots = shots
         self._model = model
         self._weights = WeightsCheck(model, revision)
         self._library = library
@@ -72,15 +73,15 @@ class LocalEngine:
         self._batching = batching_of(model)
         # How many threads generate.
         self._workers = 1
-        self._plan = Plan(model, [], exact=exact)
-        self._unprepared: list[Shot] | None = None
+        self._plan = Plan(model, shots, (), exact=exact)
+        self._unprepared: ShotList | None = None
         self._preparing = threading.Lock()
         # Acquired once, by who ends the run: its own thread, or `start` if that thread never began.
         self._ending = threading.Lock()
         self._writer = Writer(
             self._shots, model, library, progress, parents=parents, exact=exact, drafts=drafts or {}
         )
-        self._shared = SharedCells(self._shots, library, progress, self._writer, exact=exact)
+        self._shared = SharedCells(shots.keys, library, progress, self._writer, exact=exact)
 
     def start(self, owner: object) -> None:
         """Look up what the library has, and generate the rest in the background.
@@ -110,12 +111,11 @@ class LocalEngine:
     def _look_up(self) -> None:
         """Plan the cells that the library doesn't have."""
         have = self._shared.generated(range(len(self._shots)))
-        for index in have:
-            self._progress.set(index, status=Status.CACHED)
-        waiting = [(i, shot) for i, shot in enumerate(self._shots) if i not in have]
-        resumable = find_resumable(self._library.checkpoints, dict(waiting))
-        self._plan = Plan(self._model, waiting, exact=self._exact, resumable=resumable)
-        self._unprepared = [shot for _, shot in waiting]
+        self._progress.set_all(have, status=Status.CACHED)
+        waiting = [i for i in range(len(self._shots)) if i not in have]
+        resumable = find_resumable(self._library.checkpoints, self._shots, waiting)
+        self._plan = Plan(self._model, self._shots, waiting, exact=self._exact, resumable=resumable)
+        self._unprepared = self._shots.take(waiting)
 
     def drop(self, index: int) -> None:
         """Remove a waiting cell."""
@@ -174,8 +174,7 @@ class LocalEngine:
             self._fail_rest(error)
 
     def _fail_rest(self, error: BaseException) -> None:
-        waiting = self._progress.cells(Status.QUEUED, Status.RUNNING)
-        self._writer.fail([cell.index for cell in waiting], error)
+        self._writer.fail(self._progress.indices(Status.QUEUED, Status.RUNNING), error)
 
     def _end(self) -> None:
         """End the run whatever fails, so that no caller waits forever."""
@@ -208,7 +207,7 @@ class LocalEngine:
             # Others may still fail to generate what they have claimed.
             back = self._shared.take_back(0.0 if left else _TAKE_BACK_EVERY)
             with self._progress.lock:
-                self._plan.put_back([(i, self._shots[i]) for i in back])
+                self._plan.put_back(back)
                 batch = self._plan.next()
             if batch is not None:
                 return batch
@@ -317,7 +316,7 @@ class LocalEngine:
             expected = (batch.step, batch.size)
             if checkpoint is None or (checkpoint.step, checkpoint.batch) != expected:
                 with self._progress.lock:
-                    self._plan.put_back([(index, self._shots[index])])
+                    self._plan.put_back([index])
             else:
                 found.append(index)
                 starts.append(checkpoint)
@@ -341,7 +340,7 @@ class LocalEngine:
             step = checkpoint.step if checkpoint else 0
             self._progress.set(index, status=Status.QUEUED, step=step)
         with self._progress.lock:
-            self._plan.put_back([(i, self._shots[i]) for i in left], checkpoint)
+            self._plan.put_back(left, checkpoint)
 
     def _on_step(self, state: BatchState, step: Step) -> None:
         self._pause_here(step, state)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from beecam._util.words import count_of
 from beecam.runs.engines.persistence import persist
 from beecam.runs.progress import Progress, Status
-from beecam.shots.shot import Shot
 from beecam.storage.store import ClipStore
 
 
@@ -22,7 +21,7 @@ class SharedCells:
 
     def __init__(
         self,
-        shots: Sequence[Shot],
+        keys: Sequence[str],
         library: ClipStore,
         progress: Progress,
         owner: object,
@@ -32,13 +31,13 @@ class SharedCells:
         """Set up the claims.
 
         Args:
-            shots: The resolved shot of each cell.
+            keys: The key of each cell's clip.
             library: The library of the clips.
             progress: The progress of the run.
             owner: Who holds the claims, and releases those of the clips that are written.
             exact: Whether only clips of exact runs count as generated.
         """
-        self._shots = shots
+        self._keys = keys
         self._library = library
         self._progress = progress
         self._owner = owner
@@ -55,11 +54,11 @@ class SharedCells:
     def generated(self, indices: Iterable[int]) -> set[int]:
         """Return which cells have a clip in the library, so that they need not be generated."""
         cells = list(indices)
-        found = self._library.known(self._shots[i].key for i in cells)
+        found = self._library.known(self._keys[i] for i in cells)
         if self._exact:
             # A clip from a batch of another size differs by rounding.
             found = {key for key in found if self._library.row(key)["facts"].get("exact")}
-        return {i for i in cells if self._shots[i].key in found}
+        return {i for i in cells if self._keys[i] in found}
 
     def claim(self, indices: Sequence[int], more: Callable[[int], Sequence[int]]) -> list[int]:
         """Claim cells that no run has generated or claimed, and that weren't cancelled.
@@ -84,11 +83,11 @@ class SharedCells:
 
     def release(self, indices: Iterable[int]) -> None:
         """Release the claims of cells that won't be generated now."""
-        self._library.claims.release((self._shots[i].key for i in indices), self._owner)
+        self._library.claims.release((self._keys[i] for i in indices), self._owner)
 
     def end(self) -> None:
         """Release what is left: a run that has ended holds no claim, whatever has failed in it."""
-        self._library.claims.release((shot.key for shot in self._shots), self._owner)
+        self._library.claims.release(self._keys, self._owner)
 
     def take_back(self, timeout: float) -> list[int]:
         """Return the cells that others have given up; mark those that others have generated.
@@ -105,7 +104,7 @@ class SharedCells:
     # --- inside --------------------------------------------------------------------------------
 
     def _claim(self, indices: Sequence[int]) -> list[int]:
-        taken = self._library.claims.take((self._shots[i].key for i in indices), self._owner)
+        taken = self._library.claims.take((self._keys[i] for i in indices), self._owner)
         try:
             generated = self.generated(indices)
         except BaseException:
@@ -115,12 +114,12 @@ class SharedCells:
         for index in indices:
             if index in generated:
                 self._progress.set(index, status=Status.CACHED)
-            elif self._shots[index].key not in taken:
+            elif self._keys[index] not in taken:
                 with self._progress.lock:
                     self._elsewhere.add(index)
             elif not self._progress.is_cancelled(index):
                 needed.append(index)
-        unused = taken.difference(self._shots[i].key for i in needed)
+        unused = taken.difference(self._keys[i] for i in needed)
         self._library.claims.release(unused, self._owner)
         return needed
 
@@ -128,8 +127,8 @@ class SharedCells:
         with self._progress.lock:
             left = {i for i in self._elsewhere if not self._progress.is_cancelled(i)}
             self._elsewhere = set(left)
-        free = self._library.claims.free({self._shots[i].key for i in left}, timeout)
-        found = {i for i in left if self._shots[i].key in free}
+        free = self._library.claims.free({self._keys[i] for i in left}, timeout)
+        found = {i for i in left if self._keys[i] in free}
         generated = self.generated(found)
         with self._progress.lock:
             found &= self._elsewhere

@@ -97,8 +97,7 @@ class Writer:
     def fail(self, indices: Sequence[int], error: BaseException) -> None:
         """Record that cells failed, with the reason."""
         message = str(error) if isinstance(error, BeecamError) else _describe(error)
-        for index in indices:
-            self._progress.set(index, status=Status.FAILED, error=message, preview=None)
+        self._progress.set_all(indices, status=Status.FAILED, error=message, preview=None)
 
     # --- the thread ------------------------------------------------------------------------------
 

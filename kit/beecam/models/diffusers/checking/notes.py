@@ -6,6 +6,7 @@ words or the argument and what would act; a last one says which cells make equal
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from beecam.shots.shot import Shot
 from beecam.shots.weighted_prompts import parts_of
 
 _MAX_LISTED = 4  # values in a note
+_MAX_NEAREST = 50  # unknown words for which the nearest known one is looked for
 
 
 def find_notes(
@@ -70,6 +72,8 @@ class _ShotNotes:
         self._limits: dict[tuple[str, int, int], TextLimit] = {}
         self._texts: dict[tuple[str, int, int], dict[str, None]] = {}
         self._lossy: set[str] = set()
+        # By call, which outlives this, and argument.
+        self._limits_of: dict[tuple[int, str], list[TextLimit]] = {}
 
     def find(self, shots: Sequence[Shot], defaults: Shot) -> Iterator[Note]:
         """Yield the notes.
@@ -115,6 +119,7 @@ class _ShotNotes:
             argument, number, _ = key
             limit = self._limits[key]
             words = self._vocabulary(number, limit)
+            words.encode_ahead(texts, specials=limit.specials)
             found = [
                 *(_note_unknown(argument, list(texts), words, self._model) if not number else ()),
                 *_note_cut(argument, list(texts), words, limit, self._model, second=number > 0),
@@ -174,7 +179,10 @@ class _ShotNotes:
     def _read(self, call: CallSettings, argument: str, text: str) -> Hashable:
         if argument not in self._lossy:
             return text
-        limits = self._task.text_limits(call.shot, argument)
+        key = id(call), argument
+        if key not in self._limits_of:
+            self._limits_of[key] = self._task.text_limits(call.shot, argument)
+        limits = self._limits_of[key]
         return tuple(
             self._vocabulary(number, limit).read(text, limit.tokens, specials=limit.specials)
             for number, limit in enumerate(limits)
@@ -225,10 +233,10 @@ def _note_unknown(
     phrases = tuple(dict.fromkeys(phrase for text in texts for phrase in vocabulary.unknown(text)))
     if not phrases:
         return
+    words = dict.fromkeys(word for phrase in phrases for word in phrase.split())
     nearest = {
         word: near
-        for phrase in phrases
-        for word in phrase.split()
+        for word in itertools.islice(words, _MAX_NEAREST)
         if (near := vocabulary.nearest(word))
     }
     listed = join_words([f"{near!r} for {word!r}" for word, near in nearest.items()])
