@@ -280,3 +280,51 @@ def test_labels_are_read_in_full_and_errors_uncovered(notebook):
     page.keyboard.press("Escape")
     assert page.locator(".bcm-menu").count() == 0
     assert page.locator("[role=grid]").get_attribute("aria-label") == "a {insect} over {place}"
+
+
+# What scrolls around a grid or a table, itself included, but not the notebook.
+SCROLLS = """place => [...document.querySelectorAll(`${place} .bcm-scroll`)].map(node => {
+  let count = 0;
+  for (let at = node; at; at = at.parentElement) {
+    if (at.matches('.jp-WindowedPanel-outer')) break;
+    const scrolls = /auto|scroll/.test(getComputedStyle(at).overflowY);
+    if (scrolls && at.scrollHeight > at.clientHeight) count += 1;
+  }
+  return count;
+})"""
+FILLS = """root => root.offsetHeight > 0.9 * root.closest('.jp-LinkedOutputView').offsetHeight"""
+COMMAND = """name => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = 1;
+  notebook.deselectAll();
+  return window.jupyterapp.commands.execute(name);
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("surface", ["run", "bw.ClipTable(run.wait())"])
+def test_outputs_of_a_limited_height_have_one_scroll(notebook, surface):
+    nb = notebook("one-scroll", started("one-scroll", seeds=20) + "\n" + surface)
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 3)
+    until(page, same(lambda: page.evaluate(SCROLLS, ".jp-Notebook"), [1]))
+    before = page.locator(".bcm-scroll").bounding_box()["height"]
+    page.evaluate(COMMAND, "notebook:enable-output-scrolling")
+    until(page, same(lambda: page.evaluate(SCROLLS, ".jp-Notebook"), [1]))
+    assert page.locator(".bcm-scroll").bounding_box()["height"] < before
+    page.evaluate(COMMAND, "notebook:disable-output-scrolling")
+    until(page, same(lambda: page.locator(".bcm-scroll").bounding_box()["height"], before))
+    page.evaluate(COMMAND, "notebook:create-output-view")
+    view = page.locator(".jp-LinkedOutputView")
+    view.locator("[data-shows=clip]").first.wait_for()
+    for height in (1200, 1000):
+        page.set_viewport_size({"width": 1280, "height": height})
+        until(page, same(lambda: page.evaluate(SCROLLS, ".jp-LinkedOutputView"), [1]))
+        # It takes what there is.
+        until(page, same(lambda: view.locator(".bcm-root").evaluate(FILLS), True))
+    nb.shot("one-scroll")
+    page.evaluate(
+        """() => [...window.jupyterapp.shell.widgets('main')]
+        .filter(one => one.node.querySelector('.jp-LinkedOutputView')).forEach(one => one.dispose())"""
+    )

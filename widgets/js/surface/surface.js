@@ -1,7 +1,7 @@
 // The base of every surface of clips: its root element, its listeners, and messages to the user.
 
 import { attributes, div, element, on } from "../core/dom.js";
-import { applyTheme, observeHost, prefersReducedMotion, replaceStaticSheet } from "../core/host.js";
+import { applyTheme, heightLeft, observeHost, prefersReducedMotion, replaceStaticSheet } from "../core/host.js";
 import { closeMenuOf } from "../core/menu.js";
 import { pluralize } from "../core/text.js";
 
@@ -16,7 +16,7 @@ let surfaces = 0;
 export class Surface {
   /** Aborted when the surface is closed; ends its listeners and observers. */
   lifetime = new AbortController();
-  #width = 0;
+  #room = "";
   /** @type {number | undefined} */
   #layoutRequest;
   #connection;
@@ -72,7 +72,7 @@ export class Surface {
 
   /**
    * Observe the page: size, theme and visibility.
-   * @param {(widthChanged: boolean) => void} onResize
+   * @param {(changed: boolean) => void} onResize changed: whether it has another width, or the host another limit
    * @param {(visible: boolean) => void} onVisible
    */
   observe(onResize, onVisible) {
@@ -82,11 +82,19 @@ export class Surface {
         // JupyterLab attaches the host after this surface was created: only now is its background known.
         onTheme();
         const width = this.root.clientWidth;
-        onResize(Boolean(width) && width !== this.#width);
-        this.#width = width;
+        const room = `${width} ${heightLeft(this.root)}`;
+        onResize(Boolean(width) && room !== this.#room);
+        this.#room = room;
       },
       onVisible, onTheme,
     });
+  }
+
+  /** Return the height of a node that scrolls. @param {HTMLElement} node @returns {number} */
+  heightOf(node) {
+    if (document.fullscreenElement !== this.root) return heightLeft(node) || this.model.get("height");
+    const above = node.getBoundingClientRect().top - this.root.getBoundingClientRect().top;
+    return Math.max(200, this.root.clientHeight - above - 12);
   }
 
   /** Lay out in the next frame, once for all changes until then. */

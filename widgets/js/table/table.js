@@ -76,7 +76,7 @@ export class Table extends ClipSurface {
       else for (const row of this.#rows.values()) row.tile.paint(seconds);
     });
     this.#listen();
-    this.observe((widthChanged) => (widthChanged ? this.relayout() : this.#render()), (visible) => {
+    this.observe((changed) => (changed ? this.relayout() : this.#render()), (visible) => {
       this.#asleep = !visible;
       for (const row of this.#rows.values()) row.tile.invalidate();
       this.#reportVisible();
@@ -159,7 +159,7 @@ export class Table extends ClipSurface {
     if (!this.#node.hidden) this.#noMatches.style.minHeight = this.#node.style.height;
     const full = this.shown.length * ROW_HEIGHT;
     this.#content.style.height = `${full}px`;
-    this.#node.style.height = `${Math.min(model.get("height"), full + HEAD_HEIGHT + 2)}px`;
+    this.#node.style.height = `${Math.min(this.heightOf(this.#node), full + HEAD_HEIGHT + 2)}px`;
     this.#node.hidden = !this.shown.length;
     this.#noMatches.hidden = Boolean(this.shown.length);
     /** @type {HTMLElement} */ (this.#noMatches.firstElementChild).textContent = this.noMatchText();
