@@ -282,6 +282,51 @@ def test_labels_are_read_in_full_and_errors_uncovered(notebook):
     assert page.locator("[role=grid]").get_attribute("aria-label") == "a {insect} over {place}"
 
 
+# How wide clips are; of tall ones, how high.
+LONGER_SIDES = """() => [...document.querySelectorAll('.bcm-media, .bcm-stage, .jp-RenderedHTML video')]
+  .filter(one => one.checkVisibility()).map(one => Math.max(one.clientWidth, one.clientHeight))"""
+
+
+@pytest.mark.slow
+def test_one_or_two_clips_are_at_least_320_pixels_wide_everywhere(notebook):
+    made = """\
+model, library = DrawnModel(), bc.library("few")
+one = bc.run(bc.shot("a bee"), model, library=library).wait()
+two = bc.run(bc.sweep("a bee", seed=[1, 2]), model, library=library).wait()
+tall = bc.run(bc.shot("a bee", width=96, height=160), model, library=library).wait()
+clip = one.clips[0]
+table = bc.run(bc.sweep("a {x}", x=["bee"], seed=[1, 2]), model, library=library).wait()"""
+    shows = {
+        "one": 1,
+        "two": 2,
+        "tall": 1,
+        "bw.ClipGrid(table, rows=['x'])": 2,
+        "bw.ClipTable(one)": 1,
+        "bw.ClipTable(two)": 2,
+        "bw.ClipTable(tall)": 1,
+        "bw.ClipViewer(one)": 1,
+        "clip": 1,
+    }
+    nb = notebook("few", made, *shows)
+    page = nb.page
+    nb.run(1, wait=True)
+    for index, (source, count) in enumerate(shows.items(), 2):
+        nb.run(index, wait=True)
+
+        def check(count=count, source=source):
+            sides = page.evaluate(LONGER_SIDES)
+            assert len(sides) == count, source
+            assert min(sides) >= 320, (source, sides)
+
+        until(page, check)
+        nb.shot(f"few-{index}")
+        page.evaluate(CLEAR, index)
+
+
+CLEAR = """index => {
+  window.jupyterapp.shell.currentWidget.content.widgets[index].model.clearExecution();
+}"""
+
 # What scrolls around a grid or a table, itself included, but not the notebook.
 SCROLLS = """place => [...document.querySelectorAll(`${place} .bcm-scroll`)].map(node => {
   let count = 0;
