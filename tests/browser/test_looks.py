@@ -1,7 +1,7 @@
 """How the grid looks: themes, many clips, one clip, unusual prompts; the screenshots are looked at."""
 
 import pytest
-from labpage import CONTRAST, frame, same, started, until, wait_for
+from labpage import CONTRAST, SHOTS, focused, frame, same, started, until, wait_for
 from measure import LIBRARY_CODE
 
 pytestmark = pytest.mark.browser
@@ -373,3 +373,45 @@ def test_outputs_of_a_limited_height_have_one_scroll(notebook, surface):
         """() => [...window.jupyterapp.shell.widgets('main')]
         .filter(one => one.node.querySelector('.jp-LinkedOutputView')).forEach(one => one.dispose())"""
     )
+
+
+NOTED = """\
+import warnings; warnings.simplefilter("ignore")
+class Noted(DrawnModel):
+    def known_words(self):
+        return ("bee",)
+
+    def notes(self, shots):
+        from beecam.models.model import Note
+        return [Note("prompt", f"prompt: drawn ignores <b>word {i}</b>, which it doesn't know.") for i in range(30)]
+
+run = bc.run(bc.sweep("a bee", seed=range(3)), Noted(), library=bc.library("noted")).wait()
+"""
+
+
+def test_notes_of_a_run_are_one_line_that_opens_and_goes(notebook):
+    nb = notebook("noted", NOTED + "bw.ClipGrid(run)", "bw.ClipTable(run)")
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 3)
+    line = page.locator(".bcm-notes")
+    assert line.bounding_box()["height"] < 32
+    assert line.locator("b").count() == 0
+    page.locator(".bcm-root").screenshot(path=SHOTS / "notes.png")
+    state = nb.state()
+    text = line.locator(".bcm-notetext")
+    text.focus()
+    page.keyboard.press("Enter")
+    until(page, same(lambda: line.bounding_box()["height"] > 200, True))
+    assert text.inner_text().splitlines()[-1] == "run.notes has 10 more notes."
+    page.locator(".bcm-root").screenshot(path=SHOTS / "notes-open.png")
+    page.keyboard.press(" ")
+    until(page, same(lambda: line.bounding_box()["height"] < 32, True))
+    line.get_by_role("button", name="dismiss").click()
+    line.wait_for(state="hidden")
+    assert focused(page, ".bcm-scroll")
+    assert nb.state() == state
+    # Another surface has them, too.
+    nb.run(2)
+    page.locator(".bcm-tablerow").first.wait_for()
+    assert page.locator(".bcm-notes:visible").count() == 1

@@ -1,9 +1,10 @@
 // The base of every surface of clips: its root element, its listeners, and messages to the user.
 
-import { attributes, div, element, on } from "../core/dom.js";
+import { attributes, div, element, focus, on } from "../core/dom.js";
 import { applyTheme, heightLeft, observeHost, prefersReducedMotion, replaceStaticSheet } from "../core/host.js";
 import { closeMenuOf } from "../core/menu.js";
 import { pluralize } from "../core/text.js";
+import { createNotes } from "./notes.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 /** @typedef {import("../data/store.js").AnnotationChange} AnnotationChange */
@@ -41,9 +42,20 @@ export class Surface {
     this.#connection = element("p", "bcm-connection");
     attributes(this.#connection, { role: "status" });
     this.#connection.hidden = true;
-    this.root.append(this.#connection);
+    const notes = createNotes(store, () => {
+      store.dismissedNotes = store.notes.join("\n");
+      store.emit("notes");
+      focus(this.focusTarget);
+    });
+    this.root.append(this.#connection, notes.node);
     host.append(this.root);
-    this.listen({ connection: () => this.#showConnection() });
+    this.listen({
+      connection: () => this.#showConnection(), cells: notes.refresh,
+      notes: () => {
+        notes.refresh();
+        this.scheduleLayout();
+      },
+    });
     replaceStaticSheet(this.root, model.get("_sheet"), store, this.lifetime.signal);
     applyTheme(this.root, host);
   }
@@ -103,6 +115,11 @@ export class Surface {
       this.#layoutRequest = undefined;
       this.relayout();
     });
+  }
+
+  /** The element that has the focus while nothing is open. @returns {HTMLElement} */
+  get focusTarget() {
+    return this.root;
   }
 
   /** Lay out again; each surface has its own way. */
