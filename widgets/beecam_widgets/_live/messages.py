@@ -79,7 +79,10 @@ def result_message(result: LiveFrame, client: str, edit: int, code: str) -> Mess
 
 
 def static_html(
-    result: LiveFrame | None, model_name: str, css_class: str, kept: Sequence[tuple[str, bytes]]
+    result: LiveFrame | None,
+    model_name: str,
+    css_class: str,
+    kept: Sequence[tuple[str, bytes]] = (),
 ) -> str:
     """Return HTML with some frames of the last clip, for a notebook without a kernel.
 

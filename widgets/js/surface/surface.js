@@ -4,7 +4,7 @@ import { attributes, div, element, focus, on } from "../core/dom.js";
 import { applyTheme, heightLeft, observeHost, prefersReducedMotion, replaceStaticSheet } from "../core/host.js";
 import { closeMenuOf } from "../core/menu.js";
 import { pluralize } from "../core/text.js";
-import { createNotes } from "./notes.js";
+import { createNotes } from "../captions/notes_line.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 /** @typedef {import("../data/store.js").AnnotationChange} AnnotationChange */
