@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from labpage import TOKEN, same, until
+from labpage import TOKEN, focused, same, until
 from measure_live import DRAG, LIVE_CODE
 
 pytestmark = pytest.mark.browser
@@ -23,6 +23,8 @@ def live(notebook):
 
     def make(name, *more, theme=None, **look):
         nb = notebook(name, SMALL.format(name=name), *more, **look)
+        if not look.get("opened", True):
+            nb.open().run(0, wait=True)
         if theme:
             nb.page.evaluate(
                 "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
@@ -183,6 +185,54 @@ def test_a_hand_that_never_rests_sees_it_follow(live):
     while seen <= 4:
         seen += round(2 * page.evaluate(DRAG, 2)["pictures_a_second"])
     at_rest(page)
+
+
+def test_kept_clips_stay_on_a_shelf_and_return_to_their_settings(live):
+    # A page of its own, as it is reloaded.
+    nb, page = live(
+        "shelf", "print(view.shot.seed, view.shot.prompt, len(view.clips))", opened=False
+    )
+    height = page.locator(".bcm-live").bounding_box()["height"]
+    page.get_by_text("Clips that you keep stay here").wait_for()
+    posters = page.locator(".bcm-shelf button")
+    seed = page.get_by_label("Seed A", exact=True)
+    for count, value in enumerate(("7", "8", "9"), 1):
+        fill(page, seed, value)
+        page.get_by_role("button", name="keep the clip").click()
+        until(page, same(posters.count, count))
+        page.locator(".bcm-status").filter(has_text=f"{count} saved").wait_for()
+    assert page.locator(".bcm-live").bounding_box()["height"] == height
+    assert posters.evaluate_all("all => all.filter(one => one.tabIndex === 0).length") == 1
+    fill(page, page.get_by_label("Prompt A"), "a moth in snow")
+    page.locator(".bcm-shelf [aria-current=true]").wait_for(state="detached")
+    posters.first.hover()
+    until(
+        page,
+        same(lambda: posters.first.evaluate("n => getComputedStyle(n).animationName"), "bcm-film"),
+    )
+    nb.shot("live-shelf")
+    posters.first.click()
+    until(page, same(seed.input_value, "7"))
+    page.locator(".bcm-shelf [aria-current=true] >> nth=0").wait_for()
+    assert printed(nb, 2) == "7 a bee over a meadow at noon 3"
+    cells = nb.cells()
+    posters.first.focus()
+    for key in ("End", "ArrowRight", "x", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    until(page, same(seed.input_value, "8"))
+    assert focused(page, ".bcm-shelf button:nth-child(2)")
+    assert nb.cells() == cells
+    nb.save()
+    page.reload()
+    nb.ready()
+    until(page, same(posters.count, 3))
+    until(
+        page,
+        same(
+            lambda: page.locator(".bcm-shelf [aria-current=true]").get_attribute("aria-label"),
+            "kept clip 2: a bee over a meadow at noon · seed 8",
+        ),
+    )
 
 
 def test_a_busy_kernel_is_said_and_caught_up_with(live):

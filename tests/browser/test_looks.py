@@ -1,7 +1,7 @@
 """How the grid looks: themes, many clips, one clip, unusual prompts; the screenshots are looked at."""
 
 import pytest
-from labpage import CONTRAST, frame, same, started, until, wait_for
+from labpage import CONTRAST, SHOTS, focused, frame, same, started, until, wait_for
 from measure import LIBRARY_CODE
 
 pytestmark = pytest.mark.browser
@@ -280,3 +280,138 @@ def test_labels_are_read_in_full_and_errors_uncovered(notebook):
     page.keyboard.press("Escape")
     assert page.locator(".bcm-menu").count() == 0
     assert page.locator("[role=grid]").get_attribute("aria-label") == "a {insect} over {place}"
+
+
+# How wide clips are; of tall ones, how high.
+LONGER_SIDES = """() => [...document.querySelectorAll('.bcm-media, .bcm-stage, .jp-RenderedHTML video')]
+  .filter(one => one.checkVisibility()).map(one => Math.max(one.clientWidth, one.clientHeight))"""
+
+
+@pytest.mark.slow
+def test_one_or_two_clips_are_at_least_320_pixels_wide_everywhere(notebook):
+    made = """\
+model, library = DrawnModel(), bc.library("few")
+one = bc.run(bc.shot("a bee"), model, library=library).wait()
+two = bc.run(bc.sweep("a bee", seed=[1, 2]), model, library=library).wait()
+tall = bc.run(bc.shot("a bee", width=96, height=160), model, library=library).wait()
+clip = one.clips[0]
+table = bc.run(bc.sweep("a {x}", x=["bee"], seed=[1, 2]), model, library=library).wait()"""
+    shows = {
+        "one": 1,
+        "two": 2,
+        "tall": 1,
+        "bw.ClipGrid(table, rows=['x'])": 2,
+        "bw.ClipTable(one)": 1,
+        "bw.ClipTable(two)": 2,
+        "bw.ClipTable(tall)": 1,
+        "bw.ClipViewer(one)": 1,
+        "clip": 1,
+    }
+    nb = notebook("few", made, *shows)
+    page = nb.page
+    nb.run(1, wait=True)
+    for index, (source, count) in enumerate(shows.items(), 2):
+        nb.run(index, wait=True)
+
+        def check(count=count, source=source):
+            sides = page.evaluate(LONGER_SIDES)
+            assert len(sides) == count, source
+            assert min(sides) >= 320, (source, sides)
+
+        until(page, check)
+        nb.shot(f"few-{index}")
+        page.evaluate(CLEAR, index)
+
+
+CLEAR = """index => {
+  window.jupyterapp.shell.currentWidget.content.widgets[index].model.clearExecution();
+}"""
+
+# What scrolls around a grid or a table, itself included, but not the notebook.
+SCROLLS = """place => [...document.querySelectorAll(`${place} .bcm-scroll`)].map(node => {
+  let count = 0;
+  for (let at = node; at; at = at.parentElement) {
+    if (at.matches('.jp-WindowedPanel-outer')) break;
+    const scrolls = /auto|scroll/.test(getComputedStyle(at).overflowY);
+    if (scrolls && at.scrollHeight > at.clientHeight) count += 1;
+  }
+  return count;
+})"""
+FILLS = """root => root.offsetHeight > 0.9 * root.closest('.jp-LinkedOutputView').offsetHeight"""
+COMMAND = """name => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = 1;
+  notebook.deselectAll();
+  return window.jupyterapp.commands.execute(name);
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("surface", ["run", "bw.ClipTable(run.wait())"])
+def test_outputs_of_a_limited_height_have_one_scroll(notebook, surface):
+    nb = notebook("one-scroll", started("one-scroll", seeds=20) + "\n" + surface)
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 3)
+    until(page, same(lambda: page.evaluate(SCROLLS, ".jp-Notebook"), [1]))
+    before = page.locator(".bcm-scroll").bounding_box()["height"]
+    page.evaluate(COMMAND, "notebook:enable-output-scrolling")
+    until(page, same(lambda: page.evaluate(SCROLLS, ".jp-Notebook"), [1]))
+    assert page.locator(".bcm-scroll").bounding_box()["height"] < before
+    page.evaluate(COMMAND, "notebook:disable-output-scrolling")
+    until(page, same(lambda: page.locator(".bcm-scroll").bounding_box()["height"], before))
+    page.evaluate(COMMAND, "notebook:create-output-view")
+    view = page.locator(".jp-LinkedOutputView")
+    view.locator("[data-shows=clip]").first.wait_for()
+    for height in (1200, 1000):
+        page.set_viewport_size({"width": 1280, "height": height})
+        until(page, same(lambda: page.evaluate(SCROLLS, ".jp-LinkedOutputView"), [1]))
+        # It takes what there is.
+        until(page, same(lambda: view.locator(".bcm-root").evaluate(FILLS), True))
+    nb.shot("one-scroll")
+    page.evaluate(
+        """() => [...window.jupyterapp.shell.widgets('main')]
+        .filter(one => one.node.querySelector('.jp-LinkedOutputView')).forEach(one => one.dispose())"""
+    )
+
+
+NOTED = """\
+import warnings; warnings.simplefilter("ignore")
+class Noted(DrawnModel):
+    def known_words(self):
+        return ("bee",)
+
+    def notes(self, shots):
+        from beecam.models.model import Note
+        return [Note("prompt", f"prompt: drawn ignores <b>word {i}</b>, which it doesn't know.") for i in range(30)]
+
+run = bc.run(bc.sweep("a bee", seed=range(3)), Noted(), library=bc.library("noted")).wait()
+"""
+
+
+def test_notes_of_a_run_are_one_line_that_opens_and_goes(notebook):
+    nb = notebook("noted", NOTED + "bw.ClipGrid(run)", "bw.ClipTable(run)")
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 3)
+    line = page.locator(".bcm-notes")
+    assert line.bounding_box()["height"] < 32
+    assert line.locator("b").count() == 0
+    page.locator(".bcm-root").screenshot(path=SHOTS / "notes.png")
+    state = nb.state()
+    text = line.locator(".bcm-notetext")
+    text.focus()
+    page.keyboard.press("Enter")
+    until(page, same(lambda: line.bounding_box()["height"] > 200, True))
+    assert text.inner_text().splitlines()[-1] == "run.notes has 10 more notes."
+    page.locator(".bcm-root").screenshot(path=SHOTS / "notes-open.png")
+    page.keyboard.press(" ")
+    until(page, same(lambda: line.bounding_box()["height"] < 32, True))
+    line.get_by_role("button", name="dismiss").click()
+    line.wait_for(state="hidden")
+    assert focused(page, ".bcm-scroll")
+    assert nb.state() == state
+    # Another surface has them, too.
+    nb.run(2)
+    page.locator(".bcm-tablerow").first.wait_for()
+    assert page.locator(".bcm-notes:visible").count() == 1

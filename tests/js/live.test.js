@@ -142,3 +142,23 @@ test("numbers and labels", () => {
   assert.equal(badgeText({ phase: "clip", step: 1, steps: 1 }), "1 step");
   assert.equal(badgeText({ phase: "preview", step: 1, steps: 6 }), "step 1 of 6");
 });
+
+const keptClips = (start, ...keys) => store.onMessage(
+  { kind: "kept", start, clips: keys.map((key) => ({ key, label: key, code: key, sheet: {} })) }, keys.map(() => bytes),
+);
+
+test("kept clips have their places, in whatever order and how often they arrive", () => {
+  keptClips(3, "d");
+  keptClips(0, "a", "b");
+  keptClips(0, "a", "b", "c", "d");
+  assert.deepEqual(store.kept.map(({ key }) => key), ["a", "b", "c", "d"]);
+  assert.ok(store.kept.every(({ url }) => url.startsWith("blob:")));
+});
+
+test("values that were not sent yet do not replace the settings of a kept clip", async () => {
+  store.setValues({ blend: 0 });
+  store.setValues({ blend: 1 });
+  store.restore("a");
+  await tick(500);
+  assert.deepEqual(sent.map(({ kind }) => kind), ["update", "restore"]);
+});

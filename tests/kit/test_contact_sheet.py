@@ -39,6 +39,13 @@ def test_starred_clips_are_playing_videos_and_the_others_strips(clips):
     assert "<script" not in page
 
 
+@pytest.mark.parametrize(("count", "width"), [(1, 320), (2, 320), (3, 240)])
+def test_videos_of_one_or_two_clips_are_large(clips, count, width):
+    shown = ClipSet(clips.library, clips.keys[:count])
+    shown[0].stars = 5
+    assert re.findall(r'<video[^>]* width="(\d+)"', contact_sheet_html(shown)) == [str(width)]
+
+
 def test_two_axes_are_headers_of_a_table(clips):
     page = contact_sheet_html(clips)
     assert re.findall(r'<th scope="col".*?<bdi>(.*?)</bdi>', page) == ["0", "1", "2"]

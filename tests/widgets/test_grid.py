@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from front_end import FrontEnd
 import beecam as bc
 from beecam.clips.clip_set import ClipSet
 from beecam.errors import BeecamError
+from beecam.models.model import Note
 from beecam.runs.progress import CellState, RunState
 from beecam_widgets._clips import client
-from beecam_widgets._clips.cell_source import ClipSetSource
+from beecam_widgets._clips.cell_source import ClipSetSource, RunSource
 from beecam_widgets._clips.messages import cells_message, state_messages
 from beecam_widgets._notebook import flow_control
 from helpers import PATIENCE
@@ -373,6 +375,26 @@ def test_traits_are_small(show, library):
     front_end = FrontEnd(grid).open()
     head, (coords,) = front_end.received("cells")[0]
     assert len(str(head)) + len(coords) < 100_000
+
+
+@pytest.mark.parametrize(("count", "shown"), [(0, 0), (1, 1), (20, 20), (21, 21), (500, 21)])
+def test_notes_of_a_run_are_sent_as_sentences(library, count, shown):
+    class Noted(DrawnModel):
+        def known_words(self):
+            return ("bee",)
+
+        def notes(self, shots):
+            return [Note("prompt", f"{'long ' * 900}{i}", ("x",)) for i in range(count)]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bc.BeecamWarning)
+        run = bc.run(bc.sweep("a bee", seed=[1]), Noted(), library=library).wait()
+    notes = cells_message(RunSource(run), 1)[0]["notes"]
+    assert len(notes) == shown
+    assert all(isinstance(note, str) and len(note) <= 2_000 for note in notes)
+    if count > 20:
+        assert notes[-1] == f"run.notes has {count - 20} more note{'s' * (count > 21)}."
+    assert cells_message(ClipSetSource(run.clips), 1)[0]["notes"] == []
 
 
 def test_thousands_of_errors_are_split_into_small_messages():

@@ -5,21 +5,20 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import traitlets as t
 
-from beecam._util.checks import boolean, integer, raise_problems, string
+from beecam._util.checks import raise_problems
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
-from beecam.clips.library import Library, library_problems, open_library
+from beecam.clips.library import Library, open_library
 from beecam.errors import BeecamError, CheckError, Problem, shorten
 from beecam.models.capabilities import few_step_variant
 from beecam.models.loading.load import load
 from beecam.models.model import Model
-from beecam.models.model_checks import loaded_model
 from beecam.runs.interactive import (
     CLIP,
     DRAFT,
@@ -33,11 +32,12 @@ from beecam.runs.run import run
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import check_values
 from beecam.sweeps.build import shot as make_shot
+from beecam_widgets._live.arguments import argument_problems
 from beecam_widgets._live.controls import LiveControls, sliders_of
+from beecam_widgets._live.kept_clips import KeptClips, Settings
 from beecam_widgets._live.messages import (
     problem_message,
     result_message,
-    saved_message,
     static_html,
 )
 from beecam_widgets._live.shot_builder import ShotBuilder
@@ -47,9 +47,7 @@ from beecam_widgets._notebook.notebook_widget import NotebookWidget
 from beecam_widgets._notebook.outputs import StaticOutput, display_widget
 
 _PROMPT, _PROMPT_B = "a bee over a meadow at noon", "a butterfly over the ocean at sunset"
-_MAX_STEPS = 100
 _REMEMBERED_EDITS = 200
-_SAVED = "saved"
 
 
 def live(
@@ -138,7 +136,9 @@ class Live(NotebookWidget):
 
         >>> Live(model, "a bee", prompt_b="a moth", blend=0.5, num_inference_steps=20)
         """
-        raise_problems(_problems_of(model, library, refine=refine, steps=steps, prompt_b=prompt_b))
+        raise_problems(
+            argument_problems(model, library, refine=refine, steps=steps, prompt_b=prompt_b)
+        )
         shot = make_shot(prompt, **arguments)
         raise_problems(check_values(shot))
         self.model = model
@@ -155,18 +155,18 @@ class Live(NotebookWidget):
     def _start(self, *, refine: bool) -> None:
         """Create the engine and the widget; no thread runs before the first request."""
         self._lock = threading.Lock()
-        self._saved: list[Clip] = []
         # The last edits, by the number of their request: front end, its number, controls.
         self._edits: OrderedDict[int, tuple[str, int, LiveControls]] = OrderedDict()
         self._number = 0
         self._last: LiveFrame | None = None
         self._sender = ThrottledSender(self._send_message)
+        self._kept = KeptClips(self._sender)
         self._engine = InteractiveEngine(self.model, self._on_result, quick=self._distilled)
         display_id = f"beecam-static-{uuid.uuid4().hex[:12]}"
         self._static = StaticOutput(display_id, self._static_html, describe=lambda: repr(self))
         super().__init__(
             refine=refine,
-            _control_values={**self._controls.to_json(), "client": ""},
+            _control_values=self._controls_message(""),
             _model_info=self._shots.describe(),
             _sheet=display_id,
         )
@@ -200,13 +200,11 @@ class Live(NotebookWidget):
         raise_problems(check_values(value))
         controls = self._controls.with_shot(value, self._sliders)
         base = value.replace(model=None, revision=None)
-        self._shots = ShotBuilder(self.model, self._distilled, base, self._sliders)
+        shots = ShotBuilder(self.model, self._distilled, base, self._sliders)
         if not self.refine:
-            controls = replace(controls, steps=self._shots.steps)
-        self._model_info = self._shots.describe()
-        self._shots.check(controls, refine=self.refine)
-        self._request("", 0, controls)
-        self._control_values = {**controls.to_json(), "client": ""}
+            controls = replace(controls, steps=shots.steps)
+        shots.check(controls, refine=self.refine)
+        self._show(Settings(shots, controls, self.refine))
 
     @property
     def code(self) -> str:
@@ -232,7 +230,7 @@ class Live(NotebookWidget):
 
         >>> view.clip.stars = 5
         """
-        return self._saved[-1] if self._saved else None
+        return next(reversed(self._kept.clips), None)
 
     @property
     def clips(self) -> ClipSet:
@@ -240,7 +238,7 @@ class Live(NotebookWidget):
 
         >>> view.clips.to_frame()
         """
-        keys = [clip.key for clip in self._saved]
+        keys = [clip.key for clip in self._kept.clips]
         return ClipSet(self.library, keys, title="saved from the live view")
 
     @property
@@ -262,15 +260,14 @@ class Live(NotebookWidget):
         >>> clip = view.keep()
         >>> clip.stars = 5
         """
-        finished = run(self.shot, self.model, library=self.library).wait()
+        settings = Settings(self._shots, self._controls, self.refine)
+        shot = settings.shots.final(settings.controls, refine=settings.refine)
+        finished = run(shot, self.model, library=self.library).wait()
         if not len(finished.clips):
             raise BeecamError(f"the clip was not saved: {'; '.join(finished.errors.values())}")
         clip = finished.clips[0]
-        with self._lock:
-            if clip.key not in [one.key for one in self._saved]:
-                self._saved.append(clip)
-            count = len(self._saved)
-        self._sender.submit(_SAVED, lambda: saved_message(count, clip.key))
+        self._kept.add(clip, settings)
+        self._static.update()
         return clip
 
     def close(self) -> None:
@@ -294,6 +291,18 @@ class Live(NotebookWidget):
     def _on_refine(self, _: Any) -> None:
         if self._number:
             self._request("", 0, self._controls)
+
+    def _show(self, settings: Settings) -> None:
+        """Show the clip of some settings, and set the controls of all front ends."""
+        self._shots, self._controls = settings.shots, settings.controls
+        self._model_info = settings.shots.describe()
+        self.refine = settings.refine
+        self._request("", 0, settings.controls)
+        self._control_values = self._controls_message("")
+
+    def _controls_message(self, client: str) -> dict[str, Any]:
+        """Return the controls as a front end set them, with a number that makes them a change."""
+        return {**self._controls.to_json(), "client": client, "number": self._number}
 
     def _request(self, client: str, edit: int, controls: LiveControls) -> None:
         """Request the clip of some controls from the engine; `client` and `edit` are its origin."""
@@ -323,12 +332,15 @@ class Live(NotebookWidget):
             self._request(client, edit, controls)
         elif kind == "hello":
             self._sender.acknowledge(client, 0)
+            self._kept.send_again()
             if self._last is not None:
                 self._send_result(self._last)
             else:
                 self._request("", 0, self._controls)
         elif kind == "keep":
             threading.Thread(target=self._keep_or_report, name="beecam-keep", daemon=True).start()
+        elif kind == "restore" and (kept := self._kept.settings(str(content.get("key")))):
+            self._show(kept)
 
     def _keep_or_report(self) -> None:
         try:
@@ -368,7 +380,7 @@ class Live(NotebookWidget):
         client, _, controls = self._edits.get(result.number, ("", 0, None))
         if controls is None or result.number != self._number:
             return
-        self._control_values = {**controls.to_json(), "client": client}
+        self._control_values = self._controls_message(client)
         self._static.update()
 
     def _send_message(self, content: dict[str, Any], buffers: list[bytes]) -> None:
@@ -382,15 +394,4 @@ class Live(NotebookWidget):
         self._static.display()
 
     def _static_html(self) -> str:
-        return static_html(self._last, self.model.name, self._sheet)
-
-
-def _problems_of(
-    model: Any, library: Any, *, refine: Any, steps: Any, prompt_b: Any
-) -> Iterator[Problem]:
-    """Yield the problems of arguments whose types are wrong."""
-    yield from loaded_model(model)
-    yield from library_problems(library)
-    yield from boolean("refine", refine)
-    yield from integer("steps", steps, 1, _MAX_STEPS, or_none=True)
-    yield from string("prompt_b", prompt_b)
+        return static_html(self._last, self.model.name, self._sheet, self._kept.remaining())

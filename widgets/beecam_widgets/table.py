@@ -33,7 +33,7 @@ class ClipTable(Surface):
     _surface = t.Unicode("table").tag(sync=True)
 
     columns = t.List(t.Unicode()).tag(sync=True)
-    height = t.Int(460, min=120, max=4000).tag(sync=True)
+    height = t.Int(480, min=120, max=4000).tag(sync=True)
     _own_parts: ClassVar[Mapping[str, str]] = {"columns": "columns"}
 
     def __init__(
@@ -41,7 +41,7 @@ class ClipTable(Surface):
         clips: Run | ClipSet,
         *,
         columns: Sequence[str] = (),
-        height: int = 460,
+        height: int = 480,
         filter: str | None = None,  # noqa: A002  (as in pandas)
         sort: str | None = None,
     ) -> None:

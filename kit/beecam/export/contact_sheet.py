@@ -26,6 +26,7 @@ _PAGE_WIDTH = 700  # pixels, without the headers of rows
 _MAX_STRIPS = 160
 _FRAME_WIDTH = 96  # pixels
 _VIDEO_WIDTHS = (128, 240)
+_FEW, _FEW_WIDTH = 2, 320  # clips that are shown large
 # The share of the size that videos may take.
 _VIDEO_SHARE = 0.5
 # Characters per clip: above the first, strips have a high quality; below the second, one frame.
@@ -138,6 +139,7 @@ def _cells(
     others = islice((i for i in range(len(clips)) if i not in videos), _MAX_STRIPS)
     names = captions(clips, _MAX_CAPTION, [*videos, *others])
     cells: dict[int, Markup] = {}
+    low, high = _VIDEO_WIDTHS
     for index, clip in enumerate(clips):
         strips = len(cells.keys() - videos.keys())
         if index not in videos and strips == _MAX_STRIPS:
@@ -147,7 +149,8 @@ def _cells(
         text = rating if in_table else f"{name} {rating}"
         if index in videos:
             room += _video_size(videos[index])
-            cell = _video_cell(videos[index], text, frames, in_table=in_table)
+            width = _FEW_WIDTH if len(clips) <= _FEW else max(low, min(high, frames * _FRAME_WIDTH))
+            cell = _video_cell(videos[index], text, width, in_table=in_table)
         else:
             share = room // min(len(clips) - index, _MAX_STRIPS - strips)
             cell = _strip_cell(clip, text, name, frames, share, in_table=in_table)
@@ -179,13 +182,12 @@ def _video_size(data: bytes) -> int:
     return -(-len(data) // 3) * 4 + _CELL_MARKUP
 
 
-def _video_cell(data: bytes, text: str, frames: int, *, in_table: bool) -> Markup:
-    low, high = _VIDEO_WIDTHS
+def _video_cell(data: bytes, text: str, width: int, *, in_table: bool) -> Markup:
     return render(
         "sheet_cell.html",
         bare=in_table,
         video=base64.b64encode(data).decode(),
-        width=max(low, min(high, frames * _FRAME_WIDTH)),
+        width=width,
         text=text,
     )
 

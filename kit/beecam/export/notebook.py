@@ -21,7 +21,7 @@ _registered: dict[str, Show] = {}
 _selections: list[Selection] = []
 _views: list[View] = []
 
-_MIN_WIDTH = 240
+_MIN_WIDTH = 320
 
 
 class ShownRun(Protocol):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from beecam._util.words import count_of
 from beecam.errors import BeecamError
 from beecam.export import view_data
 from beecam.media.sheets import reduced_sheet
@@ -18,6 +19,7 @@ from beecam_widgets._notebook.flow_control import MAX_BYTES, Message
 SHEETS_BYTES = 800_000
 _CELL_STATE_BYTES = 80
 _MAX_PROBLEM = 1_000  # characters
+_MAX_NOTES = 20
 
 
 def cells_message(source: CellSource, version: int, extends: str = "") -> Message:
@@ -42,11 +44,20 @@ def cells_message(source: CellSource, version: int, extends: str = "") -> Messag
         "live": source.run is not None,
         "drafts": source.run is not None and source.run.draft is not None,
         "fills": source.run is not None and source.run.sweep.fills,
+        "notes": _notes(source),
         "model": "" if source.run is None else source.run.model.name,
         "aspect": _aspect_ratio(source),
         "axes": view_data.axes_data(source.axes),
     }
     return content, [coords.tobytes()]
+
+
+def _notes(source: CellSource) -> list[str]:
+    """Return what of a run's sweep does not reach the model, as sentences."""
+    notes = [] if source.run is None else source.run.notes
+    more = len(notes) - _MAX_NOTES
+    texts = [view_data.cut(str(note)) for note in notes[:_MAX_NOTES]]
+    return [*texts, f"run.notes has {count_of(more, 'more note')}."] if more > 0 else texts
 
 
 def state_messages(

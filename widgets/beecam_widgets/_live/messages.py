@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 from beecam.export import view_data
 from beecam.media import sheets
 from beecam.runs.interactive import PREVIEW, LiveFrame
+from beecam.shots.shot import Shot
 from beecam_widgets._notebook.flow_control import Message
 from beecam_widgets._notebook.templates import render
 
@@ -28,6 +30,11 @@ def problem_message(client: str, edit: int, text: str) -> Message:
     """
     text = view_data.cut(text, _MAX_TEXT)
     return {"kind": "problem", "client": client, "edit": edit, "text": text}, []
+
+
+def label_of(shot: Shot) -> str:
+    """Return a line that names a shot."""
+    return view_data.cut(f"{shot.text} · seed {shot.seed}", _MAX_TEXT)
 
 
 def saved_message(count: int, key: str) -> Message:
@@ -63,7 +70,7 @@ def result_message(result: LiveFrame, client: str, edit: int, code: str) -> Mess
     if result.frames is None or shot is None:
         return content, []
     if result.kind != PREVIEW:
-        content["label"] = view_data.cut(f"{shot.text} · seed {shot.seed}", _MAX_TEXT)
+        content["label"] = label_of(shot)
         content["code"] = code
     layout = sheets.sheet_layout(result.frames, _MAX_WIDTH)
     fps = shot.fps or _DEFAULT_FPS
@@ -71,13 +78,19 @@ def result_message(result: LiveFrame, client: str, edit: int, code: str) -> Mess
     return content, [sheets.sheet_bytes(result.frames, _JPEG_QUALITY, _MAX_WIDTH)]
 
 
-def static_html(result: LiveFrame | None, model_name: str, css_class: str) -> str:
+def static_html(
+    result: LiveFrame | None,
+    model_name: str,
+    css_class: str,
+    kept: Sequence[tuple[str, bytes]] = (),
+) -> str:
     """Return HTML with some frames of the last clip, for a notebook without a kernel.
 
     Args:
         result: The last result of the engine, if any.
         model_name: Name of the model.
         css_class: A class of the element that is returned.
+        kept: Code and a frame of saved clips.
     """
     image = code = ""
     if result is not None and result.frames is not None:
@@ -85,4 +98,7 @@ def static_html(result: LiveFrame | None, model_name: str, css_class: str) -> st
         strip = sheets.strip_bytes([result.frames[i] for i in indices])
         image = base64.b64encode(strip).decode()
         code = result.shot.code() if result.shot else ""
-    return render("live.html", css_class=css_class, image=image, code=code, model=model_name)
+    frames = [(one, base64.b64encode(frame).decode()) for one, frame in kept]
+    return render(
+        "live.html", css_class=css_class, image=image, code=code, model=model_name, kept=frames
+    )

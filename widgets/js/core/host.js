@@ -11,14 +11,38 @@ export const KERNEL_SILENT = "The kernel does not answer: it may be busy, or the
 export const KERNEL_ENDED = "comm_live_update";
 export const KERNEL_GONE = "The kernel was restarted or has ended: run the cell again.";
 
+// Where JupyterLab limits the height of a cell's outputs, and scrolls them.
+const SCROLLED = ".jp-LinkedOutputView .jp-OutputArea, .jp-mod-outputsScrolled .jp-OutputArea";
+const MARGIN = 12; // pixels
+
 /**
- * Observe the size, visibility and theme of a surface.
+ * Return the height at which a node that scrolls needs no scroll around it; 0 where the host sets no limit.
+ * @param {HTMLElement} node
+ */
+export function heightLeft(node) {
+  const area = node.closest(SCROLLED);
+  if (!area) return 0;
+  let others = -node.offsetHeight;
+  for (const output of area.children) others += /** @type {HTMLElement} */ (output).offsetHeight;
+  const limit = parseFloat(getComputedStyle(area).maxHeight) || area.clientHeight;
+  return Math.max(200, limit - others - MARGIN);
+}
+
+/**
+ * Observe the visibility and theme of a surface, its size, and that of the cell's outputs.
  * @param {HTMLElement} root
  * @param {AbortSignal} signal disconnects the observers
  * @param {{onResize: () => void, onVisible?: (visible: boolean) => void, onTheme: () => void}} actions
  */
 export function observeHost(root, signal, { onResize, onVisible = () => {}, onTheme }) {
-  const sizes = new ResizeObserver(onResize);
+  /** @type {Element | null} */
+  let outputs = null;
+  const sizes = new ResizeObserver(() => {
+    const found = root.closest(".jp-OutputArea");
+    if (found && found !== outputs) sizes.observe(found);
+    outputs = found;
+    onResize();
+  });
   sizes.observe(root);
   const visibility = new IntersectionObserver((entries) => onVisible(entries[entries.length - 1].isIntersecting));
   visibility.observe(root);

@@ -24,9 +24,7 @@ const MAX_MISSED = 2;
  * @typedef {{status: string, counts: Record<string, number>, total: number,
  *   seconds_left: number | null, message: string | null}} RunFacts
  * @typedef {{
- *   send: (content: object) => void,
- *   decode?: import("./cell_images.js").Decoder,
- *   now?: () => number,
+ *   send: (content: object) => void, decode?: import("./cell_images.js").Decoder, now?: () => number,
  * }} Transport
  */
 
@@ -34,7 +32,7 @@ const NO_ANNOTATION = /** @type {Annotation} */ (Object.freeze({ stars: 0, rejec
 
 /**
  * Events: "cells" (all replaced), "cell" (detail: index), "annotations" and "columns" (other cells
- * may match a filter now), "run", "connection", "problem" (detail: text), "detail" (detail: message),
+ * may match a filter now), "run", "notes", "connection", "problem" (detail: text), "detail" (detail: message),
  * "mp4" (detail: index and data).
  */
 export class Store extends Source {
@@ -52,6 +50,9 @@ export class Store extends Source {
   fills = false;
   /** @type {Set<string>} coordinates that have a cell */
   occupied = new Set();
+  /** What of the sweep does not reach the model, as sentences; and what of that was dismissed. @type {string[]} */
+  notes = [];
+  dismissedNotes = "";
   /** Whether its clips are drafts. */
   drafts = false;
   ready = false;
@@ -294,8 +295,8 @@ export class Store extends Source {
     this.coords = new Int32Array(
       /** @type {ArrayBuffer} */ (data.buffer.slice(start, start + data.byteLength)),
     );
-    const { axes, total, title, model, token, aspect, live, drafts, fills } = content;
-    Object.assign(this, { axes, total, title, model, token, aspect, live, drafts, fills });
+    const { axes, total, title, model, token, aspect, live, drafts, fills, notes = [] } = content;
+    Object.assign(this, { axes, total, title, model, token, aspect, live, drafts, fills, notes });
     this.occupied = new Set(fills ? this.#allCoordinates() : []);
     this.cells.clear();
     if (!live) this.run = null;

@@ -41,9 +41,10 @@ export class GridView extends ClipSurface {
     super(store, model, host);
     this.playing = Boolean(model.get("playing")) && !this.reducedMotion;
     const root = () => this.root;
+    /** @type {VirtualGrid} */
     this.grid = new VirtualGrid(store, {
       rows: () => model.get("rows"), columns: () => model.get("columns"),
-      fixed: () => model.get("fixed"), size: () => model.get("size"), height: () => this.#height(),
+      fixed: () => model.get("fixed"), size: () => model.get("size"), height: () => this.heightOf(this.grid.node),
       cells: () => this.shown, sorted: () => Boolean(model.get("sort")),
       onVisible: (cells) => store.setVisible(this.name, cells, this.grid.size * devicePixelRatio),
     });
@@ -75,8 +76,8 @@ export class GridView extends ClipSurface {
     this.clock.speed = model.get("speed");
     this.clock.painters.add((seconds) => this.#paint(seconds));
     this.#listen();
-    this.observe((widthChanged) => {
-      if (widthChanged) this.relayout();
+    this.observe((changed) => {
+      if (changed) this.relayout();
       this.grid.render();
     }, (visible) => this.#onVisible(visible));
     this.#updateCompareButton();
@@ -278,16 +279,6 @@ export class GridView extends ClipSurface {
   /** Set the width of cells. @param {number} size pixels */
   setSize(size) {
     this.saveTrait("size", Math.max(48, Math.min(640, Math.round(size))));
-  }
-
-  /**
-   * Return the height available to the cells.
-   * @returns {number}
-   */
-  #height() {
-    if (document.fullscreenElement !== this.root) return this.model.get("height");
-    const above = this.grid.node.getBoundingClientRect().top - this.root.getBoundingClientRect().top;
-    return Math.max(200, this.root.clientHeight - above - 12);
   }
 
   // --- overrides of ClipSurface ---------------------------------------------------------------------

@@ -11,6 +11,11 @@ import { decode, jpegBlob } from "../data/sheets.js";
  *   step: number, own: boolean}} LiveImage
  */
 
+/**
+ * A clip that was kept; url: of its sheet, "" if that can't be read.
+ * @typedef {{key: string, label: string, code: string, sheet: Sheet | null, url: string}} KeptClip
+ */
+
 // Milliseconds between two messages to Python.
 const MIN_INTERVAL = 30;
 // Unanswered requests after which the latest values wait here instead of queueing in the kernel.
@@ -23,7 +28,7 @@ const RETRY_AFTER = 3000;
 
 /**
  * State of the live widget. Events: "image", "step" (detail: message), "state", "values" (detail: by
- * and values), "problem" (detail: text), "saved" (detail: count).
+ * and values), "problem" (detail: text), "saved" (detail: count), "kept".
  */
 export class LiveStore extends Source {
   /** Values that are not sent yet. @type {any} */
@@ -41,6 +46,8 @@ export class LiveStore extends Source {
   label = "";
   /** @type {LiveImage | null} */
   image = null;
+  /** In order; with gaps until all have arrived. @type {KeptClip[]} */
+  kept = [];
   #arrived = 0;
   /** Number of the image that is shown, in order of arrival. */
   shown = 0;
@@ -70,6 +77,12 @@ export class LiveStore extends Source {
   /** Save the clip to the library. */
   keep() {
     this.send({ kind: "keep" });
+  }
+
+  /** Return to the settings of a kept clip. @param {string} key */
+  restore(key) {
+    this.#unsent = null;
+    this.send({ kind: "restore", key });
   }
 
   /**
@@ -155,7 +168,16 @@ export class LiveStore extends Source {
     else if (content.kind === "result") this.#emit("step", content);
     else if (content.kind === "problem") this.#emit("problem", content.text);
     else if (content.kind === "saved") this.#emit("saved", content.count);
+    else if (content.kind === "kept") this.#addKept(content, buffers);
     this.flush();
+  }
+
+  /** Add kept clips. All come again for each page that opens. @param {any} content @param {DataView[]} sheets */
+  #addKept({ start, clips }, sheets) {
+    clips.forEach((/** @type {any} */ clip, /** @type {number} */ i) => {
+      this.kept[start + i] ??= { ...clip, url: clip.sheet ? URL.createObjectURL(jpegBlob(sheets[i])) : "" };
+    });
+    this.#emit("kept");
   }
 
   /** Decode an image and show it. @param {any} content @param {DataView} data */
@@ -191,5 +213,6 @@ export class LiveStore extends Source {
     clearTimeout(this.#checkTimer);
     this.image?.bitmap.close();
     this.image = null;
+    this.kept.forEach(({ url }) => URL.revokeObjectURL(url));
   }
 }

@@ -11,6 +11,7 @@ import { isTextField, listenForKeys } from "../core/keyboard.js";
 import { isNotebookKey } from "../core/keys.js";
 import { ControlPanel } from "./control_panel.js";
 import { Scene } from "./scene.js";
+import { Shelf } from "./shelf.js";
 
 /** @typedef {import("./live_store.js").LiveStore} LiveStore */
 
@@ -20,7 +21,8 @@ const HELP = [
   ["Drag on the clip", "blend: across the prompts, up the seeds"],
   ["Space", "play or pause"],
   ["R", "choose a random seed"],
-  ["K", "save the clip to the library"],
+  ["K", "keep the clip: save it to the library"],
+  ["← → Enter", "on a kept clip: the next one; return to its settings"],
   ["C", "copy the shot as code"],
   ["Double click", "reset a slider"],
   ["Esc", "leave a field"],
@@ -38,6 +40,7 @@ export class LiveView {
   #root;
   #scene;
   #panel;
+  #shelf;
   #status;
   /** What the user just did, shown for some seconds. */
   #note = "";
@@ -66,9 +69,10 @@ export class LiveView {
       play: () => this.#play(!this.#playing), blend: (across, up) => this.#drag(across, up),
     });
     this.#panel = new ControlPanel(model.get("_model_info"), () => this.#onChange());
+    this.#shelf = new Shelf(store, (key, label) => this.#restore(key, label));
     this.playButton = button(PLAY, "play (space)", () => this.#play(!this.#playing));
     this.#status = element("span", "bcm-status");
-    this.#keepButton = textButton("Keep", "save the clip to the library (K)", () => this.#keep());
+    this.#keepButton = textButton("Keep", "keep the clip: save it to the library (K)", () => this.#keep());
     const help = createHelpBox(() => this.#toggleHelp());
     help.show(HELP);
     this.#help = help.box;
@@ -78,11 +82,11 @@ export class LiveView {
     this.#liveRegion = div("bcm-hidden");
     attributes(this.#liveRegion, { "aria-live": "polite" });
     const right = div("bcm-group bcm-right",
-      this.#keepButton, textButton("Copy as code", "copy the shot as code (C)", () => this.#copy()),
+      this.#keepButton, textButton("Copy as code", "copy as code (C)", () => this.#copy()),
       textButton("?", "keys (?)", () => this.#toggleHelp()),
     );
     const bar = div("bcm-livebar", this.playButton, this.#status, right);
-    const body = div("bcm-live", this.#scene.node, this.#panel.node, bar);
+    const body = div("bcm-live", this.#scene.node, this.#panel.node, bar, this.#shelf.node);
     this.#scene.node.append(this.#toast);
     this.#root.append(body, this.#help, this.#liveRegion);
     host.append(this.#root);
@@ -131,6 +135,7 @@ export class LiveView {
     listen("image", () => {
       this.#toast.hidden = true;
       this.#refresh();
+      this.#shelf.refresh();
       this.#clock.wake();
     });
     listen("step", ({ step, steps }) => this.#refresh(`generating · step ${step} of ${steps}`));
@@ -141,6 +146,7 @@ export class LiveView {
       this.#placeDot();
     });
     listen("problem", (text) => this.#showProblem(text));
+    listen("kept", () => this.#shelf.refresh());
     listen("saved", (count) => {
       this.#keepButton.disabled = false;
       this.#showNote(`${count} saved`);
@@ -217,6 +223,7 @@ export class LiveView {
     const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
     const pressing = (target instanceof HTMLButtonElement || target.tagName === "SUMMARY")
       && [" ", "Enter"].includes(event.key);
+    if (this.#shelf.move(event.key)) return event.preventDefault();
     const action = this.#commands[event.key.toLowerCase()];
     if (!action || pressing || (isTextField(target) && event.key !== "Escape")) return;
     event.preventDefault();
@@ -239,6 +246,13 @@ export class LiveView {
     this.#keepButton.disabled = true;
     this.#showNote("saving the clip");
     this.store.keep();
+  }
+
+  /** Return to the settings of a kept clip. @param {string} key @param {string} label */
+  #restore(key, label) {
+    this.#panel.close();
+    this.#showNote(label);
+    this.store.restore(key);
   }
 
   async #copy() {

@@ -65,7 +65,7 @@ export class ClipSurface extends Surface {
 
   /**
    * Observe the page; out of view, clips don't play: that would cost as much as in view.
-   * @param {(widthChanged: boolean) => void} onResize
+   * @param {(changed: boolean) => void} onResize
    * @param {(visible: boolean) => void} onVisible
    */
   observe(onResize, onVisible) {

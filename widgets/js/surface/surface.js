@@ -1,9 +1,10 @@
 // The base of every surface of clips: its root element, its listeners, and messages to the user.
 
-import { attributes, div, element, on } from "../core/dom.js";
-import { applyTheme, observeHost, prefersReducedMotion, replaceStaticSheet } from "../core/host.js";
+import { attributes, div, element, focus, on } from "../core/dom.js";
+import { applyTheme, heightLeft, observeHost, prefersReducedMotion, replaceStaticSheet } from "../core/host.js";
 import { closeMenuOf } from "../core/menu.js";
 import { pluralize } from "../core/text.js";
+import { createNotes } from "../captions/notes_line.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 /** @typedef {import("../data/store.js").AnnotationChange} AnnotationChange */
@@ -16,7 +17,7 @@ let surfaces = 0;
 export class Surface {
   /** Aborted when the surface is closed; ends its listeners and observers. */
   lifetime = new AbortController();
-  #width = 0;
+  #room = "";
   /** @type {number | undefined} */
   #layoutRequest;
   #connection;
@@ -41,9 +42,20 @@ export class Surface {
     this.#connection = element("p", "bcm-connection");
     attributes(this.#connection, { role: "status" });
     this.#connection.hidden = true;
-    this.root.append(this.#connection);
+    const notes = createNotes(store, () => {
+      store.dismissedNotes = store.notes.join("\n");
+      store.emit("notes");
+      focus(this.focusTarget);
+    });
+    this.root.append(this.#connection, notes.node);
     host.append(this.root);
-    this.listen({ connection: () => this.#showConnection() });
+    this.listen({
+      connection: () => this.#showConnection(), cells: notes.refresh,
+      notes: () => {
+        notes.refresh();
+        this.scheduleLayout();
+      },
+    });
     replaceStaticSheet(this.root, model.get("_sheet"), store, this.lifetime.signal);
     applyTheme(this.root, host);
   }
@@ -72,7 +84,7 @@ export class Surface {
 
   /**
    * Observe the page: size, theme and visibility.
-   * @param {(widthChanged: boolean) => void} onResize
+   * @param {(changed: boolean) => void} onResize changed: whether it has another width, or the host another limit
    * @param {(visible: boolean) => void} onVisible
    */
   observe(onResize, onVisible) {
@@ -82,11 +94,19 @@ export class Surface {
         // JupyterLab attaches the host after this surface was created: only now is its background known.
         onTheme();
         const width = this.root.clientWidth;
-        onResize(Boolean(width) && width !== this.#width);
-        this.#width = width;
+        const room = `${width} ${heightLeft(this.root)}`;
+        onResize(Boolean(width) && room !== this.#room);
+        this.#room = room;
       },
       onVisible, onTheme,
     });
+  }
+
+  /** Return the height of a node that scrolls. @param {HTMLElement} node @returns {number} */
+  heightOf(node) {
+    if (document.fullscreenElement !== this.root) return heightLeft(node) || this.model.get("height");
+    const above = node.getBoundingClientRect().top - this.root.getBoundingClientRect().top;
+    return Math.max(200, this.root.clientHeight - above - 12);
   }
 
   /** Lay out in the next frame, once for all changes until then. */
@@ -95,6 +115,11 @@ export class Surface {
       this.#layoutRequest = undefined;
       this.relayout();
     });
+  }
+
+  /** The element that has the focus while nothing is open. @returns {HTMLElement} */
+  get focusTarget() {
+    return this.root;
   }
 
   /** Lay out again; each surface has its own way. */

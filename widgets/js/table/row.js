@@ -6,7 +6,7 @@ import { Tile } from "../surface/tile.js";
 
 /** @typedef {import("./table.js").Table} Table */
 
-export const ROW_HEIGHT = 52; // pixels
+export const POSTER = [68, 46]; // width and height, in pixels
 const NUMBER = /^-?[\d.]+(e[+-]?\d+)?$/i;
 
 /** Return a value as text for people. @param {string} name of the column @param {any} value */
@@ -37,7 +37,7 @@ export class TableRow {
     this.node.id = `${table.name}-row-${cell}`;
     this.node.dataset.cell = String(cell);
     attributes(this.node, { role: "row", "aria-rowindex": position + 2 });
-    this.node.style.top = `${position * ROW_HEIGHT}px`;
+    this.node.style.top = `${position * table.rowHeight}px`;
     this.tile = new Tile(table.store);
     this.#stars = starRow((stars) => {
       table.annotate([cell], { stars });
