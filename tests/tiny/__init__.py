@@ -11,16 +11,21 @@ from tiny import (
     anyflow,
     cogvideox,
     cosmos,
+    easyanimate,
     helios,
     hunyuan,
     kandinsky,
+    kandinsky6,
     latte,
     ltx,
     ltx2,
     mochi,
+    motif,
     sana,
+    sana_wm,
     skyreels,
     svd,
+    text_to_video,
     wan,
 )
 
@@ -41,6 +46,11 @@ _GROUPS = (
     allegro,
     svd,
     anyflow,
+    easyanimate,
+    motif,
+    kandinsky6,
+    sana_wm,
+    text_to_video,
 )
 _MAKERS = {name: maker for group in _GROUPS for name, maker in group.MAKERS.items()}
 SHAPES = {name: shape for group in _GROUPS for name, shape in group.SHAPES.items()}

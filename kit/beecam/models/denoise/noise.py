@@ -39,7 +39,7 @@ def with_mixed_noise(
     mixes = {
         id(generator): _NoiseMix(shot.noise)
         for shot, generator in zip(shots, generators, strict=True)
-        if len(shot.noise) > 1 or shot.noise[0][1] != 1.0
+        if is_mixed(shot.noise)
     }
     if not mixes:
         return original
@@ -50,6 +50,15 @@ def with_mixed_noise(
             return original(*args, **kwargs)
 
     return prepare
+
+
+def is_mixed(noise: Noise) -> bool:
+    """Return whether noise isn't that of one seed alone.
+
+    >>> is_mixed(((3, 1.0),))
+    False
+    """
+    return len(noise) > 1 or noise[0][1] != 1.0
 
 
 class _NoiseMix:

@@ -46,7 +46,8 @@ def check_conditions(task: Task, shot: Shot) -> Iterator[Problem]:
             f"shape of the image, {size[0]}x{size[1]} here; leave both out.",
         )
     for one in shot.conditions:
-        if one.name == "video" and one.input.count < num_frames:
+        redraws = one.name == "video" and not task.family.continues
+        if redraws and one.input.count < num_frames:
             yield Problem(
                 "video",
                 f"video={shorten(str(one.input))}: it has {_frames(shot, one)}, but the "
@@ -99,7 +100,7 @@ def frames_from_video(task: Task, shot: Shot, default: int | None) -> int | None
         default: The largest number where the pipeline has an argument for it.
     """
     video = next((one.input for one in shot.conditions if one.name == "video"), None)
-    if video is None:
+    if video is None or task.family.continues:
         return None
     step, plus = task.family.frame_step, task.family.frame_plus
     usable = (video.count - plus) // step * step + plus
@@ -177,17 +178,20 @@ def _of_one(task: Task, shot: Shot) -> dict[str, Any]:
         return {}
     if task.family.keyframes == "ltx":
         return _ltx(task, shot)
+    if task.family.keyframes == "ltx2":
+        return _ltx2(task, shot)
     if task.family.keyframes == "vace":
         return _vace(shot)
     found: dict[str, Any] = {}
     for condition in shot.conditions:
         images = _images(condition.input, shot)
-        if condition.name == "reference_images":
-            found.setdefault(condition.name, []).extend(images)
-        elif condition.name == "video":
-            found[condition.name] = images[: shot.num_frames]
+        name = task.family.inputs.get(condition.name, condition.name)
+        if name == "reference_images":
+            found.setdefault(name, []).extend(images)
+        elif name == "video":
+            found[name] = images if task.family.continues else images[: shot.num_frames]
         else:
-            found[condition.name] = images[0]
+            found[name] = images[0]
     return found
 
 
@@ -206,6 +210,25 @@ def _ltx(task: Task, shot: Shot) -> dict[str, Any]:
     if video is not None:
         found["latents"] = _encoded(task.pipe, _images(video, shot)[: shot.num_frames], shot)
     return found
+
+
+def _ltx2(task: Task, shot: Shot) -> dict[str, Any]:
+    from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
+
+    return {
+        "conditions": [
+            LTX2VideoCondition(
+                frames=images if len(images) > 1 else images[0],
+                index=_latent_frame(task, frame),
+            )
+            for frame, images in sorted(_keyframes(shot).items())
+        ]
+    }
+
+
+def _latent_frame(task: Task, frame: int) -> int:
+    """Return the latent frame that shows a frame: the first one shows only one."""
+    return -(-frame // task.info.temporal)
 
 
 def _encoded(pipe: Any, images: list[Any], shot: Shot) -> Any:

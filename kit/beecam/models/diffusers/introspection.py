@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 _FRAMES = ("num_frames", "frames", "video_length")
-_FPS = ("frame_rate", "fps")
+_FPS = ("frame_rate", "fps", "target_fps")
 _SPATIAL = (
     "vae_scale_factor_spatial",
     "vae_spatial_compression_ratio",

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from beecam.errors import Problem, first_line, shorten
+from beecam.errors import Problem, first_line, join_words, shorten
 from beecam.models.denoise.schedulers import CUSTOM_STEPS, Schedulers, is_numbers
 from beecam.models.diffusers.tasks import Task
 from beecam.shots.shot import Shot
@@ -31,13 +31,28 @@ def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iter
     yield from _steps(full, task, model, schedulers)
     yield from _text_length(full, task, model)
     yield from _own_checks(full, task)
-    if "clip_skip" in full.arguments and not hasattr(
-        getattr(task.pipe, "text_encoder", None), "text_model"
-    ):
+    yield from _needed(full, task, model)
+    yield from _skipped_layers(full, task)
+
+
+def _needed(full: Shot, task: Task, model: str) -> Iterator[Problem]:
+    """Yield the arguments that a pipeline can't work without although it has a default, None."""
+    for name, example in task.family.needs.items():
+        if full.arguments.get(name) is None:
+            yield Problem(name, f"{name}: {model} needs it, as in {example}.")
+
+
+def _skipped_layers(full: Shot, task: Task) -> Iterator[Problem]:
+    parameter = task.info.parameters.get("clip_skip")
+    if parameter is None or hasattr(getattr(task.pipe, "text_encoder", None), "text_model"):
+        return
+    value = full.arguments.get("clip_skip", parameter.default)
+    if value is not None:
+        way_out = "leave it out" if parameter.default is None else "set clip_skip=[None]"
         yield Problem(
             "clip_skip",
-            f"clip_skip={full.arguments['clip_skip']}: diffusers can't use it with this version of "
-            "transformers, in which text encoders are built otherwise; leave it out.",
+            f"clip_skip={value}: diffusers can't use it with this version of transformers, in "
+            f"which text encoders are built otherwise; {way_out}.",
         )
 
 
@@ -53,6 +68,15 @@ def _setup(task: Task, model: str) -> Iterator[Problem]:
 
 def _steps(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterator[Problem]:
     steps, least = full.num_inference_steps or 1, task.family.least_steps
+    own = task.own_steps(full)
+    if own not in (None, steps):
+        names = join_words([f"{name}=" for name in task.step_arguments], "or")
+        yield Problem(
+            "num_inference_steps",
+            f"num_inference_steps={steps}: {type(task.pipe).__name__} has no such argument and "
+            f"takes {own} steps; set {names or 'nothing'} instead.",
+        )
+        return
     custom = [name for name in CUSTOM_STEPS if full.arguments.get(name) is not None]
     if steps < least and not custom:
         yield Problem(
