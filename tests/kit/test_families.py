@@ -261,6 +261,17 @@ def test_drafts_resume_to_the_same_bits(family):
     assert np.array_equal(finished.frames, full)
 
 
+def test_the_defaults_of_a_pipeline_pass_the_check(family):
+    model, _ = family
+    given = {
+        n: v if isinstance(v, dict) else bc.read_media(v)
+        for n, v in INPUTS.get(model.name, {}).items()
+        if n in CONDITIONS
+    }
+    shot = model.resolve(bc.shot(prompts_of(model, "a bee")[0], **given))
+    assert not list(model.check(shot))
+
+
 def test_unsupported_arguments_are_reported(family):
     model, arguments = family
     with pytest.raises(bc.CheckError) as error:

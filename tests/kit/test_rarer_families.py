@@ -133,6 +133,15 @@ def test_seeds_and_their_mixes_act_or_are_refused(family):
         assert difference(clips[0], clip) > 1
 
 
+def test_the_defaults_of_a_pipeline_pass_the_check(family):
+    model, arguments = family
+    needed = {*CONDITIONS, *model.tasks[0].family.needs, "clip_skip"}
+    given = {name: value for name, value in arguments.items() if name in needed}
+    # The chunks of the tiny transformer aren't those for the default.
+    given |= {"num_frames": 9} if model.name == "AnyFlowFARPipeline" else {}
+    assert not list(model.check(model.resolve(bc.shot("a bee", **given))))
+
+
 def test_drafts_are_refused(family):
     model, arguments = family
     shot = model.resolve(bc.shot("a bee", **arguments))

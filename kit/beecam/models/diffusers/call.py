@@ -17,7 +17,7 @@ from beecam.models.batching.memory_errors import translate_memory_errors
 from beecam.models.batching.owner import OwnerState, call_lock, owner_state
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.denoise.loop import DenoisingLoop
-from beecam.models.denoise.noise import generators_of, own_draws, with_mixed_noise
+from beecam.models.denoise.noise import generators_of, mixed_noise, own_draws, with_mixed_noise
 from beecam.models.denoise.preview import PreviewMap
 from beecam.models.denoise.schedulers import Schedulers, with_plain_timesteps
 from beecam.models.diffusers.conditions import condition_arguments
@@ -243,6 +243,7 @@ class PreparedCall:
         with (
             torch.no_grad(),
             own_draws(self.loop.generators) if self.task.family.own_draws else nullcontext(),
+            self._later_noise(),
             resources.loras.used(adapters),
             nullcontext() if self.task.as_set_up else resources.linears.used(),
             resources.copies.used(self.speed, (resources.revision, adapters)) as networks,
@@ -254,6 +255,11 @@ class PreparedCall:
                     return self.pipe(**self.arguments, **self.loop.arguments)
             finally:
                 resources.pipe.maybe_free_model_hooks()
+
+    def _later_noise(self) -> Any:
+        if self.task.family.draws_later:
+            return mixed_noise(self.shots, self.loop.generators)
+        return nullcontext()
 
     def unpack(self, output: Any) -> list[Generated]:
         """Return the clips of the pipeline's output, one per shot.

@@ -6,6 +6,7 @@ another's components, which costs nothing.
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from beecam.errors import join_words
 from beecam.models.batching.owner import OwnerState
 from beecam.models.diffusers.families.family import Family
 from beecam.models.diffusers.families.find import family_of
-from beecam.models.diffusers.introspection import PipelineInfo
+from beecam.models.diffusers.introspection import PipelineInfo, missing_packages
 from beecam.models.speed.speed import Speed
 from beecam.models.text.negative_prompt import unset_negative_prompt
 from beecam.shots.conditions import CONDITIONS, Condition
@@ -127,6 +128,20 @@ class Task:
             return own
         return unset_negative_prompt(type(self.pipe), self.info.parameters)
 
+    @cached_property
+    def missing_packages(self) -> dict[str, str]:
+        """Packages that aren't installed, by the argument for which its run would need them."""
+        found = missing_packages(self.pipe, self.info)
+        for name, package in self.family.packages.items():
+            if importlib.util.find_spec(package) is None:
+                found[name] = package
+        return found
+
+    @cached_property
+    def own_refusals(self) -> dict[Any, Any]:
+        """What its pipeline's own checks said of shots, by what of a shot they look at."""
+        return {}
+
     def supports(self, conditions: tuple[Condition, ...]) -> bool:
         """Return whether this task generates shots with these conditions."""
         names = {condition.name for condition in conditions}
@@ -180,6 +195,16 @@ class Task:
         """The argument that sets the share of the steps that a redrawn video takes, if any."""
         names = ("denoise_strength", "strength")
         return next((name for name in names if name in self.info.parameters), None)
+
+    def whole_frames(self, frames: int) -> int:
+        """Return the number of frames that a pipeline makes when it is asked for this one.
+
+        Some have a default that they round, to the next number after a whole latent frame.
+        """
+        step, plus = self.family.frame_step, self.family.frame_plus
+        if (frames - plus) % step == 0 or "num_frames" not in self.info.parameters:
+            return frames
+        return max(frames // step * step + plus, step, plus)
 
     @property
     def step_arguments(self) -> list[str]:
@@ -272,6 +297,8 @@ def task_of(pipe: Any) -> Task:
     }
     if family.keyframes:
         accepts.update(_KEYFRAME_CONDITIONS)
+        if "reference_conditions" in info.parameters:
+            accepts.add("video")
     requires = accepts.intersection(info.missing)
     from_inputs = not family.text_alone and any(map(_FROM_INPUTS.search, kinds))
     if info.frames_argument is None:

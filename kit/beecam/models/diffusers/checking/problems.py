@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from beecam.errors import Problem, did_you_mean, join_words, shorten
-from beecam.models.denoise.noise import is_mixed
 from beecam.models.denoise.schedulers import Schedulers
 from beecam.models.diffusers.checking.refusals import refusals
 from beecam.models.diffusers.conditions import check_conditions
@@ -63,12 +62,6 @@ def _task_problems(full: Shot, task: Task, model: str, every: Collection[str]) -
     )
     for name, value in dict(full.extra).items():
         yield from _check_extra(model, every, task, name, value)
-    if not task.family.mixes and is_mixed(full.noise):
-        yield Problem(
-            "noise",
-            f"noise={shorten(full.noise)}: {model} draws its noise window by window, so that it "
-            f"can't be mixed; the nearest is seed={full.seed}.",
-        )
     steps = task.steps(full)
     yield from _check_strength(task, full, steps)
     if full.switch is not None:

@@ -12,8 +12,9 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from beecam.errors import Problem, first_line, join_words, shorten
+from beecam.errors import Problem, first_line, shorten
 from beecam.models.denoise.schedulers import CUSTOM_STEPS, Schedulers, is_numbers
+from beecam.models.diffusers.checking.no_effect import settings_of
 from beecam.models.diffusers.tasks import Task
 from beecam.shots.shot import Shot
 
@@ -30,9 +31,13 @@ def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iter
     yield from _setup(task, model)
     yield from _steps(full, task, model, schedulers)
     yield from _text_length(full, task, model)
-    yield from _own_checks(full, task)
-    yield from _needed(full, task, model)
+    needed = list(_needed(full, task, model))
+    yield from needed
+    if not needed:
+        yield from _own_checks(full, task)
     yield from _skipped_layers(full, task)
+    yield from _chunks(full, task, model)
+    yield from _packages(full, task)
 
 
 def _needed(full: Shot, task: Task, model: str) -> Iterator[Problem]:
@@ -56,6 +61,36 @@ def _skipped_layers(full: Shot, task: Task) -> Iterator[Problem]:
         )
 
 
+def _chunks(full: Shot, task: Task, model: str) -> Iterator[Problem]:
+    """Yield a problem unless the chunks of a clip that is made in chunks have all its frames."""
+    if "chunk_partition" not in task.info.parameters:
+        return
+    own = getattr(task.info.denoiser, "config", {}).get("chunk_partition")
+    chunks = full.arguments.get("chunk_partition") or own
+    if not is_numbers(chunks):
+        return
+    frames = (sum(chunks or ()) - 1) * task.info.temporal + 1
+    if full.num_frames != frames:
+        latent = ((full.num_frames or 1) - 1) // task.info.temporal + 1
+        yield Problem(
+            "num_frames",
+            f"num_frames={full.num_frames}: the chunks of {model} have {frames}; nearest is "
+            f"{frames}, or set chunk_partition to numbers with the sum {latent}.",
+        )
+
+
+def _packages(full: Shot, task: Task) -> Iterator[Problem]:
+    """Yield the packages that a pipeline would miss in its run."""
+    given = {"prompt", "model", *(one.name for one in full.conditions)}
+    for argument, package in task.missing_packages.items():
+        if argument in given:
+            yield Problem(
+                argument,
+                f"{argument}: {type(task.pipe).__name__} needs the package {package} for it, which "
+                f"isn't installed; pip install {package}.",
+            )
+
+
 def _setup(task: Task, model: str) -> Iterator[Problem]:
     """Yield what the owner of a pipeline has switched on that single clips can't have."""
     if getattr(task.pipe, "free_noise_enabled", False):
@@ -70,11 +105,11 @@ def _steps(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterat
     steps, least = full.num_inference_steps or 1, task.family.least_steps
     own = task.own_steps(full)
     if own not in (None, steps):
-        names = join_words([f"{name}=" for name in task.step_arguments], "or")
+        named = next((f"set {name}= instead" for name in task.step_arguments), "leave it out")
         yield Problem(
             "num_inference_steps",
             f"num_inference_steps={steps}: {type(task.pipe).__name__} has no such argument and "
-            f"takes {own} steps; set {names or 'nothing'} instead.",
+            f"takes {own} steps; {named}.",
         )
         return
     custom = [name for name in CUSTOM_STEPS if full.arguments.get(name) is not None]
@@ -135,21 +170,27 @@ def _text_length(full: Shot, task: Task, model: str) -> Iterator[Problem]:
         )
 
 
-def _own_checks(full: Shot, task: Task) -> Iterator[Problem]:
-    """Yield what the pipeline's own `check_inputs` says of a shot's further arguments.
+def _own_checks(full: Shot, task: Task) -> list[Problem]:
+    """Return what the pipeline's own `check_inputs` says of a shot, once for shots alike.
 
-    It counts only if it accepts the same call without them: what it says of images and sizes is
-    checked elsewhere, and can't be asked without them.
+    What it says of images and sizes is checked elsewhere: it is asked with stand-ins.
     """
+    # It looks at the texts' types only.
+    alike = (*settings_of(full), full.revision, full.negative_prompt is None)
+    known: dict[Any, list[Problem]] = task.own_refusals
+    if alike not in known:
+        known[alike] = list(_ask(full, task))
+    return known[alike]
+
+
+def _ask(full: Shot, task: Task) -> Iterator[Problem]:
     check = getattr(task.pipe, "check_inputs", None)
     extra = full.arguments
-    if check is None or not extra:
+    if check is None:
         return
     try:
         parameters = inspect.signature(check).parameters
     except (TypeError, ValueError):
-        return
-    if not set(parameters) & set(extra):
         return
 
     def refused(arguments: Mapping[str, Any]) -> str | None:
@@ -157,18 +198,23 @@ def _own_checks(full: Shot, task: Task) -> Iterator[Problem]:
         try:
             with contextlib.redirect_stdout(None):
                 check(**{name: values.get(name) for name in parameters})
-        except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+        except ValueError as error:
             return first_line(error)
+        except (TypeError, AttributeError, IndexError, KeyError) as error:
+            return first_line(error) if arguments else None
         return None
 
-    if refused({}) is not None or (reason := refused(extra)) is None:
+    if (reason := refused(extra)) is None:
         return
+    kind = type(task.pipe).__name__
     for name, value in extra.items():
         without = {other: one for other, one in extra.items() if other != name}
         if name in parameters and refused(without) != reason:
-            kind = type(task.pipe).__name__
             yield Problem(name, f"{name}={shorten(value)}: {kind} refuses it: {reason}")
             return
+    named = next((name for name in task.arguments if f"`{name}" in reason), None)
+    if named:
+        yield Problem(named, f"{named}: {kind} refuses its default here: {reason}")
 
 
 def _values(full: Shot, task: Task, extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,11 +38,13 @@ class Family:
         resumes: Whether a clip can resume from within its steps.
         own_draws: Whether its pipeline draws random numbers without the generators that it is
             passed.
-        mixes: Whether its noise is a mix where a shot has several seeds.
+        draws_later: Whether it draws noise when its latents are prepared already.
         continues: Whether a clip continues a video, of any length, rather than redraws it.
+        least_video: The fewest frames of a video that it can continue.
         inputs: Its own names of conditions, by their names in a shot.
         text_alone: Whether it works without an image, whatever the name of its class says.
         needs: Arguments that it can't work without, each with an example.
+        packages: Packages that it needs with some conditions, by the names of these.
         fixed: Arguments of its call that no shot sets, with their values.
         defaults: Arguments that differ from the pipeline's own defaults.
     """
@@ -69,10 +71,12 @@ class Family:
     predicts: bool = True
     resumes: bool = True
     own_draws: bool = False
-    mixes: bool = True
+    draws_later: bool = False
     continues: bool = False
+    least_video: int = 1
     inputs: Mapping[str, str] = field(default_factory=dict)
     text_alone: bool = False
     needs: Mapping[str, str] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)

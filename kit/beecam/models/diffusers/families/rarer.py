@@ -45,7 +45,7 @@ RARER = (
         text_alone=True,
         # Otherwise this number decides the noise, and no generator.
         fixed={"seed": None},
-        mixes=False,
+        draws_later=True,
     ),
     # It has no negative prompt of its own, and fails without one.
     _rare(
@@ -54,7 +54,13 @@ RARER = (
         fps=8.0,
         defaults={"negative_prompt": ""},
     ),
-    _rare(name="Cosmos", classes=("Cosmos2_5_PredictBasePipeline",), fps=16.0, continues=True),
+    _rare(
+        name="Cosmos",
+        classes=("Cosmos2_5_PredictBasePipeline",),
+        fps=16.0,
+        continues=True,
+        packages={"image": "torchvision"},
+    ),
     _rare(name="Cosmos", classes=("Cosmos3OmniPipeline",), continues=True),
     _rare(
         name="Helios",
@@ -63,6 +69,7 @@ RARER = (
         frame_plus=0,
         fps=24.0,
         continues=True,
+        least_video=33,
         excludes=("keep_first_frame", "is_skip_first_chunk"),
     ),
     _rare(name="AnyFlow", classes=("AnyFlowFARPipeline",), fps=16.0, excludes=("video",)),

@@ -145,6 +145,7 @@ FAMILIES = (
         name="Cosmos",
         batches=False,
         resumes=False,
+        continues=True,
         classes=("CosmosVideoToWorldPipeline", "Cosmos2VideoToWorldPipeline"),
     ),
     Family(
@@ -190,6 +191,8 @@ FAMILIES = (
         batches=False,
         resumes=False,
         predicts=False,
+        continues=True,
+        least_video=33,
         # Without the first frame it splits its history into one frame more than it has.
         # The other one drops frames of clips that have a second chunk.
         excludes=("keep_first_frame", "is_skip_first_chunk"),
