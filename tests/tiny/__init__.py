@@ -2,7 +2,7 @@
 
 `make("WanPipeline")` returns the real class with real models of a few thousand weights, the same
 ones every time. `SHAPES["WanPipeline"]` has the smallest arguments that it can be called with;
-FACTS.md lists the measured behaviour of each.
+FACTS.md lists the measured behaviour of those that make several clips in one call.
 """
 
 from tiny import (

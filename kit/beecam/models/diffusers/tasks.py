@@ -46,6 +46,8 @@ _FILLED_IN = (
     "return_dict",
     "callback_on_step_end",
     "callback_on_step_end_tensor_inputs",
+    "callback",
+    "callback_steps",
 )
 # What decides the steps of pipelines that take no number of them.
 _STEPS = ("pyramid_num_inference_steps_list", "sigmas")
@@ -62,11 +64,17 @@ _INSTEAD = {
     "return_dict": "clip.frames() returns the frames",
     "callback_on_step_end": "a run shows previews of its steps",
     "callback_on_step_end_tensor_inputs": "a run shows previews of its steps",
+    "callback": "a run shows previews of its steps",
+    "callback_steps": "a run shows previews of its steps",
     "conditions": "use image=, last_image= or keyframes=",
     "frame_index": "use keyframes=, a mapping of frames to images",
     "timesteps": "use num_inference_steps=",
     "min_seconds": "use num_frames=",
     "max_seconds": "use num_frames=",
+    "reference_conditions": "use video=",
+    "cond_image": "use image=",
+    "c2w": "use action=",
+    "use_kv_cache": "the pipeline fails without it",
     "causal_block_size": "set it on the transformer before bc.wrap, since it changes all clips",
 }
 # Sana's argument for an instruction before the prompt (not before the negative prompt), whose

@@ -14,9 +14,13 @@ from typing import Any
 
 from beecam.errors import Problem, first_line, shorten
 from beecam.models.denoise.schedulers import CUSTOM_STEPS, Schedulers, is_numbers
-from beecam.models.diffusers.checking.no_effect import settings_of
+from beecam.models.diffusers.checking.no_effect import EDITED_FRAMES
+from beecam.models.diffusers.checking.settings import settings_of
 from beecam.models.diffusers.tasks import Task
 from beecam.shots.shot import Shot
+
+# What pipelines pass to their checks without an argument of theirs for it.
+_OF_CHECKS = {"stg_scale": 0.0, "audio_stg_scale": 0.0}
 
 
 def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterator[Problem]:
@@ -37,6 +41,7 @@ def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iter
         yield from _own_checks(full, task)
     yield from _skipped_layers(full, task)
     yield from _chunks(full, task, model)
+    yield from _edited(full, task, model)
     yield from _packages(full, task)
 
 
@@ -77,6 +82,18 @@ def _chunks(full: Shot, task: Task, model: str) -> Iterator[Problem]:
             f"num_frames={full.num_frames}: the chunks of {model} have {frames}; nearest is "
             f"{frames}, or set chunk_partition to numbers with the sum {latent}.",
         )
+
+
+def _edited(full: Shot, task: Task, model: str) -> Iterator[Problem]:
+    """Yield a problem unless a pipeline that edits an image is asked for its number of frames."""
+    name, frames = "enable_temporal_reasoning", full.num_frames
+    if name not in task.info.parameters or full.arguments.get(name) or frames == EDITED_FRAMES:
+        return
+    yield Problem(
+        "num_frames",
+        f"num_frames={frames}: {model} makes {EDITED_FRAMES}, unless it reasons; nearest is "
+        f"{EDITED_FRAMES}, or set {name}=True and num_temporal_reasoning_steps, too.",
+    )
 
 
 def _packages(full: Shot, task: Task) -> Iterator[Problem]:
@@ -197,7 +214,7 @@ def _ask(full: Shot, task: Task) -> Iterator[Problem]:
         values = _values(full, task, arguments)
         try:
             with contextlib.redirect_stdout(None):
-                check(**{name: values.get(name) for name in parameters})
+                check(**{name: values.get(name, _OF_CHECKS.get(name)) for name in parameters})
         except ValueError as error:
             return first_line(error)
         except (TypeError, AttributeError, IndexError, KeyError) as error:

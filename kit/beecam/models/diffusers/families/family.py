@@ -44,6 +44,7 @@ class Family:
         inputs: Its own names of conditions, by their names in a shot.
         text_alone: Whether it works without an image, whatever the name of its class says.
         needs: Arguments that it can't work without, each with an example.
+        acts_with: Arguments that act only with one of some conditions or parts of the pipeline.
         packages: Packages that it needs with some conditions, by the names of these.
         fixed: Arguments of its call that no shot sets, with their values.
         defaults: Arguments that differ from the pipeline's own defaults.
@@ -77,6 +78,7 @@ class Family:
     inputs: Mapping[str, str] = field(default_factory=dict)
     text_alone: bool = False
     needs: Mapping[str, str] = field(default_factory=dict)
+    acts_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)

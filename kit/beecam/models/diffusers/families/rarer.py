@@ -11,6 +11,19 @@ import functools
 from beecam.models.diffusers.families.family import Family
 
 _LTX2_IDLE = ("timesteps", "audio_latents", "min_seconds", "max_seconds", "noise_scale")
+# What belongs to latents of another pipeline, which aren't part of a shot.
+_OF_LATENTS = (
+    "reference_downscale_factor",
+    "guidance_keyframe_strength",
+    "keyframe_positions",
+    "guidance_keyframe_positions",
+    "keyframes_latents",
+    "reference_latents",
+    "guidance_keyframe_latents",
+    "guidance_latents",
+    "guiding_strength",
+    "negative_index_latents",
+)
 _rare = functools.partial(Family, batches=False, resumes=False, predicts=False, own_draws=True)
 
 RARER = (
@@ -28,13 +41,17 @@ RARER = (
         size_step=32,
         keyframes="ltx2",
         excludes=(*_LTX2_IDLE, "conditions", "reference_conditions"),
+        acts_with={
+            "reference_downscale_factor": ("video",),
+            "conditioning_attention_strength": ("video",),
+        },
     ),
     _rare(
         name="LTX-2",
         classes=("LTX2DFRPipeline",),
         size_step=32,
         keyframes="ltx2",
-        excludes=(*_LTX2_IDLE, "conditions"),
+        excludes=(*_LTX2_IDLE, "conditions", *_OF_LATENTS),
     ),
     _rare(
         name="LTX",
@@ -46,6 +63,8 @@ RARER = (
         # Otherwise this number decides the noise, and no generator.
         fixed={"seed": None},
         draws_later=True,
+        excludes=_OF_LATENTS,
+        acts_with=dict.fromkeys(("cond_strength", "negative_index_strength"), ("image",)),
     ),
     # It has no negative prompt of its own, and fails without one.
     _rare(
@@ -59,9 +78,17 @@ RARER = (
         classes=("Cosmos2_5_PredictBasePipeline",),
         fps=16.0,
         continues=True,
+        acts_with=dict.fromkeys(
+            ("conditional_frame_timestep", "num_latent_conditional_frames"), ("image", "video")
+        ),
         packages={"image": "torchvision"},
     ),
-    _rare(name="Cosmos", classes=("Cosmos3OmniPipeline",), continues=True),
+    _rare(
+        name="Cosmos",
+        classes=("Cosmos3OmniPipeline",),
+        continues=True,
+        acts_with={"enable_safety_check": ("safety_checker",), "condition_video_keep": ("video",)},
+    ),
     _rare(
         name="Helios",
         classes=("HeliosPyramidPipeline",),
@@ -71,8 +98,18 @@ RARER = (
         continues=True,
         least_video=33,
         excludes=("keep_first_frame", "is_skip_first_chunk"),
+        acts_with={
+            "use_zero_init": ("is_cfg_zero_star",),
+            "zero_steps": ("is_cfg_zero_star",),
+            "is_amplify_first_chunk": ("is_distilled",),
+        },
     ),
-    _rare(name="AnyFlow", classes=("AnyFlowFARPipeline",), fps=16.0, excludes=("video",)),
+    _rare(
+        name="AnyFlow",
+        classes=("AnyFlowFARPipeline",),
+        fps=16.0,
+        excludes=("video", "use_kv_cache"),
+    ),
     _rare(
         name="HunyuanVideo",
         classes=("HunyuanVideoFramepackPipeline",),
@@ -86,9 +123,15 @@ RARER = (
         unread=("prompt_2", "negative_prompt_2"),
         second_text_limit=77,
         fps=24.0,
+        ignores_padding=True,
     ),
     _rare(name="Kandinsky 6", classes=("Kandinsky6TI2VAPipeline",), second_text_limit=77),
-    _rare(name="ChronoEdit", classes=("ChronoEditPipeline",), fps=16.0),
+    _rare(
+        name="ChronoEdit",
+        classes=("ChronoEditPipeline",),
+        fps=16.0,
+        defaults={"num_frames": 5},
+    ),
     _rare(name="Lucy Edit", classes=("LucyEditPipeline",), fps=24.0),
     _rare(
         name="SANA-WM",
@@ -98,11 +141,14 @@ RARER = (
             "intrinsics": "intrinsics=[(800.0, 800.0, 640.0, 352.0)]",
         },
         excludes=("c2w",),
+        ignores_padding=True,
     ),
     _rare(
         name="Motif-Video",
         classes=("MotifVideoPipeline", "MotifVideoImage2VideoPipeline"),
         fps=24.0,
+        ignores_padding=True,
+        excludes=("timesteps",),  # it always passes sigmas to its scheduler, too
     ),
     _rare(name="PIA", classes=("PIAPipeline",), frame_plus=0, fps=8.0),
     _rare(
