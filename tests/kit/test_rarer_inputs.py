@@ -45,6 +45,8 @@ CASES = {
     **{
         f"{name} {kind}": (name, {kind: given}, {kind: given})
         for name, kind, given in (
+            # In its own size, to which the intrinsics refer.
+            ("SanaWMPipeline", "image", image(48, 40)),
             ("Kandinsky6TI2VAPipeline", "image", image(16, 16)),
             ("Cosmos3OmniPipeline", "image", image(16, 16)),
             # Continued: shorter and longer than the clip.
@@ -71,7 +73,7 @@ def test_a_clip_with_inputs_has_the_pixels_of_a_plain_call(case):
     shot = model.resolve(bc.shot("a bee", seed=3, **arguments, **given))
     assert not list(model.check(shot))
     without = {"image": None} if "image" in SHAPES[name] else {}
-    expected = frames_of(plain(model, "a bee", 3, **without, **own))
+    expected = frames_of(plain(model, "a bee", 3, **{**without, **own}))
     assert difference(generate_frames(model, [shot])[0], expected) <= 1
 
 
@@ -151,6 +153,29 @@ def test_a_video_that_is_too_short_to_be_continued_is_refused(name, frames, leas
     shot = model.resolve(bc.shot("a bee", video=given))
     assert shot.num_frames == default
     assert not list(model.check(shot))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"action": "x-8"}, "action='x-8': "),
+        ({"action": "w"}, "Invalid action segment"),
+        ({"intrinsics": (30.0, 30.0)}, "four numbers are needed"),
+        ({"num_frames": 17}, "the path of the camera has 9 frames; nearest is 9, or"),
+        ({"action": "w-3", "num_frames": 9}, "the path of the camera has 4 frames; nearest is"),
+    ],
+)
+def test_a_path_of_the_camera_that_does_not_fit_is_refused(arguments, message):
+    assert message in " ".join(problems(wrapped("SanaWMPipeline"), **arguments).values())
+
+
+@pytest.mark.slow
+def test_an_image_editor_has_its_number_of_frames_unless_it_reasons():
+    model = wrapped("ChronoEditPipeline")
+    assert model.resolve(bc.shot("a bee")).num_frames == 5
+    assert "makes 5, unless it reasons" in problems(model, num_frames=9)["num_frames"]
+    assert not problems(model, num_frames=9, enable_temporal_reasoning=True)
 
 
 @pytest.mark.slow

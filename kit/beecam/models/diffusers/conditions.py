@@ -222,7 +222,7 @@ def _of_one(task: Task, shot: Shot) -> dict[str, Any]:
         return _vace(shot)
     found: dict[str, Any] = {}
     for condition in shot.conditions:
-        images = _images(condition.input, shot)
+        images = _images(condition.input, None if task.family.fits_images else shot)
         name = task.family.inputs.get(condition.name, condition.name)
         if name == "reference_images":
             found.setdefault(name, []).extend(images)
@@ -324,7 +324,12 @@ def _positions(shot: Shot) -> list[tuple[int, Input]]:
     ]
 
 
-def _images(source: Input, shot: Shot) -> list[Any]:
+def _images(source: Input, shot: Shot | None) -> list[Any]:
+    """Return the images of an input, in the size of a shot if one is given."""
+    from PIL import Image
+
+    if shot is None:
+        return [Image.fromarray(frame) for frame in source.frames]
     return [_resized(frame, shot.width or 1, shot.height or 1) for frame in source.frames]
 
 

@@ -20,6 +20,7 @@ from beecam.models.diffusers.tasks import Task
 from beecam.shots.shot import Shot
 
 # What pipelines pass to their checks without an argument of theirs for it.
+_INTRINSICS = 4
 _OF_CHECKS = {"stg_scale": 0.0, "audio_stg_scale": 0.0}
 
 
@@ -42,6 +43,7 @@ def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iter
     yield from _skipped_layers(full, task)
     yield from _chunks(full, task, model)
     yield from _edited(full, task, model)
+    yield from _camera(full, task)
     yield from _packages(full, task)
 
 
@@ -94,6 +96,38 @@ def _edited(full: Shot, task: Task, model: str) -> Iterator[Problem]:
         f"num_frames={frames}: {model} makes {EDITED_FRAMES}, unless it reasons; nearest is "
         f"{EDITED_FRAMES}, or set {name}=True and num_temporal_reasoning_steps, too.",
     )
+
+
+def _camera(full: Shot, task: Task) -> Iterator[Problem]:
+    """Yield what is wrong with the path of a camera that a text says, as in SANA-WM."""
+    action, intrinsics = (full.arguments.get(name) for name in ("action", "intrinsics"))
+    if not {"action", "intrinsics"} <= set(task.info.parameters):
+        return
+    if intrinsics is not None and not (is_numbers(intrinsics) and len(intrinsics) == _INTRINSICS):
+        yield Problem(
+            "intrinsics",
+            f"intrinsics={shorten(intrinsics)}: four numbers are needed, in pixels of the image: "
+            "its focal lengths and its center, as in intrinsics=[(800.0, 800.0, 640.0, 352.0)].",
+        )
+    if not isinstance(action, str):
+        return
+    from diffusers.pipelines.sana_wm import cam_utils
+
+    try:
+        path = len(cam_utils.action_string_to_c2w(action))
+    except ValueError as error:
+        yield Problem("action", f"action={shorten(action)}: {first_line(error)}")
+        return
+    step = task.info.temporal
+    frames = cam_utils.snap_num_frames(
+        min(full.num_frames or 1, path), stride=step, upper_bound=path
+    )
+    if frames != full.num_frames:
+        yield Problem(
+            "num_frames",
+            f"num_frames={full.num_frames}: the path of the camera has {path} frames; nearest is "
+            f"{frames}, or make action longer, as in action='w-{(full.num_frames or 1) - 1}'.",
+        )
 
 
 def _packages(full: Shot, task: Task) -> Iterator[Problem]:

@@ -40,6 +40,8 @@ class Family:
             passed.
         draws_later: Whether it draws noise when its latents are prepared already.
         continues: Whether a clip continues a video, of any length, rather than redraws it.
+        fits_images: Whether images reach it in their own size, because other arguments refer to
+            their pixels.
         least_video: The fewest frames of a video that it can continue.
         inputs: Its own names of conditions, by their names in a shot.
         text_alone: Whether it works without an image, whatever the name of its class says.
@@ -74,6 +76,7 @@ class Family:
     own_draws: bool = False
     draws_later: bool = False
     continues: bool = False
+    fits_images: bool = False
     least_video: int = 1
     inputs: Mapping[str, str] = field(default_factory=dict)
     text_alone: bool = False

@@ -141,6 +141,7 @@ RARER = (
             "intrinsics": "intrinsics=[(800.0, 800.0, 640.0, 352.0)]",
         },
         excludes=("c2w",),
+        fits_images=True,
         ignores_padding=True,
     ),
     _rare(
