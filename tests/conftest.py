@@ -32,6 +32,7 @@ LONGEST = (
     "widgets/test_panel.py",
     "notebooks/test_first_flight.py",
     "browser/test_page.py",
+    "kit/test_rarer_families.py",
     "kit/test_sweep_records.py",
     "kit/test_loras.py",
     "kit/test_speed.py",

@@ -1,6 +1,7 @@
 """Any diffusers pipeline as a model: the pixels of a plain loop, previews, schedulers and errors."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 import beecam as bc
 from beecam.errors import CheckError, ModelError, OutOfMemoryError, Stopped
-from beecam.models.diffusers.call import frames_from_output
+from beecam.models.diffusers.results.output import frames_from_output
 from helpers import PATIENCE, generate_frames
 
 pytestmark = pytest.mark.slow
@@ -238,7 +239,7 @@ def test_an_output_that_is_not_clips_is_refused(ltx):
     shot = ltx.resolve(bc.shot("a bee"))
     for shape in ((), (1, 9, 32, 32), (1, 9, 32, 32, 4)):
         with pytest.raises(ModelError, match="the pipeline returned frames of shape"):
-            frames_from_output(np.zeros(shape), shot)
+            frames_from_output(SimpleNamespace(frames=np.zeros(shape)), shot)
 
 
 def test_wrap_and_load_name_what_they_need(ltx_pipe):

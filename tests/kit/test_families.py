@@ -14,7 +14,10 @@ from PIL import Image
 import beecam as bc
 from beecam.errors import CheckError, Stopped
 from beecam.models.batching.threads import WorkerPool
-from beecam.models.diffusers.families import FAMILIES, UNFIT, family_of
+from beecam.models.diffusers.families.find import family_of
+from beecam.models.diffusers.families.rarer import RARER
+from beecam.models.diffusers.families.table import FAMILIES
+from beecam.models.diffusers.families.unfit import UNFIT
 from beecam.models.diffusers.introspection import PipelineInfo
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.shot import Shot
@@ -260,6 +263,17 @@ def test_drafts_resume_to_the_same_bits(family):
     assert np.array_equal(finished.frames, full)
 
 
+def test_the_defaults_of_a_pipeline_pass_the_check(family):
+    model, _ = family
+    given = {
+        n: v if isinstance(v, dict) else bc.read_media(v)
+        for n, v in INPUTS.get(model.name, {}).items()
+        if n in CONDITIONS
+    }
+    shot = model.resolve(bc.shot(prompts_of(model, "a bee")[0], **given))
+    assert not list(model.check(shot))
+
+
 def test_unsupported_arguments_are_reported(family):
     model, arguments = family
     with pytest.raises(bc.CheckError) as error:
@@ -332,9 +346,10 @@ def test_every_video_pipeline_of_diffusers_is_known_or_listed():
     listed = Path(__file__).parents[2].joinpath("docs", "pipelines.md").read_text("utf-8")
     missing = [name for name in _video_pipelines() if f"`{name}`" not in listed]
     assert not missing
-    for family in FAMILIES:
-        assert all(f"| `{name}` | tested |" in listed for name in family.classes)
-        assert set(family.classes) <= set(NAMES)
+    for kind, families in (("tested", FAMILIES), ("compared", RARER)):
+        for family in families:
+            assert all(f"| `{name}` | {kind} |" in listed for name in family.classes)
+            assert set(family.classes) <= set(NAMES)
     for name, reason in UNFIT.items():
         assert f"| `{name}` | refused: it needs {reason} |" in listed
 

@@ -23,9 +23,10 @@ import beecam as bc
 from beecam.errors import CheckError, Stopped
 from beecam.models.batching.owner import OwnerState, owner_state
 from beecam.models.batching.threads import WorkerPool
+from beecam.models.diffusers.families.table import FAMILIES
 from beecam.models.diffusers.introspection import call_parameters
 from helpers import PATIENCE, generate_frames
-from tiny import NAMES, SHAPES, make
+from tiny import SHAPES, make
 from tiny.inputs import image
 
 pytestmark = pytest.mark.slow
@@ -301,7 +302,7 @@ def test_what_is_set_up_is_part_of_the_revision_and_is_seen_at_once(name):
         assert model.revision == shot.revision
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for family in FAMILIES for name in family.classes])
 def test_a_plain_pipeline_has_nothing_set_up_before_and_after_a_call(name):
     pipe = make(name)
     assert owner_state(pipe) == OwnerState()

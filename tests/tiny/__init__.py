@@ -2,7 +2,7 @@
 
 `make("WanPipeline")` returns the real class with real models of a few thousand weights, the same
 ones every time. `SHAPES["WanPipeline"]` has the smallest arguments that it can be called with;
-FACTS.md lists the measured behaviour of each.
+FACTS.md lists the measured behaviour of those that make several clips in one call.
 """
 
 from tiny import (
@@ -11,16 +11,21 @@ from tiny import (
     anyflow,
     cogvideox,
     cosmos,
+    easyanimate,
     helios,
     hunyuan,
     kandinsky,
+    kandinsky6,
     latte,
     ltx,
     ltx2,
     mochi,
+    motif,
     sana,
+    sana_wm,
     skyreels,
     svd,
+    text_to_video,
     wan,
 )
 
@@ -41,6 +46,11 @@ _GROUPS = (
     allegro,
     svd,
     anyflow,
+    easyanimate,
+    motif,
+    kandinsky6,
+    sana_wm,
+    text_to_video,
 )
 _MAKERS = {name: maker for group in _GROUPS for name, maker in group.MAKERS.items()}
 SHAPES = {name: shape for group in _GROUPS for name, shape in group.SHAPES.items()}

@@ -17,7 +17,7 @@ def image_vae():
     )
 
 
-def _animatediff():
+def parts(**of_motion):
     from diffusers import DDIMScheduler, MotionAdapter, UNet2DConditionModel
 
     unet = UNet2DConditionModel(
@@ -35,6 +35,7 @@ def _animatediff():
         motion_layers_per_block=1,
         motion_norm_num_groups=2,
         motion_num_attention_heads=2,
+        **of_motion,
     )
     tokenizer = clip_tokenizer()
     return {
@@ -67,9 +68,9 @@ def _animatediff_sdxl():
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
-    parts = _animatediff()
-    tokenizer = parts["tokenizer"]
-    config = {**parts["text_encoder"].config.to_dict(), "projection_dim": SIZE}
+    made = parts()
+    tokenizer = made["tokenizer"]
+    config = {**made["text_encoder"].config.to_dict(), "projection_dim": SIZE}
     # Both encoders' tokens, and the size of the image as six numbers beside the pooled text.
     unet = UNet2DConditionModel(
         block_out_channels=(8, 8),
@@ -86,13 +87,13 @@ def _animatediff_sdxl():
         transformer_layers_per_block=1,
     )
     second = CLIPTextModelWithProjection(CLIPTextConfig(**config))
-    return {**parts, "unet": unet, "tokenizer_2": tokenizer, "text_encoder_2": second}
+    return {**made, "unet": unet, "tokenizer_2": tokenizer, "text_encoder_2": second}
 
 
 MAKERS = {
     **dict.fromkeys(
         ("AnimateDiffPipeline", "AnimateDiffPAGPipeline", "AnimateDiffVideoToVideoPipeline"),
-        _animatediff,
+        parts,
     ),
     "AnimateDiffSDXLPipeline": _animatediff_sdxl,
 }

@@ -1,4 +1,4 @@
-"""Cosmos Predict 1 (text, image or video) and Predict 2 (image or video).
+"""Cosmos Predict 1 and 2.5 (text, image or video), Predict 2 (image or video), and 3.
 
 The pipelines refuse to run without a safety checker, by default the large models of
 cosmos_guardrail. `_always_safe` returns a small stand-in that their constructors accept: it has
@@ -9,7 +9,7 @@ from functools import partial
 
 from tiny import wan
 from tiny.inputs import image
-from tiny.text_encoders import SIZE, t5, t5_tokenizer
+from tiny.text_encoders import SIZE, qwen, qwen_tokenizer, t5, t5_tokenizer
 
 
 def _always_safe():
@@ -32,24 +32,25 @@ def _always_safe():
     return AlwaysSafe()
 
 
-def _transformer(channels, out_channels):
+def _transformer(channels, out_channels, **more):
     from diffusers import CosmosTransformer3DModel
 
-    return CosmosTransformer3DModel(
-        in_channels=channels,
-        out_channels=out_channels,
-        num_attention_heads=2,
-        attention_head_dim=16,
-        num_layers=1,
-        mlp_ratio=2,
-        text_embed_dim=SIZE,
-        adaln_lora_dim=4,
-        max_size=(4, 32, 32),
-        patch_size=(1, 2, 2),
-        rope_scale=(2.0, 1.0, 1.0),
-        extra_pos_embed_type="learnable",
-        concat_padding_mask=False,  # the published weights have it; it needs torchvision
-    )
+    sizes = {
+        "in_channels": channels,
+        "out_channels": out_channels,
+        "num_attention_heads": 2,
+        "attention_head_dim": 16,
+        "num_layers": 1,
+        "mlp_ratio": 2,
+        "text_embed_dim": SIZE,
+        "adaln_lora_dim": 4,
+        "max_size": (4, 32, 32),
+        "patch_size": (1, 2, 2),
+        "rope_scale": (2.0, 1.0, 1.0),
+        "extra_pos_embed_type": "learnable",
+        "concat_padding_mask": False,  # the published weights have it; it needs torchvision
+    }
+    return CosmosTransformer3DModel(**{**sizes, **more})
 
 
 def _text():
@@ -101,6 +102,58 @@ def _cosmos2():
     }
 
 
+def _unipc():
+    from diffusers import UniPCMultistepScheduler
+
+    return UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
+
+
+def _cosmos25():
+    tokenizer = qwen_tokenizer("", 0)
+    text_encoder = qwen(tokenizer)
+    # The states of all layers side by side.
+    layers = text_encoder.config.text_config.num_hidden_layers
+    return {
+        "tokenizer": tokenizer,
+        "text_encoder": text_encoder,
+        "safety_checker": _always_safe(),
+        "vae": wan.vae(),
+        "scheduler": _unipc(),
+        "transformer": _transformer(17, 16, text_embed_dim=layers * SIZE),
+    }
+
+
+def _cosmos3():
+    from diffusers import Cosmos3OmniTransformer
+
+    tokenizer = qwen_tokenizer("", 0)
+    transformer = Cosmos3OmniTransformer(
+        head_dim=8,
+        hidden_act="relu2",
+        hidden_size=16,
+        intermediate_size=32,
+        latent_channel=16,
+        latent_patch_size=1,
+        num_attention_heads=2,
+        num_hidden_layers=1,
+        num_key_value_heads=2,
+        patch_latent_dim=16,
+        qk_norm_for_text=False,
+        rms_norm_eps=1e-5,
+        rope_axes_dim=[2, 1, 1],
+        vocab_size=len(tokenizer),
+    )
+    return {
+        "transformer": transformer,
+        "text_tokenizer": tokenizer,
+        "vae": wan.vae(),
+        "scheduler": _unipc(),
+        "sound_tokenizer": None,
+        "safety_checker": None,
+        "enable_safety_checker": False,
+    }
+
+
 _SHAPE = {
     "height": 32,
     "width": 32,
@@ -113,9 +166,20 @@ MAKERS = {
     "CosmosTextToWorldPipeline": _cosmos,
     "CosmosVideoToWorldPipeline": partial(_cosmos, image=True),
     "Cosmos2VideoToWorldPipeline": _cosmos2,
+    "Cosmos2_5_PredictBasePipeline": _cosmos25,
+    "Cosmos3OmniPipeline": _cosmos3,
 }
 SHAPES = {
     "CosmosTextToWorldPipeline": _SHAPE,
     "CosmosVideoToWorldPipeline": {**_SHAPE, "image": image()},
     "Cosmos2VideoToWorldPipeline": {**_SHAPE, "image": image()},
+    # Its instructions are in the prompt.
+    "Cosmos2_5_PredictBasePipeline": {**_SHAPE, "max_sequence_length": 300},
+    "Cosmos3OmniPipeline": {
+        "height": 16,
+        "width": 16,
+        "num_frames": 5,
+        "num_inference_steps": 2,
+        "use_system_prompt": False,
+    },
 }

@@ -1,4 +1,4 @@
-"""Helios: text, image and video, in chunks of 33 frames."""
+"""Helios and its pyramid: text, image and video, in chunks of 33 frames."""
 
 from tiny.wan import BLOCKS, text, vae
 
@@ -17,7 +17,15 @@ def _helios():
     }
 
 
-MAKERS = {"HeliosPipeline": _helios}
+def _pyramid():
+    from diffusers import HeliosScheduler
+
+    # As many stages as the call has numbers of steps. With the default gamma, 1/3, the covariance of
+    # the noise between stages is singular but for rounding.
+    return {**_helios(), "scheduler": HeliosScheduler(use_dynamic_shifting=False, gamma=0.3)}
+
+
+MAKERS = {"HeliosPipeline": _helios, "HeliosPyramidPipeline": _pyramid}
 SHAPES = {
     "HeliosPipeline": {
         "height": 32,
@@ -25,5 +33,12 @@ SHAPES = {
         "num_frames": 33,
         "num_inference_steps": 2,
         "max_sequence_length": 16,
-    }
+    },
+    "HeliosPyramidPipeline": {
+        "height": 64,
+        "width": 64,
+        "num_frames": 33,
+        "pyramid_num_inference_steps_list": [1, 1, 1],
+        "max_sequence_length": 16,
+    },
 }

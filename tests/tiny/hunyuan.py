@@ -1,4 +1,4 @@
-"""HunyuanVideo and HunyuanVideo 1.5: text and image."""
+"""HunyuanVideo with Framepack and SkyReels, and HunyuanVideo 1.5: text and image."""
 
 from functools import partial
 
@@ -75,6 +75,45 @@ def _hunyuan(*, image=False):
     return {**components, "image_processor": clip_images(24)} if image else components
 
 
+def _skyreels():
+    from diffusers import HunyuanVideoTransformer3DModel
+
+    # Latents beside those of the image.
+    config = {**_hunyuan()["transformer"].config, "in_channels": 8}
+    return {**_hunyuan(), "transformer": HunyuanVideoTransformer3DModel.from_config(config)}
+
+
+def _framepack():
+    from diffusers import HunyuanVideoFramepackTransformer3DModel
+
+    transformer = HunyuanVideoFramepackTransformer3DModel(
+        in_channels=4,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=10,
+        num_layers=1,
+        num_single_layers=1,
+        num_refiner_layers=1,
+        patch_size=2,
+        patch_size_t=1,
+        guidance_embeds=True,
+        text_embed_dim=SIZE,
+        pooled_projection_dim=SIZE,
+        rope_axes_dim=(2, 4, 4),
+        image_condition_type=None,
+        has_image_proj=True,
+        image_proj_dim=12,
+        has_clean_x_embedder=True,
+    )
+    image_encoder, feature_extractor = siglip_vision(12)
+    return {
+        **_hunyuan(),
+        "transformer": transformer,
+        "image_encoder": image_encoder,
+        "feature_extractor": feature_extractor,
+    }
+
+
 def _hunyuan15(*, image=False):
     import inspect
 
@@ -149,6 +188,8 @@ MAKERS = {
     "HunyuanVideoImageToVideoPipeline": partial(_hunyuan, image=True),
     "HunyuanVideo15Pipeline": _hunyuan15,
     "HunyuanVideo15ImageToVideoPipeline": partial(_hunyuan15, image=True),
+    "HunyuanSkyreelsImageToVideoPipeline": _skyreels,
+    "HunyuanVideoFramepackPipeline": _framepack,
 }
 SHAPES = {
     "HunyuanVideoPipeline": _SHAPE,
@@ -157,4 +198,13 @@ SHAPES = {
     "HunyuanVideo15Pipeline": {**_SHAPE15, "height": 16, "width": 16},
     # Takes its size from the image's shape and the transformer's `target_size`: 16 x 16.
     "HunyuanVideo15ImageToVideoPipeline": {**_SHAPE15, "image": image(16, 16)},
+    "HunyuanSkyreelsImageToVideoPipeline": {**_SHAPE, "image": image(16, 16)},
+    "HunyuanVideoFramepackPipeline": {
+        **_SHAPE,
+        "height": 32,
+        "width": 32,
+        "num_frames": 9,
+        "latent_window_size": 3,
+        "image": image(),
+    },
 }

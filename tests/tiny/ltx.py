@@ -60,9 +60,20 @@ _SHAPE = {
     "max_sequence_length": 16,
 }
 
-MAKERS = dict.fromkeys(("LTXPipeline", "LTXImageToVideoPipeline", "LTXConditionPipeline"), _ltx)
+
+def _ltx_long():
+    from diffusers import LTXEulerAncestralRFScheduler
+
+    return {**_ltx(), "scheduler": LTXEulerAncestralRFScheduler()}
+
+
+MAKERS = {
+    **dict.fromkeys(("LTXPipeline", "LTXImageToVideoPipeline", "LTXConditionPipeline"), _ltx),
+    "LTXI2VLongMultiPromptPipeline": _ltx_long,
+}
 SHAPES = {
     "LTXPipeline": _SHAPE,
     "LTXImageToVideoPipeline": {**_SHAPE, "image": image()},
     "LTXConditionPipeline": {**_SHAPE, "image": image()},
+    "LTXI2VLongMultiPromptPipeline": _SHAPE,
 }

@@ -1,57 +1,15 @@
-"""LTX-2: text and image, each with sound."""
+"""LTX-2: text, image and conditions, each with sound."""
+
+from functools import partial
 
 from tiny.inputs import image
 from tiny.text_encoders import SIZE, gemma3, gemma_tokenizer
 
 
-def _ltx2():
-    from diffusers import (
-        AutoencoderKLLTX2Audio,
-        AutoencoderKLLTX2Video,
-        FlowMatchEulerDiscreteScheduler,
-        LTX2VideoTransformer3DModel,
-    )
-    from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
+def vae():
+    from diffusers import AutoencoderKLLTX2Video
 
-    tokenizer = gemma_tokenizer()
-    text_encoder = gemma3(tokenizer)
-    transformer = LTX2VideoTransformer3DModel(
-        in_channels=4,
-        out_channels=4,
-        patch_size=1,
-        patch_size_t=1,
-        num_attention_heads=2,
-        attention_head_dim=8,
-        cross_attention_dim=16,
-        audio_in_channels=4,
-        audio_out_channels=4,
-        audio_num_attention_heads=2,
-        audio_attention_head_dim=4,
-        audio_cross_attention_dim=8,
-        num_layers=1,
-        qk_norm="rms_norm_across_heads",
-        caption_channels=SIZE,
-        rope_double_precision=False,
-        rope_type="split",
-    )
-    connectors = LTX2TextConnectors(
-        caption_channels=SIZE,
-        text_proj_in_factor=text_encoder.config.text_config.num_hidden_layers + 1,
-        video_connector_num_attention_heads=2,
-        video_connector_attention_head_dim=8,
-        video_connector_num_layers=1,
-        video_connector_num_learnable_registers=None,
-        audio_connector_num_attention_heads=2,
-        audio_connector_attention_head_dim=8,
-        audio_connector_num_layers=1,
-        audio_connector_num_learnable_registers=None,
-        connector_rope_base_seq_len=32,
-        rope_theta=10000.0,
-        rope_double_precision=False,
-        causal_temporal_positioning=False,
-        rope_type="split",
-    )
-    vae = AutoencoderKLLTX2Video(
+    made = AutoencoderKLLTX2Video(
         in_channels=3,
         out_channels=3,
         latent_channels=4,
@@ -71,7 +29,58 @@ def _ltx2():
         encoder_causal=True,
         decoder_causal=False,
     )
-    vae.use_framewise_encoding = vae.use_framewise_decoding = False
+    made.use_framewise_encoding = made.use_framewise_decoding = False
+    return made
+
+
+def _ltx2(**of_transformer):
+    from diffusers import (
+        AutoencoderKLLTX2Audio,
+        FlowMatchEulerDiscreteScheduler,
+        LTX2VideoTransformer3DModel,
+    )
+    from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
+
+    tokenizer = gemma_tokenizer()
+    tokenizer.padding_side = "left"  # as Gemma's; some pipelines read it once, when they are made
+    text_encoder = gemma3(tokenizer)
+    transformer = LTX2VideoTransformer3DModel(
+        in_channels=4,
+        out_channels=4,
+        patch_size=1,
+        patch_size_t=1,
+        num_attention_heads=2,
+        attention_head_dim=8,
+        cross_attention_dim=16,
+        audio_in_channels=4,
+        audio_out_channels=4,
+        audio_num_attention_heads=2,
+        audio_attention_head_dim=4,
+        audio_cross_attention_dim=8,
+        num_layers=1,
+        qk_norm="rms_norm_across_heads",
+        caption_channels=SIZE,
+        rope_double_precision=False,
+        rope_type="split",
+        **of_transformer,
+    )
+    connectors = LTX2TextConnectors(
+        caption_channels=SIZE,
+        text_proj_in_factor=text_encoder.config.text_config.num_hidden_layers + 1,
+        video_connector_num_attention_heads=2,
+        video_connector_attention_head_dim=8,
+        video_connector_num_layers=1,
+        video_connector_num_learnable_registers=None,
+        audio_connector_num_attention_heads=2,
+        audio_connector_attention_head_dim=8,
+        audio_connector_num_layers=1,
+        audio_connector_num_learnable_registers=None,
+        connector_rope_base_seq_len=32,
+        rope_theta=10000.0,
+        rope_double_precision=False,
+        causal_temporal_positioning=False,
+        rope_type="split",
+    )
     audio_vae = AutoencoderKLLTX2Audio(
         base_channels=4,
         output_channels=2,
@@ -103,7 +112,7 @@ def _ltx2():
     )
     return {
         "scheduler": FlowMatchEulerDiscreteScheduler(),
-        "vae": vae,
+        "vae": vae(),
         "audio_vae": audio_vae,
         "text_encoder": text_encoder,
         "tokenizer": tokenizer,
@@ -124,5 +133,24 @@ _SHAPE = {
     "use_cross_timestep": False,
 }
 
-MAKERS = dict.fromkeys(("LTX2Pipeline", "LTX2ImageToVideoPipeline"), _ltx2)
-SHAPES = {"LTX2Pipeline": _SHAPE, "LTX2ImageToVideoPipeline": {**_SHAPE, "image": image()}}
+_DISTILLED = {n: v for n, v in _SHAPE.items() if "guidance" not in n and n != "num_inference_steps"}
+
+MAKERS = {
+    **dict.fromkeys(
+        (
+            "LTX2Pipeline",
+            "LTX2ImageToVideoPipeline",
+            "LTX2ConditionPipeline",
+            "LTX2InContextPipeline",
+        ),
+        _ltx2,
+    ),
+    "LTX2DFRPipeline": partial(_ltx2, use_keyframes_abs_pos_embedding=True),
+}
+SHAPES = {
+    "LTX2Pipeline": _SHAPE,
+    "LTX2ImageToVideoPipeline": {**_SHAPE, "image": image()},
+    "LTX2ConditionPipeline": _SHAPE,
+    "LTX2InContextPipeline": _SHAPE,
+    "LTX2DFRPipeline": {**_DISTILLED, "sigmas": [1.0, 0.5]},
+}

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tiny.inputs import image
+from tiny.inputs import image, video
 from tiny.text_encoders import clip_vision
 from tiny.wan import BLOCKS, text, vae
 
@@ -47,6 +47,7 @@ MAKERS = {
     # Takes the frame rate, as the published weights do.
     "SkyReelsV2DiffusionForcingPipeline": partial(_skyreels, inject_sample_info=True),
     "SkyReelsV2DiffusionForcingImageToVideoPipeline": _skyreels_forcing_from_image,
+    "SkyReelsV2DiffusionForcingVideoToVideoPipeline": _skyreels_forcing_from_image,
 }
 SHAPES = {
     "SkyReelsV2Pipeline": _SHAPE,
@@ -57,5 +58,12 @@ SHAPES = {
         **_SHAPE,
         "num_frames": 9,
         "image": image(16, 16),
+    },
+    # The first five frames are the last ones of the video.
+    "SkyReelsV2DiffusionForcingVideoToVideoPipeline": {
+        **_SHAPE,
+        "num_frames": 13,
+        "video": video(5, 16, 16),
+        "overlap_history": 5,
     },
 }

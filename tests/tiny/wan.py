@@ -1,4 +1,4 @@
-"""Wan 2.1: text, image, video, and VACE's control."""
+"""Wan 2.1: text, image, video, and VACE's control; and the editors that were trained from it."""
 
 from functools import partial
 
@@ -88,6 +88,22 @@ def _wan_vace():
     return {**text(), "transformer": transformer, "vae": vae(), "scheduler": _unipc()}
 
 
+def _chronoedit():
+    from diffusers import ChronoEditTransformer3DModel
+
+    parts = _wan_image()
+    config = dict(parts["transformer"].config)
+    return {**parts, "transformer": ChronoEditTransformer3DModel.from_config(config)}
+
+
+def _lucy():
+    from diffusers import WanTransformer3DModel
+
+    # Latents beside those of the video.
+    transformer = WanTransformer3DModel(in_channels=32, **BLOCKS)
+    return {**_wan(_unipc), "transformer": transformer}
+
+
 _SHAPE = {
     "height": 16,
     "width": 16,
@@ -111,10 +127,14 @@ MAKERS = {
     "WanImageToVideoPipeline": _wan_image,
     "WanVideoToVideoPipeline": partial(_wan, _unipc),
     "WanVACEPipeline": _wan_vace,
+    "ChronoEditPipeline": _chronoedit,
+    "LucyEditPipeline": _lucy,
 }
 SHAPES = {
     "WanPipeline": _SHAPE,
     "WanImageToVideoPipeline": {**_SHAPE, "image": image(16, 16)},
     "WanVideoToVideoPipeline": _VIDEO,
     "WanVACEPipeline": {**_SHAPE, "video": video(5, 16, 16)},
+    "ChronoEditPipeline": {**_SHAPE, "image": image(16, 16)},
+    "LucyEditPipeline": {**_SHAPE, "video": video(5, 16, 16)},
 }

@@ -97,7 +97,7 @@ class DenoisingLoop:
         pipe.scheduler.__class__ = _watched(type(pipe.scheduler))
         pipe.scheduler.beecam_denoising = self
         # Not by setattr, which would write into the pipeline's configuration.
-        pipe.__dict__["progress_bar"] = lambda *_args, **_kwargs: _Bar(self)
+        pipe.__dict__["progress_bar"] = lambda *args, **kwargs: _Bar(self, *args, **kwargs)
         if self._start is not None:
             pipe.__dict__["prepare_latents"] = self._preparing(pipe.prepare_latents)
 
@@ -252,10 +252,26 @@ _NO_DRAFT = "this scheduler can't predict the result of a clip, so it supports n
 
 
 class _Bar:
-    """Replaces a pipeline's progress bar: shows nothing and reports its updates."""
+    """Replaces a pipeline's progress bar: shows nothing and reports its updates.
 
-    def __init__(self, denoising: DenoisingLoop) -> None:
+    Pipelines use all that a bar of tqdm has: as a context, as an iterator, or by its methods.
+    """
+
+    def __init__(self, denoising: DenoisingLoop, iterable: Any = None, total: Any = None) -> None:
+        from tqdm import tqdm
+
         self._denoising = denoising
+        self._iterable = iterable
+        self._silent = tqdm(iterable, total=total, disable=True)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._silent, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        self._denoising.begin()
+        for one in self._iterable:
+            yield one
+            self._denoising.bar_moved()
 
     def __enter__(self) -> Self:
         self._denoising.begin()

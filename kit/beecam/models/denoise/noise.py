@@ -7,6 +7,7 @@ from those of the clips.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,10 +30,26 @@ def with_mixed_noise(
 ) -> Callable[..., Any]:
     """Return `prepare_latents` such that shots with several seeds draw the mix of their noise.
 
+    Args:
+        original: The pipeline's `prepare_latents`.
+        shots: The shots of the batch.
+        generators: The generator of each shot.
+    """
+
+    @functools.wraps(original)
+    def prepare(*args: Any, **kwargs: Any) -> Any:
+        with mixed_noise(shots, generators):
+            return original(*args, **kwargs)
+
+    return prepare
+
+
+def mixed_noise(shots: Sequence[Shot], generators: Sequence[Any]) -> Any:
+    """Return a context in which shots with several seeds draw the mix of their noise.
+
     The mix is sum(w * n) / sqrt(sum(w**2)), which is Gaussian noise again.
 
     Args:
-        original: The pipeline's `prepare_latents`.
         shots: The shots of the batch.
         generators: The generator of each shot.
     """
@@ -41,15 +58,7 @@ def with_mixed_noise(
         for shot, generator in zip(shots, generators, strict=True)
         if len(shot.noise) > 1 or shot.noise[0][1] != 1.0
     }
-    if not mixes:
-        return original
-
-    @functools.wraps(original)
-    def prepare(*args: Any, **kwargs: Any) -> Any:
-        with _mode(mixes):
-            return original(*args, **kwargs)
-
-    return prepare
+    return _mode(mixes) if mixes else contextlib.nullcontext()
 
 
 class _NoiseMix:

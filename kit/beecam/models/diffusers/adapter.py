@@ -255,8 +255,8 @@ class DiffusersModel:
         shot = with_rate_of_clip(shot, fps)
         speed = task.usable(self.speed)
         width, height = size_from_image(task, shot) or (None, None)
-        default_frames = self._default(task, "num_frames")
-        default_steps = self._default(task, "num_inference_steps") or 1
+        default_frames = task.whole_frames(self._default(task, "num_frames"))
+        default_steps = self._default(task, "num_inference_steps") or task.own_steps(shot) or 1
         own = {
             "width": width or self._default(task, "width"),
             "height": height or self._default(task, "height"),

@@ -10,22 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
-from beecam.errors import ModelError, Stopped
-from beecam.media.types import Frames, Sound
+from beecam.errors import Stopped
+from beecam.media.types import Frames
 from beecam.models.batching.device import environment_key
 from beecam.models.batching.memory_errors import translate_memory_errors
 from beecam.models.batching.owner import OwnerState, call_lock, owner_state
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.denoise.loop import DenoisingLoop
-from beecam.models.denoise.noise import generators_of, own_draws, with_mixed_noise
+from beecam.models.denoise.noise import generators_of, mixed_noise, own_draws, with_mixed_noise
 from beecam.models.denoise.preview import PreviewMap
 from beecam.models.denoise.schedulers import Schedulers, with_plain_timesteps
 from beecam.models.diffusers.conditions import condition_arguments
-from beecam.models.diffusers.latents import merge_part, unpack
+from beecam.models.diffusers.results.latents import merge_part, unpack
+from beecam.models.diffusers.results.output import frames_from_output, sounds_from_output
 from beecam.models.diffusers.tasks import Task, as_set_up
-from beecam.models.model import Checkpoint, Generated, OnStep, Step, check_frames_shape
+from beecam.models.model import Checkpoint, Generated, OnStep, Step
 from beecam.models.speed.network_copies import NetworkCopies
 from beecam.models.speed.onednn import PackedLinears, available
 from beecam.models.speed.speed import Speed
@@ -36,8 +35,6 @@ from beecam.models.weights.fingerprint import fingerprint
 from beecam.models.weights.lora import LoraLoader
 from beecam.models.weights.set_values import set_values
 from beecam.shots.shot import Shot
-
-_RATE = "output_sampling_rate"
 
 
 class PipelineResources:
@@ -262,6 +259,7 @@ class PreparedCall:
         with (
             torch.no_grad(),
             own_draws(self.loop.generators) if self.task.family.own_draws else nullcontext(),
+            self._later_noise(),
             resources.loras.used(adapters),
             nullcontext() if self.task.as_set_up else resources.linears.used(),
             resources.copies.used(self.speed, (resources.revision, adapters)) as networks,
@@ -274,6 +272,11 @@ class PreparedCall:
             finally:
                 resources.pipe.maybe_free_model_hooks()
 
+    def _later_noise(self) -> Any:
+        if self.task.family.draws_later:
+            return mixed_noise(self.shots, self.loop.generators)
+        return nullcontext()
+
     def unpack(self, output: Any) -> list[Generated]:
         """Return the clips of the pipeline's output, one per shot.
 
@@ -282,7 +285,7 @@ class PreparedCall:
         """
         if self.encode_prompt is not None:
             PromptEncoder.check_all_read(self.encode_prompt, self.shots)
-        clips = frames_from_output(output.frames, self.shots[0])
+        clips = frames_from_output(output, self.shots[0])
         self._fit_preview([frames for frames, _ in clips])
         sounds = sounds_from_output(output, self.task.pipe, len(self.shots))
         nothing: list[Checkpoint | None] = [None] * len(self.shots)
@@ -348,50 +351,4 @@ def pipeline_arguments(
     known = {name: v for name, v in arguments.items() if name in info.parameters}
     # A shot stores lists as tuples; pipelines distinguish the two.
     more = {n: list(v) if isinstance(v, tuple) else v for n, v in shot.arguments.items()}
-    return {**known, **more}
-
-
-def frames_from_output(output: Any, shot: Shot) -> list[tuple[Frames, str | None]]:
-    """Return the frames of each clip, with what is wrong with them or None.
-
-    Args:
-        output: Values from 0 to 1: array of shape `(clips, frames, height, width, 3)`. Another
-            number of frames than requested is kept: it is known only after all compute.
-        shot: The first shot of the batch, for its size.
-
-    Raises:
-        ModelError: The output isn't clips, or not of the requested size.
-    """
-    clips = np.asarray(output)
-    check_frames_shape("the pipeline", clips.shape[1:])
-    if clips.shape[2:4] != (shot.height, shot.width):
-        raise ModelError(
-            f"the pipeline generated frames of {clips.shape[3]}x{clips.shape[2]}, not of "
-            f"{shot.width}x{shot.height}."
-        )
-    return [_to_pixels(clip) for clip in clips]
-
-
-def sounds_from_output(output: Any, pipe: Any, count: int) -> list[Sound | None]:
-    """Return the audio track of each clip; None where the pipeline generates none.
-
-    Args:
-        output: What the pipeline returned.
-        pipe: The pipeline, whose vocoder knows the sampling rate.
-        count: The number of clips.
-    """
-    audio = getattr(output, "audio", None)
-    rate = getattr(getattr(getattr(pipe, "vocoder", None), "config", None), _RATE, None)
-    if audio is None or rate is None:
-        return [None] * count
-    samples = np.asarray(audio.detach().float().cpu() if hasattr(audio, "detach") else audio)
-    clean = np.nan_to_num(samples, posinf=0, neginf=0).clip(-1, 1).astype(np.float32)
-    return [Sound(one[None] if one.ndim == 1 else one, int(rate)) for one in clean]
-
-
-def _to_pixels(clip: Any) -> tuple[Frames, str | None]:
-    finite = np.isfinite(clip)
-    share = 1 - float(finite.mean())
-    broken = f"{share:.1%} of its values are not numbers (NaN)" if share else None
-    clean = np.where(finite, clip, 0.0) if share else clip
-    return np.round(clean * 255).clip(0, 255).astype(np.uint8), broken
+    return {**known, **more, **task.family.fixed}

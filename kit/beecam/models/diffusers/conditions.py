@@ -14,6 +14,9 @@ from beecam.shots.conditions import CONDITIONS, Condition
 from beecam.shots.inputs import Input
 from beecam.shots.shot import Shot
 
+# How many latent frames of a video a clip begins with.
+_LATENT_FRAMES = "num_latent_conditional_frames"
+
 
 def condition_arguments(task: Task, shots: Sequence[Shot]) -> dict[str, Any]:
     """Return the keyword arguments of a call that are images and videos.
@@ -46,11 +49,15 @@ def check_conditions(task: Task, shot: Shot) -> Iterator[Problem]:
             f"shape of the image, {size[0]}x{size[1]} here; leave both out.",
         )
     for one in shot.conditions:
-        if one.name == "video" and one.input.count < num_frames:
+        if one.name == "video" and one.input.count < (least := _least_frames(task, shot)):
+            wanted = (
+                f"{task.family.name} continues a video of {least} or more"
+                if task.family.continues
+                else f"the clip should have num_frames={num_frames}"
+            )
             yield Problem(
                 "video",
-                f"video={shorten(str(one.input))}: it has {_frames(shot, one)}, but the "
-                f"clip should have num_frames={num_frames}.",
+                f"video={shorten(str(one.input))}: it has {_frames(shot, one)}, but {wanted}.",
             )
         if one.frame is not None and not 0 <= one.frame < num_frames:
             yield Problem(
@@ -60,6 +67,8 @@ def check_conditions(task: Task, shot: Shot) -> Iterator[Problem]:
             )
         elif task.family.keyframes == "ltx" and one.name == "keyframes":
             yield from _check_ltx(task, shot, one)
+        elif task.family.keyframes == "ltx2" and one.name == "keyframes":
+            yield from _check_ltx2(task, shot, one)
     positions = [frame for frame, _ in _positions(shot)]
     if len(set(positions)) < len(positions):
         yield Problem("keyframes", "keyframes: one frame of the clip is set twice.")
@@ -90,6 +99,36 @@ def _check_ltx(task: Task, shot: Shot, one: Condition) -> Iterator[Problem]:
         )
 
 
+def _least_frames(task: Task, shot: Shot) -> int:
+    """Return how many frames a video must have: all of the clip, where that redraws it."""
+    if not task.family.continues:
+        return shot.num_frames or 1
+    parameter = task.info.parameters.get(_LATENT_FRAMES)
+    latent = shot.arguments.get(_LATENT_FRAMES, parameter and parameter.default)
+    if isinstance(latent, int):
+        return (latent - 1) * task.info.temporal + 1
+    return task.family.least_video
+
+
+def _check_ltx2(task: Task, shot: Shot, one: Condition) -> Iterator[Problem]:
+    """Yield a problem unless a keyframe begins where a latent frame does, or is the last one."""
+    step, frame, last = task.info.temporal, one.frame or 0, (shot.num_frames or 1) - 1
+    if one.input.count > 1 and (one.input.count - 1) % step:
+        low = (one.input.count - 1) // step * step + 1
+        yield Problem(
+            "keyframes",
+            f"keyframes: a video of {_frames(shot, one)}; {task.family.name} takes {step}k+1 "
+            f"frames, nearest are {low} and {low + step}.",
+        )
+    if frame not in (0, last) and (frame - 1) % step:
+        low = (frame - 1) // step * step + 1
+        yield Problem(
+            "keyframes",
+            f"keyframes: frame {frame}: {task.family.name} sets the first frame, the last one and "
+            f"frames {step}k+1; nearest are {low} and {min(low + step, last)}.",
+        )
+
+
 def frames_from_video(task: Task, shot: Shot, default: int | None) -> int | None:
     """Return the number of frames of a clip that redraws a video, or None for other clips.
 
@@ -99,7 +138,7 @@ def frames_from_video(task: Task, shot: Shot, default: int | None) -> int | None
         default: The largest number where the pipeline has an argument for it.
     """
     video = next((one.input for one in shot.conditions if one.name == "video"), None)
-    if video is None:
+    if video is None or task.family.continues:
         return None
     step, plus = task.family.frame_step, task.family.frame_plus
     usable = (video.count - plus) // step * step + plus
@@ -177,17 +216,20 @@ def _of_one(task: Task, shot: Shot) -> dict[str, Any]:
         return {}
     if task.family.keyframes == "ltx":
         return _ltx(task, shot)
+    if task.family.keyframes == "ltx2":
+        return _ltx2(task, shot)
     if task.family.keyframes == "vace":
         return _vace(shot)
     found: dict[str, Any] = {}
     for condition in shot.conditions:
-        images = _images(condition.input, shot)
-        if condition.name == "reference_images":
-            found.setdefault(condition.name, []).extend(images)
-        elif condition.name == "video":
-            found[condition.name] = images[: shot.num_frames]
+        images = _images(condition.input, None if task.family.fits_images else shot)
+        name = task.family.inputs.get(condition.name, condition.name)
+        if name == "reference_images":
+            found.setdefault(name, []).extend(images)
+        elif name == "video":
+            found[name] = images if task.family.continues else images[: shot.num_frames]
         else:
-            found[condition.name] = images[0]
+            found[name] = images[0]
     return found
 
 
@@ -206,6 +248,30 @@ def _ltx(task: Task, shot: Shot) -> dict[str, Any]:
     if video is not None:
         found["latents"] = _encoded(task.pipe, _images(video, shot)[: shot.num_frames], shot)
     return found
+
+
+def _ltx2(task: Task, shot: Shot) -> dict[str, Any]:
+    from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
+    from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
+
+    conditions = [
+        LTX2VideoCondition(
+            frames=images if len(images) > 1 else images[0], index=_latent_frame(task, frame)
+        )
+        for frame, images in sorted(_keyframes(shot).items())
+    ]
+    videos = [
+        LTX2ReferenceCondition(frames=_images(one.input, shot)[: shot.num_frames])
+        for one in shot.conditions
+        if one.name == "video"
+    ]
+    named = {"conditions": conditions, "reference_conditions": videos}
+    return {name: value for name, value in named.items() if value}
+
+
+def _latent_frame(task: Task, frame: int) -> int:
+    """Return the latent frame that shows a frame: the first one shows only one."""
+    return -(-frame // task.info.temporal)
 
 
 def _encoded(pipe: Any, images: list[Any], shot: Shot) -> Any:
@@ -258,7 +324,12 @@ def _positions(shot: Shot) -> list[tuple[int, Input]]:
     ]
 
 
-def _images(source: Input, shot: Shot) -> list[Any]:
+def _images(source: Input, shot: Shot | None) -> list[Any]:
+    """Return the images of an input, in the size of a shot if one is given."""
+    from PIL import Image
+
+    if shot is None:
+        return [Image.fromarray(frame) for frame in source.frames]
     return [_resized(frame, shot.width or 1, shot.height or 1) for frame in source.frames]
 
 

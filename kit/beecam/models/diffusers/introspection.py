@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 _FRAMES = ("num_frames", "frames", "video_length")
-_FPS = ("frame_rate", "fps")
+_FPS = ("frame_rate", "fps", "target_fps")
 _SPATIAL = (
     "vae_scale_factor_spatial",
     "vae_spatial_compression_ratio",
@@ -121,6 +121,33 @@ def call_parameters(kind: type) -> Mapping[str, inspect.Parameter]:
         found = {
             name: p for name, p in found.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
         }
+    return found
+
+
+def missing_packages(pipe: Any, info: PipelineInfo) -> dict[str, str]:
+    """Return packages that a pipeline uses but didn't import, by the argument that needs them.
+
+    diffusers imports some only where they are installed, and ends in a NameError without them:
+    ftfy, which cleans prompts, and torchvision in Cosmos' transformers.
+
+    Args:
+        pipe: The pipeline.
+        info: What was read off it.
+    """
+    found: dict[str, str] = {}
+    cleaners = (
+        getattr(inspect.getmodule(kind), "prompt_clean", None) for kind in type(pipe).__mro__
+    )
+    clean = next((one for one in cleaners if one is not None), None)
+    if clean is not None and "prompt" in info.parameters:
+        try:
+            clean("a")
+        except NameError as error:
+            found["prompt"] = str(error.name)
+    network = info.denoiser
+    pads = getattr(getattr(network, "config", None), "concat_padding_mask", False)
+    if pads and not hasattr(inspect.getmodule(type(network)), "transforms"):
+        found["model"] = "torchvision"
     return found
 
 

@@ -6,6 +6,7 @@ another's components, which costs nothing.
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
 from collections.abc import Sequence
@@ -15,15 +16,16 @@ from typing import Any
 
 from beecam.errors import join_words
 from beecam.models.batching.owner import OwnerState, is_known
-from beecam.models.diffusers.families import Family, family_of
-from beecam.models.diffusers.introspection import PipelineInfo
+from beecam.models.diffusers.families.family import Family
+from beecam.models.diffusers.families.find import family_of
+from beecam.models.diffusers.introspection import PipelineInfo, missing_packages
 from beecam.models.speed.speed import Speed
 from beecam.models.text.negative_prompt import unset_negative_prompt
 from beecam.shots.conditions import CONDITIONS, Condition
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 
 # Classes with these words can't work from text alone, even if their signatures allow it.
-_FROM_INPUTS = re.compile("ImageToVideo|I2V|VideoToVideo|VideoToWorld|StableVideoDiffusion")
+_FROM_INPUTS = re.compile("ImageToVideo|(?<!T)I2V|VideoToVideo|VideoToWorld|StableVideoDiffusion")
 _KEYFRAME_CONDITIONS = ("image", "last_image", "keyframes")
 
 # Arguments of every pipeline that the adapter fills in itself; a family may name more.
@@ -44,7 +46,11 @@ _FILLED_IN = (
     "return_dict",
     "callback_on_step_end",
     "callback_on_step_end_tensor_inputs",
+    "callback",
+    "callback_steps",
 )
+# What decides the steps of pipelines that take no number of them.
+_STEPS = ("pyramid_num_inference_steps_list", "sigmas")
 # What to use in place of arguments that are filled in, or that a family excludes.
 _SEEDS = "use seed= or noise="
 _INSTEAD = {
@@ -58,11 +64,17 @@ _INSTEAD = {
     "return_dict": "clip.frames() returns the frames",
     "callback_on_step_end": "a run shows previews of its steps",
     "callback_on_step_end_tensor_inputs": "a run shows previews of its steps",
+    "callback": "a run shows previews of its steps",
+    "callback_steps": "a run shows previews of its steps",
     "conditions": "use image=, last_image= or keyframes=",
     "frame_index": "use keyframes=, a mapping of frames to images",
     "timesteps": "use num_inference_steps=",
     "min_seconds": "use num_frames=",
     "max_seconds": "use num_frames=",
+    "reference_conditions": "use video=",
+    "cond_image": "use image=",
+    "c2w": "use action=",
+    "use_kv_cache": "the pipeline fails without it",
     "causal_block_size": "set it on the transformer before bc.wrap, since it changes all clips",
 }
 # Sana's argument for an instruction before the prompt (not before the negative prompt), whose
@@ -119,9 +131,24 @@ class Task:
         Found on first use: reading a class takes time, and most models have tasks that no shot
         needs.
         """
-        if self.as_set_up:
-            return None
+        own: str | None = self.family.defaults.get("negative_prompt")
+        if self.as_set_up or own is not None:
+            return own
         return unset_negative_prompt(type(self.pipe), self.info.parameters)
+
+    @cached_property
+    def missing_packages(self) -> dict[str, str]:
+        """Packages that aren't installed, by the argument for which its run would need them."""
+        found = missing_packages(self.pipe, self.info)
+        for name, package in self.family.packages.items():
+            if importlib.util.find_spec(package) is None:
+                found[name] = package
+        return found
+
+    @cached_property
+    def own_refusals(self) -> dict[Any, Any]:
+        """What its pipeline's own checks said of shots, by what of a shot they look at."""
+        return {}
 
     def supports(self, conditions: tuple[Condition, ...]) -> bool:
         """Return whether this task generates shots with these conditions."""
@@ -145,6 +172,8 @@ class Task:
             *_FILLED_IN,
             *CONDITIONS,
             *self.family.excludes,
+            *self.family.inputs.values(),
+            *self.family.fixed,
             info.fps_argument,
             info.frames_argument,
         }
@@ -174,6 +203,34 @@ class Task:
         """The argument that sets the share of the steps that a redrawn video takes, if any."""
         names = ("denoise_strength", "strength")
         return next((name for name in names if name in self.info.parameters), None)
+
+    def whole_frames(self, frames: int) -> int:
+        """Return the number of frames that a pipeline makes when it is asked for this one.
+
+        Some have a default that they round, to the next number after a whole latent frame.
+        """
+        step, plus = self.family.frame_step, self.family.frame_plus
+        if (frames - plus) % step == 0 or "num_frames" not in self.info.parameters:
+            return frames
+        return max(frames // step * step + plus, step, plus)
+
+    @property
+    def step_arguments(self) -> list[str]:
+        """The arguments that decide its steps, if it takes no number of them."""
+        if "num_inference_steps" in self.info.parameters:
+            return []
+        return [name for name in _STEPS if name in self.arguments]
+
+    def own_steps(self, shot: Shot) -> int | None:
+        """Return the steps of a pipeline that takes no number of them; None for others."""
+        parameters = self.info.parameters
+        if "num_inference_steps" in parameters:
+            return None
+        values = (shot.arguments.get(n, parameters[n].default) for n in self.step_arguments)
+        found = [value for value in values if isinstance(value, (list, tuple))]
+        whole = [all(isinstance(one, int) for one in value) for value in found]
+        # Numbers of steps by stage, or the noise level of each step.
+        return next((sum(v) if w else len(v) for v, w in zip(found, whole, strict=True)), 1)
 
     def steps(self, shot: Shot) -> int:
         """Return how many steps a resolved shot takes: for a redrawn video only a share."""
@@ -246,11 +303,16 @@ def task_of(pipe: Any) -> Task:
     kinds = [kind.__name__ for kind in type(pipe).__mro__]
     family = family_of(kinds, info)
     accepts = {
-        name for name in CONDITIONS if name in info.parameters and name not in family.excludes
+        name
+        for name in CONDITIONS
+        if family.inputs.get(name, name) in info.parameters and name not in family.excludes
     }
     if family.keyframes:
         accepts.update(_KEYFRAME_CONDITIONS)
+        if "reference_conditions" in info.parameters:
+            accepts.add("video")
     requires = accepts.intersection(info.missing)
+    from_inputs = not family.text_alone and any(map(_FROM_INPUTS.search, kinds))
     if info.frames_argument is None:
         requires.add("video")
     return Task(
@@ -259,7 +321,7 @@ def task_of(pipe: Any) -> Task:
         family,
         frozenset(accepts),
         frozenset(requires),
-        bool(requires or (accepts and any(map(_FROM_INPUTS.search, kinds)))),
+        bool(requires or (accepts and from_inputs)),
         _uses_cache_context(pipe),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from beecam._util.checks import integer, string
 from beecam.errors import Problem, did_you_mean, join_words, shorten
-from beecam.models.diffusers.families import UNFIT
+from beecam.models.diffusers.families.unfit import UNFIT
 from beecam.models.diffusers.tasks import task_of
 from beecam.models.speed.speed import SPEEDS
 

@@ -13,13 +13,14 @@ import contextlib
 import copy
 import inspect
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
 from beecam.errors import join_words
 from beecam.models.denoise.schedulers import Schedulers
+from beecam.models.diffusers.checking.settings import SETTINGS
 from beecam.models.diffusers.tasks import Task
 from beecam.shots.shot import Shot
 
@@ -40,7 +41,13 @@ _OF_ENHANCEMENT = (
 _OF_PERTURBATION = ("stg_scale", "audio_stg_scale", "spatio_temporal_guidance_blocks")
 # What a clip may begin with.
 _BEGINNINGS = ("image", "video")
-_OF_LONG_VIDEOS = ("overlap_history", "addnoise_condition", "base_num_frames")
+# How many frames ChronoEdit makes unless it reasons.
+EDITED_FRAMES = 5
+# What acts on clips of more than one window only, by the argument with the frames of a window.
+_OF_LONG_VIDEOS = {
+    "base_num_frames": ("overlap_history", "addnoise_condition"),
+    "temporal_tile_size": ("temporal_overlap", "temporal_overlap_cond_strength", "adain_factor"),
+}
 
 
 @dataclass(frozen=True)
@@ -262,16 +269,42 @@ def _enhancement(call: CallSettings) -> Iterator[tuple[str, str]]:
             yield name, "prompts aren't enhanced; set enable_prompt_enhancement=True, too"
 
 
-def _long_videos(call: CallSettings) -> Iterator[tuple[str, str]]:
-    base = call.values.get("base_num_frames")
-    if not isinstance(base, int) or (call.shot.num_frames or 0) > base:
+def _reasoning(call: CallSettings) -> Iterator[tuple[str, str]]:
+    if not call.values.get("enable_temporal_reasoning"):
+        reason = "it doesn't reason; set enable_temporal_reasoning=True, too"
+    elif (call.shot.num_frames or 0) <= EDITED_FRAMES:
+        reason = f"it reasons in frames between {EDITED_FRAMES}; set num_frames=29, too"
+    else:
         return
-    begun = any(one.name in _BEGINNINGS for one in call.shot.conditions)
-    for name in _OF_LONG_VIDEOS:
-        if name == "addnoise_condition" and begun:
-            continue  # it changes what the clip begins with
+    for name in ("enable_temporal_reasoning", "num_temporal_reasoning_steps"):
         if call.is_set(name):
-            yield name, f"it is for clips of more than base_num_frames={base} frames; set more"
+            yield name, reason
+
+
+def _long_videos(call: CallSettings) -> Iterator[tuple[str, str]]:
+    begun = any(one.name in _BEGINNINGS for one in call.shot.conditions)
+    for window, names in _OF_LONG_VIDEOS.items():
+        frames = call.values.get(window)
+        if not isinstance(frames, int) or (call.shot.num_frames or 0) > frames:
+            continue
+        for name in (*names, window):
+            if name == "addnoise_condition" and begun:
+                continue  # it changes what the clip begins with
+            if call.is_set(name) and name not in call.task.family.needs:
+                yield name, f"it is for clips of more than {window}={frames} frames; set more"
+
+
+def _companions(call: CallSettings) -> Iterator[tuple[str, str]]:
+    """Yield what acts only with an image or a video, or in a pipeline that has something."""
+    pipe = call.task.pipe
+    parts = {**pipe.config, **pipe.components}
+    has = {name for name, part in parts.items() if part is not None and part is not False}
+    has |= {one.name for one in call.shot.conditions}
+    for name, others in call.task.family.acts_with.items():
+        if call.is_set(name) and not has & set(others):
+            inputs = [f"{one}=" for one in others if one in call.task.accepts]
+            way_out = f"set {join_words(inputs, 'or')}, too" if inputs else "leave it out"
+            yield name, f"this call has no {join_words(list(others), 'or')}; {way_out}"
 
 
 def _noise_on_inputs(call: CallSettings) -> Iterator[tuple[str, str]]:
@@ -332,7 +365,9 @@ _RULES = (
     _decoding,
     _perturbed_blocks,
     _enhancement,
+    _reasoning,
     _long_videos,
+    _companions,
     _noise_on_inputs,
     _cleaning,
     _unread,
@@ -383,44 +418,5 @@ def effective_settings(call: CallSettings, idle: Mapping[str, str]) -> tuple[Any
     return (
         shot.guidance_scale if scaled else None,
         tuple(sorted(extra.items(), key=lambda pair: pair[0])),
-        *(getattr(shot, name) for name in _SETTINGS if name not in ("guidance_scale", "extra")),
+        *(getattr(shot, name) for name in SETTINGS if name not in ("guidance_scale", "extra")),
     )
-
-
-_SETTINGS = (
-    "model",
-    "width",
-    "height",
-    "num_frames",
-    "fps",
-    "num_inference_steps",
-    "guidance_scale",
-    "scheduler",
-    "conditions",
-    "adapters",
-    "draft_steps",
-    "speed",
-    "extra",
-)
-
-
-def settings_of(shot: Shot) -> tuple[Any, ...]:
-    """Return all settings of a shot besides its texts and noise.
-
-    >>> settings_of(bc.shot("a bee")) == settings_of(bc.shot("a moth", seed=3))
-    True
-    """
-    return tuple(getattr(shot, name) for name in _SETTINGS)
-
-
-def differing(shots: Sequence[Shot]) -> list[str]:
-    """Return the names of the arguments in which two shots differ, apart from noise.
-
-    >>> differing([bc.shot("a bee", fps=8), bc.shot("a bee", fps=9)])
-    ['fps']
-    """
-    one, other = shots[:2]
-    names = ("prompt", "negative_prompt", "switch", *_SETTINGS[:-1])
-    found = [name for name in names if getattr(one, name) != getattr(other, name)]
-    extras = {**one.arguments, **other.arguments}
-    return found + [n for n in extras if one.arguments.get(n) != other.arguments.get(n)]

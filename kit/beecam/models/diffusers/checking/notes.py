@@ -15,11 +15,10 @@ from beecam.errors import join_words, shorten
 from beecam.models.denoise.schedulers import Schedulers
 from beecam.models.diffusers.checking.no_effect import (
     CallSettings,
-    differing,
     effective_settings,
-    settings_of,
     without_effect,
 )
+from beecam.models.diffusers.checking.settings import differing, settings_of
 from beecam.models.diffusers.tasks import Task, TextLimit
 from beecam.models.model import Note
 from beecam.models.text.vocabulary import Vocabulary, quoted
@@ -84,7 +83,9 @@ class _ShotNotes:
         """
         groups: dict[Hashable, list[Shot]] = {}
         for shot in shots:
-            groups.setdefault(settings_of(shot), []).append(shot)
+            # Some pipelines guide only where there is a negative prompt.
+            key = settings_of(shot), shot.negative_prompt is None
+            groups.setdefault(key, []).append(shot)
         calls = [
             (CallSettings(self._task, group[0], defaults, self._schedulers), group)
             for group in groups.values()
@@ -152,7 +153,8 @@ class _ShotNotes:
                 equal.setdefault((settings, texts), []).append(shot)
         for (name, reason), shown in values.items():
             yield Note(name, f"{name}={_listed(list(shown))}: it has no effect here: {reason}.")
-        yield from _note_equal([shots for shots in equal.values() if len(shots) > 1])
+        groups = [group for group in equal.values() if len(group) > 1]
+        yield from _note_equal([group for group in groups if differing(group)])
 
     def _fits(self, call: CallSettings, shot: Shot) -> bool:
         if "max_sequence_length" not in shot.arguments:

@@ -202,6 +202,8 @@ def _check_extra(
             hint = " A shot can't store a dict." if "dict" in text else ""
             yield Problem(name, f"{name}={shorten(value)}: {model} needs {text} there.{hint}")
         return
+    if value is None and type(None) in typing.get_args(annotation):
+        return
     kinds: tuple[type, ...] = (type(default),)
     if kinds == (float,):
         kinds = (float, int)

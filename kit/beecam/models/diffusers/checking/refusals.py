@@ -14,8 +14,14 @@ from typing import Any
 
 from beecam.errors import Problem, first_line, shorten
 from beecam.models.denoise.schedulers import CUSTOM_STEPS, Schedulers, is_numbers
+from beecam.models.diffusers.checking.no_effect import EDITED_FRAMES
+from beecam.models.diffusers.checking.settings import settings_of
 from beecam.models.diffusers.tasks import Task
 from beecam.shots.shot import Shot
+
+# What pipelines pass to their checks without an argument of theirs for it.
+_INTRINSICS = 4
+_OF_CHECKS = {"stg_scale": 0.0, "audio_stg_scale": 0.0}
 
 
 def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterator[Problem]:
@@ -30,15 +36,110 @@ def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iter
     yield from _setup(task, model)
     yield from _steps(full, task, model, schedulers)
     yield from _text_length(full, task, model)
-    yield from _own_checks(full, task)
-    if "clip_skip" in full.arguments and not hasattr(
-        getattr(task.pipe, "text_encoder", None), "text_model"
-    ):
+    needed = list(_needed(full, task, model))
+    yield from needed
+    if not needed:
+        yield from _own_checks(full, task)
+    yield from _skipped_layers(full, task)
+    yield from _chunks(full, task, model)
+    yield from _edited(full, task, model)
+    yield from _camera(full, task)
+    yield from _packages(full, task)
+
+
+def _needed(full: Shot, task: Task, model: str) -> Iterator[Problem]:
+    """Yield the arguments that a pipeline can't work without although it has a default, None."""
+    for name, example in task.family.needs.items():
+        if full.arguments.get(name) is None:
+            yield Problem(name, f"{name}: {model} needs it, as in {example}.")
+
+
+def _skipped_layers(full: Shot, task: Task) -> Iterator[Problem]:
+    parameter = task.info.parameters.get("clip_skip")
+    if parameter is None or hasattr(getattr(task.pipe, "text_encoder", None), "text_model"):
+        return
+    value = full.arguments.get("clip_skip", parameter.default)
+    if value is not None:
+        way_out = "leave it out" if parameter.default is None else "set clip_skip=[None]"
         yield Problem(
             "clip_skip",
-            f"clip_skip={full.arguments['clip_skip']}: diffusers can't use it with this version of "
-            "transformers, in which text encoders are built otherwise; leave it out.",
+            f"clip_skip={value}: diffusers can't use it with this version of transformers, in "
+            f"which text encoders are built otherwise; {way_out}.",
         )
+
+
+def _chunks(full: Shot, task: Task, model: str) -> Iterator[Problem]:
+    """Yield a problem unless the chunks of a clip that is made in chunks have all its frames."""
+    if "chunk_partition" not in task.info.parameters:
+        return
+    own = getattr(task.info.denoiser, "config", {}).get("chunk_partition")
+    chunks = full.arguments.get("chunk_partition") or own
+    if not is_numbers(chunks):
+        return
+    frames = (sum(chunks or ()) - 1) * task.info.temporal + 1
+    if full.num_frames != frames:
+        latent = ((full.num_frames or 1) - 1) // task.info.temporal + 1
+        yield Problem(
+            "num_frames",
+            f"num_frames={full.num_frames}: the chunks of {model} have {frames}; nearest is "
+            f"{frames}, or set chunk_partition to numbers with the sum {latent}.",
+        )
+
+
+def _edited(full: Shot, task: Task, model: str) -> Iterator[Problem]:
+    """Yield a problem unless a pipeline that edits an image is asked for its number of frames."""
+    name, frames = "enable_temporal_reasoning", full.num_frames
+    if name not in task.info.parameters or full.arguments.get(name) or frames == EDITED_FRAMES:
+        return
+    yield Problem(
+        "num_frames",
+        f"num_frames={frames}: {model} makes {EDITED_FRAMES}, unless it reasons; nearest is "
+        f"{EDITED_FRAMES}, or set {name}=True and num_temporal_reasoning_steps, too.",
+    )
+
+
+def _camera(full: Shot, task: Task) -> Iterator[Problem]:
+    """Yield what is wrong with the path of a camera that a text says, as in SANA-WM."""
+    action, intrinsics = (full.arguments.get(name) for name in ("action", "intrinsics"))
+    if not {"action", "intrinsics"} <= set(task.info.parameters):
+        return
+    if intrinsics is not None and not (is_numbers(intrinsics) and len(intrinsics) == _INTRINSICS):
+        yield Problem(
+            "intrinsics",
+            f"intrinsics={shorten(intrinsics)}: four numbers are needed, in pixels of the image: "
+            "its focal lengths and its center, as in intrinsics=[(800.0, 800.0, 640.0, 352.0)].",
+        )
+    if not isinstance(action, str):
+        return
+    from diffusers.pipelines.sana_wm import cam_utils
+
+    try:
+        path = len(cam_utils.action_string_to_c2w(action))
+    except ValueError as error:
+        yield Problem("action", f"action={shorten(action)}: {first_line(error)}")
+        return
+    step = task.info.temporal
+    frames = cam_utils.snap_num_frames(
+        min(full.num_frames or 1, path), stride=step, upper_bound=path
+    )
+    if frames != full.num_frames:
+        yield Problem(
+            "num_frames",
+            f"num_frames={full.num_frames}: the path of the camera has {path} frames; nearest is "
+            f"{frames}, or make action longer, as in action='w-{(full.num_frames or 1) - 1}'.",
+        )
+
+
+def _packages(full: Shot, task: Task) -> Iterator[Problem]:
+    """Yield the packages that a pipeline would miss in its run."""
+    given = {"prompt", "model", *(one.name for one in full.conditions)}
+    for argument, package in task.missing_packages.items():
+        if argument in given:
+            yield Problem(
+                argument,
+                f"{argument}: {type(task.pipe).__name__} needs the package {package} for it, which "
+                f"isn't installed; pip install {package}.",
+            )
 
 
 def _setup(task: Task, model: str) -> Iterator[Problem]:
@@ -53,6 +154,15 @@ def _setup(task: Task, model: str) -> Iterator[Problem]:
 
 def _steps(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterator[Problem]:
     steps, least = full.num_inference_steps or 1, task.family.least_steps
+    own = task.own_steps(full)
+    if own not in (None, steps):
+        named = next((f"set {name}= instead" for name in task.step_arguments), "leave it out")
+        yield Problem(
+            "num_inference_steps",
+            f"num_inference_steps={steps}: {type(task.pipe).__name__} has no such argument and "
+            f"takes {own} steps; {named}.",
+        )
+        return
     custom = [name for name in CUSTOM_STEPS if full.arguments.get(name) is not None]
     if steps < least and not custom:
         yield Problem(
@@ -111,40 +221,51 @@ def _text_length(full: Shot, task: Task, model: str) -> Iterator[Problem]:
         )
 
 
-def _own_checks(full: Shot, task: Task) -> Iterator[Problem]:
-    """Yield what the pipeline's own `check_inputs` says of a shot's further arguments.
+def _own_checks(full: Shot, task: Task) -> list[Problem]:
+    """Return what the pipeline's own `check_inputs` says of a shot, once for shots alike.
 
-    It counts only if it accepts the same call without them: what it says of images and sizes is
-    checked elsewhere, and can't be asked without them.
+    What it says of images and sizes is checked elsewhere: it is asked with stand-ins.
     """
+    # It looks at the texts' types only.
+    alike = (*settings_of(full), full.revision, full.negative_prompt is None)
+    known: dict[Any, list[Problem]] = task.own_refusals
+    if alike not in known:
+        known[alike] = list(_ask(full, task))
+    return known[alike]
+
+
+def _ask(full: Shot, task: Task) -> Iterator[Problem]:
     check = getattr(task.pipe, "check_inputs", None)
     extra = full.arguments
-    if check is None or not extra:
+    if check is None:
         return
     try:
         parameters = inspect.signature(check).parameters
     except (TypeError, ValueError):
-        return
-    if not set(parameters) & set(extra):
         return
 
     def refused(arguments: Mapping[str, Any]) -> str | None:
         values = _values(full, task, arguments)
         try:
             with contextlib.redirect_stdout(None):
-                check(**{name: values.get(name) for name in parameters})
-        except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+                check(**{name: values.get(name, _OF_CHECKS.get(name)) for name in parameters})
+        except ValueError as error:
             return first_line(error)
+        except (TypeError, AttributeError, IndexError, KeyError) as error:
+            return first_line(error) if arguments else None
         return None
 
-    if refused({}) is not None or (reason := refused(extra)) is None:
+    if (reason := refused(extra)) is None:
         return
+    kind = type(task.pipe).__name__
     for name, value in extra.items():
         without = {other: one for other, one in extra.items() if other != name}
         if name in parameters and refused(without) != reason:
-            kind = type(task.pipe).__name__
             yield Problem(name, f"{name}={shorten(value)}: {kind} refuses it: {reason}")
             return
+    named = next((name for name in task.arguments if f"`{name}" in reason), None)
+    if named:
+        yield Problem(named, f"{named}: {kind} refuses its default here: {reason}")
 
 
 def _values(full: Shot, task: Task, extra: Mapping[str, Any]) -> dict[str, Any]:
