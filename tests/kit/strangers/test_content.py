@@ -1,6 +1,7 @@
 """Files from strangers: settings, lines, checkpoints and text are valid or left out alone."""
 
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -160,6 +161,44 @@ def test_a_checkpoint_under_another_name_is_not_used(tmp_path, name):
     (path,) = tmp_path.iterdir()
     path.rename(tmp_path / f"{name}.safetensors")
     assert stored.load(name[:32]) is None
+
+
+TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"a": {**TENSOR, "dtype": "F8_E4M3", "shape": [8]}},
+        {"a": {**TENSOR, "dtype": "F8_E5M2", "shape": [8]}},
+        {"a": {**TENSOR, "dtype": "BF16", "shape": [4]}},
+        {"a": {**TENSOR, "dtype": "X"}},
+        {"a": {**TENSOR, "shape": [2**33, 2**33]}},
+        {"a": TENSOR, "__metadata__": {"state": 3}},
+        {"a": TENSOR, "__metadata__": {"state": "[" * 999, "digest": "x"}},
+    ],
+)
+def test_a_checkpoint_with_a_strange_header_is_removed(tmp_path, header):
+    text = json.dumps({"__metadata__": {"state": "{}", "digest": "x"}, **header}).encode()
+    path = tmp_path / f"{KEY}-3-2.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
+    assert Checkpoints(tmp_path).load(KEY) is None
+    assert not path.exists()
+
+
+def test_a_checkpoint_larger_than_any_of_ours_is_removed_unread(tmp_path):
+    path = tmp_path / f"{KEY}-3-2.safetensors"
+    text = json.dumps({"a": {"dtype": "U8", "shape": [2**40], "data_offsets": [0, 2**40]}}).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    os.truncate(path, 8 + len(text) + 2**40)  # takes no room on the disk
+    assert Checkpoints(tmp_path).load(KEY) is None
+    assert not path.exists()
+
+
+def test_a_state_too_large_for_a_checkpoint_is_an_error_of_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("beecam.storage.checkpoints._MAX_BYTES", 20_000_000)
+    with pytest.raises(OSError, match="too large"):
+        Checkpoints(tmp_path).store(KEY, checkpoint())
 
 
 def test_other_files_among_checkpoints_are_left_alone(tmp_path):
