@@ -35,6 +35,8 @@ _BT709 = 1
 _SOUND_BITS = 192_000  # per second
 # Silence and still images take hardly any room in a file, and gigabytes in memory.
 _MAX_CLIP = 2_000  # megapixels of all frames
+# The system's errors that say nothing about the file's content.
+NOT_DAMAGED = (errno.ELOOP, errno.EINVAL, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 _MAX_SAMPLES = 50_000_000  # per channel; 17 minutes at 48 kHz
 
 
@@ -298,7 +300,7 @@ def _even(frames: Frames) -> Frames:
 def _unreadable(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{path} is missing."
-    if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.EINVAL) and error.filename:
+    if isinstance(error, OSError) and error.errno in NOT_DAMAGED and error.filename:
         return f"{path} can't be read: {error.strerror}."
     if path.suffix.lower() != ".mp4":
         return f"{path} carries no shot of beecam: it can't be read as an mp4."

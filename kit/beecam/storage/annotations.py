@@ -52,7 +52,11 @@ class AnnotationLog:
                 os.close(handle)
 
     def read(self) -> tuple[dict[str, dict[str, Any]], int]:
-        """Return the last annotations of each clip, by key, and how many lines are damaged."""
+        """Return the last annotations of each clip, by key, and how many lines are damaged.
+
+        Raises:
+            OSError: The log can't be read at present; without a log there are no annotations.
+        """
         return self._read_from(0)[1:]
 
     def since(self, cursor: int) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -61,7 +65,10 @@ class AnnotationLog:
         Args:
             cursor: The offset in bytes that the last call returned; negative for the file's end.
         """
-        return self._read_from(cursor)[:2]
+        try:
+            return self._read_from(cursor)[:2]
+        except OSError:
+            return 0, {}
 
     def _read_from(self, cursor: int) -> tuple[int, dict[str, dict[str, Any]], int]:
         found: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -81,7 +88,7 @@ class AnnotationLog:
                         found[key] |= change
                     except (ValueError, TypeError, KeyError, AttributeError):
                         damaged += bool(line.strip())
-        except OSError:
+        except FileNotFoundError:
             return 0, {}, 0
         return at, dict(found), damaged
 
