@@ -16,7 +16,7 @@ from typing import Any
 from beecam._util.digests import is_digest
 from beecam.errors import BeecamError, MediaError, encodable
 from beecam.media import mp4, sheets
-from beecam.media.types import Frames
+from beecam.media.types import FrameSequence
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.noise import MAX_SEED
 from beecam.shots.shot import Shot
@@ -114,7 +114,7 @@ def check_settings(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     }
 
 
-def measured_facts(frames: Frames) -> dict[str, Any]:
+def measured_facts(frames: FrameSequence) -> dict[str, Any]:
     """Return the facts in `LAYOUT`, measured on the frames.
 
     >>> measured_facts(np.zeros((9, 32, 48, 3), np.uint8))["width"]

@@ -135,7 +135,8 @@ class Healing:
                 raise MediaError("its name is not its shot's key")
             self._media.restore_sheet(key)
             if not settings["facts"].keys() >= set(LAYOUT):
-                settings["facts"] |= measured_facts(mp4.read_mp4(path))
+                with mp4.stream_mp4(path) as frames:
+                    settings["facts"] |= measured_facts(frames)
             self._index.add(key, settings)
         except LibraryUnavailableError:
             raise

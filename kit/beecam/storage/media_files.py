@@ -16,7 +16,7 @@ from beecam._util.files import atomic_write, remove_quietly, sync_folder
 from beecam._util.plain_files import is_plain, is_plain_folder
 from beecam.errors import MediaError, shorten
 from beecam.media import mp4, sheets
-from beecam.media.types import Frames, Sound
+from beecam.media.types import Frames, FrameSequence, Sound
 
 _VIDEO, _SHEET = ".mp4", ".jpg"
 # The folders of clips have the first digits of their keys.
@@ -175,13 +175,15 @@ class MediaFiles:
         """
         self._write(key, frames, lambda path: mp4.write_mp4(path, frames, fps, settings, sound))
 
-    def copy(self, key: str, source: Path, frames: Frames, settings: Mapping[str, Any]) -> None:
+    def copy(
+        self, key: str, source: Path, frames: FrameSequence, settings: Mapping[str, Any]
+    ) -> None:
         """Copy a video from elsewhere, with other settings, and write its sheet.
 
         Args:
             key: The clip's key.
             source: An mp4 file.
-            frames: The frames of the file.
+            frames: The frames of the file, which are taken in order.
             settings: The JSON data for the copy; see `mp4.copy_mp4`.
 
         Raises:
@@ -198,8 +200,8 @@ class MediaFiles:
         """
         path = self.sheet_path(key)
         if not is_plain(path):
-            frames = mp4.read_mp4(self.mp4_path(key))
-            with atomic_write(path) as temporary:  # a link in its place is replaced, not followed
+            # A link in its place is replaced, not followed.
+            with mp4.stream_mp4(self.mp4_path(key)) as frames, atomic_write(path) as temporary:
                 sheets.write_sheet(temporary, frames)
 
     def remove_partial(self, key: str, process: str) -> None:
@@ -209,7 +211,7 @@ class MediaFiles:
         for path in self.mp4_path(key).parent.glob(f".{key}.{process}*"):
             remove_quietly(path)
 
-    def _write(self, key: str, frames: Frames, write_video: Callable[[Path], None]) -> None:
+    def _write(self, key: str, frames: FrameSequence, write_video: Callable[[Path], None]) -> None:
         try:
             video, sheet = self.mp4_path(key), self.sheet_path(key)
         except MediaError as error:  # it may be mended, as a full disk may

@@ -269,11 +269,11 @@ class ClipStore:
         key, settings = read_clip_settings(path)
         if key in self and self._media.is_complete(key):
             return key
-        frames = mp4.read_mp4(path)
-        # The seconds of another machine say nothing about this one; see `Index.add`.
-        settings["facts"] |= {**measured_facts(frames), "taken": True}
-        with self._writing(key, settings):
-            self._media.copy(key, path, frames, settings)
+        with mp4.stream_mp4(path) as frames:
+            # The seconds of another machine say nothing about this one; see `Index.add`.
+            settings["facts"] |= {**measured_facts(frames), "taken": True}
+            with self._writing(key, settings):
+                self._media.copy(key, path, frames, settings)
         return key
 
     def rate(self, key: str, *, stars: int | None = None, rejected: bool | None = None) -> None:
