@@ -18,8 +18,9 @@ from beecam.errors import Problem, shorten
 
 MAX_STARS = 5
 MAX_TAGS = 1_000
-# A longer line isn't ours: 1,000 tags have fewer characters.
-_MAX_LINE = 1_000_000
+# Of all tags of a clip, as JSON: a line of the log has room for them.
+_MAX_CHARACTERS = 500_000
+_MAX_LINE = 1_000_000  # a longer line isn't ours
 
 
 class AnnotationLog:
@@ -136,3 +137,9 @@ def tag_problems(tags: Any) -> Iterator[Problem]:
                 yield Problem("tags", f"tags: {shorten(tag)} is not a string.")
             else:
                 yield from checks.encodable_text("tags", tag)
+        length = len(json.dumps([str(tag) for tag in tags]))
+        if length > _MAX_CHARACTERS:
+            yield Problem(
+                "tags",
+                f"tags: {length:,} characters as JSON; at most {_MAX_CHARACTERS:,} are allowed.",
+            )

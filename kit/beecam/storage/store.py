@@ -20,6 +20,7 @@ from beecam.errors import LibraryError, shorten
 from beecam.media import mp4
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
+from beecam.shots.shot_checks import check_values
 from beecam.storage.annotations import AnnotationLog, tag_problems
 from beecam.storage.checkpoints import Checkpoints
 from beecam.storage.claims import BackgroundWriter, Claims
@@ -228,8 +229,10 @@ class ClipStore:
             The clip's key.
 
         Raises:
+            CheckError: The shot has values that no clip can have.
             OSError: The disk is full or broken; nothing was left behind.
         """
+        checks.raise_problems(check_values(shot))
         settings = new_settings(shot, facts, parents)
         with self._writing(shot.key, settings):
             self._write_files(shot, frames, settings, sound)
