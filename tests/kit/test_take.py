@@ -1,6 +1,7 @@
 """`library.take`: clips from other people's files are checked, and their facts measured again."""
 
 import math
+import os
 import shutil
 
 import numpy as np
@@ -160,6 +161,15 @@ def test_files_that_are_not_clips_are_reported(their_clips, library, tmp_path):
         assert "path=" in error_message(lambda p=wrong: library.take(p))
     assert len(library) == 0
     assert not list((library.folder / "media").rglob("*.*"))
+
+
+@pytest.mark.parametrize("name", ["bee.mp4", "bee", "bees.yaml"])
+def test_a_pipe_that_a_user_names_is_not_waited_for(library, tmp_path, name):
+    path = tmp_path / name
+    os.mkfifo(path)
+    assert "not an mp4 file" in error_message(lambda: library.take(path), MediaError)
+    assert "can't be read" in error_message(lambda: bc.deck(path), bc.DeckError)
+    assert "a pipe" in error_message(lambda: bc.read_media(path))
 
 
 def replaced(**new):

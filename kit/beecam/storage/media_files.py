@@ -13,7 +13,7 @@ from typing import Any
 
 from beecam._util.digests import is_digest
 from beecam._util.files import atomic_write, remove_quietly, sync_folder
-from beecam._util.plain_files import is_plain, is_plain_folder
+from beecam._util.plain_files import is_plain, is_plain_folder, read_named
 from beecam.errors import MediaError, shorten
 from beecam.media import mp4, sheets
 from beecam.media.types import Frames, FrameSequence, Sound
@@ -101,7 +101,7 @@ def is_mp4(path: Path) -> bool:
     False
     """
     try:
-        with path.open("rb") as file:
+        with read_named(path) as file:
             return file.read(8)[4:] == b"ftyp"
     except OSError:
         return False
