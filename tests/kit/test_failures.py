@@ -72,6 +72,25 @@ def test_a_full_disk_pauses_with_a_reason_and_loses_nothing(ltx, library, full_d
     assert len(library) == 4
 
 
+def test_a_run_waits_while_its_media_folder_is_elsewhere(ltx, library, tmp_path):
+    media = library.folder / "media"
+    media.rename(tmp_path / "elsewhere")
+    media.symlink_to(tmp_path / "elsewhere")
+    run = bc.run(sweep(), ltx, library=library)
+    wait_until_paused(run)
+    assert "links are not followed" in run.changes().run.message
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    media.unlink()
+    (tmp_path / "elsewhere").rename(media)
+    assert statuses(run.wait(PATIENCE)) == [Status.DONE] * 4
+
+
+def test_a_run_goes_on_after_its_media_folder_was_removed(ltx, library):
+    (library.folder / "media").rmdir()
+    assert statuses(bc.run(sweep(), ltx, library=library).wait(PATIENCE)) == [Status.DONE] * 4
+    assert len(library.clips()) == 4
+
+
 def test_a_run_resumes_automatically_once_there_is_space(ltx, library, full_disk):
     use_size(ltx, 1)
     run = bc.run(sweep(), ltx, library=library)

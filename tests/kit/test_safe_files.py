@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 import beecam as bc
+from beecam.errors import ModelError
 from beecam.models.weights.safe_files import folder_problems
 from tiny.loras import write_lora
 
@@ -106,6 +108,70 @@ def test_no_configuration_names_other_weights(folder, other):
     with pytest.raises(bc.ModelError, match="as its weights"):
         bc.load(folder)
     assert not RAN
+
+
+@pytest.mark.parametrize("kind", ["DiffusionPipeline", "WanPipeline"])
+@pytest.mark.parametrize("depth", ["transformer", "transformer/more", "transformer_1"])
+def test_no_component_is_a_pipeline_of_its_own(folder, saved, kind, depth):
+    change(folder / "model_index.json", transformer=["diffusers", kind])
+    if depth == "transformer":
+        shutil.rmtree(folder / depth)
+    shutil.copytree(saved, folder / depth)
+    weights_of(folder / depth, "vae").unlink()
+    (folder / depth / "vae" / "diffusion_pytorch_model.bin").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(ModelError, match=rf"{depth} is a pipeline of its own"):
+        bc.load(folder)
+    assert not RAN
+
+
+@pytest.mark.parametrize("depth", ["", "more", "more/still"])
+def test_pickles_and_lists_are_found_in_every_folder_of_a_component(folder, depth):
+    place = folder / "transformer" / depth
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "x.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "x.bin"}}))
+    with pytest.raises(ModelError, match=r"only safetensors of its own folder"):
+        bc.load(folder)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"attn_implementation": "someone/kernel"},
+        {"_attn_implementation": "someone/kernel@main:forward"},
+        {"text_config": {"attn_implementation": {"text": "someone/kernel"}}},
+        {"layers": [{"_attn_implementation_internal": "paged|someone/kernel"}]},
+    ],
+)
+@pytest.mark.parametrize("part", ["transformer", "text_encoder"])
+def test_no_configuration_takes_its_attention_from_a_hub(folder, part, values):
+    change(folder / part / "config.json", attn_implementation="sdpa")
+    assert not list(folder_problems(folder))
+    change(folder / part / "config.json", **values)
+    with pytest.raises(ModelError, match=r"takes its attention from .*someone/kernel"):
+        bc.load(folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model_index.json",
+        "transformer/config.json",
+        "tokenizer/tokenizer.json",
+        "vae/x.safetensors",
+    ],
+)
+def test_a_pipe_in_a_pipelines_folder_hangs_nothing(folder, name):
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    with pytest.raises(ModelError, match=r"regular file|not the folder of a pipeline"):
+        bc.load(folder)
+
+
+@pytest.mark.parametrize("name", ["model_index.json", "transformer/config.json"])
+def test_json_that_is_too_large_is_refused_unread(folder, name):
+    os.truncate(folder / name, 2**40)  # takes no room on the disk
+    with pytest.raises(ModelError, match="more than 50,000,000 bytes"):
+        bc.load(folder)
 
 
 def test_no_component_names_another_model(folder, tmp_path):

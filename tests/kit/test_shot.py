@@ -29,7 +29,8 @@ shots = st.builds(
     guidance_scale=st.none() | st.floats(0, 20),
     negative_prompt=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
     extra=st.dictionaries(
-        st.text("abc", min_size=1, max_size=4), st.integers() | st.booleans() | st.text("xy")
+        st.text("abc", min_size=1, max_size=4),
+        st.integers(-MAX_SEED, MAX_SEED) | st.booleans() | st.text("xy"),
     ),
 )
 

@@ -1,8 +1,10 @@
 """Sweeps are found again by name: later, after a crash, and from two kernels."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,20 +153,33 @@ def test_damaged_records_are_skipped_and_reported(library, model, small_sweep):
         json.dumps({**data, "clips": [3]}),
         json.dumps({**data, "version": 99}),
         json.dumps({**data, "created": "now"}),
+        json.dumps({**data, "kept": [0] * 4}),
+        json.dumps({**data, "kept": list(range(100_000))}),
     ]
     for i, text in enumerate(bad):
-        (folder / f"bad{i}.json").write_text(text)
-    (folder / "bytes.json").write_bytes(b"\xff\xfe")
-    (folder / "inside.json").write_text(json.dumps({**data, "name": "odd", "groups": 3}))
+        (folder / f"{i:016x}.json").write_text(text)
+    (folder / f"{1:x<16}.json").write_bytes(b"\xff\xfe")
+    (folder / f"{2:a<16}.json").write_text(json.dumps({**data, "name": "odd", "groups": 3}))
     tampered = {"input": ["../../etc", 1, ""]}
     data["groups"][0][0]["values"][0] = tampered
-    (folder / "evil.json").write_text(json.dumps({**data, "name": "evil"}))
+    (folder / f"{3:a<16}.json").write_text(json.dumps({**data, "name": "evil"}))
     found = library.sweeps()
     assert len(found.problems) == len(bad) + 1
     assert all("it is damaged" in one for one in found.problems)
     assert {one.name for one in found} == {"bees", "odd", "evil"}
     for name in ("odd", "evil"):
         assert "can't be read" in error_message(lambda n=name: library.sweep(n).sweep, LibraryError)
+
+
+@pytest.mark.parametrize("name", [b"copy of 0123456789abcdef", b"\xff\xfe", b"\x1b[2J", b"0" * 15])
+def test_a_record_of_another_name_is_skipped_and_reported(library, model, small_sweep, name):
+    bc.run(small_sweep, model, library=library, name="bees").wait()
+    folder = library.folder / "sweeps"
+    record = next(folder.glob("*.json")).read_bytes()
+    Path(os.fsdecode(os.fsencode(folder) + b"/" + name + b".json")).write_bytes(record)
+    found = library.sweeps()
+    assert len(found) == len(found.problems) == 1
+    repr(found).encode()
 
 
 def test_a_full_disk_loses_the_record_but_no_clip(library, model, small_sweep, monkeypatch):

@@ -1,6 +1,7 @@
 """`library.take`: clips from other people's files are checked, and their facts measured again."""
 
 import math
+import os
 import shutil
 
 import numpy as np
@@ -162,6 +163,15 @@ def test_files_that_are_not_clips_are_reported(their_clips, library, tmp_path):
     assert not list((library.folder / "media").rglob("*.*"))
 
 
+@pytest.mark.parametrize("name", ["bee.mp4", "bee", "bees.yaml"])
+def test_a_pipe_that_a_user_names_is_not_waited_for(library, tmp_path, name):
+    path = tmp_path / name
+    os.mkfifo(path)
+    assert "not an mp4 file" in error_message(lambda: library.take(path), MediaError)
+    assert "can't be read" in error_message(lambda: bc.deck(path), bc.DeckError)
+    assert "a pipe" in error_message(lambda: bc.read_media(path))
+
+
 def replaced(**new):
     return lambda settings: {**settings, **new}
 
@@ -185,7 +195,7 @@ def in_shot(**new):
         (replaced(parents=["../../etc/passwd"]), "its parents are not a list of keys"),
         (replaced(parents=["<img src=x onerror=alert(1)>"]), "its parents are not a list"),
         (replaced(parents=["a" * 32] * 1_001), "it has 1,001 parents; at most 1,000"),
-        (replaced(parents=["a" * 32] * 100_000), "its settings have more than"),
+        (replaced(parents=["a" * 32] * 200_000), "its settings have more than"),
         (replaced(version=99), "it was written by a newer beecam"),
         (replaced(version="2"), "it was written by a newer beecam"),
         (replaced(shot=None), "not a shot"),
@@ -204,23 +214,23 @@ def in_shot(**new):
         (in_shot(noise=[[2**70, 1.0]]), "seed="),
         (in_shot(noise=[]), "noise"),
         (in_shot(revision=None), "a shot has a key once a model has resolved it"),
-        (in_shot(extra={"x=1); import os #": 1}), "not an identifier"),
+        (in_shot(extra={"x=1); import os #": 1}), "an identifier of Python"),
         (in_shot(extra={"x": {"y": 1}}), "x={'y': 1}"),
         (
             in_shot(conditions=[{"name": "image", "digest": "../../etc/passwd"}]),
             "digest='../../etc/passwd'",
         ),
-        (in_shot(conditions=[{"name": "<b>", "digest": "a" * 32}]), "an input"),
+        (in_shot(conditions=[{"name": "<b>", "digest": "a" * 32}]), "isn't an image"),
         (
             in_shot(conditions=[{"name": "image", "digest": "a" * 32, "count": math.inf}]),
             "infinity",
         ),
         (
             in_shot(conditions=[{"name": "keyframes", "digest": "a" * 32, "frame": "0"}]),
-            "a keyframe",
+            "keyframes='0'",
         ),
         (in_shot(adapters=[["../x", 1.0]]), "digest='../x'"),
-        (in_shot(adapters=[["a" * 32, math.nan]]), "a LoRA"),
+        (in_shot(adapters=[["a" * 32, math.nan]]), "lora_weight=nan"),
         (in_shot(switch={"at": "x"}), ""),
     ],
 )

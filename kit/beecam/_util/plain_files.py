@@ -60,6 +60,18 @@ def read_plain(path: str | os.PathLike[str]) -> BinaryIO:
     return os.fdopen(open_plain(path), "rb")
 
 
+def read_named(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file that a user has named for reading; it may be a link, but no pipe or device.
+
+    >>> with read_named("deck.yaml") as file:
+    ...     file.read(1_000)
+
+    Raises:
+        OSError: The file is missing or not a regular one; a pipe is not waited for.
+    """
+    return read_plain(Path(path).resolve())
+
+
 def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """Return the content of a plain file of at most `limit` bytes.
 

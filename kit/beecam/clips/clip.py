@@ -330,11 +330,14 @@ class Clip(FixedAttributes):
 
     def _decode(self, read: Callable[[Path], _Media]) -> _Media:
         """Decode the mp4. Only a library's own file is safe to delete: its shot is in the row."""
-        if not self.path.exists():
-            raise MediaError(self._missing(self.path))
         try:
             return read(self.path)
         except MediaError as error:
+            cause = error.__cause__
+            if isinstance(cause, FileNotFoundError):
+                raise MediaError(self._missing(self.path)) from error
+            if isinstance(cause, OSError) and cause.errno in mp4.NOT_DAMAGED:
+                raise
             raise MediaError(
                 f"{error} Delete it and run its sweep again, which generates only what is missing."
             ) from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from beecam._util.files import atomic_write
+from beecam._util.plain_files import read_plain
 from beecam.errors import MediaError
 from beecam.media.images import FORMATS, open_image, read_image_file, read_pil
 from beecam.media.mp4 import os_errors
@@ -94,9 +95,9 @@ def read_lossless(path: Path) -> Frames:
     """
     try:
         if path.suffix == ".png":
-            with path.open("rb") as file, open_image(file, ("PNG",)) as image:
+            with read_plain(path) as file, open_image(file, ("PNG",)) as image:
                 return read_pil(image).frames
-        return read_video(path, containers=(MATROSKA,)).frames
+        return read_video(path, containers=(MATROSKA,), codecs=("ffv1",)).frames
     except MediaError:
         raise
     except Exception as error:

@@ -7,6 +7,7 @@ Ghostscript; so no other module calls it without `formats=`.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
 
 # JPEG includes the MPO of phones. Each of them decodes pixels and nothing else.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "PPM", "JPEG2000")
+# Plug-ins read whole files, or large parts of them, while they open one. No image that may be read
+# has more bytes: these formats can be uncompressed, with 16 bits per channel.
+_MAX_BYTES = dict.fromkeys(("PNG", "TIFF", "BMP", "PPM"), 400_000_000)
+_MAX_BYTES_OF_OTHERS = 100_000_000
 _ANIMATIONS = ("PNG", "WEBP", "AVIF", "GIF")
 # What browsers show frames for that are to be shown for 0.01 seconds or less.
 _SHORTEST, _USUAL = 0.011, 0.1
+_START = 16  # bytes, by which Pillow finds the format, too
 _WHITE = (255, 255, 255, 255)
 _8_BITS, _16_BITS = 255, 65535
 
@@ -56,6 +62,9 @@ def open_image(file: BinaryIO, formats: tuple[str, ...] = FORMATS) -> Image:
     Args:
         file: The file, or its bytes.
         formats: Pillow's names of the formats that it may have.
+
+    Raises:
+        MediaError: The file has more bytes than any image that is read.
     """
     from PIL import Image
 
@@ -63,7 +72,28 @@ def open_image(file: BinaryIO, formats: tuple[str, ...] = FORMATS) -> Image:
     if any(name not in Image.OPEN for name in formats):
         Image.init()
     # An unknown name, such as AVIF in an older Pillow, would be a KeyError.
-    return Image.open(file, formats=[name for name in formats if name in Image.OPEN])
+    known = [name for name in formats if name in Image.OPEN]
+    _check_bytes(file, known)
+    return Image.open(file, formats=known)
+
+
+def _check_bytes(file: BinaryIO, formats: list[str]) -> None:
+    """Raise a MediaError for a file that is too large for the format that it begins like."""
+    from PIL import Image
+
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    start = file.read(_START)
+    file.seek(0)
+    for name in formats:
+        most = _MAX_BYTES.get(name, _MAX_BYTES_OF_OTHERS)
+        accept = Image.OPEN[name][1]
+        # A text is the reason why a plug-in that would be needed is missing.
+        if size > most and accept is not None and accept(start) not in (None, False):
+            raise MediaError(
+                f"it is a {name} file of {size / 1e6:,.0f} MB; at most {most / 1e6:,.0f} are read. "
+                "Scale it down first."
+            )
 
 
 def read_pil(image: Image, selection: Selection = ALL) -> Media:

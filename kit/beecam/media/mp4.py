@@ -19,12 +19,20 @@ from beecam._util.plain_files import read_plain
 from beecam.errors import MediaError, first_line
 from beecam.media.embedded import comment_of, settings_of, size_before_padding
 from beecam.media.selection import MEGAPIXEL
-from beecam.media.videos import MP4, decoded_frames, open_video, read_video, reformatter
+from beecam.media.videos import (
+    MP4,
+    decoded_frames,
+    open_video,
+    read_video,
+    reformatter,
+    stream_video,
+)
 
 if TYPE_CHECKING:
-    from beecam.media.types import Frames, Sound
+    from beecam.media.types import Frames, FrameSequence, Sound
 
 _VIDEO, _SOUND = "libx264", "aac"
+_DECODERS = ("h264", "aac")
 # The codecs that it writes, and what each is for.
 CODECS = {_VIDEO: "clips", _SOUND: "their sound"}
 # 12 is visually lossless. Clips are small, and the mp4 is the only copy of the pixels.
@@ -35,6 +43,8 @@ _BT709 = 1
 _SOUND_BITS = 192_000  # per second
 # Silence and still images take hardly any room in a file, and gigabytes in memory.
 _MAX_CLIP = 2_000  # megapixels of all frames
+# The system's errors that say nothing about the file's content.
+NOT_DAMAGED = (errno.ELOOP, errno.EINVAL, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 _MAX_SAMPLES = 50_000_000  # per channel; 17 minutes at 48 kHz
 
 
@@ -147,7 +157,7 @@ def read_sound(path: Path) -> Sound | None:
     from beecam.media.types import Sound
 
     try:
-        with open_video(path, (MP4,), strict=True) as file:
+        with open_video(path, (MP4,), codecs=_DECODERS) as file:
             if not file.streams.audio:
                 return None
             parts = list(_sound_parts(file))
@@ -175,8 +185,32 @@ def read_mp4(path: Path) -> Frames:
         MediaError: The file is missing or damaged.
     """
     try:
-        return read_video(path, containers=(MP4,), limit=_check_clip, strict=True).frames
+        return read_video(path, containers=(MP4,), limit=_check_clip, codecs=_DECODERS).frames
     except Exception as error:
+        raise MediaError(_unreadable(path, error)) from error
+
+
+@contextlib.contextmanager
+def stream_mp4(path: Path) -> Iterator[FrameSequence]:
+    """Open a clip to take its frames one by one: all of them may fill the memory.
+
+    >>> with stream_mp4(clip.path) as frames:
+    ...     frames.shape
+    (17, 96, 96, 3)
+
+    Raises:
+        MediaError: The file is damaged; also within the block.
+        OSError: It is missing, or can't be read.
+    """
+    import av
+
+    try:
+        with stream_video(path, containers=(MP4,), limit=_check_clip, codecs=_DECODERS) as frames:
+            yield frames
+    except Exception as error:
+        # A full disk, for example, where the block writes what it takes.
+        if isinstance(error, OSError) and not isinstance(error, av.FFmpegError):
+            raise
         raise MediaError(_unreadable(path, error)) from error
 
 
@@ -204,7 +238,7 @@ def copy_mp4(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
     import av
 
     try:
-        with open_video(source, (MP4,), strict=True) as file:
+        with open_video(source, (MP4,), codecs=_DECODERS) as file:
             streams = [*file.streams.video[:1], *file.streams.audio[:1]]
             coded = (streams[0].codec_context.width, streams[0].codec_context.height)
             true = size_before_padding(file.metadata, *coded)
@@ -274,7 +308,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     import av
 
     try:
-        with open_video(path, (MP4,), strict=True) as file:
+        with open_video(path, (MP4,), codecs=_DECODERS) as file:
             settings = settings_of(file.metadata)
             complete = next(decoded_frames(file), None) is not None
     except av.ArgumentError as error:  # a container of another name
@@ -298,7 +332,7 @@ def _even(frames: Frames) -> Frames:
 def _unreadable(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{path} is missing."
-    if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.EINVAL) and error.filename:
+    if isinstance(error, OSError) and error.errno in NOT_DAMAGED and error.filename:
         return f"{path} can't be read: {error.strerror}."
     if path.suffix.lower() != ".mp4":
         return f"{path} carries no shot of beecam: it can't be read as an mp4."

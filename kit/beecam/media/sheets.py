@@ -17,7 +17,7 @@ from beecam.media.images import open_image
 if TYPE_CHECKING:
     from PIL import Image
 
-    from beecam.media.types import Frames
+    from beecam.media.types import Frames, FrameSequence
 
 
 SHEET_FRAMES = 24
@@ -26,7 +26,7 @@ SHEET_FRAMES = 24
 SHEET_WIDTH = 160
 
 
-def sheet_layout(frames: Frames, max_width: int = SHEET_WIDTH) -> dict[str, int]:
+def sheet_layout(frames: FrameSequence, max_width: int = SHEET_WIDTH) -> dict[str, int]:
     """Return the layout of a sheet: the number of frames, and width and height of each in pixels.
 
     >>> sheet_layout(np.zeros((17, 96, 96, 3), np.uint8))
@@ -52,11 +52,12 @@ _FORMAT = ("JPEG",)
 _MAX_REDUCTION = 4
 
 
-def sheet_bytes(frames: Frames, quality: int = 85, max_width: int = SHEET_WIDTH) -> bytes:
+def sheet_bytes(frames: FrameSequence, quality: int = 85, max_width: int = SHEET_WIDTH) -> bytes:
     """Return one JPEG with up to 24 evenly spaced frames of a clip side by side.
 
     Args:
-        frames: Array of shape `(frames, height, width, 3)`.
+        frames: Array of shape `(frames, height, width, 3)`, or a video, whose frames are taken in
+            order.
         quality: The JPEG quality.
         max_width: Wider frames are scaled down.
     """
@@ -81,7 +82,7 @@ def _resized(frame: Frames, size: tuple[int, int]) -> Image.Image:
     return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
 
 
-def write_sheet(path: Path, frames: Frames) -> None:
+def write_sheet(path: Path, frames: FrameSequence) -> None:
     """Write a clip's sheet, synced to the disk."""
     with path.open("wb") as file:
         file.write(sheet_bytes(frames))

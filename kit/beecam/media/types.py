@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Frames = npt.NDArray[np.uint8]
 """The frames of a clip: array of shape `(frames, height, width, 3)`, RGB, uint8."""
+
+
+class FrameSequence(Protocol):
+    """Frames that are taken in order: an array, or a video of which one frame is in memory.
+
+    Attributes:
+        shape: The number of frames, their height and width, and 3.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # noqa: D102  (above)
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Any: ...
 
 
 @dataclass(frozen=True)

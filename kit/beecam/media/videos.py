@@ -1,7 +1,10 @@
 """Read videos with PyAV: named containers, measured first, then streamed; upright, in true colours.
 
 The one place that opens videos for decoding. Containers are named, and read from an open file
-instead of a path: FFmpeg otherwise follows playlists and lists of files to whatever they name.
+instead of a path: FFmpeg otherwise follows playlists and lists of files to whatever they name. Of
+files that the kit wrote the codecs are named to FFmpeg, too, which otherwise tries the decoder of
+whatever a file holds while it opens it. Neither packets nor frames are collected that aren't asked
+for.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Any, Self
 import numpy as np
 
 from beecam._util.plain_files import read_plain
-from beecam.errors import MediaError
+from beecam.errors import MediaError, join_words
 from beecam.media.embedded import size_before_padding
 from beecam.media.selection import (
     ALL,
@@ -30,13 +33,15 @@ from beecam.media.selection import (
     resize,
     rhythm_of,
 )
-from beecam.media.types import Frames, Media
+from beecam.media.types import Frames, FrameSequence, Media
 
 MP4, MATROSKA = "mp4", "matroska"
 # FFmpeg's names; MP4 includes mov, Matroska includes WebM. None of them refers to other files.
 CONTAINERS = (MP4, MATROSKA, "avi", "mpegts", "mpeg", "flv", "ogg")
-# What the kit writes itself.
-_STRICT_CODECS = ("h264", "aac")
+# Hours of video have a million packets; the times of more would fill the memory.
+_MAX_PACKETS = 10_000_000
+# The codecs of what the kit writes itself, as people call them.
+_NAMES = {"h264": "H.264", "aac": "AAC", "ffv1": "FFV1"}
 # Still images in a container like that of mp4, of which FFmpeg shows single tiles.
 _STILL_BRANDS = ("heic", "heix", "heim", "heis", "mif1", "avif")
 # Decoders that keep the transparency of WebM, which FFmpeg's own ones drop.
@@ -50,15 +55,16 @@ _ONE = 1 << 16  # in a display matrix
 
 @contextlib.contextmanager
 def open_video(
-    path: Path, containers: tuple[str, ...] = CONTAINERS, *, strict: bool = False
+    path: Path, containers: tuple[str, ...] = CONTAINERS, *, codecs: tuple[str, ...] = ()
 ) -> Iterator[Any]:
     """Open a video of a named container with PyAV.
 
     Args:
         path: A regular file.
         containers: FFmpeg's names of the containers that it may have.
-        strict: Only open what the kit writes itself: a plain file, no link, with H.264 and AAC.
-            Other codecs are further code that a file from someone else would reach.
+        codecs: For what the kit writes itself, FFmpeg's names of the decoders that it may need:
+            others are further code that a file from someone else would reach. Such a file must be
+            a plain one, no link.
 
     Raises:
         MediaError: The file has another codec.
@@ -66,13 +72,17 @@ def open_video(
     """
     import av
 
+    options = {"format_whitelist": ",".join(containers)}
+    if codecs:
+        options["codec_whitelist"] = ",".join(codecs)
     with (
-        read_plain(path) if strict else path.open("rb") as file,
-        av.open(file, options={"format_whitelist": ",".join(containers)}) as container,
+        read_plain(path) if codecs else path.open("rb") as file,
+        av.open(file, options=options) as container,
     ):
         for stream in (*container.streams.video[:1], *container.streams.audio[:1]):
-            if strict and stream.codec_context.name not in _STRICT_CODECS:
-                raise MediaError(f"it has {stream.codec_context.name}, not H.264 and AAC.")
+            if codecs and stream.codec_context.name not in codecs:
+                needed = join_words([_NAMES[name] for name in codecs])
+                raise MediaError(f"it has {stream.codec_context.name}, not {needed}.")
         yield container
 
 
@@ -82,7 +92,7 @@ def read_video(
     *,
     containers: tuple[str, ...] = CONTAINERS,
     limit: Callable[..., None] = check_size,
-    strict: bool = False,
+    codecs: tuple[str, ...] = (),
 ) -> Media:
     """Read a video: measure it, then decode what is selected, frame by frame.
 
@@ -93,13 +103,66 @@ def read_video(
         selection: The part to read.
         containers: FFmpeg's names of the containers that it may have.
         limit: Raises a MediaError for sizes that are too large; takes what `check_size` takes.
-        strict: As in `open_video`.
+        codecs: As in `open_video`.
 
     Raises:
         MediaError: It isn't such a video, is damaged, or is too large.
         OSError: The file can't be read; also PyAV's errors for damaged files.
     """
-    with open_video(path, containers, strict=strict) as container:
+    with _measured(path, selection, containers, limit, codecs) as (rhythm, moments, parts):
+        found: Frames | None = None
+        filled = 0
+        for until, rgb in parts:
+            if found is None:
+                found = np.empty((len(moments), *rgb.shape), np.uint8)
+            found[filled:until] = rgb
+            filled = until
+    assert found is not None  # a selection has a frame or more
+    return Media(found, rhythm.selected_rate(selection) if len(found) > 1 else None)
+
+
+class _FrameStream:
+    """The frames of a video, of which one is in memory at a time; see `FrameSequence`."""
+
+    def __init__(self, count: int, parts: Iterator[tuple[int, Frames]]) -> None:
+        """Use an iterator of frames, each with the index after the last one that looks like it."""
+        self._parts = parts
+        self._until, self._frame = next(parts)
+        self.shape: tuple[int, ...] = (count, *self._frame.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int, /) -> Frames:
+        """Return a frame; the index isn't smaller than that of the last call."""
+        while index >= self._until:
+            self._until, self._frame = next(self._parts)
+        return self._frame
+
+
+@contextlib.contextmanager
+def stream_video(
+    path: Path,
+    *,
+    containers: tuple[str, ...] = CONTAINERS,
+    limit: Callable[..., None] = check_size,
+    codecs: tuple[str, ...] = (),
+) -> Iterator[FrameSequence]:
+    """Open a video to take its frames one by one; arguments and errors as of `read_video`."""
+    with _measured(path, ALL, containers, limit, codecs) as (_, moments, parts):
+        yield _FrameStream(len(moments), parts)
+
+
+@contextlib.contextmanager
+def _measured(
+    path: Path,
+    selection: Selection,
+    containers: tuple[str, ...],
+    limit: Callable[..., None],
+    codecs: tuple[str, ...],
+) -> Iterator[tuple[Rhythm, list[float], Iterator[tuple[int, Frames]]]]:
+    """Measure a video, then open it; yield its rhythm, the moments, and the frames at these."""
+    with open_video(path, containers, codecs=codecs) as container:
         stream = _stream(container)
         pixels = _Pixels.of(container, stream, selection)
         # Also before the times are known: single frames have a limit, too.
@@ -107,9 +170,8 @@ def read_video(
         rhythm = _rhythm(container, stream)
         moments = rhythm.moments(selection)
         limit(*pixels.size, len(moments), decoded=pixels.decoded)
-    with open_video(path, containers, strict=strict) as container:
-        frames = _decode(_timed_frames(container, rhythm), pixels, rhythm, moments)
-    return Media(frames, rhythm.selected_rate(selection) if len(frames) > 1 else None)
+    with open_video(path, containers, codecs=codecs) as container:
+        yield rhythm, moments, _decode(_timed_frames(container, rhythm), pixels, rhythm, moments)
 
 
 @dataclass(frozen=True)
@@ -163,31 +225,39 @@ def _is_cover(stream: Any) -> bool:
 
 
 def _rhythm(container: Any, stream: Any) -> Rhythm:
-    """Return when the frames are shown, from the packets, without decoding any."""
-    packets = [packet for packet in container.demux(stream) if packet.size]
-    if stream.frames and len(packets) < stream.frames:
-        raise MediaError(f"it ends after {len(packets)} of {stream.frames} frames: it is damaged.")
-    shown = [packet for packet in packets if not getattr(packet, "is_discard", False)]
-    if not shown:
+    """Return when the frames are shown, from the packets, without decoding or keeping any."""
+    count = 0
+    times: list[tuple[int | None, int]] = []
+    for packet in container.demux(stream):
+        count += bool(packet.size)
+        if packet.size and not getattr(packet, "is_discard", False):
+            times.append((packet.pts, packet.duration or 0))
+        if count > _MAX_PACKETS:
+            raise MediaError(f"it has more than {_MAX_PACKETS:,} frames.")
+    if stream.frames and count < stream.frames:
+        raise MediaError(f"it ends after {count} of {stream.frames} frames: it is damaged.")
+    if not times:
         raise MediaError("it holds no frames.")
     rate = float(stream.average_rate or stream.guessed_rate or 0) or None
-    if any(packet.pts is None for packet in shown):
-        return Rhythm(len(shown), rate)
-    shown.sort(key=lambda packet: packet.pts)
-    starts = [float(packet.pts * stream.time_base) for packet in shown]
+    shown = sorted((pts, duration) for pts, duration in times if pts is not None)
+    if len(shown) < len(times):
+        return Rhythm(len(times), rate)
+    starts = [float(pts * stream.time_base) for pts, _ in shown]
     mean = (starts[-1] - starts[0]) / (len(starts) - 1) if len(starts) > 1 else 1 / (rate or 1)
     # Many files cut the last one short.
-    last = max(mean, float((shown[-1].duration or 0) * stream.time_base))
+    last = max(mean, float(shown[-1][1] * stream.time_base))
     return rhythm_of(starts, starts[-1] + last, rate)
 
 
 def _decode(
     frames: Iterator[tuple[Any, float]], pixels: _Pixels, rhythm: Rhythm, moments: Sequence[float]
-) -> Frames:
-    """Return the frame that is shown at each moment; frames in between aren't converted."""
+) -> Iterator[tuple[int, Frames]]:
+    """Yield the frames that are shown at some moments, each with the index after its last moment.
+
+    Frames in between aren't converted.
+    """
     # In the middle of a frame of the source, so that rounded times don't select its neighbour.
     wanted = [(at + 0.5) / (rhythm.rate or 1.0) for at in moments]
-    found: Frames | None = None
     turn: Callable[[Frames], Frames] | None = None
     filled = 0
     for frame, end in frames:
@@ -195,13 +265,10 @@ def _decode(
         until = bisect.bisect_left(wanted, end)
         if until <= filled:
             continue
-        rgb = pixels.rgb(frame, turn)
-        if found is None:
-            found = np.empty((len(wanted), *rgb.shape), np.uint8)
-        found[filled:until] = rgb
+        yield until, pixels.rgb(frame, turn)
         filled = until
         if filled == len(wanted):
-            return found
+            return
     raise MediaError(f"it ends after {filled} of {len(wanted)} frames: it is damaged.")
 
 

@@ -10,6 +10,7 @@ from beecam._util.plain import to_float, to_int, to_plain
 from beecam.errors import Problem, shorten
 
 MAX_SEED = 2**63 - 1
+MAX_SEEDS = 1_000
 
 Noise = tuple[tuple[int, float], ...]
 """Seeds with their weights; one seed with weight 1 is plain noise."""
@@ -75,7 +76,7 @@ def check_noise(noise: Any) -> Iterator[Problem]:
     >>> [problem.argument for problem in check_noise(((-1, 1.0),))]
     ['seed']
     """
-    if type(noise) is tuple and noise and all(map(_is_valid, noise)):
+    if type(noise) is tuple and 0 < len(noise) <= MAX_SEEDS and all(map(_is_valid, noise)):
         return
     if noise == ():
         yield Problem("noise", "noise=(): at least one seed with its weight is needed.")
@@ -87,6 +88,8 @@ def check_noise(noise: Any) -> Iterator[Problem]:
             f"((3, 0.8), (9, 0.2)).{hint}",
         )
         return
+    if len(noise) > MAX_SEEDS:
+        yield Problem("noise", f"noise: {len(noise):,} seeds; at most {MAX_SEEDS:,} are allowed.")
     for seed, weight in noise:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
             yield Problem(

@@ -18,8 +18,9 @@ from beecam.errors import Problem, shorten
 
 MAX_STARS = 5
 MAX_TAGS = 1_000
-# A longer line isn't ours: 1,000 tags have fewer characters.
-_MAX_LINE = 1_000_000
+# Of all tags of a clip, as JSON: a line of the log has room for them.
+_MAX_CHARACTERS = 500_000
+_MAX_LINE = 1_000_000  # a longer line isn't ours
 
 
 class AnnotationLog:
@@ -52,7 +53,11 @@ class AnnotationLog:
                 os.close(handle)
 
     def read(self) -> tuple[dict[str, dict[str, Any]], int]:
-        """Return the last annotations of each clip, by key, and how many lines are damaged."""
+        """Return the last annotations of each clip, by key, and how many lines are damaged.
+
+        Raises:
+            OSError: The log can't be read at present; without a log there are no annotations.
+        """
         return self._read_from(0)[1:]
 
     def since(self, cursor: int) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -61,7 +66,10 @@ class AnnotationLog:
         Args:
             cursor: The offset in bytes that the last call returned; negative for the file's end.
         """
-        return self._read_from(cursor)[:2]
+        try:
+            return self._read_from(cursor)[:2]
+        except OSError:
+            return 0, {}
 
     def _read_from(self, cursor: int) -> tuple[int, dict[str, dict[str, Any]], int]:
         found: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -81,7 +89,7 @@ class AnnotationLog:
                         found[key] |= change
                     except (ValueError, TypeError, KeyError, AttributeError):
                         damaged += bool(line.strip())
-        except OSError:
+        except FileNotFoundError:
             return 0, {}, 0
         return at, dict(found), damaged
 
@@ -129,3 +137,9 @@ def tag_problems(tags: Any) -> Iterator[Problem]:
                 yield Problem("tags", f"tags: {shorten(tag)} is not a string.")
             else:
                 yield from checks.encodable_text("tags", tag)
+        length = len(json.dumps([str(tag) for tag in tags]))
+        if length > _MAX_CHARACTERS:
+            yield Problem(
+                "tags",
+                f"tags: {length:,} characters as JSON; at most {_MAX_CHARACTERS:,} are allowed.",
+            )

@@ -7,6 +7,7 @@ before anything of it is used. Unnoticed damage would change the pixels under a 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
@@ -28,6 +29,8 @@ _OS_ERROR = re.compile(r"os error (\d+)")
 # The clip's key, the number of steps, the size of the batch.
 _NAME = re.compile(r"([0-9a-f]{32})-([0-9]{1,6})-([0-9]{1,6})\.safetensors")
 _MAX_NOTES = 10_000_000  # characters
+# A file is read into memory before its digest can be compared; latents of today have some 20 MB.
+_MAX_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,13 @@ class Checkpoints:
         """Write a clip's checkpoint in place of its older one.
 
         Raises:
-            OSError: The disk is full or broken; the older checkpoint is still there.
+            OSError: The disk is full or broken, or the state is too large; the older checkpoint is
+                still there.
         """
         from safetensors.numpy import save_file
 
+        if sum(array.nbytes for array in state.arrays.values()) > _MAX_BYTES - 2 * _MAX_NOTES:
+            raise OSError(errno.EFBIG, "the state of the clip is too large for a checkpoint")
         self._folder.mkdir(exist_ok=True)
         older = self._paths_of(key)
         path = self._folder / f"{key}-{state.step}-{state.batch}.safetensors"
@@ -82,10 +88,12 @@ class Checkpoints:
 
     def load(self, key: str) -> Checkpoint | None:
         """Return a clip's checkpoint, or None if it has none that can be read."""
-        from safetensors import SafetensorError, safe_open
+        from safetensors import safe_open
 
         for path in self._paths_of(key):
             try:
+                if path.stat().st_size > _MAX_BYTES:
+                    raise ValueError(path)  # noqa: TRY301
                 with safe_open(path, "np") as file:
                     arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                     metadata = file.metadata() or {}
@@ -95,7 +103,8 @@ class Checkpoints:
                 stored = parse_json(text, _MAX_NOTES)
                 info = _info_of(path)
                 return Checkpoint(info.step, info.batch, stored["place"], arrays, stored["notes"])
-            except (SafetensorError, OSError, KeyError, TypeError, ValueError, MemoryError):
+            # Of any class: numpy lacks some of the types that a header may name, for example.
+            except Exception:  # noqa: BLE001
                 remove_quietly(path)
         return None
 

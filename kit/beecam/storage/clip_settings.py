@@ -16,9 +16,7 @@ from typing import Any
 from beecam._util.digests import is_digest
 from beecam.errors import BeecamError, MediaError, encodable
 from beecam.media import mp4, sheets
-from beecam.media.types import Frames
-from beecam.shots.conditions import CONDITIONS
-from beecam.shots.noise import MAX_SEED
+from beecam.media.types import FrameSequence
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import check_values
 from beecam.storage.index_file import VERSION
@@ -36,14 +34,13 @@ INVALID = (
     ArithmeticError,
     RecursionError,
 )
-MAX_CHARACTERS = 1_000_000
+# More than all that a shot and its facts can have; see `shot_checks`.
+MAX_CHARACTERS = 4_000_000
 _MAX_PARENTS = 1_000
 _MAX_CREATED = 253_402_300_799  # the end of the year 9999
 _MAX_FACTS = 200
 _MAX_NAME = 60
 _MAX_TEXT = 2_000
-_MAX_SEEDS = 1_000
-_TEXTS = ("model", "revision", "scheduler")
 _MAX_NUMBER = 1e15
 _MAX_FRAMES = 1_000_000
 _MAX_SIDE = 65_536
@@ -65,7 +62,8 @@ def new_settings(shot: Shot, facts: Mapping[str, Any], parents: Sequence[str]) -
         "version": VERSION,
         "shot": shot.to_dict(),
         "facts": dict(facts),
-        "parents": list(parents),
+        # Of very many, as of a sweep over all clips of a library, the first ones are kept.
+        "parents": list(parents)[:_MAX_PARENTS],
         "created": time.time(),
     }
 
@@ -114,7 +112,7 @@ def check_settings(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     }
 
 
-def measured_facts(frames: Frames) -> dict[str, Any]:
+def measured_facts(frames: FrameSequence) -> dict[str, Any]:
     """Return the facts in `LAYOUT`, measured on the frames.
 
     >>> measured_facts(np.zeros((9, 32, 48, 3), np.uint8))["width"]
@@ -133,7 +131,6 @@ def _find_problems(shot: Shot, settings: Mapping[str, Any]) -> Iterator[str]:
     if not _is_count(settings.get("version", VERSION), VERSION):
         yield "it was written by a newer beecam"
     yield from map(str, check_values(shot))
-    yield from _find_shot_problems(shot)
     created, parents = settings["created"], settings.get("parents", ())
     if not _is_number(created, _MAX_CREATED) or created < 0:
         yield "its creation time is not a number of seconds since 1970"
@@ -141,34 +138,6 @@ def _find_problems(shot: Shot, settings: Mapping[str, Any]) -> Iterator[str]:
         yield "its parents are not a list of keys"
     elif len(parents) > _MAX_PARENTS:
         yield f"it has {len(parents):,} parents; at most {_MAX_PARENTS:,} are allowed"
-
-
-def _find_shot_problems(shot: Shot) -> Iterator[str]:
-    if not all(name.isidentifier() for name in shot.arguments):
-        # They are part of the code that a viewer shows for copying.
-        yield "an argument of its shot has a name that is not an identifier"
-    if not all(map(_is_argument, shot.arguments.values())):
-        yield "an argument of its shot is a number that no pipeline takes"
-    if not all(len(getattr(shot, name) or "") <= _MAX_TEXT for name in _TEXTS):
-        yield f"the name of its model or scheduler has more than {_MAX_TEXT:,} characters"
-    if len(shot.noise) > _MAX_SEEDS:
-        yield f"it has {len(shot.noise):,} seeds; at most {_MAX_SEEDS:,} are allowed"
-    for one in shot.conditions:
-        # A digest names a file.
-        if not is_digest(one.input.digest) or one.name not in CONDITIONS or one.input.count < 1:
-            yield "an input of its shot has a wrong name or digest"
-        elif one.frame is not None and not _is_count(one.frame, _MAX_FRAMES, -_MAX_FRAMES):
-            yield "a keyframe of its shot has a wrong index"
-    for adapter in shot.adapters or ():
-        if not is_digest(adapter.digest) or not _is_number(adapter.weight, _MAX_NUMBER):
-            yield "a LoRA of its shot has a wrong digest or weight"
-
-
-def _is_argument(value: Any) -> bool:
-    """Return whether views can show and compare a value: its integers have at most 64 bits."""
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_argument, value))
-    return type(value) is not int or abs(value) <= MAX_SEED
 
 
 def _plausible_facts(facts: object) -> dict[str, Any]:

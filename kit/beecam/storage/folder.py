@@ -23,7 +23,8 @@ from beecam.errors import LibraryError, Problem, shorten
 # The folders of a library; `checkpoints`, `inputs` and `sweeps` are created when needed.
 FOLDERS = ("media", "locks", "checkpoints", "inputs", "sweeps")
 ANNOTATIONS = "annotations.jsonl"
-_MAX_LOG = 1_000_000_000  # bytes
+# A larger log isn't ours: a change has some 60 bytes. It would be read for minutes.
+_MAX_LOG = 200_000_000  # bytes
 # SQLite's codes of what isn't the file's fault, each with a reason and with what to do.
 _LOCKED = (
     "another program has locked the index",
@@ -99,6 +100,9 @@ def set_strangers_aside(folder: Path) -> list[str]:
     log = folder / ANNOTATIONS
     if os.path.lexists(log) and not is_plain(log):
         found.append(_set_aside(log, "a plain file"))
+    elif os.path.lexists(log) and log.stat().st_size > _MAX_LOG:
+        moved = set_aside(log, "too-large")
+        found.append(f"{log.name} has more than {_MAX_LOG:,} bytes; it is kept as {moved.name}.")
     elif os.path.lexists(log) and not is_plain(log, writable=True):
         # A backup made of hard links, or a stranger's trap: the other name keeps its content.
         data = read_bytes(log, _MAX_LOG)

@@ -43,6 +43,7 @@ class Healing:
         self._annotations = annotations
         self._lock = lock
         self._report = report
+        self._lacks_annotations = False
 
     def heal(self) -> None:
         """Finish or remove what processes that have ended left half done."""
@@ -55,7 +56,7 @@ class Healing:
             self._report.append(f"the index was rebuilt from {clips} in media/.")
         elif added:
             self._report.append(f"{count_of(added, 'clip')} in media/ had no row: now they have.")
-        if fresh:
+        if fresh and not self._lacks_annotations:
             self._index.mark_complete()
 
     def compare(self) -> int:
@@ -71,6 +72,8 @@ class Healing:
             self._name(f"{path.name} is a link or no plain file; it is kept as {moved.name}.")
         for path in found.strangers:
             self._name(f"{path.name} was left out: its name is not its shot's key.")
+        for path, why in found.unreadable.items():
+            self._name(f"{path.name} in media/ can't be read at present: {why}.")
         writing = {key for keys in self._index.unfinished().values() for key in keys}
         added = [
             key
@@ -120,6 +123,8 @@ class Healing:
             return self._media.mp4_path(key).exists()
         except MediaError:
             return False
+        except OSError:  # a clip that can't be read at present is not gone
+            return True
 
     def _restore(self, key: str) -> bool:
         """Add a row from a video's own settings; a file that is not a clip is left alone."""
@@ -130,7 +135,8 @@ class Healing:
                 raise MediaError("its name is not its shot's key")
             self._media.restore_sheet(key)
             if not settings["facts"].keys() >= set(LAYOUT):
-                settings["facts"] |= measured_facts(mp4.read_mp4(path))
+                with mp4.stream_mp4(path) as frames:
+                    settings["facts"] |= measured_facts(frames)
             self._index.add(key, settings)
         except LibraryUnavailableError:
             raise
@@ -152,7 +158,16 @@ class Healing:
 
     def _restore_annotations(self, keys: set[str] | None) -> None:
         """Apply the log to some clips, or to all for None."""
-        found, damaged = self._annotations.read()
+        try:
+            found, damaged = self._annotations.read()
+        except OSError as error:
+            # An index that isn't marked as complete is filled again by the next opening.
+            self._lacks_annotations = True
+            self._name(
+                f"{ANNOTATIONS} can't be read at present ({error.strerror or error}): stars and "
+                "tags are missing, and come back when the library is opened again."
+            )
+            return
         with self._index.transaction():
             for key, annotations in found.items():
                 if keys is None or key in keys:

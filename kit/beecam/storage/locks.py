@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,12 @@ from filelock import FileLock, Timeout
 
 from beecam._util.digests import is_digest
 from beecam._util.files import remove_quietly
-from beecam._util.plain_files import is_plain, set_aside
+from beecam._util.plain_files import is_plain, open_plain, set_aside
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 # Seconds: far more than it takes to check and create an index.
 _OPENING_TIMEOUT = 60
@@ -23,8 +29,8 @@ class LibraryLock:
     The lock is held while the library is open. The system releases it when the process ends,
     however it ends.
 
-    Locking a file may create or empty it, so only plain files whose names are those of openings
-    are locked or removed.
+    Only plain files whose names are those of openings are looked at or removed. Looking changes
+    nothing: the file may be that of another user, who allows reading only.
 
     Attributes:
         name: The name of this opening in the index's table of pending clips: a digest.
@@ -46,8 +52,10 @@ class LibraryLock:
             TimeoutError: Another process is opening the library, and doesn't finish.
         """
         path = self._folder / "opening.lock"
-        if path.is_symlink() or (path.exists() and not is_plain(path, writable=True)):
+        if os.path.lexists(path) and not is_plain(path, writable=True):
             set_aside(path, "not-plain")
+        elif path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            set_aside(path, "of-another-user")
         with FileLock(path, timeout=_OPENING_TIMEOUT):
             yield
 
@@ -58,15 +66,7 @@ class LibraryLock:
         if not is_digest(name):
             return False
         path = self._folder / f"{name}.lock"
-        if not is_plain(path, writable=True):
-            return False
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        return False
+        return is_plain(path, writable=True) and _is_locked(path)
 
     def remove_stale(self) -> None:
         """Remove the lock files of processes that ended without closing the library."""
@@ -78,3 +78,22 @@ class LibraryLock:
         """Release the lock and remove its file."""
         self._lock.release()
         remove_quietly(self._folder / f"{self.name}.lock")
+
+
+def _is_locked(path: Path) -> bool:
+    """Return whether any process holds the lock of a file; also if that can't be found out."""
+    try:
+        if fcntl is None:
+            FileLock(path).acquire(timeout=0).lock.release()
+            return False
+        descriptor = open_plain(path)
+        try:
+            # Shared, so that two who look don't take each other for the owner.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return False
+    except (OSError, Timeout):
+        return True
+    return False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +13,14 @@ from typing import Any
 
 from beecam._util.digests import is_digest
 from beecam._util.files import atomic_write, remove_quietly, sync_folder
-from beecam._util.plain_files import is_plain, is_plain_folder
+from beecam._util.plain_files import is_plain, is_plain_folder, read_named
 from beecam.errors import MediaError, shorten
 from beecam.media import mp4, sheets
-from beecam.media.types import Frames, Sound
+from beecam.media.types import Frames, FrameSequence, Sound
 
 _VIDEO, _SHEET = ".mp4", ".jpg"
+# The folders of clips have the first digits of their keys.
+_FOLDER = re.compile("[0-9a-f]{2}")
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,15 @@ class Listing:
 
     Attributes:
         keys: The keys of the clips that have a video.
-        strangers: Videos that have no clip's name or are in the wrong folder.
-        links: What is in the place of a folder or a file, but is a link or otherwise not plain.
+        strangers: Videos that have no clip's name or are in the wrong folder; they are left alone.
+        links: What has the name of a clip's file or folder, but is a link or something else.
+        unreadable: Folders that can't be read at present, each with the reason.
     """
 
     keys: set[str] = field(default_factory=set)
     strangers: list[Path] = field(default_factory=list)
     links: list[Path] = field(default_factory=list)
+    unreadable: dict[Path, str] = field(default_factory=dict)
 
 
 def media_of(library: Path) -> list[Path]:
@@ -56,9 +62,12 @@ def list_media(folder: Path) -> Listing:
     with os.scandir(folder) as folders:
         for one in folders:
             if one.is_dir(follow_symlinks=False):
-                _list_folder(one, found)
-            elif not one.name.startswith("."):
-                found.links.append(Path(one.path))
+                try:
+                    _list_folder(one, found)
+                except OSError as error:
+                    found.unreadable[Path(one.path)] = error.strerror or str(error)
+            else:
+                _sort_out(one, found, ours=_FOLDER.fullmatch(one.name) is not None)
     return found
 
 
@@ -66,17 +75,23 @@ def _list_folder(folder: os.DirEntry[str], found: Listing) -> None:
     with os.scandir(folder.path) as files:
         for one in files:
             name = one.name
-            if not one.is_file(follow_symlinks=False):
-                if name.endswith((_VIDEO, _SHEET)):
-                    found.links.append(Path(one.path))
-                continue
-            if not name.endswith(_VIDEO):
-                continue
-            key = name[: -len(_VIDEO)]
-            if is_digest(key) and key[:2] == folder.name:
+            key, dot, kind = name.partition(".")
+            ours = dot + kind in (_VIDEO, _SHEET) and is_digest(key) and key[:2] == folder.name
+            if not ours or not one.is_file(follow_symlinks=False):
+                _sort_out(one, found, ours=ours)
+            elif name.endswith(_VIDEO):
                 found.keys.add(key)
-            elif not name.startswith("."):
-                found.strangers.append(Path(one.path))
+
+
+def _sort_out(one: os.DirEntry[str], found: Listing, *, ours: bool) -> None:
+    """List what isn't a clip's, if it has a name of ours or is a video.
+
+    The folder may have been there before the library: whatever has another name stays as it is.
+    """
+    if ours:
+        found.links.append(Path(one.path))
+    elif one.name.endswith(_VIDEO) and not one.name.startswith("."):
+        found.strangers.append(Path(one.path))
 
 
 def is_mp4(path: Path) -> bool:
@@ -86,7 +101,7 @@ def is_mp4(path: Path) -> bool:
     False
     """
     try:
-        with path.open("rb") as file:
+        with read_named(path) as file:
             return file.read(8)[4:] == b"ftyp"
     except OSError:
         return False
@@ -160,13 +175,15 @@ class MediaFiles:
         """
         self._write(key, frames, lambda path: mp4.write_mp4(path, frames, fps, settings, sound))
 
-    def copy(self, key: str, source: Path, frames: Frames, settings: Mapping[str, Any]) -> None:
+    def copy(
+        self, key: str, source: Path, frames: FrameSequence, settings: Mapping[str, Any]
+    ) -> None:
         """Copy a video from elsewhere, with other settings, and write its sheet.
 
         Args:
             key: The clip's key.
             source: An mp4 file.
-            frames: The frames of the file.
+            frames: The frames of the file, which are taken in order.
             settings: The JSON data for the copy; see `mp4.copy_mp4`.
 
         Raises:
@@ -183,8 +200,8 @@ class MediaFiles:
         """
         path = self.sheet_path(key)
         if not is_plain(path):
-            frames = mp4.read_mp4(self.mp4_path(key))
-            with atomic_write(path) as temporary:  # a link in its place is replaced, not followed
+            # A link in its place is replaced, not followed.
+            with mp4.stream_mp4(self.mp4_path(key)) as frames, atomic_write(path) as temporary:
                 sheets.write_sheet(temporary, frames)
 
     def remove_partial(self, key: str, process: str) -> None:
@@ -194,8 +211,13 @@ class MediaFiles:
         for path in self.mp4_path(key).parent.glob(f".{key}.{process}*"):
             remove_quietly(path)
 
-    def _write(self, key: str, frames: Frames, write_video: Callable[[Path], None]) -> None:
-        video, sheet = self.mp4_path(key), self.sheet_path(key)
+    def _write(self, key: str, frames: FrameSequence, write_video: Callable[[Path], None]) -> None:
+        try:
+            video, sheet = self.mp4_path(key), self.sheet_path(key)
+        except MediaError as error:  # it may be mended, as a full disk may
+            raise OSError(errno.ELOOP, str(error).rstrip(".")) from error
+        # Someone may have removed either while the library was open, but not the library's own.
+        self._folder.mkdir(exist_ok=True)
         video.parent.mkdir(exist_ok=True)
         name = f".{key}.{self._process}-{next(self._count)}"
         temporary_video = video.with_name(f"{name}.mp4")

@@ -21,6 +21,7 @@ from beecam.errors import LibraryError, shorten
 from beecam.media import mp4
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
+from beecam.shots.shot_checks import check_values
 from beecam.storage.annotations import AnnotationLog, tag_problems
 from beecam.storage.checkpoints import Checkpoints
 from beecam.storage.claims import BackgroundWriter, Claims
@@ -262,8 +263,10 @@ class ClipStore(FixedAttributes):
             The clip's key.
 
         Raises:
+            CheckError: The shot has values that no clip can have.
             OSError: The disk is full or broken; nothing was left behind.
         """
+        checks.raise_problems(check_values(shot))
         settings = new_settings(shot, facts, parents)
         with self._writing(shot.key, settings):
             self._write_files(shot, frames, settings, sound)
@@ -303,11 +306,11 @@ class ClipStore(FixedAttributes):
         key, settings = read_clip_settings(path)
         if key in self and self._media.is_complete(key):
             return key
-        frames = mp4.read_mp4(path)
-        # The seconds of another machine say nothing about this one; see `Index.add`.
-        settings["facts"] |= {**measured_facts(frames), "taken": True}
-        with self._writing(key, settings):
-            self._media.copy(key, path, frames, settings)
+        with mp4.stream_mp4(path) as frames:
+            # The seconds of another machine say nothing about this one; see `Index.add`.
+            settings["facts"] |= {**measured_facts(frames), "taken": True}
+            with self._writing(key, settings):
+                self._media.copy(key, path, frames, settings)
         return key
 
     def rate(self, key: str, *, stars: int | None = None, rejected: bool | None = None) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ VERSION = 1
 MAX_NAME = 120
 # A record of 100,000 cells has about 4 MB; beecam doesn't write larger ones.
 _MAX_BYTES = 64_000_000
+# A digest of the sweep, which is the key of the record.
+_NAME = re.compile(r"[0-9a-f]{16}\.json")
 _MAX_CREATED = 253_402_300_799  # the end of the year 9999
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, BeecamError)
 
@@ -145,7 +148,8 @@ class SweepFiles:
                 found.append(_read(path))
             except _DAMAGED as error:
                 why = error.strerror if isinstance(error, OSError) else "it is damaged"
-                problems.append(f"{path.name}: the record of a sweep was left out: {why}.")
+                name = encodable(path.name)
+                problems.append(f"{name}: the record of a sweep was left out: {why}.")
         found.sort(key=lambda one: (-one.created, one.key))
         return found, sorted(problems)
 
@@ -164,6 +168,8 @@ def default_name(sweep: Sweep) -> str:
 
 
 def _read(path: Path) -> SweepFile:
+    if not _NAME.fullmatch(path.name):
+        raise ValueError(path)
     data = _data_of(path)
     texts = [data[part] for part in ("name", "template", "model")]
     clips, created, draft = data["clips"], data["created"], data["draft"]
@@ -174,6 +180,7 @@ def _read(path: Path) -> SweepFile:
         and isinstance(created, (int, float))
         and 0 <= created <= _MAX_CREATED
         and isinstance(draft, (int, float, type(None)))
+        and (data["kept"] is None or len(data["kept"]) == len(set(data["kept"])) == len(clips))
         and data["version"] <= VERSION
     ):
         raise ValueError(path)

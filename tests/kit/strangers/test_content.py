@@ -1,6 +1,8 @@
 """Files from strangers: settings, lines, checkpoints and text are valid or left out alone."""
 
+import functools
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -8,18 +10,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beecam._util.digests import is_digest
 from beecam.errors import BeecamError, CheckError
 from beecam.media import mp4
+from beecam.media.embedded import comment_of, settings_of
 from beecam.models.model import Checkpoint
-from beecam.storage.annotations import AnnotationLog
+from beecam.shots.conditions import Condition
+from beecam.shots.inputs import Input
+from beecam.shots.loras import Adapter
+from beecam.shots.prompt_switch import Switch
+from beecam.shots.shot import Shot
+from beecam.shots.shot_checks import check_values
+from beecam.storage.annotations import AnnotationLog, tag_problems
 from beecam.storage.checkpoints import Checkpoints
-from beecam.storage.clip_settings import INVALID, check_settings
+from beecam.storage.clip_settings import INVALID, check_settings, new_settings
 from beecam.storage.folder import LibraryUnavailableError
 from beecam.storage.index_file import NAME
+from beecam.storage.rows import checked_row, plain_row
 from helpers import fill
 from strangers import JSON, KEY, ONCE, opened, six_clips
 
@@ -128,6 +138,107 @@ def test_annotations_of_others_are_valid_or_ignored(tmp_path_factory, value, nam
     assert bool(found) != bool(damaged)
 
 
+HALF = "half \ud83d"
+SHOT = {
+    "prompt": "a bee",
+    "negative_prompt": "",
+    "noise": ((3, 1.0),),
+    "width": 48,
+    "height": 32,
+    "num_frames": 9,
+    "fps": 8.0,
+    "num_inference_steps": 4,
+    "guidance_scale": 3.0,
+    "scheduler": "Euler",
+    "model": "tiny",
+    "revision": "0",
+}
+
+# --- what is stored can be read --------------------------------------------------------------------
+
+TEXTS = st.sampled_from(
+    ["", "a bee", "é" * 2_000, "🐝" * 4_000, "x" * 4_001, "\0", HALF, "a" * 2_001, "\x1b"]
+)
+NUMBERS = st.integers(-(2**70), 2**70) | st.floats() | st.just(10**400) | st.integers(0, 300)
+CHANGES = {
+    "prompt": TEXTS | st.just(tuple((f"bee {i}" + "🐝" * 3_990, 1 / 16) for i in range(16))),
+    "negative_prompt": TEXTS,
+    "scheduler": TEXTS,
+    "model": TEXTS,
+    "revision": TEXTS,
+    "noise": st.integers(0, 1_500).map(lambda count: tuple((i, 0.5) for i in range(count)))
+    | st.tuples(st.tuples(NUMBERS, NUMBERS)),
+    **dict.fromkeys(("width", "num_frames", "draft_steps", "fps", "guidance_scale"), NUMBERS),
+    "extra": st.dictionaries(
+        st.sampled_from(["strength", "class", "two words", "", "ﬁ", HALF]),
+        JSON
+        | NUMBERS
+        | TEXTS
+        | st.sampled_from(["x" * 499_980, "x" * 500_001, list(range(80_000))])
+        | st.integers(1, 40).map(lambda depth: functools.reduce(lambda a, _: [a], range(depth))),
+        max_size=2,
+    ),
+    "switch": st.builds(Switch, at=st.just(2), prompt=TEXTS, negative_prompt=TEXTS),
+    "adapters": st.builds(Adapter, st.sampled_from([KEY, "../x"]), st.floats()).map(
+        lambda one: (one,)
+    ),
+    "conditions": st.builds(
+        Condition,
+        st.sampled_from(["keyframes", "image", "<b>"]),
+        st.builds(Input, st.sampled_from([KEY, "x"]), st.integers(-1, 3)),
+        st.none() | NUMBERS,
+    ).map(lambda one: (one,)),
+}
+
+
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+@given(st.data(), st.integers(0, 1_200))
+def test_what_passes_the_checks_of_a_shot_can_be_read_from_its_clip(data, count):
+    names = data.draw(st.lists(st.sampled_from(sorted(CHANGES)), max_size=3, unique=True))
+    try:
+        shot = Shot(**SHOT | {name: data.draw(CHANGES[name]) for name in names})
+        accepted = not list(check_values(shot))
+    except INVALID:
+        return
+    if not accepted:
+        return
+    settings = new_settings(shot, {"frames": 5, "source": "x" * 2_000}, [KEY] * count)
+    text = comment_of(settings, None)
+    key, found = check_settings(settings_of({"comment": text}))
+    assert key == shot.key
+    row = [key, *(json.dumps(found[part]) for part in ("shot", "facts", "parents")), 1.0, 0, 0]
+    assert checked_row([*row, "[]"])["shot"] == shot
+    assert plain_row([*row, "[]"])["shot"] == json.loads(json.dumps(shot.to_dict()))
+
+
+def test_a_library_stores_no_shot_that_it_would_not_read(library):
+    clip = fill(library)[0]
+    with pytest.raises(CheckError, match=r"at most 500,000 can be stored"):
+        library.store(clip.shot.replace(sigmas=list(range(100_000))), clip.frames(), {})
+
+
+@pytest.mark.parametrize(
+    "tags", [["x" * 2_000_000], [f"{i:04}" + "é" * 2_000 for i in range(1_000)], ["🐝" * 500_000]]
+)
+def test_tags_that_could_not_be_read_again_are_refused(library, tags):
+    clip = fill(library)[0]
+    clip.tags = ["keep"]
+    with pytest.raises(CheckError, match="at most 500,000 are allowed"):
+        clip.tags = tags
+    assert clip.tags == ("keep",)
+    assert len(library.clips()) == 6
+
+
+@ONCE
+@given(st.lists(st.text(st.characters(), max_size=30) | st.just("🐝" * 300), max_size=100))
+def test_tags_that_are_accepted_can_be_read_again(tmp_path_factory, tags):
+    if list(tag_problems(tags)):
+        return
+    log = AnnotationLog(tmp_path_factory.mktemp("log") / "annotations.jsonl")
+    log.add(KEY, tags=tags)
+    assert log.read() == ({KEY: {"tags": tags}}, 0)
+
+
 # --- checkpoints -----------------------------------------------------------------------------------
 
 
@@ -163,6 +274,44 @@ def test_a_checkpoint_under_another_name_is_not_used(tmp_path, name):
     assert stored.load(name[:32]) is None
 
 
+TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"a": {**TENSOR, "dtype": "F8_E4M3", "shape": [8]}},
+        {"a": {**TENSOR, "dtype": "F8_E5M2", "shape": [8]}},
+        {"a": {**TENSOR, "dtype": "BF16", "shape": [4]}},
+        {"a": {**TENSOR, "dtype": "X"}},
+        {"a": {**TENSOR, "shape": [2**33, 2**33]}},
+        {"a": TENSOR, "__metadata__": {"state": 3}},
+        {"a": TENSOR, "__metadata__": {"state": "[" * 999, "digest": "x"}},
+    ],
+)
+def test_a_checkpoint_with_a_strange_header_is_removed(tmp_path, header):
+    text = json.dumps({"__metadata__": {"state": "{}", "digest": "x"}, **header}).encode()
+    path = tmp_path / f"{KEY}-3-2.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
+    assert Checkpoints(tmp_path).load(KEY) is None
+    assert not path.exists()
+
+
+def test_a_checkpoint_larger_than_any_of_ours_is_removed_unread(tmp_path):
+    path = tmp_path / f"{KEY}-3-2.safetensors"
+    text = json.dumps({"a": {"dtype": "U8", "shape": [2**40], "data_offsets": [0, 2**40]}}).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    os.truncate(path, 8 + len(text) + 2**40)  # takes no room on the disk
+    assert Checkpoints(tmp_path).load(KEY) is None
+    assert not path.exists()
+
+
+def test_a_state_too_large_for_a_checkpoint_is_an_error_of_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("beecam.storage.checkpoints._MAX_BYTES", 20_000_000)
+    with pytest.raises(OSError, match="too large"):
+        Checkpoints(tmp_path).store(KEY, checkpoint())
+
+
 def test_other_files_among_checkpoints_are_left_alone(tmp_path):
     stored = Checkpoints(tmp_path)
     names = ["x-y-z.safetensors", f"{KEY}.safetensors", f"{KEY}-a-b.safetensors", "-.safetensors"]
@@ -175,8 +324,6 @@ def test_other_files_among_checkpoints_are_left_alone(tmp_path):
 
 
 # --- text, and disks that don't answer -------------------------------------------------------------
-
-HALF = "half \ud83d"
 
 
 @pytest.mark.parametrize(

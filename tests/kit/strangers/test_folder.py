@@ -3,6 +3,9 @@
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -13,6 +16,7 @@ from beecam._util.digests import is_digest
 from beecam.clips.library import Library
 from beecam.errors import LibraryError, MediaError
 from beecam.storage.index_file import NAME
+from beecam.storage.locks import LibraryLock
 from helpers import fill
 from strangers import KEY, ONCE, content, opened, six_clips, use
 
@@ -145,6 +149,30 @@ def test_other_files_in_a_library_hang_and_lock_nothing(folder, tmp_path, places
         assert len(library) >= 6
 
 
+def test_files_of_the_folders_owner_stay_as_they_are(folder, outside, tmp_path):
+    media = folder / "media"
+    own = [
+        media / "README.txt",
+        media / "bee.mp4",
+        media / "raw",
+        media / "albums" / "cover.jpg",
+        media / "albums" / "linked.mp4",
+        next(media.glob("*/*.mp4")).parent / "Thumbs.db",
+    ]
+    (media / "albums").mkdir()
+    for path in own:
+        if path.name in ("raw", "linked.mp4"):
+            path.symlink_to(outside)
+        else:
+            path.write_text("mine")
+    with opened(folder) as library:
+        use(library, tmp_path)
+        assert any("bee.mp4 was left out" in sentence for sentence in library.healed)
+        assert not any("README" in sentence for sentence in library.healed)
+    for path in own:
+        assert path.is_symlink() if path.name in ("raw", "linked.mp4") else path.read_text()
+
+
 def test_what_is_set_aside_is_named(folder, outside):
     shutil.rmtree(folder / "locks")
     (folder / "locks").symlink_to(outside)
@@ -154,6 +182,96 @@ def test_what_is_set_aside_is_named(folder, outside):
         six_clips(library)
     assert (folder / "locks").is_dir()
     assert not (folder / "locks").is_symlink()
+
+
+# --- what can't be read at present -----------------------------------------------------------------
+
+CLOSED = ["a folder of clips", "a video", f"locks/{KEY}.lock", "locks/opening.lock", "sweeps"]
+LOOK = """
+import sys
+from beecam.clips.library import Library
+from beecam.errors import MediaError
+with Library(sys.argv[1]) as library:
+    for clip in library.clips():
+        try:
+            clip.frames()
+        except MediaError as error:
+            assert "can't be read: Permission denied" in str(error), error
+    library.clips().to_frame()
+    library.sweeps()
+    library.clips().export_html(sys.argv[2])
+    print(len(library), *library.healed)
+"""
+
+
+@pytest.fixture
+def looking(folder, tmp_path):
+    """Return a function that uses the library in a process that permissions apply to."""
+    command = [sys.executable, "-c", LOOK, str(folder), str(tmp_path / "page.html")]
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("permissions don't apply to this user")
+        dropped = "--bounding-set=-dac_override,-dac_read_search,-fowner"
+        command = ["setpriv", dropped, "--inh-caps=-all", *command]
+
+    def look():
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return look
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLOSED)
+def test_what_a_user_may_not_read_locks_nothing(folder, looking, name):
+    videos = sorted((folder / "media").glob("*/*.mp4"))
+    path = {"a video": videos[0], "a folder of clips": videos[0].parent}.get(name, folder / name)
+    if name.endswith(".lock"):
+        path.write_text("")
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        path.mkdir()
+    path.chmod(0)
+    assert looking().startswith("6")
+    path.chmod(0o700)
+    with opened(folder) as library:
+        assert len(library) == 6
+
+
+@pytest.mark.slow
+def test_stars_of_a_log_that_was_unreadable_come_back(folder, looking):
+    (folder / NAME).unlink()
+    log = folder / "annotations.jsonl"
+    log.chmod(0)
+    assert "come back when the library is opened again" in looking()
+    log.chmod(0o600)
+    with opened(folder) as library:
+        six_clips(library)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_log_larger_than_any_of_ours_is_set_aside(folder, tmp_path, linked):
+    log = folder / "annotations.jsonl"
+    os.truncate(log, 2**40)  # takes no room on the disk
+    if linked:
+        (tmp_path / "second").hardlink_to(log)
+    (folder / NAME).unlink()
+    with opened(folder) as library:
+        assert len(library) == 6
+        assert "annotations.jsonl has more than 200,000,000 bytes" in library.healed[0]
+
+
+def test_a_lock_that_others_look_at_is_seen_as_held(folder):
+    with Library(folder) as library:
+        lock = library._lock
+        with ThreadPoolExecutor(8) as many:
+            others = [LibraryLock(folder / "locks") for _ in range(2)]
+            seen = many.map(lambda i: others[i % 2].is_alive(lock.name), range(400))
+            assert all(seen)
+            for one in others:
+                one.release()
+        assert not lock.is_alive(others[0].name)
 
 
 # --- files and rows --------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from beecam.clips.library import Library
 from beecam.errors import LibraryError
 from beecam.storage.index_file import NAME
+from helpers import fill
 from strangers import opened, six_clips, use
 
 SCHEMAS = {
@@ -40,6 +41,32 @@ def test_an_index_of_another_schema_is_set_aside(folder, tmp_path, name):
         assert "the index was damaged" in library.healed[0]
         use(library, tmp_path)
     assert list(folder.glob(f"{NAME}.damaged-*"))
+
+
+INDEXES = ("sqlite_autoindex_clips_1", "clips_created", "clips_stars", "clips_timing")
+
+
+@pytest.mark.parametrize("name", INDEXES)
+@pytest.mark.parametrize("checked", ["completely", "by numbers"])
+def test_a_page_from_before_hides_no_clip(folder, tmp_path, monkeypatch, name, checked):
+    path = folder / NAME
+    with closing(sqlite3.connect(path)) as db:
+        pages = dict(db.execute("SELECT name, rootpage FROM sqlite_master"))
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+    part = slice((pages[name] - 1) * size, pages[name] * size)
+    before = path.read_bytes()[part]
+    with opened(folder) as library:
+        fill(library, prompts=("a wasp", "a fly"))
+    # As in a copy of the file that was taken while SQLite wrote it.
+    data = bytearray(path.read_bytes())
+    data[part] = before
+    path.write_bytes(data)
+    if checked == "by numbers":
+        monkeypatch.setattr("beecam.storage.index_file._CHECKED_BYTES", 0)
+    with opened(folder) as library:
+        assert len(library) == len(library.clips()) == len(library.clips(sort="seed")) == 12
+        assert "the index was damaged" in library.healed[0]
+        use(library, tmp_path)
 
 
 @pytest.mark.slow

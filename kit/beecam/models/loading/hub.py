@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from beecam._util.plain_files import read_named
 from beecam.errors import CheckError, ModelError, Problem, did_you_mean, first_line, join_words
 from beecam.models.loading.arguments import LoadOptions
 from beecam.models.loading.messages import explain_load_errors
@@ -18,6 +19,7 @@ from beecam.models.weights.set_values import remember_as_built
 
 # The memory that the weights, latents and one step need, relative to the weights.
 _ROOM = 1.3
+_MAX_CARD = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -271,9 +273,11 @@ def _why_absent(device: str, error: BaseException) -> str:
 
 def _license(folder: Path) -> str | None:
     """Return the license in the metadata of a model's card, its README."""
-    card = folder / "README.md"
-    if not card.exists():
+    try:
+        with read_named(folder / "README.md") as file:
+            text = file.read(_MAX_CARD).decode(errors="replace")
+    except OSError:
         return None
-    front = card.read_text(errors="replace").split("---")[1:2]
+    front = text.split("---")[1:2]
     found = re.search(r"^licen[cs]e(?:_name)?:\s*(\S+)", front[0], re.MULTILINE) if front else None
     return found[1].strip("\"'") if found else None

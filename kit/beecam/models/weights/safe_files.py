@@ -1,14 +1,16 @@
 """Check files with weights before anything loads them: safetensors only, whole, in their folder.
 
 diffusers and transformers load what a folder's JSON files name, by the suffix that it has there: a
-list of shards may name a pickle or a file elsewhere, a component may name another model. Everything
-that loads weights checks the files here first, so that no name decides how a file is read.
+list of shards may name a pickle or a file elsewhere, a component may name another model, be a
+pipeline of its own, or name code on a hub as its attention. Everything that loads weights checks
+the files here first, in all folders of a component, so that no name decides how a file is read.
 """
 
 from __future__ import annotations
 
+import glob
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,13 @@ from beecam.errors import first_line, shorten
 
 SUFFIX = ".safetensors"
 INDEX = "model_index.json"
+_INDEXES = (INDEX, "modular_model_index.json")
 _LIBRARIES = ("diffusers", "transformers")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _ADAPTER = "adapter_config.json"
+# Entries of a configuration with which transformers takes code from a hub, for a name with a slash.
+_ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
+_MAX_JSON = 50_000_000  # bytes
 _CAN_RUN_CODE = "since other files can run code when they are opened."
 
 
@@ -54,9 +60,23 @@ def folder_problems(folder: Path) -> Iterator[str]:
     for name, value in parts.items():
         yield from _part_problems(name, value)
     # Some repositories have the files of one component beside the index.
-    for place in [folder, *(folder / name for name in parts if _is_plain(name))]:
-        if place.is_dir():
-            yield from _component_problems(place, "" if place == folder else f"{place.name}/")
+    yield from _component_problems(folder, "")
+    for name in parts:
+        if _is_plain(name):
+            # Of some components there may be several, as controlnet and controlnet_1.
+            for top in [folder / name, *sorted(folder.glob(f"{glob.escape(name)}_[0-9]*"))]:
+                for place in _folders_in(top):
+                    yield from _component_problems(place, f"{place.relative_to(folder)}/")
+
+
+def _folders_in(top: Path) -> Iterator[Path]:
+    """Yield a folder, if it is one, and those within it."""
+    if top.is_dir():
+        yield top
+        for one in sorted(top.iterdir()):
+            # Links to files lead into the hub's cache; no folder of it is linked.
+            if one.is_dir() and not one.is_symlink():
+                yield from _folders_in(one)
 
 
 def _part_problems(name: str, value: Any) -> Iterator[str]:
@@ -83,6 +103,10 @@ def _is_pipeline(library: object) -> bool:
 
 
 def _component_problems(place: Path, prefix: str) -> Iterator[str]:
+    for path in place.iterdir():
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            yield f"{prefix}{path.name} is a pipe or a device; a regular file is needed."
+            return  # opening it could wait forever
     pickled = [path for pattern in _PICKLES for path in place.glob(pattern)]
     weights = sorted(place.glob(f"*{SUFFIX}"))
     if pickled and not weights:
@@ -94,6 +118,11 @@ def _component_problems(place: Path, prefix: str) -> Iterator[str]:
     for path in weights:
         if problem := file_problem(path):
             yield f"{prefix}{path.name}: {problem}"
+    if prefix and any((place / name).exists() for name in _INDEXES):
+        yield (
+            f"{prefix.rstrip('/')} is a pipeline of its own, of which nothing is checked; only "
+            "pipelines of single components are loaded."
+        )
     if (place / _ADAPTER).exists():
         yield f"{prefix}{_ADAPTER} names another model; load that, and the adapter with lora=."
     for index in sorted(place.glob("*.index.json")):
@@ -123,15 +152,33 @@ def _config_problems(config: Path, prefix: str) -> Iterator[str]:
     if not config.exists():
         return
     try:
-        other = _json(config).get("transformers_weights")
+        values = _json(config)
     except (OSError, ValueError, RecursionError) as error:
         yield f"{prefix}{config.name} is damaged ({first_line(error)})."
         return
+    other = values.get("transformers_weights")
     if other is not None:
         yield (
             f"{prefix}{config.name} names {shorten(other)} as its weights; those of a component "
             "have the usual names. Remove the line."
         )
+    for value in _values_of(values, _ATTENTION):
+        if "/" in json.dumps(value):
+            yield (
+                f"{prefix}{config.name} takes its attention from {shorten(value)}, which is code "
+                "on a hub and is not run. Remove the line."
+            )
+
+
+def _values_of(data: Any, names: Collection[str]) -> Iterator[Any]:
+    """Yield the values of some names in JSON data, at any depth."""
+    if isinstance(data, list):
+        data = dict(enumerate(data))
+    if isinstance(data, dict):
+        for name, value in data.items():
+            if name in names:
+                yield value
+            yield from _values_of(value, names)
 
 
 def _is_plain(name: object) -> bool:
@@ -140,6 +187,10 @@ def _is_plain(name: object) -> bool:
 
 
 def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise OSError("it isn't a regular file" if path.exists() else "it is missing")
+    if path.stat().st_size > _MAX_JSON:
+        raise OSError(f"it has more than {_MAX_JSON:,} bytes")
     found = json.loads(path.read_text("utf-8"))
     if not isinstance(found, dict):
         raise ValueError("not an object")  # noqa: TRY004  (as for other damage)

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from beecam._util.plain_files import read_named
 from beecam.errors import DeckError, did_you_mean, shorten
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.shot import MAX_PROMPT
@@ -76,7 +77,7 @@ class _Reader:
     def root(self) -> yaml.Node | None:
         """Return the file's top node, or None after adding a problem."""
         try:
-            with self._path.open("rb") as file:
+            with read_named(self._path) as file:
                 data = file.read(MAX_BYTES + 1)
         except OSError as error:
             self.problems.append(f"{self._path}: it can't be read: {error.strerror or error}.")

@@ -1,0 +1,136 @@
+"""What reading a file may take: memory for what is asked for, and no decoder that isn't needed."""
+
+import os
+import struct
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+
+import beecam as bc
+from beecam.clips.library import Library
+from beecam.errors import CheckError, MediaError
+from beecam.media import mp4, sheets
+from beecam.media.embedded import comment_of
+from beecam.media.videos import MATROSKA, read_video
+from beecam.shots.inputs import digest_of
+from beecam.storage.inputs import InputStore
+from helpers import fill
+
+# How a file of each format begins, with a part that claims to be large where the format has one.
+BEGINNINGS = {
+    "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\2\0\0\0\x90\x91\x68\x36"
+    b"\x7f\xff\xff\xffiCCP",
+    "JPEG": b"\xff\xd8\xff\xe1\xff\xff",
+    "WEBP": b"RIFF\xff\xff\xff\x7fWEBPVP8 \xff\xff\xff\x7f",
+    "AVIF": b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf",
+    "GIF": b"GIF89a\x10\0\x10\0\0\0\0",
+    "TIFF": b"II*\0" + struct.pack("<IHHHIIHHIII", 8, 2, 256, 3, 1, 16, 270, 2, 3 * 10**9, 64, 0),
+    "BMP": b"BM" + bytes(8) + struct.pack("<IIiiHHI", 54, 40, 16, 16, 1, 24, 0),
+    "PPM": b"P6\n#",
+    "JPEG2000": b"\0\0\0\x0cjP  \r\n\x87\n",
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_an_image_file_that_is_too_large_is_refused_unread(tmp_path, name):
+    path = tmp_path / "image"
+    path.write_bytes(BEGINNINGS[name])
+    os.truncate(path, 2**40)  # takes no room on the disk
+    with pytest.raises(CheckError, match=rf"a {name} file of 1,099,512 MB; at most \d+ are read"):
+        bc.read_media(path)
+
+
+def write_video(path, codec, pixels, container, *, size=64, count=5, comment=""):
+    """Write a video of black frames."""
+    with av.open(
+        str(path), "w", format=container, options={"movflags": "use_metadata_tags"}
+    ) as out:
+        out.metadata["comment"] = comment
+        stream = out.add_stream(codec, rate=8)
+        stream.width = stream.height = size
+        stream.pix_fmt = pixels
+        black = av.VideoFrame.from_ndarray(np.zeros((size, size, 3), np.uint8), format="rgb24")
+        for _ in range(count):
+            out.mux(stream.encode(black.reformat(format=pixels)))
+        out.mux(stream.encode())
+
+
+OTHERS = [("mjpeg", "yuvj420p"), ("mpeg4", "yuv420p"), ("png", "rgb24"), ("libvpx-vp9", "yuv420p")]
+
+
+@pytest.mark.parametrize(("codec", "pixels"), OTHERS)
+def test_no_decoder_but_ours_is_tried_on_a_clip_of_a_library(tmp_path, codec, pixels):
+    path = tmp_path / "clip.mp4"
+    write_video(path, codec, pixels, "mp4")
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.DEBUG)
+    try:
+        with av.logging.Capture(local=False) as log:
+            with pytest.raises(MediaError, match=r"not H\.264 and AAC"):
+                mp4.read_mp4(path)
+            with pytest.raises(MediaError, match=r"not H\.264 and AAC"):
+                mp4.read_settings(path)
+    finally:
+        av.logging.set_level(before)
+    assert sum("not on whitelist" in text for _, _, text in log) >= 2
+
+
+@pytest.mark.parametrize(("codec", "pixels"), [*OTHERS[:2], ("libx264", "yuv420p")])
+def test_no_decoder_but_ours_is_tried_on_an_input_of_a_library(tmp_path, codec, pixels):
+    path = tmp_path / "input.mkv"
+    write_video(path, codec, pixels, "matroska")
+    digest = digest_of(read_video(path, containers=(MATROSKA,)).frames)
+    path.rename(tmp_path / f"{digest}.mkv")
+    with pytest.raises(MediaError, match="not FFV1"):
+        InputStore(tmp_path)[digest]
+
+
+def test_frames_that_are_taken_one_by_one_are_those_of_the_clip(library):
+    clip = fill(library)[3]
+    with mp4.stream_mp4(clip.path) as frames:
+        assert frames.shape == clip.frames().shape
+        assert len(frames) == len(clip.frames())
+        for i in (0, 2, 2, 8):
+            assert (frames[i] == clip.frames()[i]).all()
+    with mp4.stream_mp4(clip.path) as frames:
+        assert sheets.sheet_bytes(frames) == sheets.sheet_bytes(clip.frames())
+
+
+def memory_of(tmp_path, code):
+    """Return by how many megabytes a process has grown while it ran some code."""
+    text = (
+        "import resource, sys, beecam as bc\n"
+        "from beecam.clips.library import Library\n"
+        "import av, PIL.Image\n"
+        "def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        f"before = most()\n{code}\nprint(most() - before)"
+    )
+    command = [sys.executable, "-c", text]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    return float(done.stdout.split()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
+def test_a_long_film_is_not_held_in_memory(tmp_path):
+    write_video(tmp_path / "film.avi", "rawvideo", "bgr24", "avi", size=600, count=400)
+    assert (tmp_path / "film.avi").stat().st_size > 400_000_000
+    grown = memory_of(tmp_path, "bc.read_media('film.avi', num_frames=4, max_side=64)")
+    assert grown < 150
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
+def test_a_clip_of_many_pixels_is_not_held_in_memory(tmp_path):
+    with Library(tmp_path / "bees") as bees:
+        path = fill(bees)[0].path
+    comment = comment_of({**mp4.read_settings(path), "facts": {}}, None)
+    write_video(path, "libx264", "yuv420p", "mp4", size=1200, count=150, comment=comment)
+    assert path.stat().st_size < 500_000
+    path.with_suffix(".jpg").unlink()
+    (tmp_path / "bees" / "library.sqlite").unlink()
+    assert memory_of(tmp_path, "library = Library('bees'); assert len(library) == 6") < 250
+    assert memory_of(tmp_path, f"Library('moths').take({str(path)!r})") < 250
