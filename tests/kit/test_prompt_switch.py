@@ -107,6 +107,31 @@ def test_drafts_and_cancellation_after_the_switch(ltx, library):
     assert "end before the switch at 3" in text
 
 
+def test_a_switch_at_one_as_a_fraction_is_refused_since_it_reads_as_all_steps(ltx):
+    sweep = bc.sweep("a bee", switch_at=[0.5, 1.0], then_prompt="a moth", num_inference_steps=4)
+    assert "all steps, after which nothing would change" in error_message(lambda: sweep.check(ltx))
+    assert "switch_at=1.0" in error_message(lambda: bc.sweep("[a:b:1.0]").check(ltx))
+    bc.sweep("a bee", switch_at=1, then_prompt="a moth", num_inference_steps=4).check(ltx)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "more"),
+    [
+        ("a [bee:bee:0.5]", {}),
+        ("a bee", {"switch_at": 0.5, "then_prompt": "a bee"}),
+        ("a bee", {"switch_at": 2, "then_guidance_scale": 3.0, "guidance_scale": 3.0}),
+    ],
+)
+def test_a_switch_that_changes_nothing_is_noted(ltx, prompt, more):
+    (note,) = bc.sweep(prompt, num_inference_steps=4, **more).check(ltx)
+    assert note.argument == "switch_at"
+    assert "no effect" in str(note)
+    other = {**more, "then_prompt": "a moth"} if more else {}
+    assert not bc.sweep(prompt.replace("bee:bee", "bee:fly"), num_inference_steps=4, **other).check(
+        ltx
+    )
+
+
 def test_invalid_switches_are_reported(ltx):
     text = error_message(
         lambda: bc.sweep(

@@ -303,6 +303,22 @@ FOREIGN = [
     ("a (big (bee):1.4)", "mix whole prompts"),
     ("a (bee over {dunes|a lake}:0.8)", "mix whole prompts"),
     ("a ((bee))", "mix whole prompts"),
+    ("a (bee:{1.1|1.3})", "mix whole prompts"),
+    ("a (bee:{3::1.1|1::1.3})", "mix whole prompts"),
+    ("a (bee)1.4, (moth)++", "mix whole prompts"),
+    ("a (bee)--", "mix whole prompts"),
+    ("(a bee, a moth).blend(0.7, 0.3)", "mix whole prompts"),
+    ("{a (bee|moth:1.4)|fly}", "which a bar of the braces divides"),
+    ("{a [bee|moth]|fly}", "which a bar of the braces divides"),
+    ("{2$$ AND $$bee|moth}", "a command"),
+    ("{2$$ (($$bee|moth}", "mix whole prompts"),
+    ("{2$$ # $$bee|moth}", "a comment"),
+    ("{2$$ <lora:pencil:1> $$bee|moth}", "LoRAs are an axis"),
+    ("{2$$ __and__ $$bee|moth}", "not a separator"),
+    ("{2$$|$$bee|moth}", "a bar of the separator"),
+    ("a bee // striped", "a comment"),
+    ("a bee /* striped */ lands", "a comment"),
+    ("a bee Negative prompt: blurry Steps: 20, Sampler: Euler", "negative_prompt="),
     ("a [[bee]]", "mix whole prompts"),
     ("a [bee|moth]", "{a|b}"),
     ("a [bee:moth:soon]", "[from:to:when]"),
@@ -328,6 +344,37 @@ FOREIGN = [
     ("a __../insect__", "no path leaves that folder"),
     ("a __/etc/passwd__", "no path leaves that folder"),
 ]
+
+
+def test_a_choice_within_a_choice_has_a_count_and_a_separator_of_its_own():
+    assert prompts_of("{{2$$bee|moth}|fly}") == ["bee, moth", "fly"]
+    assert prompts_of("{a {1-2$$ and $$bee|moth}|fly}") == [
+        "a bee",
+        "a moth",
+        "a bee and moth",
+        "fly",
+    ]
+    assert prompts_of("{2$${2$$ or $$a|b}|{3::c|d}}") == ["a or b, c", "a or b, d", "c, d"]
+
+
+@given(odd_texts)
+def test_any_text_is_a_separator_once_it_is_escaped(text):
+    assert prompts_of(f"{{2$${escape(text)}$$a|b}}") == [f"a{text}b"]
+
+
+@pytest.mark.parametrize("text", ["https://a.b/c", "a (bee). C++ (1) [2] -- 3-2", "a/b", "(a)-b"])
+def test_texts_that_only_look_like_syntax_are_plain(text):
+    assert prompts_of(text) == [text]
+
+
+@pytest.mark.parametrize("value", [1.4, "1.4", 2])
+def test_a_slot_that_makes_syntax_with_its_template_is_noted(value, ltx):
+    shape = {"height": 32, "width": 32, "num_frames": 9}
+    (note,) = bc.sweep("a (bee:{weight})", weight=value, **shape).check(ltx)
+    assert note.argument == "weight"
+    assert "a weight of words" in str(note)
+    assert not bc.sweep(r"a \(bee:{weight}\)", weight=value, **shape).check(ltx)
+    assert not bc.sweep("a (bee: {kind})", kind="honey", **shape).check(ltx)
 
 
 @pytest.mark.parametrize(("source", "form"), FOREIGN)

@@ -87,7 +87,13 @@ class Switch:
 
     def _check_step(self, steps: int | None) -> Iterator[Problem]:
         at = self.at
-        if as_number(at) is None or not (0 < at < 1 or (at >= 1 and int(at) == at)):
+        if isinstance(at, float) and at == 1:
+            yield Problem(
+                "switch_at",
+                "switch_at=1.0: all steps, after which nothing would change, or one step? Write 1 "
+                "for after the first step, or a fraction below 1.",
+            )
+        elif as_number(at) is None or not (0 < at < 1 or (at >= 1 and int(at) == at)):
             yield Problem(
                 "switch_at",
                 f"switch_at={shorten(at)}: a fraction of the steps over 0 and below 1, or an "

@@ -5,8 +5,10 @@ from __future__ import annotations
 import keyword
 import math
 import numbers
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from beecam._util.checks import raise_problems
 from beecam._util.collector import collection_paused
@@ -18,10 +20,12 @@ from beecam.models.resolving import resolve_shots
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 from beecam.shots.shot_checks import BOTH_NOISES
 from beecam.shots.shot_list import ShotList
-from beecam.shots.templates.parse import is_plain
+from beecam.shots.templates.parse import is_plain, parse
+from beecam.shots.templates.template import Template, WeightedTemplate
 from beecam.sweeps.axes import MAX_CELLS, Sample
 from beecam.sweeps.layout import Layout
 
+_MAX_TRIED = 100  # values of a slot
 _EMPTY = (
     "the selection is empty: no cell has all of the values of where(...), none passed its "
     "function, or the slice or list selects none."
@@ -137,6 +141,28 @@ def note_values(layout: Layout) -> Iterator[Note]:
                 f"{slot}={shorten(odd[0])}{more}: the values of a slot are texts that mean "
                 "themselves; write choices, weights and tags in the template.",
             )
+        values = [v for v in given.get(slot, ()) if str(v) not in odd][:_MAX_TRIED]
+        yield from _note_filled(layout.templates, slot, values)
+
+
+def _note_filled(
+    templates: Iterable[Template | WeightedTemplate], slot: str, values: Sequence[Any]
+) -> Iterator[Note]:
+    """Yield a note if a value makes syntax together with its template, as 1.4 in `(bee:{w})`."""
+    for template in templates:
+        if not isinstance(template, Template) or slot not in template.slots or template.problems:
+            continue
+        for value in values:
+            filled = str(value).join(_slot(slot).split(template.source))
+            problem = next(iter(parse(filled).problems), None)
+            if problem is not None:
+                reason = str(problem).removeprefix("prompt: ")
+                yield Note(slot, f"{slot}={shorten(value)} in {shorten(template.source)}: {reason}")
+                return
+
+
+def _slot(name: str) -> re.Pattern[str]:
+    return re.compile(rf"\{{\s*{re.escape(name)}\s*\}}")
 
 
 def _template_problems(layout: Layout) -> Iterator[Problem]:

@@ -22,7 +22,16 @@ import re
 from collections.abc import Sequence
 
 from beecam.errors import Problem, shorten
-from beecam.shots.templates.habits import NUMBER, STARTS, habit_at, option_habit
+from beecam.shots.templates.habits import (
+    BRACKETS,
+    NUMBER,
+    STARTS,
+    TURNS,
+    as_escaped,
+    divided_habits,
+    habit_at,
+    option_habit,
+)
 from beecam.shots.templates.scan import find_braces, marks_within
 from beecam.shots.templates.template import (
     COMMANDS,
@@ -35,7 +44,6 @@ from beecam.shots.templates.template import (
     Template,
     WeightedTemplate,
     Wildcard,
-    escape,
 )
 
 # Arguments of `bc.sweep` that are templates besides the prompt.
@@ -44,18 +52,16 @@ TEXT_ARGUMENTS = ("negative_prompt", "then_prompt", "then_negative_prompt")
 _RESERVED = ("prompt", "plain", "wildcards")
 _MAX_DEPTH = 8
 _MAX_SOURCE = 100_000  # characters
-_MAX_EXCERPT = 40  # characters in a message
 _PUNCTUATION = r"[!-/:-@\[-`{-~]"
 _ESCAPE = re.compile(rf"\\({_PUNCTUATION}|{'|'.join(COMMANDS)})")
 _NAME = re.compile(r"[^\W\d]\w*")
 _WILDCARD = re.compile(r"__(?!_)([^\n{}|]{1,200}?)(?<!_)__(?!_)")
 _FILE_NAME = re.compile(r"[\w*.-][\w*./ -]*")
 _LORA = re.compile(rf"<lora:((?:\\.|[^<>:|{{}}\n\\])+)(?::\s*({NUMBER})\s*)?>", re.IGNORECASE)
-_BRACKETS = re.compile(r"\[((?:\\.|[^\[\]\\])*)\]", re.DOTALL)
 # Spaces are limited, too: two runs of them side by side would be matched in all divisions.
 _COUNT = re.compile(
     r"\s{0,9}(?:([0-9]{1,6})|([0-9]{0,6})\s{0,9}-\s{0,9}([0-9]{0,6}))\s{0,9}\$\$"
-    r"(?:([^|{}$]*)\$\$)?"
+    r"(?:((?:\\.|[^|{}$\\])*)\$\$)?"
 )
 _WEIGHT = re.compile(rf"\s{{0,9}}({NUMBER})\s{{0,9}}::")
 _WHEN = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})\s*")
@@ -124,7 +130,8 @@ class _Parser:
     def template(self) -> tuple[Part, ...]:
         """Return the parts of the whole template."""
         parts = self._parts(0, len(self._source))
-        tags = len(list(itertools.takewhile(_is_lora, reversed(parts))))
+        ends = itertools.takewhile(lambda part: isinstance(part, Lora), reversed(parts))
+        tags = len(list(ends))
         last = len(parts) - tags - 1
         if tags and last >= 0 and isinstance(text := parts[last], str):
             # The space before a tag at the end is not the prompt's.
@@ -186,10 +193,7 @@ class _Parser:
         if habit is None:
             return None
         text, message = habit
-        self._add(
-            f"{shorten(text)} at character {at} is {message}. Write {_escaped(text)} for the text "
-            "itself, or give plain=True if nothing in the texts is syntax."
-        )
+        self._add(message)
         return None, at + len(text)
 
     # --- braces --------------------------------------------------------------------------------
@@ -210,7 +214,7 @@ class _Parser:
         name = body.strip()
         if depth >= _MAX_DEPTH:
             self._add_brace(at, f"is within {depth} others; write the options out")
-        elif len(bars) > 2 or _COUNT.match(body) or _WEIGHT.match(body) or _is_wildcard(name):  # noqa: PLR2004
+        elif bars[1:-1] or _COUNT.match(body) or _WEIGHT.match(body) or _WILDCARD.fullmatch(name):
             return self._choice(at, bars, depth), after
         elif "{" in body:
             self._add_brace(at, "holds another brace; slots can't be nested")
@@ -241,7 +245,11 @@ class _Parser:
             only, least, most, between = count.groups()
             low = int(only or least or 1)
             high = int(only) if only else int(most) if most else None
-            separator, start = ", " if between is None else between, count.end()
+            start = count.end()
+            if between is not None:
+                separator = self._separator(*count.span(4), depth)
+        for message in divided_habits(source, bars):
+            self._add(message)
         options = [
             self._option(first, last, depth)
             for first, last in zip([start, *(bar + 1 for bar in bars[1:-1])], bars[1:], strict=True)
@@ -263,6 +271,14 @@ class _Parser:
             name = self._unique("|".join(pieces)) if not depth else ""
             return Choice(name, tuple(options), low, high, separator)
         return None
+
+    def _separator(self, start: int, end: int, depth: int) -> str:
+        """Return what stands between chosen options: a text, whose syntax is a problem."""
+        parts = self._parts(start, end, depth + 1)
+        texts = [part for part in parts if isinstance(part, str)]
+        if len(texts) < len(parts):
+            self._add(f"{shorten(self._source[start:end])} at character {start}: not a separator.")
+        return "".join(texts)
 
     def _option(self, start: int, end: int, depth: int) -> Option:
         source = self._source
@@ -331,7 +347,7 @@ class _Parser:
 
     def _switch(self, at: int, end: int, depth: int) -> tuple[Part | None, int] | None:
         """Return the switch that starts at a bracket; None if these brackets are text."""
-        match = _BRACKETS.match(self._source, at, end)
+        match = BRACKETS.match(self._source, at, end)
         if not match:
             return None
         text, after = match.group(), match.end()
@@ -342,10 +358,7 @@ class _Parser:
         ]
         when = _WHEN.fullmatch(self._source, *fields[-1])
         if bars:
-            why = (
-                "words that take turns at each step; they can't here. Write {a|b} for a clip of "
-                "each, or mix two prompts: prompt=[('a', 0.5), ('b', 0.5)]"
-            )
+            why = TURNS
         elif len(fields) == 1 or (len(fields) == 2 and not when):  # noqa: PLR2004
             return None
         elif len(fields) == 2 and self._source[slice(*fields[0])].strip().isdigit():  # noqa: PLR2004
@@ -366,7 +379,7 @@ class _Parser:
                 step = int(number) if number.isdigit() else float(number)
                 return Switched(inside[0] if len(inside) == 2 else (), inside[-1], step), after  # noqa: PLR2004
         self._add(
-            f"{shorten(text)} at character {at} is {why}. Write {_escaped(text)} for the text "
+            f"{shorten(text)} at character {at} is {why}. Write {as_escaped(text)} for the text "
             "itself."
         )
         return None, after
@@ -379,20 +392,6 @@ class _Parser:
     def _add_brace(self, at: int, why: str) -> None:
         excerpt = shorten(self._source[max(0, at - 12) : at + 20])
         self._add(f"the brace at character {at}, near {excerpt}, {why}.")
-
-
-def _escaped(text: str) -> str:
-    """Return how a text is written in a template, as it is typed: without quotes, cut if long."""
-    written = " ".join(escape(text).split())
-    return written if len(written) <= _MAX_EXCERPT else f"{escape(text[:1])}..."
-
-
-def _is_lora(part: Part) -> bool:
-    return isinstance(part, Lora)
-
-
-def _is_wildcard(text: str) -> bool:
-    return _WILDCARD.fullmatch(text) is not None
 
 
 def _holds_more(options: Sequence[Option]) -> bool:

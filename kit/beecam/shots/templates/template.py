@@ -21,7 +21,7 @@ from beecam.shots.weighted_prompts import WeightedPrompts
 # Words in capitals that other tools read as commands.
 COMMANDS = ("AND", "BREAK", "ADDBASE", "ADDCOL", "ADDCOMM", "ADDROW")
 _SPECIAL = re.compile(
-    r"[\\{}()\[\]<>|#:$]|_(?=_)|(?<=_)_|-(?=-)|(?<=-)-"
+    r"[\\{}()\[\]<>|#:$]|_(?=_)|(?<=_)_|-(?=-)|(?<=-)-|/(?=[/*])"
     rf"|(?<![\w\\])(?={'|'.join(COMMANDS)})"
 )
 _SAMPLER = re.compile(r"\A(\s*)(?=[@~!])")

@@ -93,6 +93,7 @@ class _ShotNotes:
         for call, group in calls:
             self._collect(call, group)
         yield from self._of_words()
+        yield from _of_switches(shots)
         yield from self._of_arguments(calls, defaults)
 
     # --- words ---------------------------------------------------------------------------------
@@ -189,6 +190,23 @@ class _ShotNotes:
             self._vocabulary(number, limit).read(text, limit.tokens, specials=limit.specials)
             for number, limit in enumerate(limits)
         )
+
+
+def _of_switches(shots: Sequence[Shot]) -> Iterator[Note]:
+    """Yield a note if clips change nothing at their switch."""
+    for shot in shots:
+        switch = shot.switch
+        if switch is None:
+            continue
+        then = switch.prompt, switch.negative_prompt, switch.guidance_scale
+        before = shot.prompt, shot.negative_prompt, shot.guidance_scale
+        if all(new is None or new == old for new, old in zip(then, before, strict=True)):
+            yield Note(
+                "switch_at",
+                f"switch_at={switch.at:g}: it has no effect here: what comes then is what was "
+                "before; set another then_prompt or then_guidance_scale.",
+            )
+            return
 
 
 def _value(shot: Shot, name: str) -> Any:
