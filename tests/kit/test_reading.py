@@ -604,6 +604,30 @@ def test_a_transparent_animation_is_on_white(tmp_path):
         assert (frames[1, :, :4] == 255).all(), suffix
 
 
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("hidden", [0, 200])
+def test_what_no_frame_of_an_animation_covers_is_white(tmp_path, lossless, hidden):
+    # The encoder crops each frame to what it changes, which has no transparency here.
+    frames = np.full((3, 32, 48, 4), hidden, np.uint8)
+    frames[..., 3] = 0
+    for i, frame in enumerate(frames):
+        frame[8:24, 16 * i : 16 * i + 16] = [255, 0, 0, 255]
+    images = [Image.fromarray(frame) for frame in frames]
+    path = tmp_path / "bee.webp"
+    images[0].save(path, save_all=True, append_images=images[1:], duration=100, lossless=lossless)
+    with Image.open(path) as opened:
+        mode, first = opened.mode, np.asarray(opened)
+        found = [bc.read_media(path).frames, bc.read_media(opened).frames]
+        assert opened.mode == mode
+        assert np.array_equal(np.asarray(opened), first)
+    for read in found:
+        assert (read[:, :4] >= 250).all()
+        for i in range(3):
+            assert (
+                np.abs(read[i, 12:20, 16 * i + 4 : 16 * i + 12].astype(int) - [255, 0, 0]).max() < 9
+            )
+
+
 def test_an_mpo_of_a_phone_is_one_image(tmp_path):
     images = [Image.fromarray(picture()), Image.fromarray(picture(at=200))]
     images[0].save(tmp_path / "bee.mpo", format="MPO", save_all=True, append_images=images[1:])

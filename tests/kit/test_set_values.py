@@ -4,8 +4,11 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.video_processor import VideoProcessor
+from peft import LoraConfig
 
 import beecam as bc
+from beecam.models.denoise.schedulers import Schedulers
+from beecam.models.weights.lora import PREFIX
 from beecam.models.weights.set_values import remember_as_built, set_values
 from helpers import PATIENCE
 from tiny import NAMES, SHAPES, make
@@ -61,6 +64,31 @@ def _at(owner, path):
     for name in filter(None, path.split(".")):
         owner = owner[int(name)] if name.isdigit() else getattr(owner, name)
     return owner
+
+
+@pytest.mark.parametrize("kind", ["WanPipeline", "CogVideoXPipeline", "AnimateDiffPipeline"])
+def test_the_steps_of_a_scheduler_set_nothing(kind):
+    pipe = make(kind)
+    known = Schedulers(pipe.scheduler)
+    for name in known.names:
+        pipe.scheduler = known.fresh(name)
+        assert set_values(pipe) == [], name
+        pipe.scheduler.set_timesteps(8)
+        sample = torch.ones(1, 4, 1, 4, 4)
+        for at in pipe.scheduler.timesteps[:2]:
+            if name != "CogVideoXDPMScheduler":  # it takes more
+                sample = pipe.scheduler.step(sample, at, sample, return_dict=False)[0]
+        assert set_values(pipe) == [], name
+
+
+def test_loras_of_shots_set_nothing():
+    pipe = make("WanPipeline")
+    settings = LoraConfig(r=2, target_modules=["to_q"])
+    pipe.transformer.add_adapter(settings, adapter_name=f"{PREFIX}0123456789ab")
+    pipe.transformer.disable_adapters()
+    assert set_values(pipe) == []
+    pipe.transformer.blocks[0].attn1.to_q.base_layer.in_features = 5
+    assert set_values(pipe) == ["transformer.blocks.0.attn1.to_q.in_features=5"]
 
 
 CHANGES = {

@@ -7,7 +7,9 @@ Ghostscript; so no other module calls it without `formats=`.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -127,14 +129,38 @@ def _read(image: Image, selection: Selection) -> Media:
         return Media(_scaled(to_rgb(image), selection)[None])
     check_size(*size, min(count, selection.num_frames or count))
     before = image.tell()
-    try:
-        rhythm, first = _rhythm(image, count)
-        indices = [first + i for i in rhythm.indices(selection)]
-        check_size(*size, len(indices))
-        frames = _frames(image, indices, selection)
-    finally:
-        image.seek(before)
+    with _uncovered(image):
+        try:
+            rhythm, first = _rhythm(image, count)
+            indices = [first + i for i in rhythm.indices(selection)]
+            check_size(*size, len(indices))
+            frames = _frames(image, indices, selection)
+        finally:
+            image.seek(before)
     return Media(frames, rhythm.selected_rate(selection) if len(frames) > 1 else None)
+
+
+@contextlib.contextmanager
+def _uncovered(image: Any) -> Iterator[None]:
+    """Keep transparent what no frame of an animated WebP covers.
+
+    Such a file says that it has no transparency if no frame has, though its frames may be smaller
+    than the image. Pillow then drops what its decoder knows, and the rest would be black.
+    """
+    if image.format != "WEBP" or getattr(image, "rawmode", None) != "RGBX":
+        yield
+        return
+    _decode_as(image, "RGBA", "RGBA")
+    try:
+        yield
+    finally:
+        _decode_as(image, "RGBX", "RGB")
+
+
+def _decode_as(image: Any, rawmode: str, mode: str) -> None:
+    """Let a WebP be decoded again from its first frame, in another mode."""
+    vars(image).update(rawmode=rawmode, _mode=mode, _im=None)
+    image._reset()  # noqa: SLF001
 
 
 def _frames(image: Image, indices: list[int], selection: Selection) -> Frames:

@@ -122,7 +122,13 @@ def _values_in_pipeline(pipe: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _values_in_network(network: Any) -> Iterator[tuple[str, Any]]:
+    wrapped: set[str] = set()
     for path, module in network.named_modules():
+        # LoRAs count by their weights and strengths, those of shots not at all.
+        if type(module).__module__.startswith("peft."):
+            wrapped.add(path)
+        if wrapped and _is_of_lora(path, wrapped):
+            continue
         # Layers with a LoRA have the layer that was built inside.
         at = path.replace(".base_layer", "") + "." if path else ""
         own, state = dict(vars(module)), _stored_by_calls(type(module))
@@ -133,6 +139,18 @@ def _values_in_network(network: Any) -> Iterator[tuple[str, Any]]:
         processor = own.get("processor")
         for name, value in _plain_values(dict(getattr(processor, "__dict__", {})), frozenset()):
             yield f"{at}{type(processor).__qualname__}.{name}", value
+
+
+def _is_of_lora(path: str, wrapped: set[str]) -> bool:
+    """Return whether a module is part of a layer with a LoRA, besides the layer that was built."""
+    if path in wrapped:
+        return True
+    above, _, name = path.rpartition(".")
+    while above:
+        if above in wrapped:
+            return name != "base_layer"
+        above, _, name = above.rpartition(".")
+    return False
 
 
 def _plain_values(own: Values, state: frozenset[str]) -> Iterator[tuple[str, Any]]:
