@@ -421,3 +421,14 @@ def test_inputs_are_looked_up_by_a_digest(library):
     for wrong in (3, None, "", "*", b"x"):
         with pytest.raises(KeyError, match="no input"):
             library.inputs[wrong]
+
+
+NO_PATHS = ["~nobody-here/bee", "b" * 300, "half \ud83d", "/".join(["b" * 200] * 30), "a\0b"]
+
+
+@pytest.mark.parametrize("name", NO_PATHS)
+@pytest.mark.parametrize("take", [bc.library, bc.read_media, bc.lora, bc.load, bc.deck])
+def test_a_name_that_no_file_can_have_gets_a_sentence(take, name):
+    with pytest.raises(bc.BeecamError) as error:
+        take(name)
+    assert str(error.value).encode()
