@@ -445,3 +445,14 @@ def test_no_object_takes_an_attribute_that_it_does_not_have(kind):
     one = object.__new__(kind)
     with pytest.raises(AttributeError, match=f"{kind.__name__} has no attribute 'colums'"):
         one.colums = 3
+
+
+NO_PATHS = ["~nobody-here/bee", "b" * 300, "half \ud83d", "/".join(["b" * 200] * 30), "a\0b"]
+
+
+@pytest.mark.parametrize("name", NO_PATHS)
+@pytest.mark.parametrize("take", [bc.library, bc.read_media, bc.lora, bc.load, bc.deck])
+def test_a_name_that_no_file_can_have_gets_a_sentence(take, name):
+    with pytest.raises(bc.BeecamError) as error:
+        take(name)
+    assert str(error.value).encode()

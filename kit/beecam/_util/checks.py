@@ -234,13 +234,27 @@ def path_argument(name: str, value: Any, example: str) -> Iterator[Problem]:
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value) or "\0" in str(value):
         yield Problem(name, f"{name}={shorten(value)}: a path is needed, as in {example}.")
         return
+    if why := why_no_path(value):
+        yield Problem(name, f"{name}={shorten(value)}: {why}")
+
+
+def why_no_path(value: str | os.PathLike[str]) -> str | None:
+    """Return why a path can't be that of a file or folder on this machine, or None.
+
+    >>> why_no_path("~nobody-here/bee.mp4")
+    "this can't be a file's name: Could not determine home directory."
+
+    Args:
+        value: The path, as the user wrote it.
+    """
     try:
         os.fsencode(value)
         Path(value).expanduser().is_dir()
     # Half of a surrogate pair, a name that is too long, an unknown home folder.
-    except (UnicodeEncodeError, OSError, RuntimeError) as error:
-        why = getattr(error, "strerror", None) or error
-        yield Problem(name, f"{name}={shorten(value)}: this can't be a file's name: {why}.")
+    except (UnicodeEncodeError, OSError, RuntimeError, ValueError) as error:
+        why = str(getattr(error, "strerror", None) or error)
+        return f"this can't be a file's name: {why.rstrip('.')}."
+    return None
 
 
 def suffix(name: str, value: Any, suffixes: Sequence[str]) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from beecam._util.checks import integer, number, raise_problems, string
+from beecam._util.checks import integer, number, raise_problems, string, why_no_path
 from beecam._util.digests import DIGEST_LENGTH
 from beecam._util.plain import as_number
 from beecam.errors import BeecamError, CheckError, MediaError, Problem, shorten
@@ -226,6 +226,8 @@ def digest_of(frames: Frames) -> str:
 def _media_and_name(source: Any, selection: Selection) -> tuple[Media, str]:
     try:
         if isinstance(source, (str, os.PathLike)):
+            if why := why_no_path(source):
+                _refuse(f"{shorten(str(source))}: {why}")
             path = _existing_file(Path(source).expanduser())
             return read_any(path, selection), path.stem
         if is_clip(source):

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from beecam._util.checks import number, raise_problems, string
+from beecam._util.checks import number, raise_problems, string, why_no_path
 from beecam._util.digests import DIGEST_LENGTH
+from beecam._util.plain_files import read_named
 from beecam._util.words import number_text
 from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, first_line, shorten
 
@@ -116,7 +117,7 @@ def lora(
             "they are opened."
         )
     try:
-        with path.open("rb") as file:
+        with read_named(path) as file:
             _check_header(path, file)
             sha256 = hashlib.sha256()
             while block := file.read(1 << 20):
@@ -265,6 +266,8 @@ def _check_header(path: Path, file: BinaryIO) -> None:
 def _find_file(source: Any) -> Path:
     if not isinstance(source, (str, os.PathLike)) or not os.fspath(source):
         raise _error(f"{shorten(source)}: a safetensors file or a repository is needed.")
+    if why := why_no_path(source):
+        raise _error(f"{shorten(str(source))}: {why}")
     path = Path(source).expanduser()
     if path.is_dir():
         files = sorted(path.glob("*.safetensors"))

@@ -169,14 +169,6 @@ def _explain(folder: Path, error: BaseException) -> str:
     return f"library {str(folder)!r} can't be used: {why}."
 
 
-def _has_name(path: str | os.PathLike[str]) -> bool:
-    try:
-        os.fsencode(path)
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
-
-
 def _folder_problems(value: Any) -> Iterator[Problem]:
     if not isinstance(value, (str, os.PathLike)):
         yield Problem("folder", f"library({shorten(value)}): the path of a folder is needed.")
@@ -186,8 +178,8 @@ def _folder_problems(value: Any) -> Iterator[Problem]:
             "library(''): the path of a folder is needed; library() is the default one and "
             "library('.') is the folder of this notebook.",
         )
-    elif not _has_name(value):
-        yield Problem("folder", f"library({shorten(value)}): no folder can have this name.")
+    elif "\0" not in str(value) and (why := checks.why_no_path(value)):
+        yield Problem("folder", f"library({shorten(value)}): {why}")
     elif "\0" in str(value):
         yield Problem(
             "folder",

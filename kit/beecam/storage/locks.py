@@ -71,8 +71,8 @@ class LibraryLock:
     def remove_stale(self) -> None:
         """Remove the lock files of processes that ended without closing the library."""
         for path in self._folder.glob("*.lock"):
-            if is_digest(path.stem) and not self.is_alive(path.stem):
-                remove_quietly(path)
+            if is_digest(path.stem) and path.stem != self.name and is_plain(path, writable=True):
+                _is_locked(path, remove=True)
 
     def release(self) -> None:
         """Release the lock and remove its file."""
@@ -80,16 +80,26 @@ class LibraryLock:
         remove_quietly(self._folder / f"{self.name}.lock")
 
 
-def _is_locked(path: Path) -> bool:
-    """Return whether any process holds the lock of a file; also if that can't be found out."""
+def _is_locked(path: Path, *, remove: bool = False) -> bool:
+    """Return whether any process holds the lock of a file; also if that can't be found out.
+
+    Args:
+        path: The file.
+        remove: Remove it if no process does, before one can lock it.
+    """
     try:
         if fcntl is None:
             FileLock(path).acquire(timeout=0).lock.release()
+            if remove:
+                remove_quietly(path)
             return False
         descriptor = open_plain(path)
         try:
             # Shared, so that two who look don't take each other for the owner.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if remove:
+                # Who has just created it waits for the lock, sees that it is gone, and begins anew.
+                remove_quietly(path)
         finally:
             os.close(descriptor)
     except FileNotFoundError:

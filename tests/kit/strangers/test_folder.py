@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+from filelock import FileLock, Timeout
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -272,6 +273,26 @@ def test_a_lock_that_others_look_at_is_seen_as_held(folder):
             for one in others:
                 one.release()
         assert not lock.is_alive(others[0].name)
+
+
+def test_a_lock_is_removed_before_another_process_can_take_it(folder, monkeypatch):
+    stale = folder / "locks" / f"{KEY}.lock"
+    stale.write_text("")
+    removed = []
+
+    def remove(path):
+        # Who has just created the file, and would hold a lock that no one sees.
+        with pytest.raises(Timeout):
+            FileLock(path).acquire(timeout=0)
+        path.unlink()
+        removed.append(path)
+
+    monkeypatch.setattr("beecam.storage.locks.remove_quietly", remove)
+    one = LibraryLock(folder / "locks")
+    one.remove_stale()
+    assert removed == [stale]
+    monkeypatch.undo()
+    one.release()
 
 
 # --- files and rows --------------------------------------------------------------------------------

@@ -9,8 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from beecam._util.checks import why_no_path
 from beecam._util.plain_files import read_named
-from beecam.errors import CheckError, ModelError, Problem, did_you_mean, first_line, join_words
+from beecam.errors import (
+    CheckError,
+    ModelError,
+    Problem,
+    did_you_mean,
+    first_line,
+    join_words,
+    shorten,
+)
 from beecam.models.loading.arguments import LoadOptions
 from beecam.models.loading.messages import explain_load_errors
 from beecam.models.loading.single_file import base_repository, load_denoiser
@@ -108,6 +117,9 @@ def _find(source: str, base: str | None) -> _Place:
         CheckError: `base` is set for something else than a single file.
         ModelError: It does not exist, or is not a pipeline.
     """
+    for name in (source, base or ""):
+        if why := why_no_path(name):
+            raise ModelError(f"load({shorten(name)}): {why}")
     folder = Path(source).expanduser()
     single = folder if folder.is_file() else None
     if single is not None:
