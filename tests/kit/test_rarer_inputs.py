@@ -171,6 +171,28 @@ def test_a_path_of_the_camera_that_does_not_fit_is_refused(arguments, message):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "arguments", "nearest"),
+    [
+        # Their own checks know better than the sizes of their networks.
+        ("HunyuanSkyreelsImageToVideoPipeline", {"width": 24}, "nearest are 16 and 32"),
+        ("TextToVideoSDPipeline", {"height": 18}, "nearest are 16 and 24"),
+        ("HeliosPyramidPipeline", {"width": 80}, "nearest are 64 and 128"),
+        ("Cosmos2_5_PredictBasePipeline", {"num_frames": 521}, "the nearest is 509"),
+        (
+            "SkyReelsV2DiffusionForcingVideoToVideoPipeline",
+            {"num_frames": 5},
+            "begins with 5 of the video; nearest is 9",
+        ),
+    ],
+)
+def test_a_size_or_length_that_a_run_would_refuse_is_refused(name, arguments, nearest):
+    found = problems(wrapped(name), **arguments)
+    assert set(found) == set(arguments)
+    assert nearest in " ".join(found.values())
+
+
+@pytest.mark.slow
 def test_an_image_editor_has_its_number_of_frames_unless_it_reasons():
     model = wrapped("ChronoEditPipeline")
     assert model.resolve(bc.shot("a bee")).num_frames == 5

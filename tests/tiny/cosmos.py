@@ -44,7 +44,7 @@ def _transformer(channels, out_channels, **more):
         "mlp_ratio": 2,
         "text_embed_dim": SIZE,
         "adaln_lora_dim": 4,
-        "max_size": (4, 32, 32),
+        "max_size": (128, 480, 480),  # so that the default size fits, at half the published factor
         "patch_size": (1, 2, 2),
         "rope_scale": (2.0, 1.0, 1.0),
         "extra_pos_embed_type": "learnable",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from beecam.shots.shot import Shot
 
 # What pipelines pass to their checks without an argument of theirs for it.
 _INTRINSICS = 4
+# What pipelines say of sizes that their autoencoder or its patches can't have.
+_DIVISIBLE = re.compile(r"`height` and `width` have to be divisible by (\d+)")
 _OF_CHECKS = {"stg_scale": 0.0, "audio_stg_scale": 0.0}
 
 
@@ -43,6 +46,8 @@ def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iter
     yield from _skipped_layers(full, task)
     yield from _chunks(full, task, model)
     yield from _edited(full, task, model)
+    yield from _overlap(full, task, model)
+    yield from _positions(full, task, model)
     yield from _camera(full, task)
     yield from _packages(full, task)
 
@@ -96,6 +101,46 @@ def _edited(full: Shot, task: Task, model: str) -> Iterator[Problem]:
         f"num_frames={frames}: {model} makes {EDITED_FRAMES}, unless it reasons; nearest is "
         f"{EDITED_FRAMES}, or set {name}=True and num_temporal_reasoning_steps, too.",
     )
+
+
+def _overlap(full: Shot, task: Task, model: str) -> Iterator[Problem]:
+    """Yield a problem if a clip has no frame besides those that it shares with a video."""
+    overlap, frames = full.arguments.get("overlap_history"), full.num_frames or 1
+    if not task.family.continues or not isinstance(overlap, int):
+        return
+    step = task.info.temporal
+    shared = (overlap - 1) // step * step + 1
+    if frames <= shared:
+        yield Problem(
+            "num_frames",
+            f"num_frames={frames}: {model} begins with {shared} of the video; nearest is "
+            f"{shared + step}, or set overlap_history to less.",
+        )
+
+
+def _positions(full: Shot, task: Task, model: str) -> Iterator[Problem]:
+    """Yield a problem unless a transformer has learned a position for each latent cell."""
+    config = getattr(task.info.denoiser, "config", {})
+    most, patch = config.get("max_size"), config.get("patch_size")
+    if config.get("extra_pos_embed_type") != "learnable" or not (most and patch):
+        return
+    info = task.info
+    cells = (1 + ((full.num_frames or 1) - 1) // info.temporal, full.height or 1, full.width or 1)
+    for name, value, limit, pixels, unit in zip(
+        ("num_frames", "height", "width"),
+        cells,
+        most,
+        (1, info.spatial, info.spatial),
+        patch,
+        strict=True,
+    ):
+        if value // pixels > limit // unit * unit:
+            high = (limit - 1) * info.temporal + 1 if name == "num_frames" else limit * pixels
+            yield Problem(
+                name,
+                f"{name}={getattr(full, name)}: {model} has learned positions up to {high}; the "
+                f"nearest is {high}.",
+            )
 
 
 def _camera(full: Shot, task: Task) -> Iterator[Problem]:
@@ -263,9 +308,30 @@ def _ask(full: Shot, task: Task) -> Iterator[Problem]:
         if name in parameters and refused(without) != reason:
             yield Problem(name, f"{name}={shorten(value)}: {kind} refuses it: {reason}")
             return
+    yield from _of_defaults(full, task, reason)
+
+
+def _of_defaults(full: Shot, task: Task, reason: str) -> Iterator[Problem]:
+    """Yield what a pipeline refuses of a size, or of an argument that the shot doesn't set."""
+    kind = type(task.pipe).__name__
+    if divisible := _DIVISIBLE.search(reason):
+        yield from _sizes(full, kind, int(divisible[1]))
+        return
     named = next((name for name in task.arguments if f"`{name}" in reason), None)
     if named:
         yield Problem(named, f"{named}: {kind} refuses its default here: {reason}")
+
+
+def _sizes(full: Shot, kind: str, step: int) -> Iterator[Problem]:
+    for name in ("width", "height"):
+        value = getattr(full, name) or step
+        if value % step:
+            low = max(value // step * step, step)
+            yield Problem(
+                name,
+                f"{name}={value}: {kind} makes multiples of {step} pixels; nearest are {low} and "
+                f"{low + step}.",
+            )
 
 
 def _values(full: Shot, task: Task, extra: Mapping[str, Any]) -> dict[str, Any]:

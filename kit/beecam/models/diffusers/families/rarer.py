@@ -92,6 +92,7 @@ RARER = (
     _rare(
         name="Helios",
         classes=("HeliosPyramidPipeline",),
+        size_step=64,  # three stages, each of half the size of the next
         frame_step=33,
         frame_plus=0,
         fps=24.0,
