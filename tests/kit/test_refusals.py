@@ -2,18 +2,22 @@
 
 import logging
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import beecam as bc
+from beecam.errors import CheckError
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.diffusers.adapter import DiffusersModel
+from beecam.models.diffusers.introspection import call_parameters
 from beecam.shots.shot import SHOT_ARGUMENTS
 from beecam.sweeps.layout import shot_from
 from helpers import error_message, generate_frames
 from kit.test_families import ALL
-from tiny import SHAPES, make
+from tiny import NAMES, SHAPES, make
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +63,69 @@ def test_what_passes_the_check_does_not_fail_in_the_run(scheduled, data):
         own = {"HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"}
         expected = shot.draft_steps or scheduled.steps(shot)
         assert steps[-1] == expected or shot.scheduler in own, "they are recorded as they run"
+
+
+ODD = (0, -1, 2, 3.7, 2**70, True, "x", (), (0.5,), (1, 2), (1.0, 0.5), ("x",))
+# They change how long a clip takes, or what the tiny models are made for.
+NOT_TRIED = ("max_sequence_length", "use_resolution_binning", "addnoise_condition")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AnimateDiffSDXLPipeline",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in NAMES if n != "AnimateDiffSDXLPipeline"),
+    ],
+)
+def test_an_odd_value_is_refused_before_the_run_or_makes_a_clip(name):
+    pipe = make(name)
+    model = bc.wrap(pipe, name=name)
+    shape = shape_of(model)
+    shape |= {key: bc.read_media(shape[key]) for key in ("image", "video") if key in shape}
+    prompt = "a bee" if "prompt" in model.tasks[0].info.parameters else ""
+    for argument in model.arguments:
+        for value in () if argument in NOT_TRIED else ODD:
+            shot = bc.shot(prompt, seed=1, **{**shape, argument: value})
+            problems = list(model.check(shot))
+            if problems:
+                assert argument in " ".join(map(str, problems)), (argument, value)
+                continue
+            (clip,) = model.generate([model.resolve(shot)])
+            assert clip.broken is None, (argument, value)
+
+
+def test_sizes_of_sdxl_are_tuples_and_act_together():
+    name = "AnimateDiffSDXLPipeline"
+    pipe = make(name)
+    model = bc.wrap(pipe, name=name, batch_size=1)
+
+    def clip(**more):
+        (found,) = model.generate([model.resolve(bc.shot("a bee", **SHAPES[name], **more))])
+        return found.frames
+
+    sizes = {"original_size": (512, 256), "target_size": (64, 64), "crops_coords_top_left": (8, 0)}
+    plain = pipe(
+        prompt="a bee",
+        generator=torch.Generator().manual_seed(0),
+        output_type="np",
+        **SHAPES[name],
+        **sizes,
+    ).frames[0]
+    assert np.abs(clip(**sizes) - np.round(plain * 255)).max() <= 1
+    negative = {"negative_original_size": [(512, 256)], "guidance_scale": 3}
+    (note,) = bc.sweep("a bee", **SHAPES[name], **negative).check(model)
+    assert "set negative_target_size, too" in str(note)
+    both = {**negative, "negative_target_size": [(64, 64)]}
+    assert not bc.sweep("a bee", **SHAPES[name], **both).check(model)
+
+
+@pytest.mark.parametrize("name", ["denoising_end", "denoising_start"])
+def test_a_part_of_the_steps_is_a_draft(name):
+    pipe = make("AnimateDiffSDXLPipeline")
+    if name not in call_parameters(type(pipe)):
+        pytest.skip("this version has no such argument")
+    with pytest.raises(CheckError, match=f"{name}: set by beecam.*draft=0.5"):
+        bc.sweep("a bee", **{name: 0.5}).check(bc.wrap(pipe, name="model"))
 
 
 @pytest.mark.parametrize("name", ["HunyuanVideoPipeline", "LTX2Pipeline"])

@@ -349,6 +349,4 @@ def pipeline_arguments(
         # None isn't "" to every pipeline, and lists of None are errors.
         del arguments["negative_prompt"]
     known = {name: v for name, v in arguments.items() if name in info.parameters}
-    # A shot stores lists as tuples; pipelines distinguish the two.
-    more = {n: list(v) if isinstance(v, tuple) else v for n, v in shot.arguments.items()}
-    return {**known, **more, **task.family.fixed}
+    return {**known, **task.further_arguments(shot.arguments), **task.family.fixed}

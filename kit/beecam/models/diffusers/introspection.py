@@ -74,6 +74,14 @@ class PipelineInfo:
             and name not in ("self", "prompt", "negative_prompt")
         ]
 
+    def takes_tuple(self, name: str) -> bool:
+        """Return whether an argument of the call is annotated as a tuple, and not as a list."""
+        parameter = self.parameters.get(name)
+        if parameter is None:
+            return False
+        text = str(parameter.annotation).lower()
+        return isinstance(parameter.default, tuple) or ("tuple" in text and "list" not in text)
+
     def default(self, name: str) -> Any:
         """Return the default of an argument by its name in a shot, or None.
 

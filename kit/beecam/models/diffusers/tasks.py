@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -48,12 +48,17 @@ _FILLED_IN = (
     "callback_on_step_end_tensor_inputs",
     "callback",
     "callback_steps",
+    "denoising_end",
+    "denoising_start",
 )
 # What decides the steps of pipelines that take no number of them.
 _STEPS = ("pyramid_num_inference_steps_list", "sigmas")
+_PARTS = "use draft=0.5, which can be finished later; a part of the steps leaves noise in a clip"
 # What to use in place of arguments that are filled in, or that a family excludes.
 _SEEDS = "use seed= or noise="
 _INSTEAD = {
+    "denoising_end": _PARTS,
+    "denoising_start": _PARTS,
     "generator": _SEEDS,
     "latents": _SEEDS,
     "audio_latents": _SEEDS,
@@ -163,6 +168,19 @@ class Task:
             return "text to video"
         inputs = join_words([name for name in CONDITIONS if name in self.accepts])
         return f"video from {inputs}" if self.requires_any else f"video from text, or from {inputs}"
+
+    def further_arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return arguments of a shot as its pipeline takes them: it distinguishes lists and tuples.
+
+        Args:
+            given: The shot's further arguments, which stores both as tuples.
+        """
+        return {
+            name: list(value)
+            if isinstance(value, tuple) and not self.info.takes_tuple(name)
+            else value
+            for name, value in given.items()
+        }
 
     @property
     def arguments(self) -> dict[str, Any]:

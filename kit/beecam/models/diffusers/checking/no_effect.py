@@ -199,6 +199,19 @@ def _of_guidance(call: CallSettings) -> Iterator[tuple[str, str]]:
             yield name, "no step is one of transformer_2; set guidance_scale or more steps"
 
 
+def _of_negative_size(call: CallSettings) -> Iterator[tuple[str, str]]:
+    """Yield sizes of the negative prompt that SDXL doesn't read without one another."""
+    both = ("negative_original_size", "negative_target_size")
+    if not set(both) <= set(call.values):
+        return
+    missing = [name for name in both if call.values[name] is None]
+    for name in (*both, "negative_crops_coords_top_left"):
+        if call.is_set(name) and not call.guided:
+            yield name, f"clips are generated without guidance; {call.how_to_guide}"
+        elif call.is_set(name) and missing:
+            yield name, f"it is read with {join_words(list(both))}; set {join_words(missing)}, too"
+
+
 def _boundary_steps(call: CallSettings) -> tuple[bool, bool] | None:
     """Return whether steps run above and below the boundary between two transformers, if any."""
     pipe = call.task.pipe
@@ -361,6 +374,7 @@ _RULES = (
     _guidance,
     _negative_prompt,
     _of_guidance,
+    _of_negative_size,
     _eta,
     _decoding,
     _perturbed_blocks,

@@ -196,25 +196,45 @@ def _check_extra(
         return
     default = allowed[name]
     annotation = task.info.parameters[name].annotation
+    if isinstance(value, int) and abs(value) > _MAX_INTEGER:
+        yield Problem(name, f"{name}={shorten(value)}: an integer of at most 64 bits is needed.")
+        return
     if default is None:
-        if value is not None and not fits_annotation(annotation, value):
+        if value == ():
+            yield Problem(name, f"{name}=(): one item or more is needed; leave it out for none.")
+        elif value is not None and not fits_annotation(annotation, value):
             text = annotation_text(annotation)
             hint = " A shot can't store a dict." if "dict" in text else ""
             yield Problem(name, f"{name}={shorten(value)}: {model} needs {text} there.{hint}")
         return
     if value is None and type(None) in typing.get_args(annotation):
         return
+    if not _fits_default(default, annotation, value):
+        yield Problem(
+            name,
+            f"{name}={shorten(value)}: {type(default).__name__} is needed, "
+            f"as in the default {default!r}.",
+        )
+
+
+def _fits_default(default: Any, annotation: Any, value: Any) -> bool:
+    """Return whether a value is of the kind of an argument's default."""
     kinds: tuple[type, ...] = (type(default),)
     if kinds == (float,):
         kinds = (float, int)
     if kinds == (list,):
         kinds = (tuple,)  # as a shot stores it
     if not isinstance(value, kinds) or isinstance(value, bool) != (kinds == (bool,)):
-        yield Problem(
-            name,
-            f"{name}={shorten(value)}: {type(default).__name__} is needed, "
-            f"as in the default {default!r}.",
-        )
+        return False
+    if not isinstance(value, tuple):
+        return True
+    inner = {type(one) for one in default}
+    inner |= {int} if float in inner else set()
+    if inner and not all(type(one) in inner for one in value):
+        return False
+    # Without a type for its items, such a list is a fixed number of settings.
+    free = bool(typing.get_args(annotation)) or annotation is inspect.Parameter.empty
+    return fits_annotation(annotation, value) and (free or len(value) == len(default))
 
 
 def _check_strength(task: Task, shot: Shot, steps: int) -> Iterator[Problem]:
@@ -275,6 +295,7 @@ def _check_draft(task: Task, requested: int, steps: int) -> Iterator[Problem]:
         )
 
 
+_MAX_INTEGER = 2**63 - 1
 _ANNOTATION_TYPES: dict[Any, tuple[type, ...]] = {
     int: (int,),
     float: (float, int),
@@ -297,6 +318,12 @@ def fits_annotation(annotation: Any, value: Any) -> bool:
     origin = typing.get_origin(annotation) or annotation
     if origin in (typing.Union, types.UnionType):
         return any(fits_annotation(one, value) for one in inner)
+    if origin is tuple and inner and Ellipsis not in inner:
+        return (
+            isinstance(value, tuple)
+            and len(value) == len(inner)
+            and all(map(fits_annotation, inner, value))
+        )
     if origin in (list, tuple):
         items = inner[0] if inner else Any
         return isinstance(value, tuple) and all(fits_annotation(items, one) for one in value)

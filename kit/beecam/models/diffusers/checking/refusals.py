@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,6 +27,13 @@ _INTRINSICS = 4
 # What pipelines say of sizes that their autoencoder or its patches can't have.
 _DIVISIBLE = re.compile(r"`height` and `width` have to be divisible by (\d+)")
 _OF_CHECKS = {"stg_scale": 0.0, "audio_stg_scale": 0.0}
+# Of arguments that pipelines don't check: the least, the most, and what is needed.
+_RANGES = {
+    "decode_chunk_size": (1, math.inf, "1 or more is needed; the nearest is 1"),
+    "num_latent_frames_per_chunk": (1, math.inf, "1 or more is needed; the nearest is 1"),
+    "eta": (0, 1, "a number from 0 to 1 is needed"),
+    "motion_speed": (sys.float_info.min, math.inf, "a number over 0 is needed; 1 changes nothing"),
+}
 
 
 def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterator[Problem]:
@@ -39,6 +48,7 @@ def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iter
     yield from _setup(task, model)
     yield from _steps(full, task, model, schedulers)
     yield from _text_length(full, task, model)
+    yield from _ranges(full)
     needed = list(_needed(full, task, model))
     yield from needed
     if not needed:
@@ -241,6 +251,14 @@ def _steps(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterat
         )
 
 
+def _ranges(full: Shot) -> Iterator[Problem]:
+    """Yield numbers with which a pipeline fails, or makes no clip, after it has begun."""
+    for name, (low, high, needed) in _RANGES.items():
+        value = full.arguments.get(name)
+        if isinstance(value, (int, float)) and not low <= value <= high:
+            yield Problem(name, f"{name}={shorten(value)}: {needed}.")
+
+
 def _text_length(full: Shot, task: Task, model: str) -> Iterator[Problem]:
     """Yield a problem unless the denoiser has a position for each token of a text."""
     length = full.arguments.get("max_sequence_length")
@@ -351,8 +369,7 @@ def _values(full: Shot, task: Task, extra: Mapping[str, Any]) -> dict[str, Any]:
         "guidance_scale": full.guidance_scale,
         **_stand_ins(full),
     }
-    given = {n: list(v) if isinstance(v, tuple) else v for n, v in extra.items()}
-    return {**defaults, **own, **given}
+    return {**defaults, **own, **task.further_arguments(extra)}
 
 
 def _stand_ins(full: Shot) -> dict[str, Any]:
