@@ -251,8 +251,7 @@ class Layout:
         alike: dict[tuple[int, ...], Shot] = {}
         noise = self._noise_axis
         if noise is None:
-            shots = [self._shot_at(place, alike) for place in self._places]
-            return ShotList(shots, range(len(shots)), [shot.noise for shot in shots])
+            return ShotList.of([self._shot_at(place, alike) for place in self._places])
         axis, stride, length = noise
         bases: dict[int, Shot] = {}
         numbers, positions = [], []
