@@ -98,8 +98,8 @@ class SweepRecord(SweepFile):
             LibraryError: The record is damaged.
         """
         known = self.library.known(self.clip_keys)
-        cells = self.sweep.cells
-        if len(cells) != len(self.clip_keys):
+        places = self.sweep.places[1]
+        if len(places) != len(self.clip_keys):
             raise LibraryError(
                 f"the record of the sweep {self.name!r} doesn't match its own clips."
             )
@@ -108,7 +108,7 @@ class SweepRecord(SweepFile):
             self.library,
             [self.clip_keys[i] for i in indices],
             axes=self.sweep.axes,
-            coords=[cells[i].coords for i in indices],
+            coords=[self.sweep.coords_at(places[i]) for i in indices],
             title=self.template,
         )
 

@@ -232,11 +232,12 @@ class Run(ClipSequence):
         return self._clips_of(self._progress.cells(Status.DONE, Status.CACHED), expected)
 
     def _clips_of(self, cells: Sequence[CellState], expected: int = 0) -> ClipSet:
+        places = self.sweep.places[1]
         return ClipSet(
             self.library,
             [cell.key for cell in cells],
             axes=self.sweep.axes,
-            coords=[self.sweep.cells[cell.index].coords for cell in cells],
+            coords=[self.sweep.coords_at(places[cell.index]) for cell in cells],
             title=self.sweep.template,
             model=self.model,
             expected=expected,

@@ -289,6 +289,15 @@ class Layout:
                 return value  # in its normal form
         return normalize_noise(value)
 
+    @cached_property
+    def coords(self) -> tuple[dict[str, int], ...]:
+        """The position on each axis of each cell, without its shot.
+
+        >>> bc.sweep("a bee", seed=range(3)).coords[2]
+        {'seed': 2}
+        """
+        return tuple(map(self.coords_at, self._places))
+
     def coords_at(self, place: int) -> dict[str, int]:
         """Return the position on each axis of a place of the grid, by the axis' name.
 
