@@ -99,7 +99,7 @@ class SweepRecord(SweepFile):
         """
         known = self.library.known(self.clip_keys)
         places = self.sweep.places[1]
-        if len(places) != len(self.clip_keys):
+        if len(self.sweep.cells) != len(self.clip_keys):
             raise LibraryError(
                 f"the record of the sweep {self.name!r} doesn't match its own clips."
             )

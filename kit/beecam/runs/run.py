@@ -44,9 +44,10 @@ def run(
     """Generate a sweep in the background.
 
     The call returns once all cells are checked and looked up in the library: immediately for most
-    sweeps, after some seconds for 100,000 cells. Clips that the library has are not generated
-    again. The same call while the run is active, as when a notebook's cell is run twice, returns
-    that run. Words and text that don't reach the model are reported by a BeecamWarning.
+    sweeps, after half a second for 100,000 cells of few prompts. Clips that the library has are
+    not generated again. The same call while the run is active, as when a notebook's cell is run
+    twice, returns that run. Words and text that don't reach the model are reported by a
+    BeecamWarning.
 
     >>> run = bc.run(sweep, model)
     >>> run            # the last line of a cell: a live grid
