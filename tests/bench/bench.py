@@ -6,6 +6,7 @@ Speeds are ratios within one run or medians of several, and vary with the load o
 import argparse
 import contextlib
 import json
+import math
 import os
 import platform
 import statistics
@@ -26,7 +27,7 @@ PROMPTS = [
     for place in ("a meadow at noon", "the ocean at night", "dunes at dawn", "a forest at sunset")
 ]  # 16, each with 4 seeds
 # Clips in the libraries and cells of the sweep that are measured; tests use fewer.
-LARGE, STARRED, CELLS = 100_000, 25_000, 100_000
+LARGE, STARRED, CELLS, SEEDS = 100_000, 25_000, 100_000, 10
 
 
 @dataclass
@@ -639,7 +640,22 @@ def many_cells():
         )
         for run in runs:
             run.wait()
-    return [_in_a_second(f"a sweep of {CELLS:,} cells", figures)]
+        side = math.isqrt(CELLS // SEEDS)
+        words = {name: [f"{name} {i}" for i in range(side)] for name in ("moth", "lake")}
+
+        def prompts():
+            return bc.sweep("a {moth} over a {lake}", **words, seed=range(SEEDS))
+
+        of_prompts = _medians(
+            {
+                "check": lambda: prompts().check(model),
+                "estimate": lambda: bc.estimate(prompts(), model, library),
+            }
+        )
+    return [
+        _in_a_second(f"a sweep of {CELLS:,} cells", figures),
+        _in_a_second(f"a sweep of {side**2:,} prompts x {SEEDS} seeds", of_prompts),
+    ]
 
 
 def _medians(calls, repeats=3):

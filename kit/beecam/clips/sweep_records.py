@@ -99,8 +99,8 @@ class SweepRecord(SweepFile, FixedAttributes):
             LibraryError: The record is damaged.
         """
         known = self.library.known(self.clip_keys)
-        cells = self.sweep.cells
-        if len(cells) != len(self.clip_keys):
+        places = self.sweep.places[1]
+        if len(self.sweep.cells) != len(self.clip_keys):
             raise LibraryError(
                 f"the record of the sweep {self.name!r} doesn't match its own clips."
             )
@@ -109,7 +109,7 @@ class SweepRecord(SweepFile, FixedAttributes):
             self.library,
             [self.clip_keys[i] for i in indices],
             axes=self.sweep.axes,
-            coords=[cells[i].coords for i in indices],
+            coords=[self.sweep.coords_at(places[i]) for i in indices],
             title=self.template,
         )
 

@@ -326,8 +326,7 @@ def filled_in_by(model: Model) -> Mapping[str, str]:
 def ignores_noise(model: Model) -> bool:
     """Return whether `resolve`, `check` and `batch_key` give the same for every noise.
 
-    Of cells that differ in the seed only, such a model is asked about the first one: 100,000 cells
-    take a second.
+    Of cells that differ in the seed only, such a model is asked about the first one.
 
     >>> ignores_noise(bc.load())
     True

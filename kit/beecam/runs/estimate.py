@@ -113,8 +113,8 @@ def estimate_current(
     cached = library.known(shots.keys)
     missing = shots.take([i for i, key in enumerate(shots.keys) if key not in cached])
     # Shots that differ in the noise only take equally long.
-    counts = [len(cells) for cells in missing.cells_of_bases if cells]
-    timings = zip(library.seconds_for_each(missing.distinct), counts, strict=True)
+    counts = map(len, missing.cells_of_bases)
+    timings = zip(library.seconds_for_each(missing.bases), counts, strict=True)
     known = [(seconds, count) for seconds, count in timings if seconds is not None]
     measured = sum(count for _, count in known)
     seconds = math.fsum(seconds * count for seconds, count in known)

@@ -45,9 +45,10 @@ def run(
     """Generate a sweep in the background.
 
     The call returns once all cells are checked and looked up in the library: immediately for most
-    sweeps, after some seconds for 100,000 cells. Clips that the library has are not generated
-    again. The same call while the run is active, as when a notebook's cell is run twice, returns
-    that run. Words and text that don't reach the model are reported by a BeecamWarning.
+    sweeps, after half a second for 100,000 cells of few prompts. Clips that the library has are
+    not generated again. The same call while the run is active, as when a notebook's cell is run
+    twice, returns that run. Words and text that don't reach the model are reported by a
+    BeecamWarning.
 
     >>> run = bc.run(sweep, model)
     >>> run            # the last line of a cell: a live grid
@@ -242,11 +243,12 @@ class Run(ClipSequence, FixedAttributes):
         return self._clips_of(self._progress.cells(Status.DONE, Status.CACHED), expected)
 
     def _clips_of(self, cells: Sequence[CellState], expected: int = 0) -> ClipSet:
+        places = self.sweep.places[1]
         return ClipSet(
             self.library,
             [cell.key for cell in cells],
             axes=self.sweep.axes,
-            coords=[self.sweep.cells[cell.index].coords for cell in cells],
+            coords=[self.sweep.coords_at(places[cell.index]) for cell in cells],
             title=self.sweep.template,
             model=self.model,
             expected=expected,

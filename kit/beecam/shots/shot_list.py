@@ -7,7 +7,7 @@ resolved, checked and planned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Self, overload
 
@@ -107,12 +107,16 @@ class ShotList(Sequence[Shot]):
 
     @cached_property
     def distinct(self) -> tuple[Shot, ...]:
-        """The first shot of each base that has items: all that matters where the noise doesn't.
+        """The first of the shots that differ in the noise only: all that matters without it.
 
         >>> ShotList.of([bc.shot("a bee", seed=1), bc.shot("a bee", seed=2)]).distinct
         (bc.shot('a bee', seed=1),)
         """
-        return tuple(self[cells[0]] for cells in self.cells_of_bases if cells)
+        first: dict[Hashable, int] = {}
+        for base, cells in zip(self.bases, self.cells_of_bases, strict=True):
+            if cells:  # and bases that a model has resolved alike count once
+                first.setdefault(base.without_noise(), cells[0])
+        return tuple(self[index] for index in first.values())
 
     def take(self, indices: Sequence[int]) -> Self:
         """Return a list of some of the shots.

@@ -11,7 +11,7 @@ import errno
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,10 @@ class Checkpoints:
         self._folder = folder
         remove_partial_files(folder)
 
-    def find(self) -> dict[str, CheckpointInfo]:
-        """Return how far the clips are that have a checkpoint, by key."""
-        return {key: info for key, info, _ in self._files()}
+    def find(self, keys: Iterable[str] | None = None) -> dict[str, CheckpointInfo]:
+        """Return how far those of the clips are that have a checkpoint, by key; None for all."""
+        infos = {key: info for key, info, _ in self._files()}
+        return infos if keys is None else {key: infos[key] for key in keys if key in infos}
 
     def store(self, key: str, state: Checkpoint) -> None:
         """Write a clip's checkpoint in place of its older one.

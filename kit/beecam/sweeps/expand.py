@@ -65,7 +65,7 @@ def with_new_seeds(sweep: Sweep, cells: Sequence[int], seed: int | None = None) 
     expanded = sweep
     remaining = list(dict.fromkeys(cells))
     while remaining:
-        unseeded = {i: {**sweep.cells[i].coords, "seed": 0} for i in remaining}
+        unseeded = {i: {**sweep.coords[i], "seed": 0} for i in remaining}
         # Of cells that would coincide with equal seeds, one each time.
         now = [
             i
@@ -94,8 +94,8 @@ def _repeat(sweep: Sweep, cells: Sequence[int], seed: int) -> Sweep:
         )
     expanded = _with_seed(sweep, groups.get("seed"), seed)
     position = next(axis for axis in expanded.axes if axis.name == "seed").values.index(seed)
-    existing = [_position(expanded, {"seed": 0, **cell.coords}) for cell in sweep.cells]
-    new = [_position(expanded, {**sweep.cells[i].coords, "seed": position}) for i in cells]
+    existing = [_position(expanded, {"seed": 0, **coords}) for coords in sweep.coords]
+    new = [_position(expanded, {**sweep.coords[i], "seed": position}) for i in cells]
     return _with_cells_at(replace(expanded, samples=(), selected=tuple(existing)), new)
 
 
@@ -163,7 +163,7 @@ def _coords(sweep: Sweep, values: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _unused_seed(sweep: Sweep) -> int:
-    used = {cell.shot.seed for cell in sweep.cells}
+    used = {shot.seed for shot in sweep.shot_list}
     # Small seeds are easier to read and to type.
     limit = 1000 + 10 * len(used)
     return next(seed for seed in iter(lambda: random.randrange(limit), None) if seed not in used)  # noqa: S311

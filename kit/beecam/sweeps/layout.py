@@ -252,8 +252,7 @@ class Layout(FixedAttributes):
         alike: dict[tuple[int, ...], Shot] = {}
         noise = self._noise_axis
         if noise is None:
-            shots = [self._shot_at(place, alike) for place in self._places]
-            return ShotList(shots, range(len(shots)), [shot.noise for shot in shots])
+            return ShotList.of([self._shot_at(place, alike) for place in self._places])
         axis, stride, length = noise
         bases: dict[int, Shot] = {}
         numbers, positions = [], []
@@ -290,6 +289,15 @@ class Layout(FixedAttributes):
             if type(seed) is int:
                 return value  # in its normal form
         return normalize_noise(value)
+
+    @cached_property
+    def coords(self) -> tuple[dict[str, int], ...]:
+        """The position on each axis of each cell, without its shot.
+
+        >>> bc.sweep("a bee", seed=range(3)).coords[2]
+        {'seed': 2}
+        """
+        return tuple(map(self.coords_at, self._places))
 
     def coords_at(self, place: int) -> dict[str, int]:
         """Return the position on each axis of a place of the grid, by the axis' name.

@@ -66,7 +66,7 @@ class RunSource:
         self.token = run.key
         self._source_run = run
         self._cells = run.sweep.cells
-        self._keys = [shot.key for shot in run.shots]
+        self._keys = list(run.shots.keys)
 
     def __len__(self) -> int:
         return len(self._keys)
