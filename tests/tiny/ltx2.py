@@ -33,7 +33,7 @@ def vae():
     return made
 
 
-def _ltx2(**of_transformer):
+def _ltx2(padding_side="right", **of_transformer):
     from diffusers import (
         AutoencoderKLLTX2Audio,
         FlowMatchEulerDiscreteScheduler,
@@ -42,7 +42,7 @@ def _ltx2(**of_transformer):
     from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
 
     tokenizer = gemma_tokenizer()
-    tokenizer.padding_side = "left"  # as Gemma's; some pipelines read it once, when they are made
+    tokenizer.padding_side = padding_side
     text_encoder = gemma3(tokenizer)
     transformer = LTX2VideoTransformer3DModel(
         in_channels=4,
@@ -81,6 +81,7 @@ def _ltx2(**of_transformer):
         causal_temporal_positioning=False,
         rope_type="split",
     )
+    video_vae = vae()
     audio_vae = AutoencoderKLLTX2Audio(
         base_channels=4,
         output_channels=2,
@@ -112,7 +113,7 @@ def _ltx2(**of_transformer):
     )
     return {
         "scheduler": FlowMatchEulerDiscreteScheduler(),
-        "vae": vae(),
+        "vae": video_vae,
         "audio_vae": audio_vae,
         "text_encoder": text_encoder,
         "tokenizer": tokenizer,
@@ -135,17 +136,13 @@ _SHAPE = {
 
 _DISTILLED = {n: v for n, v in _SHAPE.items() if "guidance" not in n and n != "num_inference_steps"}
 
+# These read the side of the padding once, when they are made: as Gemma's, it is the left one.
+_padded = partial(_ltx2, padding_side="left")
+
 MAKERS = {
-    **dict.fromkeys(
-        (
-            "LTX2Pipeline",
-            "LTX2ImageToVideoPipeline",
-            "LTX2ConditionPipeline",
-            "LTX2InContextPipeline",
-        ),
-        _ltx2,
-    ),
-    "LTX2DFRPipeline": partial(_ltx2, use_keyframes_abs_pos_embedding=True),
+    **dict.fromkeys(("LTX2Pipeline", "LTX2ImageToVideoPipeline"), _ltx2),
+    **dict.fromkeys(("LTX2ConditionPipeline", "LTX2InContextPipeline"), _padded),
+    "LTX2DFRPipeline": partial(_padded, use_keyframes_abs_pos_embedding=True),
 }
 SHAPES = {
     "LTX2Pipeline": _SHAPE,

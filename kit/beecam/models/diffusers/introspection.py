@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -20,6 +22,7 @@ _TEMPORAL = (
     "vae_temporal_compression_ratio",
     "vae_temporal_scale_factor",
 )
+_DIVISIBLE = re.compile(r"`height` and `width` have to be divisible by (\d+)")
 # The frame rate that most families were trained at.
 _USUAL_FPS = 16.0
 
@@ -61,7 +64,19 @@ class PipelineInfo:
         """The multiple that width and height should be of: a patch of latents."""
         patch = self._config("patch_size")
         side = patch[-1] if isinstance(patch, (list, tuple)) else patch or 1
-        return self.spatial * int(side)
+        return math.lcm(self.spatial * int(side), self.checked_step)
+
+    @cached_property
+    def checked_step(self) -> int:
+        """The multiple that the pipeline's own check demands of width and height, if it says one.
+
+        That of the published weights, whatever the networks of this pipeline could work with.
+        """
+        try:
+            source = inspect.getsource(type(self._pipe).check_inputs)
+        except (AttributeError, OSError, TypeError):
+            return 1
+        return math.lcm(*(int(number) for number in _DIVISIBLE.findall(source)))
 
     @cached_property
     def missing(self) -> list[str]:

@@ -27,7 +27,11 @@ def family_of(class_names: Sequence[str], info: PipelineInfo) -> Family:
     rows = {kind: family for family in (*FAMILIES, *RARER) for kind in family.classes}
     row = next((rows[kind] for kind in class_names if kind in rows), unknown)
     # A size must pass the pipeline's check and divide into whole patches of its autoencoder.
-    size_step = math.lcm(row.size_step, info.spatial) if row.size_step else info.size_step
+    size_step = (
+        math.lcm(row.size_step, info.spatial, info.checked_step)
+        if row.size_step
+        else info.size_step
+    )
     return replace(
         row,
         size_step=size_step,
