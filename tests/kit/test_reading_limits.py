@@ -4,6 +4,7 @@ import os
 import struct
 import subprocess
 import sys
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -97,6 +98,26 @@ def test_frames_that_are_taken_one_by_one_are_those_of_the_clip(library):
             assert (frames[i] == clip.frames()[i]).all()
     with mp4.stream_mp4(clip.path) as frames:
         assert sheets.sheet_bytes(frames) == sheets.sheet_bytes(clip.frames())
+
+
+@pytest.mark.parametrize("seconds", [5_000, 1_000_000, 4_000_000])
+@pytest.mark.parametrize("codec", ["ffv1", "libx264"])
+def test_frames_that_are_days_apart_are_refused_before_they_are_listed(tmp_path, codec, seconds):
+    path = tmp_path / "slow.mkv"
+    ticks = Fraction(1, 1_000)
+    with av.open(str(path), "w", format="matroska") as out:
+        stream = out.add_stream(codec, rate=60)
+        stream.width = stream.height = 16
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = ticks
+        for at in (0, 16, seconds * 1_000):
+            frame = av.VideoFrame(16, 16, "yuv420p")
+            frame.pts, frame.time_base = at, ticks
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    with pytest.raises(CheckError, match=r"frames: at most 200,000 are read"):
+        bc.read_media(path)
+    assert bc.read_media(path, num_frames=2).count == 2
 
 
 def memory_of(tmp_path, code):
