@@ -155,3 +155,44 @@ def test_a_clip_of_many_pixels_is_not_held_in_memory(tmp_path):
     (tmp_path / "bees" / "library.sqlite").unlink()
     assert memory_of(tmp_path, "library = Library('bees'); assert len(library) == 6") < 250
     assert memory_of(tmp_path, f"Library('moths').take({str(path)!r})") < 250
+
+
+def pad(path, count):
+    """Make a file longer, as a box of an mp4 that means nothing; it takes no room on the disk."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size)
+        file.write(count.to_bytes(4, "big") + b"free")
+        file.truncate(size + count)
+
+
+def test_files_with_more_bytes_than_any_clip_are_not_read(tmp_path):
+    with Library(tmp_path / "bees") as bees:
+        one, other = (clip.key for clip in fill(bees)[:2])
+        pad(bees.mp4_path(one), 2 * 10**9)
+        pad(bees.sheet_path(other), 2 * 10**9)
+    (tmp_path / "bees" / "library.sqlite").unlink()
+    with Library(tmp_path / "bees") as bees:
+        assert len(bees) == 5
+        assert any("more than 1,000,000,000 bytes" in sentence for sentence in bees.healed)
+        assert bees.known([one, other]) == set()
+        with pytest.raises(MediaError, match="more than 50,000,000 bytes"):
+            bees[other].sheet_bytes()
+
+
+def test_a_file_of_a_million_boxes_is_not_walked_through(library):
+    clip = fill(library)[0]
+    with clip.path.open("ab") as file:
+        file.write((8).to_bytes(4, "big") + b"free" + (8).to_bytes(4, "big") + b"free")
+    assert library.known([clip.key])
+    with clip.path.open("ab") as file:
+        file.write(((8).to_bytes(4, "big") + b"free") * 200)
+    assert not library.known([clip.key])
+
+
+def test_a_clip_of_many_bytes_is_shown_smaller(library, monkeypatch):
+    monkeypatch.setattr("beecam.export.notebook._MAX_SHOWN", 20_000)
+    clip = fill(library)[0]
+    pad(clip.path, 10**6)
+    assert len(clip._repr_html_()) < 40_000
+    assert "<video" in clip._repr_html_()
