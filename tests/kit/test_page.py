@@ -175,7 +175,7 @@ def test_a_video_that_is_too_large_is_reduced(library):
     (clip,) = noisy(library, 1, width=640, height=384, frames=9)
 
     def fit(limit):
-        return size_budget.fit_video(clip.mp4_bytes(), clip.frames, clip.shot.fps, limit)
+        return size_budget.fit_video(clip.mp4_bytes(), clip.path, clip.shot.fps, limit)
 
     assert fit(10**8) == clip.mp4_bytes()
     small = fit(len(clip.mp4_bytes()) // 4)

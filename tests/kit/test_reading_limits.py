@@ -4,6 +4,7 @@ import os
 import struct
 import subprocess
 import sys
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -99,6 +100,26 @@ def test_frames_that_are_taken_one_by_one_are_those_of_the_clip(library):
         assert sheets.sheet_bytes(frames) == sheets.sheet_bytes(clip.frames())
 
 
+@pytest.mark.parametrize("seconds", [5_000, 1_000_000, 4_000_000])
+@pytest.mark.parametrize("codec", ["ffv1", "libx264"])
+def test_frames_that_are_days_apart_are_refused_before_they_are_listed(tmp_path, codec, seconds):
+    path = tmp_path / "slow.mkv"
+    ticks = Fraction(1, 1_000)
+    with av.open(str(path), "w", format="matroska") as out:
+        stream = out.add_stream(codec, rate=60)
+        stream.width = stream.height = 16
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = ticks
+        for at in (0, 16, seconds * 1_000):
+            frame = av.VideoFrame(16, 16, "yuv420p")
+            frame.pts, frame.time_base = at, ticks
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    with pytest.raises(CheckError, match=r"frames: at most 200,000 are read"):
+        bc.read_media(path)
+    assert bc.read_media(path, num_frames=2).count == 2
+
+
 def memory_of(tmp_path, code):
     """Return by how many megabytes a process has grown while it ran some code."""
     text = (
@@ -115,10 +136,10 @@ def memory_of(tmp_path, code):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
-def test_a_long_film_is_not_held_in_memory(tmp_path):
-    write_video(tmp_path / "film.avi", "rawvideo", "bgr24", "avi", size=600, count=400)
-    assert (tmp_path / "film.avi").stat().st_size > 400_000_000
-    grown = memory_of(tmp_path, "bc.read_media('film.avi', num_frames=4, max_side=64)")
+def test_a_long_video_is_not_held_in_memory(tmp_path):
+    write_video(tmp_path / "long.avi", "rawvideo", "bgr24", "avi", size=600, count=400)
+    assert (tmp_path / "long.avi").stat().st_size > 400_000_000
+    grown = memory_of(tmp_path, "bc.read_media('long.avi', num_frames=4, max_side=64)")
     assert grown < 150
 
 
@@ -134,3 +155,44 @@ def test_a_clip_of_many_pixels_is_not_held_in_memory(tmp_path):
     (tmp_path / "bees" / "library.sqlite").unlink()
     assert memory_of(tmp_path, "library = Library('bees'); assert len(library) == 6") < 250
     assert memory_of(tmp_path, f"Library('moths').take({str(path)!r})") < 250
+
+
+def pad(path, count):
+    """Make a file longer, as a box of an mp4 that means nothing; it takes no room on the disk."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size)
+        file.write(count.to_bytes(4, "big") + b"free")
+        file.truncate(size + count)
+
+
+def test_files_with_more_bytes_than_any_clip_are_not_read(tmp_path):
+    with Library(tmp_path / "bees") as bees:
+        one, other = (clip.key for clip in fill(bees)[:2])
+        pad(bees.mp4_path(one), 2 * 10**9)
+        pad(bees.sheet_path(other), 2 * 10**9)
+    (tmp_path / "bees" / "library.sqlite").unlink()
+    with Library(tmp_path / "bees") as bees:
+        assert len(bees) == 5
+        assert any("more than 1,000,000,000 bytes" in sentence for sentence in bees.healed)
+        assert bees.known([one, other]) == set()
+        with pytest.raises(MediaError, match="more than 50,000,000 bytes"):
+            bees[other].sheet_bytes()
+
+
+def test_a_file_of_a_million_boxes_is_not_walked_through(library):
+    clip = fill(library)[0]
+    with clip.path.open("ab") as file:
+        file.write((8).to_bytes(4, "big") + b"free" + (8).to_bytes(4, "big") + b"free")
+    assert library.known([clip.key])
+    with clip.path.open("ab") as file:
+        file.write(((8).to_bytes(4, "big") + b"free") * 200)
+    assert not library.known([clip.key])
+
+
+def test_a_clip_of_many_bytes_is_shown_smaller(library, monkeypatch):
+    monkeypatch.setattr("beecam.export.notebook._MAX_SHOWN", 20_000)
+    clip = fill(library)[0]
+    pad(clip.path, 10**6)
+    assert len(clip._repr_html_()) < 40_000
+    assert "<video" in clip._repr_html_()

@@ -241,7 +241,7 @@ def path_argument(name: str, value: Any, example: str) -> Iterator[Problem]:
 def why_no_path(value: str | os.PathLike[str]) -> str | None:
     """Return why a path can't be that of a file or folder on this machine, or None.
 
-    >>> why_no_path("~nobody-here/bee.mp4")
+    >>> why_no_path("~no-such-user/bee.mp4")
     "this can't be a file's name: Could not determine home directory."
 
     Args:

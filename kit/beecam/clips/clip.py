@@ -14,7 +14,7 @@ from beecam._util.files import translate_write_errors
 from beecam._util.plain_files import read_bytes
 from beecam.errors import CheckError, LibraryError, MediaError, Problem, did_you_mean, shorten
 from beecam.export.notebook import clip_html
-from beecam.media import formats, mp4
+from beecam.media import formats, mp4, sheets
 from beecam.media.types import Frames, Sound
 from beecam.models.capabilities import generate, refresh
 from beecam.models.model import Model
@@ -26,7 +26,6 @@ from beecam.sweeps.axes import Axis
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_MAX_BYTES = 2_000_000_000  # of a clip's file
 # How a clip's files start.
 _MP4, _JPEG = re.compile(rb"....ftyp", re.DOTALL), re.compile(rb"\xff\xd8")
 
@@ -201,7 +200,7 @@ class Clip(FixedAttributes):
         Raises:
             MediaError: The file is missing.
         """
-        return self._read(self.path, _MP4)
+        return self._read(self.path, _MP4, mp4.MAX_BYTES)
 
     def sheet_bytes(self) -> bytes:
         """Return one JPEG with the frames side by side; `facts["sheet"]` has its layout.
@@ -212,7 +211,7 @@ class Clip(FixedAttributes):
         Raises:
             MediaError: The file is missing.
         """
-        return self._read(self.library.sheet_path(self.key), _JPEG)
+        return self._read(self.library.sheet_path(self.key), _JPEG, sheets.MAX_BYTES)
 
     def sound(self) -> Sound | None:
         """Read the audio from the mp4; None for a silent clip.
@@ -342,9 +341,9 @@ class Clip(FixedAttributes):
                 f"{error} Delete it and run its sweep again, which generates only what is missing."
             ) from error
 
-    def _read(self, path: Path, start: re.Pattern[bytes]) -> bytes:
+    def _read(self, path: Path, start: re.Pattern[bytes], most: int) -> bytes:
         try:
-            data = read_bytes(path, _MAX_BYTES)
+            data = read_bytes(path, most)
         except FileNotFoundError as error:
             raise MediaError(self._missing(path)) from error
         except OSError as error:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from beecam.errors import MediaError
 from beecam.export.contact_sheet import contact_sheet_html
-from beecam.export.shown import ShownClip, ShownClips
+from beecam.export.shown import ShownClip, ShownClips, fit_clip
 from beecam.export.templates import render
 
 Show = Callable[[Any], None]
@@ -22,6 +22,7 @@ _selections: list[Selection] = []
 _views: list[View] = []
 
 _MIN_WIDTH = 320
+_MAX_SHOWN = 50_000_000  # bytes of a video within a notebook
 
 
 class ShownRun(Protocol):
@@ -111,12 +112,14 @@ def show_clips(clips: ShownClips) -> None:
 def clip_html(clip: ShownClip) -> str:
     """Return HTML of one clip: a playing video with its prompt."""
     try:
-        data = base64.b64encode(clip.mp4_bytes()).decode()
+        video = fit_clip(clip, _MAX_SHOWN)
     except MediaError as error:
         return render("line.html", text=f"{clip!r}: {error}")
+    if video is None:
+        return render("line.html", text=f"{clip!r}: its video is too large to show here.")
     return render(
         "clip.html",
-        video=data,
+        video=base64.b64encode(video).decode(),
         width=max(clip.facts.get("width", 64), _MIN_WIDTH),
         caption=f"{clip.shot.text} · seed {clip.shot.seed}",
     )

@@ -79,4 +79,4 @@ def complete_axes(clips: ShownClips) -> tuple[Axis, ...]:
 
 def fit_clip(clip: ShownClip, max_bytes: int) -> bytes | None:
     """Return a clip's mp4 in at most `max_bytes`, made smaller if needed; None if it can't be."""
-    return size_budget.fit_video(clip.mp4_bytes(), clip.frames, clip.shot.fps or 8, max_bytes)
+    return size_budget.fit_video(clip.mp4_bytes(), clip.path, clip.shot.fps or 8, max_bytes)

@@ -19,6 +19,7 @@ from beecam._util.plain_files import read_plain
 from beecam.errors import MediaError, first_line
 from beecam.media.embedded import comment_of, settings_of, size_before_padding
 from beecam.media.selection import MEGAPIXEL
+from beecam.media.sheets import MAX_BYTES as MAX_SHEET_BYTES
 from beecam.media.videos import (
     MP4,
     decoded_frames,
@@ -43,6 +44,9 @@ _BT709 = 1
 _SOUND_BITS = 192_000  # per second
 # Silence and still images take hardly any room in a file, and gigabytes in memory.
 _MAX_CLIP = 2_000  # megapixels of all frames
+# A file is read whole to be shown. Half a byte per pixel is more than such a clip takes.
+MAX_BYTES = _MAX_CLIP * MEGAPIXEL // 2
+_MAX_BOXES = 100  # ours has four
 # The system's errors that say nothing about the file's content.
 NOT_DAMAGED = (errno.ELOOP, errno.EINVAL, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 _MAX_SAMPLES = 50_000_000  # per channel; 17 minutes at 48 kHz
@@ -274,6 +278,8 @@ def is_complete(path: Path) -> bool:
     try:
         with read_plain(path) as file:
             size = file.seek(0, os.SEEK_END)
+            if size > (MAX_BYTES if path.suffix == ".mp4" else MAX_SHEET_BYTES):
+                return False
             if path.suffix != ".mp4":
                 file.seek(max(0, size - 2))
                 return file.read() == b"\xff\xd9"
@@ -285,7 +291,9 @@ def is_complete(path: Path) -> bool:
 def _boxes(file: BinaryIO, size: int) -> bool:
     """Return whether an mp4's boxes fill the file and include `moov`, its table of contents."""
     at, kinds = 0, set()
-    while at < size:
+    for _ in range(_MAX_BOXES):
+        if at >= size:
+            break
         file.seek(at)
         head = file.read(8)
         length = int.from_bytes(head[:4], "big")
@@ -308,6 +316,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     import av
 
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise MediaError(f"it has more than {MAX_BYTES:,} bytes, and no clip has")  # noqa: TRY301
         with open_video(path, (MP4,), codecs=_DECODERS) as file:
             settings = settings_of(file.metadata)
             complete = next(decoded_frames(file), None) is not None

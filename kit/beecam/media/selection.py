@@ -18,6 +18,8 @@ from beecam.media.types import Frames
 MEGAPIXEL = 1_000_000
 MAX_FRAME = 64  # megapixels
 MAX_TOTAL = 256  # megapixels of all frames: 768 MB as RGB
+# Two frames that are days apart are millions at a regular rate: their times alone take gigabytes.
+MAX_FRAMES = 200_000
 # Frames per second of a source whose frames have different durations; more are rounded to it.
 _MAX_IRREGULAR = 60.0
 _SAME_RATE = 1e-3  # relative
@@ -170,8 +172,10 @@ def same_rate(one: float, other: float) -> bool:
 
 def check_frames(count: int) -> None:
     """Raise a MediaError for so many frames that not even their list should be made."""
-    if count > MAX_TOTAL * MEGAPIXEL:
-        raise MediaError(f"{count:,} frames: at most {MAX_TOTAL} megapixels are read. {_ADVICE}")
+    if count > MAX_FRAMES:
+        raise MediaError(
+            f"{count:,} frames: at most {MAX_FRAMES:,} are read. {_ADVICE} num_frames=."
+        )
 
 
 def check_size(
@@ -197,7 +201,7 @@ def check_size(
         )
     total = width * height * count / MEGAPIXEL
     if total > MAX_TOTAL:
-        fitting = int(MAX_TOTAL * MEGAPIXEL / (width * height))
+        fitting = min(MAX_FRAMES, int(MAX_TOTAL * MEGAPIXEL / (width * height)))
         side = int(max(width, height) * (MAX_TOTAL / total) ** 0.5)
         raise MediaError(
             f"{count:,} frames of {width}x{height} are {total:,.0f} megapixels; at most "

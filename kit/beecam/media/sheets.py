@@ -24,6 +24,8 @@ SHEET_FRAMES = 24
 
 
 SHEET_WIDTH = 160
+# Of a sheet's file, which is read whole: more than that of the highest frames.
+MAX_BYTES = 50_000_000
 
 
 def sheet_layout(frames: FrameSequence, max_width: int = SHEET_WIDTH) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from beecam.errors import MediaError
 from beecam.media import mp4, sheets
 
 if TYPE_CHECKING:
-    from beecam.media.types import Frames
+    from beecam.media.types import Frames, FrameSequence
 
 # The maximum number of frames of a sheet, their width and the JPEG quality. Each level is smaller
 # than the one before, and the last one is still recognizable.
@@ -67,12 +67,12 @@ def _reduced(sheet: Sheet, level: tuple[int, int, int]) -> Sheet:
     return sheets.sheet_bytes(frames, quality), sheets.sheet_layout(frames)
 
 
-def fit_video(data: bytes, frames: Callable[[], Frames], fps: float, limit: int) -> bytes | None:
+def fit_video(data: bytes, path: Path, fps: float, limit: int) -> bytes | None:
     """Return an mp4 of at most `limit` bytes: `data` itself, or a smaller one without sound.
 
     Args:
         data: The mp4.
-        frames: Returns its frames, shape `(frames, height, width, 3)`; called only if needed.
+        path: Its file, whose frames are read one by one, only if needed.
         fps: Frames per second.
         limit: The maximum number of bytes.
 
@@ -80,11 +80,13 @@ def fit_video(data: bytes, frames: Callable[[], Frames], fps: float, limit: int)
         None if not even the smallest one fits.
 
     Raises:
-        MediaError: `frames` can't read them.
+        MediaError: The file is damaged.
+        OSError: It is missing, or can't be read.
     """
     if len(data) <= limit:
         return data
-    pixels = frames()
+    with mp4.stream_mp4(path) as frames:
+        pixels = _scale_down(frames, _VIDEOS[0][0])
     for side, factor in _VIDEOS:
         if len(data := _encode(_scale_down(pixels, side), fps, factor)) <= limit:
             return data
@@ -115,14 +117,18 @@ def _encode(frames: Frames, fps: float, factor: int) -> bytes:
         return path.read_bytes()
 
 
-def _scale_down(frames: Frames, side: int) -> Frames:
+def _scale_down(frames: FrameSequence, side: int) -> Frames:
     from PIL import Image
 
     height, width = frames.shape[1:3]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return frames
+    scale = min(1.0, side / max(height, width))
     # H.264 with yuv420p needs even sizes.
-    size = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
-    images = (Image.fromarray(np.ascontiguousarray(frame)) for frame in frames)
-    return np.stack([np.asarray(one.resize(size, Image.Resampling.BICUBIC)) for one in images])
+    even = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
+    size = even if scale < 1 else (width, height)
+    found = np.empty((len(frames), *size[::-1], 3), np.uint8)
+    for i in range(len(frames)):
+        image = Image.fromarray(np.ascontiguousarray(frames[i]))
+        found[i] = np.asarray(
+            image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+        )
+    return found

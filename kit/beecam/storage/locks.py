@@ -98,7 +98,7 @@ def _is_locked(path: Path, *, remove: bool = False) -> bool:
             # Shared, so that two who look don't take each other for the owner.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             if remove:
-                # Who has just created it waits for the lock, sees that it is gone, and begins anew.
+                # Who has just created it waits for the lock, sees that it is gone, and tries again.
                 remove_quietly(path)
         finally:
             os.close(descriptor)
