@@ -222,6 +222,13 @@ def test_kept_clips_stay_on_a_shelf_and_return_to_their_settings(live):
     until(page, same(seed.input_value, "8"))
     assert focused(page, ".bcm-shelf button:nth-child(2)")
     assert nb.cells() == cells
+    page.emulate_media(forced_colors="active")
+    look = "n => [getComputedStyle(n).outline, getComputedStyle(n).backgroundImage.slice(0, 9)]"
+    assert "solid 3px" in posters.nth(1).evaluate(look)[0]
+    assert "none" in posters.nth(0).evaluate(look)[0]
+    assert posters.nth(0).evaluate(look)[1] == 'url("blob'
+    nb.shot("live-shelf-forced")
+    page.emulate_media(forced_colors="none")
     nb.save()
     page.reload()
     nb.ready()

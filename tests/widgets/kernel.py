@@ -37,6 +37,27 @@ class Kernel:
         self._client.stop_channels()
         self._manager.shutdown_kernel(now=True)
 
+    def end(self):
+        """Let the kernel end by itself, as after the last cell of a notebook that is executed."""
+        message = self._client.session.msg("shutdown_request", {"restart": False})
+        self._client.control_channel.send(message)
+        end = time.monotonic() + PATIENCE
+        while self._manager.is_alive() and time.monotonic() < end:
+            self._take(timeout=0.2)
+        while self._take(timeout=0.5):
+            pass
+
+    def _take(self, timeout):
+        """Take over the next update of an output; return whether there was a message."""
+        try:
+            message = self._client.get_iopub_msg(timeout=timeout)
+        except queue.Empty:
+            return False
+        if message["msg_type"] == "update_display_data":
+            content = message["content"]
+            self._replace(content["transient"]["display_id"], content["data"])
+        return True
+
     def run(self, cell, code, *, silent=False):
         """Run a cell (again); gives what it printed."""
         content = {

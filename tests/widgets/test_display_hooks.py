@@ -32,7 +32,7 @@ def test_run_displays_grid_and_contact_sheet(outputs, sweep, library):
     (none, bundle), (sheet, before) = outputs
     assert none is None
     assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert "beecam-static" in before.data
+    assert "beecam-static" in before["text/html"]
     run.wait()
     grid = next(iter(bw._hooks.grids.values()))
     for _ in range(100):
@@ -41,9 +41,9 @@ def test_run_displays_grid_and_contact_sheet(outputs, sweep, library):
         grid._publisher._wake.wait(0.1)
     again, after = outputs[2]
     assert again == sheet, "updating the output of the widget would reload it"
-    assert after.data.count("<img") == 12
-    assert grid._sheet in after.data
-    assert len(after.data) < 1_000_000
+    assert after["text/html"].count("<img") == 12
+    assert grid._sheet in after["text/html"]
+    assert len(after["text/html"]) < 1_000_000
     grid.close()
 
 
@@ -53,15 +53,15 @@ def test_sheet_is_updated_after_annotations_settle_if_changed(outputs, sweep, li
     run = bc.run(sweep, DrawnModel(), library=library).wait()
     run._ipython_display_()
     grid = next(iter(bw._hooks.grids.values()))
-    assert outputs[1][1].data.count("<img") == 12
+    assert outputs[1][1]["text/html"].count("<img") == 12
     front_end = FrontEnd(grid).open(visible=range(12))
     front_end.send("annotate", cells=[1], stars=3)
     front_end.send("annotate", cells=[4], stars=5)
     front_end.wait_for(lambda: len(outputs) == 3)
     sheet, after = outputs[2]
     assert sheet == outputs[1][0]
-    assert after.data.count("<video") == 2
-    assert after.data.count("<img") == 10
+    assert after["text/html"].count("<video") == 2
+    assert after["text/html"].count("<img") == 10
     front_end.send("annotate", cells=[4], stars=5)
     front_end.send("annotate", cells=[2], tag="not in the sheet")
     time.sleep(1.5)
@@ -90,7 +90,7 @@ def test_titles_are_escaped(outputs, library):
     run._ipython_display_()
     run.wait()
     grid = bw.ClipGrid(run)
-    for html in (outputs[1][1].data, grid._static.html()):
+    for html in (outputs[1][1]["text/html"], grid._static.html()):
         assert "<script" not in html
     grid.close()
 

@@ -276,7 +276,7 @@ def test_one_of_several_surfaces_stores_the_contact_sheet(show, table, finished,
 
     def display(what, *_, display_id=None, **__):
         if display_id is not None:
-            displayed[display_id.rpartition("-")[0]] = what.data
+            displayed[display_id.rpartition("-")[0]] = what["text/html"]
 
     monkeypatch.setattr("IPython.display.display", display)
     monkeypatch.setattr("IPython.display.update_display", display)

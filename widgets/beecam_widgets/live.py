@@ -39,6 +39,7 @@ from beecam_widgets._live.messages import (
     problem_message,
     result_message,
     static_html,
+    still_bytes,
 )
 from beecam_widgets._live.shot_builder import ShotBuilder
 from beecam_widgets._live.throttled_sender import ThrottledSender
@@ -163,7 +164,12 @@ class Live(NotebookWidget):
         self._kept = KeptClips(self._sender)
         self._engine = InteractiveEngine(self.model, self._on_result, quick=self._distilled)
         display_id = f"beecam-static-{uuid.uuid4().hex[:12]}"
-        self._static = StaticOutput(display_id, self._static_html, describe=lambda: repr(self))
+        self._static = StaticOutput(
+            display_id,
+            self._static_html,
+            describe=lambda: repr(self),
+            still=lambda: still_bytes(self._last),
+        )
         super().__init__(
             refine=refine,
             _control_values=self._controls_message(""),

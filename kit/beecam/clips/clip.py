@@ -14,6 +14,7 @@ from beecam._util.files import translate_write_errors
 from beecam._util.plain_files import read_bytes
 from beecam.errors import CheckError, LibraryError, MediaError, Problem, did_you_mean, shorten
 from beecam.export.notebook import clip_html
+from beecam.export.still import frame_bytes
 from beecam.media import formats, mp4, sheets
 from beecam.media.types import Frames, Sound
 from beecam.models.capabilities import generate, refresh
@@ -372,3 +373,6 @@ class Clip(FixedAttributes):
 
     def _repr_html_(self) -> str:
         return clip_html(self)
+
+    def _repr_jpeg_(self) -> bytes | None:
+        return frame_bytes(self) or None

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from beecam.errors import MediaError
 from beecam.export.contact_sheet import contact_sheet_html
 from beecam.export.shown import ShownClip, ShownClips, fit_clip
+from beecam.export.still import still_bytes
 from beecam.export.templates import render
 
 Show = Callable[[Any], None]
@@ -94,9 +95,8 @@ def show_run(run: ShownRun) -> None:
     if has_grids():
         _registered["run"](run)
         return
-    from IPython.display import HTML, display
-
-    display(HTML(render("run.html", text=repr(run), sheet=contact_sheet_html(run.clips))))
+    html = render("run.html", text=repr(run), sheet=contact_sheet_html(run.clips))
+    _display(html, repr(run), run.clips)
 
 
 def show_clips(clips: ShownClips) -> None:
@@ -104,9 +104,31 @@ def show_clips(clips: ShownClips) -> None:
     if "clips" in _registered:
         _registered["clips"](clips)
         return
-    from IPython.display import HTML, display
+    _display(contact_sheet_html(clips), repr(clips), clips)
 
-    display(HTML(contact_sheet_html(clips)))
+
+def mime_bundle(html: str, line: str, still: bytes) -> dict[str, str]:
+    """Return an output in the forms of which each reader takes the best that it shows.
+
+    JupyterLab, GitHub and the exports to HTML and Markdown prefer HTML, LaTeX and PDF an image,
+    terminals take the line.
+
+    >>> sorted(mime_bundle("<p>4 clips</p>", "4 clips", b""))
+    ['text/html', 'text/plain']
+
+    Args:
+        html: Static HTML.
+        line: One line that says what it shows.
+        still: A JPEG of it; b"" for none.
+    """
+    bundle = {"text/html": html, "text/plain": line}
+    return {**bundle, "image/jpeg": base64.b64encode(still).decode()} if still else bundle
+
+
+def _display(html: str, line: str, clips: ShownClips) -> None:
+    from IPython.display import display
+
+    display(mime_bundle(html, line, still_bytes(clips)), raw=True)
 
 
 def clip_html(clip: ShownClip) -> str:

@@ -38,27 +38,36 @@ class SharedState:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._values: dict[str, Any] = {"_current": -1, "_selected": [], "filter": "", "sort": ""}
+        # The garbage collector may close a surface while members are iterated: one that leaves
+        # is not removed from them.
         self._members: weakref.WeakSet[Member] = weakref.WeakSet()
+        self._left: weakref.WeakSet[Member] = weakref.WeakSet()
 
     def join(self, member: Member) -> Mapping[str, Any]:
         """Add a member; return the current values."""
         with self._lock:
             self._members.add(member)
+            self._left.discard(member)
             return dict(self._values)
 
     def leave(self, member: Member) -> None:
         """Remove a member."""
         with self._lock:
-            self._members.discard(member)
+            self._left.add(member)
+
+    def _active(self) -> list[Member]:
+        return [one for one in self._members if one not in self._left]
 
     def move_to(self, other: SharedState) -> list[Member]:
         """Move values and members to another state; return the members."""
         with self._lock:
-            members = list(self._members)
+            members = self._active()
             if other is self:
                 return members
             other._values = dict(self._values)
-            other._members.update(members)
+            for member in members:
+                other._members.add(member)
+                other._left.discard(member)
             self._members.clear()
         return members
 
@@ -68,13 +77,13 @@ class SharedState:
             if self._values[name] == value:
                 return
             self._values[name] = value
-            others = [one for one in self._members if one is not member]
+            others = [one for one in self._active() if one is not member]
         for other in others:
             other.on_change(name, value)
 
 
 _states: weakref.WeakValueDictionary[str, SharedState] = weakref.WeakValueDictionary()
-_states_lock = threading.Lock()
+_states_lock = threading.RLock()
 
 
 def shared_state(token: str) -> SharedState:

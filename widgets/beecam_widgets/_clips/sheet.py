@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
+from beecam.clips.clip_set import ClipSet
 from beecam.export.contact_sheet import contact_sheet_html
+from beecam.export.still import still_bytes
 from beecam_widgets._clips.cell_source import CellSource, clips_of
 from beecam_widgets._clips.sheet_owners import SheetOwner, owns_sheet, set_displayed
 from beecam_widgets._notebook.outputs import StaticOutput
@@ -35,7 +37,12 @@ class Sheet:
         """
         self._source, self._name, self._watched = source, name, watched
         self._output = StaticOutput(
-            name, self.html, self._fingerprint, self._elsewhere, self.describe
+            name,
+            self.html,
+            fingerprint=self._fingerprint,
+            render_moved=self._elsewhere,
+            describe=self.describe,
+            still=self._still,
         )
         self._owner = SheetOwner(self.update_in_background, rank)
 
@@ -53,14 +60,8 @@ class Sheet:
     def describe(self) -> str:
         """Return one line that says what it shows: prompt, model, and how many clips there are."""
         source = self._source()
-        count = len(clips_of(source, range(len(source))))
-        run = source.run
         title = f"{source.title}: " if source.title else ""
-        unfinished = run is not None and not run.finished
-        return (
-            f"{title}{count:,} of {len(source):,} clips"
-            f"{' so far, the run has not ended' if unfinished else ''}"
-        )
+        return title + _count(clips_of(source, range(len(source))), source)
 
     def follow_source(self) -> None:
         """Note that the surface shows another source."""
@@ -95,12 +96,20 @@ class Sheet:
         if not owns_sheet(self._owner):
             return self._elsewhere()
         clips = clips_of(source, range(len(source)))
-        if run is not None and not run.finished:
-            title += f": {len(clips):,} of {len(source):,} clips so far, the run has not ended"
+        if run is not None and len(clips) < len(source):
+            # Also of one that was stopped, as by a kernel that ends.
+            title += f": {_count(clips, source)}"
         if not len(clips) and title:
             return render("surface.html", css_class=self._name, sheet="", text=f"{title}.")
         sheet = contact_sheet_html(clips, title=title, max_bytes=_MAX_BYTES)
         return render("surface.html", css_class=self._name, sheet=sheet, text="")
+
+    def _still(self) -> bytes:
+        """Return the sheet as a JPEG."""
+        source = self._source()
+        if not owns_sheet(self._owner):
+            return b""
+        return still_bytes(clips_of(source, range(len(source))), self.describe())
 
     def _elsewhere(self) -> str:
         text = "These clips are in the contact sheet below another view of them in this notebook."
@@ -118,6 +127,13 @@ class Sheet:
         table = source.library.table({source.key(i) for i in range(len(source))})
         shown = {key: (row["stars"], row["rejected"]) for key, row in table.items()}
         return source.token, self._is_over(), shown
+
+
+def _count(clips: ClipSet, source: CellSource) -> str:
+    """Return how many clips there are, and whether more follow."""
+    unfinished = source.run is not None and not source.run.finished
+    more = " so far, the run has not ended" if unfinished else ""
+    return f"{len(clips):,} of {len(source):,} clips{more}"
 
 
 def _content_token(source: CellSource) -> str:

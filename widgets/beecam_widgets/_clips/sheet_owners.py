@@ -33,7 +33,9 @@ class SheetOwner:
 
 _numbers = itertools.count(1)
 _displayed: weakref.WeakSet[SheetOwner] = weakref.WeakSet()
-_lock = threading.Lock()
+# The garbage collector may close a surface at any moment, also while this thread is in here: the
+# lock is reentrant, and closing removes nothing from what may be iterated.
+_lock = threading.RLock()
 
 
 def _owner(token: str) -> SheetOwner | None:
@@ -58,8 +60,6 @@ def set_displayed(owner: SheetOwner, token: str) -> None:
         owner.token, owner.number = token, next(_numbers)
         if token:
             _displayed.add(owner)
-        else:
-            _displayed.discard(owner)
         changed = {
             surface
             for one, old in before.items()

@@ -8,6 +8,7 @@ from typing import Any
 
 from beecam.export import view_data
 from beecam.media import sheets
+from beecam.media.types import Frames
 from beecam.runs.interactive import PREVIEW, LiveFrame
 from beecam.shots.shot import Shot
 from beecam_widgets._notebook.flow_control import Message
@@ -78,6 +79,17 @@ def result_message(result: LiveFrame, client: str, edit: int, code: str) -> Mess
     return content, [sheets.sheet_bytes(result.frames, _JPEG_QUALITY, _MAX_WIDTH)]
 
 
+def still_bytes(result: LiveFrame | None) -> bytes:
+    """Return a JPEG with some frames of the last clip; b"" without one."""
+    if result is None or result.frames is None:
+        return b""
+    return sheets.sheet_bytes(_strip_frames(result.frames))
+
+
+def _strip_frames(frames: Frames) -> Frames:
+    return frames[sheets.select_frames(len(frames), _STRIP_FRAMES)]
+
+
 def static_html(
     result: LiveFrame | None,
     model_name: str,
@@ -94,8 +106,7 @@ def static_html(
     """
     image = code = ""
     if result is not None and result.frames is not None:
-        indices = sheets.select_frames(len(result.frames), _STRIP_FRAMES)
-        strip = sheets.strip_bytes([result.frames[i] for i in indices])
+        strip = sheets.strip_bytes(list(_strip_frames(result.frames)))
         image = base64.b64encode(strip).decode()
         code = result.shot.code() if result.shot else ""
     frames = [(one, base64.b64encode(frame).decode()) for one, frame in kept]

@@ -13,6 +13,7 @@ import IPython
 import IPython.display
 
 from beecam.errors import LibraryError
+from beecam.export.notebook import mime_bundle
 
 _numbers = itertools.count(1)
 
@@ -35,17 +36,6 @@ def current_cell_id() -> str:
     return str(parent.get("metadata", {}).get("cellId") or "")
 
 
-class _StaticHTML(IPython.display.HTML):  # type: ignore[misc]
-    """HTML with a line for where no HTML is shown: plain text, LaTeX, PDF."""
-
-    def __init__(self, html: str, line: str) -> None:
-        super().__init__(html)
-        self._line = line
-
-    def __repr__(self) -> str:
-        return self._line
-
-
 class StaticOutput:
     """HTML below a widget, stored in the notebook and readable when no kernel runs.
 
@@ -61,9 +51,11 @@ class StaticOutput:
         self,
         name: str,
         render: Callable[[], str],
+        *,
         fingerprint: Callable[[], object] = object,  # a new object equals no other
         render_moved: Callable[[], str] | None = None,
         describe: Callable[[], str] = lambda: "beecam",
+        still: Callable[[], bytes] = bytes,
     ) -> None:
         """Create the output without displaying it.
 
@@ -75,12 +67,14 @@ class StaticOutput:
             render_moved: Returns the HTML of an output that was displayed again elsewhere; by
                 default that of `render`.
             describe: Returns one line that says what the HTML shows.
+            still: Returns a JPEG of what it shows, for LaTeX and PDF; b"" for none.
         """
         self._name = name
         self._render = render
         self._render_moved = render_moved or render
         self._fingerprint = fingerprint
         self._describe = describe
+        self._still = still
         self._lock = threading.Lock()
         self._last: object = None
         # Where it is displayed: cells and display ids, the last of which has the HTML.
@@ -94,11 +88,11 @@ class StaticOutput:
         with self._lock:
             self._last = self._fingerprint()
             if self._places:
-                self._replace(self._shown_id, self._render_moved())
+                self._replace(self._shown_id, self._bundle(self._render_moved(), b""))
             self._shown_id = f"{self._name}-{next(_numbers)}"
             self._places.append((current_cell_id(), self._shown_id))
-            html = _StaticHTML(self._render(), self._describe())
-            IPython.display.display(html, display_id=self._shown_id)
+            bundle = self._bundle(self._render(), self._still())
+            IPython.display.display(bundle, raw=True, display_id=self._shown_id)
             self.displayed = True
 
     def clear_cell(self, cell: str) -> None:
@@ -128,7 +122,7 @@ class StaticOutput:
             if not self.displayed or (now := self._fingerprint()) == self._last:
                 return
             self._last = now
-            self._replace(self._shown_id, self._render())
+            self._replace(self._shown_id, self._bundle(self._render(), self._still()))
 
     def update_in_background(self) -> None:
         """Update on another thread: rendering may have to re-encode videos."""
@@ -178,6 +172,8 @@ class StaticOutput:
             self.displayed = False
         self._unsubscribe()
 
-    def _replace(self, display_id: str, html: str) -> None:
-        output = _StaticHTML(html, self._describe())
-        IPython.display.update_display(output, display_id=display_id)
+    def _bundle(self, html: str, still: bytes) -> dict[str, str]:
+        return mime_bundle(html, self._describe(), still)
+
+    def _replace(self, display_id: str, bundle: dict[str, str]) -> None:
+        IPython.display.update_display(bundle, raw=True, display_id=display_id)
