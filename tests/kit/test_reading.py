@@ -22,6 +22,7 @@ from beecam.errors import CheckError, MediaError
 from beecam.media import formats, mp4, selection, sheets
 from beecam.media.images import FORMATS
 from beecam.media.videos import CONTAINERS
+from helpers import error_message
 
 RED, GREEN, BLUE = (250, 5, 5), (5, 200, 20), (10, 30, 240)
 _MILLISECOND = Fraction(1, 1000)
@@ -538,6 +539,14 @@ def test_every_mode_survives_its_files(tmp_path, suffix, modes):
         frame = bc.read_media(path).frames
         assert frame.shape == (1, 4, 6, 3), mode
         assert np.abs(frame.astype(int) - (255 if mode == "1" else GRAY)).max() <= 4, mode
+
+
+@pytest.mark.parametrize("source", ["", " "])
+def test_an_empty_path_is_not_the_current_folder(source):
+    for call in (lambda: bc.read_media(source), lambda: bc.sweep("a bee", image=source).cells):
+        message = error_message(call)
+        assert repr(source) in message
+        assert "a file's path" in message
 
 
 def test_numbers_outside_a_range_are_refused():

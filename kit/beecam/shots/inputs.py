@@ -224,6 +224,8 @@ def digest_of(frames: Frames) -> str:
 
 
 def _media_and_name(source: Any, selection: Selection) -> tuple[Media, str]:
+    if isinstance(source, str) and not source.strip():
+        _refuse(f"{source!r}: {_SOURCES} is needed.")  # not the current folder
     try:
         if isinstance(source, (str, os.PathLike)):
             if why := why_no_path(source):
