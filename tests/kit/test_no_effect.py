@@ -139,7 +139,7 @@ def test_an_argument_of_a_rarer_pipeline_changes_the_pixels_or_is_named(name):
 
 
 def check_arguments(name, base):
-    """Vary each argument of a model, and compare what is told with what changes."""
+    """Vary each argument of a model, and compare what is reported with what changes."""
     model, arguments = family(name)
     arguments = {**arguments, **{n: base[n] for n in base if n in texts_and_settings(model)}}
     reference, problems = outcome(model, arguments)

@@ -322,7 +322,22 @@ def test_hooks_of_all_modules_are_part_of_the_revision():
     assert two_lanes(pipe).revision == before
 
 
-def test_a_compiled_network_is_compiled_once_for_all_clips():
+COMPILED = {
+    "in place": lambda pipe, backend: pipe.transformer.compile(backend=backend),
+    "around": lambda pipe, backend: setattr(
+        pipe, "transformer", torch.compile(pipe.transformer, backend=backend)
+    ),
+    "blocks": lambda pipe, backend: pipe.transformer.compile_repeated_blocks(backend=backend),
+    "a part": lambda pipe, backend: pipe.vae.decoder.compile(backend=backend),
+    "a method": lambda pipe, backend: setattr(
+        pipe.vae, "decode", torch.compile(pipe.vae.decode, backend=backend)
+    ),
+}
+
+
+@pytest.mark.parametrize("way", COMPILED)
+def test_a_compiled_network_is_compiled_once_for_all_clips(way):
+    torch._dynamo.reset()
     graphs = []
 
     def backend(graph, _inputs):
@@ -330,7 +345,7 @@ def test_a_compiled_network_is_compiled_once_for_all_clips():
         return graph.forward
 
     pipe = make("WanPipeline")
-    pipe.transformer.compile(backend=backend)
+    COMPILED[way](pipe, backend)
     plain_call(pipe, "a bee", 0)
     plain, model = len(graphs), two_lanes(pipe)
     for seed in range(4):

@@ -1,4 +1,4 @@
-"""The families that people use less: a sweep equals the plain calls, and what can't work is told."""
+"""The families that people use less: a sweep equals the plain calls, and what can't work is reported."""
 
 from contextlib import nullcontext
 

@@ -197,9 +197,15 @@ def _of_module(path: str, module: Any, *, cached: bool) -> tuple[list[str], bool
     processor = own.get("processor")
     if processor is not None and not is_known(processor):
         found.append(f"{path}: {type(processor).__qualname__}")
-    placed = {"forward"} if hooks or "_hf_hook" in own else set()
-    found += [f"{path}.{name}" for name in _replaced_methods(module) if name not in placed]
+    # What places weights replaces a module's forward, and so does what compiles it.
+    placed = hooks or "_hf_hook" in own or type(module).__name__ == "OptimizedModule"
+    replaced = [n for n in _replaced_methods(module) if not (placed and n == "forward")]
+    found += [f"{path}.{name}{_compiled(own[name])}" for name in replaced]
     return found, moves
+
+
+def _compiled(method: Any) -> str:
+    return _COMPILED if hasattr(method, "_torchdynamo_orig_callable") else ""
 
 
 def _drops_out(module: Any) -> bool:
