@@ -12,7 +12,7 @@ import beecam as bc
 from beecam.errors import BeecamError, CheckError
 from beecam.runs.interactive import LiveFrame
 from beecam.storage.query import STATES
-from beecam_widgets import ClipTable
+from beecam_widgets import ClipGrid, ClipTable, ClipViewer
 from beecam_widgets._clips.shared_state import _states, shared_state
 from beecam_widgets._live.messages import static_html
 from helpers import wait_until
@@ -363,3 +363,14 @@ def test_static_html_of_the_live_view_escapes_its_names():
     html = static_html(sight, "<b>", "x")
     assert html.startswith('<div class="beecam-static x"><img src="data:image/webp;base64,UklGR')
     assert "&lt;b&gt; &amp; bees" in html
+
+
+@pytest.mark.parametrize("surface", [ClipGrid, ClipTable, ClipViewer])
+def test_a_wrong_name_of_an_argument_or_attribute_is_named(surface, finished):
+    with pytest.raises(CheckError, match=rf"{surface.__name__}\(sizee=\.\.\.\): no such"):
+        surface(finished, sizee=3)
+    shown = surface(finished)
+    with pytest.raises(AttributeError, match=f"{surface.__name__} has no attribute 'filtr'"):
+        shown.filtr = "stars>1"
+    shown.filter = "stars>1"
+    shown.layout.width = "50%"

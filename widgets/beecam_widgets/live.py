@@ -96,6 +96,7 @@ class Live(NotebookWidget):
 
     _esm, _css = load_assets("live")
 
+    model: Model
     playing = t.Bool(default_value=True).tag(sync=True)
     refine = t.Bool(default_value=True).tag(sync=True)
     _control_values = t.Dict().tag(sync=True)

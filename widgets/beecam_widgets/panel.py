@@ -77,6 +77,7 @@ class Panel(FormState, NotebookWidget):
         requested_model: What `explore` was called with.
     """
 
+    grid: ClipGrid
     requested_model: object = None
 
     _esm, _css = load_assets("panel")

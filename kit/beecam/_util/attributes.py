@@ -26,8 +26,9 @@ class FixedAttributes:
         annotated = (name for base in cls.__mro__ for name in vars(base).get("__annotations__", {}))
         cls._declared = frozenset([*dir(cls), *annotated])
         for name, method in list(vars(cls).items()):
-            if inspect.isfunction(method) and not name.startswith("_"):
-                setattr(cls, name, explain_keywords(method))
+            if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
+                named = cls.__name__ if name == "__init__" else name
+                setattr(cls, name, explain_keywords(method, named))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._declared and not name.startswith("_"):

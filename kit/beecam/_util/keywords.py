@@ -12,7 +12,7 @@ from beecam.errors import CheckError, Problem, did_you_mean, join_words
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def explain_keywords(function: _Function) -> _Function:
+def explain_keywords(function: _Function, called: str | None = None) -> _Function:
     """Return a function that raises a CheckError for keywords that it doesn't have.
 
     Name, docstring and signature stay those of the function. One that takes any keyword
@@ -21,6 +21,10 @@ def explain_keywords(function: _Function) -> _Function:
     >>> explain_keywords(bc.run)(sweep, model, libary=library)
     Traceback (most recent call last):
     beecam.errors.CheckError: run(libary=...): no such argument. Did you mean library? It takes ...
+
+    Args:
+        function: The function, or the `__init__` of a class.
+        called: What it is called as; by default its name.
     """
     parameters = inspect.signature(function).parameters.values()
     if any(one.kind is one.VAR_KEYWORD for one in parameters):
@@ -35,7 +39,7 @@ def explain_keywords(function: _Function) -> _Function:
     def call(*args: Any, **keywords: Any) -> Any:
         unknown = [name for name in keywords if name not in known]
         if unknown:
-            raise CheckError(_problem(function.__name__, name, known) for name in unknown)
+            raise CheckError(_problem(called or function.__name__, name, known) for name in unknown)
         return function(*args, **keywords)
 
     return call  # type: ignore[return-value]

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import anywidget
 import IPython.display
 
+from beecam._util.attributes import FixedAttributes
 from beecam.errors import BeecamError
 from beecam_widgets._notebook.cell_holds import cell_holds
 from beecam_widgets._notebook.templates import render
@@ -29,7 +30,7 @@ class Remains(Protocol):
         """Move it to another cell if its own is gone; return whether one has it."""
 
 
-class NotebookWidget(anywidget.AnyWidget):  # type: ignore[misc]
+class NotebookWidget(FixedAttributes, anywidget.AnyWidget):  # type: ignore[misc]
     """A widget that knows whether it is shown, and ends with the last cell that holds it.
 
     Everything that a widget starts or that holds it (threads, events of the shell, registries)

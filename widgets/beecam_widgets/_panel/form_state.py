@@ -36,6 +36,10 @@ class FormState:
         controls: The arguments of the model that have an input field, by name.
     """
 
+    model: Model
+    library: Library
+    controls: dict[str, Control]
+
     def __init__(
         self, model: Model, library: Library, form: SweepForm, *, is_default: bool
     ) -> None:
@@ -48,7 +52,7 @@ class FormState:
             is_default: Whether `bc.load()` returns the same model.
         """
         self.model, self.library = model, library
-        self.controls: dict[str, Control] = {one.name: one for one in controls_of(model)}
+        self.controls = {one.name: one for one in controls_of(model)}
         self._is_default_model = is_default
         self._word_notes = WordNotes(model)
         self._decks = bc.decks(own_folder(library.folder))
