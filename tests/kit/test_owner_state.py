@@ -18,6 +18,7 @@ from diffusers import (
     SeaCacheConfig,
     TaylorSeerCacheConfig,
 )
+from tokenizers import normalizers
 
 import beecam as bc
 from beecam.errors import CheckError, Stopped
@@ -488,3 +489,14 @@ def test_hooks_that_only_place_weights_keep_lanes_apart_and_batches_together(lib
     for clip in run.clips:
         frames = clip.regenerate(model).astype(int)
         assert np.abs(frames - expected[clip.shot.seed]).max() <= 1
+
+
+def test_an_exchanged_tokenizer_is_used_at_once():
+    pipe = make("WanPipeline")
+    model = two_lanes(pipe)
+    shot = model.resolve(bc.shot("a bee", seed=1, **arguments("WanPipeline")))
+    before = digest(generate_frames(model, [shot])[0])
+    pipe.tokenizer = copy.deepcopy(pipe.tokenizer)
+    pipe.tokenizer.backend_tokenizer.normalizer = normalizers.Replace("bee", "moth")
+    after = digest(generate_frames(model, [shot])[0])
+    assert after == digest(plain_call(pipe, "a bee", 1)) != before

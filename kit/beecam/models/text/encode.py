@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import zip_longest
 from typing import Any
 
 from beecam.errors import ModelError
@@ -46,6 +47,7 @@ class PromptEncoder:
         # The context in which an encoder runs; see `EncoderOffload`.
         self.encoding: Callable[[], AbstractContextManager[None]] = nullcontext
         self._lock = threading.RLock()
+        self._tokenizers: list[Any] = []
 
     def clear(self) -> None:
         """Drop everything: the encoder has changed."""
@@ -81,6 +83,7 @@ class PromptEncoder:
             shots: The shots of one batch.
             remember: Whether to look it up; else every text is encoded, whatever was before.
         """
+        self._see_tokenizers(pipe)
         original = pipe.encode_prompt
         signature = inspect.signature(original)
         length = self.length(pipe, shots[0])
@@ -113,6 +116,14 @@ class PromptEncoder:
 
         vars(encode_prompt)["read"] = read
         return encode_prompt
+
+    def _see_tokenizers(self, pipe: Any) -> None:
+        """Drop everything if a tokenizer was exchanged: weights and settings don't tell."""
+        parts = [part for name, part in pipe.components.items() if "tokenizer" in name]
+        with self._lock:
+            if any(now is not before for now, before in zip_longest(parts, self._tokenizers)):
+                self.clear()
+                self._tokenizers = parts
 
     @staticmethod
     def check_all_read(encode_prompt: Callable[..., Any], shots: Sequence[Shot]) -> None:
