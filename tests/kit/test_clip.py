@@ -149,7 +149,7 @@ def test_prompts_are_escaped_everywhere(library, monkeypatch):
 
 def test_clips_are_shown_through_mediapy_and_matplotlib(clips, monkeypatch):
     shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
     clips.library.mp4_path(clips.keys[2]).unlink()
     clips.show(columns=2)
     page = shown[0].data
@@ -171,8 +171,9 @@ def test_without_widgets_a_run_and_its_clips_show_a_contact_sheet(ltx, library, 
     run = bc.run(bc.sweep("a <b> bee", seed=range(2)), ltx, library=library).wait(PATIENCE)
     run._ipython_display_()
     run.clips._ipython_display_()
-    assert "2 done" in shown[0].data
-    assert [page.data.count("<img") for page in shown] == [2, 2]
+    assert "2 done" in shown[0]["text/html"]
+    assert [bundle["text/html"].count("<img") for bundle in shown] == [2, 2]
+    assert all(bundle["image/jpeg"] for bundle in shown)
     notebook.register(run=lambda run: shown.append("a grid"))
     run._ipython_display_()
     assert shown[-1] == "a grid"
