@@ -266,3 +266,17 @@ test("a small sheet is requested again when its cell grows", async () => {
   assert.deepEqual([last.requested, last.pixels], [[0], 20]);
   assert.ok(store.imageOf(0), "the small one stays until then");
 });
+
+test("a cell that changed out of view is shown as it is when it comes into view", () => {
+  start(3);
+  store.setVisible("a", [0]);
+  state([[1, "failed", 0, 4, "boom", null], [2, "done", 4, 4, "", 1]]);
+  const seen = [];
+  store.addEventListener("cell", (event) => seen.push(event.detail), page);
+  store.setVisible("a", []);
+  assert.deepEqual(seen, []);
+  store.setVisible("a", [0, 1]);
+  assert.deepEqual(seen, [1]);
+  store.setVisible("a", [0, 1]);
+  assert.deepEqual(seen, [1], "once");
+});

@@ -149,7 +149,7 @@ def test_prompts_are_escaped_everywhere(library, monkeypatch):
 
 def test_clips_are_shown_through_mediapy_and_matplotlib(clips, monkeypatch):
     shown = []
-    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
+    monkeypatch.setattr("IPython.display.display", shown.append)
     clips.library.mp4_path(clips.keys[2]).unlink()
     clips.show(columns=2)
     page = shown[0].data
@@ -167,7 +167,7 @@ def test_clips_are_shown_through_mediapy_and_matplotlib(clips, monkeypatch):
 def test_without_widgets_a_run_and_its_clips_show_a_contact_sheet(ltx, library, monkeypatch):
     monkeypatch.setattr(notebook, "_registered", {})
     shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
     run = bc.run(bc.sweep("a <b> bee", seed=range(2)), ltx, library=library).wait(PATIENCE)
     run._ipython_display_()
     run.clips._ipython_display_()

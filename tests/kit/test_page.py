@@ -163,7 +163,7 @@ def test_the_page_stays_below_its_size_and_names_what_is_left_out(library, tmp_p
 def test_what_does_not_fit_at_all_is_left_out_with_a_sentence(library, tmp_path, monkeypatch):
     clips = noisy(library, 12)
     monkeypatch.setattr(size_budget, "_SHEETS", size_budget._SHEETS[:1])
-    page, facts, _, _ = read(clips.export_html(tmp_path / "page.html", max_bytes=320_000))
+    page, facts, _, _ = read(clips.export_html(tmp_path / "page.html", max_bytes=326_000))
     problems = [item.get("problem", "") for item in facts["items"]]
     assert problems[0] == ""
     assert problems[-1] == "This clip was left out: the page would have become too large."

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from diffusers.models.attention_processor import AttnProcessor
 from diffusers.video_processor import VideoProcessor
 from peft import LoraConfig
 
@@ -36,11 +37,12 @@ def test_a_pipeline_as_built_has_none_before_and_after_a_call(name):
 
 # What tests/tiny sets itself.
 ALWAYS = {
+    "Cosmos3OmniPipeline": ["pipe.config.enable_safety_checker=False"],
     "AllegroPipeline": [
         "vae.kernel=[8, 16, 16]",
         "vae.stride=[4, 8, 8]",
         "vae.use_tiling=True",
-    ]
+    ],
 }
 
 
@@ -55,6 +57,13 @@ def test_a_loaded_pipeline_has_none_by_either_way(name, tmp_path):
 
 def test_pollen_has_none():
     assert set_values(bc.load().pipe) == []
+
+
+def _activation(pipe):
+    """Replace an activation by a function."""
+    layer = pipe.transformer.condition_embedder.time_embedder
+    del layer.act
+    layer.act = torch.sin
 
 
 def _set(path, value):
@@ -109,6 +118,10 @@ CHANGES = {
     "processor": ("WanPipeline", _set("video_processor", VideoProcessor(vae_scale_factor=4))),
     "layer": ("WanPipeline", _set("text_encoder.encoder.dropout", torch.nn.Identity())),
     "constant": ("CogVideoXPipeline", _set("vae_scaling_factor_image", 0.5)),
+    "circular padding": ("AnimateDiffPipeline", _set("vae.decoder.conv_in.padding_mode", "zero")),
+    "configuration": ("WanPipeline", lambda pipe: pipe.register_to_config(boundary_ratio=0.1)),
+    "attention": ("AnimateDiffPipeline", lambda pipe: pipe.vae.set_attn_processor(AttnProcessor())),
+    "function": ("WanPipeline", _activation),
     "padding": ("WanPipeline", _set("tokenizer.padding_side", "left")),
 }
 
@@ -139,3 +152,78 @@ def test_a_clip_of_other_values_is_not_taken_from_the_library(library):
     assert {clip.key for clip in first}.isdisjoint(clip.key for clip in second)
     for clip in second:
         assert (clip.regenerate(model) == model.generate([clip.shot])[0].frames).all()
+
+
+# --- code of the owner's own -----------------------------------------------------------------------
+
+
+def _hook(factor):
+    return lambda _module, _inputs, output: output * factor
+
+
+def _other_hook():
+    def hook(_module, _inputs, output):
+        return output + 1
+
+    return hook
+
+
+def _scheduler(factor):
+    class Mine(FlowMatchEulerDiscreteScheduler):
+        def step(self, output, *args, **kwargs):
+            return super().step(factor * output, *args, **kwargs)
+
+    return Mine
+
+
+def _revision_with(change):
+    pipe = make("WanPipeline")
+    change(pipe)
+    return bc.wrap(pipe, name="tiny").revision
+
+
+def test_edited_code_is_another_revision():
+    def hooked(hook):
+        return _revision_with(lambda pipe: pipe.vae.decoder.register_forward_hook(hook))
+
+    assert hooked(_hook(2)) == hooked(_hook(2)) != hooked(_hook(3))
+    assert hooked(_other_hook()) == hooked(_other_hook()) != hooked(_hook(2))
+
+    def scheduled(factor):
+        def change(pipe):
+            pipe.scheduler = _scheduler(factor).from_config(pipe.scheduler.config)
+
+        return _revision_with(change)
+
+    assert scheduled(0.5) == scheduled(0.5) != scheduled(0.7)
+
+
+def test_a_hook_that_counts_keeps_its_revision():
+    calls = []
+
+    def hook(_module, _inputs, output):
+        nonlocal count
+        count += 1
+        calls.append(count)
+        return output
+
+    count = 0
+    pipe = make("WanPipeline")
+    pipe.transformer.register_forward_hook(hook)
+    model = bc.wrap(pipe, name="tiny")
+    before = model.revision
+    model.generate([model.resolve(bc.shot("a bee", **SHAPES["WanPipeline"]))])
+    model.refresh()
+    assert (model.revision, count > 0) == (before, True)
+
+
+def test_a_scheduler_that_was_exchanged_is_used_at_once():
+    pipe = make("WanPipeline")
+    model = bc.wrap(pipe, name="tiny")
+    shot = bc.shot("a bee", seed=1, **SHAPES["WanPipeline"])
+    for factor in (0.5, 0.7):
+        pipe.scheduler = _scheduler(factor).from_config(pipe.scheduler.config)
+        model.refresh()
+        (found,) = model.generate([model.resolve(shot)])
+        anew = bc.wrap(pipe, name="tiny")
+        assert (found.frames == anew.generate([anew.resolve(shot)])[0].frames).all()

@@ -208,12 +208,20 @@ def stream_mp4(path: Path) -> Iterator[FrameSequence]:
     """
     import av
 
+    raised_within: BaseException | None = None
     try:
         with stream_video(path, containers=(MP4,), limit=_check_clip, codecs=_DECODERS) as frames:
-            yield frames
+            try:
+                yield frames
+            except (av.FFmpegError, MediaError):
+                raise
+            except BaseException as error:
+                raised_within = error  # of the block, such as a full disk where it writes
+                raise
     except Exception as error:
-        # A full disk, for example, where the block writes what it takes.
-        if isinstance(error, OSError) and not isinstance(error, av.FFmpegError):
+        if error is raised_within or (
+            isinstance(error, OSError) and not isinstance(error, av.FFmpegError)
+        ):
             raise
         raise MediaError(_unreadable(path, error)) from error
 

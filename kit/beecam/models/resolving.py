@@ -56,7 +56,7 @@ def resolve_shots(model: Model, shots: ShotList) -> tuple[ShotList, list[Problem
         if not cells:
             continue
         base = shots.bases[number]
-        kind = _kind_of(base) if ignores_prompt(model) else None
+        kind = _kind_of(base) if alike and ignores_prompt(model) else None
         found = list(check_prompt(base.prompt))
         if found or kind is None or kind not in kinds:
             # A model is asked about a shot of which nothing else is wrong, if there is one.

@@ -242,8 +242,7 @@ class Shot:
         >>> bc.shot("a bee", seed=3).without_noise() == bc.shot("a bee", seed=4).without_noise()
         True
         """
-        found: tuple[Any, ...] = _without_noise(vars(self))
-        return found
+        return (*_without_noise(vars(self)), self._extra_text)
 
     def without_texts(self) -> tuple[Any, ...]:
         """Return all fields but the noise and the prompt, and whether prompts are mixed.
@@ -251,7 +250,17 @@ class Shot:
         >>> bc.shot("a bee").without_texts() == bc.shot("a moth", seed=3).without_texts()
         True
         """
-        return type(self.prompt), *_without_texts(vars(self))
+        return (
+            type(self.prompt),
+            bool(self.prompt),  # some pipelines take none
+            *_without_texts(vars(self)),
+            self._extra_text,
+        )
+
+    @property
+    def _extra_text(self) -> str:
+        """Further arguments as text: 0, 0.0 and False are equal, and not the same."""
+        return repr(sorted(self.arguments.items())) if self.extra else ""
 
     def with_noise(self, noise: Noise) -> Shot:
         """Return a copy with another noise, faster than `replace`: for thousands.

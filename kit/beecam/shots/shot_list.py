@@ -75,7 +75,9 @@ class ShotList(Sequence[Shot]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (ShotList, tuple, list)):
             return NotImplemented
-        return len(self) == len(other) and all(map(Shot.__eq__, self, other))
+        return len(self) == len(other) and all(
+            one == two for one, two in zip(self, other, strict=True)
+        )
 
     def __hash__(self) -> int:
         return hash(tuple(self))

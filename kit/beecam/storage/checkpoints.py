@@ -104,6 +104,8 @@ class Checkpoints:
                 stored = parse_json(text, _MAX_NOTES)
                 info = _info_of(path)
                 return Checkpoint(info.step, info.batch, stored["place"], arrays, stored["notes"])
+            except OSError:
+                continue  # what can't be read at present isn't gone
             # Of any class: numpy lacks some of the types that a header may name, for example.
             except Exception:  # noqa: BLE001
                 remove_quietly(path)

@@ -361,6 +361,8 @@ class Cells(Sequence[Cell]):
         """
         if isinstance(index, slice):
             return tuple(map(self._cell, range(len(self))[index]))
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"cell {index}: there are {len(self):,}, counted from 0.")
         return self._cell(range(len(self))[index])
 
     def __iter__(self) -> Iterator[Cell]:

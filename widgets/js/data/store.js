@@ -68,6 +68,8 @@ export class Store extends Source {
   #views = new Map();
   /** @type {Set<number>} */
   #visible = new Set();
+  /** @type {Set<number>} cells that changed while out of view */
+  #unseen = new Set();
   /** @type {Map<number, number>} when a cell's sheet was requested */
   #requested = new Map();
   /** @type {ReturnType<typeof setTimeout> | null} */
@@ -167,6 +169,7 @@ export class Store extends Source {
     this.#views.set(view, cells);
     this.#visible = new Set([...this.#views.values()].flat());
     this.pixels = pixels;
+    for (const cell of cells) if (this.#unseen.delete(cell)) this.emit("cell", cell);
     this.images.sharpen(cells);
     this.requestSoon();
   }
@@ -334,7 +337,7 @@ export class Store extends Source {
       if (this.#visible.has(index)) {
         this.emit("cell", index);
         hasNewClips ||= this.hasClip(index);
-      }
+      } else this.#unseen.add(index);
     }
     content.previews.forEach((/** @type {[number, number]} */ [index, frames], /** @type {number} */ n) =>
       this.images.addPreview(index, frames, buffers[n]));

@@ -122,8 +122,8 @@ def owner_state(pipe: Any) -> OwnerState:
     found, moves, in_training = [], False, []
     if not is_known(pipe):
         found.append(f"pipeline of class {type(pipe).__qualname__}")
-    found += [f"pipe.{name}" for name in _replaced_methods(pipe)]
-    if scheduler := _replaced_methods(pipe.scheduler):
+    found += [f"pipe.{name}" for name in replaced_methods(pipe)]
+    if scheduler := replaced_methods(pipe.scheduler):
         found += [f"scheduler.{name}" for name in scheduler]
     found += _helpers(pipe)
     found += _global_hooks()
@@ -154,7 +154,7 @@ def _helpers(pipe: Any) -> Iterator[str]:
             continue
         if not is_known(helper):
             yield f"pipe.{name} of class {type(helper).__qualname__}"
-        for method in _replaced_methods(helper):
+        for method in replaced_methods(helper):
             yield f"pipe.{name}.{method}"
 
 
@@ -199,7 +199,7 @@ def _of_module(path: str, module: Any, *, cached: bool) -> tuple[list[str], bool
         found.append(f"{path}: {type(processor).__qualname__}")
     # What places weights replaces a module's forward, and so does what compiles it.
     placed = hooks or "_hf_hook" in own or type(module).__name__ == "OptimizedModule"
-    replaced = [n for n in _replaced_methods(module) if not (placed and n == "forward")]
+    replaced = [n for n in replaced_methods(module) if not (placed and n == "forward")]
     found += [f"{path}.{name}{_compiled(own[name])}" for name in replaced]
     return found, moves
 
@@ -230,8 +230,12 @@ def _plain_names() -> frozenset[str]:
     return frozenset(vars(torch.nn.Module()))
 
 
-def _replaced_methods(owner: Any) -> list[str]:
-    """Return the methods of an object that were replaced on itself."""
+def replaced_methods(owner: Any) -> list[str]:
+    """Return the names of the methods of an object that were replaced on itself.
+
+    >>> replaced_methods(pipe.vae)
+    []
+    """
     own = getattr(owner, "__dict__", {})
     return [
         name
@@ -251,6 +255,15 @@ def is_known(owner: Any) -> bool:
     True
     """
     return type(owner).__module__.partition(".")[0] in _KNOWN
+
+
+def of_library(function: Any) -> bool:
+    """Return whether a function or a class is of one of the libraries with known classes.
+
+    >>> of_library(torch.nn.Linear)
+    True
+    """
+    return _name(function).partition(".")[0] in _KNOWN
 
 
 def _name(function: Any) -> str:

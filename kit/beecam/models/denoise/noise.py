@@ -26,7 +26,7 @@ def generators_of(shots: Sequence[Shot]) -> list[Any]:
 
 
 def with_mixed_noise(
-    original: Callable[..., Any], shots: Sequence[Shot], generators: Sequence[Any]
+    original: Callable[..., Any], shots: Sequence[Shot], generators: Sequence[Any], *, own: bool
 ) -> Callable[..., Any]:
     """Return `prepare_latents` such that shots with several seeds draw the mix of their noise.
 
@@ -34,11 +34,16 @@ def with_mixed_noise(
         original: The pipeline's `prepare_latents`.
         shots: The shots of the batch.
         generators: The generator of each shot.
+        own: Whether what is drawn without a generator comes from these.
     """
 
     @functools.wraps(original)
     def prepare(*args: Any, **kwargs: Any) -> Any:
-        with mixed_noise(shots, generators):
+        # The last one is asked first: it fills in the generators of which noise is mixed.
+        with (
+            mixed_noise(shots, generators),
+            own_draws(generators) if own else contextlib.nullcontext(),
+        ):
             return original(*args, **kwargs)
 
     return prepare

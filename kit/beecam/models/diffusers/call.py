@@ -32,6 +32,7 @@ from beecam.models.text.encode import PromptEncoder
 from beecam.models.text.mix import prompt_text
 from beecam.models.text.offload import EncoderOffload, encode_only
 from beecam.models.weights.fingerprint import fingerprint
+from beecam.models.weights.foreign_code import foreign_code
 from beecam.models.weights.lora import LoraLoader
 from beecam.models.weights.set_values import set_values
 from beecam.shots.shot import Shot
@@ -80,7 +81,7 @@ class PipelineResources:
         self.linears = PackedLinears(task.info.denoiser if small and available() else None)
         self.copies = NetworkCopies(pipe, packed=small)
         self.preview = PreviewMap()
-        self._set_values = set_values(pipe)
+        self._set_values = [*set_values(pipe), *foreign_code(pipe)]
         self.revision = self._fingerprint()
         self.environment = environment_key(pipe)
 
@@ -93,10 +94,10 @@ class PipelineResources:
         self.see_owner()
         with self._between_calls() as idle:
             if idle:
-                self._set_values = set_values(self.pipe)
+                self._set_values = [*set_values(self.pipe), *foreign_code(self.pipe)]
         revision = self._fingerprint()
         self.environment = environment_key(self.pipe)
-        if revision != self.revision:
+        if revision != self.revision or not self.schedulers.are_of(self.pipe.scheduler):
             self.revision = revision
             self.prompts.clear()
             self.schedulers = Schedulers(self.pipe.scheduler)
@@ -225,7 +226,9 @@ class PreparedCall:
         conditions = condition_arguments(task, shots)
 
         generators = generators_of(shots)
-        own["prepare_latents"] = with_mixed_noise(pipe.prepare_latents, shots, generators)
+        own["prepare_latents"] = with_mixed_noise(
+            pipe.prepare_latents, shots, generators, own=task.family.own_draws
+        )
         loop = DenoisingLoop(
             generators=generators,
             until=shots[0].draft_steps,
@@ -258,8 +261,8 @@ class PreparedCall:
         )
         with (
             torch.no_grad(),
-            own_draws(self.loop.generators) if self.task.family.own_draws else nullcontext(),
             self._later_noise(),
+            own_draws(self.loop.generators) if self.task.family.own_draws else nullcontext(),
             resources.loras.used(adapters),
             nullcontext() if self.task.as_set_up else resources.linears.used(),
             resources.copies.used(self.speed, (resources.revision, adapters)) as networks,

@@ -64,6 +64,7 @@ class PromptEncoder:
         """
         if not self._masks_padding:
             return None
+        self._see_tokenizers(pipe)
         limit = shot.arguments.get("max_sequence_length", _default_length(type(pipe).__call__))
         tokens = max(self._count_tokens(pipe, _texts_of(shot)))
         return min(-(-tokens // _PADDING) * _PADDING, limit or tokens)
@@ -71,6 +72,7 @@ class PromptEncoder:
     def count_ahead(self, pipe: Any, shots: Iterable[Shot]) -> None:
         """Count the tokens of many shots at once, which is faster, before `length` is asked."""
         if self._masks_padding:
+            self._see_tokenizers(pipe)
             self._count_tokens(pipe, {text: None for shot in shots for text in _texts_of(shot)})
 
     def remembering(

@@ -19,12 +19,20 @@ Values = Mapping[str, Any]
 
 # Where a part was loaded from, and switches of training.
 _IRRELEVANT = frozenset(
-    ["name_or_path", "training", "gradient_checkpointing", "hf_device_map", "_internal_dict"]
+    [
+        "name_or_path",
+        "training",
+        "gradient_checkpointing",
+        "hf_device_map",
+        "_internal_dict",
+        "peft_config",
+    ]
 )
 _LIBRARIES = ("beecam", "diffusers", "transformers")
 # With these an owner sets values; what other methods store is the state of a call.
 _SETTERS = ("__init__", "enable", "disable", "set_", "fuse", "unfuse")
-_MOVING = ("add_noise", "get_velocity")  # they store what they have moved to another device
+# They store what they have moved to another device, or read from a file.
+_MOVING = ("add_noise", "get_velocity", "__setstate__", "_apply", "to", "_load")
 _CALLED = ("set_timesteps", "set_begin_index", "set_state")
 _TOKENIZER = {
     "padding_side": "right",
@@ -50,7 +58,7 @@ def set_values(pipe: Any) -> list[str]:
     Args:
         pipe: A pipeline, while none of its calls runs on itself.
     """
-    found = []
+    found = list(_of_configuration(pipe))
     for name, part in _parts(pipe):
         configuration = _configuration(part)
         known, built = _built.get(part, ("", None))
@@ -59,12 +67,14 @@ def set_values(pipe: Any) -> list[str]:
             _built[part] = configuration, built
         now = _values_of(part)
         # Some pipelines set the padding of a tokenizer, or values of their parts, in each call.
-        stored = _stored_by_calls(type(pipe))
+        stored = stored_by_calls(type(pipe))
         found += [
             f"{name}.{path}={value!r}"
             for path, value in now.items()
             if value != built.get(path) and path.rpartition(".")[2] not in stored and built
         ]
+        if hasattr(part, "named_modules"):
+            found += [f"{name}.{path} is gone" for path in built.keys() - now.keys()]
         if type(part).__module__.partition(".")[0] not in _LIBRARIES:
             found.append(f"{name} of class {type(part).__qualname__}")
     return sorted(found)
@@ -74,6 +84,14 @@ def remember_as_built(pipe: Any) -> None:
     """Store the values of a pipeline that was just loaded: it need not be built a second time."""
     for _, part in _parts(pipe):
         _built[part] = _configuration(part), _values_of(part)
+
+
+def _of_configuration(pipe: Any) -> Iterator[str]:
+    """Yield what a pipeline's own configuration has otherwise than its class."""
+    for name, parameter in inspect.signature(type(pipe).__init__).parameters.items():
+        value = _plain(pipe.config.get(name)) if name not in pipe.components else _NOT_PLAIN
+        if value is not _NOT_PLAIN and name in pipe.config and value != _plain(parameter.default):
+            yield f"pipe.config.{name}={value!r}"
 
 
 def _parts(pipe: Any) -> Iterator[tuple[str, Any]]:
@@ -104,7 +122,7 @@ def _values_of(part: Any) -> Values:
         return dict(_values_in_pipeline(part))
     if hasattr(part, "init_kwargs"):  # a tokenizer
         return {name: getattr(part, name, None) for name in _TOKENIZER}
-    state = _stored_by_calls(type(part))
+    state = stored_by_calls(type(part))
     arrays = {name: _numbers(value) for name, value in own.items() if name not in state}
     return {
         **dict(_plain_values(own, state)),
@@ -131,12 +149,14 @@ def _values_in_network(network: Any) -> Iterator[tuple[str, Any]]:
             continue
         # Layers with a LoRA have the layer that was built inside.
         at = path.replace(".base_layer", "") + "." if path else ""
-        own, state = dict(vars(module)), _stored_by_calls(type(module))
+        own, state = dict(vars(module)), stored_by_calls(type(module))
         if not own["_parameters"] and not own["_buffers"] and not own["_modules"]:
             yield f"{at}class", type(module).__qualname__
         for name, value in _plain_values({n: v for n, v in own.items() if n[0] != "_"}, state):
             yield at + name, value
         processor = own.get("processor")
+        if processor is not None:
+            yield f"{at}processor", type(processor).__qualname__
         for name, value in _plain_values(dict(getattr(processor, "__dict__", {})), frozenset()):
             yield f"{at}{type(processor).__qualname__}.{name}", value
 
@@ -184,7 +204,7 @@ def _numbers(value: Any) -> Any:
     return f"{value.shape} {hashlib.sha256(value.tobytes()).hexdigest()[:16]}"
 
 
-def _stored_by_calls(kind: type) -> frozenset[str]:
+def stored_by_calls(kind: type) -> frozenset[str]:
     """Return the attributes that methods of a class store, other than those of its owner."""
     import torch
 

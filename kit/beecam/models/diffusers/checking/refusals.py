@@ -12,6 +12,7 @@ import inspect
 import math
 import re
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ from beecam.shots.shot import Shot
 
 # What pipelines pass to their checks without an argument of theirs for it.
 _INTRINSICS = 4
+# Frames of a move of the camera; more than any clip has.
+_MAX_MOVE, _DIGITS = 10_000, 7
 # What pipelines say of sizes that their autoencoder or its patches can't have.
 _DIVISIBLE = re.compile(r"`height` and `width` have to be divisible by (\d+)")
 _OF_CHECKS = {"stg_scale": 0.0, "audio_stg_scale": 0.0}
@@ -34,6 +37,10 @@ _RANGES = {
     "eta": (0, 1, "a number from 0 to 1 is needed"),
     "motion_speed": (sys.float_info.min, math.inf, "a number over 0 is needed; 1 changes nothing"),
 }
+
+
+# Where checks print is the same for all threads.
+_asking = threading.RLock()
 
 
 def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterator[Problem]:
@@ -162,9 +169,17 @@ def _camera(full: Shot, task: Task) -> Iterator[Problem]:
         yield Problem(
             "intrinsics",
             f"intrinsics={shorten(intrinsics)}: four numbers are needed, in pixels of the image: "
-            "its focal lengths and its center, as in intrinsics=[(800.0, 800.0, 640.0, 352.0)].",
+            "its focal lengths and its center, as in intrinsics=(800.0, 800.0, 640.0, 352.0); in a "
+            "sweep in a list.",
         )
     if not isinstance(action, str):
+        return
+    longest = max((int(one) for one in re.findall(r"\d+", action) if len(one) < _DIGITS), default=0)
+    if longest > _MAX_MOVE or re.search(rf"\d{{{_DIGITS}}}", action):
+        yield Problem(
+            "action",
+            f"action={shorten(action)}: a move has at most {_MAX_MOVE:,} frames, as in 'w-80'.",
+        )
         return
     from diffusers.pipelines.sana_wm import cam_utils
 
@@ -310,7 +325,7 @@ def _ask(full: Shot, task: Task) -> Iterator[Problem]:
     def refused(arguments: Mapping[str, Any]) -> str | None:
         values = _values(full, task, arguments)
         try:
-            with contextlib.redirect_stdout(None):
+            with _asking, contextlib.redirect_stdout(None):
                 check(**{name: values.get(name, _OF_CHECKS.get(name)) for name in parameters})
         except ValueError as error:
             return first_line(error)
