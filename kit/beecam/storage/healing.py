@@ -163,6 +163,7 @@ class Healing:
         except OSError as error:
             # An index that isn't marked as complete is filled again by the next opening.
             self._lacks_annotations = True
+            self._index.mark_incomplete()
             self._name(
                 f"{ANNOTATIONS} can't be read at present ({error.strerror or error}): stars and "
                 "tags are missing, and come back when the library is opened again."

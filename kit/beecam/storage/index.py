@@ -284,6 +284,10 @@ class Index:
         self._write(f"PRAGMA user_version = {VERSION}", ())
         self.fresh = False
 
+    def mark_incomplete(self) -> None:
+        """Record that rows lack something: the next opening compares and restores all."""
+        self._write("PRAGMA user_version = 0", ())
+
     def _write(self, sql: str, values: Sequence[Any]) -> int:
         with self._lock, self._errors_named():
             return self._open().execute(sql, values).rowcount
