@@ -62,9 +62,8 @@ def resolve_cells(layout: Layout, problems: Sequence[Problem], model: Model) -> 
             message = f"{name}: set by beecam, not by a sweep; {filled_in[name]}."
             found.append(Problem(name, message))
             continue
-        hint = did_you_mean(name, slots, "the slot {{{}}}") or did_you_mean(
-            name, ("prompt", *allowed)
-        )
+        slot = did_you_mean(name, slots, "the slot {{{}}}")
+        hint = slot or did_you_mean(name, ("prompt", *allowed))
         where = "" if layout.shots is not None else "a slot of the template or "
         message = f"{name}: not {where}an argument of {model.name}.{hint}"
         found.append(Problem(name, message))

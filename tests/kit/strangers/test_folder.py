@@ -246,7 +246,7 @@ def test_stars_of_a_log_that_was_unreadable_come_back(folder, looking, lost):
     if lost == "the index":
         (folder / NAME).unlink()
     else:
-        with contextlib.closing(sqlite3.connect(folder / NAME)) as db:
+        with closing(sqlite3.connect(folder / NAME)) as db:
             db.execute("DELETE FROM clips")
             db.commit()
     log = folder / "annotations.jsonl"
