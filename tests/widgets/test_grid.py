@@ -296,7 +296,7 @@ def test_unknown_names_suggest_the_nearest(show, finished):
         grid.current = 12
     with pytest.raises(TypeError, match="Run or a ClipSet"):
         show([1, 2])
-    with pytest.raises(TypeError):
+    with pytest.raises(BeecamError, match="Did you mean rows"):
         show(run, row="seed")
 
 

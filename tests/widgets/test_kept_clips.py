@@ -53,8 +53,8 @@ def test_a_page_that_is_reloaded_gets_all_kept_clips_in_order(view, monkeypatch,
 def test_a_clip_that_is_kept_twice_is_there_once(view):
     page = FrontEnd(view)
     keep(view, [3, 3])
-    page.wait_for(lambda: len(page.received("saved")) == 2)
-    assert [content["count"] for content, _ in page.received("saved")] == [1, 1]
+    page.wait_for(lambda: page.received("saved"))  # the second one may be the same message
+    assert {content["count"] for content, _ in page.received("saved")} == {1}
     assert len(shelf(page)) == 1
 
 
