@@ -225,5 +225,5 @@ def test_a_scheduler_that_was_exchanged_is_used_at_once():
         pipe.scheduler = _scheduler(factor).from_config(pipe.scheduler.config)
         model.refresh()
         (found,) = model.generate([model.resolve(shot)])
-        anew = bc.wrap(pipe, name="tiny")
-        assert (found.frames == anew.generate([anew.resolve(shot)])[0].frames).all()
+        other = bc.wrap(pipe, name="tiny")
+        assert (found.frames == other.generate([other.resolve(shot)])[0].frames).all()

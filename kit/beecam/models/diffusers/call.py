@@ -81,7 +81,7 @@ class PipelineResources:
         self.linears = PackedLinears(task.info.denoiser if small and available() else None)
         self.copies = NetworkCopies(pipe, packed=small)
         self.preview = PreviewMap()
-        self._set_values = [*set_values(pipe), *foreign_code(pipe)]
+        self._set_values = self._see_values()
         self.revision = self._fingerprint()
         self.environment = environment_key(pipe)
 
@@ -94,13 +94,16 @@ class PipelineResources:
         self.see_owner()
         with self._between_calls() as idle:
             if idle:
-                self._set_values = [*set_values(self.pipe), *foreign_code(self.pipe)]
+                self._set_values = self._see_values()
         revision = self._fingerprint()
         self.environment = environment_key(self.pipe)
         if revision != self.revision or not self.schedulers.are_of(self.pipe.scheduler):
             self.revision = revision
             self.prompts.clear()
             self.schedulers = Schedulers(self.pipe.scheduler)
+
+    def _see_values(self) -> list[str]:
+        return [*set_values(self.pipe), *foreign_code(self.pipe)]
 
     def _fingerprint(self) -> str:
         return fingerprint(self.pipe, [*self.owner.found, *self._set_values])

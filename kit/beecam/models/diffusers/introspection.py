@@ -22,7 +22,7 @@ _TEMPORAL = (
     "vae_temporal_compression_ratio",
     "vae_temporal_scale_factor",
 )
-_DIVISIBLE = re.compile(r"`height` and `width` have to be divisible by (\d+)")
+DIVISIBLE = re.compile(r"`height` and `width` have to be divisible by (\d+)")
 # The frame rate that most families were trained at.
 _USUAL_FPS = 16.0
 
@@ -76,7 +76,7 @@ class PipelineInfo:
             source = inspect.getsource(type(self._pipe).check_inputs)
         except (AttributeError, OSError, TypeError):
             return 1
-        return math.lcm(*(int(number) for number in _DIVISIBLE.findall(source)))
+        return math.lcm(*(int(number) for number in DIVISIBLE.findall(source)))
 
     @cached_property
     def missing(self) -> list[str]:

@@ -59,6 +59,8 @@ def set_values(pipe: Any) -> list[str]:
         pipe: A pipeline, while none of its calls runs on itself.
     """
     found = list(_of_configuration(pipe))
+    # Some pipelines set the padding of a tokenizer, or values of their parts, in each call.
+    stored = stored_by_calls(type(pipe))
     for name, part in _parts(pipe):
         configuration = _configuration(part)
         known, built = _built.get(part, ("", None))
@@ -66,8 +68,6 @@ def set_values(pipe: Any) -> list[str]:
             built = _values_as_built(part)
             _built[part] = configuration, built
         now = _values_of(part)
-        # Some pipelines set the padding of a tokenizer, or values of their parts, in each call.
-        stored = stored_by_calls(type(pipe))
         found += [
             f"{name}.{path}={value!r}"
             for path, value in now.items()

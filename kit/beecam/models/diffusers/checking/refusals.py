@@ -20,6 +20,7 @@ from beecam.errors import Problem, first_line, shorten
 from beecam.models.denoise.schedulers import CUSTOM_STEPS, Schedulers, is_numbers
 from beecam.models.diffusers.checking.no_effect import EDITED_FRAMES
 from beecam.models.diffusers.checking.settings import settings_of
+from beecam.models.diffusers.introspection import DIVISIBLE
 from beecam.models.diffusers.tasks import Task
 from beecam.shots.shot import Shot
 
@@ -27,8 +28,6 @@ from beecam.shots.shot import Shot
 _INTRINSICS = 4
 # Frames of a move of the camera; more than any clip has.
 _MAX_MOVE, _DIGITS = 10_000, 7
-# What pipelines say of sizes that their autoencoder or its patches can't have.
-_DIVISIBLE = re.compile(r"`height` and `width` have to be divisible by (\d+)")
 _OF_CHECKS = {"stg_scale": 0.0, "audio_stg_scale": 0.0}
 # Of arguments that pipelines don't check: the least, the most, and what is needed.
 _RANGES = {
@@ -347,7 +346,7 @@ def _ask(full: Shot, task: Task) -> Iterator[Problem]:
 def _of_defaults(full: Shot, task: Task, reason: str) -> Iterator[Problem]:
     """Yield what a pipeline refuses of a size, or of an argument that the shot doesn't set."""
     kind = type(task.pipe).__name__
-    if divisible := _DIVISIBLE.search(reason):
+    if divisible := DIVISIBLE.search(reason):
         yield from _sizes(full, kind, int(divisible[1]))
         return
     named = next((name for name in task.arguments if f"`{name}" in reason), None)
