@@ -51,7 +51,7 @@ def test_very_many_clips_are_cut_off(library):
     most = ClipSet(library, clips.keys * _MAX_CLIPS)
     height = opened(still_bytes(many)).height
     assert height < 6_000
-    # A line more, that says so, and no row.
+    # One more line, which counts the rest, and no more rows.
     assert height < opened(still_bytes(most)).height + 16
     assert still_bytes(ClipSet(library, [])) == b""
 
