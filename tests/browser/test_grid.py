@@ -232,7 +232,7 @@ def test_reload_and_second_view(notebook):
     nb.open()
     page.locator(".bcm-root").first.scroll_into_view_if_needed()  # out of view, nothing is painted
     wait_for(page, 24)
-    assert page.locator(".bcm-cell").nth(3).locator(".bcm-rating").inner_text() == "★★★★★"
+    assert page.locator(".bcm-cell").nth(3).locator(".bcm-rating").text_content().strip() == "★★★★★"
     assert "bcm-current" in page.locator(".bcm-cell").nth(3).get_attribute("class")
     # The clips of the run as a set: a grid of its own, which needs no run.
     nb.run(2)

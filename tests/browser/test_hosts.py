@@ -58,7 +58,7 @@ def test_notebook_7(notebook):
         page.keyboard.press(key)
         page.wait_for_timeout(50)
         assert cells.count() == before, f"{key} leaked to the notebook"
-    assert page.locator(".bcm-rating").nth(1).inner_text() == "★★★★★"
+    assert page.locator(".bcm-rating").nth(1).text_content().strip() == "★★★★★"
     nb.shot("notebook-7")
 
 
@@ -108,7 +108,7 @@ def test_a_grid_in_voila(dashboard, voila):
     page.keyboard.press("4")
     page.wait_for_function("() => document.querySelector('.bcm-lightbox video')?.currentTime > 0.2")
     page.keyboard.press("Escape")
-    until(page, same(lambda: page.locator(".bcm-rating").nth(1).inner_text(), "★★★★"))
+    until(page, same(lambda: page.locator(".bcm-rating").nth(1).text_content().strip(), "★★★★"))
 
     def kept():
         with Library(voila[1] / "voila") as library:

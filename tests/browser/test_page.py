@@ -131,7 +131,7 @@ def test_a_clip_is_opened_and_clips_are_compared_by_keys(opened, clips):
     page.locator(".bcm-scroll").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("5")
-    assert page.locator(".bcm-cell[data-cell='1'] .bcm-rating").inner_text() == "★★★★★"
+    assert page.locator(".bcm-cell[data-cell='1'] .bcm-rating").text_content().strip() == "★★★★★"
     page.keyboard.press("Enter")
     page.locator("video.bcm-loaded").wait_for()
     shot(page, "page-large")
