@@ -111,7 +111,15 @@ def test_a_closed_surface_says_so(surfaces):
 
 
 @pytest.mark.parametrize(
-    "source", ["bw.explore(model, library=library)", "bw.live(model, 'a bee')"]
+    "source",
+    [
+        "bw.explore(model, library=library)",
+        "bw.live(model, 'a bee')",
+        "bc.run(sweep, model, library=library).wait()",
+        "bc.run(sweep, model, library=library).wait().clips",
+        "run = bc.run(sweep, model, library=library).wait()\nrun",
+        "get_ipython().run_cell('bc.run(sweep, model, library=library).wait()').result",
+    ],
 )
 def test_a_model_goes_with_the_last_surface_that_uses_it(surfaces, source):
     kernel = surfaces
@@ -123,6 +131,24 @@ def test_a_model_goes_with_the_last_surface_that_uses_it(surfaces, source):
         kernel.run("a", source.replace("model", "new()", 1))
     kernel.run("b", "gc.collect(); None")
     assert kernel.value("len(models)") == 1
+
+
+def test_results_of_other_cells_and_of_other_objects_stay(surfaces):
+    kernel = surfaces
+    kernel.run("a", "run")
+    kernel.run("b", "[run]")
+    numbers = kernel.value("[n for n, one in Out.items() if one is run or one == [run]]")
+    kernel.run("b", "[1]")
+    kernel.run("a", "run")
+    kernel.run("a", "12")
+    kernel.run("a", "13")
+    assert kernel.value("[one for one in Out.values() if one is run]") == []
+    assert kernel.value("run.clips[0].prompt")
+    assert kernel.value(f"Out[{numbers[1]}] == [run]") is True
+    assert kernel.value("list(Out.values())[-2:]") == [12, 13]
+    assert kernel.value("(_, __)") == (13, 12)
+    kernel.run("a", "run")
+    assert kernel.value("_ is run") is True
 
 
 def sheets(kernel):

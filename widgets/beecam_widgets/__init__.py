@@ -12,11 +12,14 @@ live grid.
 
 from __future__ import annotations
 
+import IPython
+
 from beecam._util.keywords import explain_keywords
 from beecam.export import notebook
 from beecam_widgets._clips.cell_source import token_of
 from beecam_widgets._clips.open_surfaces import grid_view, selected_cells
 from beecam_widgets._notebook.display_hooks import DisplayHooks
+from beecam_widgets._notebook.results import cell_results
 from beecam_widgets.explore import explore
 from beecam_widgets.grid import ClipGrid
 from beecam_widgets.live import Live, live
@@ -38,3 +41,4 @@ explore, live = explain_keywords(explore), explain_keywords(live)
 _hooks = DisplayHooks(ClipGrid, token_of)
 _hooks.register()
 notebook.register(selection=selected_cells, view=grid_view)
+cell_results.watch(IPython.get_ipython())

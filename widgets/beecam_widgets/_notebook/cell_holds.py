@@ -14,6 +14,7 @@ import IPython
 from ipywidgets.widgets.widget import _instances as widget_registry
 
 from beecam_widgets._notebook.outputs import current_cell_id
+from beecam_widgets._notebook.results import drop_result
 
 
 class HeldWidget(Protocol):
@@ -80,7 +81,8 @@ class CellHolds:
             for widget in gone:
                 del self._cells[widget]
         for widget in gone:
-            self._drop_results(widget)
+            if self._shell is not None:
+                drop_result(self._shell, widget)  # it would keep its model
             widget.close()
 
     def _watch(self) -> None:
@@ -126,12 +128,6 @@ class CellHolds:
         """Return whether a variable of the notebook holds the widget."""
         names = {} if self._shell is None else self._shell.user_ns
         return any(value is widget for name, value in list(names.items()) if name[:1] != "_")
-
-    def _drop_results(self, widget: HeldWidget) -> None:
-        """Drop the widget from the results that IPython stores: they would keep its model."""
-        names = {} if self._shell is None else self._shell.user_ns
-        if found := next((name for name, one in list(names.items()) if one is widget), None):
-            self._shell.del_var(found)
 
 
 def _is_contained(widget: HeldWidget) -> bool:
