@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 
 import beecam as bc
 from beecam.clips.library import Library
+from beecam.errors import LibraryError
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.weights.lora import LoraLoader
 from beecam.runs.engines import local
@@ -83,6 +84,30 @@ def test_a_run_waits_while_its_media_folder_is_elsewhere(ltx, library, tmp_path)
     media.unlink()
     (tmp_path / "elsewhere").rename(media)
     assert statuses(run.wait(PATIENCE)) == [Status.DONE] * 4
+
+
+@pytest.mark.parametrize("error", [LibraryError("another clip"), ValueError("a key")])
+def test_another_error_after_a_full_disk_ends_the_pause(
+    ltx, library, full_disk, monkeypatch, error
+):
+    from beecam.media import mp4
+
+    use_size(ltx, 1)
+    errors = [error]
+    write_when_there_is_space = mp4.write_mp4
+    run = bc.run(sweep(), ltx, library=library)
+    wait_until_paused(run)
+
+    def write(*args):
+        if errors:
+            full_disk.clear()
+            raise errors.pop()
+        return write_when_there_is_space(*args)
+
+    monkeypatch.setattr(mp4, "write_mp4", write)
+    with pytest.warns(bc.BeecamWarning, match="1 of 4 cells failed"):
+        run.wait(PATIENCE)
+    assert sorted(statuses(run)) == [Status.DONE] * 3 + [Status.FAILED]
 
 
 def test_a_run_goes_on_after_its_media_folder_was_removed(ltx, library):

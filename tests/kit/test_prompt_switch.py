@@ -7,6 +7,7 @@ import pytest
 
 import beecam as bc
 from beecam.errors import Stopped
+from beecam.models.denoise.shared_prefix import SharedPrefixes
 from helpers import error_message, generate_frames
 
 pytestmark = pytest.mark.slow
@@ -71,6 +72,19 @@ def test_shared_steps_are_denoised_once(ltx, calls, library):
         assert clip.shot.switch.at == 2
         assert digest(clip.regenerate(ltx)) == clip.facts["digest"]
     assert "switch_at=2, then_prompt='a moth'" in run.clips[0].shot.code()
+
+
+def test_a_beginning_that_was_stopped_leaves_no_lock(ltx):
+    prefixes = SharedPrefixes()
+    shot = ltx.resolve(bc.shot("a bee", then_prompt="a moth", switch_at=0.5))
+
+    def stopped(_shot, _on_step):
+        raise Stopped("cancelled")
+
+    for _ in range(2):
+        with pytest.raises(Stopped):
+            prefixes.checkpoints([shot], stopped, None)
+    assert prefixes._generating == {}
 
 
 def test_in_exact_mode_a_clip_equals_the_one_generated_alone(ltx, library, tmp_path):

@@ -41,7 +41,7 @@ def kernel(tmp_path_factory):
 @pytest.fixture
 def surfaces(kernel):
     """Return the kernel without the surfaces of earlier tests."""
-    kernel.run("surfaces", "ipywidgets.Widget.close_all()")
+    kernel.run("surfaces", "ipywidgets.Widget.close_all()\nOut.clear()")
     kernel.outputs.clear()
     return kernel
 
@@ -131,6 +131,27 @@ def test_a_model_goes_with_the_last_surface_that_uses_it(surfaces, source):
         kernel.run("a", source.replace("model", "new()", 1))
     kernel.run("b", "gc.collect(); None")
     assert kernel.value("len(models)") == 1
+
+
+def test_a_run_that_two_cells_end_in_stays_the_result_of_one(surfaces):
+    kernel = surfaces
+    kernel.run("a", "run")
+    kernel.run("c", "run")
+    kernel.run("a", "y = 1")
+    assert kernel.value("[one is run for one in Out.values()][-1:]") == [True]
+    assert kernel.value("_ is run") is True
+
+
+def test_a_cell_that_fails_keeps_the_result_that_it_had(surfaces):
+    kernel = surfaces
+    kernel.run("a", "bc.run(sweep, DrawnModel(), library=library).wait()")
+    number = kernel.value("max(Out)")
+    with pytest.raises(AssertionError):
+        kernel.run("a", f"_{number}.clips.to_fram()")
+    kernel.run("b", "None")  # the host drops what is sent while an error is being reported
+    assert kernel.value(f"_{number} is Out[{number}]") is True
+    kernel.run("a", f"len(_{number}.clips.to_frame())")
+    assert kernel.value(f"{number} in Out") is False
 
 
 def test_results_of_other_cells_and_of_other_objects_stay(surfaces):

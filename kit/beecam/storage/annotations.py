@@ -68,8 +68,8 @@ class AnnotationLog:
         """
         try:
             return self._read_from(cursor)[:2]
-        except OSError:
-            return 0, {}
+        except OSError:  # the next call continues there
+            return cursor, {}
 
     def _read_from(self, cursor: int) -> tuple[int, dict[str, dict[str, Any]], int]:
         found: dict[str, dict[str, Any]] = defaultdict(dict)

@@ -104,6 +104,7 @@ class Healing:
             own = self._index.annotations_of(key)
             self._index.remove([key])
             if self._has_video(key) and self._restore(key):
+                self._restore_annotations({key})  # those of its own that are damaged
                 self._index.annotate(key, own)
                 self._name(f"the row of {key[:8]} was damaged; it was restored from its video.")
             else:
@@ -172,7 +173,11 @@ class Healing:
         with self._index.transaction():
             for key, annotations in found.items():
                 if keys is None or key in keys:
-                    self._index.annotate(key, annotations)
+                    # What a row has already was set while the log could not be read.
+                    newer = self._index.annotations_of(key)
+                    self._index.annotate(key, annotations | newer)
+                    if not newer.items() <= annotations.items():
+                        self._annotations.add(key, **newer)
         if damaged:
             self._report.append(f"{ANNOTATIONS}: {count_of(damaged, 'damaged line')} left out.")
 

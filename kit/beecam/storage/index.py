@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from beecam._util.digests import is_digest
+from beecam._util.strict_json import parse_json
 from beecam.errors import LibraryError
 from beecam.shots.shot import Shot
 from beecam.storage import index_file
@@ -250,7 +251,9 @@ class Index:
         """Return the stars, rejection and tags of a clip that aren't the default."""
         sql = "SELECT stars, rejected, tags FROM clips WHERE key = ?"
         for stars, rejected, tags in self._rows(sql, key):
-            found = {"stars": stars, "rejected": bool(rejected), "tags": json.loads(tags)}
+            found = {"stars": stars, "rejected": bool(rejected)}
+            with contextlib.suppress(ValueError, TypeError):  # a damaged row is asked, too
+                found["tags"] = parse_json(tags, len(tags))
             return {n: v for n, v in found.items() if v and is_annotation(n, v)}
         return {}
 

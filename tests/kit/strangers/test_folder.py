@@ -257,6 +257,27 @@ def test_stars_of_a_log_that_was_unreadable_come_back(folder, looking, lost):
         six_clips(library)
 
 
+@pytest.mark.slow
+def test_stars_set_while_the_log_is_unreadable_are_newer(folder, looking):
+    (folder / NAME).unlink()
+    with opened(folder) as library:
+        clips = library.clips()
+        first, second = clips[0], clips[1]
+        first.stars, second.tags = 2, ["early"]
+    log = folder / "annotations.jsonl"
+    log.chmod(0)
+    (folder / NAME).unlink()
+    looking()
+    with closing(sqlite3.connect(folder / NAME)) as db, db:  # as a clip's `stars = 5` does
+        db.execute("UPDATE clips SET stars = 5 WHERE key = ?", (first.key,))
+    log.chmod(0o600)
+    for _ in range(2):  # the second time, from the log alone
+        with opened(folder) as library:
+            found = {clip.key: clip for clip in library.clips()}
+            assert (found[first.key].stars, found[second.key].tags) == (5, ("early",))
+        (folder / NAME).unlink()
+
+
 @pytest.mark.parametrize("linked", [False, True])
 def test_a_log_larger_than_any_of_ours_is_set_aside(folder, tmp_path, linked):
     log = folder / "annotations.jsonl"

@@ -106,6 +106,8 @@ ROWS = {
     "many stars": ("stars", 10**12),
     "no rejection": ("rejected", "no"),
     "tags of a number": ("tags", "3"),
+    "tags that are not JSON": ("tags", "{"),
+    "tags of bytes": ("tags", b"\xff"),
     "tags of numbers": ("tags", "[1, 2]"),
     "half a surrogate in tags": ("tags", '["\\ud83d"]'),
     "a date of a word": ("created", "yesterday"),

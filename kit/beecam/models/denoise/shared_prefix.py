@@ -70,13 +70,19 @@ class SharedPrefixes:
                 if key in self._stored:
                     self._stored.move_to_end(key)
                     return self._stored[key]
-            checkpoint = _generated_until(first, key[1], generate, on_step)
-            with self._lock:
-                self._stored[key] = checkpoint
-                while sum(map(_size, self._stored.values())) > _MAX_BYTES and len(self._stored) > 1:
-                    self._stored.popitem(last=False)
-                self._generating.pop(key, None)
+            try:
+                checkpoint = _generated_until(first, key[1], generate, on_step)
+                with self._lock:
+                    self._store(key, checkpoint)
+            finally:
+                with self._lock:
+                    self._generating.pop(key, None)
         return checkpoint
+
+    def _store(self, key: tuple[str, int], checkpoint: Checkpoint) -> None:
+        self._stored[key] = checkpoint
+        while sum(map(_size, self._stored.values())) > _MAX_BYTES and len(self._stored) > 1:
+            self._stored.popitem(last=False)
 
 
 def _generated_until(

@@ -30,20 +30,21 @@ def persist(attempt: Callable[[], _T], progress: Progress, folder: Path) -> _T:
         OSError: The run was cancelled while the library couldn't be used.
     """
     by, paused = object(), False
-    while True:
-        try:
-            found = attempt()
-        except OSError as error:
-            paused = True
-            progress.pause(_explain(error, folder), by=by)
+    try:
+        while True:
             try:
-                progress.wait_while_paused(_TRY_AGAIN)
-            except Stopped:
-                raise error from None
-        else:
-            if paused:
-                progress.resume(by=by)
-            return found
+                return attempt()
+            except OSError as error:
+                paused = True
+                progress.pause(_explain(error, folder), by=by)
+                try:
+                    progress.wait_while_paused(_TRY_AGAIN)
+                except Stopped:
+                    raise error from None
+    finally:
+        # Also after another error: the run fails or goes on, and waits for nothing.
+        if paused:
+            progress.resume(by=by)
 
 
 def _explain(error: OSError, folder: Path) -> str:
