@@ -35,7 +35,9 @@ def test_every_clip_is_in_it(library, count, width, height):
 def test_axes_are_rows_and_columns(library):
     clips = fill(library)
     image = opened(still_bytes(clips))
+    rows = opened(still_bytes(ClipSet(library, clips.keys)))
     assert image.width > image.height, "two rows of three"
+    assert 0.4 < image.width / rows.width < 0.9, "without axes, one row of six"
 
 
 @pytest.mark.parametrize("most", [0, 2_000, 20_000, 150_000])
