@@ -12,7 +12,10 @@ live grid.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from beecam._util.keywords import explain_keywords
+from beecam.errors import did_you_mean
 from beecam.export import notebook
 from beecam_widgets._clips.cell_source import token_of
 from beecam_widgets._clips.open_surfaces import grid_view, selected_cells
@@ -38,3 +41,10 @@ explore, live = explain_keywords(explore), explain_keywords(live)
 _hooks = DisplayHooks(ClipGrid, token_of)
 _hooks.register()
 notebook.register(selection=selected_cells, view=grid_view)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        hint = did_you_mean(name, __all__, "bw.{}")
+        raise AttributeError(f"module 'beecam_widgets' has no attribute {name!r}.{hint}")
