@@ -18,7 +18,7 @@ from beecam._util.keywords import explain_keywords
 from beecam.errors import did_you_mean
 from beecam.export import notebook
 from beecam_widgets._clips.cell_source import token_of
-from beecam_widgets._clips.open_surfaces import grid_view, selected_cells
+from beecam_widgets._clips.open_surfaces import grid_view, selected_cells, shows_notes
 from beecam_widgets._notebook.display_hooks import DisplayHooks
 from beecam_widgets.explore import explore
 from beecam_widgets.grid import ClipGrid
@@ -40,7 +40,7 @@ __all__ = [
 explore, live = explain_keywords(explore), explain_keywords(live)
 _hooks = DisplayHooks(ClipGrid, token_of)
 _hooks.register()
-notebook.register(selection=selected_cells, view=grid_view)
+notebook.register(selection=selected_cells, view=grid_view, notes=shows_notes)
 
 
 if not TYPE_CHECKING:
