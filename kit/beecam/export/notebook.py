@@ -185,5 +185,6 @@ def clip_html(clip: ShownClip) -> str:
         "clip.html",
         video=base64.b64encode(video).decode(),
         width=max(clip.facts.get("width", 64), _MIN_WIDTH),
-        caption=f"{clip.shot.text} · seed {clip.shot.seed}",
+        caption=f"{clip.shot.text} · seed {clip.shot.seed}"
+        + " · draft" * (clip.shot.draft_steps is not None),
     )

@@ -86,6 +86,7 @@ def clip_data(row: Mapping[str, Any]) -> dict[str, Any]:
         "frames": facts.get("frames", 1),
         "broken": facts.get("broken", ""),
         "seconds": facts.get("seconds"),
+        "draft": shot.draft_steps is not None,
     }
 
 

@@ -128,7 +128,8 @@ function collapseRuns(words, shared, kept) {
     if (end < words.length) result.push(words[end]);
     i = end + 1;
   }
-  return result.join(" ") || words.join(" ");
+  // A comma before what was left out would lead nowhere.
+  return result.join(" ").replace(/[,;:]+(?= …|$)/g, "") || words.join(" ");
 }
 
 /**
@@ -193,7 +194,7 @@ export function truncate(text, limit) {
     if (left < 0) break;
     kept += character;
   }
-  return `${kept.replace(/[ …]+$/, "")}…`;
+  return `${kept.replace(/[ …,;:]+$/, "")}…`;
 }
 
 /** Return how many characters wide text is. @param {string} text */
