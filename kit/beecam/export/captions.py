@@ -185,9 +185,9 @@ def _cut_apart(texts: Sequence[str], limit: int) -> list[str]:
         room = limit * len(first) // _width(first)
         # What differs is shown with the start of its word, and after the start of the text.
         begin = max(first.rfind(" ", 0, start) + 1, start - room // 4)
-        head = first[: min(begin, room // 3)].rstrip(" ")
+        head = first[: min(begin, room // 3)].rstrip(" …")
         for i in same:
-            result[i] = truncate(f"{head}…{texts[i][begin:]}", limit)
+            result[i] = truncate(f"{head}…{texts[i][begin:].lstrip('…')}", limit)
     for same in _groups(result):
         for n, i in enumerate(same, 1):
             number = f" #{n}"

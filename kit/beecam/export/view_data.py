@@ -140,4 +140,6 @@ def state_bits(row: Row) -> int:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, tuple) and not any(isinstance(one, tuple) for one in value):
+        return cut(", ".join(map(_plain, value)))
     return cut(number_text(value) if isinstance(value, float) else str(value))
