@@ -354,6 +354,9 @@ draft = bc.run(bc.sweep("a {x}", x=["ant"]), model, library=library, draft=0.5).
         )
         nb.shot(f"rows-{index}")
         page.evaluate(CLEAR, index)
+    nb.run(2 + len(shows) - 1, wait=True)
+    count = page.locator(".bcm-toolbar .bcm-count")
+    until(page, same(lambda: count.get_attribute("title") == count.inner_text() != "", True))
     assert len(heights) == 1
     assert heights.pop() < 80
 

@@ -1,4 +1,4 @@
-"""The notes of a run are said once wherever somebody looks: by the grid, its sheet or a warning."""
+"""The notes of a run are shown once, wherever a user looks: by the grid, its sheet or a warning."""
 
 import pytest
 from kernel import Kernel

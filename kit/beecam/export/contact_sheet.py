@@ -201,7 +201,7 @@ def _cells(
 
 
 def _marks(row: Mapping[str, Any]) -> str:
-    """Return what is said of a clip besides its values: draft, stars, rejected."""
+    """Return what a sheet shows of a clip besides its values: draft, stars, rejected."""
     draft = row["shot"].get("draft_steps") is not None
     return f"{'draft ' * draft}{'★' * row['stars']}{'✕' * row['rejected']}".rstrip()
 
