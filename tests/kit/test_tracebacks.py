@@ -1,6 +1,7 @@
 """What IPython shows of an error: the user's lines and our sentence first, all frames on demand."""
 
 import pytest
+from IPython.core.history import HistoryManager
 from IPython.core.interactiveshell import InteractiveShell
 
 SETUP = """
@@ -28,6 +29,7 @@ MISTAKES = {
 def shell(monkeypatch, capsys, tmp_path):
     """A shell of IPython; runs a cell and returns what it printed."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setattr(HistoryManager, "enabled", False)  # it would write when Python ends
     InteractiveShell.clear_instance()
     one = InteractiveShell.instance()
     one.run_line_magic("colors", "nocolor")
