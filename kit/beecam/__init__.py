@@ -128,7 +128,10 @@ __all__ = ["__version__", *sorted(_PUBLIC)]  # noqa: PLE0604
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
-        raise AttributeError(f"module 'beecam' has no attribute {name!r}")
+        from beecam.errors import did_you_mean
+
+        hint = did_you_mean(name, _PUBLIC, "bc.{}")
+        raise AttributeError(f"module 'beecam' has no attribute {name!r}.{hint}")
     module, attribute = _PUBLIC[name]
     with collection_paused():
         value = getattr(importlib.import_module(module), attribute)

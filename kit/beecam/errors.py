@@ -20,7 +20,9 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 
+_OWN = ("beecam", "beecam_widgets")
 _MAX_PER_ARGUMENT = 10
 
 # Names that other tools and libraries use for diffusers' arguments; their spelling is too far
@@ -64,6 +66,46 @@ class BeecamError(Exception):
     def __init__(self, *values: object) -> None:
         # Messages quote what others wrote: half of a surrogate pair would raise where it is shown.
         super().__init__(*(encodable(v) if isinstance(v, str) else v for v in values))
+
+    _rendered = False
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows of this error: at first the user's frames only.
+
+        Our sentence is about the user's line, and our own frames would push it out of sight. With
+        `%tb`, and in IPython's mode Verbose, all frames are shown, as of an error with a cause.
+        """
+        from IPython import get_ipython
+
+        shell = get_ipython()
+        formatter, tb = shell.InteractiveTB, self.__traceback__
+        has_cause = self.__cause__ or (self.__context__ and not self.__suppress_context__)
+        is_whole = self._rendered or has_cause or formatter.mode == "Verbose"
+        self._rendered = True
+        shown = tb if is_whole else _users_part(tb)
+        lines: list[str] = formatter.structured_traceback(type(self), self, shown)
+        if shown is not tb:
+            lines.append("(%tb shows the full traceback.)")
+        return lines
+
+
+def _users_part(tb: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without what follows the last frame of the user's own code.
+
+    The user's code is in `__main__`, as all cells of a notebook are, or was called before ours.
+    """
+    entries = []
+    while tb:
+        entries.append(tb)
+        tb = tb.tb_next
+    names = [str(entry.tb_frame.f_globals.get("__name__")) for entry in entries]
+    ours = [n for n, name in enumerate(names) if name.partition(".")[0] in _OWN]
+    main = [n for n, name in enumerate(names) if name == "__main__"]
+    end = max(main, default=-1) + 1 or min(ours, default=len(entries))
+    shown = None
+    for entry in reversed(entries[:end]):
+        shown = TracebackType(shown, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return shown or next(iter(entries), None)
 
 
 @dataclass(frozen=True)

@@ -187,13 +187,24 @@ def test_a_hand_that_never_rests_sees_it_follow(live):
     at_rest(page)
 
 
+def test_unknown_words_are_noted_below_the_prompts_without_a_jump(live):
+    _, page = live("live-words")
+    notes, scene = page.locator(".bcm-promptnotes"), page.locator(".bcm-live")
+    before = scene.bounding_box()["height"]
+    fill(page, page.get_by_label("Prompt A"), "a zebra over dunes")
+    notes.get_by_text("pollen ignores 'zebra', which it doesn't know.").wait_for()
+    assert scene.bounding_box()["height"] == before
+    fill(page, page.get_by_label("Prompt A"), "a bee over dunes")
+    until(page, same(notes.inner_text, ""))
+
+
 def test_kept_clips_stay_on_a_shelf_and_return_to_their_settings(live):
     # A page of its own, as it is reloaded.
     nb, page = live(
         "shelf", "print(view.shot.seed, view.shot.prompt, len(view.clips))", opened=False
     )
     height = page.locator(".bcm-live").bounding_box()["height"]
-    page.get_by_text("Clips that you keep stay here").wait_for()
+    page.get_by_text("Clips that you keep appear here").wait_for()
     posters = page.locator(".bcm-shelf button")
     seed = page.get_by_label("Seed A", exact=True)
     for count, value in enumerate(("7", "8", "9"), 1):
@@ -202,6 +213,11 @@ def test_kept_clips_stay_on_a_shelf_and_return_to_their_settings(live):
         until(page, same(posters.count, count))
         page.locator(".bcm-status").filter(has_text=f"{count} saved").wait_for()
     assert page.locator(".bcm-live").bounding_box()["height"] == height
+    # A clip that is added leaves the focus where it is.
+    posters.first.focus()
+    page.keyboard.press("k")
+    page.locator(".bcm-status").filter(has_text="3 saved").wait_for()
+    assert focused(page, ".bcm-shelf button:nth-child(1)")
     assert posters.evaluate_all("all => all.filter(one => one.tabIndex === 0).length") == 1
     fill(page, page.get_by_label("Prompt A"), "a moth in snow")
     page.locator(".bcm-shelf [aria-current=true]").wait_for(state="detached")

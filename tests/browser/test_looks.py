@@ -301,9 +301,6 @@ table = bc.run(bc.sweep("a {x}", x=["bee"], seed=[1, 2]), model, library=library
         "two": 2,
         "tall": 1,
         "bw.ClipGrid(table, rows=['x'])": 2,
-        "bw.ClipTable(one)": 1,
-        "bw.ClipTable(two)": 2,
-        "bw.ClipTable(tall)": 1,
         "bw.ClipViewer(one)": 1,
         "clip": 1,
     }
@@ -321,6 +318,47 @@ table = bc.run(bc.sweep("a {x}", x=["bee"], seed=[1, 2]), model, library=library
         until(page, check)
         nb.shot(f"few-{index}")
         page.evaluate(CLEAR, index)
+
+
+@pytest.mark.slow
+def test_rows_of_a_table_have_one_height_and_drafts_a_mark(notebook):
+    made = """\
+model, library = DrawnModel(), bc.library("rows")
+run = bc.run(bc.sweep("a {x}", x=["bee", "moth"], seed=range(3)), model, library=library).wait()
+tall = bc.run(bc.shot("a bee", width=96, height=160), model, library=library).wait()
+draft = bc.run(bc.sweep("a {x}", x=["ant"]), model, library=library, draft=0.5).wait()"""
+    shows = {
+        "bw.ClipTable(run.clips[:1])": (1, 0),
+        "bw.ClipTable(run.clips[:2])": (2, 0),
+        "bw.ClipTable(run.clips[:3])": (3, 0),
+        "bw.ClipTable(tall)": (1, 0),
+        "bw.ClipTable(library.clips())": (8, 1),
+        "bw.ClipGrid(library.clips(), size=64)": (8, 1),
+        "bw.ClipGrid(library.clips(), size=160)": (8, 1),
+        "bw.ClipGrid(draft)": (1, 0),
+    }
+    nb = notebook("rows", made, *shows)
+    page = nb.page
+    nb.run(1, wait=True)
+    heights = set()
+    for index, (source, (count, drafts)) in enumerate(shows.items(), 2):
+        nb.run(index, wait=True)
+        wait_for(page, count)
+        marks = page.get_by_text("draft", exact=True)
+        until(page, same(marks.count, drafts))
+        assert all(one.is_visible() for one in marks.all()), source
+        if drafts:
+            assert marks.evaluate("n => getComputedStyle(n).opacity") == "1"
+        heights |= set(
+            page.locator(".bcm-tablerow").evaluate_all("n => n.map(r => r.offsetHeight)")
+        )
+        nb.shot(f"rows-{index}")
+        page.evaluate(CLEAR, index)
+    nb.run(2 + len(shows) - 1, wait=True)
+    count = page.locator(".bcm-toolbar .bcm-count")
+    until(page, same(lambda: count.get_attribute("title") == count.inner_text() != "", True))
+    assert len(heights) == 1
+    assert heights.pop() < 80
 
 
 CLEAR = """index => {

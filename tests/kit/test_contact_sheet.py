@@ -2,16 +2,21 @@
 
 import base64
 import io
+import itertools
 import re
 
 import av
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from beecam.clips.clip_set import ClipSet
 from beecam.export import contact_sheet
 from beecam.export.contact_sheet import contact_sheet_html
+from beecam.export.notebook import clip_html
+from beecam.export.table_layout import table_layout
 from beecam.sweeps.axes import Axis
 from helpers import fill, noisy
 
@@ -51,14 +56,14 @@ def test_two_axes_are_headers_of_a_table(clips):
     assert re.findall(r'<th scope="col".*?<bdi>(.*?)</bdi>', page) == ["0", "1", "2"]
     assert re.findall(r'<th scope="row".*?<bdi>(.*?)</bdi>', page) == ["a bee", "a moth"]
     assert "prompt ↓<br>seed →" in page
-    rows = re.findall("<tr>(.*?)</tr>", page)[1:]
+    rows = re.findall("<tr.*?>(.*?)</tr>", page)[1:]
     assert [row.count("<img") for row in rows] == [3, 3]
 
 
 def test_one_short_axis_is_a_row_and_other_clips_form_no_table(clips, library):
     one = contact_sheet_html(clips.where(prompt="a bee"))
     assert re.findall(r"<th.*?<bdi>(.*?)</bdi>", one) == ["0", "1", "2"]
-    assert one.count("<tr>") == 2
+    assert one.count("<tr") == 2
     none = ClipSet(library, clips.keys)
     assert "<table" not in contact_sheet_html(none)
     assert "a moth · seed 2" in contact_sheet_html(none)
@@ -100,8 +105,82 @@ def test_rows_of_several_axes_name_each_of_them(nested):
     page = contact_sheet_html(nested)
     assert re.findall(r'<th scope="col".*?<bdi>(.*?)</bdi>', page) == ["red", "blue"]
     rows = re.findall(r'<th scope="row".*?<bdi>(.*?)</bdi>', page)
-    assert rows == ["x · b 1", "x · b 2", "y · b 1", "y · b 2"]
+    assert rows == ["x", "1", "2", "y", "1", "2"]
+    assert re.findall(r'rowspan="(.)"', page) == ["1", "2", "1", "1", "2", "1", "1"]
     assert "a · b ↓<br>c →" in page
+
+
+def sheet_table(page):
+    """What each image of a sheet is below and beside, by the headers that span its place."""
+    fields, taken = [], {}
+    for y, row in enumerate(re.findall("<tr.*?>(.*?)</tr>", page, re.DOTALL)):
+        x = 0
+        for kind, attributes, inner in re.findall("<(t[hd])(.*?)>(.*?)</t[hd]>", row, re.DOTALL):
+            while (y, x) in taken:
+                x += 1
+            spans = dict(re.findall(r'(colspan|rowspan)="(\d+)"', attributes))
+            label = re.findall("<bdi>(.*?)</bdi>", inner)[0] if kind == "th" else None
+            for i in range(int(spans.get("rowspan", 1))):
+                for j in range(int(spans.get("colspan", 1))):
+                    taken[y + i, x + j] = label
+            if kind == "td" and "<img" in inner:
+                fields.append((y, x, re.findall('alt="(.*?)"', inner)))
+    return [
+        ({taken[y, i] for i in range(x)} | {taken[j, x] for j in range(y)}) - {None}
+        for y, x, _ in fields
+    ]
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=5))
+def test_a_sheet_of_any_axes_is_compact_and_says_the_values_of_each_clip(clips, sizes):
+    names = [f"{letter}{{}}" for letter in "abcde"]
+    axes = [
+        Axis(n[0], tuple(n.format(i) for i in range(size)))
+        for n, size in zip(names, sizes, strict=False)
+    ]
+    coords = [dict(zip("abcde", at, strict=False)) for at in itertools.product(*map(range, sizes))]
+    layout = table_layout(
+        ClipSet(clips.library, clips.keys[:1] * len(coords), axes=axes, coords=coords), nested=True
+    )
+    varying = [axis for axis in axes if len(axis) > 1]
+    if layout is None:
+        assert not varying
+        return
+    assert len(layout.columns) <= 12
+    for at, (row, column) in zip(coords, layout.places, strict=True):
+        said = {*layout.rows[row], *layout.columns[column]}
+        assert said == {axis.labels[at[axis.name]] for axis in varying}
+    if len(coords) > 36 or not clips:
+        return
+    shown = ClipSet(clips.library, clips.keys[:1] * len(coords), axes=axes, coords=coords)
+    page = contact_sheet_html(shown)
+    wanted = [{axis.labels[at[axis.name]] for axis in varying} for at in coords]
+    assert sorted(map(sorted, sheet_table(page))) == sorted(map(sorted, wanted))
+
+
+def test_a_sheet_of_four_axes_is_a_square_that_fits_a_page(clips):
+    axes = [Axis(name, ("x", "y", "z")) for name in "abcd"]
+    coords = [dict(zip("abcd", at, strict=True)) for at in itertools.product(range(3), repeat=4)]
+    page = contact_sheet_html(ClipSet(clips.library, clips.keys[:1] * 81, axes=axes, coords=coords))
+    assert page.count("<tr") == 11
+    widths = [int(width) for width in re.findall(r'<img[^>]* width="(\d+)"', page)]
+    assert len(widths) == 81
+    assert max(widths) * 9 <= 700
+
+
+def test_drafts_are_marked(clips):
+    first = clips[0]
+    row = clips.library.row(first.key)
+    draft = clips.library.add(row["shot"].replace(draft_steps=2), first.frames(), row["facts"])
+    draft.stars = 1
+    marked = contact_sheet_html(ClipSet(clips.library, [first.key, draft.key]))
+    assert marked.count("draft") == 1
+    assert "draft ★" in marked
+    assert "draft" in clip_html(draft)
+    assert "draft" not in clip_html(first)
 
 
 def test_a_figure_has_the_rows_and_columns_of_the_axes(nested, clips):

@@ -2,15 +2,20 @@
 
 import inspect
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import beecam as bc
+import beecam_widgets as bw
+from beecam._util.attributes import NearestAttributes
 from beecam.clips.sweep_records import SweepRecord
-from beecam.errors import CheckError, LibraryError, ModelError
-from beecam.models.model_set import as_model
+from beecam.errors import CheckError, LibraryError, ModelError, nearest_match
+from beecam.models.diffusers.adapter import DiffusersModel
+from beecam.models.model_set import ModelSet, as_model
+from beecam_widgets.live import LiveControls
 from helpers import PATIENCE, error_message, fill
 
 
@@ -445,6 +450,64 @@ def test_no_object_takes_an_attribute_that_it_does_not_have(kind):
     one = object.__new__(kind)
     with pytest.raises(AttributeError, match=f"{kind.__name__} has no attribute 'colums'"):
         one.colums = 3
+
+
+def classes_that_users_hold():
+    exported = [value for value in map(partial(getattr, bc), bc.__all__) if inspect.isclass(value)]
+    kinds = [
+        one
+        for one in exported
+        if not issubclass(one, BaseException)
+        and not getattr(one, "_is_protocol", False)
+        and one is not bc.Problem  # below all helpers
+    ]
+    return [*kinds, DiffusersModel, ModelSet, LiveControls]
+
+
+def nearly(name):
+    """The name without a letter in its middle."""
+    return name[: len(name) // 2] + name[len(name) // 2 + 1 :]
+
+
+@pytest.mark.parametrize("kind", classes_that_users_hold())
+def test_a_missing_attribute_gets_the_nearest_of_its_class(kind):
+    one = object.__new__(kind)
+    fields = {name for base in kind.__mro__ for name in vars(base).get("__annotations__", {})}
+    vars(one).update(dict.fromkeys(name for name in fields if not hasattr(kind, name)))
+    public = [name for name in dir(one) if not name.startswith("_")]
+    assert public
+    for name in public:
+        wrong = nearly(name)
+        if wrong in public or wrong.startswith("_"):
+            continue
+        nearest = nearest_match(wrong, public)
+        with pytest.raises(AttributeError) as error:
+            getattr(one, wrong)
+        hint = f" Did you mean {nearest}?" if nearest else ""
+        assert str(error.value) == f"{kind.__name__} has no attribute {wrong!r}.{hint}"
+
+
+def test_an_attribute_error_within_a_property_stays_itself():
+    class Broken(NearestAttributes):
+        @property
+        def size(self):
+            return None.nothing
+
+    with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'nothing'"):
+        _ = Broken().size
+    assert not hasattr(Broken(), "_repr_png_")
+
+
+@pytest.mark.parametrize(("module", "name"), [(bc, "Clps"), (bw, "ClipGri"), (bw, "exlore")])
+def test_a_missing_name_of_a_module_gets_the_nearest(module, name):
+    with pytest.raises(AttributeError, match=rf"no attribute '{name}'\. Did you mean b[cw]\.\w+\?"):
+        getattr(module, name)
+
+
+@pytest.mark.parametrize("kind", [bc.Library, bw.ClipGrid, bw.ClipTable])
+def test_a_wrong_keyword_of_a_class_names_the_class_that_was_called(kind):
+    message = error_message(lambda: kind(foldr=1))
+    assert message.startswith(f"{kind.__name__}(foldr=...): no such argument.")
 
 
 NO_PATHS = ["~no-such-user/bee", "b" * 300, "half \ud83d", "/".join(["b" * 200] * 30), "a\0b"]

@@ -186,7 +186,7 @@ def test_missing_and_invalid_members_are_reported(square, library):
         lambda: bc.run(sweep(), "pollen", library=library)
     )
     for wrong, message in (
-        ([], "returned 0 clips for 1 shots"),
+        ([], "returned 0 clips for 1 shot."),
         ([np.zeros((2, 4, 4, 3), np.uint8)], "returned ndarray of uint8; bc.Generated"),
         ([bc.Generated(np.zeros((2, 4, 4, 3)))], "returned Generated of float64; bc.Generated"),
         ([bc.Generated(np.zeros((4, 4, 3), np.uint8))], "returned frames of shape (4, 4, 3)"),
@@ -268,7 +268,7 @@ def test_inputs_that_it_does_not_take_are_refused(docs, square, library, tmp_pat
     ("generate", "message"),
     [
         (lambda shots: [bc.Generated(np.zeros((9, 48, 64, 3), np.uint8))] * 2, "2 clips for 1"),
-        (lambda shots: [], "returned 0 clips for 1 shots"),
+        (lambda shots: [], "returned 0 clips for 1 shot."),
         (lambda shots: None, "returned NoneType; a list"),
         (
             lambda shots: 1 / 0,

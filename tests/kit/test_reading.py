@@ -587,8 +587,10 @@ def test_animations_are_videos(tmp_path, suffix):
         media = bc.read_media(source)
         assert indices_in(media.frames) == list(range(6)), source
         assert media.fps == pytest.approx(8, rel=0.05)
-    with pytest.raises(CheckError, match="it has 6 frames; one image is needed"):
+    with pytest.raises(CheckError, match="it has 6 frames; one image is needed") as error:
         bc.shot("a bee", image=path)
+    assert f"bee.{suffix}'" in str(error.value), "the path as it was written"
+    assert "video= takes a video" in str(error.value)
 
 
 def test_the_still_image_of_an_animated_png_is_none_of_its_frames(tmp_path):

@@ -133,6 +133,24 @@ def test_files_with_a_shot_are_taken_from_a_folder(their_clips, library, tmp_pat
     assert "the folder has no mp4 files." in message
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_files_of_a_folder_that_are_skipped_are_named(their_clips, library, tmp_path, count):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    whole = their_clips[0].path.read_bytes()
+    (folder / "z.mp4").write_bytes(whole)
+    for n in range(count):
+        (folder / f"half{n}.mp4").write_bytes(whole[: len(whole) // 2])
+    with pytest.warns(bc.BeecamWarning) as caught:
+        assert len(library.take(folder)) == 1
+    (warning,) = caught
+    text = str(warning.message)
+    assert f"skipped {count} of {count + 1} mp4 files. half0.mp4: " in text
+    assert text.count("half") >= min(count, 3)
+    assert ("And 2 more." in text) == (count == 5)
+    assert warning.filename == __file__
+
+
 def test_files_that_are_not_clips_are_reported(their_clips, library, tmp_path):
     missing = tmp_path / "missing.mp4"
     assert f"{missing} is missing" in error_message(lambda: library.take(missing), MediaError)

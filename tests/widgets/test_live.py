@@ -171,6 +171,52 @@ def test_nothing_is_saved_without_keep(show, library):
     assert not len(library.clips())
 
 
+def test_words_that_do_not_reach_the_model_are_noted_while_they_are_typed(show):
+    view = show("a zebra over dunes", prompt_b="a moth in snow")
+    ignored = "pollen ignores {}, which it doesn't know."
+    assert view._notes[0].startswith("pollen ignores 'zebra'")
+    front_end = FrontEnd(view)
+    edit(front_end, 1, prompt="a bee", prompt_b="a bee over a xylophone", blend=0.0)
+    wait_for_edit(front_end, 1)
+    assert view._notes == [ignored.format("'xylophone'")]
+    edit(front_end, 2, prompt_b="", blend=0.5, seed_blend=0.3)
+    wait_for_edit(front_end, 2)
+    assert view._notes == []
+    view.shot = bc.shot([("a bee", 0.5), ("a kolibri", 0.5)])
+    assert view._notes == [ignored.format("'kolibri'")]
+
+
+def test_a_kept_clip_of_unknown_words_is_not_warned_of_again(show, recwarn):
+    show("a zebra", num_inference_steps=2).keep()
+    assert not [one for one in recwarn if issubclass(one.category, bc.BeecamWarning)]
+
+
+@pytest.mark.parametrize("refine", [True, False])
+@pytest.mark.parametrize("kept_with", [True, False])
+def test_returning_to_settings_is_one_request(show, monkeypatch, refine, kept_with):
+    view = show(num_inference_steps=2, refine=kept_with)
+    front_end = FrontEnd(view)
+    front_end.send("hello")
+    front_end.wait_for(lambda: results(front_end))
+    key = view.keep().key
+    view.refine = refine
+    view.shot = bc.shot("a moth", num_inference_steps=2)
+    requests = []
+    monkeypatch.setattr(view._engine, "request", lambda *args, **_: requests.append(args))
+    front_end.send("restore", key=key)
+    front_end.wait_for(lambda: view.refine == kept_with and requests)
+    assert len(requests) == 1
+    assert requests[0][2].prompt == BEE
+
+
+def test_an_empty_shelf_says_where_kept_clips_are(show, library):
+    text = show()._model_info["shelf"]
+    assert str(library.folder) in text
+    assert len(eval(text.split(": ")[-1].split(" has")[0], {"bc": bc})) == 0
+    show().keep()
+    assert len(eval(text.split(": ")[-1].split(" has")[0], {"bc": bc})) == 1
+
+
 def test_assigned_shot_is_read_back(show, pollen):
     view = show(steps=4)
     front_end = FrontEnd(view)

@@ -12,12 +12,15 @@ live grid.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import IPython
 
 from beecam._util.keywords import explain_keywords
+from beecam.errors import did_you_mean
 from beecam.export import notebook
 from beecam_widgets._clips.cell_source import token_of
-from beecam_widgets._clips.open_surfaces import grid_view, selected_cells
+from beecam_widgets._clips.open_surfaces import grid_view, selected_cells, shows_notes
 from beecam_widgets._notebook.display_hooks import DisplayHooks
 from beecam_widgets._notebook.results import cell_results
 from beecam_widgets.explore import explore
@@ -40,5 +43,12 @@ __all__ = [
 explore, live = explain_keywords(explore), explain_keywords(live)
 _hooks = DisplayHooks(ClipGrid, token_of)
 _hooks.register()
-notebook.register(selection=selected_cells, view=grid_view)
+notebook.register(selection=selected_cells, view=grid_view, notes=shows_notes)
 cell_results.watch(IPython.get_ipython())
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        hint = did_you_mean(name, __all__, "bw.{}")
+        raise AttributeError(f"module 'beecam_widgets' has no attribute {name!r}.{hint}")

@@ -59,6 +59,7 @@ class ClipGrid(Surface):
     playing = t.Bool(default_value=True).tag(sync=True)
     speed = t.Float(1.0, min=0.1, max=8.0).tag(sync=True)
     _sheet_rank: ClassVar[int] = 1
+    _shows_notes: ClassVar[bool] = True
     _own_parts: ClassVar[Mapping[str, str]] = {
         name: name for name in ("rows", "columns", "fixed", "size", "playing", "speed")
     }

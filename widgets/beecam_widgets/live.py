@@ -19,6 +19,7 @@ from beecam.errors import BeecamError, CheckError, Problem, shorten
 from beecam.models.capabilities import few_step_variant
 from beecam.models.loading.load import load
 from beecam.models.model import Model
+from beecam.runs.argument_checks import RunRequest, as_sweep
 from beecam.runs.interactive import (
     CLIP,
     DRAFT,
@@ -28,13 +29,13 @@ from beecam.runs.interactive import (
     InteractiveEngine,
     LiveFrame,
 )
-from beecam.runs.run import run
+from beecam.runs.run import launch
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import check_values
 from beecam.sweeps.build import shot as make_shot
 from beecam_widgets._live.arguments import argument_problems
 from beecam_widgets._live.controls import LiveControls, sliders_of
-from beecam_widgets._live.kept_clips import KeptClips, Settings
+from beecam_widgets._live.kept_clips import KeptClips, Settings, shelf_text
 from beecam_widgets._live.messages import (
     problem_message,
     result_message,
@@ -43,6 +44,7 @@ from beecam_widgets._live.messages import (
 )
 from beecam_widgets._live.shot_builder import ShotBuilder
 from beecam_widgets._live.throttled_sender import ThrottledSender
+from beecam_widgets._live.words import PromptNotes
 from beecam_widgets._notebook.assets import load_assets
 from beecam_widgets._notebook.notebook_widget import NotebookWidget
 from beecam_widgets._notebook.outputs import StaticOutput, display_widget
@@ -102,6 +104,7 @@ class Live(NotebookWidget):
     _control_values = t.Dict().tag(sync=True)
     _model_info = t.Dict().tag(sync=True)
     _sheet = t.Unicode().tag(sync=True)
+    _notes = t.List(t.Unicode()).tag(sync=True)
 
     def __init__(
         self,
@@ -163,6 +166,7 @@ class Live(NotebookWidget):
         self._last: LiveFrame | None = None
         self._sender = ThrottledSender(self._send_message)
         self._kept = KeptClips(self._sender)
+        self._words = PromptNotes(self.model)
         self._engine = InteractiveEngine(self.model, self._on_result, quick=self._distilled)
         display_id = f"beecam-static-{uuid.uuid4().hex[:12]}"
         self._static = StaticOutput(
@@ -174,8 +178,9 @@ class Live(NotebookWidget):
         super().__init__(
             refine=refine,
             _control_values=self._controls_message(""),
-            _model_info=self._shots.describe(),
+            _model_info=self._describe(self._shots),
             _sheet=display_id,
+            _notes=self._notes_on(self._controls),
         )
 
     def __repr__(self) -> str:
@@ -269,7 +274,9 @@ class Live(NotebookWidget):
         """
         settings = Settings(self._shots, self._controls, self.refine)
         shot = settings.shots.final(settings.controls, refine=settings.refine)
-        finished = run(shot, self.model, library=self.library).wait()
+        # Not by `bc.run`, which would warn of words: the view itself shows the notes.
+        request = RunRequest(as_sweep(shot), self.model, self.library, recorded=False)
+        finished = launch(request).wait()
         if not len(finished.clips):
             raise BeecamError(f"the clip was not saved: {'; '.join(finished.errors.values())}")
         clip = finished.clips[0]
@@ -302,10 +309,23 @@ class Live(NotebookWidget):
     def _show(self, settings: Settings) -> None:
         """Show the clip of some settings, and set the controls of all front ends."""
         self._shots, self._controls = settings.shots, settings.controls
-        self._model_info = settings.shots.describe()
+        self._model_info = self._describe(settings.shots)
+        number = self._number
         self.refine = settings.refine
-        self._request("", 0, settings.controls)
+        if self._number == number:  # another value of `refine` has requested it
+            self._request("", 0, settings.controls)
         self._control_values = self._controls_message("")
+
+    def _describe(self, shots: ShotBuilder) -> dict[str, Any]:
+        """Return what front ends need to know besides the controls."""
+        return {
+            **shots.describe(),
+            "shelf": shelf_text(self._library),
+            "knows_words": self._words.possible,
+        }
+
+    def _notes_on(self, controls: LiveControls) -> list[str]:
+        return self._words.of(self._shots.resolved, (controls.prompt, controls.prompt_b))
 
     def _controls_message(self, client: str) -> dict[str, Any]:
         """Return the controls as a front end set them, with a number that makes them a change."""
@@ -320,6 +340,7 @@ class Live(NotebookWidget):
             self._edits[number] = (client, edit, controls)
             while len(self._edits) > _REMEMBERED_EDITS:
                 self._edits.popitem(last=False)
+        self._notes = self._notes_on(controls)
         refine = self.refine
         self._engine.request(
             number,

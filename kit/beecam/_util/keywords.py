@@ -12,7 +12,7 @@ from beecam.errors import CheckError, Problem, did_you_mean, join_words
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def explain_keywords(function: _Function, called: str | None = None) -> _Function:
+def explain_keywords(function: _Function) -> _Function:
     """Return a function that raises a CheckError for keywords that it doesn't have.
 
     Name, docstring and signature stay those of the function. One that takes any keyword
@@ -23,8 +23,8 @@ def explain_keywords(function: _Function, called: str | None = None) -> _Functio
     beecam.errors.CheckError: run(libary=...): no such argument. Did you mean library? It takes ...
 
     Args:
-        function: The function, or the `__init__` of a class.
-        called: What it is called as; by default its name.
+        function: The function, or the `__init__` of a class, which is called by the name of the
+            class that is created: an inherited one must not name its base.
     """
     parameters = inspect.signature(function).parameters.values()
     if any(one.kind is one.VAR_KEYWORD for one in parameters):
@@ -39,7 +39,10 @@ def explain_keywords(function: _Function, called: str | None = None) -> _Functio
     def call(*args: Any, **keywords: Any) -> Any:
         unknown = [name for name in keywords if name not in known]
         if unknown:
-            raise CheckError(_problem(called or function.__name__, name, known) for name in unknown)
+            called = function.__name__
+            if called == "__init__":
+                called = type(args[0]).__name__
+            raise CheckError(_problem(called, name, known) for name in unknown)
         return function(*args, **keywords)
 
     return call  # type: ignore[return-value]

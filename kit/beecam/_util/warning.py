@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
+from collections.abc import Callable
 
 from beecam.errors import BeecamWarning
 
 _OWN = ("beecam", "beecam_widgets")
+_recording = threading.Lock()  # the filters of warnings are those of the process
 
 
 def warn(text: str) -> None:
@@ -19,3 +22,21 @@ def warn(text: str) -> None:
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _OWN:
         level, frame = level + 1, frame.f_back
     warnings.warn(text, BeecamWarning, stacklevel=level)
+
+
+def warn_later(text: str) -> Callable[[], None]:
+    """Return a function that issues a BeecamWarning for the line that called beecam now.
+
+    The filters that are set now decide whether it is shown; "error" raises it now.
+
+    >>> warn_later("a zebra: pollen doesn't know the word.")()
+    """
+    with _recording, warnings.catch_warnings(record=True) as caught:
+        warn(text)
+    found = list(caught)
+
+    def show() -> None:
+        for one in found:
+            warnings.showwarning(one.message, one.category, one.filename, one.lineno)
+
+    return show

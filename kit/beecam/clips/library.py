@@ -11,11 +11,12 @@ from typing import Any
 from beecam._util import checks
 from beecam._util.cache import default_library_folder
 from beecam._util.plain import as_integer
+from beecam._util.warning import warn
 from beecam._util.words import count_of
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
 from beecam.clips.sweep_records import SweepRecord, SweepRecords
-from beecam.errors import LibraryError, MediaError, Problem, shorten
+from beecam.errors import LibraryError, MediaError, Problem, first_line, shorten
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
 from beecam.storage.folder import library_path
@@ -23,6 +24,7 @@ from beecam.storage.index import SORTS
 from beecam.storage.media_files import is_mp4, media_of
 from beecam.storage.store import ClipStore
 
+_LISTED = 3  # files in a message
 _opened: list[Library] = []
 _opening = threading.Lock()
 
@@ -216,7 +218,8 @@ class Library(ClipStore):
 
         Args:
             path: An mp4 file, or a folder whose mp4 files are taken; those of a folder that carry
-                no shot are skipped. The folder may be that of another library.
+                no shot, or can't be read, are skipped with a BeecamWarning. The folder may be
+                that of another library.
 
         Raises:
             MediaError: The file is missing, damaged or carries no shot; or no file of the folder
@@ -236,12 +239,18 @@ class Library(ClipStore):
         files = files or media_of(source)
         if not files:
             raise MediaError(f"take({str(source)!r}): the folder has no mp4 files.")
-        keys = []
+        keys, skipped = [], []
         for one in files:
             try:
                 keys.append(self.adopt(one))
-            except MediaError:
-                continue
+            except MediaError as error:
+                skipped.append(f"{one.name}: {first_line(error)}")
+        if skipped and keys:
+            more = f" And {len(skipped) - _LISTED:,} more." if len(skipped) > _LISTED else ""
+            warn(
+                f"take({str(source)!r}) skipped {len(skipped):,} of "
+                f"{count_of(len(files), 'mp4 file')}. {' '.join(skipped[:_LISTED])}{more}"
+            )
         if not keys:
             none = "none of them carries" if len(files) > 1 else "it doesn't carry"
             raise MediaError(

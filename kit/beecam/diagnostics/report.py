@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from beecam._util.attributes import NearestAttributes
 from beecam._util.checks import raise_problems
 from beecam.clips.library import Library, library_problems
 from beecam.diagnostics import machine
@@ -29,7 +30,7 @@ _COLUMNS = 100
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(NearestAttributes):
     """The result of `bc.doctor()`; its repr is a table.
 
     >>> bc.doctor(model)["batch size"]

@@ -26,6 +26,7 @@ _WIDE = re.compile(
     "[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60"
     "\U0001f300-\U0001faff\U00020000-\U0003fffd]"
 )
+_LOOSE_COMMA = re.compile(r"[,;:]+(?= …|$)")
 # Words that all labels share and that read better in full than as an ellipsis.
 _LONGEST_RUN = 2
 
@@ -171,7 +172,8 @@ def _collapse(words: Sequence[str], shared: set[str], kept: int) -> str:
             result.append("…")
         result += words[end : end + 1]
         i = end + 1
-    return " ".join(result) or " ".join(words)
+    # A comma before what was left out would lead nowhere.
+    return _LOOSE_COMMA.sub("", " ".join(result)) or " ".join(words)
 
 
 def _cut_apart(texts: Sequence[str], limit: int) -> list[str]:
@@ -183,9 +185,9 @@ def _cut_apart(texts: Sequence[str], limit: int) -> list[str]:
         room = limit * len(first) // _width(first)
         # What differs is shown with the start of its word, and after the start of the text.
         begin = max(first.rfind(" ", 0, start) + 1, start - room // 4)
-        head = first[: min(begin, room // 3)].rstrip(" ")
+        head = first[: min(begin, room // 3)].rstrip(" …")
         for i in same:
-            result[i] = truncate(f"{head}…{texts[i][begin:]}", limit)
+            result[i] = truncate(f"{head}…{texts[i][begin:].lstrip('…')}", limit)
     for same in _groups(result):
         for n, i in enumerate(same, 1):
             number = f" #{n}"
@@ -219,7 +221,7 @@ def truncate(text: str, limit: int) -> str:
     left, end = limit - 1, 0
     while end < len(text) and (left := left - _width(text[end])) >= 0:
         end += 1
-    return text[:end].rstrip(" …") + "…"
+    return text[:end].rstrip(" …,;:") + "…"
 
 
 def _width(text: str) -> int:

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from beecam.export.shown import ShownClip, ShownClips
+    from beecam.sweeps.axes import Axis
 
 _FRAMES = 4
 _PAGE_WIDTH = 700  # pixels, without the headers of rows
 # The page would have to wait for a kernel that cuts more strips.
 _MAX_STRIPS = 160
-_FRAME_WIDTH = 96  # pixels
+_FRAME_WIDTH, _MIN_FRAME_WIDTH = 96, 48  # pixels
+_GAP = 8  # between columns
 _VIDEO_WIDTHS = (128, 240)
 _FEW, _FEW_WIDTH = 2, 320  # clips that are shown large
 # The share of the size that videos may take.
@@ -34,7 +36,7 @@ _HIGH_QUALITY, _ONE_FRAME = 12_000, 4_000
 _MAX_CAPTION = 160
 _MAX_AXIS_NAME = 40
 _MAX_TITLE = 600
-_UNRATED = {"stars": 0, "rejected": False}
+_UNRATED = {"stars": 0, "rejected": False, "shot": {}}
 # Upper bounds of the characters around media and cells.
 _CELL_MARKUP = 1_400
 _SHEET_MARKUP = 2_000
@@ -47,7 +49,7 @@ def contact_sheet_html(clips: ShownClips, title: str = "", max_bytes: int = 900_
     """Return static HTML that shows clips, without scripts and network.
 
     Starred clips are playing videos, the others strips of some frames. If the clips differ along
-    one or two axes, these are the headers of a table.
+    axes, these are the headers of a table.
 
     >>> contact_sheet_html(run.clips, "Bees")
 
@@ -57,9 +59,10 @@ def contact_sheet_html(clips: ShownClips, title: str = "", max_bytes: int = 900_
         max_bytes: The HTML stays below this: quality is lowered first, then clips are left out,
             which a last line says.
     """
-    layout = table_layout(clips)
+    layout = table_layout(clips, nested=True)
+    frames, width = _fitting(clips, layout)
     room = max_bytes - _SHEET_MARKUP - _table_markup(layout)
-    cells, videos = _cells(clips, _frames_per_clip(clips, layout), room, in_table=bool(layout))
+    cells, videos = _cells(clips, frames, width, room, in_table=bool(layout))
     left_out = len(clips) - len(cells)
     return render(
         "contact_sheet.html",
@@ -96,40 +99,74 @@ def _table(layout: TableLayout, cells: Mapping[int, Markup]) -> dict[str, Any]:
         line = fields.setdefault(row, {})
         line[column] = line.get(column, Markup()) + cell
     used = sorted({column for line in fields.values() for column in line})
+    heads = _groups([layout.rows[row] for row in sorted(fields)])
     return {
-        "row_axis": cut(" · ".join(axis.name for axis in layout.row_axes), _MAX_AXIS_NAME),
-        "column_axis": cut(layout.column_axis.name, _MAX_AXIS_NAME),
-        "columns": [layout.column_labels[column] for column in used],
+        "row_axis": _name(layout.row_axes),
+        "column_axis": _name(layout.column_axes),
+        "depth": max(1, len(layout.row_axes)),
+        "column_heads": [
+            [
+                group
+                for column in _groups([layout.columns[at] for at in used])
+                if (group := column[n])
+            ]
+            for n in range(len(layout.column_axes))
+        ],
         "rows": [
-            (layout.row_labels[row], [fields[row].get(column, Markup()) for column in used])
-            for row in sorted(fields)
+            (list(filter(None, head)), [fields[row].get(column, Markup()) for column in used])
+            for head, row in zip(heads, sorted(fields), strict=True)
         ],
     }
+
+
+def _name(axes: Sequence[Axis]) -> str:
+    return cut(" · ".join(axis.name for axis in axes), _MAX_AXIS_NAME)
+
+
+def _groups(headers: Sequence[tuple[str, ...]]) -> list[list[tuple[str, int] | None]]:
+    """Return the labels of each row, each with how many rows it is for; None below its first row.
+
+    >>> _groups([("bee", "sea"), ("bee", "ice")])
+    [[('bee', 2), ('sea', 1)], [None, ('ice', 1)]]
+    """
+    result: list[list[tuple[str, int] | None]] = []
+    for at, labels in enumerate(headers):
+        line: list[tuple[str, int] | None] = []
+        for n, label in enumerate(labels):
+            outer = labels[: n + 1]
+            if at and headers[at - 1][: n + 1] == outer:
+                line.append(None)
+                continue
+            end = next((i for i in range(at, len(headers)) if headers[i][: n + 1] != outer), None)
+            line.append((label, (len(headers) if end is None else end) - at))
+        result.append(line)
+    return result
 
 
 def _table_markup(layout: TableLayout | None) -> int:
     """Return an upper bound of the characters of a table without the content of its cells."""
     if layout is None:
         return 0
-    rows, columns = len(layout.row_labels), len(layout.column_labels)
-    markup = (rows + columns) * _HEADER_MARKUP + rows * columns * _FIELD_MARKUP
+    rows, columns = len(layout.rows), len(layout.columns)
+    headers = rows * len(layout.row_axes) + columns * len(layout.column_axes)
+    markup = headers * _HEADER_MARKUP + rows * columns * _FIELD_MARKUP
     return min(markup, _MAX_TABLE_MARKUP)
 
 
 # --- cells ---------------------------------------------------------------------------------------
 
 
-def _frames_per_clip(clips: ShownClips, layout: TableLayout | None) -> int:
-    """Return how many frames of each clip are shown, so that a row fits the page."""
+def _fitting(clips: ShownClips, layout: TableLayout | None) -> tuple[int, int]:
+    """Return how many frames of each clip are shown, and how wide, so that a row fits the page."""
     if layout is None:
-        return _FRAMES
+        return _FRAMES, _FRAME_WIDTH
+    room = _PAGE_WIDTH // len(layout.columns) - _GAP
     width: int = min(_FRAME_WIDTH, clip_facts(clips[0]).get("sheet", {}).get("width", 1))
-    columns = len(layout.column_labels)
-    return max(1, min(_FRAMES, _PAGE_WIDTH // (columns * (width + 8))))
+    return max(1, min(_FRAMES, room // width)), max(_MIN_FRAME_WIDTH, min(width, room))
 
 
 def _cells(
-    clips: ShownClips, frames: int, room: int, *, in_table: bool
+    clips: ShownClips, frames: int, width: int, room: int, *, in_table: bool
 ) -> tuple[dict[int, Markup], Collection[int]]:
     """Return the cells that fit into `room` characters by index, and the indices of videos."""
     table = clips.library.table(clips.keys) if clips else {}
@@ -144,21 +181,29 @@ def _cells(
         strips = len(cells.keys() - videos.keys())
         if index not in videos and strips == _MAX_STRIPS:
             continue
-        rating = "★" * ratings[index]["stars"] + ("✕" if ratings[index]["rejected"] else "")
+        rating = _marks(ratings[index])
         name = names[index]
         text = rating if in_table else f"{name} {rating}"
         if index in videos:
             room += _video_size(videos[index])
-            width = _FEW_WIDTH if len(clips) <= _FEW else max(low, min(high, frames * _FRAME_WIDTH))
-            cell = _video_cell(videos[index], text, width, in_table=in_table)
+            wide = _FEW_WIDTH if len(clips) <= _FEW else max(low, min(high, frames * width))
+            cell = _video_cell(videos[index], text, wide, in_table=in_table)
         else:
             share = room // min(len(clips) - index, _MAX_STRIPS - strips)
-            cell = _strip_cell(clip, text, name, frames, share, in_table=in_table)
+            cell = _strip_cell(
+                clip, text, name, frames=frames, width=width, room=share, in_table=in_table
+            )
         if len(cell) > room:
             break
         room -= len(cell)
         cells[index] = cell
     return cells, videos.keys()
+
+
+def _marks(row: Mapping[str, Any]) -> str:
+    """Return what a sheet shows of a clip besides its values: draft, stars, rejected."""
+    draft = row["shot"].get("draft_steps") is not None
+    return f"{'draft ' * draft}{'★' * row['stars']}{'✕' * row['rejected']}".rstrip()
 
 
 def _videos(clips: ShownClips, stars: Sequence[int], room: int) -> dict[int, bytes]:
@@ -193,7 +238,7 @@ def _video_cell(data: bytes, text: str, width: int, *, in_table: bool) -> Markup
 
 
 def _strip_cell(
-    clip: ShownClip, text: str, name: str, frames: int, room: int, *, in_table: bool
+    clip: ShownClip, text: str, name: str, *, frames: int, width: int, room: int, in_table: bool
 ) -> Markup:
     try:
         layout = clip_facts(clip)["sheet"]
@@ -212,7 +257,7 @@ def _strip_cell(
         bare=in_table,
         video="",
         image=base64.b64encode(data).decode(),
-        width=sheets.strip_width(min(_FRAME_WIDTH, layout["width"]), len(indices)),
+        width=sheets.strip_width(min(width, layout["width"]), len(indices)),
         name=name,
         text=text,
     )

@@ -6,9 +6,11 @@ The widget package registers itself here; the kit never imports it.
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from beecam._util.warning import warn, warn_later
 from beecam.errors import MediaError
 from beecam.export.contact_sheet import contact_sheet_html
 from beecam.export.shown import ShownClip, ShownClips, fit_clip
@@ -18,9 +20,11 @@ from beecam.export.templates import render
 Show = Callable[[Any], None]
 Selection = Callable[[Any], list[int] | None]
 View = Callable[..., Mapping[str, Any] | None]
+Shows = Callable[[Any], bool]
 _registered: dict[str, Show] = {}
 _selections: list[Selection] = []
 _views: list[View] = []
+_notes: list[Shows] = []
 
 _MIN_WIDTH = 320
 _MAX_SHOWN = 50_000_000  # bytes of a video within a notebook
@@ -40,6 +44,7 @@ def register(
     clips: Show | None = None,
     selection: Selection | None = None,
     view: View | None = None,
+    notes: Shows | None = None,
 ) -> None:
     """Set how runs and clip sets are shown in a notebook; called by the widget package.
 
@@ -53,12 +58,15 @@ def register(
         view: Takes a clip set and the run or set that it was taken from. Returns the settings
             "rows", "columns", "fixed", "filter" and "sort" of the latest grid that shows one of
             them, or None if no grid does.
+        notes: Returns whether a displayed grid shows the notes of a run.
     """
     _registered.update({k: v for k, v in (("run", run), ("clips", clips)) if v is not None})
     if selection is not None:
         _selections[:] = [selection]
     if view is not None:
         _views[:] = [view]
+    if notes is not None:
+        _notes[:] = [notes]
 
 
 def has_grids() -> bool:
@@ -88,6 +96,40 @@ def live_view(clips: object, origin: object = None) -> Mapping[str, Any] | None:
     """
     found = [clips] if origin is None else [clips, origin]
     return _views[0](*found) if _views else None
+
+
+def warn_of_notes(run: object, text: str) -> None:
+    """Warn of what doesn't reach the model, unless a grid says it: notes are shown once.
+
+    A grid that shows the run may follow in the cell of a notebook that is running, so that the
+    warning waits for the cell's end. In scripts and terminals it is issued at once.
+
+    Args:
+        run: The run.
+        text: Its notes.
+    """
+    shell = _shell_of_cell()
+    if shell is None or not _notes:
+        warn(text)
+        return
+    show = warn_later(text)
+
+    def at_end(*_: object) -> None:
+        shell.events.unregister("post_run_cell", at_end)
+        if not _notes[0](run):
+            show()
+
+    shell.events.register("post_run_cell", at_end)
+
+
+def _shell_of_cell() -> Any:
+    """Return the shell of the notebook cell that is running; None if there is none."""
+    if "IPython" not in sys.modules:
+        return None
+    shell = sys.modules["IPython"].get_ipython()
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    # Buttons and threads run code outside of cells.
+    return shell if parent.get("header", {}).get("msg_type") == "execute_request" else None
 
 
 def show_run(run: ShownRun) -> None:
@@ -143,5 +185,6 @@ def clip_html(clip: ShownClip) -> str:
         "clip.html",
         video=base64.b64encode(video).decode(),
         width=max(clip.facts.get("width", 64), _MIN_WIDTH),
-        caption=f"{clip.shot.text} · seed {clip.shot.seed}",
+        caption=f"{clip.shot.text} · seed {clip.shot.seed}"
+        + " · draft" * (clip.shot.draft_steps is not None),
     )

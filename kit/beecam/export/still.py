@@ -110,9 +110,9 @@ def _draw(clips: ShownClips, title: str) -> Image:
 
 def _places(clips: ShownClips) -> tuple[list[tuple[int, int]], int]:
     """Return row and column of each clip that is shown, and the number of columns."""
-    layout = table_layout(clips)
+    layout = table_layout(clips, nested=True)
     if layout and len(set(layout.places)) == len(clips) <= _MAX_CLIPS:
-        return list(layout.places), len(layout.column_labels)
+        return list(layout.places), len(layout.columns)
     count = min(len(clips), _MAX_CLIPS)
     columns = min(count, _COLUMNS)
     return [divmod(i, columns) for i in range(count)], columns

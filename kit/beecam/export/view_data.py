@@ -86,6 +86,7 @@ def clip_data(row: Mapping[str, Any]) -> dict[str, Any]:
         "frames": facts.get("frames", 1),
         "broken": facts.get("broken", ""),
         "seconds": facts.get("seconds"),
+        "draft": shot.draft_steps is not None,
     }
 
 
@@ -139,4 +140,6 @@ def state_bits(row: Row) -> int:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, tuple) and not any(isinstance(one, tuple) for one in value):
+        return cut(", ".join(map(_plain, value)))
     return cut(number_text(value) if isinstance(value, float) else str(value))

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from beecam._util.attributes import NearestAttributes
+
 Frames = npt.NDArray[np.uint8]
 """The frames of a clip: array of shape `(frames, height, width, 3)`, RGB, uint8."""
 
@@ -29,7 +31,7 @@ class FrameSequence(Protocol):
 
 
 @dataclass(frozen=True)
-class Media:
+class Media(NearestAttributes):
     """An image or a video that was read.
 
     Attributes:
@@ -42,7 +44,7 @@ class Media:
 
 
 @dataclass(frozen=True)
-class Sound:
+class Sound(NearestAttributes):
     """The audio of a clip.
 
     >>> clip.sound().samples.shape

@@ -30,6 +30,7 @@ from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
+from beecam._util.words import count_of
 from beecam.errors import CheckError, ModelError, Problem
 from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, check_frames_shape
 from beecam.shots.shot import Shot
@@ -142,7 +143,8 @@ def _check_count(model: Model, found: Any, count: int) -> None:
             "shot is needed."
         )
     if len(found) != count:
-        raise ModelError(f"{model.name} returned {len(found)} clips for {count} shots.")
+        counts = f"{count_of(len(found), 'clip')} for {count_of(count, 'shot')}"
+        raise ModelError(f"{model.name} returned {counts}.")
 
 
 def _check_frames(model: Model, one: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
+from beecam._util.attributes import NearestAttributes
 from beecam.errors import ModelError, Problem
 from beecam.media.types import Frames, Sound
 from beecam.shots.shot import Shot
@@ -20,7 +21,7 @@ _COLORS = 3
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(NearestAttributes):
     """The state of one clip's denoising: enough to resume it to the same bits.
 
     >>> library.checkpoints.load(shot.key).step
@@ -42,7 +43,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Generated:
+class Generated(NearestAttributes):
     """What a model generated for one shot.
 
     >>> Generated(np.zeros((9, 64, 96, 3), np.uint8))
@@ -63,7 +64,7 @@ class Generated:
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(NearestAttributes):
     """One finished denoising step of one batch.
 
     >>> model.generate([shot], lambda step: print(step.step, "of", step.steps))
@@ -89,7 +90,7 @@ OnStep = Callable[[Step], None]
 
 
 @dataclass(frozen=True)
-class Note:
+class Note(NearestAttributes):
     """Something worth knowing about a shot that does not prevent it.
 
     >>> [note.words for note in bc.sweep("a zebra").check(model)]

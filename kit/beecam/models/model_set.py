@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+from beecam._util.attributes import NearestAttributes
 from beecam._util.checks import raise_problems
 from beecam.errors import CheckError, Problem, Stopped, did_you_mean, join_words, shorten
 from beecam.models import capabilities
@@ -62,7 +63,7 @@ def model_of(model: Model, shot: Shot) -> Model:
     return model.of(shot) if isinstance(model, ModelSet) else model
 
 
-class ModelSet:
+class ModelSet(NearestAttributes):
     """Several models as one; a shot's field `model` names the one that generates it.
 
     Attributes:

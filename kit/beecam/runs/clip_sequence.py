@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
+from beecam._util.attributes import NearestAttributes
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
-from beecam.errors import did_you_mean
 
 _OF_CLIPS = frozenset(name for name in ClipSet._declared if not name.startswith("_"))  # noqa: SLF001
 
 
-class ClipSequence:
+class ClipSequence(NearestAttributes):
     """Stands for its `clips`: has their items, and all their methods that it doesn't have itself.
 
     >>> run.starred.export_html("bees.html")
@@ -65,9 +65,7 @@ class ClipSequence:
     def __getattr__(self, name: str) -> Any:
         if name in _OF_CLIPS:
             return getattr(self.clips, name)
-        kind = type(self).__name__
-        hint = did_you_mean(name, [one for one in dir(self) if not one.startswith("_")])
-        raise AttributeError(f"{kind} has no attribute {name!r}.{hint}", name=name, obj=self)
+        return super().__getattr__(name)  # type: ignore[misc]
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *_OF_CLIPS})

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from beecam._util.attributes import NearestAttributes
 from beecam._util.words import count_of
 from beecam.clips.library import Library, open_library
 from beecam.models.capabilities import refresh
@@ -22,7 +23,7 @@ _WHOLE = 10  # from so many hours or days on, without a decimal
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(NearestAttributes):
     """The size of a sweep, and the time that it will take.
 
     >>> bc.estimate(sweep, model).cached

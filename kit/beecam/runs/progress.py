@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from beecam._util.attributes import NearestAttributes
 from beecam.errors import Stopped
 
 # Previews are generated if changes were read within this time.
@@ -31,7 +32,7 @@ FINISHED = frozenset({Status.DONE, Status.CACHED, Status.FAILED, Status.CANCELLE
 
 
 @dataclass(frozen=True)
-class CellState:
+class CellState(NearestAttributes):
     """The state of one cell of a run.
 
     Attributes:
@@ -58,7 +59,7 @@ class CellState:
 
 
 @dataclass(frozen=True)
-class RunState:
+class RunState(NearestAttributes):
     """The state of a run.
 
     Attributes:
@@ -77,7 +78,7 @@ class RunState:
 
 
 @dataclass(frozen=True)
-class Changes:
+class Changes(NearestAttributes):
     """The changes of a run since a version.
 
     >>> changes = run.changes(changes.version, timeout=5)

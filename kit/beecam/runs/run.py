@@ -48,7 +48,7 @@ def run(
     sweeps, after half a second for 100,000 cells of few prompts. Clips that the library has are
     not generated again. The same call while the run is active, as when a notebook's cell is run
     twice, returns that run. Words and text that don't reach the model are reported by a
-    BeecamWarning.
+    BeecamWarning; in a notebook by the grid, if the cell shows one.
 
     >>> run = bc.run(sweep, model)
     >>> run            # the last line of a cell: a live grid
@@ -83,7 +83,7 @@ def run(
         )
     )
     if "notes" not in vars(started) and started.notes:
-        warn("\n".join(map(str, started.notes)))
+        notebook.warn_of_notes(started, "\n".join(map(str, started.notes)))
     return started
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from beecam._util.digests import parse_digest
@@ -136,9 +137,13 @@ def normalize_condition(name: str, value: Any) -> Any:
             Problem(name, f"{name}={problem.message}") for problem in error.problems
         ) from None
     if name not in _VIDEOS and media.count != 1:
+        is_file = isinstance(value, (str, os.PathLike))
+        # The name of a medium has no suffix.
+        written = Path(value).name if is_file else str(media)
+        video = "; video= takes a video" if is_file else ""
         message = (
-            f"{name}={shorten(str(media))}: it has {media.count} frames; one image is needed, "
-            "such as clip.frames()[-1]."
+            f"{name}={shorten(written)}: it has {media.count} frames; one image is needed, "
+            f"such as clip.frames()[-1]{video}."
         )
         raise CheckError([Problem(name, message)])
     return media

@@ -10,6 +10,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
+from beecam._util.attributes import NearestAttributes
 from beecam._util.digests import parse_digest
 from beecam._util.plain import to_float, to_int, to_plain
 from beecam.errors import BeecamError, CheckError, shorten
@@ -75,7 +76,7 @@ SHOT_ARGUMENTS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shot:
+class Shot(NearestAttributes):
     """Everything that determines a clip's pixels.
 
     A field that is None stands for the model's default until `model.resolve(shot)` sets it; only

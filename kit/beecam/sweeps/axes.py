@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from beecam._util.attributes import NearestAttributes
 from beecam._util.checks import integer, raise_problems, string
 from beecam._util.plain import as_integer
 from beecam._util.words import count_of, number_text, repeated
@@ -21,7 +22,7 @@ _MAX_LISTED = 8  # values in a message
 
 
 @dataclass(frozen=True)
-class Axis:
+class Axis(NearestAttributes):
     """A named list of values, each with a label and optionally a note for learners.
 
     >>> view = bc.Axis("view", ["seen from a drone", "close up"], labels=["drone", "near"])
@@ -85,7 +86,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Zip:
+class Zip(NearestAttributes):
     """Axes that are paired; returned by `bc.zip`.
 
     Attributes:
@@ -96,7 +97,7 @@ class Zip:
 
 
 @dataclass(frozen=True)
-class Sample:
+class Sample(NearestAttributes):
     """How many cells to draw at random; returned by `bc.sample`.
 
     Attributes:

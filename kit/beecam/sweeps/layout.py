@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, overload
 
-from beecam._util.attributes import FixedAttributes
+from beecam._util.attributes import FixedAttributes, NearestAttributes
 from beecam.errors import Problem
 from beecam.shots.conditions import CONDITIONS, conditions_of
 from beecam.shots.loras import LORA_ARGUMENTS, adapters_of
@@ -29,7 +29,7 @@ _MAX_TRIES = 20
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(NearestAttributes):
     """One cell of a sweep.
 
     >>> sweep = bc.sweep("a {insect}", insect=["bee", "moth"], seed=range(3))

@@ -44,7 +44,7 @@ def cells_message(source: CellSource, version: int, extends: str = "") -> Messag
         "live": source.run is not None,
         "drafts": source.run is not None and source.run.draft is not None,
         "fills": source.run is not None and source.run.sweep.fills,
-        "notes": _notes(source),
+        "notes": notes_of(source),
         "model": "" if source.run is None else source.run.model.name,
         "aspect": _aspect_ratio(source),
         "axes": view_data.axes_data(source.axes),
@@ -52,7 +52,7 @@ def cells_message(source: CellSource, version: int, extends: str = "") -> Messag
     return content, [coords.tobytes()]
 
 
-def _notes(source: CellSource) -> list[str]:
+def notes_of(source: CellSource) -> list[str]:
     """Return what of a run's sweep does not reach the model, as sentences."""
     notes = [] if source.run is None else source.run.notes
     more = len(notes) - _MAX_NOTES

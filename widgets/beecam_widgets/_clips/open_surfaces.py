@@ -8,6 +8,7 @@ import weakref
 from typing import Any, Protocol
 
 from beecam.runs.run import Run
+from beecam_widgets._notebook.notebook_widget import Remains
 
 # The parts of a grid's view that a page without a kernel starts with.
 _PAGE_PARTS = ("rows", "columns", "fixed", "filter", "sort")
@@ -21,6 +22,14 @@ class OpenSurface(Protocol):
     """
 
     comm: Any
+
+    @property
+    def has_views(self) -> bool:
+        """Whether an open page shows it."""
+
+    @property
+    def remains(self) -> Remains | None:
+        """What stays in the notebook when no kernel runs."""
 
     @property
     def view(self) -> dict[str, Any]:
@@ -60,6 +69,23 @@ def selected_cells(run: Run) -> list[int] | None:
             count = len(run.sweep.cells)
             return sorted({cell for cell in surface.view["selected"] if 0 <= cell < count})
     return None
+
+
+def shows_notes(run: Run) -> bool:
+    """Return whether a displayed grid shows a run, and so its notes.
+
+    >>> shows_notes(run)
+    True
+    """
+    return any(
+        surface.shows(run) and "rows" in surface.view and _is_displayed(surface)
+        for surface in _open_surfaces()
+    )
+
+
+def _is_displayed(surface: OpenSurface) -> bool:
+    remains = surface.remains
+    return surface.has_views or (remains is not None and remains.displayed)
 
 
 def grid_view(*clips: object) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from beecam.clips.clip_set import ClipSet
 from beecam.export.contact_sheet import contact_sheet_html
 from beecam.export.still import still_bytes
 from beecam_widgets._clips.cell_source import CellSource, clips_of
+from beecam_widgets._clips.messages import notes_of
 from beecam_widgets._clips.sheet_owners import SheetOwner, owns_sheet, set_displayed
 from beecam_widgets._notebook.outputs import StaticOutput
 from beecam_widgets._notebook.templates import render
@@ -24,7 +25,13 @@ class Sheet:
     """
 
     def __init__(
-        self, source: Callable[[], CellSource], name: str, rank: int, *, watched: Callable[[], bool]
+        self,
+        source: Callable[[], CellSource],
+        name: str,
+        rank: int,
+        *,
+        watched: Callable[[], bool],
+        has_notes: bool,
     ) -> None:
         """Create the output without displaying it.
 
@@ -34,8 +41,10 @@ class Sheet:
             rank: Of the surfaces that show the same clips, the one with the highest rank has their
                 images.
             watched: Returns whether a page shows the surface.
+            has_notes: Whether the surface shows the notes of a run, so that this does.
         """
         self._source, self._name, self._watched = source, name, watched
+        self._has_notes = has_notes
         self._output = StaticOutput(
             name,
             self.html,
@@ -99,10 +108,11 @@ class Sheet:
         if run is not None and len(clips) < len(source):
             # Also of one that was stopped, as by a kernel that ends.
             title += f": {_count(clips, source)}"
-        if not len(clips) and title:
-            return render("surface.html", css_class=self._name, sheet="", text=f"{title}.")
-        sheet = contact_sheet_html(clips, title=title, max_bytes=_MAX_BYTES)
-        return render("surface.html", css_class=self._name, sheet=sheet, text="")
+        text, sheet = f"{title}.", ""
+        if len(clips) or not title:
+            text, sheet = "", contact_sheet_html(clips, title=title, max_bytes=_MAX_BYTES)
+        notes = notes_of(source) if self._has_notes else []
+        return render("surface.html", css_class=self._name, sheet=sheet, text=text, notes=notes)
 
     def _still(self) -> bytes:
         """Return the sheet as a JPEG."""

@@ -54,6 +54,7 @@ class Surface(NotebookWidget):
     _sheet = t.Unicode().tag(sync=True)
     _surface = t.Unicode().tag(sync=True)
     _sheet_rank: ClassVar[int] = 0
+    _shows_notes: ClassVar[bool] = False
     # The parts of `view` that only this surface has, and their traits.
     _own_parts: ClassVar[Mapping[str, str]] = {}
 
@@ -73,7 +74,11 @@ class Surface(NotebookWidget):
         initial = {name: value for name, value in traits.items() if value is not None}
         sheet_name = f"beecam-static-{uuid.uuid4().hex[:12]}"
         self._static = Sheet(
-            lambda: self._source, sheet_name, self._sheet_rank, watched=lambda: self.has_views
+            lambda: self._source,
+            sheet_name,
+            self._sheet_rank,
+            watched=lambda: self.has_views,
+            has_notes=self._shows_notes,
         )
         self._publisher = Publisher(
             source, self._send_message, self._static.update_in_background, self._extend

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from beecam._util.attributes import NearestAttributes
 from beecam.errors import CheckError, Problem, shorten
 from beecam.models.capabilities import arguments_of
 from beecam.models.model import Model
@@ -54,7 +55,7 @@ class Slider:
 
 
 @dataclass(frozen=True)
-class LiveControls:
+class LiveControls(NearestAttributes):
     """The values of all controls of the live view.
 
     >>> controls = LiveControls("a bee", "a moth", blend=0.3, seed=4)

@@ -6,7 +6,9 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from beecam._util.cache import default_library_folder
 from beecam.clips.clip import Clip
+from beecam.clips.library import Library
 from beecam.errors import BeecamError
 from beecam.media import sheets
 from beecam_widgets._live.controls import LiveControls
@@ -40,6 +42,20 @@ class Settings:
     def code(self) -> str:
         """Python code that returns the shot."""
         return self.shots.final(self.controls, refine=self.refine).code()
+
+
+def shelf_text(library: Library | None) -> str:
+    """Return what an empty shelf says: a new kernel has the clips of before in the library.
+
+    Args:
+        library: Where clips are saved; None for the default one, which isn't opened for this.
+    """
+    folder = default_library_folder() if library is None else library.folder
+    opened = "bc.library()" if library is None else f"bc.library({str(folder)!r})"
+    return (
+        f"Clips that you keep appear here. They are saved in {folder}: {opened}.clips() has them, "
+        "also those of earlier sessions."
+    )
 
 
 class KeptClips:

@@ -128,7 +128,8 @@ function collapseRuns(words, shared, kept) {
     if (end < words.length) result.push(words[end]);
     i = end + 1;
   }
-  return result.join(" ") || words.join(" ");
+  // A comma before what was left out would lead nowhere.
+  return result.join(" ").replace(/[,;:]+(?= …|$)/g, "") || words.join(" ");
 }
 
 /**
@@ -145,9 +146,9 @@ function cutApart(texts, limit) {
     const room = Math.floor((limit * first.length) / lengthOf(first.join("")));
     // What differs is shown with the beginning of its word, and after the beginning of the text.
     const from = Math.max(first.slice(0, start).lastIndexOf(" ") + 1, start - Math.floor(room / 4));
-    const head = first.slice(0, Math.min(from, Math.floor(room / 3))).join("").replace(/ +$/, "");
+    const head = first.slice(0, Math.min(from, Math.floor(room / 3))).join("").replace(/[ …]+$/, "");
     same.forEach((i, n) => {
-      result[i] = truncate(`${head}…${characters[n].slice(from).join("")}`, limit);
+      result[i] = truncate(`${head}…${characters[n].slice(from).join("").replace(/^…+/, "")}`, limit);
     });
   }
   for (const same of groups(result)) {
@@ -193,7 +194,7 @@ export function truncate(text, limit) {
     if (left < 0) break;
     kept += character;
   }
-  return `${kept.replace(/[ …]+$/, "")}…`;
+  return `${kept.replace(/[ …,;:]+$/, "")}…`;
 }
 
 /** Return how many characters wide text is. @param {string} text */

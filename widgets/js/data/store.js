@@ -18,7 +18,7 @@ const MAX_MISSED = 2;
  * @typedef {{
  *   status: string, step: number, steps: number, error: string, seconds: number | null,
  * }} Cell
- * @typedef {{prompt?: string, seed?: string, problem?: string, broken?: string, seconds?: number}} Item
+ * @typedef {{prompt?: string, seed?: string, problem?: string, broken?: string, seconds?: number, draft?: boolean}} Item
  * @typedef {{stars: number, rejected: boolean, tags: string[]}} Annotation
  * @typedef {{stars?: number, rejected?: boolean, tag?: string, on?: boolean}} AnnotationChange
  * @typedef {{status: string, counts: Record<string, number>, total: number,

@@ -80,6 +80,7 @@ export class Toolbar {
     const filtered = shown < store.total ? ` · ${shown.toLocaleString("en")} shown` : "";
     const part = inView && inView < shown ? ` · ${inView.toLocaleString("en")} in view` : "";
     this.count.textContent = store.ready ? summarizeRun(run, store.total, store.drafts) + filtered + part : "connecting to the kernel";
+    this.count.title = this.count.textContent; // a narrow bar cuts it
     this.#message.textContent = run?.message ?? "";
     this.#message.title = run?.message ?? "";
     const missing = (run?.counts.failed ?? 0) + (run?.counts.cancelled ?? 0);

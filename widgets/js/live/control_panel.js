@@ -12,6 +12,7 @@ export class ControlPanel {
   #onChange;
   #prompt;
   #promptB;
+  #notes = div("bcm-promptnotes");
   #seedB;
   #guidance;
   #steps;
@@ -55,9 +56,11 @@ export class ControlPanel {
       const label = one.name.replaceAll("_", " ");
       return { ...one, ...sliderRow({ ...one, label }, this.#onChange) };
     });
+    this.#notes.hidden = !info.knows_words;
+    attributes(this.#notes, { "aria-live": "polite" });
     const seeds = div("bcm-seeds", this.seed.box, this.#seedB.box);
     this.node = div("bcm-controls",
-      group("Prompts", this.#prompt.box, this.blend.row, this.#promptB.box),
+      group("Prompts", this.#prompt.box, this.blend.row, this.#promptB.box, this.#notes),
       group("Seeds", seeds, this.seedBlend.row),
       group("Generation", this.#guidance.row, this.#steps.row),
     );
@@ -91,6 +94,11 @@ export class ControlPanel {
     this.#steps.set(values.steps);
     for (const one of this.#arguments) one.set(values.arguments[one.name] ?? one.default);
     this.#refresh();
+  }
+
+  /** Show which words don't reach the model. @param {string[]} notes sentences */
+  showNotes(notes) {
+    this.#notes.textContent = notes.join("\n");
   }
 
   /** Disable blending without a second prompt. */

@@ -69,7 +69,7 @@ export class LiveView {
       play: () => this.#play(!this.#playing), blend: (across, up) => this.#drag(across, up),
     });
     this.#panel = new ControlPanel(model.get("_model_info"), () => this.#onChange());
-    this.#shelf = new Shelf(store, (key, label) => this.#restore(key, label));
+    this.#shelf = new Shelf(store, model.get("_model_info").shelf, (key, label) => this.#restore(key, label));
     this.playButton = button(PLAY, "play (space)", () => this.#play(!this.#playing));
     this.#status = element("span", "bcm-status");
     this.#keepButton = textButton("Keep", "keep the clip: save it to the library (K)", () => this.#keep());
@@ -93,6 +93,7 @@ export class LiveView {
     replaceStaticSheet(this.#root, model.get("_sheet"), store, this.lifetime.signal);
     this.#clock.painters.add((seconds) => this.#paint(seconds));
     this.#applyValues(model.get("_control_values"));
+    this.#panel.showNotes(model.get("_notes"));
     this.#listen();
     this.#observe();
     this.#onModel();
@@ -154,6 +155,7 @@ export class LiveView {
     /** @type {[string, () => void][]} */
     const traits = [
       ["_control_values", () => this.#applyValues(model.get("_control_values"))],
+      ["_notes", () => this.#panel.showNotes(model.get("_notes"))],
       ["_model_info", () => this.#onModel()], ["refine", () => this.#onModel()],
       ["playing", () => this.#play(Boolean(model.get("playing")), false)],
     ];

@@ -9,14 +9,19 @@ const MOVES = { ArrowLeft: (at) => at - 1, ArrowRight: (at) => at + 1, Home: () 
 
 /** A line of posters. The style sheet plays them while they are hovered or focused. */
 export class Shelf {
-  node = div("bcm-shelf", element("span", "bcm-status", "Clips that you keep stay here. A click returns to their settings."));
+  node;
   /** @type {HTMLButtonElement[]} */
   #posters = [];
   #store;
   #restore;
 
-  /** @param {LiveStore} store @param {(key: string, label: string) => void} restore */
-  constructor(store, restore) {
+  /**
+   * @param {LiveStore} store
+   * @param {string} hint shown while it is empty
+   * @param {(key: string, label: string) => void} restore
+   */
+  constructor(store, hint, restore) {
+    this.node = div("bcm-shelf", element("span", "bcm-status", hint));
     this.#store = store;
     this.#restore = restore;
     attributes(this.node, { role: "group", "aria-label": "kept clips" });
@@ -29,7 +34,9 @@ export class Shelf {
     const count = this.#posters.length;
     while (kept[this.#posters.length]) this.#posters.push(this.#create(kept[this.#posters.length]));
     if (this.#posters.length > count) {
-      this.node.replaceChildren(...this.#posters);
+      if (!count) this.node.textContent = "";
+      // Those that are there stay: one of them may have the focus.
+      this.node.append(...this.#posters.slice(count));
       this.node.scrollLeft = this.node.scrollWidth;
     }
     const current = kept.findIndex((clip) => clip?.code === code);

@@ -128,13 +128,17 @@ export class Tile {
     const progress = status === "running" && steps ? /** @type {any} */ (state).step / steps : 0;
     this.#progress.style.transform = `scaleX(${progress})`;
     this.#progress.hidden = status !== "running";
-    const took = status === "running" ? steps && `${state?.step}/${steps}` : item?.seconds && `took ${formatDuration(item.seconds)}`;
+    // The bar of a run says that all of its clips are drafts.
+    const draft = item?.draft && !store.drafts;
+    const took = status === "running" ? steps && `${state?.step}/${steps}`
+      : draft ? "draft" : item?.seconds && `took ${formatDuration(item.seconds)}`;
+    node.classList.toggle("bcm-draft", Boolean(draft));
     setText(this.took, took || "");
     this.took.title = item?.seconds ? `generated in ${formatDuration(item.seconds)}` : "";
     this.#caption.title = [this.#label, item?.prompt, item?.seed && `seed ${item.seed}`]
       .filter(Boolean).join("\n");
     setText(this.#tags, tags.map(isolateBidi).join(" · "));
-    const facts = [STATUS_TEXT[status] ?? status, stars && pluralize(stars, "star"),
+    const facts = [STATUS_TEXT[status] ?? status, item?.draft && "draft", stars && pluralize(stars, "star"),
       rejected && "rejected", tags.length && `tagged ${tags.join(", ")}`,
       item?.broken && "broken image", item?.seconds && `generated in ${formatDuration(item.seconds)}`, problem];
     const step = status === "running" && steps ? `, step ${state?.step} of ${steps}` : "";

@@ -6,7 +6,10 @@ import { Tile } from "../surface/tile.js";
 
 /** @typedef {import("./table.js").Table} Table */
 
-export const POSTER = [68, 46]; // width and height, in pixels
+// Pixels, as in the style sheet. All rows of all tables have one height: a table is scanned, and a
+// clip is opened to be looked at.
+export const POSTER_WIDTH = 68;
+export const ROW_HEIGHT = 52;
 const NUMBER = /^-?[\d.]+(e[+-]?\d+)?$/i;
 
 /** Return a value as text for people. @param {string} name of the column @param {any} value */
@@ -37,7 +40,7 @@ export class TableRow {
     this.node.id = `${table.name}-row-${cell}`;
     this.node.dataset.cell = String(cell);
     attributes(this.node, { role: "row", "aria-rowindex": position + 2 });
-    this.node.style.top = `${position * table.rowHeight}px`;
+    this.node.style.top = `${position * ROW_HEIGHT}px`;
     this.tile = new Tile(table.store);
     this.#stars = starRow((stars) => {
       table.annotate([cell], { stars });

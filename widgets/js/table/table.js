@@ -6,16 +6,12 @@ import { openMenu } from "../core/menu.js";
 import { pluralize } from "../core/text.js";
 import { ClipSurface } from "../surface/clip_surface.js";
 import { SearchBox } from "../surface/search_box.js";
-import { POSTER, TableRow, formatValue } from "./row.js";
+import { POSTER_WIDTH, ROW_HEIGHT, TableRow, formatValue } from "./row.js";
 import { ShortValues } from "../captions/short_values.js";
 
 /** @typedef {import("../data/store.js").Store} Store */
 
 const HEAD_HEIGHT = 32; // pixels
-const GAP = 6; // between posters
-// One or two clips are not scanned but looked at.
-const FEW = 2;
-const LARGE = 320; // pixels
 const OVERSCAN = 6; // rows rendered around those in view
 const AS_IS = new Set(["stars", "tags", "created", "seconds"]); // columns whose values are not shortened
 
@@ -35,8 +31,6 @@ export class Table extends ClipSurface {
   #columnsButton;
   #shortValues;
   #place = "";
-  #poster = POSTER;
-  rowHeight = 0;
 
   /**
    * @param {Store} store
@@ -152,21 +146,10 @@ export class Table extends ClipSurface {
     return [...(axes.length ? axes : ["prompt", "seed"]), "stars", "tags", "seconds"];
   }
 
-  /** Set the size of posters. All clips count, not those found: rows must not grow while a filter is typed. */
-  #sizePosters() {
-    const { store: { total, aspect }, root } = this;
-    const most = (this.heightOf(this.#node) - HEAD_HEIGHT - GAP - 2) / aspect;
-    const large = Math.round(Math.min(LARGE, root.clientWidth * 0.6, most));
-    this.#poster = total > FEW ? POSTER : [large, Math.round(large * aspect)];
-    this.rowHeight = this.#poster[1] + GAP;
-    ["width", "height"].forEach((name, i) => root.style.setProperty(`--bcm-poster-${name}`, `${this.#poster[i]}px`));
-  }
-
   relayout() {
     const { store } = this;
     if (!store.ready || !this.root.clientWidth) return;
     this.unhover();
-    this.#sizePosters();
     this.shown = this.matchingCells();
     this.#searchBox.refresh();
     this.#updateCount();
@@ -174,7 +157,7 @@ export class Table extends ClipSurface {
     this.#renderHead();
     // The page below must not move while a filter is typed.
     if (!this.#node.hidden) this.#noMatches.style.minHeight = this.#node.style.height;
-    const full = this.shown.length * this.rowHeight;
+    const full = this.shown.length * ROW_HEIGHT;
     this.#content.style.height = `${full}px`;
     this.#node.style.height = `${Math.min(this.heightOf(this.#node), full + HEAD_HEIGHT + 2)}px`;
     this.#node.hidden = !this.shown.length;
@@ -201,7 +184,7 @@ export class Table extends ClipSurface {
   #renderHead() {
     const names = this.#names();
     const sort = this.model.get("sort");
-    this.root.style.setProperty("--bcm-columns", [`${this.#poster[0] + 4}px`, ...names.map((/** @type {string} */ name) => this.#widthOf(name))].join(" "));
+    this.root.style.setProperty("--bcm-columns", [`${POSTER_WIDTH + 4}px`, ...names.map((/** @type {string} */ name) => this.#widthOf(name))].join(" "));
     attributes(this.#node, { "aria-colcount": names.length + 1 });
     const poster = div("bcm-columnhead");
     attributes(poster, { role: "columnheader" });
@@ -247,8 +230,8 @@ export class Table extends ClipSurface {
   #render() {
     const { scrollTop, clientHeight } = this.#node;
     if (!clientHeight) return;
-    const from = Math.max(0, Math.floor(scrollTop / this.rowHeight) - OVERSCAN);
-    const to = Math.min(this.shown.length, Math.ceil((scrollTop + clientHeight) / this.rowHeight) + OVERSCAN);
+    const from = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - OVERSCAN);
+    const to = Math.min(this.shown.length, Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + OVERSCAN);
     for (const [position, row] of this.#rows) {
       if (position >= from && position < to) continue;
       row.node.remove();
@@ -270,7 +253,7 @@ export class Table extends ClipSurface {
   #reportVisible() {
     const cells = this.#asleep ? []
       : [...this.#rows.keys()].sort((a, b) => a - b).map((position) => this.shown[position]);
-    this.store.setVisible(this.name, cells, this.#poster[0] * devicePixelRatio);
+    this.store.setVisible(this.name, cells, POSTER_WIDTH * devicePixelRatio);
   }
 
   /** Show which row is current and which are selected. */
@@ -289,10 +272,10 @@ export class Table extends ClipSurface {
     super.goTo(cell, save);
     const position = this.shown.indexOf(cell);
     if (position >= 0) {
-      const top = position * this.rowHeight;
+      const top = position * ROW_HEIGHT;
       const room = this.#node.clientHeight - HEAD_HEIGHT;
       if (top < this.#node.scrollTop) this.#node.scrollTop = top;
-      else if (top + this.rowHeight > this.#node.scrollTop + room) this.#node.scrollTop = top + this.rowHeight - room;
+      else if (top + ROW_HEIGHT > this.#node.scrollTop + room) this.#node.scrollTop = top + ROW_HEIGHT - room;
     }
     this.#render();
   }
@@ -305,7 +288,7 @@ export class Table extends ClipSurface {
   actions(command, current) {
     const { by = 0, down = 0, extend } = command;
     const at = this.shown.indexOf(current);
-    const page = Math.max(1, Math.floor((this.#node.clientHeight - HEAD_HEIGHT) / this.rowHeight));
+    const page = Math.max(1, Math.floor((this.#node.clientHeight - HEAD_HEIGHT) / ROW_HEIGHT));
     const step = (/** @type {number} */ rows) => {
       const position = Math.max(0, Math.min(this.shown.length - 1, at < 0 ? 0 : at + rows));
       if (extend && at >= 0) this.select([...this.selected, current, this.shown[position]]);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from beecam._util.attributes import NearestAttributes
 from beecam._util.checks import integer, raise_problems
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import BatchKind, BatchSizes, BatchStats, power_of_two
@@ -18,7 +19,7 @@ _GUESS = 8
 _GUESS_PER_THREAD = 4
 
 
-class BatchPolicy:
+class BatchPolicy(NearestAttributes):
     """How many clips a batch has and how many batches run at once: a fixed size, by default 1.
 
     A model has one as its attribute `batching`; a model without gets `BatchPolicy()`. Running out

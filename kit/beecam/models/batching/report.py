@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from beecam._util.words import count_of
 from beecam.models.batching import device as hardware
 from beecam.models.batching.tuning import BatchStats
 from beecam.models.capabilities import Description
@@ -112,7 +113,7 @@ def _batch(model: _Pipeline, shot: Shot, known: BatchStats) -> str:
         else ""
     )
     exact = f"; {known.exact} in exact mode" if known.exact else ""
-    return f"{known.best} clips a batch ({how}){parallel}{exact}"
+    return f"{count_of(known.best, 'clip')} a batch ({how}){parallel}{exact}"
 
 
 def _seconds(model: _Pipeline, known: BatchStats) -> str:
@@ -203,8 +204,8 @@ def _memory_advice(model: _Pipeline, known: BatchStats) -> list[str]:
         )
     if known.limit is not None:
         advice.append(
-            f"More than {known.limit} clips a batch ran out of memory here: use smaller sizes, "
-            "fewer frames or pipe.vae.enable_tiling()."
+            f"More than {count_of(known.limit, 'clip')} a batch ran out of memory here: use "
+            "smaller sizes, fewer frames or pipe.vae.enable_tiling()."
         )
     memory = hardware.memory(hardware.device_of(model.pipe))
     if memory is not None and memory[0] < 0.1 * memory[1]:

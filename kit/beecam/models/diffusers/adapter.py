@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from beecam._util.attributes import NearestAttributes
 from beecam._util.checks import raise_problems
 from beecam.errors import ModelError, Problem
 from beecam.models.batching.batch_size import AdaptiveBatchPolicy, initial_guess, shape_key
@@ -54,7 +55,7 @@ _loras: weakref.WeakKeyDictionary[Any, LoraLoader] = weakref.WeakKeyDictionary()
 _workers: weakref.WeakKeyDictionary[Any, WorkerPool] = weakref.WeakKeyDictionary()
 
 
-class DiffusersModel:
+class DiffusersModel(NearestAttributes):
     """A diffusers video pipeline as a Model; created by `bc.load` or `bc.wrap`.
 
     Attributes:

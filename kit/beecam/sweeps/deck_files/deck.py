@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from beecam._util.attributes import NearestAttributes
 from beecam._util.checks import boolean, raise_problems
 from beecam.errors import CheckError
 from beecam.models.capabilities import arguments_of
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Deck:
+class Deck(NearestAttributes):
     """A template with axes and values worth trying, each with a note for learners.
 
     >>> deck = bc.deck("first-person flight")
