@@ -11,6 +11,7 @@ from typing import Any
 
 from beecam.errors import ModelError, first_line
 from beecam.models.model import Note
+from beecam.models.weights.lora_settings import settings_problem
 from beecam.models.weights.safe_files import file_problem
 from beecam.shots.loras import Adapter
 
@@ -119,7 +120,7 @@ class LoraLoader:
         if adapter.digest in self._loaded:
             return
         name = PREFIX + adapter.digest[:12]
-        if problem := file_problem(adapter.path):
+        if problem := file_problem(adapter.path) or settings_problem(adapter.path):
             raise ModelError(f"the LoRA {adapter.name}: {problem}")
         try:
             self._pipe.load_lora_weights(
