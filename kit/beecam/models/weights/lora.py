@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from beecam._util.condition import Condition
 from beecam.errors import ModelError, first_line
 from beecam.models.model import Note
 from beecam.models.weights.lora_settings import settings_problem
@@ -38,7 +39,8 @@ class LoraLoader:
         self._partial: dict[str, str] = {}
         self._active: tuple[Adapter, ...] = ()
         self._users = self._loading = 0
-        self._free = threading.Condition()
+        self._lock = threading.RLock()
+        self._free = Condition(self._lock)
 
     @property
     def _pipe(self) -> Any:
@@ -74,7 +76,7 @@ class LoraLoader:
     @contextlib.contextmanager
     def used(self, adapters: tuple[Adapter, ...]) -> Iterator[None]:
         """Switch on these LoRAs, and no others, during a batch."""
-        with self._free:
+        with self._lock:
             while self._loading or (self._users and self._active != adapters):
                 self._free.wait()
             if self._active != adapters:
@@ -83,7 +85,7 @@ class LoraLoader:
         try:
             yield
         finally:
-            with self._free:
+            with self._lock:
                 self._users -= 1
                 if not self._users and self._active:
                     # The owner of the pipeline finds it unchanged.
@@ -103,7 +105,7 @@ class LoraLoader:
         self._active = adapters
 
     def _load(self, adapter: Adapter) -> None:
-        with self._free:
+        with self._lock:
             if adapter.digest in self._loaded:
                 return
             # Overlapping batches would never leave a gap: new ones wait from now on.
