@@ -43,8 +43,8 @@ class LibraryLock:
         folder.mkdir(exist_ok=True)
         self.name = uuid.uuid4().hex
         self._folder = folder
-        self._lock = FileLock(folder / f"{self.name}.lock")
-        self._lock.acquire(timeout=5)
+        self._lock = _lock_of(folder / f"{self.name}.lock")
+        self._lock.acquire()
 
     def opening(self) -> OpeningLock | FileLock:
         """Return the lock with which a process checks, moves or creates the library's files.
@@ -58,7 +58,7 @@ class LibraryLock:
         elif path.exists() and not os.access(path, os.R_OK):
             # Who can't read that can't read clips either: no process shares the library so.
             set_aside(path, "of-another-user")
-        return FileLock(path, timeout=_OPENING_TIMEOUT) if fcntl is None else OpeningLock(path)
+        return _lock_of(path)
 
     def is_alive(self, name: str) -> bool:
         """Return whether the opening of this name is still open, in any process."""
@@ -91,8 +91,16 @@ class LibraryLock:
         remove_quietly(self._folder / f"{self.name}.lock")
 
 
+def _lock_of(path: Path) -> OpeningLock | FileLock:
+    return FileLock(path, timeout=_OPENING_TIMEOUT) if fcntl is None else OpeningLock(path)
+
+
 class OpeningLock:
-    """A lock file that one opening holds at a time; it may be that of another user."""
+    """A lock file that one opening holds at a time; it may be that of another user.
+
+    It is not filelock's, whose table of all locks of a process stays locked for ever if an
+    interrupt comes while it is changed. Here, whatever is interrupted, `release` is enough.
+    """
 
     def __init__(self, path: Path) -> None:
         """Use a file, which is created if it is missing."""
