@@ -1,4 +1,4 @@
-"""What an image file says about itself is no limit for what reading it costs."""
+"""What an image file says about itself does not limit what reading it costs."""
 
 import io
 import struct

@@ -3,7 +3,7 @@
 `Image.open` without names hands a file to each of Pillow's 43 plug-ins by its first bytes, one of
 which runs Ghostscript; so no other module calls it, and not without `formats=`.
 
-What a file says of its size is no limit for what reading it costs: plug-ins walk through millions
+What a file says of its size doesn't limit what reading it costs: plug-ins walk through millions
 of blocks in Python, join them again and again, and decode tiles, scans and frames that are larger
 or more than the image is. Each such number has a limit here, which its message names.
 """

@@ -98,7 +98,7 @@ def _lock_of(path: Path) -> OpeningLock | FileLock:
 class OpeningLock:
     """A lock file that one opening holds at a time; it may be that of another user.
 
-    It is not filelock's, whose table of all locks of a process stays locked for ever if an
+    It is not filelock's, whose table of all locks of a process stays locked forever if an
     interrupt comes while it is changed. Here, whatever is interrupted, `release` is enough.
     """
 

@@ -135,7 +135,7 @@ class SweepFiles:
         # In one piece, which is written in C: 100,000 keys take a tenth of a second.
         content = json.dumps(data, separators=(",", ":"))
         if len(content) > _MAX_BYTES:
-            # What is written can be read; the run says so when it starts.
+            # What is written can be read; the run reports it when it starts.
             raise OSError(
                 errno.EFBIG,
                 f"its record has {len(content) / 1e6:,.0f} MB, and at most {_MAX_BYTES / 1e6:,.0f} "
