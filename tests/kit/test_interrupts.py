@@ -5,13 +5,17 @@ import dis
 import itertools
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import beecam as bc
+from beecam._util.condition import Condition
+from beecam.clips.library import Library
 from beecam.runs import interactive, run
 from beecam.runs.engines import local
+from beecam.storage import locks, store
 from helpers import PATIENCE, PlainModel, wait_until
 
 # Where an interrupt of a start can fall.
@@ -32,8 +36,9 @@ CHECKED = ("CALL", "RESUME", "JUMP_BACKWARD")
 class Interrupt:
     """Raises KeyboardInterrupt in this thread, the nth time that a signal could in `PLACES`."""
 
-    def __init__(self, number):
+    def __init__(self, number, places=PLACES):
         self.left = number
+        self._places = places
         self._last = {}
 
     def __enter__(self):
@@ -44,7 +49,7 @@ class Interrupt:
 
     def _trace(self, frame, event, _):
         code = frame.f_code
-        if not code.co_filename.startswith(PLACES):
+        if not code.co_filename.startswith(self._places):
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         if event == "opcode":
@@ -57,12 +62,12 @@ class Interrupt:
         return self._trace
 
 
-def interrupt_everywhere(call):
+def interrupt_everywhere(call, places=PLACES, *, also=(RuntimeError,)):
     """Call `call(number)` with an interrupt at each moment; stop when there are no more."""
     for number in itertools.count():
-        interrupt = Interrupt(number)
+        interrupt = Interrupt(number, places)
         # One in the middle of a Condition of the standard library ends as a RuntimeError.
-        with contextlib.suppress(KeyboardInterrupt, RuntimeError), interrupt:
+        with contextlib.suppress(KeyboardInterrupt, *also), interrupt:
             call(number)
         yield number
         if interrupt.left >= 0:
@@ -132,3 +137,37 @@ def test_a_live_view_whose_thread_could_not_start_answers_the_next_request(monke
     engine.request(2, bc.shot("a moth"))
     wait_until(lambda: frames and frames[-1].kind == interactive.CLIP)
     engine.close()
+
+
+def test_an_interrupt_while_waiting_is_a_keyboard_interrupt():
+    lock = threading.RLock()
+    changed = Condition(lock)
+
+    def wait(number):
+        with lock:
+            changed.wait_for(lambda: False, 0.001)
+
+    for _ in interrupt_everywhere(wait, also=()):
+        with ThreadPoolExecutor(1) as other:
+            free = other.submit(lock.acquire, timeout=1).result()
+        assert free, "the lock was left taken"
+        lock = threading.RLock()
+        changed = Condition(lock)
+
+
+@pytest.mark.slow
+def test_an_interrupt_at_any_moment_of_an_opening_leaves_the_library_free(tmp_path, monkeypatch):
+    kept = []
+
+    def opening(number):
+        try:
+            Library(tmp_path / str(number)).close()
+        except KeyboardInterrupt as error:
+            kept.append(error)  # as IPython keeps the traceback of a cell
+            raise
+
+    monkeypatch.setattr(locks, "_OPENING_TIMEOUT", 0)
+    places = (store.__file__, locks.__file__, contextlib.__file__, threading.__file__)
+    for number in interrupt_everywhere(opening, places):
+        Library(tmp_path / str(number)).close()
+    assert len(kept) > 50, "there were few interrupts: this tests nothing"

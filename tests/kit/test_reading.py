@@ -20,7 +20,7 @@ from PIL import Image, ImageCms, ImageOps
 import beecam as bc
 from beecam.errors import CheckError, MediaError
 from beecam.media import formats, mp4, selection, sheets
-from beecam.media.images import FORMATS
+from beecam.media.image_files import FORMATS
 from beecam.media.videos import CONTAINERS
 from helpers import error_message
 

@@ -155,6 +155,9 @@ def test_damaged_records_are_skipped_and_reported(library, model, small_sweep):
         json.dumps({**data, "created": "now"}),
         json.dumps({**data, "kept": [0] * 4}),
         json.dumps({**data, "kept": list(range(100_000))}),
+        # As parts of shots were recorded once: with the shots that aren't part of it.
+        json.dumps({**data, "shots": [{}] * 9}),
+        json.dumps({**data, "shots": []}),
     ]
     for i, text in enumerate(bad):
         (folder / f"{i:016x}.json").write_text(text)
@@ -191,6 +194,18 @@ def test_a_full_disk_loses_the_record_but_no_clip(library, model, small_sweep, m
     assert "this sweep was not recorded: No space left" in run.changes().run.message
     assert len(run.wait().clips) == 4
     assert [p.name for p in (library.folder / "sweeps").iterdir()] == []
+
+
+def test_a_record_that_could_not_be_read_is_named_when_the_run_starts(
+    library, model, small_sweep, monkeypatch
+):
+    monkeypatch.setattr(sweep_files, "_MAX_BYTES", 100)
+    run = bc.run(small_sweep, model, library=library, name="bees")
+    assert "this sweep was not recorded: its record has" in run.changes().run.message
+    assert "run it in parts" in run.changes().run.message
+    assert len(run.wait().clips) == 4
+    assert len(library.sweeps()) == 0
+    assert library.sweeps().problems == ()
 
 
 def test_two_kernels_write_at_the_same_time(library, small_sweep):

@@ -65,13 +65,18 @@ class Notes:
         """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{self._path}.lock", timeout=_LOCK_TIMEOUT):
+            # Created first: an interrupt while a `with` begins could leave it locked.
+            lock = FileLock(f"{self._path}.lock", timeout=_LOCK_TIMEOUT)
+            try:
+                lock.acquire()
                 notes = self._read_all()
                 stored = notes.pop(name, {})
                 # Popped and set again, so that the file is in order of change and the oldest
                 # notes are dropped first.
                 notes[name] = changed = change(dict(stored) if isinstance(stored, dict) else {})
                 self._write(dict(list(notes.items())[-_MAX_NOTES:]))
+            finally:
+                lock.release()
         except (OSError, Timeout):
             return None
         return changed

@@ -11,7 +11,8 @@ import numpy as np
 from beecam._util.files import atomic_write
 from beecam._util.plain_files import read_plain
 from beecam.errors import MediaError
-from beecam.media.images import FORMATS, open_image, read_image_file, read_pil
+from beecam.media.image_files import FORMATS, open_image
+from beecam.media.images import read_image_file, read_pil
 from beecam.media.mp4 import os_errors
 from beecam.media.selection import ALL, Selection
 from beecam.media.types import Media

@@ -1,21 +1,21 @@
-"""Read images and animations with Pillow: named formats, measured first, every mode, upright.
+"""Read images and animations with Pillow: measured first, every mode, upright.
 
-The one place where Pillow opens what a user or a shared folder provides. `Image.open`
-without names hands a file to each of Pillow's 43 plug-ins by its first bytes, one of which runs
-Ghostscript; so no other module calls it without `formats=`.
+Files are opened by `image_files.py`, which has the limits. What is converted is converted a band of
+rows at a time: an image of 64 megapixels takes 256 MB in Pillow and 192 MB as an array, and copies
+of all of it would take gigabytes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from beecam.errors import MediaError, first_line
+from beecam.media.image_files import check_frame, count_frames, open_image
 from beecam.media.selection import ALL, Rhythm, Selection, check_size, resize, rhythm_of
 from beecam.media.types import Media
 
@@ -24,18 +24,11 @@ if TYPE_CHECKING:
 
     from beecam.media.types import Frames
 
-# JPEG includes the MPO of phones. Each of them decodes pixels and nothing else.
-FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "PPM", "JPEG2000")
-# Plug-ins read whole files, or large parts of them, while they open one. No image that may be read
-# has more bytes: these formats can be uncompressed, with 16 bits per channel.
-_MAX_BYTES = dict.fromkeys(("PNG", "TIFF", "BMP", "PPM"), 400_000_000)
-_MAX_BYTES_OF_OTHERS = 100_000_000
-_ANIMATIONS = ("PNG", "WEBP", "AVIF", "GIF")
 # What browsers show frames for that are to be shown for 0.01 seconds or less.
 _SHORTEST, _USUAL = 0.011, 0.1
-_START = 16  # bytes, by which Pillow finds the format, too
 _WHITE = (255, 255, 255, 255)
 _8_BITS, _16_BITS = 255, 65535
+_BAND = 4_000_000  # pixels that are converted at once
 
 
 def read_image_file(path: Path, selection: Selection = ALL) -> Media | None:
@@ -56,46 +49,6 @@ def read_image_file(path: Path, selection: Selection = ALL) -> Media | None:
         return None
     except Image.DecompressionBombError as error:
         raise MediaError(f"it is too large ({first_line(error)}). Scale it down first.") from error
-
-
-def open_image(file: BinaryIO, formats: tuple[str, ...] = FORMATS) -> Image:
-    """Open an image of a named format; its pixels aren't decoded yet.
-
-    Args:
-        file: The file, or its bytes.
-        formats: Pillow's names of the formats that it may have.
-
-    Raises:
-        MediaError: The file has more bytes than any image that is read.
-    """
-    from PIL import Image
-
-    Image.preinit()  # loads the common plug-ins
-    if any(name not in Image.OPEN for name in formats):
-        Image.init()
-    # An unknown name, such as AVIF in an older Pillow, would be a KeyError.
-    known = [name for name in formats if name in Image.OPEN]
-    _check_bytes(file, known)
-    return Image.open(file, formats=known)
-
-
-def _check_bytes(file: BinaryIO, formats: list[str]) -> None:
-    """Raise a MediaError for a file that is too large for the format that it begins like."""
-    from PIL import Image
-
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    start = file.read(_START)
-    file.seek(0)
-    for name in formats:
-        most = _MAX_BYTES.get(name, _MAX_BYTES_OF_OTHERS)
-        accept = Image.OPEN[name][1]
-        # A text is the reason why a plug-in that would be needed is missing.
-        if size > most and accept is not None and accept(start) not in (None, False):
-            raise MediaError(
-                f"it is a {name} file of {size / 1e6:,.0f} MB; at most {most / 1e6:,.0f} are read. "
-                "Scale it down first."
-            )
 
 
 def read_pil(image: Image, selection: Selection = ALL) -> Media:
@@ -122,18 +75,18 @@ def read_pil(image: Image, selection: Selection = ALL) -> Media:
 
 
 def _read(image: Image, selection: Selection) -> Media:
-    count = _frame_count(image)
-    size = selection.scaled(*image.size)
-    check_size(*size, decoded=image.size)
+    check_frame(image)
+    count = count_frames(image)
     if count == 1:
         return Media(_scaled(to_rgb(image), selection)[None])
-    check_size(*size, min(count, selection.num_frames or count))
+    check_size(*selection.scaled(*image.size), min(count, selection.num_frames or count))
     before = image.tell()
     with _uncovered(image):
         try:
             rhythm, first = _rhythm(image, count)
             indices = [first + i for i in rhythm.indices(selection)]
-            check_size(*size, len(indices))
+            # Frames of a GIF may be larger than what it gives as its size.
+            check_size(*selection.scaled(*image.size), len(indices))
             frames = _frames(image, indices, selection)
         finally:
             image.seek(before)
@@ -165,13 +118,14 @@ def _decode_as(image: Any, rawmode: str, mode: str) -> None:
 
 def _frames(image: Image, indices: list[int], selection: Selection) -> Frames:
     found: Frames | None = None
+    size = image.size
     for i, index in enumerate(indices):
         if found is not None and index == indices[i - 1]:
             found[i] = found[i - 1]
             continue
-        size = image.size
         image.seek(index)
-        if i and image.size != size:
+        check_frame(image)
+        if image.size != size:
             raise MediaError("its pages have different sizes; save the one that is needed.")
         frame = _scaled(to_rgb(image), selection)
         if found is None:
@@ -179,13 +133,6 @@ def _frames(image: Image, indices: list[int], selection: Selection) -> Frames:
         found[i] = frame
     assert found is not None  # a selection has a frame or more
     return found
-
-
-def _frame_count(image: Image) -> int:
-    # The further images of an MPO are views of the same scene, or a gain map.
-    if image.format not in (*_ANIMATIONS, "TIFF"):
-        return 1
-    return int(getattr(image, "n_frames", 1))
 
 
 def _rhythm(image: Image, count: int) -> tuple[Rhythm, int]:
@@ -197,6 +144,7 @@ def _rhythm(image: Image, count: int) -> tuple[Rhythm, int]:
     starts, at = [], 0.0
     for index in range(first, count):
         image.seek(index)
+        check_frame(image)
         if image.format in ("WEBP", "AVIF"):
             image.load()  # sets the duration
         seconds = float(image.info.get("duration") or 0) / 1000
@@ -214,46 +162,79 @@ def to_rgb(image: Image) -> Frames:
     Raises:
         MediaError: It has floats that aren't from 0 to 1, or integers of more than 16 bits.
     """
-    from PIL import Image, ImageOps
+    from PIL import ExifTags, ImageOps
 
-    image = ImageOps.exif_transpose(image)
+    image.load()
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # else it would be copied
+        image = ImageOps.exif_transpose(image)
+    convert = _converter(image)
+    found = np.empty((image.height, image.width, 3), np.uint8)
+    for rows, band in _bands(image):
+        found[rows] = convert(band)
+    return found
+
+
+def _bands(image: Image) -> Iterator[tuple[slice, Image]]:
+    """Yield an image in bands, each with its rows."""
+    height = max(1, _BAND // image.width)
+    for top in range(0, image.height, height):
+        bottom = min(image.height, top + height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _converter(image: Image) -> Callable[[Image], Frames]:
+    """Return the function that makes the bands of an image RGB."""
     if image.mode == "F" or image.mode.startswith("I"):
-        return _from_numbers(image)
+        return _number_converter(image)
     if image.mode == "LAB":
-        return np.asarray(_from_lab(image))
-    if not image.has_transparency_data:
-        return np.asarray(image.convert("RGB"))
-    if image.mode == "La":
-        image = image.convert("LA")
-    rgba = image.convert("RGBA")
+        return _from_lab
+    if image.has_transparency_data:
+        return _on_white
+    return lambda band: np.asarray(band.convert("RGB"))
+
+
+def _on_white(image: Image) -> Frames:
+    from PIL import Image
+
+    rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     return np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba))[..., :3]
 
 
-def _from_numbers(image: Image) -> Frames:
-    """Return an image of floats, or of 16 or 32 bits, as gray."""
-    values = np.asarray(image)
+def _number_converter(image: Image) -> Callable[[Image], Frames]:
+    """Return the function that makes bands of floats, or of 16 or 32 bits, gray."""
+    ranges = [
+        (values.min(), values.max())
+        for _, band in _bands(image)
+        if (values := np.asarray(band)).size
+    ]
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     if image.mode == "F":
-        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+        # A NaN is the minimum and the maximum of its band.
+        if not all(0 <= one <= other <= 1 for one, other in ranges):
             raise MediaError("an image of floats: pixels must be from 0 to 1.")
-        gray = np.round(values * _8_BITS)
+        scale = float(_8_BITS)
     else:
-        low, high = int(values.min()), int(values.max())
         if low < 0 or high > _16_BITS:
             raise MediaError(f"an image of integers from {low} to {high}: 16 bits at most.")
         # Pillow holds 8 and 16 bits in mode I; 16 bits that small would be black.
-        bits_8 = image.mode == "I" and high <= _8_BITS
-        gray = values if bits_8 else np.round(values / (_16_BITS / _8_BITS))
+        scale = 1.0 if image.mode == "I" and high <= _8_BITS else _8_BITS / _16_BITS
     invisible = image.info.get("transparency")
-    if isinstance(invisible, int):
-        gray = np.where(values == invisible, _8_BITS, gray)
-    return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
+
+    def convert(band: Image) -> Frames:
+        values = np.asarray(band)
+        gray = np.round(values * scale)
+        if isinstance(invisible, int):
+            gray = np.where(values == invisible, _8_BITS, gray)
+        return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
+
+    return convert
 
 
-def _from_lab(image: Image) -> Any:
+def _from_lab(image: Image) -> Frames:
     from PIL import ImageCms
 
     lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    return ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
+    return np.asarray(ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB"))
 
 
 def _scaled(frame: Frames, selection: Selection) -> Frames:

@@ -179,7 +179,12 @@ def check_frames(count: int) -> None:
 
 
 def check_size(
-    width: int, height: int, count: int = 1, *, decoded: tuple[int, int] | None = None
+    width: int,
+    height: int,
+    count: int = 1,
+    *,
+    decoded: tuple[int, int] | None = None,
+    max_frame: int = MAX_FRAME,
 ) -> None:
     """Raise a MediaError if frames have more pixels than may be read.
 
@@ -192,12 +197,13 @@ def check_size(
         height: Of the frames that are kept.
         count: The number of frames that are kept.
         decoded: Width and height of the frames in the file if those that are kept are scaled down.
+        max_frame: The maximum of a frame in the file, in megapixels.
     """
     wide, high = decoded or (width, height)
-    if wide * high > MAX_FRAME * MEGAPIXEL:
+    if wide * high > max_frame * MEGAPIXEL:
         raise MediaError(
             f"its frames of {wide}x{high} are {wide * high / MEGAPIXEL:,.0f} megapixels; at most "
-            f"{MAX_FRAME} are read. Scale it down first."
+            f"{max_frame} are read. Scale it down first."
         )
     total = width * height * count / MEGAPIXEL
     if total > MAX_TOTAL:

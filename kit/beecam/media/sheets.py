@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from beecam.errors import MediaError
-from beecam.media.images import open_image
+from beecam.media.image_files import open_image
 
 if TYPE_CHECKING:
     from PIL import Image

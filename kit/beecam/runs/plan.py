@@ -64,8 +64,9 @@ class Plan:
         self._batching = batching_of(model)
         self._exact = exact
         self._shots = ShotList.of(shots)
-        # The cells of each group, as the keys of a dict, which keep their order.
-        self._groups: OrderedDict[_Group, dict[int, None]] = OrderedDict()
+        # The cells of each group, as keys in order: a dict would be copied to put one in front, and
+        # looked through from what was its beginning to take the next.
+        self._groups: OrderedDict[_Group, _Cells] = OrderedDict()
         # For each group the best size, and how many cells a batch takes by that.
         self._sizes: dict[_Group, tuple[int, int]] = {}
         self._add(range(len(shots)) if cells is None else cells, resumable or {})
@@ -78,7 +79,7 @@ class Plan:
             first.setdefault(numbers[index], index)
         keys = batch_keys_of(self._model, [self._shots[i] for i in first.values()])
         key_of = dict(zip(first, keys, strict=True))
-        groups: dict[Hashable, dict[int, None]] = {}
+        groups: dict[Hashable, _Cells] = {}
         for index in cells:
             number, checkpoint = numbers[index], resumable.get(index)
             # In exact mode only a clip that began in a batch of the right size has the right bits.
@@ -87,7 +88,7 @@ class Plan:
                 checkpoint = checkpoint if checkpoint.batch == size else None
             if (number, checkpoint) not in groups:
                 group = key_of[number], checkpoint
-                groups[number, checkpoint] = self._groups.setdefault(group, {})
+                groups[number, checkpoint] = self._groups.setdefault(group, OrderedDict())
             groups[number, checkpoint][index] = None
 
     def __len__(self) -> int:
@@ -111,7 +112,9 @@ class Plan:
         for index in reversed(cells):
             group = (self._model.batch_key(self._shots[index]), checkpoint)
             self._sizes.pop(group, None)
-            self._groups[group] = {index: None, **self._groups.get(group, {})}
+            left = self._groups.setdefault(group, OrderedDict())
+            left[index] = None
+            left.move_to_end(index, last=False)
             self._groups.move_to_end(group, last=False)
 
     def next(self) -> Batch | None:
@@ -130,7 +133,8 @@ class Plan:
 
     def more(self, batch: Batch, count: int) -> tuple[int, ...]:
         """Take up to `count` further cells for a batch, in place of some that it doesn't need."""
-        return _take(self._groups.get(batch.group, {}), count)  # type: ignore[call-overload]
+        left = self._groups.get(batch.group, OrderedDict())  # type: ignore[call-overload]
+        return _take(left, count)
 
     def _size(self, group: _Group, left: Mapping[int, None]) -> int:
         """Return how many cells of a group go into the next batch.
@@ -152,9 +156,10 @@ class Plan:
 
 
 _Group = tuple[Hashable, CheckpointInfo | None]
+_Cells = OrderedDict[int, None]
 
 
-def _take(left: dict[int, None], count: int) -> tuple[int, ...]:
+def _take(left: _Cells, count: int) -> tuple[int, ...]:
     """Take up to so many cells off a group."""
     cells = tuple(itertools.islice(left, count))
     for index in cells:

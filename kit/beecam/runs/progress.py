@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import bisect
 import enum
+import itertools
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from beecam._util.attributes import NearestAttributes
+from beecam._util.condition import Condition
 from beecam.errors import Stopped
 
 # Previews are generated if changes were read within this time.
@@ -110,15 +113,21 @@ class Progress:
         # Not the condition itself, whose `with` is written in Python: an interrupt of the user's
         # call within that would leave it locked.
         self.lock = threading.RLock()
-        self._news = threading.Condition(self.lock)
+        self._news = Condition(self.lock)
         self.status = "running"
         self.version = 0
         # By column: a run of 100,000 cells begins, and is cancelled, with all of them in one state.
         self._keys = keys
         self._statuses = [Status.QUEUED] * len(keys)
-        self._versions = [0] * len(keys)
+        self._counts = Counter({Status.QUEUED: len(keys)})
+        # In which version each cell has changed, the latest change last: who reads changes a few
+        # times a second looks at no cell that hasn't changed.
+        self._log: OrderedDict[int, int] = OrderedDict()
         # The other fields of the cells that have any.
         self._fields: dict[int, dict[str, Any]] = {}
+        # Cells with such fields that aren't finished, and the times of clips in ascending order.
+        self._begun: set[int] = set()
+        self._seconds: list[float] = []
         self._note: str | None = None
         # The reason of each pause, by who requested it: None is the user.
         self._pauses: dict[object, str | None] = {}
@@ -147,7 +156,7 @@ class Progress:
     def counts(self) -> Counter[str]:
         """The number of cells by status; reading it doesn't count as watching the run."""
         with self.lock:
-            return Counter(map(str, self._statuses))
+            return Counter({str(status): n for status, n in self._counts.items() if n})
 
     @property
     def watched(self) -> bool:
@@ -181,7 +190,7 @@ class Progress:
             if timeout:
                 self._news.wait_for(lambda: self.version > since or self.finished, timeout)
             self._last_read = time.monotonic()
-            new = [i for i, version in enumerate(self._versions) if since <= 0 or version > since]
+            new = range(len(self._keys)) if since <= 0 else self._changed_since(since)
             return Changes(self.version, self._state(), tuple(map(self._cell, new)))
 
     def wait(self, timeout: float | None) -> bool:
@@ -263,11 +272,16 @@ class Progress:
                 if self._statuses[index] == Status.CANCELLED and not has_clip:
                     continue
                 changed = True
-                self._versions[index] = version
+                self._log[index] = version
+                self._log.move_to_end(index)
                 if status is not None:
+                    self._counts[self._statuses[index]] -= 1
+                    self._counts[status] += 1
                     self._statuses[index] = status
                 if telling or index in self._fields:
-                    self._fields.setdefault(index, {}).update(fields)
+                    self._update(index, fields)
+                if index in self._begun and self._statuses[index] in FINISHED:
+                    self._begun.remove(index)
             if changed:
                 self._changed()
 
@@ -319,6 +333,19 @@ class Progress:
         fields = self._fields.get(index, {})
         return CellState(index, self._keys[index], self._statuses[index], **fields)
 
+    def _update(self, index: int, new: Mapping[str, Any]) -> None:
+        fields = self._fields.setdefault(index, {})
+        if (before := fields.get("seconds")) is not None and "seconds" in new:
+            self._seconds.remove(before)
+        fields.update(new)
+        if new.get("seconds") is not None:
+            bisect.insort(self._seconds, new["seconds"])
+        self._begun.add(index)
+
+    def _changed_since(self, version: int) -> list[int]:
+        late = itertools.takewhile(lambda one: one[1] > version, reversed(self._log.items()))
+        return sorted(index for index, _ in late)
+
     def _become(self, status: str) -> None:
         if status not in ("pausing", "paused"):
             self._pauses.clear()
@@ -341,11 +368,9 @@ class Progress:
         )
 
     def _seconds_left(self) -> float | None:
-        each = (fields.get("seconds") for fields in self._fields.values())
-        measured: list[float] = sorted(seconds for seconds in each if seconds is not None)
-        if not measured:
+        if not self._seconds:
             return None
-        left = self.indices(Status.QUEUED, Status.RUNNING)
-        begun = [self._cell(i) for i in left if i in self._fields]
+        left = self._counts[Status.QUEUED] + self._counts[Status.RUNNING]
+        begun = map(self._cell, self._begun)
         steps_done = sum(cell.step / cell.steps for cell in begun if cell.steps)
-        return measured[len(measured) // 2] * (len(left) - steps_done)
+        return self._seconds[len(self._seconds) // 2] * (left - steps_done)

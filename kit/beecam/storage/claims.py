@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from beecam._util.condition import Condition
 from beecam.errors import LibraryError
 from beecam.storage.index import Index
 from beecam.storage.locks import LibraryLock
@@ -41,7 +42,8 @@ class Claims:
         self._index = index
         self._lock = lock
         self._owners: dict[str, object] = {}
-        self._changed = threading.Condition()
+        self._guard = threading.RLock()
+        self._changed = Condition(self._guard)
 
     def take(self, keys: Iterable[str], owner: object) -> set[str]:
         """Claim those keys that have no owner in any process; return those.
@@ -49,7 +51,7 @@ class Claims:
         Raises:
             OSError: The index can't be written at present; nothing is claimed.
         """
-        with self._changed:
+        with self._guard:
             free = [key for key in dict.fromkeys(keys) if key not in self._owners]
             self._owners.update(dict.fromkeys(free, owner))
         taken: set[str] = set()
@@ -62,7 +64,7 @@ class Claims:
 
     def release(self, keys: Iterable[str], owner: object) -> None:
         """Release claims: the clips are written, or won't be generated."""
-        with self._changed:
+        with self._guard:
             released = [key for key in keys if self._owners.get(key) is owner]
             # From now on without an owner, but claimed until the record is removed.
             self._owners.update(dict.fromkeys(released, self))
@@ -78,10 +80,10 @@ class Claims:
         requested = set(keys)
         end = time.monotonic() + timeout
         while True:
-            with self._changed:
+            with self._guard:
                 here = requested & self._owners.keys()
             found = requested - here - self._claimed_elsewhere(requested)
-            with self._changed:
+            with self._guard:
                 left = end - time.monotonic()
                 if found or left <= 0:
                     return found
@@ -127,7 +129,7 @@ class Claims:
         self._forget(keys)
 
     def _forget(self, keys: Iterable[str]) -> None:
-        with self._changed:
+        with self._guard:
             for key in keys:
                 self._owners.pop(key, None)
             self._changed.notify_all()

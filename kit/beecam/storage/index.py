@@ -100,7 +100,9 @@ class Index:
     def known(self, keys: Iterable[str]) -> set[str]:
         """Return which of these keys have a row."""
         requested = set(keys)
-        if len(requested) > max(KEYS_PER_QUERY, len(self) // _SHARE_OF_ALL):
+        # The rows are counted for many keys only: a batch asks for a few each time.
+        many = len(requested) > KEYS_PER_QUERY
+        if many and len(requested) > len(self) // _SHARE_OF_ALL:
             return set(filter(is_digest, requested.intersection(self.keys())))
         unique_keys = list(filter(is_digest, requested))
         found: set[str] = set()

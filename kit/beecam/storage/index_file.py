@@ -130,9 +130,10 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # A full disk has ended the transaction already.
-        if db.in_transaction:
-            db.execute("ROLLBACK")
+        # A full disk has ended the transaction already, or closing the index after an interrupt.
+        with contextlib.suppress(sqlite3.ProgrammingError):
+            if db.in_transaction:
+                db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import os
+import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -19,6 +19,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+_POLL_EVERY = 0.02  # seconds
+_MAX_REMOVED = 500  # lock files at one opening, which takes a tenth of a second
 # Seconds: far more than it takes to check and create an index.
 _OPENING_TIMEOUT = 60
 
@@ -41,23 +43,22 @@ class LibraryLock:
         folder.mkdir(exist_ok=True)
         self.name = uuid.uuid4().hex
         self._folder = folder
-        self._lock = FileLock(folder / f"{self.name}.lock")
-        self._lock.acquire(timeout=5)
+        self._lock = _lock_of(folder / f"{self.name}.lock")
+        self._lock.acquire()
 
-    @contextlib.contextmanager
-    def opening(self) -> Iterator[None]:
-        """Let no other process check, move or create the library's files during a `with` block.
+    def opening(self) -> OpeningLock | FileLock:
+        """Return the lock with which a process checks, moves or creates the library's files.
 
-        Raises:
-            TimeoutError: Another process is opening the library, and doesn't finish.
+        It isn't acquired yet: who acquires it has noted before that it must be released, so that no
+        interrupt leaves it held.
         """
         path = self._folder / "opening.lock"
         if os.path.lexists(path) and not is_plain(path, writable=True):
             set_aside(path, "not-plain")
-        elif path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        elif path.exists() and not os.access(path, os.R_OK):
+            # Who can't read that can't read clips either: no process shares the library so.
             set_aside(path, "of-another-user")
-        with FileLock(path, timeout=_OPENING_TIMEOUT):
-            yield
+        return _lock_of(path)
 
     def is_alive(self, name: str) -> bool:
         """Return whether the opening of this name is still open, in any process."""
@@ -69,15 +70,77 @@ class LibraryLock:
         return is_plain(path, writable=True) and _is_locked(path)
 
     def remove_stale(self) -> None:
-        """Remove the lock files of processes that ended without closing the library."""
-        for path in self._folder.glob("*.lock"):
-            if is_digest(path.stem) and path.stem != self.name and is_plain(path, writable=True):
+        """Remove lock files of processes that ended without closing the library.
+
+        Some at a time: who has thousands of them doesn't wait for all at one opening.
+        """
+        with os.scandir(self._folder) as entries:
+            names = (
+                one.name.removesuffix(".lock") for one in entries if one.name.endswith(".lock")
+            )
+            others = (name for name in names if is_digest(name) and name != self.name)
+            some = list(itertools.islice(others, _MAX_REMOVED))
+        for name in some:
+            path = self._folder / f"{name}.lock"
+            if is_plain(path, writable=True):
                 _is_locked(path, remove=True)
 
     def release(self) -> None:
         """Release the lock and remove its file."""
         self._lock.release()
         remove_quietly(self._folder / f"{self.name}.lock")
+
+
+def _lock_of(path: Path) -> OpeningLock | FileLock:
+    return FileLock(path, timeout=_OPENING_TIMEOUT) if fcntl is None else OpeningLock(path)
+
+
+class OpeningLock:
+    """A lock file that one opening holds at a time; it may be that of another user.
+
+    It is not filelock's, whose table of all locks of a process stays locked forever if an
+    interrupt comes while it is changed. Here, whatever is interrupted, `release` is enough.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Use a file, which is created if it is missing."""
+        self._path = path
+        self._descriptor = -1
+
+    def acquire(self) -> None:
+        """Lock the file, which may take a while.
+
+        Raises:
+            TimeoutError: Another process is opening the library, and doesn't finish.
+        """
+        end = time.monotonic() + _OPENING_TIMEOUT
+        while True:
+            self._descriptor = self._open()
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise TimeoutError(str(self._path)) from None
+                self.release()
+                time.sleep(_POLL_EVERY)
+                continue
+            if os.fstat(self._descriptor).st_nlink:
+                return
+            self.release()  # it was removed meanwhile
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT
+        try:
+            return open_plain(self._path, flags)
+        except PermissionError:
+            # That of another user, who allows reading: enough to lock it, except on some networks.
+            return open_plain(self._path)
+
+    def release(self) -> None:
+        """Unlock the file; nothing happens if it isn't locked."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _is_locked(path: Path, *, remove: bool = False) -> bool:

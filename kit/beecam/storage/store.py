@@ -77,9 +77,14 @@ class ClipStore(FixedAttributes):
             (folder / "media").mkdir(exist_ok=True)
             self._lock = LibraryLock(folder / "locks")
             undo.callback(self._lock.release)
-            with self._lock.opening():
-                self._index = Index(folder)
+            opening = self._lock.opening()
+            # Before it is acquired. Not a `with`: if that is interrupted while it begins, the
+            # traceback that a notebook keeps would keep it locked.
+            undo.callback(opening.release)
+            opening.acquire()
+            self._index = Index(folder)
             undo.callback(self._index.close)
+            opening.release()
             self.healed += self._index.repairs
             self.claims = Claims(self._index, self._lock)
             self.checkpoints = Checkpoints(folder / "checkpoints")

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beecam._util.digests import is_digest
+from beecam._util.plain_files import open_plain
 from beecam.clips.library import Library
 from beecam.errors import LibraryError, MediaError
 from beecam.storage.index_file import NAME
-from beecam.storage.locks import LibraryLock
-from helpers import fill
+from beecam.storage.locks import LibraryLock, OpeningLock
+from helpers import error_message, fill
 from strangers import KEY, ONCE, content, opened, six_clips, use
 
 # --- names -----------------------------------------------------------------------------------------
@@ -320,6 +321,58 @@ def test_a_lock_is_removed_before_another_process_can_take_it(folder, monkeypatc
     assert removed == [stale]
     monkeypatch.undo()
     one.release()
+
+
+def test_the_opening_of_another_user_is_waited_for(folder, monkeypatch):
+    path = folder / "locks" / "opening.lock"
+    path.touch()
+
+    def open_of_another(path, flags=os.O_RDONLY):
+        if flags & os.O_RDWR and path.name == "opening.lock":
+            raise PermissionError(13, "Permission denied", str(path))
+        return open_plain(path, flags)
+
+    monkeypatch.setattr("beecam.storage.locks.open_plain", open_of_another)
+    monkeypatch.setattr("beecam.storage.locks._OPENING_TIMEOUT", 0)
+    with FileLock(path):
+        assert "another process is opening it" in error_message(
+            lambda: Library(folder), LibraryError
+        )
+    names = {one.name for one in path.parent.iterdir()}
+    assert names == {"opening.lock"}, "the lock was renamed, or another one was left"
+    with Library(folder):
+        pass
+
+
+def test_an_opening_lock_that_was_removed_meanwhile_holds_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "opening.lock"
+    found = []
+
+    def open_and_remove(path, flags=os.O_RDONLY):
+        found.append(open_plain(path, flags))
+        if len(found) == 1:
+            path.unlink()
+        return found[-1]
+
+    monkeypatch.setattr("beecam.storage.locks.open_plain", open_and_remove)
+    lock = OpeningLock(path)
+    lock.acquire()
+    assert len(found) == 2
+    with pytest.raises(Timeout):
+        FileLock(path).acquire(timeout=0)
+    lock.release()
+    lock.release()
+    FileLock(path).acquire(timeout=0).lock.release()
+
+
+def test_thousands_of_stale_locks_are_removed_some_at_a_time(folder, monkeypatch):
+    monkeypatch.setattr("beecam.storage.locks._MAX_REMOVED", 10)
+    for i in range(25):
+        (folder / "locks" / f"{i:032x}.lock").touch()
+    for left in (15, 5, 0, 0):
+        with Library(folder) as library:
+            names = {path.stem for path in (folder / "locks").glob("*.lock")}
+            assert len(names - {library._lock.name, "opening"}) == left
 
 
 # --- files and rows --------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from beecam._util.condition import Condition
 from beecam_widgets._notebook.flow_control import Message, RateLimiter, Send
 
 # An image also shows that the kernel has received an edit. Edits are acknowledged by a message of
@@ -32,7 +33,8 @@ class ThrottledSender:
         self._waiting: dict[str, Build] = {}
         self._received: dict[str, int] = {}
         self._limiter = RateLimiter()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._last_sent = 0.0
         self._closed = False
@@ -45,7 +47,7 @@ class ThrottledSender:
             build: Returns content and buffers; called on the sender's thread.
             supersedes: Further slots whose waiting messages are dropped.
         """
-        with self._changed:
+        with self._lock:
             for old in (slot, *supersedes):
                 self._waiting.pop(old, None)
             self._waiting[slot] = build
@@ -58,13 +60,13 @@ class ThrottledSender:
             client: Name of the front end.
             number: Number of the edit.
         """
-        with self._changed:
+        with self._lock:
             self._received[client] = number
             self._start()
 
     def close(self) -> None:
         """End the thread; send nothing more."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
 
@@ -90,7 +92,7 @@ class ThrottledSender:
 
     def _next(self) -> Build | None:
         """Wait for the next message; return None if none came for long."""
-        with self._changed:
+        with self._lock:
             end = time.monotonic() + _IDLE
             while not self._closed:
                 if self._waiting:

@@ -9,8 +9,10 @@ import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from beecam._util.condition import Condition
 from beecam.errors import ModelError, first_line
 from beecam.models.model import Note
+from beecam.models.weights.lora_settings import settings_problem
 from beecam.models.weights.safe_files import file_problem
 from beecam.shots.loras import Adapter
 
@@ -37,7 +39,8 @@ class LoraLoader:
         self._partial: dict[str, str] = {}
         self._active: tuple[Adapter, ...] = ()
         self._users = self._loading = 0
-        self._free = threading.Condition()
+        self._lock = threading.RLock()
+        self._free = Condition(self._lock)
 
     @property
     def _pipe(self) -> Any:
@@ -73,7 +76,7 @@ class LoraLoader:
     @contextlib.contextmanager
     def used(self, adapters: tuple[Adapter, ...]) -> Iterator[None]:
         """Switch on these LoRAs, and no others, during a batch."""
-        with self._free:
+        with self._lock:
             while self._loading or (self._users and self._active != adapters):
                 self._free.wait()
             if self._active != adapters:
@@ -82,7 +85,7 @@ class LoraLoader:
         try:
             yield
         finally:
-            with self._free:
+            with self._lock:
                 self._users -= 1
                 if not self._users and self._active:
                     # The owner of the pipeline finds it unchanged.
@@ -102,7 +105,7 @@ class LoraLoader:
         self._active = adapters
 
     def _load(self, adapter: Adapter) -> None:
-        with self._free:
+        with self._lock:
             if adapter.digest in self._loaded:
                 return
             # Overlapping batches would never leave a gap: new ones wait from now on.
@@ -119,7 +122,7 @@ class LoraLoader:
         if adapter.digest in self._loaded:
             return
         name = PREFIX + adapter.digest[:12]
-        if problem := file_problem(adapter.path):
+        if problem := file_problem(adapter.path) or settings_problem(adapter.path):
             raise ModelError(f"the LoRA {adapter.name}: {problem}")
         try:
             self._pipe.load_lora_weights(
