@@ -25,16 +25,16 @@ from beecam.models.diffusers.results.latents import merge_part, unpack
 from beecam.models.diffusers.results.output import frames_from_output, sounds_from_output
 from beecam.models.diffusers.tasks import Task, as_set_up
 from beecam.models.model import Checkpoint, Generated, OnStep, Step
+from beecam.models.revision.fingerprint import fingerprint
+from beecam.models.revision.foreign_code import foreign_code
+from beecam.models.revision.set_values import set_values
 from beecam.models.speed.network_copies import NetworkCopies
 from beecam.models.speed.onednn import PackedLinears, available
 from beecam.models.speed.speed import Speed
 from beecam.models.text.encode import PromptEncoder
 from beecam.models.text.mix import prompt_text
 from beecam.models.text.offload import EncoderOffload, encode_only
-from beecam.models.weights.fingerprint import fingerprint
-from beecam.models.weights.foreign_code import foreign_code
 from beecam.models.weights.lora import LoraLoader
-from beecam.models.weights.set_values import set_values
 from beecam.shots.shot import Shot
 
 
