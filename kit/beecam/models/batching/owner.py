@@ -80,6 +80,11 @@ class OwnerState:
         return not all(one.endswith(_COMPILED) or _CACHED in one for one in self.found)
 
     @property
+    def compiled(self) -> bool:
+        """Whether anything on it is compiled."""
+        return any(one.endswith(_COMPILED) for one in self.found)
+
+    @property
     def one_at_a_time(self) -> bool:
         """Whether calls must not overlap."""
         return self.alone or self.moves_weights
@@ -205,7 +210,22 @@ def _of_module(path: str, module: Any, *, cached: bool) -> tuple[list[str], bool
 
 
 def _compiled(method: Any) -> str:
-    return _COMPILED if hasattr(method, "_torchdynamo_orig_callable") else ""
+    return _COMPILED if is_compiled("", method) else ""
+
+
+def is_compiled(name: str, value: Any) -> bool:
+    """Return whether an attribute of a module is what `torch.compile` has made of a function.
+
+    >>> is_compiled("forward", torch.compile(torch.sin))
+    True
+
+    Args:
+        name: Its name.
+        value: Its value.
+    """
+    if name == "_compiled_call_impl":
+        return value is not None
+    return callable(value) and hasattr(value, "_torchdynamo_orig_callable")
 
 
 def _drops_out(module: Any) -> bool:

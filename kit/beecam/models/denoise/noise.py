@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from beecam.errors import ModelError
@@ -118,6 +118,19 @@ def _mode_class() -> Any:
             return self._call(func, args, kwargs or {})
 
     return Calling
+
+
+@contextlib.contextmanager
+def not_watched() -> Iterator[None]:
+    """Leave the contexts of this module, in this thread: nothing is drawn for a clip within it."""
+    from torch.overrides import _get_current_function_mode_stack, _pop_mode_temporarily
+
+    stack = _get_current_function_mode_stack()
+    first = next((i for i, one in enumerate(stack) if isinstance(one, _mode_class())), len(stack))
+    with contextlib.ExitStack() as left:
+        for _ in stack[first:]:
+            left.enter_context(_pop_mode_temporarily())
+        yield
 
 
 def own_draws(generators: Sequence[Any]) -> Any:

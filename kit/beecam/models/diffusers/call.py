@@ -16,6 +16,7 @@ from beecam.models.batching.device import environment_key
 from beecam.models.batching.memory_errors import translate_memory_errors
 from beecam.models.batching.owner import OwnerState, call_lock, owner_state
 from beecam.models.batching.timing import BatchTimer
+from beecam.models.denoise.compiled import compiled_not_watched
 from beecam.models.denoise.loop import DenoisingLoop
 from beecam.models.denoise.noise import generators_of, mixed_noise, own_draws, with_mixed_noise
 from beecam.models.denoise.preview import PreviewMap
@@ -266,6 +267,7 @@ class PreparedCall:
             torch.no_grad(),
             self._later_noise(),
             own_draws(self.loop.generators) if self.task.family.own_draws else nullcontext(),
+            compiled_not_watched(self.pipe) if resources.owner.compiled else nullcontext(),
             resources.loras.used(adapters),
             nullcontext() if self.task.as_set_up else resources.linears.used(),
             resources.copies.used(self.speed, (resources.revision, adapters)) as networks,
