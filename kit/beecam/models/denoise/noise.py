@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from beecam.errors import ModelError
 from beecam.shots.noise import Noise
@@ -125,7 +125,7 @@ def not_watched() -> Iterator[None]:
     """Leave the contexts of this module, in this thread: nothing is drawn for a clip within it."""
     from torch.overrides import _get_current_function_mode_stack, _pop_mode_temporarily
 
-    stack = _get_current_function_mode_stack()
+    stack = cast(Any, _get_current_function_mode_stack)()
     first = next((i for i, one in enumerate(stack) if isinstance(one, _mode_class())), len(stack))
     with contextlib.ExitStack() as left:
         for _ in stack[first:]:

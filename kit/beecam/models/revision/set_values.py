@@ -6,16 +6,15 @@ that is built from the same configuration, without memory for its weights.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import functools
 import inspect
-import logging
 import types
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from beecam._util.silence import silent_loggers
 from beecam.models.batching.owner import FUNCTIONS, of_each_module, of_library
 from beecam.models.revision.code_digest import code_digest
 from beecam.models.revision.sampled import Sample, is_numbers
@@ -235,7 +234,8 @@ def _values_as_built(part: Any) -> Values | None:
     from diffusers import DiffusionPipeline
 
     try:
-        with _silence():
+        # They said it when it was loaded.
+        with silent_loggers(*_LIBRARIES):
             if isinstance(part, DiffusionPipeline):
                 return _values_of(_same_pipeline(part))
             if not isinstance(part, torch.nn.Module):
@@ -259,17 +259,3 @@ def _same_pipeline(pipe: Any) -> Any:
 def _same_part(part: Any) -> Any:
     kind = type(part)
     return kind.from_config(part.config) if hasattr(kind, "from_config") else kind(part.config)
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Leave out what libraries say of a part that is built: they said it when it was loaded."""
-    loggers = [logging.getLogger(name) for name in ("diffusers", "transformers")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
