@@ -1,5 +1,6 @@
 """Values that were set on a pipeline after it was built are part of the revision of its weights."""
 
+import inspect
 import types
 
 import pytest
@@ -293,6 +294,7 @@ def test_code_that_was_put_into_a_library_is_part_of_the_revision(monkeypatch):
         (type(pipe.vae), "_decode", lambda self, z, *args, **more: decode(self, z / 2, *args)),
         (torch.nn.Linear, "forward", lambda self, values: values @ self.weight.T),
         (torch.nn.functional, "scaled_dot_product_attention", attend_scaled),
+        (inspect.getmodule(type(pipe)), "prompt_clean", lambda text: f"a moth, {text}"),
     )
     for owner, name, function in changes:
         monkeypatch.setattr(owner, name, function)

@@ -1,4 +1,4 @@
-"""What one thread tries in silence takes nothing from what others say, nor for ever."""
+"""What one thread tries in silence takes nothing from what others say, and ends with it."""
 
 import contextlib
 import logging

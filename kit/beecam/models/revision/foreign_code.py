@@ -1,15 +1,17 @@
 """Digests of code that an owner has put on a pipeline: it is edited and run again in a notebook.
 
 A hook, a derived class or a replaced method counts by what it does, not only by its name. So does
-code that an owner has put into a library, as a method of a known class or a function of
-`torch.nn.functional`.
+code that an owner has put into a library, as a method of a known class or a function that
+its module calls.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from beecam.models.batching.owner import is_known, of_library, replaced_methods
@@ -45,7 +47,31 @@ def foreign_code(pipe: Any) -> list[str]:
             function = getattr(function, "__func__", function)
             if isinstance(function, types.FunctionType) and _is_foreign(function):
                 found.append(f"{owner.__name__}.{name}: {code_digest(function)}")
-    return sorted(found)
+    return sorted([*found, *_in_modules(owners)])
+
+
+def _in_modules(owners: Iterable[Any]) -> Iterator[str]:
+    """Yield a digest of each function that was put into a module of diffusers' classes."""
+    homes = {one.__module__ for one in owners if isinstance(one, type)}
+    for home in homes:
+        module = sys.modules.get(home)
+        if module is None or not home.startswith("diffusers."):
+            continue
+        for name, function in list(vars(module).items()):
+            if not isinstance(function, types.FunctionType) or not _is_foreign(function):
+                continue
+            # What a module imports from other packages is its own choice.
+            file = getattr(sys.modules.get(function.__module__), "__file__", None) or ""
+            if not file.startswith(_installed()):
+                yield f"{home}.{name}: {code_digest(function)}"
+
+
+@functools.cache
+def _installed() -> str:
+    """Return the folder of installed packages."""
+    import torch
+
+    return str(Path(torch.__file__).parents[1])
 
 
 def _is_foreign(function: types.FunctionType) -> bool:

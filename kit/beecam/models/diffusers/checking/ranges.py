@@ -1,7 +1,7 @@
 """Values of a pipeline's own arguments with which it fails, or makes no clip, after it has begun.
 
-What can be told by an argument's name or documentation is told for every pipeline; the table has
-those whose name doesn't say it.
+What an argument's name or documentation says holds for every pipeline; the table has those whose
+name doesn't say it.
 """
 
 from __future__ import annotations
