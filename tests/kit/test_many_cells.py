@@ -22,7 +22,8 @@ from helpers import PATIENCE
 
 # What can be an axis, with values that make different shots.
 AXES = {
-    "insect": ["bee", "moth", 3],
+    # Equal values of different types are different words.
+    "insect": ["bee", "moth", 1, 1.0, True],
     "thing": ["a web", "rain"],
     "seed": [3, 0, 2**40],
     "noise": [((1, 0.5), (2, 0.5)), ((7, 1.0),)],

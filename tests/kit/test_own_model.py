@@ -283,6 +283,114 @@ def test_what_generate_returns_is_checked(square, library, generate, message):
     assert message in run.errors[0]
 
 
+FRAMES = np.zeros((9, 48, 64, 3), np.uint8)
+LARGE = np.broadcast_to(FRAMES[:1, :1, :1], (2, 40_000, 40_000, 3))
+
+
+@pytest.mark.parametrize(
+    ("clip", "message"),
+    [
+        (bc.Generated(FRAMES[:0]), "(0, 48, 64, 3): num_frames of a clip is from 1 to 10,000"),
+        (bc.Generated(FRAMES[:, :0]), "height of a clip is from 1 to 16,384"),
+        (bc.Generated(FRAMES[:, :, :0]), "width of a clip is from 1 to 16,384"),
+        (bc.Generated(LARGE), "(2, 40000, 40000, 3): height of a clip is from 1"),
+        (bc.Generated(FRAMES.astype(">u2")), "bc.Generated of a uint8 array"),
+        (bc.Generated(list(FRAMES)), "returned Generated of list"),
+        (bc.Generated(FRAMES, "a"), "position='a'; its place in the batch"),
+        (bc.Generated(FRAMES, -1), "position=-1; its place"),
+        (bc.Generated(FRAMES, None), "position=None; its place"),
+        (bc.Generated(FRAMES, checkpoint="x"), "checkpoint='x'; Checkpoint or None"),
+        (bc.Generated(FRAMES, broken=3), "broken=3; str or None"),
+        (bc.Generated(FRAMES, sound=[0.5]), "sound=[0.5]; Sound or None"),
+        (None, "returned NoneType of NoneType"),
+    ],
+)
+def test_a_clip_that_cannot_be_stored_is_named_and_the_others_are_kept(
+    docs, library, clip, message
+):
+    def generate(self, shots, on_step=None, *, pad_to=0, starts=()):
+        good = docs["BatchedSquare"].generate(self, shots, on_step, pad_to=pad_to, starts=starts)
+        return [clip if one.seed == 1 else right for one, right in zip(shots, good, strict=True)]
+
+    cells = sweep(3).where(color="red")
+    run = bc.run(cells, variant(docs, "BatchedSquare", generate=generate), library=library)
+    with pytest.warns(bc.BeecamWarning, match="1 of 3 cells failed"):
+        run.wait(PATIENCE)
+    assert message in run.errors[1]
+    assert [clip.shot.seed for clip in run.clips] == [0, 2]
+
+
+def test_numbers_of_numpy_are_positions_and_steps(docs, library):
+    def generate(self, shots, on_step=None):
+        on_step(bc.Step(np.int64(1), np.int64(2)))
+        return [bc.Generated(FRAMES + 9, np.int64(0)) for _ in shots]
+
+    run = bc.run(sweep(1), variant(docs, generate=generate), library=library).wait(PATIENCE)
+    assert not run.errors
+    assert run.clips[0].facts["position"] == 0
+
+
+def test_what_is_not_a_step_is_named(docs, library):
+    def generate(self, shots, on_step=None):
+        on_step(3)
+
+    run = bc.run(sweep(1), variant(docs, generate=generate), library=library)
+    with pytest.warns(bc.BeecamWarning, match="on_step with 3; a bc.Step is needed"):
+        run.wait(PATIENCE)
+
+
+def _raising(self, shots):
+    raise ZeroDivisionError("no keys")
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"batch_key": lambda self, shot: [1]}, "own.batch_key returned [1], which can't be a key"),
+        ({"batch_key": lambda self, shot: ({},)}, "(unhashable type: 'dict'); a tuple of numbers"),
+        ({"batch_key": _raising}, "own.batch_key raised ZeroDivisionError: no keys"),
+        ({"batch_keys": _raising}, "own.batch_keys raised ZeroDivisionError: no keys"),
+        ({"batch_keys": lambda self, shots: [1]}, "own.batch_keys returned [1] for 6 shots"),
+        ({"batch_keys": lambda self, shots: None}, "own.batch_keys returned None for 6 shots"),
+        ({"batch_keys": 3}, "its batch_keys is 3, not a method; batch_keys(shots) is needed"),
+        ({"revision": "\ud800"}, "its revision is '\\ud800', which can't be stored as text"),
+    ],
+)
+def test_batch_keys_are_checked_before_anything_is_generated(docs, library, members, message):
+    model = variant(docs, **{"name": "own", **members})
+    with pytest.raises(bc.BeecamError) as caught:
+        bc.run(sweep(), model, library=library)
+    assert message in str(caught.value)
+
+
+def test_many_shots_may_have_their_keys_at_once(docs, library):
+    asked = []
+
+    def batch_keys(self, shots):
+        asked.append(len(shots))
+        return [shot.width for shot in shots]
+
+    model = variant(docs, batch_keys=batch_keys, batch_key=_raising)
+    assert len(bc.run(sweep(), model, library=library).wait(PATIENCE).clips) == 6
+    assert asked == [6]
+
+
+def test_a_model_that_ignores_prompts_only_is_asked_once_per_noise(docs, library):
+    """Its `batch_key` and, by their noise, its `check` are still asked about the rest."""
+
+    def check_seed(self, shot):
+        asked.append((shot.text, shot.seed))
+        return [bc.Problem("seed", "seed 2 is taken.")] if shot.seed == 2 else []
+
+    asked = []
+    model = variant(docs, name="own", check=check_seed, ignores_prompt=True)
+    assert "seed 2 is taken" in error_message(lambda: sweep(3).check(model))
+    asked.clear()
+    assert not sweep(2).check(model)
+    assert {seed for _, seed in asked} == {0, 1}
+    digests(bc.run(sweep(2), model, library=library).wait(PATIENCE))
+
+
 def test_a_clip_of_another_size_than_requested_is_kept_with_its_own(square, library):
     frames = np.zeros((7, 32, 48, 3), np.uint8)
     square.generate = lambda shots, on_step=None: [bc.Generated(frames) for _ in shots]

@@ -27,6 +27,7 @@ from beecam.models.batching.threads import WorkerPool
 from beecam.models.diffusers.families.table import FAMILIES
 from beecam.models.diffusers.introspection import call_parameters
 from helpers import PATIENCE, generate_frames
+from kit.test_rarer_families import shot_arguments
 from tiny import SHAPES, make
 from tiny.inputs import image
 
@@ -353,6 +354,45 @@ def test_a_compiled_network_is_compiled_once_for_all_clips(way):
         shot = model.resolve(bc.shot("a bee", seed=seed, **arguments("WanPipeline")))
         model.generate([shot])
     assert len(graphs) == plain
+
+
+WATCHED = ["MotifVideoPipeline", "LucyEditPipeline", "ChronoEditPipeline", "WanPipeline"]
+
+
+@pytest.mark.parametrize("name", WATCHED)
+@pytest.mark.parametrize("way", COMPILED)
+def test_what_is_compiled_as_one_graph_works_where_draws_are_watched(name, way, library):
+    torch._dynamo.reset()
+    pipe = make(name)
+    if way == "blocks" and not getattr(pipe.transformer, "_repeated_blocks", None):
+        pytest.skip("no blocks of it repeat")
+    model = two_lanes(pipe)
+    sweep = bc.sweep("a bee", **shot_arguments(name, model), seed=range(2))
+    plain = [clip.frames() for clip in bc.run(sweep, model, library=library).wait(PATIENCE)]
+    FULL[way](pipe)
+    if name == "WanPipeline":  # with a hook, which may draw
+        pipe.transformer.register_forward_hook(lambda _module, _inputs, output: output)
+    run = bc.run(sweep, two_lanes(pipe), library=library).wait(PATIENCE)
+    assert not run.errors
+    for clip, frames in zip(run, plain, strict=True):
+        assert np.abs(clip.frames().astype(int) - frames).max() <= 1
+
+
+FULL = {
+    "in place": lambda pipe: pipe.transformer.compile(backend="eager", fullgraph=True),
+    "around": lambda pipe: setattr(
+        pipe, "transformer", torch.compile(pipe.transformer, backend="eager", fullgraph=True)
+    ),
+    "blocks": lambda pipe: pipe.transformer.compile_repeated_blocks(
+        backend="eager", fullgraph=True
+    ),
+    "a part": lambda pipe: pipe.vae.decoder.compile(backend="eager", fullgraph=True),
+    "a method": lambda pipe: setattr(
+        pipe.transformer,
+        "forward",
+        torch.compile(pipe.transformer.forward, backend="eager", fullgraph=True),
+    ),
+}
 
 
 def test_a_network_in_training_mode_is_refused_by_name(library):

@@ -11,6 +11,8 @@ from beecam.shots.shot import Shot
 class FakeModel(BatchPolicy):
     """The members of a model that a plan uses, and its batch policy."""
 
+    name = "fake"
+
     def __init__(self, size, parallel_batches=1, trials=()):
         super().__init__(size, parallel_batches=parallel_batches)
         self.trials = list(trials)

@@ -10,9 +10,9 @@ import torch
 import beecam as bc
 from beecam.errors import Stopped
 from beecam.models.model_set import ModelSet
+from beecam.models.revision.fingerprint import text_fingerprint
 from beecam.models.text import disk_cache, offload
 from beecam.models.text.disk_cache import EmbeddingCache, cache_for
-from beecam.models.weights.fingerprint import text_fingerprint
 from helpers import PATIENCE, generate_frames
 from tiny import make
 

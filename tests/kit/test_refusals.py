@@ -67,16 +67,6 @@ def test_what_passes_the_check_does_not_fail_in_the_run(scheduled, data):
 
 
 ODD = (0, -1, 2, 3.7, 2**70, True, "x", (), (0.5,), (1, 2), (1.0, 0.5), ("x",))
-# Rarer pipelines of which some odd value fails in the run yet.
-FAIL_LATE = (
-    "LTXI2VLongMultiPromptPipeline",
-    "HunyuanVideoFramepackPipeline",
-    "SkyReelsV2DiffusionForcingVideoToVideoPipeline",
-    "Cosmos3OmniPipeline",
-    "MotifVideoPipeline",
-    "SanaWMPipeline",
-)
-UNTESTED = pytest.mark.xfail(reason="an odd value fails in the run", strict=True)
 # They change how long a clip takes, or what the tiny models are made for.
 NOT_TRIED = ("max_sequence_length", "use_resolution_binning", "addnoise_condition")
 
@@ -85,11 +75,7 @@ NOT_TRIED = ("max_sequence_length", "use_resolution_binning", "addnoise_conditio
     "name",
     [
         "AnimateDiffSDXLPipeline",
-        *(
-            pytest.param(n, marks=[pytest.mark.slow, *([UNTESTED] if n in FAIL_LATE else [])])
-            for n in NAMES
-            if n != "AnimateDiffSDXLPipeline"
-        ),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in NAMES if n != "AnimateDiffSDXLPipeline"),
     ],
 )
 def test_an_odd_value_is_refused_before_the_run_or_makes_a_clip(name):

@@ -197,6 +197,27 @@ DRAWS = {
     "random_": lambda n: torch.zeros(n, 3).random_(0, 90),
     "exponential_": lambda n: torch.zeros(n, 3).exponential_(),
     "by clip and frame": lambda n: torch.randn(n * 4, 3).unflatten(0, (n, 4)),
+    # Arguments by name, and tensors that have fewer rows than clips.
+    "randn of a size": lambda n: torch.randn(size=(n, 3)),
+    "randn into another": lambda n: torch.randn(n, 3, out=torch.empty(n, 3)),
+    "randint, named": lambda n: torch.randint(low=0, high=100, size=(n, 3)),
+    "randint_like, named": lambda n: torch.randint_like(input=torch.zeros(n, 3), low=0, high=100),
+    "normal of numbers": lambda n: torch.normal(0.0, std=2.0, size=(n, 3)),
+    "normal, named": lambda n: torch.normal(mean=torch.zeros(n, 3), std=torch.full((n, 3), 2.0)),
+    "normal of a number": lambda n: torch.normal(1.0, std=torch.ones(n, 3)),
+    "normal of a row": lambda n: torch.normal(torch.zeros(3), torch.ones(n, 3)),
+    "normal of a column": lambda n: torch.normal(torch.zeros(n, 1), torch.ones(1, 3)),
+    "bernoulli, named": lambda n: torch.bernoulli(input=torch.full((n, 30), 0.5)),
+    "bernoulli of a share": lambda n: torch.bernoulli(torch.zeros(n, 30), p=0.5),
+    "poisson, named": lambda n: torch.poisson(input=torch.full((n, 9), 50.0)),
+    "multinomial, named": lambda n: torch.multinomial(
+        input=torch.ones(n, 90), num_samples=9, replacement=True
+    ),
+    "multinomial of a tensor": lambda n: torch.ones(n, 90).multinomial(num_samples=9),
+    "fill": lambda n: torch.zeros(n, 3).normal_(mean=1, std=2),
+    "fill by shares": lambda n: torch.zeros(n, 30).bernoulli_(torch.full((n, 30), 0.5)),
+    "fill, transposed": lambda n: torch.zeros(3, n).t().uniform_(0, to=2),
+    "like": lambda n: torch.randn_like(input=torch.zeros(n, 3), dtype=torch.float64),
 }
 
 
@@ -218,6 +239,36 @@ def test_whatever_is_drawn_without_a_generator_is_each_clips_own(draw):
     assert not torch.equal(both[:1], alone)
     assert both.dtype == alone.dtype == draw(1).dtype
     assert both.shape[1:] == draw(1).shape[1:]
+
+
+UNSEEDED = {
+    "dropout": lambda x: torch.nn.functional.dropout(x, 0.5),
+    "torch.dropout": lambda x: torch.dropout(x, 0.5, True),
+    "gumbel_softmax": torch.nn.functional.gumbel_softmax,
+    "rrelu": lambda x: torch.nn.functional.rrelu(x, training=True),
+    "binomial": lambda x: torch.binomial(x, x),
+    "scaled_dot_product_attention": lambda x: torch.nn.functional.scaled_dot_product_attention(
+        x, x, x, dropout_p=0.5
+    ),
+}
+
+
+@pytest.mark.parametrize("way", UNSEEDED)
+def test_what_no_generator_decides_is_refused_by_name(way):
+    name = way.rpartition(".")[2]
+    with (
+        own_draws(generators(1)),
+        pytest.raises(ModelError, match=f"torch's {name}, which no seed"),
+    ):
+        UNSEEDED[way](torch.ones(2, 3))
+
+
+def test_dropout_that_is_off_draws_nothing():
+    x = torch.ones(2, 3)
+    with own_draws(generators(1)):
+        assert torch.equal(torch.nn.functional.dropout(x, 0.5, training=False), x)
+        assert torch.equal(torch.nn.functional.dropout(x, 0.0), x)
+        torch.nn.functional.scaled_dot_product_attention(x, x, x)
 
 
 def test_a_number_for_a_whole_batch_is_refused():

@@ -1,17 +1,26 @@
 """Values that were set on a pipeline after it was built are part of the revision of its weights."""
 
+import inspect
+import types
+
 import pytest
 import torch
 from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.video_processor import VideoProcessor
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from peft import LoraConfig
+from tokenizers.normalizers import Replace
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
 
 import beecam as bc
 from beecam.models.denoise.schedulers import Schedulers
 from beecam.models.diffusers.families.table import FAMILIES
+from beecam.models.revision.set_values import remember_as_built, set_values
+from beecam.models.text.tokenizers import own_tokenizer
 from beecam.models.weights.lora import PREFIX
-from beecam.models.weights.set_values import remember_as_built, set_values
 from helpers import PATIENCE
 from tiny import NAMES, SHAPES, make
 
@@ -74,6 +83,30 @@ def _set(path, value):
     return change
 
 
+def _tokenizer(name, stage):
+    return _set(f"tokenizer.backend_tokenizer.{name}", stage)
+
+
+def _table(pipe):
+    """Change a tensor that is neither weight nor buffer."""
+    next(m for m in pipe.transformer.modules() if "freqs" in vars(m)).freqs *= 0.5
+
+
+def _function_of_layer(pipe):
+    next(m for m in pipe.image_encoder.modules() if "act" in vars(m)).act = torch.sin
+
+
+class _Doubling(torch.nn.Linear):
+    __module__ = "torch.nn"
+
+    def forward(self, values):
+        return 2 * super().forward(values)
+
+
+def _class_of_layer(pipe):
+    pipe.transformer.blocks[0].attn1.to_q.__class__ = _Doubling
+
+
 def _at(owner, path):
     for name in filter(None, path.split(".")):
         owner = owner[int(name)] if name.isdigit() else getattr(owner, name)
@@ -97,8 +130,8 @@ def test_the_steps_of_a_scheduler_set_nothing(kind):
 
 def test_loras_of_shots_set_nothing():
     pipe = make("WanPipeline")
-    settings = LoraConfig(r=2, target_modules=["to_q"])
-    pipe.transformer.add_adapter(settings, adapter_name=f"{PREFIX}0123456789ab")
+    lora = LoraConfig(r=2, target_modules=["to_q"])
+    pipe.transformer.add_adapter(lora, adapter_name=f"{PREFIX}0123456789ab")
     pipe.transformer.disable_adapters()
     assert set_values(pipe) == []
     pipe.transformer.blocks[0].attn1.to_q.base_layer.in_features = 5
@@ -123,6 +156,27 @@ CHANGES = {
     "attention": ("AnimateDiffPipeline", lambda pipe: pipe.vae.set_attn_processor(AttnProcessor())),
     "function": ("WanPipeline", _activation),
     "padding": ("WanPipeline", _set("tokenizer.padding_side", "left")),
+    "image": ("StableVideoDiffusionPipeline", _set("feature_extractor.image_mean", [0.1] * 3)),
+    "image of a processor": (
+        "Kandinsky5T2VPipeline",
+        _set("tokenizer.image_processor.image_mean", [0.1] * 3),
+    ),
+    "added word": ("WanPipeline", lambda pipe: pipe.tokenizer.add_tokens(["bee"])),
+    "other words": ("WanPipeline", _tokenizer("normalizer", Replace("bee", "moth"))),
+    "other pieces": ("CogVideoXPipeline", _tokenizer("pre_tokenizer", Whitespace())),
+    "other end": (
+        "LTX2Pipeline",
+        _tokenizer("post_processor", TemplateProcessing(single="$A $A", special_tokens=[])),
+    ),
+    "special token": ("WanPipeline", _set("tokenizer.pad_token", "a")),
+    "chat": ("HunyuanVideo15Pipeline", _set("tokenizer.chat_template", "a {{ messages }}")),
+    "private attribute": ("AnimateDiffPipeline", _set("vae._some_stride", (2, 2))),
+    "private padding": ("WanPipeline", _set("vae.decoder.conv_in._padding", (0,) * 6)),
+    "private of the pipeline": ("WanPipeline", _set("_some_factor", 0.5)),
+    "buffer": ("WanPipeline", lambda pipe: pipe.transformer.rope.freqs_cos.mul_(0.3)),
+    "table": ("Kandinsky5T2VPipeline", _table),
+    "function of a layer": ("HunyuanVideo15ImageToVideoPipeline", _function_of_layer),
+    "class of a layer": ("WanPipeline", _class_of_layer),
 }
 
 
@@ -198,12 +252,102 @@ def test_edited_code_is_another_revision():
     assert scheduled(0.5) == scheduled(0.5) != scheduled(0.7)
 
 
+FACTOR = 2.0
+
+
+def _factor():
+    return FACTOR
+
+
+def test_what_code_reads_of_its_notebook_is_part_of_the_revision(monkeypatch):
+    table = torch.ones(3)
+    hooks = (
+        lambda _module, _inputs, output: output * FACTOR,
+        lambda _module, _inputs, output: output * _factor(),
+        lambda _module, _inputs, output: next(output * FACTOR for _ in range(1)),
+        lambda _module, _inputs, output: output + table.sum(),
+    )
+
+    def revisions():
+        return [
+            _revision_with(lambda pipe, one=hook: pipe.vae.decoder.register_forward_hook(one))
+            for hook in hooks
+        ]
+
+    before = revisions()
+    assert revisions() == before
+    monkeypatch.setitem(globals(), "FACTOR", 3.0)
+    table *= 2
+    assert not set(revisions()) & set(before)
+
+
+def test_code_that_was_put_into_a_library_is_part_of_the_revision(monkeypatch):
+    pipe = make("WanPipeline")
+    model = bc.wrap(pipe, name="tiny")
+    seen = [model.revision]
+    decode, attend = type(pipe.vae)._decode, torch.nn.functional.scaled_dot_product_attention
+
+    def attend_scaled(query, *args, **more):
+        return attend(2 * query, *args, **more)
+
+    changes = (
+        (type(pipe.vae), "_decode", lambda self, z, *args, **more: decode(self, z / 2, *args)),
+        (torch.nn.Linear, "forward", lambda self, values: values @ self.weight.T),
+        (torch.nn.functional, "scaled_dot_product_attention", attend_scaled),
+        (inspect.getmodule(type(pipe)), "prompt_clean", lambda text: f"a moth, {text}"),
+    )
+    for owner, name, function in changes:
+        monkeypatch.setattr(owner, name, function)
+        model.refresh()
+        assert model.revision not in seen, name
+        seen.append(model.revision)
+    monkeypatch.undo()
+    model.refresh()
+    assert model.revision == seen[0]
+
+
+def test_words_are_counted_with_what_was_changed_on_a_tokenizer():
+    pipe = make("WanPipeline")
+    before = len(own_tokenizer(pipe.tokenizer)("a bee").input_ids)
+    pipe.tokenizer.backend_tokenizer.normalizer = Replace("bee", "a very long text of many words")
+    assert len(own_tokenizer(pipe.tokenizer)("a bee").input_ids) > before
+
+
+@settings(max_examples=30, suppress_health_check=list(HealthCheck), deadline=None)
+@given(data=st.data())
+def test_whatever_value_of_a_module_is_set_is_part_of_the_revision(wan_values, data):
+    pipe, before = wan_values
+    parts = [pipe.transformer, pipe.vae, pipe.text_encoder]
+    modules = [module for part in parts for module in part.modules()]
+    module = data.draw(st.sampled_from(modules))
+    name = data.draw(st.sampled_from(["eps", "_padding", "scale", "_mode", "heads", "is_causal"]))
+    value = data.draw(st.sampled_from([0.37, (7, 7), "other", -3]))
+    own = vars(module)
+    was = own.get(name)
+    own[name] = value
+    try:
+        assert set_values(pipe) != before
+    finally:
+        own.pop(name)
+        if was is not None:
+            own[name] = was
+    assert set_values(pipe) == before
+
+
+@pytest.fixture(scope="module")
+def wan_values():
+    pipe = make("WanPipeline")
+    return pipe, set_values(pipe)
+
+
 def test_a_hook_that_counts_keeps_its_revision():
     calls = []
+    counter = types.SimpleNamespace(count=0)
 
     def hook(_module, _inputs, output):
         nonlocal count
         count += 1
+        counter.count += 1
         calls.append(count)
         return output
 

@@ -16,6 +16,8 @@ model that has a part of one.
 | arguments that it fills in itself | `filled_in` | `filled_in_by` |
 | images, videos, LoRAs and prompt switches | `takes` | `taken_by` |
 | the same answer for every noise | `ignores_noise` | `ignores_noise` |
+| the same answer for every prompt | `ignores_prompt` | `ignores_prompt` |
+| a faster `batch_key` for many shots | `batch_keys(shots)` | `batch_keys_of` |
 | weights that can change | `refresh()` | `refresh` |
 | batches beside those of a run | `for_single_clips()` | `for_single_clips` |
 | where the weights come from | `license`, `source` | `license_of`, `source_of` |
@@ -28,11 +30,14 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard
 
-import numpy as np
-
-from beecam._util.words import count_of
-from beecam.errors import CheckError, ModelError, Problem
-from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep, check_frames_shape
+from beecam.errors import BeecamError, CheckError, ModelError, Problem
+from beecam.models.generated_checks import (
+    checked_clips,
+    checked_keys,
+    checked_steps,
+    named_error,
+)
+from beecam.models.model import Checkpoint, Generated, Model, Note, OnStep
 from beecam.shots.shot import Shot
 from beecam.shots.shot_list import distinct_shots
 
@@ -120,43 +125,17 @@ def generate(
         OutOfMemoryError: The batch doesn't fit into memory.
         Stopped: Raised by `on_step`.
     """
+    name = model.name
+    on_step = checked_steps(name, on_step)
     if supports_drafts(model):
         found = model.generate(shots, on_step, pad_to=pad_to, starts=starts)
     elif starts:
-        raise ModelError(f"{model.name} can't resume a clip from a checkpoint.")
+        raise ModelError(f"{name} can't resume a clip from a checkpoint.")
     else:
         filling = [shots[-1]] * (pad_to - len(shots))
         found = model.generate([*shots, *filling], on_step)
-        _check_count(model, found, len(shots) + len(filling))
-        found = found[: len(shots)]
-    _check_count(model, found, len(shots))
-    # A clip of another size than was asked for is kept: its facts have its true one.
-    for one in found:
-        _check_frames(model, one)
-    return list(found)
-
-
-def _check_count(model: Model, found: Any, count: int) -> None:
-    if not isinstance(found, (list, tuple)):
-        raise ModelError(
-            f"{model.name} returned {type(found).__name__}; a list with a bc.Generated for each "
-            "shot is needed."
-        )
-    if len(found) != count:
-        counts = f"{count_of(len(found), 'clip')} for {count_of(count, 'shot')}"
-        raise ModelError(f"{model.name} returned {counts}.")
-
-
-def _check_frames(model: Model, one: Any) -> None:
-    frames = one.frames if isinstance(one, Generated) else one
-    right = isinstance(frames, np.ndarray) and frames.dtype == np.uint8
-    if not isinstance(one, Generated) or not right:
-        kind = getattr(frames, "dtype", type(frames).__name__)
-        raise ModelError(
-            f"{model.name} returned {type(one).__name__} of {kind}; bc.Generated of a uint8 array "
-            "is needed."
-        )
-    check_frames_shape(model.name, frames.shape)
+        return checked_clips(name, found, len(shots) + len(filling))[: len(shots)]
+    return checked_clips(name, found, len(shots))
 
 
 # --- speed ----------------------------------------------------------------------------------------
@@ -348,11 +327,22 @@ def ignores_prompt(model: Model) -> bool:
 
 
 def batch_keys_of(model: Model, shots: Sequence[Shot]) -> list[Hashable]:
-    """Return the `batch_key` of each shot; a model may have a faster way for very many."""
-    if (each := getattr(model, "batch_keys", None)) is not None:
-        found: list[Hashable] = each(shots)
-        return found
-    return [model.batch_key(shot) for shot in shots]
+    """Return the `batch_key` of each shot; a model may have a faster way for very many.
+
+    Raises:
+        ModelError: Raised by the model, or what it returned aren't keys.
+    """
+    each: Callable[[Sequence[Shot]], Any] | None = getattr(model, "batch_keys", None)
+    if not shots:
+        return []
+    member = "batch_key" if each is None else "batch_keys"
+    try:
+        found = each(shots) if each is not None else [model.batch_key(shot) for shot in shots]
+    except (BeecamError, MemoryError):
+        raise
+    except Exception as error:
+        raise named_error(model.name, member, error, shots) from error
+    return checked_keys(model.name, found, len(shots), member)
 
 
 def taken_by(model: Model, shot: Shot) -> Collection[str]:

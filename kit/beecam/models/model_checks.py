@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beecam.errors import Problem, join_words, shorten
+from beecam.errors import Problem, encodable, join_words, shorten
 from beecam.models.batching.batch_size import BatchPolicy
 from beecam.models.capabilities import (
     SupportsDrafts,
@@ -30,8 +30,12 @@ _ATTRIBUTES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "license": ((str, type(None)), "a string or None is needed"),
     "source": ((str, type(None)), "a string or None is needed"),
 }
-# Methods without arguments that a model may have.
-_PLAIN_METHODS = ("refresh", "for_single_clips")
+# Methods that a model may have, with the arguments that they are called with.
+_MORE_METHODS: Mapping[str, Any] = {
+    "refresh": lambda self: self,
+    "for_single_clips": lambda self: self,
+    "batch_keys": lambda self, shots: (self, shots),
+}
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ def _wrong_members(model: Any) -> Iterator[str]:
         value = getattr(model, name)
         if not isinstance(value, str):
             yield f"its {name} is {shorten(value)}; a string is needed"
+        elif encodable(value) != value:
+            yield f"its {name} is {value!a}, which can't be stored as text"
     for name in _METHODS:
         if reason := _misfit(model, name, getattr(Model, name)):
             yield f"{reason}; {_form(name, getattr(Model, name))} is needed"
@@ -110,9 +116,9 @@ def _wrong_attributes(model: Any) -> Iterator[str]:
         value = getattr(model, name, inspect.Parameter.empty)
         if value is not inspect.Parameter.empty and not isinstance(value, types):
             yield f"its {name} is {shorten(value)}; {needed}"
-    for name in _PLAIN_METHODS:
-        if hasattr(model, name) and (reason := _misfit(model, name, lambda self: self)):
-            yield f"{reason}; {name}() is needed"
+    for name, wanted in _MORE_METHODS.items():
+        if hasattr(model, name) and (reason := _misfit(model, name, wanted)):
+            yield f"{reason}; {_form(name, wanted)} is needed"
 
 
 def _partial(model: Any) -> Iterator[str]:

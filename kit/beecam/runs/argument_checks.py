@@ -10,7 +10,7 @@ from typing import Any
 from beecam._util import checks
 from beecam.clips.library import Library, library_problems
 from beecam.errors import Problem, shorten
-from beecam.models.capabilities import steps_of
+from beecam.models.capabilities import batch_keys_of, steps_of
 from beecam.models.model import Model
 from beecam.models.model_checks import loaded_model
 from beecam.models.model_set import model_of
@@ -60,7 +60,7 @@ class RunRequest:
             share = self.draft
             shots = shots.map(lambda shot: _as_draft(shot, steps_of(model, shot), share))
             # One shot for each batch key: the others differ in prompt and seed only.
-            samples = {model.batch_key(shot): shot for shot in shots.distinct}
+            samples = dict(zip(batch_keys_of(model, shots.distinct), shots.distinct, strict=True))
             checks.raise_problems(p for shot in samples.values() for p in check_shot(model, shot))
         return shots
 

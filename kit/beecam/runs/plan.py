@@ -110,7 +110,7 @@ class Plan:
             checkpoint: Where they resume, if they have been begun.
         """
         for index in reversed(cells):
-            group = (self._model.batch_key(self._shots[index]), checkpoint)
+            group = (batch_keys_of(self._model, [self._shots[index]])[0], checkpoint)
             self._sizes.pop(group, None)
             left = self._groups.setdefault(group, OrderedDict())
             left[index] = None

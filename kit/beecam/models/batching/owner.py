@@ -37,7 +37,7 @@ _KNOWN = frozenset(
         "optimum",
     ]
 )
-_FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
 _COMPILED, _CACHED = ": compiled", " with cache "
 # Attributes of a module that only a set-up has; functions on it are looked at, too.
 _SET_UP = frozenset(["_hf_hook", "_diffusers_hook", "_compiled_call_impl", "processor"])
@@ -78,6 +78,11 @@ class OwnerState:
         What is compiled as one graph can't be called where each function of torch is watched.
         """
         return not all(one.endswith(_COMPILED) or _CACHED in one for one in self.found)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether anything on it is compiled."""
+        return any(one.endswith(_COMPILED) for one in self.found)
 
     @property
     def one_at_a_time(self) -> bool:
@@ -150,7 +155,7 @@ def _helpers(pipe: Any) -> Iterator[str]:
         # A scheduler may have a class of its own; a function is a replaced method, named already.
         if name == "scheduler" or name.startswith("_") or not hasattr(helper, "__dict__"):
             continue
-        if isinstance(helper, (*_FUNCTIONS, torch.nn.Module)):
+        if isinstance(helper, (*FUNCTIONS, torch.nn.Module)):
             continue
         if not is_known(helper):
             yield f"pipe.{name} of class {type(helper).__qualname__}"
@@ -205,7 +210,22 @@ def _of_module(path: str, module: Any, *, cached: bool) -> tuple[list[str], bool
 
 
 def _compiled(method: Any) -> str:
-    return _COMPILED if hasattr(method, "_torchdynamo_orig_callable") else ""
+    return _COMPILED if is_compiled("", method) else ""
+
+
+def is_compiled(name: str, value: Any) -> bool:
+    """Return whether an attribute of a module is what `torch.compile` has made of a function.
+
+    >>> is_compiled("forward", torch.compile(torch.sin))
+    True
+
+    Args:
+        name: Its name.
+        value: Its value.
+    """
+    if name == "_compiled_call_impl":
+        return value is not None
+    return callable(value) and hasattr(value, "_torchdynamo_orig_callable")
 
 
 def _drops_out(module: Any) -> bool:
@@ -218,12 +238,12 @@ def _is_untouched(module: Any, own: Mapping[str, Any]) -> bool:
         return False
     if own["_forward_hooks"] or own["_forward_pre_hooks"]:
         return False
-    more = own.keys() - _plain_names()
-    return not any(name in _SET_UP or isinstance(own[name], _FUNCTIONS) for name in more)
+    more = own.keys() - of_each_module()
+    return not any(name in _SET_UP or isinstance(own[name], FUNCTIONS) for name in more)
 
 
 @functools.cache
-def _plain_names() -> frozenset[str]:
+def of_each_module() -> frozenset[str]:
     """Return the attributes that each module has on itself."""
     import torch
 
@@ -240,7 +260,7 @@ def replaced_methods(owner: Any) -> list[str]:
     return [
         name
         for name, value in own.items()
-        if isinstance(value, _FUNCTIONS)
+        if isinstance(value, FUNCTIONS)
         and callable(getattr(type(owner), name, None))
         and not _name(value).startswith("beecam.")
         # What was hooked once has its own method on itself afterwards.

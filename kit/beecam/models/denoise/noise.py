@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 from beecam.errors import ModelError
 from beecam.shots.noise import Noise
@@ -120,6 +120,19 @@ def _mode_class() -> Any:
     return Calling
 
 
+@contextlib.contextmanager
+def not_watched() -> Iterator[None]:
+    """Leave the contexts of this module, in this thread: nothing is drawn for a clip within it."""
+    from torch.overrides import _get_current_function_mode_stack, _pop_mode_temporarily
+
+    stack = cast(Any, _get_current_function_mode_stack)()
+    first = next((i for i, one in enumerate(stack) if isinstance(one, _mode_class())), len(stack))
+    with contextlib.ExitStack() as left:
+        for _ in stack[first:]:
+            left.enter_context(_pop_mode_temporarily())
+        yield
+
+
 def own_draws(generators: Sequence[Any]) -> Any:
     """Return a context in which what is drawn without a generator comes from the clips' own.
 
@@ -135,6 +148,8 @@ def own_draws(generators: Sequence[Any]) -> Any:
     draws = _Draws(generators)
 
     def draw(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        if _is_unseeded(func, args, kwargs):
+            raise ModelError(_NO_GENERATOR.format(func.__name__))
         if func not in draws.kinds or kwargs.get("generator") is not None:
             return func(*args, **kwargs)
         return draws(func, args, kwargs)
@@ -181,7 +196,7 @@ class _Draws:
         import torch
 
         limits, size = _size_in(func, args, kwargs)
-        device = kwargs.pop("device", None)
+        device, out = kwargs.pop("device", None), kwargs.pop("out", None)
         kwargs.pop("size", None)
         if func is torch.randperm:
             found = func(*args, generator=self._one(), **kwargs)
@@ -191,6 +206,8 @@ class _Draws:
                 for generator, count in self._shares(size)
             ]
             found = torch.cat(parts) if size else parts[0].reshape(())
+        if out is not None:
+            return out.copy_(found)
         return found if device is None else found.to(device)
 
     def _like(self, creating: Any, _func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -205,21 +222,27 @@ class _Draws:
         """Draw for each row of the tensors among the arguments."""
         import torch
 
-        tensors = [one for one in args if isinstance(one, torch.Tensor)]
+        names = _NAMES.get(getattr(func, "__name__", ""), ())
+        named = dict(zip(names, args, strict=False)) | kwargs
+        tensors = [one for one in named.values() if isinstance(one, torch.Tensor)]
         if not tensors:  # torch.normal of two numbers and a size
-            *numbers, size = args if "size" not in kwargs else (*args, kwargs.pop("size"))
-            device = kwargs.pop("device", None)
-            mean, std = (*numbers, kwargs.pop("mean", None), kwargs.pop("std", None))[:2]
-            found = std * self._new(torch.randn, tuple(size), kwargs) + mean
+            mean, std = named.pop("mean", 0.0), named.pop("std", 1.0)
+            device = named.pop("device", None)
+            found = std * self._new(torch.randn, (), named) + mean
             return found if device is None else found.to(device)
+        if func is torch.normal:  # each may have the rows
+            mean, std = named.get("mean", 0.0), named.get("std", 1.0)
+            both = [torch.as_tensor(one, device=tensors[0].device) for one in (mean, std)]
+            named |= dict(
+                zip(("mean", "std"), cast(Any, torch.broadcast_tensors)(*both), strict=True)
+            )
+            tensors = [named["mean"]]
+        rest = {name: value for name, value in named.items() if name not in names}
+        given = [named[name] for name in names if name in named]
         device, parts, start = tensors[0].device, [], 0
         for generator, count in self._shares(tensors[0].shape):
-            here = slice(start, start + count)
-            own = [
-                one[here].cpu() if isinstance(one, torch.Tensor) and one.ndim else one
-                for one in args
-            ]
-            parts.append(func(*own, generator=generator, **kwargs))
+            own = [_part(one, start, count) for one in given]
+            parts.append(func(*own, generator=generator, **rest))
             start += count
         return (torch.cat(parts) if tensors[0].ndim else parts[0]).to(device)
 
@@ -231,7 +254,9 @@ class _Draws:
         filled, start = torch.empty_like(tensor, device="cpu"), 0
         for generator, count in self._shares(tensor.shape):
             part = filled[start : start + count] if tensor.ndim else filled
-            func(part, *others, generator=generator, **kwargs)
+            own = [_part(one, start, count) for one in others]
+            named = {name: _part(one, start, count) for name, one in kwargs.items()}
+            func(part, *own, generator=generator, **named)
             start += count
         return tensor.copy_(filled)
 
@@ -248,6 +273,47 @@ class _Draws:
         return self._generators[0]
 
 
+def _part(value: Any, start: int, count: int) -> Any:
+    """Return the rows of some clips of a tensor, on the CPU; anything else as it is."""
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        return value
+    return (value[start : start + count] if value.ndim else value).cpu()
+
+
+def _is_unseeded(func: Any, args: Any, kwargs: dict[str, Any]) -> bool:
+    """Return whether a function draws random numbers that no generator decides."""
+    name = getattr(func, "__name__", "")
+    if name not in _UNSEEDED:
+        return False
+    position, switch = _UNSEEDED[name]
+    if not switch:
+        return True
+    share = kwargs.get("p", args[1] if len(args) > 1 else None)
+    if "dropout" in name and share == 0:
+        return False
+    value = kwargs.get(switch, args[position] if len(args) > position else "dropout" in name)
+    return bool(value)
+
+
+# What draws without taking a generator, with the argument that switches it on: its position, name.
+_UNSEEDED = {
+    **dict.fromkeys(("dropout", "alpha_dropout", "feature_alpha_dropout"), (2, "training")),
+    **dict.fromkeys(("dropout1d", "dropout2d", "dropout3d"), (2, "training")),
+    "rrelu": (3, "training"),
+    "scaled_dot_product_attention": (4, "dropout_p"),
+    **dict.fromkeys(
+        ("gumbel_softmax", "_standard_gamma", "binomial", "_sample_dirichlet"), (0, "")
+    ),
+}
+# The names of arguments by position.
+_NAMES = {
+    "normal": ("mean", "std", "size"),
+    "bernoulli": ("input", "p"),
+    "poisson": ("input",),
+    "multinomial": ("input", "num_samples", "replacement"),
+}
 _FILLING = (
     "normal_",
     "uniform_",
@@ -257,6 +323,10 @@ _FILLING = (
     "log_normal_",
     "geometric_",
     "cauchy_",
+)
+_NO_GENERATOR = (
+    "this pipeline or scheduler draws random numbers with torch's {}, which no seed of a clip can "
+    "decide: switch that off, or draw with torch.rand or torch.randn."
 )
 _SHARED = (
     "this pipeline or scheduler draws a random number for its whole batch, so that clips would "

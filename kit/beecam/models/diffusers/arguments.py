@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import math
 import re
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from beecam._util.silence import silent_loggers
 from beecam.models.capabilities import arguments_of
 from beecam.models.diffusers.adapter import DiffusersModel
 from beecam.models.diffusers.tasks import Task
@@ -122,7 +122,8 @@ def _controls(model: Model) -> Iterator[Control]:
 def _of_shot(model: Model, name: str, defaults: Shot, help_text: str) -> Control:
     default = getattr(defaults, name)
     if name == "scheduler":
-        with _quiet():
+        # Schedulers are only tried, to see whether they can be used.
+        with silent_loggers("diffusers"):
             names = tuple(model.schedulers) if isinstance(model, DiffusersModel) else ()
         return Control(name, "choice" if names else "text", default, choices=names, help=help_text)
     if isinstance(default, str):
@@ -199,19 +200,6 @@ def _names_in(tasks: Sequence[Task], name: str) -> tuple[str, ...]:
     renamed = {"fps": "fps_argument", "num_frames": "frames_argument"}.get(name)
     own = [getattr(task.info, renamed) for task in tasks] if renamed else []
     return (*(one for one in own if one), name)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the warnings of schedulers that are only tried to see whether they can be used."""
-    from diffusers.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
 
 
 def _help(notes: list[dict[str, str]], *names: str) -> str:

@@ -16,6 +16,7 @@ from beecam.models.batching.device import environment_key
 from beecam.models.batching.memory_errors import translate_memory_errors
 from beecam.models.batching.owner import OwnerState, call_lock, owner_state
 from beecam.models.batching.timing import BatchTimer
+from beecam.models.denoise.compiled import compiled_not_watched
 from beecam.models.denoise.loop import DenoisingLoop
 from beecam.models.denoise.noise import generators_of, mixed_noise, own_draws, with_mixed_noise
 from beecam.models.denoise.preview import PreviewMap
@@ -25,16 +26,16 @@ from beecam.models.diffusers.results.latents import merge_part, unpack
 from beecam.models.diffusers.results.output import frames_from_output, sounds_from_output
 from beecam.models.diffusers.tasks import Task, as_set_up
 from beecam.models.model import Checkpoint, Generated, OnStep, Step
+from beecam.models.revision.fingerprint import fingerprint
+from beecam.models.revision.foreign_code import foreign_code
+from beecam.models.revision.set_values import set_values
 from beecam.models.speed.network_copies import NetworkCopies
 from beecam.models.speed.onednn import PackedLinears, available
 from beecam.models.speed.speed import Speed
 from beecam.models.text.encode import PromptEncoder
 from beecam.models.text.mix import prompt_text
 from beecam.models.text.offload import EncoderOffload, encode_only
-from beecam.models.weights.fingerprint import fingerprint
-from beecam.models.weights.foreign_code import foreign_code
 from beecam.models.weights.lora import LoraLoader
-from beecam.models.weights.set_values import set_values
 from beecam.shots.shot import Shot
 
 
@@ -266,6 +267,7 @@ class PreparedCall:
             torch.no_grad(),
             self._later_noise(),
             own_draws(self.loop.generators) if self.task.family.own_draws else nullcontext(),
+            compiled_not_watched(self.pipe) if resources.owner.compiled else nullcontext(),
             resources.loras.used(adapters),
             nullcontext() if self.task.as_set_up else resources.linears.used(),
             resources.copies.used(self.speed, (resources.revision, adapters)) as networks,

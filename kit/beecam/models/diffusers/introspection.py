@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import types
+import typing
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -46,6 +48,20 @@ class PipelineInfo:
         self.fps_argument = next((n for n in _FPS if n in self.parameters), None)
         self.spatial = _first(pipe, _SPATIAL) or 8
         self.temporal = _first(pipe, _TEMPORAL) or 1
+
+    def documented_choices(self, name: str) -> list[str]:
+        """Return the strings that an argument can be, as far as the documentation quotes them.
+
+        >>> PipelineInfo(cosmos).documented_choices("mixed_precision_format")
+        ['none', 'fp8']
+        """
+        parameter = self.parameters.get(name)
+        if parameter is None or "str" not in str(parameter.annotation):
+            return []
+        text = inspect.getdoc(type(self._pipe).__call__) or ""
+        entry = re.search(rf"^( *){name} \(.*?\):(.*?)(?=^\1\S|\Z)", text, re.MULTILINE | re.DOTALL)
+        found = re.findall(r'`"(\w+)"`', entry[2]) if entry else []
+        return list(dict.fromkeys(found))
 
     @property
     def denoiser(self) -> Any:
@@ -136,7 +152,7 @@ def call_parameters(kind: type) -> Mapping[str, inspect.Parameter]:
     for one in kind.__mro__:
         if "__call__" not in vars(one):
             continue
-        own = inspect.signature(vars(one)["__call__"]).parameters
+        own = _parameters(vars(one)["__call__"])
         open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values())
         found |= {name: parameter for name, parameter in own.items() if name not in found}
         if not open_ended:
@@ -144,6 +160,24 @@ def call_parameters(kind: type) -> Mapping[str, inspect.Parameter]:
         found = {
             name: p for name, p in found.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
         }
+    return found
+
+
+def _parameters(function: Any) -> dict[str, inspect.Parameter]:
+    """Return a function's parameters with their annotations, as far as Python can tell them.
+
+    `from __future__ import annotations` in a pipeline's module leaves them as strings.
+    """
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        one = types.SimpleNamespace(__annotations__={name: parameter.annotation})
+        try:
+            annotation = typing.get_type_hints(one, names)[name]
+        except Exception:  # noqa: BLE001  (of a module that is imported for type checkers only)
+            annotation = parameter.annotation
+        text = isinstance(parameter.annotation, str)
+        found[name] = parameter.replace(annotation=annotation) if text else parameter
     return found
 
 

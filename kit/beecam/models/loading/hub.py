@@ -23,8 +23,8 @@ from beecam.errors import (
 from beecam.models.loading.arguments import LoadOptions
 from beecam.models.loading.messages import explain_load_errors
 from beecam.models.loading.single_file import base_repository, load_denoiser
+from beecam.models.revision.set_values import remember_as_built
 from beecam.models.weights.safe_files import INDEX, folder_problems
-from beecam.models.weights.set_values import remember_as_built
 
 # The memory that the weights, latents and one step need, relative to the weights.
 _ROOM = 1.3

@@ -16,7 +16,7 @@ from typing import Any
 from beecam._util.cache import cache_folder
 from beecam._util.files import atomic_write, remove_partial_files, remove_quietly
 from beecam.models.batching.device import environment_key, networks
-from beecam.models.weights.fingerprint import text_fingerprint
+from beecam.models.revision.fingerprint import text_fingerprint
 
 # Smaller encoders are faster than a disk.
 LARGE = 100_000_000  # parameters

@@ -1,4 +1,4 @@
-"""Count tokens while a pipeline uses the same tokenizer in another thread."""
+"""Count tokens while a pipeline uses the same tokenizer in another thread, and see its changes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,27 @@ from typing import Any
 
 from beecam.models.batching.owner import is_known
 
-# By tokenizer, with its number of tokens then: words may be added to it.
-_copies: weakref.WeakKeyDictionary[Any, tuple[int, Any]] = weakref.WeakKeyDictionary()
+_SAMPLES = 1024
+# Letters, cases, accents, scripts, numbers, spaces and unknown characters.
+_PROBE = "A bee's HIVE,  naïve café: 12.5 % (x2)\n蜜蜂 пчела 🐝 well-known"
+# They change which tokens a text becomes; what else a tokenizer has on itself may be its files.
+_SETTINGS = (
+    "model_max_length",
+    "padding_side",
+    "truncation_side",
+    "chat_template",
+    "add_prefix_space",
+    "clean_up_tokenization_spaces",
+    "split_special_tokens",
+    "_add_bos_token",
+    "_add_eos_token",
+    "special_tokens_map",
+    "extra_special_tokens",
+)
+_STAGES = ("normalizer", "pre_tokenizer", "post_processor")
+
+# By tokenizer, with its content then: words may be added to it.
+_copies: weakref.WeakKeyDictionary[Any, tuple[str, Any]] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
 
@@ -33,11 +52,57 @@ def own_tokenizer(tokenizer: Any) -> Any:
     tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
     if getattr(tokenizer, "backend_tokenizer", None) is None or not is_known(tokenizer):
         return tokenizer
+    return _copy_of(tokenizer, _stored_in(tokenizer))
+
+
+def tokenizer_content(tokenizer: Any) -> str:
+    """Return what decides which tokens a text becomes.
+
+    It is read at each start of a run: a vocabulary of hundreds of thousands of words counts by a
+    sample, and by what becomes of a text. Of a class of an owner's own nothing is called.
+
+    >>> tokenizer_content(pollen.pipe.tokenizer) == tokenizer_content(pollen.pipe.tokenizer)
+    True
+
+    Args:
+        tokenizer: A tokenizer of transformers.
+    """
+    settings = [(name, str(getattr(tokenizer, name, None))) for name in _SETTINGS]
+    if not is_known(tokenizer):
+        return f"{type(tokenizer).__name__} {settings}"
+    stored = _stored_in(tokenizer)
+    fast = getattr(tokenizer, "backend_tokenizer", None) is not None
+    probed = _copy_of(tokenizer, stored) if fast else tokenizer
+    return f"{settings} {stored} {probed.encode(_PROBE, verbose=False)}"
+
+
+def _stored_in(tokenizer: Any) -> str:
+    words = len(tokenizer)
+    ids = range(0, words, max(words // _SAMPLES, 1))
+    stages = getattr(tokenizer, "backend_tokenizer", None)
+    found = [
+        type(tokenizer).__name__,
+        words,
+        tokenizer.convert_ids_to_tokens(list(ids)),
+        sorted(tokenizer.added_tokens_decoder.items()),
+        *(_state(getattr(stages, name, None)) for name in _STAGES),
+    ]
+    return str(found)
+
+
+def _state(stage: Any) -> Any:
+    try:
+        return stage and stage.__getstate__()
+    except Exception:  # noqa: BLE001  (one that is written in Python has none)
+        return type(stage).__qualname__
+
+
+def _copy_of(tokenizer: Any, stored: str) -> Any:
     with _lock:
-        size, found = _copies.get(tokenizer, (None, None))
-        if size != len(tokenizer):
+        before, found = _copies.get(tokenizer, (None, None))
+        if before != stored:
             found = copy.deepcopy(tokenizer)
             found.backend_tokenizer.no_padding()
             found.backend_tokenizer.no_truncation()
-            _copies[tokenizer] = len(tokenizer), found
+            _copies[tokenizer] = stored, found
         return found

@@ -1,1 +1,1 @@
-"""Weights: LoRAs and fingerprints."""
+"""Weights: LoRAs, and files that hold weights only."""

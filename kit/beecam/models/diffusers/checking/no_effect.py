@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
+from beecam._util.silence import silent_loggers
 from beecam.errors import join_words
 from beecam.models.denoise.schedulers import Schedulers
 from beecam.models.diffusers.checking.settings import SETTINGS
@@ -338,28 +339,13 @@ def _cleaning(call: CallSettings) -> Iterator[tuple[str, str]]:
     if not call.is_set("clean_caption") or clean is None:
         return
     texts = [text for text in (call.shot.text, call.shot.negative_prompt) if text]
-    logger = inspect.getmodule(type(call.task.pipe))
-    with _quiet(logger):
+    with silent_loggers("diffusers"):
         same = clean(texts, clean_caption=True) == clean(texts, clean_caption=False)
     if same:
         yield (
             "clean_caption",
             "there is nothing to clean in these texts, or ftfy and bs4 are missing",
         )
-
-
-@contextlib.contextmanager
-def _quiet(module: Any) -> Iterator[None]:
-    """Silence the warnings of a module's logger."""
-    logger = getattr(module, "logger", None)
-    if logger is None:
-        yield
-        return
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
 
 
 def _unread(call: CallSettings) -> Iterator[tuple[str, str]]:

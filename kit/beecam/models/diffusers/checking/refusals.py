@@ -7,18 +7,16 @@ are read off their configurations.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import math
 import re
-import sys
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from beecam._util.silence import silent_prints
 from beecam.errors import Problem, first_line, shorten
 from beecam.models.denoise.schedulers import CUSTOM_STEPS, Schedulers, is_numbers
 from beecam.models.diffusers.checking.no_effect import EDITED_FRAMES
+from beecam.models.diffusers.checking.ranges import range_problems
 from beecam.models.diffusers.checking.settings import settings_of
 from beecam.models.diffusers.introspection import DIVISIBLE
 from beecam.models.diffusers.tasks import Task
@@ -29,17 +27,6 @@ _INTRINSICS = 4
 # Frames of a move of the camera; more than any clip has.
 _MAX_MOVE, _DIGITS = 10_000, 7
 _OF_CHECKS = {"stg_scale": 0.0, "audio_stg_scale": 0.0}
-# Of arguments that pipelines don't check: the least, the most, and what is needed.
-_RANGES = {
-    "decode_chunk_size": (1, math.inf, "1 or more is needed; the nearest is 1"),
-    "num_latent_frames_per_chunk": (1, math.inf, "1 or more is needed; the nearest is 1"),
-    "eta": (0, 1, "a number from 0 to 1 is needed"),
-    "motion_speed": (sys.float_info.min, math.inf, "a number over 0 is needed; 1 changes nothing"),
-}
-
-
-# Where checks print is the same for all threads.
-_asking = threading.RLock()
 
 
 def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterator[Problem]:
@@ -54,7 +41,7 @@ def refusals(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iter
     yield from _setup(task, model)
     yield from _steps(full, task, model, schedulers)
     yield from _text_length(full, task, model)
-    yield from _ranges(full)
+    yield from range_problems(full, task)
     needed = list(_needed(full, task, model))
     yield from needed
     if not needed:
@@ -126,12 +113,26 @@ def _overlap(full: Shot, task: Task, model: str) -> Iterator[Problem]:
         return
     step = task.info.temporal
     shared = (overlap - 1) // step * step + 1
+    window = _at_once(full, task)
+    if window is not None and window <= shared < frames:
+        yield Problem(
+            "base_num_frames",
+            f"base_num_frames={shorten(window)}: {model} makes so many frames at a time, and "
+            f"begins with {shared} that it shares; nearest is {shared + step}.",
+        )
     if frames <= shared:
         yield Problem(
             "num_frames",
             f"num_frames={frames}: {model} begins with {shared} of the video; nearest is "
             f"{shared + step}, or set overlap_history to less.",
         )
+
+
+def _at_once(full: Shot, task: Task) -> int | None:
+    """Return how many frames a pipeline makes at a time; None where that isn't an argument."""
+    parameter = task.info.parameters.get("base_num_frames")
+    found = full.arguments.get("base_num_frames", parameter.default if parameter else None)
+    return found if isinstance(found, int) else None
 
 
 def _positions(full: Shot, task: Task, model: str) -> Iterator[Problem]:
@@ -265,14 +266,6 @@ def _steps(full: Shot, task: Task, model: str, schedulers: Schedulers) -> Iterat
         )
 
 
-def _ranges(full: Shot) -> Iterator[Problem]:
-    """Yield numbers with which a pipeline fails, or makes no clip, after it has begun."""
-    for name, (low, high, needed) in _RANGES.items():
-        value = full.arguments.get(name)
-        if isinstance(value, (int, float)) and not low <= value <= high:
-            yield Problem(name, f"{name}={shorten(value)}: {needed}.")
-
-
 def _text_length(full: Shot, task: Task, model: str) -> Iterator[Problem]:
     """Yield a problem unless the denoiser has a position for each token of a text."""
     length = full.arguments.get("max_sequence_length")
@@ -324,7 +317,7 @@ def _ask(full: Shot, task: Task) -> Iterator[Problem]:
     def refused(arguments: Mapping[str, Any]) -> str | None:
         values = _values(full, task, arguments)
         try:
-            with _asking, contextlib.redirect_stdout(None):
+            with silent_prints():
                 check(**{name: values.get(name, _OF_CHECKS.get(name)) for name in parameters})
         except ValueError as error:
             return first_line(error)

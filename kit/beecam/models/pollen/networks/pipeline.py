@@ -15,7 +15,7 @@ from torch import Tensor
 
 from beecam.models.pollen.networks.autoencoder import to_clips
 from beecam.models.pollen.world.scene import FPS, FRAMES, SIZE
-from beecam.models.weights.set_values import remember_as_built
+from beecam.models.revision.set_values import remember_as_built
 
 WEIGHTS = Path(__file__).parents[1] / "weights"  # those that ship
 _BATCH, _GPU_BATCH = 16, 128

@@ -6,14 +6,20 @@ that is built from the same configuration, without memory for its weights.
 
 from __future__ import annotations
 
-import contextlib
-import dis
-import hashlib
+import enum
+import functools
 import inspect
-import logging
+import types
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from beecam._util.silence import silent_loggers
+from beecam.models.batching.owner import FUNCTIONS, of_each_module, of_library
+from beecam.models.revision.code_digest import code_digest
+from beecam.models.revision.sampled import Sample, is_numbers
+from beecam.models.revision.stored import stored_by_calls
+from beecam.models.revision.without_memory import weights_without_memory
 
 Values = Mapping[str, Any]
 
@@ -26,26 +32,22 @@ _IRRELEVANT = frozenset(
         "hf_device_map",
         "_internal_dict",
         "peft_config",
+        "_is_hf_initialized",
+        "_progress_bar_config",
+        "_old_forward",
+        "_compiled_call_impl",
+        "_output_capturing_hooks_installed",
+        "_use_kernels",
+        "_weight_conversions",
     ]
 )
 _LIBRARIES = ("beecam", "diffusers", "transformers")
-# With these an owner sets values; what other methods store is the state of a call.
-_SETTERS = ("__init__", "enable", "disable", "set_", "fuse", "unfuse")
-# They store what they have moved to another device, or read from a file.
-_MOVING = ("add_noise", "get_velocity", "__setstate__", "_apply", "to", "_load")
-_CALLED = ("set_timesteps", "set_begin_index", "set_state")
-_TOKENIZER = {
-    "padding_side": "right",
-    "truncation_side": "right",
-    "model_max_length": int(1e30),  # none
-}
 _MAX_DEPTH = 4
 _NOT_PLAIN = object()
-_STORE = dis.opmap["STORE_ATTR"]
 
 # The values of a part as it was built, by part, with the configuration that it had.
-_built: weakref.WeakKeyDictionary[Any, tuple[str, Values]] = weakref.WeakKeyDictionary()
-_stored: weakref.WeakKeyDictionary[type, frozenset[str]] = weakref.WeakKeyDictionary()
+_built: weakref.WeakKeyDictionary[Any, tuple[str, Values | None]] = weakref.WeakKeyDictionary()
+_states: weakref.WeakKeyDictionary[type, frozenset[str]] = weakref.WeakKeyDictionary()
 
 
 def set_values(pipe: Any) -> list[str]:
@@ -63,15 +65,16 @@ def set_values(pipe: Any) -> list[str]:
     stored = stored_by_calls(type(pipe))
     for name, part in _parts(pipe):
         configuration = _configuration(part)
-        known, built = _built.get(part, ("", None))
-        if built is None or known != configuration:
+        known, built = _built.get(part, (None, None))
+        if known != configuration:
             built = _values_as_built(part)
             _built[part] = configuration, built
-        now = _values_of(part)
+        now = _values_of(part) if built is not None else {}
+        built = built or {}
         found += [
             f"{name}.{path}={value!r}"
             for path, value in now.items()
-            if value != built.get(path) and path.rpartition(".")[2] not in stored and built
+            if value != built.get(path) and path.rpartition(".")[2] not in stored
         ]
         if hasattr(part, "named_modules"):
             found += [f"{name}.{path} is gone" for path in built.keys() - now.keys()]
@@ -115,23 +118,16 @@ def _values_of(part: Any) -> Values:
     import torch
     from diffusers import DiffusionPipeline
 
-    own = dict(vars(part))  # calls may add to it meanwhile
+    own = _own(part)
     if isinstance(part, torch.nn.Module):
         return dict(_values_in_network(part))
     if isinstance(part, DiffusionPipeline):
         return dict(_values_in_pipeline(part))
-    if hasattr(part, "init_kwargs"):  # a tokenizer
-        return {name: getattr(part, name, None) for name in _TOKENIZER}
-    state = stored_by_calls(type(part))
-    arrays = {name: _numbers(value) for name, value in own.items() if name not in state}
-    return {
-        **dict(_plain_values(own, state)),
-        **{name: value for name, value in arrays.items() if value is not _NOT_PLAIN},
-    }
+    return dict(_plain_values(own, stored_by_calls(type(part))))
 
 
 def _values_in_pipeline(pipe: Any) -> Iterator[tuple[str, Any]]:
-    own = {name: value for name, value in dict(vars(pipe)).items() if name[0] != "_"}
+    own = dict(vars(pipe))
     yield from _plain_values(own, frozenset())
     for name, helper in own.items():
         config = getattr(helper, "config", None)
@@ -149,16 +145,23 @@ def _values_in_network(network: Any) -> Iterator[tuple[str, Any]]:
             continue
         # Layers with a LoRA have the layer that was built inside.
         at = path.replace(".base_layer", "") + "." if path else ""
-        own, state = dict(vars(module)), stored_by_calls(type(module))
-        if not own["_parameters"] and not own["_buffers"] and not own["_modules"]:
-            yield f"{at}class", type(module).__qualname__
-        for name, value in _plain_values({n: v for n, v in own.items() if n[0] != "_"}, state):
+        own = _own(module)
+        yield f"{at}class", type(module).__qualname__
+        for name in own["_non_persistent_buffers_set"]:
+            own[name] = own["_buffers"].get(name)
+        for name, value in _plain_values(own, _state_of_module(type(module))):
             yield at + name, value
         processor = own.get("processor")
         if processor is not None:
             yield f"{at}processor", type(processor).__qualname__
         for name, value in _plain_values(dict(getattr(processor, "__dict__", {})), frozenset()):
             yield f"{at}{type(processor).__qualname__}.{name}", value
+
+
+def _state_of_module(kind: type) -> frozenset[str]:
+    if kind not in _states:
+        _states[kind] = stored_by_calls(kind) | of_each_module()
+    return _states[kind]
 
 
 def _is_of_lora(path: str, wrapped: set[str]) -> bool:
@@ -171,6 +174,16 @@ def _is_of_lora(path: str, wrapped: set[str]) -> bool:
             return name != "base_layer"
         above, _, name = above.rpartition(".")
     return False
+
+
+def _own(part: Any) -> dict[str, Any]:
+    """Return the attributes of an object itself, without methods: `foreign_code` has these."""
+    own = dict(vars(part))  # calls may add to it meanwhile
+    kind = type(part)
+    for name, value in list(own.items()):
+        if isinstance(value, FUNCTIONS) and callable(getattr(kind, name, None)):
+            del own[name]
+    return own
 
 
 def _plain_values(own: Values, state: frozenset[str]) -> Iterator[tuple[str, Any]]:
@@ -192,65 +205,49 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Mapping) and depth < _MAX_DEPTH:
         pairs = {str(name): _plain(one, depth + 1) for name, one in value.items()}
         return _NOT_PLAIN if any(one is _NOT_PLAIN for one in pairs.values()) else pairs
-    return _NOT_PLAIN
+    return _NOT_PLAIN if depth else _alone(value)
 
 
-def _numbers(value: Any) -> Any:
-    """Return a digest of an array or a tensor, or `_NOT_PLAIN`."""
-    if hasattr(value, "detach"):
-        value = value.detach().float().cpu().numpy()
-    if type(value).__name__ != "ndarray" or value.dtype == object:
-        return _NOT_PLAIN
-    return f"{value.shape} {hashlib.sha256(value.tobytes()).hexdigest()[:16]}"
+def _alone(value: Any) -> Any:
+    """Return what stands for a value that isn't plain, or `_NOT_PLAIN`; not for one in a list."""
+    if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, functools.partial)):
+        return _function(value)
+    if is_numbers(value):
+        return Sample(value)
+    # torch's types and devices
+    named = isinstance(value, enum.Enum) or type(value).__module__ == "torch"
+    return str(value) if named else _NOT_PLAIN
 
 
-def stored_by_calls(kind: type) -> frozenset[str]:
-    """Return the attributes that methods of a class store, other than those of its owner."""
-    import torch
-
-    each = [_stored_by(one) for one in kind.__mro__ if one not in (torch.nn.Module, object)]
-    return frozenset[str]().union(*each)
-
-
-def _stored_by(kind: type) -> frozenset[str]:
-    """Return the attributes that the methods of a class itself store."""
-    if kind not in _stored:
-        functions = [
-            inspect.unwrap(function)
-            for name, function in dict(vars(kind)).items()
-            if inspect.isfunction(function)
-            and (name in _CALLED or not name.startswith((*_SETTERS, *_MOVING)))
-        ]
-        # Most store nothing, and are not taken apart.
-        functions = [one for one in functions if _STORE in one.__code__.co_code[::2]]
-        _stored[kind] = frozenset(
-            one.argval
-            for function in functions
-            for one in dis.get_instructions(function)
-            if one.opcode == _STORE
-        )
-    return _stored[kind]
+def _function(value: Any) -> str:
+    inner = getattr(value, "func", value)
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
+    return name if inner is value and of_library(value) else f"{name} {code_digest(value)}"
 
 
 # --- values as built ---------------------------------------------------------------------------
 
 
-def _values_as_built(part: Any) -> Values:
-    """Return the values of a part that is built again; none if it can't be."""
+def _values_as_built(part: Any) -> Values | None:
+    """Return the values of a part that is built again; None if it can't be."""
     import torch
     from diffusers import DiffusionPipeline
 
-    if hasattr(part, "init_kwargs"):
-        return {name: part.init_kwargs.get(name, usual) for name, usual in _TOKENIZER.items()}
     try:
-        with _silence():
+        # They said it when it was loaded.
+        with silent_loggers(*_LIBRARIES):
             if isinstance(part, DiffusionPipeline):
                 return _values_of(_same_pipeline(part))
-            without_memory = isinstance(part, torch.nn.Module)
-            with torch.device("meta") if without_memory else contextlib.nullcontext():
+            if not isinstance(part, torch.nn.Module):
                 return _values_of(_same_part(part))
+            try:
+                with weights_without_memory():
+                    return _values_of(_same_part(part))
+            except Exception:  # noqa: BLE001  (it computes with weights when it is built)
+                with torch.device("meta"):
+                    return _values_of(_same_part(part))
     except Exception:  # noqa: BLE001  (classes of others: nothing is compared then)
-        return {}
+        return None
 
 
 def _same_pipeline(pipe: Any) -> Any:
@@ -262,17 +259,3 @@ def _same_pipeline(pipe: Any) -> Any:
 def _same_part(part: Any) -> Any:
     kind = type(part)
     return kind.from_config(part.config) if hasattr(kind, "from_config") else kind(part.config)
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Leave out what libraries say of a part that is built: they said it when it was loaded."""
-    loggers = [logging.getLogger(name) for name in ("diffusers", "transformers")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from beecam.models.revision.processors import processor_content
 from beecam.models.weights.lora import PREFIX
 
 _SAMPLES = 1024
@@ -59,13 +60,6 @@ def text_fingerprint(pipe: Any) -> str | None:
         if any(p.device.type == "meta" for p in getattr(part, "parameters", list)()):
             return None
         _update(digest, name, part)
-        words = getattr(part, "tokenizer", part)
-        if hasattr(words, "get_vocab"):
-            fast = getattr(words, "backend_tokenizer", None)
-            content = fast.to_str() if fast is not None else sorted(words.get_vocab().items())
-            settings = sorted(vars(words).get("init_kwargs", {}).items())
-            more = (words.padding_side, words.model_max_length, settings)
-            digest.update(f"{name} {type(words).__name__} {content} {more}".encode())
     return digest.hexdigest()[:_DIGITS]
 
 
@@ -79,6 +73,8 @@ def _update(digest: Any, name: str, part: Any) -> None:
         plain = {k: v for k, v in data.items() if not k.startswith("_") and "version" not in k}
         digest.update(json.dumps([name, plain], sort_keys=True, default=str).encode())
     if not isinstance(part, torch.nn.Module):
+        content = processor_content(part)
+        digest.update(f"{name} {content}".encode("utf-8", "surrogatepass"))
         return
     digest.update(json.dumps(_adapters(part), sort_keys=True).encode())
     for key, tensor in sorted(_own_weights(part).items()):

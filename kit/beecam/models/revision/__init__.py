@@ -1,0 +1,1 @@
+"""What decides pixels, as a digest: the revision of a model."""

@@ -1,0 +1,147 @@
+"""A digest of code and of the values that it is made of: what a function or a class does.
+
+Counted are constants, defaults, what a function closes over, and what it reads of its own module,
+such as a factor that a notebook sets. What code changes itself is the state of its calls: names and
+attributes that it assigns, and lists, dictionaries and sets.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import hashlib
+import types
+from collections.abc import Iterator
+from typing import Any
+
+from beecam.models.batching.owner import is_known, of_library
+from beecam.models.revision.sampled import Sample, is_numbers
+from beecam.models.revision.stored import stored_by_calls
+
+_MAX_DEPTH = 20
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
+_ASSIGNING = ("STORE_DEREF", "STORE_GLOBAL")
+
+
+def code_digest(value: Any) -> str:
+    """Return 12 hexadecimal digits for what a function, a class or an object does.
+
+    >>> code_digest(lambda x: x) == code_digest(lambda x: x)
+    True
+    """
+    text = _Text().of(value)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+class _Text:
+    """What values do or are, as text; each function and class once."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._assigned: set[str] = set()  # attributes that functions assign
+
+    def of(self, value: Any, depth: int = 0) -> str:
+        """Return a text; "" for what is deep."""
+        if depth > _MAX_DEPTH:
+            return ""
+        if isinstance(value, _PLAIN):
+            return repr(value)
+        if is_numbers(value):
+            return repr(Sample(value))
+        if isinstance(value, (tuple, list, set, frozenset)):
+            each = [self.of(one, depth + 1) for one in value]
+            return f"({', '.join(each if isinstance(value, (tuple, list)) else sorted(each))})"
+        if isinstance(value, (types.FunctionType, type)):
+            if id(value) in self._seen:
+                return value.__qualname__
+            self._seen.add(id(value))
+        return self.of(self._parts(value), depth + 1)
+
+    def _parts(self, value: Any) -> list[Any]:
+        """Return what code, a function, a class or an object is made of."""
+        if isinstance(value, types.CodeType):
+            return [value.co_code.hex(), value.co_names, value.co_consts]
+        if isinstance(value, functools.partial):
+            return [value.func, value.args, sorted(value.keywords.items())]
+        if isinstance(value, types.MethodType):
+            return [value.__func__, value.__self__]
+        if isinstance(value, types.FunctionType):
+            return self._of_function(value)
+        if isinstance(value, types.BuiltinFunctionType):
+            return [value.__qualname__]
+        return _of_class(value) if isinstance(value, type) else self._of_object(value)
+
+    def _of_function(self, function: types.FunctionType) -> list[Any]:
+        if of_library(function):
+            return [function.__qualname__]
+        codes = list(_codes(function.__code__))
+        stored = [(one.opname, one.argval) for code in codes for one in dis.get_instructions(code)]
+        assigned = {name for operation, name in stored if operation in _ASSIGNING}
+        self._assigned |= {name for operation, name in stored if operation == "STORE_ATTR"}
+        closed = [
+            cell.cell_contents
+            for name, cell in zip(
+                function.__code__.co_freevars, function.__closure__ or (), strict=False
+            )
+            if name not in assigned and not _is_state(cell)
+        ]
+        defaults = [function.__defaults__, sorted((function.__kwdefaults__ or {}).items())]
+        read = {name for code in codes for name in code.co_names} - assigned
+        return [function.__code__, defaults, closed, _of_module(function, read)]
+
+    def _of_object(self, owner: Any) -> list[Any]:
+        if is_known(owner) or not hasattr(owner, "__dict__"):
+            return [type(owner).__qualname__]
+        state = stored_by_calls(type(owner)) | self._assigned
+        plain = [
+            [name, value]
+            for name, value in sorted(vars(owner).items())
+            if _is_constant(value) and name not in state and name[0] != "_"
+        ]
+        return [type(owner), plain]
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Yield the code of a function and of those inside."""
+    yield code
+    for one in code.co_consts:
+        if isinstance(one, types.CodeType):
+            yield from _codes(one)
+
+
+def _is_constant(value: Any) -> bool:
+    return isinstance(value, (*_PLAIN, tuple)) or (is_numbers(value))
+
+
+def _of_module(function: types.FunctionType, read: set[str]) -> list[Any]:
+    """Return what a function reads of its own module; what that imports is known by its name."""
+    module = function.__globals__
+    here = module.get("__name__")
+    found = [[name, module[name]] for name in sorted(read) if name in module]
+    return [
+        [name, value]
+        for name, value in found
+        if _is_constant(value)
+        or here in (getattr(value, "__module__", None), type(value).__module__)
+    ]
+
+
+def _is_state(cell: Any) -> bool:
+    """Return whether what a function closes over may change with each call, such as a list."""
+    try:
+        return isinstance(cell.cell_contents, (list, dict, set))
+    except ValueError:  # not assigned yet
+        return True
+
+
+def _of_class(kind: type) -> list[Any]:
+    parts: list[Any] = [kind.__qualname__]
+    for one in kind.__mro__:
+        if of_library(one) or one is object:
+            continue
+        for name, value in sorted(vars(one).items()):
+            inner = getattr(value, "__func__", getattr(value, "fget", value))
+            constant = isinstance(inner, _PLAIN) and not name.startswith("__")
+            if constant or isinstance(inner, types.FunctionType):
+                parts.append([name, inner])
+    return parts

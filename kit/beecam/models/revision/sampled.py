@@ -1,0 +1,77 @@
+"""Samples of tensors and arrays, to compare them and to digest them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+_COMPLETE = 4096  # values
+_SAMPLES = 1024
+_DIGITS = 16
+# The same buffer computed on another processor may differ in its last bits.
+_TOLERANCE = 4  # units in the last place
+
+
+class Sample:
+    """Some values of a tensor or an array: all of a small one, 1,024 of a large one.
+
+    Equal are samples of one shape with values that differ in their last bits only. One of a tensor
+    without memory equals none. As text it is a digest.
+    """
+
+    def __init__(self, tensor: Any) -> None:
+        """Read the values.
+
+        Args:
+            tensor: A tensor, or an array of numbers.
+        """
+        import torch
+
+        self._shape = tuple(tensor.shape)
+        tensor = torch.as_tensor(tensor).detach()
+        self._values: Any = None
+        if tensor.device.type == "meta":
+            return
+        if tensor.is_complex():
+            tensor = torch.view_as_real(tensor)
+        floating = tensor.is_floating_point()
+        self._tolerance = _TOLERANCE * torch.finfo(tensor.dtype).eps if floating else 0.0
+        flat = tensor.flatten()
+        if flat.numel() > _COMPLETE:
+            flat = flat[:: flat.numel() // _SAMPLES]
+        # Without a copy it would follow what it was taken from.
+        self._values = flat.to("cpu", torch.float64, copy=True)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare two samples."""
+        import torch
+
+        if not isinstance(other, Sample) or self._shape != other._shape:
+            return NotImplemented if not isinstance(other, Sample) else False
+        if self._values is None or other._values is None:
+            return False
+        tolerance = max(self._tolerance, other._tolerance)
+        return torch.allclose(
+            self._values, other._values, rtol=tolerance, atol=tolerance, equal_nan=True
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """Return shape and digest."""
+        if self._values is None:
+            return f"{self._shape}"
+        digest = hashlib.sha256(self._values.numpy().tobytes()).hexdigest()
+        return f"{self._shape} {digest[:_DIGITS]}"
+
+
+def is_numbers(value: Any) -> bool:
+    """Return whether a value is a tensor or an array of numbers, of which there is a sample.
+
+    >>> is_numbers(np.arange(3)), is_numbers([1, 2])
+    (True, False)
+    """
+    kind = type(value)
+    if issubclass(kind, type):
+        return False
+    return hasattr(kind, "detach") or (kind.__name__ == "ndarray" and value.dtype.kind in "biufc")
