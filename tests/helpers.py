@@ -1,5 +1,7 @@
 """Functions that tests of several folders use."""
 
+import subprocess
+import sys
 import threading
 import time
 from typing import ClassVar
@@ -184,3 +186,17 @@ class PlainModel:
     def _draw(self, shot):
         rng = np.random.default_rng(shot.seed)
         return rng.integers(0, 256, (shot.num_frames, shot.height, shot.width, 3), np.uint8)
+
+
+def memory_of(tmp_path, code):
+    """Return by how many megabytes a process has grown while it ran some code."""
+    text = (
+        "import resource, sys, beecam as bc\n"
+        "from beecam.clips.library import Library\n"
+        "import av, PIL.Image\n"
+        "def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        f"before = most()\n{code}\nprint(most() - before)"
+    )
+    command = [sys.executable, "-c", text]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    return float(done.stdout.split()[-1])

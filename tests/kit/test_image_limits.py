@@ -8,11 +8,11 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from test_reading_limits import memory_of
 
 import beecam as bc
 from beecam.errors import CheckError
 from beecam.media import image_files
+from helpers import memory_of
 
 WIDTH, LENGTH, BITS, COMPRESSION, COLOURS, SAMPLES = 256, 257, 258, 259, 262, 277
 TILE_WIDTH, TILE_LENGTH, TILE_OFFSETS, TILE_BYTES = 322, 323, 324, 325

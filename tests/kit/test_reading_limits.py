@@ -2,7 +2,6 @@
 
 import os
 import struct
-import subprocess
 import sys
 from fractions import Fraction
 
@@ -18,7 +17,7 @@ from beecam.media.embedded import comment_of
 from beecam.media.videos import MATROSKA, read_video
 from beecam.shots.inputs import digest_of
 from beecam.storage.inputs import InputStore
-from helpers import fill
+from helpers import fill, memory_of
 
 # How a file of each format begins, with a part that claims to be large where the format has one.
 BEGINNINGS = {
@@ -118,20 +117,6 @@ def test_frames_that_are_days_apart_are_refused_before_they_are_listed(tmp_path,
     with pytest.raises(CheckError, match=r"frames: at most 200,000 are read"):
         bc.read_media(path)
     assert bc.read_media(path, num_frames=2).count == 2
-
-
-def memory_of(tmp_path, code):
-    """Return by how many megabytes a process has grown while it ran some code."""
-    text = (
-        "import resource, sys, beecam as bc\n"
-        "from beecam.clips.library import Library\n"
-        "import av, PIL.Image\n"
-        "def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        f"before = most()\n{code}\nprint(most() - before)"
-    )
-    command = [sys.executable, "-c", text]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    return float(done.stdout.split()[-1])
 
 
 @pytest.mark.slow

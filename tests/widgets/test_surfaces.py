@@ -361,7 +361,8 @@ def test_static_html_of_the_live_view_escapes_its_names():
     frames = np.zeros((3, 32, 32, 3), np.uint8)
     sight = LiveFrame(1, "clip", bc.shot("<b> & bees"), frames)
     html = static_html(sight, "<b>", "x")
-    assert html.startswith('<div class="beecam-static x"><img src="data:image/webp;base64,UklGR')
+    assert html.startswith('<div class="beecam-static x">')
+    assert '<img src="data:image/webp;base64,UklGR' in html
     assert "&lt;b&gt; &amp; bees" in html
 
 

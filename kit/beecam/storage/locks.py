@@ -132,9 +132,12 @@ class OpeningLock:
         flags = os.O_RDWR | os.O_CREAT
         try:
             return open_plain(self._path, flags)
-        except PermissionError:
+        except PermissionError as error:
             # That of another user, who allows reading: enough to lock it, except on some networks.
-            return open_plain(self._path)
+            try:
+                return open_plain(self._path)
+            except FileNotFoundError:  # there is none, and the folder lets none be created
+                raise error from None
 
     def release(self) -> None:
         """Unlock the file; nothing happens if it isn't locked."""
