@@ -6,9 +6,9 @@ STAMP := $(VENV)/.installed
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # What make does is kept apart from the library of the person who works here (~/beecam).
-demo test quick unit coverage browser notebooks bench: export BEECAM_LIBRARY := $(CURDIR)/out/library
+demo test everything quick unit coverage browser notebooks bench: export BEECAM_LIBRARY := $(CURDIR)/out/library
 
-.PHONY: help setup demo lab test quick coverage bench docs lint types unit js browser notebooks chromium clean
+.PHONY: help setup demo lab test everything quick coverage bench docs lint types unit js browser notebooks chromium clean
 
 help:
 	@echo "make demo   install, make real clips with the embedded model, leave a page with their grid under out/"
@@ -39,7 +39,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
-quick: lint types unit
+# mypy uses one core only, so it runs beside the tests.
+quick: lint
+	@$(MAKE) --no-print-directory --jobs 2 types unit
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -55,7 +57,7 @@ types: $(STAMP)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(STAMP)
-	$(PYTEST) -m "not browser and not notebook and not slow"
+	$(PYTEST) --ignore tests/browser -m "not browser and not notebook and not slow"
 
 coverage: $(STAMP)
 	$(PYTEST) -m "not browser and not notebook" --cov beecam --cov beecam_widgets --cov-report term:skip-covered
@@ -80,7 +82,10 @@ browser: $(STAMP) chromium
 notebooks: $(STAMP)
 	$(PYTEST) -m notebook
 
-test: lint types js chromium
+test: lint js chromium
+	@$(MAKE) --no-print-directory --jobs 2 types everything
+
+everything: $(STAMP)
 	$(PYTEST)
 
 docs: $(STAMP)

@@ -11,7 +11,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +52,10 @@ def launched():
 
     program = chromium()
     with sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        # Without a graphics card its emulation takes longer than drawing without one.
+        opened = play.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
+        )
         yield opened
         opened.close()
 
@@ -190,6 +192,8 @@ class Notebook:
         )
 
     def save(self):
+        import nbformat
+
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         return nbformat.read(self.path, 4)
 
@@ -223,6 +227,8 @@ class Notebook:
 
 def write_notebook(path, sources):
     """Write a notebook with these code cells; returns its path."""
+    import nbformat
+
     cells = [nbformat.v4.new_code_cell(text) for text in sources]
     body = nbformat.v4.new_notebook(cells=cells)
     body.metadata["kernelspec"] = {

@@ -2,9 +2,18 @@
 
 import re
 
-import nbformat
 import pytest
-from labpage import CONTRAST, PREAMBLE, TOKEN, dashboards, same, started, until, wait_for
+from labpage import (
+    CONTRAST,
+    PREAMBLE,
+    TOKEN,
+    dashboards,
+    same,
+    started,
+    until,
+    wait_for,
+    write_notebook,
+)
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from beecam.clips.library import Library
@@ -67,14 +76,7 @@ def voila(tmp_path_factory):
     """A Voila server over three notebooks, as a teacher would start it: its address and folder."""
     folder = tmp_path_factory.mktemp("voila")
     for name, source in (("grid", GRID), ("panel", PANEL), ("live", LIVE)):
-        cells = [nbformat.v4.new_code_cell(text) for text in (PREAMBLE, source)]
-        book = nbformat.v4.new_notebook(cells=cells)
-        book.metadata["kernelspec"] = {
-            "name": "python3",
-            "display_name": "Python 3",
-            "language": "python",
-        }
-        nbformat.write(book, folder / f"{name}.ipynb")
+        write_notebook(folder / f"{name}.ipynb", (PREAMBLE, source))
     with dashboards(folder) as (address, _):
         yield address, folder
 

@@ -109,7 +109,7 @@ _RENAMED = {"frames": "num_frames", "video_length": "num_frames", "frame_rate": 
 @pytest.fixture(scope="module", params=ALL)
 def family(request):
     """Return a model and the arguments of its shots."""
-    model = bc.wrap(make(request.param), name=request.param)
+    model = bc.wrap(make(request.param, short_texts=True), name=request.param)
     model._workers = WorkerPool()
     shape = {_RENAMED.get(name, name): value for name, value in SHAPES[request.param].items()}
     shape = {name: v for name, v in shape.items() if name not in CONDITIONS}

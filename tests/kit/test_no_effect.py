@@ -64,7 +64,7 @@ def values_of(name, default):
 @functools.cache
 def family(name):
     """Return a model and the arguments of its shots."""
-    model = bc.wrap(make(name), name=name)
+    model = bc.wrap(make(name, short_texts=True), name=name)
     model._workers = WorkerPool()
     info = model.tasks[0].info
     ours = {info.frames_argument: "num_frames", info.fps_argument: "fps"}

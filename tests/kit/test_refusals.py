@@ -26,7 +26,7 @@ SCHEDULED = ("LTXPipeline", "CogVideoXPipeline", "MochiPipeline", "AnimateDiffPi
 
 
 def model_of(name):
-    model = bc.wrap(make(name), name=name)
+    model = bc.wrap(make(name, short_texts=True), name=name)
     model._workers = WorkerPool()
     return model
 

@@ -210,20 +210,35 @@ def test_a_record_that_could_not_be_read_is_named_when_the_run_starts(
 
 def test_two_kernels_write_at_the_same_time(library, small_sweep):
     code = (
-        "import sys, beecam as bc\nlibrary, model = bc.library(sys.argv[1]), bc.load()\n"
-        "for i in range(6):\n"
+        f"import sys\nsys.path.append({str(Path(__file__).parents[1])!r})\n"
+        "import beecam as bc, helpers\n"
+        "library, model = bc.library(sys.argv[1]), helpers.PlainModel()\n"
+        "print('ready', flush=True)\ninput()\n"
+        "for i in range(20):\n"
         "    for name in ('shared %d' % i, sys.argv[2] + ' %d' % i):\n"
         "        prompt = 'a bee {n}' if 'shared' in name else sys.argv[2] + ' {n}'\n"
         "        run = bc.run(bc.sweep(prompt, n=[i]), model, library=library, name=name)\n"
+        "        assert 'not recorded' not in str(run.changes().run.message)\n"
         "        run.cancel()\n"
     )
     both = [
-        subprocess.Popen([sys.executable, "-c", code, str(library.folder), name])
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(library.folder), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for name in ("left", "right")
     ]
-    assert [one.wait(PATIENCE) for one in both] == [0, 0]
+    assert [one.stdout.readline() for one in both] == ["ready\n"] * 2
+    for one in both:
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    for one in both:
+        one.communicate(timeout=PATIENCE)
+    assert [one.returncode for one in both] == [0, 0]
     names = {one.name for one in library.sweeps()}
-    assert names == {f"{n} {i}" for n in ("shared", "left", "right") for i in range(6)}
+    assert names == {f"{n} {i}" for n in ("shared", "left", "right") for i in range(20)}
     assert library.sweeps().problems == ()
 
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +49,8 @@ def test_it_runs_with_progress_and_leaves_clips_and_a_gallery(executed):
 
 @pytest.mark.notebook
 def test_every_cell_ran_and_shows_clips_without_a_kernel(executed):
+    import nbformat
+
     folder, _ = executed
     notebook = nbformat.read(folder / "out" / NOTEBOOK.name, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -71,6 +72,8 @@ def test_every_cell_ran_and_shows_clips_without_a_kernel(executed):
 
 def test_the_first_notebook_is_stored_without_outputs():
     """Below outputs of another run, a reader's first one would be out of view."""
+    import nbformat
+
     stored = nbformat.reads(NOTEBOOK.read_text(), as_version=4)
     nbformat.validate(stored)
     code = [cell for cell in stored.cells if cell.cell_type == "code"]
@@ -81,6 +84,8 @@ def test_the_first_notebook_is_stored_without_outputs():
 
 @pytest.mark.parametrize(("notebook", "cells", "grids"), [(OWN, 8, 5)])
 def test_others_are_stored_with_outputs_and_without_traces_of_a_machine(notebook, cells, grids):
+    import nbformat
+
     text = notebook.read_text()
     stored = nbformat.reads(text, as_version=4)
     nbformat.validate(stored)

@@ -6,9 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 import beecam as bc
 
@@ -50,6 +48,9 @@ def test_the_example_is_a_script(example, shared, tmp_path):
 
 @pytest.mark.notebook
 def test_the_example_is_a_cell_that_shows_both_runs(example, shared):
+    import nbformat
+    from nbclient import NotebookClient
+
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(example)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
     NotebookClient(notebook, timeout=800).execute()
@@ -72,6 +73,9 @@ def test_the_deck_is_valid(tmp_path):
 
 @pytest.mark.notebook
 def test_the_panel_runs_without_a_front_end(tmp_path, monkeypatch):
+    import nbformat
+    from nbclient import NotebookClient
+
     monkeypatch.setenv("BEECAM_LIBRARY", str(tmp_path / "library"))
     text = (ROOT / "README.md").read_text()
     lines = re.search(

@@ -69,8 +69,12 @@ NEEDS = dict.fromkeys(
 )
 
 
-def make(name):
-    """Return a pipeline of the diffusers class `name`; the global random state doesn't change."""
+def make(name, *, short_texts=False):
+    """Return a pipeline of the diffusers class `name`; the global random state doesn't change.
+
+    With `short_texts`, one whose class pads texts to a thousand tokens pads them to fewer: that is
+    most of its work, but its owner has then set it up.
+    """
     import diffusers
     import torch
 
@@ -80,5 +84,8 @@ def make(name):
     for part in pipe.components.values():
         if isinstance(part, torch.nn.Module):
             part.eval().requires_grad_(False)
+    if short_texts:
+        for setting, value in hunyuan.SHORT_TEXTS.get(name, {}).items():
+            setattr(pipe, setting, value)
     pipe.set_progress_bar_config(disable=True)
     return pipe

@@ -191,6 +191,16 @@ MAKERS = {
     "HunyuanSkyreelsImageToVideoPipeline": _skyreels,
     "HunyuanVideoFramepackPipeline": _framepack,
 }
+# HunyuanVideo 1.5 pads texts and images to 1985 tokens, whatever the prompt and the networks.
+_SHORT15 = {
+    "tokenizer_max_length": 64,
+    "tokenizer_2_max_length": 16,
+    "vision_num_semantic_tokens": 9,
+}
+SHORT_TEXTS = {
+    "HunyuanVideo15Pipeline": _SHORT15,
+    "HunyuanVideo15ImageToVideoPipeline": _SHORT15,
+}
 SHAPES = {
     "HunyuanVideoPipeline": _SHAPE,
     # It drops the first 4 frames, so that 5 remain.

@@ -1,9 +1,7 @@
 """What exports of a notebook take of its outputs: HTML, an image, or a line."""
 
-import nbformat
 import pytest
 from kernel import Kernel
-from nbconvert import get_exporter
 
 pytestmark = pytest.mark.slow
 SHOWN = {
@@ -32,6 +30,10 @@ def kernel(tmp_path_factory):
 
 
 def exported(kernel, form):
+    # Their imports take two seconds, which those who leave this test out don't need.
+    import nbformat
+    from nbconvert import get_exporter
+
     outputs = [nbformat.v4.new_output("display_data", data=data) for _, data in kernel.outputs["a"]]
     cell = nbformat.v4.new_code_cell("run", outputs=outputs)
     return get_exporter(form)().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))

@@ -8,7 +8,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 _FRAMES = ("num_frames", "frames", "video_length")
@@ -88,10 +88,7 @@ class PipelineInfo:
 
         That of the published weights, whatever the networks of this pipeline could work with.
         """
-        try:
-            source = inspect.getsource(type(self._pipe).check_inputs)
-        except (AttributeError, OSError, TypeError):
-            return 1
+        source = source_of(getattr(type(self._pipe), "check_inputs", None))
         return math.lcm(*(int(number) for number in DIVISIBLE.findall(source)))
 
     @cached_property
@@ -206,6 +203,19 @@ def missing_packages(pipe: Any, info: PipelineInfo) -> dict[str, str]:
     if pads and not hasattr(inspect.getmodule(type(network)), "transforms"):
         found["model"] = "torchvision"
     return found
+
+
+@lru_cache(maxsize=256)
+def source_of(function: Any) -> str:
+    """Return the source of a function; empty where there is none to read.
+
+    Remembered, as finding it in a file of a few thousand lines takes as long as a step of a tiny
+    model, and each pipeline of a class has the same.
+    """
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return ""
 
 
 def _first(pipe: Any, names: tuple[str, ...]) -> int | None:

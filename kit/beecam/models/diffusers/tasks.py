@@ -18,7 +18,7 @@ from beecam.errors import join_words
 from beecam.models.batching.owner import OwnerState, is_known
 from beecam.models.diffusers.families.family import Family
 from beecam.models.diffusers.families.find import family_of
-from beecam.models.diffusers.introspection import PipelineInfo, missing_packages
+from beecam.models.diffusers.introspection import PipelineInfo, missing_packages, source_of
 from beecam.models.speed.speed import Speed
 from beecam.models.text.negative_prompt import unset_negative_prompt
 from beecam.shots.conditions import CONDITIONS, Condition
@@ -340,15 +340,8 @@ def task_of(pipe: Any) -> Task:
         frozenset(accepts),
         frozenset(requires),
         bool(requires or (accepts and from_inputs)),
-        _uses_cache_context(pipe),
+        "cache_context" in source_of(type(pipe).__call__),
     )
-
-
-def _uses_cache_context(pipe: Any) -> bool:
-    try:
-        return "cache_context" in inspect.getsource(type(pipe).__call__)
-    except (OSError, TypeError):
-        return False
 
 
 def tasks_of(pipe: Any) -> list[Task]:
