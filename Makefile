@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Tests start many interpreters, each of which would compile the code again where this is set.
+export PYTHONDONTWRITEBYTECODE =
 # What make does is kept apart from the library of the person who works here (~/beecam).
 demo test everything quick unit coverage browser notebooks bench: export BEECAM_LIBRARY := $(CURDIR)/out/library
 
