@@ -182,7 +182,7 @@ test("every message names the cells that it is about", () => {
   assert.deepEqual(act()[1], new Set(["other"]));
 });
 
-test("views are told whether the cells still have their clips", () => {
+test("views hear whether the cells still have their clips", () => {
   const same = [];
   start(3);
   store.addEventListener("cells", (event) => same.push(event.detail), page);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from beecam_widgets._live.messages import problem_message
 from beecam_widgets._notebook.flow_control import Message, RateLimiter, Send
@@ -13,6 +13,8 @@ from beecam_widgets._notebook.flow_control import Message, RateLimiter, Send
 # their own only after this many seconds without another one.
 _SILENCE = 0.2
 _IDLE = 10.0
+# After this many messages that could not be sent, acknowledgements are given up.
+_TRIES = 5
 
 Build = Callable[[], Message]
 
@@ -81,6 +83,7 @@ class ThrottledSender:
         self._changed.notify_all()
 
     def _work(self) -> None:
+        failures = 0
         while (build := self._next()) is not None:
             try:
                 content, buffers = build()
@@ -95,15 +98,13 @@ class ThrottledSender:
                 return
             try:
                 self._send({**content, "edits": edits}, buffers)
+                failures = 0
             except Exception:  # noqa: BLE001  (as above; the widget may just be closed)
-                # A message of their own tries once more.
-                if content["kind"] != "ack":
-                    self._keep_unsent(edits)
-
-    def _keep_unsent(self, edits: Mapping[str, int]) -> None:
-        """Acknowledge edits with the next message, unless later ones were received meanwhile."""
-        with self._changed:
-            self._received = {**edits, **self._received}
+                failures += 1
+                if failures < _TRIES:
+                    with self._changed:
+                        # Goes with the next message, unless later edits were received meanwhile.
+                        self._received = {**edits, **self._received}
 
     def _next(self) -> Build | None:
         """Wait for the next message; return None if none came for long."""
