@@ -238,6 +238,8 @@ export class ClipSurface extends Surface {
   #leaveClips() {
     const { lightbox, tagBox } = this;
     const hadFocus = [lightbox, tagBox].some(({ node }) => node.matches(":focus-within"));
+    // Until the next layout: the cells that get the focus must not make the first one the current one.
+    this.shown = [];
     closeMenuOf(this.root);
     tagBox.node.hidden = true;
     if (lightbox.open) this.closeLarge(false);
