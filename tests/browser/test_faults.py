@@ -57,6 +57,9 @@ def test_a_kernel_that_has_ended(notebook):
     page.locator(".bcm-cell").nth(2).click()
     page.keyboard.press("ArrowRight")
     nb.shot("ended")
+    # A view that is opened later says it, too.
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:create-output-view'); }")
+    until(page, lambda: _all_say(page, 4))
 
 
 def _all_say(page, count):

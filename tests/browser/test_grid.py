@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from labpage import ROOT, frame, pixels, same, started, stop_kernels, until, wait_for
+from labpage import ROOT, focused, frame, pixels, same, started, stop_kernels, until, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -188,6 +188,71 @@ def test_large_view(notebook):
     page.locator(".bcm-hoverbar button").nth(1).click()
     assert not page.locator(".bcm-lightbox").is_visible()
     until(page, same(lambda: asked(nb, 2), [0, 4, 2, 0, 0, 0]))
+
+
+def test_what_is_open_closes_when_the_grid_shows_other_clips(notebook, tmp_path):
+    # Another thread switches, so that nothing but the switch takes the focus.
+    code = (
+        "import os, threading, time\n"
+        "def alternate():\n"
+        "    for turn in range(4):\n"
+        f"        while not os.path.exists({str(tmp_path)!r} + f'/{{turn}}'): time.sleep(0.05)\n"
+        "        grid.show(other if turn % 2 == 0 else run)\n"
+        "threading.Thread(target=alternate, daemon=True).start()"
+    )
+    nb = notebook(
+        "switched",
+        started("switched", seeds=2).removesuffix("run")
+        + "run.wait()\nother = bc.run(bc.sweep('a {animal}', animal=['fly', 'wasp'], seed=range(4)),"
+        " model, library=library).wait()\ngrid = bw.ClipGrid(run)\ngrid",
+        code,
+        "import json; print(json.dumps([c.stars + 9 * c.rejected + len(c.tags)"
+        " for one in (run, other) for c in one.clips]))",
+    )
+    page = nb.page
+    nb.run(1)
+    wait_for(page, 8)
+    nb.run(2, wait=True)
+    turns = iter(range(4))
+
+    def switch(shows):
+        (tmp_path / str(next(turns))).touch()
+        page.locator(".bcm-cell").first.filter(has_text=shows).or_(
+            page.locator(
+                f".bcm-rowhead:has-text('{shows}'), .bcm-colhead:has-text('{shows}')"
+            ).first
+        ).first.wait_for()
+
+    opened = ".bcm-lightbox:visible, .bcm-tagbox:visible, .bcm-menu"
+    # The large view with the tags of a clip, and the focus in it.
+    page.locator(".bcm-cell").nth(3).click()
+    page.locator(".bcm-lightbox video.bcm-loaded").wait_for()
+    page.keyboard.press("t")
+    page.keyboard.type("keep")
+    switch("wasp")
+    assert page.locator(opened).count() == 0
+    assert focused(page, ".bcm-scroll")
+    page.mouse.move(2, 2)
+    for key in ("5", "x"):
+        page.keyboard.press(key)
+    page.keyboard.press("Escape")
+    # Clips side by side, and a menu.
+    for n in (0, 1):
+        page.locator(".bcm-cell").nth(n).click(modifiers=["Control"])
+    page.keyboard.press("c")
+    page.locator(".bcm-lightbox.bcm-comparing").wait_for()
+    page.get_by_label("sort", exact=True).click()
+    page.locator(".bcm-menu").wait_for()
+    switch("moth")
+    assert page.locator(opened).count() == 0
+    # The focus is elsewhere in the page, and stays there.
+    page.locator(".bcm-cell").nth(3).click()
+    page.locator(".bcm-lightbox video.bcm-loaded").wait_for()
+    page.locator(".jp-Cell").nth(3).locator(".cm-content").click()
+    switch("wasp")
+    assert page.locator(opened).count() == 0
+    assert not focused(page, ".bcm-root, .bcm-root *")
+    assert asked(nb, 3) == [0] * 16
 
 
 def test_pause_go_on_and_stop(notebook):

@@ -298,8 +298,16 @@ def test_what_fails_is_a_sentence_on_the_clip_and_goes_with_the_next(live):
 
 def test_two_views_move_together(live):
     nb, page = live("two", "view")
+    page.get_by_label("Blend").nth(0).fill("0.4")
     nb.run(2)
     until(page, same(lambda: page.locator(".bcm-root").count(), 2))
+    # The view that is opened later starts with the values of the first.
+    assert page.get_by_label("Blend").nth(2).input_value() == "0.4"
+    prompt = page.get_by_label("Prompt A").nth(1).input_value()
+    assert prompt
+    page.get_by_label("Blend").nth(3).fill("0.2")
+    until(page, same(page.get_by_label("Blend").nth(1).input_value, "0.2"))
+    assert page.get_by_label("Prompt A").nth(0).input_value() == prompt
     page.get_by_label("Blend").nth(0).fill("0.6")
     until(page, same(page.get_by_label("Blend").nth(2).input_value, "0.6"))
     at_rest(page)

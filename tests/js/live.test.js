@@ -125,6 +125,56 @@ test("images requested by another front end are shown, but do not count as an an
   assert.deepEqual(store.unanswered, [1]);
 });
 
+test("an image that is decoded after the store was closed is dropped", async () => {
+  answer(1);
+  store.close();
+  const late = image("late");
+  decoding[0](late);
+  await null; await null;
+  assert.deepEqual([late.closed, store.image], [1, null]);
+});
+
+test("an older image that cannot be decoded is not reported", async () => {
+  const failing = [];
+  store.decode = () => new Promise((done, fail) => failing.push({ done, fail }));
+  answer(1);
+  answer(2);
+  failing[1].done(image("new"));
+  await null; await null;
+  failing[0].fail(new Error("no JPEG"));
+  await null; await null;
+  assert.deepEqual(events.map(([name]) => name), ["image"]);
+  answer(3);
+  failing[2].fail(new Error("no JPEG"));
+  await null; await null;
+  assert.deepEqual(events.map(([name]) => name), ["image", "problem"]);
+});
+
+test("any message acknowledges the edits that it names", () => {
+  for (const message of [
+    { kind: "kept", start: 0, clips: [] }, { kind: "saved", count: 1 },
+    { kind: "result", phase: "step", client: "another", edit: 3 }, { kind: "problem", client: "", edit: 0, text: "no" },
+  ]) {
+    store.unanswered = [1, 2];
+    store.onMessage({ ...message, edits: { [store.client]: 2, another: 3 } });
+    assert.deepEqual(store.unanswered, [], message.kind);
+  }
+});
+
+test("a view that is opened later starts with the latest values", () => {
+  const python = { blend: 0, client: "" };
+  const latest = (values) => store.latestValues(values).blend;
+  assert.equal(latest(python), 0);
+  store.setValues({ blend: 1 }, null, python);
+  assert.equal(latest(python), 1, "Python has not answered yet");
+  store.setValues({ blend: 2 }, null, python);
+  assert.equal(latest({ blend: 1, client: store.client }), 2, "it has answered an earlier edit");
+  const others = { blend: 9, client: "another" };
+  assert.equal(latest(others), 9, "another page has changed them since");
+  store.setValues({ blend: 3 }, null, others);
+  assert.equal(latest(others), 3);
+});
+
 test("steps, problems and saved clips are emitted", () => {
   store.onMessage({ kind: "result", phase: "step", client: store.client, edit: 1, step: 2, steps: 9 });
   store.onMessage({ kind: "problem", client: "", edit: 0, text: "no" });

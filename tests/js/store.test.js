@@ -18,14 +18,14 @@ beforeEach(() => {
 });
 afterEach(() => store.close());
 
-function start(total, { live = true, token = "t" } = {}) {
+function start(total, { live = true, token = "t", extended = "" } = {}) {
   const coords = new Int32Array(total).map((_, i) => i);
   // As it comes from the network: a view into a larger buffer, not aligned.
   const packed = new Uint8Array(coords.byteLength + 3);
   packed.set(new Uint8Array(coords.buffer), 3);
   store.onMessage({
     kind: "cells", axes: [{ name: "seed", labels: [], notes: [] }], total, title: "", model: "",
-    token, aspect: 1, live,
+    token, extends: extended, aspect: 1, live,
   }, [new DataView(packed.buffer, 3)]);
 }
 const state = (cells, previews = [], buffers = []) => store.onMessage({
@@ -116,7 +116,7 @@ test("stars are shown at once and sent", () => {
   store.annotate([0, 1], { stars: 4 });
   assert.equal(store.annotation(0).stars, 4);
   assert.deepEqual(sent.filter((m) => m.kind === "annotate"), [
-    { kind: "annotate", cells: [0], turn: 1, stars: 4, client: store.client },
+    { kind: "annotate", cells: [0], turn: 1, stars: 4, client: store.client, token: "t" },
   ]);
 });
 
@@ -158,6 +158,139 @@ test("a continued run keeps its images, another run does not", async () => {
   assert.equal(store.images.decoded.has(0), true);
   start(3, { token: "other" });
   assert.equal(store.images.decoded.has(0), false);
+});
+
+// --- other clips, while something of the earlier ones is on its way ---------------------------------
+
+test("every message names the cells that it is about", () => {
+  start(3, { token: "first" });
+  state([[0, "done", 4, 4, "", 1]]);
+  store.setVisible("a", [0]);
+  const act = () => {
+    sent.length = 0;
+    store.annotate([0], { stars: 4 });
+    store.controlRun("skip", 0);
+    store.fillEmpty([[0]]);
+    store.regenerate([0]);
+    store.details.request(0);
+    store.columns.request();
+    store.heartbeat();
+    return [kinds(), new Set(sent.map((m) => m.token))];
+  };
+  assert.deepEqual(act(), [["annotate", "run", "fill", "regenerate", "detail", "columns", "ping", "viewport"], new Set(["first"])]);
+  start(3, { token: "other", live: false });
+  assert.deepEqual(act()[1], new Set(["other"]));
+});
+
+test("views hear whether the cells still have their clips", () => {
+  const same = [];
+  start(3);
+  store.addEventListener("cells", (event) => same.push(event.detail), page);
+  start(3);
+  start(3, { token: "longer", extended: "t" });
+  start(3, { token: "other", extended: "t" });
+  assert.deepEqual(same, [true, true, false]);
+});
+
+test("nothing that is known of the earlier clips is taken for the others", () => {
+  start(3);
+  state([[0, "done", 4, 4, "", 1], [1, "done", 4, 4, "", 1]]);
+  store.setVisible("a", [0]);
+  state([[1, "failed", 0, 4, "boom", null]]);
+  store.annotate([0], { stars: 5 });
+  const seen = [];
+  start(3, { token: "other" });
+  store.addEventListener("cell", (event) => seen.push(event.detail), page);
+  state([[0, "done", 4, 4, "", 1]]);
+  sheet(0);
+  assert.equal(store.annotation(0).stars, 2, "the star was for another clip");
+  seen.length = 0;
+  store.setVisible("a", [0, 1]);
+  assert.deepEqual(seen, [], "the other clip has not changed");
+});
+
+test("columns do not undo a change that is on its way", () => {
+  start(2);
+  state([[0, "done", 4, 4, "", 1], [1, "done", 4, 4, "", 1]]);
+  store.columns.request();
+  store.annotate([0], { stars: 5 });
+  const numbers = (kind, ...values) => new DataView(new kind(values).buffer);
+  store.onMessage({ kind: "columns", common: ["stars"], columns: [{ name: "stars" }], tags: [] },
+    [numbers(Int32Array, 0, 1), numbers(Float64Array, 1, 3), numbers(Int32Array, 0, 0)]);
+  assert.deepEqual([store.annotation(0).stars, store.annotation(1).stars], [5, 3]);
+  assert.deepEqual([store.columns.value(0, "stars"), store.columns.value(1, "stars")], [5, 3]);
+});
+
+/** Let the test decide when each image is decoded, and whether it can be. */
+function decodeByHand() {
+  const waiting = [];
+  store.images.decode = () => new Promise((done, fail) => waiting.push({
+    done: () => { const made = image(); done(made); return made; }, fail: () => fail(new Error("no JPEG")),
+  }));
+  return waiting;
+}
+const running = (id = 1) => state([[0, "running", id, 9, "", null]], [[0, 4]], [bytes(id)]);
+const done = () => state([[0, "done", 4, 4, "", 1]]);
+const LEAVE = {
+  "other clips came": () => start(3, { token: "other" }),
+  "the store was closed": () => store.close(),
+};
+
+for (const [what, leave] of Object.entries(LEAVE)) {
+  for (const kind of ["sheet", "preview"]) {
+    test(`a ${kind} that is decoded after ${what} is dropped`, async () => {
+      const waiting = decodeByHand();
+      start(3);
+      store.setVisible("a", [0]);
+      if (kind === "preview") running();
+      else { done(); sheet(0); }
+      leave();
+      if (kind === "preview") store.cells.set(0, { status: "running" });
+      const late = waiting[0].done();
+      await soon(5);
+      assert.equal(store.imageOf(0), undefined);
+      assert.equal(late.closed, 1);
+      if (kind === "preview" || store.closed) return;
+      done();
+      sheet(0, 2);
+      const own = waiting[1].done();
+      await soon(5);
+      assert.equal(store.imageOf(0).bitmap, own, "its own sheet is shown");
+    });
+  }
+
+  test(`a sheet that fails to be decoded after ${what} does not damage another clip`, async () => {
+    const waiting = decodeByHand();
+    start(3);
+    store.setVisible("a", [0]);
+    done();
+    sheet(0);
+    leave();
+    waiting[0].fail();
+    await soon(5);
+    assert.equal(store.items.get(0)?.problem, undefined);
+  });
+}
+
+test("of two images of one cell the later one stays, in whatever order they are decoded", async () => {
+  const waiting = decodeByHand();
+  start(3);
+  store.setVisible("a", [0]);
+  running(1);
+  running(2);
+  const later = waiting[1].done();
+  await soon(5);
+  const earlier = waiting[0].done();
+  await soon(5);
+  assert.deepEqual([store.imageOf(0).bitmap === later, earlier.closed, later.closed], [true, 1, 0]);
+  done();
+  sheet(0, 1);
+  sheet(0, 2);
+  const second = waiting[3].done();
+  await soon(5);
+  const first = waiting[2].done();
+  await soon(5);
+  assert.deepEqual([store.imageOf(0).bitmap === second, first.closed, second.closed], [true, 1, 0]);
 });
 
 test("the parts of an mp4 are joined", async () => {

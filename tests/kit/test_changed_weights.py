@@ -207,7 +207,8 @@ def test_the_run_button_of_a_grid_shows_nothing_of_the_old_weights(painter, libr
         painter.weights = painter.revision = "2"
         assert source.shot(0).key == source.key(0), "the shot of the clip, not of the model now"
         publisher = grid._publisher
-        publisher.receive({"kind": "run", "action": "run", "client": "page"})
+        token = publisher.latest.token
+        publisher.receive({"kind": "run", "action": "run", "client": "page", "token": token})
         wait_until(lambda: publisher.source.run is not run and publisher.source.run.finished)
         assert publisher._extends == "", "the cells have other clips"
         assert_true(grid.run.clips, "2")

@@ -33,8 +33,8 @@ class FrontEnd:
         self.acknowledged = set()
 
     def send(self, kind, **content):
-        """Send a message, on its own thread as subshells do."""
-        content = {"kind": kind, "client": self.name, **content}
+        """Send a message, on its own thread as subshells do, with the token of the cells it has."""
+        content = {"kind": kind, "client": self.name, "token": self.token(), **content}
         data = {"method": "custom", "content": content}
         thread = threading.Thread(
             target=self.widget._handle_msg, args=({"content": {"data": data}, "buffers": []},)
@@ -54,6 +54,11 @@ class FrontEnd:
             if kind is None or content["kind"] == kind:
                 messages.append((content, buffers))
         return messages
+
+    def token(self):
+        """Return the token of the cells that arrived last; "" before any."""
+        tokens = [content["token"] for content, _ in self.received("cells")]
+        return tokens[-1] if tokens else ""
 
     def wait_for(self, condition, seconds=PATIENCE):
         """Wait until `condition()` is true, acknowledging batches; return its value."""

@@ -1,5 +1,8 @@
 """The Python half of the live view: real pollen, and a recording comm instead of a browser."""
 
+import threading
+import time
+
 import comm
 import numpy as np
 import pytest
@@ -369,10 +372,29 @@ def test_sliders_match_the_signature(pollen):
     assert reset.arguments == {}
 
 
-def test_close_ends_threads_and_messages(show):
-    import threading
-    import time
+def test_edits_that_meet_are_both_applied(show, monkeypatch):
+    view = show(steps=4, num_inference_steps=4)
+    page, other = FrontEnd(view), FrontEnd(view, "other")
+    second = threading.Thread(
+        target=other.send, args=["update"], kwargs={"controls": {"seed": "9"}}
+    )
+    updated = LiveControls.updated
 
+    def meets(controls, data, sliders):
+        changed = updated(controls, data, sliders)
+        if data.get("prompt") == MOTH:
+            second.start()
+            second.join(0.3)  # long enough for it, if nothing held it up
+        return changed
+
+    monkeypatch.setattr(LiveControls, "updated", meets)
+    page.send("update", edit=1, controls={"prompt": MOTH})
+    second.join()
+    assert (view.controls.prompt, view.controls.seed) == (MOTH, 9)
+    assert view._engine._request is None or view._engine._request.number == view._number
+
+
+def test_close_ends_threads_and_messages(show):
     view = show(steps=4, num_inference_steps=90)
     front_end = FrontEnd(view)
     edit(front_end, 1)

@@ -159,7 +159,8 @@ class Live(NotebookWidget):
 
     def _start(self, *, refine: bool) -> None:
         """Create the engine and the widget; no thread runs before the first request."""
-        self._lock = threading.Lock()
+        # Held while the controls are read, changed and requested: several threads do.
+        self._lock = threading.RLock()
         # The last edits, by the number of their request: front end, its number, controls.
         self._edits: OrderedDict[int, tuple[str, int, LiveControls]] = OrderedDict()
         self._number = 0
@@ -272,7 +273,8 @@ class Live(NotebookWidget):
         >>> clip = view.keep()
         >>> clip.stars = 5
         """
-        settings = Settings(self._shots, self._controls, self.refine)
+        with self._lock:
+            settings = Settings(self._shots, self._controls, self.refine)
         shot = settings.shots.final(settings.controls, refine=settings.refine)
         # Not by `bc.run`, which would warn of words: the view itself shows the notes.
         request = RunRequest(as_sweep(shot), self.model, self.library, recorded=False)
@@ -304,17 +306,18 @@ class Live(NotebookWidget):
     @t.observe("refine")  # type: ignore[untyped-decorator]
     def _on_refine(self, _: Any) -> None:
         if self._number:
-            self._request("", 0, self._controls)
+            self._request()
 
     def _show(self, settings: Settings) -> None:
         """Show the clip of some settings, and set the controls of all front ends."""
-        self._shots, self._controls = settings.shots, settings.controls
-        self._model_info = self._describe(settings.shots)
-        number = self._number
-        self.refine = settings.refine
-        if self._number == number:  # another value of `refine` has requested it
-            self._request("", 0, settings.controls)
-        self._control_values = self._controls_message("")
+        with self._lock:
+            self._shots, self._controls = settings.shots, settings.controls
+            self._model_info = self._describe(settings.shots)
+            number = self._number
+            self.refine = settings.refine
+            if self._number == number:  # another value of `refine` has requested it
+                self._request()
+            self._control_values = self._controls_message("")
 
     def _describe(self, shots: ShotBuilder) -> dict[str, Any]:
         """Return what front ends need to know besides the controls."""
@@ -331,40 +334,40 @@ class Live(NotebookWidget):
         """Return the controls as a front end set them, with a number that makes them a change."""
         return {**self._controls.to_json(), "client": client, "number": self._number}
 
-    def _request(self, client: str, edit: int, controls: LiveControls) -> None:
-        """Request the clip of some controls from the engine; `client` and `edit` are its origin."""
+    def _request(self, client: str = "", edit: int = 0, changes: Any = None) -> None:
+        """Request the clip of the controls, after the changes that a front end made in an edit."""
         with self._lock:
-            self._controls = controls
+            if changes is not None:
+                self._controls = self._controls.updated(changes, self._sliders)
+            controls, refine = self._controls, self.refine
             self._number += 1
-            number = self._number
-            self._edits[number] = (client, edit, controls)
+            self._edits[self._number] = (client, edit, controls)
             while len(self._edits) > _REMEMBERED_EDITS:
                 self._edits.popitem(last=False)
-        self._notes = self._notes_on(controls)
-        refine = self.refine
-        self._engine.request(
-            number,
-            self._shots.draft(controls, refine=refine),
-            self._shots.final(controls, refine=refine),
-            quickly=self._shots.uses_distilled(controls, refine=refine),
-        )
+            self._notes = self._notes_on(controls)
+            self._engine.request(
+                self._number,
+                self._shots.draft(controls, refine=refine),
+                self._shots.final(controls, refine=refine),
+                quickly=self._shots.uses_distilled(controls, refine=refine),
+            )
 
     def _receive(self, content: dict[str, Any]) -> None:
-        # This may run on any thread (subshells), so it only queues.
+        # This may run on several threads at once (subshells), and waits for nothing: it builds a
+        # shot and may set traits; the engine generates, and the sender sends all other messages.
         client, kind = str(content.get("client", "")), content.get("kind")
         if kind == "update" and isinstance(content.get("controls"), dict):
             edit = content.get("edit")
             edit = edit if isinstance(edit, int) else 0
             self._sender.acknowledge(client, edit)
-            controls = self._controls.updated(content["controls"], self._sliders)
-            self._request(client, edit, controls)
+            self._request(client, edit, content["controls"])
         elif kind == "hello":
             self._sender.acknowledge(client, 0)
             self._kept.send_again()
             if self._last is not None:
                 self._send_result(self._last)
             else:
-                self._request("", 0, self._controls)
+                self._request()
         elif kind == "keep":
             threading.Thread(target=self._keep_or_report, name="beecam-keep", daemon=True).start()
         elif kind == "restore" and (kept := self._kept.settings(str(content.get("key")))):
@@ -405,10 +408,10 @@ class Live(NotebookWidget):
 
     def _publish_final(self, result: LiveFrame) -> None:
         """Send the controls of a final clip to all front ends, and update the static output."""
-        client, _, controls = self._edits.get(result.number, ("", 0, None))
-        if controls is None or result.number != self._number:
-            return
-        self._control_values = self._controls_message(client)
+        with self._lock:
+            if result.number != self._number:
+                return
+            self._control_values = self._controls_message(self._edits[self._number][0])
         self._static.update()
 
     def _send_message(self, content: dict[str, Any], buffers: list[bytes]) -> None:

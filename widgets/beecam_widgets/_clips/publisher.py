@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
@@ -30,6 +31,8 @@ _QUIET_TICK = 0.5
 # Annotations come in series: the contact sheet waits for this many seconds after the last one.
 _SETTLE_SECONDS = 4.0
 _MESSAGE_VERSION = 1
+# Messages that name cells by their numbers, or act on the run that is shown.
+_ABOUT_CELLS = ("viewport", "annotate", "columns", "run", "fill", "regenerate", "detail")
 
 
 class Publisher:
@@ -37,7 +40,11 @@ class Publisher:
 
     Messages may arrive on any thread: they are only queued. A single thread reads the queue,
     accesses run and library, and sends. It never waits for an answer, ends when no front end is
-    connected and no run is active, and starts again with the next message.
+    connected and no run is active, and starts again with the next message. No error ends it: what
+    can't be sent is dropped.
+
+    A message about cells names the source that the front end shows, by its token. One that was sent
+    before the front end knew of another source is dropped: the same numbers are other clips there.
 
     Attributes:
         source: The source that the thread publishes.
@@ -75,6 +82,8 @@ class Publisher:
         self._end_reported = source.run is None
         self._version = 0
         self._extends = ""
+        # The sources whose cells are the first ones of the current source, and that source.
+        self._tokens = {source.token}
         self._annotations = AnnotationWatcher()
         self._annotated_at: float | None = None
         self._limiter = RateLimiter()
@@ -92,7 +101,8 @@ class Publisher:
         with self._lock:
             if self._closed:
                 return
-            if self._thread is None:
+            # One that isn't alive is one whose start failed.
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="beecam-grid", daemon=True)
                 self._thread.start()
         self._wake.set()
@@ -126,7 +136,9 @@ class Publisher:
                 self._tick()
             except Exception as error:  # noqa: BLE001  (there is no caller to raise to)
                 self._send_problem(f"The grid raised an error: {error}")
-                self._flush()
+                # The next tick may raise before it sends; and this fails, too, if sending raised.
+                with contextlib.suppress(Exception):
+                    self._flush()
             with self._lock:
                 if self._is_idle():
                     self._thread = None
@@ -184,6 +196,8 @@ class Publisher:
         handler = getattr(self, f"_on_{kind}", None) if isinstance(kind, str) else None
         if handler is None:
             raise ValueError(kind)
+        if kind in _ABOUT_CELLS and content.get("token") not in self._tokens:
+            return
         handler(content, client)
 
     def _on_hello(self, content: dict[str, Any], _: Client | None) -> None:
@@ -205,6 +219,9 @@ class Publisher:
     def _on_ping(self, content: dict[str, Any], client: Client | None) -> None:
         if client is not None:
             client.awake = bool(content.get("awake", True))
+            if content.get("token") != self.source.token:
+                # The message with these cells was lost, or is on its way.
+                self._send_all_state(str(content["client"]))
             # Without an answer the front end reports that the kernel is gone.
             self._outbox.append(({"kind": "pong", "to": content["client"]}, []))
 
@@ -264,6 +281,7 @@ class Publisher:
         # With other weights, the same cells have other clips: nothing of the old ones stays.
         extends = content["extends"] and starts_with(source, self.source)
         self._extends = self.source.token if extends else ""
+        self._tokens = (self._tokens if extends else set()) | {source.token}
         self.source = source
         self._end_reported = self.source.run is None
         self._version = 0

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 import traitlets as t
 
+from beecam._util.plain import as_integer
 from beecam.clips.clip import Clip
 from beecam.clips.clip_set import ClipSet
-from beecam.errors import BeecamError, did_you_mean
+from beecam.errors import BeecamError, did_you_mean, shorten
 from beecam.runs.run import Run
 from beecam_widgets._clips.cell_source import CellSource, cell_source, clips_of, token_of
 from beecam_widgets._clips.filtering import check_filter, check_sort, matching_cells
@@ -144,8 +145,7 @@ class Surface(NotebookWidget):
 
     @selection.setter
     def selection(self, value: Iterable[Clip | int]) -> None:
-        cells = self._cells_by_key()
-        self._selected = [self._cell_of(one, cells) for one in value]
+        self._selected = self._cells_of("selection", value)
 
     @property
     def current(self) -> Clip | None:
@@ -162,7 +162,7 @@ class Surface(NotebookWidget):
 
     @current.setter
     def current(self, value: Clip | int | None) -> None:
-        self._current = -1 if value is None else self._cell_of(value, self._cells_by_key())
+        self._current = -1 if value is None else self._cells_of("current", [value])[0]
 
     @property
     def view(self) -> dict[str, Any]:
@@ -193,6 +193,8 @@ class Surface(NotebookWidget):
                 )
         # Everything is checked before anything is set.
         self._check_view({parts[key]: part for key, part in value.items()})
+        self._cells_of("selected", value.get("selected", []))
+        self._cells_of("current", [c for c in [value.get("current", -1)] if c != -1])
         with self.hold_trait_notifications():
             for key, part in value.items():
                 setattr(self, parts[key], part)
@@ -330,6 +332,11 @@ class Surface(NotebookWidget):
 
     def _check_view(self, traits: Mapping[str, Any]) -> None:
         """Raise if some traits don't fit these clips, before any is set."""
+        for name, value in traits.items():
+            try:
+                self.traits()[name].validate(self, value)
+            except t.TraitError as error:
+                raise BeecamError(f"{name.lstrip('_')}={shorten(value)}: {error}") from None
         if "filter" in traits:
             check_filter(self._source, traits["filter"])
         if "sort" in traits:
@@ -363,14 +370,29 @@ class Surface(NotebookWidget):
         source = self._source
         return {source.key(i): i for i in reversed(range(len(source)))}
 
-    def _cell_of(self, value: Clip | int, cells: Mapping[str, int]) -> int:
-        if isinstance(value, Clip):
-            if value.key not in cells:
-                raise BeecamError(f"clip {value.key[:8]}: not one of the clips of this widget.")
-            return cells[value.key]
-        if not 0 <= value < len(self._source):
-            raise BeecamError(f"cell {value}: the cells are 0 to {len(self._source) - 1}.")
-        return value
+    def _cells_of(self, name: str, value: Iterable[Clip | int]) -> list[int]:
+        """Return the numbers of cells that were passed as clips or as numbers.
+
+        Raises:
+            BeecamError: The value of the attribute `name` is neither, or not in this widget.
+        """
+        last = len(self._source) - 1
+        needed = f"a clip of this widget or a cell number from 0 to {last:,} is needed."
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            raise BeecamError(
+                f"{name}={shorten(value)}: a list of clips or cell numbers is needed."
+            )
+        values = list(value)
+        clips = self._cells_by_key() if any(isinstance(one, Clip) for one in values) else {}
+        cells = []
+        for one in values:
+            cell = clips.get(one.key, -1) if isinstance(one, Clip) else as_integer(one)
+            if cell is None or not 0 <= cell <= last:
+                is_number = cell is not None and last >= 0 and not isinstance(one, Clip)
+                nearest = f" The nearest is {min(max(cell or 0, 0), last):,}." if is_number else ""
+                raise BeecamError(f"{name}: {shorten(one)}: {needed}{nearest}")
+            cells.append(cell)
+        return cells
 
     # --- in a notebook ---------------------------------------------------------------------------
 

@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 
 from beecam._util.condition import Condition
+from beecam_widgets._live.messages import problem_message
 from beecam_widgets._notebook.flow_control import Message, RateLimiter, Send
 
-# An image also shows that the kernel has received an edit. Edits are acknowledged by a message of
-# their own only after this many seconds without an image.
+# Every message tells which edits the kernel has received. They are acknowledged by a message of
+# their own only after this many seconds without another one.
 _SILENCE = 0.2
 _IDLE = 10.0
+# After this many messages that could not be sent, acknowledgements are given up.
+_TRIES = 5
 
 Build = Callable[[], Message]
 
@@ -20,7 +23,9 @@ Build = Callable[[], Message]
 class ThrottledSender:
     """Sends messages from one thread; a newer message replaces a waiting one of the same slot.
 
-    A message is built just before it is sent, so that no image is encoded in vain.
+    A message is built just before it is sent, so that no image is encoded in vain. No error ends
+    the thread: a message that can't be built is replaced by the problem, one that can't be sent is
+    dropped.
     """
 
     def __init__(self, send: Send) -> None:
@@ -61,7 +66,7 @@ class ThrottledSender:
             number: Number of the edit.
         """
         with self._lock:
-            self._received[client] = number
+            self._received[client] = max(number, self._received.get(client, 0))
             self._start()
 
     def close(self) -> None:
@@ -73,22 +78,35 @@ class ThrottledSender:
     def _start(self) -> None:
         if self._closed:
             return
-        if self._thread is None:
+        # One that isn't alive is one whose start failed.
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name="beecam-sender", daemon=True)
             self._thread.start()
         self._changed.notify_all()
 
     def _work(self) -> None:
+        failures = 0
         while (build := self._next()) is not None:
             try:
-                message = build()
+                content, buffers = build()
             except Exception as error:  # noqa: BLE001  (there is no caller to raise to)
-                message = {"kind": "problem", "edit": 0, "client": "", "text": str(error)}, []
+                content, buffers = problem_message("", 0, str(error))
             while not self._limiter.allow():
                 time.sleep(0.01)
             self._last_sent = time.monotonic()
-            if not self._closed:
-                self._send(*message)
+            with self._lock:
+                edits, self._received = self._received, {}
+            if self._closed:
+                return
+            try:
+                self._send({**content, "edits": edits}, buffers)
+                failures = 0
+            except Exception:  # noqa: BLE001  (as above; the widget may just be closed)
+                failures += 1
+                if failures < _TRIES:
+                    with self._lock:
+                        # Goes with the next message, unless later edits were received meanwhile.
+                        self._received = {**edits, **self._received}
 
     def _next(self) -> Build | None:
         """Wait for the next message; return None if none came for long."""
@@ -96,14 +114,11 @@ class ThrottledSender:
             end = time.monotonic() + _IDLE
             while not self._closed:
                 if self._waiting:
-                    self._received.clear()
                     return self._waiting.pop(next(iter(self._waiting)))
                 now = time.monotonic()
                 silence = now - self._last_sent
                 if self._received and silence >= _SILENCE:
-                    received = dict(self._received)
-                    self._received.clear()
-                    return lambda: ({"kind": "ack", "edits": received}, [])
+                    return lambda: ({"kind": "ack"}, [])
                 if now > end:
                     break
                 self._changed.wait(

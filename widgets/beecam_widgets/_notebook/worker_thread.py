@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -14,7 +15,8 @@ class WorkerThread:
     """Processes messages one at a time, and runs periodic work between them.
 
     Messages may arrive on any thread: `submit` only puts them into a queue. The thread ends when
-    no work is left and starts again with the next message.
+    no work is left and starts again with the next message. No error ends it: handlers report their
+    own, and what they raise nevertheless, as when a report can't be sent, is dropped.
     """
 
     def __init__(
@@ -23,9 +25,9 @@ class WorkerThread:
         """Create the worker; the first message starts its thread.
 
         Args:
-            handle: Called with each message. Must not raise.
+            handle: Called with each message.
             poll: Called when the queue is empty. Returns the seconds until its next call, or None
-                if only a message can bring new work. Must not raise.
+                if only a message can bring new work.
             name: Name of the thread.
         """
         self._handle, self._poll, self._name = handle, poll, name
@@ -48,7 +50,8 @@ class WorkerThread:
         """Queue a message, and start the thread unless it runs."""
         self._inbox.put(message)
         with self._lock:
-            if self._thread is None and not self._closed:
+            # One that isn't alive is one whose start failed.
+            if not self._closed and (self._thread is None or not self._thread.is_alive()):
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
 
@@ -66,10 +69,13 @@ class WorkerThread:
                 pass
             else:
                 if message is not None:  # None only wakes the thread so that it can end
-                    self._handle(message)
+                    with contextlib.suppress(Exception):
+                        self._handle(message)
                 pause = 0.0  # treat a burst of messages as one change
                 continue
-            pause = self._poll()
+            pause = None
+            with contextlib.suppress(Exception):
+                pause = self._poll()
             with self._lock:
                 if pause is None and self._inbox.empty():
                     self._thread = None

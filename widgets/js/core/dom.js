@@ -97,6 +97,12 @@ export function setButton(node, path, label, text = "") {
   node.title = label;
 }
 
+/** Show whether a button that switches something is on. @param {HTMLElement} node @param {boolean} isOn */
+export function press(node, isOn) {
+  node.classList.toggle("bcm-on", isOn);
+  attributes(node, { "aria-pressed": isOn });
+}
+
 /**
  * Create a row of five stars; pressing the current rating again clears it.
  * @param {(stars: number) => void} action

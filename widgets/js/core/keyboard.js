@@ -9,6 +9,7 @@
 // Text fields, menus and modal dialogs keep all keys, other controls those that operate them. No key gives the focus back to
 // the notebook: the ways out are Tab and a press outside.
 
+import { on } from "./dom.js";
 import { isNotebookKey } from "./keys.js";
 
 const FIELDS = "textarea, select, [contenteditable]:not([contenteditable=false])";
@@ -36,16 +37,17 @@ export function listenForKeys(root, { onKey, hasCommand, isHostKey = isNotebookK
   let pointed = false;
   let place = "";
   const isInside = (/** @type {Event} */ event) => root.contains(/** @type {Node} */ (event.composedPath()[0]));
-  for (const name of ["focusin", "pointerdown"]) {
-    window.addEventListener(name, (event) => { used = isInside(event); }, { capture: true, signal });
+  for (const name of /** @type {const} */ (["focusin", "pointerdown"])) {
+    on(window, name, (event) => { used = isInside(event); }, { capture: true, signal });
   }
-  window.addEventListener("pointermove", (event) => {
+  on(window, "pointermove", (event) => {
+    const at = `${event.screenX},${event.screenY}`;
     // A page that scrolls under a pointer at rest makes the browser report a movement.
-    if (event.pointerType === "touch" || place === `${event.screenX},${event.screenY}`) return;
-    place = `${event.screenX},${event.screenY}`;
+    if (event.pointerType === "touch" || place === at) return;
+    place = at;
     pointed = isInside(event);
   }, { capture: true, signal });
-  window.addEventListener("keydown", (event) => {
+  on(window, "keydown", (event) => {
     const target = /** @type {Element} */ (event.composedPath()[0]);
     if (isInside(event)) return guardShortcuts(event, root, isHostKey);
     if (event.isComposing || event.key === "Tab" || isHostKey(event)) return;
@@ -55,7 +57,7 @@ export function listenForKeys(root, { onKey, hasCommand, isHostKey = isNotebookK
     event.stopImmediatePropagation();
     onKey(event);
   }, { capture: true, signal });
-  root.addEventListener("keydown", (event) => {
+  on(root, "keydown", (event) => {
     if (isHostKey(event)) return;
     // Tab leaves the surface; every other key stops here, or the host would act on it.
     if (event.key !== "Tab") event.stopPropagation();

@@ -1,5 +1,7 @@
 // Tells Python whether this page shows a widget: one that no page shows may be closed there.
 
+import { on } from "./dom.js";
+
 /** Counts the views of a widget. */
 export class Views {
   #model;
@@ -12,7 +14,7 @@ export class Views {
     this.#model = model;
     this.#client = client;
     // A page that is closed or loaded again doesn't remove its views.
-    window.addEventListener("pagehide", () => this.#send("closed"), { signal: this.#page.signal });
+    on(window, /** @type {any} */ ("pagehide"), () => this.#send("closed"), { signal: this.#page.signal });
   }
 
   /**

@@ -14,15 +14,21 @@ const ENCODED_BYTES = 24e6;
 // Concurrent decoders: results arrive between paints, so with few of them decoding waits for painting.
 const DECODERS = 8;
 
-/** Caches and decodes images within a budget of memory. */
+/**
+ * Caches and decodes images within a budget of memory. While one is decoded, its cell may get another, or all
+ * may be dropped: what is decoded counts only if it is still the latest of its cell.
+ */
 export class CellImages {
   #options;
-  /** @type {Map<number, CellImage>} */
+  /** @type {Map<number, CellImage & {turn: number}>} */
   #previews = new Map();
   /** @type {number[]} */
   #queue = [];
   #decoding = 0;
-  #closed = false;
+  /** Numbers images in the order in which their decoding starts. */
+  #turn = 0;
+  /** All up to this turn are dropped. */
+  #dropped = 0;
 
   /**
    * @param {{decode?: Decoder, pixels: () => number, isVisible: (cell: number) => boolean,
@@ -72,15 +78,17 @@ export class CellImages {
 
   /** Decode and show a preview. @param {number} cell @param {number} frames @param {DataView} bytes */
   async addPreview(cell, frames, bytes) {
+    const turn = ++this.#turn;
     try {
       const bitmap = await this.decode(jpegBlob(bytes));
-      if (!this.#options.isRunning(cell) || this.decoded.has(cell)) {
+      const latest = this.#previews.get(cell)?.turn ?? this.#dropped;
+      if (turn <= latest || !this.#options.isRunning(cell) || this.decoded.has(cell)) {
         bitmap.close();
         return;
       }
       this.dropPreview(cell);
       const sheet = { frames, width: bitmap.width / frames, height: bitmap.height, count: frames, fps: 8 };
-      this.#previews.set(cell, { bitmap, sheet, preview: true });
+      this.#previews.set(cell, { bitmap, sheet, preview: true, turn });
       this.#options.onChange(cell);
     } catch {
       // Ignored: another preview follows.
@@ -100,7 +108,7 @@ export class CellImages {
   }
 
   async #decodeNext() {
-    if (this.#decoding >= DECODERS || this.#closed) return;
+    if (this.#decoding >= DECODERS) return;
     const cell = this.#queue.shift();
     if (cell === undefined) return;
     const encoded = this.encoded.get(cell);
@@ -109,18 +117,21 @@ export class CellImages {
       return;
     }
     this.#decoding++;
+    const turn = ++this.#turn;
+    // One that was dropped for room is still the latest.
+    const isOld = () => turn <= this.#dropped || (this.encoded.get(cell) ?? encoded) !== encoded;
     try {
       const sheet = reducedSheet(encoded.sheet, this.#options.pixels());
       const smaller = sheet.width < encoded.sheet.width;
       const bitmap = await this.decode(encoded.data, smaller ? [sheet.width * sheet.frames, sheet.height] : undefined);
-      if (this.#closed) {
+      if (isOld()) {
         bitmap.close();
         return;
       }
       this.decoded.set(cell, { bitmap, sheet, preview: false }, bitmap.width * bitmap.height * 4);
       this.dropPreview(cell);
     } catch {
-      this.#options.onDamaged(cell);
+      if (!isOld()) this.#options.onDamaged(cell);
     } finally {
       this.#decoding--;
       this.#options.onChange(cell);
@@ -128,16 +139,12 @@ export class CellImages {
     }
   }
 
-  /** Drop all images. */
+  /** Drop all images, those included that are being decoded. */
   clear() {
+    this.#dropped = this.#turn;
+    this.#queue = [];
     this.decoded.clear();
     this.encoded.clear();
     for (const cell of [...this.#previews.keys()]) this.dropPreview(cell);
-  }
-
-  /** Drop all images and stop decoding. */
-  close() {
-    this.#closed = true;
-    this.clear();
   }
 }

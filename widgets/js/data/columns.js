@@ -61,7 +61,7 @@ export class Columns {
     const tags = new Map(content.tags);
     cells.forEach((cell, i) => {
       this.#states[cell] = states[i];
-      this.store.annotations.set(cell, {
+      this.store.onAnnotation(cell, {
         stars: Number(stars[cell] ?? 0), rejected: this.hasState(cell, "rejected"),
         tags: /** @type {string[]} */ (tags.get(cell) ?? []),
       });
@@ -117,6 +117,6 @@ export class Columns {
 }
 
 /** Copy the bytes of a view, which may be unaligned for numbers. @param {DataView} view */
-function copyBytes(view) {
+export function copyBytes(view) {
   return /** @type {ArrayBuffer} */ (view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
 }

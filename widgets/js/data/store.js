@@ -3,7 +3,7 @@
 import { KERNEL_GONE, KERNEL_SILENT } from "../core/host.js";
 import { Source } from "../core/source.js";
 import { CellImages } from "./cell_images.js";
-import { Columns } from "./columns.js";
+import { Columns, copyBytes } from "./columns.js";
 import { Details } from "./details.js";
 
 // Milliseconds.
@@ -31,7 +31,7 @@ const MAX_MISSED = 2;
 const NO_ANNOTATION = /** @type {Annotation} */ (Object.freeze({ stars: 0, rejected: false, tags: [] }));
 
 /**
- * Events: "cells" (all replaced), "cell" (detail: index), "annotations" and "columns" (other cells
+ * Events: "cells" (all replaced; detail: whether each still has the same clip), "cell" (detail: index), "annotations" and "columns" (other cells
  * may match a filter now), "run", "notes", "connection", "problem" (detail: text), "detail" (detail: message),
  * "mp4" (detail: index and data).
  */
@@ -107,11 +107,14 @@ export class Store extends Source {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
-  /** Send a message to Python. @param {object} content */
+  /**
+   * Send a message to Python, with the token of the cells that it is about: Python may show others meanwhile.
+   * @param {object} content
+   */
   send(content) {
     if (this.closed) return;
     try {
-      this.transport.send({ ...content, client: this.client });
+      this.transport.send({ ...content, client: this.client, token: this.token });
     } catch {
       this.#setConnection(KERNEL_GONE);
     }
@@ -232,6 +235,11 @@ export class Store extends Source {
     return this.annotations.get(cell) ?? NO_ANNOTATION;
   }
 
+  /** Set an annotation that Python read, unless it lacks a change made here. @param {number} cell @param {Annotation} annotation */
+  onAnnotation(cell, annotation) {
+    if (!this.#pending.has(cell)) this.annotations.set(cell, annotation);
+  }
+
   /**
    * Change the annotations of cells.
    * @param {number[]} cells
@@ -292,23 +300,19 @@ export class Store extends Source {
   /** @param {any} content @param {DataView[]} buffers */
   #onCells(content, buffers) {
     const sameClips = [content.token, content.extends].includes(this.token);
-    const data = buffers[0];
-    // Copied, because a view into the message may be unaligned.
-    const start = data.byteOffset;
-    this.coords = new Int32Array(
-      /** @type {ArrayBuffer} */ (data.buffer.slice(start, start + data.byteLength)),
-    );
-    const { axes, total, title, model, token, aspect, live, drafts, fills, notes = [] } = content;
-    Object.assign(this, { axes, total, title, model, token, aspect, live, drafts, fills, notes });
-    this.occupied = new Set(fills ? this.#allCoordinates() : []);
+    this.coords = new Int32Array(copyBytes(buffers[0]));
+    // What else the message has is the state of the same name: axes, total, title, token and others.
+    const { kind, to, version, extends: extended, ...facts } = content;
+    Object.assign(this, { notes: [] }, facts);
+    this.occupied = new Set(this.fills ? this.#allCoordinates() : []);
     this.cells.clear();
-    if (!live) this.run = null;
+    if (!this.live) this.run = null;
     if (!sameClips) this.clear();
     this.#requested.clear();
     this.#lastVisible = "";
     this.ready = true;
     this.columns.reset();
-    this.emit("cells");
+    this.emit("cells", sameClips);
     this.requestSoon();
   }
 
@@ -323,6 +327,8 @@ export class Store extends Source {
   clear() {
     this.items.clear();
     this.annotations.clear();
+    this.#pending.clear();
+    this.#unseen.clear();
     this.details.clear();
     this.images.clear();
   }
@@ -350,7 +356,7 @@ export class Store extends Source {
     this.send({ kind: "ack", id: content.id });
     for (const { i, sheet, fps, frames, stars, rejected, tags, ...item } of content.items) {
       this.items.set(i, item);
-      if (stars !== undefined && !this.#pending.has(i)) this.annotations.set(i, { stars, rejected, tags: tags ?? [] });
+      if (stars !== undefined) this.onAnnotation(i, { stars, rejected, tags: tags ?? [] });
       this.#requested.delete(i);
       if (sheet) {
         const { buffer, ...size } = sheet;
@@ -386,7 +392,6 @@ export class Store extends Source {
     clearInterval(this.timer);
     if (this.#requestTimer) clearTimeout(this.#requestTimer);
     this.clear();
-    this.images.close();
   }
 }
 

@@ -90,7 +90,9 @@ export class Pointer {
     clearTimeout(this.#pressTimer);
     const cell = this.#isTouch ? cellAt(event) : -1;
     if (cell < 0) return;
+    const { token } = view.store;
     this.#pressTimer = setTimeout(() => {
+      if (token !== view.store.token) return;
       this.#longPressed = true;
       view.goTo(cell);
       view.toggleSelected(cell);

@@ -33,6 +33,8 @@ const RETRY_AFTER = 3000;
 export class LiveStore extends Source {
   /** Values that are not sent yet. @type {any} */
   #unsent = null;
+  /** The values set here last, and those that Python had then. @type {any} */
+  #own = {};
   /** Number of the last edit made here. */
   edit = 0;
   /** Numbers of edits without an answer. @type {number[]} */
@@ -89,12 +91,20 @@ export class LiveStore extends Source {
    * Send the values of the controls to Python and to the other views.
    * @param {any} values
    * @param {any} [by] the view in which they changed
+   * @param {any} [known] the values that Python has
    */
-  setValues(values, by = null) {
+  setValues(values, by = null, known = null) {
+    this.#own = { values, known };
     this.#unsent = values;
     this.edit++;
     this.flush();
     this.#emit("values", { by, values });
+  }
+
+  /** Return the latest values: those set here, until Python has others than were set here. @param {any} known those that Python has */
+  latestValues(known) {
+    const { values, known: before } = this.#own;
+    return values && (known === before || known.client === this.client) ? values : known;
   }
 
   /** Send the latest values, as soon as the pace allows. */
@@ -158,8 +168,7 @@ export class LiveStore extends Source {
   /** Handle a message from Python. @param {any} content @param {DataView[]} buffers */
   onMessage(content, buffers = []) {
     this.ready = true;
-    const answered = content.kind === "ack" ? content.edits?.[this.client]
-      : content.client === this.client ? content.edit : undefined;
+    const answered = content.edits?.[this.client] ?? (content.client === this.client ? content.edit : undefined);
     if (typeof answered === "number") this.unanswered = this.unanswered.filter((edit) => edit > answered);
     // Any message shows that the kernel is alive.
     this.#silentSince = this.unanswered.length ? this.now() : 0;
@@ -187,10 +196,11 @@ export class LiveStore extends Source {
     try {
       bitmap = await this.decode(jpegBlob(data));
     } catch {
-      return this.#emit("problem", "An image could not be decoded.");
+      // Reported below, unless it is outdated.
     }
-    // A newer image may have been decoded first.
-    if (number < this.shown) return bitmap.close();
+    // A newer image may have been decoded first, or the store be closed.
+    if (number < this.shown) return bitmap?.close();
+    if (!bitmap) return this.#emit("problem", "An image could not be decoded.");
     this.shown = number;
     this.image?.bitmap.close();
     if (content.code) this.code = content.code;
@@ -211,6 +221,7 @@ export class LiveStore extends Source {
   close() {
     clearTimeout(this.#sendTimer);
     clearTimeout(this.#checkTimer);
+    this.shown = Infinity;
     this.image?.bitmap.close();
     this.image = null;
     this.kept.forEach(({ url }) => URL.revokeObjectURL(url));

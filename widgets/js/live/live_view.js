@@ -92,7 +92,8 @@ export class LiveView {
     host.append(this.#root);
     replaceStaticSheet(this.#root, model.get("_sheet"), store, this.lifetime.signal);
     this.#clock.painters.add((seconds) => this.#paint(seconds));
-    this.#applyValues(model.get("_control_values"));
+    // Also those set here in another view: one that is opened later has none of its own.
+    this.#showValues(store.latestValues(model.get("_control_values")));
     this.#panel.showNotes(model.get("_notes"));
     this.#listen();
     this.#observe();
@@ -102,9 +103,8 @@ export class LiveView {
 
   // --- control values ---------------------------------------------------------------------------
 
-  /** Take over values set by Python or another front end. @param {any} values */
-  #applyValues(values) {
-    if (!values || values.client === this.store.client) return;
+  /** Show the values of the controls. @param {any} values */
+  #showValues(values) {
     this.#panel.set(values);
     this.#placeDot();
   }
@@ -112,7 +112,7 @@ export class LiveView {
   #onChange() {
     this.#toast.hidden = true;
     this.#placeDot();
-    this.store.setValues(this.#panel.values(), this);
+    this.store.setValues(this.#panel.values(), this, this.model.get("_control_values"));
     this.#root.dataset.requested = String(this.store.edit);
   }
 
@@ -142,9 +142,7 @@ export class LiveView {
     listen("step", ({ step, steps }) => this.#refresh(`generating · step ${step} of ${steps}`));
     listen("state", () => this.#refresh());
     listen("values", ({ by, values }) => {
-      if (by === this) return;
-      this.#panel.set(values);
-      this.#placeDot();
+      if (by !== this) this.#showValues(values);
     });
     listen("problem", (text) => this.#showProblem(text));
     listen("kept", () => this.#shelf.refresh());
@@ -154,7 +152,11 @@ export class LiveView {
     });
     /** @type {[string, () => void][]} */
     const traits = [
-      ["_control_values", () => this.#applyValues(model.get("_control_values"))],
+      ["_control_values", () => {
+        const values = model.get("_control_values");
+        // An answer to an edit made here would undo later ones.
+        if (values.client !== store.client) this.#showValues(values);
+      }],
       ["_notes", () => this.#panel.showNotes(model.get("_notes"))],
       ["_model_info", () => this.#onModel()], ["refine", () => this.#onModel()],
       ["playing", () => this.#play(Boolean(model.get("playing")), false)],

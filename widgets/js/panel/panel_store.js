@@ -8,7 +8,7 @@ import { Source } from "../core/source.js";
 const ANSWER_TIMEOUT = 10_000; // milliseconds
 const EDIT_DELAY = 120; // milliseconds in which edits are collected
 
-/** Events: "state", and "connection" (detail: why Python does not answer, "" if it does). */
+/** Events: "state" and "connection". */
 export class PanelStore extends Source {
   #model;
   /** Number of the last edit made here. */
@@ -19,6 +19,8 @@ export class PanelStore extends Source {
   /** @type {number | undefined} */
   #answerTimer;
   #onKernelEnded;
+  /** Why Python does not answer; "" if it does. */
+  connection = "";
 
   /** @param {any} model */
   constructor(model) {
@@ -90,7 +92,10 @@ export class PanelStore extends Source {
 
   /** @param {string} problem why Python does not answer; "" if it does */
   #setConnection(problem) {
-    this.dispatchEvent(new CustomEvent("connection", { detail: problem }));
+    // A kernel that is gone is reported once.
+    if (problem === this.connection || (problem && this.connection === KERNEL_GONE)) return;
+    this.connection = problem;
+    this.dispatchEvent(new Event("connection"));
   }
 
   /** Note that Python has answered. */

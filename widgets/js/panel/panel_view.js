@@ -22,7 +22,6 @@ export class PanelView {
   /** Aborted when the view is closed; ends its listeners and observers. */
   lifetime = new AbortController();
   #status = "";
-  #connection = "";
   #choices;
   #liveRegion;
   /** @type {Map<string, {node: HTMLElement, values: Values, problem: HTMLElement}>} */
@@ -80,6 +79,7 @@ export class PanelView {
     this.#showState();
     this.#showSummary();
     this.#deckPicker.showHistory(model.get("_history") ?? []);
+    if (store.connection) this.#showConnection();
   }
 
   // --- events of the store, the model and the page --------------------------------------------
@@ -87,7 +87,7 @@ export class PanelView {
   #listen() {
     const { model, store, lifetime: { signal } } = this;
     store.addEventListener("state", () => this.#showState(), { signal });
-    store.addEventListener("connection", (event) => this.#onConnection(/** @type {CustomEvent} */ (event).detail), { signal });
+    store.addEventListener("connection", () => this.#showConnection(), { signal });
     /** @type {[string, () => void][]} */
     const traits = [
       ["_summary", () => this.#showSummary()], ["_run", () => this.#showSummary()],
@@ -122,12 +122,9 @@ export class PanelView {
     onTheme();
   }
 
-  /** @param {string} problem why Python does not answer; "" if it does */
-  #onConnection(problem) {
-    if (problem === this.#connection) return;
-    // A kernel that is gone is reported once.
-    if (problem && this.#connection === KERNEL_GONE) return;
-    this.#connection = problem;
+  /** Show why Python does not answer, while it does not. */
+  #showConnection() {
+    const problem = this.store.connection;
     this.#deckPicker.showMessage(problem, Boolean(problem));
     this.#footer.actions.hidden = problem === KERNEL_GONE;
   }

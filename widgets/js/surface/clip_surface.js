@@ -5,6 +5,7 @@ import { focus } from "../core/dom.js";
 import { createHelpBox } from "../core/help_box.js";
 import { isTextField, listenForKeys } from "../core/keyboard.js";
 import { HELP, commandFor, hasCommand } from "../core/keys.js";
+import { closeMenuOf } from "../core/menu.js";
 import { describeCell } from "../data/axes.js";
 import { filterAndSort } from "../data/filtering.js";
 import { Lightbox, MAX_CLIPS } from "./lightbox.js";
@@ -49,9 +50,9 @@ export class ClipSurface extends Surface {
     showHelp();
     this.helpBox = help.box;
     this.listen({
-      cells: () => {
+      cells: (sameClips) => {
         showHelp();
-        if (this.lightbox.cells.some((cell) => cell >= store.total)) this.closeLarge();
+        if (!sameClips) this.#leaveClips();
       },
       cell: (cell) => {
         this.lightbox.refresh(cell);
@@ -103,6 +104,11 @@ export class ClipSurface extends Surface {
   /** Return a cell's values as text. @param {number} cell @returns {string} */
   labelOf(cell) {
     return describeCell(this.store, cell, true);
+  }
+
+  /** Focus what is in front: the large view, or the cells. */
+  #focusFront() {
+    focus(this.lightbox.open ? this.lightbox.node : this.focusTarget);
   }
 
   /** Make a cell the current one. @param {number} cell @param {boolean} [save] whether to send it to Python */
@@ -161,7 +167,7 @@ export class ClipSurface extends Surface {
     const { name } = command ?? { name: "close" };
     const at = this.#cellOf(name);
     // Keys that follow have the same object, wherever the pointer goes.
-    if (!this.root.contains(target)) focus(this.lightbox.open ? this.lightbox.node : this.focusTarget);
+    if (!this.root.contains(target)) this.#focusFront();
     this.actions(command ?? { name }, at)[name]?.();
   }
 
@@ -216,13 +222,28 @@ export class ClipSurface extends Surface {
     this.clock.wake();
   }
 
-  /** Close the large view. */
-  closeLarge() {
+  /** Close the large view. @param {boolean} [takeFocus] whether the cells get the focus */
+  closeLarge(takeFocus = true) {
     this.lightbox.hide();
     this.root.classList.remove("bcm-expanded");
     this.goTo(this.model.get("_current"), false);
-    focus(this.focusTarget);
+    if (takeFocus) focus(this.focusTarget);
     this.clock.wake();
+  }
+
+  /**
+   * Close all that was opened for clips: the same numbers are other clips now, which nothing that was aimed
+   * at the old ones may change. The focus may be anywhere in the page, and stays there.
+   */
+  #leaveClips() {
+    const { lightbox, tagBox } = this;
+    const hadFocus = [lightbox, tagBox].some(({ node }) => node.matches(":focus-within"));
+    // Until the next layout: the cells that get the focus must not make the first one the current one.
+    this.shown = [];
+    closeMenuOf(this.root);
+    tagBox.node.hidden = true;
+    if (lightbox.open) this.closeLarge(false);
+    if (hadFocus) focus(this.focusTarget);
   }
 
   /** Open the next or previous clip. @param {number} by */
@@ -251,7 +272,7 @@ export class ClipSurface extends Surface {
     // The class makes room for the help where the cells are low.
     this.root.classList.toggle("bcm-expanded", this.lightbox.open || !this.helpBox.hidden);
     // The focused close button disappears with the box.
-    if (this.helpBox.hidden) focus(this.lightbox.open ? this.lightbox.node : this.focusTarget);
+    if (this.helpBox.hidden) this.#focusFront();
   }
 
   /** Enter or leave full screen. */
@@ -264,7 +285,7 @@ export class ClipSurface extends Surface {
   dismiss() {
     if (!this.tagBox.node.hidden) {
       this.tagBox.node.hidden = true;
-      focus(this.lightbox.open ? this.lightbox.node : this.focusTarget);
+      this.#focusFront();
     } else if (!this.helpBox.hidden) this.toggleHelp();
     else if (this.lightbox.open) this.closeLarge();
     else if (this.selected.size) this.select([]);

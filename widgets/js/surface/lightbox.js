@@ -1,6 +1,6 @@
 // The large view: one clip with the details of its shot, or up to eight clips side by side.
 
-import { attributes, button, copy, div, element, focus, setButton, starRow } from "../core/dom.js";
+import { attributes, button, copy, div, element, focus, press, setButton, starRow } from "../core/dom.js";
 import { prefersReducedMotion } from "../core/host.js";
 import { AGAIN, CLOSE, COMPARE, NEXT, PREVIOUS, REJECT, STOP, TAG } from "../core/icons.js";
 import { Panes } from "./panes.js";
@@ -156,12 +156,9 @@ export class Lightbox {
     const { stars, rejected } = this.#annotation();
     this.#stars.show(stars);
     setButton(this.#reject, REJECT, rejected ? "rejected; undo (X)" : "reject (X)", rejected ? "Rejected" : "Reject");
-    this.#reject.classList.toggle("bcm-on", rejected);
-    attributes(this.#reject, { "aria-pressed": rejected });
-    const flickers = this.node.classList.contains("bcm-flickering");
+    press(this.#reject, rejected);
     this.#flicker.hidden = !this.#comparing;
-    attributes(this.#flicker, { "aria-pressed": flickers });
-    this.#flicker.classList.toggle("bcm-on", flickers);
+    press(this.#flicker, this.node.classList.contains("bcm-flickering"));
     this.#stars.row.hidden = this.#reject.hidden = this.#tag.hidden = !store.hasClip(this.cell);
     this.#regenerate.hidden = !store.live;
     this.#previous.hidden = this.next.hidden = store.total < 2;

@@ -1,6 +1,6 @@
 // The query field that filters the clips, and the menu that sorts them.
 
-import { attributes, button, div, element, on, setButton } from "../core/dom.js";
+import { attributes, button, div, element, on, press, setButton } from "../core/dom.js";
 import { DOWN, REJECT } from "../core/icons.js";
 import { openMenu } from "../core/menu.js";
 import { parse } from "../query.js";
@@ -136,8 +136,7 @@ export class SearchBox {
     const [filter, sort] = [this.#options.filter(), this.#options.sort()];
     if (document.activeElement !== this.#input) this.#input.value = filter;
     const hidden = filter.split(/\s+/).includes(HIDE_REJECTED);
-    attributes(this.#hideButton, { "aria-pressed": hidden });
-    this.#hideButton.classList.toggle("bcm-on", hidden);
+    press(this.#hideButton, hidden);
     const text = sort ? `${sort.replace(/^-/, "")} ${sort.startsWith("-") ? "↓" : "↑"}` : "Sort";
     setButton(this.#sortButton, DOWN, sort ? `sort: ${text}` : "sort", text);
     this.node.hidden = this.#store.total < 2;

@@ -41,7 +41,7 @@ export class Surface {
     this.toast.hidden = true;
     this.#connection = element("p", "bcm-connection");
     attributes(this.#connection, { role: "status" });
-    this.#connection.hidden = true;
+    this.#showConnection();
     const notes = createNotes(store, () => {
       store.dismissedNotes = store.notes.join("\n");
       store.emit("notes");
