@@ -42,7 +42,7 @@ def persist(attempt: Callable[[], _T], progress: Progress, folder: Path) -> _T:
                 except Stopped:
                     raise error from None
     finally:
-        # Also after another error: the run fails or goes on, and waits for nothing.
+        # Also after another error: the run fails or continues, and waits for nothing.
         if paused:
             progress.resume(by=by)
 
