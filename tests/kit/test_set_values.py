@@ -1,5 +1,6 @@
 """Values that were set on a pipeline after it was built are part of the revision of its weights."""
 
+import functools
 import inspect
 import types
 
@@ -371,3 +372,134 @@ def test_a_scheduler_that_was_exchanged_is_used_at_once():
         (found,) = model.generate([model.resolve(shot)])
         other = bc.wrap(pipe, name="tiny")
         assert (found.frames == other.generate([other.resolve(shot)])[0].frames).all()
+
+
+def _wraps(factor):
+    """Return what makes methods that have the name and module of what they replace."""
+
+    def replace(method):
+        @functools.wraps(method)
+        def call(values, *args, **more):
+            return method(values * factor, *args, **more)
+
+        return call
+
+    return replace
+
+
+class _Times:
+    """A method that is an object, with its factor as a private attribute."""
+
+    def __init__(self, method, factor):
+        self._method, self._factor = method, factor
+
+    def __call__(self, values, *args, **more):
+        return self._method(values * self._factor, *args, **more)
+
+
+class _NamedTimes(_Times):
+    def __init__(self, method, factor):
+        super().__init__(method, factor)
+        functools.update_wrapper(self, method)
+
+
+def _cached(factor):
+    return lambda method: functools.lru_cache(_wraps(factor)(method))
+
+
+def _without_gradients(factor):
+    return lambda method: torch.no_grad()(_wraps(factor)(method))
+
+
+def _partial(factor):
+    return lambda method: functools.partial(method, 0, factor)
+
+
+METHODS = {
+    "function": _wraps,
+    "cache": _cached,
+    "decorated": _without_gradients,
+    "object": lambda factor: lambda method: _Times(method, factor),
+    "named object": lambda factor: lambda method: _NamedTimes(method, factor),
+    "partial": _partial,
+}
+PLACES = {
+    "part": ("vae", "decode"),
+    "layer": ("transformer.blocks.0.attn1.to_q", "forward"),
+    "pipeline": ("", "prepare_latents"),
+    "helper": ("video_processor", "postprocess_video"),
+    "tokenizer": ("tokenizer", "tokenize"),
+}
+
+
+@pytest.mark.parametrize("way", METHODS)
+@pytest.mark.parametrize("place", PLACES)
+def test_whatever_replaces_a_method_is_part_of_the_revision(way, place):
+    path, name = PLACES[place]
+
+    def revision(factor):
+        def change(pipe):
+            owner = _at(pipe, path)
+            vars(owner)[name] = METHODS[way](factor)(getattr(owner, name))
+
+        return _revision_with(change)
+
+    plain = _revision_with(lambda _pipe: None)
+    assert plain != revision(0.5) == revision(0.5) != revision(0.7)
+
+
+@pytest.mark.parametrize("way", ["function", "decorated"])
+def test_a_method_of_a_class_by_the_name_of_the_librarys_is_seen(way, monkeypatch):
+    pipe = make("WanPipeline")
+    model, kind = bc.wrap(pipe, name="tiny"), type(pipe.vae)
+    original, seen = kind._decode, [model.revision]
+    for factor in (0.5, 0.7):
+
+        @functools.wraps(original)
+        def decode(self, values, *args, factor=factor, **more):
+            return original(self, values * factor, *args, **more)
+
+        monkeypatch.setattr(
+            kind, "_decode", torch.no_grad()(decode) if way != "function" else decode
+        )
+        model.refresh()
+        assert model.revision not in seen
+        seen.append(model.revision)
+
+
+def test_code_of_a_tokenizer_is_part_of_the_revision():
+    def revision(change):
+        def derive(pipe):
+            kind = type(pipe.tokenizer)
+
+            class Mine(kind):
+                def __call__(self, texts, *args, **more):
+                    return super().__call__([change(text) for text in texts], *args, **more)
+
+            pipe.tokenizer.__class__ = Mine
+
+        return _revision_with(derive)
+
+    assert revision(str.lower) == revision(str.lower) != revision(str.upper)
+
+
+class _Activation:
+    """A function of a layer that is an object."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, values):
+        return values * self.factor
+
+
+def test_an_object_that_a_layer_calls_is_part_of_the_revision():
+    def revision(factor):
+        def change(pipe):
+            layer = pipe.transformer.condition_embedder.time_embedder
+            del layer.act
+            layer.act = _Activation(factor)
+
+        return _revision_with(change)
+
+    assert revision(0.5) == revision(0.5) != revision(0.7)

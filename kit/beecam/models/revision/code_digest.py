@@ -14,12 +14,15 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from beecam.models.batching.owner import is_known, of_library
+from beecam.models.batching.owner import FUNCTIONS, is_known, of_library
 from beecam.models.revision.sampled import Sample, is_numbers
 from beecam.models.revision.stored import stored_by_calls
 
 _MAX_DEPTH = 20
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
+_CACHE = type(functools.lru_cache(repr))
+_LOADED_FROM = ("name_or_path", "_name_or_path")
+_BUILT_IN = (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType)
 _ASSIGNING = ("STORE_DEREF", "STORE_GLOBAL")
 
 
@@ -37,7 +40,7 @@ class _Text:
     """What values do or are, as text; each function and class once."""
 
     def __init__(self) -> None:
-        self._seen: set[int] = set()
+        self._seen: dict[int, Any] = {}  # by their ids, and so not freed
         self._assigned: set[str] = set()  # attributes that functions assign
 
     def of(self, value: Any, depth: int = 0) -> str:
@@ -51,10 +54,10 @@ class _Text:
         if isinstance(value, (tuple, list, set, frozenset)):
             each = [self.of(one, depth + 1) for one in value]
             return f"({', '.join(each if isinstance(value, (tuple, list)) else sorted(each))})"
-        if isinstance(value, (types.FunctionType, type)):
+        if not isinstance(value, types.MethodType):  # each access makes another
             if id(value) in self._seen:
-                return value.__qualname__
-            self._seen.add(id(value))
+                return str(getattr(value, "__qualname__", type(value).__qualname__))
+            self._seen[id(value)] = value
         return self.of(self._parts(value), depth + 1)
 
     def _parts(self, value: Any) -> list[Any]:
@@ -67,8 +70,10 @@ class _Text:
             return [value.__func__, value.__self__]
         if isinstance(value, types.FunctionType):
             return self._of_function(value)
-        if isinstance(value, types.BuiltinFunctionType):
+        if isinstance(value, _BUILT_IN):
             return [value.__qualname__]
+        if isinstance(value, _CACHE):
+            return [value.__wrapped__]
         return _of_class(value) if isinstance(value, type) else self._of_object(value)
 
     def _of_function(self, function: types.FunctionType) -> list[Any]:
@@ -96,7 +101,9 @@ class _Text:
         plain = [
             [name, value]
             for name, value in sorted(vars(owner).items())
-            if _is_constant(value) and name not in state and name[0] != "_"
+            if (_is_constant(value) or isinstance(value, FUNCTIONS))
+            and name not in state
+            and name not in _LOADED_FROM
         ]
         return [type(owner), plain]
 

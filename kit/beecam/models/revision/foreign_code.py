@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from beecam.models.batching.owner import is_known, of_library, replaced_methods
+from beecam.models.batching.owner import FUNCTIONS, is_known, of_library, replaced_methods
 from beecam.models.revision.code_digest import code_digest
 
 
@@ -92,7 +92,7 @@ def _objects(pipe: Any) -> Iterator[tuple[str, Any]]:
         yield from _hooks("all modules", getattr(torch.nn.modules.module, kind, {}))
     for name, part in list(vars(pipe).items()):
         if not isinstance(part, torch.nn.Module):
-            if name[0] != "_" and hasattr(part, "__dict__") and not callable(part):
+            if name[0] != "_" and hasattr(part, "__dict__") and not isinstance(part, FUNCTIONS):
                 yield name, part
             continue
         for path, module in part.named_modules(prefix=name):

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from beecam._util.silence import silent_loggers
-from beecam.models.batching.owner import FUNCTIONS, of_each_module, of_library
+from beecam.models.batching.owner import is_known, is_method, of_each_module, of_library
 from beecam.models.revision.code_digest import code_digest
 from beecam.models.revision.sampled import Sample, is_numbers
 from beecam.models.revision.stored import stored_by_calls
@@ -181,7 +181,7 @@ def _own(part: Any) -> dict[str, Any]:
     own = dict(vars(part))  # calls may add to it meanwhile
     kind = type(part)
     for name, value in list(own.items()):
-        if isinstance(value, FUNCTIONS) and callable(getattr(kind, name, None)):
+        if is_method(kind, name, value):
             del own[name]
     return own
 
@@ -214,6 +214,8 @@ def _alone(value: Any) -> Any:
         return _function(value)
     if is_numbers(value):
         return Sample(value)
+    if callable(value) and not isinstance(value, type) and not is_known(value):
+        return f"{type(value).__qualname__} {code_digest(value)}"
     # torch's types and devices
     named = isinstance(value, enum.Enum) or type(value).__module__ == "torch"
     return str(value) if named else _NOT_PLAIN
