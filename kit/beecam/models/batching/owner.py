@@ -45,10 +45,23 @@ _CONSTANTS = (bool, int, float, complex, str)
 _COMPILED, _CACHED = ": compiled", " with cache "
 # Attributes of a module that only a set-up has; functions on it are looked at, too.
 _SET_UP = frozenset(["_hf_hook", "_diffusers_hook", "_compiled_call_impl", "processor"])
+# Prefixes of components' names; any other component may affect the encoding of a text.
+_NOT_FOR_TEXTS = (
+    "transformer",
+    "unet",
+    "vae",
+    "scheduler",
+    "audio_vae",
+    "vocoder",
+    "motion_adapter",
+)
 # They move or cast weights around each call of a network, and change no pixel.
 _PLACING = ("group_offloading", "lazy_", "layer_execution_tracker", "layerwise_casting", "peft_")
 # Calls of one network wait for each other, whichever pipelines have it.
 _locks: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
+# The attributes that a pipeline had before the call that runs on it now.
+_before_call: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+_swapping = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -122,11 +135,23 @@ class OwnerState:
         )
 
 
+def for_texts(path: str) -> bool:
+    """Return whether a part of a pipeline may affect the encoding of a text.
+
+    >>> for_texts("text_encoder.encoder"), for_texts("vae.decoder")
+    (True, False)
+
+    Args:
+        path: The part's name, or what begins with it.
+    """
+    return not path.startswith(_NOT_FOR_TEXTS)
+
+
 def owner_state(pipe: Any) -> OwnerState:
     """Return what the owner of a pipeline has set up on it.
 
     Args:
-        pipe: The pipeline, while none of its calls runs on itself.
+        pipe: The pipeline, from `as_owned`.
     """
     found, moves, in_training = [], False, []
     if not is_known(pipe):
@@ -368,15 +393,48 @@ def pipeline_for_call(pipe: Any, network: Any, state: OwnerState) -> Iterator[An
             yield _private_copy(pipe)
             return
         own = vars(pipe)
-        before = dict(own)
+        with _swapping:
+            before = _before_call[pipe] = dict(own)
         # Also before: a call of the owner may have been interrupted.
         _reset(pipe)
         try:
             yield pipe
         finally:
-            own.clear()
-            own.update(before)
+            with _swapping:
+                exchanged = {name: own[name] for name in pipe.components if name != "scheduler"}
+                own.clear()
+                own.update(before | exchanged)
+                del _before_call[pipe]
             _reset(pipe)
+
+
+@contextlib.contextmanager
+def as_owned(pipe: Any, network: Any) -> Iterator[Any]:
+    """Read a pipeline as its owner has set it up, whatever runs on it.
+
+    Args:
+        pipe: The pipeline.
+        network: Its denoiser.
+
+    Yields:
+        The pipeline, on which no call begins meanwhile; or, if there is one now, a copy without
+        what the call has set.
+    """
+    with _swapping:
+        running = pipe in _before_call
+    lock = call_lock(network)
+    if not running and lock.acquire(blocking=False):
+        try:
+            yield pipe
+        finally:
+            lock.release()
+        return
+    owned = copy.copy(pipe)
+    with _swapping:
+        attributes = dict(_before_call.get(pipe) or vars(pipe))
+    vars(owned).clear()
+    vars(owned).update(attributes)
+    yield owned
 
 
 def _reset(pipe: Any) -> None:

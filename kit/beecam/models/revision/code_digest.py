@@ -22,7 +22,6 @@ _MAX_DEPTH = 20
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
 _CACHE = type(functools.lru_cache(repr))
 _LOADED_FROM = ("name_or_path", "_name_or_path")
-_BUILT_IN = (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType)
 _ASSIGNING = ("STORE_DEREF", "STORE_GLOBAL")
 
 
@@ -70,8 +69,6 @@ class _Text:
             return [value.__func__, value.__self__]
         if isinstance(value, types.FunctionType):
             return self._of_function(value)
-        if isinstance(value, _BUILT_IN):
-            return [value.__qualname__]
         if isinstance(value, _CACHE):
             return [value.__wrapped__]
         return _of_class(value) if isinstance(value, type) else self._of_object(value)
@@ -96,7 +93,7 @@ class _Text:
 
     def _of_object(self, owner: Any) -> list[Any]:
         if is_known(owner) or not hasattr(owner, "__dict__"):
-            return [type(owner).__qualname__]
+            return [getattr(owner, "__qualname__", type(owner).__qualname__)]
         state = stored_by_calls(type(owner)) | self._assigned
         plain = [
             [name, value]

@@ -7,22 +7,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from beecam.models.batching.owner import for_texts
 from beecam.models.revision.processors import processor_content
 from beecam.models.weights.lora import PREFIX
 
 _SAMPLES = 1024
 _MAX_COMPLETE = 300_000  # values
 _DIGITS = 16
-# Prefixes of components' names; any other component may affect the encoding of a text.
-_NOT_FOR_TEXTS = (
-    "transformer",
-    "unet",
-    "vae",
-    "scheduler",
-    "audio_vae",
-    "vocoder",
-    "motion_adapter",
-)
 
 
 def fingerprint(pipe: Any, set_up: Sequence[str] = ()) -> str:
@@ -44,7 +35,7 @@ def fingerprint(pipe: Any, set_up: Sequence[str] = ()) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
-def text_fingerprint(pipe: Any) -> str | None:
+def text_fingerprint(pipe: Any, set_up: Sequence[str] = ()) -> str | None:
     """Return 16 hexadecimal digits for everything that can affect the encoding of a text.
 
     Includes tokenizers. None where weights can't be read, as in sequential offload: two encoders
@@ -52,10 +43,13 @@ def text_fingerprint(pipe: Any) -> str | None:
 
     Args:
         pipe: A loaded diffusers pipeline.
+        set_up: What else changes its pixels; that of parts for texts counts.
     """
     digest = hashlib.sha256(type(pipe).__name__.encode())
+    if for_it := [one for one in set_up if for_texts(one)]:
+        digest.update(json.dumps(for_it).encode())
     for name, part in sorted(pipe.components.items()):
-        if name.startswith(_NOT_FOR_TEXTS) or part is None:
+        if not for_texts(name) or part is None:
             continue
         if any(p.device.type == "meta" for p in getattr(part, "parameters", list)()):
             return None
