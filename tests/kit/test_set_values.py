@@ -503,3 +503,25 @@ def test_an_object_that_a_layer_calls_is_part_of_the_revision():
         return _revision_with(change)
 
     assert revision(0.5) == revision(0.5) != revision(0.7)
+
+
+def test_layers_of_a_quantized_network_are_read():
+    def revision(factor):
+        def change(pipe):
+            with torch.no_grad():
+                pipe.transformer.blocks[0].ffn.net[2].weight.mul_(factor)
+            pipe.transformer.blocks[0].ffn = torch.ao.quantization.quantize_dynamic(
+                pipe.transformer.blocks[0].ffn, {torch.nn.Linear}, dtype=torch.qint8
+            )
+
+        return _revision_with(change)
+
+    assert revision(1.0) == revision(1.0) != revision(1.5)
+
+
+def test_what_a_call_leaves_in_a_pipeline_is_no_set_value():
+    pipe = make("AnimateDiffPipeline")
+    pipe.enable_free_init(num_iters=2)
+    before = set_values(pipe)
+    pipe("a bee", **SHAPES["AnimateDiffPipeline"])
+    assert set_values(pipe) == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from beecam.models.batching.owner import for_texts
@@ -70,41 +70,63 @@ def _update(digest: Any, name: str, part: Any) -> None:
         content = processor_content(part)
         digest.update(f"{name} {content}".encode("utf-8", "surrogatepass"))
         return
-    digest.update(json.dumps(_adapters(part), sort_keys=True).encode())
-    for key, tensor in sorted(_own_weights(part).items()):
+    adapters = _adapters(part)
+    digest.update(json.dumps(adapters, sort_keys=True).encode())
+    for key, tensor in sorted(_own_weights(part, adapters).items()):
         flat = tensor.detach().flatten()
         if flat.device.type == "meta":
             # Offloaded: only its name and shape are here.
             flat = flat[:0].new_empty(0, device="cpu")
         if flat.numel() > _MAX_COMPLETE:
             flat = flat[:: flat.numel() // _SAMPLES][:_SAMPLES]
-        values = flat.to("cpu", torch.float32)
+        values = (flat.dequantize() if flat.is_quantized else flat).to("cpu", torch.float32)
         digest.update(f"{name}.{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(values.numpy().tobytes())
 
 
-def _own_weights(part: Any) -> dict[str, Any]:
-    """Return a network's weights by their names without the LoRAs of shots."""
-    return {
-        key.replace(".base_layer.", "."): tensor
-        for key, tensor in part.state_dict().items()
-        if f".{PREFIX}" not in key
-    }
+def _own_weights(part: Any, adapters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a network's weights by their names, without LoRAs that are of shots or switched off.
+
+    Args:
+        part: The network.
+        adapters: Its LoRAs that are switched on, by layer.
+    """
+    found: dict[str, Any] = {}
+    for key, value in part.state_dict().items():
+        layer, _, name = key.partition(".lora_")
+        if not name or name.split(".")[1] in adapters.get(layer, {}).get("scaling", {}):
+            found.update(_tensors(key.replace(".base_layer.", "."), value))
+    return found
+
+
+def _tensors(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the tensors of a state; quantized layers have a tuple of them."""
+    if isinstance(value, (tuple, list)):
+        for i, one in enumerate(value):
+            yield from _tensors(f"{key}.{i}", one)
+    elif hasattr(value, "detach"):
+        yield key, value
 
 
 def _adapters(part: Any) -> dict[str, Any]:
-    """Return the strengths of a network's adapters, which change pixels without being weights."""
+    """Return the strengths of a network's LoRAs, which change pixels without being weights.
+
+    Those that are switched off change none.
+    """
     found = {}
     for name, module in part.named_modules():
         scaling = getattr(module, "scaling", None)
         if not isinstance(scaling, dict):
             continue
-        scales = {str(k): str(v) for k, v in scaling.items() if not str(k).startswith(PREFIX)}
+        off = bool(getattr(module, "disable_adapters", False))
+        merged = list(getattr(module, "merged_adapters", ()))
+        active = [] if off else list(getattr(module, "active_adapters", ()))
+        scales = {
+            str(one): str(scale)
+            for one, scale in scaling.items()
+            if one in (*merged, *active) and not str(one).startswith(PREFIX)
+        }
         if scales:
-            active = getattr(module, "active_adapters", None) or []
-            found[name] = {
-                "scaling": scales,
-                "active": str([one for one in active if not str(one).startswith(PREFIX)]),
-                "merged": str(getattr(module, "merged", None)),
-            }
+            # A call of one that is switched off takes it out of the weights.
+            found[name] = {"scaling": scales, "merged": merged, "off": off}
     return found
