@@ -525,3 +525,93 @@ def test_what_a_call_leaves_in_a_pipeline_is_no_set_value():
     before = set_values(pipe)
     pipe("a bee", **SHAPES["AnimateDiffPipeline"])
     assert set_values(pipe) == before
+
+
+def _closure(pipe, network):
+    decode = pipe.vae.decode
+
+    def with_network(values, *args, **more):
+        return decode(network(values.movedim(1, -1)).movedim(-1, 1), *args, **more)
+
+    pipe.vae.decode = with_network
+
+
+def _bound(pipe, network):
+    pipe.video_processor.normalize = network.forward
+
+
+def _kept(pipe, network):
+    class Hook:
+        def __init__(self, network):
+            self.apply = network.forward
+
+        def __call__(self, _module, _inputs, output):
+            return self.apply(output)
+
+    pipe.text_encoder.shared.register_forward_hook(Hook(network))
+
+
+@pytest.mark.parametrize("use", [_closure, _bound, _kept])
+def test_weights_of_another_network_that_code_uses_count(use):
+    def revision(factor):
+        def change(pipe):
+            torch.manual_seed(1)
+            network = torch.nn.Linear(16, 16)
+            with torch.no_grad():
+                network.weight.mul_(factor)
+            use(pipe, network)
+
+        return _revision_with(change)
+
+    assert revision(1.0) == revision(1.0) != revision(1.5)
+
+
+def test_code_that_uses_the_pipelines_own_networks_keeps_its_revision():
+    pipe = make("WanPipeline")
+    pipe.vae.decode = lambda values, decode=pipe.vae.decode, **more: decode(values, **more)
+    model = bc.wrap(pipe, name="tiny")
+    before = model.revision
+    model.generate([model.resolve(bc.shot("a bee", **SHAPES["WanPipeline"]))])
+    model.refresh()
+    assert model.revision == before
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_tables_in_a_list_are_part_of_the_revision(kind):
+    def revision(factor):
+        def change(pipe):
+            tables = [torch.ones(3) * factor, torch.arange(2)]
+            pipe.transformer.rope.tables = tables if kind is list else dict(enumerate(tables))
+
+        return _revision_with(change)
+
+    assert revision(1.0) == revision(1.0) != revision(1.5)
+
+
+class _Hook:
+    """A hook with a factor and a count of its calls."""
+
+    def __init__(self, factor):
+        self.factor, self.calls = factor, 0
+
+    def __call__(self, _module, _inputs, output):
+        self.calls += 1
+        return output * self.factor
+
+    def method(self, module, inputs, output):
+        return self(module, inputs, output)
+
+
+@pytest.mark.parametrize("hook_of", [_Hook, lambda factor: _Hook(factor).method])
+def test_what_a_hook_was_built_with_is_part_of_the_revision_and_its_count_is_not(hook_of):
+    def model(factor):
+        pipe = make("WanPipeline")
+        pipe.transformer.blocks[0].register_forward_hook(hook_of(factor))
+        return bc.wrap(pipe, name="tiny")
+
+    one = model(0.5)
+    before = one.revision
+    assert before == model(0.5).revision != model(0.7).revision
+    one.generate([one.resolve(bc.shot("a bee", **SHAPES["WanPipeline"]))])
+    one.refresh()
+    assert one.revision == before

@@ -11,11 +11,11 @@ import dis
 import functools
 import hashlib
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from beecam.models.batching.owner import FUNCTIONS, is_known, of_library
-from beecam.models.revision.sampled import Sample, is_numbers
+from beecam.models.revision.sampled import Sample, is_numbers, tensors_of
 from beecam.models.revision.stored import stored_by_calls
 
 _MAX_DEPTH = 20
@@ -25,20 +25,26 @@ _LOADED_FROM = ("name_or_path", "_name_or_path")
 _ASSIGNING = ("STORE_DEREF", "STORE_GLOBAL")
 
 
-def code_digest(value: Any) -> str:
+def code_digest(value: Any, own: Collection[int] | None = None) -> str:
     """Return 12 hexadecimal digits for what a function, a class or an object does.
 
     >>> code_digest(lambda x: x) == code_digest(lambda x: x)
     True
+
+    Args:
+        value: The function, class or object.
+        own: The ids of the pipeline's own modules, whose weights count elsewhere; those of other
+            networks that code uses count here. None for no weights.
     """
-    text = _Text().of(value)
+    text = _Text(own).of(value)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 class _Text:
     """What values do or are, as text; each function and class once."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Collection[int] | None) -> None:
+        self._own = own
         self._seen: dict[int, Any] = {}  # by their ids, and so not freed
         self._assigned: set[str] = set()  # attributes that functions assign
 
@@ -79,7 +85,8 @@ class _Text:
         codes = list(_codes(function.__code__))
         stored = [(one.opname, one.argval) for code in codes for one in dis.get_instructions(code)]
         assigned = {name for operation, name in stored if operation in _ASSIGNING}
-        self._assigned |= {name for operation, name in stored if operation == "STORE_ATTR"}
+        if function.__name__ != "__init__":  # what that sets isn't the state of calls
+            self._assigned |= {name for operation, name in stored if operation == "STORE_ATTR"}
         closed = [
             cell.cell_contents
             for name, cell in zip(
@@ -92,6 +99,11 @@ class _Text:
         return [function.__code__, defaults, closed, _of_module(function, read)]
 
     def _of_object(self, owner: Any) -> list[Any]:
+        if self._own is not None and hasattr(owner, "state_dict") and id(owner) not in self._own:
+            return [self._of_attributes(owner), sorted(tensors_of(owner).items())]
+        return self._of_attributes(owner)
+
+    def _of_attributes(self, owner: Any) -> list[Any]:
         if is_known(owner) or not hasattr(owner, "__dict__"):
             return [getattr(owner, "__qualname__", type(owner).__qualname__)]
         state = stored_by_calls(type(owner)) | self._assigned

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from beecam.models.batching.owner import for_texts
 from beecam.models.revision.processors import processor_content
+from beecam.models.revision.sampled import tensors_of
 from beecam.models.weights.lora import PREFIX
 
 _SAMPLES = 1024
@@ -92,20 +93,11 @@ def _own_weights(part: Any, adapters: Mapping[str, Any]) -> dict[str, Any]:
         adapters: Its LoRAs that are switched on, by layer.
     """
     found: dict[str, Any] = {}
-    for key, value in part.state_dict().items():
+    for key, tensor in tensors_of(part).items():
         layer, _, name = key.partition(".lora_")
         if not name or name.split(".")[1] in adapters.get(layer, {}).get("scaling", {}):
-            found.update(_tensors(key.replace(".base_layer.", "."), value))
+            found[key.replace(".base_layer.", ".")] = tensor
     return found
-
-
-def _tensors(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the tensors of a state; quantized layers have a tuple of them."""
-    if isinstance(value, (tuple, list)):
-        for i, one in enumerate(value):
-            yield from _tensors(f"{key}.{i}", one)
-    elif hasattr(value, "detach"):
-        yield key, value
 
 
 def _adapters(part: Any) -> dict[str, Any]:
