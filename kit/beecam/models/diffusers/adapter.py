@@ -15,8 +15,8 @@ from beecam._util.checks import raise_problems
 from beecam.errors import ModelError, Problem
 from beecam.models.batching.batch_size import AdaptiveBatchPolicy, initial_guess, shape_key
 from beecam.models.batching.device import MemoryMeter, cores, device_of
-from beecam.models.batching.owner import pipeline_for_call
 from beecam.models.batching.report import describe
+from beecam.models.batching.reserved import pipeline_for_call
 from beecam.models.batching.threads import WorkerPool, one_thread
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import BatchKind, BatchSizes

@@ -15,7 +15,8 @@ from beecam.errors import Stopped
 from beecam.media.types import Frames
 from beecam.models.batching.device import environment_key, is_small_on_cpu
 from beecam.models.batching.memory_errors import translate_memory_errors
-from beecam.models.batching.owner import OwnerState, as_owned, owner_state
+from beecam.models.batching.owner import OwnerState, owner_state
+from beecam.models.batching.reserved import as_owned
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.denoise.compiled import compiled_not_watched
 from beecam.models.denoise.loop import DenoisingLoop
