@@ -1,5 +1,6 @@
 """LoRAs: identified by content, as an axis, on pollen and tiny pipelines; invalid files."""
 
+import contextlib
 import hashlib
 
 import numpy as np
@@ -11,7 +12,7 @@ from safetensors.torch import load_file, save_file
 import beecam as bc
 from beecam.shots.loras import Adapter
 from helpers import generate_frames
-from tiny import make
+from tiny import SHAPES, make
 from tiny.loras import write_lora
 
 
@@ -207,3 +208,105 @@ def test_a_lora_that_fits_in_part_is_refused_or_noted(tmp_path, foreign, told):
         return
     notes = [note for note in sweep.check(model) if note.argument == "lora"]
     assert [("have no effect" in note.message) for note in notes] == [True] * (told == "note")
+
+
+# --- LoRAs of the pipeline's owner between two runs -----------------------------------------------
+
+
+def _own(pipe, folder):
+    path = write_lora(pipe, folder / "own.safetensors", 5)
+    pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name="own")
+
+
+def _own_off(pipe, folder):
+    _own(pipe, folder)
+    pipe.disable_lora()
+
+
+def _own_weighted(pipe, folder):
+    _own(pipe, folder)
+    pipe.set_adapters(["own"], [0.5])
+
+
+def _own_fused(pipe, folder):
+    _own(pipe, folder)
+    pipe.fuse_lora(components=["transformer"])
+
+
+def _own_fused_and_unloaded(pipe, folder):
+    _own_fused(pipe, folder)
+    pipe.unload_lora_weights()
+
+
+def _enabled(pipe, _folder):
+    # Without any LoRA there is nothing to enable.
+    with contextlib.suppress(ValueError):
+        pipe.enable_lora()
+
+
+STEPS = (
+    _own,
+    _own_off,
+    _own_weighted,
+    _own_fused,
+    _own_fused_and_unloaded,
+    _enabled,
+    lambda pipe, _folder: pipe.unload_lora_weights(),
+)
+
+
+def _plain(pipe):
+    return pipe(
+        "a bee",
+        generator=torch.Generator().manual_seed(1),
+        output_type="np",
+        **SHAPES["WanPipeline"],
+    ).frames
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_loras_of_shots_leave_no_trace_for_the_owner(step, tmp_path):
+    pipe, fresh = make("WanPipeline"), make("WanPipeline")
+    lora = bc.lora(write_lora(pipe, tmp_path / "shot.safetensors"))
+    model = bc.wrap(pipe, name="tiny")
+    plain = generate(model, **SHAPES["WanPipeline"])
+    drawn = generate(model, lora=lora, **SHAPES["WanPipeline"])
+    assert not np.array_equal(drawn, plain)
+    for one in (pipe, fresh):
+        step(one, tmp_path)
+    assert np.array_equal(_plain(pipe), _plain(fresh))
+    model.refresh()
+    other = bc.wrap(fresh, name="tiny")
+    assert model.revision == other.revision
+    found = generate(model, **SHAPES["WanPipeline"])
+    assert np.array_equal(found, generate(other, **SHAPES["WanPipeline"]))
+    if np.array_equal(found, plain):  # what the owner has unloaded is loaded again
+        assert np.array_equal(generate(model, lora=lora, **SHAPES["WanPipeline"]), drawn)
+    else:
+        assert model.revision != bc.wrap(make("WanPipeline"), name="tiny").revision
+
+
+def test_a_lora_is_loaded_into_a_network_that_was_exchanged(tmp_path):
+    pipe = make("WanPipeline")
+    lora = bc.lora(write_lora(pipe, tmp_path / "shot.safetensors"))
+    model = bc.wrap(pipe, name="tiny")
+    drawn = generate(model, lora=lora, **SHAPES["WanPipeline"])
+    pipe.transformer = make("WanPipeline").transformer
+    model.refresh()
+    assert np.array_equal(generate(model, lora=lora, **SHAPES["WanPipeline"]), drawn)
+
+
+@pytest.mark.parametrize("off", ["disabled", "deleted"])
+def test_a_lora_that_is_switched_off_is_no_part_of_the_revision(off, tmp_path):
+    pipe = make("WanPipeline")
+    model = bc.wrap(pipe, name="tiny")
+    plain = model.revision
+    _own(pipe, tmp_path)
+    model.refresh()
+    assert model.revision != plain
+    if off == "deleted":
+        pipe.delete_adapters(["own"])
+    else:
+        pipe.disable_lora()
+    model.refresh()
+    assert model.revision == plain

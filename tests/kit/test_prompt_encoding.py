@@ -14,7 +14,7 @@ from beecam.models.revision.fingerprint import text_fingerprint
 from beecam.models.text import disk_cache, offload
 from beecam.models.text.disk_cache import EmbeddingCache, cache_for
 from helpers import PATIENCE, generate_frames
-from tiny import make
+from tiny import SHAPES, make
 
 
 @pytest.fixture
@@ -87,6 +87,48 @@ def test_another_encoder_or_tokenizer_has_its_own_cache(wrap_ltx, ltx_pipe, enco
     assert text_fingerprint(ltx_pipe) == before
     monkeypatch.setattr(ltx_pipe.tokenizer, "padding_side", "left")
     assert text_fingerprint(ltx_pipe) != before
+
+
+def _epsilon(pipe):
+    pipe.text_encoder.encoder.final_layer_norm.variance_epsilon = 50.0
+
+
+def _hook(pipe):
+    pipe.text_encoder.encoder.final_layer_norm.register_forward_hook(lambda _m, _i, found: -found)
+
+
+def _layer_method(pipe):
+    layer = pipe.text_encoder.encoder.final_layer_norm
+    layer.forward = lambda values, forward=layer.forward: -forward(values)
+
+
+def _tokenizer_method(pipe):
+    encode = type(pipe.tokenizer).__call__
+
+    class Loud(type(pipe.tokenizer)):
+        def __call__(self, texts, *args, **more):
+            return encode(self, ["a moth"] * len(texts), *args, **more)
+
+    pipe.tokenizer.__class__ = Loud
+
+
+CHANGED_ENCODERS = (_epsilon, _hook, _layer_method, _tokenizer_method)
+
+
+@pytest.mark.parametrize("change", CHANGED_ENCODERS)
+def test_an_encoder_that_was_changed_shares_no_files_with_a_plain_one(change, monkeypatch, cache):
+    def clip(changed):
+        pipe = make("LTXPipeline")
+        if changed:
+            change(pipe)
+        return generate(bc.wrap(pipe, name="tiny"), seed=1, **SHAPES["LTXPipeline"])
+
+    plain, other = clip(changed=False), clip(changed=True)
+    assert not np.array_equal(plain, other)
+    monkeypatch.setattr(disk_cache, "LARGE", 0)
+    for changed in (False, True, True, False):
+        assert np.array_equal(clip(changed), other if changed else plain)
+    assert files(cache)
 
 
 def test_embeddings_of_small_encoders_are_not_cached(wrap_ltx, cache):

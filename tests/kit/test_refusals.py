@@ -157,6 +157,20 @@ def test_drafts_are_refused_where_no_step_predicts_the_clip(cog):
     assert "those of CogVideoXDDIMScheduler do" in message
 
 
+@pytest.mark.parametrize("kind", [AssertionError, ImportError, RuntimeError, ZeroDivisionError])
+def test_whatever_a_pipelines_own_check_raises_fails_no_sweep(kind, monkeypatch):
+    pipe = make("WanPipeline")
+
+    def check_inputs(self, prompt, negative_prompt, height, width, **more):
+        if height == 32:
+            raise kind("no")
+
+    monkeypatch.setattr(type(pipe), "check_inputs", check_inputs)
+    model = bc.wrap(pipe)
+    for height in (32, 16):
+        assert not list(model.check(bc.shot("a bee", **SHAPES["WanPipeline"] | {"height": height})))
+
+
 def test_a_pipeline_with_free_noise_is_refused_by_name():
     model = model_of("AnimateDiffPipeline")
     model.pipe.enable_free_noise(context_length=4, context_stride=2)

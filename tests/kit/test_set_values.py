@@ -1,5 +1,6 @@
 """Values that were set on a pipeline after it was built are part of the revision of its weights."""
 
+import functools
 import inspect
 import types
 
@@ -371,3 +372,246 @@ def test_a_scheduler_that_was_exchanged_is_used_at_once():
         (found,) = model.generate([model.resolve(shot)])
         other = bc.wrap(pipe, name="tiny")
         assert (found.frames == other.generate([other.resolve(shot)])[0].frames).all()
+
+
+def _wraps(factor):
+    """Return what makes methods that have the name and module of what they replace."""
+
+    def replace(method):
+        @functools.wraps(method)
+        def call(values, *args, **more):
+            return method(values * factor, *args, **more)
+
+        return call
+
+    return replace
+
+
+class _Times:
+    """A method that is an object, with its factor as a private attribute."""
+
+    def __init__(self, method, factor):
+        self._method, self._factor = method, factor
+
+    def __call__(self, values, *args, **more):
+        return self._method(values * self._factor, *args, **more)
+
+
+class _NamedTimes(_Times):
+    def __init__(self, method, factor):
+        super().__init__(method, factor)
+        functools.update_wrapper(self, method)
+
+
+def _cached(factor):
+    return lambda method: functools.lru_cache(_wraps(factor)(method))
+
+
+def _without_gradients(factor):
+    return lambda method: torch.no_grad()(_wraps(factor)(method))
+
+
+def _partial(factor):
+    return lambda method: functools.partial(method, 0, factor)
+
+
+METHODS = {
+    "function": _wraps,
+    "cache": _cached,
+    "decorated": _without_gradients,
+    "object": lambda factor: lambda method: _Times(method, factor),
+    "named object": lambda factor: lambda method: _NamedTimes(method, factor),
+    "partial": _partial,
+}
+PLACES = {
+    "part": ("vae", "decode"),
+    "layer": ("transformer.blocks.0.attn1.to_q", "forward"),
+    "pipeline": ("", "prepare_latents"),
+    "helper": ("video_processor", "postprocess_video"),
+    "tokenizer": ("tokenizer", "tokenize"),
+}
+
+
+@pytest.mark.parametrize("way", METHODS)
+@pytest.mark.parametrize("place", PLACES)
+def test_whatever_replaces_a_method_is_part_of_the_revision(way, place):
+    path, name = PLACES[place]
+
+    def revision(factor):
+        def change(pipe):
+            owner = _at(pipe, path)
+            vars(owner)[name] = METHODS[way](factor)(getattr(owner, name))
+
+        return _revision_with(change)
+
+    plain = _revision_with(lambda _pipe: None)
+    assert plain != revision(0.5) == revision(0.5) != revision(0.7)
+
+
+@pytest.mark.parametrize("way", ["function", "decorated"])
+def test_a_method_of_a_class_by_the_name_of_the_librarys_is_seen(way, monkeypatch):
+    pipe = make("WanPipeline")
+    model, kind = bc.wrap(pipe, name="tiny"), type(pipe.vae)
+    original, seen = kind._decode, [model.revision]
+    for factor in (0.5, 0.7):
+
+        @functools.wraps(original)
+        def decode(self, values, *args, factor=factor, **more):
+            return original(self, values * factor, *args, **more)
+
+        monkeypatch.setattr(
+            kind, "_decode", torch.no_grad()(decode) if way != "function" else decode
+        )
+        model.refresh()
+        assert model.revision not in seen
+        seen.append(model.revision)
+
+
+def test_code_of_a_tokenizer_is_part_of_the_revision():
+    def revision(change):
+        def derive(pipe):
+            kind = type(pipe.tokenizer)
+
+            class Mine(kind):
+                def __call__(self, texts, *args, **more):
+                    return super().__call__([change(text) for text in texts], *args, **more)
+
+            pipe.tokenizer.__class__ = Mine
+
+        return _revision_with(derive)
+
+    assert revision(str.lower) == revision(str.lower) != revision(str.upper)
+
+
+class _Activation:
+    """A function of a layer that is an object."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, values):
+        return values * self.factor
+
+
+def test_an_object_that_a_layer_calls_is_part_of_the_revision():
+    def revision(factor):
+        def change(pipe):
+            layer = pipe.transformer.condition_embedder.time_embedder
+            del layer.act
+            layer.act = _Activation(factor)
+
+        return _revision_with(change)
+
+    assert revision(0.5) == revision(0.5) != revision(0.7)
+
+
+def test_layers_of_a_quantized_network_are_read():
+    def revision(factor):
+        def change(pipe):
+            with torch.no_grad():
+                pipe.transformer.blocks[0].ffn.net[2].weight.mul_(factor)
+            pipe.transformer.blocks[0].ffn = torch.ao.quantization.quantize_dynamic(
+                pipe.transformer.blocks[0].ffn, {torch.nn.Linear}, dtype=torch.qint8
+            )
+
+        return _revision_with(change)
+
+    assert revision(1.0) == revision(1.0) != revision(1.5)
+
+
+def test_what_a_call_leaves_in_a_pipeline_is_no_set_value():
+    pipe = make("AnimateDiffPipeline")
+    pipe.enable_free_init(num_iters=2)
+    before = set_values(pipe)
+    pipe("a bee", **SHAPES["AnimateDiffPipeline"])
+    assert set_values(pipe) == before
+
+
+def _closure(pipe, network):
+    decode = pipe.vae.decode
+
+    def with_network(values, *args, **more):
+        return decode(network(values.movedim(1, -1)).movedim(-1, 1), *args, **more)
+
+    pipe.vae.decode = with_network
+
+
+def _bound(pipe, network):
+    pipe.video_processor.normalize = network.forward
+
+
+def _kept(pipe, network):
+    class Hook:
+        def __init__(self, network):
+            self.apply = network.forward
+
+        def __call__(self, _module, _inputs, output):
+            return self.apply(output)
+
+    pipe.text_encoder.shared.register_forward_hook(Hook(network))
+
+
+@pytest.mark.parametrize("use", [_closure, _bound, _kept])
+def test_weights_of_another_network_that_code_uses_count(use):
+    def revision(factor):
+        def change(pipe):
+            torch.manual_seed(1)
+            network = torch.nn.Linear(16, 16)
+            with torch.no_grad():
+                network.weight.mul_(factor)
+            use(pipe, network)
+
+        return _revision_with(change)
+
+    assert revision(1.0) == revision(1.0) != revision(1.5)
+
+
+def test_code_that_uses_the_pipelines_own_networks_keeps_its_revision():
+    pipe = make("WanPipeline")
+    pipe.vae.decode = lambda values, decode=pipe.vae.decode, **more: decode(values, **more)
+    model = bc.wrap(pipe, name="tiny")
+    before = model.revision
+    model.generate([model.resolve(bc.shot("a bee", **SHAPES["WanPipeline"]))])
+    model.refresh()
+    assert model.revision == before
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_tables_in_a_list_are_part_of_the_revision(kind):
+    def revision(factor):
+        def change(pipe):
+            tables = [torch.ones(3) * factor, torch.arange(2)]
+            pipe.transformer.rope.tables = tables if kind is list else dict(enumerate(tables))
+
+        return _revision_with(change)
+
+    assert revision(1.0) == revision(1.0) != revision(1.5)
+
+
+class _Hook:
+    """A hook with a factor and a count of its calls."""
+
+    def __init__(self, factor):
+        self.factor, self.calls = factor, 0
+
+    def __call__(self, _module, _inputs, output):
+        self.calls += 1
+        return output * self.factor
+
+    def method(self, module, inputs, output):
+        return self(module, inputs, output)
+
+
+@pytest.mark.parametrize("hook_of", [_Hook, lambda factor: _Hook(factor).method])
+def test_what_a_hook_was_built_with_is_part_of_the_revision_and_its_count_is_not(hook_of):
+    def model(factor):
+        pipe = make("WanPipeline")
+        pipe.transformer.blocks[0].register_forward_hook(hook_of(factor))
+        return bc.wrap(pipe, name="tiny")
+
+    one = model(0.5)
+    before = one.revision
+    assert before == model(0.5).revision != model(0.7).revision
+    one.generate([one.resolve(bc.shot("a bee", **SHAPES["WanPipeline"]))])
+    one.refresh()
+    assert one.revision == before

@@ -1,7 +1,7 @@
-"""Leave out what libraries log and print while this thread tries something.
+"""Leave out what libraries log while this thread tries something.
 
 Another thread's messages are news: loggers are silent in one thread only, whatever others do
-meanwhile. What is printed can't be told apart by thread, so there one waits for the other.
+meanwhile. What is printed can't be told apart by thread, so nothing takes it away.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterator
 
 _state = threading.local()
-_printing = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -36,13 +35,6 @@ def silent_loggers(*names: str) -> Iterator[None]:
         yield
     finally:
         _state.names = before
-
-
-@contextlib.contextmanager
-def silent_prints() -> Iterator[None]:
-    """Leave out what is printed; one thread after the other, since all share `sys.stdout`."""
-    with _printing, contextlib.redirect_stdout(None):
-        yield
 
 
 def _is_heard(record: logging.LogRecord) -> bool:

@@ -8,12 +8,9 @@ something between batches must ask `owner_state` first.
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import functools
-import threading
+import sys
 import types
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
@@ -37,14 +34,25 @@ _KNOWN = frozenset(
         "optimum",
     ]
 )
+# They, Python itself and the decorators of another library.
+_CODE_OF_OTHERS = _KNOWN | sys.stdlib_module_names - {"__main__"} | {"huggingface_hub"}
 FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+_CONSTANTS = (bool, int, float, complex, str)
 _COMPILED, _CACHED = ": compiled", " with cache "
 # Attributes of a module that only a set-up has; functions on it are looked at, too.
 _SET_UP = frozenset(["_hf_hook", "_diffusers_hook", "_compiled_call_impl", "processor"])
+# Prefixes of components' names; any other component may affect the encoding of a text.
+_NOT_FOR_TEXTS = (
+    "transformer",
+    "unet",
+    "vae",
+    "scheduler",
+    "audio_vae",
+    "vocoder",
+    "motion_adapter",
+)
 # They move or cast weights around each call of a network, and change no pixel.
 _PLACING = ("group_offloading", "lazy_", "layer_execution_tracker", "layerwise_casting", "peft_")
-# Calls of one network wait for each other, whichever pipelines have it.
-_locks: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -118,11 +126,23 @@ class OwnerState:
         )
 
 
+def for_texts(path: str) -> bool:
+    """Return whether a part of a pipeline may affect the encoding of a text.
+
+    >>> for_texts("text_encoder.encoder"), for_texts("vae.decoder")
+    (True, False)
+
+    Args:
+        path: The part's name, or what begins with it.
+    """
+    return not path.startswith(_NOT_FOR_TEXTS)
+
+
 def owner_state(pipe: Any) -> OwnerState:
     """Return what the owner of a pipeline has set up on it.
 
     Args:
-        pipe: The pipeline, while none of its calls runs on itself.
+        pipe: The pipeline, from `as_owned`.
     """
     found, moves, in_training = [], False, []
     if not is_known(pipe):
@@ -192,9 +212,9 @@ def _of_module(path: str, module: Any, *, cached: bool) -> tuple[list[str], bool
         elif not cached:
             found.append(f"{path}: {type(hook).__qualname__} {_settings(hook)}".rstrip())
     for kind in ("_forward_hooks", "_forward_pre_hooks"):
-        names = map(_name, own[kind].values())
         # Libraries have hooks of their own, such as those with which transformers reads layers.
-        found += [f"{path}: hook {one}" for one in names if one.partition(".")[0] not in _KNOWN]
+        hooked = [one for one in own[kind].values() if not of_library(one)]
+        found += [f"{path}: hook {_name(one)}" for one in hooked]
     if not is_known(module):
         found.append(f"{path}: {type(module).__qualname__}")
     elif type(module).__name__ == "OptimizedModule" or own.get("_compiled_call_impl"):
@@ -239,7 +259,8 @@ def _is_untouched(module: Any, own: Mapping[str, Any]) -> bool:
     if own["_forward_hooks"] or own["_forward_pre_hooks"]:
         return False
     more = own.keys() - of_each_module()
-    return not any(name in _SET_UP or isinstance(own[name], FUNCTIONS) for name in more)
+    kind = type(module)
+    return not any(name in _SET_UP or is_method(kind, name, own[name]) for name in more)
 
 
 @functools.cache
@@ -259,13 +280,25 @@ def replaced_methods(owner: Any) -> list[str]:
     own = getattr(owner, "__dict__", {})
     return [
         name
-        for name, value in own.items()
-        if isinstance(value, FUNCTIONS)
-        and callable(getattr(type(owner), name, None))
+        for name, value in list(own.items())  # calls may add to it meanwhile
+        if is_method(type(owner), name, value)
         and not _name(value).startswith("beecam.")
         # What was hooked once has its own method on itself afterwards.
         and getattr(value, "__func__", None) is not getattr(type(owner), name)
     ]
+
+
+def is_method(kind: type, name: str, value: Any) -> bool:
+    """Return whether an attribute of an object takes the place of a method of its class.
+
+    Whatever can be called can be a method: a function, a cache of one, an object of any class.
+
+    Args:
+        kind: The object's class.
+        name: The attribute's name.
+        value: Its value.
+    """
+    return callable(value) and callable(getattr(kind, name, None))
 
 
 def is_known(owner: Any) -> bool:
@@ -280,10 +313,27 @@ def is_known(owner: Any) -> bool:
 def of_library(function: Any) -> bool:
     """Return whether a function or a class is of one of the libraries with known classes.
 
+    What `functools.wraps` was applied to has the name and module of another function: what counts
+    is where code was defined. Numbers and names in a `functools.partial` are of who made it.
+
     >>> of_library(torch.nn.Linear)
     True
     """
-    return _name(function).partition(".")[0] in _KNOWN
+    if isinstance(function, functools.partial):
+        given = (*function.args, *function.keywords.values())
+        return of_library(function.func) and not any(isinstance(one, _CONSTANTS) for one in given)
+    if _name(function).partition(".")[0] not in _KNOWN:
+        return False
+    while function is not None:
+        function = getattr(function, "__func__", function)
+        if isinstance(function, types.FunctionType):
+            home = str(function.__globals__.get("__name__"))
+        else:
+            home = "builtins" if isinstance(function, type) else type(function).__module__
+        if home.partition(".")[0] not in _CODE_OF_OTHERS:
+            return False
+        function = getattr(function, "__dict__", {}).get("__wrapped__")
+    return True
 
 
 def _name(function: Any) -> str:
@@ -306,58 +356,3 @@ def _settings(owner: Any) -> str:
     plain = {n: v.tolist() if hasattr(v, "tolist") else v for n, v in values.items()}
     shown = [f"{name}={value!r}" for name, value in plain.items() if not callable(value)]
     return f"{type(config).__name__}({', '.join(shown)})"
-
-
-def call_lock(network: Any) -> threading.Lock:
-    """Return the lock of calls that must not overlap: one for each network."""
-    return _locks.setdefault(network, threading.Lock())
-
-
-@contextlib.contextmanager
-def pipeline_for_call(pipe: Any, network: Any, state: OwnerState) -> Iterator[Any]:
-    """Reserve a pipeline for one call, whose attributes may be replaced.
-
-    Args:
-        pipe: The pipeline.
-        network: Its denoiser.
-        state: What its owner has set up on it.
-
-    Yields:
-        A copy that shares all networks; with a state the pipeline itself, which is afterwards as
-        it was before.
-    """
-    if not state.one_at_a_time:
-        yield _private_copy(pipe)
-        return
-    with call_lock(network):
-        if not state.alone:
-            yield _private_copy(pipe)
-            return
-        own = vars(pipe)
-        before = dict(own)
-        # Also before: a call of the owner may have been interrupted.
-        _reset(pipe)
-        try:
-            yield pipe
-        finally:
-            own.clear()
-            own.update(before)
-            _reset(pipe)
-
-
-def _reset(pipe: Any) -> None:
-    """Clear what the hooks of diffusers have stored of a call."""
-    for network in networks(pipe).values():
-        for module in network.modules():
-            registry = vars(module).get("_diffusers_hook")
-            if registry is not None:
-                registry.reset_stateful_hooks(recurse=False)
-
-
-def _private_copy(pipe: Any) -> Any:
-    """Return a copy that shares all networks: concurrent calls each have their own state."""
-    private = copy.copy(pipe)
-    if hasattr(pipe, "vae"):
-        # Wan's autoencoder stores its progress in itself while it decodes.
-        vars(private)["vae"] = copy.copy(pipe.vae)
-    return private

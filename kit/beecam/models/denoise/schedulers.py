@@ -70,13 +70,8 @@ class Schedulers:
         """Start from a pipeline's own scheduler."""
         self.default_name = type(own).__name__
         self._own = own
-        self._kind = type(own)
         self._prototypes: dict[str, Any] = {self.default_name: own}
         self._rehearsals: dict[Any, Rehearsal] = {}
-
-    def are_of(self, scheduler: Any) -> bool:
-        """Return whether these are those of a scheduler, and not of one that was exchanged."""
-        return scheduler is self._own and type(scheduler) is self._kind
 
     @cached_property
     def names(self) -> list[str]:

@@ -14,9 +14,9 @@ from beecam._util.attributes import NearestAttributes
 from beecam._util.checks import raise_problems
 from beecam.errors import ModelError, Problem
 from beecam.models.batching.batch_size import AdaptiveBatchPolicy, initial_guess, shape_key
-from beecam.models.batching.device import MemoryMeter, cores, device_of, is_small_on_cpu
-from beecam.models.batching.owner import pipeline_for_call
+from beecam.models.batching.device import MemoryMeter, cores, device_of
 from beecam.models.batching.report import describe
+from beecam.models.batching.reserved import pipeline_for_call
 from beecam.models.batching.threads import WorkerPool, one_thread
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.batching.tuning import BatchKind, BatchSizes
@@ -38,7 +38,7 @@ from beecam.models.diffusers.conditions import (
     with_absolute_keyframes,
     with_rate_of_clip,
 )
-from beecam.models.diffusers.tasks import Task, tasks_of
+from beecam.models.diffusers.tasks import Task
 from beecam.models.model import Checkpoint, Generated, Note, OnStep
 from beecam.models.speed.speed import FewSteps, Speed, speed_of
 from beecam.models.text.vocabulary import Vocabulary
@@ -87,18 +87,15 @@ class DiffusersModel(NearestAttributes):
         self.takes = (*CONDITIONS, "lora", "switch_at")  # `check` knows what its tasks take
         self.license: str | None = None
         self.source: str | None = None
-        tasks = tasks_of(pipe)
-        own = tasks[0]
-        small = is_small_on_cpu(pipe, own.info.denoiser)
         self._workers = _workers.setdefault(pipe, workers or WorkerPool())
-        if small:
-            self._workers.widen(cores(), threads=1)
         self._sizes = BatchSizes(batch_size)
-        self._defaults = {**own.family.defaults, **(defaults or {})}
         self._adapters: tuple[Adapter, ...] = ()
         self._prefixes = SharedPrefixes()
         loras = _loras.setdefault(pipe, LoraLoader(pipe))
-        self._resources = PipelineResources(pipe, tasks, loras=loras, small=small)
+        self._resources = PipelineResources(pipe, loras=loras)
+        if self._resources.small:
+            self._workers.widen(cores(), threads=1)
+        self._defaults = {**self.tasks[0].family.defaults, **(defaults or {})}
         if folder is not None:
             self._resources.load_preview(folder)
         self._few_steps = FewSteps.beside(folder)

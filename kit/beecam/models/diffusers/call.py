@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import copy
+import operator
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from beecam.errors import Stopped
 from beecam.media.types import Frames
-from beecam.models.batching.device import environment_key
+from beecam.models.batching.device import environment_key, is_small_on_cpu
 from beecam.models.batching.memory_errors import translate_memory_errors
-from beecam.models.batching.owner import OwnerState, call_lock, owner_state
+from beecam.models.batching.owner import OwnerState, owner_state
+from beecam.models.batching.reserved import as_owned
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.denoise.compiled import compiled_not_watched
 from beecam.models.denoise.loop import DenoisingLoop
@@ -22,9 +24,10 @@ from beecam.models.denoise.noise import generators_of, mixed_noise, own_draws, w
 from beecam.models.denoise.preview import PreviewMap
 from beecam.models.denoise.schedulers import Schedulers, with_plain_timesteps
 from beecam.models.diffusers.conditions import condition_arguments
+from beecam.models.diffusers.introspection import denoiser_of
 from beecam.models.diffusers.results.latents import merge_part, unpack
 from beecam.models.diffusers.results.output import frames_from_output, sounds_from_output
-from beecam.models.diffusers.tasks import Task, as_set_up
+from beecam.models.diffusers.tasks import Task, as_set_up, tasks_of
 from beecam.models.model import Checkpoint, Generated, OnStep, Step
 from beecam.models.revision.fingerprint import fingerprint
 from beecam.models.revision.foreign_code import foreign_code
@@ -59,74 +62,66 @@ class PipelineResources:
         environment: What else decides speed and last bits, such as the device.
     """
 
-    def __init__(self, pipe: Any, tasks: Sequence[Task], *, loras: LoraLoader, small: bool) -> None:
+    def __init__(self, pipe: Any, *, loras: LoraLoader) -> None:
         """Set up what is shared.
 
         Args:
             pipe: The pipeline.
-            tasks: The tasks of its weights, its own first.
             loras: Its LoRAs, the same however often it is wrapped.
-            small: Whether its denoiser is a small one on a CPU.
         """
-        task = tasks[0]
         self.pipe = pipe
-        self.all_tasks = tuple(tasks)
-        self.owner = owner_state(pipe)
-        self.tasks = as_set_up(self.all_tasks, self.owner)
-        self.prompts = PromptEncoder(masks_padding=task.family.masks_padding)
-        self.encoders = EncoderOffload(pipe)
-        self.prompts.encoding = self.encoders.encoding
-        self.schedulers = Schedulers(pipe.scheduler)
         self.loras = loras
-        self.small = small
-        self.linears = PackedLinears(task.info.denoiser if small and available() else None)
-        self.copies = NetworkCopies(pipe, packed=small)
         self.preview = PreviewMap()
-        self._set_values = self._see_values()
-        self.revision = self._fingerprint()
-        self.environment = environment_key(pipe)
+        self.encoders = EncoderOffload(pipe)
+        self._parts: list[Any] = []
+        self.revision = self.environment = ""
+        self.owner = OwnerState()
+        self.all_tasks: tuple[Task, ...] = ()
+        self.prompts = PromptEncoder()
+        self.prompts.encoding = self.encoders.encoding
+        self.refresh()
 
     def load_preview(self, folder: Path) -> None:
         """Load the preview map that ships with the weights, if there is one."""
         self.preview = PreviewMap.load(folder)
 
     def refresh(self) -> None:
-        """Read the weights again, and drop what belongs to others."""
-        self.see_owner()
-        with self._between_calls() as idle:
-            if idle:
-                self._set_values = self._see_values()
-        revision = self._fingerprint()
-        self.environment = environment_key(self.pipe)
-        if revision != self.revision or not self.schedulers.are_of(self.pipe.scheduler):
-            self.revision = revision
-            self.prompts.clear()
-            self.schedulers = Schedulers(self.pipe.scheduler)
+        """Read the pipeline again, and drop what belongs to another one.
 
-    def _see_values(self) -> list[str]:
-        return [*set_values(self.pipe), *foreign_code(self.pipe)]
+        Whatever is read off a pipeline once is read here: its parts may have been exchanged.
+        """
+        with self._as_owned() as pipe:
+            owner = owner_state(pipe)
+            set_up = [*owner.found, *set_values(pipe), *foreign_code(pipe)]
+            seen = fingerprint(pipe, set_up), environment_key(pipe)
+            parts = [*pipe.components.values(), type(pipe.scheduler)]
+            same = len(parts) == len(self._parts) and all(map(operator.is_, parts, self._parts))
+            if same and seen == (self.revision, self.environment):
+                self._set_owner(owner)  # it may place weights otherwise
+                return
+            self._parts = parts
+            self.revision, self.environment = seen
+            self.schedulers = Schedulers(pipe.scheduler)
+        self.all_tasks = tuple(tasks_of(self.pipe))
+        self.owner, self.tasks = owner, as_set_up(self.all_tasks, owner)
+        self.prompts.use(set_up, masks_padding=self.tasks[0].family.masks_padding)
+        network = denoiser_of(self.pipe)
+        self.small = is_small_on_cpu(self.pipe, network)
+        self.linears = PackedLinears(network if self.small and available() else None)
+        self.copies = NetworkCopies(self.pipe, packed=self.small)
 
-    def _fingerprint(self) -> str:
-        return fingerprint(self.pipe, [*self.owner.found, *self._set_values])
-
-    @contextmanager
-    def _between_calls(self) -> Iterator[bool]:
-        """Keep calls of the pipeline itself out; yield False if there is one now."""
-        lock = call_lock(self.all_tasks[0].info.denoiser)
-        idle = lock.acquire(blocking=False)
-        try:
-            yield idle
-        finally:
-            if idle:
-                lock.release()
+    def _as_owned(self) -> AbstractContextManager[Any]:
+        return as_owned(self.pipe, denoiser_of(self.pipe))
 
     def see_owner(self) -> OwnerState:
         """Look at what the owner of the pipeline has set up on it, and return it."""
-        with self._between_calls() as idle:
-            owner = owner_state(self.pipe) if idle else self.owner
+        with self._as_owned() as pipe:
+            self._set_owner(owner_state(pipe))
+        return self.owner
+
+    def _set_owner(self, owner: OwnerState) -> None:
         if owner != self.owner:
             self.owner, self.tasks = owner, as_set_up(self.all_tasks, owner)
-        return self.owner
 
     def encode_ahead(self, task: Task, shot: Shot) -> None:
         """Encode the prompts of one shot, with all that its call passes to the encoder."""

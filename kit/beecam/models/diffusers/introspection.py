@@ -66,8 +66,7 @@ class PipelineInfo:
     @property
     def denoiser(self) -> Any:
         """The network that runs at each step."""
-        own = getattr(self._pipe, "transformer", None)  # a compiled one has no truth value
-        return own if own is not None else getattr(self._pipe, "unet", None)
+        return denoiser_of(self._pipe)
 
     @property
     def channels(self) -> int | None:
@@ -138,6 +137,12 @@ class PipelineInfo:
 
     def _config(self, name: str) -> Any:
         return getattr(getattr(self.denoiser, "config", None), name, None)
+
+
+def denoiser_of(pipe: Any) -> Any:
+    """Return the network of a pipeline that runs at each step; None if it has none."""
+    own = getattr(pipe, "transformer", None)  # a compiled one has no truth value
+    return own if own is not None else getattr(pipe, "unet", None)
 
 
 def call_parameters(kind: type) -> Mapping[str, inspect.Parameter]:

@@ -11,33 +11,41 @@ import dis
 import functools
 import hashlib
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from beecam.models.batching.owner import is_known, of_library
-from beecam.models.revision.sampled import Sample, is_numbers
+from beecam.models.batching.owner import FUNCTIONS, is_known, of_library
+from beecam.models.revision.sampled import Sample, is_numbers, tensors_of
 from beecam.models.revision.stored import stored_by_calls
 
 _MAX_DEPTH = 20
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
+_CACHE = type(functools.lru_cache(repr))
+_LOADED_FROM = ("name_or_path", "_name_or_path")
 _ASSIGNING = ("STORE_DEREF", "STORE_GLOBAL")
 
 
-def code_digest(value: Any) -> str:
+def code_digest(value: Any, own: Collection[int] | None = None) -> str:
     """Return 12 hexadecimal digits for what a function, a class or an object does.
 
     >>> code_digest(lambda x: x) == code_digest(lambda x: x)
     True
+
+    Args:
+        value: The function, class or object.
+        own: The ids of the pipeline's own modules, whose weights count elsewhere; those of other
+            networks that code uses count here. None for no weights.
     """
-    text = _Text().of(value)
+    text = _Text(own).of(value)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 class _Text:
     """What values do or are, as text; each function and class once."""
 
-    def __init__(self) -> None:
-        self._seen: set[int] = set()
+    def __init__(self, own: Collection[int] | None) -> None:
+        self._own = own
+        self._seen: dict[int, Any] = {}  # by their ids, and so not freed
         self._assigned: set[str] = set()  # attributes that functions assign
 
     def of(self, value: Any, depth: int = 0) -> str:
@@ -51,10 +59,10 @@ class _Text:
         if isinstance(value, (tuple, list, set, frozenset)):
             each = [self.of(one, depth + 1) for one in value]
             return f"({', '.join(each if isinstance(value, (tuple, list)) else sorted(each))})"
-        if isinstance(value, (types.FunctionType, type)):
+        if not isinstance(value, types.MethodType):  # each access makes another
             if id(value) in self._seen:
-                return value.__qualname__
-            self._seen.add(id(value))
+                return str(getattr(value, "__qualname__", type(value).__qualname__))
+            self._seen[id(value)] = value
         return self.of(self._parts(value), depth + 1)
 
     def _parts(self, value: Any) -> list[Any]:
@@ -67,8 +75,8 @@ class _Text:
             return [value.__func__, value.__self__]
         if isinstance(value, types.FunctionType):
             return self._of_function(value)
-        if isinstance(value, types.BuiltinFunctionType):
-            return [value.__qualname__]
+        if isinstance(value, _CACHE):
+            return [value.__wrapped__]
         return _of_class(value) if isinstance(value, type) else self._of_object(value)
 
     def _of_function(self, function: types.FunctionType) -> list[Any]:
@@ -77,7 +85,8 @@ class _Text:
         codes = list(_codes(function.__code__))
         stored = [(one.opname, one.argval) for code in codes for one in dis.get_instructions(code)]
         assigned = {name for operation, name in stored if operation in _ASSIGNING}
-        self._assigned |= {name for operation, name in stored if operation == "STORE_ATTR"}
+        if function.__name__ != "__init__":  # what that sets isn't the state of calls
+            self._assigned |= {name for operation, name in stored if operation == "STORE_ATTR"}
         closed = [
             cell.cell_contents
             for name, cell in zip(
@@ -90,13 +99,20 @@ class _Text:
         return [function.__code__, defaults, closed, _of_module(function, read)]
 
     def _of_object(self, owner: Any) -> list[Any]:
+        if self._own is not None and hasattr(owner, "state_dict") and id(owner) not in self._own:
+            return [self._of_attributes(owner), sorted(tensors_of(owner).items())]
+        return self._of_attributes(owner)
+
+    def _of_attributes(self, owner: Any) -> list[Any]:
         if is_known(owner) or not hasattr(owner, "__dict__"):
-            return [type(owner).__qualname__]
+            return [getattr(owner, "__qualname__", type(owner).__qualname__)]
         state = stored_by_calls(type(owner)) | self._assigned
         plain = [
             [name, value]
             for name, value in sorted(vars(owner).items())
-            if _is_constant(value) and name not in state and name[0] != "_"
+            if (_is_constant(value) or isinstance(value, FUNCTIONS))
+            and name not in state
+            and name not in _LOADED_FROM
         ]
         return [type(owner), plain]
 

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from beecam.models.batching.owner import for_texts
 from beecam.models.revision.processors import processor_content
+from beecam.models.revision.sampled import tensors_of
 from beecam.models.weights.lora import PREFIX
 
 _SAMPLES = 1024
 _MAX_COMPLETE = 300_000  # values
 _DIGITS = 16
-# Prefixes of components' names; any other component may affect the encoding of a text.
-_NOT_FOR_TEXTS = (
-    "transformer",
-    "unet",
-    "vae",
-    "scheduler",
-    "audio_vae",
-    "vocoder",
-    "motion_adapter",
-)
 
 
 def fingerprint(pipe: Any, set_up: Sequence[str] = ()) -> str:
@@ -44,7 +36,7 @@ def fingerprint(pipe: Any, set_up: Sequence[str] = ()) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
-def text_fingerprint(pipe: Any) -> str | None:
+def text_fingerprint(pipe: Any, set_up: Sequence[str] = ()) -> str | None:
     """Return 16 hexadecimal digits for everything that can affect the encoding of a text.
 
     Includes tokenizers. None where weights can't be read, as in sequential offload: two encoders
@@ -52,10 +44,13 @@ def text_fingerprint(pipe: Any) -> str | None:
 
     Args:
         pipe: A loaded diffusers pipeline.
+        set_up: What else changes its pixels; that of parts for texts counts.
     """
     digest = hashlib.sha256(type(pipe).__name__.encode())
+    if for_it := [one for one in set_up if for_texts(one)]:
+        digest.update(json.dumps(for_it).encode())
     for name, part in sorted(pipe.components.items()):
-        if name.startswith(_NOT_FOR_TEXTS) or part is None:
+        if not for_texts(name) or part is None:
             continue
         if any(p.device.type == "meta" for p in getattr(part, "parameters", list)()):
             return None
@@ -76,41 +71,54 @@ def _update(digest: Any, name: str, part: Any) -> None:
         content = processor_content(part)
         digest.update(f"{name} {content}".encode("utf-8", "surrogatepass"))
         return
-    digest.update(json.dumps(_adapters(part), sort_keys=True).encode())
-    for key, tensor in sorted(_own_weights(part).items()):
+    adapters = _adapters(part)
+    digest.update(json.dumps(adapters, sort_keys=True).encode())
+    for key, tensor in sorted(_own_weights(part, adapters).items()):
         flat = tensor.detach().flatten()
         if flat.device.type == "meta":
             # Offloaded: only its name and shape are here.
             flat = flat[:0].new_empty(0, device="cpu")
         if flat.numel() > _MAX_COMPLETE:
             flat = flat[:: flat.numel() // _SAMPLES][:_SAMPLES]
-        values = flat.to("cpu", torch.float32)
+        values = (flat.dequantize() if flat.is_quantized else flat).to("cpu", torch.float32)
         digest.update(f"{name}.{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(values.numpy().tobytes())
 
 
-def _own_weights(part: Any) -> dict[str, Any]:
-    """Return a network's weights by their names without the LoRAs of shots."""
-    return {
-        key.replace(".base_layer.", "."): tensor
-        for key, tensor in part.state_dict().items()
-        if f".{PREFIX}" not in key
-    }
+def _own_weights(part: Any, adapters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a network's weights by their names, without LoRAs that are of shots or switched off.
+
+    Args:
+        part: The network.
+        adapters: Its LoRAs that are switched on, by layer.
+    """
+    found: dict[str, Any] = {}
+    for key, tensor in tensors_of(part).items():
+        layer, _, name = key.partition(".lora_")
+        if not name or name.split(".")[1] in adapters.get(layer, {}).get("scaling", {}):
+            found[key.replace(".base_layer.", ".")] = tensor
+    return found
 
 
 def _adapters(part: Any) -> dict[str, Any]:
-    """Return the strengths of a network's adapters, which change pixels without being weights."""
+    """Return the strengths of a network's LoRAs, which change pixels without being weights.
+
+    Those that are switched off change none.
+    """
     found = {}
     for name, module in part.named_modules():
         scaling = getattr(module, "scaling", None)
         if not isinstance(scaling, dict):
             continue
-        scales = {str(k): str(v) for k, v in scaling.items() if not str(k).startswith(PREFIX)}
+        off = bool(getattr(module, "disable_adapters", False))
+        merged = list(getattr(module, "merged_adapters", ()))
+        active = [] if off else list(getattr(module, "active_adapters", ()))
+        scales = {
+            str(one): str(scale)
+            for one, scale in scaling.items()
+            if one in (*merged, *active) and not str(one).startswith(PREFIX)
+        }
         if scales:
-            active = getattr(module, "active_adapters", None) or []
-            found[name] = {
-                "scaling": scales,
-                "active": str([one for one in active if not str(one).startswith(PREFIX)]),
-                "merged": str(getattr(module, "merged", None)),
-            }
+            # A call of one that is switched off takes it out of the weights.
+            found[name] = {"scaling": scales, "merged": merged, "off": off}
     return found

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from beecam.models.batching.owner import is_known, of_library, replaced_methods
+from beecam.models.batching.device import networks
+from beecam.models.batching.owner import FUNCTIONS, is_known, of_library, replaced_methods
 from beecam.models.revision.code_digest import code_digest
 
 
@@ -29,16 +30,18 @@ def foreign_code(pipe: Any) -> list[str]:
     """
     import torch
 
+    own = {id(module) for part in networks(pipe).values() for module in part.modules()}
     found: list[str] = []
     kinds: set[type] = set()
     for path, one in _objects(pipe):
         kinds.add(type(one))
         if not is_known(one):
-            found.append(f"{path}: {code_digest([type(one), one])}")
+            found.append(f"{path}: {code_digest([type(one), one], own)}")
         for name in replaced_methods(one):
             method = vars(one)[name]
-            if not of_library(method):
-                found.append(f"{path}.{name}: {code_digest(method)}")
+            # A method of a library may be another one, or of another object.
+            if not of_library(method) or isinstance(method, types.MethodType):
+                found.append(f"{path}.{name}: {code_digest(method, own)}")
     owners: dict[Any, None] = {torch.nn.functional: None}
     owners |= dict.fromkeys(one for kind in kinds for one in kind.__mro__ if of_library(one))
     for owner in owners:
@@ -92,7 +95,7 @@ def _objects(pipe: Any) -> Iterator[tuple[str, Any]]:
         yield from _hooks("all modules", getattr(torch.nn.modules.module, kind, {}))
     for name, part in list(vars(pipe).items()):
         if not isinstance(part, torch.nn.Module):
-            if name[0] != "_" and hasattr(part, "__dict__") and not callable(part):
+            if name[0] != "_" and hasattr(part, "__dict__") and not isinstance(part, FUNCTIONS):
                 yield name, part
             continue
         for path, module in part.named_modules(prefix=name):

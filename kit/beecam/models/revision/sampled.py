@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 _COMPLETE = 4096  # values
@@ -29,6 +30,8 @@ class Sample:
 
         self._shape = tuple(tensor.shape)
         tensor = torch.as_tensor(tensor).detach()
+        if tensor.is_quantized:
+            tensor = tensor.dequantize()
         self._values: Any = None
         if tensor.device.type == "meta":
             return
@@ -75,3 +78,22 @@ def is_numbers(value: Any) -> bool:
     if issubclass(kind, type):
         return False
     return hasattr(kind, "detach") or (kind.__name__ == "ndarray" and value.dtype.kind in "biufc")
+
+
+def tensors_of(network: Any) -> dict[str, Any]:
+    """Return the weights and buffers of a network by their names.
+
+    >>> sorted(tensors_of(torch.nn.Linear(2, 3)))
+    ['bias', 'weight']
+    """
+    state = network.state_dict()
+    return {key: tensor for name, one in state.items() for key, tensor in _tensors(name, one)}
+
+
+def _tensors(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the tensors of a state; quantized layers have a tuple of them."""
+    if isinstance(value, (tuple, list)):
+        for i, one in enumerate(value):
+            yield from _tensors(f"{key}.{i}", one)
+    elif hasattr(value, "detach"):
+        yield key, value

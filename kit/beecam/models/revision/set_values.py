@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from beecam._util.silence import silent_loggers
-from beecam.models.batching.owner import FUNCTIONS, of_each_module, of_library
+from beecam.models.batching.owner import is_known, is_method, of_each_module, of_library
 from beecam.models.revision.code_digest import code_digest
 from beecam.models.revision.sampled import Sample, is_numbers
 from beecam.models.revision.stored import stored_by_calls
@@ -52,6 +52,8 @@ _states: weakref.WeakKeyDictionary[type, frozenset[str]] = weakref.WeakKeyDictio
 
 def set_values(pipe: Any) -> list[str]:
     """Return what was set on a pipeline and its parts, in words; empty for one as it was loaded.
+
+    What a pipeline's own configuration has otherwise than the defaults of its class is named, too.
 
     >>> pipe.vae.enable_tiling()
     >>> set_values(pipe)
@@ -149,7 +151,7 @@ def _values_in_network(network: Any) -> Iterator[tuple[str, Any]]:
         yield f"{at}class", type(module).__qualname__
         for name in own["_non_persistent_buffers_set"]:
             own[name] = own["_buffers"].get(name)
-        for name, value in _plain_values(own, _state_of_module(type(module))):
+        for name, value in _plain_values(own, _state_of_module(type(module)), tables=True):
             yield at + name, value
         processor = own.get("processor")
         if processor is not None:
@@ -181,39 +183,49 @@ def _own(part: Any) -> dict[str, Any]:
     own = dict(vars(part))  # calls may add to it meanwhile
     kind = type(part)
     for name, value in list(own.items()):
-        if isinstance(value, FUNCTIONS) and callable(getattr(kind, name, None)):
+        if is_method(kind, name, value):
             del own[name]
     return own
 
 
-def _plain_values(own: Values, state: frozenset[str]) -> Iterator[tuple[str, Any]]:
+def _plain_values(
+    own: Values, state: frozenset[str], *, tables: bool = False
+) -> Iterator[tuple[str, Any]]:
     for name, value in own.items():
         if name in _IRRELEVANT or name in state:
             continue
-        plain = _plain(value)
+        plain = _plain(value, tables=tables)
         if plain is not _NOT_PLAIN:
             yield name, plain
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
-    """Return a value that can be compared and printed, or `_NOT_PLAIN`."""
+def _plain(value: Any, depth: int = 0, *, tables: bool = False) -> Any:
+    """Return a value that can be compared and printed, or `_NOT_PLAIN`.
+
+    Args:
+        value: The value.
+        depth: In how many lists and dictionaries it is.
+        tables: Whether these may have tensors. Schedulers keep those of their last steps there.
+    """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)) and depth < _MAX_DEPTH:
-        each = [_plain(one, depth + 1) for one in value]
+        each = [_plain(one, depth + 1, tables=tables) for one in value]
         return _NOT_PLAIN if any(one is _NOT_PLAIN for one in each) else each
     if isinstance(value, Mapping) and depth < _MAX_DEPTH:
-        pairs = {str(name): _plain(one, depth + 1) for name, one in value.items()}
+        pairs = {str(name): _plain(one, depth + 1, tables=tables) for name, one in value.items()}
         return _NOT_PLAIN if any(one is _NOT_PLAIN for one in pairs.values()) else pairs
-    return _NOT_PLAIN if depth else _alone(value)
+    return _NOT_PLAIN if depth and not (tables and is_numbers(value)) else _alone(value)
 
 
 def _alone(value: Any) -> Any:
-    """Return what stands for a value that isn't plain, or `_NOT_PLAIN`; not for one in a list."""
+    """Return what stands for a value that isn't plain, or `_NOT_PLAIN`; in a list only numbers."""
     if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, functools.partial)):
         return _function(value)
     if is_numbers(value):
         return Sample(value)
+    if callable(value) and not isinstance(value, type) and not is_known(value):
+        return f"{type(value).__qualname__} {code_digest(value)}"
     # torch's types and devices
     named = isinstance(value, enum.Enum) or type(value).__module__ == "torch"
     return str(value) if named else _NOT_PLAIN

@@ -9,7 +9,8 @@ import weakref
 # With these an owner sets values; what other methods store is the state of a call.
 _SETTERS = ("__init__", "enable", "disable", "set_", "fuse", "unfuse")
 # They store what they have moved to another device, or read from a file.
-_MOVING = ("add_noise", "get_velocity", "__setstate__", "_apply", "to", "_load")
+_MOVING = ("add_noise", "get_velocity", "__setstate__", "_apply", "to")
+_LOADING = "_load"
 _CALLED = ("set_timesteps", "set_begin_index", "set_state")
 _STORE = dis.opmap["STORE_ATTR"]
 
@@ -31,7 +32,8 @@ def _stored_by(kind: type) -> frozenset[str]:
             inspect.unwrap(function)
             for name, function in dict(vars(kind)).items()
             if inspect.isfunction(function)
-            and (name in _CALLED or not name.startswith((*_SETTERS, *_MOVING)))
+            and (name in _CALLED or not name.startswith((*_SETTERS, _LOADING)))
+            and name not in _MOVING
         ]
         # Most store nothing, and are not taken apart.
         functions = [one for one in functions if _STORE in one.__code__.co_code[::2]]

@@ -54,7 +54,10 @@ class PackedLinears:
             self._users += 1
             if self._users == 1:
                 # What else replaced a layer's method stays, and is left as it was.
-                self._used = [one for one in self._layers if "forward" not in one.__dict__]
+                # They may have been cast or moved since.
+                self._used = [
+                    one for one in self._layers if "forward" not in one.__dict__ and _fits(one)
+                ]
                 for layer in self._used:
                     layer.__dict__["forward"] = self._forward(layer)
         try:
@@ -79,15 +82,21 @@ class PackedLinears:
 
 def _linear_layers(network: Any) -> dict[str, Any]:
     """Return a network's linear layers on a CPU and in float32, by their names."""
-    import torch
-
     return {
         name: layer
         for name, layer in (network.named_modules() if network is not None else ())
-        if type(layer) is torch.nn.Linear
+        if _fits(layer)
+    }
+
+
+def _fits(layer: Any) -> bool:
+    import torch
+
+    return (
+        type(layer) is torch.nn.Linear
         and layer.weight.dtype == torch.float32
         and layer.weight.device.type == "cpu"
-    }
+    )
 
 
 def _in_blocks(layers: dict[str, Any]) -> list[Any]:

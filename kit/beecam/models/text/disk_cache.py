@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,17 @@ LARGE = 100_000_000  # parameters
 _MAX_BYTES = 2_000_000_000
 
 
-def cache_for(pipe: Any) -> EmbeddingCache | None:
+def cache_for(pipe: Any, set_up: Sequence[str] = ()) -> EmbeddingCache | None:
     """Return the cache of a pipeline's encoded texts, or None where it isn't worthwhile.
 
     Args:
         pipe: A loaded diffusers pipeline.
+        set_up: What else than weights and settings decides its pixels, in words.
     """
     large = sum(p.numel() for part in encoders(pipe).values() for p in part.parameters())
     if large < LARGE:
         return None
-    encoder = text_fingerprint(pipe)
+    encoder = text_fingerprint(pipe, set_up)
     if encoder is None:
         return None
     return EmbeddingCache(cache_folder() / "texts", f"{encoder}; {environment_key(pipe)}")

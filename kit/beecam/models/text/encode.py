@@ -33,13 +33,9 @@ class PromptEncoder:
     effect on the result, most of it is cut off.
     """
 
-    def __init__(self, *, masks_padding: bool) -> None:
-        """Create an encoder without cached embeddings.
-
-        Args:
-            masks_padding: Whether padding tokens have no effect on the result.
-        """
-        self._masks_padding = masks_padding
+    def __init__(self) -> None:
+        """Create an encoder without cached embeddings; `use` says what it encodes with."""
+        self._masks_padding = False
         self._encoded: OrderedDict[str, Any] = OrderedDict()
         self._bytes = 0
         self._lengths: dict[str, int] = {}
@@ -48,9 +44,21 @@ class PromptEncoder:
         self.encoding: Callable[[], AbstractContextManager[None]] = nullcontext
         self._lock = threading.RLock()
         self._tokenizers: list[Any] = []
+        self._set_up: tuple[str, ...] = ()
+
+    def use(self, set_up: Sequence[str], *, masks_padding: bool) -> None:
+        """Encode with a pipeline that is another one, or has changed.
+
+        Args:
+            set_up: What is set up on it, in words.
+            masks_padding: Whether padding tokens have no effect on the result.
+        """
+        with self._lock:
+            self._set_up, self._masks_padding = tuple(set_up), masks_padding
+            self.clear()
 
     def clear(self) -> None:
-        """Drop everything: the encoder has changed."""
+        """Drop everything that was encoded."""
         with self._lock:
             self._encoded.clear()
             self._bytes = 0
@@ -173,7 +181,7 @@ class PromptEncoder:
     def _disk_cache(self, pipe: Any) -> EmbeddingCache | None:
         kind = type(pipe)
         if kind not in self._disk_caches:
-            self._disk_caches[kind] = cache_for(pipe)
+            self._disk_caches[kind] = cache_for(pipe, self._set_up)
         return self._disk_caches[kind]
 
     def _count_tokens(self, pipe: Any, texts: Collection[str]) -> list[int]:

@@ -35,9 +35,11 @@ class LoraLoader:
         # Weak, since the loader is the value of a registry whose key is the pipeline: a value that
         # holds its key would keep each pipeline that was ever loaded in memory.
         self._reference = weakref.ref(pipe)
-        self._loaded: dict[str, str] = {}
+        # By digest, where it was loaded: the owner may unload it, or exchange a network.
+        self._loaded: dict[str, list[weakref.ref[Any]]] = {}
         self._partial: dict[str, str] = {}
         self._active: tuple[Adapter, ...] = ()
+        self._before: dict[Any, tuple[list[str], bool]] = {}  # while some are active, by layer
         self._users = self._loading = 0
         self._lock = threading.RLock()
         self._free = Condition(self._lock)
@@ -58,7 +60,7 @@ class LoraLoader:
         if others := self._others():
             return (
                 f"the pipeline has LoRAs of its own switched on ({', '.join(others)}): pass them "
-                "as lora=, too, or fuse them with pipe.fuse_lora()."
+                "as lora=, too, or call pipe.fuse_lora() and pipe.unload_lora_weights()."
             )
         for adapter in adapters:
             try:
@@ -93,20 +95,23 @@ class LoraLoader:
                 self._free.notify_all()
 
     def _switch(self, adapters: tuple[Adapter, ...]) -> None:
+        for layer, state in self._before.items():
+            _set_state(layer, state)
+        self._before, self._active = {}, ()
         if not adapters:
-            self._pipe.disable_lora()
-        else:
-            for adapter in adapters:
-                self._load_here(adapter)
-            self._pipe.enable_lora()
-            self._pipe.set_adapters(
-                [self._loaded[one.digest] for one in adapters], [one.weight for one in adapters]
-            )
+            return
+        for adapter in adapters:
+            self._load_here(adapter)
+        self._before = {layer: _state(layer) for layer in self._layers()}
         self._active = adapters
+        self._pipe.enable_lora()
+        self._pipe.set_adapters(
+            [_name_of(one) for one in adapters], [one.weight for one in adapters]
+        )
 
     def _load(self, adapter: Adapter) -> None:
         with self._lock:
-            if adapter.digest in self._loaded:
+            if self._is_loaded(adapter):
                 return
             # Overlapping batches would never leave a gap: new ones wait from now on.
             self._loading += 1
@@ -119,11 +124,23 @@ class LoraLoader:
                 self._free.notify_all()
 
     def _load_here(self, adapter: Adapter) -> None:
-        if adapter.digest in self._loaded:
+        if self._is_loaded(adapter):
             return
-        name = PREFIX + adapter.digest[:12]
+        name = _name_of(adapter)
         if problem := file_problem(adapter.path) or settings_problem(adapter.path):
             raise ModelError(f"the LoRA {adapter.name}: {problem}")
+        if name in self._names():
+            self._pipe.delete_adapters(name)
+        before = {layer: _state(layer) for layer in self._layers()}
+        try:
+            self._load_weights(adapter, name)
+        finally:
+            # The owner of the pipeline finds it unchanged, with none switched on or off.
+            for layer in self._layers():
+                _set_state(layer, before.get(layer, ([], False)))
+        self._loaded[adapter.digest] = [weakref.ref(part) for part in self._parts_with(name)]
+
+    def _load_weights(self, adapter: Adapter, name: str) -> None:
         try:
             self._pipe.load_lora_weights(
                 str(adapter.path.parent),
@@ -141,7 +158,8 @@ class LoraLoader:
                 f"the LoRA {adapter.name} has nothing for {type(self._pipe).__name__}: it was made "
                 "for another family."
             )
-        fitting, total = self._layers(name), _layers_in(self._pipe, adapter)
+        fitting = sum(name in layer.scaling for layer in self._layers())
+        total = _layers_in(self._pipe, adapter)
         if 2 * fitting < total:
             self._pipe.delete_adapters(name)
             raise ModelError(
@@ -153,26 +171,50 @@ class LoraLoader:
                 f"{adapter.name}: of its {total} layers {fitting} exist in "
                 f"{type(self._pipe).__name__}; the others have no effect."
             )
-        self._pipe.disable_lora()
-        self._loaded[adapter.digest] = name
-        self._active = ()
 
-    def _layers(self, name: str) -> int:
-        """Return how many layers of the pipeline's networks have a loaded LoRA."""
-        networks = [part for part in self._pipe.components.values() if hasattr(part, "modules")]
-        layers = (layer for network in networks for layer in network.modules())
-        return sum(name in getattr(layer, "lora_A", ()) for layer in layers)
+    def _is_loaded(self, adapter: Adapter) -> bool:
+        parts = [reference() for reference in self._loaded.get(adapter.digest, ())]
+        now = self._parts_with(_name_of(adapter))
+        return bool(parts) and all(any(part is one for one in now) for part in parts)
+
+    def _parts_with(self, name: str) -> list[Any]:
+        parts = self._pipe.components.values()
+        return [part for part in parts if name in (getattr(part, "peft_config", None) or ())]
 
     def _names(self) -> set[str]:
-        found = self._pipe.get_list_adapters()
-        return {name for names in found.values() for name in names}
+        parts = self._pipe.components.values()
+        return {name for part in parts for name in getattr(part, "peft_config", None) or ()}
+
+    def _layers(self) -> list[Any]:
+        """Return the layers of the pipeline's networks that have LoRAs."""
+        networks = [part for part in self._pipe.components.values() if hasattr(part, "modules")]
+        layers = (layer for network in networks for layer in network.modules())
+        return [layer for layer in layers if isinstance(getattr(layer, "scaling", None), dict)]
 
     def _others(self) -> list[str]:
-        try:
-            active = self._pipe.get_active_adapters()
-        except (AttributeError, ValueError):
-            return []
-        return [name for name in active if not name.startswith(PREFIX)]
+        with self._lock:
+            states = [(layer, self._before.get(layer, _state(layer))) for layer in self._layers()]
+        found: set[str] = set()
+        for layer, (active, off) in states:
+            found.update(layer.merged_adapters, () if off else active)
+        return sorted(name for name in found if not name.startswith(PREFIX))
+
+
+def _name_of(adapter: Adapter) -> str:
+    return PREFIX + adapter.digest[:12]
+
+
+def _state(layer: Any) -> tuple[list[str], bool]:
+    """Return which LoRAs of a layer are active, and whether all are switched off."""
+    return list(layer.active_adapters), bool(layer.disable_adapters)
+
+
+def _set_state(layer: Any, state: tuple[list[str], bool]) -> None:
+    """Set what `_state` has returned; by peft's own methods some states can't be set."""
+    active, off = state
+    known = vars(layer)
+    known["_active_adapter"] = [name for name in active if name in layer.scaling]
+    known["_disable_adapters"] = off
 
 
 def _layers_in(pipe: Any, adapter: Adapter) -> int:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from beecam._util.silence import silent_prints
 from beecam.errors import Problem, first_line, shorten
 from beecam.models.denoise.schedulers import CUSTOM_STEPS, Schedulers, is_numbers
 from beecam.models.diffusers.checking.no_effect import EDITED_FRAMES
@@ -317,11 +316,10 @@ def _ask(full: Shot, task: Task) -> Iterator[Problem]:
     def refused(arguments: Mapping[str, Any]) -> str | None:
         values = _values(full, task, arguments)
         try:
-            with silent_prints():
-                check(**{name: values.get(name, _OF_CHECKS.get(name)) for name in parameters})
+            check(**{name: values.get(name, _OF_CHECKS.get(name)) for name in parameters})
         except ValueError as error:
             return first_line(error)
-        except (TypeError, AttributeError, IndexError, KeyError) as error:
+        except Exception as error:  # noqa: BLE001  (what else it meets may be the stand-ins)
             return first_line(error) if arguments else None
         return None
 
