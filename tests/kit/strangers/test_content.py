@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beecam._util.digests import is_digest
-from beecam.errors import BeecamError, CheckError
+from beecam.errors import BeecamError, CheckError, MediaError
 from beecam.media import mp4
 from beecam.media.embedded import comment_of, settings_of
+from beecam.media.types import Sound
 from beecam.models.model import Checkpoint
 from beecam.shots.conditions import Condition
 from beecam.shots.inputs import Input
@@ -26,7 +27,7 @@ from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import check_values
 from beecam.storage.annotations import AnnotationLog, tag_problems
 from beecam.storage.checkpoints import Checkpoints
-from beecam.storage.clip_settings import INVALID, check_settings, new_settings
+from beecam.storage.clip_settings import INVALID, check_settings, is_fact, new_settings
 from beecam.storage.folder import LibraryUnavailableError
 from beecam.storage.index_file import NAME
 from beecam.storage.rows import checked_row, plain_row
@@ -237,6 +238,31 @@ def test_tags_that_are_accepted_can_be_read_again(tmp_path_factory, tags):
     log = AnnotationLog(tmp_path_factory.mktemp("log") / "annotations.jsonl")
     log.add(KEY, tags=tags)
     assert log.read() == ({KEY: {"tags": tags}}, 0)
+
+
+@pytest.mark.parametrize(
+    ("layout", "valid"),
+    [
+        ({"frames": 24, "width": 160, "height": 160}, True),
+        ({"frames": 24, "width": 160, "height": 4_000}, True),
+        ({"frames": 24, "width": 160, "height": 46_000}, False),
+        ({"frames": 1, "width": 160, "height": 65_536}, True),
+    ],
+)
+def test_a_sheet_has_no_more_pixels_than_a_view_can_decode(layout, valid):
+    assert is_fact("sheet", layout) is valid
+
+
+def test_sound_of_many_channels_has_the_limit_of_all_together(tmp_path, monkeypatch):
+    path = tmp_path / "bee.mp4"
+    sound = Sound(np.zeros((2, 12_000), np.float32), 24_000)
+    mp4.write_mp4(path, np.zeros((4, 32, 32, 3), np.uint8), 8, {}, sound)
+    found = mp4.read_sound(path)
+    monkeypatch.setattr(mp4, "_MAX_SAMPLES", found.samples.size)
+    assert mp4.read_sound(path).samples.size == found.samples.size
+    monkeypatch.setattr(mp4, "_MAX_SAMPLES", found.samples.size - 1)
+    with pytest.raises(MediaError, match="sound is longer"):
+        mp4.read_sound(path)
 
 
 # --- checkpoints -----------------------------------------------------------------------------------
