@@ -1,7 +1,9 @@
 """Files from strangers: settings, lines, checkpoints and text are valid or left out alone."""
 
+import contextlib
 import functools
 import json
+import math
 import os
 import shutil
 import sqlite3
@@ -14,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beecam._util.digests import is_digest
-from beecam.errors import BeecamError, CheckError, MediaError
+from beecam.errors import BeecamError, CheckError, LibraryError, MediaError
 from beecam.media import mp4
 from beecam.media.embedded import comment_of, settings_of
 from beecam.media.types import Sound
@@ -263,6 +265,63 @@ def test_sound_of_many_channels_has_the_limit_of_all_together(tmp_path, monkeypa
     monkeypatch.setattr(mp4, "_MAX_SAMPLES", found.samples.size - 1)
     with pytest.raises(MediaError, match="sound is longer"):
         mp4.read_sound(path)
+
+
+def axis_record(name, count):
+    values = list(range(count))
+    return [
+        {"name": name, "values": values, "labels": list(map(str, values)), "notes": [None] * count}
+    ]
+
+
+RECORDS = {
+    "a huge sample": {
+        "groups": [axis_record(f"x{i}", 1_000) for i in range(6)],
+        "samples": [[10**9, 0]],
+    },
+    "a sample of more than there are": {"samples": [[5, 0]]},
+    "a huge grid": {"groups": [axis_record(f"x{i}", 1_000) for i in range(30)]},
+    "an infinite place": {"kept": [math.inf]},
+    "a place outside": {"kept": [10**30]},
+    "another place outside": {"kept": [-1]},
+    "an endless text": {"templates": ["{a|" * 5_000 + "b" + "}" * 5_000]},
+    "labels of another type": {"groups": [[axis_record("x", 1)[0] | {"labels": 3}]]},
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_of_a_sweep_fits_its_clips_or_gets_a_sentence(folder, name):
+    with opened(folder) as library:
+        key = library.clips().keys[0]
+        record = {
+            "version": 1,
+            "name": "bees",
+            "created": 1.0,
+            "model": "tiny",
+            "draft": None,
+            "clips": [key],
+            "template": "a bee",
+            "templates": ["a bee"],
+            "plain": False,
+            "groups": [axis_record("seed", 1)],
+            "constants": {},
+            "samples": [],
+            "kept": None,
+            "shots": None,
+            "parents": [],
+        }
+        path = folder / "sweeps" / f"{'0' * 16}.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps(record))
+        assert library.sweep("bees").clips.keys == (key,)
+        path.write_text(json.dumps(record | RECORDS[name]))
+        repr(library.sweeps())
+        library.sweeps().to_frame()
+        for use in (lambda one: one.axes, lambda one: one.sweep, lambda one: one.clips.keys):
+            with contextlib.suppress(LibraryError):
+                use(library.sweep("bees"))
+        with pytest.raises(LibraryError, match="bees"):
+            _ = library.sweep("bees").clips
 
 
 # --- checkpoints -----------------------------------------------------------------------------------
