@@ -39,6 +39,9 @@ from beecam.media.types import Frames, FrameSequence, Media
 MP4, MATROSKA = "mp4", "matroska"
 # FFmpeg's names; MP4 includes mov, Matroska includes WebM. None of them refers to other files.
 CONTAINERS = (MP4, MATROSKA, "avi", "mpegts", "mpeg", "flv", "ogg")
+# A black frame of 32 megapixels takes 29 bytes, and 50 ms: of a video that is smaller at its start,
+# thousands would be decoded.
+_MAX_GROWTH, _USUAL_FRAME = 4, 65_536  # pixels
 # Of a file that the kit wrote, which no clip comes near.
 _MAX_OWN_SAMPLES = 2_000_000
 # The codecs of what the kit writes itself, as people call them.
@@ -291,7 +294,7 @@ def _timed_frames(container: Any, rhythm: Rhythm) -> Iterator[tuple[Any, float]]
 
 
 def decoded_frames(container: Any) -> Iterator[Any]:
-    """Decode the frames of a container's video, of at most `MAX_FRAME` megapixels each.
+    """Decode the frames of a container's video, each of about the size that it declares.
 
     Raises:
         MediaError: It has no video; also PyAV's errors for damage.
@@ -303,8 +306,11 @@ def decoded_frames(container: Any) -> Iterator[Any]:
     name = _WITH_ALPHA.get(codec.name) if stream.metadata.get("alpha_mode") == "1" else None
     if name in av.codecs_available:
         codec = av.CodecContext.create(name, "r")
-    # The size in the container may be another one than that in the stream.
-    codec.options = {"max_pixels": str(MAX_FRAME * MEGAPIXEL)}
+    # The size in the container may be another one than that in the stream, which may change with
+    # every frame: limits were compared with the first.
+    declared = stream.codec_context.width * stream.codec_context.height
+    most = min(MAX_FRAME * MEGAPIXEL, _MAX_GROWTH * declared + _USUAL_FRAME)
+    codec.options = {"max_pixels": str(most)}
     for packet in container.demux(stream):
         if packet.size or name is None:
             yield from codec.decode(packet)
