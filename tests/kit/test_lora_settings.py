@@ -112,3 +112,9 @@ def test_any_settings_are_either_understood_or_named(lora, tmp_path_factory, val
     path = with_settings(lora, tmp_path_factory.mktemp("any") / "bee.safetensors", values)
     found = settings_problem(path)
     assert found is None or found.endswith(".")
+
+
+def test_a_lora_of_more_tensors_than_any_network_has_is_refused(tmp_path):
+    path = tmp_path / "many.safetensors"
+    save_file({f"transformer.x{i}.alpha": torch.ones(1) for i in range(20_001)}, path)
+    assert "20,001 tensors" in settings_problem(path)

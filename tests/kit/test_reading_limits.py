@@ -1,5 +1,6 @@
 """What reading a file may take: memory for what is asked for, and no decoder that isn't needed."""
 
+import io
 import os
 import struct
 import sys
@@ -181,3 +182,43 @@ def test_a_clip_of_many_bytes_is_shown_smaller(library, monkeypatch):
     pad(clip.path, 10**6)
     assert len(clip._repr_html_()) < 40_000
     assert "<video" in clip._repr_html_()
+
+
+def encoded(size, count):
+    """Return the packets of black frames, each with its own headers."""
+    with av.open(io.BytesIO(), "w", format="h264") as out:
+        stream = out.add_stream("libx264", rate=8)
+        stream.width = stream.height = size
+        stream.options = {"x264-params": "repeat-headers=1:bframes=0:scenecut=0", "threads": "1"}
+        frame = av.VideoFrame(size, size, "yuv420p")
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))
+        found = []
+        for at in range(count):
+            frame.pts = at
+            found += [bytes(packet) for packet in stream.encode(frame)]
+        return found + [bytes(packet) for packet in stream.encode()]
+
+
+@pytest.mark.parametrize(("later", "read"), [(48, True), (256, True), (1_024, False)])
+def test_frames_do_not_grow_beyond_what_was_measured(tmp_path, later, read):
+    path = tmp_path / "grows.mp4"
+    with path.open("wb") as file, av.open(file, "w", format="mp4") as out:
+        stream = out.add_stream("libx264", rate=8)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.open()
+        for at, data in enumerate([*encoded(32, 3), *encoded(later, 3)]):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = stream, Fraction(1, 8)
+            packet.pts = packet.dts = at
+            packet.is_keyframe = at in (0, 3)
+            out.mux(packet)
+    if read:
+        assert bc.read_media(path).frames.shape == (6, 32, 32, 3)
+        assert mp4.read_mp4(path).shape == (6, 32, 32, 3)
+        return
+    with pytest.raises(CheckError):
+        bc.read_media(path)
+    with pytest.raises(MediaError):
+        mp4.read_mp4(path)

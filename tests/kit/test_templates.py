@@ -16,6 +16,7 @@ from beecam.errors import CheckError
 from beecam.shots.templates import template as parts
 from beecam.shots.templates.parse import parse
 from beecam.shots.templates.template import Slot, escape, source_of
+from beecam.shots.templates.wildcards import WildcardFolder
 from helpers import error_message
 
 # Text with all characters and words that mean something to a template or to another tool.
@@ -530,6 +531,21 @@ def folder(tmp_path):
     (tmp_path / "latin.txt").write_bytes(b"\xe9t\xe9")
     (tmp_path / "large.txt").write_bytes(b"x\n" * 2_100_000)
     return tmp_path
+
+
+@pytest.mark.parametrize("lines", [lambda i: f"line {i} of", lambda _: "x" * 100_000])
+def test_reading_wildcards_ends_with_what_a_choice_can_have(tmp_path, monkeypatch, lines):
+    for i in range(60):
+        text = "".join(f"{lines(i)} {n}\n" for n in range(6_000)) if i < 20 else ""
+        (tmp_path / f"{i:02}.txt").write_text(text[:3_000_000])
+    read = []
+    text_of = WildcardFolder._text
+    monkeypatch.setattr(
+        WildcardFolder, "_text", lambda self, name: read.append(name) or text_of(self, name)
+    )
+    with pytest.raises(CheckError, match="name fewer of them"):
+        len(bc.sweep("a __*__", wildcards=tmp_path))
+    assert len(read) < 20
 
 
 def test_wildcards_are_axes_of_the_lines_of_files(folder):

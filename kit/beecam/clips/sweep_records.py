@@ -12,9 +12,10 @@ from beecam._util.attributes import FixedAttributes
 from beecam._util.indexing import item_of
 from beecam._util.words import count_of, normalize_name
 from beecam.clips.clip_set import ClipSet
-from beecam.errors import BeecamError, LibraryError, did_you_mean, shorten
+from beecam.errors import CheckError, LibraryError, did_you_mean, shorten
+from beecam.storage.clip_settings import INVALID
 from beecam.storage.store import ClipStore
-from beecam.storage.sweep_files import SweepFile, sweep_from_dict
+from beecam.storage.sweep_files import SweepFile, check_count, sweep_from_dict
 from beecam.sweeps.axes import Axis
 from beecam.sweeps.sweep import Sweep
 
@@ -84,12 +85,14 @@ class SweepRecord(SweepFile, FixedAttributes):
             LibraryError: The record is damaged.
         """
         try:
-            return sweep_from_dict(self.data, self.library.inputs)
-        except (LookupError, TypeError, ValueError, AttributeError, BeecamError) as error:
+            found = sweep_from_dict(self.data, self.library.inputs)
+            check_count(found, len(self))
+        except INVALID as error:
             raise LibraryError(
                 f"the record of the sweep {self.name!r} can't be read: {error}; its clips are "
                 "still in the library."
             ) from error
+        return found
 
     @property
     def clips(self) -> ClipSet:
@@ -99,11 +102,12 @@ class SweepRecord(SweepFile, FixedAttributes):
             LibraryError: The record is damaged.
         """
         known = self.library.known(self.clip_keys)
-        places = self.sweep.places[1]
-        if len(self.sweep.cells) != len(self.clip_keys):
+        if self.sweep.problems:
             raise LibraryError(
-                f"the record of the sweep {self.name!r} doesn't match its own clips."
+                f"the sweep {self.name!r} has problems, so that its cells can't be laid out: "
+                f"{CheckError(self.sweep.problems)}"
             )
+        places = self.sweep.places[1]
         indices = [i for i, key in enumerate(self.clip_keys) if key in known]
         return ClipSet(
             self.library,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,10 @@ from beecam._util.plain_files import read_plain
 from beecam.errors import MediaError
 from beecam.media.image_files import FORMATS, open_image
 from beecam.media.images import read_image_file, read_pil
-from beecam.media.mp4 import os_errors
 from beecam.media.selection import ALL, Selection
 from beecam.media.types import Media
 from beecam.media.videos import CONTAINERS, MATROSKA, read_video
+from beecam.media.written_file import written_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,7 +69,7 @@ def write_lossless(path: Path, frames: Frames) -> None:
     import av
     from PIL import Image
 
-    with os_errors(), path.open("wb") as file:
+    with written_file(path) as file:
         if len(frames) == 1:
             Image.fromarray(np.ascontiguousarray(frames[0])).save(file, "PNG")
         else:
@@ -84,8 +83,6 @@ def write_lossless(path: Path, frames: Frames) -> None:
                     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
                     out.mux(stream.encode(frame.reformat(format="bgr0")))
                 out.mux(stream.encode())
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def read_lossless(path: Path) -> Frames:

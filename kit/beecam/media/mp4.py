@@ -28,6 +28,7 @@ from beecam.media.videos import (
     reformatter,
     stream_video,
 )
+from beecam.media.written_file import written_file
 
 if TYPE_CHECKING:
     from beecam.media.types import Frames, FrameSequence, Sound
@@ -49,27 +50,7 @@ MAX_BYTES = _MAX_CLIP * MEGAPIXEL // 2
 _MAX_BOXES = 100  # ours has four
 # The system's errors that say nothing about the file's content.
 NOT_DAMAGED = (errno.ELOOP, errno.EINVAL, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
-_MAX_SAMPLES = 50_000_000  # per channel; 17 minutes at 48 kHz
-
-
-@contextlib.contextmanager
-def os_errors() -> Iterator[None]:
-    """Raise the system's error instead of PyAV's error about a failed callback.
-
-    On a full disk, a write fails and then closing the file does. PyAV raises the second error, as
-    one of its own classes.
-    """
-    import av
-
-    try:
-        yield
-    except av.FFmpegError as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, OSError):
-            cause = cause.__cause__ or cause.__context__
-        if cause is None or cause is error:
-            raise
-        raise OSError(cause.errno, cause.strerror) from error
+_MAX_SAMPLES = 100_000_000  # of all channels; 17 minutes of stereo at 48 kHz
 
 
 def missing_codecs() -> dict[str, str]:
@@ -116,7 +97,7 @@ def write_mp4(
     import av
 
     even = _even(frames)
-    with os_errors(), path.open("wb") as file:
+    with written_file(path) as file:
         padded = (frames.shape[2], frames.shape[1]) if even is not frames else None
         with _open_for_writing(file, settings, padded) as out:
             stream = out.add_stream(_VIDEO, rate=Fraction(fps).limit_denominator(1001))
@@ -133,8 +114,6 @@ def write_mp4(
             out.mux(stream.encode())
             if sound and audio:
                 _encode_sound(out, audio, sound, round(len(frames) / fps * sound.rate))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sound_stream(out: Any, sound: Sound) -> Any:
@@ -173,7 +152,7 @@ def read_sound(path: Path) -> Sound | None:
 def _sound_parts(file: Any) -> Iterator[Any]:
     samples = 0
     for frame in file.decode(audio=0):
-        samples += frame.samples
+        samples += frame.samples * frame.layout.nb_channels
         if samples > _MAX_SAMPLES:
             raise MediaError("its sound is longer than that of any clip.")
         yield frame.to_ndarray()
@@ -254,22 +233,22 @@ def copy_mp4(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
             streams = [*file.streams.video[:1], *file.streams.audio[:1]]
             coded = (streams[0].codec_context.width, streams[0].codec_context.height)
             true = size_before_padding(file.metadata, *coded)
-            with os_errors(), target.open("wb") as out_file:
-                padded = true if true != coded else None
-                with _open_for_writing(out_file, settings, padded) as out:
-                    copies = {one.index: out.add_stream_from_template(one) for one in streams}
-                    for packet in file.demux(streams):
-                        if packet.dts is not None:
-                            packet.stream = copies[packet.stream.index]
-                            out.mux(packet)
-                out_file.flush()
-                os.fsync(out_file.fileno())
+            padded = true if true != coded else None
+            with (
+                written_file(target) as out_file,
+                _open_for_writing(out_file, settings, padded) as out,
+            ):
+                copies = {one.index: out.add_stream_from_template(one) for one in streams}
+                for packet in file.demux(streams):
+                    if packet.dts is not None:
+                        packet.stream = copies[packet.stream.index]
+                        out.mux(packet)
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise MediaError(_unreadable(source, error)) from error
 
 
 def _open_for_writing(
-    file: BinaryIO, settings: Mapping[str, Any], padded: tuple[int, int] | None
+    file: Any, settings: Mapping[str, Any], padded: tuple[int, int] | None
 ) -> Any:
     import av
 

@@ -23,6 +23,7 @@ import numpy as np
 from beecam._util.plain_files import read_plain
 from beecam.errors import MediaError, join_words
 from beecam.media.embedded import size_before_padding
+from beecam.media.mp4_tables import MAX_SAMPLES, check_tables
 from beecam.media.selection import (
     ALL,
     MAX_FRAME,
@@ -38,8 +39,11 @@ from beecam.media.types import Frames, FrameSequence, Media
 MP4, MATROSKA = "mp4", "matroska"
 # FFmpeg's names; MP4 includes mov, Matroska includes WebM. None of them refers to other files.
 CONTAINERS = (MP4, MATROSKA, "avi", "mpegts", "mpeg", "flv", "ogg")
-# Hours of video have a million packets; the times of more would fill the memory.
-_MAX_PACKETS = 10_000_000
+# A black frame of 32 megapixels takes 29 bytes, and 50 ms: of a video that is smaller at its start,
+# thousands would be decoded.
+_MAX_GROWTH, _USUAL_FRAME = 4, 65_536  # pixels
+# Of a file that the kit wrote, which no clip comes near.
+_MAX_OWN_SAMPLES = 2_000_000
 # The codecs of what the kit writes itself, as people call them.
 _NAMES = {"h264": "H.264", "aac": "AAC", "ffv1": "FFV1"}
 # Still images in a container like that of mp4, of which FFmpeg shows single tiles.
@@ -75,10 +79,9 @@ def open_video(
     options = {"format_whitelist": ",".join(containers)}
     if codecs:
         options["codec_whitelist"] = ",".join(codecs)
-    with (
-        read_plain(path) if codecs else path.open("rb") as file,
-        av.open(file, options=options) as container,
-    ):
+    with read_plain(path) if codecs else path.open("rb") as file, contextlib.ExitStack() as closing:
+        check_tables(file, _MAX_OWN_SAMPLES if codecs else MAX_SAMPLES)
+        container = closing.enter_context(av.open(file, options=options))
         for stream in (*container.streams.video[:1], *container.streams.audio[:1]):
             if codecs and stream.codec_context.name not in codecs:
                 needed = join_words([_NAMES[name] for name in codecs])
@@ -232,8 +235,8 @@ def _rhythm(container: Any, stream: Any) -> Rhythm:
         count += bool(packet.size)
         if packet.size and not getattr(packet, "is_discard", False):
             times.append((packet.pts, packet.duration or 0))
-        if count > _MAX_PACKETS:
-            raise MediaError(f"it has more than {_MAX_PACKETS:,} frames.")
+        if count > MAX_SAMPLES:
+            raise MediaError(f"it has more than {MAX_SAMPLES:,} frames.")
     if stream.frames and count < stream.frames:
         raise MediaError(f"it ends after {count} of {stream.frames} frames: it is damaged.")
     if not times:
@@ -291,7 +294,7 @@ def _timed_frames(container: Any, rhythm: Rhythm) -> Iterator[tuple[Any, float]]
 
 
 def decoded_frames(container: Any) -> Iterator[Any]:
-    """Decode the frames of a container's video, of at most `MAX_FRAME` megapixels each.
+    """Decode the frames of a container's video, each of about the size that it declares.
 
     Raises:
         MediaError: It has no video; also PyAV's errors for damage.
@@ -303,8 +306,11 @@ def decoded_frames(container: Any) -> Iterator[Any]:
     name = _WITH_ALPHA.get(codec.name) if stream.metadata.get("alpha_mode") == "1" else None
     if name in av.codecs_available:
         codec = av.CodecContext.create(name, "r")
-    # The size in the container may be another one than that in the stream.
-    codec.options = {"max_pixels": str(MAX_FRAME * MEGAPIXEL)}
+    # The size in the container may be another one than that in the stream, which may change with
+    # every frame: limits were compared with the first.
+    declared = stream.codec_context.width * stream.codec_context.height
+    most = min(MAX_FRAME * MEGAPIXEL, _MAX_GROWTH * declared + _USUAL_FRAME)
+    codec.options = {"max_pixels": str(most)}
     for packet in container.demux(stream):
         if packet.size or name is None:
             yield from codec.decode(packet)

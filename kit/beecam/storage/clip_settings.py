@@ -44,6 +44,8 @@ _MAX_TEXT = 2_000
 _MAX_NUMBER = 1e15
 _MAX_FRAMES = 1_000_000
 _MAX_SIDE = 65_536
+# Of all frames of a sheet, which is decoded whole: those of a square clip have 0.6 megapixels.
+_MAX_SHEET = 16_000_000
 # A fact of such a name would replace the shot's value in queries and tables.
 _TAKEN_NAMES = frozenset(
     {*Shot.__dataclass_fields__, "seed", "key", "created", "stars", "rejected", "tags", "is", "tag"}
@@ -168,6 +170,7 @@ def _is_layout(value: Any) -> bool:
         and _is_count(value["frames"], sheets.SHEET_FRAMES, low=1)
         and _is_count(value["width"], sheets.SHEET_WIDTH, low=1)
         and _is_count(value["height"], _MAX_SIDE, low=1)
+        and value["frames"] * value["width"] * value["height"] <= _MAX_SHEET
     )
 
 

@@ -111,13 +111,22 @@ class Healing:
                 self._name(f"the row of {key[:8]} and its video are damaged; it is left out.")
 
     def _end_dead_processes(self) -> None:
+        ended = []
         for process, keys in self._index.unfinished().items():
             if self._lock.is_alive(process):
                 continue
             for key in keys:
                 self._media.remove_partial(key, process)
-            self._index.end(process)
-            self._report.append("a run that was interrupted has been cleaned up.")
+            ended.append(process)
+        if ended:
+            with self._index.transaction():
+                for process in ended:
+                    self._index.end(process)
+            self._report.append(
+                "a run that was interrupted has been cleaned up."
+                if len(ended) == 1
+                else f"{len(ended):,} runs that were interrupted have been cleaned up."
+            )
 
     def _has_video(self, key: str) -> bool:
         try:

@@ -70,6 +70,11 @@ _INDEXED = {
 # Instructions of SQLite's machine: reading our own schema takes a few hundred.
 _SCHEMA_STEPS = 1_000_000
 _BUSY_TIMEOUT = 10  # seconds
+# Of a value; clips have a tenth of it. SQLite's own limit is a gigabyte, which a row would take.
+_MAX_VALUE = 20_000_000  # bytes
+# A run claims the clips of a few batches. Each claim of a process that has ended is looked for in
+# the media, which would take minutes for a hundred thousand.
+_MAX_PENDING = 5_000
 _HEADER = 100  # bytes; see https://sqlite.org/fileformat2.html#the_database_header
 # The bytes of the header that are the same in every index: format versions, sizes, UTF-8, zeros.
 _CONSTANT = {18: (1, 2), 19: (1, 2), 20: (0,), 21: (64,), 22: (32,), 23: (32,)}
@@ -165,6 +170,7 @@ def _open(folder: Path, path: Path, repairs: list[str]) -> tuple[sqlite3.Connect
         db = sqlite3.connect(
             path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE)
         db.create_function("casefold", 1, _casefold, deterministic=True)
         # A row that isn't UTF-8 must not fail a query of others; `rows.py` finds it.
         db.text_factory = _decode
@@ -259,6 +265,8 @@ def _check_structure(db: sqlite3.Connection, path: Path) -> None:
 
 def _remove_invalid_rows(db: sqlite3.Connection, repairs: list[str]) -> None:
     """Remove rows that aren't those of a clip; what has media is restored from it."""
+    if db.execute("SELECT 1 FROM pending LIMIT 1 OFFSET ?", (_MAX_PENDING,)).fetchone():
+        raise _DamageError(f"more than {_MAX_PENDING:,} clips are pending")
     removed = 0
     for table, valid in (("clips", _VALID_ROW), ("pending", _VALID_PENDING)):
         # The names are ours. A row for which the test is NULL isn't valid either.

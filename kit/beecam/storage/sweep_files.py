@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import time
@@ -258,6 +259,24 @@ def sweep_from_dict(data: Mapping[str, Any], inputs: InputStore) -> Sweep:
         parents=tuple(map(str, data["parents"])),
         plain=plain,
     )
+
+
+def check_count(sweep: Sweep, count: int) -> None:
+    """Raise unless a sweep of a record has as many cells as the record has clips.
+
+    Cells are only counted: a record of a kilobyte may describe more than fit into the memory.
+
+    Raises:
+        ValueError: It has more or fewer.
+    """
+    cells = math.prod(sweep.shape)
+    if sweep.selected is not None:
+        inside = all(0 <= place < cells for place in sweep.selected)
+        cells = len(sweep.selected) if inside else -1
+    elif sweep.samples:
+        cells = sweep.samples[0].n if sweep.samples[0].n <= cells else -1
+    if cells != count:
+        raise ValueError("it doesn't match its own clips")
 
 
 def _template_to_json(template: AnyTemplate) -> str | list[list[Any]]:

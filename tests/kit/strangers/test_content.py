@@ -1,7 +1,9 @@
 """Files from strangers: settings, lines, checkpoints and text are valid or left out alone."""
 
+import contextlib
 import functools
 import json
+import math
 import os
 import shutil
 import sqlite3
@@ -14,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beecam._util.digests import is_digest
-from beecam.errors import BeecamError, CheckError
+from beecam.errors import BeecamError, CheckError, LibraryError, MediaError
 from beecam.media import mp4
 from beecam.media.embedded import comment_of, settings_of
+from beecam.media.types import Sound
 from beecam.models.model import Checkpoint
 from beecam.shots.conditions import Condition
 from beecam.shots.inputs import Input
@@ -26,7 +29,7 @@ from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import check_values
 from beecam.storage.annotations import AnnotationLog, tag_problems
 from beecam.storage.checkpoints import Checkpoints
-from beecam.storage.clip_settings import INVALID, check_settings, new_settings
+from beecam.storage.clip_settings import INVALID, check_settings, is_fact, new_settings
 from beecam.storage.folder import LibraryUnavailableError
 from beecam.storage.index_file import NAME
 from beecam.storage.rows import checked_row, plain_row
@@ -237,6 +240,88 @@ def test_tags_that_are_accepted_can_be_read_again(tmp_path_factory, tags):
     log = AnnotationLog(tmp_path_factory.mktemp("log") / "annotations.jsonl")
     log.add(KEY, tags=tags)
     assert log.read() == ({KEY: {"tags": tags}}, 0)
+
+
+@pytest.mark.parametrize(
+    ("layout", "valid"),
+    [
+        ({"frames": 24, "width": 160, "height": 160}, True),
+        ({"frames": 24, "width": 160, "height": 4_000}, True),
+        ({"frames": 24, "width": 160, "height": 46_000}, False),
+        ({"frames": 1, "width": 160, "height": 65_536}, True),
+    ],
+)
+def test_a_sheet_has_no_more_pixels_than_a_view_can_decode(layout, valid):
+    assert is_fact("sheet", layout) is valid
+
+
+def test_sound_of_many_channels_has_the_limit_of_all_together(tmp_path, monkeypatch):
+    path = tmp_path / "bee.mp4"
+    sound = Sound(np.zeros((2, 12_000), np.float32), 24_000)
+    mp4.write_mp4(path, np.zeros((4, 32, 32, 3), np.uint8), 8, {}, sound)
+    found = mp4.read_sound(path)
+    monkeypatch.setattr(mp4, "_MAX_SAMPLES", found.samples.size)
+    assert mp4.read_sound(path).samples.size == found.samples.size
+    monkeypatch.setattr(mp4, "_MAX_SAMPLES", found.samples.size - 1)
+    with pytest.raises(MediaError, match="sound is longer"):
+        mp4.read_sound(path)
+
+
+def axis_record(name, count):
+    values = list(range(count))
+    return [
+        {"name": name, "values": values, "labels": list(map(str, values)), "notes": [None] * count}
+    ]
+
+
+RECORDS = {
+    "a huge sample": {
+        "groups": [axis_record(f"x{i}", 1_000) for i in range(6)],
+        "samples": [[10**9, 0]],
+    },
+    "a sample of more than there are": {"samples": [[5, 0]]},
+    "a huge grid": {"groups": [axis_record(f"x{i}", 1_000) for i in range(30)]},
+    "an infinite place": {"kept": [math.inf]},
+    "a place outside": {"kept": [10**30]},
+    "another place outside": {"kept": [-1]},
+    "an endless text": {"templates": ["{a|" * 5_000 + "b" + "}" * 5_000]},
+    "labels of another type": {"groups": [[axis_record("x", 1)[0] | {"labels": 3}]]},
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_of_a_sweep_fits_its_clips_or_gets_a_sentence(folder, name):
+    with opened(folder) as library:
+        key = library.clips().keys[0]
+        record = {
+            "version": 1,
+            "name": "bees",
+            "created": 1.0,
+            "model": "tiny",
+            "draft": None,
+            "clips": [key],
+            "template": "a bee",
+            "templates": ["a bee"],
+            "plain": False,
+            "groups": [axis_record("seed", 1)],
+            "constants": {},
+            "samples": [],
+            "kept": None,
+            "shots": None,
+            "parents": [],
+        }
+        path = folder / "sweeps" / f"{'0' * 16}.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps(record))
+        assert library.sweep("bees").clips.keys == (key,)
+        path.write_text(json.dumps(record | RECORDS[name]))
+        repr(library.sweeps())
+        library.sweeps().to_frame()
+        for use in (lambda one: one.axes, lambda one: one.sweep, lambda one: one.clips.keys):
+            with contextlib.suppress(LibraryError):
+                use(library.sweep("bees"))
+        with pytest.raises(LibraryError, match="bees"):
+            _ = library.sweep("bees").clips
 
 
 # --- checkpoints -----------------------------------------------------------------------------------

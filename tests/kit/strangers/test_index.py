@@ -165,3 +165,33 @@ def test_a_row_of_a_damaged_video_is_left_out_alone(folder):
         clips.contact_sheet()
         assert any(key[:8] in line for line in library.healed)
         assert len(library) == 5
+
+
+HUGE = {
+    "a value": "UPDATE clips SET shot = json_quote(hex(zeroblob(30000000)))",
+    "tags": "UPDATE clips SET tags = json_array(hex(zeroblob(30000000)))",
+    "claims": """
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000)
+        INSERT INTO pending SELECT printf('%032x', i), printf('%032x', i) FROM n
+    """,
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_an_index_of_more_than_a_library_has_is_set_aside_at_once(folder, tmp_path, name):
+    with closing(sqlite3.connect(folder / NAME)) as db, db:
+        db.execute(HUGE[name])
+    with opened(folder) as library:
+        six_clips(library)
+        assert "the index was damaged" in library.healed[0]
+        use(library, tmp_path)
+
+
+def test_claims_of_many_ended_runs_are_removed_in_one_sentence(folder):
+    with closing(sqlite3.connect(folder / NAME)) as db, db:
+        rows = [(f"{i:032x}", f"{i:032x}") for i in range(2_000)]
+        db.executemany("INSERT INTO pending VALUES (?, ?)", rows)
+    with opened(folder) as library:
+        assert library.healed == ["2,000 runs that were interrupted have been cleaned up."]
+    with closing(sqlite3.connect(folder / NAME)) as db:
+        assert not db.execute("SELECT count(*) FROM pending").fetchone()[0]

@@ -20,6 +20,8 @@ from beecam.errors import did_you_mean, shorten
 
 _KEY = "lora_adapter_metadata"
 _MAX_JSON = 10_000_000  # characters
+# Those of the largest networks have 5,000. peft compares each with all others: 100,000 take hours.
+_MAX_TENSORS = 20_000
 _DOWN = re.compile(r"lora_A|lora_down|lora\.down|\.down\.weight$")
 _MAGNITUDES = "lora_magnitude_vector"
 _NAME = re.compile(r"[\w.-]+")
@@ -41,6 +43,8 @@ def settings_problem(path: Path) -> str | None:
 
     with safe_open(path, "pt") as file:  # numpy has no bfloat16
         names = list(file.keys())
+        if len(names) > _MAX_TENSORS:
+            return f"it has {len(names):,} tensors; at most {_MAX_TENSORS:,} are loaded."
         ranks = {file.get_slice(name).get_shape()[0] for name in names if _has_rank(file, name)}
         for name in names:
             if name.endswith(".alpha") and not _is_number(_alpha(file, name)):

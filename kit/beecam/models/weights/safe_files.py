@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from beecam.errors import first_line, shorten
+from beecam.models.weights.config_numbers import CONFIGS, number_problems
 
 SUFFIX = ".safetensors"
 INDEX = "model_index.json"
@@ -127,7 +128,9 @@ def _component_problems(place: Path, prefix: str) -> Iterator[str]:
         yield f"{prefix}{_ADAPTER} names another model; load that, and the adapter with lora=."
     for index in sorted(place.glob("*.index.json")):
         yield from _index_problems(index, prefix)
-    yield from _config_problems(place / "config.json", prefix)
+    sound = [path for path in weights if file_problem(path) is None]
+    for name in CONFIGS:
+        yield from _config_problems(place / name, prefix, sound)
 
 
 def _index_problems(index: Path, prefix: str) -> Iterator[str]:
@@ -148,7 +151,7 @@ def _index_problems(index: Path, prefix: str) -> Iterator[str]:
             yield f"{prefix}{index.name} names {shorten(name)}, which is missing."
 
 
-def _config_problems(config: Path, prefix: str) -> Iterator[str]:
+def _config_problems(config: Path, prefix: str, weights: list[Path]) -> Iterator[str]:
     if not config.exists():
         return
     try:
@@ -156,6 +159,8 @@ def _config_problems(config: Path, prefix: str) -> Iterator[str]:
     except (OSError, ValueError, RecursionError) as error:
         yield f"{prefix}{config.name} is damaged ({first_line(error)})."
         return
+    for problem in number_problems(config.name, values, weights):
+        yield f"{prefix}{config.name} {problem}"
     other = values.get("transformers_weights")
     if other is not None:
         yield (

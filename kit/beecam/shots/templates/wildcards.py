@@ -19,6 +19,9 @@ from beecam.errors import CheckError, Problem, did_you_mean, shorten
 SUFFIX = ".txt"
 _MAX_BYTES = 4_000_000
 _MAX_FILES = 20_000
+# Of all files that a pattern names: reading ends with the one that goes beyond these.
+_MAX_LINES = 100_000  # as many values as a choice may have
+_MAX_TOTAL = 40_000_000  # characters
 _COMMENT = re.compile(r"(?<!\S)#.*")
 _WITHOUT_FOLDER = (
     "it takes the lines of a text file: give its folder, as in bc.sweep(..., "
@@ -59,9 +62,17 @@ class WildcardFolder:
         """
         if pattern not in self._read:
             found: dict[str, tuple[str, int, str]] = {}
+            length = 0
             for name in self._names(pattern):
                 for number, text in self._lines(name):
+                    length += len(text)
                     found.setdefault(text, (name, number, text))
+                if len(found) > _MAX_LINES or length > _MAX_TOTAL:
+                    raise _error(
+                        pattern,
+                        f"its files have over {_MAX_LINES:,} values, or {_MAX_TOTAL:,} characters; "
+                        "name fewer of them.",
+                    )
             if not found:
                 raise _error(pattern, f"the file has no values: {self._path(pattern)}.")
             self._read[pattern] = list(found.values())
