@@ -259,6 +259,7 @@ def test_a_grid_arranges_by_axes_that_all_clips_have(clips, library, tmp_path):
     assert '"axes":[]' in page
     assert contact_sheet_html(both).count("<img") == 5
     assert both.contact_sheet().axes
+    assert both.contact_sheet()._repr_png_().startswith(b"\x89PNG")
     assert error_message(lambda: both.export_html(tmp_path / "page.html", rows="seed"), CheckError)
 
 

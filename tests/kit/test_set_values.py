@@ -19,6 +19,7 @@ from tokenizers.processors import TemplateProcessing
 import beecam as bc
 from beecam.models.denoise.schedulers import Schedulers
 from beecam.models.diffusers.families.table import FAMILIES
+from beecam.models.revision.fingerprint import fingerprint, text_fingerprint
 from beecam.models.revision.set_values import remember_as_built, set_values
 from beecam.models.text.tokenizers import own_tokenizer
 from beecam.models.weights.lora import PREFIX
@@ -525,6 +526,19 @@ def test_what_a_call_leaves_in_a_pipeline_is_no_set_value():
     before = set_values(pipe)
     pipe("a bee", **SHAPES["AnimateDiffPipeline"])
     assert set_values(pipe) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "decides"),
+    [("LTX2Pipeline", False), ("SanaVideoPipeline", False), ("WanPipeline", True)],
+)
+def test_what_a_pipeline_sets_on_its_tokenizer_is_no_set_value(name, decides):
+    pipe = make(name)
+    seen = set()
+    for side in ("left", "right"):
+        pipe.tokenizer.padding_side = side
+        seen.add((fingerprint(pipe), text_fingerprint(pipe)))
+    assert len(seen) == 1 + decides
 
 
 def _closure(pipe, network):

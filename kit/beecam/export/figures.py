@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -127,13 +129,26 @@ def _flow_figure(clips: ShownClips, columns: int, frames: int) -> Figure:
 
 
 def _subplots(rows: int, columns: int, frames: int) -> tuple[Figure, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(columns * frames * 0.9, rows * 1.25), layout="constrained")
+    size = (columns * frames * 0.9, rows * 1.25)
+    figure: Figure = _shown_figure()(figsize=size, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     return figure, grid
+
+
+@functools.cache
+def _shown_figure() -> Any:
+    """Return the class of figures that a notebook shows without `%matplotlib inline`."""
+    from matplotlib.figure import Figure
+
+    class ShownFigure(Figure):
+        def _repr_png_(self) -> bytes:
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
+    return ShownFigure
 
 
 def _draw(axes: Axes, clip: ShownClip, frames: int) -> None:

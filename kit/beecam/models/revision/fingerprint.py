@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from beecam.models.batching.owner import for_texts
 from beecam.models.revision.processors import processor_content
 from beecam.models.revision.sampled import tensors_of
+from beecam.models.revision.stored import stored_by_calls
 from beecam.models.weights.lora import PREFIX
 
 _SAMPLES = 1024
@@ -31,8 +32,9 @@ def fingerprint(pipe: Any, set_up: Sequence[str] = ()) -> str:
     digest = hashlib.sha256(type(pipe).__name__.encode())
     if set_up:
         digest.update(json.dumps(list(set_up)).encode())
+    set_by_calls = stored_by_calls(type(pipe))
     for name, part in sorted(pipe.components.items()):
-        _update(digest, name, part)
+        _update(digest, name, part, set_by_calls)
     return digest.hexdigest()[:_DIGITS]
 
 
@@ -49,17 +51,18 @@ def text_fingerprint(pipe: Any, set_up: Sequence[str] = ()) -> str | None:
     digest = hashlib.sha256(type(pipe).__name__.encode())
     if for_it := [one for one in set_up if for_texts(one)]:
         digest.update(json.dumps(for_it).encode())
+    set_by_calls = stored_by_calls(type(pipe))
     for name, part in sorted(pipe.components.items()):
         if not for_texts(name) or part is None:
             continue
         if any(p.device.type == "meta" for p in getattr(part, "parameters", list)()):
             return None
-        _update(digest, name, part)
+        _update(digest, name, part, set_by_calls)
     return digest.hexdigest()[:_DIGITS]
 
 
-def _update(digest: Any, name: str, part: Any) -> None:
-    """Add one component of a pipeline to a digest."""
+def _update(digest: Any, name: str, part: Any, set_by_calls: Collection[str]) -> None:
+    """Add one component of a pipeline, whose methods set some attributes, to a digest."""
     import torch
 
     config = getattr(part, "config", None)
@@ -68,7 +71,7 @@ def _update(digest: Any, name: str, part: Any) -> None:
         plain = {k: v for k, v in data.items() if not k.startswith("_") and "version" not in k}
         digest.update(json.dumps([name, plain], sort_keys=True, default=str).encode())
     if not isinstance(part, torch.nn.Module):
-        content = processor_content(part)
+        content = processor_content(part, set_by_calls)
         digest.update(f"{name} {content}".encode("utf-8", "surrogatepass"))
         return
     adapters = _adapters(part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import weakref
+from collections.abc import Collection
 from typing import Any
 
 from beecam.models.batching.owner import is_known
@@ -55,7 +56,7 @@ def own_tokenizer(tokenizer: Any) -> Any:
     return _copy_of(tokenizer, _stored_in(tokenizer))
 
 
-def tokenizer_content(tokenizer: Any) -> str:
+def tokenizer_content(tokenizer: Any, set_by_calls: Collection[str] = ()) -> str:
     """Return what decides which tokens a text becomes.
 
     It is read at each start of a run: a vocabulary of hundreds of thousands of words counts by a
@@ -66,8 +67,11 @@ def tokenizer_content(tokenizer: Any) -> str:
 
     Args:
         tokenizer: A tokenizer of transformers.
+        set_by_calls: Settings that the pipeline itself sets whenever it encodes a text, such as
+            `padding_side` by LTX-2 and SANA: what they were before decides nothing.
     """
-    settings = [(name, str(getattr(tokenizer, name, None))) for name in _SETTINGS]
+    names = [name for name in _SETTINGS if name not in set_by_calls]
+    settings = [(name, str(getattr(tokenizer, name, None))) for name in names]
     if not is_known(tokenizer):
         return f"{type(tokenizer).__name__} {settings}"
     stored = _stored_in(tokenizer)
