@@ -5,6 +5,7 @@ Speeds are ratios within one run or medians of several, and vary with the load o
 
 import argparse
 import contextlib
+import functools
 import json
 import math
 import os
@@ -421,6 +422,7 @@ def overhead():
     within, calls = [0.0], [0.0]
 
     def timed(original, total):
+        @functools.wraps(original)  # its signature says what the pipeline takes
         def call(*args, **kwargs):
             start = time.perf_counter()
             try:
