@@ -52,10 +52,7 @@ def launched():
 
     program = chromium()
     with sync_playwright() as play:
-        # Without a graphics card its emulation takes longer than drawing without one.
-        opened = play.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
-        )
+        opened = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield opened
         opened.close()
 

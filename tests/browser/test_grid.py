@@ -98,7 +98,9 @@ def test_keys_stay_in_the_grid_and_marks_reach_the_library(notebook):
         "print(json.dumps([[x.stars for x in c], [x.rejected for x in c], "
         "[x.key for x in grid.selection] == [c[0].key, c[1].key], grid.current.stars, grid.view]))"
     )
-    show = started("keys", seeds=4) + "\ngrid = bw.ClipGrid(run, rows=['insect', 'place'])\ngrid"
+    show = (
+        started("grid_keys", seeds=4) + "\ngrid = bw.ClipGrid(run, rows=['insect', 'place'])\ngrid"
+    )
     nb = notebook("keys", show, ask)
     page = nb.page
     nb.run(1)

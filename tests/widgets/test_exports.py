@@ -12,7 +12,7 @@ SHOWN = {
     "clips": "run.clips",
     "clip": "run.clips[0]",
     "box": "ipywidgets.HBox([bw.ClipGrid(run)])",
-    "live": "view = bw.live(DrawnModel(), 'a bee'); view._request('', 0, view.controls)\n"
+    "live": "view = bw.live(DrawnModel(), 'a bee'); view._request()\n"
     "while view._last is None or view._last.kind != 'clip': threading.Event().wait(0.05)\nview",
 }
 
