@@ -107,6 +107,7 @@ def test_keys_stay_in_the_grid_and_marks_reach_the_library(notebook):
     wait_for(page, 16)
     before = nb.cells()
     page.locator(".bcm-scroll").focus()
+    page.locator(".bcm-cell.bcm-current[data-cell='0']").wait_for()
     for key in ("ArrowRight", "3", "ArrowDown", "x", "ArrowUp", "ArrowRight", "5", "0", "2"):
         page.keyboard.press(key)
     nb.shot("keyboard")
