@@ -60,7 +60,7 @@ class CellResults:
         self._lock = threading.Lock()
 
     def watch(self, shell: Any) -> None:
-        """Begin; without a shell, or in one that stores no results, nothing happens."""
+        """Watch the cells of a shell, unless it is None or stores no results."""
         if shell is None or not hasattr(shell, "displayhook"):
             return
         shell.events.register("pre_run_cell", self._before_cell)
