@@ -41,6 +41,10 @@ def pytest_runtest_makereport(item):
     report = yield
     if report.failed:
         item.stash[FAILED] = True
+        # The page of a test that failed on another machine can't be looked at afterwards.
+        opened = getattr(item, "funcargs", {}).get("browser")
+        for context in opened.contexts if opened else ():
+            report.sections += [("page", labpage.described(page)) for page in context.pages]
     return report
 
 

@@ -250,6 +250,39 @@ def problems_of(page):
     return [text for text in page.problems if "blob:" in text]
 
 
+# The frames that a page draws in half a second: without any nothing is laid out or seen.
+_PAGE = """async () => {
+  let frames = 0, ends = false;
+  const count = () => { frames += 1; if (!ends) requestAnimationFrame(count); };
+  requestAnimationFrame(count);
+  await new Promise(done => setTimeout(done, 500));
+  ends = true;
+  const shown = window.jupyterapp?.shell.currentWidget;
+  const kernel = shown?.sessionContext?.session?.kernel;
+  return {
+    frames, visible: document.visibilityState, focused: document.hasFocus(),
+    kernel: kernel && `${kernel.status}, ${kernel.connectionStatus}`,
+    dialog: document.querySelector('.jp-Dialog')?.innerText ?? '',
+    text: (shown?.node ?? document.body).innerText.slice(-2000),
+  };
+}"""
+
+
+def described(page):
+    """What can be said of a page where a test failed."""
+    from playwright.sync_api import Error as PlaywrightError
+
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    lines = [f"url: {page.url}", f"load: {load}", *getattr(page, "problems", [])]
+    try:
+        # Unlike `evaluate` this ends where a page doesn't answer.
+        found = page.wait_for_function(_PAGE, polling=200, timeout=10_000).json_value()
+        lines += [f"{name}: {value}" for name, value in found.items()]
+    except PlaywrightError as error:
+        lines.append(f"no answer: {error}")
+    return "\n".join(lines)
+
+
 @contextlib.contextmanager
 def notebooks(browser, address, folder):
     """Open notebooks with given cells; the first one imports what all need."""
