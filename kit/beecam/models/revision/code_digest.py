@@ -12,7 +12,7 @@ import functools
 import hashlib
 import types
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from beecam.models.batching.owner import FUNCTIONS, is_known, of_library
 from beecam.models.revision.sampled import Sample, is_numbers, tensors_of
@@ -82,21 +82,18 @@ class _Text:
     def _of_function(self, function: types.FunctionType) -> list[Any]:
         if of_library(function):
             return [function.__qualname__]
-        codes = list(_codes(function.__code__))
-        stored = [(one.opname, one.argval) for code in codes for one in dis.get_instructions(code)]
-        assigned = {name for operation, name in stored if operation in _ASSIGNING}
+        names = _names(function.__code__)
         if function.__name__ != "__init__":  # what that sets isn't the state of calls
-            self._assigned |= {name for operation, name in stored if operation == "STORE_ATTR"}
+            self._assigned |= names.attributes
         closed = [
             cell.cell_contents
             for name, cell in zip(
                 function.__code__.co_freevars, function.__closure__ or (), strict=False
             )
-            if name not in assigned and not _is_state(cell)
+            if name not in names.assigned and not _is_state(cell)
         ]
         defaults = [function.__defaults__, sorted((function.__kwdefaults__ or {}).items())]
-        read = {name for code in codes for name in code.co_names} - assigned
-        return [function.__code__, defaults, closed, _of_module(function, read)]
+        return [function.__code__, defaults, closed, _of_module(function, names.read)]
 
     def _of_object(self, owner: Any) -> list[Any]:
         if self._own is not None and hasattr(owner, "state_dict") and id(owner) not in self._own:
@@ -117,6 +114,24 @@ class _Text:
         return [type(owner), plain]
 
 
+class _Names(NamedTuple):
+    """The names that a function's code uses, with those of the functions inside."""
+
+    assigned: frozenset[str]  # of its module, or closed over
+    attributes: frozenset[str]  # which it assigns
+    read: frozenset[str]
+
+
+@functools.lru_cache(maxsize=20_000)  # each run asks for those of all classes of its pipeline
+def _names(code: types.CodeType) -> _Names:
+    codes = list(_codes(code))
+    stored = [(one.opname, one.argval) for each in codes for one in dis.get_instructions(each)]
+    assigned = frozenset(name for operation, name in stored if operation in _ASSIGNING)
+    attributes = frozenset(name for operation, name in stored if operation == "STORE_ATTR")
+    read = frozenset(name for each in codes for name in each.co_names)
+    return _Names(assigned, attributes, read - assigned)
+
+
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
     """Yield the code of a function and of those inside."""
     yield code
@@ -129,7 +144,7 @@ def _is_constant(value: Any) -> bool:
     return isinstance(value, (*_PLAIN, tuple)) or (is_numbers(value))
 
 
-def _of_module(function: types.FunctionType, read: set[str]) -> list[Any]:
+def _of_module(function: types.FunctionType, read: Collection[str]) -> list[Any]:
     """Return what a function reads of its own module; what that imports is known by its name."""
     module = function.__globals__
     here = module.get("__name__")
