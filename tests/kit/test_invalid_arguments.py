@@ -18,6 +18,8 @@ from beecam.models.model_set import ModelSet, as_model
 from beecam_widgets.live import LiveControls
 from helpers import PATIENCE, error_message, fill
 
+SWEEP = bc.sweep("a bee", seed=range(2))
+
 
 @pytest.fixture
 def clips(library):
@@ -280,6 +282,54 @@ def test_every_public_function_explains_its_keywords():
             assert function.__doc__
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: bc.run(SWEEP), "run(): model is missing, as in run(sweep, model)."),
+        (bc.sweep, "sweep(): prompt is missing, as in sweep(prompt)."),
+        (SWEEP.check, "check(): model is missing, as in check(model)."),
+        (bw.ClipGrid, "ClipGrid(): clips is missing, as in ClipGrid(clips)."),
+        (
+            lambda: bc.run(SWEEP, None, "library"),
+            (
+                "run(): 3 values without a name, and 2 at most are taken. "
+                "Name the others: library, exact, draft or name."
+            ),
+        ),
+        (
+            lambda: SWEEP.check(None, None),
+            "check(): 2 values without a name, and 1 at most are taken.",
+        ),
+    ],
+)
+def test_missing_arguments_and_unnamed_values_are_explained(call, message):
+    assert error_message(call) == message
+
+
+def test_a_misspelled_keyword_is_not_missing_too():
+    message = error_message(lambda: bc.run(SWEEP, modl=1))
+    assert message.startswith("run(modl=...): no such argument. Did you mean model?")
+
+
+def test_every_public_function_and_method_explains_what_is_missing():
+    functions = [getattr(bc, name) for name in bc.__all__]
+    methods = [param.values[0] for param in methods_of_exported_classes()]
+    seen = 0
+    for function in (*filter(inspect.isfunction, functions), *methods):
+        parameters = list(inspect.signature(function).parameters.values())
+        needed = [
+            one.name
+            for one in parameters
+            if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        ]
+        owner = [None] if needed[:1] == ["self"] else []
+        for name in needed[len(owner) :]:
+            seen += 1
+            message = error_message(lambda f=function, o=owner: f(*o))
+            assert f"{function.__name__}(): {name} is missing" in message
+    assert seen > 20
+
+
 @pytest.mark.parametrize("given", [{"batch_size": 0}, {"speed": "fats"}, {"name": 5}])
 def test_arguments_of_wrap_are_checked(ltx_pipe, given):
     assert f"{next(iter(given))}=" in error_message(lambda: bc.wrap(ltx_pipe, **given))
@@ -442,7 +492,7 @@ def methods_of_exported_classes():
 @pytest.mark.parametrize("method", methods_of_exported_classes())
 def test_each_method_names_a_wrong_keyword(method):
     message = error_message(lambda: method(None, no_such=1))
-    assert message.startswith(f"{method.__name__}(no_such=...): no such argument.")
+    assert f"{method.__name__}(no_such=...): no such argument." in message
 
 
 @pytest.mark.parametrize("kind", [bc.Clip, bc.ClipSet, bc.Library, bc.Run])
@@ -507,7 +557,7 @@ def test_a_missing_name_of_a_module_gets_the_nearest(module, name):
 @pytest.mark.parametrize("kind", [bc.Library, bw.ClipGrid, bw.ClipTable])
 def test_a_wrong_keyword_of_a_class_names_the_class_that_was_called(kind):
     message = error_message(lambda: kind(foldr=1))
-    assert message.startswith(f"{kind.__name__}(foldr=...): no such argument.")
+    assert f"{kind.__name__}(foldr=...): no such argument." in message
 
 
 NO_PATHS = ["~no-such-user/bee", "b" * 300, "half \ud83d", "/".join(["b" * 200] * 30), "a\0b"]
