@@ -27,7 +27,7 @@ from beecam.models.diffusers.conditions import condition_arguments
 from beecam.models.diffusers.introspection import denoiser_of
 from beecam.models.diffusers.results.latents import merge_part, unpack
 from beecam.models.diffusers.results.output import frames_from_output, sounds_from_output
-from beecam.models.diffusers.tasks import Task, as_set_up, tasks_of
+from beecam.models.diffusers.tasks import Task, as_set_up, sibling_classes, tasks_of
 from beecam.models.model import Checkpoint, Generated, OnStep, Step
 from beecam.models.revision.fingerprint import fingerprint
 from beecam.models.revision.foreign_code import foreign_code
@@ -92,9 +92,11 @@ class PipelineResources:
         """
         with self._as_owned() as pipe:
             owner = owner_state(pipe)
-            set_up = [*owner.found, *set_values(pipe), *foreign_code(pipe)]
+            others = sibling_classes(pipe)
+            set_up = [*owner.found, *set_values(pipe), *foreign_code(pipe, others)]
             seen = fingerprint(pipe, set_up), environment_key(pipe)
-            parts = [*pipe.components.values(), type(pipe.scheduler)]
+            calls = [kind.__call__ for kind in (type(pipe), *others)]
+            parts = [*pipe.components.values(), type(pipe.scheduler), *calls]
             same = len(parts) == len(self._parts) and all(map(operator.is_, parts, self._parts))
             if same and seen == (self.revision, self.environment):
                 self._set_owner(owner)  # it may place weights otherwise

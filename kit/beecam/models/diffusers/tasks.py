@@ -346,13 +346,21 @@ def task_of(pipe: Any) -> Task:
 
 def tasks_of(pipe: Any) -> list[Task]:
     """Return a pipeline's own task first, then those of other classes over its weights."""
-    own = task_of(pipe)
-    others = [
-        _sibling(pipe, name)
-        for name in own.family.siblings
-        if name not in {kind.__name__ for kind in type(pipe).__mro__} and _fits_weights(pipe, name)
+    others = (_sibling(pipe, kind) for kind in sibling_classes(pipe))
+    return [task_of(pipe), *(task_of(other) for other in others if other is not None)]
+
+
+def sibling_classes(pipe: Any) -> list[type]:
+    """Return the other classes of diffusers over a pipeline's weights."""
+    import diffusers
+
+    own = [kind.__name__ for kind in type(pipe).__mro__]
+    names = [
+        name
+        for name in family_of(own, PipelineInfo(pipe)).siblings
+        if name not in own and _fits_weights(pipe, name)
     ]
-    return [own, *(task_of(other) for other in others if other is not None)]
+    return [kind for name in names if (kind := getattr(diffusers, name, None)) is not None]
 
 
 def as_set_up(tasks: Sequence[Task], owner: OwnerState) -> tuple[Task, ...]:
@@ -369,16 +377,11 @@ def as_set_up(tasks: Sequence[Task], owner: OwnerState) -> tuple[Task, ...]:
     return (replace(tasks[0], family=family, as_set_up=True),)
 
 
-def _sibling(pipe: Any, name: str) -> Any:
+def _sibling(pipe: Any, kind: type) -> Any:
     """Build a pipeline of another class from a pipeline's components; None if one is missing.
 
     Not by `from_pipe`, which casts the shared networks to another dtype.
     """
-    import diffusers
-
-    kind = getattr(diffusers, name, None)
-    if kind is None:
-        return None
     parts = {}
     for part, parameter in inspect.signature(kind.__init__).parameters.items():
         if part == "self":

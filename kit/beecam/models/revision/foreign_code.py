@@ -10,16 +10,17 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from beecam.models.batching.device import networks
 from beecam.models.batching.owner import FUNCTIONS, is_known, of_library, replaced_methods
+from beecam.models.diffusers.introspection import source_of
 from beecam.models.revision.code_digest import code_digest
 
 
-def foreign_code(pipe: Any) -> list[str]:
+def foreign_code(pipe: Any, others: Sequence[type] = ()) -> list[str]:
     """Return a digest of each class and function on a pipeline that isn't of a library.
 
     >>> foreign_code(pollen.pipe)
@@ -27,12 +28,13 @@ def foreign_code(pipe: Any) -> list[str]:
 
     Args:
         pipe: A pipeline, while none of its calls runs on itself.
+        others: Other classes of pipelines that work with its parts.
     """
     import torch
 
     own = {id(module) for part in networks(pipe).values() for module in part.modules()}
     found: list[str] = []
-    kinds: set[type] = set()
+    kinds: set[type] = set(others)
     for path, one in _objects(pipe):
         kinds.add(type(one))
         if not is_known(one):
@@ -48,7 +50,9 @@ def foreign_code(pipe: Any) -> list[str]:
         for name, value in list(vars(owner).items()):
             function = value.fget if isinstance(value, property) else value
             function = getattr(function, "__func__", function)
-            if isinstance(function, types.FunctionType) and _is_foreign(function):
+            if not isinstance(function, types.FunctionType) or not _is_foreign(function):
+                continue
+            if isinstance(owner, type) or _reads(owner, name):
                 found.append(f"{owner.__name__}.{name}: {code_digest(function)}")
     return sorted([*found, *_in_modules(owners)])
 
@@ -63,10 +67,21 @@ def _in_modules(owners: Iterable[Any]) -> Iterator[str]:
         for name, function in list(vars(module).items()):
             if not isinstance(function, types.FunctionType) or not _is_foreign(function):
                 continue
+            if not _reads(module, name):
+                continue
             # What a module imports from other packages is its own choice.
             file = getattr(sys.modules.get(function.__module__), "__file__", None) or ""
             if not file.startswith(_installed()):
                 yield f"{home}.{name}: {code_digest(function)}"
+
+
+def _reads(module: types.ModuleType, name: str) -> bool:
+    """Return whether a module's own code has a name; without it, what is put there is never called.
+
+    `torch.compile` leaves functions in the modules of what it has compiled, by names of its own.
+    """
+    source = source_of(module)
+    return not source or name in source
 
 
 @functools.cache
