@@ -377,7 +377,7 @@ def as_set_up(tasks: Sequence[Task], owner: OwnerState) -> tuple[Task, ...]:
     return (replace(tasks[0], family=family, as_set_up=True),)
 
 
-def _sibling(pipe: Any, kind: type) -> Any:
+def _sibling(pipe: Any, kind: Any) -> Any:
     """Build a pipeline of another class from a pipeline's components; None if one is missing.
 
     Not by `from_pipe`, which casts the shared networks to another dtype.

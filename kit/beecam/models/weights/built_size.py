@@ -97,7 +97,7 @@ def _watch(most: int | None) -> Any:
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    class Watch(TorchDispatchMode):
+    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
@@ -111,7 +111,7 @@ def _watch(most: int | None) -> Any:
                     raise _TooLargeError(size)
             return found
 
-    return Watch()
+    return Watch()  # type: ignore[no-untyped-call]
 
 
 def _largest_numbers(values: Mapping[str, Any]) -> list[str]:
