@@ -47,7 +47,7 @@ from beecam.models.weights.lora import LoraLoader
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.loras import Adapter, lora
 from beecam.shots.shot import Shot
-from beecam.shots.shot_checks import require_resolved
+from beecam.shots.shot_checks import check_values, require_resolved
 from beecam.shots.shot_list import distinct_shots
 
 # One of each per pipeline, however often it is wrapped: networks have state, too. No value may hold
@@ -229,6 +229,9 @@ class DiffusersModel(NearestAttributes):
 
     def check(self, shot: Shot) -> Iterator[Problem]:
         """Yield what this model can't do with the shot."""
+        if problems := list(check_values(shot)):
+            yield from problems
+            return
         full, task = self.resolve(shot), self.task_for(shot)
         if problems := list(call_problems(self._resources.all_tasks)):
             yield from problems

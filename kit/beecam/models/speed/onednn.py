@@ -116,7 +116,7 @@ def _fits(layer: Any) -> bool:
 
 
 def _linear_is_plain() -> bool:
-    """Return whether nobody has put a function of theirs in the place of PyTorch's."""
+    """Return whether PyTorch's own functions are in their places."""
     import torch
 
     product = isinstance(torch.nn.functional.linear, types.BuiltinFunctionType)
