@@ -171,3 +171,21 @@ def test_a_method_of_another_class_counts(way, monkeypatch):
     monkeypatch.setattr(owner, name, change(getattr(owner, name)))
     model.refresh()
     assert model.revision != before
+
+
+@pytest.fixture
+def precision():
+    yield torch.set_float32_matmul_precision
+    torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.parametrize("value", ["high", "medium"])
+def test_the_precision_of_products_is_part_of_the_revision(precision, value):
+    model = bc.wrap(make("WanPipeline"), name="tiny")
+    before, frames = model.revision, clip_frames(model)
+    precision(value)
+    assert_plain(model)
+    assert model.revision != before
+    precision("highest")
+    assert (clip_frames(model) == frames).all()
+    assert model.revision == before

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from beecam.errors import Stopped
 from beecam.media.types import Frames
-from beecam.models.batching.device import environment_key, is_small_on_cpu
+from beecam.models.batching.device import device_of, environment_key, is_small_on_cpu
 from beecam.models.batching.memory_errors import translate_memory_errors
 from beecam.models.batching.owner import OwnerState, owner_state
 from beecam.models.batching.reserved import as_owned
@@ -31,6 +31,7 @@ from beecam.models.diffusers.tasks import Task, as_set_up, sibling_classes, task
 from beecam.models.model import Checkpoint, Generated, OnStep, Step
 from beecam.models.revision.fingerprint import fingerprint
 from beecam.models.revision.foreign_code import foreign_code
+from beecam.models.revision.precision import product_precision
 from beecam.models.revision.set_values import set_values
 from beecam.models.speed.network_copies import NetworkCopies
 from beecam.models.speed.onednn import PackedLinears, available
@@ -93,7 +94,9 @@ class PipelineResources:
         with self._as_owned() as pipe:
             owner = owner_state(pipe)
             others = sibling_classes(pipe)
-            set_up = [*owner.found, *set_values(pipe), *foreign_code(pipe, others)]
+            precision = product_precision(device_of(pipe).type)
+            code = foreign_code(pipe, others)
+            set_up = [*owner.found, *set_values(pipe), *code, *precision]
             seen = fingerprint(pipe, set_up), environment_key(pipe)
             calls = [kind.__call__ for kind in (type(pipe), *others)]
             parts = [*pipe.components.values(), type(pipe.scheduler), *calls]

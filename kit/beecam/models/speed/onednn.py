@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from beecam.models.batching.owner import of_library
+from beecam.models.revision.precision import product_precision
 
 
 class PackedLinears:
@@ -116,11 +117,12 @@ def _fits(layer: Any) -> bool:
 
 
 def _linear_is_plain() -> bool:
-    """Return whether PyTorch's own functions are in their places."""
+    """Return whether PyTorch's own functions are in their places, in their own precision."""
     import torch
 
     product = isinstance(torch.nn.functional.linear, types.BuiltinFunctionType)
-    return product and of_library(torch.nn.Linear.forward)
+    own = product and of_library(torch.nn.Linear.forward)
+    return own and not product_precision("cpu")
 
 
 def _in_blocks(layers: dict[str, Any]) -> list[Any]:
