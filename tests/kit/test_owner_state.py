@@ -506,6 +506,25 @@ def test_a_call_that_names_no_arguments_is_refused_by_name(kind, replace, monkey
     assert model.revision == before
 
 
+@pytest.mark.parametrize(("fast", "steps"), [(False, 8), (True, 6)])
+def test_the_rounds_of_free_init_are_counted_and_not_taken_apart(fast, steps):
+    pipe = make("AnimateDiffPipeline")
+    pipe.enable_free_init(num_iters=2, use_fast_sampling=fast)
+    model = bc.wrap(pipe, name="tiny")
+    shot = model.resolve(
+        bc.shot("a bee", **SHAPES["AnimateDiffPipeline"] | {"num_inference_steps": 4})
+    )
+    seen = []
+    model.generate([shot], lambda step: seen.append((step.step, step.steps, step.checkpoints)))
+    assert seen == [(i + 1, steps, None) for i in range(steps)]
+    assert model.steps(shot) == steps
+    for more in ({"draft_steps": 2}, {"switch_at": 2, "then_prompt": "a moth"}):
+        assert [problem.argument.partition("_")[0] for problem in model.check(shot.replace(**more))]
+    pipe.disable_free_init()
+    model.refresh()
+    assert model.steps(shot) == 4
+
+
 def test_a_replaced_method_of_the_scheduler_is_refused_by_name():
     pipe = make("WanPipeline")
     pipe.scheduler.step = functools.partial(pipe.scheduler.step, per_token_timesteps=None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Container, Hashable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from beecam.errors import Problem, join_words, shorten
 from beecam.models.capabilities import ignores_noise, ignores_prompt, taken_by
@@ -99,7 +100,7 @@ def _problems_of_the_rest(
     names = {problem.argument for problem in problems}
     if not names <= _LEFT_OUT | shot.arguments.keys():
         return  # without a prompt or an input it would be another shot
-    fields = dict.fromkeys(names & set(_UNSET))
+    fields: dict[str, Any] = dict.fromkeys(names & set(_UNSET))
     extra = {name: one for name, one in shot.arguments.items() if name not in names}
     noise = ((0, 1.0),) if names & set(_NOISES) else shot.noise
     rest = replace(shot, **fields, extra=extra, noise=noise)

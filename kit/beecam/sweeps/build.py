@@ -12,7 +12,7 @@ from typing import Any
 
 from beecam._util.checks import attempt, boolean, path_argument, raise_problems
 from beecam._util.words import path_names, repeated
-from beecam.errors import Problem, shorten
+from beecam.errors import CheckError, Problem, shorten
 from beecam.shots import weighted_prompts
 from beecam.shots.conditions import CONDITIONS, conditions_of, is_input, normalize_condition
 from beecam.shots.loras import LORA_ARGUMENTS, adapters_of, is_lora, normalize_loras
@@ -119,7 +119,9 @@ def shot(prompt: str | Sequence[tuple[str, float]], **arguments: Any) -> Shot:
             attempt(problems, partial(read, given))
         new = attempt(problems, lambda: shot_from(prompt, rest))
         problems = list(dict.fromkeys(problems))
-    problems += check_values(new) if new is not None else ()
+    if new is None:
+        raise CheckError(problems)
+    problems += check_values(new)
     if arguments.get("seed") is not None and arguments.get("noise") is not None:
         problems.append(Problem("noise", BOTH_NOISES))
     raise_problems(problems)

@@ -144,6 +144,23 @@ class PipelineInfo:
         return getattr(getattr(self.denoiser, "config", None), name, None)
 
 
+def steps_of_rounds(pipe: Any, steps: int) -> int:
+    """Return how many steps a pipeline takes that denoises a clip several times, with FreeInit.
+
+    >>> pipe.enable_free_init(num_iters=3)
+    >>> steps_of_rounds(pipe, 4)
+    12
+
+    Args:
+        pipe: Any pipeline.
+        steps: The steps of one round.
+    """
+    rounds = getattr(pipe, "_free_init_num_iters", None) or 1
+    if rounds == 1 or not getattr(pipe, "_free_init_use_fast_sampling", False):
+        return int(steps * rounds)
+    return sum(max(1, int(steps / rounds * (done + 1))) for done in range(rounds))
+
+
 def denoiser_of(pipe: Any) -> Any:
     """Return the network of a pipeline that runs at each step; None if it has none."""
     own = getattr(pipe, "transformer", None)  # a compiled one has no truth value

@@ -18,7 +18,12 @@ from beecam.errors import join_words
 from beecam.models.batching.owner import OwnerState, is_known
 from beecam.models.diffusers.families.family import Family
 from beecam.models.diffusers.families.find import family_of
-from beecam.models.diffusers.introspection import PipelineInfo, missing_packages, source_of
+from beecam.models.diffusers.introspection import (
+    PipelineInfo,
+    missing_packages,
+    source_of,
+    steps_of_rounds,
+)
 from beecam.models.speed.speed import Speed
 from beecam.models.text.negative_prompt import unset_negative_prompt
 from beecam.shots.conditions import CONDITIONS, Condition
@@ -255,10 +260,10 @@ class Task:
         steps, parameters = shot.num_inference_steps or 1, self.info.parameters
         redraws = any(condition.name == "video" for condition in shot.conditions)
         name = self.strength_argument
-        if not redraws or name is None:
-            return steps
-        share = shot.arguments.get(name, parameters[name].default)
-        return min(steps, int(steps * share)) if isinstance(share, (int, float)) else steps
+        share = shot.arguments.get(name, parameters[name].default) if redraws and name else 1
+        if isinstance(share, (int, float)):
+            steps = min(steps, int(steps * share))
+        return steps_of_rounds(self.pipe, steps)
 
     def text_limits(self, shot: Shot, argument: str = "prompt") -> list[TextLimit]:
         """Return how much of a text each of the pipeline's tokenizers reads.
@@ -320,6 +325,9 @@ def task_of(pipe: Any) -> Task:
     # A class that is derived from a known one is of its family.
     kinds = [kind.__name__ for kind in type(pipe).__mro__]
     family = family_of(kinds, info)
+    if getattr(pipe, "free_init_enabled", False):
+        # What one round leaves to the next isn't part of a checkpoint.
+        family = replace(family, resumes=False, predicts=False)
     accepts = {
         name
         for name in CONDITIONS
