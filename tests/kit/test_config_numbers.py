@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import beecam as bc
 from beecam.errors import ModelError
+from beecam.models.weights import built_size
 from beecam.models.weights.config_numbers import number_problems
-from beecam.models.weights.safe_files import folder_problems
+from beecam.models.weights.safe_files import built_problems, folder_problems
 from tiny import make
 
 CONFIG, SCHEDULER, TOKENIZER = "config.json", "scheduler_config.json", "tokenizer_config.json"
@@ -63,6 +64,38 @@ def test_layers_are_limited_by_the_tensors(folder, name):
         path.write_text(json.dumps(values | inside))
         with pytest.raises(ModelError, match=f"'{name}'; at most"):
             bc.load(folder)
+
+
+# Numbers that are possible alone, and tables of half a gigabyte or more together.
+TABLES = {
+    "CogVideoXPipeline": [
+        {"sample_width": 2000, "sample_height": 2000},
+        {"max_text_seq_length": 9_000_000},
+        {"sample_frames": 9_000_000},
+    ],
+    "WanPipeline": [{"rope_max_seq_len": 9_000_000, "attention_head_dim": 48}],
+    "LattePipeline": [{"video_length": 9_000_000}, {"sample_size": 5000}],
+    "MochiPipeline": [{"num_attention_heads": 8000, "attention_head_dim": 8000}],
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_are_measured_before_they_are_built(kind, tmp_path):
+    make(kind).save_pretrained(tmp_path)
+    path = tmp_path / "transformer" / CONFIG
+    values = json.loads(path.read_text())
+    bc.load(tmp_path)
+    for changes in TABLES[kind]:
+        path.write_text(json.dumps(values | changes))
+        largest = max(changes, key=changes.get)
+        with pytest.raises(ModelError, match=rf"transformer/{CONFIG} describes .*{largest}="):
+            bc.load(tmp_path)
+
+
+def test_a_network_may_be_as_large_as_its_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(built_size, "_ANYWAY", 10_000)
+    make("WanPipeline").save_pretrained(tmp_path)
+    assert not list(built_problems(tmp_path))
 
 
 def test_a_base_of_frequencies_and_no_limit_are_no_sizes():

@@ -275,3 +275,62 @@ def test_of_many_problems_of_one_argument_ten_are_listed(ltx):
     assert "and 2,990 more of seed." in text
     assert text.count("\n") == 11
     assert len(text) < 2_000
+
+
+# --- all at once -----------------------------------------------------------------------------------
+
+# Arguments that are wrong for every model, for LTX, and before that: in a file or a name.
+WRONG = {
+    "seed": "four",
+    "guidance_scale": "x",
+    "num_inference_steps": 0,
+    "fps": "fast",
+    "width": 33,
+    "num_frames": 6,
+    "scheduler": "nope",
+    "max_sequence_length": "long",
+    "imag": 3,
+}
+FILES = {"image": "no-1.png", "last_image": "no-2.png"}
+
+
+def named(error):
+    return {problem.argument for problem in error.problems}
+
+
+@pytest.mark.parametrize("axis", [False, True])
+def test_types_ranges_and_choices_are_named_in_one_pass(ltx, axis):
+    values = {name: [value] if axis else value for name, value in WRONG.items()}
+    with pytest.raises(CheckError) as error:
+        bc.sweep("a bee", **values).check(ltx)
+    assert named(error.value) == set(WRONG)
+
+
+def test_what_a_sweep_sets_is_checked_beside_missing_files(ltx):
+    with pytest.raises(CheckError) as error:
+        bc.sweep("a bee", **FILES, lora="no.safetensors", width=33, seed="four").check(ltx)
+    assert named(error.value) == {*FILES, "lora", "width", "seed"}
+
+
+def test_every_file_that_can_not_be_read_is_named(ltx):
+    images = ["no-1.png", "no-2.png", "no-3.png"]
+    calls = (
+        lambda: bc.sweep("a bee", image=images).check(ltx),
+        lambda: bc.shot("a bee", reference_images=images, width=0),
+        lambda: bc.shot("a bee", keyframes=dict(enumerate(images)), lora="no.safetensors"),
+        lambda: bc.shot("a bee", image=images[0], last_image=images[1], video=images[2]),
+        lambda: bc.shot("a bee").replace(image=images[0], last_image=images[1], mask=images[2]),
+    )
+    for call in calls:
+        with pytest.raises(CheckError) as error:
+            call()
+        assert all(name in str(error.value) for name in images), error.value
+
+
+@pytest.mark.parametrize("wrong", [{"seed": "four"}, {"guidance_scale": "x"}, {"num_frames": 9.5}])
+def test_a_replaced_value_of_a_wrong_type_is_refused_before_any_compute(ltx, wrong):
+    shot = bc.shot("a bee", width=32, height=32).replace(**wrong)
+    assert {problem.argument for problem in ltx.check(shot)} == set(wrong)
+    resolved = ltx.resolve(bc.shot("a bee", width=32, height=32)).replace(**wrong)
+    with pytest.raises(CheckError, match=next(iter(wrong))):
+        ltx.generate([resolved])

@@ -6,6 +6,7 @@ import hashlib
 import types
 from concurrent.futures import ThreadPoolExecutor
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -470,6 +471,58 @@ def test_other_pipeline_classes_over_the_weights_are_refused_by_name():
     pipe.transformer.disable_cache()
     model.refresh()
     bc.sweep("a bee", image=bc.read_media(image(32, 32))).check(model)
+
+
+def _any_arguments(call):
+    def counted(*args, **kwargs):
+        return call(*args, **kwargs)
+
+    return counted
+
+
+def _only_the_prompt(call):
+    return lambda self, prompt=None, **kwargs: call(self, prompt, **kwargs)
+
+
+@pytest.mark.parametrize("kind", ["WanPipeline", "WanVideoToVideoPipeline"])
+@pytest.mark.parametrize("replace", [_any_arguments, _only_the_prompt])
+def test_a_call_that_names_no_arguments_is_refused_by_name(kind, replace, monkeypatch):
+    model = two_lanes(make("WanPipeline"))
+    owner, before = getattr(diffusers, kind), model.revision
+    original = owner.__call__
+    monkeypatch.setattr(owner, "__call__", replace(original))
+    model.refresh()
+    assert model.revision != before
+    with pytest.raises(CheckError, match=rf"{kind}\.__call__ .*functools\.wraps"):
+        bc.sweep("a bee").check(model)
+    if kind == "WanPipeline":
+        with pytest.raises(CheckError, match=r"functools\.wraps"):
+            bc.wrap(make("WanPipeline"))
+    monkeypatch.setattr(owner, "__call__", functools.wraps(original)(replace(original)))
+    model.refresh()
+    bc.sweep("a bee").check(model)
+    monkeypatch.undo()
+    model.refresh()
+    assert model.revision == before
+
+
+@pytest.mark.parametrize(("fast", "steps"), [(False, 8), (True, 6)])
+def test_the_rounds_of_free_init_are_counted_and_not_taken_apart(fast, steps):
+    pipe = make("AnimateDiffPipeline")
+    pipe.enable_free_init(num_iters=2, use_fast_sampling=fast)
+    model = bc.wrap(pipe, name="tiny")
+    shot = model.resolve(
+        bc.shot("a bee", **SHAPES["AnimateDiffPipeline"] | {"num_inference_steps": 4})
+    )
+    seen = []
+    model.generate([shot], lambda step: seen.append((step.step, step.steps, step.checkpoints)))
+    assert seen == [(i + 1, steps, None) for i in range(steps)]
+    assert model.steps(shot) == steps
+    for more in ({"draft_steps": 2}, {"switch_at": 2, "then_prompt": "a moth"}):
+        assert [problem.argument.partition("_")[0] for problem in model.check(shot.replace(**more))]
+    pipe.disable_free_init()
+    model.refresh()
+    assert model.steps(shot) == 4
 
 
 def test_a_replaced_method_of_the_scheduler_is_refused_by_name():

@@ -308,6 +308,27 @@ def test_code_that_was_put_into_a_library_is_part_of_the_revision(monkeypatch):
     assert model.revision == seen[0]
 
 
+def test_what_was_compiled_elsewhere_in_the_process_is_no_code_of_an_owner(monkeypatch):
+    pipe = make("WanPipeline")
+    model = bc.wrap(pipe, name="tiny")
+    before = model.revision
+    modules = [
+        inspect.getmodule(one)
+        for one in (type(pipe), type(pipe.transformer), type(pipe.vae), type(pipe.text_encoder))
+    ]
+    for module in (*modules, torch.nn.functional):
+        # A part of a library's function that can't be compiled is called between two graphs.
+        code = "def own(x):\n    y = x + 1\n    print(end='')\n    return y * 2"
+        exec(code, vars(module))
+        torch.compile(vars(module).pop("own"), backend="eager")(torch.ones(2))
+        assert any(name.startswith("__compiled") for name in vars(module)), module
+    model.refresh()
+    assert model.revision == before
+    monkeypatch.setattr(modules[0], "prompt_clean", lambda text: f"a moth, {text}")
+    model.refresh()
+    assert model.revision != before
+
+
 def test_words_are_counted_with_what_was_changed_on_a_tokenizer():
     pipe = make("WanPipeline")
     before = len(own_tokenizer(pipe.tokenizer)("a bee").input_ids)

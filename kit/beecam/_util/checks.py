@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from beecam._util.plain import as_integer, as_number
 from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, join_problems, shorten
 
+_T = TypeVar("_T")
 # Suffixes of formats that exist: none is a misspelling of another.
 _OTHER_FORMATS = frozenset(
     {".apng", ".avi", ".avif", ".bmp", ".htm", ".html", ".m4v", ".mkv", ".mov", ".mp3", ".mpg"}
@@ -35,6 +36,24 @@ def raise_problems(problems: Iterable[Problem], error: type[BeecamError] = Check
     found = list(problems)
     if found:
         raise CheckError(found) if error is CheckError else error(join_problems(found))
+
+
+def attempt(problems: list[Problem], call: Callable[[], _T]) -> _T | None:
+    """Return what a call returns; if it is refused add its problems, and return None.
+
+    >>> problems = []
+    >>> attempt(problems, lambda: bc.shot("a bee", width=0)), problems[0].argument
+    (None, 'width')
+
+    Args:
+        problems: The problems so far.
+        call: A function without arguments, which may raise a CheckError.
+    """
+    try:
+        return call()
+    except CheckError as error:
+        problems += error.problems
+        return None
 
 
 def integer(

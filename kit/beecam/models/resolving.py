@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Container, Hashable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from beecam.errors import Problem, join_words, shorten
 from beecam.models.capabilities import ignores_noise, ignores_prompt, taken_by
 from beecam.models.model import Model
 from beecam.models.model_set import ModelSet
 from beecam.shots.noise import Noise, check_noise
-from beecam.shots.shot import REQUIRED, Shot
+from beecam.shots.shot import FLOATS, INTEGERS, REQUIRED, Shot
 from beecam.shots.shot_checks import check_prompt, check_values
 from beecam.shots.shot_list import ShotList
+
+# Fields that a model fills in, and the names of what is wrong with a noise.
+_UNSET = tuple(
+    n for n in (*INTEGERS, *FLOATS, "scheduler", "negative_prompt") if n != "draft_steps"
+)
+_NOISES = ("seed", "noise")
+_LEFT_OUT = frozenset((*_UNSET, *_NOISES))
 
 
 def resolve_shot(model: Model, shot: Shot) -> tuple[Shot, list[Problem]]:
@@ -62,7 +71,9 @@ def resolve_shots(model: Model, shots: ShotList) -> tuple[ShotList, list[Problem
             # A model is asked about a shot of which nothing else is wrong, if there is one.
             shot = shots[next((i for i in cells if shots.noises[i] in valid), cells[0])]
             found = list(check_values(shot))
-            if not found:
+            if found:
+                found += _problems_of_the_rest(model, shot, found)
+            else:
                 resolved[number], found = resolve_shot(model, shot)
                 if kind is not None:
                     kinds[kind] = resolved[number]
@@ -74,6 +85,27 @@ def resolve_shots(model: Model, shots: ShotList) -> tuple[ShotList, list[Problem
         problems += _repeated(shots)
     found_shots = ShotList(resolved, shots.numbers, shots.noises)
     return found_shots if alike else ShotList.of(tuple(found_shots)), problems
+
+
+def _problems_of_the_rest(
+    model: Model, shot: Shot, problems: Sequence[Problem]
+) -> Iterator[Problem]:
+    """Yield what a model can't do with the valid values of a shot, so that all is reported at once.
+
+    Args:
+        model: The model.
+        shot: A shot that isn't resolved.
+        problems: What is wrong with it for any model.
+    """
+    names = {problem.argument for problem in problems}
+    if not names <= _LEFT_OUT | shot.arguments.keys():
+        return  # without a prompt or an input it would be another shot
+    fields: dict[str, Any] = dict.fromkeys(names & set(_UNSET))
+    extra = {name: one for name, one in shot.arguments.items() if name not in names}
+    noise = ((0, 1.0),) if names & set(_NOISES) else shot.noise
+    rest = replace(shot, **fields, extra=extra, noise=noise)
+    if not list(check_values(rest)):
+        yield from (one for one in resolve_shot(model, rest)[1] if one.argument not in names)
 
 
 def _kind_of(shot: Shot) -> Hashable:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from beecam._util.checks import attempt, raise_problems
 from beecam._util.digests import parse_digest
 from beecam._util.plain import as_integer
 from beecam.errors import CheckError, Problem, shorten
@@ -130,7 +132,7 @@ def normalize_condition(name: str, value: Any) -> Any:
             return _keyframes(value)
         if name == "reference_images":
             sources = value if isinstance(value, (list, tuple)) else [value]
-            return tuple(read_media(one) for one in sources)
+            return _read_all(sources)
         media = read_media(value)
     except CheckError as error:
         raise CheckError(
@@ -159,8 +161,9 @@ def conditions_of(values: Mapping[str, Any]) -> tuple[Condition, ...]:
         CheckError: A value can't be read.
     """
     conditions: list[Condition] = []
+    problems: list[Problem] = []
     for name in CONDITIONS:
-        value = normalize_condition(name, values.get(name))
+        value = attempt(problems, partial(normalize_condition, name, values.get(name)))
         if value is None:
             continue
         if isinstance(value, Mapping):
@@ -169,6 +172,7 @@ def conditions_of(values: Mapping[str, Any]) -> tuple[Condition, ...]:
             conditions += [Condition(name, one) for one in value]
         else:
             conditions.append(Condition(name, value))
+    raise_problems(problems)
     return tuple(conditions)
 
 
@@ -214,4 +218,12 @@ def _keyframes(value: Any) -> dict[int, Input]:
             '{0: "first.png", -1: "last.png"}.'
         )
         raise CheckError([Problem("keyframes", message)])
-    return {int(frame): read_media(one) for frame, one in value.items()}
+    return dict(zip(map(int, value), _read_all(value.values()), strict=True))
+
+
+def _read_all(sources: Iterable[Any]) -> tuple[Input, ...]:
+    """Read images, and report all that can't be read at once."""
+    problems: list[Problem] = []
+    found = [attempt(problems, partial(read_media, one)) for one in sources]
+    raise_problems(problems)
+    return tuple(one for one in found if one is not None)

@@ -105,6 +105,8 @@ def _resolved_problems(shots: Any) -> Iterator[Problem]:
                 f"shots[{i}]={shorten(shot)}: the shot isn't resolved, {', '.join(unset)} are "
                 "not set. Use model.resolve(shot).",
             )
+        else:
+            yield from check_values(shot)
 
 
 def _check_float(name: str, value: Any) -> Iterator[Problem]:

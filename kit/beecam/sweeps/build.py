@@ -6,15 +6,16 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from beecam._util.checks import boolean, path_argument, raise_problems
+from beecam._util.checks import attempt, boolean, path_argument, raise_problems
 from beecam._util.words import path_names, repeated
 from beecam.errors import CheckError, Problem, shorten
 from beecam.shots import weighted_prompts
-from beecam.shots.conditions import CONDITIONS, is_input, normalize_condition
-from beecam.shots.loras import is_lora, normalize_loras
+from beecam.shots.conditions import CONDITIONS, conditions_of, is_input, normalize_condition
+from beecam.shots.loras import LORA_ARGUMENTS, adapters_of, is_lora, normalize_loras
 from beecam.shots.noise import is_noise
 from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import BOTH_NOISES, check_values
@@ -108,8 +109,19 @@ def shot(prompt: str | Sequence[tuple[str, float]], **arguments: Any) -> Shot:
     Raises:
         CheckError: A value has the wrong type or is out of range for every model.
     """
-    new = shot_from(prompt, arguments)
-    problems = list(check_values(new))
+    problems: list[Problem] = []
+    new = attempt(problems, lambda: shot_from(prompt, arguments))
+    if new is None:
+        # What is wrong with its files is found one by one, and with the rest without them.
+        rest = dict(arguments)
+        for names, read in ((CONDITIONS, conditions_of), (LORA_ARGUMENTS, adapters_of)):
+            given = {name: rest.pop(name) for name in names if name in rest}
+            attempt(problems, partial(read, given))
+        new = attempt(problems, lambda: shot_from(prompt, rest))
+        problems = list(dict.fromkeys(problems))
+    if new is None:
+        raise CheckError(problems)
+    problems += check_values(new)
     if arguments.get("seed") is not None and arguments.get("noise") is not None:
         problems.append(Problem("noise", BOTH_NOISES))
     raise_problems(problems)
@@ -261,23 +273,20 @@ class _Builder:
         if not single and not is_scalar(value):
             self.groups.append(Zip((self._read_axis(make_axis(name, value)),)))
             return
-        try:
-            self.constants[name] = _read_files(name, value)
-        except CheckError as error:
-            self.problems += error.problems
+        found = attempt(self.problems, partial(_read_files, name, value))
+        if found is not None:
+            self.constants[name] = found
 
     def _read_axis(self, axis: Axis) -> Axis:
         """Return an axis with its files read; an axis without files is returned unchanged."""
         if axis.name not in _FILE_ARGUMENTS:
             return axis
-        values = []
-        for value in axis.values:
-            try:
-                values.append(_read_files(axis.name, value))
-            except CheckError as error:
-                self.problems += error.problems
-                # The length is kept, so that no other problem follows from this one.
-                return Axis(axis.name, tuple(range(len(axis))), axis.labels, axis.notes)
+        problems: list[Problem] = []
+        values = [attempt(problems, partial(_read_files, axis.name, one)) for one in axis.values]
+        if problems:
+            self.problems += dict.fromkeys(problems)
+            # The length is kept, so that no other problem follows from these.
+            return Axis(axis.name, tuple(range(len(axis))), axis.labels, axis.notes)
         labelled = axis.labels != make_axis(axis.name, axis.values).labels  # by the user
         labels = axis.labels if labelled else _file_labels(axis.values, values)
         return Axis(axis.name, tuple(values), labels, axis.notes)

@@ -17,6 +17,7 @@ from beecam.models.capabilities import arguments_of, filled_in_by, notes_of
 from beecam.models.model import Model, Note
 from beecam.models.model_checks import loaded_model
 from beecam.models.resolving import resolve_shots
+from beecam.shots.conditions import CONDITIONS
 from beecam.shots.shot import SHOT_ARGUMENTS, Shot
 from beecam.shots.shot_checks import BOTH_NOISES
 from beecam.shots.shot_list import ShotList
@@ -80,9 +81,19 @@ def resolve_cells(layout: Layout, problems: Sequence[Problem], model: Model) -> 
     if not problems:
         shots, more = resolve_shots(model, layout.shot_list)
         found += [p for p in more if p.argument not in unknown]
+    elif _only_files_are_missing(layout, problems):
+        # What depends on a file, such as the task, isn't known.
+        more = resolve_shots(model, layout.shot_list)[1]
+        found += [p for p in more if p.argument in ("seed", *SHOT_ARGUMENTS)]
     if found:
         raise CheckError(dict.fromkeys(found))
     return shots
+
+
+def _only_files_are_missing(layout: Layout, problems: Sequence[Problem]) -> bool:
+    """Return whether a layout has all but files for all of its cells, which can't be read."""
+    names = {problem.argument for problem in problems}
+    return names <= {*CONDITIONS, "lora"} and names.isdisjoint(axis.name for axis in layout.axes)
 
 
 def check_layout(layout: Layout) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from beecam.errors import ModelError
 from beecam.media.types import Frames
 from beecam.models.denoise.noise import own_draws
 from beecam.models.denoise.state import join, split
+from beecam.models.diffusers.introspection import steps_of_rounds
 from beecam.models.model import Checkpoint, OnStep, Step
 
 Predict = Callable[[Any], list[Frames]]
@@ -62,7 +63,7 @@ class DenoisingLoop:
         self._pipe: Any = None
         self._calls_back = False
         self._before: dict[str, Any] = {}
-        self._steps = 0
+        self._steps = self._steps_of_round = 0
         self._done = self._first
         self._over = False
         self._predicted: Callable[[], Any] | None = None
@@ -112,6 +113,8 @@ class DenoisingLoop:
         """Handle a scheduler whose timesteps were just set."""
         if scheduler is not self._pipe.scheduler:
             return
+        if not self._done:
+            self._steps_of_round = self._steps  # of the first time, if there are several rounds
         self._steps = len(scheduler.timesteps)
         partial = _partial_timesteps(self._first, self._until, self._set_steps)
         # The list itself stays complete, because schedulers look up their steps in it, and some
@@ -176,6 +179,12 @@ class DenoisingLoop:
         self.latents = final
         return (final, *parts[1:]) if isinstance(result, tuple) else type(result)(final, *parts[1:])
 
+    def _all_steps(self) -> int:
+        """Return the steps of a clip, whose rounds each set timesteps with FreeInit."""
+        if not getattr(self._pipe, "free_init_enabled", False):
+            return self._steps
+        return steps_of_rounds(self._pipe, self._steps_of_round or self._steps)
+
     def ended(self, latents: Any) -> Any:
         """Handle the end of a step; return the latents that the pipeline continues with.
 
@@ -190,7 +199,7 @@ class DenoisingLoop:
             self._on_step(
                 Step(
                     self._done,
-                    self._until or self._steps,
+                    self._until or self._all_steps(),
                     functools.partial(self._preview, latents) if previews else None,
                     (lambda: self._checkpoints_of(latents, self._done)) if self._resumes else None,
                 )

@@ -26,6 +26,7 @@ from beecam.models.denoise.shared_prefix import SharedPrefixes, after_switch, be
 from beecam.models.diffusers.call import CallSteps, PipelineResources, PreparedCall
 from beecam.models.diffusers.checking.notes import find_notes
 from beecam.models.diffusers.checking.problems import (
+    call_problems,
     find_problems,
     identity_problems,
     speed_problems,
@@ -46,7 +47,7 @@ from beecam.models.weights.lora import LoraLoader
 from beecam.shots.conditions import CONDITIONS
 from beecam.shots.loras import Adapter, lora
 from beecam.shots.shot import Shot
-from beecam.shots.shot_checks import require_resolved
+from beecam.shots.shot_checks import check_values, require_resolved
 from beecam.shots.shot_list import distinct_shots
 
 # One of each per pipeline, however often it is wrapped: networks have state, too. No value may hold
@@ -228,7 +229,13 @@ class DiffusersModel(NearestAttributes):
 
     def check(self, shot: Shot) -> Iterator[Problem]:
         """Yield what this model can't do with the shot."""
+        if problems := list(check_values(shot)):
+            yield from problems
+            return
         full, task = self.resolve(shot), self.task_for(shot)
+        if problems := list(call_problems(self._resources.all_tasks)):
+            yield from problems
+            return
         if not task.supports(shot.conditions):
             if any(one.supports(shot.conditions) for one in self._resources.all_tasks):
                 yield from self._resources.owner.other_class_problems(shot.conditions, self.name)

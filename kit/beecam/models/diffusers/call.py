@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from beecam.errors import Stopped
 from beecam.media.types import Frames
-from beecam.models.batching.device import environment_key, is_small_on_cpu
+from beecam.models.batching.device import device_of, environment_key, is_small_on_cpu
 from beecam.models.batching.memory_errors import translate_memory_errors
 from beecam.models.batching.owner import OwnerState, owner_state
 from beecam.models.batching.reserved import as_owned
@@ -27,10 +27,11 @@ from beecam.models.diffusers.conditions import condition_arguments
 from beecam.models.diffusers.introspection import denoiser_of
 from beecam.models.diffusers.results.latents import merge_part, unpack
 from beecam.models.diffusers.results.output import frames_from_output, sounds_from_output
-from beecam.models.diffusers.tasks import Task, as_set_up, tasks_of
+from beecam.models.diffusers.tasks import Task, as_set_up, sibling_classes, tasks_of
 from beecam.models.model import Checkpoint, Generated, OnStep, Step
 from beecam.models.revision.fingerprint import fingerprint
 from beecam.models.revision.foreign_code import foreign_code
+from beecam.models.revision.precision import product_precision
 from beecam.models.revision.set_values import set_values
 from beecam.models.speed.network_copies import NetworkCopies
 from beecam.models.speed.onednn import PackedLinears, available
@@ -92,9 +93,13 @@ class PipelineResources:
         """
         with self._as_owned() as pipe:
             owner = owner_state(pipe)
-            set_up = [*owner.found, *set_values(pipe), *foreign_code(pipe)]
+            others = sibling_classes(pipe)
+            precision = product_precision(device_of(pipe).type)
+            code = foreign_code(pipe, others)
+            set_up = [*owner.found, *set_values(pipe), *code, *precision]
             seen = fingerprint(pipe, set_up), environment_key(pipe)
-            parts = [*pipe.components.values(), type(pipe.scheduler)]
+            calls = [kind.__call__ for kind in (type(pipe), *others)]
+            parts = [*pipe.components.values(), type(pipe.scheduler), *calls]
             same = len(parts) == len(self._parts) and all(map(operator.is_, parts, self._parts))
             if same and seen == (self.revision, self.environment):
                 self._set_owner(owner)  # it may place weights otherwise

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
+from beecam.models.batching.owner import of_library
+
 _FRAMES = ("num_frames", "frames", "video_length")
 _FPS = ("frame_rate", "fps", "target_fps")
 _SPATIAL = (
@@ -38,6 +40,8 @@ class PipelineInfo:
         fps_argument: Its argument for the frame rate, or None if it has none.
         spatial: Pixels per side of a latent cell.
         temporal: Frames per latent frame.
+        unnamed_call: What stands in the place of a class's `__call__` without naming the arguments
+            that it takes, such as "WanPipeline.__call__ (logged)"; None for all others.
     """
 
     def __init__(self, pipe: Any) -> None:
@@ -48,6 +52,7 @@ class PipelineInfo:
         self.fps_argument = next((n for n in _FPS if n in self.parameters), None)
         self.spatial = _first(pipe, _SPATIAL) or 8
         self.temporal = _first(pipe, _TEMPORAL) or 1
+        self.unnamed_call = _unnamed_call(type(pipe))
 
     def documented_choices(self, name: str) -> list[str]:
         """Return the strings that an argument can be, as far as the documentation quotes them.
@@ -139,6 +144,23 @@ class PipelineInfo:
         return getattr(getattr(self.denoiser, "config", None), name, None)
 
 
+def steps_of_rounds(pipe: Any, steps: int) -> int:
+    """Return how many steps a pipeline takes that denoises a clip several times, with FreeInit.
+
+    >>> pipe.enable_free_init(num_iters=3)
+    >>> steps_of_rounds(pipe, 4)
+    12
+
+    Args:
+        pipe: Any pipeline.
+        steps: The steps of one round.
+    """
+    rounds = getattr(pipe, "_free_init_num_iters", None) or 1
+    if rounds == 1 or not getattr(pipe, "_free_init_use_fast_sampling", False):
+        return int(steps * rounds)
+    return sum(max(1, int(steps / rounds * (done + 1))) for done in range(rounds))
+
+
 def denoiser_of(pipe: Any) -> Any:
     """Return the network of a pipeline that runs at each step; None if it has none."""
     own = getattr(pipe, "transformer", None)  # a compiled one has no truth value
@@ -155,14 +177,31 @@ def call_parameters(kind: type) -> Mapping[str, inspect.Parameter]:
         if "__call__" not in vars(one):
             continue
         own = _parameters(vars(one)["__call__"])
-        open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values())
         found |= {name: parameter for name, parameter in own.items() if name not in found}
-        if not open_ended:
+        if not _is_open(own):
             break
         found = {
             name: p for name, p in found.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
         }
     return found
+
+
+def _is_open(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    """Return whether a function takes arguments that it doesn't name."""
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+
+
+def _unnamed_call(kind: type) -> str | None:
+    """Return what passes on arguments that it doesn't name, where no class above names them."""
+    homes = [one for one in kind.__mro__ if "__call__" in vars(one)]
+    if not homes or not all(_is_open(_parameters(vars(one)["__call__"])) for one in homes):
+        return None
+    home = next((one for one in homes if of_library(one)), homes[-1])
+    function = vars(home)["__call__"]
+    named = not set(_FRAMES).isdisjoint(call_parameters(kind))
+    if of_library(function) or (named and not of_library(home)):
+        return None
+    return f"{home.__name__}.__call__ ({getattr(function, '__name__', type(function).__name__)})"
 
 
 def _parameters(function: Any) -> dict[str, inspect.Parameter]:

@@ -18,7 +18,12 @@ from beecam.errors import join_words
 from beecam.models.batching.owner import OwnerState, is_known
 from beecam.models.diffusers.families.family import Family
 from beecam.models.diffusers.families.find import family_of
-from beecam.models.diffusers.introspection import PipelineInfo, missing_packages, source_of
+from beecam.models.diffusers.introspection import (
+    PipelineInfo,
+    missing_packages,
+    source_of,
+    steps_of_rounds,
+)
 from beecam.models.speed.speed import Speed
 from beecam.models.text.negative_prompt import unset_negative_prompt
 from beecam.shots.conditions import CONDITIONS, Condition
@@ -255,10 +260,10 @@ class Task:
         steps, parameters = shot.num_inference_steps or 1, self.info.parameters
         redraws = any(condition.name == "video" for condition in shot.conditions)
         name = self.strength_argument
-        if not redraws or name is None:
-            return steps
-        share = shot.arguments.get(name, parameters[name].default)
-        return min(steps, int(steps * share)) if isinstance(share, (int, float)) else steps
+        share = shot.arguments.get(name, parameters[name].default) if redraws and name else 1
+        if isinstance(share, (int, float)):
+            steps = min(steps, int(steps * share))
+        return steps_of_rounds(self.pipe, steps)
 
     def text_limits(self, shot: Shot, argument: str = "prompt") -> list[TextLimit]:
         """Return how much of a text each of the pipeline's tokenizers reads.
@@ -320,6 +325,9 @@ def task_of(pipe: Any) -> Task:
     # A class that is derived from a known one is of its family.
     kinds = [kind.__name__ for kind in type(pipe).__mro__]
     family = family_of(kinds, info)
+    if getattr(pipe, "free_init_enabled", False):
+        # What one round leaves to the next isn't part of a checkpoint.
+        family = replace(family, resumes=False, predicts=False)
     accepts = {
         name
         for name in CONDITIONS
@@ -346,13 +354,21 @@ def task_of(pipe: Any) -> Task:
 
 def tasks_of(pipe: Any) -> list[Task]:
     """Return a pipeline's own task first, then those of other classes over its weights."""
-    own = task_of(pipe)
-    others = [
-        _sibling(pipe, name)
-        for name in own.family.siblings
-        if name not in {kind.__name__ for kind in type(pipe).__mro__} and _fits_weights(pipe, name)
+    others = (_sibling(pipe, kind) for kind in sibling_classes(pipe))
+    return [task_of(pipe), *(task_of(other) for other in others if other is not None)]
+
+
+def sibling_classes(pipe: Any) -> list[type]:
+    """Return the other classes of diffusers over a pipeline's weights."""
+    import diffusers
+
+    own = [kind.__name__ for kind in type(pipe).__mro__]
+    names = [
+        name
+        for name in family_of(own, PipelineInfo(pipe)).siblings
+        if name not in own and _fits_weights(pipe, name)
     ]
-    return [own, *(task_of(other) for other in others if other is not None)]
+    return [kind for name in names if (kind := getattr(diffusers, name, None)) is not None]
 
 
 def as_set_up(tasks: Sequence[Task], owner: OwnerState) -> tuple[Task, ...]:
@@ -369,16 +385,11 @@ def as_set_up(tasks: Sequence[Task], owner: OwnerState) -> tuple[Task, ...]:
     return (replace(tasks[0], family=family, as_set_up=True),)
 
 
-def _sibling(pipe: Any, name: str) -> Any:
+def _sibling(pipe: Any, kind: Any) -> Any:
     """Build a pipeline of another class from a pipeline's components; None if one is missing.
 
     Not by `from_pipe`, which casts the shared networks to another dtype.
     """
-    import diffusers
-
-    kind = getattr(diffusers, name, None)
-    if kind is None:
-        return None
     parts = {}
     for part, parameter in inspect.signature(kind.__init__).parameters.items():
         if part == "self":

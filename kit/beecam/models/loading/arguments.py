@@ -9,6 +9,7 @@ from typing import Any
 
 from beecam._util.checks import integer, string
 from beecam.errors import Problem, did_you_mean, join_words, shorten
+from beecam.models.diffusers.checking.problems import call_problems
 from beecam.models.diffusers.families.unfit import UNFIT
 from beecam.models.diffusers.tasks import task_of
 from beecam.models.speed.speed import SPEEDS
@@ -101,6 +102,9 @@ def pipeline_problems(pipe: Any) -> Iterator[Problem]:
     task = task_of(pipe)
     missing = [name for name in task.info.missing if name not in task.accepts]
     unfit = [UNFIT[one.__name__] for one in type(pipe).__mro__ if one.__name__ in UNFIT]
+    if task.info.unnamed_call:
+        yield from call_problems([task])
+        return
     if unfit:
         reason = f"it needs {unfit[0]}"
     elif task.info.frames_argument is None and "video" not in task.accepts:

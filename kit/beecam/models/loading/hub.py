@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from beecam.models.loading.arguments import LoadOptions
 from beecam.models.loading.messages import explain_load_errors
 from beecam.models.loading.single_file import base_repository, load_denoiser
 from beecam.models.revision.set_values import remember_as_built
-from beecam.models.weights.safe_files import INDEX, folder_problems
+from beecam.models.weights.safe_files import INDEX, built_problems, folder_problems
 
 # The memory that the weights, latents and one step need, relative to the weights.
 _ROOM = 1.3
@@ -170,7 +171,8 @@ def _check_folder(folder: Path) -> None:
 
 def _check_weights(source: str, folder: Path) -> None:
     """Raise a ModelError for a folder that would load anything but whole safetensors."""
-    if problem := next(folder_problems(folder), None):
+    # What a configuration builds is only looked at if all its files are safe.
+    if problem := next(chain(folder_problems(folder), built_problems(folder)), None):
         raise ModelError(f"load({source!r}): {problem}")
 
 

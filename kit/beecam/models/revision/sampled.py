@@ -29,7 +29,7 @@ class Sample:
         import torch
 
         self._shape = tuple(tensor.shape)
-        tensor = torch.as_tensor(tensor).detach()
+        tensor = _plain(torch.as_tensor(tensor)).detach()
         if tensor.is_quantized:
             tensor = tensor.dequantize()
         self._values: Any = None
@@ -95,5 +95,17 @@ def _tensors(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, (tuple, list)):
         for i, one in enumerate(value):
             yield from _tensors(f"{key}.{i}", one)
+    elif hasattr(value, "__tensor_flatten__"):
+        # A tensor of a class of its own around others, such as integers with their scales.
+        for name in value.__tensor_flatten__()[0]:
+            yield from _tensors(f"{key}.{name}", getattr(value, name))
     elif hasattr(value, "detach"):
-        yield key, value
+        yield key, _plain(value)
+
+
+def _plain(tensor: Any) -> Any:
+    """Return a tensor without the functions of a class of its own."""
+    import torch
+
+    plain = type(tensor) in (torch.Tensor, torch.nn.Parameter)
+    return tensor if plain else tensor.as_subclass(torch.Tensor)

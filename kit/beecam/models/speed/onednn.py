@@ -15,8 +15,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from beecam.models.batching.owner import of_library
+from beecam.models.revision.precision import product_precision
 
 
 class PackedLinears:
@@ -72,8 +76,11 @@ class PackedLinears:
     def _forward(self, layer: Any) -> Callable[[Any], Any]:
         import torch
 
-        # Packed again when the weights have changed, in place or by replacement.
-        state = (layer.weight.data_ptr(), layer.weight._version)  # noqa: SLF001
+        # Packed again when the weights have changed, in place or by replacement. Those made under
+        # inference_mode count no changes; what changes them is another revision of the model.
+        weight = layer.weight
+        version = 0 if weight.is_inference() else weight._version  # noqa: SLF001
+        state = (weight.data_ptr(), version)
         if self._packed.get(layer, (None,))[0] != state:
             dtype = torch.bfloat16 if layer in self._cast else layer.weight.dtype
             self._packed[layer] = (state, _packed(layer.weight, layer.bias, dtype))
@@ -90,13 +97,32 @@ def _linear_layers(network: Any) -> dict[str, Any]:
 
 
 def _fits(layer: Any) -> bool:
+    """Return whether a layer is a plain product with its own weights, on a CPU and in float32.
+
+    Weights of a class of their own may multiply otherwise, and those that a hook computes before
+    each call, as in `spectral_norm`, aren't known yet.
+    """
     import torch
 
+    if type(layer) is not torch.nn.Linear or layer._forward_pre_hooks or not _linear_is_plain():  # noqa: SLF001
+        return False
+    own = layer._parameters  # noqa: SLF001
+    weight, bias = own.get("weight"), own.get("bias", ...)
     return (
-        type(layer) is torch.nn.Linear
-        and layer.weight.dtype == torch.float32
-        and layer.weight.device.type == "cpu"
+        type(weight) is torch.nn.Parameter
+        and (bias is None or type(bias) is torch.nn.Parameter)
+        and weight.dtype == torch.float32
+        and weight.device.type == "cpu"
     )
+
+
+def _linear_is_plain() -> bool:
+    """Return whether PyTorch's own functions are in their places, in their own precision."""
+    import torch
+
+    product = isinstance(torch.nn.functional.linear, types.BuiltinFunctionType)
+    own = product and of_library(torch.nn.Linear.forward)
+    return own and not product_precision("cpu")
 
 
 def _in_blocks(layers: dict[str, Any]) -> list[Any]:

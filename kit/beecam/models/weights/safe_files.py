@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from beecam.errors import first_line, shorten
+from beecam.models.weights.built_size import size_problems
 from beecam.models.weights.config_numbers import CONFIGS, number_problems
 
 SUFFIX = ".safetensors"
@@ -68,6 +69,15 @@ def folder_problems(folder: Path) -> Iterator[str]:
             for top in [folder / name, *sorted(folder.glob(f"{glob.escape(name)}_[0-9]*"))]:
                 for place in _folders_in(top):
                     yield from _component_problems(place, f"{place.relative_to(folder)}/")
+
+
+def built_problems(folder: Path) -> Iterator[str]:
+    """Yield which components of a folder without other problems would fill the memory.
+
+    Args:
+        folder: A folder with a `model_index.json`, of which `folder_problems` has found none.
+    """
+    yield from size_problems(folder, _json(folder / INDEX))
 
 
 def _folders_in(top: Path) -> Iterator[Path]:

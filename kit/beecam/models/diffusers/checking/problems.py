@@ -95,6 +95,25 @@ def unsupported_conditions(shot: Shot, tasks: Sequence[Task], model: str) -> Ite
     )
 
 
+def call_problems(tasks: Sequence[Task]) -> Iterator[Problem]:
+    """Yield what replaces the `__call__` of a pipeline class without naming its arguments.
+
+    Nothing says then what it takes: it would seem to make images, or another class of the family
+    would generate in its place.
+
+    Args:
+        tasks: The tasks of a model.
+    """
+    for task in tasks:
+        if named := task.info.unnamed_call:
+            yield Problem(
+                "pipe",
+                f"pipe: {named} takes any arguments and names none for the number of frames; "
+                "write @functools.wraps(original) before the function, with the __call__ that it "
+                "calls, or derive a class from the pipeline's.",
+            )
+
+
 def speed_problems(full: Shot, speed: Speed) -> Iterator[Problem]:
     """Yield what a shot can't have at a speed.
 
