@@ -89,7 +89,7 @@ class Notes:
         return notes if isinstance(notes, dict) else {}
 
     def _write(self, notes: Note) -> None:
-        with atomic_write(self._path) as temporary:
+        with atomic_write(self._path, lasting=False) as temporary:
             temporary.write_text(json.dumps(notes, indent=1), "utf-8")
 
 

@@ -53,6 +53,17 @@ def open_library(folder: str | os.PathLike[str] | None = None) -> Library:
         return opened
 
 
+def _leave_to_parent() -> None:
+    """Open libraries anew in a process that was forked from the one that has them open."""
+    global _opening  # noqa: PLW0603  (a thread of the other process may hold it)
+    _opening = threading.Lock()
+    _opened.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
+
+
 def library_problems(value: Any) -> Iterator[Problem]:
     """Yield a problem unless `value` is an open library, or None for the default one."""
     if value is not None and not isinstance(value, Library):

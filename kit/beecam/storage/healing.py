@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from beecam._util.plain_files import set_aside
 from beecam._util.words import count_of
-from beecam.errors import BeecamError, MediaError, encodable
+from beecam.errors import BeecamError, MediaError
 from beecam.media import mp4
 from beecam.storage.annotations import AnnotationLog
 from beecam.storage.clip_settings import LAYOUT, measured_facts, read_clip_settings
@@ -20,10 +19,10 @@ from beecam.storage.folder import ANNOTATIONS, LibraryUnavailableError
 from beecam.storage.index import DamagedRowsError, Index
 from beecam.storage.locks import LibraryLock
 from beecam.storage.media_files import MediaFiles
+from beecam.storage.own_files import add_to_report, make_way
 
 _Keys = TypeVar("_Keys")
 _Found = TypeVar("_Found")
-_MAX_NAMED = 50
 
 
 class Healing:
@@ -68,12 +67,15 @@ class Healing:
         found = self._media.list()
         for path in found.links:
             # Renamed, so that whatever else reads the folder doesn't follow it either.
-            moved = set_aside(path, "not-plain")
-            self._name(f"{path.name} is a link or no plain file; it is kept as {moved.name}.")
+            try:
+                make_way(path, self._report, folder=not path.suffix)
+            except OSError as error:
+                self._name(f"{path.name} is in the way of a clip ({error.strerror or error}).")
         for path in found.strangers:
             self._name(f"{path.name} was left out: its name is not its shot's key.")
         for path, why in found.unreadable.items():
-            self._name(f"{path.name} in media/ can't be read at present: {why}.")
+            where = path.name if path.name == "media" else f"media/{path.name}"
+            self._name(f"the folder {where} can't be read at present: {why}.")
         writing = {key for keys in self._index.unfinished().values() for key in keys}
         added = [
             key
@@ -130,11 +132,12 @@ class Healing:
 
     def _has_video(self, key: str) -> bool:
         try:
-            return self._media.mp4_path(key).exists()
-        except MediaError:
+            self._media.mp4_path(key).lstat()
+        except (MediaError, FileNotFoundError, NotADirectoryError):
             return False
         except OSError:  # a clip that can't be read at present is not gone
             return True
+        return True
 
     def _restore(self, key: str) -> bool:
         """Add a row from a video's own settings; a file that is not a clip is left alone."""
@@ -191,8 +194,4 @@ class Healing:
             self._report.append(f"{ANNOTATIONS}: {count_of(damaged, 'damaged line')} left out.")
 
     def _name(self, sentence: str) -> None:
-        """Report a file; very many of them are counted in one sentence."""
-        if len(self._report) < _MAX_NAMED:
-            self._report.append(encodable(sentence))
-        elif len(self._report) == _MAX_NAMED:
-            self._report.append("and more files that are not clips.")
+        add_to_report(self._report, sentence)

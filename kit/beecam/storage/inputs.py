@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beecam._util.digests import is_digest
-from beecam._util.files import atomic_write, remove_partial_files
+from beecam._util.files import remove_partial_files
 from beecam._util.plain_files import is_plain
 from beecam.errors import BeecamError, MediaError, shorten
 from beecam.media import formats
 from beecam.shots.conditions import Condition
 from beecam.shots.inputs import Input, digest_of
+from beecam.storage.own_files import OwnFiles
 
 if TYPE_CHECKING:
     from beecam.media.types import Frames
@@ -25,9 +26,15 @@ class InputStore:
     >>> library.inputs["3f9c2a"]
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Use a folder, which is created with the first input."""
+    def __init__(self, folder: Path, files: OwnFiles | None = None) -> None:
+        """Use a folder, which is created with the first input.
+
+        Args:
+            folder: Where the inputs are.
+            files: Writes them.
+        """
         self._folder = folder
+        self._files = files or OwnFiles()
         remove_partial_files(folder)
 
     def __getitem__(self, digest: str) -> Input:
@@ -59,8 +66,7 @@ class InputStore:
             path = self._path(one)
             if is_plain(path):
                 continue
-            self._folder.mkdir(exist_ok=True)
-            with atomic_write(path) as temporary:
+            with self._files.write(path) as temporary:
                 formats.write_lossless(temporary, one.frames)
 
     def attach(self, conditions: Iterable[Condition]) -> None:
