@@ -98,7 +98,13 @@ class Checkpoints:
         except BaseException as error:
             # safetensors has an error class of its own, which hides the system's.
             found = _OS_ERROR.search(str(error))
-            raise (OSError(int(found[1]), str(error)) if found else error) from error
+            raised = OSError(int(found[1]), os.strerror(int(found[1]))) if found else error
+            if isinstance(raised, PermissionError):
+                self._files.report(
+                    f"{self._folder.name} can't be written ({raised.strerror}): drafts, and clips "
+                    "that are paused or interrupted, begin anew."
+                )
+            raise raised from error
         with self._lock:
             if self._names is not None:
                 self._names[key] = (path.name,)
