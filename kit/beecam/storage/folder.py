@@ -20,7 +20,7 @@ from beecam._util import checks
 from beecam._util.files import atomic_write
 from beecam._util.plain_files import is_plain, read_bytes, read_plain, set_aside
 from beecam.errors import LibraryError, Problem, shorten
-from beecam.storage.own_files import make_way
+from beecam.storage.own_files import add_to_report, make_way
 
 # The folders of a library; `checkpoints`, `inputs` and `sweeps` are created when needed.
 FOLDERS = ("media", "locks", "checkpoints", "inputs", "sweeps")
@@ -95,6 +95,7 @@ def set_strangers_aside(folder: Path, report: list[str]) -> None:
         folder: The folder.
         report: Gets a sentence for each.
     """
+    _correct_case(folder, report)
     for name in FOLDERS:
         make_way(folder / name, report, folder=True)
     log = folder / ANNOTATIONS
@@ -110,6 +111,16 @@ def set_strangers_aside(folder: Path, report: list[str]) -> None:
         data = read_bytes(log, _MAX_LOG)
         with atomic_write(log) as temporary:
             temporary.write_bytes(data)
+
+
+def _correct_case(folder: Path, report: list[str]) -> None:
+    """Rename what another program has named in capitals, such as MEDIA."""
+    names = {*FOLDERS, ANNOTATIONS}
+    for path in folder.iterdir():
+        target = path.with_name(path.name.lower())
+        if path.name != target.name in names and not os.path.lexists(target):
+            path.rename(target)
+            add_to_report(report, f"{path.name} was renamed to {target.name}, as it was.")
 
 
 def _is_utf16(log: Path) -> bool:

@@ -31,12 +31,14 @@ class Listing:
     Attributes:
         keys: The keys of the clips that have a video.
         strangers: Videos that have no clip's name or are in the wrong folder; they are left alone.
+        other_case: Files of clips whose names, or their folders' names, have capital letters.
         links: What has the name of a clip's file or folder, but is a link or something else.
         unreadable: Folders that can't be read at present, each with the reason.
     """
 
     keys: set[str] = field(default_factory=set)
     strangers: list[Path] = field(default_factory=list)
+    other_case: list[Path] = field(default_factory=list)
     links: list[Path] = field(default_factory=list)
     unreadable: dict[Path, str] = field(default_factory=dict)
 
@@ -78,10 +80,12 @@ def _entries(folder: str | Path, found: Listing) -> Iterator[os.DirEntry[str]]:
 
 def _list_folder(folder: os.DirEntry[str], found: Listing) -> None:
     for one in _entries(folder.path, found):
-        name = one.name
+        name = one.name.lower()
         key, dot, kind = name.partition(".")
-        ours = dot + kind in (_VIDEO, _SHEET) and is_digest(key) and key[:2] == folder.name
-        if not ours or not one.is_file(follow_symlinks=False):
+        ours = dot + kind in (_VIDEO, _SHEET) and is_digest(key) and key[:2] == folder.name.lower()
+        if ours and (name, key[:2]) != (one.name, folder.name):
+            found.other_case.append(Path(one.path))
+        elif not ours or not one.is_file(follow_symlinks=False):
             _sort_out(one, found, ours=ours)
         elif name.endswith(_VIDEO):
             found.keys.add(key)
@@ -94,7 +98,7 @@ def _sort_out(one: os.DirEntry[str], found: Listing, *, ours: bool) -> None:
     """
     if ours:
         found.links.append(Path(one.path))
-    elif one.name.endswith(_VIDEO) and not one.name.startswith("."):
+    elif one.name.lower().endswith(_VIDEO) and not one.name.startswith("."):
         found.strangers.append(Path(one.path))
 
 
@@ -146,6 +150,22 @@ class MediaFiles:
     def list(self) -> Listing:
         """Return which clips have a video, and what else is there."""
         return list_media(self._folder)
+
+    def correct_case(self, path: Path) -> Path | None:
+        """Rename a file of `Listing.other_case` to the name that it had; return its new path.
+
+        None means that the clip has a file of that name, too.
+
+        Raises:
+            OSError: It can't be renamed.
+        """
+        key, kind = path.stem.lower(), path.suffix.lower()
+        target = self.mp4_path(key).with_suffix(kind)
+        if os.path.lexists(target) and not path.samefile(target):
+            return None
+        self._files.make_folder(target.parent)
+        path.rename(target)
+        return target
 
     def _folder_of(self, key: str) -> Path:
         if not is_digest(key):

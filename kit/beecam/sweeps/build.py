@@ -11,7 +11,7 @@ from typing import Any
 
 from beecam._util.checks import boolean, path_argument, raise_problems
 from beecam._util.words import path_names, repeated
-from beecam.errors import CheckError, Problem, shorten
+from beecam.errors import CheckError, Problem, encodable, shorten
 from beecam.shots import weighted_prompts
 from beecam.shots.conditions import CONDITIONS, is_input, normalize_condition
 from beecam.shots.loras import is_lora, normalize_loras
@@ -303,7 +303,7 @@ def _file_labels(sources: Sequence[Any], values: Sequence[Any]) -> tuple[str, ..
             continue  # labelled by digest
         names = path_names([paths[i] for i in places])
         for i, found in zip(places, names, strict=True):
-            text = plain[i].replace(paths[i].stem, found, 1)
+            text = plain[i].replace(encodable(paths[i].stem), encodable(found), 1)
             labels = (*labels[:i], text, *labels[i + 1 :])
     return labels
 
