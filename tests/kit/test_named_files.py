@@ -1,4 +1,4 @@
-"""Every route that takes a path: what is no regular file, or has no end, gets a sentence at once."""
+"""Every route that takes a path: what is not a regular file, or has no end, gets a sentence at once."""
 
 import json
 import os

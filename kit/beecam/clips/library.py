@@ -56,7 +56,7 @@ def open_library(folder: str | os.PathLike[str] | None = None) -> Library:
 
 
 def _leave_to_parent() -> None:
-    """Open libraries anew in a process that was forked from the one that has them open."""
+    """Open libraries again in a process that was forked from the one that has them open."""
     global _opening  # noqa: PLW0603  (a thread of the other process may hold it)
     _opening = threading.Lock()
     _opened.clear()

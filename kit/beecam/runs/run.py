@@ -35,7 +35,7 @@ _starting = threading.Lock()
 
 
 def _leave_to_parent() -> None:
-    """Start runs anew in a process that was forked from the one that generates them."""
+    """Forget the runs of the process that this one was forked from."""
     global _starting  # noqa: PLW0603  (a thread of the other process may hold it)
     _starting = threading.Lock()
     _active.clear()

@@ -102,7 +102,7 @@ class Checkpoints:
             if isinstance(raised, PermissionError):
                 self._files.report(
                     f"{self._folder.name} can't be written ({raised.strerror}): drafts, and clips "
-                    "that are paused or interrupted, begin anew."
+                    "that are paused or interrupted, begin again."
                 )
             raise raised from error
         with self._lock:
@@ -159,7 +159,7 @@ class Checkpoints:
         except OSError as error:
             self._files.report(
                 f"{self._folder.name} can't be read at present ({error.strerror}): clips that were "
-                "begun start anew."
+                "begun start again."
             )
         with self._lock:
             self._names = found

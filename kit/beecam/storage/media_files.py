@@ -240,8 +240,8 @@ class MediaFiles:
         try:
             video, sheet = self.mp4_path(key), self.sheet_path(key)
         except MediaError as error:
-            # Whoever has moved the folder to another disk, while the library is open, has clips
-            # there: nothing makes way for a second folder, and the run waits.
+            # A user who has moved the folder to another disk, while the library is open, has
+            # clips there: nothing makes way for a second folder, and the run waits.
             raise OSError(errno.ELOOP, str(error).rstrip(".")) from error
         # Someone may have removed either while the library was open, but not the library's own.
         self._files.make_folder(self._folder)

@@ -20,7 +20,7 @@ _MAX_REPORTED = 50
 
 
 def add_to_report(report: list[str], sentence: str) -> None:
-    """Add a sentence about a file; of very many files the last sentence says so.
+    """Add a sentence about a file; very many are counted in one sentence.
 
     >>> add_to_report(library.healed, "bee.mp4 was left out.")
     """

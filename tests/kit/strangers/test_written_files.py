@@ -74,7 +74,7 @@ def place(path, kind, outside):
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link", "dangling"])
 def test_what_lies_where_a_file_is_written_makes_way_and_is_named(folder, outside, names, kind):
     before = content(outside)
-    with opened(folder) as library:  # open already: nobody looks at the folder again
+    with opened(folder) as library:  # open already: its folder is not looked at again
         for name in names:
             place(folder / name, kind, outside)
         paths = write_all(library)
@@ -95,7 +95,7 @@ def test_what_lies_where_a_file_is_written_makes_way_and_is_named(folder, outsid
 @pytest.mark.parametrize("name", ["checkpoints", "inputs", "sweeps", f"media/{SHOT.key[:2]}"])
 def test_what_lies_where_a_folder_is_needed_makes_way(folder, outside, name, kind):
     if kind == "folder" or (kind == "link" and "media" in name):
-        return  # that is ours; who has moved the clips elsewhere, while it is open, is told
+        return  # that is ours; clips that were moved elsewhere meanwhile are waited for
     with opened(folder) as library:
         place(folder / name, kind, outside)
         before = content(outside)
@@ -273,10 +273,10 @@ def test_what_is_closed_costs_its_own_part_and_is_named(folder, using, name, mod
     elif not path.exists():
         path.touch()
     path.chmod(mode)
-    told = using(name)
-    assert name == "locks" or name in told, told
+    output = using(name)
+    assert name == "locks" or name in output, output
     if name != "media":
-        assert told.startswith("done 1"), told
+        assert output.startswith("done 1"), output
     if path.exists():
         path.chmod(0o700)
     with opened(folder) as library:

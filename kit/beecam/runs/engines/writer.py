@@ -164,7 +164,7 @@ class Writer:
                 raise
             self._progress.show_message(
                 f"the state of a draft was not stored ({error.strerror or error}): bc.promote "
-                "begins it anew."
+                "begins it again."
             )
 
 
