@@ -116,11 +116,14 @@ def set_strangers_aside(folder: Path, report: list[str]) -> None:
 def _correct_case(folder: Path, report: list[str]) -> None:
     """Rename what another program has named in capitals, such as MEDIA."""
     names = {*FOLDERS, ANNOTATIONS}
-    for path in folder.iterdir():
-        target = path.with_name(path.name.lower())
-        if path.name != target.name in names and not os.path.lexists(target):
-            path.rename(target)
-            add_to_report(report, f"{path.name} was renamed to {target.name}, as it was.")
+    try:
+        for path in folder.iterdir():
+            target = path.with_name(path.name.lower())
+            if path.name != target.name in names and not os.path.lexists(target):
+                path.rename(target)
+                add_to_report(report, f"{path.name} was renamed to {target.name}, as it was.")
+    except PermissionError as error:
+        add_to_report(report, f"{error.filename} is closed to this user: {error.strerror}.")
 
 
 def _is_utf16(log: Path) -> bool:
@@ -134,9 +137,9 @@ def _is_utf16(log: Path) -> bool:
 def _convert(log: Path, report: list[str]) -> None:
     """Save a log as UTF-8 again, which another program has saved as UTF-16."""
     text = read_bytes(log, _MAX_LOG).decode("utf-16", "replace")
-    moved = set_aside(log, "utf-16")
     with atomic_write(log) as temporary:
         temporary.write_text(text, "utf-8", errors="replace", newline="\n")
+        moved = set_aside(log, "utf-16")
     report.append(f"{log.name} was saved as UTF-16 by another program; it is kept as {moved.name}.")
 
 

@@ -31,7 +31,7 @@ _SHARE_OF_ALL = 3
 
 
 # Of a library that is being closed.
-_LAST_PATIENCE = 0.5  # seconds
+_LAST_PATIENCE = 5.0  # seconds
 # Connections of a process that this one was forked from: closing them could change its files.
 _abandoned: list[sqlite3.Connection] = []
 
@@ -88,7 +88,7 @@ class Index:
                 self._db.close()
 
     def hurry(self) -> None:
-        """Wait for other programs that lock the index no more than once, and for half a second.
+        """Wait for other programs that lock the index no more than once, and for some seconds.
 
         The library is being closed, or the process ends: what can't be written now is found by the
         next opening.

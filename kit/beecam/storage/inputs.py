@@ -35,6 +35,8 @@ class InputStore:
         """
         self._folder = folder
         self._files = files or OwnFiles()
+        # Digests of those that were found to be whole.
+        self._whole: set[str] = set()
         remove_partial_files(folder)
 
     def __getitem__(self, digest: str) -> Input:
@@ -64,8 +66,12 @@ class InputStore:
         """
         for one in {condition.input for condition in conditions}:
             path = self._path(one)
-            if is_plain(path):
-                continue
+            # Of a torn copy, a file may be there and be damaged: it is replaced, while the pixels
+            # are at hand.
+            if one.digest in self._whole or _is_whole(path, one.digest):
+                self._whole.add(one.digest)
+                if is_plain(path):
+                    continue
             with self._files.write(path) as temporary:
                 formats.write_lossless(temporary, one.frames)
 
@@ -78,6 +84,13 @@ class InputStore:
         if not is_digest(one.digest):
             raise MediaError(f"{shorten(one.digest)} is not an input's digest.")
         return self._folder / f"{one.digest}{'.png' if one.count == 1 else '.mkv'}"
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    try:
+        return is_plain(path) and digest_of(_read_stored(path)) == digest
+    except BeecamError:
+        return False
 
 
 def _is_hex(value: object) -> bool:

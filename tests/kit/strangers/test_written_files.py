@@ -350,8 +350,9 @@ def test_marks_of_a_clip_that_cannot_get_a_row_are_in_the_log(folder):
         assert library._annotations.read()[0][KEY] == {"stars": 5}
 
 
-def test_leaving_a_locked_index_tries_once(folder):
+def test_leaving_a_locked_index_tries_once(folder, monkeypatch):
     """Each of 200 accesses would wait for ten seconds."""
+    monkeypatch.setattr("beecam.storage.index._LAST_PATIENCE", 0.05)
     with opened(folder) as library, closing(sqlite3.connect(folder / NAME)) as other:
         other.execute("BEGIN IMMEDIATE")
         library.hurry()
@@ -376,3 +377,18 @@ def test_closing_and_exit_hurry(library):
     other = Library(library.folder)
     other.close()
     assert other._index._patience is not None
+
+
+@pytest.mark.parametrize("damage", [b"", b"torn", "half"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_input_of_a_torn_copy_is_written_again(folder, damage, count):
+    pixels = np.arange(count * 16 * 16 * 3, dtype=np.uint8).reshape(count, 16, 16, 3)
+    one = Input.of(pixels)
+    with opened(folder) as library:
+        library.inputs.store([Condition("video", one)])
+        (path,) = (folder / "inputs").glob(f"{one.digest}.*")
+        whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if damage == "half" else damage)
+    with opened(folder) as library:
+        library.inputs.store([Condition("video", one)])
+        assert (library.inputs[one.digest].frames == pixels).all()
