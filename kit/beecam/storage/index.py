@@ -343,8 +343,9 @@ class Index:
             yield
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
-        except sqlite3.Error as error:
-            if found := unavailable(self._folder, error):
+        # Messages of SQLite that quote damage may not be text.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.Error) and (found := unavailable(self._folder, error)):
                 if found.errno == errno.EBUSY and self._patience is not None:
                     self._patience = 0.0
                 raise found from error

@@ -212,6 +212,10 @@ def _open(folder: Path, path: Path, repairs: list[str]) -> tuple[sqlite3.Connect
         if found := unavailable(folder, error):
             raise found from error
         raise _DamageError(error) from error
+    except UnicodeDecodeError as error:  # in SQLite's message, which quotes the damage
+        if db is not None:
+            db.close()
+        raise _DamageError("its schema isn't text") from error
     except BaseException:
         if db is not None:
             db.close()

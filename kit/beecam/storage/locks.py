@@ -7,6 +7,7 @@ import itertools
 import os
 import time
 import uuid
+import weakref
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -131,6 +132,7 @@ class OpeningLock:
         """Use a file, which is created if it is missing."""
         self._path = path
         self._descriptor = -1
+        _locks.add(self)
 
     def acquire(self) -> None:
         """Lock the file, which may take a while.
@@ -141,7 +143,6 @@ class OpeningLock:
         end = time.monotonic() + _OPENING_TIMEOUT
         while True:
             self._descriptor = self._open()
-            _descriptors.add(self._descriptor)
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -168,20 +169,18 @@ class OpeningLock:
     def release(self) -> None:
         """Unlock the file; nothing happens if it isn't locked."""
         descriptor, self._descriptor = self._descriptor, -1
-        if descriptor in _descriptors:
-            _descriptors.discard(descriptor)
+        if descriptor >= 0:
             os.close(descriptor)
 
 
-# Of all locks of this process.
-_descriptors: set[int] = set()
+# All of this process.
+_locks: weakref.WeakSet[OpeningLock] = weakref.WeakSet()
 
 
 def _leave_to_parent() -> None:
     """Close the locks of the process that this one was forked from, which holds them alone then."""
-    while _descriptors:
-        with contextlib.suppress(OSError):
-            os.close(_descriptors.pop())
+    for lock in list(_locks):
+        lock.release()
 
 
 if fcntl is not None:
