@@ -12,7 +12,7 @@ import pytest
 import beecam as bc
 from beecam.clips.library import Library, open_library
 from beecam.errors import LibraryError
-from beecam.storage import sweep_files
+from beecam.storage import own_files, sweep_files
 from helpers import PATIENCE, error_message
 
 pytestmark = pytest.mark.slow
@@ -189,7 +189,7 @@ def test_a_full_disk_loses_the_record_but_no_clip(library, model, small_sweep, m
     def full(*_args, **_more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sweep_files, "atomic_write", full)
+    monkeypatch.setattr(own_files, "atomic_write", full)
     run = bc.run(small_sweep, model, library=library, name="bees")
     assert "this sweep was not recorded: No space left" in run.changes().run.message
     assert len(run.wait().clips) == 4

@@ -15,9 +15,11 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from beecam._util.files import atomic_write
+from beecam._util.plain_files import read_bytes
 
 _LOCK_TIMEOUT = 2.0  # seconds
 _MAX_NOTES = 2_000
+_MAX_BYTES = 100_000_000
 
 Note = dict[str, Any]
 
@@ -83,13 +85,13 @@ class Notes:
 
     def _read_all(self) -> Note:
         try:
-            notes = json.loads(self._path.read_text("utf-8"))
+            notes = json.loads(read_bytes(self._path.resolve(), _MAX_BYTES))
         except (OSError, ValueError, RecursionError):
             return {}
         return notes if isinstance(notes, dict) else {}
 
     def _write(self, notes: Note) -> None:
-        with atomic_write(self._path) as temporary:
+        with atomic_write(self._path, lasting=False) as temporary:
             temporary.write_text(json.dumps(notes, indent=1), "utf-8")
 
 

@@ -235,6 +235,8 @@ def writable_file(name: str, value: Any, example: str) -> Iterator[Problem]:
             name,
             f"{name}={str(value)!r} is a folder: name a file in it, as in {str(path / example)!r}.",
         )
+    elif path.exists() and not path.is_file():
+        yield Problem(name, f"{name}={str(value)!r} is a device or a pipe: name a file.")
     elif any(part.exists() and not part.is_dir() for part in path.parents):
         yield Problem(name, f"{name}={str(value)!r}: a part of it is a file, not a folder.")
 

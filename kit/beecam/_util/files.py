@@ -16,7 +16,7 @@ _MAX_AGE = 3_600  # seconds; no process writes a file for longer
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Yield a temporary path to write to, and move it to `path` at the end.
 
     Each call yields another temporary path: two threads or processes may write the same file at
@@ -25,12 +25,21 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     >>> with atomic_write(Path("notes.json")) as temporary:
     ...     temporary.write_text("{}")
+
+    Args:
+        path: The file.
+        lasting: Flush the file and its name to the disk before this returns, so that a power
+            failure leaves the old file or the new one. Not needed for what can be computed again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         yield temporary
+        if lasting:
+            sync_file(temporary)
         temporary.replace(path)
+        if lasting:
+            sync_folder(path.parent)
     finally:
         remove_quietly(temporary)
 
@@ -61,14 +70,24 @@ def remove_partial_files(folder: Path) -> None:
                 path.unlink()
 
 
+def sync_file(path: Path) -> None:
+    """Flush a file's content to the disk."""
+    with path.open("rb+") as file:  # Windows flushes only what may be written
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk, on systems that support it."""
+    """Flush a folder's entries to the disk, on systems that support it.
+
+    A folder that this user may write but not read, as for submissions, can't be flushed.
+    """
     if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with contextlib.suppress(PermissionError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def remove_quietly(path: Path) -> None:

@@ -51,13 +51,20 @@ def open_plain(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
 def read_plain(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a plain file for reading.
 
+    A file without content is read as that: those of the system, such as `/proc/kmsg`, are plain
+    files of no size, and reading one may never end.
+
     >>> with read_plain("notes.json") as file:
     ...     file.read()
 
     Raises:
         OSError: The file is missing, a link, a pipe or anything else than a plain file.
     """
-    return os.fdopen(open_plain(path), "rb")
+    descriptor = open_plain(path)
+    if not os.fstat(descriptor).st_size:
+        os.close(descriptor)
+        return Path(os.devnull).open("rb")
+    return os.fdopen(descriptor, "rb")
 
 
 def read_named(path: str | os.PathLike[str]) -> BinaryIO:
@@ -69,7 +76,31 @@ def read_named(path: str | os.PathLike[str]) -> BinaryIO:
     Raises:
         OSError: The file is missing or not a regular one; a pipe is not waited for.
     """
-    return read_plain(Path(path).resolve())
+    return read_plain(resolve(path))
+
+
+def resolve(path: str | os.PathLike[str]) -> Path:
+    """Return where a path leads, through all links.
+
+    >>> resolve("latest.mp4")
+    PosixPath('/home/ada/bees/3f9c2a.mp4')
+
+    Raises:
+        OSError: Links lead to each other in a circle.
+    """
+    try:
+        return Path(path).resolve()
+    except RuntimeError as error:  # before Python 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path)) from error
+
+
+def is_of_system(path: Path) -> bool:
+    """Return whether a path leads to what the system shows as a file, which may have no end.
+
+    >>> is_of_system(Path("/proc/kmsg"))
+    True
+    """
+    return resolve(path).parts[1:2] in (("proc",), ("sys",))
 
 
 def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:

@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable
 
-from beecam.errors import BeecamWarning
+from beecam.errors import BeecamWarning, encodable
 
 _OWN = ("beecam", "beecam_widgets")
 _recording = threading.Lock()  # the filters of warnings are those of the process
@@ -21,7 +21,7 @@ def warn(text: str) -> None:
     level, frame = 1, sys._getframe(0)  # noqa: SLF001
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _OWN:
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, BeecamWarning, stacklevel=level)
+    warnings.warn(encodable(text), BeecamWarning, stacklevel=level)
 
 
 def warn_later(text: str) -> Callable[[], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from beecam._util import checks
 from beecam._util.cache import default_library_folder
 from beecam._util.plain import as_integer
+from beecam._util.plain_files import resolve
 from beecam._util.warning import warn
 from beecam._util.words import count_of
 from beecam.clips.clip import Clip
@@ -53,6 +55,17 @@ def open_library(folder: str | os.PathLike[str] | None = None) -> Library:
         return opened
 
 
+def _leave_to_parent() -> None:
+    """Open libraries again in a process that was forked from the one that has them open."""
+    global _opening  # noqa: PLW0603  (a thread of the other process may hold it)
+    _opening = threading.Lock()
+    _opened.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
+
+
 def library_problems(value: Any) -> Iterator[Problem]:
     """Yield a problem unless `value` is an open library, or None for the default one."""
     if value is not None and not isinstance(value, Library):
@@ -68,6 +81,14 @@ def library_problems(value: Any) -> Iterator[Problem]:
             f"library={str(value.folder)!r}: its folder was moved or removed, so that nothing can "
             f"be stored in it; bc.library({str(value.folder)!r}) opens what is there now.",
         )
+
+
+@contextlib.contextmanager
+def _named(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MediaError(f"take({str(source)!r}): it can't be read: {error.strerror}.") from error
 
 
 class Library(ClipStore):
@@ -234,8 +255,11 @@ class Library(ClipStore):
                     "wrote, as by clip.save('bee.mp4'). Other files don't carry a clip's shot."
                 )
             # A link that the user names is followed, those in a folder of someone else aren't.
-            return ClipSet(self, [self.adopt(source.resolve())])
-        files = sorted(one for one in source.iterdir() if one.suffix.lower() == ".mp4")
+            with _named(source):
+                source = resolve(source)
+            return ClipSet(self, [self.adopt(source)])
+        with _named(source):
+            files = sorted(one for one in source.iterdir() if one.suffix.lower() == ".mp4")
         files = files or media_of(source)
         if not files:
             raise MediaError(f"take({str(source)!r}): the folder has no mp4 files.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from beecam._util.plain_files import read_named
 from beecam.errors import MediaError, first_line
 from beecam.media.image_files import check_frame, count_frames, open_image
 from beecam.media.selection import ALL, Rhythm, Selection, check_size, resize, rhythm_of
@@ -40,7 +41,7 @@ def read_image_file(path: Path, selection: Selection = ALL) -> Media | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with path.open("rb") as file, open_image(file) as image:
+        with read_named(path) as file, open_image(file) as image:
             if selection.max_side and image.format == "JPEG":
                 # It is decoded at a half, a quarter or an eighth of its size.
                 image.draft("RGB", (selection.max_side, selection.max_side))

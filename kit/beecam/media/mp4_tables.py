@@ -23,6 +23,8 @@ _AFTER = 16  # bytes that are read after the last byte of a name
 _BLOCK = 1 << 20  # bytes
 _HEAD, _LONG_HEAD = 8, 16
 _MAX_BOXES = 1_000_000
+# Of all boxes but those of media data, which other containers, such as MPEG, seem not to have.
+_MAX_BYTES = 20_000_000_000
 _OWN_SIZES = 0xF00  # the flags of a fragment whose samples have fields of their own
 # How Matroska, AVI, FLV, Ogg and MPEG-TS begin: as a box, each would be of 400 MB or more.
 _OTHERS = (b"\x1aE\xdf\xa3", b"RIFF", b"FLV", b"OggS", b"G")
@@ -42,7 +44,11 @@ def check_tables(file: BinaryIO, most: int = MAX_SAMPLES) -> None:
     file.seek(0)
     if not file.read(_HEAD).startswith(_OTHERS):
         count = stored = 0
+        scanned = 0
         for start, end in _boxes(file, size):
+            scanned += end - start
+            if scanned > _MAX_BYTES:
+                raise MediaError(f"its tables have more than {_MAX_BYTES:,} bytes: it is damaged.")
             for samples, length in _tables(file, start, end):
                 if length is not None and samples > most and stored + samples * length <= size:
                     stored += samples * length

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from beecam._util.plain_files import read_plain
+from beecam._util.plain_files import read_named, read_plain
 from beecam.errors import MediaError, join_words
 from beecam.media.embedded import size_before_padding
 from beecam.media.mp4_tables import MAX_SAMPLES, check_tables
@@ -79,7 +79,7 @@ def open_video(
     options = {"format_whitelist": ",".join(containers)}
     if codecs:
         options["codec_whitelist"] = ",".join(codecs)
-    with read_plain(path) if codecs else path.open("rb") as file, contextlib.ExitStack() as closing:
+    with (read_plain if codecs else read_named)(path) as file, contextlib.ExitStack() as closing:
         check_tables(file, _MAX_OWN_SAMPLES if codecs else MAX_SAMPLES)
         container = closing.enter_context(av.open(file, options=options))
         for stream in (*container.streams.video[:1], *container.streams.audio[:1]):

@@ -253,6 +253,14 @@ class Progress:
             self._ended = True
             self._become("cancelled" if self.status == "cancelled" else "done")
 
+    def abandon(self) -> None:
+        """End the run here, because it is that of a process that this one was forked from."""
+        self.lock = threading.RLock()  # a thread of the other process may hold it
+        self._news = Condition(self.lock)
+        self._generated.clear()
+        self.cancel()
+        self.finish()
+
     # --- for the engine and the writer -----------------------------------------------------------
 
     def set(self, index: int, **new: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,17 @@ from beecam.sweeps.sweep import Sweep
 
 _active: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
 _starting = threading.Lock()
+
+
+def _leave_to_parent() -> None:
+    """Forget the runs of the process that this one was forked from."""
+    global _starting  # noqa: PLW0603  (a thread of the other process may hold it)
+    _starting = threading.Lock()
+    _active.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def run(

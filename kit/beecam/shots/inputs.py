@@ -15,7 +15,7 @@ import numpy as np
 from beecam._util.checks import integer, number, raise_problems, string, why_no_path
 from beecam._util.digests import DIGEST_LENGTH
 from beecam._util.plain import as_number
-from beecam.errors import BeecamError, CheckError, MediaError, Problem, shorten
+from beecam.errors import BeecamError, CheckError, MediaError, Problem, encodable, shorten
 from beecam.media.formats import read_any
 from beecam.media.images import read_pil
 from beecam.media.selection import ALL, Rhythm, Selection, check_size, resize, same_rate
@@ -210,7 +210,7 @@ def read_media(
     frames = np.ascontiguousarray(found.frames)
     frames.setflags(write=False)
     rate = None if found.fps is None or len(frames) == 1 else float(found.fps)
-    return Input.of(frames, name=name or default_name, fps=rate)
+    return Input.of(frames, name=encodable(name or default_name), fps=rate)
 
 
 def digest_of(frames: Frames) -> str:

@@ -17,7 +17,15 @@ from beecam._util.checks import number, raise_problems, string, why_no_path
 from beecam._util.digests import DIGEST_LENGTH
 from beecam._util.plain_files import read_named
 from beecam._util.words import number_text
-from beecam.errors import BeecamError, CheckError, Problem, did_you_mean, first_line, shorten
+from beecam.errors import (
+    BeecamError,
+    CheckError,
+    Problem,
+    did_you_mean,
+    encodable,
+    first_line,
+    shorten,
+)
 
 # The arguments of `bc.shot` and `bc.sweep` that make up a shot's adapters.
 LORA_ARGUMENTS = ("lora", "lora_weight")
@@ -127,7 +135,7 @@ def lora(
     digest = sha256.hexdigest()[:DIGEST_LENGTH]
     # A copy of the file keeps the first one's name, unless a name is set.
     if digest not in _files or name:
-        _files[digest] = (path, name or path.stem)
+        _files[digest] = (path, encodable(name or path.stem))
     return Adapter(digest, float(weight))
 
 

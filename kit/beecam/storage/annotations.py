@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -15,8 +15,10 @@ from beecam._util.digests import is_digest
 from beecam._util.plain_files import open_plain, read_plain
 from beecam._util.strict_json import parse_json
 from beecam.errors import Problem, shorten
+from beecam.storage.own_files import OwnFiles
 
 MAX_STARS = 5
+_INVALID = (ValueError, TypeError, KeyError, AttributeError)
 MAX_TAGS = 1_000
 # Of all tags of a clip, as JSON: a line of the log has room for them.
 _MAX_CHARACTERS = 500_000
@@ -33,14 +35,24 @@ class AnnotationLog:
     written it, and a full disk may have cut it off.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Use a log file, which is created by the first change."""
-        self._path = path
+    def __init__(self, path: Path, files: OwnFiles | None = None) -> None:
+        """Use a log file, which is created by the first change.
 
-    def add(self, key: str, **annotations: Any) -> None:
-        """Append a change to the log. If the disk is full, only the index has the change."""
+        Args:
+            path: The file.
+            files: Makes way for it.
+        """
+        self._path = path
+        self._files = files or OwnFiles()
+
+    def add(self, key: str, **annotations: Any) -> bool:
+        """Append a change to the log; return whether it has the change.
+
+        If the disk is full, only the index has it.
+        """
         line = json.dumps({"key": key, **annotations}, separators=(",", ":")).encode() + b"\n"
-        with contextlib.suppress(OSError):
+        try:
+            self._files.prepare(self._path)
             handle = open_plain(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             try:
                 # The last line may be half a line, which would swallow this one.
@@ -48,9 +60,15 @@ class AnnotationLog:
                 os.lseek(handle, max(0, size - 1), os.SEEK_SET)
                 start = b"\n" if size and os.read(handle, 1) != b"\n" else b""
                 # A single write with O_APPEND: lines of two processes don't mix.
-                os.write(handle, start + line)
+                return os.write(handle, start + line) == len(start + line)
             finally:
                 os.close(handle)
+        except OSError as error:
+            self._files.report(
+                f"{self._path.name} can't be written ({error.strerror or error}): stars and tags "
+                "are in the index only."
+            )
+            return False
 
     def read(self) -> tuple[dict[str, dict[str, Any]], int]:
         """Return the last annotations of each clip, by key, and how many lines are damaged.
@@ -81,14 +99,16 @@ class AnnotationLog:
                 at = size if cursor < 0 else cursor if cursor <= size else 0
                 file.seek(at)
                 while line := file.readline(_MAX_LINE):
-                    if not line.endswith(b"\n") and len(line) < _MAX_LINE:
-                        break  # the next call reads a line that isn't complete yet
-                    at += len(line)
+                    ended = line.endswith(b"\n") or len(line) == _MAX_LINE
                     try:
-                        key, change = _parse_line(line)
+                        # An editor may have left a mark of UTF-8 before the first line.
+                        key, change = _parse_line(line if at else line.removeprefix(BOM_UTF8))
                         found[key] |= change
-                    except (ValueError, TypeError, KeyError, AttributeError):
+                    except _INVALID:
                         damaged += bool(line.strip())
+                        if not ended:
+                            break  # the next call reads a line that isn't complete yet
+                    at += len(line)
         except FileNotFoundError:
             return 0, {}, 0
         return at, dict(found), damaged

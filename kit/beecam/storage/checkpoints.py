@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from beecam._util.digests import is_digest
-from beecam._util.files import atomic_write, remove_partial_files, remove_quietly
-from beecam._util.plain_files import is_plain
+from beecam._util.files import remove_partial_files, remove_quietly
+from beecam._util.plain_files import is_plain, read_plain
 from beecam._util.strict_json import parse_json
 from beecam.models.model import Checkpoint
+from beecam.storage.own_files import OwnFiles
 
 # How safetensors quotes the system's error number.
 _OS_ERROR = re.compile(r"os error (\d+)")
@@ -47,17 +50,31 @@ class CheckpointInfo:
 
 
 class Checkpoints:
-    """The checkpoints of unfinished clips, by the key of the finished clip."""
+    """The checkpoints of unfinished clips, by the key of the finished clip.
 
-    def __init__(self, folder: Path) -> None:
-        """Use a folder, which is created with the first checkpoint."""
+    The folder is listed when a run begins and not for each clip: others may have left a hundred
+    thousand files there. What another process writes later is not seen until then.
+    """
+
+    def __init__(self, folder: Path, files: OwnFiles | None = None) -> None:
+        """Use a folder, which is created with the first checkpoint.
+
+        Args:
+            folder: Where the checkpoints are.
+            files: Writes them.
+        """
         self._folder = folder
+        self._files = files or OwnFiles()
+        self._lock = threading.Lock()
+        # The names of a clip's checkpoints, by its key; None before the folder has been listed.
+        self._names: dict[str, tuple[str, ...]] | None = None
         remove_partial_files(folder)
 
     def find(self, keys: Iterable[str] | None = None) -> dict[str, CheckpointInfo]:
         """Return how far those of the clips are that have a checkpoint, by key; None for all."""
-        infos = {key: info for key, info, _ in self._files()}
-        return infos if keys is None else {key: infos[key] for key in keys if key in infos}
+        listed = self._list()
+        found = listed if keys is None else [key for key in keys if key in listed]
+        return {key: _info_of(self._folder / listed[key][-1]) for key in found}
 
     def store(self, key: str, state: Checkpoint) -> None:
         """Write a clip's checkpoint in place of its older one.
@@ -70,40 +87,41 @@ class Checkpoints:
 
         if sum(array.nbytes for array in state.arrays.values()) > _MAX_BYTES - 2 * _MAX_NOTES:
             raise OSError(errno.EFBIG, "the state of the clip is too large for a checkpoint")
-        self._folder.mkdir(exist_ok=True)
-        older = self._paths_of(key)
+        older = self._names_of(key)
         path = self._folder / f"{key}-{state.step}-{state.batch}.safetensors"
         text = json.dumps({"place": state.position, "notes": state.notes})
         digest = _digest(path, text, state.arrays)
         try:
-            with atomic_write(path) as temporary:
+            with self._files.write(path) as temporary:
                 metadata = {"state": text, "digest": digest}
                 save_file(dict(state.arrays), temporary, metadata=metadata)
         except BaseException as error:
             # safetensors has an error class of its own, which hides the system's.
             found = _OS_ERROR.search(str(error))
-            raise (OSError(int(found[1]), str(error)) if found else error) from error
+            raised = OSError(int(found[1]), os.strerror(int(found[1]))) if found else error
+            if isinstance(raised, PermissionError):
+                self._files.report(
+                    f"{self._folder.name} can't be written ({raised.strerror}): drafts, and clips "
+                    "that are paused or interrupted, begin again."
+                )
+            raise raised from error
+        with self._lock:
+            if self._names is not None:
+                self._names[key] = (path.name,)
         for old in older:
-            if old != path:
-                remove_quietly(old)
+            if old != path.name:
+                remove_quietly(self._folder / old)
 
     def load(self, key: str) -> Checkpoint | None:
         """Return a clip's checkpoint, or None if it has none that can be read."""
-        from safetensors import safe_open
-
-        for path in self._paths_of(key):
+        if not is_digest(key):
+            return None
+        if not self._names_of(key):
+            self._list()  # another process may have stored it
+        for name in self._names_of(key):
+            path = self._folder / name
             try:
-                if path.stat().st_size > _MAX_BYTES:
-                    raise ValueError(path)  # noqa: TRY301
-                with safe_open(path, "np") as file:
-                    arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                    metadata = file.metadata() or {}
-                text = metadata["state"]
-                if metadata["digest"] != _digest(path, text, arrays):
-                    raise ValueError(path)  # noqa: TRY301
-                stored = parse_json(text, _MAX_NOTES)
-                info = _info_of(path)
-                return Checkpoint(info.step, info.batch, stored["place"], arrays, stored["notes"])
+                return _read(path)
             except OSError:
                 continue  # what can't be read at present isn't gone
             # Of any class: numpy lacks some of the types that a header may name, for example.
@@ -113,17 +131,61 @@ class Checkpoints:
 
     def remove(self, key: str) -> None:
         """Remove the checkpoint of a clip that is finished, or that can't resume from it."""
-        for path in self._paths_of(key):
-            remove_quietly(path)
+        names = self._names_of(key)
+        with self._lock:
+            if self._names is not None:
+                self._names.pop(key, None)
+        for name in names:
+            path = self._folder / name
+            if is_plain(path):
+                remove_quietly(path)
 
-    def _paths_of(self, key: str) -> list[Path]:
-        return [path for found, _, path in self._files(key)] if is_digest(key) else []
+    def _names_of(self, key: str) -> tuple[str, ...]:
+        with self._lock:
+            names = self._names
+        return (self._list() if names is None else names).get(key, ())
 
-    def _files(self, key: str = "") -> Iterator[tuple[str, CheckpointInfo, Path]]:
-        """Yield key, progress and path of the checkpoints; other files are left alone."""
-        for path in self._folder.glob(f"{key}*.safetensors"):
-            if (found := _NAME.fullmatch(path.name)) and is_plain(path):
-                yield found[1], _info_of(path), path
+    def _list(self) -> dict[str, tuple[str, ...]]:
+        """List the folder; other files than checkpoints are left alone."""
+        found: dict[str, tuple[str, ...]] = {}
+        try:
+            with os.scandir(self._folder) as entries:
+                for one in entries:
+                    match = _NAME.fullmatch(one.name)
+                    if match and one.is_file(follow_symlinks=False):
+                        found[match[1]] = (*found.get(match[1], ()), one.name)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._files.report(
+                f"{self._folder.name} can't be read at present ({error.strerror}): clips that were "
+                "begun start again."
+            )
+        with self._lock:
+            self._names = found
+        return found
+
+
+def _read(path: Path) -> Checkpoint:
+    """Return the checkpoint in a file.
+
+    Raises:
+        OSError: It can't be read at present; any other error means that it is damaged.
+    """
+    from safetensors import safe_open
+
+    with read_plain(path) as opened:
+        if os.fstat(opened.fileno()).st_size > _MAX_BYTES:
+            raise ValueError(path)
+    with safe_open(path, "np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata() or {}
+    text = metadata["state"]
+    if metadata["digest"] != _digest(path, text, arrays):
+        raise ValueError(path)
+    stored = parse_json(text, _MAX_NOTES)
+    info = _info_of(path)
+    return Checkpoint(info.step, info.batch, stored["place"], arrays, stored["notes"])
 
 
 def _info_of(path: Path) -> CheckpointInfo:

@@ -95,6 +95,12 @@ class Claims:
         for key in list(self._owners):
             self._index.end(self._lock.name, key)
 
+    def abandon(self) -> None:
+        """Hold no claims any more: they are those of the process that this one was forked from."""
+        self._owners.clear()
+        self._guard = threading.RLock()  # a thread of the other process may hold it
+        self._changed = Condition(self._guard)
+
     # --- inside --------------------------------------------------------------------------------
 
     def _record(self, keys: Sequence[str]) -> set[str]:

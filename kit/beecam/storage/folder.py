@@ -11,14 +11,16 @@ import contextlib
 import errno
 import os
 import sqlite3
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from beecam._util import checks
 from beecam._util.files import atomic_write
-from beecam._util.plain_files import is_plain, is_plain_folder, read_bytes, set_aside
+from beecam._util.plain_files import is_plain, read_bytes, read_plain, set_aside
 from beecam.errors import LibraryError, Problem, shorten
+from beecam.storage.own_files import add_to_report, make_way
 
 # The folders of a library; `checkpoints`, `inputs` and `sweeps` are created when needed.
 FOLDERS = ("media", "locks", "checkpoints", "inputs", "sweeps")
@@ -86,38 +88,59 @@ def unavailable(folder: Path, error: sqlite3.Error) -> LibraryUnavailableError |
     return None if found is None else LibraryUnavailableError(folder, *found)
 
 
-def set_strangers_aside(folder: Path) -> list[str]:
+def set_strangers_aside(folder: Path, report: list[str]) -> None:
     """Rename what in a library's folder is a link, a pipe or otherwise not as beecam makes it.
 
-    Returns:
-        A sentence for each.
+    Args:
+        folder: The folder.
+        report: Gets a sentence for each.
     """
-    found = [
-        _set_aside(folder / name, "a folder")
-        for name in FOLDERS
-        if os.path.lexists(folder / name) and not is_plain_folder(folder / name)
-    ]
+    _correct_case(folder, report)
+    for name in FOLDERS:
+        make_way(folder / name, report, folder=True)
     log = folder / ANNOTATIONS
-    if os.path.lexists(log) and not is_plain(log):
-        found.append(_set_aside(log, "a plain file"))
-    elif os.path.lexists(log) and log.stat().st_size > _MAX_LOG:
+    if make_way(log, report) or not os.path.lexists(log):
+        return
+    if log.stat().st_size > _MAX_LOG:
         moved = set_aside(log, "too-large")
-        found.append(f"{log.name} has more than {_MAX_LOG:,} bytes; it is kept as {moved.name}.")
-    elif os.path.lexists(log) and not is_plain(log, writable=True):
+        report.append(f"{log.name} has more than {_MAX_LOG:,} bytes; it is kept as {moved.name}.")
+    elif _is_utf16(log):
+        _convert(log, report)
+    elif not is_plain(log, writable=True):
         # A backup made of hard links, or a stranger's trap: the other name keeps its content.
         data = read_bytes(log, _MAX_LOG)
         with atomic_write(log) as temporary:
             temporary.write_bytes(data)
-    return found
 
 
-def _set_aside(path: Path, needed: str) -> str:
-    where = f" (a link to {str(path.readlink())!r})" if path.is_symlink() else ""
-    moved = set_aside(path, "not-plain")
-    return (
-        f"{path.name} was not {needed} of the library{where}, and links are not followed; it is "
-        f"kept as {moved.name}."
-    )
+def _correct_case(folder: Path, report: list[str]) -> None:
+    """Rename what another program has named in capitals, such as MEDIA."""
+    names = {*FOLDERS, ANNOTATIONS}
+    try:
+        for path in folder.iterdir():
+            target = path.with_name(path.name.lower())
+            if path.name != target.name in names and not os.path.lexists(target):
+                path.rename(target)
+                add_to_report(report, f"{path.name} was renamed to {target.name}, as it was.")
+    except PermissionError as error:
+        add_to_report(report, f"{error.filename} is closed to this user: {error.strerror}.")
+
+
+def _is_utf16(log: Path) -> bool:
+    try:
+        with read_plain(log) as file:
+            return file.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
+    except OSError:  # it can't be read at present
+        return False
+
+
+def _convert(log: Path, report: list[str]) -> None:
+    """Save a log as UTF-8 again, which another program has saved as UTF-16."""
+    text = read_bytes(log, _MAX_LOG).decode("utf-16", "replace")
+    with atomic_write(log) as temporary:
+        temporary.write_text(text, "utf-8", errors="replace", newline="\n")
+        moved = set_aside(log, "utf-16")
+    report.append(f"{log.name} was saved as UTF-16 by another program; it is kept as {moved.name}.")
 
 
 def library_path(folder: str | os.PathLike[str]) -> Path:

@@ -7,12 +7,13 @@ has to be right for a clip to be found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
-from beecam._util.plain_files import set_aside
+from beecam._util.plain_files import is_plain
 from beecam._util.words import count_of
-from beecam.errors import BeecamError, MediaError, encodable
+from beecam.errors import BeecamError, MediaError
 from beecam.media import mp4
 from beecam.storage.annotations import AnnotationLog
 from beecam.storage.clip_settings import LAYOUT, measured_facts, read_clip_settings
@@ -20,10 +21,11 @@ from beecam.storage.folder import ANNOTATIONS, LibraryUnavailableError
 from beecam.storage.index import DamagedRowsError, Index
 from beecam.storage.locks import LibraryLock
 from beecam.storage.media_files import MediaFiles
+from beecam.storage.own_files import add_to_report, make_way
 
+_LISTED = 5  # keys in a sentence
 _Keys = TypeVar("_Keys")
 _Found = TypeVar("_Found")
-_MAX_NAMED = 50
 
 
 class Healing:
@@ -68,12 +70,17 @@ class Healing:
         found = self._media.list()
         for path in found.links:
             # Renamed, so that whatever else reads the folder doesn't follow it either.
-            moved = set_aside(path, "not-plain")
-            self._name(f"{path.name} is a link or no plain file; it is kept as {moved.name}.")
+            try:
+                make_way(path, self._report, folder=not path.suffix)
+            except OSError as error:
+                self._name(f"{path.name} is in the way of a clip ({error.strerror or error}).")
+        for path in found.other_case:
+            found.keys.update(self._correct_case(path))
         for path in found.strangers:
             self._name(f"{path.name} was left out: its name is not its shot's key.")
         for path, why in found.unreadable.items():
-            self._name(f"{path.name} in media/ can't be read at present: {why}.")
+            where = path.name if path.name == "media" else f"media/{path.name}"
+            self._name(f"the folder {where} can't be read at present: {why}.")
         writing = {key for keys in self._index.unfinished().values() for key in keys}
         added = [
             key
@@ -85,6 +92,19 @@ class Healing:
             # An opening that was interrupted may have left rows without annotations, too.
             self._restore_annotations(None if self._index.fresh else set(added))
         return len(added)
+
+    def _correct_case(self, path: Path) -> Iterator[str]:
+        """Rename a clip's file that another program has named in capitals; yield a video's key."""
+        why = "the clip has a file of that name in lower case, too"
+        try:
+            if target := self._media.correct_case(path):
+                self._name(f"{path.name} was renamed to {target.name}, as it was.")
+                if target.suffix == ".mp4" and is_plain(target):
+                    yield target.stem
+                return
+        except (OSError, MediaError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+        self._name(f"{path.name} was left out: its name has to be in lower case, and {why}.")
 
     def read(self, read_rows: Callable[[_Keys], _Found], keys: _Keys) -> _Found:
         """Return what a function reads from the index, after damaged rows have been restored."""
@@ -130,11 +150,12 @@ class Healing:
 
     def _has_video(self, key: str) -> bool:
         try:
-            return self._media.mp4_path(key).exists()
-        except MediaError:
+            self._media.mp4_path(key).lstat()
+        except (MediaError, FileNotFoundError, NotADirectoryError):
             return False
         except OSError:  # a clip that can't be read at present is not gone
             return True
+        return True
 
     def _restore(self, key: str) -> bool:
         """Add a row from a video's own settings; a file that is not a clip is left alone."""
@@ -164,7 +185,12 @@ class Healing:
         if gone:
             self._index.remove(gone)
             clips = count_of(len(gone), "clip")
-            self._report.append(f"{clips} had no video: the rows have been removed.")
+            more = ", ..." if len(gone) > _LISTED else ""
+            keys = ", ".join(key[:8] for key in gone[:_LISTED])
+            self._report.append(
+                f"{clips} had no video: the rows have been removed ({keys}{more}). They come back "
+                "with the files: media/ has a file <key>.mp4 for each clip."
+            )
 
     def _restore_annotations(self, keys: set[str] | None) -> None:
         """Apply the log to some clips, or to all for None."""
@@ -191,8 +217,4 @@ class Healing:
             self._report.append(f"{ANNOTATIONS}: {count_of(damaged, 'damaged line')} left out.")
 
     def _name(self, sentence: str) -> None:
-        """Report a file; very many of them are counted in one sentence."""
-        if len(self._report) < _MAX_NAMED:
-            self._report.append(encodable(sentence))
-        elif len(self._report) == _MAX_NAMED:
-            self._report.append("and more files that are not clips.")
+        add_to_report(self._report, sentence)

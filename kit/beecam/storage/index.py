@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from beecam._util.digests import is_digest
+from beecam._util.plain_files import open_plain
 from beecam._util.strict_json import parse_json
 from beecam.errors import LibraryError
 from beecam.shots.shot import Shot
@@ -25,6 +28,12 @@ _ANNOTATIONS = ("stars", "rejected", "tags")
 KEYS_PER_QUERY = 500
 # Reading all keys is quicker than asking about more than one in so many.
 _SHARE_OF_ALL = 3
+
+
+# Of a library that is being closed.
+_LAST_PATIENCE = 5.0  # seconds
+# Connections of a process that this one was forked from: closing them could change its files.
+_abandoned: list[sqlite3.Connection] = []
 
 
 class DamagedRowsError(LibraryError):
@@ -52,8 +61,12 @@ class Index:
         closed: Whether it was closed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, is_alone: Callable[[], bool] = lambda: True) -> None:
         """Open the index of a library's folder, creating it if it doesn't exist.
+
+        Args:
+            folder: The folder.
+            is_alone: Returns whether no other process has the library open.
 
         Raises:
             LibraryError: It was written by a newer version, or can't be opened.
@@ -61,7 +74,9 @@ class Index:
         self.closed = False
         self._folder = folder
         self._lock = threading.RLock()
-        opened = index_file.open_index(folder)
+        # Seconds for which an access waits from now on, if another program has locked the index.
+        self._patience: float | None = None
+        opened = index_file.open_index(folder, is_alone)
         self._db, self.fresh, self.repairs = opened.db, opened.fresh, opened.repairs
         self._file = _identity(folder / NAME)
 
@@ -71,6 +86,21 @@ class Index:
             if not self.closed:
                 self.closed = True
                 self._db.close()
+
+    def hurry(self) -> None:
+        """Wait for other programs that lock the index no more than once, and for some seconds.
+
+        The library is being closed, or the process ends: what can't be written now is found by the
+        next opening.
+        """
+        if self._patience is None:
+            self._patience = _LAST_PATIENCE
+
+    def abandon(self) -> None:
+        """Use the database no more, without closing it: it is that of another process."""
+        self.closed = True
+        self._lock = threading.RLock()  # a thread of the other process may hold it
+        _abandoned.append(self._db)
 
     @property
     def exists(self) -> bool:
@@ -313,11 +343,14 @@ class Index:
             yield
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
-        except sqlite3.Error as error:
-            if found := unavailable(self._folder, error):
+        # Messages of SQLite that quote damage may not be text.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.Error) and (found := unavailable(self._folder, error)):
+                if found.errno == errno.EBUSY and self._patience is not None:
+                    self._patience = 0.0
                 raise found from error
             with contextlib.suppress(OSError):
-                Path(f"{self._folder / NAME}{SUSPECT}").touch()
+                os.close(open_plain(f"{self._folder / NAME}{SUSPECT}", os.O_WRONLY | os.O_CREAT))
             raise LibraryError(
                 f"the index of library {str(self._folder)!r} is damaged ({error}); the clips are "
                 "not. Close the library (library.close()) and open it again, which rebuilds the "
@@ -327,6 +360,8 @@ class Index:
     def _open(self) -> sqlite3.Connection:
         if self.closed:
             raise LibraryError(f"library {str(self._folder)!r} is closed; bc.library() opens it.")
+        if self._patience is not None:
+            self._db.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
         return self._db
 
 

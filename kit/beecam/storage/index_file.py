@@ -13,16 +13,17 @@ import contextlib
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from beecam._util.files import remove_quietly
+from beecam._util.files import remove_quietly, sync_folder
 from beecam._util.plain_files import is_plain, read_plain, set_aside
 from beecam.errors import LibraryError
 from beecam.storage.folder import unavailable
+from beecam.storage.own_files import make_way
 
 VERSION = 1
 NAME = "library.sqlite"
@@ -102,8 +103,12 @@ class IndexFile:
     repairs: list[str]
 
 
-def open_index(folder: Path) -> IndexFile:
+def open_index(folder: Path, is_alone: Callable[[], bool] = lambda: True) -> IndexFile:
     """Open the index of a library's folder, creating it if it doesn't exist.
+
+    Args:
+        folder: The folder.
+        is_alone: Returns whether no other process has the library open.
 
     Raises:
         LibraryError: It was written by a newer version.
@@ -115,9 +120,8 @@ def open_index(folder: Path) -> IndexFile:
     # renamed, and changed through a write-ahead log.
     remove_quietly(Path(f"{path}-journal"))
     for suffix in ("-wal", "-shm", "-journal", SUSPECT):
-        if os.path.lexists(f"{path}{suffix}") and not is_plain(f"{path}{suffix}", writable=True):
-            set_aside(Path(f"{path}{suffix}"), "not-plain")
-    damaged = None
+        make_way(Path(f"{path}{suffix}"), repairs, writable=True)
+    damaged = _set_closed_aside(path, repairs, is_alone)
     if os.path.lexists(path):
         try:
             return IndexFile(*_open(folder, path, repairs), None, repairs)
@@ -126,6 +130,25 @@ def open_index(folder: Path) -> IndexFile:
             repairs.append(f"the index was damaged ({error}); it is kept as {damaged.name}.")
     _create(folder, path)
     return IndexFile(*_open(folder, path, repairs), damaged, repairs)
+
+
+def _set_closed_aside(path: Path, repairs: list[str], is_alone: Callable[[], bool]) -> Path | None:
+    """Rename an index that this user may not read or write; return where it is now.
+
+    A copy of a read-only disk is closed like that, and everything in it comes from the media. That
+    of another user who works with it stays: opening then fails.
+    """
+    for suffix in ("", "-wal", "-shm"):
+        file = Path(f"{path}{suffix}")
+        if not is_plain(file) or os.access(file, os.R_OK | os.W_OK):
+            continue
+        if not os.access(path.parent, os.W_OK | os.X_OK) or not is_alone():
+            return None
+        moved = set_aside(file, "not-writable")
+        repairs.append(f"{file.name} can't be written by this user; it is kept as {moved.name}.")
+        if not suffix:
+            return moved
+    return None
 
 
 @contextlib.contextmanager
@@ -156,6 +179,7 @@ def _create(folder: Path, path: Path) -> None:
         finally:
             db.close()
         temporary.replace(path)
+        sync_folder(folder)
     except sqlite3.Error as error:
         raise (unavailable(folder, error) or error) from error
     finally:
@@ -188,6 +212,10 @@ def _open(folder: Path, path: Path, repairs: list[str]) -> tuple[sqlite3.Connect
         if found := unavailable(folder, error):
             raise found from error
         raise _DamageError(error) from error
+    except UnicodeDecodeError as error:  # in SQLite's message, which quotes the damage
+        if db is not None:
+            db.close()
+        raise _DamageError("its schema isn't text") from error
     except BaseException:
         if db is not None:
             db.close()

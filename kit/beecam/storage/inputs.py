@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beecam._util.digests import is_digest
-from beecam._util.files import atomic_write, remove_partial_files
+from beecam._util.files import remove_partial_files
 from beecam._util.plain_files import is_plain
 from beecam.errors import BeecamError, MediaError, shorten
 from beecam.media import formats
 from beecam.shots.conditions import Condition
 from beecam.shots.inputs import Input, digest_of
+from beecam.storage.own_files import OwnFiles
 
 if TYPE_CHECKING:
     from beecam.media.types import Frames
@@ -25,9 +26,17 @@ class InputStore:
     >>> library.inputs["3f9c2a"]
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Use a folder, which is created with the first input."""
+    def __init__(self, folder: Path, files: OwnFiles | None = None) -> None:
+        """Use a folder, which is created with the first input.
+
+        Args:
+            folder: Where the inputs are.
+            files: Writes them.
+        """
         self._folder = folder
+        self._files = files or OwnFiles()
+        # Digests of those that were found to be whole.
+        self._whole: set[str] = set()
         remove_partial_files(folder)
 
     def __getitem__(self, digest: str) -> Input:
@@ -57,10 +66,13 @@ class InputStore:
         """
         for one in {condition.input for condition in conditions}:
             path = self._path(one)
-            if is_plain(path):
-                continue
-            self._folder.mkdir(exist_ok=True)
-            with atomic_write(path) as temporary:
+            # Of a torn copy, a file may be there and be damaged: it is replaced, while the pixels
+            # are at hand.
+            if one.digest in self._whole or _is_whole(path, one.digest):
+                self._whole.add(one.digest)
+                if is_plain(path):
+                    continue
+            with self._files.write(path) as temporary:
                 formats.write_lossless(temporary, one.frames)
 
     def attach(self, conditions: Iterable[Condition]) -> None:
@@ -72,6 +84,13 @@ class InputStore:
         if not is_digest(one.digest):
             raise MediaError(f"{shorten(one.digest)} is not an input's digest.")
         return self._folder / f"{one.digest}{'.png' if one.count == 1 else '.mkv'}"
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    try:
+        return is_plain(path) and digest_of(_read_stored(path)) == digest
+    except BeecamError:
+        return False
 
 
 def _is_hex(value: object) -> bool:

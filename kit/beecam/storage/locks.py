@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
 import uuid
+import weakref
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from beecam._util.digests import is_digest
 from beecam._util.files import remove_quietly
-from beecam._util.plain_files import is_plain, open_plain, set_aside
+from beecam._util.plain_files import is_plain, is_plain_folder, open_plain, set_aside
+from beecam.storage.own_files import OwnFiles
 
 try:
     import fcntl
@@ -38,9 +41,18 @@ class LibraryLock:
         name: The name of this opening in the index's table of pending clips: a digest.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Create a lock file in a folder, and lock it."""
-        folder.mkdir(exist_ok=True)
+    def __init__(self, folder: Path, files: OwnFiles | None = None) -> None:
+        """Create a lock file in a folder, and lock it.
+
+        Args:
+            folder: Where the lock files are.
+            files: Makes the folder, and way for files.
+        """
+        self._files = files or OwnFiles()
+        if is_plain_folder(folder) and not os.access(folder, os.W_OK | os.X_OK):
+            # Who can't enter it sees no lock of others in it either.
+            self._set_aside(folder, "not-writable")
+        self._files.make_folder(folder)
         self.name = uuid.uuid4().hex
         self._folder = folder
         self._lock = _lock_of(folder / f"{self.name}.lock")
@@ -53,12 +65,23 @@ class LibraryLock:
         interrupt leaves it held.
         """
         path = self._folder / "opening.lock"
-        if os.path.lexists(path) and not is_plain(path, writable=True):
-            set_aside(path, "not-plain")
-        elif path.exists() and not os.access(path, os.R_OK):
+        self._files.prepare(path, writable=True)
+        if path.exists() and not os.access(path, os.R_OK):
             # Who can't read that can't read clips either: no process shares the library so.
-            set_aside(path, "of-another-user")
+            self._set_aside(path, "of-another-user")
         return _lock_of(path)
+
+    def _set_aside(self, path: Path, what: str) -> None:
+        moved = set_aside(path, what)
+        self._files.report(f"{path.name} is closed to this user; it is kept as {moved.name}.")
+
+    def is_alone(self) -> bool:
+        """Return whether no other opening of the library is known to be open."""
+        try:
+            names = [one.stem for one in self._folder.iterdir() if one.suffix == ".lock"]
+        except OSError:
+            return False
+        return not any(name != self.name and self.is_alive(name) for name in names)
 
     def is_alive(self, name: str) -> bool:
         """Return whether the opening of this name is still open, in any process."""
@@ -74,7 +97,9 @@ class LibraryLock:
 
         Some at a time: who has thousands of them doesn't wait for all at one opening.
         """
-        with os.scandir(self._folder) as entries:
+        some: list[str] = []
+        # A folder that this user may write, but not read, shows no locks of others.
+        with contextlib.suppress(PermissionError), os.scandir(self._folder) as entries:
             names = (
                 one.name.removesuffix(".lock") for one in entries if one.name.endswith(".lock")
             )
@@ -86,9 +111,10 @@ class LibraryLock:
                 _is_locked(path, remove=True)
 
     def release(self) -> None:
-        """Release the lock and remove its file."""
+        """Release the lock and remove its file, unless it is that of a process before a fork."""
         self._lock.release()
-        remove_quietly(self._folder / f"{self.name}.lock")
+        if self._files.is_own_process:
+            remove_quietly(self._folder / f"{self.name}.lock")
 
 
 def _lock_of(path: Path) -> OpeningLock | FileLock:
@@ -106,6 +132,7 @@ class OpeningLock:
         """Use a file, which is created if it is missing."""
         self._path = path
         self._descriptor = -1
+        _locks.add(self)
 
     def acquire(self) -> None:
         """Lock the file, which may take a while.
@@ -144,6 +171,20 @@ class OpeningLock:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+# All of this process.
+_locks: weakref.WeakSet[OpeningLock] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """Close the locks of the process that this one was forked from, which holds them alone then."""
+    for lock in list(_locks):
+        lock.release()
+
+
+if fcntl is not None:
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _is_locked(path: Path, *, remove: bool = False) -> bool:

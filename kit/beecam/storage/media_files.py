@@ -6,17 +6,18 @@ import errno
 import itertools
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from beecam._util.digests import is_digest
-from beecam._util.files import atomic_write, remove_quietly, sync_folder
+from beecam._util.files import remove_quietly, sync_folder
 from beecam._util.plain_files import is_plain, is_plain_folder, read_named
 from beecam.errors import MediaError, shorten
 from beecam.media import mp4, sheets
 from beecam.media.types import Frames, FrameSequence, Sound
+from beecam.storage.own_files import OwnFiles
 
 _VIDEO, _SHEET = ".mp4", ".jpg"
 # The folders of clips have the first digits of their keys.
@@ -30,12 +31,14 @@ class Listing:
     Attributes:
         keys: The keys of the clips that have a video.
         strangers: Videos that have no clip's name or are in the wrong folder; they are left alone.
+        other_case: Files of clips whose names, or their folders' names, have capital letters.
         links: What has the name of a clip's file or folder, but is a link or something else.
         unreadable: Folders that can't be read at present, each with the reason.
     """
 
     keys: set[str] = field(default_factory=set)
     strangers: list[Path] = field(default_factory=list)
+    other_case: list[Path] = field(default_factory=list)
     links: list[Path] = field(default_factory=list)
     unreadable: dict[Path, str] = field(default_factory=dict)
 
@@ -59,28 +62,33 @@ def list_media(folder: Path) -> Listing:
     found = Listing()
     if not is_plain_folder(folder):
         return found
-    with os.scandir(folder) as folders:
-        for one in folders:
-            if one.is_dir(follow_symlinks=False):
-                try:
-                    _list_folder(one, found)
-                except OSError as error:
-                    found.unreadable[Path(one.path)] = error.strerror or str(error)
-            else:
-                _sort_out(one, found, ours=_FOLDER.fullmatch(one.name) is not None)
+    for one in _entries(folder, found):
+        if one.is_dir(follow_symlinks=False):
+            _list_folder(one, found)
+        else:
+            _sort_out(one, found, ours=_FOLDER.fullmatch(one.name) is not None)
     return found
 
 
+def _entries(folder: str | Path, found: Listing) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError as error:
+        found.unreadable[Path(folder)] = error.strerror or str(error)
+
+
 def _list_folder(folder: os.DirEntry[str], found: Listing) -> None:
-    with os.scandir(folder.path) as files:
-        for one in files:
-            name = one.name
-            key, dot, kind = name.partition(".")
-            ours = dot + kind in (_VIDEO, _SHEET) and is_digest(key) and key[:2] == folder.name
-            if not ours or not one.is_file(follow_symlinks=False):
-                _sort_out(one, found, ours=ours)
-            elif name.endswith(_VIDEO):
-                found.keys.add(key)
+    for one in _entries(folder.path, found):
+        name = one.name.lower()
+        key, dot, kind = name.partition(".")
+        ours = dot + kind in (_VIDEO, _SHEET) and is_digest(key) and key[:2] == folder.name.lower()
+        if ours and (name, key[:2]) != (one.name, folder.name):
+            found.other_case.append(Path(one.path))
+        elif not ours or not one.is_file(follow_symlinks=False):
+            _sort_out(one, found, ours=ours)
+        elif name.endswith(_VIDEO):
+            found.keys.add(key)
 
 
 def _sort_out(one: os.DirEntry[str], found: Listing, *, ours: bool) -> None:
@@ -90,7 +98,7 @@ def _sort_out(one: os.DirEntry[str], found: Listing, *, ours: bool) -> None:
     """
     if ours:
         found.links.append(Path(one.path))
-    elif one.name.endswith(_VIDEO) and not one.name.startswith("."):
+    elif one.name.lower().endswith(_VIDEO) and not one.name.startswith("."):
         found.strangers.append(Path(one.path))
 
 
@@ -114,15 +122,17 @@ class MediaFiles:
     so that a clip with an mp4 is complete.
     """
 
-    def __init__(self, folder: Path, process: str) -> None:
+    def __init__(self, folder: Path, process: str, files: OwnFiles | None = None) -> None:
         """Use a folder.
 
         Args:
             folder: The folder `media/` of a library.
             process: The name of this opening of the library, which is part of temporary names.
+            files: Makes folders, and way for files.
         """
         self._folder = folder
         self._process = process
+        self._files = files or OwnFiles()
         self._count = itertools.count()
 
     def mp4_path(self, key: str) -> Path:
@@ -140,6 +150,22 @@ class MediaFiles:
     def list(self) -> Listing:
         """Return which clips have a video, and what else is there."""
         return list_media(self._folder)
+
+    def correct_case(self, path: Path) -> Path | None:
+        """Rename a file of `Listing.other_case` to the name that it had; return its new path.
+
+        None means that the clip has a file of that name, too.
+
+        Raises:
+            OSError: It can't be renamed.
+        """
+        key, kind = path.stem.lower(), path.suffix.lower()
+        target = self.mp4_path(key).with_suffix(kind)
+        if os.path.lexists(target) and not path.samefile(target):
+            return None
+        self._files.make_folder(target.parent)
+        path.rename(target)
+        return target
 
     def _folder_of(self, key: str) -> Path:
         if not is_digest(key):
@@ -200,8 +226,7 @@ class MediaFiles:
         """
         path = self.sheet_path(key)
         if not is_plain(path):
-            # A link in its place is replaced, not followed.
-            with mp4.stream_mp4(self.mp4_path(key)) as frames, atomic_write(path) as temporary:
+            with mp4.stream_mp4(self.mp4_path(key)) as frames, self._files.write(path) as temporary:
                 sheets.write_sheet(temporary, frames)
 
     def remove_partial(self, key: str, process: str) -> None:
@@ -214,19 +239,22 @@ class MediaFiles:
     def _write(self, key: str, frames: FrameSequence, write_video: Callable[[Path], None]) -> None:
         try:
             video, sheet = self.mp4_path(key), self.sheet_path(key)
-        except MediaError as error:  # it may be mended, as a full disk may
+        except MediaError as error:
+            # A user who has moved the folder to another disk, while the library is open, has
+            # clips there: nothing makes way for a second folder, and the run waits.
             raise OSError(errno.ELOOP, str(error).rstrip(".")) from error
         # Someone may have removed either while the library was open, but not the library's own.
-        self._folder.mkdir(exist_ok=True)
-        video.parent.mkdir(exist_ok=True)
+        self._files.make_folder(self._folder)
+        self._files.make_folder(video.parent)
         name = f".{key}.{self._process}-{next(self._count)}"
         temporary_video = video.with_name(f"{name}.mp4")
         temporary_sheet = sheet.with_name(f"{name}.jpg")
         try:
             write_video(temporary_video)
             sheets.write_sheet(temporary_sheet, frames)
-            temporary_sheet.replace(sheet)
-            temporary_video.replace(video)
+            for temporary, path in ((temporary_sheet, sheet), (temporary_video, video)):
+                self._files.prepare(path)
+                temporary.replace(path)
             sync_folder(video.parent)
         except BaseException:
             remove_quietly(temporary_video)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +29,7 @@ from beecam.storage.claims import BackgroundWriter, Claims
 from beecam.storage.clip_settings import measured_facts, new_settings, read_clip_settings
 from beecam.storage.folder import (
     ANNOTATIONS,
+    LibraryUnavailableError,
     folder_errors,
     library_path,
     set_strangers_aside,
@@ -37,6 +39,7 @@ from beecam.storage.index import KEYS_PER_QUERY, Index, timing_kind
 from beecam.storage.inputs import InputStore
 from beecam.storage.locks import LibraryLock
 from beecam.storage.media_files import MediaFiles
+from beecam.storage.own_files import OwnFiles
 from beecam.storage.sweep_files import SweepFiles
 
 
@@ -50,7 +53,8 @@ class ClipStore(FixedAttributes):
 
     Attributes:
         folder: The library's folder.
-        healed: Sentences about what opening had to repair; usually empty.
+        healed: Sentences about what opening had to repair, and what has made way for files since;
+            usually empty.
         checkpoints: Checkpoints of unfinished clips.
         sweep_files: Records of the sweeps that were run.
         inputs: Images and videos that models were conditioned on, by digest.
@@ -69,33 +73,35 @@ class ClipStore(FixedAttributes):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = folder = library_path(folder)
         self.healed = []
-        self._annotations = AnnotationLog(folder / ANNOTATIONS)
+        self._files = files = OwnFiles(self.healed)
+        self._annotations = AnnotationLog(folder / ANNOTATIONS, files)
         self.writers = set()
         with folder_errors(folder), contextlib.ExitStack() as undo:
             folder.mkdir(parents=True, exist_ok=True)
-            self.healed += set_strangers_aside(folder)
-            (folder / "media").mkdir(exist_ok=True)
-            self._lock = LibraryLock(folder / "locks")
+            set_strangers_aside(folder, self.healed)
+            files.make_folder(folder / "media")
+            self._lock = LibraryLock(folder / "locks", files)
             undo.callback(self._lock.release)
             opening = self._lock.opening()
             # Before it is acquired. Not a `with`: if that is interrupted while it begins, the
             # traceback that a notebook keeps would keep it locked.
             undo.callback(opening.release)
             opening.acquire()
-            self._index = Index(folder)
+            self._index = Index(folder, self._lock.is_alone)
             undo.callback(self._index.close)
             opening.release()
             self.healed += self._index.repairs
             self.claims = Claims(self._index, self._lock)
-            self.checkpoints = Checkpoints(folder / "checkpoints")
-            self.inputs = InputStore(folder / "inputs")
-            self.sweep_files = SweepFiles(folder / "sweeps", self.inputs)
-            self._media = MediaFiles(folder / "media", self._lock.name)
+            self.checkpoints = Checkpoints(folder / "checkpoints", files)
+            self.inputs = InputStore(folder / "inputs", files)
+            self.sweep_files = SweepFiles(folder / "sweeps", self.inputs, files)
+            self._media = MediaFiles(folder / "media", self._lock.name, files)
             self._healing = Healing(
                 self._index, self._media, self._annotations, self._lock, self.healed
             )
             self._healing.heal()
             undo.pop_all()
+        _stores.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -361,6 +367,21 @@ class ClipStore(FixedAttributes):
         if found:
             self._annotate(key, **found)
 
+    def log_annotations(self, key: str, source: str) -> None:
+        """Copy stars and tags of another clip to the log only, where the index can't be written.
+
+        The row that the next opening adds for the clip has them.
+
+        >>> library.log_annotations(finished.key, draft.key)
+        """
+        try:
+            found = self._index.annotations_of(source)
+        except LibraryUnavailableError:
+            found = self._annotations.read()[0].get(source, {})
+        found.pop("rejected", None)
+        if found:
+            self._annotations.add(key, **found)
+
     def rebuild(self) -> int:
         """Add rows for media without one, from the settings inside; return how many.
 
@@ -379,6 +400,7 @@ class ClipStore(FixedAttributes):
         Args:
             cancel: Cancel these runs. What they have generated is written in any case.
         """
+        self.hurry()
         # All of them first: one may be waiting for another that is paused.
         for writer in (writers := list(self.writers)):
             writer.give_up(cancel=cancel)
@@ -391,7 +413,20 @@ class ClipStore(FixedAttributes):
             self._index.close()
             self._lock.release()
 
+    def hurry(self) -> None:
+        """Wait for other programs no longer: the library is about to be closed.
+
+        >>> library.hurry()
+        """
+        self._index.hurry()
+
     # --- inside --------------------------------------------------------------------------------
+
+    def _abandon(self) -> None:
+        """Be closed, because this process was forked from the one that has the library open."""
+        self._index.abandon()
+        self.claims.abandon()
+        self.writers.clear()
 
     @contextlib.contextmanager
     def _writing(self, key: str, settings: Mapping[str, Any]) -> Iterator[None]:
@@ -429,3 +464,18 @@ class ClipStore(FixedAttributes):
         if not self._index.annotate(key, annotations):
             raise LibraryError(f"clip {shorten(key)} is not in {self.folder}; was it deleted?")
         self._annotations.add(key, **annotations)
+
+
+# All that are open.
+_stores: weakref.WeakSet[ClipStore] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """Close all libraries in a process that was forked from the one that has them open."""
+    for store in list(_stores):
+        store._abandon()  # noqa: SLF001
+    _stores.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

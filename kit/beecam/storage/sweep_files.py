@@ -12,7 +12,6 @@ import errno
 import hashlib
 import json
 import math
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from beecam._util.digests import is_digest, parse_digest
-from beecam._util.files import atomic_write, remove_partial_files, sync_folder
+from beecam._util.files import remove_partial_files
 from beecam._util.plain_files import read_bytes
 from beecam._util.strict_json import parse_json
 from beecam.errors import BeecamError, encodable
@@ -38,6 +37,7 @@ from beecam.shots.templates.template import (
     plain_weighted,
 )
 from beecam.storage.inputs import InputStore
+from beecam.storage.own_files import OwnFiles
 from beecam.sweeps.axes import Axis, Zip, sample
 from beecam.sweeps.sweep import Sweep
 
@@ -79,15 +79,17 @@ class SweepFile:
 class SweepFiles:
     """The records of one library."""
 
-    def __init__(self, folder: Path, inputs: InputStore) -> None:
+    def __init__(self, folder: Path, inputs: InputStore, files: OwnFiles | None = None) -> None:
         """Use a folder, which is created when the first record is written.
 
         Args:
             folder: Where the records are.
             inputs: Where the sweeps' images and videos are stored.
+            files: Writes the records.
         """
         self._folder = folder
         self._inputs = inputs
+        self._files = files or OwnFiles()
         remove_partial_files(folder)
 
     def write(
@@ -142,18 +144,21 @@ class SweepFiles:
                 f"its record has {len(content) / 1e6:,.0f} MB, and at most {_MAX_BYTES / 1e6:,.0f} "
                 "are read; run it in parts",
             )
-        self._folder.mkdir(exist_ok=True)
-        with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(self._folder)
+        with self._files.write(path) as temporary:
+            temporary.write_text(content, "utf-8")
         return name
 
     def read_all(self) -> tuple[list[SweepFile], list[str]]:
         """Return all records, the newest first, and a sentence for each that can't be read."""
-        found, problems = [], []
-        for path in self._folder.glob("*.json") if self._folder.exists() else ():
+        found: list[SweepFile] = []
+        problems: list[str] = []
+        try:
+            paths = [one for one in self._folder.iterdir() if one.suffix == ".json"]
+        except FileNotFoundError:
+            return found, problems
+        except OSError as error:
+            return found, [f"{self._folder.name} can't be read at present: {error.strerror}."]
+        for path in paths:
             try:
                 found.append(_read(path))
             except _DAMAGED as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 from beecam._util.checks import attempt, boolean, path_argument, raise_problems
 from beecam._util.words import path_names, repeated
-from beecam.errors import CheckError, Problem, shorten
+from beecam.errors import CheckError, Problem, encodable, shorten
 from beecam.shots import weighted_prompts
 from beecam.shots.conditions import CONDITIONS, conditions_of, is_input, normalize_condition
 from beecam.shots.loras import LORA_ARGUMENTS, adapters_of, is_lora, normalize_loras
@@ -312,7 +312,7 @@ def _file_labels(sources: Sequence[Any], values: Sequence[Any]) -> tuple[str, ..
             continue  # labelled by digest
         names = path_names([paths[i] for i in places])
         for i, found in zip(places, names, strict=True):
-            text = plain[i].replace(paths[i].stem, found, 1)
+            text = plain[i].replace(encodable(paths[i].stem), encodable(found), 1)
             labels = (*labels[:i], text, *labels[i + 1 :])
     return labels
 

@@ -12,11 +12,13 @@ import pytest
 from filelock import FileLock, Timeout
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+import beecam as bc
 from beecam._util.digests import is_digest
 from beecam._util.plain_files import open_plain
 from beecam.clips.library import Library
-from beecam.errors import LibraryError, MediaError
+from beecam.errors import BeecamWarning, LibraryError, MediaError
 from beecam.storage.index_file import NAME
 from beecam.storage.locks import LibraryLock, OpeningLock
 from helpers import error_message, fill
@@ -426,3 +428,98 @@ def test_stars_of_a_clip_whose_video_is_gone_come_back_with_it(folder):
     with opened(folder) as library:
         six = sorted(clip.stars for clip in library.clips())
         assert six == [0, 0, 0, 0, 0, 5]
+
+
+# --- names that another program has changed --------------------------------------------------------
+
+
+def in_capitals(folder, what):
+    """Rename files of a library as programs do that know capitals only."""
+    video = min((folder / "media").glob("*/*.mp4"))
+    if what == "suffix":
+        video.rename(video.with_suffix(".MP4"))
+        sheet = video.with_suffix(".jpg")
+        sheet.rename(sheet.with_suffix(".JPG"))
+    elif what == "name":
+        video.rename(video.with_name(video.name.upper()))
+    elif what == "folder":
+        found = [one for one in (folder / "media").iterdir() if one.name != one.name.upper()]
+        for one in found:
+            one.rename(one.with_name(one.name.upper()))
+        assert found
+    else:
+        for name in ("media", "annotations.jsonl"):
+            (folder / name).rename(folder / name.upper())
+
+
+@pytest.mark.parametrize("what", ["suffix", "name", "folder", "all"])
+@pytest.mark.parametrize("index", [True, False])
+def test_files_that_were_renamed_in_capitals_are_found_and_named(folder, what, index):
+    in_capitals(folder, what)
+    if not index:
+        (folder / NAME).unlink()
+    with opened(folder) as library:
+        six_clips(library)
+        for clip in library.clips():
+            assert clip.frames().shape
+            assert clip.sheet_bytes()
+        assert any("was renamed to" in line for line in library.healed)
+    with opened(folder) as library:
+        assert library.healed == []
+
+
+def test_a_second_file_of_a_clip_in_capitals_is_left_out_and_named(folder):
+    video = min((folder / "media").glob("*/*.mp4"))
+    other = video.with_name(video.name.upper())
+    other.write_bytes(b"another one")
+    with opened(folder) as library:
+        six_clips(library)
+        assert any(other.name in line and "left out" in line for line in library.healed)
+    assert other.read_bytes() == b"another one"
+
+
+def test_clips_whose_videos_are_gone_are_named(folder):
+    video = min((folder / "media").glob("*/*.mp4"))
+    video.rename(video.with_suffix(".mov"))
+    with opened(folder) as library:
+        assert any(video.stem[:8] in line for line in library.healed)
+
+
+# --- names that aren't text ------------------------------------------------------------------------
+
+
+def test_names_that_are_not_text_break_nothing(folder, tmp_path):
+    odd = os.fsdecode(b"b\xffe")
+    try:
+        place = tmp_path / odd
+        place.mkdir()
+    except OSError:
+        pytest.skip("names are text here")
+    video = min((folder / "media").glob("*/*.mp4"))
+    shutil.copy(video, place / f"{odd}.mp4")
+    (place / f"{odd}.yaml").write_text("name: 3")
+    (place / f"{odd}-2.mp4").write_text("x")
+    for name in (f"media/{odd}", f"sweeps/{odd}.json", f"checkpoints/{odd}", f"locks/{odd}.lock"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    (video.parent / f"{odd}.mp4").write_text("x")
+    moved = folder.rename(place / "library")
+    with opened(moved) as strange:
+        use(strange, tmp_path)
+        texts = [*strange.healed, *strange.sweeps().problems, repr(strange)]
+        strange.clips()[0].save(place / f"{odd}.webp")
+        strange.clips().export_html(place / f"{odd}.html")
+    with Library(tmp_path / "own") as library, pytest.warns(BeecamWarning) as warned:
+        assert len(library.take(place)) == 1
+    texts += [str(one.message) for one in warned] + list(bc.decks(place).problems)
+    assert bc.read_media(place / f"{odd}.webp") is not None
+    image = bc.read_media(place / f"{odd}.webp")
+    sweep = bc.sweep("a bee", image=[image, clip_image(place, odd)])
+    texts += [repr(sweep), *sweep.axes[0].labels]
+    for text in texts:
+        text.encode()
+
+
+def clip_image(place, odd):
+    Image.new("RGB", (8, 8)).save(place / f"{odd}.png")
+    return bc.read_media(place / f"{odd}.png")

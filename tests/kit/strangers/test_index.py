@@ -43,6 +43,20 @@ def test_an_index_of_another_schema_is_set_aside(folder, tmp_path, name):
     assert list(folder.glob(f"{NAME}.damaged-*"))
 
 
+@pytest.mark.parametrize("change", [b"\xdc\x9d", b"\xff\xff", b"\xed\xa0"])
+@pytest.mark.parametrize("name", [b"clips_stars", b"clips_created", b"pending"])
+def test_a_schema_that_is_not_text_is_set_aside(folder, name, change):
+    """SQLite quotes the name in its message, which isn't text then."""
+    path = folder / NAME
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = path.read_bytes().replace(name, name[:3] + change + name[5:])
+    path.write_bytes(data.replace(b"CREATE INDEX", b"CRXATE INDEX").replace(b"E pend", b"E (end"))
+    with opened(folder) as library:
+        six_clips(library)
+        assert "the index was damaged" in library.healed[0]
+
+
 INDEXES = ("sqlite_autoindex_clips_1", "clips_created", "clips_stars", "clips_timing")
 
 

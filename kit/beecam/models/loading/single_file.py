@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from beecam._util.plain_files import read_bytes, resolve
 from beecam.errors import ModelError, first_line, shorten
 from beecam.models.loading.messages import explain_load_errors
 from beecam.models.weights.safe_files import file_problem
+
+_MAX_INDEX = 10_000_000  # bytes
 
 # Prefixes of diffusers' names of families that generate video.
 _VIDEO = ("ltx", "wan", "hunyuan-video", "mochi", "cosmos", "cog")
@@ -59,7 +62,7 @@ def load_denoiser(path: Path, base: str, dtype: Any) -> dict[str, Any]:
         folder = Path(base).expanduser()
         index = folder / "model_index.json"
         where = index if folder.exists() else Path(hf_hub_download(base, "model_index.json"))
-        parts = json.loads(where.read_text())
+        parts = json.loads(read_bytes(resolve(where), _MAX_INDEX))
         name = next((part for part in ("transformer", "unet") if part in parts), None)
         kind = getattr(diffusers, parts[name][1], None) if name else None
     if name is None or not hasattr(kind, "from_single_file"):

@@ -88,7 +88,7 @@ class EmbeddingCache:
             {name: t.detach().cpu() for name, t in tensors.items()}, {"shape": json.dumps(shape)}
         )
         with contextlib.suppress(OSError):
-            with atomic_write(self._path(key)) as temporary:
+            with atomic_write(self._path(key), lasting=False) as temporary:
                 temporary.write_bytes(data)
             self._tidy()
         return _together(shape, tensors)

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from beecam._util.plain_files import is_of_system, read_bytes, resolve
 from beecam.errors import first_line, shorten
 from beecam.models.weights.built_size import size_problems
 from beecam.models.weights.config_numbers import CONFIGS, number_problems
@@ -41,6 +42,8 @@ def file_problem(path: Path) -> str | None:
     if path.suffix != SUFFIX:
         return f"only safetensors are loaded, {_CAN_RUN_CODE}"
     try:
+        if is_of_system(path):
+            return "a regular file is needed."
         # Reads the table of contents, and compares it with the length of the file.
         with safe_open(path, "np"):
             return None
@@ -115,7 +118,7 @@ def _is_pipeline(library: object) -> bool:
 
 def _component_problems(place: Path, prefix: str) -> Iterator[str]:
     for path in place.iterdir():
-        if path.exists() and not (path.is_file() or path.is_dir()):
+        if path.exists() and (not (path.is_file() or path.is_dir()) or is_of_system(path)):
             yield f"{prefix}{path.name} is a pipe or a device; a regular file is needed."
             return  # opening it could wait forever
     pickled = [path for pattern in _PICKLES for path in place.glob(pattern)]
@@ -204,9 +207,7 @@ def _is_plain(name: object) -> bool:
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise OSError("it isn't a regular file" if path.exists() else "it is missing")
-    if path.stat().st_size > _MAX_JSON:
-        raise OSError(f"it has more than {_MAX_JSON:,} bytes")
-    found = json.loads(path.read_text("utf-8"))
+    found = json.loads(read_bytes(resolve(path), _MAX_JSON))
     if not isinstance(found, dict):
         raise ValueError("not an object")  # noqa: TRY004  (as for other damage)
     return found

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import dataclasses
 import functools
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -400,6 +401,17 @@ def _finish_writing() -> None:
     """Cancel all runs when the process exits; generated clips are written first."""
     engines = list(_running)
     for one in engines:
+        one._library.hurry()  # noqa: SLF001
         one._progress.cancel()  # noqa: SLF001
     for one in engines:
         one._writer.join(timeout=60)  # noqa: SLF001
+
+
+def _leave_to_parent() -> None:
+    """End all runs in a process that was forked from the one that generates them."""
+    while _running:
+        _running.pop()._progress.abandon()  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -48,7 +49,9 @@ def persist(attempt: Callable[[], _T], progress: Progress, folder: Path) -> _T:
 
 
 def _explain(error: OSError, folder: Path) -> str:
-    # Without the file's name, which differs at each attempt.
+    # The folder, since the file's name differs at each attempt.
+    place = Path(os.fsdecode(error.filename)).parent if error.filename else folder
+    folder = place if place.is_relative_to(folder) else folder
     what = f"clips can't be written ({error.strerror or error})"
     advice = "fix that"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import threading
@@ -19,7 +20,7 @@ from beecam.errors import BeecamError, LibraryError
 from beecam.media import mp4
 from beecam.media.types import Frames
 from beecam.models.capabilities import license_of, source_of
-from beecam.models.model import Generated, Model
+from beecam.models.model import Checkpoint, Generated, Model
 from beecam.models.model_set import model_of
 from beecam.runs.engines.persistence import persist
 from beecam.runs.engines.resuming import undrafted_key
@@ -130,6 +131,7 @@ class Writer:
             persist(copy, self._progress, self._library.folder)
         except (OSError, LibraryError) as error:
             # The clip itself is stored.
+            self._library.log_annotations(shot.key, self._drafts[shot.key])
             self._progress.show_message(f"stars and tags of a draft were not copied: {error}")
 
     def _store(self, shot: Shot, clip: FinishedClip) -> None:
@@ -142,8 +144,7 @@ class Writer:
         frames, sound = clip.generated.frames, clip.generated.sound
 
         def attempt() -> None:
-            if (checkpoint := clip.generated.checkpoint) is not None:
-                self._library.checkpoints.store(undrafted_key(shot), checkpoint)
+            self._store_checkpoint(shot, clip.generated.checkpoint)
             self._library.store(shot, frames, facts, parents, sound)
 
         try:
@@ -151,6 +152,20 @@ class Writer:
         except (OSError, LibraryError):
             self._library.store_files(shot, frames, facts, parents, sound)
             raise
+
+    def _store_checkpoint(self, shot: Shot, checkpoint: Checkpoint | None) -> None:
+        """Store the checkpoint of a draft; a full disk is waited for, as for the clip itself."""
+        if checkpoint is None:
+            return
+        try:
+            self._library.checkpoints.store(undrafted_key(shot), checkpoint)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self._progress.show_message(
+                f"the state of a draft was not stored ({error.strerror or error}): bc.promote "
+                "begins it again."
+            )
 
 
 def _facts_of(shot: Shot, clip: FinishedClip, model: Model, *, exact: bool) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-import stat
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from beecam.errors import CheckError, Problem, did_you_mean, shorten
+from beecam._util.plain_files import read_plain, resolve
+from beecam.errors import CheckError, Problem, did_you_mean, encodable, shorten
 
 SUFFIX = ".txt"
 _MAX_BYTES = 4_000_000
@@ -45,6 +45,8 @@ class WildcardFolder:
         """
         self._folder = None if folder is None else Path(folder).expanduser()
         self._read: dict[str, list[tuple[str, int, str]]] = {}
+        # Why some of its folders can't be listed.
+        self._closed: list[OSError] = []
 
     def lines(self, pattern: str) -> list[tuple[str, int, str]]:
         """Return the lines of the files that a wildcard names.
@@ -66,7 +68,7 @@ class WildcardFolder:
             for name in self._names(pattern):
                 for number, text in self._lines(name):
                     length += len(text)
-                    found.setdefault(text, (name, number, text))
+                    found.setdefault(text, (encodable(name), number, text))
                 if len(found) > _MAX_LINES or length > _MAX_TOTAL:
                     raise _error(
                         pattern,
@@ -83,7 +85,7 @@ class WildcardFolder:
         """The files by their names: their paths below the folder, without the suffix."""
         found: dict[str, Path] = {}
         assert self._folder is not None
-        for parent, folders, files in os.walk(self._folder):
+        for parent, folders, files in os.walk(self._folder, onerror=self._closed.append):
             folders.sort()
             for file in sorted(files):
                 path = Path(parent, file)
@@ -109,11 +111,12 @@ class WildcardFolder:
             names = [pattern] if pattern in self._files else []
         if not names:
             hint = did_you_mean(pattern, self._files, "__{}__")
+            closed = "".join(f" {one.filename}: {one.strerror}." for one in self._closed[:3])
             some = ", ".join(list(self._files)[:8]) or f"no file that ends with {SUFFIX}"
             raise _error(
                 pattern,
                 f"there is no {pattern}{SUFFIX} in {shorten(str(self._folder))}.{hint} The folder "
-                f"has {some}.",
+                f"has {some}.{closed}",
             )
         return names
 
@@ -136,14 +139,13 @@ class WildcardFolder:
 
     def _text(self, name: str) -> str:
         assert self._folder is not None
-        path = self._files[name].resolve()
+        path = resolve(self._files[name])
         # A link may point anywhere, and a named pipe has no end.
-        if not path.is_relative_to(self._folder.resolve()):
+        if not path.is_relative_to(resolve(self._folder)):
             raise _error(name, f"{self._path(name)} is a link that leaves the folder.")
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _error(name, f"{self._path(name)} is not a regular file.")
+        if path.exists() and not path.is_file():
+            raise _error(name, f"{self._path(name)} is not a regular file.")
+        with read_plain(path) as file:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             raise _error(name, f"{self._path(name)} has over {_MAX_BYTES:,} bytes; split it.")

@@ -13,8 +13,9 @@ from typing import overload
 from beecam._util.cache import default_library_folder
 from beecam._util.checks import path_argument, raise_problems
 from beecam._util.indexing import item_of
+from beecam._util.plain_files import resolve
 from beecam._util.words import normalize_name
-from beecam.errors import DeckError, did_you_mean, join_words, shorten
+from beecam.errors import DeckError, did_you_mean, encodable, join_words, shorten
 from beecam.sweeps.deck_files.deck import Deck
 from beecam.sweeps.deck_files.parse import read_deck
 
@@ -98,7 +99,7 @@ def deck(name: str | os.PathLike[str], folder: str | os.PathLike[str] | None = N
     """
     if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
         raise DeckError(f"deck({shorten(name)}): a deck's name or the path of a file is needed.")
-    if isinstance(name, os.PathLike) or name.endswith(_SUFFIXES):
+    if isinstance(name, os.PathLike) or name.lower().endswith(_SUFFIXES):
         return read_deck(Path(name).expanduser())
     available = decks(folder)
     normalized = normalize_name(name)
@@ -136,10 +137,15 @@ def _read(folder: Path) -> tuple[list[Deck], list[str]]:
     found: dict[str, Deck] = {}
     problems: list[str] = []
     try:
-        files = sorted(one for one in folder.iterdir() if one.suffix in _SUFFIXES)
-    except OSError:
+        files = sorted(one for one in folder.iterdir() if one.suffix.lower() in _SUFFIXES)
+    except (FileNotFoundError, NotADirectoryError):
         return [], []
+    except OSError as error:
+        return [], [f"{folder} can't be read: {error.strerror or error}."]
     for path in files[:_MAX_FILES]:
+        if path.is_symlink() and not _stays_in(path, folder):
+            problems.append(f"{path}: it is a link that leaves the folder, which isn't followed.")
+            continue
         try:
             deck = read_deck(path)
         except DeckError as error:
@@ -148,4 +154,15 @@ def _read(folder: Path) -> tuple[list[Deck], list[str]]:
         first = found.setdefault(normalize_name(deck.name), deck)
         if first is not deck:
             problems.append(f"{path}: {first.path} has the name {deck.name!r}, too.")
-    return list(found.values()), problems
+    if len(files) > _MAX_FILES:
+        problems.append(
+            f"{folder}: only the first {_MAX_FILES:,} of {len(files):,} decks are read."
+        )
+    return list(found.values()), list(map(encodable, problems))
+
+
+def _stays_in(path: Path, folder: Path) -> bool:
+    try:
+        return resolve(path).is_relative_to(resolve(folder))
+    except OSError:  # links in a circle
+        return False
