@@ -22,7 +22,7 @@ def sweep():
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def finished(sweep, tmp_path_factory):
     """Return a finished run, for tests that don't change it."""
     opened = open_library(tmp_path_factory.mktemp("finished") / "library")
