@@ -11,6 +11,7 @@ from typing import Any
 
 from beecam._util import checks
 from beecam._util.cache import default_library_folder
+from beecam._util.forks import in_forked_process
 from beecam._util.plain import as_integer
 from beecam._util.plain_files import resolve
 from beecam._util.warning import warn
@@ -55,15 +56,12 @@ def open_library(folder: str | os.PathLike[str] | None = None) -> Library:
         return opened
 
 
+@in_forked_process
 def _leave_to_parent() -> None:
     """Open libraries again in a process that was forked from the one that has them open."""
     global _opening  # noqa: PLW0603  (a thread of the other process may hold it)
     _opening = threading.Lock()
     _opened.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def library_problems(value: Any) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from beecam._util.attributes import FixedAttributes
+from beecam._util.forks import in_forked_process
 from beecam._util.warning import warn
 from beecam._util.words import count_of, one_line
 from beecam.clips.clip import Clip
@@ -34,15 +34,12 @@ _active: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
 _starting = threading.Lock()
 
 
+@in_forked_process
 def _leave_to_parent() -> None:
     """Forget the runs of the process that this one was forked from."""
     global _starting  # noqa: PLW0603  (a thread of the other process may hold it)
     _starting = threading.Lock()
     _active.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def run(

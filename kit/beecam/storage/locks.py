@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from beecam._util.digests import is_digest
 from beecam._util.files import remove_quietly
+from beecam._util.forks import in_forked_process
 from beecam._util.plain_files import is_plain, is_plain_folder, open_plain, set_aside
 from beecam.storage.own_files import OwnFiles
 
@@ -177,14 +178,11 @@ class OpeningLock:
 _locks: weakref.WeakSet[OpeningLock] = weakref.WeakSet()
 
 
+@in_forked_process
 def _leave_to_parent() -> None:
     """Close the locks of the process that this one was forked from, which holds them alone then."""
     for lock in list(_locks):
         lock.release()
-
-
-if fcntl is not None:
-    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _is_locked(path: Path, *, remove: bool = False) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from beecam._util import checks
 from beecam._util.attributes import FixedAttributes
+from beecam._util.forks import in_forked_process
 from beecam._util.words import count_of
 from beecam.errors import LibraryError, shorten
 from beecam.media import mp4
@@ -470,12 +471,9 @@ class ClipStore(FixedAttributes):
 _stores: weakref.WeakSet[ClipStore] = weakref.WeakSet()
 
 
+@in_forked_process
 def _leave_to_parent() -> None:
     """Close all libraries in a process that was forked from the one that has them open."""
     for store in list(_stores):
         store._abandon()  # noqa: SLF001
     _stores.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)

@@ -6,12 +6,12 @@ import atexit
 import contextlib
 import dataclasses
 import functools
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from beecam._util.forks import in_forked_process
 from beecam.errors import BeecamError, ModelError, OutOfMemoryError, Stopped
 from beecam.media import sheets
 from beecam.models.batching.batch_size import batching_of
@@ -407,11 +407,8 @@ def _finish_writing() -> None:
         one._writer.join(timeout=60)  # noqa: SLF001
 
 
+@in_forked_process
 def _leave_to_parent() -> None:
     """End all runs in a process that was forked from the one that generates them."""
     while _running:
         _running.pop()._progress.abandon()  # noqa: SLF001
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
