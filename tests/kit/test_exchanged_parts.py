@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from diffusers import UniPCMultistepScheduler
+from peft import LoraConfig
 
 import beecam as bc
-from helpers import PATIENCE, generate_frames
+from helpers import PATIENCE, Gate, generate_frames
 from tiny import SHAPES, make
 from tiny.inputs import video
 
@@ -86,6 +87,42 @@ def test_every_task_uses_the_parts_that_a_pipeline_has_now(exchange):
         found = frames(model, task)
         assert np.array_equal(found, frames(other, task)), task
         assert np.array_equal(found, before[task]) == (exchange == "equal"), task
+
+
+# --- while a run generates ---------------------------------------------------------------------
+
+
+def _lora(pipe):
+    lora = LoraConfig(r=2, target_modules=["to_q"], init_lora_weights=False)
+    pipe.transformer.add_adapter(lora, adapter_name="own")
+
+
+CHANGES = {
+    **EXCHANGES,
+    "shift": lambda pipe: pipe.scheduler.set_shift(9.0),
+    "tiling": lambda pipe: pipe.vae.enable_tiling(),
+    "weights": lambda pipe: pipe.transformer.proj_out.weight.mul_(1.5),
+    "lora": _lora,
+    "hook": lambda pipe: pipe.transformer.register_forward_hook(lambda _m, _i, found: found),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_during_a_run_is_not_stored_under_the_old_key(change, library, monkeypatch):
+    pipe = make(KIND)
+    model = bc.wrap(pipe, name="tiny", batch_size=1)
+    gate = Gate(model, monkeypatch)
+    run = bc.run(bc.sweep("a bee", seed=[1, 2], **TASKS["text"]), model, library=library)
+    assert gate.reached.wait(PATIENCE)
+    CHANGES[change](pipe)
+    gate.open.set()
+    run.wait(PATIENCE)
+    assert len(library) == (2 if change == "equal" else 0)
+    assert len(run.errors) == 2 - len(library)
+    if run.errors:
+        again = run.retry().wait(PATIENCE)
+        assert not again.errors
+        assert all(clip.shot.revision == model.revision for clip in again.clips)
 
 
 # --- while a clip is generated ---------------------------------------------------------------------

@@ -19,6 +19,7 @@ model that has a part of one.
 | the same answer for every prompt | `ignores_prompt` | `ignores_prompt` |
 | a faster `batch_key` for many shots | `batch_keys(shots)` | `batch_keys_of` |
 | weights that can change | `refresh()` | `refresh` |
+| a quick look whether they have | `has_changed()` | `has_changed` |
 | batches beside those of a run | `for_single_clips()` | `for_single_clips` |
 | where the weights come from | `license`, `source` | `license_of`, `source_of` |
 | a report on this machine | `describe()` | `description_of` |
@@ -362,6 +363,12 @@ def refresh(model: Model) -> None:
     """Let a model read its weights again, if they can change, so that `revision` is current."""
     if (read_again := getattr(model, "refresh", None)) is not None:
         read_again()
+
+
+def has_changed(model: Model) -> bool:
+    """Return whether a model may have changed since it was last read; false if it doesn't tell."""
+    look: Callable[[], bool] = getattr(model, "has_changed", bool)
+    return look()
 
 
 def for_single_clips(model: Model) -> Model:

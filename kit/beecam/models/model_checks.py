@@ -33,6 +33,7 @@ _ATTRIBUTES: Mapping[str, tuple[tuple[type, ...], str]] = {
 # Methods that a model may have, with the arguments that they are called with.
 _MORE_METHODS: Mapping[str, Any] = {
     "refresh": lambda self: self,
+    "has_changed": lambda self: self,
     "for_single_clips": lambda self: self,
     "batch_keys": lambda self, shots: (self, shots),
 }

@@ -214,6 +214,10 @@ class ModelSet(NearestAttributes):
         for one in self.models:
             capabilities.refresh(one)
 
+    def has_changed(self) -> bool:
+        """Return whether one of them may have changed since it was last read."""
+        return any(capabilities.has_changed(one) for one in self.models)
+
     def for_single_clips(self) -> ModelSet:
         """Return them for single batches that should not wait for those of a run."""
         return ModelSet(

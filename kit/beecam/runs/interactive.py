@@ -252,7 +252,9 @@ class InteractiveEngine:
         )
         if times.step:
             self._tail = self._clock() - times.step
-        # Another call may have read changed weights meanwhile.
+        # It may have changed meanwhile, and another call may have read that already.
+        if capabilities.has_changed(model):
+            capabilities.refresh(model)
         if model.revision == revision:
             self._store(shot, clip.frames)
         return clip.frames

@@ -196,6 +196,11 @@ class DiffusersModel(NearestAttributes):
         with one_thread():
             self._resources.refresh()
 
+    def has_changed(self) -> bool:
+        """Return whether the pipeline may have changed since the last `refresh`; quick."""
+        with one_thread():
+            return self._resources.has_changed()
+
     @property
     def arguments(self) -> Mapping[str, Any]:
         """Further arguments that a shot may carry, with the pipelines' defaults."""

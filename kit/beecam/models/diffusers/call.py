@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from beecam.models.diffusers.results.latents import merge_part, unpack
 from beecam.models.diffusers.results.output import frames_from_output, sounds_from_output
 from beecam.models.diffusers.tasks import Task, as_set_up, sibling_classes, tasks_of
 from beecam.models.model import Checkpoint, Generated, OnStep, Step
-from beecam.models.revision.fingerprint import fingerprint
+from beecam.models.revision.fingerprint import fingerprint, marks_of
 from beecam.models.revision.foreign_code import foreign_code
 from beecam.models.revision.precision import product_precision
 from beecam.models.revision.set_values import set_values
@@ -75,6 +75,7 @@ class PipelineResources:
         self.preview = PreviewMap()
         self.encoders = EncoderOffload(pipe)
         self._parts: list[Any] = []
+        self._marks: Hashable = None
         self.revision = self.environment = ""
         self.owner = OwnerState()
         self.all_tasks: tuple[Task, ...] = ()
@@ -96,8 +97,10 @@ class PipelineResources:
             others = sibling_classes(pipe)
             precision = product_precision(device_of(pipe).type)
             code = foreign_code(pipe, others)
-            set_up = [*owner.found, *set_values(pipe), *code, *precision]
+            values = set_values(pipe)
+            set_up = [*owner.found, *values, *code, *precision]
             seen = fingerprint(pipe, set_up), environment_key(pipe)
+            self._marks = marks_of(pipe, owner, values)
             calls = [kind.__call__ for kind in (type(pipe), *others)]
             parts = [*pipe.components.values(), type(pipe.scheduler), *calls]
             same = len(parts) == len(self._parts) and all(map(operator.is_, parts, self._parts))
@@ -114,6 +117,11 @@ class PipelineResources:
         self.small = is_small_on_cpu(self.pipe, network)
         self.linears = PackedLinears(network if self.small and available() else None)
         self.copies = NetworkCopies(self.pipe, packed=self.small)
+
+    def has_changed(self) -> bool:
+        """Look quickly whether the pipeline may have changed since it was last read."""
+        with self._as_owned() as pipe:
+            return marks_of(pipe, owner_state(pipe), set_values(pipe)) != self._marks
 
     def _as_owned(self) -> AbstractContextManager[Any]:
         return as_owned(self.pipe, denoiser_of(self.pipe))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
-from beecam.models.batching.owner import for_texts
+from beecam.models.batching.device import device_of, networks
+from beecam.models.batching.owner import OwnerState, for_texts
+from beecam.models.revision.precision import product_precision
 from beecam.models.revision.processors import processor_content
 from beecam.models.revision.sampled import tensors_of
 from beecam.models.revision.stored import stored_by_calls
@@ -61,6 +63,42 @@ def text_fingerprint(pipe: Any, set_up: Sequence[str] = ()) -> str | None:
     return digest.hexdigest()[:_DIGITS]
 
 
+def marks_of(pipe: Any, owner: OwnerState, values: Sequence[str]) -> Hashable:
+    """Return what differs after a change, and may differ without one.
+
+    A run looks after each batch, since the pipeline's owner can load a LoRA or set a shift
+    meanwhile. Nothing is digested: tensors count by where they are and how often they were
+    written to.
+
+    Args:
+        pipe: A pipeline, while none of its calls runs on itself.
+        owner: What its owner has set up on it.
+        values: What `set_values` returns for it.
+    """
+    parts = networks(pipe)
+    return (
+        owner,
+        tuple((name, id(part)) for name, part in pipe.components.items()),
+        tuple(values),
+        tuple(product_precision(device_of(pipe).type)),
+        str([adapters_of(part) for part in parts.values()]),
+        tuple(
+            _mark(tensor, moves=owner.moves_weights)
+            for part in parts.values()
+            for tensors in (part.parameters(), part.buffers())
+            for tensor in tensors
+        ),
+    )
+
+
+def _mark(tensor: Any, *, moves: bool) -> Hashable:
+    if moves:  # around each call, by hooks
+        return id(tensor)
+    # What was made under inference_mode counts no changes.
+    version = 0 if tensor.is_inference() else tensor._version  # noqa: SLF001
+    return id(tensor), version, tensor.data_ptr()
+
+
 def _update(digest: Any, name: str, part: Any, set_by_calls: Collection[str]) -> None:
     """Add one component of a pipeline, whose methods set some attributes, to a digest."""
     import torch
@@ -74,7 +112,7 @@ def _update(digest: Any, name: str, part: Any, set_by_calls: Collection[str]) ->
         content = processor_content(part, set_by_calls)
         digest.update(f"{name} {content}".encode("utf-8", "surrogatepass"))
         return
-    adapters = _adapters(part)
+    adapters = adapters_of(part)
     digest.update(json.dumps(adapters, sort_keys=True).encode())
     for key, tensor in sorted(_own_weights(part, adapters).items()):
         flat = tensor.detach().flatten()
@@ -103,10 +141,13 @@ def _own_weights(part: Any, adapters: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _adapters(part: Any) -> dict[str, Any]:
+def adapters_of(part: Any) -> dict[str, Any]:
     """Return the strengths of a network's LoRAs, which change pixels without being weights.
 
-    Those that are switched off change none.
+    Those that are switched off change none, and those of shots aren't the owner's.
+
+    >>> adapters_of(pollen.pipe.transformer)
+    {}
     """
     found = {}
     for name, module in part.named_modules():

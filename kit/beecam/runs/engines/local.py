@@ -260,6 +260,7 @@ class LocalEngine:
         try:
             on_step = functools.partial(self._on_step, state)
             found = generate(self._model, shots, on_step, pad_to=size, starts=starts)
+            self._weights.look()
             self._weights.check()
         except Stopped:
             # All clips of this batch were cancelled, or the run was, or it is paused.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from beecam.errors import ModelError
-from beecam.models.capabilities import refresh
+from beecam.models.capabilities import has_changed, refresh
 from beecam.models.model import Model
 
 
@@ -24,6 +24,11 @@ class WeightsCheck:
     def read_again(self) -> None:
         """Let the next check read the weights: they may have been changed in a pause."""
         self._outdated = True
+
+    def look(self) -> None:
+        """Let the next check read the weights if something may have changed: after each batch."""
+        with contextlib.suppress(RuntimeError):
+            self._outdated = self._outdated or has_changed(self._model)
 
     def check(self) -> None:
         """Check the revision.
