@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import beecam as bc
 from beecam.shots.loras import Adapter
-from helpers import generate_frames
+from helpers import PATIENCE, generate_frames
 from tiny import SHAPES, make
 from tiny.loras import write_lora
 
@@ -106,6 +107,31 @@ def test_concurrent_batches_do_not_mix_their_loras(pollen, files, library):
         assert not run.errors
         for clip in run.clips:
             assert digest(clip.regenerate(pollen)) == clip.facts["digest"]
+
+
+def test_pipelines_that_share_networks_do_not_mix_their_loras(tmp_path):
+    pipe = make("WanPipeline")
+    lora = write_lora(pipe, tmp_path / "shot.safetensors")
+    # As users of diffusers build one pipeline from another; only the text encoder differs.
+    parts = {**pipe.components, "text_encoder": make("WanPipeline").text_encoder}
+    with_lora = bc.wrap(pipe, name="one", batch_size=1)
+    plain = bc.wrap(diffusers.WanPipeline(**parts), name="other", batch_size=1)
+    with_lora._workers.widen(2, threads=1)  # on any number of cores
+    shape = {**SHAPES["WanPipeline"], "num_inference_steps": 4}
+    sweeps = [(with_lora, {"lora": lora}), (plain, {})]
+
+    def start(name):
+        for number, (model, more) in enumerate(sweeps):
+            library = bc.library(tmp_path / f"{name}{number}")
+            yield bc.run(bc.sweep("a bee", seed=range(5), **shape, **more), model, library=library)
+
+    alone = [run.wait(PATIENCE) for run in start("alone")]
+    assert alone[0].clips[0].facts["digest"] != alone[1].clips[0].facts["digest"]
+    together = [run.wait(PATIENCE) for run in list(start("together"))]
+    for before, run in zip(alone, together, strict=True):
+        assert not run.errors
+        for one, clip in zip(before.clips, run.clips, strict=True):
+            assert (one.key, one.facts["digest"]) == (clip.key, clip.facts["digest"])
 
 
 @pytest.mark.slow

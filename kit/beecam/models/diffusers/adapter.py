@@ -39,6 +39,7 @@ from beecam.models.diffusers.conditions import (
     with_absolute_keyframes,
     with_rate_of_clip,
 )
+from beecam.models.diffusers.introspection import denoiser_of
 from beecam.models.diffusers.tasks import Task
 from beecam.models.model import Checkpoint, Generated, Note, OnStep
 from beecam.models.speed.speed import FewSteps, Speed, speed_of
@@ -50,8 +51,9 @@ from beecam.shots.shot import Shot
 from beecam.shots.shot_checks import check_values, require_resolved
 from beecam.shots.shot_list import distinct_shots
 
-# One of each per pipeline, however often it is wrapped: networks have state, too. No value may hold
-# its pipeline, not even through others, or no model is ever freed.
+# One of each, however often a pipeline is wrapped: networks have state, too. Workers are those of
+# the denoiser, which pipelines may share. No value may hold its key, not even through others, or no
+# model is ever freed.
 _loras: weakref.WeakKeyDictionary[Any, LoraLoader] = weakref.WeakKeyDictionary()
 _workers: weakref.WeakKeyDictionary[Any, WorkerPool] = weakref.WeakKeyDictionary()
 
@@ -88,7 +90,10 @@ class DiffusersModel(NearestAttributes):
         self.takes = (*CONDITIONS, "lora", "switch_at")  # `check` knows what its tasks take
         self.license: str | None = None
         self.source: str | None = None
-        self._workers = _workers.setdefault(pipe, workers or WorkerPool())
+        network = denoiser_of(pipe)
+        self._workers = _workers.setdefault(
+            pipe if network is None else network, workers or WorkerPool()
+        )
         self._sizes = BatchSizes(batch_size)
         self._adapters: tuple[Adapter, ...] = ()
         self._prefixes = SharedPrefixes()

@@ -16,11 +16,16 @@ import contextlib
 import functools
 import threading
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from beecam.models.batching.owner import of_library
 from beecam.models.revision.precision import product_precision
+
+# How many uses a layer's packed weights have: pipelines may share a network.
+_users: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
 
 
 class PackedLinears:
@@ -41,8 +46,7 @@ class PackedLinears:
         self._cast = set(_in_blocks(layers)) if bfloat16 else set()
         self._packed: dict[Any, tuple[tuple[int, int], Callable[[Any], Any]]] = {}
         self._used: list[Any] = []
-        self._users = 0
-        self._lock = threading.Lock()
+        self._uses = 0
 
     def use(self) -> None:
         """Use packed weights permanently, in a network that nothing else uses."""
@@ -54,24 +58,31 @@ class PackedLinears:
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
         """Use packed weights within the context; any number of threads may do so at once."""
-        with self._lock:
-            self._users += 1
-            if self._users == 1:
+        with _lock:
+            self._uses += 1
+            if self._uses == 1:
                 # What else replaced a layer's method stays, and is left as it was.
                 # They may have been cast or moved since.
                 self._used = [
-                    one for one in self._layers if "forward" not in one.__dict__ and _fits(one)
+                    one
+                    for one in self._layers
+                    if (one in _users or "forward" not in one.__dict__) and _fits(one)
                 ]
                 for layer in self._used:
-                    layer.__dict__["forward"] = self._forward(layer)
+                    _users[layer] = _users.get(layer, 0) + 1
+                    if _users[layer] == 1:
+                        layer.__dict__["forward"] = self._forward(layer)
         try:
             yield
         finally:
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
+            with _lock:
+                self._uses -= 1
+                if self._uses == 0:
                     for layer in self._used:
-                        layer.__dict__.pop("forward", None)
+                        _users[layer] -= 1
+                        if not _users[layer]:
+                            del _users[layer]
+                            layer.__dict__.pop("forward", None)
 
     def _forward(self, layer: Any) -> Callable[[Any], Any]:
         import torch

@@ -6,11 +6,13 @@ import contextlib
 import re
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from beecam._util.condition import Condition
 from beecam.errors import ModelError, first_line
+from beecam.models.batching.device import networks
 from beecam.models.model import Note
 from beecam.models.weights.lora_settings import settings_problem
 from beecam.models.weights.safe_files import file_problem
@@ -23,8 +25,37 @@ PREFIX = "beecam_"
 _MAX_REASON = 160  # characters
 
 
+@dataclass(eq=False)
+class _Use:
+    """How batches use a network, whichever pipelines have it.
+
+    Attributes:
+        users: How many batches use it.
+        active: The LoRAs that these have switched on.
+        before: The state of each layer before that.
+        waiting: How many loads wait for it, or use it: no batch begins then.
+        loading: Whether one of them uses it.
+    """
+
+    users: int = 0
+    active: tuple[Adapter, ...] = ()
+    before: dict[Any, tuple[list[str], bool]] = field(default_factory=dict)
+    waiting: int = 0
+    loading: bool = False
+
+
+# By network: pipelines of other classes may be built over the same ones.
+_uses: weakref.WeakKeyDictionary[Any, _Use] = weakref.WeakKeyDictionary()
+_lock = threading.RLock()
+_free = Condition(_lock)
+
+
 class LoraLoader:
-    """The LoRAs of one pipeline; batches with different ones wait for each other."""
+    """The LoRAs of one pipeline.
+
+    Batches with different ones wait for each other, and so do those of other pipelines that share
+    a network with it.
+    """
 
     def __init__(self, pipe: Any) -> None:
         """Manage the LoRAs of a pipeline.
@@ -38,11 +69,6 @@ class LoraLoader:
         # By digest, where it was loaded: the owner may unload it, or exchange a network.
         self._loaded: dict[str, list[weakref.ref[Any]]] = {}
         self._partial: dict[str, str] = {}
-        self._active: tuple[Adapter, ...] = ()
-        self._before: dict[Any, tuple[list[str], bool]] = {}  # while some are active, by layer
-        self._users = self._loading = 0
-        self._lock = threading.RLock()
-        self._free = Condition(self._lock)
 
     @property
     def _pipe(self) -> Any:
@@ -78,50 +104,81 @@ class LoraLoader:
     @contextlib.contextmanager
     def used(self, adapters: tuple[Adapter, ...]) -> Iterator[None]:
         """Switch on these LoRAs, and no others, during a batch."""
-        with self._lock:
-            while self._loading or (self._users and self._active != adapters):
-                self._free.wait()
-            if self._active != adapters:
-                self._switch(adapters)
-            self._users += 1
+        uses = self._begin(adapters)
         try:
             yield
         finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users and self._active:
-                    # The owner of the pipeline finds it unchanged.
-                    self._switch(())
-                self._free.notify_all()
+            with _lock:
+                for one in uses:
+                    one.users -= 1
+                    if not one.users:
+                        # The owner of the pipeline finds it unchanged.
+                        for layer, state in one.before.items():
+                            _set_state(layer, state)
+                        one.before, one.active = {}, ()
+                _free.notify_all()
 
-    def _switch(self, adapters: tuple[Adapter, ...]) -> None:
-        for layer, state in self._before.items():
-            _set_state(layer, state)
-        self._before, self._active = {}, ()
-        if not adapters:
-            return
-        for adapter in adapters:
-            self._load_here(adapter)
-        self._before = {layer: _state(layer) for layer in self._layers()}
-        self._active = adapters
+    def _begin(self, adapters: tuple[Adapter, ...]) -> list[_Use]:
+        while True:
+            for adapter in adapters:
+                self._load(adapter)
+            with _lock:
+                uses = self._uses()
+                while any(
+                    one.waiting or (one.users and one.active != adapters) for one in uses.values()
+                ):
+                    _free.wait()
+                if not all(map(self._is_loaded, adapters)):
+                    continue  # its owner has unloaded one meanwhile
+                if adapters and not all(one.users for one in uses.values()):
+                    self._switch(adapters, uses)
+                for one in uses.values():
+                    one.users += 1
+                return list(uses.values())
+
+    def _switch(self, adapters: tuple[Adapter, ...], uses: Mapping[Any, _Use]) -> None:
+        for network, one in uses.items():
+            if not one.users:
+                one.before = {layer: _state(layer) for layer in _layers_of(network)}
+                one.active = adapters
         self._pipe.enable_lora()
         self._pipe.set_adapters(
             [_name_of(one) for one in adapters], [one.weight for one in adapters]
         )
 
+    def _uses(self) -> dict[Any, _Use]:
+        return {one: _uses.setdefault(one, _Use()) for one in networks(self._pipe).values()}
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no batch uses the networks, and let none begin meanwhile."""
+        with _lock:
+            uses = list(self._uses().values())
+            # Overlapping batches would never leave a gap: new ones wait from now on.
+            for one in uses:
+                one.waiting += 1
+        loading = False
+        try:
+            with _lock:
+                while any(one.users or one.loading for one in uses):
+                    _free.wait()
+                loading = True
+                for one in uses:
+                    one.loading = True
+            yield
+        finally:
+            with _lock:
+                for one in uses:
+                    one.waiting -= 1
+                    one.loading = one.loading and not loading
+                _free.notify_all()
+
     def _load(self, adapter: Adapter) -> None:
-        with self._lock:
+        with _lock:
             if self._is_loaded(adapter):
                 return
-            # Overlapping batches would never leave a gap: new ones wait from now on.
-            self._loading += 1
-            try:
-                while self._users:
-                    self._free.wait()
-                self._load_here(adapter)
-            finally:
-                self._loading -= 1
-                self._free.notify_all()
+        with self._alone():
+            self._load_here(adapter)
 
     def _load_here(self, adapter: Adapter) -> None:
         if self._is_loaded(adapter):
@@ -187,13 +244,14 @@ class LoraLoader:
 
     def _layers(self) -> list[Any]:
         """Return the layers of the pipeline's networks that have LoRAs."""
-        networks = [part for part in self._pipe.components.values() if hasattr(part, "modules")]
-        layers = (layer for network in networks for layer in network.modules())
-        return [layer for layer in layers if isinstance(getattr(layer, "scaling", None), dict)]
+        return [one for part in networks(self._pipe).values() for one in _layers_of(part)]
 
     def _others(self) -> list[str]:
-        with self._lock:
-            states = [(layer, self._before.get(layer, _state(layer))) for layer in self._layers()]
+        with _lock:
+            before = {
+                layer: at for one in self._uses().values() for layer, at in one.before.items()
+            }
+            states = [(layer, before.get(layer, _state(layer))) for layer in self._layers()]
         found: set[str] = set()
         for layer, (active, off) in states:
             found.update(layer.merged_adapters, () if off else active)
@@ -202,6 +260,12 @@ class LoraLoader:
 
 def _name_of(adapter: Adapter) -> str:
     return PREFIX + adapter.digest[:12]
+
+
+def _layers_of(network: Any) -> list[Any]:
+    """Return the layers of a network that have LoRAs."""
+    layers = network.modules()
+    return [layer for layer in layers if isinstance(getattr(layer, "scaling", None), dict)]
 
 
 def _state(layer: Any) -> tuple[list[str], bool]:
