@@ -17,6 +17,7 @@ from typing import Any
 
 from beecam.errors import Problem, join_words, shorten
 from beecam.models.batching.device import networks
+from beecam.models.denoise.guiders import hooks_network
 from beecam.shots.conditions import Condition
 
 # Libraries whose classes are known to store nothing of a call, or to be handled here.
@@ -151,6 +152,8 @@ def owner_state(pipe: Any) -> OwnerState:
     if scheduler := replaced_methods(pipe.scheduler):
         found += [f"scheduler.{name}" for name in scheduler]
     found += _helpers(pipe)
+    if hooks_network(guider := getattr(pipe, "guider", None)):
+        found.append(f"guider: {type(guider).__qualname__}")
     found += _global_hooks()
     for name, network in networks(pipe).items():
         cache = getattr(network, "_cache_config", None)

@@ -16,6 +16,8 @@ from beecam.models.batching.owner import OwnerState
 _locks: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
 # The attributes that a pipeline had before the call that runs on it now.
 _before_call: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+# What that call has put in the place of the pipeline's parts.
+_of_call: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 _swapping = threading.Lock()
 
 
@@ -47,17 +49,36 @@ def pipeline_for_call(pipe: Any, network: Any, state: OwnerState) -> Iterator[An
         own = vars(pipe)
         with _swapping:
             before = _before_call[pipe] = dict(own)
+            replaced = _of_call[pipe] = {}
         # Also before: a call of the owner may have been interrupted.
         _reset(pipe)
         try:
             yield pipe
         finally:
             with _swapping:
-                exchanged = {name: own[name] for name in pipe.components if name != "scheduler"}
+                exchanged = {
+                    name: part
+                    for name, part in pipe.components.items()
+                    if name in own and part is not replaced.get(name)
+                }
                 own.clear()
                 own.update(before | exchanged)
-                del _before_call[pipe]
+                del _before_call[pipe], _of_call[pipe]
             _reset(pipe)
+
+
+def replace_part(pipe: Any, name: str, part: Any) -> None:
+    """Put a part in the place of a pipeline's, for the call that the pipeline is reserved for.
+
+    Args:
+        pipe: A pipeline from `pipeline_for_call`.
+        name: The name of its part.
+        part: The part of this call.
+    """
+    # An assignment by `setattr` would write into the pipeline's configuration.
+    vars(pipe)[name] = part
+    if pipe in _of_call:
+        _of_call[pipe][name] = part
 
 
 @contextlib.contextmanager

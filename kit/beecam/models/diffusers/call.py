@@ -15,10 +15,11 @@ from beecam.errors import Stopped
 from beecam.media.types import Frames
 from beecam.models.batching.device import device_of, environment_key, is_small_on_cpu
 from beecam.models.batching.memory_errors import translate_memory_errors
-from beecam.models.batching.owner import OwnerState, owner_state
-from beecam.models.batching.reserved import as_owned
+from beecam.models.batching.owner import OwnerState, is_known, owner_state
+from beecam.models.batching.reserved import as_owned, replace_part
 from beecam.models.batching.timing import BatchTimer
 from beecam.models.denoise.compiled import compiled_not_watched
+from beecam.models.denoise.guiders import fresh_guider
 from beecam.models.denoise.loop import DenoisingLoop
 from beecam.models.denoise.noise import generators_of, mixed_noise, own_draws, with_mixed_noise
 from beecam.models.denoise.preview import PreviewMap
@@ -225,9 +226,12 @@ class PreparedCall:
             timer: Measures the call.
             starts: For each shot the checkpoint to resume from, or none.
         """
-        # Assignments bypass `setattr`, which would write into the pipeline's configuration.
         own = vars(pipe)
-        own["scheduler"], timesteps = _scheduler(resources, task, shots[0])
+        scheduler, timesteps = _scheduler(resources, task, shots[0])
+        replace_part(pipe, "scheduler", scheduler)
+        guider = getattr(pipe, "guider", None)
+        if guider is not None and is_known(guider):
+            replace_part(pipe, "guider", fresh_guider(guider))
 
         encode_prompt = None
         if hasattr(pipe, "encode_prompt"):

@@ -16,6 +16,7 @@ from typing import Any
 
 from beecam.errors import join_words
 from beecam.models.batching.owner import OwnerState, is_known
+from beecam.models.denoise.guiders import counts_steps
 from beecam.models.diffusers.families.family import Family
 from beecam.models.diffusers.families.find import family_of
 from beecam.models.diffusers.introspection import (
@@ -328,6 +329,8 @@ def task_of(pipe: Any) -> Task:
     if getattr(pipe, "free_init_enabled", False):
         # What one round leaves to the next isn't part of a checkpoint.
         family = replace(family, resumes=False, predicts=False)
+    if counts_steps(getattr(pipe, "guider", None)):
+        family = replace(family, resumes=False)
     accepts = {
         name
         for name in CONDITIONS

@@ -20,6 +20,7 @@ from typing import Any
 
 from beecam._util.silence import silent_loggers
 from beecam.errors import join_words
+from beecam.models.denoise.guiders import reads_negative_prompt
 from beecam.models.denoise.schedulers import Schedulers
 from beecam.models.diffusers.checking.settings import SETTINGS
 from beecam.models.diffusers.tasks import Task
@@ -109,7 +110,7 @@ class CallSettings:
         if "true_cfg_scale" in values:
             return bool((values["true_cfg_scale"] or 0) > 1) and self.has_negative_prompt
         if (guider := getattr(pipe, "guider", None)) is not None:
-            return bool(getattr(guider, "_enabled", True))
+            return reads_negative_prompt(guider)
         if isinstance(getattr(type(pipe), "do_classifier_free_guidance", None), property):
             probe = copy.copy(pipe)
             vars(probe).update({f"_{name}": value for name, value in values.items()})
@@ -129,7 +130,7 @@ class CallSettings:
         if "true_cfg_scale" in values:
             return "set true_cfg_scale=3, too"
         if getattr(self.task.pipe, "guider", None) is not None:
-            return "switch the guider of the pipeline on"
+            return "switch the guider of the pipeline on, with a guidance_scale over 1"
         if "guidance_scale" in values:
             default = self.defaults.guidance_scale or 0
             return f"set guidance_scale={default if default > 1 else 3:g}, too"
