@@ -154,6 +154,7 @@ def test_missing_and_invalid_files_are_reported(tmp_path, files):
     (tmp_path / "a.bin").write_bytes(b"pickle")
     text = str(bc.sweep("a bee", lora=[str(files[0])[:-1], tmp_path / "a.bin", 3]).problems)
     assert "Did you mean" in text
+    assert text.count("lora=") == 3
     with pytest.raises(bc.CheckError, match="only safetensors are loaded"):
         bc.shot("a bee", lora=tmp_path / "a.bin")
     with pytest.raises(bc.CheckError, match="lora_weight='strong': a finite number"):

@@ -1,6 +1,7 @@
 """numpy's numbers in place of Python's, and names of what is read already."""
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -108,3 +109,10 @@ def test_an_adapter_can_be_named_again(tmp_path):
     assert "weight='x': a finite number" in error_message(lambda: bc.lora(plain, "x"))
     assert "name=3: a string" in error_message(lambda: bc.lora(path, name=3))
     assert bc.shot("a bee", lora=(path, np.float32(0.5))).adapters == (plain,)
+
+
+@pytest.mark.parametrize("name", ["fps", "guidance_scale"])
+def test_a_fraction_is_the_number_that_it_is(name):
+    one, other = (bc.shot("a bee", **{name: value}) for value in (Fraction(25, 2), 12.5))
+    assert one == other
+    assert type(getattr(one, name)) is float

@@ -7,8 +7,8 @@ from diffusers import UniPCMultistepScheduler
 from torch.nn.utils.parametrizations import weight_norm
 
 import beecam as bc
-from helpers import generate_frames
-from tiny import make
+from helpers import PATIENCE, generate_frames
+from tiny import SHAPES, make
 
 ARGUMENTS = {"num_inference_steps": 2, "width": 32, "height": 32, "num_frames": 5}
 
@@ -188,4 +188,19 @@ def test_the_precision_of_products_is_part_of_the_revision(precision, value):
     assert model.revision != before
     precision("highest")
     assert (clip_frames(model) == frames).all()
+    assert model.revision == before
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_the_default_type_of_numbers_is_part_of_the_revision(kind, library):
+    model = bc.wrap(make("WanPipeline"), name="tiny")
+    before = model.revision
+    torch.set_default_dtype(kind)
+    try:
+        run = bc.run(bc.sweep("a bee", **SHAPES["WanPipeline"]), model, library=library)
+        assert not run.wait(PATIENCE).errors
+        assert model.revision != before
+    finally:
+        torch.set_default_dtype(torch.float32)
+    model.refresh()
     assert model.revision == before

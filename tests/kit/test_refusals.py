@@ -13,7 +13,7 @@ from beecam._util.checks import raise_problems
 from beecam.errors import CheckError
 from beecam.models.batching.threads import WorkerPool
 from beecam.models.diffusers.adapter import DiffusersModel
-from beecam.models.diffusers.introspection import call_parameters
+from beecam.models.diffusers.introspection import call_parameters, missing_parts
 from beecam.shots.shot import SHOT_ARGUMENTS
 from beecam.sweeps.layout import shot_from
 from helpers import error_message, generate_frames
@@ -178,6 +178,38 @@ def test_a_pipeline_with_free_noise_is_refused_by_name():
     assert "switch it off with pipe.disable_free_noise()" in message
     model.pipe.disable_free_noise()
     bc.sweep("a bee").check(model)
+
+
+@pytest.mark.parametrize("part", ["text_encoder", "tokenizer", "vae"])
+@pytest.mark.parametrize("name", ["WanPipeline", "LTXPipeline", "AnimateDiffPipeline"])
+def test_a_part_that_a_pipeline_was_loaded_without_is_named(name, part):
+    model = model_of(name)
+    setattr(model.pipe, part, None)
+    message = error_message(lambda: bc.run(bc.sweep("a bee", **SHAPES[name]), model))
+    assert f"its {part} is None, without which {name} can't run" in message
+
+
+def test_a_pipeline_may_have_the_second_of_two_networks_alone():
+    pipe, shape = make("WanPipeline"), SHAPES["WanPipeline"]
+    pipe.transformer_2, pipe.transformer = pipe.transformer, None
+    pipe.register_to_config(boundary_ratio=1.01)  # every step is below it
+    model = bc.wrap(pipe, name="tiny")
+    found = generate_frames(model, [model.resolve(bc.shot("a bee", **shape))])[0]
+    generator = torch.Generator().manual_seed(0)
+    plain = pipe("a bee", generator=generator, output_type="np", **shape).frames[0]
+    assert np.abs(found.astype(int) - np.round(plain * 255)).max() <= 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_pipeline_lacks_what_it_does_not_need(name):
+    assert not missing_parts(make(name))
+
+
+def test_what_is_on_for_one_thread_only_is_named(wan):
+    shot = wan.resolve(bc.shot("a bee", **SHAPES["WanPipeline"]))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for use in (lambda: bc.run(shot, wan), lambda: wan.generate([shot])):
+            assert "cast the pipeline, as in pipe.to(torch.bfloat16)" in error_message(use)
 
 
 def test_the_pipelines_own_checks_are_asked_before(wan):

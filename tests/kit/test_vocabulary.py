@@ -282,3 +282,16 @@ def test_a_vocabulary_has_words_that_are_added_later():
     before = len(Vocabulary(tokenizer).read("zzbee", 9))
     tokenizer.add_tokens(["zzbee"])
     assert len(Vocabulary(tokenizer).read("zzbee", 9)) < before
+
+
+def test_each_embedding_of_an_added_word_counts_as_a_token():
+    """Pipelines replace a word of textual inversion by as many tokens as it has embeddings."""
+    pipe = make("AnimateDiffPipeline")
+    size = pipe.text_encoder.get_input_embeddings().weight.shape[1]
+    pipe.load_textual_inversion(torch.randn(3, size), token="<cat>")
+    model = bc.wrap(pipe, name="tiny")
+    texts = ["<cat> " * 30 + end for end in ("bee", "moth")]
+    notes = bc.sweep(texts, **SHAPES["AnimateDiffPipeline"]).check(model)
+    assert "the end is cut off" in str(notes[0])
+    assert "will be equal to another" in str(notes[1])
+    assert not bc.sweep(["<cat> " * 20 + "bee"], **SHAPES["AnimateDiffPipeline"]).check(model)

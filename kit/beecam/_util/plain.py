@@ -39,11 +39,14 @@ def to_int(value: Any) -> Any:
 def to_float(value: Any) -> Any:
     """Return an int as a float, and any other value as `to_plain` does.
 
-    >>> to_float(3), to_float("x")
-    (3.0, 'x')
+    So is a fraction, such as the rate of a video that PyAV has opened.
+
+    >>> to_float(3), to_float(Fraction(25, 2)), to_float("x")
+    (3.0, 12.5, 'x')
     """
     value = to_plain(value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_FLOAT:
+    whole = isinstance(value, numbers.Rational) and not isinstance(value, bool)
+    if whole and abs(value) < _LARGEST_FLOAT:
         return float(value)
     return value
 

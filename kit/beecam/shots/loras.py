@@ -162,7 +162,7 @@ def find_lora(name: str, weight: float = 1.0) -> Adapter:
     except CheckError as error:
         hint = did_you_mean(name, [own for _, own in _files.values()], "<lora:{}>")
         raise _error(
-            f"<lora:{name}>: {error}{hint} Read a file of another folder once, as in "
+            f"{name!r}, as <lora:{name}>: {error}{hint} Read a file of another folder once, as in "
             "bc.lora('loras/pencil.safetensors'): a tag finds it by its name."
         ) from error
 
@@ -195,9 +195,7 @@ def normalize_loras(value: Any) -> tuple[Adapter, ...] | None:
         return Loras((lora(value[0], value[1]),))
     if isinstance(value, (tuple, list)) and value:
         return Loras(one for part in value for one in normalize_loras(part) or ())
-    raise _error(
-        f"lora={shorten(value)}: a file, one with its weight, or a tuple of these is needed."
-    )
+    raise _error(f"{shorten(value)}: a file, one with its weight, or a tuple of these is needed.")
 
 
 def adapters_of(arguments: Mapping[str, Any]) -> tuple[Adapter, ...] | None:
@@ -313,4 +311,4 @@ def _download(repository: str) -> Path:
 
 
 def _error(message: str) -> CheckError:
-    return CheckError([Problem("lora", message)])
+    return CheckError([Problem("lora", f"lora={message}")])

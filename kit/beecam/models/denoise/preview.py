@@ -103,8 +103,8 @@ class PreviewMap:
         y = small.view(batch, 3, cells, frames, height, patch, width, patch)
         y = y.permute(0, 2, 4, 6, 3, 5, 7, 1).flatten(4).flatten(0, 3)
         x = latents.float().cpu().permute(0, 2, 3, 4, 1).flatten(0, 3)
-        design = torch.cat([x, torch.ones(len(x), 1)], 1)
-        ridge = _RIDGE * len(x) * torch.eye(design.shape[1])
+        design = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)
+        ridge = _RIDGE * len(x) * torch.eye(design.shape[1], dtype=x.dtype)
         solved = torch.linalg.solve(design.T @ design + ridge, design.T @ y)
         self.weight, self.bias = solved[:-1], solved[-1]
         self.patch, self.frames_per_cell = patch, frames

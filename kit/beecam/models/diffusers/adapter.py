@@ -27,6 +27,7 @@ from beecam.models.diffusers.call import CallSteps, PipelineResources, PreparedC
 from beecam.models.diffusers.checking.notes import find_notes
 from beecam.models.diffusers.checking.problems import (
     call_problems,
+    context_problems,
     find_problems,
     identity_problems,
     speed_problems,
@@ -243,7 +244,8 @@ class DiffusersModel(NearestAttributes):
             yield from problems
             return
         full, task = self.resolve(shot), self.task_for(shot)
-        if problems := list(call_problems(self._resources.all_tasks)):
+        device = device_of(self.pipe).type
+        if problems := [*call_problems(self._resources.all_tasks), *context_problems(device)]:
             yield from problems
             return
         if not task.supports(shot.conditions):
@@ -434,6 +436,7 @@ class DiffusersModel(NearestAttributes):
             speed = self.task_for(shot).usable(self.speed)
             yield from identity_problems(shot, self.name, self.revision, speed)
         yield from self._resources.owner.problems(self.name)
+        yield from context_problems(device_of(self.pipe).type)
 
     def _call(
         self,

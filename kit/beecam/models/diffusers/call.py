@@ -32,7 +32,7 @@ from beecam.models.diffusers.tasks import Task, as_set_up, sibling_classes, task
 from beecam.models.model import Checkpoint, Generated, OnStep, Step
 from beecam.models.revision.fingerprint import fingerprint, marks_of
 from beecam.models.revision.foreign_code import foreign_code
-from beecam.models.revision.precision import product_precision
+from beecam.models.revision.precision import default_dtype, product_precision
 from beecam.models.revision.set_values import set_values
 from beecam.models.speed.network_copies import NetworkCopies
 from beecam.models.speed.onednn import PackedLinears, available
@@ -96,7 +96,7 @@ class PipelineResources:
         with self._as_owned() as pipe:
             owner = owner_state(pipe)
             others = sibling_classes(pipe)
-            precision = product_precision(device_of(pipe).type)
+            precision = [*product_precision(device_of(pipe).type), *default_dtype()]
             code = foreign_code(pipe, others)
             values = set_values(pipe)
             set_up = [*owner.found, *values, *code, *precision]

@@ -163,8 +163,27 @@ def steps_of_rounds(pipe: Any, steps: int) -> int:
 
 def denoiser_of(pipe: Any) -> Any:
     """Return the network of a pipeline that runs at each step; None if it has none."""
-    own = getattr(pipe, "transformer", None)  # a compiled one has no truth value
-    return own if own is not None else getattr(pipe, "unet", None)
+    # Wan 2.2 may have one of its two. A compiled network has no truth value.
+    parts = (getattr(pipe, name, None) for name in ("transformer", "unet", "transformer_2"))
+    return next((part for part in parts if part is not None), None)
+
+
+def missing_parts(pipe: Any) -> list[str]:
+    """Return the parts that a pipeline was loaded without although its class needs them.
+
+    >>> missing_parts(WanPipeline.from_pretrained(folder, text_encoder=None))
+    ['text_encoder']
+    """
+    parameters = inspect.signature(type(pipe).__init__).parameters
+    optional = getattr(pipe, "_optional_components", ())
+    return [
+        name
+        for name, part in pipe.components.items()
+        if part is None
+        and name not in optional
+        and name in parameters
+        and parameters[name].default is inspect.Parameter.empty
+    ]
 
 
 def call_parameters(kind: type) -> Mapping[str, inspect.Parameter]:

@@ -21,6 +21,7 @@ from beecam.models.diffusers.families.family import Family
 from beecam.models.diffusers.families.find import family_of
 from beecam.models.diffusers.introspection import (
     PipelineInfo,
+    denoiser_of,
     missing_packages,
     source_of,
     steps_of_rounds,
@@ -413,7 +414,10 @@ def _fits_weights(pipe: Any, name: str) -> bool:
     if not name.startswith("Wan"):
         return True
     # Weights that were trained on an image have its channels beside the noise.
-    plain = bool(pipe.transformer.config.in_channels == pipe.vae.config.z_dim)
+    network = denoiser_of(pipe)
+    if network is None or pipe.vae is None:
+        return False  # it can't run: the check of a shot reports it
+    plain = bool(network.config.in_channels == pipe.vae.config.z_dim)
     if name == "WanImageToVideoPipeline":
         return plain and bool(pipe.config.get("expand_timesteps"))
     return plain

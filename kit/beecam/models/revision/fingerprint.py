@@ -9,7 +9,7 @@ from typing import Any
 
 from beecam.models.batching.device import device_of, networks
 from beecam.models.batching.owner import OwnerState, for_texts
-from beecam.models.revision.precision import product_precision
+from beecam.models.revision.precision import default_dtype, product_precision
 from beecam.models.revision.processors import processor_content
 from beecam.models.revision.sampled import tensors_of
 from beecam.models.revision.stored import stored_by_calls
@@ -80,7 +80,7 @@ def marks_of(pipe: Any, owner: OwnerState, values: Sequence[str]) -> Hashable:
         owner,
         tuple((name, id(part)) for name, part in pipe.components.items()),
         tuple(values),
-        tuple(product_precision(device_of(pipe).type)),
+        (*product_precision(device_of(pipe).type), *default_dtype()),
         str([adapters_of(part) for part in parts.values()]),
         tuple(
             _mark(tensor, moves=owner.moves_weights)

@@ -1,4 +1,4 @@
-"""How precisely PyTorch multiplies float32, which a user sets for the whole process."""
+"""How precisely PyTorch computes, as a user sets it for the whole process."""
 
 from __future__ import annotations
 
@@ -29,6 +29,21 @@ def product_precision(device: str) -> list[str]:
         if precision not in (usual, "none"):
             found.append(f"{name} in {precision}")
     return found
+
+
+def default_dtype() -> list[str]:
+    """Return PyTorch's default type of numbers if another was set; empty for its own.
+
+    Pipelines make tables and noise of it.
+
+    >>> torch.set_default_dtype(torch.bfloat16)
+    >>> default_dtype()
+    ['torch.bfloat16 by default']
+    """
+    import torch
+
+    found = torch.get_default_dtype()
+    return [] if found == torch.float32 else [f"{found} by default"]
 
 
 def _precision(name: str) -> str:

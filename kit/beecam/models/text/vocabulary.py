@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import difflib
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -30,6 +31,7 @@ class Vocabulary:
         self._unknown_token = getattr(self._tokenizer, "unk_token_id", None)
         self._unknown: dict[str, bool] = {}
         self._encoded: dict[tuple[str, bool], list[int]] = {}
+        self._parts = _parts_of_added(self._tokenizer)
         self.known = _whole_words(self._tokenizer)
 
     def unknown(self, text: str) -> list[str]:
@@ -61,7 +63,7 @@ class Vocabulary:
         if left:
             found = self._tokenizer(left, add_special_tokens=specials, verbose=False).input_ids
             self._encoded.update(
-                {(text, specials): tokens for text, tokens in zip(left, found, strict=True)}
+                {(t, specials): self._expanded(ids) for t, ids in zip(left, found, strict=True)}
             )
 
     def nearest(self, word: str) -> str | None:
@@ -118,8 +120,26 @@ class Vocabulary:
             return self._encoded[text, specials]
         # Not verbose: a text over the limit is what is looked for.
         found = self._tokenizer(text, add_special_tokens=specials, verbose=False)
-        tokens: list[int] = found.input_ids
-        return tokens
+        return self._expanded(found.input_ids)
+
+    def _expanded(self, tokens: list[int]) -> list[int]:
+        if not self._parts:
+            return tokens
+        return [part for one in tokens for part in self._parts.get(one, (one,))]
+
+
+def _parts_of_added(tokenizer: Any) -> dict[int, tuple[int, ...]]:
+    """Return the tokens that pipelines put in the place of a word with several embeddings.
+
+    Those of a textual inversion are named "<cat>", "<cat>_1", "<cat>_2" and so on.
+    """
+    added: dict[str, int] = getattr(tokenizer, "get_added_vocab", dict)()
+    found = {}
+    for word, token in added.items():
+        more = itertools.takewhile(added.__contains__, (f"{word}_{i}" for i in itertools.count(1)))
+        if others := tuple(added[name] for name in more):
+            found[token] = (token, *others)
+    return found
 
 
 def _whole_words(tokenizer: Any) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from beecam.models.denoise.schedulers import CUSTOM_STEPS, Schedulers, is_number
 from beecam.models.diffusers.checking.no_effect import EDITED_FRAMES
 from beecam.models.diffusers.checking.ranges import range_problems
 from beecam.models.diffusers.checking.settings import settings_of
-from beecam.models.diffusers.introspection import DIVISIBLE
+from beecam.models.diffusers.introspection import DIVISIBLE, missing_parts
 from beecam.models.diffusers.tasks import Task
 from beecam.shots.shot import Shot
 
@@ -212,7 +212,13 @@ def _packages(full: Shot, task: Task) -> Iterator[Problem]:
 
 
 def _setup(task: Task, model: str) -> Iterator[Problem]:
-    """Yield what the owner of a pipeline has switched on that single clips can't have."""
+    """Yield what a pipeline lacks, and what its owner has switched on that clips can't have."""
+    for name in missing_parts(task.pipe):
+        yield Problem(
+            "model",
+            f"model={model!r}: its {name} is None, without which {type(task.pipe).__name__} can't "
+            f"run: load the pipeline with it, or set pipe.{name}.",
+        )
     if getattr(task.pipe, "free_noise_enabled", False):
         yield Problem(
             "model",
