@@ -16,7 +16,7 @@ from beecam.errors import ModelError
 from beecam.media.types import Frames
 from beecam.models.denoise.noise import own_draws
 from beecam.models.denoise.state import join, split
-from beecam.models.diffusers.introspection import steps_of_rounds
+from beecam.models.diffusers.introspection import rounds_of, steps_of_rounds
 from beecam.models.model import Checkpoint, OnStep, Step
 
 Predict = Callable[[Any], list[Frames]]
@@ -181,7 +181,7 @@ class DenoisingLoop:
 
     def _all_steps(self) -> int:
         """Return the steps of a clip, whose rounds each set timesteps with FreeInit."""
-        if not getattr(self._pipe, "free_init_enabled", False):
+        if rounds_of(self._pipe) == 1:
             return self._steps
         return steps_of_rounds(self._pipe, self._steps_of_round or self._steps)
 

@@ -111,7 +111,7 @@ class PipelineResources:
             self._parts = parts
             self.revision, self.environment = seen
             self.schedulers = Schedulers(pipe.scheduler)
-        self.all_tasks = tuple(tasks_of(self.pipe))
+        self.all_tasks = tuple(tasks_of(self.pipe, others))
         self.owner, self.tasks = owner, as_set_up(self.all_tasks, owner)
         self.prompts.use(set_up, masks_padding=self.tasks[0].family.masks_padding)
         network = denoiser_of(self.pipe)

@@ -144,6 +144,16 @@ class PipelineInfo:
         return getattr(getattr(self.denoiser, "config", None), name, None)
 
 
+def rounds_of(pipe: Any) -> int:
+    """Return how often a pipeline denoises a clip: more than once with FreeInit only.
+
+    >>> pipe.enable_free_init(num_iters=3)
+    >>> rounds_of(pipe)
+    3
+    """
+    return getattr(pipe, "_free_init_num_iters", None) or 1
+
+
 def steps_of_rounds(pipe: Any, steps: int) -> int:
     """Return how many steps a pipeline takes that denoises a clip several times, with FreeInit.
 
@@ -155,7 +165,7 @@ def steps_of_rounds(pipe: Any, steps: int) -> int:
         pipe: Any pipeline.
         steps: The steps of one round.
     """
-    rounds = getattr(pipe, "_free_init_num_iters", None) or 1
+    rounds = rounds_of(pipe)
     if rounds == 1 or not getattr(pipe, "_free_init_use_fast_sampling", False):
         return int(steps * rounds)
     return sum(max(1, int(steps / rounds * (done + 1))) for done in range(rounds))

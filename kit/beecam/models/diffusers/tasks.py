@@ -23,6 +23,7 @@ from beecam.models.diffusers.introspection import (
     PipelineInfo,
     denoiser_of,
     missing_packages,
+    rounds_of,
     source_of,
     steps_of_rounds,
 )
@@ -327,7 +328,7 @@ def task_of(pipe: Any) -> Task:
     # A class that is derived from a known one is of its family.
     kinds = [kind.__name__ for kind in type(pipe).__mro__]
     family = family_of(kinds, info)
-    if getattr(pipe, "free_init_enabled", False):
+    if rounds_of(pipe) > 1:
         # What one round leaves to the next isn't part of a checkpoint.
         family = replace(family, resumes=False, predicts=False)
     if counts_steps(getattr(pipe, "guider", None)):
@@ -356,9 +357,14 @@ def task_of(pipe: Any) -> Task:
     )
 
 
-def tasks_of(pipe: Any) -> list[Task]:
-    """Return a pipeline's own task first, then those of other classes over its weights."""
-    others = (_sibling(pipe, kind) for kind in sibling_classes(pipe))
+def tasks_of(pipe: Any, kinds: Sequence[type]) -> list[Task]:
+    """Return a pipeline's own task first, then those of other classes over its weights.
+
+    Args:
+        pipe: The pipeline.
+        kinds: What `sibling_classes` returns for it.
+    """
+    others = (_sibling(pipe, kind) for kind in kinds)
     return [task_of(pipe), *(task_of(other) for other in others if other is not None)]
 
 
