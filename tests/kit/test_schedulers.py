@@ -167,8 +167,17 @@ def test_a_scheduler_that_no_seed_reaches_is_refused_by_name():
     pipe.scheduler = _OwnRandomness.from_config(pipe.scheduler.config)
     with pytest.raises(CheckError, match="no seed decides"):
         bc.sweep("a bee").check(model_of(pipe, "wan"))
-    assert Schedulers(_OwnRandomness()).own_draws_elsewhere
-    assert not Schedulers(FlowMatchLCMScheduler()).own_draws_elsewhere
+    assert Schedulers(_OwnRandomness()).why_own_unusable
+    assert not Schedulers(FlowMatchLCMScheduler()).why_own_unusable
+
+
+@pytest.mark.parametrize("setting", ["use_karras_sigmas", "use_exponential_sigmas"])
+def test_a_scheduler_whose_steps_are_not_finite_is_refused_for_that(setting):
+    pipe = make("SanaVideoPipeline")
+    config = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, setting: True}
+    pipe.scheduler = DPMSolverMultistepScheduler(**config)
+    with pytest.raises(CheckError, match="its steps lead to values that aren't finite"):
+        bc.sweep("a bee").check(model_of(pipe, "sana"))
 
 
 def test_a_scheduler_that_draws_for_its_whole_batch_is_refused_by_name_too():

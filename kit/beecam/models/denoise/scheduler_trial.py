@@ -16,6 +16,7 @@ from beecam.models.denoise.noise import own_draws
 _STEPS = 4
 _SHAPE = (4, 2, 4, 4)  # channels, frames, height, width
 _TOLERANCE = 1e-4  # far below any noise
+_UNSEEDED = "it draws noise that no seed decides, so that no clip could be made again"
 
 
 def steps_are_repeatable(scheduler: Any) -> bool:
@@ -50,16 +51,23 @@ def _denoised(scheduler: Any, seeds: Sequence[int]) -> Any:
     return sample
 
 
-def draws_elsewhere(scheduler: Any) -> bool:
-    """Return whether a scheduler draws noise that no seed of a clip decides.
+def why_unusable(scheduler: Any) -> str:
+    """Return why clips can't be made with a scheduler, in words; "" if they can.
 
     One that can't be tried by itself, because its pipeline passes more to it, counts as good.
+
+    >>> why_unusable(diffusers.DDIMScheduler())
+    ''
     """
+    import torch
+
     if not hasattr(scheduler, "set_timesteps"):
-        return False
+        return ""
     try:
-        return not steps_are_repeatable(scheduler)
+        if not torch.isfinite(_denoised(scheduler, [1])).all():
+            return "with its settings, its steps lead to values that aren't finite"
+        return "" if steps_are_repeatable(scheduler) else _UNSEEDED
     except ModelError:
-        return True  # a number for its whole batch
+        return _UNSEEDED  # a number for its whole batch
     except Exception:  # noqa: BLE001  (its pipeline calls it in another way)
-        return False
+        return ""

@@ -12,7 +12,7 @@ from typing import Any
 
 from beecam.errors import first_line
 from beecam.models.denoise.loop import predicted
-from beecam.models.denoise.scheduler_trial import draws_elsewhere, steps_are_repeatable
+from beecam.models.denoise.scheduler_trial import steps_are_repeatable, why_unusable
 from beecam.shots.shot import Shot
 
 # FlowMatch schedulers list no compatible ones themselves.
@@ -149,9 +149,9 @@ class Schedulers:
         return kind.from_config(config)
 
     @cached_property
-    def own_draws_elsewhere(self) -> bool:
-        """Whether the pipeline's own draws noise that no seed of a clip decides."""
-        return draws_elsewhere(self._own)
+    def why_own_unusable(self) -> str:
+        """Why clips can't be made with the pipeline's own, in words; "" if they can."""
+        return why_unusable(self._own)
 
     def _works(self, name: str) -> bool:
         with contextlib.suppress(Exception):

@@ -151,13 +151,13 @@ def _scheduler_problems(
 ) -> Iterator[Problem]:
     """Yield a problem unless the task can use the shot's scheduler."""
     if full.scheduler == schedulers.default_name:
-        if schedulers.own_draws_elsewhere:
+        if reason := schedulers.why_own_unusable:
             others = (name for name in schedulers.names if name != full.scheduler)
             nearest = next(others, "the class that it derives from")
             yield Problem(
                 "scheduler",
-                f"scheduler={full.scheduler!r}: it draws noise that no seed decides, so that no "
-                f"clip of {model} could be made again; use another, such as {nearest}.",
+                f"scheduler={full.scheduler!r}: {reason}; use another with {model}, such as "
+                f"{nearest}.",
             )
         return
     usable = [schedulers.default_name] if task.family.own_timesteps else schedulers.names
