@@ -107,10 +107,13 @@ CHANGES = {
 }
 
 
+@pytest.mark.parametrize("batch_size", [1, 2])
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_changes_during_a_run_is_not_stored_under_the_old_key(change, library, monkeypatch):
+def test_what_changes_during_a_run_is_not_stored_under_the_old_key(
+    change, batch_size, library, monkeypatch
+):
     pipe = make(KIND)
-    model = bc.wrap(pipe, name="tiny", batch_size=1)
+    model = bc.wrap(pipe, name="tiny", batch_size=batch_size)
     gate = Gate(model, monkeypatch)
     run = bc.run(bc.sweep("a bee", seed=[1, 2], **TASKS["text"]), model, library=library)
     assert gate.reached.wait(PATIENCE)
@@ -119,6 +122,7 @@ def test_what_changes_during_a_run_is_not_stored_under_the_old_key(change, libra
     run.wait(PATIENCE)
     assert len(library) == (2 if change == "equal" else 0)
     assert len(run.errors) == 2 - len(library)
+    assert all("during the run; run.retry()" in reason for reason in run.errors.values())
     if run.errors:
         again = run.retry().wait(PATIENCE)
         assert not again.errors

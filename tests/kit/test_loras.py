@@ -11,7 +11,8 @@ from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 
 import beecam as bc
-from beecam.shots.loras import Adapter
+from beecam.models.weights.lora import LoraLoader
+from beecam.shots.loras import Adapter, normalize_loras
 from helpers import PATIENCE, generate_frames
 from tiny import SHAPES, make
 from tiny.loras import write_lora
@@ -132,6 +133,36 @@ def test_pipelines_that_share_networks_do_not_mix_their_loras(tmp_path):
         assert not run.errors
         for one, clip in zip(before.clips, run.clips, strict=True):
             assert (one.key, one.facts["digest"]) == (clip.key, clip.facts["digest"])
+
+
+def test_an_interrupt_while_loras_are_switched_on_leaves_none_of_them(tmp_path, monkeypatch):
+    pipe = make("WanPipeline")
+    (lora,) = normalize_loras(write_lora(pipe, tmp_path / "shot.safetensors"))
+    loader, switch_on = LoraLoader(pipe), pipe.set_adapters
+
+    def interrupted(*arguments):
+        switch_on(*arguments)
+        raise KeyboardInterrupt
+
+    before = _weights_in_use(pipe)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipe, "set_adapters", interrupted)
+        with pytest.raises(KeyboardInterrupt), loader.used((lora,)):
+            pass
+    with loader.used(()):
+        assert _weights_in_use(pipe) == before
+    with loader.used((lora,)):
+        assert _weights_in_use(pipe) != before
+
+
+def _weights_in_use(pipe):
+    """Return which LoRAs change the network's layers."""
+    return {
+        name
+        for layer in pipe.transformer.modules()
+        if hasattr(layer, "active_adapters") and not layer.disable_adapters
+        for name in layer.active_adapters
+    }
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ from beecam.models.diffusers.tasks import Task, as_set_up, sibling_classes, task
 from beecam.models.model import Checkpoint, Generated, OnStep, Step
 from beecam.models.revision.fingerprint import fingerprint, marks_of
 from beecam.models.revision.foreign_code import foreign_code
-from beecam.models.revision.precision import default_dtype, product_precision
+from beecam.models.revision.precision import precision
 from beecam.models.revision.set_values import set_values
 from beecam.models.speed.network_copies import NetworkCopies
 from beecam.models.speed.onednn import PackedLinears, available
@@ -77,7 +77,7 @@ class PipelineResources:
         self.encoders = EncoderOffload(pipe)
         self._parts: list[Any] = []
         self._marks: Hashable = None
-        self.revision = self.environment = ""
+        self.revision = self.environment = self._device = ""
         self.owner = OwnerState()
         self.all_tasks: tuple[Task, ...] = ()
         self.prompts = PromptEncoder()
@@ -96,10 +96,10 @@ class PipelineResources:
         with self._as_owned() as pipe:
             owner = owner_state(pipe)
             others = sibling_classes(pipe)
-            precision = [*product_precision(device_of(pipe).type), *default_dtype()]
+            self._device = device_of(pipe).type
             code = foreign_code(pipe, others)
-            values = set_values(pipe)
-            set_up = [*owner.found, *values, *code, *precision]
+            values = [*set_values(pipe), *precision(self._device)]
+            set_up = [*owner.found, *values, *code]
             seen = fingerprint(pipe, set_up), environment_key(pipe)
             self._marks = marks_of(pipe, owner, values)
             calls = [kind.__call__ for kind in (type(pipe), *others)]
@@ -121,8 +121,12 @@ class PipelineResources:
 
     def has_changed(self) -> bool:
         """Look quickly whether the pipeline may have changed since it was last read."""
-        with self._as_owned() as pipe:
-            return marks_of(pipe, owner_state(pipe), set_values(pipe)) != self._marks
+        try:
+            with self._as_owned() as pipe:
+                values = [*set_values(pipe), *precision(self._device)]
+                return marks_of(pipe, owner_state(pipe), values) != self._marks
+        except RuntimeError:  # another call loads a LoRA meanwhile, or moves weights
+            return True
 
     def _as_owned(self) -> AbstractContextManager[Any]:
         return as_owned(self.pipe, denoiser_of(self.pipe))

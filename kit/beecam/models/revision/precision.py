@@ -31,19 +31,23 @@ def product_precision(device: str) -> list[str]:
     return found
 
 
-def default_dtype() -> list[str]:
-    """Return PyTorch's default type of numbers if another was set; empty for its own.
+def precision(device: str) -> list[str]:
+    """Return what decides how precisely PyTorch computes, where it was set; else empty.
 
-    Pipelines make tables and noise of it.
+    Pipelines make tables and noise of the default type of numbers.
 
     >>> torch.set_default_dtype(torch.bfloat16)
-    >>> default_dtype()
+    >>> precision("cpu")
     ['torch.bfloat16 by default']
+
+    Args:
+        device: The type of a device.
     """
     import torch
 
-    found = torch.get_default_dtype()
-    return [] if found == torch.float32 else [f"{found} by default"]
+    dtype = torch.get_default_dtype()
+    usual = dtype == torch.float32
+    return [*product_precision(device), *([] if usual else [f"{dtype} by default"])]
 
 
 def _precision(name: str) -> str:

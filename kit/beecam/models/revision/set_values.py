@@ -44,6 +44,7 @@ _IRRELEVANT = frozenset(
 _LIBRARIES = ("beecam", "diffusers", "transformers")
 _MAX_DEPTH = 4
 _NOT_PLAIN = object()
+_PLAIN = (type(None), bool, int, float, str)
 
 # The values of a part as it was built, by part, with the configuration that it had.
 _built: weakref.WeakKeyDictionary[Any, tuple[str, Values | None]] = weakref.WeakKeyDictionary()
@@ -182,9 +183,10 @@ def _own(part: Any) -> dict[str, Any]:
     """Return the attributes of an object itself, without methods: `foreign_code` has these."""
     own = dict(vars(part))  # calls may add to it meanwhile
     kind = type(part)
-    for name, value in list(own.items()):
-        if is_method(kind, name, value):
-            del own[name]
+    # Most can't be called: after each batch every module is asked.
+    methods = [name for name in own if callable(own[name]) and is_method(kind, name, own[name])]
+    for name in methods:
+        del own[name]
     return own
 
 
@@ -192,9 +194,9 @@ def _plain_values(
     own: Values, state: frozenset[str], *, tables: bool = False
 ) -> Iterator[tuple[str, Any]]:
     for name, value in own.items():
-        if name in _IRRELEVANT or name in state:
+        if name in state or name in _IRRELEVANT:
             continue
-        plain = _plain(value, tables=tables)
+        plain = value if isinstance(value, _PLAIN) else _plain(value, tables=tables)
         if plain is not _NOT_PLAIN:
             yield name, plain
 
@@ -207,7 +209,7 @@ def _plain(value: Any, depth: int = 0, *, tables: bool = False) -> Any:
         depth: In how many lists and dictionaries it is.
         tables: Whether these may have tensors. Schedulers keep those of their last steps there.
     """
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, _PLAIN):
         return value
     if isinstance(value, (list, tuple)) and depth < _MAX_DEPTH:
         each = [_plain(one, depth + 1, tables=tables) for one in value]

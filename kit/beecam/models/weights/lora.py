@@ -108,15 +108,7 @@ class LoraLoader:
         try:
             yield
         finally:
-            with _lock:
-                for one in uses:
-                    one.users -= 1
-                    if not one.users:
-                        # The owner of the pipeline finds it unchanged.
-                        for layer, state in one.before.items():
-                            _set_state(layer, state)
-                        one.before, one.active = {}, ()
-                _free.notify_all()
+            _end(uses)
 
     def _begin(self, adapters: tuple[Adapter, ...]) -> list[_Use]:
         while True:
@@ -130,17 +122,21 @@ class LoraLoader:
                     _free.wait()
                 if not all(map(self._is_loaded, adapters)):
                     continue  # its owner has unloaded one meanwhile
-                if adapters and not all(one.users for one in uses.values()):
-                    self._switch(adapters, uses)
+                unused = {network: one for network, one in uses.items() if not one.users}
                 for one in uses.values():
                     one.users += 1
+                try:
+                    if adapters and unused:
+                        self._switch(adapters, unused)
+                except BaseException:  # an interrupt, too
+                    _end(uses.values())
+                    raise
                 return list(uses.values())
 
-    def _switch(self, adapters: tuple[Adapter, ...], uses: Mapping[Any, _Use]) -> None:
-        for network, one in uses.items():
-            if not one.users:
-                one.before = {layer: _state(layer) for layer in _layers_of(network)}
-                one.active = adapters
+    def _switch(self, adapters: tuple[Adapter, ...], unused: Mapping[Any, _Use]) -> None:
+        for network, one in unused.items():
+            one.before = {layer: _state(layer) for layer in _layers_of(network)}
+            one.active = adapters
         self._pipe.enable_lora()
         self._pipe.set_adapters(
             [_name_of(one) for one in adapters], [one.weight for one in adapters]
@@ -256,6 +252,18 @@ class LoraLoader:
         for layer, (active, off) in states:
             found.update(layer.merged_adapters, () if off else active)
         return sorted(name for name in found if not name.startswith(PREFIX))
+
+
+def _end(uses: Iterable[_Use]) -> None:
+    """End a batch's use of networks; the owner of a pipeline finds its LoRAs as they were."""
+    with _lock:
+        for one in uses:
+            one.users -= 1
+            if not one.users:
+                for layer, state in one.before.items():
+                    _set_state(layer, state)
+                one.before, one.active = {}, ()
+        _free.notify_all()
 
 
 def _name_of(adapter: Adapter) -> str:

@@ -260,8 +260,6 @@ class LocalEngine:
         try:
             on_step = functools.partial(self._on_step, state)
             found = generate(self._model, shots, on_step, pad_to=size, starts=starts)
-            self._weights.look()
-            self._weights.check()
         except Stopped:
             # All clips of this batch were cancelled, or the run was, or it is paused.
             if state.stored is not None:
@@ -272,6 +270,9 @@ class LocalEngine:
             return []
         except BaseException as error:  # noqa: BLE001  (the run continues after any error)
             return self._after_failure(batch, indices, error)
+        if changed := self._weights.why_not_stored():
+            self._writer.fail(indices, changed)
+            return []
         # Concurrent batches share the machine: a clip's time is its share of it.
         seconds = (time.perf_counter() - started - state.paused) / len(shots) / self._workers
         return [
@@ -282,7 +283,9 @@ class LocalEngine:
     def _after_failure(
         self, batch: Batch, indices: Sequence[int], error: BaseException
     ) -> list[FinishedClip]:
-        if batch.step and isinstance(error, Exception):
+        if isinstance(error, Exception) and (changed := self._weights.why_not_stored()):
+            self._writer.fail(indices, changed)  # one by one they would fail, too
+        elif batch.step and isinstance(error, Exception):
             # Their checkpoints may be the reason: without them the clips begin again.
             for index in indices:
                 self._library.checkpoints.remove(undrafted_key(self._shots[index]))

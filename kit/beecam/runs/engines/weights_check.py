@@ -25,10 +25,17 @@ class WeightsCheck:
         """Let the next check read the weights: they may have been changed in a pause."""
         self._outdated = True
 
-    def look(self) -> None:
-        """Let the next check read the weights if something may have changed: after each batch."""
-        with contextlib.suppress(RuntimeError):
+    def why_not_stored(self) -> Exception | None:
+        """Return why the clips of a batch that has just ended can't be stored; None if they can.
+
+        The weights are read only if something may have changed.
+        """
+        try:
             self._outdated = self._outdated or has_changed(self._model)
+            self.check()
+        except Exception as error:  # noqa: BLE001  (a model of others; the run continues)
+            return error
+        return None
 
     def check(self) -> None:
         """Check the revision.
