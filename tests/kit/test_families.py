@@ -174,7 +174,7 @@ def test_a_sweep_of_prompts_seeds_and_a_number(family, library):
     sweep = bc.sweep(template, seed=[3, 4], **{**arguments, **axis, **slots})
     run = bc.run(sweep, model, library=library).wait(PATIENCE)
     assert not run.errors
-    assert not model.has_changed(), "or each batch would read the weights anew"
+    assert not model.has_changed(), "or each batch would read the weights again"
     assert len(run.clips) == 8
     for clip in run.clips[::7]:
         shot = clip.shot
